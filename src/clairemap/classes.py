@@ -1,0 +1,78 @@
+"""The legend: which classes there are, how they are coded in rasters, what they are called and coloured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clairemap.errors import LabelError
+
+IGNORE_INDEX = 255
+"""Class index of pixels without a label, in stores and in torch targets."""
+
+MAP_NODATA = 255
+"""Value of pixels without a class in the land-cover map."""
+
+Rgb = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class LandCoverClass:
+    """One class: its code in label rasters and maps (0..254), its name and its colour ``#rrggbb``."""
+
+    code: int
+    name: str
+    color: str
+
+    @property
+    def rgb(self) -> Rgb:
+        """Red, green and blue, 0..255."""
+        value = int(self.color.removeprefix("#"), 16)
+        return value >> 16, value >> 8 & 255, value & 255
+
+
+@dataclass(frozen=True)
+class Legend:
+    """The classes in the order of their indices, and the label codes that mean "not labelled"."""
+
+    classes: tuple[LandCoverClass, ...]
+    ignore: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names in index order."""
+        return tuple(c.name for c in self.classes)
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """Codes in index order, which turn class indices into map values: ``codes[index]``."""
+        return np.array([c.code for c in self.classes], np.uint8)
+
+    @property
+    def palette(self) -> dict[int, Rgb]:
+        """Colour of each code."""
+        return {c.code: c.rgb for c in self.classes}
+
+    def indices(self, codes: NDArray[np.integer], source: str) -> NDArray[np.uint8]:
+        """Return class indices for label codes; IGNORE_INDEX where the code is one to ignore.
+
+        Args:
+            codes: label raster of any shape and integer type.
+            source: what the codes came from, for the error text.
+
+        Raises:
+            LabelError: a code is neither in the legend nor to be ignored.
+        """
+        found, inverse = np.unique(codes, return_inverse=True)
+        known = {c.code: index for index, c in enumerate(self.classes)} | dict.fromkeys(self.ignore, IGNORE_INDEX)
+        foreign = [int(code) for code in found if int(code) not in known]
+        if foreign:
+            raise LabelError(
+                f"{source}: label codes {foreign} are not in the legend {sorted(known)}. "
+                "Add them to legend.classes, or to legend.ignore if they mean 'not labelled'."
+            )
+        table = np.array([known[int(code)] for code in found], np.uint8)
+        return table[inverse].reshape(codes.shape)

@@ -1,0 +1,45 @@
+"""What a stage shows while it runs: log lines, a progress bar, and one clear line when it fails."""
+
+import errno
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import typer
+from tqdm import tqdm
+
+from clairemap.errors import ClairemapError, DiskFullError
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_LINES_IN_A_JOB = 15.0
+
+
+def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items and show how far they are: a bar on a terminal, a line now and then in a job's log."""
+    on_terminal = sys.stderr.isatty()
+    seconds = 0.1 if on_terminal else SECONDS_BETWEEN_LINES_IN_A_JOB
+    yield from tqdm(items, desc=what, total=total, mininterval=seconds, leave=on_terminal, file=sys.stderr)
+
+
+def run(stage: Callable[..., Any]) -> None:
+    """Run a stage's function as a command line made from its signature; exit with the error's own code."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(stage)
+    try:
+        app()
+    except ClairemapError as error:
+        fail(error)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        fail(DiskFullError(f"no space left while writing {error.filename or 'an output'}: free some, run again"))
+
+
+def fail(error: ClairemapError) -> None:
+    """Log the error as one line and leave with its exit code."""
+    log.error("%s (%s, exit code %d)", error, type(error).__name__, error.exit_code)
+    raise SystemExit(error.exit_code)

@@ -1,0 +1,1 @@
+"""Facts of a tile and their explanation in checked words."""

@@ -1,0 +1,1 @@
+"""Integer window arithmetic on pixel grids. No I/O."""

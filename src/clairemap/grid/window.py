@@ -1,0 +1,61 @@
+"""A rectangle of pixels."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Window:
+    """Rows ``y0 .. y0+height-1`` and columns ``x0 .. x0+width-1`` of a grid, in pixels; may lie outside it."""
+
+    y0: int
+    x0: int
+    height: int
+    width: int
+
+    @classmethod
+    def whole(cls, shape: tuple[int, int]) -> "Window":
+        """Return the window that covers a grid of (height, width)."""
+        return cls(0, 0, *shape)
+
+    @property
+    def y1(self) -> int:
+        """First row below the window."""
+        return self.y0 + self.height
+
+    @property
+    def x1(self) -> int:
+        """First column right of the window."""
+        return self.x0 + self.width
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.height, self.width
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the window holds no pixel."""
+        return self.height <= 0 or self.width <= 0
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices into an array of the whole grid."""
+        return slice(self.y0, self.y1), slice(self.x0, self.x1)
+
+    def grown(self, margin_px: int) -> "Window":
+        """Return the window with a margin on all four sides."""
+        return Window(self.y0 - margin_px, self.x0 - margin_px, self.height + 2 * margin_px, self.width + 2 * margin_px)
+
+    def clipped(self, shape: tuple[int, int]) -> "Window":
+        """Return the part that lies in a grid of (height, width); empty if none does."""
+        return self.intersection(Window.whole(shape))
+
+    def intersection(self, other: "Window") -> "Window":
+        """Return the pixels that both windows hold; height or width is 0 if none."""
+        y0, x0 = max(self.y0, other.y0), max(self.x0, other.x0)
+        y1, x1 = min(self.y1, other.y1), min(self.x1, other.x1)
+        return Window(y0, x0, max(0, y1 - y0), max(0, x1 - x0))
+
+    def relative_to(self, other: "Window") -> "Window":
+        """Return the same pixels counted from the origin of `other`."""
+        return Window(self.y0 - other.y0, self.x0 - other.x0, self.height, self.width)

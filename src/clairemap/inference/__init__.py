@@ -1,0 +1,1 @@
+"""Sliding windows over scenes and the mosaic of a region."""

@@ -1,0 +1,1 @@
+"""Accuracy from summed confusion matrices."""

@@ -1,0 +1,1 @@
+"""The CLAIRE network and the RIFT loss."""

@@ -1,0 +1,1 @@
+"""Reading windows of rasters, the Zarr stores between stages, writing Cloud-Optimized GeoTIFFs."""

@@ -1,0 +1,253 @@
+"""Georeferenced Zarr stores between the stages: pairs of scenes, and class probabilities.
+
+Zarr format 3, one chunk for each tile, several tiles in a file (shard). A store opens in xarray with coordinates
+and in rioxarray with its CRS (CF grid mapping ``spatial_ref``). It is complete when its manifest lies beside it:
+a small JSON with a hash of each array, free of times and paths, so that equal content has an equal manifest.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+import zarr.errors
+from affine import Affine
+from numpy.typing import DTypeLike, NDArray
+from odc.geo.geobox import GeoBox
+from zarr.codecs import BloscCodec, BloscShuffle
+
+from clairemap.errors import StoreError
+from clairemap.grid.tiles import tiles
+from clairemap.grid.window import Window
+from clairemap.provenance import temporary_beside, write_text_whole
+
+GRID_MAPPING = "spatial_ref"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One array of a store. Without `bands` it has the dimensions (y, x), else ({name}_band, y, x)."""
+
+    name: str
+    dtype: DTypeLike
+    bands: tuple[str, ...] = ()
+    fill: float = 0
+    nodata: int | None = None  # of integer arrays, told to xarray as _FillValue; float arrays have NaN for that
+    attributes: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class GridStore:
+    """A store opened for reading or writing blocks. Arrays are (band, y, x) or (y, x) on `geobox`."""
+
+    path: Path
+    group: zarr.Group
+    geobox: GeoBox
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.geobox.shape
+        return int(height), int(width)
+
+    @property
+    def tile_px(self) -> int:
+        """Side of a tile in pixels: the chunk of every array."""
+        return int(self.attributes["tile_px"])
+
+    @property
+    def shard_px(self) -> int:
+        """Side of a shard in pixels: write blocks of this size at its multiples."""
+        return int(self.attributes["shard_px"])
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """Attributes of the store as a whole."""
+        return self.group.attrs
+
+    def array(self, name: str) -> zarr.Array[Any]:
+        """Return an array to slice: ``store.array("sar")[:, 0:512, 0:512]``.
+
+        Raises:
+            StoreError: the store has no such array.
+        """
+        found = self.group.get(name)
+        if not isinstance(found, zarr.Array):
+            raise StoreError(f"{self.path}: holds no array {name!r}, only {sorted(self.group)}; make it again")
+        return found
+
+    def bands(self, name: str) -> tuple[str, ...]:
+        """Return the names of an array's bands; empty for (y, x)."""
+        names = self.array(name).attrs.get("band_names", [])
+        return tuple(str(band) for band in names) if isinstance(names, list) else ()
+
+    def shards(self) -> Iterator[Window]:
+        """Yield the windows that can be written independently of each other."""
+        return (tile.window for tile in tiles(self.shape, self.shard_px))
+
+    def read(self, name: str, window: Window) -> NDArray[Any]:
+        """Return a window of an array; the window must lie inside the grid.
+
+        Raises:
+            StoreError: the window reaches outside, or the store's files are damaged.
+        """
+        if window.clipped(self.shape) != window:
+            raise StoreError(f"{self.path}: {window} reaches outside the grid {self.shape}")
+        try:
+            return np.asarray(self.array(name)[..., *window.slices])
+        except (OSError, ValueError, RuntimeError) as error:
+            raise StoreError(
+                f"{self.path}: array {name!r} is damaged at {window} ({error}); delete it, run again"
+            ) from None
+
+    def write(self, name: str, window: Window, block: NDArray[Any]) -> None:
+        """Write a window of an array; windows from `shards` are safe to write at the same time.
+
+        Raises:
+            StoreError: the block hasn't the window's shape, or reaches outside the grid.
+        """
+        if block.shape[-2:] != window.shape or window.clipped(self.shape) != window:
+            raise StoreError(f"{self.path}: a block {block.shape} doesn't fit {window} of the grid {self.shape}")
+        self.array(name)[..., *window.slices] = block
+
+
+def create_store(
+    path: Path,
+    geobox: GeoBox,
+    layers: Sequence[Layer],
+    *,
+    tile_px: int,
+    shard_tiles: int,
+    attributes: Mapping[str, Any],
+) -> GridStore:
+    """Return a new store with empty arrays. Write to a temporary path, then `complete_store` it."""
+    height, width = (int(size) for size in geobox.shape)
+    across = -(-max(height, width) // tile_px)
+    shard_px = tile_px * min(shard_tiles, across)
+    group = zarr.create_group(path, zarr_format=3)
+    own: dict[str, Any] = {
+        "Conventions": "CF-1.11",
+        "coordinates": GRID_MAPPING,
+        "tile_px": tile_px,
+        "shard_px": shard_px,
+    }
+    group.attrs.update({**attributes, **own})
+    _write_georeference(group, geobox)
+    for layer in layers:
+        bands = (len(layer.bands),) if layer.bands else ()
+        array = group.create_array(
+            layer.name,
+            shape=(*bands, height, width),
+            dtype=np.dtype(layer.dtype),
+            chunks=(*bands, tile_px, tile_px),
+            shards=(*bands, shard_px, shard_px),
+            compressors=[BloscCodec(cname="zstd", clevel=3, shuffle=BloscShuffle.shuffle)],
+            fill_value=layer.fill,
+            dimension_names=[f"{layer.name}_band", "y", "x"] if layer.bands else ["y", "x"],
+        )
+        array.attrs.update(_layer_attributes(layer))
+    return GridStore(path, group, geobox)
+
+
+def _layer_attributes(layer: Layer) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"grid_mapping": GRID_MAPPING, **(layer.attributes or {})}
+    if layer.bands:
+        attributes["band_names"] = list(layer.bands)
+    if layer.nodata is not None:
+        attributes["_FillValue"] = layer.nodata
+    return attributes
+
+
+def _write_georeference(group: zarr.Group, geobox: GeoBox) -> None:
+    transform = geobox.transform
+    mapping = group.create_array(GRID_MAPPING, shape=(), dtype="int32")
+    mapping[...] = 0
+    mapping.attrs["GeoTransform"] = " ".join(repr(float(value)) for value in transform.to_gdal())
+    if geobox.crs is not None:
+        mapping.attrs.update({"crs_wkt": geobox.crs.to_wkt(), "spatial_ref": geobox.crs.to_wkt()})
+    if transform.b or transform.d:
+        return  # a rotated grid has no 1-D coordinates
+    height, width = geobox.shape
+    centres = {
+        "y": transform.f + transform.e * (np.arange(height) + 0.5),
+        "x": transform.c + transform.a * (np.arange(width) + 0.5),
+    }
+    for name, values in centres.items():
+        axis = group.create_array(name, data=values.astype("float64"), chunks="auto", dimension_names=[name])
+        axis.attrs.update({"axis": name.upper(), "long_name": f"pixel centre, {name}"})
+
+
+def open_store(path: Path) -> GridStore:
+    """Return a store opened for reading.
+
+    Raises:
+        StoreError: there is no store, or its metadata are damaged.
+    """
+    try:
+        group = zarr.open_group(path, mode="r")
+        mapping = group[GRID_MAPPING].attrs
+        transform = Affine.from_gdal(*(float(value) for value in str(mapping["GeoTransform"]).split()))
+        shape = next(array.shape[-2:] for _, array in group.arrays() if "grid_mapping" in array.attrs)
+    except (FileNotFoundError, KeyError, ValueError, StopIteration, zarr.errors.BaseZarrError) as error:
+        raise StoreError(f"{path}: is no complete store ({error!r}); delete it and run again") from None
+    return GridStore(path, group, GeoBox(shape, transform, mapping.get("crs_wkt")))
+
+
+def complete_store(part: Path, target: Path, manifest: Path) -> None:
+    """Move a written store to its place and write its manifest, last.
+
+    An older store in that place is replaced; an interruption leaves either no manifest or a whole store.
+    """
+    manifest.unlink(missing_ok=True)
+    described = json.dumps(_describe(part), indent=1, sort_keys=True) + "\n"
+    if target.exists():
+        discarded = temporary_beside(target)
+        target.rename(discarded)
+        shutil.rmtree(discarded)
+    part.rename(target)
+    write_text_whole(manifest, described)
+
+
+def check_store(path: Path, manifest: Path) -> GridStore:
+    """Return the store opened for reading after comparing its files with the manifest (names and sizes).
+
+    Raises:
+        StoreError: files are missing, of another size, or the manifest can't be read.
+    """
+    try:
+        expected = json.loads(manifest.read_text(encoding="utf-8"))["arrays"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{manifest}: is no manifest ({error!r}); delete it and {path}, then run again") from None
+    for name, array in expected.items():
+        files = _chunk_files(path / name)
+        seen = {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
+        if any(seen[key] != array[key] for key in seen):
+            raise StoreError(f"{path}: array {name!r} has {seen}, the manifest says otherwise; delete it and run again")
+    return open_store(path)
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    group = zarr.open_group(path, mode="r")
+    arrays = {}
+    for name, array in sorted(group.arrays()):
+        files = _chunk_files(path / name)
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(file.relative_to(path).as_posix().encode() + file.read_bytes())
+        arrays[name] = {
+            "shape": list(array.shape),
+            "dtype": str(array.dtype),
+            "files": len(files),
+            "bytes": sum(file.stat().st_size for file in files),
+            "sha256": digest.hexdigest(),
+        }
+    return {"arrays": arrays}
+
+
+def _chunk_files(array: Path) -> list[Path]:
+    return sorted(file for file in array.rglob("*") if file.is_file() and file.name != "zarr.json")

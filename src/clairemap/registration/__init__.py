@@ -1,0 +1,1 @@
+"""Displacement between SAR and optical: match, fit, warp."""

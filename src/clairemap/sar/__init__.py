@@ -1,0 +1,1 @@
+"""Backscatter in decibels and speckle."""

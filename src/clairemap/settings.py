@@ -1,0 +1,490 @@
+"""The settings: one pydantic model of ``config.yaml``, the only reader of it.
+
+Each stage receives its own sections and nothing else, as one canonical JSON string, so that a change elsewhere
+does not rerun it. `stage_json` writes that string, ``Stage.model_validate_json`` in the stage's script reads it.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from clairemap.classes import LandCoverClass, Legend
+from clairemap.errors import SettingsError
+
+Sensor = Literal["optical", "sar"]
+View = Literal["fused", "optical", "sar"]
+"""What a prediction rests on: both sensors, or one of them with the other masked out."""
+
+VIEWS: tuple[View, ...] = get_args(View)
+ALIGN_PX = 128
+"""Tile and window sizes are multiples of this: the network's coarsest attention window, 8 cells of stride 16."""
+
+
+def _aligned(value: int) -> int:
+    if value % ALIGN_PX:
+        raise ValueError(f"{value} is not a multiple of {ALIGN_PX} px, the network's alignment")
+    return value
+
+
+AlignedPx = Annotated[int, AfterValidator(_aligned), Field(ge=ALIGN_PX, le=16384)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of the settings: unknown keys are errors, values can't be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClassSettings(Section):
+    """One class of the legend."""
+
+    code: int = Field(ge=0, le=254, description="value in label rasters and in the land-cover map (255 is nodata)")
+    name: str = Field(min_length=1, description="name in the map's categories, tables and explanations")
+    color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$", description="colour in the map, #rrggbb")
+
+
+DEMO_CLASSES = (
+    ClassSettings(code=1, name="water", color="#3b7dd8"),
+    ClassSettings(code=2, name="forest", color="#1f6f3a"),
+    ClassSettings(code=3, name="grassland", color="#9ccb5a"),
+    ClassSettings(code=4, name="cropland", color="#e8c95a"),
+    ClassSettings(code=5, name="village", color="#e08a6a"),
+    ClassSettings(code=6, name="city", color="#c0392b"),
+    ClassSettings(code=7, name="road", color="#5b5b66"),
+)
+
+
+class LegendSettings(Section):
+    """The classes, in the order in which tables list them."""
+
+    classes: tuple[ClassSettings, ...] = Field(
+        DEMO_CLASSES, min_length=2, max_length=64, description="the classes to map"
+    )
+    ignore: tuple[int, ...] = Field((0,), description="label codes that mean 'not labelled' (its nodata tag does too)")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        codes = [c.code for c in self.classes]
+        names = [c.name for c in self.classes]
+        if len(set(codes)) < len(codes) or len(set(names)) < len(names):
+            raise ValueError("two classes share a code or a name")
+        if clash := sorted(set(codes) & set(self.ignore)):
+            raise ValueError(f"codes {clash} are both classes and to be ignored")
+        return self
+
+    def legend(self) -> Legend:
+        """Return the legend as the parts use it."""
+        return Legend(tuple(LandCoverClass(c.code, c.name, c.color) for c in self.classes), self.ignore)
+
+
+class _BandSettings(Section):
+    indexes: tuple[int, ...] | None = Field(
+        None, description="which bands of the file these are, counted from 1 (null: all of them, in order)"
+    )
+    nodata: float | None = Field(
+        None,
+        description="value that means nodata, where the files don't say so themselves (null: trust the files)",
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the bands."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _one_index_each(self) -> Self:
+        if self.indexes is not None and len(self.indexes) != len(self.names):
+            raise ValueError(f"{len(self.names)} band names but {len(self.indexes)} indexes")
+        if self.indexes is not None and min(self.indexes, default=1) < 1:
+            raise ValueError("band indexes are counted from 1")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"a band name stands twice in {list(self.names)}")
+        return self
+
+
+class OpticalSettings(_BandSettings):
+    """The optical scenes."""
+
+    bands: tuple[str, ...] = Field(("red", "green", "blue", "nir"), min_length=1, description="names of the bands")
+    display: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=3,
+        description="bands shown as red, green, blue (null: the first three)",
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the bands."""
+        return self.bands
+
+    @model_validator(mode="after")
+    def _display_known(self) -> Self:
+        if unknown := sorted(set(self.display or ()) - set(self.bands)):
+            raise ValueError(f"display names bands {unknown} that are not among {list(self.bands)}")
+        return self
+
+    @property
+    def display_positions(self) -> tuple[int, ...]:
+        """Where the bands to show as red, green, blue stand in `bands`; one position for a grey picture."""
+        shown = self.display or (self.bands[:3] if len(self.bands) >= 3 else self.bands[:1])
+        return tuple(self.bands.index(name) for name in shown)
+
+
+class SarSettings(_BandSettings):
+    """The SAR scenes."""
+
+    bands: tuple[str, ...] = Field(("VV", "VH"), min_length=1, description="names of the polarisations")
+    scale: Literal["linear_power", "linear_amplitude", "db", "digital"] = Field(
+        "linear_power",
+        description="what the values are: linear scales are turned into dB; 'digital' (8-bit pictures) stays as it is",
+    )
+    speckle_filter: Literal["none", "lee"] = Field("lee", description="filter on the SAR's own grid, before warping")
+    speckle_window_px: int = Field(5, ge=3, le=31, description="side of the filter's window, odd")
+    looks: float = Field(4.0, gt=0, description="equivalent number of looks, for the filter")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the polarisations."""
+        return self.bands
+
+    @model_validator(mode="after")
+    def _odd_window(self) -> Self:
+        if self.speckle_window_px % 2 == 0:
+            raise ValueError(f"speckle_window_px is {self.speckle_window_px}, but must be odd")
+        return self
+
+
+class SensorsSettings(Section):
+    """Bands and scales of the two sensors."""
+
+    optical: OpticalSettings = Field(OpticalSettings(), description="the optical scenes")
+    sar: SarSettings = Field(SarSettings(), description="the SAR scenes")
+
+
+class RegistrationSettings(Section):
+    """Estimating the displacement between SAR and optical."""
+
+    window_px: int = Field(128, ge=32, le=1024, description="side of the windows that are correlated, optical pixels")
+    max_shift_px: int = Field(24, ge=1, le=512, description="largest displacement looked for, optical pixels")
+    max_windows: int = Field(256, ge=4, le=10000, description="windows spread over the scene at the most")
+    min_inliers: int = Field(6, ge=3, description="agreeing windows below which the verdict is 'rejected'")
+    on_rejected: Literal["keep", "error"] = Field(
+        "keep",
+        description="keep: go on with the georeferencing as delivered and flag it; error: stop the scene",
+    )
+
+
+class TilingSettings(Section):
+    """How a scene is laid out in its store."""
+
+    tile_px: AlignedPx = Field(512, description="side of a tile, the store's chunk and the unit of the scores")
+    shard_tiles: int = Field(4, ge=1, le=32, description="tiles along the side of one file of the store")
+
+
+class SplitsSettings(Section):
+    """Which tiles train, validate and test."""
+
+    method: Literal["scene", "block"] = Field(
+        "scene",
+        description="scene: as the sample sheet says; block: blocks of its train scenes are held out as well",
+    )
+    block_tiles: int = Field(4, ge=1, description="side of a block in tiles (method block)")
+    val_share: Share = Field(0.2, description="share of the blocks that validate (method block)")
+    test_share: Share = Field(0.0, description="share of the blocks that test (method block)")
+    buffer_px: int = Field(256, ge=0, description="training tiles nearer than this to a held-out block are left out")
+
+
+class NetworkSettings(Section):
+    """The CLAIRE network."""
+
+    size: Literal["tiny", "small", "base"] = Field("tiny", description="1.4, 21 or 65 million parameters")
+    fusion: Literal["window", "conv", "gate", "sum"] = Field(
+        "window", description="window: cross-modality attention (CMAF); the others are for comparison"
+    )
+    sensors: View = Field("fused", description="train on both sensors, or on one with the other masked out")
+
+
+class LossSettings(Section):
+    """RIFT: balance · weighted focal + (1 - balance) · Tversky."""
+
+    balance: Share = Field(0.5, description="weight of the focal part")
+    focal_gamma: float = Field(2.0, ge=0, le=10, description="focusing exponent of the focal part")
+    tversky_alpha: float = Field(0.3, ge=0, description="weight of false positives")
+    tversky_beta: float = Field(0.7, ge=0, description="weight of false negatives")
+    tversky_kappa: float = Field(1.0, gt=0, le=5, description="exponent of the Tversky part")
+    smooth: float = Field(1.0, ge=0, description="pixels added to both sides of the Tversky ratio")
+    class_weights: Literal["inverse_sqrt", "none"] = Field(
+        "inverse_sqrt",
+        description="weights of the focal part: inverse square root of frequency, or all equal",
+    )
+
+
+class TrainingSettings(Section):
+    """The training loop. `batch_size` is the sum over all processes."""
+
+    steps: int = Field(600, ge=1, description="optimiser steps")
+    batch_size: int = Field(8, ge=1, description="crops for each step, all processes together")
+    crop_px: AlignedPx = Field(256, description="side of a crop, at most a tile")
+    learning_rate: float = Field(2e-3, gt=0, description="peak of the one-cycle schedule")
+    weight_decay: float = Field(0.05, ge=0, description="AdamW's decoupled weight decay")
+    warmup_share: Share = Field(0.1, description="share of the steps until the learning rate's peak")
+    clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
+    sensor_dropout: Share = Field(0.2, description="share of the crops of which one sensor is masked out")
+    rare_class_share: Share = Field(0.5, description="share of the crops centred on a class drawn evenly, not a place")
+    validate_every: int = Field(100, ge=1, description="steps between validations")
+    checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
+    max_validation_tiles: int = Field(32, ge=1, description="validation tiles at the most, spread evenly")
+
+
+class InferenceSettings(Section):
+    """Sliding windows over a scene."""
+
+    window_px: AlignedPx = Field(
+        2048, description="side of the network's windows; larger is faster and needs more memory"
+    )
+    halo_px: int | None = Field(None, ge=0, description="margin that is thrown away (null: taken from the network)")
+
+
+class MosaicSettings(Section):
+    """The deliverables' grid and encoding."""
+
+    grid: Literal["region", "scene"] = Field(
+        "region",
+        description="region: one map for each region; scene: one for each scene (data without a CRS)",
+    )
+    crs: str | None = Field(None, description="the maps' CRS, such as EPSG:32633 (null: the one most scenes have)")
+    resolution: float | None = Field(
+        None, gt=0, description="pixel size in units of that CRS (null: the finest scene's)"
+    )
+    compress: Literal["ZSTD", "DEFLATE"] = Field("DEFLATE", description="DEFLATE opens everywhere; ZSTD is smaller")
+
+
+class MetricsSettings(Section):
+    """Accuracy against the labels."""
+
+    compare_sensors: bool = Field(True, description="also score each labelled test scene with one sensor masked out")
+
+
+class ExplainSettings(Section):
+    """Explanations in words."""
+
+    model: str | None = Field(
+        None, description="folder or hub name of a Phi-3 model (null: sentences from a fixed template)"
+    )
+    batch_size: int = Field(8, ge=1, description="tiles that the model explains at once")
+    max_new_tokens: int = Field(192, ge=16, le=2048, description="longest answer in tokens")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="the model's number format")
+
+
+class ReportSettings(Section):
+    """The report page."""
+
+    title: str | None = Field(None, description="headline (null: the region's name)")
+    max_tiles: int = Field(24, ge=0, description="tiles shown with picture and explanation")
+
+
+class ComputeSettings(Section):
+    """Where work runs. Never part of a stage's settings: results don't depend on it."""
+
+    training_processes: int = Field(1, ge=1, le=1024, description="processes of torchrun, one for each GPU")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    training_minutes: float | None = Field(
+        None, gt=0, description="stop training in time and save; the retried job goes on (null: no limit)"
+    )
+
+
+class Settings(Section):
+    """Everything in config.yaml."""
+
+    scenes: str = Field("config/scenes.csv", description="the sample sheet")
+    data_dir: str = Field(".", description="folder from which relative paths in the sample sheet start")
+    work_dir: str = Field("work", description="what can be made again; may be scratch storage")
+    results_dir: str = Field("results", description="what you take away")
+    seed: int = Field(0, ge=0, description="all random numbers are derived from it")
+    legend: LegendSettings = Field(LegendSettings(), description="the classes")
+    sensors: SensorsSettings = Field(SensorsSettings(), description="bands and scales of the two sensors")
+    registration: RegistrationSettings = Field(
+        RegistrationSettings(), description="displacement between SAR and optical"
+    )
+    tiling: TilingSettings = Field(TilingSettings(), description="how a scene is laid out in its store")
+    splits: SplitsSettings = Field(SplitsSettings(), description="which tiles train, validate and test")
+    network: NetworkSettings = Field(NetworkSettings(), description="the CLAIRE network")
+    loss: LossSettings = Field(LossSettings(), description="the RIFT loss")
+    training: TrainingSettings = Field(TrainingSettings(), description="the training loop")
+    inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
+    mosaic: MosaicSettings = Field(MosaicSettings(), description="the deliverables' grid and encoding")
+    metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
+    explain: ExplainSettings = Field(ExplainSettings(), description="explanations in words")
+    report: ReportSettings = Field(ReportSettings(), description="the report page")
+    compute: ComputeSettings = Field(ComputeSettings(), description="where work runs; changes rerun nothing")
+
+    @model_validator(mode="after")
+    def _crop_fits_tile(self) -> Self:
+        if self.training.crop_px > self.tiling.tile_px:
+            raise ValueError(
+                f"training.crop_px {self.training.crop_px} is larger than tiling.tile_px {self.tiling.tile_px}"
+            )
+        return self
+
+
+class RegisterPair(Section):
+    """What register_pair needs."""
+
+    sensors: SensorsSettings
+    registration: RegistrationSettings
+
+
+class TileScene(Section):
+    """What tile_scene needs."""
+
+    legend: LegendSettings
+    sensors: SensorsSettings
+    tiling: TilingSettings
+
+
+class FitStatistics(Section):
+    """What fit_statistics needs."""
+
+    seed: int
+    legend: LegendSettings
+    splits: SplitsSettings
+    tiling: TilingSettings
+
+
+class TrainModel(Section):
+    """What train_model needs."""
+
+    seed: int
+    legend: LegendSettings
+    sensors: SensorsSettings
+    network: NetworkSettings
+    loss: LossSettings
+    training: TrainingSettings
+
+
+class PredictScene(Section):
+    """What predict_scene needs."""
+
+    inference: InferenceSettings
+
+
+class MosaicRegion(Section):
+    """What mosaic_region needs."""
+
+    legend: LegendSettings
+    mosaic: MosaicSettings
+
+
+class ScoreTiles(Section):
+    """What score_tiles and score_region need."""
+
+    legend: LegendSettings
+
+
+class ExplainTiles(Section):
+    """What explain_tiles needs."""
+
+    legend: LegendSettings
+    explain: ExplainSettings
+
+
+class RenderReport(Section):
+    """What render_report needs."""
+
+    legend: LegendSettings
+    sensors: SensorsSettings
+    report: ReportSettings
+
+
+def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings:
+    """Return checked settings from the mapping that Snakemake or a YAML file holds.
+
+    Raises:
+        SettingsError: keys or values are not allowed; the text lists every one of them.
+    """
+    try:
+        return Settings.model_validate(dict(values))
+    except ValidationError as error:
+        faults = [
+            f"  {'.'.join(map(str, fault['loc'])) or '(whole file)'}: {fault['msg']} (got {fault['input']!r:.80})"
+            for fault in error.errors()
+        ]
+        raise SettingsError(
+            f"{source}: {len(faults)} fault(s)\n" + "\n".join(faults) + "\nAllowed keys: see config/config.yaml"
+        ) from None
+
+
+def stage_json(settings: Settings, stage: type[Section]) -> str:
+    """Return just the sections that a stage's model names, as canonical JSON (equal settings, equal string)."""
+    whole = settings.model_dump(mode="json")
+    return json.dumps({name: whole[name] for name in stage.model_fields}, sort_keys=True, separators=(",", ":"))
+
+
+def default_yaml() -> str:
+    """Return config.yaml: every default with its description as a comment."""
+    header = (
+        "# Settings and their defaults, written by `make config` from src/clairemap/settings.py. The defaults map\n"
+        "# the demo region. Put your own into a file with just the keys that differ: snakemake --configfile my.yaml\n"
+    )
+    return header + "".join(_commented(Settings(), 0))
+
+
+def json_schema() -> str:
+    """Return config.schema.json, which lets editors check and complete a config file."""
+    return json.dumps(Settings.model_json_schema(), indent=2) + "\n"
+
+
+def _commented(section: Section, depth: int) -> list[str]:
+    pad = "  " * depth
+    lines: list[str] = []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        comment = f"# {field.description}" + (f" [{choice}]" if (choice := _choices(field.annotation)) else "")
+        if isinstance(value, Section):
+            lines += [
+                f"{pad}{comment}\n" if depth else f"\n{comment}\n",
+                f"{pad}{name}:\n",
+                *_commented(value, depth + 1),
+            ]
+        else:
+            lines.append(f"{pad}{name}: {_inline(value)}  {comment}\n" if not _is_list_of_sections(value) else "")
+            if _is_list_of_sections(value):
+                items = "".join(f"{pad}  - {_inline(item.model_dump(mode='json'))}\n" for item in value)
+                lines.append(f"{pad}{name}:  {comment}\n{items}")
+    return lines
+
+
+def _choices(annotation: Any) -> str:  # noqa: ANN401 - annotations are of any kind
+    options = get_args(annotation)
+    return " | ".join(options) if options and all(isinstance(option, str) for option in options) else ""
+
+
+def _is_list_of_sections(value: object) -> bool:
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], Section)
+
+
+def _inline(value: object) -> str:
+    plain = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10_000).strip()
+    return text.removesuffix("...").strip()
+
+
+def read_settings(path: Path) -> Settings:
+    """Return checked settings from a YAML file of its own, without the defaults of another.
+
+    Raises:
+        SettingsError: the file is no YAML mapping, or keys or values are not allowed.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: can't be read as YAML ({error})") from None
+    if values is not None and not isinstance(values, dict):
+        raise SettingsError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return load_settings(values or {}, str(path))

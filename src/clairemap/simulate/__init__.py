@@ -1,0 +1,1 @@
+"""Made scenes with known truth."""

@@ -1,0 +1,1 @@
+"""What training sees: tile index, statistics, splits, crops."""

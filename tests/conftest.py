@@ -1,0 +1,33 @@
+"""What all tests share: loading a stage's function from its script, and the real scenes beside the project."""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+
+@pytest.fixture
+def stage() -> Callable[[str], Callable[..., Any]]:
+    """Return the function of a rule: ``stage("tile_scene")``."""
+
+    def load(name: str) -> Callable[..., Any]:
+        spec = importlib.util.spec_from_file_location(name, PROJECT / "workflow" / "scripts" / f"{name}.py")
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return getattr(module, name)
+
+    return load
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """Return the folder of real scenes; skips the test where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real scenes are not here: {SHARED_DATA.name} beside the project is absent")
+    return SHARED_DATA
