@@ -29,7 +29,8 @@ Mask = NDArray[np.bool_]
 
 def has_none(flags: Flags, unwanted: Validity) -> Mask:
     """Return where none of the unwanted bits is set; same shape as `flags`."""
-    return np.equal(flags & np.uint8(unwanted), 0)
+    clear: Mask = (flags & np.uint8(unwanted)) == 0
+    return clear
 
 
 def optical_usable(flags: Flags) -> Mask:

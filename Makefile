@@ -1,0 +1,63 @@
+# Targets for a checkout. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+CORES ?= all
+# Tools of the environment first, so that the rules' `python` is its python.
+demo test lint format config docs: export PATH := $(BIN):$(PATH)
+
+.PHONY: help
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or later (or: make PYTHON=/path/to/python3)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) is too old: 3.11 or later is needed (make PYTHON=/path/to/python3)"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { echo "python's venv is missing: apt-get install python3-venv, then run make again"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm]'
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready  ## make .venv from pinned dependencies
+
+.PHONY: demo
+demo: setup  ## map the made demo region: data/demo → results/demo
+	snakemake --cores $(CORES)
+	@echo; echo "Maps (Cloud-Optimized GeoTIFF):"; ls -1 $(CURDIR)/results/demo/*.tif
+	@echo "Accuracy and report:"; ls -1 $(CURDIR)/results/demo/metrics.json $(CURDIR)/results/demo/report.html
+
+.PHONY: test
+test: setup  ## run all tests
+	pytest -n 2 --dist worksteal tests
+
+.PHONY: lint
+lint: setup  ## ruff, mypy, import-linter, snakefmt, codespell, snakemake --lint
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	snakefmt --check Snakefile workflow
+	codespell
+	snakemake --lint
+
+.PHONY: format
+format: setup  ## format Python and Snakemake files
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+.PHONY: config
+config: setup  ## write config/config.yaml and its schema from the settings
+	python workflow/scripts/write_config.py
+
+.PHONY: docs
+docs: setup  ## draw the workflow's picture (needs graphviz) and the README's pictures from the demo's results
+	snakemake --rulegraph | dot -Tsvg > docs/rulegraph.svg
+	python docs/draw_readme_pictures.py
+
+.PHONY: clean
+clean:  ## remove what can be made again: work/, results/, data/demo/, caches
+	rm -rf work results data/demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

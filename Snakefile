@@ -1,0 +1,47 @@
+# From scenes.csv to a land-cover map: see README.md and docs/architecture.md.
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.8")
+
+
+configfile: Path(workflow.basedir) / "config" / "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/map.smk"
+include: "workflow/rules/report.smk"
+
+
+wildcard_constraints:
+    scene="|".join(scene.scene for scene in SHEET),
+    region="|".join(SHEET.regions),
+    map="|".join(scene.scene for scene in SHEET) + "|" + "|".join(SHEET.regions),
+    view="|".join(VIEWS),
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        expand(f"{RESULTS}/{{region}}/report.html", region=SHEET.regions),
+        expand(f"{RESULTS}/{{region}}/metrics.json", region=SHEET.regions),
+        [deliverables(region) for region in SHEET.regions],
+
+
+onsuccess:
+    logger.info(
+        f"Maps, accuracy and report of each region: {RESULTS}/REGION/ (REGION: {', '.join(SHEET.regions)})"
+    )
+
+
+onerror:
+    logger.error(
+        f"A stage failed: its last lines are above, its whole log is under {WORK}/logs/. Mend it and run again."
+    )

@@ -1,0 +1,82 @@
+# From the scenes' files to pairs of sensors on one grid.
+
+
+rule simulate_scene:
+    output:
+        optical=f"{DEMO_DIR}/{{scene}}/optical.tif",
+        sar=f"{DEMO_DIR}/{{scene}}/sar.tif",
+        label=f"{DEMO_DIR}/{{scene}}/label.tif",
+        cloud=f"{DEMO_DIR}/{{scene}}/cloud.tif",
+    log:
+        f"{LOGS}/simulate_scene/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/simulate_scene/{{scene}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(800),
+        runtime=10,
+    params:
+        code=code("simulate_scene"),
+        directory=str(DEMO_DIR),
+    message:
+        "{wildcards.scene}: make a demo scene"
+    shell:
+        "python {SCRIPTS}/simulate_scene.py --scene {wildcards.scene} --directory {params.directory:q} 2> {log}"
+
+
+rule register_pair:
+    input:
+        sources("optical", "sar"),
+    output:
+        registration=f"{SCENE}/registration.json",
+    log:
+        f"{LOGS}/register_pair/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/register_pair/{{scene}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(500),
+        runtime=30,
+    params:
+        code=code("register_pair"),
+        settings=only(sections.RegisterPair),
+        sources=source_options("optical", "sar"),
+    message:
+        "{wildcards.scene}: register SAR to optical"
+    shell:
+        "python {SCRIPTS}/register_pair.py --scene {wildcards.scene} {params.sources:q}"
+        " --registration {output.registration:q} --settings {params.settings:q} 2> {log}"
+
+
+rule tile_scene:
+    input:
+        sources("optical", "sar", "label", "cloud"),
+        registration=rules.register_pair.output.registration,
+    output:
+        pair=directory(f"{SCENE}/pair.zarr"),
+        manifest=f"{SCENE}/pair.json",
+        tiles=f"{SCENE}/tiles.parquet",
+    log:
+        f"{LOGS}/tile_scene/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/tile_scene/{{scene}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=60,
+    params:
+        code=code("tile_scene"),
+        settings=only(sections.TileScene),
+        sources=source_options("optical", "sar", "label", "cloud"),
+    message:
+        "{wildcards.scene}: bring SAR to the optical grid, cut into tiles"
+    shell:
+        "python {SCRIPTS}/tile_scene.py --scene {wildcards.scene} {params.sources:q}"
+        " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
+        " --tiles {output.tiles:q} --settings {params.settings:q} 2> {log}"

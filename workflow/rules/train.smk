@@ -1,0 +1,90 @@
+# From labelled pairs to a trained model.
+
+
+rule fit_statistics:
+    input:
+        pairs=ancient(expand(rules.tile_scene.output.pair, scene=LABELLED)),
+        manifests=expand(rules.tile_scene.output.manifest, scene=LABELLED),
+        tiles=expand(rules.tile_scene.output.tiles, scene=LABELLED),
+    output:
+        statistics=f"{MODEL}/statistics.json",
+        splits=f"{MODEL}/splits.parquet",
+    log:
+        f"{LOGS}/fit_statistics.log",
+    benchmark:
+        f"{BENCHMARKS}/fit_statistics.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 2
+    resources:
+        mem_mb=memory(1000),
+        runtime=60,
+    params:
+        code=code("fit_statistics"),
+        settings=only(sections.FitStatistics),
+        pairs=options("pair", rules.tile_scene.output.pair, LABELLED),
+        tiles=options("tiles", rules.tile_scene.output.tiles, LABELLED),
+        split=[
+            word
+            for name in LABELLED
+            for word in ("--split", f"{name}={SHEET[name].split}")
+        ],
+    message:
+        "band statistics and splits of {input.tiles}"
+    shell:
+        "python {SCRIPTS}/fit_statistics.py {params.pairs:q} {params.tiles:q} {params.split:q}"
+        " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log}"
+
+
+# Checkpoints are no output, since Snakemake deletes the outputs of failed jobs: a retried job goes on from them.
+# With several processes the launcher is torchrun; its number of processes changes no result and reruns nothing.
+TRAIN_LAUNCHER = (
+    f"python -m torch.distributed.run --standalone --nproc-per-node {SETTINGS.compute.training_processes}"
+    if SETTINGS.compute.training_processes > 1
+    else "python"
+)
+TRAIN_MINUTES = (
+    f"--minutes {SETTINGS.compute.training_minutes}"
+    if SETTINGS.compute.training_minutes
+    else ""
+)
+
+
+rule train_model:
+    input:
+        pairs=rules.fit_statistics.input.pairs,
+        manifests=rules.fit_statistics.input.manifests,
+        statistics=rules.fit_statistics.output.statistics,
+        splits=rules.fit_statistics.output.splits,
+    output:
+        weights=f"{MODEL}/model.safetensors",
+        card=f"{MODEL}/model.json",
+        history=f"{MODEL}/history.csv",
+    log:
+        f"{LOGS}/train_model.log",
+    benchmark:
+        f"{BENCHMARKS}/train_model.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: workflow.cores or 8
+    resources:
+        mem_mb=memory(6000),
+        runtime=1440,
+        gpu=(
+            SETTINGS.compute.training_processes
+            if SETTINGS.compute.device == "cuda"
+            else 0
+        ),
+    params:
+        code=code("train_model"),
+        settings=only(sections.TrainModel),
+        pairs=rules.fit_statistics.params.pairs,
+        checkpoints=f"{WORK}/checkpoints",
+        fingerprint=lambda wildcards, input: code("train_model"),
+    message:
+        "train the network"
+    shell:
+        "{TRAIN_LAUNCHER} {SCRIPTS}/train_model.py {params.pairs:q} --statistics {input.statistics:q}"
+        " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
+        " --checkpoints {params.checkpoints:q} --fingerprint {params.fingerprint} --settings {params.settings:q}"
+        " --device {SETTINGS.compute.device} {TRAIN_MINUTES} 2> {log}"
