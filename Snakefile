@@ -32,7 +32,11 @@ rule all:
     input:
         expand(f"{RESULTS}/{{region}}/report.html", region=SHEET.regions),
         expand(f"{RESULTS}/{{region}}/metrics.json", region=SHEET.regions),
-        [deliverables(region) for region in SHEET.regions],
+        [
+            expand(output, region=region, map=maps_of(region))
+            for region in SHEET.regions
+            for output in rules.mosaic_region.output
+        ],
 
 
 onsuccess:

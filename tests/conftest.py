@@ -1,6 +1,9 @@
 """What all tests share: loading a stage's function from its script, and the real scenes beside the project."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,3 +34,23 @@ def real_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"the real scenes are not here: {SHARED_DATA.name} beside the project is absent")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def snakemake() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs a project's workflow in a folder and gives back exit code and output.
+
+    ``snakemake(folder, "--dry-run", project=copy)``; one core, so that tests beside it keep theirs.
+    """
+
+    def call(directory: Path, *words: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+        fixed = ["--snakefile", str(project / "Snakefile"), "--directory", str(directory), "--cores", "1"]
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *fixed, *words],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            check=False,
+        )
+
+    return call

@@ -1,5 +1,5 @@
 # Settings, sample sheet, paths and look-ups that the rules share.
-import os
+import shlex
 import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
@@ -11,11 +11,9 @@ from clairemap.provenance import stage_code
 from clairemap.scenes import read_sample_sheet
 from clairemap.settings import VIEWS, load_settings, stage_json
 
-SCRIPTS = Path(workflow.basedir) / "workflow" / "scripts"
-# Rules run `python script`: it must find this package in any environment, that of a conda directive too.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    filter(None, [sys.path[0], os.environ.get("PYTHONPATH")])
-)
+# The scripts find the package in any environment, in that of a conda directive too.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
+
 
 try:
     SETTINGS = load_settings(config, "config")
@@ -25,26 +23,36 @@ except ClairemapError as error:
 
 WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
 SCENE, MODEL = f"{WORK}/scenes/{{scene}}", f"{WORK}/model"
+MAP = f"{RESULTS}/{{region}}/{{map}}"
+PAIR, PROBABILITIES = f"{SCENE}/pair.zarr", f"{SCENE}/{{view}}/probabilities.zarr"
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 DEMO_DIR = Path("data/demo")
 LABELLED = [
     scene.scene for scene in SHEET.of_split("train", "val", "test") if scene.label
 ]
-COMPARED = (
-    [scene.scene for scene in SHEET.of_split("test") if scene.label]
-    if SETTINGS.metrics.compare_sensors
-    else []
-)
+GPU = 1 if SETTINGS.compute.device == "cuda" else 0
 
 
 def code(rule_name):
     """Hash of the code behind a rule: editing the library reruns just the stages that reach the edited lines."""
-    return stage_code(SCRIPTS / f"{rule_name}.py")
+    return stage_code(
+        Path(workflow.basedir) / "workflow" / "scripts" / f"{rule_name}.py"
+    )
 
 
 def only(section):
     """The settings that a stage sees, as JSON."""
     return stage_json(SETTINGS, section)
+
+
+def untracked(value):
+    """Params function of a value that changes no result: Snakemake doesn't compare what depends on resources."""
+    return lambda wildcards, resources: value
+
+
+def script(rule_name):
+    """The stage's script; its place may change, what counts is `code`."""
+    return untracked(f"{workflow.basedir}/workflow/scripts/{rule_name}.py")
 
 
 def sources(*roles):
@@ -57,7 +65,7 @@ def sources(*roles):
 
 
 def source_options(*roles):
-    """Params function: the same files as command-line options, missing ones included."""
+    """Params function: --role path for each of the scene's files, missing ones included."""
     return lambda wildcards: [
         word
         for role, path in SHEET[wildcards.scene].sources.items()
@@ -66,47 +74,55 @@ def source_options(*roles):
     ]
 
 
-def options(name, pattern, scenes):
-    """The same option once for each scene: --name path --name path …"""
-    return [
-        word for scene in scenes for word in (f"--{name}", pattern.format(scene=scene))
-    ]
-
-
-def scenes_of(wildcards):
-    """The scenes of a map, or of a region."""
-    name = wildcards.get("map", wildcards.region)
-    return [
-        scene.scene
-        for scene in SHEET.in_region(wildcards.region)
-        if name in (scene.scene, wildcards.region)
+def each(*names):
+    """Params function: --name path for each file of the inputs of these names."""
+    return lambda wildcards, input: [
+        word
+        for name in names
+        for path in input.get(name, [])
+        for word in (f"--{name.replace('_', '-')}", path)
     ]
 
 
 def maps_of(region):
-    """The maps of a region: one, or one for each scene."""
+    """Names of a region's maps: its own, or those of its scenes."""
+    scenes = [scene.scene for scene in SHEET.in_region(region)]
+    return scenes if SETTINGS.mosaic.grid == "scene" else [region]
+
+
+def of_maps(pattern):
+    """Input function: a file of each map of the region."""
+    return lambda wildcards: expand(
+        pattern, region=wildcards.region, map=maps_of(wildcards.region)
+    )
+
+
+def of_scenes(pattern, *views, chosen=lambda scene: True):
+    """Input function: a file of each scene of the region, or of the map if that is a scene's own."""
+    return lambda wildcards: expand(
+        pattern,
+        scene=[
+            scene.scene
+            for scene in SHEET.in_region(wildcards.region)
+            if wildcards.get("map", wildcards.region) in (scene.scene, wildcards.region)
+            and chosen(scene)
+        ],
+        view=views,
+    )
+
+
+def is_labelled(scene):
+    """Whether a scene's map can be scored."""
+    return scene.label is not None
+
+
+def is_compared(scene):
+    """Whether a scene is mapped with each sensor alone as well."""
     return (
-        [scene.scene for scene in SHEET.in_region(region)]
-        if SETTINGS.mosaic.grid == "scene"
-        else [region]
+        SETTINGS.metrics.compare_sensors
+        and scene.split == "test"
+        and is_labelled(scene)
     )
-
-
-def deliverables(region):
-    """The files of a region's maps."""
-    kinds = (
-        "landcover.tif",
-        "confidence.tif",
-        "optical_share.tif",
-        "landcover.tif.aux.xml",
-        "landcover.qml",
-        "item.json",
-    )
-    return [
-        f"{RESULTS}/{region}/{name}.{kind}"
-        for name in maps_of(region)
-        for kind in kinds
-    ]
 
 
 def memory(payload_mb):

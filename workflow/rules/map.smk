@@ -1,17 +1,15 @@
 # From pairs and model to the region's maps and their accuracy.
-MAP = f"{RESULTS}/{{region}}/{{map}}"
-VIEW = f"{SCENE}/{{view}}"
 
 
 rule predict_scene:
     input:
-        pair=ancient(rules.tile_scene.output.pair),
+        pair=ancient(PAIR),
         pair_manifest=rules.tile_scene.output.manifest,
         weights=rules.train_model.output.weights,
         card=rules.train_model.output.card,
     output:
-        probabilities=directory(f"{VIEW}/probabilities.zarr"),
-        manifest=f"{VIEW}/probabilities.json",
+        probabilities=directory(PROBABILITIES),
+        manifest=f"{SCENE}/{{view}}/probabilities.json",
     log:
         f"{LOGS}/predict_scene/{{scene}}.{{view}}.log",
     benchmark:
@@ -22,33 +20,25 @@ rule predict_scene:
     resources:
         mem_mb=memory(3000),
         runtime=240,
-        gpu=1 if SETTINGS.compute.device == "cuda" else 0,
+        gpu=GPU,
     params:
+        script=script("predict_scene"),
         code=code("predict_scene"),
+        device=untracked(SETTINGS.compute.device),
         settings=only(sections.PredictScene),
     message:
         "{wildcards.scene}: class probabilities ({wildcards.view})"
     shell:
-        "python {SCRIPTS}/predict_scene.py --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
+        "python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
         " --weights {input.weights:q} --card {input.card:q} --view {wildcards.view}"
         " --probabilities {output.probabilities:q} --manifest {output.manifest:q}"
-        " --settings {params.settings:q} --device {SETTINGS.compute.device} 2> {log}"
+        " --settings {params.settings:q} --device {params.device} 2> {log}"
 
 
 rule mosaic_region:
     input:
-        probabilities=lambda wildcards: ancient(
-            expand(
-                rules.predict_scene.output.probabilities,
-                scene=scenes_of(wildcards),
-                view="fused",
-            )
-        ),
-        manifests=lambda wildcards: expand(
-            rules.predict_scene.output.manifest,
-            scene=scenes_of(wildcards),
-            view="fused",
-        ),
+        probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
+        manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
     output:
         landcover=f"{MAP}.landcover.tif",
         confidence=f"{MAP}.confidence.tif",
@@ -67,17 +57,14 @@ rule mosaic_region:
         mem_mb=memory(1500),
         runtime=240,
     params:
+        script=script("mosaic_region"),
         code=code("mosaic_region"),
         settings=only(sections.MosaicRegion),
-        probabilities=lambda wildcards: options(
-            "probabilities",
-            f"{WORK}/scenes/{{scene}}/fused/probabilities.zarr",
-            scenes_of(wildcards),
-        ),
+        files=each("probabilities"),
     message:
         "{wildcards.map}: mosaic to Cloud-Optimized GeoTIFF"
     shell:
-        "python {SCRIPTS}/mosaic_region.py --name {wildcards.map} {params.probabilities:q}"
+        "python {params.script:q} --name {wildcards.map} {params.files:q}"
         " --landcover {output.landcover:q} --confidence {output.confidence:q}"
         " --optical-share {output.optical_share:q} --categories {output.categories:q} --style {output.style:q}"
         " --item {output.item:q} --settings {params.settings:q} 2> {log}"
@@ -85,13 +72,13 @@ rule mosaic_region:
 
 rule score_tiles:
     input:
-        pair=ancient(rules.tile_scene.output.pair),
+        pair=ancient(PAIR),
         pair_manifest=rules.tile_scene.output.manifest,
         tiles=rules.tile_scene.output.tiles,
-        probabilities=ancient(rules.predict_scene.output.probabilities),
+        probabilities=ancient(PROBABILITIES),
         manifest=rules.predict_scene.output.manifest,
     output:
-        scores=f"{VIEW}/scores.parquet",
+        scores=f"{SCENE}/{{view}}/scores.parquet",
     log:
         f"{LOGS}/score_tiles/{{scene}}.{{view}}.log",
     benchmark:
@@ -103,40 +90,24 @@ rule score_tiles:
         mem_mb=memory(500),
         runtime=30,
     params:
+        script=script("score_tiles"),
         code=code("score_tiles"),
         settings=only(sections.ScoreTiles),
     message:
         "{wildcards.scene}: confusion matrix of each tile ({wildcards.view})"
     shell:
-        "python {SCRIPTS}/score_tiles.py --pair {input.pair:q} --probabilities {input.probabilities:q}"
+        "python {params.script:q} --pair {input.pair:q} --probabilities {input.probabilities:q}"
         " --tiles {input.tiles:q} --scores {output.scores:q} --settings {params.settings:q} 2> {log}"
-
-
-def scored(wildcards):
-    """Labelled scenes of a region, those to predict included if they have labels."""
-    return [scene.scene for scene in SHEET.in_region(wildcards.region) if scene.label]
-
-
-def compared(wildcards):
-    """Scores of the region's test scenes with one sensor masked out."""
-    scenes = [name for name in scored(wildcards) if name in COMPARED]
-    return expand(
-        rules.score_tiles.output.scores, scene=scenes, view=("optical", "sar")
-    )
 
 
 rule score_region:
     input:
-        scores=lambda wildcards: expand(
-            rules.score_tiles.output.scores, scene=scored(wildcards), view="fused"
+        scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
+        compared=of_scenes(
+            rules.score_tiles.output.scores, "optical", "sar", chosen=is_compared
         ),
-        compared=compared,
         splits=rules.fit_statistics.output.splits,
-        landcover=lambda wildcards: expand(
-            rules.mosaic_region.output.landcover,
-            map=maps_of(wildcards.region),
-            region=wildcards.region,
-        ),
+        landcover=of_maps(rules.mosaic_region.output.landcover),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",
     log:
@@ -150,20 +121,13 @@ rule score_region:
         mem_mb=memory(500),
         runtime=30,
     params:
+        script=script("score_region"),
         code=code("score_region"),
         settings=only(sections.ScoreTiles),
-        scores=lambda wildcards, input: [
-            word for path in input.scores for word in ("--scores", path)
-        ],
-        compared=lambda wildcards, input: [
-            word for path in input.compared for word in ("--compared", path)
-        ],
-        landcover=lambda wildcards, input: [
-            word for path in input.landcover for word in ("--landcover", path)
-        ],
+        files=each("scores", "compared", "landcover"),
     message:
         "{wildcards.region}: accuracy and areas"
     shell:
-        "python {SCRIPTS}/score_region.py --region {wildcards.region} {params.scores:q} {params.compared:q}"
-        " {params.landcover:q} --splits {input.splits:q} --metrics {output.metrics:q}"
+        "python {params.script:q} --region {wildcards.region} {params.files:q}"
+        " --splits {input.splits:q} --metrics {output.metrics:q}"
         " --settings {params.settings:q} 2> {log}"

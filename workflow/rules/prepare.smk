@@ -18,12 +18,13 @@ rule simulate_scene:
         mem_mb=memory(800),
         runtime=10,
     params:
+        script=script("simulate_scene"),
         code=code("simulate_scene"),
-        directory=str(DEMO_DIR),
+        directory=lambda wildcards, output: Path(output.label).parents[1],
     message:
         "{wildcards.scene}: make a demo scene"
     shell:
-        "python {SCRIPTS}/simulate_scene.py --scene {wildcards.scene} --directory {params.directory:q} 2> {log}"
+        "python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q} 2> {log}"
 
 
 rule register_pair:
@@ -42,13 +43,14 @@ rule register_pair:
         mem_mb=memory(500),
         runtime=30,
     params:
+        script=script("register_pair"),
         code=code("register_pair"),
         settings=only(sections.RegisterPair),
         sources=source_options("optical", "sar"),
     message:
         "{wildcards.scene}: register SAR to optical"
     shell:
-        "python {SCRIPTS}/register_pair.py --scene {wildcards.scene} {params.sources:q}"
+        "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {output.registration:q} --settings {params.settings:q} 2> {log}"
 
 
@@ -57,7 +59,7 @@ rule tile_scene:
         sources("optical", "sar", "label", "cloud"),
         registration=rules.register_pair.output.registration,
     output:
-        pair=directory(f"{SCENE}/pair.zarr"),
+        pair=directory(PAIR),
         manifest=f"{SCENE}/pair.json",
         tiles=f"{SCENE}/tiles.parquet",
     log:
@@ -71,12 +73,13 @@ rule tile_scene:
         mem_mb=memory(2000),
         runtime=60,
     params:
+        script=script("tile_scene"),
         code=code("tile_scene"),
         settings=only(sections.TileScene),
         sources=source_options("optical", "sar", "label", "cloud"),
     message:
         "{wildcards.scene}: bring SAR to the optical grid, cut into tiles"
     shell:
-        "python {SCRIPTS}/tile_scene.py --scene {wildcards.scene} {params.sources:q}"
+        "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
         " --tiles {output.tiles:q} --settings {params.settings:q} 2> {log}"

@@ -3,13 +3,19 @@
 
 rule explain_tiles:
     input:
-        pair=ancient(rules.tile_scene.output.pair),
+        pair=ancient(PAIR),
         pair_manifest=rules.tile_scene.output.manifest,
         tiles=rules.tile_scene.output.tiles,
-        probabilities=ancient(f"{SCENE}/fused/probabilities.zarr"),
+        probabilities=ancient(PROBABILITIES.replace("{view}", "fused")),
         manifest=f"{SCENE}/fused/probabilities.json",
         scores=lambda wildcards: (
-            f"{SCENE}/fused/scores.parquet" if SHEET[wildcards.scene].label else []
+            [
+                rules.score_tiles.output.scores.format(
+                    scene=wildcards.scene, view="fused"
+                )
+            ]
+            if is_labelled(SHEET[wildcards.scene])
+            else []
         ),
     output:
         explanations=f"{SCENE}/explanations.jsonl",
@@ -25,41 +31,19 @@ rule explain_tiles:
         runtime=480 if SETTINGS.explain.model else 30,
         gpu=1 if SETTINGS.explain.model and SETTINGS.compute.device == "cuda" else 0,
     params:
+        script=script("explain_tiles"),
         code=code("explain_tiles"),
+        device=untracked(SETTINGS.compute.device),
         settings=only(sections.ExplainTiles),
-        scores=lambda wildcards, input: (
-            ["--scores", input.scores] if input.scores else []
-        ),
+        files=each("scores"),
         cache=f"{WORK}/explanations",
     message:
         "{wildcards.scene}: explain each tile in words"
     shell:
-        "python {SCRIPTS}/explain_tiles.py --scene {wildcards.scene} --pair {input.pair:q}"
-        " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.scores:q}"
+        "python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
+        " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.files:q}"
         " --explanations {output.explanations:q} --cache {params.cache:q} --settings {params.settings:q}"
-        " --device {SETTINGS.compute.device} 2> {log}"
-
-
-def of_scenes(pattern):
-    """Input function: a file of each scene of the region."""
-    return lambda wildcards: expand(pattern, scene=scenes_of(wildcards))
-
-
-def of_maps(pattern):
-    """Input function: a file of each map of the region."""
-    return lambda wildcards: expand(
-        pattern, region=wildcards.region, map=maps_of(wildcards.region)
-    )
-
-
-def repeated(*names):
-    """Params function: --name once for each file of an input, for all the names."""
-    return lambda wildcards, input: [
-        word
-        for name in names
-        for path in input[name]
-        for word in (f"--{name.replace('_', '-')}", path)
-    ]
+        " --device {params.device} 2> {log}"
 
 
 rule render_report:
@@ -71,9 +55,9 @@ rule render_report:
         registration=of_scenes(rules.register_pair.output.registration),
         tiles=of_scenes(rules.tile_scene.output.tiles),
         explanations=of_scenes(rules.explain_tiles.output.explanations),
-        pair=ancient(of_scenes(rules.tile_scene.output.pair)),
+        pair=ancient(of_scenes(PAIR)),
         pair_manifests=of_scenes(rules.tile_scene.output.manifest),
-        probabilities=ancient(of_scenes(f"{SCENE}/fused/probabilities.zarr")),
+        probabilities=ancient(of_scenes(PROBABILITIES.replace("{view}", "fused"))),
         manifests=of_scenes(f"{SCENE}/fused/probabilities.json"),
         card=rules.train_model.output.card,
         history=rules.train_model.output.history,
@@ -96,9 +80,10 @@ rule render_report:
         mem_mb=memory(1000),
         runtime=30,
     params:
+        script=script("render_report"),
         code=code("render_report"),
         settings=only(sections.RenderReport),
-        files=repeated(
+        files=each(
             "landcover",
             "confidence",
             "optical_share",
@@ -111,6 +96,6 @@ rule render_report:
     message:
         "{wildcards.region}: report"
     shell:
-        "python {SCRIPTS}/render_report.py --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
+        "python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
         " --card {input.card:q} --history {input.history:q} --statistics {input.statistics:q}"
         " --report {output.report:q} --settings {params.settings:q} 2> {log}"

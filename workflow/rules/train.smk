@@ -3,8 +3,8 @@
 
 rule fit_statistics:
     input:
-        pairs=ancient(expand(rules.tile_scene.output.pair, scene=LABELLED)),
-        manifests=expand(rules.tile_scene.output.manifest, scene=LABELLED),
+        pair=ancient(expand(PAIR, scene=LABELLED)),
+        pair_manifests=expand(rules.tile_scene.output.manifest, scene=LABELLED),
         tiles=expand(rules.tile_scene.output.tiles, scene=LABELLED),
     output:
         statistics=f"{MODEL}/statistics.json",
@@ -20,19 +20,15 @@ rule fit_statistics:
         mem_mb=memory(1000),
         runtime=60,
     params:
+        script=script("fit_statistics"),
         code=code("fit_statistics"),
         settings=only(sections.FitStatistics),
-        pairs=options("pair", rules.tile_scene.output.pair, LABELLED),
-        tiles=options("tiles", rules.tile_scene.output.tiles, LABELLED),
-        split=[
-            word
-            for name in LABELLED
-            for word in ("--split", f"{name}={SHEET[name].split}")
-        ],
+        files=each("pair", "tiles"),
+        split=[f"--split={name}={SHEET[name].split}" for name in LABELLED],
     message:
-        "band statistics and splits of {input.tiles}"
+        "band statistics and splits"
     shell:
-        "python {SCRIPTS}/fit_statistics.py {params.pairs:q} {params.tiles:q} {params.split:q}"
+        "python {params.script:q} {params.files:q} {params.split:q}"
         " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log}"
 
 
@@ -52,8 +48,8 @@ TRAIN_MINUTES = (
 
 rule train_model:
     input:
-        pairs=rules.fit_statistics.input.pairs,
-        manifests=rules.fit_statistics.input.manifests,
+        pair=ancient(expand(PAIR, scene=LABELLED)),
+        pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
     output:
@@ -70,21 +66,21 @@ rule train_model:
     resources:
         mem_mb=memory(6000),
         runtime=1440,
-        gpu=(
-            SETTINGS.compute.training_processes
-            if SETTINGS.compute.device == "cuda"
-            else 0
-        ),
+        gpu=GPU * SETTINGS.compute.training_processes,
     params:
+        script=script("train_model"),
         code=code("train_model"),
+        launcher=untracked(TRAIN_LAUNCHER),
+        minutes=untracked(TRAIN_MINUTES),
+        device=untracked(SETTINGS.compute.device),
         settings=only(sections.TrainModel),
-        pairs=rules.fit_statistics.params.pairs,
+        files=each("pair"),
         checkpoints=f"{WORK}/checkpoints",
-        fingerprint=lambda wildcards, input: code("train_model"),
+        fingerprint=code("train_model"),
     message:
         "train the network"
     shell:
-        "{TRAIN_LAUNCHER} {SCRIPTS}/train_model.py {params.pairs:q} --statistics {input.statistics:q}"
+        "{params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.fingerprint} --settings {params.settings:q}"
-        " --device {SETTINGS.compute.device} {TRAIN_MINUTES} 2> {log}"
+        " --device {params.device} {params.minutes} 2> {log}"

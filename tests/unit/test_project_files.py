@@ -1,0 +1,56 @@
+"""Files that are written from others, or must agree with them, do."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from clairemap import errors
+from clairemap.settings import default_yaml, json_schema, load_settings
+
+PROJECT = Path(__file__).parents[2]
+CONDA_NAMES = {"dask-core": "dask", "matplotlib-base": "matplotlib", "pytorch": "torch"}
+
+
+def constraints() -> dict[str, str]:
+    lines = (PROJECT / "constraints.txt").read_text().splitlines()
+    return {name.lower(): version for name, _, version in (line.partition("==") for line in lines) if version}
+
+
+def test_default_config_and_schema_are_those_of_the_settings():
+    assert (PROJECT / "config" / "config.yaml").read_text() == default_yaml()
+    assert (PROJECT / "config" / "config.schema.json").read_text() == json_schema()
+
+
+@pytest.mark.parametrize("name", ["geo", "torch", "explain"])
+def test_conda_environments_pin_what_is_tested(name: str):
+    pinned = constraints()
+    for entry in yaml.safe_load((PROJECT / "envs" / f"{name}.yaml").read_text())["dependencies"]:
+        package, _, version = entry.partition("=")
+        if package != "python":
+            assert pinned[CONDA_NAMES.get(package, package)] == version
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "config" / "datasets").glob("*.yaml")), ids=lambda path: path.stem)
+def test_dataset_configs_are_valid_settings(path: Path):
+    load_settings(yaml.safe_load(path.read_text()))
+
+
+def test_every_error_has_a_code_of_its_own_and_stands_in_the_docs():
+    kinds = errors.ClairemapError.__subclasses__()
+    codes = [kind.exit_code for kind in kinds]
+    assert len(set(codes)) == len(codes)
+    page = (PROJECT / "docs" / "errors.md").read_text()
+    for kind in kinds:
+        assert re.search(rf"^\| {kind.exit_code} \| `{kind.__name__}` \|", page, re.M)
+
+
+def test_every_rule_has_what_its_stage_takes():
+    rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
+    for name in re.findall(r"^rule (\w+):", rules, re.M):
+        body = re.split(rf"^rule {name}:$", rules, flags=re.M)[1].split("\nrule ")[0]
+        assert (PROJECT / "workflow" / "scripts" / f"{name}.py").is_file()
+        for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params", "message", "shell"):
+            assert re.search(rf"^    {directive}:", body, re.M), (name, directive)
+        assert f'code=code("{name}")' in body

@@ -1,0 +1,73 @@
+"""A small region for runs of the whole workflow, and a copy of the project whose code can be edited."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import yaml
+from affine import Affine
+
+PROJECT = Path(__file__).parents[2]
+SIZE_PX = 300
+CONFIG = {
+    "legend": {
+        "classes": [
+            {"code": 10, "name": "water", "color": "#3b7dd8"},
+            {"code": 20, "name": "fields", "color": "#e8c95a"},
+            {"code": 30, "name": "woods", "color": "#1f6f3a"},
+        ]
+    },
+    "sensors": {"optical": {"bands": ["red", "green", "nir"]}, "sar": {"bands": ["VV"]}},
+    "tiling": {"tile_px": 128},
+    "training": {"steps": 8, "batch_size": 2, "crop_px": 128, "validate_every": 4, "checkpoint_every": 2},
+}
+SCENES = (("west", "train", 0), ("middle", "val", 250), ("east", "test", 500))
+
+
+def write_scene(folder: Path, name: str, offset_px: int) -> None:
+    """Write optical, SAR and label of a part of one patchwork of three classes, so that neighbours overlap."""
+    rng = np.random.default_rng(offset_px)
+    world = np.kron(np.random.default_rng(7).integers(0, 3, (8, 16)), np.ones((50, 50), np.int64))
+    classes = world[:SIZE_PX, offset_px : offset_px + SIZE_PX]
+    speckle = rng.gamma(4.0, 0.25, classes.shape)
+    layers = {
+        "optical": np.array([[300, 900, 400], [500, 1100, 700], [200, 2500, 3500]])[:, classes]
+        + rng.normal(0, 60, (3, *classes.shape)),
+        "sar": (np.array([0.006, 0.06, 0.16])[classes] * speckle)[None],
+        "label": (classes[None] + 1) * 10,
+    }
+    types = {"optical": "uint16", "sar": "float32", "label": "uint8"}
+    for role, values in layers.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        profile = {"driver": "GTiff", "height": SIZE_PX, "width": SIZE_PX, "count": len(values), "dtype": types[role]}
+        transform = Affine(10, 0, 600_000 + 10 * offset_px, 0, -10, 5_400_000)
+        with rasterio.open(
+            folder / name / f"{role}.tif", "w", crs="EPSG:32633", transform=transform, **profile
+        ) as file:
+            file.write(values.clip(0).astype(types[role]))
+
+
+@pytest.fixture
+def region(tmp_path: Path) -> Path:
+    """Return a folder with three overlapping scenes, their sample sheet and a config file."""
+    rows = ["scene,region,split,optical,sar,label"]
+    for name, split, offset_px in SCENES:
+        write_scene(tmp_path / "scenes", name, offset_px)
+        rows.append(
+            f"{name},north,{split}," + ",".join(f"scenes/{name}/{role}.tif" for role in ("optical", "sar", "label"))
+        )
+    (tmp_path / "scenes.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "scenes": "scenes.csv"}))
+    return tmp_path
+
+
+@pytest.fixture
+def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the code whose lines a test may change."""
+    copy = tmp_path_factory.mktemp("project")
+    shutil.copy(PROJECT / "Snakefile", copy)
+    for part in ("config", "envs", "profiles", "src", "workflow"):
+        shutil.copytree(PROJECT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    return copy
