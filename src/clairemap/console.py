@@ -3,6 +3,7 @@
 import errno
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -19,9 +20,20 @@ SECONDS_BETWEEN_LINES_IN_A_JOB = 15.0
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Yield the items and show how far they are: a bar on a terminal, a line now and then in a job's log."""
-    on_terminal = sys.stderr.isatty()
-    seconds = 0.1 if on_terminal else SECONDS_BETWEEN_LINES_IN_A_JOB
-    yield from tqdm(items, desc=what, total=total, mininterval=seconds, leave=on_terminal, file=sys.stderr)
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=what, total=total, file=sys.stderr)
+    else:
+        yield from _reported(items, what, total)
+
+
+def _reported(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+    started = reported = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - reported >= SECONDS_BETWEEN_LINES_IN_A_JOB:
+            log.info("%s: %d of %s after %.0f s", what, done, total or "?", now - started)
+            reported = now
+        yield item
 
 
 def run(stage: Callable[..., Any]) -> None:

@@ -78,7 +78,7 @@ class GridStore:
         """
         found = self.group.get(name)
         if not isinstance(found, zarr.Array):
-            raise StoreError(f"{self.path}: holds no array {name!r}, only {sorted(self.group)}; make it again")
+            raise StoreError(f"{self.path}: holds no array {name!r}; delete it and run again")
         return found
 
     def bands(self, name: str) -> tuple[str, ...]:
@@ -135,6 +135,8 @@ def create_store(
         "coordinates": GRID_MAPPING,
         "tile_px": tile_px,
         "shard_px": shard_px,
+        "height": height,
+        "width": width,
     }
     group.attrs.update({**attributes, **own})
     _write_georeference(group, geobox)
@@ -192,8 +194,8 @@ def open_store(path: Path) -> GridStore:
         group = zarr.open_group(path, mode="r")
         mapping = group[GRID_MAPPING].attrs
         transform = Affine.from_gdal(*(float(value) for value in str(mapping["GeoTransform"]).split()))
-        shape = next(array.shape[-2:] for _, array in group.arrays() if "grid_mapping" in array.attrs)
-    except (FileNotFoundError, KeyError, ValueError, StopIteration, zarr.errors.BaseZarrError) as error:
+        shape = int(str(group.attrs["height"])), int(str(group.attrs["width"]))
+    except (FileNotFoundError, KeyError, ValueError, zarr.errors.BaseZarrError) as error:
         raise StoreError(f"{path}: is no complete store ({error!r}); delete it and run again") from None
     return GridStore(path, group, GeoBox(shape, transform, mapping.get("crs_wkt")))
 

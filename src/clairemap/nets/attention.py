@@ -1,0 +1,126 @@
+"""What the sensors tell each other before they are fused: the exchange part of CMAF.
+
+An exchange takes normalised features and weights of both sensors at one stride and returns what to add to each
+sensor's features. Its rule: a cell of weight 0 tells nothing, so that nothing of a missing sensor gets across.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clairemap.nets.layers import DepthwiseConv, Sensors
+
+
+class WindowedCrossAttention(nn.Module):
+    """Attention of one sensor's cells to the other sensor's cells in the same window, with relative position bias.
+
+    Windows are anchored to the corner of the input, so callers cut tiles at multiples of `Claire.align_px` of the
+    scene's grid: then each cell sees the same window whatever the tile. Unlike in Swin (Liu et al. 2021) windows
+    are not shifted: the convolutions around carry information from window to window.
+    """
+
+    def __init__(self, channels: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.window = window
+        self.query = nn.Linear(channels, channels)
+        self.key_value = nn.Linear(channels, 2 * channels)
+        self.out = nn.Linear(channels, channels, bias=False)  # no bias: a masked window must add exactly 0
+        self.position_bias = nn.Parameter(torch.zeros(heads, (2 * window - 1) ** 2))
+        self.register_buffer("position", _relative_positions(window), persistent=False)
+        self.position: Tensor
+
+    def forward(self, asking_BHWC: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
+        """Return what the asking sensor takes over, (B, H, W, C).
+
+        The log of the asked cells' weights is added to the scores: weight 0 is not attended to at all, and a window
+        without any valid cell contributes 0.
+        """
+        query = self._windows(self.query(asking_BHWC), self.heads)
+        key, value = self._windows(self.key_value(asked_BHWC), 2 * self.heads).chunk(2, dim=1)
+        weight = self._windows(asked_weight_BHW1, 1).transpose(-1, -2)  # (windows, 1, 1, cells)
+        heard = (weight > 0).any(dim=-1, keepdim=True)
+        bias = self.position_bias[:, self.position] + _log_weight(weight, heard)
+        taken = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        told: Tensor = self.out(self._cells(taken * heard, asking_BHWC.shape))
+        return told
+
+    def _windows(self, x_BHWC: Tensor, heads: int) -> Tensor:
+        """Return (B * windows, heads, cells of a window, C / heads)."""
+        b, h, w, c = x_BHWC.shape
+        n = self.window
+        split = x_BHWC.reshape(b, h // n, n, w // n, n, heads, c // heads)
+        return split.permute(0, 1, 3, 5, 2, 4, 6).reshape(-1, heads, n * n, c // heads)
+
+    def _cells(self, x: Tensor, shape: torch.Size) -> Tensor:
+        """Return (B, H, W, C), the inverse of `_windows`."""
+        b, h, w, c = shape
+        n = self.window
+        split = x.reshape(b, h // n, w // n, self.heads, n, n, c // self.heads)
+        return split.permute(0, 1, 4, 2, 5, 3, 6).reshape(b, h, w, c)
+
+
+def _relative_positions(window: int) -> Tensor:
+    """Return for each pair of cells in a window the index of their offset, (cells, cells) int64."""
+    steps = torch.arange(window)
+    y, x = (axis.flatten() for axis in torch.meshgrid(steps, steps, indexing="ij"))
+    dy = y[:, None] - y[None, :] + window - 1
+    dx = x[:, None] - x[None, :] + window - 1
+    return dy * (2 * window - 1) + dx
+
+
+def _log_weight(weight: Tensor, heard: Tensor) -> Tensor:
+    """Return log(weight), -inf at weight 0; all 0 where nothing is heard, to keep the softmax finite."""
+    log_weight = torch.where(weight > 0, weight, 1).log()
+    return torch.where((weight > 0) | ~heard, log_weight, float("-inf"))
+
+
+class WindowExchange(nn.Module):
+    """Two-way windowed cross attention: optical asks SAR, SAR asks optical."""
+
+    def __init__(self, channels: int, heads: int, window: int) -> None:
+        super().__init__()
+        self.to_optical = WindowedCrossAttention(channels, heads, window)
+        self.to_sar = WindowedCrossAttention(channels, heads, window)
+
+    def forward(self, features: Sensors, weights: Sensors) -> Sensors:
+        """Return what to add to the features of each sensor."""
+        return Sensors(
+            self.to_optical(features.optical, features.sar, weights.sar),
+            self.to_sar(features.sar, features.optical, weights.optical),
+        )
+
+
+class ConvModulation(nn.Module):
+    """One sensor's values, scaled by a 7x7 look at both sensors: the convolutional stand-in for attention."""
+
+    kernel = 7
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.look = nn.Linear(2 * channels, channels)
+        self.spread = DepthwiseConv(channels, self.kernel)
+        self.value = nn.Linear(channels, channels)
+        self.out = nn.Linear(channels, channels, bias=False)  # no bias: a missing sensor must add exactly 0
+
+    def forward(self, both_BHWC: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
+        """Return what the asking sensor takes over, (B, H, W, C); 0 where the asked sensor has weight 0."""
+        modulation = self.spread(functional.gelu(self.look(both_BHWC)))
+        told: Tensor = self.out(modulation * self.value(asked_BHWC) * asked_weight_BHW1)
+        return told
+
+
+class ConvExchange(nn.Module):
+    """Two-way convolution modulation, for comparison with attention."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.to_optical = ConvModulation(channels)
+        self.to_sar = ConvModulation(channels)
+
+    def forward(self, features: Sensors, weights: Sensors) -> Sensors:
+        """Return what to add to the features of each sensor."""
+        optical = features.optical * (weights.optical > 0)
+        sar = features.sar * (weights.sar > 0)
+        both = torch.cat([optical, sar], dim=-1)
+        return Sensors(self.to_optical(both, sar, weights.sar), self.to_sar(both, optical, weights.optical))

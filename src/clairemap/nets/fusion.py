@@ -1,0 +1,106 @@
+"""Cross-modality attention fusion (CMAF): the features of two sensors at one stride become one.
+
+First the sensors exchange what they see (`attention`), then a gate decides for each cell how much to rely on each.
+The paper (arXiv 2509.11952) names these two steps and publishes no equations: those here are this project's own.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from clairemap.nets.attention import ConvExchange, WindowExchange
+from clairemap.nets.layers import DepthwiseConv, Sensors
+from clairemap.nets.sizes import Stage
+
+
+class ReliabilityGate(nn.Module):
+    """Decides for each cell how much the map rests on each sensor."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(channels // 4, 8)
+        self.look = nn.Linear(2 * channels + 2, hidden)
+        self.spread = DepthwiseConv(hidden, kernel=3)
+        self.decide = nn.Linear(hidden, 2)
+
+    def forward(self, features: Sensors, weights: Sensors) -> Sensors:
+        """Return shares (B, H, W, 1) that sum to 1: softmax of two logits with the log of the weights added.
+
+        A sensor of weight 0 has share 0 exactly, and its features have no influence on the logits. Where neither
+        sensor has weight both shares are 0.
+        """
+        seen = [x * (w > 0) for x, w in zip(features, weights, strict=True)]
+        hidden = self.spread(functional.gelu(self.look(torch.cat([*seen, *weights], dim=-1))))
+        logits = self.decide(functional.gelu(hidden)).float()
+        weight = torch.cat(weights, dim=-1).float()
+        valid = weight > 0
+        anything = valid.any(dim=-1, keepdim=True)
+        log_weight = torch.where(valid, weight, 1).log()
+        scores = torch.where(valid | ~anything, logits + log_weight, float("-inf"))
+        share = scores.softmax(dim=-1) * anything
+        return Sensors(share[..., :1], share[..., 1:])
+
+
+class ValiditySum(nn.Module):
+    """The plain sum of what is valid, for comparison: shares are the weights themselves."""
+
+    def forward(self, features: Sensors, weights: Sensors) -> Sensors:  # noqa: ARG002 - the gate's interface
+        """Return the weights (B, H, W, 1)."""
+        return weights
+
+
+class Mixer(nn.Module):
+    """Residual mixing of the fused features: linear, depthwise 3x3, linear."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Linear(channels, channels)
+        self.spread = DepthwiseConv(channels, kernel=3)
+        self.last = nn.Linear(channels, channels)
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Return features of the same shape."""
+        added: Tensor = self.last(self.spread(functional.gelu(self.first(x_BHWC))))
+        return x_BHWC + added
+
+
+class Fusion(nn.Module):
+    """CMAF at one stride, or one of the simpler fusions that it is compared with."""
+
+    def __init__(self, stage: Stage, exchange: nn.Module | None, gate: nn.Module) -> None:
+        super().__init__()
+        # The encoders' scales drift apart; only on one scale do shares say what the sum rests on.
+        self.norm_optical = nn.LayerNorm(stage.width, eps=1e-6)
+        self.norm_sar = nn.LayerNorm(stage.width, eps=1e-6)
+        self.exchange = exchange
+        self.gate = gate
+        self.mixer = Mixer(stage.width)
+
+    def forward(self, features: Sensors, weights: Sensors) -> tuple[Tensor, Sensors]:
+        """Return the fused features (B, H, W, C) and each sensor's share (B, H, W, 1)."""
+        own = Sensors(self.norm_optical(features.optical), self.norm_sar(features.sar))
+        if self.exchange is not None:
+            told = self.exchange(own, weights)
+            own = Sensors(own.optical + told.optical, own.sar + told.sar)
+        share = self.gate(own, weights)
+        fused = share.optical.to(own.optical.dtype) * own.optical + share.sar.to(own.sar.dtype) * own.sar
+        return self.mixer(fused), share
+
+
+def fusion(name: str, stage: Stage) -> Fusion:
+    """Return the fusion of the settings' name: window, conv, gate or sum.
+
+    Raises:
+        ValueError: there is no fusion of that name.
+    """
+    exchanging = stage.window is not None
+    if name == "window":
+        exchange = WindowExchange(stage.width, stage.heads, stage.window) if stage.window else None
+        return Fusion(stage, exchange, ReliabilityGate(stage.width))
+    if name == "conv":
+        return Fusion(stage, ConvExchange(stage.width) if exchanging else None, ReliabilityGate(stage.width))
+    if name == "gate":
+        return Fusion(stage, None, ReliabilityGate(stage.width))
+    if name == "sum":
+        return Fusion(stage, None, ValiditySum())
+    raise ValueError(f"fusion {name!r} is none of window, conv, gate, sum")

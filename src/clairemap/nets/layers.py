@@ -1,0 +1,85 @@
+"""Layers on features laid out (B, H, W, C).
+
+Channels stand last because LayerNorm, linear layers and attention windows then need no copies: on a CPU the
+backward pass of a depthwise convolution alone is three times as fast as in (B, C, H, W). Convolutions see the
+same memory as a (B, C, H, W) view in torch's ``channels_last`` format.
+
+Every layer is local: none normalises or pools over space, which is what makes a tile's result that of the scene.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Sensors(NamedTuple):
+    """One tensor of each sensor: features (B, H, W, C), or weights (B, H, W, 1) in [0, 1]."""
+
+    optical: Tensor
+    sar: Tensor
+
+
+def channels_first(x_BHWC: Tensor) -> Tensor:
+    """Return the (B, C, H, W) view of features."""
+    return x_BHWC.permute(0, 3, 1, 2)
+
+
+def channels_last(x_BCHW: Tensor) -> Tensor:
+    """Return the (B, H, W, C) view of an image or of a convolution's result."""
+    return x_BCHW.permute(0, 2, 3, 1)
+
+
+class DepthwiseConv(nn.Module):
+    """Convolution of each channel by itself, zero-padded; (B, H, W, C) to the same shape."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+        self.reach = kernel // 2
+        self.conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Return the filtered features."""
+        return channels_last(self.conv(channels_first(x_BHWC)))
+
+
+class PatchConv(nn.Module):
+    """Convolution of patches that don't overlap: (B, H, W, C) to (B, H / stride, W / stride, D)."""
+
+    def __init__(self, channels: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, width, stride, stride=stride)
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Return one cell for each patch."""
+        return channels_last(self.conv(channels_first(x_BHWC)))
+
+
+class ConvNextBlock(nn.Module):
+    """Residual block after ConvNeXt (Liu et al. 2022): depthwise 7x7, LayerNorm, MLP of four widths, layer scale.
+
+    The layer scale begins at 0.1 rather than 1e-6: these networks are shallow and trained from scratch.
+    """
+
+    kernel = 7
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = DepthwiseConv(channels, self.kernel)
+        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.expand = nn.Linear(channels, 4 * channels)
+        self.shrink = nn.Linear(4 * channels, channels)
+        self.scale = nn.Parameter(torch.full((channels,), 0.1))
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Return features of the same shape."""
+        inner = functional.gelu(self.expand(self.norm(self.depthwise(x_BHWC))))
+        added: Tensor = self.scale * self.shrink(inner)
+        return x_BHWC + added
+
+
+def upsampled(x_BHWC: Tensor, factor: int) -> Tensor:
+    """Return features or logits on a grid `factor` times as fine, bilinear between cell centres."""
+    fine = functional.interpolate(channels_first(x_BHWC), scale_factor=factor, mode="bilinear", align_corners=False)
+    return channels_last(fine)

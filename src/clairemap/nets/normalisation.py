@@ -1,0 +1,24 @@
+"""Band values to the network's input: zero mean and unit deviation over the training pixels."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def normalise(values: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Return (values - mean) / std as float32; 0, the mean, where a value is not finite.
+
+    Args:
+        values: bands (B, C, H, W) or (C, H, W) of any integer or floating type, in the units of `mean`.
+        mean: mean of each band.
+        std: standard deviation of each band, > 0.
+    """
+    scaled = values.to(torch.float32, copy=True)  # a copy, because it is worked on in place
+    scaled -= _per_band(mean, scaled)
+    scaled /= _per_band(std, scaled)
+    return torch.nan_to_num_(scaled, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _per_band(numbers: Sequence[float], like: Tensor) -> Tensor:
+    return torch.tensor(numbers, dtype=like.dtype, device=like.device)[:, None, None]

@@ -1,0 +1,214 @@
+import functools
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from clairemap.nets.claire import Claire
+from clairemap.nets.sizes import SIZES
+from clairemap.settings import NetworkSettings
+
+OPTICAL, SAR, CLASSES = 4, 2, 5
+FUSIONS = ["window", "conv", "gate", "sum"]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]
+
+
+def claire(**settings: Any) -> Claire:  # noqa: ANN401
+    """A network in which layer scales and position biases are large enough for all parts to be felt."""
+    torch.manual_seed(0)
+    network = Claire(OPTICAL, SAR, CLASSES, NetworkSettings(**settings)).eval()
+    for name, parameter in network.named_parameters():
+        if name.endswith(".scale"):
+            torch.nn.init.ones_(parameter)
+        if name.endswith(".position_bias"):
+            torch.nn.init.normal_(parameter)
+    return network
+
+
+def batch(height: int = 128, width: int = 128, count: int = 1) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    optical = torch.randn(count, OPTICAL, height, width, generator=generator)
+    sar = torch.randn(count, SAR, height, width, generator=generator)
+    one = torch.ones(count, 1, height, width)
+    return optical, sar, one, one
+
+
+def patchy(height: int = 128, width: int = 128) -> Batch:
+    """Both sensors have holes; the weights take all values from 0 to 1; in a corner neither sees anything."""
+    optical, sar, one, _ = batch(height, width)
+    generator = torch.Generator().manual_seed(2)
+    optical_weight, sar_weight = (torch.rand(one.shape, generator=generator) for _ in range(2))
+    optical_weight[..., 16:80, 8:72] = 0
+    sar_weight[..., 96:, :] = 0
+    optical_weight[..., 96:, 64:] = 0
+    return optical, sar, optical_weight, sar_weight
+
+
+@functools.cache
+def parameters(size: str, fusion: str) -> int:
+    with torch.device("meta"):
+        network = Claire(OPTICAL, 1, 7, NetworkSettings.model_validate({"size": size, "fusion": fusion}))
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(("size", "millions"), [("tiny", 1.4), ("small", 21), ("base", 64.5)])
+def test_sizes_have_the_stated_number_of_parameters(size: str, millions: float):
+    assert parameters(size, "window") == pytest.approx(millions * 1e6, rel=0.05)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_simpler_fusions_are_smaller(size: str):
+    assert parameters(size, "sum") < parameters(size, "gate") < parameters(size, "window")
+    assert parameters(size, "conv") == pytest.approx(parameters(size, "window"), rel=0.05)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@torch.inference_mode()
+def test_output_has_the_inputs_size_and_a_share_for_each_cell(fusion: str):
+    network = claire(fusion=fusion)
+    logits, share = network(*batch(128, 256, count=2))
+    assert logits.shape == (2, CLASSES, 128, 256)
+    assert share.shape == (2, 1, 32, 64)
+    assert torch.isfinite(logits).all()
+    assert logits.std() > 0.01
+    assert torch.all((share >= 0) & (share <= 1))
+
+
+@pytest.mark.parametrize("size", ["small", "base"])
+def test_larger_sizes_have_the_same_shapes(size: str):
+    with torch.device("meta"):
+        network = Claire(OPTICAL, SAR, CLASSES, NetworkSettings.model_validate({"size": size}))
+        one = torch.ones(1, 1, 128, 128)
+        logits, share = network(torch.ones(1, OPTICAL, 128, 128), torch.ones(1, SAR, 128, 128), one, one)
+    assert logits.shape == (1, CLASSES, 128, 128)
+    assert share.shape == (1, 1, 32, 32)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@torch.inference_mode()
+def test_nothing_of_a_missing_sensor_leaks(fusion: str):
+    network = claire(fusion=fusion)
+    optical, sar, one, _ = batch()
+    alone = network(optical, sar, 0 * one, one)
+    for parameter in network.optical_encoder.parameters():
+        torch.nn.init.normal_(parameter, std=3.0)
+    other = network(torch.full_like(optical, float("nan")), sar, 0 * one, one)
+    torch.testing.assert_close(alone, other, rtol=0, atol=0)
+    assert torch.all(alone.optical_share == 0)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize(("sensors", "share"), [("optical", 1), ("sar", 0)])
+@torch.inference_mode()
+def test_a_network_of_one_sensor_is_the_fused_one_without_the_other(fusion: str, sensors: str, share: int):
+    single, fused = claire(fusion=fusion, sensors=sensors), claire(fusion=fusion)
+    optical, sar, one, _ = batch()
+    got = single(optical, sar, one, one)
+    expected = fused(optical, sar, one * share, one * (1 - share))
+    torch.testing.assert_close(got, expected, rtol=0, atol=0)
+    assert torch.all(got.optical_share == share)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@torch.inference_mode()
+def test_what_lies_under_weight_0_has_no_influence(fusion: str):
+    network = claire(fusion=fusion)
+    optical, sar, optical_weight, sar_weight = patchy()
+    expected = network(optical, sar, optical_weight, sar_weight)
+    garbage = network(
+        torch.where(optical_weight > 0, optical, float("nan")),
+        torch.where(sar_weight > 0, sar, float("inf")),
+        optical_weight,
+        sar_weight,
+    )
+    torch.testing.assert_close(garbage, expected, rtol=0, atol=0)
+    assert torch.isfinite(expected.logits).all()
+
+
+@torch.inference_mode()
+def test_encoders_see_bands_times_weight_and_the_weight():
+    network = claire()
+    seen: list[Tensor] = []
+    network.optical_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    optical, sar, optical_weight, sar_weight = patchy()
+    network(optical, sar, optical_weight, sar_weight)
+    expected = torch.cat([optical * optical_weight, optical_weight], dim=1)
+    torch.testing.assert_close(seen[0], expected.permute(0, 2, 3, 1), rtol=0, atol=0)
+
+
+@torch.inference_mode()
+def test_weight_matters_where_it_is_not_0():
+    network = claire()
+    optical, sar, one, _ = batch()
+    clear, hazy = (network(optical, sar, weight * one, one).logits for weight in (1.0, 0.6))
+    assert (clear - hazy).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+def test_gradients_are_finite_with_holes_in_both_sensors(fusion: str):
+    network = claire(fusion=fusion)
+    network(*patchy()).logits.square().mean().backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@torch.inference_mode()
+def test_tiles_equal_the_whole_scene_beyond_the_halo(fusion: str):
+    network = claire(fusion=fusion)
+    whole_batch = patchy(128, 1280)
+    whole = network(*whole_batch)
+    start, stop, halo = 128, 1152, 448
+    tile = network(*(x[..., start:stop] for x in whole_batch))
+    inner = slice(halo, stop - start - halo)
+    difference = (tile.logits - whole.logits[..., start:stop])[..., inner].abs().max()
+    assert difference / whole.logits.std() <= 1e-4
+    cells = slice(inner.start // 4, inner.stop // 4)
+    shares = whole.optical_share[..., start // 4 : stop // 4]
+    torch.testing.assert_close(tile.optical_share[..., cells], shares[..., cells], rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_tiles_off_the_grid_of_windows_differ():
+    """The reason for `align_px`: shows that the test above would notice windows that move with the tile."""
+    network = claire()
+    whole_batch = batch(128, 1280)
+    whole = network(*whole_batch).logits
+    start, halo = 160, 448
+    tile = network(*(x[..., start : start + 1024] for x in whole_batch)).logits
+    inner = slice(halo, 1024 - halo)
+    assert (tile - whole[..., start : start + 1024])[..., inner].abs().max() / whole.std() > 1e-3
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@torch.inference_mode()
+def test_half_precision_keeps_what_is_exact(fusion: str):
+    network = claire(fusion=fusion)
+    optical, sar, optical_weight, sar_weight = patchy()
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = network(optical, sar, optical_weight, sar_weight)
+        alone = network(torch.full_like(optical, float("nan")), sar, 0 * optical_weight, sar_weight)
+    exact = network(optical, sar, optical_weight, sar_weight)
+    assert (rough.logits - exact.logits).abs().mean() < 0.1 * exact.logits.std()
+    assert torch.isfinite(alone.logits).all()
+    assert torch.all(alone.optical_share == 0)
+
+
+@torch.inference_mode()
+def test_images_of_a_batch_do_not_know_each_other():
+    network = claire()
+    optical, sar, one, _ = batch(count=3)
+    together = network(optical, sar, one, one).logits
+    apart = torch.cat([network(*(x[[i]] for x in (optical, sar, one, one))).logits for i in range(3)])
+    torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-5)
+
+
+def test_equal_seeds_give_equal_networks_and_logits():
+    first, second = claire(), claire()
+    torch.testing.assert_close(first(*patchy()), second(*patchy()), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(128, 120), (64, 128)])
+def test_sizes_off_the_alignment_are_refused(shape: tuple[int, int]):
+    with pytest.raises(ValueError, match="multiples of 128 px"):
+        claire()(*batch(*shape))

@@ -1,0 +1,52 @@
+import pytest
+import torch
+
+from clairemap.nets import halo
+from clairemap.nets.claire import Claire
+from clairemap.settings import NetworkSettings
+
+
+def claire(scale: float, **settings: str) -> Claire:
+    torch.manual_seed(0)
+    network = Claire(3, 1, 4, NetworkSettings.model_validate(settings))
+    for name, parameter in network.named_parameters():
+        if name.endswith(".scale"):
+            torch.nn.init.constant_(parameter, scale)
+    return network
+
+
+def test_a_stronger_network_needs_a_wider_halo():
+    (weak, left_weak), (strong, left_strong) = (halo.measured_halo_px(claire(scale)) for scale in (0.01, 1.0))
+    assert weak < strong
+    assert weak % 128 == strong % 128 == 0
+    assert max(left_weak, left_strong) <= halo.TOLERANCE_SIGMA
+
+
+def test_an_insufficient_strip_says_how_much_is_left():
+    longest, effect = halo.measured_halo_px(claire(1.0), length_px=512)
+    assert longest == 128
+    assert effect > halo.TOLERANCE_SIGMA
+
+
+@pytest.mark.parametrize("fusion", ["window", "conv", "gate", "sum"])
+def test_nothing_is_felt_beyond_the_theoretical_reach(fusion: str):
+    network = claire(1.0, fusion=fusion).double()
+    reach = halo.theoretical_reach_px(network)
+    generator = torch.Generator().manual_seed(1)
+    optical = torch.randn(1, 3, 128, 1408, generator=generator, dtype=torch.float64)
+    sar, one = optical[:, :1].clone(), torch.ones(1, 1, 128, 1408, dtype=torch.float64)
+    with torch.inference_mode():
+        before = network(optical, sar, one, one).logits
+        optical[..., 704] += 100
+        change = network(optical, sar, one, one).logits - before
+    columns = change.abs().amax(dim=(0, 1, 2)).nonzero().flatten()
+    assert 704 - reach <= columns.min() and columns.max() <= 704 + reach
+    assert columns.max() - columns.min() > reach / 2  # an idle bound would pass anything
+
+
+def test_measuring_leaves_mode_and_weights_alone():
+    network = claire(0.1).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert halo.measured_halo_px(network) == halo.measured_halo_px(network)
+    assert network.training
+    torch.testing.assert_close(dict(network.state_dict()), before, rtol=0, atol=0)
