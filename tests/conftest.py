@@ -6,12 +6,34 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 PROJECT = Path(__file__).parents[1]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+
+def _module_beside(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def made_pairs() -> ModuleType:
+    """Return the module that makes small pairs with their tile index, ``tests/made_pairs.py``."""
+    return _module_beside("made_pairs")
+
+
+@pytest.fixture(scope="session")
+def made_rasters() -> ModuleType:
+    """Return the module that makes optical-SAR rasters with a known displacement, ``tests/made_rasters.py``."""
+    return _module_beside("made_rasters")
 
 
 @pytest.fixture

@@ -38,6 +38,11 @@ class Scene:
         named = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
         return {role: path for role, path in named.items() if path is not None}
 
+    @property
+    def dates(self) -> tuple[datetime.date, ...]:
+        """The days on which the scene was taken, as far as the sheet says."""
+        return tuple(day for day in (self.optical_date, self.sar_date) if day is not None)
+
 
 @dataclass(frozen=True)
 class SampleSheet:

@@ -97,16 +97,21 @@ def of_maps(pattern):
     )
 
 
+def scenes_of(wildcards):
+    """The scenes of the region, or the one whose own map it is."""
+    wanted = {wildcards.get("map", wildcards.region)}
+    return [
+        scene
+        for scene in SHEET.in_region(wildcards.region)
+        if wanted & {scene.scene, scene.region}
+    ]
+
+
 def of_scenes(pattern, *views, chosen=lambda scene: True):
-    """Input function: a file of each scene of the region, or of the map if that is a scene's own."""
+    """Input function: a file of each of these scenes."""
     return lambda wildcards: expand(
         pattern,
-        scene=[
-            scene.scene
-            for scene in SHEET.in_region(wildcards.region)
-            if wildcards.get("map", wildcards.region) in (scene.scene, wildcards.region)
-            and chosen(scene)
-        ],
+        scene=[scene.scene for scene in scenes_of(wildcards) if chosen(scene)],
         view=views,
     )
 

@@ -51,7 +51,7 @@ rule mosaic_region:
     benchmark:
         f"{BENCHMARKS}/mosaic_region/{{region}}.{{map}}.tsv"
     conda:
-        "../../envs/geo.yaml"
+        "../../envs/torch.yaml"
     threads: 2
     resources:
         mem_mb=memory(1500),
@@ -61,10 +61,13 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=only(sections.MosaicRegion),
         files=each("probabilities"),
+        dates=lambda wildcards: [
+            f"--dates={day}" for scene in scenes_of(wildcards) for day in scene.dates
+        ],
     message:
         "{wildcards.map}: mosaic to Cloud-Optimized GeoTIFF"
     shell:
-        "python {params.script:q} --name {wildcards.map} {params.files:q}"
+        "python {params.script:q} --name {wildcards.map} {params.files:q} {params.dates}"
         " --landcover {output.landcover:q} --confidence {output.confidence:q}"
         " --optical-share {output.optical_share:q} --categories {output.categories:q} --style {output.style:q}"
         " --item {output.item:q} --settings {params.settings:q} 2> {log}"

@@ -1,0 +1,60 @@
+"""Quarter turns and mirror images of crops, and masking out one sensor.
+
+Values are never changed: a brighter copy of calibrated backscatter would be another ground.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clairemap.classes import IGNORE_INDEX
+from clairemap.settings import Sensor, View
+from clairemap.tiles.crops import Crop, Labels, Values
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A quarter turn against the clock done `quarters` times, then a mirror image, left for right, if `mirrored`."""
+
+    quarters: int
+    mirrored: bool
+
+
+def turned(crop: Crop, turn: Turn) -> Crop:
+    """Return the crop with all its layers turned alike."""
+
+    def spin(layer: NDArray[Any]) -> NDArray[Any]:
+        spun = np.rot90(layer, turn.quarters, axes=(-2, -1))
+        return np.ascontiguousarray(spun[..., ::-1] if turn.mirrored else spun)
+
+    return Crop(spin(crop.optical), spin(crop.sar), spin(crop.optical_weight), spin(crop.sar_weight), spin(crop.target))
+
+
+def without(crop: Crop, sensor: Sensor) -> Crop:
+    """Return the crop as if the sensor had not been there; pixels that only it saw have nothing to learn."""
+    if sensor == "optical":
+        target = _seen(crop.target, crop.sar_weight)
+        return replace(crop, optical_weight=np.zeros_like(crop.optical_weight), target=target)
+    target = _seen(crop.target, crop.optical_weight)
+    return replace(crop, sar_weight=np.zeros_like(crop.sar_weight), target=target)
+
+
+def _seen(target: Labels, weight: Values) -> Labels:
+    return np.where(weight[0] > 0, target, np.uint8(IGNORE_INDEX))
+
+
+def without_if_others_see(crop: Crop, sensor: Sensor | None) -> Crop:
+    """Return the crop without the sensor, or as it is if nothing to learn would be left of it."""
+    if sensor is None:
+        return crop
+    masked = without(crop, sensor)
+    return masked if masked.has_labels else crop
+
+
+def seen_by(crop: Crop, view: View) -> Crop:
+    """Return the crop as a network of one sensor sees it; as it is for ``fused``."""
+    if view == "fused":
+        return crop
+    return without(crop, "sar" if view == "optical" else "optical")

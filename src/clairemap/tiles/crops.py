@@ -1,0 +1,89 @@
+"""Reading crops of a pair store: bands, weights of the sensors, target."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clairemap.classes import IGNORE_INDEX
+from clairemap.grid.window import Window
+from clairemap.raster.store import GridStore
+from clairemap.validity import Flags, mappable, optical_usable, sar_usable
+
+Labels = NDArray[np.uint8]
+Values = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A crop's layers: bands (band, y, x) float32, weights (1, y, x) float32 0 or 1, target (y, x) class indices.
+
+    Bands hold the store's values; where the sensor's weight is 0 they mean nothing and may be NaN. The target is
+    IGNORE_INDEX where there is no label or no sensor to tell it from.
+    """
+
+    optical: Values
+    sar: Values
+    optical_weight: Values
+    sar_weight: Values
+    target: Labels
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any pixel can be learnt from."""
+        return bool(np.any(self.target != IGNORE_INDEX))
+
+
+@dataclass(frozen=True)
+class TileMasks:
+    """The layers of a whole tile that say what its pixels are good for: validity flags and target (y, x)."""
+
+    window: Window
+    flags: Flags
+    target: Labels
+
+
+def read_masks(store: GridStore, tile: Window) -> TileMasks:
+    """Return validity flags and target of a tile; IGNORE_INDEX also where no sensor is usable.
+
+    Raises:
+        StoreError: the store is damaged there.
+    """
+    flags: Flags = store.read("validity", tile)
+    labels: Labels = store.read("label", tile)
+    return TileMasks(tile, flags, np.where(mappable(flags), labels, np.uint8(IGNORE_INDEX)))
+
+
+def read_crop(store: GridStore, masks: TileMasks, window: Window) -> Crop:
+    """Return a crop of a tile.
+
+    Args:
+        store: the scene's pair.
+        masks: of the tile that the crop lies in.
+        window: the crop's place in the scene.
+
+    Raises:
+        StoreError: the store is damaged there.
+    """
+    inside = window.relative_to(masks.window).slices
+    flags = masks.flags[inside]
+    return Crop(
+        optical=store.read("optical", window).astype(np.float32, copy=False),
+        sar=store.read("sar", window).astype(np.float32, copy=False),
+        optical_weight=optical_usable(flags)[None].astype(np.float32, copy=False),
+        sar_weight=sar_usable(flags)[None].astype(np.float32, copy=False),
+        target=masks.target[inside],
+    )
+
+
+def padded(crop: Crop, height: int, width: int) -> Crop:
+    """Return the crop filled up at the bottom and on the right with pixels that no sensor sees."""
+    if crop.target.shape == (height, width):
+        return crop
+    rows, cols = height - crop.target.shape[0], width - crop.target.shape[1]
+
+    def zeros(layer: Values) -> Values:
+        return np.pad(layer, ((0, 0), (0, rows), (0, cols)))
+
+    target = np.pad(crop.target, ((0, rows), (0, cols)), constant_values=IGNORE_INDEX)
+    return Crop(zeros(crop.optical), zeros(crop.sar), zeros(crop.optical_weight), zeros(crop.sar_weight), target)

@@ -1,0 +1,121 @@
+"""Crops and tiles as torch tensors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from clairemap.grid.window import Window
+from clairemap.raster.store import GridStore
+from clairemap.settings import ALIGN_PX, TrainingSettings, View
+from clairemap.tiles.augmentation import seen_by, turned, without_if_others_see
+from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
+from clairemap.tiles.sampling import CropSampler, locate
+from clairemap.tiles.splits import LabelledTile
+
+
+class Sample(NamedTuple):
+    """A crop: bands CHW float32, weights 1HW float32 of 0 or 1, target HW int64; a batch has one dimension more.
+
+    Bands hold the store's values, not yet normalised: that is done on whole batches by the model's card, as in mapping.
+    """
+
+    optical: Tensor
+    sar: Tensor
+    optical_weight: Tensor
+    sar_weight: Tensor
+    target: Tensor
+
+    def to(self, device: torch.device) -> "Sample":
+        """Return the sample on a device."""
+        return Sample(*(layer.to(device, non_blocking=True) for layer in self))
+
+
+@dataclass(frozen=True)
+class TileSource:
+    """Where samples are read: the opened pair of each scene, and the sensors looked at.
+
+    Any number of threads may read at once.
+    """
+
+    stores: Mapping[str, GridStore]
+    view: View
+
+
+class CropDataset(Dataset[Sample]):
+    """The crops of a training run by their number in it.
+
+    Memory for one sample: the tile's label and validity, and the crop's layers.
+    """
+
+    def __init__(self, source: TileSource, sampler: CropSampler, settings: TrainingSettings) -> None:
+        """Bring together what is read and what is drawn."""
+        self._source = source
+        self._sampler = sampler
+        self._settings = settings
+
+    def __len__(self) -> int:
+        """Return the crops of the whole run."""
+        return self._settings.steps * self._settings.batch_size
+
+    def __getitem__(self, number: int) -> Sample:
+        """Return a crop.
+
+        Raises:
+            StoreError: a store is damaged, or its labels are not those of the index.
+        """
+        plan = self._sampler.plan(number)
+        store = self._source.stores[plan.tile.scene]
+        masks = read_masks(store, plan.tile.window)
+        side = self._settings.crop_px
+        crop = read_crop(store, masks, locate(plan, masks.target, side))
+        crop = seen_by(crop, self._source.view)
+        if self._source.view == "fused":
+            crop = without_if_others_see(crop, plan.dropped)
+        return _sample(turned(padded(crop, side, side), plan.turn))
+
+
+class TileDataset(Dataset[Sample]):
+    """Whole tiles, neither turned nor masked, filled up to the network's alignment."""
+
+    def __init__(self, source: TileSource, tiles: Sequence[LabelledTile]) -> None:
+        """Bring together what is read and which tiles."""
+        self._source = source
+        self._tiles = tuple(tiles)
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+        return len(self._tiles)
+
+    def __getitem__(self, number: int) -> Sample:
+        """Return a tile.
+
+        Raises:
+            StoreError: a store is damaged.
+        """
+        tile = self._tiles[number]
+        store = self._source.stores[tile.scene]
+        crop = read_crop(store, read_masks(store, tile.window), tile.window)
+        return _sample(padded(seen_by(crop, self._source.view), *_aligned(tile.window)))
+
+
+def _aligned(window: Window) -> tuple[int, int]:
+    return -(-window.height // ALIGN_PX) * ALIGN_PX, -(-window.width // ALIGN_PX) * ALIGN_PX
+
+
+def _sample(crop: Crop) -> Sample:
+    return Sample(
+        torch.from_numpy(crop.optical),
+        torch.from_numpy(crop.sar),
+        torch.from_numpy(crop.optical_weight),
+        torch.from_numpy(crop.sar_weight),
+        torch.from_numpy(crop.target.astype("int64")),
+    )
+
+
+def stacked(samples: Sequence[Sample]) -> Sample:
+    """Return the samples as one batch."""
+    return Sample(*(torch.stack(layers) for layers in zip(*samples, strict=True)))

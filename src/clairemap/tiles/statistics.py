@@ -1,0 +1,241 @@
+"""Statistics of the training tiles: what the bands are normalised with, and how many pixels each class has.
+
+A map over batches of tiles and a reduction in their order, laid out for dask: threads by default, the workers of a
+``dask.distributed`` client where one is active. Whatever runs it, the same tiles give the same figures.
+"""
+
+import functools
+import json
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from dask.base import compute
+from dask.delayed import delayed
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from clairemap.errors import NoTrainingDataError, StoreError
+from clairemap.grid.window import Window
+from clairemap.provenance import write_text_whole
+from clairemap.raster.store import GridStore, open_store
+from clairemap.settings import Sensor
+from clairemap.tiles.splits import SplitAudit
+from clairemap.validity import Flags, Mask, optical_usable, sar_usable
+
+log = logging.getLogger(__name__)
+
+SAMPLE_PX = 1_000_000
+"""Usable pixels of a sensor, evenly spaced, from which percentiles are taken."""
+
+BATCH_TILES = 16
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """Mean, standard deviation and 2nd and 98th percentile of each band, in the units of the store."""
+
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    p02: tuple[float, ...]
+    p98: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TrainingStatistics:
+    """Statistics of both sensors and labels over the training tiles, and the audit of the split behind them.
+
+    `pixels` counts the mappable pixels of those tiles, `class_px` the labelled ones among them by class index.
+    """
+
+    optical: BandStatistics
+    sar: BandStatistics
+    class_px: tuple[int, ...]
+    pixels: int
+    scenes: tuple[str, ...]
+    sar_scale: str
+    splits: SplitAudit
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Pixels counted, and by band their mean and summed squared distance from it (float64)."""
+
+    count: int
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> "Moments":
+        """Return the moments of values (band, pixel)."""
+        exact = values.astype(np.float64)
+        if not exact.shape[1]:
+            return cls(0, np.zeros(len(exact)), np.zeros(len(exact)))
+        mean = exact.mean(axis=1)
+        return cls(exact.shape[1], mean, np.square(exact - mean[:, None]).sum(axis=1))
+
+    def __add__(self, other: "Moments") -> "Moments":
+        """Return the moments of both sets of pixels together (Chan, Golub, LeVeque 1979)."""
+        count = self.count + other.count
+        if not count:
+            return self
+        step = other.mean - self.mean
+        return Moments(
+            count,
+            self.mean + step * (other.count / count),
+            self.squares + other.squares + np.square(step) * (self.count * other.count / count),
+        )
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What a batch of tiles contributes for one sensor: exact moments, and a sample (band, pixel)."""
+
+    moments: Moments
+    sample: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Sampling:
+    """Take every n-th usable pixel of a sensor into the sample."""
+
+    optical: int
+    sar: int
+
+
+def fit_statistics(
+    stores: Mapping[str, Path], training: pd.DataFrame, audit: SplitAudit, classes: tuple[str, ...]
+) -> TrainingStatistics:
+    """Return the statistics of the training tiles.
+
+    Mean and standard deviation are exact; percentiles come from about SAMPLE_PX usable pixels, every n-th of each
+    tile. Optical pixels under cloud count for nothing. Memory: one tile for each thread, and the sample.
+
+    Args:
+        stores: pair store of each scene.
+        training: rows of the tiles' index that train.
+        audit: of the split, passed through.
+        classes: names of the classes, for the error text and warnings.
+
+    Raises:
+        NoTrainingDataError: none of the tiles has a labelled pixel.
+        StoreError: stores differ in bands or SAR scale, are incomplete or damaged.
+    """
+    class_px = _class_pixels(training, classes)
+    bands, sar_scale = _common_bands(stores[scene] for scene in sorted(set(training["scene"])))
+    every = _Sampling(*(_every(training[column].sum()) for column in ("optical_px", "sar_px")))
+    batches = [
+        (stores[scene], [Window(*map(int, row)) for row in rows])
+        for scene, tiles in training.groupby("scene", sort=True)
+        for rows in _batches(tiles[["y0", "x0", "height", "width"]].to_numpy())
+    ]
+    summaries = compute(  # type: ignore[no-untyped-call]
+        *(delayed(_summarise)(path, windows, every) for path, windows in batches)
+    )
+    return TrainingStatistics(
+        optical=_finish([summary[0] for summary in summaries], bands["optical"], "optical"),
+        sar=_finish([summary[1] for summary in summaries], bands["sar"], "sar"),
+        class_px=class_px,
+        pixels=int(training["valid_px"].sum()),
+        scenes=tuple(sorted(set(training["scene"]))),
+        sar_scale=sar_scale,
+        splits=audit,
+    )
+
+
+def _class_pixels(training: pd.DataFrame, classes: tuple[str, ...]) -> tuple[int, ...]:
+    counts = sum((np.asarray(row, np.int64) for row in training["class_px"]), np.zeros(len(classes), np.int64))
+    if not counts.any():
+        raise NoTrainingDataError(
+            f"none of the {len(training)} training tile(s) has a labelled pixel that is valid in a sensor; check the "
+            "labels of the train scenes and legend.ignore, or hold out less (splits.val_share, splits.buffer_px)"
+        )
+    if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
+        log.warning("classes without a training pixel, which the network can't learn: %s", ", ".join(absent))
+    return tuple(int(count) for count in counts)
+
+
+def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]], str]:
+    seen: dict[tuple[Any, ...], Path] = {}
+    for path in paths:
+        store = open_store(path)
+        seen[(store.bands("optical"), store.bands("sar"), str(store.attributes["sar_scale"]))] = path
+    if len(seen) > 1:
+        told = "; ".join(f"{path}: optical {o}, SAR {s} in {scale}" for (o, s, scale), path in seen.items())
+        raise StoreError(f"the pairs differ in bands or SAR scale ({told}); delete the older ones and run again")
+    optical, sar, scale = next(iter(seen))
+    return {"optical": optical, "sar": sar}, scale
+
+
+def _every(usable_px: int) -> int:
+    return max(1, -(-int(usable_px) // SAMPLE_PX))
+
+
+def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows[start : start + BATCH_TILES] for start in range(0, len(rows), BATCH_TILES)]
+
+
+def _summarise(path: Path, windows: Sequence[Window], every: _Sampling) -> tuple[_Summary, _Summary]:
+    store = open_store(path)
+    optical, sar = [], []
+    for window in windows:
+        flags: Flags = store.read("validity", window)
+        optical.append(_tile_summary(store, "optical", window, optical_usable(flags), every.optical))
+        sar.append(_tile_summary(store, "sar", window, sar_usable(flags), every.sar))
+    return _merged(optical), _merged(sar)
+
+
+def _tile_summary(store: GridStore, sensor: Sensor, window: Window, usable: Mask, every: int) -> _Summary:
+    values = store.read(sensor, window)[:, usable]
+    return _Summary(Moments.of(values), values[:, ::every].copy())
+
+
+def _merged(summaries: Sequence[_Summary]) -> _Summary:
+    moments = functools.reduce(Moments.__add__, (summary.moments for summary in summaries))
+    return _Summary(moments, np.concatenate([summary.sample for summary in summaries], axis=1))
+
+
+def _finish(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
+    whole = _merged(summaries)
+    if not whole.moments.count:
+        log.warning("no training pixel is usable in %s: its bands are taken as they are (mean 0, std 1)", sensor)
+    std = np.sqrt(whole.moments.squares / max(whole.moments.count, 1))
+    flat = std <= np.finfo(np.float32).eps * np.abs(whole.moments.mean)
+    for band in np.flatnonzero(flat) if whole.moments.count else ():
+        log.warning("%s band %r has one value in all training pixels; its std is set to 1", sensor, bands[band])
+    percentiles = np.percentile(whole.sample, (2, 98), axis=1) if whole.sample.size else np.array([[0.0], [1.0]])
+    low, high = np.broadcast_to(percentiles, (2, len(bands)))
+    return BandStatistics(
+        bands, _floats(whole.moments.mean), _floats(np.where(flat, 1.0, std)), _floats(low), _floats(high)
+    )
+
+
+def _floats(values: NDArray[Any]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def write_statistics(statistics: TrainingStatistics, path: Path) -> None:
+    """Write the statistics as JSON, whole or not at all; equal statistics give equal files."""
+    write_text_whole(path, statistics_json(statistics))
+
+
+def statistics_json(statistics: TrainingStatistics) -> str:
+    """Return the statistics as the text of their file."""
+    return json.dumps(asdict(statistics), indent=1) + "\n"
+
+
+def read_statistics(path: Path) -> TrainingStatistics:
+    """Return statistics from their JSON file.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    try:
+        return TypeAdapter(TrainingStatistics).validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise StoreError(f"{path}: holds no statistics ({error}); delete it and run fit_statistics again") from None

@@ -1,0 +1,46 @@
+"""The batches of a run, read ahead by threads while the network computes."""
+
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from clairemap.nets.bundle import BandScale
+from clairemap.tiles.dataset import CropDataset, Sample, stacked
+
+BATCHES_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class BandScales:
+    """Mean and deviation of both sensors' bands, as the model's card holds them."""
+
+    optical: BandScale
+    sar: BandScale
+
+    def normalise(self, batch: Sample) -> Sample:
+        """Return the batch with bands as the network takes them."""
+        return batch._replace(optical=self.optical.normalise(batch.optical), sar=self.sar.normalise(batch.sar))
+
+
+def batches(crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int) -> Generator[Sample, None, None]:
+    """Yield one batch for each list of crop numbers, in their order whatever the number of threads.
+
+    Memory: BATCHES_AHEAD batches besides the one that is yielded. Threads suffice, because reading, decompressing
+    and copying all let go of the interpreter; so no sample crosses a process border.
+    """
+    with ThreadPoolExecutor(threads, thread_name_prefix="crops") as pool:
+        waiting: deque[list[Future[Sample]]] = deque()
+        try:
+            for batch in numbers:
+                waiting.append([pool.submit(crops.__getitem__, number) for number in batch])
+                if len(waiting) > BATCHES_AHEAD:
+                    yield _collected(waiting.popleft())
+            while waiting:
+                yield _collected(waiting.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _collected(futures: Sequence[Future[Sample]]) -> Sample:
+    return stacked([future.result() for future in futures])

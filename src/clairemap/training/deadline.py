@@ -1,0 +1,20 @@
+"""The time budget of a training run."""
+
+import math
+import time
+
+
+class Deadline:
+    """The end of a time budget in minutes, counted from when this is made; None never ends."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
+        self._longest = 0.0
+        self._round_start = time.monotonic()
+
+    def is_near(self) -> bool:
+        """Return, once in each round, whether two more rounds as long as the longest so far could miss the end."""
+        now = time.monotonic()
+        self._longest = max(self._longest, now - self._round_start)
+        self._round_start = now
+        return now + 2 * self._longest > self._end

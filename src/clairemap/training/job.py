@@ -1,0 +1,122 @@
+"""What a training run is given, and what comes out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from clairemap.errors import MissingFileError, SettingsError, StoreError
+from clairemap.nets.bundle import BandScale, BundleCard
+from clairemap.nets.claire import Claire
+from clairemap.provenance import file_digest, json_digest
+from clairemap.raster.store import open_store
+from clairemap.settings import TrainModel
+from clairemap.tiles.dataset import TileSource
+from clairemap.tiles.sampling import spread_evenly
+from clairemap.tiles.splits import LabelledTile, labelled_tiles, split_rows
+from clairemap.tiles.statistics import BandStatistics, TrainingStatistics, statistics_json
+from clairemap.training.batches import BandScales
+from clairemap.training.history import HistoryRow
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What to train on, how, for how long, and where the state is kept.
+
+    `stores` are the pair stores by scene, `splits` is the split table. `code` stands for the code that trains: state
+    of another is never taken up.
+    """
+
+    stores: Mapping[str, Path]
+    statistics: TrainingStatistics
+    splits: pd.DataFrame
+    settings: TrainModel
+    checkpoints: Path
+    code: str
+    minutes: float | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all that the weights depend on: code, settings, data.
+
+        Raises:
+            MissingFileError: the pair of a scene is not given.
+        """
+        settings = self.settings.model_dump(mode="json")
+        data = [statistics_json(self.statistics), split_rows(self.splits), list(map(_content, self._pairs().values()))]
+        return json_digest([self.code, settings, data])
+
+    @property
+    def scales(self) -> BandScales:
+        """What the bands are normalised with."""
+        return BandScales(_scale(self.statistics.optical), _scale(self.statistics.sar))
+
+    def source(self) -> TileSource:
+        """Return the opened pairs of the scenes that train or validate.
+
+        Raises:
+            MissingFileError: the pair of a scene is not given.
+            StoreError: a pair is incomplete.
+        """
+        stores = {scene: open_store(path) for scene, path in self._pairs().items()}
+        return TileSource(stores, self.settings.network.sensors)
+
+    def _pairs(self) -> dict[str, Path]:
+        """Return the stores of the scenes that train or validate."""
+        tiles = (*self.training_tiles, *labelled_tiles(self.splits, "val"))
+        needed = sorted({tile.scene for tile in tiles})
+        if missing := [scene for scene in needed if scene not in self.stores]:
+            raise MissingFileError(f"no pair is given for the scenes {missing} of the split table; run tile_scene")
+        return {scene: self.stores[scene] for scene in needed}
+
+    @property
+    def training_tiles(self) -> tuple[LabelledTile, ...]:
+        """The tiles that train."""
+        return labelled_tiles(self.splits, "train")
+
+    @property
+    def validation_tiles(self) -> tuple[LabelledTile, ...]:
+        """The tiles that validate, at most as many as the settings say."""
+        return spread_evenly(labelled_tiles(self.splits, "val"), self.settings.training.max_validation_tiles)
+
+    def check(self, processes: int) -> None:
+        """Check what would otherwise fail late.
+
+        Raises:
+            SettingsError: the batch can't be shared evenly by the processes.
+            StoreError: statistics and settings name other bands or classes.
+        """
+        batch = self.settings.training.batch_size
+        if batch % processes:
+            raise SettingsError(
+                f"training.batch_size {batch} can't be shared evenly by {processes} processes; make it a multiple of "
+                "compute.training_processes"
+            )
+        sensors, statistics = self.settings.sensors, self.statistics
+        wanted = (sensors.optical.bands, sensors.sar.bands, len(self.settings.legend.classes))
+        found = (statistics.optical.bands, statistics.sar.bands, len(statistics.class_px))
+        if found != wanted:
+            raise StoreError(
+                f"the statistics are of optical bands, SAR bands and number of classes {found}, the settings say "
+                f"{wanted}; run tile_scene and fit_statistics again"
+            )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained network with its card, and the history of its training."""
+
+    network: Claire
+    card: BundleCard
+    history: tuple[HistoryRow, ...]
+
+
+def _content(pair: Path) -> str:
+    """Return the hash of a pair's manifest, which lies beside it and holds hashes of its arrays; '' without one."""
+    manifest = pair.with_suffix(".json")
+    return file_digest(manifest) if manifest.is_file() else ""
+
+
+def _scale(statistics: BandStatistics) -> BandScale:
+    return BandScale(names=statistics.bands, mean=statistics.mean, std=statistics.std)

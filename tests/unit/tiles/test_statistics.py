@@ -1,0 +1,147 @@
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clairemap.errors import NoTrainingDataError, StoreError
+from clairemap.tiles import statistics
+from clairemap.tiles.splits import SplitAudit
+from clairemap.tiles.statistics import Moments, fit_statistics, read_statistics, write_statistics
+
+AUDIT = SplitAudit("scene", {"train": 8}, None)
+
+
+@pytest.fixture(scope="module")
+def scenes(made_pairs: ModuleType, tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("scenes")
+    return [
+        made_pairs.make_scene(folder, "a", seed=1),
+        made_pairs.make_scene(folder, "b", seed=2, shape=(300, 500)),
+    ]
+
+
+def fitted(made_pairs: ModuleType, scenes: list[Any], rows: int = None):
+    index = pd.concat([pd.read_parquet(scene.tiles) for scene in scenes], ignore_index=True)
+    stores = {scene.scene: scene.pair for scene in scenes}
+    return fit_statistics(stores, index if rows is None else index[rows(index)], AUDIT, made_pairs.CLASSES)
+
+
+def usable_values(made_pairs: ModuleType, scenes: list[Any], sensor: str):
+    unusable = {"optical": made_pairs.OPTICAL_NODATA | made_pairs.CLOUD, "sar": made_pairs.SAR_NODATA}[sensor]
+    return np.concatenate(
+        [getattr(scene, sensor)[:, (scene.validity & unusable) == 0] for scene in scenes], axis=1
+    ).astype(np.float64)
+
+
+@pytest.mark.parametrize("sensor", ["optical", "sar"])
+def test_figures_are_those_of_all_usable_pixels(made_pairs: ModuleType, scenes: list[Any], sensor: str):
+    found = getattr(fitted(made_pairs, scenes), sensor)
+    values = usable_values(made_pairs, scenes, sensor)
+    assert found.mean == pytest.approx(values.mean(axis=1), rel=1e-12)
+    assert found.std == pytest.approx(values.std(axis=1), rel=1e-12)
+    assert found.p02 == pytest.approx(np.percentile(values, 2, axis=1))
+    assert found.p98 == pytest.approx(np.percentile(values, 98, axis=1))
+
+
+def test_a_smaller_sample_gives_nearly_the_same_percentiles(
+    made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch
+):
+    exact = fitted(made_pairs, scenes)
+    monkeypatch.setattr(statistics, "SAMPLE_PX", 20_000)
+    sampled = fitted(made_pairs, scenes)
+    assert sampled.optical.mean == exact.optical.mean
+    assert sampled.sar.p98 != exact.sar.p98
+    assert sampled.sar.p98 == pytest.approx(exact.sar.p98, abs=0.5)
+    assert sampled.optical.p02 == pytest.approx(exact.optical.p02, abs=20)
+
+
+def test_batches_of_tiles_change_nothing_but_rounding(
+    made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch
+):
+    whole = fitted(made_pairs, scenes)
+    monkeypatch.setattr(statistics, "BATCH_TILES", 1)
+    single = fitted(made_pairs, scenes)
+    assert single.optical.std == pytest.approx(whole.optical.std, rel=1e-13)
+    assert (single.class_px, single.sar.p02) == (whole.class_px, whole.sar.p02)
+
+
+def test_counts_are_of_the_training_tiles_alone(made_pairs: ModuleType, scenes: list[Any]):
+    found = fitted(made_pairs, scenes, lambda index: (index["scene"] == "a") & (index["row"] == 0))
+    a = scenes[0]
+    mappable = (a.validity & (made_pairs.OPTICAL_NODATA | made_pairs.CLOUD)) * (a.validity & made_pairs.SAR_NODATA) == 0
+    top = np.s_[: made_pairs.TILE_PX]
+    labels = a.label[top][mappable[top]]
+    assert found.class_px == tuple(np.bincount(labels[labels < 255], minlength=3))
+    assert found.pixels == np.count_nonzero(mappable[top])
+    assert (found.scenes, found.sar_scale, found.splits) == (("a",), "db", AUDIT)
+    assert found.optical.mean != fitted(made_pairs, scenes).optical.mean
+
+
+def test_the_file_brings_them_back_and_is_the_same_each_time(made_pairs: ModuleType, scenes: list[Any], tmp_path: Path):
+    found = fitted(made_pairs, scenes)
+    write_statistics(found, tmp_path / "statistics.json")
+    assert read_statistics(tmp_path / "statistics.json") == found
+    write_statistics(fitted(made_pairs, scenes), tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "statistics.json").read_bytes()
+
+
+@pytest.mark.parametrize("content", [None, "{}", '{"optical": 1}', "[", '{"optical": {"bands": []}}'])
+def test_a_damaged_file_is_told(tmp_path: Path, content: str | bytes | None):
+    if content is not None:
+        (tmp_path / "statistics.json").write_text(content)
+    with pytest.raises(StoreError, match="fit_statistics"):
+        read_statistics(tmp_path / "statistics.json")
+
+
+def test_without_labels_there_is_nothing_to_train_on(made_pairs: ModuleType, tmp_path: Path):
+    bare = made_pairs.make_scene(tmp_path, "bare", shape=(256, 256), labelled=False)
+    with pytest.raises(NoTrainingDataError, match="labelled pixel"):
+        fitted(made_pairs, [bare])
+
+
+def test_a_class_that_never_occurs_is_told(made_pairs: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    scene = made_pairs.make_scene(tmp_path, "plain", shape=(256, 256))
+    index = pd.read_parquet(scene.tiles)
+    index["class_px"] = [np.array([5, 0, 7])]
+    assert fit_statistics({"plain": scene.pair}, index, AUDIT, made_pairs.CLASSES).class_px == (5, 0, 7)
+    assert "fields" in caplog.text
+
+
+def test_a_flat_band_and_a_missing_sensor_leave_usable_figures(
+    made_pairs: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    scene = made_pairs.make_scene(tmp_path, "flat", shape=(256, 256))
+    group = zarr.open_group(scene.pair)
+    group["optical"][0] = 77
+    group["validity"][:] = np.asarray(group["validity"]) | made_pairs.SAR_NODATA
+    index = pd.read_parquet(scene.tiles).assign(sar_px=0)
+    found = fit_statistics({"flat": scene.pair}, index, AUDIT, made_pairs.CLASSES)
+    assert (found.optical.mean[0], found.optical.std[0]) == (77, 1)
+    assert found.optical.std[1] > 1
+    assert (found.sar.mean, found.sar.std, found.sar.p02, found.sar.p98) == ((0,), (1,), (0,), (1,))
+    assert "'red'" in caplog.text and "no training pixel is usable in sar" in caplog.text
+
+
+def test_pairs_of_other_settings_are_refused(made_pairs: ModuleType, tmp_path: Path):
+    scenes = [made_pairs.make_scene(tmp_path, name, shape=(256, 256)) for name in "ab"]
+    zarr.open_group(scenes[1].pair).attrs["sar_scale"] = "digital"
+    with pytest.raises(StoreError, match="digital"):
+        fitted(made_pairs, scenes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.floats(-1e4, 1e4), max_size=20), min_size=1, max_size=5))
+def test_moments_of_parts_add_up_to_those_of_the_whole(parts: list[list[float]]):
+    arrays = [np.array([part, part[::-1]], np.float64).reshape(2, -1) for part in parts]
+    total = sum((Moments.of(array) for array in arrays[1:]), Moments.of(arrays[0]))
+    whole = np.concatenate(arrays, axis=1)
+    assert total.count == whole.shape[1]
+    if total.count:
+        assert total.mean == pytest.approx(whole.mean(axis=1), abs=1e-8)
+        assert total.squares / total.count == pytest.approx(whole.var(axis=1), rel=1e-9, abs=1e-6)

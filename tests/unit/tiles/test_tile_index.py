@@ -1,0 +1,64 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from clairemap.errors import StoreError
+from clairemap.grid.tiles import Tile
+from clairemap.grid.window import Window
+from clairemap.tiles.index import read_tile_index, tile_row, write_tile_index
+from clairemap.validity import Validity
+
+TILE = Tile(2, 1, Window(256, 128, 2, 4))
+V = Validity
+VALIDITY = np.array(
+    [
+        [0, V.OPTICAL_NODATA, V.SAR_NODATA, V.OPTICAL_NODATA | V.SAR_NODATA],
+        [V.CLOUD, V.CLOUD | V.SAR_NODATA, V.NO_LABEL, V.LOW_REGISTRATION],
+    ],
+    np.uint8,
+)
+LABEL = np.array([[0, 0, 2, 1], [2, 1, 255, 0]], np.uint8)
+
+
+def test_a_row_counts_what_can_be_used() -> None:
+    row = tile_row("alps", TILE, VALIDITY, LABEL, 4)
+    assert (row.scene, row.row, row.col, row.y0, row.x0, row.height, row.width) == ("alps", 2, 1, 256, 128, 2, 4)
+    assert row.valid_px == 6
+    assert row.optical_px == 4
+    assert row.sar_px == 5
+    assert row.cloud_px == 2
+    assert row.class_px == (3, 0, 2, 0)  # class 1 lies only where nothing can be mapped
+    assert row.labelled_px == 5
+
+
+def test_rows_are_written_in_order_and_read_back(tmp_path: Path) -> None:
+    first = tile_row("alps", TILE, VALIDITY, LABEL, 3)
+    second = tile_row("alps", Tile(0, 3, Window(0, 384, 2, 4)), VALIDITY, LABEL, 3)
+    write_tile_index(tmp_path / "tiles.parquet", [first, second], {"clairemap_version": "1"})
+    frame = read_tile_index(tmp_path / "tiles.parquet")
+    assert frame[["row", "col"]].to_numpy().tolist() == [[0, 3], [2, 1]]
+    assert frame["valid_px"].tolist() == [6, 6]
+    assert np.stack(frame["class_px"]).tolist() == [[3, 0, 2], [3, 0, 2]]
+    assert frame["class_px"][0].dtype == np.int64
+    assert b"clairemap_version" in pq.read_metadata(tmp_path / "tiles.parquet").metadata[b"clairemap"]
+    assert [path.name for path in tmp_path.iterdir()] == ["tiles.parquet"]
+
+
+def test_an_index_without_rows_is_valid(tmp_path: Path) -> None:
+    write_tile_index(tmp_path / "tiles.parquet", [], {})
+    frame = read_tile_index(tmp_path / "tiles.parquet")
+    assert len(frame) == 0 and "class_px" in frame
+
+
+def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="gone"):
+        read_tile_index(tmp_path / "gone.parquet")
+    (tmp_path / "half.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(StoreError, match="half"):
+        read_tile_index(tmp_path / "half.parquet")
+    write_tile_index(tmp_path / "tiles.parquet", [], {})
+    read_tile_index(tmp_path / "tiles.parquet").drop(columns="class_px").to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(StoreError, match="class_px"):
+        read_tile_index(tmp_path / "other.parquet")

@@ -1,0 +1,61 @@
+import threading
+import time
+
+import pytest
+import torch
+
+from clairemap.errors import StoreError
+from clairemap.nets.bundle import BandScale
+from clairemap.tiles.dataset import Sample
+from clairemap.training.batches import BATCHES_AHEAD, BandScales, batches
+
+
+class NumberedCrops:
+    """Crops whose only value is their number; the earlier ones take longer to read."""
+
+    def __init__(self, broken: int | None = None) -> None:
+        self.broken = broken
+        self.read: list[int] = []
+        self.is_ahead = threading.Event()
+
+    def __getitem__(self, number: int) -> Sample:
+        time.sleep(0.02 if number % 3 == 0 else 0)
+        self.read.append(number)
+        if number >= 8:
+            self.is_ahead.set()
+        if number == self.broken:
+            raise StoreError("damaged")
+        return Sample(*(torch.full((1, 2, 2), float(number)) for _ in range(5)))
+
+
+NUMBERS = [range(0, 4), range(4, 8), range(8, 12), range(12, 16), range(16, 20), range(20, 24)]
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_batches_come_in_order(threads: int):
+    seen = [batch.optical[:, 0, 0, 0].tolist() for batch in batches(NumberedCrops(), NUMBERS, threads)]
+    assert seen == [[float(number) for number in numbers] for numbers in NUMBERS]
+
+
+def test_reading_runs_ahead_but_not_away():
+    crops = NumberedCrops()
+    feed = batches(crops, NUMBERS, 1)
+    next(feed)
+    assert crops.is_ahead.wait(timeout=30)
+    feed.close()
+    assert max(crops.read) < 4 * (1 + BATCHES_AHEAD)
+
+
+def test_an_error_of_reading_arrives():
+    feed = batches(NumberedCrops(broken=5), NUMBERS, 2)
+    next(feed)
+    with pytest.raises(StoreError, match="damaged"):
+        next(feed)
+
+
+def test_bands_are_normalised_by_their_own_sensor():
+    scales = BandScales(BandScale(names=("a",), mean=(2,), std=(4,)), BandScale(names=("b",), mean=(0,), std=(0.5,)))
+    (batch,) = batches(NumberedCrops(), [[10]], 1)
+    normalised = scales.normalise(batch)
+    assert (float(normalised.optical.mean()), float(normalised.sar.mean())) == (2, 20)
+    assert torch.equal(normalised.target, batch.target)

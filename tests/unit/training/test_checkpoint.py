@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from clairemap.errors import StoreError
+from clairemap.training.checkpoint import CheckpointFolder
+
+
+def state(number: float):
+    return {"weights": {"a": torch.full((3,), number)}, "history": [(1, 0.5, None)]}
+
+
+def names(folder: CheckpointFolder):
+    return sorted(path.name for path in folder.path.iterdir())
+
+
+@pytest.fixture
+def folder(tmp_path: Path):
+    return CheckpointFolder(tmp_path / "fingerprint")
+
+
+def test_the_newest_state_comes_back(folder: CheckpointFolder):
+    folder.save(5, state(5))
+    folder.save(10, state(10))
+    assert folder.newest() == "step-000010.pt"
+    loaded = folder.load("step-000010.pt")
+    assert torch.equal(loaded["weights"]["a"], torch.full((3,), 10.0))
+    assert loaded["history"] == [(1, 0.5, None)]
+
+
+def test_no_folder_holds_no_checkpoint(folder: CheckpointFolder):
+    assert folder.newest() is None
+
+
+def test_the_last_two_are_kept_and_one_when_finished(folder: CheckpointFolder):
+    for step in (999_998, 999_999, 1_000_000):
+        folder.save(step, state(step))
+    assert names(folder) == ["step-1000000.pt", "step-999999.pt"]
+    assert folder.newest() == "step-1000000.pt"
+    folder.finish()
+    assert names(folder) == ["step-1000000.pt"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
+def test_a_damaged_file_is_passed_over_and_told(
+    folder: CheckpointFolder, damage: str, caplog: pytest.LogCaptureFixture
+):
+    folder.save(1, state(1))
+    last = folder.save(2, state(2))
+    whole = last.read_bytes()
+    flipped = bytes([*whole[:200], whole[200] ^ 1, *whole[201:]])
+    last.write_bytes({"truncated": whole[:-1], "flipped": flipped, "empty": b"", "foreign": b"PK\x03\x04"}[damage])
+    assert folder.newest() == "step-000001.pt"
+    assert "step-000002.pt is damaged" in caplog.text
+    with pytest.raises(StoreError, match=r"step-000002\.pt"):
+        folder.load("step-000002.pt")
+
+
+def test_an_interrupted_write_leaves_the_checkpoint_before(folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch):
+    folder.save(1, state(1))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        folder.save(2, state(2))
+    assert folder.newest() == "step-000001.pt"

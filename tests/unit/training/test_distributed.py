@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from clairemap.errors import SettingsError
+from clairemap.training.distributed import Processes, joined
+
+
+def test_alone_nothing_is_exchanged():
+    with joined("cpu") as processes:
+        assert processes == Processes(0, 1, torch.device("cpu"))
+        assert processes.is_first
+        assert processes.any([True, False]) == (True, False)
+        assert torch.equal(processes.sum(torch.arange(3)), torch.arange(3))
+        assert processes.from_first("step") == "step"
+        assert list(processes.share_of(3)) == [0, 1, 2]
+        network = torch.nn.Linear(1, 1)
+        assert processes.together(network) is network
+
+
+def test_every_process_has_its_share():
+    shares = [list(Processes(rank, 3, torch.device("cpu")).share_of(8)) for rank in range(3)]
+    assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
+
+
+def test_a_process_without_a_gpu_is_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(SettingsError, match="no GPU"), joined("cuda"):
+        pass
+
+
+def test_beside_a_gpu_the_machines_cpus_are_shared(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    assert Processes(0, 4, torch.device("cuda")).reading_threads == 4
+    assert Processes(0, 4, torch.device("cpu")).reading_threads == 1

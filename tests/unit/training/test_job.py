@@ -1,0 +1,68 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from clairemap.errors import MissingFileError, SettingsError, StoreError
+from clairemap.training.job import TrainingJob
+
+MadeJob = Callable[..., TrainingJob]
+
+
+def test_the_fingerprint_changes_with_all_that_the_weights_depend_on(made_job: MadeJob, tmp_path: Path):
+    job = made_job(tmp_path)
+    settings = job.settings
+    others = [
+        made_job(tmp_path, learning_rate=1e-4),
+        made_job(tmp_path, second="test"),
+        replace(job, code="other"),
+        replace(job, settings=settings.model_copy(update={"seed": 1})),
+        replace(job, statistics=replace(job.statistics, class_px=(1, 2, 3))),
+        replace(job, splits=job.splits.assign(labelled_px=7)),
+    ]
+    assert len({job.fingerprint, *(other.fingerprint for other in others)}) == 1 + len(others)
+
+
+def test_the_fingerprint_is_the_same_for_the_same_run(made_job: MadeJob, tmp_path: Path):
+    job = made_job(tmp_path / "one")
+    assert made_job(tmp_path / "other", minutes=3).fingerprint == job.fingerprint
+
+
+def test_the_fingerprint_follows_the_pairs_that_are_used(made_job: MadeJob, tmp_path: Path):
+    job = made_job(tmp_path, second="test")  # so that only scene a is looked at
+    pairs = {}
+    for scene, content in (("a", "one"), ("b", "one")):
+        pairs[scene] = tmp_path / scene / "pair.zarr"
+        pairs[scene].parent.mkdir()
+        pairs[scene].with_suffix(".json").write_text(content)
+    job = replace(job, stores=pairs)
+    before = job.fingerprint
+    pairs["b"].with_suffix(".json").write_text("other")
+    assert job.fingerprint == before
+    pairs["a"].with_suffix(".json").write_text("other")
+    assert job.fingerprint != before
+
+
+def test_only_the_scenes_needed_are_opened(made_job: MadeJob, tmp_path: Path):
+    assert set(made_job(tmp_path).source().stores) == {"a", "b"}
+    assert set(made_job(tmp_path, second="test").source().stores) == {"a"}
+
+
+def test_a_missing_pair_is_told(made_job: MadeJob, tmp_path: Path):
+    job = made_job(tmp_path)
+    with pytest.raises(MissingFileError, match="'b'"):
+        replace(job, stores={"a": job.stores["a"]}).source()
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(made_job: MadeJob, tmp_path: Path):
+    made_job(tmp_path, batch_size=6).check(3)
+    with pytest.raises(SettingsError, match="batch_size 6"):
+        made_job(tmp_path, batch_size=6).check(4)
+
+
+def test_statistics_of_other_bands_are_refused(made_job: MadeJob, tmp_path: Path):
+    job = made_job(tmp_path)
+    optical = replace(job.statistics.optical, bands=("red", "green"))
+    with pytest.raises(StoreError, match="green"):
+        replace(job, statistics=replace(job.statistics, optical=optical)).check(1)

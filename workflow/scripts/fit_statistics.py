@@ -1,0 +1,49 @@
+"""Decide which tiles train, and take the statistics of those that do."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from clairemap.console import run
+from clairemap.errors import SettingsError
+from clairemap.raster.store import open_store
+from clairemap.scenes import SPLITS, Split
+from clairemap.settings import FitStatistics
+from clairemap.tiles.index import read_tile_index
+from clairemap.tiles.splits import assign_splits, audit_splits, write_splits
+from clairemap.tiles.statistics import fit_statistics as fit
+from clairemap.tiles.statistics import write_statistics
+
+
+def fit_statistics(
+    *,
+    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train, val and test scene")],
+    tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes")],
+    split: Annotated[list[str], typer.Option(help="split of the same scenes in the sample sheet, as scene=split")],
+    statistics: Annotated[Path, typer.Option(help="statistics.json to write")],
+    splits: Annotated[Path, typer.Option(help="splits.parquet to write")],
+    settings: Annotated[str, typer.Option(help="JSON of FitStatistics")],
+) -> None:
+    """Write the split of all tiles, and the statistics of the training tiles."""
+    chosen = FitStatistics.model_validate_json(settings)
+    stores = {str(open_store(path).attributes["scene"]): path for path in pair}
+    index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
+    table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
+    audit = audit_splits(table, chosen.splits.method)
+    training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
+    write_statistics(fit(stores, training, audit, chosen.legend.legend().names), statistics)
+    write_splits(table, splits)
+
+
+def _scene_split(text: str) -> tuple[str, Split]:
+    scene, _, name = text.partition("=")
+    for known in SPLITS:
+        if name == known:
+            return scene, known
+    raise SettingsError(f"--split {text!r}: expected scene=split with one of {', '.join(SPLITS)}")
+
+
+if __name__ == "__main__":
+    run(fit_statistics)

@@ -1,0 +1,57 @@
+"""Estimate how far a scene's SAR is displaced against its optical picture."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clairemap.console import run
+from clairemap.errors import RegistrationRejectedError
+from clairemap.provenance import stamp
+from clairemap.raster.source import RasterSource
+from clairemap.registration.fit import fit_translation, single_sensor
+from clairemap.registration.match import match_scene
+from clairemap.registration.record import Registration, write_registration
+from clairemap.settings import RegisterPair
+
+log = logging.getLogger("register_pair")
+
+
+def register_pair(
+    *,
+    scene: Annotated[str, typer.Option(help="name of the scene")],
+    registration: Annotated[Path, typer.Option(help="registration.json to write")],
+    settings: Annotated[str, typer.Option(help="sections sensors and registration as JSON")],
+    optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
+    sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
+) -> None:
+    """Match windows of both pictures' structure, fit a displacement and write it with its quality."""
+    sections = RegisterPair.model_validate_json(settings)
+    record = _registered(scene, optical, sar, sections)
+    quality = record.quality
+    log.info(
+        "%s: %s (%s); dx %.2f, dy %.2f px, %s; %d inliers of %d ties",
+        scene, record.verdict, record.reason, record.model.dx_px, record.model.dy_px,
+        "applied" if record.applied else "not applied", quality.inliers, quality.ties,
+    )  # fmt: skip
+    if record.verdict == "rejected" and sections.registration.on_rejected == "error":
+        raise RegistrationRejectedError(
+            f"{scene}: {optical} and {sar} can't be registered: {record.reason}; check the files, "
+            "or set registration.on_rejected to keep, which trusts their georeferencing and flags the scene"
+        )
+    write_registration(registration, record, stamp("register_pair", settings))
+
+
+def _registered(scene: str, optical: Path | None, sar: Path | None, sections: RegisterPair) -> Registration:
+    if optical is None or sar is None:
+        return Registration.of(scene, single_sensor(), None)
+    with RasterSource(optical, sections.sensors.optical.nodata) as optical_source:
+        with RasterSource(sar, sections.sensors.sar.nodata) as sar_source:
+            evidence = match_scene(optical_source, sar_source, sections.sensors, sections.registration)
+        fit = fit_translation(evidence, sections.registration.min_inliers)
+        return Registration.of(scene, fit, optical_source.geobox)
+
+
+if __name__ == "__main__":
+    run(register_pair)

@@ -1,0 +1,104 @@
+"""Sum a region's tile counts and publish its accuracy and class areas."""
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import pyarrow.parquet as pq
+import typer
+
+from clairemap.classes import Legend
+from clairemap.console import run
+from clairemap.metrics.document import RegionMetrics, region_metrics
+from clairemap.metrics.ground import map_coverage, total_coverage
+from clairemap.metrics.tally import Tally, read_tallies
+from clairemap.provenance import stamp, write_text_whole
+from clairemap.settings import ScoreTiles
+
+log = logging.getLogger(__name__)
+
+TileKey = tuple[str, int, int]
+
+
+def score_region(
+    region: Annotated[str, typer.Option(help="name of the region")],
+    scores: Annotated[list[Path], typer.Option(help="tables of tile counts, one for each scene, view fused")],
+    splits: Annotated[Path, typer.Option(help="table that says which tile belongs to which split")],
+    landcover: Annotated[list[Path], typer.Option(help="land-cover maps of the region")],
+    metrics: Annotated[Path, typer.Option(help="document to write")],
+    settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
+    compared: Annotated[
+        list[Path] | None, typer.Option(help="tables of views with one sensor masked; the view is the folder's name")
+    ] = None,
+) -> None:
+    """Write metrics.json; a region without labels gets null figures and the reason.
+
+    Holds one scene's table of tiles and one window of a map at a time.
+
+    Raises:
+        StoreError: a table was made with another legend, or is damaged.
+    """
+    legend = ScoreTiles.model_validate_json(settings).legend.legend()
+    started = time.monotonic()
+    split_of = _read_splits(splits)
+    document = region_metrics(
+        region,
+        _sums(scores, split_of, legend),
+        _views(scores, compared or [], legend),
+        total_coverage((map_coverage(path, legend) for path in landcover), len(legend)),
+        legend,
+        stamp("score_region", settings),
+    )
+    write_text_whole(metrics, document.model_dump_json(indent=1) + "\n")
+    _log(document, time.monotonic() - started)
+
+
+def _read_splits(path: Path) -> dict[TileKey, str]:
+    columns = pq.read_table(path, columns=["scene", "row", "col", "split"]).to_pydict()
+    keys = zip(columns["scene"], columns["row"], columns["col"], strict=True)
+    return dict(zip(keys, columns["split"], strict=True))
+
+
+def _sums(paths: Sequence[Path], split_of: dict[TileKey, str], legend: Legend) -> dict[tuple[str, str], Tally]:
+    sums: dict[tuple[str, str], Tally] = {}
+    for path in paths:
+        for tile in read_tallies(path, len(legend)):
+            # Scenes of the split 'predict' have no part in the splits, but may have labels.
+            key = tile.scene, split_of.get((tile.scene, tile.row, tile.col), "predict")
+            sums[key] = sums.get(key, Tally.empty(len(legend))) + tile.counts
+    return sums
+
+
+def _views(fused: Sequence[Path], compared: Sequence[Path], legend: Legend) -> dict[str, Tally]:
+    """Return the sums of each view over the compared scenes: the same tiles for all of them, fused first."""
+    if not compared:
+        return {}
+    scenes = {path.parents[1] for path in compared}
+    same = [path for path in fused if path.parents[1] in scenes]
+    views: dict[str, Tally] = {}
+    for path in [*same, *compared]:
+        total = views.get(path.parent.name, Tally.empty(len(legend)))
+        views[path.parent.name] = sum((tile.counts for tile in read_tallies(path, len(legend))), start=total)
+    return views
+
+
+def _log(document: RegionMetrics, seconds: float) -> None:
+    if document.miou is None or document.oa is None:
+        log.info("%s: no accuracy (%s), %.1f s", document.region, document.reason, seconds)
+        return
+    log.info(
+        "%s: mIoU %.4f over %d classes, OA %.4f, split %s, %d px, %.1f s",
+        document.region,
+        document.miou,
+        len(document.classes_averaged),
+        document.oa,
+        document.split,
+        document.pixels,
+        seconds,
+    )
+
+
+if __name__ == "__main__":
+    run(score_region)

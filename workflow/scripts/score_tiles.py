@@ -1,0 +1,61 @@
+"""Count, for each labelled tile of a scene, what the map says against what the labels say."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clairemap.console import progress, run
+from clairemap.errors import StoreError
+from clairemap.grid.window import Window
+from clairemap.inference.probabilities import PROBABILITY, open_probabilities
+from clairemap.metrics.tally import TileTally, tally, write_tallies
+from clairemap.provenance import stamp
+from clairemap.raster.store import GridStore, check_store
+from clairemap.settings import ScoreTiles
+from clairemap.tiles.index import read_tile_index
+
+log = logging.getLogger(__name__)
+
+
+def score_tiles(
+    pair: Annotated[Path, typer.Option(help="the scene's store with its labels")],
+    probabilities: Annotated[Path, typer.Option(help="class probabilities of one view of the scene")],
+    tiles: Annotated[Path, typer.Option(help="table of the scene's tiles")],
+    scores: Annotated[Path, typer.Option(help="table to write, one row for each labelled tile")],
+    settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
+) -> None:
+    """Write one confusion matrix and the calibration counts for each tile that has labels.
+
+    Reads tile by tile: one tile's labels and probabilities are in memory at a time.
+
+    Raises:
+        StoreError: the stores don't fit each other or the legend.
+    """
+    legend = ScoreTiles.model_validate_json(settings).legend.legend()
+    started = time.monotonic()
+    labels = check_store(pair, pair.with_suffix(".json"))
+    mapped = open_probabilities(probabilities, legend)
+    _check_fit(labels, mapped)
+    index = read_tile_index(tiles)
+    labelled = index[index["labelled_px"] > 0]
+    counted = []
+    for tile in progress(labelled.itertuples(), "score tiles", total=len(labelled)):
+        window = Window(tile.y0, tile.x0, tile.height, tile.width)
+        counts = tally(labels.read("label", window), mapped.read(PROBABILITY, window))
+        counted.append(TileTally(tile.scene, tile.row, tile.col, counts))
+    write_tallies(scores, counted, stamp("score_tiles", settings))
+    log.info("%s: %d labelled tiles scored in %.1f s", probabilities, len(counted), time.monotonic() - started)
+
+
+def _check_fit(labels: GridStore, mapped: GridStore) -> None:
+    if labels.shape != mapped.shape:
+        raise StoreError(
+            f"{mapped.path}: grid {mapped.shape} differs from {labels.path}'s {labels.shape}; delete both, run again"
+        )
+
+
+if __name__ == "__main__":
+    run(score_tiles)

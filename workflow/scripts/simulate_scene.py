@@ -1,0 +1,36 @@
+"""Make one scene of the demo region, whose truth is known."""
+
+import json
+import logging
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import clairemap.simulate.scene
+from clairemap.console import run
+from clairemap.provenance import stamp
+from clairemap.simulate.region import LANDSCAPE_SEED, demo_scene
+
+log = logging.getLogger(__name__)
+
+
+def simulate_scene(
+    *,
+    scene: Annotated[str, typer.Option(help="name in the demo's scene table")],
+    directory: Annotated[Path, typer.Option(help="folder in which the scene's own folder is made")],
+    seed: Annotated[int, typer.Option(min=0, help="which landscape; 0 is the demo's")] = 0,
+    size_px: Annotated[int | None, typer.Option(min=64, help="side of the scene (default: the table's)")] = None,
+) -> None:
+    """Write optical.tif, sar.tif, label.tif and cloud.tif of a demo scene into {directory}/{scene}."""
+    recipe = demo_scene(scene).recipe
+    if size_px is not None:
+        recipe = replace(recipe, size_px=size_px)
+    tags = stamp("simulate_scene", json.dumps({**asdict(recipe), "seed": seed}))
+    clairemap.simulate.scene.simulate_scene(recipe, directory / scene, LANDSCAPE_SEED + seed, tags)
+    log.info("%s: %d x %d px, SAR displaced by %s px", scene, recipe.size_px, recipe.size_px, recipe.shift_px)
+
+
+if __name__ == "__main__":
+    run(simulate_scene)

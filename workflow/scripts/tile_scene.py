@@ -1,0 +1,123 @@
+"""Put a scene's optical, SAR, label and cloud rasters on one grid and cut them into tiles."""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clairemap.classes import IGNORE_INDEX
+from clairemap.console import progress, run
+from clairemap.errors import EmptySceneError
+from clairemap.grid.tiles import Tile
+from clairemap.grid.tiles import tiles as tiles_of
+from clairemap.grid.window import Window
+from clairemap.provenance import stamp, temporary_beside
+from clairemap.raster.store import GridStore, Layer, complete_store, create_store
+from clairemap.registration.pairing import PairBlock, SceneFiles, ScenePair
+from clairemap.registration.record import Registration, read_registration
+from clairemap.settings import TileScene
+from clairemap.tiles.index import TileRow, tile_row, write_tile_index
+from clairemap.validity import Validity
+
+log = logging.getLogger("tile_scene")
+
+NO_SENSOR = Validity.OPTICAL_NODATA | Validity.SAR_NODATA
+
+
+def tile_scene(
+    *,
+    scene: Annotated[str, typer.Option(help="name of the scene")],
+    registration: Annotated[Path, typer.Option(help="the scene's registration.json")],
+    pair: Annotated[Path, typer.Option(help="Zarr store to write")],
+    manifest: Annotated[Path, typer.Option(help="the store's manifest to write, last")],
+    tiles: Annotated[Path, typer.Option(help="tile index (Parquet) to write")],
+    settings: Annotated[str, typer.Option(help="sections legend, sensors and tiling as JSON")],
+    optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
+    sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
+    label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
+    cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band, not 0 where cloudy")] = None,
+) -> None:
+    """Write a scene's rasters as one store on the optical grid, shard by shard, and the index of its tiles.
+
+    Memory: one shard of all layers, however large the scene.
+    """
+    sections = TileScene.model_validate_json(settings)
+    record = read_registration(registration)
+    files = SceneFiles(optical, sar, label, cloud)
+    attributes = {**_attributes(scene, files, sections, record), **stamp("tile_scene", settings)}
+    with (
+        ScenePair(files, sections.sensors, sections.legend.legend(), record) as source,
+        _discarded_on_failure(temporary_beside(pair)) as part,
+    ):
+        attributes["georeferenced"] = source.geobox.crs is not None
+        store = create_store(
+            part, source.geobox, _layers(source, sections),
+            tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles, attributes=attributes,
+        )  # fmt: skip
+        rows = _written(scene, source, store, len(sections.legend.classes))
+        write_tile_index(tiles, rows, stamp("tile_scene", settings))
+        complete_store(part, pair, manifest)
+    log.info("%s: %d tiles of %d px on %s", scene, len(rows), store.tile_px, store.shape)
+
+
+def _attributes(
+    scene: str, files: SceneFiles, sections: TileScene, record: Registration
+) -> dict[str, str | bool | dict[str, str]]:
+    return {
+        "scene": scene,
+        "sar_scale": "digital" if sections.sensors.sar.scale == "digital" else "db",
+        "registration": record.verdict,
+        "sources": files.named,
+    }
+
+
+def _layers(source: ScenePair, sections: TileScene) -> list[Layer]:
+    return [
+        Layer("optical", source.optical_dtype, sections.sensors.optical.names),
+        Layer("sar", "float32", sections.sensors.sar.names, fill=float("nan")),
+        Layer("label", "uint8", fill=IGNORE_INDEX, nodata=IGNORE_INDEX),
+        Layer("validity", "uint8"),
+    ]
+
+
+def _written(scene: str, source: ScenePair, store: GridStore, classes: int) -> list[TileRow]:
+    """Write the pair into the store and return the rows of its tiles."""
+    rows: list[TileRow] = []
+    seen = False
+    shards = list(store.shards())
+    for shard in progress(shards, f"tiling {scene}"):
+        block = source.read(shard)
+        for name in ("optical", "sar", "label", "validity"):
+            store.write(name, shard, getattr(block, name))
+        seen = seen or bool(((block.validity & NO_SENSOR) != NO_SENSOR).any())
+        rows += _rows(scene, shard, block, store.tile_px, classes)
+    if not seen:
+        raise EmptySceneError(
+            f"{scene}: no pixel of {source.files.named} is valid in either sensor; check nodata values "
+            "(sensors.*.nodata), or take the scene off the sample sheet"
+        )
+    return rows
+
+
+def _rows(scene: str, shard: Window, block: PairBlock, tile_px: int, classes: int) -> Iterator[TileRow]:
+    for inner in tiles_of(shard.shape, tile_px):
+        place = inner.window
+        window = Window(shard.y0 + place.y0, shard.x0 + place.x0, *place.shape)
+        tile = Tile(window.y0 // tile_px, window.x0 // tile_px, window)
+        yield tile_row(scene, tile, block.validity[place.slices], block.label[place.slices], classes)
+
+
+@contextmanager
+def _discarded_on_failure(part: Path) -> Iterator[Path]:
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)  # there only if something failed: a complete store has moved away
+
+
+if __name__ == "__main__":
+    run(tile_scene)

@@ -1,0 +1,53 @@
+"""Train the network; one of several processes if torchrun starts it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clairemap.console import run
+from clairemap.nets.bundle import save_bundle
+from clairemap.provenance import stamp
+from clairemap.raster.store import open_store
+from clairemap.settings import TrainModel
+from clairemap.tiles.splits import read_splits
+from clairemap.tiles.statistics import read_statistics
+from clairemap.training.distributed import joined
+from clairemap.training.history import write_history
+from clairemap.training.job import TrainingJob
+from clairemap.training.loop import train
+
+
+def train_model(
+    *,
+    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train and val scene")],
+    statistics: Annotated[Path, typer.Option(help="statistics.json of the training tiles")],
+    splits: Annotated[Path, typer.Option(help="splits.parquet")],
+    weights: Annotated[Path, typer.Option(help="model.safetensors to write")],
+    card: Annotated[Path, typer.Option(help="model.json to write")],
+    history: Annotated[Path, typer.Option(help="history.csv to write")],
+    checkpoints: Annotated[Path, typer.Option(help="folder for checkpoints, kept between runs")],
+    fingerprint: Annotated[str, typer.Option(help="stands for the code: no other's checkpoint is taken up")],
+    settings: Annotated[str, typer.Option(help="JSON of TrainModel")],
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU if there is one")] = "auto",
+    minutes: Annotated[float | None, typer.Option(help="time budget; the state is saved before it ends")] = None,
+) -> None:
+    """Write the trained model and its history; goes on from a checkpoint of the same run."""
+    job = TrainingJob(
+        stores={str(open_store(path).attributes["scene"]): path for path in pair},
+        statistics=read_statistics(statistics),
+        splits=read_splits(splits),
+        settings=TrainModel.model_validate_json(settings),
+        checkpoints=checkpoints,
+        code=fingerprint,
+        minutes=minutes,
+    )
+    with joined(device) as processes:
+        trained = train(job, processes, stamp("train_model", settings))
+        if processes.is_first:
+            write_history(trained.history, history)
+            save_bundle(trained.network, trained.card, weights, card)
+
+
+if __name__ == "__main__":
+    run(train_model)
