@@ -1,0 +1,100 @@
+"""Correlating two windows of edge structure at all shifts, blind to invalid pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+Surface = NDArray[np.float32]
+"""Correlation at shifts -max..max (y, x): ``surface[max + dy, max + dx]``."""
+
+
+LEAST_OVERLAP = 0.1
+"""Share of the template's structure that must meet valid pixels: shifts with less say nothing and count as 0."""
+
+PEAK_RADIUS_PX = 5
+"""Values this near to a peak belong to it: edges are about 3 px wide."""
+
+
+def correlation_surface(template: NDArray[np.complex64], search: NDArray[np.complex64], max_shift_px: int) -> Surface:
+    """Return the normalised correlation, -1..1, of a template with a search window for each whole shift.
+
+    Args:
+        template: structure (h, w); 0 where invalid.
+        search: structure (h + 2 max, w + 2 max) around the template's place; 0 where invalid.
+        max_shift_px: largest shift; ``surface[max + dy, max + dx]`` tells how well ``search`` content that lies
+            (dy, dx) further on resembles the template.
+
+    Invalid pixels neither raise nor lower it: each shift is normalised by the structure that both have there.
+    """
+    template, here = _centred(template)
+    search, there = _centred(search)
+    size = [scipy.fft.next_fast_len(side) for side in search.shape]
+    lags = slice(0, 2 * max_shift_px + 1)
+    product = np.conj(scipy.fft.fft2(template, size)) * scipy.fft.fft2(search, size)
+    match = scipy.fft.ifft2(product)[lags, lags].real
+    energy = [
+        np.maximum(scipy.fft.irfft2(np.conj(scipy.fft.rfft2(a, size)) * scipy.fft.rfft2(b, size), size)[lags, lags], 0)
+        for a, b in ((_power(template), there), (here, _power(search)))
+    ]
+    scale = np.sqrt(energy[0] * energy[1])
+    least = LEAST_OVERLAP * float(_power(template).sum())
+    surface = np.divide(match, scale, out=np.zeros_like(match), where=scale > max(least, 1e-9))
+    return np.asarray(surface, np.float32)
+
+
+def _centred(structure: NDArray[np.complex64]) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
+    """Return structure less its mean, and 1 where it is valid: a common direction of all edges is no evidence."""
+    present = structure != 0
+    mean = structure[present].mean() if present.any() else 0
+    return np.where(present, structure - mean, 0).astype(np.complex64), present.astype(np.float32)
+
+
+def _power(structure: NDArray[np.complex64]) -> NDArray[np.float32]:
+    return (structure.real**2 + structure.imag**2).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The best shift on a surface, in pixels, and how far its value stands out.
+
+    `strength` is the distance to the highest value elsewhere in standard deviations of the surface: 0 is ambiguous.
+    """
+
+    dy: float
+    dx: float
+    strength: float
+
+
+def highest_peak(surface: Surface) -> Peak:
+    """Return a surface's highest peak, placed between pixels by a paraboloid through the 3 x 3 values around it."""
+    centre = surface.shape[0] // 2
+    row, col = (int(index) for index in np.unravel_index(int(np.argmax(surface)), surface.shape))
+    down, right = _beyond_pixel(surface, row, col)
+    return Peak(row - centre + down, col - centre + right, _strength(surface, row, col))
+
+
+def _beyond_pixel(surface: Surface, row: int, col: int) -> tuple[float, float]:
+    """Return how far (y, x) the least-squares paraboloid's top lies from the highest value; 0 at the surface's rim."""
+    if not (0 < row < surface.shape[0] - 1 and 0 < col < surface.shape[1] - 1):
+        return 0.0, 0.0
+    patch = surface[row - 1 : row + 2, col - 1 : col + 2].astype(np.float64)
+    slope_y, slope_x = (patch[2] - patch[0]).mean() / 2, (patch[:, 2] - patch[:, 0]).mean() / 2
+    bend_y = (patch[0] - 2 * patch[1] + patch[2]).mean()
+    bend_x = (patch[:, 0] - 2 * patch[:, 1] + patch[:, 2]).mean()
+    twist = (patch[2, 2] - patch[2, 0] - patch[0, 2] + patch[0, 0]) / 4
+    determinant = bend_y * bend_x - twist**2
+    if determinant <= 0 or bend_y >= 0:
+        return 0.0, 0.0  # a ridge or a saddle has no top
+    down = (twist * slope_x - bend_x * slope_y) / determinant
+    right = (twist * slope_y - bend_y * slope_x) / determinant
+    return float(np.clip(down, -1, 1)), float(np.clip(right, -1, 1))
+
+
+def _strength(surface: Surface, row: int, col: int) -> float:
+    y, x = np.ogrid[: surface.shape[0], : surface.shape[1]]
+    elsewhere = surface[np.maximum(np.abs(y - row), np.abs(x - col)) > PEAK_RADIUS_PX]
+    if not elsewhere.size or elsewhere.std() == 0:
+        return 0.0
+    return float((surface[row, col] - elsewhere.max()) / elsewhere.std())

@@ -1,0 +1,218 @@
+"""Where the pixels of one grid lie in another: displacement, then georeferencing."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyproj
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from clairemap.errors import GridError, NoOverlapError
+from clairemap.grid.window import Window
+from clairemap.raster.source import RasterSource
+from clairemap.registration.model import NO_DISPLACEMENT, Coordinates, Displacement
+
+TOLERANCE_PX = 0.01
+"""Coordinates this close are the same: a tenth of what the best registration reaches."""
+
+MESH_PX = 32
+"""Side of the cells between whose corners coordinates are interpolated; halved until exact to the tolerance."""
+
+PROBES = 9
+"""Points along each side of a grid at which two grids are compared."""
+
+OUTSIDE = -1e9
+"""Coordinate of pixels that a projection can't carry over; outside every raster."""
+
+
+@dataclass(frozen=True)
+class PixelMapping:
+    """Finds for pixels of a target grid where their content lies in a source grid, in pixel centres (0 = first).
+
+    Without a CRS on both sides, and with one of the grids being plain pixels, equal pixels are equal places.
+    """
+
+    target: GeoBox
+    source: GeoBox
+    model: Displacement = NO_DISPLACEMENT
+
+    def exact(self, y: Coordinates, x: Coordinates) -> tuple[Coordinates, Coordinates]:
+        """Return the source coordinates (y, x) of target coordinates of any shape, each computed by itself."""
+        dy, dx = self.model.displacement(y, x)
+        y, x = y + dy, x + dx
+        if self._plain:
+            return y, x
+        world_x, world_y = _transformed(self._to_world, x + 0.5, y + 0.5)
+        if self._transformer is not None:
+            world_x, world_y = self._transformer.transform(world_x, world_y)
+        source_x, source_y = _transformed(self._to_source, world_x, world_y)
+        found = np.isfinite(source_x) & np.isfinite(source_y)
+        return np.where(found, source_y - 0.5, OUTSIDE), np.where(found, source_x - 0.5, OUTSIDE)
+
+    def coordinates(self, window: Window) -> tuple[Coordinates, Coordinates]:
+        """Return the source coordinates (y, x) of a window's pixels, each of the window's shape.
+
+        They are computed on a mesh and interpolated bilinearly to `TOLERANCE_PX`. The mesh hangs on the target grid,
+        so that a pixel's coordinates do not depend on the window.
+        """
+        step = self.mesh_px
+        mesh_y, mesh_x = _mesh(window.y0, window.y1, step), _mesh(window.x0, window.x1, step)
+        nodes_y, nodes_x = self.exact(*_grid(mesh_y, mesh_x))
+        rows, cols = _positions(window.y0, window.y1, mesh_y), _positions(window.x0, window.x1, mesh_x)
+        return _interpolated(nodes_y, rows, cols), _interpolated(nodes_x, rows, cols)
+
+    def probed(self, window: Window) -> tuple[Coordinates, Coordinates]:
+        """Return the source coordinates (y, x) at points spread evenly over a window, its corners among them."""
+        return self.exact(
+            *_grid(np.linspace(window.y0, window.y1 - 1, PROBES), np.linspace(window.x0, window.x1 - 1, PROBES))
+        )
+
+    @cached_property
+    def mesh_px(self) -> int:
+        """Side of the mesh's cells: the largest that is right to `TOLERANCE_PX` in cells spread over the target."""
+        step = MESH_PX
+        while step > 1 and self._mesh_error_px(step) > TOLERANCE_PX:
+            step //= 2
+        return step
+
+    def _mesh_error_px(self, step: int) -> float:
+        height, width = self.target.shape
+        y, x = _grid(np.linspace(0, height, PROBES) // step * step, np.linspace(0, width, PROBES) // step * step)
+        corners = [self.exact(y + down, x + right) for down in (0, step) for right in (0, step)]
+        centre = self.exact(y + step / 2, x + step / 2)
+        return max(float(np.abs(sum(corner[axis] for corner in corners) / 4 - centre[axis]).max()) for axis in (0, 1))
+
+    @cached_property
+    def whole_offset_px(self) -> tuple[int, int] | None:
+        """The (rows, columns) by which source pixels are counted further, if they are the very same pixels.
+
+        None if the grids differ anywhere by more than `TOLERANCE_PX`, or by a fraction of a pixel.
+        """
+        height, width = self.target.shape
+        y, x = _grid(np.linspace(0, height - 1, PROBES), np.linspace(0, width - 1, PROBES))
+        source_y, source_x = self.exact(y, x)
+        offset_y, offset_x = round(float(np.median(source_y - y))), round(float(np.median(source_x - x)))
+        error = max(np.abs(source_y - y - offset_y).max(), np.abs(source_x - x - offset_x).max())
+        return (offset_y, offset_x) if error <= TOLERANCE_PX else None
+
+    @cached_property
+    def source_px_per_target_px(self) -> tuple[float, float]:
+        """How many source pixels (rows, columns) a target pixel spans, in the middle of the target."""
+        height, width = self.target.shape
+        y = np.array([height / 2, height / 2 + 1, height / 2])
+        x = np.array([width / 2, width / 2, width / 2 + 1])
+        source_y, source_x = self.exact(y, x)
+        spans = (math.hypot(*(each[1:] - each[0])) for each in (source_y, source_x))
+        rows, columns = (span if span < abs(OUTSIDE) / 2 else 1.0 for span in spans)
+        return rows, columns
+
+    @cached_property
+    def _plain(self) -> bool:
+        identity = Affine.identity()
+        return self.target.crs is None and identity in (self.target.transform, self.source.transform)
+
+    @cached_property
+    def _to_world(self) -> Affine:
+        return self.target.transform
+
+    @cached_property
+    def _to_source(self) -> Affine:
+        return ~self.source.transform
+
+    @cached_property
+    def _transformer(self) -> Any:  # noqa: ANN401 - pyproj's, or None if both have the same CRS
+        if self.target.crs == self.source.crs:
+            return None
+        return pyproj.Transformer.from_crs(self.target.crs.proj, self.source.crs.proj, always_xy=True)
+
+
+def mapping_between(target: RasterSource, source: RasterSource, model: Displacement = NO_DISPLACEMENT) -> PixelMapping:
+    """Return the mapping from one opened raster's grid to another's.
+
+    Raises:
+        GridError: just one of the two has a CRS.
+        NoOverlapError: they share no ground.
+    """
+    if (target.geobox.crs is None) != (source.geobox.crs is None):
+        bare, placed = (target, source) if target.geobox.crs is None else (source, target)
+        raise GridError(
+            f"{bare.path} has no CRS, but {placed.path} has {_name(placed)}; "
+            "give both a CRS (gdal_edit -a_srs and -a_ullr), or take both as plain pixels"
+        )
+    mapping = PixelMapping(target.geobox, source.geobox, model)
+    _check_overlap(mapping, target, source)
+    return mapping
+
+
+def _check_overlap(mapping: PixelMapping, target: RasterSource, source: RasterSource) -> None:
+    """Compare bounds on the target's grid, the displacement left out: it is no matter of the files."""
+    back = PixelMapping(mapping.source, mapping.target)
+    rim_y, rim_x = _rim(source.shape)
+    y, x = back.exact(rim_y, rim_x)
+    seen = (y > OUTSIDE / 2) & (x > OUTSIDE / 2)
+    height, width = target.shape
+    if seen.any():
+        y, x = y[seen], x[seen]
+        if y.max() > -0.5 and x.max() > -0.5 and y.min() < height - 0.5 and x.min() < width - 0.5:
+            return
+    raise NoOverlapError(
+        f"{target.path} and {source.path} share no ground. Bounds in {_name(target)} "
+        f"(left, bottom, right, top): {_bounds(target, *_rim(target.shape))} and {_bounds(target, y, x)}; "
+        "correct the pairing in the sample sheet, or the files' georeferencing"
+    )
+
+
+def _rim(shape: tuple[int, int]) -> tuple[Coordinates, Coordinates]:
+    """Return coordinates of points along the outer edges of a grid."""
+    along_y, along_x = (np.linspace(-0.5, size - 0.5, 33) for size in shape)
+    y, x = _grid(along_y, along_x)
+    rim = np.ones(y.shape, np.bool_)
+    rim[1:-1, 1:-1] = False
+    return y[rim], x[rim]
+
+
+def _bounds(grid: RasterSource, y: Coordinates, x: Coordinates) -> str:
+    world_x, world_y = _transformed(grid.geobox.transform, x + 0.5, y + 0.5)
+    return f"({world_x.min():.10g}, {world_y.min():.10g}, {world_x.max():.10g}, {world_y.max():.10g})"
+
+
+def _name(grid: RasterSource) -> str:
+    crs = grid.geobox.crs
+    if crs is None:
+        return "pixels"
+    return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+
+
+def _transformed(transform: Affine, x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coordinates]:
+    return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
+
+
+def _mesh(start: int, stop: int, step: int) -> Coordinates:
+    """Return multiples of `step` from at most `start` to at least ``stop - 1``, two or more."""
+    first = start // step
+    last = max(-(-(stop - 1) // step), first + 1)
+    nodes: Coordinates = np.arange(first, last + 1, dtype=np.float64) * step
+    return nodes
+
+
+def _grid(y: NDArray[Any], x: NDArray[Any]) -> tuple[Coordinates, Coordinates]:
+    grid_y, grid_x = np.meshgrid(y.astype(np.float64), x.astype(np.float64), indexing="ij")
+    return grid_y, grid_x
+
+
+def _positions(start: int, stop: int, mesh: Coordinates) -> Coordinates:
+    """Return where pixels lie in a mesh, counted in nodes."""
+    positions: Coordinates = (np.arange(start, stop) - mesh[0]) / (mesh[1] - mesh[0])
+    return positions
+
+
+def _interpolated(nodes: Coordinates, rows: Coordinates, cols: Coordinates) -> Coordinates:
+    left = np.minimum(cols.astype(np.intp), nodes.shape[1] - 2)
+    along = nodes[:, left] + (cols - left) * (nodes[:, left + 1] - nodes[:, left])
+    top = np.minimum(rows.astype(np.intp), nodes.shape[0] - 2)
+    part = (rows - top)[:, None]
+    return np.asarray(along[top] * (1 - part) + along[top + 1] * part)

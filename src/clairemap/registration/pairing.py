@@ -1,0 +1,178 @@
+"""A scene's rasters, whatever grids they come on, read as one pair on one grid."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+from odc.geo.geobox import GeoBox
+
+from clairemap.classes import IGNORE_INDEX, Legend
+from clairemap.errors import GridError, LabelError
+from clairemap.grid.window import Window
+from clairemap.raster.source import Block, RasterSource
+from clairemap.registration.mapping import mapping_between
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
+from clairemap.registration.record import Registration
+from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
+from clairemap.settings import OpticalSettings, SarSettings, SensorsSettings
+from clairemap.validity import Flags, Validity
+
+ABSENT_OPTICAL_DTYPE = np.dtype(np.uint8)
+"""Number type of the zeros that stand for the optical bands of a scene without them."""
+
+
+@dataclass(frozen=True)
+class SceneFiles:
+    """A scene's rasters by role; at least one of optical and SAR is there."""
+
+    optical: Path | None = None
+    sar: Path | None = None
+    label: Path | None = None
+    cloud: Path | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """File names by role, of those that are there."""
+        paths = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
+        return {role: path.name for role, path in paths.items() if path is not None}
+
+
+@dataclass(frozen=True)
+class PairBlock:
+    """A window of a pair: optical (band, y, x) as delivered, sar (band, y, x) float32 with NaN where invalid.
+
+    `label` (y, x) holds class indices, IGNORE_INDEX where there is none; `validity` (y, x) holds `Validity` flags.
+    """
+
+    optical: NDArray[Any]
+    sar: NDArray[np.float32]
+    label: NDArray[np.uint8]
+    validity: Flags
+
+
+class ScenePair:
+    """A scene's rasters opened as one pair on the optical grid (SAR's, if there is no optical); a context manager."""
+
+    def __init__(self, files: SceneFiles, sensors: SensorsSettings, legend: Legend, registration: Registration) -> None:
+        """Open the rasters.
+
+        Raises:
+            MissingFileError, UnreadableFileError: a file is not there or not readable.
+            BandCountError: a file has other bands than the settings say.
+            GridError: rasters with and without a CRS are mixed, or no sensor is given.
+            NoOverlapError: a raster shares no ground with the grid.
+        """
+        self.files = files
+        self._sensors = sensors
+        self._legend = legend
+        self._rejected = registration.verdict == "rejected"
+        with ExitStack() as opening:
+            self._open(opening, registration.displacement)
+            self._opened = opening.pop_all()
+
+    def _open(self, opening: ExitStack, displacement: Displacement) -> None:
+        def source(path: Path | None, nodata: float | None = None) -> RasterSource | None:
+            return None if path is None else opening.enter_context(RasterSource(path, nodata))
+
+        sensors = self._sensors
+        self._optical = source(self.files.optical, sensors.optical.nodata)
+        sar = source(self.files.sar, sensors.sar.nodata)
+        grid = self._optical or sar
+        if grid is None:
+            raise GridError("the scene has neither an optical nor a SAR raster; name one in the sample sheet")
+        self.geobox: GeoBox = grid.geobox
+        self._optical_bands = () if self._optical is None else _bands(self._optical, sensors.optical)
+        self._sar = None if sar is None else _sar_on(grid, sar, sensors, displacement)
+        self._label = _classes_on(grid, source(self.files.label))
+        self._cloud = _classes_on(grid, source(self.files.cloud))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()
+
+    @property
+    def optical_dtype(self) -> DTypeLike:
+        """Number type of the optical bands."""
+        return ABSENT_OPTICAL_DTYPE if self._optical is None else self._optical.dtype
+
+    def read(self, window: Window) -> PairBlock:
+        """Return a window of the pair. Memory: the window's arrays, and what warping it needs.
+
+        Raises:
+            UnreadableFileError: a file is truncated or damaged there.
+            LabelError: a label code is neither in the legend nor to be ignored.
+        """
+        optical, sar = self._read_optical(window), self._read_sar(window)
+        label = self._read_label(window)
+        validity = np.zeros(window.shape, np.uint8)
+        validity[~optical.valid] |= np.uint8(Validity.OPTICAL_NODATA)
+        validity[~sar.valid] |= np.uint8(Validity.SAR_NODATA)
+        validity[self._read_cloud(window)] |= np.uint8(Validity.CLOUD)
+        validity[label == IGNORE_INDEX] |= np.uint8(Validity.NO_LABEL)
+        if self._rejected:
+            validity[sar.valid] |= np.uint8(Validity.LOW_REGISTRATION)
+        backscatter = np.where(sar.valid, sar.values, np.float32(np.nan))
+        return PairBlock(optical.values, backscatter, label, validity)
+
+    def _read_optical(self, window: Window) -> Block:
+        if self._optical is None:
+            return _nothing(len(self._sensors.optical.names), window, ABSENT_OPTICAL_DTYPE)
+        return self._optical.read(window, self._optical_bands)
+
+    def _read_sar(self, window: Window) -> Block:
+        if self._sar is None:
+            return _nothing(len(self._sensors.sar.names), window, np.dtype(np.float32))
+        return self._sar.read(window)
+
+    def _read_label(self, window: Window) -> NDArray[np.uint8]:
+        indices = np.full(window.shape, IGNORE_INDEX, np.uint8)
+        if self._label is not None:
+            block = self._label.read(window)
+            codes = _whole_numbers(block.values[0][block.valid], self._label.source.path)
+            indices[block.valid] = self._legend.indices(codes, f"{self._label.source.path}, {window}")
+        return indices
+
+    def _read_cloud(self, window: Window) -> NDArray[np.bool_]:
+        if self._cloud is None:
+            return np.zeros(window.shape, np.bool_)
+        block = self._cloud.read(window)
+        cloudy: NDArray[np.bool_] = block.valid & (block.values[0] != 0)
+        return cloudy
+
+
+def _bands(source: RasterSource, settings: OpticalSettings | SarSettings) -> tuple[int, ...]:
+    return source.band_indexes(settings.names, settings.indexes)
+
+
+def _sar_on(grid: RasterSource, sar: RasterSource, sensors: SensorsSettings, displacement: Displacement) -> SarOnGrid:
+    if grid is sar:
+        displacement = NO_DISPLACEMENT
+    return SarOnGrid(sar, _bands(sar, sensors.sar), sensors.sar, mapping_between(grid, sar, displacement))
+
+
+def _classes_on(grid: RasterSource, source: RasterSource | None) -> ClassesOnGrid | None:
+    if source is None:
+        return None
+    source.band_indexes(("code",), None)  # one band and no more
+    return ClassesOnGrid(source, mapping_between(grid, source))
+
+
+def _nothing(bands: int, window: Window, dtype: np.dtype[Any]) -> Block:
+    return Block(np.zeros((bands, *window.shape), dtype), np.zeros(window.shape, np.bool_))
+
+
+def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:
+    if np.issubdtype(codes.dtype, np.integer):
+        return codes
+    whole = codes.astype(np.int64)
+    if not np.array_equal(whole, codes):
+        raise LabelError(f"{path}: labels must be whole numbers, found {codes[whole != codes][0]}; give class codes")
+    return whole

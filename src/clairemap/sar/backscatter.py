@@ -1,0 +1,61 @@
+"""From what a SAR file holds to what the network sees: speckle filtered, averaged to the grid, in dB."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clairemap.sar.decibels import db_to_power, positive_in_all_bands, power_to_db
+from clairemap.sar.speckle import amplitude_variation, averaged, averaging_reach_px, lee, power_variation
+from clairemap.settings import SarSettings
+
+Values = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+NO_AVERAGING = (1.0, 1.0)
+
+
+def reach_px(settings: SarSettings, box_px: tuple[float, float] = NO_AVERAGING) -> int:
+    """Return how many pixels around a window `backscatter` needs to get the window right."""
+    filtered = settings.speckle_window_px // 2 if settings.speckle_filter == "lee" else 0
+    return filtered + averaging_reach_px(box_px)
+
+
+def backscatter(
+    values: NDArray[np.generic], valid: Mask, settings: SarSettings, box_px: tuple[float, float] = NO_AVERAGING
+) -> tuple[Values, Mask]:
+    """Return SAR bands (band, y, x) in dB, or grey values if the scale is "digital", and where they are valid (y, x).
+
+    Filter and averaging work on linear power, because means of dB are biased. "digital" pictures are taken for
+    amplitude, as stretched 8-bit SAR pictures mostly are, and keep their unit. Invalid pixels have no influence; they
+    come out as 0.
+
+    Args:
+        values: bands (band, y, x) as the file holds them, in the settings' scale.
+        valid: which pixels (y, x) hold something.
+        settings: scale and speckle filter.
+        box_px: (height, width) in pixels to average over, for a coarser target grid.
+    """
+    bands = np.asarray(values, np.float32)
+    if settings.scale in ("linear_power", "linear_amplitude"):
+        valid = positive_in_all_bands(bands, valid)
+    if settings.speckle_filter == "none" and max(box_px) <= 1 and settings.scale in ("db", "digital"):
+        return np.where(valid, bands, np.float32(0)), valid  # nothing to do: values come through to the last bit
+    linear = _linear(bands, settings)
+    kept = valid
+    for index, band in enumerate(linear):
+        if settings.speckle_filter == "lee":
+            band = lee(band, valid, settings.speckle_window_px, _speckle_variation(settings))
+        linear[index], kept = averaged(band, valid, box_px) if max(box_px) > 1 else (band, valid)
+    out = linear if settings.scale == "digital" else power_to_db(linear)
+    return np.where(kept, out, np.float32(0)), kept
+
+
+def _linear(bands: Values, settings: SarSettings) -> Values:
+    if settings.scale == "linear_amplitude":
+        return bands**2
+    if settings.scale == "db":
+        return db_to_power(bands)
+    return bands.copy()
+
+
+def _speckle_variation(settings: SarSettings) -> float:
+    return amplitude_variation(settings.looks) if settings.scale == "digital" else power_variation(settings.looks)

@@ -1,0 +1,211 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.ndimage import maximum_filter, minimum_filter
+
+from clairemap.errors import BandCountError, EmptySceneError, LabelError, NoOverlapError, UnreadableFileError
+from clairemap.raster.store import GridStore, check_store
+from clairemap.registration.fit import NO_QUALITY, Fit, single_sensor
+from clairemap.registration.model import Translation
+from clairemap.registration.record import Registration, write_registration
+from clairemap.settings import TileScene, load_settings, stage_json
+from clairemap.tiles.index import read_tile_index
+from clairemap.validity import Validity
+
+Files = dict[str, Path]
+Tiled = Callable[..., tuple[GridStore, pd.DataFrame]]
+SHIFT = Translation(dy_px=3.4, dx_px=-2.3)
+CONFIG: dict[str, Any] = {
+    "legend": {
+        "classes": [{"code": code, "name": f"class {code}", "color": "#102030"} for code in (1, 2, 3)],
+        "ignore": [0],
+    },
+    "sensors": {"optical": {"bands": ["red", "nir"]}, "sar": {"bands": ["VV"]}},
+    "tiling": {"tile_px": 128, "shard_tiles": 2},
+    "training": {"crop_px": 128},
+}
+
+
+@pytest.fixture
+def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
+    """Return a function that runs the stage on files and gives back the checked store and the tile index."""
+
+    def run(fit: Fit | None = None, config: dict[str, Any] | None = None, **files: Path):
+        work = tmp_path / "work"
+        record = Registration.of("made", fit or Fit("good", "", Translation(), NO_QUALITY), None)
+        write_registration(work / "registration.json", record, {})
+        paths = {"pair": work / "pair.zarr", "manifest": work / "pair.json", "tiles": work / "tiles.parquet"}
+        settings = stage_json(load_settings(CONFIG | (config or {})), TileScene)
+        stage("tile_scene")(scene="made", registration=work / "registration.json", settings=settings, **paths, **files)
+        return check_store(paths["pair"], paths["manifest"]), read_tile_index(paths["tiles"])
+
+    return run
+
+
+@pytest.fixture
+def files(made_rasters: ModuleType, tmp_path: Path) -> dict[str, Path]:
+    """Return a scene of 320 px: SAR in degrees, displaced and with a gap; optical nodata, cloud, label gaps."""
+    write, grid = made_rasters.write_raster, made_rasters.UTM
+    fields = made_rasters.Fields(grid)
+    degrees = made_rasters.covering(grid, "EPSG:4326", 9e-5, margin=12)
+    optical, power = fields.optical(), fields.sar(degrees, (SHIFT.dy_px, SHIFT.dx_px), looks=400)
+    optical[:, :20] = 0
+    power[:, :, :40] = np.nan
+    label = fields.label().astype(np.int16)
+    label[:, 300:], label[300:] = -1, 0
+    cloud = np.zeros(grid.shape, np.uint8)
+    cloud[100:120] = 1
+    return {
+        "optical": write(tmp_path / "optical.tif", optical, grid, nodata=0),
+        "sar": write(tmp_path / "sar.tif", power, degrees),
+        "label": write(tmp_path / "label.tif", label, grid, nodata=-1),
+        "cloud": write(tmp_path / "cloud.tif", cloud, grid),
+    }
+
+
+def read(store: GridStore, name: str) -> np.ndarray:
+    return store.array(name)[...]
+
+
+def test_the_pair_lies_on_the_optical_grid_with_sar_moved_into_place(
+    tiled: Tiled, files: Files, made_rasters: ModuleType
+) -> None:
+    store, _ = tiled(Fit("good", "", SHIFT, NO_QUALITY), **files)
+    assert store.geobox == made_rasters.UTM and store.tile_px == 128
+    sar, validity = read(store, "sar")[0], read(store, "validity")
+    truth = made_rasters.Fields(made_rasters.UTM).sar_db(made_rasters.UTM)
+    seen = np.isfinite(sar)
+    inside = seen & (maximum_filter(truth, 5) == minimum_filter(truth, 5))  # two pixels off the fields' borders
+    assert np.array_equal(seen, (validity & Validity.SAR_NODATA) == 0)
+    assert seen[:, 60:].all() and not seen[:, :20].any()
+    assert (np.abs(sar - truth)[inside] < 1).mean() > 0.995
+    unmoved = read(tiled(Fit("rejected", "", SHIFT, NO_QUALITY), **files)[0], "sar")[0]
+    assert (np.abs(unmoved - truth)[inside] < 1).mean() < 0.9
+
+
+def test_layers_and_attributes_keep_to_the_contract(tiled: Tiled, files: Files, made_rasters: ModuleType) -> None:
+    store, _ = tiled(**files)
+    optical, label, validity = (read(store, name) for name in ("optical", "label", "validity"))
+    fields = made_rasters.Fields(made_rasters.UTM)
+    expected = fields.optical()
+    assert optical.dtype == np.uint16 and np.array_equal(optical[:, 20:], expected[:, 20:])
+    assert label.dtype == np.uint8 and validity.dtype == np.uint8
+    assert np.array_equal(label[:300, :300], fields.label()[:300, :300] - 1)
+    assert (label[:, 300:] == 255).all() and (label[300:] == 255).all()
+    assert ((validity & Validity.OPTICAL_NODATA) > 0)[:20].all()
+    assert np.array_equal(np.unique(np.nonzero(validity & Validity.CLOUD)[0]), np.arange(100, 120))
+    assert np.array_equal((validity & Validity.NO_LABEL) > 0, label == 255)
+    assert store.bands("optical") == ("red", "nir") and store.bands("sar") == ("VV",)
+    attributes = dict(store.attributes)
+    assert attributes["scene"] == "made" and attributes["sar_scale"] == "db" and attributes["georeferenced"] is True
+    assert attributes["registration"] == "good" and attributes["clairemap_stage"] == "tile_scene"
+    assert attributes["sources"] == {role: path.name for role, path in files.items()}
+
+
+def test_the_index_counts_each_tile(tiled: Tiled, files: Files) -> None:
+    store, index = tiled(**files)
+    validity, label = read(store, "validity"), read(store, "label")
+    assert index[["row", "col"]].to_numpy().tolist() == [[row, col] for row in range(3) for col in range(3)]
+    assert index.loc[8, ["y0", "x0", "height", "width"]].tolist() == [256, 256, 64, 64]
+    assert (index.height * index.width).sum() == 320 * 320
+    usable = (validity & (Validity.OPTICAL_NODATA | Validity.CLOUD) == 0) | (validity & Validity.SAR_NODATA == 0)
+    assert index.valid_px.sum() == usable.sum()
+    assert index.cloud_px.sum() == 20 * 320
+    totals = [int((usable & (label == index_)).sum()) for index_ in range(3)]
+    assert np.stack(index.class_px).sum(axis=0).tolist() == totals
+    assert index.labelled_px.sum() == sum(totals)
+
+
+def test_a_rejected_registration_is_flagged(tiled: Tiled, files: Files) -> None:
+    store, _ = tiled(Fit("rejected", "", SHIFT, NO_QUALITY), **files)
+    validity = read(store, "validity")
+    low, missing = validity & Validity.LOW_REGISTRATION, validity & Validity.SAR_NODATA
+    assert np.array_equal(low > 0, missing == 0)
+    assert store.attributes["registration"] == "rejected"
+
+
+def test_running_again_gives_the_same_manifest(tiled: Tiled, files: Files, tmp_path: Path) -> None:
+    tiled(**files)
+    first = (tmp_path / "work" / "pair.json").read_text()
+    tiled(**files)
+    assert (tmp_path / "work" / "pair.json").read_text() == first
+    assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [
+        "pair.json",
+        "pair.zarr",
+        "registration.json",
+        "tiles.parquet",
+    ]
+
+
+def test_shards_do_not_show(tiled: Tiled, files: Files) -> None:
+    fine, _ = tiled(Fit("good", "", SHIFT, NO_QUALITY), config={"tiling": {"tile_px": 128, "shard_tiles": 1}}, **files)
+    cut = {name: read(fine, name) for name in ("sar", "label", "validity")}
+    whole, _ = tiled(Fit("good", "", SHIFT, NO_QUALITY), config={"tiling": {"tile_px": 384, "shard_tiles": 1}}, **files)
+    for name, values in cut.items():
+        assert np.allclose(read(whole, name), values, atol=1e-4, equal_nan=True)
+
+
+def test_sar_alone_makes_the_grid(tiled: Tiled, files: Files) -> None:
+    store, index = tiled(single_sensor(), sar=files["sar"])
+    assert store.geobox.crs.epsg == 4326 and store.attributes["registration"] == "single_sensor"
+    assert not read(store, "optical").any() and (read(store, "label") == 255).all()
+    assert ((read(store, "validity") & Validity.OPTICAL_NODATA) > 0).all()
+    assert index.sar_px.sum() == index.valid_px.sum() > 0 and index.labelled_px.sum() == 0
+
+
+def test_optical_alone(tiled: Tiled, files: Files) -> None:
+    store, index = tiled(single_sensor(), optical=files["optical"], label=files["label"])
+    assert np.isnan(read(store, "sar")).all() and index.sar_px.sum() == 0
+    assert index.optical_px.sum() == 300 * 320
+
+
+def test_plain_pixels_are_not_georeferenced(tiled: Tiled, made_rasters: ModuleType, tmp_path: Path) -> None:
+    fields = made_rasters.Fields(made_rasters.PIXELS)
+    optical = made_rasters.write_raster(tmp_path / "o.tif", fields.optical())
+    sar = made_rasters.write_raster(tmp_path / "s.tif", fields.sar(made_rasters.PIXELS)[:, :200, :250])
+    store, index = tiled(optical=optical, sar=sar)
+    assert store.attributes["georeferenced"] is False and store.geobox.crs is None
+    assert index.sar_px.sum() == 200 * 250
+
+
+def faults(files: Files, made_rasters: ModuleType, folder: Path) -> dict[str, tuple[type[Exception], str, Files]]:
+    """Return by kind of fault the error to expect, what its text says, and a scene with that fault."""
+    grid, write = made_rasters.UTM, made_rasters.write_raster
+    moved = type(grid)(grid.shape, grid.transform.translation(9e5, 0) @ grid.transform, grid.crs)
+    noise = np.random.default_rng(0).integers(1, 60_000, (2, 320, 320)).astype(np.uint16)
+    nothing = np.full((1, 320, 320), np.nan, np.float32)
+    cut = write(folder / "cut.tif", noise, grid)
+    cut.write_bytes(cut.read_bytes()[:200_000])
+    odd = write(folder / "odd.tif", np.full((320, 320), 77, np.uint8), grid)
+    away = write(folder / "away.tif", nothing, moved)
+    black = write(folder / "black.tif", 0 * noise, grid, nodata=0)
+    blank = write(folder / "blank.tif", nothing, grid)
+    return {
+        "truncated": (UnreadableFileError, r"cut\.tif", files | {"optical": cut}),
+        "no overlap": (NoOverlapError, r"optical\.tif and .*away\.tif", files | {"sar": away}),
+        "band count": (BandCountError, r"sar\.tif: has 1", files | {"optical": files["sar"]}),
+        "foreign code": (LabelError, r"odd\.tif.*\[77\]", files | {"label": odd}),
+        "all nodata": (EmptySceneError, r"made: no pixel", files | {"optical": black, "sar": blank}),
+    }
+
+
+@pytest.mark.parametrize("kind", ["truncated", "no overlap", "band count", "foreign code", "all nodata"])
+def test_faults_are_errors_and_leave_nothing_behind(
+    tiled: Tiled, files: Files, made_rasters: ModuleType, tmp_path: Path, kind: str
+) -> None:
+    error, match, given = faults(files, made_rasters, tmp_path)[kind]
+    with pytest.raises(error, match=match):
+        tiled(**given)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["registration.json"]
+
+
+def test_the_manifest_names_all_layers(tiled: Tiled, files: Files, tmp_path: Path) -> None:
+    tiled(**files)
+    manifest = json.loads((tmp_path / "work" / "pair.json").read_text())
+    assert {"optical", "sar", "label", "validity"} <= set(manifest["arrays"])

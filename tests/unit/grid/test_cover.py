@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clairemap.grid.cover import Cover
+from clairemap.grid.window import Window
+
+ALIGN = 8
+SHAPES = st.tuples(st.integers(1, 90), st.integers(1, 90))
+COVERS = st.builds(Cover.fitting, st.integers(ALIGN, 64), st.integers(0, 20), st.just(ALIGN))
+
+
+@settings(max_examples=80, deadline=None)
+@given(SHAPES, COVERS)
+def test_cores_cover_each_pixel_exactly_once(shape: tuple[int, int], cover: Cover) -> None:
+    count = np.zeros(shape, np.int64)
+    for step in (step for band in cover.bands(shape) for step in band):
+        assert step.core.clipped(shape) == step.core
+        count[step.core.slices] += 1
+    assert (count == 1).all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(SHAPES, COVERS)
+def test_outer_windows_are_aligned_and_bring_the_halo_where_there_is_ground(
+    shape: tuple[int, int], cover: Cover
+) -> None:
+    whole = Window.whole(shape)
+    for step in (step for band in cover.bands(shape) for step in band):
+        outer = step.outer
+        assert all(value % ALIGN == 0 for value in (outer.y0, outer.x0, outer.height, outer.width))
+        needed = step.core.grown(cover.halo_px).intersection(whole)
+        assert outer.intersection(needed) == needed
+        assert max(outer.shape) <= cover.outer_px
+
+
+@settings(max_examples=40, deadline=None)
+@given(SHAPES, COVERS)
+def test_no_more_is_padded_than_the_alignment_asks_for(shape: tuple[int, int], cover: Cover) -> None:
+    for step in (step for band in cover.bands(shape) for step in band):
+        assert step.outer.y0 >= 0 and step.outer.x0 >= 0
+        assert step.outer.y1 < shape[0] + ALIGN and step.outer.x1 < shape[1] + ALIGN
+
+
+@pytest.mark.parametrize(("window", "halo"), [(64, 10), (16, 20), (8, 0)])
+def test_a_cover_keeps_to_its_window_unless_the_halo_alone_fills_it(window: int, halo: int) -> None:
+    cover = Cover.fitting(window, halo, ALIGN)
+    assert cover.halo_px >= halo and cover.halo_px % ALIGN == 0
+    assert cover.core_px >= ALIGN and cover.core_px % ALIGN == 0
+    assert cover.outer_px <= window or cover.core_px == ALIGN

@@ -1,0 +1,45 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clairemap.grid.window import Window
+
+SMALL = st.integers(-20, 20)
+SIZE = st.integers(0, 20)
+WINDOWS = st.builds(Window, SMALL, SMALL, SIZE, SIZE)
+
+
+def pixels(window: Window) -> set[tuple[int, int]]:
+    return {(y, x) for y in range(window.y0, window.y1) for x in range(window.x0, window.x1)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(WINDOWS, WINDOWS)
+def test_intersection_holds_the_pixels_of_both(first: Window, second: Window) -> None:
+    both = first.intersection(second)
+    assert pixels(both) == pixels(first) & pixels(second)
+    assert both.is_empty == (not pixels(both))
+    assert both.height >= 0 and both.width >= 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(WINDOWS, st.integers(0, 5))
+def test_growing_and_shrinking_are_inverse(window: Window, margin: int) -> None:
+    assert window.grown(margin).grown(-margin) == window
+    assert pixels(window) <= pixels(window.grown(margin))
+
+
+def test_slices_cut_an_array_of_the_grid() -> None:
+    import numpy as np
+
+    grid = np.arange(30).reshape(5, 6)
+    assert grid[Window(1, 2, 2, 3).slices].tolist() == [[8, 9, 10], [14, 15, 16]]
+
+
+def test_relative_windows_count_from_the_other_origin() -> None:
+    assert Window(10, 20, 3, 4).relative_to(Window(8, 15, 9, 9)) == Window(2, 5, 3, 4)
+
+
+def test_clipped_to_a_grid() -> None:
+    assert Window(-2, 3, 5, 9).clipped((10, 8)) == Window(0, 3, 3, 5)
+    assert Window(12, 0, 5, 5).clipped((10, 8)).is_empty
+    assert Window.whole((4, 7)).shape == (4, 7)

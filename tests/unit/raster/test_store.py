@@ -1,0 +1,146 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rioxarray  # noqa: F401 - gives xarray the accessor .rio
+import xarray as xr
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from clairemap.errors import StoreError
+from clairemap.grid.window import Window
+from clairemap.raster.store import GridStore, Layer, check_store, complete_store, create_store, open_store
+
+GRID = GeoBox((70, 100), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
+LAYERS = [Layer("sar", "float32", ("VV", "VH"), fill=float("nan")), Layer("label", "uint8", fill=255, nodata=255)]
+SAR = np.random.default_rng(0).normal(-12, 3, (2, 70, 100)).astype(np.float32)
+LABEL = np.random.default_rng(1).integers(0, 7, (70, 100)).astype(np.uint8)
+
+
+def written(path: Path, grid: GeoBox = GRID) -> GridStore:
+    store = create_store(path, grid, LAYERS, tile_px=16, shard_tiles=2, attributes={"scene": "alps"})
+    for window in store.shards():
+        store.write("sar", window, SAR[:, *window.slices])
+        store.write("label", window, LABEL[window.slices])
+    return store
+
+
+def completed(folder: Path) -> tuple[Path, Path]:
+    written(folder / "part")
+    complete_store(folder / "part", folder / "pair.zarr", folder / "pair.json")
+    return folder / "pair.zarr", folder / "pair.json"
+
+
+def test_what_is_written_by_shards_is_read_by_any_window(tmp_path: Path) -> None:
+    store = check_store(*completed(tmp_path))
+    assert store.shape == (70, 100) and store.tile_px == 16 and store.shard_px == 32
+    assert store.geobox == GRID and store.attributes["scene"] == "alps"
+    assert store.bands("sar") == ("VV", "VH") and store.bands("label") == ()
+    window = Window(13, 27, 41, 50)
+    assert np.array_equal(store.read("sar", window), SAR[:, *window.slices])
+    assert np.array_equal(store.read("label", window), LABEL[window.slices])
+
+
+def test_shards_cover_the_grid_once(tmp_path: Path) -> None:
+    count = np.zeros((70, 100), np.int64)
+    for window in written(tmp_path / "s").shards():
+        count[window.slices] += 1
+    assert (count == 1).all()
+
+
+def test_what_was_not_written_holds_the_fill(tmp_path: Path) -> None:
+    store = create_store(tmp_path / "s", GRID, LAYERS, tile_px=16, shard_tiles=2, attributes={})
+    assert np.isnan(store.read("sar", Window(0, 0, 5, 5))).all()
+    assert (store.read("label", Window(60, 90, 10, 10)) == 255).all()
+
+
+def test_a_shard_is_no_larger_than_a_small_scene_needs(tmp_path: Path) -> None:
+    store = create_store(tmp_path / "s", GRID, LAYERS, tile_px=128, shard_tiles=8, attributes={})
+    assert store.shard_px == 128
+
+
+@pytest.mark.parametrize(
+    ("window", "shape"),
+    [(Window(60, 0, 20, 10), (20, 10)), (Window(0, 0, 10, 10), (10, 9)), (Window(-1, 0, 2, 2), (2, 2))],
+)
+def test_blocks_that_do_not_fit_are_refused(tmp_path: Path, window: Window, shape: tuple[int, int]) -> None:
+    store = create_store(tmp_path / "s", GRID, LAYERS, tile_px=16, shard_tiles=2, attributes={})
+    with pytest.raises(StoreError):
+        store.write("label", window, np.zeros(shape, np.uint8))
+
+
+def test_reading_outside_and_unknown_arrays_are_refused(tmp_path: Path) -> None:
+    store = written(tmp_path / "s")
+    with pytest.raises(StoreError, match="outside"):
+        store.read("label", Window(60, 90, 20, 20))
+    with pytest.raises(StoreError, match="optical"):
+        store.read("optical", Window(0, 0, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "grid", [GeoBox((70, 100), Affine.identity(), None), GeoBox((70, 100), Affine(3, 4, 0, 4, -3, 0), "EPSG:3857")]
+)
+def test_grids_without_crs_or_rotated_come_back(tmp_path: Path, grid: GeoBox) -> None:
+    written(tmp_path / "s", grid)
+    assert open_store(tmp_path / "s").geobox == grid
+
+
+def test_xarray_opens_it_with_coordinates_and_crs(tmp_path: Path) -> None:
+    data = xr.open_zarr(completed(tmp_path)[0], consolidated=False)
+    assert data.sar.dims == ("sar_band", "y", "x") and data.sar.rio.crs.to_epsg() == 32633
+    assert float(data.x[0]) == 500_005 and float(data.y[0]) == 5_299_995
+    assert data.sar.rio.transform() == GRID.transform
+    assert np.array_equal(data.sar.values, SAR)
+
+
+def test_equal_content_has_an_equal_manifest(tmp_path: Path) -> None:
+    first, second = (completed(tmp_path / name)[1].read_text() for name in ("a", "b"))
+    assert first == second and str(tmp_path) not in first
+
+
+def test_another_value_changes_the_manifest(tmp_path: Path) -> None:
+    first = completed(tmp_path / "a")[1].read_text()
+    written(tmp_path / "part").write("label", Window(0, 0, 1, 1), np.array([[99]], np.uint8))
+    complete_store(tmp_path / "part", tmp_path / "b.zarr", tmp_path / "b.json")
+    assert (tmp_path / "b.json").read_text() != first
+
+
+def test_completing_replaces_an_older_store(tmp_path: Path) -> None:
+    completed(tmp_path)
+    store, manifest = completed(tmp_path)
+    check_store(store, manifest)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.json", "pair.zarr"]
+
+
+def test_a_store_that_lost_a_file_or_its_manifest_is_not_taken(tmp_path: Path) -> None:
+    store, manifest = completed(tmp_path)
+    chunk = next(file for file in (store / "sar").rglob("*") if file.is_file() and file.name != "zarr.json")
+    content = chunk.read_bytes()
+    chunk.write_bytes(content[:-10])
+    with pytest.raises(StoreError, match="'sar'"):
+        check_store(store, manifest)
+    chunk.unlink()
+    with pytest.raises(StoreError, match="'sar'"):
+        check_store(store, manifest)
+    chunk.write_bytes(content)
+    check_store(store, manifest)
+    manifest.write_text(json.dumps({}))
+    with pytest.raises(StoreError, match="manifest"):
+        check_store(store, manifest)
+    manifest.unlink()
+    with pytest.raises(StoreError, match="manifest"):
+        check_store(store, manifest)
+
+
+def test_what_is_no_store_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nothing"):
+        open_store(tmp_path / "nothing.zarr")
+
+
+def test_damaged_chunks_are_named(tmp_path: Path) -> None:
+    store, _ = completed(tmp_path)
+    chunk = next(file for file in (store / "label").rglob("*") if file.is_file() and file.name != "zarr.json")
+    chunk.write_bytes(b"\0" * 40)
+    with pytest.raises(StoreError, match="label"):
+        open_store(store).read("label", Window(0, 0, 70, 100))
