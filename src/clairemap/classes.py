@@ -66,13 +66,13 @@ class Legend:
         Raises:
             LabelError: a code is neither in the legend nor to be ignored.
         """
-        found, inverse = np.unique(codes, return_inverse=True)
         known = {c.code: index for index, c in enumerate(self.classes)} | dict.fromkeys(self.ignore, IGNORE_INDEX)
-        foreign = [int(code) for code in found if int(code) not in known]
-        if foreign:
+        keys = np.array(sorted(known))
+        place = np.searchsorted(keys, codes).clip(max=keys.size - 1)
+        if foreign := np.unique(codes[keys[place] != codes]).tolist():
             raise LabelError(
                 f"{source}: label codes {foreign} are not in the legend {sorted(known)}. "
                 "Add them to legend.classes, or to legend.ignore if they mean 'not labelled'."
             )
-        table = np.array([known[int(code)] for code in found], np.uint8)
-        return table[inverse].reshape(codes.shape)
+        indices: NDArray[np.uint8] = np.array([known[key] for key in keys.tolist()], np.uint8)[place]
+        return indices

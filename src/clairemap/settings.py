@@ -230,7 +230,7 @@ class TrainingSettings(Section):
 
     steps: int = Field(600, ge=1, description="optimiser steps")
     batch_size: int = Field(8, ge=1, description="crops for each step, all processes together")
-    crop_px: AlignedPx = Field(256, description="side of a crop, at most a tile")
+    crop_px: AlignedPx = Field(128, description="side of a crop, at most a tile")
     learning_rate: float = Field(2e-3, gt=0, description="peak of the one-cycle schedule")
     weight_decay: float = Field(0.05, ge=0, description="AdamW's decoupled weight decay")
     warmup_share: Share = Field(0.1, description="share of the steps until the learning rate's peak")

@@ -1,0 +1,176 @@
+"""What the report page shows: everything read, chosen and drawn, nothing left to look up while rendering."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from clairemap.classes import LandCoverClass, Legend
+from clairemap.metrics.document import AreaRow, ClassRow, RegionMetrics
+from clairemap.registration.record import Registration
+from clairemap.settings import SensorsSettings
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ToldClass(_Told):
+    """What an explanation rests on for one class of its tile."""
+
+    name: str
+    area_pct: float
+
+
+class ToldFacts(_Told):
+    """The facts of an explanation that the page shows or chooses tiles by; shares in percent."""
+
+    classes: tuple[ToldClass, ...]
+    confidence_pct: int
+    optical_share_pct: int
+    cloud_pct: int
+    oa_pct: int | None = None
+
+
+class ToldTile(_Told):
+    """One line of ``explanations.jsonl``."""
+
+    scene: str
+    row: int
+    col: int
+    facts: ToldFacts
+    text: str
+    source: str
+
+
+@dataclass(frozen=True)
+class MapPaths:
+    """One map of the region, as files."""
+
+    name: str
+    landcover: Path
+    confidence: Path
+    optical_share: Path
+
+
+@dataclass(frozen=True)
+class ScenePaths:
+    """One scene's stores."""
+
+    pair: Path
+    probabilities: Path
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Values shown as black and as white for each band of a sensor: percentiles 2 and 98 of the training pixels."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How pictures are coloured."""
+
+    legend: Legend
+    sensors: SensorsSettings
+    optical: Stretch
+    sar: Stretch
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a ``data:`` address, and its size in image pixels."""
+
+    source: str
+    width_px: int
+    height_px: int
+
+
+@dataclass(frozen=True)
+class MapPanel:
+    """The three pictures of one map, and a bar of known length beneath them."""
+
+    name: str
+    landcover: Picture
+    confidence: Picture
+    optical_share: Picture
+    size_text: str
+    bar_text: str | None
+    bar_percent: float
+
+
+@dataclass(frozen=True)
+class RegistrationRow:
+    """A scene's registration and the picture of its tie points, if it has any."""
+
+    record: Registration
+    vectors: Picture | None
+
+
+@dataclass(frozen=True)
+class TilePictures:
+    """What the sensors saw of a tile, its map, and its labels if there are any."""
+
+    optical: Picture | None
+    sar: Picture | None
+    landcover: Picture
+    truth: Picture | None
+
+
+@dataclass(frozen=True)
+class TileCard:
+    """A tile that is shown, and why it was chosen."""
+
+    told: ToldTile
+    why: str
+    pictures: TilePictures
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """The course of the training."""
+
+    curve: Picture
+    steps: int
+    minutes: float
+    best_step: int
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of the section on how the map was made."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """The whole page."""
+
+    title: str
+    region: str
+    legend: Legend
+    metrics: RegionMetrics
+    maps: tuple[MapPanel, ...]
+    confusion: Picture | None
+    training: TrainingSummary | None
+    registrations: tuple[RegistrationRow, ...]
+    tiles: tuple[TileCard, ...]
+    tiles_explained: int
+    making: tuple[Fact, ...]
+    audit: tuple[Fact, ...]
+    stamp: Mapping[str, str]
+
+    @property
+    def areas(self) -> tuple[tuple[AreaRow, LandCoverClass], ...]:
+        """The areas, each with its class of the legend."""
+        return tuple(zip(self.metrics.areas, self.legend.classes, strict=True))
+
+    @property
+    def class_rows(self) -> tuple[tuple[ClassRow, LandCoverClass], ...]:
+        """The headline's accuracy by class, each with its class of the legend."""
+        return tuple(zip(self.metrics.per_class, self.legend.classes, strict=True))

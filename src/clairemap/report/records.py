@@ -1,0 +1,158 @@
+"""Reading what earlier stages recorded: metrics, explanations, history, statistics and the model's card."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from clairemap.errors import StoreError
+from clairemap.metrics.document import RegionMetrics
+from clairemap.report.content import Fact, Stretch, ToldTile
+
+
+@dataclass(frozen=True)
+class HistoryStep:
+    """One step of the training; the validation's figures only where there was one."""
+
+    step: int
+    seconds: float
+    loss: float
+    val_miou: float | None
+    val_oa: float | None
+
+
+def read_metrics(path: Path) -> RegionMetrics:
+    """Return the region's metrics.
+
+    Raises:
+        StoreError: the file is missing or no such document.
+    """
+    try:
+        return RegionMetrics.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise _unreadable(path, error) from None
+
+
+def read_explanations(paths: Iterable[Path]) -> list[ToldTile]:
+    """Return the explained tiles of all scenes, in the order of the files and their lines.
+
+    Raises:
+        StoreError: a file is missing or a line is no explanation.
+    """
+    told = []
+    for path in paths:
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+            told += [ToldTile.model_validate_json(line) for line in lines if line.strip()]
+        except (OSError, ValidationError) as error:
+            raise _unreadable(path, error) from None
+    return told
+
+
+def read_history(path: Path) -> list[HistoryStep]:
+    """Return the steps of the training in order.
+
+    Raises:
+        StoreError: the file is missing or no history.
+    """
+
+    def figure(text: str | None) -> float | None:
+        return float(text) if text else None
+
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                HistoryStep(
+                    step=int(row["step"]),
+                    seconds=float(row["seconds"]),
+                    loss=float(row["loss"]),
+                    val_miou=figure(row.get("val_miou")),
+                    val_oa=figure(row.get("val_oa")),
+                )
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise _unreadable(path, error) from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        StoreError: the file is missing or no JSON object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    if not isinstance(content, dict):
+        raise _unreadable(path, TypeError(f"expected an object, found {type(content).__name__}"))
+    return content
+
+
+def stretch(statistics: Mapping[str, Any], sensor: str, bands: Sequence[str], source: Path) -> Stretch:
+    """Return the values between which a sensor's bands are shown.
+
+    Raises:
+        StoreError: the statistics know nothing of one of the bands.
+    """
+    try:
+        part = statistics[sensor]
+        positions = [list(part["bands"]).index(band) for band in bands]
+        low = tuple(float(part["p02"][position]) for position in positions)
+        high = tuple(float(part["p98"][position]) for position in positions)
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise _unreadable(source, error) from None
+    return Stretch(low, high)
+
+
+def model_facts(card: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Return what the model's card says, in words; what it doesn't hold is left out."""
+    network, trained = card.get("network", {}), card.get("trained_on", {})
+    optical, sar = (card.get(f"{sensor}_bands", {}).get("names", ()) for sensor in ("optical", "sar"))
+    found = {
+        "Network": _joined(network, ("size", "fusion", "sensors")),
+        "Optical bands": ", ".join(optical),
+        "SAR bands": ", ".join(sar) + (f" ({card['sar_scale']})" if "sar_scale" in card else ""),
+        "Trained on": ", ".join(trained.get("scenes", ())),
+        "Labelled training pixels": f"{trained['pixels']:,}" if "pixels" in trained else "",
+        "Step whose weights are used": f"{card['best_step']:,}" if "best_step" in card else "",
+        "Halo around each window": f"{card['halo_px']} px" if "halo_px" in card else "",
+        "Temperature of the probabilities": f"{card['temperature']:.3g}" if "temperature" in card else "",
+        "Model trained by": _version(card.get("stamp", {})),
+        "Weights (SHA-256)": str(card.get("weights_sha256", ""))[:16],
+    }
+    return tuple(Fact(name, value) for name, value in found.items() if value)
+
+
+def split_facts(statistics: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """Return the audit of the split, in words; nothing if there was none."""
+    audit = statistics.get("splits")
+    if not audit:
+        return ()
+    tiles = ", ".join(f"{count} {split}" for split, count in audit.get("tiles", {}).items())
+    distance = audit.get("smallest_distance_px")
+    apart = "no scene holds both training and held-out tiles" if distance is None else f"{distance} px"
+    return (
+        Fact("Method of the split", str(audit.get("method", "not recorded"))),
+        Fact("Labelled tiles", tiles or "none"),
+        Fact("Smallest distance from training to held-out tiles", apart),
+    )
+
+
+def _joined(section: Mapping[str, Any], names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {section[name]}" for name in names if name in section)
+
+
+def _version(stamp: Mapping[str, str]) -> str:
+    if "clairemap_version" not in stamp:
+        return ""
+    return f"clairemap {stamp['clairemap_version']} ({stamp.get('clairemap_commit', 'unknown')})"
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path}: can't be read for the report ({error!r:.300}); delete it and run again")

@@ -1,0 +1,141 @@
+"""The STAC item that describes a region's map: where it lies, on which grid, what its files hold."""
+
+import datetime
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+import pystac
+from odc.geo.geobox import GeoBox
+from pystac.extensions.classification import Classification, ClassificationExtension
+from pystac.extensions.projection import ProjectionExtension
+from pystac.extensions.raster import DataType, RasterBand, RasterExtension
+
+from clairemap.classes import MAP_NODATA, Legend
+
+PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+# STAC demands a time. A map of scenes without dates gets the whole range, which claims nothing.
+UNKNOWN_START = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True)
+class MapFiles:
+    """Names of the files that lie beside the item."""
+
+    landcover: str
+    confidence: str
+    optical_share: str
+    categories: str
+    style: str
+
+
+def map_item(
+    name: str, geobox: GeoBox, legend: Legend, files: MapFiles, dates: Sequence[datetime.date], stamp: Mapping[str, str]
+) -> str:
+    """Return the item as JSON text; equal arguments give an equal text.
+
+    A map without a CRS has a null geometry. With dates the item spans from the first to the last day; without
+    it spans all of STAC's time (1970 to 9999), which stands for "not known".
+
+    Args:
+        name: the item's id, the map's name.
+        geobox: the map's grid.
+        legend: the map's classes.
+        files: the map's files, referred to relative to the item.
+        dates: days on which the scenes were taken; may be empty.
+        stamp: what `clairemap.provenance.stamp` returns.
+    """
+    outline = None if geobox.crs is None else _outline(geobox)
+    item = pystac.Item(
+        id=name,
+        geometry=None if outline is None else _rounded(outline.geom.__geo_interface__),
+        bbox=None if outline is None else [round(float(value), 7) for value in outline.boundingbox.bbox],
+        datetime=None,
+        start_datetime=_start(min(dates)) if dates else UNKNOWN_START,
+        end_datetime=_end(max(dates)) if dates else UNKNOWN_END,
+        properties={
+            "processing:software": {"clairemap": stamp["clairemap_version"]},
+            **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
+        },
+        stac_extensions=[PROCESSING_EXTENSION],
+    )
+    _add_projection(item, geobox)
+    _add_assets(item, geobox, legend, files)
+    return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
+
+
+def _outline(geobox: GeoBox) -> Any:  # noqa: ANN401 - odc.geo ships no types
+    """Return the grid's outline in longitude and latitude, 16 points for the longer side."""
+    sides = geobox.shape[0] * abs(geobox.transform.e), geobox.shape[1] * abs(geobox.transform.a)
+    return geobox.extent.to_crs("EPSG:4326", resolution=max(sides) / 16)
+
+
+def _start(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time.min, datetime.UTC)
+
+
+def _end(day: datetime.date) -> datetime.datetime:
+    return datetime.datetime.combine(day, datetime.time(23, 59, 59), datetime.UTC)
+
+
+def _rounded(geometry: Any) -> Any:  # noqa: ANN401 - GeoJSON: numbers in lists in dicts
+    """Return GeoJSON with coordinates to 1e-7 degrees (1 cm), so that it doesn't differ between machines."""
+    return json.loads(json.dumps(geometry), parse_float=lambda text: round(float(text), 7))
+
+
+def _add_projection(item: pystac.Item, geobox: GeoBox) -> None:
+    epsg = None if geobox.crs is None else geobox.crs.to_epsg()
+    ProjectionExtension.ext(item, add_if_missing=True).apply(
+        code=None if epsg is None else f"EPSG:{epsg}",
+        wkt2=None if geobox.crs is None or epsg is not None else geobox.crs.to_wkt(),
+        shape=[int(size) for size in geobox.shape],
+        transform=[float(value) for value in geobox.transform[:6]],
+    )
+
+
+def _add_assets(item: pystac.Item, geobox: GeoBox, legend: Legend, files: MapFiles) -> None:
+    for key, file, title, role, unit in (
+        ("landcover", files.landcover, "Land cover", "data", None),
+        ("confidence", files.confidence, "Probability of the mapped class", "confidence", "%"),
+        ("optical_share", files.optical_share, "Share of the optical sensor in the result", "data-mask", "%"),
+    ):
+        asset = pystac.Asset(_beside(file), title=title, media_type=pystac.MediaType.COG, roles=[role])
+        item.add_asset(key, asset)
+        band = RasterBand.create(
+            nodata=MAP_NODATA, data_type=DataType.UINT8, spatial_resolution=_resolution(geobox), unit=unit
+        )
+        RasterExtension.ext(asset, add_if_missing=True).bands = [band]
+    ClassificationExtension.ext(item.assets["landcover"], add_if_missing=True).classes = _classes(legend)
+    for key, file, title, kind, role in (
+        ("style", files.style, "Style for QGIS", "application/xml", "style"),
+        ("categories", files.categories, "Category names for GDAL", pystac.MediaType.XML, "metadata"),
+    ):
+        item.add_asset(key, pystac.Asset(_beside(file), title=title, media_type=kind, roles=[role]))
+
+
+def _beside(file: str) -> str:
+    return f"./{PurePosixPath(file).name}"
+
+
+def _resolution(geobox: GeoBox) -> float | None:
+    """Return the pixel's size in metres, as STAC defines it, or None where the grid's unit is another."""
+    if geobox.crs is None or not geobox.crs.projected or "metre" not in geobox.crs.units:
+        return None
+    return abs(float(geobox.transform.a))
+
+
+def _classes(legend: Legend) -> list[Classification]:
+    return [
+        Classification.create(
+            value=c.code,
+            name=re.sub(r"[^0-9A-Za-z_-]+", "_", c.name) or f"class_{c.code}",  # STAC allows no other characters
+            description=c.name,
+            title=c.name,
+            color_hint=c.color.removeprefix("#").upper(),
+        )
+        for c in legend.classes
+    ]

@@ -1,0 +1,180 @@
+"""The demo region: six simulated scenes on both sides of 12° E, where two UTM zones meet.
+
+::
+
+    west_north (train)   centre_north (val)    east_north (test)
+    west_south (train)   centre_south (train)  east_south (predict)
+
+Neighbours overlap by some hundred metres, so that the mosaic has seams to blend, across two CRS. The test scene
+overlaps no training scene. ``config/scenes.csv`` lists the same scenes; a test keeps the two equal.
+"""
+
+import csv
+import io
+from dataclasses import dataclass
+
+from clairemap.errors import SettingsError
+from clairemap.scenes import OPTIONAL, REQUIRED, Split
+from clairemap.simulate.scene import SceneRecipe
+
+REGION = "demo"
+DATA_FOLDER = "data/demo"
+LANDSCAPE_SEED = 21
+"""Added to the caller's seed: of the first forty landscapes, the one in which every scene has all classes."""
+
+_ZONE_32, _ZONE_33 = "EPSG:32632", "EPSG:32633"
+_DEGREES = "EPSG:4326"
+
+
+@dataclass(frozen=True)
+class DemoScene:
+    """A scene of the demo: how it is made, and what the sample sheet says about it."""
+
+    recipe: SceneRecipe
+    split: Split
+    optical_date: str
+    sar_date: str
+
+    @property
+    def row(self) -> dict[str, str]:
+        """Cells of its row in the sample sheet, by column."""
+        folder = f"{DATA_FOLDER}/{self.recipe.name}"
+        return {
+            "scene": self.recipe.name,
+            "region": REGION,
+            "split": self.split,
+            "optical": f"{folder}/optical.tif",
+            "sar": f"{folder}/sar.tif",
+            "label": "" if self.split == "predict" else f"{folder}/label.tif",
+            "cloud": f"{folder}/cloud.tif",
+            "optical_date": self.optical_date,
+            "sar_date": self.sar_date,
+        }
+
+
+DEMO_SCENES = (
+    DemoScene(
+        SceneRecipe(
+            name="west_south",
+            optical_crs=_ZONE_32,
+            west_m=703_800,
+            north_m=5_329_700,
+            size_px=1024,
+            sar_crs=_DEGREES,
+            sar_pixel=(1.3e-4, 9.0e-5),
+            shift_px=(3.4, -2.2),
+            cloud_share=0.04,
+            swath=(0.10, -0.06),
+        ),
+        split="train",
+        optical_date="2026-05-14",
+        sar_date="2026-05-15",
+    ),
+    DemoScene(
+        SceneRecipe(
+            name="west_north",
+            optical_crs=_ZONE_32,
+            west_m=703_500,
+            north_m=5_339_300,
+            size_px=1024,
+            sar_crs=_ZONE_33,
+            sar_pixel=(10.0, 10.0),
+            shift_px=(-4.1, 1.7),
+            cloud_share=0.09,
+            swath=(0.05, -0.12),
+        ),
+        split="train",
+        optical_date="2026-05-14",
+        sar_date="2026-05-12",
+    ),
+    DemoScene(
+        SceneRecipe(
+            name="centre_south",
+            optical_crs=_ZONE_33,
+            west_m=265_500,
+            north_m=5_329_600,
+            size_px=1024,
+            sar_crs=_ZONE_32,
+            sar_pixel=(12.0, 12.0),
+            shift_px=(1.2, 5.6),
+            cloud_share=0.03,
+            swath=(0.04, -0.10),
+        ),
+        split="train",
+        optical_date="2026-05-17",
+        sar_date="2026-05-15",
+    ),
+    DemoScene(
+        SceneRecipe(
+            name="centre_north",
+            optical_crs=_ZONE_32,
+            west_m=713_400,
+            north_m=5_337_300,
+            size_px=848,
+            sar_crs=_DEGREES,
+            sar_pixel=(1.3e-4, 9.0e-5),
+            shift_px=(-2.6, -3.3),
+            cloud_share=0.05,
+            swath=(-0.02, -0.14),
+        ),
+        split="val",
+        optical_date="2026-05-14",
+        sar_date="2026-05-15",
+    ),
+    DemoScene(
+        SceneRecipe(
+            name="east_north",
+            optical_crs=_ZONE_33,
+            west_m=274_600,
+            north_m=5_339_400,
+            size_px=896,
+            sar_crs=_DEGREES,
+            sar_pixel=(1.5e-4, 1.0e-4),
+            shift_px=(4.7, 2.9),
+            cloud_share=0.10,
+            swath=(0.07, -0.08),
+        ),
+        split="test",
+        optical_date="2026-05-17",
+        sar_date="2026-05-18",
+    ),
+    DemoScene(
+        SceneRecipe(
+            name="east_south",
+            optical_crs=_ZONE_33,
+            west_m=274_900,
+            north_m=5_330_900,
+            size_px=896,
+            sar_crs=_ZONE_32,
+            sar_pixel=(10.0, 10.0),
+            shift_px=(-5.3, -1.4),
+            cloud_share=0.38,
+            swath=(0.02, -0.12),
+        ),
+        split="predict",
+        optical_date="2026-05-17",
+        sar_date="2026-05-18",
+    ),
+)
+
+
+def demo_scene(name: str) -> DemoScene:
+    """Return a scene of the demo by its name.
+
+    Raises:
+        SettingsError: the demo has no such scene.
+    """
+    for scene in DEMO_SCENES:
+        if scene.recipe.name == name:
+            return scene
+    known = ", ".join(scene.recipe.name for scene in DEMO_SCENES)
+    raise SettingsError(f"simulate: there is no demo scene {name!r}; choose one of {known}")
+
+
+def demo_sample_sheet() -> str:
+    """Return the demo's sample sheet as CSV text."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, REQUIRED + OPTIONAL, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(scene.row for scene in DEMO_SCENES)
+    return text.getvalue()

@@ -1,0 +1,167 @@
+"""The whole stage on one small made scene of a region."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from clairemap.errors import StoreError
+from clairemap.metrics.calibration import Calibration
+from clairemap.metrics.document import region_metrics
+from clairemap.metrics.ground import Coverage
+from clairemap.metrics.tally import Tally
+from clairemap.raster.store import Layer, create_store
+from clairemap.settings import RenderReport, load_settings, stage_json
+from clairemap.tiles.index import TileRow, write_tile_index
+
+SETTINGS = load_settings({"report": {"title": "A made vale", "max_tiles": 2}})
+LEGEND = SETTINGS.legend.legend()
+GRID = GeoBox((128, 256), Affine(10, 0, 700_000, 0, -10, 5_300_000), "EPSG:32632")
+REGISTRATION = {
+    "scene": "north",
+    "verdict": "weak",
+    "reason": "few ties",
+    "model": {"kind": "translation", "dx_px": 3.5, "dy_px": -1.25},
+    "applied": True,
+    "quality": {"ties": 1, "inliers": 1, "inlier_share": 1.0, "rmse_px": 0.4, "split_half_px": None, "coverage": 0.1},
+    "ties": [{"y": 20.0, "x": 30.0, "dy": -1.25, "dx": 3.5, "strength": 0.7, "inlier": True}],
+    "optical_res_m": 10.0,
+}
+
+
+@dataclass(frozen=True)
+class FakeRegion:
+    """A folder with all that the stage reads."""
+
+    folder: Path
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Arguments of the stage's function."""
+        at = self.folder
+        return {
+            "region": "vale",
+            "landcover": [at / "vale.landcover.tif"],
+            "confidence": [at / "vale.confidence.tif"],
+            "optical_share": [at / "vale.optical_share.tif"],
+            "metrics": at / "metrics.json",
+            "registration": [at / "registration.json"],
+            "tiles": [at / "tiles.parquet"],
+            "explanations": [at / "explanations.jsonl"],
+            "pair": [at / "pair.zarr"],
+            "probabilities": [at / "probabilities.zarr"],
+            "card": at / "model.json",
+            "history": at / "history.csv",
+            "statistics": at / "statistics.json",
+            "report": at / "out" / "report.html",
+            "settings": stage_json(SETTINGS, RenderReport),
+        }
+
+
+def write_maps(folder: Path) -> None:
+    for name, value in (("landcover", 2), ("confidence", 77), ("optical_share", 40)):
+        profile = {"driver": "GTiff", "height": 128, "width": 256, "count": 1, "dtype": "uint8", "nodata": 255}
+        with rasterio.open(
+            folder / f"vale.{name}.tif", "w", crs="EPSG:32632", transform=GRID.transform, **profile
+        ) as raster:
+            raster.write(np.full((128, 256), value, np.uint8), 1)
+
+
+def write_stores(folder: Path) -> None:
+    layers = [
+        Layer("optical", "uint16", SETTINGS.sensors.optical.names, fill=500),
+        Layer("sar", "float32", SETTINGS.sensors.sar.names, fill=-12),
+        Layer("label", "uint8", fill=1),
+        Layer("validity", "uint8"),
+    ]
+    create_store(folder / "pair.zarr", GRID, layers, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
+    mapped = [Layer("probability", "uint8", LEGEND.names, fill=100)]
+    create_store(folder / "probabilities.zarr", GRID, mapped, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
+
+
+def write_records(folder: Path) -> None:
+    counts = Tally(np.eye(len(LEGEND), dtype=np.int64) * 100, Calibration.empty(), 0, 2)
+    coverage = Coverage(np.full(len(LEGEND), 9), None, "not known")
+    document = region_metrics("vale", {("north", "test"): counts}, {}, coverage, LEGEND, {})
+    (folder / "metrics.json").write_text(document.model_dump_json())
+    (folder / "registration.json").write_text(json.dumps(REGISTRATION))
+    band = {"p02": [0.0] * 4, "p98": [1000.0] * 4}
+    statistics = {
+        "optical": {"bands": SETTINGS.sensors.optical.names, **band},
+        "sar": {"bands": SETTINGS.sensors.sar.names, "p02": [-20.0, -25.0], "p98": [0.0, -5.0]},
+    }
+    (folder / "statistics.json").write_text(json.dumps(statistics))
+    (folder / "model.json").write_text(json.dumps({"network": {"size": "tiny"}, "best_step": 1}))
+    (folder / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n1,0.5,1.0,0.5,0.6\n")
+
+
+def write_tiles(folder: Path) -> None:
+    px = 128 * 128
+    rows = [
+        TileRow("north", 0, col, 0, 128 * col, 128, 128, px, px, px, 0, px, (0, px, 0, 0, 0, 0, 0)) for col in (0, 1)
+    ]
+    write_tile_index(folder / "tiles.parquet", rows, {})
+    facts = {
+        "classes": [{"name": "water", "area_pct": 100.0}],
+        "confidence_pct": 70,
+        "optical_share_pct": 50,
+        "cloud_pct": 0,
+    }
+    lines = [
+        json.dumps(
+            {"scene": "north", "row": 0, "col": col, "facts": facts, "text": f"Tile {col}.", "source": "template"}
+        )
+        for col in (0, 1)
+    ]
+    (folder / "explanations.jsonl").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def region(tmp_path: Path) -> FakeRegion:
+    for write in (write_maps, write_stores, write_records, write_tiles):
+        write(tmp_path)
+    return FakeRegion(tmp_path)
+
+
+def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    stage("render_report")(**region.arguments)
+    html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
+    for text in ("A made vale", "100.0 %", "Tile 0.", "Tile 1.", "+3.50", "few ties", "size tiny"):
+        assert text in html, text
+    assert html.count("data:image/") == 3 + 1 + 1 + 2 * 4  # maps, ties, training, tiles
+    assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]
+
+
+def test_the_page_is_repeatable(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    report = region.folder / "out" / "report.html"
+    stage("render_report")(**region.arguments)
+    first = report.read_bytes()
+    stage("render_report")(**region.arguments)
+    assert report.read_bytes() == first
+
+
+def test_nothing_but_a_map_still_makes_a_page(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    (region.folder / "explanations.jsonl").write_text("")
+    (region.folder / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n")
+    stage("render_report")(**{**region.arguments, "registration": []})
+    html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "No tile was explained." in html
+    assert "No step of the training was recorded." in html
+
+
+def test_an_explained_tile_without_a_store_is_named(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    with pytest.raises(StoreError, match="scene north"):
+        stage("render_report")(**{**region.arguments, "pair": [], "probabilities": []})
+    assert not (region.folder / "out").exists()
+
+
+def test_maps_that_do_not_pair_up_are_refused(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    with pytest.raises(StoreError, match="maps belong together"):
+        stage("render_report")(**{**region.arguments, "confidence": []})

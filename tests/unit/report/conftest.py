@@ -1,0 +1,96 @@
+"""A page's content made by code: three classes, two scenes, one of them without labels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clairemap.metrics.calibration import Calibration
+from clairemap.metrics.document import RegionMetrics, region_metrics
+from clairemap.metrics.ground import Coverage
+from clairemap.metrics.tally import Tally
+from clairemap.registration.fit import Quality
+from clairemap.registration.match import Tie
+from clairemap.registration.model import Translation
+from clairemap.registration.record import Registration
+from clairemap.report.content import (
+    Fact,
+    MapPanel,
+    Picture,
+    RegistrationRow,
+    ReportContent,
+    TileCard,
+    TilePictures,
+    ToldTile,
+    TrainingSummary,
+)
+from clairemap.settings import DEMO_CLASSES, LegendSettings
+
+LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,)).legend()
+CONFUSION = np.array([[50, 10, 0], [5, 80, 15], [0, 0, 40]])
+PICTURE = Picture("data:image/png;base64,AAAA", 20, 10)
+STAMP = {"clairemap_version": "1.2.3", "clairemap_commit": "abc", "clairemap_stage": "render_report"}
+
+
+def metrics_of(confusion: np.ndarray) -> RegionMetrics:
+    counts = Tally(confusion, Calibration.empty(), unmapped_px=0, tiles=2)
+    coverage = Coverage(np.array([60, 90, 55]), np.array([6e5, 9e5, 5.5e5]), "in the plane of the projection")
+    return region_metrics("vale", {("north", "test"): counts}, {"fused": counts}, coverage, LEGEND, STAMP)
+
+
+def told(scene: str, row: int, text: str, oa_pct: int | None) -> ToldTile:
+    classes = [{"name": "water", "area_pct": 70.0}, {"name": "forest", "area_pct": 30.0}]
+    facts = {"classes": classes, "confidence_pct": 81, "optical_share_pct": 40, "cloud_pct": 7, "oa_pct": oa_pct}
+    return ToldTile.model_validate(
+        {"scene": scene, "row": row, "col": 3, "facts": facts, "text": text, "source": "template", "key": "k"}
+    )
+
+
+@pytest.fixture
+def record() -> Registration:
+    """Return a registration with three ties, one of which does not agree."""
+    ties = (Tie(10, 10, -2.0, 3.0, 0.9), Tie(90, 40, -2.2, 3.1, 0.8), Tie(50, 80, 9.0, -7.0, 0.2))
+    return Registration(
+        scene="north",
+        verdict="good",
+        reason="2 of 3 ties agree",
+        model=Translation(-2.1, 3.05),
+        applied=True,
+        quality=Quality(3, 2, 0.667, 0.25, None, 0.5),
+        ties=ties,
+        inlier=(True, True, False),
+        optical_res_m=10.0,
+    )
+
+
+@pytest.fixture
+def content(record: Registration) -> ReportContent:
+    """Return the content of a page with everything on it."""
+    alone = replace(record, scene="south", verdict="single_sensor", reason="no SAR", ties=(), inlier=(), applied=False)
+    pictures = TilePictures(PICTURE, PICTURE, PICTURE, PICTURE)
+    return ReportContent(
+        title="Vale & Moor",
+        region="vale",
+        legend=LEGEND,
+        metrics=metrics_of(CONFUSION),
+        maps=(MapPanel("vale", PICTURE, PICTURE, PICTURE, "100 × 50 pixels", "5 km", 21.5),),
+        confusion=PICTURE,
+        training=TrainingSummary(PICTURE, steps=600, minutes=4.5, best_step=550),
+        registrations=(RegistrationRow(record, PICTURE), RegistrationRow(alone, None)),
+        tiles=(
+            TileCard(told("north", 0, "Mostly <water>.", 92), "lowest accuracy", pictures),
+            TileCard(
+                told("south", 1, "Nothing seen.", None), "most varied", replace(pictures, optical=None, truth=None)
+            ),
+        ),
+        tiles_explained=9,
+        making=(Fact("Network", "size tiny"),),
+        audit=(Fact("Method of the split", "scene"),),
+        stamp=STAMP,
+    )
+
+
+@pytest.fixture
+def without_labels(content: ReportContent) -> ReportContent:
+    """Return the same page for a region without any label."""
+    return replace(content, metrics=metrics_of(np.zeros((3, 3), np.int64)), confusion=None)

@@ -1,0 +1,69 @@
+import base64
+import re
+from dataclasses import replace
+
+import matplotlib as mpl
+import pytest
+
+from clairemap.registration.record import Registration
+from clairemap.report.content import Picture
+from clairemap.report.figures import confusion_figure, registration_figure, training_figure
+from clairemap.report.records import HistoryStep
+
+HISTORY = [HistoryStep(step, 0.5, 1 / step, 0.5 if step % 10 == 0 else None, None) for step in range(1, 41)]
+
+
+def svg(picture: Picture | None) -> str:
+    assert picture is not None
+    head, data = picture.source.split(",")
+    assert head == "data:image/svg+xml;base64"
+    return base64.b64decode(data).decode()
+
+
+def texts(picture: Picture | None) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]+)</text>", svg(picture))
+
+
+def test_confusion_shows_percent_of_each_row():
+    shown = texts(confusion_figure([[50, 50, 0], [1, 999, 0], [0, 0, 0]], ["water", "forest", "road"]))
+    assert shown.count("50") == 2
+    assert shown.count("100") == 1  # 99.9, while the 0.1 is left out
+    assert {"water", "forest", "road", "in the map", "in the labels"} <= set(shown)
+    assert "nan" not in shown
+
+
+def test_training_shows_loss_and_validation():
+    shown = texts(training_figure(HISTORY))
+    assert {"step", "RIFT loss", "validation, %", "mIoU"} <= set(shown)
+    assert "overall accuracy" not in shown
+
+
+def test_training_without_validation_says_so():
+    assert "not validated" in texts(training_figure([replace(step, val_miou=None) for step in HISTORY]))
+
+
+def test_training_of_one_step_can_be_drawn():
+    assert "<svg" in svg(training_figure(HISTORY[:1]))
+
+
+def test_ties_are_drawn_in_two_colours(record: Registration):
+    drawn = svg(registration_figure(record))
+    assert "#2b6cb0" in drawn
+    assert "#8a8f9c" in drawn
+
+
+def test_a_scene_without_ties_has_no_picture(record: Registration):
+    assert registration_figure(replace(record, ties=(), inlier=())) is None
+
+
+def test_one_tie_alone_can_be_drawn(record: Registration):
+    assert "<svg" in svg(registration_figure(replace(record, ties=record.ties[:1], inlier=(True,))))
+
+
+@pytest.mark.parametrize(
+    "draw", [lambda: confusion_figure([[3, 1], [0, 2]], ["a", "b"]), lambda: training_figure(HISTORY)]
+)
+def test_figures_are_repeatable_and_leave_no_trace(draw):  # noqa: ANN001
+    before = dict(mpl.rcParams)
+    assert draw() == draw()
+    assert dict(mpl.rcParams) == before

@@ -1,0 +1,142 @@
+import re
+from dataclasses import replace
+from html import unescape
+from html.parser import HTMLParser
+
+import pytest
+
+from clairemap.report.content import ReportContent
+from clairemap.report.page import count, hectares, percent, points, render, signed
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Outline(HTMLParser):
+    """Collects attributes of all elements and checks that what is opened is closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def outline(html: str) -> Outline:
+    parsed = Outline()
+    parsed.feed(html)
+    assert parsed.open == []
+    return parsed
+
+
+def text_of(html: str) -> str:
+    bare = re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)
+    return " ".join(unescape(bare).split())
+
+
+def test_nothing_is_fetched_and_nothing_runs(content: ReportContent):
+    parsed = outline(render(content))
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in parsed.elements}
+    for _, attributes in parsed.elements:
+        assert (attributes.get("src") or "data:").startswith("data:")
+        assert (attributes.get("href") or "#").startswith("#")
+    assert "http" not in render(content)
+    assert "@import" not in render(content)
+
+
+def test_every_picture_has_a_text_and_a_size(content: ReportContent):
+    pictures = [attributes for tag, attributes in outline(render(content)).elements if tag == "img"]
+    assert len(pictures) >= 10
+    assert all(picture["alt"] and picture["width"] and picture["height"] for picture in pictures)
+
+
+def test_every_link_leads_somewhere(content: ReportContent):
+    elements = outline(render(content)).elements
+    targets = {f"#{attributes['id']}" for _, attributes in elements if "id" in attributes}
+    assert {attributes["href"] for tag, attributes in elements if tag == "a"} <= targets
+
+
+def test_foreign_text_is_escaped(content: ReportContent):
+    html = render(content)
+    assert "Mostly &lt;water&gt;." in html
+    assert "<water>" not in html
+    assert "<title>Vale &amp; Moor" in html
+
+
+def test_equal_content_gives_equal_pages(content: ReportContent):
+    assert render(content) == render(content)
+
+
+def test_figures_stand_with_what_they_mean(content: ReportContent):
+    text = text_of(render(content))
+    metrics = content.metrics
+    assert metrics.miou is not None
+    assert f"{100 * metrics.miou:.1f} % mIoU over 3 classes" in text
+    assert "Test the tiles these figures stand for" in text
+    assert metrics.definition in text
+    assert "Averaged here: water, forest, grassland. Label codes ignored: 0." in text
+    assert "60.0" in text  # hectares of water
+    assert "2 of 9 explained tiles. Shown are" in text
+    assert "+3.05 −2.10 2 of 3 0.25 –" in text
+    assert "nothing to register" in text
+    assert "5 km" in text
+
+
+def test_a_tile_without_a_sensor_or_labels_says_so(content: ReportContent):
+    text = text_of(render(content))
+    assert "no optical image" in text
+    assert "no labels" in text
+
+
+def test_without_labels_the_page_says_so(without_labels: ReportContent):
+    text = text_of(render(without_labels))
+    assert "No labels accuracy can't be told: no labelled pixels" in text
+    assert "There are no accuracy figures" in text
+    assert "mIoU" not in text
+
+
+def test_figures_of_training_tiles_carry_a_warning(content: ReportContent):
+    trained = content.metrics.model_copy(update={"split": "train"})
+    assert "Expect the map to be worse" in text_of(render(replace(content, metrics=trained)))
+    assert "Expect the map to be worse" not in text_of(render(content))
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ({"confusion": None}, "The metrics hold no confusion matrix."),
+        ({"training": None}, "No step of the training was recorded."),
+        ({"registrations": ()}, "No registration was recorded."),
+        ({"tiles": (), "tiles_explained": 0}, "No tile was explained."),
+        ({"tiles": ()}, "report.max_tiles is 0"),
+        ({"maps": ()}, "There is no map to show."),
+        ({"audit": ()}, "How it was made"),
+    ],
+)
+def test_what_is_missing_is_said(content: ReportContent, missing: dict[str, object], said: str):
+    assert said in text_of(render(replace(content, **missing)))  # type: ignore[arg-type]
+
+
+def test_several_maps_are_headed_by_their_names(content: ReportContent):
+    maps = (replace(content.maps[0], name="north"), replace(content.maps[0], name="south", bar_text=None))
+    html = render(replace(content, maps=maps))
+    assert "<h3>north</h3>" in html
+    assert "<h3>south</h3>" in html
+    assert html.count('class="bartext"') == 1
+
+
+def test_the_stamp_is_on_the_page(content: ReportContent):
+    assert "version 1.2.3 · commit abc · stage render report" in text_of(render(content)).replace("_", " ")
+
+
+def test_numbers_read_well():
+    assert (percent(0.1234), percent(None), points(0.5)) == ("12.3 %", "–", "50.0")
+    assert (count(1234567), count(None)) == ("1\u202f234\u202f567", "–")
+    assert (hectares(12.34), hectares(1234.5), hectares(None)) == ("12.3", "1\u202f234", "–")
+    assert (signed(-1.5), signed(0.25)) == ("−1.50", "+0.25")

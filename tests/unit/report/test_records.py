@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from clairemap.errors import StoreError
+from clairemap.report import records
+from clairemap.report.content import ReportContent, Stretch
+
+HISTORY = """\
+step,seconds,wait_seconds,loss,focal,tversky,lr,grad_norm,val_miou,val_oa
+1,0.5,0,2.0,1,1,0.1,1,,
+2,0.4,0,1.5,1,1,0.1,1,0.6,0.8
+"""
+STATISTICS = {
+    "optical": {"bands": ["red", "nir"], "p02": [1.0, 2.0], "p98": [11.0, 12.0]},
+    "splits": {"method": "block", "tiles": {"train": 5, "test": 2}, "smallest_distance_px": 256},
+}
+
+
+def test_metrics_come_back_as_they_were_written(content: ReportContent, tmp_path: Path):
+    path = tmp_path / "metrics.json"
+    path.write_text(content.metrics.model_dump_json())
+    assert records.read_metrics(path) == content.metrics
+
+
+def test_history_keeps_empty_cells_empty(tmp_path: Path):
+    path = tmp_path / "history.csv"
+    path.write_text(HISTORY)
+    first, second = records.read_history(path)
+    assert (first.step, first.val_miou, first.val_oa) == (1, None, None)
+    assert (second.loss, second.val_miou, second.val_oa) == (1.5, 0.6, 0.8)
+
+
+def test_explanations_of_several_scenes_follow_each_other(content: ReportContent, tmp_path: Path):
+    lines = [card.told.model_dump_json() for card in content.tiles]
+    for name, text in (("a", lines[0] + "\n"), ("b", ""), ("c", lines[1] + "\n\n")):
+        (tmp_path / name).write_text(text)
+    assert records.read_explanations(tmp_path / name for name in "abc") == [card.told for card in content.tiles]
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (records.read_metrics, "{}"),
+        (records.read_history, "step,loss\n1,2\n"),
+        (records.read_json, "[1]"),
+        (records.read_json, "{"),
+        (lambda path: records.read_explanations([path]), '{"scene": 1}\n'),
+    ],
+)
+def test_damaged_files_are_named(tmp_path: Path, read, text: str):  # noqa: ANN001
+    path = tmp_path / "damaged"
+    with pytest.raises(StoreError, match="damaged"):
+        read(path)
+    path.write_text(text)
+    with pytest.raises(StoreError, match="damaged"):
+        read(path)
+
+
+def test_stretch_follows_the_names_of_the_bands():
+    assert records.stretch(STATISTICS, "optical", ("nir", "red"), Path("s.json")) == Stretch((2.0, 1.0), (12.0, 11.0))
+    with pytest.raises(StoreError, match=r"s\.json"):
+        records.stretch(STATISTICS, "optical", ("blue",), Path("s.json"))
+
+
+def test_the_audit_is_told_in_words():
+    told = {fact.name: fact.value for fact in records.split_facts(STATISTICS)}
+    assert told["Labelled tiles"] == "5 train, 2 test"
+    assert told["Smallest distance from training to held-out tiles"] == "256 px"
+    apart = {"splits": {**STATISTICS["splits"], "smallest_distance_px": None}}
+    assert (
+        "no scene holds both"
+        in {fact.name: fact.value for fact in records.split_facts(apart)}[
+            "Smallest distance from training to held-out tiles"
+        ]
+    )
+    assert records.split_facts({}) == ()
+
+
+def test_a_card_tells_only_what_it_holds():
+    card = {"network": {"size": "tiny"}, "sar_bands": {"names": ["VV"]}, "sar_scale": "db", "halo_px": 256}
+    assert {fact.name: fact.value for fact in records.model_facts(json.loads(json.dumps(card)))} == {
+        "Network": "size tiny",
+        "SAR bands": "VV (db)",
+        "Halo around each window": "256 px",
+    }

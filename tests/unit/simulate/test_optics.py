@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from clairemap.grid.window import Window
+from clairemap.simulate.landscape import Cover, survey
+from clairemap.simulate.noise import Positions
+from clairemap.simulate.optics import CLEAR, CLOUD, SHADOW, Sky, cloud_mask, cloud_opacity, digitised, reflectance
+
+
+@pytest.fixture(scope="module")
+def at() -> Positions:
+    y, x = np.mgrid[0:200, 0:200] * 40.0
+    return Positions(x, -y)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4])
+def test_clouds_cover_about_the_share_that_was_asked_for(at: Positions, share: float):
+    sky = Sky.with_clouds(share, at, 5)
+    assert np.mean(cloud_opacity(at, sky) > 0.3) == pytest.approx(share, abs=0.03)
+
+
+def test_clouds_are_bright_and_shadows_dark(at: Positions):
+    sky = Sky.with_clouds(0.15, at, 5)
+    ground = survey(at, 21)
+    values = reflectance(ground, at, sky, 21)
+    mask = cloud_mask(at, sky)
+    forest = ground.cover == Cover.FOREST
+    nir = {code: np.median(values[3][forest & (mask == code)]) for code in (CLEAR, CLOUD, SHADOW)}
+    assert nir[SHADOW] < 0.8 * nir[CLEAR] < 0.8 * nir[CLOUD]
+
+
+def test_the_mask_finds_thick_cloud_but_its_edges_are_not_perfect(at: Positions):
+    sky = Sky.with_clouds(0.2, at, 5)
+    opacity, cloud = cloud_opacity(at, sky), cloud_mask(at, sky) == CLOUD
+    assert np.mean(cloud[opacity > 0.95]) > 0.98
+    assert np.mean(cloud[opacity == 0]) < 0.03
+    assert not np.array_equal(cloud, opacity > 0.18)
+
+
+def test_vegetation_is_bright_in_the_near_infrared_and_water_is_not(at: Positions):
+    ground = survey(at, 21)
+    red, _, _, nir = reflectance(ground, at, Sky.with_clouds(0.0, at, 5), 21)
+    index = (nir - red) / (nir + red)
+    assert np.median(index[ground.cover == Cover.FOREST]) > 0.5
+    assert np.median(index[ground.cover == Cover.WATER]) < 0
+
+
+def test_numbers_are_never_nodata_and_do_not_depend_on_the_window():
+    values = np.full((4, 20, 30), 0.0, np.float32)
+    whole = digitised(values, Window(100, 50, 20, 30), 3)
+    part = digitised(values[:, :5, :7], Window(110, 60, 5, 7), 3)
+    assert whole.dtype == np.uint16
+    assert whole.min() >= 1
+    assert np.array_equal(whole[:, 10:15, 10:17], part)
+    assert len(np.unique(whole)) > 5
