@@ -1,7 +1,11 @@
+from pathlib import Path
+from typing import Literal
+
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioIOError
@@ -27,27 +31,34 @@ PERCENT = MapLayer("percent", "average")
 SIZES = [(1, 1), (7, 300), (512, 512), (513, 20), (513, 512), (1031, 1025), (1100, 1023), (3, 2600), (4100, 1024)]
 
 
-def utm(shape):
+def utm(shape: tuple[int, int]):
     return GeoBox(shape, Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
 
 
-def class_map(shape):
+def class_map(shape: tuple[int, int]):
     return np.random.default_rng(0).choice(np.array([1, 7, 255], np.uint8), shape)
 
 
-def write(path, values, geobox, layer=CLASSES, compress="DEFLATE", block_px=512):
+def write(
+    path: Path,
+    values: NDArray[np.uint8],
+    geobox: GeoBox,
+    layer: MapLayer = CLASSES,
+    compress: Literal["DEFLATE", "ZSTD"] = "DEFLATE",
+    block_px: int = 512,
+):
     with CogWriter(path, geobox, layer, compress) as writer:
         for tile in tiles(values.shape, block_px):
             writer.write(tile.window, values[tile.window.slices])
 
 
-def leftovers(folder):
+def leftovers(folder: Path):
     return [path.name for path in folder.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.parametrize("shape", SIZES)
 @pytest.mark.parametrize("layer", [CLASSES, PERCENT])
-def test_any_size_is_a_strictly_valid_cog_with_the_same_values(tmp_path, shape, layer):
+def test_any_size_is_a_strictly_valid_cog_with_the_same_values(tmp_path: Path, shape: tuple[int, int], layer: MapLayer):
     path, values = tmp_path / "map.tif", class_map(shape)
     write(path, values, utm(shape), layer)
     valid, faults, warnings = cog_validate(path, strict=True, quiet=True)
@@ -61,7 +72,7 @@ def test_any_size_is_a_strictly_valid_cog_with_the_same_values(tmp_path, shape, 
 
 
 @pytest.mark.parametrize("compress", ["DEFLATE", "ZSTD"])
-def test_map_carries_colours_tags_and_names(tmp_path, compress):
+def test_map_carries_colours_tags_and_names(tmp_path: Path, compress: Literal["DEFLATE", "ZSTD"]):
     path = tmp_path / "map.tif"
     write(path, class_map((600, 600)), utm((600, 600)), CLASSES, compress)
     with rasterio.open(path) as dataset:
@@ -77,7 +88,7 @@ def test_map_carries_colours_tags_and_names(tmp_path, compress):
         assert set(np.unique(overview.read(1))) <= {1, 7, 255}
 
 
-def test_overviews_of_percent_leave_nodata_out(tmp_path):
+def test_overviews_of_percent_leave_nodata_out(tmp_path: Path):
     path = tmp_path / "map.tif"
     values = np.full((1024, 1024), 255, np.uint8)
     values[::2, ::2] = 40
@@ -86,29 +97,31 @@ def test_overviews_of_percent_leave_nodata_out(tmp_path):
         assert set(np.unique(overview.read(1))) == {40}
 
 
-def test_blocks_are_512_wherever_that_is_valid(tmp_path):
+def test_blocks_are_512_wherever_that_is_valid(tmp_path: Path):
     write(tmp_path / "map.tif", class_map((700, 800)), utm((700, 800)))
     with rasterio.open(tmp_path / "map.tif") as dataset:
         assert dataset.block_shapes == [(512, 512)]
 
 
-def test_without_crs(tmp_path):
+def test_without_crs(tmp_path: Path):
     path, values = tmp_path / "map.tif", class_map((40, 50))
     write(path, values, GeoBox((40, 50), Affine.identity(), None))
     with rasterio.open(path) as dataset:
         assert dataset.crs is None and np.array_equal(dataset.read(1), values)
 
 
-def test_windows_never_written_are_nodata_and_odd_windows_fit(tmp_path):
+def test_windows_never_written_are_nodata_and_odd_windows_fit(tmp_path: Path):
     path = tmp_path / "map.tif"
     with CogWriter(path, utm((700, 800)), CLASSES) as writer:
         writer.write(Window(501, 13, 3, 9), np.full((3, 9), 7, np.uint8))
     with rasterio.open(path) as dataset:
         found = dataset.read(1)
-    assert (found == 7).sum() == 27 and (found[501:504, 13:22] == 7).all() and (found != 7).sum() == (found == 255).sum()
+    assert (
+        (found == 7).sum() == 27 and (found[501:504, 13:22] == 7).all() and (found != 7).sum() == (found == 255).sum()
+    )
 
 
-def test_failure_leaves_the_old_map_and_no_leftovers(tmp_path):
+def test_failure_leaves_the_old_map_and_no_leftovers(tmp_path: Path):
     path = tmp_path / "map.tif"
     write(path, class_map((20, 20)), utm((20, 20)))
     before = path.read_bytes()
@@ -118,19 +131,20 @@ def test_failure_leaves_the_old_map_and_no_leftovers(tmp_path):
     assert path.read_bytes() == before and not leftovers(tmp_path)
 
 
-def test_equal_maps_are_equal_files(tmp_path):
+def test_equal_maps_are_equal_files(tmp_path: Path):
     for name in ("one.tif", "two.tif"):
         write(tmp_path / name, class_map((600, 700)), utm((600, 700)))
     assert (tmp_path / "one.tif").read_bytes() == (tmp_path / "two.tif").read_bytes()
 
 
 @pytest.fixture
-def full_disk(monkeypatch):
+def full_disk(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cog.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
 
 
-def test_full_disk_while_copying(tmp_path, monkeypatch, full_disk):
-    def fail(*_, **__):
+@pytest.mark.usefixtures("full_disk")
+def test_full_disk_while_copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object):
         raise RasterioIOError("TIFFAppendToStrip: Write error")
 
     monkeypatch.setattr(cog.rasterio.shutil, "copy", fail)
@@ -139,8 +153,8 @@ def test_full_disk_while_copying(tmp_path, monkeypatch, full_disk):
     assert not list(tmp_path.iterdir())
 
 
-def test_other_faults_of_gdal_are_not_called_a_full_disk(tmp_path, monkeypatch):
-    def fail(*_, **__):
+def test_other_faults_of_gdal_are_not_called_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fail(*_: object, **__: object):
         raise RasterioIOError("something else")
 
     monkeypatch.setattr(cog.rasterio.shutil, "copy", fail)
@@ -149,11 +163,11 @@ def test_other_faults_of_gdal_are_not_called_a_full_disk(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_values_that_gdal_lost_without_a_word_are_noticed(tmp_path, monkeypatch):
+def test_values_that_gdal_lost_without_a_word_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """As measured on a full disk: with threads or on closing GDAL drops blocks and reports success."""
     copy = cog.rasterio.shutil.copy
 
-    def lossy(source, target, **options):
+    def lossy(source: Path, target: Path, **options: object):
         with rasterio.open(source, "r+") as dataset:
             dataset.write(np.full((1, 5), 255, np.uint8), 1, window=((3, 4), (0, 5)))
         copy(source, target, **options)

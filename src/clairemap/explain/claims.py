@@ -1,0 +1,186 @@
+"""Claims in words and whether they agree with the facts: negations, dominance, superlatives, levels, sensors."""
+
+from collections.abc import Callable, Iterator
+
+from clairemap.explain import lexicon
+from clairemap.explain.facts import ClassFacts, TileFacts
+from clairemap.explain.reading import Sentence, Token
+
+NOT_MINOR_PCT = 20.0
+
+
+def claim_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    """Yield the claims of a sentence that the facts contradict."""
+    for rule in (_negations, _dominance, _superlatives, _minor, _composition, _levels, _clouds, _sensors):
+        yield from rule(sentence, facts)
+
+
+def _claims(sentence: Sentence, facts: TileFacts) -> Iterator[tuple[int, str]]:
+    """Yield place and text of the words that may claim something: not those that a class of the tile is called."""
+    for place, word in sentence.words():
+        names = sentence.tokens[place].names
+        if not names or names.isdisjoint(facts.names):
+            yield place, word
+
+
+def _negations(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    for place, word in _claims(sentence, facts):
+        if word in lexicon.NEGATIONS and not _allowed_negation(sentence, place, facts):
+            yield f"{word!r} turns a statement round: say what is, not what is not"
+
+
+def _allowed_negation(sentence: Sentence, place: int, facts: TileFacts) -> bool:
+    near = [token.text for token in sentence.tokens[max(0, place - 1) : place + 3]]
+    clouds = any(word.startswith("cloud") for word in near) and facts.clouds == "none"
+    labels = any(word.startswith("label") for word in near) and facts.oa_pct is None
+    return clouds or labels
+
+
+def _dominance(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    for place, word in _claims(sentence, facts):
+        claims_it = lexicon.has_stem(word, lexicon.DOMINANCE_STEMS)
+        mostly = word in lexicon.MOSTLY or (word == "most" and _next_word(sentence, place) == "of")
+        if not claims_it and (not mostly or _near_sensor(sentence, place)):
+            continue
+        after_only = _next_word(sentence, place) in ("by", "of")
+        meant = _classes_meant(sentence, place, after_only=after_only)
+        if meant and not any(facts.largest.name in token.names for token in meant):
+            yield f"{word!r} is said of {meant[0].text}, but {facts.largest.name} has the largest share"
+        elif meant and facts.cover == "mixed":
+            yield f"{word!r} is too strong: {facts.largest.name} has less than half of the mapped area"
+
+
+def _classes_meant(sentence: Sentence, place: int, *, after_only: bool = False) -> list[Token]:
+    """Return the class that a word speaks of; two where a word of the template may be one as well; none if none."""
+    if after_only:
+        behind = Sentence(sentence.tokens[place:])
+        found = [behind.nearest(0, _is_class), behind.nearest(0, _may_be_class)]
+    else:
+        found = [sentence.closest(place, _is_class), sentence.closest(place, _may_be_class)]
+    return [token for token in found if token is not None]
+
+
+def _superlatives(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    for place, word in _claims(sentence, facts):
+        choice = _CHOICES.get(word)
+        of_errors = _next_word(sentence, place).startswith(("error", "confus", "mistak"))
+        if choice is None or of_errors or (word == "least" and _word_at(sentence, place - 1) == "at"):
+            continue
+        meant = _classes_meant(sentence, place)
+        figure = _figure(sentence, place, word)
+        figures = {c.name: value for c in facts.classes if (value := figure(c)) is not None}
+        extreme = {name for name, value in figures.items() if value == choice(list(figures.values()))}
+        if meant and not any(extreme & token.names for token in meant):
+            yield f"{word!r} is said of {meant[0].text}, which the facts do not support"
+
+
+_CHOICES: dict[str, Callable[[list[float]], float]] = {
+    **dict.fromkeys(lexicon.MAXIMUM | lexicon.LARGEST, max),
+    **dict.fromkeys(lexicon.MINIMUM | lexicon.SMALLEST, min),
+}
+
+
+def _figure(sentence: Sentence, place: int, word: str) -> Callable[[ClassFacts], float | None]:
+    """Return what a superlative compares: areas for words of size, else what the nearest keyword names."""
+    if word in lexicon.LARGEST | lexicon.SMALLEST:
+        return lambda c: c.area_pct
+    keyword = sentence.closest(place, lambda token: token.is_wording and bool(lexicon.kinds_of(token.text)))
+    kinds = lexicon.kinds_of(keyword.text) if keyword else frozenset()
+    if "confidence" in kinds:
+        return lambda c: c.confidence_pct
+    if "f1" in kinds:
+        return lambda c: c.f1
+    if kinds & {"iou", "accuracy"}:
+        return lambda c: c.iou
+    return lambda c: c.area_pct
+
+
+def _minor(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    for place, word in _claims(sentence, facts):
+        meant = sentence.clause(place) if word in lexicon.MINOR else Sentence(())
+        for token in meant.tokens:
+            if any(c.name in token.names and c.area_pct >= NOT_MINOR_PCT for c in facts.classes) and _is_class(token):
+                yield f"{word!r} is said of {token.text}, which is no small part of the tile"
+
+
+def _composition(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    for place, word in _claims(sentence, facts):
+        if word == "whole" and facts.cover != "uniform" and any(map(_is_class, sentence.clause(place).tokens)):
+            yield f"{word!r}: no class has the whole tile"
+        if lexicon.has_stem(word, lexicon.MIXED_STEMS) and facts.cover == "uniform":
+            yield f"{word!r}: the tile has a single class"
+        if lexicon.has_stem(word, lexicon.UNIFORM_STEMS) and facts.cover != "uniform":
+            yield f"{word!r}: the tile has several classes"
+
+
+def _levels(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    """Yield levels that differ from the tile's and from those of the classes named in the clause."""
+    for place, word in _claims(sentence, facts):
+        if not any(word in words for grades in lexicon.GRADES.values() for words in grades.values()):
+            continue
+        subject = sentence.closest(place, lambda token: token.is_wording and _axis(token.text) is not None)
+        axis = _axis(subject.text) if subject else None
+        if subject is None or axis is None:
+            continue
+        claimed = {grade for grade, words in lexicon.GRADES[axis].items() if word in words}
+        near = [token for token in sentence.clause(place).tokens if _is_class(token)] or sentence.tokens
+        named = [c for c in facts.classes if any(c.name in token.names for token in near)]
+        true = {facts.levels()[axis], *(c.confidence if axis == "confidence" else c.accuracy for c in named)}
+        if claimed and claimed.isdisjoint(true):
+            yield f"{word!r} is said of the {subject.text}, but its level is {facts.levels()[axis] or 'not known'}"
+
+
+def _axis(word: str) -> str | None:
+    return next((axis for axis, stems in lexicon.GRADED.items() if word.startswith(stems)), None)
+
+
+def _clouds(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    if facts.clouds != "none" or not sentence.has_stem(("cloud",)):
+        return
+    told = any(slot.kind == "clouds" for token in sentence.tokens for slot in token.slots)
+    mentioned_as_class = any(token.plain and not token.names.isdisjoint(facts.names) for token in sentence.tokens)
+    if not told and not mentioned_as_class and not sentence.has_word(lexicon.NEGATIONS | {"clear", "cloudless"}):
+        yield "Clouds are mentioned, but the tile has none"
+
+
+def _sensors(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    """Yield claims about which sensor the map rests on that differ from the facts."""
+    for place, word in _claims(sentence, facts):
+        sensor = sentence.closest(place, _is_sensor)
+        name = None if sensor is None else "optical" if sensor.text in lexicon.OPTICAL else "SAR"
+        if name is None or not _near_sensor(sentence, place):
+            continue
+        if word in lexicon.EXCLUSIVE and facts.sensor != f"{name} only":
+            yield f"{word!r} is said of the {name} image, but the map rests on: {facts.sensor}"
+        if word in lexicon.MOSTLY and facts.sensor not in (f"mostly {name}", f"{name} only"):
+            yield f"{word!r} is said of the {name} image, but the map rests on: {facts.sensor}"
+        if word in lexicon.BALANCED and facts.sensor != "both":
+            yield f"{word!r} is said of the sensors, but the map rests on: {facts.sensor}"
+    if facts.sensor.endswith("only") and sentence.has_word({"both"}) and sentence.has_stem(("sensor", "image")):
+        yield f"'both' is said of the sensors, but the map rests on: {facts.sensor}"
+
+
+def _near_sensor(sentence: Sentence, place: int) -> bool:
+    """Return whether a clause speaks of a sensor's image and of no class."""
+    clause = sentence.clause(place)
+    return any(map(_is_sensor, clause.tokens)) and not any(map(_is_class, clause.tokens))
+
+
+def _is_sensor(token: Token) -> bool:
+    return token.text in lexicon.OPTICAL or token.text in lexicon.SAR
+
+
+def _is_class(token: Token) -> bool:
+    return token.kind == "class" and not token.plain
+
+
+def _may_be_class(token: Token) -> bool:
+    return token.kind == "class"
+
+
+def _word_at(sentence: Sentence, place: int) -> str:
+    return sentence.tokens[place].text if 0 <= place < len(sentence.tokens) else ""
+
+
+def _next_word(sentence: Sentence, place: int) -> str:
+    return _word_at(sentence, place + 1)

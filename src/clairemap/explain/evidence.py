@@ -1,0 +1,141 @@
+"""From a tile's arrays and counts to its facts."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clairemap.classes import IGNORE_INDEX, Legend
+from clairemap.explain.facts import ClassFacts, Confused, Registration, TileFacts, sensor_use
+from clairemap.metrics.confusion import Confusion
+from clairemap.metrics.decision import FULL, decide
+from clairemap.metrics.scores import scores
+
+SMALLEST_SHARE_PCT = 0.1
+SMALLEST_CONFUSION_PCT = 5
+CONFUSIONS = 2
+
+SHARE_NODATA = 255
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Sums over a tile's mapped pixels: pixels and confidence (0..1) of each class, optical share (percent)."""
+
+    class_px: NDArray[np.int64]
+    class_confidence: NDArray[np.float64]
+    optical_share: float
+
+    @property
+    def mapped_px(self) -> int:
+        """Pixels that have a class."""
+        return int(self.class_px.sum())
+
+
+@dataclass(frozen=True)
+class TilePixels:
+    """How many pixels a tile has, how many of them each sensor can be used for, and how many are cloudy."""
+
+    all: int
+    optical: int
+    sar: int
+    cloud: int
+
+
+def measure(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) -> Measured:
+    """Return the sums of one tile.
+
+    Args:
+        probability: (class, y, x) in 1/255, 0 in all classes where nothing was mapped.
+        optical_share: (y, x) percent, 255 where nothing was mapped.
+    """
+    decision = decide(probability)
+    index = decision.index.ravel()
+    px = np.bincount(index, minlength=IGNORE_INDEX + 1)
+    confidence = np.bincount(index, weights=decision.confidence.ravel(), minlength=IGNORE_INDEX + 1)
+    classes = len(probability)
+    shares = optical_share[optical_share != SHARE_NODATA]
+    return Measured(
+        px[:classes].astype(np.int64),
+        confidence[:classes] / FULL,
+        float(shares.sum(dtype=np.int64)),
+    )
+
+
+def tile_facts(
+    measured: Measured,
+    pixels: TilePixels,
+    registration: Registration,
+    legend: Legend,
+    confusion: Confusion | None = None,
+) -> TileFacts:
+    """Return the facts of a tile in which something is mapped.
+
+    Args:
+        measured: sums over the mapped pixels; at least one pixel must be mapped.
+        pixels: pixel counts of the whole tile.
+        registration: verdict on the scene's registration.
+        legend: the classes, in index order.
+        confusion: the tile's confusion matrix, if it has labels.
+    """
+    mapped = measured.mapped_px
+    names = spoken_names(legend)
+    share_pct = measured.optical_share / mapped
+    labelled = confusion if confusion is not None and confusion.any() else None
+    return TileFacts(
+        classes=_classes(measured, names, labelled),
+        confidence_pct=round(100 * float(measured.class_confidence.sum()) / mapped),
+        sensor=sensor_use(share_pct, pixels.optical, pixels.sar),
+        optical_share_pct=round(share_pct),
+        cloud_pct=round(100 * pixels.cloud / pixels.all),
+        mapped_pct=round(100 * mapped / pixels.all),
+        registration=registration,
+        oa_pct=None if labelled is None else round(100 * scores(labelled).oa),
+        confusions=() if labelled is None else _confusions(labelled, names),
+    )
+
+
+def spoken_names(legend: Legend) -> tuple[str, ...]:
+    """Return the names as texts can hold them: one line, no braces (slots have those), at least one letter or digit."""
+    return tuple(_spoken(c.name) or f"class {c.code}" for c in legend.classes)
+
+
+def _spoken(name: str) -> str:
+    plain = " ".join(name.replace("{", "(").replace("}", ")").split())
+    return plain if any(letter.isalnum() for letter in plain) else ""
+
+
+def _classes(measured: Measured, names: tuple[str, ...], confusion: Confusion | None) -> tuple[ClassFacts, ...]:
+    figures = None if confusion is None else scores(confusion).per_class
+    area_pct = 100 * measured.class_px / measured.mapped_px
+    found: list[ClassFacts] = []
+    for index in np.argsort(-measured.class_px, kind="stable"):
+        pct = round(float(area_pct[index]), 1)
+        if found and pct < SMALLEST_SHARE_PCT:
+            break
+        found.append(
+            ClassFacts(
+                name=names[index],
+                area_pct=pct,
+                confidence_pct=round(100 * float(measured.class_confidence[index] / measured.class_px[index])),
+                iou=None if figures is None else _rounded(figures[index].iou),
+                f1=None if figures is None else _rounded(figures[index].f1),
+            )
+        )
+    return tuple(found)
+
+
+def _rounded(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 2)
+
+
+def _confusions(confusion: Confusion, names: tuple[str, ...]) -> tuple[Confused, ...]:
+    wrong = confusion - np.diag(np.diagonal(confusion))
+    truth_px = confusion.sum(1)
+    found: list[Confused] = []
+    for flat in np.argsort(-wrong.ravel(), kind="stable")[:CONFUSIONS]:
+        truth, mapped = (int(index) for index in np.unravel_index(int(flat), wrong.shape))
+        pct = round(100 * wrong[truth, mapped] / max(truth_px[truth], 1))
+        if pct >= SMALLEST_CONFUSION_PCT:
+            found.append(Confused(truth=names[truth], mapped=names[mapped], pct=pct))
+    return tuple(found)

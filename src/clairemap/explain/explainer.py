@@ -1,0 +1,100 @@
+"""From facts to explanations: asked for, checked, asked for once more, and from the template if that fails too."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from clairemap.explain.check import Checker
+from clairemap.explain.facts import TileFacts
+from clairemap.explain.prompt import PROMPT_VERSION, Conversation, conversation, retry
+from clairemap.explain.slots import fill, slots_of
+from clairemap.explain.template import template_text
+from clairemap.explain.writer import Writer
+from clairemap.provenance import json_digest
+
+log = logging.getLogger(__name__)
+
+Source = Literal["model", "template"]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The text of a tile with its figures filled in, and where it comes from.
+
+    `faults` are those of the model's last text where the template had to stand in. `key` is a hash of facts, prompt
+    and model.
+    """
+
+    text: str
+    source: Source
+    faults: tuple[str, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class _Draft:
+    text: str
+    faults: tuple[str, ...]
+
+
+class Explainer:
+    """Explains tiles of maps with one legend."""
+
+    def __init__(self, legend_names: Sequence[str], writer: Writer | None = None) -> None:
+        """Prepare.
+
+        Args:
+            legend_names: names of all classes, as `evidence.spoken_names` gives them.
+            writer: the language model; None for texts from the template only.
+        """
+        self._names = tuple(legend_names)
+        self._writer = writer
+
+    def explain(self, tiles: Sequence[TileFacts]) -> list[Explanation]:
+        """Return the explanations of some tiles, in their order."""
+        if self._writer is None:
+            return [self._from_template(facts, ()) for facts in tiles]
+        drafts = self._drafts(self._writer, tiles)
+        found = [
+            self._from_template(facts, draft.faults) if draft.faults else self._from_model(facts, draft.text)
+            for facts, draft in zip(tiles, drafts, strict=True)
+        ]
+        accepted = sum(explanation.source == "model" for explanation in found)
+        log.info("%d of %d texts from the model, the others from the template", accepted, len(found))
+        return found
+
+    def _drafts(self, writer: Writer, tiles: Sequence[TileFacts]) -> list[_Draft]:
+        """Return the model's texts, the second ones where the first had faults."""
+        asked = [conversation(facts) for facts in tiles]
+        drafts = self._ask(writer, asked, tiles)
+        again = [place for place, draft in enumerate(drafts) if draft.faults]
+        log.info("%d of %d first texts have faults", len(again), len(drafts))
+        better = self._ask(
+            writer,
+            [retry(asked[place], drafts[place].text, list(drafts[place].faults)) for place in again],
+            [tiles[place] for place in again],
+        )
+        for place, draft in zip(again, better, strict=True):
+            drafts[place] = draft
+        return drafts
+
+    def _ask(self, writer: Writer, asked: Sequence[Conversation], tiles: Sequence[TileFacts]) -> list[_Draft]:
+        answers = dict(writer.write(asked))
+        texts = [" ".join(answers[place].split()) for place in range(len(asked))]
+        return [_Draft(text, self._faults(text, facts)) for text, facts in zip(texts, tiles, strict=True)]
+
+    def _faults(self, text: str, facts: TileFacts) -> tuple[str, ...]:
+        checker = Checker(facts, self._names)
+        faults = checker.slotted(text)
+        return tuple(faults or checker.filled(fill(text, slots_of(facts))))
+
+    def _from_model(self, facts: TileFacts, text: str) -> Explanation:
+        return Explanation(fill(text, slots_of(facts)), "model", (), self._key(facts))
+
+    def _from_template(self, facts: TileFacts, faults: tuple[str, ...]) -> Explanation:
+        return Explanation(fill(template_text(facts), slots_of(facts)), "template", faults, self._key(facts))
+
+    def _key(self, facts: TileFacts) -> str:
+        writer = "template" if self._writer is None else self._writer.identity
+        return json_digest({"facts": facts.record(), "prompt": PROMPT_VERSION, "writer": writer})

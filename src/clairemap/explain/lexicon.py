@@ -1,0 +1,182 @@
+"""The words that the checker knows, sorted by what they claim."""
+
+import functools
+
+from clairemap.explain.slots import Kind
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+NUMBER_WORDS = _words(
+    """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds
+    thousand thousands million millions billion half halves halved third thirds fourth fourths quarter
+    quarters fifth fifths tenth tenths hundredth twice thrice double doubled triple tripled dozen dozens
+    couple once second tenfold twofold threefold
+    """
+)
+UNIT_WORDS = _words(
+    """
+    percent percentage percentages cent permille hectare hectares ha km kms kilometre kilometres kilometer
+    kilometers metre metres meter meters m m² km² sqkm acre acres mile miles foot feet pixel pixels px db
+    decibel decibels degree degrees square points ppm % ‰ ° €
+    """
+)
+NEGATIONS = _words(
+    """
+    not no none never neither nor nothing nowhere without hardly barely scarcely rarely seldom cannot lack
+    lacks lacking lacked free absent except fails fail failing far unlikely nobody isn't doesn't don't aren't
+    wasn't can't won't isn’t doesn’t don’t aren’t wasn’t can’t won’t
+    """
+)
+CAUSE_WORDS = _words(
+    """
+    because cause caused causes causing due owing thanks results resulted resulting therefore hence thus
+    consequently consequence attributable attributed driven driver drivers triggered induced led lead leads explain
+    explains explained reason reasons reflect reflects suggest suggests imply implies indicate indicates since after
+    before during owes stems arises probably likely presumably perhaps possibly maybe apparently recent recently
+    season seasonal history
+    """
+)
+KNOWN_WORDS = _words(
+    """
+    a an the this that these those it its they their them which whose where who what there here each every other
+    some several many few most more less much little both such same own any
+    in on at of for from to with by between among across within over under around beside into as along against up
+    and or but while whereas although though if so also often then however still yet together
+    is are was were be been being has have had having does do can could may might must should will would
+
+    cover coverage show shown map mapped mapping classify classified classification classifier occupy occupies
+    occupied account accounting make made making hold held contain include including consist belong comprise dominate
+    dominating dominant dominance predominate predominant prevail follow followed remain remaining remainder rest rely
+    relies relied relying base use using contribute contributing provide providing carry carries agree agreement
+    compare compared comparing match label labelled labeled confuse confusion mistake mistaken reach achieve achieving
+    score give given read note see seen treat take taken keep check consider hide hidden hiding affect obscure shift
+    displace displacing displacement reject exist lie lies lying appear occur share sharing stand limit represent
+    present fill span extend extent interpret describe
+
+    tile map area part portion proportion class classes image imagery sensor radar sar optical data confidence
+    confident certainty certain accuracy accurate error figure level mean average truth reference result care careful
+    caution cautious edge edges boundary boundaries registration registered register align aligned alignment
+    misaligned coregistration co weight influence role information majority mixture mosaic iou f1 intersection union
+    cloud cloudy user category categories
+
+    high highest medium moderate intermediate low lowest good fair poor weak strong solid mixed uniform
+    homogeneous diverse varied main largest biggest leading principal smallest small large least best
+    worst minor marginal slight very quite rather usable valid available reliable unreliable uncertain imprecise
+    precise whole overall only alone solely exclusively single mostly mainly largely chiefly primarily predominantly
+    equal equally alike evenly balanced likewise respectively correct right wrong partly partial heavy some scattered
+    extensive widespread clear plain please about aware position vary varies reliably detect identify identified
+    recognise recognize assign quality detail analysis assessment estimate range difference different primary generally
+    relatively despite important interpretation reading landscape land scene notable noticeable visible
+    """
+)
+"""Words that a text may use beside the names of classes: those for shares, confidence, sensors, clouds, registration
+and labels, and those that join them. What else a model might invent - causes, events, places, dates, other kinds of
+ground - takes other words, so none of it needs to be listed."""
+
+ENDINGS = ("s", "es", "d", "ed", "ly")
+
+KEYWORDS: tuple[tuple[str, frozenset[Kind]], ...] = (
+    ("cover", frozenset({"area"})),
+    ("area", frozenset({"area"})),
+    ("occup", frozenset({"area"})),
+    ("extent", frozenset({"area"})),
+    ("extend", frozenset({"area"})),
+    ("share", frozenset({"area"})),
+    ("make", frozenset({"area"})),
+    ("making", frozenset({"area"})),
+    ("account", frozenset({"area"})),
+    ("fill", frozenset({"area"})),
+    ("span", frozenset({"area"})),
+    ("dominat", frozenset({"area"})),
+    ("confiden", frozenset({"confidence"})),
+    ("certain", frozenset({"confidence"})),
+    ("iou", frozenset({"iou"})),
+    ("intersection", frozenset({"iou"})),
+    ("f1", frozenset({"f1"})),
+    ("weight", frozenset({"optical share"})),
+    ("rests", frozenset({"optical share"})),
+    ("relies", frozenset({"optical share"})),
+    ("contribut", frozenset({"optical share"})),
+    ("cloud", frozenset({"clouds"})),
+    ("usable", frozenset({"mapped"})),
+    ("data", frozenset({"mapped"})),
+    ("valid", frozenset({"mapped"})),
+    ("mapped", frozenset({"mapped", "area", "confusion"})),
+    ("confus", frozenset({"confusion"})),
+    ("mistak", frozenset({"confusion"})),
+    ("label", frozenset({"accuracy", "confusion"})),
+    ("right", frozenset({"accuracy"})),
+    ("correct", frozenset({"accuracy"})),
+    ("accura", frozenset({"accuracy"})),
+    ("agree", frozenset({"accuracy"})),
+)
+"""Stems that say which kind of figure stands near them."""
+
+Axis = str
+GRADED: dict[Axis, tuple[str, ...]] = {
+    "confidence": ("confiden", "certain"),
+    "accuracy": ("agree", "accura", "iou", "f1", "correct", "right"),
+    "registration": ("registra", "register", "align", "coregist"),
+    "clouds": ("cloud",),
+}
+"""Stems of what a level can be said of."""
+
+GRADES: dict[Axis, dict[str, frozenset[str]]] = {
+    "confidence": {
+        "high": _words("high strong strongly good great excellent highly very reliable solid"),
+        "medium": _words("medium moderate moderately fair intermediate"),
+        "low": _words("low weak poor limited modest doubtful little"),
+    },
+    "accuracy": {
+        "good": _words("high strong good great excellent highly very reliable solid"),
+        "fair": _words("medium moderate moderately fair intermediate"),
+        "poor": _words("low weak poor limited bad modest doubtful little"),
+    },
+    "registration": {
+        "good": _words("high strong good precise excellent reliable accurate exact well perfect"),
+        "weak": _words("low weak poor limited uncertain imprecise doubtful bad moderate"),
+        "rejected": _words("rejected unusable failed unreliable low poor bad"),
+    },
+    "clouds": {
+        "none": _words("cloudless clear"),
+        "some": _words("some few little light partly slightly small scattered thin moderate"),
+        "heavy": _words("heavy heavily much large most mostly thick dense strongly extensive widespread"),
+    },
+}
+"""For each level the words that claim it."""
+
+MAXIMUM = _words("highest best strongest greatest most-certain")
+MINIMUM = _words("lowest weakest worst poorest least")
+LARGEST = _words("largest biggest main leading principal chief widest")
+SMALLEST = _words("smallest tiniest")
+MINOR = _words("minor marginal negligible insignificant rare scarce small tiny")
+DOMINANCE_STEMS = ("domina", "predomin", "prevail", "majority")
+MOSTLY = _words("mostly mainly largely chiefly primarily predominantly")
+EXCLUSIVE = _words("alone only solely exclusively purely entirely single")
+BALANCED = _words("equally alike balanced evenly equal")
+MIXED_STEMS = ("mixed", "mixture", "diverse", "heterogen", "varied", "mosaic")
+UNIFORM_STEMS = ("uniform", "homogen")
+OPTICAL = frozenset({"optical", "multispectral"})
+SAR = frozenset({"sar", "radar"})
+BREAKS = _words("and while but whereas although though yet")
+
+
+def is_known(word: str) -> bool:
+    """Return whether a text may use a word; endings of the known words count."""
+    return word in KNOWN_WORDS or any(word.removesuffix(ending) in KNOWN_WORDS for ending in ENDINGS)
+
+
+def has_stem(word: str, stems: tuple[str, ...]) -> bool:
+    """Return whether a word begins with one of the stems."""
+    return word.startswith(stems)
+
+
+@functools.cache
+def kinds_of(word: str) -> frozenset[Kind]:
+    """Return the kinds of figures that a word announces; empty for most words."""
+    return next((kinds for stem, kinds in KEYWORDS if word.startswith(stem)), frozenset())

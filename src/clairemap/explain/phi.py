@@ -1,0 +1,160 @@
+"""Phi-3 through transformers: the only module that knows the library."""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from clairemap.errors import ExplainerError
+from clairemap.explain.prompt import Conversation
+from clairemap.provenance import json_digest
+from clairemap.settings import ExplainSettings
+
+log = logging.getLogger(__name__)
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+FINGERPRINT_BYTES = 1 << 20
+LOADING_FAILS_WITH = (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError)
+
+
+class PhiWriter:
+    """A causal language model with a chat template, decoded greedily in batches of prompts of like length.
+
+    It is loaded at the first question, so that a run whose answers are all known needs neither time nor memory for
+    it. Answers don't depend on the batch beyond rounding: prompts are padded on the left and masked.
+    """
+
+    def __init__(self, model: str, settings: ExplainSettings, device: str = "auto") -> None:
+        """Choose a model without loading it.
+
+        Args:
+            model: folder with the model's files, or its name on the hub.
+            settings: batch size, length of answers, number format.
+            device: auto, cpu or cuda; auto takes a GPU if there is one.
+
+        Raises:
+            ExplainerError: there is no such model, or the hub can't be reached.
+        """
+        self._name = model
+        self._settings = settings
+        self._device = _device(device)
+        self._loaded: tuple[Any, Any] | None = None
+        self.identity = json_digest(
+            {
+                "model": _fingerprint(model),
+                "decoding": ["greedy", settings.max_new_tokens, settings.dtype],
+            }
+        )
+
+    def write(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, str]]:
+        """Yield position and answer of each conversation, batch by batch, the longest prompts first.
+
+        Raises:
+            ExplainerError: the model can't be loaded, a prompt is too long for it, or memory runs out.
+        """
+        if not conversations:
+            return
+        tokenizer, model = self._load()
+        prompts = [_prompt(tokenizer, conversation) for conversation in conversations]
+        lengths = [len(tokenizer(prompt, add_special_tokens=False)["input_ids"]) for prompt in prompts]
+        self._check_length(max(lengths), model)
+        order = sorted(range(len(prompts)), key=lambda position: -lengths[position])
+        for start in range(0, len(order), self._settings.batch_size):
+            batch = order[start : start + self._settings.batch_size]
+            yield from zip(batch, self._generate([prompts[position] for position in batch]), strict=True)
+
+    def _generate(self, prompts: list[str]) -> list[str]:
+        tokenizer, model = self._load()
+        encoded = tokenizer(prompts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._device)
+        try:
+            with torch.inference_mode():
+                produced = model.generate(
+                    input_ids=encoded["input_ids"],
+                    attention_mask=encoded["attention_mask"],
+                    max_new_tokens=self._settings.max_new_tokens,
+                    do_sample=False,
+                    pad_token_id=tokenizer.pad_token_id,
+                )
+        except torch.OutOfMemoryError as error:
+            raise ExplainerError(
+                f"{self._name}: no memory for {len(prompts)} prompts of {encoded['input_ids'].shape[1]} tokens "
+                f"({error}); set explain.batch_size lower than {self._settings.batch_size}"
+            ) from None
+        answers = produced[:, encoded["input_ids"].shape[1] :]
+        return [str(text).strip() for text in tokenizer.batch_decode(answers, skip_special_tokens=True)]
+
+    def _check_length(self, longest: int, model: Any) -> None:  # noqa: ANN401 - transformers is untyped
+        room = int(model.config.max_position_embeddings)
+        if longest + self._settings.max_new_tokens > room:
+            raise ExplainerError(
+                f"{self._name}: a prompt of {longest} tokens and an answer of {self._settings.max_new_tokens} do not "
+                f"fit into the model's {room}; set explain.max_new_tokens lower or take a model with a longer context"
+            )
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._loaded is None:
+            log.info("loading %s (transformers %s, %s)", self._name, transformers.__version__, self._device)
+            transformers.utils.logging.disable_progress_bar()
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(self._name, padding_side="left")
+                model = AutoModelForCausalLM.from_pretrained(self._name, dtype=self._dtype())
+                model.to(self._device).eval()
+            except LOADING_FAILS_WITH as error:
+                raise ExplainerError(_unloadable(self._name, error)) from None
+            if tokenizer.chat_template is None:
+                raise ExplainerError(f"{self._name}: has no chat template; take a model tuned to follow instructions")
+            if tokenizer.pad_token is None:
+                tokenizer.pad_token = tokenizer.eos_token
+            self._loaded = tokenizer, model
+        return self._loaded
+
+    def _dtype(self) -> torch.dtype:
+        """Return the number format; auto is bfloat16 on a GPU and float32 on a CPU, where it is the faster one."""
+        auto = "bfloat16" if self._device == "cuda" else "float32"
+        return DTYPES[auto if self._settings.dtype == "auto" else self._settings.dtype]
+
+
+def _device(wanted: str) -> str:
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ExplainerError("device is cuda, but torch sees no GPU; use auto or cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+
+
+def _prompt(tokenizer: Any, conversation: Conversation) -> str:  # noqa: ANN401 - transformers is untyped
+    messages = [asdict(message) for message in conversation]
+    return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+
+
+def _fingerprint(name: str) -> str:
+    """Return what tells a model from another: its files' names, sizes and first and last bytes, or the hub's commit."""
+    folder = Path(name)
+    if not folder.is_dir():
+        try:
+            config = AutoConfig.from_pretrained(name)
+        except LOADING_FAILS_WITH as error:
+            raise ExplainerError(_unloadable(name, error)) from None
+        return f"{name}@{getattr(config, '_commit_hash', None)}"
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        size = file.stat().st_size
+        digest.update(f"{file.name} {size}\n".encode())
+        with file.open("rb") as opened:
+            digest.update(opened.read(FINGERPRINT_BYTES))
+            opened.seek(max(0, size - FINGERPRINT_BYTES))
+            digest.update(opened.read(FINGERPRINT_BYTES))
+    return digest.hexdigest()
+
+
+def _unloadable(name: str, error: Exception) -> str:
+    first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return (
+        f"{name}: the language model can't be loaded ({first_line}). Set explain.model to a folder with the model's "
+        "files (config.json, tokenizer.json, *.safetensors), or to null for explanations from the template"
+    )

@@ -1,0 +1,112 @@
+"""What a language model is asked: the facts of one tile as levels and slots, never as numbers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from clairemap.explain.caveats import required_caveats
+from clairemap.explain.facts import ClassFacts, Confused, TileFacts
+from clairemap.explain.slots import slots_of
+
+PROMPT_VERSION = "1"
+"""Part of each answer's key: count it up when a text of this module changes."""
+
+CLASSES_TOLD = 8
+FAULTS_TOLD = 6
+
+SYSTEM = """\
+You describe land-cover maps to the people who use them. You get the facts of a tile of a map: levels, and slots that \
+are filled with figures afterwards. Write three to six plain English sentences about this tile.
+Rules:
+- Never type a number, a number word, a percent sign or a unit. Write slots instead, exactly as they are listed.
+- Put each slot right after the name of its class and after a word for its kind: covers, confidence, IoU, weight.
+- Name the classes exactly as they are listed, and no others.
+- Use the levels as they are given. Only a class with the level "dominant" dominates.
+- Tell no causes, events, places or dates: they are not known. Compare nothing with "than".
+- Keep to plain words for shares, confidence, sensors, clouds, registration and labels.
+- Say what is, not what is not: no negations.
+- Mention every point under "Must be mentioned" in a sentence of its own.
+- Write sentences only: no lists, headings or quotation marks."""
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+Conversation = tuple[Message, ...]
+
+EXAMPLE_FACTS = TileFacts(
+    classes=(
+        ClassFacts(name="peatland", area_pct=54.2, confidence_pct=83, iou=0.81, f1=0.9),
+        ClassFacts(name="lichen", area_pct=45.8, confidence_pct=52, iou=0.6, f1=0.75),
+    ),
+    confidence_pct=66,
+    sensor="mostly SAR",
+    optical_share_pct=24,
+    cloud_pct=31,
+    mapped_pct=100,
+    registration="weak",
+    oa_pct=88,
+    confusions=(Confused(truth="lichen", mapped="peatland", pct=12),),
+)
+"""Facts of the example in each conversation; its classes are unlikely ones, so that they are not copied."""
+
+EXAMPLE_ANSWER = (
+    "Peatland dominates this tile and covers {area_pct.peatland} of its mapped area, while lichen covers "
+    "{area_pct.lichen}. The mean confidence is medium at {confidence_pct}, and lichen has the lowest confidence, "
+    "{confidence_pct.lichen}. Clouds hide {cloud_pct} of the optical image. The map rests mostly on the SAR image, and "
+    "the optical image has a weight of {optical_share_pct}. The registration of the images is weak. Agreement with "
+    "the labels is good, and the map is right for {oa_pct} of the labelled area."
+)
+
+
+def conversation(facts: TileFacts) -> Conversation:
+    """Return what a model is asked about a tile: rules, an example, the tile."""
+    return (
+        Message("system", SYSTEM),
+        Message("user", describe(EXAMPLE_FACTS)),
+        Message("assistant", EXAMPLE_ANSWER),
+        Message("user", describe(facts)),
+    )
+
+
+def retry(first: Conversation, answer: str, faults: list[str]) -> Conversation:
+    """Return the conversation that asks for a better text, with the faults of the first."""
+    listed = "\n".join(f"- {fault}" for fault in faults[:FAULTS_TOLD])
+    return (
+        *first,
+        Message("assistant", answer),
+        Message("user", f"Your text has these faults:\n{listed}\nWrite the whole text again without them."),
+    )
+
+
+def describe(facts: TileFacts) -> str:
+    """Return the facts of a tile as the model reads them."""
+    levels = [f"{name}: {level}" for name, level in facts.levels().items() if level is not None]
+    caveats = [f"- {what}" for what, _ in required_caveats(facts)] or ["- nothing in particular"]
+    return "\n".join(
+        [
+            "Levels of the tile: " + ", ".join(levels) + ".",
+            "Classes, largest first, with their slots:",
+            *(_class_line(c, facts) for c in facts.classes[:CLASSES_TOLD]),
+            "Slots of the tile: " + ", ".join(f"{{{key}}}" for key in slots_of(facts) if "." not in key) + ".",
+            *(_confusion_line(pair) for pair in facts.confusions),
+            "Must be mentioned:",
+            *caveats,
+        ]
+    )
+
+
+def _class_line(c: ClassFacts, facts: TileFacts) -> str:
+    slots = [f"{{{key}}}" for key, slot in slots_of(facts).items() if slot.classes == (c.name,)]
+    accuracy = "" if c.accuracy is None else f", agreement {c.accuracy}"
+    return f"- {c.name}: {', '.join(slots)} (confidence {c.confidence}{accuracy})"
+
+
+def _confusion_line(pair: Confused) -> str:
+    return f"Of the {pair.truth} in the labels, {{confused_pct.{pair.truth}>{pair.mapped}}} is mapped as {pair.mapped}."

@@ -1,0 +1,78 @@
+"""Slots: places in a text such as ``{area_pct.water}`` that are filled from the facts.
+
+Whoever writes a text writes slots, never numbers, so that a number belongs to its class and its unit by construction.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from clairemap.explain.facts import TileFacts
+
+Kind = Literal["area", "confidence", "iou", "f1", "optical share", "clouds", "mapped", "accuracy", "confusion"]
+
+SLOT = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What a slot stands for: the kind of figure, the classes it belongs to (truth before mapped), and its text."""
+
+    kind: Kind
+    classes: tuple[str, ...]
+    text: str
+
+
+class UnknownSlotError(KeyError):
+    """A text has a slot that the facts can't fill."""
+
+
+def slots_of(facts: TileFacts) -> dict[str, Slot]:
+    """Return all slots that a tile's facts can fill, by the key between the braces."""
+    slots = {
+        "confidence_pct": Slot("confidence", (), _percent(facts.confidence_pct)),
+        "optical_share_pct": Slot("optical share", (), _percent(facts.optical_share_pct)),
+        "cloud_pct": Slot("clouds", (), _percent(facts.cloud_pct)),
+        "mapped_pct": Slot("mapped", (), _percent(facts.mapped_pct)),
+    }
+    if facts.oa_pct is not None:
+        slots["oa_pct"] = Slot("accuracy", (), _percent(facts.oa_pct))
+    for c in facts.classes:
+        slots[f"area_pct.{c.name}"] = Slot("area", (c.name,), f"{c.area_pct:.1f} %")
+        slots[f"confidence_pct.{c.name}"] = Slot("confidence", (c.name,), _percent(c.confidence_pct))
+        if c.iou is not None:
+            slots[f"iou.{c.name}"] = Slot("iou", (c.name,), f"{c.iou:.2f}")
+        if c.f1 is not None:
+            slots[f"f1.{c.name}"] = Slot("f1", (c.name,), f"{c.f1:.2f}")
+    for pair in facts.confusions:
+        key = f"confused_pct.{pair.truth}>{pair.mapped}"
+        slots[key] = Slot("confusion", (pair.truth, pair.mapped), _percent(pair.pct))
+    return slots
+
+
+def fill(text: str, slots: dict[str, Slot]) -> str:
+    """Return the text with its slots filled.
+
+    Raises:
+        UnknownSlotError: a slot is not among those that the facts can fill.
+    """
+
+    def filled(match: re.Match[str]) -> str:
+        slot = find_slot(match[1], slots)
+        if slot is None:
+            raise UnknownSlotError(match[0])
+        return slot.text
+
+    return SLOT.sub(filled, text)
+
+
+def find_slot(key: str, slots: dict[str, Slot]) -> Slot | None:
+    """Return the slot of a key; capitals and spaces around it don't matter. None if there is none."""
+    if key in slots:
+        return slots[key]
+    wanted = key.strip().casefold()
+    return next((slot for known, slot in slots.items() if known.casefold() == wanted), None)
+
+
+def _percent(value: int) -> str:
+    return f"{value} %"

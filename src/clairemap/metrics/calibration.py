@@ -1,0 +1,71 @@
+"""Calibration: does the map's confidence say how often it is right?"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clairemap.classes import IGNORE_INDEX
+from clairemap.metrics.decision import FULL, Decision
+
+BINS = 15
+VALUES_PER_BIN = FULL // BINS
+"""Bin b holds the confidences in (b/15, (b+1)/15], which are exactly 17 of the stored values."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Counts for each bin of confidence, each of shape (15,); they add up over tiles.
+
+    `px` are scored pixels, `correct` those among them whose class is right (both int64), `confidence` the sum of
+    their confidences in 0..1 (float64).
+    """
+
+    px: NDArray[np.int64]
+    correct: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return counts of nothing."""
+        return cls(np.zeros(BINS, np.int64), np.zeros(BINS, np.int64), np.zeros(BINS, np.float64))
+
+    def __add__(self, other: "Calibration") -> "Calibration":
+        return Calibration(
+            self.px + other.px,
+            self.correct + other.correct,
+            self.confidence + other.confidence,
+        )
+
+
+def calibration(truth: NDArray[np.uint8], decision: Decision) -> Calibration:
+    """Return the counts of a window, of the pixels that have both a label and a class.
+
+    Args:
+        truth: class indices (y, x) of the labels, IGNORE_INDEX where there is none.
+        decision: the map there.
+    """
+    labelled = truth != IGNORE_INDEX
+    right = labelled & (truth == decision.index)
+    # Confidence is 0 exactly where there is no class, and made 0 where there is no label: that value is not counted.
+    px = np.bincount((decision.confidence * labelled).ravel(), minlength=FULL + 1)[1:]
+    correct = np.bincount((decision.confidence * right).ravel(), minlength=FULL + 1)[1:]
+    sums = px * (np.arange(1, FULL + 1) / FULL)
+    in_bins = (BINS, VALUES_PER_BIN)
+    return Calibration(
+        px.reshape(in_bins).sum(1).astype(np.int64),
+        correct.reshape(in_bins).sum(1).astype(np.int64),
+        sums.reshape(in_bins).sum(1),
+    )
+
+
+def expected_calibration_error(counts: Calibration) -> float:
+    """Return the mean gap between confidence and accuracy over the bins, weighted by pixels; NaN without pixels.
+
+    Guo et al. 2017, equation 5, with 15 bins of equal width.
+    """
+    total = int(counts.px.sum())
+    if total == 0:
+        return float("nan")
+    return float(np.abs(counts.correct - counts.confidence).sum() / total)

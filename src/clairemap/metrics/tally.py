@@ -1,0 +1,127 @@
+"""What is counted for each tile, how it adds up, and the table that carries it from stage to stage."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from clairemap.classes import IGNORE_INDEX
+from clairemap.errors import StoreError
+from clairemap.metrics.calibration import Calibration, calibration
+from clairemap.metrics.confusion import Confusion, confusion_matrix
+from clairemap.metrics.decision import decide
+from clairemap.provenance import temporary_beside
+
+SCHEMA = pa.schema(
+    [
+        ("scene", pa.string()),
+        ("row", pa.int64()),
+        ("col", pa.int64()),
+        ("confusion", pa.list_(pa.int64())),
+        ("unmapped_px", pa.int64()),
+        ("bin_px", pa.list_(pa.int64())),
+        ("bin_correct", pa.list_(pa.int64())),
+        ("bin_confidence", pa.list_(pa.float64())),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Counts of any number of tiles: they add up exactly, figures are computed from the sum only.
+
+    `unmapped_px` are pixels with a label but without a class in the map, in `tiles` tiles.
+    """
+
+    confusion: Confusion
+    calibration: Calibration
+    unmapped_px: int
+    tiles: int
+
+    @classmethod
+    def empty(cls, classes: int) -> "Tally":
+        """Return the counts of no tile."""
+        return cls(np.zeros((classes, classes), np.int64), Calibration.empty(), 0, 0)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(
+            self.confusion + other.confusion,
+            self.calibration + other.calibration,
+            self.unmapped_px + other.unmapped_px,
+            self.tiles + other.tiles,
+        )
+
+
+def tally(truth: NDArray[np.uint8], probability: NDArray[np.uint8]) -> Tally:
+    """Return the counts of one tile.
+
+    Args:
+        truth: class indices (y, x) of the labels, IGNORE_INDEX where there is none.
+        probability: (class, y, x) in 1/255; 0 in all classes where nothing could be mapped.
+    """
+    decision = decide(probability)
+    labelled = truth != IGNORE_INDEX
+    return Tally(
+        confusion_matrix(truth, decision.index, len(probability)),
+        calibration(truth, decision),
+        int(np.count_nonzero(labelled & (decision.index == IGNORE_INDEX))),
+        1,
+    )
+
+
+@dataclass(frozen=True)
+class TileTally:
+    """The counts of one tile and its place in the scene's grid of tiles."""
+
+    scene: str
+    row: int
+    col: int
+    counts: Tally
+
+
+def write_tallies(target: Path, tallies: Sequence[TileTally], stamp: Mapping[str, str]) -> None:
+    """Write a scene's tiles as Parquet, one row each, whole or not at all; no tiles give a valid empty table."""
+    columns = {
+        "scene": [tile.scene for tile in tallies],
+        "row": [tile.row for tile in tallies],
+        "col": [tile.col for tile in tallies],
+        "confusion": [tile.counts.confusion.ravel() for tile in tallies],
+        "unmapped_px": [tile.counts.unmapped_px for tile in tallies],
+        "bin_px": [tile.counts.calibration.px for tile in tallies],
+        "bin_correct": [tile.counts.calibration.correct for tile in tallies],
+        "bin_confidence": [tile.counts.calibration.confidence for tile in tallies],
+    }
+    table = pa.table(columns, schema=SCHEMA).replace_schema_metadata(dict(stamp))
+    part = temporary_beside(target)
+    pq.write_table(table, part)
+    part.replace(target)
+
+
+def read_tallies(path: Path, classes: int) -> list[TileTally]:
+    """Return the tiles of one scene's table.
+
+    Raises:
+        StoreError: the file is damaged, or was made with another number of classes.
+    """
+    try:
+        rows = pq.read_table(path).to_pylist()
+        return [_tile(row, classes) for row in rows]
+    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        raise StoreError(
+            f"{path}: is no table of scores for {classes} classes ({error}); delete it, run again"
+        ) from None
+
+
+def _tile(row: Mapping[str, Any], classes: int) -> TileTally:
+    bins = Calibration(
+        np.array(row["bin_px"], np.int64),
+        np.array(row["bin_correct"], np.int64),
+        np.array(row["bin_confidence"], np.float64),
+    )
+    confusion = np.array(row["confusion"], np.int64).reshape(classes, classes)
+    return TileTally(row["scene"], row["row"], row["col"], Tally(confusion, bins, row["unmapped_px"], 1))

@@ -1,0 +1,96 @@
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clairemap.explain.facts import TileFacts
+from clairemap.explain.prompt import Conversation
+
+Stage = Callable[[str], Callable[..., Any]]
+
+
+def explained(
+    stage: Stage, scene: SimpleNamespace, folder: Path, legend_json: str, **options: str | Path
+) -> list[dict[str, Any]]:
+    explain = {"model": options.pop("model", None), "batch_size": 2, "max_new_tokens": 16, "dtype": "auto"}
+    settings = json.dumps({**json.loads(legend_json), "explain": explain})
+    target = folder / "explanations.jsonl"
+    stage("explain_tiles")(
+        "lake", scene.made.pair, scene.probabilities, scene.made.tiles, target, folder / "cache", settings, **options
+    )
+    return [json.loads(line) for line in target.read_text().splitlines()]
+
+
+def test_a_labelled_scene_is_explained_tile_by_tile(
+    stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+):
+    made, scores = mapped_scene.made, tmp_path / "scores.parquet"
+    stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, scores, legend_json)
+    lines = explained(stage, mapped_scene, tmp_path, legend_json, scores=scores)
+    assert [(line["scene"], line["row"], line["col"]) for line in lines] == [
+        ("lake", 0, 0),
+        ("lake", 0, 1),
+        ("lake", 1, 0),
+        ("lake", 1, 1),
+    ]
+    first = lines[0]
+    assert first["source"] == "template"
+    assert first["faults"] == []
+    assert first["text"].startswith("This tile is uniform: town covers 100.0 % of the mapped area.")
+    assert "Clouds hide 6 % of the tile" in first["text"]
+    assert "Agreement with the labels is poor" in first["text"]
+    assert first["facts"]["confusions"][0] == {"truth": "water", "mapped": "town", "pct": 100}
+    assert first["facts"]["mapped_pct"] == round(100 * (mapped_scene.mapped[:256, :256] != 255).mean())
+    assert lines[3]["facts"]["oa_pct"] == 100
+    assert lines[3]["facts"]["confidence_pct"] == 80
+    assert lines[3]["facts"]["optical_share_pct"] == 60
+
+
+def test_an_unlabelled_scene_is_explained_without_accuracy(
+    stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+):
+    lines = explained(stage, unlabelled_scene, tmp_path, legend_json)
+    assert len(lines) == 4
+    assert all(line["facts"]["oa_pct"] is None for line in lines)
+    assert not any("labels" in line["text"] for line in lines)
+    for line in lines:
+        TileFacts.model_validate({key: value for key, value in line["facts"].items() if key != "levels"})
+
+
+def test_equal_inputs_give_equal_bytes(
+    stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+):
+    explained(stage, unlabelled_scene, tmp_path, legend_json)
+    first = (tmp_path / "explanations.jsonl").read_bytes()
+    explained(stage, unlabelled_scene, tmp_path, legend_json)
+    assert (tmp_path / "explanations.jsonl").read_bytes() == first
+
+
+class FakePhi:
+    """Stands in for the model: a true text about the largest class, with a caveat for the clouds."""
+
+    asked = 0
+
+    def __init__(self, model: str, settings: object, device: str) -> None:
+        self.identity = f"{model} {settings} {device}"
+
+    def write(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, str]]:
+        for place, conversation in enumerate(conversations):
+            FakePhi.asked += 1
+            largest = conversation[3].content.split("\n- ")[1].split(":")[0]
+            yield place, f"{largest} covers {{area_pct.{largest}}}. Clouds hide {{cloud_pct}} of the optical image."
+
+
+def test_texts_of_a_model_are_checked_and_kept(
+    stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("clairemap.explain.phi.PhiWriter", FakePhi)
+    lines = explained(stage, unlabelled_scene, tmp_path, legend_json, model="fake")
+    assert [line["source"] for line in lines] == ["model", "model", "model", "model"]
+    assert lines[0]["text"].startswith("town covers 100.0 %. Clouds hide ")
+    asked = FakePhi.asked
+    assert explained(stage, unlabelled_scene, tmp_path, legend_json, model="fake") == lines
+    assert FakePhi.asked == asked

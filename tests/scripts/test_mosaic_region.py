@@ -1,0 +1,148 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pystac
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rio_cogeo import cog_validate
+
+from clairemap.errors import GridError, StoreError
+from clairemap.inference.probabilities import create_probabilities
+from clairemap.raster.store import complete_store
+from clairemap.settings import MosaicRegion, Settings, load_settings, stage_json
+
+MakeScene = Callable[..., tuple[Path, NDArray[np.uint8]]]
+Run = Callable[..., Path]
+
+SETTINGS = load_settings({})
+LEGEND = SETTINGS.legend.legend()
+
+
+@pytest.fixture
+def make_scene(tmp_path: Path):
+    def make(
+        scene: str, shape: tuple[int, int], *, x: float = 500_000, crs: str | None = "EPSG:32633", valid: bool = True
+    ):
+        folder = tmp_path / scene / "fused"
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng(len(scene))
+        probability = np.round(255 * rng.dirichlet([0.3] * len(LEGEND), shape)).astype(np.uint8).transpose(2, 0, 1)
+        store = create_probabilities(
+            folder / "part",
+            GeoBox(shape, Affine(10, 0, x, 0, -10, 5_000_000), crs),
+            LEGEND.names,
+            tile_px=128,
+            shard_tiles=2,
+            attributes={"scene": scene, "class_codes": LEGEND.codes.tolist()},
+        )
+        for window in store.shards() if valid else ():
+            store.write("probability", window, probability[:, *window.slices])
+            store.write("optical_share", window, np.full(window.shape, 60, np.uint8))
+        complete_store(store.path, folder / "probabilities.zarr", folder / "probabilities.json")
+        return folder / "probabilities.zarr", probability
+
+    return make
+
+
+@pytest.fixture
+def run(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]):
+    def mosaic(*probabilities: Path, settings: Settings = SETTINGS, dates: tuple[str, ...] = ()):
+        out = tmp_path / "results"
+        stage("mosaic_region")(
+            name="alps",
+            probabilities=list(probabilities),
+            landcover=out / "alps.landcover.tif",
+            confidence=out / "alps.confidence.tif",
+            optical_share=out / "alps.optical_share.tif",
+            categories=out / "alps.landcover.tif.aux.xml",
+            style=out / "alps.landcover.qml",
+            item=out / "alps.item.json",
+            settings=stage_json(settings, MosaicRegion),
+            dates=list(dates),
+        )
+        return out
+
+    return mosaic
+
+
+def read(path: Path):
+    with rasterio.open(path) as dataset:
+        return dataset.read(1)
+
+
+def test_map_of_two_scenes(make_scene: MakeScene, run: Run):
+    a, b = make_scene("a", (200, 300)), make_scene("bb", (200, 300), x=502_000)
+    out = run(a[0], b[0], dates=("2026-05-01", "2026-04-01"))
+    landcover = read(out / "alps.landcover.tif")
+    assert landcover.shape == (200, 500)
+    assert np.array_equal(landcover[:, :200], LEGEND.codes[a[1].argmax(0)[:, :200]])
+    assert np.array_equal(landcover[:, 300:], LEGEND.codes[b[1].argmax(0)[:, 100:]])
+    assert (read(out / "alps.optical_share.tif") == 60).all()
+    assert read(out / "alps.confidence.tif").max() <= 100
+    for path in out.glob("*.tif"):
+        assert cog_validate(path, strict=True, quiet=True)[0]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "alps.confidence.tif",
+        "alps.item.json",
+        "alps.landcover.qml",
+        "alps.landcover.tif",
+        "alps.landcover.tif.aux.xml",
+        "alps.optical_share.tif",
+    ]
+    item = json.loads((out / "alps.item.json").read_text())
+    assert item["properties"]["end_datetime"] == "2026-05-01T23:59:59Z"
+    assert all((out / asset["href"]).is_file() for asset in item["assets"].values())
+
+
+def test_counts_in_the_attribute_table_are_those_of_the_map(make_scene: MakeScene, run: Run):
+    out = run(make_scene("a", (150, 140))[0])
+    landcover = read(out / "alps.landcover.tif")
+    rows = ElementTree.parse(out / "alps.landcover.tif.aux.xml").getroot().findall(".//Row")
+    assert [(int(row[0].text), int(row[2].text)) for row in rows] == [
+        (code, int((landcover == code).sum())) for code in sorted(LEGEND.codes.tolist())
+    ]
+
+
+def test_scene_without_a_valid_pixel_gives_a_valid_map_of_nodata(make_scene: MakeScene, run: Run):
+    out = run(make_scene("a", (140, 600), valid=False)[0])
+    for path in out.glob("*.tif"):
+        assert (read(path) == 255).all() and cog_validate(path, strict=True, quiet=True)[0]
+
+
+def test_scene_without_crs_is_mapped_by_itself_only(make_scene: MakeScene, run: Run, tmp_path: Path):
+    a, b = make_scene("a", (40, 60), crs=None)[0], make_scene("bb", (40, 60), crs=None)[0]
+    with pytest.raises(GridError, match="mosaic.grid: scene"):
+        run(a, b)
+    assert not (tmp_path / "results").exists()
+    out = run(a)
+    item = pystac.Item.from_file(out / "alps.item.json")
+    assert item.geometry is None
+    with rasterio.open(out / "alps.landcover.tif") as dataset:
+        assert dataset.crs is None and dataset.colormap(1)[1] == (*LEGEND.palette[1], 255)
+
+
+def test_truncated_store_is_refused(make_scene: MakeScene, run: Run):
+    path, _ = make_scene("a", (40, 60))
+    victim = next(p for p in (path / "probability").rglob("*") if p.is_file() and p.name != "zarr.json")
+    victim.write_bytes(victim.read_bytes()[:-10])
+    with pytest.raises(StoreError, match="probability"):
+        run(path)
+
+
+def test_map_of_another_legend_is_refused(make_scene: MakeScene, run: Run):
+    other = load_settings({"legend": {"classes": [c.model_dump() for c in SETTINGS.legend.classes[:3]]}})
+    with pytest.raises(StoreError, match="class codes"):
+        run(make_scene("a", (40, 60))[0], settings=other)
+
+
+def test_equal_runs_give_equal_bytes(make_scene: MakeScene, run: Run):
+    path, _ = make_scene("a", (130, 700))
+    first = {file.name: file.read_bytes() for file in run(path).iterdir()}
+    assert {file.name: file.read_bytes() for file in run(path).iterdir()} == first

@@ -1,0 +1,57 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clairemap.errors import StoreError
+from clairemap.metrics.tally import read_tallies
+
+Stage = Callable[[str], Callable[..., Any]]
+
+
+def test_counts_each_tile_exactly(stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path):
+    made, mapped = mapped_scene.made, mapped_scene.mapped
+    scores = tmp_path / "scores.parquet"
+    stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, scores, legend_json)
+    tiles = read_tallies(scores, 3)
+    assert [(tile.scene, tile.row, tile.col) for tile in tiles] == [
+        ("lake", 0, 0),
+        ("lake", 0, 1),
+        ("lake", 1, 0),
+        ("lake", 1, 1),
+    ]
+    for tile in tiles:
+        area = np.s_[256 * tile.row : 256 * (tile.row + 1), 256 * tile.col : 256 * (tile.col + 1)]
+        truth, found = made.label[area], mapped[area]
+        for t in range(3):
+            for m in range(3):
+                assert tile.counts.confusion[t, m] == np.count_nonzero((truth == t) & (found == m))
+        assert tile.counts.unmapped_px == np.count_nonzero((truth != 255) & (found == 255))
+        assert tile.counts.calibration.px.nonzero()[0].tolist() == [11]  # 204/255 = 0.8 belongs to (11/15, 12/15]
+
+
+def test_a_scene_without_labels_gives_an_empty_table(
+    stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+):
+    made, scores = unlabelled_scene.made, tmp_path / "scores.parquet"
+    stage("score_tiles")(made.pair, unlabelled_scene.probabilities, made.tiles, scores, legend_json)
+    assert read_tallies(scores, 3) == []
+
+
+def test_equal_inputs_give_equal_bytes(stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path):
+    made = mapped_scene.made
+    for name in ("a", "b"):
+        stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, tmp_path / name, legend_json)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_another_legend_is_refused(stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path):
+    made, other = mapped_scene.made, json.loads(legend_json)
+    other["legend"]["classes"][0]["code"] = 9
+    with pytest.raises(StoreError, match="class codes"):
+        stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, tmp_path / "x", json.dumps(other))
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,94 @@
+"""What the tests of explanations share: made facts and texts, and a Phi-3 small enough to be made on the spot."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def made() -> ModuleType:
+    """Return the module ``made_facts.py`` of this folder."""
+    spec = importlib.util.spec_from_file_location("made_facts", Path(__file__).with_name("made_facts.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + message['content'] + '<|end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}"
+)
+SPECIAL = ["<unk>", "<s>", "<|endoftext|>", "<|assistant|>", "<|system|>", "<|end|>", "<|user|>"]
+
+
+def _tokenizer(chat_template: str | None) -> Any:  # noqa: ANN401 - transformers is untyped
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    from clairemap.explain import prompt
+
+    bytes_pairs = Tokenizer(models.BPE(unk_token="<unk>"))
+    bytes_pairs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytes_pairs.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=600,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    bytes_pairs.train_from_iterator(
+        [prompt.SYSTEM, prompt.describe(prompt.EXAMPLE_FACTS), prompt.EXAMPLE_ANSWER], trainer
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bytes_pairs, bos_token="<s>", eos_token="<|endoftext|>", unk_token="<unk>"
+    )
+    tokenizer.chat_template = chat_template
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def make_phi(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return a function that writes a random Phi-3 of some 100,000 parameters with a tokenizer of its own."""
+
+    def make(*, seed: int = 0, chat_template: str | None = CHAT_TEMPLATE, context: int = 8192) -> Path:
+        import torch
+        from transformers import Phi3Config, Phi3ForCausalLM
+
+        folder = tmp_path_factory.mktemp("phi")
+        tokenizer = _tokenizer(chat_template)
+        end = tokenizer.convert_tokens_to_ids("<|end|>")
+        torch.manual_seed(seed)
+        model = Phi3ForCausalLM(
+            Phi3Config(
+                vocab_size=len(tokenizer),
+                hidden_size=32,
+                intermediate_size=64,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                max_position_embeddings=context,
+                original_max_position_embeddings=context,
+                bos_token_id=1,
+                eos_token_id=[end, 2],
+                pad_token_id=2,
+            )
+        )
+        model.generation_config.eos_token_id = [end, 2]
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_phi(make_phi: Callable[..., Path]) -> Path:
+    """Return the folder of a random Phi-3."""
+    return make_phi()

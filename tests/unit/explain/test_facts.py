@@ -1,0 +1,74 @@
+import pytest
+
+from clairemap.explain.facts import ClassFacts, Confused, TileFacts, confidence_level, sensor_use
+
+
+def facts(**changed: object) -> TileFacts:
+    plain: dict[str, object] = {
+        "classes": (
+            ClassFacts(name="water", area_pct=70.0, confidence_pct=90),
+            ClassFacts(name="forest", area_pct=30.0, confidence_pct=50),
+        ),
+        "confidence_pct": 78,
+        "sensor": "both",
+        "optical_share_pct": 50,
+        "cloud_pct": 0,
+        "mapped_pct": 100,
+        "registration": "good",
+    }
+    return TileFacts.model_validate({**plain, **changed})
+
+
+@pytest.mark.parametrize(("pct", "level"), [(100, "high"), (80, "high"), (79, "medium"), (60, "medium"), (59, "low")])
+def test_confidence_levels(pct: int, level: str):
+    assert confidence_level(pct) == level
+    assert facts(confidence_pct=pct).confidence == level
+
+
+@pytest.mark.parametrize(
+    ("share", "optical_px", "sar_px", "use"),
+    [
+        (100, 9, 0, "optical only"),
+        (0, 0, 9, "SAR only"),
+        (65, 9, 9, "mostly optical"),
+        (64.9, 9, 9, "both"),
+        (35.1, 9, 9, "both"),
+        (35, 9, 9, "mostly SAR"),
+    ],
+)
+def test_sensor_use(share: float, optical_px: int, sar_px: int, use: str):
+    assert sensor_use(share, optical_px, sar_px) == use
+
+
+@pytest.mark.parametrize(("pct", "level"), [(0, "none"), (1, "some"), (19, "some"), (20, "heavy")])
+def test_cloud_levels(pct: int, level: str):
+    assert facts(cloud_pct=pct).clouds == level
+
+
+@pytest.mark.parametrize(("pct", "level"), [(None, None), (85, "good"), (84, "fair"), (70, "fair"), (69, "poor")])
+def test_accuracy_levels(pct: int | None, level: str | None):
+    assert facts(oa_pct=pct).accuracy == level
+
+
+def test_cover():
+    assert facts().cover == "dominant"
+    assert facts(classes=facts().classes[:1]).cover == "uniform"
+    halves = tuple(ClassFacts(name=name, area_pct=49.9, confidence_pct=80) for name in ("water", "forest", "road"))
+    assert facts(classes=halves).cover == "mixed"
+
+
+def test_confused_classes_may_be_named_though_they_are_not_mapped():
+    assert facts(confusions=(Confused(truth="road", mapped="water", pct=9),)).names == ("water", "forest", "road")
+
+
+def test_the_record_holds_facts_and_levels():
+    record = facts().record()
+    assert record["levels"] == {
+        "cover": "dominant",
+        "confidence": "medium",
+        "sensor": "both",
+        "clouds": "none",
+        "registration": "good",
+        "accuracy": None,
+    }
+    assert TileFacts.model_validate({key: value for key, value in record.items() if key != "levels"}) == facts()

@@ -1,0 +1,143 @@
+import math
+
+import numpy as np
+import pytest
+from affine import Affine
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odc.geo.geobox import GeoBox
+
+from clairemap.errors import GridError
+from clairemap.grid.window import Window
+from clairemap.inference.grid import footprint, pixel_offset, region_grid
+from clairemap.settings import MosaicSettings
+
+UTM33, UTM34 = "EPSG:32633", "EPSG:32634"
+DEFAULT = MosaicSettings()
+
+
+def scene(shape: tuple[int, int], x: float, y: float, size: float = 10.0, crs: str = UTM33):
+    return GeoBox(shape, Affine(size, 0, x, 0, -size, y), crs)
+
+
+def test_one_scene_keeps_its_grid():
+    own = scene((30, 20), 500_003.5, 4_999_991.25)
+    assert region_grid({"a": own}, DEFAULT) == own
+
+
+@settings(max_examples=40)
+@given(
+    places=st.lists(
+        st.tuples(*[st.integers(-500, 500)] * 2, *[st.integers(1, 300)] * 2),
+        min_size=1,
+        max_size=4,
+    ),
+    shift=st.tuples(st.floats(0, 10), st.floats(0, 10)),
+)
+def test_scenes_on_one_grid_are_not_resampled_and_all_inside(
+    places: list[tuple[int, int, int, int]], shift: tuple[float, float]
+):
+    scenes = {
+        f"s{i}": scene((h, w), 500_000 + shift[0] + 10 * x, 5_000_000 + shift[1] + 10 * y)
+        for i, (x, y, h, w) in enumerate(places)
+    }
+    grid = region_grid(scenes, DEFAULT)
+    spans = []
+    for own in scenes.values():
+        row, column = pixel_offset(own, grid)
+        spans.append(Window(row, column, *own.shape))
+        assert footprint(own, grid) == spans[-1]
+        assert spans[-1].clipped(grid.shape) == spans[-1]
+    assert (min(s.y0 for s in spans), min(s.x0 for s in spans)) == (0, 0)
+    assert (max(s.y1 for s in spans), max(s.x1 for s in spans)) == grid.shape
+
+
+def test_scenes_that_differ_in_the_last_digits_count_as_aligned():
+    one = GeoBox((500, 500), Affine(8.983e-5, 0, -7.5, 0, -8.983e-5, 38.2), "EPSG:4326")
+    two = GeoBox((500, 500), Affine(8.983000001e-5, 0, -7.5 + 1e-9, 0, -8.983e-5, 38.2), "EPSG:4326")
+    grid = region_grid({"a": one, "b": two}, DEFAULT)
+    assert grid == one and pixel_offset(two, grid) == (0, 0)
+
+
+def test_crs_of_most_pixels_and_finest_resolution_in_it():
+    scenes = {
+        "a": scene((100, 100), 500_000, 5_000_000, 20),
+        "b": scene((50, 50), 500_007, 5_000_003, 10),
+        "c": scene((70, 70), 30_000, 5_000_000, 5, UTM34),
+    }
+    grid = region_grid(scenes, DEFAULT)
+    assert str(grid.crs) == UTM33
+    assert (grid.transform.a, grid.transform.e) == (10, -10)
+    assert pixel_offset(scenes["b"], grid) is not None and pixel_offset(scenes["a"], grid) is None
+
+
+def test_ties_go_to_the_first_scene():
+    scenes = {"a": scene((9, 9), 30_000, 5_000_000, crs=UTM34), "b": scene((9, 9), 500_000, 5_000_000)}
+    assert str(region_grid(scenes, DEFAULT).crs) == UTM34
+
+
+def test_settings_win_and_edges_are_multiples_of_the_resolution():
+    grid = region_grid({"a": scene((100, 90), 500_003, 5_000_001)}, MosaicSettings(crs=UTM34, resolution=25))
+    assert str(grid.crs) == UTM34
+    assert (grid.transform.a, grid.transform.e) == (25, -25)
+    assert grid.transform.c % 25 == 0 and grid.transform.f % 25 == 0
+
+
+def test_resolution_in_a_crs_that_no_scene_has_is_that_of_the_scene():
+    own = scene((100, 90), 500_000, 5_000_000)
+    metres = region_grid({"a": own}, MosaicSettings(crs=UTM34)).transform.a
+    assert metres == pytest.approx(10, rel=0.01)
+    degrees = region_grid({"a": own}, MosaicSettings(crs="EPSG:4326")).transform.a
+    assert degrees == pytest.approx(10 / 111_200 / math.sqrt(math.cos(math.radians(45.15))), rel=0.01)
+
+
+def test_projected_scene_lies_inside_to_the_last_pixel():
+    own = scene((400, 300), 700_000, 5_000_000)
+    grid = region_grid({"a": own}, MosaicSettings(crs=UTM34))
+    inside = footprint(own, grid)
+    assert inside == Window(0, 0, *grid.shape)
+
+
+def test_rotated_scene_gets_a_north_up_grid():
+    cosine, sine = 10 * math.cos(math.pi / 6), 10 * math.sin(math.pi / 6)
+    own = GeoBox((40, 60), Affine(cosine, sine, 500_000, sine, -cosine, 5_000_000), UTM33)
+    grid = region_grid({"a": own}, DEFAULT)
+    assert grid.transform.b == grid.transform.d == 0
+    assert grid.transform.a == pytest.approx(10)
+    assert pixel_offset(own, grid) is None
+
+
+def test_scene_without_crs_keeps_its_pixel_grid():
+    own = GeoBox((7, 9), Affine.identity(), None)
+    assert region_grid({"a": own}, DEFAULT) == own
+    assert pixel_offset(own, own) == (0, 0) and footprint(own, own) == Window(0, 0, 7, 9)
+
+
+@pytest.mark.parametrize("other", [None, UTM33])
+def test_scenes_without_crs_can_not_be_put_together(other: str | None):
+    scenes = {"bare": scene((9, 9), 0, 0, crs=None), "b": scene((9, 9), 0, 0, crs=other)}
+    with pytest.raises(GridError, match=r"bare.*mosaic\.grid: scene"):
+        region_grid(scenes, DEFAULT)
+
+
+def test_scene_without_crs_can_not_be_projected():
+    with pytest.raises(GridError, match="no CRS"):
+        region_grid({"a": scene((9, 9), 0, 0, crs=None)}, MosaicSettings(crs=UTM33))
+
+
+def test_faulty_settings_are_grid_errors():
+    own = {"a": scene((9, 9), 500_000, 5_000_000)}
+    with pytest.raises(GridError, match=r"mosaic\.crs 'EPSG:nonsense'"):
+        region_grid(own, MosaicSettings(crs="EPSG:nonsense"))
+    with pytest.raises(GridError, match="would have"):
+        region_grid(own, MosaicSettings(resolution=1e-6))
+    with pytest.raises(GridError, match="can't be projected"):
+        region_grid(own, MosaicSettings(crs="+proj=gnom +lat_0=-90 +lon_0=0"))
+
+
+def test_offset_is_none_for_half_pixels_and_other_sizes():
+    grid = scene((9, 9), 500_000, 5_000_000)
+    assert pixel_offset(scene((9, 9), 500_005, 5_000_000), grid) is None
+    assert pixel_offset(scene((9, 9), 500_000, 5_000_000, 10.1), grid) is None
+    assert pixel_offset(scene((9, 9), 500_020, 5_000_030), grid) == (-3, 2)
+    assert not np.isnan(grid.transform.a)

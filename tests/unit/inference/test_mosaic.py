@@ -1,0 +1,155 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from clairemap.errors import StoreError
+from clairemap.inference import mosaic as mosaic_module
+from clairemap.inference.grid import region_grid
+from clairemap.inference.mosaic import mosaic
+from clairemap.inference.placement import place
+from clairemap.inference.probabilities import SHARE_NODATA
+from clairemap.raster.store import GridStore
+from clairemap.settings import MosaicSettings
+
+Make = Callable[..., GridStore]
+GridAt = Callable[..., GeoBox]
+MakeMap = Callable[..., Any]
+
+CODES = np.array([10, 40, 7], np.uint8)
+
+
+@pytest.fixture
+def make_map(monkeypatch: pytest.MonkeyPatch):
+    """Return ``make_map(stores, settings, block_px)``: the grid and the three maps put together from their blocks."""
+
+    def run(stores: list[GridStore], settings: MosaicSettings = MosaicSettings(), block_px: int = 128):  # noqa: B008 - settings can't be changed
+        monkeypatch.setattr(mosaic_module, "BLOCK_PX", block_px)
+        grid = region_grid({str(i): store.geobox for i, store in enumerate(stores)}, settings)
+        maps = np.full((3, *grid.shape), 255, np.uint8)
+        for block in mosaic(place(stores, grid), grid, CODES):
+            maps[:, *block.window.slices] = block.landcover, block.confidence, block.optical_share
+        return grid, *maps
+
+    return run
+
+
+def random_scene(shape: tuple[int, int], seed: int):
+    rng = np.random.default_rng(seed)
+    raw = rng.dirichlet([0.7] * 3, shape).transpose(2, 0, 1)
+    share = rng.integers(0, 101, shape, np.uint8)
+    share[rng.random(shape) < 0.1] = SHARE_NODATA
+    probability = np.round(255 * raw).astype(np.uint8) * (share != SHARE_NODATA)
+    return probability.astype(np.uint8), share
+
+
+def test_one_scene_is_its_own_argmax(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+    probability, share = random_scene((150, 270), 0)
+    store = make_probabilities(grid_at((150, 270)), probability, share)
+    grid, landcover, confidence, optical_share = make_map([store])
+    valid = share != SHARE_NODATA
+    assert grid == store.geobox
+    assert np.array_equal(landcover, np.where(valid, CODES[probability.argmax(0)], 255))
+    assert np.array_equal(confidence, np.where(valid, np.round(probability.max(0) / 2.55), 255))
+    assert np.array_equal(optical_share, share)
+
+
+def test_outside_the_overlap_each_scene_has_its_own_argmax(
+    make_probabilities: Make, grid_at: GridAt, make_map: MakeMap
+):
+    scenes = [random_scene((200, 220), seed) for seed in (1, 2)]
+    stores = [
+        make_probabilities(grid_at((200, 220)), *scenes[0]),
+        make_probabilities(grid_at((200, 220), 501_500), *scenes[1]),
+    ]
+    _, landcover, _, _ = make_map(stores)
+    own = [np.where(share != 255, CODES[probability.argmax(0)], 255) for probability, share in scenes]
+    assert landcover.shape == (200, 370)
+    assert np.array_equal(landcover[:, :150], own[0][:, :150])
+    assert np.array_equal(landcover[:, 220:], own[1][:, 70:])
+    only = (scenes[0][1][:, 150:] != 255) & (scenes[1][1][:, :70] == 255)
+    assert np.array_equal(landcover[:, 150:220][only], own[0][:, 150:][only])
+
+
+def test_overlap_goes_over_from_one_scene_to_the_other(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+    shape = (300, 600)
+    left = np.zeros((3, *shape), np.uint8)
+    right = left.copy()
+    left[0], left[1] = 255, 0
+    right[1] = 255
+    stores = [
+        make_probabilities(grid_at(shape), left, np.full(shape, 100, np.uint8)),
+        make_probabilities(grid_at(shape, 504_000), right, np.zeros(shape, np.uint8)),
+    ]
+    _, landcover, confidence, share = make_map(stores)
+    row = share[150, 400:600].astype(int)
+    assert (np.diff(row) <= 0).all() and row[0] >= 98 and row[-1] <= 2 and np.diff(row).min() > -3
+    assert (landcover[150, :492] == 10).all() and (landcover[150, 508:] == 40).all()
+    assert 50 <= confidence[150, 400:600].min() <= 51
+    assert (confidence[150, 605:] == 100).all() and (confidence[150, :395] == 100).all()
+
+
+def test_equal_scenes_blend_to_themselves(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+    probability, share = random_scene((140, 150), 5)
+    stores = [make_probabilities(grid_at((140, 150)), probability, share) for _ in range(3)]
+    _, landcover, confidence, optical_share = make_map(stores)
+    valid = share != SHARE_NODATA
+    assert np.array_equal(landcover, np.where(valid, CODES[probability.argmax(0)], 255))
+    assert np.array_equal(confidence, np.where(valid, np.round(probability.max(0) / 2.55), 255))
+    assert np.array_equal(optical_share, share)
+
+
+@pytest.mark.parametrize("settings", [MosaicSettings(), MosaicSettings(crs="EPSG:32634")])
+def test_blocks_do_not_show(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap, settings: MosaicSettings):
+    stores = [
+        make_probabilities(grid_at((200, 220)), *random_scene((200, 220), 1)),
+        make_probabilities(grid_at((200, 220), 501_000, 5_000_500), *random_scene((200, 220), 2)),
+    ]
+    _, *small = make_map(stores, settings, 128)
+    _, *large = make_map(stores, settings, 1024)
+    for one, other in zip(small, large, strict=True):
+        assert np.mean(one == other) > 0.999
+
+
+def test_order_of_the_scenes_does_not_matter(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+    stores = [
+        make_probabilities(grid_at((150, 150)), *random_scene((150, 150), 1)),
+        make_probabilities(grid_at((150, 150), 500_700), *random_scene((150, 150), 2)),
+    ]
+    _, *forward = make_map(stores)
+    _, *backward = make_map(stores[::-1])
+    for one, other in zip(forward, backward, strict=True):
+        assert np.mean(one == other) > 0.999
+
+
+def test_scene_without_crs(make_probabilities: Make, make_map: MakeMap):
+    probability, share = random_scene((33, 47), 3)
+    store = make_probabilities(GeoBox((33, 47), Affine.identity(), None), probability, share)
+    grid, landcover, _, _ = make_map([store])
+    assert grid.crs is None
+    assert np.array_equal(landcover, np.where(share != 255, CODES[probability.argmax(0)], 255))
+
+
+def test_scenes_far_apart_and_empty_ones_leave_nodata(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+    nothing = np.zeros((3, 50, 50), np.uint8), np.full((50, 50), SHARE_NODATA, np.uint8)
+    stores = [
+        make_probabilities(grid_at((50, 50)), *random_scene((50, 50), 1)),
+        make_probabilities(grid_at((50, 50), 510_000, 4_990_000), *nothing),
+    ]
+    _, landcover, confidence, share = make_map(stores)
+    assert landcover.shape == (1050, 1050)
+    assert (landcover[:50, :50] != 255).any()
+    for layer in (landcover, confidence, share):
+        assert (layer[50:] == 255).all() and (layer[:, 50:] == 255).all()
+
+
+def test_damaged_store_is_an_error(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+    store = make_probabilities(grid_at((150, 150)), *random_scene((150, 150), 1))
+    for file in (store.path / "probability").rglob("c/**/*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(StoreError, match="damaged"):
+        make_map([store])

@@ -1,0 +1,119 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from odc.geo.geobox import GeoBox
+from pyproj import Transformer
+
+from clairemap.grid.window import Window
+from clairemap.inference.grid import footprint, region_grid
+from clairemap.inference.placement import PlacedScene, place
+from clairemap.inference.probabilities import SHARE_NODATA
+from clairemap.raster.store import GridStore
+from clairemap.settings import MosaicSettings
+
+Make = Callable[..., GridStore]
+GridAt = Callable[..., GeoBox]
+
+
+def ramp(shape: tuple[int, int]):
+    """Three classes that vary linearly over the scene."""
+    y, x = np.indices(shape) + 0.5
+    return np.stack([y / shape[0], x / shape[1], 1 - y / shape[0]]) * 200
+
+
+def whole(scene: PlacedScene, grid: GeoBox):
+    return scene.block(Window.whole(tuple(grid.shape)))
+
+
+def test_aligned_scene_is_copied(make_probabilities: Make, grid_at: GridAt):
+    rng = np.random.default_rng(1)
+    probability = rng.integers(0, 256, (3, 40, 50), np.uint8)
+    share = rng.integers(0, 101, (40, 50), np.uint8)
+    share[:5] = SHARE_NODATA
+    own = grid_at((40, 50))
+    other = grid_at((40, 50), 500_200, 5_000_100)
+    grid = region_grid({"a": own, "b": other}, MosaicSettings())
+    scene, _ = place([make_probabilities(own, probability, share)] * 2, grid)
+    block = scene.block(Window(15, 3, 20, 30))
+    assert block.window == Window(15, 3, 20, 30)
+    assert np.array_equal(block.probability, probability[:, 5:25, 3:33])
+    assert np.array_equal(block.optical_share, share[5:25, 3:33])
+    assert block.probability.dtype == np.uint8 and block.valid.all()
+
+
+@pytest.mark.parametrize(
+    ("crs", "resolution"), [("EPSG:32634", None), ("EPSG:4326", None), ("EPSG:32633", 7.0), ("EPSG:32633", 33.0)]
+)
+def test_resampled_values_are_those_at_the_place(
+    make_probabilities: Make, grid_at: GridAt, crs: str, resolution: float | None
+):
+    own = grid_at((200, 260))
+    store = make_probabilities(own, np.round(ramp(own.shape)).astype(np.uint8), np.full(own.shape, 60, np.uint8))
+    grid = region_grid({"a": own}, MosaicSettings(crs=crs, resolution=resolution))
+    (scene,) = place([store], grid)
+    block = whole(scene, grid)
+    rows, columns = np.indices(grid.shape) + 0.5
+    world_x, world_y = (
+        grid.transform.a * columns + grid.transform.c,
+        grid.transform.e * rows + grid.transform.f,
+    )
+    transformer = Transformer.from_crs(str(grid.crs), str(own.crs), always_xy=True)
+    east, north = transformer.transform(world_x, world_y)
+    down, right = (5_000_000 - north) / 10 / 200, (east - 500_000) / 10 / 260
+    exact = np.stack([down, right, 1 - down]) * 200
+    inside = block.valid.copy()
+    inside[:3], inside[-3:], inside[:, :3], inside[:, -3:] = False, False, False, False
+    assert inside.sum() > 0.5 * inside.size
+    assert np.abs(block.probability - exact)[:, inside].max() < 1.0  # counts; they were rounded to whole ones
+    assert np.abs(block.optical_share[block.valid] - 60).max() < 1e-3
+
+
+def test_blocks_do_not_show_in_the_result(make_probabilities: Make, grid_at: GridAt):
+    own = grid_at((180, 150))
+    probability = np.random.default_rng(0).integers(0, 256, (3, *own.shape), np.uint8)
+    share = np.full(own.shape, 30, np.uint8)
+    share[60:90, 40:100] = SHARE_NODATA
+    store = make_probabilities(own, probability * (share != SHARE_NODATA), share)
+    for settings in (MosaicSettings(crs="EPSG:32634"), MosaicSettings(resolution=24)):
+        grid = region_grid({"a": own}, settings)
+        (scene,) = place([store], grid)
+        all_at_once = whole(scene, grid)
+        part = scene.block(Window(17, 11, 30, 41))
+        assert np.abs(all_at_once.probability[:, 17:47, 11:52] - part.probability).max() < 0.05
+        assert np.mean(all_at_once.valid[17:47, 11:52] == part.valid) > 0.999
+
+
+def test_nodata_does_not_darken_its_neighbours(make_probabilities: Make, grid_at: GridAt):
+    own = grid_at((64, 64))
+    share = np.full(own.shape, 50, np.uint8)
+    share[:, 32:] = SHARE_NODATA
+    probability = np.where(share != SHARE_NODATA, 200, 0).astype(np.uint8)[None].repeat(2, 0)
+    grid = region_grid({"a": own}, MosaicSettings(resolution=7.5))
+    (scene,) = place([make_probabilities(own, probability, share)], grid)
+    block = whole(scene, grid)
+    assert 0.45 < block.valid.mean() < 0.55
+    assert np.allclose(block.probability[:, block.valid], 200, atol=1e-3)
+    assert np.allclose(block.optical_share[block.valid], 50, atol=1e-3)
+
+
+def test_scene_says_nothing_outside_itself_or_where_all_is_nodata(make_probabilities: Make, grid_at: GridAt):
+    own, other = grid_at((40, 40)), grid_at((40, 40), 501_000)
+    grid = region_grid({"a": own, "b": other}, MosaicSettings())
+    nothing = np.full((40, 40), SHARE_NODATA, np.uint8)
+    zeros = np.zeros((2, 40, 40), np.uint8)
+    a, b = place([make_probabilities(own, zeros, nothing), make_probabilities(other, zeros, nothing * 0)], grid)
+    assert a.block(Window(0, 0, 40, 40)) is None
+    assert b.block(Window(0, 0, 40, 40)) is None
+    assert b.block(footprint(other, grid)).valid.all()
+    assert a.feather is None and b.feather is None  # they don't overlap
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 2)])
+def test_tiny_scenes_can_be_resampled(make_probabilities: Make, grid_at: GridAt, shape: tuple[int, int]):
+    own = grid_at(shape)
+    store = make_probabilities(own, np.full((2, *shape), 90, np.uint8), np.zeros(shape, np.uint8))
+    grid = region_grid({"a": own}, MosaicSettings(crs="EPSG:32634"))
+    (scene,) = place([store], grid)
+    block = whole(scene, grid)
+    assert block.valid.any() and np.allclose(block.probability[:, block.valid], 90, atol=1e-3)

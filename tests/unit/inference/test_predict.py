@@ -1,0 +1,228 @@
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from clairemap.errors import BundleError, SettingsError, StoreError
+from clairemap.inference.predict import Prediction, choose_device, predict_scene
+from clairemap.nets.bundle import Bundle, BundleCard, build_network
+from clairemap.raster.store import GridStore, check_store, complete_store, open_store
+from clairemap.settings import InferenceSettings, NetworkSettings, View
+from clairemap.validity import Validity
+
+Make = Callable[..., GridStore]
+
+CLOUD, NO_OPTICAL, NO_SAR = (np.uint8(flag) for flag in (Validity.CLOUD, Validity.OPTICAL_NODATA, Validity.SAR_NODATA))
+
+
+@pytest.fixture
+def predict(tmp_path: Path, bundle: Bundle):
+    def run(
+        pair: GridStore,
+        view: View = "fused",
+        window_px: int = 2048,
+        halo_px: int | None = None,
+        bundle: Bundle = bundle,
+    ):
+        settings = InferenceSettings(window_px=window_px, halo_px=halo_px)
+        part = tmp_path / f"out{len(list(tmp_path.iterdir()))}.zarr"
+        predict_scene(pair, Prediction(bundle, view, settings), part, {"clairemap_stage": "predict_scene"})
+        return open_store(part)
+
+    return run
+
+
+def arrays(store: GridStore):
+    return store.array("probability")[:], store.array("optical_share")[:]
+
+
+def expected(bundle: Bundle, pair: GridStore):
+    """The whole scene at once, straight through the network."""
+    height, width = pair.shape
+    rows, columns = -height % 128, -width % 128
+    card = bundle.card
+
+    def padded(values: NDArray[np.uint8]):
+        return torch.from_numpy(np.pad(values, ((0, 0), (0, rows), (0, columns))))[None]
+
+    flags = pair.array("validity")[:]
+    optical = np.equal(flags & (NO_OPTICAL | CLOUD), 0)
+    sar = np.equal(flags & NO_SAR, 0)
+    logits, _ = bundle.network(
+        card.optical_bands.normalise(padded(pair.array("optical")[:])),
+        card.sar_bands.normalise(padded(pair.array("sar")[:])),
+        padded(optical[None]).float(),
+        padded(sar[None]).float(),
+    )
+    whole = torch.softmax(logits[0, :, :height, :width] / card.temperature, 0) * 255
+    return whole.numpy() * (optical | sar)
+
+
+def holes(shape: tuple[int, int]):
+    flags = np.zeros(shape, np.uint8)
+    flags[40:90, 30:200] |= CLOUD
+    flags[70:120, 100:260] |= NO_SAR
+    flags[:30, :50] |= NO_OPTICAL
+    return flags
+
+
+def test_result_is_the_network_run_on_the_whole_scene(make_pair: Make, bundle: Bundle, predict: Make):
+    pair = make_pair((300, 410), holes((300, 410)))
+    probability, _ = arrays(predict(pair))
+    assert np.abs(probability - expected(bundle, pair)).max() <= 0.51
+
+
+def test_result_does_not_depend_on_the_window(make_pair: Make, predict: Make):
+    pair = make_pair((700, 900), holes((700, 900)))
+    whole, whole_share = arrays(predict(pair, window_px=2048))
+    tiled, tiled_share = arrays(predict(pair, window_px=384))
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+    assert np.mean(whole.argmax(0) == tiled.argmax(0)) >= 0.9999
+    assert np.array_equal(whole_share, tiled_share)
+
+
+def test_a_halo_that_is_too_small_does_show(make_pair: Make, predict: Make):
+    pair = make_pair((300, 410))
+    whole, _ = arrays(predict(pair, window_px=2048))
+    tiled, _ = arrays(predict(pair, window_px=128, halo_px=0))
+    assert np.abs(whole.astype(int) - tiled).max() > 3
+
+
+def test_claire_itself_leaves_no_seams(make_pair: Make, card: BundleCard, predict: Make):
+    torch.manual_seed(0)
+    claire = Bundle(build_network(card).eval(), card)
+    pair = make_pair((260, 400), holes((260, 400)))
+    whole, whole_share = arrays(predict(pair, bundle=claire))
+    tiled, tiled_share = arrays(predict(pair, window_px=384, halo_px=128, bundle=claire))
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+    assert np.abs(whole_share.astype(int) - tiled_share).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 131), (127, 3), (131, 257), (128, 256)])
+def test_any_size(shape: tuple[int, int], make_pair: Make, bundle: Bundle, predict: Make):
+    pair = make_pair(shape)
+    store = predict(pair, window_px=128)
+    probability, share = arrays(store)
+    assert probability.shape == (4, *shape) and share.shape == shape
+    assert np.abs(probability - expected(bundle, pair)).max() <= 0.51
+    assert store.geobox == pair.geobox and store.tile_px == pair.tile_px
+
+
+def test_optical_share_is_exact_where_one_sensor_is_usable(make_pair: Make, predict: Make):
+    flags = holes((140, 280))
+    optical = np.equal(flags & (NO_OPTICAL | CLOUD), 0)
+    sar = np.equal(flags & NO_SAR, 0)
+    probability, share = arrays(predict(make_pair(flags.shape, flags)))
+    assert set(share[optical & ~sar].tolist()) == {100}
+    assert set(share[sar & ~optical].tolist()) == {0}
+    assert set(share[~sar & ~optical].tolist()) == {255}
+    assert not probability[:, ~sar & ~optical].any()
+    assert set(np.unique(share[130:])) == {30}
+
+
+def test_views_leave_the_other_sensor_out(make_pair: Make, predict: Make):
+    flags = holes((140, 280))
+    pair = make_pair(flags.shape, flags)
+    _, share = arrays(predict(pair, view="sar"))
+    assert np.array_equal(share == 255, (flags & NO_SAR) > 0)
+    assert set(share[share != 255].tolist()) == {0}
+    _, share = arrays(predict(pair, view="optical"))
+    assert np.array_equal(share == 255, (flags & (NO_OPTICAL | CLOUD)) > 0)
+    assert set(share[share != 255].tolist()) == {100}
+
+
+def test_sensor_that_the_network_was_not_trained_on_maps_nothing(make_pair: Make, bundle: Bundle, predict: Make):
+    alone = bundle.card.model_copy(update={"network": NetworkSettings(sensors="optical")})
+    probability, share = arrays(predict(make_pair((100, 100)), view="sar", bundle=replace(bundle, card=alone)))
+    assert not probability.any() and (share == 255).all()
+
+
+def test_scene_without_a_valid_pixel_gives_a_whole_store_of_nodata(make_pair: Make, predict: Make, tmp_path: Path):
+    flags = np.full((300, 200), NO_OPTICAL | NO_SAR, np.uint8)
+    store = predict(make_pair(flags.shape, flags), window_px=128)
+    complete_store(store.path, tmp_path / "done.zarr", tmp_path / "done.json")
+    probability, share = arrays(check_store(tmp_path / "done.zarr", tmp_path / "done.json"))
+    assert not probability.any() and (share == 255).all()
+
+
+def test_windows_without_a_valid_pixel_are_not_run(
+    make_pair: Make, bundle: Bundle, predict: Make, monkeypatch: pytest.MonkeyPatch
+):
+    flags = np.full((256, 256), NO_OPTICAL | NO_SAR, np.uint8)
+    flags[200, 200] = 0
+    runs = []
+    forward = bundle.network.forward
+    monkeypatch.setattr(bundle.network, "forward", lambda *inputs: runs.append(1) or forward(*inputs))
+    _, share = arrays(predict(make_pair(flags.shape, flags), window_px=128, halo_px=0))
+    assert len(runs) == 1 and (share != 255).sum() == 1
+
+
+def test_store_says_what_it_holds(make_pair: Make, predict: Make):
+    attributes = predict(make_pair((10, 10)), view="sar").attributes
+    assert attributes["scene"] == "a" and attributes["view"] == "sar"
+    assert attributes["class_codes"] == [15, 25, 35, 45] and attributes["class_names"][0] == "class 1"
+    assert attributes["clairemap_stage"] == "predict_scene" and attributes["georeferenced"] is True
+
+
+def test_each_file_of_the_store_is_written_once(make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch):
+    written = []
+    write = type(make_pair((1, 1))).write
+    monkeypatch.setattr(
+        "clairemap.raster.store.GridStore.write",
+        lambda self, name, window, block: written.append((name, window)) or write(self, name, window, block),
+    )
+    pair = make_pair((300, 300))
+    written.clear()
+    store = predict(pair, window_px=128, halo_px=0)
+    assert len(written) == len(set(written)) == 2 * len(list(store.shards()))
+
+
+def test_other_bands_are_refused(make_pair: Make, predict: Make):
+    pair = make_pair((20, 20), sar_scale="digital")
+    with pytest.raises(BundleError, match="SAR scale"):
+        predict(pair)
+
+
+def test_damaged_pair_is_an_error(make_pair: Make, predict: Make):
+    pair = make_pair((200, 200))
+    for file in (pair.path / "optical").rglob("c/**/*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(StoreError, match="damaged"):
+        predict(pair)
+
+
+def test_failure_ends_with_an_error_and_without_threads(
+    make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch
+):
+    pair = make_pair((300, 300))
+
+    def full(*_: object):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("clairemap.raster.store.GridStore.write", full)
+    with pytest.raises(OSError, match="No space") as failure:
+        predict(pair, window_px=128)
+    # Held here, the traceback keeps the loop's frames alive: nothing may depend on their being collected.
+    assert failure.tb is not None
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("read", "write"))]
+
+
+def test_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    with pytest.raises(SettingsError, match="no GPU"):
+        choose_device("cuda")
+
+
+def test_equal_runs_give_equal_manifests(make_pair: Make, predict: Make, tmp_path: Path):
+    pair = make_pair((200, 150))
+    for name in ("one", "two"):
+        complete_store(predict(pair).path, tmp_path / f"{name}.zarr", tmp_path / f"{name}.json")
+    assert json.loads((tmp_path / "one.json").read_text()) == json.loads((tmp_path / "two.json").read_text())

@@ -1,0 +1,93 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clairemap import errors
+from clairemap.console import progress
+
+SCRIPT = """
+import errno
+from typing import Annotated
+
+import typer
+
+from clairemap.console import run
+from clairemap.errors import SampleSheetError, TimeBudgetError
+
+
+def act(what: Annotated[str, typer.Option()], count: Annotated[int, typer.Option()] = 1) -> None:
+    if what == "sheet":
+        raise SampleSheetError("scenes.csv: row 3 is wrong: correct it")
+    if what == "time":
+        raise TimeBudgetError("saved")
+    if what == "full":
+        raise OSError(errno.ENOSPC, "No space left on device", "/scratch/out.tif")
+    if what == "io":
+        raise OSError(errno.EIO, "broken")
+    if what == "bug":
+        raise KeyError("fault in the code")
+    print(what * count)
+
+
+if __name__ == "__main__":
+    run(act)
+"""
+
+
+def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "act.py"
+    script.write_text(SCRIPT)
+    return subprocess.run([sys.executable, str(script), *words], capture_output=True, text=True, check=False)
+
+
+def test_parameters_become_options(tmp_path: Path):
+    answer = call(tmp_path, "--what", "ab", "--count", "2")
+    assert answer.returncode == 0
+    assert answer.stdout == "abab\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "text"),
+    [
+        ("sheet", 11, "scenes.csv: row 3 is wrong: correct it (SampleSheetError, exit code 11)"),
+        ("time", 75, "saved (TimeBudgetError, exit code 75)"),
+        (
+            "full",
+            24,
+            "no space left while writing /scratch/out.tif: free some, run again (DiskFullError, exit code 24)",
+        ),
+    ],
+)
+def test_errors_of_the_user_are_one_line_with_an_exit_code(tmp_path: Path, what: str, code: int, text: str):
+    answer = call(tmp_path, "--what", what)
+    assert answer.returncode == code
+    assert text in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(("what", "text"), [("io", "broken"), ("bug", "fault in the code")])
+def test_faults_of_the_code_keep_their_traceback(tmp_path: Path, what: str, text: str):
+    answer = call(tmp_path, "--what", what)
+    assert answer.returncode == 1
+    assert "Traceback" in answer.stderr
+    assert text in answer.stderr
+
+
+def test_a_wrong_command_line_is_refused(tmp_path: Path):
+    answer = call(tmp_path, "--wath", "x")
+    assert answer.returncode == 2
+    assert "--wath" in answer.stderr
+
+
+def test_each_error_has_an_exit_code_of_its_own():
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    codes = [kind.exit_code for kind in kinds]
+    assert len(set(codes)) == len(codes)
+    assert all(0 < code < 126 for code in codes)
+
+
+def test_progress_passes_the_items_on(capsys: pytest.CaptureFixture[str]):
+    assert list(progress(iter("abc"), "letters", total=3)) == ["a", "b", "c"]
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,156 @@
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import clairemap
+from clairemap import provenance
+
+MODULES = {
+    "__init__.py": '"""The package."""\n',
+    "grid/__init__.py": "",
+    "grid/window.py": 'def area(side):\n    """Return the area."""\n    return side * side\n',
+    "grid/tiles.py": "from clairemap.grid.window import area\n\nTILE = area(2)\n",
+    "sar/__init__.py": "",
+    "sar/speckle.py": "LOOKS = 4\n",
+}
+SCRIPTS = {
+    "tile_scene.py": "from clairemap.grid import tiles\n\nprint(tiles.TILE)\n",
+    "filter_scene.py": "def run():\n    import clairemap.sar.speckle\n",
+    "report.py": "import json\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package of a few modules and three stages on top of it; the module under test looks at it."""
+    for name, text in MODULES.items():
+        path = tmp_path / "clairemap" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for name, text in SCRIPTS.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "clairemap")
+    yield tmp_path
+    forget()
+
+
+def forget() -> None:
+    provenance._imported_modules.cache_clear()
+    provenance._code_hash.cache_clear()
+
+
+def hashes(project: Path) -> dict[str, str]:
+    forget()
+    return {name: provenance.stage_code(project / name) for name in SCRIPTS}
+
+
+def changed(project: Path, name: str, old: str, new: str) -> set[str]:
+    """Edit a file and return the stages whose hash changes."""
+    before = hashes(project)
+    path = project / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    after = hashes(project)
+    return {stage for stage in before if before[stage] != after[stage]}
+
+
+def test_code_of_a_leaf_reruns_the_stages_that_reach_it(project: Path):
+    assert changed(project, "clairemap/grid/window.py", "side * side", "side ** 2") == {"tile_scene.py"}
+
+
+def test_imports_inside_functions_count(project: Path):
+    assert changed(project, "clairemap/sar/speckle.py", "4", "5") == {"filter_scene.py"}
+
+
+def test_the_packages_own_init_reaches_all_that_import_it(project: Path):
+    assert changed(project, "clairemap/__init__.py", "\n", "\nVERSION = 2\n") == {"tile_scene.py", "filter_scene.py"}
+
+
+def test_the_script_itself_counts(project: Path):
+    assert changed(project, "report.py", "json", "csv") == {"report.py"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"""Return the area."""', '"""Return something else entirely."""'),
+        ('    """Return the area."""\n', ""),
+        ("return side * side", "return (side\n            * side)  # because squares are squares"),
+        ("def area", "# the area\n\n\ndef area"),
+    ],
+)
+def test_comments_docstrings_and_layout_do_not_count(project: Path, old: str, new: str):
+    assert changed(project, "clairemap/grid/window.py", old, new) == set()
+
+
+def test_equal_code_in_another_folder_has_an_equal_hash(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
+    before = hashes(project)
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkout"
+    project.rename(elsewhere)
+    monkeypatch.setattr(provenance, "PACKAGE", elsewhere / "clairemap")
+    assert hashes(elsewhere) == before
+
+
+def test_a_moved_function_counts(project: Path):
+    assert changed(project, "clairemap/grid/tiles.py", "area(2)", "area(3)") == {"tile_scene.py"}
+
+
+def test_json_digest_knows_values_not_their_order():
+    assert provenance.json_digest({"a": 1, "b": [2]}) == provenance.json_digest({"b": [2], "a": 1})
+    assert provenance.json_digest({"a": 1}) != provenance.json_digest({"a": 2})
+
+
+def test_file_digest_is_sha256_of_the_bytes(tmp_path: Path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    assert provenance.file_digest(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_stamp_names_version_commit_stage_and_settings():
+    stamp = provenance.stamp("tile_scene", json.dumps({"b": 1, "a": 2}))
+    assert stamp["clairemap_version"] == clairemap.__version__
+    assert stamp["clairemap_stage"] == "tile_scene"
+    assert stamp["clairemap_settings"] == provenance.json_digest({"a": 2, "b": 1})
+    assert stamp["clairemap_commit"]
+
+
+def test_outside_a_checkout_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    provenance._commit.cache_clear()
+    try:
+        assert provenance.stamp("x", "{}")["clairemap_commit"] == "unknown"
+    finally:
+        provenance._commit.cache_clear()
+
+
+def test_temporary_names_are_beside_the_target_and_unique(tmp_path: Path):
+    target = tmp_path / "new" / "out.tif"
+    first, second = provenance.temporary_beside(target), provenance.temporary_beside(target)
+    assert first != second
+    assert first.parent == target.parent
+    assert first.parent.is_dir()
+    assert not first.exists()
+
+
+def test_a_text_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    target = tmp_path / "out.json"
+    provenance.write_text_whole(target, "first")
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("killed")))
+    with pytest.raises(OSError, match="killed"):
+        provenance.write_text_whole(target, "second")
+    assert target.read_text() == "first"
+
+
+def test_the_real_stages_have_hashes(tmp_path: Path):
+    forget()
+    script = tmp_path / "stage.py"
+    script.write_text("from clairemap.settings import Settings\n")
+    reached = {path.name for path in provenance._reached(script)}
+    assert {"settings.py", "classes.py", "errors.py", "__init__.py"} <= reached
+    assert "store.py" not in reached
