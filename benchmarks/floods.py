@@ -35,7 +35,7 @@ SETTINGS = {
 def main() -> None:
     """Run the three trainings and print what they reach."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=PROJECT.parent / "shared" / "data", help="folder with flood_a … flood_f")
+    parser.add_argument("--data", type=Path, required=True, help="folder with flood_a … flood_f")
     parser.add_argument("--work", type=Path, default=PROJECT / "work" / "benchmarks_floods", help="where the runs lie")
     parser.add_argument("--steps", type=int, default=600, help="optimiser steps of each network")
     parser.add_argument("--quick", action="store_true", help="30 steps: shows that it runs, not what it reaches")
@@ -50,7 +50,8 @@ def main() -> None:
     summary = {f"{key}_{sensors}": row[key] for sensors, row in rows.items() for key in row}
     best_single = max(rows["optical"]["miou"], rows["sar"]["miou"])
     machine = {"python": platform.python_version(), "torch": torch.__version__, "clairemap": clairemap.__version__}
-    print(json.dumps({**summary, "steps": steps, "fused_minus_best_single": rows["fused"]["miou"] - best_single, **machine}))
+    summary["fused_minus_best_single"] = rows["fused"]["miou"] - best_single
+    print(json.dumps({**summary, "steps": steps, **machine}))
 
 
 def run(sensors: str, steps: int, options: argparse.Namespace) -> dict[str, float]:
@@ -63,9 +64,10 @@ def run(sensors: str, steps: int, options: argparse.Namespace) -> dict[str, floa
     config.write_text(yaml.safe_dump({**base, **own}))
     started = time.monotonic()
     sheet = PROJECT / "tests" / "real" / "floods" / "scenes.csv"
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--cores", "all"]
+    values = ["--configfile", config, "--config", f"scenes={sheet}", f"data_dir={options.data.resolve()}"]
     subprocess.run(
-        [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--directory", options.work, "--cores", "all"]
-        + ["--configfile", config, "--config", f"scenes={sheet}", f"data_dir={options.data.resolve()}"],
+        [*snakemake, "--directory", options.work, *values],
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         check=True,
         stdout=sys.stderr,
@@ -83,7 +85,8 @@ def run(sensors: str, steps: int, options: argparse.Namespace) -> dict[str, floa
 def held_out_blocks(work: Path) -> Scores:
     """Return the scores over the test blocks of the training scenes: places unseen, of floods that were seen."""
     splits = pd.read_parquet(work / "model" / "splits.parquet")
-    tiles = pd.concat(pd.read_parquet(work / "scenes" / f"flood_{name}" / "fused" / "scores.parquet") for name in "abcd")
+    scores_of = [work / "scenes" / f"flood_{name}" / "fused" / "scores.parquet" for name in "abcd"]
+    tiles = pd.concat(pd.read_parquet(path) for path in scores_of)
     held_out = tiles.merge(splits[splits.split == "test"], on=["scene", "row", "col"])
     confusion = np.stack([np.asarray(matrix) for matrix in held_out.confusion]).sum(0)
     side = int(len(confusion) ** 0.5)

@@ -1,0 +1,52 @@
+"""The store of a scene's class probabilities: what inference writes and the mosaic reads."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from odc.geo.geobox import GeoBox
+
+from clairemap.classes import Legend
+from clairemap.errors import StoreError
+from clairemap.raster.store import GridStore, Layer, check_store, create_store
+
+PROBABILITY = "probability"
+"""Layer uint8 (class, y, x): round(255 * p); all 0 where nothing could be mapped."""
+
+OPTICAL_SHARE = "optical_share"
+"""Layer uint8 (y, x): percent of the result that rests on the optical sensor; 255 where nothing could be mapped."""
+
+SHARE_NODATA = 255
+
+
+def create_probabilities(
+    path: Path,
+    geobox: GeoBox,
+    class_names: Sequence[str],
+    *,
+    tile_px: int,
+    shard_tiles: int,
+    attributes: Mapping[str, Any],
+) -> GridStore:
+    """Return a new, empty probability store: everything is nodata until it is written."""
+    layers = [
+        Layer(PROBABILITY, "uint8", tuple(class_names), attributes={"long_name": "probability of the class times 255"}),
+        Layer(OPTICAL_SHARE, "uint8", fill=SHARE_NODATA, nodata=SHARE_NODATA, attributes={"units": "%"}),
+    ]
+    return create_store(path, geobox, layers, tile_px=tile_px, shard_tiles=shard_tiles, attributes=attributes)
+
+
+def open_probabilities(path: Path, legend: Legend) -> GridStore:
+    """Return a scene's probabilities for reading, compared with the manifest beside the store.
+
+    Raises:
+        StoreError: the store is incomplete, damaged, or of other classes than the legend has.
+    """
+    store = check_store(path, path.with_suffix(".json"))
+    codes = store.attributes.get("class_codes")
+    if codes != [int(code) for code in legend.codes]:
+        raise StoreError(
+            f"{path}: was made for class codes {codes}, the legend has {legend.codes.tolist()}; delete it and run "
+            "again with the settings of the trained model"
+        )
+    return store
