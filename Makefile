@@ -55,7 +55,7 @@ config: setup  ## write config/config.yaml and its schema from the settings
 
 .PHONY: docs
 docs: setup  ## draw the workflow's picture (needs graphviz) and the README's pictures from the demo's results
-	snakemake --rulegraph | dot -Tsvg > docs/rulegraph.svg
+	snakemake --rulegraph --forceall | dot -Tsvg > docs/rulegraph.svg
 	python docs/draw_readme_pictures.py
 
 .PHONY: clean

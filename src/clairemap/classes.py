@@ -18,11 +18,11 @@ Rgb = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class LandCoverClass:
-    """One class: its code in label rasters and maps (0..254), its name and its colour ``#rrggbb``."""
+    """One class: its code in label rasters and maps (0..254), its name and its colour ``#rrggbb`` (grey: none)."""
 
     code: int
     name: str
-    color: str
+    color: str = "#808080"
 
     @property
     def rgb(self) -> Rgb:

@@ -2,9 +2,11 @@
 
 import errno
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from types import FrameType
 from typing import Any, TypeVar
 
 import typer
@@ -37,7 +39,11 @@ def _reported(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
 
 
 def run(stage: Callable[..., Any]) -> None:
-    """Run a stage's function as a command line made from its signature; exit with the error's own code."""
+    """Run a stage's function as a command line made from its signature; exit with the error's own code.
+
+    SIGTERM, with which Snakemake and SLURM end a job, unwinds the stage, so that it leaves nothing half-written.
+    """
+    signal.signal(signal.SIGTERM, _leave)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(stage)
@@ -49,6 +55,12 @@ def run(stage: Callable[..., Any]) -> None:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         fail(DiskFullError(f"no space left while writing {error.filename or 'an output'}: free some, run again"))
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    """Leave as a shell reports a signal's victim: 128 + its number, 143 for SIGTERM."""
+    signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the cleaning up
+    raise SystemExit(128 + number)
 
 
 def fail(error: ClairemapError) -> None:

@@ -7,26 +7,36 @@ import ast
 import functools
 import hashlib
 import json
+import shutil
 import subprocess
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import clairemap
 
 PACKAGE = Path(clairemap.__file__).parent
+STAMP_PREFIX = "clairemap_"
 
 
 def stage_code(script: Path) -> str:
     """Return a hash of the code behind a stage: its script and every module of this package that it reaches.
 
     Comments, docstrings and formatting don't count. Imports are followed wherever they stand in a module, those
-    in functions included.
+    in functions included. A file that is no module (a template) counts if a reached module beside it names it in a
+    string.
     """
     digest = hashlib.sha256()
-    for path in sorted(_reached(script), key=lambda path: (path != script, path.as_posix())):
+    reached = _reached(script)
+    for path in sorted(reached, key=lambda path: (path != script, path.as_posix())):
         name = script.name if path == script else path.relative_to(PACKAGE).as_posix()
-        digest.update(f"{name}:{_code_hash(path)}\n".encode())
+        digest.update(f"{name}:{_code(path).digest}\n".encode())
+    data_files = {file for path in reached for file in _code(path).data_files}
+    for name, content in sorted((file.name, file_digest(file)) for file in data_files):
+        digest.update(f"{name}:{content}\n".encode())
     return digest.hexdigest()[:16]
 
 
@@ -37,14 +47,34 @@ def _reached(script: Path) -> set[Path]:
         path = waiting.pop()
         if path not in reached:
             reached.add(path)
-            waiting += _imported_modules(path)
+            waiting += _code(path).imported
     return reached
 
 
+@dataclass(frozen=True)
+class _Code:
+    """What a module says, without its docstrings."""
+
+    digest: str
+    imported: tuple[Path, ...]
+    data_files: tuple[Path, ...]
+
+
 @functools.cache
-def _imported_modules(path: Path) -> tuple[Path, ...]:
+def _code(path: Path) -> _Code:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return _Code(digest, _imported_modules(tree), _named_files(tree, path.parent))
+
+
+def _imported_modules(tree: ast.Module) -> tuple[Path, ...]:
     modules: list[Path] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             modules += _module_files(node.module)
             for alias in node.names:
@@ -67,15 +97,13 @@ def _module_files(dotted: str) -> list[Path]:
     return files
 
 
-@functools.cache
-def _code_hash(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+def _named_files(tree: ast.Module, folder: Path) -> tuple[Path, ...]:
+    """Return the folder's files, other than modules, whose names occur in strings of the code."""
+    candidates = [file for file in folder.iterdir() if file.suffix not in (".py", ".pyc") and file.is_file()]
+    if not candidates:
+        return ()
+    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return tuple(file for file in candidates if any(file.name in string for string in strings))
 
 
 def json_digest(value: Any) -> str:  # noqa: ANN401 - anything that JSON can hold
@@ -92,10 +120,10 @@ def file_digest(path: Path) -> str:
 def stamp(stage: str, settings_json: str) -> dict[str, str]:
     """Return what each output carries: version, commit (or 'unknown' outside a checkout), stage, settings hash."""
     return {
-        "clairemap_version": clairemap.__version__,
-        "clairemap_commit": _commit(),
-        "clairemap_stage": stage,
-        "clairemap_settings": json_digest(json.loads(settings_json)),
+        f"{STAMP_PREFIX}version": clairemap.__version__,
+        f"{STAMP_PREFIX}commit": _commit(),
+        f"{STAMP_PREFIX}stage": stage,
+        f"{STAMP_PREFIX}settings": json_digest(json.loads(settings_json)),
     }
 
 
@@ -119,8 +147,21 @@ def temporary_beside(target: Path) -> Path:
     return target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.part")
 
 
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; it takes the target's name when the block ends well, else it is removed."""
+    part = temporary_beside(target)
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+
+
 def write_text_whole(target: Path, text: str) -> None:
     """Write a text file such that it is there whole or not at all."""
-    part = temporary_beside(target)
-    part.write_text(text, encoding="utf-8")
-    part.replace(target)
+    with written_whole(target) as part:
+        part.write_text(text, encoding="utf-8")

@@ -87,6 +87,8 @@ def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
     faults = _column_faults(columns) if rows else ["no rows: add a line for each scene below the header"]
     if not faults:
         faults = _row_faults(rows)
+    if not faults and not any(row["split"].strip() == "train" for row in rows):
+        faults = ["no scene has the split train: label at least one scene to learn from"]
     if faults:
         raise SampleSheetError(f"{path}: {len(faults)} fault(s)\n" + "\n".join(f"  {fault}" for fault in faults))
     return SampleSheet(tuple(_scene(row, data_dir) for row in rows))
@@ -107,6 +109,7 @@ def _column_faults(columns: tuple[str, ...]) -> list[str]:
 def _row_faults(rows: list[dict[str, str]]) -> list[str]:
     faults = []
     first_row: dict[str, int] = {}
+    first_pair: dict[tuple[str, str], int] = {}
     region_spelling: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         if None in row or None in row.values():
@@ -116,6 +119,12 @@ def _row_faults(rows: list[dict[str, str]]) -> list[str]:
         if scene in first_row:
             faults.append(f"row {number}: scene {scene!r} stands in row {first_row[scene]} too: give it another name")
         first_row.setdefault(scene, number)
+        pair = row["optical"].strip(), row["sar"].strip()
+        if pair in first_pair:
+            faults.append(
+                f"row {number}: the same optical and sar files stand in row {first_pair[pair]} too: remove one"
+            )
+        first_pair.setdefault(pair, number)
         region = row["region"].strip()
         spelling = region_spelling.setdefault(region.lower(), region)
         if spelling != region:

@@ -6,7 +6,6 @@ does not rerun it. `stage_json` writes that string, ``Stage.model_validate_json`
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
@@ -40,11 +39,16 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class ClassSettings(Section):
-    """One class of the legend."""
+class ClassName(Section):
+    """One class, without its colour: what stages see that draw nothing."""
 
     code: int = Field(ge=0, le=254, description="value in label rasters and in the land-cover map (255 is nodata)")
     name: str = Field(min_length=1, description="name in the map's categories, tables and explanations")
+
+
+class ClassSettings(ClassName):
+    """One class of the legend."""
+
     color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$", description="colour in the map, #rrggbb")
 
 
@@ -59,12 +63,10 @@ DEMO_CLASSES = (
 )
 
 
-class LegendSettings(Section):
-    """The classes, in the order in which tables list them."""
+class LegendNames(Section):
+    """The classes without their colours, and the label codes to ignore."""
 
-    classes: tuple[ClassSettings, ...] = Field(
-        DEMO_CLASSES, min_length=2, max_length=64, description="the classes to map"
-    )
+    classes: tuple[ClassName, ...]
     ignore: tuple[int, ...] = Field((0,), description="label codes that mean 'not labelled' (its nodata tag does too)")
 
     @model_validator(mode="after")
@@ -78,6 +80,18 @@ class LegendSettings(Section):
         return self
 
     def legend(self) -> Legend:
+        """Return the legend as the parts use it, without colours."""
+        return Legend(tuple(LandCoverClass(c.code, c.name) for c in self.classes), self.ignore)
+
+
+class LegendSettings(LegendNames):
+    """The classes, in the order in which tables list them."""
+
+    classes: tuple[ClassSettings, ...] = Field(
+        DEMO_CLASSES, min_length=2, max_length=64, description="the classes to map"
+    )
+
+    def legend(self) -> Legend:
         """Return the legend as the parts use it."""
         return Legend(tuple(LandCoverClass(c.code, c.name, c.color) for c in self.classes), self.ignore)
 
@@ -87,8 +101,7 @@ class _BandSettings(Section):
         None, description="which bands of the file these are, counted from 1 (null: all of them, in order)"
     )
     nodata: float | None = Field(
-        None,
-        description="value that means nodata, where the files don't say so themselves (null: trust the files)",
+        None, description="a further value that means nodata, besides what the files say (null: none)"
     )
 
     @property
@@ -107,21 +120,26 @@ class _BandSettings(Section):
         return self
 
 
-class OpticalSettings(_BandSettings):
-    """The optical scenes."""
+class OpticalBands(_BandSettings):
+    """Bands of the optical scenes."""
 
     bands: tuple[str, ...] = Field(("red", "green", "blue", "nir"), min_length=1, description="names of the bands")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the bands."""
+        return self.bands
+
+
+class OpticalSettings(OpticalBands):
+    """The optical scenes."""
+
     display: tuple[str, ...] | None = Field(
         None,
         min_length=1,
         max_length=3,
         description="bands shown as red, green, blue (null: the first three)",
     )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the bands."""
-        return self.bands
 
     @model_validator(mode="after")
     def _display_known(self) -> Self:
@@ -136,22 +154,27 @@ class OpticalSettings(_BandSettings):
         return tuple(self.bands.index(name) for name in shown)
 
 
-class SarSettings(_BandSettings):
-    """The SAR scenes."""
+class SarBands(_BandSettings):
+    """Bands and scale of the SAR scenes."""
 
     bands: tuple[str, ...] = Field(("VV", "VH"), min_length=1, description="names of the polarisations")
     scale: Literal["linear_power", "linear_amplitude", "db", "digital"] = Field(
         "linear_power",
         description="what the values are: linear scales are turned into dB; 'digital' (8-bit pictures) stays as it is",
     )
-    speckle_filter: Literal["none", "lee"] = Field("lee", description="filter on the SAR's own grid, before warping")
-    speckle_window_px: int = Field(5, ge=3, le=31, description="side of the filter's window, odd")
-    looks: float = Field(4.0, gt=0, description="equivalent number of looks, for the filter")
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the polarisations."""
         return self.bands
+
+
+class SarSettings(SarBands):
+    """The SAR scenes."""
+
+    speckle_filter: Literal["none", "lee"] = Field("lee", description="filter on the SAR's own grid, before warping")
+    speckle_window_px: int = Field(5, ge=3, le=31, description="side of the filter's window, odd")
+    looks: float = Field(4.0, gt=0, description="equivalent number of looks, for the filter")
 
     @model_validator(mode="after")
     def _odd_window(self) -> Self:
@@ -165,6 +188,20 @@ class SensorsSettings(Section):
 
     optical: OpticalSettings = Field(OpticalSettings(), description="the optical scenes")
     sar: SarSettings = Field(SarSettings(), description="the SAR scenes")
+
+
+class SensorBands(Section):
+    """Bands of the two sensors: what registration sees."""
+
+    optical: OpticalBands
+    sar: SarBands
+
+
+class TiledSensors(Section):
+    """Bands of the two sensors and how SAR is filtered: what tiling sees."""
+
+    optical: OpticalBands
+    sar: SarSettings
 
 
 class RegistrationSettings(Section):
@@ -336,15 +373,15 @@ class Settings(Section):
 class RegisterPair(Section):
     """What register_pair needs."""
 
-    sensors: SensorsSettings
+    sensors: SensorBands
     registration: RegistrationSettings
 
 
 class TileScene(Section):
     """What tile_scene needs."""
 
-    legend: LegendSettings
-    sensors: SensorsSettings
+    legend: LegendNames
+    sensors: TiledSensors
     tiling: TilingSettings
 
 
@@ -352,17 +389,15 @@ class FitStatistics(Section):
     """What fit_statistics needs."""
 
     seed: int
-    legend: LegendSettings
+    legend: LegendNames
     splits: SplitsSettings
-    tiling: TilingSettings
 
 
 class TrainModel(Section):
     """What train_model needs."""
 
     seed: int
-    legend: LegendSettings
-    sensors: SensorsSettings
+    legend: LegendNames
     network: NetworkSettings
     loss: LossSettings
     training: TrainingSettings
@@ -384,13 +419,13 @@ class MosaicRegion(Section):
 class ScoreTiles(Section):
     """What score_tiles and score_region need."""
 
-    legend: LegendSettings
+    legend: LegendNames
 
 
 class ExplainTiles(Section):
     """What explain_tiles needs."""
 
-    legend: LegendSettings
+    legend: LegendNames
     explain: ExplainSettings
 
 
@@ -421,9 +456,12 @@ def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings
 
 
 def stage_json(settings: Settings, stage: type[Section]) -> str:
-    """Return just the sections that a stage's model names, as canonical JSON (equal settings, equal string)."""
-    whole = settings.model_dump(mode="json")
-    return json.dumps({name: whole[name] for name in stage.model_fields}, sort_keys=True, separators=(",", ":"))
+    """Return just what a stage's model names, as canonical JSON (equal settings, equal string).
+
+    The model of a stage holds narrower sections where it needs less: a class's new colour reruns no training.
+    """
+    narrowed = stage.model_validate(settings.model_dump(), extra="ignore")
+    return json.dumps(narrowed.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
 
 
 def default_yaml() -> str:
@@ -473,18 +511,3 @@ def _inline(value: object) -> str:
     plain = list(value) if isinstance(value, tuple) else value
     text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10_000).strip()
     return text.removesuffix("...").strip()
-
-
-def read_settings(path: Path) -> Settings:
-    """Return checked settings from a YAML file of its own, without the defaults of another.
-
-    Raises:
-        SettingsError: the file is no YAML mapping, or keys or values are not allowed.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path}: can't be read as YAML ({error})") from None
-    if values is not None and not isinstance(values, dict):
-        raise SettingsError(f"{path}: expected keys and values, found {type(values).__name__}")
-    return load_settings(values or {}, str(path))

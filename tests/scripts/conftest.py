@@ -1,13 +1,14 @@
 """What the tests of the stages share: a scene with a map of known faults."""
 
 import importlib.util
-import json
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+
+from clairemap.settings import ScoreTiles, stage_json
 
 SHAPE = (512, 384)
 
@@ -57,5 +58,4 @@ def map_scene(folder: Path, made_pairs: ModuleType, made_maps: ModuleType, *, la
 @pytest.fixture
 def legend_json(made_pairs: ModuleType) -> str:
     """Return the settings of the scoring stages, as JSON."""
-    legend = made_pairs.settings().legend.model_dump(mode="json")
-    return json.dumps({"legend": legend})
+    return stage_json(made_pairs.settings(), ScoreTiles)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from clairemap.errors import SettingsError
+from clairemap.errors import SettingsError, StoreError
 from clairemap.settings import FitStatistics, Settings, stage_json
 
 Stage = Callable[[str], Callable[..., Any]]
@@ -35,6 +35,7 @@ def test_statistics_are_of_the_train_scene(stage: Stage, made_pairs: ModuleType,
         "method": "scene",
         "tiles": {"train": 4, "val": 4, "test": 0, "buffer": 0},
         "smallest_distance_px": None,
+        "overlapping_share": 1.0,  # the made scenes lie on one another
     }
     index = pd.read_parquet(scenes[0].tiles)
     assert found["class_px"] == [sum(counts) for counts in zip(*index["class_px"], strict=True)]
@@ -56,3 +57,10 @@ def test_a_split_that_is_none_is_told(stage: Stage, made_pairs: ModuleType, tmp_
     scene = made_pairs.make_scene(tmp_path, "a", shape=(256, 256))
     with pytest.raises(SettingsError, match="'a:train'"):
         fit(stage, [scene], ["a:train"], tmp_path / "model", made_pairs.settings())
+
+
+def test_a_store_that_is_not_complete_is_told(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+    scene = made_pairs.make_scene(tmp_path, "a", shape=(256, 256))
+    scene.pair.with_suffix(".json").unlink()
+    with pytest.raises(StoreError, match=r"pair\.json: is no manifest"):
+        fit(stage, [scene], ["a=train"], tmp_path / "model", made_pairs.settings())

@@ -53,7 +53,7 @@ def make_scene(tmp_path: Path):
 
 @pytest.fixture
 def run(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]):
-    def mosaic(*probabilities: Path, settings: Settings = SETTINGS, dates: tuple[str, ...] = ()):
+    def mosaic(*probabilities: Path, settings: Settings = SETTINGS, dates: tuple[str, ...] = (), threads: int = 1):
         out = tmp_path / "results"
         stage("mosaic_region")(
             name="alps",
@@ -66,6 +66,7 @@ def run(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]):
             item=out / "alps.item.json",
             settings=stage_json(settings, MosaicRegion),
             dates=list(dates),
+            threads=threads,
         )
         return out
 
@@ -142,7 +143,7 @@ def test_map_of_another_legend_is_refused(make_scene: MakeScene, run: Run):
         run(make_scene("a", (40, 60))[0], settings=other)
 
 
-def test_equal_runs_give_equal_bytes(make_scene: MakeScene, run: Run):
+def test_equal_runs_give_equal_bytes_whatever_the_threads(make_scene: MakeScene, run: Run):
     path, _ = make_scene("a", (130, 700))
     first = {file.name: file.read_bytes() for file in run(path).iterdir()}
-    assert {file.name: file.read_bytes() for file in run(path).iterdir()} == first
+    assert {file.name: file.read_bytes() for file in run(path, threads=3).iterdir()} == first

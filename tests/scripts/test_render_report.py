@@ -17,7 +17,7 @@ from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
-from clairemap.raster.store import Layer, create_store
+from clairemap.raster.store import Layer, complete_store, create_store
 from clairemap.settings import RenderReport, load_settings, stage_json
 from clairemap.tiles.index import TileRow, write_tile_index
 
@@ -81,9 +81,11 @@ def write_stores(folder: Path) -> None:
         Layer("label", "uint8", fill=1),
         Layer("validity", "uint8"),
     ]
-    create_store(folder / "pair.zarr", GRID, layers, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
     mapped = [Layer("probability", "uint8", LEGEND.names, fill=100)]
-    create_store(folder / "probabilities.zarr", GRID, mapped, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
+    for name, content in (("pair", layers), ("probabilities", mapped)):
+        part = folder / f"{name}.part"
+        create_store(part, GRID, content, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
+        complete_store(part, folder / f"{name}.zarr", folder / f"{name}.json")
 
 
 def write_records(folder: Path) -> None:
@@ -135,7 +137,7 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
     for text in ("A made vale", "100.0 %", "Tile 0.", "Tile 1.", "+3.50", "few ties", "size tiny"):
         assert text in html, text
-    assert html.count("data:image/") == 3 + 1 + 1 + 2 * 4  # maps, ties, training, tiles
+    assert html.count("data:image/") == 3 + 1 + 1 + 1 + 2 * 4  # maps, confusion, ties, training, tiles
     assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]
 
 

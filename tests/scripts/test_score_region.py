@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,11 @@ import pytest
 import rasterio
 from affine import Affine
 
+from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.tally import Tally, TileTally, write_tallies
+
+SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "score_region.py"
 
 Stage = Callable[[str], Callable[..., Any]]
 
@@ -25,6 +30,11 @@ def write_scores(folder: Path, scene: str, view: str, matrices: list[np.ndarray]
     ]
     write_tallies(path, tiles, {})
     return path
+
+
+def score(stage: Stage, splits: Path, landcover: Path, metrics: Path, settings: str, **tables: list[Path]) -> None:
+    paths = {"splits": splits, "landcover": [landcover], "metrics": metrics}
+    stage("score_region")(region="valley", settings=settings, **paths, **tables)
 
 
 @pytest.fixture
@@ -55,7 +65,7 @@ def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path
     ]
     compared = [write_scores(tmp_path, "b", view, [WRONG]) for view in ("optical", "sar")]
     metrics = tmp_path / "metrics.json"
-    stage("score_region")("valley", fused, splits, [landcover], metrics, legend_json, compared)
+    score(stage, splits, landcover, metrics, legend_json, scores=fused, compared=compared)
     found = json.loads(metrics.read_text())
     assert found["region"] == "valley"
     assert found["split"] == "test"
@@ -79,9 +89,7 @@ def test_a_region_without_labels_is_no_failure(
     stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
 ):
     metrics = tmp_path / "metrics.json"
-    stage("score_region")(
-        "valley", [write_scores(tmp_path, "z", "fused", [])], splits, [landcover], metrics, legend_json
-    )
+    score(stage, splits, landcover, metrics, legend_json, scores=[write_scores(tmp_path, "z", "fused", [])])
     found = json.loads(metrics.read_text())
     assert found["miou"] is None
     assert found["reason"] == "no labelled pixels"
@@ -92,9 +100,33 @@ def test_a_region_without_labels_is_no_failure(
 def test_the_order_of_scenes_has_no_influence_on_the_figures(
     stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
 ):
-    fused = [write_scores(tmp_path, name, "fused", [RIGHT, WRONG]) for name in ("a", "b")]
+    fused = [write_scores(tmp_path, name, "fused", [RIGHT, WRONG]) for name in ("a", "c")]
     documents = []
     for number, paths in enumerate((fused, fused[::-1])):
-        stage("score_region")("valley", paths, splits, [landcover], tmp_path / f"{number}.json", legend_json)
+        score(stage, splits, landcover, tmp_path / f"{number}.json", legend_json, scores=paths)
         documents.append(json.loads((tmp_path / f"{number}.json").read_text()))
     assert documents[0] == documents[1]
+
+
+def test_the_command_line_of_a_region_without_labelled_scenes_names_no_tables(
+    tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+):
+    metrics = tmp_path / "metrics.json"
+    words = {"region": "valley", "splits": splits, "landcover": landcover, "metrics": metrics, "settings": legend_json}
+    options = [word for name, value in words.items() for word in (f"--{name}", str(value))]
+    answer = subprocess.run([sys.executable, str(SCRIPT), *options], capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    assert "clairemap.score_region: valley: no accuracy (no labelled pixels)" in answer.stderr
+    found = json.loads(metrics.read_text())
+    assert (found["miou"], found["oa"], found["split"]) == (None, None, None)
+    assert (found["reason"], found["views"]) == ("no labelled pixels", {})
+
+
+def test_a_tile_that_its_scenes_splits_do_not_know_is_told(
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+):
+    metrics = tmp_path / "metrics.json"
+    tables = [write_scores(tmp_path, "b", "fused", [RIGHT, WRONG])]
+    with pytest.raises(StoreError, match="scene b is there, but not its tile 0, 1"):
+        score(stage, splits, landcover, metrics, legend_json, scores=tables)
+    assert not metrics.exists()

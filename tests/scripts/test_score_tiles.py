@@ -5,10 +5,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+import zarr
 
 from clairemap.errors import StoreError
 from clairemap.metrics.tally import read_tallies
+from clairemap.raster.store import complete_store
 
 Stage = Callable[[str], Callable[..., Any]]
 
@@ -32,6 +35,23 @@ def test_counts_each_tile_exactly(stage: Stage, mapped_scene: SimpleNamespace, l
                 assert tile.counts.confusion[t, m] == np.count_nonzero((truth == t) & (found == m))
         assert tile.counts.unmapped_px == np.count_nonzero((truth != 255) & (found == 255))
         assert tile.counts.calibration.px.nonzero()[0].tolist() == [11]  # 204/255 = 0.8 belongs to (11/15, 12/15]
+
+
+def test_labels_on_a_tile_that_no_sensor_sees_are_unmapped(
+    stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+):
+    made, scores = mapped_scene.made, tmp_path / "scores.parquet"
+    index = pd.read_parquet(made.tiles)
+    index.loc[0, ["valid_px", "labelled_px"]] = 0  # as the index is where no sensor sees the tile
+    index.to_parquet(made.tiles)
+    store = zarr.open_group(mapped_scene.probabilities, mode="r+")
+    store["probability"][:, :256, :256] = 0
+    complete_store(mapped_scene.probabilities, tmp_path / "p.zarr", tmp_path / "p.json")
+    stage("score_tiles")(made.pair, tmp_path / "p.zarr", made.tiles, scores, legend_json)
+    first = read_tallies(scores, 3)[0]
+    assert (first.row, first.col) == (0, 0)
+    assert first.counts.unmapped_px == np.count_nonzero(made.label[:256, :256] != 255)
+    assert not first.counts.confusion.any()
 
 
 def test_a_scene_without_labels_gives_an_empty_table(

@@ -75,6 +75,42 @@ def test_faults_of_the_code_keep_their_traceback(tmp_path: Path, what: str, text
     assert text in answer.stderr
 
 
+WRITING_SCRIPT = """
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clairemap.console import run
+from clairemap.provenance import written_whole
+
+
+def write(target: Annotated[Path, typer.Option()]) -> None:
+    with written_whole(target) as part:
+        part.write_text("half")
+        print("writing", flush=True)
+        time.sleep(60)
+
+
+if __name__ == "__main__":
+    run(write)
+"""
+
+
+def test_a_job_that_is_ended_leaves_nothing_half_written(tmp_path: Path):
+    script, results = tmp_path / "write.py", tmp_path / "results"
+    script.write_text(WRITING_SCRIPT)
+    words = [sys.executable, str(script), "--target", str(results / "out.tif")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as job:
+        assert job.stdout is not None
+        assert job.stdout.readline() == "writing\n"
+        assert len(list(results.iterdir())) == 1
+        job.terminate()
+        assert job.wait(timeout=30) == 143
+    assert not list(results.iterdir())
+
+
 def test_a_wrong_command_line_is_refused(tmp_path: Path):
     answer = call(tmp_path, "--wath", "x")
     assert answer.returncode == 2

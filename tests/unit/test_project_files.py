@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from clairemap import errors
-from clairemap.settings import default_yaml, json_schema, load_settings
+from clairemap.settings import default_yaml, json_schema
 
 PROJECT = Path(__file__).parents[2]
 CONDA_NAMES = {"dask-core": "dask", "matplotlib-base": "matplotlib", "pytorch": "torch"}
@@ -30,11 +30,6 @@ def test_conda_environments_pin_what_is_tested(name: str):
         package, _, version = entry.partition("=")
         if package != "python":
             assert pinned[CONDA_NAMES.get(package, package)] == version
-
-
-@pytest.mark.parametrize("path", sorted((PROJECT / "config" / "datasets").glob("*.yaml")), ids=lambda path: path.stem)
-def test_dataset_configs_are_valid_settings(path: Path):
-    load_settings(yaml.safe_load(path.read_text()))
 
 
 def test_every_error_has_a_code_of_its_own_and_stands_in_the_docs():

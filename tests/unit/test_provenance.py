@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,8 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def forget() -> None:
-    provenance._imported_modules.cache_clear()
-    provenance._code_hash.cache_clear()
+    provenance._code.cache_clear()
 
 
 def hashes(project: Path) -> dict[str, str]:
@@ -84,6 +83,39 @@ def test_the_script_itself_counts(project: Path):
 )
 def test_comments_docstrings_and_layout_do_not_count(project: Path, old: str, new: str):
     assert changed(project, "clairemap/grid/window.py", old, new) == set()
+
+
+PAGE = "clairemap/sar/page.html.j2"
+
+
+def with_page(project: Path, module: str, line: str) -> None:
+    """Lay a template beside a module, and add a line to the module."""
+    (project / PAGE).write_text("<h1>Map</h1>\n")
+    path = project / "clairemap" / module
+    path.write_text(path.read_text() + line)
+
+
+def test_a_template_counts_for_the_stages_whose_modules_name_it(project: Path):
+    with_page(project, "sar/speckle.py", 'PAGE = "page.html.j2"\n')
+    assert changed(project, PAGE, "Map", "Report") == {"filter_scene.py"}
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("grid/window.py", 'PAGE = "page.html.j2"\n'),  # of another folder
+        ("sar/speckle.py", 'def draw():\n    """Fill page.html.j2."""\n'),
+        ("sar/__init__.py", 'STYLE = "page.css"\n'),
+    ],
+)
+def test_a_template_that_no_module_beside_it_names_does_not_count(project: Path, module: str, line: str):
+    with_page(project, module, line)
+    assert changed(project, PAGE, "Map", "Report") == set()
+
+
+def test_the_reports_template_belongs_to_its_code():
+    named = provenance._code(provenance.PACKAGE / "report" / "page.py").data_files
+    assert [path.name for path in named] == ["page.html.j2"]
 
 
 def test_equal_code_in_another_folder_has_an_equal_hash(
@@ -145,6 +177,37 @@ def test_a_text_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(OSError, match="killed"):
         provenance.write_text_whole(target, "second")
     assert target.read_text() == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_what_is_written_takes_its_name_at_the_end(tmp_path: Path):
+    target = tmp_path / "new" / "out.bin"
+    with provenance.written_whole(target) as part:
+        part.write_bytes(b"whole")
+        assert not target.exists()
+    assert target.read_bytes() == b"whole"
+    assert [path.name for path in target.parent.iterdir()] == ["out.bin"]
+
+
+def test_a_folder_is_written_whole_too(tmp_path: Path):
+    with provenance.written_whole(tmp_path / "folder") as part:
+        part.mkdir()
+        (part / "file").touch()
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")] == ["folder", "folder/file"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("started", [Path.touch, Path.mkdir, Path.absolute], ids=["file", "folder", "nothing"])
+def test_a_failure_leaves_no_part_and_the_older_file(
+    tmp_path: Path, started: Callable[[Path], object], error: type[BaseException]
+):
+    target = tmp_path / "out"
+    target.write_text("older")
+    with pytest.raises(error), provenance.written_whole(target) as part:
+        started(part)
+        raise error
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert target.read_text() == "older"
 
 
 def test_the_real_stages_have_hashes(tmp_path: Path):

@@ -38,13 +38,13 @@ def test_reads_rows_in_order(tmp_path: Path):
 
 
 def test_absolute_paths_stay(tmp_path: Path):
-    (scene,) = read_sample_sheet(sheet(tmp_path, "a,r,predict,/scratch/o.tif,,,,,"), Path("data"))
+    (scene,) = read_sample_sheet(sheet(tmp_path, "a,r,train,/scratch/o.tif,,l.tif,,,"), Path("data"))
     assert scene.optical == Path("/scratch/o.tif")
 
 
 def test_looks_up_by_name_region_and_split(tmp_path: Path):
     found = read_sample_sheet(
-        sheet(tmp_path, "a,north,train,o,,l,,,", "b,south,test,o,,l,,,", "c,north,predict,o,,,,,"), Path()
+        sheet(tmp_path, "a,north,train,o1,,l,,,", "b,south,test,o2,,l,,,", "c,north,predict,o3,,,,,"), Path()
     )
     assert found.regions == ("north", "south")
     assert [scene.scene for scene in found.in_region("north")] == ["a", "c"]
@@ -53,25 +53,34 @@ def test_looks_up_by_name_region_and_split(tmp_path: Path):
 
 
 def test_a_byte_order_mark_of_a_spreadsheet_does_no_harm(tmp_path: Path):
-    path = sheet(tmp_path, "a,r,predict,o,,,,,")
+    path = sheet(tmp_path, "a,r,train,o,,l,,,")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert read_sample_sheet(path, Path())["a"].region == "r"
 
 
 def test_optional_columns_may_be_absent(tmp_path: Path):
-    path = sheet(tmp_path, "a,r,predict,o,s,", header="scene,region,split,optical,sar,label")
+    path = sheet(tmp_path, "a,r,train,o,s,l", header="scene,region,split,optical,sar,label")
     assert read_sample_sheet(path, Path())["a"].cloud is None
+
+
+def test_a_sheet_must_have_something_to_learn_from(tmp_path: Path):
+    assert "no scene has the split train" in faults(tmp_path, "a,r,predict,o,s,,,,")
+
+
+def test_two_scenes_of_the_same_files_are_a_fault(tmp_path: Path):
+    text = faults(tmp_path, "a,r,train,o,s,l,,,", "b,r,test,o,s,l,,,")
+    assert "row 3" in text and "stand in row 2 too" in text
 
 
 def test_all_faults_are_told_at_once_with_row_and_remedy(tmp_path: Path):
     text = faults(
         tmp_path,
-        "a,north,traim,o,s,l,,,",
-        "a,north,test,o,s,l,,,",
-        "b,North,train,o,s,,,,",
+        "a,north,traim,o1,s,l,,,",
+        "a,north,test,o2,s,l,,,",
+        "b,North,train,o3,s,,,,",
         "c,north,predict,,,,,,",
-        "d,north,predict,o,,,,22.11.2026,",
-        "bad name,north,predict,o,,,,,",
+        "d,north,predict,o4,,,,22.11.2026,",
+        "bad name,north,predict,o5,,,,,",
     )
     assert "7 fault(s)" in text
     for fault in (

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import jsonschema
 import pytest
@@ -9,7 +8,9 @@ from pydantic import ValidationError
 from clairemap.errors import SettingsError
 from clairemap.settings import (
     ALIGN_PX,
+    DEMO_CLASSES,
     ExplainTiles,
+    MosaicRegion,
     OpticalSettings,
     PredictScene,
     ScoreTiles,
@@ -20,7 +21,6 @@ from clairemap.settings import (
     default_yaml,
     json_schema,
     load_settings,
-    read_settings,
     stage_json,
 )
 
@@ -125,10 +125,8 @@ def test_settings_cannot_be_changed():
         Settings().seed = 3
 
 
-def test_the_default_yaml_reads_back_as_the_defaults(tmp_path: Path):
-    path = tmp_path / "config.yaml"
-    path.write_text(default_yaml())
-    assert read_settings(path) == Settings()
+def test_the_default_yaml_reads_back_as_the_defaults():
+    assert load_settings(yaml.safe_load(default_yaml())) == Settings()
 
 
 def test_the_default_yaml_describes_every_key():
@@ -144,21 +142,15 @@ def test_the_schema_accepts_the_defaults_and_refuses_unknown_keys():
         jsonschema.validate({"tilling": {}}, schema)
 
 
-@pytest.mark.parametrize(("text", "fault"), [("a: [1", "can't be read as YAML"), ("- 1", "expected keys and values")])
-def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, fault: str):
-    path = tmp_path / "mine.yaml"
-    path.write_text(text)
-    with pytest.raises(SettingsError, match=fault):
-        read_settings(path)
-
-
-def test_an_empty_file_means_the_defaults(tmp_path: Path):
-    path = tmp_path / "mine.yaml"
-    path.write_text("# nothing\n")
-    assert read_settings(path) == Settings()
-
-
 def test_the_legend_keeps_the_order():
     legend = Settings().legend.legend()
     assert legend.names[:2] == ("water", "forest")
     assert legend.ignore == (0,)
+
+
+def test_a_colour_reaches_just_the_stages_that_draw():
+    recoloured = [{**entry.model_dump(), "color": "#102030"} for entry in DEMO_CLASSES]
+    changed = load_settings({"legend": {"classes": recoloured}})
+    for stage in (TileScene, TrainModel, ScoreTiles, ExplainTiles):
+        assert stage_json(changed, stage) == stage_json(Settings(), stage)
+    assert stage_json(changed, MosaicRegion) != stage_json(Settings(), MosaicRegion)

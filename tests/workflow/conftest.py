@@ -23,7 +23,8 @@ CONFIG = {
     "tiling": {"tile_px": 128},
     "training": {"steps": 8, "batch_size": 2, "crop_px": 128, "validate_every": 4, "checkpoint_every": 2},
 }
-SCENES = (("west", "train", 0), ("middle", "val", 250), ("east", "test", 500))
+SCENES = (("west", "north", "train", 0), ("middle", "north", "val", 250), ("east", "north", "test", 500))
+UNLABELLED = ("far", "south", "predict", 420)
 
 
 def write_scene(folder: Path, name: str, offset_px: int) -> None:
@@ -51,16 +52,20 @@ def write_scene(folder: Path, name: str, offset_px: int) -> None:
 
 @pytest.fixture
 def region(tmp_path: Path) -> Path:
-    """Return a folder with three overlapping scenes, their sample sheet and a config file."""
+    """Return a folder with scenes of two regions, one of them without labels, their sheet and a config file.
+
+    The folder's name has a space, as users' folders do.
+    """
+    folder = tmp_path / "two regions"
     rows = ["scene,region,split,optical,sar,label"]
-    for name, split, offset_px in SCENES:
-        write_scene(tmp_path / "scenes", name, offset_px)
-        rows.append(
-            f"{name},north,{split}," + ",".join(f"scenes/{name}/{role}.tif" for role in ("optical", "sar", "label"))
-        )
-    (tmp_path / "scenes.csv").write_text("\n".join(rows) + "\n")
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "scenes": "scenes.csv"}))
-    return tmp_path
+    for name, belongs_to, split, offset_px in (*SCENES, UNLABELLED):
+        write_scene(folder / "scenes", name, offset_px)
+        roles = ("optical", "sar", "label") if split != "predict" else ("optical", "sar")
+        files = [f"scenes/{name}/{role}.tif" for role in roles] + [""] * (3 - len(roles))
+        rows.append(",".join([name, belongs_to, split, *files]))
+    (folder / "scenes.csv").write_text("\n".join(rows) + "\n")
+    (folder / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "scenes": "scenes.csv"}))
+    return folder
 
 
 @pytest.fixture

@@ -30,7 +30,9 @@ DEMO_DIR = Path("data/demo")
 LABELLED = [
     scene.scene for scene in SHEET.of_split("train", "val", "test") if scene.label
 ]
-GPU = 1 if SETTINGS.compute.device == "cuda" else 0
+# Jobs that may use a GPU ask for one if this machine has any; on a cluster's login node say `device: cuda`.
+HAS_GPU = Path("/dev/nvidia0").exists()
+GPU = int(SETTINGS.compute.device == "cuda" or (SETTINGS.compute.device == "auto" and HAS_GPU))
 
 
 def code(rule_name):
@@ -99,11 +101,11 @@ def of_maps(pattern):
 
 def scenes_of(wildcards):
     """The scenes of the region, or the one whose own map it is."""
-    wanted = {wildcards.get("map", wildcards.region)}
+    own_map = wildcards.get("map") if SETTINGS.mosaic.grid == "scene" else None
     return [
         scene
         for scene in SHEET.in_region(wildcards.region)
-        if wanted & {scene.scene, scene.region}
+        if own_map in (None, scene.scene)
     ]
 
 

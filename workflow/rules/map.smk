@@ -32,7 +32,7 @@ rule predict_scene:
         "python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
         " --weights {input.weights:q} --card {input.card:q} --view {wildcards.view}"
         " --probabilities {output.probabilities:q} --manifest {output.manifest:q}"
-        " --settings {params.settings:q} --device {params.device} 2> {log}"
+        " --settings {params.settings:q} --device {params.device} 2> {log:q}"
 
 
 rule mosaic_region:
@@ -70,7 +70,8 @@ rule mosaic_region:
         "python {params.script:q} --name {wildcards.map} {params.files:q} {params.dates}"
         " --landcover {output.landcover:q} --confidence {output.confidence:q}"
         " --optical-share {output.optical_share:q} --categories {output.categories:q} --style {output.style:q}"
-        " --item {output.item:q} --settings {params.settings:q} 2> {log}"
+        " --item {output.item:q} --settings {params.settings:q}"
+        " --threads {threads} 2> {log:q}"
 
 
 rule score_tiles:
@@ -100,7 +101,7 @@ rule score_tiles:
         "{wildcards.scene}: confusion matrix of each tile ({wildcards.view})"
     shell:
         "python {params.script:q} --pair {input.pair:q} --probabilities {input.probabilities:q}"
-        " --tiles {input.tiles:q} --scores {output.scores:q} --settings {params.settings:q} 2> {log}"
+        " --tiles {input.tiles:q} --scores {output.scores:q} --settings {params.settings:q} 2> {log:q}"
 
 
 rule score_region:
@@ -133,4 +134,4 @@ rule score_region:
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q}"
         " --splits {input.splits:q} --metrics {output.metrics:q}"
-        " --settings {params.settings:q} 2> {log}"
+        " --settings {params.settings:q} 2> {log:q}"

@@ -24,7 +24,7 @@ rule simulate_scene:
     message:
         "{wildcards.scene}: make a demo scene"
     shell:
-        "python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q} 2> {log}"
+        "python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q} 2> {log:q}"
 
 
 rule register_pair:
@@ -51,7 +51,7 @@ rule register_pair:
         "{wildcards.scene}: register SAR to optical"
     shell:
         "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
-        " --registration {output.registration:q} --settings {params.settings:q} 2> {log}"
+        " --registration {output.registration:q} --settings {params.settings:q} 2> {log:q}"
 
 
 rule tile_scene:
@@ -82,4 +82,4 @@ rule tile_scene:
     shell:
         "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
-        " --tiles {output.tiles:q} --settings {params.settings:q} 2> {log}"
+        " --tiles {output.tiles:q} --settings {params.settings:q} 2> {log:q}"

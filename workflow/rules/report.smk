@@ -43,7 +43,7 @@ rule explain_tiles:
         "python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
         " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.files:q}"
         " --explanations {output.explanations:q} --cache {params.cache:q} --settings {params.settings:q}"
-        " --device {params.device} 2> {log}"
+        " --device {params.device} 2> {log:q}"
 
 
 rule render_report:
@@ -98,4 +98,4 @@ rule render_report:
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
         " --card {input.card:q} --history {input.history:q} --statistics {input.statistics:q}"
-        " --report {output.report:q} --settings {params.settings:q} 2> {log}"
+        " --report {output.report:q} --settings {params.settings:q} 2> {log:q}"

@@ -29,7 +29,8 @@ rule fit_statistics:
         "band statistics and splits"
     shell:
         "python {params.script:q} {params.files:q} {params.split:q}"
-        " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log}"
+        " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q}"
+        " --threads {threads} 2> {log:q}"
 
 
 # Checkpoints are no output, since Snakemake deletes the outputs of failed jobs: a retried job goes on from them.
@@ -62,7 +63,7 @@ rule train_model:
         f"{BENCHMARKS}/train_model.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: workflow.cores or 8
+    threads: 8
     resources:
         mem_mb=memory(6000),
         runtime=1440,
@@ -83,4 +84,4 @@ rule train_model:
         "{params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.fingerprint} --settings {params.settings:q}"
-        " --device {params.device} {params.minutes} 2> {log}"
+        " --device {params.device} {params.minutes} 2> {log:q}"

@@ -26,7 +26,7 @@ from clairemap.raster.store import check_store
 from clairemap.settings import ExplainSettings, ExplainTiles
 from clairemap.tiles.index import read_tile_index
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("clairemap.explain_tiles")
 
 Place = tuple[int, int]
 
@@ -55,6 +55,7 @@ def explain_tiles(
 
     Raises:
         ExplainerError: the language model can't be loaded or run.
+        SettingsError: the language model is to run on a GPU and there is none.
         StoreError: a store or a table is damaged.
     """
     chosen = ExplainTiles.model_validate_json(settings)

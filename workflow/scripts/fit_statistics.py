@@ -8,7 +8,7 @@ import typer
 
 from clairemap.console import run
 from clairemap.errors import SettingsError
-from clairemap.raster.store import open_store
+from clairemap.raster.store import GridStore, check_store
 from clairemap.scenes import SPLITS, Split
 from clairemap.settings import FitStatistics
 from clairemap.tiles.index import read_tile_index
@@ -25,16 +25,22 @@ def fit_statistics(
     statistics: Annotated[Path, typer.Option(help="statistics.json to write")],
     splits: Annotated[Path, typer.Option(help="splits.parquet to write")],
     settings: Annotated[str, typer.Option(help="JSON of FitStatistics")],
+    threads: Annotated[int, typer.Option(help="batches of tiles read side by side", min=1)] = 1,
 ) -> None:
     """Write the split of all tiles, and the statistics of the training tiles."""
     chosen = FitStatistics.model_validate_json(settings)
-    stores = {str(open_store(path).attributes["scene"]): path for path in pair}
+    opened = {str(store.attributes["scene"]): store for store in map(_checked, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
-    audit = audit_splits(table, chosen.splits.method)
+    audit = audit_splits(table, chosen.splits.method, {scene: store.geobox for scene, store in opened.items()})
+    stores = {scene: store.path for scene, store in opened.items()}
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
-    write_statistics(fit(stores, training, audit, chosen.legend.legend().names), statistics)
+    write_statistics(fit(stores, training, audit, chosen.legend.legend().names, threads), statistics)
     write_splits(table, splits)
+
+
+def _checked(pair: Path) -> GridStore:
+    return check_store(pair, pair.with_suffix(".json"))
 
 
 def _scene_split(text: str) -> tuple[str, Split]:

@@ -36,6 +36,7 @@ def mosaic_region(
     item: Annotated[Path, typer.Option(help="STAC item to write")],
     settings: Annotated[str, typer.Option(help="JSON of MosaicRegion")],
     dates: Annotated[list[str] | None, typer.Option(help="a scene's day as 2026-11-22 (repeat the option)")] = None,
+    threads: Annotated[int, typer.Option(help="blocks made side by side, and threads that compress", min=1)] = 1,
 ) -> None:
     """Write the maps, each checked and whole or not at all, then the files that describe them."""
     chosen = MosaicRegion.model_validate_json(settings)
@@ -50,10 +51,10 @@ def mosaic_region(
     }
     with ExitStack() as stack:
         writers = [
-            stack.enter_context(CogWriter(target, grid, layer, chosen.mosaic.compress))
+            stack.enter_context(CogWriter(target, grid, layer, chosen.mosaic.compress, threads))
             for target, layer in targets.items()
         ]
-        pixels = _write_maps(mosaic(place(stores, grid), grid, legend.codes), writers)
+        pixels = _write_maps(mosaic(place(stores, grid), grid, legend.codes, threads), writers)
     write_text_whole(categories, categories_xml(legend, pixels))
     write_text_whole(style, qgis_style(legend))
     files = MapFiles(landcover.name, confidence.name, optical_share.name, categories.name, style.name)

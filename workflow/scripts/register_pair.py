@@ -15,7 +15,7 @@ from clairemap.registration.match import match_scene
 from clairemap.registration.record import Registration, write_registration
 from clairemap.settings import RegisterPair
 
-log = logging.getLogger("register_pair")
+log = logging.getLogger("clairemap.register_pair")
 
 
 def register_pair(

@@ -15,7 +15,7 @@ from clairemap.report.gather import RegionPaths, gather
 from clairemap.report.page import render
 from clairemap.settings import RenderReport
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("clairemap.render_report")
 
 
 def render_report(

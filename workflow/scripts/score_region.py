@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,24 +12,28 @@ import typer
 
 from clairemap.classes import Legend
 from clairemap.console import run
+from clairemap.errors import StoreError
 from clairemap.metrics.document import RegionMetrics, region_metrics
 from clairemap.metrics.ground import map_coverage, total_coverage
-from clairemap.metrics.tally import Tally, read_tallies
+from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp, write_text_whole
 from clairemap.settings import ScoreTiles
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("clairemap.score_region")
 
 TileKey = tuple[str, int, int]
 
 
 def score_region(
+    *,
     region: Annotated[str, typer.Option(help="name of the region")],
-    scores: Annotated[list[Path], typer.Option(help="tables of tile counts, one for each scene, view fused")],
     splits: Annotated[Path, typer.Option(help="table that says which tile belongs to which split")],
     landcover: Annotated[list[Path], typer.Option(help="land-cover maps of the region")],
     metrics: Annotated[Path, typer.Option(help="document to write")],
     settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
+    scores: Annotated[
+        list[Path] | None, typer.Option(help="tables of tile counts, one for each labelled scene, view fused")
+    ] = None,
     compared: Annotated[
         list[Path] | None, typer.Option(help="tables of views with one sensor masked; the view is the folder's name")
     ] = None,
@@ -38,15 +43,15 @@ def score_region(
     Holds one scene's table of tiles and one window of a map at a time.
 
     Raises:
-        StoreError: a table was made with another legend, or is damaged.
+        StoreError: a table was made with another legend, is damaged, or holds a tile that the splits don't know.
     """
     legend = ScoreTiles.model_validate_json(settings).legend.legend()
     started = time.monotonic()
-    split_of = _read_splits(splits)
+    fused = scores or []
     document = region_metrics(
         region,
-        _sums(scores, split_of, legend),
-        _views(scores, compared or [], legend),
+        _sums(fused, _read_splits(splits), legend),
+        _views(fused, compared or [], legend),
         total_coverage((map_coverage(path, legend) for path in landcover), len(legend)),
         legend,
         stamp("score_region", settings),
@@ -55,18 +60,36 @@ def score_region(
     _log(document, time.monotonic() - started)
 
 
-def _read_splits(path: Path) -> dict[TileKey, str]:
+@dataclass(frozen=True)
+class _Splits:
+    path: Path
+    of_tile: Mapping[TileKey, str]
+    scenes: frozenset[str]
+
+    def of(self, tile: TileTally) -> str:
+        """Return a tile's split; 'predict' for scenes that have no part in the splits but may have labels."""
+        if tile.scene not in self.scenes:
+            return "predict"
+        try:
+            return self.of_tile[tile.scene, tile.row, tile.col]
+        except KeyError:
+            raise StoreError(
+                f"{self.path}: scene {tile.scene} is there, but not its tile {tile.row}, {tile.col}, which has scores: "
+                "the tiles were cut anew; delete the file and run fit_statistics again"
+            ) from None
+
+
+def _read_splits(path: Path) -> _Splits:
     columns = pq.read_table(path, columns=["scene", "row", "col", "split"]).to_pydict()
     keys = zip(columns["scene"], columns["row"], columns["col"], strict=True)
-    return dict(zip(keys, columns["split"], strict=True))
+    return _Splits(path, dict(zip(keys, columns["split"], strict=True)), frozenset(columns["scene"]))
 
 
-def _sums(paths: Sequence[Path], split_of: dict[TileKey, str], legend: Legend) -> dict[tuple[str, str], Tally]:
+def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[str, str], Tally]:
     sums: dict[tuple[str, str], Tally] = {}
     for path in paths:
         for tile in read_tallies(path, len(legend)):
-            # Scenes of the split 'predict' have no part in the splits, but may have labels.
-            key = tile.scene, split_of.get((tile.scene, tile.row, tile.col), "predict")
+            key = tile.scene, splits.of(tile)
             sums[key] = sums.get(key, Tally.empty(len(legend))) + tile.counts
     return sums
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
@@ -17,7 +18,7 @@ from clairemap.raster.store import GridStore, check_store
 from clairemap.settings import ScoreTiles
 from clairemap.tiles.index import read_tile_index
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("clairemap.score_tiles")
 
 
 def score_tiles(
@@ -29,7 +30,8 @@ def score_tiles(
 ) -> None:
     """Write one confusion matrix and the calibration counts for each tile that has labels.
 
-    Reads tile by tile: one tile's labels and probabilities are in memory at a time.
+    All tiles are looked through: the index counts labels only where a sensor sees the ground, the scores tell how
+    many lie elsewhere too. One tile's labels and probabilities are in memory at a time.
 
     Raises:
         StoreError: the stores don't fit each other or the legend.
@@ -40,12 +42,13 @@ def score_tiles(
     mapped = open_probabilities(probabilities, legend)
     _check_fit(labels, mapped)
     index = read_tile_index(tiles)
-    labelled = index[index["labelled_px"] > 0]
     counted = []
-    for tile in progress(labelled.itertuples(), "score tiles", total=len(labelled)):
+    for tile in progress(index.itertuples(), "score tiles", total=len(index)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
-        counts = tally(labels.read("label", window), mapped.read(PROBABILITY, window))
-        counted.append(TileTally(tile.scene, tile.row, tile.col, counts))
+        truth = labels.read("label", window)
+        if (truth != IGNORE_INDEX).any():
+            counts = tally(truth, mapped.read(PROBABILITY, window))
+            counted.append(TileTally(tile.scene, tile.row, tile.col, counts))
     write_tallies(scores, counted, stamp("score_tiles", settings))
     log.info("%s: %d labelled tiles scored in %.1f s", probabilities, len(counted), time.monotonic() - started)
 

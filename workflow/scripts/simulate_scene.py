@@ -13,7 +13,7 @@ from clairemap.console import run
 from clairemap.provenance import stamp
 from clairemap.simulate.region import LANDSCAPE_SEED, demo_scene
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("clairemap.simulate_scene")
 
 
 def simulate_scene(

@@ -23,7 +23,7 @@ from clairemap.settings import TileScene
 from clairemap.tiles.index import TileRow, tile_row, write_tile_index
 from clairemap.validity import Validity
 
-log = logging.getLogger("tile_scene")
+log = logging.getLogger("clairemap.tile_scene")
 
 NO_SENSOR = Validity.OPTICAL_NODATA | Validity.SAR_NODATA
 

@@ -8,7 +8,7 @@ import typer
 from clairemap.console import run
 from clairemap.nets.bundle import save_bundle
 from clairemap.provenance import stamp
-from clairemap.raster.store import open_store
+from clairemap.raster.store import check_store
 from clairemap.settings import TrainModel
 from clairemap.tiles.splits import read_splits
 from clairemap.tiles.statistics import read_statistics
@@ -34,7 +34,7 @@ def train_model(
 ) -> None:
     """Write the trained model and its history; goes on from a checkpoint of the same run."""
     job = TrainingJob(
-        stores={str(open_store(path).attributes["scene"]): path for path in pair},
+        stores={str(check_store(path, path.with_suffix(".json")).attributes["scene"]): path for path in pair},
         statistics=read_statistics(statistics),
         splits=read_splits(splits),
         settings=TrainModel.model_validate_json(settings),

@@ -12,7 +12,7 @@ from clairemap.settings import default_yaml, json_schema
 CONFIG = Path(__file__).parents[2] / "config"
 
 
-def write_config(folder: Annotated[Path, typer.Option(help="where the two files go")] = CONFIG) -> None:
+def write_config(folder: Annotated[Path, typer.Option(help="where the files go")] = CONFIG) -> None:
     """Write the defaults, commented, and the JSON schema."""
     write_text_whole(folder / "config.yaml", default_yaml())
     write_text_whole(folder / "config.schema.json", json_schema())

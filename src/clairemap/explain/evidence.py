@@ -15,6 +15,9 @@ SMALLEST_SHARE_PCT = 0.1
 SMALLEST_CONFUSION_PCT = 5
 CONFUSIONS = 2
 
+SMALLEST_TRUTH_PX = 100
+"""Labelled pixels of a class in the tile that its IoU and F1 need: those of a handful of pixels say nothing."""
+
 SHARE_NODATA = 255
 
 
@@ -106,7 +109,8 @@ def _spoken(name: str) -> str:
 
 
 def _classes(measured: Measured, names: tuple[str, ...], confusion: Confusion | None) -> tuple[ClassFacts, ...]:
-    figures = None if confusion is None else scores(confusion).per_class
+    figures = () if confusion is None else scores(confusion).per_class
+    scored = {index for index, figure in enumerate(figures) if figure.truth_px >= SMALLEST_TRUTH_PX}
     area_pct = 100 * measured.class_px / measured.mapped_px
     found: list[ClassFacts] = []
     for index in np.argsort(-measured.class_px, kind="stable"):
@@ -118,15 +122,11 @@ def _classes(measured: Measured, names: tuple[str, ...], confusion: Confusion | 
                 name=names[index],
                 area_pct=pct,
                 confidence_pct=round(100 * float(measured.class_confidence[index] / measured.class_px[index])),
-                iou=None if figures is None else _rounded(figures[index].iou),
-                f1=None if figures is None else _rounded(figures[index].f1),
+                iou=round(figures[index].iou, 2) if index in scored else None,
+                f1=round(figures[index].f1, 2) if index in scored else None,
             )
         )
     return tuple(found)
-
-
-def _rounded(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 2)
 
 
 def _confusions(confusion: Confusion, names: tuple[str, ...]) -> tuple[Confused, ...]:

@@ -12,7 +12,7 @@ import transformers
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
-from clairemap.errors import ExplainerError
+from clairemap.errors import ExplainerError, SettingsError
 from clairemap.explain.prompt import Conversation
 from clairemap.provenance import json_digest
 from clairemap.settings import ExplainSettings
@@ -41,15 +41,17 @@ class PhiWriter:
 
         Raises:
             ExplainerError: there is no such model, or the hub can't be reached.
+            SettingsError: a GPU is asked for and there is none.
         """
         self._name = model
         self._settings = settings
         self._device = _device(device)
+        self._dtype = _dtype(settings.dtype, self._device)
         self._loaded: tuple[Any, Any] | None = None
         self.identity = json_digest(
             {
                 "model": _fingerprint(model),
-                "decoding": ["greedy", settings.max_new_tokens, settings.dtype],
+                "decoding": ["greedy", settings.max_new_tokens, self._dtype],
             }
         )
 
@@ -104,7 +106,7 @@ class PhiWriter:
             transformers.utils.logging.disable_progress_bar()
             try:
                 tokenizer = AutoTokenizer.from_pretrained(self._name, padding_side="left")
-                model = AutoModelForCausalLM.from_pretrained(self._name, dtype=self._dtype())
+                model = AutoModelForCausalLM.from_pretrained(self._name, dtype=DTYPES[self._dtype])
                 model.to(self._device).eval()
             except LOADING_FAILS_WITH as error:
                 raise ExplainerError(_unloadable(self._name, error)) from None
@@ -115,16 +117,17 @@ class PhiWriter:
             self._loaded = tokenizer, model
         return self._loaded
 
-    def _dtype(self) -> torch.dtype:
-        """Return the number format; auto is bfloat16 on a GPU and float32 on a CPU, where it is the faster one."""
-        auto = "bfloat16" if self._device == "cuda" else "float32"
-        return DTYPES[auto if self._settings.dtype == "auto" else self._settings.dtype]
-
 
 def _device(wanted: str) -> str:
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise ExplainerError("device is cuda, but torch sees no GPU; use auto or cpu")
+        raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
     return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+
+
+def _dtype(wanted: str, device: str) -> str:
+    """Return the number format; auto is bfloat16 on a GPU and float32 on a CPU, where it is the faster one."""
+    auto = "bfloat16" if device == "cuda" else "float32"
+    return auto if wanted == "auto" else wanted
 
 
 def _prompt(tokenizer: Any, conversation: Conversation) -> str:  # noqa: ANN401 - transformers is untyped

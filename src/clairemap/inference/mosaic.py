@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from dask import config
 from dask.base import compute
 from dask.delayed import delayed
 from numpy.typing import NDArray
@@ -35,20 +36,24 @@ class MapBlock:
     optical_share: NDArray[np.uint8]
 
 
-def mosaic(scenes: Sequence[PlacedScene], grid: GeoBox, codes: NDArray[np.uint8]) -> Iterator[MapBlock]:
+def mosaic(
+    scenes: Sequence[PlacedScene], grid: GeoBox, codes: NDArray[np.uint8], threads: int = 1
+) -> Iterator[MapBlock]:
     """Yield the map's blocks, top to bottom, left to right; blocks without any result are left out.
 
     Where scenes overlap, probabilities and shares are averaged with weights that grow from each scene's valid
     edge over 128 px of it; elsewhere the scene's own likeliest class comes out. Ties go to the first class.
 
     The blocks of a row are made by dask: by threads, or by a cluster if a `dask.distributed` client is active.
-    Memory: three bytes for each pixel of one row of blocks, and for each thread about 10 bytes for each class and
-    pixel of a block.
+    Memory: three bytes for each pixel of one row of blocks, and for each thread and each class and pixel of a block
+    4 bytes if a scene is copied, up to 30 if it is resampled, 8 more for each further scene there. That holds
+    however much finer the scenes are, until one pixel of the grid has more than a million of theirs.
 
     Args:
         scenes: from `placement.place`.
         grid: the region's grid.
         codes: code of each class, in the order of the probabilities.
+        threads: that make blocks side by side; a cluster's workers have their own number.
 
     Raises:
         StoreError: a scene's store is damaged.
@@ -62,7 +67,8 @@ def mosaic(scenes: Sequence[PlacedScene], grid: GeoBox, codes: NDArray[np.uint8]
             for window in windows
             if (touching := [scene for scene in scenes if not scene.footprint.intersection(window).is_empty])
         ]
-        blocks = compute(*tasks)  # type: ignore[no-untyped-call]
+        with config.set(num_workers=threads):
+            blocks = compute(*tasks)  # type: ignore[no-untyped-call]
         yield from (block for block in blocks if block is not None)
 
 

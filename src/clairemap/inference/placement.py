@@ -9,6 +9,7 @@ from odc.geo.geobox import GeoBox
 from torch import Tensor
 from torch.nn import functional
 
+from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.inference.feather import Feather
 from clairemap.inference.grid import footprint, pixel_offset, pixel_to_world, project, world_to_pixel
@@ -17,6 +18,9 @@ from clairemap.raster.store import GridStore
 
 MESH_PX = 32
 """Coordinates are projected at every 32nd pixel and interpolated in between (UTM to UTM: to 1e-5 px)."""
+
+PIECE_PX = 1024
+"""Side of the pieces of a finer scene that are averaged at once; a whole number of cells, so one cell at the least."""
 
 OUTSIDE = -1e6
 
@@ -165,16 +169,29 @@ def _reduced(store: GridStore, source: Window, step: int) -> Tensor:
     """Return classes, share and coverage (all, y, x) as float32, averaged over cells of `step` px.
 
     Without it, a grid coarser than the scene would show single pixels of it. The window starts at a cell's edge,
-    so that cells are the same whatever the window.
+    so that cells are the same whatever the window. Read in pieces of `PIECE_PX` squared, or of one cell if that is
+    larger: the window has step squared times the pixels of the result.
     """
+    if step == 1:
+        return _layers(store, source)
+    layers = int(store.array(PROBABILITY).shape[0]) + 2
+    reduced = torch.empty(layers, -(-source.height // step), -(-source.width // step))
+    for tile in tiles(source.shape, max(PIECE_PX // step, 1) * step):
+        piece = tile.window
+        stack = _layers(store, Window(source.y0 + piece.y0, source.x0 + piece.x0, *piece.shape))
+        padded = functional.pad(stack, (0, -piece.width % step, 0, -piece.height % step))
+        cells = functional.avg_pool2d(padded, step)
+        y0, x0 = piece.y0 // step, piece.x0 // step
+        reduced[:, y0 : y0 + cells.shape[1], x0 : x0 + cells.shape[2]] = cells
+    return reduced
+
+
+def _layers(store: GridStore, source: Window) -> Tensor:
+    """Return classes, share (0 where nodata) and coverage (0 or 1) of a window as float32 (all, y, x)."""
     share = store.read(OPTICAL_SHARE, source)
     valid = share != SHARE_NODATA
     layers = [store.read(PROBABILITY, source), (share * valid)[None], valid[None].astype(np.uint8)]
-    stack = torch.from_numpy(np.concatenate(layers)).float()
-    if step == 1:
-        return stack
-    padded = functional.pad(stack, (0, -stack.shape[2] % step, 0, -stack.shape[1] % step))
-    return functional.avg_pool2d(padded, step)
+    return torch.from_numpy(np.concatenate(layers)).float()
 
 
 def _sampled(stack: Tensor, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float32]:

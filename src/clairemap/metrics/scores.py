@@ -13,7 +13,9 @@ DEFINITION = (
     "OA = correct / scored pixels. mIoU is the plain mean of the IoU over the classes that occur in the scope's "
     "labels or in its map: a class that is mapped without occurring in the labels counts 0, a class that occurs "
     "in neither is left out. Pixels without a label, with a label to ignore, or where no sensor of the view is "
-    "usable are not scored; the last are counted as unmapped_px. ECE: 15 bins of equal width over the confidence."
+    "usable are not scored; the last are counted as unmapped_px. ECE: 15 bins of equal width over the confidence. "
+    "Each scene's own result is scored, before scenes are blended where they overlap; ground that two labelled scenes "
+    "share counts in both."
 )
 
 

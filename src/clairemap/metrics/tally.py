@@ -15,7 +15,7 @@ from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration, calibration
 from clairemap.metrics.confusion import Confusion, confusion_matrix
 from clairemap.metrics.decision import decide
-from clairemap.provenance import temporary_beside
+from clairemap.provenance import written_whole
 
 SCHEMA = pa.schema(
     [
@@ -97,9 +97,8 @@ def write_tallies(target: Path, tallies: Sequence[TileTally], stamp: Mapping[str
         "bin_confidence": [tile.counts.calibration.confidence for tile in tallies],
     }
     table = pa.table(columns, schema=SCHEMA).replace_schema_metadata(dict(stamp))
-    part = temporary_beside(target)
-    pq.write_table(table, part)
-    part.replace(target)
+    with written_whole(target) as part:
+        pq.write_table(table, part)
 
 
 def read_tallies(path: Path, classes: int) -> list[TileTally]:

@@ -28,8 +28,8 @@ from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BundleError, MissingFileError
 from clairemap.nets.claire import Claire
 from clairemap.nets.normalisation import normalise
-from clairemap.provenance import file_digest, temporary_beside, write_text_whole
-from clairemap.settings import ALIGN_PX, ClassSettings, NetworkSettings
+from clairemap.provenance import file_digest, write_text_whole, written_whole
+from clairemap.settings import ALIGN_PX, ClassName, NetworkSettings
 
 SarScale = Literal["db", "digital"]
 
@@ -76,7 +76,7 @@ class BundleCard(_Part):
     format: Literal[1] = Field(1, description="version of this card; cards of another are refused")
     stamp: dict[str, str] = Field(description="the code and settings that trained it")
     network: NetworkSettings
-    classes: tuple[ClassSettings, ...] = Field(min_length=2, description="in the order of the logits")
+    classes: tuple[ClassName, ...] = Field(min_length=2, description="in the order of the logits")
     optical_bands: BandScale
     sar_bands: BandScale
     sar_scale: SarScale = Field(description="dB, or digital numbers as delivered")
@@ -90,7 +90,7 @@ class BundleCard(_Part):
     @property
     def legend(self) -> Legend:
         """The classes in the order of the logits."""
-        return Legend(tuple(LandCoverClass(c.code, c.name, c.color) for c in self.classes))
+        return Legend(tuple(LandCoverClass(c.code, c.name) for c in self.classes))
 
 
 @dataclass(frozen=True)
@@ -132,10 +132,9 @@ def save_bundle(network: Claire, facts: BundleCard, weights: Path, card: Path) -
     A run that is killed in between leaves weights that the old card refuses, never a card without its weights.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    part = temporary_beside(weights)
-    save_file(state, part)
-    complete = facts.model_copy(update={"weights_sha256": file_digest(part)})
-    part.replace(weights)
+    with written_whole(weights) as part:
+        save_file(state, part)
+        complete = facts.model_copy(update={"weights_sha256": file_digest(part)})
     write_text_whole(card, complete.model_dump_json(indent=1) + "\n")
     return complete
 

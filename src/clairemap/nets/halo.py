@@ -1,6 +1,9 @@
 """How far a cut is felt: the margin of a tile that inference throws away."""
 
+import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -9,6 +12,8 @@ from torch.nn import functional
 from clairemap.nets.claire import Claire
 from clairemap.nets.layers import ConvNextBlock
 from clairemap.nets.sizes import Stage
+
+log = logging.getLogger(__name__)
 
 TOLERANCE_SIGMA = 1e-4
 """Largest accepted effect of a cut on a logit, in standard deviations of the scene's logits."""
@@ -20,6 +25,22 @@ high ones (tiny with random weights, two textures)."""
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """Optical, SAR and their weights, as `Claire.forward` takes them."""
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Compute float32 as float32 on GPUs too, while the context is open.
+
+    By default cuDNN rounds what it convolves to TF32, whose 10 bits of mantissa err by 5e-4. How that adds up
+    depends on the algorithm, chosen by the size of the window: a cut would be felt at any distance, and no halo
+    could keep `TOLERANCE_SIGMA`. On a CPU it changes nothing.
+    """
+    convolutions, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = convolutions, products
 
 
 def theoretical_reach_px(network: Claire) -> int:
@@ -52,7 +73,7 @@ def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 
     A strip of made texture is mapped whole and cut in two ways; the halo is the smallest multiple of `align_px`
     beyond which all logits differ by at most `TOLERANCE_SIGMA` deviations. Effects are those of the strip times
     `SCENE_FACTOR`. If even the longest halo that the strip can show is too short, that one comes back with its
-    larger effect.
+    larger effect, and a warning is logged.
 
     Time and memory are those of mapping `STRIP_HEIGHT_PX` by `length_px` twice: on one core about 1 s for the size
     tiny, 3 s for small, 10 s for base.
@@ -76,7 +97,16 @@ def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 
     effect = SCENE_FACTOR * _largest_beyond(near, align) / whole.std()
     enough = [index for index, value in enumerate(effect.tolist()) if value <= TOLERANCE_SIGMA]
     chosen = enough[0] if enough else len(effect) - 1
-    return chosen * align, float(effect[chosen])
+    left = float(effect[chosen])
+    if not enough:
+        log.warning(
+            "beyond %d px, the longest halo tried, a cut still changes logits by %.2g deviations (accepted: %g): "
+            "maps may depend on inference.window_px by that much",
+            chosen * align,
+            left,
+            TOLERANCE_SIGMA,
+        )
+    return chosen * align, left
 
 
 def _largest_beyond(differences: list[Tensor], step: int) -> Tensor:
@@ -89,7 +119,7 @@ def _largest_beyond(differences: list[Tensor], step: int) -> Tensor:
 def _logits(network: Claire, batch: Batch) -> Tensor:
     training = network.training
     network.eval()
-    with torch.inference_mode():
+    with torch.inference_mode(), full_precision():
         logits: Tensor = network(*batch).logits
     network.train(training)
     return logits.double()

@@ -59,7 +59,12 @@ class CogWriter:
     """
 
     def __init__(
-        self, target: Path, geobox: GeoBox, layer: MapLayer, compress: Literal["DEFLATE", "ZSTD"] = "DEFLATE"
+        self,
+        target: Path,
+        geobox: GeoBox,
+        layer: MapLayer,
+        compress: Literal["DEFLATE", "ZSTD"] = "DEFLATE",
+        threads: int = 1,
     ) -> None:
         """Start a map.
 
@@ -68,10 +73,12 @@ class CogWriter:
             geobox: its grid; without a CRS the map has pixel coordinates only.
             layer: description, colours and tags.
             compress: of the final file; both keep the values exactly.
+            threads: that compress it and make its overviews; the file is the same whatever their number.
         """
         self.target = target
         self.layer = layer
         self._compress = compress
+        self._threads = threads
         self._plain = temporary_beside(target)
         self._part = temporary_beside(target)
         self._shape = (int(geobox.shape[0]), int(geobox.shape[1]))
@@ -154,7 +161,7 @@ class CogWriter:
             "overview_resampling": self.layer.overviews,
             "predictor": "NO" if self.layer.overviews == "mode" else "YES",  # class codes have no gradient
             "bigtiff": "IF_SAFER",
-            "num_threads": "ALL_CPUS",
+            "num_threads": str(self._threads),
         }
 
     def _check(self) -> None:

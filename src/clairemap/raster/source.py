@@ -28,8 +28,9 @@ class Block:
 class RasterSource:
     """A raster file opened for reading by windows; use as a context manager.
 
-    A pixel is valid if the file's mask, alpha band or nodata tag says so (several bands: at least one of them
-    differs from nodata, as GDAL defines it) and all its bands are finite.
+    A pixel is valid if the file's mask, alpha band or nodata tag says so for at least one of the bands that are read
+    (as GDAL defines it, so that a legal 0 in one band doesn't spoil the others), not all of these bands hold the
+    caller's nodata, and all of them are finite. An alpha band that is itself read as data masks nothing.
     """
 
     def __init__(self, path: Path, nodata: float | None = None) -> None:
@@ -37,7 +38,7 @@ class RasterSource:
 
         Args:
             path: any raster that GDAL reads, with or without a CRS.
-            nodata: value that means nodata; overrides what the file says.
+            nodata: a further value that means nodata, besides what the file says.
 
         Raises:
             MissingFileError: there is no such file.
@@ -118,14 +119,14 @@ class RasterSource:
         area = rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
         try:
             values = self._dataset.read(list(indexes), window=area)
-            valid = self._dataset.dataset_mask(window=area) > 0 if self.nodata is None else None
+            valid = (self._dataset.read_masks(list(indexes), window=area) > 0).any(axis=0)
         except RasterioError as error:
             raise UnreadableFileError(
                 f"{self.path}: can't be read at rows {window.y0}-{window.y1}, columns {window.x0}-{window.x1} "
                 f"({error}); the file is truncated or damaged, fetch it again"
             ) from None
-        if valid is None:
-            valid = ~np.all(values == self.nodata, axis=0)
+        if self.nodata is not None:
+            valid &= ~np.all(values == self.nodata, axis=0)
         if np.issubdtype(values.dtype, np.floating):
             finite = np.isfinite(values)
             valid &= finite.all(axis=0)

@@ -2,7 +2,8 @@
 
 Zarr format 3, one chunk for each tile, several tiles in a file (shard). A store opens in xarray with coordinates
 and in rioxarray with its CRS (CF grid mapping ``spatial_ref``). It is complete when its manifest lies beside it:
-a small JSON with a hash of each array, free of times and paths, so that equal content has an equal manifest.
+a small JSON with each array's hash and all attributes but the stamp (`provenance.stamp`), free of times and paths, so
+that stores which later stages can't tell apart have equal manifests.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from zarr.codecs import BloscCodec, BloscShuffle
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.provenance import temporary_beside, write_text_whole
+from clairemap.provenance import STAMP_PREFIX, temporary_beside, write_text_whole
 
 GRID_MAPPING = "spatial_ref"
 
@@ -244,11 +245,18 @@ def _describe(path: Path) -> dict[str, Any]:
         arrays[name] = {
             "shape": list(array.shape),
             "dtype": str(array.dtype),
+            "fill": str(array.fill_value),  # the values of the chunks that were never written
+            "attributes": _unstamped(array.attrs),
             "files": len(files),
             "bytes": sum(file.stat().st_size for file in files),
             "sha256": digest.hexdigest(),
         }
-    return {"arrays": arrays}
+    return {"attributes": _unstamped(group.attrs), "arrays": arrays}
+
+
+def _unstamped(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said about the content, without the version, commit and settings that made it."""
+    return {key: value for key, value in attributes.items() if not key.startswith(STAMP_PREFIX)}
 
 
 def _chunk_files(array: Path) -> list[Path]:

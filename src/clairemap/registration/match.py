@@ -11,7 +11,7 @@ from clairemap.registration.correlation import Surface, correlation_surface, hig
 from clairemap.registration.mapping import mapping_between
 from clairemap.registration.structure import STRUCTURE_REACH_PX, Structure, edge_structure
 from clairemap.registration.warp import SarOnGrid
-from clairemap.settings import RegistrationSettings, SensorsSettings
+from clairemap.settings import RegistrationSettings, SarSettings, SensorBands
 
 WINDOWS_ALONG_SIDE = 4
 """Windows shrink until this many lie along the scene's shorter side: in a small scene few large ones prove nothing."""
@@ -87,7 +87,7 @@ def _count(size: int, extent: int, step: float) -> int:
 
 
 def match_scene(
-    optical: RasterSource, sar: RasterSource, sensors: SensorsSettings, settings: RegistrationSettings
+    optical: RasterSource, sar: RasterSource, sensors: SensorBands, settings: RegistrationSettings
 ) -> Evidence:
     """Return what correlating windows of both scenes' edge structure says about their displacement.
 
@@ -126,11 +126,11 @@ class _Pair:
     sar: SarOnGrid
 
     @classmethod
-    def opened(cls, optical: RasterSource, sar: RasterSource, sensors: SensorsSettings) -> "_Pair":
+    def opened(cls, optical: RasterSource, sar: RasterSource, sensors: SensorBands) -> "_Pair":
         optical_bands = optical.band_indexes(sensors.optical.names, sensors.optical.indexes)
         sar_bands = sar.band_indexes(sensors.sar.names, sensors.sar.indexes)
         # Gradients average speckle themselves; a Lee filter before them was measured to displace edges further.
-        unfiltered = sensors.sar.model_copy(update={"speckle_filter": "none"})
+        unfiltered = SarSettings.model_validate({**sensors.sar.model_dump(), "speckle_filter": "none"})
         return cls(optical, optical_bands, SarOnGrid(sar, sar_bands, unfiltered, mapping_between(optical, sar)))
 
     def correlated(self, window: Window, max_shift_px: int) -> Surface | None:

@@ -18,7 +18,7 @@ from clairemap.registration.mapping import mapping_between
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.record import Registration
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
-from clairemap.settings import OpticalSettings, SarSettings, SensorsSettings
+from clairemap.settings import OpticalBands, SarSettings, TiledSensors
 from clairemap.validity import Flags, Validity
 
 ABSENT_OPTICAL_DTYPE = np.dtype(np.uint8)
@@ -57,7 +57,7 @@ class PairBlock:
 class ScenePair:
     """A scene's rasters opened as one pair on the optical grid (SAR's, if there is no optical); a context manager."""
 
-    def __init__(self, files: SceneFiles, sensors: SensorsSettings, legend: Legend, registration: Registration) -> None:
+    def __init__(self, files: SceneFiles, sensors: TiledSensors, legend: Legend, registration: Registration) -> None:
         """Open the rasters.
 
         Raises:
@@ -148,11 +148,11 @@ class ScenePair:
         return cloudy
 
 
-def _bands(source: RasterSource, settings: OpticalSettings | SarSettings) -> tuple[int, ...]:
+def _bands(source: RasterSource, settings: OpticalBands | SarSettings) -> tuple[int, ...]:
     return source.band_indexes(settings.names, settings.indexes)
 
 
-def _sar_on(grid: RasterSource, sar: RasterSource, sensors: SensorsSettings, displacement: Displacement) -> SarOnGrid:
+def _sar_on(grid: RasterSource, sar: RasterSource, sensors: TiledSensors, displacement: Displacement) -> SarOnGrid:
     if grid is sar:
         displacement = NO_DISPLACEMENT
     return SarOnGrid(sar, _bands(sar, sensors.sar), sensors.sar, mapping_between(grid, sar, displacement))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
-from clairemap.raster.store import GridStore, open_store
+from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.record import read_registration
 from clairemap.report import figures, records
 from clairemap.report.content import (
@@ -117,8 +117,12 @@ def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, look: Look)
 
 
 def _stores(scenes: Iterable[ScenePaths]) -> dict[str, tuple[GridStore, GridStore]]:
-    opened = ((open_store(files.pair), open_store(files.probabilities)) for files in scenes)
+    opened = ((_checked(files.pair), _checked(files.probabilities)) for files in scenes)
     return {str(pair.attributes["scene"]): (pair, probabilities) for pair, probabilities in opened}
+
+
+def _checked(store: Path) -> GridStore:
+    return check_store(store, store.with_suffix(".json"))
 
 
 def _windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:

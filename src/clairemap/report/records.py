@@ -137,10 +137,13 @@ def split_facts(statistics: Mapping[str, Any]) -> tuple[Fact, ...]:
     tiles = ", ".join(f"{count} {split}" for split, count in audit.get("tiles", {}).items())
     distance = audit.get("smallest_distance_px")
     apart = "no scene holds both training and held-out tiles" if distance is None else f"{distance} px"
+    share = audit.get("overlapping_share")
+    shared = "not known: no two georeferenced scenes to compare" if share is None else f"{100 * share:.2f} %"
     return (
         Fact("Method of the split", str(audit.get("method", "not recorded"))),
         Fact("Labelled tiles", tiles or "none"),
         Fact("Smallest distance from training to held-out tiles", apart),
+        Fact("Held-out ground under training tiles of other georeferenced scenes", shared),
     )
 
 

@@ -9,12 +9,10 @@ Neighbours overlap by some hundred metres, so that the mosaic has seams to blend
 overlaps no training scene. ``config/scenes.csv`` lists the same scenes; a test keeps the two equal.
 """
 
-import csv
-import io
 from dataclasses import dataclass
 
 from clairemap.errors import SettingsError
-from clairemap.scenes import OPTIONAL, REQUIRED, Split
+from clairemap.scenes import Split
 from clairemap.simulate.scene import SceneRecipe
 
 REGION = "demo"
@@ -169,12 +167,3 @@ def demo_scene(name: str) -> DemoScene:
             return scene
     known = ", ".join(scene.recipe.name for scene in DEMO_SCENES)
     raise SettingsError(f"simulate: there is no demo scene {name!r}; choose one of {known}")
-
-
-def demo_sample_sheet() -> str:
-    """Return the demo's sample sheet as CSV text."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, REQUIRED + OPTIONAL, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(scene.row for scene in DEMO_SCENES)
-    return text.getvalue()

@@ -22,7 +22,7 @@ from rasterio.warp import transform_bounds
 
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
-from clairemap.provenance import temporary_beside
+from clairemap.provenance import written_whole
 from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
 from clairemap.simulate.materials import OPTICAL_BANDS, SAR_BANDS
@@ -222,10 +222,10 @@ def _new_raster(
     target: Path, grid: GeoBox, layer: _RasterLayer, tags: Mapping[str, str]
 ) -> Iterator[rasterio.io.DatasetWriter]:
     """Open a tiled GeoTIFF for writing; it takes its name when the block ends without an error."""
-    part = temporary_beside(target)
     height, width = _shape(grid)
-    try:
-        with rasterio.open(
+    with (
+        written_whole(target) as part,
+        rasterio.open(
             part,
             "w",
             driver="GTiff",
@@ -241,13 +241,11 @@ def _new_raster(
             blockysize=BAND_PX,
             compress="deflate",
             predictor=layer.predictor,
-        ) as raster:
-            raster.update_tags(**tags)
-            raster.descriptions = layer.bands
-            yield raster
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+        ) as raster,
+    ):
+        raster.update_tags(**tags)
+        raster.descriptions = layer.bands
+        yield raster
 
 
 def _write(raster: rasterio.io.DatasetWriter, window: Window, values: NDArray[Any]) -> None:

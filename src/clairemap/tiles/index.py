@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import Tile
-from clairemap.provenance import temporary_beside
+from clairemap.provenance import written_whole
 from clairemap.validity import Flags, Validity, has_none, mappable, optical_usable, sar_usable
 
 _COUNTS = ("row", "col", "y0", "x0", "height", "width", "valid_px", "optical_px", "sar_px", "cloud_px", "labelled_px")
@@ -72,9 +72,8 @@ def write_tile_index(path: Path, rows: Iterable[TileRow], stamp: Mapping[str, st
     """Write rows as Parquet, ordered by scene, row and column, whole or not at all."""
     ordered = sorted(rows, key=lambda row: (row.scene, row.row, row.col))
     table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=SCHEMA)
-    part = temporary_beside(path)
-    pq.write_table(table.replace_schema_metadata({"clairemap": json.dumps(dict(stamp), sort_keys=True)}), part)
-    part.replace(path)
+    with written_whole(path) as part:
+        pq.write_table(table.replace_schema_metadata({"clairemap": json.dumps(dict(stamp), sort_keys=True)}), part)
 
 
 def read_tile_index(path: Path) -> pd.DataFrame:

@@ -7,7 +7,7 @@ it is.
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,12 +16,14 @@ import numpy as np
 import pandas as pd
 import pyarrow
 from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
 
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
-from clairemap.provenance import temporary_beside
+from clairemap.provenance import written_whole
 from clairemap.scenes import Split
 from clairemap.settings import SplitsSettings
+from clairemap.tiles.overlap import overlapping_share
 
 log = logging.getLogger(__name__)
 
@@ -39,15 +41,18 @@ Splits = NDArray[np.object_]
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """What can be checked about a split: its tiles, and how near training comes to what it is scored on.
+    """What can be checked about a split: its labelled tiles, and how near training comes to what it is scored on.
 
     `smallest_distance_px` is between a training tile and a held-out tile of the same scene, counted as the larger of
-    the gaps in rows and columns (0: they touch); None where no scene holds both.
+    the gaps in rows and columns (0: they touch); None where no scene holds both. `overlapping_share` is the share
+    (0..1) of the held-out labelled tiles' ground that labelled training tiles of other scenes cover; scenes without a
+    CRS are not compared, None where nothing can be.
     """
 
     method: str
     tiles: Mapping[str, int]
     smallest_distance_px: int | None
+    overlapping_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -184,13 +189,42 @@ def _distances_px(table: pd.DataFrame, held: NDArray[np.bool_]) -> NDArray[np.in
     return nearest
 
 
-def audit_splits(table: pd.DataFrame, method: str) -> SplitAudit:
-    """Return the audit of a split table."""
+def audit_splits(table: pd.DataFrame, method: str, grids: Mapping[str, GeoBox]) -> SplitAudit:
+    """Return the audit of a split table; warns where training tiles of other scenes cover held-out ground.
+
+    Args:
+        table: of `assign_splits`.
+        method: how the tiles were split, as the settings name it.
+        grids: grid of each scene.
+    """
     splits = table["split"].to_numpy()
-    counts: dict[str, int] = {split: int(np.count_nonzero(splits == split)) for split in TILE_SPLITS}
+    labelled = table["labelled_px"].to_numpy() > 0
+    counts: dict[str, int] = {split: int(np.count_nonzero(labelled & (splits == split))) for split in TILE_SPLITS}
     distances = _distances_px(table, np.isin(splits, HELD_OUT))[splits == "train"]
     smallest = int(distances.min(initial=FAR_PX))
-    return SplitAudit(method, counts, None if smallest == FAR_PX else smallest)
+    return SplitAudit(method, counts, None if smallest == FAR_PX else smallest, _overlapping_share(table, grids))
+
+
+def _overlapping_share(table: pd.DataFrame, grids: Mapping[str, GeoBox]) -> float | None:
+    held_out = _windows(tile for split in HELD_OUT for tile in labelled_tiles(table, split))
+    training = _windows(labelled_tiles(table, "train"))
+    if bare := sorted(scene for scene in {*held_out, *training} if scene not in grids or grids[scene].crs is None):
+        log.info("scenes without a CRS, so their ground is not compared with that of other scenes: %s", ", ".join(bare))
+    share = overlapping_share(held_out, training, grids)
+    if share:
+        log.warning(
+            "training tiles of other scenes cover %.2f %% of the ground that is held out: figures there look better "
+            "than the model is; put scenes that overlap into one split",
+            100 * share,
+        )
+    return share
+
+
+def _windows(tiles: Iterable[LabelledTile]) -> dict[str, list[Window]]:
+    windows: dict[str, list[Window]] = {}
+    for tile in tiles:
+        windows.setdefault(tile.scene, []).append(tile.window)
+    return windows
 
 
 def labelled_tiles(table: pd.DataFrame, split: TileSplit) -> tuple[LabelledTile, ...]:
@@ -208,9 +242,8 @@ def labelled_tiles(table: pd.DataFrame, split: TileSplit) -> tuple[LabelledTile,
 
 def write_splits(table: pd.DataFrame, path: Path) -> None:
     """Write the split table as Parquet, whole or not at all."""
-    part = temporary_beside(path)
-    table.to_parquet(part, index=False)
-    part.replace(path)
+    with written_whole(path) as part:
+        table.to_parquet(part, index=False)
 
 
 def read_splits(path: Path) -> pd.DataFrame:

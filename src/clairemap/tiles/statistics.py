@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from dask import config
 from dask.base import compute
 from dask.delayed import delayed
 from numpy.typing import NDArray
@@ -109,7 +110,11 @@ class _Sampling:
 
 
 def fit_statistics(
-    stores: Mapping[str, Path], training: pd.DataFrame, audit: SplitAudit, classes: tuple[str, ...]
+    stores: Mapping[str, Path],
+    training: pd.DataFrame,
+    audit: SplitAudit,
+    classes: tuple[str, ...],
+    threads: int = 1,
 ) -> TrainingStatistics:
     """Return the statistics of the training tiles.
 
@@ -121,6 +126,7 @@ def fit_statistics(
         training: rows of the tiles' index that train.
         audit: of the split, passed through.
         classes: names of the classes, for the error text and warnings.
+        threads: that read batches of tiles side by side; a cluster's workers have their own number.
 
     Raises:
         NoTrainingDataError: none of the tiles has a labelled pixel.
@@ -134,9 +140,10 @@ def fit_statistics(
         for scene, tiles in training.groupby("scene", sort=True)
         for rows in _batches(tiles[["y0", "x0", "height", "width"]].to_numpy())
     ]
-    summaries = compute(  # type: ignore[no-untyped-call]
-        *(delayed(_summarise)(path, windows, every) for path, windows in batches)
-    )
+    with config.set(num_workers=threads):
+        summaries = compute(  # type: ignore[no-untyped-call]
+            *(delayed(_summarise)(path, windows, every) for path, windows in batches)
+        )
     return TrainingStatistics(
         optical=_finish([summary[0] for summary in summaries], bands["optical"], "optical"),
         sar=_finish([summary[1] for summary in summaries], bands["sar"], "sar"),

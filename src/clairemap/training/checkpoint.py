@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from clairemap.errors import StoreError
-from clairemap.provenance import temporary_beside
+from clairemap.provenance import written_whole
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +37,9 @@ class CheckpointFolder:
         content = io.BytesIO()
         torch.save(state, content)
         target = self.path / f"step-{step:06d}.pt"
-        part = temporary_beside(target)
-        with part.open("wb") as file:
+        with written_whole(target) as part, part.open("wb") as file:
             file.write(hashlib.sha256(content.getbuffer()).hexdigest().encode() + b"\n")
             file.write(content.getbuffer())
-        part.replace(target)
         self._keep(KEPT)
         return target
 

@@ -103,6 +103,8 @@ def _device(wanted: Literal["auto", "cpu", "cuda"], local_rank: int) -> torch.de
     gpus = torch.cuda.device_count()
     if wanted == "cpu" or (wanted == "auto" and not gpus):
         return torch.device("cpu")
+    if not gpus:
+        raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
     if local_rank >= gpus:
         raise SettingsError(
             f"process {local_rank} of this machine has no GPU: {gpus} found; set compute.device to cpu, or "

@@ -93,13 +93,10 @@ class TrainingJob:
                 f"training.batch_size {batch} can't be shared evenly by {processes} processes; make it a multiple of "
                 "compute.training_processes"
             )
-        sensors, statistics = self.settings.sensors, self.statistics
-        wanted = (sensors.optical.bands, sensors.sar.bands, len(self.settings.legend.classes))
-        found = (statistics.optical.bands, statistics.sar.bands, len(statistics.class_px))
+        found, wanted = len(self.statistics.class_px), len(self.settings.legend.classes)
         if found != wanted:
             raise StoreError(
-                f"the statistics are of optical bands, SAR bands and number of classes {found}, the settings say "
-                f"{wanted}; run tile_scene and fit_statistics again"
+                f"the statistics are of {found} classes, the legend has {wanted}; run fit_statistics again"
             )
 
 

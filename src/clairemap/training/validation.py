@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from clairemap.classes import IGNORE_INDEX
+from clairemap.metrics.confusion import Confusion, confusion_matrix
+from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
 from clairemap.tiles.dataset import TileDataset, stacked
 from clairemap.training.batches import BandScales
@@ -20,26 +23,10 @@ class Validation:
     oa: float
 
 
-def confusion(target: Tensor, predicted: Tensor, classes: int) -> Tensor:
-    """Return the confusion matrix (truth, map) int64 of class indices; pixels to ignore don't count."""
-    known = target != IGNORE_INDEX
-    pairs = target[known] * classes + predicted[known]
-    return torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-
-
-def validation_scores(matrix: Tensor) -> Validation:
-    """Return the scores of a confusion matrix (truth, map).
-
-    A class that occurs in neither is left out of the mean; one that is mapped but never true counts as 0. Without
-    any pixel both scores are 0.
-    """
-    exact = matrix.double()
-    hits = exact.diagonal()
-    union = exact.sum(0) + exact.sum(1) - hits
-    occurs = union > 0
-    iou = hits[occurs] / union[occurs]
-    miou = float(iou.mean()) if occurs.any() else 0.0
-    return Validation(miou, float(hits.sum() / exact.sum().clamp(min=1)))
+def validation_scores(matrix: Confusion) -> Validation:
+    """Return the scores of a confusion matrix, as `metrics.scores` defines them; without any pixel both are 0."""
+    found = scores(matrix)
+    return Validation(found.miou, found.oa) if found.pixels else Validation(0.0, 0.0)
 
 
 @torch.no_grad()
@@ -49,10 +36,14 @@ def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes:
     The network is left in training mode.
     """
     network.eval()
-    matrix = torch.zeros(network.classes, network.classes, dtype=torch.int64, device=processes.device)
+    matrix = np.zeros((network.classes, network.classes), np.int64)
     for number in processes.share_of(len(tiles)):
         batch = scales.normalise(stacked([tiles[number]]).to(processes.device))
         logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-        matrix += confusion(batch.target, logits.argmax(1), network.classes)
+        matrix += confusion_matrix(_indices(batch.target), _indices(logits.argmax(1)), network.classes)
     network.train()
-    return validation_scores(processes.sum(matrix))
+    return validation_scores(processes.sum(torch.from_numpy(matrix)).cpu().numpy())
+
+
+def _indices(classes: Tensor) -> NDArray[np.uint8]:
+    return classes.to(torch.uint8).cpu().numpy()

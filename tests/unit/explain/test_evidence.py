@@ -48,7 +48,7 @@ def test_traces_of_a_class_are_left_out():
 
 
 def test_labels_bring_accuracy_and_the_largest_confusions():
-    confusion = np.array([[50, 0, 0], [10, 30, 10], [1, 0, 99]])
+    confusion = 10 * np.array([[50, 0, 0], [10, 30, 10], [1, 0, 99]])
     facts = tile_facts(measured([100, 100, 100]), PIXELS, "good", LEGEND, confusion)
     assert facts.oa_pct == round(100 * 179 / 200)
     assert {c.name: c.iou for c in facts.classes} == {"water": 0.82, "forest": 0.6, "road": 0.9}
@@ -56,6 +56,17 @@ def test_labels_bring_accuracy_and_the_largest_confusions():
         ("forest", "water", 20),
         ("forest", "road", 20),
     ]
+
+
+def test_classes_with_few_labelled_pixels_have_no_accuracy_of_their_own():
+    confusion = np.array([[99, 1, 0], [20, 79, 0], [0, 0, 0]])
+    facts = tile_facts(measured([300, 200, 100]), PIXELS, "good", LEGEND, confusion)
+    assert {c.name: (c.iou, c.f1) for c in facts.classes} == {
+        "water": (round(99 / 120, 2), round(198 / 219, 2)),
+        "forest": (None, None),
+        "road": (None, None),
+    }
+    assert facts.oa_pct == round(100 * 178 / 199)
 
 
 def test_a_tile_without_labelled_pixels_has_no_accuracy():

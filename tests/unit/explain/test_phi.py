@@ -4,7 +4,7 @@ from types import ModuleType
 
 import pytest
 
-from clairemap.errors import ExplainerError
+from clairemap.errors import ExplainerError, SettingsError
 from clairemap.explain.cache import CachedWriter
 from clairemap.explain.explainer import Explainer
 from clairemap.explain.phi import PhiWriter
@@ -49,6 +49,15 @@ def test_identity_tells_weights_and_decoding_apart(tiny_phi: Path, make_phi: Cal
     assert PhiWriter(str(make_phi(seed=1)), settings(), "cpu").identity != same
 
 
+def test_identity_holds_the_number_format_that_is_used(tiny_phi: Path, monkeypatch: pytest.MonkeyPatch):
+    def identity(device: str, dtype: str) -> str:
+        return PhiWriter(str(tiny_phi), ExplainSettings(dtype=dtype), device).identity
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert identity("cpu", "auto") == identity("cpu", "float32") == identity("cuda", "float32")
+    assert identity("cuda", "auto") == identity("cuda", "bfloat16") != identity("cpu", "auto")
+
+
 def test_nothing_is_loaded_for_no_questions(tmp_path: Path):
     assert list(PhiWriter(str(tmp_path), settings(), "cpu").write([])) == []
 
@@ -85,5 +94,5 @@ def test_prompts_longer_than_the_model_reads_are_refused(make_phi: Callable[...,
 
 def test_a_gpu_that_is_not_there_is_said_so(tiny_phi: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(ExplainerError, match="torch sees no GPU; use auto or cpu"):
+    with pytest.raises(SettingsError, match=r"compute\.device is cuda, but PyTorch sees no GPU here"):
         PhiWriter(str(tiny_phi), settings(), "cuda")

@@ -15,9 +15,9 @@ from torch.nn import functional
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
-from clairemap.settings import ClassSettings, NetworkSettings
+from clairemap.settings import ClassName, NetworkSettings
 
-CLASSES = tuple(ClassSettings(code=10 * i + 5, name=f"class {i}", color=f"#0000{i}0") for i in range(1, 5))
+CLASSES = tuple(ClassName(code=10 * i + 5, name=f"class {i}") for i in range(1, 5))
 UTM = "EPSG:32633"
 
 

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -123,6 +124,24 @@ def test_order_of_the_scenes_does_not_matter(make_probabilities: Make, grid_at: 
     _, *backward = make_map(stores[::-1])
     for one, other in zip(forward, backward, strict=True):
         assert np.mean(one == other) > 0.999
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_blocks_are_made_by_as_many_threads_as_are_given(
+    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch, threads: int
+):
+    store = make_probabilities(grid_at((20, 300)), *random_scene((20, 300), 1))
+    monkeypatch.setattr(mosaic_module, "BLOCK_PX", 20)
+    together = threading.Barrier(threads)
+    seen = set()
+
+    def meet(*_: object):
+        together.wait(timeout=30)  # breaks if fewer threads come
+        seen.add(threading.get_ident())
+
+    monkeypatch.setattr(mosaic_module, "map_block", meet)
+    assert not list(mosaic(place([store], store.geobox), store.geobox, CODES, threads))
+    assert len(seen) == threads
 
 
 def test_scene_without_crs(make_probabilities: Make, make_map: MakeMap):

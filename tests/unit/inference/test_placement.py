@@ -6,6 +6,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from clairemap.grid.window import Window
+from clairemap.inference import placement
 from clairemap.inference.grid import footprint, region_grid
 from clairemap.inference.placement import PlacedScene, place
 from clairemap.inference.probabilities import SHARE_NODATA
@@ -82,6 +83,30 @@ def test_blocks_do_not_show_in_the_result(make_probabilities: Make, grid_at: Gri
         part = scene.block(Window(17, 11, 30, 41))
         assert np.abs(all_at_once.probability[:, 17:47, 11:52] - part.probability).max() < 0.05
         assert np.mean(all_at_once.valid[17:47, 11:52] == part.valid) > 0.999
+
+
+@pytest.mark.parametrize("piece_px", [1, 40, 100])
+def test_finer_scenes_are_read_in_small_pieces(
+    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch, piece_px: int
+):
+    rng = np.random.default_rng(4)
+    own = grid_at((347, 411))
+    share = rng.integers(0, 101, own.shape, np.uint8)
+    share[rng.random(own.shape) < 0.2] = SHARE_NODATA
+    probability = rng.integers(0, 256, (3, *own.shape), np.uint8) * (share != SHARE_NODATA)
+    grid = region_grid({"a": own}, MosaicSettings(resolution=100))
+    (scene,) = place([make_probabilities(own, probability, share)], grid)
+    at_once = whole(scene, grid)
+
+    reads = []
+    read = GridStore.read
+    monkeypatch.setattr(GridStore, "read", lambda *words: reads.append(words[2]) or read(*words))
+    monkeypatch.setattr(placement, "PIECE_PX", piece_px)
+    in_pieces = whole(scene, grid)
+    assert max(max(window.shape) for window in reads) == max(piece_px, 10)
+    assert np.array_equal(in_pieces.valid, at_once.valid) and at_once.valid.any()
+    assert np.allclose(in_pieces.probability, at_once.probability, rtol=0, atol=1e-3)
+    assert np.allclose(in_pieces.optical_share, at_once.optical_share, rtol=0, atol=1e-3)
 
 
 def test_nodata_does_not_darken_its_neighbours(make_probabilities: Make, grid_at: GridAt):

@@ -183,6 +183,19 @@ def test_each_file_of_the_store_is_written_once(make_pair: Make, predict: Make, 
     assert len(written) == len(set(written)) == 2 * len(list(store.shards()))
 
 
+def test_gpus_round_nothing_to_tf32(make_pair: Make, bundle: Bundle, predict: Make, monkeypatch: pytest.MonkeyPatch):
+    seen = set()
+    forward = bundle.network.forward
+
+    def spy(*inputs: torch.Tensor):
+        seen.add((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
+        return forward(*inputs)
+
+    monkeypatch.setattr(bundle.network, "forward", spy)
+    predict(make_pair((20, 20)))
+    assert seen == {(False, False)}
+
+
 def test_other_bands_are_refused(make_pair: Make, predict: Make):
     pair = make_pair((20, 20), sar_scale="digital")
     with pytest.raises(BundleError, match="SAR scale"):

@@ -22,10 +22,32 @@ def test_a_stronger_network_needs_a_wider_halo():
     assert max(left_weak, left_strong) <= halo.TOLERANCE_SIGMA
 
 
-def test_an_insufficient_strip_says_how_much_is_left():
+def test_an_insufficient_strip_says_how_much_is_left(caplog: pytest.LogCaptureFixture):
     longest, effect = halo.measured_halo_px(claire(1.0), length_px=512)
     assert longest == 128
     assert effect > halo.TOLERANCE_SIGMA
+    assert "beyond 128 px" in caplog.text and f"{effect:.2g} deviations (accepted: 0.0001)" in caplog.text
+
+
+def tf32() -> tuple[bool, bool]:
+    return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+
+
+def test_gpus_round_nothing_to_tf32_while_the_halo_is_measured(monkeypatch: pytest.MonkeyPatch):
+    network, before, seen = claire(0.01), tf32(), set()
+    forward = network.forward
+    monkeypatch.setattr(network, "forward", lambda *batch: seen.add(tf32()) or forward(*batch))
+    halo.measured_halo_px(network, length_px=512)
+    assert seen == {(False, False)}
+    assert tf32() == before
+
+
+def test_full_precision_ends_with_its_context():
+    before = tf32()
+    with pytest.raises(ZeroDivisionError), halo.full_precision():
+        assert tf32() == (False, False)
+        raise ZeroDivisionError
+    assert tf32() == before
 
 
 @pytest.mark.parametrize("fusion", ["window", "conv", "gate", "sum"])

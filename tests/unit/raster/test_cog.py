@@ -46,8 +46,9 @@ def write(
     layer: MapLayer = CLASSES,
     compress: Literal["DEFLATE", "ZSTD"] = "DEFLATE",
     block_px: int = 512,
+    threads: int = 1,
 ):
-    with CogWriter(path, geobox, layer, compress) as writer:
+    with CogWriter(path, geobox, layer, compress, threads) as writer:
         for tile in tiles(values.shape, block_px):
             writer.write(tile.window, values[tile.window.slices])
 
@@ -131,10 +132,22 @@ def test_failure_leaves_the_old_map_and_no_leftovers(tmp_path: Path):
     assert path.read_bytes() == before and not leftovers(tmp_path)
 
 
-def test_equal_maps_are_equal_files(tmp_path: Path):
-    for name in ("one.tif", "two.tif"):
-        write(tmp_path / name, class_map((600, 700)), utm((600, 700)))
+def test_equal_maps_are_equal_files_whatever_the_threads(tmp_path: Path):
+    for name, threads in (("one.tif", 1), ("two.tif", 4)):
+        write(tmp_path / name, class_map((600, 700)), utm((600, 700)), threads=threads)
     assert (tmp_path / "one.tif").read_bytes() == (tmp_path / "two.tif").read_bytes()
+
+
+def test_gdal_gets_the_threads_that_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    copy, given = cog.rasterio.shutil.copy, []
+
+    def spy(*places: Path, **options: str):
+        given.append(options["num_threads"])
+        copy(*places, **options)
+
+    monkeypatch.setattr(cog.rasterio.shutil, "copy", spy)
+    write(tmp_path / "map.tif", class_map((20, 20)), utm((20, 20)), threads=3)
+    assert given == ["3"]
 
 
 @pytest.fixture

@@ -60,13 +60,51 @@ def test_nodata_tag_mask_band_and_not_finite_values_are_invalid(tmp_path: Path, 
     assert np.isfinite(block.values).all()
 
 
-def test_the_settings_nodata_overrides_the_files(tmp_path: Path, made_rasters: ModuleType) -> None:
-    values = np.full((1, 30, 40), 7, np.int16)
-    values[0, 0], values[0, 1] = -1, 0
+def test_the_settings_nodata_adds_to_what_the_file_says(tmp_path: Path, made_rasters: ModuleType) -> None:
+    values = np.full((2, 30, 40), 7, np.int16)
+    values[:, 0], values[:, 1] = -1, 0
+    values[0, 2], values[0, 3] = -1, 0  # in one band alone
+    values[0, 4], values[1, 4] = -1, 0
     path = made_rasters.write_raster(tmp_path / "n.tif", values, GRID, nodata=0)
     with RasterSource(path, nodata=-1) as source:
-        valid = source.read(Window.whole((30, 40)), (1,)).valid
-    assert not valid[0].any() and valid[1:].all()
+        both, first = (source.read(Window.whole((30, 40)), indexes).valid for indexes in ((1, 2), (1,)))
+    assert not both[:2].any() and both[2:].all()
+    assert not first[:5].any() and first[5:].all()
+
+
+def test_the_settings_nodata_adds_to_a_mask_and_to_an_alpha_band(tmp_path: Path, made_rasters: ModuleType) -> None:
+    values = np.full((4, 30, 40), 7, np.uint8)
+    values[:3, 0] = 0
+    rows, columns = np.mgrid[:30, :40]
+    masked = made_rasters.write_raster(tmp_path / "mask.tif", values[:3], GRID)
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(masked, "r+") as file:
+        file.write_mask(columns < 9)
+    values[3] = np.where(columns < 9, 255, 0)
+    alpha = made_rasters.write_raster(tmp_path / "alpha.tif", values, GRID, photometric="RGB", alpha="YES")
+    for path in (masked, alpha):
+        with RasterSource(path, nodata=0) as source:
+            valid = source.read(Window.whole((30, 40)), (1, 2, 3)).valid
+        assert np.array_equal(valid, (rows > 0) & (columns < 9))
+
+
+def test_bands_that_are_not_chosen_have_no_say(tmp_path: Path, made_rasters: ModuleType) -> None:
+    values = np.full((3, 30, 40), 7, np.float32)
+    values[0, 0], values[2, 1], values[0, 2] = np.nan, np.nan, -1
+    path = made_rasters.write_raster(tmp_path / "three.tif", values, GRID, nodata=-1)
+    with RasterSource(path) as source:
+        first, last = (source.read(Window.whole((30, 40)), (index,)).valid for index in (1, 3))
+        pair = source.read(Window.whole((30, 40)), (1, 2)).valid
+    assert np.flatnonzero(~first.all(axis=1)).tolist() == [0, 2]
+    assert np.flatnonzero(~last.all(axis=1)).tolist() == [1]
+    assert np.flatnonzero(~pair.all(axis=1)).tolist() == [0]
+
+
+def test_an_alpha_band_read_as_data_masks_nothing(tmp_path: Path, made_rasters: ModuleType) -> None:
+    values = np.full((4, 30, 40), 7, np.uint8)
+    values[3, 0] = 0  # near infrared over water, in a file that calls its fourth band alpha
+    path = made_rasters.write_raster(tmp_path / "nir.tif", values, GRID, photometric="RGB", alpha="YES")
+    with RasterSource(path) as source:
+        assert source.read(Window.whole((30, 40)), (1, 2, 3, 4)).valid.all()
 
 
 def test_band_choice(path: Path) -> None:

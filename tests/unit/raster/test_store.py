@@ -1,4 +1,6 @@
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
+from clairemap.provenance import stamp
 from clairemap.raster.store import GridStore, Layer, check_store, complete_store, create_store, open_store
 
 GRID = GeoBox((70, 100), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
@@ -104,6 +107,35 @@ def test_another_value_changes_the_manifest(tmp_path: Path) -> None:
     written(tmp_path / "part").write("label", Window(0, 0, 1, 1), np.array([[99]], np.uint8))
     complete_store(tmp_path / "part", tmp_path / "b.zarr", tmp_path / "b.json")
     assert (tmp_path / "b.json").read_text() != first
+
+
+def described(folder: Path, grid: GeoBox = GRID, layers: Sequence[Layer] = LAYERS, **attributes: object) -> str:
+    """Return the manifest of a store without written pixels."""
+    create_store(folder / "part", grid, layers, tile_px=16, shard_tiles=2, attributes=attributes)
+    complete_store(folder / "part", folder / "pair.zarr", folder / "pair.json")
+    check_store(folder / "pair.zarr", folder / "pair.json")
+    return (folder / "pair.json").read_text()
+
+
+def test_the_manifest_knows_all_that_later_stages_read(tmp_path: Path) -> None:
+    sar, label = LAYERS
+    manifests = [
+        described(tmp_path / "plain", registration="good"),
+        described(tmp_path / "verdict", registration="weak"),
+        described(tmp_path / "crs", GeoBox(GRID.shape, GRID.transform, "EPSG:32634"), registration="good"),
+        described(tmp_path / "none", GeoBox(GRID.shape, GRID.transform, None), registration="good"),
+        described(tmp_path / "moved", GRID.translate_pix(1, 0), registration="good"),
+        described(tmp_path / "bands", layers=[replace(sar, bands=("HH", "VH")), label], registration="good"),
+        described(tmp_path / "nodata", layers=[sar, replace(label, nodata=0)], registration="good"),
+        described(tmp_path / "fill", layers=[replace(sar, fill=-99.0), label], registration="good"),
+    ]
+    assert len(set(manifests)) == len(manifests)
+
+
+def test_the_stamp_is_not_in_the_manifest(tmp_path: Path) -> None:
+    first = described(tmp_path / "a", scene="alps", **stamp("tile_scene", '{"tile_px": 16}'))
+    second = described(tmp_path / "b", **stamp("other", '{"tile_px": 32}'), scene="alps")
+    assert first == second and "clairemap" not in first
 
 
 def test_completing_replaces_an_older_store(tmp_path: Path) -> None:

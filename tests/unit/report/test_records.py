@@ -68,6 +68,10 @@ def test_the_audit_is_told_in_words():
     told = {fact.name: fact.value for fact in records.split_facts(STATISTICS)}
     assert told["Labelled tiles"] == "5 train, 2 test"
     assert told["Smallest distance from training to held-out tiles"] == "256 px"
+    ground = "Held-out ground under training tiles of other georeferenced scenes"
+    assert told[ground].startswith("not known")
+    overlapping = {"splits": {**STATISTICS["splits"], "overlapping_share": 0.0312}}
+    assert {fact.name: fact.value for fact in records.split_facts(overlapping)}[ground] == "3.12 %"
     apart = {"splits": {**STATISTICS["splits"], "smallest_distance_px": None}}
     assert (
         "no scene holds both"

@@ -1,3 +1,4 @@
+import csv
 from itertools import combinations
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 
 from clairemap.errors import SettingsError
 from clairemap.scenes import read_sample_sheet
-from clairemap.simulate.region import DEMO_SCENES, DemoScene, demo_sample_sheet, demo_scene
+from clairemap.simulate.region import DEMO_SCENES, DemoScene, demo_scene
 
 SHEET = Path(__file__).parents[3] / "config" / "scenes.csv"
 
@@ -20,7 +21,8 @@ def pairs(*splits: str):
 
 
 def test_the_sample_sheet_lists_the_demo_scenes():
-    assert SHEET.read_text(encoding="utf-8") == demo_sample_sheet()
+    with SHEET.open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == [scene.row for scene in DEMO_SCENES]
 
 
 def test_the_sample_sheet_is_accepted():

@@ -1,3 +1,4 @@
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -69,6 +70,27 @@ def test_batches_of_tiles_change_nothing_but_rounding(
     single = fitted(made_pairs, scenes)
     assert single.optical.std == pytest.approx(whole.optical.std, rel=1e-13)
     assert (single.class_px, single.sar.p02) == (whole.class_px, whole.sar.p02)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_threads_are_as_many_as_given_and_change_nothing(
+    made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
+):
+    monkeypatch.setattr(statistics, "BATCH_TILES", 1)
+    index = pd.read_parquet(scenes[0].tiles)
+    stores = {scenes[0].scene: scenes[0].pair}
+    usual = fit_statistics(stores, index, AUDIT, made_pairs.CLASSES)
+    together, seen, summarise = threading.Barrier(threads), set(), statistics._summarise
+
+    def meet(*words: object):
+        together.wait(timeout=30)  # breaks if fewer threads come
+        seen.add(threading.get_ident())
+        return summarise(*words)
+
+    monkeypatch.setattr(statistics, "_summarise", meet)
+    assert len(index) % threads == 0
+    assert fit_statistics(stores, index, AUDIT, made_pairs.CLASSES, threads) == usual
+    assert len(seen) == threads
 
 
 def test_counts_are_of_the_training_tiles_alone(made_pairs: ModuleType, scenes: list[Any]):

@@ -35,7 +35,7 @@ def made_job(made_pairs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -
     }
     stores = {scene.scene: scene.pair for scene in scenes}
     training = index[index["scene"] == "a"]
-    statistics = fit_statistics(stores, training, audit_splits(splits["val"], "scene"), made_pairs.CLASSES)
+    statistics = fit_statistics(stores, training, audit_splits(splits["val"], "scene", {}), made_pairs.CLASSES)
 
     def job(checkpoints: Path, *, second: str = "val", minutes: float | None = None, **changed: float) -> TrainingJob:
         chosen = TrainModel.model_validate_json(stage_json(made_pairs.settings(**changed), TrainModel))

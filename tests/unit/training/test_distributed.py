@@ -24,7 +24,14 @@ def test_every_process_has_its_share():
 
 def test_a_process_without_a_gpu_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(SettingsError, match="no GPU"), joined("cuda"):
+    with pytest.raises(SettingsError, match=r"compute\.device is cuda, but PyTorch sees no GPU here"), joined("cuda"):
+        pass
+
+
+def test_more_processes_than_gpus_are_told(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    with pytest.raises(SettingsError, match="process 1 of this machine has no GPU: 1 found"), joined("cuda"):
         pass
 
 

@@ -61,8 +61,8 @@ def test_a_batch_that_cannot_be_shared_is_refused(made_job: MadeJob, tmp_path: P
         made_job(tmp_path, batch_size=6).check(4)
 
 
-def test_statistics_of_other_bands_are_refused(made_job: MadeJob, tmp_path: Path):
+def test_statistics_of_other_classes_are_refused(made_job: MadeJob, tmp_path: Path):
     job = made_job(tmp_path)
-    optical = replace(job.statistics.optical, bands=("red", "green"))
-    with pytest.raises(StoreError, match="green"):
-        replace(job, statistics=replace(job.statistics, optical=optical)).check(1)
+    fewer = replace(job.statistics, class_px=job.statistics.class_px[:-1])
+    with pytest.raises(StoreError, match="run fit_statistics again"):
+        replace(job, statistics=fewer).check(1)

@@ -1,0 +1,87 @@
+"""Rules and scripts agree: each command that the workflow would run has just the options that its script knows."""
+
+import re
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+pytestmark = pytest.mark.workflow
+Run = Callable[..., CompletedProcess[str]]
+Stage = Callable[[str], Callable[..., Any]]
+Parse = Callable[[str, list[str]], dict[str, Any]]
+
+PROJECT = Path(__file__).parents[2]
+SCRIPTS = {path.stem for path in (PROJECT / "workflow" / "scripts").glob("*.py")}
+RULES = {
+    name
+    for path in (PROJECT / "workflow" / "rules").glob("*.smk")
+    for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
+}
+COMMAND = re.compile(r"/workflow/scripts/(\w+)\.py (.*) 2> .+$", re.MULTILINE)
+
+
+@pytest.fixture
+def parse(stage: Stage) -> Parse:
+    """Return ``parse(rule, words)``: the arguments that the rule's script would be called with."""
+
+    def values(name: str, words: list[str]) -> dict[str, Any]:
+        app = typer.Typer(add_completion=False)
+        app.command()(stage(name))
+        with typer.main.get_command(app).make_context(name, list(words)) as context:
+            return context.params
+
+    return values
+
+
+def commands(run: CompletedProcess[str]) -> list[tuple[str, list[str]]]:
+    """Return rule and words of each command line that a dry run shows."""
+    output = run.stdout + run.stderr
+    assert run.returncode == 0, output[-4000:]
+    return [(name, shlex.split(words)) for name, words in COMMAND.findall(output)]
+
+
+def planned(snakemake: Run, folder: Path, config: Path) -> list[tuple[str, list[str]]]:
+    return commands(snakemake(folder, "--configfile", str(config), "--dry-run", "--printshellcmds", "--forceall"))
+
+
+def test_every_command_of_the_demo_parses(tmp_path: Path, snakemake: Run, parse: Parse):
+    (tmp_path / "config").mkdir()
+    shutil.copy(PROJECT / "config" / "scenes.csv", tmp_path / "config")
+    shown = planned(snakemake, tmp_path, PROJECT / "config" / "config.yaml")
+    assert {name for name, _ in shown} == SCRIPTS & RULES
+    for name, words in shown:
+        assert parse(name, words)
+
+
+def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run, parse: Parse):
+    """Also with settings that change command lines: several training processes, a limit of time."""
+    (region / "scenes.csv").write_text(
+        "scene,region,split,optical,sar,label,optical_date\n"
+        "west,north,train,scenes/west/optical.tif,scenes/west/sar.tif,scenes/west/label.tif,2026-05-14\n"
+        "middle,south,predict,scenes/middle/optical.tif,,,\n"
+        "east,south,predict,,scenes/east/sar.tif,,\n"
+    )
+    config = yaml.safe_load((region / "config.yaml").read_text())
+    compute = {"training_processes": 2, "training_minutes": 30}
+    (region / "config.yaml").write_text(yaml.safe_dump({**config, "compute": compute}))
+    shown = planned(snakemake, region, region / "config.yaml")
+    parsed = {(name, words[1]): parse(name, words) for name, words in shown}
+    assert not parsed["score_region", "south"].get("scores")
+    assert len(parsed["score_region", "north"]["scores"]) == 1
+    assert [values["minutes"] for (name, _), values in parsed.items() if name == "train_model"] == [30]
+    assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"}
+
+
+@pytest.mark.parametrize(("old", "new"), [("--scene", "--scenery"), ("--directory data", "")])
+def test_an_option_that_is_wrong_or_absent_is_noticed(old: str, new: str, parse: Parse):
+    words = "--scene west --directory data"
+    assert parse("simulate_scene", words.split())["scene"] == "west"
+    with pytest.raises(Exception, match="(?i)no such option|missing"):
+        parse("simulate_scene", words.replace(old, new).split())
