@@ -54,9 +54,10 @@ config: setup  ## write config/config.yaml and its schema from the settings
 	python workflow/scripts/write_config.py
 
 .PHONY: docs
-docs: setup  ## draw the workflow's picture (needs graphviz) and the README's pictures from the demo's results
+docs: setup  ## draw the workflow's picture (needs graphviz) and the README's from the demo's results; write docs/benchmarks.md
 	snakemake --rulegraph --forceall | dot -Tsvg > docs/rulegraph.svg
 	python docs/draw_readme_pictures.py
+	python docs/write_benchmarks.py
 
 .PHONY: clean
 clean:  ## remove what can be made again: work/, results/, data/demo/, caches

@@ -1,14 +1,8 @@
-"""The settings: one pydantic model of ``config.yaml``, the only reader of it.
+"""The settings: one pydantic model of ``config.yaml``, the only reader of it."""
 
-Each stage receives its own sections and nothing else, as one canonical JSON string, so that a change elsewhere
-does not rerun it. `stage_json` writes that string, ``Stage.model_validate_json`` in the stage's script reads it.
-"""
-
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clairemap.classes import LandCoverClass, Legend
@@ -370,73 +364,6 @@ class Settings(Section):
         return self
 
 
-class RegisterPair(Section):
-    """What register_pair needs."""
-
-    sensors: SensorBands
-    registration: RegistrationSettings
-
-
-class TileScene(Section):
-    """What tile_scene needs."""
-
-    legend: LegendNames
-    sensors: TiledSensors
-    tiling: TilingSettings
-
-
-class FitStatistics(Section):
-    """What fit_statistics needs."""
-
-    seed: int
-    legend: LegendNames
-    splits: SplitsSettings
-
-
-class TrainModel(Section):
-    """What train_model needs."""
-
-    seed: int
-    legend: LegendNames
-    network: NetworkSettings
-    loss: LossSettings
-    training: TrainingSettings
-
-
-class PredictScene(Section):
-    """What predict_scene needs."""
-
-    inference: InferenceSettings
-
-
-class MosaicRegion(Section):
-    """What mosaic_region needs."""
-
-    legend: LegendSettings
-    mosaic: MosaicSettings
-
-
-class ScoreTiles(Section):
-    """What score_tiles and score_region need."""
-
-    legend: LegendNames
-
-
-class ExplainTiles(Section):
-    """What explain_tiles needs."""
-
-    legend: LegendNames
-    explain: ExplainSettings
-
-
-class RenderReport(Section):
-    """What render_report needs."""
-
-    legend: LegendSettings
-    sensors: SensorsSettings
-    report: ReportSettings
-
-
 def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings:
     """Return checked settings from the mapping that Snakemake or a YAML file holds.
 
@@ -453,61 +380,3 @@ def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings
         raise SettingsError(
             f"{source}: {len(faults)} fault(s)\n" + "\n".join(faults) + "\nAllowed keys: see config/config.yaml"
         ) from None
-
-
-def stage_json(settings: Settings, stage: type[Section]) -> str:
-    """Return just what a stage's model names, as canonical JSON (equal settings, equal string).
-
-    The model of a stage holds narrower sections where it needs less: a class's new colour reruns no training.
-    """
-    narrowed = stage.model_validate(settings.model_dump(), extra="ignore")
-    return json.dumps(narrowed.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-
-
-def default_yaml() -> str:
-    """Return config.yaml: every default with its description as a comment."""
-    header = (
-        "# Settings and their defaults, written by `make config` from src/clairemap/settings.py. The defaults map\n"
-        "# the demo region. Put your own into a file with just the keys that differ: snakemake --configfile my.yaml\n"
-    )
-    return header + "".join(_commented(Settings(), 0))
-
-
-def json_schema() -> str:
-    """Return config.schema.json, which lets editors check and complete a config file."""
-    return json.dumps(Settings.model_json_schema(), indent=2) + "\n"
-
-
-def _commented(section: Section, depth: int) -> list[str]:
-    pad = "  " * depth
-    lines: list[str] = []
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        comment = f"# {field.description}" + (f" [{choice}]" if (choice := _choices(field.annotation)) else "")
-        if isinstance(value, Section):
-            lines += [
-                f"{pad}{comment}\n" if depth else f"\n{comment}\n",
-                f"{pad}{name}:\n",
-                *_commented(value, depth + 1),
-            ]
-        else:
-            lines.append(f"{pad}{name}: {_inline(value)}  {comment}\n" if not _is_list_of_sections(value) else "")
-            if _is_list_of_sections(value):
-                items = "".join(f"{pad}  - {_inline(item.model_dump(mode='json'))}\n" for item in value)
-                lines.append(f"{pad}{name}:  {comment}\n{items}")
-    return lines
-
-
-def _choices(annotation: Any) -> str:  # noqa: ANN401 - annotations are of any kind
-    options = get_args(annotation)
-    return " | ".join(options) if options and all(isinstance(option, str) for option in options) else ""
-
-
-def _is_list_of_sections(value: object) -> bool:
-    return isinstance(value, tuple) and bool(value) and isinstance(value[0], Section)
-
-
-def _inline(value: object) -> str:
-    plain = list(value) if isinstance(value, tuple) else value
-    text = yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10_000).strip()
-    return text.removesuffix("...").strip()

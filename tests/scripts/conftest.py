@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from clairemap.settings import ScoreTiles, stage_json
+from clairemap.stages import ScoreTiles, stage_json
 
 SHAPE = (512, 384)
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from clairemap.errors import SettingsError, StoreError
-from clairemap.settings import FitStatistics, Settings, stage_json
+from clairemap.settings import Settings
+from clairemap.stages import FitStatistics, stage_json
 
 Stage = Callable[[str], Callable[..., Any]]
 

@@ -16,7 +16,8 @@ from rio_cogeo import cog_validate
 from clairemap.errors import GridError, StoreError
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.raster.store import complete_store
-from clairemap.settings import MosaicRegion, Settings, load_settings, stage_json
+from clairemap.settings import Settings, load_settings
+from clairemap.stages import MosaicRegion, stage_json
 
 MakeScene = Callable[..., tuple[Path, NDArray[np.uint8]]]
 Run = Callable[..., Path]

@@ -11,7 +11,8 @@ import torch
 from clairemap.errors import BundleError, MissingFileError, StoreError
 from clairemap.nets.bundle import BandScale, BundleCard, TrainedOn, build_network, save_bundle
 from clairemap.raster.store import check_store
-from clairemap.settings import PredictScene, View, stage_json
+from clairemap.settings import View
+from clairemap.stages import PredictScene, stage_json
 
 SHAPE = (300, 270)
 

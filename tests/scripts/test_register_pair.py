@@ -9,7 +9,8 @@ import pytest
 from scipy import ndimage
 
 from clairemap.errors import BandCountError, NoOverlapError, RegistrationRejectedError, UnreadableFileError
-from clairemap.settings import RegisterPair, load_settings, stage_json
+from clairemap.settings import load_settings
+from clairemap.stages import RegisterPair, stage_json
 
 Register = Callable[..., dict[str, Any]]
 SHIFT = (3.4, -2.3)

@@ -18,7 +18,8 @@ from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
 from clairemap.raster.store import Layer, complete_store, create_store
-from clairemap.settings import RenderReport, load_settings, stage_json
+from clairemap.settings import load_settings
+from clairemap.stages import RenderReport, stage_json
 from clairemap.tiles.index import TileRow, write_tile_index
 
 SETTINGS = load_settings({"report": {"title": "A made vale", "max_tiles": 2}})

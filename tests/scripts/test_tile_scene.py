@@ -14,7 +14,8 @@ from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.fit import NO_QUALITY, Fit, single_sensor
 from clairemap.registration.model import Translation
 from clairemap.registration.record import Registration, write_registration
-from clairemap.settings import TileScene, load_settings, stage_json
+from clairemap.settings import load_settings
+from clairemap.stages import TileScene, stage_json
 from clairemap.tiles.index import read_tile_index
 from clairemap.validity import Validity
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from clairemap.nets.bundle import Bundle, load_bundle
-from clairemap.settings import FitStatistics, TrainModel, stage_json
+from clairemap.stages import FitStatistics, TrainModel, stage_json
 
 Stage = Callable[[str], Callable[..., Any]]
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "train_model.py"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from clairemap import errors
-from clairemap.settings import default_yaml, json_schema
+from clairemap.config_file import default_yaml, json_schema
 
 PROJECT = Path(__file__).parents[2]
 CONDA_NAMES = {"dask-core": "dask", "matplotlib-base": "matplotlib", "pytorch": "torch"}

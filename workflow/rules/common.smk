@@ -4,12 +4,12 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from clairemap import settings as sections
+from clairemap import stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.provenance import stage_code
 from clairemap.scenes import read_sample_sheet
-from clairemap.settings import VIEWS, load_settings, stage_json
+from clairemap.settings import VIEWS, load_settings
 
 # The scripts find the package in any environment, in that of a conda directive too.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
@@ -32,7 +32,9 @@ LABELLED = [
 ]
 # Jobs that may use a GPU ask for one if this machine has any; on a cluster's login node say `device: cuda`.
 HAS_GPU = Path("/dev/nvidia0").exists()
-GPU = int(SETTINGS.compute.device == "cuda" or (SETTINGS.compute.device == "auto" and HAS_GPU))
+GPU = int(
+    SETTINGS.compute.device == "cuda" or (SETTINGS.compute.device == "auto" and HAS_GPU)
+)
 
 
 def code(rule_name):
@@ -42,9 +44,9 @@ def code(rule_name):
     )
 
 
-def only(section):
+def only(stage):
     """The settings that a stage sees, as JSON."""
-    return stage_json(SETTINGS, section)
+    return stages.stage_json(SETTINGS, stage)
 
 
 def untracked(value):

@@ -25,7 +25,7 @@ rule predict_scene:
         script=script("predict_scene"),
         code=code("predict_scene"),
         device=untracked(SETTINGS.compute.device),
-        settings=only(sections.PredictScene),
+        settings=only(stages.PredictScene),
     message:
         "{wildcards.scene}: class probabilities ({wildcards.view})"
     shell:
@@ -59,7 +59,7 @@ rule mosaic_region:
     params:
         script=script("mosaic_region"),
         code=code("mosaic_region"),
-        settings=only(sections.MosaicRegion),
+        settings=only(stages.MosaicRegion),
         files=each("probabilities"),
         dates=lambda wildcards: [
             f"--dates={day}" for scene in scenes_of(wildcards) for day in scene.dates
@@ -96,7 +96,7 @@ rule score_tiles:
     params:
         script=script("score_tiles"),
         code=code("score_tiles"),
-        settings=only(sections.ScoreTiles),
+        settings=only(stages.ScoreTiles),
     message:
         "{wildcards.scene}: confusion matrix of each tile ({wildcards.view})"
     shell:
@@ -127,7 +127,7 @@ rule score_region:
     params:
         script=script("score_region"),
         code=code("score_region"),
-        settings=only(sections.ScoreTiles),
+        settings=only(stages.ScoreTiles),
         files=each("scores", "compared", "landcover"),
     message:
         "{wildcards.region}: accuracy and areas"

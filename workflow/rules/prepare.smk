@@ -45,7 +45,7 @@ rule register_pair:
     params:
         script=script("register_pair"),
         code=code("register_pair"),
-        settings=only(sections.RegisterPair),
+        settings=only(stages.RegisterPair),
         sources=source_options("optical", "sar"),
     message:
         "{wildcards.scene}: register SAR to optical"
@@ -75,7 +75,7 @@ rule tile_scene:
     params:
         script=script("tile_scene"),
         code=code("tile_scene"),
-        settings=only(sections.TileScene),
+        settings=only(stages.TileScene),
         sources=source_options("optical", "sar", "label", "cloud"),
     message:
         "{wildcards.scene}: bring SAR to the optical grid, cut into tiles"

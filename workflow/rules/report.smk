@@ -34,7 +34,7 @@ rule explain_tiles:
         script=script("explain_tiles"),
         code=code("explain_tiles"),
         device=untracked(SETTINGS.compute.device),
-        settings=only(sections.ExplainTiles),
+        settings=only(stages.ExplainTiles),
         files=each("scores"),
         cache=f"{WORK}/explanations",
     message:
@@ -82,7 +82,7 @@ rule render_report:
     params:
         script=script("render_report"),
         code=code("render_report"),
-        settings=only(sections.RenderReport),
+        settings=only(stages.RenderReport),
         files=each(
             "landcover",
             "confidence",

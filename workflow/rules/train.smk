@@ -22,7 +22,7 @@ rule fit_statistics:
     params:
         script=script("fit_statistics"),
         code=code("fit_statistics"),
-        settings=only(sections.FitStatistics),
+        settings=only(stages.FitStatistics),
         files=each("pair", "tiles"),
         split=[f"--split={name}={SHEET[name].split}" for name in LABELLED],
     message:
@@ -74,7 +74,7 @@ rule train_model:
         launcher=untracked(TRAIN_LAUNCHER),
         minutes=untracked(TRAIN_MINUTES),
         device=untracked(SETTINGS.compute.device),
-        settings=only(sections.TrainModel),
+        settings=only(stages.TrainModel),
         files=each("pair"),
         checkpoints=f"{WORK}/checkpoints",
         fingerprint=code("train_model"),

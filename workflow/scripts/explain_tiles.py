@@ -23,7 +23,8 @@ from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.tally import read_tallies
 from clairemap.provenance import write_text_whole
 from clairemap.raster.store import check_store
-from clairemap.settings import ExplainSettings, ExplainTiles
+from clairemap.settings import ExplainSettings
+from clairemap.stages import ExplainTiles
 from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger("clairemap.explain_tiles")

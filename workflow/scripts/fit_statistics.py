@@ -10,7 +10,7 @@ from clairemap.console import run
 from clairemap.errors import SettingsError
 from clairemap.raster.store import GridStore, check_store
 from clairemap.scenes import SPLITS, Split
-from clairemap.settings import FitStatistics
+from clairemap.stages import FitStatistics
 from clairemap.tiles.index import read_tile_index
 from clairemap.tiles.splits import assign_splits, audit_splits, write_splits
 from clairemap.tiles.statistics import fit_statistics as fit

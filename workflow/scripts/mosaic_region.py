@@ -21,7 +21,7 @@ from clairemap.report.categories import categories_xml
 from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer
 from clairemap.report.stac import MapFiles, map_item
 from clairemap.report.style import qgis_style
-from clairemap.settings import MosaicRegion
+from clairemap.stages import MosaicRegion
 
 
 def mosaic_region(

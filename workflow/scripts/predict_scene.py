@@ -12,7 +12,8 @@ from clairemap.inference.predict import predict_scene as predict
 from clairemap.nets.bundle import load_bundle
 from clairemap.provenance import stamp, temporary_beside
 from clairemap.raster.store import check_store, complete_store
-from clairemap.settings import PredictScene, View
+from clairemap.settings import View
+from clairemap.stages import PredictScene
 
 
 def predict_scene(

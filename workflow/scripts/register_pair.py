@@ -13,7 +13,7 @@ from clairemap.raster.source import RasterSource
 from clairemap.registration.fit import fit_translation, single_sensor
 from clairemap.registration.match import match_scene
 from clairemap.registration.record import Registration, write_registration
-from clairemap.settings import RegisterPair
+from clairemap.stages import RegisterPair
 
 log = logging.getLogger("clairemap.register_pair")
 

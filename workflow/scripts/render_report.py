@@ -13,7 +13,7 @@ from clairemap.provenance import stamp, write_text_whole
 from clairemap.report.content import MapPaths, ScenePaths
 from clairemap.report.gather import RegionPaths, gather
 from clairemap.report.page import render
-from clairemap.settings import RenderReport
+from clairemap.stages import RenderReport
 
 log = logging.getLogger("clairemap.render_report")
 

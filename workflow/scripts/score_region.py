@@ -17,7 +17,7 @@ from clairemap.metrics.document import RegionMetrics, region_metrics
 from clairemap.metrics.ground import map_coverage, total_coverage
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp, write_text_whole
-from clairemap.settings import ScoreTiles
+from clairemap.stages import ScoreTiles
 
 log = logging.getLogger("clairemap.score_region")
 

@@ -15,7 +15,7 @@ from clairemap.inference.probabilities import PROBABILITY, open_probabilities
 from clairemap.metrics.tally import TileTally, tally, write_tallies
 from clairemap.provenance import stamp
 from clairemap.raster.store import GridStore, check_store
-from clairemap.settings import ScoreTiles
+from clairemap.stages import ScoreTiles
 from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger("clairemap.score_tiles")

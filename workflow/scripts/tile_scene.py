@@ -19,7 +19,7 @@ from clairemap.provenance import stamp, temporary_beside
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store
 from clairemap.registration.pairing import PairBlock, SceneFiles, ScenePair
 from clairemap.registration.record import Registration, read_registration
-from clairemap.settings import TileScene
+from clairemap.stages import TileScene
 from clairemap.tiles.index import TileRow, tile_row, write_tile_index
 from clairemap.validity import Validity
 

@@ -9,7 +9,7 @@ from clairemap.console import run
 from clairemap.nets.bundle import save_bundle
 from clairemap.provenance import stamp
 from clairemap.raster.store import check_store
-from clairemap.settings import TrainModel
+from clairemap.stages import TrainModel
 from clairemap.tiles.splits import read_splits
 from clairemap.tiles.statistics import read_statistics
 from clairemap.training.distributed import joined

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from clairemap.config_file import default_yaml, json_schema
 from clairemap.console import run
 from clairemap.provenance import write_text_whole
-from clairemap.settings import default_yaml, json_schema
 
 CONFIG = Path(__file__).parents[2] / "config"
 

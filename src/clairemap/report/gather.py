@@ -23,7 +23,7 @@ from clairemap.report.content import (
 )
 from clairemap.report.pictures import map_panel, tile_pictures
 from clairemap.report.selection import choose
-from clairemap.settings import RenderReport
+from clairemap.stages import RenderReport
 from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger(__name__)

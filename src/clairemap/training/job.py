@@ -11,7 +11,7 @@ from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.provenance import file_digest, json_digest
 from clairemap.raster.store import open_store
-from clairemap.settings import TrainModel
+from clairemap.stages import TrainModel
 from clairemap.tiles.dataset import TileSource
 from clairemap.tiles.sampling import spread_evenly
 from clairemap.tiles.splits import LabelledTile, labelled_tiles, split_rows

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from clairemap.settings import TrainModel, stage_json
+from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.splits import assign_splits, audit_splits
 from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.distributed import Processes

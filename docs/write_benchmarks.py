@@ -1,0 +1,39 @@
+"""Write docs/benchmarks.md from the last lines that the benchmarks printed, kept in benchmarks/results/NAME.json.
+
+python benchmarks/NAME.py … | tail -n 1 > benchmarks/results/NAME.json && python docs/write_benchmarks.py
+"""
+
+import ast
+import json
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+HEADER = (
+    "# Benchmarks\n\nWritten by `docs/write_benchmarks.py` from what each benchmark printed last. "
+    "Machines differ: ratios and accuracies travel, seconds don't.\n"
+)
+
+
+def main() -> None:
+    """Write the page."""
+    parts = [section(path) for path in sorted((PROJECT / "benchmarks" / "results").glob("*.json"))]
+    (PROJECT / "docs" / "benchmarks.md").write_text("\n".join([HEADER, *parts]), encoding="utf-8")
+
+
+def section(path: Path) -> str:
+    """Return a benchmark's part of the page: what it measures, in its own words, and its figures."""
+    source = PROJECT / "benchmarks" / f"{path.stem}.py"
+    about = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")
+    words = " ".join(" ".join(about[:2]).split())
+    figures = json.loads(path.read_text(encoding="utf-8"))
+    rows = [f"| `{key}` | {shown(value)} |" for key, value in figures.items()]
+    return "\n".join([f"## {path.stem}\n", words, "", "| key | value |", "|---|---|", *rows, ""])
+
+
+def shown(value: object) -> str:
+    """Return a figure as text, floats with three decimals."""
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""What each stage sees of the settings: its own sections and nothing else, so that a change elsewhere reruns nothing.
+
+`stage_json` writes it as one canonical JSON string, ``Stage.model_validate_json`` in the stage's script reads it.
+"""
+
+import json
+
+from clairemap.settings import (
+    ExplainSettings,
+    InferenceSettings,
+    LegendNames,
+    LegendSettings,
+    LossSettings,
+    MosaicSettings,
+    NetworkSettings,
+    RegistrationSettings,
+    ReportSettings,
+    Section,
+    SensorBands,
+    SensorsSettings,
+    Settings,
+    SplitsSettings,
+    TiledSensors,
+    TilingSettings,
+    TrainingSettings,
+)
+
+
+class RegisterPair(Section):
+    """What register_pair needs."""
+
+    sensors: SensorBands
+    registration: RegistrationSettings
+
+
+class TileScene(Section):
+    """What tile_scene needs."""
+
+    legend: LegendNames
+    sensors: TiledSensors
+    tiling: TilingSettings
+
+
+class FitStatistics(Section):
+    """What fit_statistics needs."""
+
+    seed: int
+    legend: LegendNames
+    splits: SplitsSettings
+
+
+class TrainModel(Section):
+    """What train_model needs."""
+
+    seed: int
+    legend: LegendNames
+    network: NetworkSettings
+    loss: LossSettings
+    training: TrainingSettings
+
+
+class PredictScene(Section):
+    """What predict_scene needs."""
+
+    inference: InferenceSettings
+
+
+class MosaicRegion(Section):
+    """What mosaic_region needs."""
+
+    legend: LegendSettings
+    mosaic: MosaicSettings
+
+
+class ScoreTiles(Section):
+    """What score_tiles and score_region need."""
+
+    legend: LegendNames
+
+
+class ExplainTiles(Section):
+    """What explain_tiles needs."""
+
+    legend: LegendNames
+    explain: ExplainSettings
+
+
+class RenderReport(Section):
+    """What render_report needs."""
+
+    legend: LegendSettings
+    sensors: SensorsSettings
+    report: ReportSettings
+
+
+def stage_json(settings: Settings, stage: type[Section]) -> str:
+    """Return just what a stage's model names, as canonical JSON (equal settings, equal string).
+
+    The model of a stage holds narrower sections where it needs less: a class's new colour reruns no training.
+    """
+    narrowed = stage.model_validate(settings.model_dump(), extra="ignore")
+    return json.dumps(narrowed.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
