@@ -60,5 +60,5 @@ docs: setup  ## draw the workflow's picture (needs graphviz) and the README's fr
 	python docs/write_benchmarks.py
 
 .PHONY: clean
-clean:  ## remove what can be made again: work/, results/, data/demo/, caches
-	rm -rf work results data/demo .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## remove caches; maps and work folders stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

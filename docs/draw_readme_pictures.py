@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -35,14 +36,17 @@ def main() -> None:
         "SAR (VV, VH, VV)": stretched(pair.read("sar", whole)[[0, 1, 0]], *np.array([[-22, -28, -22], [0, -6, 0]])),
         "truth": palette[label],
         "map": palette[best],
-        "confidence": probability.max(0) / 255,
-        "share of the optical sensor": share / 100,
+        "confidence (yellow: certain)": np.where(np.isnan(share), np.nan, probability.max(0) / 255),
+        "rests on (violet: SAR, orange: optical)": share / 100,
     }
     figure = Figure(figsize=(10.8, 7.5), layout="constrained")
     for axes, (title, values) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
-        axes.imshow(values, cmap="PuOr_r" if title.startswith("share") else "viridis", vmin=0, vmax=1)
+        axes.imshow(values, cmap="PuOr_r" if title.startswith("rests") else "viridis", vmin=0, vmax=1)
         axes.set_title(title, fontsize=11)
         axes.set_axis_off()
+    legend = Settings().legend.legend()
+    handles = [Patch(color=c.color, label=c.name) for c in legend.classes]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
     target = PROJECT / "docs" / "demo.png"
     figure.savefig(target, dpi=100)
     Image.open(target).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(target, optimize=True)

@@ -13,6 +13,7 @@ def default_yaml() -> str:
     header = (
         "# Settings and their defaults, written by `make config` from src/clairemap/settings.py. The defaults map\n"
         "# the demo region. Put your own into a file with just the keys that differ: snakemake --configfile my.yaml\n"
+        "# (sections are merged with these, lists replace theirs).\n"
     )
     return header + "".join(_commented(Settings(), 0))
 

@@ -61,6 +61,11 @@ class SampleSheet:
         """Names of the regions in the order of their first row."""
         return tuple(dict.fromkeys(scene.region for scene in self.scenes))
 
+    @property
+    def missing_files(self) -> tuple[Path, ...]:
+        """Files that the sheet names and that don't exist."""
+        return tuple(path for scene in self.scenes for path in scene.sources.values() if not path.exists())
+
     def in_region(self, region: str) -> tuple[Scene, ...]:
         """Return the scenes of a region."""
         return tuple(scene for scene in self.scenes if scene.region == region)
@@ -82,13 +87,18 @@ def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.DictReader(file))
             columns = tuple(rows[0]) if rows else ()
+    except FileNotFoundError:
+        raise SampleSheetError(f"{path.absolute()}: no such file; `scenes` starts at the folder you run in") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SampleSheetError(f"{path}: can't be read as CSV in UTF-8 ({error})") from None
     faults = _column_faults(columns) if rows else ["no rows: add a line for each scene below the header"]
     if not faults:
         faults = _row_faults(rows)
     if not faults and not any(row["split"].strip() == "train" for row in rows):
-        faults = ["no scene has the split train: label at least one scene to learn from"]
+        faults = [
+            "no scene has the split train: label at least one scene to learn from. To map new scenes with a trained "
+            "model, keep its training rows and add the new ones as predict: nothing is trained again"
+        ]
     if faults:
         raise SampleSheetError(f"{path}: {len(faults)} fault(s)\n" + "\n".join(f"  {fault}" for fault in faults))
     return SampleSheet(tuple(_scene(row, data_dir) for row in rows))
@@ -96,6 +106,8 @@ def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
 
 def _column_faults(columns: tuple[str, ...]) -> list[str]:
     known = REQUIRED + OPTIONAL
+    if len(columns) == 1 and ";" in columns[0]:
+        return ["cells are separated by ';': save the sheet with commas"]
     missing = [f"column '{name}' is missing: add it to the header" for name in REQUIRED if name not in columns]
     unknown = [
         f"column {name!r} is not known{_closest(name, known)}"

@@ -1,9 +1,11 @@
 """The settings: one pydantic model of ``config.yaml``, the only reader of it."""
 
+import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import SettingsError
@@ -214,7 +216,9 @@ class RegistrationSettings(Section):
 class TilingSettings(Section):
     """How a scene is laid out in its store."""
 
-    tile_px: AlignedPx = Field(512, description="side of a tile, the store's chunk and the unit of the scores")
+    tile_px: AlignedPx = Field(
+        512, description="side of a tile, the store's chunk and the unit of the scores; a multiple of 128"
+    )
     shard_tiles: int = Field(4, ge=1, le=32, description="tiles along the side of one file of the store")
 
 
@@ -261,7 +265,7 @@ class TrainingSettings(Section):
 
     steps: int = Field(600, ge=1, description="optimiser steps")
     batch_size: int = Field(8, ge=1, description="crops for each step, all processes together")
-    crop_px: AlignedPx = Field(128, description="side of a crop, at most a tile")
+    crop_px: AlignedPx = Field(128, description="side of a crop, at most a tile; a multiple of 128")
     learning_rate: float = Field(2e-3, gt=0, description="peak of the one-cycle schedule")
     weight_decay: float = Field(0.05, ge=0, description="AdamW's decoupled weight decay")
     warmup_share: Share = Field(0.1, description="share of the steps until the learning rate's peak")
@@ -277,9 +281,11 @@ class InferenceSettings(Section):
     """Sliding windows over a scene."""
 
     window_px: AlignedPx = Field(
-        2048, description="side of the network's windows; larger is faster and needs more memory"
+        2048, description="side of the network's windows; larger is faster, needs more memory; a multiple of 128"
     )
-    halo_px: int | None = Field(None, ge=0, description="margin that is thrown away (null: taken from the network)")
+    halo_px: int | None = Field(
+        None, ge=0, description="margin that is thrown away, pixels (null: measured on the network; less leaves seams)"
+    )
 
 
 class MosaicSettings(Section):
@@ -326,14 +332,16 @@ class ComputeSettings(Section):
     training_processes: int = Field(1, ge=1, le=1024, description="processes of torchrun, one for each GPU")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
     training_minutes: float | None = Field(
-        None, gt=0, description="stop training in time and save; the retried job goes on (null: no limit)"
+        None, gt=0, description="minutes until training stops and saves; the retried job goes on (null: no limit)"
     )
 
 
 class Settings(Section):
     """Everything in config.yaml."""
 
-    scenes: str = Field("config/scenes.csv", description="the sample sheet")
+    scenes: str = Field(
+        "config/scenes.csv", description="the sample sheet; relative paths start at the folder you run in"
+    )
     data_dir: str = Field(".", description="folder from which relative paths in the sample sheet start")
     work_dir: str = Field("work", description="what can be made again; may be scratch storage")
     results_dir: str = Field("results", description="what you take away")
@@ -373,10 +381,32 @@ def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings
     try:
         return Settings.model_validate(dict(values))
     except ValidationError as error:
-        faults = [
-            f"  {'.'.join(map(str, fault['loc'])) or '(whole file)'}: {fault['msg']} (got {fault['input']!r:.80})"
-            for fault in error.errors()
-        ]
+        faults = [f"  {_told(fault)}" for fault in _innermost(error.errors())]
         raise SettingsError(
             f"{source}: {len(faults)} fault(s)\n" + "\n".join(faults) + "\nAllowed keys: see config/config.yaml"
         ) from None
+
+
+def _innermost(faults: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Return the faults without those of a section that only follow from a fault inside it."""
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault, place in zip(faults, places, strict=True)
+        if not place or not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+    ]
+
+
+def _told(fault: ErrorDetails) -> str:
+    """Return one fault in words: the key, what is wrong with it, and the key that may have been meant."""
+    key = ".".join(map(str, fault["loc"])) or "(whole file)"
+    if fault["type"] != "extra_forbidden":
+        return f"{key}: {fault['msg']} (got {fault['input']!r:.80})"
+    section: Any = Settings()
+    for part in fault["loc"][:-1]:
+        section = section[0] if isinstance(section, tuple) else getattr(section, str(part), None)
+    known = list(type(section).model_fields) if isinstance(section, Section) else []
+    meant = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+    return f"{key}: there is no such key" + (
+        f" (did you mean {meant[0]!r}?)" if meant else f" (known: {', '.join(known)})"
+    )

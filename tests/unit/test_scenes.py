@@ -119,8 +119,20 @@ def test_a_sheet_without_rows_is_told(tmp_path: Path):
     assert "no rows: add a line for each scene" in faults(tmp_path)
 
 
+def test_semicolons_are_told(tmp_path: Path):
+    assert "save the sheet with commas" in faults(
+        tmp_path, "a;r;train;o;s;l", header="scene;region;split;optical;sar;label"
+    )
+
+
+def test_files_that_do_not_exist_are_known(tmp_path: Path):
+    (tmp_path / "o.tif").touch()
+    found = read_sample_sheet(sheet(tmp_path, "a,r,train,o.tif,s.tif,l.tif,,,"), tmp_path)
+    assert found.missing_files == (tmp_path / "s.tif", tmp_path / "l.tif")
+
+
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
-    with pytest.raises(SampleSheetError, match="can't be read as CSV in UTF-8"):
+    with pytest.raises(SampleSheetError, match="absent.csv: no such file"):
         read_sample_sheet(tmp_path / "absent.csv", Path())
     (tmp_path / "latin.csv").write_bytes((HEADER + "\nsee,\xfcber,test,o,s,l,,,\n").encode("latin-1"))
     with pytest.raises(SampleSheetError, match="can't be read as CSV in UTF-8"):

@@ -80,3 +80,13 @@ def test_the_legend_keeps_the_order():
     legend = Settings().legend.legend()
     assert legend.names[:2] == ("water", "forest")
     assert legend.ignore == (0,)
+
+
+def test_a_key_that_was_meant_is_named_and_what_follows_from_a_fault_is_not():
+    classes = [{"code": 1, "name": "a", "colour": "#000000"}, {"code": 2, "name": "b", "color": "blue"}]
+    with pytest.raises(SettingsError) as caught:
+        load_settings({"trainning": {}, "legend": {"classes": classes}})
+    text = str(caught.value)
+    assert "did you mean 'training'?" in text
+    assert "legend.classes.0.colour: there is no such key (did you mean 'color'?)" in text
+    assert "at least 2 items" not in text

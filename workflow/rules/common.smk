@@ -21,12 +21,19 @@ try:
 except ClairemapError as error:
     fail(error)
 
+DEMO_DIR = Path("data/demo")
+if absent := [
+    str(path) for path in SHEET.missing_files if not path.is_relative_to(DEMO_DIR)
+]:
+    logger.warning(
+        f"{len(absent)} file(s) of the sample sheet don't exist; their scenes will fail: {', '.join(absent)}"
+    )
+
 WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
 SCENE, MODEL = f"{WORK}/scenes/{{scene}}", f"{WORK}/model"
 MAP = f"{RESULTS}/{{region}}/{{map}}"
 PAIR, PROBABILITIES = f"{SCENE}/pair.zarr", f"{SCENE}/{{view}}/probabilities.zarr"
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
-DEMO_DIR = Path("data/demo")
 LABELLED = [
     scene.scene for scene in SHEET.of_split("train", "val", "test") if scene.label
 ]

@@ -28,8 +28,13 @@ class _Ranking:
 
 
 def choose(tiles: Sequence[ToldTile], count: int) -> list[Chosen]:
-    """Return up to `count` tiles by RULE, sorted by scene, row and column; ties go to the first in that order."""
+    """Return up to `count` tiles by RULE, sorted by scene, row and column; ties go to the first in that order.
+
+    Where that is all of them nothing was chosen, and `why` is empty.
+    """
     ordered = sorted(tiles, key=_place)
+    if len(ordered) <= count:
+        return [Chosen(tile, "") for tile in ordered]
     queues = [(rank.why, _queue(ordered, rank)) for rank in _RANKINGS]
     chosen: dict[tuple[str, int, int], Chosen] = {}
     while any(queue for _, queue in queues) and len(chosen) < count:

@@ -101,7 +101,7 @@ def _add_assets(item: pystac.Item, geobox: GeoBox, legend: Legend, files: MapFil
     for key, file, title, role, unit in (
         ("landcover", files.landcover, "Land cover", "data", None),
         ("confidence", files.confidence, "Probability of the mapped class", "confidence", "%"),
-        ("optical_share", files.optical_share, "Share of the optical sensor in the result", "data-mask", "%"),
+        ("optical_share", files.optical_share, "Share of the optical sensor in the result", "data", "%"),
     ):
         asset = pystac.Asset(_beside(file), title=title, media_type=pystac.MediaType.COG, roles=[role])
         item.add_asset(key, asset)
