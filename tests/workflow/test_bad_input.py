@@ -86,7 +86,7 @@ def test_all_faults_of_the_sheet_stand_in_one_message(region: Path, snakemake: R
     output = run.stdout + run.stderr
     assert run.returncode == 11
     assert "row 3" in output and "'vall'" in output and "did you mean 'val'" in output
-    assert "row 5" in output and "stands in row 2 too" in output
+    assert "row 6" in output and "stands in row 2 too" in output
     assert "Traceback" not in output
 
 
