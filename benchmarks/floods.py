@@ -1,5 +1,7 @@
 """Floods: train on four scenes, test on one of another event and on blocks held out of the four; sensor by sensor.
 
+The held-out blocks adjoin training blocks (no buffer: the scenes are small), so that they say less than the test event.
+
 Runs the whole workflow three times on the flood scenes (fused, optical only, SAR only), each network trained anew with
 the same steps; registration and tiling are shared. Prints a table, and as its last line one JSON object.
 
