@@ -15,6 +15,11 @@ HEADLINE_ORDER = ("test", "val", "predict", "train")
 """The first of these that has scored pixels gives the headline figures. Labelled scenes of the split 'predict' were
 not trained on, so they go before the training tiles."""
 
+READING = (
+    "Figures are fractions 0..1, null where undefined. Rows of `confusion` are the labels, columns the map, both in the "
+    "order of per_class. map_px in per_class counts scored pixels, in areas the whole map."
+)
+
 SQUARE_METRES_PER_HECTARE = 10_000.0
 
 
@@ -73,6 +78,7 @@ class RegionMetrics(Scope):
     split: str | None
     ignored: tuple[int, ...]
     definition: str
+    reading: str
     splits: dict[str, Scope]
     scenes: dict[str, SceneScope]
     views: dict[str, Scope]
@@ -105,6 +111,7 @@ def region_metrics(
         split=split,
         ignored=legend.ignore,
         definition=DEFINITION,
+        reading=READING,
         splits={name: scope(counts, legend) for name, counts in by_split.items()},
         scenes={
             name: SceneScope(

@@ -15,8 +15,7 @@ DEFINITION = (
     "in neither is left out. Pixels without a label, with a label to ignore, or where no sensor of the view is "
     "usable are not scored; the last are counted as unmapped_px. ECE: 15 bins of equal width over the confidence. "
     "Each scene's own result is scored, before scenes are blended where they overlap; ground that two labelled scenes "
-    "share counts in both. Figures are fractions 0..1; rows of `confusion` are the labels, columns the map, both in "
-    "the order of per_class; map_px in per_class counts scored pixels, in areas the whole map."
+    "share counts in both."
 )
 
 
