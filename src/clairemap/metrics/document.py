@@ -16,8 +16,8 @@ HEADLINE_ORDER = ("test", "val", "predict", "train")
 not trained on, so they go before the training tiles."""
 
 READING = (
-    "Figures are fractions 0..1, null where undefined. Rows of `confusion` are the labels, columns the map, both in the "
-    "order of per_class. map_px in per_class counts scored pixels, in areas the whole map."
+    "Figures are fractions 0..1, null where undefined. Rows of `confusion` are the labels, columns the map, both in "
+    "the order of per_class. map_px in per_class counts scored pixels, in areas the whole map."
 )
 
 SQUARE_METRES_PER_HECTARE = 10_000.0
