@@ -1,5 +1,6 @@
 # Settings, sample sheet, paths and look-ups that the rules share.
 import shlex
+import shutil
 import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
@@ -38,7 +39,7 @@ LABELLED = [
     scene.scene for scene in SHEET.of_split("train", "val", "test") if scene.label
 ]
 # Jobs that may use a GPU ask for one if this machine has any; on a cluster's login node say `device: cuda`.
-HAS_GPU = Path("/dev/nvidia0").exists()
+HAS_GPU = shutil.which("nvidia-smi") is not None
 GPU = int(
     SETTINGS.compute.device == "cuda" or (SETTINGS.compute.device == "auto" and HAS_GPU)
 )
