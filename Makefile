@@ -59,6 +59,26 @@ docs: setup  ## draw the workflow's picture (needs graphviz) and the README's fr
 	python docs/draw_readme_pictures.py
 	python docs/write_benchmarks.py
 
+# Other tools for benchmarks/registration_peers.py, apart from .venv: AROSICS needs numpy<2. Without libgdal the rest stands,
+# and .ready is missing, so that the next run tries AROSICS again.
+PEERS := .venv-peers
+PEERS_PIP := $(CURDIR)/$(PEERS)/bin/pip --quiet --disable-pip-version-check
+PEERS_PINS := benchmarks/peers-requirements.txt
+$(PEERS)/.ready: $(PEERS_PINS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || { echo "the peers' pins are for Python 3.11 and 3.12 (make peers PYTHON=/path/to/python3)"; exit 1; }
+	@test -x $(PEERS)/bin/pip || $(PYTHON) -m venv --clear $(PEERS) || { echo "python's venv is missing: apt-get install python3-venv, then run make again"; exit 1; }
+	$(PEERS_PIP) install -c $(PEERS_PINS) numpy setuptools wheel simpleitk itk-elastix scikit-image imagecodecs
+	@missing=; command -v gdal-config >/dev/null || missing=" libgdal-dev"; command -v g++ >/dev/null || missing="$$missing g++"; \
+	test -f "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || missing="$$missing python3-dev"; \
+	if [ -n "$$missing" ]; then echo "AROSICS left out, for GDAL's bindings can't be compiled: apt-get install$$missing, then run make peers again"; \
+	elif $(PEERS_PIP) install --no-cache-dir --no-deps --no-build-isolation "gdal==$$(gdal-config --version)" \
+	  && $(PEERS_PIP) install --no-deps -r $(PEERS_PINS) \
+	  && $(PEERS)/bin/python benchmarks/registration_peers.py --method arosics --check; then touch $@; \
+	else echo "AROSICS left out, it does not install or run with GDAL $$(gdal-config --version) (pins: GDAL 3.6 of Debian 12); the other peers are ready"; fi
+
+.PHONY: peers
+peers: $(PEERS)/.ready  ## make .venv-peers: other registration tools to compare with
+
 .PHONY: clean
 clean:  ## remove caches; maps and work folders stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,5 +1,6 @@
 """Made optical-SAR rasters with a known displacement, on any grids: for tests of registration and tiling."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,14 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy.spatial import cKDTree
 
+from clairemap.registration.model import Displacement
+
 UTM = GeoBox((320, 320), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
 PIXELS = GeoBox((320, 320), Affine.identity(), None)
 CLASSES = 3
+
+Shift = tuple[float, float] | Displacement
+"""By how many optical pixels SAR is displaced: (dy, dx) everywhere, or a field."""
 
 
 def write_raster(
@@ -56,15 +62,13 @@ class Fields:
         ids = self.ids(*_pixels(self.grid))
         return (level[:, ids] + rng.normal(0, 40, (bands, *ids.shape))).astype(np.uint16)
 
-    def sar_db(self, grid: GeoBox, shift: tuple[float, float] = (0.0, 0.0)) -> NDArray[np.float64]:
-        """Return backscatter in dB (y, x) without speckle on any grid, displaced by (dy, dx) optical pixels."""
+    def sar_db(self, grid: GeoBox, shift: Shift = (0.0, 0.0)) -> NDArray[np.float64]:
+        """Return backscatter in dB (y, x) without speckle on any grid, displaced by optical pixels."""
         level = np.random.default_rng(self.seed + 2).uniform(-20, -4, 100_000)
         y, x = self._optical_pixels(grid)
-        return level[self.ids(y - shift[0], x - shift[1])]
+        return level[self.ids(*undisplaced(shift, y, x))]
 
-    def sar(
-        self, grid: GeoBox, shift: tuple[float, float] = (0.0, 0.0), bands: int = 1, looks: float = 4
-    ) -> NDArray[np.float32]:
+    def sar(self, grid: GeoBox, shift: Shift = (0.0, 0.0), bands: int = 1, looks: float = 4) -> NDArray[np.float32]:
         """Return linear power (band, y, x) with speckle."""
         power = 10 ** (self.sar_db(grid, shift) / 10)
         speckle = np.random.default_rng(self.seed + 3).gamma(looks, 1 / looks, (bands, *power.shape))
@@ -78,6 +82,34 @@ class Fields:
         transformer = pyproj.Transformer.from_crs(grid.crs.to_wkt(), self.grid.crs.to_wkt(), always_xy=True)
         column, row = _transformed(~self.grid.transform, *transformer.transform(*world))
         return row - 0.5, column - 0.5
+
+
+def undisplaced(
+    shift: Shift, y: NDArray[np.float64], x: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the optical pixels (y, x) whose content a displacement puts at (y, x); Newton's method."""
+    if not isinstance(shift, Displacement):
+        return y - shift[0], x - shift[1]
+    from_y, from_x, step = y, x, 0.5
+    for _ in range(6):
+        at = np.stack(shift.at(from_y, from_x))
+        down, across = np.stack(shift.at(from_y + step, from_x)) - at, np.stack(shift.at(from_y, from_x + step)) - at
+        (a, c), (b, d) = down / step + [[[1]], [[0]]], across / step + [[[0]], [[1]]]
+        miss_y, miss_x = from_y + at[0] - y, from_x + at[1] - x
+        determinant = a * d - b * c
+        from_y = from_y - (d * miss_y - b * miss_x) / determinant
+        from_x = from_x - (a * miss_x - c * miss_y) / determinant
+    return from_y, from_x
+
+
+def similarity(
+    rotation_deg: float, scale: float, grid: GeoBox, shift: tuple[float, float] = (0.0, 0.0)
+) -> Displacement:
+    """Return the displacement that turns and scales a grid about its middle and then shifts it."""
+    angle = math.radians(rotation_deg)
+    along, across = scale * math.cos(angle) - 1, scale * math.sin(angle)
+    middle = ((grid.shape[0] - 1) / 2, (grid.shape[1] - 1) / 2)
+    return Displacement("similarity", (shift[0], -across, along), (shift[1], along, across), middle)
 
 
 def _pixels(grid: GeoBox) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -204,8 +204,18 @@ class RegistrationSettings(Section):
     """Estimating the displacement between SAR and optical."""
 
     window_px: int = Field(128, ge=32, le=1024, description="side of the windows that are correlated, optical pixels")
-    max_shift_px: int = Field(24, ge=1, le=512, description="largest displacement looked for, optical pixels")
-    max_windows: int = Field(256, ge=4, le=10000, description="windows spread over the scene at the most")
+    max_shift_px: int = Field(
+        64, ge=1, le=512, description="how far around the georeferencing SAR is looked for, optical pixels"
+    )
+    max_windows: int = Field(400, ge=4, le=10000, description="windows spread over the scene at the most")
+    model: Literal["auto", "translation", "similarity", "affine", "polynomial"] = Field(
+        "auto",
+        description="auto: the simplest of the others that the tie points support (polynomial: of second order)",
+    )
+    search_rotation: bool = Field(
+        True,
+        description="try any rotation, and scales from 1/2 to 2, where nothing is found around the georeferencing",
+    )
     min_inliers: int = Field(6, ge=3, description="agreeing windows below which the verdict is 'rejected'")
     on_rejected: Literal["keep", "error"] = Field(
         "keep",

@@ -33,6 +33,12 @@ class RegisterPair(Section):
     registration: RegistrationSettings
 
 
+class PictureRegistration(Section):
+    """What picture_registration needs."""
+
+    sensors: SensorBands
+
+
 class TileScene(Section):
     """What tile_scene needs."""
 

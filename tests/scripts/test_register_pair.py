@@ -16,7 +16,7 @@ Register = Callable[..., dict[str, Any]]
 SHIFT = (3.4, -2.3)
 CONFIG: dict[str, Any] = {
     "sensors": {"optical": {"bands": ["red", "nir"]}, "sar": {"bands": ["VV"]}},
-    "registration": {"max_shift_px": 12},
+    "registration": {"max_shift_px": 12, "search_rotation": False},
 }
 
 
@@ -35,6 +35,10 @@ def register(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
         return json.loads(target.read_text())
 
     return registered
+
+
+def mean(result: dict[str, Any]) -> tuple[float, float]:
+    return result["displacement_px"]["dy"], result["displacement_px"]["dx"]
 
 
 @pytest.fixture
@@ -57,9 +61,11 @@ def test_a_known_shift_is_found_whatever_the_sars_grid(
     power[:, :60, :60] = np.nan
     result = register(optical, made_rasters.write_raster(tmp_path / "sar.tif", power, grid))
     assert result["verdict"] == "good" and result["applied"] is True
-    assert result["model"]["dy_px"] == pytest.approx(SHIFT[0], abs=0.2)
-    assert result["model"]["dx_px"] == pytest.approx(SHIFT[1], abs=0.2)
+    assert mean(result) == pytest.approx(SHIFT, abs=0.2)
     assert result["quality"]["rmse_px"] < 1 and result["quality"]["split_half_px"] < 0.3
+    assert result["quality"]["cross_validated_rmse_px"] < 1 and result["quality"]["false_alarms"] < 1e-3
+    assert result["search"] == "near" and len(result["ties"]) == result["quality"]["ties"]
+    assert sum(tie["inlier"] for tie in result["ties"]) == result["quality"]["inliers"]
     assert result["scene"] == "made" and result["optical_res_m"] == 10
     assert result["stamp"]["clairemap_stage"] == "register_pair"
 
@@ -72,8 +78,19 @@ def test_pictures_without_georeference_are_registered_by_pixels(
     sar = made_rasters.write_raster(tmp_path / "s.tif", fields.sar(made_rasters.PIXELS, (-4.0, 5.5)))
     result = register(optical, sar)
     assert result["verdict"] == "good" and result["optical_res_m"] is None
-    assert result["model"]["dy_px"] == pytest.approx(-4, abs=0.2)
-    assert result["model"]["dx_px"] == pytest.approx(5.5, abs=0.2)
+    assert mean(result) == pytest.approx((-4, 5.5), abs=0.2)
+
+
+def test_a_turned_picture_is_found_if_settings_allow(
+    register: Register, optical: Path, made_rasters: ModuleType, tmp_path: Path
+) -> None:
+    turn = made_rasters.similarity(-60.0, 0.9, made_rasters.UTM, (4.0, 3.0))
+    power = made_rasters.Fields(made_rasters.UTM).sar(made_rasters.UTM, turn)
+    sar = made_rasters.write_raster(tmp_path / "s.tif", power, made_rasters.UTM)
+    assert register(optical, sar)["verdict"] == "rejected"
+    result = register(optical, sar, search_rotation=True)
+    assert result["verdict"] == "good" and result["search"] == "wide" and result["applied"] is True
+    assert result["model"]["kind"] in ("similarity", "affine") and mean(result) == pytest.approx((4, 3), abs=0.5)
 
 
 def test_an_aligned_pair_is_good_and_left_alone(

@@ -11,6 +11,7 @@ import pytest
 import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from PIL import Image, PngImagePlugin
 
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
@@ -29,10 +30,12 @@ REGISTRATION = {
     "scene": "north",
     "verdict": "weak",
     "reason": "few ties",
-    "model": {"kind": "translation", "dx_px": 3.5, "dy_px": -1.25},
+    "search": "near",
+    "model": {"kind": "translation", "dy_px": [-1.25], "dx_px": [3.5], "centre": [0.0, 0.0], "scale_px": 1.0},
+    "displacement_px": {"dy": -1.25, "dx": 3.5},
     "applied": True,
-    "quality": {"ties": 1, "inliers": 1, "inlier_share": 1.0, "rmse_px": 0.4, "split_half_px": None, "coverage": 0.1},
-    "ties": [{"y": 20.0, "x": 30.0, "dy": -1.25, "dx": 3.5, "strength": 0.7, "inlier": True}],
+    "quality": {"ties": 1, "inliers": 1, "inlier_share": 1.0, "rmse_px": 0.4, "coverage": 0.1},
+    "ties": [{"y": 20.0, "x": 30.0, "dy": -1.25, "dx": 3.5, "strength": 0.7, "residual_px": 0.0, "inlier": True}],
     "optical_res_m": 10.0,
 }
 
@@ -54,6 +57,7 @@ class FakeRegion:
             "optical_share": [at / "vale.optical_share.tif"],
             "metrics": at / "metrics.json",
             "registration": [at / "registration.json"],
+            "registration_picture": [at / "registration.png"],
             "tiles": [at / "tiles.parquet"],
             "explanations": [at / "explanations.jsonl"],
             "pair": [at / "pair.zarr"],
@@ -95,6 +99,9 @@ def write_records(folder: Path) -> None:
     document = region_metrics("vale", {("north", "test"): counts}, {}, coverage, LEGEND, {})
     (folder / "metrics.json").write_text(document.model_dump_json())
     (folder / "registration.json").write_text(json.dumps(REGISTRATION))
+    text = PngImagePlugin.PngInfo()
+    text.add_text("scene", "north")
+    Image.new("P", (40, 20)).save(folder / "registration.png", pnginfo=text)
     band = {"p02": [0.0] * 4, "p98": [1000.0] * 4}
     statistics = {
         "optical": {"bands": SETTINGS.sensors.optical.names, **band},
@@ -138,7 +145,7 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
     for text in ("A made vale", "100.0 %", "Tile 0.", "Tile 1.", "+3.50", "few ties", "size tiny"):
         assert text in html, text
-    assert html.count("data:image/") == 3 + 1 + 1 + 1 + 2 * 4  # maps, confusion, ties, training, tiles
+    assert html.count("data:image/") == 3 + 1 + 2 + 1 + 2 * 4  # maps, confusion, registration, training, tiles
     assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]
 
 
@@ -153,7 +160,7 @@ def test_the_page_is_repeatable(stage: Callable[[str], Callable[..., Any]], regi
 def test_nothing_but_a_map_still_makes_a_page(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
     (region.folder / "explanations.jsonl").write_text("")
     (region.folder / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n")
-    stage("render_report")(**{**region.arguments, "registration": []})
+    stage("render_report")(**{**region.arguments, "registration": [], "registration_picture": None})
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "No tile was explained." in html
     assert "No step of the training was recorded." in html

@@ -11,9 +11,9 @@ from scipy.ndimage import maximum_filter, minimum_filter
 
 from clairemap.errors import BandCountError, EmptySceneError, LabelError, NoOverlapError, UnreadableFileError
 from clairemap.raster.store import GridStore, check_store
-from clairemap.registration.fit import NO_QUALITY, Fit, single_sensor
-from clairemap.registration.model import Translation
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.result import NO_QUALITY, Fit, single_sensor
 from clairemap.settings import load_settings
 from clairemap.stages import TileScene, stage_json
 from clairemap.tiles.index import read_tile_index
@@ -21,7 +21,7 @@ from clairemap.validity import Validity
 
 Files = dict[str, Path]
 Tiled = Callable[..., tuple[GridStore, pd.DataFrame]]
-SHIFT = Translation(dy_px=3.4, dx_px=-2.3)
+SHIFT = Displacement.translation(dy_px=3.4, dx_px=-2.3)
 CONFIG: dict[str, Any] = {
     "legend": {
         "classes": [{"code": code, "name": f"class {code}", "color": "#102030"} for code in (1, 2, 3)],
@@ -39,7 +39,7 @@ def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
 
     def run(fit: Fit | None = None, config: dict[str, Any] | None = None, **files: Path):
         work = tmp_path / "work"
-        record = Registration.of("made", fit or Fit("good", "", Translation(), NO_QUALITY), None)
+        record = Registration.of("made", fit or Fit("good", "", NO_DISPLACEMENT, NO_QUALITY), None)
         write_registration(work / "registration.json", record, {})
         paths = {"pair": work / "pair.zarr", "manifest": work / "pair.json", "tiles": work / "tiles.parquet"}
         settings = stage_json(load_settings(CONFIG | (config or {})), TileScene)
@@ -55,7 +55,7 @@ def files(made_rasters: ModuleType, tmp_path: Path) -> dict[str, Path]:
     write, grid = made_rasters.write_raster, made_rasters.UTM
     fields = made_rasters.Fields(grid)
     degrees = made_rasters.covering(grid, "EPSG:4326", 9e-5, margin=12)
-    optical, power = fields.optical(), fields.sar(degrees, (SHIFT.dy_px, SHIFT.dx_px), looks=400)
+    optical, power = fields.optical(), fields.sar(degrees, SHIFT, looks=400)
     optical[:, :20] = 0
     power[:, :, :40] = np.nan
     label = fields.label().astype(np.int16)

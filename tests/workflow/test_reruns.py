@@ -57,6 +57,21 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     (package / "report" / "page.py").write_text(page)
     assert plan() == set()
 
+    # a leaf that only the pictures of the registration reach
+    places = (package / "report" / "places.py").read_text()
+    (package / "report" / "places.py").write_text(places + "\nANOTHER_LINE = 1\n")
+    assert plan() == {"picture_registration", "render_report"}
+    (package / "report" / "places.py").write_text(places)
+
+    # how displacements are found: no tiling, unless another one is found
+    judge = (package / "registration" / "judge.py").read_text()
+    (package / "registration" / "judge.py").write_text(judge + "\nANOTHER_LINE = 1\n")
+    done = run("--until", "register_pair")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert plan() <= {"picture_registration", "render_report"}
+    (package / "registration" / "judge.py").write_text(judge)
+    assert run("--until", "register_pair").returncode == 0
+
     # the page's template is code too
     template = (package / "report" / "page.html.j2").read_text()
     (package / "report" / "page.html.j2").write_text(template + "<!-- more -->")

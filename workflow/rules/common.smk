@@ -128,6 +128,11 @@ def of_scenes(pattern, *views, chosen=lambda scene: True):
     )
 
 
+def has_both_sensors(scene):
+    """Whether there is something to register."""
+    return {"optical", "sar"} <= scene.sources.keys()
+
+
 def is_labelled(scene):
     """Whether a scene's map can be scored."""
     return scene.label is not None

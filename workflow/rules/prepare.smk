@@ -54,6 +54,35 @@ rule register_pair:
         " --registration {output.registration:q} --settings {params.settings:q} 2> {log:q}"
 
 
+rule picture_registration:
+    input:
+        sources("optical", "sar"),
+        registration=rules.register_pair.output.registration,
+    output:
+        picture=f"{SCENE}/registration.png",
+    log:
+        f"{LOGS}/picture_registration/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/picture_registration/{{scene}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(500),
+        runtime=10,
+    params:
+        script=script("picture_registration"),
+        code=code("picture_registration"),
+        settings=only(stages.PictureRegistration),
+        sources=source_options("optical", "sar"),
+    message:
+        "{wildcards.scene}: draw SAR over optical, before and after registration"
+    shell:
+        "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
+        " --registration {input.registration:q} --picture {output.picture:q}"
+        " --settings {params.settings:q} 2> {log:q}"
+
+
 rule tile_scene:
     input:
         sources("optical", "sar", "label", "cloud"),

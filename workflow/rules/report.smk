@@ -53,6 +53,9 @@ rule render_report:
         optical_share=of_maps(rules.mosaic_region.output.optical_share),
         metrics=rules.score_region.output.metrics,
         registration=of_scenes(rules.register_pair.output.registration),
+        registration_picture=of_scenes(
+            rules.picture_registration.output.picture, chosen=has_both_sensors
+        ),
         tiles=of_scenes(rules.tile_scene.output.tiles),
         explanations=of_scenes(rules.explain_tiles.output.explanations),
         pair=ancient(of_scenes(PAIR)),
@@ -88,6 +91,7 @@ rule render_report:
             "confidence",
             "optical_share",
             "registration",
+            "registration_picture",
             "tiles",
             "explanations",
             "pair",

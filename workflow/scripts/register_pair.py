@@ -10,9 +10,9 @@ from clairemap.console import run
 from clairemap.errors import RegistrationRejectedError
 from clairemap.provenance import stamp
 from clairemap.raster.source import RasterSource
-from clairemap.registration.fit import fit_translation, single_sensor
-from clairemap.registration.match import match_scene
+from clairemap.registration.estimate import registered
 from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.result import single_sensor
 from clairemap.stages import RegisterPair
 
 log = logging.getLogger("clairemap.register_pair")
@@ -29,11 +29,11 @@ def register_pair(
     """Match windows of both pictures' structure, fit a displacement and write it with its quality."""
     sections = RegisterPair.model_validate_json(settings)
     record = _registered(scene, optical, sar, sections)
-    quality = record.quality
+    dy, dx = record.displacement_px
     log.info(
-        "%s: %s (%s); dx %.2f, dy %.2f px, %s; %d inliers of %d ties",
-        scene, record.verdict, record.reason, record.model.dx_px, record.model.dy_px,
-        "applied" if record.applied else "not applied", quality.inliers, quality.ties,
+        "%s: %s (%s); %s, on average dx %.2f, dy %.2f px, %s",
+        scene, record.verdict, record.reason, record.model.kind, dx, dy,
+        "applied" if record.applied else "not applied",
     )  # fmt: skip
     if record.verdict == "rejected" and sections.registration.on_rejected == "error":
         raise RegistrationRejectedError(
@@ -48,8 +48,7 @@ def _registered(scene: str, optical: Path | None, sar: Path | None, sections: Re
         return Registration.of(scene, single_sensor(), None)
     with RasterSource(optical, sections.sensors.optical.nodata) as optical_source:
         with RasterSource(sar, sections.sensors.sar.nodata) as sar_source:
-            evidence = match_scene(optical_source, sar_source, sections.sensors, sections.registration)
-        fit = fit_translation(evidence, sections.registration.min_inliers)
+            fit = registered(optical_source, sar_source, sections.sensors, sections.registration)
         return Registration.of(scene, fit, optical_source.geobox)
 
 

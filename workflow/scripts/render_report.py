@@ -35,6 +35,9 @@ def render_report(
     statistics: Annotated[Path, typer.Option(help="statistics.json of the training tiles")],
     report: Annotated[Path, typer.Option(help="report.html to write")],
     settings: Annotated[str, typer.Option(help="JSON of RenderReport")],
+    registration_picture: Annotated[
+        list[Path] | None, typer.Option(help="registration.png of each scene with both sensors")
+    ] = None,
 ) -> None:
     """Write the region's report as one HTML file."""
     _check_counts("maps", landcover, confidence, optical_share)
@@ -46,6 +49,7 @@ def render_report(
         ),
         metrics=metrics,
         registrations=tuple(registration),
+        registration_pictures=tuple(registration_picture or ()),
         tiles=tuple(tiles),
         explanations=tuple(explanations),
         scenes=tuple(ScenePaths(*stores) for stores in zip(pair, probabilities, strict=True)),

@@ -1,182 +1,163 @@
-"""One displacement from many ties, and whether to believe it."""
+"""The simplest displacement that ties support, and its error as ties tell it that had no part in it."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
-from clairemap.registration.correlation import highest_peak
-from clairemap.registration.match import Evidence, Tie
-from clairemap.registration.model import NO_DISPLACEMENT, Translation
-
-Verdict = Literal["good", "weak", "rejected", "single_sensor"]
+from clairemap.registration.consensus import Frame, Inliers, Points
+from clairemap.registration.model import LEAST_TIES, Displacement, Kind
 
 INLIER_RADIUS_PX = 2.0
-"""Ties this near to the common displacement agree with it: single ties scatter by up to 1.4 px."""
+"""Ties this near to the model agree with it, in pixels of the grid they were matched on; they scatter by 1.4 px."""
 
-LARGEST_CHANCE = 1e-3
-"""Probability that unrelated pictures agree so well, above which a displacement is rejected.
-
-Of 74 pairs of unrelated, rotated or far displaced real scenes none came below 1e-2, of 23 true ones none above 1e-4.
-"""
-
-GOOD_INLIER_SHARE = 0.6
-"""Share of agreeing ties below which one displacement is a weak description of the scene."""
-
-GOOD_SPLIT_HALF_PX = 0.5
-"""Standard error above which a displacement is weak: the usual demand on co-registration is half a pixel."""
-
-GOOD_COVERAGE = 0.4
-"""Share of the scene's parts with an agreeing tie, below which the displacement may not hold everywhere."""
+ROUNDS = 12
+"""Rounds of reweighting; the weights settle long before."""
 
 PARTS_ALONG_SIDE = 4
-"""The scene is divided into as many parts along each side to see where ties agree."""
+"""The scene is divided into as many parts along each side, to leave parts out and to see where ties agree."""
 
-SMALLEST_WORTH_WARPING_PX = 0.25
-"""Displacements below this stay: resampling costs more sharpness than they cost in alignment."""
+SUPPORT = 2
+"""A model must rest on as many times the ties that would determine it, and on as many parts of the scene."""
+
+BEYOND_ERROR = 2.0
+"""A richer model must differ from the simpler one by as many of its own standard errors."""
+
+LEAST_DIFFERENCE = 0.15
+"""A richer model must differ from the simpler one by this share of the radius within which ties agree: windows that
+overlap share their errors, so that left-out ties and halves of the ties promise too much where ties are very good."""
 
 
 @dataclass(frozen=True)
-class Quality:
-    """How well ties agree with the displacement. Lengths in optical pixels; None where too few ties agree.
+class Ties:
+    """Ties as arrays: places and displacements (tie, 2), y first, in pixels of a scene of `shape`.
 
-    `split_half_px` is a standard error: half the distance between displacements from disjoint halves of the
-    inliers. `coverage` is the share of the scene's parts that hold an inlier, among those that could be matched.
+    Ties within `radius_px` of a model agree with it. Of `overlap` ties, whose windows hold the same pixels, one
+    counts as evidence.
     """
 
-    ties: int
-    inliers: int
-    inlier_share: float
-    rmse_px: float | None
-    split_half_px: float | None
-    coverage: float
-
-
-NO_QUALITY = Quality(0, 0, 0.0, None, None, 0.0)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A displacement with its evidence; `inlier` says for each tie whether it agrees."""
-
-    verdict: Verdict
-    reason: str
-    model: Translation
-    quality: Quality
-    ties: tuple[Tie, ...] = ()
-    inlier: tuple[bool, ...] = ()
+    places: Points
+    offsets: Points
+    shape: tuple[int, int]
+    radius_px: float = INLIER_RADIUS_PX
+    overlap: float = 1.0
 
     @property
-    def applied(self) -> bool:
-        """Whether SAR is to be moved: the displacement is believed, worth resampling and beyond its own error."""
-        error = self.quality.split_half_px
-        least = max(SMALLEST_WORTH_WARPING_PX, 2 * error if error is not None else 1.0)
-        return self.verdict in ("good", "weak") and self.model.length_px >= least
+    def frame(self) -> Frame:
+        """Coordinates of the models' coefficients."""
+        return Frame.of(self.shape)
+
+    @property
+    def parts(self) -> NDArray[np.int64]:
+        """The part of the scene, counted by rows, in which each tie lies."""
+        return parts_of(self.places, self.shape)
+
+    def residuals(self, model: Displacement) -> NDArray[np.float64]:
+        """Return how far each tie lies from a model, in pixels."""
+        apart = self.offsets - model.at_places(self.places)
+        return np.hypot(apart[:, 0], apart[:, 1])
+
+    def agreeing(self, model: Displacement) -> Inliers:
+        """Return which ties agree with a model."""
+        return self.residuals(model) < self.radius_px
+
+    def where(self, kept: Inliers) -> "Ties":
+        """Return some of the ties."""
+        return replace(self, places=self.places[kept], offsets=self.offsets[kept])
 
 
-def single_sensor() -> Fit:
-    """Return the fit of a scene with one sensor: there is nothing to displace."""
-    return Fit("single_sensor", "the scene has one sensor only: nothing to register", NO_DISPLACEMENT, NO_QUALITY)
+def parts_of(places: Points, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the part of a scene in which each place (point, 2) lies."""
+    cells = (places / np.array(shape) * PARTS_ALONG_SIDE).astype(np.int64).clip(0, PARTS_ALONG_SIDE - 1)
+    return np.asarray(cells[:, 0] * PARTS_ALONG_SIDE + cells[:, 1])
 
 
-def fit_translation(evidence: Evidence, min_inliers: int) -> Fit:
-    """Return the translation at which all windows together correlate best, judged by the windows' own ties.
+def fitted(ties: Ties, kind: Kind, start: Displacement) -> Displacement:
+    """Return the model of a kind that most ties agree on near a first guess, or the guess if they determine none.
 
-    Both are independent enough to contradict each other: pictures without common structure have a best common
-    displacement too, but their windows do not agree with it. The verdict is
-
-    - rejected, if fewer than `min_inliers` ties agree, if chance would make as many agree (binomial, overlapping
-      windows counted once), or if the displacement lies at the end of the search;
-    - weak, if many ties disagree, its standard error is large, or the agreeing ties leave much of the scene out;
-    - good otherwise.
+    Least squares, reweighted so that ties further than a radius from the model have no say (Tukey's biweight); the
+    radius shrinks to that within which ties agree.
     """
-    if not evidence.places:
-        return Fit("rejected", "no window has structure in both sensors", NO_DISPLACEMENT, NO_QUALITY)
-    peak = highest_peak(evidence.surface)
-    model = Translation(peak.dy, peak.dx)
-    offsets = np.array([(tie.dy, tie.dx) for tie in evidence.ties]).reshape(-1, 2)
-    residuals = np.hypot(*(offsets - (peak.dy, peak.dx)).T)
-    inlier = residuals < INLIER_RADIUS_PX
-    quality = _quality(evidence, offsets, residuals, inlier)
-    verdict, reason = _judged(evidence, model, quality, min_inliers)
-    return Fit(verdict, reason, model, quality, evidence.ties, tuple(bool(each) for each in inlier))
+    model = start
+    for reach in np.geomspace(2 * ties.radius_px, ties.radius_px, ROUNDS):
+        weights = np.maximum(1 - (ties.residuals(model) / reach) ** 2, 0)
+        better = ties.frame.solved(kind, ties.places, ties.offsets, weights)
+        if better is None:
+            return model
+        model = better
+    return model
 
 
-def _quality(
-    evidence: Evidence, offsets: NDArray[np.float64], residuals: NDArray[np.float64], inlier: NDArray[np.bool_]
-) -> Quality:
-    places = np.array([(tie.y, tie.x) for tie in evidence.ties]).reshape(-1, 2)
-    inliers = int(inlier.sum())
-    possible = _parts(np.array(evidence.places), evidence.scene_shape)
-    reached = _parts(places[inlier], evidence.scene_shape)
-    return Quality(
-        ties=len(offsets),
-        inliers=inliers,
-        inlier_share=inliers / max(len(offsets), 1),
-        rmse_px=math.sqrt(float((residuals[inlier] ** 2).mean())) if inliers else None,
-        split_half_px=_split_half_px(places[inlier], offsets[inlier]),
-        coverage=len(reached) / len(possible),
-    )
+def simplest(ties: Ties, start: Displacement, kinds: Sequence[Kind], least_gain: float) -> Displacement:
+    """Return the model of the simplest kind that the ties support.
 
-
-def _parts(places: NDArray[np.float64], shape: tuple[int, int]) -> set[tuple[int, int]]:
-    cells = (places * PARTS_ALONG_SIDE / np.array(shape)).astype(int)
-    return {(int(row), int(col)) for row, col in cells}
-
-
-def _split_half_px(places: NDArray[np.float64], offsets: NDArray[np.float64]) -> float | None:
-    """Return half the distance between the mean displacements of two halves, upper and lower, left and right.
-
-    Halves of neighbours, not drawn at random: overlapping windows must not vouch for each other.
+    A richer one is taken if it rests on enough ties in enough parts of the scene, lowers the mean square residual of
+    ties in parts that were left out by the share `least_gain`, and differs from the simpler one by more than its own
+    error.
     """
-    if len(places) < 4:
+    best = fitted(ties, kinds[0], start)
+    loss = _left_out_loss(ties, best)
+    for kind in kinds[1:]:
+        richer = fitted(ties, kind, start)
+        if richer.kind != kind or not _carried(ties, richer):
+            continue
+        candidate = _left_out_loss(ties, richer)
+        if candidate < (1 - least_gain) * loss and _distinct(ties, best, richer):
+            best, loss = richer, candidate
+    return best
+
+
+def _carried(ties: Ties, model: Displacement) -> bool:
+    agreeing = ties.agreeing(model)
+    needed = SUPPORT * LEAST_TIES[model.kind]
+    return agreeing.sum() / ties.overlap >= needed and len(np.unique(ties.parts[agreeing])) >= needed
+
+
+def _distinct(ties: Ties, simple: Displacement, rich: Displacement) -> bool:
+    error = split_half_px(ties, rich)
+    places = ties.places[ties.agreeing(rich)]
+    if error is None:
+        return False
+    return _apart_px(simple, rich, places) > max(BEYOND_ERROR * error, LEAST_DIFFERENCE * ties.radius_px)
+
+
+def _apart_px(first: Displacement, second: Displacement, places: Points) -> float:
+    """Return how far two models lie apart, root mean square over places."""
+    return math.sqrt(float(((first.at_places(places) - second.at_places(places)) ** 2).sum(axis=1).mean()))
+
+
+def left_out_residuals(ties: Ties, model: Displacement) -> NDArray[np.float64]:
+    """Return how far each tie lies from a model of the same kind fitted without its part of the scene, in pixels."""
+    residuals = np.empty(len(ties.places))
+    for part in np.unique(ties.parts):
+        out = ties.parts == part
+        residuals[out] = ties.where(out).residuals(fitted(ties.where(~out), model.kind, model))
+    return residuals
+
+
+def left_out_rmse_px(ties: Ties, model: Displacement) -> float:
+    """Return the root mean square of left-out ties' residuals, bounded by the radius within which ties agree."""
+    bounded = np.minimum(left_out_residuals(ties, model), ties.radius_px)
+    return math.sqrt(float((bounded**2).mean())) if len(bounded) else ties.radius_px
+
+
+def _left_out_loss(ties: Ties, model: Displacement) -> float:
+    return left_out_rmse_px(ties, model) ** 2
+
+
+def split_half_px(ties: Ties, model: Displacement) -> float | None:
+    """Return the standard error of a model's displacement where ties agree with it; None with too few ties.
+
+    It is half the distance between the models of two disjoint halves of the ties, root mean square over their
+    places. The scene's parts are dealt out like the squares of a chessboard, so that neither half extrapolates and
+    windows that overlap are mostly in the same one.
+    """
+    rows, cols = np.divmod(ties.parts, PARTS_ALONG_SIDE)
+    black = (rows + cols) % 2 == 0
+    agreeing = ties.agreeing(model)
+    if min(int((agreeing & half).sum()) for half in (black, ~black)) < 2 * LEAST_TIES[model.kind]:
         return None
-    squares = []
-    for axis in (0, 1):
-        order = np.argsort(places[:, axis], kind="stable")
-        first, second = np.array_split(order, 2)
-        squares.append(float(((offsets[first].mean(axis=0) - offsets[second].mean(axis=0)) ** 2).sum()) / 4)
-    return math.sqrt(sum(squares) / len(squares))
-
-
-def chance_of_agreement(inliers: int, ties: int, overlap: float, max_shift_px: int) -> float:
-    """Return how probable it is that at least so many of the ties agree with a given displacement by chance.
-
-    Each tie of unrelated pictures lies anywhere in the search; of `overlap` windows that share pixels one counts.
-    """
-    if inliers == 0:
-        return 1.0
-    single = min(math.pi * INLIER_RADIUS_PX**2 / (2 * max_shift_px + 1) ** 2, 1.0)
-    agreeing, tried = inliers / overlap, ties / overlap
-    # The binomial's upper tail, continued to fractions of ties by the incomplete beta function.
-    return float(special.betainc(agreeing, tried - agreeing + 1, single))
-
-
-def _judged(evidence: Evidence, model: Translation, quality: Quality, min_inliers: int) -> tuple[Verdict, str]:
-    agreeing = f"{quality.inliers} of {quality.ties} distinct ties agree"
-    limit = evidence.max_shift_px
-    if quality.inliers < min_inliers:
-        return "rejected", f"{agreeing}, fewer than registration.min_inliers {min_inliers}"
-    chance = chance_of_agreement(quality.inliers, quality.ties, evidence.overlap, limit)
-    if chance > LARGEST_CHANCE:
-        return "rejected", f"{agreeing}, as unrelated pictures would with a chance of {chance:.2g}"
-    if max(abs(model.dy_px), abs(model.dx_px)) > limit - 1:
-        return "rejected", f"the best displacement lies at the end of the search: raise max_shift_px above {limit}"
-    if faults := _weaknesses(quality):
-        return "weak", f"{agreeing}, but " + ", ".join(faults)
-    return "good", agreeing
-
-
-def _weaknesses(quality: Quality) -> list[str]:
-    faults = []
-    if quality.inlier_share < GOOD_INLIER_SHARE:
-        faults.append("the others contradict them")
-    if quality.split_half_px is None or quality.split_half_px > GOOD_SPLIT_HALF_PX:
-        error = "unknown" if quality.split_half_px is None else f"{quality.split_half_px:.2f} px"
-        faults.append(f"the displacement's standard error is {error}")
-    if quality.coverage < GOOD_COVERAGE:
-        faults.append(f"they cover {quality.coverage:.0%} of the scene only")
-    return faults
+    first, second = (fitted(ties.where(half), model.kind, model) for half in (black, ~black))
+    return _apart_px(first, second, ties.places[agreeing]) / 2

@@ -42,7 +42,7 @@ class PixelMapping:
 
     def exact(self, y: Coordinates, x: Coordinates) -> tuple[Coordinates, Coordinates]:
         """Return the source coordinates (y, x) of target coordinates of any shape, each computed by itself."""
-        dy, dx = self.model.displacement(y, x)
+        dy, dx = self.model.at(y, x)
         y, x = y + dy, x + dx
         if self._plain:
             return y, x

@@ -1,6 +1,7 @@
 """Tie points between an optical and a SAR scene, from windows spread over the scene."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -8,16 +9,13 @@ from clairemap.console import progress
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.correlation import Surface, correlation_surface, highest_peak
-from clairemap.registration.mapping import mapping_between
+from clairemap.registration.mapping import PixelMapping, mapping_between
+from clairemap.registration.model import Displacement
+from clairemap.registration.result import Tie
 from clairemap.registration.structure import STRUCTURE_REACH_PX, Structure, edge_structure
 from clairemap.registration.warp import SarOnGrid
-from clairemap.settings import RegistrationSettings, SarSettings, SensorBands
-
-WINDOWS_ALONG_SIDE = 4
-"""Windows shrink until this many lie along the scene's shorter side: in a small scene few large ones prove nothing."""
-
-SMALLEST_WINDOW_PX = 32
-"""Below this a window holds too few edges to be told from chance."""
+from clairemap.registration.windows import Layout
+from clairemap.settings import SarSettings, SensorBands
 
 LEAST_VALID = 0.6
 """Share of a window that must have structure in both pictures."""
@@ -25,25 +23,18 @@ LEAST_VALID = 0.6
 DISTINCT_PEAK = 0.5
 """Strength from which a window's peak makes a tie. Below, the second best place is about as good."""
 
-
-@dataclass(frozen=True)
-class Tie:
-    """One window's best displacement: where its centre lies and by how much SAR is displaced, optical pixels."""
-
-    y: float
-    x: float
-    dy: float
-    dx: float
-    strength: float
+FRAME_PX = 2**22
+"""Scenes of at most as many pixels get their structure once; of larger ones each window gets its own."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the windows of a scene say about its displacement.
+    """What the windows of a scene say about its displacement against a predicted one.
 
     `surface` is the mean of all windows' correlations, which finds a common displacement even where single windows
     do not; `ties` are the windows with a distinct peak of their own, `places` the centres (y, x) of all that could
-    be correlated, `overlap` how many windows hold the same pixel.
+    be correlated, `overlap` how many windows hold the same pixel. Lengths in optical pixels, except that the
+    surface's shifts are steps of `factor` pixels away from `prediction`.
     """
 
     surface: Surface
@@ -51,104 +42,158 @@ class Evidence:
     places: tuple[tuple[float, float], ...]
     overlap: float
     scene_shape: tuple[int, int]
+    prediction: Displacement
+    factor: int
 
     @property
-    def max_shift_px(self) -> int:
-        """Largest displacement that was looked for."""
-        return len(self.surface) // 2
+    def search_px(self) -> int:
+        """Largest deviation from the prediction that was looked for, in each direction."""
+        return len(self.surface) // 2 * self.factor
 
 
 @dataclass(frozen=True)
-class Layout:
-    """Windows of one size on a regular grid over a scene."""
-
-    windows: tuple[Window, ...]
-    overlap: float
-
-
-def spread_windows(shape: tuple[int, int], settings: RegistrationSettings) -> Layout:
-    """Return windows spread evenly over a scene, overlapping by half at the most, and not more than allowed."""
-    side = min(settings.window_px, max(SMALLEST_WINDOW_PX, min(shape) // WINDOWS_ALONG_SIDE))
-    height, width = min(side, shape[0]), min(side, shape[1])
-    step = max(side / 2, 1.0)
-    while _count(shape[0], height, step) * _count(shape[1], width, step) > settings.max_windows:
-        step *= 1.05
-    starts = [
-        np.linspace(0, size - extent, _count(size, extent, step)).round().astype(int)
-        for size, extent in zip(shape, (height, width), strict=True)
-    ]
-    windows = tuple(Window(int(y), int(x), height, width) for y in starts[0] for x in starts[1])
-    covered = min(len(windows) * height * width, shape[0] * shape[1])
-    return Layout(windows, max(len(windows) * height * width / covered, 1.0))
-
-
-def _count(size: int, extent: int, step: float) -> int:
-    return int((size - extent) / step) + 1
-
-
-def match_scene(
-    optical: RasterSource, sar: RasterSource, sensors: SensorBands, settings: RegistrationSettings
-) -> Evidence:
-    """Return what correlating windows of both scenes' edge structure says about their displacement.
-
-    SAR is put on the optical grid by its georeferencing alone. Memory: one window of both, however large the scene.
-
-    Raises:
-        BandCountError: a file has other bands than the settings say.
-        GridError: just one of the files has a CRS.
-        NoOverlapError: they share no ground.
-    """
-    pair = _Pair.opened(optical, sar, sensors)
-    layout = spread_windows(optical.shape, settings)
-    total = np.zeros((2 * settings.max_shift_px + 1,) * 2, np.float64)
-    ties: list[Tie] = []
-    places: list[tuple[float, float]] = []
-    for window in progress(layout.windows, "matching windows"):
-        surface = pair.correlated(window, settings.max_shift_px)
-        if surface is None:
-            continue
-        total += surface
-        y, x = window.y0 + (window.height - 1) / 2, window.x0 + (window.width - 1) / 2
-        places.append((y, x))
-        peak = highest_peak(surface)
-        if peak.strength >= DISTINCT_PEAK:
-            ties.append(Tie(y, x, peak.dy, peak.dx, peak.strength))
-    mean = (total / max(len(places), 1)).astype(np.float32)
-    return Evidence(mean, tuple(ties), tuple(places), layout.overlap, optical.shape)
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """Both scenes, SAR on the optical grid."""
+class Pair:
+    """Both scenes of a pair, SAR seen on the optical grid through its georeferencing and a displacement."""
 
     optical: RasterSource
     optical_bands: tuple[int, ...]
     sar: SarOnGrid
 
     @classmethod
-    def opened(cls, optical: RasterSource, sar: RasterSource, sensors: SensorBands) -> "_Pair":
+    def opened(cls, optical: RasterSource, sar: RasterSource, sensors: SensorBands) -> "Pair":
+        """Return the pair as georeferenced.
+
+        Raises:
+            BandCountError: a file has other bands than the settings say.
+            GridError: just one of the files has a CRS.
+            NoOverlapError: they share no ground.
+        """
         optical_bands = optical.band_indexes(sensors.optical.names, sensors.optical.indexes)
         sar_bands = sar.band_indexes(sensors.sar.names, sensors.sar.indexes)
         # Gradients average speckle themselves; a Lee filter before them was measured to displace edges further.
         unfiltered = SarSettings.model_validate({**sensors.sar.model_dump(), "speckle_filter": "none"})
         return cls(optical, optical_bands, SarOnGrid(sar, sar_bands, unfiltered, mapping_between(optical, sar)))
 
-    def correlated(self, window: Window, max_shift_px: int) -> Surface | None:
+    def displaced(self, model: Displacement) -> "Pair":
+        """Return the pair with SAR moved by a model."""
+        mapping = self.sar.mapping
+        return replace(self, sar=replace(self.sar, mapping=PixelMapping(mapping.target, mapping.source, model)))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width) of the optical grid."""
+        return self.optical.shape
+
+    def optical_reduced(self, window: Window, factor: int) -> Block:
+        """Return the optical bands of a window of the grid that is coarser by a whole factor."""
+        return reduced(self.optical.read(_finer(window, factor), self.optical_bands), factor)
+
+    def sar_reduced(self, window: Window, factor: int) -> Block:
+        """Return the SAR bands of a window of the grid that is coarser by a whole factor."""
+        return reduced(self.sar.read(_finer(window, factor)), factor)
+
+
+def reduced(block: Block, factor: int) -> Block:
+    """Return means over squares of `factor` pixels, float32; valid where at least half of a square's pixels are."""
+    if factor == 1:
+        return Block(block.values.astype(np.float32, copy=False), block.valid)
+    bands, (rows, cols) = len(block.values), (side // factor for side in block.valid.shape)
+    squares = (rows, factor, cols, factor)
+    count = block.valid.reshape(squares).sum(axis=(1, 3), dtype=np.int32)
+    values = np.where(block.valid, block.values, block.values.dtype.type(0)).astype(np.float32, copy=False)
+    total = values.reshape(bands, *squares).sum(axis=(2, 4))
+    return Block(total / np.maximum(count, 1).astype(np.float32), 2 * count >= factor**2)
+
+
+def _finer(window: Window, factor: int) -> Window:
+    return Window(window.y0 * factor, window.x0 * factor, window.height * factor, window.width * factor)
+
+
+def match(pair: Pair, layout: Layout, prediction: Displacement, search_px: int, factor: int, label: str) -> Evidence:
+    """Return what correlating windows of both scenes' edge structure says about their displacement.
+
+    Memory: one window of both, or `FRAME_PX` pixels, however large the scene.
+
+    Args:
+        pair: the scenes as georeferenced.
+        layout: windows on the optical grid made coarser by `factor`.
+        prediction: displacement around which to look.
+        search_px: largest deviation from it, in pixels of the coarser grid.
+        factor: pixels along the side of the squares that are averaged first.
+        label: what the progress bar says.
+    """
+    matcher = _Matcher(pair.displaced(prediction), search_px, factor)
+    total = np.zeros((2 * search_px + 1,) * 2, np.float64)
+    ties: list[Tie] = []
+    places: list[tuple[float, float]] = []
+    for window in progress(layout.windows, label):
+        surface = matcher.correlated(window)
+        if surface is None:
+            continue
+        total += surface
+        y, x = (
+            (start + (extent - 1) / 2) * factor + (factor - 1) / 2
+            for start, extent in ((window.y0, window.height), (window.x0, window.width))
+        )
+        places.append((y, x))
+        peak = highest_peak(surface)
+        if peak.strength >= DISTINCT_PEAK:
+            dy, dx = composed(prediction, (y, x), (peak.dy * factor, peak.dx * factor))
+            ties.append(Tie(y, x, dy, dx, peak.strength))
+    mean = (total / max(len(places), 1)).astype(np.float32)
+    return Evidence(mean, tuple(ties), tuple(places), layout.overlap, pair.shape, prediction, factor)
+
+
+def composed(
+    prediction: Displacement, place: tuple[float, float], residual: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the whole displacement (dy, dx) at a place, of a residual found in SAR moved by a prediction."""
+    y, x = place[0] + residual[0], place[1] + residual[1]
+    dy, dx = prediction.at(np.array([y]), np.array([x]))
+    return residual[0] + float(dy[0]), residual[1] + float(dx[0])
+
+
+@dataclass(frozen=True)
+class _Matcher:
+    """Structure of both pictures, and its correlation, window by window of the grid coarser by `factor`."""
+
+    pair: Pair
+    search_px: int
+    factor: int
+
+    def correlated(self, window: Window) -> Surface | None:
         """Return a window's correlation at all shifts; None if too little of it has structure in both pictures."""
-        optical = self.optical.read(window.grown(STRUCTURE_REACH_PX), self.optical_bands)
-        template = _structure(optical)
-        if _share(template) < LEAST_VALID:
+        template, search = self._structures(window)
+        margin = self.search_px
+        if _share(template) < LEAST_VALID or _share(search[margin:-margin, margin:-margin]) < LEAST_VALID:
             return None
-        search = _structure(self.sar.read(window.grown(max_shift_px + STRUCTURE_REACH_PX)))
-        if _share(search[max_shift_px:-max_shift_px, max_shift_px:-max_shift_px]) < LEAST_VALID:
-            return None
-        return correlation_surface(template, search, max_shift_px)
+        return correlation_surface(template, search, margin)
+
+    def _structures(self, window: Window) -> tuple[Structure, Structure]:
+        frame = self._frame
+        if frame is None:
+            return self._computed(window)
+        template, search = frame
+        rows, cols = window.slices
+        wider = slice(rows.start, rows.stop + 2 * self.search_px), slice(cols.start, cols.stop + 2 * self.search_px)
+        return template[rows, cols], search[wider]
+
+    @cached_property
+    def _frame(self) -> tuple[Structure, Structure] | None:
+        height, width = (side // self.factor for side in self.pair.shape)
+        return self._computed(Window(0, 0, height, width)) if height * width <= FRAME_PX else None
+
+    def _computed(self, window: Window) -> tuple[Structure, Structure]:
+        reach = STRUCTURE_REACH_PX
+        optical = self.pair.optical_reduced(window.grown(reach), self.factor)
+        sar = self.pair.sar_reduced(window.grown(self.search_px + reach), self.factor)
+        return _structure(optical), _structure(sar)
 
 
 def _structure(block: Block) -> Structure:
     """Return the structure of a block without the margin that it takes to compute it."""
     inner = slice(STRUCTURE_REACH_PX, -STRUCTURE_REACH_PX)
-    return edge_structure(block.values.astype(np.float32), block.valid)[inner, inner]
+    return edge_structure(block.values, block.valid)[inner, inner]
 
 
 def _share(structure: Structure) -> float:

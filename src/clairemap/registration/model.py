@@ -1,38 +1,87 @@
 """Displacement models: where SAR content lies when it is put on the optical grid by its georeferencing alone."""
 
 import math
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Coordinates = NDArray[np.float64]
+Kind = Literal["translation", "similarity", "affine", "polynomial"]
+
+TERMS: dict[Kind, int] = {"translation": 1, "similarity": 3, "affine": 3, "polynomial": 6}
+"""Coefficients of each coordinate: a constant, then linear, then quadratic terms."""
+
+LEAST_TIES: dict[Kind, int] = {"translation": 1, "similarity": 2, "affine": 3, "polynomial": 6}
+"""Ties that determine a model of each kind, the simplest first. A similarity's linear terms are rotation and scale."""
+
+PROBES = 9
+"""Points along each side of a scene at which a model is looked at."""
 
 
-class Displacement(Protocol):
-    """A field of displacements in pixels of the optical grid."""
-
-    def displacement(self, y: Coordinates, x: Coordinates) -> tuple[Coordinates, Coordinates]:
-        """Return (dy, dx) at pixel centres (y, x): the SAR content for (y, x) lies at (y + dy, x + dx)."""
-        ...
+def terms(kind: Kind, v: Coordinates, u: Coordinates) -> Coordinates:
+    """Return the model's terms (…, term) at normalised coordinates: 1, u, v, u², uv, v²."""
+    columns = [np.ones_like(u), u, v, u * u, u * v, v * v][: TERMS[kind]]
+    return np.stack(columns, axis=-1)
 
 
 @dataclass(frozen=True)
-class Translation:
-    """The same displacement everywhere, in optical pixels, y downwards."""
+class Displacement:
+    """A field of displacements in pixels of the optical grid, y downwards: SAR content for (y, x) lies at (y+dy, x+dx).
 
-    dy_px: float = 0.0
-    dx_px: float = 0.0
+    `dy_px` and `dx_px` weigh the terms 1, u, v, u², uv, v² (as many as the kind has) of the normalised coordinates
+    u = (x - centre x) / scale and v = (y - centre y) / scale.
+    """
 
-    @property
-    def length_px(self) -> float:
-        """How far it moves."""
-        return math.hypot(self.dy_px, self.dx_px)
+    kind: Kind
+    dy_px: tuple[float, ...]
+    dx_px: tuple[float, ...]
+    centre: tuple[float, float] = (0.0, 0.0)
+    scale_px: float = 1.0
 
-    def displacement(self, y: Coordinates, x: Coordinates) -> tuple[Coordinates, Coordinates]:
+    def __post_init__(self) -> None:
+        """Check that there is a coefficient for each term."""
+        if {len(self.dy_px), len(self.dx_px)} != {TERMS[self.kind]}:
+            raise ValueError(f"a model of kind {self.kind} has {TERMS[self.kind]} coefficients for each coordinate")
+
+    @classmethod
+    def translation(cls, dy_px: float, dx_px: float) -> "Displacement":
+        """Return the same displacement everywhere."""
+        return cls("translation", (dy_px,), (dx_px,))
+
+    def shifted(self, dy_px: float, dx_px: float) -> "Displacement":
+        """Return the same displacement with a further one added everywhere."""
+        return replace(
+            self, dy_px=(self.dy_px[0] + dy_px, *self.dy_px[1:]), dx_px=(self.dx_px[0] + dx_px, *self.dx_px[1:])
+        )
+
+    def at(self, y: Coordinates, x: Coordinates) -> tuple[Coordinates, Coordinates]:
         """Return (dy, dx) at pixel centres (y, x), of the same shape."""
-        return np.full_like(y, self.dy_px), np.full_like(x, self.dx_px)
+        if self.kind == "translation":
+            return np.full_like(y, self.dy_px[0]), np.full_like(x, self.dx_px[0])
+        v, u = (y - self.centre[0]) / self.scale_px, (x - self.centre[1]) / self.scale_px
+        of = terms(self.kind, v, u)
+        return np.asarray(of @ np.array(self.dy_px)), np.asarray(of @ np.array(self.dx_px))
+
+    def at_places(self, places: Coordinates) -> Coordinates:
+        """Return the displacements (place, 2) at places (place, 2), y first."""
+        return np.stack(self.at(places[:, 0], places[:, 1]), axis=-1)
+
+    def over(self, shape: tuple[int, int]) -> Coordinates:
+        """Return the displacements (point, 2) at points spread evenly over a scene, its corners among them."""
+        sides = (np.linspace(0, size - 1, PROBES) for size in shape)
+        y, x = np.meshgrid(*sides, indexing="ij")
+        return self.at_places(np.stack([y.ravel(), x.ravel()], axis=-1))
+
+    def mean_px(self, shape: tuple[int, int]) -> tuple[float, float]:
+        """Return the mean displacement (dy, dx) over a scene."""
+        dy, dx = self.over(shape).mean(axis=0)
+        return float(dy), float(dx)
+
+    def rms_px(self, shape: tuple[int, int]) -> float:
+        """Return how far it moves a scene's pixels, root mean square."""
+        return math.sqrt(float((self.over(shape) ** 2).sum(axis=1).mean()))
 
 
-NO_DISPLACEMENT = Translation()
+NO_DISPLACEMENT = Displacement.translation(0.0, 0.0)

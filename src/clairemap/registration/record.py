@@ -13,22 +13,28 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.errors import StoreError
 from clairemap.provenance import write_text_whole
-from clairemap.registration.fit import Fit, Quality, Verdict
-from clairemap.registration.match import Tie
-from clairemap.registration.model import NO_DISPLACEMENT, Translation
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
+from clairemap.registration.result import Fit, Quality, Search, Tie, Verdict
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A scene's displacement between SAR and optical; `applied` says whether SAR is moved by it."""
+    """A scene's displacement between SAR and optical; `applied` says whether SAR is moved by it.
+
+    `displacement_px` is the mean displacement (dy, dx) over the scene. `residuals_px` and `inlier` say for each tie
+    how far it lies from the model and whether it agrees with it.
+    """
 
     scene: str
     verdict: Verdict
     reason: str
-    model: Translation
+    search: Search
+    model: Displacement
+    displacement_px: tuple[float, float]
     applied: bool
     quality: Quality
     ties: tuple[Tie, ...]
+    residuals_px: tuple[float, ...]
     inlier: tuple[bool, ...]
     optical_res_m: float | None
 
@@ -36,10 +42,14 @@ class Registration:
     def of(cls, scene: str, fit: Fit, optical: GeoBox | None) -> "Registration":
         """Return a scene's record of a fit; `optical` is the optical grid, if there is one."""
         res_m = None if optical is None else pixel_size_m(optical)
-        return cls(scene, fit.verdict, fit.reason, fit.model, fit.applied, fit.quality, fit.ties, fit.inlier, res_m)
+        shape = (1, 1) if optical is None else (int(optical.shape[0]), int(optical.shape[1]))
+        return cls(
+            scene, fit.verdict, fit.reason, fit.search, fit.model, fit.model.mean_px(shape),
+            fit.worth_applying(shape), fit.quality, fit.ties, fit.residuals_px, fit.inlier, res_m,
+        )  # fmt: skip
 
     @property
-    def displacement(self) -> Translation:
+    def displacement(self) -> Displacement:
         """The displacement to warp SAR by: none unless applied."""
         return self.model if self.applied else NO_DISPLACEMENT
 
@@ -47,19 +57,21 @@ class Registration:
 def write_registration(path: Path, registration: Registration, stamp: Mapping[str, str]) -> None:
     """Write the record as JSON, whole or not at all."""
     ties = [
-        {name: round(value, 3) for name, value in dataclasses.asdict(tie).items()} | {"inlier": inlier}
-        for tie, inlier in zip(registration.ties, registration.inlier, strict=True)
+        {name: round(value, 3) for name, value in {**dataclasses.asdict(tie), "residual_px": residual}.items()}
+        | {"inlier": inlier}
+        for tie, residual, inlier in zip(registration.ties, registration.residuals_px, registration.inlier, strict=True)
     ]
-    model = {"kind": "translation", "dx_px": registration.model.dx_px, "dy_px": registration.model.dy_px}
     content = {
         "scene": registration.scene,
         "verdict": registration.verdict,
         "reason": registration.reason,
-        "model": model,
+        "search": registration.search,
         "applied": registration.applied,
+        "displacement_px": dict(zip(("dy", "dx"), registration.displacement_px, strict=True)),
+        "model": dataclasses.asdict(registration.model),
         "quality": dataclasses.asdict(registration.quality),
-        "ties": ties,
         "optical_res_m": registration.optical_res_m,
+        "ties": ties,
         "stamp": dict(stamp),
     }
     write_text_whole(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
@@ -72,24 +84,26 @@ def read_registration(path: Path) -> Registration:
         StoreError: the file is missing, damaged, or holds an unknown kind of model.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["model"]["kind"] != "translation":
-            raise ValueError(f"unknown kind of model {content['model']['kind']!r}")
-        return _from_json(content)
+        return _from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}: is no registration ({error!r}); delete it and run again") from None
 
 
 def _from_json(content: dict[str, Any]) -> Registration:
-    ties = content["ties"]
+    ties, model = content["ties"], content["model"]
     return Registration(
         scene=content["scene"],
         verdict=content["verdict"],
         reason=content["reason"],
-        model=Translation(content["model"]["dy_px"], content["model"]["dx_px"]),
+        search=content["search"],
+        model=Displacement(
+            model["kind"], tuple(model["dy_px"]), tuple(model["dx_px"]), tuple(model["centre"]), model["scale_px"]
+        ),
+        displacement_px=(content["displacement_px"]["dy"], content["displacement_px"]["dx"]),
         applied=content["applied"],
         quality=Quality(**content["quality"]),
         ties=tuple(Tie(tie["y"], tie["x"], tie["dy"], tie["dx"], tie["strength"]) for tie in ties),
+        residuals_px=tuple(tie["residual_px"] for tie in ties),
         inlier=tuple(tie["inlier"] for tie in ties),
         optical_res_m=content["optical_res_m"],
     )

@@ -104,10 +104,16 @@ class MapPanel:
 
 @dataclass(frozen=True)
 class RegistrationRow:
-    """A scene's registration and the picture of its tie points, if it has any."""
+    """A scene's registration, its tie points as arrows if it has any, and its sensors over each other if it has two."""
 
     record: Registration
     vectors: Picture | None
+    checkerboard: Picture | None
+
+    @property
+    def pictured(self) -> bool:
+        """Whether there is a picture to show."""
+        return self.vectors is not None or self.checkerboard is not None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Diagrams of the report: confusion matrix, course of the training, tie points. All SVG, drawn without global state."""
 
 import io
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
 }
 _SMOOTH_STEPS = 15
+_OFFSET = ("dy", "dx")
 
 
 def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Picture:
@@ -93,42 +95,64 @@ def _draw_validation(axes: Axes, history: Sequence[HistoryStep]) -> None:
 
 
 def registration_figure(record: Registration) -> Picture | None:
-    """Return the tie points of a scene with their displacement, drawn larger than they are; None without any."""
+    """Return the ties' displacements as arrows, and beside them what the model leaves of these; None without ties.
+
+    The second shows the ties that agree, with a scale of its own, so that it reads as well after hundreds of pixels.
+    """
     if not record.ties:
         return None
-    x, y, dx, dy = (np.array([getattr(tie, name) for tie in record.ties]) for name in ("x", "y", "dx", "dy"))
+    places, found = (np.array([(getattr(tie, y), getattr(tie, x)) for tie in record.ties]) for y, x in ("yx", _OFFSET))
     agrees = np.array(record.inlier)
+    left = found - record.model.at_places(places)
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(2.5, 2.5), layout="constrained")
-        axes = figure.add_subplot()
-        for chosen, color, width in ((~agrees, _QUIET, 0.003), (agrees, _ACCENT, 0.006)):
-            if chosen.any():
-                axes.quiver(
-                    x[chosen], y[chosen], dx[chosen], dy[chosen],
-                    angles="xy", scale_units="xy", scale=_arrow_scale(x, y, dx, dy), color=color, width=width,
-                )  # fmt: skip
-        axes.set_aspect("equal")
-        axes.set_xlim(*_with_margin(x))
-        axes.set_ylim(*reversed(_with_margin(y)))  # rows count downwards
-        axes.set_xticks([])
-        axes.set_yticks([])
-        for spine in axes.spines.values():
-            spine.set_visible(True)
-            spine.set_color("#d5d8de")
+        figure = Figure(figsize=(5.2, 3.1), layout="compressed")
+        first, second = figure.subplots(1, 2)
+        _draw_arrows(first, "displacement", places, found, agrees)
+        others = np.where(agrees[:, None], left, np.nan)
+        _draw_arrows(second, "left by the model", places, others, agrees)
         return _drawn(figure)
 
 
-def _arrow_scale(*columns: NDArray[np.float64]) -> float:
-    """Return by how much to shrink displacements so that a typical one spans a twelfth of the scene."""
-    x, y, dx, dy = columns
-    extent = max(float(np.ptp(x)), float(np.ptp(y)), 1.0)
-    typical = max(float(np.median(np.hypot(dx, dy))), 0.25)
-    return typical / (extent / 12)
+def _draw_arrows(
+    axes: Axes, title: str, places: NDArray[np.float64], vectors: NDArray[np.float64], agrees: NDArray[np.bool_]
+) -> None:
+    """Draw vectors (tie, 2), y first, at their places, and how long some pixels are drawn; grey dots for NaN."""
+    drawn = np.isfinite(vectors).all(axis=1)
+    extent = max(float(np.ptp(places, axis=0).max()), 1.0)
+    typical_px = _typical(vectors[agrees if (agrees & drawn).any() else drawn])
+    shown_px, per_px = _round_length(2 * typical_px), extent / 16 / typical_px
+    axes.plot(places[~drawn, 1], places[~drawn, 0], ".", color=_QUIET, markersize=2)
+    for chosen, color, width in ((~agrees & drawn, _QUIET, 0.004), (agrees & drawn, _ACCENT, 0.006)):
+        if chosen.any():
+            (y, x), (dy, dx) = places[chosen].T, vectors[chosen].T * per_px
+            axes.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=1, color=color, width=width)
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel(f"bar: {shown_px:g} px", fontsize=8)
+    _frame(axes, places, extent, shown_px * per_px)
 
 
-def _with_margin(values: NDArray[np.float64]) -> tuple[float, float]:
-    margin = 0.12 * max(float(np.ptp(values)), 1.0)
-    return float(values.min()) - margin, float(values.max()) + margin
+def _frame(axes: Axes, places: NDArray[np.float64], extent: float, bar: float) -> None:
+    """Set limits around the ties and draw a bar of a length beneath them."""
+    bottom, middle = float(places[:, 0].max()) + 0.2 * extent, float(np.ptp(places[:, 1]) / 2 + places[:, 1].min())
+    axes.plot([middle - bar / 2, middle + bar / 2], [bottom, bottom], color=_INK, linewidth=1.6)
+    axes.set_aspect("equal")
+    axes.set_xlim(places[:, 1].min() - 0.15 * extent, places[:, 1].max() + 0.15 * extent)
+    axes.set_ylim(bottom + 0.06 * extent, places[:, 0].min() - 0.15 * extent)  # rows count downwards
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+        spine.set_color("#d5d8de")
+
+
+def _typical(vectors: NDArray[np.float64]) -> float:
+    return max(float(np.median(np.hypot(*vectors.T))), 0.1) if len(vectors) else 1.0
+
+
+def _round_length(length: float) -> float:
+    """Return 1, 2 or 5 times a power of ten: the largest that is not longer."""
+    power = 10.0 ** math.floor(math.log10(length))
+    return max(step * power for step in (1, 2, 5) if step * power <= length * 1.000001)
 
 
 def _drawn(figure: Figure) -> Picture:

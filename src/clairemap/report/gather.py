@@ -21,7 +21,7 @@ from clairemap.report.content import (
     ToldTile,
     TrainingSummary,
 )
-from clairemap.report.pictures import map_panel, tile_pictures
+from clairemap.report.pictures import map_panel, registration_picture, tile_pictures
 from clairemap.report.selection import choose
 from clairemap.stages import RenderReport
 from clairemap.tiles.index import read_tile_index
@@ -36,6 +36,7 @@ class RegionPaths:
     maps: tuple[MapPaths, ...]
     metrics: Path
     registrations: tuple[Path, ...]
+    registration_pictures: tuple[Path, ...]
     tiles: tuple[Path, ...]
     explanations: tuple[Path, ...]
     scenes: tuple[ScenePaths, ...]
@@ -70,7 +71,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         maps=tuple(map_panel(paths, look) for paths in files.maps),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
         training=_training(files.history, int(card.get("best_step", 0))),
-        registrations=tuple(_registration(path) for path in files.registrations),
+        registrations=_registrations(files),
         tiles=tuple(_cards(told, files, settings.report.max_tiles, look)),
         tiles_explained=len(told),
         making=(*records.model_facts(card), *_grounds(metrics.stamp)),
@@ -92,9 +93,12 @@ def _training(path: Path, best_step: int) -> TrainingSummary | None:
     return TrainingSummary(figures.training_figure(history), history[-1].step, minutes, best_step)
 
 
-def _registration(path: Path) -> RegistrationRow:
-    record = read_registration(path)
-    return RegistrationRow(record, figures.registration_figure(record))
+def _registrations(files: RegionPaths) -> tuple[RegistrationRow, ...]:
+    pictures = dict(registration_picture(path) for path in files.registration_pictures)
+    found = [read_registration(path) for path in files.registrations]
+    return tuple(
+        RegistrationRow(record, figures.registration_figure(record), pictures.get(record.scene)) for record in found
+    )
 
 
 def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, look: Look) -> Iterable[TileCard]:

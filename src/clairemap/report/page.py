@@ -6,6 +6,8 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from clairemap.registration.fit import INLIER_RADIUS_PX
+from clairemap.registration.result import SMALLEST_WORTH_WARPING_PX
 from clairemap.report.content import ReportContent
 from clairemap.report.pictures import CONFIDENCE_COLORS, SHARE_COLORS, gradient_css
 from clairemap.report.selection import RULE
@@ -26,6 +28,7 @@ VERDICTS = {
     "rejected": "rejected",
     "single_sensor": "one sensor only",
 }
+SEARCHES = {"near": "", "wide": ", after a search over rotation and scale"}
 
 
 def render(content: ReportContent) -> str:
@@ -36,6 +39,9 @@ def render(content: ReportContent) -> str:
         view_names=VIEW_NAMES,
         split_names=SPLIT_NAMES,
         verdicts=VERDICTS,
+        searches=SEARCHES,
+        agreeing_px=INLIER_RADIUS_PX,
+        least_moved_px=SMALLEST_WORTH_WARPING_PX,
         confidence_key=gradient_css(CONFIDENCE_COLORS),
         share_key=gradient_css(SHARE_COLORS),
     )

@@ -1,4 +1,4 @@
-"""Pictures of rasters, small enough for a page: maps from their overviews, tiles from their stores.
+"""Pictures small enough for a page: maps from their overviews, tiles from their stores, registrations as drawn.
 
 Memory: one picture of MAP_PX pixels a side, or one tile, at a time.
 """
@@ -133,6 +133,21 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> Picture:  # noqa: 
 def as_picture(data: bytes, media_type: str, size: tuple[int, int]) -> Picture:
     """Return a file's bytes as a ``data:`` address; `size` is width and height in pixels."""
     return Picture(f"data:{media_type};base64,{base64.b64encode(data).decode()}", *size)
+
+
+def registration_picture(path: Path) -> tuple[str, Picture]:
+    """Return the scene that a ``registration.png`` shows, and the picture, compressed for the page.
+
+    Raises:
+        UnreadableFileError: the file is missing, damaged, or doesn't say which scene it shows.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()  # the text entries may follow the pixels
+            scene = str(image.info["scene"])
+            return scene, encoded(image.convert("RGB"), "WEBP", quality=82, method=6)
+    except (OSError, KeyError, SyntaxError) as error:
+        raise UnreadableFileError(f"{path}: can't be shown ({error!r:.300}); delete it and run again") from None
 
 
 def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, look: Look) -> TilePictures:

@@ -11,7 +11,7 @@ from clairemap.errors import GridError, NoOverlapError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration.mapping import TOLERANCE_PX, PixelMapping, mapping_between
-from clairemap.registration.model import Translation
+from clairemap.registration.model import Displacement
 
 UTM = GeoBox((2048, 2048), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
 DEGREES = GeoBox((4000, 5000), Affine(9e-5, 0, 14.99, 0, -9e-5, 47.86), "EPSG:4326")
@@ -28,7 +28,7 @@ def test_coordinates_are_what_the_projection_says() -> None:
 
 @pytest.mark.parametrize("source", [DEGREES, GeoBox((3000, 3000), Affine(8, 1, 490_000, 1, -8, 5_310_000), UTM.crs)])
 def test_the_mesh_is_exact_to_the_tolerance(source: GeoBox) -> None:
-    mapping = PixelMapping(UTM, source, Translation(3.4, -2.3))
+    mapping = PixelMapping(UTM, source, Displacement.translation(3.4, -2.3))
     window = Window(517, 1030, 301, 203)
     rows, cols = np.mgrid[window.y0 : window.y1, window.x0 : window.x1].astype(float)
     for meshed, exact in zip(mapping.coordinates(window), mapping.exact(rows, cols), strict=True):
@@ -54,10 +54,23 @@ def test_a_pixels_coordinates_do_not_depend_on_the_window() -> None:
 
 
 def test_displacement_points_to_where_the_content_lies() -> None:
-    mapping = PixelMapping(UTM, UTM, Translation(dy_px=2.0, dx_px=-3.0))
+    mapping = PixelMapping(UTM, UTM, Displacement.translation(dy_px=2.0, dx_px=-3.0))
     y, x = mapping.exact(np.array([10.0]), np.array([20.0]))
     assert (y[0], x[0]) == (pytest.approx(12), pytest.approx(17))
     assert mapping.whole_offset_px == (2, -3)
+
+
+@pytest.mark.parametrize("source", [UTM, DEGREES])
+def test_a_displacement_that_varies_is_meshed_to_the_tolerance(source: GeoBox) -> None:
+    bend = Displacement("polynomial", (3, 40, -25, 12, 9, -6), (-2, 5, 30, -8, 4, 11), (1023.5, 1023.5), 1024.0)
+    mapping, window = PixelMapping(UTM, source, bend), Window(517, 1030, 301, 203)
+    rows, cols = np.mgrid[window.y0 : window.y1, window.x0 : window.x1].astype(float)
+    assert mapping.whole_offset_px is None
+    for meshed, exact in zip(mapping.coordinates(window), mapping.exact(rows, cols), strict=True):
+        assert np.abs(meshed - exact).max() < TOLERANCE_PX
+    if source is UTM:
+        dy, dx = bend.at(rows, cols)
+        assert mapping.exact(rows, cols) == (pytest.approx(rows + dy), pytest.approx(cols + dx))
 
 
 def test_grids_that_differ_in_the_last_digits_are_the_same() -> None:
@@ -78,7 +91,7 @@ def test_other_grids_are_not_the_same(other: GeoBox) -> None:
 
 
 def test_a_fraction_of_a_pixel_is_no_whole_offset() -> None:
-    assert PixelMapping(UTM, UTM, Translation(0.5, 0)).whole_offset_px is None
+    assert PixelMapping(UTM, UTM, Displacement.translation(0.5, 0)).whole_offset_px is None
 
 
 def test_the_span_of_a_pixel() -> None:

@@ -1,83 +1,176 @@
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings as examples
-from hypothesis import strategies as st
 
 from clairemap.errors import BandCountError
-from clairemap.raster.source import RasterSource
-from clairemap.registration.match import match_scene, spread_windows
-from clairemap.settings import OpticalSettings, RegistrationSettings, SarSettings, SensorsSettings
+from clairemap.grid.window import Window
+from clairemap.raster.source import Block
+from clairemap.registration import match as matching
+from clairemap.registration.match import Evidence, Pair, composed, match, reduced
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
+from clairemap.registration.result import Tie
+from clairemap.registration.windows import Layout, spread_windows
 
-SENSORS = SensorsSettings(optical=OpticalSettings(bands=("a", "b")), sar=SarSettings(bands=("VV",)))
-SEARCH = RegistrationSettings(max_shift_px=10)
-
-
-@examples(max_examples=60, deadline=None)
-@given(st.tuples(st.integers(1, 9000), st.integers(1, 9000)), st.integers(4, 400))
-def test_windows_lie_inside_and_are_not_too_many(shape: tuple[int, int], most: int) -> None:
-    layout = spread_windows(shape, RegistrationSettings(max_windows=most))
-    assert 1 <= len(layout.windows) <= most
-    assert all(window.clipped(shape) == window and not window.is_empty for window in layout.windows)
-    assert len(set(layout.windows)) == len(layout.windows)
-    assert layout.overlap >= 1
-
-
-@pytest.mark.parametrize(("shape", "side"), [((4096, 4096), 128), ((224, 300), 56), ((90, 90), 32), ((20, 500), 20)])
-def test_windows_shrink_with_the_scene(shape: tuple[int, int], side: int) -> None:
-    assert spread_windows(shape, RegistrationSettings()).windows[0].height == side
-
-
-def test_windows_reach_all_sides() -> None:
-    windows = spread_windows((1000, 700), RegistrationSettings()).windows
-    assert min(w.y0 for w in windows) == 0 and max(w.y1 for w in windows) == 1000
-    assert min(w.x0 for w in windows) == 0 and max(w.x1 for w in windows) == 700
+SHIFT = Displacement.translation(3.4, -2.3)
+WINDOWS = spread_windows((320, 320), 80, 20, 400)
+SQUARES = np.arange(32).reshape(1, 4, 8)
 
 
 @pytest.fixture
-def pair(tmp_path: Path, made_rasters: ModuleType):
+def pictures(made_rasters: ModuleType) -> tuple[np.ndarray, np.ndarray]:
     fields = made_rasters.Fields(made_rasters.PIXELS)
-    optical, sar = fields.optical(), fields.sar(made_rasters.PIXELS, shift=(3.4, -2.3))
-
-    def opened(optical: np.ndarray = optical, sar: np.ndarray = sar, nodata: int | None = None) -> list[RasterSource]:
-        return [
-            RasterSource(made_rasters.write_raster(tmp_path / f"{name}.tif", values, nodata=tag))
-            for name, values, tag in (("optical", optical, nodata), ("sar", sar, None))
-        ]
-
-    opened.optical, opened.sar = optical, sar
-    return opened
+    return fields.optical(), fields.sar(made_rasters.PIXELS, SHIFT)
 
 
-def test_most_windows_find_the_shift(pair: Callable[..., list[RasterSource]]) -> None:
-    evidence = match_scene(*pair(), SENSORS, SEARCH)
-    offsets = np.array([(tie.dy, tie.dx) for tie in evidence.ties])
-    near = np.hypot(*(offsets - (3.4, -2.3)).T) < 1
-    assert near.mean() > 0.8
-    assert len(evidence.ties) <= len(evidence.places) <= 256
-    assert evidence.surface.shape == (21, 21)
+def found(
+    pair: Pair, layout: Layout = WINDOWS, prediction: Displacement = NO_DISPLACEMENT, factor: int = 1
+) -> Evidence:
+    return match(pair, layout, prediction, 10, factor, "matching")
+
+
+def errors(evidence: Evidence, truth: Displacement) -> np.ndarray:
+    places, offsets = (np.array([pick(tie) for tie in evidence.ties]) for pick in (_place, _offset))
+    return np.asarray(np.hypot(*(offsets - truth.at_places(places)).T))
+
+
+def _place(tie: Tie) -> tuple[float, float]:
+    return tie.y, tie.x
+
+
+def _offset(tie: Tie) -> tuple[float, float]:
+    return tie.dy, tie.dx
+
+
+def test_most_windows_find_the_shift(pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]) -> None:
+    evidence = found(pair_of(*pictures))
+    assert (errors(evidence, SHIFT) < 1).mean() > 0.8
+    assert len(evidence.ties) <= len(evidence.places) == len(WINDOWS.windows)
+    assert evidence.surface.shape == (21, 21) and evidence.search_px == 10
     assert np.unravel_index(np.argmax(evidence.surface), (21, 21)) == (13, 8)
+    assert evidence.scene_shape == (320, 320) and evidence.overlap == WINDOWS.overlap
 
 
-def test_nodata_has_no_influence_and_empty_windows_no_say(pair: Callable[..., list[RasterSource]]) -> None:
-    sar, optical = pair.sar.copy(), pair.optical.copy()
+def test_nodata_has_no_influence_and_empty_windows_no_say(
+    pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]
+) -> None:
+    optical, sar = pictures
     sar[:, :, 200:] = np.nan
     optical[:, :100] = 0
-    evidence = match_scene(*pair(optical, sar, nodata=0), SENSORS, SEARCH)
+    evidence = found(pair_of(optical, sar))
     assert evidence.places and all(y > 85 and x < 215 for y, x in evidence.places)
-    offsets = np.array([(tie.dy, tie.dx) for tie in evidence.ties])
-    assert (np.hypot(*(offsets - (3.4, -2.3)).T) < 1).mean() > 0.8
+    assert (errors(evidence, SHIFT) < 1).mean() > 0.8
 
 
-def test_constant_pictures_say_nothing(pair: Callable[..., list[RasterSource]]) -> None:
-    evidence = match_scene(*pair(optical=np.full_like(pair.optical, 900)), SENSORS, SEARCH)
+@pytest.mark.parametrize("factor", [1, 2])
+def test_constant_pictures_say_nothing(
+    pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray], factor: int
+) -> None:
+    evidence = found(pair_of(np.full_like(pictures[0], 900), pictures[1]), spread_windows((160, 160), 40, 20, 400),
+                     factor=factor)  # fmt: skip
     assert not evidence.places and not evidence.ties and not evidence.surface.any()
 
 
-def test_band_counts_are_checked(pair: Callable[..., list[RasterSource]]) -> None:
+def test_band_counts_are_checked(pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]) -> None:
+    optical, sar = pictures
     with pytest.raises(BandCountError, match=r"sar\.tif: has 2 band"):
-        match_scene(*pair(sar=np.concatenate([pair.sar, pair.sar])), SENSORS, SEARCH)
+        pair_of(optical, np.concatenate([sar, sar]))
+
+
+@pytest.mark.parametrize(
+    "prediction",
+    [
+        NO_DISPLACEMENT,
+        Displacement.translation(5, -4),
+        Displacement.translation(1.3, -0.6),
+        Displacement("affine", (3, 1.5, -2), (-3, 1, 2), (160.0, 160.0), 160.0),
+    ],
+)
+@pytest.mark.parametrize("factor", [1, 2])
+def test_the_whole_displacement_is_found_whatever_is_predicted(
+    pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray], prediction: Displacement, factor: int
+) -> None:
+    side = 320 // factor
+    evidence = found(pair_of(*pictures), spread_windows((side, side), 80, 20, 400), prediction, factor)
+    places, offsets = (np.array([pick(tie) for tie in evidence.ties]) for pick in (_place, _offset))
+    assert len(evidence.ties) > 0.8 * len(evidence.places) and evidence.prediction == prediction
+    assert np.median(offsets - SHIFT.at_places(places), axis=0) == pytest.approx((0, 0), abs=0.3)
+    assert np.median(errors(evidence, SHIFT)) < 0.5
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_displacement_that_varies_is_found_around_its_prediction(
+    pair_of: Callable[..., Pair], made_rasters: ModuleType, factor: int
+) -> None:
+    grid = made_rasters.PIXELS
+    truth = made_rasters.similarity(6.0, 1.04, grid, (9.0, -7.0))
+    near = made_rasters.similarity(5.5, 1.03, grid, (7.0, -6.0))
+    fields = made_rasters.Fields(grid)
+    pair = pair_of(fields.optical(), fields.sar(grid, truth))
+    side = 320 // factor
+    evidence = found(pair, spread_windows((side, side), 80, 20, 400), near, factor)
+    assert len(evidence.ties) > 0.7 * len(evidence.places)
+    assert np.median(errors(evidence, truth)) < 0.3 * factor
+
+
+def test_windows_are_placed_by_their_middles(
+    pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]
+) -> None:
+    evidence = found(pair_of(*pictures), Layout((Window(0, 20, 80, 80),), 1.0), factor=2)
+    assert evidence.places == ((79.5, 119.5),) and evidence.search_px == 20
+
+
+def test_large_scenes_are_matched_window_by_window_alike(
+    pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = pair_of(*pictures)
+    whole = {_place(tie): _offset(tie) for tie in found(pair).ties}
+    monkeypatch.setattr(matching, "FRAME_PX", 1000)
+    single = {_place(tie): _offset(tie) for tie in found(pair).ties}
+    both = whole.keys() & single.keys()
+    assert len(both) > 0.9 * max(len(whole), len(single))
+    apart = np.hypot(*np.array([np.subtract(whole[place], single[place]) for place in both]).T)
+    assert (apart < 0.2).mean() > 0.9
+
+
+def test_a_displaced_pair_shows_sar_moved_back(
+    pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]
+) -> None:
+    pair, window = pair_of(*pictures), Window(40, 50, 30, 20)
+    moved = pair.displaced(Displacement.translation(3, -2)).sar.read(window)
+    assert np.array_equal(moved.values, pair.sar.read(Window(43, 48, 30, 20)).values)
+    assert pair.shape == (320, 320)
+
+
+def test_means_are_taken_of_valid_pixels_only() -> None:
+    valid = np.ones((4, 8), np.bool_)
+    valid[0, 0] = valid[0, 2] = valid[0, 3] = valid[2, 4] = valid[2, 5] = valid[3, 4] = False
+    coarse = reduced(Block(np.where(valid, SQUARES.astype(np.float32), np.nan), valid), 2)
+    assert coarse.values.dtype == np.float32 and coarse.values.shape == (1, 2, 4)
+    assert coarse.values[0, 0].tolist() == pytest.approx([(1 + 8 + 9) / 3, (10 + 11) / 2, 8.5, 10.5])
+    assert coarse.valid.tolist() == [[True] * 4, [True, True, False, True]]
+    assert np.isfinite(coarse.values).all()
+
+
+def test_means_of_whole_numbers_do_not_overflow() -> None:
+    high = Block(np.full((2, 8, 8), 65_535, np.uint16), np.ones((8, 8), np.bool_))
+    assert (reduced(high, 4).values == 65_535).all()
+
+
+def test_a_factor_of_one_changes_nothing() -> None:
+    block = Block(SQUARES.astype(np.uint8), np.ones((4, 8), np.bool_))
+    same = reduced(block, 1)
+    assert same.values.dtype == np.float32 and np.array_equal(same.values, block.values)
+    assert np.array_equal(same.valid, block.valid)
+
+
+def test_a_residual_adds_to_its_prediction_where_it_leads(made_rasters: ModuleType) -> None:
+    truth = Displacement("affine", (3, 15, -20), (-3, 10, 25), (160.0, 160.0), 160.0)
+    prediction = Displacement("affine", (-2, 30, 40), (8, -25, 12), (100.0, 120.0), 90.0)
+    for y, x in ((0.0, 0.0), (17.5, 300.0), (250.0, 80.0)):
+        dy, dx = truth.at_places(np.array([[y, x]]))[0]
+        # Moved by the prediction, the content lies where the prediction leads to its true place.
+        seen = made_rasters.undisplaced(prediction, np.array([[y + dy]]), np.array([[x + dx]]))
+        residual = (seen[0].item() - y, seen[1].item() - x)
+        assert composed(prediction, (y, x), residual) == pytest.approx((dy, dx), abs=1e-9)

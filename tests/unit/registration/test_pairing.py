@@ -10,10 +10,10 @@ from odc.geo.geobox import GeoBox
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BandCountError, GridError, LabelError, MissingFileError
 from clairemap.grid.window import Window
-from clairemap.registration.fit import NO_QUALITY, Fit, Verdict, single_sensor
-from clairemap.registration.model import Translation
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.pairing import SceneFiles, ScenePair
 from clairemap.registration.record import Registration
+from clairemap.registration.result import NO_QUALITY, Fit, Verdict, single_sensor
 from clairemap.settings import OpticalSettings, SarSettings, SensorsSettings
 from clairemap.validity import Validity
 
@@ -25,8 +25,8 @@ SENSORS = SensorsSettings(
 )
 
 
-def registration(verdict: Verdict = "good", model: Translation | None = None) -> Registration:
-    return Registration.of("made", Fit(verdict, "", model or Translation(), NO_QUALITY), GRID)
+def registration(verdict: Verdict = "good", model: Displacement = NO_DISPLACEMENT) -> Registration:
+    return Registration.of("made", Fit(verdict, "", model, NO_QUALITY), GRID)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_values_come_through_untouched(files: SceneFiles) -> None:
 
 
 def test_a_rejected_registration_flags_sar_and_moves_nothing(files: SceneFiles) -> None:
-    with ScenePair(files, SENSORS, LEGEND, registration("rejected", Translation(5, 5))) as pair:
+    with ScenePair(files, SENSORS, LEGEND, registration("rejected", Displacement.translation(5, 5))) as pair:
         rejected = pair.read(WHOLE)
     with ScenePair(files, SENSORS, LEGEND, registration()) as pair:
         plain = pair.read(WHOLE)
@@ -88,7 +88,7 @@ def test_a_rejected_registration_flags_sar_and_moves_nothing(files: SceneFiles) 
 
 
 def test_an_applied_displacement_moves_sar_but_no_label(files: SceneFiles) -> None:
-    with ScenePair(files, SENSORS, LEGEND, registration(model=Translation(3, 2))) as pair:
+    with ScenePair(files, SENSORS, LEGEND, registration(model=Displacement.translation(3, 2))) as pair:
         moved = pair.read(WHOLE)
     with ScenePair(files, SENSORS, LEGEND, registration()) as pair:
         plain = pair.read(WHOLE)

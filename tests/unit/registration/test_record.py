@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -6,36 +7,60 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import StoreError
-from clairemap.registration.fit import Fit, Quality, single_sensor
-from clairemap.registration.match import Tie
-from clairemap.registration.model import NO_DISPLACEMENT, Translation
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.record import Registration, pixel_size_m, read_registration, write_registration
+from clairemap.registration.result import Fit, Quality, Tie, single_sensor
 
 UTM = GeoBox((100, 100), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
 FIT = Fit(
     "good",
     "7 of 8 distinct ties agree",
-    Translation(dy_px=-0.75, dx_px=1.5),
-    Quality(8, 7, 0.875, 0.4, 0.1, 1.0),
+    Displacement.translation(dy_px=-0.75, dx_px=1.5),
+    Quality(8, 7, 0.875, 0.4, 0.5, 0.1, 1.0, 1e-9),
     (Tie(10.5, 20.0, -0.8, 1.4, 5.5), Tie(30.0, 40.0, 9.0, 1.0, 0.75)),
+    (0.112, 9.763),
     (True, False),
+)
+FRAME = ((49.5, 49.5), 50.0)
+MODELS = (
+    FIT.model,
+    Displacement("similarity", (3.0, -0.25, 0.125), (1.0, 0.125, 0.25), *FRAME),
+    Displacement("affine", (3.0, 0.1, 0.2), (1.0, 0.3, 0.4), *FRAME),
+    Displacement("polynomial", (3.0, 0.1, 0.2, 0.3, 0.4, 1 / 3), (1.0, 0.3, 0.4, 0.5, 0.6, 1e-7), *FRAME),
 )
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
-    record = Registration.of("alps", FIT, UTM)
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("search", ["near", "wide"])
+def test_what_is_written_is_read(tmp_path: Path, model: Displacement, search: str) -> None:
+    record = Registration.of("alps", dataclasses.replace(FIT, model=model, search=search), UTM)
     write_registration(tmp_path / "registration.json", record, {"clairemap_version": "1"})
-    assert read_registration(tmp_path / "registration.json") == record
+    read = read_registration(tmp_path / "registration.json")
+    assert read == record and read.displacement == model and read.search == search
 
 
 def test_the_file_keeps_to_the_contract(tmp_path: Path) -> None:
     write_registration(tmp_path / "r.json", Registration.of("alps", FIT, UTM), {"clairemap_version": "1"})
     content = json.loads((tmp_path / "r.json").read_text())
-    assert content["model"] == {"kind": "translation", "dx_px": 1.5, "dy_px": -0.75}
+    assert content["model"] == {
+        "kind": "translation", "dy_px": [-0.75], "dx_px": [1.5], "centre": [0.0, 0.0], "scale_px": 1.0
+    }  # fmt: skip
+    assert content["displacement_px"] == {"dy": -0.75, "dx": 1.5}
     assert content["applied"] is True and content["verdict"] == "good" and content["scene"] == "alps"
-    assert content["quality"]["split_half_px"] == 0.1
-    assert content["ties"][0] == {"y": 10.5, "x": 20.0, "dy": -0.8, "dx": 1.4, "strength": 5.5, "inlier": True}
+    assert content["search"] == "near" and content["reason"] == FIT.reason
+    assert content["quality"] == {
+        "ties": 8, "inliers": 7, "inlier_share": 0.875, "rmse_px": 0.4, "cross_validated_rmse_px": 0.5,
+        "split_half_px": 0.1, "coverage": 1.0, "false_alarms": 1e-9,
+    }  # fmt: skip
+    assert content["ties"][0] == {
+        "y": 10.5, "x": 20.0, "dy": -0.8, "dx": 1.4, "strength": 5.5, "residual_px": 0.112, "inlier": True
+    }  # fmt: skip
     assert content["optical_res_m"] == 10 and content["stamp"] == {"clairemap_version": "1"}
+
+
+def test_the_mean_displacement_is_that_over_the_optical_grid() -> None:
+    turned = Registration.of("alps", dataclasses.replace(FIT, model=MODELS[1]), UTM)
+    assert turned.displacement_px == pytest.approx((3, 1)) and turned.applied
 
 
 def test_missing_figures_are_null(tmp_path: Path) -> None:
@@ -47,8 +72,24 @@ def test_missing_figures_are_null(tmp_path: Path) -> None:
 
 def test_only_applied_displacements_displace() -> None:
     assert Registration.of("a", FIT, UTM).displacement == FIT.model
-    rejected = Fit("rejected", "", FIT.model, FIT.quality)
-    assert Registration.of("a", rejected, UTM).displacement == NO_DISPLACEMENT
+    for unmoved in (
+        dataclasses.replace(FIT, verdict="rejected"),
+        dataclasses.replace(FIT, model=Displacement.translation(0.1, 0.1)),
+    ):
+        record = Registration.of("a", unmoved, UTM)
+        assert not record.applied and record.displacement == NO_DISPLACEMENT and record.model == unmoved.model
+
+
+@pytest.mark.parametrize(
+    "model", [{"kind": "spline"}, {"kind": "affine"}, {"dy_px": []}, {"dx_px": None}, {"centre": 3}]
+)
+def test_models_that_are_none_are_named(tmp_path: Path, model: dict[str, object]) -> None:
+    path = tmp_path / "r.json"
+    write_registration(path, Registration.of("alps", FIT, UTM), {})
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"model": content["model"] | model}))
+    with pytest.raises(StoreError, match=r"r\.json"):
+        read_registration(path)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"scene": "a"}', '{"model": {"kind": "spline"}}'])

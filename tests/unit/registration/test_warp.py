@@ -10,7 +10,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration import warp
 from clairemap.registration.mapping import PixelMapping
-from clairemap.registration.model import Translation
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
 from clairemap.settings import SarSettings
 
@@ -22,9 +22,9 @@ def settings(scale: str = "db", speckle_filter: str = "none") -> SarSettings:
     return SarSettings(bands=("VV",), scale=scale, speckle_filter=speckle_filter)
 
 
-def on_grid(path: Path, grid: GeoBox = GRID, model: Translation | None = None, sar: SarSettings | None = None):
+def on_grid(path: Path, grid: GeoBox = GRID, model: Displacement = NO_DISPLACEMENT, sar: SarSettings | None = None):
     source = RasterSource(path)
-    mapping = PixelMapping(grid, source.geobox, model or Translation())
+    mapping = PixelMapping(grid, source.geobox, model)
     return SarOnGrid(source, (1,), sar or settings(), mapping)
 
 
@@ -48,7 +48,7 @@ def test_a_whole_displacement_moves_values_exactly(
     tmp_path: Path, made_rasters: ModuleType, backscatter_db: np.ndarray
 ) -> None:
     path = made_rasters.write_raster(tmp_path / "s.tif", backscatter_db, GRID)
-    out = on_grid(path, model=Translation(dy_px=5, dx_px=-3)).read(Window(10, 20, 50, 40))
+    out = on_grid(path, model=Displacement.translation(dy_px=5, dx_px=-3)).read(Window(10, 20, 50, 40))
     expected = backscatter_db[15:65, 17:57]
     assert np.array_equal(out.valid, np.isfinite(expected))
     assert np.array_equal(out.values[0][out.valid], expected[out.valid])
@@ -58,10 +58,22 @@ def test_content_displaced_by_a_fraction_is_brought_back(tmp_path: Path, made_ra
     y, x = np.mgrid[:120, :100].astype(float)
     ground = lambda y, x: -12 + 3 * np.sin(y / 7) * np.cos(x / 9)  # noqa: E731
     path = made_rasters.write_raster(tmp_path / "s.tif", ground(y - 3.4, x + 2.3).astype(np.float32), GRID)
-    out = on_grid(path, model=Translation(dy_px=3.4, dx_px=-2.3)).read(WHOLE)
+    out = on_grid(path, model=Displacement.translation(dy_px=3.4, dx_px=-2.3)).read(WHOLE)
     assert np.abs(out.values[0] - ground(y, x))[out.valid].max() < 0.02
     assert out.valid[:110, 10:].all()
     assert not out.valid[118:].any() and not out.valid[:, :2].any()
+
+
+def test_content_that_is_turned_and_scaled_is_brought_back(tmp_path: Path, made_rasters: ModuleType) -> None:
+    ground = lambda y, x: -12 + 3 * np.sin(y / 7) * np.cos(x / 9)  # noqa: E731
+    turn = made_rasters.similarity(35.0, 0.9, GRID, (4.0, -2.0))
+    y, x = np.mgrid[:120, :100].astype(float)
+    path = made_rasters.write_raster(
+        tmp_path / "s.tif", ground(*made_rasters.undisplaced(turn, y, x)).astype(np.float32), GRID
+    )
+    out = on_grid(path, model=turn).read(WHOLE)
+    assert np.abs(out.values[0] - ground(y, x))[out.valid].max() < 0.05
+    assert 0.6 < out.valid.mean() < 1 and out.valid[50:70, 40:60].all()
 
 
 @pytest.mark.parametrize("crs_resolution", [("EPSG:4326", 8e-5), ("EPSG:32632", 12.0)])
@@ -93,7 +105,7 @@ def test_reading_by_windows_is_reading_the_whole(
     tmp_path: Path, made_rasters: ModuleType, backscatter_db: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = made_rasters.write_raster(tmp_path / "s.tif", 10 ** (backscatter_db / 10), GRID)
-    sar = on_grid(path, model=Translation(1.3, 0.6), sar=settings("linear_power", "lee"))
+    sar = on_grid(path, model=Displacement.translation(1.3, 0.6), sar=settings("linear_power", "lee"))
     whole = sar.read(WHOLE)
     part = sar.read(Window(33, 41, 50, 29))
     assert np.array_equal(part.valid, whole.valid[33:83, 41:70])

@@ -9,10 +9,9 @@ from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.document import RegionMetrics, region_metrics
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
-from clairemap.registration.fit import Quality
-from clairemap.registration.match import Tie
-from clairemap.registration.model import Translation
+from clairemap.registration.model import Displacement
 from clairemap.registration.record import Registration
+from clairemap.registration.result import Quality, Tie
 from clairemap.report.content import (
     Fact,
     MapPanel,
@@ -54,10 +53,13 @@ def record() -> Registration:
         scene="north",
         verdict="good",
         reason="2 of 3 ties agree",
-        model=Translation(-2.1, 3.05),
+        search="near",
+        model=Displacement.translation(-2.1, 3.05),
+        displacement_px=(-2.1, 3.05),
         applied=True,
-        quality=Quality(3, 2, 0.667, 0.25, None, 0.5),
+        quality=Quality(3, 2, 0.667, 0.25, 1.18, None, 0.5, 1e-6),
         ties=ties,
+        residuals_px=(0.11, 0.11, 14.9),
         inlier=(True, True, False),
         optical_res_m=10.0,
     )
@@ -66,7 +68,16 @@ def record() -> Registration:
 @pytest.fixture
 def content(record: Registration) -> ReportContent:
     """Return the content of a page with everything on it."""
-    alone = replace(record, scene="south", verdict="single_sensor", reason="no SAR", ties=(), inlier=(), applied=False)
+    alone = replace(
+        record,
+        scene="south",
+        verdict="single_sensor",
+        reason="no SAR",
+        ties=(),
+        residuals_px=(),
+        inlier=(),
+        applied=False,
+    )
     pictures = TilePictures(PICTURE, PICTURE, PICTURE, PICTURE)
     return ReportContent(
         title="Vale & Moor",
@@ -76,7 +87,7 @@ def content(record: Registration) -> ReportContent:
         maps=(MapPanel("vale", PICTURE, PICTURE, PICTURE, "100 × 50 pixels", "5 km", 21.5),),
         confusion=PICTURE,
         training=TrainingSummary(PICTURE, steps=600, minutes=4.5, best_step=550),
-        registrations=(RegistrationRow(record, PICTURE), RegistrationRow(alone, None)),
+        registrations=(RegistrationRow(record, PICTURE, PICTURE), RegistrationRow(alone, None, None)),
         tiles=(
             TileCard(told("north", 0, "Mostly <water>.", 92), "lowest accuracy", pictures),
             TileCard(

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from clairemap.registration.model import Displacement
 from clairemap.report.content import ReportContent
 from clairemap.report.page import count, hectares, percent, points, render, signed
 
@@ -83,9 +84,33 @@ def test_figures_stand_with_what_they_mean(content: ReportContent):
     assert "Averaged here: water, forest, grassland. Label codes ignored: 0." in text
     assert "60.0" in text  # hectares of water
     assert "2 of 9 explained tiles. Shown are" in text
-    assert "+3.05 −2.10 2 of 3 0.25 –" in text
+    assert "good translation +3.05 −2.10 2 of 3 0.25 1.18 – 2 of 3 ties agree" in text
     assert "nothing to register" in text
     assert "5 km" in text
+
+
+def row_of(content: ReportContent, **changed: object) -> ReportContent:
+    """Return the page with its first registration changed."""
+    first, *others = content.registrations
+    changed_row = replace(first, record=replace(first.record, **changed))  # type: ignore[arg-type]
+    return replace(content, registrations=(changed_row, *others))
+
+
+def test_registration_says_how_it_was_found_and_whether_sar_is_moved(content: ReportContent):
+    assert "not moved" not in text_of(render(content)).split("Model")[0]
+    wide = row_of(content, search="wide", model=Displacement("similarity", (1.0, 0.1, 0.0), (2.0, 0.0, -0.1)))
+    assert "similarity, after a search over rotation and scale +3.05" in text_of(render(wide))
+    kept = render(row_of(content, applied=False))
+    assert "2 of 3 ties agree (SAR is not moved)" in text_of(kept)
+    assert "as delivered; SAR is not moved" in kept
+
+
+def test_only_scenes_with_pictures_of_their_registration_are_pictured(content: ReportContent):
+    html = render(content)
+    assert html.count("Checkerboards of optical and SAR of scene") == 1
+    assert "Checkerboards of optical and SAR of scene north, as delivered and as registered" in html
+    bare = tuple(replace(row, vectors=None, checkerboard=None) for row in content.registrations)
+    assert '<div class="registered">' not in render(replace(content, registrations=bare))
 
 
 def test_a_tile_without_a_sensor_or_labels_says_so(content: ReportContent):

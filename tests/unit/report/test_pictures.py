@@ -8,14 +8,14 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, Layer, create_store
 from clairemap.report import pictures
 from clairemap.report.content import Look, MapPaths, Picture, Stretch
-from clairemap.report.pictures import gradient_css, map_panel, pixel_width_m, tile_pictures
+from clairemap.report.pictures import gradient_css, map_panel, pixel_width_m, registration_picture, tile_pictures
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3]).legend()
@@ -94,6 +94,23 @@ def test_a_gradient_runs_over_the_whole_colour_map():
     stops = gradient_css("viridis").split(", ")
     assert stops[0] == "rgb(68 1 84)"
     assert len(stops) == 9
+
+
+def test_a_picture_of_a_registration_knows_its_scene(tmp_path: Path):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("scene", "north")
+    Image.new("P", (30, 20)).save(tmp_path / "a.png", pnginfo=text)
+    scene, picture = registration_picture(tmp_path / "a.png")
+    assert scene == "north"
+    assert pixels(picture).shape == (20, 30, 4)
+
+
+def test_a_damaged_picture_of_a_registration_is_named(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    Image.new("P", (30, 20)).save(tmp_path / "b.png")
+    for name in ("a.png", "b.png", "absent.png"):
+        with pytest.raises(UnreadableFileError, match=name):
+            registration_picture(tmp_path / name)
 
 
 @pytest.fixture

@@ -1,0 +1,119 @@
+"""Which ties agree on a displacement that varies linearly over the scene, and whether chance would make them agree."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from clairemap.registration.model import LEAST_TIES, TERMS, Displacement, Kind, terms
+
+Points = NDArray[np.float64]
+"""Coordinates or displacements (point, 2), y first."""
+
+Inliers = NDArray[np.bool_]
+
+DRAWS = 3000
+"""Triples of ties that are tried."""
+
+RANK_TOLERANCE = 1e-9
+"""Singular values below this share of the largest are 0: the ties lie on a line or a point."""
+
+SLENDER = 0.05
+"""Triangles smaller than this share of the largest are not tried: they extrapolate."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Coordinates in which models are fitted: the scene's middle is 0 and its longer half 1."""
+
+    centre: tuple[float, float]
+    scale_px: float
+
+    @classmethod
+    def of(cls, shape: tuple[int, int]) -> "Frame":
+        """Return the frame of a scene of (height, width)."""
+        return cls(((shape[0] - 1) / 2, (shape[1] - 1) / 2), max(*shape, 2) / 2)
+
+    def design(self, kind: Kind, places: Points) -> Points:
+        """Return the terms (point, term) at places."""
+        v, u = ((places - self.centre) / self.scale_px).T
+        return terms(kind, v, u)
+
+    def solved(self, kind: Kind, places: Points, offsets: Points, weights: NDArray[np.float64]) -> Displacement | None:
+        """Return the weighted least-squares model of ties; None if they don't determine it."""
+        if np.count_nonzero(weights) < LEAST_TIES[kind]:
+            return None
+        if kind == "similarity":
+            return self._similarity(places, offsets, weights)
+        column = weights[:, None]
+        found = np.linalg.lstsq(self.design(kind, places) * column, offsets * column, rcond=RANK_TOLERANCE)
+        return self.model(kind, found[0]) if found[2] == TERMS[kind] else None
+
+    def _similarity(self, places: Points, offsets: Points, weights: NDArray[np.float64]) -> Displacement | None:
+        """Return the model with dy = a + c v - d u and dx = b + d v + c u."""
+        one, u, v = self.design("affine", places).T
+        none = np.zeros_like(one)
+        rows = np.concatenate([np.stack([one, none, v, -u], axis=1), np.stack([none, one, u, v], axis=1)])
+        column = np.concatenate([weights, weights])
+        found = np.linalg.lstsq(rows * column[:, None], offsets.T.ravel() * column, rcond=RANK_TOLERANCE)
+        a, b, c, d = found[0]
+        return self.model("similarity", np.array([[a, b], [-d, c], [c, d]])) if found[2] == len(found[0]) else None
+
+    def model(self, kind: Kind, coefficients: NDArray[np.floating[Any]]) -> Displacement:
+        """Return the displacement with coefficients (term, 2)."""
+        dy, dx = (tuple(float(value) for value in column) for column in coefficients.T)
+        return Displacement(kind, dy, dx, self.centre, self.scale_px)
+
+
+def agreeing(places: Points, offsets: Points, frame: Frame, radius_px: float, steepest: float) -> Inliers:
+    """Return which ties agree on the affine displacement that finds most agreement; none with fewer than three.
+
+    Random triples of ties propose; each tie within the radius votes for a proposal, the more the nearer it is.
+
+    Args:
+        places: the ties' places (tie, 2) in pixels.
+        offsets: their displacements (tie, 2) in pixels.
+        frame: coordinates in which the displacement is linear.
+        radius_px: how far from it agreeing ties may lie.
+        steepest: largest change of the displacement for each pixel; steeper proposals are no candidates.
+
+    Source: P. Torr and A. Zisserman, MLESAC, Computer Vision and Image Understanding 2000 (its bounded loss).
+    """
+    none = np.zeros(len(places), np.bool_)
+    if len(places) < TERMS["affine"]:
+        return none
+    design = frame.design("affine", places)
+    draws = np.random.default_rng(0).integers(0, len(places), (DRAWS, TERMS["affine"]))
+    area = np.abs(np.linalg.det(design[draws]))
+    draws = draws[area > max(SLENDER * float(area.max()), 1e-9)]
+    if not len(draws):
+        return none
+    proposals = np.linalg.solve(design[draws], offsets[draws])
+    proposals = proposals[np.abs(proposals[:, 1:]).max(axis=(1, 2)) <= steepest * frame.scale_px]
+    votes = [_votes(design @ proposal - offsets, radius_px) for proposal in proposals]
+    if not votes:
+        return none
+    residuals = design @ proposals[int(np.argmax(votes))] - offsets
+    return np.asarray((residuals**2).sum(axis=1) < radius_px**2)
+
+
+def _votes(residuals: Points, radius_px: float) -> float:
+    return float(np.maximum(1 - (residuals**2).sum(axis=1) / radius_px**2, 0).sum())
+
+
+def log10_false_alarms(agreeing: float, ties: float, chosen: int, single: float) -> float:
+    """Return the decimal logarithm of how many so large agreements are expected among unrelated pictures.
+
+    Each of `ties` lies near a given displacement with probability `single`; the displacement is one of all that
+    `chosen` of the ties define (0: it was not made from ties).
+
+    Source: L. Moisan and B. Stival, A probabilistic criterion to detect rigid point matches, IJCV 2004.
+    """
+    if agreeing <= chosen:
+        return math.inf
+    tail = math.log(max(special.betainc(agreeing - chosen, max(ties - agreeing, 0) + 1, single), 1e-300))
+    choices = special.gammaln(ties + 1) - special.gammaln(chosen + 1) - special.gammaln(max(ties - chosen, 0) + 1)
+    return (tail + choices) / math.log(10)

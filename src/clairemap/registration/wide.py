@@ -1,0 +1,198 @@
+"""Looking for a rotation and a scale where georeferencing says nothing or something wrong."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from clairemap.console import progress
+from clairemap.grid.window import Window
+from clairemap.raster.source import Block
+from clairemap.registration.mapping import OUTSIDE, PixelMapping
+from clairemap.registration.match import Pair
+from clairemap.registration.model import Displacement
+from clairemap.registration.structure import Structure, edge_structure
+
+OVERVIEW_PX = 256
+"""Longer side of the overviews, at the most."""
+
+SIDE_PX = 128
+"""Longer side of the pictures that are compared, at the most. Of 100 real pairs (SRIF) all are found at this size."""
+
+LARGEST_SCALE = 2.0
+"""Scales from its inverse to itself are tried."""
+
+SCALE_STEP = 1.1
+ROTATION_STEP_DEG = 5.0
+"""Steps at which edges at the pictures' rims lie no further apart than they are wide."""
+
+REFINEMENTS = 2
+"""Times that the steps are halved around the best."""
+
+BLUR_PX = 0.45
+"""Sigma of the Gaussian before a picture is made smaller, in pixels of the smaller one."""
+
+MOSTLY_VALID = 0.99
+"""Share of valid pixels around a pixel of the smaller picture from which it is valid."""
+
+STRIP_PX = 512
+"""Rows that are read at once."""
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """SAR content of optical (y, x) lies at R(rotation) · scale · ((y, x) - from) + to; `peak` says how it stands out.
+
+    Places in optical pixels, y first. `peak` is the correlation's height in standard deviations of all shifts.
+    """
+
+    rotation_deg: float
+    scale: float
+    origin: tuple[float, float]
+    target: tuple[float, float]
+    peak: float
+
+    @property
+    def displacement(self) -> Displacement:
+        """The same as a displacement model."""
+        angle = math.radians(self.rotation_deg)
+        along, across = self.scale * math.cos(angle), self.scale * math.sin(angle)
+        return Displacement(
+            "affine",
+            (self.target[0] - self.origin[0], -across, along - 1),
+            (self.target[1] - self.origin[1], along - 1, across),
+            self.origin,
+        )
+
+
+@dataclass(frozen=True)
+class _Overview:
+    """A whole scene, coarser by `factor`, from `origin` (y, x) in optical pixels on."""
+
+    block: Block
+    factor: int
+    origin: tuple[int, int]
+
+    def place(self, y: float, x: float) -> tuple[float, float]:
+        """Return the optical pixel of an overview pixel."""
+        middle = (self.factor - 1) / 2
+        return self.origin[0] + y * self.factor + middle, self.origin[1] + x * self.factor + middle
+
+
+def most_similar(pair: Pair) -> Similarity | None:
+    """Return the rotation, scale and shift at which both scenes' structure correlates best; None without structure.
+
+    Memory: two overviews of `OVERVIEW_PX`, and a strip of a scene while they are read.
+    """
+    optical, sar = _overviews(pair)
+    found = list(_tried(optical, sar, _all_steps(), "looking for rotation and scale"))
+    if not found:
+        return None
+    best = max(found, key=lambda each: each.peak)
+    for halving in range(1, REFINEMENTS + 1):
+        nearby = list(_tried(optical, sar, _steps_around(best, 0.5**halving)))
+        best = max([best, *nearby], key=lambda each: each.peak)
+    return best
+
+
+def _overviews(pair: Pair) -> tuple[_Overview, _Overview]:
+    """Return both scenes, coarser by one factor; of SAR what lies within a scene's side of the optical one."""
+    optical = Window.whole(pair.shape)
+    sar = _sar_extent(pair).intersection(optical.grown(max(pair.shape)))
+    factor = math.ceil(max(*optical.shape, *sar.shape) / OVERVIEW_PX)
+    return _overview(pair.optical_reduced, optical, factor), _overview(pair.sar_reduced, sar, factor)
+
+
+def _sar_extent(pair: Pair) -> Window:
+    """Return the pixels of the optical grid that SAR's georeferencing covers."""
+    mapping = pair.sar.mapping
+    y, x = PixelMapping(mapping.source, mapping.target).probed(Window.whole(mapping.source.shape))
+    seen = (y > OUTSIDE / 2) & (x > OUTSIDE / 2)
+    y0, x0 = math.floor(y[seen].min()), math.floor(x[seen].min())
+    return Window(y0, x0, math.ceil(y[seen].max()) + 1 - y0, math.ceil(x[seen].max()) + 1 - x0)
+
+
+def _overview(read: Callable[[Window, int], Block], window: Window, factor: int) -> _Overview:
+    """Return a window made coarser, read in strips."""
+    y0, x0 = window.y0 // factor, window.x0 // factor
+    rows, cols = -(-window.y1 // factor) - y0, -(-window.x1 // factor) - x0
+    height = max(STRIP_PX // factor, 1)
+    strips = [read(Window(y, x0, min(height, y0 + rows - y), cols), factor) for y in range(y0, y0 + rows, height)]
+    values = np.concatenate([strip.values for strip in strips], axis=1)
+    valid = np.concatenate([strip.valid for strip in strips])
+    return _Overview(Block(values, valid), factor, (y0 * factor, x0 * factor))
+
+
+Steps = list[tuple[float, list[float]]]
+"""Scales, and for each the rotations to try."""
+
+
+def _all_steps() -> Steps:
+    count = round(math.log(LARGEST_SCALE) / math.log(SCALE_STEP))
+    rotations = [float(each) for each in np.arange(-180, 180, ROTATION_STEP_DEG)]
+    return [(SCALE_STEP**power, rotations) for power in range(-count, count + 1)]
+
+
+def _steps_around(best: Similarity, part: float) -> Steps:
+    rotations = [best.rotation_deg + step * part * ROTATION_STEP_DEG for step in (-1, 0, 1)]
+    return [(best.scale * SCALE_STEP ** (step * part), rotations) for step in (-1, 0, 1)]
+
+
+def _tried(optical: _Overview, sar: _Overview, steps: Steps, label: str | None = None) -> Iterator[Similarity]:
+    for scale, rotations in progress(steps, label) if label else steps:
+        size = min(1.0, 1 / scale, SIDE_PX / max(max(optical.block.valid.shape) * scale, *sar.block.valid.shape))
+        template, search = _resized(optical.block, size * scale), _resized(sar.block, size)
+        if template.any() and search.any():
+            yield from _turns(optical, sar, scale, size, template, search, rotations)
+
+
+def _turns(
+    optical: _Overview, sar: _Overview, scale: float, size: float,
+    template: Structure, search: Structure, rotations: list[float],
+) -> Iterator[Similarity]:  # fmt: skip
+    """Yield the best shift of each rotation, of structure taken from overviews made smaller by `size`."""
+    extent = math.ceil(math.hypot(*template.shape))
+    side = scipy.fft.next_fast_len(extent + max(search.shape))
+    spectrum = scipy.fft.fft2(search, (side, side))
+    middle = [(each - 1) / 2 for each in optical.block.valid.shape]
+    for rotation in rotations:
+        turned = _turned(template, math.radians(rotation), extent)
+        surface = scipy.fft.ifft2(np.conj(scipy.fft.fft2(turned, (side, side))) * spectrum).real
+        top = int(np.argmax(surface))
+        shift = (at if at < most else at - side for at, most in zip(divmod(top, side), search.shape, strict=True))
+        matched = [(at + (extent - 1) / 2 + 0.5) / size - 0.5 for at in shift]
+        height = float(surface.flat[top] / surface.std())
+        yield Similarity(rotation, scale, optical.place(*middle), sar.place(*matched), height)
+
+
+def _resized(block: Block, scale: float) -> Structure:
+    """Return the structure of a picture made smaller."""
+    shape = tuple(max(round(side * scale), 1) for side in block.valid.shape)
+
+    def sampled(band: NDArray[np.float32]) -> NDArray[np.float32]:
+        smooth = ndimage.gaussian_filter(band, BLUR_PX / scale) if scale < 1 else band
+        offset = 0.5 / scale - 0.5
+        return np.asarray(ndimage.affine_transform(smooth, [1 / scale] * 2, offset, shape, order=1, mode="nearest"))
+
+    if not block.valid.any():
+        return np.zeros(shape, np.complex64)
+    filled = [np.where(block.valid, band, band[block.valid].mean()).astype(np.float32) for band in block.values]
+    valid = sampled(block.valid.astype(np.float32)) > MOSTLY_VALID
+    return edge_structure(np.stack([sampled(band) for band in filled]), valid)
+
+
+def _turned(structure: Structure, angle: float, extent: int) -> Structure:
+    """Return structure turned about its middle, in a square that holds it all; its directions turn with it."""
+    cos, sin = math.cos(angle), math.sin(angle)
+    matrix = np.array([[cos, sin], [-sin, cos]])
+    middle = (np.array(structure.shape) - 1) / 2
+    offset = middle - matrix @ np.full(2, (extent - 1) / 2)
+    real, imag = (
+        ndimage.affine_transform(part, matrix, offset, (extent, extent), order=1)
+        for part in (structure.real, structure.imag)
+    )
+    return np.asarray((real + 1j * imag) * np.exp(-2j * angle), np.complex64)

@@ -1,0 +1,54 @@
+"""Draw a scene's SAR over its optical picture, as delivered and as registered."""
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clairemap.console import run
+from clairemap.provenance import stamp, written_whole
+from clairemap.raster.source import RasterSource
+from clairemap.registration.match import Pair
+from clairemap.registration.record import Registration, read_registration
+from clairemap.report.checkerboard import checkerboard_png
+from clairemap.report.places import Place, places_of
+from clairemap.settings import SensorBands
+from clairemap.stages import PictureRegistration
+
+log = logging.getLogger("clairemap.picture_registration")
+
+
+def picture_registration(
+    *,
+    scene: Annotated[str, typer.Option(help="name of the scene")],
+    optical: Annotated[Path, typer.Option(help="optical raster")],
+    sar: Annotated[Path, typer.Option(help="SAR raster")],
+    registration: Annotated[Path, typer.Option(help="registration.json of the scene")],
+    picture: Annotated[Path, typer.Option(help="registration.png to write")],
+    settings: Annotated[str, typer.Option(help="section sensors as JSON")],
+) -> None:
+    """Show both sensors in the squares of a checkerboard, at the places of the scene that tell most.
+
+    Memory: a few windows, however large the scene.
+    """
+    sections = PictureRegistration.model_validate_json(settings)
+    record = read_registration(registration)
+    places = _places(optical, sar, record, sections.sensors)
+    drawn = checkerboard_png(places, scene, stamp("picture_registration", settings))
+    with written_whole(picture) as part:
+        part.write_bytes(drawn)
+    corners = ", ".join(f"({place.row}, {place.column})" for place in places)
+    log.info("%s: %d place(s) at %s, %.0f kB", scene, len(places), corners, len(drawn) / 1e3)
+
+
+def _places(optical: Path, sar: Path, record: Registration, sensors: SensorBands) -> list[Place]:
+    with (
+        RasterSource(optical, sensors.optical.nodata) as optical_source,
+        RasterSource(sar, sensors.sar.nodata) as sar_source,
+    ):
+        return places_of(Pair.opened(optical_source, sar_source, sensors), record)
+
+
+if __name__ == "__main__":
+    run(picture_registration)
