@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -63,14 +63,7 @@ def main() -> None:
         print(json.dumps(measured(*options.measure)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        figures = {
-            "control_point_ratio": control_point_ratio(options.data / "coreg", work, options.peers),
-            **srif(options.data / "coreg" / "srif", work, step=10 if options.quick else 1),
-            "mmim": mmim(options.data / "coreg"),
-            **known_warps(options.data, work, options.peers, WARPED[:1] if options.quick else WARPED),
-            **cost(options.data / "la_east", work),
-        }
+        figures = {key: value for part in options.parts for key, value in PARTS[part](options, Path(folder)).items()}
     figures["peers"] = versions(options.peers)
     machine = {"python": platform.python_version(), "scipy": scipy.__version__, "clairemap": clairemap.__version__}
     print(json.dumps({**figures, **machine}))
@@ -82,6 +75,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=PROJECT.parent / "shared" / "data", help="folder with the scenes")
     parser.add_argument("--peers", type=Path, default=PROJECT / ".venv-peers/bin/python", help="the peers' python")
     parser.add_argument("--quick", action="store_true", help="every tenth SRIF pair, one scene of the known warps")
+    parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="default: all")
     parser.add_argument("--measure", nargs=2, type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -103,18 +97,18 @@ def bands(letter: str, path: Path) -> tuple[str, ...]:
         return tuple(f"{letter}{index}" for index in range(file.count))
 
 
-def control_point_ratio(data: Path, work: Path, peers: Path) -> Figures:
+def control_point_ratio(options: argparse.Namespace, work: Path) -> Figures:
     """Return the RMSE at the control points over their affine residual for each CFOG pair; print the peers' as well."""
-    pairs = {letter: control_points(data / name) for letter, name in CFOG.items()}
+    pairs = {letter: control_points(options.data / "coreg" / name) for letter, name in CFOG.items()}
     print(f"\n{'control points, RMSE / affine residual':<42}" + "".join(f"{letter:>9}" for letter in pairs))
     fits = {letter: register(pair.optical, pair.sar)[0] for letter, pair in pairs.items()}
     ratios = {letter: pair.rmse_px(fits[letter].model) / pair.affine_residual_px for letter, pair in pairs.items()}
     line("clairemap", ratios.values())
     cases = [case(letter, pair.optical, pair.sar, pair.places, 24, work) for letter, pair in pairs.items()]
     for peer in PEERS:
-        found = peer_results(peer, cases, work, peers)
+        found = peer_results(peer, cases, work, options.peers)
         line(peer, (against_points(found[letter], pair) for letter, pair in pairs.items()))
-    return ratios
+    return {"control_point_ratio": ratios}
 
 
 def against_points(result: Figures, pair: KnownPair) -> float | None:
@@ -124,11 +118,11 @@ def against_points(result: Figures, pair: KnownPair) -> float | None:
     return root_mean_square(np.array(result["displacement"]) - pair.offsets) / pair.affine_residual_px
 
 
-def srif(data: Path, work: Path, step: int) -> Figures:
+def srif(options: argparse.Namespace, work: Path) -> Figures:
     """Return how many of the turned and resized pairs are good, and how many of these are right."""
     rows = []
-    for number in range(1, 101, step):
-        pair = turned_frame(data, number, work)
+    for number in range(1, 101, 10 if options.quick else 1):
+        pair = turned_frame(options.data / "coreg" / "srif", number, work)
         fit, _, seconds = register(pair.optical, pair.sar)
         rows.append((fit.verdict, pair.rmse_px(fit.model), seconds))
         print(f"{pair.name:<42}{fit.verdict:>9}{rows[-1][1]:>9.2f} px{seconds:>8.1f} s", file=sys.stderr)
@@ -142,26 +136,26 @@ def srif(data: Path, work: Path, step: int) -> Figures:
     }  # fmt: skip
 
 
-def mmim(data: Path) -> Figures:
+def mmim(options: argparse.Namespace, _: Path) -> Figures:
     """Return verdict and RMSE at the landmarks of each MMIM pair."""
     print(f"\n{'MMIM':<42}{'verdict':>9}{'RMSE px':>9}{'affine residual':>18}")
     found = {}
     for name in ("SO1", "SO2", "SO3"):
-        pair = landmarks(data / f"mmim_{name}")
+        pair = landmarks(options.data / "coreg" / f"mmim_{name}")
         fit, _, _ = register(pair.optical, pair.sar)
         found[name] = {"verdict": fit.verdict, "rmse_px": round(pair.rmse_px(fit.model), 2)}
         print(f"{name:<42}{fit.verdict:>9}{found[name]['rmse_px']:>9}{pair.affine_residual_px:>18.2f}")
-    return found
+    return {"mmim": found}
 
 
-def known_warps(data: Path, work: Path, peers: Path, scenes: tuple[str, ...]) -> Figures:
+def known_warps(options: argparse.Namespace, work: Path) -> Figures:
     """Return the distance from known warps, over all scenes and beside the peers, and the split-half errors."""
     errors: dict[str, list[float]] = {}
     halves: dict[str, float] = {}
     beside: list[Figures] = []
     print(f"\n{'known warps, median error px':<42}{'px':>9}{'model':>13}{'verdict':>9}{'CPU s':>8}")
-    for scene in scenes:
-        optical, sar = data / scene / "optical.tif", data / scene / "sar.tif"
+    for scene in WARPED[:1] if options.quick else WARPED:
+        optical, sar = (options.data / scene / f"{role}.tif" for role in ("optical", "sar"))
         places = places_in(optical, sar)
         own, shape, seconds = register(optical, sar)
         if scene in S1_S2 and own.quality.split_half_px is not None:
@@ -179,7 +173,7 @@ def known_warps(data: Path, work: Path, peers: Path, scenes: tuple[str, ...]) ->
             print(f"{scene + ', ' + label:<42}{error:>9.3f}{fit.model.kind:>13}{fit.verdict:>9}{seconds:>8.1f}")
             known[label] = (warped, warp, fit, seconds, error)
         if scene in BESIDE_PEERS:
-            beside += peers_on_warps(scene, optical, known, places, shape, work, peers)
+            beside += peers_on_warps(scene, optical, known, places, shape, work, options.peers)
         for path in work.glob(f"{scene}_*.tif"):
             path.unlink()
     everything = [error for each in errors.values() for error in each]
@@ -286,11 +280,12 @@ def versions(python: Path) -> str:
     return subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.rstrip(", ")
 
 
-def cost(scene: Path, work: Path) -> Figures:
+def cost(options: argparse.Namespace, work: Path) -> Figures:
     """Return CPU seconds at 8192² and how peak memory grows from a quarter of that area, each in its own process."""
     print(f"\n{'cost':<42}{'CPU s':>9}{'peak MB':>9}")
     found = {}
     for side in SIDES_PX:
+        scene = options.data / "la_east"
         paths = [repeated(scene / f"{role}.tif", side, work / f"{role}_{side}.tif") for role in ("optical", "sar")]
         command = [sys.executable, __file__, "--measure", *paths]
         found[side] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -324,6 +319,11 @@ def measured(optical: Path, sar: Path) -> Figures:
 def line(label: str, values: Iterable[float | None]) -> None:
     """Print a row of ratios; a dash where there is none."""
     print(f"{label:<42}" + "".join(f"{value:>9.3f}" if value is not None else f"{'-':>9}" for value in values))
+
+
+PARTS: dict[str, Callable[[argparse.Namespace, Path], Figures]] = {
+    "control_points": control_point_ratio, "srif": srif, "mmim": mmim, "known_warps": known_warps, "cost": cost,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -163,7 +163,7 @@ def write_warped(source: Path, warp: Displacement, target: Path) -> None:
         place = {"transform": file.transform, "crs": file.crs}
     y, x = (axis.astype(np.float64) for axis in np.mgrid[: valid.shape[0], : valid.shape[1]])
     from_y, from_x = y, x
-    for _ in range(6):  # the warp changes slowly: each round makes the error a hundredth
+    for _ in range(3):  # the warp changes slowly: each round makes the error a hundredth
         dy, dx = warp.at(from_y, from_x)
         from_y, from_x = y - dy, x - dx
     moved = np.stack([ndimage.map_coordinates(band, [from_y, from_x], order=3) for band in bands])

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,8 +97,12 @@ def _from_json(content: dict[str, Any]) -> Registration:
         reason=content["reason"],
         search=content["search"],
         model=Displacement(
-            model["kind"], tuple(model["dy_px"]), tuple(model["dx_px"]), tuple(model["centre"]), model["scale_px"]
-        ),
+            model["kind"],
+            _numbers(model["dy_px"]),
+            _numbers(model["dx_px"]),
+            _pair(model["centre"]),
+            float(model["scale_px"]),
+        ),  # fmt: skip
         displacement_px=(content["displacement_px"]["dy"], content["displacement_px"]["dx"]),
         applied=content["applied"],
         quality=Quality(**content["quality"]),
@@ -107,6 +111,15 @@ def _from_json(content: dict[str, Any]) -> Registration:
         inlier=tuple(tie["inlier"] for tie in ties),
         optical_res_m=content["optical_res_m"],
     )
+
+
+def _numbers(values: Iterable[Any]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
+
+
+def _pair(values: Iterable[Any]) -> tuple[float, float]:
+    y, x = _numbers(values)
+    return y, x
 
 
 def pixel_size_m(grid: GeoBox) -> float | None:
