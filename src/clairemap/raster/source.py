@@ -16,6 +16,14 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOEr
 from clairemap.errors import BandCountError, GridError, MissingFileError, UnreadableFileError
 from clairemap.grid.window import Window
 
+CACHE_MB = 64
+"""Blocks that GDAL keeps of the files that are read; its own limit is a share of the machine's memory."""
+
+
+def bounded_cache() -> rasterio.Env:
+    """Return a context in which reading keeps no more than `CACHE_MB` of blocks, however large the files are."""
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_MB)
+
 
 @dataclass(frozen=True)
 class Block:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from clairemap.raster.source import RasterSource
+from clairemap.raster.source import RasterSource, bounded_cache
 from clairemap.registration.consensus import Inliers, agreeing, log10_false_alarms
 from clairemap.registration.correlation import highest_peak
 from clairemap.registration.fit import INLIER_RADIUS_PX, Ties, simplest
@@ -68,7 +68,11 @@ def registered(optical: RasterSource, sar: RasterSource, sensors: SensorBands, s
         NoOverlapError: they share no ground.
         UnreadableFileError: a file is truncated or damaged.
     """
-    pair = Pair.opened(optical, sar, sensors)
+    with bounded_cache():
+        return _registered(Pair.opened(optical, sar, sensors), settings)
+
+
+def _registered(pair: Pair, settings: RegistrationSettings) -> Fit:
     near = _near(pair, settings)
     if near.verdict != "rejected":
         return near

@@ -181,7 +181,8 @@ class _Matcher:
     @cached_property
     def _frame(self) -> tuple[Structure, Structure] | None:
         height, width = (side // self.factor for side in self.pair.shape)
-        return self._computed(Window(0, 0, height, width)) if height * width <= FRAME_PX else None
+        small = self.pair.shape[0] * self.pair.shape[1] <= FRAME_PX
+        return self._computed(Window(0, 0, height, width)) if small else None
 
     def _computed(self, window: Window) -> tuple[Structure, Structure]:
         reach = STRUCTURE_REACH_PX
