@@ -22,7 +22,7 @@ CACHE_MB = 64
 
 def bounded_cache() -> rasterio.Env:
     """Return a context in which reading keeps no more than `CACHE_MB` of blocks, however large the files are."""
-    return rasterio.Env(GDAL_CACHEMAX=CACHE_MB)
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_MB * 2**20)  # rasterio passes it on in bytes
 
 
 @dataclass(frozen=True)
