@@ -28,6 +28,7 @@ from clairemap.errors import DiskFullError, StoreError
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import temporary_beside
+from clairemap.raster.source import bounded_cache
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class CogWriter:
         self._shape = (int(geobox.shape[0]), int(geobox.shape[1]))
         # What the values of all pixels sum to; all are nodata until they are written.
         self._sum = MAP_NODATA * self._shape[0] * self._shape[1]
-        self._environment = rasterio.Env(GDAL_CACHEMAX=GDAL_CACHE_MB)
+        self._environment = bounded_cache(GDAL_CACHE_MB)
         self._profile = {
             "driver": "GTiff",
             "height": self._shape[0],

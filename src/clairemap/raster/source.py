@@ -16,13 +16,10 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOEr
 from clairemap.errors import BandCountError, GridError, MissingFileError, UnreadableFileError
 from clairemap.grid.window import Window
 
-CACHE_MB = 64
-"""Blocks that GDAL keeps of the files that are read; its own limit is a share of the machine's memory."""
 
-
-def bounded_cache() -> rasterio.Env:
-    """Return a context in which reading keeps no more than `CACHE_MB` of blocks, however large the files are."""
-    return rasterio.Env(GDAL_CACHEMAX=CACHE_MB * 2**20)  # rasterio passes it on in bytes
+def bounded_cache(megabytes: int = 64) -> rasterio.Env:
+    """Return a context in which GDAL keeps no more of the files' blocks; its own limit is a share of all memory."""
+    return rasterio.Env(GDAL_CACHEMAX=megabytes * 2**20)  # rasterio passes numbers on in bytes
 
 
 @dataclass(frozen=True)
