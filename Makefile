@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 # Tools of the environment first, so that the rules' `python` is its python.
-demo test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list the targets
@@ -28,6 +28,13 @@ demo: setup  ## map the made demo region: data/demo → results/demo
 	snakemake --cores $(CORES)
 	@echo; echo "Maps (Cloud-Optimized GeoTIFF):"; ls -1 $(CURDIR)/results/demo/*.tif
 	@echo "Accuracy and report:"; ls -1 $(CURDIR)/results/demo/metrics.json $(CURDIR)/results/demo/report.html
+
+.PHONY: dataset
+dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=/path/to/it (docs/datasets.md)
+	@test -f "config/datasets/$(NAME).yaml" || { echo "NAME=$(NAME): say one of" $(basename $(notdir $(wildcard config/datasets/*.yaml))); exit 1; }
+	@test -d "$(DATA)" || { echo "DATA=$(DATA): no such folder; say where the data lie: make dataset NAME=$(NAME) DATA=/path/to/them"; exit 1; }
+	python workflow/scripts/list_dataset.py --dataset $(NAME) --folder "$(DATA)" --sheet data/$(NAME)/scenes.csv
+	snakemake --cores $(CORES) --configfile config/datasets/$(NAME).yaml
 
 .PHONY: test
 test: setup  ## run all tests

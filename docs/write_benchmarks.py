@@ -31,8 +31,12 @@ def section(path: Path) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a figure as text, floats with three decimals."""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    """Return a figure as text: floats with three decimals, those near zero by their order of magnitude."""
+    if value is None:
+        return "not measured"
+    if isinstance(value, float):
+        return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
+    return str(value)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,12 @@ def made_rasters() -> ModuleType:
     return _module_beside("made_rasters")
 
 
+@pytest.fixture(scope="session")
+def made_datasets() -> ModuleType:
+    """Return the module that lays out folders as published data sets are, ``tests/made_datasets.py``."""
+    return _module_beside("made_datasets")
+
+
 @pytest.fixture
 def stage() -> Callable[[str], Callable[..., Any]]:
     """Return the function of a rule: ``stage("tile_scene")``."""

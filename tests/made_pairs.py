@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.raster.store import Layer, complete_store, create_store
 from clairemap.settings import Settings, load_settings
+from clairemap.tiles.copies import content_hash
 
 TILE_PX = 256
 CLASSES = ("water", "fields", "town")
@@ -83,7 +84,7 @@ def make_scene(
     layers = {"optical": optical.astype(np.uint16), "sar": sar.astype(np.float32), "label": label, "validity": validity}
     pair = _write(folder / scene, scene, layers)
     tiles = pair.with_name("tiles.parquet")
-    tile_index(scene, label, validity).to_parquet(tiles)
+    tile_index(scene, layers).to_parquet(tiles)
     return MadeScene(scene, pair, tiles, **layers)
 
 
@@ -110,9 +111,10 @@ def _write(folder: Path, scene: str, layers: dict[str, NDArray[Any]]) -> Path:
     return folder / "pair.zarr"
 
 
-def tile_index(scene: str, label: NDArray[np.uint8], validity: NDArray[np.uint8]) -> pd.DataFrame:
+def tile_index(scene: str, layers: dict[str, NDArray[Any]]) -> pd.DataFrame:
     """Return the rows of tiles.parquet, counted straight from the arrays."""
     rows = []
+    label, validity = layers["label"], layers["validity"]
     optical = (validity & (OPTICAL_NODATA | CLOUD)) == 0
     sar = (validity & SAR_NODATA) == 0
     target = np.where(optical | sar, label, 255)
@@ -135,6 +137,8 @@ def tile_index(scene: str, label: NDArray[np.uint8], validity: NDArray[np.uint8]
                     "cloud_px": int(((validity[tile] & CLOUD) > 0).sum()),
                     "labelled_px": sum(class_px),
                     "class_px": class_px,
+                    "optical_hash": content_hash(layers["optical"][:, *tile], (validity[tile] & OPTICAL_NODATA) == 0),
+                    "sar_hash": content_hash(layers["sar"][:, *tile], (validity[tile] & SAR_NODATA) == 0),
                 }
             )
     return pd.DataFrame(rows)

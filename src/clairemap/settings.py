@@ -208,9 +208,10 @@ class RegistrationSettings(Section):
         64, ge=1, le=512, description="how far around the georeferencing SAR is looked for, optical pixels"
     )
     max_windows: int = Field(400, ge=4, le=10000, description="windows spread over the scene at the most")
-    model: Literal["auto", "translation", "similarity", "affine", "polynomial"] = Field(
+    model: Literal["auto", "translation", "similarity", "affine", "polynomial", "none"] = Field(
         "auto",
-        description="auto: the simplest of the others that the tie points support (polynomial: of second order)",
+        description="auto: the simplest of the others that the tie points support (polynomial: of second order); "
+        "none: SAR is taken to lie right as delivered, and nothing is estimated",
     )
     search_rotation: bool = Field(
         True,
@@ -235,22 +236,36 @@ class TilingSettings(Section):
 class SplitsSettings(Section):
     """Which tiles train, validate and test."""
 
-    method: Literal["scene", "block"] = Field(
+    method: Literal["scene", "block", "random"] = Field(
         "scene",
-        description="scene: as the sample sheet says; block: blocks of its train scenes are held out as well",
+        description="scene: as the sample sheet says; block: blocks of its train scenes are held out as well; random: "
+        "single tiles of them, which makes figures look better than the model is",
     )
+    accept_leakage: bool = Field(False, description="insist on method random, which is refused otherwise")
     block_tiles: int = Field(4, ge=1, description="side of a block in tiles (method block)")
-    val_share: Share = Field(0.2, description="share of the blocks that validate (method block)")
-    test_share: Share = Field(0.0, description="share of the blocks that test (method block)")
+    val_share: Share = Field(0.2, description="share of the blocks or tiles that validate (methods block, random)")
+    test_share: Share = Field(0.0, description="share of the blocks or tiles that test (methods block, random)")
     buffer_px: int = Field(256, ge=0, description="training tiles nearer than this to a held-out block are left out")
+
+    @model_validator(mode="after")
+    def _no_leakage_by_mistake(self) -> Self:
+        if self.method == "random" and not self.accept_leakage:
+            raise ValueError(
+                "method random is refused: neighbouring tiles look alike, so that random tile splits overstate "
+                "accuracy by up to 28 % (Kattenborn et al. 2022); take block or scene, or insist with accept_leakage: "
+                "true"
+            )
+        return self
 
 
 class NetworkSettings(Section):
     """The CLAIRE network."""
 
     size: Literal["tiny", "small", "base"] = Field("tiny", description="1.4, 21 or 65 million parameters")
-    fusion: Literal["window", "conv", "gate", "sum"] = Field(
-        "window", description="window: cross-modality attention (CMAF); the others are for comparison"
+    fusion: Literal["window", "conv", "gate", "sum", "early"] = Field(
+        "window",
+        description="window: cross-modality attention (CMAF); the others are for comparison "
+        "(early: the bands of both sensors stacked, one encoder)",
     )
     sensors: View = Field("fused", description="train on both sensors, or on one with the other masked out")
 
@@ -276,15 +291,54 @@ class TrainingSettings(Section):
     steps: int = Field(600, ge=1, description="optimiser steps")
     batch_size: int = Field(8, ge=1, description="crops for each step, all processes together")
     crop_px: AlignedPx = Field(128, description="side of a crop, at most a tile; a multiple of 128")
-    learning_rate: float = Field(2e-3, gt=0, description="peak of the one-cycle schedule")
+    batch_parts: int = Field(
+        1,
+        ge=1,
+        description="parts a batch is computed in to save memory; same loss and gradient in 4/3 of the time or more",
+    )
+    schedule: Literal["one_cycle", "cosine"] = Field(
+        "one_cycle", description="one_cycle: the learning rate rises, then falls along a cosine; cosine: it only falls"
+    )
+    learning_rate: float = Field(2e-3, gt=0, description="peak of the schedule")
     weight_decay: float = Field(0.05, ge=0, description="AdamW's decoupled weight decay")
-    warmup_share: Share = Field(0.1, description="share of the steps until the learning rate's peak")
+    warmup_share: Share = Field(0.1, description="share of the steps until the peak (one_cycle)")
     clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
     sensor_dropout: Share = Field(0.2, description="share of the crops of which one sensor is masked out")
     rare_class_share: Share = Field(0.5, description="share of the crops centred on a class drawn evenly, not a place")
+    ema_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="validate and keep a moving average of the weights with this decay (null: the weights themselves)",
+    )
+    patience: int | None = Field(
+        None, ge=1, description="validations without a better one after which training stops (null: never)"
+    )
+    calibrate: bool = Field(True, description="fit a temperature to the validation tiles after training")
+    initial_optical: str | None = Field(
+        None, description="file with ImageNet weights of a ConvNeXt for the optical encoder (null: random weights)"
+    )
+    initial_sar: str | None = Field(None, description="the same for the SAR encoder")
     validate_every: int = Field(100, ge=1, description="steps between validations")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
     max_validation_tiles: int = Field(32, ge=1, description="validation tiles at the most, spread evenly")
+
+
+class AugmentationSettings(Section):
+    """What is done to training crops besides quarter turns and mirror images. Shares of 0 switch a thing off."""
+
+    clouds: Share = Field(0.3, description="share of the crops onto which clouds and their shadows are painted")
+    cloud_mask_known: Share = Field(
+        0.5, description="share of those crops whose mask is given; else the network has to see the clouds"
+    )
+    speckle: Share = Field(0.3, description="share of the crops whose SAR bands get further speckle")
+    speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of that speckle")
+    sar_jitter_px: float = Field(
+        1.0, ge=0, le=2, description="largest displacement of a crop's SAR on each axis, drawn in whole pixels"
+    )
+    gain: float = Field(
+        0.0, ge=0, le=1, description="largest change of a band's brightness and contrast, in its deviations"
+    )
 
 
 class InferenceSettings(Section):
@@ -344,6 +398,7 @@ class ComputeSettings(Section):
     training_minutes: float | None = Field(
         None, gt=0, description="minutes until training stops and saves; the retried job goes on (null: no limit)"
     )
+    tensorboard: bool = Field(False, description="write training's curves for TensorBoard under the work folder too")
 
 
 class Settings(Section):
@@ -366,6 +421,7 @@ class Settings(Section):
     network: NetworkSettings = Field(NetworkSettings(), description="the CLAIRE network")
     loss: LossSettings = Field(LossSettings(), description="the RIFT loss")
     training: TrainingSettings = Field(TrainingSettings(), description="the training loop")
+    augmentation: AugmentationSettings = Field(AugmentationSettings(), description="what is done to training crops")
     inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
     mosaic: MosaicSettings = Field(MosaicSettings(), description="the deliverables' grid and encoding")
     metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")

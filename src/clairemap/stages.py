@@ -6,6 +6,7 @@
 import json
 
 from clairemap.settings import (
+    AugmentationSettings,
     ExplainSettings,
     InferenceSettings,
     LegendNames,
@@ -48,7 +49,7 @@ class TileScene(Section):
 
 
 class FitStatistics(Section):
-    """What fit_statistics needs."""
+    """What fit_statistics and audit_splits need."""
 
     seed: int
     legend: LegendNames
@@ -63,6 +64,7 @@ class TrainModel(Section):
     network: NetworkSettings
     loss: LossSettings
     training: TrainingSettings
+    augmentation: AugmentationSettings
 
 
 class PredictScene(Section):

@@ -127,6 +127,20 @@ def test_what_does_not_belong_together_is_rejected_with_a_reason(
         register(optical, sar, on_rejected="error")
 
 
+def test_without_a_model_nothing_is_estimated_and_nothing_rejected(
+    register: Register, optical: Path, made_rasters: ModuleType, tmp_path: Path
+) -> None:
+    displaced = made_rasters.Fields(made_rasters.UTM).sar(made_rasters.UTM, SHIFT)
+    for kind, power in (("displaced", displaced), ("noise", unrelated(made_rasters, "noise"))):
+        sar = made_rasters.write_raster(tmp_path / f"{kind}.tif", power, made_rasters.UTM)
+        result = register(optical, sar, model="none", on_rejected="error")
+        assert result["verdict"] == "as_delivered" and "registration.model" in result["reason"]
+        assert result["applied"] is False and mean(result) == (0, 0) and result["ties"] == []
+    two = made_rasters.write_raster(tmp_path / "two.tif", np.repeat(displaced, 2, axis=0), made_rasters.UTM)
+    with pytest.raises(BandCountError, match=r"two\.tif: has 2"):
+        register(optical, two, model="none")
+
+
 def test_one_sensor_alone(register: Register, optical: Path) -> None:
     for pair in ((optical, None), (None, optical)):
         result = register(*pair)

@@ -65,6 +65,7 @@ class FakeRegion:
             "card": at / "model.json",
             "history": at / "history.csv",
             "statistics": at / "statistics.json",
+            "audit": at / "audit.json",
             "report": at / "out" / "report.html",
             "settings": stage_json(SETTINGS, RenderReport),
         }
@@ -109,6 +110,10 @@ def write_records(folder: Path) -> None:
     }
     (folder / "statistics.json").write_text(json.dumps(statistics))
     (folder / "model.json").write_text(json.dumps({"network": {"size": "tiny"}, "best_step": 1}))
+    test = {"distance_px": 7, "overlapping_share": 0.25, "copied_tiles": 0, "copies": []}
+    tiles = {"train": 5, "val": 0, "test": 2, "buffer": 0}
+    audit = {"method": "scene", "tiles": tiles, "held_out": {"test": test}, "not_compared": []}
+    (folder / "audit.json").write_text(json.dumps(audit))
     (folder / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n1,0.5,1.0,0.5,0.6\n")
 
 
@@ -143,7 +148,16 @@ def region(tmp_path: Path) -> FakeRegion:
 def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
     stage("render_report")(**region.arguments)
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
-    for text in ("A made vale", "100.0 %", "Tile 0.", "Tile 1.", "+3.50", "few ties", "size tiny"):
+    for text in (
+        "A made vale",
+        "100.0 %",
+        "Tile 0.",
+        "Tile 1.",
+        "+3.50",
+        "few ties",
+        "size tiny",
+        "25.00 % of the test",
+    ):
         assert text in html, text
     assert html.count("data:image/") == 3 + 1 + 2 + 1 + 2 * 4  # maps, confusion, registration, training, tiles
     assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]

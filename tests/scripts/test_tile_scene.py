@@ -13,7 +13,7 @@ from clairemap.errors import BandCountError, EmptySceneError, LabelError, NoOver
 from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.record import Registration, write_registration
-from clairemap.registration.result import NO_QUALITY, Fit, single_sensor
+from clairemap.registration.result import NO_QUALITY, Fit, as_delivered, single_sensor
 from clairemap.settings import load_settings
 from clairemap.stages import TileScene, stage_json
 from clairemap.tiles.index import read_tile_index
@@ -129,6 +129,12 @@ def test_a_rejected_registration_is_flagged(tiled: Tiled, files: Files) -> None:
     low, missing = validity & Validity.LOW_REGISTRATION, validity & Validity.SAR_NODATA
     assert np.array_equal(low > 0, missing == 0)
     assert store.attributes["registration"] == "rejected"
+
+
+def test_what_is_taken_as_delivered_is_not_flagged(tiled: Tiled, files: Files) -> None:
+    store, _ = tiled(as_delivered(), **files)
+    assert not (read(store, "validity") & Validity.LOW_REGISTRATION).any()
+    assert store.attributes["registration"] == "as_delivered"
 
 
 def test_running_again_gives_the_same_manifest(tiled: Tiled, files: Files, tmp_path: Path) -> None:

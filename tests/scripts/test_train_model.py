@@ -1,6 +1,9 @@
+import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,7 +20,7 @@ Stage = Callable[[str], Callable[..., Any]]
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "train_model.py"
 
 
-def inputs(stage: Stage, made_pairs: ModuleType, folder: Path, **training: float) -> dict[str, Any]:
+def inputs(stage: Stage, made_pairs: ModuleType, folder: Path, **training: object) -> dict[str, Any]:
     """Return the arguments of train_model for two made scenes, up to its outputs."""
     scenes = [made_pairs.make_scene(folder, "a", seed=1), made_pairs.make_scene(folder, "b", seed=2)]
     settings = made_pairs.settings(**training)
@@ -50,6 +53,20 @@ def command_line(arguments: dict[str, Any]) -> list[str]:
     return [str(SCRIPT), *words]
 
 
+def launcher(processes: int) -> list[str]:
+    return ["-m", "clairemap.training.launcher", "--processes", str(processes)]
+
+
+def started(arguments: dict[str, Any], launcher: list[str] | None = None, **environment: str) -> subprocess.Popen[str]:
+    """Start train_model on one thread, so that runs are the same to the last bit."""
+    return subprocess.Popen(
+        [sys.executable, *(launcher or []), *command_line(arguments)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def trained(folder: Path) -> tuple[Bundle, pd.DataFrame]:
     return load_bundle(folder / "model.safetensors", folder / "model.json"), pd.read_csv(folder / "history.csv")
 
@@ -63,30 +80,66 @@ def test_a_model_comes_out_that_maps(stage: Stage, made_pairs: ModuleType, tmp_p
     assert bundle.network(zeros.expand(-1, 2, -1, -1), zeros, zeros + 1, zeros + 1).logits.shape == (1, 3, 128, 128)
 
 
-def test_two_processes_train_what_one_does(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
-    arguments = inputs(stage, made_pairs, tmp_path, steps=3, batch_size=4, validate_every=3, learning_rate=1e-3)
-    stage("train_model")(**arguments, **outputs(tmp_path / "one"), device="cpu")
-    words = command_line({**arguments, **outputs(tmp_path / "two"), "device": "cpu"})
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*launcher, *words], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    (one, history), (two, other_history) = trained(tmp_path / "one"), trained(tmp_path / "two")
+def same_training(folder: Path, other: Path) -> None:
+    (one, history), (two, other_history) = trained(folder), trained(other)
     for name, value in one.network.state_dict().items():
         assert torch.allclose(value, two.network.state_dict()[name], atol=1e-5, rtol=0), name
     for column in ("loss", "focal", "tversky", "grad_norm"):
         assert list(other_history[column]) == pytest.approx(list(history[column]), rel=1e-5)
-    assert list(other_history["loss"]) == pytest.approx(list(history["loss"]), abs=1e-6)
-    assert other_history["val_miou"].iloc[-1] == pytest.approx(history["val_miou"].iloc[-1], abs=1e-3)
-    assert done.stderr.count("validation mIoU") == 1  # the first process speaks for both
+    for column in ("val_miou", "val_ece"):
+        assert other_history[column].iloc[-1] == pytest.approx(history[column].iloc[-1], abs=1e-3)
+    assert two.card.temperature == pytest.approx(one.card.temperature, rel=1e-2)
 
 
-def test_a_time_budget_ends_with_its_own_exit_code(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_two_processes_train_what_one_does_on_one_node_and_on_two(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+    arguments = inputs(stage, made_pairs, tmp_path, steps=3, batch_size=4, validate_every=3, learning_rate=1e-3)
+    stage("train_model")(**arguments, **outputs(tmp_path / "one"), device="cpu")
+
+    done = started({**arguments, **outputs(tmp_path / "two"), "device": "cpu"}, launcher(2))
+    error = done.communicate()[1]
+    assert done.returncode == 0, error
+    assert error.count("validation mIoU") == 1  # the first process speaks for both
+    same_training(tmp_path / "one", tmp_path / "two")
+
+    # Two nodes of a SLURM step, both on this machine: launchers that know of each other by the environment alone.
+    step = {"SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_ID": "0"}
+    step["SLURM_JOB_ID"] = str(os.getpid())
+    words = {**arguments, **outputs(tmp_path / "nodes"), "device": "cpu"}
+    nodes = [started(words, launcher(1), **step, SLURM_NODEID=number) for number in "01"]
+    errors = [node.communicate()[1] for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], errors
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("two", "nodes")]
+    assert weights[0] == weights[1]
+
+
+def test_a_run_that_was_killed_ends_with_the_very_same_weights(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+    """SIGKILL in the middle, with all that a checkpoint has to hold: moving average, best weights, optimiser."""
+    given = {"steps": 8, "validate_every": 2, "checkpoint_every": 1, "ema_decay": 0.9, "batch_parts": 2}
+    arguments = inputs(stage, made_pairs, tmp_path, **given)
+    whole = started({**arguments, **outputs(tmp_path / "whole")})
+    words = {**arguments, **outputs(tmp_path / "killed")}
+    victim = started(words)
+    while victim.poll() is None and not list(tmp_path.glob("killed/checkpoints/*/step-000003.pt")):
+        time.sleep(0.005)
+    victim.kill()
+    assert victim.wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / "model.json").exists()
+    resumed = started(words)
+    assert resumed.wait() == 0 and whole.wait() == 0, resumed.communicate()[1]
+    assert "going on after step " in resumed.communicate()[1]
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
+    assert weights[0] == weights[1]
+    cards = [json.loads((tmp_path / name / "model.json").read_text()) for name in ("whole", "killed")]
+    assert cards[0] == cards[1]
+
+
+def test_a_time_budget_ends_several_processes_with_its_own_exit_code(
+    stage: Stage, made_pairs: ModuleType, tmp_path: Path
+):
     arguments = inputs(stage, made_pairs, tmp_path)
-    words = command_line({**arguments, **outputs(tmp_path / "model"), "minutes": 0.0001})
-    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 75, done.stderr
-    assert "after step 1 of 4" in done.stderr
+    done = started({**arguments, **outputs(tmp_path / "model"), "minutes": 0.0001}, launcher(2))
+    error = done.communicate()[1]
+    assert done.returncode == 75, error
+    assert "after step 1 of 4" in error
     assert not (tmp_path / "model" / "model.json").exists()
     assert list((tmp_path / "model" / "checkpoints").rglob("step-000001.pt"))

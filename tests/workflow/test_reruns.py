@@ -103,6 +103,16 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     assert plan_with(legend={"classes": recoloured}) == {"mosaic_region", "score_region", "render_report"}
     assert plan_with() == set()
 
+    # a new test scene is tiled, mapped, audited and scored; nothing is trained anew
+    sheet = (region / "scenes.csv").read_text()
+    edit(region / "scenes.csv", "far,south,predict", "far,south,test")
+    edit(region / "scenes.csv", "scenes/far/sar.tif,", "scenes/far/sar.tif,scenes/far/label.tif")
+    tested = plan()
+    assert tested >= {"tile_scene", "audit_splits", "predict_scene", "score_tiles", "score_region", "render_report"}
+    assert not tested & {"register_pair", "fit_statistics", "train_model"}
+    (region / "scenes.csv").write_text(sheet)
+    assert plan() == set()
+
     # an input touched but equal is no change; new content is one, of that scene and what rests on it
     label = region / "scenes" / "west" / "label.tif"
     label.touch()

@@ -69,13 +69,14 @@ def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run,
         "east,south,predict,,scenes/east/sar.tif,,\n"
     )
     config = yaml.safe_load((region / "config.yaml").read_text())
-    compute = {"training_processes": 2, "training_minutes": 30}
+    compute = {"training_processes": 2, "training_minutes": 30, "tensorboard": True}
     (region / "config.yaml").write_text(yaml.safe_dump({**config, "compute": compute}))
     shown = planned(snakemake, region, region / "config.yaml")
     parsed = {(name, words[1]): parse(name, words) for name, words in shown}
     assert not parsed["score_region", "south"].get("scores")
     assert len(parsed["score_region", "north"]["scores"]) == 1
-    assert [values["minutes"] for (name, _), values in parsed.items() if name == "train_model"] == [30]
+    (training,) = [values for (name, _), values in parsed.items() if name == "train_model"]
+    assert (training["minutes"], training["tensorboard"]) == (30, Path("work/tensorboard"))
     assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"}
 
 

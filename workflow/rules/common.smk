@@ -150,3 +150,14 @@ def is_compared(scene):
 def memory(payload_mb):
     """Memory to ask for: what the stage's docstring says plus Python with its libraries, more at each retry."""
     return lambda wildcards, attempt: (payload_mb + 700) * attempt
+
+
+def train_launcher(wildcards, resources):
+    """How the script starts: alone, or in several processes, also on several nodes if a profile says `mpi: srun`."""
+    processes, srun = SETTINGS.compute.training_processes, resources.get("mpi")
+    if processes == 1 and not srun:
+        return "python"
+    launcher = f"python -m clairemap.training.launcher --processes {processes}"
+    if srun:
+        return f"{srun} --nodes={resources.nodes} --ntasks-per-node=1 --kill-on-bad-exit=1 {launcher}"
+    return launcher

@@ -110,7 +110,7 @@ rule score_region:
         compared=of_scenes(
             rules.score_tiles.output.scores, "optical", "sar", chosen=is_compared
         ),
-        splits=rules.fit_statistics.output.splits,
+        splits=rules.audit_splits.output.splits,
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",

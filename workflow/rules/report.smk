@@ -65,6 +65,7 @@ rule render_report:
         card=rules.train_model.output.card,
         history=rules.train_model.output.history,
         statistics=rules.fit_statistics.output.statistics,
+        audit=rules.audit_splits.output.audit,
     output:
         report=report(
             f"{RESULTS}/{{region}}/report.html",
@@ -102,4 +103,4 @@ rule render_report:
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
         " --card {input.card:q} --history {input.history:q} --statistics {input.statistics:q}"
-        " --report {output.report:q} --settings {params.settings:q} 2> {log:q}"
+        " --audit {input.audit:q} --report {output.report:q} --settings {params.settings:q} 2> {log:q}"

@@ -1,14 +1,17 @@
-# From labelled pairs to a trained model.
+# From labelled pairs to a trained model, and what its split lets leak.
+
+# Training looks at these scenes alone: one that only tests makes nothing of it anew.
+LEARNT = [name for name in LABELLED if SHEET[name].split != "test"]
 
 
 rule fit_statistics:
     input:
-        pair=ancient(expand(PAIR, scene=LABELLED)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=LABELLED),
-        tiles=expand(rules.tile_scene.output.tiles, scene=LABELLED),
+        pair=ancient(expand(PAIR, scene=LEARNT)),
+        pair_manifests=expand(rules.tile_scene.output.manifest, scene=LEARNT),
+        tiles=expand(rules.tile_scene.output.tiles, scene=LEARNT),
     output:
         statistics=f"{MODEL}/statistics.json",
-        splits=f"{MODEL}/splits.parquet",
+        splits=f"{MODEL}/training_splits.parquet",
     log:
         f"{LOGS}/fit_statistics.log",
     benchmark:
@@ -24,7 +27,7 @@ rule fit_statistics:
         code=code("fit_statistics"),
         settings=only(stages.FitStatistics),
         files=each("pair", "tiles"),
-        split=[f"--split={name}={SHEET[name].split}" for name in LABELLED],
+        split=[f"--split={name}={SHEET[name].split}" for name in LEARNT],
     message:
         "band statistics and splits"
     shell:
@@ -33,26 +36,60 @@ rule fit_statistics:
         " --threads {threads} 2> {log:q}"
 
 
-# Checkpoints are no output, since Snakemake deletes the outputs of failed jobs: a retried job goes on from them.
-# With several processes the launcher is torchrun; its number of processes changes no result and reruns nothing.
-TRAIN_LAUNCHER = (
-    f"python -m torch.distributed.run --standalone --nproc-per-node {SETTINGS.compute.training_processes}"
-    if SETTINGS.compute.training_processes > 1
-    else "python"
-)
+rule audit_splits:
+    input:
+        pair=ancient(expand(PAIR, scene=LABELLED)),
+        pair_manifests=expand(rules.tile_scene.output.manifest, scene=LABELLED),
+        tiles=expand(rules.tile_scene.output.tiles, scene=LABELLED),
+        splits=rules.fit_statistics.output.splits,
+    output:
+        audit=f"{MODEL}/audit.json",
+        splits=f"{MODEL}/splits.parquet",
+    log:
+        f"{LOGS}/audit_splits.log",
+    benchmark:
+        f"{BENCHMARKS}/audit_splits.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(500),
+        runtime=30,
+    params:
+        script=script("audit_splits"),
+        code=code("audit_splits"),
+        settings=only(stages.FitStatistics),
+        files=each("pair", "tiles"),
+        test=[f"--test={name}" for name in LABELLED if name not in LEARNT],
+    message:
+        "audit of the splits"
+    shell:
+        "python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"
+        " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log:q}"
+
+
 TRAIN_MINUTES = (
     f"--minutes {SETTINGS.compute.training_minutes}"
     if SETTINGS.compute.training_minutes
     else ""
 )
+TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
+INITIAL_WEIGHTS = [
+    path
+    for path in (SETTINGS.training.initial_optical, SETTINGS.training.initial_sar)
+    if path
+]
 
 
+# Checkpoints are no output, since Snakemake deletes the outputs of failed jobs: a retried job goes on from them.
+# The launcher's number of processes changes no result and reruns nothing.
 rule train_model:
     input:
-        pair=ancient(expand(PAIR, scene=LABELLED)),
+        pair=ancient(expand(PAIR, scene=LEARNT)),
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
+        initial=INITIAL_WEIGHTS,
     output:
         weights=f"{MODEL}/model.safetensors",
         card=f"{MODEL}/model.json",
@@ -71,8 +108,9 @@ rule train_model:
     params:
         script=script("train_model"),
         code=code("train_model"),
-        launcher=untracked(TRAIN_LAUNCHER),
+        launcher=train_launcher,
         minutes=untracked(TRAIN_MINUTES),
+        curves=untracked(TRAIN_CURVES if SETTINGS.compute.tensorboard else []),
         device=untracked(SETTINGS.compute.device),
         settings=only(stages.TrainModel),
         files=each("pair"),
@@ -84,4 +122,4 @@ rule train_model:
         "{params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.fingerprint} --settings {params.settings:q}"
-        " --device {params.device} {params.minutes} 2> {log:q}"
+        " --device {params.device} {params.minutes} {params.curves:q} 2> {log:q}"

@@ -1,4 +1,4 @@
-"""Decide which tiles train, and take the statistics of those that do."""
+"""Decide which tiles train and validate, and take the statistics of those that train."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,30 +12,28 @@ from clairemap.raster.store import GridStore, check_store
 from clairemap.scenes import SPLITS, Split
 from clairemap.stages import FitStatistics
 from clairemap.tiles.index import read_tile_index
-from clairemap.tiles.splits import assign_splits, audit_splits, write_splits
+from clairemap.tiles.splits import assign_splits, write_splits
 from clairemap.tiles.statistics import fit_statistics as fit
 from clairemap.tiles.statistics import write_statistics
 
 
 def fit_statistics(
     *,
-    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train, val and test scene")],
+    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train and val scene")],
     tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes")],
     split: Annotated[list[str], typer.Option(help="split of the same scenes in the sample sheet, as scene=split")],
     statistics: Annotated[Path, typer.Option(help="statistics.json to write")],
-    splits: Annotated[Path, typer.Option(help="splits.parquet to write")],
+    splits: Annotated[Path, typer.Option(help="table of their tiles' splits (Parquet) to write")],
     settings: Annotated[str, typer.Option(help="JSON of FitStatistics")],
     threads: Annotated[int, typer.Option(help="batches of tiles read side by side", min=1)] = 1,
 ) -> None:
-    """Write the split of all tiles, and the statistics of the training tiles."""
+    """Write the split of the tiles of all scenes that training looks at, and the statistics of the training tiles."""
     chosen = FitStatistics.model_validate_json(settings)
-    opened = {str(store.attributes["scene"]): store for store in map(_checked, pair)}
+    stores = {str(store.attributes["scene"]): store.path for store in map(_checked, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
-    audit = audit_splits(table, chosen.splits.method, {scene: store.geobox for scene, store in opened.items()})
-    stores = {scene: store.path for scene, store in opened.items()}
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
-    write_statistics(fit(stores, training, audit, chosen.legend.legend().names, threads), statistics)
+    write_statistics(fit(stores, training, chosen.legend.legend().names, threads), statistics)
     write_splits(table, splits)
 
 

@@ -33,6 +33,7 @@ def render_report(
     card: Annotated[Path, typer.Option(help="model.json")],
     history: Annotated[Path, typer.Option(help="history.csv of the training")],
     statistics: Annotated[Path, typer.Option(help="statistics.json of the training tiles")],
+    audit: Annotated[Path, typer.Option(help="audit.json of the splits")],
     report: Annotated[Path, typer.Option(help="report.html to write")],
     settings: Annotated[str, typer.Option(help="JSON of RenderReport")],
     registration_picture: Annotated[
@@ -56,6 +57,7 @@ def render_report(
         card=card,
         history=history,
         statistics=statistics,
+        audit=audit,
     )
     content = gather(region, files, RenderReport.model_validate_json(settings), stamp("render_report", settings))
     html = render(content)

@@ -75,7 +75,7 @@ class _Splits:
         except KeyError:
             raise StoreError(
                 f"{self.path}: scene {tile.scene} is there, but not its tile {tile.row}, {tile.col}, which has scores: "
-                "the tiles were cut anew; delete the file and run fit_statistics again"
+                "the tiles were cut anew; delete the file and run audit_splits again"
             ) from None
 
 

@@ -20,11 +20,12 @@ from clairemap.raster.store import GridStore, Layer, complete_store, create_stor
 from clairemap.registration.pairing import PairBlock, SceneFiles, ScenePair
 from clairemap.registration.record import Registration, read_registration
 from clairemap.stages import TileScene
-from clairemap.tiles.index import TileRow, tile_row, write_tile_index
+from clairemap.tiles.index import TileLayers, TileRow, tile_row, write_tile_index
 from clairemap.validity import Validity
 
 log = logging.getLogger("clairemap.tile_scene")
 
+LAYERS = ("optical", "sar", "label", "validity")
 NO_SENSOR = Validity.OPTICAL_NODATA | Validity.SAR_NODATA
 
 
@@ -91,7 +92,7 @@ def _written(scene: str, source: ScenePair, store: GridStore, classes: int) -> l
     shards = list(store.shards())
     for shard in progress(shards, f"tiling {scene}"):
         block = source.read(shard)
-        for name in ("optical", "sar", "label", "validity"):
+        for name in LAYERS:
             store.write(name, shard, getattr(block, name))
         seen = seen or bool(((block.validity & NO_SENSOR) != NO_SENSOR).any())
         rows += _rows(scene, shard, block, store.tile_px, classes)
@@ -108,7 +109,8 @@ def _rows(scene: str, shard: Window, block: PairBlock, tile_px: int, classes: in
         place = inner.window
         window = Window(shard.y0 + place.y0, shard.x0 + place.x0, *place.shape)
         tile = Tile(window.y0 // tile_px, window.x0 // tile_px, window)
-        yield tile_row(scene, tile, block.validity[place.slices], block.label[place.slices], classes)
+        layers = TileLayers(*(getattr(block, name)[..., *place.slices] for name in LAYERS))
+        yield tile_row(scene, tile, layers, classes)
 
 
 @contextmanager

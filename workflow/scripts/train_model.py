@@ -31,6 +31,7 @@ def train_model(
     settings: Annotated[str, typer.Option(help="JSON of TrainModel")],
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU if there is one")] = "auto",
     minutes: Annotated[float | None, typer.Option(help="time budget; the state is saved before it ends")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="folder for TensorBoard's curves; none without it")] = None,
 ) -> None:
     """Write the trained model and its history; goes on from a checkpoint of the same run."""
     job = TrainingJob(
@@ -41,6 +42,7 @@ def train_model(
         checkpoints=checkpoints,
         code=fingerprint,
         minutes=minutes,
+        curves=tensorboard,
     )
     with joined(device) as processes:
         trained = train(job, processes, stamp("train_model", settings))

@@ -9,7 +9,7 @@ Agreement = Literal["good", "fair", "poor"]
 Cover = Literal["uniform", "dominant", "mixed"]
 SensorUse = Literal["optical only", "mostly optical", "both", "mostly SAR", "SAR only"]
 Clouds = Literal["none", "some", "heavy"]
-Registration = Literal["good", "weak", "rejected", "single_sensor"]
+Registration = Literal["good", "weak", "rejected", "single_sensor", "as_delivered"]
 
 HIGH_CONFIDENCE_PCT = 80
 LOW_CONFIDENCE_PCT = 60

@@ -70,6 +70,22 @@ class TrainedOn(_Part):
     validation_tiles: int = Field(0, ge=0, description="tiles that chose the step; 0: the last step's weights are kept")
 
 
+class CalibrationFit(_Part):
+    """How well confidences fit the labels of the validation tiles, without and with the temperature.
+
+    `ece_*` are expected calibration errors (0..1, 15 bins of equal width, Guo et al. 2017), `nll_*` mean negative log
+    likelihoods (nats for each pixel). Those after are cross-fitted: each half of the tiles is scored with the
+    temperature of the other half. They are None if only one tile has labels, since there is no other half.
+    """
+
+    ece_before: float = Field(ge=0, le=1, allow_inf_nan=False)
+    ece_after: float | None = Field(ge=0, le=1, allow_inf_nan=False)
+    nll_before: float = Field(ge=0, allow_inf_nan=False)
+    nll_after: float | None = Field(ge=0, allow_inf_nan=False)
+    pixels: int = Field(ge=1, description="labelled pixels that were looked at")
+    tiles: int = Field(ge=1, description="validation tiles that they lie in")
+
+
 class BundleCard(_Part):
     """What a model's weights are."""
 
@@ -83,6 +99,7 @@ class BundleCard(_Part):
     halo_px: Annotated[int, AfterValidator(_aligned)] = Field(ge=0, description="margin where a cut can be felt")
     halo_sigma: float = Field(ge=0, description="largest effect of a cut beyond it, in deviations of the logits")
     temperature: float = Field(1.0, gt=0, description="divide logits by it for calibrated probabilities")
+    calibration: CalibrationFit | None = Field(None, description="of that temperature; null if it wasn't fitted")
     trained_on: TrainedOn
     best_step: int = Field(ge=0, description="the step whose weights these are")
     weights_sha256: str = Field("", description="hash of the weights' file; `save_bundle` fills it in")

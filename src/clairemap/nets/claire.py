@@ -1,5 +1,7 @@
 """The CLAIRE network: two encoders, cross-modality fusion at four strides, a pyramid decoder.
 
+Fusions that it is compared with share the decoder and all guarantees; the simplest, early fusion, has one encoder.
+
 Implements the idea published as CLAIRE (arXiv 2509.11952): dual encoder, cross-modality attention fusion. Backbone
 and equations are not public, so those here are this project's own. Shape letters: B batch, C bands or channels,
 H and W rows and columns, K classes.
@@ -11,10 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clairemap.nets.bodies import DualEncoder, StackedEncoder
 from clairemap.nets.decoder import PyramidDecoder
-from clairemap.nets.encoder import Encoder
-from clairemap.nets.fusion import fusion
-from clairemap.nets.layers import Sensors, channels_first, channels_last
+from clairemap.nets.layers import Sensors, channels_first
 from clairemap.nets.sizes import SIZES
 from clairemap.settings import NetworkSettings
 
@@ -43,9 +44,11 @@ class Claire(nn.Module):
         self.size = SIZES[settings.size]
         self.bands = (optical_bands, sar_bands)
         self.classes = classes
-        self.optical_encoder = Encoder(optical_bands + 1, self.size)
-        self.sar_encoder = Encoder(sar_bands + 1, self.size)
-        self.fusions = nn.ModuleList(fusion(settings.fusion, stage) for stage in self.size.stages)
+        self.body: DualEncoder | StackedEncoder = (
+            StackedEncoder(optical_bands, sar_bands, self.size)
+            if settings.fusion == "early"
+            else DualEncoder(optical_bands, sar_bands, self.size, settings.fusion)
+        )
         self.decoder = PyramidDecoder(self.size, classes)
 
     @property
@@ -68,17 +71,10 @@ class Claire(nn.Module):
         """
         self._check(optical)
         weights = self._used(Sensors(optical_weight, sar_weight))
-        optical_stages = self.optical_encoder(_masked(optical, weights.optical))
-        sar_stages = self.sar_encoder(_masked(sar, weights.sar))
-        fused, shares = [], []
-        for module, stage, *features in zip(self.fusions, self.size.stages, optical_stages, sar_stages, strict=True):
-            coarse = Sensors(*(_coarse(weight, stage.stride) for weight in weights))
-            merged, share = module(Sensors(*features), coarse)
-            fused.append(merged)
-            shares.append(share)
-        coarse_logits = channels_first(self.decoder(fused)).contiguous()
+        features, share = self.body(Sensors(optical, sar), weights)
+        coarse_logits = channels_first(self.decoder(features)).contiguous()
         logits = functional.interpolate(coarse_logits, scale_factor=self.size.stages[0].stride, mode="bilinear")
-        return ClaireOutput(logits, channels_first(_optical_part(shares[0])))
+        return ClaireOutput(logits, channels_first(_optical_part(share)))
 
     def _check(self, image: Tensor) -> None:
         height, width = image.shape[-2:]
@@ -94,19 +90,7 @@ class Claire(nn.Module):
         return weights
 
 
-def _masked(image_BCHW: Tensor, weight_B1HW: Tensor) -> Tensor:
-    """Return the encoder's input (B, H, W, C + 1): bands times weight, and the weight; finite where weight is 0."""
-    bands = torch.where(weight_B1HW > 0, image_BCHW, 0) * weight_B1HW
-    joined = torch.cat([bands, weight_B1HW.to(bands.dtype)], dim=1)
-    return channels_last(joined.contiguous(memory_format=torch.channels_last))
-
-
-def _coarse(weight_B1HW: Tensor, stride: int) -> Tensor:
-    """Return the mean weight of each cell, (B, H / stride, W / stride, 1): 0 only where all its pixels are 0."""
-    return channels_last(functional.avg_pool2d(weight_B1HW, stride))
-
-
 def _optical_part(share: Sensors) -> Tensor:
-    """Return optical's part of the shares, which a plain sum doesn't bring to 1; 0 where both are 0."""
+    """Return optical's part of the shares, which plain weights don't bring to 1; 0 where both are 0."""
     total = share.optical + share.sar
     return share.optical / torch.where(total > 0, total, 1)

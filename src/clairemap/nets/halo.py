@@ -60,6 +60,8 @@ def theoretical_reach_px(network: Claire) -> int:
 
 
 def _fusion_cells(network: Claire, stage: Stage) -> int:
+    if network.settings.fusion == "early":
+        return 0
     gate_and_mixer = 2
     if stage.window is None or network.settings.fusion in ("gate", "sum"):
         return gate_and_mixer

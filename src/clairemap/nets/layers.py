@@ -15,7 +15,10 @@ from torch.nn import functional
 
 
 class Sensors(NamedTuple):
-    """One tensor of each sensor: features (B, H, W, C), or weights (B, H, W, 1) in [0, 1]."""
+    """One tensor of each sensor: features (B, H, W, C), or weights (B, H, W, 1) in [0, 1].
+
+    Before the encoders both are laid out as images, (B, C, H, W).
+    """
 
     optical: Tensor
     sar: Tensor

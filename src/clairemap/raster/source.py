@@ -128,7 +128,7 @@ class RasterSource:
         except RasterioError as error:
             raise UnreadableFileError(
                 f"{self.path}: can't be read at rows {window.y0}-{window.y1}, columns {window.x0}-{window.x1} "
-                f"({error}); the file is truncated or damaged, fetch it again"
+                f"({error.__cause__ or error}); the file is truncated or damaged, fetch it again"
             ) from None
         if self.nodata is not None:
             valid &= ~np.all(values == self.nodata, axis=0)

@@ -11,8 +11,8 @@ from clairemap.registration.correlation import highest_peak
 from clairemap.registration.fit import INLIER_RADIUS_PX, Ties, simplest
 from clairemap.registration.judge import judged
 from clairemap.registration.match import Evidence, Pair, match
-from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement, Kind
-from clairemap.registration.result import Fit, Search
+from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, TERMS, Displacement, Kind
+from clairemap.registration.result import Fit, Search, as_delivered
 from clairemap.registration.wide import most_similar
 from clairemap.registration.windows import Layout, spread_windows
 from clairemap.settings import RegistrationSettings, SensorBands
@@ -60,7 +60,8 @@ def registered(optical: RasterSource, sar: RasterSource, sensors: SensorBands, s
     """Return the displacement of SAR against optical, with its evidence and a verdict.
 
     It is looked for near the georeferencing first. If that is rejected and the settings allow, any rotation and
-    scales from 1/2 to 2 are tried. Memory: windows and overviews, however large the scene.
+    scales from 1/2 to 2 are tried. With the model "none" the files are checked, and nothing is estimated. Memory:
+    windows and overviews, however large the scene.
 
     Raises:
         BandCountError: a file has other bands than the settings say.
@@ -73,6 +74,8 @@ def registered(optical: RasterSource, sar: RasterSource, sensors: SensorBands, s
 
 
 def _registered(pair: Pair, settings: RegistrationSettings) -> Fit:
+    if settings.model == "none":
+        return as_delivered()
     near = _near(pair, settings)
     if near.verdict != "rejected":
         return near
@@ -104,7 +107,7 @@ def _refined(pair: Pair, guess: Displacement, search: Search, settings: Registra
 
     The first look, at windows further apart, improves the guess; the last one is based on a displacement near its own.
     """
-    kinds = KINDS[search] if settings.model == "auto" else (settings.model,)
+    kinds = tuple(kind for kind in TERMS if kind == settings.model) or KINDS[search]
     for look in range(LOOKS):
         prediction = _by_whole_pixels(guess)
         factor = _sar_px(pair.displaced(prediction))

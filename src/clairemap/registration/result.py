@@ -5,7 +5,7 @@ from typing import Literal
 
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 
-Verdict = Literal["good", "weak", "rejected", "single_sensor"]
+Verdict = Literal["good", "weak", "rejected", "single_sensor", "as_delivered"]
 Search = Literal["near", "wide"]
 
 SMALLEST_WORTH_WARPING_PX = 0.25
@@ -70,3 +70,10 @@ class Fit:
 def single_sensor() -> Fit:
     """Return the fit of a scene with one sensor: there is nothing to displace."""
     return Fit("single_sensor", "the scene has one sensor only: nothing to register", NO_DISPLACEMENT, NO_QUALITY)
+
+
+def as_delivered() -> Fit:
+    """Return the fit of a scene whose SAR is taken to lie right as it is: nothing was estimated, nothing rejected."""
+    return Fit(
+        "as_delivered", "taken as delivered, as the settings say (registration.model)", NO_DISPLACEMENT, NO_QUALITY
+    )

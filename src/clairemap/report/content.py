@@ -10,6 +10,7 @@ from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.document import AreaRow, ClassRow, RegionMetrics
 from clairemap.registration.record import Registration
 from clairemap.settings import SensorsSettings
+from clairemap.tiles.audit import SplitAudit
 
 
 class _Told(BaseModel):
@@ -146,6 +147,20 @@ class TrainingSummary:
 
 
 @dataclass(frozen=True)
+class SplitSummary:
+    """How the data were split, and what is to be kept in mind with the figures.
+
+    `reach_px` is the network's halo; `headline_cautions` are those that concern the figures at the top of the page.
+    """
+
+    method: str
+    audit: SplitAudit
+    reach_px: int | None
+    cautions: tuple[str, ...]
+    headline_cautions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Fact:
     """A line of the section on how the map was made."""
 
@@ -168,7 +183,8 @@ class ReportContent:
     tiles: tuple[TileCard, ...]
     tiles_explained: int
     making: tuple[Fact, ...]
-    audit: tuple[Fact, ...]
+    calibration: str
+    split: SplitSummary
     stamp: Mapping[str, str]
 
     @property

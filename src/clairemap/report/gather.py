@@ -21,9 +21,11 @@ from clairemap.report.content import (
     ToldTile,
     TrainingSummary,
 )
+from clairemap.report.leakage import split_summary
 from clairemap.report.pictures import map_panel, registration_picture, tile_pictures
 from clairemap.report.selection import choose
 from clairemap.stages import RenderReport
+from clairemap.tiles.audit import read_audit
 from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger(__name__)
@@ -43,6 +45,7 @@ class RegionPaths:
     card: Path
     history: Path
     statistics: Path
+    audit: Path
 
 
 def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mapping[str, str]) -> ReportContent:
@@ -75,7 +78,8 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         tiles=tuple(_cards(told, files, settings.report.max_tiles, look)),
         tiles_explained=len(told),
         making=(*records.model_facts(card), *_grounds(metrics.stamp)),
-        audit=records.split_facts(statistics),
+        calibration=records.calibration_text(card),
+        split=split_summary(read_audit(files.audit), card.get("halo_px"), metrics.split),
         stamp=stamp,
     )
 

@@ -27,6 +27,7 @@ VERDICTS = {
     "weak": "weak",
     "rejected": "rejected",
     "single_sensor": "one sensor only",
+    "as_delivered": "as delivered",
 }
 SEARCHES = {"near": "", "wide": ", after a search over rotation and scale"}
 
@@ -65,6 +66,11 @@ def points(share: float | None) -> str:
     return MISSING if share is None else f"{100 * share:.1f}"
 
 
+def hundredths(share: float | None) -> str:
+    """Return a share in 0..1 as percent without the sign, with two decimals: for what should be nearly nothing."""
+    return MISSING if share is None else f"{100 * share:.2f}"
+
+
 def count(number: int | None) -> str:
     """Return a whole number in groups of three digits."""
     return MISSING if number is None else f"{number:,}".replace(",", "\u202f")
@@ -90,6 +96,7 @@ def signed(value: float) -> str:
 _FILTERS: dict[str, Callable[..., str]] = {
     "percent": percent,
     "points": points,
+    "hundredths": hundredths,
     "count": count,
     "hectares": hectares,
     "pixels": pixels,

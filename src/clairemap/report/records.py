@@ -122,28 +122,31 @@ def model_facts(card: Mapping[str, Any]) -> tuple[Fact, ...]:
         "Labelled training pixels": f"{trained['pixels']:,}" if "pixels" in trained else "",
         "Step whose weights are used": f"{card['best_step']:,}" if "best_step" in card else "",
         "Halo around each window": f"{card['halo_px']} px" if "halo_px" in card else "",
-        "Temperature of the probabilities": f"{card['temperature']:.3g}" if "temperature" in card else "",
         "Model trained by": _version(card.get("stamp", {})),
         "Weights (SHA-256)": str(card.get("weights_sha256", ""))[:16],
     }
     return tuple(Fact(name, value) for name, value in found.items() if value)
 
 
-def split_facts(statistics: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """Return the audit of the split, in words; nothing if there was none."""
-    audit = statistics.get("splits")
-    if not audit:
-        return ()
-    tiles = ", ".join(f"{count} {split}" for split, count in audit.get("tiles", {}).items())
-    distance = audit.get("smallest_distance_px")
-    apart = "no scene holds both training and held-out tiles" if distance is None else f"{distance} px"
-    share = audit.get("overlapping_share")
-    shared = "not known: no two georeferenced scenes to compare" if share is None else f"{100 * share:.2f} %"
+def calibration_text(card: Mapping[str, Any]) -> str:
+    """Return what the model's card says of its temperature; nothing if it holds none."""
+    if "temperature" not in card:
+        return ""
+    divided = f"dividing the logits by the temperature T = {card['temperature']:.3g}"
+    fit = card.get("calibration")
+    if not fit:
+        return (
+            "No temperature was fitted (T = 1): there were no validation tiles with labels, or training.calibrate is "
+            "false. Confidences may be too high or too low."
+        )
+    before = f"Expected calibration error on the validation tiles: {100 * fit['ece_before']:.2f} % before"
+    basis = f"{fit['pixels']:,} labelled pixels in {fit['tiles']:,} tile(s)"
+    if fit.get("ece_after") is None:
+        return f"{before} {divided}, from {basis}. That is too little to tell the error afterwards."
     return (
-        Fact("Method of the split", str(audit.get("method", "not recorded"))),
-        Fact("Labelled tiles", tiles or "none"),
-        Fact("Smallest distance from training to held-out tiles", apart),
-        Fact("Held-out ground under training tiles of other georeferenced scenes", shared),
+        f"{before}, {100 * fit['ece_after']:.2f} % after {divided}; negative log likelihood {fit['nll_before']:.3f} "
+        f"and {fit['nll_after']:.3f} nats for each pixel. From {basis}; the figures after it are cross-fitted: each "
+        "half of the tiles with the temperature of the other half."
     )
 
 

@@ -1,4 +1,4 @@
-"""Moving means and the Lee filter on SAR bands, both blind to invalid pixels."""
+"""Moving means and the Lee filter on SAR bands, both blind to invalid pixels; and speckle made anew."""
 
 import math
 
@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from clairemap.sar.decibels import power_to_db
+
 Band = NDArray[np.float32]
+Bands = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 AMPLITUDE_VARIATION = math.sqrt(4 / math.pi - 1)
@@ -73,3 +76,24 @@ def averaged(band: Band, valid: Mask, box_px: tuple[float, float]) -> tuple[Band
 def averaging_reach_px(box_px: tuple[float, float]) -> int:
     """Return how far away a pixel can be and still count in `averaged`."""
     return max(math.ceil(GAUSSIAN_REACH * GAUSSIAN_PER_BOX * side) if side > 1 else 0 for side in box_px)
+
+
+def speckle_power(shape: tuple[int, ...], looks: float, random: np.random.Generator) -> Bands:
+    """Return pure speckle in linear power: gamma-distributed, mean 1, variance ``1 / looks``, pixels independent.
+
+    Multilook intensity of fully developed speckle (Oliver and Quegan, Understanding SAR Images, 2004).
+    The smallest value is the least normal float32, so that the logarithm exists however few the looks.
+    """
+    power: Bands = random.standard_gamma(looks, shape, np.float32)
+    power /= np.float32(looks)
+    return np.maximum(power, np.finfo(np.float32).tiny)
+
+
+def speckled_db(decibels: Bands, looks: float, random: np.random.Generator) -> Bands:
+    """Return bands in dB, any shape, with further speckle of so many looks; the mean power stays."""
+    return decibels + power_to_db(speckle_power(decibels.shape, looks, random))
+
+
+def speckled_amplitude(amplitude: Bands, looks: float, random: np.random.Generator) -> Bands:
+    """Return bands of amplitude, any shape, with further speckle of so many looks; the mean power stays."""
+    return amplitude * np.sqrt(speckle_power(amplitude.shape, looks, random))

@@ -1,6 +1,6 @@
-"""Quarter turns and mirror images of crops, and masking out one sensor.
+"""Quarter turns and mirror images of crops, and masking out one sensor, or optical under clouds.
 
-Values are never changed: a brighter copy of calibrated backscatter would be another ground.
+Values stay as they are here; what changes them is in `disturbance`.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX
 from clairemap.settings import Sensor, View
-from clairemap.tiles.crops import Crop, Labels, Values
+from clairemap.tiles.crops import Crop, Values
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,20 @@ def turned(crop: Crop, turn: Turn) -> Crop:
 def without(crop: Crop, sensor: Sensor) -> Crop:
     """Return the crop as if the sensor had not been there; pixels that only it saw have nothing to learn."""
     if sensor == "optical":
-        target = _seen(crop.target, crop.sar_weight)
-        return replace(crop, optical_weight=np.zeros_like(crop.optical_weight), target=target)
-    target = _seen(crop.target, crop.optical_weight)
-    return replace(crop, sar_weight=np.zeros_like(crop.sar_weight), target=target)
+        return _weighted(crop, np.zeros_like(crop.optical_weight), crop.sar_weight)
+    return _weighted(crop, crop.optical_weight, np.zeros_like(crop.sar_weight))
 
 
-def _seen(target: Labels, weight: Values) -> Labels:
-    return np.where(weight[0] > 0, target, np.uint8(IGNORE_INDEX))
+def cloud_masked(crop: Crop, mask: NDArray[np.bool_]) -> Crop:
+    """Return the crop as if optical had not been there where the mask (y, x) is set; SAR and its pixels stay."""
+    return _weighted(crop, np.where(mask, np.float32(0), crop.optical_weight), crop.sar_weight)
+
+
+def _weighted(crop: Crop, optical_weight: Values, sar_weight: Values) -> Crop:
+    """Return the crop with other weights; where both are 0, there is nothing to learn."""
+    seen = (optical_weight[0] > 0) | (sar_weight[0] > 0)
+    target = np.where(seen, crop.target, np.uint8(IGNORE_INDEX))
+    return replace(crop, optical_weight=optical_weight, sar_weight=sar_weight, target=target)
 
 
 def without_if_others_see(crop: Crop, sensor: Sensor | None) -> Crop:

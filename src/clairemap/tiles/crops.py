@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
-from clairemap.validity import Flags, mappable, optical_usable, sar_usable
+from clairemap.validity import Flags, Mask, mappable, optical_usable, sar_usable
 
 Labels = NDArray[np.uint8]
 Values = NDArray[np.float32]
@@ -35,6 +35,17 @@ class Crop:
 
 
 @dataclass(frozen=True)
+class Offset:
+    """Where the SAR pixel lies that is laid on an optical pixel, from where it belongs: whole pixels."""
+
+    down_px: int
+    right_px: int
+
+
+AS_REGISTERED = Offset(0, 0)
+
+
+@dataclass(frozen=True)
 class TileMasks:
     """The layers of a whole tile that say what its pixels are good for: validity flags and target (y, x)."""
 
@@ -54,26 +65,43 @@ def read_masks(store: GridStore, tile: Window) -> TileMasks:
     return TileMasks(tile, flags, np.where(mappable(flags), labels, np.uint8(IGNORE_INDEX)))
 
 
-def read_crop(store: GridStore, masks: TileMasks, window: Window) -> Crop:
+def read_crop(store: GridStore, masks: TileMasks, window: Window, sar_offset: Offset = AS_REGISTERED) -> Crop:
     """Return a crop of a tile.
+
+    Displaced SAR is read from the pixels that it is displaced from, as far as these lie in the tile: a neighbour may
+    be held out from training. Along the tile's edge, where they don't, SAR counts for nothing.
 
     Args:
         store: the scene's pair.
         masks: of the tile that the crop lies in.
         window: the crop's place in the scene.
+        sar_offset: how far SAR is displaced against optical and target.
 
     Raises:
         StoreError: the store is damaged there.
     """
     inside = window.relative_to(masks.window).slices
-    flags = masks.flags[inside]
+    optical_seen = optical_usable(masks.flags[inside])
+    sar, sar_seen = _read_sar(store, masks, window, sar_offset)
     return Crop(
         optical=store.read("optical", window).astype(np.float32, copy=False),
-        sar=store.read("sar", window).astype(np.float32, copy=False),
-        optical_weight=optical_usable(flags)[None].astype(np.float32, copy=False),
-        sar_weight=sar_usable(flags)[None].astype(np.float32, copy=False),
-        target=masks.target[inside],
+        sar=sar,
+        optical_weight=optical_seen[None].astype(np.float32, copy=False),
+        sar_weight=sar_seen[None].astype(np.float32, copy=False),
+        target=np.where(optical_seen | sar_seen, masks.target[inside], np.uint8(IGNORE_INDEX)),
     )
+
+
+def _read_sar(store: GridStore, masks: TileMasks, window: Window, offset: Offset) -> tuple[Values, Mask]:
+    """Return the displaced SAR bands of a window, and where they are usable."""
+    wanted = Window(window.y0 + offset.down_px, window.x0 + offset.right_px, *window.shape)
+    held = wanted.intersection(masks.window)
+    values = store.read("sar", held)
+    place = held.relative_to(wanted).slices
+    sar, seen = np.zeros((len(values), *window.shape), np.float32), np.zeros(window.shape, np.bool_)
+    sar[:, *place] = values
+    seen[place] = sar_usable(masks.flags[held.relative_to(masks.window).slices])
+    return sar, seen
 
 
 def padded(crop: Crop, height: int, width: int) -> Crop:

@@ -11,10 +11,13 @@ from torch.utils.data import Dataset
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.settings import ALIGN_PX, TrainingSettings, View
-from clairemap.tiles.augmentation import seen_by, turned, without_if_others_see
+from clairemap.tiles.augmentation import seen_by, turned
+from clairemap.tiles.clouds import BandRange
 from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
+from clairemap.tiles.disturbance import disturbed
 from clairemap.tiles.sampling import CropSampler, locate
 from clairemap.tiles.splits import LabelledTile
+from clairemap.tiles.statistics import TrainingStatistics
 
 
 class Sample(NamedTuple):
@@ -51,11 +54,22 @@ class CropDataset(Dataset[Sample]):
     Memory for one sample: the tile's label and validity, and the crop's layers.
     """
 
-    def __init__(self, source: TileSource, sampler: CropSampler, settings: TrainingSettings) -> None:
-        """Bring together what is read and what is drawn."""
+    def __init__(
+        self, source: TileSource, sampler: CropSampler, settings: TrainingSettings, statistics: TrainingStatistics
+    ) -> None:
+        """Bring together what is read, what is drawn, and what the values mean that are changed.
+
+        Raises:
+            StoreError: a store has no optical bands.
+        """
         self._source = source
         self._sampler = sampler
         self._settings = settings
+        self._statistics = statistics
+        self._scales = {
+            scene: BandRange.of(statistics.optical, store.array("optical").dtype)
+            for scene, store in source.stores.items()
+        }
 
     def __len__(self) -> int:
         """Return the crops of the whole run."""
@@ -67,15 +81,14 @@ class CropDataset(Dataset[Sample]):
         Raises:
             StoreError: a store is damaged, or its labels are not those of the index.
         """
-        plan = self._sampler.plan(number)
+        plan = self._sampler.plan(number).seen_as(self._source.view)
         store = self._source.stores[plan.tile.scene]
         masks = read_masks(store, plan.tile.window)
         side = self._settings.crop_px
-        crop = read_crop(store, masks, locate(plan, masks.target, side))
+        crop = read_crop(store, masks, locate(plan, masks.target, side), plan.disturbance.sar_offset)
         crop = seen_by(crop, self._source.view)
-        if self._source.view == "fused":
-            crop = without_if_others_see(crop, plan.dropped)
-        return _sample(turned(padded(crop, side, side), plan.turn))
+        crop = disturbed(crop, plan.disturbance, plan.dropped, self._statistics, self._scales[plan.tile.scene])
+        return as_sample(turned(padded(crop, side, side), plan.turn))
 
 
 class TileDataset(Dataset[Sample]):
@@ -99,14 +112,15 @@ class TileDataset(Dataset[Sample]):
         tile = self._tiles[number]
         store = self._source.stores[tile.scene]
         crop = read_crop(store, read_masks(store, tile.window), tile.window)
-        return _sample(padded(seen_by(crop, self._source.view), *_aligned(tile.window)))
+        return as_sample(padded(seen_by(crop, self._source.view), *_aligned(tile.window)))
 
 
 def _aligned(window: Window) -> tuple[int, int]:
     return -(-window.height // ALIGN_PX) * ALIGN_PX, -(-window.width // ALIGN_PX) * ALIGN_PX
 
 
-def _sample(crop: Crop) -> Sample:
+def as_sample(crop: Crop) -> Sample:
+    """Return a crop's layers as tensors."""
     return Sample(
         torch.from_numpy(crop.optical),
         torch.from_numpy(crop.sar),

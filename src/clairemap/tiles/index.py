@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,29 @@ from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import Tile
 from clairemap.provenance import written_whole
+from clairemap.tiles.copies import content_hash
 from clairemap.validity import Flags, Validity, has_none, mappable, optical_usable, sar_usable
 
 _COUNTS = ("row", "col", "y0", "x0", "height", "width", "valid_px", "optical_px", "sar_px", "cloud_px", "labelled_px")
 SCHEMA = pa.schema(
-    [("scene", pa.string()), *((name, pa.int64()) for name in _COUNTS), ("class_px", pa.list_(pa.int64()))]
+    [
+        ("scene", pa.string()),
+        *((name, pa.int64()) for name in _COUNTS),
+        ("class_px", pa.list_(pa.int64())),
+        ("optical_hash", pa.string()),
+        ("sar_hash", pa.string()),
+    ]
 )
+
+
+@dataclass(frozen=True, eq=False)
+class TileLayers:
+    """A tile's pixels: bands (band, y, x), class indices and validity flags (y, x)."""
+
+    optical: NDArray[Any]
+    sar: NDArray[Any]
+    label: NDArray[np.uint8]
+    validity: Flags
 
 
 @dataclass(frozen=True)
@@ -29,7 +47,8 @@ class TileRow:
 
     `valid_px` can be mapped from one sensor at least, `optical_px` and `sar_px` are usable in that sensor, `cloud_px`
     are flagged as cloud. `class_px` counts by class index the pixels that have a label and can be mapped,
-    `labelled_px` is their sum.
+    `labelled_px` is their sum. The hashes stand for what each sensor holds, clouds included (`copies.content_hash`);
+    None where there is nothing to know the tile by.
     """
 
     scene: str
@@ -45,10 +64,13 @@ class TileRow:
     cloud_px: int
     labelled_px: int
     class_px: tuple[int, ...]
+    optical_hash: str | None = None
+    sar_hash: str | None = None
 
 
-def tile_row(scene: str, tile: Tile, validity: Flags, label: NDArray[np.uint8], classes: int) -> TileRow:
-    """Return the row of a tile from its validity flags and class indices, both of the tile's shape."""
+def tile_row(scene: str, tile: Tile, layers: TileLayers, classes: int) -> TileRow:
+    """Return the row of a tile from its pixels; `classes` is the number of classes."""
+    validity, label = layers.validity, layers.label
     usable = mappable(validity)
     class_px = np.bincount(label[usable & (label != IGNORE_INDEX)], minlength=classes)
     return TileRow(
@@ -65,6 +87,8 @@ def tile_row(scene: str, tile: Tile, validity: Flags, label: NDArray[np.uint8], 
         cloud_px=int((~has_none(validity, Validity.CLOUD)).sum()),
         labelled_px=int(class_px.sum()),
         class_px=tuple(int(count) for count in class_px),
+        optical_hash=content_hash(layers.optical, has_none(validity, Validity.OPTICAL_NODATA)),
+        sar_hash=content_hash(layers.sar, has_none(validity, Validity.SAR_NODATA)),
     )
 
 

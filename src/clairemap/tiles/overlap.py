@@ -1,15 +1,14 @@
-"""How much of the ground that a model is scored on lies under training tiles of other scenes."""
+"""How near training tiles of other scenes come to the ground that a model is scored on, and how much they cover."""
 
-import logging
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from odc.geo.geobox import GeoBox
 from odc.geo.geom import Geometry, unary_union
 from pyproj import Geod
 
 from clairemap.grid.window import Window
-
-log = logging.getLogger(__name__)
 
 FAR_M = 2_000_000.0
 """Scenes whose centres are farther apart share no ground: no scene reaches that far, and projecting what lies on the
@@ -24,8 +23,20 @@ Tiles = Mapping[str, Sequence[Window]]
 """Windows of tiles by scene."""
 
 
-def overlapping_share(held_out: Tiles, training: Tiles, grids: Mapping[str, GeoBox]) -> float | None:
-    """Return the share of the held-out tiles' ground that training tiles of other scenes cover, 0..1.
+@dataclass(frozen=True)
+class SharedGround:
+    """What held-out tiles have in common with training tiles of other scenes.
+
+    `share` (0..1) of their ground is covered by those; `distance_px` is the gap to the nearest, in pixels of the
+    held-out scene rounded down (0: they touch), None where no other scene is within FAR_M.
+    """
+
+    share: float
+    distance_px: int | None
+
+
+def shared_ground(held_out: Tiles, training: Tiles, grids: Mapping[str, GeoBox]) -> SharedGround | None:
+    """Return how the held-out tiles' ground lies to that of training tiles of other scenes.
 
     Ground is measured on an equal-area projection around each scene with held-out tiles. Scenes without a CRS are
     not compared; None where that leaves no two scenes to compare. Memory grows with the outlines of the tiles.
@@ -39,12 +50,15 @@ def overlapping_share(held_out: Tiles, training: Tiles, grids: Mapping[str, GeoB
     if not any(scene != other for scene in scored for other in learnt):
         return None
     covered = total = 0.0
+    nearest_px = math.inf
     for scene, outline in scored.items():
-        others = [other for name, other in learnt.items() if name != scene]
-        area, shared = _areas(outline, others)
-        total += area
-        covered += shared
-    return round(covered / total, DIGITS)
+        ground, others = _around(outline, [other for name, other in learnt.items() if name != scene])
+        shared = unary_union(ground & other for other in others)
+        total += ground.area
+        covered += 0.0 if shared is None else shared.area
+        pixel_m = math.sqrt(ground.area / sum(window.height * window.width for window in held_out[scene]))
+        nearest_px = min([nearest_px, *(ground.geom.distance(other.geom) / pixel_m for other in others)])
+    return SharedGround(round(covered / total, DIGITS), None if math.isinf(nearest_px) else int(nearest_px))
 
 
 def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, Geometry]:
@@ -55,14 +69,12 @@ def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, Geometry]:
     }
 
 
-def _areas(outline: Geometry, others: Sequence[Geometry]) -> tuple[float, float]:
-    """Return the area of an outline and how much of it the others cover together, in square metres."""
+def _around(outline: Geometry, others: Sequence[Geometry]) -> tuple[Geometry, list[Geometry]]:
+    """Return an outline and those of the others that are within FAR_M, in metres on a projection of its own."""
     lon, lat = _centre(outline)
     local = f"+proj=laea +lat_0={lat} +lon_0={lon} +datum=WGS84 +units=m"
-    ground = outline.to_crs(local, resolution="auto")
     near = [other for other in others if EARTH.inv(lon, lat, *_centre(other))[2] < FAR_M]
-    shared = unary_union(ground & other.to_crs(local, resolution="auto") for other in near)
-    return float(ground.area), 0.0 if shared is None else float(shared.area)
+    return outline.to_crs(local, resolution="auto"), [other.to_crs(local, resolution="auto") for other in near]
 
 
 def _centre(outline: Geometry) -> tuple[float, float]:

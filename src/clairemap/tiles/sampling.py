@@ -5,16 +5,17 @@ no state of the sampler has to be saved.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.window import Window
-from clairemap.settings import Sensor, TrainingSettings
+from clairemap.settings import AugmentationSettings, Sensor, TrainingSettings, View
 from clairemap.tiles.augmentation import Turn
 from clairemap.tiles.crops import Labels
+from clairemap.tiles.disturbance import Disturbance
 from clairemap.tiles.splits import LabelledTile
 
 
@@ -36,12 +37,24 @@ class Place:
 
 @dataclass(frozen=True)
 class CropPlan:
-    """One crop as drawn: its tile, where in it, how it is turned, and the sensor to mask out, if any."""
+    """One crop as drawn: its tile, where in it, how it is turned, what is done to it, the sensor to mask out if any."""
 
     tile: LabelledTile
     aim: ClassPixel | Place
     turn: Turn
     dropped: Sensor | None
+    disturbance: Disturbance
+
+    def seen_as(self, view: View) -> "CropPlan":
+        """Return what of the plan concerns a network of that view.
+
+        Only where both sensors are looked at can one be masked out, or SAR be displaced against the other; and
+        nothing is painted on what isn't looked at.
+        """
+        if view == "fused":
+            return replace(self, disturbance=self.disturbance.of_sar()) if self.dropped == "optical" else self
+        limited = self.disturbance.of_optical() if view == "optical" else self.disturbance.of_sar()
+        return replace(self, dropped=None, disturbance=limited)
 
 
 class CropSampler:
@@ -51,12 +64,19 @@ class CropSampler:
     it as often as any other; the rest lie anywhere in a tile drawn by its labelled pixels.
     """
 
-    def __init__(self, tiles: Sequence[LabelledTile], settings: TrainingSettings, seed: int) -> None:
+    def __init__(
+        self,
+        tiles: Sequence[LabelledTile],
+        settings: TrainingSettings,
+        augmentation: AugmentationSettings,
+        seed: int,
+    ) -> None:
         """Prepare the draw.
 
         Args:
             tiles: training tiles with labels.
-            settings: `rare_class_share`, `sensor_dropout`, `crop_px`.
+            settings: `rare_class_share` and `sensor_dropout`.
+            augmentation: what is done to the crops' values.
             seed: of all crops.
 
         Raises:
@@ -68,6 +88,7 @@ class CropSampler:
             )
         self._tiles = tuple(tiles)
         self._settings = settings
+        self._augmentation = augmentation
         self._seed = seed
         self._class_px = np.cumsum(np.array([tile.class_px for tile in tiles], np.int64), axis=0)  # (tile, class)
         self._labelled_px = self._class_px.sum(axis=1)
@@ -76,6 +97,7 @@ class CropSampler:
     def plan(self, number: int) -> CropPlan:
         """Return crop `number` (from 0) of the run."""
         random = np.random.default_rng((self._seed, number))
+        disturbance = Disturbance.drawn(self._augmentation, (self._seed, number))
         # Every number is drawn for every crop, so that one setting doesn't change what the others draw.
         choice, dropout, down, right = random.random(4)
         class_index = int(random.choice(self._present))
@@ -84,9 +106,9 @@ class CropSampler:
         dropped = sensor if dropout < self._settings.sensor_dropout else None
         if choice < self._settings.rare_class_share:
             tile, rank = _pick(self._class_px[:, class_index], random)
-            return CropPlan(self._tiles[tile], ClassPixel(class_index, rank), turn, dropped)
+            return CropPlan(self._tiles[tile], ClassPixel(class_index, rank), turn, dropped, disturbance)
         tile, _ = _pick(self._labelled_px, random)
-        return CropPlan(self._tiles[tile], Place(down, right), turn, dropped)
+        return CropPlan(self._tiles[tile], Place(down, right), turn, dropped, disturbance)
 
 
 def _pick(running_px: NDArray[np.int64], random: np.random.Generator) -> tuple[int, int]:

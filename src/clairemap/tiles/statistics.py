@@ -25,7 +25,6 @@ from clairemap.grid.window import Window
 from clairemap.provenance import write_text_whole
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Sensor
-from clairemap.tiles.splits import SplitAudit
 from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class BandStatistics:
 
 @dataclass(frozen=True)
 class TrainingStatistics:
-    """Statistics of both sensors and labels over the training tiles, and the audit of the split behind them.
+    """Statistics of both sensors and labels over the training tiles.
 
     `pixels` counts the mappable pixels of those tiles, `class_px` the labelled ones among them by class index.
     """
@@ -60,7 +59,6 @@ class TrainingStatistics:
     pixels: int
     scenes: tuple[str, ...]
     sar_scale: str
-    splits: SplitAudit
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,6 @@ class _Sampling:
 def fit_statistics(
     stores: Mapping[str, Path],
     training: pd.DataFrame,
-    audit: SplitAudit,
     classes: tuple[str, ...],
     threads: int = 1,
 ) -> TrainingStatistics:
@@ -124,7 +121,6 @@ def fit_statistics(
     Args:
         stores: pair store of each scene.
         training: rows of the tiles' index that train.
-        audit: of the split, passed through.
         classes: names of the classes, for the error text and warnings.
         threads: that read batches of tiles side by side; a cluster's workers have their own number.
 
@@ -151,8 +147,27 @@ def fit_statistics(
         pixels=int(training["valid_px"].sum()),
         scenes=tuple(sorted(set(training["scene"]))),
         sar_scale=sar_scale,
-        splits=audit,
     )
+
+
+def check_statistics(statistics: TrainingStatistics, stores: Iterable[GridStore]) -> None:
+    """Check that pairs hold the bands and the SAR scale that the statistics are of.
+
+    Raises:
+        StoreError: a pair holds others; the text lists all differences.
+    """
+    for store in stores:
+        sides = (
+            ("optical bands", statistics.optical.bands, store.bands("optical")),
+            ("SAR bands", statistics.sar.bands, store.bands("sar")),
+            ("SAR scale", statistics.sar_scale, str(store.attributes["sar_scale"])),
+        )
+        faults = [f"{what}: statistics of {known}, the pair has {seen}" for what, known, seen in sides if known != seen]
+        if faults:
+            raise StoreError(
+                f"{store.path} doesn't fit the statistics that it would be normalised with. {'; '.join(faults)}. "
+                "Delete statistics.json and run fit_statistics again, or tile the scene with the settings of the others"
+            )
 
 
 def _class_pixels(training: pd.DataFrame, classes: tuple[str, ...]) -> tuple[int, ...]:

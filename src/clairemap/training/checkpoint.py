@@ -45,10 +45,13 @@ class CheckpointFolder:
 
     def newest(self) -> str | None:
         """Return the name of the newest file that is whole, or None; tells of damaged ones and passes them over."""
-        for path in self._files():
+        files = self._files()
+        for path in files:
             if _content(path) is not None:
                 return path.name
-            log.warning("%s is damaged: going on from the checkpoint before it, if there is one", path)
+            log.warning("%s is damaged: looking for the checkpoint before it", path)
+        if files:
+            log.warning("no checkpoint in %s is whole: training starts anew", self.path)
         return None
 
     def load(self, name: str) -> State:

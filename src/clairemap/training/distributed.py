@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,9 @@ from clairemap.errors import SettingsError
 PATIENCE = timedelta(minutes=30)
 """How long a process waits for the others before it gives up: longer than a validation or a checkpoint takes."""
 
-
 MAX_READING_THREADS = 8
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,14 @@ class Processes:
         if self.count > 1:
             dist.broadcast_object_list(box, device=self.device)
         return box[0]
+
+    def gather(self, values: list[T]) -> list[T]:
+        """Return what the processes passed, one after the other, on all of them; anything that can be pickled."""
+        if self.count == 1:
+            return values
+        boxes: list[Any] = [None] * self.count
+        dist.all_gather_object(boxes, values)
+        return [value for box in boxes for value in box]
 
     def share_of(self, total: int) -> range:
         """Return the numbers from 0 to total - 1 that are this process's: every `count`-th."""

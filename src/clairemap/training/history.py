@@ -11,9 +11,11 @@ from clairemap.provenance import write_text_whole
 
 @dataclass(frozen=True)
 class HistoryRow:
-    """One step, counted from 1. `val_miou` and `val_oa` are those of the weights after it, if they were validated.
+    """One step, counted from 1. The `val_*` are those of the weights after it, if they were validated.
 
     `seconds` is the step's wall time without validation; `wait_seconds` is the part of it spent waiting for crops.
+    `val_ece` is the expected calibration error as the network came out of the step. `val_ece_calibrated` stands in
+    the row of the step whose weights are kept: that error with a temperature fitted to other tiles.
     """
 
     step: int
@@ -26,6 +28,8 @@ class HistoryRow:
     grad_norm: float
     val_miou: float | None = None
     val_oa: float | None = None
+    val_ece: float | None = None
+    val_ece_calibrated: float | None = None
 
 
 def write_history(rows: Iterable[HistoryRow], path: Path) -> None:

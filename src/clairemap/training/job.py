@@ -11,11 +11,12 @@ from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.provenance import file_digest, json_digest
 from clairemap.raster.store import open_store
+from clairemap.settings import Sensor
 from clairemap.stages import TrainModel
 from clairemap.tiles.dataset import TileSource
 from clairemap.tiles.sampling import spread_evenly
 from clairemap.tiles.splits import LabelledTile, labelled_tiles, split_rows
-from clairemap.tiles.statistics import BandStatistics, TrainingStatistics, statistics_json
+from clairemap.tiles.statistics import BandStatistics, TrainingStatistics, check_statistics, statistics_json
 from clairemap.training.batches import BandScales
 from clairemap.training.history import HistoryRow
 
@@ -25,7 +26,7 @@ class TrainingJob:
     """What to train on, how, for how long, and where the state is kept.
 
     `stores` are the pair stores by scene, `splits` is the split table. `code` stands for the code that trains: state
-    of another is never taken up.
+    of another is never taken up. `curves` is a folder for TensorBoard.
     """
 
     stores: Mapping[str, Path]
@@ -35,17 +36,26 @@ class TrainingJob:
     checkpoints: Path
     code: str
     minutes: float | None = None
+    curves: Path | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Hash of all that the weights depend on: code, settings, data.
+        """Hash of all that the weights depend on: code, settings, data, files of initial weights.
 
         Raises:
             MissingFileError: the pair of a scene is not given.
         """
         settings = self.settings.model_dump(mode="json")
         data = [statistics_json(self.statistics), split_rows(self.splits), list(map(_content, self._pairs().values()))]
-        return json_digest([self.code, settings, data])
+        initial = {sensor: file_digest(path) for sensor, path in self.initial_weights.items()}
+        return json_digest([self.code, settings, data, initial])
+
+    @property
+    def initial_weights(self) -> dict[Sensor, Path]:
+        """The files with initial weights of the encoders that get any."""
+        training = self.settings.training
+        named: dict[Sensor, str | None] = {"optical": training.initial_optical, "sar": training.initial_sar}
+        return {sensor: Path(name) for sensor, name in named.items() if name is not None}
 
     @property
     def scales(self) -> BandScales:
@@ -57,9 +67,10 @@ class TrainingJob:
 
         Raises:
             MissingFileError: the pair of a scene is not given.
-            StoreError: a pair is incomplete.
+            StoreError: a pair is incomplete, or has other bands or another SAR scale than the statistics.
         """
         stores = {scene: open_store(path) for scene, path in self._pairs().items()}
+        check_statistics(self.statistics, stores.values())
         return TileSource(stores, self.settings.network.sensors)
 
     def _pairs(self) -> dict[str, Path]:
@@ -84,7 +95,7 @@ class TrainingJob:
         """Check what would otherwise fail late.
 
         Raises:
-            SettingsError: the batch can't be shared evenly by the processes.
+            SettingsError: the batch can't be shared evenly by the processes, or a share not divided into the parts.
             StoreError: statistics and settings name other bands or classes.
         """
         batch = self.settings.training.batch_size
@@ -92,6 +103,12 @@ class TrainingJob:
             raise SettingsError(
                 f"training.batch_size {batch} can't be shared evenly by {processes} processes; make it a multiple of "
                 "compute.training_processes"
+            )
+        share, parts = batch // processes, self.settings.training.batch_parts
+        if share % parts:
+            raise SettingsError(
+                f"training.batch_parts {parts} doesn't divide the {share} crops that each of {processes} processes "
+                f"computes of training.batch_size {batch}; choose a divisor of {share}"
             )
         found, wanted = len(self.statistics.class_px), len(self.settings.legend.classes)
         if found != wanted:

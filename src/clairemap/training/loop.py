@@ -1,48 +1,31 @@
-"""Training, read from top to bottom: settings, data, network, optimiser, state, steps."""
+"""Training, read from top to bottom: settings, data, network, optimiser, state, steps, calibration."""
 
-import contextlib
-import hashlib
 import logging
-import math
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import torch
-from torch import nn
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 
 from clairemap.console import progress
-from clairemap.errors import TimeBudgetError, TrainingError
-from clairemap.nets.bundle import BundleCard
+from clairemap.errors import TimeBudgetError
 from clairemap.nets.claire import Claire
-from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.rift import Rift
-from clairemap.settings import TrainingSettings
-from clairemap.tiles.dataset import CropDataset, Sample, TileDataset
+from clairemap.tiles.dataset import CropDataset, TileDataset
 from clairemap.tiles.sampling import CropSampler
-from clairemap.training.batches import BandScales, batches
+from clairemap.training.average import moving_average
+from clairemap.training.batches import batches
+from clairemap.training.calibration import NOT_FITTED, Temperature, calibrate
 from clairemap.training.checkpoint import CheckpointFolder
+from clairemap.training.curves import Draw, drawn_curves
 from clairemap.training.deadline import Deadline
 from clairemap.training.distributed import Processes
 from clairemap.training.history import HistoryRow
 from clairemap.training.job import Trained, TrainingJob
-from clairemap.training.schedule import learning_rate
+from clairemap.training.model import model_card, new_network, new_optimiser
 from clairemap.training.state import RunState
+from clairemap.training.step import Machinery, do_step
 from clairemap.training.validation import validate
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Machinery:
-    """All that a step needs besides its batch. `together` is the network, wrapped where several processes train it."""
-
-    together: nn.Module
-    loss: Rift
-    optimiser: torch.optim.Optimizer
-    scales: BandScales
-    settings: TrainingSettings
-    processes: Processes
 
 
 def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> Trained:
@@ -57,7 +40,7 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
         stamp: of the run, for the card.
 
     Raises:
-        SettingsError: the batch can't be shared evenly by the processes.
+        SettingsError: the batch can't be shared evenly by the processes, or TensorBoard is wanted but not installed.
         NoTrainingDataError: no training tile has labels.
         TrainingError: loss or gradient is not finite.
         TimeBudgetError: the time is up; the state is saved.
@@ -68,29 +51,33 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
     job.check(processes.count)
 
     source = job.source()
-    crops = CropDataset(source, CropSampler(job.training_tiles, settings, job.settings.seed), settings)
+    sampler = CropSampler(job.training_tiles, settings, job.settings.augmentation, job.settings.seed)
+    crops = CropDataset(source, sampler, settings, job.statistics)
     held_out = TileDataset(source, job.validation_tiles)
     if not len(held_out):
         log.warning("no validation tile has labels: the weights of the last step are kept")
 
-    network = _network(job).to(processes.device)
-    optimiser = _optimiser(network, settings)
+    network = new_network(job).to(processes.device)
+    optimiser = new_optimiser(network, settings)
     rift = Rift(job.settings.loss, job.statistics.class_px).to(processes.device)
+    average = moving_average(network, settings.ema_decay) if settings.ema_decay is not None else None
     folder = CheckpointFolder(job.checkpoints / job.fingerprint)
-    state = RunState(network, optimiser)
-    _resume(state, folder, processes, settings)
+    state = RunState(settings, network, optimiser, average)
+    _resume(state, folder, processes)
     machinery = Machinery(processes.together(network), rift, optimiser, job.scales, settings, processes)
 
-    steps = range(state.steps_done, settings.steps)
+    steps = range(state.steps_done, state.steps_done if state.is_finished else settings.steps)
     numbers = (_crop_numbers(step, settings.batch_size, processes) for step in steps)
-    with contextlib.closing(batches(crops, numbers, processes.reading_threads)) as feed:
-        for step in _shown(steps, processes):
-            state.history.append(_step(machinery, feed, step))
+    with closing(batches(crops, numbers, processes.reading_threads)) as feed, _curves(job, steps, processes) as draw:
+        for step in _shown(steps, state, processes):
+            state.add_step(do_step(machinery, feed, step))
             is_last = state.steps_done == settings.steps
             if len(held_out) and (is_last or state.steps_done % settings.validate_every == 0):
-                state.add_validation(validate(network, held_out, job.scales, processes))
-            (is_late,) = processes.any([deadline.is_near() and not is_last])
-            if processes.is_first and (is_last or is_late or state.steps_done % settings.checkpoint_every == 0):
+                state.add_validation(validate(state.kept, held_out, job.scales, processes))
+            draw(state.history[-1])
+            (is_late,) = processes.any([deadline.is_near() and not state.is_finished])
+            is_due = state.is_finished or is_late or state.steps_done % settings.checkpoint_every == 0
+            if processes.is_first and is_due:
                 folder.save(state.steps_done, state.as_dict())
             if is_late:
                 raise TimeBudgetError(
@@ -99,38 +86,20 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
                 )
     if processes.is_first:
         folder.finish()
-    _tell(state.history[steps.start :])
-    return _trained(job, state, network, stamp)
+    _tell(state.history[steps.start :], state)
+    return _trained(job, state, held_out, processes, stamp)
 
 
-def _network(job: TrainingJob) -> Claire:
-    """Return the network with weights drawn from the settings' seed."""
-    torch.manual_seed(int.from_bytes(hashlib.sha256(f"{job.settings.seed}:weights".encode()).digest()[:7]))
-    optical, sar = len(job.statistics.optical.bands), len(job.statistics.sar.bands)
-    return Claire(optical, sar, len(job.statistics.class_px), job.settings.network)
-
-
-def _optimiser(network: Claire, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return AdamW; biases, norms and scales are not decayed."""
-    matrices = [weight for weight in network.parameters() if weight.ndim > 1]
-    vectors = [weight for weight in network.parameters() if weight.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": settings.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
-
-
-def _resume(state: RunState, folder: CheckpointFolder, processes: Processes, settings: TrainingSettings) -> None:
+def _resume(state: RunState, folder: CheckpointFolder, processes: Processes) -> None:
     """Take up the newest checkpoint of this run if there is one; all processes take the same."""
     name = processes.from_first(folder.newest() if processes.is_first else None)
     if name is None:
         return
     state.take_up(folder.load(name))
-    if state.steps_done == settings.steps:
+    if state.is_finished:
         log.info("nothing to train: %s holds this very run, finished; its model is written again", folder.path / name)
     else:
-        log.info("going on after step %d of %d from %s", state.steps_done, settings.steps, folder.path / name)
+        log.info("going on after step %d of %d from %s", state.steps_done, state.settings.steps, folder.path / name)
 
 
 def _crop_numbers(step: int, batch_size: int, processes: Processes) -> range:
@@ -138,75 +107,57 @@ def _crop_numbers(step: int, batch_size: int, processes: Processes) -> range:
     return range(step * batch_size + processes.rank, (step + 1) * batch_size, processes.count)
 
 
-def _shown(steps: range, processes: Processes) -> Iterable[int]:
-    return progress(steps, "training steps", len(steps)) if processes.is_first else steps
+def _shown(steps: range, state: RunState, processes: Processes) -> Iterator[int]:
+    """Yield the steps until the run is finished; the first process shows how far it is."""
+    left = _until_finished(steps, state)
+    return progress(left, "training steps", len(steps)) if processes.is_first else left
 
 
-def _step(machinery: Machinery, feed: Iterator[Sample], step: int) -> HistoryRow:
-    """Do one optimiser step, counted from 0, and return what to report of it."""
-    start = time.perf_counter()
-    batch = next(feed)
-    waited = time.perf_counter() - start
-    device = machinery.processes.device
-    batch = machinery.scales.normalise(batch.to(device))
-    machinery.optimiser.zero_grad()
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        logits = machinery.together(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-    loss = machinery.loss(logits, batch.target)
-    loss.total.backward()
-    norm = nn.utils.clip_grad_norm_(machinery.together.parameters(), machinery.settings.clip_norm)
-    total, focal, tversky, grad_norm = torch.stack([*loss, norm]).tolist()
-    _check_finite(step, total, grad_norm, machinery.processes)
-    rate = learning_rate(step, machinery.settings)
-    for group in machinery.optimiser.param_groups:
-        group["lr"] = rate
-    machinery.optimiser.step()
-    seconds = time.perf_counter() - start
-    return HistoryRow(step + 1, seconds, waited, total, focal, tversky, rate, grad_norm)
+def _until_finished(steps: range, state: RunState) -> Iterator[int]:
+    for step in steps:
+        yield step
+        if state.is_finished:
+            return
 
 
-def _tell(rows: Sequence[HistoryRow]) -> None:
-    if rows:
-        seconds, waited = sum(row.seconds for row in rows), sum(row.wait_seconds for row in rows)
-        log.info("%d steps in %.1f s, %.0f %% of them waiting for crops", len(rows), seconds, 100 * waited / seconds)
+def _curves(job: TrainingJob, steps: range, processes: Processes) -> AbstractContextManager[Draw]:
+    """Return the curves of this run in a folder of its own; only the first process draws, if there is anything to."""
+    if job.curves is None or not processes.is_first or not steps:
+        return drawn_curves(None, 0)
+    return drawn_curves(job.curves / job.fingerprint, steps.start)
 
 
-def _check_finite(step: int, loss: float, grad_norm: float, processes: Processes) -> None:
-    """Stop all processes before weights are spoilt if loss or gradient is not finite in any.
-
-    Raises:
-        TrainingError: so it is.
-    """
-    (broken,) = processes.any([not (math.isfinite(loss) and math.isfinite(grad_norm))])
-    if broken:
-        raise TrainingError(
-            f"step {step + 1}: the loss is {loss:g} and the gradient's norm {grad_norm:g}, both must be finite. "
-            "Lower training.learning_rate, or look for absurd values in the training scenes."
+def _tell(rows: Sequence[HistoryRow], state: RunState) -> None:
+    """Log how long the steps took that were done now, and why they ended if not by their number."""
+    if not rows:
+        return
+    seconds, waited = sum(row.seconds for row in rows), sum(row.wait_seconds for row in rows)
+    log.info("%d steps in %.1f s, %.0f %% of them waiting for crops", len(rows), seconds, 100 * waited / seconds)
+    if state.best is not None and state.stopped_early:
+        log.info(
+            "stopped early after step %d of %d: no validation was better than that of step %d for %d validations",
+            *(state.steps_done, state.settings.steps, state.best.step, state.settings.patience),
         )
 
 
-def _trained(job: TrainingJob, state: RunState, network: Claire, stamp: Mapping[str, str]) -> Trained:
-    """Return the network with the weights to keep, and its card."""
+def _trained(
+    job: TrainingJob, state: RunState, held_out: TileDataset, processes: Processes, stamp: Mapping[str, str]
+) -> Trained:
+    """Return the network with the weights to keep, its card, and the history; all processes must call it."""
+    network, step, history = state.kept, state.steps_done, list(state.history)
     if state.best is not None:
         network.load_state_dict(state.best.weights)
+        step = state.best.step
+    temperature = _temperature(job, network, held_out, processes)
+    if temperature.fit is not None:
+        history[step - 1] = replace(history[step - 1], val_ece_calibrated=temperature.fit.ece_after)
     network.eval()
-    halo_px, halo_sigma = measured_halo_px(network)
-    card = BundleCard.model_validate(
-        {
-            "stamp": dict(stamp),
-            "network": job.settings.network,
-            "classes": job.settings.legend.classes,
-            "optical_bands": job.scales.optical,
-            "sar_bands": job.scales.sar,
-            "sar_scale": job.statistics.sar_scale,
-            "halo_px": halo_px,
-            "halo_sigma": halo_sigma,
-            "trained_on": {
-                "scenes": job.statistics.scenes,
-                "pixels": sum(job.statistics.class_px),
-                "validation_tiles": len(job.validation_tiles),
-            },
-            "best_step": state.best.step if state.best else state.steps_done,
-        }
-    )
-    return Trained(network, card, tuple(state.history))
+    return Trained(network, model_card(job, network, step, temperature, stamp), tuple(history))
+
+
+def _temperature(job: TrainingJob, network: Claire, held_out: TileDataset, processes: Processes) -> Temperature:
+    """Return the temperature of the weights to keep, unless the settings want none."""
+    if not job.settings.training.calibrate:
+        return NOT_FITTED
+    labelled_px = sum(tile.labelled_px for tile in job.validation_tiles)
+    return calibrate(network, held_out, labelled_px, job.scales, processes)

@@ -1,13 +1,21 @@
-"""The state of a run between two steps: what a checkpoint holds."""
+"""The state of a run between two steps: what a checkpoint holds.
+
+There is no state of random numbers in it: the weights are drawn before the first step, each crop is drawn from the
+seed and its own number (`tiles.sampling`), and nothing is drawn in between. Nor is there a state of the schedule or of
+early stopping: both follow from the history.
+"""
 
 import logging
 import math
 from dataclasses import astuple, dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
+from clairemap.nets.claire import Claire
+from clairemap.settings import TrainingSettings
 from clairemap.training.history import HistoryRow
 from clairemap.training.validation import Validation
 
@@ -25,30 +33,59 @@ class Best:
 
 @dataclass
 class RunState:
-    """Network and optimiser, the history of the steps done, and the best weights if any were validated."""
+    """Network, its moving average if there is one, optimiser, the history of the steps done, and the best weights."""
 
-    network: nn.Module
+    settings: TrainingSettings
+    network: Claire
     optimiser: torch.optim.Optimizer
+    average: AveragedModel | None = None
     history: list[HistoryRow] = field(default_factory=list)
     best: Best | None = None
+
+    @property
+    def kept(self) -> Claire:
+        """The network with the weights to validate and to keep: the average if there is one."""
+        return self.network if self.average is None else cast(Claire, self.average.module)
 
     @property
     def steps_done(self) -> int:
         """Steps done so far."""
         return len(self.history)
 
+    @property
+    def stopped_early(self) -> bool:
+        """Whether as many validations as the settings' patience have passed without a better one."""
+        if self.settings.patience is None or self.best is None:
+            return False
+        return sum(row.val_miou is not None for row in self.history[self.best.step :]) >= self.settings.patience
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether no step is left to do."""
+        return self.steps_done >= self.settings.steps or self.stopped_early
+
+    def add_step(self, row: HistoryRow) -> None:
+        """Note a step that was done; its weights enter the average."""
+        self.history.append(row)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
     def add_validation(self, scores: Validation) -> None:
         """Note the scores of the weights as they are; keep a copy of the weights if they are the best so far."""
-        self.history[-1] = replace(self.history[-1], val_miou=scores.miou, val_oa=scores.oa)
-        log.info("step %d: validation mIoU %.4f, OA %.4f", self.steps_done, scores.miou, scores.oa)
+        self.history[-1] = replace(self.history[-1], val_miou=scores.miou, val_oa=scores.oa, val_ece=scores.ece)
+        log.info(
+            "step %d: validation mIoU %.4f, OA %.4f, calibration error %.4f",
+            *(self.steps_done, scores.miou, scores.oa, scores.ece),
+        )
         if scores.miou > (self.best.miou if self.best else -math.inf):
-            weights = {name: value.detach().cpu().clone() for name, value in self.network.state_dict().items()}
+            weights = {name: value.detach().cpu().clone() for name, value in self.kept.state_dict().items()}
             self.best = Best(self.steps_done, scores.miou, weights)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the state as plain values and tensors."""
         return {
             "network": self.network.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
             "optimiser": self.optimiser.state_dict(),
             "history": [astuple(row) for row in self.history],
             "best": (self.best.step, self.best.miou, self.best.weights) if self.best else None,
@@ -57,6 +94,8 @@ class RunState:
     def take_up(self, saved: dict[str, Any]) -> None:
         """Become the state that `as_dict` returned."""
         self.network.load_state_dict(saved["network"])
+        if self.average is not None:
+            self.average.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.history = [HistoryRow(*row) for row in saved["history"]]
         self.best = Best(*saved["best"]) if saved["best"] else None

@@ -1,13 +1,17 @@
 """Scores of the network on held-out tiles, from one confusion matrix that all tiles and processes add to."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
 from clairemap.metrics.confusion import Confusion, confusion_matrix
+from clairemap.metrics.decision import FULL, decide
 from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
 from clairemap.tiles.dataset import TileDataset, stacked
@@ -17,32 +21,62 @@ from clairemap.training.distributed import Processes
 
 @dataclass(frozen=True)
 class Validation:
-    """Mean IoU over the classes that occur in truth or map, and overall accuracy; both 0..1."""
+    """Mean IoU over the classes that occur in truth or map, overall accuracy, expected calibration error; all 0..1."""
 
     miou: float
     oa: float
+    ece: float
 
 
-def validation_scores(matrix: Confusion) -> Validation:
-    """Return the scores of a confusion matrix, as `metrics.scores` defines them; without any pixel both are 0."""
+class MappedTile(NamedTuple):
+    """A held-out tile: its number, the network's logits (K, H, W) and the class indices (H, W), on the device."""
+
+    number: int
+    logits: Tensor
+    target: Tensor
+
+
+def validation_scores(matrix: Confusion, confidences: Calibration) -> Validation:
+    """Return the scores of the counts of all tiles, as `metrics` defines them; without any pixel all are 0."""
     found = scores(matrix)
-    return Validation(found.miou, found.oa) if found.pixels else Validation(0.0, 0.0)
+    if not found.pixels:
+        return Validation(0.0, 0.0, 0.0)
+    return Validation(found.miou, found.oa, expected_calibration_error(confidences))
+
+
+def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes) -> Validation:
+    """Return the scores on whole tiles, the same in all processes; the network is left in training mode.
+
+    The calibration error is that of the network as it is, without a temperature, and of the confidences as a map
+    stores them (in 1/255).
+    """
+    matrix = np.zeros((network.classes, network.classes), np.int64)
+    counts = Calibration.empty()
+    for _, logits, target in mapped_tiles(network, tiles, scales, processes):
+        truth = _indices(target)
+        matrix += confusion_matrix(truth, _indices(logits.argmax(0)), network.classes)
+        counts += calibration(truth, decide(stored_probability(logits)))
+    px, correct = (processes.sum(torch.from_numpy(part)).cpu().numpy() for part in (counts.px, counts.correct))
+    confidence = processes.sum(torch.from_numpy(counts.confidence)).cpu().numpy()
+    matrix = processes.sum(torch.from_numpy(matrix)).cpu().numpy()
+    return validation_scores(matrix, Calibration(px, correct, confidence))
 
 
 @torch.no_grad()
-def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes) -> Validation:
-    """Return the scores on whole tiles; each process maps its share of them, one tile at a time.
-
-    The network is left in training mode.
-    """
+def mapped_tiles(network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes) -> Iterator[MappedTile]:
+    """Yield this process's share of the tiles, one at a time; the network is in evaluation mode meanwhile."""
     network.eval()
-    matrix = np.zeros((network.classes, network.classes), np.int64)
     for number in processes.share_of(len(tiles)):
         batch = scales.normalise(stacked([tiles[number]]).to(processes.device))
         logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-        matrix += confusion_matrix(_indices(batch.target), _indices(logits.argmax(1)), network.classes)
+        yield MappedTile(number, logits[0], batch.target[0])
     network.train()
-    return validation_scores(processes.sum(torch.from_numpy(matrix)).cpu().numpy())
+
+
+def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.uint8]:
+    """Return the probabilities as a map stores them: round(255 * softmax(logits / T)) over the first dimension."""
+    shares = torch.softmax(logits.float() / temperature, dim=0)
+    return shares.mul_(FULL).round_().to(torch.uint8).cpu().numpy()
 
 
 def _indices(classes: Tensor) -> NDArray[np.uint8]:

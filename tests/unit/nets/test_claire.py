@@ -5,12 +5,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from clairemap.nets.bodies import DualEncoder
 from clairemap.nets.claire import Claire
 from clairemap.nets.sizes import SIZES
 from clairemap.settings import NetworkSettings
 
 OPTICAL, SAR, CLASSES = 4, 2, 5
-FUSIONS = ["window", "conv", "gate", "sum"]
+FUSIONS = ["window", "conv", "gate", "sum", "early"]
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
@@ -45,6 +46,14 @@ def patchy(height: int = 128, width: int = 128) -> Batch:
     return optical, sar, optical_weight, sar_weight
 
 
+def of_optical_alone(network: Claire) -> list[Tensor]:
+    """The parameters that nothing but optical's bands and weight pass through."""
+    if isinstance(network.body, DualEncoder):
+        return list(network.body.optical_encoder.parameters())
+    stem = network.body.encoder.stages[0][0].conv.weight.data
+    return [stem[:, :OPTICAL], stem[:, OPTICAL + SAR : OPTICAL + SAR + 1]]
+
+
 @functools.cache
 def parameters(size: str, fusion: str) -> int:
     with torch.device("meta"):
@@ -59,7 +68,7 @@ def test_sizes_have_the_stated_number_of_parameters(size: str, millions: float):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_simpler_fusions_are_smaller(size: str):
-    assert parameters(size, "sum") < parameters(size, "gate") < parameters(size, "window")
+    assert parameters(size, "early") < parameters(size, "sum") < parameters(size, "gate") < parameters(size, "window")
     assert parameters(size, "conv") == pytest.approx(parameters(size, "window"), rel=0.05)
 
 
@@ -75,23 +84,13 @@ def test_output_has_the_inputs_size_and_a_share_for_each_cell(fusion: str):
     assert torch.all((share >= 0) & (share <= 1))
 
 
-@pytest.mark.parametrize("size", ["small", "base"])
-def test_larger_sizes_have_the_same_shapes(size: str):
-    with torch.device("meta"):
-        network = Claire(OPTICAL, SAR, CLASSES, NetworkSettings.model_validate({"size": size}))
-        one = torch.ones(1, 1, 128, 128)
-        logits, share = network(torch.ones(1, OPTICAL, 128, 128), torch.ones(1, SAR, 128, 128), one, one)
-    assert logits.shape == (1, CLASSES, 128, 128)
-    assert share.shape == (1, 1, 32, 32)
-
-
 @pytest.mark.parametrize("fusion", FUSIONS)
 @torch.inference_mode()
 def test_nothing_of_a_missing_sensor_leaks(fusion: str):
     network = claire(fusion=fusion)
     optical, sar, one, _ = batch()
     alone = network(optical, sar, 0 * one, one)
-    for parameter in network.optical_encoder.parameters():
+    for parameter in of_optical_alone(network):
         torch.nn.init.normal_(parameter, std=3.0)
     other = network(torch.full_like(optical, float("nan")), sar, 0 * one, one)
     torch.testing.assert_close(alone, other, rtol=0, atol=0)
@@ -130,11 +129,50 @@ def test_what_lies_under_weight_0_has_no_influence(fusion: str):
 def test_encoders_see_bands_times_weight_and_the_weight():
     network = claire()
     seen: list[Tensor] = []
-    network.optical_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.body.optical_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     optical, sar, optical_weight, sar_weight = patchy()
     network(optical, sar, optical_weight, sar_weight)
     expected = torch.cat([optical * optical_weight, optical_weight], dim=1)
     torch.testing.assert_close(seen[0], expected.permute(0, 2, 3, 1), rtol=0, atol=0)
+
+
+@torch.inference_mode()
+def test_early_fusion_sees_all_bands_times_weight_and_the_weights_and_shares_by_weight():
+    network = claire(fusion="early")
+    seen: list[Tensor] = []
+    network.body.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    optical, sar, optical_weight, sar_weight = patchy()
+    share = network(optical, sar, optical_weight, sar_weight).optical_share
+    expected = torch.cat([optical * optical_weight, sar * sar_weight, optical_weight, sar_weight], dim=1)
+    torch.testing.assert_close(seen[0], expected.permute(0, 2, 3, 1), rtol=0, atol=0)
+    of_optical, of_sar = (torch.nn.functional.avg_pool2d(w, 4) for w in (optical_weight, sar_weight))
+    nothing = of_optical + of_sar == 0
+    torch.testing.assert_close(share[~nothing], (of_optical / (of_optical + of_sar))[~nothing])
+    assert nothing.any() and torch.all(share[nothing] == 0)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("fusion", ["window", "early"])
+@pytest.mark.parametrize(("optical", "sar"), [(1, 1), (2, 2), (13, 3)])
+def test_any_number_of_bands(size: str, fusion: str, optical: int, sar: int):
+    with torch.device("meta"):
+        network = Claire(optical, sar, CLASSES, NetworkSettings.model_validate({"size": size, "fusion": fusion}))
+        one = torch.ones(1, 1, 128, 128)
+        logits, share = network(torch.ones(1, optical, 128, 128), torch.ones(1, sar, 128, 128), one, one)
+    assert logits.shape == (1, CLASSES, 128, 128)
+    assert share.shape == (1, 1, 32, 32)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@torch.inference_mode()
+def test_each_size_computes_from_either_sensor_and_both(size: str):
+    torch.manual_seed(0)
+    network = Claire(13, 3, CLASSES, NetworkSettings.model_validate({"size": size})).eval()
+    optical, sar, one = torch.randn(1, 13, 128, 128), torch.randn(1, 3, 128, 128), torch.ones(1, 1, 128, 128)
+    both, alone, other = (network(optical, sar, one * a, one * b) for a, b in ((1, 1), (1, 0), (0, 1)))
+    assert all(torch.isfinite(output.logits).all() and output.logits.std() > 0.01 for output in (both, alone, other))
+    assert 0 < both.optical_share.mean() < 1
+    assert torch.all(alone.optical_share == 1) and torch.all(other.optical_share == 0)
 
 
 @torch.inference_mode()

@@ -50,7 +50,7 @@ def test_full_precision_ends_with_its_context():
     assert tf32() == before
 
 
-@pytest.mark.parametrize("fusion", ["window", "conv", "gate", "sum"])
+@pytest.mark.parametrize("fusion", ["window", "conv", "gate", "sum", "early"])
 def test_nothing_is_felt_beyond_the_theoretical_reach(fusion: str):
     network = claire(1.0, fusion=fusion).double()
     reach = halo.theoretical_reach_px(network)

@@ -1,5 +1,6 @@
 """The properties that METHOD and the literature give RIFT, in float64 against independent formulations."""
 
+import shutil
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -14,6 +15,10 @@ from clairemap.nets.rift import WEIGHT_RANGE, Rift, class_weights
 from clairemap.settings import LossSettings
 
 Changed = dict[str, Any]
+
+NEEDS_COMPILER = pytest.mark.skipif(
+    not any(map(shutil.which, ("g++", "c++", "clang++"))), reason="inductor needs a C++ compiler"
+)
 
 CLASSES = 5
 PLAIN = {"focal_gamma": 0.0, "tversky_alpha": 0.5, "tversky_beta": 0.5, "smooth": 0.0, "class_weights": "none"}
@@ -85,13 +90,18 @@ def test_without_focusing_and_weights_the_focal_part_is_cross_entropy():
     torch.testing.assert_close(loss.focal, expected, rtol=1e-12, atol=0)
 
 
-def test_with_equal_alpha_and_beta_the_tversky_part_is_soft_dice():
+@pytest.mark.parametrize("balance", [0.0, 0.3, 1.0])
+def test_with_equal_alpha_and_beta_the_loss_is_cross_entropy_and_soft_dice(balance: float):
     logits, target = batch()
     kept = target != IGNORE_INDEX
     p = logits.softmax(1).movedim(1, -1)[kept]
     g = functional.one_hot(target[kept], CLASSES).double()
     dice = 2 * (p * g).sum(0) / (p.sum(0) + g.sum(0))
-    torch.testing.assert_close(rift(**PLAIN)(logits, target).tversky, (1 - dice).mean(), rtol=1e-12, atol=0)
+    entropy = functional.cross_entropy(logits, target, ignore_index=IGNORE_INDEX)
+    loss = rift(**PLAIN, balance=balance)(logits, target)
+    torch.testing.assert_close(loss.tversky, (1 - dice).mean(), rtol=1e-12, atol=0)
+    expected = balance * entropy + (1 - balance) * (1 - dice).mean()
+    torch.testing.assert_close(loss.total, expected, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +152,14 @@ def test_ignored_pixels_have_no_influence_and_no_gradient():
 def test_order_of_pixels_and_images_does_not_matter():
     logits, target = batch()
     order = torch.randperm(target.numel(), generator=torch.Generator().manual_seed(1))
-    mixed = logits.movedim(1, 0).reshape(CLASSES, -1)[:, order].reshape(1, CLASSES, -1, 1)
+
+    def mixed(x: Tensor) -> Tensor:
+        return x.movedim(1, 0).reshape(CLASSES, -1)[:, order].reshape(1, CLASSES, -1, 1)
+
+    other = target.flatten()[order].reshape(1, -1, 1)
+    torch.testing.assert_close(rift()(mixed(logits), other), rift()(logits, target), rtol=1e-12, atol=0)
     torch.testing.assert_close(
-        rift()(mixed, target.flatten()[order].reshape(1, -1, 1)), rift()(logits, target), rtol=1e-12, atol=0
+        gradient(rift(), mixed(logits), other), mixed(gradient(rift(), logits, target)), rtol=1e-12, atol=1e-16
     )
 
 
@@ -154,6 +169,8 @@ def test_order_of_classes_does_not_matter():
     renamed = torch.where(target == IGNORE_INDEX, target, order.argsort()[target.clamp(max=CLASSES - 1)])
     px = [CLASS_PX[index] for index in order]
     torch.testing.assert_close(rift(px)(logits[:, order], renamed), rift()(logits, target), rtol=1e-12, atol=0)
+    slope, other = gradient(rift(), logits, target), gradient(rift(px), logits[:, order], renamed)
+    torch.testing.assert_close(other, slope[:, order], rtol=1e-12, atol=1e-16)
 
 
 @pytest.mark.parametrize("changed", [{}, SOFT, {**PLAIN, "tversky_kappa": 0.5}])
@@ -164,8 +181,12 @@ def test_a_batch_without_labels_is_zero_with_a_gradient_of_zero(changed: Changed
     assert torch.all(gradient(rift(**changed), logits, nothing) == 0)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
-def test_low_precision_logits_lose_nothing_more(dtype: torch.dtype):
+@pytest.mark.parametrize(
+    ("dtype", "rounding"),
+    # The gradient comes in the logits' type. That of float16 is so small here, 1e-6, that few of its bits are left.
+    [(torch.bfloat16, 2**-8), (torch.float16, 2**-5), (torch.float32, 1e-6)],
+)
+def test_low_precision_logits_lose_nothing_more(dtype: torch.dtype, rounding: float):
     generator = torch.Generator().manual_seed(2)
     logits = (3 * torch.randn(2, 7, 256, 256, generator=generator)).to(dtype)
     target = torch.randint(0, 7, (2, 256, 256), generator=generator)
@@ -173,7 +194,18 @@ def test_low_precision_logits_lose_nothing_more(dtype: torch.dtype):
     got, exact = loss(logits, target), loss(logits.double(), target)
     assert got.total.dtype == torch.float32
     torch.testing.assert_close(got.total.double(), exact.total, rtol=1e-5, atol=0)
-    assert torch.isfinite(gradient(loss, logits, target)).all()
+    slope = gradient(loss, logits, target)
+    assert torch.isfinite(slope).all()
+    exact_slope = gradient(loss, logits.double(), target)
+    assert (slope.double() - exact_slope).norm() / exact_slope.norm() < rounding
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_autocast_changes_nothing(dtype: torch.dtype):
+    logits, target = batch()
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = rift()(logits.to(dtype), target)
+    torch.testing.assert_close(inside, rift()(logits.to(dtype), target), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -199,10 +231,12 @@ def test_alpha_weighs_false_positives_and_beta_false_negatives():
     assert fn_heavy.item() == pytest.approx((0.1 / 1.1 + 0.9 / 2.9) / 2, abs=2e-3)
 
 
-def test_compiled_equals_eager():
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=NEEDS_COMPILER)])
+def test_compiled_equals_eager(backend: str):
+    torch._dynamo.reset()
     logits, target = batch()
     loss = rift(**SOFT)
-    compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+    compiled = torch.compile(loss, backend=backend, fullgraph=True)
     slopes = []
     for function in (loss, compiled):
         leaf = logits.clone().requires_grad_()

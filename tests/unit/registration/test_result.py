@@ -1,13 +1,19 @@
 import pytest
 
 from clairemap.registration.model import Displacement
-from clairemap.registration.result import NO_QUALITY, Fit, Quality, single_sensor
+from clairemap.registration.result import NO_QUALITY, Fit, Quality, as_delivered, single_sensor
 
 SHAPE = (800, 800)
 
 
 def test_one_sensor_has_nothing_to_register() -> None:
     assert single_sensor().verdict == "single_sensor" and not single_sensor().worth_applying(SHAPE)
+
+
+def test_what_is_taken_as_delivered_is_neither_moved_nor_rejected() -> None:
+    fit = as_delivered()
+    assert fit.verdict == "as_delivered" and not fit.worth_applying(SHAPE)
+    assert fit.model.rms_px(SHAPE) == 0 and fit.ties == ()
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,19 @@ from clairemap.report.content import (
     ToldTile,
     TrainingSummary,
 )
+from clairemap.report.leakage import split_summary
 from clairemap.settings import DEMO_CLASSES, LegendSettings
+from clairemap.tiles.audit import Leakage, SplitAudit
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,)).legend()
 CONFUSION = np.array([[50, 10, 0], [5, 80, 15], [0, 0, 40]])
 PICTURE = Picture("data:image/png;base64,AAAA", 20, 10)
+AUDIT = SplitAudit(
+    method="block",
+    tiles={"train": 1200, "val": 0, "test": 2, "buffer": 3},
+    held_out={"test": Leakage(distance_px=256, overlapping_share=0.0, copied_tiles=0, copies=())},
+    not_compared=("south",),
+)
 STAMP = {"clairemap_version": "1.2.3", "clairemap_commit": "abc", "clairemap_stage": "render_report"}
 
 
@@ -96,7 +104,8 @@ def content(record: Registration) -> ReportContent:
         ),
         tiles_explained=9,
         making=(Fact("Network", "size tiny"),),
-        audit=(Fact("Method of the split", "scene"),),
+        calibration="Calibrated with T = 1.3.",
+        split=split_summary(AUDIT, 256, "test"),
         stamp=STAMP,
     )
 

@@ -6,8 +6,10 @@ from html.parser import HTMLParser
 import pytest
 
 from clairemap.registration.model import Displacement
+from clairemap.registration.result import as_delivered
 from clairemap.report.content import ReportContent
-from clairemap.report.page import count, hectares, percent, points, render, signed
+from clairemap.report.leakage import split_summary
+from clairemap.report.page import count, hectares, hundredths, percent, points, render, signed
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -132,6 +134,31 @@ def test_figures_of_training_tiles_carry_a_warning(content: ReportContent):
     assert "Expect the map to be worse" not in text_of(render(content))
 
 
+def test_the_split_stands_with_its_figures(content: ReportContent):
+    text = text_of(render(content))
+    assert "1 200 labelled tiles trained the network; 3 more lie in the buffer" in text
+    assert "Test 2 256 0.00 0 " in text
+    assert "reach is 256 px" in text
+    assert "share ground with other scenes: south." in text
+    assert "look better than the model is" not in text
+    assert "Calibrated with T = 1.3." in text
+
+
+def test_figures_that_leak_say_so_beside_them_and_at_the_split(content: ReportContent):
+    random = replace(content.split.audit, method="random")
+    html = render(replace(content, split=split_summary(random, 256, "test")))
+    head, _, body = html.partition("</header>")
+    assert "These figures look better than the model is." in head and "up to 28 %" in head
+    assert "up to 28 %" in body
+    validated = render(replace(content, split=split_summary(random, 256, "predict")))
+    assert "look better than the model is" not in validated.partition("</header>")[0]
+
+
+def test_without_held_out_tiles_the_page_says_so(content: ReportContent):
+    bare = replace(content.split.audit, held_out={})
+    assert "No labelled tile was held out" in text_of(render(replace(content, split=split_summary(bare, 256, None))))
+
+
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
@@ -141,11 +168,22 @@ def test_figures_of_training_tiles_carry_a_warning(content: ReportContent):
         ({"tiles": (), "tiles_explained": 0}, "No tile was explained."),
         ({"tiles": ()}, "report.max_tiles is 0"),
         ({"maps": ()}, "There is no map to show."),
-        ({"audit": ()}, "How it was made"),
+        ({"calibration": ""}, "How it was made"),
     ],
 )
 def test_what_is_missing_is_said(content: ReportContent, missing: dict[str, object], said: str):
     assert said in text_of(render(replace(content, **missing)))  # type: ignore[arg-type]
+
+
+def test_a_pair_taken_as_delivered_says_so_and_shows_no_figures(content: ReportContent):
+    row = content.registrations[0]
+    fit = as_delivered()
+    record = replace(
+        row.record, verdict=fit.verdict, reason=fit.reason, applied=False, ties=(), residuals_px=(), inlier=()
+    )
+    said = text_of(render(replace(content, registrations=(replace(row, record=record),))))
+    assert "north as delivered nothing estimated taken as delivered" in " ".join(said.split())
+    assert "SAR is not moved" not in said and "nothing to register" not in said
 
 
 def test_several_maps_are_headed_by_their_names(content: ReportContent):
@@ -162,6 +200,7 @@ def test_the_stamp_is_on_the_page(content: ReportContent):
 
 def test_numbers_read_well():
     assert (percent(0.1234), percent(None), points(0.5)) == ("12.3 %", "–", "50.0")
+    assert (hundredths(0.00004), hundredths(0.0312), hundredths(None)) == ("0.00", "3.12", "–")
     assert (count(1234567), count(None)) == ("1\u202f234\u202f567", "–")
     assert (hectares(12.34), hectares(1234.5), hectares(None)) == ("12.3", "1\u202f234", "–")
     assert (signed(-1.5), signed(0.25)) == ("−1.50", "+0.25")

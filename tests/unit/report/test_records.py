@@ -14,7 +14,6 @@ step,seconds,wait_seconds,loss,focal,tversky,lr,grad_norm,val_miou,val_oa
 """
 STATISTICS = {
     "optical": {"bands": ["red", "nir"], "p02": [1.0, 2.0], "p98": [11.0, 12.0]},
-    "splits": {"method": "block", "tiles": {"train": 5, "test": 2}, "smallest_distance_px": 256},
 }
 
 
@@ -64,22 +63,21 @@ def test_stretch_follows_the_names_of_the_bands():
         records.stretch(STATISTICS, "optical", ("blue",), Path("s.json"))
 
 
-def test_the_audit_is_told_in_words():
-    told = {fact.name: fact.value for fact in records.split_facts(STATISTICS)}
-    assert told["Labelled tiles"] == "5 train, 2 test"
-    assert told["Smallest distance from training to held-out tiles"] == "256 px"
-    ground = "Held-out ground under training tiles of other georeferenced scenes"
-    assert told[ground].startswith("not known")
-    overlapping = {"splits": {**STATISTICS["splits"], "overlapping_share": 0.0312}}
-    assert {fact.name: fact.value for fact in records.split_facts(overlapping)}[ground] == "3.12 %"
-    apart = {"splits": {**STATISTICS["splits"], "smallest_distance_px": None}}
-    assert (
-        "no scene holds both"
-        in {fact.name: fact.value for fact in records.split_facts(apart)}[
-            "Smallest distance from training to held-out tiles"
-        ]
-    )
-    assert records.split_facts({}) == ()
+FIT = {"ece_before": 0.0512, "ece_after": 0.018, "nll_before": 0.61, "nll_after": 0.55, "pixels": 12345, "tiles": 4}
+
+
+def test_calibration_is_told_before_and_after():
+    told = records.calibration_text({"temperature": 1.3125, "calibration": FIT})
+    assert "5.12 % before, 1.80 % after dividing the logits by the temperature T = 1.31" in told
+    assert "0.610 and 0.550 nats" in told and "12,345 labelled pixels in 4 tile(s)" in told
+    alone = {**FIT, "ece_after": None, "nll_after": None, "tiles": 1}
+    told = records.calibration_text({"temperature": 1.3125, "calibration": alone})
+    assert "5.12 % before" in told and "too little to tell the error afterwards" in told
+
+
+def test_a_model_that_is_not_calibrated_says_so():
+    assert "No temperature was fitted" in records.calibration_text({"temperature": 1.0, "calibration": None})
+    assert records.calibration_text({}) == ""
 
 
 def test_a_card_tells_only_what_it_holds():

@@ -7,6 +7,9 @@ from clairemap.sar.speckle import (
     averaging_reach_px,
     lee,
     power_variation,
+    speckle_power,
+    speckled_amplitude,
+    speckled_db,
 )
 
 LOOKS = 4.0
@@ -99,3 +102,30 @@ def test_averaging_reaches_as_far_as_it_says(box: tuple[float, float]) -> None:
     out, _ = averaged(band, np.ones(band.shape, np.bool_), box)
     touched = np.argwhere(out > 0)
     assert np.abs(touched - 30).max() == reach
+
+
+@pytest.mark.parametrize("looks", [0.5, 1, 8])
+def test_made_speckle_has_the_moments_of_its_looks(looks: float) -> None:
+    power = speckle_power((2, 400, 400), looks, np.random.default_rng(0))
+    assert power.dtype == np.float32
+    assert power.mean() == pytest.approx(1, rel=0.02)
+    assert power.std() == pytest.approx(power_variation(looks), rel=0.02)
+    assert power.min() > 0
+
+
+def test_speckle_of_either_scale_keeps_the_mean_power() -> None:
+    random = np.random.default_rng(0)
+    decibels = speckled_db(np.full((400, 400), -12.0, np.float32), 4, random)
+    assert (10 ** (decibels / 10)).mean() == pytest.approx(10**-1.2, rel=0.01)
+    amplitude = speckled_amplitude(np.full((400, 400), 30.0, np.float32), 4, random)
+    assert (amplitude**2).mean() == pytest.approx(900, rel=0.01)
+    assert amplitude.std() / amplitude.mean() == pytest.approx(amplitude_variation(4), rel=0.05)
+
+
+def test_speckle_of_few_looks_stays_finite_and_nan_stays_alone() -> None:
+    assert speckle_power((200, 200), 0.05, np.random.default_rng(1)).min() > 0
+    bands = np.full((2, 200, 200), 5.0, np.float32)
+    bands[0, 3, 4] = np.nan
+    for speckle in (speckled_db, speckled_amplitude):
+        out = speckle(bands, 0.05, np.random.default_rng(1))
+        assert np.array_equal(np.isfinite(out), np.isfinite(bands))

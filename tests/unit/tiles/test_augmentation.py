@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clairemap.tiles.augmentation import Turn, seen_by, turned, without, without_if_others_see
+from clairemap.tiles.augmentation import Turn, cloud_masked, seen_by, turned, without, without_if_others_see
 from clairemap.tiles.crops import Crop
 
 TURNS = [Turn(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
@@ -43,6 +43,16 @@ def test_without_a_sensor_its_pixels_have_nothing_to_learn():
     assert not no_optical.optical_weight.any()
     assert np.array_equal(no_optical.target, [[3, 255], [3, 255]])
     assert np.array_equal(no_optical.sar_weight, crop().sar_weight)
+
+
+def test_masked_clouds_take_optical_alone():
+    masked = cloud_masked(crop(), np.array([[True, True], [False, False]]))
+    assert not masked.optical_weight.any()
+    assert np.array_equal(masked.sar_weight, crop().sar_weight)
+    assert np.array_equal(masked.target, [[3, 255], [3, 255]])
+    assert np.array_equal(
+        cloud_masked(crop(), np.array([[False, True], [True, True]])).optical_weight, [[[1, 0], [0, 0]]]
+    )
 
 
 def test_the_only_sensor_that_sees_something_is_not_dropped():

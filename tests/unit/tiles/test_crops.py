@@ -6,7 +6,7 @@ import pytest
 
 from clairemap.grid.window import Window
 from clairemap.raster.store import open_store
-from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
+from clairemap.tiles.crops import Crop, Offset, padded, read_crop, read_masks
 
 TILE = Window(0, 256, 256, 244)
 
@@ -30,6 +30,42 @@ def test_a_crop_holds_the_stores_values_and_where_they_count(scenes: list[Any], 
     assert crop.sar_weight.all()
     assert np.array_equal(crop.target, scene.label[inside])
     assert {layer.dtype.name for layer in (crop.optical, crop.sar, crop.optical_weight, crop.sar_weight)} == {"float32"}
+
+
+@pytest.mark.parametrize("offset", [Offset(0, 0), Offset(2, -1), Offset(-1, 2), Offset(-2, -2)])
+def test_displaced_sar_is_read_from_the_tile_alone(scenes: list[Any], offset: Offset):
+    (scene,) = scenes
+    store = open_store(scene.pair)
+    masks, straight = read_masks(store, TILE), Window(0, 256, 256, 244)
+    crop, still = read_crop(store, masks, straight, offset), read_crop(store, masks, straight)
+    y, x = np.mgrid[:256, :244]
+    from_y, from_x = y + offset.down_px, x + offset.right_px
+    inside = (from_y >= 0) & (from_y < 256) & (from_x >= 0) & (from_x < 244)
+    assert np.array_equal(crop.sar_weight[0] == 1, inside)
+    assert np.array_equal(crop.sar[0][inside], still.sar[0][from_y[inside], from_x[inside]])
+    assert np.array_equal(crop.optical, still.optical)
+    blind = ~inside & (still.optical_weight[0] == 0)
+    assert np.array_equal(crop.target, np.where(blind, 255, still.target))
+
+
+def test_displaced_sar_takes_its_flaws_along(scenes: list[Any]):
+    (scene,) = scenes
+    store = open_store(scene.pair)
+    masks = read_masks(store, Window(0, 0, 256, 256))
+    crop = read_crop(store, masks, Window(40, 4, 60, 80), Offset(0, 2))
+    assert not crop.sar_weight[..., :10].any() and crop.sar_weight[..., 10:].all()  # nodata ends at column 16
+    assert np.isfinite(crop.sar[..., 10:]).all()
+    assert np.array_equal(crop.sar[..., 10:], scene.sar[:, 40:100, 16:86])
+
+
+def test_a_tile_narrower_than_the_displacement_has_no_sar(scenes: list[Any]):
+    (scene,) = scenes
+    store = open_store(scene.pair)
+    tile = Window(299, 40, 1, 20)
+    for down in (-2, 2):
+        crop = read_crop(store, read_masks(store, tile), tile, Offset(down, 0))
+        assert crop.sar.shape == (1, 1, 20)
+        assert not crop.sar_weight.any()
 
 
 def test_nothing_is_learnt_where_no_sensor_sees_the_ground(scenes: list[Any]):

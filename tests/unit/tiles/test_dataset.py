@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
 
@@ -6,10 +7,11 @@ import pytest
 import torch
 
 from clairemap.raster.store import open_store
-from clairemap.settings import SplitsSettings
+from clairemap.settings import AugmentationSettings, SplitsSettings
 from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource, stacked
 from clairemap.tiles.sampling import CropSampler
 from clairemap.tiles.splits import assign_splits, labelled_tiles
+from clairemap.tiles.statistics import fit_statistics
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +32,25 @@ def source_of(scenes: list[Any], view: str = "fused"):
     return TileSource({scene.scene: open_store(scene.pair) for scene in scenes}, view)
 
 
-def crops(made_pairs: ModuleType, scenes: list[Any], view: str = "fused", **training: float):
+EVERYTHING = AugmentationSettings(clouds=0.6, speckle=0.6, sar_jitter_px=2, gain=0.1)
+NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0)
+
+
+def statistics_of(made_pairs: ModuleType, scenes: list[Any]):
+    index = pd.concat([pd.read_parquet(scene.tiles) for scene in scenes])
+    return fit_statistics({scene.scene: scene.pair for scene in scenes}, index, made_pairs.CLASSES)
+
+
+def crops(
+    made_pairs: ModuleType,
+    scenes: list[Any],
+    view: str = "fused",
+    augmentation: AugmentationSettings = EVERYTHING,
+    **training: float,
+):
     settings = made_pairs.settings(**training).training
-    return CropDataset(source_of(scenes, view), CropSampler(tiles_of(scenes), settings, 5), settings)
+    sampler = CropSampler(tiles_of(scenes), settings, augmentation, 5)
+    return CropDataset(source_of(scenes, view), sampler, settings, statistics_of(made_pairs, scenes))
 
 
 def test_samples_have_the_networks_shapes_and_types(made_pairs: ModuleType, scenes: list[Any]):
@@ -47,11 +65,50 @@ def test_samples_have_the_networks_shapes_and_types(made_pairs: ModuleType, scen
     assert set(batch.target.unique().tolist()) <= {0, 1, 2, 255}
 
 
-def test_a_sample_is_the_same_each_time_and_for_each_reader(made_pairs: ModuleType, scenes: list[Any]):
-    first, second = crops(made_pairs, scenes), crops(made_pairs, scenes)
-    second[1]
-    for one, other in zip(first[3], second[3], strict=True):
-        assert torch.equal(one.nan_to_num(), other.nan_to_num())
+def test_samples_are_the_same_whatever_the_order_and_the_number_of_readers(made_pairs: ModuleType, scenes: list[Any]):
+    data, numbers = crops(made_pairs, scenes), range(24)
+    alone = [data[number] for number in numbers]
+    for threads in (1, 4):
+        with ThreadPoolExecutor(threads) as pool:
+            backwards = list(pool.map(crops(made_pairs, scenes).__getitem__, reversed(numbers)))
+        for one, other in zip(alone, reversed(backwards), strict=True):
+            assert all(torch.equal(a.nan_to_num(-9), b.nan_to_num(-9)) for a, b in zip(one, other, strict=True))
+
+
+def test_augmentation_changes_values_and_weights_but_neither_place_nor_turn(made_pairs: ModuleType, scenes: list[Any]):
+    calm = crops(made_pairs, scenes, augmentation=NOTHING, sensor_dropout=0)
+    wild = crops(made_pairs, scenes, augmentation=EVERYTHING, sensor_dropout=0)
+    changed = 0
+    for number in range(20):
+        before, after = calm[number], wild[number]
+        learnt = after.target != 255
+        assert torch.equal(after.target[learnt], before.target[learnt])
+        assert torch.all(after.optical_weight <= before.optical_weight)
+        assert torch.isfinite(after.optical).all()
+        assert torch.isfinite(after.sar[after.sar_weight > 0]).all()
+        changed += int(not torch.equal(before.optical, after.optical))
+    assert changed == 20  # by the gain at least
+
+
+def test_sar_is_displaced_against_optical_but_not_where_it_is_looked_at_alone(
+    made_pairs: ModuleType, scenes: list[Any]
+):
+    jitter = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=2)
+    moved = {}
+    for view in ("fused", "sar"):
+        still, shaken = (crops(made_pairs, scenes[:1], view, chosen, sensor_dropout=0) for chosen in (NOTHING, jitter))
+        pairs = [(still[number], shaken[number]) for number in range(8)]
+        assert all(torch.equal(one.optical, other.optical) for one, other in pairs)
+        moved[view] = sum(not torch.equal(one.sar.nan_to_num(), other.sar.nan_to_num()) for one, other in pairs)
+    assert moved["fused"] > 4
+    assert moved["sar"] == 0
+
+
+def test_without_augmentation_samples_hold_the_stores_values(made_pairs: ModuleType, scenes: list[Any]):
+    data = crops(made_pairs, scenes[:1], augmentation=NOTHING, sensor_dropout=0)
+    store = open_store(scenes[0].pair)
+    stored = {float(value) for value in store.array("optical")[:].astype("float32").ravel()}
+    assert all({float(value) for value in data[number].optical.unique()} <= stored for number in range(4))
 
 
 def test_targets_have_a_sensor_that_sees_them(made_pairs: ModuleType, scenes: list[Any]):

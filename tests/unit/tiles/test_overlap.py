@@ -4,7 +4,7 @@ from odc.geo.geobox import GeoBox
 from odc.geo.geom import point
 
 from clairemap.grid.window import Window
-from clairemap.tiles.overlap import overlapping_share
+from clairemap.tiles.overlap import SharedGround, shared_ground
 
 WHOLE = Window(0, 0, 100, 100)
 
@@ -13,10 +13,35 @@ def grid(x0: float, crs: str | None = "EPSG:32633", y0: float = 5_000_000, step:
     return GeoBox((100, 100), Affine(step, 0, x0, 0, -step, y0), crs)
 
 
-def share(held_out: list[GeoBox], training: list[GeoBox]):
+def shared(held_out: list[GeoBox], training: list[GeoBox]):
     held = {f"held {number}": box for number, box in enumerate(held_out)}
     learnt = {f"learnt {number}": box for number, box in enumerate(training)}
-    return overlapping_share(dict.fromkeys(held, [WHOLE]), dict.fromkeys(learnt, [WHOLE]), {**held, **learnt})
+    return shared_ground(dict.fromkeys(held, [WHOLE]), dict.fromkeys(learnt, [WHOLE]), {**held, **learnt})
+
+
+def share(held_out: list[GeoBox], training: list[GeoBox]):
+    found = shared(held_out, training)
+    return None if found is None else found.share
+
+
+@pytest.mark.parametrize(
+    ("shift_m", "step", "expected"),
+    [(500, 10, 0), (1000, 10, 0), (1005, 10, 0), (3500, 10, 250), (3500, 20, 75), (400_000, 10, 39_900)],
+)
+def test_the_distance_is_in_pixels_of_the_held_out_scene(shift_m: float, step: float, expected: int):
+    found = shared([grid(500_000, step=step)], [grid(500_000 + shift_m)])
+    assert found is not None
+    assert found.distance_px == pytest.approx(expected, abs=1, rel=2e-3)
+
+
+def test_the_distance_is_that_of_the_nearest_scenes():
+    found = shared([grid(500_000), grid(600_000)], [grid(520_000), grid(503_000)])
+    assert found is not None and found.distance_px == pytest.approx(200, abs=1)
+
+
+def test_scenes_on_other_continents_are_neither_near_nor_shared():
+    found = shared([grid(500_000)], [grid(500_000, "EPSG:32603", 1_000_000)])
+    assert found == SharedGround(0.0, None)
 
 
 @pytest.mark.parametrize(("shift_m", "expected"), [(0, 1), (250, 0.75), (900, 0.1), (1000, 0), (400_000, 0)])
@@ -48,8 +73,10 @@ def test_scenes_on_both_sides_of_the_date_line_meet():
 def test_a_scene_is_not_compared_with_itself():
     tiles = {"a": [Window(0, 0, 50, 50)], "b": [WHOLE]}
     grids = {"a": grid(500_000), "b": grid(900_000)}
-    assert overlapping_share({"a": [Window(0, 0, 50, 50)]}, tiles, grids) == 0
-    assert overlapping_share({"a": [WHOLE]}, {"a": [WHOLE]}, grids) is None
+    found = shared_ground({"a": [Window(0, 0, 50, 50)]}, tiles, grids)
+    assert found is not None and found.share == 0
+    assert found.distance_px == pytest.approx(39_950, rel=2e-3)  # from the middle of a, not from a itself
+    assert shared_ground({"a": [WHOLE]}, {"a": [WHOLE]}, grids) is None
 
 
 def test_scenes_without_a_crs_are_not_compared():

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.window import Window
-from clairemap.settings import TrainingSettings
+from clairemap.settings import AugmentationSettings, TrainingSettings
 from clairemap.tiles.augmentation import Turn
+from clairemap.tiles.crops import AS_REGISTERED
+from clairemap.tiles.disturbance import Disturbance
 from clairemap.tiles.sampling import ClassPixel, CropPlan, CropSampler, Place, locate, spread_evenly
 from clairemap.tiles.splits import LabelledTile
 
@@ -18,10 +20,17 @@ TILES = (
     LabelledTile("b", Window(0, 0, 256, 256), (0, 0, 300)),
 )
 DRAWS = 2000
+AUGMENTATION = AugmentationSettings(clouds=0.5, speckle=0.5, sar_jitter_px=2, gain=0.1)
+UNDISTURBED = Disturbance((0, 0))
 
 
-def sampler(tiles: tuple[LabelledTile, ...] = TILES, seed: int = 0, **values: float):
-    return CropSampler(tiles, TrainingSettings(**values), seed)
+def sampler(
+    tiles: tuple[LabelledTile, ...] = TILES,
+    seed: int = 0,
+    augmentation: AugmentationSettings = AUGMENTATION,
+    **values: float,
+):
+    return CropSampler(tiles, TrainingSettings(**values), augmentation, seed)
 
 
 def plans(**values: float):
@@ -74,6 +83,31 @@ def test_changing_one_share_leaves_the_other_draws_alone():
     assert [(plan.tile, plan.aim, plan.turn) for plan in some] == [(plan.tile, plan.aim, plan.turn) for plan in none]
 
 
+def test_disturbances_change_nothing_else_and_differ_from_crop_to_crop():
+    calm = sampler(augmentation=AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0))
+    wild = plans()
+    places = [(plan.tile, plan.aim, plan.turn, plan.dropped) for plan in wild]
+    assert places == [
+        (plan.tile, plan.aim, plan.turn, plan.dropped) for plan in (calm.plan(number) for number in range(DRAWS))
+    ]
+    assert len({plan.disturbance.seed for plan in wild}) == DRAWS
+    assert wild[3].disturbance == Disturbance.drawn(AUGMENTATION, (0, 3))
+
+
+def test_a_network_of_one_sensor_has_nothing_dropped_displaced_or_painted_in_vain():
+    for plan in plans(sensor_dropout=0.5)[:300]:
+        optical, sar, fused = plan.seen_as("optical"), plan.seen_as("sar"), plan.seen_as("fused")
+        assert optical.dropped is sar.dropped is None
+        assert optical.disturbance == plan.disturbance.of_optical()
+        assert sar.disturbance == plan.disturbance.of_sar()
+        assert fused.dropped == plan.dropped
+        if plan.dropped == "optical":
+            assert fused.disturbance.clouds is None and fused.disturbance.sar_offset == AS_REGISTERED
+        else:
+            assert fused == plan
+        assert {(p.tile, p.aim, p.turn) for p in (optical, sar, fused)} == {(plan.tile, plan.aim, plan.turn)}
+
+
 def test_without_labels_there_is_nothing_to_draw():
     with pytest.raises(NoTrainingDataError, match="splits"):
         sampler(tiles=())
@@ -95,7 +129,7 @@ def test_crops_lie_in_their_tile_and_hold_the_pixel_they_aim_at(
     y, x = divmod(pixel % (height * width), width)
     target[y, x] = 1
     for aim in (Place(down, right), ClassPixel(1, 0)):
-        window = locate(CropPlan(tile, aim, Turn(0, False), None), target, 128)
+        window = locate(CropPlan(tile, aim, Turn(0, False), None, UNDISTURBED), target, 128)
         assert window.shape == (min(128, height), min(128, width))
         assert window.intersection(tile.window) == window
         if isinstance(aim, ClassPixel):
@@ -106,7 +140,7 @@ def test_aimed_pixels_lie_in_the_middle_where_there_is_room():
     tile = LabelledTile("a", Window(0, 0, 256, 256), (256 * 256 - 2, 2))
     target = np.zeros((256, 256), np.uint8)
     target[10, 10] = target[100, 150] = 1
-    window = locate(CropPlan(tile, ClassPixel(1, 1), Turn(0, False), None), target, 128)
+    window = locate(CropPlan(tile, ClassPixel(1, 1), Turn(0, False), None, UNDISTURBED), target, 128)
     assert window == Window(100 - 64, 150 - 64, 128, 128)
 
 
@@ -117,14 +151,14 @@ def test_places_reach_all_positions():
         (window.y0, window.x0)
         for down in (0, 0.4, 0.99)
         for right in (0, 0.99)
-        for window in [locate(CropPlan(tile, Place(down, right), Turn(0, False), None), target, 128)]
+        for window in [locate(CropPlan(tile, Place(down, right), Turn(0, False), None, UNDISTURBED), target, 128)]
     }
     assert seen == {(y, x) for y in range(3) for x in range(2)}
 
 
 def test_labels_that_are_not_those_of_the_index_are_told():
     tile = LabelledTile("a", Window(0, 0, 4, 4), (10, 6))
-    plan = CropPlan(tile, ClassPixel(1, 5), Turn(0, False), None)
+    plan = CropPlan(tile, ClassPixel(1, 5), Turn(0, False), None, UNDISTURBED)
     with pytest.raises(StoreError, match="0 pixels of class index 1, the tile index says 6"):
         locate(plan, np.zeros((4, 4), np.uint8), 4)
 

@@ -5,15 +5,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from affine import Affine
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from odc.geo.geobox import GeoBox
 
-from clairemap.errors import StoreError
+from clairemap.errors import SettingsError, StoreError
 from clairemap.grid.window import Window
-from clairemap.settings import SplitsSettings
-from clairemap.tiles.splits import assign_splits, audit_splits, labelled_tiles, read_splits, split_rows, write_splits
+from clairemap.settings import SplitsSettings, load_settings
+from clairemap.tiles.splits import (
+    add_test_scenes,
+    assign_splits,
+    labelled_tiles,
+    read_splits,
+    split_rows,
+    write_splits,
+)
 
 TILE_PX = 100
 
@@ -60,29 +65,6 @@ def test_scenes_keep_their_split():
     index = pd.concat([grid("a", 2, 2), grid("b", 1, 2), grid("c", 1, 1), grid("d", 1, 1)])
     table = assign_splits(index, {"a": "train", "b": "val", "c": "test", "d": "predict"}, SplitsSettings(), 0)
     assert table.groupby("scene")["split"].unique().map(list).to_dict() == {"a": ["train"], "b": ["val"], "c": ["test"]}
-    audit = audit_splits(table, "scene", {})
-    assert audit.tiles == {"train": 4, "val": 2, "test": 1, "buffer": 0}
-    assert audit.smallest_distance_px is None
-    assert audit.overlapping_share is None
-
-
-def test_the_audit_counts_labelled_tiles_only():
-    index = pd.concat([grid("a", 2, 2, unlabelled={(0, 0), (1, 1)}), grid("b", 1, 2, unlabelled={(0, 1)})])
-    table = assign_splits(index, {"a": "train", "b": "test"}, SplitsSettings(), 0)
-    assert audit_splits(table, "scene", {}).tiles == {"train": 2, "val": 0, "test": 1, "buffer": 0}
-
-
-def scene_grid(x0: float, crs: str | None = "EPSG:32633"):
-    return GeoBox((2 * TILE_PX, 2 * TILE_PX), Affine(10, 0, x0, 0, -10, 5_000_000), crs)
-
-
-def test_training_under_held_out_ground_of_another_scene_is_told(caplog: pytest.LogCaptureFixture):
-    index = pd.concat([grid("a", 2, 2), grid("b", 2, 2, unlabelled={(0, 0)}), grid("c", 2, 2)])
-    table = assign_splits(index, {"a": "train", "b": "test", "c": "val"}, SplitsSettings(), 0)
-    grids = {"a": scene_grid(500_000), "b": scene_grid(501_000), "c": scene_grid(500_000, None)}
-    # of b's three labelled tiles one lies on a's right column; c has no CRS
-    assert audit_splits(table, "scene", grids).overlapping_share == pytest.approx(1 / 3, abs=1e-4)
-    assert "cover 33.33 % of the ground that is held out" in caplog.text
 
 
 def test_a_scene_without_tiles_is_an_error():
@@ -96,14 +78,13 @@ def test_blocks_meet_the_shares():
     assert count(table, "val") == 20
     assert count(table, "test") in (8, 12)
     assert count(table, "buffer") == 0
-    assert audit_splits(table, "block", {}).smallest_distance_px == 0
 
 
 def test_the_buffer_keeps_training_away():
     chosen = block(block_tiles=2, val_share=0.1, buffer_px=150)
     table = assign_splits(grid("a", 12, 12), {"a": "train"}, chosen, 3)
     assert nearest_gap_px(table, "buffer") == 0
-    assert nearest_gap_px(table, "train") == audit_splits(table, "block", {}).smallest_distance_px == 200
+    assert nearest_gap_px(table, "train") == 200
 
 
 def test_scenes_that_are_held_out_stay_whole():
@@ -158,12 +139,50 @@ def test_what_holds_for_all_block_splits(
     assert len(table) == rows * cols
     assert count(table, "train") > 0
     gap = nearest_gap_px(table, "train")
-    assert audit_splits(table, "block", {}).smallest_distance_px == gap
     assert gap is None or gap >= buffer_px
     blocks = table.groupby([table["row"] // block_tiles, table["col"] // block_tiles])["split"]
     assert all(len(set(splits)) == 1 for _, splits in blocks if set(splits) & {"val", "test"})
     if val_share > 0 and len(blocks) > 1 and buffer_px == 0:
         assert count(table, "val") > 0
+
+
+RANDOM = SplitsSettings(method="random", accept_leakage=True, val_share=0.2, test_share=0.1)
+
+
+def test_single_tiles_are_held_out_only_if_the_settings_insist(caplog: pytest.LogCaptureFixture):
+    with pytest.raises(SettingsError, match=r"splits: .*28 % .*accept_leakage: true"):
+        load_settings({"splits": {"method": "random"}})
+    table = assign_splits(grid("a", 20, 20), {"a": "train"}, RANDOM, 0)
+    assert [count(table, split) for split in ("train", "val", "test", "buffer")] == [280, 80, 40, 0]
+    assert nearest_gap_px(table, "train") == 0
+    assert table.loc[table["split"] == "val", ["row", "col"]].nunique().tolist() == [20, 20]  # no blocks: everywhere
+    assert "look better than the model is" in caplog.text
+
+
+def test_random_tiles_come_from_seed_scene_and_place_alone():
+    index, beside = grid("a", 8, 8), grid("b", 8, 8)
+    table = assign_splits(index, {"a": "train"}, RANDOM, 1)
+    assert assign_splits(index.sample(frac=1, random_state=0), {"a": "train"}, RANDOM, 1).equals(table)
+    assert not assign_splits(index, {"a": "train"}, RANDOM, 2)["split"].equals(table["split"])
+    other = assign_splits(beside, {"b": "train"}, RANDOM, 1)
+    assert not other["split"].equals(table["split"])
+    held = assign_splits(pd.concat([index, beside]), {"a": "train", "b": "test"}, RANDOM, 1)
+    assert held.loc[held["scene"] == "a", "split"].tolist() == table["split"].tolist()
+    assert set(held.loc[held["scene"] == "b", "split"]) == {"test"}
+
+
+@pytest.mark.parametrize("chosen", [SplitsSettings(), block(block_tiles=2, buffer_px=100), RANDOM])
+def test_a_new_test_scene_changes_nothing_of_what_trains(chosen: SplitsSettings):
+    index = pd.concat([grid("b", 6, 6), grid("c", 3, 3), grid("a", 2, 2)])
+    training = assign_splits(index, {"b": "train", "c": "val"}, chosen, 0)
+    table = add_test_scenes(training, index, ["a"])
+    assert table["scene"].is_monotonic_increasing
+    assert set(table.loc[table["scene"] == "a", "split"]) == {"test"}
+    assert split_rows(table[table["scene"] != "a"]) == split_rows(training)
+    assert split_rows(table) == split_rows(assign_splits(index, {"b": "train", "c": "val", "a": "test"}, chosen, 0))
+    assert split_rows(add_test_scenes(training, index, [])) == split_rows(training)
+    with pytest.raises(StoreError, match="'d'"):
+        add_test_scenes(training, index, ["d"])
 
 
 def test_labelled_tiles_of_a_split():

@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,11 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clairemap.errors import NoTrainingDataError, StoreError
+from clairemap.raster.store import open_store
 from clairemap.tiles import statistics
-from clairemap.tiles.splits import SplitAudit
-from clairemap.tiles.statistics import Moments, fit_statistics, read_statistics, write_statistics
-
-AUDIT = SplitAudit("scene", {"train": 8}, None)
+from clairemap.tiles.statistics import Moments, check_statistics, fit_statistics, read_statistics, write_statistics
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def scenes(made_pairs: ModuleType, tmp_path_factory: pytest.TempPathFactory):
 def fitted(made_pairs: ModuleType, scenes: list[Any], rows: int = None):
     index = pd.concat([pd.read_parquet(scene.tiles) for scene in scenes], ignore_index=True)
     stores = {scene.scene: scene.pair for scene in scenes}
-    return fit_statistics(stores, index if rows is None else index[rows(index)], AUDIT, made_pairs.CLASSES)
+    return fit_statistics(stores, index if rows is None else index[rows(index)], made_pairs.CLASSES)
 
 
 def usable_values(made_pairs: ModuleType, scenes: list[Any], sensor: str):
@@ -79,7 +78,7 @@ def test_threads_are_as_many_as_given_and_change_nothing(
     monkeypatch.setattr(statistics, "BATCH_TILES", 1)
     index = pd.read_parquet(scenes[0].tiles)
     stores = {scenes[0].scene: scenes[0].pair}
-    usual = fit_statistics(stores, index, AUDIT, made_pairs.CLASSES)
+    usual = fit_statistics(stores, index, made_pairs.CLASSES)
     together, seen, summarise = threading.Barrier(threads), set(), statistics._summarise
 
     def meet(*words: object):
@@ -89,7 +88,7 @@ def test_threads_are_as_many_as_given_and_change_nothing(
 
     monkeypatch.setattr(statistics, "_summarise", meet)
     assert len(index) % threads == 0
-    assert fit_statistics(stores, index, AUDIT, made_pairs.CLASSES, threads) == usual
+    assert fit_statistics(stores, index, made_pairs.CLASSES, threads) == usual
     assert len(seen) == threads
 
 
@@ -101,7 +100,7 @@ def test_counts_are_of_the_training_tiles_alone(made_pairs: ModuleType, scenes: 
     labels = a.label[top][mappable[top]]
     assert found.class_px == tuple(np.bincount(labels[labels < 255], minlength=3))
     assert found.pixels == np.count_nonzero(mappable[top])
-    assert (found.scenes, found.sar_scale, found.splits) == (("a",), "db", AUDIT)
+    assert (found.scenes, found.sar_scale) == (("a",), "db")
     assert found.optical.mean != fitted(made_pairs, scenes).optical.mean
 
 
@@ -131,7 +130,7 @@ def test_a_class_that_never_occurs_is_told(made_pairs: ModuleType, tmp_path: Pat
     scene = made_pairs.make_scene(tmp_path, "plain", shape=(256, 256))
     index = pd.read_parquet(scene.tiles)
     index["class_px"] = [np.array([5, 0, 7])]
-    assert fit_statistics({"plain": scene.pair}, index, AUDIT, made_pairs.CLASSES).class_px == (5, 0, 7)
+    assert fit_statistics({"plain": scene.pair}, index, made_pairs.CLASSES).class_px == (5, 0, 7)
     assert "fields" in caplog.text
 
 
@@ -143,7 +142,7 @@ def test_a_flat_band_and_a_missing_sensor_leave_usable_figures(
     group["optical"][0] = 77
     group["validity"][:] = np.asarray(group["validity"]) | made_pairs.SAR_NODATA
     index = pd.read_parquet(scene.tiles).assign(sar_px=0)
-    found = fit_statistics({"flat": scene.pair}, index, AUDIT, made_pairs.CLASSES)
+    found = fit_statistics({"flat": scene.pair}, index, made_pairs.CLASSES)
     assert (found.optical.mean[0], found.optical.std[0]) == (77, 1)
     assert found.optical.std[1] > 1
     assert (found.sar.mean, found.sar.std, found.sar.p02, found.sar.p98) == ((0,), (1,), (0,), (1,))
@@ -155,6 +154,22 @@ def test_pairs_of_other_settings_are_refused(made_pairs: ModuleType, tmp_path: P
     zarr.open_group(scenes[1].pair).attrs["sar_scale"] = "digital"
     with pytest.raises(StoreError, match="digital"):
         fitted(made_pairs, scenes)
+
+
+def test_statistics_of_another_sensor_do_not_fit(made_pairs: ModuleType, scenes: list[Any]):
+    found = fitted(made_pairs, scenes)
+    stores = [open_store(scene.pair) for scene in scenes]
+    check_statistics(found, stores)
+    other = replace(found, optical=replace(found.optical, bands=("nir", "red")), sar_scale="digital")
+    with pytest.raises(StoreError) as raised:
+        check_statistics(other, stores)
+    text = str(raised.value)
+    assert text.startswith(str(scenes[0].pair))
+    assert "optical bands: statistics of ('nir', 'red'), the pair has ('red', 'nir')" in text
+    assert "SAR scale: statistics of digital, the pair has db" in text
+    assert "SAR bands" not in text
+    with pytest.raises(StoreError, match=r"SAR bands: statistics of \('HH',\), the pair has \('VV',\)"):
+        check_statistics(replace(found, sar=replace(found.sar, bands=("HH",))), stores)
 
 
 @settings(max_examples=30, deadline=None)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from clairemap.stages import TrainModel, stage_json
-from clairemap.tiles.splits import assign_splits, audit_splits
+from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
@@ -35,9 +35,9 @@ def made_job(made_pairs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -
     }
     stores = {scene.scene: scene.pair for scene in scenes}
     training = index[index["scene"] == "a"]
-    statistics = fit_statistics(stores, training, audit_splits(splits["val"], "scene", {}), made_pairs.CLASSES)
+    statistics = fit_statistics(stores, training, made_pairs.CLASSES)
 
-    def job(checkpoints: Path, *, second: str = "val", minutes: float | None = None, **changed: float) -> TrainingJob:
+    def job(checkpoints: Path, *, second: str = "val", minutes: float | None = None, **changed: object) -> TrainingJob:
         chosen = TrainModel.model_validate_json(stage_json(made_pairs.settings(**changed), TrainModel))
         return TrainingJob(stores, statistics, splits[second], chosen, checkpoints, "code", minutes)
 

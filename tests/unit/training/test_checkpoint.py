@@ -57,6 +57,16 @@ def test_a_damaged_file_is_passed_over_and_told(
         folder.load("step-000002.pt")
 
 
+def test_if_no_file_is_whole_training_starts_anew_and_says_so(
+    folder: CheckpointFolder, caplog: pytest.LogCaptureFixture
+):
+    for step in (1, 2):
+        folder.save(step, state(step)).write_bytes(b"half")
+    assert folder.newest() is None
+    assert [f"step-00000{step}.pt is damaged" in caplog.text for step in (1, 2)] == [True, True]
+    assert "training starts anew" in caplog.text
+
+
 def test_an_interrupted_write_leaves_the_checkpoint_before(folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch):
     folder.save(1, state(1))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from clairemap.errors import MissingFileError, SettingsError, StoreError
+from clairemap.training import model
 from clairemap.training.job import TrainingJob
 
 MadeJob = Callable[..., TrainingJob]
@@ -59,6 +60,32 @@ def test_a_batch_that_cannot_be_shared_is_refused(made_job: MadeJob, tmp_path: P
     made_job(tmp_path, batch_size=6).check(3)
     with pytest.raises(SettingsError, match="batch_size 6"):
         made_job(tmp_path, batch_size=6).check(4)
+
+
+def test_parts_that_do_not_divide_a_share_are_refused(made_job: MadeJob, tmp_path: Path):
+    made_job(tmp_path, batch_size=6, batch_parts=3).check(2)
+    with pytest.raises(SettingsError, match="batch_parts 4 .* 6 crops .* 2 processes .*batch_size 12"):
+        made_job(tmp_path, batch_size=12, batch_parts=4).check(2)
+
+
+def test_the_fingerprint_follows_the_files_of_initial_weights(made_job: MadeJob, tmp_path: Path):
+    file = tmp_path / "convnext.safetensors"
+    file.write_text("one")
+    job = made_job(tmp_path, initial_sar=str(file))
+    assert job.initial_weights == {"sar": file}
+    before = job.fingerprint
+    file.write_text("other")
+    assert job.fingerprint != before
+
+
+def test_initial_weights_are_read_for_their_encoder(made_job: MadeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    given = []
+    monkeypatch.setattr(model, "load_initial_weights", lambda _, optical, sar: given.append((optical, sar)))
+    model.new_network(made_job(tmp_path, initial_sar="sar.pth"))
+    assert given == [(None, Path("sar.pth"))]
+    monkeypatch.undo()
+    with pytest.raises(MissingFileError, match=r"absent\.pth"):
+        model.new_network(made_job(tmp_path, initial_optical=str(tmp_path / "absent.pth")))
 
 
 def test_statistics_of_other_classes_are_refused(made_job: MadeJob, tmp_path: Path):

@@ -1,16 +1,20 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from clairemap.errors import TimeBudgetError, TrainingError
-from clairemap.training import loop
+from clairemap.settings import AugmentationSettings
+from clairemap.training import loop, model, step
 from clairemap.training.checkpoint import CheckpointFolder
 from clairemap.training.deadline import Deadline
 from clairemap.training.distributed import Processes
 from clairemap.training.job import Trained, TrainingJob
 from clairemap.training.loop import train
+from clairemap.training.step import Machinery
+from clairemap.training.validation import Validation
 
 MadeJob = Callable[..., TrainingJob]
 STAMP = {"clairemap_version": "test"}
@@ -20,7 +24,7 @@ STAMP = {"clairemap_version": "test"}
 def no_halo_is_measured():
     """Measuring is tested with the networks and takes longer than these trainings."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "measured_halo_px", lambda _: (256, 2e-5))
+        patch.setattr(model, "measured_halo_px", lambda _: (256, 2e-5))
         yield
 
 
@@ -42,14 +46,14 @@ def assert_same_run(trained: Trained, other: Trained):
 
 
 def killed_after(step: int, monkeypatch: pytest.MonkeyPatch):
-    do_step = loop._step
+    do_step = loop.do_step
 
     def dies(machinery: object, feed: object, number: int):
         if number == step:
             raise KeyboardInterrupt
         return do_step(machinery, feed, number)
 
-    monkeypatch.setattr(loop, "_step", dies)
+    monkeypatch.setattr(loop, "do_step", dies)
 
 
 def checkpoints(job: TrainingJob):
@@ -57,11 +61,14 @@ def checkpoints(job: TrainingJob):
 
 
 def test_training_lowers_the_loss_of_an_easy_problem(made_job: MadeJob, alone: Processes, tmp_path: Path):
-    trained = train(made_job(tmp_path, steps=30, validate_every=15, checkpoint_every=30), alone, STAMP)
+    job = made_job(tmp_path, steps=24, validate_every=12, checkpoint_every=24)
+    plain = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0)
+    job = replace(job, settings=job.settings.model_copy(update={"augmentation": plain}))
+    trained = train(job, alone, STAMP)
     losses = [row.loss for row in trained.history]
     assert sum(losses[-5:]) < 0.4 * sum(losses[:5])
     assert trained.history[-1].val_miou > 0.7
-    assert [row.step for row in trained.history if row.val_miou is not None] == [15, 30]
+    assert [row.step for row in trained.history if row.val_miou is not None] == [12, 24]
     assert not trained.network.training
 
 
@@ -124,6 +131,97 @@ def test_a_finished_run_is_not_trained_again(
     assert "nothing to train" in caplog.text
 
 
+def scored(monkeypatch: pytest.MonkeyPatch, *mious: float):
+    """Let validations find these mean IoUs, one after the other."""
+    answers = iter(mious)
+    monkeypatch.setattr(loop, "validate", lambda *_: Validation(next(answers), 0.5, 0.1))
+
+
+def test_training_stops_when_patience_is_over_and_stays_stopped(
+    made_job: MadeJob,
+    alone: Processes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    job = made_job(tmp_path, steps=9, validate_every=1, checkpoint_every=4, patience=2)
+    scored(monkeypatch, 0.2, 0.4, 0.4, 0.3)
+    with caplog.at_level("INFO"):
+        first = train(job, alone, STAMP)
+    assert [row.val_miou for row in first.history] == [0.2, 0.4, 0.4, 0.3]
+    assert first.card.best_step == 2
+    assert "stopped early after step 4 of 9" in caplog.text
+    assert "than that of step 2 for 2 validations" in caplog.text
+    assert checkpoints(job) == ["step-000004.pt"]
+    with caplog.at_level("INFO"):
+        assert_same_run(train(job, alone, STAMP), first)
+    assert "nothing to train" in caplog.text
+
+
+def test_a_better_validation_renews_patience(
+    made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    job = made_job(tmp_path, steps=5, validate_every=1, checkpoint_every=9, patience=2, calibrate=False)
+    scored(monkeypatch, 0.2, 0.1, 0.3, 0.2, 0.25)
+    trained = train(job, alone, STAMP)
+    assert len(trained.history) == 5
+    assert (trained.card.temperature, trained.card.calibration) == (1, None)
+
+
+def test_the_average_of_the_weights_is_what_is_validated_and_kept(
+    made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    seen = []
+    after_steps = []
+
+    def watched_step(machinery: Machinery, feed: object, number: int):
+        row = step.do_step(machinery, feed, number)
+        after_steps.append({name: value.detach().clone() for name, value in machinery.together.named_parameters()})
+        return row
+
+    def watched_validation(network: torch.nn.Module, *_: object):
+        seen.append({name: value.clone() for name, value in network.named_parameters()})
+        return Validation(0.5, 0.5, 0.1)
+
+    monkeypatch.setattr(loop, "do_step", watched_step)
+    monkeypatch.setattr(loop, "validate", watched_validation)
+    job = made_job(tmp_path, steps=2, validate_every=2, ema_decay=0.75, calibrate=False)
+    trained = train(job, alone, STAMP)
+    for name, value in weights(trained).items():
+        if name not in seen[0]:
+            continue  # a buffer
+        mean = (0.75 * after_steps[0][name] + after_steps[1][name]) / 1.75
+        assert torch.allclose(seen[0][name], mean, atol=1e-7), name
+        assert torch.equal(value, seen[0][name])
+
+
+def test_all_checkpoints_damaged_means_a_new_start(
+    undisturbed: Trained,
+    made_job: MadeJob,
+    alone: Processes,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+):
+    job = made_job(tmp_path, steps=5)
+    folder = job.checkpoints / job.fingerprint
+    folder.mkdir(parents=True)
+    for number in (2, 4):
+        (folder / f"step-00000{number}.pt").write_bytes(b"half")
+    assert_same_run(train(job, alone, STAMP), undisturbed)
+    assert "training starts anew" in caplog.text
+
+
+def test_the_temperature_is_on_the_card_and_its_error_in_the_history(undisturbed: Trained):
+    card, history = undisturbed.card, undisturbed.history
+    assert card.temperature != 1
+    fit = card.calibration
+    assert fit.tiles == 2
+    (calibrated,) = [row for row in history if row.val_ece_calibrated is not None]
+    assert (calibrated.step, calibrated.val_ece_calibrated) == (card.best_step, fit.ece_after)
+    assert calibrated.val_ece == pytest.approx(fit.ece_before, abs=1e-6)  # few pixels: all of them are looked at
+    assert [row.val_ece is None for row in history] == [row.val_miou is None for row in history]
+
+
 def test_other_settings_never_take_up_a_checkpoint(
     made_job: MadeJob, alone: Processes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
@@ -180,12 +278,13 @@ def test_without_a_validation_tile_the_last_weights_stay(
     assert "no validation tile" in caplog.text
     assert (trained.card.best_step, trained.card.trained_on.validation_tiles) == (3, 0)
     assert all(row.val_miou is None for row in trained.history)
+    assert (trained.card.temperature, trained.card.calibration) == (1, None)
 
 
 def test_biases_and_norms_are_not_decayed(made_job: MadeJob, tmp_path: Path):
     job = made_job(tmp_path, weight_decay=0.3)
-    network = loop._network(job)
-    matrices, vectors = loop._optimiser(network, job.settings.training).param_groups
+    network = model.new_network(job)
+    matrices, vectors = model.new_optimiser(network, job.settings.training).param_groups
     assert (matrices["weight_decay"], vectors["weight_decay"]) == (0.3, 0)
     assert all(weight.ndim > 1 for weight in matrices["params"])
     assert len(matrices["params"]) + len(vectors["params"]) == len(list(network.parameters()))

@@ -1,23 +1,27 @@
 import io
 
+import pytest
 import torch
 
+from clairemap.settings import TrainingSettings
+from clairemap.training.average import moving_average
 from clairemap.training.history import HistoryRow
 from clairemap.training.state import RunState
 from clairemap.training.validation import Validation
 
 
-def made_state(seed: int):
+def made_state(seed: int, *, averaged: bool = False, **settings: object):
     torch.manual_seed(seed)
     network = torch.nn.Linear(3, 2)
-    return RunState(network, torch.optim.AdamW(network.parameters(), lr=0.1))
+    average = moving_average(network, 0.9) if averaged else None
+    return RunState(TrainingSettings(**settings), network, torch.optim.AdamW(network.parameters(), lr=0.1), average)
 
 
 def do_step(state: RunState):
     state.optimiser.zero_grad()
     state.network(torch.ones(1, 3)).square().sum().backward()
     state.optimiser.step()
-    state.history.append(HistoryRow(state.steps_done + 1, 0.1, 0, 1, 1, 1, 0.1, 1))
+    state.add_step(HistoryRow(state.steps_done + 1, 0.1, 0, 1, 1, 1, 0.1, 1))
 
 
 def weights(state: RunState):
@@ -27,10 +31,10 @@ def weights(state: RunState):
 def test_the_best_weights_are_kept_not_the_last():
     state = made_state(0)
     do_step(state)
-    state.add_validation(Validation(0.6, 0.9))
+    state.add_validation(Validation(0.6, 0.9, 0.1))
     best = weights(state)
     do_step(state)
-    state.add_validation(Validation(0.6, 0.95))  # not better: the earlier ones stay
+    state.add_validation(Validation(0.6, 0.95, 0.1))  # not better: the earlier ones stay
     assert (state.best.step, state.best.miou) == (1, 0.6)
     assert torch.equal(torch.cat([value.flatten() for value in state.best.weights.values()]), best)
     assert not torch.equal(weights(state), best)
@@ -40,23 +44,51 @@ def test_the_best_weights_are_kept_not_the_last():
 def test_a_state_of_score_zero_is_still_the_best_of_all():
     state = made_state(0)
     do_step(state)
-    state.add_validation(Validation(0.0, 0.0))
+    state.add_validation(Validation(0.0, 0.0, 0.0))
     assert state.best.step == 1
 
 
-def test_a_saved_state_goes_on_as_if_nothing_had_happened():
-    state = made_state(0)
-    do_step(state)
-    state.add_validation(Validation(0.6, 0.9))
+@pytest.mark.parametrize("averaged", [False, True])
+def test_a_saved_state_goes_on_as_if_nothing_had_happened(averaged: bool):
+    state = made_state(0, averaged=averaged)
+    for _ in range(2):
+        do_step(state)
+    state.add_validation(Validation(0.6, 0.9, 0.1))
     file = io.BytesIO()
     torch.save(state.as_dict(), file)
     do_step(state)
 
-    other = made_state(1)
+    other = made_state(1, averaged=averaged)
     file.seek(0)
     other.take_up(torch.load(file, weights_only=True))
-    assert other.steps_done == 1
+    assert other.steps_done == 2
     do_step(other)
     assert torch.equal(weights(other), weights(state))
+    assert torch.equal(other.kept.weight, state.kept.weight)
+    assert torch.equal(other.kept.weight, other.network.weight) != averaged
     assert other.history == state.history
     assert other.best.miou == 0.6
+
+
+def test_the_best_weights_are_those_of_the_average():
+    state = made_state(0, averaged=True)
+    for _ in range(3):
+        do_step(state)
+    state.add_validation(Validation(0.6, 0.9, 0.1))
+    assert torch.equal(state.best.weights["weight"], state.kept.weight)
+    assert not torch.equal(state.best.weights["weight"], state.network.weight)
+
+
+def test_patience_counts_validations_since_the_best_one():
+    state = made_state(0, steps=9, patience=2)
+    finished = []
+    for miou in (0.2, 0.1, None, 0.3, None, 0.3, None, 0.2):
+        do_step(state)
+        if miou is not None:
+            state.add_validation(Validation(miou, 0.5, 0.1))
+        finished.append(state.is_finished)
+    assert finished == [False] * 7 + [True]
+    assert state.stopped_early
+    patient = made_state(0, steps=1)
+    do_step(patient)
+    assert patient.is_finished and not patient.stopped_early

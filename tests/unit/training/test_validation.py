@@ -1,18 +1,36 @@
 import numpy as np
 import pytest
+import torch
 
-from clairemap.training.validation import validation_scores
+from clairemap.metrics.calibration import Calibration, calibration
+from clairemap.metrics.decision import decide
+from clairemap.training.validation import stored_probability, validation_scores
+
+NOTHING = Calibration.empty()
 
 
 def test_scores_leave_out_absent_classes_but_not_invented_ones():
     matrix = np.array([[6, 2, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
-    scores = validation_scores(matrix)
+    scores = validation_scores(matrix, NOTHING)
     assert scores.miou == pytest.approx((6 / 8 + 2 / 4) / 2)
     assert scores.oa == pytest.approx(0.8)
     matrix[0, 3] = 2  # class 3 is mapped where it never is
-    assert validation_scores(matrix).miou == pytest.approx((6 / 10 + 2 / 4 + 0) / 3)
+    assert validation_scores(matrix, NOTHING).miou == pytest.approx((6 / 10 + 2 / 4 + 0) / 3)
 
 
 def test_no_pixel_scores_nothing():
-    scores = validation_scores(np.zeros((3, 3), np.int64))
-    assert (scores.miou, scores.oa) == (0, 0)
+    scores = validation_scores(np.zeros((3, 3), np.int64), NOTHING)
+    assert (scores.miou, scores.oa, scores.ece) == (0, 0, 0)
+
+
+def test_the_calibration_error_is_that_of_the_stored_confidences():
+    logits = torch.log(torch.tensor([[[0.8, 0.8, 0.8, 0.8]], [[0.2, 0.2, 0.2, 0.2]]]))
+    truth = np.array([[0, 0, 1, 1]], np.uint8)
+    counts = calibration(truth, decide(stored_probability(logits)))
+    assert validation_scores(np.array([[2, 0], [2, 0]]), counts).ece == pytest.approx(0.8 - 0.5)
+
+
+def test_a_temperature_divides_the_logits():
+    logits = torch.tensor([[[2.0]], [[0.0]]])
+    assert stored_probability(logits, 2.0).ravel().tolist() == [round(255 / (1 + np.exp(-1))), 69]
+    assert stored_probability(logits).ravel().tolist() == [round(255 / (1 + np.exp(-2))), 30]

@@ -1,0 +1,242 @@
+"""One training of the accuracy benchmark: on which places, with which network and loss, scored where and how.
+
+`accuracy.py` starts a process of this file for each training and collects the JSON files that they write.
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from numpy.typing import NDArray
+
+from clairemap.grid.window import Window
+from clairemap.metrics.confusion import confusion_matrix
+from clairemap.metrics.scores import scores
+from clairemap.nets.claire import Claire
+from clairemap.raster.store import GridStore, open_store
+from clairemap.settings import Settings, load_settings
+from clairemap.stages import TrainModel, stage_json
+from clairemap.tiles.clouds import BandRange, painted
+from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
+from clairemap.tiles.dataset import Sample, as_sample, stacked
+from clairemap.tiles.splits import assign_splits
+from clairemap.tiles.statistics import fit_statistics
+from clairemap.training.distributed import Processes
+from clairemap.training.job import TrainingJob
+from clairemap.training.loop import train
+
+PROJECT = Path(__file__).parents[1]
+WINDOW_PX = 1024
+COVERAGES = (0.25, 0.5, 0.75, 1.0)
+MADE = ("west_south", "west_north", "centre_south", "east_north")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Which scenes train and which test, and the seed; `prepared` is the folder of the run that tiled them."""
+
+    name: str
+    prepared: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    seed: int
+
+
+def _flood_fold(seed: int, held_out: str) -> Fold:
+    train = tuple(f"flood_{event}" for event in "abcdef" if event not in held_out)
+    return Fold(f"floods {held_out}", "floods", train, tuple(f"flood_{event}" for event in held_out), seed)
+
+
+FOLDS: Mapping[str, tuple[Fold, ...]] = {
+    "floods": tuple(_flood_fold(seed, pair) for seed, pair in enumerate(("ab", "cd", "ef"))),
+    "made": tuple(Fold(f"made {seed}", f"made_{seed}", MADE[:3], MADE[3:], seed) for seed in range(3)),
+}
+"""Of the floods each event is held out once, two at a time; of the made scenes, one of each of three regions."""
+
+CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
+VARIANTS: Mapping[str, dict[str, dict[str, Any]]] = {
+    "fused": {},
+    "optical": {"network": {"sensors": "optical"}},
+    "sar": {"network": {"sensors": "sar"}},
+    "cross entropy": {"loss": CROSS_ENTROPY},
+    "focal": {"loss": {"balance": 1.0, "class_weights": "none"}},
+    "dice": {"loss": {"balance": 0.0, "tversky_alpha": 0.5, "tversky_beta": 0.5}},
+    "sum": {"network": {"fusion": "sum"}},
+    "early": {"network": {"fusion": "early"}},
+}
+"""What differs from the settings' defaults: sensors, loss, fusion. `fused` is CLAIRE with RIFT as they stand."""
+
+
+class Condition(NamedTuple):
+    """How a test scene is shown: share of it under painted clouds, and whether the network is given their mask."""
+
+    coverage: float
+    mask_is_given: bool
+
+    @property
+    def name(self) -> str:
+        """Key in the results."""
+        return f"{self.coverage:g} {'masked' if self.mask_is_given else 'unmasked'}" if self.coverage else "clear"
+
+
+CLEAR = Condition(0, mask_is_given=False)
+UNMASKED = tuple(Condition(coverage, mask_is_given=False) for coverage in COVERAGES)
+MASKED = tuple(Condition(coverage, mask_is_given=True) for coverage in COVERAGES)
+CONDITIONS = {"fused": (CLEAR, *UNMASKED, *MASKED), "optical": (CLEAR, *UNMASKED)}
+"""Conditions by variant; the others are scored in the clear. SAR sees through clouds."""
+
+
+def settings_of(fold: Fold, work: Path, variant: str, steps: int) -> Settings:
+    """Return the settings of a training: those of the prepared run, the variant's, and a common length."""
+    values = yaml.safe_load((work / fold.prepared / "config.yaml").read_text())
+    training = {"steps": steps, "checkpoint_every": max(steps // 4, 1), "validate_every": steps}
+    chosen: dict[str, dict[str, Any]] = {"training": training, **VARIANTS[variant]}
+    for section, changed in chosen.items():
+        values[section] = {**values.get(section, {}), **changed}
+    return load_settings({**values, "seed": fold.seed})
+
+
+def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
+    """Return the training of a fold: the last step's weights are kept, since no place is left to choose others by."""
+    scenes = work / fold.prepared / "work" / "scenes"
+    roles = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
+    stores = {scene: scenes / scene / "pair.zarr" for scene in roles}
+    index = pd.concat([pd.read_parquet(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
+    table = assign_splits(index, roles, settings.splits, fold.seed)
+    training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
+    statistics = fit_statistics(stores, training, settings.legend.legend().names)
+    chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
+    return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", "benchmark")
+
+
+class ShownScene:
+    """A test scene's layers, in windows of at most WINDOW_PX, under any condition."""
+
+    def __init__(self, store: GridStore, job: TrainingJob, seed: int) -> None:
+        self._job = job
+        self._seed = seed
+        height, width = store.geobox.shape
+        whole = Window(0, 0, height, width)
+        self._crop = read_crop(store, read_masks(store, whole), whole)
+        self._range = BandRange.of(job.statistics.optical, store.array("optical").dtype)
+
+    def batches(self, condition: Condition) -> Iterator[Sample]:
+        """Yield the scene's windows as normalised batches of one; clouds are the same whoever looks at them."""
+        crop = self._under(condition)
+        height, width = crop.target.shape
+        for top in range(0, height, WINDOW_PX):
+            for left in range(0, width, WINDOW_PX):
+                part = _cut(crop, top, left)
+                if part.has_labels:
+                    rows, cols = (-(-side // 128) * 128 for side in part.target.shape)
+                    yield self._job.scales.normalise(stacked([as_sample(padded(part, rows, cols))]))
+
+    def _under(self, condition: Condition) -> Crop:
+        if not condition.coverage:
+            return self._crop
+        random = np.random.default_rng((self._seed, round(100 * condition.coverage), 7))
+        sky = painted(self._crop.optical, self._range, condition.coverage, random)
+        weight = self._crop.optical_weight
+        if condition.mask_is_given:
+            weight = weight * ~sky.mask
+        layers = vars(self._crop) | {"optical": sky.optical, "optical_weight": weight}
+        return Crop(**layers)
+
+
+def _cut(crop: Crop, top: int, left: int) -> Crop:
+    place = (..., slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
+    return Crop(**{name: np.ascontiguousarray(layer[place]) for name, layer in vars(crop).items()})
+
+
+@torch.inference_mode()
+def confusion(network: Claire, scene: ShownScene, condition: Condition) -> NDArray[np.int64]:
+    """Return truth against map over all labelled pixels; those that no sensor may look at are mapped all the same."""
+    matrix = np.zeros((network.classes, network.classes), np.int64)
+    for batch in scene.batches(condition):
+        logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
+        matrix += confusion_matrix(_indices(batch.target), _indices(logits.argmax(1)), network.classes)
+    return matrix
+
+
+@torch.inference_mode()
+def distance_from_sar_path(network: Claire, scene: ShownScene) -> float:
+    """Return the largest difference of a logit between full cloud with its mask given and optical left out."""
+    worst = 0.0
+    for batch in scene.batches(Condition(1.0, mask_is_given=True)):
+        under = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
+        nothing = torch.zeros_like(batch.optical)
+        alone = network(nothing, batch.sar, torch.zeros_like(batch.optical_weight), batch.sar_weight).logits
+        seen = (batch.sar_weight > 0).expand_as(alone)
+        worst = max(worst, float((under - alone)[seen].abs().max()) if seen.any() else 0.0)
+    return worst
+
+
+def _indices(classes: torch.Tensor) -> NDArray[np.uint8]:
+    return classes.to(torch.uint8).cpu().numpy()
+
+
+@dataclass
+class Result:
+    """What a training reached: by condition the confusion matrix over the fold's test scenes."""
+
+    variant: str
+    fold: str
+    classes: tuple[str, ...]
+    class_px: tuple[int, ...]
+    seconds: float
+    confusion: dict[str, list[list[int]]] = field(default_factory=dict)
+    from_sar_path: float | None = None
+
+    def miou(self, condition: str = "clear") -> float:
+        """Return the mean IoU over the classes that occur in truth or map."""
+        return scores(np.array(self.confusion[condition])).miou
+
+    def rarest(self) -> tuple[str, float]:
+        """Return the class with the fewest training pixels, and its IoU in the clear."""
+        rare = int(np.argmin(self.class_px))
+        return self.classes[rare], scores(np.array(self.confusion["clear"])).per_class[rare].iou
+
+
+def trained_and_scored(fold: Fold, variant: str, steps: int, work: Path) -> Result:
+    """Train one network and score it on the fold's test scenes."""
+    job = job_of(fold, settings_of(fold, work, variant, steps), work)
+    trained = train(job, Processes(0, 1, torch.device("cpu")), {})
+    seconds = sum(row.seconds for row in trained.history)
+    classes = tuple(each.name for each in job.settings.legend.classes)
+    result = Result(variant, fold.name, classes, tuple(job.statistics.class_px), seconds)
+    network = trained.network.eval()
+    scenes = [ShownScene(open_store(job.stores[scene]), job, fold.seed) for scene in fold.test]
+    for condition in CONDITIONS.get(variant, (CLEAR,)):
+        result.confusion[condition.name] = sum(confusion(network, scene, condition) for scene in scenes).tolist()
+    if variant == "fused":
+        result.from_sar_path = max(distance_from_sar_path(network, scene) for scene in scenes)
+    return result
+
+
+def main() -> None:
+    """Do one training and write its result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", choices=list(FOLDS), required=True)
+    parser.add_argument("--fold", type=int, required=True)
+    parser.add_argument("--variant", choices=list(VARIANTS), required=True)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--work", type=Path, required=True, help="folder of the prepared runs")
+    parser.add_argument("--result", type=Path, required=True, help="JSON file to write")
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # several trainings run side by side
+    result = trained_and_scored(FOLDS[options.data][options.fold], options.variant, options.steps, options.work)
+    part = options.result.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(vars(result)))
+    part.rename(options.result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,180 @@
+"""Several processes against one: 1, 2 and 4 processes give the same loss, gradient and confusion matrix.
+
+Claire tiny in float64 and RIFT with default settings, through the training's own step and DDP over gloo; eight crops
+with classes spread unevenly and one process of the four without any label. Loss: difference relative to one process.
+Gradient: largest difference of any parameter's entry, relative to the largest entry of one process's gradient. For
+contrast: the cosine between that gradient and the one that the mean of the processes' own losses would have.
+
+Prints a table, and as its last line one JSON object.
+
+    OMP_NUM_THREADS=1 python benchmarks/ddp.py [--quick]
+"""
+
+import argparse
+import json
+import platform
+import tempfile
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.multiprocessing
+from torch import Tensor, distributed
+from torch.nn import functional
+
+import clairemap
+from clairemap.classes import IGNORE_INDEX
+from clairemap.metrics.confusion import confusion_matrix
+from clairemap.nets.bundle import BandScale
+from clairemap.nets.claire import Claire
+from clairemap.nets.rift import Rift
+from clairemap.settings import LossSettings, NetworkSettings
+from clairemap.tiles.dataset import Sample
+from clairemap.training.batches import BandScales
+from clairemap.training.distributed import Processes
+from clairemap.training.step import add_gradient
+from clairemap.training.validation import mapped_tiles, validate
+
+CROPS, CROP_PX, PATCH_PX = 8, 128, 16
+OPTICAL, SAR = ("red", "green", "blue", "nir"), ("VV", "VH")
+CLASS_PX = (34_640, 4_700, 5_850, 14_280, 37_850, 960, 1_720)  # of WHU-OPT-SAR, in proportion: weights 0.4 to 2.4
+COUNTS = (1, 2, 4)
+AVERAGED = (2, 4, 8)
+CPU = torch.device("cpu")
+
+
+class Result(NamedTuple):
+    """What one process holds after a step and a validation; gradient is one vector of all parameters."""
+
+    loss: Tensor
+    gradient: Tensor
+    confusion: Tensor
+    scores: tuple[float, ...]
+
+
+def main() -> None:
+    """Run all numbers of processes, print how far they are apart."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="batches in one part only")
+    every_parts = (1,) if parser.parse_args().quick else (1, 2)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        found = {count: started(count, every_parts, Path(folder)) for count in COUNTS}
+    reference = Result(*found[1][0][0])
+    rows = [
+        (count, parts, *apart([ranks[number] for ranks in found[count]], reference))
+        for number, parts in enumerate(every_parts)
+        for count in COUNTS
+    ]
+    print(f"loss {reference.loss[0]:.6f}, {len(reference.gradient):,} parameters\n")
+    print(f"{'processes':>9}{'parts':>7}{'loss':>11}{'gradient':>11}  confusion matrix")
+    for count, parts, loss, gradient, equal in rows:
+        print(f"{count:>9}{parts:>7}{loss:>11.1e}{gradient:>11.1e}  {'equal' if equal else 'DIFFERS'}")
+    cosines = {count: cosine_of_averaged_losses(count, reference.gradient) for count in AVERAGED}
+    told = ", ".join(f"{cosine:.3f} at {count}" for count, cosine in cosines.items())
+    print(f"\nMean of the processes' own losses instead: cosine with the true gradient {told} processes")
+    figures = {
+        "max_loss_diff": max(row[2] for row in rows),
+        "max_grad_diff": max(row[3] for row in rows),
+        "confusion_equal": all(row[4] for row in rows),
+        **{f"averaged_losses_cosine_{count}": cosine for count, cosine in cosines.items()},
+    }
+    machine = {"python": platform.python_version(), "torch": torch.__version__, "clairemap": clairemap.__version__}
+    print(json.dumps({**figures, **machine}))
+
+
+def crops() -> Sample:
+    """Return eight crops of noise and patches, each with classes of its own; of 1 and 5 nothing is labelled.
+
+    So with four processes the second has no label at all, and with two it has few: 3 and 7 have a strip only.
+    """
+    random = np.random.default_rng(11)
+    shares = random.dirichlet(np.full(len(CLASS_PX), 0.4), CROPS)
+    side = CROP_PX // PATCH_PX
+    patches = np.stack([random.choice(len(CLASS_PX), (side, side), p=share) for share in shares])
+    target = torch.from_numpy(patches.repeat(PATCH_PX, 1).repeat(PATCH_PX, 2))
+    bands = torch.from_numpy(random.normal(size=(CROPS, len(OPTICAL + SAR), CROP_PX, CROP_PX)))
+    bands += target[:, None] * torch.linspace(-0.3, 0.3, len(OPTICAL + SAR), dtype=torch.float64)[:, None, None]
+    weight = torch.ones(CROPS, 1, CROP_PX, CROP_PX, dtype=torch.float64)
+    target[[1, 5]] = IGNORE_INDEX
+    target[[3, 7], 24:] = IGNORE_INDEX
+    return Sample(bands[:, : len(OPTICAL)], bands[:, len(OPTICAL) :], weight, weight, target)
+
+
+def network() -> Claire:
+    """Return Claire tiny in float64; the same weights in every process."""
+    torch.manual_seed(3)
+    return Claire(len(OPTICAL), len(SAR), len(CLASS_PX), NetworkSettings()).double()
+
+
+def scales() -> BandScales:
+    """Return scales that leave the bands as they are."""
+    return BandScales(*(BandScale(names=n, mean=(0.0,) * len(n), std=(1.0,) * len(n)) for n in (OPTICAL, SAR)))
+
+
+def rift() -> Rift:
+    """Return RIFT with default settings."""
+    return Rift(LossSettings(), CLASS_PX)
+
+
+def started(count: int, every_parts: tuple[int, ...], folder: Path) -> list[list[Result]]:
+    """Return what each of `count` processes found, for each number of parts."""
+    torch.multiprocessing.spawn(work, (count, every_parts, folder), nprocs=count)
+    return [torch.load(folder / f"{count}-{rank}.pt", weights_only=False) for rank in range(count)]
+
+
+def work(rank: int, count: int, every_parts: tuple[int, ...], folder: Path) -> None:
+    """Be one of `count` processes: compute with each number of parts, and leave the results in the folder."""
+    torch.set_num_threads(1)
+    if count > 1:
+        meeting = f"file://{folder}/meeting-{count}"
+        distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
+    processes = Processes(rank, count, CPU)
+    results = [result(processes, parts) for parts in every_parts]
+    torch.save([tuple(found) for found in results], folder / f"{count}-{rank}.pt")
+    if count > 1:
+        distributed.destroy_process_group()
+
+
+def result(processes: Processes, parts: int) -> Result:
+    """Return loss and gradient of this process's share of the batch, and the scores of the network on all crops."""
+    own = Sample(*(layer[processes.rank :: processes.count] for layer in crops()))
+    together = processes.together(network())
+    loss = add_gradient(together, rift(), own, parts)
+    gradient = torch.cat([weight.grad.flatten() for weight in together.parameters() if weight.grad is not None])
+    tiles: Any = [Sample(*layers) for layers in zip(*crops(), strict=True)]
+    plain = network()
+    confusion = np.zeros((plain.classes, plain.classes), np.int64)
+    for _, logits, target in mapped_tiles(plain, tiles, scales(), processes):
+        truth, mapped = (layer.to(torch.uint8).numpy() for layer in (target, logits.argmax(0)))
+        confusion += confusion_matrix(truth, mapped, plain.classes)
+    scores = astuple(validate(plain, tiles, scales(), processes))
+    return Result(torch.stack(loss), gradient, processes.sum(torch.from_numpy(confusion)), scores)
+
+
+def apart(ranks: list[tuple[Any, ...]], reference: tuple[Any, ...]) -> tuple[float, float, bool]:
+    """Return how far the processes are from one: loss, gradient, whether matrices, mIoU and OA are equal to the bit."""
+    expected, found = Result(*reference), [Result(*rank) for rank in ranks]
+    loss = max(((rank.loss - expected.loss).abs() / expected.loss.abs()).max().item() for rank in found)
+    largest = expected.gradient.abs().max()
+    gradient = max(((rank.gradient - expected.gradient).abs().max() / largest).item() for rank in found)
+    equal = (
+        torch.equal(rank.confusion, expected.confusion) and rank.scores[:2] == expected.scores[:2] for rank in found
+    )
+    return loss, gradient, all(equal)
+
+
+def cosine_of_averaged_losses(count: int, gradient: Tensor) -> float:
+    """Return the cosine between the true gradient and that of the mean of `count` processes' own losses."""
+    net, loss, batch = network(), rift(), crops()
+    logits = net(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
+    own = [loss(logits[rank::count], batch.target[rank::count]).total for rank in range(count)]
+    torch.stack(own).mean().backward()
+    averaged = torch.cat([weight.grad.flatten() for weight in net.parameters() if weight.grad is not None])
+    return functional.cosine_similarity(averaged, gradient, dim=0).item()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,378 @@
+"""Training: waiting for data, reading crops beside chips, RIFT beside its naive form; on a GPU its use of the card.
+
+Waiting: share of the steps' wall time, from the history of the real loop on a made scene, default settings but for the
+steps; the first step, for which nothing could be read ahead, counts. Reading: time for each crop of 256 px through the
+training's data set, over the time for the same crop from small GeoTIFFs (512 px, DEFLATE and uncompressed) read whole
+and cut; files in the cache, one thread, without augmentation, samples compared. RIFT: forward and backward of 8 x 7 x
+256 x 256 logits over the textbook form with one-hot labels and autograd, eager. Ratios are of medians of CPU time,
+taken in turns.
+
+Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
+
+    python benchmarks/training_speed.py [--quick]
+"""
+
+import argparse
+import functools
+import json
+import logging
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import rasterio
+import torch
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+import clairemap
+from clairemap.classes import IGNORE_INDEX
+from clairemap.grid.tiles import tiles
+from clairemap.grid.window import Window
+from clairemap.nets.claire import Claire
+from clairemap.nets.rift import Rift
+from clairemap.raster.store import Layer, complete_store, create_store
+from clairemap.settings import AugmentationSettings, LossSettings, NetworkSettings, Settings, load_settings
+from clairemap.simulate import optics, radar
+from clairemap.simulate.landscape import survey
+from clairemap.simulate.noise import Positions
+from clairemap.stages import TrainModel, stage_json
+from clairemap.tiles.augmentation import turned
+from clairemap.tiles.crops import Crop, padded
+from clairemap.tiles.dataset import CropDataset, Sample
+from clairemap.tiles.index import TileLayers, tile_row
+from clairemap.tiles.sampling import CropPlan, CropSampler, locate
+from clairemap.tiles.splits import assign_splits
+from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
+from clairemap.training.distributed import Processes
+from clairemap.training.job import TrainingJob
+from clairemap.training.loop import train
+from clairemap.training.step import add_gradient
+from clairemap.validity import mappable, optical_usable, sar_usable
+
+SCENE, SEED = "made", 21
+TILE_PX, SHARD_TILES, PIXEL_M = 512, 4, 10.0
+CPU = torch.device("cpu")
+CLASS_PX = (34_640, 4_700, 5_850, 14_280, 37_850, 960, 1_720)  # of WHU-OPT-SAR, in proportion
+CHIP_KINDS = {"deflate": {"compress": "deflate"}, "plain": {}}
+NO_AUGMENTATION = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, gain=0)
+Figures = dict[str, float | None]
+Clock = Callable[[], float]
+
+
+def main() -> None:
+    """Run all parts, print tables and the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small scene, few steps and repetitions, no compiling")
+    quick = parser.parse_args().quick
+    logging.getLogger("clairemap").setLevel(logging.ERROR)
+    with tempfile.TemporaryDirectory() as folder:
+        data = MadeData(Path(folder), side_px=1024 if quick else 2048)
+        steps = {128: 8} if quick else {128: 48, 256: 14}
+        figures = waiting(data, steps) | reading(data, crops=24 if quick else 150)
+    figures |= rift_figures(repetitions=5 if quick else 15, compiled=not quick) | gpu_figures()
+    machine = {"python": platform.python_version(), "torch": torch.__version__, "clairemap": clairemap.__version__}
+    print(json.dumps({**figures, **machine}))
+
+
+class MadeData:
+    """A simulated scene as tile_scene leaves it, both sensors on one grid, and the same tiles as chips."""
+
+    def __init__(self, folder: Path, side_px: int) -> None:
+        """Write the store and the chips."""
+        self.folder = folder
+        self.settings = load_settings({})
+        self.pair = folder / "pair.zarr"
+        self.index = self._write(side_px)
+        classes = tuple(chosen.name for chosen in self.settings.legend.classes)
+        self.statistics: TrainingStatistics = fit_statistics({SCENE: self.pair}, self.index, classes)
+        self.splits = assign_splits(self.index, {SCENE: "train"}, self.settings.splits, SEED)
+
+    def job(self, settings: Settings, checkpoints: str) -> TrainingJob:
+        """Return a training job on the scene."""
+        chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
+        stores = {SCENE: self.pair}
+        return TrainingJob(stores, self.statistics, self.splits, chosen, self.folder / checkpoints, "benchmark")
+
+    def chip(self, kind: str, tile: Window, layer: str) -> Path:
+        """Return where a layer of a tile lies as a GeoTIFF of its own."""
+        return self.folder / kind / layer / f"{tile.y0}_{tile.x0}.tif"
+
+    def _write(self, side_px: int) -> pd.DataFrame:
+        sensors = self.settings.sensors
+        store = create_store(
+            self.folder / "part.zarr",
+            GeoBox((side_px, side_px), Affine(PIXEL_M, 0, 500_000, 0, -PIXEL_M, 5_000_000), "EPSG:32633"),
+            [
+                Layer("optical", "uint16", sensors.optical.names),
+                Layer("sar", "float32", sensors.sar.names, fill=float("nan")),
+                Layer("label", "uint8", fill=IGNORE_INDEX),
+                Layer("validity", "uint8"),
+            ],
+            tile_px=TILE_PX,
+            shard_tiles=SHARD_TILES,
+            attributes={"scene": SCENE, "sar_scale": "db", "registration": "good", "georeferenced": True},
+        )
+        whole = {name: np.zeros(store.array(name).shape, store.array(name).dtype) for name in LAYERS}
+        rows = []
+        for tile in tiles((side_px, side_px), TILE_PX):
+            layers = simulated(tile.window)
+            rows.append(tile_row(SCENE, tile, layers, len(CLASS_PX)))
+            for name, values in vars(layers).items():
+                whole[name][..., *tile.window.slices] = values
+                for kind, options in CHIP_KINDS.items():
+                    write_chip(self.chip(kind, tile.window, name), values, options)
+        for shard in store.shards():
+            for name, values in whole.items():
+                store.write(name, shard, values[..., *shard.slices])
+        complete_store(store.path, self.pair, self.pair.with_suffix(".json"))
+        return pd.DataFrame([asdict(row) for row in rows])
+
+
+LAYERS = ("optical", "sar", "label", "validity")
+
+
+def simulated(window: Window) -> TileLayers:
+    """Return a window of the scene: land cover with its pictures in uint16 and dB, a swath's edge as nodata."""
+    outer = window.grown(max(optics.MARGIN_PX, radar.MARGIN_PX))
+    x, y = np.meshgrid(np.arange(outer.x0, outer.x1) * PIXEL_M, np.arange(outer.y0, outer.y1) * -PIXEL_M)
+    at = Positions(4_400_000 + x, 2_800_000 + y)
+    ground = survey(at, SEED)
+    inner = window.relative_to(outer).slices
+    sky = optics.Sky(cloud_level=10.0, haze=0.4, brightness=1.0, seed=SEED)
+    optical = optics.digitised(optics.reflectance(ground, at, sky, SEED)[:, *inner], window, SEED)
+    power = radar.backscatter(ground, at, SEED)[:, *inner] * radar.speckle(window, 2, SEED)
+    validity = np.zeros(window.shape, np.uint8)
+    validity[:, : max(0, 40 - window.x0)] = 2  # SAR nodata
+    label = (ground.cover[inner] - 1).astype(np.uint8)
+    return TileLayers(optical, (10 * np.log10(power)).astype(np.float32), label, validity)
+
+
+def write_chip(path: Path, values: NDArray[Any], options: Mapping[str, str]) -> None:
+    """Write a chip as the tools that cut scenes into files do."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bands = values.reshape(-1, *values.shape[-2:])
+    profile = {"driver": "GTiff", "count": len(bands), "height": bands.shape[1], "width": bands.shape[2]}
+    with rasterio.open(path, "w", dtype=bands.dtype, **profile, **options) as chip:
+        chip.write(bands)
+
+
+def waiting(data: MadeData, steps_of: Mapping[int, int]) -> Figures:
+    """Return the share of the steps' time spent waiting for crops, by their side; the largest is the figure."""
+    shares = {}
+    print(f"{'crop px':>8}{'steps':>7}{'ms/step':>9}{'waiting':>9}")
+    for crop_px, steps in steps_of.items():
+        training = data.settings.training.model_copy(update={"crop_px": crop_px, "steps": steps})
+        job = data.job(data.settings.model_copy(update={"training": training}), f"checkpoints-{crop_px}")
+        history = train(job, Processes(0, 1, CPU), {}).history
+        seconds = sum(row.seconds for row in history)
+        shares[crop_px] = sum(row.wait_seconds for row in history) / seconds
+        print(f"{crop_px:>8}{steps:>7}{1e3 * seconds / steps:>9.0f}{shares[crop_px]:>9.2%}")
+    return {"data_wait_share": max(shares.values()), **{f"data_wait_share_{px}": s for px, s in shares.items()}}
+
+
+def reading(data: MadeData, crops: int) -> Figures:
+    """Return the time for a crop from the store over that from chips, read in turns."""
+    training = data.settings.training.model_copy(update={"crop_px": 256, "sensor_dropout": 0.0})
+    job = data.job(data.settings.model_copy(update={"training": training}), "checkpoints")
+    sampler = CropSampler(job.training_tiles, training, NO_AUGMENTATION, SEED)
+    store = CropDataset(job.source(), sampler, training, data.statistics)
+    readers: dict[str, Callable[[int], Sample]] = {"zarr": store.__getitem__}
+    for kind in CHIP_KINDS:
+        readers[kind] = lambda number, kind=kind: from_chips(data, kind, sampler.plan(number), 256)
+    for number in range(len(data.index)):
+        for kind in CHIP_KINDS:  # warms the cache, too
+            for ours, theirs in zip(readers["zarr"](number), readers[kind](number), strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
+    cpu, wall = in_turns({name: [functools.partial(read, n) for n in range(crops)] for name, read in readers.items()})
+    print(f"\n{'crops from':<12}{'ms CPU':>8}{'ms wall':>9}{'per wall s':>12}")
+    for name in readers:
+        print(f"{name:<12}{1e3 * cpu[name]:>8.2f}{1e3 * wall[name]:>9.2f}{1 / wall[name]:>12.0f}")
+    return {
+        "loader_vs_chips": cpu["zarr"] / cpu["deflate"],
+        "loader_vs_plain_chips": cpu["zarr"] / cpu["plain"],
+        "loader_crops_per_s": 1 / wall["zarr"],
+    }
+
+
+def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> Sample:
+    """Return a crop cut from whole chips, turned as planned; the same sample as the training's data set gives."""
+
+    def chip(layer: str) -> NDArray[Any]:
+        with rasterio.open(data.chip(kind, plan.tile.window, layer)) as file:
+            return file.read()
+
+    flags, label = chip("validity")[0], chip("label")[0]
+    target = np.where(mappable(flags), label, np.uint8(IGNORE_INDEX))
+    inside = locate(plan, target, side_px).relative_to(plan.tile.window).slices
+    weights = (seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable))
+    optical, sar = (chip(name)[:, *inside].astype(np.float32) for name in ("optical", "sar"))
+    crop = turned(padded(Crop(optical, sar, *weights, target[inside]), side_px, side_px), plan.turn)
+    return Sample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
+        target=torch.from_numpy(crop.target.astype("int64"))
+    )
+
+
+def in_turns(work: Mapping[str, list[Callable[[], object]]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return each one's median CPU and wall time in seconds; the first of all, then the second of all, ..."""
+    cpu: dict[str, list[float]] = {name: [] for name in work}
+    wall: dict[str, list[float]] = {name: [] for name in work}
+    for turn in zip(*work.values(), strict=True):
+        for name, call in zip(work, turn, strict=True):
+            start = time.process_time(), time.perf_counter()
+            call()
+            cpu[name].append(time.process_time() - start[0])
+            wall[name].append(time.perf_counter() - start[1])
+    return ({name: median(times) for name, times in kind.items()} for kind in (cpu, wall))  # type: ignore[return-value]
+
+
+class NaiveRift(nn.Module):
+    """RIFT as a textbook writes it: one-hot labels, the definition term by term, autograd; one process only."""
+
+    def __init__(self, settings: LossSettings, weights: Tensor) -> None:
+        super().__init__()
+        self.settings, self.weights = settings, weights
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of logits (B, K, H, W) and class indices (B, H, W)."""
+        s = self.settings
+        valid = target != IGNORE_INDEX
+        one_hot = functional.one_hot(torch.where(valid, target, 0), logits.shape[1]).movedim(-1, 1).float()
+        g = one_hot * valid[:, None]
+        p, log_p = logits.softmax(1), logits.log_softmax(1)
+        focal = (self.weights[:, None, None] * g * (1 - p) ** s.focal_gamma * -log_p).sum() / valid.sum()
+        p = p * valid[:, None]
+        tp, fp, fn = (part.sum((0, 2, 3)) for part in (p * g, p * (1 - g), (1 - p) * g))
+        index = (tp + s.smooth) / (tp + s.tversky_alpha * fp + s.tversky_beta * fn + s.smooth)
+        tversky = ((1 - index) ** s.tversky_kappa)[g.sum((0, 2, 3)) > 0].mean()
+        return s.balance * focal + (1 - s.balance) * tversky
+
+
+def rift_figures(repetitions: int, compiled: bool) -> Figures:
+    """Return RIFT's time over the naive form's, eager and compiled, on one thread; prints those of two threads too."""
+    generator = torch.Generator().manual_seed(1)
+    logits = 2 * torch.randn(8, len(CLASS_PX), 256, 256, generator=generator)
+    target = torch.randint(0, len(CLASS_PX), (8, 256, 256), generator=generator)
+    target[torch.rand(8, 256, 256, generator=generator) < 0.1] = IGNORE_INDEX
+    ours = Rift(LossSettings(), CLASS_PX)
+    forms: dict[str, Any] = {"naive": NaiveRift(LossSettings(), ours.weights), "RIFT": ours}
+    can_compile = shutil.which("g++") is not None
+    if compiled and can_compile:
+        torch.set_num_threads(1)
+        forms["RIFT compiled"] = torch.compile(Rift(LossSettings(), CLASS_PX))
+    gradients = {name: gradient(form, logits, target) for name, form in forms.items()}
+    largest = gradients["naive"].abs().max()
+    apart = {name: ((found - gradients["naive"]).abs().max() / largest).item() for name, found in gradients.items()}
+    runs = {name: [functools.partial(gradient, form, logits, target)] * repetitions for name, form in forms.items()}
+    print(f"\n{'RIFT, 8 x 256²':<16}{'threads':>8}{'ms CPU':>8}{'ms wall':>9}{'of naive':>10}{'gradient off by':>17}")
+    threads, ratios = torch.get_num_threads(), {}
+    for count in (2, 1):
+        torch.set_num_threads(count)
+        cpu, wall = in_turns(runs)
+        for name in forms:
+            ratios[name] = cpu[name] / cpu["naive"]
+            times = f"{1e3 * cpu[name]:>8.1f}{1e3 * wall[name]:>9.1f}"
+            print(f"{name:<16}{count:>8}{times}{ratios[name]:>10.3f}{apart[name]:>17.1e}")
+    torch.set_num_threads(threads)
+    if "RIFT compiled" not in forms:
+        print("RIFT compiled: not measured" + ("" if can_compile else ", no g++ to compile with"))
+    return {
+        "rift_vs_naive_eager": ratios["RIFT"],
+        "rift_vs_naive_compiled": ratios.get("RIFT compiled"),
+        "rift_gradient_off_by": max(apart.values()),
+    }
+
+
+def gradient(form: nn.Module, logits: Tensor, target: Tensor) -> Tensor:
+    """Return the gradient of a loss."""
+    leaf = logits.detach().requires_grad_()
+    leaf.grad = None
+    found = form(leaf, target)
+    (found if isinstance(found, Tensor) else found.total).backward()
+    assert leaf.grad is not None
+    return leaf.grad
+
+
+def gpu_figures() -> Figures:
+    """Return samples per second, the share of the card's measured matrix rate, and peak memory, by network size."""
+    sizes = ("tiny", "base")
+    if not torch.cuda.is_available():
+        print("\nno GPU: not measured")
+        return {f"gpu_{what}_{size}": None for size in sizes for what in ("samples_per_s", "rate_share", "memory_gb")}
+    card = torch.device("cuda")
+    rate = matrix_rate(card)
+    print(f"\n{torch.cuda.get_device_name()}: {rate / 1e12:.0f} TFLOP/s in bfloat16 products of 8192²")
+    print(f"{'network':<8}{'samples/s':>10}{'TFLOP/s':>9}{'share':>8}{'GB':>7}   (batch 32 x 256²)")
+    figures: Figures = {}
+    for size in sizes:
+        samples, flops, memory = gpu_training(card, size)
+        share = samples * flops / rate
+        print(f"{size:<8}{samples:>10.0f}{samples * flops / 1e12:>9.2f}{share:>8.2%}{memory / 1e9:>7.1f}")
+        figures |= {
+            f"gpu_samples_per_s_{size}": samples,
+            f"gpu_rate_share_{size}": share,
+            f"gpu_memory_gb_{size}": memory / 1e9,
+        }
+    return figures
+
+
+def matrix_rate(card: torch.device, side: int = 8192, repetitions: int = 20) -> float:
+    """Return the floating-point operations per second of bfloat16 matrix products."""
+    a, b = (torch.randn(side, side, device=card, dtype=torch.bfloat16) for _ in range(2))
+    seconds = gpu_seconds(lambda: torch.mm(a, b), repetitions)
+    return 2 * side**3 / seconds
+
+
+def gpu_training(card: torch.device, size: str, batch_size: int = 32, side: int = 256) -> tuple[float, float, int]:
+    """Return samples per second of whole steps, operations for each sample, and peak memory in bytes."""
+    network = Claire(4, 2, len(CLASS_PX), NetworkSettings.model_validate({"size": size})).to(card)
+    loss = Rift(LossSettings(), CLASS_PX).to(card)
+    optimiser = torch.optim.AdamW(network.parameters())
+    shape = (batch_size, 1, side, side)
+    bands = [torch.randn(batch_size, count, side, side, device=card) for count in (4, 2)]
+    target = torch.randint(0, len(CLASS_PX), (batch_size, side, side), device=card)
+    batch = Sample(*bands, torch.ones(shape, device=card), torch.ones(shape, device=card), target)
+
+    def step() -> None:
+        optimiser.zero_grad()
+        add_gradient(network, loss, batch, 1)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+
+    step()
+    torch.cuda.reset_peak_memory_stats(card)
+    with FlopCounterMode(display=False) as counted:
+        step()
+    memory = torch.cuda.max_memory_allocated(card)
+    seconds = gpu_seconds(step, 20)
+    return batch_size / seconds, counted.get_total_flops() / batch_size, memory
+
+
+def gpu_seconds(work: Callable[[], object], repetitions: int) -> float:
+    """Return the time of one call, after three to warm up."""
+    for _ in range(3):
+        work()
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start.record()
+    for _ in range(repetitions):
+        work()
+    end.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(end) / 1e3 / repetitions
+
+
+if __name__ == "__main__":
+    sys.exit(main())

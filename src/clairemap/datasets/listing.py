@@ -1,0 +1,57 @@
+"""The sample sheet of a data set, with the virtual rasters and the list of chips that it rests on."""
+
+import csv
+import io
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from clairemap.datasets.samples import ROLES, Sample
+from clairemap.datasets.sheets import Sheet
+from clairemap.datasets.virtual import virtual_raster
+from clairemap.provenance import write_text_whole
+from clairemap.scenes import REQUIRED
+
+log = logging.getLogger(__name__)
+
+
+def list_scenes(samples: Iterable[Sample], sample_sheet: Path) -> None:
+    """Write a sample sheet with a row for each sample; paths are absolute."""
+    rows = [
+        (sample.name, sample.region, sample.split, *(_absolute(sample.files.get(role)) for role in ROLES))
+        for sample in samples
+    ]
+    _write(sample_sheet, _as_csv(REQUIRED, rows))
+
+
+def list_sheets(sheets: Sequence[Sheet], sample_sheet: Path) -> None:
+    """Write a sample sheet with a row for each sheet of chips, and what it rests on, into the folder beside it.
+
+    ``sheets/{sheet}.{role}.vrt`` are the rasters; ``chips.csv`` says which chip is which tile of which sheet. A file
+    that would stay the same is left alone, so that nothing runs again for it. The sample sheet comes last.
+    """
+    folder = sample_sheet.absolute().parent
+    rows = []
+    for sheet in sheets:
+        rasters = {role: folder / "sheets" / f"{sheet.name}.{role}.vrt" for role in ROLES if role in sheet.forms}
+        for role, path in rasters.items():
+            _write(path, virtual_raster(sheet, role))
+        rows.append((sheet.name, sheet.region, sheet.split, *(_absolute(rasters.get(role)) for role in ROLES)))
+    chips = [(sheet.name, row, column, chip.name) for sheet in sheets for row, column, chip in sheet.places()]
+    _write(folder / "chips.csv", _as_csv(("scene", "row", "col", "chip"), chips))
+    _write(sample_sheet, _as_csv(REQUIRED, rows))
+
+
+def _absolute(path: Path | None) -> str:
+    return "" if path is None else str(path.resolve())
+
+
+def _as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text_whole(path, text)

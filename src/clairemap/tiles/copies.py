@@ -1,0 +1,60 @@
+"""Tiles with the same content: one scene listed twice under two names, chips that were copied."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clairemap.settings import Sensor
+from clairemap.validity import Mask
+
+DIGEST_BYTES = 16
+
+KEY = ["scene", "row", "col"]
+HASHES: dict[Sensor, str] = {"optical": "optical_hash", "sar": "sar_hash"}
+"""The column of the tiles' index with the hash of each sensor's content."""
+
+
+def content_hash(values: NDArray[Any], usable: Mask) -> str | None:
+    """Return a hash of a tile's usable pixels and of where they lie; None if they hold nothing to know a tile by.
+
+    Values are compared as float32, so that a copy stored as another type is found. A tile without usable pixels, or
+    with one value in each band, is like many others: it is no copy of them.
+
+    Args:
+        values: (band, y, x).
+        usable: (y, x), where the values are not nodata.
+    """
+    seen = np.ascontiguousarray(values[:, usable], np.float32)
+    if not seen.size or (seen == seen[:, :1]).all():
+        return None
+    digest = hashlib.blake2b(repr(values.shape).encode(), digest_size=DIGEST_BYTES)
+    digest.update(np.packbits(usable).tobytes())
+    digest.update(seen.tobytes())
+    return digest.hexdigest()
+
+
+def copied_tiles(table: pd.DataFrame, index: pd.DataFrame, split: str) -> list[str]:
+    """Return the tiles of a split that hold what a training tile holds in one sensor, each with that tile.
+
+    Copies that are shifted, resampled or scaled differ in every pixel and aren't found.
+
+    Args:
+        table: of `splits.assign_splits`, or a part of it.
+        index: rows of tiles.parquet of the same scenes.
+        split: the held-out split.
+    """
+    tiles = table[[*KEY, "split"]].merge(index[[*KEY, *HASHES.values()]], on=KEY).sort_values(KEY)
+    training, held_out = tiles[tiles["split"] == "train"], tiles[tiles["split"] == split]
+    found: dict[str, str] = {}
+    for sensor, column in HASHES.items():
+        known = {row[column]: _name(row) for row in reversed(training.dropna(subset=column).to_dict("records"))}
+        for row in held_out[held_out[column].isin(known.keys())].to_dict("records"):
+            found.setdefault(_name(row), f"{_name(row)} = {known[row[column]]} ({sensor})")
+    return [found[name] for name in sorted(found)]
+
+
+def _name(tile: dict[Any, Any]) -> str:
+    return f"{tile['scene']} {tile['row']}/{tile['col']}"

@@ -1,0 +1,156 @@
+"""The temperature that makes the network's confidences fit the labels of the validation tiles.
+
+Temperature scaling after Guo et al. 2017: the logits are divided by one number, which changes no class, only how sure
+the map is of it. The figures after calibration are cross-fitted: the labelled tiles are dealt out into two halves by
+turns, and each is scored with the temperature of the other. The temperature to use is that of all tiles.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from clairemap.classes import IGNORE_INDEX
+from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
+from clairemap.metrics.decision import decide
+from clairemap.nets.bundle import CalibrationFit
+from clairemap.nets.claire import Claire
+from clairemap.tiles.dataset import TileDataset
+from clairemap.training.batches import BandScales
+from clairemap.training.distributed import Processes
+from clairemap.training.validation import mapped_tiles, stored_probability
+
+log = logging.getLogger(__name__)
+
+MAX_PIXELS = 200_000
+"""Pixels that a temperature is fitted to, at the most and but for one a tile: for one number they are plenty."""
+
+RANGE = (0.1, 10.0)
+"""Temperatures that are tried. A network that makes no fault on the tiles would have its logits grow for ever."""
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Labelled pixels: their logits (K, N) float32 and class indices (N,) uint8."""
+
+    logits: NDArray[np.float32]
+    truth: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """What to divide logits by, and how well the confidences fit before and after; None where nothing was fitted."""
+
+    value: float
+    fit: CalibrationFit | None
+
+
+NOT_FITTED = Temperature(1.0, None)
+
+
+def calibrate(
+    network: Claire, tiles: TileDataset, labelled_px: int, scales: BandScales, processes: Processes
+) -> Temperature:
+    """Return the temperature of a network, the same in all processes; `NOT_FITTED` without a labelled pixel.
+
+    Every n-th labelled pixel of all tiles counts, n odd, so that about MAX_PIXELS do. Memory in each process: 4 bytes
+    for each of those pixels and classes, and about 24 more while the temperature is fitted (8 classes: 45 MB).
+
+    Args:
+        network: with the weights to keep.
+        tiles: held-out tiles; each process maps its share of them.
+        labelled_px: labelled pixels in them, or more.
+        scales: what the bands are normalised with.
+        processes: all must call it.
+    """
+    stride = -(-labelled_px // MAX_PIXELS) | 1  # odd: it runs through all columns of a tile, whose width is even
+    own = [
+        (number, _labelled_pixels(logits, target, stride))
+        for number, logits, target in mapped_tiles(network, tiles, scales, processes)
+    ]
+    everywhere = sorted(processes.gather(own), key=lambda numbered: numbered[0])
+    labelled = [pixels for _, pixels in everywhere if len(pixels.truth)]
+    if not labelled:
+        return NOT_FITTED
+    found = Temperature(fit_temperature(labelled), calibration_fit(labelled))
+    _tell(found)
+    return found
+
+
+def fit_temperature(tiles: Sequence[Pixels]) -> float:
+    """Return the temperature in RANGE with the least negative log likelihood of the labels.
+
+    That is convex in 1 / T, so in the logarithm of T there is one minimum, found to a relative 1e-5.
+    """
+    pixels = _joined(tiles)
+    found = minimize_scalar(
+        lambda log_t: mean_nll(pixels, math.exp(log_t)),
+        bounds=(math.log(RANGE[0]), math.log(RANGE[1])),
+        method="bounded",
+        options={"xatol": 1e-5},
+    )
+    return math.exp(found.x)
+
+
+def mean_nll(pixels: Pixels, temperature: float) -> float:
+    """Return the mean of -log softmax(logits / temperature) at the labels, in nats; computed in float64."""
+    scaled = pixels.logits / np.float64(temperature)
+    scaled -= scaled.max(axis=0)
+    of_label = np.take_along_axis(scaled, pixels.truth[None].astype(np.int64), axis=0)[0]
+    return float((np.log(np.exp(scaled).sum(axis=0)) - of_label).mean())
+
+
+def calibration_fit(tiles: Sequence[Pixels]) -> CalibrationFit:
+    """Return how well confidences fit the labels before and after; see the module for what after means."""
+    before, after = _scores([(tiles, 1.0)]), None
+    if len(tiles) > 1:
+        even, odd = tiles[::2], tiles[1::2]
+        after = _scores([(even, fit_temperature(odd)), (odd, fit_temperature(even))])
+    return CalibrationFit(
+        ece_before=before[0],
+        ece_after=after[0] if after else None,
+        nll_before=before[1],
+        nll_after=after[1] if after else None,
+        pixels=sum(len(tile.truth) for tile in tiles),
+        tiles=len(tiles),
+    )
+
+
+def _scores(parts: Sequence[tuple[Sequence[Pixels], float]]) -> tuple[float, float]:
+    """Return calibration error and mean NLL over all parts, each with a temperature of its own."""
+    counts, nll, px = Calibration.empty(), 0.0, 0
+    for tiles, temperature in parts:
+        pixels = _joined(tiles)
+        probability = stored_probability(torch.from_numpy(pixels.logits), temperature)
+        counts += calibration(pixels.truth, decide(probability))
+        nll += mean_nll(pixels, temperature) * len(pixels.truth)
+        px += len(pixels.truth)
+    return expected_calibration_error(counts), nll / px
+
+
+def _labelled_pixels(logits: Tensor, target: Tensor, stride: int) -> Pixels:
+    """Return every `stride`-th labelled pixel of a tile, row by row, on the CPU."""
+    chosen = torch.nonzero(target.flatten() != IGNORE_INDEX).flatten()[::stride]
+    truth = target.flatten()[chosen].to(torch.uint8)
+    return Pixels(logits.flatten(1)[:, chosen].float().cpu().numpy(), truth.cpu().numpy())
+
+
+def _joined(tiles: Sequence[Pixels]) -> Pixels:
+    return Pixels(np.concatenate([t.logits for t in tiles], axis=1), np.concatenate([t.truth for t in tiles]))
+
+
+def _tell(found: Temperature) -> None:
+    if found.fit is None:
+        return
+    after = found.fit.ece_after
+    log.info(
+        "temperature %.3f from %d pixels of %d tiles: calibration error %.4f before, %s after",
+        *(found.value, found.fit.pixels, found.fit.tiles, found.fit.ece_before),
+        "not known (one tile has labels)" if after is None else f"{after:.4f}",
+    )

@@ -1,0 +1,46 @@
+"""Training's curves for TensorBoard, an optional package."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from clairemap.errors import SettingsError
+from clairemap.training.history import HistoryRow
+
+Draw = Callable[[HistoryRow], None]
+
+
+@contextmanager
+def drawn_curves(folder: Path | None, steps_done: int) -> Iterator[Draw]:
+    """Give a function that adds a row of the history to the curves in a folder; it does nothing if that is None.
+
+    Args:
+        folder: of this run alone; curves that a killed run drew beyond `steps_done` are no longer shown.
+        steps_done: steps that lie behind the run already.
+
+    Raises:
+        SettingsError: TensorBoard is not installed.
+    """
+    if folder is None:
+        yield lambda _: None
+        return
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # an optional package: imported where it is asked for
+    except ImportError:
+        raise SettingsError(
+            "compute.tensorboard is true, but TensorBoard is not installed: pip install 'clairemap[tensorboard]' in "
+            "the environment that trains, or set it to false"
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    with SummaryWriter(str(folder), purge_step=steps_done + 1) as writer:
+
+        def draw(row: HistoryRow) -> None:
+            values = asdict(row)
+            step = values.pop("step")
+            for name, value in values.items():
+                if value is not None:
+                    group = "validation" if name.startswith("val_") else "training"
+                    writer.add_scalar(f"{group}/{name.removeprefix('val_')}", value, step)
+
+        yield draw

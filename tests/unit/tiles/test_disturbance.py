@@ -1,0 +1,192 @@
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from clairemap.settings import AugmentationSettings, Sensor
+from clairemap.tiles.augmentation import without
+from clairemap.tiles.clouds import BandRange
+from clairemap.tiles.crops import AS_REGISTERED, Crop, Offset
+from clairemap.tiles.disturbance import CloudCover, Disturbance, Stream, clouded, disturbed, regained, speckled
+from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
+
+DRAWS = 3000
+SIDE = 64
+EVERYTHING = AugmentationSettings(clouds=0.5, cloud_mask_known=0.5, speckle=0.5, sar_jitter_px=2, gain=0.2)
+NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, gain=0)
+
+
+def statistics(sar_scale: str = "db"):
+    optical = BandStatistics(("red", "nir"), (1000.0, 2000.0), (300.0, 500.0), (400.0, 900.0), (1700.0, 3000.0))
+    sar = BandStatistics(("VV",), (-12.0,), (4.0,), (-20.0,), (-5.0,))
+    if sar_scale == "digital":
+        sar = BandStatistics(("VV",), (90.0,), (40.0,), (20.0,), (180.0,))
+    return TrainingStatistics(optical, sar, (1,), 1, ("a",), sar_scale)
+
+
+STATISTICS = statistics()
+SCALE = BandRange.of(STATISTICS.optical, "uint16")
+
+
+def crop(sar_from: int = 0):
+    """A crop that optical sees all of, and SAR from a column on; all of it labelled."""
+    random = np.random.default_rng(0)
+    weight = np.ones((1, SIDE, SIDE), np.float32)
+    seen = weight.copy()
+    seen[..., :sar_from] = 0
+    sar = random.normal(-12, 4, (1, SIDE, SIDE)).astype(np.float32)
+    sar[..., :sar_from] = np.nan
+    optical = random.normal([[[1000]], [[2000]]], [[[300]], [[500]]], (2, SIDE, SIDE)).astype(np.float32)
+    return Crop(optical, sar, weight, seen, random.integers(0, 3, (SIDE, SIDE)).astype(np.uint8))
+
+
+def under(coverage: float, given: bool, dropped: Sensor | None = None, of: Crop | None = None):
+    before = crop() if of is None else of
+    return clouded(before, CloudCover(coverage, given), dropped, SCALE, np.random.default_rng(5))
+
+
+def same(one: Crop, other: Crop):
+    return all(np.array_equal(getattr(one, f.name), getattr(other, f.name), equal_nan=True) for f in fields(Crop))
+
+
+def drawn(settings: AugmentationSettings = EVERYTHING, seed: int = 0, draws: int = DRAWS):
+    return [Disturbance.drawn(settings, (seed, number)) for number in range(draws)]
+
+
+def test_what_is_drawn_follows_from_seed_and_number():
+    assert drawn(draws=50) == drawn()[:50]
+    one, other, third = drawn(draws=9)[7], drawn(seed=1, draws=9)[7], drawn(draws=9)[8]
+    assert one != other
+    assert np.array_equal(one.random(Stream.GAIN).random(3), one.random(Stream.GAIN).random(3))
+    firsts = [d.random(stream).random() for d in (one, other, third) for stream in Stream]
+    assert len(set(firsts)) == len(firsts)
+
+
+def test_shares_are_those_of_the_settings():
+    some = drawn(AugmentationSettings(clouds=0.3, cloud_mask_known=0.2, speckle=0.6, speckle_looks=5, gain=0.1))
+    clouds = [d.clouds for d in some if d.clouds]
+    assert len(clouds) / DRAWS == pytest.approx(0.3, abs=0.03)
+    assert np.mean([cover.mask_is_given for cover in clouds]) == pytest.approx(0.2, abs=0.05)
+    assert np.mean([cover.coverage == 1 for cover in clouds]) == pytest.approx(0.1, abs=0.04)
+    assert min(cover.coverage for cover in clouds) == pytest.approx(0.1, abs=0.01)
+    assert np.mean([d.speckle_looks == 5 for d in some]) == pytest.approx(0.6, abs=0.03)
+    assert {d.speckle_looks for d in some} == {None, 5}
+    assert {d.gain for d in some} == {0.1}
+
+
+@pytest.mark.parametrize(("largest", "reached"), [(0, {0}), (0.4, {0}), (1, {-1, 0, 1}), (2, {-2, -1, 0, 1, 2})])
+def test_sar_is_displaced_by_whole_pixels_up_to_the_largest(largest: float, reached: set[int]):
+    offsets = [d.sar_offset for d in drawn(AugmentationSettings(sar_jitter_px=largest))]
+    assert {o.down_px for o in offsets} == {o.right_px for o in offsets} == reached
+    assert np.mean([o.down_px for o in offsets]) == pytest.approx(0, abs=0.1)
+    assert len({(o.down_px, o.right_px) for o in offsets}) == len(reached) ** 2
+
+
+@pytest.mark.parametrize("name", ["clouds", "speckle", "sar_jitter_px", "gain"])
+def test_switching_one_thing_off_leaves_the_others_alone(name: str):
+    part = {"clouds": "clouds", "speckle": "speckle_looks", "sar_jitter_px": "sar_offset", "gain": "gain"}[name]
+    without_it = drawn(EVERYTHING.model_copy(update={name: 0}), draws=200)
+    kept = getattr(without_it[0], part)
+    assert [replace(d, **{part: kept}) for d in drawn(draws=200)] == without_it
+
+
+def test_nothing_is_done_where_all_is_off():
+    for number in range(20):
+        disturbance = Disturbance.drawn(NOTHING, (0, number))
+        assert disturbance.sar_offset == AS_REGISTERED
+        assert same(disturbed(crop(), disturbance, None, STATISTICS, SCALE), crop())
+
+
+def test_a_sensor_that_is_not_looked_at_is_left_alone():
+    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, Offset(1, 2), 0.1)
+    assert full.of_optical() == Disturbance((0, 0), CloudCover(0.5, True), None, AS_REGISTERED, 0.1)
+    assert full.of_sar() == Disturbance((0, 0), None, 8.0, AS_REGISTERED, 0.1)
+
+
+def test_a_given_mask_takes_optical_out_where_it_was_changed():
+    before, after = crop(sar_from=20), under(0.5, given=True, of=crop(sar_from=20))
+    masked = after.optical_weight[0] == 0
+    assert masked.mean() == pytest.approx(0.5, abs=0.01)
+    change = np.abs(after.optical - before.optical)[0] / 1300
+    assert change[~masked].max() < 0.25 < np.percentile(change[masked], 80)
+    assert np.array_equal(after.sar_weight, before.sar_weight)
+    nobody = masked & (before.sar_weight[0] == 0)
+    assert np.array_equal(after.target == 255, nobody)
+    assert np.array_equal(after.target[~nobody], before.target[~nobody])
+
+
+def test_a_withheld_mask_changes_values_alone():
+    before, after = crop(sar_from=20), under(0.5, given=False, of=crop(sar_from=20))
+    assert np.array_equal(after.optical, under(0.5, given=True).optical)
+    assert same(replace(after, optical=before.optical), before)
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("coverage", [0.3, 1.0])
+def test_optical_under_clouds_and_sar_are_never_taken_away_together(given: bool, coverage: float):
+    after = under(coverage, given, "sar")
+    assert after.has_labels
+    assert after.sar_weight.any() == (coverage == 1)
+    assert after.optical_weight.any() == (coverage < 1 or not given)
+    assert not np.array_equal(after.optical, crop().optical)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_clouds_are_not_painted_where_they_would_leave_nothing_to_learn(given: bool):
+    blind = without(crop(), "sar")
+    assert same(under(1.0, given, of=blind), blind)
+    assert same(under(1.0, given, "sar", of=blind), blind)
+    assert not np.array_equal(under(0.5, given, of=blind).optical, blind.optical)
+
+
+def test_every_crop_keeps_something_to_learn_that_a_sensor_sees():
+    sensors: tuple[Sensor | None, ...] = (None, "optical", "sar")
+    for disturbance in drawn(draws=60):
+        for dropped in sensors:
+            limited = disturbance.of_sar() if dropped == "optical" else disturbance
+            for of in (crop(), crop(sar_from=SIDE - 1), without(crop(), "sar"), without(crop(), "optical")):
+                after = disturbed(of, limited, dropped, STATISTICS, SCALE)
+                seen = (after.optical_weight + after.sar_weight)[0] > 0
+                assert after.has_labels
+                assert np.all(after.target[~seen] == 255)
+                assert np.isfinite(after.optical).all()
+                assert np.array_equal(np.isfinite(after.sar), np.isfinite(of.sar))
+
+
+def test_speckle_in_db_is_independent_of_the_level():
+    before = crop()
+    change = speckled(before, 8, STATISTICS, np.random.default_rng(0)).sar - before.sar
+    assert (10 ** (change / 10)).mean() == pytest.approx(1, abs=0.03)
+    assert (10 ** (change / 10)).std() == pytest.approx(8**-0.5, rel=0.1)
+    assert abs(np.corrcoef(change.ravel(), before.sar.ravel())[0, 1]) < 0.06
+
+
+def test_speckle_of_pictures_stays_below_their_white():
+    picture = np.full((1, SIDE, SIDE), 250, np.float32)
+    picture[..., :32] = 60
+    picture[0, 0, 0] = np.nan
+    weight = np.ones((1, SIDE, SIDE), np.float32)
+    weight[0, 0, 0] = 0
+    bright = replace(crop(), sar=picture, sar_weight=weight)
+    after = speckled(bright, 8, statistics("digital"), np.random.default_rng(0)).sar
+    assert np.nanmax(after) == 250
+    assert np.isnan(after[0, 0, 0]) and np.isnan(after).sum() == 1
+    assert np.nanstd(after[..., :32]) / 60 == pytest.approx(0.5 * 8**-0.5, rel=0.1)
+    dark = speckled(replace(bright, sar=picture * 0.64), 1, statistics("digital"), np.random.default_rng(0)).sar
+    assert np.nanmax(dark) == 180  # the percentile of the training tiles
+
+
+def test_gain_is_one_stretch_for_each_band():
+    before = crop(sar_from=20)
+    stretches = []
+    for seed in range(40):
+        after = regained(before, 0.3, STATISTICS, np.random.default_rng(seed))
+        bands = [*zip(before.optical, after.optical, strict=True), *zip(before.sar, after.sar, strict=True)]
+        for (b, a), mean, std in zip(bands, (1000, 2000, -12), (300, 500, 4), strict=True):
+            assert np.array_equal(np.isnan(a), np.isnan(b))
+            seen = np.isfinite(b)
+            slope, level = np.polyfit((b[seen] - mean) / std, (a[seen] - mean) / std, 1)
+            stretches.append((slope - 1, level))
+    assert len({round(slope, 4) for slope, _ in stretches}) > 100
+    assert 0.25 < np.abs(stretches).max() < 0.301
+    assert np.mean(stretches) == pytest.approx(0, abs=0.05)

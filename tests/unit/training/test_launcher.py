@@ -1,0 +1,93 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from clairemap.errors import SettingsError
+from clairemap.training.launcher import Nodes, exit_code, first_host
+
+STEP = {
+    "SLURM_STEP_NUM_NODES": "2",
+    "SLURM_NODEID": "1",
+    "SLURM_STEP_NODELIST": "gpu[03-04]",
+    "SLURM_JOB_ID": "1234567",
+    "SLURM_STEP_ID": "0",
+}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [
+        ("gpu1", "gpu1"),
+        ("gpu1,gpu2", "gpu1"),
+        ("gpu[03-05,9],cpu1", "gpu03"),
+        ("gpu[7,9-11]", "gpu7"),
+        ("rack[2-3]-node[08-09].site.org", "rack2-node08.site.org"),
+        ("10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_the_first_host_of_a_node_list(nodes: str, first: str):
+    assert first_host(nodes) == first
+
+
+@pytest.mark.parametrize("nodes", ["", ",a", "[a-b]"])
+def test_what_is_no_node_list_is_refused(nodes: str):
+    with pytest.raises(ValueError, match="no list of nodes"):
+        first_host(nodes)
+
+
+def test_the_nodes_of_a_step_agree_on_where_to_meet():
+    first, second = (Nodes.of_step({**STEP, "SLURM_NODEID": number}) for number in "01")
+    assert second == Nodes(count=2, number=1, first_host="gpu03", port=24567, meeting="1234567.0")
+    assert first.options[:-1] == second.options[:-1]
+    assert "--rdzv-endpoint=gpu03:24567" in first.options
+    assert (first.options[-1], second.options[-1]) == ("--rdzv-conf=is_host=1", "--rdzv-conf=is_host=0")
+
+
+@pytest.mark.parametrize("environment", [{}, {**STEP, "SLURM_STEP_NUM_NODES": "1"}, {"SLURM_JOB_NUM_NODES": "2"}])
+def test_one_node_is_one_node_whatever_the_allocation(environment: dict[str, str]):
+    assert Nodes.of_step(environment) is None
+
+
+@pytest.mark.parametrize(
+    "changed", [{"SLURM_NODEID": ""}, {"SLURM_STEP_NODELIST": ""}, {"SLURM_STEP_NUM_NODES": "two"}]
+)
+def test_a_strange_step_is_told(changed: dict[str, str]):
+    with pytest.raises(SettingsError, match="srun --ntasks-per-node=1"):
+        Nodes.of_step({**STEP, **changed})
+    with pytest.raises(SettingsError, match="SLURM_JOB_ID"):
+        Nodes.of_step({name: value for name, value in STEP.items() if name != "SLURM_JOB_ID"})
+
+
+@pytest.mark.parametrize(
+    ("codes", "code"), [([75, 75], 75), ([1, 21], 21), ([-15, 10], 10), ([1, -15], 1), ([-9], 137), ([3, 1], 3)]
+)
+def test_the_stages_own_code_goes_before_what_follows_from_it(codes: list[int], code: int):
+    assert exit_code(codes) == code
+
+
+SCRIPT = """
+import os, signal, sys, time
+rank = int(os.environ["RANK"])
+print(sys.argv[1:], os.environ["WORLD_SIZE"], os.environ["OMP_NUM_THREADS"], flush=True)
+if sys.argv[1] == "--killed" and rank == 1:
+    os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[1] == "--code" and rank == 1:
+    sys.exit(int(sys.argv[2]))
+time.sleep(0 if sys.argv[1] == "--well" else 60)
+"""
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--well"], 0), (["--code", "75"], 75), (["--killed"], 137)])
+def test_a_launcher_ends_with_the_code_of_its_processes(words: list[str], code: int, tmp_path: Path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    launcher = [sys.executable, "-m", "clairemap.training.launcher", "--processes", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "5"}
+    done = subprocess.run(
+        [*launcher, str(script), *words], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stdout.count(f"{words} 2 2") == 2

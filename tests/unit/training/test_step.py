@@ -1,0 +1,69 @@
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from clairemap.classes import IGNORE_INDEX
+from clairemap.nets.claire import Claire
+from clairemap.nets.rift import Rift
+from clairemap.settings import LossSettings, NetworkSettings
+from clairemap.tiles.dataset import Sample
+from clairemap.training.step import add_gradient
+
+
+def batch(dtype: torch.dtype) -> Sample:
+    """Four crops, uneven on purpose: a class in one crop only, one crop without labels, gaps in the sensors."""
+    generator = torch.Generator().manual_seed(3)
+    optical = torch.randn(4, 2, 128, 128, generator=generator).to(dtype)
+    sar = torch.randn(4, 1, 128, 128, generator=generator).to(dtype)
+    weights = torch.ones(2, 4, 1, 128, 128, dtype=dtype)
+    weights[0, 0, :, :50] = 0
+    weights[1, 2] = 0
+    target = torch.randint(0, 2, (4, 128, 128), generator=generator)
+    target[3, :9, :9] = 2
+    target[1] = IGNORE_INDEX
+    return Sample(optical, sar, *weights, target)
+
+
+def loss_and_gradient(parts: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    torch.manual_seed(0)
+    network = Claire(2, 1, 3, NetworkSettings(size="tiny")).to(dtype)
+    loss = add_gradient(network, Rift(LossSettings(), (900, 80, 20)), batch(dtype), parts)
+    assert not any(value.requires_grad for value in loss)
+    return torch.stack(loss), torch.cat([weight.grad.flatten() for weight in network.parameters()])
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-13)])
+def test_a_batch_in_parts_has_loss_and_gradient_of_the_whole(dtype: torch.dtype, tolerance: float):
+    loss, gradient = loss_and_gradient(1, dtype)
+    for parts in (2, 4):
+        other_loss, other_gradient = loss_and_gradient(parts, dtype)
+        assert torch.allclose(other_loss, loss, rtol=tolerance, atol=0)
+        assert float((other_gradient - gradient).norm() / gradient.norm()) < tolerance
+
+
+class Logits(NamedTuple):
+    logits: Tensor
+
+
+class Watched(nn.Module):
+    """A network that knows how much it saw at once while its activations were kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(2, 3, 1)
+        self.seen: list[tuple[int, bool]] = []
+
+    def forward(self, optical: Tensor, *_: Tensor) -> Logits:
+        self.seen.append((len(optical), torch.is_grad_enabled()))
+        return Logits(self.layer(optical))
+
+
+def test_activations_are_kept_of_one_part_at_a_time():
+    network = Watched()
+    add_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 2)
+    assert network.seen == [(2, False), (2, False), (2, True), (2, True)]
+    network.seen.clear()
+    add_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 1)
+    assert network.seen == [(4, True)]
