@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +17,12 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.window import Window
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
+from clairemap.provenance import stage_code
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Settings, load_settings
 from clairemap.stages import TrainModel, stage_json
@@ -36,6 +38,9 @@ from clairemap.training.loop import train
 PROJECT = Path(__file__).parents[1]
 WINDOW_PX = 1024
 COVERAGES = (0.25, 0.5, 0.75, 1.0)
+CODE = stage_code(Path(__file__))
+"""Hash of all code behind a result: results of another are not taken up."""
+
 MADE = ("west_south", "west_north", "centre_south", "east_north")
 
 
@@ -59,7 +64,7 @@ FOLDS: Mapping[str, tuple[Fold, ...]] = {
     "floods": tuple(_flood_fold(seed, pair) for seed, pair in enumerate(("ab", "cd", "ef"))),
     "made": tuple(Fold(f"made {seed}", f"made_{seed}", MADE[:3], MADE[3:], seed) for seed in range(3)),
 }
-"""Of the floods each event is held out once, two at a time; of the made scenes, one of each of three regions."""
+"""Of the floods each event is held out once, two at a time; of the made regions one scene each."""
 
 CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
 VARIANTS: Mapping[str, dict[str, dict[str, Any]]] = {
@@ -114,18 +119,20 @@ def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
     statistics = fit_statistics(stores, training, settings.legend.legend().names)
     chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
-    return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", "benchmark")
+    return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", CODE)
 
 
 class ShownScene:
-    """A test scene's layers, in windows of at most WINDOW_PX, under any condition."""
+    """A test scene in windows of at most WINDOW_PX, under any condition; labelled where both sensors see by nature."""
 
     def __init__(self, store: GridStore, job: TrainingJob, seed: int) -> None:
         self._job = job
         self._seed = seed
         height, width = store.geobox.shape
         whole = Window(0, 0, height, width)
-        self._crop = read_crop(store, read_masks(store, whole), whole)
+        crop = read_crop(store, read_masks(store, whole), whole)
+        seen_by_both = (crop.optical_weight * crop.sar_weight)[0] > 0
+        self._crop = replace(crop, target=np.where(seen_by_both, crop.target, np.uint8(IGNORE_INDEX)))
         self._range = BandRange.of(job.statistics.optical, store.array("optical").dtype)
 
     def batches(self, condition: Condition) -> Iterator[Sample]:
@@ -147,8 +154,7 @@ class ShownScene:
         weight = self._crop.optical_weight
         if condition.mask_is_given:
             weight = weight * ~sky.mask
-        layers = vars(self._crop) | {"optical": sky.optical, "optical_weight": weight}
-        return Crop(**layers)
+        return replace(self._crop, optical=sky.optical, optical_weight=weight)
 
 
 def _cut(crop: Crop, top: int, left: int) -> Crop:
@@ -191,6 +197,7 @@ class Result:
     fold: str
     classes: tuple[str, ...]
     class_px: tuple[int, ...]
+    parameters: int
     seconds: float
     confusion: dict[str, list[list[int]]] = field(default_factory=dict)
     from_sar_path: float | None = None
@@ -209,10 +216,12 @@ def trained_and_scored(fold: Fold, variant: str, steps: int, work: Path) -> Resu
     """Train one network and score it on the fold's test scenes."""
     job = job_of(fold, settings_of(fold, work, variant, steps), work)
     trained = train(job, Processes(0, 1, torch.device("cpu")), {})
+    assert trained is not None, "there is only the first process"
     seconds = sum(row.seconds for row in trained.history)
     classes = tuple(each.name for each in job.settings.legend.classes)
-    result = Result(variant, fold.name, classes, tuple(job.statistics.class_px), seconds)
     network = trained.network.eval()
+    parameters = sum(weights.numel() for weights in network.parameters())
+    result = Result(variant, fold.name, classes, tuple(job.statistics.class_px), parameters, seconds)
     scenes = [ShownScene(open_store(job.stores[scene]), job, fold.seed) for scene in fold.test]
     for condition in CONDITIONS.get(variant, (CLEAR,)):
         result.confusion[condition.name] = sum(confusion(network, scene, condition) for scene in scenes).tolist()

@@ -13,6 +13,9 @@ IGNORE_INDEX = 255
 MAP_NODATA = 255
 """Value of pixels without a class in the land-cover map."""
 
+FULL = 255
+"""Value of a stored probability that means 1."""
+
 Rgb = tuple[int, int, int]
 
 

@@ -283,6 +283,9 @@ class LossSettings(Section):
         "inverse_sqrt",
         description="weights of the focal part: inverse square root of frequency, or all equal",
     )
+    tversky_class_weights: Literal["inverse_sqrt", "none"] = Field(
+        "none", description="the same for the mean of the Tversky part, which counts all classes alike by itself"
+    )
 
 
 class TrainingSettings(Section):
@@ -316,7 +319,8 @@ class TrainingSettings(Section):
     )
     calibrate: bool = Field(True, description="fit a temperature to the validation tiles after training")
     initial_optical: str | None = Field(
-        None, description="file with ImageNet weights of a ConvNeXt for the optical encoder (null: random weights)"
+        None,
+        description="file with a ConvNeXt-T's ImageNet weights for the optical encoder of size base (null: random)",
     )
     initial_sar: str | None = Field(None, description="the same for the SAR encoder")
     validate_every: int = Field(100, ge=1, description="steps between validations")
@@ -333,9 +337,7 @@ class AugmentationSettings(Section):
     )
     speckle: Share = Field(0.3, description="share of the crops whose SAR bands get further speckle")
     speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of that speckle")
-    sar_jitter_px: float = Field(
-        1.0, ge=0, le=2, description="largest displacement of a crop's SAR on each axis, drawn in whole pixels"
-    )
+    sar_jitter_px: int = Field(1, ge=0, le=2, description="largest displacement of a crop's SAR on each axis, pixels")
     gain: float = Field(
         0.0, ge=0, le=1, description="largest change of a band's brightness and contrast, in its deviations"
     )
@@ -428,6 +430,17 @@ class Settings(Section):
     explain: ExplainSettings = Field(ExplainSettings(), description="explanations in words")
     report: ReportSettings = Field(ReportSettings(), description="the report page")
     compute: ComputeSettings = Field(ComputeSettings(), description="where work runs; changes rerun nothing")
+
+    @model_validator(mode="after")
+    def _batch_is_shared_evenly(self) -> Self:
+        shared = self.compute.training_processes * self.training.batch_parts
+        if self.training.batch_size % shared:
+            raise ValueError(
+                f"training.batch_size {self.training.batch_size} can't be shared evenly by compute.training_processes "
+                f"{self.compute.training_processes}, each computing its share in training.batch_parts "
+                f"{self.training.batch_parts}; make it a multiple of {shared}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _crop_fits_tile(self) -> Self:

@@ -7,7 +7,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from clairemap import stages
 from clairemap.console import fail
-from clairemap.errors import ClairemapError
+from clairemap.errors import ClairemapError, MissingFileError
 from clairemap.provenance import stage_code
 from clairemap.scenes import read_sample_sheet
 from clairemap.settings import VIEWS, load_settings
@@ -19,6 +19,15 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; 
 try:
     SETTINGS = load_settings(config, "config")
     SHEET = read_sample_sheet(Path(SETTINGS.scenes), Path(SETTINGS.data_dir))
+    INITIAL_WEIGHTS = [
+        path
+        for path in (SETTINGS.training.initial_optical, SETTINGS.training.initial_sar)
+        if path
+    ]
+    if lost := [path for path in INITIAL_WEIGHTS if not Path(path).is_file()]:
+        raise MissingFileError(
+            f"training.initial_optical, initial_sar: {', '.join(lost)} doesn't exist; mend the path, or set it to null"
+        )
 except ClairemapError as error:
     fail(error)
 

@@ -74,11 +74,6 @@ TRAIN_MINUTES = (
     else ""
 )
 TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
-INITIAL_WEIGHTS = [
-    path
-    for path in (SETTINGS.training.initial_optical, SETTINGS.training.initial_sar)
-    if path
-]
 
 
 # Checkpoints are no output, since Snakemake deletes the outputs of failed jobs: a retried job goes on from them.
@@ -102,7 +97,7 @@ rule train_model:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=memory(6000),
+        mem_mb=memory(6000 * SETTINGS.compute.training_processes),
         runtime=1440,
         gpu=GPU * SETTINGS.compute.training_processes,
     params:
@@ -115,11 +110,10 @@ rule train_model:
         settings=only(stages.TrainModel),
         files=each("pair"),
         checkpoints=f"{WORK}/checkpoints",
-        fingerprint=code("train_model"),
     message:
         "train the network"
     shell:
         "{params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
-        " --checkpoints {params.checkpoints:q} --fingerprint {params.fingerprint} --settings {params.settings:q}"
+        " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"
         " --device {params.device} {params.minutes} {params.curves:q} 2> {log:q}"

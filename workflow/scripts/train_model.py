@@ -46,7 +46,7 @@ def train_model(
     )
     with joined(device) as processes:
         trained = train(job, processes, stamp("train_model", settings))
-        if processes.is_first:
+        if trained is not None:  # the first process writes for all
             write_history(trained.history, history)
             save_bundle(trained.network, trained.card, weights, card)
 

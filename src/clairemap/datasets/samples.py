@@ -104,7 +104,5 @@ def complete(samples: Iterable[Sample], *, leave_out: bool) -> list[Sample]:
             "or say --on-missing leave_out to go on without those samples"
         )
     if missing:
-        log.warning(
-            "%d incomplete sample(s) are left out; missing: %s", len(every) - len(whole), ", ".join(map(str, missing))
-        )
+        log.warning("%d incomplete sample(s) are left out; missing: %s", len(every) - len(whole), named(missing))
     return whole

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.classes import IGNORE_INDEX, Legend
+from clairemap.classes import FULL, IGNORE_INDEX, Legend
 from clairemap.explain.facts import ClassFacts, Confused, Registration, TileFacts, sensor_use
 from clairemap.metrics.confusion import Confusion
-from clairemap.metrics.decision import FULL, decide
+from clairemap.metrics.decision import decide
 from clairemap.metrics.scores import scores
 
 SMALLEST_SHARE_PCT = 0.1

@@ -20,6 +20,7 @@ from clairemap.inference.reading import SENSORS, Reading, read_ahead
 from clairemap.inference.writing import BandWriter, CoreResult
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.halo import full_precision
+from clairemap.nets.probability import stored_probability
 from clairemap.raster.store import GridStore
 from clairemap.settings import InferenceSettings, Sensor, View
 
@@ -27,8 +28,6 @@ log = logging.getLogger(__name__)
 
 SHARE_STRIDE = 4
 """The network says the optical share for cells of this many pixels."""
-
-STRIP_ROWS = 16
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def _map_core(bundle: Bundle, reading: Reading) -> CoreResult:
     percent = _percent(share[0, 0], (core.y0, core.x0), core.shape)
     percent[~optical] = 0  # where just one sensor is usable it is all of the result
     percent[~sar] = 100
-    probability = _probability(logits[0, :, *core.slices], card.temperature)
+    probability = stored_probability(logits[0, :, *core.slices], card.temperature)
     unmapped = ~(optical | sar)
     if unmapped.any():
         percent[unmapped] = SHARE_NODATA
@@ -151,18 +150,6 @@ def _map_core(bundle: Bundle, reading: Reading) -> CoreResult:
 
 def _batch(values: NDArray[np.generic], device: torch.device) -> Tensor:
     return torch.from_numpy(values)[None].to(device, non_blocking=True)
-
-
-def _probability(logits: Tensor, temperature: float) -> NDArray[np.uint8]:
-    """Return round(255 * softmax(logits / temperature)) over the first dimension.
-
-    Worked on in strips of rows that stay in the processor's cache: half the time, and no copies of the logits.
-    """
-    whole = torch.empty(logits.shape, dtype=torch.uint8, device=logits.device)
-    for source, target in zip(torch.split(logits, STRIP_ROWS, 1), torch.split(whole, STRIP_ROWS, 1), strict=True):
-        shares = torch.softmax(source.float().div(temperature), dim=0)
-        target.copy_(shares.mul_(255).round_())
-    return np.asarray(whole.cpu().numpy())
 
 
 def _percent(share: Tensor, start: tuple[int, int], shape: tuple[int, int]) -> NDArray[np.uint8]:

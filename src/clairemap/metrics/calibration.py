@@ -6,8 +6,8 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.classes import IGNORE_INDEX
-from clairemap.metrics.decision import FULL, Decision
+from clairemap.classes import FULL, IGNORE_INDEX
+from clairemap.metrics.decision import Decision
 
 BINS = 15
 VALUES_PER_BIN = FULL // BINS

@@ -7,9 +7,6 @@ from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX
 
-FULL = 255
-"""Value of a stored probability that means 1."""
-
 
 @dataclass(frozen=True)
 class Decision:

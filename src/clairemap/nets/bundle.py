@@ -21,7 +21,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from clairemap.classes import LandCoverClass, Legend
@@ -150,7 +150,7 @@ def save_bundle(network: Claire, facts: BundleCard, weights: Path, card: Path) -
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with written_whole(weights) as part:
-        save_file(state, part)
+        part.write_bytes(save(state))  # save_file would leave a file that only its owner may read
         complete = facts.model_copy(update={"weights_sha256": file_digest(part)})
     write_text_whole(card, complete.model_dump_json(indent=1) + "\n")
     return complete

@@ -41,6 +41,8 @@ class DepthwiseConv(nn.Module):
         super().__init__()
         self.reach = kernel // 2
         self.conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        # Strides as those of its gradient. The memory is the same, but DDP compares them and warns.
+        self.conv.weight.data = self.conv.weight.data.to(memory_format=torch.channels_last)
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
         """Return the filtered features."""

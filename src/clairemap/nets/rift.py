@@ -4,7 +4,7 @@ With V the pixels that have a label, p the softmax of the logits, y the label an
 
     focal   = 1 / |V| · S w_y (1 - p_y)^gamma (-log p_y)
     TI_c    = (TP_c + s) / (TP_c + alpha · FP_c + beta · FN_c + s)
-    tversky = mean over classes c that occur in V of (1 - TI_c)^kappa
+    tversky = mean, weighted by v_c, over classes c that occur in V of (1 - TI_c)^kappa
     total   = balance · focal + (1 - balance) · tversky
 
 where TP_c = S p_c g_c, FP_c = S p_c (1 - g_c), FN_c = S (1 - p_c) g_c and g is 1 for the label's class, else 0.
@@ -47,7 +47,7 @@ class _Sums(NamedTuple):
 
 
 def class_weights(class_px: Sequence[int], kind: Literal["inverse_sqrt", "none"]) -> Tensor:
-    """Return the focal part's weight for each class, float32.
+    """Return the weight of each class, float32.
 
     Args:
         class_px: pixels of each class in the training data.
@@ -71,11 +71,14 @@ class Rift(nn.Module):
     """
 
     weights: Tensor
+    tversky_weights: Tensor
 
     def __init__(self, settings: LossSettings, class_px: Sequence[int]) -> None:
         super().__init__()
         self.settings = settings
+        of_tversky = class_weights(class_px, settings.tversky_class_weights)
         self.register_buffer("weights", class_weights(class_px, settings.class_weights), persistent=False)
+        self.register_buffer("tversky_weights", of_tversky, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor) -> RiftLoss:
         """Return the loss of a batch; all 0, with gradients of 0, if no pixel of it has a label.
@@ -114,7 +117,8 @@ class Rift(nn.Module):
         present = sums.truth > 0
         whole = torch.where(present, sums.true_positive + error + s.smooth, 1)  # 0 / 0 without smoothing
         loss = _power((error / whole).clamp(min=0), s.tversky_kappa)  # 1 - TI without cancellation
-        return torch.where(present, loss, 0).sum() / present.sum().clamp(min=1)
+        weights = torch.where(present, self.tversky_weights, 0).to(loss.dtype)
+        return (weights * loss).sum() / weights.sum().clamp(min=WEIGHT_RANGE[0])
 
 
 class _PixelSums(torch.autograd.Function):

@@ -40,11 +40,6 @@ class Leakage:
     copied_tiles: int
     copies: tuple[str, ...]
 
-    @property
-    def leaks(self) -> bool:
-        """Whether the network was trained on ground or pixels that it is scored on."""
-        return bool(self.overlapping_share or self.copied_tiles)
-
 
 @dataclass(frozen=True)
 class SplitAudit:

@@ -75,12 +75,12 @@ class Disturbance:
         return replace(self, clouds=None, sar_offset=AS_REGISTERED)
 
 
-def _displacement(chance: float, largest_px: float) -> int:
-    """Return whole pixels, the nearest to a number even in ±`largest_px`.
+def _displacement(chance: float, largest_px: int) -> int:
+    """Return whole pixels, each of -`largest_px` to `largest_px` as likely as any other.
 
     Not fractions: resampling once more smooths speckle, and the network would train on another texture than it maps.
     """
-    return round((2 * chance - 1) * largest_px)
+    return int(chance * (2 * largest_px + 1)) - largest_px
 
 
 def disturbed(

@@ -21,10 +21,11 @@ from clairemap.metrics.calibration import Calibration, calibration, expected_cal
 from clairemap.metrics.decision import decide
 from clairemap.nets.bundle import CalibrationFit
 from clairemap.nets.claire import Claire
+from clairemap.nets.probability import stored_probability
 from clairemap.tiles.dataset import TileDataset
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
-from clairemap.training.validation import mapped_tiles, stored_probability
+from clairemap.training.validation import mapped_tiles
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,9 @@ MAX_PIXELS = 200_000
 
 RANGE = (0.1, 10.0)
 """Temperatures that are tried. A network that makes no fault on the tiles would have its logits grow for ever."""
+
+AT_THE_END = 1.01
+"""A temperature less than this factor from an end of RANGE was cut off there: the search comes nearer than that."""
 
 
 @dataclass(frozen=True)
@@ -154,3 +158,10 @@ def _tell(found: Temperature) -> None:
         *(found.value, found.fit.pixels, found.fit.tiles, found.fit.ece_before),
         "not known (one tile has labels)" if after is None else f"{after:.4f}",
     )
+    lowest, highest = RANGE
+    if min(found.value / lowest, highest / found.value) < AT_THE_END:
+        log.warning(
+            "the temperature %.3f lies at an end of what is tried, %g to %g: it was cut off there, not found; look at "
+            "the training and at the labels of the validation tiles",
+            *(found.value, lowest, highest),
+        )

@@ -44,12 +44,17 @@ class CheckpointFolder:
         return target
 
     def newest(self) -> str | None:
-        """Return the name of the newest file that is whole, or None; tells of damaged ones and passes them over."""
+        """Return the name of the newest file that is whole, or None; damaged ones on the way are told and deleted.
+
+        They are of later steps than what is saved next: if they stayed, `save` and `finish` would keep them instead.
+        Only one process may ask.
+        """
         files = self._files()
         for path in files:
             if _content(path) is not None:
                 return path.name
-            log.warning("%s is damaged: looking for the checkpoint before it", path)
+            log.warning("%s is damaged and deleted: looking for the checkpoint before it", path)
+            path.unlink(missing_ok=True)
         if files:
             log.warning("no checkpoint in %s is whole: training starts anew", self.path)
         return None
@@ -63,7 +68,8 @@ class CheckpointFolder:
         content = _content(self.path / name)
         if content is None:
             raise StoreError(
-                f"{self.path / name} is damaged for one process and whole for another; check the file system, run again"
+                f"{self.path / name} is whole for the first process, but missing or damaged for another: work_dir must "
+                "be on a disk that all nodes share; check the file system, run again"
             )
         state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         return state
@@ -81,6 +87,9 @@ class CheckpointFolder:
 
 
 def _content(path: Path) -> bytes | None:
-    """Return what follows the hash, or None if it isn't what was written."""
-    digest, _, content = path.read_bytes().partition(b"\n")
+    """Return what follows the hash, or None if there is no file or it isn't what was written."""
+    try:
+        digest, _, content = path.read_bytes().partition(b"\n")
+    except FileNotFoundError:
+        return None
     return content if digest == hashlib.sha256(content).hexdigest().encode() else None

@@ -29,8 +29,8 @@ def drawn_curves(folder: Path | None, steps_done: int) -> Iterator[Draw]:
         from torch.utils.tensorboard import SummaryWriter  # an optional package: imported where it is asked for
     except ImportError:
         raise SettingsError(
-            "compute.tensorboard is true, but TensorBoard is not installed: pip install 'clairemap[tensorboard]' in "
-            "the environment that trains, or set it to false"
+            "compute.tensorboard is true, but TensorBoard is not installed: pip install tensorboard in the "
+            "environment that trains, or set it to false"
         ) from None
     folder.mkdir(parents=True, exist_ok=True)
     with SummaryWriter(str(folder), purge_step=steps_done + 1) as writer:

@@ -1,5 +1,6 @@
 """The processes that train together: one alone, or those that torchrun started."""
 
+import inspect
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,13 @@ MAX_READING_THREADS = 8
 T = TypeVar("T")
 
 
+def usable_cpus() -> int:
+    """Return the CPUs that this process may use: under a scheduler often fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Processes:
     """This process among `count`, and the device it computes on."""
@@ -42,7 +50,7 @@ class Processes:
         if self.device.type == "cpu":
             return 1
         beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        return min(MAX_READING_THREADS, max(1, (os.cpu_count() or 1) // beside))
+        return min(MAX_READING_THREADS, max(1, usable_cpus() // beside))
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the sum of the processes' tensors, on all of them."""
@@ -57,6 +65,10 @@ class Processes:
             return tuple(flags)
         counts = self.sum(torch.tensor(list(flags), dtype=torch.int32))
         return tuple(bool(count) for count in counts.tolist())
+
+    def wait(self) -> None:
+        """Return when all processes have come here, so that none ends while another still writes."""
+        self.any([False])
 
     def from_first(self, text: str | None) -> str | None:
         """Return what the first process passed, on all of them."""
@@ -81,7 +93,13 @@ class Processes:
         """Return the network with gradients that are averaged over the processes."""
         if self.count == 1:
             return network
-        return DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
+        return DistributedDataParallel(network, gradient_as_bucket_view=True, **_buffers_as_they_are())
+
+
+def _buffers_as_they_are() -> dict[str, Any]:
+    """Return the option of DDP not to exchange buffers, of which none changes in training: PyTorch 2.13 renamed it."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    return {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
 
 
 @contextmanager
@@ -100,7 +118,7 @@ def joined(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
         yield Processes(0, 1, place)
         return
     if rank > 0:
-        logging.getLogger("clairemap").setLevel(logging.WARNING)  # one voice is enough
+        logging.getLogger("clairemap").setLevel(logging.ERROR)  # one voice is enough
     dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Processes(rank, count, place)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +20,9 @@ from clairemap.tiles.splits import LabelledTile, labelled_tiles, split_rows
 from clairemap.tiles.statistics import BandStatistics, TrainingStatistics, check_statistics, statistics_json
 from clairemap.training.batches import BandScales
 from clairemap.training.history import HistoryRow
+
+WITHOUT_RESULT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
+"""Settings that the weights don't depend on: of the files of initial weights it is the content that counts."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,15 @@ class TrainingJob:
     minutes: float | None = None
     curves: Path | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of all that the weights depend on: code, settings, data, files of initial weights.
 
         Raises:
-            MissingFileError: the pair of a scene is not given.
+            MissingFileError: the pair of a scene is not given, or it has no manifest, or a file of initial weights
+                does not exist.
         """
-        settings = self.settings.model_dump(mode="json")
+        settings = self.settings.model_dump(mode="json", exclude=WITHOUT_RESULT)
         data = [statistics_json(self.statistics), split_rows(self.splits), list(map(_content, self._pairs().values()))]
         initial = {sensor: file_digest(path) for sensor, path in self.initial_weights.items()}
         return json_digest([self.code, settings, data, initial])
@@ -81,12 +86,12 @@ class TrainingJob:
             raise MissingFileError(f"no pair is given for the scenes {missing} of the split table; run tile_scene")
         return {scene: self.stores[scene] for scene in needed}
 
-    @property
+    @cached_property
     def training_tiles(self) -> tuple[LabelledTile, ...]:
         """The tiles that train."""
         return labelled_tiles(self.splits, "train")
 
-    @property
+    @cached_property
     def validation_tiles(self) -> tuple[LabelledTile, ...]:
         """The tiles that validate, at most as many as the settings say."""
         return spread_evenly(labelled_tiles(self.splits, "val"), self.settings.training.max_validation_tiles)
@@ -96,13 +101,13 @@ class TrainingJob:
 
         Raises:
             SettingsError: the batch can't be shared evenly by the processes, or a share not divided into the parts.
-            StoreError: statistics and settings name other bands or classes.
+            StoreError: the statistics are of another number of classes than the legend.
         """
         batch = self.settings.training.batch_size
         if batch % processes:
             raise SettingsError(
                 f"training.batch_size {batch} can't be shared evenly by {processes} processes; make it a multiple of "
-                "compute.training_processes"
+                f"{processes}, compute.training_processes times the nodes"
             )
         share, parts = batch // processes, self.settings.training.batch_parts
         if share % parts:
@@ -127,9 +132,15 @@ class Trained:
 
 
 def _content(pair: Path) -> str:
-    """Return the hash of a pair's manifest, which lies beside it and holds hashes of its arrays; '' without one."""
+    """Return the hash of a pair's manifest, which lies beside it and holds hashes of its arrays.
+
+    Raises:
+        MissingFileError: there is none.
+    """
     manifest = pair.with_suffix(".json")
-    return file_digest(manifest) if manifest.is_file() else ""
+    if not manifest.is_file():
+        raise MissingFileError(f"{manifest}: the manifest of {pair} does not exist; run tile_scene again")
+    return file_digest(manifest)
 
 
 def _scale(statistics: BandStatistics) -> BandScale:

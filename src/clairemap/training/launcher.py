@@ -22,6 +22,7 @@ from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from clairemap.errors import ClairemapError, SettingsError
+from clairemap.training.distributed import usable_cpus
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, required=True, help="on each node, one for each GPU")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="the stage's script and its words")
     words = parser.parse_args()
-    threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
+    threads = int(os.environ.get("OMP_NUM_THREADS") or usable_cpus())
     os.environ["OMP_NUM_THREADS"] = str(max(1, threads // words.processes))
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"

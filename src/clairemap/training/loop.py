@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 
+from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress
 from clairemap.errors import TimeBudgetError
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
-from clairemap.tiles.dataset import CropDataset, TileDataset
+from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource
 from clairemap.tiles.sampling import CropSampler
 from clairemap.training.average import moving_average
 from clairemap.training.batches import batches
@@ -28,8 +29,10 @@ from clairemap.training.validation import validate
 log = logging.getLogger(__name__)
 
 
-def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> Trained:
+def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> Trained | None:
     """Return the network with its best validated weights, or its last ones if no tile validates.
+
+    The first process gets it; the others get None.
 
     The steps are the same however many processes share them, and however often training was stopped and went on
     from its checkpoints: on a CPU to the last bit, if the number of processes and threads stays the same.
@@ -45,6 +48,8 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
         TrainingError: loss or gradient is not finite.
         TimeBudgetError: the time is up; the state is saved.
         MissingFileError, StoreError: pairs are missing, damaged, or not those of the statistics.
+        MissingFileError, UnreadableFileError, BundleError: a file of initial weights is missing, can't be read, or
+            doesn't fit the network.
     """
     deadline = Deadline(job.minutes)
     settings = job.settings.training
@@ -53,9 +58,7 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
     source = job.source()
     sampler = CropSampler(job.training_tiles, settings, job.settings.augmentation, job.settings.seed)
     crops = CropDataset(source, sampler, settings, job.statistics)
-    held_out = TileDataset(source, job.validation_tiles)
-    if not len(held_out):
-        log.warning("no validation tile has labels: the weights of the last step are kept")
+    held_out = _held_out(job, source)
 
     network = new_network(job).to(processes.device)
     optimiser = new_optimiser(network, settings)
@@ -76,9 +79,8 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
                 state.add_validation(validate(state.kept, held_out, job.scales, processes))
             draw(state.history[-1])
             (is_late,) = processes.any([deadline.is_near() and not state.is_finished])
-            is_due = state.is_finished or is_late or state.steps_done % settings.checkpoint_every == 0
-            if processes.is_first and is_due:
-                folder.save(state.steps_done, state.as_dict())
+            if state.is_finished or is_late or state.steps_done % settings.checkpoint_every == 0:
+                _save(state, folder, processes)
             if is_late:
                 raise TimeBudgetError(
                     f"{job.minutes:g} minutes are nearly over after step {state.steps_done} of {settings.steps}; the "
@@ -88,6 +90,28 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
         folder.finish()
     _tell(state.history[steps.start :], state)
     return _trained(job, state, held_out, processes, stamp)
+
+
+def _held_out(job: TrainingJob, source: TileSource) -> TileDataset:
+    """Return the tiles to validate on: none, and a warning, if not one of their pixels can be scored.
+
+    That a tile has labels is not enough: with one sensor alone they may all lie under clouds.
+    """
+    tiles = TileDataset(source, job.validation_tiles)
+    if any((tile.target != IGNORE_INDEX).any() for tile in map(tiles.__getitem__, range(len(tiles)))):
+        return tiles
+    log.warning(
+        "no validation tile has labels where network.sensors (%s) sees anything: the weights of the last step are kept",
+        job.settings.network.sensors,
+    )
+    return TileDataset(source, ())
+
+
+def _save(state: RunState, folder: CheckpointFolder, processes: Processes) -> None:
+    """Save the state; all processes wait for it, since torchrun kills the first when another ends with an error."""
+    if processes.is_first:
+        folder.save(state.steps_done, state.as_dict())
+    processes.wait()
 
 
 def _resume(state: RunState, folder: CheckpointFolder, processes: Processes) -> None:
@@ -142,17 +166,22 @@ def _tell(rows: Sequence[HistoryRow], state: RunState) -> None:
 
 def _trained(
     job: TrainingJob, state: RunState, held_out: TileDataset, processes: Processes, stamp: Mapping[str, str]
-) -> Trained:
-    """Return the network with the weights to keep, its card, and the history; all processes must call it."""
+) -> Trained | None:
+    """Return the network with the weights to keep, its card, and the history, in the first process.
+
+    All must call it: the temperature is found together. The halo takes seconds, and one process measures it.
+    """
     network, step, history = state.kept, state.steps_done, list(state.history)
     if state.best is not None:
         network.load_state_dict(state.best.weights)
         step = state.best.step
     temperature = _temperature(job, network, held_out, processes)
+    if not processes.is_first:
+        return None
     if temperature.fit is not None:
         history[step - 1] = replace(history[step - 1], val_ece_calibrated=temperature.fit.ece_after)
     network.eval()
-    return Trained(network, model_card(job, network, step, temperature, stamp), tuple(history))
+    return Trained(network, model_card(job, network, step, len(held_out), temperature, stamp), tuple(history))
 
 
 def _temperature(job: TrainingJob, network: Claire, held_out: TileDataset, processes: Processes) -> Temperature:

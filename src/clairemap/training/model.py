@@ -40,7 +40,12 @@ def new_optimiser(network: Claire, settings: TrainingSettings) -> torch.optim.Op
 
 
 def model_card(
-    job: TrainingJob, network: Claire, step: int, temperature: Temperature, stamp: Mapping[str, str]
+    job: TrainingJob,
+    network: Claire,
+    step: int,
+    validation_tiles: int,
+    temperature: Temperature,
+    stamp: Mapping[str, str],
 ) -> BundleCard:
     """Return the card of a trained network, in evaluation mode; its halo is measured.
 
@@ -48,6 +53,7 @@ def model_card(
         job: what it was trained on.
         network: with the weights of a step.
         step: that step, counted from 1.
+        validation_tiles: tiles that chose it; 0 if it is the last.
         temperature: fitted to it.
         stamp: of the run.
     """
@@ -67,7 +73,7 @@ def model_card(
             "trained_on": {
                 "scenes": job.statistics.scenes,
                 "pixels": sum(job.statistics.class_px),
-                "validation_tiles": len(job.validation_tiles),
+                "validation_tiles": validation_tiles,
             },
             "best_step": step,
         }

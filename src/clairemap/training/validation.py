@@ -11,9 +11,10 @@ from torch import Tensor
 
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
 from clairemap.metrics.confusion import Confusion, confusion_matrix
-from clairemap.metrics.decision import FULL, decide
+from clairemap.metrics.decision import decide
 from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
+from clairemap.nets.probability import stored_probability
 from clairemap.tiles.dataset import TileDataset, stacked
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
@@ -21,7 +22,10 @@ from clairemap.training.distributed import Processes
 
 @dataclass(frozen=True)
 class Validation:
-    """Mean IoU over the classes that occur in truth or map, overall accuracy, expected calibration error; all 0..1."""
+    """Mean IoU over the classes that occur in truth or map, overall accuracy, expected calibration error.
+
+    All 0..1, or NaN if no pixel could be scored.
+    """
 
     miou: float
     oa: float
@@ -37,10 +41,8 @@ class MappedTile(NamedTuple):
 
 
 def validation_scores(matrix: Confusion, confidences: Calibration) -> Validation:
-    """Return the scores of the counts of all tiles, as `metrics` defines them; without any pixel all are 0."""
+    """Return the scores of the counts of all tiles, as `metrics` defines them."""
     found = scores(matrix)
-    if not found.pixels:
-        return Validation(0.0, 0.0, 0.0)
     return Validation(found.miou, found.oa, expected_calibration_error(confidences))
 
 
@@ -71,12 +73,6 @@ def mapped_tiles(network: Claire, tiles: TileDataset, scales: BandScales, proces
         logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
         yield MappedTile(number, logits[0], batch.target[0])
     network.train()
-
-
-def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.uint8]:
-    """Return the probabilities as a map stores them: round(255 * softmax(logits / T)) over the first dimension."""
-    shares = torch.softmax(logits.float() / temperature, dim=0)
-    return shares.mul_(FULL).round_().to(torch.uint8).cpu().numpy()
 
 
 def _indices(classes: Tensor) -> NDArray[np.uint8]:

@@ -59,10 +59,21 @@ def naive(logits: Tensor, target: Tensor, settings: LossSettings, weights: np.nd
     s = settings.smooth
     index = (tp + s) / (tp + settings.tversky_alpha * fp + settings.tversky_beta * fn + s)
     present = g.sum(0) > 0
-    return float(focal), float(np.mean((1 - index[present]) ** settings.tversky_kappa))
+    of_class = class_weights(CLASS_PX, settings.tversky_class_weights).double().numpy()[present]
+    return float(focal), float(np.average((1 - index[present]) ** settings.tversky_kappa, weights=of_class))
 
 
-@pytest.mark.parametrize("changed", [{}, SOFT, PLAIN, {"balance": 0.2, "tversky_kappa": 2.0}, {"focal_gamma": 1.0}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        SOFT,
+        PLAIN,
+        {"balance": 0.2, "tversky_kappa": 2.0},
+        {"focal_gamma": 1.0},
+        {"tversky_class_weights": "inverse_sqrt"},
+    ],
+)
 def test_equals_the_definition_written_out(changed: Changed):
     logits, target = batch()
     settings = LossSettings(**changed)
@@ -74,12 +85,13 @@ def test_equals_the_definition_written_out(changed: Changed):
     assert loss.total.item() == pytest.approx(settings.balance * focal + (1 - settings.balance) * tversky, rel=1e-12)
 
 
-def test_a_class_that_does_not_occur_is_left_out_of_the_tversky_mean():
+@pytest.mark.parametrize("kind", ["none", "inverse_sqrt"])
+def test_a_class_that_does_not_occur_is_left_out_of_the_tversky_mean(kind: Literal["inverse_sqrt", "none"]):
     logits, target = batch()
     target = torch.where(target == 3, IGNORE_INDEX, target)
-    settings = LossSettings()
+    settings = LossSettings(tversky_class_weights=kind)
     expected = naive(logits, target, settings, class_weights(CLASS_PX, "inverse_sqrt").double().numpy())
-    loss = rift()(logits, target)
+    loss = rift(tversky_class_weights=kind)(logits, target)
     assert (loss.focal.item(), loss.tversky.item()) == pytest.approx(expected, rel=1e-12)
 
 

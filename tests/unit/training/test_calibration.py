@@ -46,6 +46,28 @@ def test_a_network_without_a_fault_stays_within_the_range():
     assert fit_temperature([perfect]) == pytest.approx(RANGE[0], rel=1e-3)
 
 
+@pytest.mark.parametrize(("right", "end"), [(True, "0.100"), (False, "10.000")])
+def test_a_temperature_at_an_end_of_the_range_is_told(
+    right: bool, end: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    truth = torch.arange(16).reshape(1, 4, 4) % CLASSES
+    mapped = truth[0] if right else (truth[0] + 1) % CLASSES
+    logits = torch.nn.functional.one_hot(mapped).permute(2, 0, 1).float()
+    monkeypatch.setattr(calibration, "mapped_tiles", lambda *_: [(0, logits, truth[0])])
+    calibrate(None, None, 16, None, ALONE)
+    assert f"the temperature {end} lies at an end of what is tried, 0.1 to 10" in caplog.text
+
+
+def test_a_temperature_within_the_range_is_no_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    some = pixels(2.0)
+    logits, target = torch.from_numpy(some.logits)[:, None], torch.from_numpy(some.truth)[None].long()
+    monkeypatch.setattr(calibration, "mapped_tiles", lambda *_: [(0, logits, target)])
+    calibrate(None, None, target.numel(), None, ALONE)
+    assert not caplog.text
+
+
 def test_overconfidence_is_mended_on_other_tiles():
     fit = calibration_fit([pixels(2.0, seed=seed) for seed in range(4)])
     assert fit.ece_before > 0.1

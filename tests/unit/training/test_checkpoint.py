@@ -43,7 +43,7 @@ def test_the_last_two_are_kept_and_one_when_finished(folder: CheckpointFolder):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
-def test_a_damaged_file_is_passed_over_and_told(
+def test_a_damaged_file_is_told_and_gives_way_to_the_one_before(
     folder: CheckpointFolder, damage: str, caplog: pytest.LogCaptureFixture
 ):
     folder.save(1, state(1))
@@ -51,10 +51,26 @@ def test_a_damaged_file_is_passed_over_and_told(
     whole = last.read_bytes()
     flipped = bytes([*whole[:200], whole[200] ^ 1, *whole[201:]])
     last.write_bytes({"truncated": whole[:-1], "flipped": flipped, "empty": b"", "foreign": b"PK\x03\x04"}[damage])
-    assert folder.newest() == "step-000001.pt"
-    assert "step-000002.pt is damaged" in caplog.text
     with pytest.raises(StoreError, match=r"step-000002\.pt"):
         folder.load("step-000002.pt")
+    assert folder.newest() == "step-000001.pt"
+    assert "step-000002.pt is damaged and deleted" in caplog.text
+    assert names(folder) == ["step-000001.pt"]
+
+
+def test_damaged_files_of_later_steps_push_no_whole_one_out(folder: CheckpointFolder):
+    for step in (100, 150):
+        folder.save(step, state(step)).write_bytes(b"half")
+    assert folder.newest() is None
+    folder.save(50, state(50))
+    assert folder.newest() == "step-000050.pt"
+    folder.finish()
+    assert folder.newest() == "step-000050.pt"
+
+
+def test_a_process_that_does_not_see_the_file_is_told_of_the_disk(folder: CheckpointFolder):
+    with pytest.raises(StoreError, match=r"step-000005\.pt .* missing .* disk that all nodes share"):
+        folder.load("step-000005.pt")
 
 
 def test_if_no_file_is_whole_training_starts_anew_and_says_so(

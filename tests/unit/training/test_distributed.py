@@ -1,8 +1,11 @@
+import logging
+
 import pytest
 import torch
 
 from clairemap.errors import SettingsError
-from clairemap.training.distributed import Processes, joined
+from clairemap.training import distributed
+from clairemap.training.distributed import Processes, joined, usable_cpus
 
 
 def test_alone_nothing_is_exchanged():
@@ -37,6 +40,22 @@ def test_more_processes_than_gpus_are_told(monkeypatch: pytest.MonkeyPatch):
 
 def test_beside_a_gpu_the_machines_cpus_are_shared(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
-    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(16)), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 64)  # of which a scheduler gave 16
     assert Processes(0, 4, torch.device("cuda")).reading_threads == 4
     assert Processes(0, 4, torch.device("cpu")).reading_threads == 1
+    monkeypatch.delattr("os.sched_getaffinity")
+    assert usable_cpus() == 64
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_only_the_first_process_speaks_of_what_all_see(count: int, monkeypatch: pytest.MonkeyPatch):
+    logger = logging.getLogger("clairemap")
+    monkeypatch.setattr(logger, "level", logger.level)
+    for name, value in (("WORLD_SIZE", str(count)), ("RANK", str(count - 1))):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr(distributed.dist, "destroy_process_group", lambda: None)
+    with joined("cpu"):
+        heard = [logger.getEffectiveLevel() <= level for level in (logging.WARNING, logging.ERROR)]
+    assert heard == [count == 1, True]

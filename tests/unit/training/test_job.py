@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from clairemap.errors import MissingFileError, SettingsError, StoreError
+from clairemap.training import job as job_module
 from clairemap.training import model
 from clairemap.training.job import TrainingJob
 
@@ -40,9 +41,12 @@ def test_the_fingerprint_follows_the_pairs_that_are_used(made_job: MadeJob, tmp_
     job = replace(job, stores=pairs)
     before = job.fingerprint
     pairs["b"].with_suffix(".json").write_text("other")
-    assert job.fingerprint == before
+    assert replace(job).fingerprint == before
     pairs["a"].with_suffix(".json").write_text("other")
-    assert job.fingerprint != before
+    assert replace(job).fingerprint != before
+    pairs["a"].with_suffix(".json").unlink()
+    with pytest.raises(MissingFileError, match=r"pair\.json: the manifest of .*pair\.zarr does not exist"):
+        replace(job).fingerprint  # noqa: B018 - it is asked for
 
 
 def test_only_the_scenes_needed_are_opened(made_job: MadeJob, tmp_path: Path):
@@ -58,7 +62,7 @@ def test_a_missing_pair_is_told(made_job: MadeJob, tmp_path: Path):
 
 def test_a_batch_that_cannot_be_shared_is_refused(made_job: MadeJob, tmp_path: Path):
     made_job(tmp_path, batch_size=6).check(3)
-    with pytest.raises(SettingsError, match="batch_size 6"):
+    with pytest.raises(SettingsError, match="batch_size 6 .* make it a multiple of 4, .* times the nodes"):
         made_job(tmp_path, batch_size=6).check(4)
 
 
@@ -74,8 +78,25 @@ def test_the_fingerprint_follows_the_files_of_initial_weights(made_job: MadeJob,
     job = made_job(tmp_path, initial_sar=str(file))
     assert job.initial_weights == {"sar": file}
     before = job.fingerprint
-    file.write_text("other")
-    assert job.fingerprint != before
+    moved = file.rename(tmp_path / "moved.safetensors")
+    assert made_job(tmp_path, initial_sar=str(moved)).fingerprint == before
+    assert made_job(tmp_path, initial_optical=str(moved)).fingerprint != before
+    moved.write_text("other")
+    assert made_job(tmp_path, initial_sar=str(moved)).fingerprint != before
+
+
+def test_how_often_a_state_is_saved_changes_no_fingerprint(made_job: MadeJob, tmp_path: Path):
+    assert made_job(tmp_path, checkpoint_every=1).fingerprint == made_job(tmp_path, checkpoint_every=9).fingerprint
+
+
+def test_the_split_table_and_the_manifests_are_read_once(
+    made_job: MadeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    job = made_job(tmp_path)
+    first = job.fingerprint, job.training_tiles, job.validation_tiles
+    for name in ("file_digest", "labelled_tiles"):
+        monkeypatch.delattr(job_module, name)
+    assert (job.fingerprint, job.training_tiles, job.validation_tiles) == first
 
 
 def test_initial_weights_are_read_for_their_encoder(made_job: MadeJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

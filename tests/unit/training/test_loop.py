@@ -1,9 +1,11 @@
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+import zarr
 
 from clairemap.errors import TimeBudgetError, TrainingError
 from clairemap.settings import AugmentationSettings
@@ -15,6 +17,7 @@ from clairemap.training.job import Trained, TrainingJob
 from clairemap.training.loop import train
 from clairemap.training.step import Machinery
 from clairemap.training.validation import Validation
+from clairemap.validity import Validity
 
 MadeJob = Callable[..., TrainingJob]
 STAMP = {"clairemap_version": "test"}
@@ -278,6 +281,23 @@ def test_without_a_validation_tile_the_last_weights_stay(
     assert "no validation tile" in caplog.text
     assert (trained.card.best_step, trained.card.trained_on.validation_tiles) == (3, 0)
     assert all(row.val_miou is None for row in trained.history)
+    assert (trained.card.temperature, trained.card.calibration) == (1, None)
+
+
+def test_validation_tiles_under_clouds_choose_nothing_for_optical_alone(
+    made_job: MadeJob, alone: Processes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    job = made_job(tmp_path / "checkpoints", steps=4, validate_every=1, patience=1)
+    clouded = tmp_path / "b" / "pair.zarr"
+    shutil.copytree(job.stores["b"], clouded)
+    shutil.copy(job.stores["b"].with_suffix(".json"), clouded.with_suffix(".json"))
+    zarr.open_group(clouded, mode="r+")["validity"][:] = int(Validity.CLOUD)
+    network = job.settings.network.model_copy(update={"sensors": "optical"})
+    settings = job.settings.model_copy(update={"network": network})
+    trained = train(replace(job, stores={**job.stores, "b": clouded}, settings=settings), alone, STAMP)
+    assert caplog.text.count("no validation tile has labels where network.sensors (optical) sees anything") == 1
+    assert (trained.card.best_step, trained.card.trained_on.validation_tiles) == (4, 0)
+    assert [(row.val_miou, row.val_oa, row.val_ece) for row in trained.history] == [(None, None, None)] * 4
     assert (trained.card.temperature, trained.card.calibration) == (1, None)
 
 

@@ -1,6 +1,12 @@
-"""Two and four processes compute what one does: gradient in parts, validation, temperature."""
+"""Two and four processes compute what one does: gradient in parts, validation, temperature.
 
-from dataclasses import astuple
+And when two train, neither ends before the other is done.
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,13 +16,18 @@ import torch.multiprocessing
 from torch import Tensor, distributed, nn
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.errors import TimeBudgetError
 from clairemap.nets.bundle import BandScale
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings
 from clairemap.tiles.dataset import Sample
+from clairemap.training import model
 from clairemap.training.batches import BandScales
 from clairemap.training.calibration import calibrate
+from clairemap.training.checkpoint import CheckpointFolder
 from clairemap.training.distributed import Processes
+from clairemap.training.job import TrainingJob
+from clairemap.training.loop import train
 from clairemap.training.step import add_gradient
 from clairemap.training.validation import validate
 
@@ -91,3 +102,55 @@ def test_several_processes_compute_what_one_does(tmp_path: Path, monkeypatch: py
         for rank in range(count):
             seen = torch.load(tmp_path / f"{count}-{rank}.pt")
             torch.testing.assert_close(seen, expected, rtol=1e-12, atol=1e-14)
+
+
+def train_slowly(rank: int, folder: str, job: TrainingJob) -> None:
+    """Train a run to its end, and then one whose time is up after a step, while the disk takes its time."""
+    torch.set_num_threads(1)
+    meeting = f"file://{folder}/meeting"
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
+    processes = Processes(rank, 2, CPU)
+    save = CheckpointFolder.save
+
+    def save_slowly(*arguments: object) -> Path:
+        time.sleep(0.3)
+        saved = save(*arguments)
+        Path(folder, "saved").touch()
+        return saved
+
+    def measured(_: nn.Module) -> tuple[int, float]:
+        Path(folder, f"measured-by-{rank}").touch()
+        return 256, 2e-5
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CheckpointFolder, "save", save_slowly)
+        patch.setattr(model, "measured_halo_px", measured)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            trained = train(job, processes, {})
+        Path(folder, f"{rank}-warnings").write_text("\n".join(str(warning.message) for warning in warned))
+        Path(folder, f"{rank}-has-{'nothing' if trained is None else len(trained.history)}").touch()
+        Path(folder, "saved").unlink(missing_ok=True)
+        with pytest.raises(TimeBudgetError):
+            train(replace(job, code="other", minutes=1e-6), processes, {})
+        when = "after" if Path(folder, "saved").exists() else "before"
+        Path(folder, f"{rank}-ends-{when}-the-state-is-saved").touch()
+    distributed.destroy_process_group()
+
+
+def test_two_processes_end_together_and_one_has_the_result(
+    made_job: Callable[..., TrainingJob], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.syspath_prepend(str(PROJECT))
+    job = made_job(tmp_path / "checkpoints", steps=2)
+    torch.multiprocessing.spawn(train_slowly, (str(tmp_path), job), nprocs=2)
+    told = {path.name for path in tmp_path.iterdir()}
+    # torchrun kills the first process as soon as the other ends with an error.
+    assert {"0-ends-after-the-state-is-saved", "1-ends-after-the-state-is-saved"} <= told
+    late = replace(job, code="other")
+    assert CheckpointFolder(job.checkpoints / late.fingerprint).newest() == "step-000001.pt"
+    # Of the run that came to its end: one process has the result, and measures the halo for its card.
+    assert {"0-has-2", "1-has-nothing", "measured-by-0"} <= told
+    assert "measured-by-1" not in told
+    assert [(tmp_path / f"{rank}-warnings").read_text() for rank in range(2)] == ["", ""]  # DDP likes what it gets
