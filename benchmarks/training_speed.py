@@ -177,7 +177,9 @@ def waiting(data: MadeData, steps_of: Mapping[int, int]) -> Figures:
     for crop_px, steps in steps_of.items():
         training = data.settings.training.model_copy(update={"crop_px": crop_px, "steps": steps})
         job = data.job(data.settings.model_copy(update={"training": training}), f"checkpoints-{crop_px}")
-        history = train(job, Processes(0, 1, CPU), {}).history
+        trained = train(job, Processes(0, 1, CPU), {})
+        assert trained is not None, "there is only the first process"
+        history = trained.history
         seconds = sum(row.seconds for row in history)
         shares[crop_px] = sum(row.wait_seconds for row in history) / seconds
         print(f"{crop_px:>8}{steps:>7}{1e3 * seconds / steps:>9.0f}{shares[crop_px]:>9.2%}")
