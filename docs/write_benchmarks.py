@@ -5,6 +5,7 @@ python benchmarks/NAME.py … | tail -n 1 > benchmarks/results/NAME.json && pyth
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
@@ -26,14 +27,25 @@ def section(path: Path) -> str:
     about = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")
     words = " ".join(" ".join(about[:2]).split())
     figures = json.loads(path.read_text(encoding="utf-8"))
-    rows = [f"| `{key}` | {shown(value)} |" for key, value in figures.items()]
+    rows = [f"| `{key}` | {shown(value)} |" for key, value in flat(figures)]
     return "\n".join([f"## {path.stem}\n", words, "", "| key | value |", "|---|---|", *rows, ""])
+
+
+def flat(figures: dict[str, object], group: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the figures with those of groups one by one, under the group's name and their own."""
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{group}{key} / ")
+        else:
+            yield f"{group}{key}", value
 
 
 def shown(value: object) -> str:
     """Return a figure as text: floats with three decimals, those near zero by their order of magnitude."""
     if value is None:
         return "not measured"
+    if isinstance(value, list):
+        return ", ".join(map(shown, value))
     if isinstance(value, float):
         return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
     return str(value)
