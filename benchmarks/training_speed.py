@@ -81,9 +81,9 @@ def main() -> None:
     logging.getLogger("clairemap").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         data = MadeData(Path(folder), side_px=1024 if quick else 2048)
-        steps = {128: 8} if quick else {128: 48, 256: 14}
+        steps = {128: 8} if quick else {128: 60, 256: 40}
         figures = waiting(data, steps) | reading(data, crops=24 if quick else 150)
-    figures |= rift_figures(repetitions=5 if quick else 15, compiled=not quick) | gpu_figures()
+    figures |= rift_figures(repetitions=5 if quick else 25, compiled=not quick) | gpu_figures()
     machine = {"python": platform.python_version(), "torch": torch.__version__, "clairemap": clairemap.__version__}
     print(json.dumps({**figures, **machine}))
 
