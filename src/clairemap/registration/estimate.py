@@ -110,7 +110,7 @@ def _refined(pair: Pair, guess: Displacement, search: Search, settings: Registra
     kinds = tuple(kind for kind in TERMS if kind == settings.model) or KINDS[search]
     for look in range(LOOKS):
         prediction = _by_whole_pixels(guess)
-        factor = _sar_px(pair.displaced(prediction))
+        factor = pair.displaced(prediction).sar_px
         most, closeness = (settings.max_windows, 4) if look else (settings.max_windows // 4, 2)
         layout = _layout(pair.shape, factor, settings.window_px, most, closeness)
         evidence = match(pair, layout, prediction, FINE_SEARCH_PX, factor, "matching windows")
@@ -128,12 +128,6 @@ def _layout(shape: tuple[int, int], factor: int, window_px: int, most: int, clos
     coarse = (shape[0] // factor, shape[1] // factor)
     side = min(window_px, max(SMALLEST_WINDOW_PX, min(coarse) // WINDOWS_ALONG_SIDE))
     return spread_windows(coarse, side, side / closeness, most)
-
-
-def _sar_px(pair: Pair) -> int:
-    """Return the side of SAR's pixels in optical pixels, rounded, if they are the larger ones; 1 if not."""
-    rows, cols = pair.sar.mapping.source_px_per_target_px
-    return max(1, round(1 / max(rows, cols, 1e-3)))
 
 
 def _ties(evidence: Evidence) -> Ties:

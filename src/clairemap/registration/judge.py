@@ -77,13 +77,13 @@ def _parts_agreeing(parts: NDArray[np.int64], inlier: NDArray[np.bool_]) -> int:
     return sum(bool(inlier[parts == part].mean() >= 0.5) for part in np.unique(parts))
 
 
-def false_alarms(ties: Ties, model: Displacement, search_px: float) -> float:
+def false_alarms(ties: Ties, model: Displacement, searched_px2: float) -> float:
     """Return how many so large agreements are expected among unrelated pictures, 1000 at the most.
 
-    Their ties lie anywhere in a search of so many square pixels; of ties whose windows overlap one counts. A rich
-    model is agreed on by chance more easily: the model counts as believable if a simpler one already is.
+    Their ties lie anywhere in a search of `searched_px2` square pixels; of ties whose windows overlap one counts. A
+    rich model is agreed on by chance more easily: the model counts as believable if a simpler one already is.
     """
-    single = min(math.pi * ties.radius_px**2 / search_px, 1.0)
+    single = min(math.pi * ties.radius_px**2 / searched_px2, 1.0)
     kinds = list(LEAST_TIES)
     logarithms = []
     for kind in kinds[: kinds.index(model.kind) + 1]:

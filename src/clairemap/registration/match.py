@@ -45,11 +45,6 @@ class Evidence:
     prediction: Displacement
     factor: int
 
-    @property
-    def search_px(self) -> int:
-        """Largest deviation from the prediction that was looked for, in each direction."""
-        return len(self.surface) // 2 * self.factor
-
 
 @dataclass(frozen=True)
 class Pair:
@@ -83,6 +78,11 @@ class Pair:
     def shape(self) -> tuple[int, int]:
         """(height, width) of the optical grid."""
         return self.optical.shape
+
+    @property
+    def sar_px(self) -> int:
+        """Side of SAR's pixels in optical pixels, rounded, if they are the larger ones; 1 if not."""
+        return max(1, round(1 / max(*self.sar.mapping.source_px_per_target_px, 1e-3)))
 
     def optical_reduced(self, window: Window, factor: int) -> Block:
         """Return the optical bands of a window of the grid that is coarser by a whole factor."""

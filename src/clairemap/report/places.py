@@ -99,8 +99,7 @@ class _Sight:
 
     @classmethod
     def of(cls, pair: Pair, record: Registration) -> "_Sight":
-        spans = pair.sar.mapping.source_px_per_target_px
-        factor = min(COARSEST, max(1, round(1 / max(*spans, 1e-3))))
+        factor = min(COARSEST, pair.sar_px)
         side = min(SIDE_PX, MOST_READ_PX // factor, max(1, min(pair.shape) // (2 * factor)))
         return cls(pair, pair.displaced(record.model) if record.applied else None, factor, side)
 

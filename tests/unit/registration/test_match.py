@@ -47,7 +47,7 @@ def test_most_windows_find_the_shift(pair_of: Callable[..., Pair], pictures: tup
     evidence = found(pair_of(*pictures))
     assert (errors(evidence, SHIFT) < 1).mean() > 0.8
     assert len(evidence.ties) <= len(evidence.places) == len(WINDOWS.windows)
-    assert evidence.surface.shape == (21, 21) and evidence.search_px == 10
+    assert evidence.surface.shape == (21, 21) and evidence.factor == 1
     assert np.unravel_index(np.argmax(evidence.surface), (21, 21)) == (13, 8)
     assert evidence.scene_shape == (320, 320) and evidence.overlap == WINDOWS.overlap
 
@@ -118,7 +118,7 @@ def test_windows_are_placed_by_their_middles(
     pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]
 ) -> None:
     evidence = found(pair_of(*pictures), Layout((Window(0, 20, 80, 80),), 1.0), factor=2)
-    assert evidence.places == ((79.5, 119.5),) and evidence.search_px == 20
+    assert evidence.places == ((79.5, 119.5),) and (evidence.surface.shape, evidence.factor) == ((21, 21), 2)
 
 
 def test_large_scenes_are_matched_window_by_window_alike(
