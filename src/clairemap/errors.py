@@ -78,7 +78,7 @@ class BundleError(ClairemapError):
 
 
 class TrainingError(ClairemapError):
-    """Training can't go on: loss or gradient is not finite."""
+    """Training can't go on: loss or gradient is not finite, or the processes don't find each other."""
 
     exit_code = 21
 

@@ -20,8 +20,9 @@ from typing import Self
 from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.rendezvous.api import RendezvousConnectionError
 
-from clairemap.errors import ClairemapError, SettingsError
+from clairemap.errors import ClairemapError, SettingsError, TrainingError
 from clairemap.training.distributed import usable_cpus
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
 
     Raises:
         SettingsError: the environment of SLURM's step is not srun's.
+        TrainingError: the launchers of the nodes don't find each other.
     """
     nodes = Nodes.of_step(environment)
     place = nodes.options if nodes else ["--standalone"]
@@ -106,6 +108,12 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
         torchrun.run(torchrun.parse_args(arguments))  # type: ignore[no-untyped-call]
     except ChildFailedError as failed:
         return exit_code([failure.exitcode for failure in failed.failures.values()])
+    except RendezvousConnectionError as error:
+        where = f"{nodes.first_host}:{nodes.port}" if nodes else "this machine"
+        raise TrainingError(
+            f"the launchers can't meet at {where}: {error.__cause__ or error}. The name must resolve and the port be "
+            "open on all nodes of the step, and the first node's launcher must be running"
+        ) from None
     except SignalException as stopped:
         return 128 + int(stopped.sigval)
     return 0

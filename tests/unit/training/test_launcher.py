@@ -4,9 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch.distributed.elastic.rendezvous.api import RendezvousConnectionError
 
-from clairemap.errors import SettingsError
-from clairemap.training.launcher import Nodes, exit_code, first_host
+from clairemap.errors import SettingsError, TrainingError
+from clairemap.training.launcher import Nodes, exit_code, first_host, launch
 
 STEP = {
     "SLURM_STEP_NUM_NODES": "2",
@@ -44,6 +45,15 @@ def test_the_nodes_of_a_step_agree_on_where_to_meet():
     assert first.options[:-1] == second.options[:-1]
     assert "--rdzv-endpoint=gpu03:24567" in first.options
     assert (first.options[-1], second.options[-1]) == ("--rdzv-conf=is_host=1", "--rdzv-conf=is_host=0")
+
+
+def test_launchers_that_do_not_meet_are_told_where(monkeypatch: pytest.MonkeyPatch):
+    def nobody_there(_: object) -> None:  # what torch raises when a minute has passed
+        raise RendezvousConnectionError("no connection") from OSError("refused")
+
+    monkeypatch.setattr("clairemap.training.launcher.torchrun.run", nobody_there)
+    with pytest.raises(TrainingError, match=r"meet at gpu03:24567: refused\. The name must resolve"):
+        launch(1, ["script.py"], STEP)
 
 
 @pytest.mark.parametrize("environment", [{}, {**STEP, "SLURM_STEP_NUM_NODES": "1"}, {"SLURM_JOB_NUM_NODES": "2"}])
