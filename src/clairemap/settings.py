@@ -331,7 +331,7 @@ class TrainingSettings(Section):
 class AugmentationSettings(Section):
     """What is done to training crops besides quarter turns and mirror images. Shares of 0 switch a thing off."""
 
-    clouds: Share = Field(0.3, description="share of the crops onto which clouds and their shadows are painted")
+    clouds: Share = Field(0.5, description="share of the crops onto which clouds and their shadows are painted")
     cloud_mask_known: Share = Field(
         0.5, description="share of those crops whose mask is given; else the network has to see the clouds"
     )

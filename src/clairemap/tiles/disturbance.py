@@ -16,8 +16,8 @@ from clairemap.tiles.clouds import BandRange, painted
 from clairemap.tiles.crops import AS_REGISTERED, Crop, Offset, Values
 from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
-COVERAGES = (0.1, 1.1)
-"""Coverages are drawn evenly between these; what is above 1, a tenth of them, is overcast."""
+COVERAGES = (0.1, 1.5)
+"""Coverages are drawn evenly between these; what is above 1, more than a third of them, is overcast."""
 
 
 class Stream(IntEnum):

@@ -67,7 +67,7 @@ def test_shares_are_those_of_the_settings():
     clouds = [d.clouds for d in some if d.clouds]
     assert len(clouds) / DRAWS == pytest.approx(0.3, abs=0.03)
     assert np.mean([cover.mask_is_given for cover in clouds]) == pytest.approx(0.2, abs=0.05)
-    assert np.mean([cover.coverage == 1 for cover in clouds]) == pytest.approx(0.1, abs=0.04)
+    assert np.mean([cover.coverage == 1 for cover in clouds]) == pytest.approx(0.5 / 1.4, abs=0.04)
     assert min(cover.coverage for cover in clouds) == pytest.approx(0.1, abs=0.01)
     assert np.mean([d.speckle_looks == 5 for d in some]) == pytest.approx(0.6, abs=0.03)
     assert {d.speckle_looks for d in some} == {None, 5}
