@@ -4,8 +4,8 @@ Waiting: share of the steps' wall time, from the history of the real loop on a m
 steps; the first step, for which nothing could be read ahead, counts. Reading: time for each crop of 256 px through the
 training's data set, over the time for the same crop from small GeoTIFFs (512 px, DEFLATE and uncompressed) read whole
 and cut; files in the cache, one thread, without augmentation, samples compared. RIFT: forward and backward of 8 x 7 x
-256 x 256 logits over the textbook form with one-hot labels and autograd, eager. Ratios are of medians of CPU time,
-taken in turns.
+256 x 256 logits, eager and compiled, over the textbook form with one-hot labels and autograd, eager. Ratios are of
+medians of CPU time, taken in turns.
 
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
 

@@ -96,15 +96,9 @@ class Rift(nn.Module):
         return RiftLoss(total.to(dtype), focal.to(dtype), tversky.to(dtype))
 
     def _sums(self, logits: Tensor, target: Tensor) -> _Sums:
-        labelled = target != IGNORE_INDEX
-        label = torch.where(labelled, target, 0)
+        local_sums = _sums_class_by_class if torch.compiler.is_compiling() else _sums_at_once
         precise = logits.to(_precise(logits.dtype))
-        mask = labelled.to(precise.dtype)
-        weight = _of_class(self.weights.to(precise.dtype), label) * mask
-        local = [
-            *_PixelSums.apply(precise, label, mask, weight, self.settings.focal_gamma),  # type: ignore[no-untyped-call]
-            _sum_by_class(mask, label, logits.shape[1]),
-        ]
+        local = local_sums(precise, target, self.weights.to(precise.dtype), self.settings.focal_gamma)
         sizes = [len(part) for part in local]
         true_positive, probability, focal, truth = torch.split(_over_processes(torch.cat(local)), sizes)
         return _Sums(true_positive, probability, focal[0], truth, truth.sum())
@@ -119,6 +113,53 @@ class Rift(nn.Module):
         loss = _power((error / whole).clamp(min=0), s.tversky_kappa)  # 1 - TI without cancellation
         weights = torch.where(present, self.tversky_weights, 0).to(loss.dtype)
         return (weights * loss).sum() / weights.sum().clamp(min=WEIGHT_RANGE[0])
+
+
+def _sums_at_once(logits: Tensor, target: Tensor, weights: Tensor, gamma: float) -> list[Tensor]:
+    """Return TP (K,), S p (K,), the focal sum (1,) and the labels' pixels (K,) of this process, float64."""
+    labelled = target != IGNORE_INDEX
+    label = torch.where(labelled, target, 0)
+    mask = labelled.to(logits.dtype)
+    weight = _of_class(weights, label) * mask
+    of_logits = _PixelSums.apply(logits, label, mask, weight, gamma)  # type: ignore[no-untyped-call]
+    return [*of_logits, _sum_by_class(mask, label, logits.shape[1])]
+
+
+def _sums_class_by_class(logits: Tensor, target: Tensor, weights: Tensor, gamma: float) -> list[Tensor]:
+    """Return the same for torch.compile, which also differentiates it.
+
+    It takes a third of the eager form's time, but more than that uncompiled: the compiler handles eight or sixteen
+    pixels at a time as long as nothing is looked up by label, and to compare with each class is no look-up.
+    """
+    of_class = logits.unbind(1)
+    number = target.to(logits.dtype)  # of the logits' type, since processors convert int64 slowly
+    hits = [number == k for k in range(len(of_class))]
+    top = functools.reduce(torch.maximum, of_class).detach()
+    parts = [(values - top).exp() for values in of_class]
+    whole = functools.reduce(torch.add, parts)
+    p_label = _where_hit(hits, parts) / whole
+    log_p_label = _where_hit(hits, of_class) - top - whole.log()
+    focal = -(_where_hit(hits, weights.unbind()) * _power(1 - p_label, gamma) * log_p_label)
+    share = (number != IGNORE_INDEX) / whole
+    return [
+        torch.stack([_row_by_row(torch.where(hit, p_label, 0)) for hit in hits]),
+        torch.stack([_row_by_row(part * share) for part in parts]),
+        _row_by_row(focal)[None],
+        torch.stack([_row_by_row(hit.to(logits.dtype)) for hit in hits]),
+    ]
+
+
+def _where_hit(hits: Sequence[Tensor], of_class: Sequence[Tensor]) -> Tensor:
+    """Return the value of the class that is hit, 0 where none is."""
+    found = torch.where(hits[0], of_class[0], 0)
+    for hit, values in zip(hits[1:], of_class[1:], strict=True):
+        found = torch.where(hit, values, found)
+    return found
+
+
+def _row_by_row(values_BHW: Tensor) -> Tensor:
+    """Return the sum over all pixels, float64; that of an image row in the values' own type, as in `_sum_by_class`."""
+    return values_BHW.sum(dim=2).double().sum()
 
 
 class _PixelSums(torch.autograd.Function):
@@ -167,31 +208,11 @@ class _PixelSums(torch.autograd.Function):
 
 def _masked_softmax(logits: Tensor, label: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return softmax(logits) · mask (B, K, H, W), and the label's log probability (B, H, W), unmasked."""
-    if torch.compiler.is_compiling():
-        return _masked_softmax_by_class(logits, label, mask)
     top = logits.amax(dim=1, keepdim=True)
     p = (logits - top).exp_()  # of each class, not yet divided by their sum
     whole = p.sum(dim=1, keepdim=True)
     log_p_label = (logits.gather(1, label[:, None]) - top - whole.log()).squeeze(1)
     return p.mul_(mask[:, None] / whole), log_p_label
-
-
-def _masked_softmax_by_class(logits: Tensor, label: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the same, class by class: the compiler makes one pass of it, and of the form above four."""
-    of_class = logits.unbind(1)
-    top = functools.reduce(torch.maximum, of_class)
-    p = [(values - top).exp() for values in of_class]
-    whole = functools.reduce(torch.add, p)
-    chosen = [torch.where(hit, values, 0) for hit, values in zip(_hits(label, len(of_class)), of_class, strict=True)]
-    log_p_label = functools.reduce(torch.add, chosen) - top - whole.log()
-    share = mask / whole
-    return torch.stack([values * share for values in p], dim=1), log_p_label
-
-
-def _hits(label: Tensor, classes: int) -> list[Tensor]:
-    """Return for each class where it is the label; compared in float32, of which a CPU does the most at once."""
-    numbers = label.float()
-    return [numbers == number for number in range(classes)]
 
 
 def _focal_slope(log_p: Tensor, gamma: float) -> Tensor:
@@ -226,8 +247,6 @@ def _sum_by_class(values_BHW: Tensor, label_BHW: Tensor, classes: int) -> Tensor
     Each image row has sums of its own first: a running float32 sum over a million pixels would lose five digits,
     and on a GPU all pixels would queue for the same few addresses.
     """
-    if torch.compiler.is_compiling():  # index_add would not be fused with what makes the values
-        return torch.stack([torch.where(hit, values_BHW, 0).sum(2).double().sum() for hit in _hits(label_BHW, classes)])
     rows = label_BHW.shape[0] * label_BHW.shape[1]
     row = torch.arange(rows, device=label_BHW.device).reshape(*label_BHW.shape[:2], 1)
     place = (row * classes + label_BHW).flatten()

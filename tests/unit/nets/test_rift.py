@@ -258,6 +258,18 @@ def test_compiled_equals_eager(backend: str):
     torch.testing.assert_close(slopes[:2], slopes[2:], rtol=1e-12, atol=1e-15)
 
 
+def test_compiled_form_stays_finite_and_leaves_ignored_pixels_alone():
+    torch._dynamo.reset()
+    logits, target = batch()
+    logits = torch.stack([1e4 * logits, logits]).flatten(0, 1).float()
+    target = torch.cat([target, torch.full_like(target, IGNORE_INDEX)])
+    slope = gradient(torch.compile(rift(**SOFT), backend="aot_eager", fullgraph=True), logits, target)  # type: ignore[arg-type]
+    ignored = (target == IGNORE_INDEX)[:, None].expand_as(logits)
+    assert torch.isfinite(slope).all()
+    assert torch.all(slope[ignored] == 0)
+    torch.testing.assert_close(slope, gradient(rift(**SOFT), logits, target), rtol=1e-4, atol=1e-8)
+
+
 def test_class_weights_are_inverse_square_roots_of_mean_one():
     weights = class_weights([400, 100, 0, 25], "inverse_sqrt")
     torch.testing.assert_close(weights, torch.tensor([3 / 7, 6 / 7, 1.0, 12 / 7]))
