@@ -35,7 +35,7 @@ rule all:
         [
             expand(output, region=region, map=maps_of(region))
             for region in SHEET.regions
-            for output in rules.mosaic_region.output
+            for output in (*rules.mosaic_region.output, *rules.check_maps.output)
         ],
 
 

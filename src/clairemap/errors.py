@@ -107,6 +107,12 @@ class StoreError(ClairemapError):
     exit_code = 25
 
 
+class MapCheckError(ClairemapError):
+    """A finished map is not what it has to be: no valid COG, off its grid, or with values that it may not have."""
+
+    exit_code = 26
+
+
 class TimeBudgetError(ClairemapError):
     """Training stopped in time with its state saved; running the job again goes on from there."""
 

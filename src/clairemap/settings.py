@@ -346,11 +346,19 @@ class AugmentationSettings(Section):
 class InferenceSettings(Section):
     """Sliding windows over a scene."""
 
-    window_px: AlignedPx = Field(
-        2048, description="side of the network's windows; larger is faster, needs more memory; a multiple of 128"
+    window_px: AlignedPx | None = Field(
+        None, description="side of the network's windows, a multiple of 128 (null: as compute.mapping_memory_mb allows)"
     )
     halo_px: int | None = Field(
         None, ge=0, description="margin that is thrown away, pixels (null: measured on the network; less leaves seams)"
+    )
+    blend_px: int = Field(
+        0,
+        ge=0,
+        description="pixels by which windows are blended into each other, for a halo_px too small to be exact",
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="bfloat16 is faster on GPUs, slower on CPUs; the windows then show in the last digits"
     )
 
 
@@ -397,6 +405,9 @@ class ComputeSettings(Section):
 
     training_processes: int = Field(1, ge=1, le=1024, description="processes of torchrun, one for each GPU")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    mapping_memory_mb: int = Field(
+        3000, ge=1000, description="memory of a job that maps a scene; more makes larger windows, which overlap less"
+    )
     training_minutes: float | None = Field(
         None, gt=0, description="minutes until training stops and saves; the retried job goes on (null: no limit)"
     )

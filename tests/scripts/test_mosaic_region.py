@@ -54,7 +54,13 @@ def make_scene(tmp_path: Path):
 
 @pytest.fixture
 def run(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]):
-    def mosaic(*probabilities: Path, settings: Settings = SETTINGS, dates: tuple[str, ...] = (), threads: int = 1):
+    def mosaic(
+        *probabilities: Path,
+        settings: Settings = SETTINGS,
+        dates: tuple[str, ...] = (),
+        threads: int = 1,
+        card: Path | None = None,
+    ):
         out = tmp_path / "results"
         stage("mosaic_region")(
             name="alps",
@@ -62,8 +68,12 @@ def run(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]):
             landcover=out / "alps.landcover.tif",
             confidence=out / "alps.confidence.tif",
             optical_share=out / "alps.optical_share.tif",
+            source_count=out / "alps.source_count.tif",
             categories=out / "alps.landcover.tif.aux.xml",
-            style=out / "alps.landcover.qml",
+            table=out / "alps.landcover.tif.vat.dbf",
+            style=[out / f"alps.{name}.qml" for name in ("landcover", "confidence", "optical_share", "source_count")],
+            card=card,
+            weights=None if card is None else card.with_name("model.safetensors"),
             item=out / "alps.item.json",
             settings=stage_json(settings, MosaicRegion),
             dates=list(dates),
@@ -88,15 +98,23 @@ def test_map_of_two_scenes(make_scene: MakeScene, run: Run):
     assert np.array_equal(landcover[:, 300:], LEGEND.codes[b[1].argmax(0)[:, 100:]])
     assert (read(out / "alps.optical_share.tif") == 60).all()
     assert read(out / "alps.confidence.tif").max() <= 100
+    count = read(out / "alps.source_count.tif")
+    assert (count[:, 200:300] == 2).all() and (count[:, :200] == 1).all() and (count[:, 300:] == 1).all()
     for path in out.glob("*.tif"):
         assert cog_validate(path, strict=True, quiet=True)[0]
     assert sorted(path.name for path in out.iterdir()) == [
+        "alps.confidence.qml",
         "alps.confidence.tif",
         "alps.item.json",
         "alps.landcover.qml",
         "alps.landcover.tif",
         "alps.landcover.tif.aux.xml",
+        "alps.landcover.tif.vat.cpg",
+        "alps.landcover.tif.vat.dbf",
+        "alps.optical_share.qml",
         "alps.optical_share.tif",
+        "alps.source_count.qml",
+        "alps.source_count.tif",
     ]
     item = json.loads((out / "alps.item.json").read_text())
     assert item["properties"]["end_datetime"] == "2026-05-01T23:59:59Z"

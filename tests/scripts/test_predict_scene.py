@@ -39,6 +39,7 @@ def stage_files(tmp_path: Path, made_pairs: ModuleType, stage: Callable[[str], C
         sar_scale="db",
         halo_px=128,
         halo_sigma=0,
+        working_bytes_per_px=117,
         trained_on=TrainedOn(scenes=(), pixels=0),
         best_step=0,
     )
@@ -55,6 +56,7 @@ def stage_files(tmp_path: Path, made_pairs: ModuleType, stage: Callable[[str], C
             view=view,
             probabilities=tmp_path / view / "probabilities.zarr",
             manifest=tmp_path / view / "probabilities.json",
+            fingerprint="code",
             settings=stage_json(settings, PredictScene),
             device="cpu",
         )

@@ -12,7 +12,9 @@ import yaml
 
 pytestmark = pytest.mark.workflow
 Run = Callable[..., CompletedProcess[str]]
-AFTER_TRAINING = {"predict_scene", "mosaic_region", "score_tiles", "score_region", "explain_tiles", "render_report"}
+AFTER_TRAINING = {
+    *("predict_scene", "mosaic_region", "check_maps", "score_tiles", "score_region", "explain_tiles", "render_report")
+}
 
 
 def planned(run: CompletedProcess[str]) -> set[str]:
@@ -81,7 +83,7 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     # a leaf of the mosaic: what is made from the maps follows, nothing above
     mosaic = (package / "inference" / "mosaic.py").read_text()
     (package / "inference" / "mosaic.py").write_text(mosaic + "\nANOTHER_LINE = 1\n")
-    assert plan() == {"mosaic_region", "score_region", "render_report"}
+    assert plan() == {"mosaic_region", "check_maps", "score_region", "render_report"}
     (package / "inference" / "mosaic.py").write_text(mosaic)
 
     # the loss: training and what follows, no tiling
@@ -100,7 +102,7 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     recoloured = [{**entry, "color": "#102030"} for entry in config["legend"]["classes"]]
     assert plan_with(report={"max_tiles": 3}) == {"render_report"}
     assert plan_with(compute={"training_minutes": 60}) == set()
-    assert plan_with(legend={"classes": recoloured}) == {"mosaic_region", "score_region", "render_report"}
+    assert plan_with(legend={"classes": recoloured}) == {"mosaic_region", "check_maps", "score_region", "render_report"}
     assert plan_with() == set()
 
     # a new test scene is tiled, mapped, audited and scored; nothing is trained anew

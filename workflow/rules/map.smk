@@ -18,60 +18,113 @@ rule predict_scene:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(3000),
+        mem_mb=lambda wildcards, attempt: SETTINGS.compute.mapping_memory_mb * attempt,
         runtime=240,
         gpu=GPU,
     params:
         script=script("predict_scene"),
         code=code("predict_scene"),
         device=untracked(SETTINGS.compute.device),
+        memory_mb=untracked(SETTINGS.compute.mapping_memory_mb),
         settings=only(stages.PredictScene),
     message:
         "{wildcards.scene}: class probabilities ({wildcards.view})"
     shell:
-        "python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
+        f"{HEAP} ZARR_THREADING__MAX_WORKERS={{threads}}"
+        " python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
         " --weights {input.weights:q} --card {input.card:q} --view {wildcards.view}"
         " --probabilities {output.probabilities:q} --manifest {output.manifest:q}"
-        " --settings {params.settings:q} --device {params.device} 2> {log:q}"
+        " --fingerprint {params.code} --settings {params.settings:q}"
+        " --device {params.device} --threads {threads} --memory-mb {params.memory_mb} 2> {log:q}"
 
 
 rule mosaic_region:
     input:
         probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
+        card=rules.train_model.output.card,
+        weights=ancient(rules.train_model.output.weights),
     output:
         landcover=f"{MAP}.landcover.tif",
         confidence=f"{MAP}.confidence.tif",
         optical_share=f"{MAP}.optical_share.tif",
+        source_count=f"{MAP}.source_count.tif",
         categories=f"{MAP}.landcover.tif.aux.xml",
-        style=f"{MAP}.landcover.qml",
+        table=f"{MAP}.landcover.tif.vat.dbf",
+        encoding=f"{MAP}.landcover.tif.vat.cpg",
+        style=[
+            f"{MAP}.landcover.qml",
+            f"{MAP}.confidence.qml",
+            f"{MAP}.optical_share.qml",
+            f"{MAP}.source_count.qml",
+        ],
         item=f"{MAP}.item.json",
     log:
         f"{LOGS}/mosaic_region/{{region}}.{{map}}.log",
     benchmark:
         f"{BENCHMARKS}/mosaic_region/{{region}}.{{map}}.tsv"
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=memory(1500),
+        mem_mb=memory(100),
         runtime=240,
     params:
         script=script("mosaic_region"),
         code=code("mosaic_region"),
         settings=only(stages.MosaicRegion),
         files=each("probabilities"),
+        styles=lambda wildcards, output: [
+            word for path in output.style for word in ("--style", path)
+        ],
         dates=lambda wildcards: [
             f"--dates={day}" for scene in scenes_of(wildcards) for day in scene.dates
         ],
     message:
         "{wildcards.map}: mosaic to Cloud-Optimized GeoTIFF"
+    # Without MALLOC_ARENA_MAX the memory that threads give back piles up, to a fifth of the peak.
     shell:
-        "python {params.script:q} --name {wildcards.map} {params.files:q} {params.dates}"
+        "MALLOC_ARENA_MAX=2"
+        " python {params.script:q} --name {wildcards.map} {params.files:q} {params.dates}"
         " --landcover {output.landcover:q} --confidence {output.confidence:q}"
-        " --optical-share {output.optical_share:q} --categories {output.categories:q} --style {output.style:q}"
-        " --item {output.item:q} --settings {params.settings:q}"
+        " --optical-share {output.optical_share:q} --source-count {output.source_count:q}"
+        " --categories {output.categories:q} --table {output.table:q} {params.styles:q}"
+        " --card {input.card:q} --weights {input.weights:q} --item {output.item:q} --settings {params.settings:q}"
         " --threads {threads} 2> {log:q}"
+
+
+rule check_maps:
+    input:
+        probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
+        manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
+        landcover=rules.mosaic_region.output.landcover,
+        confidence=rules.mosaic_region.output.confidence,
+        optical_share=rules.mosaic_region.output.optical_share,
+        source_count=rules.mosaic_region.output.source_count,
+    output:
+        check=f"{MAP}.check.json",
+    log:
+        f"{LOGS}/check_maps/{{region}}.{{map}}.log",
+    benchmark:
+        f"{BENCHMARKS}/check_maps/{{region}}.{{map}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(100),
+        runtime=60,
+    params:
+        script=script("check_maps"),
+        code=code("check_maps"),
+        settings=only(stages.MosaicRegion),
+        files=each("probabilities"),
+    message:
+        "{wildcards.map}: check the finished maps"
+    shell:
+        "python {params.script:q} {params.files:q} --landcover {input.landcover:q}"
+        " --confidence {input.confidence:q} --optical-share {input.optical_share:q}"
+        " --source-count {input.source_count:q} --check {output.check:q}"
+        " --settings {params.settings:q} 2> {log:q}"
 
 
 rule score_tiles:

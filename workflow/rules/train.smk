@@ -113,7 +113,8 @@ rule train_model:
     message:
         "train the network"
     shell:
-        "{params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
+        f"{HEAP}"
+        " {params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"
         " --device {params.device} {params.minutes} {params.curves:q} 2> {log:q}"

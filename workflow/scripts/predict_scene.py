@@ -1,16 +1,17 @@
 """Map one scene: class probabilities and the optical sensor's share, on the scene's own grid."""
 
-import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
+import torch
 import typer
 
 from clairemap.console import run
 from clairemap.inference.predict import Prediction, choose_device
 from clairemap.inference.predict import predict_scene as predict
+from clairemap.inference.unfinished import unfinished
 from clairemap.nets.bundle import load_bundle
-from clairemap.provenance import stamp, temporary_beside
+from clairemap.provenance import file_digest, json_digest, stamp
 from clairemap.raster.store import check_store, complete_store
 from clairemap.settings import View
 from clairemap.stages import PredictScene
@@ -25,19 +26,22 @@ def predict_scene(
     view: Annotated[View, typer.Option(help="fused, or one sensor with the other masked out")],
     probabilities: Annotated[Path, typer.Option(help="store to write")],
     manifest: Annotated[Path, typer.Option(help="manifest to write")],
+    fingerprint: Annotated[str, typer.Option(help="stands for the code: no other's unfinished store is gone on with")],
     settings: Annotated[str, typer.Option(help="JSON of PredictScene")],
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU if there is one")] = "auto",
+    threads: Annotated[int, typer.Option(help="that compute on a CPU", min=1)] = 1,
+    memory_mb: Annotated[int, typer.Option(help="what the job may take, 10^6 bytes; sets the windows' size")] = 3000,
 ) -> None:
-    """Write the scene's probabilities whole or not at all."""
+    """Write the scene's probabilities whole or not at all; goes on where an interrupted run of the job ended."""
+    torch.set_num_threads(threads)
     chosen = PredictScene.model_validate_json(settings)
     scene = check_store(pair, pair_manifest)
     bundle = load_bundle(weights, card, choose_device(device))
-    part = temporary_beside(probabilities)
-    try:
-        predict(scene, Prediction(bundle, view, chosen.inference), part, stamp("predict_scene", settings))
+    inputs = [fingerprint, settings, view, file_digest(pair_manifest), file_digest(card)]
+    with unfinished(probabilities, json_digest(inputs)) as part:
+        prediction = Prediction(bundle, view, chosen.inference, memory_mb)
+        predict(scene, prediction, part, stamp("predict_scene", settings))
         complete_store(part, probabilities, manifest)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 if __name__ == "__main__":

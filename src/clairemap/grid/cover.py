@@ -38,20 +38,31 @@ class Cover:
         """Side of the windows that the network sees."""
         return self.core_px + 2 * self.halo_px
 
-    def bands(self, shape: tuple[int, int]) -> Iterator[list[Step]]:
-        """Yield the steps of a grid of (height, width), one list for each band of rows, top to bottom.
+    def steps(self, part: Window, shape: tuple[int, int]) -> Iterator[Step]:
+        """Yield the steps of a part of a grid of (height, width), row by row.
 
-        The cores cover each pixel exactly once. Outer windows end where the scene does, rounded up to the
+        The cores cover each pixel of the part exactly once. Outer windows end where the scene does, rounded up to the
         alignment, so that no more is padded than the network's stride asks for.
-        """
-        for y0 in range(0, shape[0], self.core_px):
-            yield [self._step(y0, x0, shape) for x0 in range(0, shape[1], self.core_px)]
 
-    def _step(self, y0: int, x0: int, shape: tuple[int, int]) -> Step:
-        core = Window(y0, x0, self.core_px, self.core_px).clipped(shape)
-        top, bottom = self._reach(core.y0, core.y1, shape[0])
-        left, right = self._reach(core.x0, core.x1, shape[1])
-        return Step(Window(top, left, bottom - top, right - left), core)
+        Args:
+            part: begins at multiples of `core_px`; ends at such, or where the grid does.
+            shape: of the whole grid.
+        """
+        for y0 in range(part.y0, part.y1, self.core_px):
+            for x0 in range(part.x0, part.x1, self.core_px):
+                core = Window(y0, x0, self.core_px, self.core_px).clipped(shape)
+                top, bottom = self._reach(core.y0, core.y1, shape[0])
+                left, right = self._reach(core.x0, core.x1, shape[1])
+                yield Step(Window(top, left, bottom - top, right - left), core)
+
+    def seen_px(self, shape: tuple[int, int]) -> int:
+        """Return how many pixels the network sees for a grid of (height, width), halos and padding included."""
+        height, width = (self._seen_along(size) for size in shape)
+        return height * width
+
+    def _seen_along(self, size: int) -> int:
+        spans = (self._reach(start, min(start + self.core_px, size), size) for start in range(0, size, self.core_px))
+        return sum(stop - start for start, stop in spans)
 
     def _reach(self, start: int, stop: int, size: int) -> tuple[int, int]:
         aligned_size = -(-size // self.align_px) * self.align_px

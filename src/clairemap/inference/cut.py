@@ -8,27 +8,26 @@ from clairemap.settings import ALIGN_PX
 
 @dataclass(frozen=True)
 class Cut:
-    """A cover and the shards that fit it: a band of shards is a whole number of bands of cores."""
+    """A cover and the shards that fit it: a shard is a core, or several whole ones."""
 
     cover: Cover
     shard_tiles: int
 
 
 def cut_scene(shape: tuple[int, int], window_px: int, halo_px: int, tile_px: int) -> Cut:
-    """Return how to cut a scene of (height, width) for windows of about `window_px`.
+    """Return how to cut a scene of (height, width) for windows of at most `window_px`.
 
-    A scene that fits into one window is not cut, so it costs no halo. Else cores are whole tiles, or a whole
-    fraction of a tile where the windows are smaller than that: each file of the store is then written once.
+    A scene that fits into one window is not cut, so it costs no halo. Else cores are whole tiles, or a whole fraction
+    of a tile where the windows are smaller than that: each file of the store is then written once, as soon as its
+    core is known. Of the sizes that fit it is the one for which the network sees the fewest pixels, and of equal ones
+    the smallest.
     """
     aligned = -(-max(shape) // ALIGN_PX) * ALIGN_PX
     if aligned <= window_px:
         return Cut(Cover(aligned, 0, ALIGN_PX), -(-aligned // tile_px))
-    fitting = Cover.fitting(window_px, halo_px, ALIGN_PX)
-    tiles = fitting.core_px // tile_px
-    core_px = tiles * tile_px if tiles else _fraction(tile_px, fitting.core_px)
-    return Cut(Cover(core_px, fitting.halo_px, ALIGN_PX), max(tiles, 1))
-
-
-def _fraction(tile_px: int, largest_px: int) -> int:
-    """Return the largest aligned size up to `largest_px` that divides the tile; tiles are aligned themselves."""
-    return next(size for size in range(largest_px, 0, -ALIGN_PX) if tile_px % size == 0)
+    largest = Cover.fitting(window_px, halo_px, ALIGN_PX)
+    whole = range(tile_px, largest.core_px + 1, tile_px)
+    fractions = (size for size in range(ALIGN_PX, largest.core_px + 1, ALIGN_PX) if tile_px % size == 0)
+    covers = [Cover(size, largest.halo_px, ALIGN_PX) for size in whole or fractions]
+    cover = min(covers, key=lambda cover: cover.seen_px(shape))
+    return Cut(cover, max(cover.core_px // tile_px, 1))

@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from clairemap.grid.tiles import row_bands
+from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, SHARE_NODATA
 from clairemap.raster.store import GridStore
 
 CELL_PX = 16
 RAMP_PX = 128
 """Distance from the scene's valid edge at which its weight reaches 1."""
+
+FURTHEST_PX = 1024
 
 LEAST_WEIGHT = 1e-3
 """Weight right at the edge: more than 0, so that a scene counts wherever it is the only one."""
@@ -23,10 +26,11 @@ class Feather:
     """Distance to the nearest invalid area, in px, at the centres of cells of 16 px.
 
     One ring of cells outside the scene belongs to it. An area is invalid if at least half of a cell is, so
-    that single invalid pixels make no holes in the weights. Memory: 4 byte for 256 px of the scene.
+    that single invalid pixels make no holes in the weights. In half precision (0.06 px at the ramp's end), cut
+    off at 1024: 2 bytes for 256 px of the scene are held as long as the region is worked on.
     """
 
-    distance: NDArray[np.float32]
+    distance: NDArray[np.float16]
 
     @classmethod
     def of(cls, store: GridStore) -> "Feather":
@@ -34,33 +38,54 @@ class Feather:
         counts = [_valid_px(store.read(OPTICAL_SHARE, band)) for band in row_bands(store.shape, store.tile_px)]
         inside = np.pad(np.concatenate(counts) * 2 > CELL_PX * CELL_PX, 1)
         cells = distance_transform_edt(inside) - 0.5  # 0 on the border between valid and invalid cells
-        return cls((cells * CELL_PX).astype(np.float32))
+        return cls(np.minimum(cells * CELL_PX, FURTHEST_PX).astype(np.float16))
 
     def weights(self, y: NDArray[np.floating], x: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return weights 0.001..1 at pixel positions of the scene.
 
         Args:
-            y: row positions (a pixel's centre is at .5); broadcast with `x` to the shape of the answer.
-            x: column positions.
+            y: row positions (a pixel's centre is at .5), one for each place.
+            x: column positions, likewise; of the answer's shape.
         """
-        rows, columns = (
-            np.clip(place / CELL_PX + 0.5, 0, size - 1).astype(np.float32)
-            for place, size in zip((y, x), self.distance.shape, strict=True)
+        (top, down), (left, right) = (
+            _between(place, size) for place, size in zip((y, x), self.distance.shape, strict=True)
         )
-        top, left = (
-            np.minimum(place.astype(np.intp), size - 2)
-            for place, size in zip((rows, columns), self.distance.shape, strict=True)
-        )
-        down, right = rows - top, columns - left
         above = self.distance[top, left] * (1 - right) + self.distance[top, left + 1] * right
         below = self.distance[top + 1, left] * (1 - right) + self.distance[top + 1, left + 1] * right
-        weights = np.clip((above * (1 - down) + below * down) / RAMP_PX, LEAST_WEIGHT, 1)
-        return np.asarray(weights, np.float32)
+        return _ramp(above * (1 - down) + below * down)
+
+    def weights_within(self, window: Window) -> NDArray[np.float32]:
+        """Return the weights 0.001..1 (y, x) of a window of the scene's own pixels; as `weights`, but faster."""
+        (top, down), (left, right) = (
+            _between(np.arange(start, start + count) + 0.5, size)
+            for start, count, size in zip((window.y0, window.x0), window.shape, self.distance.shape, strict=True)
+        )
+        near = self.distance[top[0] : top[-1] + 2, left[0] : left[-1] + 2].astype(np.float32)
+        top, left = top - top[0], left - left[0]
+        rows = near[top] * (1 - down[:, None]) + near[top + 1] * down[:, None]
+        return _ramp(rows.take(left, axis=1) * (1 - right) + rows.take(left + 1, axis=1) * right)
 
 
-def _valid_px(share: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _between(place: NDArray[np.floating], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the cell before each position and how far it is towards the next one, 0..1."""
+    cells = np.clip(place / CELL_PX + 0.5, 0, size - 1).astype(np.float32)
+    low = np.minimum(cells.astype(np.intp), size - 2)
+    return low, (cells - low).astype(np.float32)
+
+
+def _ramp(distance: NDArray[np.floating]) -> NDArray[np.float32]:
+    return np.asarray(np.clip(distance / RAMP_PX, LEAST_WEIGHT, 1), np.float32)
+
+
+def _valid_px(share: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """Return the number of valid pixels in each cell of a band of rows that starts at a cell's edge."""
     height, width = share.shape
-    valid = np.pad(share != SHARE_NODATA, ((0, -height % CELL_PX), (0, -width % CELL_PX)))
-    cells = valid.reshape(valid.shape[0] // CELL_PX, CELL_PX, valid.shape[1] // CELL_PX, CELL_PX)
-    return np.asarray(cells.sum(axis=(1, 3)))
+    valid = np.zeros((-(-height // CELL_PX) * CELL_PX, -(-width // CELL_PX) * CELL_PX), np.bool_)
+    np.not_equal(share, SHARE_NODATA, out=valid[:height, :width])
+    rows = np.zeros((len(valid) // CELL_PX, valid.shape[1]), np.uint8)
+    cells = np.zeros((len(rows), valid.shape[1] // CELL_PX), np.uint16)
+    for start in range(CELL_PX):
+        rows += valid[start::CELL_PX]
+    for start in range(CELL_PX):
+        cells += rows[:, start::CELL_PX]
+    return cells

@@ -1,13 +1,11 @@
 """A scene's probabilities on the region's grid: copied where the grids agree, else resampled bilinearly."""
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from torch import Tensor
-from torch.nn import functional
 
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
@@ -27,31 +25,134 @@ OUTSIDE = -1e6
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known about a window of the region's grid, from one scene or several.
+    """What is known about some of the region's pixels, from one scene or several.
 
     `probability` (class, y, x) is 0..255 and `optical_share` (y, x) percent, both uint8 if copied from a store and
     float32 if computed; they have no meaning where `valid` (y, x) is false.
     """
 
-    window: Window
     probability: NDArray[np.uint8] | NDArray[np.float32]
     optical_share: NDArray[np.uint8] | NDArray[np.float32]
     valid: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class SceneBlock(Evidence):
-    """What one scene says. `rows` and `columns`, broadcast to (y, x), are the places in the scene, in pixels."""
+class SceneBlock(Protocol):
+    """What one scene says about a window of the region's grid."""
 
-    rows: NDArray[np.floating]
-    columns: NDArray[np.floating]
+    @property
+    def window(self) -> Window:
+        """Where it has something to say, in pixels of the region's grid."""
+
+    def cut(self, part: Window) -> Evidence:
+        """Return what the scene says about a part of the window."""
+
+    def weight(self, part: Window) -> NDArray[np.float32]:
+        """Return the weight (y, x), above 0, for blending a part of the window with other scenes, where valid."""
+
+
+@dataclass(frozen=True)
+class CopiedBlock:
+    """Pixels of a scene whose grid is the region's; `source` is where they lie in the scene."""
+
+    window: Window
+    source: Window
+    probability: NDArray[np.uint8]
+    optical_share: NDArray[np.uint8]
     feather: Feather | None
 
-    def weight(self) -> NDArray[np.float32]:
-        """Return the weight (y, x) for blending with other scenes: above 0 where valid, else 0."""
+    def cut(self, part: Window) -> Evidence:
+        """See `SceneBlock`."""
+        place = part.relative_to(self.window).slices
+        share = self.optical_share[place]
+        return Evidence(self.probability[:, *place], share, share != SHARE_NODATA)
+
+    def weight(self, part: Window) -> NDArray[np.float32]:
+        """See `SceneBlock`."""
         if self.feather is None:
-            return self.valid.astype(np.float32)
-        return self.feather.weights(self.rows, self.columns) * self.valid
+            return np.ones(part.shape, np.float32)
+        place = part.relative_to(self.window)
+        return self.feather.weights_within(
+            Window(place.y0 + self.source.y0, place.x0 + self.source.x0, *part.shape),
+        )
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Rows and columns in a scene, in pixels, of the centres of a window's pixels; known at nodes, linear between."""
+
+    window: Window
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, window: Window, grid: GeoBox, scene: GeoBox) -> "Mesh":
+        """Return the mesh of a window of the region's grid; places that can't be projected lie far outside."""
+        rows, columns = _nodes(window.height), _nodes(window.width)
+        x, y = np.meshgrid(columns + window.x0 + 0.5, rows + window.y0 + 0.5)
+        world = pixel_to_world(grid, np.stack([x.ravel(), y.ravel()], axis=1))
+        places = world_to_pixel(scene, project(world, grid.crs, scene.crs))
+        known = np.where(np.isfinite(places), places, OUTSIDE)
+        return cls(window, *(known[:, axis].reshape(rows.size, columns.size) for axis in (1, 0)))
+
+    def places(self, part: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return rows and columns, both (y, x), of a part of the window."""
+        inner = part.relative_to(self.window)
+        y, x = inner.y0 + np.arange(inner.height), inner.x0 + np.arange(inner.width)
+        rows, columns = (
+            _between(_between(values, y, self.window.height).T, x, self.window.width).T
+            for values in (self.rows, self.columns)
+        )
+        return rows, columns
+
+    @property
+    def step(self) -> int:
+        """How many of the scene's pixels go along a side of a grid pixel, at least 1."""
+        corner = Window(self.window.y0, self.window.x0, min(2, self.window.height), min(2, self.window.width))
+        if min(corner.shape) < 2:
+            return 1
+        y, x = self.places(corner)
+        sides = np.hypot(y[0, 1] - y[0, 0], x[0, 1] - x[0, 0]), np.hypot(y[1, 0] - y[0, 0], x[1, 0] - x[0, 0])
+        return max(1, round(float(min(sides))))
+
+    def around(self, step: int) -> Window:
+        """Return the whole cells of `step` px that interpolating here needs; may lie outside the scene."""
+        known = self.rows > OUTSIDE / 2
+        if not known.any():
+            return Window(0, 0, 0, 0)
+        y0, x0 = ((int(v[known].min()) - step) // step * step for v in (self.rows, self.columns))
+        y1, x1 = (-(-(int(v[known].max()) + 1 + step) // step) * step for v in (self.rows, self.columns))
+        return Window(y0, x0, y1 - y0, x1 - x0)
+
+
+@dataclass(frozen=True)
+class ResampledBlock:
+    """Pixels of a scene on a grid of its own, interpolated when they are asked for.
+
+    `stack` (class and two more, y, x) holds the probabilities, the share (0 where nodata) and the coverage (0 or 1) of
+    cells of `step` px of the scene, the first at `origin` (y, x), with a ring of zeros around them: uint8, or float32
+    if several pixels were averaged for a cell.
+    """
+
+    window: Window
+    mesh: Mesh
+    stack: NDArray[np.uint8] | NDArray[np.float32]
+    origin: tuple[int, int]
+    step: int
+    feather: Feather | None
+
+    def cut(self, part: Window) -> Evidence:
+        """See `SceneBlock`."""
+        y, x = self.mesh.places(part)
+        sampled = _sampled(self.stack, (y - self.origin[0]) / self.step, (x - self.origin[1]) / self.step)
+        coverage = sampled[-1]
+        sampled[:-1] /= np.maximum(coverage, 1e-6)
+        return Evidence(sampled[:-2], sampled[-2], coverage >= 0.5)
+
+    def weight(self, part: Window) -> NDArray[np.float32]:
+        """See `SceneBlock`."""
+        return (
+            np.ones(part.shape, np.float32) if self.feather is None else self.feather.weights(*self.mesh.places(part))
+        )
 
 
 @dataclass(frozen=True)
@@ -73,45 +174,25 @@ class PlacedScene:
         if inside.is_empty:
             return None
         offset = pixel_offset(self.store.geobox, self.grid)
-        block = self._resampled(inside) if offset is None else self._copied(inside, offset)
-        return block if block is not None and block.valid.any() else None
+        return self._resampled(inside) if offset is None else self._copied(inside, offset)
 
-    def _copied(self, inside: Window, offset: tuple[int, int]) -> SceneBlock:
+    def _copied(self, inside: Window, offset: tuple[int, int]) -> CopiedBlock | None:
         source = Window(inside.y0 - offset[0], inside.x0 - offset[1], *inside.shape)
         share = self.store.read(OPTICAL_SHARE, source)
-        rows = np.arange(source.y0, source.y1)[:, None] + 0.5
-        columns = np.arange(source.x0, source.x1)[None] + 0.5
-        return SceneBlock(
-            inside,
-            self.store.read(PROBABILITY, source),
-            share,
-            share != SHARE_NODATA,
-            rows,
-            columns,
-            self.feather,
-        )
+        if (share == SHARE_NODATA).all():
+            return None
+        return CopiedBlock(inside, source, self.store.read(PROBABILITY, source), share, self.feather)
 
-    def _resampled(self, inside: Window) -> SceneBlock | None:
-        y, x = self._coordinates(inside)
-        step = _step(y, x)
-        source = _around(y, x, step).clipped(self.store.shape)
+    def _resampled(self, inside: Window) -> ResampledBlock | None:
+        mesh = Mesh.of(inside, self.grid, self.store.geobox)
+        step = mesh.step
+        source = mesh.around(step).clipped(self.store.shape)
         if source.is_empty:
             return None
         stack = _reduced(self.store, source, step)
-        sampled = _sampled(stack, (y - source.y0) / step, (x - source.x0) / step)
-        coverage = sampled[-1]
-        sampled[:-1] /= np.maximum(coverage, 1e-6)
-        return SceneBlock(inside, sampled[:-2], sampled[-2], coverage >= 0.5, y, x, self.feather)
-
-    def _coordinates(self, inside: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return rows and columns in the scene, in pixels, of the centres of the grid's pixels."""
-        rows, columns = _nodes(inside.height), _nodes(inside.width)
-        x, y = np.meshgrid(columns + inside.x0 + 0.5, rows + inside.y0 + 0.5)
-        world = pixel_to_world(self.grid, np.stack([x.ravel(), y.ravel()], axis=1))
-        scene = world_to_pixel(self.store.geobox, project(world, self.grid.crs, self.store.geobox.crs))
-        known = np.where(np.isfinite(scene), scene, OUTSIDE)
-        x, y = (known[:, axis].reshape(rows.size, columns.size) for axis in (0, 1))
-        return _interpolated(y, rows, columns, inside.shape), _interpolated(x, rows, columns, inside.shape)
+        if not stack[-1].any():
+            return None
+        return ResampledBlock(inside, mesh, stack, (source.y0, source.x0), step, self.feather)
 
 
 def place(stores: list[GridStore], grid: GeoBox) -> list[PlacedScene]:
@@ -130,76 +211,70 @@ def _nodes(size: int) -> NDArray[np.float64]:
     return np.linspace(0, size - 1, max(-(-size // MESH_PX), 1) + 1)
 
 
-def _interpolated(
-    values: NDArray[np.float64], rows: NDArray[np.float64], columns: NDArray[np.float64], shape: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return a mesh's values, linearly interpolated to each pixel of (height, width)."""
-    wide = _between(values.T, columns, shape[1]).T
-    return _between(wide, rows, shape[0])
-
-
-def _between(values: NDArray[np.float64], nodes: NDArray[np.float64], size: int) -> NDArray[np.float64]:
-    """Return values interpolated along the first axis from the nodes to 0 .. size - 1."""
-    spacing = nodes[1] - nodes[0]
-    place = np.arange(size) / (spacing if spacing > 0 else 1.0)
-    low = np.minimum(place.astype(np.intp), nodes.size - 2)
+def _between(values: NDArray[np.float64], positions: NDArray[np.integer], size: int) -> NDArray[np.float64]:
+    """Return values interpolated along the first axis from nodes, spread over 0 .. size - 1, to the positions."""
+    spacing = (size - 1) / (len(values) - 1)
+    place = positions / (spacing if spacing > 0 else 1.0)
+    low = np.minimum(place.astype(np.intp), len(values) - 2)
     share = (place - low)[:, None]
     return np.asarray(values[low] * (1 - share) + values[low + 1] * share)
 
 
-def _around(y: NDArray[np.float64], x: NDArray[np.float64], step: int) -> Window:
-    """Return the whole cells of `step` px that interpolating at these positions needs; may lie outside the scene."""
-    known = y > OUTSIDE / 2
-    if not known.any():
-        return Window(0, 0, 0, 0)
-    y0, x0 = ((int(values[known].min()) - step) // step * step for values in (y, x))
-    y1, x1 = (-(-(int(values[known].max()) + 1 + step) // step) * step for values in (y, x))
-    return Window(y0, x0, y1 - y0, x1 - x0)
-
-
-def _step(y: NDArray[np.float64], x: NDArray[np.float64]) -> int:
-    """Return how many scene pixels go along a side of a grid pixel, at least 1."""
-    if min(y.shape) < 2:
-        return 1
-    sides = np.hypot(y[0, 1] - y[0, 0], x[0, 1] - x[0, 0]), np.hypot(y[1, 0] - y[0, 0], x[1, 0] - x[0, 0])
-    return max(1, round(float(min(sides))))
-
-
-def _reduced(store: GridStore, source: Window, step: int) -> Tensor:
-    """Return classes, share and coverage (all, y, x) as float32, averaged over cells of `step` px.
+def _reduced(store: GridStore, source: Window, step: int) -> NDArray[Any]:
+    """Return a `ResampledBlock`'s stack: the layers averaged over cells of `step` px.
 
     Without it, a grid coarser than the scene would show single pixels of it. The window starts at a cell's edge,
     so that cells are the same whatever the window. Read in pieces of `PIECE_PX` squared, or of one cell if that is
     larger: the window has step squared times the pixels of the result.
     """
-    if step == 1:
-        return _layers(store, source)
     layers = int(store.array(PROBABILITY).shape[0]) + 2
-    reduced = torch.empty(layers, -(-source.height // step), -(-source.width // step))
+    height, width = -(-source.height // step), -(-source.width // step)
+    stack = np.zeros((layers, height + 2, width + 2), np.uint8 if step == 1 else np.float32)
     for tile in tiles(source.shape, max(PIECE_PX // step, 1) * step):
         piece = tile.window
-        stack = _layers(store, Window(source.y0 + piece.y0, source.x0 + piece.x0, *piece.shape))
-        padded = functional.pad(stack, (0, -piece.width % step, 0, -piece.height % step))
-        cells = functional.avg_pool2d(padded, step)
-        y0, x0 = piece.y0 // step, piece.x0 // step
-        reduced[:, y0 : y0 + cells.shape[1], x0 : x0 + cells.shape[2]] = cells
-    return reduced
+        values = _layers(store, Window(source.y0 + piece.y0, source.x0 + piece.x0, *piece.shape))
+        cells = values if step == 1 else _means(values, step)
+        y0, x0 = piece.y0 // step + 1, piece.x0 // step + 1
+        stack[:, y0 : y0 + cells.shape[1], x0 : x0 + cells.shape[2]] = cells
+    return stack
 
 
-def _layers(store: GridStore, source: Window) -> Tensor:
-    """Return classes, share (0 where nodata) and coverage (0 or 1) of a window as float32 (all, y, x)."""
+def _layers(store: GridStore, source: Window) -> NDArray[np.uint8]:
+    """Return classes, share (0 where nodata) and coverage (0 or 1) of a window (all, y, x)."""
     share = store.read(OPTICAL_SHARE, source)
     valid = share != SHARE_NODATA
-    layers = [store.read(PROBABILITY, source), (share * valid)[None], valid[None].astype(np.uint8)]
-    return torch.from_numpy(np.concatenate(layers)).float()
+    return np.concatenate([store.read(PROBABILITY, source), (share * valid)[None], valid[None].view(np.uint8)])
 
 
-def _sampled(stack: Tensor, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the layers (layer, y, x), interpolated bilinearly at positions in pixels; 0 outside."""
-    height, width = stack.shape[1:]
-    places = np.stack([x * (2 / width) - 1, y * (2 / height) - 1], axis=-1).astype(np.float32)
-    sampled = functional.grid_sample(
-        stack[None], torch.from_numpy(places)[None], mode="bilinear", padding_mode="zeros", align_corners=False
-    )
-    answer: NDArray[np.float32] = sampled[0].numpy()
-    return answer
+def _means(values: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
+    """Return the means of cells of `step` px; what a cell at the end lacks counts as zeros."""
+    padded = np.pad(values, ((0, 0), (0, -values.shape[1] % step), (0, -values.shape[2] % step)))
+    rows = np.zeros((len(padded), padded.shape[1] // step, padded.shape[2]), np.float32)
+    for start in range(step):
+        rows += padded[:, start::step]
+    cells = np.zeros((*rows.shape[:2], rows.shape[2] // step), np.float32)
+    for start in range(step):
+        cells += rows[:, :, start::step]
+    cells /= step * step
+    return cells
+
+
+def _sampled(stack: NDArray[Any], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return a ringed stack's layers (layer, y, x), interpolated bilinearly at positions in pixels; 0 outside."""
+    across = stack.shape[2]
+    top, down = _before(y, stack.shape[1])
+    left, right = _before(x, across)
+    first = top * across + left
+    pixels = stack.reshape(len(stack), -1)
+    sampled = pixels.take(first, axis=1) * ((1 - down) * (1 - right))
+    sampled += pixels.take(first + 1, axis=1) * ((1 - down) * right)
+    sampled += pixels.take(first + across, axis=1) * (down * (1 - right))
+    sampled += pixels.take(first + across + 1, axis=1) * (down * right)
+    return np.asarray(sampled, np.float32)
+
+
+def _before(place: NDArray[np.float64], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the pixel of a ringed stack whose centre comes before each position, and how far the next one is, 0..1."""
+    ringed = np.clip(place + 0.5, 0, size - 1)
+    low = np.minimum(ringed.astype(np.intp), size - 2)
+    return low, (ringed - low).astype(np.float32)

@@ -1,8 +1,5 @@
 """Reading the network's windows of a pair: bands, and where each sensor may be used."""
 
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,33 +33,17 @@ class Reading:
     sar_usable: Mask
 
 
-def read_ahead(
-    pair: GridStore, steps: Sequence[Step], sensors: frozenset[Sensor], reader: Executor
-) -> Iterator[Reading | None]:
-    """Yield each step's window, None where nothing in its core can be mapped.
-
-    The next window is read while the caller works on this one, so two are in memory.
+def read_window(pair: GridStore, step: Step, sensors: frozenset[Sensor]) -> Reading | None:
+    """Return a step's window, or None where nothing in its core can be mapped.
 
     Args:
         pair: store to read.
-        steps: windows in the order in which they are wanted.
+        step: the window.
         sensors: those that may be used.
-        reader: thread that reads. It belongs to the caller, who ends it: a generator that fails elsewhere is closed
-            whenever and wherever garbage is collected, and must not wait for a thread then.
 
     Raises:
         StoreError: the pair's files are damaged.
     """
-    waiting: deque[Future[Reading | None]] = deque()
-    for step in steps:
-        waiting.append(reader.submit(_read, pair, step, sensors))
-        if len(waiting) > 1:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _read(pair: GridStore, step: Step, sensors: frozenset[Sensor]) -> Reading | None:
     inside = step.outer.clipped(pair.shape)
     flags = pair.read("validity", inside)
     nowhere = np.zeros(inside.shape, np.bool_)

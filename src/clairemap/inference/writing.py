@@ -1,14 +1,11 @@
-"""Writing a scene's result band by band, so that each file of the store is written once."""
+"""Writing a scene's result shard by shard, so that each file of the store is written once and is then whole."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.grid.tiles import tiles
+from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, SHARE_NODATA
 from clairemap.raster.store import GridStore
@@ -23,66 +20,65 @@ class CoreResult:
     optical_share: NDArray[np.uint8]
 
 
-class BandWriter:
-    """Collects cores, top to bottom, into bands as high as a shard; use as a context manager.
+class ShardWriter:
+    """Puts cores together to shards, and writes each shard when a core of the next one comes, or at `finish`.
 
-    A band is written while the next one is filled: two bands of (classes + 1) bytes for each pixel are in memory.
+    A core that is a whole shard is written as it is. Memory: one shard, (classes + 1) bytes for each pixel.
     """
 
     def __init__(self, store: GridStore) -> None:
         self._store = store
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="write")
-        self._writing: Future[None] | None = None
-        self._band: CoreResult | None = None
+        self._shard: CoreResult | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def put(self, result: CoreResult) -> None:
-        """Take a core's result; cores never put are nodata.
+    def put(self, result: CoreResult | None) -> None:
+        """Take a core's result, None if it has no valid pixel. All cores of a shard come one after another.
 
         Raises:
-            OSError: an earlier band could not be written.
+            OSError: a shard could not be written.
+            StoreError: another run has taken over the store.
         """
-        if self._band is None or result.core.y0 >= self._band.core.y1:
-            self._flush()
-            self._band = self._empty_band(result.core.y0)
-        place = result.core.relative_to(self._band.core).slices
-        self._band.probability[:, *place] = result.probability
-        self._band.optical_share[place] = result.optical_share
+        if result is None:
+            return
+        side = self._store.shard_px
+        y0, x0 = (start // side * side for start in (result.core.y0, result.core.x0))
+        place = Window(y0, x0, side, side).clipped(self._store.shape)
+        if place == result.core:
+            self.finish()
+            self._shard = result
+            return
+        if self._shard is None or self._shard.core != place:
+            self.finish()
+            self._shard = self._empty(place)
+        within = result.core.relative_to(place).slices
+        self._shard.probability[:, *within] = result.probability
+        self._shard.optical_share[within] = result.optical_share
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._flush()
-                self._wait()
-        finally:
-            self._thread.shutdown()
+    def finish(self) -> None:
+        """Write what is not written yet; raises what `put` raises."""
+        if self._shard is None:
+            return
+        shard, self._shard = self._shard, None
+        self._store.write(PROBABILITY, shard.core, shard.probability)
+        self._store.write(OPTICAL_SHARE, shard.core, shard.optical_share)  # last: where it is, both are
+        if not self._store.exists:
+            raise StoreError(f"{self._store.path} is gone: another run of this job has taken it over, and will end it")
 
-    def _empty_band(self, y0: int) -> CoreResult:
-        height = self._store.shard_px
-        window = Window(y0 // height * height, 0, height, self._store.shape[1]).clipped(self._store.shape)
+    def _empty(self, place: Window) -> CoreResult:
         classes = self._store.array(PROBABILITY).shape[0]
-        probability = np.zeros((classes, *window.shape), np.uint8)
-        return CoreResult(window, probability, np.full(window.shape, SHARE_NODATA, np.uint8))
-
-    def _flush(self) -> None:
-        self._wait()
-        if self._band is not None:
-            self._writing = self._thread.submit(_write, self._store, self._band)
-            self._band = None
-
-    def _wait(self) -> None:
-        if self._writing is not None:
-            self._writing.result()
-            self._writing = None
+        probability = np.zeros((classes, *place.shape), np.uint8)
+        return CoreResult(place, probability, np.full(place.shape, SHARE_NODATA, np.uint8))
 
 
-def _write(store: GridStore, band: CoreResult) -> None:
-    for tile in tiles(band.core.shape, store.shard_px):
-        part = tile.window
-        place = Window(band.core.y0 + part.y0, part.x0, part.height, part.width)
-        store.write(PROBABILITY, place, band.probability[:, *part.slices])
-        store.write(OPTICAL_SHARE, place, band.optical_share[part.slices])
+def is_written(store: GridStore, shard: Window) -> bool:
+    """Return whether a shard with any result was written before, and can be read."""
+    try:
+        written = (store.read(OPTICAL_SHARE, shard) != SHARE_NODATA).any()
+        return bool(written) and store.read(PROBABILITY, shard).size > 0
+    except StoreError:
+        return False
+
+
+def discard(store: GridStore, shard: Window) -> None:
+    """Delete what is written of a shard."""
+    for name in (OPTICAL_SHARE, PROBABILITY):  # in this order: the share says that both are there
+        store.discard(name, shard)

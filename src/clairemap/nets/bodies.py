@@ -3,12 +3,14 @@
 Both bodies take the same and return the same, and in both what a sensor shows where its weight is 0 has no influence.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.nets.encoder import Encoder
-from clairemap.nets.fusion import fusion
+from clairemap.nets.fusion import Fusion, fusion
 from clairemap.nets.layers import Sensors, channels_last
 from clairemap.nets.sizes import NetworkSize
 
@@ -30,14 +32,36 @@ class DualEncoder(nn.Module):
             images: normalised bands (B, C, H, W).
             weights: (B, 1, H, W) in [0, 1].
         """
-        optical_stages = self.optical_encoder(_encoder_input(images.optical, weights.optical))
-        sar_stages = self.sar_encoder(_encoder_input(images.sar, weights.sar))
+        coarse = _coarse(weights, self.size)
+        if not self.training:  # DDP wants all parameters used in training
+            present = [bool(weight.any()) for weight in weights]
+            if any(present) and not all(present):
+                return self._of_one(present.index(True), images, weights, coarse)
+        encoded = zip(
+            self.optical_encoder(_encoder_input(images.optical, weights.optical)),
+            self.sar_encoder(_encoder_input(images.sar, weights.sar)),
+            strict=True,
+        )
         fused, shares = [], []
-        for module, stage, *features in zip(self.fusions, self.size.stages, optical_stages, sar_stages, strict=True):
-            merged, share = module(Sensors(*features), _coarse(weights, stage.stride))
+        for module, features, cells in zip(self.fusions, encoded, coarse, strict=True):
+            merged, share = module(Sensors(*features), cells)
             fused.append(merged)
             shares.append(share)
         return fused, shares[0]
+
+    def _of_one(
+        self, sensor: int, images: Sensors, weights: Sensors, coarse: list[Sensors]
+    ) -> tuple[list[Tensor], Sensors]:
+        """Return what `forward` does if just one sensor has any weight, without computing what won't count."""
+        encoder = (self.optical_encoder, self.sar_encoder)[sensor]
+        features = encoder(_encoder_input(images[sensor], weights[sensor]))
+        found = [
+            cast(Fusion, module).of_one(sensor, x, cells[sensor])
+            for module, x, cells in zip(self.fusions, features, coarse, strict=True)
+        ]
+        share = found[0][1]
+        both = (share, torch.zeros_like(share))
+        return [fused for fused, _ in found], Sensors(*(both if sensor == 0 else both[::-1]))
 
 
 class StackedEncoder(nn.Module):
@@ -58,7 +82,7 @@ class StackedEncoder(nn.Module):
         bands = [_masked(image, weight) for image, weight in zip(images, weights, strict=True)]
         features = self.encoder(_joined(*bands, *weights))
         normed = [norm(x) for norm, x in zip(self.norms, features, strict=True)]
-        return normed, _coarse(weights, self.size.stages[0].stride)
+        return normed, _coarse(weights, self.size)[0]
 
 
 def _encoder_input(image_BCHW: Tensor, weight_B1HW: Tensor) -> Tensor:
@@ -77,6 +101,11 @@ def _joined(*parts_BCHW: Tensor) -> Tensor:
     return channels_last(joined.contiguous(memory_format=torch.channels_last))
 
 
-def _coarse(weights_B1HW: Sensors, stride: int) -> Sensors:
-    """Return the mean weights of each cell, (B, H / stride, W / stride, 1): 0 only where all its pixels are 0."""
-    return Sensors(*(channels_last(functional.avg_pool2d(weight, stride)) for weight in weights_B1HW))
+def _coarse(weights_B1HW: Sensors, size: NetworkSize) -> list[Sensors]:
+    """Return for each stage the mean weights of its cells, (B, H / stride, W / stride, 1): 0 only where all are 0."""
+    pooled, coarse, stride = weights_B1HW, [], 1
+    for stage in size.stages:
+        pooled = Sensors(*(functional.avg_pool2d(weight, stage.stride // stride) for weight in pooled))
+        coarse.append(Sensors(*map(channels_last, pooled)))
+        stride = stage.stride
+    return coarse

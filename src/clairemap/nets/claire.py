@@ -57,7 +57,16 @@ class Claire(nn.Module):
         return self.size.align_px
 
     def forward(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> ClaireOutput:
-        """Return logits and the share of optical.
+        """Return the logits of each pixel and the share of optical: those of `cells`, the logits bilinear in between.
+
+        Arguments and errors are those of `cells`.
+        """
+        logits, share = self.cells(optical, sar, optical_weight, sar_weight)
+        stride = self.size.stages[0].stride
+        return ClaireOutput(functional.interpolate(logits.contiguous(), scale_factor=stride, mode="bilinear"), share)
+
+    def cells(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> ClaireOutput:
+        """Return the logits, (B, K, H / 4, W / 4), and the share of optical as the network computes them.
 
         Args:
             optical: normalised bands (B, C, H, W); H and W are multiples of `align_px`.
@@ -72,9 +81,7 @@ class Claire(nn.Module):
         self._check(optical)
         weights = self._used(Sensors(optical_weight, sar_weight))
         features, share = self.body(Sensors(optical, sar), weights)
-        coarse_logits = channels_first(self.decoder(features)).contiguous()
-        logits = functional.interpolate(coarse_logits, scale_factor=self.size.stages[0].stride, mode="bilinear")
-        return ClaireOutput(logits, channels_first(_optical_part(share)))
+        return ClaireOutput(channels_first(self.decoder(features)), channels_first(_optical_part(share)))
 
     def _check(self, image: Tensor) -> None:
         height, width = image.shape[-2:]

@@ -40,6 +40,10 @@ class ReliabilityGate(nn.Module):
         share = scores.softmax(dim=-1) * anything
         return Sensors(share[..., :1], share[..., 1:])
 
+    def of_one(self, weight: Tensor) -> Tensor:
+        """Return the share of a sensor where the other has no weight anywhere."""
+        return (weight > 0).to(weight.dtype)
+
 
 class ValiditySum(nn.Module):
     """The plain sum of what is valid, for comparison: shares are the weights themselves."""
@@ -47,6 +51,10 @@ class ValiditySum(nn.Module):
     def forward(self, features: Sensors, weights: Sensors) -> Sensors:  # noqa: ARG002 - the gate's interface
         """Return the weights (B, H, W, 1)."""
         return weights
+
+    def of_one(self, weight: Tensor) -> Tensor:
+        """Return the weight."""
+        return weight
 
 
 class Mixer(nn.Module):
@@ -67,7 +75,7 @@ class Mixer(nn.Module):
 class Fusion(nn.Module):
     """CMAF at one stride, or one of the simpler fusions that it is compared with."""
 
-    def __init__(self, stage: Stage, exchange: nn.Module | None, gate: nn.Module) -> None:
+    def __init__(self, stage: Stage, exchange: nn.Module | None, gate: ReliabilityGate | ValiditySum) -> None:
         super().__init__()
         # The encoders' scales drift apart; only on one scale do shares say what the sum rests on.
         self.norm_optical = nn.LayerNorm(stage.width, eps=1e-6)
@@ -85,6 +93,15 @@ class Fusion(nn.Module):
         share = self.gate(own, weights)
         fused = share.optical.to(own.optical.dtype) * own.optical + share.sar.to(own.sar.dtype) * own.sar
         return self.mixer(fused), share
+
+    def of_one(self, sensor: int, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the fused features and the share of a sensor (0 optical, 1 SAR) where the other has no weight.
+
+        Equal to what `forward` returns, without the other's features: they tell nothing and have no share.
+        """
+        own = (self.norm_optical, self.norm_sar)[sensor](features)
+        share = self.gate.of_one(weight)
+        return self.mixer(share.to(own.dtype) * own), share
 
 
 def fusion(name: str, stage: Stage) -> Fusion:

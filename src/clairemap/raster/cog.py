@@ -1,13 +1,13 @@
 """Writing one-band ``uint8`` maps as Cloud-Optimized GeoTIFFs, window by window.
 
-GDAL's COG driver can't be written to by windows, so a tiled GeoTIFF is written first and then copied. GDAL
-reports a full disk late or, with threads or on closing, not at all; each map is therefore read back and compared
-with what was written before it takes its name.
+GDAL's COG driver can't be written to by windows, so a tiled GeoTIFF is written first and then copied, with overviews
+from `overviews`: GDAL's own take as long as all the rest. GDAL reports a full disk late or, with threads or on closing,
+not at all; each map is therefore read back and compared with what was written before it takes its name.
 """
 
 import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
-from rio_cogeo import cog_validate
 
 from clairemap.classes import MAP_NODATA, Rgb
 from clairemap.errors import DiskFullError, StoreError
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import temporary_beside
+from clairemap.raster.overviews import Shrink, with_overviews
 from clairemap.raster.source import bounded_cache
 
 log = logging.getLogger(__name__)
@@ -35,18 +35,33 @@ log = logging.getLogger(__name__)
 BLOCK_PX = 512
 """Side of the blocks while a map is written: windows that start and end at its multiples are written fastest."""
 
-GDAL_CACHE_MB = 128
+GDAL_CACHE_MB = 32
+
+# Of the files that a map is made from: quick to write and small, since no one else reads them.
+INTERIM = {
+    "driver": "GTiff",
+    "count": 1,
+    "dtype": "uint8",
+    "nodata": MAP_NODATA,
+    "tiled": True,
+    "blockxsize": BLOCK_PX,
+    "blockysize": BLOCK_PX,
+    "compress": "ZSTD",
+    "zstd_level": 1,
+    "sparse_ok": True,
+    "bigtiff": "IF_SAFER",
+}
 
 
 @dataclass(frozen=True)
 class MapLayer:
     """What a map says about itself. Values are ``uint8``, 255 is nodata.
 
-    `overviews` is how GDAL makes the smaller copies: "mode" keeps classes classes, "average" leaves nodata out.
+    `overviews` is how the smaller copies are made: "mode" keeps classes classes, "first" counts counts.
     """
 
     description: str
-    overviews: Literal["mode", "average"]
+    overviews: Shrink
     palette: Mapping[int, Rgb] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     band_tags: Mapping[str, str] = field(default_factory=dict)
@@ -55,8 +70,8 @@ class MapLayer:
 class CogWriter:
     """A map that is being written; use as a context manager: it takes its name when the block ends well.
 
-    Windows never written are nodata. Memory is bounded by GDAL's block cache (128 MB) whatever the map's size;
-    the folder needs room for the map twice. Write from one thread.
+    Windows never written are nodata. Memory is bounded by GDAL's block cache (32 MB) and 20 MB for the overviews,
+    whatever the map's size; the folder needs room for the map thrice. Write from one thread.
     """
 
     def __init__(
@@ -80,32 +95,23 @@ class CogWriter:
         self.layer = layer
         self._compress = compress
         self._threads = threads
-        self._plain = temporary_beside(target)
-        self._part = temporary_beside(target)
+        self._folder = temporary_beside(target)
+        self._plain, self._part = self._folder / "plain.tif", self._folder / "cog.tif"
         self._shape = (int(geobox.shape[0]), int(geobox.shape[1]))
         # What the values of all pixels sum to; all are nodata until they are written.
         self._sum = MAP_NODATA * self._shape[0] * self._shape[1]
         self._environment = bounded_cache(GDAL_CACHE_MB)
         self._profile = {
-            "driver": "GTiff",
+            **INTERIM,
             "height": self._shape[0],
             "width": self._shape[1],
-            "count": 1,
-            "dtype": "uint8",
-            "nodata": MAP_NODATA,
             "crs": None if geobox.crs is None else str(geobox.crs),
             "transform": geobox.transform,
-            "tiled": True,
-            "blockxsize": BLOCK_PX,
-            "blockysize": BLOCK_PX,
-            "compress": "DEFLATE",
-            "zlevel": 1,
-            "sparse_ok": True,
-            "bigtiff": "IF_SAFER",
         }
 
     def __enter__(self) -> Self:
         self._environment.__enter__()
+        self._folder.mkdir()
         self._dataset = rasterio.open(self._plain, "w", **self._profile)
         self._describe()  # before any value: GDAL can't turn a file with values into one with a palette
         return self
@@ -134,17 +140,18 @@ class CogWriter:
                 self._dataset.close()
         finally:
             self._environment.__exit__(None, None, None)
-            for leftover in (self._plain, self._part):
-                leftover.unlink(missing_ok=True)
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def _finish(self) -> None:
         try:
             self._dataset.close()
-            rasterio.shutil.copy(self._plain, self._part, driver="COG", **self._cog_options())
-        except (RasterioError, CPLE_BaseError) as error:
+            pyramid = with_overviews(self._plain, self.layer.overviews, MAP_NODATA, BLOCK_PX, INTERIM, self._folder)
+            with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_overview_block_px(self._shape)):
+                rasterio.shutil.copy(pyramid.path, self._part, driver="COG", **self._cog_options())
+        except (RasterioError, CPLE_BaseError, SystemError) as error:  # the last is rasterio's for "GDAL said nothing"
             self._explain(error)
             raise
-        self._check()
+        self._check((self._sum, *pyramid.sums))
         self._part.replace(self.target)
         log.info("%s: %d x %d px, %.1f MB", self.target.name, *self._shape, self.target.stat().st_size / 1e6)
 
@@ -159,53 +166,67 @@ class CogWriter:
         return {
             "blocksize": _block_px(self._shape),
             "compress": self._compress,
-            "overview_resampling": self.layer.overviews,
-            "predictor": "NO" if self.layer.overviews == "mode" else "YES",  # class codes have no gradient
+            "overviews": "AUTO",  # those that are there
+            "predictor": "YES" if self.layer.overviews == "average" else "NO",  # codes and counts have no gradient
             "bigtiff": "IF_SAFER",
             "num_threads": str(self._threads),
         }
 
-    def _check(self) -> None:
-        valid, faults, warnings = cog_validate(self._part, strict=True, quiet=True)
-        if not valid:
-            raise StoreError(f"{self.target}: GDAL wrote no valid COG: {'; '.join([*faults, *warnings])}")
+    def _check(self, sums: tuple[int, ...]) -> None:
+        """Compare map and overviews, read back, with what their values have to sum to.
+
+        Raises:
+            DiskFullError: they differ, and there is no space left.
+            StoreError: they differ.
+        """
         try:
-            found = self._sum_in_file()
+            found = tuple(_sum_of(self._part, level) for level in range(-1, len(sums) - 1))
         except RasterioError as error:
             self._explain(error)
             raise StoreError(f"{self.target}: can't be read back after writing ({error}); run again") from None
-        if found != self._sum:
+        if found != sums:
             self._explain(None)
-            raise StoreError(f"{self.target}: holds other values than were written (sums {found}, {self._sum})")
-
-    def _sum_in_file(self) -> int:
-        with rasterio.open(self._part) as dataset:
-            bands = (rasterio.windows.Window(0, b.y0, b.width, b.height) for b in row_bands(self._shape, BLOCK_PX))
-            return sum(int(dataset.read(1, window=area).sum(dtype=np.int64)) for area in bands)
+            raise StoreError(f"{self.target}: holds other values than were written (sums {found}, {sums}); run again")
 
     def _explain(self, error: Exception | None) -> None:
         """Raise DiskFullError if that is why writing failed: GDAL's own text often doesn't say so."""
         free = shutil.disk_usage(self.target.parent).free
-        written = self._plain.stat().st_size if self._plain.exists() else 0
-        if free < max(written, BLOCK_PX * BLOCK_PX):
+        written = sum(file.stat().st_size for file in self._folder.iterdir())
+        # GDAL has removed what it couldn't finish: about as much as lies here, in another compression.
+        if free < max(2 * written, BLOCK_PX * BLOCK_PX):
             raise DiskFullError(
-                f"{self.target}: no space left ({free / 1e6:.1f} MB free, about {written / 1e6:.1f} MB more "
+                f"{self.target}: no space left ({free / 1e6:.1f} MB free, up to {2 * written / 1e6:.1f} MB more "
                 "needed): free some, run again"
             ) from error
 
 
-def _block_px(shape: tuple[int, int]) -> int:
-    """Return the side of the blocks in the final file: 512 wherever that passes validation.
+def _sum_of(path: Path, level: int) -> int:
+    """Return what the values of a file sum to, or those of one of its overviews (0 is the largest, -1 the file)."""
+    with rasterio.open(path, **({"overview_level": level} if level >= 0 else {})) as dataset:
+        bands = row_bands(dataset.shape, BLOCK_PX)
+        areas = (rasterio.windows.Window(0, band.y0, band.width, band.height) for band in bands)
+        return sum(int(dataset.read(1, window=area).sum(dtype=np.int64)) for area in areas)
 
-    rio-cogeo takes a file or overview for one in strips if it is exactly as wide as its blocks and higher than 512.
+
+def _block_px(shape: tuple[int, int]) -> int:
+    """Return the side of the map's blocks: 512 wherever that passes validation.
+
+    rio-cogeo takes a raster for one in strips if it is exactly as wide as its blocks and larger than 512.
     """
-    return next(side for side in (BLOCK_PX, 384, 640) if not _looks_striped(shape, side))
+    return 384 if _looks_striped(shape, BLOCK_PX) else BLOCK_PX
+
+
+def _overview_block_px(shape: tuple[int, int]) -> int:
+    """Return the side of the overviews' blocks, a power of 2 for GDAL: 512 wherever that passes validation."""
+    sides = (BLOCK_PX, 1024, 256, 2048, 128, 4096, 64)
+    return next((side for side in sides if not any(_looks_striped(o, side) for o in _overviews(shape))), BLOCK_PX)
+
+
+def _overviews(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    while max(shape) > BLOCK_PX:
+        shape = -(-shape[0] // 2), -(-shape[1] // 2)
+        yield shape
 
 
 def _looks_striped(shape: tuple[int, int], block_px: int) -> bool:
-    height, width = shape
-    while max(height, width) > BLOCK_PX:
-        if width in (block_px, block_px - 1):  # GDAL may round an overview's size up
-            return True
-        height, width = height // 2, width // 2
-    return False
+    return shape[1] == block_px and max(shape) > BLOCK_PX

@@ -1,4 +1,4 @@
-"""What the three maps of a region say about themselves."""
+"""What the maps of a region say about themselves."""
 
 from collections.abc import Mapping
 
@@ -20,3 +20,8 @@ def confidence_layer(stamp: Mapping[str, str]) -> MapLayer:
 def optical_share_layer(stamp: Mapping[str, str]) -> MapLayer:
     """Return the description of the map that says which sensor a pixel rests on: 0 is SAR alone, 100 optical alone."""
     return MapLayer("share of the optical sensor in percent", "average", tags=stamp, band_tags={"unit": "%"})
+
+
+def source_count_layer(stamp: Mapping[str, str]) -> MapLayer:
+    """Return the description of the map that says how many scenes a pixel rests on, 1 to 254."""
+    return MapLayer("number of scenes with a result", "first", tags=stamp, band_tags={"unit": "1"})

@@ -15,6 +15,7 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
 from clairemap.classes import MAP_NODATA, Legend
+from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 # STAC demands a time. A map of scenes without dates gets the whole range, which claims nothing.
@@ -29,12 +30,23 @@ class MapFiles:
     landcover: str
     confidence: str
     optical_share: str
+    source_count: str
     categories: str
-    style: str
+    table: str
+    styles: Mapping[str, str]  # by the key of the map's asset
+
+
+@dataclass(frozen=True)
+class MapSources:
+    """What a map was made from: names of the scenes, days on which they were taken (or none), model if it is known."""
+
+    scenes: Sequence[str] = ()
+    dates: Sequence[datetime.date] = ()
+    model: MappingModel | None = None
 
 
 def map_item(
-    name: str, geobox: GeoBox, legend: Legend, files: MapFiles, dates: Sequence[datetime.date], stamp: Mapping[str, str]
+    name: str, geobox: GeoBox, legend: Legend, files: MapFiles, sources: MapSources, stamp: Mapping[str, str]
 ) -> str:
     """Return the item as JSON text; equal arguments give an equal text.
 
@@ -46,10 +58,11 @@ def map_item(
         geobox: the map's grid.
         legend: the map's classes.
         files: the map's files, referred to relative to the item.
-        dates: days on which the scenes were taken; may be empty.
+        sources: what the map was made from.
         stamp: what `clairemap.provenance.stamp` returns.
     """
     outline = None if geobox.crs is None else _outline(geobox)
+    dates, classes = sources.dates, [known.to_dict() for known in _classes(legend)]
     item = pystac.Item(
         id=name,
         geometry=None if outline is None else _rounded(outline.geom.__geo_interface__),
@@ -58,14 +71,28 @@ def map_item(
         start_datetime=_start(min(dates)) if dates else UNKNOWN_START,
         end_datetime=_end(max(dates)) if dates else UNKNOWN_END,
         properties={
+            "processing:level": "L4",
+            "processing:lineage": _lineage(sources),
             "processing:software": {"clairemap": stamp["clairemap_version"]},
+            **(sources.model.properties(classes) if sources.model else {}),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
         },
         stac_extensions=[PROCESSING_EXTENSION],
     )
     _add_projection(item, geobox)
     _add_assets(item, geobox, legend, files)
+    if sources.model:
+        item.stac_extensions.append(MLM_EXTENSION)
+        item.add_asset("model", pystac.Asset.from_dict(sources.model.asset()))
     return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
+
+
+def _lineage(sources: MapSources) -> str:
+    scenes = f"scene(s) {', '.join(sources.scenes)}" if sources.scenes else "one or more scenes"
+    return (
+        f"Class probabilities of {scenes}, from optical and SAR bands registered to each other, put onto one grid; "
+        "where scenes overlap, averaged with weights that grow from each scene's valid edge; then the likeliest class."
+    )
 
 
 def _outline(geobox: GeoBox) -> Any:  # noqa: ANN401 - odc.geo ships no types
@@ -102,6 +129,7 @@ def _add_assets(item: pystac.Item, geobox: GeoBox, legend: Legend, files: MapFil
         ("landcover", files.landcover, "Land cover", "data", None),
         ("confidence", files.confidence, "Probability of the mapped class", "confidence", "%"),
         ("optical_share", files.optical_share, "Share of the optical sensor in the result", "data", "%"),
+        ("source_count", files.source_count, "Number of scenes with a result", "data", None),
     ):
         asset = pystac.Asset(_beside(file), title=title, media_type=pystac.MediaType.COG, roles=[role])
         item.add_asset(key, asset)
@@ -111,8 +139,9 @@ def _add_assets(item: pystac.Item, geobox: GeoBox, legend: Legend, files: MapFil
         RasterExtension.ext(asset, add_if_missing=True).bands = [band]
     ClassificationExtension.ext(item.assets["landcover"], add_if_missing=True).classes = _classes(legend)
     for key, file, title, kind, role in (
-        ("style", files.style, "Style for QGIS", "application/xml", "style"),
+        *((f"{k}_style", f, "Style for QGIS", "application/xml", "style") for k, f in files.styles.items()),
         ("categories", files.categories, "Category names for GDAL", pystac.MediaType.XML, "metadata"),
+        ("table", files.table, "Attribute table for ArcGIS", "application/dbase", "metadata"),
     ):
         item.add_asset(key, pystac.Asset(_beside(file), title=title, media_type=kind, roles=[role]))
 

@@ -1,4 +1,4 @@
-"""The map's colours and labels as a QGIS style file (QML)."""
+"""The maps' colours and labels as QGIS style files (QML)."""
 
 from xml.etree import ElementTree
 
@@ -7,23 +7,76 @@ from clairemap.classes import Legend
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 OLDEST_QGIS = "3.10"
 
+CONFIDENCE_RAMP = {0: "#f7fbff", 50: "#9ecae1", 75: "#4292c6", 90: "#2171b5", 100: "#08306b"}
+SHARE_RAMP = {0: "#7b3294", 25: "#c2a5cf", 50: "#f7f7f7", 75: "#a6dba0", 100: "#008837"}
+COUNT_COLORS = ("#fee8c8", "#fdbb84", "#ef6548", "#b30000")
+
 
 def qgis_style(legend: Legend) -> str:
     """Return the text of a ``.qml`` that draws each class in its colour and lists it by its name.
 
     QGIS applies it by itself where it has the GeoTIFF's name. Nodata stays transparent.
     """
-    root = ElementTree.Element("qgis", version=OLDEST_QGIS, styleCategories="Symbology")
-    pipe = ElementTree.SubElement(root, "pipe")
-    renderer = ElementTree.SubElement(
-        pipe, "rasterrenderer", type="paletted", band="1", opacity="1", alphaBand="-1", nodataColor=""
-    )
-    ElementTree.SubElement(renderer, "rasterTransparency")
+    root, renderer = _style("paletted")
     palette = ElementTree.SubElement(renderer, "colorPalette")
     for known in legend.classes:
         ElementTree.SubElement(
             palette, "paletteEntry", value=str(known.code), color=known.color.lower(), label=known.name, alpha="255"
         )
+    return _text(root)
+
+
+def confidence_style() -> str:
+    """Return the text of a ``.qml`` for the confidence map: pale where unsure, dark where sure."""
+    return _ramp({value: (color, f"{value} %") for value, color in CONFIDENCE_RAMP.items()}, "INTERPOLATED")
+
+
+def optical_share_style() -> str:
+    """Return the text of a ``.qml`` for the optical share: one colour for SAR, one for optical, white in between."""
+    names = {0: "0 % (SAR alone)", 100: "100 % (optical alone)"}
+    ramp = {value: (color, names.get(value, f"{value} %")) for value, color in SHARE_RAMP.items()}
+    return _ramp(ramp, "INTERPOLATED")
+
+
+def source_count_style() -> str:
+    """Return the text of a ``.qml`` for the number of scenes: a colour for each number, the last for all above."""
+    last = len(COUNT_COLORS)
+    names = {1: "1 scene", last: f"{last} scenes or more"}
+    ramp = {count: (color, names.get(count, f"{count} scenes")) for count, color in enumerate(COUNT_COLORS[:-1], 1)}
+    return _ramp({**ramp, 254: (COUNT_COLORS[-1], names[last])}, "DISCRETE")
+
+
+def _ramp(items: dict[int, tuple[str, str]], kind: str) -> str:
+    """Return a style of values with colour and label; between them colours are interpolated, or are the upper one's."""
+    root, renderer = _style("singlebandpseudocolor")
+    low, high = str(min(items)), str(max(items))
+    renderer.set("classificationMin", low)
+    renderer.set("classificationMax", high)
+    shader = ElementTree.SubElement(ElementTree.SubElement(renderer, "rastershader"), "colorrampshader")
+    shader.attrib |= {"colorRampType": kind, "classificationMode": "1", "clip": "0", "minimumValue": low}
+    shader.set("maximumValue", high)
+    for value, (color, label) in items.items():
+        ElementTree.SubElement(shader, "item", value=str(value), color=color, label=label, alpha="255")
+    return _text(root)
+
+
+def _style(renderer: str) -> tuple[ElementTree.Element, ElementTree.Element]:
+    """Return a style and its renderer, to be filled."""
+    root = ElementTree.Element("qgis", version=OLDEST_QGIS, styleCategories="Symbology")
+    drawn = ElementTree.SubElement(
+        ElementTree.SubElement(root, "pipe"),
+        "rasterrenderer",
+        type=renderer,
+        band="1",
+        opacity="1",
+        alphaBand="-1",
+        nodataColor="",
+    )
+    ElementTree.SubElement(drawn, "rasterTransparency")
     ElementTree.SubElement(root, "blendMode").text = "0"
+    return root, drawn
+
+
+def _text(root: ElementTree.Element) -> str:
     ElementTree.indent(root)
     return DOCTYPE + ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -8,6 +8,7 @@ import torch
 from clairemap.nets.bundle import BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
+from clairemap.nets.memory import working_bytes_per_px
 from clairemap.nets.pretrained import load_initial_weights
 from clairemap.settings import TrainingSettings
 from clairemap.training.calibration import Temperature
@@ -47,7 +48,7 @@ def model_card(
     temperature: Temperature,
     stamp: Mapping[str, str],
 ) -> BundleCard:
-    """Return the card of a trained network, in evaluation mode; its halo is measured.
+    """Return the card of a trained network, in evaluation mode; its halo and its memory are measured.
 
     Args:
         job: what it was trained on.
@@ -68,6 +69,7 @@ def model_card(
             "sar_scale": job.statistics.sar_scale,
             "halo_px": halo_px,
             "halo_sigma": halo_sigma,
+            "working_bytes_per_px": working_bytes_per_px(network),
             "temperature": temperature.value,
             "calibration": temperature.fit,
             "trained_on": {

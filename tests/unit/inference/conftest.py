@@ -22,22 +22,28 @@ UTM = "EPSG:32633"
 
 
 class LocalNetwork(nn.Module):
-    """Logits from the 25 cells of 4 px around a pixel: a network with strides that reaches 50 px."""
+    """Logits of cells from the 25 cells of 4 px around: a network with strides that reaches 54 px.
 
-    def __init__(self) -> None:
+    With `dilation` the cells lie further apart, and it reaches so much further.
+    """
+
+    def __init__(self, dilation: int = 1) -> None:
         super().__init__()
+        self.dilation = dilation
         generator = torch.Generator().manual_seed(3)
         self.kernel = torch.randn(len(CLASSES), 5, 25, 25, generator=generator) / 25
 
-    def forward(
-        self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def cells(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> tuple[Tensor, Tensor]:
         bands = torch.cat([optical * optical_weight, sar * sar_weight, optical_weight, sar_weight], dim=1)
         cells = functional.avg_pool2d(bands, 4)
-        logits = functional.conv2d(cells, self.kernel, padding=12)
+        logits = functional.conv2d(cells, self.kernel, padding=12 * self.dilation, dilation=self.dilation)
         both = functional.avg_pool2d(optical_weight, 4) + functional.avg_pool2d(sar_weight, 4)
         share = functional.avg_pool2d(optical_weight, 4) / both.clamp(min=1e-6) * 0.6
-        return functional.interpolate(logits * 3, scale_factor=4, mode="nearest"), share
+        return logits * 3, share
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+        logits, share = self.cells(*inputs)
+        return functional.interpolate(logits, scale_factor=4, mode="bilinear"), share
 
 
 @pytest.fixture
@@ -51,6 +57,7 @@ def card() -> BundleCard:
         sar_scale="db",
         halo_px=128,
         halo_sigma=0,
+        working_bytes_per_px=117,
         temperature=1.5,
         trained_on=TrainedOn(scenes=("a",), pixels=1),
         best_step=1,
@@ -60,6 +67,12 @@ def card() -> BundleCard:
 @pytest.fixture
 def bundle(card: BundleCard) -> Bundle:
     return Bundle(LocalNetwork(), card)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def far_reaching(card: BundleCard) -> Bundle:
+    """A network that reaches 240 px, further than its card says."""
+    return Bundle(LocalNetwork(dilation=5), card)  # type: ignore[arg-type]
 
 
 def grid(shape: tuple[int, int], x: float = 500_000, y: float = 5_000_000, crs: str | None = UTM) -> GeoBox:

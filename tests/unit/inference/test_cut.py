@@ -2,6 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clairemap.grid.cover import Cover
+from clairemap.grid.window import Window
 from clairemap.inference.cut import cut_scene
 
 SIDE = st.integers(1, 4000)
@@ -14,15 +16,16 @@ SIDE = st.integers(1, 4000)
     halo=st.integers(0, 400),
     tile=st.integers(1, 5).map(lambda n: n * 128),
 )
-def test_cores_cover_each_pixel_once_and_bands_of_shards_are_whole_bands_of_cores(
+def test_cores_cover_each_pixel_once_and_shards_are_whole_cores(
     shape: tuple[int, int], window: int, halo: int, tile: int
 ):
     cut = cut_scene(shape, window, halo, tile)
-    steps = [step for band in cut.cover.bands(shape) for step in band]
+    steps = list(cut.cover.steps(Window.whole(shape), shape))
     assert sum(step.core.height * step.core.width for step in steps) == shape[0] * shape[1]
     shard = cut.shard_tiles * tile
     for step in steps:
         assert step.core.y0 // shard == (step.core.y1 - 1) // shard
+        assert step.core.x0 // shard == (step.core.x1 - 1) // shard
         assert step.outer.height % 128 == 0 and step.outer.width % 128 == 0
         assert step.outer.y0 % 128 == 0 and step.outer.x0 % 128 == 0
 
@@ -30,22 +33,30 @@ def test_cores_cover_each_pixel_once_and_bands_of_shards_are_whole_bands_of_core
 @settings(max_examples=60)
 @given(shape=st.tuples(SIDE, SIDE), window=st.integers(1, 16).map(lambda n: n * 128), halo=st.integers(0, 400))
 def test_cut_edges_lie_a_halo_away_from_the_core(shape: tuple[int, int], window: int, halo: int):
-    for band in cut_scene(shape, window, halo, 512).cover.bands(shape):
-        for step in band:
-            assert step.outer.y0 == 0 or step.core.y0 - step.outer.y0 >= halo
-            assert step.outer.x0 == 0 or step.core.x0 - step.outer.x0 >= halo
-            assert step.outer.y1 >= shape[0] or step.outer.y1 - step.core.y1 >= halo
-            assert step.outer.x1 >= shape[1] or step.outer.x1 - step.core.x1 >= halo
+    for step in cut_scene(shape, window, halo, 512).cover.steps(Window.whole(shape), shape):
+        assert step.outer.y0 == 0 or step.core.y0 - step.outer.y0 >= halo
+        assert step.outer.x0 == 0 or step.core.x0 - step.outer.x0 >= halo
+        assert step.outer.y1 >= shape[0] or step.outer.y1 - step.core.y1 >= halo
+        assert step.outer.x1 >= shape[1] or step.outer.x1 - step.core.x1 >= halo
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (128, 128), (2048, 2048), (1900, 3)])
 def test_scene_that_fits_one_window_is_not_cut(shape: tuple[int, int]):
-    (band,) = cut_scene(shape, 2048, 256, 512).cover.bands(shape)
-    (step,) = band
+    (step,) = cut_scene(shape, 2048, 256, 512).cover.steps(Window.whole(shape), shape)
     assert step.core.shape == shape
     assert step.outer.height < shape[0] + 128
 
 
-def test_windows_are_as_large_as_asked_for_where_tiles_allow():
-    cover = cut_scene((9000, 9000), 2048, 256, 512).cover
-    assert (cover.core_px, cover.halo_px, cover.outer_px) == (1536, 256, 2048)
+@pytest.mark.parametrize(("window", "halo"), [(2048, 256), (1536, 256), (4096, 128), (1024, 300), (384, 128)])
+@pytest.mark.parametrize("shape", [(9000, 9000), (5000, 3000), (2100, 2100)])
+def test_the_network_sees_no_more_than_with_any_other_size_that_fits(shape: tuple[int, int], window: int, halo: int):
+    cut = cut_scene(shape, window, halo, 512)
+    assert cut.cover.outer_px <= window
+    sizes = [n * 128 for n in range(1, 33) if n * 128 % 512 == 0 or 512 % (n * 128) == 0]
+    fitting = [Cover(size, cut.cover.halo_px, 128) for size in sizes if size + 2 * cut.cover.halo_px <= window]
+    assert cut.cover.seen_px(shape) == min(cover.seen_px(shape) for cover in fitting)
+
+
+def test_windows_are_no_larger_than_it_pays():
+    assert cut_scene((9216, 9216), 3072, 256, 512).cover.core_px == 2560  # four by four cores
+    assert cut_scene((5000, 5000), 4096, 256, 512).cover.core_px == 2560  # two by two, as with 3584

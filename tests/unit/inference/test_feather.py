@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.grid.window import Window
 from clairemap.inference.feather import LEAST_WEIGHT, RAMP_PX, Feather
 from clairemap.raster.store import GridStore
 
@@ -20,7 +21,7 @@ def feather_of(make_probabilities: Callable[..., GridStore], grid_at: Callable[.
 
 
 def weights(feather: Feather, shape: tuple[int, int]):
-    return feather.weights(np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None] + 0.5)
+    return feather.weights_within(Window.whole(shape))
 
 
 def test_weight_grows_linearly_from_the_edge(feather_of: FeatherOf):
@@ -52,3 +53,12 @@ def test_single_invalid_pixels_make_no_holes(feather_of: FeatherOf):
 def test_small_scenes_have_weights_above_zero(feather_of: FeatherOf, shape: tuple[int, int]):
     found = weights(feather_of(np.zeros(shape, np.uint8)), shape)
     assert found.shape == shape and (found > 0).all() and (found <= 1).all()
+
+
+@pytest.mark.parametrize("window", [Window(0, 0, 200, 333), Window(7, 250, 31, 83), Window(199, 0, 1, 1)])
+def test_weights_of_a_window_are_those_at_its_pixels(feather_of: FeatherOf, window: Window):
+    share = np.zeros((200, 333), np.uint8)
+    share[60:90, 100:150] = 255
+    feather = feather_of(share)
+    y, x = np.indices(window.shape) + 0.5
+    assert np.allclose(feather.weights_within(window), feather.weights(y + window.y0, x + window.x0), rtol=0, atol=1e-6)

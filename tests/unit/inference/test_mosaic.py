@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
+from pyproj import Transformer
 
 from clairemap.errors import StoreError
 from clairemap.inference import mosaic as mosaic_module
+from clairemap.inference.feather import Feather
 from clairemap.inference.grid import region_grid
-from clairemap.inference.mosaic import mosaic
+from clairemap.inference.mosaic import MapBlock, mosaic
 from clairemap.inference.placement import place
 from clairemap.inference.probabilities import SHARE_NODATA
 from clairemap.raster.store import GridStore
@@ -25,14 +27,14 @@ CODES = np.array([10, 40, 7], np.uint8)
 
 @pytest.fixture
 def make_map(monkeypatch: pytest.MonkeyPatch):
-    """Return ``make_map(stores, settings, block_px)``: the grid and the three maps put together from their blocks."""
+    """Return ``make_map(stores, settings, block_px)``: the grid and the four maps put together from their blocks."""
 
     def run(stores: list[GridStore], settings: MosaicSettings = MosaicSettings(), block_px: int = 128):  # noqa: B008 - settings can't be changed
         monkeypatch.setattr(mosaic_module, "BLOCK_PX", block_px)
         grid = region_grid({str(i): store.geobox for i, store in enumerate(stores)}, settings)
-        maps = np.full((3, *grid.shape), 255, np.uint8)
+        maps = np.full((4, *grid.shape), 255, np.uint8)
         for block in mosaic(place(stores, grid), grid, CODES):
-            maps[:, *block.window.slices] = block.landcover, block.confidence, block.optical_share
+            maps[:, *block.window.slices] = block.landcover, block.confidence, block.optical_share, block.source_count
         return grid, *maps
 
     return run
@@ -50,12 +52,13 @@ def random_scene(shape: tuple[int, int], seed: int):
 def test_one_scene_is_its_own_argmax(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
     probability, share = random_scene((150, 270), 0)
     store = make_probabilities(grid_at((150, 270)), probability, share)
-    grid, landcover, confidence, optical_share = make_map([store])
+    grid, landcover, confidence, optical_share, count = make_map([store])
     valid = share != SHARE_NODATA
     assert grid == store.geobox
     assert np.array_equal(landcover, np.where(valid, CODES[probability.argmax(0)], 255))
     assert np.array_equal(confidence, np.where(valid, np.round(probability.max(0) / 2.55), 255))
     assert np.array_equal(optical_share, share)
+    assert np.array_equal(count, np.where(valid, 1, 255))
 
 
 def test_outside_the_overlap_each_scene_has_its_own_argmax(
@@ -66,7 +69,7 @@ def test_outside_the_overlap_each_scene_has_its_own_argmax(
         make_probabilities(grid_at((200, 220)), *scenes[0]),
         make_probabilities(grid_at((200, 220), 501_500), *scenes[1]),
     ]
-    _, landcover, _, _ = make_map(stores)
+    _, landcover, *_ = make_map(stores)
     own = [np.where(share != 255, CODES[probability.argmax(0)], 255) for probability, share in scenes]
     assert landcover.shape == (200, 370)
     assert np.array_equal(landcover[:, :150], own[0][:, :150])
@@ -85,7 +88,7 @@ def test_overlap_goes_over_from_one_scene_to_the_other(make_probabilities: Make,
         make_probabilities(grid_at(shape), left, np.full(shape, 100, np.uint8)),
         make_probabilities(grid_at(shape, 504_000), right, np.zeros(shape, np.uint8)),
     ]
-    _, landcover, confidence, share = make_map(stores)
+    _, landcover, confidence, share, count = make_map(stores)
     row = share[150, 400:600].astype(int)
     assert (np.diff(row) <= 0).all() and row[0] >= 98 and row[-1] <= 2 and np.diff(row).min() > -3
     assert (landcover[150, :492] == 10).all() and (landcover[150, 508:] == 40).all()
@@ -96,11 +99,12 @@ def test_overlap_goes_over_from_one_scene_to_the_other(make_probabilities: Make,
 def test_equal_scenes_blend_to_themselves(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
     probability, share = random_scene((140, 150), 5)
     stores = [make_probabilities(grid_at((140, 150)), probability, share) for _ in range(3)]
-    _, landcover, confidence, optical_share = make_map(stores)
+    _, landcover, confidence, optical_share, count = make_map(stores)
     valid = share != SHARE_NODATA
     assert np.array_equal(landcover, np.where(valid, CODES[probability.argmax(0)], 255))
     assert np.array_equal(confidence, np.where(valid, np.round(probability.max(0) / 2.55), 255))
     assert np.array_equal(optical_share, share)
+    assert np.array_equal(count, np.where(valid, 3, 255))
 
 
 @pytest.mark.parametrize("settings", [MosaicSettings(), MosaicSettings(crs="EPSG:32634")])
@@ -147,7 +151,7 @@ def test_blocks_are_made_by_as_many_threads_as_are_given(
 def test_scene_without_crs(make_probabilities: Make, make_map: MakeMap):
     probability, share = random_scene((33, 47), 3)
     store = make_probabilities(GeoBox((33, 47), Affine.identity(), None), probability, share)
-    grid, landcover, _, _ = make_map([store])
+    grid, landcover, *_ = make_map([store])
     assert grid.crs is None
     assert np.array_equal(landcover, np.where(share != 255, CODES[probability.argmax(0)], 255))
 
@@ -158,10 +162,10 @@ def test_scenes_far_apart_and_empty_ones_leave_nodata(make_probabilities: Make, 
         make_probabilities(grid_at((50, 50)), *random_scene((50, 50), 1)),
         make_probabilities(grid_at((50, 50), 510_000, 4_990_000), *nothing),
     ]
-    _, landcover, confidence, share = make_map(stores)
+    _, landcover, confidence, share, count = make_map(stores)
     assert landcover.shape == (1050, 1050)
     assert (landcover[:50, :50] != 255).any()
-    for layer in (landcover, confidence, share):
+    for layer in (landcover, confidence, share, count):
         assert (layer[50:] == 255).all() and (layer[:, 50:] == 255).all()
 
 
@@ -172,3 +176,72 @@ def test_damaged_store_is_an_error(make_probabilities: Make, grid_at: GridAt, ma
             file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(StoreError, match="damaged"):
         make_map([store])
+
+
+def test_scenes_are_counted_where_they_are_valid(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+    scenes = [random_scene((200, 220), seed) for seed in (1, 2, 3)]
+    places = (500_000, 501_000, 501_500)
+    stores = [make_probabilities(grid_at((200, 220), x), *scene) for x, scene in zip(places, scenes, strict=True)]
+    _, *_, count = make_map(stores)
+    expected = np.zeros((200, 370), int)
+    for x, (_, share) in zip((0, 100, 150), scenes, strict=True):
+        expected[:, x : x + 220] += share != SHARE_NODATA
+    assert np.array_equal(count, np.where(expected > 0, expected, 255))
+
+
+def test_blend_is_the_weighted_mean_of_the_probabilities(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+    scenes = [random_scene((300, 320), seed) for seed in (1, 2)]
+    stores = [
+        make_probabilities(grid_at((300, 320)), *scenes[0]),
+        make_probabilities(grid_at((300, 320), 502_000, 5_000_700), *scenes[1]),
+    ]
+    grid, landcover, confidence, share, _ = make_map(stores)
+    total, mean, part = np.zeros(grid.shape), np.zeros((3, *grid.shape)), np.zeros(grid.shape)
+    for store, (probability, own_share), (y, x) in zip(stores, scenes, ((70, 0), (0, 200)), strict=True):
+        place = np.s_[y : y + 300, x : x + 320]
+        rows, columns = np.indices((300, 320)) + 0.5
+        weight = Feather.of(store).weights(rows, columns) * (own_share != SHARE_NODATA)
+        total[place] += weight
+        mean[:, *place] += weight * probability
+        part[place] += weight * own_share
+    valid = total > 0
+    mean, part = mean / np.where(valid, total, 1), part / np.where(valid, total, 1)
+    second, best = np.sort(mean, axis=0)[-2:]
+    clear = valid & (best - second > 0.01)
+    assert np.array_equal(landcover[clear], CODES[mean.argmax(0)][clear]) and clear.sum() > 0.9 * valid.sum()
+    assert np.abs(confidence - best / 2.55)[valid].max() < 0.51 and np.abs(share - part)[valid].max() < 0.51
+    assert (landcover[~valid] == 255).all()
+
+
+def test_scene_of_another_crs_is_blended_with_its_neighbour(
+    make_probabilities: Make, grid_at: GridAt, make_map: MakeMap
+):
+    first = np.zeros((3, 300, 300), np.uint8)
+    second = first.copy()
+    first[0], second[2] = 255, 255
+    to_next_zone = Transformer.from_crs("EPSG:32633", "EPSG:32634", always_xy=True)
+    x, y = to_next_zone.transform(502_000, 5_000_000)
+    stores = [
+        make_probabilities(grid_at((300, 300)), first, np.full((300, 300), 90, np.uint8)),
+        make_probabilities(grid_at((300, 300), x, y, "EPSG:32634"), second, np.full((300, 300), 10, np.uint8)),
+    ]
+    grid, landcover, _, share, count = make_map(stores, MosaicSettings(crs="EPSG:32633"))
+    both = count == 2
+    assert both.sum() > 10_000 and set(np.unique(landcover)) == {10, 7, 255}
+    assert (landcover == 10).sum() > 50_000 and (landcover == 7).sum() > 50_000
+    assert share[both].min() < 15 and share[both].max() > 85 and np.isin(share[count == 1], (10, 90)).all()
+
+
+def test_memory_of_finished_blocks_does_not_grow_with_the_width(
+    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch
+):
+    store = make_probabilities(grid_at((20, 2000)), *random_scene((20, 2000), 1))
+    monkeypatch.setattr(mosaic_module, "BLOCK_PX", 20)
+    made = []
+    monkeypatch.setattr(
+        mosaic_module, "map_block", lambda _scenes, window, _codes: made.append(window) or MapBlock.empty(window)
+    )
+    ahead = [
+        len(made) - number for number, _ in enumerate(mosaic(place([store], store.geobox), store.geobox, CODES, 2))
+    ]
+    assert len(made) == 100 and max(ahead) == 2 * mosaic_module.BLOCKS_FOR_EACH_THREAD

@@ -3,6 +3,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,9 +30,11 @@ def predict(tmp_path: Path, bundle: Bundle):
         window_px: int = 2048,
         halo_px: int | None = None,
         bundle: Bundle = bundle,
+        part: Path | None = None,
+        **further: Any,  # noqa: ANN401 - of the settings
     ):
-        settings = InferenceSettings(window_px=window_px, halo_px=halo_px)
-        part = tmp_path / f"out{len(list(tmp_path.iterdir()))}.zarr"
+        settings = InferenceSettings(window_px=window_px, halo_px=halo_px, **further)
+        part = part or tmp_path / f"out{len(list(tmp_path.iterdir()))}.zarr"
         predict_scene(pair, Prediction(bundle, view, settings), part, {"clairemap_stage": "predict_scene"})
         return open_store(part)
 
@@ -104,6 +107,61 @@ def test_claire_itself_leaves_no_seams(make_pair: Make, card: BundleCard, predic
     assert np.abs(whole_share.astype(int) - tiled_share).max() <= 1
 
 
+def test_blending_softens_the_seams_of_a_small_halo(make_pair: Make, predict: Make, far_reaching: Bundle):
+    pair = make_pair((300, 700), holes((300, 700)))
+    given = {"bundle": far_reaching, "window_px": 384}
+    whole, whole_share = arrays(predict(pair, bundle=far_reaching))
+    hard, _ = arrays(predict(pair, **given))
+    soft, share = arrays(predict(pair, blend_px=64, **given))
+
+    def jump(found: NDArray[np.uint8]):
+        """Change of the error from one column to the next, at the seams."""
+        error = found.astype(float) - whole
+        return max(np.abs(error[..., x] - error[..., x - 1]).mean() for x in range(128, 700, 128))
+
+    assert jump(hard) > 1 and jump(soft) < 0.5 * jump(hard)
+    assert np.array_equal(share == 255, whole_share == 255)
+    assert not soft[:, share == 255].any()
+    assert np.abs(share.astype(int) - whole_share).max() <= 1
+
+
+def test_blending_exact_windows_changes_nothing(make_pair: Make, predict: Make):
+    pair = make_pair((600, 470), holes((600, 470)))
+    exact, exact_share = arrays(predict(pair, window_px=384, halo_px=128))
+    blended, share = arrays(predict(pair, window_px=384, halo_px=128, blend_px=60))
+    assert np.abs(exact.astype(int) - blended).max() <= 1
+    assert np.abs(exact_share.astype(int) - share).max() <= 1
+
+
+def test_blending_goes_on_where_it_was_interrupted(
+    make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pair = make_pair((600, 600))
+    given = {"window_px": 384, "halo_px": 128, "blend_px": 64}
+    undisturbed = predict(pair, **given)
+    counted = Counted(monkeypatch, bundle)
+    counted.last = 18
+    with pytest.raises(KeyboardInterrupt):
+        predict(pair, part=tmp_path / "kept", **given)
+    counted.runs, counted.last = 0, 1000
+    resumed = predict(pair, part=tmp_path / "kept", **given)
+    assert 0 < counted.runs < 25
+    assert all(np.array_equal(one, other) for one, other in zip(arrays(undisturbed), arrays(resumed), strict=True))
+
+
+def test_blending_further_than_the_windows_reach_is_refused(make_pair: Make, predict: Make):
+    with pytest.raises(SettingsError, match=r"blend_px is 200.*over 64 px at most"):
+        predict(make_pair((500, 300)), window_px=384, halo_px=128, blend_px=200)
+
+
+def test_bfloat16_differs_in_the_last_digits_alone(make_pair: Make, predict: Make):
+    pair = make_pair((200, 200), holes((200, 200)))
+    exact, exact_share = arrays(predict(pair))
+    coarse, share = arrays(predict(pair, precision="bfloat16"))
+    assert 0 < np.abs(exact.astype(int) - coarse).max() < 12
+    assert np.array_equal(share == 255, exact_share == 255)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 131), (127, 3), (131, 257), (128, 256)])
 def test_any_size(shape: tuple[int, int], make_pair: Make, bundle: Bundle, predict: Make):
     pair = make_pair(shape)
@@ -157,8 +215,8 @@ def test_windows_without_a_valid_pixel_are_not_run(
     flags = np.full((256, 256), NO_OPTICAL | NO_SAR, np.uint8)
     flags[200, 200] = 0
     runs = []
-    forward = bundle.network.forward
-    monkeypatch.setattr(bundle.network, "forward", lambda *inputs: runs.append(1) or forward(*inputs))
+    cells = bundle.network.cells
+    monkeypatch.setattr(bundle.network, "cells", lambda *inputs: runs.append(1) or cells(*inputs))
     _, share = arrays(predict(make_pair(flags.shape, flags), window_px=128, halo_px=0))
     assert len(runs) == 1 and (share != 255).sum() == 1
 
@@ -185,13 +243,13 @@ def test_each_file_of_the_store_is_written_once(make_pair: Make, predict: Make, 
 
 def test_gpus_round_nothing_to_tf32(make_pair: Make, bundle: Bundle, predict: Make, monkeypatch: pytest.MonkeyPatch):
     seen = set()
-    forward = bundle.network.forward
+    cells = bundle.network.cells
 
     def spy(*inputs: torch.Tensor):
         seen.add((torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32))
-        return forward(*inputs)
+        return cells(*inputs)
 
-    monkeypatch.setattr(bundle.network, "forward", spy)
+    monkeypatch.setattr(bundle.network, "cells", spy)
     predict(make_pair((20, 20)))
     assert seen == {(False, False)}
 
@@ -211,6 +269,100 @@ def test_damaged_pair_is_an_error(make_pair: Make, predict: Make):
         predict(pair)
 
 
+class Counted:
+    """Counts the network's runs, and is interrupted at one of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, bundle: Bundle) -> None:
+        self.runs, self.last = 0, 1000
+        self._cells = bundle.network.cells
+        monkeypatch.setattr(bundle.network, "cells", self)
+
+    def __call__(self, *inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        self.runs += 1
+        if self.runs > self.last:
+            raise KeyboardInterrupt
+        return self._cells(*inputs)
+
+
+@pytest.mark.parametrize("window_px", [384, 512])  # a quarter of a shard, a whole one
+def test_interrupted_run_goes_on_behind_the_last_whole_shard(
+    window_px: int, make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pair = make_pair((700, 500), holes((700, 500)))
+    undisturbed = predict(pair, window_px=window_px)
+    counted = Counted(monkeypatch, bundle)
+    part = tmp_path / "kept"
+    counted.last = 4
+    with pytest.raises(KeyboardInterrupt):
+        predict(pair, window_px=window_px, part=part)
+    shards = [path for path in (part / "optical_share" / "c").rglob("*") if path.is_file()]
+    assert 0 < len(shards) < len(list(undisturbed.shards()))
+    counted.runs, counted.last = 0, 1000
+    resumed = predict(pair, window_px=window_px, part=part)
+    behind = counted.runs
+    for name, store in (("one", undisturbed), ("two", resumed)):
+        complete_store(store.path, tmp_path / f"{name}.zarr", tmp_path / f"{name}.json")
+    assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
+    counted.runs = 0
+    predict(pair, window_px=window_px)
+    assert behind < counted.runs
+
+
+def test_shards_that_are_not_whole_are_made_again(make_pair: Make, predict: Make, tmp_path: Path):
+    pair = make_pair((600, 300))
+    part = tmp_path / "kept"
+    before = arrays(predict(pair, window_px=512, part=part))
+    shards = sorted(path for path in (part / "probability" / "c").rglob("*") if path.is_file())
+    shards[1].write_bytes(shards[1].read_bytes()[:99])
+    shards[2].with_name("0.123.partial").write_bytes(b"half")
+    after = arrays(predict(pair, window_px=512, part=part))
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+    complete_store(part, tmp_path / "done.zarr", tmp_path / "done.json")
+    assert not list((tmp_path / "done.zarr").rglob("*.partial"))
+    check_store(tmp_path / "done.zarr", tmp_path / "done.json")
+
+
+def test_a_store_that_was_cut_otherwise_is_begun_anew(make_pair: Make, predict: Make, tmp_path: Path):
+    pair = make_pair((700, 300))
+    part = tmp_path / "kept"
+    small = arrays(predict(pair, window_px=384, part=part))
+    store = predict(pair, window_px=640, part=part)
+    assert store.shard_px == 384
+    assert np.abs(arrays(store)[0].astype(int) - small[0]).max() <= 1
+
+
+def test_a_run_whose_store_is_taken_over_fails(
+    make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    part, taken = tmp_path / "kept", tmp_path / "taken"
+    cells = bundle.network.cells
+
+    def take(*inputs: torch.Tensor):
+        if not taken.exists():
+            part.rename(taken)
+        return cells(*inputs)
+
+    monkeypatch.setattr(bundle.network, "cells", take)
+    with pytest.raises(StoreError, match="another run"):
+        predict(make_pair((600, 300)), window_px=512, part=part)
+
+
+def test_windows_are_as_large_as_the_memory_allows(
+    make_pair: Make, bundle: Bundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    pair = make_pair((1500, 900))
+    seen = {}
+    cells = bundle.network.cells
+    for memory_mb in (500, 3000):
+        sides = []
+        monkeypatch.setattr(bundle.network, "cells", lambda *x, sides=sides: sides.append(x[0].shape[-2:]) or cells(*x))
+        prediction = Prediction(bundle, "fused", InferenceSettings(), memory_mb)
+        predict_scene(pair, prediction, tmp_path / f"{memory_mb}.zarr", {})
+        seen[memory_mb] = sides
+    assert seen[3000] == [(1536, 1024)]
+    assert len(seen[500]) > 1 and max(max(side) for side in seen[500]) < 900
+
+
 def test_failure_ends_with_an_error_and_without_threads(
     make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch
 ):
@@ -224,7 +376,7 @@ def test_failure_ends_with_an_error_and_without_threads(
         predict(pair, window_px=128)
     # Held here, the traceback keeps the loop's frames alive: nothing may depend on their being collected.
     assert failure.tb is not None
-    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("read", "write"))]
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("read", "map", "write"))]
 
 
 def test_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch):

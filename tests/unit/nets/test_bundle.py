@@ -22,6 +22,7 @@ def card(**changed: Any) -> BundleCard:  # noqa: ANN401
         "sar_scale": "db",
         "halo_px": 256,
         "halo_sigma": 3e-6,
+        "working_bytes_per_px": 117,
         "trained_on": TrainedOn(scenes=("a", "b"), pixels=12345),
         "best_step": 600,
     }

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
+from torch.nn import functional
 
 from clairemap.nets import probability
-from clairemap.nets.probability import stored_probability
+from clairemap.nets.probability import stored_probability, upsampled_probability
 
 
 def test_a_temperature_divides_the_logits():
@@ -23,3 +24,23 @@ def test_strips_leave_no_trace(shape: tuple[int, ...], strip_px: int, monkeypatc
     assert found.dtype == np.uint8
     assert np.abs(found - 255 * softmax(logits.double().numpy() / 0.7, axis=0)).max() < 0.5001
     assert torch.equal(logits, before)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [((0, 52), (0, 40)), ((8, 31), (12, 13)), ((48, 51), (0, 37))])
+@pytest.mark.parametrize("strip_px", [1, 300, 100_000])
+@pytest.mark.parametrize("last", [True, False], ids=["channels last", "channels first"])
+def test_upsampled_in_strips_is_a_part_of_all_upsampled(
+    rows: tuple[int, int], columns: tuple[int, int], strip_px: int, last: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(probability, "STRIP_PX", strip_px)
+    cells = torch.randn(1, 5, 13, 10, generator=torch.Generator().manual_seed(2)) * 3
+    fine = functional.interpolate(cells, scale_factor=4, mode="bilinear")[0, :, slice(*rows), slice(*columns)]
+    laid_out = cells.contiguous(memory_format=torch.channels_last) if last else cells
+    found = upsampled_probability(laid_out[0], slice(*rows), slice(*columns), 4, 1.3)
+    assert np.abs(found - 255 * softmax(fine.double().numpy() / 1.3, axis=0)).max() < 0.5001
+
+
+def test_cells_of_one_pixel_are_stored_as_they_are():
+    logits = torch.randn(3, 9, 11)
+    found = upsampled_probability(logits, slice(2, 9), slice(0, 5), 1)
+    assert np.array_equal(found, stored_probability(logits[:, 2:9, :5]))

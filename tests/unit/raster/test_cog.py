@@ -102,6 +102,8 @@ def test_blocks_are_512_wherever_that_is_valid(tmp_path: Path):
     write(tmp_path / "map.tif", class_map((700, 800)), utm((700, 800)))
     with rasterio.open(tmp_path / "map.tif") as dataset:
         assert dataset.block_shapes == [(512, 512)]
+    with rasterio.open(tmp_path / "map.tif", overview_level=0) as overview:
+        assert overview.shape == (350, 400) and overview.block_shapes == [(512, 512)]
 
 
 def test_without_crs(tmp_path: Path):
@@ -142,7 +144,7 @@ def test_gdal_gets_the_threads_that_are_given(tmp_path: Path, monkeypatch: pytes
     copy, given = cog.rasterio.shutil.copy, []
 
     def spy(*places: Path, **options: str):
-        given.append(options["num_threads"])
+        given.extend([options["num_threads"]] if options["driver"] == "COG" else [])
         copy(*places, **options)
 
     monkeypatch.setattr(cog.rasterio.shutil, "copy", spy)
@@ -156,9 +158,14 @@ def full_disk(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.usefixtures("full_disk")
-def test_full_disk_while_copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "error", [RasterioIOError("TIFFAppendToStrip: Write error"), SystemError("Unknown GDAL Error")]
+)
+def test_full_disk_while_copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception):
+    """Both as rasterio raised them on a file system of some MB."""
+
     def fail(*_: object, **__: object):
-        raise RasterioIOError("TIFFAppendToStrip: Write error")
+        raise error
 
     monkeypatch.setattr(cog.rasterio.shutil, "copy", fail)
     with pytest.raises(DiskFullError, match="no space left"):
@@ -176,16 +183,18 @@ def test_other_faults_of_gdal_are_not_called_a_full_disk(tmp_path: Path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-def test_values_that_gdal_lost_without_a_word_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("loser", ["plain.tif", "level1.tif"])
+def test_values_that_gdal_lost_without_a_word_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loser: str):
     """As measured on a full disk: with threads or on closing GDAL drops blocks and reports success."""
     copy = cog.rasterio.shutil.copy
 
     def lossy(source: Path, target: Path, **options: object):
-        with rasterio.open(source, "r+") as dataset:
-            dataset.write(np.full((1, 5), 255, np.uint8), 1, window=((3, 4), (0, 5)))
+        if options["driver"] == "COG":
+            with rasterio.open(source.with_name(loser), "r+") as dataset:
+                dataset.write(np.full((1, 5), 255, np.uint8), 1, window=((3, 4), (0, 5)))
         copy(source, target, **options)
 
     monkeypatch.setattr(cog.rasterio.shutil, "copy", lossy)
     with pytest.raises(StoreError, match="other values"):
-        write(tmp_path / "map.tif", np.full((20, 20), 7, np.uint8), utm((20, 20)))
+        write(tmp_path / "map.tif", np.full((20, 600), 7, np.uint8), utm((20, 600)))
     assert not list(tmp_path.iterdir())

@@ -1,5 +1,5 @@
 from clairemap.classes import LandCoverClass, Legend
-from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer
+from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer, source_count_layer
 
 STAMP = {"clairemap_version": "1"}
 
@@ -14,3 +14,8 @@ def test_percent_maps_have_no_colours_and_are_averaged():
     for layer in (confidence_layer(STAMP), optical_share_layer(STAMP)):
         assert not layer.palette and layer.overviews == "average" and layer.tags == STAMP
         assert layer.band_tags["unit"] == "%"
+
+
+def test_counts_of_scenes_are_shrunk_to_counts_that_exist():
+    layer = source_count_layer(STAMP)
+    assert layer.overviews == "first" and not layer.palette and layer.tags == STAMP

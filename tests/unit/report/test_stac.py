@@ -1,17 +1,42 @@
 import datetime
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
+import jsonschema
 import pystac
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from clairemap.classes import LandCoverClass, Legend
-from clairemap.report.stac import MapFiles, map_item
+from clairemap.errors import StoreError
+from clairemap.report.model_facts import MappingModel
+from clairemap.report.stac import MapFiles, MapSources, map_item
 
 LEGEND = Legend((LandCoverClass(1, "Open water", "#0010ff"), LandCoverClass(20, "forêt", "#10ff00")))
-FILES = MapFiles("r.landcover.tif", "r.confidence.tif", "r.optical_share.tif", "r.landcover.tif.aux.xml", "r.qml")
+FILES = MapFiles(
+    "r.landcover.tif",
+    "r.confidence.tif",
+    "r.optical_share.tif",
+    "r.source_count.tif",
+    "r.landcover.tif.aux.xml",
+    "r.landcover.tif.vat.dbf",
+    {"landcover": "r.landcover.qml", "confidence": "r.confidence.qml"},
+)
+CARD = {
+    "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},
+    "classes": [{"code": 1, "name": "Open water"}, {"code": 20, "name": "forêt"}],
+    "optical_bands": {"names": ["red", "nir"], "mean": [849.5, 2677.1], "std": [386.2, 1018.3]},
+    "sar_bands": {"names": ["VV"], "mean": [-11.2], "std": [3.5]},
+    "sar_scale": "db",
+    "halo_px": 256,
+    "temperature": 1.1,
+    "trained_on": {"scenes": ["a"], "pixels": 9},
+    "best_step": 600,
+    "weights_sha256": "bf43d0998da68b82aa40a732e04155eb",
+}
+MODEL = MappingModel(CARD, "../../work/model/model.safetensors")
 STAMP = {"clairemap_version": "0.1.0", "clairemap_commit": "abc", "clairemap_stage": "mosaic_region"}
 UTM = GeoBox((500, 700), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
 DEGREES = GeoBox((512, 512), Affine(9e-5, 0, -7.5, 0, -9e-5, 38.2), "EPSG:4326")
@@ -19,8 +44,8 @@ PIXELS = GeoBox((30, 40), Affine.identity(), None)
 CUSTOM = GeoBox((30, 40), Affine(10, 0, 0, 0, -10, 0), "+proj=laea +lat_0=45 +lon_0=7.3")
 
 
-def item(geobox: GeoBox, dates: Sequence[datetime.date] = ()):
-    return json.loads(map_item("region_1", geobox, LEGEND, FILES, dates, STAMP))
+def item(geobox: GeoBox, dates: Sequence[datetime.date] = (), model: MappingModel | None = MODEL):
+    return json.loads(map_item("region_1", geobox, LEGEND, FILES, MapSources(["a", "b"], dates, model), STAMP))
 
 
 @pytest.mark.parametrize("geobox", [UTM, DEGREES, PIXELS, CUSTOM])
@@ -70,8 +95,12 @@ def test_assets_lie_beside_the_item_and_classes_are_listed():
         "landcover": "./r.landcover.tif",
         "confidence": "./r.confidence.tif",
         "optical_share": "./r.optical_share.tif",
-        "style": "./r.qml",
+        "source_count": "./r.source_count.tif",
+        "landcover_style": "./r.landcover.qml",
+        "confidence_style": "./r.confidence.qml",
         "categories": "./r.landcover.tif.aux.xml",
+        "table": "./r.landcover.tif.vat.dbf",
+        "model": "../../work/model/model.safetensors",
     }
     assert assets["landcover"]["type"] == "image/tiff; application=geotiff; profile=cloud-optimized"
     assert assets["landcover"]["roles"] == ["data"]
@@ -87,7 +116,128 @@ def test_assets_lie_beside_the_item_and_classes_are_listed():
 
 
 def test_equal_arguments_give_equal_texts_with_the_stamp():
-    assert map_item("a", UTM, LEGEND, FILES, (), STAMP) == map_item("a", UTM, LEGEND, FILES, (), STAMP)
+    assert item(UTM) == item(UTM)
     properties = item(UTM)["properties"]
     assert properties["clairemap:commit"] == "abc"
     assert properties["processing:software"] == {"clairemap": "0.1.0"}
+
+
+# What the extensions' specifications demand of an item, in our words: their own schemas are on the web only.
+TEXT, ARRAY = {"type": "string", "minLength": 1}, {"type": "array", "minItems": 1}
+NUMBERS = {"type": "array", "minItems": 1, "items": {"type": "integer", "minimum": -1}}
+TENSOR = {
+    "required": ["shape", "dim_order", "data_type"],
+    "properties": {
+        "shape": NUMBERS,
+        "dim_order": {**ARRAY, "uniqueItems": True, "items": {"type": "string", "pattern": "^[a-z_-]+$"}},
+        "data_type": {"const": "float32"},
+    },
+}
+Z_SCORE = {
+    "required": ["type", "mean", "stddev"],
+    "properties": {"type": {"const": "z-score"}, "mean": {"type": "number"}, "stddev": {"type": "number"}},
+}
+CLASSES = {
+    **ARRAY,
+    "items": {
+        "required": ["value", "name"],
+        "properties": {"value": {"type": "integer"}, "name": {"type": "string", "pattern": "^[0-9A-Za-z_-]+$"}},
+    },
+}
+PROPERTIES = {
+    "required": [
+        *("mlm:name", "mlm:architecture", "mlm:tasks", "mlm:input", "mlm:output"),
+        *("processing:level", "processing:lineage", "processing:software", "proj:shape", "proj:transform"),
+    ],
+    "properties": {
+        "mlm:name": {"type": "string", "pattern": r"^[a-zA-Z][a-zA-Z0-9_.\-\s]+[a-zA-Z0-9]$"},
+        "mlm:architecture": TEXT,
+        "mlm:tasks": {"const": ["semantic-segmentation"]},
+        "mlm:framework": {"const": "PyTorch"},
+        "mlm:accelerator": {"type": ["string", "null"]},
+        "mlm:input": {
+            **ARRAY,
+            "items": {
+                "required": ["name", "bands", "input"],
+                "properties": {"name": TEXT, "bands": {**ARRAY, "items": TEXT}, "input": TENSOR},
+            },
+        },
+        "mlm:output": {
+            **ARRAY,
+            "items": {
+                "required": ["name", "tasks", "result"],
+                "properties": {"name": TEXT, "result": TENSOR, "classification:classes": CLASSES},
+            },
+        },
+        "mlm:hyperparameters": {
+            "type": "object",
+            "minProperties": 1,
+            "propertyNames": {"pattern": "^[0-9a-zA-Z_.-]+$"},
+        },
+        "processing:level": {"type": "string", "pattern": "^(RAW|L[0-4][A-C]?)$"},
+        "processing:lineage": TEXT,
+        "processing:software": {"type": "object", "additionalProperties": {"type": "string"}},
+        "proj:shape": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "integer"}},
+        "proj:transform": {"type": "array", "minItems": 6, "maxItems": 9, "items": {"type": "number"}},
+    },
+}
+ITEM = {
+    "required": ["stac_extensions", "properties", "assets"],
+    "properties": {
+        "properties": PROPERTIES,
+        "assets": {
+            "required": ["model"],
+            "additionalProperties": {"required": ["href", "roles", "type"]},
+            "properties": {
+                "landcover": {"required": ["raster:bands", "classification:classes"]},
+                "model": {
+                    "required": ["mlm:artifact_type", "raster:bands"],
+                    "properties": {
+                        "roles": {"contains": {"const": "mlm:model"}},
+                        "raster:bands": {**ARRAY, "items": {"required": ["name"]}},
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+@pytest.mark.parametrize("geobox", [UTM, PIXELS, CUSTOM])
+def test_item_has_what_its_extensions_demand(geobox: GeoBox):
+    found = item(geobox)
+    jsonschema.Draft7Validator(ITEM).validate(found)
+    named = {url.split("/")[3] for url in found["stac_extensions"]}
+    assert named == {"projection", "raster", "classification", "processing", "mlm"}
+    for url in found["stac_extensions"]:
+        assert url.startswith("https://stac-extensions.github.io/") and url.endswith("/schema.json")
+
+
+def test_model_is_that_of_the_card():
+    found = item(UTM)
+    properties = found["properties"]
+    optical, sar = properties["mlm:input"]
+    assert (optical["bands"], sar["bands"]) == (["red", "nir"], ["VV"])
+    assert optical["value_scaling"][1] == {"type": "z-score", "mean": 2677.1, "stddev": 1018.3}
+    jsonschema.Draft7Validator({"items": Z_SCORE}).validate(optical["value_scaling"] + sar["value_scaling"])
+    assert optical["input"]["shape"] == [-1, 2, -1, -1]
+    assert [known["value"] for known in properties["mlm:output"][0]["classification:classes"]] == [1, 20]
+    assert properties["mlm:name"] == "clairemap-tiny-bf43d0998da6"
+    assert [band["name"] for band in found["assets"]["model"]["raster:bands"]] == ["red", "nir", "VV"]
+    assert "scene(s) a, b" in properties["processing:lineage"]
+
+
+def test_without_a_model_nothing_is_said_of_one():
+    found = item(UTM, model=None)
+    assert "model" not in found["assets"] and not any(
+        "mlm" in text for text in (*found["properties"], *found["stac_extensions"])
+    )
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"network": {"size": "tiny"}}'])
+def test_card_that_is_none_is_an_error(tmp_path: Path, content: str):
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(StoreError, match="model.json: is no model's card"):
+        MappingModel.read(tmp_path / "model.json", "w")
+    (tmp_path / "card.json").write_text(json.dumps(CARD))
+    assert MappingModel.read(tmp_path / "card.json", "w") == MappingModel(CARD, "w")

@@ -1,0 +1,470 @@
+"""Mapping a scene: is it exact, what does the loop cost beside the network, how much memory does it take.
+
+*Identity*: a network that returns its input, for scenes of all sizes around a window's, primes included, and overlaps
+from none to all that fit; the stored values must be the scene's. *Seam*: the network over windows against the whole
+scene at once. *Cost*: a network that costs nothing (it returns slices of prepared logits) over a scene of 8192 px with
+4 + 2 bands and 8 classes, beside terratorch's tiled inference (512 px windows, stride 384) and the common way, which
+adds up weighted windows; all read the same store and write the same kind of store, one thread. Each arm runs in a
+process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
+peak of memory. *With the network*: CPU time of the whole over that of normalising and `forward` on the same windows.
+
+terratorch's module is read from its wheel (pip download --no-deps terratorch==1.2.13); without it its figure is null.
+Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
+
+    python benchmarks/inference.py [--terratorch WHEEL] [--model FOLDER_WITH_MODEL] [--quick]
+"""
+
+import argparse
+import importlib.util
+import itertools
+import json
+import logging
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import types
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from torch import Tensor, nn
+from torch.nn import functional
+
+import clairemap
+from clairemap.grid.cover import Cover
+from clairemap.grid.window import Window
+from clairemap.inference.predict import Prediction, predict_scene
+from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
+from clairemap.inference.reading import Reading, read_window
+from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, load_bundle
+from clairemap.nets.claire import Claire
+from clairemap.nets.halo import measured_halo_px
+from clairemap.nets.memory import working_bytes_per_px
+from clairemap.nets.probability import stored_probability
+from clairemap.raster.store import GridStore, Layer, create_store, open_store
+from clairemap.settings import ALIGN_PX, ClassName, InferenceSettings, NetworkSettings
+
+OPTICAL, SAR = ("blue", "green", "red", "nir"), ("VV", "VH")
+CLASSES = tuple(ClassName(code=code, name=f"class {code}") for code in range(8))
+BOTH = frozenset({"optical", "sar"})
+WINDOW, HALO = 384, 128
+CROP, STRIDE = 512, 384
+ENVIRONMENT = {
+    "MALLOC_MMAP_THRESHOLD_": "1000000000",
+    "MALLOC_TRIM_THRESHOLD_": "2000000000",
+    "MALLOC_ARENA_MAX": "1",
+    "ZARR_THREADING__MAX_WORKERS": "1",
+    "OMP_NUM_THREADS": "1",
+}
+LITTLE_MB, USUAL_MB = 800, 3000
+
+
+class Identity(nn.Module):
+    """Logits whose stored probabilities are the optical bands, if these add up to 255 in every pixel."""
+
+    def cells(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logarithm of the bands, and a share for each cell of 4 px."""
+        del sar, sar_weight
+        return optical.log(), functional.avg_pool2d(optical_weight, 4) / 2
+
+
+class Nothing(nn.Module):
+    """Costs nothing: returns slices of prepared logits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        smooth = torch.randn(1, len(CLASSES), 30, 30, generator=generator) * 8
+        detail = torch.randn(1, len(CLASSES), 1024, 1024, generator=generator) / 2
+        self.logits = functional.interpolate(smooth, size=(1024, 1024), mode="bilinear") + detail
+        self.share = torch.rand(1, 1, 1024, 1024, generator=generator)
+
+    def cells(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits and share for cells of 4 px."""
+        del sar, optical_weight, sar_weight
+        rows, columns = optical.shape[-2] // 4, optical.shape[-1] // 4
+        return self.logits[..., :rows, :columns], self.share[..., :rows, :columns]
+
+
+def main() -> None:
+    """Check, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--terratorch", type=Path, help="terratorch's wheel")
+    parser.add_argument("--model", type=Path, help="folder with model.safetensors and model.json; else random weights")
+    parser.add_argument("--quick", action="store_true", help="small scenes, one turn: shows that it runs")
+    parser.add_argument("--arm", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.arm:
+        name, pair, memory_mb = options.arm
+        print(json.dumps(ARMS[name](open_store(Path(pair)), int(memory_mb), options)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        figures = {"identity_ok": identity(work, options.quick), **seam(work, options), **costs(work, options)}
+    print(json.dumps({**figures, **machine()}))
+
+
+def identity(work: Path, quick: bool) -> bool:
+    """Return whether every scene comes out as it went in."""
+    core = WINDOW - 2 * HALO
+    sides = sorted({1, WINDOW - 1, WINDOW, WINDOW + 1, 2 * WINDOW + HALO, 127, 521, 1009})
+    shapes = [(side, side) for side in sides] + list(itertools.pairwise(sides)) + [(1009, 1), (1, 521)]
+    wrong = []
+    for index, shape in enumerate(shapes[:3] if quick else shapes):
+        pair = scene(work / f"identity{index}.zarr", shape, of_identity=True)
+        expected = pair.read("optical", Window.whole(shape))
+        for window, halo in ((WINDOW, 0), (WINDOW, HALO), (core, 0), (core + 2 * 256, 256)):
+            store = mapped(pair, of_identity(), InferenceSettings(window_px=window, halo_px=halo), work)
+            if not np.array_equal(store.read(PROBABILITY, Window.whole(shape)), expected):
+                wrong.append((shape, window, halo))
+    print(f"identity: {len(shapes)} sizes x 4 windows, wrong: {wrong or 'none'}")
+    return not wrong
+
+
+def seam(work: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Return how far windows and the whole scene differ: logits, and classes of the stored result."""
+    side = 1024 if options.quick else 2560
+    pair = scene(work / "seam.zarr", (side, side - 131))
+    bundle = network(options.model)
+    shape, halo = pair.shape, bundle.card.halo_px
+    with torch.inference_mode():
+        (whole,) = (
+            cells(bundle, pair, step) for step in steps(Cover(-(-side // ALIGN_PX) * ALIGN_PX, 0, ALIGN_PX), shape)
+        )
+        largest = 0.0
+        for step in steps(Cover(512, halo, ALIGN_PX), shape):
+            found, rows, columns = cells(bundle, pair, step), *core_cells(step)
+            y0, x0 = step.core.y0 // 4, step.core.x0 // 4
+            place = whole[:, y0 : y0 + rows.stop - rows.start, x0 : x0 + columns.stop - columns.start]
+            largest = max(largest, float((found[:, rows, columns] - place).abs().max()))
+    at_once, tiled = (
+        mapped(pair, bundle, InferenceSettings(window_px=window), work).read(PROBABILITY, Window.whole(shape))
+        for window in (4096, 512 + 2 * halo)
+    )
+    changes = int((at_once.argmax(0) != tiled.argmax(0)).sum())
+    apart = int(np.abs(at_once.astype(int) - tiled).max())
+    sigma = largest / float(whole.std())
+    print(f"seam: {sigma:.2g} sigma; {changes} pixels of {at_once[0].size} change class, values by {apart} of 255")
+    weights = "trained" if options.model else "random"
+    return {"seam_sigma": sigma, "class_changes": changes, "halo_px": halo, "weights": weights}
+
+
+def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Run all arms in turns and return the figures."""
+    side, turns = (1024, 1) if options.quick else (8192, 3)
+    pairs = {size: scene(work / f"{size}.zarr", (size, size)).path for size in (side // 2, side)}
+    arms = [("ours", side, 1000), ("naive", side, 0), *([("terratorch", side, 0)] if options.terratorch else [])]
+    runs: dict[tuple[str, int, int], list[dict[str, float]]] = {}
+    for _ in range(turns):
+        for arm in arms:
+            runs.setdefault(arm, []).append(run_arm(*arm, pairs[arm[1]], options))
+    for arm in (("ours", side // 2, 1000), ("network", side, LITTLE_MB), ("network", side // 2, USUAL_MB)):
+        runs[arm] = [run_arm(*arm, pairs[arm[1]], options)]
+    print(f"{'arm':12s} {'side':>6s} {'memory':>7s} {'CPU ms/Mpx':>11s} {'peak MB':>8s} {'whole/forward':>14s}")
+    for (name, size, memory), found in runs.items():
+        ratio = f"{found[0]['over_forward']:14.3f}" if "over_forward" in found[0] else ""
+        print(f"{name:12s} {size:6d} {memory or '':>7} {cpu(found):11.0f} {peak(found):8.0f} {ratio}")
+    ours, naive = runs["ours", side, 1000], runs["naive", side, 0]
+    other = runs.get(("terratorch", side, 0))
+    return {
+        "overhead_vs_terratorch": cpu(ours) / cpu(other) if other else None,
+        "overhead_vs_naive": cpu(ours) / cpu(naive),
+        "overhead_ms_per_mpx": cpu(ours),
+        "total_over_forward": runs["network", side // 2, USUAL_MB][0]["over_forward"],
+        "rss_mb_8192": peak(runs["network", side, LITTLE_MB]),
+        "rss_mb_8192_loop": peak(ours),
+        "rss_mb_terratorch": peak(other) if other else None,
+        "rss_mb_naive": peak(naive),
+        "rss_ratio_4x": peak(ours) / peak(runs["ours", side // 2, 1000]),
+        "s_per_mpx": {
+            memory: cpu(runs["network", size, memory]) / 1e3
+            for size, memory in ((side, LITTLE_MB), (side // 2, USUAL_MB))
+        },
+        "side_px": side,
+    }
+
+
+def run_arm(name: str, _side: int, memory_mb: int, pair: Path, options: argparse.Namespace) -> dict[str, float]:
+    """Return what an arm measured of itself in a process of its own."""
+    chosen = ["--terratorch", options.terratorch] if options.terratorch else []
+    chosen += ["--model", options.model] if options.model else []
+    command = [sys.executable, __file__, *chosen, "--arm", name, pair, str(memory_mb)]
+    done = subprocess.run(command, env={**os.environ, **ENVIRONMENT}, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def cpu(runs: list[dict[str, float]]) -> float:
+    """Return the median of CPU ms for each Mpx."""
+    return median(run["ms_per_mpx"] for run in runs)
+
+
+def peak(runs: list[dict[str, float]]) -> float:
+    """Return the largest peak, MB."""
+    return max(run["rss_mb"] for run in runs)
+
+
+def ours(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
+    """Map with the network that costs nothing."""
+    bundle = Bundle(Nothing(), card(halo_px=256, working_bytes_per_px=34))  # type: ignore[arg-type]
+    prediction = Prediction(bundle, "fused", InferenceSettings(), memory_mb)
+    return timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
+
+
+def with_network(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
+    """Map with the real network, then run it alone on the same windows."""
+    prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
+    found = timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
+    alone = 0.0
+    for step in steps(prediction.cut(pair).cover, pair.shape):
+        reading = read_window(pair, step, BOTH)
+        began = time.process_time()
+        if reading is not None:
+            with torch.inference_mode():
+                prediction.bundle.network(*inputs(prediction.bundle, reading))
+        alone += time.process_time() - began
+    return {**found, "over_forward": found["ms_per_mpx"] / (1e3 * alone / mpx(pair))}
+
+
+def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
+    """Add up windows under Hann weights, all classes of the scene in memory: the common way."""
+
+    def work(part: Path) -> None:
+        scene_px, null, bundle = whole_input(pair), Nothing(), card(halo_px=0, working_bytes_per_px=1)
+        height, width = pair.shape
+        total, weights = torch.zeros(len(bundle.classes), height, width), torch.zeros(height, width)
+        ramp = torch.hann_window(CROP + 2, periodic=False)[1:-1]
+        mask = ramp[:, None] * ramp
+        starts = [sorted({*range(0, size - CROP, STRIDE), size - CROP}) for size in (height, width)]
+        logits = pixel_logits(null)
+        for batch in batched(list(itertools.product(*starts)), 8):
+            torch.stack([scene_px[:, y : y + CROP, x : x + CROP] for y, x in batch])
+            for y, x in batch:
+                total[:, y : y + CROP, x : x + CROP] += logits * mask
+                weights[y : y + CROP, x : x + CROP] += mask
+        write(pair, total.div_(weights), part)
+
+    return timed(pair, work)
+
+
+def terratorch(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
+    """Call terratorch's tiled inference."""
+    module = from_wheel(options.terratorch)
+
+    def work(part: Path) -> None:
+        logits = pixel_logits(Nothing())
+        found = module.tiled_inference(
+            lambda chips, **_: logits.expand(len(chips), -1, -1, -1),
+            whole_input(pair)[None],
+            crop=CROP,
+            stride=STRIDE,
+            delta=8,
+            batch_size=8,
+        )
+        write(pair, found[0], part)
+
+    return timed(pair, work)
+
+
+ARMS = {"ours": ours, "network": with_network, "naive": naive, "terratorch": terratorch}
+
+
+def timed(pair: GridStore, work: Any) -> dict[str, float]:  # noqa: ANN401 - a function of a path
+    """Return CPU time for each Mpx of the scene and the process's peak memory."""
+    with tempfile.TemporaryDirectory(dir=pair.path.parent) as folder:
+        began = time.process_time()
+        work(Path(folder) / "probabilities.zarr")
+        spent = time.process_time() - began
+    return {"ms_per_mpx": 1e3 * spent / mpx(pair), "rss_mb": peak_mb()}
+
+
+def peak_mb() -> float:
+    """Return the process's own peak: that of getrusage begins with the parent's."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
+
+
+def mpx(pair: GridStore) -> float:
+    """Return the scene's size."""
+    return pair.shape[0] * pair.shape[1] / 1e6
+
+
+def whole_input(pair: GridStore) -> Tensor:
+    """Return the normalised bands of the whole scene, as the others want them."""
+    scales, everything = card(halo_px=0, working_bytes_per_px=1), Window.whole(pair.shape)
+    optical = scales.optical_bands.normalise(torch.from_numpy(pair.read("optical", everything)))
+    return torch.cat([optical, scales.sar_bands.normalise(torch.from_numpy(pair.read("sar", everything)))])
+
+
+def pixel_logits(null: Nothing) -> Tensor:
+    """Return logits of a window's pixels, prepared beforehand."""
+    return functional.interpolate(null.logits[..., : CROP // 4, : CROP // 4], scale_factor=4, mode="bilinear")[0]
+
+
+def write(pair: GridStore, logits: Tensor, part: Path) -> None:
+    """Write all classes' probabilities of a scene into a store as ours."""
+    names = [entry.name for entry in CLASSES]
+    store = create_probabilities(part, pair.geobox, names, tile_px=pair.tile_px, shard_tiles=4, attributes={})
+    for shard in store.shards():
+        store.write(PROBABILITY, shard, stored_probability(logits[:, *shard.slices]))
+        store.write(OPTICAL_SHARE, shard, np.full(shard.shape, 50, np.uint8))
+
+
+def from_wheel(wheel: Path) -> types.ModuleType:
+    """Return terratorch's module of tiled inference, without the rest, which wants torchvision."""
+    folder = Path(tempfile.mkdtemp())
+    with zipfile.ZipFile(wheel) as archive:
+        source = archive.extract("terratorch/tasks/tiled_inference.py", folder)
+    for name in ("terratorch", "terratorch.models", "terratorch.models.utils"):
+        sys.modules[name] = types.ModuleType(name)
+    sys.modules["terratorch.models.utils"].pad_images = None  # type: ignore[attr-defined] # for other callers
+    specification = importlib.util.spec_from_file_location("tiled_inference", source)
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["tiled_inference"] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def scene(path: Path, shape: tuple[int, int], *, of_identity: bool = False) -> GridStore:
+    """Make a pair of smooth fields with noise and some clouds; or of bands that add up to 255 in every pixel."""
+    bands = [entry.name for entry in CLASSES] if of_identity else list(OPTICAL)
+    layers = [
+        Layer("optical", "uint8" if of_identity else "uint16", tuple(bands)),
+        Layer("sar", "float32", SAR, fill=float("nan")),
+        Layer("validity", "uint8"),
+    ]
+    grid = GeoBox(shape, Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
+    facts = {"scene": "made", "sar_scale": "db", "georeferenced": True}
+    store = create_store(path, grid, layers, tile_px=128 if of_identity else 512, shard_tiles=4, attributes=facts)
+    random = np.random.default_rng(shape[0])
+    for shard in store.shards():
+        base = smooth(random, shard.shape)
+        optical = adding_up(random, shard.shape) if of_identity else fields(random, base, 1500, 300, 60, len(OPTICAL))
+        store.write("optical", shard, optical.astype(layers[0].dtype))
+        store.write("sar", shard, fields(random, base, -12, 2, 1.5, len(SAR)).astype(np.float32))
+        store.write("validity", shard, np.zeros(shard.shape, np.uint8) if of_identity else (base > 2) * np.uint8(4))
+    return open_store(path)
+
+
+def smooth(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a field of unit deviation that varies over 64 px."""
+    coarse = torch.from_numpy(random.normal(size=(1, 1, shape[0] // 64 + 2, shape[1] // 64 + 2)).astype(np.float32))
+    return functional.interpolate(coarse, size=shape, mode="bilinear")[0, 0].numpy() * 1.5
+
+
+def fields(
+    random: np.random.Generator, base: NDArray[np.float32], mean: float, spread: float, noise: float, bands: int
+) -> NDArray[np.float32]:
+    """Return bands (band, y, x) that share a field."""
+    return mean + spread * base + noise * random.standard_normal((bands, *base.shape), np.float32)
+
+
+def adding_up(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Return a whole number for each class and pixel, 255 together."""
+    edges = np.sort(random.integers(0, 256, (len(CLASSES) - 1, *shape)), axis=0)
+    return np.diff(edges, axis=0, prepend=0, append=255)
+
+
+def card(halo_px: int, working_bytes_per_px: float, *, of_identity: bool = False) -> BundleCard:
+    """Return a card for the made scenes."""
+    names = tuple(entry.name for entry in CLASSES) if of_identity else OPTICAL
+    mean, deviation = (0, 1) if of_identity else (1500, 300)
+    return BundleCard(
+        stamp={},
+        network=NetworkSettings(),
+        classes=CLASSES,
+        optical_bands=BandScale(names=names, mean=(mean,) * len(names), std=(deviation,) * len(names)),
+        sar_bands=BandScale(names=SAR, mean=(-12, -12), std=(3, 3)),
+        sar_scale="db",
+        halo_px=halo_px,
+        halo_sigma=0,
+        working_bytes_per_px=working_bytes_per_px,
+        trained_on=TrainedOn(scenes=("made",), pixels=1),
+        best_step=1,
+    )
+
+
+def of_identity() -> Bundle:
+    """Return the bundle of the identity."""
+    return Bundle(Identity(), card(halo_px=0, working_bytes_per_px=1, of_identity=True))  # type: ignore[arg-type]
+
+
+def network(model: Path | None) -> Bundle:
+    """Return the trained network's weights if there are any (of the same bands and classes), else random ones."""
+    if model:
+        bundle = load_bundle(model / "model.safetensors", model / "model.json")
+        scales = card(halo_px=bundle.card.halo_px, working_bytes_per_px=bundle.card.working_bytes_per_px)
+        kept = {"optical_bands": scales.optical_bands, "sar_bands": scales.sar_bands}
+        return Bundle(bundle.network, bundle.card.model_copy(update=kept))
+    torch.manual_seed(0)
+    made = Claire(len(OPTICAL), len(SAR), len(CLASSES), NetworkSettings()).eval()
+    halo, _ = measured_halo_px(made)
+    return Bundle(made, card(halo_px=halo, working_bytes_per_px=working_bytes_per_px(made)))
+
+
+def mapped(pair: GridStore, bundle: Bundle, settings: InferenceSettings, work: Path) -> GridStore:
+    """Return the scene's stored result."""
+    part = Path(tempfile.mkdtemp(dir=work)) / "out.zarr"
+    predict_scene(pair, Prediction(bundle, "fused", settings), part, {})
+    return open_store(part)
+
+
+def steps(cover: Cover, shape: tuple[int, int]) -> Iterator[Any]:
+    """Yield the windows of a whole scene."""
+    return cover.steps(Window.whole(shape), shape)
+
+
+def inputs(bundle: Bundle, reading: Reading) -> tuple[Tensor, ...]:
+    """Return what the network takes for a window."""
+    bands = (bundle.card.optical_bands, reading.optical), (bundle.card.sar_bands, reading.sar)
+    weights = (reading.optical_usable, reading.sar_usable)
+    return (
+        *(scale.normalise(torch.from_numpy(values)[None]) for scale, values in bands),
+        *(torch.from_numpy(mask)[None, None].float() for mask in weights),
+    )
+
+
+def cells(bundle: Bundle, pair: GridStore, step: Any) -> Tensor:  # noqa: ANN401 - a step of the cover
+    """Return the logits of a window's cells."""
+    reading = read_window(pair, step, BOTH)
+    assert reading is not None
+    return bundle.network.cells(*inputs(bundle, reading)).logits[0]
+
+
+def core_cells(step: Any) -> tuple[slice, slice]:  # noqa: ANN401 - a step of the cover
+    """Return the cells of a window's core that lie in the scene as a whole."""
+    core = step.core.relative_to(step.outer)
+    return slice(core.y0 // 4, core.y1 // 4), slice(core.x0 // 4, core.x1 // 4)
+
+
+def batched(places: list[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:
+    """Yield the places by several."""
+    return (places[start : start + size] for start in range(0, len(places), size))
+
+
+def machine() -> dict[str, Any]:
+    """Return what was measured on."""
+    return {
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "clairemap": clairemap.__version__,
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+    }
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    main()

@@ -1,0 +1,420 @@
+"""Mosaic of 16 overlapping scenes of 4096² to Cloud-Optimized GeoTIFF: CPU time and memory beside GDAL and rasterio.
+
+4 x 4 scenes, 256 px of overlap, 8 classes. Ours reads the scenes' class probabilities (8 bytes for a pixel, half of the
+pixels sure at 98 %, as the network leaves them) and blends them; the others get what they need only, each scene's
+class map (1 byte, DEFLATE), and put the last scene on top. All make a COG with DEFLATE, 512 px blocks and MODE
+overviews. CPU seconds of all processes of an arm, imports included, medians of runs taken in turns; peak RSS of its
+largest process.
+`cpu_vs_gdal` is ours limited to the land-cover map, the same product; `cpu_vs_gdal_all_maps` is the stage as the
+workflow runs it, with all its maps and files, over GDAL's one map. `rss_mb` is that stage's; `rss_ratio_4x` is its
+peak memory for 8 x 8 such scenes over that for 4 x 4.
+
+Outside the overlaps the maps must be equal; how many pixels differ is counted. A tool that this machine lacks is named.
+Prints a table, and as its last line one JSON object; figures of what the machine lacks are null.
+
+    python benchmarks/mosaic.py [--quick] [--repetitions 3] [--folder kept]
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+PROJECT = Path(__file__).parents[1]
+OVERLAP_PX, PIXEL_M, CLASSES = 256, 10.0, 8
+NAMES = ("water", "woods", "meadow", "crops", "town", "bare", "road", "wetland")
+COLORS = ("#3b7dd8", "#1f6f3a", "#a3c95a", "#e8c95a", "#c0392b", "#b9a58a", "#555555", "#58b0a0")
+THREADS = 2  # those of the rule
+GDAL_CACHE_MB = "256"  # for the peers; with GDAL's own limit, a share of all memory, they hold more
+RUNNER = """
+import json, resource, subprocess, sys, time
+started = time.monotonic()
+for command in json.loads(sys.argv[1]):
+    if code := subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+        sys.exit(code)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, time.monotonic() - started]))
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """CPU seconds of all processes, peak RSS of the largest in MiB, wall seconds."""
+
+    cpu_s: float
+    rss_mb: float
+    wall_s: float
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square of `count` x `count` overlapping scenes of `side_px` below `folder`."""
+
+    folder: Path
+    side_px: int
+    count: int
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        """Row and column of each scene."""
+        return [(row, col) for row in range(self.count) for col in range(self.count)]
+
+    @property
+    def step_px(self) -> int:
+        """From one scene's first pixel to the next one's."""
+        return self.side_px - OVERLAP_PX
+
+    @property
+    def megapixels(self) -> float:
+        """Size of the map."""
+        return ((self.count - 1) * self.step_px + self.side_px) ** 2 / 1e6
+
+    def store(self, row: int, col: int) -> Path:
+        """Return where a scene's probabilities lie."""
+        return self.folder / f"{row}_{col}" / "fused" / "probabilities.zarr"
+
+    def classes(self, row: int, col: int) -> Path:
+        """Return where a scene's class map lies."""
+        return self.folder / f"{row}_{col}" / "classes.tif"
+
+
+def main() -> None:
+    """Make the scenes, run all arms in turns, print the table and the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="scenes of 1024 px, one run of each")
+    parser.add_argument("--repetitions", type=int, default=3, help="runs of each arm")
+    parser.add_argument("--folder", type=Path, help="keep scenes and maps here, and use scenes that lie here")
+    parser.add_argument("--land-cover-alone", nargs="+", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--merge", nargs="+", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.land_cover_alone:
+        land_cover_alone(*asked.land_cover_alone)
+    elif asked.merge:
+        merge_and_translate(*asked.merge)
+    else:
+        with tempfile.TemporaryDirectory() as passing:
+            compare(
+                asked.folder or Path(passing), 1024 if asked.quick else 4096, 1 if asked.quick else asked.repetitions
+            )
+
+
+def compare(folder: Path, side_px: int, repetitions: int) -> None:
+    """Measure all arms and print what was found."""
+    region = made(Region(folder / f"scenes{side_px}", side_px, 4))
+    out = folder / "maps"
+    out.mkdir(parents=True, exist_ok=True)
+    arms = commands(region, out)
+    costs: dict[str, list[Cost]] = {name: [] for name in arms}
+    for _ in range(repetitions):
+        for name, words in arms.items():
+            costs[name].append(measured(words))
+    large = measured(ours(multiplied(region), out / "large"))
+    middle = {
+        name: Cost(*(median(getattr(c, f) for c in runs) for f in Cost.__annotations__)) for name, runs in costs.items()
+    }
+    show(middle, region, out)
+    differ = different_outside_overlaps(region, out / "alone.tif", out / "gdal.tif") if "gdal" in arms else None
+    print(f"64 scenes: {large.cpu_s:.1f} s CPU, {large.rss_mb:.0f} MB; pixels outside overlaps that differ: {differ}")
+    print(json.dumps(figures(middle, large) | {"differ_outside_overlaps": differ} | machine()))
+
+
+def figures(cost: dict[str, Cost], large: Cost) -> dict[str, float | None]:
+    """Return the ratios to each tool and our memory."""
+
+    def ratio(mine: str, other: str) -> float | None:
+        return cost[mine].cpu_s / cost[other].cpu_s if other in cost else None
+
+    return {
+        "cpu_vs_gdal": ratio("alone", "gdal"),
+        "cpu_vs_merge_riocogeo": ratio("alone", "merge"),
+        "cpu_vs_gdal_all_maps": ratio("all", "gdal"),
+        "cpu_vs_merge_riocogeo_all_maps": ratio("all", "merge"),
+        "cpu_vs_newer_gdal": ratio("alone", "newer"),
+        "rss_mb": cost["all"].rss_mb,
+        "rss_ratio_4x": large.rss_mb / cost["all"].rss_mb,
+        **{f"cpu_s_{name}": value.cpu_s for name, value in cost.items()},
+        **{f"rss_mb_{name}": value.rss_mb for name, value in cost.items()},
+    }
+
+
+TITLES = {
+    "all": "clairemap, the stage: all maps, blended",
+    "alone": "clairemap, land cover alone, blended",
+    "gdal": "gdalbuildvrt + gdal_translate, not blended",
+    "merge": "rasterio.merge + rio-cogeo, not blended",
+    "newer": "VRT + COG driver of rasterio's GDAL, not blended",
+}
+
+
+def show(cost: dict[str, Cost], region: Region, out: Path) -> None:
+    """Print the table."""
+    print(f"{region.count}² scenes of {region.side_px}², {region.megapixels:.0f} Mpx, {THREADS} threads")
+    print(f"{'':<50}{'maps':>5}{'CPU s':>8}{'wall s':>8}{'Mpx/CPU-s':>11}{'RSS MB':>8}{'file MB':>9}")
+    for name, title in TITLES.items():
+        if name not in cost:
+            print(f"{title:<50} missing: this machine has no {'gdal_translate' if name == 'gdal' else 'gdalbuildvrt'}")
+            continue
+        used, maps = cost[name], sorted((out / "all").glob("*.tif")) if name == "all" else [out / f"{name}.tif"]
+        size = sum(path.stat().st_size for path in maps) / 1e6
+        speed = region.megapixels / used.cpu_s
+        print(
+            f"{title:<50}{len(maps):>5}{used.cpu_s:>8.1f}{used.wall_s:>8.1f}{speed:>11.1f}{used.rss_mb:>8.0f}{size:>9.1f}"
+        )
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures depend on."""
+    import rasterio
+
+    import clairemap
+
+    gdal = shutil.which("gdalinfo")
+    words = subprocess.run([gdal, "--version"], capture_output=True, text=True, check=True).stdout if gdal else "none"
+    return {
+        "gdal": words.split(",")[0],
+        "gdal_of_rasterio": rasterio.__gdal_version__,
+        "rasterio": rasterio.__version__,
+        "python": platform.python_version(),
+        "clairemap": clairemap.__version__,
+    }
+
+
+def commands(region: Region, out: Path) -> dict[str, list[list[str]]]:
+    """Return the command lines of each arm; of those tools only that are here."""
+    me = [sys.executable, str(Path(__file__).resolve())]
+    stores = [str(region.store(*place)) for place in region.places]
+    classes = [str(region.classes(*place)) for place in region.places]
+    vrt, cog = str(out / "classes.vrt"), str(out / "gdal.tif")
+    arms = {
+        "all": ours(region, out / "all"),
+        "alone": [[*me, "--land-cover-alone", str(out / "alone.tif"), *stores]],
+        "merge": [[*me, "--merge", str(out / "merge.tif"), *classes]],
+    }
+    if shutil.which("gdalbuildvrt") and shutil.which("gdal_translate"):
+        options = {"COMPRESS": "DEFLATE", "OVERVIEW_RESAMPLING": "MODE", "BLOCKSIZE": 512, "NUM_THREADS": THREADS}
+        words = [word for key, value in options.items() for word in ("-co", f"{key}={value}")]
+        build = ["gdalbuildvrt", "-q", "-overwrite", vrt, *classes]
+        arms["gdal"] = [build, ["gdal_translate", "-q", "-of", "COG", *words, vrt, cog]]
+        arms["newer"] = [build, [sys.executable, "-c", NEWER, vrt, str(out / "newer.tif"), str(THREADS)]]
+    return arms
+
+
+NEWER = """
+import sys, rasterio, rasterio.shutil
+vrt, target, threads = sys.argv[1:]
+rasterio.shutil.copy(vrt, target, driver="COG", compress="DEFLATE", overview_resampling="MODE", num_threads=threads)
+"""
+
+
+def ours(region: Region, out: Path) -> list[list[str]]:
+    """Return the stage's command line, as the rule gives it."""
+    from clairemap.stages import MosaicRegion, stage_json
+
+    script = PROJECT / "workflow" / "scripts" / "mosaic_region.py"
+    stores = [word for place in region.places for word in ("--probabilities", str(region.store(*place)))]
+    files = [
+        word
+        for option, name in (
+            ("landcover", "map.landcover.tif"),
+            ("confidence", "map.confidence.tif"),
+            ("optical-share", "map.optical_share.tif"),
+            ("source-count", "map.source_count.tif"),
+            ("categories", "map.landcover.tif.aux.xml"),
+            ("table", "map.landcover.tif.vat.dbf"),
+            ("style", "map.landcover.qml"),
+            ("style", "map.confidence.qml"),
+            ("style", "map.optical_share.qml"),
+            ("style", "map.source_count.qml"),
+            ("item", "map.item.json"),
+        )
+        for word in (f"--{option}", str(out / name))
+    ]
+    chosen = ["--settings", stage_json(settings(), MosaicRegion), "--threads", str(THREADS)]
+    return [[sys.executable, str(script), "--name", "map", *stores, *files, *chosen]]
+
+
+def measured(words: list[list[str]]) -> Cost:
+    """Run command lines one after the other; return what they cost, with all processes that they started.
+
+    A small process starts them, since a new one inherits the peak memory of the one that it was forked from. The
+    environment is the rule's.
+    """
+    environment = {
+        **os.environ,
+        "GDAL_CACHEMAX": GDAL_CACHE_MB,
+        "PYTHONPATH": str(PROJECT / "src"),
+        "MALLOC_ARENA_MAX": "2",
+    }
+    small = [sys.executable, "-I", "-S", "-c", RUNNER, json.dumps(words)]
+    done = subprocess.run(small, capture_output=True, text=True, env=environment, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(words[-1][:3])} … failed:\n{done.stderr[-2000:]}")
+    return Cost(*json.loads(done.stdout))
+
+
+def settings():  # noqa: ANN201 - Settings, imported by those arms only that need it
+    """Return the default settings with the benchmark's classes."""
+    from clairemap.settings import load_settings
+
+    classes = [{"code": i + 1, "name": name, "color": COLORS[i]} for i, name in enumerate(NAMES)]
+    return load_settings({"legend": {"classes": classes}})
+
+
+def land_cover_alone(target: Path, *stores: Path) -> None:
+    """Write the blended land-cover map and nothing else, with the stage's own parts."""
+    from clairemap.inference.grid import region_grid
+    from clairemap.inference.mosaic import mosaic
+    from clairemap.inference.placement import place
+    from clairemap.inference.probabilities import open_probabilities
+    from clairemap.raster.cog import CogWriter
+    from clairemap.report.layers import landcover_layer
+
+    legend = settings().legend.legend()
+    opened = [open_probabilities(path, legend) for path in stores]
+    grid = region_grid({str(store.path): store.geobox for store in opened}, settings().mosaic)
+    with CogWriter(target, grid, landcover_layer(legend, {}), threads=THREADS) as writer:
+        for block in mosaic(place(opened, grid), grid, legend.codes, THREADS):
+            writer.write(block.window, block.landcover)
+
+
+def merge_and_translate(target: Path, *classes: Path) -> None:
+    """Write the map with rasterio.merge, window by window, and rio-cogeo."""
+    from rasterio.merge import merge
+    from rio_cogeo.cogeo import cog_translate
+    from rio_cogeo.profiles import cog_profiles
+
+    plain = target.with_suffix(".plain.tif")
+    tiled = {"driver": "GTiff", "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "zlevel": 1}
+    merge(list(classes), method="last", dst_path=plain, dst_kwds=tiled, mem_limit=64)
+    config = {"GDAL_NUM_THREADS": str(THREADS)}
+    profile = dict(cog_profiles.get("deflate"))
+    cog_translate(plain, target, profile, in_memory=False, quiet=True, overview_resampling="mode", config=config)
+    plain.unlink()
+
+
+def made(region: Region) -> Region:
+    """Write the scenes' probability stores and their class maps, unless they are there."""
+    import numpy as np
+
+    rng = np.random.default_rng(1)
+    nodes = ((region.count - 1) * region.step_px + region.side_px) // NODE_PX + 2
+    ground = rng.normal(size=(CLASSES, nodes, nodes)).astype(np.float32)
+    for row, col in region.places:
+        if not region.store(row, col).with_suffix(".json").exists():
+            write_scene(region, row, col, ground)
+    return region
+
+
+NODE_PX = 32
+"""The ground varies at nodes this far apart, each scene's own view of it at nodes half as far."""
+
+
+def write_scene(region: Region, row: int, col: int, ground) -> None:  # noqa: ANN001 - numpy is imported late
+    """Write a scene: softmax of smooth fields, the ground's and, weaker, the scene's own, with fine noise."""
+    import numpy as np
+    import rasterio
+
+    from clairemap.raster.store import complete_store
+
+    store = empty_store(region, row, col)
+    rng = np.random.default_rng([row, col])
+    own = 0.35 * rng.normal(size=(CLASSES, *(2 * (region.side_px // NODE_PX) + 2,) * 2)).astype(np.float32)
+    top, left = row * region.step_px // NODE_PX, col * region.step_px // NODE_PX
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "compress": "deflate", "zlevel": 1}
+    tiled = {"tiled": True, "blockxsize": 512, "blockysize": 512, "crs": "EPSG:32633"}
+    side = {"height": region.side_px, "width": region.side_px, "transform": store.geobox.transform}
+    with rasterio.open(region.classes(row, col), "w", **profile, **tiled, **side) as classes:
+        for window in store.shards():
+            (y0, x0), (height, width) = (window.y0, window.x0), window.shape
+            logits = upsampled(ground, top * NODE_PX + y0, left * NODE_PX + x0, window.shape, NODE_PX)
+            logits += upsampled(own, y0, x0, window.shape, NODE_PX // 2)
+            logits += 0.01 * rng.normal(size=(1, height, width)).astype(np.float32) * logits
+            probability = np.exp(13 * (logits - logits.max(0)))
+            probability = np.round(255 * probability / probability.sum(0)).astype(np.uint8)
+            store.write("probability", window, probability)
+            store.write("optical_share", window, np.full(window.shape, 60, np.uint8))
+            best = (1 + probability.argmax(0)).astype(np.uint8)
+            classes.write(best, 1, window=rasterio.windows.Window(x0, y0, width, height))
+    target = region.store(row, col)
+    complete_store(store.path, target, target.with_suffix(".json"))
+
+
+def empty_store(region: Region, row: int, col: int):  # noqa: ANN201 - GridStore, imported late
+    """Return a scene's store without values, in its place in the region."""
+    from affine import Affine
+    from odc.geo.geobox import GeoBox
+
+    from clairemap.inference.probabilities import create_probabilities
+
+    path = region.store(row, col).with_name("part.zarr")
+    shutil.rmtree(path.parents[1], ignore_errors=True)
+    path.parent.mkdir(parents=True)
+    north, west = 5_400_000 - PIXEL_M * row * region.step_px, 300_000 + PIXEL_M * col * region.step_px
+    grid = GeoBox((region.side_px, region.side_px), Affine(PIXEL_M, 0, west, 0, -PIXEL_M, north), "EPSG:32633")
+    facts = {"scene": f"{row}_{col}", "class_codes": list(range(1, CLASSES + 1))}
+    return create_probabilities(path, grid, NAMES, tile_px=512, shard_tiles=4, attributes=facts)
+
+
+def upsampled(nodes, y0: int, x0: int, shape: tuple[int, int], spacing: int):  # noqa: ANN001, ANN201
+    """Return a window of smooth fields (layer, y, x), interpolated linearly between nodes `spacing` px apart."""
+    import numpy as np
+
+    def along(values, start: int, size: int, axis: int):  # noqa: ANN001, ANN202
+        place = (np.arange(start, start + size) / spacing).astype(np.float32)
+        low = place.astype(np.intp)
+        share = np.expand_dims(place - low, tuple(i for i in range(3) if i != axis))
+        return values.take(low, axis) * (1 - share) + values.take(low + 1, axis) * share
+
+    return along(along(nodes, y0, shape[0], 1), x0, shape[1], 2)
+
+
+def multiplied(region: Region) -> Region:
+    """Return a region of 4 times the area: the same scenes again to the east, south and south-east."""
+    from clairemap.raster.store import complete_store
+
+    large = Region(region.folder.with_name(region.folder.name + "_large"), region.side_px, 2 * region.count)
+    for row, col in large.places:
+        target = large.store(row, col)
+        if target.with_suffix(".json").exists():
+            continue
+        store, source = empty_store(large, row, col), region.store(row % region.count, col % region.count)
+        for array in ("probability", "optical_share"):
+            shutil.copytree(
+                source / array, store.path / array, copy_function=os.link, dirs_exist_ok=True, ignore=json_files
+            )
+        complete_store(store.path, target, target.with_suffix(".json"))
+    return large
+
+
+def json_files(_folder: str, names: list[str]) -> list[str]:
+    """Return which of a folder's files are metadata."""
+    return [name for name in names if name.endswith(".json")]
+
+
+def different_outside_overlaps(region: Region, one: Path, other: Path) -> int:
+    """Return how many pixels with a single scene have different values in two maps."""
+    import numpy as np
+    import rasterio
+
+    with rasterio.open(one) as mine, rasterio.open(other) as theirs:
+        place = np.arange(mine.width)
+        alone = (
+            (place < region.step_px) | (place % region.step_px >= OVERLAP_PX) | (place >= mine.width - region.step_px)
+        )
+        count = 0
+        for y0 in range(0, mine.height, 512):
+            window = rasterio.windows.Window(0, y0, mine.width, min(512, mine.height - y0))
+            apart = mine.read(1, window=window) != theirs.read(1, window=window)
+            count += int((apart & alone & alone[y0 : y0 + window.height, None]).sum())
+    return count
+
+
+if __name__ == "__main__":
+    sys.exit(main())

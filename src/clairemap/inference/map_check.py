@@ -1,0 +1,167 @@
+"""Whether a region's maps are what they have to be: valid files on one grid, with the values they may have."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.windows
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rio_cogeo import cog_validate
+
+from clairemap.classes import MAP_NODATA
+from clairemap.errors import MapCheckError
+from clairemap.grid.tiles import tiles
+from clairemap.inference.grid import TOLERANCE_PX, pixel_to_world, project, world_to_pixel
+from clairemap.raster.overviews import Shrink
+from clairemap.raster.source import bounded_cache
+
+WINDOW_PX = 2048
+REMEDY = "delete the map and run again; if it comes back, report it"
+
+
+@dataclass(frozen=True)
+class CheckedMap:
+    """A map, the values that it may have besides nodata, and how its overviews were made."""
+
+    path: Path
+    allowed: frozenset[int]
+    overviews: Shrink
+
+
+@dataclass(frozen=True)
+class MapFacts:
+    """What a map that passed holds: pixels of each value (nodata included), number of overviews."""
+
+    pixels: dict[int, int]
+    overviews: int
+
+
+def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
+    """Return what the maps hold, if nothing is wrong with them.
+
+    Each is a strictly valid COG on the grid, with nodata 255, values that it may have, and overviews whose values all
+    occur in it (or, of averages, lie within its range); all have nodata at the same pixels. Read by windows of 2048 px:
+    memory doesn't grow with the maps.
+
+    Args:
+        maps: at least one.
+        grid: the region's grid.
+
+    Raises:
+        MapCheckError: the first fault that was found, with file, value and remedy.
+    """
+    for checked in maps:
+        _check_file(checked.path)
+    with bounded_cache(), ExitStack() as stack:
+        opened = [stack.enter_context(_opened(checked.path)) for checked in maps]
+        for dataset in opened:
+            _check_grid(dataset, grid)
+        counts = _counted(opened)
+        for checked, count in zip(maps, counts, strict=True):
+            _check_values(checked.path, "holds", count, checked.allowed)
+        levels = [_check_overviews(checked, count) for checked, count in zip(maps, counts, strict=True)]
+    return [
+        MapFacts({int(v): int(count[v]) for v in np.flatnonzero(count)}, level)
+        for count, level in zip(counts, levels, strict=True)
+    ]
+
+
+def _check_file(path: Path) -> None:
+    try:
+        valid, faults, warnings = cog_validate(path, strict=True, quiet=True)
+    except (RasterioError, OSError) as error:
+        raise MapCheckError(f"{path}: can't be read ({error}); {REMEDY}") from None
+    if not valid:
+        raise MapCheckError(f"{path}: is no valid COG: {'; '.join([*faults, *warnings])}; {REMEDY}")
+
+
+def _opened(path: Path, **options: int) -> Any:  # noqa: ANN401 - rasterio has no types
+    try:
+        return rasterio.open(path, **options)
+    except RasterioError as error:
+        raise MapCheckError(f"{path}: can't be read ({error}); {REMEDY}") from None
+
+
+def _check_grid(dataset: DatasetReader, grid: GeoBox) -> None:
+    shape = (int(grid.shape[0]), int(grid.shape[1]))
+    if dataset.shape != shape:
+        raise MapCheckError(f"{dataset.name}: has {dataset.shape} px, the region's grid {shape}; {REMEDY}")
+    if dataset.nodata != MAP_NODATA:
+        raise MapCheckError(f"{dataset.name}: has nodata {dataset.nodata} instead of {MAP_NODATA}; {REMEDY}")
+    if (dataset.crs is None) != (grid.crs is None):
+        raise MapCheckError(f"{dataset.name}: has the CRS {dataset.crs}, the region's grid {grid.crs}; {REMEDY}")
+    away = _furthest_corner_px(dataset, grid)
+    if not away < TOLERANCE_PX:
+        raise MapCheckError(
+            f"{dataset.name}: lies up to {away:.3g} px off the region's grid (transform {tuple(dataset.transform)[:6]} "
+            f"in {dataset.crs}, the grid's {tuple(grid.transform)[:6]} in {grid.crs}); {REMEDY}"
+        )
+
+
+def _furthest_corner_px(dataset: DatasetReader, grid: GeoBox) -> float:
+    """Return how far a corner is from where the grid has it. A CRS that a file spells otherwise is no fault."""
+    own = GeoBox(dataset.shape, dataset.transform, None if dataset.crs is None else dataset.crs.to_wkt())
+    height, width = dataset.shape
+    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
+    found = world_to_pixel(grid, project(pixel_to_world(own, corners), own.crs, grid.crs))
+    return float(np.abs(found - corners).max())
+
+
+def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
+    """Return how many pixels of each map have each value."""
+    counts = [np.zeros(256, np.int64) for _ in opened]
+    for area in _areas(opened[0].shape):
+        first = None
+        for dataset, count in zip(opened, counts, strict=True):
+            values = _read(dataset, area)
+            count += np.bincount(values.ravel(), minlength=256)
+            absent = values == MAP_NODATA
+            first = absent if first is None else first
+            if not np.array_equal(absent, first):
+                y, x = np.argwhere(absent != first)[0] + (area.row_off, area.col_off)
+                raise MapCheckError(
+                    f"{dataset.name}: at row {y}, column {x} only one of it and {opened[0].name} has nodata; {REMEDY}"
+                )
+    return counts
+
+
+def _areas(shape: tuple[int, int]) -> Iterator[rasterio.windows.Window]:
+    for tile in tiles(shape, WINDOW_PX):
+        yield rasterio.windows.Window(tile.window.x0, tile.window.y0, tile.window.width, tile.window.height)
+
+
+def _read(dataset: DatasetReader, area: rasterio.windows.Window) -> NDArray[np.uint8]:
+    try:
+        values: NDArray[np.uint8] = dataset.read(1, window=area)
+    except RasterioError as error:
+        raise MapCheckError(f"{dataset.name}: is damaged at {area} ({error}); {REMEDY}") from None
+    return values
+
+
+def _check_values(path: Path, what: str, count: NDArray[np.int64], allowed: frozenset[int]) -> None:
+    if foreign := sorted(set(np.flatnonzero(count).tolist()) - allowed - {MAP_NODATA}):
+        known = ", ".join(map(str, sorted(allowed)))
+        raise MapCheckError(f"{path}: {what} {foreign[:5]}, which are neither nodata nor among {known}; {REMEDY}")
+
+
+def _check_overviews(checked: CheckedMap, count: NDArray[np.int64]) -> int:
+    """Return how many overviews a map has; their values occur in the map, those of averages lie within its range."""
+    present = frozenset(np.flatnonzero(count[:MAP_NODATA]).tolist())
+    if checked.overviews == "average" and present:
+        present = frozenset(range(min(present), max(present) + 1))
+    with _opened(checked.path) as dataset:
+        levels = len(dataset.overviews(1))
+    for level in range(levels):
+        found = np.zeros(256, np.int64)
+        with _opened(checked.path, overview_level=level) as overview:
+            for area in _areas(overview.shape):
+                found += np.bincount(_read(overview, area).ravel(), minlength=256)
+        _check_values(checked.path, f"overview {level + 1} holds", found, present)
+    return levels

@@ -1,0 +1,121 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+
+from clairemap.errors import MapCheckError
+from clairemap.grid.window import Window
+from clairemap.inference.map_check import CheckedMap, MapFacts, map_facts
+from clairemap.raster.cog import CogWriter, MapLayer
+from clairemap.raster.overviews import Shrink
+
+Write = Callable[..., CheckedMap]
+GRID = GeoBox((700, 900), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
+CLASSES = np.random.default_rng(0).choice(np.array([1, 7, 255], np.uint8), (700, 900))
+PERCENT = np.where(CLASSES == 255, 255, 3 * CLASSES).astype(np.uint8)
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    """Return ``write(name, values)``: a map to check, which may have values 1 and 7, or 0..100 if averaged."""
+
+    def make(name: str, values: NDArray[np.uint8], how: Shrink = "mode", grid: GeoBox = GRID):
+        path = tmp_path / f"{name}.tif"
+        with CogWriter(path, grid, MapLayer(name, how)) as writer:
+            writer.write(Window.whole(values.shape), values)
+        return CheckedMap(path, frozenset(range(101)) if how == "average" else frozenset({1, 7}), how)
+
+    return make
+
+
+def test_right_maps_pass_and_are_counted(write: Write):
+    classes, percent = map_facts([write("classes", CLASSES), write("percent", PERCENT, "average")], GRID)
+    assert classes == MapFacts(
+        dict(zip((1, 7, 255), np.bincount(CLASSES.ravel())[[1, 7, 255]].tolist(), strict=True)), 1
+    )
+    assert percent.pixels == {3: classes.pixels[1], 21: classes.pixels[7], 255: classes.pixels[255]}
+
+
+@pytest.mark.parametrize("crs", [None, "+proj=laea +lat_0=45 +lon_0=7.3", "EPSG:4326"])
+def test_any_crs_passes(write: Write, crs: str | None):
+    grid = GeoBox((60, 50), Affine(0.01, 0, 7, 0, -0.01, 45), crs)
+    assert map_facts([write("classes", CLASSES[:60, :50], grid=grid)], grid)
+
+
+def test_maps_of_nodata_pass(write: Write):
+    nothing = np.full(GRID.shape, 255, np.uint8)
+    maps = [write("classes", nothing), write("percent", nothing, "average")]
+    assert [facts.pixels for facts in map_facts(maps, GRID)] == [{255: 630_000}] * 2
+
+
+@pytest.mark.parametrize(
+    ("grid", "fault"),
+    [
+        (GeoBox((700, 901), GRID.transform, GRID.crs), r"\(700, 900\) px"),
+        (GeoBox(GRID.shape, Affine(10, 0, 500_000, 0, -10, 4_999_996), GRID.crs), "0.4 px off"),
+        (GeoBox(GRID.shape, Affine(10.001, 0, 500_000, 0, -10, 5_000_000), GRID.crs), "px off"),
+        (GeoBox(GRID.shape, GRID.transform, "EPSG:32632"), "px off"),
+        (GeoBox(GRID.shape, GRID.transform, None), "has the CRS"),
+    ],
+)
+def test_map_on_another_grid_is_an_error(write: Write, grid: GeoBox, fault: str):
+    with pytest.raises(MapCheckError, match=f"classes.tif.*{fault}.*run again"):
+        map_facts([write("classes", CLASSES)], grid)
+
+
+def test_foreign_values_are_an_error(write: Write):
+    wrong = CLASSES.copy()
+    wrong[3, 4] = 9
+    with pytest.raises(MapCheckError, match=r"holds \[9\].*among 1, 7; delete"):
+        map_facts([write("classes", wrong)], GRID)
+    with pytest.raises(MapCheckError, match=r"holds \[101\]"):
+        map_facts([write("percent", np.where(CLASSES == 7, 101, CLASSES).astype(np.uint8), "average")], GRID)
+
+
+def test_nodata_at_other_pixels_is_an_error(write: Write):
+    other = PERCENT.copy()
+    y, x = np.argwhere(CLASSES != 255)[500]
+    other[y, x] = 255
+    with pytest.raises(MapCheckError, match=f"percent.tif: at row {y}, column {x} only one"):
+        map_facts([write("classes", CLASSES), write("percent", other, "average")], GRID)
+
+
+def test_overview_with_a_value_that_the_map_has_not_is_an_error(write: Write):
+    """As averaged class codes would be."""
+    classes = np.where(np.arange(900) % 2, 1, 7).astype(np.uint8)[None].repeat(700, 0)
+    averaged = write("classes", classes, "average")
+    with pytest.raises(MapCheckError, match=r"overview 1 holds \[4\]"):
+        map_facts([CheckedMap(averaged.path, frozenset({1, 4, 7}), "mode")], GRID)
+    assert map_facts([averaged], GRID)
+
+
+def test_what_is_no_cog_is_an_error(tmp_path: Path):
+    plain = tmp_path / "plain.tif"
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "height": 700, "width": 900}
+    with rasterio.open(plain, "w", crs="EPSG:32633", transform=GRID.transform, **profile) as dataset:
+        dataset.write(CLASSES, 1)
+    with pytest.raises(MapCheckError, match="no valid COG.*not tiled"):
+        map_facts([CheckedMap(plain, frozenset({1, 7}), "mode")], GRID)
+    with pytest.raises(MapCheckError, match="absent.tif: can't be read"):
+        map_facts([CheckedMap(tmp_path / "absent.tif", frozenset(), "mode")], GRID)
+
+
+def test_truncated_map_is_an_error(write: Write):
+    made = write("classes", CLASSES)
+    content = made.path.read_bytes()
+    made.path.write_bytes(content[: len(content) * 2 // 3])
+    with pytest.raises(MapCheckError, match="damaged|can't be read|no valid COG"):
+        map_facts([made], GRID)
+
+
+def test_map_with_another_nodata_is_an_error(write: Write):
+    made = write("classes", CLASSES)
+    with rasterio.open(made.path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.nodata = 0
+    with pytest.raises(MapCheckError):
+        map_facts([made], GRID)

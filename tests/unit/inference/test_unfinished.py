@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from clairemap.inference.unfinished import unfinished
+
+
+def fail_after_writing(target: Path, fingerprint: str, word: str):
+    with pytest.raises(KeyboardInterrupt), unfinished(target, fingerprint) as part:
+        part.mkdir(exist_ok=True)
+        with (part / "log").open("a") as file:
+            file.write(word)
+        raise KeyboardInterrupt
+
+
+def test_the_next_run_of_the_job_gets_what_was_left(tmp_path: Path):
+    target = tmp_path / "folder" / "a.zarr"
+    fail_after_writing(target, "f1", "one ")
+    fail_after_writing(target, "f1", "two ")
+    with unfinished(target, "f1") as part:
+        assert (part / "log").read_text() == "one two "
+        part.rename(target)
+    assert [path.name for path in target.parent.iterdir()] == ["a.zarr"]
+
+
+def test_what_other_jobs_left_for_this_target_is_deleted(tmp_path: Path):
+    fail_after_writing(tmp_path / "a.zarr", "f1", "one")
+    fail_after_writing(tmp_path / "b.zarr", "f1", "other target")
+    with unfinished(tmp_path / "a.zarr", "f2") as part:
+        assert not part.exists()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_run_that_is_still_there_loses_its_folder(tmp_path: Path):
+    target = tmp_path / "a.zarr"
+    with unfinished(target, "f1") as orphan:
+        orphan.mkdir()
+        with unfinished(target, "f1") as part:
+            assert part.exists() and not orphan.exists()
