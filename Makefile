@@ -75,6 +75,7 @@ $(PEERS)/.ready: $(PEERS_PINS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || { echo "the peers' pins are for Python 3.11 and 3.12 (make peers PYTHON=/path/to/python3)"; exit 1; }
 	@test -x $(PEERS)/bin/pip || $(PYTHON) -m venv --clear $(PEERS) || { echo "python's venv is missing: apt-get install python3-venv, then run make again"; exit 1; }
 	$(PEERS_PIP) install -c $(PEERS_PINS) numpy setuptools wheel simpleitk itk-elastix scikit-image imagecodecs
+	$(PEERS_PIP) download --no-deps --dest $(PEERS)/wheels terratorch==1.2.13  # benchmarks/inference.py reads one module of it
 	@missing=; command -v gdal-config >/dev/null || missing=" libgdal-dev"; command -v g++ >/dev/null || missing="$$missing g++"; \
 	test -f "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || missing="$$missing python3-dev"; \
 	if [ -n "$$missing" ]; then echo "AROSICS left out, for GDAL's bindings can't be compiled: apt-get install$$missing, then run make peers again"; \

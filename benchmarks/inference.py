@@ -8,10 +8,10 @@ adds up weighted windows; all read the same store and write the same kind of sto
 process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
 peak of memory. *With the network*: CPU time of the whole over that of normalising and `forward` on the same windows.
 
-terratorch's module is read from its wheel (pip download --no-deps terratorch==1.2.13); without it its figure is null.
+terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
 
-    python benchmarks/inference.py [--terratorch WHEEL] [--model FOLDER_WITH_MODEL] [--quick]
+    python benchmarks/inference.py [--model FOLDER_WITH_MODEL] [--quick]
 """
 
 import argparse
@@ -99,7 +99,8 @@ class Nothing(nn.Module):
 def main() -> None:
     """Check, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--terratorch", type=Path, help="terratorch's wheel")
+    fetched = next((Path(__file__).parents[1] / ".venv-peers" / "wheels").glob("terratorch-*.whl"), None)
+    parser.add_argument("--terratorch", type=Path, default=fetched, help="terratorch's wheel")
     parser.add_argument("--model", type=Path, help="folder with model.safetensors and model.json; else random weights")
     parser.add_argument("--quick", action="store_true", help="small scenes, one turn: shows that it runs")
     parser.add_argument("--arm", nargs=3, help=argparse.SUPPRESS)

@@ -23,6 +23,9 @@ WEIGHTS_FACTOR = 1.2
 SCRATCH_FACTOR = 2.0
 """What convolutions and the gaps of the heap take, over the bytes of the tensors: 2.5 at 1024 px, 1.7 at 2560 px."""
 
+WINDOWS_ON_A_GPU = 2
+"""Worked on at once by each GPU: while it computes one the next is brought and the last one fetched."""
+
 GPU_SHARE = 0.8
 """Share of a GPU's free memory to plan with."""
 
@@ -43,10 +46,12 @@ def fitting_window_px(bundle: Bundle, pair: GridStore, memory_mb: int) -> int:
     device = next(iter(bundle.network.parameters()), torch.empty(0)).device
     beside = _bytes_per_px_beside(bundle, pair)
     host = 1e6 * memory_mb - PROCESS_BYTES - weights
-    side = _side(host, beside + (network if device.type == "cpu" else 0))
-    if device.type == "cuda":
+    if device.type == "cpu":
+        side = _side(host, beside + network)
+    else:
         free, _ = torch.cuda.mem_get_info(device)
-        side = min(side, _side(GPU_SHARE * free, network))
+        in_gpu = _side(GPU_SHARE * free, WINDOWS_ON_A_GPU * network)
+        side = min(in_gpu, _side(host, WINDOWS_ON_A_GPU * torch.cuda.device_count() * beside))
     if side < SMALLEST_PX:
         log.warning("%d MB are little for this network: windows of %d px may need more", memory_mb, SMALLEST_PX)
     return min(max(side, SMALLEST_PX), LARGEST_PX)

@@ -21,7 +21,7 @@ from clairemap.errors import SettingsError, StoreError
 from clairemap.grid.cover import Step
 from clairemap.grid.window import Window
 from clairemap.inference.blending import BlendingWriter, widened
-from clairemap.inference.budget import fitting_window_px
+from clairemap.inference.budget import WINDOWS_ON_A_GPU, fitting_window_px
 from clairemap.inference.cut import Cut, cut_scene
 from clairemap.inference.pipeline import ahead
 from clairemap.inference.probabilities import SHARE_NODATA, create_probabilities
@@ -35,9 +35,6 @@ from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import InferenceSettings, Sensor, View
 
 log = logging.getLogger(__name__)
-
-WINDOWS_ON_A_GPU = 2
-"""Worked on at once by each GPU: while it computes one the next is brought and the last one fetched."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def _upsampled(logits: Tensor, rows: slice, columns: slice, stride: int) -> Tens
     (top, bottom), (left, right) = (
         (max(pixels.start // stride - 1, 0), -(-pixels.stop // stride) + 1) for pixels in (rows, columns)
     )
-    cells = logits[None, :, top:bottom, left:right]
+    cells = logits[None, :, top:bottom, left:right].float()
     fine = functional.interpolate(cells, scale_factor=stride, mode="bilinear")[0]
     y0, x0 = rows.start - top * stride, columns.start - left * stride
     return fine[:, y0 : y0 + rows.stop - rows.start, x0 : x0 + columns.stop - columns.start]

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 import pytest
+import torch
 
 from clairemap.inference.budget import LARGEST_PX, SMALLEST_PX, fitting_window_px
 from clairemap.nets.bundle import Bundle
@@ -29,3 +30,21 @@ def test_windows_take_what_the_card_says(make_pair: Make, bundle: Bundle):
 def test_too_little_memory_is_told(make_pair: Make, bundle: Bundle, caplog: pytest.LogCaptureFixture):
     assert fitting_window_px(bundle, make_pair((40, 40)), 300) == SMALLEST_PX
     assert "300 MB are little" in caplog.text
+
+
+def test_a_gpu_has_to_hold_the_network_and_the_host_what_comes_and_goes(
+    make_pair: Make, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+):
+    class OnAGpu:
+        device = torch.device("cuda", 0)
+        nbytes = 4_000_000
+
+    monkeypatch.setattr(bundle.network, "parameters", lambda: iter([OnAGpu()]))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    pair = make_pair((40, 40))
+    sides = []
+    for free, memory_mb in ((2e9, 8000), (8e9, 8000), (80e9, 2000), (80e9, 8000)):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 80e9))
+        sides.append(fitting_window_px(bundle, pair, memory_mb))
+    small_gpu, gpu, small_host, large = sides
+    assert small_gpu < gpu < large and small_host < large
