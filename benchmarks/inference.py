@@ -6,7 +6,8 @@ scene at once. *Cost*: a network that costs nothing (it returns slices of prepar
 4 + 2 bands and 8 classes, beside terratorch's tiled inference (512 px windows, stride 384) and the common way, which
 adds up weighted windows; all read the same store and write the same kind of store, one thread. Each arm runs in a
 process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
-peak of memory. *With the network*: CPU time of the whole over that of normalising and `forward` on the same windows.
+peak of memory. *With the network*: CPU time of the whole over that of normalising and `forward` on the same windows,
+and over `cells`, which is `forward` without the upsampling of all that is thrown away again.
 
 terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
@@ -183,6 +184,7 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         "overhead_vs_naive": cpu(ours) / cpu(naive),
         "overhead_ms_per_mpx": cpu(ours),
         "total_over_forward": runs["network", side // 2, USUAL_MB][0]["over_forward"],
+        "total_over_cells": runs["network", side // 2, USUAL_MB][0]["over_cells"],
         "rss_mb_8192": peak(runs["network", side, LITTLE_MB]),
         "rss_mb_8192_loop": peak(ours),
         "rss_mb_terratorch": peak(other) if other else None,
@@ -227,15 +229,20 @@ def with_network(pair: GridStore, memory_mb: int, options: argparse.Namespace) -
     """Map with the real network, then run it alone on the same windows."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
     found = timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
-    alone = 0.0
+    if memory_mb == LITTLE_MB:
+        return found
+    alone = {"forward": 0.0, "cells": 0.0}
     for step in steps(prediction.cut(pair).cover, pair.shape):
         reading = read_window(pair, step, BOTH)
-        began = time.process_time()
-        if reading is not None:
+        for name in alone if reading is not None else ():
+            began = time.process_time()
             with torch.inference_mode():
-                prediction.bundle.network(*inputs(prediction.bundle, reading))
-        alone += time.process_time() - began
-    return {**found, "over_forward": found["ms_per_mpx"] / (1e3 * alone / mpx(pair))}
+                getattr(prediction.bundle.network, name)(*inputs(prediction.bundle, reading))
+            alone[name] += time.process_time() - began
+    return {
+        **found,
+        **{f"over_{name}": found["ms_per_mpx"] / (1e3 * spent / mpx(pair)) for name, spent in alone.items()},
+    }
 
 
 def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others

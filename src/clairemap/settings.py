@@ -343,6 +343,9 @@ class AugmentationSettings(Section):
     )
 
 
+Precision = Literal["float32", "bfloat16"]
+
+
 class InferenceSettings(Section):
     """Sliding windows over a scene."""
 
@@ -357,7 +360,7 @@ class InferenceSettings(Section):
         ge=0,
         description="pixels by which windows are blended into each other, for a halo_px too small to be exact",
     )
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Precision = Field(
         "float32", description="bfloat16 is faster on GPUs, slower on CPUs; the windows then show in the last digits"
     )
 

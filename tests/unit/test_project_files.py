@@ -49,3 +49,12 @@ def test_every_rule_has_what_its_stage_takes():
         for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params", "message", "shell"):
             assert re.search(rf"^    {directive}:", body, re.M), (name, directive)
         assert f'code=code("{name}")' in body
+
+
+def test_mapping_is_measured_in_the_environment_that_its_rule_sets():
+    rule = (PROJECT / "workflow" / "rules" / "common.smk").read_text()
+    (heap,) = re.findall(r'^HEAP = "(.*)"$', rule, re.MULTILINE)
+    benchmark = (PROJECT / "benchmarks" / "inference.py").read_text()
+    for setting in heap.split():
+        name, _, value = setting.partition("=")
+        assert f'"{name}": "{value}"' in benchmark

@@ -15,6 +15,10 @@ from clairemap.settings import VIEWS, load_settings
 # The scripts find the package in any environment, in that of a conda directive too.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
+CUDA_MB = (
+    4000  # what PyTorch and CUDA's libraries take of the host's memory beside a GPU
+)
+
 # For jobs of the network on CPUs. glibc gives every large block back and takes the next one page by page anew, a third
 # of the time; and each thread of zarr's has a heap of its own, which is never full and never given back.
 HEAP = "MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_ARENA_MAX=1"

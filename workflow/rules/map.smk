@@ -18,7 +18,7 @@ rule predict_scene:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: SETTINGS.compute.mapping_memory_mb * attempt,
+        mem_mb=memory(SETTINGS.compute.mapping_memory_mb - 700 + CUDA_MB * GPU),
         runtime=240,
         gpu=GPU,
     params:
@@ -35,7 +35,7 @@ rule predict_scene:
         " --weights {input.weights:q} --card {input.card:q} --view {wildcards.view}"
         " --probabilities {output.probabilities:q} --manifest {output.manifest:q}"
         " --fingerprint {params.code} --settings {params.settings:q}"
-        " --device {params.device} --threads {threads} --memory-mb {params.memory_mb} 2> {log:q}"
+        " --device {params.device} --gpus {resources.gpu} --threads {threads} --memory-mb {params.memory_mb} 2> {log:q}"
 
 
 rule mosaic_region:

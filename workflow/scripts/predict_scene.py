@@ -7,7 +7,8 @@ import torch
 import typer
 
 from clairemap.console import run
-from clairemap.inference.predict import Prediction, choose_device
+from clairemap.inference.devices import choose_devices
+from clairemap.inference.predict import Prediction
 from clairemap.inference.predict import predict_scene as predict
 from clairemap.inference.unfinished import unfinished
 from clairemap.nets.bundle import load_bundle
@@ -29,6 +30,7 @@ def predict_scene(
     fingerprint: Annotated[str, typer.Option(help="stands for the code: no other's unfinished store is gone on with")],
     settings: Annotated[str, typer.Option(help="JSON of PredictScene")],
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU if there is one")] = "auto",
+    gpus: Annotated[int, typer.Option(help="GPUs that the job was given", min=0)] = 1,
     threads: Annotated[int, typer.Option(help="that compute on a CPU", min=1)] = 1,
     memory_mb: Annotated[int, typer.Option(help="what the job may take, 10^6 bytes; sets the windows' size")] = 3000,
 ) -> None:
@@ -36,10 +38,11 @@ def predict_scene(
     torch.set_num_threads(threads)
     chosen = PredictScene.model_validate_json(settings)
     scene = check_store(pair, pair_manifest)
-    bundle = load_bundle(weights, card, choose_device(device))
+    devices = choose_devices(device, gpus)
+    bundle = load_bundle(weights, card, devices[0])
     inputs = [fingerprint, settings, view, file_digest(pair_manifest), file_digest(card)]
     with unfinished(probabilities, json_digest(inputs)) as part:
-        prediction = Prediction(bundle, view, chosen.inference, memory_mb)
+        prediction = Prediction(bundle, view, chosen.inference, memory_mb, devices)
         predict(scene, prediction, part, stamp("predict_scene", settings))
         complete_store(part, probabilities, manifest)
 

@@ -1,7 +1,7 @@
 """Windows whose halo is too small to be exact, blended into each other so that no seam shows."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from clairemap.grid.cover import Step
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import PROBABILITY, SHARE_NODATA
-from clairemap.inference.writing import CoreResult, ShardWriter
+from clairemap.inference.writing import CoreResult, write_shard
 from clairemap.raster.store import GridStore
 
 
@@ -36,6 +36,14 @@ def _ramp(start: int, stop: int, size: int, blend_px: int) -> NDArray[np.float32
     return np.minimum(np.minimum(rising, falling), np.float32(1)).astype(np.float32)
 
 
+def reached_shards(store: GridStore, core: Window, blend_px: int) -> Iterator[Window]:
+    """Yield the shards in which the widened core has pixels."""
+    side, wide = store.shard_px, core.grown(blend_px).clipped(store.shape)
+    for y0 in range(wide.y0 // side * side, wide.y1, side):
+        for x0 in range(wide.x0 // side * side, wide.x1, side):
+            yield Window(y0, x0, side, side).clipped(store.shape)
+
+
 class BlendingWriter:
     """Adds up windows under their weights, and writes each shard when all windows that reach it have come.
 
@@ -45,13 +53,12 @@ class BlendingWriter:
     def __init__(self, store: GridStore, blend_px: int, steps: Sequence[Step], shards: Sequence[Window]) -> None:
         self._store = store
         self._blend_px = blend_px
-        self._shards = shards
+        self._wanted = set(shards)
         self._sums: dict[Window, NDArray[np.float32]] = {}
         self._awaited = Counter(shard for step in steps for shard in self._reached(step.core))
-        self._whole = ShardWriter(store)
 
     def put(self, core: Window, result: CoreResult | None) -> None:
-        """Take a core's widened result, None if it has no valid pixel; raises what `ShardWriter.put` raises."""
+        """Take a core's widened result, None if it has no valid pixel; raises what `writing.write_shard` raises."""
         for shard in self._reached(core):
             if result is not None:
                 self._add(shard, core, result)
@@ -63,8 +70,7 @@ class BlendingWriter:
         """Do nothing: all shards are written as soon as they are whole."""
 
     def _reached(self, core: Window) -> list[Window]:
-        wide = core.grown(self._blend_px)
-        return [shard for shard in self._shards if not shard.intersection(wide).is_empty]
+        return [shard for shard in reached_shards(self._store, core, self._blend_px) if shard in self._wanted]
 
     def _add(self, shard: Window, core: Window, result: CoreResult) -> None:
         if shard not in self._sums:
@@ -85,5 +91,4 @@ class BlendingWriter:
     def _write(self, shard: Window, sums: NDArray[np.float32]) -> None:
         weight = np.where(sums[-1] > 0, sums[-1], np.float32(1))
         share = np.where(sums[-1] > 0, np.round(sums[-2] / weight), SHARE_NODATA).astype(np.uint8)
-        self._whole.put(CoreResult(shard, np.round(sums[:-2]).astype(np.uint8), share))
-        self._whole.finish()
+        write_shard(self._store, CoreResult(shard, np.round(sums[:-2]).astype(np.uint8), share))

@@ -19,7 +19,7 @@ from clairemap.classes import MAP_NODATA
 from clairemap.errors import MapCheckError
 from clairemap.grid.tiles import tiles
 from clairemap.inference.grid import TOLERANCE_PX, pixel_to_world, project, world_to_pixel
-from clairemap.raster.overviews import Shrink
+from clairemap.raster.overviews import Shrink, area_of
 from clairemap.raster.source import bounded_cache
 
 WINDOW_PX = 2048
@@ -46,9 +46,9 @@ class MapFacts:
 def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
     """Return what the maps hold, if nothing is wrong with them.
 
-    Each is a strictly valid COG on the grid, with nodata 255, values that it may have, and overviews whose values all
-    occur in it (or, of averages, lie within its range); all have nodata at the same pixels. Read by windows of 2048 px:
-    memory doesn't grow with the maps.
+    Each is a strictly valid COG on the grid, with one band of ``uint8``, nodata 255, values that it may have, and
+    overviews whose values all occur in it (or, of averages, lie within its range); all have nodata at the same pixels.
+    Read by windows of 2048 px: memory doesn't grow with the maps.
 
     Args:
         maps: at least one.
@@ -62,6 +62,7 @@ def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
     with bounded_cache(), ExitStack() as stack:
         opened = [stack.enter_context(_opened(checked.path)) for checked in maps]
         for dataset in opened:
+            _check_band(dataset)
             _check_grid(dataset, grid)
         counts = _counted(opened)
         for checked, count in zip(maps, counts, strict=True):
@@ -87,6 +88,12 @@ def _opened(path: Path, **options: int) -> Any:  # noqa: ANN401 - rasterio has n
         return rasterio.open(path, **options)
     except RasterioError as error:
         raise MapCheckError(f"{path}: can't be read ({error}); {REMEDY}") from None
+
+
+def _check_band(dataset: DatasetReader) -> None:
+    if (dataset.count, dataset.dtypes) != (1, ("uint8",)):
+        types = ", ".join(dataset.dtypes)
+        raise MapCheckError(f"{dataset.name}: has {dataset.count} band(s) of {types} instead of 1 of uint8; {REMEDY}")
 
 
 def _check_grid(dataset: DatasetReader, grid: GeoBox) -> None:
@@ -134,7 +141,7 @@ def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
 
 def _areas(shape: tuple[int, int]) -> Iterator[rasterio.windows.Window]:
     for tile in tiles(shape, WINDOW_PX):
-        yield rasterio.windows.Window(tile.window.x0, tile.window.y0, tile.window.width, tile.window.height)
+        yield area_of(tile.window)
 
 
 def _read(dataset: DatasetReader, area: rasterio.windows.Window) -> NDArray[np.uint8]:

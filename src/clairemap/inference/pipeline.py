@@ -1,12 +1,126 @@
-"""Work on a sequence in a thread while the caller goes on."""
+"""Reading, mapping and writing windows, one behind the other in threads."""
 
+import copy
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Protocol, Self, TypeVar
+
+import torch
+
+from clairemap.errors import SettingsError
+from clairemap.grid.cover import Step
+from clairemap.grid.window import Window
+from clairemap.inference.budget import WINDOWS_ON_A_GPU
+from clairemap.inference.reading import Reading
+from clairemap.inference.writing import CoreResult
+from clairemap.nets.claire import Claire, device_of
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Writer(Protocol):
+    """What takes the results."""
+
+    def put(self, core: Window, result: CoreResult | None) -> None:
+        """Take a core's result, None if it has no valid pixel."""
+
+    def finish(self) -> None:
+        """Write what is not written yet."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A network that maps one window at a time; on a GPU with a stream of its own, so that copies don't wait."""
+
+    network: Claire
+    stream: torch.cuda.Stream | None = None
+
+
+def slots(network: Claire, devices: Sequence[torch.device]) -> list[Slot]:
+    """Return what maps windows side by side: the network itself on a CPU; for each GPU two on one copy of it."""
+    if devices[0].type == "cpu":
+        return [Slot(network)]
+    copies = [network if device == device_of(network) else copy.deepcopy(network).to(device) for device in devices]
+    for device in devices:
+        torch.cuda.synchronize(device)  # the weights are there before another stream reads them
+    return [_with_stream(one) for one in copies * WINDOWS_ON_A_GPU]
+
+
+def _with_stream(network: Claire) -> Slot:
+    return Slot(network, torch.cuda.Stream(device_of(network)))  # type: ignore[no-untyped-call]
+
+
+class Pipeline:
+    """Threads that read, map and write windows; use as a context manager.
+
+    As many windows as are mapped at once are read ahead, and one is written behind.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[Step], Reading | None],
+        map_core: Callable[[Claire, Reading], CoreResult],
+        writer: Writer,
+        at_once: Sequence[Slot],
+    ) -> None:
+        self._read = read
+        self._map_core = map_core
+        self._writer = writer
+        self._slots: SimpleQueue[Slot] = SimpleQueue()
+        for slot in at_once:
+            self._slots.put(slot)
+        self._at_once = len(at_once)
+        self._reader = ThreadPoolExecutor(self._at_once, thread_name_prefix="read")
+        self._mapper = ThreadPoolExecutor(self._at_once, thread_name_prefix="map")
+        self._behind = ThreadPoolExecutor(1, thread_name_prefix="write")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for threads in (self._reader, self._mapper, self._behind):
+            threads.shutdown(cancel_futures=True)
+
+    def run(self, steps: Sequence[Step]) -> Iterator[bool]:
+        """Yield for each window, once it is with the writer, whether it has a valid pixel; at the end all is written.
+
+        Raises:
+            StoreError, OSError: a window can't be read or written.
+            SettingsError: a window doesn't fit into a GPU's memory.
+        """
+        readings = ahead(self._read, steps, self._reader, self._at_once)
+        if self._at_once == 1:  # in this thread: others get their memory in small pieces, for a third more time
+            results: Iterator[CoreResult | None] = map(self._map, readings)
+        else:
+            results = ahead(self._map, readings, self._mapper, self._at_once - 1)
+        yield from ahead(self._write, zip(steps, results, strict=True), self._behind, 1)
+        self._writer.finish()
+
+    def _map(self, reading: Reading | None) -> CoreResult | None:
+        if reading is None:
+            return None
+        slot = self._slots.get()
+        try:
+            with torch.cuda.stream(slot.stream) if slot.stream else nullcontext():
+                return self._map_core(slot.network, reading)
+        except torch.OutOfMemoryError as error:
+            height, width = reading.step.outer.shape
+            raise SettingsError(
+                f"a window of {height} x {width} px doesn't fit into {device_of(slot.network)} ({error}): "
+                "set inference.window_px to less, or run fewer jobs on it"
+            ) from None
+        finally:
+            self._slots.put(slot)
+
+    def _write(self, done: tuple[Step, CoreResult | None]) -> bool:
+        step, result = done
+        self._writer.put(step.core, result)
+        return result is not None
 
 
 def ahead(function: Callable[[T], R], items: Iterable[T], executor: Executor, depth: int) -> Iterator[R]:

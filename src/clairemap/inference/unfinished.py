@@ -25,13 +25,18 @@ def unfinished(target: Path, fingerprint: str) -> Iterator[Path]:
         fingerprint: of all that the result depends on, in letters that file names may have.
     """
     part = temporary_beside(target.with_name(f"{target.name}.{fingerprint}"))
-    prefix, ending = f".{target.name}.", ".part"
-    for found in sorted(target.parent.glob(f"{prefix}*{ending}")):
-        if found.name.startswith(f"{prefix}{fingerprint}.") and not part.exists():
-            _take_over(found, part)
-        else:
-            shutil.rmtree(found, ignore_errors=True)
+    left = list(target.parent.glob(f".{target.name}.*.part"))
+    own = [store for store in left if f".{fingerprint}." in store.name and (store / "zarr.json").is_file()]
+    for store in sorted(own, key=_files, reverse=True):
+        if not part.exists():
+            _take_over(store, part)
+    for store in left:
+        shutil.rmtree(store, ignore_errors=True)
     yield part
+
+
+def _files(store: Path) -> int:
+    return sum(1 for _ in store.rglob("*"))
 
 
 def _take_over(found: Path, part: Path) -> None:

@@ -1,5 +1,6 @@
 """Writing a scene's result shard by shard, so that each file of the store is written once and is then whole."""
 
+import shutil
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,16 +22,16 @@ class CoreResult:
 
 
 class ShardWriter:
-    """Puts cores together to shards, and writes each shard when a core of the next one comes, or at `finish`.
+    """Puts cores together to shards, and writes each shard when it is whole, or when a core of the next one comes.
 
-    A core that is a whole shard is written as it is. Memory: one shard, (classes + 1) bytes for each pixel.
+    Memory: one shard, (classes + 1) bytes for each pixel; none if each core is a shard.
     """
 
     def __init__(self, store: GridStore) -> None:
         self._store = store
         self._shard: CoreResult | None = None
 
-    def put(self, result: CoreResult | None) -> None:
+    def put(self, core: Window, result: CoreResult | None) -> None:
         """Take a core's result, None if it has no valid pixel. All cores of a shard come one after another.
 
         Raises:
@@ -40,28 +41,22 @@ class ShardWriter:
         if result is None:
             return
         side = self._store.shard_px
-        y0, x0 = (start // side * side for start in (result.core.y0, result.core.x0))
-        place = Window(y0, x0, side, side).clipped(self._store.shape)
-        if place == result.core:
-            self.finish()
-            self._shard = result
+        place = Window(core.y0 // side * side, core.x0 // side * side, side, side).clipped(self._store.shape)
+        if place == core:
+            write_shard(self._store, result)
             return
         if self._shard is None or self._shard.core != place:
             self.finish()
             self._shard = self._empty(place)
-        within = result.core.relative_to(place).slices
+        within = core.relative_to(place).slices
         self._shard.probability[:, *within] = result.probability
         self._shard.optical_share[within] = result.optical_share
 
     def finish(self) -> None:
         """Write what is not written yet; raises what `put` raises."""
-        if self._shard is None:
-            return
-        shard, self._shard = self._shard, None
-        self._store.write(PROBABILITY, shard.core, shard.probability)
-        self._store.write(OPTICAL_SHARE, shard.core, shard.optical_share)  # last: where it is, both are
-        if not self._store.exists:
-            raise StoreError(f"{self._store.path} is gone: another run of this job has taken it over, and will end it")
+        if self._shard is not None:
+            write_shard(self._store, self._shard)
+            self._shard = None
 
     def _empty(self, place: Window) -> CoreResult:
         classes = self._store.array(PROBABILITY).shape[0]
@@ -69,11 +64,30 @@ class ShardWriter:
         return CoreResult(place, probability, np.full(place.shape, SHARE_NODATA, np.uint8))
 
 
-def is_written(store: GridStore, shard: Window) -> bool:
-    """Return whether a shard with any result was written before, and can be read."""
+def write_shard(store: GridStore, shard: CoreResult) -> None:
+    """Write a whole shard.
+
+    Raises:
+        OSError: it could not be written.
+        StoreError: another run has taken over the store; what zarr made of the old place is removed.
+    """
     try:
-        written = (store.read(OPTICAL_SHARE, shard) != SHARE_NODATA).any()
-        return bool(written) and store.read(PROBABILITY, shard).size > 0
+        store.write(PROBABILITY, shard.core, shard.probability)
+        store.write(OPTICAL_SHARE, shard.core, shard.optical_share)  # last: where it is, both are
+    except FileNotFoundError:
+        if store.exists:
+            raise
+    if not store.exists:
+        shutil.rmtree(store.path, ignore_errors=True)
+        raise StoreError(f"{store.path} is gone: another run of this job has taken it over, and will end it")
+
+
+def is_written(store: GridStore, shard: Window) -> bool:
+    """Return whether a shard with any result was written before, and is whole."""
+    try:
+        valid = store.read(OPTICAL_SHARE, shard) != SHARE_NODATA
+        # What is lost reads as 0; where there is a result, at least one class is above.
+        return bool(valid.any()) and np.array_equal(store.read(PROBABILITY, shard).any(axis=0), valid)
     except StoreError:
         return False
 

@@ -97,6 +97,11 @@ class Claire(nn.Module):
         return weights
 
 
+def device_of(network: nn.Module) -> torch.device:
+    """Return where a network computes; the CPU if it has no weights."""
+    return next(network.parameters(), torch.empty(0)).device
+
+
 def _optical_part(share: Sensors) -> Tensor:
     """Return optical's part of the shares, which plain weights don't bring to 1; 0 where both are 0."""
     total = share.optical + share.sar

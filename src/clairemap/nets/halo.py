@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clairemap.nets.claire import Claire
+from clairemap.nets.claire import Claire, device_of
 from clairemap.nets.layers import ConvNextBlock
 from clairemap.nets.sizes import Stage
 
@@ -146,5 +146,5 @@ def _texture(network: Claire, height: int, length: int, seed: int) -> Batch:
 
     optical, sar = field(optical_bands), field(sar_bands)
     clear, inside = (field(1) < 1.5).float(), (field(1) < 2).float()
-    device = next(network.parameters()).device
+    device = device_of(network)
     return optical.to(device), sar.to(device), clear.to(device), inside.to(device)

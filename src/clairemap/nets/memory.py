@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from clairemap.nets.claire import Claire
+from clairemap.nets.claire import Claire, device_of
 
 PROBE_WINDOWS = 2
 """Side of the probe in multiples of `align_px`: what is taken grows with the area from the smallest input on."""
@@ -21,7 +21,7 @@ def working_bytes_per_px(network: Claire) -> float:
     allocator take besides is not in it.
     """
     side = PROBE_WINDOWS * network.align_px
-    device = next(network.parameters()).device
+    device = device_of(network)
     with torch.inference_mode(), _LiveStorage() as live:
         inputs = [torch.zeros(1, bands, side, side, device=device) for bands in (*network.bands, 1, 1)]
         network.cells(*inputs)

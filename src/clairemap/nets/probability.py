@@ -13,6 +13,9 @@ from clairemap.classes import FULL
 STRIP_PX = 32_768
 """Pixels worked on at a time on a CPU: with tens of classes they still fit into its cache."""
 
+GPU_STRIP_PX = 2**20
+"""The same on a GPU: enough to fill it, little beside the network's own memory."""
+
 
 def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.uint8]:
     """Return round(255 * softmax(logits / temperature)) over the first dimension, as uint8 on the CPU.
@@ -41,7 +44,7 @@ def upsampled_probability(
 
     Args:
         logits: (K, H / stride, W / stride).
-        rows: of the pixels wanted, 0..H; they begin at a cell's edge.
+        rows: of the pixels wanted, 0..H.
         columns: the same, 0..W.
         stride: pixels along a cell; 1 leaves nothing in between.
         temperature: above 0.
@@ -75,5 +78,5 @@ def _store(logits: Tensor, temperature: float, target: Tensor) -> None:
 
 
 def _strip_length(width: int, device: torch.device) -> int:
-    """Return how many rows of `width` pixels are worked on at once; a GPU takes as many as there can be."""
-    return max(1, (STRIP_PX if device.type == "cpu" else 2**40) // max(width, 1))
+    """Return how many rows of `width` pixels are worked on at once."""
+    return max(1, (STRIP_PX if device.type == "cpu" else GPU_STRIP_PX) // max(width, 1))

@@ -8,6 +8,7 @@ not at all; each map is therefore read back and compared with what was written b
 import logging
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,6 @@ from typing import Any, Literal, Self
 import numpy as np
 import rasterio
 import rasterio.shutil
-import rasterio.windows
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError
@@ -27,7 +27,7 @@ from clairemap.errors import DiskFullError, StoreError
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import temporary_beside
-from clairemap.raster.overviews import Shrink, with_overviews
+from clairemap.raster.overviews import Shrink, area_of, with_overviews
 from clairemap.raster.source import bounded_cache
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ BLOCK_PX = 512
 """Side of the blocks while a map is written: windows that start and end at its multiples are written fastest."""
 
 GDAL_CACHE_MB = 32
+
+GDAL_FAULTS = RasterioError, CPLE_BaseError, SystemError  # the last is rasterio's for "GDAL said nothing"
 
 # Of the files that a map is made from: quick to write and small, since no one else reads them.
 INTERIM = {
@@ -89,7 +91,7 @@ class CogWriter:
             geobox: its grid; without a CRS the map has pixel coordinates only.
             layer: description, colours and tags.
             compress: of the final file; both keep the values exactly.
-            threads: that compress it and make its overviews; the file is the same whatever their number.
+            threads: that compress it and its overviews (made by one); the file is the same whatever their number.
         """
         self.target = target
         self.layer = layer
@@ -110,10 +112,19 @@ class CogWriter:
         }
 
     def __enter__(self) -> Self:
-        self._environment.__enter__()
-        self._folder.mkdir()
-        self._dataset = rasterio.open(self._plain, "w", **self._profile)
-        self._describe()  # before any value: GDAL can't turn a file with values into one with a palette
+        """Begin the file.
+
+        Raises:
+            DiskFullError: there is no space left; as after any other error nothing stays behind.
+        """
+        with ExitStack() as on_failure:
+            on_failure.callback(shutil.rmtree, self._folder, ignore_errors=True)
+            try:
+                self._open()
+            except (*GDAL_FAULTS, OSError) as error:
+                self._explain(error)
+                raise
+            on_failure.pop_all()
         return self
 
     def write(self, window: Window, values: NDArray[np.uint8]) -> None:
@@ -122,9 +133,8 @@ class CogWriter:
         Raises:
             DiskFullError: there is no space left.
         """
-        area = rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
         try:
-            self._dataset.write(values, 1, window=area)
+            self._dataset.write(values, 1, window=area_of(window))
         except RasterioError as error:
             self._explain(error)
             raise
@@ -142,13 +152,21 @@ class CogWriter:
             self._environment.__exit__(None, None, None)
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _open(self) -> None:
+        with ExitStack() as on_failure:
+            on_failure.enter_context(self._environment)
+            self._folder.mkdir()
+            self._dataset = on_failure.enter_context(rasterio.open(self._plain, "w", **self._profile))
+            self._describe()  # before any value: GDAL can't turn a file with values into one with a palette
+            on_failure.pop_all()
+
     def _finish(self) -> None:
         try:
             self._dataset.close()
             pyramid = with_overviews(self._plain, self.layer.overviews, MAP_NODATA, BLOCK_PX, INTERIM, self._folder)
             with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_overview_block_px(self._shape)):
                 rasterio.shutil.copy(pyramid.path, self._part, driver="COG", **self._cog_options())
-        except (RasterioError, CPLE_BaseError, SystemError) as error:  # the last is rasterio's for "GDAL said nothing"
+        except GDAL_FAULTS as error:
             self._explain(error)
             raise
         self._check((self._sum, *pyramid.sums))
@@ -191,7 +209,7 @@ class CogWriter:
     def _explain(self, error: Exception | None) -> None:
         """Raise DiskFullError if that is why writing failed: GDAL's own text often doesn't say so."""
         free = shutil.disk_usage(self.target.parent).free
-        written = sum(file.stat().st_size for file in self._folder.iterdir())
+        written = sum(file.stat().st_size for file in self._folder.glob("*"))  # none if it could not be made
         # GDAL has removed what it couldn't finish: about as much as lies here, in another compression.
         if free < max(2 * written, BLOCK_PX * BLOCK_PX):
             raise DiskFullError(
@@ -204,8 +222,7 @@ def _sum_of(path: Path, level: int) -> int:
     """Return what the values of a file sum to, or those of one of its overviews (0 is the largest, -1 the file)."""
     with rasterio.open(path, **({"overview_level": level} if level >= 0 else {})) as dataset:
         bands = row_bands(dataset.shape, BLOCK_PX)
-        areas = (rasterio.windows.Window(0, band.y0, band.width, band.height) for band in bands)
-        return sum(int(dataset.read(1, window=area).sum(dtype=np.int64)) for area in areas)
+        return sum(int(dataset.read(1, window=area_of(band)).sum(dtype=np.int64)) for band in bands)
 
 
 def _block_px(shape: tuple[int, int]) -> int:

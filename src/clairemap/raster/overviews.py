@@ -15,6 +15,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 import rasterio.windows
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
@@ -46,7 +47,7 @@ def with_overviews(
         how: `shrunk`'s.
         nodata: value that doesn't count.
         smallest_px: side that the smallest level's longer side doesn't exceed.
-        creation: rasterio's profile for the levels' files, but for their size.
+        creation: rasterio's profile for the levels' files, but for their size and place.
         folder: for the virtual raster and the levels' files; they are read when it is.
     """
     levels, sums = [plain], []
@@ -64,6 +65,11 @@ def with_overviews(
             ElementTree.SubElement(overview, "SourceBand").text = "1"
     tree.write(virtual, encoding="utf-8")
     return Pyramid(virtual, tuple(sums))
+
+
+def area_of(window: Window) -> rasterio.windows.Window:
+    """Return a window as rasterio's reading and writing take it: columns first."""
+    return rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
 
 
 def shrunk(values: NDArray[np.uint8], how: Shrink, nodata: int) -> NDArray[np.uint8]:
@@ -129,11 +135,15 @@ def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation:
     with rasterio.open(source) as whole:
         shape = -(-whole.height // 2), -(-whole.width // 2)
         total: int = nodata * shape[0] * shape[1]
-        with rasterio.open(target, "w", **{**creation, "height": shape[0], "width": shape[1]}) as level:
+        # The place changes nothing in the map; without it rasterio warns at each level that it has none.
+        fine = whole.transform  # affine multiplies by * up to version 2, by @ from 3 on
+        transform = Affine(2 * fine.a, 2 * fine.b, fine.c, 2 * fine.d, 2 * fine.e, fine.f)
+        grid = {"height": shape[0], "width": shape[1], "crs": whole.crs, "transform": transform}
+        with rasterio.open(target, "w", **{**creation, **grid}) as level:
             for tile in tiles(shape, PIECE_PX):
                 values = shrunk(_below(whole, tile.window), how, nodata)
                 if (values != nodata).any():
-                    level.write(values, 1, window=_area(tile.window))
+                    level.write(values, 1, window=area_of(tile.window))
                     total += int(values.sum(dtype=np.int64)) - nodata * values.size
     return total
 
@@ -141,12 +151,8 @@ def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation:
 def _below(whole: DatasetReader, window: Window) -> NDArray[np.uint8]:
     """Return the pixels that a window of the smaller copy is made from."""
     doubled = Window(2 * window.y0, 2 * window.x0, 2 * window.height, 2 * window.width)
-    values: NDArray[np.uint8] = whole.read(1, window=_area(doubled.clipped(whole.shape)))
+    values: NDArray[np.uint8] = whole.read(1, window=area_of(doubled.clipped(whole.shape)))
     return values
-
-
-def _area(window: Window) -> rasterio.windows.Window:
-    return rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
 
 
 def _shape(path: Path) -> tuple[int, int]:

@@ -163,7 +163,7 @@ def create_store(
     _write_georeference(group, geobox)
     for layer in layers:
         bands = (len(layer.bands),) if layer.bands else ()
-        array = group.create_array(
+        group.create_array(
             layer.name,
             shape=(*bands, height, width),
             dtype=np.dtype(layer.dtype),
@@ -172,8 +172,8 @@ def create_store(
             compressors=[COMPRESSOR],
             fill_value=layer.fill,
             dimension_names=[f"{layer.name}_band", "y", "x"] if layer.bands else ["y", "x"],
+            attributes=_layer_attributes(layer),
         )
-        array.attrs.update(_layer_attributes(layer))
     return GridStore(path, group, geobox)
 
 
@@ -263,7 +263,10 @@ def _describe(path: Path) -> dict[str, Any]:
         files = _chunk_files(path / name)
         digest = hashlib.sha256()
         for file in files:
-            digest.update(file.relative_to(path).as_posix().encode() + file.read_bytes())
+            digest.update(file.relative_to(path).as_posix().encode())
+            with file.open("rb") as content:
+                while block := content.read(2**20):
+                    digest.update(block)
         arrays[name] = {
             "shape": list(array.shape),
             "dtype": str(array.dtype),

@@ -68,6 +68,19 @@ def test_map_on_another_grid_is_an_error(write: Write, grid: GeoBox, fault: str)
         map_facts([write("classes", CLASSES)], grid)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "bands", "fault"),
+    [("uint16", 1, r"1 band\(s\) of uint16"), ("uint8", 2, r"2 band\(s\) of uint8, uint8")],
+)
+def test_map_of_another_number_type_or_more_bands_is_an_error(tmp_path: Path, dtype: str, bands: int, fault: str):
+    path = tmp_path / "classes.tif"
+    profile = {"driver": "COG", "count": bands, "dtype": dtype, "nodata": 255, "height": 700, "width": 900}
+    with rasterio.open(path, "w", crs=str(GRID.crs), transform=GRID.transform, **profile) as dataset:
+        dataset.write(np.stack([CLASSES] * bands).astype(dtype))
+    with pytest.raises(MapCheckError, match=f"classes.tif: has {fault} instead of 1 of uint8; delete.*run again"):
+        map_facts([CheckedMap(path, frozenset({1, 7}), "mode")], GRID)
+
+
 def test_foreign_values_are_an_error(write: Write):
     wrong = CLASSES.copy()
     wrong[3, 4] = 9

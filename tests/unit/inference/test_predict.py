@@ -1,4 +1,5 @@
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from clairemap.errors import BundleError, SettingsError, StoreError
-from clairemap.inference.predict import Prediction, choose_device, predict_scene
+from clairemap.inference.devices import choose_devices
+from clairemap.inference.pipeline import Slot
+from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.nets.bundle import Bundle, BundleCard, build_network
 from clairemap.raster.store import GridStore, check_store, complete_store, open_store
 from clairemap.settings import InferenceSettings, NetworkSettings, View
@@ -125,10 +128,11 @@ def test_blending_softens_the_seams_of_a_small_halo(make_pair: Make, predict: Ma
     assert np.abs(share.astype(int) - whole_share).max() <= 1
 
 
-def test_blending_exact_windows_changes_nothing(make_pair: Make, predict: Make):
+@pytest.mark.parametrize("blend_px", [60, 61, 62])
+def test_blending_exact_windows_changes_nothing(blend_px: int, make_pair: Make, predict: Make):
     pair = make_pair((600, 470), holes((600, 470)))
     exact, exact_share = arrays(predict(pair, window_px=384, halo_px=128))
-    blended, share = arrays(predict(pair, window_px=384, halo_px=128, blend_px=60))
+    blended, share = arrays(predict(pair, window_px=384, halo_px=128, blend_px=blend_px))
     assert np.abs(exact.astype(int) - blended).max() <= 1
     assert np.abs(exact_share.astype(int) - share).max() <= 1
 
@@ -308,12 +312,16 @@ def test_interrupted_run_goes_on_behind_the_last_whole_shard(
     assert behind < counted.runs
 
 
-def test_shards_that_are_not_whole_are_made_again(make_pair: Make, predict: Make, tmp_path: Path):
+@pytest.mark.parametrize("damage", ["cut short", "emptied", "lost"])
+def test_shards_that_are_not_whole_are_made_again(damage: str, make_pair: Make, predict: Make, tmp_path: Path):
     pair = make_pair((600, 300))
     part = tmp_path / "kept"
     before = arrays(predict(pair, window_px=512, part=part))
     shards = sorted(path for path in (part / "probability" / "c").rglob("*") if path.is_file())
-    shards[1].write_bytes(shards[1].read_bytes()[:99])
+    if damage == "lost":
+        shards[1].unlink()
+    else:
+        shards[1].write_bytes(shards[1].read_bytes()[: 99 if damage == "cut short" else 0])
     shards[2].with_name("0.123.partial").write_bytes(b"half")
     after = arrays(predict(pair, window_px=512, part=part))
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
@@ -322,13 +330,76 @@ def test_shards_that_are_not_whole_are_made_again(make_pair: Make, predict: Make
     check_store(tmp_path / "done.zarr", tmp_path / "done.json")
 
 
-def test_a_store_that_was_cut_otherwise_is_begun_anew(make_pair: Make, predict: Make, tmp_path: Path):
+def test_a_run_with_more_memory_goes_on_with_the_windows_it_finds(
+    make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pair = make_pair((700, 500), holes((700, 500)))
+    part = tmp_path / "kept"
+    undisturbed = arrays(predict(pair, window_px=384, halo_px=0))
+    counted = Counted(monkeypatch, bundle)
+    counted.last = 3
+    with pytest.raises(KeyboardInterrupt):
+        predict(pair, window_px=384, halo_px=0, part=part)
+    counted.last = 1000
+    resumed = arrays(predict(pair, window_px=1024, halo_px=0, part=part))  # alone it would not be cut
+    assert all(np.array_equal(one, other) for one, other in zip(undisturbed, resumed, strict=True))
+
+
+def test_a_run_with_less_memory_begins_anew(make_pair: Make, predict: Make, tmp_path: Path):
     pair = make_pair((700, 300))
     part = tmp_path / "kept"
-    small = arrays(predict(pair, window_px=384, part=part))
-    store = predict(pair, window_px=640, part=part)
-    assert store.shard_px == 384
-    assert np.abs(arrays(store)[0].astype(int) - small[0]).max() <= 1
+    large = arrays(predict(pair, window_px=640, part=part))
+    store = predict(pair, window_px=384, part=part)
+    assert store.shard_px == 128
+    assert np.abs(arrays(store)[0].astype(int) - large[0]).max() <= 1
+
+
+@pytest.mark.parametrize("lost", ["optical_share", "probability", "zarr.json"])
+def test_a_store_whose_making_was_interrupted_is_made_anew(lost: str, make_pair: Make, predict: Make, tmp_path: Path):
+    pair = make_pair((300, 300))
+    whole = predict(pair, window_px=128)
+    part = tmp_path / "kept"
+    shutil.copytree(whole.path, part)
+    for name in ("optical_share", "probability"):
+        shutil.rmtree(part / name / "c")
+    shutil.rmtree(part / lost) if (part / lost).is_dir() else (part / lost).unlink()
+    again = predict(pair, window_px=128, part=part)
+    assert all(np.array_equal(one, other) for one, other in zip(arrays(whole), arrays(again), strict=True))
+    assert dict(again.array("optical_share").attrs) == dict(whole.array("optical_share").attrs)
+
+
+def test_another_commit_between_the_runs_loses_nothing(
+    make_pair: Make, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pair = make_pair((600, 300))
+    prediction = Prediction(bundle, "fused", InferenceSettings(window_px=384))
+    predict_scene(pair, prediction, tmp_path / "kept", {"clairemap_commit": "one"})
+    counted = Counted(monkeypatch, bundle)
+    predict_scene(pair, prediction, tmp_path / "kept", {"clairemap_commit": "two"})
+    assert counted.runs == 0
+    assert open_store(tmp_path / "kept").attributes["clairemap_commit"] == "two"
+
+
+@pytest.mark.parametrize("blend_px", [0, 40])
+def test_windows_mapped_side_by_side_give_the_same(
+    blend_px: int, make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch
+):
+    pair = make_pair((700, 500), holes((700, 500)))
+    alone = arrays(predict(pair, window_px=384, blend_px=blend_px))
+    monkeypatch.setattr("clairemap.inference.predict.slots", lambda network, _: [Slot(network)] * 4)
+    together = arrays(predict(pair, window_px=384, blend_px=blend_px))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_a_window_that_does_not_fit_into_the_gpu_is_told(
+    make_pair: Make, bundle: Bundle, predict: Make, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object):
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(bundle.network, "cells", full)
+    with pytest.raises(SettingsError, match=r"256 x 256 px doesn't fit.*inference\.window_px"):
+        predict(make_pair((700, 500)), window_px=384)
 
 
 def test_a_run_whose_store_is_taken_over_fails(
@@ -381,9 +452,9 @@ def test_failure_ends_with_an_error_and_without_threads(
 
 def test_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert choose_device("auto").type == "cpu"
+    assert choose_devices("auto") == (torch.device("cpu"),)
     with pytest.raises(SettingsError, match="no GPU"):
-        choose_device("cuda")
+        choose_devices("cuda")
 
 
 def test_equal_runs_give_equal_manifests(make_pair: Make, predict: Make, tmp_path: Path):

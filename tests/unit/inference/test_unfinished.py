@@ -8,6 +8,7 @@ from clairemap.inference.unfinished import unfinished
 def fail_after_writing(target: Path, fingerprint: str, word: str):
     with pytest.raises(KeyboardInterrupt), unfinished(target, fingerprint) as part:
         part.mkdir(exist_ok=True)
+        (part / "zarr.json").touch()
         with (part / "log").open("a") as file:
             file.write(word)
         raise KeyboardInterrupt
@@ -35,5 +36,15 @@ def test_the_run_that_is_still_there_loses_its_folder(tmp_path: Path):
     target = tmp_path / "a.zarr"
     with unfinished(target, "f1") as orphan:
         orphan.mkdir()
+        (orphan / "zarr.json").touch()
         with unfinished(target, "f1") as part:
             assert part.exists() and not orphan.exists()
+
+
+def test_what_an_orphan_made_of_its_old_place_is_not_taken_for_the_store(tmp_path: Path):
+    fail_after_writing(tmp_path / "a.zarr", "f1", "real")
+    for name in (".a.zarr.f1.000000000000.part", ".a.zarr.f1.ffffffffffff.part"):
+        (tmp_path / name / "probability" / "c" / "0").mkdir(parents=True)
+    with unfinished(tmp_path / "a.zarr", "f1") as part:
+        assert (part / "log").read_text() == "real"
+        assert list(tmp_path.iterdir()) == [part]

@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +9,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp
-from rasterio.errors import RasterioIOError
+from rasterio.env import getenv, hasenv
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from rio_cogeo import cog_validate
 
 from clairemap.errors import DiskFullError, StoreError
@@ -62,8 +64,8 @@ def leftovers(folder: Path):
 def test_any_size_is_a_strictly_valid_cog_with_the_same_values(tmp_path: Path, shape: tuple[int, int], layer: MapLayer):
     path, values = tmp_path / "map.tif", class_map(shape)
     write(path, values, utm(shape), layer)
-    valid, faults, warnings = cog_validate(path, strict=True, quiet=True)
-    assert valid and not faults and not warnings
+    valid, faults, remarks = cog_validate(path, strict=True, quiet=True)
+    assert valid and not faults and not remarks
     with rasterio.open(path) as dataset:
         assert np.array_equal(dataset.read(1), values)
         assert dataset.crs.to_epsg() == 32633 and dataset.transform == utm(shape).transform
@@ -171,6 +173,54 @@ def test_full_disk_while_copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(DiskFullError, match="no space left"):
         write(tmp_path / "map.tif", class_map((20, 20)), utm((20, 20)))
     assert not list(tmp_path.iterdir())
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
+    """Let a call that begins a map fail: one of rasterio.open, mkdir, describe."""
+
+    def fail(*_: object, **__: object):
+        raise error
+
+    owner, name = {
+        "open": (cog.rasterio, "open"),
+        "mkdir": (cog.Path, "mkdir"),
+        "describe": (CogWriter, "_describe"),
+    }[place]
+    monkeypatch.setattr(owner, name, fail)
+
+
+@pytest.mark.usefixtures("full_disk")
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("open", RasterioIOError("Attempt to create new tiff file failed")),
+        ("mkdir", OSError(28, "No space left on device")),
+        ("describe", SystemError("Unknown GDAL Error")),
+    ],
+)
+def test_full_disk_at_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
+    writer = CogWriter(tmp_path / "map.tif", utm((20, 20)), CLASSES)
+    refuse(monkeypatch, place, error)
+    with pytest.raises(DiskFullError, match="no space left"), writer:
+        pass
+    assert not list(tmp_path.iterdir()) and not hasenv()
+
+
+@pytest.mark.parametrize("place", ["open", "describe"])
+def test_failure_at_the_beginning_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str):
+    writer = CogWriter(tmp_path / "map.tif", utm((20, 20)), CLASSES)
+    refuse(monkeypatch, place, RasterioIOError("something else"))
+    with rasterio.Env(GDAL_CACHEMAX=2**27):
+        with pytest.raises(RasterioIOError, match="something else"), writer:
+            pass
+        assert getenv()["GDAL_CACHEMAX"] == 2**27
+    assert not list(tmp_path.iterdir()) and not hasenv()
+
+
+def test_a_map_with_a_place_gives_no_warning_that_it_has_none(tmp_path: Path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NotGeoreferencedWarning)
+        write(tmp_path / "map.tif", class_map((1100, 2100)), utm((1100, 2100)))
 
 
 def test_other_faults_of_gdal_are_not_called_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from numpy.typing import NDArray
 
 from clairemap.raster.overviews import Shrink, shrunk, with_overviews
@@ -47,6 +48,17 @@ def test_levels_go_down_to_the_smallest_and_know_their_sums(tmp_path: Path):
     assert len(pyramid.sums) == 3 and expected.shape == (151, 313)
     with rasterio.open(pyramid.path) as whole:
         assert np.array_equal(whole.read(1), values)
+
+
+def test_each_level_lies_where_the_map_does(tmp_path: Path):
+    transform = Affine(10, 0, 500_000, 0, -10, 5_000_000)
+    place = {"height": 601, "width": 1100, "crs": "EPSG:32633", "transform": transform}
+    with rasterio.open(tmp_path / "map.tif", "w", **place, **CREATION) as dataset:
+        dataset.write(np.full((601, 1100), 7, np.uint8), 1)
+    with_overviews(tmp_path / "map.tif", "mode", 255, 512, CREATION, tmp_path)
+    for level in (1, 2):
+        with rasterio.open(tmp_path / f"level{level}.tif") as dataset:
+            assert dataset.transform == transform @ Affine.scale(2**level) and dataset.crs.to_epsg() == 32633
 
 
 def test_classes_are_shrunk_as_gdal_does_it(tmp_path: Path):

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+import torch
+
+from clairemap.grid.cover import Step
+from clairemap.grid.window import Window
+from clairemap.inference.core import map_core
+from clairemap.inference.reading import Reading
+from clairemap.nets.bundle import Bundle
+
+
+@pytest.mark.parametrize("core", [Window(0, 0, 128, 256), Window(3, 7, 50, 61), Window(126, 1, 2, 3)])
+def test_any_part_of_a_window_is_that_part_of_the_whole(core: Window, bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    outer = Window(0, 0, 128, 256)
+    cells = bundle.network.cells
+
+    def varying(*inputs: torch.Tensor):
+        logits, share = cells(*inputs)
+        return logits, torch.rand(share.shape, generator=torch.Generator().manual_seed(1))
+
+    monkeypatch.setattr(bundle.network, "cells", varying)
+
+    def reading(kept: Window):
+        usable = np.ones(outer.shape, np.bool_)
+        return Reading(Step(outer, kept), optical, sar, usable, usable)
+
+    optical = rng.integers(0, 3000, (2, *outer.shape)).astype(np.uint16)
+    sar = rng.normal(-12, 3, (1, *outer.shape)).astype(np.float32)
+    whole = map_core(bundle.network, bundle.card, "float32", reading(outer))
+    part = map_core(bundle.network, bundle.card, "float32", reading(core))
+    assert np.array_equal(part.optical_share, whole.optical_share[core.slices])
+    assert np.abs(part.probability.astype(int) - whole.probability[:, *core.slices]).max() <= 1
