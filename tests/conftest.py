@@ -2,6 +2,9 @@
 
 import importlib.util
 import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: as the rules do, for shared machines
+
 import subprocess
 import sys
 from collections.abc import Callable

@@ -364,6 +364,12 @@ class InferenceSettings(Section):
         "float32", description="bfloat16 is faster on GPUs, slower on CPUs; the windows then show in the last digits"
     )
 
+    @model_validator(mode="after")
+    def _blended_within_the_halo(self) -> Self:
+        if self.halo_px is not None and self.blend_px > self.halo_px:
+            raise ValueError(f"blend_px {self.blend_px} is more than halo_px {self.halo_px}; make it smaller")
+        return self
+
 
 class MosaicSettings(Section):
     """The deliverables' grid and encoding."""

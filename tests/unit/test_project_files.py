@@ -53,8 +53,10 @@ def test_every_rule_has_what_its_stage_takes():
 
 def test_mapping_is_measured_in_the_environment_that_its_rule_sets():
     rule = (PROJECT / "workflow" / "rules" / "common.smk").read_text()
-    (heap,) = re.findall(r'^HEAP = "(.*)"$', rule, re.MULTILINE)
+    (environment,) = re.findall(r"^NETWORK_ENVIRONMENT = \((.*?)^\)", rule, re.MULTILINE | re.DOTALL)
     benchmark = (PROJECT / "benchmarks" / "inference.py").read_text()
-    for setting in heap.split():
+    settings = environment.replace('"', " ").split()
+    assert len(settings) == 4
+    for setting in settings:
         name, _, value = setting.partition("=")
         assert f'"{name}": "{value}"' in benchmark

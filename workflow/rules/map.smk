@@ -30,7 +30,7 @@ rule predict_scene:
     message:
         "{wildcards.scene}: class probabilities ({wildcards.view})"
     shell:
-        f"{HEAP} ZARR_THREADING__MAX_WORKERS={{threads}}"
+        f"{NETWORK_ENVIRONMENT} ZARR_THREADING__MAX_WORKERS={{threads}}"
         " python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
         " --weights {input.weights:q} --card {input.card:q} --view {wildcards.view}"
         " --probabilities {output.probabilities:q} --manifest {output.manifest:q}"

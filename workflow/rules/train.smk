@@ -113,7 +113,7 @@ rule train_model:
     message:
         "train the network"
     shell:
-        f"{HEAP}"
+        f"{NETWORK_ENVIRONMENT}"
         " {params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"

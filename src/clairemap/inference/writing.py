@@ -1,12 +1,13 @@
 """Writing a scene's result shard by shard, so that each file of the store is written once and is then whole."""
 
+import errno
 import shutil
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.errors import StoreError
+from clairemap.errors import DiskFullError, StoreError
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, SHARE_NODATA
 from clairemap.raster.store import GridStore
@@ -69,6 +70,7 @@ def write_shard(store: GridStore, shard: CoreResult) -> None:
 
     Raises:
         OSError: it could not be written.
+        DiskFullError: no space is left; what was written stays for a later run.
         StoreError: another run has taken over the store; what zarr made of the old place is removed.
     """
     try:
@@ -77,6 +79,14 @@ def write_shard(store: GridStore, shard: CoreResult) -> None:
     except FileNotFoundError:
         if store.exists:
             raise
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        free, needed = shutil.disk_usage(store.path.parent).free, shard.probability.nbytes
+        raise DiskFullError(
+            f"{store.path}: no space left ({free / 1e6:.1f} MB free, up to {needed / 1e6:.1f} MB needed for each "
+            "of its files): free some, run again; it goes on behind what is written"
+        ) from None
     if not store.exists:
         shutil.rmtree(store.path, ignore_errors=True)
         raise StoreError(f"{store.path} is gone: another run of this job has taken it over, and will end it")

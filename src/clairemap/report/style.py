@@ -8,7 +8,7 @@ DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 OLDEST_QGIS = "3.10"
 
 CONFIDENCE_RAMP = {0: "#f7fbff", 50: "#9ecae1", 75: "#4292c6", 90: "#2171b5", 100: "#08306b"}
-SHARE_RAMP = {0: "#7b3294", 25: "#c2a5cf", 50: "#f7f7f7", 75: "#a6dba0", 100: "#008837"}
+SHARE_RAMP = {0: "#2d004b", 25: "#9990bf", 50: "#f7f7f6", 75: "#ee9b39", 100: "#7f3b08"}  # as in the report
 COUNT_COLORS = ("#fee8c8", "#fdbb84", "#ef6548", "#b30000")
 
 

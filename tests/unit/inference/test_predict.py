@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from clairemap.errors import BundleError, SettingsError, StoreError
+from clairemap.errors import BundleError, DiskFullError, SettingsError, StoreError
 from clairemap.inference.devices import choose_devices
 from clairemap.inference.pipeline import Slot
 from clairemap.inference.predict import Prediction, predict_scene
@@ -154,7 +154,9 @@ def test_blending_goes_on_where_it_was_interrupted(
 
 
 def test_blending_further_than_the_windows_reach_is_refused(make_pair: Make, predict: Make):
-    with pytest.raises(SettingsError, match=r"blend_px is 200.*over 64 px at most"):
+    with pytest.raises(SettingsError, match=r"blend_px is 100.*over 64 px at most"):
+        predict(make_pair((500, 300)), window_px=384, halo_px=128, blend_px=100)
+    with pytest.raises(ValueError, match="blend_px 200 is more than halo_px 128"):
         predict(make_pair((500, 300)), window_px=384, halo_px=128, blend_px=200)
 
 
@@ -443,7 +445,7 @@ def test_failure_ends_with_an_error_and_without_threads(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("clairemap.raster.store.GridStore.write", full)
-    with pytest.raises(OSError, match="No space") as failure:
+    with pytest.raises(DiskFullError, match="no space left.*run again") as failure:
         predict(pair, window_px=128)
     # Held here, the traceback keeps the loop's frames alive: nothing may depend on their being collected.
     assert failure.tb is not None
