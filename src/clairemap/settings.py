@@ -378,7 +378,7 @@ class MosaicSettings(Section):
         "region",
         description="region: one map for each region; scene: one for each scene (data without a CRS)",
     )
-    crs: str | None = Field(None, description="the maps' CRS, such as EPSG:32633 (null: the one most scenes have)")
+    crs: str | None = Field(None, description="the maps' CRS, such as EPSG:32633 (null: the one most pixels have)")
     resolution: float | None = Field(
         None, gt=0, description="pixel size in units of that CRS (null: the finest scene's)"
     )
