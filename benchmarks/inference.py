@@ -7,7 +7,7 @@ scene at once. *Cost*: a network that costs nothing (it returns slices of prepar
 adds up weighted windows; all read the same store and write the same kind of store, one thread. Each arm runs in a
 process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
 peak of memory. *With the network*: CPU time of the whole over that of normalising and `forward` on the same windows,
-and over `cells`, which is `forward` without the upsampling of all that is thrown away again.
+and over `cells` without a core, which is `forward` without upsampling.
 
 terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
@@ -46,12 +46,15 @@ from clairemap.grid.cover import Cover
 from clairemap.grid.window import Window
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
-from clairemap.inference.reading import Reading, read_window
+from clairemap.inference.reading import Reading, WindowReader
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, load_bundle
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
-from clairemap.nets.memory import working_bytes_per_px
+from clairemap.nets.image import Image
+from clairemap.nets.memory import working_memory
+from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import stored_probability
+from clairemap.nets.strips import strip_rows
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
 from clairemap.settings import ALIGN_PX, ClassName, InferenceSettings, NetworkSettings
 
@@ -74,14 +77,20 @@ LITTLE_MB, USUAL_MB = 800, 3000
 class Identity(nn.Module):
     """Logits whose stored probabilities are the optical bands, if these add up to 255 in every pixel."""
 
-    def cells(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logarithm of the bands, and a share for each cell of 4 px."""
-        del sar, sar_weight
-        return optical.log(), functional.avg_pool2d(optical_weight, 4) / 2
+    stride = 1
+
+    def cells(self, optical: Image, sar: Image, wanted: Window) -> tuple[Tensor, Tensor]:
+        """Return the logarithm of the bands, and one half, for the wanted pixels and those around."""
+        del sar
+        values, weight, _ = optical.rows(slice(None))
+        place = cells_between(wanted, tuple(weight.shape[-2:]), self.stride).slices
+        return values[..., *place].log(), weight[..., *place] / 2
 
 
 class Nothing(nn.Module):
     """Costs nothing: returns slices of prepared logits."""
+
+    stride = 4
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,11 +100,15 @@ class Nothing(nn.Module):
         self.logits = functional.interpolate(smooth, size=(1024, 1024), mode="bilinear") + detail
         self.share = torch.rand(1, 1, 1024, 1024, generator=generator)
 
-    def cells(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and share for cells of 4 px."""
-        del sar, optical_weight, sar_weight
-        rows, columns = optical.shape[-2] // 4, optical.shape[-1] // 4
-        return self.logits[..., :rows, :columns], self.share[..., :rows, :columns]
+    def cells(self, optical: Image, sar: Image, wanted: Window) -> tuple[Tensor, Tensor]:
+        """Return logits and share for cells of 4 px, and bring the bands to the network's scale, strip by strip."""
+        height, width = optical.weight.shape[-2:]
+        for image in (optical, sar):
+            rows = strip_rows(image.values.shape[1] * width, torch.device("cpu"))
+            for start in range(0, height, rows):
+                image.rows(slice(start, start + rows))
+        shape = cells_between(wanted, (height, width), self.stride).shape
+        return self.logits[..., : shape[0], : shape[1]], self.share[..., : shape[0], : shape[1]]
 
 
 def main() -> None:
@@ -221,7 +234,7 @@ def peak(runs: list[dict[str, float]]) -> float:
 
 def ours(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
     """Map with the network that costs nothing."""
-    bundle = Bundle(Nothing(), card(halo_px=256, working_bytes_per_px=34))  # type: ignore[arg-type]
+    bundle = Bundle(Nothing(), card(halo_px=256, bytes_per_px=(17, 17)))  # type: ignore[arg-type]
     prediction = Prediction(bundle, "fused", InferenceSettings(), memory_mb)
     return timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
 
@@ -234,11 +247,11 @@ def with_network(pair: GridStore, memory_mb: int, options: argparse.Namespace) -
         return found
     alone = {"forward": 0.0, "cells": 0.0}
     for step in steps(prediction.cut(pair).cover, pair.shape):
-        reading = read_window(pair, step, BOTH)
+        reading = WindowReader(pair, BOTH).read(step)
         for name in alone if reading is not None else ():
             began = time.process_time()
             with torch.inference_mode():
-                getattr(prediction.bundle.network, name)(*inputs(prediction.bundle, reading))
+                getattr(prediction.bundle.network, name)(*inputs(prediction.bundle, reading, images=name == "cells"))
             alone[name] += time.process_time() - began
     return {
         **found,
@@ -250,7 +263,7 @@ def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[
     """Add up windows under Hann weights, all classes of the scene in memory: the common way."""
 
     def work(part: Path) -> None:
-        scene_px, null, bundle = whole_input(pair), Nothing(), card(halo_px=0, working_bytes_per_px=1)
+        scene_px, null, bundle = whole_input(pair), Nothing(), card(halo_px=0, bytes_per_px=(1, 1))
         height, width = pair.shape
         total, weights = torch.zeros(len(bundle.classes), height, width), torch.zeros(height, width)
         ramp = torch.hann_window(CROP + 2, periodic=False)[1:-1]
@@ -311,7 +324,7 @@ def mpx(pair: GridStore) -> float:
 
 def whole_input(pair: GridStore) -> Tensor:
     """Return the normalised bands of the whole scene, as the others want them."""
-    scales, everything = card(halo_px=0, working_bytes_per_px=1), Window.whole(pair.shape)
+    scales, everything = card(halo_px=0, bytes_per_px=(1, 1)), Window.whole(pair.shape)
     optical = scales.optical_bands.normalise(torch.from_numpy(pair.read("optical", everything)))
     return torch.cat([optical, scales.sar_bands.normalise(torch.from_numpy(pair.read("sar", everything)))])
 
@@ -386,7 +399,7 @@ def adding_up(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np
     return np.diff(edges, axis=0, prepend=0, append=255)
 
 
-def card(halo_px: int, working_bytes_per_px: float, *, of_identity: bool = False) -> BundleCard:
+def card(halo_px: int, bytes_per_px: tuple[float, float], *, of_identity: bool = False) -> BundleCard:
     """Return a card for the made scenes."""
     names = tuple(entry.name for entry in CLASSES) if of_identity else OPTICAL
     mean, deviation = (0, 1) if of_identity else (1500, 300)
@@ -399,7 +412,8 @@ def card(halo_px: int, working_bytes_per_px: float, *, of_identity: bool = False
         sar_scale="db",
         halo_px=halo_px,
         halo_sigma=0,
-        working_bytes_per_px=working_bytes_per_px,
+        core_bytes_per_px=bytes_per_px[0],
+        halo_bytes_per_px=bytes_per_px[1],
         trained_on=TrainedOn(scenes=("made",), pixels=1),
         best_step=1,
     )
@@ -407,20 +421,21 @@ def card(halo_px: int, working_bytes_per_px: float, *, of_identity: bool = False
 
 def of_identity() -> Bundle:
     """Return the bundle of the identity."""
-    return Bundle(Identity(), card(halo_px=0, working_bytes_per_px=1, of_identity=True))  # type: ignore[arg-type]
+    return Bundle(Identity(), card(halo_px=0, bytes_per_px=(1, 1), of_identity=True))  # type: ignore[arg-type]
 
 
 def network(model: Path | None) -> Bundle:
     """Return the trained network's weights if there are any (of the same bands and classes), else random ones."""
     if model:
         bundle = load_bundle(model / "model.safetensors", model / "model.json")
-        scales = card(halo_px=bundle.card.halo_px, working_bytes_per_px=bundle.card.working_bytes_per_px)
+        found = bundle.card
+        scales = card(halo_px=found.halo_px, bytes_per_px=(found.core_bytes_per_px, found.halo_bytes_per_px))
         kept = {"optical_bands": scales.optical_bands, "sar_bands": scales.sar_bands}
         return Bundle(bundle.network, bundle.card.model_copy(update=kept))
     torch.manual_seed(0)
     made = Claire(len(OPTICAL), len(SAR), len(CLASSES), NetworkSettings()).eval()
     halo, _ = measured_halo_px(made)
-    return Bundle(made, card(halo_px=halo, working_bytes_per_px=working_bytes_per_px(made)))
+    return Bundle(made, card(halo_px=halo, bytes_per_px=working_memory(made)))
 
 
 def mapped(pair: GridStore, bundle: Bundle, settings: InferenceSettings, work: Path) -> GridStore:
@@ -435,21 +450,21 @@ def steps(cover: Cover, shape: tuple[int, int]) -> Iterator[Any]:
     return cover.steps(Window.whole(shape), shape)
 
 
-def inputs(bundle: Bundle, reading: Reading) -> tuple[Tensor, ...]:
-    """Return what the network takes for a window."""
-    bands = (bundle.card.optical_bands, reading.optical), (bundle.card.sar_bands, reading.sar)
-    weights = (reading.optical_usable, reading.sar_usable)
-    return (
-        *(scale.normalise(torch.from_numpy(values)[None]) for scale, values in bands),
-        *(torch.from_numpy(mask)[None, None].float() for mask in weights),
-    )
+def inputs(bundle: Bundle, reading: Reading, *, images: bool) -> tuple[Any, ...]:
+    """Return what the network's `cells` or its `forward` takes for a window."""
+    scales = bundle.card.optical_bands, bundle.card.sar_bands
+    bands = tuple(torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
+    weights = tuple(torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
+    if images:
+        return tuple(Image(x, w, scale.normalise) for x, w, scale in zip(bands, weights, scales, strict=True))
+    return *(scale.normalise(x) for x, scale in zip(bands, scales, strict=True)), *(w.float() for w in weights)
 
 
 def cells(bundle: Bundle, pair: GridStore, step: Any) -> Tensor:  # noqa: ANN401 - a step of the cover
     """Return the logits of a window's cells."""
-    reading = read_window(pair, step, BOTH)
+    reading = WindowReader(pair, BOTH).read(step)
     assert reading is not None
-    return bundle.network.cells(*inputs(bundle, reading)).logits[0]
+    return bundle.network.cells(*inputs(bundle, reading, images=True)).logits[0]
 
 
 def core_cells(step: Any) -> tuple[slice, slice]:  # noqa: ANN401 - a step of the cover

@@ -73,7 +73,7 @@ def run(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]):
             table=out / "alps.landcover.tif.vat.dbf",
             style=[out / f"alps.{name}.qml" for name in ("landcover", "confidence", "optical_share", "source_count")],
             card=card,
-            weights=None if card is None else card.with_name("model.safetensors"),
+            model=None if card is None else out / "alps.model.json",
             item=out / "alps.item.json",
             settings=stage_json(settings, MosaicRegion),
             dates=list(dates),
@@ -119,6 +119,39 @@ def test_map_of_two_scenes(make_scene: MakeScene, run: Run):
     item = json.loads((out / "alps.item.json").read_text())
     assert item["properties"]["end_datetime"] == "2026-05-01T23:59:59Z"
     assert all((out / asset["href"]).is_file() for asset in item["assets"].values())
+
+
+CARD = {
+    "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},
+    "classes": [{"code": c.code, "name": c.name} for c in LEGEND.classes],
+    "optical_bands": {"names": ["red"], "mean": [849.5], "std": [386.2]},
+    "sar_bands": {"names": ["VV"], "mean": [-11.2], "std": [3.5]},
+    "sar_scale": "db",
+    "halo_px": 256,
+    "temperature": 1.1,
+    "trained_on": {"scenes": ["a"], "pixels": 9},
+    "best_step": 600,
+    "weights_sha256": "bf43d0998da68b82aa40a732e04155eb",
+}
+
+
+def test_folder_can_be_handed_on_alone(make_scene: MakeScene, run: Run, tmp_path: Path):
+    card = tmp_path / "work" / "model.json"
+    card.parent.mkdir()
+    card.write_text(json.dumps(CARD))
+    out = run(make_scene("a", (40, 60))[0], card=card).rename(tmp_path / "elsewhere")
+    item = json.loads((out / "alps.item.json").read_text())
+    linked = [*item["links"], *item["assets"].values()]
+    assert {link["href"] for link in linked} <= {f"./{path.name}" for path in out.iterdir()}
+    assert item["assets"]["model"]["href"] == "./alps.model.json"
+    assert (out / "alps.model.json").read_bytes() == card.read_bytes()
+
+
+def test_card_that_is_none_is_not_delivered(make_scene: MakeScene, run: Run, tmp_path: Path):
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"model\.json: is no model's card"):
+        run(make_scene("a", (40, 60))[0], card=tmp_path / "model.json")
+    assert not list((tmp_path / "results").glob("*.json"))
 
 
 def test_counts_in_the_attribute_table_are_those_of_the_map(make_scene: MakeScene, run: Run):

@@ -39,7 +39,8 @@ def stage_files(tmp_path: Path, made_pairs: ModuleType, stage: Callable[[str], C
         sar_scale="db",
         halo_px=128,
         halo_sigma=0,
-        working_bytes_per_px=117,
+        core_bytes_per_px=69,
+        halo_bytes_per_px=36,
         trained_on=TrainedOn(scenes=(), pixels=0),
         best_step=0,
     )

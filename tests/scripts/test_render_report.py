@@ -26,6 +26,7 @@ from clairemap.tiles.index import TileRow, write_tile_index
 SETTINGS = load_settings({"report": {"title": "A made vale", "max_tiles": 2}})
 LEGEND = SETTINGS.legend.legend()
 GRID = GeoBox((128, 256), Affine(10, 0, 700_000, 0, -10, 5_300_000), "EPSG:32632")
+VALUES = {"landcover": 2, "confidence": 77, "optical_share": 40, "source_count": 1}
 REGISTRATION = {
     "scene": "north",
     "verdict": "weak",
@@ -55,6 +56,8 @@ class FakeRegion:
             "landcover": [at / "vale.landcover.tif"],
             "confidence": [at / "vale.confidence.tif"],
             "optical_share": [at / "vale.optical_share.tif"],
+            "source_count": [at / "vale.source_count.tif"],
+            "check": [at / "vale.check.json"],
             "metrics": at / "metrics.json",
             "registration": [at / "registration.json"],
             "registration_picture": [at / "registration.png"],
@@ -72,12 +75,14 @@ class FakeRegion:
 
 
 def write_maps(folder: Path) -> None:
-    for name, value in (("landcover", 2), ("confidence", 77), ("optical_share", 40)):
+    for name, value in VALUES.items():
         profile = {"driver": "GTiff", "height": 128, "width": 256, "count": 1, "dtype": "uint8", "nodata": 255}
         with rasterio.open(
             folder / f"vale.{name}.tif", "w", crs="EPSG:32632", transform=GRID.transform, **profile
         ) as raster:
             raster.write(np.full((128, 256), value, np.uint8), 1)
+    stamp = {"clairemap_version": "9.8.7", "clairemap_commit": "fed"}
+    (folder / "vale.check.json").write_text(json.dumps({"stamp": stamp, "maps": dict.fromkeys(VALUES, {})}))
 
 
 def write_stores(folder: Path) -> None:
@@ -157,10 +162,18 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
         "few ties",
         "size tiny",
         "25.00 % of the test",
+        "vale.source_count.tif",
+        "clairemap 9.8.7 (fed): each is a valid Cloud-Optimized GeoTIFF",
     ):
         assert text in html, text
-    assert html.count("data:image/") == 3 + 1 + 2 + 1 + 2 * 4  # maps, confusion, registration, training, tiles
+    assert html.count("data:image/") == 4 + 1 + 2 + 1 + 2 * 4  # maps, confusion, registration, training, tiles
     assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]
+
+
+def test_without_a_check_none_is_claimed(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    stage("render_report")(**{**region.arguments, "check": None})
+    html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "No check of these files was recorded." in html and "check_maps" not in html
 
 
 def test_the_page_is_repeatable(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
@@ -189,3 +202,5 @@ def test_an_explained_tile_without_a_store_is_named(stage: Callable[[str], Calla
 def test_maps_that_do_not_pair_up_are_refused(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
     with pytest.raises(StoreError, match="maps belong together"):
         stage("render_report")(**{**region.arguments, "confidence": []})
+    with pytest.raises(StoreError, match="maps belong together"):
+        stage("render_report")(**{**region.arguments, "check": region.arguments["check"] * 2})

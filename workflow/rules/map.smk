@@ -43,7 +43,6 @@ rule mosaic_region:
         probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         card=rules.train_model.output.card,
-        weights=ancient(rules.train_model.output.weights),
     output:
         landcover=f"{MAP}.landcover.tif",
         confidence=f"{MAP}.confidence.tif",
@@ -59,6 +58,7 @@ rule mosaic_region:
             f"{MAP}.source_count.qml",
         ],
         item=f"{MAP}.item.json",
+        model=f"{MAP}.model.json",
     log:
         f"{LOGS}/mosaic_region/{{region}}.{{map}}.log",
     benchmark:
@@ -89,7 +89,7 @@ rule mosaic_region:
         " --landcover {output.landcover:q} --confidence {output.confidence:q}"
         " --optical-share {output.optical_share:q} --source-count {output.source_count:q}"
         " --categories {output.categories:q} --table {output.table:q} {params.styles:q}"
-        " --card {input.card:q} --weights {input.weights:q} --item {output.item:q} --settings {params.settings:q}"
+        " --card {input.card:q} --model {output.model:q} --item {output.item:q} --settings {params.settings:q}"
         " --threads {threads} 2> {log:q}"
 
 

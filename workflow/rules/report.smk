@@ -51,6 +51,8 @@ rule render_report:
         landcover=of_maps(rules.mosaic_region.output.landcover),
         confidence=of_maps(rules.mosaic_region.output.confidence),
         optical_share=of_maps(rules.mosaic_region.output.optical_share),
+        source_count=of_maps(rules.mosaic_region.output.source_count),
+        check=of_maps(rules.check_maps.output.check),
         metrics=rules.score_region.output.metrics,
         registration=of_scenes(rules.register_pair.output.registration),
         registration_picture=of_scenes(
@@ -91,6 +93,8 @@ rule render_report:
             "landcover",
             "confidence",
             "optical_share",
+            "source_count",
+            "check",
             "registration",
             "registration_picture",
             "tiles",

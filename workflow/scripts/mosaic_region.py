@@ -1,7 +1,7 @@
-"""Put scenes together to a region's map: four Cloud-Optimized GeoTIFFs, styles, categories and STAC item."""
+"""Put scenes together to a region's map: four Cloud-Optimized GeoTIFFs, styles, categories, STAC item, model card."""
 
 import datetime
-import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,7 +45,7 @@ def mosaic_region(
     settings: Annotated[str, typer.Option(help="JSON of MosaicRegion")],
     dates: Annotated[list[str] | None, typer.Option(help="a scene's day as 2026-11-22 (repeat the option)")] = None,
     card: Annotated[Path | None, typer.Option(help="model.json of the model behind the probabilities")] = None,
-    weights: Annotated[Path | None, typer.Option(help="its weights, to be named in the item")] = None,
+    model: Annotated[Path | None, typer.Option(help="copy of the card to write beside the item")] = None,
     threads: Annotated[int, typer.Option(help="blocks made side by side, and threads that compress", min=1)] = 1,
 ) -> None:
     """Write the maps, each checked and whole or not at all, then the files that describe them."""
@@ -87,7 +87,7 @@ def mosaic_region(
     sources = MapSources(
         [str(store.attributes["scene"]) for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
-        None if card is None or weights is None else MappingModel.read(card, _seen_from(item, weights)),
+        None if card is None or model is None else _delivered(card, model),
     )
     write_text_whole(item, map_item(name, grid, legend, files, sources, made_by))
 
@@ -96,9 +96,12 @@ def _styles(legend: Legend) -> tuple[str, ...]:
     return qgis_style(legend), confidence_style(), optical_share_style(), source_count_style()
 
 
-def _seen_from(item: Path, file: Path) -> str:
-    """Return where a file lies, relative to the item's folder."""
-    return Path(os.path.relpath(file.resolve(), item.resolve().parent)).as_posix()
+def _delivered(card: Path, copy: Path) -> MappingModel:
+    """Return the model of a card and leave a copy of the card beside the maps, so that these can be handed on alone."""
+    model = MappingModel.read(card, copy.name)
+    with written_whole(copy) as part:
+        shutil.copyfile(card, part)
+    return model
 
 
 def _write_maps(blocks: Iterator[MapBlock], writers: list[CogWriter], codes: Sequence[int]) -> dict[int, int]:

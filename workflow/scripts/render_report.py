@@ -24,6 +24,7 @@ def render_report(
     landcover: Annotated[list[Path], typer.Option(help="land-cover map; one of each for every map, in one order")],
     confidence: Annotated[list[Path], typer.Option(help="confidence map")],
     optical_share: Annotated[list[Path], typer.Option(help="optical-share map")],
+    source_count: Annotated[list[Path], typer.Option(help="map of how many scenes a pixel rests on")],
     metrics: Annotated[Path, typer.Option(help="metrics.json of the region")],
     registration: Annotated[list[Path], typer.Option(help="registration.json of each scene")],
     tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of each scene")],
@@ -36,18 +37,22 @@ def render_report(
     audit: Annotated[Path, typer.Option(help="audit.json of the splits")],
     report: Annotated[Path, typer.Option(help="report.html to write")],
     settings: Annotated[str, typer.Option(help="JSON of RenderReport")],
+    check: Annotated[
+        list[Path] | None, typer.Option(help="check.json of each map; without any the page says that none was recorded")
+    ] = None,
     registration_picture: Annotated[
         list[Path] | None, typer.Option(help="registration.png of each scene with both sensors")
     ] = None,
 ) -> None:
     """Write the region's report as one HTML file."""
-    _check_counts("maps", landcover, confidence, optical_share)
+    _check_counts("maps", landcover, confidence, optical_share, source_count, *([check] if check else []))
     _check_counts("stores", pair, probabilities)
     files = RegionPaths(
         maps=tuple(
-            MapPaths(path.name.removesuffix(".landcover.tif"), path, sure, share)
-            for path, sure, share in zip(landcover, confidence, optical_share, strict=True)
+            MapPaths(files[0].name.removesuffix(".landcover.tif"), *files)
+            for files in zip(landcover, confidence, optical_share, source_count, strict=True)
         ),
+        checks=tuple(check or ()),
         metrics=metrics,
         registrations=tuple(registration),
         registration_pictures=tuple(registration_picture or ()),

@@ -56,6 +56,15 @@ class Window:
         y1, x1 = min(self.y1, other.y1), min(self.x1, other.x1)
         return Window(y0, x0, max(0, y1 - y0), max(0, x1 - x0))
 
+    def coarsened(self, factor: int) -> "Window":
+        """Return the cells of a grid `factor` times as coarse that hold any of the pixels."""
+        y0, x0 = self.y0 // factor, self.x0 // factor
+        return Window(y0, x0, -(-self.y1 // factor) - y0, -(-self.x1 // factor) - x0)
+
+    def refined(self, factor: int) -> "Window":
+        """Return the pixels of a grid `factor` times as fine that make up the same rectangle."""
+        return Window(self.y0 * factor, self.x0 * factor, self.height * factor, self.width * factor)
+
     def relative_to(self, other: "Window") -> "Window":
         """Return the same pixels counted from the origin of `other`."""
         return Window(self.y0 - other.y0, self.x0 - other.x0, self.height, self.width)

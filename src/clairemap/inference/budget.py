@@ -5,7 +5,7 @@ heap keeps what is freed, which takes a third off the time and adds to the memor
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -42,43 +42,67 @@ class Budget:
     memory_mb: int
     gpus: Sequence[torch.device] = ()
 
-    def fitting_window_px(self, bundle: Bundle, pair: GridStore, blend_px: int = 0) -> int:
+    def fitting_window_px(self, bundle: Bundle, pair: GridStore, halo_px: int, blend_px: int = 0) -> int:
         """Return the largest side of windows, a multiple of 128 px, that the memory allows; at least 256.
 
         Args:
             bundle: the network.
-            pair: a scene.
-            blend_px: if windows are blended, sums of a row of them are held as well.
+            pair: a scene. As long as its longer side only if it can be mapped in one window, which has no halo.
+            halo_px: margin of a window that is thrown away.
+            blend_px: over which windows are blended: so much of the halo is kept.
         """
+        needed = _Needed(bundle, pair, self.gpus)
         weights = WEIGHTS_FACTOR * sum(weight.nbytes for weight in bundle.network.parameters())
-        network = SCRATCH_FACTOR * bundle.card.working_bytes_per_px
-        beside, sums = self._bytes_per_px_beside(bundle, pair), 4 * (len(bundle.card.classes) + 2)
+        room = 1e6 * self.memory_mb - PROCESS_BYTES - weights
+        room_on_gpus = [GPU_SHARE * torch.cuda.mem_get_info(gpu)[0] for gpu in self.gpus]
 
-        def on_host(side: int) -> float:
-            blended = sums * side * (pair.shape[1] + 2 * side) if blend_px else 0
-            return side**2 * (beside + (0 if self.gpus else network)) + blended
+        def fits(side: int, kept: int) -> bool:
+            sums = 4 * (len(bundle.card.classes) + 2) * side * (pair.shape[1] + 2 * side) if blend_px else 0
+            on_gpu = needed.on_gpu(side, kept)
+            return needed.on_host(side, kept) + sums <= room and all(on_gpu <= free for free in room_on_gpus)
 
-        side = _largest(on_host, 1e6 * self.memory_mb - PROCESS_BYTES - weights)
-        for gpu in self.gpus:
-            free, _ = torch.cuda.mem_get_info(gpu)
-            side = min(side, _largest(lambda side: side**2 * WINDOWS_ON_A_GPU * network, GPU_SHARE * free))
+        whole = -(-max(pair.shape) // ALIGN_PX) * ALIGN_PX
+        if fits(whole, whole):
+            return max(whole, SMALLEST_PX)
+        sides = range(ALIGN_PX, min(LARGEST_PX, whole - ALIGN_PX) + 1, ALIGN_PX)
+        side = max((side for side in sides if fits(side, max(side - 2 * (halo_px - blend_px), 0))), default=0)
         if side < SMALLEST_PX:
             log.warning(
                 "%d MB are little for this network: windows of %d px may need more", self.memory_mb, SMALLEST_PX
             )
         return max(side, SMALLEST_PX)
 
-    def _bytes_per_px_beside(self, bundle: Bundle, pair: GridStore) -> float:
-        """Return what a window's pixel takes besides the network: values read ahead, results waiting to be written."""
-        bands = sum(pair.array(name).shape[0] * pair.array(name).dtype.itemsize for name in ("optical", "sar"))
-        flags, result = 3, len(bundle.card.classes) + 1
+
+@dataclass(frozen=True)
+class _Needed:
+    """The bytes that windows of `side` px take of which `kept` px are kept."""
+
+    bundle: Bundle
+    pair: GridStore
+    gpus: Sequence[torch.device]
+
+    def on_host(self, side: int, kept: int) -> float:
+        """Return what windows being read ahead and mapped take, and results that wait to be written."""
+        result = len(self.bundle.card.classes) + 1
         if not self.gpus:
-            return float(bands + flags + 2 * result)
-        pinned = bands + 2
-        return float(WINDOWS_ON_A_GPU * len(self.gpus) * (2 * (bands + flags) + pinned + 2 * result))
+            return self._network(side, kept) + 2 * (self._input(side) + result * kept**2)
+        pinned = self._input_per_px
+        side_by_side = WINDOWS_ON_A_GPU * len(self.gpus)
+        return float(side_by_side * (2 * self._input(side) + pinned * side**2 + 2 * result * kept**2))
 
+    def on_gpu(self, side: int, kept: int) -> float:
+        """Return what the windows on one GPU take."""
+        return WINDOWS_ON_A_GPU * (self._network(side, kept) + self._input_per_px * side**2)
 
-def _largest(needed: Callable[[int], float], available: float) -> int:
-    """Return the largest side for which no more is needed than available; 0 if there is none."""
-    sides = range(ALIGN_PX, LARGEST_PX + 1, ALIGN_PX)
-    return max((side for side in sides if needed(side) <= available), default=0)
+    def _network(self, side: int, kept: int) -> float:
+        card = self.bundle.card
+        return SCRATCH_FACTOR * (card.core_bytes_per_px * kept**2 + card.halo_bytes_per_px * (side**2 - kept**2))
+
+    def _input(self, side: int) -> int:
+        return self._input_per_px * side * (side + self.pair.tile_px)  # up to a tile more is kept for the next one
+
+    @property
+    def _input_per_px(self) -> int:
+        flags = 3
+        arrays = (self.pair.array(name) for name in ("optical", "sar"))
+        return sum(array.shape[0] * array.dtype.itemsize for array in arrays) + flags

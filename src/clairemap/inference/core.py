@@ -5,13 +5,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clairemap.grid.window import Window
 from clairemap.inference.probabilities import SHARE_NODATA
 from clairemap.inference.reading import Reading
 from clairemap.inference.writing import CoreResult
-from clairemap.nets.bundle import BundleCard
+from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire, device_of
+from clairemap.nets.image import Image
+from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import upsampled_probability
 from clairemap.settings import Precision
+from clairemap.validity import Mask
 
 
 @torch.inference_mode()
@@ -25,19 +29,20 @@ def map_core(network: Claire, card: BundleCard, precision: Precision, reading: R
         reading: the window.
     """
     device = device_of(network)
+    core = reading.step.core.relative_to(reading.step.outer)
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
         logits, share = network.cells(
-            card.optical_bands.normalise(_batch(reading.optical, device)),
-            card.sar_bands.normalise(_batch(reading.sar, device)),
-            _batch(reading.optical_usable[None], device).float(),
-            _batch(reading.sar_usable[None], device).float(),
+            _image(reading.optical, reading.optical_usable, card.optical_bands, device),
+            _image(reading.sar, reading.sar_usable, card.sar_bands, device),
+            core,
         )
-    height, core = reading.step.outer.height, reading.step.core.relative_to(reading.step.outer)
     optical, sar = reading.optical_usable[core.slices], reading.sar_usable[core.slices]
-    percent = _percent(share[0, 0], height // share.shape[-2], core.slices)
+    cells = cells_between(core, reading.step.outer.shape, network.stride)
+    pixels = core.relative_to(cells.refined(network.stride))
+    percent = _percent(share[0, 0], network.stride, pixels)
     percent[~optical] = 0  # where just one sensor is usable it is all of the result
     percent[~sar] = 100
-    probability = upsampled_probability(logits[0], *core.slices, height // logits.shape[-2], card.temperature)
+    probability = upsampled_probability(logits[0], pixels, network.stride, card.temperature)
     unmapped = ~(optical | sar)
     if unmapped.any():
         percent[unmapped] = SHARE_NODATA
@@ -45,15 +50,18 @@ def map_core(network: Claire, card: BundleCard, precision: Precision, reading: R
     return CoreResult(reading.step.core, probability, percent)
 
 
+def _image(bands: NDArray[np.generic], usable: Mask, scale: BandScale, device: torch.device) -> Image:
+    return Image(_batch(bands, device), _batch(usable[None], device), scale.normalise)
+
+
 def _batch(values: NDArray[np.generic], device: torch.device) -> Tensor:
     batch = torch.from_numpy(values)[None]
     return batch if device.type == "cpu" else batch.pin_memory().to(device, non_blocking=True)
 
 
-def _percent(share: Tensor, stride: int, pixels: tuple[slice, slice]) -> NDArray[np.uint8]:
+def _percent(share: Tensor, stride: int, wanted: Window) -> NDArray[np.uint8]:
     """Return for each pixel the share of its cell, in percent."""
-    rows, columns = (slice(part.start // stride, -(-part.stop // stride)) for part in pixels)
-    cells = share[rows, columns].float().mul(100).round().to(torch.uint8).cpu().numpy()
-    spread = cells.repeat(stride, axis=0).repeat(stride, axis=1)
-    wanted = tuple(slice(part.start % stride, part.start % stride + part.stop - part.start) for part in pixels)
-    return np.ascontiguousarray(spread[wanted])
+    cells = wanted.coarsened(stride)
+    percent = share[cells.slices].float().mul(100).round().to(torch.uint8).cpu().numpy()
+    spread = percent.repeat(stride, axis=0).repeat(stride, axis=1)
+    return np.ascontiguousarray(spread[wanted.relative_to(cells.refined(stride)).slices])

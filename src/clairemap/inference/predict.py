@@ -20,7 +20,7 @@ from clairemap.inference.core import map_core
 from clairemap.inference.cut import Cut, cut_scene
 from clairemap.inference.pipeline import Pipeline, slots
 from clairemap.inference.probabilities import create_probabilities
-from clairemap.inference.reading import SENSORS, Reading, read_window
+from clairemap.inference.reading import SENSORS, Reading, WindowReader
 from clairemap.inference.writing import CoreResult, ShardWriter, discard, is_written
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
@@ -62,7 +62,9 @@ class Prediction:
     def window_px(self, pair: GridStore) -> int:
         """Return the side of windows in the settings, or the largest that the memory allows."""
         budget = Budget(self.memory_mb, [device for device in self.devices if device.type == "cuda"])
-        return self.settings.window_px or budget.fitting_window_px(self.bundle, pair, self.settings.blend_px)
+        if self.settings.window_px:
+            return self.settings.window_px
+        return budget.fitting_window_px(self.bundle, pair, self.halo_px, self.settings.blend_px)
 
     def cut(self, pair: GridStore, window_px: int | None = None) -> Cut:
         """Return how the scene is cut for windows of a size, by default that of `window_px`.
@@ -208,9 +210,13 @@ class _Mapping:
             if not wanted.isdisjoint(reached_shards(self.store, step.core, blend_px))
         ]
 
+    @cached_property
+    def _reader(self) -> WindowReader:
+        return WindowReader(self.pair, self.prediction.sensors)
+
     def _read(self, step: Step) -> Reading | None:
         wide = widened(step, self.prediction.settings.blend_px, self.pair.shape)
-        return read_window(self.pair, wide, self.prediction.sensors)
+        return self._reader.read(wide)
 
     def _map(self, network: Claire, reading: Reading) -> CoreResult:
         return map_core(network, self.prediction.bundle.card, self.prediction.settings.precision, reading)

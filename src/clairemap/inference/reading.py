@@ -1,7 +1,7 @@
 """Reading the network's windows of a pair: bands, and where each sensor may be used."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,33 +33,72 @@ class Reading:
     sar_usable: Mask
 
 
-def read_window(pair: GridStore, step: Step, sensors: frozenset[Sensor]) -> Reading | None:
-    """Return a step's window, or None where nothing in its core can be mapped.
+class WindowReader:
+    """Reads windows; what one has in common with the one before it in its row is read once.
 
-    Args:
-        pair: store to read.
-        step: the window.
-        sensors: those that may be used.
-
-    Raises:
-        StoreError: the pair's files are damaged.
+    That are the halos, and the tiles which both cut. Kept for it: the last window, up to a tile wider. Threads may
+    share a reader.
     """
-    inside = step.outer.clipped(pair.shape)
-    flags = pair.read("validity", inside)
-    nowhere = np.zeros(inside.shape, np.bool_)
-    optical = optical_usable(flags) if "optical" in sensors else nowhere
-    sar = sar_usable(flags) if "sar" in sensors else nowhere
-    core = step.core.relative_to(inside).slices
-    if not (optical[core].any() or sar[core].any()):
-        return None
-    place = _Place(step.outer, inside)
-    return Reading(
-        step,
-        _read_bands(pair, "optical", place, optical),
-        _read_bands(pair, "sar", place, sar),
-        place.padded(optical),
-        place.padded(sar),
-    )
+
+    def __init__(self, pair: GridStore, sensors: frozenset[Sensor]) -> None:
+        """Make a reader of a store for those sensors that may be used."""
+        self._pair = pair
+        self._sensors = sensors
+        self._last: dict[str, _Block] = {}
+
+    def read(self, step: Step) -> Reading | None:
+        """Return a step's window, or None where nothing in its core can be mapped.
+
+        Raises:
+            StoreError: the pair's files are damaged.
+        """
+        place = _Place(step.outer, step.outer.clipped(self._pair.shape))
+        flags = self._read("validity", place.inside)
+        nowhere = np.zeros(flags.shape, np.bool_)
+        optical = optical_usable(flags) if "optical" in self._sensors else nowhere
+        sar = sar_usable(flags) if "sar" in self._sensors else nowhere
+        core = step.core.relative_to(place.inside).slices
+        if not (optical[core].any() or sar[core].any()):
+            return None
+        return Reading(
+            step,
+            self._read_bands("optical", place, optical),
+            self._read_bands("sar", place, sar),
+            place.padded(optical),
+            place.padded(sar),
+        )
+
+    def _read_bands(self, name: str, place: "_Place", usable: Mask) -> NDArray[Any]:
+        """Return a sensor's bands; zeros, unread, where none of its pixels are usable."""
+        if not usable.any():
+            array = self._pair.array(name)
+            return np.zeros((array.shape[0], *place.outer.shape), array.dtype)
+        return place.padded(self._read(name, place.inside))
+
+    def _read(self, name: str, window: Window) -> NDArray[Any]:
+        last, tile_px = self._last.get(name), self._pair.tile_px
+        until = min(-(-window.x1 // tile_px) * tile_px, self._pair.shape[1])
+        wide = Window(window.y0, window.x0, window.height, until - window.x0)
+        known = last.of(wide) if last else None
+        start = window.x0 + (0 if known is None else known.shape[-1])
+        new = self._pair.read(name, Window(window.y0, start, window.height, until - start))
+        values = new if known is None else np.concatenate([known, new], axis=-1)
+        self._last[name] = _Block(wide, values)
+        return values[..., : window.width]
+
+
+class _Block(NamedTuple):
+    """Values (…, y, x) of a window."""
+
+    window: Window
+    values: NDArray[Any]
+
+    def of(self, wanted: Window) -> NDArray[Any] | None:
+        """Return the left part of a window of the same rows; None if it is not known."""
+        own = self.window
+        if (own.y0, own.y1) != (wanted.y0, wanted.y1) or not own.x0 <= wanted.x0 < own.x1 <= wanted.x1:
+            return None
+        return self.values[..., wanted.x0 - own.x0 :]
 
 
 @dataclass(frozen=True)
@@ -76,11 +115,3 @@ class _Place:
         target = np.zeros((*values.shape[:-2], *self.outer.shape), values.dtype)
         target[..., *self.inside.relative_to(self.outer).slices] = values
         return target
-
-
-def _read_bands(pair: GridStore, name: str, place: _Place, usable: Mask) -> NDArray[Any]:
-    """Return a sensor's bands; zeros, unread, where none of its pixels are usable."""
-    array = pair.array(name)
-    if not usable.any():
-        return np.zeros((array.shape[0], *place.outer.shape), array.dtype)
-    return place.padded(pair.read(name, place.inside))

@@ -3,6 +3,7 @@
 Both bodies take the same and return the same, and in both what a sensor shows where its weight is 0 has no influence.
 """
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -11,8 +12,11 @@ from torch.nn import functional
 
 from clairemap.nets.encoder import Encoder
 from clairemap.nets.fusion import Fusion, fusion
-from clairemap.nets.layers import Sensors, channels_last
+from clairemap.nets.image import Image
+from clairemap.nets.layers import Sensors, channels_first, channels_last
+from clairemap.nets.parts import Part, cut
 from clairemap.nets.sizes import NetworkSize
+from clairemap.nets.strips import in_strips
 
 
 class DualEncoder(nn.Module):
@@ -25,43 +29,39 @@ class DualEncoder(nn.Module):
         self.sar_encoder = Encoder(sar_bands + 1, size)
         self.fusions = nn.ModuleList(fusion(fusion_name, stage) for stage in size.stages)
 
-    def forward(self, images: Sensors, weights: Sensors) -> tuple[list[Tensor], Sensors]:
+    def forward(self, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
         """Return the fused features, fine to coarse, and each sensor's share at the finest stride.
 
         Args:
-            images: normalised bands (B, C, H, W).
-            weights: (B, 1, H, W) in [0, 1].
+            images: of optical and of SAR.
+            parts: of each stage, whose decoded cells come back.
         """
-        coarse = _coarse(weights, self.size)
         if not self.training:  # DDP wants all parameters used in training
-            present = [bool(weight.any()) for weight in weights]
-            if any(present) and not all(present):
-                return self._of_one(present.index(True), images, weights, coarse)
-        encoded = zip(
-            self.optical_encoder(_encoder_input(images.optical, weights.optical)),
-            self.sar_encoder(_encoder_input(images.sar, weights.sar)),
-            strict=True,
-        )
+            seen = [image.is_seen for image in images]
+            if any(seen) and not all(seen):
+                return self._of_one(seen.index(True), images, parts)
+        optical, sar = map(_encoded, (self.optical_encoder, self.sar_encoder), images)
+        weights = zip(*(_coarse(image, self.size) for image in images), strict=True)
         fused, shares = [], []
-        for module, features, cells in zip(self.fusions, encoded, coarse, strict=True):
-            merged, share = module(Sensors(*features), cells)
-            fused.append(merged)
-            shares.append(share)
+        for module, part, *features, cells in zip(self.fusions, parts, optical, sar, weights, strict=True):
+            needed = (Sensors(*(cut(x, part.fused) for x in both)) for both in (features, cells))
+            merged, share = module(*needed)
+            fused.append(cut(merged, part.kept))
+            shares.append(Sensors(*(cut(x, part.kept) for x in share)))
         return fused, shares[0]
 
-    def _of_one(
-        self, sensor: int, images: Sensors, weights: Sensors, coarse: list[Sensors]
-    ) -> tuple[list[Tensor], Sensors]:
+    def _of_one(self, sensor: int, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
         """Return what `forward` does if just one sensor has any weight, without computing what won't count."""
-        encoder = (self.optical_encoder, self.sar_encoder)[sensor]
-        features = encoder(_encoder_input(images[sensor], weights[sensor]))
+        features = _encoded((self.optical_encoder, self.sar_encoder)[sensor], images[sensor])
+        weights = _coarse(images[sensor], self.size)
         found = [
-            cast(Fusion, module).of_one(sensor, x, cells[sensor])
-            for module, x, cells in zip(self.fusions, features, coarse, strict=True)
+            cast(Fusion, module).of_one(sensor, cut(x, part.fused), cut(weight, part.fused))
+            for module, part, x, weight in zip(self.fusions, parts, features, weights, strict=True)
         ]
-        share = found[0][1]
+        share = cut(found[0][1], parts[0].kept)
         both = (share, torch.zeros_like(share))
-        return [fused for fused, _ in found], Sensors(*(both if sensor == 0 else both[::-1]))
+        fused = [cut(x, part.kept) for (x, _), part in zip(found, parts, strict=True)]
+        return fused, Sensors(*(both if sensor == 0 else both[::-1]))
 
 
 class StackedEncoder(nn.Module):
@@ -77,35 +77,38 @@ class StackedEncoder(nn.Module):
         self.encoder = Encoder(optical_bands + sar_bands + 2, size)
         self.norms = nn.ModuleList(nn.LayerNorm(stage.width, eps=1e-6) for stage in size.stages)
 
-    def forward(self, images: Sensors, weights: Sensors) -> tuple[list[Tensor], Sensors]:
+    def forward(self, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
         """Return the features, fine to coarse, and the weights at the finest stride: see `DualEncoder.forward`."""
-        bands = [_masked(image, weight) for image, weight in zip(images, weights, strict=True)]
-        features = self.encoder(_joined(*bands, *weights))
-        normed = [norm(x) for norm, x in zip(self.norms, features, strict=True)]
-        return normed, _coarse(weights, self.size)[0]
+        features = zip(self.norms, _encoded(self.encoder, *images), parts, strict=True)
+        shares = (cut(image.mean_weights(self.encoder.stride), parts[0].decoded) for image in images)
+        return [norm(cut(x, part.decoded)) for norm, x, part in features], Sensors(*shares)
 
 
-def _encoder_input(image_BCHW: Tensor, weight_B1HW: Tensor) -> Tensor:
-    """Return bands times weight, and the weight, (B, H, W, C + 1)."""
-    return _joined(_masked(image_BCHW, weight_B1HW), weight_B1HW)
+def _encoded(encoder: Encoder, *images: Image) -> list[Tensor]:
+    """Return an encoder's features of the bands of all images, times their weights, and the weights."""
+    _, _, height, width = images[0].weight.shape
+    channels = sum(image.values.shape[1] + 1 for image in images)
+
+    def entered(rows: slice) -> Tensor:
+        strips = [image.rows(rows) for image in images]
+        return encoder.entrance(_joined([strip.masked() for strip in strips] + [strip.weight for strip in strips]))
+
+    cells = in_strips(entered, height, channels * width, images[0].weight.device, encoder.stride)
+    return encoder.features(cells)
 
 
-def _masked(image_BCHW: Tensor, weight_B1HW: Tensor) -> Tensor:
-    """Return bands times weight; finite where the weight is 0, whatever the bands are there."""
-    return torch.where(weight_B1HW > 0, image_BCHW, 0) * weight_B1HW
-
-
-def _joined(*parts_BCHW: Tensor) -> Tensor:
+def _joined(parts_BCHW: Sequence[Tensor]) -> Tensor:
     """Return all bands of all parts, (B, H, W, C), in the type of the first."""
     joined = torch.cat([part.to(parts_BCHW[0].dtype) for part in parts_BCHW], dim=1)
     return channels_last(joined.contiguous(memory_format=torch.channels_last))
 
 
-def _coarse(weights_B1HW: Sensors, size: NetworkSize) -> list[Sensors]:
+def _coarse(image: Image, size: NetworkSize) -> list[Tensor]:
     """Return for each stage the mean weights of its cells, (B, H / stride, W / stride, 1): 0 only where all are 0."""
-    pooled, coarse, stride = weights_B1HW, [], 1
-    for stage in size.stages:
-        pooled = Sensors(*(functional.avg_pool2d(weight, stage.stride // stride) for weight in pooled))
-        coarse.append(Sensors(*map(channels_last, pooled)))
+    stride = size.stages[0].stride
+    found = [image.mean_weights(stride)]
+    for stage in size.stages[1:]:
+        pooled = functional.avg_pool2d(channels_first(found[-1]), stage.stride // stride)
+        found.append(channels_last(pooled))
         stride = stage.stride
-    return coarse
+    return found

@@ -98,7 +98,8 @@ class BundleCard(_Part):
     sar_scale: SarScale = Field(description="dB, or digital numbers as delivered")
     halo_px: Annotated[int, AfterValidator(_aligned)] = Field(ge=0, description="margin where a cut can be felt")
     halo_sigma: float = Field(ge=0, description="largest effect of a cut beyond it, in deviations of the logits")
-    working_bytes_per_px: float = Field(gt=0, description="memory of a run, for each pixel of a window")
+    core_bytes_per_px: float = Field(gt=0, description="memory of a run, for each pixel of a window that is kept")
+    halo_bytes_per_px: float = Field(gt=0, description="memory of a run, for each of the others")
     temperature: float = Field(1.0, gt=0, description="divide logits by it for calibrated probabilities")
     calibration: CalibrationFit | None = Field(None, description="of that temperature; null if it wasn't fitted")
     trained_on: TrainedOn

@@ -13,11 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clairemap.grid.window import Window
 from clairemap.nets.bodies import DualEncoder, StackedEncoder
 from clairemap.nets.decoder import PyramidDecoder
+from clairemap.nets.image import Image
 from clairemap.nets.layers import Sensors, channels_first
+from clairemap.nets.parts import cells_between, cut, parts
 from clairemap.nets.sizes import SIZES
-from clairemap.settings import NetworkSettings
+from clairemap.settings import NetworkSettings, Sensor
 
 
 class ClaireOutput(NamedTuple):
@@ -56,17 +59,13 @@ class Claire(nn.Module):
         """Tiles begin at multiples of this and have sides that are multiples of it, in pixels."""
         return self.size.align_px
 
+    @property
+    def stride(self) -> int:
+        """Pixels along a cell."""
+        return self.size.stages[0].stride
+
     def forward(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> ClaireOutput:
         """Return the logits of each pixel and the share of optical: those of `cells`, the logits bilinear in between.
-
-        Arguments and errors are those of `cells`.
-        """
-        logits, share = self.cells(optical, sar, optical_weight, sar_weight)
-        stride = self.size.stages[0].stride
-        return ClaireOutput(functional.interpolate(logits.contiguous(), scale_factor=stride, mode="bilinear"), share)
-
-    def cells(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> ClaireOutput:
-        """Return the logits, (B, K, H / 4, W / 4), and the share of optical as the network computes them.
 
         Args:
             optical: normalised bands (B, C, H, W); H and W are multiples of `align_px`.
@@ -78,23 +77,41 @@ class Claire(nn.Module):
         Raises:
             ValueError: H or W is no multiple of `align_px`.
         """
-        self._check(optical)
-        weights = self._used(Sensors(optical_weight, sar_weight))
-        features, share = self.body(Sensors(optical, sar), weights)
-        return ClaireOutput(channels_first(self.decoder(features)), channels_first(_optical_part(share)))
+        logits, share = self.cells(Image(optical, optical_weight), Image(sar, sar_weight))
+        logits = functional.interpolate(logits.contiguous(), scale_factor=self.stride, mode="bilinear")
+        return ClaireOutput(logits, share)
 
-    def _check(self, image: Tensor) -> None:
-        height, width = image.shape[-2:]
+    def cells(self, optical: Image, sar: Image, wanted: Window | None = None) -> ClaireOutput:
+        """Return the logits, (B, K, H / 4, W / 4), and the share of optical as the network computes them.
+
+        Args:
+            optical: what the optical sensor sees; its sides are multiples of `align_px`.
+            sar: what SAR sees of the same place.
+            wanted: the pixels whose logits are wanted, by default all. The result is that of the cells
+                `parts.cells_between` them, and equal to that part of the whole.
+
+        Raises:
+            ValueError: a side of the images is no multiple of `align_px`.
+        """
+        shape = self._checked_shape(optical)
+        wanted = wanted or Window.whole(shape)
+        needed = parts(self.size, self.settings.fusion, wanted, shape)
+        features, shares = self.body((self._used(optical, "optical"), self._used(sar, "sar")), needed)
+        cells = cells_between(wanted, shape, self.stride)
+        logits = self.decoder(features, needed, cells)
+        share = cut(_optical_part(shares), cells.relative_to(needed[0].decoded))
+        return ClaireOutput(channels_first(logits), channels_first(share))
+
+    def _checked_shape(self, image: Image) -> tuple[int, int]:
+        height, width = image.weight.shape[-2:]
         if height % self.align_px or width % self.align_px:
             raise ValueError(f"a tile of {height} x {width} px: sides must be multiples of {self.align_px} px")
+        return height, width
 
-    def _used(self, weights: Sensors) -> Sensors:
-        """Return the weights with that of a sensor set to 0 which the settings leave out."""
-        if self.settings.sensors == "optical":
-            return weights._replace(sar=torch.zeros_like(weights.sar))
-        if self.settings.sensors == "sar":
-            return weights._replace(optical=torch.zeros_like(weights.optical))
-        return weights
+    def _used(self, image: Image, sensor: Sensor) -> Image:
+        """Return the image, without any weight if the settings leave out its sensor."""
+        left_out = self.settings.sensors not in ("fused", sensor)
+        return image._replace(weight=torch.zeros_like(image.weight)) if left_out else image
 
 
 def device_of(network: nn.Module) -> torch.device:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clairemap.nets.layers import DepthwiseConv, upsampled
+from clairemap.grid.window import Window
+from clairemap.nets.layers import DepthwiseConv, cell_by_cell, upsampled
+from clairemap.nets.parts import Part, cut
 from clairemap.nets.sizes import NetworkSize
 
 
@@ -20,7 +22,8 @@ class Smoothing(nn.Module):
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
         """Return features of the same shape."""
-        return functional.gelu(self.norm(self.linear(self.spread(x_BHWC))))
+        spread = self.spread(x_BHWC)
+        return cell_by_cell(lambda x: functional.gelu(self.norm(self.linear(x))), spread)
 
 
 class PyramidDecoder(nn.Module):
@@ -36,11 +39,18 @@ class PyramidDecoder(nn.Module):
         self.smoothings = nn.ModuleList(Smoothing(width) for _ in size.stages)
         self.head = nn.Linear(width, classes)
 
-    def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Return logits (B, H, W, classes) for features (B, H, W, C) given fine to coarse."""
-        levels = [lateral(x) for lateral, x in zip(self.laterals, features, strict=True)]
-        x = self.smoothings[-1](levels[-1])
-        for level, smoothing in zip(reversed(levels[:-1]), reversed(self.smoothings[:-1]), strict=True):
-            x = smoothing(level + upsampled(x, 2))
-        logits: Tensor = self.head(x)
+    def forward(self, features: Sequence[Tensor], parts: Sequence[Part], cells: Window) -> Tensor:
+        """Return logits (B, H, W, classes) of some cells of the finest stage.
+
+        Args:
+            features: (B, H, W, C), fine to coarse.
+            parts: of each stage, whose decoded cells the features are of.
+            cells: for whose sake these are the parts.
+        """
+        *finer, (lateral, smoothing, x, part) = zip(self.laterals, self.smoothings, features, parts, strict=True)
+        x = smoothing(lateral(x))
+        for lateral, smoothing, own, fine in reversed(finer):
+            x = smoothing(lateral(own) + cut(upsampled(x, 2), fine.decoded.relative_to(part.decoded.refined(2))))
+            part = fine
+        logits: Tensor = self.head(cut(x, cells.relative_to(part.decoded)))
         return logits

@@ -1,5 +1,8 @@
 """The encoder of an image: four stages of ConvNeXt blocks at strides 4, 8, 16, 32."""
 
+import functools
+from typing import cast
+
 from torch import Tensor, nn
 
 from clairemap.nets.layers import ConvNextBlock, PatchConv
@@ -27,11 +30,25 @@ class Encoder(nn.Module):
             self.stages.append(nn.Sequential(*entrance, *blocks))
             before, stride = stage.width, stage.stride
 
+    @property
+    def stride(self) -> int:
+        """Pixels along a cell of the entrance."""
+        return self.size.stages[0].stride
+
     def forward(self, image_BHWC: Tensor) -> list[Tensor]:
         """Return the features of each stage, fine to coarse: (B, H / stride, W / stride, width)."""
-        features = []
-        x = image_BHWC
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
+        return self.features(self.entrance(image_BHWC))
+
+    def entrance(self, image_BHWC: Tensor) -> Tensor:
+        """Return the cells of an image or of some rows of it, (B, H / stride, W / stride, width)."""
+        patches, norm, *_ = cast(nn.Sequential, self.stages[0])
+        cells: Tensor = norm(patches(image_BHWC))
+        return cells
+
+    def features(self, cells: Tensor) -> list[Tensor]:
+        """Return the features of each stage from the entrance's cells."""
+        _, _, *blocks = cast(nn.Sequential, self.stages[0])
+        features = [functools.reduce(lambda x, block: block(x), blocks, cells)]
+        for stage in self.stages[1:]:
+            features.append(stage(features[-1]))
         return features

@@ -8,9 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clairemap.nets.attention import ConvExchange, WindowExchange
-from clairemap.nets.layers import DepthwiseConv, Sensors
+from clairemap.nets.attention import ConvExchange, ConvModulation, WindowExchange
+from clairemap.nets.layers import DepthwiseConv, Sensors, cell_by_cell
 from clairemap.nets.sizes import Stage
+
+
+def reach_cells(name: str, stage: Stage) -> int:
+    """Return how far a cell of the fused features sees, in cells beyond its attention window."""
+    gate_and_mixer = 2
+    return gate_and_mixer + (ConvModulation.kernel // 2 if name == "conv" and stage.window else 0)
 
 
 class ReliabilityGate(nn.Module):
@@ -29,8 +35,7 @@ class ReliabilityGate(nn.Module):
         A sensor of weight 0 has share 0 exactly, and its features have no influence on the logits. Where neither
         sensor has weight both shares are 0.
         """
-        seen = [x * (w > 0) for x, w in zip(features, weights, strict=True)]
-        hidden = self.spread(functional.gelu(self.look(torch.cat([*seen, *weights], dim=-1))))
+        hidden = self.spread(cell_by_cell(self._looked, *features, *weights, widest=2))
         logits = self.decide(functional.gelu(hidden)).float()
         weight = torch.cat(weights, dim=-1).float()
         valid = weight > 0
@@ -39,6 +44,10 @@ class ReliabilityGate(nn.Module):
         scores = torch.where(valid | ~anything, logits + log_weight, float("-inf"))
         share = scores.softmax(dim=-1) * anything
         return Sensors(share[..., :1], share[..., 1:])
+
+    def _looked(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> Tensor:
+        seen = optical * (optical_weight > 0), sar * (sar_weight > 0)
+        return functional.gelu(self.look(torch.cat([*seen, optical_weight, sar_weight], dim=-1)))
 
     def of_one(self, weight: Tensor) -> Tensor:
         """Return the share of a sensor where the other has no weight anywhere."""
@@ -68,8 +77,8 @@ class Mixer(nn.Module):
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
         """Return features of the same shape."""
-        added: Tensor = self.last(self.spread(functional.gelu(self.first(x_BHWC))))
-        return x_BHWC + added
+        spread = self.spread(cell_by_cell(lambda x: functional.gelu(self.first(x)), x_BHWC))
+        return cell_by_cell(lambda x, mixed: x + self.last(mixed), x_BHWC, spread)
 
 
 class Fusion(nn.Module):

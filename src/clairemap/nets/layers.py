@@ -7,11 +7,14 @@ same memory as a (B, C, H, W) view in torch's ``channels_last`` format.
 Every layer is local: none normalises or pools over space, which is what makes a tile's result that of the scene.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from clairemap.nets.strips import in_strips
 
 
 class Sensors(NamedTuple):
@@ -79,9 +82,27 @@ class ConvNextBlock(nn.Module):
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
         """Return features of the same shape."""
-        inner = functional.gelu(self.expand(self.norm(self.depthwise(x_BHWC))))
-        added: Tensor = self.scale * self.shrink(inner)
-        return x_BHWC + added
+        return cell_by_cell(self._mixed, x_BHWC, self.depthwise(x_BHWC), widest=4)
+
+    def _mixed(self, x: Tensor, spread: Tensor) -> Tensor:
+        added: Tensor = self.scale * self.shrink(functional.gelu(self.expand(self.norm(spread))))
+        return x + added
+
+
+def cell_by_cell(function: Callable[..., Tensor], *features_BHWC: Tensor, widest: int = 1) -> Tensor:
+    """Return function(*features), which treats each cell by itself, computed in strips: see `strips.in_strips`.
+
+    Args:
+        function: of features (B, h, W, C), with a result of the same height and width.
+        features_BHWC: all of the same height and width.
+        widest: how many times the first one's C the channels in between are.
+    """
+    _, height, width, channels = features_BHWC[0].shape
+
+    def of_rows(rows: slice) -> Tensor:
+        return function(*(x[:, rows] for x in features_BHWC))
+
+    return in_strips(of_rows, height, widest * channels * width, features_BHWC[0].device)
 
 
 def upsampled(x_BHWC: Tensor, factor: int) -> Tensor:

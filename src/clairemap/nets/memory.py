@@ -2,39 +2,61 @@
 
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from clairemap.grid.window import Window
 from clairemap.nets.claire import Claire, device_of
+from clairemap.nets.image import Image
 
-PROBE_WINDOWS = 2
-"""Side of the probe in multiples of `align_px`: what is taken grows with the area from the smallest input on."""
+PROBE_WINDOWS = 6
+"""Side of the probe in multiples of `align_px`: from there on what is taken grows with the area."""
 
 
-def working_bytes_per_px(network: Claire) -> float:
-    """Return the peak of the tensors' memory in `Claire.cells`, its inputs included, in bytes for each input pixel.
+class WorkingMemory(NamedTuple):
+    """The peak of the tensors' memory in `Claire.cells`, its inputs aside, in bytes for each pixel of the input.
 
-    A small input of zeros is run to see it: 0.1 s for the size tiny on one core. What the convolutions and the
-    allocator take besides is not in it.
+    Of a window of which a part is wanted it is at most the sum over both: the peak is the largest of several moments,
+    and in each of them grows linearly with the parts.
+    """
+
+    core: float
+    """For pixels whose logits are wanted."""
+    halo: float
+    """For the others."""
+
+
+def working_memory(network: Claire) -> WorkingMemory:
+    """Return how much memory a network takes; what convolutions and the allocator take besides is not in it.
+
+    An input of zeros is run to see it: 1 s for the size tiny on one core, 10 s for base.
     """
     side = PROBE_WINDOWS * network.align_px
+    whole = Window.whole((side, side))
+    return WorkingMemory(*(_peak_bytes(network, whole, wanted) / side**2 for wanted in (whole, Window(0, 0, 1, 1))))
+
+
+@torch.inference_mode()
+def _peak_bytes(network: Claire, whole: Window, wanted: Window) -> int:
     device = device_of(network)
-    with torch.inference_mode(), _LiveStorage() as live:
-        inputs = [torch.zeros(1, bands, side, side, device=device) for bands in (*network.bands, 1, 1)]
-        network.cells(*inputs)
-    return float(live.peak) / side**2
+    weight = torch.ones(1, 1, *whole.shape, dtype=torch.bool, device=device)
+    optical, sar = (Image(torch.zeros(1, bands, *whole.shape, device=device), weight) for bands in network.bands)
+    with _LiveStorage(weight, optical.values, sar.values) as live:
+        network.cells(optical, sar, wanted)
+    return int(live.peak)
 
 
 class _LiveStorage(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the bytes of all tensors made while the mode is on, as long as something refers to them."""
 
-    def __init__(self) -> None:
+    def __init__(self, *older: torch.Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         self._live: dict[int, int] = {}
+        self._older = {tensor.untyped_storage()._cdata for tensor in older}
 
     def __torch_dispatch__(
         self,
@@ -51,6 +73,6 @@ class _LiveStorage(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def _count(self, storage: torch.UntypedStorage) -> None:
-        if storage._cdata not in self._live:
+        if storage._cdata not in self._live and storage._cdata not in self._older:
             self._live[storage._cdata] = storage.nbytes()
             weakref.finalize(storage, self._live.pop, storage._cdata, None)

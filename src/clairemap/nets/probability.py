@@ -9,12 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from clairemap.classes import FULL
-
-STRIP_PX = 32_768
-"""Pixels worked on at a time on a CPU: with tens of classes they still fit into its cache."""
-
-GPU_STRIP_PX = 2**20
-"""The same on a GPU: enough to fill it, little beside the network's own memory."""
+from clairemap.grid.window import Window
+from clairemap.nets.strips import strip_rows
 
 
 def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.uint8]:
@@ -28,15 +24,13 @@ def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.u
         temperature: above 0.
     """
     whole = torch.empty(logits.shape, dtype=torch.uint8, device=logits.device)
-    length = _strip_length(math.prod(logits.shape[2:]), logits.device)
+    length = strip_rows(math.prod(logits.shape[2:]) * len(logits), logits.device)
     for source, target in zip(torch.split(logits, length, 1), torch.split(whole, length, 1), strict=True):
-        _store(source, temperature, target)
+        _store(source.float().div(temperature), target)
     return np.asarray(whole.cpu().numpy())
 
 
-def upsampled_probability(
-    logits: Tensor, rows: slice, columns: slice, stride: int, temperature: float = 1.0
-) -> NDArray[np.uint8]:
+def upsampled_probability(logits: Tensor, wanted: Window, stride: int, temperature: float = 1.0) -> NDArray[np.uint8]:
     """Return the stored probabilities of some pixels from the logits of cells, bilinear between the cells' centres.
 
     They are what `stored_probability` makes of the part of the upsampled logits, but nothing of the size of all
@@ -44,39 +38,41 @@ def upsampled_probability(
 
     Args:
         logits: (K, H / stride, W / stride).
-        rows: of the pixels wanted, 0..H.
-        columns: the same, 0..W.
+        wanted: pixels of (H, W).
         stride: pixels along a cell; 1 leaves nothing in between.
         temperature: above 0.
     """
     if stride == 1:
-        return stored_probability(logits[:, rows, columns], temperature)
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    whole = torch.empty((logits.shape[0], height, width), dtype=torch.uint8, device=logits.device)
-    length = -(-_strip_length(width, logits.device) // stride) * stride
-    for start in range(0, height, length):
-        stop = min(start + length, height)
-        strip = slice(rows.start + start, rows.start + stop)
-        _store(_upsampled(logits, strip, columns, stride), temperature, whole[:, start:stop])
+        return stored_probability(logits[:, *wanted.slices], temperature)
+    whole = torch.empty((len(logits), *wanted.shape), dtype=torch.uint8, device=logits.device)
+    length = strip_rows(wanted.width * len(logits), logits.device, stride)
+    for start in range(0, wanted.height, length):
+        target = whole[:, start : start + length]
+        strip = Window(wanted.y0 + start, wanted.x0, target.shape[1], wanted.width)
+        _store(_upsampled(logits, strip, stride, temperature), target)
     return np.asarray(whole.cpu().numpy())
 
 
-def _upsampled(logits: Tensor, rows: slice, columns: slice, stride: int) -> Tensor:
-    """Return the upsampled logits of these pixels, with one more cell on each side to interpolate with."""
-    (top, bottom), (left, right) = (
-        (max(pixels.start // stride - 1, 0), -(-pixels.stop // stride) + 1) for pixels in (rows, columns)
-    )
-    cells = logits[None, :, top:bottom, left:right].float()
-    fine = functional.interpolate(cells, scale_factor=stride, mode="bilinear")[0]
-    y0, x0 = rows.start - top * stride, columns.start - left * stride
-    return fine[:, y0 : y0 + rows.stop - rows.start, x0 : x0 + columns.stop - columns.start]
+def _upsampled(logits: Tensor, wanted: Window, stride: int, temperature: float) -> Tensor:
+    """Return the upsampled logits of these pixels by the temperature: along the rows of cells first, then in between.
+
+    That takes a third of the time of interpolating in both directions at once.
+    """
+    cells = wanted.coarsened(stride)
+    near = cells.grown(1).clipped((logits.shape[1], logits.shape[2]))
+    scaled = logits[None, :, *near.slices].float() / temperature
+    wide = functional.interpolate(scaled, scale_factor=(1, stride), mode="bilinear")[0]
+    above, below = near.y0 - (cells.y0 - 1), cells.y1 + 1 - near.y1  # rows beyond the edge are those at the edge
+    wide = torch.cat([wide[:, :1]] * above + [wide] + [wide[:, -1:]] * below, dim=1)
+    fine = wide.new_empty(len(wide), cells.height, stride, wide.shape[2])
+    for phase in range(stride):
+        between = (phase + 0.5) / stride + 0.5  # from the centre of the row above
+        first = int(between)
+        upper, lower = (wide[:, start : start + cells.height] for start in (first, first + 1))
+        torch.lerp(upper, lower, between - first, out=fine[:, :, phase])
+    place = wanted.relative_to(Window(cells.y0, near.x0, 0, 0).refined(stride))
+    return fine.flatten(1, 2)[:, *place.slices]
 
 
-def _store(logits: Tensor, temperature: float, target: Tensor) -> None:
-    shares = torch.softmax(logits.float().div(temperature), dim=0)
-    target.copy_(shares.mul_(FULL).round_())
-
-
-def _strip_length(width: int, device: torch.device) -> int:
-    """Return how many rows of `width` pixels are worked on at once."""
-    return max(1, (STRIP_PX if device.type == "cpu" else GPU_STRIP_PX) // max(width, 1))
+def _store(scaled: Tensor, target: Tensor) -> None:
+    target.copy_(torch.softmax(scaled, dim=0).mul_(FULL).round_())

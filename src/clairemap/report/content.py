@@ -53,6 +53,7 @@ class MapPaths:
     landcover: Path
     confidence: Path
     optical_share: Path
+    source_count: Path
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,13 @@ class Picture:
 
 @dataclass(frozen=True)
 class MapPanel:
-    """The three pictures of one map, and a bar of known length beneath them."""
+    """The pictures of one map, and a bar of known length beneath the first."""
 
     name: str
     landcover: Picture
     confidence: Picture
     optical_share: Picture
+    source_count: Picture
     size_text: str
     bar_text: str | None
     bar_percent: float
@@ -170,13 +172,14 @@ class Fact:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """The whole page."""
+    """The whole page; `checked_by` are the versions that checked the maps, none if no check was recorded."""
 
     title: str
     region: str
     legend: Legend
     metrics: RegionMetrics
     maps: tuple[MapPanel, ...]
+    checked_by: tuple[str, ...]
     confusion: Picture | None
     training: TrainingSummary | None
     registrations: tuple[RegistrationRow, ...]

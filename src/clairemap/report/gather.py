@@ -36,6 +36,7 @@ class RegionPaths:
     """All files that the page is made from. Lists may be empty; what is missing is said on the page."""
 
     maps: tuple[MapPaths, ...]
+    checks: tuple[Path, ...]
     metrics: Path
     registrations: tuple[Path, ...]
     registration_pictures: tuple[Path, ...]
@@ -72,6 +73,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         legend=look.legend,
         metrics=metrics,
         maps=tuple(map_panel(paths, look) for paths in files.maps),
+        checked_by=tuple(sorted({records.read_checker(path) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
         training=_training(files.history, int(card.get("best_step", 0))),
         registrations=_registrations(files),
@@ -85,8 +87,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
 
 
 def _grounds(stamp: Mapping[str, str]) -> tuple[Fact, ...]:
-    scored = f"clairemap {stamp.get('clairemap_version', '?')} ({stamp.get('clairemap_commit', 'unknown')})"
-    return (Fact("Accuracy scored by", scored),) if stamp else ()
+    return (Fact("Accuracy scored by", records.version_text(stamp)),) if stamp else ()
 
 
 def _training(path: Path, best_step: int) -> TrainingSummary | None:

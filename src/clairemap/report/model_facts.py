@@ -15,20 +15,20 @@ SENSORS = ("optical", "sar")
 
 @dataclass(frozen=True)
 class MappingModel:
-    """A trained model: its card (`model.json`), and where its weights lie, relative to the item."""
+    """A trained model: its card (`model.json`), and the name of the card's copy beside the item."""
 
     card: Mapping[str, Any]
-    weights: str
+    copy: str
 
     @classmethod
-    def read(cls, card: Path, weights: str) -> "MappingModel":
+    def read(cls, card: Path, copy: str) -> "MappingModel":
         """Return the model of a card.
 
         Raises:
             StoreError: the card is missing or no such card.
         """
         try:
-            model = cls(json.loads(card.read_text(encoding="utf-8")), weights)
+            model = cls(json.loads(card.read_text(encoding="utf-8")), copy)
             model.properties(()), model.asset()
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StoreError(f"{card}: is no model's card ({error!r}); delete it and run again") from None
@@ -68,14 +68,18 @@ class MappingModel:
         }
 
     def asset(self) -> dict[str, Any]:
-        """Return the asset of the weights, with the bands that the inputs name."""
+        """Return the asset of the card, with the bands that the inputs name.
+
+        MLM wants an asset of role `mlm:model`, the model's definition. The weights are no part of what is delivered;
+        the card tells them by their hash.
+        """
         names = [band for sensor in SENSORS for band in self.card[f"{sensor}_bands"]["names"]]
         return {
-            "href": self.weights,
-            "title": "Weights of the model that made the maps",
-            "type": "application/vnd.safetensors",
-            "roles": ["mlm:model", "mlm:weights"],
-            "mlm:artifact_type": "safetensors.torch.save",
+            "href": f"./{self.copy}",
+            "title": "Card of the model that made the maps, with the SHA-256 of its weights",
+            "type": "application/json",
+            "roles": ["mlm:model", "metadata"],
+            "mlm:artifact_type": "clairemap.model_card",
             "raster:bands": [{"name": name, "data_type": "float32"} for name in names],
         }
 

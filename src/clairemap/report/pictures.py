@@ -6,6 +6,7 @@ Memory: one picture of MAP_PX pixels a side, or one tile, at a time.
 import base64
 import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import rasterio
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from PIL import Image
+from PIL import Image, ImageColor
 from pyproj import Geod
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
@@ -24,10 +25,12 @@ from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.report.content import Look, MapPanel, MapPaths, Picture, Stretch, TilePictures
+from clairemap.report.numbers import count
+from clairemap.report.style import COUNT_KEY
 from clairemap.validity import Validity, has_none
 
 MAP_PX = 1200  # longest side of the land-cover picture
-SIDE_MAP_PX = 720  # longest side of the confidence and optical-share pictures
+SIDE_MAP_PX = 720  # longest side of the other maps' pictures
 TILE_PX = 256  # longest side of a tile's pictures
 CONFIDENCE_COLORS = "viridis"
 SHARE_COLORS = "PuOr_r"
@@ -46,12 +49,14 @@ def map_panel(files: MapPaths, look: Look) -> MapPanel:
     codes, grid = _overview(files.landcover, MAP_PX, Resampling.nearest)
     confidence, _ = _overview(files.confidence, SIDE_MAP_PX, Resampling.average)
     share, _ = _overview(files.optical_share, SIDE_MAP_PX, Resampling.average)
+    scenes, _ = _overview(files.source_count, SIDE_MAP_PX, Resampling.nearest)
     bar_m, width_m = _scale_bar(grid)
     return MapPanel(
         name=files.name,
-        landcover=_class_picture(codes, look),
+        landcover=_palette_picture(codes, look.legend.palette),
         confidence=_percent_picture(confidence, CONFIDENCE_COLORS),
         optical_share=_percent_picture(share, SHARE_COLORS),
+        source_count=_palette_picture(scenes, _count_palette()),
         size_text=_size_text(grid, width_m),
         bar_text=None if bar_m is None else (f"{bar_m // 1000} km" if bar_m >= 1000 else f"{bar_m} m"),
         bar_percent=0.0 if bar_m is None or width_m is None else round(100 * bar_m / width_m, 3),
@@ -92,21 +97,28 @@ def pixel_width_m(grid: GeoBox) -> float:
 
 def _size_text(grid: GeoBox, width_m: float | None) -> str:
     height, width = (int(size) for size in grid.shape)
+    size = f"{count(width)} pixels wide and {count(height)} high"
     if width_m is None or grid.crs is None:
-        return f"{width:,} × {height:,} pixels, not georeferenced"
+        return f"{size}, not georeferenced"
     height_km, code = width_m / 1000 * height / width, grid.crs.epsg
     name = f"EPSG:{code}" if code else "a CRS of its own"
-    return f"{width:,} × {height:,} pixels, about {width_m / 1000:.1f} × {height_km:.1f} km, {name}, north is up"
+    return f"{size}, about {width_m / 1000:.1f} × {height_km:.1f} km, {name}, north is up"
 
 
-def _class_picture(codes: NDArray[np.uint8], look: Look) -> Picture:
-    """Return codes in the legend's colours as a palette PNG, transparent where there is no class."""
+def _palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int, ...]]) -> Picture:
+    """Return values in the palette's colours as a palette PNG, transparent where there is nodata."""
     table = np.zeros((256, 3), np.uint8)
-    for code, rgb in look.legend.palette.items():
-        table[code] = rgb
-    image = Image.fromarray(codes)
+    for value, rgb in palette.items():
+        table[value] = rgb
+    image = Image.fromarray(values)
     image.putpalette(table.tobytes())
     return encoded(image, "PNG", optimize=True, transparency=MAP_NODATA)
+
+
+def _count_palette() -> dict[int, tuple[int, ...]]:
+    """Return the colour of each number of scenes."""
+    colors = [ImageColor.getrgb(color) for color, _ in COUNT_KEY]
+    return {number: colors[min(number, len(colors)) - 1] for number in range(1, MAP_NODATA)}
 
 
 def _percent_picture(percent: NDArray[np.uint8], colors: str) -> Picture:

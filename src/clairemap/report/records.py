@@ -1,4 +1,4 @@
-"""Reading what earlier stages recorded: metrics, explanations, history, statistics and the model's card."""
+"""Reading what earlier stages recorded: metrics, checks, explanations, history, statistics and the model's card."""
 
 import csv
 import json
@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clairemap.errors import StoreError
 from clairemap.metrics.document import RegionMetrics
 from clairemap.report.content import Fact, Stretch, ToldTile
+from clairemap.report.numbers import count
+
+MAPS = frozenset({"landcover", "confidence", "optical_share", "source_count"})
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,30 @@ class HistoryStep:
     loss: float
     val_miou: float | None
     val_oa: float | None
+
+
+class _MapCheck(BaseModel):
+    """What the report needs of a ``check.json``, which is written only if the maps passed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    stamp: dict[str, str]
+    maps: dict[str, Any]
+
+
+def read_checker(path: Path) -> str:
+    """Return which version of clairemap checked a region's maps.
+
+    Raises:
+        StoreError: the file is missing, no such document, or doesn't tell of all four maps.
+    """
+    try:
+        check = _MapCheck.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValidationError) as error:
+        raise _unreadable(path, error) from None
+    if unchecked := MAPS - check.maps.keys():
+        raise _unreadable(path, ValueError(f"no word on {', '.join(sorted(unchecked))}"))
+    return version_text(check.stamp)
 
 
 def read_metrics(path: Path) -> RegionMetrics:
@@ -119,10 +146,10 @@ def model_facts(card: Mapping[str, Any]) -> tuple[Fact, ...]:
         "Optical bands": ", ".join(optical),
         "SAR bands": ", ".join(sar) + (f" ({card['sar_scale']})" if "sar_scale" in card else ""),
         "Trained on": ", ".join(trained.get("scenes", ())),
-        "Labelled training pixels": f"{trained['pixels']:,}" if "pixels" in trained else "",
-        "Step whose weights are used": f"{card['best_step']:,}" if "best_step" in card else "",
-        "Halo around each window": f"{card['halo_px']} px" if "halo_px" in card else "",
-        "Model trained by": _version(card.get("stamp", {})),
+        "Labelled training pixels": count(trained["pixels"]) if "pixels" in trained else "",
+        "Step whose weights are used": count(card["best_step"]) if "best_step" in card else "",
+        "Halo that it needs": _halo(card),
+        "Model trained by": version_text(card["stamp"]) if "stamp" in card else "",
         "Weights (SHA-256)": str(card.get("weights_sha256", ""))[:16],
     }
     return tuple(Fact(name, value) for name, value in found.items() if value)
@@ -140,7 +167,7 @@ def calibration_text(card: Mapping[str, Any]) -> str:
             "false. Confidences may be too high or too low."
         )
     before = f"Expected calibration error on the validation tiles: {100 * fit['ece_before']:.2f} % before"
-    basis = f"{fit['pixels']:,} labelled pixels in {fit['tiles']:,} tile(s)"
+    basis = f"{count(fit['pixels'])} labelled pixels in {count(fit['tiles'])} tile(s)"
     if fit.get("ece_after") is None:
         return f"{before} {divided}, from {basis}. That is too little to tell the error afterwards."
     return (
@@ -154,10 +181,15 @@ def _joined(section: Mapping[str, Any], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {section[name]}" for name in names if name in section)
 
 
-def _version(stamp: Mapping[str, str]) -> str:
-    if "clairemap_version" not in stamp:
+def _halo(card: Mapping[str, Any]) -> str:
+    if "halo_px" not in card:
         return ""
-    return f"clairemap {stamp['clairemap_version']} ({stamp.get('clairemap_commit', 'unknown')})"
+    return f"{card['halo_px']} px around each window where a scene takes several; none where it takes one"
+
+
+def version_text(stamp: Mapping[str, str]) -> str:
+    """Return the version and commit that a stamp names."""
+    return f"clairemap {stamp.get('clairemap_version', '?')} ({stamp.get('clairemap_commit', 'unknown')})"
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:

@@ -2,14 +2,19 @@
 
 from xml.etree import ElementTree
 
-from clairemap.classes import Legend
+from clairemap.classes import MAP_NODATA, Legend
 
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 OLDEST_QGIS = "3.10"
 
 CONFIDENCE_RAMP = {0: "#f7fbff", 50: "#9ecae1", 75: "#4292c6", 90: "#2171b5", 100: "#08306b"}
 SHARE_RAMP = {0: "#2d004b", 25: "#9990bf", 50: "#f7f7f6", 75: "#ee9b39", 100: "#7f3b08"}  # as in the report
-COUNT_COLORS = ("#fee8c8", "#fdbb84", "#ef6548", "#b30000")
+COUNT_KEY = (  # of 1, 2, … scenes; the last stands for all higher numbers
+    ("#fee8c8", "1 scene"),
+    ("#fdbb84", "2 scenes"),
+    ("#ef6548", "3 scenes"),
+    ("#b30000", "4 scenes or more"),
+)
 
 
 def qgis_style(legend: Legend) -> str:
@@ -40,10 +45,7 @@ def optical_share_style() -> str:
 
 def source_count_style() -> str:
     """Return the text of a ``.qml`` for the number of scenes: a colour for each number, the last for all above."""
-    last = len(COUNT_COLORS)
-    names = {1: "1 scene", last: f"{last} scenes or more"}
-    ramp = {count: (color, names.get(count, f"{count} scenes")) for count, color in enumerate(COUNT_COLORS[:-1], 1)}
-    return _ramp({**ramp, 254: (COUNT_COLORS[-1], names[last])}, "DISCRETE")
+    return _ramp({**dict(enumerate(COUNT_KEY[:-1], 1)), MAP_NODATA - 1: COUNT_KEY[-1]}, "DISCRETE")
 
 
 def _ramp(items: dict[int, tuple[str, str]], kind: str) -> str:

@@ -8,7 +8,7 @@ import torch
 from clairemap.nets.bundle import BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
-from clairemap.nets.memory import working_bytes_per_px
+from clairemap.nets.memory import working_memory
 from clairemap.nets.pretrained import load_initial_weights
 from clairemap.settings import TrainingSettings
 from clairemap.training.calibration import Temperature
@@ -59,6 +59,7 @@ def model_card(
         stamp: of the run.
     """
     halo_px, halo_sigma = measured_halo_px(network)
+    memory = working_memory(network)
     return BundleCard.model_validate(
         {
             "stamp": dict(stamp),
@@ -69,7 +70,8 @@ def model_card(
             "sar_scale": job.statistics.sar_scale,
             "halo_px": halo_px,
             "halo_sigma": halo_sigma,
-            "working_bytes_per_px": working_bytes_per_px(network),
+            "core_bytes_per_px": memory.core,
+            "halo_bytes_per_px": memory.halo,
             "temperature": temperature.value,
             "calibration": temperature.fit,
             "trained_on": {

@@ -80,7 +80,7 @@ def bundle(settings: Settings) -> Bundle:
         stamp={}, network=NetworkSettings(), classes=settings.legend.classes,
         optical_bands=BandScale(names=optical, mean=(120.0,) * 3, std=(50.0,) * 3),
         sar_bands=BandScale(names=sar, mean=(120.0,), std=(50.0,)), sar_scale="digital",
-        halo_px=256, halo_sigma=0, working_bytes_per_px=117,
+        halo_px=256, halo_sigma=0, core_bytes_per_px=69, halo_bytes_per_px=36,
         temperature=1, trained_on=TrainedOn(scenes=("a",), pixels=1), best_step=1,
     )  # fmt: skip
     return Bundle(build_network(card).eval(), card)

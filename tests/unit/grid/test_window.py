@@ -43,3 +43,17 @@ def test_clipped_to_a_grid() -> None:
     assert Window(-2, 3, 5, 9).clipped((10, 8)) == Window(0, 3, 3, 5)
     assert Window(12, 0, 5, 5).clipped((10, 8)).is_empty
     assert Window.whole((4, 7)).shape == (4, 7)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.builds(Window, SMALL, SMALL, st.integers(1, 20), st.integers(1, 20)), st.integers(1, 5))
+def test_coarse_cells_are_those_that_hold_a_pixel(window: Window, factor: int) -> None:
+    assert pixels(window.coarsened(factor)) == {(y // factor, x // factor) for y, x in pixels(window)}
+
+
+@settings(max_examples=30, deadline=None)
+@given(WINDOWS, st.integers(1, 5))
+def test_refining_is_undone_by_coarsening(window: Window, factor: int) -> None:
+    fine = window.refined(factor)
+    assert len(pixels(fine)) == factor**2 * len(pixels(window))
+    assert fine.coarsened(factor) == window

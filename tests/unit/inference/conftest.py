@@ -12,8 +12,11 @@ from odc.geo.geobox import GeoBox
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
+from clairemap.nets.image import Image
+from clairemap.nets.parts import cells_between
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
 from clairemap.settings import ClassName, NetworkSettings
 
@@ -27,22 +30,32 @@ class LocalNetwork(nn.Module):
     With `dilation` the cells lie further apart, and it reaches so much further.
     """
 
+    stride = 4
+
     def __init__(self, dilation: int = 1) -> None:
         super().__init__()
         self.dilation = dilation
         generator = torch.Generator().manual_seed(3)
         self.kernel = torch.randn(len(CLASSES), 5, 25, 25, generator=generator) / 25
 
-    def cells(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> tuple[Tensor, Tensor]:
-        bands = torch.cat([optical * optical_weight, sar * sar_weight, optical_weight, sar_weight], dim=1)
+    def cells(self, optical: Image, sar: Image, wanted: Window) -> tuple[Tensor, Tensor]:
+        logits, share = self.everywhere(*(image.rows(slice(None)) for image in (optical, sar)))
+        rows, columns = cells_between(wanted, tuple(optical.weight.shape[-2:]), self.stride).slices
+        return logits[..., rows, columns], share[..., rows, columns]
+
+    def everywhere(self, optical: Image, sar: Image) -> tuple[Tensor, Tensor]:
+        optical_weight, sar_weight = optical.weight, sar.weight
+        bands = torch.cat([optical.masked(), sar.masked(), optical_weight, sar_weight], dim=1)
         cells = functional.avg_pool2d(bands, 4)
         logits = functional.conv2d(cells, self.kernel, padding=12 * self.dilation, dilation=self.dilation)
         both = functional.avg_pool2d(optical_weight, 4) + functional.avg_pool2d(sar_weight, 4)
         share = functional.avg_pool2d(optical_weight, 4) / both.clamp(min=1e-6) * 0.6
         return logits * 3, share
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        logits, share = self.cells(*inputs)
+    def forward(
+        self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        logits, share = self.everywhere(Image(optical, optical_weight), Image(sar, sar_weight))
         return functional.interpolate(logits, scale_factor=4, mode="bilinear"), share
 
 
@@ -57,7 +70,8 @@ def card() -> BundleCard:
         sar_scale="db",
         halo_px=128,
         halo_sigma=0,
-        working_bytes_per_px=117,
+        core_bytes_per_px=69,
+        halo_bytes_per_px=36,
         temperature=1.5,
         trained_on=TrainedOn(scenes=("a",), pixels=1),
         best_step=1,

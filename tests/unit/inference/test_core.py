@@ -7,6 +7,8 @@ from clairemap.grid.window import Window
 from clairemap.inference.core import map_core
 from clairemap.inference.reading import Reading
 from clairemap.nets.bundle import Bundle
+from clairemap.nets.image import Image
+from clairemap.nets.parts import cells_between
 
 
 @pytest.mark.parametrize("core", [Window(0, 0, 128, 256), Window(3, 7, 50, 61), Window(126, 1, 2, 3)])
@@ -15,9 +17,10 @@ def test_any_part_of_a_window_is_that_part_of_the_whole(core: Window, bundle: Bu
     outer = Window(0, 0, 128, 256)
     cells = bundle.network.cells
 
-    def varying(*inputs: torch.Tensor):
-        logits, share = cells(*inputs)
-        return logits, torch.rand(share.shape, generator=torch.Generator().manual_seed(1))
+    def varying(optical: Image, sar: Image, wanted: Window):
+        logits, _ = cells(optical, sar, wanted)
+        share = torch.rand(1, 1, 32, 64, generator=torch.Generator().manual_seed(1))
+        return logits, share[..., *cells_between(wanted, outer.shape, 4).slices]
 
     monkeypatch.setattr(bundle.network, "cells", varying)
 

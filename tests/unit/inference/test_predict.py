@@ -16,6 +16,7 @@ from clairemap.inference.devices import choose_devices
 from clairemap.inference.pipeline import Slot
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.nets.bundle import Bundle, BundleCard, build_network
+from clairemap.nets.image import Image
 from clairemap.raster.store import GridStore, check_store, complete_store, open_store
 from clairemap.settings import InferenceSettings, NetworkSettings, View
 from clairemap.validity import Validity
@@ -427,8 +428,13 @@ def test_windows_are_as_large_as_the_memory_allows(
     seen = {}
     cells = bundle.network.cells
     for memory_mb in (500, 3000):
-        sides = []
-        monkeypatch.setattr(bundle.network, "cells", lambda *x, sides=sides: sides.append(x[0].shape[-2:]) or cells(*x))
+        sides: list[tuple[int, ...]] = []
+
+        def noted(optical: Image, *others: object, sides: list[tuple[int, ...]] = sides):
+            sides.append(optical.weight.shape[-2:])
+            return cells(optical, *others)
+
+        monkeypatch.setattr(bundle.network, "cells", noted)
         prediction = Prediction(bundle, "fused", InferenceSettings(), memory_mb)
         predict_scene(pair, prediction, tmp_path / f"{memory_mb}.zarr", {})
         seen[memory_mb] = sides

@@ -22,7 +22,8 @@ def card(**changed: Any) -> BundleCard:  # noqa: ANN401
         "sar_scale": "db",
         "halo_px": 256,
         "halo_sigma": 3e-6,
-        "working_bytes_per_px": 117,
+        "core_bytes_per_px": 69,
+        "halo_bytes_per_px": 36,
         "trained_on": TrainedOn(scenes=("a", "b"), pixels=12345),
         "best_step": 600,
     }

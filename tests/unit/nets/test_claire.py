@@ -129,7 +129,7 @@ def test_what_lies_under_weight_0_has_no_influence(fusion: str):
 def test_encoders_see_bands_times_weight_and_the_weight():
     network = claire()
     seen: list[Tensor] = []
-    network.body.optical_encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.body.optical_encoder.stages[0][0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     optical, sar, optical_weight, sar_weight = patchy()
     network(optical, sar, optical_weight, sar_weight)
     expected = torch.cat([optical * optical_weight, optical_weight], dim=1)
@@ -140,7 +140,7 @@ def test_encoders_see_bands_times_weight_and_the_weight():
 def test_early_fusion_sees_all_bands_times_weight_and_the_weights_and_shares_by_weight():
     network = claire(fusion="early")
     seen: list[Tensor] = []
-    network.body.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    network.body.encoder.stages[0][0].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     optical, sar, optical_weight, sar_weight = patchy()
     share = network(optical, sar, optical_weight, sar_weight).optical_share
     expected = torch.cat([optical * optical_weight, sar * sar_weight, optical_weight, sar_weight], dim=1)

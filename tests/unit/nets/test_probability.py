@@ -4,8 +4,13 @@ import torch
 from scipy.special import softmax
 from torch.nn import functional
 
-from clairemap.nets import probability
+from clairemap.grid.window import Window
+from clairemap.nets import strips
 from clairemap.nets.probability import stored_probability, upsampled_probability
+
+
+def window(rows: tuple[int, int], columns: tuple[int, int]):
+    return Window(rows[0], columns[0], rows[1] - rows[0], columns[1] - columns[0])
 
 
 def test_a_temperature_divides_the_logits():
@@ -15,9 +20,9 @@ def test_a_temperature_divides_the_logits():
 
 
 @pytest.mark.parametrize("shape", [(3, 7, 5), (3, 41)])
-@pytest.mark.parametrize("strip_px", [1, 10, 1000])
-def test_strips_leave_no_trace(shape: tuple[int, ...], strip_px: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(probability, "STRIP_PX", strip_px)
+@pytest.mark.parametrize("strip_values", [1, 30, 3000])
+def test_strips_leave_no_trace(shape: tuple[int, ...], strip_values: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(strips, "STRIP_VALUES", strip_values)
     logits = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     before = logits.clone()
     found = stored_probability(logits, 0.7)
@@ -27,20 +32,20 @@ def test_strips_leave_no_trace(shape: tuple[int, ...], strip_px: int, monkeypatc
 
 
 @pytest.mark.parametrize(("rows", "columns"), [((0, 52), (0, 40)), ((8, 31), (12, 13)), ((48, 51), (0, 37))])
-@pytest.mark.parametrize("strip_px", [1, 300, 100_000])
+@pytest.mark.parametrize("strip_values", [1, 1500, 500_000])
 @pytest.mark.parametrize("last", [True, False], ids=["channels last", "channels first"])
 def test_upsampled_in_strips_is_a_part_of_all_upsampled(
-    rows: tuple[int, int], columns: tuple[int, int], strip_px: int, last: bool, monkeypatch: pytest.MonkeyPatch
+    rows: tuple[int, int], columns: tuple[int, int], strip_values: int, last: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(probability, "STRIP_PX", strip_px)
+    monkeypatch.setattr(strips, "STRIP_VALUES", strip_values)
     cells = torch.randn(1, 5, 13, 10, generator=torch.Generator().manual_seed(2)) * 3
     fine = functional.interpolate(cells, scale_factor=4, mode="bilinear")[0, :, slice(*rows), slice(*columns)]
     laid_out = cells.contiguous(memory_format=torch.channels_last) if last else cells
-    found = upsampled_probability(laid_out[0], slice(*rows), slice(*columns), 4, 1.3)
+    found = upsampled_probability(laid_out[0], window(rows, columns), 4, 1.3)
     assert np.abs(found - 255 * softmax(fine.double().numpy() / 1.3, axis=0)).max() < 0.5001
 
 
 def test_cells_of_one_pixel_are_stored_as_they_are():
     logits = torch.randn(3, 9, 11)
-    found = upsampled_probability(logits, slice(2, 9), slice(0, 5), 1)
+    found = upsampled_probability(logits, window((2, 9), (0, 5)), 1)
     assert np.array_equal(found, stored_probability(logits[:, 2:9, :5]))

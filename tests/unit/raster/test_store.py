@@ -176,3 +176,14 @@ def test_damaged_chunks_are_named(tmp_path: Path) -> None:
     chunk.write_bytes(b"\0" * 40)
     with pytest.raises(StoreError, match="label"):
         open_store(store).read("label", Window(0, 0, 70, 100))
+
+
+@pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
+def test_a_single_bit_that_changed_is_noticed(tmp_path: Path, place: float) -> None:
+    store, _ = completed(tmp_path)
+    chunk = next(file for file in (store / "label").rglob("*") if file.is_file() and file.name != "zarr.json")
+    content = bytearray(chunk.read_bytes())
+    content[int(place * len(content))] ^= 1
+    chunk.write_bytes(content)
+    with pytest.raises(StoreError, match="label"):
+        open_store(store).read("label", Window(0, 0, 70, 100))

@@ -9,7 +9,7 @@ from clairemap.registration.model import Displacement
 from clairemap.registration.result import as_delivered
 from clairemap.report.content import ReportContent
 from clairemap.report.leakage import split_summary
-from clairemap.report.page import count, hectares, hundredths, percent, points, render, signed
+from clairemap.report.page import render
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -194,13 +194,43 @@ def test_several_maps_are_headed_by_their_names(content: ReportContent):
     assert html.count('class="bartext"') == 1
 
 
+def test_every_map_stands_with_its_file_and_what_it_says(content: ReportContent):
+    text = text_of(render(content))
+    for name, said in (
+        ("landcover", "the likeliest class, 100 pixels wide and 50 high"),
+        ("confidence", "the probability that the network gives to the class"),
+        ("optical_share", "the weight that the network gives to the optical image"),
+        ("source_count", "how many scenes the pixel rests on"),
+    ):
+        assert f"( vale.{name}.tif ): {said}" in text
+    assert "1 scene 2 scenes 3 scenes 4 scenes or more" in text
+
+
+def test_a_check_is_told_only_if_there_was_one(content: ReportContent):
+    text = text_of(render(content))
+    assert "passed the check of the rule check_maps , by clairemap 1.2.0 (def): each is a valid Cloud-Optimized" in text
+    assert "No check of these files was recorded." not in text
+    unchecked = text_of(render(replace(content, checked_by=())))
+    assert "No check of these files was recorded." in unchecked
+    assert "check_maps" not in unchecked and "passed" not in unchecked.partition("Areas Class")[0]
+    assert "check of" not in text_of(render(replace(content, maps=(), checked_by=())))
+
+
+def test_shares_are_said_to_be_exact_in_a_scene_only(content: ReportContent):
+    text = text_of(render(content))
+    assert "Where a scene has one usable sensor only, under cloud for one, its share is exactly 0 or 100 %" in text
+    assert (
+        "where scenes overlap, or were resampled to the map's grid, shares are averaged and can lie in between" in text
+    )
+
+
+def test_calibration_errors_have_one_format(content: ReportContent):
+    calibrated = content.metrics.model_copy(update={"ece": 0.00734})
+    text = text_of(render(replace(content, metrics=calibrated)))
+    assert "Expected calibration error: 0.73 %" in text and "the calibration error below says" in text
+    unknown = content.metrics.model_copy(update={"ece": None})
+    assert "calibration error" not in text_of(render(replace(content, metrics=unknown))).lower()
+
+
 def test_the_stamp_is_on_the_page(content: ReportContent):
     assert "version 1.2.3 · commit abc · stage render report" in text_of(render(content)).replace("_", " ")
-
-
-def test_numbers_read_well():
-    assert (percent(0.1234), percent(None), points(0.5)) == ("12.3 %", "–", "50.0")
-    assert (hundredths(0.00004), hundredths(0.0312), hundredths(None)) == ("0.00", "3.12", "–")
-    assert (count(1234567), count(None)) == ("1\u202f234\u202f567", "–")
-    assert (hectares(12.34), hectares(1234.5), hectares(None)) == ("12.3", "1\u202f234", "–")
-    assert (signed(-1.5), signed(0.25)) == ("−1.50", "+0.25")

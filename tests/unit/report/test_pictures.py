@@ -8,7 +8,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageColor, PngImagePlugin
 
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
@@ -16,6 +16,7 @@ from clairemap.raster.store import GridStore, Layer, create_store
 from clairemap.report import pictures
 from clairemap.report.content import Look, MapPaths, Picture, Stretch
 from clairemap.report.pictures import gradient_css, map_panel, pixel_width_m, registration_picture, tile_pictures
+from clairemap.report.style import COUNT_KEY
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3]).legend()
@@ -40,9 +41,8 @@ def write(path: Path, values: NDArray[np.uint8], crs: str | None = "EPSG:32632")
 
 def maps(folder: Path, codes: NDArray[np.uint8], crs: str | None = "EPSG:32632") -> MapPaths:
     percent = np.where(codes == 255, 255, 50).astype(np.uint8)
-    names = ("landcover", "confidence", "optical_share")
-    written = [write(folder / f"{name}.tif", codes if name == "landcover" else percent, crs) for name in names]
-    return MapPaths("vale", *written)
+    values = {"landcover": codes, "confidence": percent, "optical_share": percent, "source_count": codes}
+    return MapPaths("vale", *(write(folder / f"{name}.tif", layer, crs) for name, layer in values.items()))
 
 
 def test_a_map_has_the_legends_colours_and_is_transparent_outside(tmp_path: Path):
@@ -59,6 +59,14 @@ def test_a_map_has_the_legends_colours_and_is_transparent_outside(tmp_path: Path
     assert pixels(panel.confidence)[10, 50, 3] == 255
 
 
+def test_numbers_of_scenes_have_the_colours_of_the_key(tmp_path: Path):
+    numbers = np.array([[1, 2, 3], [4, 200, 255]], np.uint8).repeat(10, 0).repeat(10, 1)
+    shown = pixels(map_panel(maps(tmp_path, numbers), LOOK).source_count)[::10, ::10]
+    key = [ImageColor.getrgb(color) for color, _ in COUNT_KEY]
+    assert [tuple(pixel[:3]) for pixel in shown.reshape(-1, 4)[:5]] == [*key, key[-1]]
+    assert shown[..., 3].tolist() == [[255, 255, 255], [255, 255, 0]]
+
+
 def test_a_large_map_is_reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pictures, "MAP_PX", 40)
     panel = map_panel(maps(tmp_path, np.ones((80, 160), np.uint8)), LOOK)
@@ -69,13 +77,13 @@ def test_the_bar_is_as_long_as_it_says(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((50, 1000), np.uint8)), LOOK)  # 10 km wide
     assert panel.bar_text == "2 km"
     assert panel.bar_percent == pytest.approx(20)
-    assert "10.0 × 0.5 km, EPSG:32632" in panel.size_text
+    assert "1\u202f000 pixels wide and 50 high, about 10.0 × 0.5 km, EPSG:32632" in panel.size_text
 
 
 def test_without_a_crs_there_is_no_bar(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((20, 30), np.uint8), crs=None), LOOK)
     assert panel.bar_text is None
-    assert panel.size_text == "30 × 20 pixels, not georeferenced"
+    assert panel.size_text == "30 pixels wide and 20 high, not georeferenced"
 
 
 def test_a_damaged_map_is_named(tmp_path: Path):

@@ -42,6 +42,7 @@ def test_explanations_of_several_scenes_follow_each_other(content: ReportContent
     ("read", "text"),
     [
         (records.read_metrics, "{}"),
+        (records.read_checker, "{}"),
         (records.read_history, "step,loss\n1,2\n"),
         (records.read_json, "[1]"),
         (records.read_json, "{"),
@@ -57,6 +58,25 @@ def test_damaged_files_are_named(tmp_path: Path, read, text: str):  # noqa: ANN0
         read(path)
 
 
+CHECK = {
+    "stamp": {"clairemap_version": "1.2.3", "clairemap_commit": "abc"},
+    "maps": dict.fromkeys(("landcover", "confidence", "optical_share", "source_count"), {"overviews": 3, "pixels": {}}),
+}
+
+
+def test_a_check_names_its_version(tmp_path: Path):
+    path = tmp_path / "check.json"
+    path.write_text(json.dumps(CHECK))
+    assert records.read_checker(path) == "clairemap 1.2.3 (abc)"
+
+
+def test_a_check_of_some_maps_only_is_none(tmp_path: Path):
+    path = tmp_path / "check.json"
+    path.write_text(json.dumps({**CHECK, "maps": {"landcover": {}, "confidence": {}, "optical_share": {}}}))
+    with pytest.raises(StoreError, match=r"check\.json: .*no word on source_count"):
+        records.read_checker(path)
+
+
 def test_stretch_follows_the_names_of_the_bands():
     assert records.stretch(STATISTICS, "optical", ("nir", "red"), Path("s.json")) == Stretch((2.0, 1.0), (12.0, 11.0))
     with pytest.raises(StoreError, match=r"s\.json"):
@@ -69,7 +89,7 @@ FIT = {"ece_before": 0.0512, "ece_after": 0.018, "nll_before": 0.61, "nll_after"
 def test_calibration_is_told_before_and_after():
     told = records.calibration_text({"temperature": 1.3125, "calibration": FIT})
     assert "5.12 % before, 1.80 % after dividing the logits by the temperature T = 1.31" in told
-    assert "0.610 and 0.550 nats" in told and "12,345 labelled pixels in 4 tile(s)" in told
+    assert "0.610 and 0.550 nats" in told and "12\u202f345 labelled pixels in 4 tile(s)" in told
     alone = {**FIT, "ece_after": None, "nll_after": None, "tiles": 1}
     told = records.calibration_text({"temperature": 1.3125, "calibration": alone})
     assert "5.12 % before" in told and "too little to tell the error afterwards" in told
@@ -81,9 +101,18 @@ def test_a_model_that_is_not_calibrated_says_so():
 
 
 def test_a_card_tells_only_what_it_holds():
-    card = {"network": {"size": "tiny"}, "sar_bands": {"names": ["VV"]}, "sar_scale": "db", "halo_px": 256}
+    card = {
+        "network": {"size": "tiny"},
+        "sar_bands": {"names": ["VV"]},
+        "sar_scale": "db",
+        "halo_px": 256,
+        "best_step": 20000,
+        "stamp": {"clairemap_version": "1.2.3"},
+    }
     assert {fact.name: fact.value for fact in records.model_facts(json.loads(json.dumps(card)))} == {
         "Network": "size tiny",
         "SAR bands": "VV (db)",
-        "Halo around each window": "256 px",
+        "Step whose weights are used": "20\u202f000",
+        "Halo that it needs": "256 px around each window where a scene takes several; none where it takes one",
+        "Model trained by": "clairemap 1.2.3 (unknown)",
     }

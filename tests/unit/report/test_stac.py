@@ -36,7 +36,7 @@ CARD = {
     "best_step": 600,
     "weights_sha256": "bf43d0998da68b82aa40a732e04155eb",
 }
-MODEL = MappingModel(CARD, "../../work/model/model.safetensors")
+MODEL = MappingModel(CARD, "r.model.json")
 STAMP = {"clairemap_version": "0.1.0", "clairemap_commit": "abc", "clairemap_stage": "mosaic_region"}
 UTM = GeoBox((500, 700), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
 DEGREES = GeoBox((512, 512), Affine(9e-5, 0, -7.5, 0, -9e-5, 38.2), "EPSG:4326")
@@ -100,7 +100,7 @@ def test_assets_lie_beside_the_item_and_classes_are_listed():
         "confidence_style": "./r.confidence.qml",
         "categories": "./r.landcover.tif.aux.xml",
         "table": "./r.landcover.tif.vat.dbf",
-        "model": "../../work/model/model.safetensors",
+        "model": "./r.model.json",
     }
     assert assets["landcover"]["type"] == "image/tiff; application=geotiff; profile=cloud-optimized"
     assert assets["landcover"]["roles"] == ["data"]
@@ -194,6 +194,7 @@ ITEM = {
                     "required": ["mlm:artifact_type", "raster:bands"],
                     "properties": {
                         "roles": {"contains": {"const": "mlm:model"}},
+                        "mlm:artifact_type": TEXT,
                         "raster:bands": {**ARRAY, "items": {"required": ["name"]}},
                     },
                 },
@@ -223,7 +224,9 @@ def test_model_is_that_of_the_card():
     assert optical["input"]["shape"] == [-1, 2, -1, -1]
     assert [known["value"] for known in properties["mlm:output"][0]["classification:classes"]] == [1, 20]
     assert properties["mlm:name"] == "clairemap-tiny-bf43d0998da6"
-    assert [band["name"] for band in found["assets"]["model"]["raster:bands"]] == ["red", "nir", "VV"]
+    asset = found["assets"]["model"]
+    assert [band["name"] for band in asset["raster:bands"]] == ["red", "nir", "VV"]
+    assert (asset["type"], asset["roles"]) == ("application/json", ["mlm:model", "metadata"])  # the weights stay behind
     assert "scene(s) a, b" in properties["processing:lineage"]
 
 
@@ -238,6 +241,6 @@ def test_without_a_model_nothing_is_said_of_one():
 def test_card_that_is_none_is_an_error(tmp_path: Path, content: str):
     (tmp_path / "model.json").write_text(content)
     with pytest.raises(StoreError, match="model.json: is no model's card"):
-        MappingModel.read(tmp_path / "model.json", "w")
+        MappingModel.read(tmp_path / "model.json", "r.model.json")
     (tmp_path / "card.json").write_text(json.dumps(CARD))
-    assert MappingModel.read(tmp_path / "card.json", "w") == MappingModel(CARD, "w")
+    assert MappingModel.read(tmp_path / "card.json", "r.model.json") == MODEL
