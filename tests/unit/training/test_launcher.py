@@ -79,9 +79,14 @@ def test_the_stages_own_code_goes_before_what_follows_from_it(codes: list[int], 
 
 
 SCRIPT = """
-import os, signal, sys, time
+import os, pathlib, signal, sys, time
 rank = int(os.environ["RANK"])
 print(sys.argv[1:], os.environ["WORLD_SIZE"], os.environ["OMP_NUM_THREADS"], flush=True)
+told = pathlib.Path(__file__).with_name("told")
+if rank == 0:
+    told.touch()
+while not told.exists():  # else the first to fail may end the other before that has printed
+    time.sleep(0.01)
 if sys.argv[1] == "--killed" and rank == 1:
     os.kill(os.getpid(), signal.SIGKILL)
 if sys.argv[1] == "--code" and rank == 1:
