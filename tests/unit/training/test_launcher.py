@@ -81,7 +81,8 @@ def test_the_stages_own_code_goes_before_what_follows_from_it(codes: list[int], 
 SCRIPT = """
 import os, pathlib, signal, sys, time
 rank = int(os.environ["RANK"])
-print(sys.argv[1:], os.environ["WORLD_SIZE"], os.environ["OMP_NUM_THREADS"], flush=True)
+line = f"{sys.argv[1:]} {os.environ['WORLD_SIZE']} {os.environ['OMP_NUM_THREADS']}\\n"
+os.write(1, line.encode())  # at once: what print writes in pieces may mix with the other's
 told = pathlib.Path(__file__).with_name("told")
 if rank == 0:
     told.touch()
