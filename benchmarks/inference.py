@@ -7,7 +7,7 @@ scene at once. *Cost*: a network that costs nothing (it returns slices of prepar
 adds up weighted windows; all read the same store and write the same kind of store, one thread. Each arm runs in a
 process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
 peak of memory. *With the network*: CPU time of the whole over that of normalising and `forward` on the same windows,
-and over `cells` without a core, which is `forward` without upsampling.
+and over `cells` of the core, which is all of the network that mapping runs.
 
 terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
@@ -71,7 +71,7 @@ ENVIRONMENT = {
     "ZARR_THREADING__MAX_WORKERS": "1",
     "OMP_NUM_THREADS": "1",
 }
-LITTLE_MB, USUAL_MB = 800, 3000
+LOOP_MB, LITTLE_MB, USUAL_MB = 1000, 800, 3000
 
 
 class Identity(nn.Module):
@@ -180,18 +180,22 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run all arms in turns and return the figures."""
     side, turns = (1024, 1) if options.quick else (8192, 3)
     pairs = {size: scene(work / f"{size}.zarr", (size, size)).path for size in (side // 2, side)}
-    arms = [("ours", side, 1000), ("naive", side, 0), *([("terratorch", side, 0)] if options.terratorch else [])]
+    arms = [("ours", side, LOOP_MB), ("naive", side, 0), *([("terratorch", side, 0)] if options.terratorch else [])]
     runs: dict[tuple[str, int, int], list[dict[str, float]]] = {}
     for _ in range(turns):
         for arm in arms:
             runs.setdefault(arm, []).append(run_arm(*arm, pairs[arm[1]], options))
-    for arm in (("ours", side // 2, 1000), ("network", side, LITTLE_MB), ("network", side // 2, USUAL_MB)):
+    for arm in (
+        *(("ours", size, LITTLE_MB) for size in (side // 2, side)),  # of these windows both have some with a whole halo
+        ("network", side, LITTLE_MB),
+        ("network", side // 2, USUAL_MB),
+    ):
         runs[arm] = [run_arm(*arm, pairs[arm[1]], options)]
     print(f"{'arm':12s} {'side':>6s} {'memory':>7s} {'CPU ms/Mpx':>11s} {'peak MB':>8s} {'whole/forward':>14s}")
     for (name, size, memory), found in runs.items():
         ratio = f"{found[0]['over_forward']:14.3f}" if "over_forward" in found[0] else ""
         print(f"{name:12s} {size:6d} {memory or '':>7} {cpu(found):11.0f} {peak(found):8.0f} {ratio}")
-    ours, naive = runs["ours", side, 1000], runs["naive", side, 0]
+    ours, naive = runs["ours", side, LOOP_MB], runs["naive", side, 0]
     other = runs.get(("terratorch", side, 0))
     return {
         "overhead_vs_terratorch": cpu(ours) / cpu(other) if other else None,
@@ -203,7 +207,7 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         "rss_mb_8192_loop": peak(ours),
         "rss_mb_terratorch": peak(other) if other else None,
         "rss_mb_naive": peak(naive),
-        "rss_ratio_4x": peak(ours) / peak(runs["ours", side // 2, 1000]),
+        "rss_ratio_4x": peak(runs["ours", side, LITTLE_MB]) / peak(runs["ours", side // 2, LITTLE_MB]),
         "s_per_mpx": {
             memory: cpu(runs["network", size, memory]) / 1e3
             for size, memory in ((side, LITTLE_MB), (side // 2, USUAL_MB))
@@ -248,10 +252,16 @@ def with_network(pair: GridStore, memory_mb: int, options: argparse.Namespace) -
     alone = {"forward": 0.0, "cells": 0.0}
     for step in steps(prediction.cut(pair).cover, pair.shape):
         reading = WindowReader(pair, BOTH).read(step)
-        for name in alone if reading is not None else ():
+        if reading is None:
+            continue
+        bundle, core = prediction.bundle, step.core.relative_to(step.outer)
+        for name in alone:
             began = time.process_time()
             with torch.inference_mode():
-                getattr(prediction.bundle.network, name)(*inputs(prediction.bundle, reading, images=name == "cells"))
+                if name == "cells":
+                    bundle.network.cells(*images(bundle, reading), core)
+                else:
+                    bundle.network(*tensors(bundle, reading))
             alone[name] += time.process_time() - began
     return {
         **found,
@@ -450,21 +460,27 @@ def steps(cover: Cover, shape: tuple[int, int]) -> Iterator[Any]:
     return cover.steps(Window.whole(shape), shape)
 
 
-def inputs(bundle: Bundle, reading: Reading, *, images: bool) -> tuple[Any, ...]:
-    """Return what the network's `cells` or its `forward` takes for a window."""
-    scales = bundle.card.optical_bands, bundle.card.sar_bands
-    bands = tuple(torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
-    weights = tuple(torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
-    if images:
-        return tuple(Image(x, w, scale.normalise) for x, w, scale in zip(bands, weights, scales, strict=True))
-    return *(scale.normalise(x) for x, scale in zip(bands, scales, strict=True)), *(w.float() for w in weights)
+def images(bundle: Bundle, reading: Reading) -> tuple[Image, Image]:
+    """Return what the network's `cells` takes for a window."""
+    optical, sar = (torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
+    weights = (torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
+    return (
+        Image(optical, next(weights), bundle.card.optical_bands.normalise),
+        Image(sar, next(weights), bundle.card.sar_bands.normalise),
+    )
+
+
+def tensors(bundle: Bundle, reading: Reading) -> tuple[Tensor, ...]:
+    """Return what its `forward` takes."""
+    scaled = [image.rows(slice(None)) for image in images(bundle, reading)]
+    return *(image.values for image in scaled), *(image.weight for image in scaled)
 
 
 def cells(bundle: Bundle, pair: GridStore, step: Any) -> Tensor:  # noqa: ANN401 - a step of the cover
     """Return the logits of a window's cells."""
     reading = WindowReader(pair, BOTH).read(step)
     assert reading is not None
-    return bundle.network.cells(*inputs(bundle, reading, images=True)).logits[0]
+    return bundle.network.cells(*images(bundle, reading)).logits[0]
 
 
 def core_cells(step: Any) -> tuple[slice, slice]:  # noqa: ANN401 - a step of the cover

@@ -49,8 +49,8 @@ def render_report(
     _check_counts("stores", pair, probabilities)
     files = RegionPaths(
         maps=tuple(
-            MapPaths(files[0].name.removesuffix(".landcover.tif"), *files)
-            for files in zip(landcover, confidence, optical_share, source_count, strict=True)
+            MapPaths(paths[0].name.removesuffix(".landcover.tif"), *paths)
+            for paths in zip(landcover, confidence, optical_share, source_count, strict=True)
         ),
         checks=tuple(check or ()),
         metrics=metrics,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from clairemap.nets.bundle import Bundle
+from clairemap.nets.strips import GPU_STRIP_VALUES
 from clairemap.raster.store import GridStore
 from clairemap.settings import ALIGN_PX
 
@@ -22,17 +23,22 @@ PROCESS_BYTES = 420e6
 WEIGHTS_FACTOR = 1.2
 """Bytes taken for each byte of the network's weights."""
 
-SCRATCH_FACTOR = 2.0
-"""What convolutions and the gaps of the heap take, over the bytes of the tensors: 2.5 at 1024 px, 1.7 at 2560 px."""
+SCRATCH_FACTOR = 1.8
+"""What convolutions and the gaps of the heap take, over the bytes of the tensors: 0.5 to 1.2 for windows of 1024 and
+1536 px (it hides in the room above), 1.8 for 2048 px, 1.6 for 2560 and 3584 px."""
 
 WINDOWS_ON_A_GPU = 2
 """Worked on at once by each GPU, so that one is computed while another is brought or fetched."""
+
+GPU_STRIPS_BYTES = 6 * 4 * GPU_STRIP_VALUES
+"""What strips of rows take on a GPU at a time, where they are large."""
 
 GPU_SHARE = 0.8
 """Share of a GPU's free memory to plan with."""
 
 SMALLEST_PX, LARGEST_PX = 2 * ALIGN_PX, 64 * ALIGN_PX
-"""Sides tried; at the upper one overlap costs a tenth, and a window is a fair piece of work to lose in a crash."""
+"""Sides tried; at the upper one overlap costs a tenth, and a window is a fair piece of work to lose in a crash. What
+scenes fit into one window are mapped by one GPU alone, however many there are."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,8 @@ class Budget:
 
         Args:
             bundle: the network.
-            pair: a scene. As long as its longer side only if it can be mapped in one window, which has no halo.
+            pair: a scene. The side is as long as its longer one only if it can be mapped in one window without a halo,
+                which is not done for scenes of more than `LARGEST_PX`.
             halo_px: margin of a window that is thrown away.
             blend_px: over which windows are blended: so much of the halo is kept.
         """
@@ -62,7 +69,7 @@ class Budget:
             return needed.on_host(side, kept) + sums <= room and all(on_gpu <= free for free in room_on_gpus)
 
         whole = -(-max(pair.shape) // ALIGN_PX) * ALIGN_PX
-        if fits(whole, whole):
+        if whole <= LARGEST_PX and fits(whole, whole):
             return max(whole, SMALLEST_PX)
         sides = range(ALIGN_PX, min(LARGEST_PX, whole - ALIGN_PX) + 1, ALIGN_PX)
         side = max((side for side in sides if fits(side, max(side - 2 * (halo_px - blend_px), 0))), default=0)
@@ -92,7 +99,7 @@ class _Needed:
 
     def on_gpu(self, side: int, kept: int) -> float:
         """Return what the windows on one GPU take."""
-        return WINDOWS_ON_A_GPU * (self._network(side, kept) + self._input_per_px * side**2)
+        return WINDOWS_ON_A_GPU * (self._network(side, kept) + self._input_per_px * side**2 + GPU_STRIPS_BYTES)
 
     def _network(self, side: int, kept: int) -> float:
         card = self.bundle.card

@@ -56,7 +56,11 @@ def _image(bands: NDArray[np.generic], usable: Mask, scale: BandScale, device: t
 
 def _batch(values: NDArray[np.generic], device: torch.device) -> Tensor:
     batch = torch.from_numpy(values)[None]
-    return batch if device.type == "cpu" else batch.pin_memory().to(device, non_blocking=True)
+    if device.type == "cpu":
+        return batch
+    # A dense copy: `pin_memory` would keep the gaps of a part of an array, and those are not copied side by side.
+    pinned = torch.empty(batch.shape, dtype=batch.dtype, pin_memory=True).copy_(batch)
+    return pinned.to(device, non_blocking=True)
 
 
 def _percent(share: Tensor, stride: int, wanted: Window) -> NDArray[np.uint8]:

@@ -37,7 +37,7 @@ class WindowReader:
     """Reads windows; what one has in common with the one before it in its row is read once.
 
     That are the halos, and the tiles which both cut. Kept for it: the last window, up to a tile wider. Threads may
-    share a reader.
+    share a reader, which then saves only what happens to be there already.
     """
 
     def __init__(self, pair: GridStore, sensors: frozenset[Sensor]) -> None:
@@ -81,6 +81,8 @@ class WindowReader:
         wide = Window(window.y0, window.x0, window.height, until - window.x0)
         known = last.of(wide) if last else None
         start = window.x0 + (0 if known is None else known.shape[-1])
+        if known is not None and start == until:
+            return known[..., : window.width]
         new = self._pair.read(name, Window(window.y0, start, window.height, until - start))
         values = new if known is None else np.concatenate([known, new], axis=-1)
         self._last[name] = _Block(wide, values)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clairemap.nets.claire import Claire, device_of
+from clairemap.nets.fusion import reach_cells
 from clairemap.nets.layers import ConvNextBlock
 from clairemap.nets.sizes import Stage
 
@@ -60,13 +61,10 @@ def theoretical_reach_px(network: Claire) -> int:
 
 
 def _fusion_cells(network: Claire, stage: Stage) -> int:
-    if network.settings.fusion == "early":
+    name = network.settings.fusion
+    if name == "early":
         return 0
-    gate_and_mixer = 2
-    if stage.window is None or network.settings.fusion in ("gate", "sum"):
-        return gate_and_mixer
-    exchange = stage.window - 1 if network.settings.fusion == "window" else ConvNextBlock.kernel // 2
-    return gate_and_mixer + exchange
+    return reach_cells(name, stage) + (stage.window - 1 if name == "window" and stage.window else 0)
 
 
 def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 0) -> tuple[int, float]:

@@ -33,7 +33,7 @@ class Image(NamedTuple):
         return Image(scaled, self.weight[:, :, rows].to(scaled.dtype))
 
     def masked(self) -> Tensor:
-        """Return bands times weight; finite where the weight is 0, whatever the bands are there."""
+        """Return bands, if they are on the network's scale, times weight; finite where that is 0, whatever they are."""
         return torch.where(self.weight > 0, self.values, 0) * self.weight
 
     def mean_weights(self, stride: int) -> Tensor:

@@ -18,10 +18,7 @@ from clairemap.nets.strips import in_strips
 
 
 class Sensors(NamedTuple):
-    """One tensor of each sensor: features (B, H, W, C), or weights (B, H, W, 1) in [0, 1].
-
-    Before the encoders both are laid out as images, (B, C, H, W).
-    """
+    """One tensor of each sensor: features (B, H, W, C), or weights (B, H, W, 1) in [0, 1]."""
 
     optical: Tensor
     sar: Tensor
@@ -42,7 +39,6 @@ class DepthwiseConv(nn.Module):
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
-        self.reach = kernel // 2
         self.conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
         # Strides as those of its gradient. The memory is the same, but DDP compares them and warns.
         self.conv.weight.data = self.conv.weight.data.to(memory_format=torch.channels_last)

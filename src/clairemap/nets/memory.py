@@ -1,5 +1,6 @@
 """How much memory a run of the network takes, for choosing how large its windows may be."""
 
+import copy
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,14 +14,15 @@ from clairemap.nets.claire import Claire, device_of
 from clairemap.nets.image import Image
 
 PROBE_WINDOWS = 6
-"""Side of the probe in multiples of `align_px`: from there on what is taken grows with the area."""
+"""Side of the probe in multiples of `align_px`: from there on what is taken grows with the area, but for strips of rows
+(`nets.strips`), which are few megabytes on a CPU."""
 
 
 class WorkingMemory(NamedTuple):
     """The peak of the tensors' memory in `Claire.cells`, its inputs aside, in bytes for each pixel of the input.
 
-    Of a window of which a part is wanted it is at most the sum over both: the peak is the largest of several moments,
-    and in each of them grows linearly with the parts.
+    Of a window of which a part is wanted it is at most the sum over both, but for a few percent where that part is
+    small: the peak is the largest of several moments, and in each of them grows linearly with the parts.
     """
 
     core: float
@@ -32,18 +34,19 @@ class WorkingMemory(NamedTuple):
 def working_memory(network: Claire) -> WorkingMemory:
     """Return how much memory a network takes; what convolutions and the allocator take besides is not in it.
 
-    An input of zeros is run to see it: 1 s for the size tiny on one core, 10 s for base.
+    An input of zeros is run to see it, always on a CPU, so that a model's card doesn't depend on what trained it: 1 s
+    for the size tiny on one core, 10 s for base.
     """
+    on_cpu = network if device_of(network).type == "cpu" else copy.deepcopy(network).cpu()
     side = PROBE_WINDOWS * network.align_px
-    whole = Window.whole((side, side))
-    return WorkingMemory(*(_peak_bytes(network, whole, wanted) / side**2 for wanted in (whole, Window(0, 0, 1, 1))))
+    whole, one_px = Window.whole((side, side)), Window(side // 2, side // 2, 1, 1)
+    return WorkingMemory(*(_peak_bytes(on_cpu, whole, wanted) / side**2 for wanted in (whole, one_px)))
 
 
 @torch.inference_mode()
 def _peak_bytes(network: Claire, whole: Window, wanted: Window) -> int:
-    device = device_of(network)
-    weight = torch.ones(1, 1, *whole.shape, dtype=torch.bool, device=device)
-    optical, sar = (Image(torch.zeros(1, bands, *whole.shape, device=device), weight) for bands in network.bands)
+    weight = torch.ones(1, 1, *whole.shape, dtype=torch.bool)
+    optical, sar = (Image(torch.zeros(1, bands, *whole.shape), weight) for bands in network.bands)
     with _LiveStorage(weight, optical.values, sar.values) as live:
         network.cells(optical, sar, wanted)
     return int(live.peak)

@@ -28,7 +28,7 @@ def in_strips(
     Args:
         function: of some of the rows, beginning at a multiple of `stride`; returns (B, rows / stride, ...).
         height: of all rows.
-        row_values: how many values it works on for each of them.
+        row_values: how many values it works on for each of them and each image of the batch.
         device: that it works on.
         stride: rows that become one.
     """

@@ -73,7 +73,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         legend=look.legend,
         metrics=metrics,
         maps=tuple(map_panel(paths, look) for paths in files.maps),
-        checked_by=tuple(sorted({records.read_checker(path) for path in files.checks})),
+        checked_by=tuple(sorted({records.read_checking_version(path) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
         training=_training(files.history, int(card.get("best_step", 0))),
         registrations=_registrations(files),

@@ -37,7 +37,7 @@ class _MapCheck(BaseModel):
     maps: dict[str, Any]
 
 
-def read_checker(path: Path) -> str:
+def read_checking_version(path: Path) -> str:
     """Return which version of clairemap checked a region's maps.
 
     Raises:

@@ -28,7 +28,7 @@ def test_larger_networks_take_more():
 
 
 @pytest.mark.parametrize("wanted_px", [128, 512, 896, 1024])
-def test_it_bounds_the_memory_of_any_window(wanted_px: int):
+def test_it_is_about_the_memory_of_any_window(wanted_px: int):
     small, side = network(), 1024
     memory, edge = working_memory(small), (1024 - wanted_px) // 2
     images = image(4, side), image(2, side)

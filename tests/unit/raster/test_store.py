@@ -187,3 +187,10 @@ def test_a_single_bit_that_changed_is_noticed(tmp_path: Path, place: float) -> N
     chunk.write_bytes(content)
     with pytest.raises(StoreError, match="label"):
         open_store(store).read("label", Window(0, 0, 70, 100))
+
+
+def test_empty_chunks_are_written_too(tmp_path: Path) -> None:
+    grid = GeoBox((64, 64), Affine(10, 0, 0, 0, -10, 0), "EPSG:32633")
+    store = create_store(tmp_path / "a.zarr", grid, [Layer("label", "uint8")], tile_px=32, shard_tiles=1, attributes={})
+    store.write("label", Window(0, 0, 32, 32), np.zeros((32, 32), np.uint8))
+    assert [file.name for file in (tmp_path / "a.zarr" / "label" / "c").rglob("*") if file.is_file()] == ["0"]

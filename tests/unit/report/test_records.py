@@ -42,7 +42,7 @@ def test_explanations_of_several_scenes_follow_each_other(content: ReportContent
     ("read", "text"),
     [
         (records.read_metrics, "{}"),
-        (records.read_checker, "{}"),
+        (records.read_checking_version, "{}"),
         (records.read_history, "step,loss\n1,2\n"),
         (records.read_json, "[1]"),
         (records.read_json, "{"),
@@ -67,14 +67,14 @@ CHECK = {
 def test_a_check_names_its_version(tmp_path: Path):
     path = tmp_path / "check.json"
     path.write_text(json.dumps(CHECK))
-    assert records.read_checker(path) == "clairemap 1.2.3 (abc)"
+    assert records.read_checking_version(path) == "clairemap 1.2.3 (abc)"
 
 
 def test_a_check_of_some_maps_only_is_none(tmp_path: Path):
     path = tmp_path / "check.json"
     path.write_text(json.dumps({**CHECK, "maps": {"landcover": {}, "confidence": {}, "optical_share": {}}}))
     with pytest.raises(StoreError, match=r"check\.json: .*no word on source_count"):
-        records.read_checker(path)
+        records.read_checking_version(path)
 
 
 def test_stretch_follows_the_names_of_the_bands():

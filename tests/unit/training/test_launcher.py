@@ -86,7 +86,9 @@ os.write(1, line.encode())  # at once: what print writes in pieces may mix with 
 told = pathlib.Path(__file__).with_name("told")
 if rank == 0:
     told.touch()
-while not told.exists():  # else the first to fail may end the other before that has printed
+for _ in range(6000):  # else the first to fail may end the other before that has printed
+    if told.exists():
+        break
     time.sleep(0.01)
 if sys.argv[1] == "--killed" and rank == 1:
     os.kill(os.getpid(), signal.SIGKILL)
