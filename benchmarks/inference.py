@@ -28,7 +28,7 @@ import tempfile
 import time
 import types
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -71,7 +71,7 @@ ENVIRONMENT = {
     "ZARR_THREADING__MAX_WORKERS": "1",
     "OMP_NUM_THREADS": "1",
 }
-LOOP_MB, LITTLE_MB, USUAL_MB = 1000, 800, 3000
+LITTLE_MB, USUAL_MB = 800, 3000
 
 
 class Identity(nn.Module):
@@ -180,34 +180,34 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run all arms in turns and return the figures."""
     side, turns = (1024, 1) if options.quick else (8192, 3)
     pairs = {size: scene(work / f"{size}.zarr", (size, size)).path for size in (side // 2, side)}
-    arms = [("ours", side, LOOP_MB), ("naive", side, 0), *([("terratorch", side, 0)] if options.terratorch else [])]
+    arms = [
+        ("ours", side, LITTLE_MB),
+        ("naive", side, 0),
+        *([("terratorch", side, 0)] if options.terratorch else []),
+        *((name, side // 2, USUAL_MB) for name in ("network", "forward", "cells")),
+    ]
     runs: dict[tuple[str, int, int], list[dict[str, float]]] = {}
     for _ in range(turns):
         for arm in arms:
             runs.setdefault(arm, []).append(run_arm(*arm, pairs[arm[1]], options))
-    for arm in (
-        *(("ours", size, LITTLE_MB) for size in (side // 2, side)),  # of these windows both have some with a whole halo
-        ("network", side, LITTLE_MB),
-        ("network", side // 2, USUAL_MB),
-    ):
+    for arm in (("ours", side // 2, LITTLE_MB), ("network", side, LITTLE_MB)):
         runs[arm] = [run_arm(*arm, pairs[arm[1]], options)]
-    print(f"{'arm':12s} {'side':>6s} {'memory':>7s} {'CPU ms/Mpx':>11s} {'peak MB':>8s} {'whole/forward':>14s}")
+    print(f"{'arm':12s} {'side':>6s} {'memory':>7s} {'CPU ms/Mpx':>11s} {'peak MB':>8s}")
     for (name, size, memory), found in runs.items():
-        ratio = f"{found[0]['over_forward']:14.3f}" if "over_forward" in found[0] else ""
-        print(f"{name:12s} {size:6d} {memory or '':>7} {cpu(found):11.0f} {peak(found):8.0f} {ratio}")
-    ours, naive = runs["ours", side, LOOP_MB], runs["naive", side, 0]
-    other = runs.get(("terratorch", side, 0))
+        print(f"{name:12s} {size:6d} {memory or '':>7} {cpu(found):11.0f} {peak(found):8.0f}")
+    ours, naive, other = runs["ours", side, LITTLE_MB], runs["naive", side, 0], runs.get(("terratorch", side, 0))
+    whole, forward, in_parts = (cpu(runs[name, side // 2, USUAL_MB]) for name in ("network", "forward", "cells"))
     return {
         "overhead_vs_terratorch": cpu(ours) / cpu(other) if other else None,
         "overhead_vs_naive": cpu(ours) / cpu(naive),
         "overhead_ms_per_mpx": cpu(ours),
-        "total_over_forward": runs["network", side // 2, USUAL_MB][0]["over_forward"],
-        "total_over_cells": runs["network", side // 2, USUAL_MB][0]["over_cells"],
+        "total_over_forward": whole / forward,
+        "total_over_cells": whole / in_parts,
         "rss_mb_8192": peak(runs["network", side, LITTLE_MB]),
         "rss_mb_8192_loop": peak(ours),
         "rss_mb_terratorch": peak(other) if other else None,
         "rss_mb_naive": peak(naive),
-        "rss_ratio_4x": peak(runs["ours", side, LITTLE_MB]) / peak(runs["ours", side // 2, LITTLE_MB]),
+        "rss_ratio_4x": peak(ours) / peak(runs["ours", side // 2, LITTLE_MB]),
         "s_per_mpx": {
             memory: cpu(runs["network", size, memory]) / 1e3
             for size, memory in ((side, LITTLE_MB), (side // 2, USUAL_MB))
@@ -244,29 +244,37 @@ def ours(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[s
 
 
 def with_network(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
-    """Map with the real network, then run it alone on the same windows."""
+    """Map with the real network."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
-    found = timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
-    if memory_mb == LITTLE_MB:
-        return found
-    alone = {"forward": 0.0, "cells": 0.0}
+    return timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
+
+
+def forward_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
+    """Bring the same windows to the network's scale and run it, whole windows at a time."""
+    return alone(pair, memory_mb, options, lambda bundle, reading, _: bundle.network(*tensors(bundle, reading)))
+
+
+def cells_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
+    """Run of the network what mapping runs, on the same windows."""
+    return alone(
+        pair, memory_mb, options, lambda bundle, reading, core: bundle.network.cells(*images(bundle, reading), core)
+    )
+
+
+def alone(
+    pair: GridStore, memory_mb: int, options: argparse.Namespace, run: Callable[[Bundle, Reading, Window], object]
+) -> dict[str, float]:
+    """Return the CPU time of a function of a scene's windows; reading them doesn't count."""
+    prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
+    spent = 0.0
     for step in steps(prediction.cut(pair).cover, pair.shape):
         reading = WindowReader(pair, BOTH).read(step)
-        if reading is None:
-            continue
-        bundle, core = prediction.bundle, step.core.relative_to(step.outer)
-        for name in alone:
-            began = time.process_time()
-            with torch.inference_mode():
-                if name == "cells":
-                    bundle.network.cells(*images(bundle, reading), core)
-                else:
-                    bundle.network(*tensors(bundle, reading))
-            alone[name] += time.process_time() - began
-    return {
-        **found,
-        **{f"over_{name}": found["ms_per_mpx"] / (1e3 * spent / mpx(pair)) for name, spent in alone.items()},
-    }
+        assert reading is not None
+        began = time.process_time()
+        with torch.inference_mode():
+            run(prediction.bundle, reading, step.core.relative_to(step.outer))
+        spent += time.process_time() - began
+    return {"ms_per_mpx": 1e3 * spent / mpx(pair), "rss_mb": peak_mb()}
 
 
 def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
@@ -309,7 +317,14 @@ def terratorch(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> 
     return timed(pair, work)
 
 
-ARMS = {"ours": ours, "network": with_network, "naive": naive, "terratorch": terratorch}
+ARMS = {
+    "ours": ours,
+    "naive": naive,
+    "terratorch": terratorch,
+    "network": with_network,
+    "forward": forward_alone,
+    "cells": cells_alone,
+}
 
 
 def timed(pair: GridStore, work: Any) -> dict[str, float]:  # noqa: ANN401 - a function of a path

@@ -19,8 +19,8 @@ from clairemap.classes import MAP_NODATA
 from clairemap.errors import MapCheckError
 from clairemap.grid.tiles import tiles
 from clairemap.inference.grid import TOLERANCE_PX, pixel_to_world, project, world_to_pixel
-from clairemap.raster.overviews import Shrink, area_of
-from clairemap.raster.source import bounded_cache
+from clairemap.raster.overviews import Shrink
+from clairemap.raster.source import area_of, bounded_cache
 
 WINDOW_PX = 2048
 REMEDY = "delete the map and run again; if it comes back, report it"

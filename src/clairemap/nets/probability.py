@@ -54,25 +54,36 @@ def upsampled_probability(logits: Tensor, wanted: Window, stride: int, temperatu
 
 
 def _upsampled(logits: Tensor, wanted: Window, stride: int, temperature: float) -> Tensor:
-    """Return the upsampled logits of these pixels by the temperature: along the rows of cells first, then in between.
+    """Return the upsampled logits of these pixels by the temperature.
 
-    That takes a third of the time of interpolating in both directions at once.
+    Along one direction and then the other takes a third of the time of interpolating in both at once.
     """
     cells = wanted.coarsened(stride)
-    near = cells.grown(1).clipped((logits.shape[1], logits.shape[2]))
+    around = cells.grown(1)
+    near = around.clipped((logits.shape[1], logits.shape[2]))
+    beyond = near.x0 - around.x0, around.x1 - near.x1, near.y0 - around.y0, around.y1 - near.y1
     scaled = logits[None, :, *near.slices].float() / temperature
-    wide = functional.interpolate(scaled, scale_factor=(1, stride), mode="bilinear")[0]
-    above, below = near.y0 - (cells.y0 - 1), cells.y1 + 1 - near.y1  # rows beyond the edge are those at the edge
-    wide = torch.cat([wide[:, :1]] * above + [wide] + [wide[:, -1:]] * below, dim=1)
-    fine = wide.new_empty(len(wide), cells.height, stride, wide.shape[2])
+    framed = functional.pad(scaled, beyond, mode="replicate")[0]  # cells beyond the edge are those at the edge
+    fine = _interpolated(_interpolated(framed, stride, 2), stride, 1)
+    return fine[:, *wanted.relative_to(cells.refined(stride)).slices]
+
+
+def _interpolated(cells: Tensor, stride: int, dim: int) -> Tensor:
+    """Return the pixels of all cells but the first and the last along a dimension, linear between the centres."""
+    kept = cells.shape[dim] - 2
+    fine = cells.new_empty(*cells.shape[:dim], kept, stride, *cells.shape[dim + 1 :])
     for phase in range(stride):
-        between = (phase + 0.5) / stride + 0.5  # from the centre of the row above
+        between = (phase + 0.5) / stride + 0.5  # from the centre of the cell before
         first = int(between)
-        upper, lower = (wide[:, start : start + cells.height] for start in (first, first + 1))
-        torch.lerp(upper, lower, between - first, out=fine[:, :, phase])
-    place = wanted.relative_to(Window(cells.y0, near.x0, 0, 0).refined(stride))
-    return fine.flatten(1, 2)[:, *place.slices]
+        before, after = (cells.narrow(dim, start, kept) for start in (first, first + 1))
+        torch.lerp(before, after, between - first, out=fine.select(dim + 1, phase))
+    return fine.flatten(dim, dim + 1)
 
 
 def _store(scaled: Tensor, target: Tensor) -> None:
-    target.copy_(torch.softmax(scaled, dim=0).mul_(FULL).round_())
+    """Write softmax over the first dimension as uint8.
+
+    In single steps, and to uint8 by way of int16: two thirds of the time that torch's own take.
+    """
+    odds = (scaled - scaled.amax(dim=0)).exp_()
+    target.copy_(odds.mul_(FULL / odds.sum(dim=0)).round_().to(torch.int16))

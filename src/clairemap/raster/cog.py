@@ -27,8 +27,8 @@ from clairemap.errors import DiskFullError, StoreError
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import temporary_beside
-from clairemap.raster.overviews import Shrink, area_of, with_overviews
-from clairemap.raster.source import bounded_cache
+from clairemap.raster.overviews import Shrink, with_overviews
+from clairemap.raster.source import area_of, bounded_cache
 
 log = logging.getLogger(__name__)
 

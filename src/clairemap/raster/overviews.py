@@ -14,13 +14,13 @@ from xml.etree import ElementTree
 import numpy as np
 import rasterio
 import rasterio.shutil
-import rasterio.windows
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader
 
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
+from clairemap.raster.source import area_of
 
 Quarters = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 Shrink = Literal["mode", "average", "first"]
@@ -65,11 +65,6 @@ def with_overviews(
             ElementTree.SubElement(overview, "SourceBand").text = "1"
     tree.write(virtual, encoding="utf-8")
     return Pyramid(virtual, tuple(sums))
-
-
-def area_of(window: Window) -> rasterio.windows.Window:
-    """Return a window as rasterio's reading and writing take it: columns first."""
-    return rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
 
 
 def shrunk(values: NDArray[np.uint8], how: Shrink, nodata: int) -> NDArray[np.uint8]:

@@ -22,6 +22,11 @@ def bounded_cache(megabytes: int = 64) -> rasterio.Env:
     return rasterio.Env(GDAL_CACHEMAX=megabytes * 2**20)  # rasterio passes numbers on in bytes
 
 
+def area_of(window: Window) -> rasterio.windows.Window:
+    """Return a window as rasterio's reading and writing take it: columns first."""
+    return rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
+
+
 @dataclass(frozen=True)
 class Block:
     """A window's values (band, y, x) in the file's number type and where they are valid (y, x)."""
@@ -121,7 +126,7 @@ class RasterSource:
         return Block(values, valid)
 
     def _read_inside(self, window: Window, indexes: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        area = rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
+        area = area_of(window)
         try:
             values = self._dataset.read(list(indexes), window=area)
             valid = (self._dataset.read_masks(list(indexes), window=area) > 0).any(axis=0)

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.windows
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -23,6 +22,7 @@ from rasterio.warp import transform_bounds
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import written_whole
+from clairemap.raster.source import area_of
 from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
 from clairemap.simulate.materials import OPTICAL_BANDS, SAR_BANDS
@@ -250,5 +250,4 @@ def _new_raster(
 
 def _write(raster: rasterio.io.DatasetWriter, window: Window, values: NDArray[Any]) -> None:
     bands = values if values.ndim == 3 else values[None]
-    area = rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
-    raster.write(bands.astype(raster.dtypes[0]), window=area)
+    raster.write(bands.astype(raster.dtypes[0]), window=area_of(window))
