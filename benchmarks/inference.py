@@ -238,7 +238,7 @@ def peak(runs: list[dict[str, float]]) -> float:
 
 def ours(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
     """Map with the network that costs nothing."""
-    bundle = Bundle(Nothing(), card(halo_px=256, bytes_per_px=(17, 17)))  # type: ignore[arg-type]
+    bundle = Bundle(Nothing(), card(halo_px=256, bytes_per_px=(12, 12)))  # type: ignore[arg-type]
     prediction = Prediction(bundle, "fused", InferenceSettings(), memory_mb)
     return timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
 

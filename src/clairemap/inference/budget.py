@@ -23,9 +23,9 @@ PROCESS_BYTES = 420e6
 WEIGHTS_FACTOR = 1.2
 """Bytes taken for each byte of the network's weights."""
 
-SCRATCH_FACTOR = 1.8
-"""What convolutions and the gaps of the heap take, over the bytes of the tensors: 0.5 to 1.2 for windows of 1024 and
-1536 px (it hides in the room above), 1.8 for 2048 px, 1.6 for 2560 and 3584 px."""
+SCRATCH_FACTOR = 2.0
+"""What convolutions and the gaps of the heap take, over the bytes of the tensors: 1.8 to 1.9 for windows of 1536, 2560
+and 3584 px; for 2048 px 2.0 to 2.4, by how reading and computing fall together."""
 
 WINDOWS_ON_A_GPU = 2
 """Worked on at once by each GPU, so that one is computed while another is brought or fetched."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.nets.layers import DepthwiseConv, Sensors
+from clairemap.nets.strips import in_strips
 
 
 class WindowedCrossAttention(nn.Module):
@@ -36,6 +37,15 @@ class WindowedCrossAttention(nn.Module):
         The log of the asked cells' weights is added to the scores: weight 0 is not attended to at all, and a window
         without any valid cell contributes 0.
         """
+        _, height, width, _ = asking_BHWC.shape
+
+        def of_rows(rows: slice) -> Tensor:
+            return self._told(asking_BHWC[:, rows], asked_BHWC[:, rows], asked_weight_BHW1[:, rows])
+
+        scores = self.heads * self.window**2 * width
+        return in_strips(of_rows, height, scores, asking_BHWC.device, multiple=self.window)
+
+    def _told(self, asking_BHWC: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
         query = self._windows(self.query(asking_BHWC), self.heads)
         key, value = self._windows(self.key_value(asked_BHWC), 2 * self.heads).chunk(2, dim=1)
         weight = self._windows(asked_weight_BHW1, 1).transpose(-1, -2)  # (windows, 1, 1, cells)

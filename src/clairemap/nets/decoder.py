@@ -1,6 +1,7 @@
 """The decoder: a feature pyramid (Lin et al. 2017) from coarse to fine, and the classifier at stride 4."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -9,6 +10,7 @@ from clairemap.grid.window import Window
 from clairemap.nets.layers import DepthwiseConv, cell_by_cell, upsampled
 from clairemap.nets.parts import Part, cut
 from clairemap.nets.sizes import NetworkSize
+from clairemap.nets.strips import in_strips
 
 
 class Smoothing(nn.Module):
@@ -20,10 +22,14 @@ class Smoothing(nn.Module):
         self.linear = nn.Linear(channels, channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
 
-    def forward(self, x_BHWC: Tensor) -> Tensor:
-        """Return features of the same shape."""
-        spread = self.spread(x_BHWC)
-        return cell_by_cell(lambda x: functional.gelu(self.norm(self.linear(x))), spread)
+    def forward(self, x_BHWC: Tensor, then: Callable[[Tensor], Tensor] | None = None) -> Tensor:
+        """Return features of the same shape, or what `then` makes of each of their cells."""
+
+        def smooth(x: Tensor) -> Tensor:
+            found = functional.gelu(self.norm(self.linear(x)))
+            return then(found) if then else found
+
+        return cell_by_cell(smooth, self.spread(x_BHWC))
 
 
 class PyramidDecoder(nn.Module):
@@ -47,10 +53,28 @@ class PyramidDecoder(nn.Module):
             parts: of each stage, whose decoded cells the features are of.
             cells: for whose sake these are the parts.
         """
-        *finer, (lateral, smoothing, x, part) = zip(self.laterals, self.smoothings, features, parts, strict=True)
-        x = smoothing(lateral(x))
-        for lateral, smoothing, own, fine in reversed(finer):
-            x = smoothing(lateral(own) + cut(upsampled(x, 2), fine.decoded.relative_to(part.decoded.refined(2))))
-            part = fine
-        logits: Tensor = self.head(cut(x, cells.relative_to(part.decoded)))
-        return logits
+        levels = list(zip(self.laterals, self.smoothings, features, (part.decoded for part in parts), strict=True))
+        x = self.laterals[-1](features[-1])
+        for (_, smoothing, _, coarse), (lateral, _, own, fine) in pairwise(reversed(levels)):
+            x = _merged(lateral, own, smoothing(x), fine.relative_to(coarse.refined(2)))
+        return cut(self.smoothings[0](x, self.head), cells.relative_to(parts[0].decoded))
+
+
+def _merged(lateral: nn.Module, own_BHWC: Tensor, coarse_BHWC: Tensor, place: Window) -> Tensor:
+    """Return the lateral's features of a level, and added to them the coarser level's, upsampled twofold.
+
+    Args:
+        lateral: linear layer of the level.
+        own_BHWC: what it takes.
+        coarse_BHWC: the coarser level's features.
+        place: of the level's cells in the upsampled ones.
+    """
+    known = (coarse_BHWC.shape[1], coarse_BHWC.shape[2])
+
+    def of_rows(rows: slice) -> Tensor:
+        strip = Window(place.y0 + rows.start, place.x0, rows.stop - rows.start, place.width)
+        near = strip.coarsened(2).grown(1).clipped(known)
+        added: Tensor = lateral(own_BHWC[:, rows])
+        return added + cut(upsampled(cut(coarse_BHWC, near), 2), strip.relative_to(near.refined(2)))
+
+    return in_strips(of_rows, place.height, coarse_BHWC.shape[-1] * place.width, own_BHWC.device)

@@ -100,8 +100,7 @@ class Fusion(nn.Module):
             told = self.exchange(own, weights)
             own = Sensors(own.optical + told.optical, own.sar + told.sar)
         share = self.gate(own, weights)
-        fused = share.optical.to(own.optical.dtype) * own.optical + share.sar.to(own.sar.dtype) * own.sar
-        return self.mixer(fused), share
+        return self.mixer(cell_by_cell(_weighted, *own, *share)), share
 
     def of_one(self, sensor: int, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the fused features and the share of a sensor (0 optical, 1 SAR) where the other has no weight.
@@ -111,6 +110,10 @@ class Fusion(nn.Module):
         own = (self.norm_optical, self.norm_sar)[sensor](features)
         share = self.gate.of_one(weight)
         return self.mixer(share.to(own.dtype) * own), share
+
+
+def _weighted(optical: Tensor, sar: Tensor, optical_share: Tensor, sar_share: Tensor) -> Tensor:
+    return optical_share.to(optical.dtype) * optical + sar_share.to(sar.dtype) * sar
 
 
 def fusion(name: str, stage: Stage) -> Fusion:

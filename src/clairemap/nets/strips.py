@@ -1,5 +1,6 @@
 """Working on rows of an image strip by strip, so that what comes in between is small and stays in the CPU's cache."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -19,20 +20,26 @@ def strip_rows(row_values: int, device: torch.device, multiple: int = 1) -> int:
 
 
 def in_strips(
-    function: Callable[[slice], Tensor], height: int, row_values: int, device: torch.device, stride: int = 1
+    function: Callable[[slice], Tensor],
+    height: int,
+    row_values: int,
+    device: torch.device,
+    stride: int = 1,
+    multiple: int = 1,
 ) -> Tensor:
     """Return what a function makes of some rows, for all rows, one strip below the other.
 
     While gradients are recorded all rows are one strip, since then everything in between is kept anyway.
 
     Args:
-        function: of some of the rows, beginning at a multiple of `stride`; returns (B, rows / stride, ...).
+        function: of some of the rows, beginning at a multiple of both last arguments; returns (B, rows / stride, ...).
         height: of all rows.
         row_values: how many values it works on for each of them and each image of the batch.
         device: that it works on.
         stride: rows that become one.
+        multiple: rows that belong together.
     """
-    length = height if torch.is_grad_enabled() else strip_rows(row_values, device, stride)
+    length = height if torch.is_grad_enabled() else strip_rows(row_values, device, math.lcm(stride, multiple))
     first = function(slice(0, min(length, height)))
     if length >= height:
         return first
