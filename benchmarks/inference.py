@@ -184,14 +184,12 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         ("ours", side, LITTLE_MB),
         ("naive", side, 0),
         *([("terratorch", side, 0)] if options.terratorch else []),
-        *((name, side // 2, USUAL_MB) for name in ("network", "forward", "cells")),
     ]
+    real = [(name, side // 2, USUAL_MB) for name in ("network", "forward", "cells")]
+    once = [("ours", side // 2, LITTLE_MB), ("network", side, LITTLE_MB)]
     runs: dict[tuple[str, int, int], list[dict[str, float]]] = {}
-    for _ in range(turns):
-        for arm in arms:
-            runs.setdefault(arm, []).append(run_arm(*arm, pairs[arm[1]], options))
-    for arm in (("ours", side // 2, LITTLE_MB), ("network", side, LITTLE_MB)):
-        runs[arm] = [run_arm(*arm, pairs[arm[1]], options)]
+    for arm in [*arms * turns, *real * 3 * turns, *once]:
+        runs.setdefault(arm, []).append(run_arm(*arm, pairs[arm[1]], options))
     print(f"{'arm':12s} {'side':>6s} {'memory':>7s} {'CPU ms/Mpx':>11s} {'peak MB':>8s}")
     for (name, size, memory), found in runs.items():
         print(f"{name:12s} {size:6d} {memory or '':>7} {cpu(found):11.0f} {peak(found):8.0f}")

@@ -11,7 +11,7 @@ from clairemap.errors import StoreError
 from clairemap.raster.store import GridStore, Layer, check_store, create_store
 
 PROBABILITY = "probability"
-"""Layer uint8 (class, y, x): round(255 * p); all 0 where nothing could be mapped."""
+"""Layer uint8 (class, y, x): round(255 * p), see `nets.probability`; all 0 where nothing could be mapped."""
 
 OPTICAL_SHARE = "optical_share"
 """Layer uint8 (y, x): percent of the result that rests on the optical sensor; 255 where nothing could be mapped."""
