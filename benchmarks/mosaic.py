@@ -246,8 +246,9 @@ def measured(words: list[list[str]]) -> Cost:
     A small process starts them, since a new one inherits the peak memory of the one that it was forked from. The
     environment is the rule's.
     """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "ZARR_"))}
     environment = {
-        **os.environ,
+        **kept,
         "GDAL_CACHEMAX": GDAL_CACHE_MB,
         "PYTHONPATH": str(PROJECT / "src"),
         "MALLOC_ARENA_MAX": "2",
