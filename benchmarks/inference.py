@@ -7,7 +7,8 @@ scene at once. *Cost*: a network that costs nothing (it returns slices of prepar
 adds up weighted windows; all read the same store and write the same kind of store, one thread. Each arm runs in a
 process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
 peak of memory. *With the network*: CPU time of the whole over that of normalising and `forward` on the same windows,
-and over `cells` of the core, which is all of the network that mapping runs.
+and over `cells` of the core, which is all of the network that mapping runs; in as little memory as the scene of 8192 px
+is to be mapped in, and in the usual one.
 
 terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
@@ -72,6 +73,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
 }
 LITTLE_MB, USUAL_MB = 800, 3000
+NETWORK_ARMS = ("network", "forward", "cells")
 
 
 class Identity(nn.Module):
@@ -186,30 +188,29 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         ("naive", side, 0),
         *([("terratorch", side, 0)] if options.terratorch else []),
     ]
-    real = [(name, side // 2, USUAL_MB) for name in ("network", "forward", "cells")]
+    settings = ((side, LITTLE_MB), (side // 2, USUAL_MB))
+    real = [(name, *setting) for setting in settings for name in NETWORK_ARMS]
     runs: dict[tuple[str, int, int], list[dict[str, float]]] = {}
-    for arm in [*arms * turns, *real * 3 * turns, ("network", side, LITTLE_MB)]:
+    for arm in [*arms, *real] * turns:
         runs.setdefault(arm, []).append(run_arm(*arm, pairs[arm[1]], options))
     print(f"{'arm':12s} {'side':>6s} {'memory':>7s} {'CPU ms/Mpx':>11s} {'peak MB':>8s}")
     for (name, size, memory), found in runs.items():
         print(f"{name:12s} {size:6d} {memory or '':>7} {cpu(found):11.0f} {peak(found):8.0f}")
     ours, naive, other = runs["ours", side, LITTLE_MB], runs["naive", side, 0], runs.get(("terratorch", side, 0))
-    whole, forward, in_parts = (cpu(runs[name, side // 2, USUAL_MB]) for name in ("network", "forward", "cells"))
+    spent = {memory: {name: cpu(runs[name, size, memory]) for name in NETWORK_ARMS} for size, memory in settings}
     return {
         "overhead_vs_terratorch": cpu(ours) / cpu(other) if other else None,
         "overhead_vs_naive": cpu(ours) / cpu(naive),
         "overhead_ms_per_mpx": cpu(ours),
-        "total_over_forward": whole / forward,
-        "total_over_cells": whole / in_parts,
+        "total_over_forward": spent[LITTLE_MB]["network"] / spent[LITTLE_MB]["forward"],
+        "total_over_forward_by_mb": {mb: each["network"] / each["forward"] for mb, each in spent.items()},
+        "total_over_cells_by_mb": {mb: each["network"] / each["cells"] for mb, each in spent.items()},
         "rss_mb_8192": peak(runs["network", side, LITTLE_MB]),
         "rss_mb_8192_loop": peak(ours),
         "rss_mb_terratorch": peak(other) if other else None,
         "rss_mb_naive": peak(naive),
         "rss_ratio_4x": peak(ours) / peak(runs["ours", side // 2, LITTLE_MB]),
-        "s_per_mpx": {
-            memory: cpu(runs["network", size, memory]) / 1e3
-            for size, memory in ((side, LITTLE_MB), (side // 2, USUAL_MB))
-        },
+        "s_per_mpx": {mb: each["network"] / 1e3 for mb, each in spent.items()},
         "side_px": side,
     }
 
