@@ -55,16 +55,26 @@ class Fold:
     seed: int
 
 
-def _flood_fold(seed: int, held_out: str) -> Fold:
-    train = tuple(f"flood_{event}" for event in "abcdef" if event not in held_out)
-    return Fold(f"floods {held_out}", "floods", train, tuple(f"flood_{event}" for event in held_out), seed)
+def _flood_fold(seed: int, train: str, test: str) -> Fold:
+    of_train, of_test = (tuple(f"flood_{event}" for event in events) for events in (train, test))
+    return Fold(f"floods {test}", "floods", of_train, of_test, seed)
 
 
 FOLDS: Mapping[str, tuple[Fold, ...]] = {
-    "floods": tuple(_flood_fold(seed, pair) for seed, pair in enumerate(("ab", "cd", "ef"))),
+    "floods": (_flood_fold(0, "cdef", "ab"), _flood_fold(1, "abef", "cd"), _flood_fold(2, "abcd", "ef")),
     "made": tuple(Fold(f"made {seed}", f"made_{seed}", MADE[:3], MADE[3:], seed) for seed in range(3)),
+    "gain": tuple(
+        _flood_fold(seed, train, test)
+        for seed, training in enumerate((("cd", "ef"), ("ab", "ef"), ("ab", "cd")))
+        for train, test in (training, training[::-1])
+    ),
 }
-"""Of the floods each event is held out once, two at a time; of the made regions one scene each."""
+"""Of the floods each event is held out once, two at a time; of the made regions one scene each. By the folds of "gain",
+two for each of "floods" in their order, that one's gain is chosen: half of its training events are held out in turn.
+"""
+
+GAINS = (0.0, 0.5, 1.0)
+"""Of these the gain of a fold of the floods is chosen: their pictures are stretched one by one."""
 
 CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
 VARIANTS: Mapping[str, dict[str, dict[str, Any]]] = {
@@ -99,11 +109,11 @@ CONDITIONS = {"fused": (CLEAR, *UNMASKED, *MASKED), "optical": (CLEAR, *UNMASKED
 """Conditions by variant; the others are scored in the clear. SAR sees through clouds."""
 
 
-def settings_of(fold: Fold, work: Path, variant: str, steps: int) -> Settings:
-    """Return the settings of a training: those of the prepared run, the variant's, and a common length."""
+def settings_of(fold: Fold, work: Path, variant: str, steps: int, gain: float) -> Settings:
+    """Return the settings of a training: those of the prepared run, the variant's, a common length, and the gain."""
     values = yaml.safe_load((work / fold.prepared / "config.yaml").read_text())
     training = {"steps": steps, "checkpoint_every": max(steps // 4, 1), "validate_every": steps}
-    chosen: dict[str, dict[str, Any]] = {"training": training, **VARIANTS[variant]}
+    chosen: dict[str, dict[str, Any]] = {"training": training, "augmentation": {"gain": gain}, **VARIANTS[variant]}
     for section, changed in chosen.items():
         values[section] = {**values.get(section, {}), **changed}
     return load_settings({**values, "seed": fold.seed})
@@ -212,9 +222,9 @@ class Result:
         return self.classes[rare], scores(np.array(self.confusion["clear"])).per_class[rare].iou
 
 
-def trained_and_scored(fold: Fold, variant: str, steps: int, work: Path) -> Result:
+def trained_and_scored(fold: Fold, variant: str, steps: int, gain: float, work: Path) -> Result:
     """Train one network and score it on the fold's test scenes."""
-    job = job_of(fold, settings_of(fold, work, variant, steps), work)
+    job = job_of(fold, settings_of(fold, work, variant, steps, gain), work)
     trained = train(job, Processes(0, 1, torch.device("cpu")), {})
     assert trained is not None, "there is only the first process"
     seconds = sum(row.seconds for row in trained.history)
@@ -237,11 +247,13 @@ def main() -> None:
     parser.add_argument("--fold", type=int, required=True)
     parser.add_argument("--variant", choices=list(VARIANTS), required=True)
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--gain", type=float, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder of the prepared runs")
     parser.add_argument("--result", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args()
     torch.set_num_threads(1)  # several trainings run side by side
-    result = trained_and_scored(FOLDS[options.data][options.fold], options.variant, options.steps, options.work)
+    fold = FOLDS[options.data][options.fold]
+    result = trained_and_scored(fold, options.variant, options.steps, options.gain, options.work)
     part = options.result.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(vars(result)))
     part.rename(options.result)

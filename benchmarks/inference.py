@@ -6,9 +6,10 @@ scene at once. *Cost*: a network that costs nothing (it returns slices of prepar
 4 + 2 bands and 8 classes, beside terratorch's tiled inference (512 px windows, stride 384) and the common way, which
 adds up weighted windows; all read the same store and write the same kind of store, one thread. Each arm runs in a
 process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
-peak of memory. *With the network*: CPU time of the whole over that of normalising and `forward` on the same windows,
-and over `cells` of the core, which is all of the network that mapping runs; in as little memory as the scene of 8192 px
-is to be mapped in, and in the usual one.
+peak of memory. The loop is measured in the windows that the real network gets in the memory that mapping has by default
+(3000 MB), which is less than the others take, and in 800 MB. *With the network*: CPU time of the whole over that of
+normalising and `forward` on the same windows, and over `cells` of the core, which is all of the network that mapping
+runs; in as little memory as the scene of 8192 px is to be mapped in, and in the usual one.
 
 terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
@@ -29,7 +30,7 @@ import tempfile
 import time
 import types
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -183,6 +184,7 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     side, turns = (1024, 1) if options.quick else (8192, 3)
     pairs = {size: scene(work / f"{size}.zarr", (size, size)).path for size in (side // 2, side)}
     arms = [
+        ("ours", side, USUAL_MB),
         ("ours", side, LITTLE_MB),
         ("ours", side // 2, LITTLE_MB),  # windows have a whole halo in both
         ("naive", side, 0),
@@ -196,23 +198,45 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     print(f"{'arm':12s} {'side':>6s} {'memory':>7s} {'CPU ms/Mpx':>11s} {'peak MB':>8s}")
     for (name, size, memory), found in runs.items():
         print(f"{name:12s} {size:6d} {memory or '':>7} {cpu(found):11.0f} {peak(found):8.0f}")
-    ours, naive, other = runs["ours", side, LITTLE_MB], runs["naive", side, 0], runs.get(("terratorch", side, 0))
+    loops = {mb: cpu(runs["ours", side, mb]) for mb in (LITTLE_MB, USUAL_MB)}
+    naive, other = runs["naive", side, 0], runs.get(("terratorch", side, 0))
+    covers = {mb: cover(open_store(pairs[size]), mb, options.model) for size, mb in settings}
     spent = {memory: {name: cpu(runs[name, size, memory]) for name in NETWORK_ARMS} for size, memory in settings}
     return {
-        "overhead_vs_terratorch": cpu(ours) / cpu(other) if other else None,
-        "overhead_vs_naive": cpu(ours) / cpu(naive),
-        "overhead_ms_per_mpx": cpu(ours),
-        "total_over_forward": spent[LITTLE_MB]["network"] / spent[LITTLE_MB]["forward"],
+        "overhead_vs_terratorch": loops[USUAL_MB] / cpu(other) if other else None,
+        "overhead_vs_naive": loops[USUAL_MB] / cpu(naive),
+        "overhead_ms_per_mpx": loops[USUAL_MB],
+        "overhead_vs_terratorch_by_mb": {mb: loop / cpu(other) if other else None for mb, loop in loops.items()},
+        "overhead_vs_naive_by_mb": {mb: loop / cpu(naive) for mb, loop in loops.items()},
+        "overhead_ms_per_mpx_by_mb": loops,
+        "total_over_forward": max(each["network"] / each["forward"] for each in spent.values()),
         "total_over_forward_by_mb": {mb: each["network"] / each["forward"] for mb, each in spent.items()},
         "total_over_cells_by_mb": {mb: each["network"] / each["cells"] for mb, each in spent.items()},
         "rss_mb_8192": peak(runs["network", side, LITTLE_MB]),
-        "rss_mb_8192_loop": peak(ours),
+        "rss_mb_8192_loop": {mb: peak(runs["ours", side, mb]) for mb in loops},
         "rss_mb_terratorch": peak(other) if other else None,
         "rss_mb_naive": peak(naive),
-        "rss_ratio_4x": peak(ours) / peak(runs["ours", side // 2, LITTLE_MB]),
+        "rss_ratio_4x": peak(runs["ours", side, LITTLE_MB]) / peak(runs["ours", side // 2, LITTLE_MB]),
         "s_per_mpx": {mb: each["network"] / 1e3 for mb, each in spent.items()},
+        "window_px": {mb: each.outer_px for mb, each in covers.items()},
+        "seen_over_scene": {mb: covers[mb].seen_px((size, size)) / size**2 for size, mb in settings},
         "side_px": side,
+        **gpu_figures(pairs[side], options),
     }
+
+
+def gpu_figures(pair: Path, options: argparse.Namespace) -> dict[str, float | None]:
+    """Return Mpx for each second on a GPU, and the share of the time in which it computes."""
+    if not torch.cuda.is_available():
+        return {"gpu_mpx_per_s": None, "gpu_busy_share": None}
+    found = run_arm("gpu", 0, USUAL_MB, pair, options)
+    print(f"GPU: {found['mpx_per_s']:.1f} Mpx/s, computing {found['busy_share']:.0%} of the time")
+    return {"gpu_mpx_per_s": found["mpx_per_s"], "gpu_busy_share": found["busy_share"]}
+
+
+def cover(pair: GridStore, memory_mb: int, model: Path | None) -> Cover:
+    """Return the windows that the real network gets."""
+    return Prediction(network(model), "fused", InferenceSettings(), memory_mb).cut(pair).cover
 
 
 def run_arm(name: str, _side: int, memory_mb: int, pair: Path, options: argparse.Namespace) -> dict[str, float]:
@@ -235,17 +259,53 @@ def peak(runs: list[dict[str, float]]) -> float:
     return max(run["rss_mb"] for run in runs)
 
 
-def ours(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
-    """Map with the network that costs nothing."""
-    bundle = Bundle(Nothing(), card(halo_px=256, bytes_per_px=(12, 12)))  # type: ignore[arg-type]
-    prediction = Prediction(bundle, "fused", InferenceSettings(), memory_mb)
-    return timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
+def ours(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
+    """Map with the network that costs nothing, in the windows that the real one gets."""
+    real = network(options.model)
+    settings = InferenceSettings(window_px=Prediction(real, "fused", InferenceSettings(), memory_mb).window_px(pair))
+    bundle = Bundle(Nothing(), card(halo_px=real.card.halo_px, bytes_per_px=(1, 1)))  # type: ignore[arg-type]
+    return timed(pair, lambda part: predict_scene(pair, Prediction(bundle, "fused", settings), part, {}))
 
 
 def with_network(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
     """Map with the real network."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
     return timed(pair, lambda part: predict_scene(pair, prediction, part, {}))
+
+
+def on_gpu(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
+    """Map with the real network on a GPU; how much of the time the GPU computes is seen in a second run."""
+    bundle, gpu = network(options.model), torch.device("cuda")
+    bundle.network.to(gpu)
+    prediction = Prediction(bundle, "fused", InferenceSettings(), memory_mb, (gpu,))
+
+    def seconds() -> float:
+        with tempfile.TemporaryDirectory(dir=pair.path.parent) as folder:
+            began = time.perf_counter()
+            predict_scene(pair, prediction, Path(folder) / "probabilities.zarr", {})
+            torch.cuda.synchronize()
+            return time.perf_counter() - began
+
+    seconds()  # CUDA and its libraries are loaded
+    wall = seconds()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+        watched = seconds()
+    kernels = (
+        event
+        for event in profile.profiler.kineto_results.events()
+        if event.device_type() == torch.autograd.DeviceType.CUDA and "Mem" not in event.name()  # but copies
+    )
+    computing = covered_ns((kernel.start_ns(), kernel.start_ns() + kernel.duration_ns()) for kernel in kernels)
+    return {"mpx_per_s": mpx(pair) / wall, "busy_share": computing / 1e9 / watched, "rss_mb": peak_mb()}
+
+
+def covered_ns(spans: Iterable[tuple[int, int]]) -> int:
+    """Return how much time lies in at least one of the spans."""
+    covered = end = 0
+    for start, stop in sorted(spans):
+        covered += max(stop - max(start, end), 0)
+        end = max(end, stop)
+    return covered
 
 
 def forward_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
@@ -278,15 +338,15 @@ def alone(
 
 def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
     """Add up windows under Hann weights, all classes of the scene in memory: the common way."""
+    logits = pixel_logits(Nothing())
 
     def work(part: Path) -> None:
-        scene_px, null, bundle = whole_input(pair), Nothing(), card(halo_px=0, bytes_per_px=(1, 1))
+        scene_px = whole_input(pair)
         height, width = pair.shape
-        total, weights = torch.zeros(len(bundle.classes), height, width), torch.zeros(height, width)
+        total, weights = torch.zeros(len(CLASSES), height, width), torch.zeros(height, width)
         ramp = torch.hann_window(CROP + 2, periodic=False)[1:-1]
         mask = ramp[:, None] * ramp
         starts = [sorted({*range(0, size - CROP, STRIDE), size - CROP}) for size in (height, width)]
-        logits = pixel_logits(null)
         for batch in batched(list(itertools.product(*starts)), 8):
             torch.stack([scene_px[:, y : y + CROP, x : x + CROP] for y, x in batch])
             for y, x in batch:
@@ -300,9 +360,9 @@ def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[
 def terratorch(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
     """Call terratorch's tiled inference."""
     module = from_wheel(options.terratorch)
+    logits = pixel_logits(Nothing())
 
     def work(part: Path) -> None:
-        logits = pixel_logits(Nothing())
         found = module.tiled_inference(
             lambda chips, **_: logits.expand(len(chips), -1, -1, -1),
             whole_input(pair)[None],
@@ -323,6 +383,7 @@ ARMS = {
     "network": with_network,
     "forward": forward_alone,
     "cells": cells_alone,
+    "gpu": on_gpu,
 }
 
 

@@ -25,7 +25,8 @@ def section(path: Path) -> str:
     """Return a benchmark's part of the page: what it measures, in its own words, and its figures."""
     source = PROJECT / "benchmarks" / f"{path.stem}.py"
     about = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")
-    words = " ".join(" ".join(about[:2]).split())
+    told = [text for index, text in enumerate(about) if index <= 1 or not ("as its last" in text or text[0] == " ")]
+    words = " ".join(" ".join(told).split())
     figures = json.loads(path.read_text(encoding="utf-8"))
     rows = [f"| `{key}` | {shown(value)} |" for key, value in flat(figures)]
     return "\n".join([f"## {path.stem}\n", words, "", "| key | value |", "|---|---|", *rows, ""])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clairemap import errors
+from clairemap import console, errors
 from clairemap.console import progress
 
 SCRIPT = """
@@ -127,3 +127,17 @@ def test_each_error_has_an_exit_code_of_its_own():
 def test_progress_passes_the_items_on(capsys: pytest.CaptureFixture[str]):
     assert list(progress(iter("abc"), "letters", total=3)) == ["a", "b", "c"]
     assert capsys.readouterr().out == ""
+
+
+def test_a_job_gets_lines_now_and_then(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    seconds = iter([0.0, 10.0, 20.0, 29.0, 36.0])  # at the start, and as each item is asked for
+    monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
+    with caplog.at_level("INFO"):
+        assert list(progress("abcd", "letters", total=4)) == list("abcd")
+    assert caplog.messages == ["letters: 1 of 4 after 20 s", "letters: 3 of 4 after 36 s"]
+
+
+def test_a_terminal_gets_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True)
+    assert list(progress("abcd", "letters", total=4)) == list("abcd")
+    assert "letters: 100%" in capsys.readouterr().err

@@ -18,7 +18,10 @@ rule predict_scene:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(SETTINGS.compute.mapping_memory_mb - 700 + CUDA_MB * GPU),
+        # A tenth more than windows are planned with: those of 2048 px have been seen to take 6 % more.
+        mem_mb=memory(
+            SETTINGS.compute.mapping_memory_mb * 11 // 10 - 700 + CUDA_MB * GPU
+        ),
         runtime=240,
         gpu=GPU,
     params:

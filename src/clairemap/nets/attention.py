@@ -37,13 +37,15 @@ class WindowedCrossAttention(nn.Module):
         The log of the asked cells' weights is added to the scores: weight 0 is not attended to at all, and a window
         without any valid cell contributes 0.
         """
-        _, height, width, _ = asking_BHWC.shape
+        _, height, width, channels = asking_BHWC.shape
 
         def of_rows(rows: slice) -> Tensor:
             return self._told(asking_BHWC[:, rows], asked_BHWC[:, rows], asked_weight_BHW1[:, rows])
 
-        scores = self.heads * self.window**2 * width
-        return in_strips(of_rows, height, scores, asking_BHWC.device, multiple=self.window)
+        scores, query_key_value = self.heads * self.window**2, 3 * channels
+        return in_strips(
+            of_rows, height, max(scores, query_key_value) * width, asking_BHWC.device, multiple=self.window
+        )
 
     def _told(self, asking_BHWC: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
         query = self._windows(self.query(asking_BHWC), self.heads)

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
+    JsonValue,
     PositiveFloat,
     ValidationError,
     model_validator,
@@ -92,6 +93,7 @@ class BundleCard(_Part):
     format: Literal[1] = Field(1, description="version of this card; cards of another are refused")
     stamp: dict[str, str] = Field(description="the code and settings that trained it")
     network: NetworkSettings
+    settings: dict[str, JsonValue] = Field({}, description="seed, loss, training, augmentation; empty if unknown")
     classes: tuple[ClassName, ...] = Field(min_length=2, description="in the order of the logits")
     optical_bands: BandScale
     sar_bands: BandScale

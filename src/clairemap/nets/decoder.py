@@ -27,7 +27,7 @@ class Smoothing(nn.Module):
 
         def smooth(x: Tensor) -> Tensor:
             found = functional.gelu(self.norm(self.linear(x)))
-            return then(found) if then else found
+            return found if then is None else then(found)
 
         return cell_by_cell(smooth, self.spread(x_BHWC))
 

@@ -84,13 +84,13 @@ def _interpolated(cells: Tensor, stride: int, dim: int) -> Tensor:
 
 
 def _store(scaled: Tensor, target: Tensor) -> None:
-    """Write softmax over the first dimension as uint8.
+    """Write softmax over the first dimension as uint8, and 1 less where only rounding makes a class the likeliest.
 
-    In single steps, and to uint8 by way of int16: two thirds of the time that torch's own take.
+    In single steps, and to uint8 by way of int16: both take as long as torch's own of the first alone.
     """
     top = scaled.amax(dim=0)
     odds = (scaled - top).exp_()
-    target.copy_(odds.mul_(FULL / odds.sum(dim=0)).round_().to(torch.int16))
-    level = target == target.amax(dim=0)
-    shared = level.sum(dim=0, dtype=torch.uint8) > 1
-    target[:, shared] -= (level[:, shared] & (scaled[:, shared] < top[shared])).to(torch.uint8)
+    scale = FULL / odds.sum(dim=0)  # what the likeliest class gets, whose odds are 1; NaN where its logit is infinite
+    target.copy_(odds.mul_(scale).round_().to(torch.int16))
+    is_level = target == scale.round_().nan_to_num_(FULL).to(torch.uint8)
+    target.sub_(is_level.logical_and_(scaled < top).view(torch.uint8))

@@ -27,6 +27,11 @@ def test_larger_networks_take_more():
     assert all(1.3 * halo < core < 2.5 * halo for core, halo in zip(cores, halos, strict=True))
 
 
+def test_attention_and_decoder_work_in_strips():
+    memory = working_memory(network())
+    assert memory.core < 1.6 * memory.halo  # all rows at once: 1.7
+
+
 @pytest.mark.parametrize("wanted_px", [128, 512, 896, 1024])
 def test_it_is_about_the_memory_of_any_window(wanted_px: int):
     small, side = network(), 1024

@@ -69,5 +69,11 @@ def test_the_largest_stored_value_is_that_of_the_largest_logit():
     assert_stored(found, near)
 
 
+@pytest.mark.parametrize("first", [torch.inf, torch.nan])
+def test_a_logit_that_is_not_finite_says_nothing(first: float):
+    logits = torch.tensor([[[first]], [[0.0]], [[-1.0]]])
+    assert stored_probability(logits).ravel().tolist() == [0, 0, 0]
+
+
 def test_equal_logits_are_stored_as_equal():
     assert stored_probability(torch.zeros(3, 1, 1)).ravel().tolist() == [85, 85, 85]

@@ -9,8 +9,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("values", [1, 40, 95, 10_000])
-@pytest.mark.parametrize("stride", [1, 4])
-def test_strips_leave_no_trace(values: int, stride: int, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("stride", "multiple", "rows_together"), [(1, 1, 1), (4, 1, 4), (1, 5, 5), (4, 6, 12)])
+def test_strips_leave_no_trace(
+    values: int, stride: int, multiple: int, rows_together: int, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(strips, "STRIP_VALUES", values)
     image = torch.arange(2 * 20 * 5.0).reshape(2, 20, 5)
     seen: list[int] = []
@@ -20,10 +22,10 @@ def test_strips_leave_no_trace(values: int, stride: int, monkeypatch: pytest.Mon
         return image[:, rows].unflatten(1, (-1, stride)).mean(2)
 
     with torch.no_grad():
-        found = in_strips(mean, 20, 5, CPU, stride)
+        found = in_strips(mean, 20, 5, CPU, stride, multiple)
     assert torch.equal(found, image.unflatten(1, (-1, stride)).mean(2))
-    assert sum(seen) == 20 and all(rows % stride == 0 for rows in seen)
-    assert max(seen) == min(max(values // 5 // stride, 1) * stride, 20)
+    assert sum(seen) == 20 and all(rows % rows_together == 0 for rows in seen[:-1])
+    assert max(seen) == min(max(values // 5 // rows_together, 1) * rows_together, 20)
 
 
 def test_with_gradients_there_is_one_strip(monkeypatch: pytest.MonkeyPatch):

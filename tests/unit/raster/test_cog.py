@@ -142,16 +142,35 @@ def test_equal_maps_are_equal_files_whatever_the_threads(tmp_path: Path):
     assert (tmp_path / "one.tif").read_bytes() == (tmp_path / "two.tif").read_bytes()
 
 
-def test_gdal_gets_the_threads_that_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    copy, given = cog.rasterio.shutil.copy, []
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch):
+    """The options that GDAL's COG driver gets."""
+    copy, given = cog.rasterio.shutil.copy, {}
 
     def spy(*places: Path, **options: str):
-        given.extend([options["num_threads"]] if options["driver"] == "COG" else [])
+        if options["driver"] == "COG":
+            given.update(options)
         copy(*places, **options)
 
     monkeypatch.setattr(cog.rasterio.shutil, "copy", spy)
+    return given
+
+
+def test_gdal_gets_the_threads_that_are_given(tmp_path: Path, given: dict[str, str]):
     write(tmp_path / "map.tif", class_map((20, 20)), utm((20, 20)), threads=3)
-    assert given == ["3"]
+    assert given["num_threads"] == "3"
+
+
+def test_large_maps_become_bigtiff(tmp_path: Path, given: dict[str, str]):
+    write(tmp_path / "map.tif", class_map((20, 20)), utm((20, 20)))
+    assert given["bigtiff"] == "IF_SAFER"  # GDAL's own guess, on the safe side, since it can't know the size
+
+
+@pytest.mark.parametrize(("layer", "predictor"), [(CLASSES, None), (PERCENT, "2")])
+def test_maps_of_a_quantity_are_stored_as_differences(tmp_path: Path, layer: MapLayer, predictor: str | None):
+    write(tmp_path / "map.tif", class_map((20, 20)), utm((20, 20)), layer)
+    with rasterio.open(tmp_path / "map.tif") as dataset:
+        assert dataset.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR") == predictor
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_nobody_who_wants_no_curves_needs_tensorboard(monkeypatch: pytest.Monkey
 
 
 def test_curves_can_be_read_and_a_killed_run_is_not_seen_twice(tmp_path: Path):
-    pytest.importorskip("tensorboard", reason="TensorBoard, an optional package, is not installed")
+    # Imported here, since it takes seconds.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for done, steps in ((0, range(1, 6)), (2, range(3, 5))):

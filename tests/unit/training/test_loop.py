@@ -86,6 +86,9 @@ def test_the_card_tells_what_was_trained(undisturbed: Trained, made_job: MadeJob
     assert (card.trained_on.scenes, card.trained_on.pixels) == (("a",), sum(job.statistics.class_px))
     assert card.trained_on.validation_tiles == 2
     assert (card.halo_px, card.halo_sigma) == (256, 2e-5)
+    assert set(card.settings) == {"seed", "loss", "training", "augmentation"}
+    assert card.settings["loss"] == job.settings.loss.model_dump()
+    assert card.settings["training"]["steps"] == 5 and "initial_sar" not in card.settings["training"]
 
 
 def test_a_killed_run_ends_as_if_it_had_not_been(

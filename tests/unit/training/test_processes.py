@@ -3,6 +3,7 @@
 And when two train, neither ends before the other is done.
 """
 
+import shutil
 import time
 import warnings
 from collections.abc import Callable
@@ -16,19 +17,19 @@ import torch.multiprocessing
 from torch import Tensor, distributed, nn
 
 from clairemap.classes import IGNORE_INDEX
-from clairemap.errors import TimeBudgetError
+from clairemap.errors import TimeBudgetError, TrainingError
 from clairemap.nets.bundle import BandScale
 from clairemap.nets.rift import Rift
-from clairemap.settings import LossSettings
+from clairemap.settings import LossSettings, TrainingSettings
 from clairemap.tiles.dataset import Sample
-from clairemap.training import model
+from clairemap.training import model, step
 from clairemap.training.batches import BandScales
 from clairemap.training.calibration import calibrate
 from clairemap.training.checkpoint import CheckpointFolder
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
-from clairemap.training.step import add_gradient
+from clairemap.training.step import Machinery, add_gradient, do_step
 from clairemap.training.validation import validate
 
 PROJECT = Path(__file__).parents[3]
@@ -81,6 +82,28 @@ def results(processes: Processes, parts: int) -> dict[str, object]:
     }
 
 
+def stops(processes: Processes) -> bool:
+    """Return whether a step ends with an error and leaves the weights, if the last process alone sees a fault."""
+    network, clip = Small(), nn.utils.clip_grad_norm_
+    machinery = Machinery(
+        processes.together(network),
+        Rift(LossSettings(), (500, 300, 200, 9)),
+        torch.optim.SGD(network.parameters(), lr=1.0),
+        SCALES,
+        TrainingSettings(),
+        processes,
+    )
+
+    def faulty(*arguments: object) -> Tensor:
+        return clip(*arguments) * (torch.nan if processes.rank == processes.count - 1 else 1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step.nn.utils, "clip_grad_norm_", faulty)
+        with pytest.raises(TrainingError, match="step 1"):
+            do_step(machinery, iter([crops()]), 0)
+    return all(torch.equal(value, Small().state_dict()[name]) for name, value in network.state_dict().items())
+
+
 def work(rank: int, folder: str) -> None:
     """Compute with four processes, then with the first two of them: starting them is what takes time."""
     torch.set_num_threads(1)
@@ -88,7 +111,9 @@ def work(rank: int, folder: str) -> None:
         if rank < count:
             meeting = f"file://{folder}/meeting-{count}"
             distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
-            torch.save(results(Processes(rank, count, CPU), parts=2), f"{folder}/{count}-{rank}.pt")
+            processes = Processes(rank, count, CPU)
+            torch.save(results(processes, parts=2), f"{folder}/{count}-{rank}.pt")
+            Path(folder, f"{count}-{rank}-{'stops' if stops(processes) else 'goes on'}").touch()
             distributed.destroy_process_group()
 
 
@@ -102,10 +127,11 @@ def test_several_processes_compute_what_one_does(tmp_path: Path, monkeypatch: py
         for rank in range(count):
             seen = torch.load(tmp_path / f"{count}-{rank}.pt")
             torch.testing.assert_close(seen, expected, rtol=1e-12, atol=1e-14)
+            assert (tmp_path / f"{count}-{rank}-stops").exists()
 
 
 def train_slowly(rank: int, folder: str, job: TrainingJob) -> None:
-    """Train a run to its end, and then one whose time is up after a step, while the disk takes its time."""
+    """Train a run to its end, and one whose time is up after a step, while the disk takes its time; go on with that."""
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
@@ -135,6 +161,11 @@ def train_slowly(rank: int, folder: str, job: TrainingJob) -> None:
             train(replace(job, code="other", minutes=1e-6), processes, {})
         when = "after" if Path(folder, "saved").exists() else "before"
         Path(folder, f"{rank}-ends-{when}-the-state-is-saved").touch()
+        if processes.is_first:
+            shutil.copytree(job.checkpoints, Path(folder, "left"))
+        resumed = train(replace(job, code="other"), processes, {})
+    if trained is not None and resumed is not None:
+        torch.save([run.network.state_dict() for run in (trained, resumed)], Path(folder, "weights.pt"))
     distributed.destroy_process_group()
 
 
@@ -149,7 +180,14 @@ def test_two_processes_end_together_and_one_has_the_result(
     # torchrun kills the first process as soon as the other ends with an error.
     assert {"0-ends-after-the-state-is-saved", "1-ends-after-the-state-is-saved"} <= told
     late = replace(job, code="other")
-    assert CheckpointFolder(job.checkpoints / late.fingerprint).newest() == "step-000001.pt"
+    assert CheckpointFolder(tmp_path / "left" / late.fingerprint).newest() == "step-000001.pt"
+    # It was gone on with by two processes, to the last bit, and is by one, but for rounding.
+    undisturbed, resumed = torch.load(tmp_path / "weights.pt")
+    assert all(torch.equal(weight, undisturbed[name]) for name, weight in resumed.items())
+    monkeypatch.setattr(model, "measured_halo_px", lambda _: (256, 2e-5))
+    one = train(replace(late, checkpoints=tmp_path / "left"), Processes(0, 1, CPU), {})
+    assert [row.step for row in one.history] == [1, 2]
+    torch.testing.assert_close(one.network.state_dict(), undisturbed, rtol=0, atol=1e-5)
     # Of the run that came to its end: one process has the result, and measures the halo for its card.
     assert {"0-has-2", "1-has-nothing", "measured-by-0"} <= told
     assert "measured-by-1" not in told

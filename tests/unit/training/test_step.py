@@ -5,11 +5,16 @@ import torch
 from torch import Tensor, nn
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.errors import TrainingError
+from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
-from clairemap.settings import LossSettings, NetworkSettings
+from clairemap.settings import LossSettings, NetworkSettings, TrainingSettings
 from clairemap.tiles.dataset import Sample
-from clairemap.training.step import add_gradient
+from clairemap.training.batches import BandScales
+from clairemap.training.distributed import Processes
+from clairemap.training.schedule import learning_rate
+from clairemap.training.step import Machinery, add_gradient, do_step
 
 
 def batch(dtype: torch.dtype) -> Sample:
@@ -67,3 +72,38 @@ def test_activations_are_kept_of_one_part_at_a_time():
     network.seen.clear()
     add_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 1)
     assert network.seen == [(4, True)]
+
+
+def machinery(network: nn.Module, **chosen: object) -> Machinery:
+    """Plain steps down the gradient, so that a step is what it was clipped to times the learning rate."""
+    scales = BandScales(
+        BandScale(names=("a", "b"), mean=(0, 0), std=(1, 1)), BandScale(names=("c",), mean=(0,), std=(1,))
+    )
+    optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
+    processes = Processes(0, 1, torch.device("cpu"))
+    return Machinery(network, Rift(LossSettings(), (1, 1, 1)), optimiser, scales, TrainingSettings(**chosen), processes)
+
+
+def weights(network: nn.Module) -> Tensor:
+    return nn.utils.parameters_to_vector(network.parameters()).detach().clone()
+
+
+@pytest.mark.parametrize("number", [0, 7, 19])
+def test_a_step_is_the_clipped_gradient_times_the_learning_rate_of_that_step(number: int):
+    network = Watched()
+    made = machinery(network, clip_norm=0.01, learning_rate=0.5, steps=20)
+    before = weights(network)
+    row = do_step(made, iter([batch(torch.float32)]), number)
+    rate = learning_rate(number, made.settings)
+    assert row.grad_norm > 0.05  # so that something is clipped
+    assert row.lr == rate
+    assert float((weights(network) - before).norm()) == pytest.approx(0.01 * rate, rel=1e-3)
+
+
+def test_a_gradient_that_is_not_finite_stops_though_the_loss_is():
+    network = Watched()
+    network.layer.weight.register_hook(lambda gradient: gradient * torch.inf)
+    before = weights(network)
+    with pytest.raises(TrainingError, match=r"step 4: the loss is \d.* the gradient's norm (inf|nan)"):
+        do_step(machinery(network), iter([batch(torch.float32)]), 3)
+    assert torch.equal(weights(network), before)
