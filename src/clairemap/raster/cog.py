@@ -8,7 +8,7 @@ not at all; each map is therefore read back and compared with what was written b
 import logging
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -135,7 +135,7 @@ class CogWriter:
         """
         try:
             self._dataset.write(values, 1, window=area_of(window))
-        except RasterioError as error:
+        except GDAL_FAULTS as error:
             self._explain(error)
             raise
         self._sum += int(values.sum(dtype=np.int64)) - MAP_NODATA * values.size
@@ -147,7 +147,8 @@ class CogWriter:
             if kind is None:
                 self._finish()
             else:
-                self._dataset.close()
+                with suppress(*GDAL_FAULTS):  # the error that there is says more
+                    self._dataset.close()
         finally:
             self._environment.__exit__(None, None, None)
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -194,6 +194,26 @@ def test_full_disk_while_copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not list(tmp_path.iterdir())
 
 
+class FullDataset:
+    """As GDAL behaves whose cache can't be written any more: closing fails once again."""
+
+    def write(self, *_: object, **__: object):
+        raise RasterioIOError("TIFFAppendToTile: Write error")
+
+    def close(self):
+        raise SystemError("Unknown GDAL Error")
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_full_disk_while_writing(tmp_path: Path):
+    writer = CogWriter(tmp_path / "map.tif", utm((20, 20)), CLASSES)
+    with pytest.raises(DiskFullError, match="no space left"), writer:
+        writer._dataset.close()
+        writer._dataset = FullDataset()
+        writer.write(Window(0, 0, 20, 20), class_map((20, 20)))
+    assert not list(tmp_path.iterdir())
+
+
 def refuse(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
     """Let a call that begins a map fail: one of rasterio.open, mkdir, describe."""
 
