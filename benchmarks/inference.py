@@ -120,6 +120,7 @@ def main() -> None:
     fetched = next((Path(__file__).parents[1] / ".venv-peers" / "wheels").glob("terratorch-*.whl"), None)
     parser.add_argument("--terratorch", type=Path, default=fetched, help="terratorch's wheel")
     parser.add_argument("--model", type=Path, help="folder with model.safetensors and model.json; else random weights")
+    parser.add_argument("--turns", type=int, default=3, help="runs of each arm")
     parser.add_argument("--quick", action="store_true", help="small scenes, one turn: shows that it runs")
     parser.add_argument("--arm", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -181,7 +182,7 @@ def seam(work: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Run all arms in turns and return the figures."""
-    side, turns = (1024, 1) if options.quick else (8192, 3)
+    side, turns = (1024, 1) if options.quick else (8192, options.turns)
     pairs = {size: scene(work / f"{size}.zarr", (size, size)).path for size in (side // 2, side)}
     arms = [
         ("ours", side, USUAL_MB),
@@ -221,6 +222,7 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         "window_px": {mb: each.outer_px for mb, each in covers.items()},
         "seen_over_scene": {mb: covers[mb].seen_px((size, size)) / size**2 for size, mb in settings},
         "side_px": side,
+        "turns": turns,
         **gpu_figures(pairs[side], options),
     }
 
