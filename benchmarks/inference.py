@@ -14,7 +14,7 @@ runs; in as little memory as the scene of 8192 px is to be mapped in, and in the
 terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
 
-    python benchmarks/inference.py [--model FOLDER_WITH_MODEL] [--quick]
+    python benchmarks/inference.py [--model FOLDER_WITH_MODEL] [--turns 3] [--quick]
 """
 
 import argparse
