@@ -1,9 +1,10 @@
 """Several processes against one: 1, 2 and 4 processes give the same loss, gradient and confusion matrix.
 
 Claire tiny in float64 and RIFT with default settings, through the training's own step and DDP over gloo; eight crops
-with classes spread unevenly and one process of the four without any label. Loss: difference relative to one process.
-Gradient: largest difference of any parameter's entry, relative to the largest entry of one process's gradient. For
-contrast: the cosine between that gradient and the one that the mean of the processes' own losses would have.
+with classes spread unevenly and one process of the four without any label; validation in float32, as training does it.
+Loss: difference relative to one process. Gradient: largest difference of any parameter's entry, relative to the largest
+entry of one process's gradient. For contrast: the cosine between that gradient and the one that the mean of the
+processes' own losses would have.
 
 Prints a table, and as its last line one JSON object.
 
@@ -144,8 +145,8 @@ def result(processes: Processes, parts: int) -> Result:
     together = processes.together(network())
     loss = add_gradient(together, rift(), own, parts)
     gradient = torch.cat([weight.grad.flatten() for weight in together.parameters() if weight.grad is not None])
-    tiles: Any = [Sample(*layers) for layers in zip(*crops(), strict=True)]
-    plain = network()
+    tiles: Any = [Sample(*(layer.float() for layer in layers[:4]), layers[4]) for layers in zip(*crops(), strict=True)]
+    plain = network().float()  # validation normalises to float32
     confusion = np.zeros((plain.classes, plain.classes), np.int64)
     for _, logits, target in mapped_tiles(plain, tiles, scales(), processes):
         truth, mapped = (layer.to(torch.uint8).numpy() for layer in (target, logits.argmax(0)))
