@@ -118,6 +118,7 @@ def test_the_index_counts_each_tile(tiled: Tiled, files: Files) -> None:
     usable = (validity & (Validity.OPTICAL_NODATA | Validity.CLOUD) == 0) | (validity & Validity.SAR_NODATA == 0)
     assert index.valid_px.sum() == usable.sum()
     assert index.cloud_px.sum() == 20 * 320
+    assert index.cloud_unknown_px.sum() == 0
     totals = [int((usable & (label == index_)).sum()) for index_ in range(3)]
     assert np.stack(index.class_px).sum(axis=0).tolist() == totals
     assert index.labelled_px.sum() == sum(totals)
@@ -169,7 +170,8 @@ def test_sar_alone_makes_the_grid(tiled: Tiled, files: Files) -> None:
 def test_optical_alone(tiled: Tiled, files: Files) -> None:
     store, index = tiled(single_sensor(), optical=files["optical"], label=files["label"])
     assert np.isnan(read(store, "sar")).all() and index.sar_px.sum() == 0
-    assert index.optical_px.sum() == 300 * 320
+    assert index.optical_px.sum() == index.cloud_unknown_px.sum() == 300 * 320
+    assert index.cloud_px.sum() == 0
 
 
 def test_plain_pixels_are_not_georeferenced(tiled: Tiled, made_rasters: ModuleType, tmp_path: Path) -> None:

@@ -115,7 +115,9 @@ class ScenePair:
         validity = np.zeros(window.shape, np.uint8)
         validity[~optical.valid] |= np.uint8(Validity.OPTICAL_NODATA)
         validity[~sar.valid] |= np.uint8(Validity.SAR_NODATA)
-        validity[self._read_cloud(window)] |= np.uint8(Validity.CLOUD)
+        cloudy, known = self._read_cloud(window)
+        validity[cloudy] |= np.uint8(Validity.CLOUD)
+        validity[optical.valid & ~known] |= np.uint8(Validity.CLOUD_UNKNOWN)
         validity[label == IGNORE_INDEX] |= np.uint8(Validity.NO_LABEL)
         if self._rejected:
             validity[sar.valid] |= np.uint8(Validity.LOW_REGISTRATION)
@@ -140,12 +142,12 @@ class ScenePair:
             indices[block.valid] = self._legend.indices(codes, f"{self._label.source.path}, {window}")
         return indices
 
-    def _read_cloud(self, window: Window) -> NDArray[np.bool_]:
+    def _read_cloud(self, window: Window) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return where there is cloud, and where the mask says anything."""
         if self._cloud is None:
-            return np.zeros(window.shape, np.bool_)
+            return np.zeros(window.shape, np.bool_), np.zeros(window.shape, np.bool_)
         block = self._cloud.read(window)
-        cloudy: NDArray[np.bool_] = block.valid & (block.values[0] != 0)
-        return cloudy
+        return block.valid & (block.values[0] != 0), block.valid
 
 
 def _bands(source: RasterSource, settings: OpticalBands | SarSettings) -> tuple[int, ...]:
