@@ -23,8 +23,11 @@ wildcard_constraints:
     view="|".join(VIEWS),
 
 
+# Rules of a moment run where Snakemake does: a cluster's job would cost more than they do.
 localrules:
     all,
+    collect_radiometry,
+    check_radiometry,
 
 
 rule all:

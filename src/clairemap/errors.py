@@ -113,6 +113,12 @@ class MapCheckError(ClairemapError):
     exit_code = 26
 
 
+class RadiometryError(ClairemapError):
+    """A scene's values don't look like those of the training scenes: another unit, offset or order of bands."""
+
+    exit_code = 28
+
+
 class TimeBudgetError(ClairemapError):
     """Training stopped in time with its state saved; running the job again goes on from there."""
 

@@ -179,7 +179,17 @@ class SarSettings(SarBands):
         return self
 
 
-class SensorsSettings(Section):
+class SensorsGate(Section):
+    """What happens to a scene whose values don't look like those of the training scenes."""
+
+    on_mismatch: Literal["error", "warn"] = Field(
+        "error",
+        description="scene whose values don't match the training scenes' (unit, offset, order of bands): error: stop "
+        "it; warn: map it and report the mismatch",
+    )
+
+
+class SensorsSettings(SensorsGate):
     """Bands and scales of the two sensors."""
 
     optical: OpticalSettings = Field(OpticalSettings(), description="the optical scenes")

@@ -18,6 +18,7 @@ from clairemap.settings import (
     ReportSettings,
     Section,
     SensorBands,
+    SensorsGate,
     SensorsSettings,
     Settings,
     SplitsSettings,
@@ -46,6 +47,12 @@ class TileScene(Section):
     legend: LegendNames
     sensors: TiledSensors
     tiling: TilingSettings
+
+
+class CheckRadiometry(Section):
+    """What check_radiometry needs."""
+
+    sensors: SensorsGate
 
 
 class FitStatistics(Section):

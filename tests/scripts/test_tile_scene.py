@@ -41,7 +41,12 @@ def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
         work = tmp_path / "work"
         record = Registration.of("made", fit or Fit("good", "", NO_DISPLACEMENT, NO_QUALITY), None)
         write_registration(work / "registration.json", record, {})
-        paths = {"pair": work / "pair.zarr", "manifest": work / "pair.json", "tiles": work / "tiles.parquet"}
+        paths = {
+            "pair": work / "pair.zarr",
+            "manifest": work / "pair.json",
+            "tiles": work / "tiles.parquet",
+            "radiometry": work / "radiometry.json",
+        }
         settings = stage_json(load_settings(CONFIG | (config or {})), TileScene)
         stage("tile_scene")(scene="made", registration=work / "registration.json", settings=settings, **paths, **files)
         return check_store(paths["pair"], paths["manifest"]), read_tile_index(paths["tiles"])
@@ -146,6 +151,7 @@ def test_running_again_gives_the_same_manifest(tiled: Tiled, files: Files, tmp_p
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [
         "pair.json",
         "pair.zarr",
+        "radiometry.json",
         "registration.json",
         "tiles.parquet",
     ]

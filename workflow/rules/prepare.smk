@@ -91,6 +91,7 @@ rule tile_scene:
         pair=directory(PAIR),
         manifest=f"{SCENE}/pair.json",
         tiles=f"{SCENE}/tiles.parquet",
+        radiometry=f"{SCENE}/radiometry.json",
     log:
         f"{LOGS}/tile_scene/{{scene}}.log",
     benchmark:
@@ -111,4 +112,4 @@ rule tile_scene:
     shell:
         "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
-        " --tiles {output.tiles:q} --settings {params.settings:q} 2> {log:q}"
+        " --tiles {output.tiles:q} --radiometry {output.radiometry:q} --settings {params.settings:q} 2> {log:q}"

@@ -34,7 +34,12 @@ def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Tiled:
         scene = next(one for one in read_sample_sheet(tmp_path / "scenes.csv", Path()) if one.split == split)
         work = tmp_path / "work"
         write_registration(work / "registration.json", Registration.of("a", as_delivered(), None), {})
-        paths = {"pair": work / "pair.zarr", "manifest": work / "pair.json", "tiles": work / "tiles.parquet"}
+        paths = {
+            "pair": work / "pair.zarr",
+            "manifest": work / "pair.json",
+            "tiles": work / "tiles.parquet",
+            "radiometry": work / "radiometry.json",
+        }
         stage("tile_scene")(
             scene=scene.scene, registration=work / "registration.json", settings=stage_json(settings, TileScene),
             **paths, **scene.sources,
