@@ -32,7 +32,7 @@ EXPLAINED = 0.75  # misfit left by undoing a factor or an offset, as a share of 
 ORDER_MISFIT, ORDER_EXPLAINED = 0.12, 0.35  # misfit from which other orders of bands are tried, share one may leave
 FLOOR_TOLERANCE = 0.4  # how far the darkest values may lie from an offset, as a share of it
 DECIBEL_MISFIT, DECIBEL_EXPLAINED = 0.12, 0.4  # the same for factors of decibels
-UNLIKE_STD = 6.0  # mean distance in training deviations beyond which nothing needs to explain it
+UNLIKE_STD = 10.0  # mean distance in training deviations beyond which nothing needs to explain it
 MILD_STD, MILD_SHARE = 2.0, 0.2  # distance and share of pixels beyond training's range that are told
 ALL_ORDERS_UP_TO = 4  # bands; of more bands swaps, reversal and rotations are tried
 
