@@ -113,6 +113,12 @@ class MapCheckError(ClairemapError):
     exit_code = 26
 
 
+class ValuesError(ClairemapError):
+    """A raster's values can't be what the settings or tags say: another scale, untagged nodata, other codes."""
+
+    exit_code = 27
+
+
 class TimeBudgetError(ClairemapError):
     """Training stopped in time with its state saved; running the job again goes on from there."""
 

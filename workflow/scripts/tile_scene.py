@@ -60,6 +60,7 @@ def tile_scene(
             tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles, attributes=attributes,
         )  # fmt: skip
         rows = _written(scene, source, store, len(sections.legend.classes))
+        source.check_values()
         write_tile_index(tiles, rows, stamp("tile_scene", settings))
         complete_store(part, pair, manifest)
     log.info("%s: %d tiles of %d px on %s", scene, len(rows), store.tile_px, store.shape)
