@@ -47,7 +47,7 @@ class SceneFiles:
 
 @dataclass(frozen=True)
 class PairBlock:
-    """A window of a pair: optical (band, y, x) as delivered, sar (band, y, x) float32 with NaN where invalid.
+    """A window of a pair: optical (band, y, x), its scale applied, and sar (band, y, x), float32, NaN where invalid.
 
     `label` (y, x) holds class indices, IGNORE_INDEX where there is none; `validity` (y, x) holds `Validity` flags.
     """

@@ -40,6 +40,10 @@ FAR_BELOW = 2.0
 BRIGHTEST_LINEAR = 1.5
 """A scene's median of linear backscatter is lower, on land, at sea and in a city alike."""
 
+NEAR_DB = 1.0
+OFTEN = 5
+"""A value that is so many times as frequent as its neighbours, however coarsely values are rounded, isn't measured."""
+
 FEW, MOST = 0.05, 0.5
 SOME = 0.01
 
@@ -114,7 +118,12 @@ def _check_outside(source: RasterSource, index: int, band: BandCensus, settings:
     if px > 1 and px >= MOST * band.outside_px:
         _untagged(source, "sar", index, value, px, f"which can't be backscatter in {settings.scale}")
     if band.outside_px > SOME * band.px:
-        _other_scale(source, settings.scale, "many of them can't be backscatter on that scale")
+        why = f"{_share(band.outside_px, band.px)} of band {index} lie outside {band.low:g} to {band.high:g}"
+        if extremes.lowest < band.low:
+            why += (
+                f"; decibels stored as whole numbers need their scale tag (gdal_edit.py -scale 0.01 {source.path.name})"
+            )
+        _other_scale(source, settings.scale, why)
     log.warning("%s, band %d: %d values can't be backscatter: nodata", source.path, index, band.outside_px)
 
 
@@ -127,25 +136,28 @@ def _check_decibels(source: RasterSource, census: Census) -> None:
     if negative < FEW * census.px and positive.size and np.median(positive) < BRIGHTEST_LINEAR:
         _other_scale(source, "db", "few if any are negative: they look linear", "linear_power", "linear_amplitude")
     for index, band in census.bands.items():
-        if _has_hole_of_zeros(source, band):
+        if _has_hole_of_zeros(band):
             _untagged(source, "sar", index, 0.0, band.zero_px, "exactly, which measured decibels are not")
 
 
-def _has_hole_of_zeros(source: RasterSource, band: BandCensus) -> bool:
-    """Return whether 0 dB, which is bright, stands for nothing: too often for chance, and not by clipping."""
-    if band.extremes is None or band.zero_px < max(REPEATED_PX, SOME * band.px * (source.stored_dtype.kind != "f")):
+def _has_hole_of_zeros(band: BandCensus) -> bool:
+    """Return whether 0 dB, which is bright, stands for nothing: far more often than values near it, and not clipped."""
+    if band.extremes is None or band.zero_px < REPEATED_PX:
         return False
-    if band.extremes.highest > 0:
-        return True
-    near = np.count_nonzero((band.sample > -1) & (band.sample < 0))
-    return bool(near < FEW * np.count_nonzero(band.sample == 0))
+    zeros = band.sample.size * band.zero_px / band.px
+    near = band.sample[(np.abs(band.sample) <= NEAR_DB) & (band.sample != 0)]
+    if zeros <= OFTEN * max(np.unique(near, return_counts=True)[1], default=1):
+        return False
+    return band.extremes.highest > 0 or np.count_nonzero(near) < FEW * zeros
 
 
 def _check_linear(source: RasterSource, census: Census, settings: SarBands) -> None:
     seen = census.px - census.total("zero_px") - census.total("outside_px")
     negative = census.total("negative_px")
-    if negative > MOST * seen:
-        _other_scale(source, settings.scale, f"{_share(negative, seen)} are negative: they look like decibels", "db")
+    below = census.sample[census.sample < LEAST_DB]
+    most_frequent = max(np.unique(below, return_counts=True)[1], default=0)
+    if negative > MOST * seen or below.size - most_frequent > MOST * census.sample.size:  # one of them may be nodata
+        _other_scale(source, settings.scale, "most are negative: they look like decibels", "db")
 
 
 def _check_grey(source: RasterSource, census: Census) -> None:

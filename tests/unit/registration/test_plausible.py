@@ -142,6 +142,8 @@ def test_untagged_nodata_of_grey_values_is_named(check: Check) -> None:
         (holed(DECIBELS, 0, rows=100), "linear_power", "db"),
         (holed(DECIBELS, -9999, rows=100), "linear_power", "db"),
         (np.rint(DECIBELS).astype(np.int8), "linear_power", "db"),
+        (np.rint(DECIBELS * 100 - 1000).astype(np.int16), "linear_power", "db"),
+        (np.rint(DECIBELS * 100).astype(np.int16), "db", None),
         (POWER, "db", "linear_power or linear_amplitude"),
         (np.sqrt(POWER), "db", "linear_power or linear_amplitude"),
         (POWER - 0.001, "db", "linear_power or linear_amplitude"),  # noise taken off: some are negative
@@ -167,6 +169,8 @@ def test_another_scale_is_told(check: Check, values: np.ndarray, scale: str, rem
         (DECIBELS + 60, "db"),  # uncalibrated
         (np.clip(DECIBELS + 10, -25, 0), "db"),  # clipped as some data sets are
         (np.rint(DECIBELS).astype(np.int8), "db"),
+        (np.rint(DECIBELS + 10), "db"),  # 0 is as frequent as 1 and -1
+        ((DECIBELS + 10).astype(np.float16).astype(np.float32), "db"),
         (POWER, "linear_power"),
         (POWER * 1e-3, "linear_power"),
         (POWER - 0.02, "linear_power"),  # noise taken off: a part is negative
