@@ -113,6 +113,12 @@ class MapCheckError(ClairemapError):
     exit_code = 26
 
 
+class ValuesError(ClairemapError):
+    """A raster's values can't be what the settings or tags say: another scale, untagged nodata, other codes."""
+
+    exit_code = 27
+
+
 class RadiometryError(ClairemapError):
     """A scene's values don't look like those of the training scenes: another unit, offset or order of bands."""
 

@@ -97,7 +97,10 @@ class _BandSettings(Section):
         None, description="which bands of the file these are, counted from 1 (null: all of them, in order)"
     )
     nodata: float | None = Field(
-        None, description="a further value that means nodata, besides what the files say (null: none)"
+        None, description="a further stored value that means nodata, besides what the files say (null: none)"
+    )
+    apply_scale: bool = Field(
+        True, description="values are stored numbers times the files' scale plus their offset, if they have such tags"
     )
 
     @property
@@ -127,7 +130,17 @@ class OpticalBands(_BandSettings):
         return self.bands
 
 
-class OpticalSettings(OpticalBands):
+class TiledOptical(OpticalBands):
+    """Bands of the optical scenes, and what their cloud masks hold."""
+
+    cloud_mask: Literal["binary", "scl"] = Field(
+        "binary",
+        description="codes of the cloud masks: 0 clear and one other value for cloud and shadow, or Sentinel-2's scene "
+        "classification (cloud: 3, 8, 9, 10; nothing known: 0)",
+    )
+
+
+class OpticalSettings(TiledOptical):
     """The optical scenes."""
 
     display: tuple[str, ...] | None = Field(
@@ -204,9 +217,9 @@ class SensorBands(Section):
 
 
 class TiledSensors(Section):
-    """Bands of the two sensors and how SAR is filtered: what tiling sees."""
+    """Bands of the two sensors, cloud masks and how SAR is filtered: what tiling sees."""
 
-    optical: OpticalBands
+    optical: TiledOptical
     sar: SarSettings
 
 

@@ -63,6 +63,7 @@ def tile_scene(
         )  # fmt: skip
         sampler = SceneSampler.of(store.shape)
         rows = _written(scene, source, store, len(sections.legend.classes), sampler)
+        source.check_values()
         write_radiometry(radiometry, _radiometry(scene, store, sampler))
         write_tile_index(tiles, rows, stamp("tile_scene", settings))
         complete_store(part, pair, manifest)
