@@ -1,7 +1,8 @@
-"""Paths as people write them: `~` and variables of the environment in them are expanded."""
+"""Paths as people write them: `~` and variables of the environment are expanded, hidden characters found."""
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from clairemap.errors import SettingsError
@@ -45,3 +46,12 @@ def expanded_input(text: str, folder: Path = Path()) -> Path:
     if not text.startswith("~") and ("$" not in text or is_there(written)):
         return written
     return folder / expanded(text)
+
+
+def hidden_character(text: str) -> str | None:
+    """Return the name of a character that no path or name can mean: a line break, NUL or another control character."""
+    named = {"\n": "a line break", "\r": "a line break", "\t": "a tab", "\0": "a NUL"}
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
+            return named.get(character, f"the control character U+{ord(character):04X}")
+    return None

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from clairemap.errors import SampleSheetError, SettingsError
-from clairemap.paths import expanded_input, is_there
-from clairemap.sheet_file import SheetRow, hidden_character, read_rows
+from clairemap.paths import expanded_input, hidden_character, is_there
+from clairemap.sheet_file import SheetRow, read_rows
 
 Split = Literal["train", "val", "test", "predict"]
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -3,7 +3,6 @@
 import codecs
 import csv
 import io
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,15 +38,6 @@ def read_rows(path: Path) -> tuple[SheetRow, ...]:
             f"{path}: row {rows[0].line} begins with '#': a sheet has no comments, remove it; the header comes first"
         )
     return tuple(rows)
-
-
-def hidden_character(text: str) -> str | None:
-    """Return the name of a character that no cell can mean: a line break, NUL or another control character."""
-    named = {"\n": "a line break", "\r": "a line break", "\t": "a tab", "\0": "a NUL"}
-    for character in text:
-        if unicodedata.category(character) in ("Cc", "Zl", "Zp"):
-            return named.get(character, f"the control character U+{ord(character):04X}")
-    return None
 
 
 def _decoded(path: Path) -> str:
