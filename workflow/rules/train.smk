@@ -84,7 +84,7 @@ rule train_model:
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
-        initial=INITIAL_WEIGHTS,
+        initial=lambda wildcards: behind(tuple(INITIAL_WEIGHTS)).inputs,
     output:
         weights=f"{MODEL}/model.safetensors",
         card=f"{MODEL}/model.json",
@@ -109,6 +109,7 @@ rule train_model:
         device=untracked(SETTINGS.compute.device),
         settings=only(stages.TrainModel),
         files=each("pair"),
+        unlisted=lambda wildcards: list(behind(tuple(INITIAL_WEIGHTS)).state),
         checkpoints=f"{WORK}/checkpoints",
     message:
         "train the network"

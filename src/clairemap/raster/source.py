@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
-from clairemap.errors import BandCountError, GridError, MissingFileError, UnreadableFileError
+from clairemap.errors import BandCountError, GridError, UnreadableFileError
 from clairemap.grid.window import Window
+from clairemap.raster.unsupported import check_there, not_opened, without_bands
 
 
 def bounded_cache(megabytes: int = 64) -> rasterio.Env:
@@ -51,12 +52,11 @@ class RasterSource:
             nodata: a further value that means nodata, besides what the file says.
 
         Raises:
-            MissingFileError: there is no such file.
-            UnreadableFileError: GDAL can't open it.
+            MissingFileError: there is no such file, or a virtual raster refers to one that is not there.
+            UnreadableFileError: GDAL can't open it, or it has no bands of its own.
             GridError: it is georeferenced by ground control points only.
         """
-        if not path.exists():
-            raise MissingFileError(f"{path}: no such file; correct the path in the sample sheet or bring the file")
+        check_there(path)
         self.path = path
         self.nodata = nodata
         with warnings.catch_warnings():
@@ -64,7 +64,10 @@ class RasterSource:
             try:
                 self._dataset = rasterio.open(path)
             except RasterioIOError as error:
-                raise UnreadableFileError(f"{path}: can't be opened as a raster ({error}); fetch it again") from None
+                raise not_opened(path, error) from None
+            if self._dataset.count == 0:
+                with self._dataset as dataset:
+                    raise without_bands(path, dataset.subdatasets)
             self.geobox = self._geobox()
 
     def _geobox(self) -> GeoBox:
