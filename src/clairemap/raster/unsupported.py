@@ -68,14 +68,15 @@ def _stacked(files: str) -> str:
 def _missing(path: Path) -> str:
     text = str(path)
     if inner := VIRTUAL.search(text):
-        return f"/{inner[1]}: GDAL's virtual paths are not read; bring the file here, or {_referred('PATH')}"
+        name = _as_written(inner[1])
+        return f"{name}: GDAL's virtual paths are not read; bring the file here, or {_referred(shlex.quote(name))}"
     if url := URL.search(text):
         kind, rest = url[1].lower(), url[2]
         whole = f"{url[1]}:///{rest}" if kind == "file" else f"{url[1]}://{rest}"
         if kind == "file":
             return f"{whole}: URLs are not read; name the file itself: /{rest}"
         virtual = f"/{HANDLERS[kind]}/{rest}" if kind in HANDLERS else f"/vsicurl/{whole}"
-        return f"{whole}: URLs are not read; download the file, or {_referred(virtual)}"
+        return f"{whole}: URLs are not read; download the file, or {_referred(shlex.quote(virtual))}"
     if WINDOWS.search(text) or "\\" in text:
         return (
             f"{path}: no such file; it looks like a Windows path: write it as this machine sees it, with '/' "
@@ -90,8 +91,16 @@ def _missing(path: Path) -> str:
 
 
 def _referred(name: str) -> str:
-    of = " (PATH: as it stands in the sheet)" if name == "PATH" else ""
-    return f"name a virtual raster that refers to it: `gdal_translate -of VRT {name} scene.vrt`{of}"
+    return f"name a virtual raster that refers to it: `gdal_translate -of VRT {name} scene.vrt`"
+
+
+def _as_written(virtual: str) -> str:
+    """Return a virtual path with the double slashes that `Path` makes single: in URLs, before an absolute path."""
+    handler, _, inner = re.sub(r"(https?|ftp):/(?=[^/])", r"\1://", virtual).partition("/")
+    absolute = Path("/", inner)
+    if handler in ARCHIVES.values() and any(place.is_file() for place in (absolute, *absolute.parents)):
+        inner = f"/{inner}"
+    return f"/{handler}/{inner}"
 
 
 def _other_case(path: Path) -> str:
@@ -126,8 +135,8 @@ def _unreadable(path: Path, reason: object) -> str:
 
 def _folder(folder: Path) -> str:
     rasters = (file for file in folder.rglob("*") if file.suffix.lower() in RASTERS and file.is_file())
-    found = [shlex.quote(str(file)) for file in itertools.islice(rasters, SHOWN)]
-    inside = " ".join(sorted(found)) or "BAND1.tif BAND2.tif"
+    found = sorted(itertools.islice((file for file in rasters if file.suffix.lower() != ".vrt"), SHOWN))
+    inside = " ".join(shlex.quote(str(file)) for file in found) or "BAND1.tif BAND2.tif"
     return f"is a folder, and a sheet names files: name the raster in it, or stack its bands: {_stacked(inside)}"
 
 

@@ -33,7 +33,7 @@ def told(path: Path, kind: type[ClairemapError]) -> str:
         ("S3://bucket/o.tif", ["S3://bucket/o.tif", "/vsis3/bucket/o.tif"]),
         ("file:///data/o.tif", ["file:///data/o.tif", "name the file itself: /data/o.tif"]),
         ("/vsizip//d/o.zip/o.tif", ["/vsizip/", "virtual paths are not read", "gdal_translate -of VRT"]),
-        ("/vsicurl/http://h/o.tif", ["/vsicurl/", "virtual paths are not read"]),
+        ("/vsicurl/http://h/o.tif", ["/vsicurl/http://h/o.tif: GDAL's virtual paths are not read"]),
         ('NETCDF:"/d/o.nc":Band1', ['NETCDF:"/d/o.nc":Band1: parts of files', "gdal_translate"]),
         ("SENTINEL2_L2A:/d/MTD.xml:10m:EPSG_32633", ["SENTINEL2_L2A:/d/MTD.xml", "gdal_translate"]),
         ("C:\\data\\o.tif", ["no such file", "Windows path"]),
@@ -70,6 +70,7 @@ def test_an_archive_is_told_with_the_raster_in_it(tmp_path: Path):
     text = told(tmp_path / "a b.zip", UnreadableFileError)
     command = f"gdal_translate -of VRT '/vsizip/{tmp_path}/a b.zip/in/o.tif' scene.vrt"
     assert "is an archive: unpack it" in text and command in text
+    assert command in told(Path(f"/vsizip//{tmp_path}/a b.zip/in/o.tif"), MissingFileError)
     (tmp_path / "o.tar.gz").write_bytes(b"\x1f\x8b00000000")
     assert "is an archive" in told(tmp_path / "o.tar.gz", UnreadableFileError)
 
