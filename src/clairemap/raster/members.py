@@ -58,12 +58,9 @@ def _links(files: Iterable[Path]) -> Iterator[str]:
 
     The first two folders of an absolute path are left out: each node of a cluster may mount them elsewhere.
     """
-    parts = {
-        part
-        for file in files
-        for part in (file, *file.parents)
-        if part.name and (not part.is_absolute() or part == file or len(part.parts) > 3)
-    }
+    folders = {folder for file in files for folder in file.parents if folder.name}
+    watched_folders = {folder for folder in folders if not folder.is_absolute() or len(folder.parts) > 3}
+    parts = [part for part in {*files, *watched_folders} if os.path.islink(part)]  # noqa: PTH114
     for part in sorted(parts):
         for _ in range(40):  # as far as Linux follows
             if not part.is_symlink():
@@ -162,14 +159,22 @@ def _archive(inner: Path, folder: Path) -> Path | None:
 
 def _sidecars(path: Path) -> Iterator[Path]:
     """Yield the files beside a raster that change its values, mask, nodata, scale or place."""
-    kind = path.suffix.lower().removeprefix(".")
-    world = {f".{kind[0]}{kind[-1]}w", f".{kind}w"} if len(kind) > 1 else set()
-    replacing = [ending for name in (*REPLACING, *sorted(world)) for ending in (name, name.upper())]
-    names = [path.name + ending for ending in ADDED] + [path.stem + ending for ending in (*replacing, *RPC_ENDINGS)]
-    beside = [path.with_name(name) for name in dict.fromkeys(names) if name != path.name]
+    kind, whole = path.suffix.lower().removeprefix("."), str(path)
+    stem = whole.removesuffix(path.suffix)
+    # Strings and os.path, since each job of a cluster does it for all scenes: Path takes longer.
+    names = [whole + ending for ending in ADDED] + [stem + ending for ending in _replacing(kind)]
+    beside = [name for name in names if os.path.isfile(name) and name != whole]  # noqa: PTH113
     if kind == "adf":  # an ESRI grid is all of a folder's
-        beside += sorted(path.parent.glob("*.adf"))
-    yield from (file for file in beside if file.is_file() and (file.name[-8:] != ".aux.xml" or _says_more(file)))
+        beside += sorted(map(str, path.parent.glob("*.adf")))
+    yield from (Path(name) for name in beside if not name.endswith(".aux.xml") or _says_more(Path(name)))
+
+
+@functools.cache
+def _replacing(kind: str) -> tuple[str, ...]:
+    """Return the endings that stand for a suffix in the names of its sidecars, world files among them."""
+    world = {f".{kind[0]}{kind[-1]}w", f".{kind}w"} if len(kind) > 1 else set()
+    endings = (*REPLACING, *sorted(world))
+    return (*endings, *(ending.upper() for ending in endings), *RPC_ENDINGS)
 
 
 def _says_more(auxiliary: Path) -> bool:
