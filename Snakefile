@@ -42,6 +42,25 @@ rule all:
         ],
 
 
+onstart:
+    # On a cluster the machine that plans needs no GPU; in environments of their own the stages have another PyTorch.
+    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    if (
+        SETTINGS.compute.device == "cuda"
+        and workflow.local_exec
+        and not workflow.deployment_settings.deployment_method
+        and planned & {"train_model", "predict_scene"}
+    ):
+        try:
+            check_gpus(
+                SETTINGS.compute.training_processes
+                if "train_model" in planned
+                else 1
+            )
+        except ClairemapError as error:
+            fail(error)
+
+
 onsuccess:
     logger.info(
         f"Maps, accuracy and report of each region: {RESULTS}/REGION/ (REGION: {', '.join(SHEET.regions)})"

@@ -1,6 +1,6 @@
 """What each stage sees of the settings: its own sections and nothing else, so that a change elsewhere reruns nothing.
 
-`stage_json` writes it as one canonical JSON string, ``Stage.model_validate_json`` in the stage's script reads it.
+`stage_json` writes it as one canonical JSON string, ``Stage.from_json`` in the stage's script reads it.
 """
 
 import json

@@ -47,6 +47,7 @@ rule register_pair:
         code=code("register_pair"),
         settings=only(stages.RegisterPair),
         sources=source_options("optical", "sar"),
+        unlisted=unlisted("optical", "sar"),
     message:
         "{wildcards.scene}: register SAR to optical"
     shell:
@@ -75,6 +76,7 @@ rule picture_registration:
         code=code("picture_registration"),
         settings=only(stages.PictureRegistration),
         sources=source_options("optical", "sar"),
+        unlisted=unlisted("optical", "sar"),
     message:
         "{wildcards.scene}: draw SAR over optical, before and after registration"
     shell:
@@ -107,6 +109,7 @@ rule tile_scene:
         code=code("tile_scene"),
         settings=only(stages.TileScene),
         sources=source_options("optical", "sar", "label", "cloud"),
+        unlisted=unlisted("optical", "sar", "label", "cloud"),
     message:
         "{wildcards.scene}: bring SAR to the optical grid, cut into tiles"
     shell:

@@ -137,7 +137,7 @@ rule train_model:
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
-        initial=INITIAL_WEIGHTS,
+        initial=lambda wildcards: behind(tuple(INITIAL_WEIGHTS)).inputs,
         checks=ancient(expand(rules.check_radiometry.output.check, scene=LEARNT)),
     output:
         weights=f"{MODEL}/model.safetensors",
@@ -163,6 +163,7 @@ rule train_model:
         device=untracked(SETTINGS.compute.device),
         settings=only(stages.TrainModel),
         files=each("pair"),
+        unlisted=lambda wildcards: list(behind(tuple(INITIAL_WEIGHTS)).state),
         checkpoints=f"{WORK}/checkpoints",
     message:
         "train the network"

@@ -32,7 +32,7 @@ def picture_registration(
 
     Memory: a few windows, however large the scene.
     """
-    sections = PictureRegistration.model_validate_json(settings)
+    sections = PictureRegistration.from_json(settings)
     record = read_registration(registration)
     places = _places(optical, sar, record, sections.sensors)
     drawn = checkerboard_png(places, scene, stamp("picture_registration", settings))

@@ -28,7 +28,7 @@ def register_pair(
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
 ) -> None:
     """Match windows of both pictures' structure, fit a displacement and write it with its quality."""
-    sections = RegisterPair.model_validate_json(settings)
+    sections = RegisterPair.from_json(settings)
     record = _registered(scene, optical, sar, sections)
     dy, dx = record.displacement_px
     log.info(

@@ -48,7 +48,7 @@ def tile_scene(
 
     Memory: one shard of all layers, however large the scene.
     """
-    sections = TileScene.model_validate_json(settings)
+    sections = TileScene.from_json(settings)
     record = read_registration(registration)
     files = SceneFiles(optical, sar, label, cloud)
     attributes = {**_attributes(scene, files, sections, record), **stamp("tile_scene", settings)}

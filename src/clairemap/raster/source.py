@@ -14,9 +14,10 @@ from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
-from clairemap.errors import BandCountError, GridError, MissingFileError, UnreadableFileError, ValuesError
+from clairemap.errors import BandCountError, GridError, UnreadableFileError, ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.census import Census
+from clairemap.raster.unsupported import check_there, not_opened, without_bands
 from clairemap.raster.values import AS_STORED, Reading, Scaling, can_be_measured, is_nodata
 
 
@@ -59,13 +60,12 @@ class RasterSource:
             census: counts the valid values that are read.
 
         Raises:
-            MissingFileError: there is no such file.
-            UnreadableFileError: GDAL can't open it.
+            MissingFileError: there is no such file, or a virtual raster refers to one that is not there.
+            UnreadableFileError: GDAL can't open it, or it has no bands of its own.
             GridError: it is georeferenced by ground control points only.
             ValuesError: it holds complex numbers, or its scale is 0 or not a number.
         """
-        if not path.exists():
-            raise MissingFileError(f"{path}: no such file; correct the path in the sample sheet or bring the file")
+        check_there(path)
         self.path = path
         self.reading = reading
         self.census = census
@@ -74,7 +74,10 @@ class RasterSource:
             try:
                 self._dataset = rasterio.open(path)
             except RasterioIOError as error:
-                raise UnreadableFileError(f"{path}: can't be opened as a raster ({error}); fetch it again") from None
+                raise not_opened(path, error) from None
+            if self._dataset.count == 0:
+                with self._dataset as dataset:
+                    raise without_bands(path, dataset.subdatasets)
             self.geobox = self._geobox()
         self._check_not_complex()
         self.scaling = self._scaling()

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,6 +14,7 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
 from clairemap.classes import MAP_NODATA, Legend
+from clairemap.report.class_names import stac_names
 from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -160,11 +160,7 @@ def _resolution(geobox: GeoBox) -> float | None:
 def _classes(legend: Legend) -> list[Classification]:
     return [
         Classification.create(
-            value=c.code,
-            name=re.sub(r"[^0-9A-Za-z_-]+", "_", c.name) or f"class_{c.code}",  # STAC allows no other characters
-            description=c.name,
-            title=c.name,
-            color_hint=c.color.removeprefix("#").upper(),
+            value=c.code, name=name, description=c.name, title=c.name, color_hint=c.color.removeprefix("#").upper()
         )
-        for c in legend.classes
+        for c, name in zip(legend.classes, stac_names(legend), strict=True)
     ]
