@@ -1,0 +1,89 @@
+"""How a coordinate reference system lies on the Earth: what can be mapped in it, and where its coordinates begin again.
+
+Longitudes return after a full circle, and so do the x of cylindrical projections such as Mercator: 190 and -170 degrees
+are the same meridian. Code that compares coordinates brings them to one turn first (`in_turn`).
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import pyproj
+from numpy.typing import NDArray
+from odc.geo.crs import CRS
+
+Values = NDArray[np.float64]
+
+WGS84 = "EPSG:4326"
+
+PROBED_DEG = np.arange(-180.0, 181.0, 30)
+"""Longitudes at which a projection is tried for being cylindrical."""
+
+LINEAR = 1e-9
+"""Share of a full turn by which x may depart from being linear in longitude, and from being equal at all latitudes."""
+
+
+def crs_fault(crs: CRS) -> str | None:
+    """Return why nothing can be mapped in a CRS, as words that follow its name; None if it can."""
+    proj = crs.proj
+    if not (proj.is_geographic or proj.is_projected):
+        return f"is a {proj.type_name}, neither projected nor geographic"
+    try:
+        _transformer(proj.to_wkt(), WGS84)
+    except pyproj.exceptions.ProjError as error:
+        return f"can't be carried over to longitude and latitude on the Earth ({error})"
+    return None
+
+
+def to_degrees(crs: CRS, x: Values, y: Values) -> tuple[Values, Values]:
+    """Return longitudes and latitudes (WGS 84) of places in a CRS; not finite where it is not defined."""
+    longitude, latitude = _transformer(crs.proj.to_wkt(), WGS84).transform(x, y)
+    return np.asarray(longitude, np.float64), np.asarray(latitude, np.float64)
+
+
+def from_degrees(crs: CRS, longitude: Values, latitude: Values) -> tuple[Values, Values]:
+    """Return places in a CRS of longitudes and latitudes (WGS 84); not finite where it is not defined."""
+    x, y = _transformer(WGS84, crs.proj.to_wkt()).transform(longitude, latitude)
+    return np.asarray(x, np.float64), np.asarray(y, np.float64)
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+def turn_of(crs: CRS | None) -> float | None:
+    """Return by how much x grows along a full circle of longitude, in units of the CRS; None if x doesn't return."""
+    return None if crs is None else _turn(crs.proj.to_wkt())
+
+
+@lru_cache(maxsize=64)
+def _turn(wkt: str) -> float | None:
+    crs = pyproj.CRS.from_wkt(wkt)
+    if crs.is_geographic:
+        return float(2 * np.pi / crs.axis_info[0].unit_conversion_factor)
+    return _cylindrical_turn(crs) if crs.is_projected else None
+
+
+def _cylindrical_turn(crs: pyproj.CRS) -> float | None:
+    """Return the turn of a projection whose x is linear in longitude and the same at all latitudes, else None."""
+    base = crs.geodetic_crs
+    if base is None:
+        return None
+    unit = base.axis_info[0].unit_conversion_factor
+    project = _transformer(base.to_wkt(), crs.to_wkt())
+    longitudes, latitudes = np.radians(np.meshgrid(PROBED_DEG, [0.0, 40.0])) / unit
+    rows = np.asarray(project.transform(longitudes, latitudes)[0])
+    if not np.isfinite(rows).all():
+        return None
+    steps = np.diff(rows[0])
+    step = float(np.median(steps))
+    turn = len(steps) * step
+    begins_again = np.abs(steps - step) > LINEAR * abs(turn)
+    equal = np.abs(rows[0] - rows[1]).max() <= LINEAR * abs(turn)
+    linear = np.abs(steps[begins_again] - step + turn) <= LINEAR * abs(turn)
+    return abs(turn) if turn and equal and linear.all() and len(linear) <= 1 else None
+
+
+def in_turn(x: Values, middle: float, turn: float | None) -> Values:
+    """Return x moved by whole turns to at most half a turn from `middle`; as it is where x doesn't return."""
+    return x if turn is None else x - turn * np.round((x - middle) / turn)
