@@ -11,6 +11,8 @@ import pyproj
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 
+from clairemap.errors import GridError
+
 Values = NDArray[np.float64]
 
 WGS84 = "EPSG:4326"
@@ -30,8 +32,33 @@ def crs_fault(crs: CRS) -> str | None:
     try:
         _transformer(proj.to_wkt(), WGS84)
     except pyproj.exceptions.ProjError as error:
-        return f"can't be carried over to longitude and latitude on the Earth ({error})"
+        return f"can't be carried over to longitude and latitude on the Earth ({_in_short(error)})"
     return None
+
+
+def transformer_between(source: CRS, target: CRS) -> pyproj.Transformer:
+    """Return what carries x and y (longitude before latitude) from one CRS to another.
+
+    Raises:
+        GridError: no transformation between them is known.
+    """
+    try:
+        return _transformer(source.proj.to_wkt(), target.proj.to_wkt())
+    except pyproj.exceptions.ProjError as error:
+        raise GridError(
+            f"no transformation from {crs_name(source)} to {crs_name(target)} is known ({_in_short(error)}); "
+            "give the files CRSs of the Earth (gdal_edit.py -a_srs)"
+        ) from None
+
+
+def crs_name(crs: CRS) -> str:
+    """Return the EPSG code of a CRS, or the name that it gives itself."""
+    return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+
+
+def _in_short(error: Exception) -> str:
+    """Return what PROJ complains of without its chain of functions and its hint at an environment variable."""
+    return str(error).split("proj_create_operations: ")[-1].split(". You may")[0].rstrip(")")
 
 
 def to_degrees(crs: CRS, x: Values, y: Values) -> tuple[Values, Values]:
