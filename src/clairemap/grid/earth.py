@@ -4,6 +4,7 @@ Longitudes return after a full circle, and so do the x of cylindrical projection
 are the same meridian. Code that compares coordinates brings them to one turn first (`in_turn`).
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -114,3 +115,54 @@ def _cylindrical_turn(crs: pyproj.CRS) -> float | None:
 def in_turn(x: Values, middle: float, turn: float | None) -> Values:
     """Return x moved by whole turns to at most half a turn from `middle`; as it is where x doesn't return."""
     return x if turn is None else x - turn * np.round((x - middle) / turn)
+
+
+@dataclass(frozen=True)
+class Globe:
+    """The ellipsoid of a projected or geographic CRS, and where the CRS has its places on it."""
+
+    crs: pyproj.CRS
+    base: pyproj.CRS
+    semi_major_m: float
+    semi_minor_m: float
+
+    @classmethod
+    def of(cls, crs: pyproj.CRS) -> "Globe":
+        """Return the globe of a CRS.
+
+        Raises:
+            GridError: the CRS has no ellipsoid.
+        """
+        base = crs.source_crs if crs.is_derived and crs.source_crs else crs.geodetic_crs
+        if base is None or base.ellipsoid is None:
+            raise GridError(
+                f"the CRS {crs.name} has no ellipsoid; give the file the CRS that it has (gdal_edit.py -a_srs)"
+            )
+        return cls(crs, base, base.ellipsoid.semi_major_metre, base.ellipsoid.semi_minor_metre)
+
+    def places(self, x: Values, y: Values) -> Values:
+        """Return places on the ellipsoid (…, 3) in metres from its middle; not finite where the CRS is not defined."""
+        if self.crs != self.base:
+            x, y = _transformer(self.crs.to_wkt(), self.base.to_wkt()).transform(x, y)
+        unit = self.base.axis_info[0].unit_conversion_factor
+        longitude, latitude = np.asarray(x) * unit, np.asarray(y) * unit
+        normal = self.semi_major_m / np.sqrt(1 - self._flattened * np.sin(latitude) ** 2)
+        return np.stack(
+            [
+                normal * np.cos(latitude) * np.cos(longitude),
+                normal * np.cos(latitude) * np.sin(longitude),
+                normal * (1 - self._flattened) * np.sin(latitude),
+            ],
+            axis=-1,
+        )
+
+    def zone_m2(self, latitude: Values) -> Values:
+        """Return the area from the equator to latitudes (radians) for each radian of longitude; negative in the south."""
+        sine, eccentricity = np.sin(latitude), np.sqrt(self._flattened)
+        bent = sine if eccentricity == 0 else np.arctanh(eccentricity * sine) / eccentricity
+        return np.asarray(self.semi_minor_m**2 / 2 * (sine / (1 - self._flattened * sine**2) + bent), np.float64)
+
+    @property
+    def _flattened(self) -> float:
+        """Square of the eccentricity."""
+        return 1 - (self.semi_minor_m / self.semi_major_m) ** 2
