@@ -157,7 +157,7 @@ class Globe:
         )
 
     def zone_m2(self, latitude: Values) -> Values:
-        """Return the area from the equator to latitudes (radians) for each radian of longitude; negative in the south."""
+        """Return the area from the equator to latitudes (radians) for a radian of longitude; negative in the south."""
         sine, eccentricity = np.sin(latitude), np.sqrt(self._flattened)
         bent = sine if eccentricity == 0 else np.arctanh(eccentricity * sine) / eccentricity
         return np.asarray(self.semi_minor_m**2 / 2 * (sine / (1 - self._flattened * sine**2) + bent), np.float64)
