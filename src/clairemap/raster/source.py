@@ -10,11 +10,11 @@ import numpy as np
 import rasterio
 import rasterio.windows
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
-from clairemap.errors import BandCountError, GridError, MissingFileError, UnreadableFileError
+from clairemap.errors import BandCountError, MissingFileError, UnreadableFileError
 from clairemap.grid.window import Window
+from clairemap.raster.georeference import geobox_of
 
 
 def bounded_cache(megabytes: int = 64) -> rasterio.Env:
@@ -53,7 +53,7 @@ class RasterSource:
         Raises:
             MissingFileError: there is no such file.
             UnreadableFileError: GDAL can't open it.
-            GridError: it is georeferenced by ground control points only.
+            GridError: its georeferencing says no place on the Earth (see `georeference.geobox_of`).
         """
         if not path.exists():
             raise MissingFileError(f"{path}: no such file; correct the path in the sample sheet or bring the file")
@@ -65,16 +65,7 @@ class RasterSource:
                 self._dataset = rasterio.open(path)
             except RasterioIOError as error:
                 raise UnreadableFileError(f"{path}: can't be opened as a raster ({error}); fetch it again") from None
-            self.geobox = self._geobox()
-
-    def _geobox(self) -> GeoBox:
-        dataset = self._dataset
-        if dataset.crs is None and dataset.gcps[0]:
-            raise GridError(
-                f"{self.path}: georeferenced by {len(dataset.gcps[0])} ground control points only; "
-                "terrain-correct it first (gdalwarp, SNAP or the like)"
-            )
-        return GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs)
+            self.geobox = geobox_of(self._dataset, path)
 
     def __enter__(self) -> Self:
         return self
