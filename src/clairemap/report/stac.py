@@ -15,6 +15,7 @@ from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
 from clairemap.classes import MAP_NODATA, Legend
 from clairemap.grid.outline import outline_of_windows
+from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
 from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
 
@@ -145,7 +146,7 @@ def _resolution(geobox: GeoBox) -> float | None:
     """Return the pixel's size in metres, as STAC defines it, or None where the grid's unit is another."""
     if geobox.crs is None or not geobox.crs.projected or "metre" not in geobox.crs.units:
         return None
-    return abs(float(geobox.transform.a))
+    return round(pixel_width_m(geobox), 6)
 
 
 def _classes(legend: Legend) -> list[Classification]:
