@@ -408,7 +408,10 @@ class MosaicSettings(Section):
     )
     crs: str | None = Field(None, description="the maps' CRS, such as EPSG:32633 (null: the one most pixels have)")
     resolution: float | None = Field(
-        None, gt=0, description="pixel size in units of that CRS (null: the finest scene's)"
+        None,
+        gt=0,
+        description="pixel size in units of that CRS, at most 100 times the finest scene's and at least a hundredth "
+        "of it (null: the finest scene's)",
     )
     compress: Literal["ZSTD", "DEFLATE"] = Field("DEFLATE", description="DEFLATE opens everywhere; ZSTD is smaller")
 

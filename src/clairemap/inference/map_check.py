@@ -18,7 +18,7 @@ from rio_cogeo import cog_validate
 from clairemap.classes import MAP_NODATA
 from clairemap.errors import MapCheckError
 from clairemap.grid.tiles import tiles
-from clairemap.inference.grid import TOLERANCE_PX, pixel_to_world, project, world_to_pixel
+from clairemap.inference.grid import TOLERANCE_PX, pixels_on
 from clairemap.raster.overviews import Shrink
 from clairemap.raster.source import area_of, bounded_cache
 
@@ -117,7 +117,7 @@ def _furthest_corner_px(dataset: DatasetReader, grid: GeoBox) -> float:
     own = GeoBox(dataset.shape, dataset.transform, None if dataset.crs is None else dataset.crs.to_wkt())
     height, width = dataset.shape
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    found = world_to_pixel(grid, project(pixel_to_world(own, corners), own.crs, grid.crs))
+    found = pixels_on(grid, own, corners)
     return float(np.abs(found - corners).max())
 
 

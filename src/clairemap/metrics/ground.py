@@ -1,15 +1,16 @@
 """How much ground a class of a map covers, in pixels and in square metres."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
 from clairemap.classes import Legend
+from clairemap.grid.earth import Globe, turn_of
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
@@ -18,6 +19,18 @@ WINDOW_PX = 1024
 TOLERATED_DISTORTION = 0.01
 """Areal distortion up to which a projection's plane counts as the ground (UTM: at most 0.2 %; Mercator: 43 % at
 33 degrees of latitude)."""
+
+PROBES = 5
+"""Points along each side of a grid at which its projection is compared with the ground."""
+
+STRIP_PX = 64
+"""Pixels of a row that count as equally large where a projection's areas vary along rows."""
+
+SMALL_STEP_PX = 4.0
+LARGE_STEP_PX = 0.5
+LARGE_PX_M2 = 500.0**2
+"""Ground that a pixel spans is found from places 4 pixels to each side, so far apart that rounding does not show; half
+a pixel to each side where pixels are larger than this and the Earth bends in between."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +52,12 @@ def map_coverage(path: Path, legend: Legend) -> Coverage:
     with RasterSource(path) as source:
         ground = PixelArea.of(source.geobox)
         for window in (tile.window for tile in tiles(source.shape, WINDOW_PX)):
-            rows = _codes_by_row(source.read(window, (1,)).values[0])[:, legend.codes]
-            px += rows.sum(0)
-            if ground.known:
-                m2 += ground.of_rows(window) @ rows
+            values = source.read(window, (1,)).values[0]
+            for strip in ground.strips(window):
+                rows = _codes_by_row(values[strip.relative_to(window).slices])[:, legend.codes]
+                px += rows.sum(0)
+                if ground.known:
+                    m2 += ground.of_rows(strip) @ rows
     return Coverage(px, m2 if ground.known else None, ground.method)
 
 
@@ -72,10 +87,11 @@ class PixelArea:
         if not crs.is_projected:
             return cls(geobox, None, f"no hectares: {crs.name} is neither projected nor geographic")
         height, width = (int(size) for size in geobox.shape)
-        rows, columns = np.array([0.0, 0, height, height]), np.array([0.0, width, 0, width])
+        rows, columns = np.meshgrid(np.linspace(0, height, PROBES), np.linspace(0, width, PROBES))
         planar = abs(geobox.transform.determinant) * crs.axis_info[0].unit_conversion_factor ** 2
-        corners = _ellipsoidal_m2(geobox, crs, rows, columns)
-        if np.abs(planar / corners - 1).max() <= TOLERATED_DISTORTION:
+        seen = _ellipsoidal_m2(geobox, crs, rows, columns)
+        seen = seen[seen > 0]
+        if seen.size and np.abs(planar / seen - 1).max() <= TOLERATED_DISTORTION:
             return cls(geobox, crs, "in the plane of the map's projection", planar)
         return cls(geobox, crs, "on the ellipsoid, as the projection distorts areas by more than 1 %")
 
@@ -84,45 +100,62 @@ class PixelArea:
         """Whether pixels have an area in square metres."""
         return self.crs is not None
 
+    def strips(self, window: Window) -> Iterator[Window]:
+        """Yield a window in parts, side by side, in which the pixels of a row count as equally large."""
+        matrix = self.geobox.transform
+        by_row = turn_of(self.geobox.crs) is not None and not (matrix.b or matrix.d)
+        width = window.width if not self.known or self.planar_m2 is not None or by_row else STRIP_PX
+        for x0 in range(window.x0, window.x1, width):
+            yield replace(window, x0=x0, width=min(width, window.x1 - x0))
+
     def of_rows(self, window: Window) -> NDArray[np.float64]:
-        """Return the area in square metres of a pixel of each row, (height,), taken in the window's middle column."""
+        """Return the area in square metres of a pixel of each row, (height,), taken in the window's middle column.
+
+        What of a pixel lies beyond a pole, or off the Earth in its projection, has no area.
+        """
         if self.crs is None:
             raise ValueError(self.method)
         if self.planar_m2 is not None:
             return np.full(window.height, self.planar_m2)
-        rows = np.arange(window.height, dtype=np.float64) + window.y0 + 0.5
-        return _ellipsoidal_m2(self.geobox, self.crs, rows, np.full(window.height, window.x0 + window.width / 2))
+        rows = np.arange(window.height, dtype=np.float64) + window.y0
+        if self.crs.is_geographic and not (self.crs.is_derived or self.geobox.transform.b or self.geobox.transform.d):
+            return _zonal_m2(self.geobox, self.crs, rows)
+        return _ellipsoidal_m2(self.geobox, self.crs, rows + 0.5, np.full(window.height, window.x0 + window.width / 2))
+
+
+def _zonal_m2(geobox: GeoBox, crs: CRS, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area of pixels between meridians and parallels, by the row in which they begin."""
+    unit = crs.axis_info[0].unit_conversion_factor
+    edges = [
+        np.clip((geobox.transform.e * row + geobox.transform.f) * unit, -np.pi / 2, np.pi / 2)
+        for row in (rows, rows + 1)
+    ]
+    upper, lower = (Globe.of(crs).zone_m2(edge) for edge in edges)
+    return np.asarray(np.abs(upper - lower) * abs(geobox.transform.a) * unit, np.float64)
 
 
 def _ellipsoidal_m2(
     geobox: GeoBox, crs: CRS, rows: NDArray[np.float64], columns: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the area of a pixel at some places of a grid, from where the grid's lines lie on the ellipsoid."""
-    datum = crs.geodetic_crs or crs
-    to_degrees = Transformer.from_crs(crs, datum, always_xy=True)
-    step = 4.0  # pixels to each side: enough that rounding in the projection does not show
+    """Return the area of a pixel at some places of a grid, from where the grid's lines lie in space; 0 off the Earth.
 
+    In space, unlike in longitude and latitude, neither 180 degrees nor a pole is anything special.
+    """
+    globe = Globe.of(crs)
     a, b, c, d, e, f = geobox.transform[:6]
 
-    def degrees(row_step: float, column_step: float) -> NDArray[np.float64]:
+    def place(row_step: float, column_step: float) -> NDArray[np.float64]:
         x, y = columns + column_step, rows + row_step
-        return np.array(to_degrees.transform(a * x + b * y + c, d * x + e * y + f))
+        return globe.places(a * x + b * y + c, d * x + e * y + f)
 
-    along_row = np.radians(degrees(0, step) - degrees(0, -step)) / (2 * step)
-    along_column = np.radians(degrees(step, 0) - degrees(-step, 0)) / (2 * step)
-    cross = along_row[0] * along_column[1] - along_row[1] * along_column[0]
-    area: NDArray[np.float64] = np.abs(cross) * _surface_element(crs, np.radians(degrees(0, 0)[1]))
-    return area
+    def area(step: float) -> NDArray[np.float64]:
+        along_row = (place(0, step) - place(0, -step)) / (2 * step)
+        along_column = (place(step, 0) - place(-step, 0)) / (2 * step)
+        found = np.linalg.norm(np.cross(along_row, along_column), axis=-1)
+        return np.where(np.isfinite(found), found, 0)
 
-
-def _surface_element(crs: CRS, latitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return square metres per square radian: both radii of curvature times the cosine of the latitude."""
-    ellipsoid = crs.ellipsoid
-    if ellipsoid is None:
-        raise ValueError(f"{crs.name} has no ellipsoid")
-    minor = ellipsoid.semi_minor_metre
-    flattened = 1 - (minor / ellipsoid.semi_major_metre) ** 2
-    return np.asarray(minor**2 * np.cos(latitude) / (1 - flattened * np.sin(latitude) ** 2) ** 2, np.float64)
+    coarse = area(LARGE_STEP_PX)
+    return np.where(coarse > LARGE_PX_M2, coarse, area(SMALL_STEP_PX))
 
 
 def total_coverage(coverages: Iterator[Coverage], classes: int) -> Coverage:

@@ -10,13 +10,13 @@ import numpy as np
 import rasterio
 import rasterio.windows
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
-from clairemap.errors import BandCountError, GridError, UnreadableFileError, ValuesError
+from clairemap.errors import BandCountError, UnreadableFileError, ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.census import Census
+from clairemap.raster.georeference import geobox_of
 from clairemap.raster.unsupported import check_there, not_opened, without_bands
 from clairemap.raster.values import AS_STORED, Reading, Scaling, can_be_measured, is_nodata
 
@@ -62,7 +62,7 @@ class RasterSource:
         Raises:
             MissingFileError: there is no such file, or a virtual raster refers to one that is not there.
             UnreadableFileError: GDAL can't open it, or it has no bands of its own.
-            GridError: it is georeferenced by ground control points only.
+            GridError: its georeferencing says no place on the Earth (see `georeference.geobox_of`).
             ValuesError: it holds complex numbers, or its scale is 0 or not a number.
         """
         check_there(path)
@@ -78,18 +78,9 @@ class RasterSource:
             if self._dataset.count == 0:
                 with self._dataset as dataset:
                     raise without_bands(path, dataset.subdatasets)
-            self.geobox = self._geobox()
+            self.geobox = geobox_of(self._dataset, path)
         self._check_not_complex()
         self.scaling = self._scaling()
-
-    def _geobox(self) -> GeoBox:
-        dataset = self._dataset
-        if dataset.crs is None and dataset.gcps[0]:
-            raise GridError(
-                f"{self.path}: georeferenced by {len(dataset.gcps[0])} ground control points only; "
-                "terrain-correct it first (gdalwarp, SNAP or the like)"
-            )
-        return GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs)
 
     def _check_not_complex(self) -> None:
         if found := [name for name in self._dataset.dtypes if name.startswith("complex")]:

@@ -1,17 +1,18 @@
 """Where the pixels of one grid lie in another: displacement, then georeferencing."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyproj
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError, NoOverlapError
+from clairemap.grid.earth import crs_name, in_turn, transformer_between, turn_of
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration.model import NO_DISPLACEMENT, Coordinates, Displacement
@@ -25,6 +26,9 @@ MESH_PX = 32
 PROBES = 9
 """Points along each side of a grid at which two grids are compared."""
 
+RIM_POINTS = 33
+"""Points along each side of a grid by which it is told whether two share ground."""
+
 OUTSIDE = -1e9
 """Coordinate of pixels that a projection can't carry over; outside every raster."""
 
@@ -34,6 +38,7 @@ class PixelMapping:
     """Finds for pixels of a target grid where their content lies in a source grid, in pixel centres (0 = first).
 
     Without a CRS on both sides, and with one of the grids being plain pixels, equal pixels are equal places.
+    Where x returns after a full circle of longitude, places are found at the turn in which the source has them.
     """
 
     target: GeoBox
@@ -49,6 +54,7 @@ class PixelMapping:
         world_x, world_y = _transformed(self._to_world, x + 0.5, y + 0.5)
         if self._transformer is not None:
             world_x, world_y = self._transformer.transform(world_x, world_y)
+        world_x = in_turn(world_x, self._middle_x, self._turn)
         source_x, source_y = _transformed(self._to_source, world_x, world_y)
         found = np.isfinite(source_x) & np.isfinite(source_y)
         return np.where(found, source_y - 0.5, OUTSIDE), np.where(found, source_x - 0.5, OUTSIDE)
@@ -56,14 +62,23 @@ class PixelMapping:
     def coordinates(self, window: Window) -> tuple[Coordinates, Coordinates]:
         """Return the source coordinates (y, x) of a window's pixels, each of the window's shape.
 
-        They are computed on a mesh and interpolated bilinearly to `TOLERANCE_PX`. The mesh hangs on the target grid,
+        They are computed on a mesh and interpolated bilinearly to `TOLERANCE_PX`; pixel by pixel in cells whose
+        middle shows that this isn't right: at poles, and where x begins again. The mesh hangs on the target grid,
         so that a pixel's coordinates do not depend on the window.
         """
         step = self.mesh_px
         mesh_y, mesh_x = _mesh(window.y0, window.y1, step), _mesh(window.x0, window.x1, step)
-        nodes_y, nodes_x = self.exact(*_grid(mesh_y, mesh_x))
+        nodes = self.exact(*_grid(mesh_y, mesh_x))
         rows, cols = _positions(window.y0, window.y1, mesh_y), _positions(window.x0, window.x1, mesh_x)
-        return _interpolated(nodes_y, rows, cols), _interpolated(nodes_x, rows, cols)
+        y, x = (_interpolated(each, rows, cols) for each in nodes)
+        if step > 1:
+            middles = self.exact(*_grid(mesh_y[:-1] + step // 2, mesh_x[:-1] + step // 2))
+            bent = _off([np.mean(_corners(each), axis=0) for each in nodes], middles)
+            inside = bent[_cells(rows, mesh_y.size)][:, _cells(cols, mesh_x.size)]
+            if inside.any():
+                row, col = (each.astype(np.float64) for each in np.nonzero(inside))
+                y[inside], x[inside] = self.exact(row + window.y0, col + window.x0)
+        return y, x
 
     def probed(self, window: Window) -> tuple[Coordinates, Coordinates]:
         """Return the source coordinates (y, x) at points spread evenly over a window, its corners among them."""
@@ -73,18 +88,24 @@ class PixelMapping:
 
     @cached_property
     def mesh_px(self) -> int:
-        """Side of the mesh's cells: the largest that is right to `TOLERANCE_PX` in cells spread over the target."""
+        """Side of the mesh's cells, with which the fewest places are computed, as found in cells over the target."""
+        costs: dict[int, float] = {}
         step = MESH_PX
-        while step > 1 and self._mesh_error_px(step) > TOLERANCE_PX:
+        while step >= 1:
+            bent = self._bent_share(step)
+            costs[step] = bent + 2 / step**2  # a cell has a node and a middle
+            if bent == 0:
+                break
             step //= 2
-        return step
+        return min(costs, key=lambda each: costs[each])
 
-    def _mesh_error_px(self, step: int) -> float:
+    def _bent_share(self, step: int) -> float:
+        """Return the share of cells in which interpolation isn't right to `TOLERANCE_PX`."""
         height, width = self.target.shape
         y, x = _grid(np.linspace(0, height, PROBES) // step * step, np.linspace(0, width, PROBES) // step * step)
         corners = [self.exact(y + down, x + right) for down in (0, step) for right in (0, step)]
-        centre = self.exact(y + step / 2, x + step / 2)
-        return max(float(np.abs(sum(corner[axis] for corner in corners) / 4 - centre[axis]).max()) for axis in (0, 1))
+        means = [np.mean([corner[axis] for corner in corners], axis=0) for axis in (0, 1)]
+        return float(_off(means, self.exact(y + step / 2, x + step / 2)).mean()) if step > 1 else 0.0
 
     @cached_property
     def whole_offset_px(self) -> tuple[int, int] | None:
@@ -111,6 +132,37 @@ class PixelMapping:
         return rows, columns
 
     @cached_property
+    def round_px(self) -> int | None:
+        """Columns of a source that goes around the whole Earth: behind the last comes the first. Else None."""
+        matrix = self.source.transform
+        if self._turn is None or matrix.b or matrix.d:
+            return None
+        columns = int(self.source.shape[1])
+        return columns if abs(self._turn - columns * abs(matrix.a)) < TOLERANCE_PX * abs(matrix.a) else None
+
+    @property
+    def half_turn_px(self) -> float:
+        """Columns of the source that half a circle of longitude would have; infinite where x doesn't return."""
+        return math.inf if self._turn is None else self._turn / 2 / math.hypot(*self.source.transform[:4:3])
+
+    @cached_property
+    def _turn(self) -> float | None:
+        return None if self._plain else turn_of(self.source.crs)
+
+    @cached_property
+    def _middle_x(self) -> float:
+        """The source's x in the middle of its turn: that of its own middle, or of the target's if it has no ends."""
+        height, width = self.source.shape
+        middle, _ = _transformed(self.source.transform, np.array(width / 2), np.array(height / 2))
+        if self.round_px is not None:
+            height, width = self.target.shape
+            seen, y = _transformed(self._to_world, np.array(width / 2), np.array(height / 2))
+            if self._transformer is not None:
+                seen, _ = self._transformer.transform(seen, y)
+            middle = seen if np.isfinite(seen) else middle
+        return float(middle)
+
+    @cached_property
     def _plain(self) -> bool:
         identity = Affine.identity()
         return self.target.crs is None and identity in (self.target.transform, self.source.transform)
@@ -127,7 +179,7 @@ class PixelMapping:
     def _transformer(self) -> Any:  # noqa: ANN401 - pyproj's, or None if both have the same CRS
         if self.target.crs == self.source.crs:
             return None
-        return pyproj.Transformer.from_crs(self.target.crs.proj, self.source.crs.proj, always_xy=True)
+        return transformer_between(self.target.crs, self.source.crs)
 
 
 def mapping_between(target: RasterSource, source: RasterSource, model: Displacement = NO_DISPLACEMENT) -> PixelMapping:
@@ -149,16 +201,13 @@ def mapping_between(target: RasterSource, source: RasterSource, model: Displacem
 
 
 def _check_overlap(mapping: PixelMapping, target: RasterSource, source: RasterSource) -> None:
-    """Compare bounds on the target's grid, the displacement left out: it is no matter of the files."""
-    back = PixelMapping(mapping.source, mapping.target)
-    rim_y, rim_x = _rim(source.shape)
-    y, x = back.exact(rim_y, rim_x)
-    seen = (y > OUTSIDE / 2) & (x > OUTSIDE / 2)
-    height, width = target.shape
-    if seen.any():
+    """Compare the files' ground, the displacement left out: it is no matter of the files."""
+    there, back = PixelMapping(mapping.target, mapping.source), PixelMapping(mapping.source, mapping.target)
+    if _reaches(back) or _reaches(there):
+        return
+    y, x = back.exact(*_rim(source.shape))
+    if (seen := (y > OUTSIDE / 2) & (x > OUTSIDE / 2)).any():
         y, x = y[seen], x[seen]
-        if y.max() > -0.5 and x.max() > -0.5 and y.min() < height - 0.5 and x.min() < width - 0.5:
-            return
     raise NoOverlapError(
         f"{target.path} and {source.path} share no ground. Bounds in {_name(target)} "
         f"(left, bottom, right, top): {_bounds(target, *_rim(target.shape))} and {_bounds(target, y, x)}; "
@@ -166,9 +215,20 @@ def _check_overlap(mapping: PixelMapping, target: RasterSource, source: RasterSo
     )
 
 
+def _reaches(mapping: PixelMapping) -> bool:
+    """Return whether one of 32 x 32 cells of the target touches the source; cells that x tears apart don't count."""
+    y, x = mapping.exact(*_grid(*(np.linspace(-0.5, size - 0.5, RIM_POINTS) for size in mapping.target.shape)))
+    height, width = mapping.source.shape
+    (y0, x0), (y1, x1) = ([extreme(_corners(each), axis=0) for each in (y, x)] for extreme in (np.min, np.max))
+    touched = (y0 > OUTSIDE / 2) & (x0 > OUTSIDE / 2) & (y1 > -0.5) & (y0 < height - 0.5)
+    if mapping.round_px is None:
+        touched &= (x1 > -0.5) & (x0 < width - 0.5) & (x1 - x0 < mapping.half_turn_px)
+    return bool(touched.any())
+
+
 def _rim(shape: tuple[int, int]) -> tuple[Coordinates, Coordinates]:
     """Return coordinates of points along the outer edges of a grid."""
-    along_y, along_x = (np.linspace(-0.5, size - 0.5, 33) for size in shape)
+    along_y, along_x = (np.linspace(-0.5, size - 0.5, RIM_POINTS) for size in shape)
     y, x = _grid(along_y, along_x)
     rim = np.ones(y.shape, np.bool_)
     rim[1:-1, 1:-1] = False
@@ -181,10 +241,7 @@ def _bounds(grid: RasterSource, y: Coordinates, x: Coordinates) -> str:
 
 
 def _name(grid: RasterSource) -> str:
-    crs = grid.geobox.crs
-    if crs is None:
-        return "pixels"
-    return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
+    return "pixels" if grid.geobox.crs is None else crs_name(grid.geobox.crs)
 
 
 def _transformed(transform: Affine, x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coordinates]:
@@ -210,9 +267,25 @@ def _positions(start: int, stop: int, mesh: Coordinates) -> Coordinates:
     return positions
 
 
+def _cells(positions: Coordinates, nodes: int) -> NDArray[np.intp]:
+    """Return the mesh's cell in which each position lies."""
+    return np.minimum(positions.astype(np.intp), nodes - 2)
+
+
+def _corners(nodes: Coordinates) -> list[Coordinates]:
+    """Return the four corners of each cell."""
+    return [nodes[:-1, :-1], nodes[:-1, 1:], nodes[1:, :-1], nodes[1:, 1:]]
+
+
+def _off(means: Sequence[Coordinates], middles: Sequence[Coordinates]) -> NDArray[np.bool_]:
+    """Return in which cells the mean of the corners (y, x) isn't the middle to `TOLERANCE_PX`."""
+    y, x = (np.abs(mean - middle) > TOLERANCE_PX for mean, middle in zip(means, middles, strict=True))
+    return np.asarray(y | x)
+
+
 def _interpolated(nodes: Coordinates, rows: Coordinates, cols: Coordinates) -> Coordinates:
-    left = np.minimum(cols.astype(np.intp), nodes.shape[1] - 2)
+    left = _cells(cols, nodes.shape[1])
     along = nodes[:, left] + (cols - left) * (nodes[:, left + 1] - nodes[:, left])
-    top = np.minimum(rows.astype(np.intp), nodes.shape[0] - 2)
+    top = _cells(rows, nodes.shape[0])
     part = (rows - top)[:, None]
     return np.asarray(along[top] * (1 - part) + along[top + 1] * part)

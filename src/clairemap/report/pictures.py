@@ -16,12 +16,12 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from PIL import Image, ImageColor
-from pyproj import Geod
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
 
 from clairemap.classes import IGNORE_INDEX, MAP_NODATA
 from clairemap.errors import UnreadableFileError
+from clairemap.grid.scale import pixel_height_m, pixel_width_m, up_deg
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.report.content import Look, MapPanel, MapPaths, Picture, Stretch, TilePictures
@@ -36,6 +36,7 @@ CONFIDENCE_COLORS = "viridis"
 SHARE_COLORS = "PuOr_r"
 _EMPTY = (236, 236, 232)  # where a tile's picture has nothing to show
 _NICE_M = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
+NEARLY_NORTH_DEG = 10  # UTM turns by less than this from the middle of its zone to the rim, up to 80 degrees
 
 Rgb = NDArray[np.uint8]
 
@@ -83,26 +84,22 @@ def _scale_bar(grid: GeoBox) -> tuple[int | None, float | None]:
     return max((length for length in _NICE_M if length <= width / 4), default=_NICE_M[0]), width
 
 
-def pixel_width_m(grid: GeoBox) -> float:
-    """Return the width of a pixel at the middle of a grid that has a CRS, in metres."""
-    transform = grid.transform
-    if not grid.crs.geographic:
-        unit_m = float(grid.crs.proj.axis_info[0].unit_conversion_factor)
-        return unit_m * math.hypot(transform.a, transform.d)
-    rows, columns = (int(size) for size in grid.shape)
-    longitude = transform.c + transform.a * columns / 2 + transform.b * rows / 2
-    latitude = transform.f + transform.d * columns / 2 + transform.e * rows / 2
-    return float(Geod(ellps="WGS84").inv(longitude, latitude, longitude + transform.a, latitude + transform.d)[2])
-
-
 def _size_text(grid: GeoBox, width_m: float | None) -> str:
     height, width = (int(size) for size in grid.shape)
     size = f"{count(width)} pixels wide and {count(height)} high"
     if width_m is None or grid.crs is None:
         return f"{size}, not georeferenced"
-    height_km, code = width_m / 1000 * height / width, grid.crs.epsg
+    height_km, code = pixel_height_m(grid) * height / 1000, grid.crs.epsg
     name = f"EPSG:{code}" if code else "a CRS of its own"
-    return f"{size}, about {width_m / 1000:.1f} × {height_km:.1f} km, {name}, north is up"
+    return f"{size}, about {width_m / 1000:.1f} × {height_km:.1f} km, {name}, {_up_text(grid)}"
+
+
+def _up_text(grid: GeoBox) -> str:
+    """Return where up is; a grid of a projection around a pole has north elsewhere."""
+    bearing = round(up_deg(grid))
+    if abs(bearing) <= NEARLY_NORTH_DEG:
+        return "north is up"
+    return f"up is {abs(bearing)}° {'east' if bearing > 0 else 'west'} of north at its middle"
 
 
 def _palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int, ...]]) -> Picture:

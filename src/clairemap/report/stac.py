@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 import pystac
 from odc.geo.geobox import GeoBox
@@ -14,6 +13,9 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
 from clairemap.classes import MAP_NODATA, Legend
+from clairemap.grid.outline import outline_of_windows
+from clairemap.grid.scale import pixel_width_m
+from clairemap.grid.window import Window
 from clairemap.report.class_names import stac_names
 from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
 
@@ -50,8 +52,9 @@ def map_item(
 ) -> str:
     """Return the item as JSON text; equal arguments give an equal text.
 
-    A map without a CRS has a null geometry. With dates the item spans from the first to the last day; without
-    it spans all of STAC's time (1970 to 9999), which stands for "not known".
+    A map without a CRS has a null geometry; one across 180 degrees is split there (RFC 7946). With dates the item
+    spans from the first to the last day; without it spans all of STAC's time (1970 to 9999), which stands for
+    "not known".
 
     Args:
         name: the item's id, the map's name.
@@ -61,12 +64,12 @@ def map_item(
         sources: what the map was made from.
         stamp: what `clairemap.provenance.stamp` returns.
     """
-    outline = None if geobox.crs is None else _outline(geobox)
+    outline = None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape)])
     dates, classes = sources.dates, [known.to_dict() for known in _classes(legend)]
     item = pystac.Item(
         id=name,
-        geometry=None if outline is None else _rounded(outline.geom.__geo_interface__),
-        bbox=None if outline is None else [round(float(value), 7) for value in outline.boundingbox.bbox],
+        geometry=None if outline is None else outline.geometry,
+        bbox=None if outline is None else list(outline.bbox),
         datetime=None,
         start_datetime=_start(min(dates)) if dates else UNKNOWN_START,
         end_datetime=_end(max(dates)) if dates else UNKNOWN_END,
@@ -95,23 +98,12 @@ def _lineage(sources: MapSources) -> str:
     )
 
 
-def _outline(geobox: GeoBox) -> Any:  # noqa: ANN401 - odc.geo ships no types
-    """Return the grid's outline in longitude and latitude, 16 points for the longer side."""
-    sides = geobox.shape[0] * abs(geobox.transform.e), geobox.shape[1] * abs(geobox.transform.a)
-    return geobox.extent.to_crs("EPSG:4326", resolution=max(sides) / 16)
-
-
 def _start(day: datetime.date) -> datetime.datetime:
     return datetime.datetime.combine(day, datetime.time.min, datetime.UTC)
 
 
 def _end(day: datetime.date) -> datetime.datetime:
     return datetime.datetime.combine(day, datetime.time(23, 59, 59), datetime.UTC)
-
-
-def _rounded(geometry: Any) -> Any:  # noqa: ANN401 - GeoJSON: numbers in lists in dicts
-    """Return GeoJSON with coordinates to 1e-7 degrees (1 cm), so that it doesn't differ between machines."""
-    return json.loads(json.dumps(geometry), parse_float=lambda text: round(float(text), 7))
 
 
 def _add_projection(item: pystac.Item, geobox: GeoBox) -> None:
@@ -154,7 +146,7 @@ def _resolution(geobox: GeoBox) -> float | None:
     """Return the pixel's size in metres, as STAC defines it, or None where the grid's unit is another."""
     if geobox.crs is None or not geobox.crs.projected or "metre" not in geobox.crs.units:
         return None
-    return abs(float(geobox.transform.a))
+    return round(pixel_width_m(geobox), 6)
 
 
 def _classes(legend: Legend) -> list[Classification]:

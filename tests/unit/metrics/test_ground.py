@@ -58,6 +58,49 @@ def test_pixels_have_the_area_that_their_corners_enclose_on_the_ellipsoid(
     assert areas[-1] == pytest.approx(geodesic_m2(geobox, 599, 200), rel=tolerance)
 
 
+@pytest.mark.parametrize(
+    ("crs", "transform"),
+    [
+        ("EPSG:3832", Affine(10, 0, 3339584.72 - 2000, 0, -10, -18e5)),
+        ("EPSG:3857", Affine(10, 0, 20037508.34 - 2000, 0, -10, -18e5)),
+        ("EPSG:4326", Affine(1e-4, 0, 179.98, 0, -1e-4, -16)),
+        ("EPSG:4326", Affine(1e-4, 5e-5, 179.98, 5e-5, -1e-4, -16)),
+        ("EPSG:32760", Affine(10, 0, 818_000, 0, -10, 8_173_000)),
+        ("EPSG:3413", Affine(1000, 0, -200_000, 0, -1000, 300_000)),  # the pole lies in the middle
+        ("EPSG:3031", Affine(1000, 0, -200_000, 0, -1000, 300_000)),
+        ("EPSG:3413", Affine(10, 0, -2000, 0, -10, 3000)),
+        ("EPSG:6931", Affine(25_000, 0, -200 * 25_000, 0, -25_000, 300 * 25_000)),  # equal-area, to the equator
+    ],
+)
+def test_pixels_at_180_degrees_and_at_poles_have_their_area_too(crs: str, transform: Affine):
+    geobox = GeoBox((600, 400), transform, crs)
+    ground = PixelArea.of(geobox)
+    for row, column in ((0, 0), (300, 199), (299, 200), (300, 200), (450, 399), (599, 10)):
+        area = ground.of_rows(Window(row, column, 1, 1))[0]
+        assert area == pytest.approx(geodesic_m2(geobox, row, column), rel=3e-3)
+
+
+@pytest.mark.parametrize("transform", [Affine(1, 0, 0, 0, -1, 90), Affine(1, 0, -180.5, 0, -1, 90.5)])
+def test_grids_of_degrees_end_at_the_pole(transform: Affine):
+    geobox = GeoBox((round(2 * transform.f), 360), transform, "EPSG:4326")
+    areas = PixelArea.of(geobox).of_rows(Window.whole(geobox.shape))
+    assert 360 * areas.sum() == pytest.approx(510_065_621.72e6, rel=1e-9)
+
+
+def test_a_map_around_the_pole_sums_to_the_ground_that_it_covers(tmp_path: Path):
+    geobox = GeoBox((300, 200), Affine(10_000, 0, -1_000_000, 0, -10_000, 1_500_000), "EPSG:3413")
+    codes = np.full((300, 200), 10, np.uint8)
+    coverage = map_coverage(write_map(tmp_path / "map.tif", codes, geobox.transform, "EPSG:3413"), LEGEND)
+    rim = [(x, 0) for x in range(200)] + [(200, y) for y in range(300)]
+    rim += [(200 - x, 300) for x in range(200)] + [(0, 300 - y) for y in range(300)]
+    to_ground = Transformer.from_crs(geobox.crs.to_wkt(), "EPSG:4326", always_xy=True)
+    lon, lat = zip(*[to_ground.transform(*cell_corner(geobox, *place)) for place in rim], strict=True)
+    whole = abs(Geod(ellps="WGS84").polygon_area_perimeter(lon, lat)[0])
+    assert coverage.m2 is not None
+    assert coverage.m2[0] == pytest.approx(whole, rel=1e-3)
+    assert "distorts" in coverage.method
+
+
 def test_utm_is_measured_in_the_plane():
     ground = PixelArea.of(GeoBox((50, 60), Affine(10, 0, 5e5, 0, -20, 53e5), "EPSG:32633"))
     assert "plane" in ground.method

@@ -146,3 +146,84 @@ def test_a_large_source_around_a_small_target_overlaps(tmp_path: Path, made_rast
         opened(tmp_path, made_rasters, "b.tif", GeoBox((8, 8), UTM.transform, UTM.crs)) as b,
     ):
         assert mapping_between(a, b).source_px_per_target_px == (pytest.approx(0.1), pytest.approx(0.1))
+
+
+FIJI = GeoBox((256, 256), Affine(10, 0, 818_000, 0, -10, 8_173_000), "EPSG:32760")  # 180 degrees runs through it
+BEYOND = GeoBox((500, 900), Affine(1e-4, 0, 179.96, 0, -1e-4, -16.48), "EPSG:4326")
+BEFORE = GeoBox((500, 900), Affine(1e-4, 0, -180.04, 0, -1e-4, -16.48), "EPSG:4326")
+MERCATOR = GeoBox((500, 900), Affine(10, 0, 20_035_000, 0, -10, -1_862_000), "EPSG:3857")
+WORLD = GeoBox((1800, 3600), Affine(0.1, 0, -180, 0, -0.1, 90), "EPSG:4326")
+WORLD_360 = GeoBox((1800, 3600), Affine(0.1, 0, 0, 0, -0.1, 90), "EPSG:4326")
+
+
+def same_ground(target: GeoBox, source: GeoBox, y: np.ndarray, x: np.ndarray, tolerance_m: float) -> None:
+    """Source coordinates (y, x) of all target pixels are on the ground where the target's pixels are."""
+    rows, cols = np.mgrid[: target.shape[0], : target.shape[1]].astype(float)
+    places = []
+    for box, at_y, at_x in ((target, rows, cols), (source, y, x)):
+        a, b, c, d, e, f = box.transform[:6]
+        to_ground = pyproj.Transformer.from_crs(box.crs.proj, 4326, always_xy=True)
+        places += to_ground.transform(a * (at_x + 0.5) + b * (at_y + 0.5) + c, d * (at_x + 0.5) + e * (at_y + 0.5) + f)
+    assert pyproj.Geod(ellps="WGS84").inv(*(place.ravel() for place in places))[2].max() < tolerance_m
+
+
+@pytest.mark.parametrize("source", [BEYOND, BEFORE, MERCATOR])
+def test_a_scene_across_180_degrees_lies_wholly_in_a_source_that_goes_on_beyond(source: GeoBox) -> None:
+    mapping = PixelMapping(FIJI, source)
+    y, x = mapping.coordinates(Window.whole(FIJI.shape))
+    assert y.min() >= 0 and y.max() < 500
+    assert x.min() >= 0 and x.max() < 900
+    same_ground(FIJI, source, y, x, tolerance_m=0.2)
+    assert mapping.mesh_px == 32
+
+
+def test_longitudes_up_to_360_are_those_up_to_180() -> None:
+    east = GeoBox((100, 100), Affine(0.25, 0, 190, 0, -0.25, 48), "EPSG:4326")
+    west = GeoBox((120, 140), Affine(0.25, 0, -175, 0, -0.25, 50), "EPSG:4326")
+    assert PixelMapping(east, west).whole_offset_px == (8, 20)
+    assert PixelMapping(west, east).whole_offset_px == (-8, -20)
+    assert PixelMapping(WORLD_360, WORLD_360).whole_offset_px == (0, 0)
+
+
+@pytest.mark.parametrize("source", [WORLD, WORLD_360])
+@pytest.mark.parametrize("west", [-5, 175, -185, 355])
+def test_in_a_source_around_the_whole_earth_the_first_column_follows_the_last(source: GeoBox, west: float) -> None:
+    scene = GeoBox((100, 200), Affine(0.05, 0, west, 0, -0.05, 48), "EPSG:4326")
+    mapping = PixelMapping(scene, source)
+    assert mapping.round_px == 3600
+    _, x = mapping.coordinates(Window.whole(scene.shape))
+    assert np.allclose(np.diff(x, axis=1), 0.5)
+    turns = ((x[0, 0] + 0.5) * 0.1 + source.transform.c - west - 0.025) / 360
+    assert turns == pytest.approx(round(turns), abs=1e-9)
+    aligned = GeoBox((100, 100), Affine(0.1, 0, west, 0, -0.1, 48), "EPSG:4326")
+    offset = PixelMapping(aligned, source).whole_offset_px
+    assert offset is not None and (offset[1] + round((source.transform.c - west) * 10)) % 3600 == 0
+
+
+def test_no_pixel_lands_in_the_source_where_x_begins_again() -> None:
+    here = GeoBox((100, 200), Affine(0.1, 0, -10, 0, -0.1, 5), "EPSG:4326")
+    mapping, window = PixelMapping(WORLD_360, here), Window(700, 1700, 300, 300)  # 170 to 200 degrees
+    rows, cols = np.mgrid[window.y0 : window.y1, window.x0 : window.x1].astype(float)
+    assert np.allclose(mapping.coordinates(window), mapping.exact(rows, cols), atol=TOLERANCE_PX)
+    _, x = mapping.coordinates(window)
+    assert not ((x > -1) & (x < 200)).any()
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3413", "EPSG:3031"])
+def test_a_scene_around_a_pole(crs: str) -> None:
+    polar = GeoBox((300, 300), Affine(1000, 0, -140_000, 0, -1000, 150_000), crs)
+    y, x = PixelMapping(polar, WORLD).coordinates(Window.whole(polar.shape))
+    same_ground(polar, WORLD, y, x, tolerance_m=1200)  # a hundredth of a pixel of 0.1 degrees, along the meridian
+
+
+def test_overlap_is_told_across_180_degrees(tmp_path: Path, made_rasters: ModuleType) -> None:
+    grids = {"optical.tif": GeoBox((8, 8), Affine(1e-3, 0, 190, 0, -1e-3, 10), "EPSG:4326")}
+    grids["same.tif"] = GeoBox((8, 8), Affine(1e-3, 0, -170, 0, -1e-3, 10), "EPSG:4326")
+    grids["world.tif"] = GeoBox((8, 8), Affine(45, 0, -180, 0, -22.5, 90), "EPSG:4326")
+    grids["beyond.tif"] = GeoBox((8, 8), Affine(1e-3, 0, 9.996, 0, -1e-3, 10), "EPSG:4326")  # 180 degrees away
+    opened_files = {name: opened(tmp_path, made_rasters, name, grid) for name, grid in grids.items()}
+    for name in ("same.tif", "world.tif"):
+        mapping_between(opened_files["optical.tif"], opened_files[name])
+        mapping_between(opened_files[name], opened_files["optical.tif"])
+    with pytest.raises(NoOverlapError, match="share no ground"):
+        mapping_between(opened_files["optical.tif"], opened_files["beyond.tif"])

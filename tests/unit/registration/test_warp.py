@@ -133,3 +133,21 @@ def test_codes_come_from_the_nearest_pixel(tmp_path: Path, made_rasters: ModuleT
     assert out.values.dtype == np.int16
     assert np.array_equal(out.valid, expected != -1)
     assert np.array_equal(out.values[0][out.valid], expected[out.valid])
+
+
+def test_values_are_read_across_the_seam_of_a_source_around_the_whole_earth(
+    tmp_path: Path, made_rasters: ModuleType
+) -> None:
+    world = GeoBox((90, 180), Affine(2, 0, -180, 0, -2, 90), "EPSG:4326")
+    values = np.arange(90 * 180, dtype=np.float32).reshape(90, 180) % 97 - 90
+    path = made_rasters.write_raster(tmp_path / "w.tif", values, world)
+    aligned = GeoBox((20, 20), Affine(2, 0, 160, 0, -2, 50), "EPSG:4326")
+    out = on_grid(path, aligned).read(Window.whole(aligned.shape))
+    assert out.valid.all() and np.array_equal(out.values[0], np.roll(values, 10, axis=1)[20:40, :20])
+    between = GeoBox((40, 40), Affine(1, 0, 160.5, 0, -1, 50.5), "EPSG:4326")
+    assert on_grid(path, between).read(Window.whole(between.shape)).valid.all()
+    codes = made_rasters.write_raster(tmp_path / "c.tif", (values > -40).astype(np.uint8), world)
+    source = RasterSource(codes)
+    fiji = GeoBox((64, 64), Affine(5000, 0, 660_000, 0, -5000, 8_300_000), "EPSG:32760")
+    label = ClassesOnGrid(source, PixelMapping(fiji, source.geobox)).read(Window.whole(fiji.shape))
+    assert label.valid.all()

@@ -15,7 +15,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, Layer, create_store
 from clairemap.report import pictures
 from clairemap.report.content import Look, MapPaths, Picture, Stretch
-from clairemap.report.pictures import gradient_css, map_panel, pixel_width_m, registration_picture, tile_pictures
+from clairemap.report.pictures import gradient_css, map_panel, registration_picture, tile_pictures
 from clairemap.report.style import COUNT_KEY
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
@@ -91,11 +91,6 @@ def test_a_damaged_map_is_named(tmp_path: Path):
     files.landcover.write_bytes(b"no raster")
     with pytest.raises(UnreadableFileError, match=r"landcover\.tif"):
         map_panel(files, LOOK)
-
-
-def test_pixel_width_in_degrees_is_in_metres():
-    grid = GeoBox((100, 100), Affine(1e-4, 0, 12, 0, -1e-4, 60), "EPSG:4326")
-    assert pixel_width_m(grid) == pytest.approx(5.57, abs=0.02)
 
 
 def test_a_gradient_runs_over_the_whole_colour_map():

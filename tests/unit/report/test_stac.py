@@ -65,6 +65,15 @@ def test_outline_in_degrees():
     assert item(DEGREES)["bbox"] == [-7.5, 38.15392, -7.45392, 38.2]
 
 
+def test_outline_across_180_degrees_is_split_and_its_box_runs_from_west_to_east():
+    across = GeoBox((256, 256), Affine(10, 0, 818_000, 0, -10, 8_173_000), "EPSG:32760")
+    found = item(across)
+    assert found["geometry"]["type"] == "MultiPolygon"
+    west, _, east, _ = found["bbox"]
+    assert (round(west, 3), round(east, 3)) == (179.979, -179.997)
+    assert all(abs(x) <= 180 for polygon in found["geometry"]["coordinates"] for x, _ in polygon[0])
+
+
 def test_grid_is_described():
     properties = item(UTM)["properties"]
     assert properties["proj:code"] == "EPSG:32633"

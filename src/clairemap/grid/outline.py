@@ -1,0 +1,195 @@
+"""Outlines of grids and of parts of them as GeoJSON has them (RFC 7946): longitudes and latitudes of WGS 84.
+
+An outline that crosses 180 degrees is split there, one that holds a pole reaches to it. This is the only place where
+grids become geographic outlines.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from odc.geo.geobox import GeoBox
+from shapely.affinity import translate
+from shapely.geometry import LinearRing, MultiPolygon, Point, Polygon, box, mapping
+from shapely.geometry.polygon import orient
+
+from clairemap.grid.earth import from_degrees, to_degrees
+from clairemap.grid.window import Window
+
+Points = NDArray[np.float64]
+"""Points (n, 2): x, y in pixels, or longitude and latitude in degrees."""
+
+SIDE_POINTS = 16
+"""Points along the longer side of a part: what is straight on its grid bends in longitude and latitude."""
+
+LARGEST_STEP_DEG = 30.0
+"""Longitude between neighbouring points of an outline, at most: beyond half a circle its direction is not known."""
+
+HALVINGS = 20
+"""Times that a step is halved for `LARGEST_STEP_DEG`; only a line through a pole needs more."""
+
+POLE_DEG = 90 - 2e-6
+"""From this latitude on (0.2 m) a point lies at the pole."""
+
+CLIPPED_DEG = 90 - 1e-6
+"""Where grids of degrees end: a little before the pole, so that a change of datum keeps the longitude."""
+
+DIGITS = 7
+"""Decimals of a degree (1 cm), so that outlines do not differ between machines."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """Ground as RFC 7946 has it; longitudes from -180 to 180, latitudes from -90 to 90 degrees (WGS 84).
+
+    `geometry` is a GeoJSON Polygon or MultiPolygon, exterior rings counter-clockwise. `bbox` is west, south, east,
+    north of the narrowest box; its west is greater than its east where it crosses 180 degrees.
+    """
+
+    geometry: dict[str, Any]
+    bbox: tuple[float, float, float, float]
+
+
+def outline_of(parts: Iterable[tuple[GeoBox, Polygon | MultiPolygon]]) -> Outline | None:
+    """Return the outline of the ground that parts of grids cover together; None if they cover none.
+
+    Args:
+        parts: grids, each with a polygon in its pixels (x counts columns, y counts rows, the first pixel's outer
+            corner is 0, 0); the grids have a CRS, and may have different ones.
+    """
+    found = [piece for geobox, shape in parts for piece in _ground(geobox, shape)]
+    ground = shapely.set_precision(shapely.union_all(found), 10**-DIGITS)
+    polygons = [orient(part) for part in getattr(ground, "geoms", [ground]) if isinstance(part, Polygon)]
+    polygons = [part for part in polygons if not part.is_empty]
+    if not polygons:
+        return None
+    shape = polygons[0] if len(polygons) == 1 else MultiPolygon(polygons)
+    return Outline(_rounded(mapping(shape)), _bbox(polygons))
+
+
+def outline_of_windows(geobox: GeoBox, windows: Iterable[Window]) -> Outline | None:
+    """Return the outline of windows of a grid that has a CRS; see `outline_of`."""
+    boxes = [box(window.x0, window.y0, window.x1, window.y1) for window in windows]
+    return outline_of([(geobox, shapely.union_all(boxes))])
+
+
+def _ground(geobox: GeoBox, shape: Polygon | MultiPolygon) -> Iterator[Polygon | MultiPolygon]:
+    """Yield what a shape in pixels covers, between -180 and 180 degrees."""
+    for polygon in getattr(shape, "geoms", [shape]):
+        if not polygon.is_empty:
+            holes = [_inside(geobox, ring) for ring in polygon.interiors]
+            yield _inside(geobox, polygon.exterior).difference(shapely.union_all(holes))
+
+
+def _inside(geobox: GeoBox, ring: LinearRing) -> Polygon | MultiPolygon:
+    """Return the ground inside a closed ring of pixels, between -180 and 180 degrees."""
+    points = _bent(geobox, ring)
+    if not _straight_in_degrees(geobox):
+        points = _between_poles(points)
+    if len(points) < 4:
+        return Polygon()
+    turns = np.cumsum(np.round(np.diff(points[:, 0]) / 360))
+    points[1:, 0] -= 360 * turns
+    if abs(points[-1, 0] - points[0, 0]) > 180:
+        pole = _pole_inside(geobox, ring, points)
+        points = np.concatenate([points, [[points[-1, 0], pole], [points[0, 0], pole]]])
+    return _split(shapely.make_valid(Polygon(points)))
+
+
+def _bent(geobox: GeoBox, ring: LinearRing) -> Points:
+    """Return longitudes and latitudes along a ring, so many that each step's direction is known."""
+    west, north, east, south = ring.bounds
+    pixels = np.asarray(shapely.segmentize(ring, max(east - west, south - north) / SIDE_POINTS).coords)[:, :2]
+    for _ in range(HALVINGS):
+        points = _degrees(geobox, pixels)
+        steps = np.abs(np.remainder(np.diff(points[:, 0]) + 180, 360) - 180)
+        at_pole = np.abs(points[:, 1]) >= POLE_DEG
+        wide = np.flatnonzero((steps > LARGEST_STEP_DEG) & ~at_pole[:-1] & ~at_pole[1:])
+        if not wide.size:
+            break
+        pixels = np.insert(pixels, wide + 1, (pixels[wide] + pixels[wide + 1]) / 2, axis=0)
+    points = _degrees(geobox, pixels)
+    return points[np.isfinite(points).all(axis=1)]
+
+
+def _degrees(geobox: GeoBox, pixels: Points) -> Points:
+    """Return longitudes and latitudes of pixels; a grid of degrees that reaches beyond a pole ends there."""
+    matrix = geobox.transform
+    x = matrix.a * pixels[:, 0] + matrix.b * pixels[:, 1] + matrix.c
+    y = matrix.d * pixels[:, 0] + matrix.e * pixels[:, 1] + matrix.f
+    if _straight_in_degrees(geobox):
+        unit = geobox.crs.proj.axis_info[0].unit_conversion_factor
+        y = np.clip(y, *np.radians([-CLIPPED_DEG, CLIPPED_DEG]) / unit)
+    longitudes, latitudes = to_degrees(geobox.crs, x, y)
+    at_pole = np.abs(latitudes) >= POLE_DEG
+    return np.stack([longitudes, np.where(at_pole, np.copysign(90, latitudes), latitudes)], axis=1)
+
+
+def _straight_in_degrees(geobox: GeoBox) -> bool:
+    """Whether lines of pixels are straight in longitude and latitude, so that none goes around a pole."""
+    return bool(geobox.crs.proj.is_geographic and not geobox.crs.proj.is_derived)
+
+
+def _between_poles(points: Points) -> Points:
+    """Return a ring's points with those at a pole, whose longitude means nothing, taken on to the next meridian."""
+    at_pole = np.abs(points[:, 1]) >= POLE_DEG
+    known = np.flatnonzero(~at_pole)
+    if known.size in (0, len(points)):
+        return points
+    points = points.copy()
+    out: list[tuple[float, float]] = []
+    for index, (longitude, latitude) in enumerate(points):
+        if not at_pole[index]:
+            out.append((longitude, latitude))
+            continue
+        before, after = known[known < index], known[known > index]
+        sides = before[-1] if before.size else known[-1], after[0] if after.size else known[0]
+        out += [(points[other, 0], math.copysign(90, latitude)) for other in sides]
+    return np.array(out)
+
+
+def _pole_inside(geobox: GeoBox, ring: LinearRing, points: Points) -> float:
+    """Return the latitude of the pole that a ring goes around, which lies inside it on the grid."""
+    for latitude in (90.0, -90.0):
+        x, y = from_degrees(geobox.crs, np.zeros(1), np.full(1, latitude))
+        column, row = _pixel(geobox, float(x[0]), float(y[0]))
+        if math.isfinite(column) and math.isfinite(row) and Polygon(ring).contains(Point(column, row)):
+            return latitude
+    return math.copysign(90, float(points[:, 1].mean()))
+
+
+def _pixel(geobox: GeoBox, x: float, y: float) -> tuple[float, float]:
+    """Return column and row of a place in the grid's CRS."""
+    matrix = ~geobox.transform
+    return matrix.a * x + matrix.b * y + matrix.c, matrix.d * x + matrix.e * y + matrix.f
+
+
+def _split(shape: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
+    """Return a shape at any longitudes between -180 and 180 degrees, in pieces if it crosses 180."""
+    west, _, east, _ = shape.bounds
+    turns = range(math.floor((west + 180) / 360), math.ceil((east + 180) / 360))
+    pieces = [translate(shape.intersection(box(360 * n - 180, -90, 360 * n + 180, 90)), -360 * n) for n in turns]
+    return shapely.union_all(pieces)
+
+
+def _bbox(polygons: Sequence[Polygon]) -> tuple[float, float, float, float]:
+    """Return west, south, east and north: the box leaves out the widest gap between the polygons."""
+    bounds = sorted(polygon.bounds for polygon in polygons)
+    south, north = min(each[1] for each in bounds), max(each[3] for each in bounds)
+    west, east = bounds[0][0], max(each[2] for each in bounds)
+    widest, reached = 360 - (east - west), bounds[0][2]
+    for left, _, right, _ in bounds[1:]:
+        if left - reached > widest:
+            widest, west, east = left - reached, left, reached
+        reached = max(reached, right)
+    return tuple(round(float(value), DIGITS) for value in (west, south, east, north))  # type: ignore[return-value]
+
+
+def _rounded(geometry: dict[str, Any]) -> dict[str, Any]:
+    rounded: dict[str, Any] = json.loads(json.dumps(geometry), parse_float=lambda text: round(float(text), DIGITS))
+    return rounded
