@@ -132,3 +132,24 @@ def test_map_with_another_nodata_is_an_error(write: Write):
         dataset.nodata = 0
     with pytest.raises(MapCheckError):
         map_facts([made], GRID)
+
+
+FAR = GeoBox((40_000, 60_000), GRID.transform, GRID.crs)
+
+
+def test_maps_of_two_spots_far_apart_pass_and_are_counted(tmp_path: Path):
+    found = map_facts([spots(tmp_path, "classes"), spots(tmp_path, "again")], FAR)
+    assert [facts.pixels for facts in found] == [{7: 20_000, 255: 40_000 * 60_000 - 20_000}] * 2
+
+
+def test_nodata_at_other_pixels_of_an_empty_block_is_an_error(tmp_path: Path):
+    with pytest.raises(MapCheckError, match=r"other.tif: at row 30000, column 9000 only one"):
+        map_facts([spots(tmp_path, "classes"), spots(tmp_path, "other", Window(30_000, 9_000, 5, 5))], FAR)
+
+
+def spots(folder: Path, name: str, *more: Window) -> CheckedMap:
+    path = folder / f"{name}.tif"
+    with CogWriter(path, FAR, MapLayer(name, "mode")) as writer:
+        for window in (Window(0, 0, 100, 100), Window(39_900, 59_900, 100, 100), *more):
+            writer.write(window, np.full(window.shape, 7, np.uint8))
+    return CheckedMap(path, frozenset({1, 7}), "mode")
