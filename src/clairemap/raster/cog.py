@@ -170,7 +170,8 @@ class CogWriter:
             self._dataset.close()
             pyramid = with_overviews(self._plain, self.layer.overviews, MAP_NODATA, BLOCK_PX, INTERIM, self._folder)
             with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_overview_block_px(self._shape)):
-                copy_raster(pyramid.path, self._part, driver="COG", **self._cog_options())
+                own = "AUTO" if pyramid.sums else "NONE"  # those that are there, or GDAL would make some
+                copy_raster(pyramid.path, self._part, driver="COG", overviews=own, **self._cog_options())
         except GDAL_FAULTS as error:
             self._explain(error)
             raise
@@ -189,7 +190,6 @@ class CogWriter:
         return {
             "blocksize": _block_px(self._shape),
             "compress": self._compress,
-            "overviews": "AUTO",  # those that are there
             "predictor": "YES" if self.layer.overviews == "average" else "NO",  # codes and counts have no gradient
             "bigtiff": "IF_SAFER",
             "sparse_ok": "YES",  # blocks of nodata are left out

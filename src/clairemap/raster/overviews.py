@@ -39,6 +39,9 @@ def with_overviews(
 ) -> Pyramid:
     """Return a virtual raster of a file with its overviews, each half as large, down to one that fits `smallest_px`.
 
+    A file of one column has none: rio-cogeo tells how coarse an overview is by its width and refuses one as wide as
+    the file.
+
     Args:
         plain: one-band ``uint8`` raster in blocks.
         how: `shrunk`'s.
@@ -48,7 +51,7 @@ def with_overviews(
         folder: for the virtual raster and the levels' files; they are read when it is.
     """
     levels, sums = [plain], []
-    while max(_shape(levels[-1])) > smallest_px:
+    while max(_shape(levels[-1])) > smallest_px and _shape(plain)[1] > 1:
         level = folder / f"level{len(levels)}.tif"
         sums.append(_write_level(levels[-1], level, how, nodata, creation))
         levels.append(level)
