@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from clairemap.console import progress
 from clairemap.datasets.samples import ROLES, Role, Sample
 from clairemap.errors import BandCountError, GridError, UnreadableFileError
+from clairemap.raster.opening import open_raster
 from clairemap.scenes import Split
 
 MOST_SIDE_PX = 8192
@@ -122,7 +122,7 @@ def chip_form(path: Path, chip_px: int) -> Form:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            file = rasterio.open(path)
+            file = open_raster(path)
         with file:
             shape, dtypes, flags = file.shape, set(file.dtypes), file.mask_flag_enums[0]
             nodata, bands = file.nodata, file.count

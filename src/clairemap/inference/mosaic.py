@@ -54,6 +54,8 @@ def mosaic(
 ) -> Iterator[MapBlock]:
     """Yield the map's blocks, top to bottom, left to right; blocks without any result are left out.
 
+    Time follows the scenes, not the grid: blocks that none reaches are not looked at.
+
     Where scenes overlap, probabilities and shares are averaged with weights that grow from each scene's valid
     edge over 128 px of it; elsewhere the scene's own likeliest class comes out. Ties go to the first class.
 
@@ -71,19 +73,26 @@ def mosaic(
     Raises:
         StoreError: a scene's store is damaged.
     """
-    windows = [tile.window for tile in tiles((int(grid.shape[0]), int(grid.shape[1])), BLOCK_PX)]
+    reached = list(_reached(scenes, (int(grid.shape[0]), int(grid.shape[1]))))
     at_once = BLOCKS_FOR_EACH_THREAD * threads
-    batches = [windows[start : start + at_once] for start in range(0, len(windows), at_once)]
+    batches = [reached[start : start + at_once] for start in range(0, len(reached), at_once)]
     for batch in progress(batches, "mosaic", len(batches)):
-        tasks = [
-            delayed(partial(map_block, touching, window, codes), pure=False)()
-            for window in batch
-            if (touching := [scene for scene in scenes if not scene.footprint.intersection(window).is_empty])
-        ]
+        tasks = [delayed(partial(map_block, touching, window, codes), pure=False)() for window, touching in batch]
         with config.set(num_workers=threads):
             made = iter(compute(*tasks))  # type: ignore[no-untyped-call]
         yield from (block for block in made if block is not None)
         del made  # or these blocks would lie beside the next ones
+
+
+def _reached(scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> Iterator[tuple[Window, list[PlacedScene]]]:
+    """Yield the blocks of a grid of (height, width) that scenes reach, row by row, each with those scenes."""
+    touching: dict[tuple[int, int], list[PlacedScene]] = {}
+    for scene in scenes:
+        blocks = scene.footprint.clipped(shape).coarsened(BLOCK_PX)
+        for tile in tiles(blocks.shape, 1):
+            touching.setdefault((blocks.y0 + tile.row, blocks.x0 + tile.col), []).append(scene)
+    for (row, column), here in sorted(touching.items(), key=lambda item: item[0]):
+        yield Window(row * BLOCK_PX, column * BLOCK_PX, BLOCK_PX, BLOCK_PX).clipped(shape), here
 
 
 def map_block(scenes: Sequence[PlacedScene], window: Window, codes: NDArray[np.uint8]) -> MapBlock | None:

@@ -45,13 +45,13 @@ class Coverage:
 def map_coverage(path: Path, legend: Legend) -> Coverage:
     """Return what the classes of a land-cover map (legend codes, one band) cover.
 
-    Reads windows of 1024 pixels squared: about 10 MB whatever the size of the map.
+    Reads windows of 1024 pixels squared where the file holds any data: about 10 MB whatever the size of the map.
     """
     px = np.zeros(len(legend), np.int64)
     m2 = np.zeros(len(legend))
     with RasterSource(path) as source:
         ground = PixelArea.of(source.geobox)
-        for window in (tile.window for tile in tiles(source.shape, WINDOW_PX)):
+        for window in (tile.window for tile in tiles(source.shape, WINDOW_PX) if source.is_stored(tile.window)):
             values = source.read(window, (1,)).values[0]
             for strip in ground.strips(window):
                 rows = _codes_by_row(values[strip.relative_to(window).slices])[:, legend.codes]

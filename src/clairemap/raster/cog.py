@@ -16,7 +16,6 @@ from typing import Any, Literal, Self
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio._err import CPLE_BaseError
@@ -24,16 +23,20 @@ from rasterio.errors import RasterioError
 
 from clairemap.classes import MAP_NODATA, Rgb
 from clairemap.errors import DiskFullError, StoreError
-from clairemap.grid.tiles import row_bands
+from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.provenance import temporary_beside
+from clairemap.raster.opening import bounded_cache, copy_raster, is_stored, open_raster
 from clairemap.raster.overviews import Shrink, with_overviews
-from clairemap.raster.source import area_of, bounded_cache
+from clairemap.raster.source import area_of
 
 log = logging.getLogger(__name__)
 
 BLOCK_PX = 512
 """Side of the blocks while a map is written: windows that start and end at its multiples are written fastest."""
+
+READ_PX = 4 * BLOCK_PX
+"""Side of the windows in which a map is read back."""
 
 GDAL_CACHE_MB = 32
 
@@ -72,8 +75,9 @@ class MapLayer:
 class CogWriter:
     """A map that is being written; use as a context manager: it takes its name when the block ends well.
 
-    Windows never written are nodata. Memory is bounded by GDAL's block cache (32 MB) and 20 MB for the overviews,
-    whatever the map's size; the folder needs room for the map thrice. Write from one thread.
+    Windows never written are nodata, and blocks of nodata take no room in the file. Memory is bounded by GDAL's block
+    cache (32 MB) and 20 MB for the overviews, whatever the map's size; the folder needs room for the map thrice.
+    Write from one thread.
     """
 
     def __init__(
@@ -157,7 +161,7 @@ class CogWriter:
         with ExitStack() as on_failure:
             on_failure.enter_context(self._environment)
             self._folder.mkdir()
-            self._dataset = on_failure.enter_context(rasterio.open(self._plain, "w", **self._profile))
+            self._dataset = on_failure.enter_context(open_raster(self._plain, "w", **self._profile))
             self._describe()  # before any value: GDAL can't turn a file with values into one with a palette
             on_failure.pop_all()
 
@@ -166,7 +170,8 @@ class CogWriter:
             self._dataset.close()
             pyramid = with_overviews(self._plain, self.layer.overviews, MAP_NODATA, BLOCK_PX, INTERIM, self._folder)
             with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_overview_block_px(self._shape)):
-                rasterio.shutil.copy(pyramid.path, self._part, driver="COG", **self._cog_options())
+                own = "AUTO" if pyramid.sums else "NONE"  # those that are there, or GDAL would make some
+                copy_raster(pyramid.path, self._part, driver="COG", overviews=own, **self._cog_options())
         except GDAL_FAULTS as error:
             self._explain(error)
             raise
@@ -185,9 +190,9 @@ class CogWriter:
         return {
             "blocksize": _block_px(self._shape),
             "compress": self._compress,
-            "overviews": "AUTO",  # those that are there
             "predictor": "YES" if self.layer.overviews == "average" else "NO",  # codes and counts have no gradient
             "bigtiff": "IF_SAFER",
+            "sparse_ok": "YES",  # blocks of nodata are left out
             "num_threads": str(self._threads),
         }
 
@@ -221,9 +226,13 @@ class CogWriter:
 
 def _sum_of(path: Path, level: int) -> int:
     """Return what the values of a file sum to, or those of one of its overviews (0 is the largest, -1 the file)."""
-    with rasterio.open(path, **({"overview_level": level} if level >= 0 else {})) as dataset:
-        bands = row_bands(dataset.shape, BLOCK_PX)
-        return sum(int(dataset.read(1, window=area_of(band)).sum(dtype=np.int64)) for band in bands)
+    with open_raster(path, **({"overview_level": level} if level >= 0 else {})) as dataset:
+        total: int = MAP_NODATA * dataset.height * dataset.width
+        for tile in tiles(dataset.shape, READ_PX):
+            if is_stored(dataset, tile.window):
+                values = dataset.read(1, window=area_of(tile.window))
+                total += int(values.sum(dtype=np.int64)) - MAP_NODATA * values.size
+    return total
 
 
 def _block_px(shape: tuple[int, int]) -> int:

@@ -12,14 +12,11 @@ from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
-import rasterio
-import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.io import DatasetReader
 
 from clairemap.grid.tiles import tiles
-from clairemap.grid.window import Window
+from clairemap.raster.opening import copy_raster, is_stored, open_raster
 from clairemap.raster.source import area_of
 
 Quarters = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
@@ -42,6 +39,9 @@ def with_overviews(
 ) -> Pyramid:
     """Return a virtual raster of a file with its overviews, each half as large, down to one that fits `smallest_px`.
 
+    A file of one column has none: rio-cogeo tells how coarse an overview is by its width and refuses one as wide as
+    the file.
+
     Args:
         plain: one-band ``uint8`` raster in blocks.
         how: `shrunk`'s.
@@ -51,12 +51,12 @@ def with_overviews(
         folder: for the virtual raster and the levels' files; they are read when it is.
     """
     levels, sums = [plain], []
-    while max(_shape(levels[-1])) > smallest_px:
+    while max(_shape(levels[-1])) > smallest_px and _shape(plain)[1] > 1:
         level = folder / f"level{len(levels)}.tif"
         sums.append(_write_level(levels[-1], level, how, nodata, creation))
         levels.append(level)
     virtual = folder / "map.vrt"
-    rasterio.shutil.copy(plain, virtual, driver="VRT")
+    copy_raster(plain, virtual, driver="VRT")
     tree = ElementTree.parse(virtual)
     for band in tree.iter("VRTRasterBand"):
         for level in levels[1:]:
@@ -126,30 +126,26 @@ SHRINK: dict[Shrink, Callable[[Quarters, np.uint8], NDArray[np.uint8]]] = {
 
 
 def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation: Mapping[str, Any]) -> int:
-    """Write the half as large copy and return what its values sum to."""
-    with rasterio.open(source) as whole:
+    """Write the half as large copy and return what its values sum to; where the source holds no block, nor does it."""
+    with open_raster(source) as whole:
         shape = -(-whole.height // 2), -(-whole.width // 2)
         total: int = nodata * shape[0] * shape[1]
         # The place changes nothing in the map; without it rasterio warns at each level that it has none.
         fine = whole.transform  # affine multiplies by * up to version 2, by @ from 3 on
         transform = Affine(2 * fine.a, 2 * fine.b, fine.c, 2 * fine.d, 2 * fine.e, fine.f)
         grid = {"height": shape[0], "width": shape[1], "crs": whole.crs, "transform": transform}
-        with rasterio.open(target, "w", **{**creation, **grid}) as level:
+        with open_raster(target, "w", **{**creation, **grid}) as level:
             for tile in tiles(shape, PIECE_PX):
-                values = shrunk(_below(whole, tile.window), how, nodata)
+                below = tile.window.refined(2).clipped(whole.shape)
+                if not is_stored(whole, below):
+                    continue
+                values = shrunk(whole.read(1, window=area_of(below)), how, nodata)
                 if (values != nodata).any():
                     level.write(values, 1, window=area_of(tile.window))
                     total += int(values.sum(dtype=np.int64)) - nodata * values.size
     return total
 
 
-def _below(whole: DatasetReader, window: Window) -> NDArray[np.uint8]:
-    """Return the pixels that a window of the smaller copy is made from."""
-    doubled = Window(2 * window.y0, 2 * window.x0, 2 * window.height, 2 * window.width)
-    values: NDArray[np.uint8] = whole.read(1, window=area_of(doubled.clipped(whole.shape)))
-    return values
-
-
 def _shape(path: Path) -> tuple[int, int]:
-    with rasterio.open(path) as dataset:
+    with open_raster(path) as dataset:
         return int(dataset.height), int(dataset.width)

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import rasterio
 import rasterio.windows
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
@@ -17,13 +16,9 @@ from clairemap.errors import BandCountError, UnreadableFileError, ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.census import Census
 from clairemap.raster.georeference import geobox_of
+from clairemap.raster.opening import is_stored, open_raster
 from clairemap.raster.unsupported import check_there, not_opened, without_bands
 from clairemap.raster.values import AS_STORED, Reading, Scaling, can_be_measured, is_nodata
-
-
-def bounded_cache(megabytes: int = 64) -> rasterio.Env:
-    """Return a context in which GDAL keeps no more of the files' blocks; its own limit is a share of all memory."""
-    return rasterio.Env(GDAL_CACHEMAX=megabytes * 2**20)  # rasterio passes numbers on in bytes
 
 
 def area_of(window: Window) -> rasterio.windows.Window:
@@ -72,7 +67,7 @@ class RasterSource:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             try:
-                self._dataset = rasterio.open(path)
+                self._dataset = open_raster(path)
             except RasterioIOError as error:
                 raise not_opened(path, error) from None
             if self._dataset.count == 0:
@@ -175,6 +170,10 @@ class RasterSource:
             target = inside.relative_to(window).slices
             values[:, *target], valid[target] = self._read_inside(inside, indexes)
         return Block(values, valid)
+
+    def is_stored(self, window: Window) -> bool:
+        """Return whether the file holds any block of a window inside it; if not, all of it is nodata."""
+        return is_stored(self._dataset, window)
 
     def _read_inside(self, window: Window, indexes: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         area = area_of(window)

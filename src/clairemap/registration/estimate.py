@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from clairemap.raster.source import RasterSource, bounded_cache
+from clairemap.raster.opening import bounded_cache
+from clairemap.raster.source import RasterSource
 from clairemap.registration.consensus import Inliers, agreeing, log10_false_alarms
 from clairemap.registration.correlation import highest_peak
 from clairemap.registration.fit import INLIER_RADIUS_PX, Ties, simplest

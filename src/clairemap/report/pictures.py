@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from matplotlib import colormaps
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -23,6 +22,7 @@ from clairemap.classes import IGNORE_INDEX, MAP_NODATA
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.scale import pixel_height_m, pixel_width_m, up_deg
 from clairemap.grid.window import Window
+from clairemap.raster.opening import open_raster
 from clairemap.raster.store import GridStore
 from clairemap.report.content import Look, MapPanel, MapPaths, Picture, Stretch, TilePictures
 from clairemap.report.numbers import count
@@ -66,7 +66,7 @@ def map_panel(files: MapPaths, look: Look) -> MapPanel:
 
 def _overview(path: Path, longest_px: int, resampling: Resampling) -> tuple[NDArray[np.uint8], GeoBox]:
     try:
-        with rasterio.open(path) as raster:
+        with open_raster(path) as raster:
             scale = min(1.0, longest_px / max(raster.height, raster.width))
             shape = max(1, round(raster.height * scale)), max(1, round(raster.width * scale))
             values = raster.read(1, out_shape=shape, resampling=resampling)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
+import rasterio.io
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -22,6 +22,7 @@ from rasterio.warp import transform_bounds
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import written_whole
+from clairemap.raster.opening import open_raster
 from clairemap.raster.source import area_of
 from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
@@ -225,7 +226,7 @@ def _new_raster(
     height, width = _shape(grid)
     with (
         written_whole(target) as part,
-        rasterio.open(
+        open_raster(
             part,
             "w",
             driver="GTiff",

@@ -132,3 +132,45 @@ def test_map_with_another_nodata_is_an_error(write: Write):
         dataset.nodata = 0
     with pytest.raises(MapCheckError):
         map_facts([made], GRID)
+
+
+FAR = GeoBox((40_000, 60_000), GRID.transform, GRID.crs)
+
+
+def test_maps_of_two_spots_far_apart_pass_and_are_counted(tmp_path: Path):
+    found = map_facts([spots(tmp_path, "classes"), spots(tmp_path, "again")], FAR)
+    assert [facts.pixels for facts in found] == [{7: 20_000, 255: 40_000 * 60_000 - 20_000}] * 2
+
+
+def test_nodata_at_other_pixels_of_an_empty_block_is_an_error(tmp_path: Path):
+    with pytest.raises(MapCheckError, match=r"other.tif: at row 30000, column 9000 only one"):
+        map_facts([spots(tmp_path, "classes"), spots(tmp_path, "other", Window(30_000, 9_000, 5, 5))], FAR)
+
+
+def spots(folder: Path, name: str, *more: Window) -> CheckedMap:
+    path = folder / f"{name}.tif"
+    with CogWriter(path, FAR, MapLayer(name, "mode")) as writer:
+        for window in (Window(0, 0, 100, 100), Window(39_900, 59_900, 100, 100), *more):
+            writer.write(window, np.full(window.shape, 7, np.uint8))
+    return CheckedMap(path, frozenset({1, 7}), "mode")
+
+
+SLIVERS = [(1, 1), (700, 1), (1, 700), (2600, 1), (2, 700), (700, 2), (2600, 3), (5000, 2), (20, 600)]
+
+
+@pytest.mark.parametrize("shape", SLIVERS)
+def test_maps_of_any_width_and_height_pass(write: Write, shape: tuple[int, int]):
+    grid = GeoBox(shape, GRID.transform, GRID.crs)
+    codes = np.where(np.arange(shape[0] * shape[1]).reshape(shape) % 3, 1, 7).astype(np.uint8)
+    (facts,) = map_facts([write("classes", codes, grid=grid)], grid)
+    assert facts.pixels == {value: int((codes == value).sum()) for value in np.unique(codes).tolist()}
+
+
+def test_a_large_map_without_overviews_is_an_error(tmp_path: Path):
+    profile = {"driver": "COG", "count": 1, "dtype": "uint8", "nodata": 255, "height": 700, "width": 900}
+    with rasterio.open(
+        tmp_path / "bare.tif", "w", crs="EPSG:32633", transform=GRID.transform, overviews="NONE", **profile
+    ) as dataset:
+        dataset.write(CLASSES, 1)
+    with pytest.raises(MapCheckError, match="no valid COG.*internal overviews"):
+        map_facts([CheckedMap(tmp_path / "bare.tif", frozenset({1, 7}), "mode")], GRID)

@@ -11,6 +11,7 @@ from pyproj import CRS, Geod, Transformer
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.grid.window import Window
 from clairemap.metrics.ground import PixelArea, map_coverage, total_coverage
+from clairemap.raster.source import RasterSource
 
 LEGEND = Legend((LandCoverClass(10, "water", "#0000ff"), LandCoverClass(20, "forest", "#00ff00")))
 
@@ -132,3 +133,20 @@ def test_one_map_of_unknown_area_makes_the_sum_unknown(tmp_path: Path):
     total = total_coverage(iter([known, unknown]), 2)
     assert total.px.tolist() == [32, 0]
     assert total.m2 is None
+
+
+def test_only_what_a_sparse_map_holds_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "map.tif"
+    grid = {"height": 30_000, "width": 20_000, "transform": Affine(10, 0, 5e5, 0, -10, 53e5), "crs": "EPSG:32633"}
+    blocks = {"tiled": True, "blockxsize": 512, "blockysize": 512, "sparse_ok": True, "compress": "ZSTD"}
+    with rasterio.open(path, "w", driver="GTiff", count=1, dtype="uint8", nodata=255, **grid, **blocks) as target:
+        target.write(np.full((300, 20), 20, np.uint8), 1, window=rasterio.windows.Window(15_000, 29_000, 20, 300))
+    read, windows = RasterSource.read, []
+
+    def counting(source: RasterSource, window: Window, indexes: tuple[int, ...]):
+        windows.append(window)
+        return read(source, window, indexes)
+
+    monkeypatch.setattr(RasterSource, "read", counting)
+    assert map_coverage(path, LEGEND).px.tolist() == [0, 6000]
+    assert len(windows) <= 2

@@ -18,6 +18,7 @@ from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.raster import cog
 from clairemap.raster.cog import CogWriter, MapLayer
+from clairemap.raster.source import area_of
 
 CLASSES = MapLayer(
     "land cover class",
@@ -287,3 +288,27 @@ def test_values_that_gdal_lost_without_a_word_are_noticed(tmp_path: Path, monkey
     with pytest.raises(StoreError, match="other values"):
         write(tmp_path / "map.tif", np.full((20, 600), 7, np.uint8), utm((20, 600)))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("layer", [CLASSES, PERCENT, MapLayer("number", "first")])
+def test_blocks_of_nodata_take_no_room_and_are_nodata_in_every_overview(tmp_path: Path, layer: MapLayer):
+    path, shape = tmp_path / "map.tif", (30_000, 40_000)
+    spots = (Window(0, 0, 300, 200), Window(29_000, 39_900, 50, 90))
+    with CogWriter(path, utm(shape), layer) as writer:
+        for spot in spots:
+            writer.write(spot, np.full(spot.shape, 7, np.uint8))
+    assert cog_validate(path, strict=True, quiet=True) == (True, [], [])
+    assert path.stat().st_size < 150_000
+    with rasterio.open(path) as dataset:
+        levels = len(dataset.overviews(1))
+        assert levels == 7
+        for spot in spots:
+            assert (dataset.read(1, window=area_of(spot)) == 7).all()
+        assert (dataset.read(1, window=area_of(Window(10_000, 10_000, 900, 900))) == 255).all()
+    for level in range(2, levels):
+        with rasterio.open(path, overview_level=level) as overview:
+            values, factor = overview.read(1), 2 ** (level + 1)
+        expected = np.full(values.shape, 255, np.uint8)
+        for spot in spots:
+            expected[spot.coarsened(factor).slices] = 7
+        assert np.array_equal(values, expected)
