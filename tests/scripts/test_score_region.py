@@ -25,9 +25,8 @@ WRONG = np.array([[0, 6, 0], [3, 0, 0], [0, 0, 1]])
 
 def write_scores(folder: Path, scene: str, view: str, matrices: list[np.ndarray]) -> Path:
     path = folder / scene / view / "scores.parquet"
-    tiles = [
-        TileTally(scene, 0, col, Tally(matrix, Calibration.empty(), col, 1)) for col, matrix in enumerate(matrices)
-    ]
+    counted = [Tally(matrix, Calibration.empty(), col, 1) for col, matrix in enumerate(matrices)]
+    tiles = [TileTally(scene, 0, col, counts, counts) for col, counts in enumerate(counted)]
     write_tallies(path, tiles, {})
     return path
 

@@ -42,7 +42,7 @@ STAMP = {"clairemap_version": "1.2.3", "clairemap_commit": "abc", "clairemap_sta
 def metrics_of(confusion: np.ndarray) -> RegionMetrics:
     counts = Tally(confusion, Calibration.empty(), unmapped_px=0, tiles=2)
     coverage = Coverage(np.array([60, 90, 55]), np.array([6e5, 9e5, 5.5e5]), "in the plane of the projection")
-    return region_metrics("vale", {("north", "test"): counts}, {"fused": counts}, coverage, LEGEND, STAMP)
+    return region_metrics("vale", {("north", "test"): counts}, {("north", "fused"): counts}, coverage, LEGEND, STAMP)
 
 
 def told(scene: str, row: int, text: str, oa_pct: int | None) -> ToldTile:
