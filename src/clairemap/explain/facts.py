@@ -4,6 +4,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from clairemap.metrics.levels import (
+    GOOD_ACCURACY_PCT,
+    GOOD_IOU,
+    HIGH_CONFIDENCE_PCT,
+    LOW_CONFIDENCE_PCT,
+    MATTERS_PCT,
+    MOSTLY_PCT,
+    POOR_ACCURACY_PCT,
+    POOR_IOU,
+)
+
 Grade = Literal["high", "medium", "low"]
 Agreement = Literal["good", "fair", "poor"]
 Cover = Literal["uniform", "dominant", "mixed"]
@@ -11,21 +22,11 @@ SensorUse = Literal["optical only", "mostly optical", "both", "mostly SAR", "SAR
 Clouds = Literal["none", "some", "heavy", "unknown"]
 Registration = Literal["good", "weak", "rejected", "single_sensor", "as_delivered"]
 
-HIGH_CONFIDENCE_PCT = 80
-LOW_CONFIDENCE_PCT = 60
-GOOD_ACCURACY_PCT = 85
-POOR_ACCURACY_PCT = 70
-GOOD_IOU = 0.75
-POOR_IOU = 0.5
 DOMINANT_PCT = 50.0
-MOSTLY_PCT = 65
 SOME_CLOUDS_PCT = 1
 HEAVY_CLOUDS_PCT = 20
 SMALLEST_SHARE_PCT = 0.1
 """Share of the mapped area from which on a class counts as one of the map's."""
-
-MATTERS_PCT = 1.0
-"""Share of the labelled pixels from which on a class's IoU bears on the agreement of the whole tile."""
 
 _WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
 
