@@ -14,8 +14,8 @@ RULE = (
     f"Shown are, taken in turn, the tiles with the lowest overall accuracy (below {GOOD_ACCURACY_PCT} %), the tiles in "
     "which a class agrees least with the labels (fair or poor agreement), the tiles with the lowest mean confidence "
     f"(below {HIGH_CONFIDENCE_PCT} %), the tiles that rest most on one sensor (its weight is {MOSTLY_PCT} % or more), "
-    f"and the tiles with the most varied land cover (no class above {VARIED_PCT:.0f} %); no tile twice. Where these are too "
-    "few, others follow without a mark, spread evenly."
+    f"and the tiles with the most varied land cover (no class above {VARIED_PCT:.0f} %); no tile twice. Where these "
+    "are too few, others follow without a mark, spread evenly."
 )
 
 
