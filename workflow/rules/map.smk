@@ -168,6 +168,7 @@ rule score_region:
             rules.score_tiles.output.scores, "optical", "sar", chosen=is_compared
         ),
         splits=rules.audit_splits.output.splits,
+        card=rules.train_model.output.card,
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",
@@ -190,5 +191,5 @@ rule score_region:
         "{wildcards.region}: accuracy and areas"
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q}"
-        " --splits {input.splits:q} --metrics {output.metrics:q}"
+        " --splits {input.splits:q} --card {input.card:q} --metrics {output.metrics:q}"
         " --settings {params.settings:q} 2> {log:q}"

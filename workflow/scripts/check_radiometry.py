@@ -25,7 +25,7 @@ def check_radiometry(
     Raises:
         RadiometryError: the values are of another unit, offset or order of bands, and the settings make that an error.
     """
-    chosen = CheckRadiometry.model_validate_json(settings).sensors
+    chosen = CheckRadiometry.from_json(settings).sensors
     scene = read_radiometry(radiometry)
     found = RadiometryCheck.of(scene.scene, compare(scene, read_training_radiometry(training)))
     if (faults := found.remarks("mismatch")) and chosen.on_mismatch == "error":
