@@ -47,6 +47,7 @@ rule mosaic_region:
         probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         card=rules.train_model.output.card,
+        radiometry=of_scenes(rules.check_radiometry.output.check),
     output:
         landcover=f"{MAP}.landcover.tif",
         confidence=f"{MAP}.confidence.tif",
@@ -77,7 +78,7 @@ rule mosaic_region:
         script=script("mosaic_region"),
         code=code("mosaic_region"),
         settings=only(stages.MosaicRegion),
-        files=each("probabilities"),
+        files=each("probabilities", "radiometry"),
         styles=lambda wildcards, output: [
             word for path in output.style for word in ("--style", path)
         ],
@@ -169,6 +170,7 @@ rule score_region:
         ),
         splits=rules.audit_splits.output.splits,
         card=rules.train_model.output.card,
+        radiometry=of_scenes(rules.check_radiometry.output.check),
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",
@@ -186,7 +188,7 @@ rule score_region:
         script=script("score_region"),
         code=code("score_region"),
         settings=only(stages.ScoreTiles),
-        files=each("scores", "compared", "landcover"),
+        files=each("scores", "compared", "radiometry", "landcover"),
     message:
         "{wildcards.region}: accuracy and areas"
     shell:

@@ -7,8 +7,8 @@ import typer
 
 from clairemap.console import announce, run
 from clairemap.errors import RadiometryError
+from clairemap.radiometry_check import RadiometryCheck, write_check
 from clairemap.stages import CheckRadiometry
-from clairemap.tiles.gate import RadiometryCheck, write_check
 from clairemap.tiles.likeness import compare
 from clairemap.tiles.radiometry import read_radiometry, read_training_radiometry
 
@@ -27,7 +27,7 @@ def check_radiometry(
     """
     chosen = CheckRadiometry.from_json(settings).sensors
     scene = read_radiometry(radiometry)
-    found = RadiometryCheck.of(scene.scene, compare(scene, read_training_radiometry(training)))
+    found = RadiometryCheck(scene=scene.scene, sensors=compare(scene, read_training_radiometry(training)))
     if (faults := found.remarks("mismatch")) and chosen.on_mismatch == "error":
         raise RadiometryError(
             f"{scene.scene}: the values don't match the training scenes'. {'; '.join(faults)}. Correct the files or "

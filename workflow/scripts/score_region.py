@@ -18,6 +18,7 @@ from clairemap.metrics.ground import map_coverage, total_coverage
 from clairemap.metrics.learnt import read_training_px
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp, write_text_whole
+from clairemap.radiometry_check import read_check
 from clairemap.stages import ScoreTiles
 
 log = logging.getLogger("clairemap.score_region")
@@ -41,6 +42,7 @@ def score_region(
     card: Annotated[
         Path | None, typer.Option(help="model.json; without it nothing is told of classes unseen in training")
     ] = None,
+    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
 ) -> None:
     """Write metrics.json; a region without labels gets null figures and the reason.
 
@@ -61,6 +63,7 @@ def score_region(
         legend,
         stamp("score_region", settings),
         () if card is None else read_training_px(card, len(legend)),
+        [read_check(path) for path in radiometry or ()],
     )
     write_text_whole(metrics, document.model_dump_json(indent=1) + "\n")
     _log(document, time.monotonic() - started)

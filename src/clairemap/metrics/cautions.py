@@ -4,12 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from clairemap.metrics.comparison import BelowSingleSensor
 from clairemap.metrics.learnt import FEW_TRAINING_PX, LearntClass
+from clairemap.radiometry_check import RadiometryCheck, Verdict
 
 SENSOR_NAMES = {"optical": "the optical image", "sar": "SAR"}
+UNLIKE: dict[Verdict, str] = {
+    "mismatch": "The values of a scene don't match those that the network learnt, so its map is most likely wrong",
+    "mild": "The values of a scene lie far from those that the network learnt",
+}
 
 
 def cautions(
-    learnt: Sequence[LearntClass], truth_px: Mapping[str, int], below: Sequence[BelowSingleSensor]
+    learnt: Sequence[LearntClass],
+    truth_px: Mapping[str, int],
+    below: Sequence[BelowSingleSensor],
+    radiometry: Sequence[RadiometryCheck] = (),
 ) -> tuple[str, ...]:
     """Return the sentences, none where there is nothing to warn of.
 
@@ -17,8 +25,16 @@ def cautions(
         learnt: all classes with their training pixels.
         truth_px: labelled pixels of each class in the region, by name; all splits.
         below: where both sensors score below one.
+        radiometry: how the scenes' values compare with the training scenes'.
     """
-    return (*_unseen(learnt, truth_px), *_few(learnt), *_below(below))
+    return (*_unlike(radiometry), *_unseen(learnt, truth_px), *_few(learnt), *_below(below))
+
+
+def _unlike(radiometry: Sequence[RadiometryCheck]) -> Iterator[str]:
+    for verdict, what in UNLIKE.items():
+        for check in radiometry:
+            for remark in check.remarks(verdict):
+                yield f"{what} (scene {check.scene}, {remark})."
 
 
 def _unseen(learnt: Sequence[LearntClass], truth_px: Mapping[str, int]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from clairemap.metrics.ground import Coverage
 from clairemap.metrics.learnt import LearntClass, learnt_classes
 from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, scores
 from clairemap.metrics.tally import Tally
+from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
+from clairemap.settings import Sensor
 
 HEADLINE_ORDER = ("test", "val", "predict", "train")
 """The first of these with SMALLEST_TRUTH_PX scored pixels gives the headline figures, or else the first with any.
@@ -102,6 +104,7 @@ class RegionMetrics(Scope):
     views: dict[str, Scope]
     below_single_sensor: tuple[BelowSingleSensor, ...]
     learnt: tuple[LearntClass, ...]
+    radiometry: dict[str, dict[Sensor, SensorVerdict]]
     cautions: tuple[str, ...]
     smallest_truth_px: int
     areas: tuple[AreaRow, ...]
@@ -124,10 +127,12 @@ def region_metrics(
     legend: Legend,
     stamp: dict[str, str],
     training_px: Sequence[int] = (),
+    radiometry: Sequence[RadiometryCheck] = (),
 ) -> RegionMetrics:
     """Return the document of a region. Without any labelled pixel its figures are null, with the reason.
 
     `training_px` are the labelled pixels that trained the network, by class index; empty if they aren't known.
+    `radiometry` says of each scene how its values compare with the training scenes'.
     """
     by_split, by_scene, by_view = _by(sums, 1), _by(sums, 0), _by(views, 1)
     split = _headline(by_split)
@@ -152,7 +157,8 @@ def region_metrics(
         views={name: scope(counts, legend) for name, counts in by_view.items()},
         below_single_sensor=below,
         learnt=learnt,
-        cautions=cautions(learnt, _truth_px(by_split.values(), legend), below),
+        radiometry={check.scene: check.sensors for check in radiometry},
+        cautions=cautions(learnt, _truth_px(by_split.values(), legend), below, radiometry),
         smallest_truth_px=SMALLEST_TRUTH_PX,
         areas=_areas(coverage, legend),
         area_method=coverage.method,

@@ -16,6 +16,7 @@ from clairemap.classes import MAP_NODATA, Legend
 from clairemap.grid.outline import outline_of_windows
 from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
+from clairemap.radiometry_check import RadiometryCheck
 from clairemap.report.class_names import stac_names
 from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
 
@@ -45,6 +46,7 @@ class MapSources:
     scenes: Sequence[str] = ()
     dates: Sequence[datetime.date] = ()
     model: MappingModel | None = None
+    radiometry: Sequence[RadiometryCheck] = ()
 
 
 def map_item(

@@ -11,16 +11,13 @@ for each band: 0 where both are equal, about 0.1 for another scene of the same s
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.radiometry_check import SensorVerdict, Verdict
 from clairemap.settings import Sensor
 from clairemap.tiles.radiometry import LEVELS_PCT, Radiometry, SensorRadiometry, TrainingRadiometry, pooled
-
-Verdict = Literal["match", "mild", "mismatch", "not compared"]
-"""match: like the training scenes; mild: unlike them, as other landscapes are; mismatch: the values are wrong."""
 
 Values = NDArray[np.float64]
 
@@ -50,21 +47,6 @@ DECIBEL_FACTORS = {
 
 REGULARISATION = 0.02
 """Variance added to each band, in training variances: bands that are copies of each other stay comparable."""
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How one sensor of a scene compares with the training scenes.
-
-    `distance_std` is the distance of each band's mean from training's, in training deviations; `beyond_share` the
-    share of the pixels outside training's 0.1 to 99.9 % range. `reason` is a sentence, empty for a match.
-    """
-
-    verdict: Verdict
-    reason: str
-    bands: tuple[str, ...] = ()
-    distance_std: tuple[float, ...] = ()
-    beyond_share: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,25 +94,25 @@ def _log_determinant(matrix: Values) -> float:
     return float(np.linalg.slogdet(matrix)[1])
 
 
-def compare(scene: Radiometry, training: TrainingRadiometry) -> dict[Sensor, Likeness]:
+def compare(scene: Radiometry, training: TrainingRadiometry) -> dict[Sensor, SensorVerdict]:
     """Return how each sensor of a scene compares with the training scenes (other than itself)."""
     others = training.without(scene.scene)
     sensors: tuple[Sensor, ...] = ("optical", "sar")
     return {sensor: _compare_sensor(scene, others, sensor) for sensor in sensors}
 
 
-def _compare_sensor(scene: Radiometry, training: Sequence[Radiometry], sensor: Sensor) -> Likeness:
+def _compare_sensor(scene: Radiometry, training: Sequence[Radiometry], sensor: Sensor) -> SensorVerdict:
     ours = scene.of_sensor(sensor)
     theirs = [known for other in training if (known := other.of_sensor(sensor)) is not None]
     if ours is None:
-        return Likeness("not compared", f"fewer usable pixels in {sensor} than a comparison needs")
+        return SensorVerdict(verdict="not compared", reason=f"fewer usable pixels in {sensor} than a comparison needs")
     if not theirs:
-        return Likeness("not compared", f"no other training scene has {sensor} to compare with")
+        return SensorVerdict(verdict="not compared", reason=f"no other training scene has {sensor} to compare with")
     decibels = sensor == "sar" and scene.sar_scale == "db"
     return compare_bands(ours, theirs, decibels=decibels)
 
 
-def compare_bands(scene: SensorRadiometry, training: Sequence[SensorRadiometry], *, decibels: bool = False) -> Likeness:
+def compare_bands(scene: SensorRadiometry, training: Sequence[SensorRadiometry], *, decibels: bool = False) -> SensorVerdict:
     """Return how a scene's bands compare with those of training scenes, at least one.
 
     Args:
@@ -144,7 +126,9 @@ def compare_bands(scene: SensorRadiometry, training: Sequence[SensorRadiometry],
     verdict: Verdict = "mismatch" if reason else "match"
     if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
         verdict, reason = "mild", _unlike(scene.bands, distance, beyond)
-    return Likeness(verdict, reason, scene.bands, distance, beyond)
+    return SensorVerdict(
+        verdict=verdict, reason=reason, bands=scene.bands, distance_std=distance, beyond_share=beyond
+    )
 
 
 def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clairemap.tiles.likeness import Conversion, Gaussian, Likeness, compare, compare_bands, misfit
+from clairemap.radiometry_check import SensorVerdict
+from clairemap.tiles.likeness import Conversion, Gaussian, compare, compare_bands, misfit
 from clairemap.tiles.radiometry import Radiometry, SensorRadiometry, TrainingRadiometry
 
 OPTICAL = ("red", "green", "blue", "nir")
@@ -64,7 +65,7 @@ def test_wrong_values_are_found_and_named(fault: Callable[[Values], Values], wor
     assert _matches(words, found)
 
 
-def _matches(words: str, found: Likeness) -> bool:
+def _matches(words: str, found: SensorVerdict) -> bool:
     assert re.search(words, found.reason), found.reason
     return True
 
