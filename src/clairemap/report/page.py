@@ -42,6 +42,7 @@ VERDICTS = {
     "single_sensor": "one sensor only",
     "as_delivered": "as delivered",
 }
+LIKENESS_TAGS = {"match": "good", "mild": "weak", "mismatch": "rejected", "not compared": "plain"}
 SEARCHES = {"near": "", "wide": ", after a search over rotation and scale"}
 
 
@@ -55,6 +56,7 @@ def render(content: ReportContent) -> str:
         view_names=VIEW_NAMES,
         split_names=SPLIT_NAMES,
         verdicts=VERDICTS,
+        likeness_tags=LIKENESS_TAGS,
         searches=SEARCHES,
         agreeing_px=INLIER_RADIUS_PX,
         least_moved_px=SMALLEST_WORTH_WARPING_PX,

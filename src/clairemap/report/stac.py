@@ -80,6 +80,7 @@ def map_item(
             "processing:lineage": _lineage(sources),
             "processing:software": {"clairemap": stamp["clairemap_version"]},
             **(sources.model.properties(classes) if sources.model else {}),
+            **_radiometry(sources.radiometry),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
         },
         stac_extensions=[PROCESSING_EXTENSION],
@@ -90,6 +91,12 @@ def map_item(
         item.stac_extensions.append(MLM_EXTENSION)
         item.add_asset("model", pystac.Asset.from_dict(sources.model.asset()))
     return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
+
+
+def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
+    """Return for each scene how its values compare with those that the network learnt, remarks included."""
+    found = {check.scene: {"verdict": check.verdict, "remarks": check.remarks("mild", "mismatch")} for check in checks}
+    return {"clairemap:radiometry": found} if found else {}
 
 
 def _lineage(sources: MapSources) -> str:

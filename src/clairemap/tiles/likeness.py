@@ -112,7 +112,9 @@ def _compare_sensor(scene: Radiometry, training: Sequence[Radiometry], sensor: S
     return compare_bands(ours, theirs, decibels=decibels)
 
 
-def compare_bands(scene: SensorRadiometry, training: Sequence[SensorRadiometry], *, decibels: bool = False) -> SensorVerdict:
+def compare_bands(
+    scene: SensorRadiometry, training: Sequence[SensorRadiometry], *, decibels: bool = False
+) -> SensorVerdict:
     """Return how a scene's bands compare with those of training scenes, at least one.
 
     Args:
@@ -126,9 +128,7 @@ def compare_bands(scene: SensorRadiometry, training: Sequence[SensorRadiometry],
     verdict: Verdict = "mismatch" if reason else "match"
     if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
         verdict, reason = "mild", _unlike(scene.bands, distance, beyond)
-    return SensorVerdict(
-        verdict=verdict, reason=reason, bands=scene.bands, distance_std=distance, beyond_share=beyond
-    )
+    return SensorVerdict(verdict=verdict, reason=reason, bands=scene.bands, distance_std=distance, beyond_share=beyond)
 
 
 def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
@@ -217,7 +217,10 @@ def _top(radiometry: SensorRadiometry) -> Values:
 
 def _factor_words(factor: float) -> str:
     times = f"{factor:,.0f} times larger" if factor > 1 else f"{1 / factor:,.0f} times smaller"
-    return f"the values are about {times} than in the training scenes: another unit (digital numbers, reflectance)?"
+    return (
+        f"the values are about {times} than in the training scenes: another unit (digital numbers against "
+        "reflectance), or scale tags that only some of the files have?"
+    )
 
 
 def _offsets(
