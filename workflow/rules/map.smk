@@ -7,7 +7,7 @@ rule predict_scene:
         pair_manifest=rules.tile_scene.output.manifest,
         weights=rules.train_model.output.weights,
         card=rules.train_model.output.card,
-        check=ancient(rules.check_radiometry.output.check),
+        check=ancient(LIKENESS),
     output:
         probabilities=directory(PROBABILITIES),
         manifest=f"{SCENE}/{{view}}/probabilities.json",
@@ -47,7 +47,7 @@ rule mosaic_region:
         probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         card=rules.train_model.output.card,
-        radiometry=of_scenes(rules.check_radiometry.output.check),
+        radiometry=of_scenes(LIKENESS),
     output:
         landcover=f"{MAP}.landcover.tif",
         confidence=f"{MAP}.confidence.tif",
@@ -170,7 +170,7 @@ rule score_region:
         ),
         splits=rules.audit_splits.output.splits,
         card=rules.train_model.output.card,
-        radiometry=of_scenes(rules.check_radiometry.output.check),
+        radiometry=of_scenes(LIKENESS),
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",

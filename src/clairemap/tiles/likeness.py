@@ -37,10 +37,10 @@ FACTORS = (*(10.0**power for power in (-4, -3, -2, -1, 1, 2, 3, 4)), 1 / 65535, 
 """Ratios between the units in which reflectances and pictures are stored."""
 
 DECIBEL_FACTORS = {
-    2.0: "twice those of the training scenes: power taken for amplitude?",
-    0.5: "half those of the training scenes: amplitude taken for power?",
-    10.0: "ten times those of the training scenes: scaled to whole numbers?",
-    100.0: "a hundred times those of the training scenes: scaled to whole numbers?",
+    2.0: "twice those of the training scenes: perhaps power taken for amplitude",
+    0.5: "half those of the training scenes: perhaps amplitude taken for power",
+    10.0: "ten times those of the training scenes: perhaps scaled to whole numbers",
+    100.0: "a hundred times those of the training scenes: perhaps scaled to whole numbers",
     -1.0: "those of the training scenes with the other sign",
 }
 """Ratios between ways in which decibels are stored."""
@@ -218,8 +218,8 @@ def _top(radiometry: SensorRadiometry) -> Values:
 def _factor_words(factor: float) -> str:
     times = f"{factor:,.0f} times larger" if factor > 1 else f"{1 / factor:,.0f} times smaller"
     return (
-        f"the values are about {times} than in the training scenes: another unit (digital numbers against "
-        "reflectance), or scale tags that only some of the files have?"
+        f"the values are about {times} than in the training scenes: perhaps another unit (digital numbers "
+        "against reflectance), or scale tags that only some of the files have"
     )
 
 
@@ -248,14 +248,16 @@ def _offset_words(offset: float, darkest: float, reference: float) -> str:
     more, whose = ("higher", "the scene's") if offset > 0 else ("lower", "the training scenes'")
     return (
         f"the values are about {abs(offset):,g} {more} than in the training scenes (darkest {darkest:,.4g} against "
-        f"{reference:,.4g}): {whose} Sentinel-2 offset (processing baseline 04.00 and later) not removed?"
+        f"{reference:,.4g}): perhaps {whose} Sentinel-2 offset (processing baseline 04.00 and later) was not removed"
     )
 
 
 def _decibel_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iterator[_Explanation]:
     if min(scene.floor) >= 0 and max(training.mean) < 0:
         lowest = min(scene.floor)
-        yield _Explanation(0.0, f"no value is below 0 dB (smallest {lowest:g}): linear backscatter taken for decibels?")
+        yield _Explanation(
+            0.0, f"no value is below 0 dB (smallest {lowest:g}): perhaps linear backscatter taken for decibels"
+        )
     delivered = misfit(Gaussian.of(scene), _steady(training))
     for factor, words in DECIBEL_FACTORS.items():
         left = _left(Conversion(factor=factor), scene, training)
@@ -275,7 +277,9 @@ def _order_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iterat
 
 def _order_words(bands: Sequence[str], order: tuple[int, ...]) -> str:
     found = [bands[order.index(position)] for position in range(len(bands))]
-    return f"the bands come as {', '.join(bands)}, but their values are those of {', '.join(found)}: another order?"
+    return (
+        f"the bands come as {', '.join(bands)}, but their values are those of {', '.join(found)}: perhaps another order"
+    )
 
 
 def _orders(bands: int) -> Iterator[tuple[int, ...]]:
@@ -298,7 +302,7 @@ def _far_off(scene: SensorRadiometry, training: SensorRadiometry) -> str:
         return ""
     return (
         f"the values lie {steps.mean():.0f} training deviations from those of the training scenes on average: "
-        "another unit, sensor or processing?"
+        "perhaps another unit, sensor or processing"
     )
 
 

@@ -8,6 +8,7 @@ from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.document import RegionMetrics, Sums, Views, region_metrics, scope
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
+from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 
 LEGEND = Legend((LandCoverClass(10, "water", "#0000ff"), LandCoverClass(20, "forest", "#00ff00")), ignore=(0,))
 COVERAGE = Coverage(np.array([30, 10]), np.array([3000.0, 1000.0]), "in the plane")
@@ -135,3 +136,21 @@ def test_scenes_with_few_pixels_or_no_visible_difference_are_not_compared_in_wor
     level = {("a", "fused"): counted([[50_000, 0], [10, 50_000]]), ("a", "sar"): counted([[50_000, 0], [0, 50_010]])}
     for views in (few, level):
         assert document({("a", "test"): GOOD}, views).cautions == ()
+
+
+def test_scenes_unlike_the_training_scenes_are_told_first_the_wrong_ones_before_the_mild():
+    like = SensorVerdict(verdict="match", reason="")
+    mild = SensorVerdict(verdict="mild", reason="VV lies far off")
+    wrong = SensorVerdict(verdict="mismatch", reason="an offset is left")
+    checks = [
+        RadiometryCheck(scene="a", sensors={"optical": like, "sar": mild}),
+        RadiometryCheck(scene="b", sensors={"optical": wrong, "sar": like}),
+    ]
+    found = region_metrics("valley", {}, {}, COVERAGE, LEGEND, {}, (0, 5000), checks)
+    assert [text.rpartition("(scene ")[2] for text in found.cautions[:2]] == [
+        "b, optical: an offset is left).",
+        "a, SAR: VV lies far off).",
+    ]
+    assert "most likely wrong" in found.cautions[0] and "water" in found.cautions[2]
+    assert found.radiometry["b"]["optical"] == wrong
+    assert document({}).radiometry == {}

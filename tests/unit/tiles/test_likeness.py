@@ -48,12 +48,12 @@ def test_another_mix_of_land_is_no_mismatch(shares: tuple[float, ...]):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (lambda v: v + 1000, r"1,000 higher .* the scene's Sentinel-2 offset"),
+        (lambda v: v + 1000, r"1,000 higher .* perhaps the scene's Sentinel-2 offset"),
         (lambda v: v / 10_000, "10,000 times smaller"),
         (lambda v: v / 10_000 - 0.1, "times smaller"),
         (lambda v: v * 10, "10 times larger"),
         (lambda v: v / 100, "100 times smaller"),
-        (lambda v: v[[2, 1, 0, 3]], "values are those of blue, green, red, nir: another order"),
+        (lambda v: v[[2, 1, 0, 3]], "values are those of blue, green, red, nir: perhaps another order"),
         (lambda v: v[[3, 0, 1, 2]], "values are those of nir, red, green, blue"),
         (lambda v: np.concatenate([np.full_like(v[:1], 7), v[1:]]), "red holds one value, 7,"),
         (lambda v: v + 40_000, "training scenes"),
