@@ -52,7 +52,7 @@ class RasterSource:
             nodata: a further value that means nodata, besides what the file says.
 
         Raises:
-            MissingFileError: there is no such file, or a virtual raster refers to one that is not there.
+            MissingFileError: there is no such file, or GDAL can't open it for want of one that it refers to.
             UnreadableFileError: GDAL can't open it, or it has no bands of its own.
             GridError: it is georeferenced by ground control points only.
         """
