@@ -12,7 +12,7 @@ from clairemap.metrics.cautions import cautions
 from clairemap.metrics.comparison import BelowSingleSensor, below_single_sensor
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.learnt import LearntClass, learnt_classes
-from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, scores
+from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
 from clairemap.metrics.tally import Tally
 
 HEADLINE_ORDER = ("test", "val", "predict", "train")
@@ -22,7 +22,8 @@ Labelled scenes of the split 'predict' were not trained on, so they go before th
 READING = (
     "Figures are fractions 0..1, null where undefined. Rows of `confusion` are the labels, columns the map, both in "
     "the order of per_class. map_px in per_class counts scored pixels, in areas the whole map. `views`, here and in "
-    "`scenes`, compare maps from both sensors and from one on the same pixels: those that both sensors see. "
+    "`scenes`, compare maps from both sensors and from one on the same pixels, those that both sensors see, and in the "
+    f"same classes: their mIoU averages those with at least {SMALLEST_TRUTH_PX} labelled pixels there. "
     "`learnt` counts the labelled pixels of each class that trained the network."
 )
 
@@ -145,11 +146,11 @@ def region_metrics(
             name: SceneScope(
                 **dict(scope(counts, legend)),
                 tile_splits=tuple(sorted(split for scene, split in sums if scene == name)),
-                views={view: scope(counts, legend) for view, counts in _of_scene(views, name).items()},
+                views={view: comparable_scope(counts, legend) for view, counts in _of_scene(views, name).items()},
             )
             for name, counts in by_scene.items()
         },
-        views={name: scope(counts, legend) for name, counts in by_view.items()},
+        views={name: comparable_scope(counts, legend) for name, counts in by_view.items()},
         below_single_sensor=below,
         learnt=learnt,
         cautions=cautions(learnt, _truth_px(by_split.values(), legend), below),
@@ -186,7 +187,15 @@ def _truth_px(parts: Iterable[Tally], legend: Legend) -> dict[str, int]:
 
 def scope(counts: Tally, legend: Legend) -> Scope:
     """Return the figures of some tiles."""
-    figures = scores(counts.confusion)
+    return _scope(counts, scores(counts.confusion), legend)
+
+
+def comparable_scope(counts: Tally, legend: Legend) -> Scope:
+    """Return the figures of a view: mIoU over the well labelled classes, so that views average the same ones."""
+    return _scope(counts, comparable_scores(counts.confusion), legend)
+
+
+def _scope(counts: Tally, figures: Scores, legend: Legend) -> Scope:
     if figures.pixels:
         reason = None
     elif counts.unmapped_px:

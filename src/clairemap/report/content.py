@@ -225,6 +225,13 @@ class ReportContent:
         return tuple(row.name for row in self.metrics.per_class if row.too_few and row.truth_px)
 
     @property
+    def miou_without_scarce(self) -> float | None:
+        """The mIoU without those classes; None if no other is averaged."""
+        averaged = set(self.metrics.classes_averaged) - set(self.scarce)
+        ious = [row.iou for row in self.metrics.per_class if row.name in averaged and row.iou is not None]
+        return sum(ious) / len(ious) if ious else None
+
+    @property
     def compared(self) -> int:
         """In how many scenes the sensors were compared."""
         return sum(bool(scene.views) for scene in self.metrics.scenes.values())

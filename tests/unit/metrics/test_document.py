@@ -130,6 +130,13 @@ def test_all_scenes_together_are_compared_as_well():
     ]
 
 
+def test_a_stray_pixel_of_another_class_does_not_decide_between_the_sensors():
+    views = {("a", "fused"): counted([[9000, 0], [1, 0]]), ("a", "sar"): counted([[9000, 0], [0, 1]])}
+    found = document({("a", "test"): GOOD}, views)
+    assert found.below_single_sensor == ()
+    assert found.scenes["a"].views["fused"].classes_averaged == ("water",)
+
+
 def test_scenes_with_few_pixels_or_no_visible_difference_are_not_compared_in_words():
     few = {("a", "fused"): counted([[10, 80], [0, 9]]), ("a", "sar"): counted([[90, 0], [0, 9]])}
     level = {("a", "fused"): counted([[50_000, 0], [10, 50_000]]), ("a", "sar"): counted([[50_000, 0], [0, 50_010]])}
