@@ -134,8 +134,9 @@ def region_metrics(
     split = _headline(by_split)
     below = tuple(_below(views, by_view))
     learnt = learnt_classes(legend, training_px)
+    headline = scope(by_split[split] if split else Tally.empty(len(legend)), legend)
     return RegionMetrics(
-        **dict(scope(by_split[split] if split else Tally.empty(len(legend)), legend)),
+        **dict(headline),
         region=region,
         split=split,
         ignored=legend.ignore,
@@ -153,7 +154,7 @@ def region_metrics(
         views={name: comparable_scope(counts, legend) for name, counts in by_view.items()},
         below_single_sensor=below,
         learnt=learnt,
-        cautions=cautions(learnt, _truth_px(by_split.values(), legend), below),
+        cautions=cautions(learnt, _truth_px(by_split.values(), legend), _missed_px(headline), below),
         smallest_truth_px=SMALLEST_TRUTH_PX,
         areas=_areas(coverage, legend),
         area_method=coverage.method,
@@ -178,6 +179,10 @@ def _below(views: Views, by_view: Mapping[str, Tally]) -> Iterator[BelowSingleSe
 
 def _of_scene(views: Views, wanted: str) -> dict[str, Tally]:
     return {view: counts for (scene, view), counts in views.items() if scene == wanted}
+
+
+def _missed_px(headline: Scope) -> dict[str, int]:
+    return {row.name: row.truth_px for row in headline.per_class if row.producers_accuracy == 0 and not row.too_few}
 
 
 def _truth_px(parts: Iterable[Tally], legend: Legend) -> dict[str, int]:
