@@ -222,7 +222,8 @@ class ReportContent:
     @property
     def scarce(self) -> tuple[str, ...]:
         """Classes that mIoU averages though fewer than the least number of pixels are labelled so."""
-        return tuple(row.name for row in self.metrics.per_class if row.too_few and row.truth_px)
+        averaged = self.metrics.classes_averaged
+        return tuple(row.name for row in self.metrics.per_class if row.too_few and row.name in averaged)
 
     @property
     def miou_without_scarce(self) -> float | None:
