@@ -96,9 +96,14 @@ def _size_text(grid: GeoBox, width_m: float | None) -> str:
 
 def _up_text(grid: GeoBox) -> str:
     """Return where up is; a grid of a projection around a pole has north elsewhere."""
-    bearing = round(up_deg(grid))
-    if abs(bearing) <= NEARLY_NORTH_DEG:
+    directions = up_deg(grid)
+    if np.all(np.abs(directions) <= NEARLY_NORTH_DEG):
         return "north is up"
+    if not np.isfinite(directions[0]):
+        return "its middle is off the Earth"
+    bearing = round(float(directions[0]))
+    if bearing == 0:
+        return "north is up at its middle"
     return f"up is {abs(bearing)}° {'east' if bearing > 0 else 'west'} of north at its middle"
 
 

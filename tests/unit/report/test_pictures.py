@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,14 @@ def test_a_damaged_map_is_named(tmp_path: Path):
     files.landcover.write_bytes(b"no raster")
     with pytest.raises(UnreadableFileError, match=r"landcover\.tif"):
         map_panel(files, LOOK)
+
+
+@pytest.mark.parametrize(
+    ("crs", "said"), [("EPSG:32632", "north is up$"), ("EPSG:3413", r"up is \d+° (east|west) of north at its middle$")]
+)
+def test_the_text_says_where_up_is(tmp_path: Path, crs: str, said: str):
+    panel = map_panel(maps(tmp_path, np.ones((20, 30), np.uint8), crs), LOOK)
+    assert re.search(said, panel.size_text)
 
 
 def test_a_gradient_runs_over_the_whole_colour_map():
