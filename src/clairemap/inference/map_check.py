@@ -47,9 +47,10 @@ class MapFacts:
 def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
     """Return what the maps hold, if nothing is wrong with them.
 
-    Each is a strictly valid COG (without overviews if it is one pixel wide) on the grid, with one band of ``uint8``, nodata 255, values that it may have, and
-    overviews whose values all occur in it (or, of averages, lie within its range); all have nodata at the same pixels.
-    Read by windows of 2048 px where any map holds data: time and memory follow the data, not the grid.
+    Each is a strictly valid COG (without overviews if it is one pixel wide) on the grid, with one band of ``uint8``,
+    nodata 255, values that it may have, and overviews whose values all occur in it (or, of averages, lie within its
+    range); all have nodata at the same pixels. Read by windows of 2048 px where any map holds data: time and memory
+    follow the data, not the grid.
 
     Args:
         maps: at least one.

@@ -1,6 +1,6 @@
-"""Pictures small enough for a page: maps from their overviews, tiles from their stores, registrations as drawn.
+"""Pictures small enough for a page: values in colours, tiles from their stores, registrations as drawn.
 
-Memory: one picture of MAP_PX pixels a side, or one tile, at a time.
+Memory: one tile at a time.
 """
 
 import base64
@@ -13,99 +13,24 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 from PIL import Image, ImageColor
-from pyproj import Geod
-from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 
 from clairemap.classes import IGNORE_INDEX, MAP_NODATA
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
-from clairemap.raster.opening import open_raster
 from clairemap.raster.store import GridStore
-from clairemap.report.content import Look, MapPanel, MapPaths, Picture, Stretch, TilePictures
-from clairemap.report.numbers import count
+from clairemap.report.content import Look, Picture, Stretch, TilePictures
 from clairemap.report.style import COUNT_KEY
 from clairemap.validity import Validity, has_none
 
-MAP_PX = 1200  # longest side of the land-cover picture
-SIDE_MAP_PX = 720  # longest side of the other maps' pictures
 TILE_PX = 256  # longest side of a tile's pictures
 CONFIDENCE_COLORS = "viridis"
 SHARE_COLORS = "PuOr_r"
 _EMPTY = (236, 236, 232)  # where a tile's picture has nothing to show
-_NICE_M = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
-
 Rgb = NDArray[np.uint8]
 
 
-def map_panel(files: MapPaths, look: Look) -> MapPanel:
-    """Return the pictures of a map, read from its overviews.
-
-    Raises:
-        UnreadableFileError: a file is missing or damaged.
-    """
-    codes, grid = _overview(files.landcover, MAP_PX, Resampling.nearest)
-    confidence, _ = _overview(files.confidence, SIDE_MAP_PX, Resampling.average)
-    share, _ = _overview(files.optical_share, SIDE_MAP_PX, Resampling.average)
-    scenes, _ = _overview(files.source_count, SIDE_MAP_PX, Resampling.nearest)
-    bar_m, width_m = _scale_bar(grid)
-    return MapPanel(
-        name=files.name,
-        landcover=_palette_picture(codes, look.legend.palette),
-        confidence=_percent_picture(confidence, CONFIDENCE_COLORS),
-        optical_share=_percent_picture(share, SHARE_COLORS),
-        source_count=_palette_picture(scenes, _count_palette()),
-        size_text=_size_text(grid, width_m),
-        bar_text=None if bar_m is None else (f"{bar_m // 1000} km" if bar_m >= 1000 else f"{bar_m} m"),
-        bar_percent=0.0 if bar_m is None or width_m is None else round(100 * bar_m / width_m, 3),
-    )
-
-
-def _overview(path: Path, longest_px: int, resampling: Resampling) -> tuple[NDArray[np.uint8], GeoBox]:
-    try:
-        with open_raster(path) as raster:
-            scale = min(1.0, longest_px / max(raster.height, raster.width))
-            shape = max(1, round(raster.height * scale)), max(1, round(raster.width * scale))
-            values = raster.read(1, out_shape=shape, resampling=resampling)
-            return values, GeoBox((raster.height, raster.width), raster.transform, raster.crs)
-    except RasterioError as error:
-        raise UnreadableFileError(f"{path}: can't be read for the report ({error}); delete it and run again") from None
-
-
-def _scale_bar(grid: GeoBox) -> tuple[int | None, float | None]:
-    """Return a round length of about a fifth of the map's width and that width, in metres; None without a CRS."""
-    if grid.crs is None:
-        return None, None
-    pixel_m = pixel_width_m(grid)
-    width = pixel_m * int(grid.shape[1])
-    return max((length for length in _NICE_M if length <= width / 4), default=_NICE_M[0]), width
-
-
-def pixel_width_m(grid: GeoBox) -> float:
-    """Return the width of a pixel at the middle of a grid that has a CRS, in metres."""
-    transform = grid.transform
-    if not grid.crs.geographic:
-        unit_m = float(grid.crs.proj.axis_info[0].unit_conversion_factor)
-        return unit_m * math.hypot(transform.a, transform.d)
-    rows, columns = (int(size) for size in grid.shape)
-    longitude = transform.c + transform.a * columns / 2 + transform.b * rows / 2
-    latitude = transform.f + transform.d * columns / 2 + transform.e * rows / 2
-    return float(Geod(ellps="WGS84").inv(longitude, latitude, longitude + transform.a, latitude + transform.d)[2])
-
-
-def _size_text(grid: GeoBox, width_m: float | None) -> str:
-    height, width = (int(size) for size in grid.shape)
-    size = f"{count(width)} pixels wide and {count(height)} high"
-    if width_m is None or grid.crs is None:
-        return f"{size}, not georeferenced"
-    height_km, code = width_m / 1000 * height / width, grid.crs.epsg
-    name = f"EPSG:{code}" if code else "a CRS of its own"
-    return f"{size}, about {width_m / 1000:.1f} × {height_km:.1f} km, {name}, north is up"
-
-
-def _palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int, ...]]) -> Picture:
+def palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int, ...]]) -> Picture:
     """Return values in the palette's colours as a palette PNG, transparent where there is nodata."""
     table = np.zeros((256, 3), np.uint8)
     for value, rgb in palette.items():
@@ -115,13 +40,13 @@ def _palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int,
     return encoded(image, "PNG", optimize=True, transparency=MAP_NODATA)
 
 
-def _count_palette() -> dict[int, tuple[int, ...]]:
-    """Return the colour of each number of scenes."""
+def count_palette() -> dict[int, tuple[int, ...]]:
+    """Return the colour of each number of scenes, 1 to 254."""
     colors = [ImageColor.getrgb(color) for color, _ in COUNT_KEY]
     return {number: colors[min(number, len(colors)) - 1] for number in range(1, MAP_NODATA)}
 
 
-def _percent_picture(percent: NDArray[np.uint8], colors: str) -> Picture:
+def percent_picture(percent: NDArray[np.uint8], colors: str) -> Picture:
     """Return percent in a colour map, transparent where there is nodata."""
     table = (colormaps[colors](np.arange(101) / 100) * 255).round().astype(np.uint8)
     rgba = table[np.minimum(percent, 100)]
