@@ -23,8 +23,11 @@ wildcard_constraints:
     view="|".join(VIEWS),
 
 
+# Rules of a moment run where Snakemake does: a cluster's job would cost more than they do.
 localrules:
     all,
+    collect_radiometry,
+    check_radiometry,
 
 
 rule all:
@@ -37,6 +40,25 @@ rule all:
             for region in SHEET.regions
             for output in (*rules.mosaic_region.output, *rules.check_maps.output)
         ],
+
+
+onstart:
+    # On a cluster the machine that plans needs no GPU; in environments of their own the stages have another PyTorch.
+    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    if (
+        SETTINGS.compute.device == "cuda"
+        and workflow.local_exec
+        and not workflow.deployment_settings.deployment_method
+        and planned & {"train_model", "predict_scene"}
+    ):
+        try:
+            check_gpus(
+                SETTINGS.compute.training_processes
+                if "train_model" in planned
+                else 1
+            )
+        except ClairemapError as error:
+            fail(error)
 
 
 onsuccess:

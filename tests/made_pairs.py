@@ -135,6 +135,7 @@ def tile_index(scene: str, layers: dict[str, NDArray[Any]]) -> pd.DataFrame:
                     "optical_px": int(optical[tile].sum()),
                     "sar_px": int(sar[tile].sum()),
                     "cloud_px": int(((validity[tile] & CLOUD) > 0).sum()),
+                    "cloud_unknown_px": 0,
                     "labelled_px": sum(class_px),
                     "class_px": class_px,
                     "optical_hash": content_hash(layers["optical"][:, *tile], (validity[tile] & OPTICAL_NODATA) == 0),

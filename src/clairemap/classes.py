@@ -7,6 +7,11 @@ from numpy.typing import NDArray
 
 from clairemap.errors import LabelError
 
+MOST_CODE = 254
+"""Highest code of a class."""
+
+CODES_SHOWN = 12
+
 IGNORE_INDEX = 255
 """Class index of pixels without a label, in stores and in torch targets."""
 
@@ -74,8 +79,25 @@ class Legend:
         place = np.searchsorted(keys, codes).clip(max=keys.size - 1)
         if foreign := np.unique(codes[keys[place] != codes]).tolist():
             raise LabelError(
-                f"{source}: label codes {foreign} are not in the legend {sorted(known)}. "
-                "Add them to legend.classes, or to legend.ignore if they mean 'not labelled'."
+                f"{source}: label codes {_shown(foreign)} are not in the legend {sorted(known)}. {_remedy(foreign)}"
             )
         indices: NDArray[np.uint8] = np.array([known[key] for key in keys.tolist()], np.uint8)[place]
         return indices
+
+
+def _shown(codes: list[int]) -> str:
+    rest = f" and {len(codes) - CODES_SHOWN} more" if len(codes) > CODES_SHOWN else ""
+    return f"{codes[:CODES_SHOWN]}{rest}"
+
+
+def _remedy(foreign: list[int]) -> str:
+    """Return what to do about codes that the legend lacks."""
+    beyond = [code for code in foreign if not 0 <= code <= MOST_CODE]
+    if not beyond:
+        return "Add them to legend.classes, or to legend.ignore if they mean 'not labelled'."
+    terms = " + ".join(f"{code}*(A=={old})" for code, old in enumerate(beyond[:CODES_SHOWN], start=1))
+    return (
+        f"Add those that mean 'not labelled' to legend.ignore. Codes of a map go up to {MOST_CODE}: give "
+        "the other codes smaller ones, with one term for each that you need, and put these into legend.classes: "
+        f'gdal_calc.py -A LABEL.tif --calc="{terms}" --type=Byte --NoDataValue=0 --outfile=label.tif'
+    )

@@ -113,6 +113,18 @@ class MapCheckError(ClairemapError):
     exit_code = 26
 
 
+class ValuesError(ClairemapError):
+    """A raster's values can't be what the settings or tags say: another scale, untagged nodata, other codes."""
+
+    exit_code = 27
+
+
+class RadiometryError(ClairemapError):
+    """A scene's values don't look like those of the training scenes: another unit, offset or order of bands."""
+
+    exit_code = 28
+
+
 class TimeBudgetError(ClairemapError):
     """Training stopped in time with its state saved; running the job again goes on from there."""
 

@@ -1,21 +1,29 @@
 """The sample sheet: one row for each scene, checked as a whole when the workflow is read."""
 
-import csv
 import datetime
 import difflib
+import itertools
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from clairemap.errors import SampleSheetError
+from clairemap.errors import SampleSheetError, SettingsError
+from clairemap.paths import expanded_input, hidden_character, is_there
+from clairemap.sheet_file import SheetRow, read_rows
 
 Split = Literal["train", "val", "test", "predict"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 REQUIRED = ("scene", "region", "split", "optical", "sar", "label")
 OPTIONAL = ("cloud", "optical_date", "sar_date")
-NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+ROLES = ("optical", "sar", "label", "cloud")
+NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+DATE = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})\Z", re.ASCII)
+LONGEST_NAME = 100
+"""Characters: a log's name holds region and map, other names a long ending; file systems end at 255 bytes."""
+FIRST_YEAR = 1900
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,8 @@ class SampleSheet:
     @property
     def missing_files(self) -> tuple[Path, ...]:
         """Files that the sheet names and that don't exist."""
-        return tuple(path for scene in self.scenes for path in scene.sources.values() if not path.exists())
+        paths = (path for scene in self.scenes for path in scene.sources.values())
+        return tuple(path for path in paths if not is_there(path))
 
     def in_region(self, region: str) -> tuple[Scene, ...]:
         """Return the scenes of a region."""
@@ -79,89 +88,160 @@ def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
     """Return the scenes of a CSV file.
 
     Files that don't exist are no fault of the sheet: the stage that reads them fails alone, the others go on.
+    A row is named by the line of the file where it begins. `~` and variables in the paths are expanded.
 
     Raises:
         SampleSheetError: the file can't be read or rows have faults; the text lists all, with row and remedy.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-            columns = tuple(rows[0]) if rows else ()
-    except FileNotFoundError:
-        raise SampleSheetError(f"{path.absolute()}: no such file; `scenes` starts at the folder you run in") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SampleSheetError(f"{path}: can't be read as CSV in UTF-8 ({error})") from None
-    faults = _column_faults(columns) if rows else ["no rows: add a line for each scene below the header"]
+    header, *below = read_rows(path) or [SheetRow(1, ())]
+    columns = tuple(name.lower() for name in header.cells)
+    rows = [_row(row, columns) for row in below]
+    faults = _column_faults(columns, below) if below else ["no rows: add a line for each scene below the header"]
     if not faults:
-        faults = _row_faults(rows)
-    if not faults and not any(row["split"].strip() == "train" for row in rows):
+        faults = _row_faults(rows, len(columns), _folds_case(path), data_dir)
+    if not faults and not any(row.cells["split"] == "train" for row in rows):
         faults = [
             "no scene has the split train: label at least one scene to learn from. To map new scenes with a trained "
             "model, keep its training rows and add the new ones as predict: nothing is trained again"
         ]
     if faults:
         raise SampleSheetError(f"{path}: {len(faults)} fault(s)\n" + "\n".join(f"  {fault}" for fault in faults))
-    return SampleSheet(tuple(_scene(row, data_dir) for row in rows))
+    return SampleSheet(tuple(_scene(row.cells, data_dir) for row in rows))
 
 
-def _column_faults(columns: tuple[str, ...]) -> list[str]:
+@dataclass(frozen=True)
+class Row:
+    """A row's line in the file, its cells by column, and how many cells it has."""
+
+    line: int
+    cells: dict[str, str]
+    width: int
+
+
+def _row(row: SheetRow, columns: tuple[str, ...]) -> Row:
+    surplus = row.cells[len(columns) :]
+    width = len(row.cells) if any(surplus) else len(row.cells) - len(surplus)
+    return Row(row.line, dict(zip(columns, row.cells, strict=False)), width)
+
+
+def _column_faults(columns: tuple[str, ...], rows: list[SheetRow]) -> list[str]:
     known = REQUIRED + OPTIONAL
-    if len(columns) == 1 and ";" in columns[0]:
-        return ["cells are separated by ';': save the sheet with commas"]
     missing = [f"column '{name}' is missing: add it to the header" for name in REQUIRED if name not in columns]
-    unknown = [
-        f"column {name!r} is not known{_closest(name, known)}"
-        for name in columns
-        if name not in known and name is not None
+    unknown = [f"column {name!r} is not known{_closest(name, known)}" for name in columns if name and name not in known]
+    twice = [
+        f"column {name!r} stands {columns.count(name)} times in the header: keep one"
+        for name in dict.fromkeys(columns)
+        if name and columns.count(name) > 1
     ]
-    surplus = ["a row has more cells than the header: check its commas"] if None in columns else []
-    return missing + unknown + surplus
+    nameless = [
+        f"row {row.line}: {cell!r} stands below a column without a name: name the column, or remove the cell"
+        for row in rows
+        for name, cell in zip(columns, row.cells, strict=False)
+        if cell and not name
+    ]
+    return missing + unknown + twice + nameless
 
 
-def _row_faults(rows: list[dict[str, str]]) -> list[str]:
+def _row_faults(rows: list[Row], width: int, folds_case: bool, data_dir: Path) -> list[str]:
     faults = []
     first_row: dict[str, int] = {}
     first_pair: dict[tuple[str, str], int] = {}
     region_spelling: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
-            faults.append(f"row {number}: not as many cells as the header has: check its commas")
+    for row in rows:
+        start = f"row {row.line}"
+        if row.width != width:
+            faults.append(f"{start}: not as many cells as the header has ({row.width}, not {width}): check its commas")
             continue
-        scene = row["scene"].strip()
-        if scene in first_row:
-            faults.append(f"row {number}: scene {scene!r} stands in row {first_row[scene]} too: give it another name")
-        first_row.setdefault(scene, number)
-        pair = row["optical"].strip(), row["sar"].strip()
-        if pair in first_pair:
+        name = row.cells["scene"].lower() if folds_case else row.cells["scene"]
+        if name in first_row:
+            like = " (this file system takes upper and lower case for the same)" if folds_case else ""
             faults.append(
-                f"row {number}: the same optical and sar files stand in row {first_pair[pair]} too: remove one"
+                f"{start}: scene {row.cells['scene']!r} stands in row {first_row[name]} too{like}: give it another name"
             )
-        first_pair.setdefault(pair, number)
-        region = row["region"].strip()
+        first_row.setdefault(name, row.line)
+        pair = _same_path(row.cells["optical"]), _same_path(row.cells["sar"])
+        if any(pair) and pair in first_pair:
+            faults.append(
+                f"{start}: the same optical and sar files stand in row {first_pair[pair]} too: remove one "
+                "(a scene belongs to one region)"
+            )
+        first_pair.setdefault(pair, row.line)
+        region = row.cells["region"]
         spelling = region_spelling.setdefault(region.lower(), region)
         if spelling != region:
-            faults.append(f"row {number}: region {region!r} is spelt {spelling!r} above: use one spelling")
-        faults += [f"row {number}: {fault}" for fault in _cell_faults(row)]
+            faults.append(f"{start}: region {region!r} is spelt {spelling!r} above: use one spelling")
+        faults += [f"{start}: {fault}" for fault in _cell_faults(row.cells, data_dir)]
     return faults
 
 
-def _cell_faults(row: dict[str, str]) -> Iterator[str]:
+def _cell_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
     for column in ("scene", "region"):
-        if not NAME.match(row[column].strip()):
-            yield f"{column} {row[column]!r}: use letters, digits, '_' and '-' (it becomes part of file names)"
-    split = row["split"].strip()
+        yield from _name_faults(column, row[column])
+    split = row["split"]
     if split not in SPLITS:
         yield f"split {split!r} is none of {', '.join(SPLITS)}{_closest(split, SPLITS)}"
-    if not row["optical"].strip() and not row["sar"].strip():
+    if not row["optical"] and not row["sar"]:
         yield "optical and sar are both empty: name at least one file"
-    if split in ("train", "val") and not row["label"].strip():
+    if split in ("train", "val") and not row["label"]:
         yield f"split is {split} but label is empty: name a label file, or set split to predict"
+    yield from _file_faults(row, data_dir)
     for column in ("optical_date", "sar_date"):
-        text = (row.get(column) or "").strip()
+        if text := row.get(column, ""):
+            yield from _date_faults(column, text)
+
+
+def _name_faults(column: str, text: str) -> Iterator[str]:
+    if not NAME.match(text):
+        yield f"{column} {text!r}: use letters, digits, '_' and '-' (it becomes part of file names)"
+    elif len(text) > LONGEST_NAME:
+        yield (
+            f"{column} {text[:40]!r}... has {len(text)} characters: use at most {LONGEST_NAME} "
+            "(it becomes part of file names)"
+        )
+
+
+def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
+    files = {role: row[role] for role in ROLES if row.get(role)}
+    for role, text in files.items():
+        if hidden := hidden_character(text):
+            yield f"{role} {text!r} holds {hidden}: remove it"
+            continue
         try:
-            datetime.date.fromisoformat(text or "2000-01-01")
-        except ValueError:
-            yield f"{column} {text!r} is no date: write it as 2026-11-22"
+            expanded_input(text, data_dir)
+        except SettingsError as error:
+            yield f"{role}: {error}"
+    for role, other in itertools.combinations(files, 2):
+        # One file may hold the bands of both sensors, which sensors.*.indexes tell apart.
+        if (role, other) != ("optical", "sar") and _same_path(files[role]) == _same_path(files[other]):
+            yield f"{role} and {other} are the same file {files[role]!r}: name the {other} file"
+
+
+def _date_faults(column: str, text: str) -> Iterator[str]:
+    day = _day(text)
+    if day is None:
+        yield f"{column} {text!r} is no date: write it as 2026-11-22"
+    elif day.year < FIRST_YEAR or day > datetime.date.today() + datetime.timedelta(days=1):
+        yield f"{column} {text!r} is {'in the future' if day.year >= FIRST_YEAR else 'long ago'}: correct it"
+
+
+def _day(text: str) -> datetime.date | None:
+    """Return the day that YYYY-MM-DD or YYYYMMDD names; None for all else that ISO 8601 allows, such as weeks."""
+    if not DATE.match(text):
+        return None
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _same_path(text: str) -> str:
+    return os.path.normpath(text) if text else ""
+
+
+def _folds_case(sheet: Path) -> bool:
+    """Whether the sheet's file system finds a file under another case too, as those of macOS and Windows do."""
+    other = sheet.with_name(sheet.name.swapcase())
+    return other != sheet and other.exists() and other.samefile(sheet)
 
 
 def _closest(word: str, known: tuple[str, ...]) -> str:
@@ -169,14 +249,9 @@ def _closest(word: str, known: tuple[str, ...]) -> str:
     return f" (did you mean {match[0]!r}?)" if match else f" (known: {', '.join(known)})"
 
 
-def _scene(row: dict[str, str], data_dir: Path) -> Scene:
-    cells = {name: (row.get(name) or "").strip() for name in REQUIRED + OPTIONAL}
-
+def _scene(cells: dict[str, str], data_dir: Path) -> Scene:
     def file(column: str) -> Path | None:
-        return data_dir / cells[column] if cells[column] else None
-
-    def date(column: str) -> datetime.date | None:
-        return datetime.date.fromisoformat(cells[column]) if cells[column] else None
+        return expanded_input(cells[column], data_dir) if cells.get(column) else None
 
     return Scene(
         scene=cells["scene"],
@@ -186,6 +261,6 @@ def _scene(row: dict[str, str], data_dir: Path) -> Scene:
         sar=file("sar"),
         label=file("label"),
         cloud=file("cloud"),
-        optical_date=date("optical_date"),
-        sar_date=date("sar_date"),
+        optical_date=_day(cells.get("optical_date", "")),
+        sar_date=_day(cells.get("sar_date", "")),
     )

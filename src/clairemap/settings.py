@@ -1,45 +1,48 @@
 """The settings: one pydantic model of ``config.yaml``, the only reader of it."""
 
-import difflib
+import unicodedata
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import SettingsError
+from clairemap.setting_faults import faults_told
+from clairemap.setting_kinds import ALIGN_PX as ALIGN_PX  # other parts take it from here
+from clairemap.setting_kinds import AlignedPx, ClassText, InputPath, OutputFolder, Share
 
 Sensor = Literal["optical", "sar"]
 View = Literal["fused", "optical", "sar"]
 """What a prediction rests on: both sensors, or one of them with the other masked out."""
 
 VIEWS: tuple[View, ...] = get_args(View)
-ALIGN_PX = 128
-"""Tile and window sizes are multiples of this: the network's coarsest attention window, 8 cells of stride 16."""
-
-
-def _aligned(value: int) -> int:
-    if value % ALIGN_PX:
-        raise ValueError(f"{value} is not a multiple of {ALIGN_PX} px, the network's alignment")
-    return value
-
-
-AlignedPx = Annotated[int, AfterValidator(_aligned), Field(ge=ALIGN_PX, le=16384)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Section(BaseModel):
     """A part of the settings: unknown keys are errors, values can't be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the settings that a stage is given as JSON.
+
+        Raises:
+            SettingsError: it is no JSON, or keys or values are missing or not allowed; the text lists them.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            remedy = "The whole command of each stage: snakemake --dry-run --forceall --printshellcmds"
+            raise _settings_error(error, cls, f"--settings ({cls.__name__})", remedy) from None
 
 
 class ClassName(Section):
     """One class, without its colour: what stages see that draw nothing."""
 
     code: int = Field(ge=0, le=254, description="value in label rasters and in the land-cover map (255 is nodata)")
-    name: str = Field(min_length=1, description="name in the map's categories, tables and explanations")
+    name: ClassText = Field(min_length=1, description="name in the map's categories, tables and explanations")
 
 
 class ClassSettings(ClassName):
@@ -68,7 +71,7 @@ class LegendNames(Section):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         codes = [c.code for c in self.classes]
-        names = [c.name for c in self.classes]
+        names = [unicodedata.normalize("NFC", c.name).strip() for c in self.classes]
         if len(set(codes)) < len(codes) or len(set(names)) < len(names):
             raise ValueError("two classes share a code or a name")
         if clash := sorted(set(codes) & set(self.ignore)):
@@ -97,7 +100,12 @@ class _BandSettings(Section):
         None, description="which bands of the file these are, counted from 1 (null: all of them, in order)"
     )
     nodata: float | None = Field(
-        None, description="a further value that means nodata, besides what the files say (null: none)"
+        None,
+        allow_inf_nan=True,
+        description="a further stored value that means nodata, besides what the files say (null: none)",
+    )
+    apply_scale: bool = Field(
+        True, description="values are stored numbers times the files' scale plus their offset, if they have such tags"
     )
 
     @property
@@ -127,7 +135,17 @@ class OpticalBands(_BandSettings):
         return self.bands
 
 
-class OpticalSettings(OpticalBands):
+class TiledOptical(OpticalBands):
+    """Bands of the optical scenes, and what their cloud masks hold."""
+
+    cloud_mask: Literal["binary", "scl"] = Field(
+        "binary",
+        description="codes of the cloud masks: 0 clear and one other value for cloud and shadow, or Sentinel-2's scene "
+        "classification (cloud: 3, 8, 9, 10; nothing known: 0)",
+    )
+
+
+class OpticalSettings(TiledOptical):
     """The optical scenes."""
 
     display: tuple[str, ...] | None = Field(
@@ -179,7 +197,17 @@ class SarSettings(SarBands):
         return self
 
 
-class SensorsSettings(Section):
+class SensorsGate(Section):
+    """What happens to a scene whose values don't look like those of the training scenes."""
+
+    on_mismatch: Literal["error", "warn"] = Field(
+        "error",
+        description="scene whose values don't match the training scenes' (unit, offset, order of bands): error: stop "
+        "it; warn: map it and report the mismatch",
+    )
+
+
+class SensorsSettings(SensorsGate):
     """Bands and scales of the two sensors."""
 
     optical: OpticalSettings = Field(OpticalSettings(), description="the optical scenes")
@@ -194,9 +222,9 @@ class SensorBands(Section):
 
 
 class TiledSensors(Section):
-    """Bands of the two sensors and how SAR is filtered: what tiling sees."""
+    """Bands of the two sensors, cloud masks and how SAR is filtered: what tiling sees."""
 
-    optical: OpticalBands
+    optical: TiledOptical
     sar: SarSettings
 
 
@@ -318,11 +346,11 @@ class TrainingSettings(Section):
         None, ge=1, description="validations without a better one after which training stops (null: never)"
     )
     calibrate: bool = Field(True, description="fit a temperature to the validation tiles after training")
-    initial_optical: str | None = Field(
+    initial_optical: InputPath | None = Field(
         None,
         description="file with a ConvNeXt-T's ImageNet weights for the optical encoder of size base (null: random)",
     )
-    initial_sar: str | None = Field(None, description="the same for the SAR encoder")
+    initial_sar: InputPath | None = Field(None, description="the same for the SAR encoder")
     validate_every: int = Field(100, ge=1, description="steps between validations")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
     max_validation_tiles: int = Field(32, ge=1, description="validation tiles at the most, spread evenly")
@@ -380,7 +408,10 @@ class MosaicSettings(Section):
     )
     crs: str | None = Field(None, description="the maps' CRS, such as EPSG:32633 (null: the one most pixels have)")
     resolution: float | None = Field(
-        None, gt=0, description="pixel size in units of that CRS (null: the finest scene's)"
+        None,
+        gt=0,
+        description="pixel size in units of that CRS, at most 100 times the finest scene's and at least a hundredth "
+        "of it (null: the finest scene's)",
     )
     compress: Literal["ZSTD", "DEFLATE"] = Field("DEFLATE", description="DEFLATE opens everywhere; ZSTD is smaller")
 
@@ -394,7 +425,7 @@ class MetricsSettings(Section):
 class ExplainSettings(Section):
     """Explanations in words."""
 
-    model: str | None = Field(
+    model: InputPath | None = Field(
         None, description="folder or hub name of a Phi-3 model (null: sentences from a fixed template)"
     )
     batch_size: int = Field(8, ge=1, description="tiles that the model explains at once")
@@ -426,12 +457,12 @@ class ComputeSettings(Section):
 class Settings(Section):
     """Everything in config.yaml."""
 
-    scenes: str = Field(
+    scenes: InputPath = Field(
         "config/scenes.csv", description="the sample sheet; relative paths start at the folder you run in"
     )
-    data_dir: str = Field(".", description="folder from which relative paths in the sample sheet start")
-    work_dir: str = Field("work", description="what can be made again; may be scratch storage")
-    results_dir: str = Field("results", description="what you take away")
+    data_dir: InputPath = Field(".", description="folder from which relative paths in the sample sheet start")
+    work_dir: OutputFolder = Field("work", description="what can be made again; may be scratch storage")
+    results_dir: OutputFolder = Field("results", description="what you take away")
     seed: int = Field(0, ge=0, description="all random numbers are derived from it")
     legend: LegendSettings = Field(LegendSettings(), description="the classes")
     sensors: SensorsSettings = Field(SensorsSettings(), description="bands and scales of the two sensors")
@@ -480,32 +511,9 @@ def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings
     try:
         return Settings.model_validate(dict(values))
     except ValidationError as error:
-        faults = [f"  {_told(fault)}" for fault in _innermost(error.errors())]
-        raise SettingsError(
-            f"{source}: {len(faults)} fault(s)\n" + "\n".join(faults) + "\nAllowed keys: see config/config.yaml"
-        ) from None
+        raise _settings_error(error, Settings, source, "Allowed keys: see config/config.yaml") from None
 
 
-def _innermost(faults: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Return the faults without those of a section that only follow from a fault inside it."""
-    places = [fault["loc"] for fault in faults]
-    return [
-        fault
-        for fault, place in zip(faults, places, strict=True)
-        if not place or not any(len(other) > len(place) and other[: len(place)] == place for other in places)
-    ]
-
-
-def _told(fault: ErrorDetails) -> str:
-    """Return one fault in words: the key, what is wrong with it, and the key that may have been meant."""
-    key = ".".join(map(str, fault["loc"])) or "(whole file)"
-    if fault["type"] != "extra_forbidden":
-        return f"{key}: {fault['msg']} (got {fault['input']!r:.80})"
-    section: Any = Settings()
-    for part in fault["loc"][:-1]:
-        section = section[0] if isinstance(section, tuple) else getattr(section, str(part), None)
-    known = list(type(section).model_fields) if isinstance(section, Section) else []
-    meant = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
-    return f"{key}: there is no such key" + (
-        f" (did you mean {meant[0]!r}?)" if meant else f" (known: {', '.join(known)})"
-    )
+def _settings_error(error: ValidationError, model: type[BaseModel], source: str, remedy: str) -> SettingsError:
+    faults = [f"  {fault}" for fault in faults_told(error, model)]
+    return SettingsError(f"{source}: {len(faults)} fault(s)\n" + "\n".join(faults) + f"\n{remedy}")

@@ -1,6 +1,6 @@
 """What each stage sees of the settings: its own sections and nothing else, so that a change elsewhere reruns nothing.
 
-`stage_json` writes it as one canonical JSON string, ``Stage.model_validate_json`` in the stage's script reads it.
+`stage_json` writes it as one canonical JSON string, ``Stage.from_json`` in the stage's script reads it.
 """
 
 import json
@@ -18,6 +18,7 @@ from clairemap.settings import (
     ReportSettings,
     Section,
     SensorBands,
+    SensorsGate,
     SensorsSettings,
     Settings,
     SplitsSettings,
@@ -46,6 +47,12 @@ class TileScene(Section):
     legend: LegendNames
     sensors: TiledSensors
     tiling: TilingSettings
+
+
+class CheckRadiometry(Section):
+    """What check_radiometry needs."""
+
+    sensors: SensorsGate
 
 
 class FitStatistics(Section):

@@ -1,7 +1,7 @@
 """Bit flags that say, for each pixel, what its values can't be used for.
 
 The flags travel from tiling to the report as a ``uint8`` raster of their own. No bit set means: both sensors
-and the label are usable. Values in the image bands never carry that meaning.
+and the label are usable, and the cloud mask says clear. Values in the image bands never carry that meaning.
 """
 
 from enum import IntFlag
@@ -18,6 +18,7 @@ class Validity(IntFlag):
     CLOUD = 4  # the scene's cloud mask says cloud or cloud shadow: optical is there but not of the ground
     NO_LABEL = 8  # no label raster, its nodata value, or a code that the legend ignores
     LOW_REGISTRATION = 16  # the registration was rejected: SAR lies where its georeferencing puts it
+    CLOUD_UNKNOWN = 32  # optical is there, but no cloud mask says whether it shows the ground: it is used all the same
 
 
 OPTICAL_UNUSABLE = Validity.OPTICAL_NODATA | Validity.CLOUD

@@ -52,6 +52,7 @@ def test_values_that_are_no_numbers_count_as_nodata(
         pair=tmp_path / "pair.zarr",
         manifest=tmp_path / "pair.json",
         tiles=tmp_path / "tiles.parquet",
+        radiometry=tmp_path / "radiometry.json",
         settings=stage_json(made_pairs.settings(), TileScene),
     )
     store = check_store(tmp_path / "pair.zarr", tmp_path / "pair.json")

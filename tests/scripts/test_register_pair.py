@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from clairemap.errors import BandCountError, NoOverlapError, RegistrationRejectedError, UnreadableFileError
+from clairemap.errors import BandCountError, NoOverlapError, RegistrationRejectedError, UnreadableFileError, ValuesError
 from clairemap.settings import load_settings
 from clairemap.stages import RegisterPair, stage_json
 
@@ -68,6 +68,15 @@ def test_a_known_shift_is_found_whatever_the_sars_grid(
     assert sum(tie["inlier"] for tie in result["ties"]) == result["quality"]["inliers"]
     assert result["scene"] == "made" and result["optical_res_m"] == 10
     assert result["stamp"]["clairemap_stage"] == "register_pair"
+
+
+def test_sar_on_another_scale_is_told_before_it_is_called_unregistrable(
+    register: Register, optical: Path, made_rasters: ModuleType, tmp_path: Path
+) -> None:
+    decibels = 10 * np.log10(made_rasters.Fields(made_rasters.UTM).sar(made_rasters.UTM))
+    sar = made_rasters.write_raster(tmp_path / "sar.tif", decibels, made_rasters.UTM)
+    with pytest.raises(ValuesError, match=r"sar\.tif: sensors\.sar\.scale is linear_power.*look like decibels"):
+        register(optical, sar, on_rejected="error")
 
 
 def test_pictures_without_georeference_are_registered_by_pixels(

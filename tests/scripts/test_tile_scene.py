@@ -7,9 +7,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 from scipy.ndimage import maximum_filter, minimum_filter
 
-from clairemap.errors import BandCountError, EmptySceneError, LabelError, NoOverlapError, UnreadableFileError
+from clairemap.errors import (
+    BandCountError,
+    EmptySceneError,
+    LabelError,
+    NoOverlapError,
+    UnreadableFileError,
+    ValuesError,
+)
 from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.record import Registration, write_registration
@@ -31,6 +39,7 @@ CONFIG: dict[str, Any] = {
     "tiling": {"tile_px": 128, "shard_tiles": 2},
     "training": {"crop_px": 128},
 }
+PLAIN = {"bands": ["red", "nir"], "apply_scale": False}
 
 
 @pytest.fixture
@@ -41,7 +50,12 @@ def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
         work = tmp_path / "work"
         record = Registration.of("made", fit or Fit("good", "", NO_DISPLACEMENT, NO_QUALITY), None)
         write_registration(work / "registration.json", record, {})
-        paths = {"pair": work / "pair.zarr", "manifest": work / "pair.json", "tiles": work / "tiles.parquet"}
+        paths = {
+            "pair": work / "pair.zarr",
+            "manifest": work / "pair.json",
+            "tiles": work / "tiles.parquet",
+            "radiometry": work / "radiometry.json",
+        }
         settings = stage_json(load_settings(CONFIG | (config or {})), TileScene)
         stage("tile_scene")(scene="made", registration=work / "registration.json", settings=settings, **paths, **files)
         return check_store(paths["pair"], paths["manifest"]), read_tile_index(paths["tiles"])
@@ -118,6 +132,7 @@ def test_the_index_counts_each_tile(tiled: Tiled, files: Files) -> None:
     usable = (validity & (Validity.OPTICAL_NODATA | Validity.CLOUD) == 0) | (validity & Validity.SAR_NODATA == 0)
     assert index.valid_px.sum() == usable.sum()
     assert index.cloud_px.sum() == 20 * 320
+    assert index.cloud_unknown_px.sum() == 0
     totals = [int((usable & (label == index_)).sum()) for index_ in range(3)]
     assert np.stack(index.class_px).sum(axis=0).tolist() == totals
     assert index.labelled_px.sum() == sum(totals)
@@ -145,6 +160,7 @@ def test_running_again_gives_the_same_manifest(tiled: Tiled, files: Files, tmp_p
     assert sorted(path.name for path in (tmp_path / "work").iterdir()) == [
         "pair.json",
         "pair.zarr",
+        "radiometry.json",
         "registration.json",
         "tiles.parquet",
     ]
@@ -169,7 +185,8 @@ def test_sar_alone_makes_the_grid(tiled: Tiled, files: Files) -> None:
 def test_optical_alone(tiled: Tiled, files: Files) -> None:
     store, index = tiled(single_sensor(), optical=files["optical"], label=files["label"])
     assert np.isnan(read(store, "sar")).all() and index.sar_px.sum() == 0
-    assert index.optical_px.sum() == 300 * 320
+    assert index.optical_px.sum() == index.cloud_unknown_px.sum() == 300 * 320
+    assert index.cloud_px.sum() == 0
 
 
 def test_plain_pixels_are_not_georeferenced(tiled: Tiled, made_rasters: ModuleType, tmp_path: Path) -> None:
@@ -199,10 +216,39 @@ def faults(files: Files, made_rasters: ModuleType, folder: Path) -> dict[str, tu
         "band count": (BandCountError, r"sar\.tif: has 1", files | {"optical": files["sar"]}),
         "foreign code": (LabelError, r"odd\.tif.*\[77\]", files | {"label": odd}),
         "all nodata": (EmptySceneError, r"made: no pixel", files | {"optical": black, "sar": blank}),
+        **_other_values(files, folder, made_rasters),
     }
 
 
-@pytest.mark.parametrize("kind", ["truncated", "no overlap", "band count", "foreign code", "all nodata"])
+def _other_values(
+    files: Files, folder: Path, made_rasters: ModuleType
+) -> dict[str, tuple[type[Exception], str, Files]]:
+    """Return the same for values that can't mean what the settings say."""
+    grid, write = made_rasters.UTM, made_rasters.write_raster
+    power = made_rasters.Fields(grid).sar(grid)
+    gap = made_rasters.Fields(grid).optical().astype(np.int16)
+    gap[:, 200:210, 5:9] = -9999
+    decibels = write(folder / "decibels.tif", 10 * np.log10(power), grid)
+    slc = write(folder / "slc.tif", np.sqrt(power).astype(np.complex64), grid)
+    codes = np.where(np.arange(320) < 100, 9, 4).astype(np.uint8)[None].repeat(320, axis=0)
+    scl = write(folder / "scl.tif", codes, grid)
+    return {
+        "decibels": (ValuesError, r"decibels\.tif.*linear_power.*scale: db", files | {"sar": decibels}),
+        "complex": (ValuesError, r"slc\.tif.*complex64", files | {"sar": slc}),
+        "untagged": (
+            ValuesError,
+            r"gap\.tif, band 1: 40 of .* -9999",
+            files | {"optical": write(folder / "gap.tif", gap, grid)},
+        ),
+        "scene classes": (ValuesError, r"scl\.tif.*4, 9.*cloud_mask: scl", files | {"cloud": scl}),
+    }
+
+
+FAULTS = ("truncated", "no overlap", "band count", "foreign code", "all nodata")
+OTHER_VALUES = ("decibels", "complex", "untagged", "scene classes")
+
+
+@pytest.mark.parametrize("kind", [*FAULTS, *OTHER_VALUES])
 def test_faults_are_errors_and_leave_nothing_behind(
     tiled: Tiled, files: Files, made_rasters: ModuleType, tmp_path: Path, kind: str
 ) -> None:
@@ -210,6 +256,46 @@ def test_faults_are_errors_and_leave_nothing_behind(
     with pytest.raises(error, match=match):
         tiled(**given)
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["registration.json"]
+
+
+def test_scaled_optical_values_are_stored_as_they_are_meant(
+    tiled: Tiled, files: Files, made_rasters: ModuleType
+) -> None:
+    with rasterio.open(files["optical"], "r+") as file:
+        file.scales, file.offsets = [1e-4, 1e-4], [-0.1, -0.1]
+    stored = made_rasters.Fields(made_rasters.UTM).optical()
+    optical = read(tiled(**files)[0], "optical")
+    assert optical.dtype == np.float32 and np.allclose(optical[:, 20:], stored[:, 20:] * 1e-4 - 0.1, atol=1e-6)
+    unscaled = read(tiled(config={"sensors": CONFIG["sensors"] | {"optical": PLAIN}}, **files)[0], "optical")
+    assert unscaled.dtype == np.uint16 and np.array_equal(unscaled[:, 20:], stored[:, 20:])
+
+
+def test_backscatter_is_the_same_whether_stored_as_floats_or_as_scaled_integers(
+    tiled: Tiled, files: Files, made_rasters: ModuleType, tmp_path: Path
+) -> None:
+    grid = made_rasters.UTM
+    decibels = (10 * np.log10(made_rasters.Fields(grid).sar(grid))).astype(np.float32)
+    floats = made_rasters.write_raster(tmp_path / "floats.tif", decibels, grid)
+    stored = made_rasters.write_raster(tmp_path / "stored.tif", np.rint(decibels * 100).astype(np.int16), grid)
+    with rasterio.open(stored, "r+") as file:
+        file.scales = [0.01]
+    config = {"sensors": CONFIG["sensors"] | {"sar": {"bands": ["VV"], "scale": "db"}}}
+    first, second = (read(tiled(config=config, **files | {"sar": path})[0], "sar") for path in (floats, stored))
+    assert np.allclose(first, second, atol=0.02, equal_nan=True) and np.isfinite(first).all()
+
+
+def test_clouds_are_unknown_where_the_mask_ends_or_has_nothing(
+    tiled: Tiled, files: Files, made_rasters: ModuleType, tmp_path: Path
+) -> None:
+    codes = np.zeros((320, 200), np.uint8)
+    codes[100:120], codes[300:] = 1, 255
+    part = made_rasters.write_raster(tmp_path / "part.tif", codes, made_rasters.UTM, nodata=255)
+    store, index = tiled(**files | {"cloud": part})
+    validity = read(store, "validity")
+    unknown = (validity & Validity.CLOUD_UNKNOWN) > 0
+    rows, columns = np.mgrid[:320, :320]
+    assert np.array_equal(unknown, (rows >= 20) & ((columns >= 200) | (rows >= 300)))
+    assert index.cloud_unknown_px.sum() == unknown.sum() and index.cloud_px.sum() == 20 * 200
 
 
 def test_the_manifest_names_all_layers(tiled: Tiled, files: Files, tmp_path: Path) -> None:

@@ -60,3 +60,10 @@ def test_mapping_is_measured_in_the_environment_that_its_rule_sets():
     for setting in settings:
         name, _, value = setting.partition("=")
         assert f'"{name}": "{value}"' in benchmark
+
+
+def test_every_stage_reads_its_settings_in_the_one_way_that_tells_faults():
+    scripts = [path.read_text() for path in (PROJECT / "workflow" / "scripts").glob("*.py")]
+    taking = [text for text in scripts if "settings: Annotated[str" in text]
+    assert len(taking) > 10
+    assert all(".from_json(settings)" in text and "model_validate" not in text for text in taking)

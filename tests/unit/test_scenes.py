@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from clairemap import scenes
 from clairemap.errors import SampleSheetError
-from clairemap.scenes import read_sample_sheet
+from clairemap.scenes import SampleSheet, read_sample_sheet
 
 HEADER = "scene,region,split,optical,sar,label,cloud,optical_date,sar_date"
 
@@ -137,3 +138,136 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
     (tmp_path / "latin.csv").write_bytes((HEADER + "\nsee,\xfcber,test,o,s,l,,,\n").encode("latin-1"))
     with pytest.raises(SampleSheetError, match="can't be read as CSV in UTF-8"):
         read_sample_sheet(tmp_path / "latin.csv", Path())
+
+
+ROWS = ("a,r,train,a_o.tif,a_s.tif,a_l.tif,,2026-05-01,2026-05-02", "b,r,predict,b_o.tif,b_s.tif,,,,")
+
+
+def read(folder: Path, content: str | bytes) -> SampleSheet:
+    path = folder / "scenes.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_sample_sheet(path, Path())
+
+
+def refused(folder: Path, content: str | bytes) -> str:
+    with pytest.raises(SampleSheetError) as caught:
+        read(folder, content)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (HEADER, *ROWS, "," * 8, "," * 8),
+        (HEADER, *ROWS, " , ,,,,,,,"),
+        (f"{HEADER},", *(f"{row}," for row in ROWS)),
+        (HEADER, *(f"{row},," for row in ROWS)),
+        ("sep=,", HEADER, *ROWS),
+        ("", HEADER, "", ROWS[0], "", ROWS[1]),
+        (HEADER.title(), *ROWS),
+        (HEADER.replace(",", " , "), *(row.replace(",", " , ") for row in ROWS)),
+        (",".join(f'"{name}"' for name in HEADER.split(",")), *ROWS),
+        (HEADER, ROWS[0].replace("a_l.tif", '"a_l.tif\n"'), ROWS[1]),
+    ],
+)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_what_spreadsheets_leave_in_a_file_does_no_harm(tmp_path: Path, lines: tuple[str, ...], line_end: str):
+    first, second = read(tmp_path, line_end.join(lines))
+    assert (first.scene, first.label, first.sar_date) == ("a", Path("a_l.tif"), datetime.date(2026, 5, 2))
+    assert (second.scene, second.label, second.sar_date) == ("b", None, None)
+
+
+def test_rows_are_named_by_the_line_of_the_file(tmp_path: Path):
+    bad = ROWS[1].replace("predict", "predictt")
+    assert "row 5: split 'predictt'" in refused(tmp_path, "\n".join([HEADER, "", "", ROWS[0], bad]))
+    two_lines = ROWS[0].replace("a_l.tif", '"a_l.tif\n"')
+    assert "row 4: split 'predictt'" in refused(tmp_path, "\n".join([HEADER, two_lines, bad]))
+    assert "row 4: scene 'a' stands in row 3 too" in refused(
+        tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]])
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("\n".join([HEADER, *ROWS]).replace(",", "\t"), "cells are separated by tabs: save the sheet with commas"),
+        ("sep=;\n" + "\n".join([HEADER, *ROWS]).replace(",", ";"), "cells are separated by ';'"),
+        ("\n".join([HEADER, *ROWS]).encode("utf-16"), "UTF-16"),
+        ("\n".join([HEADER, *ROWS]).encode("utf-16-le"), "UTF-16"),
+        (b"PK\x03\x04...", "workbook"),
+        ("\n".join([HEADER, "", ROWS[0].replace("a_o", "Gr\u00fcn")]).encode("latin-1"), "0xfc in line 3"),
+        ("\n".join(["# mine", HEADER, *ROWS]), "row 1 begins with '#'"),
+        (b"", "no rows"),
+    ],
+)
+def test_a_file_of_another_form_gets_one_hint(tmp_path: Path, content: str | bytes, words: str):
+    text = refused(tmp_path, content)
+    assert words in text and text.count("column") == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("a,r,", "x" * 300 + ",r,", "has 300 characters: use at most 100"),
+        ("a,r,", f"a,{'r' * 101},", "region"),
+        ("a_l", "a\0l", "label 'a\\x00l.tif' holds a NUL"),
+        ("a_l.tif", '"a_\nl.tif"', "holds a line break"),
+        ("a_l.tif", "a_o.tif", "optical and label are the same file 'a_o.tif'"),
+        ("a_l.tif", "./a_s.tif", "sar and label are the same file"),
+        ("2026-05-01", "2026-W18-5", "optical_date '2026-W18-5' is no date"),
+        ("2026-05-01", "2026-121", "is no date"),
+        ("2026-05-01", "46143", "is no date"),
+        ("2026-05-01", "2026-05-01T10:20:30Z", "is no date"),
+        ("2026-05-01", "20260230", "is no date"),
+        ("2026-05-01", "2926-05-01", "optical_date '2926-05-01' is in the future"),
+        ("2026-05-01", "0206-05-01", "long ago"),
+        (
+            "a_o.tif",
+            "$CLAIREMAP_UNSET/a_o.tif",
+            "optical: '$CLAIREMAP_UNSET/a_o.tif': the variable $CLAIREMAP_UNSET is not",
+        ),
+        ("a_o.tif", "~no_such_user_here/o.tif", "no user 'no_such_user_here'"),
+    ],
+)
+def test_cells_that_can_mean_nothing_good_are_told(tmp_path: Path, old: str, new: str, words: str):
+    text = refused(tmp_path, "\n".join([HEADER, ROWS[0].replace(old, new, 1), ROWS[1]]))
+    assert words in text and "1 fault(s)" in text and "row 2: " in text
+
+
+def test_a_compact_date_is_a_date(tmp_path: Path):
+    scene = read(tmp_path, "\n".join([HEADER, ROWS[0].replace("2026-05-01", "20260105")]))["a"]
+    assert scene.optical_date == datetime.date(2026, 1, 5)
+
+
+def test_columns_that_stand_twice_or_have_no_name_are_told(tmp_path: Path):
+    assert "column 'label' stands 2 times" in refused(tmp_path, f"{HEADER},Label\n{ROWS[0]},other.tif\n")
+    assert "row 2: 'x' stands below a column without a name" in refused(tmp_path, f"{HEADER},\n{ROWS[0]},x\n")
+
+
+def test_both_sensors_may_lie_in_one_file_and_names_may_differ_in_case(tmp_path: Path):
+    text = "\n".join([HEADER, ROWS[0].replace("a_s.tif", "a_o.tif"), ROWS[0].replace("a,r", "A,r").replace("a_", "c_")])
+    assert [scene.scene for scene in read(tmp_path, text)] == ["a", "A"]
+
+
+def test_names_that_differ_in_case_are_refused_where_the_file_system_takes_them_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(scenes, "_folds_case", lambda _: True)
+    twin = ROWS[0].replace("a,r", "A,r").replace("a_", "c_")
+    assert "row 3: scene 'A' stands in row 2 too (this file system" in refused(
+        tmp_path, "\n".join([HEADER, ROWS[0], twin])
+    )
+
+
+def test_home_and_variables_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    row = ROWS[0].replace("a_o", "~/a_o").replace("a_s", "$SCRATCH/a_s").replace("a_l", "${SCRATCH}/a_l")
+    scene = read(tmp_path, f"{HEADER}\n{row}\n")["a"]
+    files = (Path("/home/me/a_o.tif"), Path("/scratch/me/a_s.tif"), Path("/scratch/me/a_l.tif"))
+    assert (scene.optical, scene.sar, scene.label) == files
+
+
+def test_a_file_name_that_is_too_long_is_not_there(tmp_path: Path):
+    sheet = read(tmp_path, f"{HEADER}\n{ROWS[0].replace('a_o', 'o' * 300)}\n")
+    assert len(sheet.missing_files) == 3

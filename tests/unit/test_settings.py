@@ -1,8 +1,12 @@
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
 from clairemap.errors import SettingsError
-from clairemap.settings import ALIGN_PX, OpticalSettings, Settings, load_settings
+from clairemap.settings import ALIGN_PX, OpticalSettings, Section, Settings, load_settings
+from clairemap.stages import PredictScene, TileScene, stage_json
 
 
 def test_defaults_are_allowed_values():
@@ -90,3 +94,162 @@ def test_a_key_that_was_meant_is_named_and_what_follows_from_a_fault_is_not():
     assert "did you mean 'training'?" in text
     assert "legend.classes.0.colour: there is no such key (did you mean 'color'?)" in text
     assert "at least 2 items" not in text
+
+
+PROGRAMMERS_WORDS = ("pydantic", "Input", "max_length", "should be", "Value error", "errors.pydantic", "instance of")
+
+
+def fields_of(section: type[Section], schema: dict[str, Any], key: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield dotted key and JSON schema of every value in the settings, those of list entries too."""
+    for name, field in section.model_json_schema()["properties"].items():
+        yield from _values(f"{key}{name}", field, schema)
+
+
+def _values(key: str, field: dict[str, Any], schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    if "$ref" in field:
+        field = schema["$defs"][field["$ref"].rsplit("/", 1)[1]]
+    field = next((kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}), field)
+    yield key, field
+    for name, inner in field.get("properties", {}).items():
+        yield from _values(f"{key}.{name}", inner, schema)
+    if "items" in field:
+        yield from _values(f"{key}.0", field["items"], schema)
+
+
+FIELDS = dict(fields_of(Settings, Settings.model_json_schema()))
+
+
+def unallowed(field: dict[str, Any]) -> Iterator[tuple[Any, str]]:
+    """Yield values that a field can't have, each with words that its message must hold."""
+    kind = field["type"]
+    if "enum" in field:
+        yield "no_such_choice", f"one of {', '.join(field['enum'])}"
+        yield 3, f"one of {', '.join(field['enum'])}"
+        return
+    words = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+    word = words.get(kind, "a list" if kind == "array" else "a section")
+    wrong = {"string": [7, ["a"]], "array": [7, {"a": 1}], "object": [7, ["a"]]}.get(kind, ["word", ["a"]])
+    yield from ((value, word) for value in wrong)
+    if kind == "integer":
+        yield 1.5, word
+        yield float("inf"), word
+    if kind == "number" and {"minimum", "maximum", "exclusiveMinimum"} & field.keys():
+        yield float("inf"), word
+    for name, beyond in (("minimum", -1), ("exclusiveMinimum", 0), ("maximum", 1), ("exclusiveMaximum", 0)):
+        if name in field:
+            yield field[name] + beyond, f"{field[name]:g}"
+    if "pattern" in field:
+        yield "red", "#rrggbb"
+    if field.get("minLength"):
+        yield "", "not empty"
+    if field.get("maxItems"):
+        yield [], f"{field['minItems']} to {field['maxItems']} entries"
+
+
+def holding(key: str, value: object) -> Any:  # noqa: ANN401 - of any kind
+    """Return settings that hold a value at a dotted key."""
+    name, _, rest = key.partition(".")
+    inner = holding(rest, value) if rest else value
+    return [inner] if name == "0" else {name: inner}
+
+
+@pytest.mark.parametrize("key", FIELDS)
+def test_faults_of_every_key_are_told_in_plain_words(key: str):
+    for value, words in unallowed(FIELDS[key]):
+        with pytest.raises(SettingsError) as caught:
+            load_settings(holding(key, value))
+        (line,) = [line for line in str(caught.value).splitlines() if line.startswith((f"  {key} is", f"  {key} has"))]
+        assert words in line, (value, line)
+        assert repr(value) in line or "has 0 entries" in line, line
+        assert not [word for word in PROGRAMMERS_WORDS if word in str(caught.value)], line
+
+
+def test_other_faults_are_told_in_plain_words():
+    spoilt = {
+        "training": None,
+        "tiling": {"tile_px": 300},
+        "legend": {"classes": [{"code": 1, "color": None}, {"code": 2, "name": 12, "color": "#000000"}]},
+        "results_dir": None,
+        1: 2,
+    }
+    with pytest.raises(SettingsError) as caught:
+        load_settings(spoilt)  # type: ignore[arg-type]
+    text = str(caught.value)
+    for words in (
+        "training is empty (null): it must be a section with keys among steps, batch_size",
+        "remove the line for the defaults",
+        "tiling.tile_px: 300 is not a multiple of 128 px",
+        "legend.classes.0.name is missing: it must be text that is not empty",
+        "legend.classes.0.color is empty (null): it must be text of the form #rrggbb",
+        "put it in quotes, since YAML takes what follows a '#' for a comment",
+        "legend.classes.1.name is 12: it must be text that is not empty [name in the map's categories",
+        "results_dir is empty (null): it must be text",
+        "1: there is no such key (known: scenes, data_dir",
+    ):
+        assert words in text, words
+    assert not [word for word in PROGRAMMERS_WORDS if word in text]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "bell\x07", "\ud800", "\ufffe"])
+def test_names_of_classes_that_files_can_not_hold_are_refused(name: str):
+    with pytest.raises(SettingsError, match=r"legend\.classes\.0\.name"):
+        load_settings({"legend": {"classes": [{"code": 1, "name": name, "color": "#000000"}] * 2}})
+
+
+def test_names_of_classes_that_look_alike_are_refused():
+    alike = [
+        {"code": code, "name": name, "color": "#000000"} for code, name in ((1, "for\u00eat"), (2, "fore\u0302t "))
+    ]
+    with pytest.raises(SettingsError, match="share a code or a name"):
+        load_settings({"legend": {"classes": alike}})
+
+
+def test_paths_are_expanded(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("SCRATCH", "/scratch/me")
+    paths = {"scenes": "~/s.csv", "data_dir": "$SCRATCH/d/", "work_dir": "${SCRATCH}/w/", "results_dir": "./r"}
+    found = load_settings({**paths, "training": {"initial_optical": "~/w.pt"}, "explain": {"model": "$SCRATCH/phi"}})
+    assert (found.scenes, found.data_dir) == ("/home/me/s.csv", "/scratch/me/d")
+    assert (found.work_dir, found.results_dir) == ("/scratch/me/w", "r")
+    assert (found.training.initial_optical, found.explain.model) == ("/home/me/w.pt", "/scratch/me/phi")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("work_dir", "$CLAIREMAP_UNSET/work", "the variable $CLAIREMAP_UNSET is not set"),
+        ("data_dir", "$CLAIREMAP_UNSET", "the variable $CLAIREMAP_UNSET is not set"),
+        ("results_dir", "maps/{year}", "'maps/{year}' holds braces"),
+        ("work_dir", "a\nb", "holds a line break"),
+        ("scenes", "a\0.csv", "holds a NUL"),
+    ],
+)
+def test_paths_that_can_not_be_are_refused_by_key(key: str, value: str, words: str):
+    with pytest.raises(SettingsError) as caught:
+        load_settings({key: value})
+    assert f"  {key}: " in str(caught.value) and words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "not valid JSON"),
+        ('{"inference":', "not valid JSON"),
+        ("[]", "it must be a section with keys among inference"),
+        ("{}", "inference is missing"),
+        (
+            '{"inference":{"window_px":5}}',
+            "inference.window_px is 5: it must be a whole number from 128 to 16384, or null",
+        ),
+    ],
+)
+def test_a_stage_refuses_what_it_can_not_read(text: str, words: str):
+    with pytest.raises(SettingsError) as caught:
+        PredictScene.from_json(text)
+    assert words in str(caught.value) and "--settings (PredictScene)" in str(caught.value)
+    assert "--printshellcmds" in str(caught.value)
+
+
+def test_a_value_that_is_not_a_number_may_mean_nodata():
+    chosen = load_settings({"sensors": {"sar": {"nodata": float("nan")}}})
+    assert str(TileScene.from_json(stage_json(chosen, TileScene)).sensors.sar.nodata) == "nan"

@@ -28,6 +28,7 @@ def test_each_flag_is_a_bit_of_its_own_and_fits_uint8():
         (V.CLOUD | V.SAR_NODATA, False, False, False),
         (V.NO_LABEL, True, True, True),
         (V.LOW_REGISTRATION, True, True, True),
+        (V.CLOUD_UNKNOWN, True, True, True),
         (V.NO_LABEL | V.LOW_REGISTRATION | V.CLOUD, False, True, True),
     ],
 )

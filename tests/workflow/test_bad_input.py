@@ -53,6 +53,10 @@ def all_nodata(folder: Path) -> None:
         rewrite(folder / f"{role}.tif", np.zeros_like, nodata=0)
 
 
+def decibels(folder: Path) -> None:
+    rewrite(folder / "sar.tif", lambda values: 10 * np.log10(values))
+
+
 @pytest.mark.parametrize(
     ("spoil", "error", "words"),
     [
@@ -61,6 +65,7 @@ def all_nodata(folder: Path) -> None:
         (no_overlap, "NoOverlapError, exit code 14", ["sar.tif", "optical.tif"]),
         (band_counts, "BandCountError, exit code 15", ["optical.tif", "2 band", "3"]),
         (foreign_labels, "LabelError, exit code 16", ["label.tif", "77", "legend"]),
+        (decibels, "ValuesError, exit code 27", ["sar.tif", "linear_power", "sensors.sar.scale: db"]),
         (all_nodata, "EmptySceneError, exit code 17", ["east"]),
     ],
 )

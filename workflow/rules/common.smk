@@ -1,4 +1,5 @@
 # Settings, sample sheet, paths and look-ups that the rules share.
+import functools
 import shlex
 import shutil
 import sys
@@ -7,13 +8,12 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from clairemap import stages
 from clairemap.console import fail
-from clairemap.errors import ClairemapError, MissingFileError
+from clairemap.errors import ClairemapError, MissingFileError, SettingsError
+from clairemap.machine import check_gpus
 from clairemap.provenance import stage_code
+from clairemap.raster.members import watched
 from clairemap.scenes import read_sample_sheet
 from clairemap.settings import VIEWS, load_settings
-
-# The scripts find the package in any environment, in that of a conda directive too.
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
 CUDA_MB = (
     4000  # what PyTorch and CUDA's libraries take of the host's memory beside a GPU
@@ -29,19 +29,27 @@ NETWORK_ENVIRONMENT = (
 
 
 try:
+    if set(str(workflow.basedir)) & set("{}"):
+        raise SettingsError(
+            f"{workflow.basedir}: the workflow's own folder has braces in its path, which Snakemake takes for wildcards; "
+            "move it"
+        )
     SETTINGS = load_settings(config, "config")
     SHEET = read_sample_sheet(Path(SETTINGS.scenes), Path(SETTINGS.data_dir))
     INITIAL_WEIGHTS = [
-        path
+        Path(path)
         for path in (SETTINGS.training.initial_optical, SETTINGS.training.initial_sar)
         if path
     ]
-    if lost := [path for path in INITIAL_WEIGHTS if not Path(path).is_file()]:
+    if lost := [str(path) for path in INITIAL_WEIGHTS if not path.is_file()]:
         raise MissingFileError(
             f"training.initial_optical, initial_sar: {', '.join(lost)} doesn't exist; mend the path, or set it to null"
         )
 except ClairemapError as error:
     fail(error)
+
+# The scripts find the package in any environment, in that of a conda directive too.
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
 DEMO_DIR = Path("data/demo")
 if absent := [
@@ -74,8 +82,9 @@ def code(rule_name):
 
 
 def only(stage):
-    """The settings that a stage sees, as JSON."""
-    return stages.stage_json(SETTINGS, stage)
+    """Params function: the settings that a stage sees, as JSON. In a plain string Snakemake would look for wildcards."""
+    text = stages.stage_json(SETTINGS, stage)
+    return lambda wildcards: text
 
 
 def untracked(value):
@@ -88,13 +97,32 @@ def script(rule_name):
     return untracked(f"{workflow.basedir}/workflow/scripts/{rule_name}.py")
 
 
+@functools.cache
+def behind(paths):
+    """The files that GDAL reads for these ones: inputs, and the state of what can't be an input."""
+    return watched(path for path in paths if not path.is_relative_to(DEMO_DIR))
+
+
+def files_of(scene, roles):
+    """The scene's files of these roles."""
+    return tuple(path for role, path in SHEET[scene].sources.items() if role in roles)
+
+
 def sources(*roles):
-    """Input function: the scene's files of these roles. One that is missing fails its own job, not the workflow."""
+    """Input function: the files behind the scene's rasters. One that is missing fails its own job, not the workflow."""
     return lambda wildcards: [
-        path
-        for role, path in SHEET[wildcards.scene].sources.items()
-        if role in roles and (path.exists() or path.is_relative_to(DEMO_DIR))
+        *(
+            path
+            for path in files_of(wildcards.scene, roles)
+            if path.is_relative_to(DEMO_DIR)
+        ),
+        *behind(files_of(wildcards.scene, roles)).inputs,
     ]
+
+
+def unlisted(*roles):
+    """Params function: what stands for files behind the scene's rasters that can't be inputs; no script takes it."""
+    return lambda wildcards: list(behind(files_of(wildcards.scene, roles)).state)
 
 
 def source_options(*roles):

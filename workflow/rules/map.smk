@@ -7,6 +7,7 @@ rule predict_scene:
         pair_manifest=rules.tile_scene.output.manifest,
         weights=rules.train_model.output.weights,
         card=rules.train_model.output.card,
+        check=ancient(rules.check_radiometry.output.check),
     output:
         probabilities=directory(PROBABILITIES),
         manifest=f"{SCENE}/{{view}}/probabilities.json",

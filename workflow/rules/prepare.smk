@@ -47,6 +47,7 @@ rule register_pair:
         code=code("register_pair"),
         settings=only(stages.RegisterPair),
         sources=source_options("optical", "sar"),
+        unlisted=unlisted("optical", "sar"),
     message:
         "{wildcards.scene}: register SAR to optical"
     shell:
@@ -75,6 +76,7 @@ rule picture_registration:
         code=code("picture_registration"),
         settings=only(stages.PictureRegistration),
         sources=source_options("optical", "sar"),
+        unlisted=unlisted("optical", "sar"),
     message:
         "{wildcards.scene}: draw SAR over optical, before and after registration"
     shell:
@@ -91,6 +93,7 @@ rule tile_scene:
         pair=directory(PAIR),
         manifest=f"{SCENE}/pair.json",
         tiles=f"{SCENE}/tiles.parquet",
+        radiometry=f"{SCENE}/radiometry.json",
     log:
         f"{LOGS}/tile_scene/{{scene}}.log",
     benchmark:
@@ -106,9 +109,10 @@ rule tile_scene:
         code=code("tile_scene"),
         settings=only(stages.TileScene),
         sources=source_options("optical", "sar", "label", "cloud"),
+        unlisted=unlisted("optical", "sar", "label", "cloud"),
     message:
         "{wildcards.scene}: bring SAR to the optical grid, cut into tiles"
     shell:
         "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
-        " --tiles {output.tiles:q} --settings {params.settings:q} 2> {log:q}"
+        " --tiles {output.tiles:q} --radiometry {output.radiometry:q} --settings {params.settings:q} 2> {log:q}"

@@ -2,6 +2,7 @@
 
 # Training looks at these scenes alone: one that only tests makes nothing of it anew.
 LEARNT = [name for name in LABELLED if SHEET[name].split != "test"]
+TRAINED = [name for name in LEARNT if SHEET[name].split == "train"]
 
 
 rule fit_statistics:
@@ -34,6 +35,58 @@ rule fit_statistics:
         "python {params.script:q} {params.files:q} {params.split:q}"
         " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q}"
         " --threads {threads} 2> {log:q}"
+
+
+rule collect_radiometry:
+    input:
+        radiometry=expand(rules.tile_scene.output.radiometry, scene=TRAINED),
+    output:
+        training=f"{MODEL}/radiometry.json",
+    log:
+        f"{LOGS}/collect_radiometry.log",
+    benchmark:
+        f"{BENCHMARKS}/collect_radiometry.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(100),
+        runtime=10,
+    params:
+        script=script("collect_radiometry"),
+        code=code("collect_radiometry"),
+        files=each("radiometry"),
+    message:
+        "radiometry of the training scenes"
+    shell:
+        "python {params.script:q} {params.files:q} --training {output.training:q} 2> {log:q}"
+
+
+rule check_radiometry:
+    input:
+        radiometry=rules.tile_scene.output.radiometry,
+        training=rules.collect_radiometry.output.training,
+    output:
+        check=f"{SCENE}/radiometry_check.json",
+    log:
+        f"{LOGS}/check_radiometry/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/check_radiometry/{{scene}}.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(100),
+        runtime=10,
+    params:
+        script=script("check_radiometry"),
+        code=code("check_radiometry"),
+        settings=only(stages.CheckRadiometry),
+    message:
+        "{wildcards.scene}: compare its values with the training scenes'"
+    shell:
+        "python {params.script:q} --radiometry {input.radiometry:q} --training {input.training:q}"
+        " --check {output.check:q} --settings {params.settings:q} 2> {log:q}"
 
 
 rule audit_splits:
@@ -84,7 +137,8 @@ rule train_model:
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
-        initial=INITIAL_WEIGHTS,
+        initial=lambda wildcards: behind(tuple(INITIAL_WEIGHTS)).inputs,
+        checks=ancient(expand(rules.check_radiometry.output.check, scene=LEARNT)),
     output:
         weights=f"{MODEL}/model.safetensors",
         card=f"{MODEL}/model.json",
@@ -109,6 +163,7 @@ rule train_model:
         device=untracked(SETTINGS.compute.device),
         settings=only(stages.TrainModel),
         files=each("pair"),
+        unlisted=lambda wildcards: list(behind(tuple(INITIAL_WEIGHTS)).state),
         checkpoints=f"{WORK}/checkpoints",
     message:
         "train the network"

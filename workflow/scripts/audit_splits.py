@@ -29,7 +29,7 @@ def audit_splits(
 
     A stage of its own, so that a model isn't trained anew because of a scene that it is only scored on.
     """
-    chosen = FitStatistics.model_validate_json(settings)
+    chosen = FitStatistics.from_json(settings)
     grids = {str(store.attributes["scene"]): store.geobox for store in map(_checked, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = add_test_scenes(read_splits(training_splits), index, test or ())

@@ -29,7 +29,7 @@ def check_maps(
     settings: Annotated[str, typer.Option(help="JSON of MosaicRegion")],
 ) -> None:
     """Write what the maps hold, or fail with the first fault that is found in them."""
-    chosen = MosaicRegion.model_validate_json(settings)
+    chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend.legend()
     stores = [open_probabilities(path, legend) for path in probabilities]
     grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)

@@ -59,7 +59,7 @@ def explain_tiles(
         SettingsError: the language model is to run on a GPU and there is none.
         StoreError: a store or a table is damaged.
     """
-    chosen = ExplainTiles.model_validate_json(settings)
+    chosen = ExplainTiles.from_json(settings)
     legend = chosen.legend.legend()
     started = time.monotonic()
     confusions = {} if scores is None else _confusions(scores, legend)

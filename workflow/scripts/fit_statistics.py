@@ -28,7 +28,7 @@ def fit_statistics(
     threads: Annotated[int, typer.Option(help="batches of tiles read side by side", min=1)] = 1,
 ) -> None:
     """Write the split of the tiles of all scenes that training looks at, and the statistics of the training tiles."""
-    chosen = FitStatistics.model_validate_json(settings)
+    chosen = FitStatistics.from_json(settings)
     stores = {str(store.attributes["scene"]): store.path for store in map(_checked, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)

@@ -51,7 +51,7 @@ def mosaic_region(
     """Write the maps, each checked and whole or not at all, then the files that describe them."""
     # Blocks are made side by side already; more threads in each of them would hold more chunks in memory.
     zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
-    chosen = MosaicRegion.model_validate_json(settings)
+    chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend.legend()
     made_by = stamp("mosaic_region", settings)
     stores = [open_probabilities(path, legend) for path in probabilities]

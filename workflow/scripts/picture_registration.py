@@ -8,9 +8,9 @@ import typer
 
 from clairemap.console import run
 from clairemap.provenance import stamp, written_whole
-from clairemap.raster.source import RasterSource
 from clairemap.registration.match import Pair
 from clairemap.registration.record import Registration, read_registration
+from clairemap.registration.sources import optical_source, sar_source
 from clairemap.report.checkerboard import checkerboard_png
 from clairemap.report.places import Place, places_of
 from clairemap.settings import SensorBands
@@ -32,7 +32,7 @@ def picture_registration(
 
     Memory: a few windows, however large the scene.
     """
-    sections = PictureRegistration.model_validate_json(settings)
+    sections = PictureRegistration.from_json(settings)
     record = read_registration(registration)
     places = _places(optical, sar, record, sections.sensors)
     drawn = checkerboard_png(places, scene, stamp("picture_registration", settings))
@@ -44,10 +44,10 @@ def picture_registration(
 
 def _places(optical: Path, sar: Path, record: Registration, sensors: SensorBands) -> list[Place]:
     with (
-        RasterSource(optical, sensors.optical.nodata) as optical_source,
-        RasterSource(sar, sensors.sar.nodata) as sar_source,
+        optical_source(optical, sensors.optical) as optical_file,
+        sar_source(sar, sensors.sar) as sar_file,
     ):
-        return places_of(Pair.opened(optical_source, sar_source, sensors), record)
+        return places_of(Pair.opened(optical_file, sar_file, sensors), record)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def predict_scene(
 ) -> None:
     """Write the scene's probabilities whole or not at all; goes on where an interrupted run of the job ended."""
     torch.set_num_threads(threads)
-    chosen = PredictScene.model_validate_json(settings)
+    chosen = PredictScene.from_json(settings)
     scene = check_store(pair, pair_manifest)
     devices = choose_devices(device, gpus)
     bundle = load_bundle(weights, card, devices[0])

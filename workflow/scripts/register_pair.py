@@ -9,10 +9,11 @@ import typer
 from clairemap.console import run
 from clairemap.errors import RegistrationRejectedError
 from clairemap.provenance import stamp
-from clairemap.raster.source import RasterSource
 from clairemap.registration.estimate import registered
+from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import Registration, write_registration
 from clairemap.registration.result import single_sensor
+from clairemap.registration.sources import optical_source, sar_source
 from clairemap.stages import RegisterPair
 
 log = logging.getLogger("clairemap.register_pair")
@@ -27,7 +28,7 @@ def register_pair(
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
 ) -> None:
     """Match windows of both pictures' structure, fit a displacement and write it with its quality."""
-    sections = RegisterPair.model_validate_json(settings)
+    sections = RegisterPair.from_json(settings)
     record = _registered(scene, optical, sar, sections)
     dy, dx = record.displacement_px
     log.info(
@@ -46,10 +47,12 @@ def register_pair(
 def _registered(scene: str, optical: Path | None, sar: Path | None, sections: RegisterPair) -> Registration:
     if optical is None or sar is None:
         return Registration.of(scene, single_sensor(), None)
-    with RasterSource(optical, sections.sensors.optical.nodata) as optical_source:
-        with RasterSource(sar, sections.sensors.sar.nodata) as sar_source:
-            fit = registered(optical_source, sar_source, sections.sensors, sections.registration)
-        return Registration.of(scene, fit, optical_source.geobox)
+    sensors = sections.sensors
+    with optical_source(optical, sensors.optical) as optical_file, sar_source(sar, sensors.sar) as sar_file:
+        fit = registered(optical_file, sar_file, sensors, sections.registration)
+        check_optical(optical_file)
+        check_sar(sar_file, sensors.sar)
+        return Registration.of(scene, fit, optical_file.geobox)
 
 
 if __name__ == "__main__":

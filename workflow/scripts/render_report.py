@@ -64,7 +64,7 @@ def render_report(
         statistics=statistics,
         audit=audit,
     )
-    content = gather(region, files, RenderReport.model_validate_json(settings), stamp("render_report", settings))
+    content = gather(region, files, RenderReport.from_json(settings), stamp("render_report", settings))
     html = render(content)
     write_text_whole(report, html)
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)

@@ -45,7 +45,7 @@ def score_region(
     Raises:
         StoreError: a table was made with another legend, is damaged, or holds a tile that the splits don't know.
     """
-    legend = ScoreTiles.model_validate_json(settings).legend.legend()
+    legend = ScoreTiles.from_json(settings).legend.legend()
     started = time.monotonic()
     fused = scores or []
     document = region_metrics(

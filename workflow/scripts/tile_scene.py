@@ -21,7 +21,8 @@ from clairemap.registration.pairing import PairBlock, SceneFiles, ScenePair
 from clairemap.registration.record import Registration, read_registration
 from clairemap.stages import TileScene
 from clairemap.tiles.index import TileLayers, TileRow, tile_row, write_tile_index
-from clairemap.validity import Validity
+from clairemap.tiles.radiometry import Radiometry, SceneSampler, write_radiometry
+from clairemap.validity import Validity, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.tile_scene")
 
@@ -36,17 +37,18 @@ def tile_scene(
     pair: Annotated[Path, typer.Option(help="Zarr store to write")],
     manifest: Annotated[Path, typer.Option(help="the store's manifest to write, last")],
     tiles: Annotated[Path, typer.Option(help="tile index (Parquet) to write")],
+    radiometry: Annotated[Path, typer.Option(help="moments and quantiles of the bands (JSON) to write")],
     settings: Annotated[str, typer.Option(help="sections legend, sensors and tiling as JSON")],
     optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
     label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
     cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band, not 0 where cloudy")] = None,
 ) -> None:
-    """Write a scene's rasters as one store on the optical grid, shard by shard, and the index of its tiles.
+    """Write a scene's rasters as one store on the optical grid, shard by shard, the index of its tiles, its radiometry.
 
     Memory: one shard of all layers, however large the scene.
     """
-    sections = TileScene.model_validate_json(settings)
+    sections = TileScene.from_json(settings)
     record = read_registration(registration)
     files = SceneFiles(optical, sar, label, cloud)
     attributes = {**_attributes(scene, files, sections, record), **stamp("tile_scene", settings)}
@@ -59,7 +61,10 @@ def tile_scene(
             part, source.geobox, _layers(source, sections),
             tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles, attributes=attributes,
         )  # fmt: skip
-        rows = _written(scene, source, store, len(sections.legend.classes))
+        sampler = SceneSampler.of(store.shape)
+        rows = _written(scene, source, store, len(sections.legend.classes), sampler)
+        source.check_values()
+        write_radiometry(radiometry, _radiometry(scene, store, sampler))
         write_tile_index(tiles, rows, stamp("tile_scene", settings))
         complete_store(part, pair, manifest)
     log.info("%s: %d tiles of %d px on %s", scene, len(rows), store.tile_px, store.shape)
@@ -85,8 +90,8 @@ def _layers(source: ScenePair, sections: TileScene) -> list[Layer]:
     ]
 
 
-def _written(scene: str, source: ScenePair, store: GridStore, classes: int) -> list[TileRow]:
-    """Write the pair into the store and return the rows of its tiles."""
+def _written(scene: str, source: ScenePair, store: GridStore, classes: int, sampler: SceneSampler) -> list[TileRow]:
+    """Write the pair into the store, show it to the sampler, and return the rows of its tiles."""
     rows: list[TileRow] = []
     seen = False
     shards = list(store.shards())
@@ -95,6 +100,8 @@ def _written(scene: str, source: ScenePair, store: GridStore, classes: int) -> l
         for name in LAYERS:
             store.write(name, shard, getattr(block, name))
         seen = seen or bool(((block.validity & NO_SENSOR) != NO_SENSOR).any())
+        sampler.optical.add(shard, block.optical, optical_usable(block.validity))
+        sampler.sar.add(shard, block.sar, sar_usable(block.validity))
         rows += _rows(scene, shard, block, store.tile_px, classes)
     if not seen:
         raise EmptySceneError(
@@ -102,6 +109,15 @@ def _written(scene: str, source: ScenePair, store: GridStore, classes: int) -> l
             "(sensors.*.nodata), or take the scene off the sample sheet"
         )
     return rows
+
+
+def _radiometry(scene: str, store: GridStore, sampler: SceneSampler) -> Radiometry:
+    return Radiometry(
+        scene=scene,
+        sar_scale=str(store.attributes["sar_scale"]),
+        optical=sampler.optical.radiometry(store.bands("optical")),
+        sar=sampler.sar.radiometry(store.bands("sar")),
+    )
 
 
 def _rows(scene: str, shard: Window, block: PairBlock, tile_px: int, classes: int) -> Iterator[TileRow]:

@@ -38,7 +38,7 @@ def train_model(
         stores={str(check_store(path, path.with_suffix(".json")).attributes["scene"]): path for path in pair},
         statistics=read_statistics(statistics),
         splits=read_splits(splits),
-        settings=TrainModel.model_validate_json(settings),
+        settings=TrainModel.from_json(settings),
         checkpoints=checkpoints,
         code=fingerprint,
         minutes=minutes,

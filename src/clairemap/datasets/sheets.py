@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from clairemap.console import progress
@@ -25,17 +25,22 @@ MOST_SIDE_PX = 8192
 
 @dataclass(frozen=True)
 class Form:
-    """How a chip's file holds its values; `nodata` as text, so that nan equals nan."""
+    """How a chip's file holds its values; `nodata` as text, so that nan equals nan.
+
+    `scaling` are scale and offset of each band, `alpha` the bands, counted from 1, that are alpha.
+    """
 
     bands: int
     dtype: str
     nodata: str | None
     masked: bool
+    scaling: tuple[tuple[float, float], ...]
+    alpha: tuple[int, ...]
 
     @property
-    def marks(self) -> tuple[str | None, bool]:
-        """How the file says which pixels hold nothing."""
-        return self.nodata, self.masked
+    def marks(self) -> tuple[object, ...]:
+        """How the file says which pixels hold nothing, and what its numbers mean."""
+        return self.nodata, self.masked, self.scaling, self.alpha
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,8 @@ def chip_form(path: Path, chip_px: int) -> Form:
         with file:
             shape, dtypes, flags = file.shape, set(file.dtypes), file.mask_flag_enums[0]
             nodata, bands = file.nodata, file.count
+            scaling = tuple(zip(file.scales, file.offsets, strict=True))
+            alpha = tuple(index for index, kind in enumerate(file.colorinterp, 1) if kind is ColorInterp.alpha)
     except RasterioIOError as error:
         raise UnreadableFileError(f"{path}: can't be opened as a raster ({error}); fetch it again") from None
     if shape != (chip_px, chip_px):
@@ -130,7 +137,8 @@ def chip_form(path: Path, chip_px: int) -> Form:
         )
     if len(dtypes) > 1:
         raise BandCountError(f"{path}: its bands are of different number types {sorted(dtypes)}; write them as one")
-    return Form(bands, dtypes.pop(), None if nodata is None else f"{nodata:.17g}", MaskFlags.per_dataset in flags)
+    masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+    return Form(bands, dtypes.pop(), None if nodata is None else f"{nodata:.17g}", masked, scaling, alpha)
 
 
 def _check_alike(samples: Sequence[Sample], forms: Sequence[Mapping[Role, Form]]) -> None:

@@ -22,7 +22,7 @@ GDAL_TYPES = {
 
 
 def virtual_raster(sheet: Sheet, role: Role) -> str:
-    """Return the VRT of a sheet's role as XML: no CRS, nodata and masks as the chips' files have them.
+    """Return the VRT of a sheet's role as XML: no CRS; nodata, masks, alpha, scales as the chips have them.
 
     Files are named by absolute paths. Their sizes and times go into a fingerprint, so that the text changes with
     them: whoever depends on the VRT sees that a chip is another one.
@@ -35,6 +35,11 @@ def virtual_raster(sheet: Sheet, role: Role) -> str:
         raster = SubElement(root, "VRTRasterBand", dataType=GDAL_TYPES[form.dtype], band=str(band))
         if form.nodata is not None:
             SubElement(raster, "NoDataValue").text = form.nodata
+        scale, offset = form.scaling[band - 1]
+        if (scale, offset) != (1, 0):
+            SubElement(raster, "Offset").text, SubElement(raster, "Scale").text = f"{offset:.17g}", f"{scale:.17g}"
+        if band in form.alpha:
+            SubElement(raster, "ColorInterp").text = "Alpha"
         _add_sources(raster, files, side, str(band), form)
     if form.masked:
         mask = SubElement(SubElement(root, "MaskBand"), "VRTRasterBand", dataType="Byte")

@@ -29,7 +29,7 @@ def crs_fault(crs: CRS) -> str | None:
     """Return why nothing can be mapped in a CRS, as words that follow its name; None if it can."""
     proj = crs.proj
     if not (proj.is_geographic or proj.is_projected):
-        return f"is a {proj.type_name}, neither projected nor geographic"
+        return f"is neither projected nor geographic, but of the type {proj.type_name}"
     try:
         _transformer(proj.to_wkt(), WGS84)
     except pyproj.exceptions.ProjError as error:
@@ -59,7 +59,8 @@ def crs_name(crs: CRS) -> str:
 
 def _in_short(error: Exception) -> str:
     """Return what PROJ complains of without its chain of functions and its hint at an environment variable."""
-    return str(error).split("proj_create_operations: ")[-1].split(". You may")[0].rstrip(")")
+    text = str(error).split("proj_create_operations: ")[-1].split(". You may")[0]
+    return text[:-1] if text.count(")") > text.count("(") else text
 
 
 def to_degrees(crs: CRS, x: Values, y: Values) -> tuple[Values, Values]:

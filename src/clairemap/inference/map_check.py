@@ -18,7 +18,7 @@ from clairemap.classes import MAP_NODATA
 from clairemap.errors import MapCheckError
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.inference.grid import TOLERANCE_PX, pixel_to_world, project, world_to_pixel
+from clairemap.inference.grid import TOLERANCE_PX, pixels_on
 from clairemap.raster.opening import is_stored, open_raster
 from clairemap.raster.overviews import Shrink
 from clairemap.raster.source import area_of
@@ -49,8 +49,8 @@ def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
 
     Each is a strictly valid COG (without overviews if it is one pixel wide) on the grid, with one band of ``uint8``,
     nodata 255, values that it may have, and overviews whose values all occur in it (or, of averages, lie within its
-    range); all have nodata at the same pixels. Read by windows of 2048 px where any map holds data: time and memory
-    follow the data, not the grid.
+    range); all have nodata at the same pixels.
+    Read by windows of 2048 px where any map holds data: time and memory follow the data, not the grid.
 
     Args:
         maps: at least one.
@@ -122,7 +122,7 @@ def _furthest_corner_px(dataset: DatasetReader, grid: GeoBox) -> float:
     own = GeoBox(dataset.shape, dataset.transform, None if dataset.crs is None else dataset.crs.to_wkt())
     height, width = dataset.shape
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    found = world_to_pixel(grid, project(pixel_to_world(own, corners), own.crs, grid.crs))
+    found = pixels_on(grid, own, corners)
     return float(np.abs(found - corners).max())
 
 

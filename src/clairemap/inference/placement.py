@@ -10,12 +10,12 @@ from odc.geo.geobox import GeoBox
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.inference.feather import Feather
-from clairemap.inference.grid import footprint, pixel_offset, pixel_to_world, project, world_to_pixel
+from clairemap.inference.grid import TOLERANCE_PX, footprint, pixel_offset, pixels_on
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, SHARE_NODATA
 from clairemap.raster.store import GridStore
 
 MESH_PX = 32
-"""Coordinates are projected at every 32nd pixel and interpolated in between (UTM to UTM: to 1e-5 px)."""
+"""Coordinates are projected at every 32nd pixel, more often where that isn't enough, and interpolated in between."""
 
 PIECE_PX = 1024
 """Side of the pieces of a finer scene that are averaged at once; a whole number of cells, so one cell at the least."""
@@ -86,13 +86,21 @@ class Mesh:
 
     @classmethod
     def of(cls, window: Window, grid: GeoBox, scene: GeoBox) -> "Mesh":
-        """Return the mesh of a window of the region's grid; places that can't be projected lie far outside."""
-        rows, columns = _nodes(window.height), _nodes(window.width)
-        x, y = np.meshgrid(columns + window.x0 + 0.5, rows + window.y0 + 0.5)
-        world = pixel_to_world(grid, np.stack([x.ravel(), y.ravel()], axis=1))
-        places = world_to_pixel(scene, project(world, grid.crs, scene.crs))
-        known = np.where(np.isfinite(places), places, OUTSIDE)
-        return cls(window, *(known[:, axis].reshape(rows.size, columns.size) for axis in (1, 0)))
+        """Return the mesh of a window of the region's grid; places that can't be projected lie far outside.
+
+        Its cells are halved until their middles lie where their corners say: to single pixels at poles.
+        """
+        spacing = MESH_PX
+        while True:
+            rows, columns = _nodes(window.height, spacing), _nodes(window.width, spacing)
+            nodes = _on_scene(rows, columns, window, grid, scene)
+            middles = _on_scene(_middles(rows), _middles(columns), window, grid, scene)
+            off = [
+                np.abs(_cell_means(each) - middle) > TOLERANCE_PX for each, middle in zip(nodes, middles, strict=True)
+            ]
+            if spacing == 1 or not np.any(off):
+                return cls(window, *nodes)
+            spacing //= 2
 
     def places(self, part: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return rows and columns, both (y, x), of a part of the window."""
@@ -107,11 +115,14 @@ class Mesh:
     @property
     def step(self) -> int:
         """How many of the scene's pixels go along a side of a grid pixel, at least 1."""
-        corner = Window(self.window.y0, self.window.x0, min(2, self.window.height), min(2, self.window.width))
-        if min(corner.shape) < 2:
+        window = self.window
+        if min(window.shape) < 2:
             return 1
-        y, x = self.places(corner)
-        sides = np.hypot(y[0, 1] - y[0, 0], x[0, 1] - x[0, 0]), np.hypot(y[1, 0] - y[0, 0], x[1, 0] - x[0, 0])
+        sides: list[float] = []
+        # At the first corner and in the middle: in one of them x may begin again.
+        for y0, x0 in ((0, 0), (window.height // 2 - 1, window.width // 2 - 1)):
+            y, x = self.places(Window(window.y0 + y0, window.x0 + x0, 2, 2))
+            sides += np.hypot(y[0, 1] - y[0, 0], x[0, 1] - x[0, 0]), np.hypot(y[1, 0] - y[0, 0], x[1, 0] - x[0, 0])
         return max(1, round(float(min(sides))))
 
     def around(self, step: int) -> Window:
@@ -206,9 +217,28 @@ def place(stores: list[GridStore], grid: GeoBox) -> list[PlacedScene]:
     return placed
 
 
-def _nodes(size: int) -> NDArray[np.float64]:
-    """Return positions from 0 to size - 1, both included, about MESH_PX apart."""
-    return np.linspace(0, size - 1, max(-(-size // MESH_PX), 1) + 1)
+def _nodes(size: int, spacing: int) -> NDArray[np.float64]:
+    """Return positions from 0 to size - 1, both included, about `spacing` apart; the pixels themselves if that is 1."""
+    cells = size - 1 if spacing == 1 else -(-size // spacing)
+    return np.linspace(0, size - 1, max(cells, 1) + 1)
+
+
+def _middles(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (nodes[:-1] + nodes[1:]) / 2
+
+
+def _cell_means(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(nodes[:-1, :-1] + nodes[:-1, 1:] + nodes[1:, :-1] + nodes[1:, 1:]) / 4
+
+
+def _on_scene(
+    rows: NDArray[np.float64], columns: NDArray[np.float64], window: Window, grid: GeoBox, scene: GeoBox
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return rows and columns in the scene, both (row, column), of the centres of a window's pixels."""
+    x, y = np.meshgrid(columns + window.x0 + 0.5, rows + window.y0 + 0.5)
+    places = pixels_on(scene, grid, np.stack([x.ravel(), y.ravel()], axis=1))
+    known = np.where(np.isfinite(places), places, OUTSIDE)
+    return known[:, 1].reshape(x.shape), known[:, 0].reshape(x.shape)
 
 
 def _between(values: NDArray[np.float64], positions: NDArray[np.integer], size: int) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """A scene's rasters, whatever grids they come on, read as one pair on one grid."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,12 @@ from clairemap.classes import IGNORE_INDEX, Legend
 from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
+from clairemap.registration.clouds import CloudMask, cloud_source
 from clairemap.registration.mapping import mapping_between
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
+from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import Registration
+from clairemap.registration.sources import codes_source, optical_source, sar_source
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
 from clairemap.settings import OpticalBands, SarSettings, TiledSensors
 from clairemap.validity import Flags, Validity
@@ -43,7 +47,7 @@ class SceneFiles:
 
 @dataclass(frozen=True)
 class PairBlock:
-    """A window of a pair: optical (band, y, x) as delivered, sar (band, y, x) float32 with NaN where invalid.
+    """A window of a pair: optical (band, y, x), its scale applied, and sar (band, y, x), float32, NaN where invalid.
 
     `label` (y, x) holds class indices, IGNORE_INDEX where there is none; `validity` (y, x) holds `Validity` flags.
     """
@@ -65,6 +69,7 @@ class ScenePair:
             BandCountError: a file has other bands than the settings say.
             GridError: rasters with and without a CRS are mixed, or no sensor is given.
             NoOverlapError: a raster shares no ground with the grid.
+            ValuesError: a raster's kind of numbers or its tags can't be of its role.
         """
         self.files = files
         self._sensors = sensors
@@ -75,20 +80,22 @@ class ScenePair:
             self._opened = opening.pop_all()
 
     def _open(self, opening: ExitStack, displacement: Displacement) -> None:
-        def source(path: Path | None, nodata: float | None = None) -> RasterSource | None:
-            return None if path is None else opening.enter_context(RasterSource(path, nodata))
+        def source(path: Path | None, opened: Callable[[Path], RasterSource]) -> RasterSource | None:
+            return None if path is None else opening.enter_context(opened(path))
 
         sensors = self._sensors
-        self._optical = source(self.files.optical, sensors.optical.nodata)
-        sar = source(self.files.sar, sensors.sar.nodata)
+        self._optical = source(self.files.optical, lambda path: optical_source(path, sensors.optical))
+        sar = source(self.files.sar, lambda path: sar_source(path, sensors.sar))
         grid = self._optical or sar
         if grid is None:
             raise GridError("the scene has neither an optical nor a SAR raster; name one in the sample sheet")
         self.geobox: GeoBox = grid.geobox
         self._optical_bands = () if self._optical is None else _bands(self._optical, sensors.optical)
         self._sar = None if sar is None else _sar_on(grid, sar, sensors, displacement)
-        self._label = _classes_on(grid, source(self.files.label))
-        self._cloud = _classes_on(grid, source(self.files.cloud))
+        self._label = _classes_on(grid, source(self.files.label, lambda path: codes_source(path, "label")))
+        coding = sensors.optical.cloud_mask
+        cloud = _classes_on(grid, source(self.files.cloud, lambda path: cloud_source(path, coding)))
+        self._cloud = None if cloud is None else CloudMask(cloud, coding)
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +122,9 @@ class ScenePair:
         validity = np.zeros(window.shape, np.uint8)
         validity[~optical.valid] |= np.uint8(Validity.OPTICAL_NODATA)
         validity[~sar.valid] |= np.uint8(Validity.SAR_NODATA)
-        validity[self._read_cloud(window)] |= np.uint8(Validity.CLOUD)
+        cloudy, known = self._read_cloud(window)
+        validity[cloudy] |= np.uint8(Validity.CLOUD)
+        validity[optical.valid & ~known] |= np.uint8(Validity.CLOUD_UNKNOWN)
         validity[label == IGNORE_INDEX] |= np.uint8(Validity.NO_LABEL)
         if self._rejected:
             validity[sar.valid] |= np.uint8(Validity.LOW_REGISTRATION)
@@ -140,12 +149,24 @@ class ScenePair:
             indices[block.valid] = self._legend.indices(codes, f"{self._label.source.path}, {window}")
         return indices
 
-    def _read_cloud(self, window: Window) -> NDArray[np.bool_]:
+    def _read_cloud(self, window: Window) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return where there is cloud, and where the mask says anything."""
         if self._cloud is None:
-            return np.zeros(window.shape, np.bool_)
-        block = self._cloud.read(window)
-        cloudy: NDArray[np.bool_] = block.valid & (block.values[0] != 0)
-        return cloudy
+            return np.zeros(window.shape, np.bool_), np.zeros(window.shape, np.bool_)
+        return self._cloud.read(window)
+
+    def check_values(self) -> None:
+        """Check that all that has been read can be what the settings say it is; call it once the scene is read.
+
+        Raises:
+            ValuesError: nodata without a tag, SAR on another scale, or a cloud mask of other codes.
+        """
+        if self._optical is not None:
+            check_optical(self._optical)
+        if self._sar is not None:
+            check_sar(self._sar.source, self._sensors.sar)
+        if self._cloud is not None:
+            self._cloud.check()
 
 
 def _bands(source: RasterSource, settings: OpticalBands | SarSettings) -> tuple[int, ...]:
@@ -161,8 +182,7 @@ def _sar_on(grid: RasterSource, sar: RasterSource, sensors: TiledSensors, displa
 def _classes_on(grid: RasterSource, source: RasterSource | None) -> ClassesOnGrid | None:
     if source is None:
         return None
-    source.band_indexes(("code",), None)  # one band and no more
-    return ClassesOnGrid(source, mapping_between(grid, source))
+    return ClassesOnGrid(source, mapping_between(grid, source), source.data_bands[0])
 
 
 def _nothing(bands: int, window: Window, dtype: np.dtype[Any]) -> Block:

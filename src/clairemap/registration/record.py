@@ -2,16 +2,15 @@
 
 import dataclasses
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyproj
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import StoreError
+from clairemap.grid.scale import pixel_size_m
 from clairemap.provenance import write_text_whole
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.result import Fit, Quality, Search, Tie, Verdict
@@ -120,20 +119,3 @@ def _numbers(values: Iterable[Any]) -> tuple[float, ...]:
 def _pair(values: Iterable[Any]) -> tuple[float, float]:
     y, x = _numbers(values)
     return y, x
-
-
-def pixel_size_m(grid: GeoBox) -> float | None:
-    """Return the side of a square as large as the grid's middle pixel, in metres; None without a CRS."""
-    if grid.crs is None:
-        return None
-    if not grid.crs.geographic:
-        unit_m = grid.crs.proj.axis_info[0].unit_conversion_factor
-        return float(unit_m * math.sqrt(abs(grid.transform.determinant)))
-    rows, cols = grid.shape
-    transform = grid.transform
-    lon = transform.c + transform.a * cols / 2 + transform.b * rows / 2
-    lat = transform.f + transform.d * cols / 2 + transform.e * rows / 2
-    geod = pyproj.Geod(ellps="WGS84")
-    across = geod.inv(lon, lat, lon + transform.a, lat + transform.d)[2]
-    down = geod.inv(lon, lat, lon + transform.b, lat + transform.e)[2]
-    return math.sqrt(across * down)

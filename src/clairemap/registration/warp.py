@@ -62,14 +62,15 @@ class ClassesOnGrid:
 
     source: RasterSource
     mapping: PixelMapping
+    index: int = 1
 
     def read(self, window: Window) -> Block:
-        """Return the first band (1, y, x) in its number type for a window of the target grid; 0 where not valid."""
+        """Return the band of codes (1, y, x) in its number type for a window of the target grid; 0 where not valid."""
         out = _empty(1, window, self.source.dtype)
         return _put_together(out, window, self.mapping, self._codes, sampled_nearest)
 
     def _codes(self, area: Window) -> Block:
-        return _read_round(self.source, area, (1,), self.mapping.round_px)
+        return _read_round(self.source, area, (self.index,), self.mapping.round_px)
 
 
 def _read_round(source: RasterSource, window: Window, indexes: tuple[int, ...], round_px: int | None) -> Block:

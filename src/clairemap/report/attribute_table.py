@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from clairemap.classes import Legend
+from clairemap.report.class_names import clipped, table_names
 
 DBASE_III = 3
 DATE = (126, 1, 1)  # a fixed day: equal maps give equal files
@@ -25,7 +26,7 @@ class _Field:
 
     def cell(self, value: int | str) -> bytes:
         if isinstance(value, str):
-            return _clipped(value, self.width).ljust(self.width)
+            return clipped(value, self.width).encode().ljust(self.width)
         return str(value).rjust(self.width).encode()
 
 
@@ -42,16 +43,17 @@ FIELDS = (
 def attribute_table(legend: Legend, pixels: Mapping[int, int]) -> bytes:
     """Return the bytes of the table, a row for each class in the order of the codes: code, pixels, name, colour.
 
-    Write it beside a ``.cpg`` that says UTF-8; names are cut off after 64 bytes.
+    Write it beside a ``.cpg`` that says UTF-8; names are cut off after 64 bytes and stay distinct.
 
     Args:
         legend: the classes.
         pixels: how many pixels of the map each code has; codes without any may be absent.
     """
     rows = [
-        (known.code, pixels.get(known.code, 0), known.name, *known.rgb)
-        for known in sorted(legend.classes, key=lambda known: known.code)
+        (known.code, pixels.get(known.code, 0), name, *known.rgb)
+        for known, name in zip(legend.classes, table_names(legend, NAME_BYTES), strict=True)
     ]
+    rows.sort()
     return _table(FIELDS, rows)
 
 
@@ -62,8 +64,3 @@ def _table(fields: Sequence[_Field], rows: Sequence[Sequence[int | str]]) -> byt
         b" " + b"".join(field.cell(value) for field, value in zip(fields, row, strict=True)) for row in rows
     )
     return header + b"".join(field.descriptor for field in fields) + b"\r" + body + b"\x1a"
-
-
-def _clipped(text: str, size: int) -> bytes:
-    """Return the text as UTF-8, cut off between characters."""
-    return text.encode()[:size].decode(errors="ignore").encode()

@@ -1,20 +1,18 @@
 """How a grid lies on the ground: how long and wide its pixels are there, and where north is in a picture of it."""
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from pyproj import Geod
 
-from clairemap.grid.earth import crs_fault, to_degrees
+from clairemap.grid.scale import pixel_height_m, pixel_width_m, up_deg
 from clairemap.grid.window import Window
 
 T = TypeVar("T", bound=np.generic)
-
-LARGEST_REACH_PX = 100.0
-"""From a window's middle to the places at which its pixels are measured, at most."""
 
 UP_DEG = 0.5
 """Directions nearer to up than this count as up."""
@@ -51,7 +49,7 @@ class Lie:
     """How pixels lie on the ground around the middle of a window.
 
     `across_m` and `down_m` are the lengths of a step to the next column and to the next row, in metres on the
-    ellipsoid, or those of the CRS where its place on the Earth isn't known. `up_deg` is the bearing of a step to the
+    ellipsoid. `up_deg` is the bearing of a step to the
     row before, clockwise from true north; None if unknown. `mirrored`: the next column lies to the left of it.
     """
 
@@ -62,34 +60,15 @@ class Lie:
 
     @classmethod
     def of(cls, grid: GeoBox, window: Window | None = None) -> "Lie | None":
-        """Return how a window of a grid, or all of it, lies on the ground; None without a CRS."""
+        """Return how a window of a grid, or all of it, lies on the ground; None without a CRS or off the Earth."""
         if grid.crs is None:
             return None
-        area = Window.whole((int(grid.shape[0]), int(grid.shape[1]))) if window is None else window
-        found = None if crs_fault(grid.crs) else cls._measured(grid, area)
-        return found or cls._planar(grid)
-
-    @classmethod
-    def _measured(cls, grid: GeoBox, area: Window) -> "Lie | None":
-        down, right = (float(np.clip(size / 4, 0.5, LARGEST_REACH_PX)) for size in area.shape)
-        rows = area.y0 + area.height / 2 + np.array([down, -down, 0, 0])
-        columns = area.x0 + area.width / 2 + np.array([0, 0, -right, right])
-        a, b, c, d, e, f = grid.transform[:6]
-        places = np.stack(to_degrees(grid.crs, a * columns + b * rows + c, d * columns + e * rows + f), axis=1)
-        if not np.isfinite(places).all():
+        part = grid if window is None else _cut(grid, window)
+        sides = pixel_width_m(part), pixel_height_m(part)
+        if not all(math.isfinite(side) and side > 0 for side in sides):
             return None
-        globe, (below, above, before, after) = Geod(ellps="WGS84"), places.tolist()
-        up, _, high = globe.inv(*below, *above)
-        along, _, wide = globe.inv(*before, *after)
-        if not (high > 0 and wide > 0):
-            return None
-        return cls(wide / (2 * right), high / (2 * down), up % 360, (along - up) % 360 > 180)
-
-    @classmethod
-    def _planar(cls, grid: GeoBox) -> "Lie":
-        unit = float(grid.crs.proj.axis_info[0].unit_conversion_factor) if grid.crs.proj.axis_info else 1.0
-        a, b, _, d, e, _ = grid.transform[:6]
-        return cls(unit * float(np.hypot(a, d)), unit * float(np.hypot(b, e)))
+        up = up_deg(part)
+        return cls(*sides, up % 360 if math.isfinite(up) else None, grid.transform.determinant > 0)
 
     @property
     def aspect(self) -> float:
@@ -111,6 +90,12 @@ class Lie:
         bearing = self.up_deg + 180 * turn.mirrored
         north = bearing if self.mirrored != turn.mirrored else -bearing
         return float((north - 90 * turn.quarters + 180) % 360 - 180)
+
+
+def _cut(grid: GeoBox, window: Window) -> GeoBox:
+    a, b, c, d, e, f = grid.transform[:6]
+    x, y = a * window.x0 + b * window.y0 + c, d * window.x0 + e * window.y0 + f
+    return GeoBox(window.shape, Affine(a, b, x, d, e, y), grid.crs)
 
 
 def north_text(degrees: float | None) -> str:

@@ -17,7 +17,9 @@ STYLE = 'font-family="sans-serif" font-size="13" fill="#1f2430"'
 
 
 def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: Turn) -> Picture:
-    """Return the map's outline with its parts, numbered from 1 if there are several; they are drawn larger where they were too small to see.
+    """Return the map's outline with its parts, numbered from 1 if there are several.
+
+    Parts are drawn larger where they were too small to see.
 
     Args:
         ratio: height of the map over its width on the ground, before it is turned.

@@ -140,8 +140,8 @@ class View:
         """Size of the map in pixels and on the ground, its CRS, and where north is."""
         height, width = self.window.shape
         size = f"{count(width)} {'pixel' if width == 1 else 'pixels'} wide and {count(height)} high"
-        if self.lie is None:
-            return f"{size}, not georeferenced"
+        if self.grid.crs is None:
+            return ", ".join(word for word in (size, "not georeferenced", self._north) if word)
         return ", ".join(word for word in (size, self._ground, crs_name(self.grid.crs), self._north) if word)
 
     @property
@@ -149,11 +149,13 @@ class View:
         """Which rows and columns the part takes, its size on the ground, and where north is."""
         area = self.window
         rows, columns = f"{count(area.y0)} to {count(area.y1 - 1)}", f"{count(area.x0)} to {count(area.x1 - 1)}"
-        known = (f"rows {rows}, columns {columns}", self._ground if self.lie else "", self._north)
+        known = (f"rows {rows}, columns {columns}", self._ground, self._north)
         return ", ".join(word for word in known if word)
 
     @property
     def _ground(self) -> str:
+        if self.lie is None:
+            return ""
         wide, high = self.sizes_m
         if min(wide, high) >= 100:
             return f"about {wide / 1000:.1f} × {high / 1000:.1f} km"

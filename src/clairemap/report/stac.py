@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,7 +14,9 @@ from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
 from clairemap.classes import MAP_NODATA, Legend
 from clairemap.grid.outline import outline_of_windows
+from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
+from clairemap.report.class_names import stac_names
 from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -145,17 +146,13 @@ def _resolution(geobox: GeoBox) -> float | None:
     """Return the pixel's size in metres, as STAC defines it, or None where the grid's unit is another."""
     if geobox.crs is None or not geobox.crs.projected or "metre" not in geobox.crs.units:
         return None
-    return abs(float(geobox.transform.a))
+    return round(pixel_width_m(geobox), 6)
 
 
 def _classes(legend: Legend) -> list[Classification]:
     return [
         Classification.create(
-            value=c.code,
-            name=re.sub(r"[^0-9A-Za-z_-]+", "_", c.name) or f"class_{c.code}",  # STAC allows no other characters
-            description=c.name,
-            title=c.name,
-            color_hint=c.color.removeprefix("#").upper(),
+            value=c.code, name=name, description=c.name, title=c.name, color_hint=c.color.removeprefix("#").upper()
         )
-        for c in legend.classes
+        for c, name in zip(legend.classes, stac_names(legend), strict=True)
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.sar.decibels import db_to_power, positive_in_all_bands, power_to_db
+from clairemap.sar.decibels import db_to_power, plausible_db, plausible_power, power_to_db
 from clairemap.sar.speckle import amplitude_variation, averaged, averaging_reach_px, lee, power_variation
 from clairemap.settings import SarSettings
 
@@ -11,6 +11,9 @@ Values = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 NO_AVERAGING = (1.0, 1.0)
+
+MOST_AMPLITUDE = np.float32(1e9)
+"""Keeps the squares of what can't be backscatter within float32."""
 
 
 def reach_px(settings: SarSettings, box_px: tuple[float, float] = NO_AVERAGING) -> int:
@@ -25,8 +28,8 @@ def backscatter(
     """Return SAR bands (band, y, x) in dB, or grey values if the scale is "digital", and where they are valid (y, x).
 
     Filter and averaging work on linear power, because means of dB are biased. "digital" pictures are taken for
-    amplitude, as stretched 8-bit SAR pictures mostly are, and keep their unit. Invalid pixels have no influence; they
-    come out as 0.
+    amplitude, as stretched 8-bit SAR pictures mostly are, and keep their unit. Pixels that aren't backscatter in some
+    band, such as power that is not positive, become invalid. Invalid pixels have no influence; they come out as 0.
 
     Args:
         values: bands (band, y, x) as the file holds them, in the settings' scale.
@@ -35,10 +38,10 @@ def backscatter(
         box_px: (height, width) in pixels to average over, for a coarser target grid.
     """
     bands = np.asarray(values, np.float32)
-    if settings.scale in ("linear_power", "linear_amplitude"):
-        valid = positive_in_all_bands(bands, valid)
+    valid = _plausible(bands, valid, settings)
+    bands = np.where(valid, bands, np.float32(0))
     if settings.speckle_filter == "none" and max(box_px) <= 1 and settings.scale in ("db", "digital"):
-        return np.where(valid, bands, np.float32(0)), valid  # nothing to do: values come through to the last bit
+        return bands, valid  # nothing to do: values come through to the last bit
     linear = _linear(bands, settings)
     kept = valid
     for index, band in enumerate(linear):
@@ -47,6 +50,16 @@ def backscatter(
         linear[index], kept = averaged(band, valid, box_px) if max(box_px) > 1 else (band, valid)
     out = linear if settings.scale == "digital" else power_to_db(linear)
     return np.where(kept, out, np.float32(0)), kept
+
+
+def _plausible(bands: Values, valid: Mask, settings: SarSettings) -> Mask:
+    if settings.scale == "digital":
+        return valid
+    if settings.scale == "db":
+        return plausible_db(bands, valid)
+    if settings.scale == "linear_amplitude":
+        bands = np.sign(bands) * np.square(bands.clip(-MOST_AMPLITUDE, MOST_AMPLITUDE))
+    return plausible_power(bands, valid)
 
 
 def _linear(bands: Values, settings: SarSettings) -> Values:

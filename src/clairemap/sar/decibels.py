@@ -6,6 +6,9 @@ from numpy.typing import NDArray
 Values = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
+LEAST_DB, MOST_DB = -80.0, 100.0
+"""What backscatter can be: far below any sensor's noise, and above the square of a 16-bit number (96 dB)."""
+
 
 def power_to_db(power: Values) -> Values:
     """Return 10·log10 of linear power, any shape; 0 dB where the power is not positive (mask those pixels)."""
@@ -19,9 +22,15 @@ def db_to_power(decibels: Values) -> Values:
     return power
 
 
-def positive_in_all_bands(values: Values, valid: Mask) -> Mask:
-    """Return which valid pixels (y, x) have a logarithm in every band of `values` (band, y, x).
+def plausible_power(power: Values, valid: Mask) -> Mask:
+    """Return which valid pixels (y, x) hold backscatter in every band of linear power (band, y, x).
 
     Zero and negative backscatter are what borders, thermal-noise removal and bad calibration leave behind.
     """
-    return np.logical_and(valid, np.all(values > 0, axis=0))
+    low, high = (np.float32(10 ** (limit / 10)) for limit in (LEAST_DB, MOST_DB))
+    return np.logical_and(valid, np.all((power >= low) & (power <= high), axis=0))
+
+
+def plausible_db(decibels: Values, valid: Mask) -> Mask:
+    """Return which valid pixels (y, x) hold backscatter in every band of decibels (band, y, x)."""
+    return np.logical_and(valid, np.all((decibels >= LEAST_DB) & (decibels <= MOST_DB), axis=0))

@@ -19,7 +19,8 @@ from clairemap.provenance import written_whole
 from clairemap.tiles.copies import content_hash
 from clairemap.validity import Flags, Validity, has_none, mappable, optical_usable, sar_usable
 
-_COUNTS = ("row", "col", "y0", "x0", "height", "width", "valid_px", "optical_px", "sar_px", "cloud_px", "labelled_px")
+_PLACE = ("row", "col", "y0", "x0", "height", "width")
+_COUNTS = (*_PLACE, "valid_px", "optical_px", "sar_px", "cloud_px", "cloud_unknown_px", "labelled_px")
 SCHEMA = pa.schema(
     [
         ("scene", pa.string()),
@@ -46,7 +47,8 @@ class TileRow:
     """One tile: its place in the grid of tiles, its window, and how many of its pixels are what.
 
     `valid_px` can be mapped from one sensor at least, `optical_px` and `sar_px` are usable in that sensor, `cloud_px`
-    are flagged as cloud. `class_px` counts by class index the pixels that have a label and can be mapped,
+    are flagged as cloud, `cloud_unknown_px` are those of `optical_px` of which no cloud mask says anything (all of
+    them without a mask). `class_px` counts by class index the pixels that have a label and can be mapped,
     `labelled_px` is their sum. The hashes stand for what each sensor holds, clouds included (`copies.content_hash`);
     None where there is nothing to know the tile by.
     """
@@ -62,6 +64,7 @@ class TileRow:
     optical_px: int
     sar_px: int
     cloud_px: int
+    cloud_unknown_px: int
     labelled_px: int
     class_px: tuple[int, ...]
     optical_hash: str | None = None
@@ -85,6 +88,7 @@ def tile_row(scene: str, tile: Tile, layers: TileLayers, classes: int) -> TileRo
         optical_px=int(optical_usable(validity).sum()),
         sar_px=int(sar_usable(validity).sum()),
         cloud_px=int((~has_none(validity, Validity.CLOUD)).sum()),
+        cloud_unknown_px=int((~has_none(validity, Validity.CLOUD_UNKNOWN)).sum()),
         labelled_px=int(class_px.sum()),
         class_px=tuple(int(count) for count in class_px),
         optical_hash=content_hash(layers.optical, has_none(validity, Validity.OPTICAL_NODATA)),

@@ -61,7 +61,12 @@ def mapped(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Callab
         list_sheets(laid_out(list(samples), CHIP_PX), folder / "scenes.csv")
         (scene,) = read_sample_sheet(folder / "scenes.csv", Path())
         write_registration(folder / "registration.json", Registration.of(name, as_delivered(), None), {})
-        paths = {"pair": folder / "pair.zarr", "manifest": folder / "pair.json", "tiles": folder / "tiles.parquet"}
+        paths = {
+            "pair": folder / "pair.zarr",
+            "manifest": folder / "pair.json",
+            "tiles": folder / "tiles.parquet",
+            "radiometry": folder / "radiometry.json",
+        }
         stage("tile_scene")(
             scene=name, registration=folder / "registration.json", settings=stage_json(settings, TileScene),
             **paths, **scene.sources,

@@ -34,7 +34,12 @@ def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Tiled:
         scene = next(one for one in read_sample_sheet(tmp_path / "scenes.csv", Path()) if one.split == split)
         work = tmp_path / "work"
         write_registration(work / "registration.json", Registration.of("a", as_delivered(), None), {})
-        paths = {"pair": work / "pair.zarr", "manifest": work / "pair.json", "tiles": work / "tiles.parquet"}
+        paths = {
+            "pair": work / "pair.zarr",
+            "manifest": work / "pair.json",
+            "tiles": work / "tiles.parquet",
+            "radiometry": work / "radiometry.json",
+        }
         stage("tile_scene")(
             scene=scene.scene, registration=work / "registration.json", settings=stage_json(settings, TileScene),
             **paths, **scene.sources,
@@ -76,7 +81,7 @@ def test_openearthmap_sar_black_edges_and_missing_optical_are_nodata(
 def test_pie_background_is_a_class(tiled: Tiled, made_datasets: ModuleType, tmp_path: Path) -> None:
     made_datasets.pie_rgb_sar(tmp_path / "data", train=2, test=2)
     layers = tiled("pie_rgb_sar", "test")
-    assert set(np.unique(layers["label"])) == set(range(6)) and not layers["validity"].any()
+    assert set(np.unique(layers["label"])) == set(range(6)) and (layers["validity"] == Validity.CLOUD_UNKNOWN).all()
 
 
 def test_sen1floods11_nan_and_minus_one_are_nodata(tiled: Tiled, made_datasets: ModuleType, tmp_path: Path) -> None:

@@ -42,11 +42,14 @@ def grey(number: int) -> np.ndarray:
 def sheet_of(made_datasets: ModuleType, tmp_path: Path) -> Callable[..., tuple[Sheet, Path]]:
     """Return ``sheet_of(values, **profile)``: a sheet of 6 chips and its raster."""
 
-    def made(values: Values, masked: bool = False, **profile: object) -> tuple[Sheet, Path]:
+    def made(values: Values, masked: bool = False, scaled: bool = False, **profile: object) -> tuple[Sheet, Path]:
         samples = []
         for number in range(COUNT):
             path = tmp_path / f"chip {number}.tif"
             made_datasets.write(path, values(number), **profile)
+            if scaled:
+                with rasterio.open(path, "r+") as file:
+                    file.scales, file.offsets = [1e-4, 2e-4, 1], [-0.1, 0, 0]
             if masked:
                 with rasterio.open(path, "r+") as file:
                     file.write_mask(np.random.default_rng(number).random((CHIP_PX, CHIP_PX)) < 0.8)
@@ -69,6 +72,8 @@ def sheet_of(made_datasets: ModuleType, tmp_path: Path) -> Callable[..., tuple[S
         (grey, {"nodata": 0}),
         (grey, {"nodata": 0, "crs": "EPSG:4326", "transform": rasterio.Affine(1e-4, 0, 8, 0, -1e-4, 50)}),
         (grey, {"masked": True}),
+        (grey, {"scaled": True}),
+        (lambda number: np.concatenate([grey(number), grey(number)[:1]]), {"photometric": "RGB", "alpha": "YES"}),
         (lambda number: grey(number).astype(np.float64), {"nodata": 0.1}),
         (lambda number: grey(number).astype(np.int32), {}),
         (lambda number: grey(number).astype(np.uint16), {"nodata": 65535}),

@@ -141,3 +141,103 @@ def test_offset_is_none_for_half_pixels_and_other_sizes():
     assert pixel_offset(scene((9, 9), 500_000, 5_000_000, 10.1), grid) is None
     assert pixel_offset(scene((9, 9), 500_020, 5_000_030), grid) == (-3, 2)
     assert not np.isnan(grid.transform.a)
+
+
+def degrees(west: float, step: float = 0.01, shape: tuple[int, int] = (256, 256), north: float = -16.5):
+    return GeoBox(shape, Affine(step, 0, west, 0, -step, north), "EPSG:4326")
+
+
+@pytest.mark.parametrize("step", [0.01, 0.00014])
+@pytest.mark.parametrize("turned", [False, True])
+def test_scenes_on_both_sides_of_180_degrees_are_side_by_side(step: float, turned: bool):
+    scenes = {"w": degrees(180 - 256 * step, step), "e": degrees(-180, step)}
+    if turned:
+        scenes = dict(reversed(scenes.items()))
+    grid = region_grid(scenes, MosaicSettings())
+    assert grid.shape[0] == 256 and grid.shape[1] in ((512,) if step == 0.01 else (512, 513))
+    first = next(iter(scenes.values()))
+    assert pixel_offset(first, grid) == (0, 256 if turned else 0)
+    covered = sorted(footprint(scene, grid).x0 for scene in scenes.values())
+    assert covered[0] == 0 and covered[1] in (255, 256)
+
+
+def test_the_same_ground_counted_from_both_sides_is_one_map():
+    scenes = {"a": degrees(-180.0128, 1e-4), "b": degrees(179.9872, 1e-4)}
+    grid = region_grid(scenes, MosaicSettings())
+    assert grid.shape == (256, 256)
+    assert [pixel_offset(scene, grid) for scene in scenes.values()] == [(0, 0), (0, 0)]
+    assert [footprint(scene, grid) for scene in scenes.values()] == [Window(0, 0, 256, 256)] * 2
+
+
+def test_longitudes_up_to_360_and_up_to_180_are_put_together():
+    scenes = {"a": degrees(190), "b": degrees(-167.44), "c": degrees(-172.56)}
+    grid = region_grid(scenes, MosaicSettings())
+    assert grid.shape == (256, 3 * 256)
+    assert grid.transform.c == pytest.approx(187.44)
+    assert [pixel_offset(scene, grid) for scene in scenes.values()] == [(0, 256), (0, 512), (0, 0)]
+    assert [footprint(scene, grid).x0 for scene in scenes.values()] == [256, 512, 0]
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:3857", "EPSG:3832"])
+def test_scenes_of_both_zones_at_180_degrees_in_a_crs_that_has_both(crs: str):
+    scenes = {
+        "u60": scene((256, 256), 818_000, 8_173_000, crs="EPSG:32760"),
+        "u01": scene((256, 256), 179_500, 8_173_000, crs="EPSG:32701"),
+    }
+    grid = region_grid(scenes, MosaicSettings(crs=crs))
+    assert 400 < grid.shape[1] < 700 and 200 < grid.shape[0] < 350
+    for box in scenes.values():
+        own = footprint(box, grid)
+        assert own.intersection(Window.whole(grid.shape)) == own
+
+
+def test_scenes_all_around_the_earth_stay_one_turn():
+    scenes = {str(west): degrees(west, 1, (60, 62), 30) for west in range(-180, 180, 60)}
+    grid = region_grid(scenes, MosaicSettings())
+    assert grid.shape == (60, 362)
+    whole = Window.whole(grid.shape)
+    for box in scenes.values():
+        assert footprint(box, grid).intersection(whole) == footprint(box, grid)
+
+
+def test_a_scene_around_a_pole_reaches_to_it_in_degrees():
+    polar = GeoBox((512, 512), Affine(1000, 0, -256_000, 0, -1000, 256_000), "EPSG:3413")
+    grid = region_grid({"a": polar}, MosaicSettings(crs="EPSG:4326", resolution=0.05))
+    assert grid.shape[1] == 7200
+    assert grid.transform.f == pytest.approx(90)
+
+
+@pytest.mark.parametrize(
+    ("crs", "resolution", "said"),
+    [
+        ("EPSG:4326", 10, r"10 degree in EPSG:4326.* 1 x 1 px.* scene a has pixels of 0\.000\d+ degree; set it"),
+        (None, 0.0001, r"0\.0001 metre in EPSG:32633.*near 10 \(0\.1 to 1000\), or to null"),
+        (None, 5000, "5000 metre in EPSG:32633"),
+        (None, 900, "900 metre"),  # 3 x 3 px
+        ("EPSG:2263", 1e-4, "US survey foot"),
+    ],
+)
+def test_a_resolution_in_the_wrong_unit_is_told(crs: str | None, resolution: float, said: str):
+    x, y = (500_000, 5_000_000) if crs != "EPSG:2263" else (590_000, 4_500_000)
+    box = scene((256, 256), x, y, crs="EPSG:32618" if crs == "EPSG:2263" else UTM33)
+    with pytest.raises(GridError, match=rf"mosaic\.resolution {resolution:g} means.*{said}"):
+        region_grid({"a": box}, MosaicSettings(crs=crs, resolution=resolution))
+
+
+def test_a_coarser_or_finer_map_may_be_asked_for():
+    assert region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(resolution=100)).shape == (26, 26)
+    assert region_grid({"a": scene((2560, 2560), 5e5, 5e6)}, MosaicSettings(resolution=1000)).shape == (26, 26)
+    assert region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(resolution=2.5)).shape == (1024, 1024)
+    assert region_grid({"a": scene((700, 1), 5e5, 5e6)}, MosaicSettings(resolution=10)).shape == (700, 1)
+
+
+def test_a_projection_that_tears_a_scene_is_refused():
+    box = scene((256, 256), 818_000, 8_173_000, crs="EPSG:32760")
+    with pytest.raises(GridError, match=r"scene a is torn apart in .*; set mosaic\.crs"):
+        region_grid({"a": box}, MosaicSettings(crs="ESRI:54009"))
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4978", "EPSG:5773", "IAU_2015:30100"])
+def test_a_crs_for_no_maps_is_refused(crs: str):
+    with pytest.raises(GridError, match=r"mosaic\.crs '.*' .*; set it to a CRS for maps, such as EPSG:32633"):
+        region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs=crs))

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
@@ -150,3 +151,37 @@ def test_tiny_scenes_can_be_resampled(make_probabilities: Make, grid_at: GridAt,
     (scene,) = place([store], grid)
     block = whole(scene, grid)
     assert block.valid.any() and np.allclose(block.probability[:, block.valid], 90, atol=1e-3)
+
+
+@pytest.mark.parametrize("west", [-180.02, 179.98])
+def test_a_scene_across_180_degrees_is_resampled_whole(make_probabilities: Make, west: float):
+    own = GeoBox((256, 256), Affine(10, 0, 818_000, 0, -10, 8_173_000), "EPSG:32760")
+    store = make_probabilities(own, ramp((256, 256)).astype(np.uint8), np.full((256, 256), 50, np.uint8))
+    step = 1e-4
+    grid = GeoBox((260, 420), Affine(step, 0, west, 0, -step, -16.501), "EPSG:4326")
+    said = whole(place([store], grid)[0], grid)
+    rows, columns = np.indices(said.valid.shape) + 0.5
+    origin = place([store], grid)[0].block(Window.whole((260, 420))).window
+    x, y = Transformer.from_crs(4326, 32760, always_xy=True).transform(
+        west + step * (columns + origin.x0), -16.501 - step * (rows + origin.y0)
+    )
+    column, row = (x - 818_000) / 10, (8_173_000 - y) / 10
+    inside = (row > 1) & (row < 255) & (column > 1) & (column < 255)
+    assert inside.sum() > 50_000 and said.valid[inside].all()
+    assert np.abs(said.probability[0] - row / 256 * 200)[inside].max() < 1.5
+    assert np.abs(said.probability[1] - column / 256 * 200)[inside].max() < 1.5
+
+
+def test_a_scene_of_degrees_is_resampled_around_the_pole(make_probabilities: Make):
+    own = GeoBox((40, 360), Affine(1, 0, -180, 0, -1, 90), "EPSG:4326")
+    probability = ramp((40, 360)).astype(np.uint8)
+    store = make_probabilities(own, probability, np.full((40, 360), 50, np.uint8))
+    grid = GeoBox((100, 100), Affine(40_000, 0, -2e6, 0, -40_000, 2e6), "EPSG:3413")
+    said = whole(place([store], grid)[0], grid)
+    assert said.valid.shape == (100, 100)
+    y, x = 2e6 - (np.indices((100, 100))[0] + 0.5) * 40_000, (np.indices((100, 100))[1] + 0.5) * 40_000 - 2e6
+    longitude, latitude = Transformer.from_crs(3413, 4326, always_xy=True).transform(x, y)
+    far = (latitude < 89) & (np.abs(longitude) < 179)
+    assert said.valid[latitude < 89.4].all()
+    assert np.abs(said.probability[0] - (90 - latitude) / 40 * 200)[far].max() < 3
+    assert np.abs(said.probability[1] - (longitude + 180) / 360 * 200)[far].max() < 3

@@ -9,6 +9,7 @@ import pytest
 from odc.geo.geobox import GeoBox
 
 from clairemap.raster.source import RasterSource
+from clairemap.raster.values import Reading
 from clairemap.registration import wide
 from clairemap.registration.estimate import registered
 from clairemap.registration.match import Pair
@@ -24,7 +25,7 @@ def opened(tmp_path: Path, made_rasters: ModuleType):
         optical: np.ndarray, sar: np.ndarray, grids: tuple[GeoBox | None, GeoBox | None] = (None, None)
     ) -> tuple[RasterSource, RasterSource, SensorsSettings]:
         sources = (
-            RasterSource(made_rasters.write_raster(tmp_path / f"{name}.tif", values, grid), nodata)
+            RasterSource(made_rasters.write_raster(tmp_path / f"{name}.tif", values, grid), Reading(nodata))
             for name, values, grid, nodata in zip(("optical", "sar"), (optical, sar), grids, (0, None), strict=True)
         )
         bands = tuple(f"b{number}" for number in range(len(optical)))

@@ -113,6 +113,8 @@ def test_without_sar_and_label_all_say_so(files: SceneFiles) -> None:
     assert np.isnan(block.sar).all() and (block.label == 255).all()
     assert flagged(block.validity, Validity.SAR_NODATA | Validity.NO_LABEL).all()
     assert not flagged(block.validity, Validity.CLOUD).any()
+    unknown, nodata = flagged(block.validity, Validity.CLOUD_UNKNOWN), flagged(block.validity, Validity.OPTICAL_NODATA)
+    assert np.array_equal(unknown, ~nodata)
 
 
 def test_labels_and_clouds_on_other_grids_are_brought_over(

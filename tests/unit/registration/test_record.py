@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.errors import StoreError
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
-from clairemap.registration.record import Registration, pixel_size_m, read_registration, write_registration
+from clairemap.registration.record import Registration, read_registration, write_registration
 from clairemap.registration.result import Fit, Quality, Tie, single_sensor
 
 UTM = GeoBox((100, 100), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
@@ -97,11 +97,3 @@ def test_damaged_records_are_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text)
     with pytest.raises(StoreError, match=r"r\.json"):
         read_registration(tmp_path / "r.json")
-
-
-def test_pixel_sizes() -> None:
-    assert pixel_size_m(UTM) == pytest.approx(10)
-    assert pixel_size_m(GeoBox((10, 10), Affine(30, 0, 0, 0, -30, 0), "EPSG:2263")) == pytest.approx(9.144, abs=1e-3)
-    at_equator = GeoBox((2, 2), Affine(1e-4, 0, 10, 0, -1e-4, 1e-4), "EPSG:4326")
-    assert pixel_size_m(at_equator) == pytest.approx(11.1, abs=0.05)
-    assert pixel_size_m(GeoBox((10, 10), Affine.identity(), None)) is None

@@ -39,6 +39,19 @@ def test_linear_pixels_without_logarithm_become_invalid(bad: float) -> None:
     assert (out[:, 3, 4] == 0).all()
 
 
+def test_what_is_no_backscatter_leaves_no_trace_behind_the_filter() -> None:
+    power, valid = made()
+    for scale, values in (("db", 10 * np.log10(power)), ("linear_power", power), ("linear_amplitude", np.sqrt(power))):
+        spoilt = values.copy()
+        spoilt[0, 25, 25], spoilt[1, 30, 30] = (-9999, 3e38)
+        valid[25, 25] = valid[30, 30] = True
+        out, kept = backscatter(spoilt, valid, settings(scale, "lee"))
+        valid[25, 25] = valid[30, 30] = False
+        expected, _ = backscatter(values, valid, settings(scale, "lee"))
+        assert np.argwhere(~kept).tolist() == [[25, 25], [30, 30]]
+        assert np.array_equal(out, expected)
+
+
 def test_zero_and_negative_are_legal_in_decibels_and_grey_values() -> None:
     values = np.array([[[0.0, -5.0]], [[3.0, 0.0]]], np.float32)
     for scale in ("db", "digital"):

@@ -1,6 +1,6 @@
 import numpy as np
 
-from clairemap.sar.decibels import db_to_power, positive_in_all_bands, power_to_db
+from clairemap.sar.decibels import db_to_power, plausible_db, plausible_power, power_to_db
 
 
 def test_known_values_in_decibels() -> None:
@@ -19,6 +19,11 @@ def test_power_that_has_no_logarithm_gives_no_infinity() -> None:
 
 
 def test_pixels_need_positive_power_in_each_band() -> None:
-    values = np.array([[[1, 0, 1, -2]], [[1, 1, 3, 1]]], np.float32)
-    valid = np.array([[True, True, False, True]])
-    assert positive_in_all_bands(values, valid).tolist() == [[True, False, False, False]]
+    values = np.array([[[1, 0, 1, -2, 1e20, 1e-12]], [[1, 1, 3, 1, 1, 1]]], np.float32)
+    valid = np.array([[True, True, False, True, True, True]])
+    assert plausible_power(values, valid).tolist() == [[True, False, False, False, False, False]]
+
+
+def test_decibels_far_off_in_one_band_are_no_backscatter() -> None:
+    values = np.array([[[0, -9999, -30, 1e20, -80, 100]], [[-5, -20, -79, 3, 12, 0]]], np.float32)
+    assert plausible_db(values, np.ones((1, 6), np.bool_)).tolist() == [[True, False, True, False, True, True]]

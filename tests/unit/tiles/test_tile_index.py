@@ -16,7 +16,7 @@ V = Validity
 VALIDITY = np.array(
     [
         [0, V.OPTICAL_NODATA, V.SAR_NODATA, V.OPTICAL_NODATA | V.SAR_NODATA],
-        [V.CLOUD, V.CLOUD | V.SAR_NODATA, V.NO_LABEL, V.LOW_REGISTRATION],
+        [V.CLOUD, V.CLOUD | V.SAR_NODATA, V.NO_LABEL, V.LOW_REGISTRATION | V.CLOUD_UNKNOWN],
     ],
     np.uint8,
 )
@@ -31,6 +31,7 @@ def test_a_row_counts_what_can_be_used() -> None:
     assert row.optical_px == 4
     assert row.sar_px == 5
     assert row.cloud_px == 2
+    assert row.cloud_unknown_px == 1
     assert row.class_px == (3, 0, 2, 0)  # class 1 lies only where nothing can be mapped
     assert row.labelled_px == 5
     assert row.optical_hash == content_hash(LAYERS.optical, (VALIDITY & V.OPTICAL_NODATA) == 0)  # clouds are content

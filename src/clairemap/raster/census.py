@@ -1,0 +1,118 @@
+"""What the values are like that have been read from a file: counts, extremes and a sample of each band."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_PX = 2**18
+"""Values of a band that are kept at most; a median of so many is right to a fraction of a percent."""
+
+BLOCK_SAMPLE_PX = 2**10
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """The lowest and the highest value, how often each occurs, and the lowest but one (infinite if there is none)."""
+
+    lowest: float
+    lowest_px: int
+    next_lowest: float
+    highest: float
+    highest_px: int
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> "Extremes":
+        """Return the extremes of values of any shape, at least one."""
+        low, high = values.min(), values.max()
+        rest = values[values > low]
+        return cls(
+            float(low),
+            int(np.count_nonzero(values == low)),
+            float(rest.min()) if rest.size else np.inf,
+            float(high),
+            int(np.count_nonzero(values == high)),
+        )
+
+    def __add__(self, other: "Extremes") -> "Extremes":
+        """Return the extremes of both sets of values together."""
+        lowest, highest = min(self.lowest, other.lowest), max(self.highest, other.highest)
+        above = (self.lowest, self.next_lowest, other.lowest, other.next_lowest)
+        return Extremes(
+            lowest,
+            sum(side.lowest_px for side in (self, other) if side.lowest == lowest),
+            min((value for value in above if value > lowest), default=np.inf),
+            highest,
+            sum(side.highest_px for side in (self, other) if side.highest == highest),
+        )
+
+
+class BandCensus:
+    """Counts of one band's valid values; pixels that were read twice count twice."""
+
+    def __init__(self, low: float, high: float) -> None:
+        """Begin with nothing counted; values below `low` or above `high` count as outside."""
+        self.low, self.high = low, high
+        self.px = self.outside_px = self.negative_px = self.zero_px = 0
+        self.extremes: Extremes | None = None
+        self._sample: list[NDArray[np.float32]] = []
+        self._step = 1
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Count values (pixel,), none of them NaN."""
+        if not values.size:
+            return
+        outside = int(np.count_nonzero((values < self.low) | (values > self.high)))
+        self.px += values.size
+        self.outside_px += outside
+        self.negative_px += int(np.count_nonzero((values < 0) & (values >= self.low)))
+        self.zero_px += int(np.count_nonzero(values == 0))
+        seen = Extremes.of(values)
+        self.extremes = seen if self.extremes is None else self.extremes + seen
+        self._sample.append(values[:: max(1, values.size // BLOCK_SAMPLE_PX) * self._step].astype(np.float32))
+        if sum(map(len, self._sample)) > SAMPLE_PX:
+            self._sample = [np.concatenate(self._sample)[::2]]
+            self._step *= 2
+
+    @property
+    def sample(self) -> NDArray[np.float32]:
+        """Some of the values (pixel,), spread over all that were read."""
+        return np.concatenate(self._sample) if self._sample else np.empty(0, np.float32)
+
+
+class Census:
+    """Counts of what a source has read, by band of the file. Memory: a bounded sample."""
+
+    def __init__(self, low: float = -np.inf, high: float = np.inf) -> None:
+        """Begin with nothing counted; `low` and `high` bound what is plausible."""
+        self._range = low, high
+        self.bands: dict[int, BandCensus] = {}
+
+    def add(self, values: NDArray[Any], valid: NDArray[np.bool_], indexes: Sequence[int]) -> None:
+        """Count the valid pixels (y, x) of bands (band, y, x) with these indexes in the file."""
+        whole = bool(valid.all())
+        for index, band in zip(indexes, values, strict=True):
+            counted = self.bands.setdefault(index, BandCensus(*self._range))
+            counted.add(band.ravel() if whole else band[valid])
+
+    @property
+    def px(self) -> int:
+        """Values counted, all bands together."""
+        return sum(band.px for band in self.bands.values())
+
+    def total(self, count: str) -> int:
+        """Return a count of `BandCensus`, by name, over all bands."""
+        return sum(getattr(band, count) for band in self.bands.values())
+
+    @property
+    def sample(self) -> NDArray[np.float32]:
+        """Some of the values of all bands (pixel,)."""
+        return np.concatenate([band.sample for band in self.bands.values()] or [np.empty(0, np.float32)])
+
+    @property
+    def extremes(self) -> tuple[float, float]:
+        """The lowest and the highest value of all bands; at least one must have been counted."""
+        seen = [band.extremes for band in self.bands.values() if band.extremes is not None]
+        return min(each.lowest for each in seen), max(each.highest for each in seen)

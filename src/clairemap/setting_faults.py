@@ -1,0 +1,134 @@
+"""What is wrong with settings, in words: the key, the value seen, what is allowed with its unit, and what to do.
+
+pydantic finds the faults; its own sentences are for programmers. What a key may hold is read from the JSON schema.
+"""
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+Schema = dict[str, Any]
+KINDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+NO_KEY = ("extra_forbidden", "invalid_key")
+
+
+def faults_told(error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """Return a sentence for each fault, without those of a section that only follow from a fault inside it."""
+    schema = model.model_json_schema()
+    return [_told(fault, schema) for fault in _innermost(error.errors())]
+
+
+def _innermost(faults: list[ErrorDetails]) -> list[ErrorDetails]:
+    places = [fault["loc"] for fault in faults]
+    return [
+        fault
+        for fault, place in zip(faults, places, strict=True)
+        if not place or not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+    ]
+
+
+def _told(fault: ErrorDetails, schema: Schema) -> str:
+    key, kind, value = ".".join(map(str, fault["loc"])) or "(whole file)", fault["type"], fault["input"]
+    if kind in NO_KEY:
+        return f"{key}: there is no such key{_known_keys(fault['loc'], schema)}"
+    if kind == "json_invalid":
+        return f"not valid JSON: {fault['ctx']['error']} (got {value!r:.80})"
+    if kind == "value_error":  # a sentence of our own
+        text = str(fault["ctx"]["error"])
+        return (
+            f"{key}: {text}" if isinstance(value, dict) or str(value) in text else f"{key}: {text} (got {value!r:.80})"
+        )
+    field = _at(fault["loc"], schema)
+    allowed = f"it must be {_allowed(_resolved(field, schema), schema)}{_or_null(field)}{_meaning(field)}"
+    if kind == "missing":
+        return f"{key} is missing: {allowed}"
+    if kind in ("too_short", "too_long"):
+        return f"{key} has {len(value)} entries: {allowed}"
+    return f"{key} is {_shown(value)}: {allowed}{_hint(value, _resolved(field, schema))}"
+
+
+def _shown(value: object) -> str:
+    plain = {None: "empty (null)", True: "true", False: "false"}
+    return plain[value] if value is None or isinstance(value, bool) else f"{value!r:.80}"
+
+
+def _hint(value: object, schema: Schema) -> str:
+    if schema.get("type") == "string" and value is None and "pattern" in schema:
+        return "; put it in quotes, since YAML takes what follows a '#' for a comment"
+    if schema.get("type") == "string" and isinstance(value, int | float):
+        return "; put it in quotes"
+    return "; remove the line for the defaults" if schema.get("type") == "object" and value is None else ""
+
+
+def _meaning(field: Schema) -> str:
+    return f" [{field['description']}]" if "description" in field else ""
+
+
+def _or_null(field: Schema) -> str:
+    return ", or null" if {"type": "null"} in field.get("anyOf", ()) else ""
+
+
+def _allowed(schema: Schema, root: Schema) -> str:
+    """Return what a value may be: its kind, its bounds, the choices."""
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    if schema.get("type") == "object":
+        return f"a section with keys among {', '.join(schema['properties'])}"
+    if schema.get("type") == "array":
+        return f"a list{_count(schema)} of {_allowed(_resolved(schema['items'], root), root)}"
+    if "pattern" in schema:
+        return "text of the form #rrggbb" if schema["pattern"].startswith("^#") else f"text like {schema['pattern']}"
+    least = " that is not empty" if schema.get("minLength") else ""
+    return KINDS[schema["type"]] + least + _bounds(schema)
+
+
+def _count(schema: Schema) -> str:
+    low, high = schema.get("minItems"), schema.get("maxItems")
+    if low is not None and high is not None:
+        return f" of {low} to {high} entries, each"
+    return f" of at least {low} entries, each" if low else ""
+
+
+def _bounds(schema: Schema) -> str:
+    words = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "more than {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "less than {}",
+    }
+    if "minimum" in schema and "maximum" in schema:
+        return f" from {_number(schema['minimum'])} to {_number(schema['maximum'])}"
+    told = [text.format(_number(schema[name])) for name, text in words.items() if name in schema]
+    return f", {' and '.join(told)}" if told else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _known_keys(place: Sequence[int | str], schema: Schema) -> str:
+    known = list(_resolved(_at(place[:-1], schema), schema).get("properties", ()))
+    meant = difflib.get_close_matches(str(place[-1]), known, n=1)
+    return f" (did you mean {meant[0]!r}?)" if meant else f" (known: {', '.join(known)})"
+
+
+def _at(place: Sequence[int | str], root: Schema) -> Schema:
+    """Return the schema of the field at a place, as its section describes it."""
+    field = root
+    for part in place:
+        inner = _resolved(field, root)
+        field = inner["items"] if isinstance(part, int) else inner["properties"][part]
+    return field
+
+
+def _resolved(field: Schema, root: Schema) -> Schema:
+    """Return the schema of the value itself: what a reference names, and of alternatives the one that is not null."""
+    while "$ref" in field or "anyOf" in field:
+        if "$ref" in field:
+            field = root["$defs"][field["$ref"].rsplit("/", 1)[1]]
+        else:
+            field = next(kind for kind in field["anyOf"] if kind != {"type": "null"})
+    return field

@@ -1,0 +1,60 @@
+"""Kinds of values that settings may have: sizes on the network's grid, shares, paths, names of classes."""
+
+import unicodedata
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from clairemap.errors import SettingsError
+from clairemap.paths import expanded, expanded_input, hidden_character
+
+ALIGN_PX = 128
+"""Tile and window sizes are multiples of this: the network's coarsest attention window, 8 cells of stride 16."""
+NOT_IN_XML = "\ufffe\uffff"
+
+
+def _aligned(value: int) -> int:
+    if value % ALIGN_PX:
+        raise ValueError(f"{value} is not a multiple of {ALIGN_PX} px, the network's alignment")
+    return value
+
+
+def _input_path(text: str) -> str:
+    """Return the path of what is read, with `~` and variables expanded."""
+    if hidden := hidden_character(text):
+        raise ValueError(f"{text!r} holds {hidden}: remove it")
+    try:
+        return str(expanded_input(text))
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+
+
+def _output_folder(text: str) -> str:
+    """Return the path of a folder that is written to, with `~` and variables expanded."""
+    if hidden := hidden_character(text):
+        raise ValueError(f"{text!r} holds {hidden}: remove it")
+    try:
+        folder = str(Path(expanded(text)))
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    if set(folder) & set("{}"):
+        raise ValueError(f"{folder!r} holds braces, which Snakemake takes for wildcards: choose another folder")
+    return folder
+
+
+def _class_name(text: str) -> str:
+    """Return the name of a class; XML, tables and pages can hold it."""
+    if not text.strip():
+        raise ValueError(f"the name {text!r} is blank: write one")
+    for character in text:
+        if character not in "\t\n\r" and (unicodedata.category(character) in ("Cc", "Cs") or character in NOT_IN_XML):
+            raise ValueError(f"the name {text!r} holds the control character U+{ord(character):04X}: remove it")
+    return text
+
+
+ClassText = Annotated[str, Field(min_length=1), AfterValidator(_class_name)]
+InputPath = Annotated[str, Field(min_length=1), AfterValidator(_input_path)]
+OutputFolder = Annotated[str, Field(min_length=1), AfterValidator(_output_folder)]
+AlignedPx = Annotated[int, Field(ge=ALIGN_PX, le=16384), AfterValidator(_aligned)]
+Share = Annotated[float, Field(ge=0, le=1)]

@@ -1,0 +1,327 @@
+"""Whether a scene's values look like those that the network learnt; if not, what they look like.
+
+A scene of another unit, with an offset, or with its bands in another order is mapped without a complaint, and
+wrongly. Its content differs from the training scenes' too, so distance alone doesn't tell the two apart. What does is
+a conversion that makes the scene fit: a wrong unit fits well once it is undone, another landscape doesn't.
+
+The misfit is the Bhattacharyya distance (Bhattacharyya 1943) of two Gaussians with the bands' means and covariances,
+for each band: 0 where both are equal, about 0.1 for another scene of the same sensor and region.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clairemap.settings import Sensor
+from clairemap.tiles.radiometry import LEVELS_PCT, Radiometry, SensorRadiometry, TrainingRadiometry, pooled
+
+Verdict = Literal["match", "mild", "mismatch", "not compared"]
+"""match: like the training scenes; mild: unlike them, as other landscapes are; mismatch: the values are wrong."""
+
+Values = NDArray[np.float64]
+
+# Thresholds: chosen on benchmarks/radiometry.py, where no real scene trips them.
+FACTOR_CERTAIN = 20.0  # ratio of the brightest values beyond which no landscape explains it
+FACTOR_NEAR = 3.0  # how far that ratio may lie from a known factor
+FACTOR_POSSIBLE = 5.0  # ratio from which undoing it is tried
+EXPLAINED = 0.75  # misfit left by undoing a factor or an offset, as a share of the misfit as delivered
+ORDER_MISFIT, ORDER_EXPLAINED = 0.12, 0.35  # misfit from which other orders of bands are tried, share one may leave
+FLOOR_TOLERANCE = 0.4  # how far the darkest values may lie from an offset, as a share of it
+DECIBEL_MISFIT, DECIBEL_EXPLAINED = 0.12, 0.4  # the same for factors of decibels
+UNLIKE_STD = 10.0  # mean distance in training deviations beyond which nothing needs to explain it
+MILD_STD, MILD_SHARE = 2.0, 0.2  # distance and share of pixels beyond training's range that are told
+ALL_ORDERS_UP_TO = 4  # bands; of more bands swaps, reversal and rotations are tried
+
+FACTORS = (*(10.0**power for power in (-4, -3, -2, -1, 1, 2, 3, 4)), 1 / 65535, 1 / 255, 1 / 16, 16, 255, 257, 65535)
+"""Ratios between the units in which reflectances and pictures are stored."""
+
+DECIBEL_FACTORS = {
+    2.0: "twice those of the training scenes: power taken for amplitude?",
+    0.5: "half those of the training scenes: amplitude taken for power?",
+    10.0: "ten times those of the training scenes: scaled to whole numbers?",
+    100.0: "a hundred times those of the training scenes: scaled to whole numbers?",
+    -1.0: "those of the training scenes with the other sign",
+}
+"""Ratios between ways in which decibels are stored."""
+
+REGULARISATION = 0.02
+"""Variance added to each band, in training variances: bands that are copies of each other stay comparable."""
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How one sensor of a scene compares with the training scenes.
+
+    `distance_std` is the distance of each band's mean from training's, in training deviations; `beyond_share` the
+    share of the pixels outside training's 0.1 to 99.9 % range. `reason` is a sentence, empty for a match.
+    """
+
+    verdict: Verdict
+    reason: str
+    bands: tuple[str, ...] = ()
+    distance_std: tuple[float, ...] = ()
+    beyond_share: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What may have been done to the bands: value = factor · right value + offset, then another order of bands."""
+
+    factor: float = 1.0
+    offset: float = 0.0
+    order: tuple[int, ...] | None = None
+
+    def undone(self, delivered: "Gaussian") -> "Gaussian":
+        """Return the bands' distribution with the conversion undone."""
+        mean, covariance = (delivered.mean - self.offset) / self.factor, delivered.covariance / self.factor**2
+        if self.order is None:
+            return Gaussian(mean, covariance)
+        order = list(self.order)
+        return Gaussian(mean[order], covariance[np.ix_(order, order)])
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Mean (band,) and covariance (band, band) of the bands' values."""
+
+    mean: Values
+    covariance: Values
+
+    @classmethod
+    def of(cls, radiometry: SensorRadiometry) -> "Gaussian":
+        """Return the Gaussian with a sensor's moments."""
+        return cls(np.array(radiometry.mean), np.array(radiometry.covariance))
+
+
+def misfit(scene: Gaussian, training: Gaussian) -> float:
+    """Return the Bhattacharyya distance for each band, 0 or more, in units of the training scenes' deviations."""
+    bands = len(training.mean)
+    std = np.sqrt(np.diag(training.covariance))
+    scale, ridge = np.outer(std, std), REGULARISATION * np.eye(bands)
+    ours, theirs = scene.covariance / scale + ridge, training.covariance / scale + ridge
+    both, step = (ours + theirs) / 2, (scene.mean - training.mean) / std
+    shape = _log_determinant(both) - (_log_determinant(ours) + _log_determinant(theirs)) / 2
+    return float(step @ np.linalg.solve(both, step) / 8 + shape / 2) / bands
+
+
+def _log_determinant(matrix: Values) -> float:
+    return float(np.linalg.slogdet(matrix)[1])
+
+
+def compare(scene: Radiometry, training: TrainingRadiometry) -> dict[Sensor, Likeness]:
+    """Return how each sensor of a scene compares with the training scenes (other than itself)."""
+    others = training.without(scene.scene)
+    sensors: tuple[Sensor, ...] = ("optical", "sar")
+    return {sensor: _compare_sensor(scene, others, sensor) for sensor in sensors}
+
+
+def _compare_sensor(scene: Radiometry, training: Sequence[Radiometry], sensor: Sensor) -> Likeness:
+    ours = scene.of_sensor(sensor)
+    theirs = [known for other in training if (known := other.of_sensor(sensor)) is not None]
+    if ours is None:
+        return Likeness("not compared", f"fewer usable pixels in {sensor} than a comparison needs")
+    if not theirs:
+        return Likeness("not compared", f"no other training scene has {sensor} to compare with")
+    decibels = sensor == "sar" and scene.sar_scale == "db"
+    return compare_bands(ours, theirs, decibels=decibels)
+
+
+def compare_bands(scene: SensorRadiometry, training: Sequence[SensorRadiometry], *, decibels: bool = False) -> Likeness:
+    """Return how a scene's bands compare with those of training scenes, at least one.
+
+    Args:
+        scene: the scene's figures.
+        training: those of each training scene; same bands, same units.
+        decibels: whether the values are logarithmic: then no factor or offset between units of reflectance is sought.
+    """
+    together = pooled(training)
+    distance, beyond = _distance_std(scene, together), _beyond_share(scene, together)
+    reason = _fault(scene, together, training, decibels)
+    verdict: Verdict = "mismatch" if reason else "match"
+    if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
+        verdict, reason = "mild", _unlike(scene.bands, distance, beyond)
+    return Likeness(verdict, reason, scene.bands, distance, beyond)
+
+
+def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
+    std = _spread(training)
+    return tuple(round(float(step), 3) for step in np.abs(np.subtract(scene.mean, training.mean)) / std)
+
+
+def _spread(training: SensorRadiometry) -> Values:
+    """Return the bands' deviations; 1 where all pixels hold one value, as the network's normalisation has it."""
+    return np.where(training.std > 0, training.std, 1.0)
+
+
+def _beyond_share(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
+    shares = []
+    for ours, theirs in zip(scene.quantiles, training.quantiles, strict=True):
+        below = np.interp(theirs[0], ours, LEVELS_PCT, left=0.0, right=100.0)
+        above = 100.0 - np.interp(theirs[-1], ours, LEVELS_PCT, left=0.0, right=100.0)
+        shares.append(round(float(below + above) / 100, 3))
+    return tuple(shares)
+
+
+def _unlike(bands: Sequence[str], distance: Sequence[float], beyond: Sequence[float]) -> str:
+    worst = int(np.argmax(distance))
+    return (
+        f"{bands[worst]} lies {distance[worst]:.1f} training deviations from the training scenes' mean, and "
+        f"{100 * max(beyond):.0f} % of the pixels of {bands[int(np.argmax(beyond))]} lie beyond their range: other "
+        "land, season or processing than the network learnt"
+    )
+
+
+def _fault(
+    scene: SensorRadiometry, training: SensorRadiometry, each: Sequence[SensorRadiometry], decibels: bool
+) -> str:
+    """Return what is wrong with the values in words; empty if nothing is."""
+    if said := _constant(scene, training):
+        return said
+    units = _decibel_faults(scene, training) if decibels else _unit_faults(scene, training, each)
+    found = [*units, *_order_faults(scene, training)]
+    return min(found, key=lambda explanation: explanation.left).words if found else _far_off(scene, training)
+
+
+@dataclass(frozen=True)
+class _Explanation:
+    """What may be wrong, and the misfit that is left once it is undone."""
+
+    left: float
+    words: str
+
+
+def _constant(scene: SensorRadiometry, training: SensorRadiometry) -> str:
+    for band, low, high, std in zip(scene.bands, scene.floor, scene.ceiling, training.std, strict=True):
+        if low == high and std > 0:
+            return f"{band} holds one value, {low:g}, in all pixels, and varies in the training scenes"
+    return ""
+
+
+def _unit_faults(
+    scene: SensorRadiometry, training: SensorRadiometry, each: Sequence[SensorRadiometry]
+) -> Iterator[_Explanation]:
+    delivered = misfit(Gaussian.of(scene), _steady(training))
+    for factor in _factors(scene, training):
+        left = _left(Conversion(factor=factor), scene, training)
+        if max(factor, 1 / factor) >= FACTOR_CERTAIN or left <= EXPLAINED * delivered:
+            yield _Explanation(left, _factor_words(factor))
+    for offset, reference in _offsets(scene, training, each):
+        left = _left(Conversion(offset=offset), scene, training)
+        if left <= EXPLAINED * delivered:
+            yield _Explanation(left, _offset_words(offset, _darkest(scene), reference))
+
+
+def _factors(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
+    """Return the known factors near the ratio of the brightest values; none if these are of one size."""
+    ratio = float(np.median(_top(scene) / _top(training)))
+    if FACTOR_POSSIBLE > ratio > 1 / FACTOR_POSSIBLE:
+        return ()
+    near = tuple(known for known in FACTORS if 1 / FACTOR_NEAR < known / ratio < FACTOR_NEAR)
+    return near or (ratio,)
+
+
+def _top(radiometry: SensorRadiometry) -> Values:
+    """Return each band's brightest values: the larger size of its 1 % and 99 % quantiles, above 0."""
+    ends = [LEVELS_PCT.index(1.0), LEVELS_PCT.index(99.0)]
+    top: Values = np.maximum(np.abs(np.array(radiometry.quantiles)[:, ends]).max(axis=1), 1e-12)
+    return top
+
+
+def _factor_words(factor: float) -> str:
+    times = f"{factor:,.0f} times larger" if factor > 1 else f"{1 / factor:,.0f} times smaller"
+    return f"the values are about {times} than in the training scenes: another unit (digital numbers, reflectance)?"
+
+
+def _offsets(
+    scene: SensorRadiometry, training: SensorRadiometry, each: Sequence[SensorRadiometry]
+) -> Iterator[tuple[float, float]]:
+    """Yield Sentinel-2's offset where the darkest values differ by it, with the training scenes' darkest.
+
+    With the offset no band's darkest pixels come near 0, shadow and water included.
+    """
+    top = float(np.median(_top(training)))
+    size = 1000.0 if 300 < top < 30_000 else 0.1 if 0.03 < top < 3 else None  # digital numbers, reflectance
+    if size is None:
+        return
+    theirs = [_darkest(known) for known in each]
+    for offset, reference in ((size, max(theirs)), (-size, min(theirs))):
+        if abs(_darkest(scene) - reference - offset) <= FLOOR_TOLERANCE * size:
+            yield offset, reference
+
+
+def _darkest(radiometry: SensorRadiometry) -> float:
+    return min(values[0] for values in radiometry.quantiles)
+
+
+def _offset_words(offset: float, darkest: float, reference: float) -> str:
+    more, whose = ("higher", "the scene's") if offset > 0 else ("lower", "the training scenes'")
+    return (
+        f"the values are about {abs(offset):,g} {more} than in the training scenes (darkest {darkest:,.4g} against "
+        f"{reference:,.4g}): {whose} Sentinel-2 offset (processing baseline 04.00 and later) not removed?"
+    )
+
+
+def _decibel_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iterator[_Explanation]:
+    if min(scene.floor) >= 0 and max(training.mean) < 0:
+        lowest = min(scene.floor)
+        yield _Explanation(0.0, f"no value is below 0 dB (smallest {lowest:g}): linear backscatter taken for decibels?")
+    delivered = misfit(Gaussian.of(scene), _steady(training))
+    for factor, words in DECIBEL_FACTORS.items():
+        left = _left(Conversion(factor=factor), scene, training)
+        if delivered >= DECIBEL_MISFIT and left <= DECIBEL_EXPLAINED * delivered:
+            yield _Explanation(left, f"the decibels are {words}")
+
+
+def _order_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iterator[_Explanation]:
+    delivered = misfit(Gaussian.of(scene), _steady(training))
+    if delivered < ORDER_MISFIT:
+        return
+    for order in _orders(len(scene.bands)):
+        left = _left(Conversion(order=order), scene, training)
+        if left <= ORDER_EXPLAINED * delivered:
+            yield _Explanation(left, _order_words(scene.bands, order))
+
+
+def _order_words(bands: Sequence[str], order: tuple[int, ...]) -> str:
+    found = [bands[order.index(position)] for position in range(len(bands))]
+    return f"the bands come as {', '.join(bands)}, but their values are those of {', '.join(found)}: another order?"
+
+
+def _orders(bands: int) -> Iterator[tuple[int, ...]]:
+    given = tuple(range(bands))
+    if bands <= ALL_ORDERS_UP_TO:
+        yield from (order for order in itertools.permutations(given) if order != given)
+        return
+    yield given[::-1]
+    yield given[1:] + given[:1]
+    yield given[-1:] + given[:-1]
+    for first, second in itertools.combinations(given, 2):
+        swapped = list(given)
+        swapped[first], swapped[second] = second, first
+        yield tuple(swapped)
+
+
+def _far_off(scene: SensorRadiometry, training: SensorRadiometry) -> str:
+    steps = np.abs(np.subtract(scene.quantiles, training.quantiles)).mean(axis=1) / _spread(training)
+    if steps.mean() < UNLIKE_STD:
+        return ""
+    return (
+        f"the values lie {steps.mean():.0f} training deviations from those of the training scenes on average: "
+        "another unit, sensor or processing?"
+    )
+
+
+def _left(conversion: Conversion, scene: SensorRadiometry, training: SensorRadiometry) -> float:
+    """Return the misfit that is left once a conversion is undone."""
+    return misfit(conversion.undone(Gaussian.of(scene)), _steady(training))
+
+
+def _steady(training: SensorRadiometry) -> Gaussian:
+    """Return training's Gaussian with a variance in every band, so that it can be divided by."""
+    gaussian = Gaussian.of(training)
+    spread = np.diag(gaussian.covariance)
+    return Gaussian(gaussian.mean, gaussian.covariance + np.diag(np.where(spread > 0, 0.0, 1.0)))

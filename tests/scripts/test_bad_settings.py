@@ -1,0 +1,28 @@
+"""Stages that are run by hand with settings that they can't read."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"), [("{", "not valid JSON"), ("{}", "registration is missing"), ("", "not valid JSON")]
+)
+def test_settings_that_are_not_all_there_are_told(tmp_path: Path, settings: str, words: str):
+    script = PROJECT / "workflow" / "scripts" / "register_pair.py"
+    options = ["--scene", "a", "--registration", str(tmp_path / "r.json"), "--settings", settings]
+    run = subprocess.run(
+        [sys.executable, str(script), *options],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT / "src")},
+        check=False,
+    )
+    assert run.returncode == 10
+    assert words in run.stderr and "SettingsError" in run.stderr
+    assert "Traceback" not in run.stderr and "pydantic" not in run.stderr

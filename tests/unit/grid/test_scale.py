@@ -1,0 +1,47 @@
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from clairemap.grid.scale import pixel_height_m, pixel_size_m, pixel_width_m, up_deg
+
+
+def grid(crs: str | None, transform: Affine, size: int = 100) -> GeoBox:
+    return GeoBox((size, size), transform, crs)
+
+
+UTM = grid("EPSG:32633", Affine(10, 0, 500_000, 0, -20, 5_300_000))
+DEGREES = grid("EPSG:4326", Affine(1e-4, 0, 12, 0, -1e-4, 60))
+
+
+def test_pixel_sizes():
+    assert pixel_size_m(UTM) == pytest.approx(200**0.5)
+    assert pixel_size_m(grid("EPSG:2263", Affine(30, 0, 980_000, 0, -30, 200_000))) == pytest.approx(9.144, abs=1e-3)
+    at_equator = grid("EPSG:4326", Affine(1e-4, 0, 10, 0, -1e-4, 1e-4), 2)
+    assert pixel_size_m(at_equator) == pytest.approx(11.1, abs=0.05)
+    assert pixel_size_m(grid(None, Affine.identity())) is None
+
+
+def test_width_and_height_are_those_on_the_ground():
+    assert (pixel_width_m(UTM), pixel_height_m(UTM)) == (10, 20)
+    assert pixel_width_m(DEGREES) == pytest.approx(5.57, abs=0.02)
+    assert pixel_height_m(DEGREES) == pytest.approx(11.14, abs=0.02)
+    mercator = grid("EPSG:3857", Affine(20, 0, 1_700_000, 0, -20, 8_399_738))  # at 60 degrees
+    assert pixel_width_m(mercator) == pytest.approx(10, abs=0.05)
+    assert pixel_size_m(mercator) == pytest.approx(10, abs=0.05)
+
+
+@pytest.mark.parametrize("west", [179.995, -180.005, 190])
+def test_180_degrees_are_no_edge(west: float):
+    assert pixel_width_m(grid("EPSG:4326", Affine(1e-4, 0, west, 0, -1e-4, 60))) == pytest.approx(5.57, abs=0.02)
+    assert pixel_width_m(grid("EPSG:3832", Affine(10, 0, 3_339_085, 0, -10, 500))) == pytest.approx(10, rel=1e-3)
+
+
+def test_a_pixel_on_the_pole_has_a_size():
+    assert pixel_size_m(grid("EPSG:3413", Affine(1000, 0, -50_000, 0, -1000, 50_000))) == pytest.approx(1031, rel=2e-3)
+
+
+def test_north_is_up_but_around_poles():
+    assert abs(up_deg(UTM)) < 1
+    assert up_deg(DEGREES) == pytest.approx(0)
+    right_of_the_pole = grid("EPSG:3413", Affine(1000, 0, 1_000_000, 0, -1000, 50_000))
+    assert up_deg(right_of_the_pole) == pytest.approx(90, abs=1)

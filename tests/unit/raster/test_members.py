@@ -1,0 +1,187 @@
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.shutil import copy as copy_raster
+
+from clairemap.raster import members
+from clairemap.raster.members import absent_member, files_behind, watched
+
+
+def vrt(path: Path, *sources: str, relative: int = 1, tag: str = "SourceFilename") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    inner = "".join(
+        f'<VRTRasterBand><{tag} relativeToVRT="{relative}">{name}</{tag}></VRTRasterBand>' for name in sources
+    )
+    path.write_text(f"<VRTDataset>{inner}</VRTDataset>")
+    return path
+
+
+def made(folder: Path, *names: str) -> list[Path]:
+    files = [folder / name for name in names]
+    for file in files:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"II*\0")
+    return files
+
+
+def test_a_plain_file_stands_alone_and_one_that_is_missing_for_nothing(tmp_path: Path):
+    (file,) = made(tmp_path, "o.tif")
+    assert files_behind(file) == (file,)
+    assert files_behind(tmp_path / "absent.tif") == ()
+    assert files_behind(tmp_path / ("x" * 300)) == ()
+
+
+def test_members_of_virtual_rasters_are_found_through_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    a, b, c = made(tmp_path, "s/img/a.tif", "s/img/b.tif", "c.tif")
+    monkeypatch.chdir(tmp_path)
+    inner = vrt(tmp_path / "s" / "inner.vrt", "img/a.tif", "img/b.tif", "img/a.tif")
+    outer = vrt(tmp_path / "outer.xml", "s/inner.vrt", str(c))
+    assert files_behind(outer) == (outer, inner, c, a, b)
+    assert files_behind(vrt(tmp_path / "d" / "cwd.vrt", "c.tif", relative=0)) == (tmp_path / "d/cwd.vrt", Path("c.tif"))
+    warped = vrt(tmp_path / "s" / "warped.vrt", "img/a.tif", tag="SourceDataset")
+    assert files_behind(warped) == (warped, a)
+
+
+def test_a_virtual_raster_that_refers_to_itself_ends(tmp_path: Path):
+    loop = vrt(tmp_path / "loop.vrt", "loop.vrt")
+    assert files_behind(loop) == (loop,) and absent_member(loop) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ('NETCDF:"{}/x.nc":Band1', "x.nc"),
+        ("NETCDF:{}/x.nc:Band1", "x.nc"),
+        ('HDF5:"{}/x.h5"://group/band', "x.h5"),
+        ("GTIFF_DIR:1:{}/x.tif", "x.tif"),
+        ("vrt://{}/x.tif?bands=1", "x.tif"),
+        ("/vsizip/{}/x.zip/in/o.tif", "x.zip"),
+        ("/vsizip/{{{}/x.zip}}/in/o.tif", "x.zip"),
+        ("SENTINEL2_L2A:{}/MTD_MSIL2A.xml:10m:EPSG_32633", "MTD_MSIL2A.xml"),
+        ("/vsicurl/https://example.org/o.tif", None),
+        ("https://example.org/o.tif", None),
+        ("/vsis3/b/o.tif", None),
+    ],
+)
+def test_names_of_data_sets_lead_to_their_file(tmp_path: Path, name: str, file: str | None):
+    expected = made(tmp_path, file) if file else []
+    top = vrt(tmp_path / "top.vrt", name.format(tmp_path), relative=0)
+    assert list(files_behind(top)) == [top, *expected]
+
+
+def test_members_are_those_that_gdal_itself_writes(tmp_path: Path):
+    profile = {"driver": "GTiff", "width": 8, "height": 8, "count": 1, "dtype": "uint8"}
+    with rasterio.open(tmp_path / "a & b.tif", "w", **profile) as file:
+        file.write(np.ones((1, 8, 8), np.uint8))
+    copy_raster(tmp_path / "a & b.tif", tmp_path / "o.vrt", driver="VRT")
+    assert files_behind(tmp_path / "o.vrt") == (tmp_path / "o.vrt", tmp_path / "a & b.tif")
+
+
+@pytest.mark.parametrize(
+    ("raster", "beside"),
+    [
+        ("o.tif", "o.tif.msk"),
+        ("o.tif", "o.tfw"),
+        ("o.tif", "o.TFW"),
+        ("o.tif", "o.tifw"),
+        ("o.jp2", "o.j2w"),
+        ("o.png", "o.wld"),
+        ("o.img", "o.hdr"),
+        ("o.dat", "o.dat.hdr"),
+        ("o.jpg", "o.prj"),
+        ("o.tif", "o.tab"),
+        ("o.tif", "o_RPC.TXT"),
+        ("g/hdr.adf", "g/w001001.adf"),
+    ],
+)
+def test_files_beside_a_raster_count_if_they_change_what_is_read(tmp_path: Path, raster: str, beside: str):
+    file, other = made(tmp_path, raster, beside)
+    made(tmp_path, "o.tif.ovr", "o2.tfw", "p.tif")
+    assert files_behind(file) == (file, other)
+
+
+def test_statistics_that_a_viewer_left_change_nothing(tmp_path: Path):
+    (file,) = made(tmp_path, "o.tif")
+    pam = tmp_path / "o.tif.aux.xml"
+    seen = '<Histograms/><Metadata><MDI key="STATISTICS_MEAN">3</MDI></Metadata>'
+    pam.write_text(f'<PAMDataset><PAMRasterBand band="1">{seen}</PAMRasterBand></PAMDataset>')
+    assert files_behind(file) == (file,)
+    pam.write_text(f'<PAMDataset><PAMRasterBand band="1">{seen}<Scale>2</Scale></PAMRasterBand></PAMDataset>')
+    assert files_behind(file) == (file, pam)
+    pam.write_text("<PAMDataset><SRS>EPSG:32633</SRS></PAMDataset>")
+    assert files_behind(file) == (file, pam)
+
+
+def test_sidecars_of_members_count_and_a_folder_is_all_its_files(tmp_path: Path):
+    a, mask = made(tmp_path, "a.tif", "a.tif.msk")
+    top = vrt(tmp_path / "top.vrt", "a.tif")
+    assert files_behind(top) == (top, a, mask)
+    grid = made(tmp_path, "grid/hdr.adf", "grid/w001001.adf")
+    assert files_behind(tmp_path / "grid") == tuple(grid)
+
+
+def test_a_member_that_is_missing_is_told_with_what_refers_to_it(tmp_path: Path):
+    made(tmp_path, "a.tif")
+    inner = vrt(tmp_path / "inner.vrt", "a.tif", "gone.tif")
+    top = vrt(tmp_path / "top.vrt", "inner.vrt")
+    assert absent_member(top) == (tmp_path / "gone.tif", inner)
+    assert absent_member(tmp_path / "a.tif") is None
+
+
+def test_what_snakemake_can_not_watch_goes_into_the_state(tmp_path: Path):
+    plain, braced = made(tmp_path, "o.tif", "{x}/s.tif")
+    before = watched([plain, braced])
+    assert before.inputs == (plain,) and len(before.state) == 1
+    assert watched([plain]).state == ()
+    os.utime(braced, (1, 1))
+    assert watched([plain, braced]).state != before.state
+
+
+def test_members_beyond_a_number_go_into_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(members, "LISTED", 3)
+    files = made(tmp_path, *(f"{n}.tif" for n in range(5)))
+    top = vrt(tmp_path / "top.vrt", *(file.name for file in files))
+    before = watched([top])
+    assert before.inputs == (top, *files[:2]) and "3 more files" in before.state[0]
+    os.utime(files[4], (1, 1))
+    assert watched([top]).state != before.state
+
+
+def test_where_links_lead_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    made(tmp_path, "2025/o.tif", "2026/o.tif")
+    Path("current").symlink_to("2025")
+    Path("o.tif").symlink_to("current/o.tif")
+    found = watched([Path("o.tif"), Path("current/o.tif")]).state
+    assert found == ("current -> 2025", "o.tif -> current/o.tif")
+    assert watched([tmp_path / "o.tif"]).state == (f"{tmp_path}/o.tif -> current/o.tif",)
+    Path("current").unlink()
+    Path("current").symlink_to("2026")
+    assert watched([Path("current/o.tif")]).state == ("current -> 2026",)
+
+
+def test_an_edited_virtual_raster_is_read_again(tmp_path: Path):
+    a, b = made(tmp_path, "a.tif", "b.tif")
+    top = vrt(tmp_path / "top.vrt", "a.tif")
+    assert files_behind(top) == (top, a)
+    vrt(top, "a.tif", "b.tif")
+    assert files_behind(top) == (top, a, b)
+
+
+def test_an_archive_that_a_member_lies_in_is_watched(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("in/o.tif", b"")
+    top = vrt(tmp_path / "top.vrt", f"/vsizip/{tmp_path}/x.zip/in/o.tif", relative=0)
+    assert files_behind(top) == (top, tmp_path / "x.zip")
+
+
+def test_nothing_heavy_is_imported():
+    heavy = "import sys, clairemap.raster.members; print({'rasterio', 'numpy', 'torch'} & set(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

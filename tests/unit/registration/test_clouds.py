@@ -1,0 +1,113 @@
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
+
+from clairemap.errors import ValuesError
+from clairemap.grid.window import Window
+from clairemap.raster.source import RasterSource
+from clairemap.registration.clouds import CloudMask, cloud_source
+from clairemap.registration.mapping import mapping_between
+from clairemap.registration.warp import ClassesOnGrid
+
+GRID = GeoBox((20, 20), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
+Opened = Callable[..., CloudMask]
+
+
+@pytest.fixture
+def mask_of(tmp_path: Path, made_rasters: ModuleType) -> Opened:
+    """Return ``mask_of(codes, coding, grid, nodata)``: a mask on `GRID`."""
+
+    def mask_of(
+        codes: np.ndarray, coding: str = "binary", grid: GeoBox = GRID, nodata: float | None = None
+    ) -> CloudMask:
+        target = RasterSource(made_rasters.write_raster(tmp_path / "t.tif", np.ones((20, 20), np.uint8), GRID))
+        source = cloud_source(made_rasters.write_raster(tmp_path / "mask.tif", codes, grid, nodata=nodata), coding)
+        return CloudMask(ClassesOnGrid(source, mapping_between(target, source)), coding)
+
+    return mask_of
+
+
+def codes_of(*codes: float, dtype: str = "uint8") -> np.ndarray:
+    """Return a mask with each code in some rows of its own."""
+    return np.resize(np.repeat(np.array(codes, dtype), 2), 20)[:, None].repeat(20, axis=1)
+
+
+def read(mask: CloudMask) -> tuple[np.ndarray, np.ndarray]:
+    cloudy, known = mask.read(Window(0, 0, 20, 20))
+    mask.check()
+    return cloudy, known
+
+
+@pytest.mark.parametrize("codes", [(0,), (1,), (255,), (0, 1), (0, 255), (0, 3), (0, 100), (0, 1024), (0.0, 1.0)])
+def test_zero_and_one_other_value_are_a_binary_mask(mask_of: Opened, codes: tuple[float, ...]) -> None:
+    values = codes_of(*codes, dtype="float32" if isinstance(codes[0], float) else "uint16")
+    cloudy, known = read(mask_of(values))
+    assert np.array_equal(cloudy, values != 0) and known.all()
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"),
+    [
+        ((4, 6, 9), "cloud_mask: scl"),  # scene classification
+        ((6,), "cloud_mask: scl"),  # of a lake
+        ((0, 4), "cloud_mask: scl"),
+        ((0, 1, 255), "-a_nodata 255"),
+        ((0, 1, 2, 3), "isin"),
+        ((0, 1024, 2048), "isin"),  # QA60
+        ((21824, 22280), "isin"),  # Landsat's QA_PIXEL
+        ((0, 10, 20, 35, 99), "isin"),  # probability
+        ((7, 9, 12), "isin"),
+        ((40,), "isin"),
+        ((0, 0.25, 0.5), "isin"),
+        ((0, -1), "-a_nodata -1"),
+    ],
+)
+def test_other_codes_are_refused_with_what_to_do(mask_of: Opened, codes: tuple[float, ...], words: str) -> None:
+    dtype = "float32" if any(code % 1 for code in codes) else "int32"
+    with pytest.raises(ValuesError) as raised:
+        read(mask_of(codes_of(*codes, dtype=dtype)))
+    told = str(raised.value)
+    assert "mask.tif" in told and words in told and ", ".join(f"{code:g}" for code in sorted(codes)) in told
+
+
+def test_many_values_are_told_in_short(mask_of: Opened) -> None:
+    probability = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
+    with pytest.raises(ValuesError, match="…") as raised:
+        read(mask_of(probability))
+    assert len(str(raised.value)) < 600
+
+
+def test_scene_classification_if_the_settings_say_so(mask_of: Opened) -> None:
+    codes = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
+    values = np.tile(np.resize(np.array(codes, np.uint8), 20), (20, 1))
+    cloudy, known = read(mask_of(values, "scl"))
+    assert np.array_equal(cloudy, np.isin(values, (3, 8, 9, 10))) and np.array_equal(known, values != 0)
+
+
+@pytest.mark.parametrize(
+    ("codes", "words"), [((0, 1), "cloud_mask: binary"), ((1,), "binary"), ((0, 4, 12), "0 to 11")]
+)
+def test_what_is_no_scene_classification_is_refused(mask_of: Opened, codes: tuple[int, ...], words: str) -> None:
+    with pytest.raises(ValuesError, match=words):
+        read(mask_of(codes_of(*codes), "scl"))
+
+
+def test_where_the_mask_has_nothing_nothing_is_known(mask_of: Opened) -> None:
+    half = GeoBox((20, 10), GRID.transform, GRID.crs)
+    for nodata in (255, 0):
+        values = codes_of(0, 1, 255)[:, :10] if nodata else codes_of(0, 1)[:, :10]
+        cloudy, known = read(mask_of(values, grid=half, nodata=nodata))
+        assert not known[:, 10:].any() and not cloudy[:, 10:].any()
+        assert np.array_equal(cloudy[:, :10], values == 1)
+        assert np.array_equal(known[:, :10], values != 255), "0 is clear, even if the tag calls it nodata"
+
+
+@pytest.mark.parametrize(("coding", "nodata"), [("binary", 1), ("scl", 9)])
+def test_a_nodata_tag_that_means_cloud_is_refused(mask_of: Opened, coding: str, nodata: int) -> None:
+    with pytest.raises(ValuesError, match=rf"mask\.tif: {nodata} means cloud.*-unsetnodata mask\.tif"):
+        mask_of(codes_of(0, nodata), coding, nodata=nodata)

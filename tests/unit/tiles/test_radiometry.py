@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clairemap.errors import StoreError
+from clairemap.grid.tiles import tiles
+from clairemap.tiles.radiometry import (
+    FEWEST_PX,
+    LEVELS_PCT,
+    SAMPLE_PX,
+    Radiometry,
+    Sampler,
+    SensorRadiometry,
+    TrainingRadiometry,
+    pooled,
+    read_radiometry,
+    read_training_radiometry,
+    write_radiometry,
+)
+
+BANDS = ("red", "nir")
+
+
+def values(pixels: int = 40_000, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    red = rng.gamma(4, 100, pixels)
+    return np.stack([red, 3 * red + rng.normal(0, 50, pixels)])
+
+
+def test_figures_are_those_of_the_pixels():
+    pixels = values()
+    found = SensorRadiometry.of(BANDS, pixels)
+    assert found.pixels == 40_000
+    np.testing.assert_allclose(found.mean, pixels.mean(1), rtol=1e-6)
+    np.testing.assert_allclose(found.covariance, np.cov(pixels, bias=True), rtol=1e-6)
+    np.testing.assert_allclose(found.quantiles, np.percentile(pixels, LEVELS_PCT, axis=1).T, rtol=1e-6)
+    np.testing.assert_allclose([found.floor, found.ceiling], [pixels.min(1), pixels.max(1)], rtol=1e-6)
+
+
+def test_one_band_has_a_covariance_too():
+    found = SensorRadiometry.of(("VV",), values()[:1])
+    np.testing.assert_allclose(found.std, [values()[0].std()], rtol=1e-6)
+
+
+def test_blocks_in_any_cut_give_the_same_figures_and_unusable_pixels_none():
+    shape = (700, 900)
+    scene = values(shape[0] * shape[1]).reshape(2, *shape)
+    usable = np.random.default_rng(1).random(shape) < 0.5
+    scene[:, ~usable] = -9999
+    found = []
+    for side in (128, 256, 1000):
+        sampler = Sampler(shape)
+        for tile in tiles(shape, side):
+            sampler.add(tile.window, scene[:, *tile.window.slices], usable[tile.window.slices])
+        found.append(sampler.radiometry(BANDS))
+    sampled = sorted(one.pixels for one in found if one)
+    assert sampled[0] == sampled[-1] <= SAMPLE_PX  # order of the pixels differs, so the figures may in the last digit
+    for one in found:
+        assert one is not None and found[0] is not None and min(one.floor) > -9999
+        np.testing.assert_allclose(one.quantiles, found[0].quantiles, rtol=1e-5)
+        np.testing.assert_allclose(one.mean, found[0].mean, rtol=1e-5)
+
+
+def test_a_handful_of_pixels_is_not_described():
+    sampler = Sampler((10, 10))
+    sampler.add(next(tiles((10, 10), 10)).window, np.ones((2, 10, 10)), np.ones((10, 10), bool))
+    assert FEWEST_PX > 100 and sampler.radiometry(BANDS) is None
+
+
+def test_scenes_pooled_are_their_mixture():
+    parts = [values(30_000, 1), values(60_000, 2) * 2 + 500]
+    found = pooled([SensorRadiometry.of(BANDS, part) for part in parts])
+    whole = np.concatenate(parts, axis=1)
+    np.testing.assert_allclose(found.mean, whole.mean(1), rtol=1e-5)
+    np.testing.assert_allclose(found.covariance, np.cov(whole, bias=True), rtol=1e-5)
+    # Interpolating between levels costs a little, most at the ends.
+    np.testing.assert_allclose(found.quantiles, np.percentile(whole, LEVELS_PCT, axis=1).T, rtol=0.06)
+
+
+def test_a_scene_does_not_vouch_for_itself():
+    known = [Radiometry(scene=name, sar_scale="db", optical=None, sar=None) for name in "ab"]
+    assert [one.scene for one in TrainingRadiometry(scenes=tuple(known)).without("a")] == ["b"]
+
+
+def test_files_come_back_and_damaged_ones_are_told(tmp_path: Path):
+    scene = Radiometry(scene="a", sar_scale="db", optical=SensorRadiometry.of(BANDS, values()), sar=None)
+    write_radiometry(tmp_path / "a.json", scene)
+    assert read_radiometry(tmp_path / "a.json") == scene
+    write_radiometry(tmp_path / "all.json", TrainingRadiometry(scenes=(scene,)))
+    assert read_training_radiometry(tmp_path / "all.json").scenes == (scene,)
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(StoreError, match=r"a\.json: not a valid radiometry"):
+        read_radiometry(tmp_path / "a.json")
+    with pytest.raises(StoreError, match=r"gone\.json"):
+        read_training_radiometry(tmp_path / "gone.json")

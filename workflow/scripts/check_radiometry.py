@@ -1,0 +1,42 @@
+"""Compare a scene's values with those of the training scenes."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clairemap.console import announce, run
+from clairemap.errors import RadiometryError
+from clairemap.stages import CheckRadiometry
+from clairemap.tiles.gate import RadiometryCheck, write_check
+from clairemap.tiles.likeness import compare
+from clairemap.tiles.radiometry import read_radiometry, read_training_radiometry
+
+
+def check_radiometry(
+    *,
+    radiometry: Annotated[Path, typer.Option(help="the scene's radiometry.json")],
+    training: Annotated[Path, typer.Option(help="radiometry of the training scenes")],
+    check: Annotated[Path, typer.Option(help="verdict to write (JSON)")],
+    settings: Annotated[str, typer.Option(help="JSON of CheckRadiometry")],
+) -> None:
+    """Write the verdict on a scene; a mild difference is shown on the screen.
+
+    Raises:
+        RadiometryError: the values are of another unit, offset or order of bands, and the settings make that an error.
+    """
+    chosen = CheckRadiometry.model_validate_json(settings).sensors
+    scene = read_radiometry(radiometry)
+    found = RadiometryCheck.of(scene.scene, compare(scene, read_training_radiometry(training)))
+    if (faults := found.remarks("mismatch")) and chosen.on_mismatch == "error":
+        raise RadiometryError(
+            f"{scene.scene}: the values don't match the training scenes'. {'; '.join(faults)}. Correct the files or "
+            "the settings under sensors; if the values are right, set sensors.on_mismatch: warn"
+        )
+    for remark in found.remarks("mismatch", "mild"):
+        announce(f"{scene.scene}: {remark}")
+    write_check(check, found)
+
+
+if __name__ == "__main__":
+    run(check_radiometry)

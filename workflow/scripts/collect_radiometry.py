@@ -1,0 +1,23 @@
+"""Put the radiometry of all training scenes into one file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clairemap.console import run
+from clairemap.tiles.radiometry import TrainingRadiometry, read_radiometry, write_radiometry
+
+
+def collect_radiometry(
+    *,
+    radiometry: Annotated[list[Path], typer.Option(help="radiometry.json of each training scene")],
+    training: Annotated[Path, typer.Option(help="file to write (JSON)")],
+) -> None:
+    """Write the radiometry of the training scenes, in the order of their names."""
+    scenes = sorted((read_radiometry(path) for path in radiometry), key=lambda known: known.scene)
+    write_radiometry(training, TrainingRadiometry(scenes=tuple(scenes)))
+
+
+if __name__ == "__main__":
+    run(collect_radiometry)
