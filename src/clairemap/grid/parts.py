@@ -8,9 +8,6 @@ from clairemap.grid.window import Window
 LEAST_FILLED = 0.25
 """Share of a window that what is put together in it has to cover at least."""
 
-MOST_WINDOWS = 256
-"""Windows that are compared with each other; of more, those that follow each other are put together first."""
-
 FAR_APART = 0.1
 """Share of a grid below which what lies on it counts as far apart."""
 
@@ -29,8 +26,8 @@ class Part:
 
     @property
     def filled(self) -> float:
-        """Share of the window that its members cover, as if none overlapped."""
-        return self.px / (self.window.height * self.window.width)
+        """Share of the window that its members cover, as if none overlapped; at most 1."""
+        return min(1.0, self.px / max(1, self.window.height * self.window.width))
 
 
 def parts_of(windows: Sequence[Window], weights: Sequence[int] | None = None) -> list[Part]:
@@ -44,27 +41,34 @@ def parts_of(windows: Sequence[Window], weights: Sequence[int] | None = None) ->
     """
     sizes = [window.height * window.width for window in windows] if weights is None else weights
     parts = [Part(window, (index,), px) for index, (window, px) in enumerate(zip(windows, sizes, strict=True))]
-    while len(parts) > MOST_WINDOWS:
-        parts = [_all(parts[start : start + 2]) for start in range(0, len(parts), 2)]
-    while len(parts) > 1:
-        pairs = ((one.with_(other), one, other) for i, one in enumerate(parts) for other in parts[i + 1 :])
-        both, one, other = max(pairs, key=lambda pair: pair[0].filled)
-        if both.filled < LEAST_FILLED:
-            break
-        parts = [both if part is one else part for part in parts if part is not other]
+    before = 0
+    while len(parts) != before:
+        before, parts = len(parts), _joined(parts)
     return sorted(parts, key=lambda part: min(part.members))
 
 
-def _all(parts: Sequence[Part]) -> Part:
-    whole = parts[0]
-    for part in parts[1:]:
-        whole = whole.with_(part)
-    return whole
+def _joined(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts, each put together with the first before it that lies near."""
+    joined: list[Part] = []
+    for part in parts:
+        for index, other in enumerate(joined):
+            both = other.with_(part)
+            if both.filled >= LEAST_FILLED:
+                joined[index] = both
+                break
+        else:
+            joined.append(part)
+    return joined
 
 
 def far_apart(parts: Sequence[Part], shape: tuple[int, int]) -> bool:
     """Return whether there are several parts, which together cover little of a grid of (height, width)."""
-    return len(parts) > 1 and sum(part.px for part in parts) < FAR_APART * shape[0] * shape[1]
+    return len(parts) > 1 and filled_share(parts, shape) < FAR_APART
+
+
+def filled_share(parts: Sequence[Part], shape: tuple[int, int]) -> float:
+    """Return the share of a grid of (height, width) that parts cover, as if their members did not overlap."""
+    return sum(part.filled * part.window.height * part.window.width for part in parts) / (shape[0] * shape[1])
 
 
 def around(one: Window, other: Window) -> Window:

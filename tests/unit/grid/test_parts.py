@@ -1,6 +1,6 @@
 import numpy as np
 
-from clairemap.grid.parts import MOST_WINDOWS, far_apart, parts_of
+from clairemap.grid.parts import far_apart, filled_share, parts_of
 from clairemap.grid.window import Window
 
 
@@ -18,6 +18,7 @@ def test_what_lies_far_apart_is_not_put_together():
     assert [part.members for part in parts] == [(0, 2), (1,)]
     assert [part.window for part in parts] == [Window(0, 0, 10, 22), far]
     assert far_apart(parts, (15, 510)) is True
+    assert filled_share(parts, (15, 510)) == 300 / (15 * 510)
 
 
 def test_few_gaps_do_not_make_a_map_far_apart():
@@ -33,6 +34,6 @@ def test_weights_say_how_much_of_a_window_is_filled():
 
 def test_each_window_is_in_one_part_however_many_there_are():
     rng = np.random.default_rng(0)
-    windows = [Window(int(y), int(x), 50, 50) for y, x in rng.integers(0, 1000, (2 * MOST_WINDOWS, 2))]
+    windows = [Window(int(y), int(x), 50, 50) for y, x in rng.integers(0, 1000, (500, 2))]
     members = sorted(index for part in parts_of(windows) for index in part.members)
-    assert members == list(range(2 * MOST_WINDOWS))
+    assert members == list(range(500))
