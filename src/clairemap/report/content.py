@@ -138,12 +138,13 @@ class RegistrationRow:
 
 @dataclass(frozen=True)
 class TilePictures:
-    """What the sensors saw of a tile, its map, and its labels if there are any."""
+    """What the sensors saw of a tile, its map, and its labels if there are any; where north is if it is not up."""
 
     optical: Picture | None
     sar: Picture | None
     landcover: Picture
     truth: Picture | None
+    north_text: str = ""
 
 
 @dataclass(frozen=True)

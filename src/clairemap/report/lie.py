@@ -92,6 +92,19 @@ class Lie:
         return float((north - 90 * turn.quarters + 180) % 360 - 180)
 
 
+def pictured(lie: Lie | None, values: NDArray[T]) -> NDArray[T]:
+    """Return values (y, x, …) of a grid as pictures show them: turned if it is known where north is."""
+    return values if lie is None else lie.turn.picture(values)
+
+
+def pictured_aspect(lie: Lie | None) -> float:
+    """Return height over width, on the ground, of a pixel of a turned picture; 1 without a CRS."""
+    if lie is None:
+        return 1.0
+    high, wide = lie.turn.size(lie.aspect, 1.0)
+    return high / wide
+
+
 def _cut(grid: GeoBox, window: Window) -> GeoBox:
     a, b, c, d, e, f = grid.transform[:6]
     x, y = a * window.x0 + b * window.y0 + c, d * window.x0 + e * window.y0 + f

@@ -20,10 +20,12 @@ from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.report.content import Look, Picture, Stretch, TilePictures
+from clairemap.report.lie import UP_DEG, Lie, north_text, pictured, pictured_aspect, stretched_shape
 from clairemap.report.style import COUNT_KEY
 from clairemap.validity import Validity, has_none
 
 TILE_PX = 256  # longest side of a tile's pictures
+TILE_SLENDEREST = 32.0  # its longer side over the shorter one, at most
 CONFIDENCE_COLORS = "viridis"
 SHARE_COLORS = "PuOr_r"
 _EMPTY = (236, 236, 232)  # where a tile's picture has nothing to show
@@ -90,7 +92,7 @@ def registration_picture(path: Path) -> tuple[str, Picture]:
 def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, look: Look) -> TilePictures:
     """Return the pictures of a tile of one scene.
 
-    The map is the most probable class; pixels without a value are grey.
+    The map is the most probable class; pixels without a value are grey. All are true to the ground, north near to up.
 
     Raises:
         StoreError: a store is damaged or has no such window.
@@ -98,29 +100,36 @@ def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, loo
     flags = pair.read("validity", window)
     label = pair.read("label", window)
     probability = probabilities.read("probability", window)
+    lie = Lie.of(pair.geobox, window)
+    north = None if lie is None else lie.north_deg(lie.turn)
     best = np.where(probability.max(axis=0) > 0, probability.argmax(axis=0), IGNORE_INDEX)
     return TilePictures(
-        optical=_optical_picture(pair, window, has_none(flags, Validity.OPTICAL_NODATA), look),
-        sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), look),
-        landcover=_index_picture(best.astype(np.uint8), look),
-        truth=_index_picture(label, look) if (label != IGNORE_INDEX).any() else None,
+        optical=_optical_picture(pair, window, has_none(flags, Validity.OPTICAL_NODATA), look, lie),
+        sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), look, lie),
+        landcover=_index_picture(best.astype(np.uint8), look, lie),
+        truth=_index_picture(label, look, lie) if (label != IGNORE_INDEX).any() else None,
+        north_text="" if north is None or abs(north) < UP_DEG else north_text(north),
     )
 
 
-def _optical_picture(pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look) -> Picture | None:
+def _optical_picture(
+    pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look, lie: Lie | None
+) -> Picture | None:
     if not valid.any():
         return None
     shown = look.sensors.optical.display_positions
     values = pair.read("optical", window)[list(shown)].astype(np.float32)
-    return _photograph(_stretched(values, look.optical, shown), valid)
+    return _photograph(_stretched(values, look.optical, shown), valid, lie)
 
 
-def _sar_picture(pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look) -> Picture | None:
+def _sar_picture(
+    pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look, lie: Lie | None
+) -> Picture | None:
     if not valid.any():
         return None
     shown = (0, 1, 0) if len(look.sensors.sar.names) > 1 else (0,)
     values = np.nan_to_num(pair.read("sar", window)[list(shown)].astype(np.float32))
-    return _photograph(_stretched(values, look.sar, shown), valid)
+    return _photograph(_stretched(values, look.sar, shown), valid, lie)
 
 
 def _stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, ...]) -> Rgb:
@@ -134,19 +143,25 @@ def _stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, .
     return shown
 
 
-def _photograph(rgb: Rgb, valid: NDArray[np.bool_]) -> Picture:
+def _photograph(rgb: Rgb, valid: NDArray[np.bool_], lie: Lie | None) -> Picture:
     rgb[~valid] = _EMPTY
-    step = _reduction(valid.shape)
-    return encoded(Image.fromarray(rgb).reduce(step), "WEBP", quality=82, method=6)
+    image = Image.fromarray(pictured(lie, rgb)).reduce(_reduction(valid.shape))
+    return encoded(_on_ground(image, lie, Image.Resampling.BILINEAR), "WEBP", quality=82, method=6)
 
 
-def _index_picture(index: NDArray[np.uint8], look: Look) -> Picture:
+def _index_picture(index: NDArray[np.uint8], look: Look, lie: Lie | None) -> Picture:
     table = np.full((256, 3), _EMPTY, np.uint8)
     table[: len(look.legend)] = [c.rgb for c in look.legend.classes]
     step = _reduction(index.shape)
-    image = Image.fromarray(np.ascontiguousarray(index[::step, ::step]))
+    image = Image.fromarray(np.ascontiguousarray(pictured(lie, index)[::step, ::step]))
     image.putpalette(table.tobytes())
-    return encoded(image, "PNG", optimize=True)
+    return encoded(_on_ground(image, lie, Image.Resampling.NEAREST), "PNG", optimize=True)
+
+
+def _on_ground(image: Image.Image, lie: Lie | None, resampling: Image.Resampling) -> Image.Image:
+    """Return a tile's image with lengths as on the ground; a sliver's is thicker, so that it can be seen."""
+    height, width = stretched_shape((image.height, image.width), pictured_aspect(lie), TILE_PX, TILE_SLENDEREST)
+    return image if image.size == (width, height) else image.resize((width, height), resampling)
 
 
 def _reduction(shape: tuple[int, ...]) -> int:

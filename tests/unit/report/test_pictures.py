@@ -13,7 +13,7 @@ from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, Layer, create_store
 from clairemap.report import pictures
-from clairemap.report.content import Look, Picture, Stretch
+from clairemap.report.content import Look, Picture, Stretch, TilePictures
 from clairemap.report.pictures import gradient_css, registration_picture, tile_pictures
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
@@ -105,3 +105,50 @@ def test_a_large_tile_is_reduced(stores: tuple[GridStore, GridStore], monkeypatc
     shown = tile_pictures(*stores, Window(0, 0, 64, 96), LOOK)
     assert shown.optical is not None
     assert (shown.optical.width_px, shown.landcover.width_px) == (24, 24)
+
+
+def stretched(tmp_path: Path, transform: Affine, crs: str | None) -> TilePictures:
+    """The pictures of a tile of 60 x 40 px, class 1 but for class 2 in the first 20 rows and columns."""
+    index = np.zeros((60, 40), np.uint8)
+    index[:20, :20] = 1
+    layers = {
+        "optical": (Layer("optical", "uint16", ("red", "green", "blue", "nir")), np.full((4, 60, 40), 100)),
+        "sar": (Layer("sar", "float32", ("VV", "VH")), np.full((2, 60, 40), -5.0)),
+        "label": (Layer("label", "uint8"), index),
+        "validity": (Layer("validity", "uint8"), np.zeros((60, 40))),
+        "probability": (Layer("probability", "uint8", LEGEND.names), 200 * (np.arange(3)[:, None, None] == index)),
+    }
+    made = create_store(
+        tmp_path / "pair.zarr", GeoBox((60, 40), transform, crs), [layer for layer, _ in layers.values()],
+        tile_px=64, shard_tiles=1, attributes={},
+    )  # fmt: skip
+    for name, (layer, values) in layers.items():
+        made.group[name][...] = values.astype(layer.dtype)  # type: ignore[index]
+    return tile_pictures(made, made, Window(0, 0, 60, 40), LOOK)
+
+
+def test_a_tile_in_degrees_is_as_long_and_wide_as_on_the_ground(tmp_path: Path):
+    shown = stretched(tmp_path, Affine(1e-4, 0, 12, 0, -1e-4, 60), "EPSG:4326")
+    for picture in (shown.optical, shown.sar, shown.landcover, shown.truth):
+        assert picture is not None and picture.height_px / picture.width_px == pytest.approx(60 / 40 * 2, rel=0.02)
+    assert tuple(pixels(shown.landcover)[10, 5, :3]) == LEGEND.classes[1].rgb
+    assert shown.north_text == ""
+
+
+def test_a_tile_whose_first_row_is_the_southernmost_is_shown_north_up(tmp_path: Path):
+    shown = stretched(tmp_path, Affine(10, 0, 5e5, 0, 10, 5.3e6), "EPSG:32633")
+    corner = LEGEND.classes[1].rgb
+    assert tuple(pixels(shown.landcover)[-5, 5, :3]) == tuple(pixels(shown.truth)[-5, 5, :3]) == corner
+    assert tuple(pixels(shown.landcover)[5, 5, :3]) != corner
+    assert shown.north_text == ""
+
+
+def test_a_turned_tile_says_where_north_is(tmp_path: Path):
+    shown = stretched(tmp_path, Affine(8, 6, 5e5, 6, -8, 5.3e6), "EPSG:32633")
+    assert shown.north_text == "north is 37° to the right of up"
+
+
+def test_a_tile_without_a_crs_is_shown_as_it_lies(tmp_path: Path):
+    shown = stretched(tmp_path, Affine(1, 0, 0, 0, 1, 0), None)
+    assert (shown.landcover.height_px, shown.landcover.width_px) == (60, 40)
+    assert tuple(pixels(shown.landcover)[5, 5, :3]) == LEGEND.classes[1].rgb
