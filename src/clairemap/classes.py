@@ -12,6 +12,9 @@ MOST_CODE = 254
 
 CODES_SHOWN = 12
 
+CUSTOMARY_NODATA = {255, 32767, 65535, 2147483647, 4294967295}
+"""Codes that mean "not labelled" rather than a class: the tops of number types."""
+
 IGNORE_INDEX = 255
 """Class index of pixels without a label, in stores and in torch targets."""
 
@@ -92,9 +95,9 @@ def _shown(codes: list[int]) -> str:
 
 def _remedy(foreign: list[int]) -> str:
     """Return what to do about codes that the legend lacks."""
-    beyond = [code for code in foreign if not 0 <= code <= MOST_CODE]
+    beyond = [code for code in foreign if code > MOST_CODE and code not in CUSTOMARY_NODATA]
     if not beyond:
-        return "Add them to legend.classes, or to legend.ignore if they mean 'not labelled'."
+        return "Add them to legend.classes (codes of 0 to 254), or to legend.ignore if they mean 'not labelled'."
     terms = " + ".join(f"{code}*(A=={old})" for code, old in enumerate(beyond[:CODES_SHOWN], start=1))
     return (
         f"Add those that mean 'not labelled' to legend.ignore. Codes of a map go up to {MOST_CODE}: give "

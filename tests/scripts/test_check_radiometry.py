@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from clairemap.errors import RadiometryError, StoreError
+from clairemap.radiometry_check import read_check
 from clairemap.settings import load_settings
 from clairemap.stages import CheckRadiometry, stage_json
-from clairemap.tiles.gate import read_check
 from clairemap.tiles.radiometry import Radiometry, SensorRadiometry, write_radiometry
 
 Stage = Callable[[str], Callable[..., Any]]

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from clairemap.explain.facts import TileFacts
@@ -47,6 +48,30 @@ def test_a_labelled_scene_is_explained_tile_by_tile(
     assert lines[3]["facts"]["oa_pct"] == 100
     assert lines[3]["facts"]["confidence_pct"] == 80
     assert lines[3]["facts"]["optical_share_pct"] == 60
+
+
+def test_classes_that_no_training_pixel_had_are_told(
+    stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+):
+    card = tmp_path / "model.json"
+    card.write_text(json.dumps({"trained_on": {"class_px": [0, 9, 9]}}))
+    made, scores = mapped_scene.made, tmp_path / "scores.parquet"
+    stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, scores, legend_json)
+    lines = explained(stage, mapped_scene, tmp_path, legend_json, scores=scores, card=card)
+    unseen = [line for line in lines if "The training left out water" in line["text"]]
+    assert unseen and all(line["facts"]["unseen"] == ["water"] for line in unseen)
+    assert lines[0] in unseen
+
+
+def test_clouds_are_unknown_where_no_mask_tells_them(
+    stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+):
+    index = pd.read_parquet(unlabelled_scene.made.tiles)
+    index["cloud_px"], index["cloud_unknown_px"] = 0, index["optical_px"]
+    index.to_parquet(unlabelled_scene.made.tiles)
+    for line in explained(stage, unlabelled_scene, tmp_path, legend_json):
+        assert (line["facts"]["cloud_pct"], line["facts"]["levels"]["clouds"]) == (None, "unknown")
+        assert "Clouds in the optical image are unknown for" in line["text"]
 
 
 def test_an_unlabelled_scene_is_explained_without_accuracy(

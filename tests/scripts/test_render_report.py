@@ -125,7 +125,7 @@ def write_records(folder: Path) -> None:
 def write_tiles(folder: Path) -> None:
     px = 128 * 128
     rows = [
-        TileRow("north", 0, col, 0, 128 * col, 128, 128, px, px, px, 0, px, (0, px, 0, 0, 0, 0, 0)) for col in (0, 1)
+        TileRow("north", 0, col, 0, 128 * col, 128, 128, px, px, px, 0, 0, px, (0, px, 0, 0, 0, 0, 0)) for col in (0, 1)
     ]
     write_tile_index(folder / "tiles.parquet", rows, {})
     facts = {

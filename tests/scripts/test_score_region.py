@@ -25,14 +25,13 @@ WRONG = np.array([[0, 6, 0], [3, 0, 0], [0, 0, 1]])
 
 def write_scores(folder: Path, scene: str, view: str, matrices: list[np.ndarray]) -> Path:
     path = folder / scene / view / "scores.parquet"
-    tiles = [
-        TileTally(scene, 0, col, Tally(matrix, Calibration.empty(), col, 1)) for col, matrix in enumerate(matrices)
-    ]
+    counted = [Tally(matrix, Calibration.empty(), col, 1) for col, matrix in enumerate(matrices)]
+    tiles = [TileTally(scene, 0, col, counts, counts) for col, counts in enumerate(counted)]
     write_tallies(path, tiles, {})
     return path
 
 
-def score(stage: Stage, splits: Path, landcover: Path, metrics: Path, settings: str, **tables: list[Path]) -> None:
+def score(stage: Stage, splits: Path, landcover: Path, metrics: Path, settings: str, **tables: Any) -> None:  # noqa: ANN401
     paths = {"splits": splits, "landcover": [landcover], "metrics": metrics}
     stage("score_region")(region="valley", settings=settings, **paths, **tables)
 
@@ -120,6 +119,28 @@ def test_the_command_line_of_a_region_without_labelled_scenes_names_no_tables(
     found = json.loads(metrics.read_text())
     assert (found["miou"], found["oa"], found["split"]) == (None, None, None)
     assert (found["reason"], found["views"]) == ("no labelled pixels", {})
+
+
+def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+):
+    fused = [write_scores(tmp_path, "b", "fused", [100 * WRONG])]
+    compared = [
+        write_scores(tmp_path, "b", "optical", [100 * WRONG]),
+        write_scores(tmp_path, "b", "sar", [100 * RIGHT]),
+    ]
+    metrics, card = tmp_path / "metrics.json", tmp_path / "model.json"
+    card.write_text(json.dumps({"trained_on": {"class_px": [5000, 5000, 0]}}))
+    score(stage, splits, landcover, metrics, legend_json, scores=fused, compared=compared, card=card)
+    found = json.loads(metrics.read_text())
+    assert [row["learning"] for row in found["learnt"]] == ["enough", "enough", "unseen"]
+    assert list(found["scenes"]["b"]["views"]) == ["fused", "optical", "sar"]
+    assert [(row["scene"], row["sensor"], row["figure"]) for row in found["below_single_sensor"]] == [
+        ("b", "sar", "mIoU"),
+        ("b", "sar", "OA"),
+    ]
+    assert "No training pixel had the class town" in found["cautions"][0]
+    assert "On scene b the map from both sensors scores 66.7 points of mIoU" in found["cautions"][1]
 
 
 def test_a_tile_that_its_scenes_splits_do_not_know_is_told(

@@ -37,6 +37,18 @@ def test_counts_each_tile_exactly(stage: Stage, mapped_scene: SimpleNamespace, l
         assert tile.counts.calibration.px.nonzero()[0].tolist() == [11]  # 204/255 = 0.8 belongs to (11/15, 12/15]
 
 
+def test_pixels_that_both_sensors_see_are_counted_apart(
+    stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+):
+    made, scores = mapped_scene.made, tmp_path / "scores.parquet"
+    stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, scores, legend_json)
+    seen = (made.label != 255) & ((made.validity & 0b111) == 0)  # no nodata of either sensor, no cloud
+    tiles = read_tallies(scores, 3)
+    assert sum(tile.both.confusion.sum() for tile in tiles) == seen.sum()
+    assert 0 < seen.sum() < sum(tile.counts.confusion.sum() for tile in tiles)
+    assert all((tile.both.confusion <= tile.counts.confusion).all() for tile in tiles)
+
+
 def test_labels_on_a_tile_that_no_sensor_sees_are_unmapped(
     stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path
 ):

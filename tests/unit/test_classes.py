@@ -38,3 +38,23 @@ def test_foreign_codes_are_listed_with_source_and_remedy():
 
 def test_an_empty_raster_has_no_indices():
     assert LEGEND.indices(np.zeros((0, 5), np.uint8), "label.tif").shape == (0, 5)
+
+
+def test_codes_that_no_map_can_hold_get_a_command_that_gives_smaller_ones():
+    with pytest.raises(LabelError, match="go up to 254") as raised:
+        LEGEND.indices(np.array([523, 311, 40, 523]), "label.tif")
+    formula = str(raised.value).split('--calc="')[1].split('"')[0]
+    assert eval(formula, {"A": np.array([311, 523, 40])}).tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize("code", [-9999, -1, 255, 65535, 4294967295])
+def test_customary_nodata_is_to_be_ignored_rather_than_recoded(code: int):
+    with pytest.raises(LabelError, match=rf"\[{code}\].*legend\.ignore") as raised:
+        LEGEND.indices(np.array([40, code]), "label.tif")
+    assert "gdal_calc" not in str(raised.value)
+    assert Legend(LEGEND.classes, ignore=(code,)).indices(np.array([code]), "label.tif").tolist() == [IGNORE_INDEX]
+
+
+def test_many_codes_are_told_in_short():
+    with pytest.raises(LabelError, match=r"and 988 more"):
+        LEGEND.indices(np.arange(1000, 2000), "label.tif")

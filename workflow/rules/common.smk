@@ -63,6 +63,7 @@ WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
 SCENE, MODEL = f"{WORK}/scenes/{{scene}}", f"{WORK}/model"
 MAP = f"{RESULTS}/{{region}}/{{map}}"
 PAIR, PROBABILITIES = f"{SCENE}/pair.zarr", f"{SCENE}/{{view}}/probabilities.zarr"
+LIKENESS = f"{SCENE}/radiometry_check.json"
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 LABELLED = [
     scene.scene for scene in SHEET.of_split("train", "val", "test") if scene.label

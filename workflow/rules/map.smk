@@ -7,7 +7,7 @@ rule predict_scene:
         pair_manifest=rules.tile_scene.output.manifest,
         weights=rules.train_model.output.weights,
         card=rules.train_model.output.card,
-        check=ancient(rules.check_radiometry.output.check),
+        check=ancient(LIKENESS),
     output:
         probabilities=directory(PROBABILITIES),
         manifest=f"{SCENE}/{{view}}/probabilities.json",
@@ -47,6 +47,7 @@ rule mosaic_region:
         probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         card=rules.train_model.output.card,
+        radiometry=of_scenes(LIKENESS),
     output:
         landcover=f"{MAP}.landcover.tif",
         confidence=f"{MAP}.confidence.tif",
@@ -77,7 +78,7 @@ rule mosaic_region:
         script=script("mosaic_region"),
         code=code("mosaic_region"),
         settings=only(stages.MosaicRegion),
-        files=each("probabilities"),
+        files=each("probabilities", "radiometry"),
         styles=lambda wildcards, output: [
             word for path in output.style for word in ("--style", path)
         ],
@@ -168,6 +169,8 @@ rule score_region:
             rules.score_tiles.output.scores, "optical", "sar", chosen=is_compared
         ),
         splits=rules.audit_splits.output.splits,
+        card=rules.train_model.output.card,
+        radiometry=of_scenes(LIKENESS),
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",
@@ -185,10 +188,10 @@ rule score_region:
         script=script("score_region"),
         code=code("score_region"),
         settings=only(stages.ScoreTiles),
-        files=each("scores", "compared", "landcover"),
+        files=each("scores", "compared", "radiometry", "landcover"),
     message:
         "{wildcards.region}: accuracy and areas"
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q}"
-        " --splits {input.splits:q} --metrics {output.metrics:q}"
+        " --splits {input.splits:q} --card {input.card:q} --metrics {output.metrics:q}"
         " --settings {params.settings:q} 2> {log:q}"

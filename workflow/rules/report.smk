@@ -8,6 +8,7 @@ rule explain_tiles:
         tiles=rules.tile_scene.output.tiles,
         probabilities=ancient(PROBABILITIES.replace("{view}", "fused")),
         manifest=f"{SCENE}/fused/probabilities.json",
+        card=rules.train_model.output.card,
         scores=lambda wildcards: (
             [
                 rules.score_tiles.output.scores.format(
@@ -42,7 +43,7 @@ rule explain_tiles:
     shell:
         "python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
         " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.files:q}"
-        " --explanations {output.explanations:q} --cache {params.cache:q} --settings {params.settings:q}"
+        " --card {input.card:q} --explanations {output.explanations:q} --cache {params.cache:q} --settings {params.settings:q}"
         " --device {params.device} 2> {log:q}"
 
 

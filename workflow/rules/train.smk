@@ -67,7 +67,7 @@ rule check_radiometry:
         radiometry=rules.tile_scene.output.radiometry,
         training=rules.collect_radiometry.output.training,
     output:
-        check=f"{SCENE}/radiometry_check.json",
+        check=LIKENESS,
     log:
         f"{LOGS}/check_radiometry/{{scene}}.log",
     benchmark:
@@ -138,7 +138,7 @@ rule train_model:
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
         initial=lambda wildcards: behind(tuple(INITIAL_WEIGHTS)).inputs,
-        checks=ancient(expand(rules.check_radiometry.output.check, scene=LEARNT)),
+        checks=ancient(expand(LIKENESS, scene=LEARNT)),
     output:
         weights=f"{MODEL}/model.safetensors",
         card=f"{MODEL}/model.json",

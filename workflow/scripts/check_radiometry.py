@@ -7,8 +7,8 @@ import typer
 
 from clairemap.console import announce, run
 from clairemap.errors import RadiometryError
+from clairemap.radiometry_check import RadiometryCheck, write_check
 from clairemap.stages import CheckRadiometry
-from clairemap.tiles.gate import RadiometryCheck, write_check
 from clairemap.tiles.likeness import compare
 from clairemap.tiles.radiometry import read_radiometry, read_training_radiometry
 
@@ -25,9 +25,9 @@ def check_radiometry(
     Raises:
         RadiometryError: the values are of another unit, offset or order of bands, and the settings make that an error.
     """
-    chosen = CheckRadiometry.model_validate_json(settings).sensors
+    chosen = CheckRadiometry.from_json(settings).sensors
     scene = read_radiometry(radiometry)
-    found = RadiometryCheck.of(scene.scene, compare(scene, read_training_radiometry(training)))
+    found = RadiometryCheck(scene=scene.scene, sensors=compare(scene, read_training_radiometry(training)))
     if (faults := found.remarks("mismatch")) and chosen.on_mismatch == "error":
         raise RadiometryError(
             f"{scene.scene}: the values don't match the training scenes'. {'; '.join(faults)}. Correct the files or "

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +20,7 @@ from clairemap.explain.writer import Writer
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, open_probabilities
 from clairemap.metrics.confusion import Confusion
+from clairemap.metrics.learnt import read_training_px, unseen_classes
 from clairemap.metrics.tally import read_tallies
 from clairemap.provenance import write_text_whole
 from clairemap.raster.store import check_store
@@ -48,6 +49,9 @@ def explain_tiles(
     cache: Annotated[Path, typer.Option(help="folder that keeps the model's answers")],
     settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
     scores: Annotated[Path | None, typer.Option(help="table of the tiles' scores, if the scene has labels")] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="model.json; without it nothing is told of classes unseen in training")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
     """Write facts and text of each tile in which something is mapped, in the order of the tiles.
@@ -57,13 +61,14 @@ def explain_tiles(
     Raises:
         ExplainerError: the language model can't be loaded or run.
         SettingsError: the language model is to run on a GPU and there is none.
-        StoreError: a store or a table is damaged.
+        StoreError: a store, a table or the model's card is damaged.
     """
     chosen = ExplainTiles.from_json(settings)
     legend = chosen.legend.legend()
     started = time.monotonic()
     confusions = {} if scores is None else _confusions(scores, legend)
-    found = list(_facts(pair, probabilities, tiles, legend, confusions))
+    unseen = unseen_classes(() if card is None else read_training_px(card, len(legend)))
+    found = list(_facts(pair, probabilities, tiles, legend, confusions, unseen))
     explainer = Explainer(spoken_names(legend), _writer(chosen.explain, cache, device))
     texts = explainer.explain([tile.facts for tile in found])
     lines = (_line(scene, tile, text) for tile, text in zip(found, texts, strict=True))
@@ -77,7 +82,12 @@ def _confusions(scores: Path, legend: Legend) -> dict[Place, Confusion]:
 
 
 def _facts(
-    pair: Path, probabilities: Path, tiles: Path, legend: Legend, confusions: dict[Place, Confusion]
+    pair: Path,
+    probabilities: Path,
+    tiles: Path,
+    legend: Legend,
+    confusions: dict[Place, Confusion],
+    unseen: Collection[int],
 ) -> Iterator[_Tile]:
     registration = check_store(pair, pair.with_suffix(".json")).attributes["registration"]
     mapped = open_probabilities(probabilities, legend)
@@ -87,9 +97,11 @@ def _facts(
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         measured = measure(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
         if measured.mapped_px:  # a model of one sensor leaves tiles unmapped that only the other one shows
-            pixels = TilePixels(tile.height * tile.width, tile.optical_px, tile.sar_px, tile.cloud_px)
+            pixels = TilePixels(
+                tile.height * tile.width, tile.optical_px, tile.sar_px, tile.cloud_px, tile.cloud_unknown_px
+            )
             confusion = confusions.get((tile.row, tile.col))
-            yield _Tile(tile.row, tile.col, tile_facts(measured, pixels, registration, legend, confusion))
+            yield _Tile(tile.row, tile.col, tile_facts(measured, pixels, registration, legend, confusion, unseen))
 
 
 def _writer(settings: ExplainSettings, cache: Path, device: str) -> Writer | None:

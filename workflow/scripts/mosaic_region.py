@@ -20,6 +20,7 @@ from clairemap.inference.placement import PlacedScene, place
 from clairemap.inference.probabilities import open_probabilities
 from clairemap.inference.valid_ground import mapped_outline
 from clairemap.provenance import stamp, write_text_whole, written_whole
+from clairemap.radiometry_check import read_check
 from clairemap.raster.cog import CogWriter
 from clairemap.report.attribute_table import attribute_table
 from clairemap.report.categories import categories_xml
@@ -51,6 +52,7 @@ def mosaic_region(
     dates: Annotated[list[str] | None, typer.Option(help="a scene's day as 2026-11-22 (repeat the option)")] = None,
     card: Annotated[Path | None, typer.Option(help="model.json of the model behind the probabilities")] = None,
     model: Annotated[Path | None, typer.Option(help="copy of the card to write beside the item")] = None,
+    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
     threads: Annotated[int, typer.Option(help="blocks made side by side, and threads that compress", min=1)] = 1,
 ) -> None:
     """Write the maps, each checked and whole or not at all, then the files that describe them."""
@@ -95,6 +97,7 @@ def mosaic_region(
         [str(store.attributes["scene"]) for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
         None if card is None or model is None else _delivered(card, model),
+        [read_check(path) for path in radiometry or ()],
         mapped_outline(stores),
     )
     write_text_whole(item, map_item(name, grid, legend, files, sources, made_by))

@@ -15,8 +15,10 @@ from clairemap.console import run
 from clairemap.errors import StoreError
 from clairemap.metrics.document import RegionMetrics, region_metrics
 from clairemap.metrics.ground import map_coverage, total_coverage
+from clairemap.metrics.learnt import read_training_px
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp, write_text_whole
+from clairemap.radiometry_check import read_check
 from clairemap.stages import ScoreTiles
 
 log = logging.getLogger("clairemap.score_region")
@@ -37,13 +39,18 @@ def score_region(
     compared: Annotated[
         list[Path] | None, typer.Option(help="tables of views with one sensor masked; the view is the folder's name")
     ] = None,
+    card: Annotated[
+        Path | None, typer.Option(help="model.json; without it nothing is told of classes unseen in training")
+    ] = None,
+    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
 ) -> None:
     """Write metrics.json; a region without labels gets null figures and the reason.
 
     Holds one scene's table of tiles and one window of a map at a time.
 
     Raises:
-        StoreError: a table was made with another legend, is damaged, or holds a tile that the splits don't know.
+        StoreError: a table or the card was made with another legend or is damaged; a table holds a tile that the
+            splits don't know.
     """
     legend = ScoreTiles.from_json(settings).legend.legend()
     started = time.monotonic()
@@ -55,6 +62,8 @@ def score_region(
         total_coverage((map_coverage(path, legend) for path in landcover), len(legend)),
         legend,
         stamp("score_region", settings),
+        () if card is None else read_training_px(card, len(legend)),
+        [read_check(path) for path in radiometry or ()],
     )
     write_text_whole(metrics, document.model_dump_json(indent=1) + "\n")
     _log(document, time.monotonic() - started)
@@ -94,20 +103,21 @@ def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[
     return sums
 
 
-def _views(fused: Sequence[Path], compared: Sequence[Path], legend: Legend) -> dict[str, Tally]:
-    """Return the sums of each view over the compared scenes: the same tiles for all of them, fused first."""
-    if not compared:
-        return {}
+def _views(fused: Sequence[Path], compared: Sequence[Path], legend: Legend) -> dict[tuple[str, str], Tally]:
+    """Return the sums of each compared scene's views over the pixels that both sensors see, fused first."""
     scenes = {path.parents[1] for path in compared}
     same = [path for path in fused if path.parents[1] in scenes]
-    views: dict[str, Tally] = {}
+    views: dict[tuple[str, str], Tally] = {}
     for path in [*same, *compared]:
-        total = views.get(path.parent.name, Tally.empty(len(legend)))
-        views[path.parent.name] = sum((tile.counts for tile in read_tallies(path, len(legend))), start=total)
+        for tile in read_tallies(path, len(legend)):
+            key = tile.scene, path.parent.name
+            views[key] = views.get(key, Tally.empty(len(legend))) + tile.both
     return views
 
 
 def _log(document: RegionMetrics, seconds: float) -> None:
+    for caution in document.cautions:
+        log.warning("%s: %s", document.region, caution)
     if document.miou is None or document.oa is None:
         log.info("%s: no accuracy (%s), %.1f s", document.region, document.reason, seconds)
         return

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from clairemap.classes import IGNORE_INDEX
@@ -17,6 +18,7 @@ from clairemap.provenance import stamp
 from clairemap.raster.store import GridStore, check_store
 from clairemap.stages import ScoreTiles
 from clairemap.tiles.index import read_tile_index
+from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.score_tiles")
 
@@ -29,6 +31,8 @@ def score_tiles(
     settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
 ) -> None:
     """Write one confusion matrix and the calibration counts for each tile that has labels.
+
+    Both stand there twice: of all its pixels, and of those that both sensors see.
 
     All tiles are looked through: the index counts labels only where a sensor sees the ground, the scores tell how
     many lie elsewhere too. One tile's labels and probabilities are in memory at a time.
@@ -47,10 +51,16 @@ def score_tiles(
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         truth = labels.read("label", window)
         if (truth != IGNORE_INDEX).any():
-            counts = tally(truth, mapped.read(PROBABILITY, window))
-            counted.append(TileTally(tile.scene, tile.row, tile.col, counts))
+            probability = mapped.read(PROBABILITY, window)
+            seen = _seen_by_both(labels.read("validity", window))
+            both = tally(np.where(seen, truth, np.uint8(IGNORE_INDEX)), probability)
+            counted.append(TileTally(tile.scene, tile.row, tile.col, tally(truth, probability), both))
     write_tallies(scores, counted, stamp("score_tiles", settings))
     log.info("%s: %d labelled tiles scored in %.1f s", probabilities, len(counted), time.monotonic() - started)
+
+
+def _seen_by_both(flags: Flags) -> Mask:
+    return optical_usable(flags) & sar_usable(flags)
 
 
 def _check_fit(labels: GridStore, mapped: GridStore) -> None:

@@ -42,7 +42,7 @@ def tile_scene(
     optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
     label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
-    cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band, not 0 where cloudy")] = None,
+    cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band of codes")] = None,
 ) -> None:
     """Write a scene's rasters as one store on the optical grid, shard by shard, the index of its tiles, its radiometry.
 

@@ -1,32 +1,62 @@
 """Caveats that an explanation must not keep back: what a reader has to know before relying on the tile."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from clairemap.explain import lexicon
 from clairemap.explain.facts import TileFacts
 from clairemap.explain.reading import Sentence
+from clairemap.explain.slots import Kind
 
 LOW = ("low", "poor", "weak", "limited", "uncertain", "unreliab", "caution", "imprecise")
 ALIGNMENT = ("registra", "register", "align", "misalign", "coregist")
 ALONE = tuple(sorted(lexicon.EXCLUSIVE))
 
-Caveat = tuple[str, tuple[tuple[str, ...], ...]]
+
+@dataclass(frozen=True)
+class Named:
+    """Asks for the mention of a class."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """Asks for a figure, of a class or of the tile (none)."""
+
+    kind: Kind
+    classes: tuple[str, ...] = ()
+
+
+Group = tuple[str, ...] | Named | Told
+"""What one sentence must have: a word that begins with one of some stems, a class, or its figure."""
+
+Caveat = tuple[str, tuple[Group, ...]]
 
 
 def required_caveats(facts: TileFacts) -> Iterator[Caveat]:
-    """Yield what an explanation must mention: in words, and as groups of stems of which one sentence has one each."""
+    """Yield what an explanation must mention: in words, and as groups of which one sentence has one each."""
     if facts.confidence == "low":
         yield "say that the confidence is low", (("confiden", "certain", "uncertain"), LOW)
     if facts.sensor == "optical only":
         yield "say that the map rests on the optical image alone", (("optical",), ALONE)
     if facts.sensor == "SAR only":
         yield "say that the map rests on the SAR image alone", (("sar", "radar"), ALONE)
-    if facts.clouds != "none":
-        yield "say that clouds hide part of the optical image", (("cloud",),)
+    if facts.clouds in ("some", "heavy"):
+        known = (Told("clouds"),) if facts.has_unknown_clouds else ()  # other sentences speak of clouds too
+        yield "say that clouds hide part of the optical image", (("cloud",), *known)
+    if facts.has_unknown_clouds:
+        yield "say that clouds in the optical image are unknown", (("cloud",), lexicon.NOT_KNOWN)
     if facts.registration == "weak":
         yield "say that the registration of SAR and optical image is weak", (ALIGNMENT, LOW)
     if facts.registration == "rejected":
         yield "say that the registration of SAR and optical image was rejected", (ALIGNMENT, ("reject", "fail", *LOW))
+
+    for name in facts.unseen:
+        yield f"say that the training left out {name}", (Named(name), lexicon.TRAINING_STEMS)
+    if facts.worst is not None:
+        name = facts.worst.name
+        yield f"say that {name} has an IoU of {{iou.{name}}}", (Told("iou", (name,)),)
 
 
 def caveat_faults(sentences: Sequence[Sentence], facts: TileFacts) -> Iterator[str]:
@@ -36,8 +66,8 @@ def caveat_faults(sentences: Sequence[Sentence], facts: TileFacts) -> Iterator[s
             yield f"A caveat is missing: {what}"
 
 
-def _gives(sentence: Sentence, groups: tuple[tuple[str, ...], ...]) -> bool:
-    """Return whether a sentence has a word of each group; classes named so and superlatives are none."""
+def _gives(sentence: Sentence, groups: tuple[Group, ...]) -> bool:
+    """Return whether a sentence has what each group asks for; classes named so and superlatives are no words of it."""
     of_the_tile = sentence.has_word(lexicon.OPTICAL | lexicon.SAR) or any(
         not slot.classes for token in sentence.tokens for slot in token.slots
     )
@@ -46,4 +76,13 @@ def _gives(sentence: Sentence, groups: tuple[tuple[str, ...], ...]) -> bool:
         for place, word in sentence.words()
         if word not in lexicon.MINIMUM and (of_the_tile or not sentence.tokens[place].plain)
     ]
-    return all(any(word.startswith(stems) for word in words) for stems in groups)
+    return all(_has(sentence, words, group) for group in groups)
+
+
+def _has(sentence: Sentence, words: Sequence[str], group: Group) -> bool:
+    if isinstance(group, Named):
+        return any(group.name in token.names for token in sentence.tokens)
+    if isinstance(group, Told):
+        slots = [slot for token in sentence.tokens for slot in token.slots]
+        return any(slot.kind == group.kind and slot.classes == group.classes for slot in slots)
+    return any(word.startswith(group) for word in words)

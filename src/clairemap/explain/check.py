@@ -126,8 +126,10 @@ def _kind_bound(sentence: Sentence, place: int, slot: Slot) -> bool:
     if keyword is None:
         return slot.kind == "area"
     in_clause = {kind for _, word in sentence.clause(place).words() for kind in lexicon.kinds_of(word)}
+    kinds = lexicon.kinds_of(keyword.text)
     # "Clouds cover" has a word for area next to the figure, but speaks of the tile as a whole.
-    return slot.kind in lexicon.kinds_of(keyword.text) or (not slot.classes and slot.kind in in_clause)
+    loose = not slot.classes and "clouds unknown" not in kinds
+    return slot.kind in kinds or (loose and slot.kind in in_clause)
 
 
 def _may_be_keyword(token: Token, slot: Slot) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from clairemap.explain import lexicon
-from clairemap.explain.facts import ClassFacts, TileFacts
+from clairemap.explain.facts import SMALLEST_SHARE_PCT, ClassFacts, TileFacts
 from clairemap.explain.reading import Sentence, Token
 
 NOT_MINOR_PCT = 20.0
@@ -11,7 +11,18 @@ NOT_MINOR_PCT = 20.0
 
 def claim_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     """Yield the claims of a sentence that the facts contradict."""
-    for rule in (_negations, _dominance, _superlatives, _minor, _composition, _levels, _clouds, _sensors):
+    for rule in (
+        _negations,
+        _dominance,
+        _superlatives,
+        _minor,
+        _composition,
+        _levels,
+        _clouds,
+        _sensors,
+        _training,
+        _missing,
+    ):
         yield from rule(sentence, facts)
 
 
@@ -32,8 +43,9 @@ def _negations(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
 def _allowed_negation(sentence: Sentence, place: int, facts: TileFacts) -> bool:
     near = [token.text for token in sentence.tokens[max(0, place - 1) : place + 3]]
     clouds = any(word.startswith("cloud") for word in near) and facts.clouds == "none"
-    labels = any(word.startswith("label") for word in near) and facts.oa_pct is None
-    return clouds or labels
+    mask = "mask" in near and facts.has_unknown_clouds
+    unlabelled = facts.oa_pct is None and not facts.has_few_labels
+    return clouds or mask or (unlabelled and any(word.startswith("label") for word in near))
 
 
 def _dominance(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
@@ -83,7 +95,7 @@ _CHOICES: dict[str, Callable[[list[float]], float]] = {
 def _figure(sentence: Sentence, place: int, word: str) -> Callable[[ClassFacts], float | None]:
     """Return what a superlative compares: areas for words of size, else what the nearest keyword names."""
     if word in lexicon.LARGEST | lexicon.SMALLEST:
-        return lambda c: c.area_pct
+        return _shown_area
     keyword = sentence.closest(place, lambda token: token.is_wording and bool(lexicon.kinds_of(token.text)))
     kinds = lexicon.kinds_of(keyword.text) if keyword else frozenset()
     if "confidence" in kinds:
@@ -92,7 +104,11 @@ def _figure(sentence: Sentence, place: int, word: str) -> Callable[[ClassFacts],
         return lambda c: c.f1
     if kinds & {"iou", "accuracy"}:
         return lambda c: c.iou
-    return lambda c: c.area_pct
+    return (lambda c: c.iou) if word in lexicon.QUALITY and not kinds else _shown_area
+
+
+def _shown_area(c: ClassFacts) -> float | None:
+    return c.area_pct if c.area_pct >= SMALLEST_SHARE_PCT else None
 
 
 def _minor(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
@@ -123,11 +139,24 @@ def _levels(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         if subject is None or axis is None:
             continue
         claimed = {grade for grade, words in lexicon.GRADES[axis].items() if word in words}
-        near = [token for token in sentence.clause(place).tokens if _is_class(token)] or sentence.tokens
-        named = [c for c in facts.classes if any(c.name in token.names for token in near)]
-        true = {facts.levels()[axis], *(c.confidence if axis == "confidence" else c.accuracy for c in named)}
+        named = _graded_classes(sentence, place, facts)
+        true: set[str | None] = {c.confidence if axis == "confidence" else c.accuracy for c in named}
+        if not named or not subject.text.startswith(("iou", "f1")):  # these are figures of classes
+            true.add(facts.levels()[axis])
         if claimed and claimed.isdisjoint(true):
             yield f"{word!r} is said of the {subject.text}, but its level is {facts.levels()[axis] or 'not known'}"
+
+
+def _graded_classes(sentence: Sentence, place: int, facts: TileFacts) -> list[ClassFacts]:
+    """Return the classes that a level may be said of: those of its clause, else those named before it.
+
+    None where the clause has no class and speaks of the tile.
+    """
+    clause = sentence.clause(place)
+    near = [token for token in clause.tokens if _is_class(token)]
+    if not near and not clause.has_stem(lexicon.WHOLE_TILE):
+        near = [token for token in sentence.tokens[:place] if _may_be_class(token)]
+    return [c for c in facts.classes if any(c.name in token.names for token in near)]
 
 
 def _axis(word: str) -> str | None:
@@ -135,12 +164,25 @@ def _axis(word: str) -> str | None:
 
 
 def _clouds(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
-    if facts.clouds != "none" or not sentence.has_stem(("cloud",)):
+    if (
+        facts.clouds == "unknown"
+        and sentence.has_word({"clear", "cloudless"})
+        and any(map(_is_sensor, sentence.tokens))
+    ):
+        yield "The optical image is called clear, but it is unknown whether it has clouds"
+    if not sentence.has_stem(("cloud",)):
         return
-    told = any(slot.kind == "clouds" for token in sentence.tokens for slot in token.slots)
+    told = any(slot.kind.startswith("clouds") for token in sentence.tokens for slot in token.slots)
     mentioned_as_class = any(token.plain and not token.names.isdisjoint(facts.names) for token in sentence.tokens)
-    if not told and not mentioned_as_class and not sentence.has_word(lexicon.NEGATIONS | {"clear", "cloudless"}):
+    denied = sentence.has_word(lexicon.NEGATIONS | {"clear", "cloudless"})
+    not_known = sentence.has_stem(lexicon.NOT_KNOWN)
+    if facts.clouds == "none" and not told and not mentioned_as_class and not denied:
         yield "Clouds are mentioned, but the tile has none"
+    masked = denied and sentence.has_word({"mask"})
+    if facts.clouds == "unknown" and not told and not mentioned_as_class and not not_known and not masked:
+        yield "Clouds are mentioned, but it is unknown whether there are any: say so"
+    if not_known and not facts.has_unknown_clouds and not mentioned_as_class:
+        yield "Clouds are called unknown, but a mask tells them"
 
 
 def _sensors(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
@@ -158,6 +200,29 @@ def _sensors(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
             yield f"{word!r} is said of the sensors, but the map rests on: {facts.sensor}"
     if facts.sensor.endswith("only") and sentence.has_word({"both"}) and sentence.has_stem(("sensor", "image")):
         yield f"'both' is said of the sensors, but the map rests on: {facts.sensor}"
+
+
+def _training(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    """Yield claims about training that speak of classes which training pixels had."""
+    for _, word in _claims(sentence, facts):
+        if not lexicon.has_stem(word, lexicon.TRAINING_STEMS):
+            continue
+        if not facts.unseen:
+            yield f"{word!r}: nothing of the training is among the facts"
+        for token in filter(_is_class, sentence.tokens):
+            if token.names.isdisjoint(facts.unseen):
+                yield f"{word!r} is said of {token.text}, which the training had"
+
+
+def _missing(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+    """Yield claims that the map leaves out classes which it shows."""
+    if sentence.has_stem(lexicon.TRAINING_STEMS):
+        return
+    missed = {c.name for c in facts.missed}
+    for _, word in _claims(sentence, facts):
+        for token in filter(_is_class, sentence.tokens if word in lexicon.MISSING_WORDS else ()):
+            if token.names.isdisjoint(missed):
+                yield f"{word!r} is said of {token.text}, which the facts do not support"
 
 
 def _near_sensor(sentence: Sentence, place: int) -> bool:

@@ -1,22 +1,27 @@
 """From a tile's arrays and counts to its facts."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.classes import FULL, IGNORE_INDEX, Legend
-from clairemap.explain.facts import ClassFacts, Confused, Registration, TileFacts, sensor_use
+from clairemap.explain.facts import (
+    SMALLEST_SHARE_PCT,
+    SOME_CLOUDS_PCT,
+    ClassFacts,
+    Confused,
+    Registration,
+    TileFacts,
+    sensor_use,
+)
 from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.decision import decide
-from clairemap.metrics.scores import scores
+from clairemap.metrics.scores import SMALLEST_TRUTH_PX, scores
 
-SMALLEST_SHARE_PCT = 0.1
 SMALLEST_CONFUSION_PCT = 5
 CONFUSIONS = 2
-
-SMALLEST_TRUTH_PX = 100
-"""Labelled pixels of a class in the tile that its IoU and F1 need: those of a handful of pixels say nothing."""
 
 SHARE_NODATA = 255
 
@@ -37,12 +42,28 @@ class Measured:
 
 @dataclass(frozen=True)
 class TilePixels:
-    """How many pixels a tile has, how many of them each sensor can be used for, and how many are cloudy."""
+    """How many pixels a tile has, how many of them each sensor can be used for, and how many are cloudy.
+
+    `cloud_unknown` are pixels of the optical image of which no cloud mask says anything.
+    """
 
     all: int
     optical: int
     sar: int
     cloud: int
+    cloud_unknown: int = 0
+
+    @property
+    def cloud_pct(self) -> int | None:
+        """Percent that a mask calls cloudy; None where none says anything that counts."""
+        if not self.cloud and (self.optical == 0 or self.cloud_unknown_pct >= SOME_CLOUDS_PCT):
+            return None
+        return round(100 * self.cloud / self.all)
+
+    @property
+    def cloud_unknown_pct(self) -> int:
+        """Percent that no mask covers."""
+        return round(100 * self.cloud_unknown / self.all)
 
 
 def measure(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) -> Measured:
@@ -71,6 +92,7 @@ def tile_facts(
     registration: Registration,
     legend: Legend,
     confusion: Confusion | None = None,
+    unseen: Collection[int] = (),
 ) -> TileFacts:
     """Return the facts of a tile in which something is mapped.
 
@@ -80,21 +102,27 @@ def tile_facts(
         registration: verdict on the scene's registration.
         legend: the classes, in index order.
         confusion: the tile's confusion matrix, if it has labels.
+        unseen: indices of the classes that no training pixel had.
     """
     mapped = measured.mapped_px
     names = spoken_names(legend)
     share_pct = measured.optical_share / mapped
-    labelled = confusion if confusion is not None and confusion.any() else None
+    nothing = np.zeros((len(legend), len(legend)), np.int64)
+    counts = nothing if confusion is None else confusion
+    labelled_px = int(counts.sum())
     return TileFacts(
-        classes=_classes(measured, names, labelled),
+        classes=_classes(measured, names, counts),
         confidence_pct=round(100 * float(measured.class_confidence.sum()) / mapped),
         sensor=sensor_use(share_pct, pixels.optical, pixels.sar),
         optical_share_pct=round(share_pct),
-        cloud_pct=round(100 * pixels.cloud / pixels.all),
+        cloud_pct=pixels.cloud_pct,
+        cloud_unknown_pct=pixels.cloud_unknown_pct,
         mapped_pct=round(100 * mapped / pixels.all),
         registration=registration,
-        oa_pct=None if labelled is None else round(100 * scores(labelled).oa),
-        confusions=() if labelled is None else _confusions(labelled, names),
+        oa_pct=round(100 * scores(counts).oa) if labelled_px >= SMALLEST_TRUTH_PX else None,
+        labelled_px=labelled_px,
+        confusions=_confusions(counts, names),
+        unseen=tuple(names[index] for index in sorted(unseen) if counts[index].any() or measured.class_px[index] > 0),
     )
 
 
@@ -108,30 +136,39 @@ def _spoken(name: str) -> str:
     return plain if any(letter.isalnum() for letter in plain) else ""
 
 
-def _classes(measured: Measured, names: tuple[str, ...], confusion: Confusion | None) -> tuple[ClassFacts, ...]:
-    figures = () if confusion is None else scores(confusion).per_class
+def _classes(measured: Measured, names: tuple[str, ...], confusion: Confusion) -> tuple[ClassFacts, ...]:
+    figures = scores(confusion).per_class
     scored = {index for index, figure in enumerate(figures) if figure.truth_px >= SMALLEST_TRUTH_PX}
     area_pct = 100 * measured.class_px / measured.mapped_px
+    label_pct = 100 * confusion.sum(1) / max(int(confusion.sum()), 1)
     found: list[ClassFacts] = []
     for index in np.argsort(-measured.class_px, kind="stable"):
         pct = round(float(area_pct[index]), 1)
-        if found and pct < SMALLEST_SHARE_PCT:
-            break
+        if found and pct < SMALLEST_SHARE_PCT and index not in scored:
+            continue
         found.append(
             ClassFacts(
                 name=names[index],
                 area_pct=pct,
-                confidence_pct=round(100 * float(measured.class_confidence[index] / measured.class_px[index])),
+                confidence_pct=_confidence_pct(measured, int(index)),
                 iou=round(figures[index].iou, 2) if index in scored else None,
                 f1=round(figures[index].f1, 2) if index in scored else None,
+                label_pct=round(float(label_pct[index]), 1),
             )
         )
     return tuple(found)
 
 
+def _confidence_pct(measured: Measured, index: int) -> int | None:
+    pixels = int(measured.class_px[index])
+    return round(100 * float(measured.class_confidence[index]) / pixels) if pixels else None
+
+
 def _confusions(confusion: Confusion, names: tuple[str, ...]) -> tuple[Confused, ...]:
-    wrong = confusion - np.diag(np.diagonal(confusion))
+    """Return the largest errors among the classes with enough labelled pixels."""
     truth_px = confusion.sum(1)
+    wrong = confusion - np.diag(np.diagonal(confusion))
+    wrong[truth_px < SMALLEST_TRUTH_PX] = 0
     found: list[Confused] = []
     for flat in np.argsort(-wrong.ravel(), kind="stable")[:CONFUSIONS]:
         truth, mapped = (int(index) for index in np.unravel_index(int(flat), wrong.shape))

@@ -4,23 +4,31 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from clairemap.metrics.levels import (
+    GOOD_ACCURACY_PCT,
+    GOOD_IOU,
+    HIGH_CONFIDENCE_PCT,
+    LOW_CONFIDENCE_PCT,
+    MATTERS_PCT,
+    MOSTLY_PCT,
+    POOR_ACCURACY_PCT,
+    POOR_IOU,
+)
+
 Grade = Literal["high", "medium", "low"]
 Agreement = Literal["good", "fair", "poor"]
 Cover = Literal["uniform", "dominant", "mixed"]
 SensorUse = Literal["optical only", "mostly optical", "both", "mostly SAR", "SAR only"]
-Clouds = Literal["none", "some", "heavy"]
+Clouds = Literal["none", "some", "heavy", "unknown"]
 Registration = Literal["good", "weak", "rejected", "single_sensor", "as_delivered"]
 
-HIGH_CONFIDENCE_PCT = 80
-LOW_CONFIDENCE_PCT = 60
-GOOD_ACCURACY_PCT = 85
-POOR_ACCURACY_PCT = 70
-GOOD_IOU = 0.75
-POOR_IOU = 0.5
 DOMINANT_PCT = 50.0
-MOSTLY_PCT = 65
 SOME_CLOUDS_PCT = 1
 HEAVY_CLOUDS_PCT = 20
+SMALLEST_SHARE_PCT = 0.1
+"""Share of the mapped area from which on a class counts as one of the map's."""
+
+_WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
 
 
 class _Part(BaseModel):
@@ -28,18 +36,28 @@ class _Part(BaseModel):
 
 
 class ClassFacts(_Part):
-    """One class of the tile: share of the mapped area, mean confidence, and agreement with the labels if there are."""
+    """One class of the tile: share of the mapped area, mean confidence, and agreement with the labels if there are.
+
+    `confidence_pct` is None where no pixel is mapped as the class, `iou` and `f1` where too few are labelled so.
+    `label_pct` is the share of the labelled pixels.
+    """
 
     name: str
     area_pct: float
-    confidence_pct: int
+    confidence_pct: int | None
     iou: float | None = None
     f1: float | None = None
+    label_pct: float = 0.0
 
     @property
-    def confidence(self) -> Grade:
+    def confidence(self) -> Grade | None:
         """The class's mean confidence as a level."""
-        return confidence_level(self.confidence_pct)
+        return None if self.confidence_pct is None else confidence_level(self.confidence_pct)
+
+    @property
+    def matters(self) -> bool:
+        """Whether the class's IoU bears on the agreement of the whole tile."""
+        return self.iou is not None and self.label_pct >= MATTERS_PCT
 
     @property
     def accuracy(self) -> Agreement | None:
@@ -60,20 +78,26 @@ class Confused(_Part):
 class TileFacts(_Part):
     """The facts of a tile. Shares are percent of the tile's pixels unless said otherwise.
 
-    `classes` are those with at least 0.1 % of the mapped pixels, largest first, never empty. `optical_share_pct` is
-    the mean weight of the optical image over the mapped pixels; `oa_pct` the share of the labelled pixels that are
-    right; `confusions` the largest errors.
+    `classes` are those with at least 0.1 % of the mapped pixels or enough labelled ones for an IoU, largest first,
+    never empty; classes that the map never shows come last with area 0. `optical_share_pct` is the mean weight of the
+    optical image over the mapped pixels; `cloud_pct` what a cloud mask says, None if none says anything, and
+    `cloud_unknown_pct` the share of optical pixels that no mask covers. `oa_pct` is the share of the `labelled_px`
+    labelled and mapped pixels that are right, None of fewer than 100; `confusions` the largest errors; `unseen` the
+    classes of the labels or the map that no training pixel had.
     """
 
     classes: tuple[ClassFacts, ...]
     confidence_pct: int
     sensor: SensorUse
     optical_share_pct: int
-    cloud_pct: int
+    cloud_pct: int | None
+    cloud_unknown_pct: int = 0
     mapped_pct: int
     registration: Registration
     oa_pct: int | None = None
+    labelled_px: int = 0
     confusions: tuple[Confused, ...] = ()
+    unseen: tuple[str, ...] = ()
 
     @property
     def largest(self) -> ClassFacts:
@@ -82,14 +106,34 @@ class TileFacts(_Part):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all classes that occur in the tile's map or among its confusions."""
+        """Names of all classes that occur in the tile's map, among its confusions or as unseen in training."""
         confused = [name for pair in self.confusions for name in (pair.truth, pair.mapped)]
-        return tuple(dict.fromkeys([*(c.name for c in self.classes), *confused]))
+        return tuple(dict.fromkeys([*(c.name for c in self.classes), *confused, *self.unseen]))
+
+    @property
+    def shown(self) -> tuple[ClassFacts, ...]:
+        """The classes that the map shows, largest first, never empty."""
+        return (self.largest, *(c for c in self.classes[1:] if c.area_pct >= SMALLEST_SHARE_PCT))
+
+    @property
+    def missed(self) -> tuple[ClassFacts, ...]:
+        """The classes of the labels that the map never shows."""
+        return tuple(c for c in self.classes if c.confidence_pct is None)
+
+    @property
+    def has_unknown_clouds(self) -> bool:
+        """Whether there is a part of the optical image worth telling of which no cloud mask says anything."""
+        return self.cloud_unknown_pct >= SOME_CLOUDS_PCT
+
+    @property
+    def has_few_labels(self) -> bool:
+        """Whether there are labels, but too few to tell how well the map agrees with them."""
+        return self.labelled_px > 0 and self.oa_pct is None
 
     @property
     def cover(self) -> Cover:
         """How the area is shared out."""
-        if len(self.classes) == 1:
+        if len(self.shown) == 1:
             return "uniform"
         return "dominant" if self.largest.area_pct >= DOMINANT_PCT else "mixed"
 
@@ -101,16 +145,28 @@ class TileFacts(_Part):
     @property
     def clouds(self) -> Clouds:
         """The share of clouds as a level."""
+        if self.cloud_pct is None:
+            return "unknown"
         if self.cloud_pct < SOME_CLOUDS_PCT:
             return "none"
         return "some" if self.cloud_pct < HEAVY_CLOUDS_PCT else "heavy"
 
     @property
     def accuracy(self) -> Agreement | None:
-        """The agreement with the labels as a level; None without labels."""
+        """The agreement with the labels as a level: that of OA or of the worst class that matters, whichever is lower.
+
+        None without labels, or with too few.
+        """
         if self.oa_pct is None:
             return None
-        return "good" if self.oa_pct >= GOOD_ACCURACY_PCT else "fair" if self.oa_pct >= POOR_ACCURACY_PCT else "poor"
+        levels = {accuracy_level(self.oa_pct), *(c.accuracy for c in self.classes if c.matters)}
+        return next(level for level in _WORST_FIRST if level in levels)
+
+    @property
+    def worst(self) -> ClassFacts | None:
+        """The class with the lowest IoU of those that matter, if it is as bad as the tile and that is not good."""
+        worst = min((c for c in self.classes if c.matters), key=lambda c: c.iou or 0.0, default=None)
+        return worst if worst and worst.accuracy == self.accuracy != "good" else None
 
     def levels(self) -> dict[str, str | None]:
         """Return all levels by name, as the prompt tells them and the explanations file records them."""
@@ -121,6 +177,7 @@ class TileFacts(_Part):
             "clouds": self.clouds,
             "registration": self.registration,
             "accuracy": self.accuracy,
+            **({} if self.worst is None else {"worst class": self.worst.name}),
         }
 
     def record(self) -> dict[str, object]:
@@ -133,6 +190,13 @@ def confidence_level(percent: int) -> Grade:
     if percent >= HIGH_CONFIDENCE_PCT:
         return "high"
     return "medium" if percent >= LOW_CONFIDENCE_PCT else "low"
+
+
+def accuracy_level(oa_pct: int) -> Agreement:
+    """Return the level of an overall accuracy in percent."""
+    if oa_pct >= GOOD_ACCURACY_PCT:
+        return "good"
+    return "fair" if oa_pct >= POOR_ACCURACY_PCT else "poor"
 
 
 def sensor_use(optical_share_pct: float, optical_px: int, sar_px: int) -> SensorUse:

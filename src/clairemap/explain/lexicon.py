@@ -72,6 +72,8 @@ KNOWN_WORDS = _words(
     extensive widespread clear plain please about aware position vary varies reliably detect identify identified
     recognise recognize assign quality detail analysis assessment estimate range difference different primary generally
     relatively despite important interpretation reading landscape land scene notable noticeable visible
+    unknown unchecked unmasked mask missing miss misses whether train training trained learn learnt learned network
+    model unseen left out leave leaves new too judge
     """
 )
 """Words that a text may use beside the names of classes: those for shares, confidence, sensors, clouds, registration
@@ -103,6 +105,9 @@ KEYWORDS: tuple[tuple[str, frozenset[Kind]], ...] = (
     ("relies", frozenset({"optical share"})),
     ("contribut", frozenset({"optical share"})),
     ("cloud", frozenset({"clouds"})),
+    ("unknown", frozenset({"clouds unknown"})),
+    ("unchecked", frozenset({"clouds unknown"})),
+    ("unmasked", frozenset({"clouds unknown"})),
     ("usable", frozenset({"mapped"})),
     ("data", frozenset({"mapped"})),
     ("valid", frozenset({"mapped"})),
@@ -150,6 +155,13 @@ GRADES: dict[Axis, dict[str, frozenset[str]]] = {
 }
 """For each level the words that claim it."""
 
+NOT_KNOWN = ("unknown", "unchecked", "unmasked")
+TRAINING_STEMS = ("train", "learn", "unseen")
+MISSING_WORDS = _words("miss misses missed left leave leaves")
+WHOLE_TILE = ("label", "overall", "tile", "mean", "average")
+"""Stems that make a clause speak of the tile as a whole."""
+
+QUALITY = _words("best worst poorest")
 MAXIMUM = _words("highest best strongest greatest most-certain")
 MINIMUM = _words("lowest weakest worst poorest least")
 LARGEST = _words("largest biggest main leading principal chief widest")

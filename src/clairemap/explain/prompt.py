@@ -7,7 +7,7 @@ from clairemap.explain.caveats import required_caveats
 from clairemap.explain.facts import ClassFacts, Confused, TileFacts
 from clairemap.explain.slots import slots_of
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 """Part of each answer's key: count it up when a text of this module changes."""
 
 CLASSES_TOLD = 8
@@ -22,7 +22,7 @@ Rules:
 - Name the classes exactly as they are listed, and no others.
 - Use the levels as they are given. Only a class with the level "dominant" dominates.
 - Tell no causes, events, places or dates: they are not known. Compare nothing with "than".
-- Keep to plain words for shares, confidence, sensors, clouds, registration and labels.
+- Keep to plain words for shares, confidence, sensors, clouds, registration, training and labels.
 - Say what is, not what is not: no negations.
 - Mention every point under "Must be mentioned" in a sentence of its own.
 - Write sentences only: no lists, headings or quotation marks."""
@@ -42,8 +42,8 @@ Conversation = tuple[Message, ...]
 
 EXAMPLE_FACTS = TileFacts(
     classes=(
-        ClassFacts(name="peatland", area_pct=54.2, confidence_pct=83, iou=0.81, f1=0.9),
-        ClassFacts(name="lichen", area_pct=45.8, confidence_pct=52, iou=0.6, f1=0.75),
+        ClassFacts(name="peatland", area_pct=54.2, confidence_pct=83, iou=0.81, f1=0.9, label_pct=60.0),
+        ClassFacts(name="lichen", area_pct=45.8, confidence_pct=52, iou=0.6, f1=0.75, label_pct=40.0),
     ),
     confidence_pct=66,
     sensor="mostly SAR",
@@ -52,6 +52,7 @@ EXAMPLE_FACTS = TileFacts(
     mapped_pct=100,
     registration="weak",
     oa_pct=88,
+    labelled_px=9000,
     confusions=(Confused(truth="lichen", mapped="peatland", pct=12),),
 )
 """Facts of the example in each conversation; its classes are unlikely ones, so that they are not copied."""
@@ -61,7 +62,7 @@ EXAMPLE_ANSWER = (
     "{area_pct.lichen}. The mean confidence is medium at {confidence_pct}, and lichen has the lowest confidence, "
     "{confidence_pct.lichen}. Clouds hide {cloud_pct} of the optical image. The map rests mostly on the SAR image, and "
     "the optical image has a weight of {optical_share_pct}. The registration of the images is weak. Agreement with "
-    "the labels is good, and the map is right for {oa_pct} of the labelled area."
+    "the labels is fair: the map is right for {oa_pct} of the labelled area, but lichen has an IoU of {iou.lichen}."
 )
 
 
@@ -93,7 +94,7 @@ def describe(facts: TileFacts) -> str:
         [
             "Levels of the tile: " + ", ".join(levels) + ".",
             "Classes, largest first, with their slots:",
-            *(_class_line(c, facts) for c in facts.classes[:CLASSES_TOLD]),
+            *(_class_line(c, facts) for c in _told_classes(facts)),
             "Slots of the tile: " + ", ".join(f"{{{key}}}" for key in slots_of(facts) if "." not in key) + ".",
             *(_confusion_line(pair) for pair in facts.confusions),
             "Must be mentioned:",
@@ -102,10 +103,19 @@ def describe(facts: TileFacts) -> str:
     )
 
 
+def _told_classes(facts: TileFacts) -> list[ClassFacts]:
+    """Return the largest classes, and those that the map misses or that must be mentioned."""
+    needed = [*facts.missed, *([facts.worst] if facts.worst else [])]
+    return list(dict.fromkeys([*facts.classes[:CLASSES_TOLD], *needed]))
+
+
 def _class_line(c: ClassFacts, facts: TileFacts) -> str:
     slots = [f"{{{key}}}" for key, slot in slots_of(facts).items() if slot.classes == (c.name,)]
-    accuracy = "" if c.accuracy is None else f", agreement {c.accuracy}"
-    return f"- {c.name}: {', '.join(slots)} (confidence {c.confidence}{accuracy})"
+    levels = [
+        "only in the labels, the map shows it nowhere" if c.confidence is None else f"confidence {c.confidence}",
+        *([] if c.accuracy is None else [f"agreement {c.accuracy}"]),
+    ]
+    return f"- {c.name}: {', '.join(slots)} ({', '.join(levels)})"
 
 
 def _confusion_line(pair: Confused) -> str:

@@ -9,7 +9,9 @@ from typing import Literal
 
 from clairemap.explain.facts import TileFacts
 
-Kind = Literal["area", "confidence", "iou", "f1", "optical share", "clouds", "mapped", "accuracy", "confusion"]
+Kind = Literal[
+    "area", "confidence", "iou", "f1", "optical share", "clouds", "clouds unknown", "mapped", "accuracy", "confusion"
+]
 
 SLOT = re.compile(r"\{([^{}]*)\}")
 
@@ -32,14 +34,19 @@ def slots_of(facts: TileFacts) -> dict[str, Slot]:
     slots = {
         "confidence_pct": Slot("confidence", (), _percent(facts.confidence_pct)),
         "optical_share_pct": Slot("optical share", (), _percent(facts.optical_share_pct)),
-        "cloud_pct": Slot("clouds", (), _percent(facts.cloud_pct)),
         "mapped_pct": Slot("mapped", (), _percent(facts.mapped_pct)),
     }
+    if facts.cloud_pct is not None:
+        slots["cloud_pct"] = Slot("clouds", (), _percent(facts.cloud_pct))
+    if facts.has_unknown_clouds:
+        slots["cloud_unknown_pct"] = Slot("clouds unknown", (), _percent(facts.cloud_unknown_pct))
     if facts.oa_pct is not None:
         slots["oa_pct"] = Slot("accuracy", (), _percent(facts.oa_pct))
     for c in facts.classes:
-        slots[f"area_pct.{c.name}"] = Slot("area", (c.name,), f"{c.area_pct:.1f} %")
-        slots[f"confidence_pct.{c.name}"] = Slot("confidence", (c.name,), _percent(c.confidence_pct))
+        if c in facts.shown:
+            slots[f"area_pct.{c.name}"] = Slot("area", (c.name,), f"{c.area_pct:.1f} %")
+        if c.confidence_pct is not None:
+            slots[f"confidence_pct.{c.name}"] = Slot("confidence", (c.name,), _percent(c.confidence_pct))
         if c.iou is not None:
             slots[f"iou.{c.name}"] = Slot("iou", (c.name,), f"{c.iou:.2f}")
         if c.f1 is not None:

@@ -40,6 +40,9 @@ CLOUDS = {
     "some": "Clouds hide {cloud_pct} of the tile in the optical image.",
     "heavy": "Clouds hide much of the tile in the optical image, {cloud_pct}.",
 }
+UNKNOWN_CLOUDS = (
+    "Clouds in the optical image are unknown for {cloud_unknown_pct} of the tile: a cloud mask is missing there."
+)
 PARTIAL = "Usable data exist for {mapped_pct} of the tile."
 REGISTRATION = {
     "weak": "The registration of SAR and optical image is weak, so edges may be displaced.",
@@ -50,6 +53,14 @@ ACCURACY = {
     "fair": "Agreement with the labels is fair: the map is right for {oa_pct} of the labelled area.",
     "poor": "Agreement with the labels is poor: the map is right for {oa_pct} of the labelled area.",
 }
+WEAK_CLASS = Template(
+    "Agreement with the labels is $level: the map is right for {oa_pct} of the labelled area, but $worst has an IoU of "
+    "{iou.$worst}."
+)
+FEW_LABELS = "The labels are too few to judge the map."
+UNSEEN = Template("The training left out $names, so the map is unreliable there.")
+MISSED = Template("The map misses $names, which the labels have.")
+BEST = Template("The highest IoU is that of $best, {iou.$best}.")
 ONE_IOU = Template("The IoU of $name is {iou.$name}.")
 BEST_AND_WORST = Template(
     "Among the classes, $best has the highest IoU, {iou.$best}, and $worst the lowest, {iou.$worst}."
@@ -57,7 +68,7 @@ BEST_AND_WORST = Template(
 CONFUSED = Template("Of the $truth in the labels, {confused_pct.$truth>$mapped} is mapped as $mapped.")
 
 _ALL = (COVER, SHARE, FOLLOWED, REST, CONFIDENCE, LEAST_CERTAIN, SENSOR, CLOUDS, PARTIAL, REGISTRATION, ACCURACY)
-_ALL_MORE = (ONE_IOU, BEST_AND_WORST, CONFUSED)
+_ALL_MORE = (ONE_IOU, BEST_AND_WORST, CONFUSED, UNKNOWN_CLOUDS, WEAK_CLASS, FEW_LABELS, UNSEEN, MISSED, BEST)
 
 
 def _words(phrases: Sequence[object]) -> Iterator[str]:
@@ -81,16 +92,20 @@ def template_text(facts: TileFacts) -> str:
             *_confidence(facts),
             SENSOR[facts.sensor],
             *([CLOUDS[facts.clouds]] if facts.clouds in CLOUDS else []),
+            *([UNKNOWN_CLOUDS] if facts.has_unknown_clouds else []),
             *([PARTIAL] if facts.mapped_pct < 100 else []),
             *([REGISTRATION[facts.registration]] if facts.registration in REGISTRATION else []),
+            *([UNSEEN.substitute(names=_joined(facts.unseen))] if facts.unseen else []),
+            *([FEW_LABELS] if facts.has_few_labels else []),
             *_accuracy(facts),
+            *(CONFUSED.substitute(truth=pair.truth, mapped=pair.mapped) for pair in facts.confusions),
         ]
     )
 
 
 def _cover(facts: TileFacts) -> Iterator[str]:
-    followers = facts.classes[1 : 1 + FOLLOWERS]
-    rest = facts.classes[1 + FOLLOWERS : 1 + 2 * FOLLOWERS]
+    followers = facts.shown[1 : 1 + FOLLOWERS]
+    rest = facts.shown[1 + FOLLOWERS : 1 + 2 * FOLLOWERS]
     first = COVER[facts.cover].substitute(name=facts.largest.name)
     yield first + (FOLLOWED.substitute(shares=_shares(followers)) if followers else "") + "."
     if rest:
@@ -98,27 +113,32 @@ def _cover(facts: TileFacts) -> Iterator[str]:
 
 
 def _shares(classes: Sequence[ClassFacts]) -> str:
-    shares = [SHARE.substitute(name=c.name) for c in classes]
-    return " and ".join([", ".join(shares[:-1]), shares[-1]] if len(shares) > 1 else shares)
+    return _joined([SHARE.substitute(name=c.name) for c in classes])
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def _confidence(facts: TileFacts) -> Iterator[str]:
     yield CONFIDENCE[facts.confidence]
-    least = min(facts.classes, key=lambda c: c.confidence_pct)
-    if least.confidence_pct <= facts.confidence_pct - NOTABLE_GAP_PCT:
-        yield LEAST_CERTAIN.substitute(name=least.name)
+    pct, name = min((c.confidence_pct, c.name) for c in facts.classes if c.confidence_pct is not None)
+    if pct <= facts.confidence_pct - NOTABLE_GAP_PCT:
+        yield LEAST_CERTAIN.substitute(name=name)
 
 
 def _accuracy(facts: TileFacts) -> Iterator[str]:
     if facts.accuracy is None:
         return
-    yield ACCURACY[facts.accuracy]
+    weak = facts.worst
+    yield ACCURACY[facts.accuracy] if weak is None else WEAK_CLASS.substitute(level=facts.accuracy, worst=weak.name)
     scored = [(c.iou, c.name) for c in facts.classes if c.iou is not None]
     best = max(scored, key=lambda pair: pair[0], default=None)
     worst = min(scored, key=lambda pair: pair[0], default=None)
     if best and worst and best[0] > worst[0]:
-        yield BEST_AND_WORST.substitute(best=best[1], worst=worst[1])
-    elif best:
+        is_told = weak is not None and worst[1] == weak.name
+        yield (BEST if is_told else BEST_AND_WORST).substitute(best=best[1], worst=worst[1])
+    elif best and weak is None:
         yield ONE_IOU.substitute(name=best[1])
-    for pair in facts.confusions:
-        yield CONFUSED.substitute(truth=pair.truth, mapped=pair.mapped)
+    if missed := [c.name for c in facts.missed]:
+        yield MISSED.substitute(names=_joined(missed[:FOLLOWERS]))

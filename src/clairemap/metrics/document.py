@@ -1,23 +1,31 @@
 """The document that a region's figures are published in: ``metrics.json``."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from clairemap.classes import Legend
 from clairemap.metrics.calibration import expected_calibration_error
+from clairemap.metrics.cautions import cautions
+from clairemap.metrics.comparison import BelowSingleSensor, below_single_sensor
 from clairemap.metrics.ground import Coverage
-from clairemap.metrics.scores import DEFINITION, ClassScores, scores
+from clairemap.metrics.learnt import LearntClass, learnt_classes
+from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, scores
 from clairemap.metrics.tally import Tally
+from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
+from clairemap.settings import Sensor
 
 HEADLINE_ORDER = ("test", "val", "predict", "train")
-"""The first of these that has scored pixels gives the headline figures. Labelled scenes of the split 'predict' were
-not trained on, so they go before the training tiles."""
+"""The first of these with SMALLEST_TRUTH_PX scored pixels gives the headline figures, or else the first with any.
+Labelled scenes of the split 'predict' were not trained on, so they go before the training tiles."""
 
 READING = (
     "Figures are fractions 0..1, null where undefined. Rows of `confusion` are the labels, columns the map, both in "
-    "the order of per_class. map_px in per_class counts scored pixels, in areas the whole map."
+    "the order of per_class. map_px in per_class counts scored pixels, in areas the whole map. `views`, here and in "
+    "`scenes`, compare maps from both sensors and from one on the same pixels: those that both sensors see. "
+    "`learnt` counts the labelled pixels of each class that trained the network."
 )
 
 SQUARE_METRES_PER_HECTARE = 10_000.0
@@ -28,7 +36,7 @@ class _Part(BaseModel):
 
 
 class ClassRow(_Part):
-    """Figures of one class in 0..1; null where they are undefined."""
+    """Figures of one class in 0..1; null where they are undefined. `too_few`: truth_px is below SMALLEST_TRUTH_PX."""
 
     name: str
     code: int
@@ -38,10 +46,14 @@ class ClassRow(_Part):
     producers_accuracy: float | None
     truth_px: int
     map_px: int
+    too_few: bool
 
 
 class Scope(_Part):
-    """Figures of a set of tiles. `reason` says why there are none; `confusion` has the labels' classes as rows."""
+    """Figures of a set of tiles. `reason` says why there are none; `confusion` has the labels' classes as rows.
+
+    `too_few` marks figures of fewer than SMALLEST_TRUTH_PX pixels.
+    """
 
     miou: float | None
     oa: float | None
@@ -52,13 +64,18 @@ class Scope(_Part):
     pixels: int
     unmapped_px: int
     tiles: int
+    too_few: bool
     reason: str | None
 
 
 class SceneScope(Scope):
-    """Figures of one scene, and the splits that its scored tiles belong to."""
+    """Figures of one scene, and the splits that its scored tiles belong to.
+
+    `views` are the maps from both sensors and from one, on the pixels that both see; empty if they weren't compared.
+    """
 
     tile_splits: tuple[str, ...]
+    views: dict[str, Scope]
 
 
 class AreaRow(_Part):
@@ -72,7 +89,10 @@ class AreaRow(_Part):
 
 
 class RegionMetrics(Scope):
-    """The whole document. The figures at the top are those of the split that `split` names."""
+    """The whole document. The figures at the top are those of the split that `split` names.
+
+    `cautions` are sentences on what has to be known before the map is trusted.
+    """
 
     region: str
     split: str | None
@@ -82,6 +102,11 @@ class RegionMetrics(Scope):
     splits: dict[str, Scope]
     scenes: dict[str, SceneScope]
     views: dict[str, Scope]
+    below_single_sensor: tuple[BelowSingleSensor, ...]
+    learnt: tuple[LearntClass, ...]
+    radiometry: dict[str, dict[Sensor, SensorVerdict]]
+    cautions: tuple[str, ...]
+    smallest_truth_px: int
     areas: tuple[AreaRow, ...]
     area_method: str
     stamp: dict[str, str]
@@ -90,23 +115,31 @@ class RegionMetrics(Scope):
 Sums = Mapping[tuple[str, str], Tally]
 """Counts by scene and split."""
 
+Views = Mapping[tuple[str, str], Tally]
+"""Counts by scene and view, of the pixels that both sensors see."""
+
 
 def region_metrics(
     region: str,
     sums: Sums,
-    views: Mapping[str, Tally],
+    views: Views,
     coverage: Coverage,
     legend: Legend,
     stamp: dict[str, str],
+    training_px: Sequence[int] = (),
+    radiometry: Sequence[RadiometryCheck] = (),
 ) -> RegionMetrics:
-    """Return the document of a region. Without any labelled pixel its figures are null, with the reason."""
-    nothing = Tally.empty(len(legend))
-    by_split = _by(sums, 1, nothing)
-    by_scene = _by(sums, 0, nothing)
-    split = next((name for name in HEADLINE_ORDER if name in by_split and by_split[name].confusion.any()), None)
-    headline = scope(by_split[split] if split else nothing, legend)
+    """Return the document of a region. Without any labelled pixel its figures are null, with the reason.
+
+    `training_px` are the labelled pixels that trained the network, by class index; empty if they aren't known.
+    `radiometry` says of each scene how its values compare with the training scenes'.
+    """
+    by_split, by_scene, by_view = _by(sums, 1), _by(sums, 0), _by(views, 1)
+    split = _headline(by_split)
+    below = tuple(_below(views, by_view))
+    learnt = learnt_classes(legend, training_px)
     return RegionMetrics(
-        **dict(headline),
+        **dict(scope(by_split[split] if split else Tally.empty(len(legend)), legend)),
         region=region,
         split=split,
         ignored=legend.ignore,
@@ -117,14 +150,44 @@ def region_metrics(
             name: SceneScope(
                 **dict(scope(counts, legend)),
                 tile_splits=tuple(sorted(split for scene, split in sums if scene == name)),
+                views={view: scope(counts, legend) for view, counts in _of_scene(views, name).items()},
             )
             for name, counts in by_scene.items()
         },
-        views={name: scope(counts, legend) for name, counts in views.items()},
+        views={name: scope(counts, legend) for name, counts in by_view.items()},
+        below_single_sensor=below,
+        learnt=learnt,
+        radiometry={check.scene: check.sensors for check in radiometry},
+        cautions=cautions(learnt, _truth_px(by_split.values(), legend), below, radiometry),
+        smallest_truth_px=SMALLEST_TRUTH_PX,
         areas=_areas(coverage, legend),
         area_method=coverage.method,
         stamp=stamp,
     )
+
+
+def _headline(by_split: Mapping[str, Tally]) -> str | None:
+    """Return the split that the headline figures stand for; None without scored pixels."""
+    scored = {name: int(by_split[name].confusion.sum()) for name in HEADLINE_ORDER if name in by_split}
+    enough = (name for name, pixels in scored.items() if pixels >= SMALLEST_TRUTH_PX)
+    return next(enough, None) or next((name for name, pixels in scored.items() if pixels), None)
+
+
+def _below(views: Views, by_view: Mapping[str, Tally]) -> Iterator[BelowSingleSensor]:
+    scenes = tuple(dict.fromkeys(scene for scene, _ in views))
+    if len(scenes) > 1:
+        yield from below_single_sensor(None, by_view)
+    for scene in scenes:
+        yield from below_single_sensor(scene, _of_scene(views, scene))
+
+
+def _of_scene(views: Views, wanted: str) -> dict[str, Tally]:
+    return {view: counts for (scene, view), counts in views.items() if scene == wanted}
+
+
+def _truth_px(parts: Iterable[Tally], legend: Legend) -> dict[str, int]:
+    rows = sum((part.confusion.sum(1) for part in parts), np.zeros(len(legend), np.int64))
+    return dict(zip(legend.names, rows.tolist(), strict=True))
 
 
 def scope(counts: Tally, legend: Legend) -> Scope:
@@ -148,14 +211,15 @@ def scope(counts: Tally, legend: Legend) -> Scope:
         pixels=figures.pixels,
         unmapped_px=counts.unmapped_px,
         tiles=counts.tiles,
+        too_few=figures.pixels < SMALLEST_TRUTH_PX,
         reason=reason,
     )
 
 
-def _by(sums: Sums, position: int, nothing: Tally) -> dict[str, Tally]:
+def _by(sums: Mapping[tuple[str, str], Tally], position: int) -> dict[str, Tally]:
     totals: dict[str, Tally] = {}
     for key, counts in sums.items():
-        totals[key[position]] = totals.get(key[position], nothing) + counts
+        totals[key[position]] = totals[key[position]] + counts if key[position] in totals else counts
     return totals
 
 
@@ -169,6 +233,7 @@ def _class_row(name: str, code: int, row: ClassScores) -> ClassRow:
         producers_accuracy=_finite(row.producers_accuracy),
         truth_px=row.truth_px,
         map_px=row.map_px,
+        too_few=row.truth_px < SMALLEST_TRUTH_PX,
     )
 
 

@@ -7,13 +7,17 @@ from numpy.typing import NDArray
 
 from clairemap.metrics.confusion import Confusion
 
+SMALLEST_TRUTH_PX = 100
+"""Labelled pixels below which nothing is said of a class, a tile or a scene: a handful of pixels proves nothing."""
+
 DEFINITION = (
     "From one confusion matrix in pixels, summed over all tiles of the scope. IoU = TP / (TP + FP + FN); "
     "F1 = 2 TP / (2 TP + FP + FN); user's accuracy = TP / mapped; producer's accuracy = TP / truth; "
     "OA = correct / scored pixels. mIoU is the plain mean of the IoU over the classes that occur in the scope's "
     "labels or in its map: a class that is mapped without occurring in the labels counts 0, a class that occurs "
     "in neither is left out. Pixels without a label, with a label to ignore, or where no sensor of the view is "
-    "usable are not scored; the last are counted as unmapped_px. ECE: 15 bins of equal width over the confidence. "
+    "usable are not scored; the last are counted as unmapped_px. `too_few` marks figures of a scope or a class with "
+    f"fewer than {SMALLEST_TRUTH_PX} labelled pixels: they say little. ECE: 15 bins of equal width over confidence. "
     "Each scene's own result is scored, before scenes are blended where they overlap; ground that two labelled scenes "
     "share counts in both."
 )

@@ -17,16 +17,23 @@ from clairemap.metrics.confusion import Confusion, confusion_matrix
 from clairemap.metrics.decision import decide
 from clairemap.provenance import written_whole
 
+BOTH = "both_"
+"""Prefix of the columns that count only pixels which both sensors see."""
+
+_COUNTS = (
+    ("confusion", pa.list_(pa.int64())),
+    ("unmapped_px", pa.int64()),
+    ("bin_px", pa.list_(pa.int64())),
+    ("bin_correct", pa.list_(pa.int64())),
+    ("bin_confidence", pa.list_(pa.float64())),
+)
+
 SCHEMA = pa.schema(
     [
         ("scene", pa.string()),
         ("row", pa.int64()),
         ("col", pa.int64()),
-        ("confusion", pa.list_(pa.int64())),
-        ("unmapped_px", pa.int64()),
-        ("bin_px", pa.list_(pa.int64())),
-        ("bin_correct", pa.list_(pa.int64())),
-        ("bin_confidence", pa.list_(pa.float64())),
+        *((f"{prefix}{name}", kind) for prefix in ("", BOTH) for name, kind in _COUNTS),
     ]
 )
 
@@ -76,12 +83,16 @@ def tally(truth: NDArray[np.uint8], probability: NDArray[np.uint8]) -> Tally:
 
 @dataclass(frozen=True)
 class TileTally:
-    """The counts of one tile and its place in the scene's grid of tiles."""
+    """The counts of one tile and its place in the scene's grid of tiles.
+
+    `both` counts only the pixels that both sensors see: there maps from one sensor and from two can be compared.
+    """
 
     scene: str
     row: int
     col: int
     counts: Tally
+    both: Tally
 
 
 def write_tallies(target: Path, tallies: Sequence[TileTally], stamp: Mapping[str, str]) -> None:
@@ -90,11 +101,8 @@ def write_tallies(target: Path, tallies: Sequence[TileTally], stamp: Mapping[str
         "scene": [tile.scene for tile in tallies],
         "row": [tile.row for tile in tallies],
         "col": [tile.col for tile in tallies],
-        "confusion": [tile.counts.confusion.ravel() for tile in tallies],
-        "unmapped_px": [tile.counts.unmapped_px for tile in tallies],
-        "bin_px": [tile.counts.calibration.px for tile in tallies],
-        "bin_correct": [tile.counts.calibration.correct for tile in tallies],
-        "bin_confidence": [tile.counts.calibration.confidence for tile in tallies],
+        **_columns([tile.counts for tile in tallies], ""),
+        **_columns([tile.both for tile in tallies], BOTH),
     }
     table = pa.table(columns, schema=SCHEMA).replace_schema_metadata(dict(stamp))
     with written_whole(target) as part:
@@ -116,11 +124,25 @@ def read_tallies(path: Path, classes: int) -> list[TileTally]:
         ) from None
 
 
+def _columns(counts: Sequence[Tally], prefix: str) -> dict[str, list[Any]]:
+    return {
+        f"{prefix}confusion": [count.confusion.ravel() for count in counts],
+        f"{prefix}unmapped_px": [count.unmapped_px for count in counts],
+        f"{prefix}bin_px": [count.calibration.px for count in counts],
+        f"{prefix}bin_correct": [count.calibration.correct for count in counts],
+        f"{prefix}bin_confidence": [count.calibration.confidence for count in counts],
+    }
+
+
 def _tile(row: Mapping[str, Any], classes: int) -> TileTally:
+    return TileTally(row["scene"], row["row"], row["col"], _counts(row, classes, ""), _counts(row, classes, BOTH))
+
+
+def _counts(row: Mapping[str, Any], classes: int, prefix: str) -> Tally:
     bins = Calibration(
-        np.array(row["bin_px"], np.int64),
-        np.array(row["bin_correct"], np.int64),
-        np.array(row["bin_confidence"], np.float64),
+        np.array(row[f"{prefix}bin_px"], np.int64),
+        np.array(row[f"{prefix}bin_correct"], np.int64),
+        np.array(row[f"{prefix}bin_confidence"], np.float64),
     )
-    confusion = np.array(row["confusion"], np.int64).reshape(classes, classes)
-    return TileTally(row["scene"], row["row"], row["col"], Tally(confusion, bins, row["unmapped_px"], 1))
+    confusion = np.array(row[f"{prefix}confusion"], np.int64).reshape(classes, classes)
+    return Tally(confusion, bins, row[f"{prefix}unmapped_px"], 1)

@@ -68,6 +68,8 @@ class TrainedOn(_Part):
 
     scenes: tuple[str, ...]
     pixels: int = Field(ge=0, description="pixels with a label")
+    class_px: tuple[Annotated[int, Field(ge=0)], ...] = Field((), description="of each class, in their order")
+    unseen_classes: tuple[str, ...] = Field((), description="without any pixel: the network does not know them")
     validation_tiles: int = Field(0, ge=0, description="tiles that chose the step; 0: the last step's weights are kept")
 
 

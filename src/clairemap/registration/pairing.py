@@ -192,7 +192,12 @@ def _nothing(bands: int, window: Window, dtype: np.dtype[Any]) -> Block:
 def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:
     if np.issubdtype(codes.dtype, np.integer):
         return codes
-    whole = codes.astype(np.int64)
+    with np.errstate(invalid="ignore"):  # numbers beyond int64 are told below
+        whole = codes.astype(np.int64)
     if not np.array_equal(whole, codes):
-        raise LabelError(f"{path}: labels must be whole numbers, found {codes[whole != codes][0]}; give class codes")
+        found = codes[whole != codes][0]
+        raise LabelError(
+            f"{path}: labels must be whole numbers, found {found:g}; give class codes, or say that it means nodata: "
+            f"gdal_edit.py -a_nodata {found!s} {path.name}"
+        )
     return whole

@@ -44,6 +44,9 @@ NEAR_DB = 1.0
 OFTEN = 5
 """A value that is so many times as frequent as its neighbours, however coarsely values are rounded, isn't measured."""
 
+LINEAR = ("linear_power", "linear_amplitude")
+NEARLY_ALL_PCT = 98
+HALF = 0.4, 0.6
 FEW, MOST = 0.05, 0.5
 SOME = 0.01
 
@@ -134,7 +137,9 @@ def _check_decibels(source: RasterSource, census: Census) -> None:
         _other_scale(source, "db", "whole numbers, none of them negative, look like grey values", "digital")
     positive = sample[sample > 0]
     if negative < FEW * census.px and positive.size and np.median(positive) < BRIGHTEST_LINEAR:
-        _other_scale(source, "db", "few if any are negative: they look linear", "linear_power", "linear_amplitude")
+        _other_scale(source, "db", "few if any are negative: they look linear", *LINEAR)
+    if np.percentile(np.abs(sample), NEARLY_ALL_PCT) < BRIGHTEST_LINEAR:
+        _other_scale(source, "db", "nearly all lie about 0, as linear values or the parts of complex ones do", *LINEAR)
     for index, band in census.bands.items():
         if _has_hole_of_zeros(band):
             _untagged(source, "sar", index, 0.0, band.zero_px, "exactly, which measured decibels are not")
@@ -148,7 +153,7 @@ def _has_hole_of_zeros(band: BandCensus) -> bool:
     near = band.sample[(np.abs(band.sample) <= NEAR_DB) & (band.sample != 0)]
     if zeros <= OFTEN * max(np.unique(near, return_counts=True)[1], default=1):
         return False
-    return band.extremes.highest > 0 or np.count_nonzero(near) < FEW * zeros
+    return band.extremes.highest > 0 or bool(np.count_nonzero(near) < FEW * zeros)
 
 
 def _check_linear(source: RasterSource, census: Census, settings: SarBands) -> None:
@@ -158,6 +163,13 @@ def _check_linear(source: RasterSource, census: Census, settings: SarBands) -> N
     most_frequent = max(np.unique(below, return_counts=True)[1], default=0)
     if negative > MOST * seen or below.size - most_frequent > MOST * census.sample.size:  # one of them may be nodata
         _other_scale(source, settings.scale, "most are negative: they look like decibels", "db")
+    if all(HALF[0] < np.mean(band.sample < 0) < HALF[1] for band in census.bands.values() if band.px):
+        _other_scale(
+            source,
+            settings.scale,
+            "in each band about half are negative, as in the real and the imaginary part of single-look complex SAR: "
+            "compute intensity first, the sum of both squares",
+        )
 
 
 def _check_grey(source: RasterSource, census: Census) -> None:
@@ -169,7 +181,7 @@ def _check_grey(source: RasterSource, census: Census) -> None:
         _other_scale(source, "digital", "grey values aren't negative: they look like decibels", "db")
     sample = census.sample
     if not bool((sample == np.rint(sample)).all()):
-        likely = ("linear_power", "linear_amplitude") if np.median(sample) < BRIGHTEST_LINEAR else ("db",)
+        likely = LINEAR if np.median(sample) < BRIGHTEST_LINEAR else ("db",)
         _other_scale(source, "digital", "grey values are whole numbers", *likely)
 
 

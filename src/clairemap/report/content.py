@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.document import AreaRow, ClassRow, RegionMetrics
@@ -22,16 +22,36 @@ class ToldClass(_Told):
 
     name: str
     area_pct: float
+    iou: float | None = None
+
+
+class ToldLevels(_Told):
+    """The levels of an explanation: agreement with the labels, and the class that it is as bad as."""
+
+    accuracy: str | None = None
+    worst_class: str | None = Field(None, alias="worst class")
 
 
 class ToldFacts(_Told):
-    """The facts of an explanation that the page shows or chooses tiles by; shares in percent."""
+    """The facts of an explanation that the page shows or chooses tiles by; shares in percent.
+
+    `cloud_pct` is None where no cloud mask tells, `oa_pct` where too few pixels are labelled.
+    """
 
     classes: tuple[ToldClass, ...]
     confidence_pct: int
     optical_share_pct: int
-    cloud_pct: int
+    cloud_pct: int | None
+    cloud_unknown_pct: int = 0
     oa_pct: int | None = None
+    labelled_px: int = 0
+    unseen: tuple[str, ...] = ()
+    levels: ToldLevels = ToldLevels()
+
+    @property
+    def worst_iou(self) -> float | None:
+        """The IoU of the class that the agreement is as bad as; None if there is none."""
+        return next((c.iou for c in self.classes if c.name == self.levels.worst_class), None)
 
 
 class ToldTile(_Told):
@@ -190,7 +210,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """The whole page; `checked_by` are the versions that checked the maps, none if no check was recorded."""
+    """The whole page; `checked_by` are the versions that checked the maps, none if no check was recorded.
+
+    `unmasked` are the scenes with optical pixels that no cloud mask covers.
+    """
 
     title: str
     region: str
@@ -207,11 +230,22 @@ class ReportContent:
     calibration: str
     split: SplitSummary
     stamp: Mapping[str, str]
+    unmasked: tuple[str, ...] = ()
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, LandCoverClass], ...]:
         """The areas, each with its class of the legend."""
         return tuple(zip(self.metrics.areas, self.legend.classes, strict=True))
+
+    @property
+    def scarce(self) -> tuple[str, ...]:
+        """Classes that mIoU averages though fewer than the least number of pixels are labelled so."""
+        return tuple(row.name for row in self.metrics.per_class if row.too_few and row.truth_px)
+
+    @property
+    def compared(self) -> int:
+        """In how many scenes the sensors were compared."""
+        return sum(bool(scene.views) for scene in self.metrics.scenes.values())
 
     @property
     def class_rows(self) -> tuple[tuple[ClassRow, LandCoverClass], ...]:

@@ -84,6 +84,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         calibration=records.calibration_text(card),
         split=split_summary(read_audit(files.audit), card.get("halo_px"), metrics.split),
         stamp=stamp,
+        unmasked=tuple(sorted({tile.scene for tile in told if tile.facts.cloud_unknown_pct})),
     )
 
 

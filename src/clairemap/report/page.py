@@ -6,6 +6,8 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from clairemap.metrics.levels import GOOD_ACCURACY_PCT, GOOD_IOU, MATTERS_PCT, POOR_ACCURACY_PCT, POOR_IOU
+from clairemap.metrics.scores import SMALLEST_TRUTH_PX
 from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import SMALLEST_WORTH_WARPING_PX
 from clairemap.report.content import ReportContent
@@ -13,7 +15,17 @@ from clairemap.report.numbers import count, hectares, hundredths, percent, pixel
 from clairemap.report.pictures import CONFIDENCE_COLORS, SHARE_COLORS, gradient_css
 from clairemap.report.selection import RULE
 from clairemap.report.style import COUNT_KEY
+from clairemap.report.tile_line import tile_line
 
+MOST_CAUTIONS = 6
+"""Sentences of caution at the head of the page; metrics.json has them all."""
+
+AGREEMENT = (
+    f"Agreement is good where the overall accuracy is at least {GOOD_ACCURACY_PCT} % and the IoU of every class that "
+    f"matters at least {GOOD_IOU:.2f}; it is poor where one of these is below {POOR_ACCURACY_PCT} % or {POOR_IOU:.2f}, "
+    f"else fair. A class matters with {SMALLEST_TRUTH_PX} labelled pixels and {MATTERS_PCT:.0f} % of the tile's. "
+    f"Of fewer than {SMALLEST_TRUTH_PX} labelled pixels, of a tile or of a class, nothing is told."
+)
 TEMPLATE = "page.html.j2"
 VIEW_NAMES = {"fused": "both sensors", "optical": "optical only", "sar": "SAR only"}
 SPLIT_NAMES = {
@@ -30,6 +42,7 @@ VERDICTS = {
     "single_sensor": "one sensor only",
     "as_delivered": "as delivered",
 }
+LIKENESS_TAGS = {"match": "good", "mild": "weak", "mismatch": "rejected", "not compared": "plain"}
 SEARCHES = {"near": "", "wide": ", after a search over rotation and scale"}
 
 
@@ -38,9 +51,12 @@ def render(content: ReportContent) -> str:
     return _template().render(
         page=content,
         rule=RULE,
+        agreement=AGREEMENT,
+        most_cautions=MOST_CAUTIONS,
         view_names=VIEW_NAMES,
         split_names=SPLIT_NAMES,
         verdicts=VERDICTS,
+        likeness_tags=LIKENESS_TAGS,
         searches=SEARCHES,
         agreeing_px=INLIER_RADIUS_PX,
         least_moved_px=SMALLEST_WORTH_WARPING_PX,
@@ -66,4 +82,5 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "hectares": hectares,
     "pixels": pixels,
     "signed": signed,
+    "tile_line": tile_line,
 }

@@ -147,6 +147,7 @@ def model_facts(card: Mapping[str, Any]) -> tuple[Fact, ...]:
         "SAR bands": ", ".join(sar) + (f" ({card['sar_scale']})" if "sar_scale" in card else ""),
         "Trained on": ", ".join(trained.get("scenes", ())),
         "Labelled training pixels": count(trained["pixels"]) if "pixels" in trained else "",
+        "Training pixels of each class": _training_px(card),
         "Step whose weights are used": count(card["best_step"]) if "best_step" in card else "",
         "Halo that it needs": _halo(card),
         "Model trained by": version_text(card["stamp"]) if "stamp" in card else "",
@@ -179,6 +180,14 @@ def calibration_text(card: Mapping[str, Any]) -> str:
 
 def _joined(section: Mapping[str, Any], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {section[name]}" for name in names if name in section)
+
+
+def _training_px(card: Mapping[str, Any]) -> str:
+    pixels, classes = card.get("trained_on", {}).get("class_px", ()), card.get("classes", ())
+    return ", ".join(
+        f"{c['name']} {count(px) if px else 'none: the network does not know it'}"
+        for c, px in zip(classes, pixels, strict=False)
+    )
 
 
 def _halo(card: Mapping[str, Any]) -> str:

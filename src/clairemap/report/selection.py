@@ -4,12 +4,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from clairemap.metrics.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_PCT
 from clairemap.report.content import ToldTile
 
+VARIED_PCT = 75.0
+"""The largest class of a varied tile has at most this share."""
+
 RULE = (
-    "Shown are, taken in turn, the tiles with the lowest overall accuracy (where there are labels), the tiles with "
-    "the lowest mean confidence, the tiles that rest most on one sensor alone, and the tiles with the most varied "
-    "land cover; no tile twice."
+    f"Shown are, taken in turn, the tiles with the lowest overall accuracy (below {GOOD_ACCURACY_PCT} %), the tiles in "
+    "which a class agrees least with the labels (fair or poor agreement), the tiles with the lowest mean confidence "
+    f"(below {HIGH_CONFIDENCE_PCT} %), the tiles that rest most on one sensor (its weight is {MOSTLY_PCT} % or more), "
+    f"and the tiles with the most varied land cover (no class above {VARIED_PCT:.0f} %); no tile twice. Where these "
+    "are too few, others follow without a mark, spread evenly."
 )
 
 
@@ -35,7 +41,7 @@ def choose(tiles: Sequence[ToldTile], count: int) -> list[Chosen]:
     ordered = sorted(tiles, key=_place)
     if len(ordered) <= count:
         return [Chosen(tile, "") for tile in ordered]
-    queues = [(rank.why, _queue(ordered, rank)) for rank in _RANKINGS]
+    queues: list[tuple[str, list[ToldTile]]] = [(rank.why, _queue(ordered, rank)) for rank in _RANKINGS]
     chosen: dict[tuple[str, int, int], Chosen] = {}
     while any(queue for _, queue in queues) and len(chosen) < count:
         for why, queue in queues:
@@ -44,7 +50,14 @@ def choose(tiles: Sequence[ToldTile], count: int) -> list[Chosen]:
             if queue and len(chosen) < count:
                 tile = queue.pop(0)
                 chosen[_place(tile)] = Chosen(tile, why)
+    others = [tile for tile in ordered if _place(tile) not in chosen]
+    chosen |= {_place(tile): Chosen(tile, "") for tile in _spread(others, count - len(chosen))}
     return [chosen[place] for place in sorted(chosen)]
+
+
+def _spread(tiles: Sequence[ToldTile], count: int) -> list[ToldTile]:
+    """Return as many of the tiles as wanted, at equal steps."""
+    return [tiles[len(tiles) * step // count] for step in range(count)]
 
 
 def _place(tile: ToldTile) -> tuple[str, int, int]:
@@ -56,18 +69,36 @@ def _queue(tiles: Sequence[ToldTile], rank: _Ranking) -> list[ToldTile]:
 
 
 def _accuracy(tile: ToldTile) -> float:
-    return math.inf if tile.facts.oa_pct is None else float(tile.facts.oa_pct)
+    oa_pct = tile.facts.oa_pct
+    return math.inf if oa_pct is None or oa_pct >= GOOD_ACCURACY_PCT else float(oa_pct)
+
+
+def _worst_class(tile: ToldTile) -> float:
+    return math.inf if tile.facts.worst_iou is None else tile.facts.worst_iou
+
+
+def _confidence(tile: ToldTile) -> float:
+    confidence_pct = tile.facts.confidence_pct
+    return math.inf if confidence_pct >= HIGH_CONFIDENCE_PCT else float(confidence_pct)
+
+
+def _one_sensor(tile: ToldTile) -> float:
+    weight_pct = max(tile.facts.optical_share_pct, 100 - tile.facts.optical_share_pct)
+    return math.inf if weight_pct < MOSTLY_PCT else -float(weight_pct)
 
 
 def _evenness(tile: ToldTile) -> float:
-    """Return the negative entropy of the classes' shares."""
+    """Return the negative entropy of the classes' shares; infinite where one class has nearly all."""
+    if max((c.area_pct for c in tile.facts.classes), default=100.0) > VARIED_PCT:
+        return math.inf
     shares = [c.area_pct / 100 for c in tile.facts.classes if c.area_pct > 0]
     return sum(share * math.log(share) for share in shares)
 
 
 _RANKINGS = (
     _Ranking("lowest accuracy", _accuracy),
-    _Ranking("lowest confidence", lambda tile: float(tile.facts.confidence_pct)),
-    _Ranking("rests most on one sensor", lambda tile: -abs(tile.facts.optical_share_pct - 50.0)),
+    _Ranking("least accurate class", _worst_class),
+    _Ranking("lowest confidence", _confidence),
+    _Ranking("rests most on one sensor", _one_sensor),
     _Ranking("most varied", _evenness),
 )

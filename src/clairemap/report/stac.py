@@ -16,6 +16,7 @@ from clairemap.classes import MAP_NODATA, Legend
 from clairemap.grid.outline import Outline, outline_of_windows
 from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
+from clairemap.radiometry_check import RadiometryCheck
 from clairemap.report.class_names import stac_names
 from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
 
@@ -48,6 +49,7 @@ class MapSources:
     scenes: Sequence[str] = ()
     dates: Sequence[datetime.date] = ()
     model: MappingModel | None = None
+    radiometry: Sequence[RadiometryCheck] = ()
     ground: Outline | None = None
 
 
@@ -82,6 +84,7 @@ def map_item(
             "processing:lineage": _lineage(sources),
             "processing:software": {"clairemap": stamp["clairemap_version"]},
             **(sources.model.properties(classes) if sources.model else {}),
+            **_radiometry(sources.radiometry),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
         },
         stac_extensions=[PROCESSING_EXTENSION],
@@ -96,6 +99,12 @@ def map_item(
 
 def _whole(geobox: GeoBox) -> Outline | None:
     return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape)])
+
+
+def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
+    """Return for each scene how its values compare with those that the network learnt, remarks included."""
+    found = {check.scene: {"verdict": check.verdict, "remarks": check.remarks("mild", "mismatch")} for check in checks}
+    return {"clairemap:radiometry": found} if found else {}
 
 
 def _lineage(sources: MapSources) -> str:

@@ -11,16 +11,13 @@ for each band: 0 where both are equal, about 0.1 for another scene of the same s
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.radiometry_check import SensorVerdict, Verdict
 from clairemap.settings import Sensor
 from clairemap.tiles.radiometry import LEVELS_PCT, Radiometry, SensorRadiometry, TrainingRadiometry, pooled
-
-Verdict = Literal["match", "mild", "mismatch", "not compared"]
-"""match: like the training scenes; mild: unlike them, as other landscapes are; mismatch: the values are wrong."""
 
 Values = NDArray[np.float64]
 
@@ -40,31 +37,16 @@ FACTORS = (*(10.0**power for power in (-4, -3, -2, -1, 1, 2, 3, 4)), 1 / 65535, 
 """Ratios between the units in which reflectances and pictures are stored."""
 
 DECIBEL_FACTORS = {
-    2.0: "twice those of the training scenes: power taken for amplitude?",
-    0.5: "half those of the training scenes: amplitude taken for power?",
-    10.0: "ten times those of the training scenes: scaled to whole numbers?",
-    100.0: "a hundred times those of the training scenes: scaled to whole numbers?",
+    2.0: "twice those of the training scenes: perhaps power taken for amplitude",
+    0.5: "half those of the training scenes: perhaps amplitude taken for power",
+    10.0: "ten times those of the training scenes: perhaps scaled to whole numbers",
+    100.0: "a hundred times those of the training scenes: perhaps scaled to whole numbers",
     -1.0: "those of the training scenes with the other sign",
 }
 """Ratios between ways in which decibels are stored."""
 
 REGULARISATION = 0.02
 """Variance added to each band, in training variances: bands that are copies of each other stay comparable."""
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How one sensor of a scene compares with the training scenes.
-
-    `distance_std` is the distance of each band's mean from training's, in training deviations; `beyond_share` the
-    share of the pixels outside training's 0.1 to 99.9 % range. `reason` is a sentence, empty for a match.
-    """
-
-    verdict: Verdict
-    reason: str
-    bands: tuple[str, ...] = ()
-    distance_std: tuple[float, ...] = ()
-    beyond_share: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,25 +94,27 @@ def _log_determinant(matrix: Values) -> float:
     return float(np.linalg.slogdet(matrix)[1])
 
 
-def compare(scene: Radiometry, training: TrainingRadiometry) -> dict[Sensor, Likeness]:
+def compare(scene: Radiometry, training: TrainingRadiometry) -> dict[Sensor, SensorVerdict]:
     """Return how each sensor of a scene compares with the training scenes (other than itself)."""
     others = training.without(scene.scene)
     sensors: tuple[Sensor, ...] = ("optical", "sar")
     return {sensor: _compare_sensor(scene, others, sensor) for sensor in sensors}
 
 
-def _compare_sensor(scene: Radiometry, training: Sequence[Radiometry], sensor: Sensor) -> Likeness:
+def _compare_sensor(scene: Radiometry, training: Sequence[Radiometry], sensor: Sensor) -> SensorVerdict:
     ours = scene.of_sensor(sensor)
     theirs = [known for other in training if (known := other.of_sensor(sensor)) is not None]
     if ours is None:
-        return Likeness("not compared", f"fewer usable pixels in {sensor} than a comparison needs")
+        return SensorVerdict(verdict="not compared", reason=f"fewer usable pixels in {sensor} than a comparison needs")
     if not theirs:
-        return Likeness("not compared", f"no other training scene has {sensor} to compare with")
+        return SensorVerdict(verdict="not compared", reason=f"no other training scene has {sensor} to compare with")
     decibels = sensor == "sar" and scene.sar_scale == "db"
     return compare_bands(ours, theirs, decibels=decibels)
 
 
-def compare_bands(scene: SensorRadiometry, training: Sequence[SensorRadiometry], *, decibels: bool = False) -> Likeness:
+def compare_bands(
+    scene: SensorRadiometry, training: Sequence[SensorRadiometry], *, decibels: bool = False
+) -> SensorVerdict:
     """Return how a scene's bands compare with those of training scenes, at least one.
 
     Args:
@@ -144,7 +128,7 @@ def compare_bands(scene: SensorRadiometry, training: Sequence[SensorRadiometry],
     verdict: Verdict = "mismatch" if reason else "match"
     if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
         verdict, reason = "mild", _unlike(scene.bands, distance, beyond)
-    return Likeness(verdict, reason, scene.bands, distance, beyond)
+    return SensorVerdict(verdict=verdict, reason=reason, bands=scene.bands, distance_std=distance, beyond_share=beyond)
 
 
 def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
@@ -233,7 +217,10 @@ def _top(radiometry: SensorRadiometry) -> Values:
 
 def _factor_words(factor: float) -> str:
     times = f"{factor:,.0f} times larger" if factor > 1 else f"{1 / factor:,.0f} times smaller"
-    return f"the values are about {times} than in the training scenes: another unit (digital numbers, reflectance)?"
+    return (
+        f"the values are about {times} than in the training scenes: perhaps another unit (digital numbers "
+        "against reflectance), or scale tags that only some of the files have"
+    )
 
 
 def _offsets(
@@ -261,14 +248,16 @@ def _offset_words(offset: float, darkest: float, reference: float) -> str:
     more, whose = ("higher", "the scene's") if offset > 0 else ("lower", "the training scenes'")
     return (
         f"the values are about {abs(offset):,g} {more} than in the training scenes (darkest {darkest:,.4g} against "
-        f"{reference:,.4g}): {whose} Sentinel-2 offset (processing baseline 04.00 and later) not removed?"
+        f"{reference:,.4g}): perhaps {whose} Sentinel-2 offset (processing baseline 04.00 and later) was not removed"
     )
 
 
 def _decibel_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iterator[_Explanation]:
     if min(scene.floor) >= 0 and max(training.mean) < 0:
         lowest = min(scene.floor)
-        yield _Explanation(0.0, f"no value is below 0 dB (smallest {lowest:g}): linear backscatter taken for decibels?")
+        yield _Explanation(
+            0.0, f"no value is below 0 dB (smallest {lowest:g}): perhaps linear backscatter taken for decibels"
+        )
     delivered = misfit(Gaussian.of(scene), _steady(training))
     for factor, words in DECIBEL_FACTORS.items():
         left = _left(Conversion(factor=factor), scene, training)
@@ -288,7 +277,9 @@ def _order_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iterat
 
 def _order_words(bands: Sequence[str], order: tuple[int, ...]) -> str:
     found = [bands[order.index(position)] for position in range(len(bands))]
-    return f"the bands come as {', '.join(bands)}, but their values are those of {', '.join(found)}: another order?"
+    return (
+        f"the bands come as {', '.join(bands)}, but their values are those of {', '.join(found)}: perhaps another order"
+    )
 
 
 def _orders(bands: int) -> Iterator[tuple[int, ...]]:
@@ -311,7 +302,7 @@ def _far_off(scene: SensorRadiometry, training: SensorRadiometry) -> str:
         return ""
     return (
         f"the values lie {steps.mean():.0f} training deviations from those of the training scenes on average: "
-        "another unit, sensor or processing?"
+        "perhaps another unit, sensor or processing"
     )
 
 

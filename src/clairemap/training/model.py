@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import torch
 
+from clairemap.metrics.learnt import unseen_classes
 from clairemap.nets.bundle import BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
@@ -81,6 +82,10 @@ def model_card(
             "trained_on": {
                 "scenes": job.statistics.scenes,
                 "pixels": sum(job.statistics.class_px),
+                "class_px": job.statistics.class_px,
+                "unseen_classes": [
+                    job.settings.legend.classes[index].name for index in unseen_classes(job.statistics.class_px)
+                ],
                 "validation_tiles": validation_tiles,
             },
             "best_step": step,

@@ -26,18 +26,24 @@ def made_facts(seed: int, legend: tuple[str, ...]) -> TileFacts:
     shares = sorted((b - a for a, b in zip([0, *cuts], [*cuts, 1000], strict=True)), reverse=True)
     labelled = rng.random() < 0.6
     classes = tuple(_class(rng, name, share / 10, labelled) for name, share in zip(names, shares, strict=True))
+    missed = [name for name in legend if name not in names][: rng.choice([0, 0, 1, 2])] if labelled else []
+    classes += tuple(_missed(rng, name) for name in missed)
     optical, sar = rng.choice([(1, 1), (1, 1), (1, 1), (1, 0), (0, 1)])
     share = rng.randint(0, 100) if optical and sar else 100 * optical
     sensor = sensor_use(share, optical, sar)
+    clouds = rng.choice([(0, 0), (0, 0), (rng.randint(1, 60), 0), (None, rng.randint(1, 100)), (7, 30)])
     return TileFacts(
         classes=classes,
         confidence_pct=rng.randint(30, 99),
         sensor=sensor,
         optical_share_pct=share,
-        cloud_pct=rng.choice([0, 0, rng.randint(1, 60)]) if optical else 0,
+        cloud_pct=clouds[0] if optical else None,
+        cloud_unknown_pct=clouds[1] if optical else 0,
         mapped_pct=rng.choice([100, rng.randint(5, 99)]),
         registration=rng.choice(["good", "weak", "rejected"]) if optical and sar else "single_sensor",
         oa_pct=rng.randint(20, 99) if labelled else None,
+        labelled_px=9000 if labelled else rng.choice([0, 0, 11]),
+        unseen=tuple(rng.sample(missed, 1)) if missed and rng.random() < 0.5 else (),
         confusions=_confusions(rng, legend) if labelled and len(legend) > 1 else (),
     )
 
@@ -50,7 +56,13 @@ def _class(rng: random.Random, name: str, area_pct: float, labelled: bool) -> Cl
         confidence_pct=rng.randint(25, 99),
         iou=iou if labelled else None,
         f1=round(2 * iou / (1 + iou), 2) if labelled else None,
+        label_pct=rng.choice([0.4, 1.0, 20.0]) if labelled else 0.0,
     )
+
+
+def _missed(rng: random.Random, name: str) -> ClassFacts:
+    label_pct = rng.choice([0.4, 30.0])
+    return ClassFacts(name=name, area_pct=0.0, confidence_pct=None, iou=0.0, f1=0.0, label_pct=label_pct)
 
 
 def _confusions(rng: random.Random, legend: tuple[str, ...]) -> tuple[Confused, ...]:
@@ -65,7 +77,7 @@ def other_words(facts: TileFacts, seed: int) -> str:
 
 
 def _cover(facts: TileFacts, rng: random.Random) -> str:
-    first, others = facts.largest.name, facts.classes[1:]
+    first, others = facts.largest.name, facts.shown[1:]
     if facts.cover == "uniform":
         return f"The whole mapped part of this tile is {first}, with {{area_pct.{first}}} of it."
     if facts.cover == "dominant":
@@ -108,10 +120,19 @@ def _caveats(facts: TileFacts, rng: random.Random) -> Iterator[str]:
         "both": ["Both sensors contribute, with an optical weight of {optical_share_pct}."],
     }
     yield rng.choice(sensors[facts.sensor])
-    if facts.clouds != "none":
+    if facts.clouds in ("some", "heavy"):
         yield rng.choice(
             ["Clouds cover {cloud_pct} of the tile.", "A part of the tile, {cloud_pct}, lies under clouds."]
         )
+    if facts.has_unknown_clouds:
+        yield rng.choice(
+            [
+                "Whether there are clouds is unknown for {cloud_unknown_pct} of the optical image.",
+                "Clouds are unknown for {cloud_unknown_pct} of the optical image.",
+            ]
+        )
+    for name in facts.unseen:
+        yield f"The class {name} is unseen: the training left it out."
     if facts.registration == "weak":
         yield "Please note that the alignment of the images is weak."
     if facts.registration == "rejected":
@@ -122,6 +143,14 @@ def _accuracy(facts: TileFacts, rng: random.Random) -> Iterator[str]:
     if facts.oa_pct is None:
         return
     yield rng.choice(["The labels agree with the map on {oa_pct} of the area.", "Accuracy reaches {oa_pct}."])
+    if facts.worst is not None:
+        worst = facts.worst.name
+        yield rng.choice(
+            [
+                f"Agreement is {facts.accuracy} for {worst}, with an IoU of {{iou.{worst}}}.",
+                f"The IoU of {worst} is {{iou.{worst}}}, which is {facts.accuracy}.",
+            ]
+        )
     first = facts.largest.name
     yield f"For {first}, the IoU is {{iou.{first}}} and the F1 score {{f1.{first}}}."
     for pair in facts.confusions:
@@ -214,8 +243,14 @@ def caveat_marks(facts: TileFacts) -> Iterator[tuple[str, ...]]:
         yield "confidence is low", "low confidence", "limited confidence", "confidence is limited"
     if facts.sensor.endswith("only"):
         yield "alone", "Only", "solely"
-    if facts.clouds != "none":
+    if facts.clouds in ("some", "heavy"):
         yield "{cloud_pct}", "{cloud_pct}"
+    if facts.has_unknown_clouds:
+        yield ("unknown",)
+    if facts.unseen:
+        yield "training left out", "unseen"
+    if facts.worst is not None:
+        yield (f"{{iou.{facts.worst.name}}}",)
     if facts.registration in ("weak", "rejected"):
         yield "registration", "alignment"
 
@@ -226,8 +261,7 @@ def dropped_caveat(good: Good, rng: random.Random) -> str | None:
     if not needed:
         return None
     marks = rng.choice(needed)
-    sentences = re.split(r"(?<=[.]) (?=[A-Z{])", good.text)
-    return " ".join(sentence for sentence in sentences if not any(mark in sentence for mark in marks))
+    return " ".join(sentence for sentence in _sentences(good.text) if not any(mark in sentence for mark in marks))
 
 
 def invented_cause(good: Good, rng: random.Random) -> str | None:
@@ -279,6 +313,55 @@ def figures(good: Good) -> list[re.Match[str]]:
     return list(NUMBER.finditer(masked))
 
 
+def unknown_as_clear(good: Good, rng: random.Random) -> str | None:
+    """Unknown clouds are told as no clouds."""
+    if good.facts.clouds != "unknown" or not good.facts.has_unknown_clouds:
+        return None
+    kept = [sentence for sentence in _sentences(good.text) if "unknown" not in sentence]
+    return " ".join(
+        [
+            *kept,
+            rng.choice(
+                [
+                    "No clouds hide the optical image.",
+                    "The optical image is cloudless.",
+                    "The optical image is clear.",
+                    "Clouds hide little of the optical image.",
+                    "The tile is free of clouds.",
+                ]
+            ),
+        ]
+    )
+
+
+def better_agreement(good: Good, rng: random.Random) -> str | None:
+    """The agreement is told by the overall accuracy, though a class is worse."""
+    if good.facts.worst is None:
+        return None
+    kept = [sentence for sentence in _sentences(good.text) if not sentence.startswith("Agreement")]
+    best = max(good.facts.classes, key=lambda c: c.iou or 0.0)
+    better = "good" if good.facts.accuracy == "poor" else rng.choice(["good", "excellent", "high"])
+    texts = [
+        f"Agreement with the labels is {better}: the map is right for {{oa_pct}} of the labelled area.",
+        f"The map agrees with the labels, and the agreement is {better}.",
+        f"Agreement with the labels is {better}, and the IoU of {best.name} is {{iou.{best.name}}}.",
+        f"Accuracy is {better} with {{oa_pct}}.",
+    ]
+    return " ".join([*kept, rng.choice(texts)])
+
+
+def other_unseen_class(good: Good, rng: random.Random) -> str | None:
+    """A class that the training had is said to have been left out."""
+    trained = [c.name for c in good.facts.shown if c.name not in good.facts.unseen]
+    if not trained:
+        return None
+    return f"{good.text} The training left out {rng.choice(trained)}, so the map is unreliable there."
+
+
+def _sentences(text: str) -> list[str]:
+    return re.split(r"(?<=[.]) (?=[A-Z{])", text)
+
+
 SLOTTED: dict[str, Mutation] = {
     "swapped slots": swapped_slots,
     "foreign class": foreign_class,
@@ -286,6 +369,9 @@ SLOTTED: dict[str, Mutation] = {
     "dropped caveat": dropped_caveat,
     "invented cause": invented_cause,
     "spelled-out number": spelled_number,
+    "unknown as clear": unknown_as_clear,
+    "better agreement": better_agreement,
+    "other unseen class": other_unseen_class,
 }
 FILLED: dict[str, Mutation] = {
     "swapped numbers": swapped_numbers,

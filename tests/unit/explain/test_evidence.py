@@ -3,6 +3,7 @@ import pytest
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.explain.evidence import Measured, TilePixels, measure, spoken_names, tile_facts
+from clairemap.explain.template import template_text
 
 LEGEND = Legend(
     tuple(LandCoverClass(code, name, "#000000") for code, name in enumerate(["water", "forest", "road"], 1))
@@ -78,3 +79,72 @@ def test_a_tile_without_labelled_pixels_has_no_accuracy():
 def test_names_can_be_spoken_whatever_the_legend_calls_them():
     legend = Legend(tuple(LandCoverClass(code, name, "#000000") for code, name in [(1, " a{b}\n c "), (7, "--")]))
     assert spoken_names(legend) == ("a(b) c", "class 7")
+
+
+@pytest.mark.parametrize(
+    ("optical", "cloud", "unknown", "known_pct", "unknown_pct"),
+    [
+        (1000, 0, 1000, None, 100),  # no mask
+        (1000, 0, 0, 0, 0),  # a mask that shows none
+        (1000, 0, 300, None, 30),  # a mask that shows none where it says anything
+        (700, 300, 200, 30, 20),  # a mask that shows some where it says anything
+        (0, 0, 0, None, 0),  # no optical image
+        (0, 1000, 0, 100, 0),  # clouds everywhere
+        (1000, 0, 4, 0, 0),  # a rim of nothing
+    ],
+)
+def test_clouds_are_known_only_where_a_mask_tells_them(
+    optical: int, cloud: int, unknown: int, known_pct: int | None, unknown_pct: int
+):
+    pixels = TilePixels(all=1000, optical=optical, sar=1000, cloud=cloud, cloud_unknown=unknown)
+    facts = tile_facts(measured([1, 0, 0]), pixels, "good", LEGEND)
+    assert (facts.cloud_pct, facts.cloud_unknown_pct) == (known_pct, unknown_pct)
+    assert (facts.clouds == "unknown") == (known_pct is None)
+
+
+def test_a_class_of_the_labels_that_the_map_never_shows_counts_with_iou_0():
+    confusion = np.array([[5000, 0, 0], [300, 0, 0], [99, 0, 0]])
+    facts = tile_facts(measured([5399, 0, 0]), PIXELS, "good", LEGEND, confusion)
+    assert [(c.name, c.area_pct, c.confidence_pct, c.iou) for c in facts.classes] == [
+        ("water", 100.0, 80, 0.93),
+        ("forest", 0.0, None, 0.0),
+    ]
+    assert facts.cover == "uniform"
+    assert [c.name for c in facts.shown] == ["water"]
+    assert [c.name for c in facts.missed] == ["forest"]
+    assert "forest has an IoU of {iou.forest}" in template_text(facts)
+    assert "The map misses forest" in template_text(facts)
+
+
+def test_a_good_overall_accuracy_does_not_hide_a_class_that_goes_wrong():
+    confusion = np.array([[9700, 0, 0], [294, 6, 0], [0, 0, 0]])
+    facts = tile_facts(measured([9994, 6, 0]), PIXELS, "good", LEGEND, confusion)
+    assert facts.oa_pct == 97
+    assert (facts.accuracy, facts.worst and facts.worst.name) == ("poor", "forest")
+    assert "Agreement with the labels is poor" in template_text(facts)
+
+
+def test_a_class_with_a_small_share_of_the_labels_does_not_make_a_tile_poor():
+    confusion = np.array([[20_000, 0, 0], [150, 0, 0], [0, 0, 0]])
+    facts = tile_facts(measured([20_150, 0, 0]), PIXELS, "good", LEGEND, confusion)
+    assert (facts.accuracy, facts.worst) == ("good", None)
+    assert facts.classes[1].iou == 0.0
+
+
+def test_nothing_is_told_of_a_handful_of_pixels():
+    confusion = np.array([[9000, 0, 0], [1, 0, 0], [50, 0, 48]])
+    facts = tile_facts(measured([9051, 0, 48]), PIXELS, "good", LEGEND, confusion)
+    assert facts.confusions == ()
+    eleven = tile_facts(measured([11, 0, 0]), PIXELS, "good", LEGEND, np.diag([11, 0, 0]))
+    assert (eleven.oa_pct, eleven.accuracy, eleven.labelled_px) == (None, None, 11)
+    assert "too few to judge" in template_text(eleven)
+    assert "11" not in template_text(eleven)
+
+
+def test_unseen_classes_are_told_where_labels_or_map_have_them():
+    confusion = np.array([[900, 0, 0], [0, 0, 0], [7, 0, 0]])
+    facts = tile_facts(measured([907, 0, 0]), PIXELS, "good", LEGEND, confusion, unseen=(1, 2))
+    assert facts.unseen == ("road",)
+    assert "The training left out road" in template_text(facts)
+    mapped = tile_facts(measured([900, 7, 0]), PIXELS, "good", LEGEND, unseen=(1, 2))
+    assert mapped.unseen == ("forest",)

@@ -50,6 +50,33 @@ def test_accuracy_levels(pct: int | None, level: str | None):
     assert facts(oa_pct=pct).accuracy == level
 
 
+def test_unknown_clouds_are_a_level_of_their_own():
+    assert facts(cloud_pct=None, cloud_unknown_pct=100).clouds == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("oa_pct", "ious", "level", "worst"),
+    [
+        (98, (0.98, 0.0), "poor", "forest"),
+        (98, (0.98, 0.6), "fair", "forest"),
+        (98, (0.98, 0.8), "good", None),
+        (69, (0.8, 0.9), "poor", None),  # the overall accuracy alone
+        (69, (0.2, 0.1), "poor", "forest"),
+    ],
+)
+def test_the_accuracy_level_follows_the_worst_class(
+    oa_pct: int, ious: tuple[float, float], level: str, worst: str | None
+):
+    classes = tuple(
+        c.model_copy(update={"iou": iou, "label_pct": 50.0}) for c, iou in zip(facts().classes, ious, strict=True)
+    )
+    found = facts(oa_pct=oa_pct, classes=classes)
+    assert (found.accuracy, found.worst and found.worst.name) == (level, worst)
+    assert found.levels().get("worst class") == worst
+    small = tuple(c.model_copy(update={"label_pct": 0.9}) for c in classes)
+    assert facts(oa_pct=98, classes=small).accuracy == "good"
+
+
 def test_cover():
     assert facts().cover == "dominant"
     assert facts(classes=facts().classes[:1]).cover == "uniform"

@@ -32,9 +32,16 @@ def any_facts(draw: st.DrawFn) -> tuple[TileFacts, tuple[str, ...]]:
             area_pct=area / 10,
             confidence_pct=draw(PERCENT),
             iou=draw(PERCENT) / 100 if labelled and draw(st.booleans()) else None,
+            label_pct=draw(PERCENT),
         )
         for name, area in zip(legend, areas, strict=False)
     )
+    if labelled:
+        classes += tuple(
+            ClassFacts(name=name, area_pct=0.0, confidence_pct=None, iou=0.0, label_pct=draw(PERCENT))
+            for name in legend[present:]
+            if draw(st.booleans())
+        )
     truth, mapped = draw(st.permutations(legend))[:2]
     optical, sar = draw(st.sampled_from([(1, 1), (1, 0), (0, 1)]))
     share = draw(PERCENT)
@@ -43,10 +50,13 @@ def any_facts(draw: st.DrawFn) -> tuple[TileFacts, tuple[str, ...]]:
         confidence_pct=draw(PERCENT),
         sensor=sensor_use(share, optical, sar),
         optical_share_pct=share,
-        cloud_pct=draw(PERCENT),
+        cloud_pct=draw(PERCENT | st.none()),
+        cloud_unknown_pct=draw(PERCENT),
         mapped_pct=draw(PERCENT),
         registration=draw(st.sampled_from(["good", "weak", "rejected", "single_sensor"])),
         oa_pct=draw(PERCENT) if labelled else None,
+        labelled_px=draw(PERCENT),
+        unseen=tuple(draw(st.lists(st.sampled_from(legend), max_size=3, unique=True))),
         confusions=(Confused(truth=truth, mapped=mapped, pct=draw(PERCENT)),) if labelled else (),
     )
     return facts, tuple(legend)

@@ -5,9 +5,10 @@ import pytest
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.calibration import Calibration
-from clairemap.metrics.document import RegionMetrics, Sums, region_metrics, scope
+from clairemap.metrics.document import RegionMetrics, Sums, Views, region_metrics, scope
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
+from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 
 LEGEND = Legend((LandCoverClass(10, "water", "#0000ff"), LandCoverClass(20, "forest", "#00ff00")), ignore=(0,))
 COVERAGE = Coverage(np.array([30, 10]), np.array([3000.0, 1000.0]), "in the plane")
@@ -17,8 +18,8 @@ def counted(matrix: list[list[int]], unmapped_px: int = 0) -> Tally:
     return Tally(np.array(matrix), Calibration.empty(), unmapped_px, 1)
 
 
-def document(sums: Sums, views: dict[str, Tally] | None = None) -> RegionMetrics:
-    return region_metrics("valley", sums, views or {}, COVERAGE, LEGEND, {"clairemap_version": "x"})
+def document(sums: Sums, views: Views | None = None, training_px: tuple[int, ...] = ()) -> RegionMetrics:
+    return region_metrics("valley", sums, views or {}, COVERAGE, LEGEND, {"clairemap_version": "x"}, training_px)
 
 
 def test_headline_is_the_test_split_where_there_is_one():
@@ -70,3 +71,86 @@ def test_undefined_figures_are_null_in_json():
     assert found["ignored"] == [0]
     assert found["per_class"][0]["name"] == "water"
     assert found["per_class"][0]["code"] == 10
+
+
+def test_the_headline_is_of_a_split_with_enough_pixels():
+    few, many = counted([[49, 0], [0, 50]]), counted([[90, 10], [0, 0]])
+    found = document({("b", "test"): few, ("a", "val"): many})
+    assert found.split == "val"
+    assert (found.splits["test"].too_few, found.splits["val"].too_few) == (True, False)
+    assert [row.too_few for row in found.per_class] == [False, True]
+    assert found.smallest_truth_px == 100
+
+
+def test_classes_that_no_training_pixel_had_are_told():
+    found = document({("a", "test"): counted([[200, 0], [300, 0]])}, training_px=(5000, 0))
+    assert [(row.training_px, row.learning) for row in found.learnt] == [(5000, "enough"), (0, "unseen")]
+    assert len(found.cautions) == 1
+    assert "No training pixel had the class forest" in found.cautions[0]
+    assert "300 pixels of it" in found.cautions[0]
+
+
+def test_hardly_learnt_classes_are_told_with_their_number():
+    found = document({("a", "test"): counted([[200, 0], [0, 300]])}, training_px=(999, 1000))
+    assert [row.learning for row in found.learnt] == ["few", "enough"]
+    assert "Only 999 training pixels had the class water" in found.cautions[0]
+
+
+def test_without_the_models_card_nothing_is_told_of_training():
+    found = document({("a", "test"): counted([[200, 0], [0, 300]])})
+    assert (found.learnt, found.cautions) == ((), ())
+
+
+GOOD, WEAK = counted([[190, 10], [10, 190]]), counted([[150, 50], [50, 150]])
+
+
+def test_a_scene_on_which_both_sensors_score_below_one_is_told():
+    views = {("a", "fused"): GOOD, ("a", "optical"): WEAK, ("a", "sar"): WEAK}
+    views |= {("b", "fused"): WEAK, ("b", "optical"): WEAK, ("b", "sar"): GOOD}
+    found = document({("a", "test"): GOOD, ("b", "test"): WEAK}, views)
+    assert [(e.scene, e.sensor, e.figure, e.pixels) for e in found.below_single_sensor] == [
+        ("b", "sar", "mIoU", 400),
+        ("b", "sar", "OA", 400),
+    ]
+    assert found.cautions == (
+        "On scene b the map from both sensors scores 30.5 points of mIoU and 20.0 points of OA below SAR alone "
+        "(mIoU 60.0 % against 90.5 % and OA 75.0 % against 95.0 %, on the 400 labelled pixels that both sensors see).",
+    )
+    assert found.scenes["b"].views["sar"].oa == 0.95
+    assert found.scenes["a"].views["fused"].miou == pytest.approx(190 / 210)
+    assert found.views["fused"].pixels == 800
+
+
+def test_all_scenes_together_are_compared_as_well():
+    views = {(s, v): c for s in "ab" for v, c in (("fused", WEAK), ("optical", WEAK), ("sar", GOOD))}
+    found = document({(s, "test"): WEAK for s in "ab"}, views)
+    assert [text.split(" the map")[0] for text in found.cautions] == [
+        "On all compared scenes together",
+        "On scene a",
+        "On scene b",
+    ]
+
+
+def test_scenes_with_few_pixels_or_no_visible_difference_are_not_compared_in_words():
+    few = {("a", "fused"): counted([[10, 80], [0, 9]]), ("a", "sar"): counted([[90, 0], [0, 9]])}
+    level = {("a", "fused"): counted([[50_000, 0], [10, 50_000]]), ("a", "sar"): counted([[50_000, 0], [0, 50_010]])}
+    for views in (few, level):
+        assert document({("a", "test"): GOOD}, views).cautions == ()
+
+
+def test_scenes_unlike_the_training_scenes_are_told_first_the_wrong_ones_before_the_mild():
+    like = SensorVerdict(verdict="match", reason="")
+    mild = SensorVerdict(verdict="mild", reason="VV lies far off")
+    wrong = SensorVerdict(verdict="mismatch", reason="an offset is left")
+    checks = [
+        RadiometryCheck(scene="a", sensors={"optical": like, "sar": mild}),
+        RadiometryCheck(scene="b", sensors={"optical": wrong, "sar": like}),
+    ]
+    found = region_metrics("valley", {}, {}, COVERAGE, LEGEND, {}, (0, 5000), checks)
+    assert [text.rpartition("(scene ")[2] for text in found.cautions[:2]] == [
+        "b, optical: an offset is left).",
+        "a, SAR: VV lies far off).",
+    ]
+    assert "most likely wrong" in found.cautions[0] and "water" in found.cautions[2]
+    assert found.radiometry["b"]["optical"] == wrong
+    assert document({}).radiometry == {}

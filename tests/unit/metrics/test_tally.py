@@ -29,7 +29,7 @@ def test_labelled_pixels_are_either_in_the_matrix_or_unmapped():
 
 
 def test_tables_come_back_as_written(tmp_path: Path):
-    tiles = [TileTally("a", 0, col, tally(*made_tile(col))) for col in range(3)]
+    tiles = [TileTally("a", 0, col, tally(*made_tile(col)), tally(*made_tile(col + 9))) for col in range(3)]
     write_tallies(tmp_path / "scores.parquet", tiles, {"clairemap_version": "x"})
     back = read_tallies(tmp_path / "scores.parquet", 3)
     assert [(tile.scene, tile.row, tile.col) for tile in back] == [("a", 0, 0), ("a", 0, 1), ("a", 0, 2)]
@@ -37,6 +37,7 @@ def test_tables_come_back_as_written(tmp_path: Path):
         np.testing.assert_array_equal(written.counts.confusion, read.counts.confusion)
         np.testing.assert_array_equal(written.counts.calibration.confidence, read.counts.calibration.confidence)
         assert written.counts.unmapped_px == read.counts.unmapped_px
+        np.testing.assert_array_equal(written.both.confusion, read.both.confusion)
     assert pq.read_schema(tmp_path / "scores.parquet").metadata[b"clairemap_version"] == b"x"
 
 
@@ -53,7 +54,7 @@ def test_no_tiles_give_a_valid_empty_table(tmp_path: Path):
 
 def test_a_table_of_another_legend_or_a_damaged_one_is_refused(tmp_path: Path):
     path = tmp_path / "scores.parquet"
-    write_tallies(path, [TileTally("a", 0, 0, tally(*made_tile(0)))], {})
+    write_tallies(path, [TileTally("a", 0, 0, tally(*made_tile(0)), Tally.empty(3))], {})
     with pytest.raises(StoreError, match="no table of scores for 4 classes"):
         read_tallies(path, 4)
     path.write_bytes(path.read_bytes()[:200])

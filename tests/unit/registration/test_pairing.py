@@ -129,13 +129,13 @@ def test_labels_and_clouds_on_other_grids_are_brought_over(
 
 
 def test_labels_as_floats_are_taken_if_whole(files: SceneFiles, tmp_path: Path, made_rasters: ModuleType) -> None:
-    for value, fits in ((7.0, True), (6.5, False)):
+    for value, fits in ((7.0, True), (6.5, False), (-3.4028235e38, False)):
         label = made_rasters.write_raster(tmp_path / "f.tif", np.full((40, 50), value, np.float32), GRID)
         with ScenePair(dataclasses.replace(files, label=label), SENSORS, LEGEND, registration()) as pair:
             if fits:
                 assert (pair.read(WHOLE).label == 1).all()
             else:
-                with pytest.raises(LabelError, match=r"f\.tif.*6\.5"):
+                with pytest.raises(LabelError, match=r"f\.tif.*found .*-a_nodata (6\.5|-3\.4028235e\+38) f\.tif"):
                     pair.read(WHOLE)
 
 

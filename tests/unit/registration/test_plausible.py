@@ -15,6 +15,7 @@ from clairemap.settings import OpticalBands, SarBands
 SIDE = 120
 RNG = np.random.default_rng(7)
 SPECKLE = RNG.gamma(4, 0.25, (2, SIDE, SIDE))
+PARTS = RNG.normal(0, 0.2, (2, SIDE, SIDE)).astype(np.float32)  # of complex numbers
 POWER = (np.array([0.1, 0.02])[:, None, None] * SPECKLE).astype(np.float32)
 DECIBELS = (10 * np.log10(POWER)).astype(np.float32)
 REFLECTANCE = RNG.normal(0.05, 0.03, (2, SIDE, SIDE)).astype(np.float32)
@@ -151,6 +152,9 @@ def test_untagged_nodata_of_grey_values_is_named(check: Check) -> None:
         (np.rint(np.sqrt(POWER) * 700).astype(np.uint16), "db", None),
         (np.rint(POWER * 300).clip(0, 99).astype(np.float32), "db", "digital"),
         (DECIBELS, "digital", "db"),
+        (PARTS, "linear_amplitude", None),
+        (np.rint(PARTS * 10_000).astype(np.int16), "linear_power", None),
+        (PARTS, "db", "linear_power or linear_amplitude"),
         (POWER, "digital", "linear_power or linear_amplitude"),
     ],
 )  # fmt: skip

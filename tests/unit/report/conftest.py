@@ -1,5 +1,6 @@
 """A page's content made by code: three classes, two scenes, one of them without labels."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -41,10 +42,17 @@ AUDIT = SplitAudit(
 STAMP = {"clairemap_version": "1.2.3", "clairemap_commit": "abc", "clairemap_stage": "render_report"}
 
 
-def metrics_of(confusion: np.ndarray) -> RegionMetrics:
+def metrics_of(
+    confusion: np.ndarray,
+    scenes: tuple[str, ...] = ("north",),
+    views: tuple[str, ...] = ("fused",),
+    training_px: tuple[int, ...] = (),
+) -> RegionMetrics:
     counts = Tally(confusion, Calibration.empty(), unmapped_px=0, tiles=2)
     coverage = Coverage(np.array([60, 90, 55]), np.array([6e5, 9e5, 5.5e5]), "in the plane of the projection")
-    return region_metrics("vale", {("north", "test"): counts}, {"fused": counts}, coverage, LEGEND, STAMP)
+    sums = {(scene, "test"): counts for scene in scenes}
+    by_view = {(scene, view): counts for scene in scenes for view in views}
+    return region_metrics("vale", sums, by_view, coverage, LEGEND, STAMP, training_px)
 
 
 def told(scene: str, row: int, text: str, oa_pct: int | None) -> ToldTile:
@@ -111,6 +119,12 @@ def content(record: Registration) -> ReportContent:
         split=split_summary(AUDIT, 256, "test"),
         stamp=STAMP,
     )
+
+
+@pytest.fixture
+def rescored(content: ReportContent) -> Callable[..., ReportContent]:
+    """Return a function that gives the page with other metrics, made from the arguments of `metrics_of`."""
+    return lambda confusion=CONFUSION, **changed: replace(content, metrics=metrics_of(confusion, **changed))
 
 
 @pytest.fixture

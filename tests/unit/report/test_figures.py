@@ -32,6 +32,12 @@ def test_confusion_shows_percent_of_each_row():
     assert "nan" not in shown
 
 
+def test_rows_of_a_handful_of_pixels_stay_empty():
+    shown = texts(confusion_figure([[0, 99], [30, 70]], ["water", "forest"]))
+    assert {"30", "70"} <= set(shown)
+    assert "100" not in shown
+
+
 def test_training_shows_loss_and_validation():
     shown = texts(training_figure(HISTORY))
     assert {"step", "RIFT loss", "validation, %", "mIoU"} <= set(shown)

@@ -1,8 +1,10 @@
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from clairemap.registration.model import Displacement
@@ -11,6 +13,7 @@ from clairemap.report.content import ReportContent
 from clairemap.report.leakage import split_summary
 from clairemap.report.page import render
 
+Rescored = Callable[..., ReportContent]
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
 
@@ -256,3 +259,50 @@ def test_north_is_an_arrow_where_it_is_not_up(content: ReportContent):
     (part,) = content.maps[0].parts
     up = replace(content.maps[0], parts=(replace(part, north_deg=None),))
     assert "arrow to the north" not in render(replace(content, maps=(up,)))
+
+
+def head_of(content: ReportContent) -> str:
+    return text_of(render(content).partition("</header>")[0])
+
+
+def test_cautions_stand_on_the_first_screen(content: ReportContent):
+    assert "Before you rely on this map" not in head_of(content)
+    cautions = tuple(f"Caution {number}." for number in range(8))
+    warned = replace(content, metrics=content.metrics.model_copy(update={"cautions": cautions}))
+    assert "Before you rely on this map Caution 0. " in head_of(warned)
+    assert "Caution 5. 2 more stand under cautions in metrics.json ." in head_of(warned)
+
+
+def test_classes_with_few_labelled_pixels_are_marked_and_have_no_figures(content: ReportContent):
+    text = text_of(render(content))
+    assert "mIoU over 3 classes, 2 of them with fewer than 100 labelled pixels" in text
+    assert "water † – – – – 60 55 forest 72.7 84.2 – 80.0 100 90" in text
+    assert "† Fewer than 100 labelled pixels" in text
+
+
+def test_too_few_labels_tell_no_accuracy(rescored: Rescored):
+    few = rescored(np.diag([5, 6, 0]))
+    assert "Too few labels accuracy can't be told: 11 labelled pixels scored, fewer than 100" in head_of(few)
+    assert "mIoU" not in head_of(few) and "overall accuracy" not in head_of(few)
+    assert "test 11 labelled pixels: fewer than 100, too few to tell" in text_of(render(few))
+
+
+def test_views_are_told_by_scene_on_the_same_pixels(rescored: Rescored):
+    text = text_of(render(rescored(scenes=("north", "south"), views=("fused", "optical", "sar"))))
+    assert "Scene north both sensors 74.1 85.0 200 2 optical only 74.1" in text
+    assert "on the same pixels: the labelled ones of these scenes that both sensors see" in text
+
+
+def test_scenes_without_a_cloud_mask_are_named(content: ReportContent):
+    assert "No cloud mask" not in text_of(render(content))
+    assert "No cloud mask covers the optical image, or a part of it, of north" in text_of(
+        render(replace(content, unmasked=("north",)))
+    )
+
+
+def test_the_training_pixels_of_each_class_stand_beside_its_accuracy(rescored: Rescored):
+    page = rescored(training_px=(9000, 0, 7000))
+    text = text_of(render(page))
+    assert "Pixels in map Training pixels water" in text
+    assert re.search(r"forest 72\.7 .{10,40} 0 grassland", text)
+    assert "No training pixel had the class forest" in head_of(page)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clairemap.report.content import ToldTile
+from clairemap.report.content import ToldLevels, ToldTile
 from clairemap.report.selection import choose
 
 
@@ -56,3 +56,35 @@ def test_as_many_as_asked_for_none_twice_in_order(figures: list[tuple[int | None
 def test_the_order_of_the_input_does_not_matter():
     tiles = [tile(row, oa_pct=row % 3 * 10) for row in range(9)]
     assert choose(tiles, 4) == choose(tiles[::-1], 4)
+
+
+def test_good_tiles_get_no_mark():
+    chosen = choose([tile(row, oa_pct=100 - row % 2, confidence_pct=95) for row in range(9)], 3)
+    assert [(choice.tile.row, choice.why) for choice in chosen] == [(0, ""), (3, ""), (6, "")]
+
+
+def test_marks_begin_at_their_thresholds():
+    tiles = [
+        tile(0, oa_pct=85, confidence_pct=80, optical_share_pct=64, water=76.0),
+        tile(1, oa_pct=84),
+        tile(2, confidence_pct=79),
+        tile(3, optical_share_pct=35),
+        tile(4, water=75.0),
+        tile(5),
+    ]
+    assert {choice.tile.row: choice.why for choice in choose(tiles, 5)} == {
+        0: "",
+        1: "lowest accuracy",
+        2: "lowest confidence",
+        3: "rests most on one sensor",
+        4: "most varied",
+    }
+
+
+def test_a_tile_with_a_class_that_goes_wrong_is_shown():
+    bad = tile(3, oa_pct=98)
+    facts = bad.facts.model_copy(update={"levels": ToldLevels.model_validate({"worst class": "forest"})})
+    classes = (facts.classes[0], facts.classes[1].model_copy(update={"iou": 0.0}))
+    bad = bad.model_copy(update={"facts": facts.model_copy(update={"classes": classes})})
+    chosen = choose([tile(0), tile(1), tile(2), bad], 1)
+    assert [(choice.tile.row, choice.why) for choice in chosen] == [(3, "least accurate class")]

@@ -11,6 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import StoreError
+from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.report.model_facts import MappingModel
 from clairemap.report.stac import MapFiles, MapSources, map_item
 
@@ -253,3 +254,18 @@ def test_card_that_is_none_is_an_error(tmp_path: Path, content: str):
         MappingModel.read(tmp_path / "model.json", "r.model.json")
     (tmp_path / "card.json").write_text(json.dumps(CARD))
     assert MappingModel.read(tmp_path / "card.json", "r.model.json") == MODEL
+
+
+def test_the_scenes_values_are_told_with_remarks_where_they_are_unlike():
+    wrong = SensorVerdict(verdict="mismatch", reason="an offset is left")
+    checks = [
+        RadiometryCheck(scene="a", sensors={"optical": SensorVerdict(verdict="match", reason="")}),
+        RadiometryCheck(scene="b", sensors={"optical": wrong}),
+    ]
+    sources = MapSources(["a", "b"], radiometry=checks)
+    found = json.loads(map_item("region_1", UTM, LEGEND, FILES, sources, STAMP))
+    assert found["properties"]["clairemap:radiometry"] == {
+        "a": {"verdict": "match", "remarks": []},
+        "b": {"verdict": "mismatch", "remarks": ["optical: an offset is left"]},
+    }
+    assert "clairemap:radiometry" not in item(UTM)["properties"]

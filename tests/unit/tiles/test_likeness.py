@@ -4,7 +4,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clairemap.tiles.likeness import Conversion, Gaussian, Likeness, compare, compare_bands, misfit
+from clairemap.radiometry_check import SensorVerdict
+from clairemap.tiles.likeness import Conversion, Gaussian, compare, compare_bands, misfit
 from clairemap.tiles.radiometry import Radiometry, SensorRadiometry, TrainingRadiometry
 
 OPTICAL = ("red", "green", "blue", "nir")
@@ -47,12 +48,12 @@ def test_another_mix_of_land_is_no_mismatch(shares: tuple[float, ...]):
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        (lambda v: v + 1000, r"1,000 higher .* the scene's Sentinel-2 offset"),
+        (lambda v: v + 1000, r"1,000 higher .* perhaps the scene's Sentinel-2 offset"),
         (lambda v: v / 10_000, "10,000 times smaller"),
         (lambda v: v / 10_000 - 0.1, "times smaller"),
         (lambda v: v * 10, "10 times larger"),
         (lambda v: v / 100, "100 times smaller"),
-        (lambda v: v[[2, 1, 0, 3]], "values are those of blue, green, red, nir: another order"),
+        (lambda v: v[[2, 1, 0, 3]], "values are those of blue, green, red, nir: perhaps another order"),
         (lambda v: v[[3, 0, 1, 2]], "values are those of nir, red, green, blue"),
         (lambda v: np.concatenate([np.full_like(v[:1], 7), v[1:]]), "red holds one value, 7,"),
         (lambda v: v + 40_000, "training scenes"),
@@ -64,7 +65,7 @@ def test_wrong_values_are_found_and_named(fault: Callable[[Values], Values], wor
     assert _matches(words, found)
 
 
-def _matches(words: str, found: Likeness) -> bool:
+def _matches(words: str, found: SensorVerdict) -> bool:
     assert re.search(words, found.reason), found.reason
     return True
 

@@ -85,6 +85,7 @@ def test_the_card_tells_what_was_trained(undisturbed: Trained, made_job: MadeJob
     assert (card.sar_scale, card.stamp) == ("db", STAMP)
     assert (card.trained_on.scenes, card.trained_on.pixels) == (("a",), sum(job.statistics.class_px))
     assert card.trained_on.validation_tiles == 2
+    assert (card.trained_on.class_px, card.trained_on.unseen_classes) == (job.statistics.class_px, ())
     assert (card.halo_px, card.halo_sigma) == (256, 2e-5)
     assert set(card.settings) == {"seed", "loss", "training", "augmentation"}
     assert card.settings["loss"] == job.settings.loss.model_dump()

@@ -1,30 +1,34 @@
-"""The verdict on a scene's radiometry as a file, ``radiometry_check.json``."""
+"""The verdict on a scene's values as a file, ``radiometry_check.json``; `tiles.likeness` comes to it."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from clairemap.errors import StoreError
 from clairemap.provenance import write_text_whole
 from clairemap.settings import Sensor
-from clairemap.tiles.likeness import Likeness, Verdict
 
-SEVERITY: tuple[Verdict, ...] = ("not compared", "match", "mild", "mismatch")
+Verdict = Literal["not compared", "match", "mild", "mismatch"]
+"""match: like the training scenes; mild: unlike them, as other landscapes are; mismatch: the values are wrong."""
+
+SEVERITY: tuple[Verdict, ...] = get_args(Verdict)
 
 
 class SensorVerdict(BaseModel):
-    """How one sensor compares with the training scenes; see `likeness.Likeness`."""
+    """How one sensor of a scene compares with the training scenes.
+
+    `distance_std` is the distance of each band's mean from training's, in training deviations; `beyond_share` the
+    share of the pixels outside training's 0.1 to 99.9 % range. `reason` is a sentence, empty for a match.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     verdict: Verdict
     reason: str
-    bands: tuple[str, ...]
-    distance_std: tuple[float, ...]
-    beyond_share: tuple[float, ...]
+    bands: tuple[str, ...] = ()
+    distance_std: tuple[float, ...] = ()
+    beyond_share: tuple[float, ...] = ()
 
 
 class RadiometryCheck(BaseModel):
@@ -34,11 +38,6 @@ class RadiometryCheck(BaseModel):
 
     scene: str
     sensors: dict[Sensor, SensorVerdict]
-
-    @classmethod
-    def of(cls, scene: str, likeness: Mapping[Sensor, Likeness]) -> Self:
-        """Return the record of a comparison."""
-        return cls(scene=scene, sensors={name: SensorVerdict(**asdict(found)) for name, found in likeness.items()})
 
     @property
     def verdict(self) -> Verdict:

@@ -1,0 +1,54 @@
+"""Whether the map from both sensors scores below a single sensor, on the same pixels."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from clairemap.metrics.scores import SMALLEST_TRUTH_PX, Scores, scores
+from clairemap.metrics.tally import Tally
+
+FUSED = "fused"
+SMALLEST_DIFFERENCE = 0.0005
+"""A difference that tables of one decimal in percent show; smaller ones are not told."""
+
+Figure = Literal["mIoU", "OA"]
+
+
+class BelowSingleSensor(BaseModel):
+    """A figure that the map from both sensors has below the better map from one; all figures in 0..1.
+
+    `scene` is None for all compared scenes together, `pixels` are the labelled ones that all maps are scored on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scene: str | None
+    sensor: str
+    figure: Figure
+    fused: float
+    alone: float
+    pixels: int
+
+
+def below_single_sensor(scene: str | None, views: Mapping[str, Tally]) -> Iterator[BelowSingleSensor]:
+    """Yield what the view from both sensors has below the better single one, from views of the same pixels.
+
+    Nothing is told of fewer than SMALLEST_TRUTH_PX pixels.
+    """
+    found = {view: scores(counts.confusion) for view, counts in views.items()}
+    fused = found.pop(FUSED, None)
+    if fused is None or not found or min(figures.pixels for figures in (fused, *found.values())) < SMALLEST_TRUTH_PX:
+        return
+    figures: tuple[Figure, ...] = ("mIoU", "OA")
+    for figure in figures:
+        sensor = max(found, key=lambda view: _value(found[view], figure))
+        alone, both = _value(found[sensor], figure), _value(fused, figure)
+        if alone - both >= SMALLEST_DIFFERENCE:
+            yield BelowSingleSensor(
+                scene=scene, sensor=sensor, figure=figure, fused=both, alone=alone, pixels=fused.pixels
+            )
+
+
+def _value(figures: Scores, figure: Figure) -> float:
+    return figures.miou if figure == "mIoU" else figures.oa

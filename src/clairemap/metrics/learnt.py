@@ -1,0 +1,67 @@
+"""How many labelled pixels of each class trained the network: it can't know a class of which it saw none."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from clairemap.classes import Legend
+from clairemap.errors import StoreError
+
+FEW_TRAINING_PX = 1_000
+"""Labelled training pixels below which a class counts as hardly learnt: a square of 32 pixels shows one or two places
+only, whatever the network makes of them."""
+
+Learning = Literal["unseen", "few", "enough"]
+
+
+class LearntClass(BaseModel):
+    """A class, the labelled pixels of it that trained the network, and what that number means."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    code: int
+    training_px: int
+    learning: Learning
+
+
+def learnt_classes(legend: Legend, training_px: Sequence[int]) -> tuple[LearntClass, ...]:
+    """Return all classes of the legend with their training pixels; nothing if these are not known (empty)."""
+    if not training_px:
+        return ()
+    return tuple(
+        LearntClass(name=c.name, code=c.code, training_px=pixels, learning=_learning(pixels))
+        for c, pixels in zip(legend.classes, training_px, strict=True)
+    )
+
+
+def unseen_classes(training_px: Sequence[int]) -> tuple[int, ...]:
+    """Return the indices of the classes without any training pixel."""
+    return tuple(index for index, pixels in enumerate(training_px) if pixels == 0)
+
+
+def read_training_px(card: Path, classes: int) -> tuple[int, ...]:
+    """Return from a model's card (`model.json`) the labelled training pixels of each class, in their order.
+
+    Raises:
+        StoreError: the card is missing, damaged, of another number of classes, or says nothing of them.
+    """
+    try:
+        found = json.loads(card.read_text(encoding="utf-8"))["trained_on"]["class_px"]
+        training_px = tuple(int(pixels) for pixels in found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{card}: no training pixels of each class on this card ({error!r}); train again") from None
+    if len(training_px) != classes:
+        raise StoreError(
+            f"{card}: training pixels of {len(training_px)} classes, the legend has {classes}; train again"
+        )
+    return training_px
+
+
+def _learning(pixels: int) -> Learning:
+    if pixels == 0:
+        return "unseen"
+    return "few" if pixels < FEW_TRAINING_PX else "enough"
