@@ -38,6 +38,16 @@ def _reported(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
         yield item
 
 
+def warn(text: str) -> None:
+    """Say what a user has to know while the stage goes on: in the log, and on the screen if the log is not there.
+
+    A rule's log takes its standard error; what goes to standard output Snakemake shows among its own lines.
+    """
+    log.warning(text)
+    if not sys.stderr.isatty():
+        typer.echo(f"WARNING: {text}")
+
+
 def run(stage: Callable[..., Any]) -> None:
     """Run a stage's function as a command line made from its signature; exit with the error's own code.
 

@@ -8,9 +8,11 @@ import numpy as np
 import pystac
 import pytest
 import rasterio
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
+from pyproj import Geod, Transformer
 from rio_cogeo import cog_validate
 
 from clairemap.errors import GridError, StoreError
@@ -199,3 +201,41 @@ def test_equal_runs_give_equal_bytes_whatever_the_threads(make_scene: MakeScene,
     path, _ = make_scene("a", (130, 700))
     first = {file.name: file.read_bytes() for file in run(path).iterdir()}
     assert {file.name: file.read_bytes() for file in run(path, threads=3).iterdir()} == first
+
+
+def test_scenes_far_apart_are_mapped_with_a_warning_in_little_space(
+    make_scene: MakeScene, run: Run, capsys: pytest.CaptureFixture[str]
+):
+    a, b = make_scene("a", (150, 200)), make_scene("bb", (150, 200), x=800_000)
+    out = run(a[0], b[0])
+    said = capsys.readouterr().out
+    assert said.count("WARNING: map alps: its scenes lie in 2 groups far apart (a; bb)") == 1
+    assert "1.3 % of its 150 x 30200 px; give each group a region of its own" in said
+    landcover = read(out / "alps.landcover.tif")
+    assert np.array_equal(landcover[:, :200], LEGEND.codes[a[1].argmax(0)])
+    assert np.array_equal(landcover[:, -200:], LEGEND.codes[b[1].argmax(0)])
+    assert (landcover[:, 200:-200] == 255).all()
+    for path in out.glob("*.tif"):
+        assert cog_validate(path, strict=True, quiet=True)[0]
+        with rasterio.open(path) as dataset:
+            held = [dataset.get_tag_item(f"BLOCK_OFFSET_{column}_0", "TIFF", bidx=1) for column in range(59)]
+        assert [column for column, offset in enumerate(held) if offset is not None] == [0, 58]
+
+
+def test_scenes_side_by_side_give_no_warning(make_scene: MakeScene, run: Run, capsys: pytest.CaptureFixture[str]):
+    run(make_scene("a", (150, 200))[0], make_scene("bb", (150, 200), x=503_000)[0])
+    assert capsys.readouterr().out == ""
+
+
+def test_geometry_of_the_item_is_that_of_the_data(make_scene: MakeScene, run: Run):
+    out = run(make_scene("a", (150, 200))[0], make_scene("bb", (150, 200), x=800_000)[0])
+    item = json.loads((out / "alps.item.json").read_text())
+    west, east = sorted(shapely.geometry.shape(item["geometry"]).geoms, key=lambda part: part.bounds[0])
+    corners = [(500_000, 5_000_000), (502_000, 4_998_500), (800_000, 5_000_000), (802_000, 4_998_500)]
+    lon, lat = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True).transform(*zip(*corners, strict=True))
+    assert west.bounds[:3:2] == pytest.approx((lon[0], lon[1]), abs=1e-4)
+    assert west.bounds[1::2] == pytest.approx((lat[1], lat[0]), abs=1e-4)
+    assert east.contains(shapely.geometry.Point((lon[2] + lon[3]) / 2, (lat[2] + lat[3]) / 2))
+    area = Geod(ellps="WGS84").geometry_area_perimeter(east)[0]
+    assert area == pytest.approx(200 * 150 * 100, rel=5e-3)
+    assert item["bbox"] == pytest.approx([west.bounds[0], east.bounds[1], east.bounds[2], west.bounds[3]], abs=1e-6)

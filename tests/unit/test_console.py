@@ -141,3 +141,18 @@ def test_a_terminal_gets_a_bar(capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True)
     assert list(progress("abcd", "letters", total=4)) == list("abcd")
     assert "letters: 100%" in capsys.readouterr().err
+
+
+def test_a_warning_is_in_the_log_and_on_the_screen(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+):
+    """Snakemake shows a job's standard output; its standard error is the log file."""
+    console.warn("regions of their own")
+    assert capsys.readouterr().out == "WARNING: regions of their own\n"
+    assert [record.getMessage() for record in caplog.records] == ["regions of their own"]
+
+
+def test_on_a_terminal_a_warning_is_said_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True)
+    console.warn("regions of their own")
+    assert capsys.readouterr().out == ""

@@ -12,11 +12,13 @@ import typer
 import zarr
 
 from clairemap.classes import Legend
-from clairemap.console import run
+from clairemap.console import run, warn
+from clairemap.grid.parts import far_apart, filled_share, parts_of
 from clairemap.inference.grid import region_grid
 from clairemap.inference.mosaic import MapBlock, mosaic
-from clairemap.inference.placement import place
+from clairemap.inference.placement import PlacedScene, place
 from clairemap.inference.probabilities import open_probabilities
+from clairemap.inference.valid_ground import mapped_outline
 from clairemap.provenance import stamp, write_text_whole, written_whole
 from clairemap.radiometry_check import read_check
 from clairemap.raster.cog import CogWriter
@@ -27,6 +29,9 @@ from clairemap.report.model_facts import MappingModel
 from clairemap.report.stac import MapFiles, MapSources, map_item
 from clairemap.report.style import confidence_style, optical_share_style, qgis_style, source_count_style
 from clairemap.stages import MosaicRegion
+
+MOST_NAMED = 4
+"""Scenes of a group, and groups, that a warning names."""
 
 
 def mosaic_region(
@@ -58,6 +63,8 @@ def mosaic_region(
     made_by = stamp("mosaic_region", settings)
     stores = [open_probabilities(path, legend) for path in probabilities]
     grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
+    scenes = place(stores, grid)
+    _advise(name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
     targets = {
         landcover: landcover_layer(legend, made_by),
         confidence: confidence_layer(made_by),
@@ -69,7 +76,7 @@ def mosaic_region(
             stack.enter_context(CogWriter(target, grid, layer, chosen.mosaic.compress, threads))
             for target, layer in targets.items()
         ]
-        pixels = _write_maps(mosaic(place(stores, grid), grid, legend.codes, threads), writers, legend.codes.tolist())
+        pixels = _write_maps(mosaic(scenes, grid, legend.codes, threads), writers, legend.codes.tolist())
     write_text_whole(categories, categories_xml(legend, pixels))
     with written_whole(table) as part:
         part.write_bytes(attribute_table(legend, pixels))
@@ -91,8 +98,29 @@ def mosaic_region(
         [datetime.date.fromisoformat(day) for day in dates or ()],
         None if card is None or model is None else _delivered(card, model),
         [read_check(path) for path in radiometry or ()],
+        mapped_outline(stores),
     )
     write_text_whole(item, map_item(name, grid, legend, files, sources, made_by))
+
+
+def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> None:
+    """Warn if the scenes lie so far apart that most of the map is empty."""
+    groups = parts_of([scene.footprint.clipped(shape) for scene in scenes])
+    if not far_apart(groups, shape):
+        return
+    names = [[str(scenes[index].store.attributes["scene"]) for index in group.members] for group in groups]
+    told = "; ".join(_listed(group) for group in names[:MOST_NAMED])
+    more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    warn(
+        f"map {name}: its scenes lie in {len(groups)} groups far apart ({told}{more}), so that they cover "
+        f"{100 * filled_share(groups, shape):.2g} % of its {shape[0]} x {shape[1]} px; give each group a region of its "
+        "own (column region of the sample sheet), so that it gets a map and a report of its own"
+    )
+
+
+def _listed(scenes: Sequence[str]) -> str:
+    more = f" and {len(scenes) - MOST_NAMED} more" if len(scenes) > MOST_NAMED else ""
+    return ", ".join(scenes[:MOST_NAMED]) + more
 
 
 def _styles(legend: Legend) -> tuple[str, ...]:

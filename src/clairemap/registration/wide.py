@@ -165,7 +165,8 @@ def _turns(
         top = int(np.argmax(surface))
         shift = (at if at < most else at - side for at, most in zip(divmod(top, side), search.shape, strict=True))
         matched = [(at + (extent - 1) / 2 + 0.5) / size - 0.5 for at in shift]
-        height = float(surface.flat[top] / surface.std())
+        spread = float(surface.std())
+        height = float(surface.flat[top]) / spread if spread else 0.0  # pictures without any structure
         yield Similarity(rotation, scale, optical.place(*middle), sar.place(*matched), height)
 
 

@@ -14,10 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from clairemap.report.lie import UP_DEG, Lie, Turn, north_text
 from clairemap.report.places import Grey, Place
 
 PANEL_PX = 256
 SQUARES_ALONG_SIDE = 4
+SLENDEREST = 4.0
+"""Longer side of a panel over the shorter one, at most."""
+
 DELIVERED, REGISTERED, NOT_MOVED = "as delivered", "registered", "as delivered (not moved)"
 
 Indexes = NDArray[np.uint8]
@@ -35,21 +39,28 @@ _FONT_PX, _LINE_PX, _GAP_PX = 12, 17, 4
 _COLUMNS = 2
 
 
-def chequered(first: Indexes, second: Indexes, square_px: int) -> Indexes:
-    """Return squares of two pictures (y, x) in turn, beginning with the first in the upper left corner."""
-    rows, columns = np.ogrid[: first.shape[0], : first.shape[1]]
-    return np.where((rows // square_px + columns // square_px) % 2 == 0, first, second)
+def chequered(first: Indexes, second: Indexes, along_side: int) -> Indexes:
+    """Return squares of two pictures (y, x) in turn, so many along each side, the first one's in the upper left corner.
+
+    They are oblong if the pictures are.
+    """
+    height, width = first.shape
+    rows, columns = np.ogrid[:height, :width]
+    return np.where((rows * along_side // height + columns * along_side // width) % 2 == 0, first, second)
 
 
 def checkerboard_png(places: Sequence[Place], scene: str, stamp: Mapping[str, str]) -> bytes:
     """Return the picture of a scene's places as PNG with a palette; equal arguments give equal bytes.
 
     Each place has SAR as delivered and, beside it, as registered; places where it stays follow each other in two
-    columns. The file's text entries hold the scene's name and the stamp.
+    columns. Rows and columns run as in the optical file; pixels are as long and wide as on the ground. The file's text
+    entries hold the scene's name and the stamp.
     """
     panels = [panel for place in places for panel in _panels(place)]
     across = places[0].across_px
-    legend = f"grey: optical, sand: SAR, blue: no data; each {across} px across, squares of {_shown(across / 4)} px"
+    legend = [f"grey: optical, sand: SAR, blue: no data; each {across} px across, squares of {_shown(across / 4)} px"]
+    if north := _north(places[0].lie):
+        legend.append(north)
     image = Image.fromarray(_arranged(panels, legend))
     image.putpalette(_palette().tobytes())
     text = PngImagePlugin.PngInfo()
@@ -69,35 +80,55 @@ class _Panel:
 
 def _panels(place: Place) -> list[_Panel]:
     where = f"from row {place.row}, column {place.column}"
-    optical = _enlarged(place.optical, _OPTICAL)
+    size = _size(1.0 if place.lie is None else place.lie.aspect)
+    optical = _enlarged(place.optical, _OPTICAL, size)
     shown = [(NOT_MOVED, place.delivered)]
     if place.registered is not None:
         shown = [(DELIVERED, place.delivered), (REGISTERED, place.registered)]
-    square = PANEL_PX // SQUARES_ALONG_SIDE
-    return [_Panel(title, where, chequered(optical, _enlarged(sar, _SAR), square)) for title, sar in shown]
+    return [
+        _Panel(title, where, chequered(optical, _enlarged(sar, _SAR, size), SQUARES_ALONG_SIDE)) for title, sar in shown
+    ]
 
 
-def _enlarged(picture: Grey, first_shade: int) -> Indexes:
-    """Return a picture at the panel's size, in the shades of the palette that begin at an index."""
-    size = (PANEL_PX, PANEL_PX)
+def _size(aspect: float) -> tuple[int, int]:
+    """Return width and height of a square of pixels that are so many times as high as wide on the ground."""
+    limited = min(max(aspect, 1 / SLENDEREST), SLENDEREST)
+    return round(PANEL_PX * min(1.0, 1 / limited)), round(PANEL_PX * min(1.0, limited))
+
+
+def _north(lie: Lie | None) -> str:
+    """Return where north is, or nothing if it is up and east is right."""
+    if lie is None or lie.up_deg is None:
+        return ""
+    north = lie.north_deg(Turn()) or 0.0
+    if abs(north) < UP_DEG and not lie.mirrored:
+        return ""
+    return north_text(north) + (", east and west are swapped" if lie.mirrored else "")
+
+
+def _enlarged(picture: Grey, first_shade: int, size: tuple[int, int]) -> Indexes:
+    """Return a picture at the panel's size (width, height), in the shades of the palette that begin at an index."""
     bytes_ = Image.fromarray((255 * picture.values).round().astype(np.uint8))
     shade = np.asarray(bytes_.resize(size, Image.Resampling.BICUBIC), np.uint16) * (_SHADES - 1) // 255
     valid = np.asarray(Image.fromarray(picture.valid).resize(size, Image.Resampling.NEAREST))
     return np.where(valid, first_shade + shade, _NODATA).astype(np.uint8)
 
 
-def _arranged(panels: Sequence[_Panel], legend: str) -> Indexes:
-    """Return the panels in rows of two beneath their titles, the legend at the foot."""
-    step_y, step_x = PANEL_PX + 2 * _LINE_PX + 2 * _GAP_PX, PANEL_PX + _GAP_PX
+def _arranged(panels: Sequence[_Panel], legend: Sequence[str]) -> Indexes:
+    """Return the panels in rows of two beneath their titles, the legend's lines at the foot."""
+    high = max(panel.picture.shape[0] for panel in panels)
+    step_y, step_x = high + 2 * _LINE_PX + 2 * _GAP_PX, PANEL_PX + _GAP_PX
     rows = -(-len(panels) // _COLUMNS)
-    canvas = np.full((rows * step_y + _LINE_PX + _GAP_PX, _COLUMNS * step_x - _GAP_PX), _BLANK, np.uint8)
+    canvas = np.full((rows * step_y + len(legend) * _LINE_PX + _GAP_PX, _COLUMNS * step_x - _GAP_PX), _BLANK, np.uint8)
     for index, panel in enumerate(panels):
         top, left = index // _COLUMNS * step_y, index % _COLUMNS * step_x
         _write(canvas, top, left, panel.title, _STRONG)
         _write(canvas, top + _LINE_PX, left, panel.where, _SOFT)
         start = top + 2 * _LINE_PX + _GAP_PX
-        canvas[start : start + PANEL_PX, left : left + PANEL_PX] = panel.picture
-    _write(canvas, rows * step_y, 0, legend, _SOFT)
+        height, width = panel.picture.shape
+        canvas[start : start + height, left : left + width] = panel.picture
+    for line, text in enumerate(legend):
+        _write(canvas, rows * step_y + line * _LINE_PX, 0, text, _SOFT)
     return canvas
 
 

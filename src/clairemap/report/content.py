@@ -112,10 +112,13 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class MapPanel:
-    """The pictures of one map, and a bar of known length beneath the first."""
+class MapPart:
+    """The pictures of a map, or of a part of it, and a bar of known length beneath the first.
 
-    name: str
+    `across_percent`: of the page's width for a picture; less than 100 for high ones. `north_deg`: where north is,
+    clockwise from up; None if unknown or up.
+    """
+
     landcover: Picture
     confidence: Picture
     optical_share: Picture
@@ -123,6 +126,20 @@ class MapPanel:
     size_text: str
     bar_text: str | None
     bar_percent: float
+    across_percent: float = 100.0
+    north_deg: float | None = None
+
+
+@dataclass(frozen=True)
+class MapPanel:
+    """What is shown of one map: all of it, or the parts that hold data and where these lie (`key`)."""
+
+    name: str
+    size_text: str
+    parts: tuple[MapPart, ...]
+    parts_held: int = 1
+    far_apart: bool = False
+    key: Picture | None = None
 
 
 @dataclass(frozen=True)
@@ -141,12 +158,13 @@ class RegistrationRow:
 
 @dataclass(frozen=True)
 class TilePictures:
-    """What the sensors saw of a tile, its map, and its labels if there are any."""
+    """What the sensors saw of a tile, its map, and its labels if there are any; where north is if it is not up."""
 
     optical: Picture | None
     sar: Picture | None
     landcover: Picture
     truth: Picture | None
+    north_text: str = ""
 
 
 @dataclass(frozen=True)

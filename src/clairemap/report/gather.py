@@ -22,7 +22,8 @@ from clairemap.report.content import (
     TrainingSummary,
 )
 from clairemap.report.leakage import split_summary
-from clairemap.report.pictures import map_panel, registration_picture, tile_pictures
+from clairemap.report.map_panel import map_panel
+from clairemap.report.pictures import registration_picture, tile_pictures
 from clairemap.report.selection import choose
 from clairemap.stages import RenderReport
 from clairemap.tiles.audit import read_audit

@@ -1,6 +1,6 @@
-"""Pictures small enough for a page: maps from their overviews, tiles from their stores, registrations as drawn.
+"""Pictures small enough for a page: values in colours, tiles from their stores, registrations as drawn.
 
-Memory: one picture of MAP_PX pixels a side, or one tile, at a time.
+Memory: one tile at a time.
 """
 
 import base64
@@ -13,101 +13,26 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 from PIL import Image, ImageColor
-from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 
 from clairemap.classes import IGNORE_INDEX, MAP_NODATA
 from clairemap.errors import UnreadableFileError
-from clairemap.grid.scale import pixel_height_m, pixel_width_m, up_deg
 from clairemap.grid.window import Window
-from clairemap.raster.opening import open_raster
 from clairemap.raster.store import GridStore
-from clairemap.report.content import Look, MapPanel, MapPaths, Picture, Stretch, TilePictures
-from clairemap.report.numbers import count
+from clairemap.report.content import Look, Picture, Stretch, TilePictures
+from clairemap.report.lie import UP_DEG, Lie, north_text, pictured, pictured_aspect, stretched_shape
 from clairemap.report.style import COUNT_KEY
 from clairemap.validity import Validity, has_none
 
-MAP_PX = 1200  # longest side of the land-cover picture
-SIDE_MAP_PX = 720  # longest side of the other maps' pictures
 TILE_PX = 256  # longest side of a tile's pictures
+TILE_SLENDEREST = 32.0  # its longer side over the shorter one, at most
 CONFIDENCE_COLORS = "viridis"
 SHARE_COLORS = "PuOr_r"
 _EMPTY = (236, 236, 232)  # where a tile's picture has nothing to show
-_NICE_M = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000, 500_000)
-NEARLY_NORTH_DEG = 10  # UTM turns by less than this from the middle of its zone to the rim, up to 80 degrees
-
 Rgb = NDArray[np.uint8]
 
 
-def map_panel(files: MapPaths, look: Look) -> MapPanel:
-    """Return the pictures of a map, read from its overviews.
-
-    Raises:
-        UnreadableFileError: a file is missing or damaged.
-    """
-    codes, grid = _overview(files.landcover, MAP_PX, Resampling.nearest)
-    confidence, _ = _overview(files.confidence, SIDE_MAP_PX, Resampling.average)
-    share, _ = _overview(files.optical_share, SIDE_MAP_PX, Resampling.average)
-    scenes, _ = _overview(files.source_count, SIDE_MAP_PX, Resampling.nearest)
-    bar_m, width_m = _scale_bar(grid)
-    return MapPanel(
-        name=files.name,
-        landcover=_palette_picture(codes, look.legend.palette),
-        confidence=_percent_picture(confidence, CONFIDENCE_COLORS),
-        optical_share=_percent_picture(share, SHARE_COLORS),
-        source_count=_palette_picture(scenes, _count_palette()),
-        size_text=_size_text(grid, width_m),
-        bar_text=None if bar_m is None else (f"{bar_m // 1000} km" if bar_m >= 1000 else f"{bar_m} m"),
-        bar_percent=0.0 if bar_m is None or width_m is None else round(100 * bar_m / width_m, 3),
-    )
-
-
-def _overview(path: Path, longest_px: int, resampling: Resampling) -> tuple[NDArray[np.uint8], GeoBox]:
-    try:
-        with open_raster(path) as raster:
-            scale = min(1.0, longest_px / max(raster.height, raster.width))
-            shape = max(1, round(raster.height * scale)), max(1, round(raster.width * scale))
-            values = raster.read(1, out_shape=shape, resampling=resampling)
-            return values, GeoBox((raster.height, raster.width), raster.transform, raster.crs)
-    except RasterioError as error:
-        raise UnreadableFileError(f"{path}: can't be read for the report ({error}); delete it and run again") from None
-
-
-def _scale_bar(grid: GeoBox) -> tuple[int | None, float | None]:
-    """Return a round length of about a fifth of the map's width and that width, in metres; None without a CRS."""
-    if grid.crs is None:
-        return None, None
-    pixel_m = pixel_width_m(grid)
-    width = pixel_m * int(grid.shape[1])
-    return max((length for length in _NICE_M if length <= width / 4), default=_NICE_M[0]), width
-
-
-def _size_text(grid: GeoBox, width_m: float | None) -> str:
-    height, width = (int(size) for size in grid.shape)
-    size = f"{count(width)} pixels wide and {count(height)} high"
-    if width_m is None or grid.crs is None:
-        return f"{size}, not georeferenced"
-    height_km, code = pixel_height_m(grid) * height / 1000, grid.crs.epsg
-    name = f"EPSG:{code}" if code else "a CRS of its own"
-    return f"{size}, about {width_m / 1000:.1f} × {height_km:.1f} km, {name}, {_up_text(grid)}"
-
-
-def _up_text(grid: GeoBox) -> str:
-    """Return where up is; a grid of a projection around a pole has north elsewhere."""
-    directions = up_deg(grid)
-    if np.all(np.abs(directions) <= NEARLY_NORTH_DEG):
-        return "north is up"
-    if not np.isfinite(directions[0]):
-        return "its middle is off the Earth"
-    bearing = round(float(directions[0]))
-    if bearing == 0:
-        return "north is up at its middle"
-    return f"up is {abs(bearing)}° {'east' if bearing > 0 else 'west'} of north at its middle"
-
-
-def _palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int, ...]]) -> Picture:
+def palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int, ...]]) -> Picture:
     """Return values in the palette's colours as a palette PNG, transparent where there is nodata."""
     table = np.zeros((256, 3), np.uint8)
     for value, rgb in palette.items():
@@ -117,13 +42,13 @@ def _palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int,
     return encoded(image, "PNG", optimize=True, transparency=MAP_NODATA)
 
 
-def _count_palette() -> dict[int, tuple[int, ...]]:
-    """Return the colour of each number of scenes."""
+def count_palette() -> dict[int, tuple[int, ...]]:
+    """Return the colour of each number of scenes, 1 to 254."""
     colors = [ImageColor.getrgb(color) for color, _ in COUNT_KEY]
     return {number: colors[min(number, len(colors)) - 1] for number in range(1, MAP_NODATA)}
 
 
-def _percent_picture(percent: NDArray[np.uint8], colors: str) -> Picture:
+def percent_picture(percent: NDArray[np.uint8], colors: str) -> Picture:
     """Return percent in a colour map, transparent where there is nodata."""
     table = (colormaps[colors](np.arange(101) / 100) * 255).round().astype(np.uint8)
     rgba = table[np.minimum(percent, 100)]
@@ -167,7 +92,7 @@ def registration_picture(path: Path) -> tuple[str, Picture]:
 def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, look: Look) -> TilePictures:
     """Return the pictures of a tile of one scene.
 
-    The map is the most probable class; pixels without a value are grey.
+    The map is the most probable class; pixels without a value are grey. All are true to the ground, north near to up.
 
     Raises:
         StoreError: a store is damaged or has no such window.
@@ -175,29 +100,36 @@ def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, loo
     flags = pair.read("validity", window)
     label = pair.read("label", window)
     probability = probabilities.read("probability", window)
+    lie = Lie.of(pair.geobox, window)
+    north = None if lie is None else lie.north_deg(lie.turn)
     best = np.where(probability.max(axis=0) > 0, probability.argmax(axis=0), IGNORE_INDEX)
     return TilePictures(
-        optical=_optical_picture(pair, window, has_none(flags, Validity.OPTICAL_NODATA), look),
-        sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), look),
-        landcover=_index_picture(best.astype(np.uint8), look),
-        truth=_index_picture(label, look) if (label != IGNORE_INDEX).any() else None,
+        optical=_optical_picture(pair, window, has_none(flags, Validity.OPTICAL_NODATA), look, lie),
+        sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), look, lie),
+        landcover=_index_picture(best.astype(np.uint8), look, lie),
+        truth=_index_picture(label, look, lie) if (label != IGNORE_INDEX).any() else None,
+        north_text="" if north is None or abs(north) < UP_DEG else north_text(north),
     )
 
 
-def _optical_picture(pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look) -> Picture | None:
+def _optical_picture(
+    pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look, lie: Lie | None
+) -> Picture | None:
     if not valid.any():
         return None
     shown = look.sensors.optical.display_positions
     values = pair.read("optical", window)[list(shown)].astype(np.float32)
-    return _photograph(_stretched(values, look.optical, shown), valid)
+    return _photograph(_stretched(values, look.optical, shown), valid, lie)
 
 
-def _sar_picture(pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look) -> Picture | None:
+def _sar_picture(
+    pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look, lie: Lie | None
+) -> Picture | None:
     if not valid.any():
         return None
     shown = (0, 1, 0) if len(look.sensors.sar.names) > 1 else (0,)
     values = np.nan_to_num(pair.read("sar", window)[list(shown)].astype(np.float32))
-    return _photograph(_stretched(values, look.sar, shown), valid)
+    return _photograph(_stretched(values, look.sar, shown), valid, lie)
 
 
 def _stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, ...]) -> Rgb:
@@ -211,19 +143,25 @@ def _stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, .
     return shown
 
 
-def _photograph(rgb: Rgb, valid: NDArray[np.bool_]) -> Picture:
+def _photograph(rgb: Rgb, valid: NDArray[np.bool_], lie: Lie | None) -> Picture:
     rgb[~valid] = _EMPTY
-    step = _reduction(valid.shape)
-    return encoded(Image.fromarray(rgb).reduce(step), "WEBP", quality=82, method=6)
+    image = Image.fromarray(pictured(lie, rgb)).reduce(_reduction(valid.shape))
+    return encoded(_on_ground(image, lie, Image.Resampling.BILINEAR), "WEBP", quality=82, method=6)
 
 
-def _index_picture(index: NDArray[np.uint8], look: Look) -> Picture:
+def _index_picture(index: NDArray[np.uint8], look: Look, lie: Lie | None) -> Picture:
     table = np.full((256, 3), _EMPTY, np.uint8)
     table[: len(look.legend)] = [c.rgb for c in look.legend.classes]
     step = _reduction(index.shape)
-    image = Image.fromarray(np.ascontiguousarray(index[::step, ::step]))
+    image = Image.fromarray(np.ascontiguousarray(pictured(lie, index)[::step, ::step]))
     image.putpalette(table.tobytes())
-    return encoded(image, "PNG", optimize=True)
+    return encoded(_on_ground(image, lie, Image.Resampling.NEAREST), "PNG", optimize=True)
+
+
+def _on_ground(image: Image.Image, lie: Lie | None, resampling: Image.Resampling) -> Image.Image:
+    """Return a tile's image with lengths as on the ground; a sliver's is thicker, so that it can be seen."""
+    height, width = stretched_shape((image.height, image.width), pictured_aspect(lie), TILE_PX, TILE_SLENDEREST)
+    return image if image.size == (width, height) else image.resize((width, height), resampling)
 
 
 def _reduction(shape: tuple[int, ...]) -> int:

@@ -11,6 +11,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.source import Block
 from clairemap.registration.match import Pair
 from clairemap.registration.record import Registration
+from clairemap.report.lie import Lie
 
 MOST_PLACES = 3
 CANDIDATES = 24
@@ -43,7 +44,7 @@ class Place:
     """A square of the scene in both sensors, SAR as delivered and, where it is moved, as registered.
 
     `row`, `column` and `across_px` are its upper left corner and its side in optical pixels. The pictures are
-    coarser where SAR's own pixels are.
+    coarser where SAR's own pixels are. `lie` is how the optical grid lies on the ground, None without a CRS.
     """
 
     row: int
@@ -52,6 +53,7 @@ class Place:
     optical: Grey
     delivered: Grey
     registered: Grey | None
+    lie: Lie | None = None
 
 
 def places_of(pair: Pair, record: Registration) -> list[Place]:
@@ -139,7 +141,13 @@ class _Sight:
         delivered, *registered = _stretched(moved)
         row, column = window.y0 * self.factor, window.x0 * self.factor
         return Place(
-            row, column, self.across_px, _stretched([optical])[0], delivered, registered[0] if registered else None
+            row,
+            column,
+            self.across_px,
+            _stretched([optical])[0],
+            delivered,
+            registered[0] if registered else None,
+            Lie.of(self.delivered.optical.geobox),
         )
 
 

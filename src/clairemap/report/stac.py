@@ -13,7 +13,7 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
 from clairemap.classes import MAP_NODATA, Legend
-from clairemap.grid.outline import outline_of_windows
+from clairemap.grid.outline import Outline, outline_of_windows
 from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
 from clairemap.radiometry_check import RadiometryCheck
@@ -41,12 +41,16 @@ class MapFiles:
 
 @dataclass(frozen=True)
 class MapSources:
-    """What a map was made from: names of the scenes, days on which they were taken (or none), model if it is known."""
+    """What a map was made from: names of the scenes, days on which they were taken (or none), model if it is known.
+
+    `ground` is the outline of where they have results; without it the item has the grid's.
+    """
 
     scenes: Sequence[str] = ()
     dates: Sequence[datetime.date] = ()
     model: MappingModel | None = None
     radiometry: Sequence[RadiometryCheck] = ()
+    ground: Outline | None = None
 
 
 def map_item(
@@ -54,9 +58,9 @@ def map_item(
 ) -> str:
     """Return the item as JSON text; equal arguments give an equal text.
 
-    A map without a CRS has a null geometry; one across 180 degrees is split there (RFC 7946). With dates the item
-    spans from the first to the last day; without it spans all of STAC's time (1970 to 9999), which stands for
-    "not known".
+    The geometry is the outline of the data. A map without a CRS has a null geometry; one across 180 degrees is split
+    there (RFC 7946). With dates the item spans from the first to the last day; without it spans all of STAC's time
+    (1970 to 9999), which stands for "not known".
 
     Args:
         name: the item's id, the map's name.
@@ -66,7 +70,7 @@ def map_item(
         sources: what the map was made from.
         stamp: what `clairemap.provenance.stamp` returns.
     """
-    outline = None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape)])
+    outline = sources.ground or _whole(geobox)
     dates, classes = sources.dates, [known.to_dict() for known in _classes(legend)]
     item = pystac.Item(
         id=name,
@@ -91,6 +95,10 @@ def map_item(
         item.stac_extensions.append(MLM_EXTENSION)
         item.add_asset("model", pystac.Asset.from_dict(sources.model.asset()))
     return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
+
+
+def _whole(geobox: GeoBox) -> Outline | None:
+    return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape)])
 
 
 def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:

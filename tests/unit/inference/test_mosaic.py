@@ -5,15 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 from affine import Affine
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from clairemap.errors import StoreError
+from clairemap.grid.window import Window
 from clairemap.inference import mosaic as mosaic_module
 from clairemap.inference.feather import Feather
 from clairemap.inference.grid import region_grid
 from clairemap.inference.mosaic import MapBlock, mosaic
-from clairemap.inference.placement import place
+from clairemap.inference.placement import PlacedScene, place
 from clairemap.inference.probabilities import SHARE_NODATA
 from clairemap.raster.store import GridStore
 from clairemap.settings import MosaicSettings
@@ -245,3 +247,33 @@ def test_memory_of_finished_blocks_does_not_grow_with_the_width(
         len(made) - number for number, _ in enumerate(mosaic(place([store], store.geobox), store.geobox, CODES, 2))
     ]
     assert len(made) == 100 and max(ahead) == 2 * mosaic_module.BLOCKS_FOR_EACH_THREAD
+
+
+def test_blocks_that_no_scene_reaches_are_not_looked_at(
+    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(mosaic_module, "BLOCK_PX", 128)
+    stores = [
+        make_probabilities(grid_at((200, 220), x, y), *random_scene((200, 220), seed))
+        for seed, (x, y) in enumerate([(500_000, 5_000_000), (9_000_000, 4_000_000)])
+    ]
+    grid = region_grid({str(i): store.geobox for i, store in enumerate(stores)}, MosaicSettings())
+    made, looked = mosaic_module.map_block, []
+
+    def counting(scenes: list[PlacedScene], window: Window, codes: NDArray[np.uint8]):
+        looked.append(window)
+        return made(scenes, window, codes)
+
+    monkeypatch.setattr(mosaic_module, "map_block", counting)
+    blocks = list(mosaic(place(stores, grid), grid, CODES))
+    assert grid.shape[0] * grid.shape[1] > 8e10 and len(looked) <= 18
+    assert [block.window for block in blocks] == sorted(looked, key=lambda window: (window.y0, window.x0))
+    for store, corner in zip(stores, ((0, 0), (grid.shape[0] - 200, grid.shape[1] - 220)), strict=True):
+        whole = np.full((200, 220), 255, np.uint8)
+        share = store.read("optical_share", Window.whole(store.shape))
+        for block in blocks:
+            inside = block.window.intersection(Window(*corner, 200, 220))
+            if not inside.is_empty:
+                there = inside.relative_to(Window(*corner, 200, 220)).slices
+                whole[there] = block.optical_share[inside.relative_to(block.window).slices]
+        assert np.array_equal(whole, share)

@@ -16,6 +16,7 @@ from clairemap.registration.result import Quality, Tie
 from clairemap.report.content import (
     Fact,
     MapPanel,
+    MapPart,
     Picture,
     RegistrationRow,
     ReportContent,
@@ -31,6 +32,7 @@ from clairemap.tiles.audit import Leakage, SplitAudit
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,)).legend()
 CONFUSION = np.array([[50, 10, 0], [5, 80, 15], [0, 0, 40]])
 PICTURE = Picture("data:image/png;base64,AAAA", 20, 10)
+PART = MapPart(PICTURE, PICTURE, PICTURE, PICTURE, "rows 0 to 49", "5 km", 21.5, 80.0, -2.5)
 AUDIT = SplitAudit(
     method="block",
     tiles={"train": 1200, "val": 0, "test": 2, "buffer": 3},
@@ -100,7 +102,7 @@ def content(record: Registration) -> ReportContent:
         region="vale",
         legend=LEGEND,
         metrics=metrics_of(CONFUSION),
-        maps=(MapPanel("vale", PICTURE, PICTURE, PICTURE, PICTURE, "100 pixels wide and 50 high", "5 km", 21.5),),
+        maps=(MapPanel("vale", "100 pixels wide and 50 high", (PART,)),),
         checked_by=("clairemap 1.2.0 (def)",),
         confusion=PICTURE,
         training=TrainingSummary(PICTURE, steps=600, minutes=4.5, best_step=550),

@@ -190,7 +190,9 @@ def test_a_pair_taken_as_delivered_says_so_and_shows_no_figures(content: ReportC
 
 
 def test_several_maps_are_headed_by_their_names(content: ReportContent):
-    maps = (replace(content.maps[0], name="north"), replace(content.maps[0], name="south", bar_text=None))
+    (part,) = content.maps[0].parts
+    barless = replace(part, bar_text=None, north_deg=None)
+    maps = (replace(content.maps[0], name="north"), replace(content.maps[0], name="south", parts=(barless,)))
     html = render(replace(content, maps=maps))
     assert "<h3>north</h3>" in html
     assert "<h3>south</h3>" in html
@@ -237,6 +239,26 @@ def test_calibration_errors_have_one_format(content: ReportContent):
 
 def test_the_stamp_is_on_the_page(content: ReportContent):
     assert "version 1.2.3 · commit abc · stage render report" in text_of(render(content)).replace("_", " ")
+
+
+def test_a_part_of_a_map_is_headed_and_says_where_it_lies(content: ReportContent):
+    (part,) = content.maps[0].parts
+    panel = replace(content.maps[0], parts=(part, part), parts_held=3, key=part.landcover)
+    text = text_of(render(replace(content, maps=(panel,))))
+    assert "The map is 100 pixels wide and 50 high. Shown are the 2 largest of 3 parts that hold data." in text
+    assert "Part 1" in text and "Part 2" in text
+    assert text.count("the likeliest class, rows 0 to 49.") == 2
+    assert "far apart" not in text
+    advised = text_of(render(replace(content, maps=(replace(panel, far_apart=True),))))
+    assert "The scenes of this map lie far apart" in advised and "regions of their own" in advised
+
+
+def test_north_is_an_arrow_where_it_is_not_up(content: ReportContent):
+    html = render(content)
+    assert html.count("arrow to the north") == 1 and "rotate(-2.5deg)" in html
+    (part,) = content.maps[0].parts
+    up = replace(content.maps[0], parts=(replace(part, north_deg=None),))
+    assert "arrow to the north" not in render(replace(content, maps=(up,)))
 
 
 def head_of(content: ReportContent) -> str:

@@ -1,23 +1,20 @@
 import base64
 import io
-import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
-from PIL import Image, ImageColor, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, Layer, create_store
 from clairemap.report import pictures
-from clairemap.report.content import Look, MapPaths, Picture, Stretch
-from clairemap.report.pictures import gradient_css, map_panel, registration_picture, tile_pictures
-from clairemap.report.style import COUNT_KEY
+from clairemap.report.content import Look, Picture, Stretch, TilePictures
+from clairemap.report.pictures import gradient_css, registration_picture, tile_pictures
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3]).legend()
@@ -30,76 +27,6 @@ def pixels(picture: Picture | None) -> NDArray[np.uint8]:
     image = Image.open(io.BytesIO(base64.b64decode(picture.source.split(",")[1]))).convert("RGBA")
     assert image.size == (picture.width_px, picture.height_px)
     return np.asarray(image)
-
-
-def write(path: Path, values: NDArray[np.uint8], crs: str | None = "EPSG:32632") -> Path:
-    height, width = values.shape
-    profile = {"driver": "GTiff", "height": height, "width": width, "count": 1, "dtype": "uint8", "nodata": 255}
-    with rasterio.open(path, "w", crs=crs, transform=UTM, **profile) as raster:
-        raster.write(values, 1)
-    return path
-
-
-def maps(folder: Path, codes: NDArray[np.uint8], crs: str | None = "EPSG:32632") -> MapPaths:
-    percent = np.where(codes == 255, 255, 50).astype(np.uint8)
-    values = {"landcover": codes, "confidence": percent, "optical_share": percent, "source_count": codes}
-    return MapPaths("vale", *(write(folder / f"{name}.tif", layer, crs) for name, layer in values.items()))
-
-
-def test_a_map_has_the_legends_colours_and_is_transparent_outside(tmp_path: Path):
-    codes = np.full((60, 100), 2, np.uint8)
-    codes[:30] = 1
-    codes[:, :20] = 255
-    panel = map_panel(maps(tmp_path, codes), LOOK)
-    shown = pixels(panel.landcover)
-    assert shown.shape == (60, 100, 4)
-    assert tuple(shown[10, 50]) == (*LEGEND.classes[0].rgb, 255)
-    assert tuple(shown[50, 50]) == (*LEGEND.classes[1].rgb, 255)
-    assert shown[10, 5, 3] == 0
-    assert pixels(panel.confidence)[10, 5, 3] == 0
-    assert pixels(panel.confidence)[10, 50, 3] == 255
-
-
-def test_numbers_of_scenes_have_the_colours_of_the_key(tmp_path: Path):
-    numbers = np.array([[1, 2, 3], [4, 200, 255]], np.uint8).repeat(10, 0).repeat(10, 1)
-    shown = pixels(map_panel(maps(tmp_path, numbers), LOOK).source_count)[::10, ::10]
-    key = [ImageColor.getrgb(color) for color, _ in COUNT_KEY]
-    assert [tuple(pixel[:3]) for pixel in shown.reshape(-1, 4)[:5]] == [*key, key[-1]]
-    assert shown[..., 3].tolist() == [[255, 255, 255], [255, 255, 0]]
-
-
-def test_a_large_map_is_reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(pictures, "MAP_PX", 40)
-    panel = map_panel(maps(tmp_path, np.ones((80, 160), np.uint8)), LOOK)
-    assert (panel.landcover.height_px, panel.landcover.width_px) == (20, 40)
-
-
-def test_the_bar_is_as_long_as_it_says(tmp_path: Path):
-    panel = map_panel(maps(tmp_path, np.ones((50, 1000), np.uint8)), LOOK)  # 10 km wide
-    assert panel.bar_text == "2 km"
-    assert panel.bar_percent == pytest.approx(20)
-    assert "1\u202f000 pixels wide and 50 high, about 10.0 × 0.5 km, EPSG:32632" in panel.size_text
-
-
-def test_without_a_crs_there_is_no_bar(tmp_path: Path):
-    panel = map_panel(maps(tmp_path, np.ones((20, 30), np.uint8), crs=None), LOOK)
-    assert panel.bar_text is None
-    assert panel.size_text == "30 pixels wide and 20 high, not georeferenced"
-
-
-def test_a_damaged_map_is_named(tmp_path: Path):
-    files = maps(tmp_path, np.ones((20, 30), np.uint8))
-    files.landcover.write_bytes(b"no raster")
-    with pytest.raises(UnreadableFileError, match=r"landcover\.tif"):
-        map_panel(files, LOOK)
-
-
-@pytest.mark.parametrize(
-    ("crs", "said"), [("EPSG:32632", "north is up$"), ("EPSG:3413", r"up is \d+° (east|west) of north at its middle$")]
-)
-def test_the_text_says_where_up_is(tmp_path: Path, crs: str, said: str):
-    panel = map_panel(maps(tmp_path, np.ones((20, 30), np.uint8), crs), LOOK)
-    assert re.search(said, panel.size_text)
 
 
 def test_a_gradient_runs_over_the_whole_colour_map():
@@ -178,3 +105,50 @@ def test_a_large_tile_is_reduced(stores: tuple[GridStore, GridStore], monkeypatc
     shown = tile_pictures(*stores, Window(0, 0, 64, 96), LOOK)
     assert shown.optical is not None
     assert (shown.optical.width_px, shown.landcover.width_px) == (24, 24)
+
+
+def stretched(tmp_path: Path, transform: Affine, crs: str | None) -> TilePictures:
+    """The pictures of a tile of 60 x 40 px, class 1 but for class 2 in the first 20 rows and columns."""
+    index = np.zeros((60, 40), np.uint8)
+    index[:20, :20] = 1
+    layers = {
+        "optical": (Layer("optical", "uint16", ("red", "green", "blue", "nir")), np.full((4, 60, 40), 100)),
+        "sar": (Layer("sar", "float32", ("VV", "VH")), np.full((2, 60, 40), -5.0)),
+        "label": (Layer("label", "uint8"), index),
+        "validity": (Layer("validity", "uint8"), np.zeros((60, 40))),
+        "probability": (Layer("probability", "uint8", LEGEND.names), 200 * (np.arange(3)[:, None, None] == index)),
+    }
+    made = create_store(
+        tmp_path / "pair.zarr", GeoBox((60, 40), transform, crs), [layer for layer, _ in layers.values()],
+        tile_px=64, shard_tiles=1, attributes={},
+    )  # fmt: skip
+    for name, (layer, values) in layers.items():
+        made.group[name][...] = values.astype(layer.dtype)  # type: ignore[index]
+    return tile_pictures(made, made, Window(0, 0, 60, 40), LOOK)
+
+
+def test_a_tile_in_degrees_is_as_long_and_wide_as_on_the_ground(tmp_path: Path):
+    shown = stretched(tmp_path, Affine(1e-4, 0, 12, 0, -1e-4, 60), "EPSG:4326")
+    for picture in (shown.optical, shown.sar, shown.landcover, shown.truth):
+        assert picture is not None and picture.height_px / picture.width_px == pytest.approx(60 / 40 * 2, rel=0.02)
+    assert tuple(pixels(shown.landcover)[10, 5, :3]) == LEGEND.classes[1].rgb
+    assert shown.north_text == ""
+
+
+def test_a_tile_whose_first_row_is_the_southernmost_is_shown_north_up(tmp_path: Path):
+    shown = stretched(tmp_path, Affine(10, 0, 5e5, 0, 10, 5.3e6), "EPSG:32633")
+    corner = LEGEND.classes[1].rgb
+    assert tuple(pixels(shown.landcover)[-5, 5, :3]) == tuple(pixels(shown.truth)[-5, 5, :3]) == corner
+    assert tuple(pixels(shown.landcover)[5, 5, :3]) != corner
+    assert shown.north_text == ""
+
+
+def test_a_turned_tile_says_where_north_is(tmp_path: Path):
+    shown = stretched(tmp_path, Affine(8, 6, 5e5, 6, -8, 5.3e6), "EPSG:32633")
+    assert shown.north_text == "north is 37° to the right of up"
+
+
+def test_a_tile_without_a_crs_is_shown_as_it_lies(tmp_path: Path):
+    shown = stretched(tmp_path, Affine(1, 0, 0, 0, 1, 0), None)
+    assert (shown.landcover.height_px, shown.landcover.width_px) == (60, 40)
+    assert tuple(pixels(shown.landcover)[5, 5, :3]) == LEGEND.classes[1].rgb

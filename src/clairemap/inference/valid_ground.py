@@ -1,0 +1,48 @@
+"""Where on the ground a scene has a result."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import MultiPoint, Polygon
+
+from clairemap.grid.outline import Outline, outline_of
+from clairemap.grid.tiles import row_bands
+from clairemap.inference.probabilities import OPTICAL_SHARE, SHARE_NODATA
+from clairemap.raster.store import GridStore
+
+
+def mapped_outline(stores: Sequence[GridStore]) -> Outline | None:
+    """Return the outline of what probability stores hold: of each scene the convex hull of its valid pixels.
+
+    None if they hold nothing, or if one has no CRS. One layer of each store is read, by bands of rows.
+
+    Raises:
+        StoreError: a store is damaged.
+    """
+    if any(store.geobox.crs is None for store in stores):
+        return None
+    hulls = [(store.geobox, hull) for store in stores if (hull := valid_hull(store)) is not None]
+    return outline_of(hulls) if hulls else None
+
+
+def valid_hull(store: GridStore) -> Polygon | None:
+    """Return the convex hull of the valid pixels, corners included, in pixels (x, y) of the store; None without any."""
+    hull: Polygon | None = None
+    for band in row_bands(store.shape, store.tile_px):
+        corners = _corners(store.read(OPTICAL_SHARE, band) != SHARE_NODATA, band.y0)
+        if len(corners):
+            own = MultiPoint(corners).convex_hull
+            hull = own if hull is None else shapely.union(hull, own).convex_hull
+    return hull
+
+
+def _corners(valid: NDArray[np.bool_], y0: int) -> NDArray[np.float64]:
+    """Return the outer corners (point, 2), x and y, of each row's first and last valid pixel."""
+    rows = np.flatnonzero(valid.any(axis=1))
+    held = valid[rows]
+    first, last = held.argmax(axis=1), valid.shape[1] - held[:, ::-1].argmax(axis=1)
+    x = np.concatenate([first, first, last, last])
+    y = np.concatenate([rows, rows + 1, rows, rows + 1]) + y0
+    return np.stack([x, y], axis=1).astype(np.float64)

@@ -1,0 +1,65 @@
+"""A small drawing that says where in a map its pictured parts lie."""
+
+from collections.abc import Sequence
+
+from clairemap.grid.window import Window
+from clairemap.report.content import Picture
+from clairemap.report.lie import Turn
+from clairemap.report.pictures import as_picture
+
+LONGEST_PX = 420
+LEAST_PX = 7
+"""Side of a part in the drawing, at least."""
+
+SLENDEREST = 10.0
+RIM_PX = 14
+STYLE = 'font-family="sans-serif" font-size="13" fill="#1f2430"'
+
+
+def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: Turn) -> Picture:
+    """Return the map's outline with its parts, numbered from 1 if there are several.
+
+    Parts are drawn larger where they were too small to see.
+
+    Args:
+        ratio: height of the map over its width on the ground, before it is turned.
+        whole: the map.
+        windows: its parts.
+        turn: how pictures of the map are turned.
+    """
+    high, wide = turn.size(min(max(ratio, 1 / SLENDEREST), SLENDEREST), 1.0)
+    scale = LONGEST_PX / max(high, wide)
+    width, height = wide * scale, high * scale
+    numbers = [str(number) for number in range(1, len(windows) + 1)] if len(windows) > 1 else [""]
+    places = [_placed(window, whole, turn) for window in windows]
+    marks = "".join(_mark(number, place, width, height) for number, place in zip(numbers, places, strict=True))
+    across, down = round(width) + 2 * RIM_PX, round(height) + 2 * RIM_PX
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{across}" height="{down}" viewBox="0 0 {across} {down}">'
+        f'<rect x="{RIM_PX}" y="{RIM_PX}" width="{width:.1f}" height="{height:.1f}" fill="#f5f6f8" stroke="#8a8f9c"/>'
+        f"{marks}</svg>"
+    )
+    return as_picture(svg.encode(), "image/svg+xml", (across, down))
+
+
+def _placed(window: Window, whole: Window, turn: Turn) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a part in the turned map, each 0 to 1."""
+    top, bottom = window.y0 / whole.height, window.y1 / whole.height
+    left, right = window.x0 / whole.width, window.x1 / whole.width
+    if turn.mirrored:
+        top, bottom = 1 - bottom, 1 - top
+    for _ in range(turn.quarters):
+        left, top, right, bottom = top, 1 - right, bottom, 1 - left
+    return left, top, right, bottom
+
+
+def _mark(number: str, place: tuple[float, float, float, float], width: float, height: float) -> str:
+    left, top, right, bottom = place
+    wide, high = max(LEAST_PX, (right - left) * width), max(LEAST_PX, (bottom - top) * height)
+    x = RIM_PX + min(max(0.0, (left + right) / 2 * width - wide / 2), width - wide)
+    y = RIM_PX + min(max(0.0, (top + bottom) / 2 * height - high / 2), max(0.0, height - high))
+    beside, anchor = (x - 4, "end") if x > width / 2 else (x + wide + 4, "start")
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" fill="#2b6cb0" stroke="#1f2430"/>'
+        f'<text x="{beside:.1f}" y="{y + high / 2 + 4.5:.1f}" text-anchor="{anchor}" {STYLE}>{number}</text>'
+    )
