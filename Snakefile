@@ -45,11 +45,14 @@ rule all:
 onstart:
     # On a cluster the machine that plans needs no GPU; in environments of their own the stages have another PyTorch.
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    on_gpus = {"train_model", "predict_scene"} | (
+        {"explain_tiles"} if SETTINGS.explain.model else set()
+    )
     if (
         SETTINGS.compute.device == "cuda"
         and workflow.local_exec
         and not workflow.deployment_settings.deployment_method
-        and planned & {"train_model", "predict_scene"}
+        and planned & on_gpus
     ):
         try:
             check_gpus(

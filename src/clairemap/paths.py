@@ -25,7 +25,7 @@ def expanded(text: str) -> str:
         return whole
     home = os.path.expanduser(whole)  # noqa: PTH111 - Path has it with an error of another kind
     if home.startswith("~"):
-        raise SettingsError(f"{text!r}: no user {whole.split('/')[0][1:]!r} has a home here: write the folder's name")
+        raise SettingsError(f"{text!r}: no user {whole.split('/')[0][1:]!r} has a home here: write the folder's path")
     return home
 
 
@@ -37,13 +37,14 @@ def is_there(path: Path) -> bool:
 def expanded_input(text: str, folder: Path = Path()) -> Path:
     """Return the path of a file that is read: as written if it exists, else expanded; relative ones start at `folder`.
 
-    A `$` may be part of a file's name, so that the name as written comes first. A leading `~` is always a home.
+    `$` and `~` may be part of a file's name, so that the name as written comes first. `~/` is always the user's home.
 
     Raises:
         SettingsError: a variable in the path is not set.
     """
     written = folder / text
-    if not text.startswith("~") and ("$" not in text or is_there(written)):
+    is_home = text == "~" or text.startswith("~/")
+    if not is_home and (text[:1] != "~" and "$" not in text or is_there(written)):
         return written
     return folder / expanded(text)
 

@@ -89,10 +89,14 @@ def test_los_angeles_mosaic_of_large_scenes(mapped: Callable[[str], Path], real_
 def test_terramesh_patches_smaller_than_a_window(mapped: Callable[[str], Path]):
     results = mapped("terramesh")
     for region, epsg in (("zone_18", 32718), ("zone_22", 32722), ("zone_36", 32736)):
-        metrics_of(results, region)
+        assert "flooded vegetation, built, snow, clouds" in metrics_of(results, region)["cautions"][0]
         with check_map(results / region / f"{region}.landcover.tif", "terramesh") as landcover:
             assert landcover.crs.to_epsg() == epsg
             assert landcover.shape == (224, 224)
+    scene = results.parent / "work" / "scenes" / "433D_629L_3_1"
+    facts = json.loads((scene / "explanations.jsonl").read_text().splitlines()[0])["facts"]
+    assert facts["unseen"] == ["flooded vegetation", "built"]  # the labels have them, the training scenes don't
+    assert facts["cloud_pct"] is None
 
 
 def test_sen1floods11_nan_nodata_and_degrees(mapped: Callable[[str], Path], real_data: Path):

@@ -29,5 +29,7 @@ def test_a_file_whose_name_has_a_dollar_is_taken_as_it_is_written(tmp_path: Path
     odd.parent.mkdir()
     odd.touch()
     assert expanded_input("100% $HOME [a-b]/o.tif", tmp_path) == odd
+    (tmp_path / "~old").mkdir()
+    assert expanded_input("~old", tmp_path) == tmp_path / "~old"
     assert expanded_input("$HOME/o.tif", tmp_path) == Path("/home/me/o.tif")
     assert expanded_input("~/o.tif", tmp_path) == Path("/home/me/o.tif")

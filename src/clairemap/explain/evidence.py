@@ -119,7 +119,7 @@ def tile_facts(
         cloud_unknown_pct=pixels.cloud_unknown_pct,
         mapped_pct=round(100 * mapped / pixels.all),
         registration=registration,
-        oa_pct=round(100 * scores(counts).oa) if labelled_px >= SMALLEST_TRUTH_PX else None,
+        oa_pct=_percent(int(np.trace(counts)), labelled_px) if labelled_px >= SMALLEST_TRUTH_PX else None,
         labelled_px=labelled_px,
         confusions=_confusions(counts, names),
         unseen=tuple(names[index] for index in sorted(unseen) if counts[index].any() or measured.class_px[index] > 0),
@@ -159,6 +159,12 @@ def _classes(measured: Measured, names: tuple[str, ...], confusion: Confusion) -
     return tuple(found)
 
 
+def _percent(part: int, whole: int) -> int:
+    """Return a share as whole percent; all of it only where it is all of it."""
+    pct = round(100 * part / max(whole, 1))
+    return pct - 1 if pct == 100 and part < whole else pct
+
+
 def _confidence_pct(measured: Measured, index: int) -> int | None:
     pixels = int(measured.class_px[index])
     return round(100 * float(measured.class_confidence[index]) / pixels) if pixels else None
@@ -172,7 +178,7 @@ def _confusions(confusion: Confusion, names: tuple[str, ...]) -> tuple[Confused,
     found: list[Confused] = []
     for flat in np.argsort(-wrong.ravel(), kind="stable")[:CONFUSIONS]:
         truth, mapped = (int(index) for index in np.unravel_index(int(flat), wrong.shape))
-        pct = round(100 * wrong[truth, mapped] / max(truth_px[truth], 1))
+        pct = _percent(int(wrong[truth, mapped]), int(truth_px[truth]))
         if pct >= SMALLEST_CONFUSION_PCT:
             found.append(Confused(truth=names[truth], mapped=names[mapped], pct=pct))
     return tuple(found)

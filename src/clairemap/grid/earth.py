@@ -30,6 +30,8 @@ def crs_fault(crs: CRS) -> str | None:
     proj = crs.proj
     if not (proj.is_geographic or proj.is_projected):
         return f"is neither projected nor geographic, but of the type {proj.type_name}"
+    if proj.is_geographic and proj.is_derived:
+        return "is derived from longitude and latitude (a rotated pole, say), which GeoTIFF can't hold"
     try:
         _transformer(proj.to_wkt(), WGS84)
     except pyproj.exceptions.ProjError as error:
@@ -61,6 +63,16 @@ def _in_short(error: Exception) -> str:
     """Return what PROJ complains of without its chain of functions and its hint at an environment variable."""
     text = str(error).split("proj_create_operations: ")[-1].split(". You may")[0]
     return text[:-1] if text.count(")") > text.count("(") else text
+
+
+def without_height(crs: CRS) -> CRS:
+    """Return a CRS without its height, which maps don't have: GeoTIFF can't hold it beside every CRS."""
+    proj = crs.proj
+    if len(proj.axis_info) < 3 or not (proj.is_geographic or proj.is_projected):
+        return crs
+    flat = (proj.sub_crs_list[0] if proj.is_compound else proj).to_2d()
+    code = flat.to_epsg()
+    return CRS(flat if code is None else f"EPSG:{code}")
 
 
 def to_degrees(crs: CRS, x: Values, y: Values) -> tuple[Values, Values]:

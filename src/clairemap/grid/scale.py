@@ -37,11 +37,15 @@ def pixel_height_m(grid: GeoBox) -> float:
     return _ground_or_plane(grid, float(np.linalg.norm(down)), math.hypot(grid.transform.b, grid.transform.e))
 
 
-def up_deg(grid: GeoBox) -> float:
-    """Return the direction of up at the middle of a grid that has a CRS, in degrees from north to east, -180..180."""
-    (x, above_x), (y, above_y) = _world(grid, np.zeros(2), np.array([0.0, -1]))
-    longitude, latitude = to_degrees(grid.crs, np.array([x, above_x]), np.array([y, above_y]))
-    return float(EARTH.inv(longitude[0], latitude[0], longitude[1], latitude[1])[0])
+def up_deg(grid: GeoBox) -> NDArray[np.float64]:
+    """Return the direction of up, in degrees from north to east, -180..180: at the middle and at the four corners.
+
+    The grid has a CRS. Not finite where that is not defined.
+    """
+    height, width = (int(size) for size in grid.shape)
+    columns, rows = np.array([0, -1, 1, -1, 1]) * width / 2, np.array([0, -1, -1, 1, 1]) * height / 2
+    here, above = (np.stack(to_degrees(grid.crs, *_world(grid, columns, rows - up))) for up in (0, 1))
+    return np.asarray(EARTH.inv(here[0], here[1], above[0], above[1])[0], np.float64)
 
 
 def _ground_or_plane(grid: GeoBox, ground_m: float, plane: float) -> float:

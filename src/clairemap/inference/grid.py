@@ -11,7 +11,15 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError
-from clairemap.grid.earth import crs_fault, crs_name, from_degrees, in_turn, transformer_between, turn_of
+from clairemap.grid.earth import (
+    crs_fault,
+    crs_name,
+    from_degrees,
+    in_turn,
+    transformer_between,
+    turn_of,
+    without_height,
+)
 from clairemap.grid.window import Window
 from clairemap.settings import MosaicSettings
 
@@ -116,8 +124,8 @@ def _check_resolution(scenes: Mapping[str, GeoBox], crs: CRS, resolution: float,
 def _crs(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> CRS:
     if settings.crs is not None:
         try:
-            crs = CRS(settings.crs)
-        except pyproj.exceptions.CRSError as error:
+            crs = without_height(CRS(settings.crs))
+        except (pyproj.exceptions.CRSError, ValueError) as error:
             raise GridError(f"mosaic.crs {settings.crs!r} is no CRS ({error}); write it as EPSG:32633") from None
         if (fault := crs_fault(crs)) is not None:
             raise GridError(f"mosaic.crs {settings.crs!r} {fault}; set it to a CRS for maps, such as EPSG:32633")

@@ -16,6 +16,7 @@ UNLIKE: dict[Verdict, str] = {
 def cautions(
     learnt: Sequence[LearntClass],
     truth_px: Mapping[str, int],
+    missed_px: Mapping[str, int],
     below: Sequence[BelowSingleSensor],
     radiometry: Sequence[RadiometryCheck] = (),
 ) -> tuple[str, ...]:
@@ -24,10 +25,13 @@ def cautions(
     Args:
         learnt: all classes with their training pixels.
         truth_px: labelled pixels of each class in the region, by name; all splits.
+        missed_px: labelled pixels in the headline's tiles of the classes of which not one is mapped right, by name.
         below: where both sensors score below one.
         radiometry: how the scenes' values compare with the training scenes'.
     """
-    return (*_unlike(radiometry), *_unseen(learnt, truth_px), *_few(learnt), *_below(below))
+    unseen = {c.name for c in learnt if c.learning == "unseen"}
+    missed = {name: pixels for name, pixels in missed_px.items() if name not in unseen}
+    return (*_unlike(radiometry), *_unseen(learnt, truth_px), *_few(learnt), *_missed(missed), *_below(below))
 
 
 def _unlike(radiometry: Sequence[RadiometryCheck]) -> Iterator[str]:
@@ -38,23 +42,35 @@ def _unlike(radiometry: Sequence[RadiometryCheck]) -> Iterator[str]:
 
 
 def _unseen(learnt: Sequence[LearntClass], truth_px: Mapping[str, int]) -> Iterator[str]:
-    for c in learnt:
-        if c.learning == "unseen":
-            labelled = truth_px.get(c.name, 0)
-            here = f" The labels of this region have {labelled:,} pixels of it." if labelled else ""
-            yield (
-                f"No training pixel had the class {c.name}: the network does not know it and maps such ground as "
-                f"other classes, however high the confidence is.{here}"
-            )
+    names = [c.name for c in learnt if c.learning == "unseen"]
+    if names:
+        labelled = [f"{truth_px[name]:,} pixels of {name}" for name in names if truth_px.get(name)]
+        here = f" The labels of this region have {', '.join(labelled)}." if labelled else ""
+        yield (
+            f"No training pixel had the {_classes(names)}: the network does not know "
+            f"{'it' if len(names) == 1 else 'them'} and maps such ground as other classes, however high the confidence "
+            f"is.{here}"
+        )
 
 
 def _few(learnt: Sequence[LearntClass]) -> Iterator[str]:
-    for c in learnt:
-        if c.learning == "few":
-            yield (
-                f"Only {c.training_px} training pixels had the class {c.name}, fewer than {FEW_TRAINING_PX:,}: "
-                "the network hardly knows it."
-            )
+    found = [c for c in learnt if c.learning == "few"]
+    if found:
+        pixels = ", ".join(f"{c.name} {c.training_px}" for c in found)
+        yield (
+            f"Fewer than {FEW_TRAINING_PX:,} training pixels had the {_classes([c.name for c in found])} ({pixels}): "
+            f"the network hardly knows {'it' if len(found) == 1 else 'them'}."
+        )
+
+
+def _missed(missed_px: Mapping[str, int]) -> Iterator[str]:
+    if missed_px:
+        pixels = ", ".join(f"{name} ({pixels:,})" for name, pixels in missed_px.items())
+        yield f"Not one of the scored labelled pixels of {pixels} is mapped right."
+
+
+def _classes(names: Sequence[str]) -> str:
+    return f"{'class' if len(names) == 1 else 'classes'} {', '.join(names)}"
 
 
 def _below(below: Sequence[BelowSingleSensor]) -> Iterator[str]:

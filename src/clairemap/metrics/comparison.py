@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX, Scores, scores
+from clairemap.metrics.scores import SMALLEST_TRUTH_PX, Scores, comparable_scores
 from clairemap.metrics.tally import Tally
 
 FUSED = "fused"
@@ -34,9 +34,10 @@ class BelowSingleSensor(BaseModel):
 def below_single_sensor(scene: str | None, views: Mapping[str, Tally]) -> Iterator[BelowSingleSensor]:
     """Yield what the view from both sensors has below the better single one, from views of the same pixels.
 
-    Nothing is told of fewer than SMALLEST_TRUTH_PX pixels.
+    mIoU is over the classes with SMALLEST_TRUTH_PX labelled pixels, the same for all views. Nothing is told of fewer
+    than SMALLEST_TRUTH_PX pixels.
     """
-    found = {view: scores(counts.confusion) for view, counts in views.items()}
+    found = {view: comparable_scores(counts.confusion) for view, counts in views.items()}
     fused = found.pop(FUSED, None)
     if fused is None or not found or min(figures.pixels for figures in (fused, *found.values())) < SMALLEST_TRUTH_PX:
         return

@@ -12,7 +12,7 @@ from clairemap.metrics.cautions import cautions
 from clairemap.metrics.comparison import BelowSingleSensor, below_single_sensor
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.learnt import LearntClass, learnt_classes
-from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, scores
+from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
 from clairemap.metrics.tally import Tally
 from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.settings import Sensor
@@ -24,7 +24,8 @@ Labelled scenes of the split 'predict' were not trained on, so they go before th
 READING = (
     "Figures are fractions 0..1, null where undefined. Rows of `confusion` are the labels, columns the map, both in "
     "the order of per_class. map_px in per_class counts scored pixels, in areas the whole map. `views`, here and in "
-    "`scenes`, compare maps from both sensors and from one on the same pixels: those that both sensors see. "
+    "`scenes`, compare maps from both sensors and from one on the same pixels, those that both sensors see, and in the "
+    f"same classes: their mIoU averages those with at least {SMALLEST_TRUTH_PX} labelled pixels there. "
     "`learnt` counts the labelled pixels of each class that trained the network."
 )
 
@@ -138,8 +139,9 @@ def region_metrics(
     split = _headline(by_split)
     below = tuple(_below(views, by_view))
     learnt = learnt_classes(legend, training_px)
+    headline = scope(by_split[split] if split else Tally.empty(len(legend)), legend)
     return RegionMetrics(
-        **dict(scope(by_split[split] if split else Tally.empty(len(legend)), legend)),
+        **dict(headline),
         region=region,
         split=split,
         ignored=legend.ignore,
@@ -150,15 +152,15 @@ def region_metrics(
             name: SceneScope(
                 **dict(scope(counts, legend)),
                 tile_splits=tuple(sorted(split for scene, split in sums if scene == name)),
-                views={view: scope(counts, legend) for view, counts in _of_scene(views, name).items()},
+                views={view: comparable_scope(counts, legend) for view, counts in _of_scene(views, name).items()},
             )
             for name, counts in by_scene.items()
         },
-        views={name: scope(counts, legend) for name, counts in by_view.items()},
+        views={name: comparable_scope(counts, legend) for name, counts in by_view.items()},
         below_single_sensor=below,
         learnt=learnt,
         radiometry={check.scene: check.sensors for check in radiometry},
-        cautions=cautions(learnt, _truth_px(by_split.values(), legend), below, radiometry),
+        cautions=cautions(learnt, _truth_px(by_split.values(), legend), _missed_px(headline), below, radiometry),
         smallest_truth_px=SMALLEST_TRUTH_PX,
         areas=_areas(coverage, legend),
         area_method=coverage.method,
@@ -185,6 +187,10 @@ def _of_scene(views: Views, wanted: str) -> dict[str, Tally]:
     return {view: counts for (scene, view), counts in views.items() if scene == wanted}
 
 
+def _missed_px(headline: Scope) -> dict[str, int]:
+    return {row.name: row.truth_px for row in headline.per_class if row.producers_accuracy == 0 and not row.too_few}
+
+
 def _truth_px(parts: Iterable[Tally], legend: Legend) -> dict[str, int]:
     rows = sum((part.confusion.sum(1) for part in parts), np.zeros(len(legend), np.int64))
     return dict(zip(legend.names, rows.tolist(), strict=True))
@@ -192,7 +198,15 @@ def _truth_px(parts: Iterable[Tally], legend: Legend) -> dict[str, int]:
 
 def scope(counts: Tally, legend: Legend) -> Scope:
     """Return the figures of some tiles."""
-    figures = scores(counts.confusion)
+    return _scope(counts, scores(counts.confusion), legend)
+
+
+def comparable_scope(counts: Tally, legend: Legend) -> Scope:
+    """Return the figures of a view: mIoU over the well labelled classes, so that views average the same ones."""
+    return _scope(counts, comparable_scores(counts.confusion), legend)
+
+
+def _scope(counts: Tally, figures: Scores, legend: Legend) -> Scope:
     if figures.pixels:
         reason = None
     elif counts.unmapped_px:

@@ -1,6 +1,6 @@
 """Accuracy figures from a confusion matrix, and the words that define them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,23 @@ def scores(confusion: Confusion) -> Scores:
         miou=float(iou[averaged].mean()) if pixels else float("nan"),
         oa=int(right.sum()) / pixels if pixels else float("nan"),
         pixels=pixels,
+    )
+
+
+def well_labelled(confusion: Confusion) -> Confusion:
+    """Return the indices of the classes with at least SMALLEST_TRUTH_PX labelled pixels."""
+    return np.flatnonzero(confusion.sum(1) >= SMALLEST_TRUTH_PX)
+
+
+def comparable_scores(confusion: Confusion) -> Scores:
+    """Return the figures with mIoU over the well labelled classes alone, NaN without any.
+
+    Of maps of the same pixels it averages the same classes, and no stray pixel of another class decides between them.
+    """
+    figures, classes = scores(confusion), well_labelled(confusion)
+    ious = [figures.per_class[c].iou for c in classes]
+    return replace(
+        figures, averaged=tuple(int(c) for c in classes), miou=float(np.mean(ious)) if ious else float("nan")
     )
 
 

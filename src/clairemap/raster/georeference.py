@@ -11,7 +11,7 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
 from clairemap.errors import GridError
-from clairemap.grid.earth import crs_fault, crs_name, to_degrees, turn_of
+from clairemap.grid.earth import crs_fault, crs_name, to_degrees, turn_of, without_height
 
 PROBES = 9
 """Points along each side of a grid that are looked for on the Earth."""
@@ -58,7 +58,7 @@ def geobox_of(dataset: DatasetReader, path: Path) -> GeoBox:
 
 def _crs(dataset: DatasetReader, path: Path) -> CRS | None:
     try:
-        return CRS(dataset.crs) if dataset.crs else None
+        return without_height(CRS(dataset.crs)) if dataset.crs else None
     except (CRSError, pyproj.exceptions.CRSError) as error:
         raise GridError(f"{path}: its CRS can't be read ({error}); {REMEDY}") from None
 
@@ -79,7 +79,9 @@ def _check_plain(dataset: DatasetReader, path: Path) -> None:
 def _check_crs(geobox: GeoBox, path: Path) -> None:
     fault = crs_fault(geobox.crs)
     if fault is not None:
-        raise GridError(f"{path}: its CRS, {crs_name(geobox.crs)}, {fault}; {REMEDY}")
+        derived = geobox.crs.proj.is_derived and geobox.crs.proj.is_geographic
+        remedy = "reproject the file first (gdalwarp -t_srs EPSG:4326)" if derived else REMEDY
+        raise GridError(f"{path}: its CRS, {crs_name(geobox.crs)}, {fault}; {remedy}")
     if geobox.transform == Affine.identity():
         raise GridError(
             f"{path}: has the CRS {crs_name(geobox.crs)} but no geotransform, so its place is not known; "

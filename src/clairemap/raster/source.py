@@ -55,7 +55,7 @@ class RasterSource:
             census: counts the valid values that are read.
 
         Raises:
-            MissingFileError: there is no such file, or a virtual raster refers to one that is not there.
+            MissingFileError: there is no such file, or GDAL can't open it for want of one that it refers to.
             UnreadableFileError: GDAL can't open it, or it has no bands of its own.
             GridError: its georeferencing says no place on the Earth (see `georeference.geobox_of`).
             ValuesError: it holds complex numbers, or its scale is 0 or not a number.

@@ -30,27 +30,27 @@ SHOWN = 4
 
 
 def check_there(path: Path) -> None:
-    """Return if there is such a file and all files that a virtual raster refers to.
+    """Return if there is such a file.
 
     Raises:
         MissingFileError: there isn't; the text says what can be done.
     """
     if not is_there(path):
         raise MissingFileError(_missing(path))
-    if (found := absent_member(path)) is not None:
-        member, referring = found
-        raise MissingFileError(
-            f"{path}: the virtual raster {referring} refers to {member}, which does not exist; bring it, or make "
-            "the virtual raster again (gdalbuildvrt)"
-        )
 
 
-def not_opened(path: Path, reason: object) -> UnreadableFileError:
-    """Return the error for a path that GDAL can't open."""
-    return UnreadableFileError(f"{path}: {_unreadable(path, reason)}")
+def not_opened(path: Path, reason: object) -> MissingFileError | UnreadableFileError:
+    """Return the error for a path that GDAL can't open; a virtual raster may refer to a file that is missing."""
+    if (found := absent_member(path)) is None:
+        return UnreadableFileError(f"{path}: {_unreadable(path, reason)}")
+    member, referring = found
+    return MissingFileError(
+        f"{path}: the virtual raster {referring} refers to {member}, which does not exist; bring it, or make "
+        "the virtual raster again (gdalbuildvrt)"
+    )
 
 
-def without_bands(path: Path, parts: Sequence[str]) -> UnreadableFileError:
+def without_bands(path: Path, parts: Sequence[str]) -> MissingFileError | UnreadableFileError:
     """Return the error for a file that GDAL opens but that has no bands itself, such as netCDF of several variables."""
     if not parts:
         return not_opened(path, "it has no bands")

@@ -29,6 +29,9 @@ PROBES = 9
 RIM_POINTS = 33
 """Points along each side of a grid by which it is told whether two share ground."""
 
+UNLIKE = 0.5
+"""Share by which the spans of pixels in the middle of a grid may differ from what they are elsewhere."""
+
 OUTSIDE = -1e9
 """Coordinate of pixels that a projection can't carry over; outside every raster."""
 
@@ -122,14 +125,26 @@ class PixelMapping:
 
     @cached_property
     def source_px_per_target_px(self) -> tuple[float, float]:
-        """How many source pixels (rows, columns) a target pixel spans, in the middle of the target."""
+        """How many source pixels (rows, columns) a target pixel spans, in the middle of the target.
+
+        Where the middle is unlike most of the target, as at a pole or where x begins again: in most of it.
+        """
         height, width = self.target.shape
-        y = np.array([height / 2, height / 2 + 1, height / 2])
-        x = np.array([width / 2, width / 2, width / 2 + 1])
-        source_y, source_x = self.exact(y, x)
-        spans = (math.hypot(*(each[1:] - each[0])) for each in (source_y, source_x))
-        rows, columns = (span if span < abs(OUTSIDE) / 2 else 1.0 for span in spans)
-        return rows, columns
+        middle = self._spans(np.array([height / 2]), np.array([width / 2]))[:, 0]
+        spread = self._spans(
+            *(each.ravel() for each in _grid(*(np.linspace(0, s - 1, PROBES) for s in (height, width))))
+        )
+        known = spread[:, np.isfinite(spread).all(axis=0)]
+        most = np.median(known, axis=1) if known.size else middle
+        usual = np.isfinite(middle).all() and (np.abs(middle - most) <= UNLIKE * most).all()
+        rows, columns = np.where(np.isfinite(most), middle if usual else most, 1.0)
+        return float(rows), float(columns)
+
+    def _spans(self, y: Coordinates, x: Coordinates) -> Coordinates:
+        """Return how many source (rows, columns), (2, point), a target pixel spans at places; infinite if outside."""
+        here, below, right = self.exact(y, x), self.exact(y + 1, x), self.exact(y, x + 1)
+        spans = [np.hypot(below[axis] - here[axis], right[axis] - here[axis]) for axis in (0, 1)]
+        return np.where(np.array(spans) < abs(OUTSIDE) / 2, spans, np.inf)
 
     @cached_property
     def round_px(self) -> int | None:

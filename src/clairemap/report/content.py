@@ -240,7 +240,15 @@ class ReportContent:
     @property
     def scarce(self) -> tuple[str, ...]:
         """Classes that mIoU averages though fewer than the least number of pixels are labelled so."""
-        return tuple(row.name for row in self.metrics.per_class if row.too_few and row.truth_px)
+        averaged = self.metrics.classes_averaged
+        return tuple(row.name for row in self.metrics.per_class if row.too_few and row.name in averaged)
+
+    @property
+    def miou_without_scarce(self) -> float | None:
+        """The mIoU without those classes; None if no other is averaged."""
+        averaged = set(self.metrics.classes_averaged) - set(self.scarce)
+        ious = [row.iou for row in self.metrics.per_class if row.name in averaged and row.iou is not None]
+        return sum(ious) / len(ious) if ious else None
 
     @property
     def compared(self) -> int:

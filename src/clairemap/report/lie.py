@@ -17,6 +17,9 @@ T = TypeVar("T", bound=np.generic)
 UP_DEG = 0.5
 """Directions nearer to up than this count as up."""
 
+SWING_DEG = 2.0
+"""By how much directions in a window's corners may differ from that at its middle."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -49,14 +52,15 @@ class Lie:
     """How pixels lie on the ground around the middle of a window.
 
     `across_m` and `down_m` are the lengths of a step to the next column and to the next row, in metres on the
-    ellipsoid. `up_deg` is the bearing of a step to the
-    row before, clockwise from true north; None if unknown. `mirrored`: the next column lies to the left of it.
+    ellipsoid. `up_deg` is the bearing of a step to the row before, clockwise from true north; None if unknown.
+    `mirrored`: the next column lies to the left of it. `swings`: north lies elsewhere in the window's corners.
     """
 
     across_m: float
     down_m: float
     up_deg: float | None = None
     mirrored: bool = False
+    swings: bool = False
 
     @classmethod
     def of(cls, grid: GeoBox, window: Window | None = None) -> "Lie | None":
@@ -67,8 +71,11 @@ class Lie:
         sides = pixel_width_m(part), pixel_height_m(part)
         if not all(math.isfinite(side) and side > 0 for side in sides):
             return None
-        up = up_deg(part)
-        return cls(*sides, up % 360 if math.isfinite(up) else None, grid.transform.determinant > 0)
+        up, *corners = up_deg(part).tolist()
+        away = max(abs((corner - up + 180) % 360 - 180) for corner in corners)
+        return cls(
+            *sides, up % 360 if math.isfinite(up) else None, grid.transform.determinant > 0, not away <= SWING_DEG
+        )
 
     @property
     def aspect(self) -> float:
@@ -77,11 +84,11 @@ class Lie:
 
     @property
     def turn(self) -> Turn:
-        """How pictures are to be turned."""
+        """How pictures are to be turned; where north swings, as around a pole, they stay as the rows run."""
         if self.up_deg is None:
             return Turn()
         bearing = self.up_deg + 180 if self.mirrored else self.up_deg
-        return Turn(self.mirrored, round(-bearing / 90) % 4)
+        return Turn(self.mirrored, 0 if self.swings else round(-bearing / 90) % 4)
 
     def north_deg(self, turn: Turn) -> float | None:
         """Return the direction of true north in a picture turned so, in degrees clockwise from up, -180 to 180."""
@@ -111,16 +118,18 @@ def _cut(grid: GeoBox, window: Window) -> GeoBox:
     return GeoBox(window.shape, Affine(a, b, x, d, e, y), grid.crs)
 
 
-def north_text(degrees: float | None) -> str:
-    """Return where north is in words, of degrees clockwise from up; nothing if that isn't known."""
-    if degrees is None:
+def north_text(lie: Lie | None, turn: Turn) -> str:
+    """Return where north is in a turned picture, in words; nothing if that isn't known."""
+    degrees = None if lie is None else lie.north_deg(turn)
+    if lie is None or degrees is None:
         return ""
-    if abs(degrees) < UP_DEG:
-        return "north is up"
-    if abs(degrees) > 180 - UP_DEG:
-        return "north is down"
     angle = f"{abs(degrees):.1f}" if abs(degrees) < 10 else f"{abs(degrees):.0f}"
-    return f"north is {angle}° to the {'right' if degrees > 0 else 'left'} of up"
+    where = f"{angle}° to the {'right' if degrees > 0 else 'left'} of up"
+    if abs(degrees) < UP_DEG:
+        where = "up"
+    elif abs(degrees) > 180 - UP_DEG:
+        where = "down"
+    return f"north is {where}{' at its middle' if lie.swings else ''}"
 
 
 def stretched_shape(shape: tuple[int, int], aspect: float, longest_px: int, slenderest: float) -> tuple[int, int]:

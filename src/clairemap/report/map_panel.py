@@ -163,7 +163,7 @@ class View:
 
     @property
     def _north(self) -> str:
-        north = "" if self.lie is None else north_text(self.lie.north_deg(self.turn))
+        north = north_text(self.lie, self.turn)
         turned = f"the picture is {self.turn.text} for that" if self.turn.text else ""
         return ", ".join(word for word in (north, turned, self._thickened) if word)
 

@@ -1,23 +1,38 @@
 """How near training tiles of other scenes come to the ground that a model is scored on, and how much they cover."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
-from odc.geo.geom import Geometry, unary_union
 from pyproj import Geod
+from shapely.geometry import MultiPolygon, Polygon, box, shape
 
+from clairemap.grid.earth import from_degrees
+from clairemap.grid.outline import outline_of_windows
 from clairemap.grid.window import Window
 
 FAR_M = 2_000_000.0
-"""Scenes whose centres are farther apart share no ground: no scene reaches that far, and projecting what lies on the
-other side of the Earth gives nonsense."""
+"""Ground further away is neither shared nor near; on a projection of the surroundings it would lie anywhere."""
+
+PIECE_DEG = 20.0
+"""Ground that reaches further than `FAR_M` is looked at in pieces of so many degrees."""
+
+STEP_DEG = 0.1
+"""Lines are straight in longitude and latitude over as much at most."""
 
 DIGITS = 4
 """Of the share: what is smaller comes from edges that are straight in one CRS and slightly bent in the other."""
 
 EARTH = Geod(ellps="WGS84")
+
+Ground: TypeAlias = "Polygon | MultiPolygon"
+"""In degrees of longitude and latitude, or in metres."""
 
 Tiles = Mapping[str, Sequence[Window]]
 """Windows of tiles by scene."""
@@ -52,31 +67,81 @@ def shared_ground(held_out: Tiles, training: Tiles, grids: Mapping[str, GeoBox])
     covered = total = 0.0
     nearest_px = math.inf
     for scene, outline in scored.items():
-        ground, others = _around(outline, [other for name, other in learnt.items() if name != scene])
-        shared = unary_union(ground & other for other in others)
-        total += ground.area
-        covered += 0.0 if shared is None else shared.area
-        pixel_m = math.sqrt(ground.area / sum(window.height * window.width for window in held_out[scene]))
-        nearest_px = min([nearest_px, *(ground.geom.distance(other.geom) / pixel_m for other in others)])
+        others = [other for name, other in learnt.items() if name != scene]
+        pieces = [_around(piece, others) for piece in _pieces(outline)]
+        area = sum(ground.area for ground, _ in pieces)
+        pixel_m = math.sqrt(area / sum(window.height * window.width for window in held_out[scene]))
+        total += area
+        for ground, near in pieces:
+            covered += shapely.intersection(ground, shapely.union_all(near)).area
+            nearest_px = min([nearest_px, *(ground.distance(other) / pixel_m for other in near)])
     return SharedGround(round(covered / total, DIGITS), None if math.isinf(nearest_px) else int(nearest_px))
 
 
-def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, Geometry]:
-    return {
-        scene: unary_union(grids[scene][window.slices].extent for window in windows)
+def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, Ground]:
+    """Return the ground of each scene's tiles, in longitude and latitude between -180 and 180 degrees."""
+    found = {
+        scene: outline_of_windows(grids[scene], windows)
         for scene, windows in tiles.items()
         if windows and scene in grids and grids[scene].crs is not None
     }
+    return {scene: shape(outline.geometry) for scene, outline in found.items() if outline is not None}
 
 
-def _around(outline: Geometry, others: Sequence[Geometry]) -> tuple[Geometry, list[Geometry]]:
-    """Return an outline and those of the others that are within FAR_M, in metres on a projection of its own."""
-    lon, lat = _centre(outline)
-    local = f"+proj=laea +lat_0={lat} +lon_0={lon} +datum=WGS84 +units=m"
-    near = [other for other in others if EARTH.inv(lon, lat, *_centre(other))[2] < FAR_M]
-    return outline.to_crs(local, resolution="auto"), [other.to_crs(local, resolution="auto") for other in near]
+def _pieces(outline: Ground) -> Iterator[Ground]:
+    """Yield ground in pieces small enough for a projection of their own."""
+    west, south, east, north = outline.bounds
+    if _reach_m(outline, _centre(outline)) < FAR_M:
+        yield outline
+        return
+    for left in np.arange(west, east, PIECE_DEG):
+        for bottom in np.arange(south, north, PIECE_DEG):
+            piece = _polygons(outline.intersection(box(left, bottom, left + PIECE_DEG, bottom + PIECE_DEG)))
+            if not piece.is_empty:
+                yield piece
 
 
-def _centre(outline: Geometry) -> tuple[float, float]:
-    lon, lat = outline.centroid.to_crs("EPSG:4326").coords[0]
-    return float(lon), float(lat)
+def _around(outline: Ground, others: Sequence[Ground]) -> tuple[Ground, list[Ground]]:
+    """Return an outline and what of the others lies within FAR_M, in metres on an equal-area projection of its own."""
+    longitude, latitude = centre = _centre(outline)
+    local = CRS(f"+proj=laea +lat_0={latitude} +lon_0={longitude} +datum=WGS84 +units=m")
+    surroundings = _surroundings(centre, math.degrees((FAR_M + _reach_m(outline, centre)) / EARTH.b))
+    near = [_polygons(other.intersection(surroundings)) for other in others]
+    return _projected(outline, local), [_projected(other, local) for other in near if not other.is_empty]
+
+
+def _surroundings(centre: tuple[float, float], radius_deg: float) -> Ground:
+    """Return a box around a place, in two parts if it crosses 180 degrees."""
+    longitude, latitude = centre
+    south, north = max(latitude - radius_deg, -90), min(latitude + radius_deg, 90)
+    narrowest = math.cos(math.radians(max(-south, north)))
+    half = min(radius_deg / narrowest, 180) if narrowest > 0.01 else 180
+    turns = (box(longitude - half + turn, south, longitude + half + turn, north) for turn in (-360, 0, 360))
+    return shapely.union_all([each.intersection(box(-180, -90, 180, 90)) for each in turns])
+
+
+def _projected(ground: Ground, local: CRS) -> Ground:
+    def forward(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.stack(from_degrees(local, points[:, 0], points[:, 1]), axis=1)
+
+    return _polygons(shapely.make_valid(shapely.transform(shapely.segmentize(ground, STEP_DEG), forward)))
+
+
+def _polygons(ground: Ground) -> Ground:
+    """Return ground without the lines and points that cutting leaves."""
+    return shapely.union_all([part for part in shapely.get_parts(ground) if part.geom_type.endswith("Polygon")])
+
+
+def _centre(ground: Ground) -> tuple[float, float]:
+    """Return longitude and latitude of the middle of the rim's points in space, where 180 degrees is no edge."""
+    longitudes, latitudes = np.radians(shapely.get_coordinates(ground)).T
+    x, y = np.cos(latitudes) * np.cos(longitudes), np.cos(latitudes) * np.sin(longitudes)
+    middle = x.mean(), y.mean(), np.sin(latitudes).mean()
+    return math.degrees(math.atan2(middle[1], middle[0])), math.degrees(math.atan2(middle[2], math.hypot(*middle[:2])))
+
+
+def _reach_m(ground: Ground, centre: tuple[float, float]) -> float:
+    """Return how far the rim's furthest point lies from a place."""
+    longitudes, latitudes = shapely.get_coordinates(ground).T
+    here = np.full((2, longitudes.size), np.array(centre)[:, None])
+    return float(np.max(EARTH.inv(here[0], here[1], longitudes, latitudes)[2]))

@@ -148,3 +148,10 @@ def test_unseen_classes_are_told_where_labels_or_map_have_them():
     assert "The training left out road" in template_text(facts)
     mapped = tile_facts(measured([900, 7, 0]), PIXELS, "good", LEGEND, unseen=(1, 2))
     assert mapped.unseen == ("forest",)
+
+
+def test_a_share_is_all_only_where_it_is_all():
+    almost = tile_facts(measured([9999, 0, 0]), PIXELS, "good", LEGEND, np.array([[9998, 0, 0], [1, 0, 0], [0, 0, 0]]))
+    assert almost.oa_pct == 99
+    whole = tile_facts(measured([9999, 0, 0]), PIXELS, "good", LEGEND, np.diag([9999, 0, 0]))
+    assert whole.oa_pct == 100

@@ -237,7 +237,13 @@ def test_a_projection_that_tears_a_scene_is_refused():
         region_grid({"a": box}, MosaicSettings(crs="ESRI:54009"))
 
 
-@pytest.mark.parametrize("crs", ["EPSG:4978", "EPSG:5773", "IAU_2015:30100"])
+@pytest.mark.parametrize("crs", ["EPSG:4978", "EPSG:5773", "IAU_2015:30100", 'LOCAL_CS["site",UNIT["metre",1]]'])
 def test_a_crs_for_no_maps_is_refused(crs: str):
     with pytest.raises(GridError, match=r"mosaic\.crs '.*' .*; set it to a CRS for maps, such as EPSG:32633"):
         region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs=crs))
+
+
+def test_a_crs_that_can_not_be_read_is_refused_and_heights_are_left_out():
+    with pytest.raises(GridError, match=r"mosaic\.crs 'EPSG:32633\+5773' is no CRS"):
+        region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs="EPSG:32633+5773"))
+    assert region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs="EPSG:4979")).crs.epsg == 4326

@@ -87,13 +87,20 @@ def test_classes_that_no_training_pixel_had_are_told():
     assert [(row.training_px, row.learning) for row in found.learnt] == [(5000, "enough"), (0, "unseen")]
     assert len(found.cautions) == 1
     assert "No training pixel had the class forest" in found.cautions[0]
-    assert "300 pixels of it" in found.cautions[0]
+    assert "have 300 pixels of forest" in found.cautions[0]
+
+
+def test_a_class_that_the_map_never_shows_right_is_told():
+    assert document({("a", "test"): counted([[200, 0], [300, 0]])}).cautions == (
+        "Not one of the scored labelled pixels of forest (300) is mapped right.",
+    )
+    assert document({("a", "test"): counted([[200, 0], [99, 0]])}).cautions == ()
 
 
 def test_hardly_learnt_classes_are_told_with_their_number():
     found = document({("a", "test"): counted([[200, 0], [0, 300]])}, training_px=(999, 1000))
     assert [row.learning for row in found.learnt] == ["few", "enough"]
-    assert "Only 999 training pixels had the class water" in found.cautions[0]
+    assert "Fewer than 1,000 training pixels had the class water (water 999)" in found.cautions[0]
 
 
 def test_without_the_models_card_nothing_is_told_of_training():
@@ -129,6 +136,13 @@ def test_all_scenes_together_are_compared_as_well():
         "On scene a",
         "On scene b",
     ]
+
+
+def test_a_stray_pixel_of_another_class_does_not_decide_between_the_sensors():
+    views = {("a", "fused"): counted([[9000, 0], [1, 0]]), ("a", "sar"): counted([[9000, 0], [0, 1]])}
+    found = document({("a", "test"): GOOD}, views)
+    assert found.below_single_sensor == ()
+    assert found.scenes["a"].views["fused"].classes_averaged == ("water",)
 
 
 def test_scenes_with_few_pixels_or_no_visible_difference_are_not_compared_in_words():

@@ -120,13 +120,31 @@ def test_polynomials_beside_a_geotransform_do_no_harm(tmp_path: Path):
         (BOUND, Affine(10, 0, 3_500_000, 0, -10, 5_400_000)),
         ("+proj=sinu +R=6371007.181 +units=m", METRES),
         ("+proj=geos +h=35785831 +lon_0=0 +sweep=y", Affine(1_400_000, 0, -5_600_000, 0, -1_400_000, 5_600_000)),
-        ("+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18", DEGREES),
     ],
 )
 def test_what_lies_on_the_earth_keeps_its_grid(tmp_path: Path, crs: str, transform: Affine):
     geobox = RasterSource(raster(tmp_path, crs, transform)).geobox
     assert geobox.shape == (8, 8) and geobox.transform.almost_equals(transform)
     assert geobox.crs is not None
+
+
+@pytest.mark.parametrize(
+    ("crs", "transform", "expected"),
+    [
+        ("EPSG:32633+5773", METRES, "EPSG:32633"),
+        ("EPSG:32633+4979", METRES, "EPSG:32633"),
+        ("EPSG:4979", DEGREES, "EPSG:4326"),
+        ("EPSG:4326+5773", DEGREES, "EPSG:4326"),
+    ],
+)
+def test_heights_are_left_out_of_the_crs(tmp_path: Path, crs: str, transform: Affine, expected: str):
+    assert str(RasterSource(raster(tmp_path, crs, transform)).geobox.crs) == expected
+
+
+def test_a_rotated_pole_is_to_be_reprojected_first(tmp_path: Path):
+    crs = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18"
+    with pytest.raises(GridError, match=r"rotated pole, say\), which GeoTIFF can't hold; reproject .*gdalwarp"):
+        RasterSource(raster(tmp_path, crs, DEGREES))
 
 
 def test_plain_pixels_stay_plain(tmp_path: Path, made_rasters: ModuleType):

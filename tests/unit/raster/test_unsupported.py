@@ -7,6 +7,7 @@ import rasterio
 from rasterio.shutil import copy as copy_raster
 
 from clairemap.errors import ClairemapError, MissingFileError, UnreadableFileError
+from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 
 
@@ -114,14 +115,17 @@ def test_a_file_of_several_rasters_is_told_with_their_names(tmp_path: Path):
 
 
 def test_a_virtual_raster_without_one_of_its_files_is_told_by_both_names(tmp_path: Path):
-    write(tmp_path / "a.tif")
-    inner = (
-        '<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename relativeToVRT="1">{}</SourceFilename>'
-    )
-    text = f'<VRTDataset rasterXSize="8" rasterYSize="8">{inner}</SimpleSource></VRTRasterBand></VRTDataset>'
-    (tmp_path / "o.vrt").write_text(text.format("a.tif"))
-    with RasterSource(tmp_path / "o.vrt") as source:
-        assert source.shape == (8, 8)
+    band = '<VRTRasterBand dataType="Byte" band="1"><SimpleSource><SourceFilename relativeToVRT="1">{}</SourceFilename>'
+    text = f'<VRTDataset rasterXSize="8" rasterYSize="8">{band}</SimpleSource></VRTRasterBand></VRTDataset>'
     (tmp_path / "o.vrt").write_text(text.format("gone.tif"))
-    words = told(tmp_path / "o.vrt", MissingFileError)
-    assert f"the virtual raster {tmp_path}/o.vrt refers to {tmp_path}/gone.tif, which does not exist" in words
+    with (
+        RasterSource(tmp_path / "o.vrt") as source,
+        pytest.raises(UnreadableFileError, match=r"o\.vrt.*gone\.tif"),
+    ):
+        source.read(Window(0, 0, 8, 8), (1,))
+    warped = "<GDALWarpOptions><SourceDataset relativeToVRT='1'>gone.tif</SourceDataset></GDALWarpOptions>"
+    (tmp_path / "w.vrt").write_text(
+        f"<VRTDataset subClass='VRTWarpedDataset' rasterXSize='8' rasterYSize='8'>{warped}</VRTDataset>"
+    )
+    words = told(tmp_path / "w.vrt", MissingFileError)
+    assert f"the virtual raster {tmp_path}/w.vrt refers to {tmp_path}/gone.tif, which does not exist" in words

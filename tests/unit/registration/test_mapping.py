@@ -227,3 +227,12 @@ def test_overlap_is_told_across_180_degrees(tmp_path: Path, made_rasters: Module
         mapping_between(opened_files[name], opened_files["optical.tif"])
     with pytest.raises(NoOverlapError, match="share no ground"):
         mapping_between(opened_files["optical.tif"], opened_files["beyond.tif"])
+
+
+def test_the_span_of_a_pixel_is_not_that_at_a_pole_or_at_the_edge_of_the_source() -> None:
+    polar = GeoBox((300, 300), Affine(1000, 0, -150_000, 0, -1000, 150_000), "EPSG:3413")
+    rows, columns = PixelMapping(polar, WORLD).source_px_per_target_px
+    assert rows < 0.2 and columns < 10
+    nearly = GeoBox((1800, 3599), Affine(0.1, 0, -180, 0, -0.1, 90), "EPSG:4326")
+    rows, columns = PixelMapping(WORLD_360, nearly).source_px_per_target_px
+    assert (rows, columns) == (pytest.approx(1), pytest.approx(1))

@@ -83,3 +83,55 @@ def test_scenes_without_a_crs_are_not_compared():
     assert share([grid(500_000, None)], [grid(500_000)]) is None
     assert share([grid(500_000)], [grid(500_000, None)]) is None
     assert share([], []) is None
+
+
+def degrees(west: float, north: float = -16.5, step: float = 1e-3):
+    return GeoBox((100, 100), Affine(step, 0, west, 0, -step, north), "EPSG:4326")
+
+
+@pytest.mark.parametrize(
+    ("held_out", "training", "expected"),
+    [
+        (degrees(-180.05), degrees(179.95), 1),
+        (degrees(190), degrees(-170), 1),
+        (degrees(-170), degrees(190.05), 0.5),
+        (degrees(179.95), degrees(-180.1), 0.5),
+        (grid(20_037_008, "EPSG:3857"), grid(-20_037_908, "EPSG:3857"), 0.9),
+        (grid(818_000, "EPSG:32760", 8_173_000), degrees(-180.1, -16.4, 0.002), 1),
+        (grid(818_000, "EPSG:32760", 8_173_000), degrees(179.9, -16.4, 0.002), 1),
+    ],
+)
+def test_ground_is_shared_whichever_way_longitudes_count(held_out: GeoBox, training: GeoBox, expected: float):
+    found = shared([held_out], [training])
+    assert found is not None
+    assert found.share == pytest.approx(expected, abs=3e-3) and found.distance_px == 0
+
+
+def test_ground_in_two_zones_at_180_degrees():
+    lon, lat = 180.0, -16.5
+    east, west = (point(lon, lat, "EPSG:4326").to_crs(crs).coords[0] for crs in ("EPSG:32760", "EPSG:32701"))
+    first, second = (grid(x - 500, crs, y + 500) for (x, y), crs in ((east, "EPSG:32760"), (west, "EPSG:32701")))
+    assert share([first], [second]) == pytest.approx(0.97, abs=0.02)
+
+
+def test_ground_around_a_pole():
+    polar = grid(-50_000, "EPSG:3413", 50_000, 1000)
+    ring = GeoBox((100, 3600), Affine(0.1, 0, -180, 0, -0.1, 90), "EPSG:4326")
+    tiles, half = {"ring": [Window(0, 0, 100, 3600)]}, {"ring": [Window(0, 0, 100, 1800)]}
+    grids = {"polar": polar, "ring": ring}
+    for training, expected in ((tiles, 1), (half, 0.5)):
+        found = shared_ground({"polar": [WHOLE]}, training, grids)
+        assert found is not None and found.share == pytest.approx(expected, abs=2e-3)
+    other_way = shared_ground(tiles, {"polar": [WHOLE]}, grids)
+    assert other_way is not None
+    assert other_way.share == pytest.approx(100**2 * 1.031**2 / 3_874_000, rel=0.02)
+
+
+def test_scenes_as_large_as_the_earth_are_compared():
+    world = GeoBox((180, 360), Affine(1, 0, -180, 0, -1, 90), "EPSG:4326")
+    grids = {"world": world, "fiji": grid(818_000, "EPSG:32760", 8_173_000), "asia": grid(500_000)}
+    whole = {"world": [Window(0, 0, 180, 360)]}
+    for name in ("fiji", "asia"):
+        assert shared_ground({name: [WHOLE]}, whole, grids) == SharedGround(1.0, 0)
+    found = shared_ground(whole, {"fiji": [WHOLE]}, grids)
+    assert found is not None and found.share < 1e-4 and found.distance_px == 0
