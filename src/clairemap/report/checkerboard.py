@@ -103,7 +103,7 @@ def _north(lie: Lie | None) -> str:
     north = lie.north_deg(Turn()) or 0.0
     if abs(north) < UP_DEG and not lie.mirrored:
         return ""
-    return north_text(lie, Turn()) + (", east and west are swapped" if lie.mirrored else "")
+    return north_text(north) + (", east and west are swapped" if lie.mirrored else "")
 
 
 def _enlarged(picture: Grey, first_shade: int, size: tuple[int, int]) -> Indexes:

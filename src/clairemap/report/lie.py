@@ -17,8 +17,8 @@ T = TypeVar("T", bound=np.generic)
 UP_DEG = 0.5
 """Directions nearer to up than this count as up."""
 
-SWING_DEG = 2.0
-"""By how much directions in a window's corners may differ from that at its middle."""
+VARIES_DEG = 3.0
+"""Differences of up over a map from which on the middle's is said to be the middle's: more than within a UTM zone."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Lie:
 
     `across_m` and `down_m` are the lengths of a step to the next column and to the next row, in metres on the
     ellipsoid. `up_deg` is the bearing of a step to the row before, clockwise from true north; None if unknown.
-    `mirrored`: the next column lies to the left of it. `swings`: north lies elsewhere in the window's corners.
+    `mirrored`: the next column lies to the left of it. `varies`: up is elsewhere at the window's corners.
     """
 
     across_m: float
     down_m: float
     up_deg: float | None = None
     mirrored: bool = False
-    swings: bool = False
+    varies: bool = False
 
     @classmethod
     def of(cls, grid: GeoBox, window: Window | None = None) -> "Lie | None":
@@ -71,11 +71,10 @@ class Lie:
         sides = pixel_width_m(part), pixel_height_m(part)
         if not all(math.isfinite(side) and side > 0 for side in sides):
             return None
-        up, *corners = up_deg(part).tolist()
-        away = max(abs((corner - up + 180) % 360 - 180) for corner in corners)
-        return cls(
-            *sides, up % 360 if math.isfinite(up) else None, grid.transform.determinant > 0, not away <= SWING_DEG
-        )
+        middle, *corners = up_deg(part)
+        apart = np.abs((np.array(corners) - middle + 180) % 360 - 180)
+        up = float(middle) % 360 if math.isfinite(middle) else None
+        return cls(*sides, up, grid.transform.determinant > 0, not bool(np.all(apart < VARIES_DEG)))
 
     @property
     def aspect(self) -> float:
@@ -84,11 +83,11 @@ class Lie:
 
     @property
     def turn(self) -> Turn:
-        """How pictures are to be turned; where north swings, as around a pole, they stay as the rows run."""
+        """How pictures are to be turned."""
         if self.up_deg is None:
             return Turn()
         bearing = self.up_deg + 180 if self.mirrored else self.up_deg
-        return Turn(self.mirrored, 0 if self.swings else round(-bearing / 90) % 4)
+        return Turn(self.mirrored, round(-bearing / 90) % 4)
 
     def north_deg(self, turn: Turn) -> float | None:
         """Return the direction of true north in a picture turned so, in degrees clockwise from up, -180 to 180."""
@@ -118,18 +117,16 @@ def _cut(grid: GeoBox, window: Window) -> GeoBox:
     return GeoBox(window.shape, Affine(a, b, x, d, e, y), grid.crs)
 
 
-def north_text(lie: Lie | None, turn: Turn) -> str:
-    """Return where north is in a turned picture, in words; nothing if that isn't known."""
-    degrees = None if lie is None else lie.north_deg(turn)
-    if lie is None or degrees is None:
+def north_text(degrees: float | None) -> str:
+    """Return where north is in words, of degrees clockwise from up; nothing if that isn't known."""
+    if degrees is None:
         return ""
-    angle = f"{abs(degrees):.1f}" if abs(degrees) < 10 else f"{abs(degrees):.0f}"
-    where = f"{angle}° to the {'right' if degrees > 0 else 'left'} of up"
     if abs(degrees) < UP_DEG:
-        where = "up"
-    elif abs(degrees) > 180 - UP_DEG:
-        where = "down"
-    return f"north is {where}{' at its middle' if lie.swings else ''}"
+        return "north is up"
+    if abs(degrees) > 180 - UP_DEG:
+        return "north is down"
+    angle = f"{abs(degrees):.1f}" if abs(degrees) < 10 else f"{abs(degrees):.0f}"
+    return f"north is {angle}° to the {'right' if degrees > 0 else 'left'} of up"
 
 
 def stretched_shape(shape: tuple[int, int], aspect: float, longest_px: int, slenderest: float) -> tuple[int, int]:

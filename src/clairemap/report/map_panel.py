@@ -163,7 +163,9 @@ class View:
 
     @property
     def _north(self) -> str:
-        north = north_text(self.lie, self.turn)
+        north = "" if self.lie is None else north_text(self.lie.north_deg(self.turn))
+        if north and self.lie is not None and self.lie.varies:
+            north += " in the middle only"
         turned = f"the picture is {self.turn.text} for that" if self.turn.text else ""
         return ", ".join(word for word in (north, turned, self._thickened) if word)
 

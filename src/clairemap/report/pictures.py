@@ -108,7 +108,7 @@ def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, loo
         sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), look, lie),
         landcover=_index_picture(best.astype(np.uint8), look, lie),
         truth=_index_picture(label, look, lie) if (label != IGNORE_INDEX).any() else None,
-        north_text="" if lie is None or north is None or abs(north) < UP_DEG else north_text(lie, lie.turn),
+        north_text="" if north is None or abs(north) < UP_DEG else north_text(north),
     )
 
 
