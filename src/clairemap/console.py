@@ -67,12 +67,6 @@ def run(stage: Callable[..., Any]) -> None:
         fail(DiskFullError(f"no space left while writing {error.filename or 'an output'}: free some, run again"))
 
 
-def announce(warning: str) -> None:
-    """Log a warning and show it on the screen too: rules redirect stderr to their log, but not stdout."""
-    log.warning("%s", warning)
-    typer.echo(f"WARNING: {warning}")
-
-
 def _leave(number: int, _frame: FrameType | None) -> None:
     """Leave as a shell reports a signal's victim: 128 + its number, 143 for SIGTERM."""
     signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the cleaning up

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clairemap.console import announce, run
+from clairemap.console import run, warn
 from clairemap.errors import RadiometryError
 from clairemap.radiometry_check import RadiometryCheck, write_check
 from clairemap.stages import CheckRadiometry
@@ -34,7 +34,7 @@ def check_radiometry(
             "the settings under sensors; if the values are right, set sensors.on_mismatch: warn"
         )
     for remark in found.remarks("mismatch", "mild"):
-        announce(f"{scene.scene}: {remark}")
+        warn(f"{scene.scene}: {remark}")
     write_check(check, found)
 
 
