@@ -232,7 +232,7 @@ def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
 def _date_faults(column: str, text: str) -> Iterator[str]:
     day = _day(text)
     if day is None:
-        yield f"{column} {text!r} is no date: write it as 2026-11-22"
+        yield f"{column} {text!r} is not a date: write it as 2026-11-22"
     elif day.year < FIRST_YEAR or day > datetime.date.today() + datetime.timedelta(days=1):
         yield f"{column} {text!r} is {'in the future' if day.year >= FIRST_YEAR else 'long ago'}: correct it"
 

@@ -29,7 +29,7 @@ class Section(BaseModel):
         """Return the settings that a stage is given as JSON.
 
         Raises:
-            SettingsError: it is no JSON, or keys or values are missing or not allowed; the text lists them.
+            SettingsError: it is not valid JSON, or keys or values are missing or not allowed; the text lists them.
         """
         try:
             return cls.model_validate_json(text)

@@ -1,4 +1,4 @@
-"""What to say about a path that is no raster of this machine: what it is, and how to make one of it."""
+"""What to say about a path that is not a raster on this machine: what it is, and how to make one of it."""
 
 import contextlib
 import itertools

@@ -21,7 +21,7 @@ SCL_CLOUD = (3, 8, 9, 10)
 SCL_CODES = range(12)
 SCL_NOTHING = 0
 SCL_GROUND = (2, 4, 5, 6, 7, 11)
-"""Its codes of what is no cloud, apart from 1 (saturated), which binary masks use as well."""
+"""Its codes of what is not cloud, apart from 1 (saturated), which binary masks use as well."""
 
 MOST_CODES = 256
 CODES_SHOWN = 12
