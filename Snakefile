@@ -23,7 +23,7 @@ wildcard_constraints:
     view="|".join(VIEWS),
 
 
-# Rules of a moment run where Snakemake does: a cluster's job would cost more than they do.
+# These take a moment and run where Snakemake does: as jobs of a cluster they would mostly wait.
 localrules:
     all,
     collect_radiometry,

@@ -97,7 +97,9 @@ def _remedy(foreign: list[int]) -> str:
     """Return what to do about codes that the legend lacks."""
     beyond = [code for code in foreign if code > MOST_CODE and code not in CUSTOMARY_NODATA]
     if not beyond:
-        return "Add them to legend.classes (codes of 0 to 254), or to legend.ignore if they mean 'not labelled'."
+        return (
+            f"Add them to legend.classes (codes of 0 to {MOST_CODE}), or to legend.ignore if they mean 'not labelled'."
+        )
     terms = " + ".join(f"{code}*(A=={old})" for code, old in enumerate(beyond[:CODES_SHOWN], start=1))
     return (
         f"Add those that mean 'not labelled' to legend.ignore. Codes of a map go up to {MOST_CODE}: give "

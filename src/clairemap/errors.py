@@ -108,7 +108,7 @@ class StoreError(ClairemapError):
 
 
 class MapCheckError(ClairemapError):
-    """A finished map is not what it has to be: no valid COG, off its grid, or with values that it may not have."""
+    """A finished map is not what it has to be: not a valid COG, off its grid, or with values that it may not have."""
 
     exit_code = 26
 

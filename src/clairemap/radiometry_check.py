@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from clairemap.errors import StoreError
-from clairemap.provenance import write_text_whole
+from clairemap.provenance import read_document, write_text_whole
 from clairemap.settings import Sensor
 
 Verdict = Literal["not compared", "match", "mild", "mismatch"]
@@ -64,7 +63,4 @@ def read_check(path: Path) -> RadiometryCheck:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    try:
-        return RadiometryCheck.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise StoreError(f"{path}: not a valid radiometry check ({error}); delete it and run again") from None
+    return read_document(path, RadiometryCheck, "radiometry check", "check_radiometry")

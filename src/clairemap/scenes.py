@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -62,12 +63,24 @@ class SampleSheet:
         return iter(self.scenes)
 
     def __getitem__(self, name: str) -> Scene:
-        return next(scene for scene in self.scenes if scene.scene == name)
+        return self._by_name[name]
+
+    # Planning asks once or more for each job: a search through all rows would take time by the square of their number.
+    @cached_property
+    def _by_name(self) -> dict[str, Scene]:
+        return {scene.scene: scene for scene in self.scenes}
+
+    @cached_property
+    def _by_region(self) -> dict[str, tuple[Scene, ...]]:
+        found: dict[str, list[Scene]] = {}
+        for scene in self.scenes:
+            found.setdefault(scene.region, []).append(scene)
+        return {region: tuple(scenes) for region, scenes in found.items()}
 
     @property
     def regions(self) -> tuple[str, ...]:
         """Names of the regions in the order of their first row."""
-        return tuple(dict.fromkeys(scene.region for scene in self.scenes))
+        return tuple(self._by_region)
 
     @property
     def missing_files(self) -> tuple[Path, ...]:
@@ -77,7 +90,7 @@ class SampleSheet:
 
     def in_region(self, region: str) -> tuple[Scene, ...]:
         """Return the scenes of a region."""
-        return tuple(scene for scene in self.scenes if scene.region == region)
+        return self._by_region.get(region, ())
 
     def of_split(self, *splits: Split) -> tuple[Scene, ...]:
         """Return the scenes of the given splits."""
@@ -219,7 +232,7 @@ def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
 def _date_faults(column: str, text: str) -> Iterator[str]:
     day = _day(text)
     if day is None:
-        yield f"{column} {text!r} is no date: write it as 2026-11-22"
+        yield f"{column} {text!r} is not a date: write it as 2026-11-22"
     elif day.year < FIRST_YEAR or day > datetime.date.today() + datetime.timedelta(days=1):
         yield f"{column} {text!r} is {'in the future' if day.year >= FIRST_YEAR else 'long ago'}: correct it"
 

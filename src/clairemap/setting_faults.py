@@ -58,7 +58,7 @@ def _shown(value: object) -> str:
 def _hint(value: object, schema: Schema) -> str:
     if schema.get("type") == "string" and value is None and "pattern" in schema:
         return "; put it in quotes, since YAML takes what follows a '#' for a comment"
-    if schema.get("type") == "string" and isinstance(value, int | float):
+    if schema.get("type") == "string" and "enum" not in schema and isinstance(value, int | float):
         return "; put it in quotes"
     return "; remove the line for the defaults" if schema.get("type") == "object" and value is None else ""
 

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import MOST_CODE, LandCoverClass, Legend
 from clairemap.errors import SettingsError
 from clairemap.setting_faults import faults_told
 from clairemap.setting_kinds import ALIGN_PX as ALIGN_PX  # other parts take it from here
@@ -29,7 +29,7 @@ class Section(BaseModel):
         """Return the settings that a stage is given as JSON.
 
         Raises:
-            SettingsError: it is no JSON, or keys or values are missing or not allowed; the text lists them.
+            SettingsError: it is not valid JSON, or keys or values are missing or not allowed; the text lists them.
         """
         try:
             return cls.model_validate_json(text)
@@ -41,7 +41,9 @@ class Section(BaseModel):
 class ClassName(Section):
     """One class, without its colour: what stages see that draw nothing."""
 
-    code: int = Field(ge=0, le=254, description="value in label rasters and in the land-cover map (255 is nodata)")
+    code: int = Field(
+        ge=0, le=MOST_CODE, description="value in label rasters and in the land-cover map (255 is nodata)"
+    )
     name: ClassText = Field(min_length=1, description="name in the map's categories, tables and explanations")
 
 

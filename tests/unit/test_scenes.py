@@ -90,7 +90,7 @@ def test_all_faults_are_told_at_once_with_row_and_remedy(tmp_path: Path):
         "row 4: region 'North' is spelt 'north' above: use one spelling",
         "row 4: split is train but label is empty: name a label file, or set split to predict",
         "row 5: optical and sar are both empty: name at least one file",
-        "row 6: optical_date '22.11.2026' is no date: write it as 2026-11-22",
+        "row 6: optical_date '22.11.2026' is not a date: write it as 2026-11-22",
         "row 7: scene 'bad name': use letters, digits",
     ):
         assert fault in text, fault
@@ -214,11 +214,11 @@ def test_a_file_of_another_form_gets_one_hint(tmp_path: Path, content: str | byt
         ("a_l.tif", '"a_\nl.tif"', "holds a line break"),
         ("a_l.tif", "a_o.tif", "optical and label are the same file 'a_o.tif'"),
         ("a_l.tif", "./a_s.tif", "sar and label are the same file"),
-        ("2026-05-01", "2026-W18-5", "optical_date '2026-W18-5' is no date"),
-        ("2026-05-01", "2026-121", "is no date"),
-        ("2026-05-01", "46143", "is no date"),
-        ("2026-05-01", "2026-05-01T10:20:30Z", "is no date"),
-        ("2026-05-01", "20260230", "is no date"),
+        ("2026-05-01", "2026-W18-5", "optical_date '2026-W18-5' is not a date"),
+        ("2026-05-01", "2026-121", "is not a date"),
+        ("2026-05-01", "46143", "is not a date"),
+        ("2026-05-01", "2026-05-01T10:20:30Z", "is not a date"),
+        ("2026-05-01", "20260230", "is not a date"),
         ("2026-05-01", "2926-05-01", "optical_date '2926-05-01' is in the future"),
         ("2026-05-01", "0206-05-01", "long ago"),
         (

@@ -190,6 +190,12 @@ def test_other_faults_are_told_in_plain_words():
     assert not [word for word in PROGRAMMERS_WORDS if word in text]
 
 
+def test_quotes_are_not_advised_where_they_would_not_help():
+    with pytest.raises(SettingsError, match=r"scale is 5: it must be one of linear_power") as caught:
+        load_settings({"sensors": {"sar": {"scale": 5}}})
+    assert "quotes" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["", "  ", "bell\x07", "\ud800", "\ufffe"])
 def test_names_of_classes_that_files_can_not_hold_are_refused(name: str):
     with pytest.raises(SettingsError, match=r"legend\.classes\.0\.name"):

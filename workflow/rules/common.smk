@@ -43,7 +43,7 @@ try:
     ]
     if lost := [str(path) for path in INITIAL_WEIGHTS if not path.is_file()]:
         raise MissingFileError(
-            f"training.initial_optical, initial_sar: {', '.join(lost)} doesn't exist; mend the path, or set it to null"
+            f"training.initial_optical, initial_sar: {', '.join(lost)} doesn't exist; correct the path, or set it to null"
         )
 except ClairemapError as error:
     fail(error)

@@ -50,7 +50,7 @@ def explain_tiles(
     settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
     scores: Annotated[Path | None, typer.Option(help="table of the tiles' scores, if the scene has labels")] = None,
     card: Annotated[
-        Path | None, typer.Option(help="model.json; without it nothing is told of classes unseen in training")
+        Path | None, typer.Option(help="model.json; without it classes unseen in training are not reported")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:

@@ -40,7 +40,7 @@ def score_region(
         list[Path] | None, typer.Option(help="tables of views with one sensor masked; the view is the folder's name")
     ] = None,
     card: Annotated[
-        Path | None, typer.Option(help="model.json; without it nothing is told of classes unseen in training")
+        Path | None, typer.Option(help="model.json; without it classes unseen in training are not reported")
     ] = None,
     radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
 ) -> None:

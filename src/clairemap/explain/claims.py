@@ -182,7 +182,7 @@ def _clouds(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     if facts.clouds == "unknown" and not told and not mentioned_as_class and not not_known and not masked:
         yield "Clouds are mentioned, but it is unknown whether there are any: say so"
     if not_known and not facts.has_unknown_clouds and not mentioned_as_class:
-        yield "Clouds are called unknown, but a mask tells them"
+        yield "Clouds are called unknown, but the mask says where they are"
 
 
 def _sensors(sentence: Sentence, facts: TileFacts) -> Iterator[str]:

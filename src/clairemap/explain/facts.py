@@ -1,4 +1,4 @@
-"""What is known about a tile, rounded as it will be told: the only thing that an explanation may rest on."""
+"""What is known about a tile, rounded as it is given to readers: the only thing that an explanation may rest on."""
 
 from typing import Literal
 

@@ -18,6 +18,7 @@ from shapely.affinity import translate
 from shapely.geometry import LinearRing, MultiPolygon, Point, Polygon, box, mapping
 from shapely.geometry.polygon import orient
 
+from clairemap.grid.coordinates import applied
 from clairemap.grid.earth import from_degrees, to_degrees
 from clairemap.grid.window import Window
 
@@ -119,9 +120,7 @@ def _bent(geobox: GeoBox, ring: LinearRing) -> Points:
 
 def _degrees(geobox: GeoBox, pixels: Points) -> Points:
     """Return longitudes and latitudes of pixels; a grid of degrees that reaches beyond a pole ends there."""
-    matrix = geobox.transform
-    x = matrix.a * pixels[:, 0] + matrix.b * pixels[:, 1] + matrix.c
-    y = matrix.d * pixels[:, 0] + matrix.e * pixels[:, 1] + matrix.f
+    x, y = applied(geobox.transform, pixels[:, 0], pixels[:, 1])
     if _straight_in_degrees(geobox):
         unit = geobox.crs.proj.axis_info[0].unit_conversion_factor
         y = np.clip(y, *np.radians([-CLIPPED_DEG, CLIPPED_DEG]) / unit)
@@ -157,16 +156,10 @@ def _pole_inside(geobox: GeoBox, ring: LinearRing, points: Points) -> float:
     """Return the latitude of the pole that a ring goes around, which lies inside it on the grid."""
     for latitude in (90.0, -90.0):
         x, y = from_degrees(geobox.crs, np.zeros(1), np.full(1, latitude))
-        column, row = _pixel(geobox, float(x[0]), float(y[0]))
-        if math.isfinite(column) and math.isfinite(row) and Polygon(ring).contains(Point(column, row)):
+        column, row = applied(~geobox.transform, x[0], y[0])
+        if np.isfinite([column, row]).all() and Polygon(ring).contains(Point(column, row)):
             return latitude
     return math.copysign(90, float(points[:, 1].mean()))
-
-
-def _pixel(geobox: GeoBox, x: float, y: float) -> tuple[float, float]:
-    """Return column and row of a place in the grid's CRS."""
-    matrix = ~geobox.transform
-    return matrix.a * x + matrix.b * y + matrix.c, matrix.d * x + matrix.e * y + matrix.f
 
 
 def _split(shape: Polygon | MultiPolygon) -> Polygon | MultiPolygon:

@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Geod
 
+from clairemap.grid.coordinates import applied
 from clairemap.grid.earth import Globe, to_degrees
+
+Values = NDArray[np.float64]
 
 TOLERATED_DISTORTION = 0.01
 """Share up to which lengths in a projection's plane count as the ground's: in UTM, not in Mercator at 60 degrees."""
@@ -19,7 +22,7 @@ def pixel_size_m(grid: GeoBox) -> float | None:
     """Return the side of a square as large as the grid's middle pixel, in metres; None without a CRS."""
     if grid.crs is None:
         return None
-    across, down = _sides(grid)
+    across, down = _middle_sides(grid)
     return _ground_or_plane(
         grid, math.sqrt(float(np.linalg.norm(np.cross(across, down)))), math.sqrt(abs(grid.transform.determinant))
     )
@@ -27,24 +30,24 @@ def pixel_size_m(grid: GeoBox) -> float | None:
 
 def pixel_width_m(grid: GeoBox) -> float:
     """Return the width of a pixel at the middle of a grid that has a CRS, in metres."""
-    across, _ = _sides(grid)
+    across, _ = _middle_sides(grid)
     return _ground_or_plane(grid, float(np.linalg.norm(across)), math.hypot(grid.transform.a, grid.transform.d))
 
 
 def pixel_height_m(grid: GeoBox) -> float:
     """Return the height of a pixel at the middle of a grid that has a CRS, in metres."""
-    _, down = _sides(grid)
+    _, down = _middle_sides(grid)
     return _ground_or_plane(grid, float(np.linalg.norm(down)), math.hypot(grid.transform.b, grid.transform.e))
 
 
-def up_deg(grid: GeoBox) -> NDArray[np.float64]:
+def up_deg(grid: GeoBox) -> Values:
     """Return the direction of up, in degrees from north to east, -180..180: at the middle and at the four corners.
 
     The grid has a CRS. Not finite where that is not defined.
     """
     height, width = (int(size) for size in grid.shape)
-    columns, rows = np.array([0, -1, 1, -1, 1]) * width / 2, np.array([0, -1, -1, 1, 1]) * height / 2
-    here, above = (np.stack(to_degrees(grid.crs, *_world(grid, columns, rows - up))) for up in (0, 1))
+    columns, rows = np.array([0.5, 0, 1, 0, 1]) * width, np.array([0.5, 0, 0, 1, 1]) * height
+    here, above = (np.stack(to_degrees(grid.crs, *applied(grid.transform, columns, rows - up))) for up in (0, 1))
     return np.asarray(EARTH.inv(here[0], here[1], above[0], above[1])[0], np.float64)
 
 
@@ -56,17 +59,23 @@ def _ground_or_plane(grid: GeoBox, ground_m: float, plane: float) -> float:
     return ground_m if abs(ground_m / plane_m - 1) > TOLERATED_DISTORTION else plane_m
 
 
-def _sides(grid: GeoBox) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the vectors in space, in metres, along a row and along a column of the middle pixel."""
-    half = np.array([0.5, -0.5, 0, 0])
-    places = Globe.of(grid.crs.proj).places(*_world(grid, half, half[::-1]))
-    return places[0] - places[1], places[3] - places[2]
+def pixel_sides(grid: GeoBox, columns: Values, rows: Values, step_px: float = 0.5) -> tuple[Values, Values]:
+    """Return the vectors in space (…, 3), in metres, along the row and along the column of a pixel at some places.
+
+    They are found from places `step_px` to each side. The grid has a CRS; not finite where that is not defined. In
+    space, unlike in longitude and latitude, neither 180 degrees nor a pole is anything special.
+    """
+    globe = Globe.of(grid.crs.proj)
+
+    def place(columns: Values, rows: Values) -> Values:
+        return globe.places(*applied(grid.transform, columns, rows))
+
+    return (
+        (place(columns + step_px, rows) - place(columns - step_px, rows)) / (2 * step_px),
+        (place(columns, rows + step_px) - place(columns, rows - step_px)) / (2 * step_px),
+    )
 
 
-def _world(
-    grid: GeoBox, columns: NDArray[np.float64], rows: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return x and y of places that lie so many pixels from the grid's middle."""
+def _middle_sides(grid: GeoBox) -> tuple[Values, Values]:
     height, width = grid.shape
-    matrix, x, y = grid.transform, columns + width / 2, rows + height / 2
-    return matrix.a * x + matrix.b * y + matrix.c, matrix.d * x + matrix.e * y + matrix.f
+    return pixel_sides(grid, np.array(width / 2), np.array(height / 2))

@@ -11,6 +11,7 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError
+from clairemap.grid.coordinates import applied
 from clairemap.grid.earth import (
     crs_fault,
     crs_name,
@@ -126,7 +127,9 @@ def _crs(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> CRS:
         try:
             crs = without_height(CRS(settings.crs))
         except (pyproj.exceptions.CRSError, ValueError) as error:
-            raise GridError(f"mosaic.crs {settings.crs!r} is no CRS ({error}); write it as EPSG:32633") from None
+            raise GridError(
+                f"mosaic.crs {settings.crs!r} is not a valid CRS ({error}); write it as EPSG:32633"
+            ) from None
         if (fault := crs_fault(crs)) is not None:
             raise GridError(f"mosaic.crs {settings.crs!r} {fault}; set it to a CRS for maps, such as EPSG:32633")
         return crs
@@ -291,14 +294,9 @@ def project(points: Points, source: CRS | None, target: CRS | None) -> Points:
 
 def pixel_to_world(geobox: GeoBox, points: Points) -> Points:
     """Return coordinates in the grid's CRS of points given in pixels (x, y; a pixel's centre is at .5)."""
-    return _applied(geobox.transform, points)
+    return np.stack(applied(geobox.transform, points[:, 0], points[:, 1]), axis=1)
 
 
 def world_to_pixel(geobox: GeoBox, points: Points) -> Points:
     """Return pixels (x, y) of points given in the grid's CRS."""
-    return _applied(~geobox.transform, points)
-
-
-def _applied(matrix: Affine, points: Points) -> Points:
-    x, y = points[:, 0], points[:, 1]
-    return np.stack([matrix.a * x + matrix.b * y + matrix.c, matrix.d * x + matrix.e * y + matrix.f], axis=1)
+    return np.stack(applied(~geobox.transform, points[:, 0], points[:, 1]), axis=1)

@@ -85,7 +85,7 @@ def _check_file(path: Path) -> None:
     except (RasterioError, OSError) as error:
         raise MapCheckError(f"{path}: can't be read ({error}); {REMEDY}") from None
     if faults or warnings:
-        raise MapCheckError(f"{path}: is no valid COG: {'; '.join([*faults, *warnings])}; {REMEDY}")
+        raise MapCheckError(f"{path}: is not a valid COG: {'; '.join([*faults, *warnings])}; {REMEDY}")
 
 
 def _opened(path: Path, **options: int) -> Any:  # noqa: ANN401 - rasterio has no types

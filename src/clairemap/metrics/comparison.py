@@ -10,7 +10,7 @@ from clairemap.metrics.tally import Tally
 
 FUSED = "fused"
 SMALLEST_DIFFERENCE = 0.0005
-"""A difference that tables of one decimal in percent show; smaller ones are not told."""
+"""A difference that tables of one decimal in percent show; smaller ones are not reported."""
 
 Figure = Literal["mIoU", "OA"]
 
@@ -34,8 +34,8 @@ class BelowSingleSensor(BaseModel):
 def below_single_sensor(scene: str | None, views: Mapping[str, Tally]) -> Iterator[BelowSingleSensor]:
     """Yield what the view from both sensors has below the better single one, from views of the same pixels.
 
-    mIoU is over the classes with SMALLEST_TRUTH_PX labelled pixels, the same for all views. Nothing is told of fewer
-    than SMALLEST_TRUTH_PX pixels.
+    mIoU is over the classes with SMALLEST_TRUTH_PX labelled pixels, the same for all views. Nothing is yielded for
+    fewer than SMALLEST_TRUTH_PX pixels.
     """
     found = {view: comparable_scores(counts.confusion) for view, counts in views.items()}
     fused = found.pop(FUSED, None)

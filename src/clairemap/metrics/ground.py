@@ -11,6 +11,7 @@ from pyproj import CRS
 
 from clairemap.classes import Legend
 from clairemap.grid.earth import Globe, turn_of
+from clairemap.grid.scale import pixel_sides
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
@@ -89,7 +90,7 @@ class PixelArea:
         height, width = (int(size) for size in geobox.shape)
         rows, columns = np.meshgrid(np.linspace(0, height, PROBES), np.linspace(0, width, PROBES))
         planar = abs(geobox.transform.determinant) * crs.axis_info[0].unit_conversion_factor ** 2
-        seen = _ellipsoidal_m2(geobox, crs, rows, columns)
+        seen = _ellipsoidal_m2(geobox, rows, columns)
         seen = seen[seen > 0]
         if seen.size and np.abs(planar / seen - 1).max() <= TOLERATED_DISTORTION:
             return cls(geobox, crs, "in the plane of the map's projection", planar)
@@ -120,7 +121,7 @@ class PixelArea:
         rows = np.arange(window.height, dtype=np.float64) + window.y0
         if self.crs.is_geographic and not (self.crs.is_derived or self.geobox.transform.b or self.geobox.transform.d):
             return _zonal_m2(self.geobox, self.crs, rows)
-        return _ellipsoidal_m2(self.geobox, self.crs, rows + 0.5, np.full(window.height, window.x0 + window.width / 2))
+        return _ellipsoidal_m2(self.geobox, rows + 0.5, np.full(window.height, window.x0 + window.width / 2))
 
 
 def _zonal_m2(geobox: GeoBox, crs: CRS, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -134,24 +135,11 @@ def _zonal_m2(geobox: GeoBox, crs: CRS, rows: NDArray[np.float64]) -> NDArray[np
     return np.asarray(np.abs(upper - lower) * abs(geobox.transform.a) * unit, np.float64)
 
 
-def _ellipsoidal_m2(
-    geobox: GeoBox, crs: CRS, rows: NDArray[np.float64], columns: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the area of a pixel at some places of a grid, from where the grid's lines lie in space; 0 off the Earth.
+def _ellipsoidal_m2(geobox: GeoBox, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area of a pixel at some places of a grid, from its sides in space; 0 off the Earth."""
 
-    In space, unlike in longitude and latitude, neither 180 degrees nor a pole is anything special.
-    """
-    globe = Globe.of(crs)
-    a, b, c, d, e, f = geobox.transform[:6]
-
-    def place(row_step: float, column_step: float) -> NDArray[np.float64]:
-        x, y = columns + column_step, rows + row_step
-        return globe.places(a * x + b * y + c, d * x + e * y + f)
-
-    def area(step: float) -> NDArray[np.float64]:
-        along_row = (place(0, step) - place(0, -step)) / (2 * step)
-        along_column = (place(step, 0) - place(-step, 0)) / (2 * step)
-        found = np.linalg.norm(np.cross(along_row, along_column), axis=-1)
+    def area(step_px: float) -> NDArray[np.float64]:
+        found = np.linalg.norm(np.cross(*pixel_sides(geobox, columns, rows, step_px)), axis=-1)
         return np.where(np.isfinite(found), found, 0)
 
     coarse = area(LARGE_STEP_PX)

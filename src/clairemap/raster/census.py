@@ -58,6 +58,7 @@ class BandCensus:
         self.px = self.outside_px = self.negative_px = self.zero_px = 0
         self.extremes: Extremes | None = None
         self._sample: list[NDArray[np.float32]] = []
+        self._sample_px = 0
         self._step = 1
 
     def add(self, values: NDArray[Any]) -> None:
@@ -71,9 +72,12 @@ class BandCensus:
         self.zero_px += int(np.count_nonzero(values == 0))
         seen = Extremes.of(values)
         self.extremes = seen if self.extremes is None else self.extremes + seen
-        self._sample.append(values[:: max(1, values.size // BLOCK_SAMPLE_PX) * self._step].astype(np.float32))
-        if sum(map(len, self._sample)) > SAMPLE_PX:
+        some = values[:: max(1, values.size // BLOCK_SAMPLE_PX) * self._step].astype(np.float32)
+        self._sample.append(some)
+        self._sample_px += some.size
+        if self._sample_px > SAMPLE_PX:
             self._sample = [np.concatenate(self._sample)[::2]]
+            self._sample_px = self._sample[0].size
             self._step *= 2
 
     @property

@@ -11,13 +11,14 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
 from clairemap.errors import GridError
+from clairemap.grid.coordinates import applied
 from clairemap.grid.earth import crs_fault, crs_name, to_degrees, turn_of, without_height
 
 PROBES = 9
 """Points along each side of a grid that are looked for on the Earth."""
 
 LONGITUDES_DEG = (-360.0, 540.0)
-"""Where grids of degrees lie, whether they count from -180, from 0 or on beyond; elsewhere they are no longitudes."""
+"""Where grids of degrees lie, whether they count from -180, from 0 or on beyond; elsewhere they are not longitudes."""
 
 WIDEST_TURNS = 1.1
 """A grid around the whole Earth may repeat some columns, but it doesn't go around twice."""
@@ -93,10 +94,10 @@ def _check_place(geobox: GeoBox, path: Path) -> None:
     """Refuse coordinates that can't be ones of the CRS: PROJ would take 500000 degrees for a longitude."""
     fault = _misplacement(geobox)
     if fault is not None:
-        matrix, (height, width) = geobox.transform, geobox.shape
-        end = matrix.a * width + matrix.b * height + matrix.c, matrix.d * width + matrix.e * height + matrix.f
+        height, width = geobox.shape
+        (left, right), (top, bottom) = applied(geobox.transform, np.array([0, width]), np.array([0, height]))
         raise GridError(
-            f"{path}: its coordinates, from ({matrix.c:.10g}, {matrix.f:.10g}) to ({end[0]:.10g}, {end[1]:.10g}), do "
+            f"{path}: its coordinates, from ({left:.10g}, {top:.10g}) to ({right:.10g}, {bottom:.10g}), do "
             f"not go with its CRS, {crs_name(geobox.crs)}: {fault}; assign the CRS that they are in "
             "(gdal_edit.py -a_srs), or correct them (gdal_edit.py -a_ullr)"
         )
@@ -106,8 +107,7 @@ def _misplacement(geobox: GeoBox) -> str | None:
     """Return what is impossible in where a grid lies; None if nothing."""
     matrix, (height, width) = geobox.transform, (int(size) for size in geobox.shape)
     column, row = np.meshgrid(np.linspace(0.5, width - 0.5, PROBES), np.linspace(0.5, height - 0.5, PROBES))
-    x = matrix.a * column + matrix.b * row + matrix.c
-    y = matrix.d * column + matrix.e * row + matrix.f
+    x, y = applied(matrix, column, row)
     proj, turn = geobox.crs.proj, turn_of(geobox.crs)
     unit = proj.axis_info[0].unit_conversion_factor
     if turn is not None and np.ptp(x) > WIDEST_TURNS * turn:

@@ -113,7 +113,7 @@ def members(path: Path) -> tuple[Path, ...]:
                 return ()
         status = path.stat()
         return _members(path, status.st_mtime_ns, status.st_size)
-    except OSError:  # a folder, or a file that the stage itself will tell about
+    except OSError:  # a folder, or a file that the stage itself reports
         return ()
 
 
@@ -125,7 +125,7 @@ def _members(path: Path, _mtime_ns: int, _size: int) -> tuple[Path, ...]:
 def _referred(xml: bytes | str, folder: Path) -> Iterator[Path]:
     try:
         root = ElementTree.fromstring(xml)
-    except ElementTree.ParseError:  # GDAL will tell
+    except ElementTree.ParseError:  # GDAL reports it
         return
     for element in root.iter():
         name = (element.text or "").strip()

@@ -43,7 +43,7 @@ class RasterSource:
     all bands that are read hold it, so that black or saturation in one band doesn't spoil the others; as such a value
     is data where the file has a mask besides, as in GDAL.
 
-    Values are the stored numbers, or these times the file's scale plus its offset; nodata is told by stored numbers.
+    Values are the stored numbers, or these times the file's scale plus its offset; nodata is a stored number.
     """
 
     def __init__(self, path: Path, reading: Reading = AS_STORED, census: Census | None = None) -> None:

@@ -1,5 +1,6 @@
-"""What to say about a path that is no raster of this machine: what it is, and how to make one of it."""
+"""What to say about a path that is not a raster on this machine: what it is, and how to make one of it."""
 
+import contextlib
 import itertools
 import re
 import shlex
@@ -122,8 +123,11 @@ def _unreadable(path: Path, reason: object) -> str:
         return "is empty (0 bytes); fetch it again"
     if kind in ARCHIVES or zipfile.is_zipfile(path):
         return _archive(path, kind)
-    with path.open("rb") as file:
-        head = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    try:
+        with path.open("rb") as file:
+            head = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    except OSError as error:
+        return f"can't be read ({error.strerror}); make it readable for the user of this run (chmod, or ask its owner)"
     for start, words in HEADS:
         if head.startswith(start):
             return words
@@ -144,7 +148,7 @@ def _archive(path: Path, kind: str) -> str:
     handler, inner = ARCHIVES.get(kind, "vsizip"), "PATH/IN/IT.tif"
     if zipfile.is_zipfile(path):
         handler = "vsizip"
-        with zipfile.ZipFile(path) as archive:
+        with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
             inner = next((name for name in archive.namelist() if name.lower().endswith(RASTERS)), inner)
     virtual = f"/{handler}/{path.absolute()}" + ("" if handler == "vsigzip" else f"/{inner}")
     return f"is an archive: unpack it, or {_referred(shlex.quote(virtual))}"

@@ -21,9 +21,11 @@ SCL_CLOUD = (3, 8, 9, 10)
 SCL_CODES = range(12)
 SCL_NOTHING = 0
 SCL_GROUND = (2, 4, 5, 6, 7, 11)
-"""Its codes of what is no cloud, apart from 1 (saturated), which binary masks use as well."""
+"""Its codes of what is not cloud, apart from 1 (saturated), which binary masks use as well."""
 
 MOST_CODES = 256
+"""Codes that are kept: no mask has as many, and probabilities would have one for each pixel."""
+
 CODES_SHOWN = 12
 
 
@@ -65,7 +67,7 @@ class CloudMask:
 
     def _remember(self, codes: NDArray[Any]) -> None:
         if len(self._seen) <= MOST_CODES:
-            self._seen.update(np.unique(codes).tolist())
+            self._seen.update(np.unique(codes)[: MOST_CODES + 1].tolist())
 
     def check(self) -> None:
         """Check the codes that have been read.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError, NoOverlapError
+from clairemap.grid.coordinates import applied
 from clairemap.grid.earth import crs_name, in_turn, transformer_between, turn_of
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
@@ -27,7 +28,7 @@ PROBES = 9
 """Points along each side of a grid at which two grids are compared."""
 
 RIM_POINTS = 33
-"""Points along each side of a grid by which it is told whether two share ground."""
+"""Points along each side of a grid by which two grids are checked for shared ground."""
 
 UNLIKE = 0.5
 """Share by which the spans of pixels in the middle of a grid may differ from what they are elsewhere."""
@@ -54,11 +55,11 @@ class PixelMapping:
         y, x = y + dy, x + dx
         if self._plain:
             return y, x
-        world_x, world_y = _transformed(self._to_world, x + 0.5, y + 0.5)
+        world_x, world_y = applied(self._to_world, x + 0.5, y + 0.5)
         if self._transformer is not None:
             world_x, world_y = self._transformer.transform(world_x, world_y)
         world_x = in_turn(world_x, self._middle_x, self._turn)
-        source_x, source_y = _transformed(self._to_source, world_x, world_y)
+        source_x, source_y = applied(self._to_source, world_x, world_y)
         found = np.isfinite(source_x) & np.isfinite(source_y)
         return np.where(found, source_y - 0.5, OUTSIDE), np.where(found, source_x - 0.5, OUTSIDE)
 
@@ -168,10 +169,10 @@ class PixelMapping:
     def _middle_x(self) -> float:
         """The source's x in the middle of its turn: that of its own middle, or of the target's if it has no ends."""
         height, width = self.source.shape
-        middle, _ = _transformed(self.source.transform, np.array(width / 2), np.array(height / 2))
+        middle, _ = applied(self.source.transform, width / 2, height / 2)
         if self.round_px is not None:
             height, width = self.target.shape
-            seen, y = _transformed(self._to_world, np.array(width / 2), np.array(height / 2))
+            seen, y = applied(self._to_world, width / 2, height / 2)
             if self._transformer is not None:
                 seen, _ = self._transformer.transform(seen, y)
             middle = seen if np.isfinite(seen) else middle
@@ -208,7 +209,7 @@ def mapping_between(target: RasterSource, source: RasterSource, model: Displacem
         bare, placed = (target, source) if target.geobox.crs is None else (source, target)
         raise GridError(
             f"{bare.path} has no CRS, but {placed.path} has {_name(placed)}; "
-            "give both a CRS (gdal_edit -a_srs and -a_ullr), or take both as plain pixels"
+            "give both a CRS (gdal_edit.py -a_srs and -a_ullr), or take both as plain pixels"
         )
     mapping = PixelMapping(target.geobox, source.geobox, model)
     _check_overlap(mapping, target, source)
@@ -216,7 +217,7 @@ def mapping_between(target: RasterSource, source: RasterSource, model: Displacem
 
 
 def _check_overlap(mapping: PixelMapping, target: RasterSource, source: RasterSource) -> None:
-    """Compare the files' ground, the displacement left out: it is no matter of the files."""
+    """Compare the files' ground without the displacement, which the files don't have."""
     there, back = PixelMapping(mapping.target, mapping.source), PixelMapping(mapping.source, mapping.target)
     if _reaches(back) or _reaches(there):
         return
@@ -251,16 +252,12 @@ def _rim(shape: tuple[int, int]) -> tuple[Coordinates, Coordinates]:
 
 
 def _bounds(grid: RasterSource, y: Coordinates, x: Coordinates) -> str:
-    world_x, world_y = _transformed(grid.geobox.transform, x + 0.5, y + 0.5)
+    world_x, world_y = applied(grid.geobox.transform, x + 0.5, y + 0.5)
     return f"({world_x.min():.10g}, {world_y.min():.10g}, {world_x.max():.10g}, {world_y.max():.10g})"
 
 
 def _name(grid: RasterSource) -> str:
     return "pixels" if grid.geobox.crs is None else crs_name(grid.geobox.crs)
-
-
-def _transformed(transform: Affine, x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coordinates]:
-    return transform.a * x + transform.b * y + transform.c, transform.d * x + transform.e * y + transform.f
 
 
 def _mesh(start: int, stop: int, step: int) -> Coordinates:

@@ -192,7 +192,7 @@ def _nothing(bands: int, window: Window, dtype: np.dtype[Any]) -> Block:
 def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:
     if np.issubdtype(codes.dtype, np.integer):
         return codes
-    with np.errstate(invalid="ignore"):  # numbers beyond int64 are told below
+    with np.errstate(invalid="ignore"):  # numbers beyond int64 are reported below
         whole = codes.astype(np.int64)
     if not np.array_equal(whole, codes):
         found = codes[whole != codes][0]

@@ -29,7 +29,7 @@ CUSTOMARY = {-999.0, -9999.0, -32767.0, -32768.0, -99999.0, -999999.0, -9999999.
 """Values that programs write where there is nothing."""
 
 REPEATED_PX = 16
-"""So many equal extreme values are no chance."""
+"""So many equal extreme values are not a coincidence."""
 
 LEAST_PX = 64
 """Fewer values say nothing about a scale."""
@@ -176,7 +176,7 @@ def _check_grey(source: RasterSource, census: Census) -> None:
     for index, band in census.bands.items():
         if band.extremes is not None and _stands_apart(source, index, band):
             px = band.extremes.lowest_px
-            _untagged(source, "sar", index, band.extremes.lowest, px, "which is no grey value")
+            _untagged(source, "sar", index, band.extremes.lowest, px, "which is not a grey value")
     if census.extremes[0] < 0:
         _other_scale(source, "digital", "grey values aren't negative: they look like decibels", "db")
     sample = census.sample

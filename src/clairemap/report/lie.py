@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
@@ -67,7 +66,7 @@ class Lie:
         """Return how a window of a grid, or all of it, lies on the ground; None without a CRS or off the Earth."""
         if grid.crs is None:
             return None
-        part = grid if window is None else _cut(grid, window)
+        part = grid if window is None else grid[window.slices]
         sides = pixel_width_m(part), pixel_height_m(part)
         if not all(math.isfinite(side) and side > 0 for side in sides):
             return None
@@ -109,12 +108,6 @@ def pictured_aspect(lie: Lie | None) -> float:
         return 1.0
     high, wide = lie.turn.size(lie.aspect, 1.0)
     return high / wide
-
-
-def _cut(grid: GeoBox, window: Window) -> GeoBox:
-    a, b, c, d, e, f = grid.transform[:6]
-    x, y = a * window.x0 + b * window.y0 + c, d * window.x0 + e * window.y0 + f
-    return GeoBox(window.shape, Affine(a, b, x, d, e, y), grid.crs)
 
 
 def north_text(degrees: float | None) -> str:

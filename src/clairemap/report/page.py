@@ -24,7 +24,7 @@ AGREEMENT = (
     f"Agreement is good where the overall accuracy is at least {GOOD_ACCURACY_PCT} % and the IoU of every class that "
     f"matters at least {GOOD_IOU:.2f}; it is poor where one of these is below {POOR_ACCURACY_PCT} % or {POOR_IOU:.2f}, "
     f"else fair. A class matters with {SMALLEST_TRUTH_PX} labelled pixels and {MATTERS_PCT:.0f} % of the tile's. "
-    f"Of fewer than {SMALLEST_TRUTH_PX} labelled pixels, of a tile or of a class, nothing is told."
+    f"For fewer than {SMALLEST_TRUTH_PX} labelled pixels, of a tile or of a class, no accuracy is given."
 )
 TEMPLATE = "page.html.j2"
 VIEW_NAMES = {"fused": "both sensors", "optical": "optical only", "sar": "SAR only"}

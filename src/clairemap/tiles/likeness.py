@@ -30,7 +30,7 @@ ORDER_MISFIT, ORDER_EXPLAINED = 0.12, 0.35  # misfit from which other orders of 
 FLOOR_TOLERANCE = 0.4  # how far the darkest values may lie from an offset, as a share of it
 DECIBEL_MISFIT, DECIBEL_EXPLAINED = 0.12, 0.4  # the same for factors of decibels
 UNLIKE_STD = 10.0  # mean distance in training deviations beyond which nothing needs to explain it
-MILD_STD, MILD_SHARE = 2.0, 0.2  # distance and share of pixels beyond training's range that are told
+MILD_STD, MILD_SHARE = 2.0, 0.2  # distance and share of pixels beyond training's range that are reported
 ALL_ORDERS_UP_TO = 4  # bands; of more bands swaps, reversal and rotations are tried
 
 FACTORS = (*(10.0**power for power in (-4, -3, -2, -1, 1, 2, 3, 4)), 1 / 65535, 1 / 255, 1 / 16, 16, 255, 257, 65535)

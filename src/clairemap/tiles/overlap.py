@@ -133,7 +133,7 @@ def _polygons(ground: Ground) -> Ground:
 
 
 def _centre(ground: Ground) -> tuple[float, float]:
-    """Return longitude and latitude of the middle of the rim's points in space, where 180 degrees is no edge."""
+    """Return longitude and latitude of the middle of the rim's points in space, where 180 degrees is not an edge."""
     longitudes, latitudes = np.radians(shapely.get_coordinates(ground)).T
     x, y = np.cos(latitudes) * np.cos(longitudes), np.cos(latitudes) * np.sin(longitudes)
     middle = x.mean(), y.mean(), np.sin(latitudes).mean()

@@ -7,11 +7,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from clairemap.errors import StoreError
 from clairemap.grid.window import Window
-from clairemap.provenance import write_text_whole
+from clairemap.provenance import read_document, write_text_whole
 from clairemap.settings import Sensor
 from clairemap.validity import Mask
 
@@ -183,10 +182,7 @@ def read_radiometry(path: Path) -> Radiometry:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    try:
-        return Radiometry.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise StoreError(f"{path}: not a valid radiometry ({error}); delete it and run tile_scene again") from None
+    return read_document(path, Radiometry, "radiometry", "tile_scene")
 
 
 def read_training_radiometry(path: Path) -> TrainingRadiometry:
@@ -195,7 +191,4 @@ def read_training_radiometry(path: Path) -> TrainingRadiometry:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    try:
-        return TrainingRadiometry.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise StoreError(f"{path}: not a valid radiometry ({error}); delete it and run again") from None
+    return read_document(path, TrainingRadiometry, "radiometry", "collect_radiometry")

@@ -183,7 +183,7 @@ SAID = (
         (UNKNOWN, SAID[0], "The optical image is clear.", "The optical image is called clear, but it is unknown"),
         (UNKNOWN, SAID[0], "Some clouds hide the forest.", "Clouds are mentioned, but it is unknown"),
         (UNKNOWN, "", "Water lies here.", "A caveat is missing: say that clouds in the optical image are unknown"),
-        (FACTS, "", "Clouds are unknown here.", "Clouds are called unknown, but a mask tells them"),
+        (FACTS, "", "Clouds are unknown here.", "Clouds are called unknown, but the mask says where they are"),
         (UNKNOWN, SAID[0], "Clouds cover {cloud_unknown_pct} of it.", "{cloud_unknown_pct} does not stand right after"),
         (
             WORSE,

@@ -244,6 +244,6 @@ def test_a_crs_for_no_maps_is_refused(crs: str):
 
 
 def test_a_crs_that_can_not_be_read_is_refused_and_heights_are_left_out():
-    with pytest.raises(GridError, match=r"mosaic\.crs 'EPSG:32633\+5773' is no CRS"):
+    with pytest.raises(GridError, match=r"mosaic\.crs 'EPSG:32633\+5773' is not a valid CRS"):
         region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs="EPSG:32633+5773"))
     assert region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs="EPSG:4979")).crs.epsg == 4326

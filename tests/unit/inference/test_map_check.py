@@ -112,7 +112,7 @@ def test_what_is_no_cog_is_an_error(tmp_path: Path):
     profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "height": 700, "width": 900}
     with rasterio.open(plain, "w", crs="EPSG:32633", transform=GRID.transform, **profile) as dataset:
         dataset.write(CLASSES, 1)
-    with pytest.raises(MapCheckError, match="no valid COG.*not tiled"):
+    with pytest.raises(MapCheckError, match="not a valid COG.*not tiled"):
         map_facts([CheckedMap(plain, frozenset({1, 7}), "mode")], GRID)
     with pytest.raises(MapCheckError, match="absent.tif: can't be read"):
         map_facts([CheckedMap(tmp_path / "absent.tif", frozenset(), "mode")], GRID)
@@ -122,7 +122,7 @@ def test_truncated_map_is_an_error(write: Write):
     made = write("classes", CLASSES)
     content = made.path.read_bytes()
     made.path.write_bytes(content[: len(content) * 2 // 3])
-    with pytest.raises(MapCheckError, match="damaged|can't be read|no valid COG"):
+    with pytest.raises(MapCheckError, match="damaged|can't be read|not a valid COG"):
         map_facts([made], GRID)
 
 
@@ -172,5 +172,5 @@ def test_a_large_map_without_overviews_is_an_error(tmp_path: Path):
         tmp_path / "bare.tif", "w", crs="EPSG:32633", transform=GRID.transform, overviews="NONE", **profile
     ) as dataset:
         dataset.write(CLASSES, 1)
-    with pytest.raises(MapCheckError, match="no valid COG.*internal overviews"):
+    with pytest.raises(MapCheckError, match="not a valid COG.*internal overviews"):
         map_facts([CheckedMap(tmp_path / "bare.tif", frozenset({1, 7}), "mode")], GRID)

@@ -1,3 +1,4 @@
+import errno
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rasterio.shutil import copy as copy_raster
 from clairemap.errors import ClairemapError, MissingFileError, UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
+from clairemap.raster.unsupported import not_opened
 
 
 def told(path: Path, kind: type[ClairemapError]) -> str:
@@ -105,6 +107,25 @@ def test_shapes_are_told_with_the_command_that_burns_them(tmp_path: Path, name: 
 def test_files_that_are_no_rasters_are_told_by_what_they_are(tmp_path: Path, name: str, content: bytes, words: str):
     (tmp_path / name).write_bytes(content)
     assert words in told(tmp_path / name, UnreadableFileError)
+
+
+def test_a_file_that_may_not_be_read_is_told_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "o.tif"
+    path.write_bytes(b"II*\0nonsense")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert "can't be read (Permission denied)" in str(not_opened(path, "Permission denied"))
+
+
+def test_a_damaged_archive_is_told_as_one(tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("o.tif", "x")
+    content = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(content.replace(b"PK\x01\x02", b"PK\x09\x09"))
+    assert "is an archive" in told(tmp_path / "a.zip", UnreadableFileError)
 
 
 def test_a_file_of_several_rasters_is_told_with_their_names(tmp_path: Path):

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
-from clairemap.registration.clouds import CloudMask, cloud_source
+from clairemap.registration.clouds import MOST_CODES, CloudMask, cloud_source
 from clairemap.registration.mapping import mapping_between
 from clairemap.registration.warp import ClassesOnGrid
 
@@ -80,6 +80,15 @@ def test_many_values_are_told_in_short(mask_of: Opened) -> None:
     with pytest.raises(ValuesError, match="…") as raised:
         read(mask_of(probability))
     assert len(str(raised.value)) < 600
+
+
+def test_of_probabilities_few_are_kept(mask_of: Opened) -> None:
+    mask = mask_of(np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20))
+    mask.read(Window(0, 0, 20, 20))
+    mask.read(Window(0, 0, 20, 20))
+    assert len(mask._seen) <= MOST_CODES + 1
+    with pytest.raises(ValuesError, match="the cloud mask holds the values 0, "):
+        mask.check()
 
 
 def test_scene_classification_if_the_settings_say_so(mask_of: Opened) -> None:

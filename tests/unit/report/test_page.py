@@ -126,7 +126,7 @@ def test_a_tile_without_a_sensor_or_labels_says_so(content: ReportContent):
 
 def test_without_labels_the_page_says_so(without_labels: ReportContent):
     text = text_of(render(without_labels))
-    assert "No labels accuracy can't be told: no labelled pixels" in text
+    assert "No labels accuracy is not known: no labelled pixels" in text
     assert "There are no accuracy figures" in text
     assert "mIoU" not in text
 
@@ -282,9 +282,9 @@ def test_classes_with_few_labelled_pixels_are_marked_and_have_no_figures(content
 
 def test_too_few_labels_tell_no_accuracy(rescored: Rescored):
     few = rescored(np.diag([5, 6, 0]))
-    assert "Too few labels accuracy can't be told: 11 labelled pixels scored, fewer than 100" in head_of(few)
+    assert "Too few labels accuracy is not known: 11 labelled pixels scored, fewer than 100" in head_of(few)
     assert "mIoU" not in head_of(few) and "overall accuracy" not in head_of(few)
-    assert "test 11 labelled pixels: fewer than 100, too few to tell" in text_of(render(few))
+    assert "test 11 labelled pixels: fewer than 100, too few to judge" in text_of(render(few))
 
 
 def test_views_are_told_by_scene_on_the_same_pixels(rescored: Rescored):

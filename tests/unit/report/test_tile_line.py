@@ -34,7 +34,7 @@ def test_what_is_unknown_is_said():
 
 
 def test_a_handful_of_labels_tells_no_accuracy():
-    assert tile_line(tile(labelled_px=11)).startswith("accuracy not told: 11 labelled pixels, fewer than 100 ·")
+    assert tile_line(tile(labelled_px=11)).startswith("accuracy not given: 11 labelled pixels, fewer than 100 ·")
 
 
 def test_classes_unseen_in_training_are_named():
