@@ -1,5 +1,6 @@
 """The legend: which classes there are, how they are coded in rasters, what they are called and coloured."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +68,12 @@ class Legend:
         """Colour of each code."""
         return {c.code: c.rgb for c in self.classes}
 
+    @property
+    def unused_codes(self) -> tuple[int, ...]:
+        """Codes of 1 and more that neither a class has nor is ignored, in order."""
+        used = {*self.palette, *self.ignore}
+        return tuple(code for code in range(1, MOST_CODE + 1) if code not in used)
+
     def indices(self, codes: NDArray[np.integer], source: str) -> NDArray[np.uint8]:
         """Return class indices for label codes; IGNORE_INDEX where the code is one to ignore.
 
@@ -82,7 +89,8 @@ class Legend:
         place = np.searchsorted(keys, codes).clip(max=keys.size - 1)
         if foreign := np.unique(codes[keys[place] != codes]).tolist():
             raise LabelError(
-                f"{source}: label codes {_shown(foreign)} are not in the legend {sorted(known)}. {_remedy(foreign)}"
+                f"{source}: label codes {_shown(foreign)} are not in the legend {sorted(known)}. "
+                f"{_remedy(foreign, self.unused_codes)}"
             )
         indices: NDArray[np.uint8] = np.array([known[key] for key in keys.tolist()], np.uint8)[place]
         return indices
@@ -93,16 +101,17 @@ def _shown(codes: list[int]) -> str:
     return f"{codes[:CODES_SHOWN]}{rest}"
 
 
-def _remedy(foreign: list[int]) -> str:
+def _remedy(foreign: list[int], unused: Sequence[int]) -> str:
     """Return what to do about codes that the legend lacks."""
     beyond = [code for code in foreign if code > MOST_CODE and code not in CUSTOMARY_NODATA]
     if not beyond:
         return (
             f"Add them to legend.classes (codes of 0 to {MOST_CODE}), or to legend.ignore if they mean 'not labelled'."
         )
-    terms = " + ".join(f"{code}*(A=={old})" for code, old in enumerate(beyond[:CODES_SHOWN], start=1))
+    terms = " + ".join(f"{code}*(A=={old})" for code, old in zip(unused, beyond[:CODES_SHOWN], strict=False))
     return (
         f"Add those that mean 'not labelled' to legend.ignore. Codes of a map go up to {MOST_CODE}: give "
-        "the other codes smaller ones, with one term for each that you need, and put these into legend.classes: "
+        "the other codes smaller ones, with one term for each that you need: those of their classes in legend.classes, "
+        "or unused ones as here, which you then put into legend.classes: "
         f'gdal_calc.py -A LABEL.tif --calc="{terms}" --type=Byte --NoDataValue=0 --outfile=label.tif'
     )

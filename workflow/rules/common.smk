@@ -12,6 +12,7 @@ from clairemap.errors import ClairemapError, MissingFileError, SettingsError
 from clairemap.machine import check_gpus
 from clairemap.provenance import stage_code
 from clairemap.raster.members import watched
+from clairemap.raster.unsupported import as_named
 from clairemap.scenes import read_sample_sheet
 from clairemap.settings import VIEWS, load_settings
 
@@ -53,7 +54,7 @@ shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; 
 
 DEMO_DIR = Path("data/demo")
 if absent := [
-    str(path) for path in SHEET.missing_files if not path.is_relative_to(DEMO_DIR)
+    as_named(path) for path in SHEET.missing_files if not path.is_relative_to(DEMO_DIR)
 ]:
     logger.warning(
         f"{len(absent)} file(s) of the sample sheet don't exist; their scenes will fail: {', '.join(absent)}"

@@ -15,37 +15,41 @@ BLOCK_SAMPLE_PX = 2**10
 
 @dataclass(frozen=True)
 class Extremes:
-    """The lowest and the highest value, how often each occurs, and the lowest but one (infinite if there is none)."""
+    """The lowest and the highest value, how often each occurs, and the next to each (infinite if there is none)."""
 
     lowest: float
     lowest_px: int
     next_lowest: float
     highest: float
     highest_px: int
+    next_highest: float
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> "Extremes":
         """Return the extremes of values of any shape, at least one."""
         low, high = values.min(), values.max()
-        rest = values[values > low]
+        rest, below = values[values > low], values[values < high]
         return cls(
             float(low),
             int(np.count_nonzero(values == low)),
             float(rest.min()) if rest.size else np.inf,
             float(high),
             int(np.count_nonzero(values == high)),
+            float(below.max()) if below.size else -np.inf,
         )
 
     def __add__(self, other: "Extremes") -> "Extremes":
         """Return the extremes of both sets of values together."""
         lowest, highest = min(self.lowest, other.lowest), max(self.highest, other.highest)
         above = (self.lowest, self.next_lowest, other.lowest, other.next_lowest)
+        below = (self.highest, self.next_highest, other.highest, other.next_highest)
         return Extremes(
             lowest,
             sum(side.lowest_px for side in (self, other) if side.lowest == lowest),
             min((value for value in above if value > lowest), default=np.inf),
             highest,
             sum(side.highest_px for side in (self, other) if side.highest == highest),
+            max((value for value in below if value < highest), default=-np.inf),
         )
 
 

@@ -66,27 +66,36 @@ def _stacked(files: str) -> str:
     return f"`gdalbuildvrt -separate scene.vrt {files}`, and name scene.vrt"
 
 
-def _missing(path: Path) -> str:
+def as_named(path: Path) -> str:
+    """Return what a sheet says where its cell is not a path: a URL, a virtual path, a part of a file; else the path."""
     text = str(path)
     if inner := VIRTUAL.search(text):
-        name = _as_written(inner[1])
+        return _as_written(inner[1])
+    if url := URL.search(text):
+        return f"{url[1]}:///{url[2]}" if url[1].lower() == "file" else f"{url[1]}://{url[2]}"
+    part = None if WINDOWS.search(text) else PART_OF_FILE.search(text)
+    return part[1] if part else text
+
+
+def _missing(path: Path) -> str:
+    text, name = str(path), as_named(path)
+    if VIRTUAL.search(text):
         return f"{name}: GDAL's virtual paths are not read; bring the file here, or {_referred(shlex.quote(name))}"
     if url := URL.search(text):
         kind, rest = url[1].lower(), url[2]
-        whole = f"{url[1]}:///{rest}" if kind == "file" else f"{url[1]}://{rest}"
         if kind == "file":
-            return f"{whole}: URLs are not read; name the file itself: /{rest}"
-        virtual = f"/{HANDLERS[kind]}/{rest}" if kind in HANDLERS else f"/vsicurl/{whole}"
-        return f"{whole}: URLs are not read; download the file, or {_referred(shlex.quote(virtual))}"
+            return f"{name}: URLs are not read; name the file itself: /{rest}"
+        virtual = f"/{HANDLERS[kind]}/{rest}" if kind in HANDLERS else f"/vsicurl/{name}"
+        return f"{name}: URLs are not read; download the file, or {_referred(shlex.quote(virtual))}"
     if WINDOWS.search(text) or "\\" in text:
         return (
             f"{path}: no such file; it looks like a Windows path: write it as this machine sees it, with '/' "
             "(C:\\data\\a.tif is /mnt/c/data/a.tif under WSL)"
         )
-    if part := PART_OF_FILE.search(text):
+    if PART_OF_FILE.search(text):
         return (
-            f"{part[1]}: parts of files are not read; write this one as a file: "
-            f"`gdal_translate {shlex.quote(part[1])} band1.tif`, or {_referred(shlex.quote(part[1]))}"
+            f"{name}: parts of files are not read; write this one as a file: "
+            f"`gdal_translate {shlex.quote(name)} band1.tif`, or {_referred(shlex.quote(name))}"
         )
     return f"{path}: no such file; correct the path in the sample sheet or bring the file{_other_case(path)}"
 
@@ -141,7 +150,10 @@ def _folder(folder: Path) -> str:
     rasters = (file for file in folder.rglob("*") if file.suffix.lower() in RASTERS and file.is_file())
     found = sorted(itertools.islice((file for file in rasters if file.suffix.lower() != ".vrt"), SHOWN))
     inside = " ".join(shlex.quote(str(file)) for file in found) or "BAND1.tif BAND2.tif"
-    return f"is a folder, and a sheet names files: name the raster in it, or stack its bands: {_stacked(inside)}"
+    return (
+        "is a folder, and a sheet names files: name the raster in it, or stack its bands, in the order of "
+        f"sensors.*.bands, not of their names: {_stacked(inside)}"
+    )
 
 
 def _archive(path: Path, kind: str) -> str:

@@ -92,7 +92,8 @@ class ScenePair:
         self.geobox: GeoBox = grid.geobox
         self._optical_bands = () if self._optical is None else _bands(self._optical, sensors.optical)
         self._sar = None if sar is None else _sar_on(grid, sar, sensors, displacement)
-        self._label = _classes_on(grid, source(self.files.label, lambda path: codes_source(path, "label")))
+        label = source(self.files.label, lambda path: codes_source(path, "label", legend=self._legend))
+        self._label = _classes_on(grid, label)
         coding = sensors.optical.cloud_mask
         cloud = _classes_on(grid, source(self.files.cloud, lambda path: cloud_source(path, coding)))
         self._cloud = None if cloud is None else CloudMask(cloud, coding)

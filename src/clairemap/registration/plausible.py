@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from clairemap.errors import ValuesError
-from clairemap.raster.census import BandCensus, Census
+from clairemap.raster.census import BandCensus, Census, Extremes
 from clairemap.raster.source import RasterSource
 from clairemap.sar.decibels import LEAST_DB, MOST_DB
 from clairemap.settings import SarBands, Sensor
@@ -40,6 +40,12 @@ FAR_BELOW = 2.0
 BRIGHTEST_LINEAR = 1.5
 """A scene's median of linear backscatter is lower, on land, at sea and in a city alike."""
 
+TOPS = {32767.0, 2147483647.0}
+"""The largest signed numbers, which programs write where there is nothing. Those of unsigned types mean saturation."""
+
+GAP_DB = 10.0
+"""A repeated lowest value so far below all others is not measured: backscatter thins out towards its floor."""
+
 NEAR_DB = 1.0
 OFTEN = 5
 """A value that is so many times as frequent as its neighbours, however coarsely values are rounded, isn't measured."""
@@ -56,7 +62,7 @@ def check_optical(source: RasterSource) -> None:
 
     Raises:
         ValuesError: a band holds nodata that neither the file nor the settings say: a value that no optical sensor
-            measures, or one far below all others.
+            measures, or one far from all others.
     """
     for index, band in _census(source).bands.items():
         extremes = band.extremes
@@ -70,6 +76,9 @@ def check_optical(source: RasterSource) -> None:
             upwards = f"the next value is {extremes.next_lowest:.9g}" if np.isfinite(extremes.next_lowest) else ""
             why = f"far below all others ({upwards})" if upwards else "and no other"
             _untagged(source, "optical", index, extremes.lowest, extremes.lowest_px, why)
+        if _is_top(source, index, extremes):
+            why = f"far above all others (the next value is {extremes.next_highest:.9g})"
+            _untagged(source, "optical", index, extremes.highest, extremes.highest_px, why)
 
 
 def check_sar(source: RasterSource, settings: SarBands) -> None:
@@ -105,6 +114,16 @@ def _stands_apart(source: RasterSource, index: int, band: BandCensus) -> bool:
         return True
     far = -extremes.lowest >= FAR_BELOW * max(extremes.highest, 0)
     return far and np.isfinite(extremes.next_lowest) and extremes.lowest_px >= REPEATED_PX
+
+
+def _is_top(source: RasterSource, index: int, extremes: Extremes) -> bool:
+    """Return whether a band's highest value is the largest signed number, repeated, with nothing near it."""
+    return (
+        source.stored_dtype.kind in "if"
+        and _stored(source, index, extremes.highest) in TOPS
+        and extremes.highest_px >= REPEATED_PX
+        and -np.inf < extremes.next_highest < extremes.highest / 2
+    )
 
 
 def _check_outside(source: RasterSource, index: int, band: BandCensus, settings: SarBands) -> None:
@@ -143,6 +162,12 @@ def _check_decibels(source: RasterSource, census: Census) -> None:
     for index, band in census.bands.items():
         if _has_hole_of_zeros(band):
             _untagged(source, "sar", index, 0.0, band.zero_px, "exactly, which measured decibels are not")
+        extremes = band.extremes
+        if extremes is not None and extremes.lowest_px >= REPEATED_PX:
+            gap = extremes.next_lowest - extremes.lowest
+            if GAP_DB <= gap < np.inf:
+                why = f"{gap:.3g} dB below all others"
+                _untagged(source, "sar", index, extremes.lowest, extremes.lowest_px, why)
 
 
 def _has_hole_of_zeros(band: BandCensus) -> bool:

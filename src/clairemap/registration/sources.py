@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from clairemap.classes import Legend, Rgb
 from clairemap.errors import BandCountError, ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.census import Census
@@ -14,6 +15,8 @@ from clairemap.registration.plausible import OPTICAL_RANGE, SAR_RANGES
 from clairemap.settings import OpticalBands, SarBands
 
 COLOURS_SHOWN = 2
+
+NO_LEGEND = Legend(())
 
 
 def optical_source(path: Path, settings: OpticalBands) -> RasterSource:
@@ -44,7 +47,9 @@ def sar_source(path: Path, settings: SarBands) -> RasterSource:
     return source
 
 
-def codes_source(path: Path, role: Literal["label", "cloud"], zero_is_data: bool = False) -> RasterSource:
+def codes_source(
+    path: Path, role: Literal["label", "cloud"], zero_is_data: bool = False, legend: Legend = NO_LEGEND
+) -> RasterSource:
     """Return a raster of codes, opened: one band besides alpha, without a scale.
 
     Raises:
@@ -54,7 +59,7 @@ def codes_source(path: Path, role: Literal["label", "cloud"], zero_is_data: bool
     """
     source = RasterSource(path, Reading(apply_scale=False, zero_is_data=zero_is_data))
     if len(source.data_bands) != 1:
-        raise BandCountError(f"{path}: {_told(source, role)}")
+        raise BandCountError(f"{path}: {_told(source, role, legend)}")
     if not source.scaling.is_trivial:
         raise ValuesError(
             f"{path}: the {role} has scale {source.scaling.scales[0]:g} and offset {source.scaling.offsets[0]:g} as "
@@ -64,28 +69,35 @@ def codes_source(path: Path, role: Literal["label", "cloud"], zero_is_data: bool
     return source
 
 
-def _told(source: RasterSource, role: str) -> str:
+def _told(source: RasterSource, role: str, legend: Legend) -> str:
     """Return what is wrong with a raster of several bands where one of codes is wanted, and what to do."""
     name, bands = source.path.name, source.data_bands
     wanted = {"label": "class codes", "cloud": "0 where clear and 1 where cloudy"}[role]
     told = f"has {len(bands)} band(s), but a {role} raster has one, of {wanted}"
     if role == "cloud" or len(bands) != 3 or source.stored_dtype != np.uint8:
         return f"{told}; take the right one out, such as the first: gdal_translate -b 1 {name} {role}.tif"
-    terms = [
-        f"{code}*(A=={red})*(B=={green})*(C=={blue})"
-        for code, (red, green, blue) in enumerate(_colours(source), start=1)
-    ]
+    codes = _codes_of(_colours(source), legend)
+    terms = [f"{code}*(A=={red})*(B=={green})*(C=={blue})" for (red, green, blue), code in codes.items()]
     return (
-        f"{told}; this looks like a picture of class colours: turn each colour into its code, with one term for each "
-        f'class: gdal_calc.py -A {name} --A_band=1 -B {name} --B_band=2 -C {name} --C_band=3 --calc="'
+        f"{told}; this looks like a picture of class colours: turn each colour into its class's code in "
+        "legend.classes, with one term for each class (here a colour of the legend has its class's code, another one "
+        f'an unused code): gdal_calc.py -A {name} --A_band=1 -B {name} --B_band=2 -C {name} --C_band=3 --calc="'
         f'{" + ".join(terms)}" --type=Byte --NoDataValue=0 --outfile={role}.tif'
     )
 
 
-def _colours(source: RasterSource) -> list[list[int]]:
-    """Return some of the colours of a picture, those in its middle first."""
+def _codes_of(colours: list[Rgb], legend: Legend) -> dict[Rgb, int]:
+    """Return a code for each colour: of the class of this colour if there is one, else one that no class has."""
+    palette = list(legend.palette.items())
+    known = {colour: code for code, colour in palette if [other for _, other in palette].count(colour) == 1}
+    unused = iter(legend.unused_codes)
+    return {colour: known[colour] if colour in known else next(unused) for colour in colours}
+
+
+def _colours(source: RasterSource) -> list[Rgb]:
+    """Return some of the colours of a picture, the most frequent first."""
     height, width = source.shape
     block = source.read(Window(height // 4, width // 4, min(height, 512), min(width, 512)), source.data_bands)
     colours, counts = np.unique(block.values[:, block.valid], axis=1, return_counts=True)
     most = np.argsort(-counts, kind="stable")[:COLOURS_SHOWN]
-    return [[int(level) for level in colour] for colour in colours.T[most]]
+    return [(int(red), int(green), int(blue)) for red, green, blue in colours.T[most]]

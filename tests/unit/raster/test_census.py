@@ -20,7 +20,7 @@ def test_nothing_counted() -> None:
 
 
 def test_unsigned_numbers_do_not_wrap() -> None:
-    assert Extremes.of(np.array([0, 200, 255, 255], np.uint8)) == Extremes(0, 1, 200, 255, 2)
+    assert Extremes.of(np.array([0, 200, 255, 255], np.uint8)) == Extremes(0, 1, 200, 255, 2, 200)
 
 
 def test_the_sample_is_bounded_and_spread_over_all_that_was_read() -> None:

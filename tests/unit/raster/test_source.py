@@ -255,7 +255,7 @@ def test_what_is_read_is_counted(tmp_path: Path, made_rasters: ModuleType) -> No
         source.read(Window(10, 0, 30, 50), (1, 2))
     assert census.px == 2 * (30 - 2) * 40
     assert census.bands[1].outside_px == 1 and census.bands[2].outside_px == 0
-    assert census.bands[2].extremes == Extremes(-5.0, 1, 7.0, 7.0, 28 * 40 - 1)
+    assert census.bands[2].extremes == Extremes(-5.0, 1, 7.0, 7.0, 28 * 40 - 1, -5.0)
     assert census.extremes == (-5.0, 2.0**40) and census.total("negative_px") == 1
     assert np.median(census.sample) == 7
 

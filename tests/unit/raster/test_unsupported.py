@@ -10,7 +10,7 @@ from rasterio.shutil import copy as copy_raster
 from clairemap.errors import ClairemapError, MissingFileError, UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
-from clairemap.raster.unsupported import not_opened
+from clairemap.raster.unsupported import as_named, not_opened
 
 
 def told(path: Path, kind: type[ClairemapError]) -> str:
@@ -50,6 +50,8 @@ def told(path: Path, kind: type[ClairemapError]) -> str:
 def test_paths_that_are_no_files_are_told_with_what_can_be_done(cell: str, words: list[str], folder: str):
     text = told(Path(folder) / cell, MissingFileError)
     assert all(word in text for word in words), text
+    shown = as_named(Path(folder) / cell)
+    assert text.startswith(f"{shown}: ") and (shown == cell or shown == str(Path(folder) / cell))
 
 
 def test_a_name_in_another_case_is_told(tmp_path: Path):
@@ -82,6 +84,7 @@ def test_a_folder_is_told_with_the_bands_in_it(tmp_path: Path):
     band = write(tmp_path / "S2.SAFE" / "IMG" / "B04.tif")
     text = told(tmp_path / "S2.SAFE", UnreadableFileError)
     assert "is a folder" in text and f"gdalbuildvrt -separate scene.vrt {band}" in text
+    assert "in the order of sensors.*.bands" in text
     (tmp_path / "empty").mkdir()
     assert "is a folder" in told(tmp_path / "empty", UnreadableFileError)
 

@@ -59,7 +59,7 @@ def check(tmp_path: Path, made_rasters: ModuleType) -> Check:
     [
         (-9999, "float32"), (-9999, "int16"), (-32768, "int16"), (-32767, "int32"), (-999, "float64"),
         (1e20, "float32"), (-3.4028234663852886e38, "float32"), (9.969209968386869e36, "float64"), (-50, "float32"),
-        (-2147483648, "int32"), (-123456, "int32"),
+        (-2147483648, "int32"), (-123456, "int32"), (32767, "int16"), (32767, "float32"), (2147483647, "int32"),
     ],
 )  # fmt: skip
 def test_untagged_nodata_of_an_optical_band_is_named(check: Check, hole: float, dtype: str) -> None:
@@ -111,6 +111,18 @@ def test_untagged_nodata_in_decibels_is_named(check: Check, hole: float) -> None
         check(holed(DECIBELS, hole), "db")
     named = float(str(raised.value).split("sensors.sar.nodata: ")[1].split(" ")[0])
     check(holed(DECIBELS, hole), "db", nodata=named)
+
+
+@pytest.mark.parametrize("rows", [1, 30])
+def test_a_floor_far_below_all_decibels_is_named(check: Check, rows: int) -> None:
+    with pytest.raises(
+        ValuesError, match=rf"band 2: {120 * rows} of 14400.*are -50, .* dB below all others.*nodata: -50 "
+    ):
+        check(holed(DECIBELS, -50, rows=rows), "db")
+    stored = holed((DECIBELS + 50) * 5, 0, "uint8", rows)
+    with pytest.raises(ValuesError, match=r"nodata: 0 in the settings.*-a_nodata 0 "):
+        check(stored, "db", tags=(0.2, -50))
+    check(np.maximum(DECIBELS, -22), "db")  # clipped
 
 
 def test_a_hole_of_zero_decibels_is_named(check: Check) -> None:
