@@ -85,13 +85,13 @@ class StackedEncoder(nn.Module):
 
 
 def _encoded(encoder: Encoder, *images: Image) -> list[Tensor]:
-    """Return an encoder's features of the bands of all images, times their weights, and the weights."""
+    """Return an encoder's features of the bands of all images, times their weights, and of the weights."""
     _, _, height, width = images[0].weight.shape
     channels = sum(image.values.shape[1] + 1 for image in images)
 
     def entered(rows: slice) -> Tensor:
-        strips = [image.rows(rows) for image in images]
-        return encoder.entrance(_joined([strip.masked() for strip in strips] + [strip.weight for strip in strips]))
+        bands, weights = zip(*(image.rows(rows).entering(encoder.stride) for image in images), strict=True)
+        return encoder.entrance(_joined([*bands, *weights]))
 
     cells = in_strips(entered, height, channels * width, images[0].weight.device, encoder.stride)
     return encoder.features(cells)
@@ -104,7 +104,10 @@ def _joined(parts_BCHW: Sequence[Tensor]) -> Tensor:
 
 
 def _coarse(image: Image, size: NetworkSize) -> list[Tensor]:
-    """Return for each stage the mean weights of its cells, (B, H / stride, W / stride, 1): 0 only where all are 0."""
+    """Return for each stage the mean weights of its cells, (B, H / stride, W / stride, 1): 0 only where all are 0.
+
+    At the finest stride that of what is seen; beyond it a cell counts the less, the more of the finest are unseen.
+    """
     stride = size.stages[0].stride
     found = [image.mean_weights(stride)]
     for stage in size.stages[1:]:

@@ -151,6 +151,25 @@ def test_early_fusion_sees_all_bands_times_weight_and_the_weights_and_shares_by_
     assert nothing.any() and torch.all(share[nothing] == 0)
 
 
+@pytest.mark.parametrize("fusion", ["window", "early"])
+@torch.inference_mode()
+def test_flat_ground_looks_the_same_up_to_the_rim_of_a_hole(fusion: str):
+    """However the hole lies in the cells: half a cell of ground is that ground, not something nearer to the mean."""
+    network = claire(fusion=fusion)
+    encoder = network.body.optical_encoder if isinstance(network.body, DualEncoder) else network.body.encoder
+    cells: list[Tensor] = []
+    encoder.stages[0][1].register_forward_hook(lambda *hooked: cells.append(hooked[2]))
+    optical, sar, one, _ = batch()
+    optical, sar = 2 * torch.ones_like(optical), -torch.ones_like(sar)
+    weight = one.clone()
+    weight[..., 33:86, 18:79] = 0
+    network(optical, sar, weight, weight)
+    network(optical, sar, one, one)
+    seen = torch.nn.functional.max_pool2d(weight, 4)[0, 0] > 0
+    assert 0 < (~seen).sum() < 13 * 15
+    torch.testing.assert_close(cells[0][0, seen], cells[-1][0, seen])
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("fusion", ["window", "early"])
 @pytest.mark.parametrize(("optical", "sar"), [(1, 1), (2, 2), (13, 3)])
