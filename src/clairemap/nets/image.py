@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clairemap.nets.layers import channels_last
+from clairemap.nets.layers import channels_last, filled
 from clairemap.nets.strips import in_strips
 
 
@@ -37,25 +37,11 @@ class Image(NamedTuple):
         return torch.where(self.weight > 0, self.values, 0) * self.weight
 
     def entering(self, stride: int) -> tuple[Tensor, Tensor]:
-        """Return bands times weight, and weights, as cells of `stride` take them up, (B, C, H, W) and (B, 1, H, W).
-
-        In a cell seen in part, the pixels of weight 0 stand in for the mean of the others. With zeros in their place
-        the cell would be ground of its own: nearer to the mean of all training pixels the less of it is seen, and the
-        map would have more of the class that lies there, all along the rims of nodata.
-        """
-        seen = self.weight > 0
-        # A shortcut for mapping; in training the question would hold up a GPU.
-        if not torch.is_grad_enabled() and bool(seen.all()):
+        """Return bands times weight, and weights, as cells of `stride` take them up: see `layers.filled`."""
+        if is_everywhere(self.weight):
             return self.masked(), self.weight
-        share = functional.avg_pool2d(seen.to(self.weight.dtype), stride)
-        share = torch.where(share > 0, share, 1)
-
-        def filled(pixels: Tensor) -> Tensor:
-            mean = functional.avg_pool2d(pixels, stride) / share
-            shape = (*mean.shape[:3], stride, mean.shape[3], stride)
-            return torch.where(seen, pixels, mean[:, :, :, None, :, None].expand(shape).reshape(pixels.shape))
-
-        return filled(self.masked()), filled(self.weight)
+        seen = self.weight > 0
+        return filled(self.masked(), seen, stride), filled(self.weight, seen, stride)
 
     def mean_weights(self, stride: int) -> Tensor:
         """Return for each cell the mean weight of what of it is seen, (B, H / stride, W / stride, 1): 0 if nothing."""
@@ -68,3 +54,9 @@ class Image(NamedTuple):
             return channels_last(functional.avg_pool2d(floating, stride) / torch.where(seen > 0, seen, 1))
 
         return in_strips(of_rows, height, width, self.weight.device, stride)
+
+
+def is_everywhere(weight: Tensor) -> bool:
+    """Return whether all weights are known to be above 0. In training only a CPU is asked: it would hold up a GPU."""
+    is_asked = weight.is_cpu or not torch.is_grad_enabled()
+    return is_asked and bool((weight > 0).all())
