@@ -126,6 +126,8 @@ def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
 
 def seen_by_any(images: Sequence[Image], size: NetworkSize) -> list[Tensor | None]:
     """Return for each stage the cells of which any sensor sees anything: see `Encoder.features`."""
+    if any(is_everywhere(image.weight) for image in images):
+        return [None] * len(size.stages)
     weights = zip(*(coarse_weights(image, size) for image in images), strict=True)
     return _seen([torch.stack(of_stage).amax(0) for of_stage in weights])
 
