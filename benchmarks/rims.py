@@ -10,7 +10,8 @@ than 32 px from any hole, show how far that reaches.
 gain 0.5. Of a scene the square of 1024 px with most labels counts. Each training is done twice, with no holes in its
 crops (`without`) and with those of the settings' default (`with`), everything else equal; figures are means over the
 trainings. What that costs elsewhere is told by mean IoU over the scenes as they are. `rim_excess_points` is the worse
-set's figure for holes in both sensors, with the default settings.
+set's figure for holes in both sensors, with the default settings. With holes in one sensor the other still sees the
+hole, and what is lost there is information too, which no training brings back.
 
 Prints a table, and as its last line one JSON object. Finished trainings of the same code are not done again.
 
