@@ -36,8 +36,8 @@ class Claire(nn.Module):
     """Land-cover logits from optical and SAR tiles, either of which may be missing in part or altogether.
 
     Guarantees: what a sensor shows where its weight is 0 has no influence, NaN included. A sensor of weight 0
-    everywhere leaves the logits of the other sensor alone. Cells that a sensor doesn't see are to its encoder, and those
-    that none sees to all convolutions, what lies beyond the edge of an image. A pixel's logits don't depend on how the
+    everywhere leaves the logits of the other sensor alone. Cells that a sensor doesn't see are to its encoder, and
+    those that none sees to all convolutions, what lies beyond the edge of an image. A pixel's logits don't depend on how the
     scene was cut, as long as tiles begin at multiples of `align_px` and the pixel lies a halo away from their cut edges
     (see `halo.measured_halo_px`).
     """

@@ -189,7 +189,7 @@ def features_of(network: Claire, tile: Batch) -> list[Tensor]:
     return network.body((Image(optical, optical_weight), Image(sar, sar_weight)), needed)[0]
 
 
-@pytest.mark.parametrize("fusion", ["window", "gate", "sum", "early"])
+@pytest.mark.parametrize("fusion", FUSIONS)
 @torch.inference_mode()
 def test_nodata_looks_like_the_edge_of_a_tile(fusion: str):
     network = claire(fusion=fusion)
