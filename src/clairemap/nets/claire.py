@@ -37,9 +37,9 @@ class Claire(nn.Module):
 
     Guarantees: what a sensor shows where its weight is 0 has no influence, NaN included. A sensor of weight 0
     everywhere leaves the logits of the other sensor alone. Cells that a sensor doesn't see are to its encoder, and
-    those that none sees to all convolutions, what lies beyond the edge of an image. A pixel's logits don't depend on how the
-    scene was cut, as long as tiles begin at multiples of `align_px` and the pixel lies a halo away from their cut edges
-    (see `halo.measured_halo_px`).
+    those that none sees to all convolutions, what lies beyond the edge of an image. A pixel's logits don't depend on
+    how the scene was cut, as long as tiles begin at multiples of `align_px` and the pixel lies a halo away from their
+    cut edges (see `halo.measured_halo_px`).
     """
 
     def __init__(self, optical_bands: int, sar_bands: int, classes: int, settings: NetworkSettings) -> None:
