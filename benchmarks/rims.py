@@ -9,9 +9,10 @@ than 32 px from any hole, show how far that reaches.
 *Made*: one scene of each simulated region. *Floods*: two real events each, whose pictures and masks are as published;
 gain 0.5. Of a scene the square of 1024 px with most labels counts. Each training is done twice, with no holes in its
 crops (`without`) and with those of the settings' default (`with`), everything else equal; figures are means over the
-trainings. What that costs elsewhere is told by mean IoU over the scenes as they are. `rim_excess_points` is the worse
-set's figure for holes in both sensors, with the default settings. With holes in one sensor the other still sees the
-hole, and what is lost there is information too, which no training brings back.
+trainings. Networks as they were before nodata looked to them like a tile's edge, trained without holes in their crops,
+had 1.9 points on made scenes and 3.9 on floods. What holes in crops cost elsewhere is told by mean IoU over the scenes
+as they are. `rim_excess_points` is the worse set's figure for holes in both sensors, with the default settings. With
+holes in one sensor what is lost beside them is also information, which no training brings back.
 
 Prints a table, and as its last line one JSON object. Finished trainings of the same code are not done again.
 
