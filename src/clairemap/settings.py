@@ -368,6 +368,7 @@ class AugmentationSettings(Section):
     speckle: Share = Field(0.3, description="share of the crops whose SAR bands get further speckle")
     speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of that speckle")
     sar_jitter_px: int = Field(1, ge=0, le=2, description="largest displacement of a crop's SAR on each axis, pixels")
+    holes: Share = Field(0.3, description="share of the crops into which nodata is cut, in one sensor or in both")
     gain: float = Field(
         0.0, ge=0, le=1, description="largest change of a band's brightness and contrast, in its deviations"
     )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clairemap.nets.layers import DepthwiseConv, Sensors
+from clairemap.nets.layers import DepthwiseConv, Sensors, only_seen
 from clairemap.nets.strips import in_strips
 
 
@@ -115,9 +115,12 @@ class ConvModulation(nn.Module):
         self.value = nn.Linear(channels, channels)
         self.out = nn.Linear(channels, channels, bias=False)  # no bias: a missing sensor must add exactly 0
 
-    def forward(self, both_BHWC: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
-        """Return what the asking sensor takes over, (B, H, W, C); 0 where the asked sensor has weight 0."""
-        modulation = self.spread(functional.gelu(self.look(both_BHWC)))
+    def forward(self, both_BHWC: Tensor, seen_BHW1: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
+        """Return what the asking sensor takes over, (B, H, W, C); 0 where the asked sensor has weight 0.
+
+        Cells that neither sensor sees (bool) have no influence on others.
+        """
+        modulation = self.spread(only_seen(functional.gelu(self.look(both_BHWC)), seen_BHW1))
         told: Tensor = self.out(modulation * self.value(asked_BHWC) * asked_weight_BHW1)
         return told
 
@@ -135,4 +138,5 @@ class ConvExchange(nn.Module):
         optical = features.optical * (weights.optical > 0)
         sar = features.sar * (weights.sar > 0)
         both = torch.cat([optical, sar], dim=-1)
-        return Sensors(self.to_optical(both, sar, weights.sar), self.to_sar(both, optical, weights.optical))
+        seen = (weights.optical > 0) | (weights.sar > 0)
+        return Sensors(self.to_optical(both, seen, sar, weights.sar), self.to_sar(both, seen, optical, weights.optical))

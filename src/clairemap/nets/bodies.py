@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from clairemap.nets.encoder import Encoder
 from clairemap.nets.fusion import Fusion, fusion
-from clairemap.nets.image import Image
+from clairemap.nets.image import Image, is_everywhere
 from clairemap.nets.layers import Sensors, channels_first, channels_last
 from clairemap.nets.parts import Part, cut
 from clairemap.nets.sizes import NetworkSize
@@ -40,10 +40,16 @@ class DualEncoder(nn.Module):
             seen = [image.is_seen for image in images]
             if any(seen) and not all(seen):
                 return self._of_one(seen.index(True), images, parts)
-        optical, sar = map(_encoded, (self.optical_encoder, self.sar_encoder), images)
-        weights = zip(*(_coarse(image, self.size) for image in images), strict=True)
+        weights = [coarse_weights(image, self.size) for image in images]
+        encoders = (self.optical_encoder, self.sar_encoder)
+        optical, sar = (
+            _encoded(encoder, _seen(cells), image)
+            for encoder, cells, image in zip(encoders, weights, images, strict=True)
+        )
         fused, shares = [], []
-        for module, part, *features, cells in zip(self.fusions, parts, optical, sar, weights, strict=True):
+        for module, part, *features, cells in zip(
+            self.fusions, parts, optical, sar, zip(*weights, strict=True), strict=True
+        ):
             needed = (Sensors(*(cut(x, part.fused) for x in both)) for both in (features, cells))
             merged, share = module(*needed)
             fused.append(cut(merged, part.kept))
@@ -52,8 +58,8 @@ class DualEncoder(nn.Module):
 
     def _of_one(self, sensor: int, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
         """Return what `forward` does if just one sensor has any weight, without computing what won't count."""
-        features = _encoded((self.optical_encoder, self.sar_encoder)[sensor], images[sensor])
-        weights = _coarse(images[sensor], self.size)
+        weights = coarse_weights(images[sensor], self.size)
+        features = _encoded((self.optical_encoder, self.sar_encoder)[sensor], _seen(weights), images[sensor])
         found = [
             cast(Fusion, module).of_one(sensor, cut(x, part.fused), cut(weight, part.fused))
             for module, part, x, weight in zip(self.fusions, parts, features, weights, strict=True)
@@ -79,22 +85,23 @@ class StackedEncoder(nn.Module):
 
     def forward(self, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
         """Return the features, fine to coarse, and the weights at the finest stride: see `DualEncoder.forward`."""
-        features = zip(self.norms, _encoded(self.encoder, *images), parts, strict=True)
+        seen = seen_by_any(images, self.size)
+        features = zip(self.norms, _encoded(self.encoder, seen, *images), parts, strict=True)
         shares = (cut(image.mean_weights(self.encoder.stride), parts[0].decoded) for image in images)
         return [norm(cut(x, part.decoded)) for norm, x, part in features], Sensors(*shares)
 
 
-def _encoded(encoder: Encoder, *images: Image) -> list[Tensor]:
-    """Return an encoder's features of the bands of all images, times their weights, and the weights."""
+def _encoded(encoder: Encoder, seen: Sequence[Tensor | None], *images: Image) -> list[Tensor]:
+    """Return an encoder's features of the bands of all images, times their weights, and of the weights."""
     _, _, height, width = images[0].weight.shape
     channels = sum(image.values.shape[1] + 1 for image in images)
 
     def entered(rows: slice) -> Tensor:
-        strips = [image.rows(rows) for image in images]
-        return encoder.entrance(_joined([strip.masked() for strip in strips] + [strip.weight for strip in strips]))
+        bands, weights = zip(*(image.rows(rows).entering(encoder.stride) for image in images), strict=True)
+        return encoder.entrance(_joined([*bands, *weights]))
 
     cells = in_strips(entered, height, channels * width, images[0].weight.device, encoder.stride)
-    return encoder.features(cells)
+    return encoder.features(cells, seen)
 
 
 def _joined(parts_BCHW: Sequence[Tensor]) -> Tensor:
@@ -103,8 +110,11 @@ def _joined(parts_BCHW: Sequence[Tensor]) -> Tensor:
     return channels_last(joined.contiguous(memory_format=torch.channels_last))
 
 
-def _coarse(image: Image, size: NetworkSize) -> list[Tensor]:
-    """Return for each stage the mean weights of its cells, (B, H / stride, W / stride, 1): 0 only where all are 0."""
+def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
+    """Return for each stage the mean weights of its cells, (B, H / stride, W / stride, 1): 0 only where all are 0.
+
+    At the finest stride that of what is seen; beyond it a cell counts the less, the more of the finest are unseen.
+    """
     stride = size.stages[0].stride
     found = [image.mean_weights(stride)]
     for stage in size.stages[1:]:
@@ -112,3 +122,16 @@ def _coarse(image: Image, size: NetworkSize) -> list[Tensor]:
         found.append(channels_last(pooled))
         stride = stage.stride
     return found
+
+
+def seen_by_any(images: Sequence[Image], size: NetworkSize) -> list[Tensor | None]:
+    """Return for each stage the cells of which any sensor sees anything: see `Encoder.features`."""
+    if any(is_everywhere(image.weight) for image in images):
+        return [None] * len(size.stages)
+    weights = zip(*(coarse_weights(image, size) for image in images), strict=True)
+    return _seen([torch.stack(of_stage).amax(0) for of_stage in weights])
+
+
+def _seen(weights: Sequence[Tensor]) -> list[Tensor | None]:
+    """Return where the weights of each stage are above 0; None for all of them if they are everywhere."""
+    return [None] * len(weights) if is_everywhere(weights[0]) else [weight > 0 for weight in weights]

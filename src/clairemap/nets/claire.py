@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.grid.window import Window
-from clairemap.nets.bodies import DualEncoder, StackedEncoder
+from clairemap.nets.bodies import DualEncoder, StackedEncoder, seen_by_any
 from clairemap.nets.decoder import PyramidDecoder
 from clairemap.nets.image import Image
-from clairemap.nets.layers import Sensors, channels_first
+from clairemap.nets.layers import Sensors, channels_first, channels_last
 from clairemap.nets.parts import cells_between, cut, parts
 from clairemap.nets.sizes import SIZES
 from clairemap.settings import NetworkSettings, Sensor
@@ -36,9 +36,10 @@ class Claire(nn.Module):
     """Land-cover logits from optical and SAR tiles, either of which may be missing in part or altogether.
 
     Guarantees: what a sensor shows where its weight is 0 has no influence, NaN included. A sensor of weight 0
-    everywhere leaves the logits of the other sensor alone. A pixel's logits don't depend on how the scene was cut,
-    as long as tiles begin at multiples of `align_px` and the pixel lies a halo away from their cut edges
-    (see `halo.measured_halo_px`).
+    everywhere leaves the logits of the other sensor alone. Cells that a sensor doesn't see are to its encoder, and
+    those that none sees to all convolutions, what lies beyond the edge of an image. A pixel's logits don't depend on
+    how the scene was cut, as long as tiles begin at multiples of `align_px` and the pixel lies a halo away from their
+    cut edges (see `halo.measured_halo_px`).
     """
 
     def __init__(self, optical_bands: int, sar_bands: int, classes: int, settings: NetworkSettings) -> None:
@@ -96,9 +97,15 @@ class Claire(nn.Module):
         shape = self._checked_shape(optical)
         wanted = wanted or Window.whole(shape)
         needed = parts(self.size, self.settings.fusion, wanted, shape)
-        features, shares = self.body((self._used(optical, "optical"), self._used(sar, "sar")), needed)
+        images = self._used(optical, "optical"), self._used(sar, "sar")
+        features, shares = self.body(images, needed)
+        seen = seen_by_any(images, self.size)
         cells = cells_between(wanted, shape, self.stride)
-        logits = self.decoder(features, needed, cells)
+        around = cells.grown(1).clipped((shape[0] // self.stride, shape[1] // self.stride))
+        logits = self.decoder(features, needed, around, seen)
+        if seen[0] is not None:
+            logits = _extended(logits, cut(seen[0], around))
+        logits = cut(logits, cells.relative_to(around))
         share = cut(_optical_part(shares), cells.relative_to(needed[0].decoded))
         return ClaireOutput(channels_first(logits), channels_first(share))
 
@@ -112,6 +119,17 @@ class Claire(nn.Module):
         """Return the image, without any weight if the settings leave out its sensor."""
         left_out = self.settings.sensors not in ("fused", sensor)
         return image._replace(weight=torch.zeros_like(image.weight)) if left_out else image
+
+
+def _extended(logits_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
+    """Return logits that go on for a cell into nodata: there they are the mean of the cells around that are seen.
+
+    The pixels on its rim lie between the centres of a cell that is seen and one that is not, whose logits mean nothing.
+    """
+    logits, seen = channels_first(logits_BHWC), channels_first(seen_BHW1)
+    near = functional.avg_pool2d(torch.where(seen, logits, 0), 3, stride=1, padding=1)
+    count = functional.avg_pool2d(seen.to(logits.dtype), 3, stride=1, padding=1)
+    return channels_last(torch.where(seen, logits, near / torch.where(count > 0, count, 1)))
 
 
 def device_of(network: nn.Module) -> torch.device:

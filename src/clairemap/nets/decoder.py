@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.grid.window import Window
-from clairemap.nets.layers import DepthwiseConv, cell_by_cell, upsampled
+from clairemap.nets.layers import DepthwiseConv, cell_by_cell, only_seen, upsampled
 from clairemap.nets.parts import Part, cut
 from clairemap.nets.sizes import NetworkSize
 from clairemap.nets.strips import in_strips
@@ -22,14 +22,16 @@ class Smoothing(nn.Module):
         self.linear = nn.Linear(channels, channels)
         self.norm = nn.LayerNorm(channels, eps=1e-6)
 
-    def forward(self, x_BHWC: Tensor, then: Callable[[Tensor], Tensor] | None = None) -> Tensor:
-        """Return features of the same shape, or what `then` makes of each of their cells."""
+    def forward(
+        self, x_BHWC: Tensor, seen_BHW1: Tensor | None, then: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Return features of the same shape, or what `then` makes of each of their cells; see `layers.only_seen`."""
 
         def smooth(x: Tensor) -> Tensor:
             found = functional.gelu(self.norm(self.linear(x)))
             return found if then is None else then(found)
 
-        return cell_by_cell(smooth, self.spread(x_BHWC))
+        return cell_by_cell(smooth, self.spread(only_seen(x_BHWC, seen_BHW1)))
 
 
 class PyramidDecoder(nn.Module):
@@ -45,19 +47,24 @@ class PyramidDecoder(nn.Module):
         self.smoothings = nn.ModuleList(Smoothing(width) for _ in size.stages)
         self.head = nn.Linear(width, classes)
 
-    def forward(self, features: Sequence[Tensor], parts: Sequence[Part], cells: Window) -> Tensor:
+    def forward(
+        self, features: Sequence[Tensor], parts: Sequence[Part], cells: Window, seen: Sequence[Tensor | None]
+    ) -> Tensor:
         """Return logits (B, H, W, classes) of some cells of the finest stage.
 
         Args:
             features: (B, H, W, C), fine to coarse.
             parts: of each stage, whose decoded cells the features are of.
             cells: for whose sake these are the parts.
+            seen: for each stage, which of all its cells any sensor sees; None if all.
         """
+        known = [None if here is None else cut(here, part.decoded) for here, part in zip(seen, parts, strict=True)]
         levels = list(zip(self.laterals, self.smoothings, features, (part.decoded for part in parts), strict=True))
         x = self.laterals[-1](features[-1])
-        for (_, smoothing, _, coarse), (lateral, _, own, fine) in pairwise(reversed(levels)):
-            x = _merged(lateral, own, smoothing(x), fine.relative_to(coarse.refined(2)))
-        return cut(self.smoothings[0](x, self.head), cells.relative_to(parts[0].decoded))
+        finer = zip(pairwise(reversed(levels)), reversed(known), strict=False)  # the finest has no finer one
+        for ((_, smoothing, _, coarse), (lateral, _, own, fine)), here in finer:
+            x = _merged(lateral, own, smoothing(x, here), fine.relative_to(coarse.refined(2)))
+        return cut(self.smoothings[0](x, known[0], self.head), cells.relative_to(parts[0].decoded))
 
 
 def _merged(lateral: nn.Module, own_BHWC: Tensor, coarse_BHWC: Tensor, place: Window) -> Tensor:

@@ -1,12 +1,20 @@
 """The encoder of an image: four stages of ConvNeXt blocks at strides 4, 8, 16, 32."""
 
-import functools
+from collections.abc import Sequence
 from typing import cast
 
 from torch import Tensor, nn
 
-from clairemap.nets.layers import ConvNextBlock, PatchConv
+from clairemap.nets.layers import (
+    ConvNextBlock,
+    PatchConv,
+    channels_first,
+    channels_last,
+    filled,
+    only_seen,
+)
 from clairemap.nets.sizes import NetworkSize
+from clairemap.nets.strips import in_strips
 
 
 class Encoder(nn.Module):
@@ -37,7 +45,7 @@ class Encoder(nn.Module):
 
     def forward(self, image_BHWC: Tensor) -> list[Tensor]:
         """Return the features of each stage, fine to coarse: (B, H / stride, W / stride, width)."""
-        return self.features(self.entrance(image_BHWC))
+        return self.features(self.entrance(image_BHWC), [None] * len(self.stages))
 
     def entrance(self, image_BHWC: Tensor) -> Tensor:
         """Return the cells of an image or of some rows of it, (B, H / stride, W / stride, width)."""
@@ -45,10 +53,35 @@ class Encoder(nn.Module):
         cells: Tensor = norm(patches(image_BHWC))
         return cells
 
-    def features(self, cells: Tensor) -> list[Tensor]:
-        """Return the features of each stage from the entrance's cells."""
-        _, _, *blocks = cast(nn.Sequential, self.stages[0])
-        features = [functools.reduce(lambda x, block: block(x), blocks, cells)]
-        for stage in self.stages[1:]:
-            features.append(stage(features[-1]))
+    def features(self, cells: Tensor, seen: Sequence[Tensor | None]) -> list[Tensor]:
+        """Return the features of each stage from the entrance's cells, which they may overwrite.
+
+        Args:
+            cells: of the entrance.
+            seen: for each stage, which cells show anything, bool (B, h, w, 1); None if all do.
+        """
+        features: list[Tensor] = []
+        for index, here in enumerate(seen):
+            first, second, *blocks = cast(nn.Sequential, self.stages[index])
+            x = _coarser(features[-1], seen[index - 1], first, cast(PatchConv, second)) if index else cells
+            for block in blocks:
+                x = block(only_seen(x, here))
+            features.append(x)
         return features
+
+
+def _coarser(x_BHWC: Tensor, seen: Tensor | None, norm: nn.Module, patches: PatchConv) -> Tensor:
+    """Return the cells of the next stage; those seen in part are computed from what is seen of them."""
+    if seen is None:
+        coarse: Tensor = patches(norm(x_BHWC))
+        return coarse
+    stride = patches.conv.stride[0]
+    seen_B1HW = channels_first(seen)
+
+    def of_rows(rows: slice) -> Tensor:
+        whole = filled(channels_first(norm(x_BHWC[:, rows])), seen_B1HW[:, :, rows], stride)
+        entered: Tensor = patches(channels_last(whole))
+        return entered
+
+    _, height, width, channels = x_BHWC.shape
+    return in_strips(of_rows, height, channels * width, x_BHWC.device, stride)

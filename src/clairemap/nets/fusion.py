@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.nets.attention import ConvExchange, ConvModulation, WindowExchange
-from clairemap.nets.layers import DepthwiseConv, Sensors, cell_by_cell
+from clairemap.nets.layers import DepthwiseConv, Sensors, cell_by_cell, only_seen
 from clairemap.nets.sizes import Stage
 
 
@@ -47,7 +47,8 @@ class ReliabilityGate(nn.Module):
 
     def _looked(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> Tensor:
         seen = optical * (optical_weight > 0), sar * (sar_weight > 0)
-        return functional.gelu(self.look(torch.cat([*seen, optical_weight, sar_weight], dim=-1)))
+        looked = functional.gelu(self.look(torch.cat([*seen, optical_weight, sar_weight], dim=-1)))
+        return only_seen(looked, (optical_weight > 0) | (sar_weight > 0))
 
     def of_one(self, weight: Tensor) -> Tensor:
         """Return the share of a sensor where the other has no weight anywhere."""
@@ -75,10 +76,13 @@ class Mixer(nn.Module):
         self.spread = DepthwiseConv(channels, kernel=3)
         self.last = nn.Linear(channels, channels)
 
-    def forward(self, x_BHWC: Tensor) -> Tensor:
-        """Return features of the same shape."""
-        spread = self.spread(cell_by_cell(lambda x: functional.gelu(self.first(x)), x_BHWC))
+    def forward(self, x_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
+        """Return features of the same shape; cells that are not seen (bool) have no influence on others."""
+        spread = self.spread(cell_by_cell(self._begun, x_BHWC, seen_BHW1))
         return cell_by_cell(lambda x, mixed: x + self.last(mixed), x_BHWC, spread)
+
+    def _begun(self, x: Tensor, seen: Tensor) -> Tensor:
+        return only_seen(functional.gelu(self.first(x)), seen)
 
 
 class Fusion(nn.Module):
@@ -100,7 +104,8 @@ class Fusion(nn.Module):
             told = self.exchange(own, weights)
             own = Sensors(own.optical + told.optical, own.sar + told.sar)
         share = self.gate(own, weights)
-        return self.mixer(cell_by_cell(_weighted, *own, *share)), share
+        seen = (weights.optical > 0) | (weights.sar > 0)
+        return self.mixer(cell_by_cell(_weighted, *own, *share), seen), share
 
     def of_one(self, sensor: int, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the fused features and the share of a sensor (0 optical, 1 SAR) where the other has no weight.
@@ -109,7 +114,7 @@ class Fusion(nn.Module):
         """
         own = (self.norm_optical, self.norm_sar)[sensor](features)
         share = self.gate.of_one(weight)
-        return self.mixer(share.to(own.dtype) * own), share
+        return self.mixer(share.to(own.dtype) * own, weight > 0), share
 
 
 def _weighted(optical: Tensor, sar: Tensor, optical_share: Tensor, sar_share: Tensor) -> Tensor:

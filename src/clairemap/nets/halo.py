@@ -50,7 +50,7 @@ def theoretical_reach_px(network: Claire) -> int:
     An upper bound: all layers added up along the longest path, the one through the coarsest stage. What is felt in
     practice fades much earlier: see `measured_halo_px`.
     """
-    encoded, decoded, longest = 0, 0, 0
+    encoded, decoded, longest = 0, network.stride, 0  # logits go on for a cell into nodata
     for stage in network.size.stages:
         # A pixel may be anywhere in its cell (one stride), then come the stage's blocks.
         encoded += stage.stride + stage.depth * (ConvNextBlock.kernel // 2) * stage.stride

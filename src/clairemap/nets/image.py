@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clairemap.nets.layers import channels_last
+from clairemap.nets.layers import channels_last, filled
 from clairemap.nets.strips import in_strips
 
 
@@ -36,13 +36,27 @@ class Image(NamedTuple):
         """Return bands, if they are on the network's scale, times weight; finite where that is 0, whatever they are."""
         return torch.where(self.weight > 0, self.values, 0) * self.weight
 
+    def entering(self, stride: int) -> tuple[Tensor, Tensor]:
+        """Return bands times weight, and weights, as cells of `stride` take them up: see `layers.filled`."""
+        if is_everywhere(self.weight):
+            return self.masked(), self.weight
+        seen = self.weight > 0
+        return filled(self.masked(), seen, stride), filled(self.weight, seen, stride)
+
     def mean_weights(self, stride: int) -> Tensor:
-        """Return the mean weight of each cell, (B, H / stride, W / stride, 1): 0 only where all are 0."""
+        """Return for each cell the mean weight of what of it is seen, (B, H / stride, W / stride, 1): 0 if nothing."""
         _, _, height, width = self.weight.shape
 
         def of_rows(rows: slice) -> Tensor:
             weight = self.weight[:, :, rows]
             floating = weight if weight.is_floating_point() else weight.float()
-            return channels_last(functional.avg_pool2d(floating, stride))
+            seen = functional.avg_pool2d((floating > 0).to(floating.dtype), stride)
+            return channels_last(functional.avg_pool2d(floating, stride) / torch.where(seen > 0, seen, 1))
 
         return in_strips(of_rows, height, width, self.weight.device, stride)
+
+
+def is_everywhere(weight: Tensor) -> bool:
+    """Return whether all weights are known to be above 0. In training only a CPU is asked: it would hold up a GPU."""
+    is_asked = weight.is_cpu or not torch.is_grad_enabled()
+    return is_asked and bool((weight > 0).all())

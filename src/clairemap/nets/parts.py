@@ -51,7 +51,7 @@ def parts(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[int, int]
     """
     found: list[Part] = []
     stride = size.stages[0].stride
-    cells = cells_between(wanted, shape, stride)
+    cells = cells_between(wanted, shape, stride).grown(1)  # for what is extended into nodata
     for stage in size.stages:
         whole = shape[0] // stage.stride, shape[1] // stage.stride
         if found:

@@ -1,4 +1,4 @@
-"""Quarter turns and mirror images of crops, and masking out one sensor, or optical under clouds.
+"""Quarter turns and mirror images of crops, and masking out one sensor, optical under clouds, or holes of nodata.
 
 Values stay as they are here; what changes them is in `disturbance`.
 """
@@ -41,7 +41,24 @@ def without(crop: Crop, sensor: Sensor) -> Crop:
 
 def cloud_masked(crop: Crop, mask: NDArray[np.bool_]) -> Crop:
     """Return the crop as if optical had not been there where the mask (y, x) is set; SAR and its pixels stay."""
-    return _weighted(crop, np.where(mask, np.float32(0), crop.optical_weight), crop.sar_weight)
+    return holed(crop, ("optical",), mask)
+
+
+def holed(crop: Crop, sensors: tuple[Sensor, ...], mask: NDArray[np.bool_]) -> Crop:
+    """Return the crop with nodata in the sensors where the mask (y, x) is set; a pixel of no sensor has no target."""
+    optical, sar = crop.optical_weight, crop.sar_weight
+    nothing = np.float32(0)
+    return _weighted(
+        crop,
+        np.where(mask, nothing, optical) if "optical" in sensors else optical,
+        np.where(mask, nothing, sar) if "sar" in sensors else sar,
+    )
+
+
+def holed_if_labels_stay(crop: Crop, sensors: tuple[Sensor, ...], mask: NDArray[np.bool_]) -> Crop:
+    """Return the crop with those holes, or as it is if nothing to learn would be left of it."""
+    cut = holed(crop, sensors, mask)
+    return cut if cut.has_labels else crop
 
 
 def _weighted(crop: Crop, optical_weight: Values, sar_weight: Values) -> Crop:

@@ -1,4 +1,4 @@
-"""What is done to the values of training crops: clouds and shadows, speckle, displaced SAR, gain.
+"""What is done to training crops: holes of nodata, clouds and shadows, speckle, displaced SAR, gain.
 
 All is drawn beforehand, crop by crop, and each thing from random numbers of its own: switching one on or off leaves
 the others as they were. Validation and mapping see the stores' values as they are.
@@ -11,13 +11,17 @@ import numpy as np
 
 from clairemap.sar.speckle import speckled_amplitude, speckled_db
 from clairemap.settings import AugmentationSettings, Sensor
-from clairemap.tiles.augmentation import cloud_masked, without, without_if_others_see
+from clairemap.tiles.augmentation import cloud_masked, holed_if_labels_stay, without, without_if_others_see
 from clairemap.tiles.clouds import BandRange, painted
 from clairemap.tiles.crops import AS_REGISTERED, Crop, Offset, Values
+from clairemap.tiles.holes import holes
 from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
 COVERAGES = (0.1, 1.5)
 """Coverages are drawn evenly between these; what is above 1, more than a third of them, is overcast."""
+
+HOLED: tuple[tuple[Sensor, ...], ...] = (("optical", "sar"), ("optical", "sar"), ("optical",), ("sar",))
+"""The sensors in which a crop has holes, each of these as likely as any other: at the same pixels if in both."""
 
 
 class Stream(IntEnum):
@@ -27,6 +31,7 @@ class Stream(IntEnum):
     CLOUDS = 2
     SPECKLE = 3
     GAIN = 4
+    HOLES = 5
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,13 @@ class Disturbance:
     speckle_looks: float | None = None
     sar_offset: Offset = AS_REGISTERED
     gain: float = 0.0
+    holed: tuple[Sensor, ...] = ()
 
     @classmethod
     def drawn(cls, settings: AugmentationSettings, seed: tuple[int, int]) -> "Disturbance":
         """Return the disturbance of the crop with that seed (the run's, the crop's number)."""
         # Every number is drawn for every crop, so that one setting doesn't change what the others draw.
-        cloudy, given, coverage, speckled, down, right = cls(seed).random(Stream.CHOICE).random(6)
+        cloudy, given, coverage, speckled, down, right, holey, which = cls(seed).random(Stream.CHOICE).random(8)
         low, high = COVERAGES
         cover = CloudCover(min(1.0, low + (high - low) * coverage), bool(given < settings.cloud_mask_known))
         return cls(
@@ -60,6 +66,7 @@ class Disturbance:
             settings.speckle_looks if speckled < settings.speckle else None,
             Offset(_displacement(down, settings.sar_jitter_px), _displacement(right, settings.sar_jitter_px)),
             settings.gain,
+            HOLED[int(which * len(HOLED))] if holey < settings.holes else (),
         )
 
     def random(self, stream: Stream) -> np.random.Generator:
@@ -68,11 +75,14 @@ class Disturbance:
 
     def of_optical(self) -> "Disturbance":
         """Return what of it concerns a crop of which SAR is not looked at."""
-        return replace(self, speckle_looks=None, sar_offset=AS_REGISTERED)
+        return replace(self, speckle_looks=None, sar_offset=AS_REGISTERED, holed=self._holed_of("optical"))
 
     def of_sar(self) -> "Disturbance":
         """Return what of it concerns a crop of which optical is not looked at."""
-        return replace(self, clouds=None, sar_offset=AS_REGISTERED)
+        return replace(self, clouds=None, sar_offset=AS_REGISTERED, holed=self._holed_of("sar"))
+
+    def _holed_of(self, sensor: Sensor) -> tuple[Sensor, ...]:
+        return (sensor,) if sensor in self.holed else ()
 
 
 def _displacement(chance: float, largest_px: int) -> int:
@@ -86,9 +96,10 @@ def _displacement(chance: float, largest_px: int) -> int:
 def disturbed(
     crop: Crop, disturbance: Disturbance, dropped: Sensor | None, statistics: TrainingStatistics, scale: BandRange
 ) -> Crop:
-    """Return the crop with its values changed and the sensor dropped, unless then no ground would be seen any more.
+    """Return the crop with its values changed, nodata cut in and the sensor dropped, as long as ground is still seen.
 
-    SAR is displaced already, where the crop was read. Speckle and clouds come before the gain, which is the sensor's.
+    SAR is displaced already, where the crop was read. Holes come first: what hides the rest of the ground is left out.
+    Speckle and clouds come before the gain, which is the sensor's.
 
     Args:
         crop: with the store's values, of the sensors that are looked at.
@@ -97,6 +108,9 @@ def disturbed(
         statistics: of the training tiles.
         scale: of the optical bands as stored.
     """
+    if disturbance.holed:
+        cut = holes(crop.target.shape, disturbance.random(Stream.HOLES))
+        crop = holed_if_labels_stay(crop, disturbance.holed, cut)
     if disturbance.speckle_looks is not None:
         random = disturbance.random(Stream.SPECKLE)
         crop = speckled(crop, disturbance.speckle_looks, statistics, random)

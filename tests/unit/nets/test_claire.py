@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from clairemap.grid.window import Window
 from clairemap.nets.bodies import DualEncoder
 from clairemap.nets.claire import Claire
+from clairemap.nets.image import Image
+from clairemap.nets.parts import parts
 from clairemap.nets.sizes import SIZES
 from clairemap.settings import NetworkSettings
 
@@ -149,6 +152,64 @@ def test_early_fusion_sees_all_bands_times_weight_and_the_weights_and_shares_by_
     nothing = of_optical + of_sar == 0
     torch.testing.assert_close(share[~nothing], (of_optical / (of_optical + of_sar))[~nothing])
     assert nothing.any() and torch.all(share[nothing] == 0)
+
+
+@pytest.mark.parametrize("fusion", ["window", "early"])
+@torch.inference_mode()
+def test_flat_ground_looks_the_same_up_to_the_rim_of_a_hole(fusion: str):
+    """However the hole lies in the cells: half a cell of ground is that ground, not something nearer to the mean."""
+    network = claire(fusion=fusion)
+    encoder = network.body.optical_encoder if isinstance(network.body, DualEncoder) else network.body.encoder
+    cells: list[Tensor] = []
+    encoder.stages[0][1].register_forward_hook(lambda *hooked: cells.append(hooked[2]))
+    optical, sar, one, _ = batch()
+    optical, sar = 2 * torch.ones_like(optical), -torch.ones_like(sar)
+    weight = one.clone()
+    weight[..., 33:86, 18:79] = 0
+    network(optical, sar, weight, weight)
+    network(optical, sar, one, one)
+    seen = torch.nn.functional.max_pool2d(weight, 4)[0, 0] > 0
+    assert 0 < (~seen).sum() < 13 * 15
+    torch.testing.assert_close(cells[0][0, seen], cells[-1][0, seen])
+
+
+def half_seen() -> tuple[Batch, Batch]:
+    """A tile whose right half is nodata in both sensors, and its left half, which ends there."""
+    optical, sar, one, _ = batch(128, 256)
+    weight = one.clone()
+    weight[..., 128:] = 0
+    left = optical[..., :128], sar[..., :128], one[..., :128], one[..., :128]
+    return (optical, sar, weight, weight), left
+
+
+def features_of(network: Claire, tile: Batch) -> list[Tensor]:
+    optical, sar, optical_weight, sar_weight = tile
+    shape = optical.shape[2], optical.shape[3]
+    needed = parts(network.size, network.settings.fusion, Window.whole(shape), shape)
+    return network.body((Image(optical, optical_weight), Image(sar, sar_weight)), needed)[0]
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@torch.inference_mode()
+def test_nodata_looks_like_the_edge_of_a_tile(fusion: str):
+    network = claire(fusion=fusion)
+    whole, left = half_seen()
+    for found, expected in zip(features_of(network, whole), features_of(network, left), strict=True):
+        torch.testing.assert_close(found[:, :, : expected.shape[2]], expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_logits_go_on_for_a_cell_into_nodata():
+    network = claire()
+    whole, left = half_seen()
+    optical, sar, optical_weight, sar_weight = whole
+    cells = network.cells(Image(optical, optical_weight), Image(sar, sar_weight)).logits
+    last = cells[..., 31]
+    rows = torch.nn.functional.avg_pool1d(last, 3, 1, 1, count_include_pad=False)  # of the three cells beside
+    torch.testing.assert_close(cells[..., 32], rows)
+    off = (network(*whole).logits[..., :128] - network(*left).logits).abs()
+    spread = network(*left).logits.std()
+    assert off[..., :96].max() < 0.2 * spread and off.max() < spread
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from clairemap.tiles.augmentation import Turn, cloud_masked, seen_by, turned, without, without_if_others_see
+from clairemap.tiles.augmentation import (
+    Turn,
+    cloud_masked,
+    holed,
+    holed_if_labels_stay,
+    seen_by,
+    turned,
+    without,
+    without_if_others_see,
+)
 from clairemap.tiles.crops import Crop
 
 TURNS = [Turn(quarters, mirrored) for quarters in range(4) for mirrored in (False, True)]
@@ -53,6 +62,27 @@ def test_masked_clouds_take_optical_alone():
     assert np.array_equal(
         cloud_masked(crop(), np.array([[False, True], [True, True]])).optical_weight, [[[1, 0], [0, 0]]]
     )
+
+
+def test_holes_take_the_sensors_named_and_the_target_where_none_is_left():
+    upper = np.array([[True, True], [False, False]])
+    both = holed(crop(), ("optical", "sar"), upper)
+    assert not both.optical_weight.any()
+    assert np.array_equal(both.sar_weight, [[[0, 0], [1, 0]]])
+    assert np.array_equal(both.target, [[255, 255], [3, 255]])
+    sar = holed(crop(), ("sar",), upper)
+    assert np.array_equal(sar.optical_weight, crop().optical_weight)
+    assert np.array_equal(sar.sar_weight, [[[0, 0], [1, 0]]])
+    assert np.array_equal(sar.target, crop().target)  # optical sees the upper row
+    for after in (both, sar):
+        assert np.array_equal(after.optical, crop().optical) and np.array_equal(after.sar, crop().sar)
+
+
+def test_holes_that_would_leave_nothing_to_learn_are_not_cut():
+    everywhere = np.ones((2, 2), np.bool_)
+    assert np.array_equal(holed_if_labels_stay(crop(), ("optical", "sar"), everywhere).target, crop().target)
+    assert holed_if_labels_stay(crop(), ("optical", "sar"), everywhere).optical_weight.any()
+    assert not holed_if_labels_stay(crop(), ("optical",), everywhere).optical_weight.any()
 
 
 def test_the_only_sensor_that_sees_something_is_not_dropped():

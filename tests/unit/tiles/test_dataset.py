@@ -33,7 +33,7 @@ def source_of(scenes: list[Any], view: str = "fused"):
 
 
 EVERYTHING = AugmentationSettings(clouds=0.6, speckle=0.6, sar_jitter_px=2, gain=0.1)
-NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0)
+NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0)
 
 
 def statistics_of(made_pairs: ModuleType, scenes: list[Any]):
@@ -93,7 +93,7 @@ def test_augmentation_changes_values_and_weights_but_neither_place_nor_turn(made
 def test_sar_is_displaced_against_optical_but_not_where_it_is_looked_at_alone(
     made_pairs: ModuleType, scenes: list[Any]
 ):
-    jitter = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=2)
+    jitter = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=2, holes=0)
     moved = {}
     for view in ("fused", "sar"):
         still, shaken = (crops(made_pairs, scenes[:1], view, chosen, sensor_dropout=0) for chosen in (NOTHING, jitter))

@@ -12,8 +12,8 @@ from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
 DRAWS = 3000
 SIDE = 64
-EVERYTHING = AugmentationSettings(clouds=0.5, cloud_mask_known=0.5, speckle=0.5, sar_jitter_px=2, gain=0.2)
-NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, gain=0)
+EVERYTHING = AugmentationSettings(clouds=0.5, cloud_mask_known=0.5, speckle=0.5, sar_jitter_px=2, holes=0.5, gain=0.2)
+NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0, gain=0)
 
 
 def statistics(sar_scale: str = "db"):
@@ -72,6 +72,17 @@ def test_shares_are_those_of_the_settings():
     assert np.mean([d.speckle_looks == 5 for d in some]) == pytest.approx(0.6, abs=0.03)
     assert {d.speckle_looks for d in some} == {None, 5}
     assert {d.gain for d in some} == {0.1}
+    assert np.mean([bool(d.holed) for d in some]) == pytest.approx(AugmentationSettings().holes, abs=0.03)
+
+
+def test_holes_are_in_both_sensors_or_in_one():
+    found = [d.holed for d in drawn(AugmentationSettings(holes=1))]
+    for sensors, share in ((("optical", "sar"), 0.5), (("optical",), 0.25), (("sar",), 0.25)):
+        assert np.mean([holed == sensors for holed in found]) == pytest.approx(share, abs=0.03)
+    some = [d.holed for d in drawn(AugmentationSettings(holes=0.3))]
+    assert np.mean([bool(holed) for holed in some]) == pytest.approx(0.3, abs=0.03)
+    assert all(holed in ((), every) for holed, every in zip(some, found, strict=True))
+    assert {d.holed for d in drawn(AugmentationSettings(holes=0))} == {()}
 
 
 @pytest.mark.parametrize(("largest", "reached"), [(0, {0}), (1, {-1, 0, 1}), (2, {-2, -1, 0, 1, 2})])
@@ -82,9 +93,10 @@ def test_sar_is_displaced_by_whole_pixels_up_to_the_largest(largest: int, reache
     assert len({(o.down_px, o.right_px) for o in offsets}) == len(reached) ** 2
 
 
-@pytest.mark.parametrize("name", ["clouds", "speckle", "sar_jitter_px", "gain"])
+@pytest.mark.parametrize("name", ["clouds", "speckle", "sar_jitter_px", "holes", "gain"])
 def test_switching_one_thing_off_leaves_the_others_alone(name: str):
-    part = {"clouds": "clouds", "speckle": "speckle_looks", "sar_jitter_px": "sar_offset", "gain": "gain"}[name]
+    parts = {"speckle": "speckle_looks", "sar_jitter_px": "sar_offset", "holes": "holed"}
+    part = parts.get(name, name)
     without_it = drawn(EVERYTHING.model_copy(update={name: 0}), draws=200)
     kept = getattr(without_it[0], part)
     assert [replace(d, **{part: kept}) for d in drawn(draws=200)] == without_it
@@ -98,9 +110,35 @@ def test_nothing_is_done_where_all_is_off():
 
 
 def test_a_sensor_that_is_not_looked_at_is_left_alone():
-    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, Offset(1, 2), 0.1)
-    assert full.of_optical() == Disturbance((0, 0), CloudCover(0.5, True), None, AS_REGISTERED, 0.1)
-    assert full.of_sar() == Disturbance((0, 0), None, 8.0, AS_REGISTERED, 0.1)
+    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, Offset(1, 2), 0.1, ("optical", "sar"))
+    assert full.of_optical() == Disturbance((0, 0), CloudCover(0.5, True), None, AS_REGISTERED, 0.1, ("optical",))
+    assert full.of_sar() == Disturbance((0, 0), None, 8.0, AS_REGISTERED, 0.1, ("sar",))
+    assert replace(full, holed=("sar",)).of_optical().holed == ()
+
+
+@pytest.mark.parametrize("holed", [("optical", "sar"), ("optical",), ("sar",)])
+def test_holes_leave_values_and_labels_and_take_the_sensors_weights(holed: tuple[Sensor, ...]):
+    before, hole = crop(sar_from=20), Disturbance((3, 1), holed=holed)
+    after = disturbed(before, hole, None, STATISTICS, SCALE)
+    assert same(after, disturbed(before, hole, None, STATISTICS, SCALE))
+    assert np.array_equal(after.optical, before.optical)
+    assert np.array_equal(after.sar, before.sar, equal_nan=True)
+    cut = {"optical": before.optical_weight > after.optical_weight, "sar": before.sar_weight > after.sar_weight}
+    assert {sensor for sensor, pixels in cut.items() if pixels.any()} == set(holed)
+    gone = (after.optical_weight + after.sar_weight)[0] == 0
+    assert np.array_equal(after.target, np.where(gone, 255, before.target))
+    assert gone.any() == (holed != ("sar",))
+    if len(holed) == 2:
+        assert np.array_equal(cut["sar"], cut["optical"] & (before.sar_weight > 0))
+        assert np.array_equal(gone, cut["optical"][0])
+
+
+def test_another_crop_has_other_holes():
+    masks = {
+        disturbed(crop(), Disturbance((0, number), holed=("sar",)), None, STATISTICS, SCALE).sar_weight.tobytes()
+        for number in range(10)
+    }
+    assert len(masks) == 10
 
 
 def test_a_given_mask_takes_optical_out_where_it_was_changed():

@@ -1,0 +1,305 @@
+"""Rims of nodata: what a map has more of within 4 px of a hole than on the same ground without the hole.
+
+Scenes that no training saw are mapped as they are, and with holes cut into both sensors, into optical alone, into SAR
+alone: gaps of a detector, missing blocks, ragged patches. Counted are the pixels within 4 px of a hole that both
+sensors see, and the same pixels in the map without holes: the ground is the same, so that what a class gains is the
+rim's doing. A rim's excess is the largest gain of a class, in points (percent of the rim's pixels). Inland pixels, more
+than 32 px from any hole, show how far that reaches.
+
+*Made*: one scene of each simulated region. *Floods*: two real events each, whose pictures and masks are as published;
+gain 0.5. Of a scene the square of 1024 px with most labels counts. Each training is done twice, with no holes in its
+crops (`without`) and with those of the settings' default (`with`), everything else equal; figures are means over the
+trainings. Networks as they were before nodata looked to them like a tile's edge, trained without holes in their crops,
+had 1.9 points on made scenes and 3.9 on floods. What holes in crops cost elsewhere is told by mean IoU over the scenes
+as they are. `rim_excess_points` is the worse set's figure for holes in both sensors, with the default settings. With
+holes in one sensor what is lost beside them is also information, which no training brings back.
+
+Prints a table, and as its last line one JSON object. Finished trainings of the same code are not done again.
+
+    python benchmarks/rims.py --data FOLDER_WITH_FLOOD_SCENES [--quick]
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import yaml
+from accuracy import prepare, tile
+from accuracy_runs import FOLDS, MADE, PROJECT, Fold, job_of, settings_of
+from numpy.typing import NDArray
+from scipy import ndimage
+
+import clairemap
+from clairemap.classes import IGNORE_INDEX
+from clairemap.console import progress
+from clairemap.grid.window import Window
+from clairemap.metrics.confusion import confusion_matrix
+from clairemap.metrics.scores import scores
+from clairemap.nets.claire import Claire
+from clairemap.provenance import stage_code
+from clairemap.raster.store import GridStore, open_store
+from clairemap.settings import Sensor, Settings
+from clairemap.tiles.augmentation import holed
+from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
+from clairemap.tiles.dataset import as_sample, stacked
+from clairemap.training.distributed import Processes
+from clairemap.training.job import TrainingJob
+from clairemap.training.loop import train
+
+RIM_PX, INLAND_PX, SIDE_PX = 4, 32, 1024
+HOLED: Mapping[str, tuple[Sensor, ...]] = {"both": ("optical", "sar"), "optical": ("optical",), "sar": ("sar",)}
+ARMS = ("without", "with")
+GAIN = {"made": 0.0, "floods": 0.5}
+QUICK = Fold("quick", "quick", MADE[:1], MADE[3:], 0)
+CODE = stage_code(PROJECT / "workflow" / "scripts" / "train_model.py")
+
+Mask = NDArray[np.bool_]
+Classes = NDArray[np.uint8]
+
+
+class Task(NamedTuple):
+    """One training: set of places, its fold, whether its crops have holes, steps, where all lies."""
+
+    places: str
+    fold: Fold
+    arm: str
+    steps: int
+    work: Path
+
+
+@dataclass
+class Rim:
+    """Pixels of each class on rims with their holes and without, and inland with them; and of labels hit there."""
+
+    holed: NDArray[np.int64]
+    intact: NDArray[np.int64]
+    inland: NDArray[np.int64]
+    right_holed: int = 0
+    right_intact: int = 0
+    labelled: int = 0
+
+    @classmethod
+    def empty(cls, classes: int) -> "Rim":
+        """Return one without any pixel."""
+        return cls(*(np.zeros(classes, np.int64) for _ in range(3)))
+
+    def add(self, with_holes: Classes, without: Classes, truth: Classes, zones: tuple[Mask, Mask]) -> None:
+        """Count two maps of a scene, both (y, x), within its rims and inland."""
+        rim, inland = zones
+        for counts, pixels in (
+            (self.holed, with_holes[rim]),
+            (self.intact, without[rim]),
+            (self.inland, with_holes[inland]),
+        ):
+            counts += np.bincount(pixels, minlength=len(counts))
+        known = rim & (truth != IGNORE_INDEX)
+        self.right_holed += int((with_holes == truth)[known].sum())
+        self.right_intact += int((without == truth)[known].sum())
+        self.labelled += int(known.sum())
+
+    def figures(self) -> dict[str, float]:
+        """Return the excess in points, that class's share beside its share elsewhere, and points of accuracy lost."""
+        here, same, inland = (100 * counts / max(counts.sum(), 1) for counts in (self.holed, self.intact, self.inland))
+        gain = here - same
+        most = int(gain.argmax())
+        lost = 100 * (self.right_intact - self.right_holed) / max(self.labelled, 1)
+        return {
+            "excess_points": float(gain[most]),
+            "share": float(here[most]),
+            "share_without_holes": float(same[most]),
+            "share_inland": float(inland[most]),
+            "accuracy_lost_points": lost,
+        }
+
+
+def main() -> None:
+    """Prepare the scenes, train, map, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
+    parser.add_argument("--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="where runs lie")
+    parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
+    parser.add_argument("--folds", type=int, choices=[1, 2, 3], default=2, help="trainings of each set and arm")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side, one core each")
+    parser.add_argument("--sets", nargs="+", choices=list(GAIN), default=list(GAIN), help="places")
+    parser.add_argument("--quick", action="store_true", help="two small made scenes, 20 steps: shows that it runs")
+    options = parser.parse_args()
+    options.work = options.work.resolve()
+    if options.quick:
+        options.sets, options.steps = ["made"], 20
+        prepare_quick(options.work / QUICK.prepared)
+    elif "floods" in options.sets and options.data is None:
+        parser.error("the floods need --data; or choose --sets made")
+    else:
+        prepare(options)
+    folds = {places: (QUICK,) if options.quick else FOLDS[places][: options.folds] for places in options.sets}
+    figures = {places: report(places, measured(places, folds[places], options)) for places in options.sets}
+    worst = max(each["with"]["both"]["excess_points"] for each in figures.values())
+    before = max(each["without"]["both"]["excess_points"] for each in figures.values())
+    print(
+        json.dumps(
+            {
+                "rim_excess_points": worst,
+                "rim_excess_points_without": before,
+                "miou_change": {places: miou(each, "with") - miou(each, "without") for places, each in figures.items()},
+                "sets": figures,
+                "steps": options.steps,
+                **machine(),
+            }
+        )
+    )
+
+
+def prepare_quick(folder: Path) -> None:
+    """Make and tile two small scenes."""
+    values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+    del values["training"]
+    rows = ["scene,region,split,optical,sar,label,cloud"]
+    script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
+    for scene in (*QUICK.train, *QUICK.test):
+        files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
+        chosen = ["--scene", scene, "--directory", folder / "scenes", "--size-px", "384"]
+        if not all(path.exists() for path in files):
+            subprocess.run([sys.executable, script, *chosen], check=True)
+        rows.append(",".join([scene, "made", "train" if scene in QUICK.train else "test", *map(str, files)]))
+    sheet = folder / "scenes.csv"
+    sheet.write_text("\n".join(rows) + "\n")
+    tile(folder, {**values, "scenes": str(sheet)}, (*QUICK.train, *QUICK.test))
+
+
+def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) -> Mapping[str, list[dict[str, object]]]:
+    """Return by arm what each training reached, several computed side by side."""
+    tasks = [Task(places, fold, arm, options.steps, options.work) for arm, fold in product(ARMS, folds)]
+    found: dict[str, list[dict[str, object]]] = {arm: [] for arm in ARMS}
+    with ProcessPoolExecutor(min(options.jobs, len(tasks)), multiprocessing.get_context("spawn")) as pool:
+        results = pool.map(trained_and_mapped, tasks)
+        for task, result in progress(zip(tasks, results, strict=True), f"trainings, {places}", len(tasks)):
+            found[task.arm].append(result)
+    return found
+
+
+def trained_and_mapped(task: Task) -> dict[str, object]:
+    """Return what one training's maps show on rims, by the sensors with holes, and its mean IoU without holes."""
+    torch.set_num_threads(1)
+    job = job_of(task.fold, settings_of_task(task), task.work)
+    job = replace(job, code=CODE)
+    trained = train(job, Processes(0, 1, torch.device("cpu")), {})
+    assert trained is not None, "there is only the first process"
+    network = trained.network.eval()
+    rims = {name: Rim.empty(network.classes) for name in HOLED}
+    matrix = np.zeros((network.classes, network.classes), np.int64)
+    for number, name in enumerate(task.fold.test):
+        crop = best_square(open_store(job.stores[name]))
+        without = mapped(network, job, crop)
+        both = (crop.optical_weight * crop.sar_weight)[0] > 0
+        truth = np.where(both, crop.target, np.uint8(IGNORE_INDEX))
+        matrix += confusion_matrix(truth, without, network.classes)
+        gaps = holes(crop.target.shape, np.random.default_rng((task.fold.seed, number)))
+        distance_px = ndimage.distance_transform_edt(~gaps)
+        zones = both & (distance_px > 0) & (distance_px <= RIM_PX), both & (distance_px > INLAND_PX)
+        for sensors, rim in rims.items():
+            rim.add(mapped(network, job, holed(crop, HOLED[sensors], gaps)), without, truth, zones)
+    return {"miou": scores(matrix).miou, **{sensors: rim.figures() for sensors, rim in rims.items()}}
+
+
+def settings_of_task(task: Task) -> Settings:
+    """Return the settings of a training; all default but for its length and gain, and the holes of its arm."""
+    settings = settings_of(task.fold, task.work, "fused", task.steps, GAIN[task.places])
+    if task.arm == "with":
+        return settings
+    plain = settings.augmentation.model_copy(update={"holes": 0.0})
+    return settings.model_copy(update={"augmentation": plain})
+
+
+def best_square(store: GridStore) -> Crop:
+    """Return the scene's square of `SIDE_PX` that has most labels of pixels that both sensors see."""
+    height, width = store.geobox.shape
+    whole = Window(0, 0, height, width)
+    crop = read_crop(store, read_masks(store, whole), whole)
+    counted = (crop.optical_weight * crop.sar_weight)[0] * (crop.target != IGNORE_INDEX)
+
+    def labels(place: tuple[slice, slice]) -> float:
+        return float(counted[place].sum())
+
+    rows, columns = max(_places(height, width), key=labels)
+    square = Crop(**{name: np.ascontiguousarray(layer[..., rows, columns]) for name, layer in vars(crop).items()})
+    return padded(square, *(-(-side // 128) * 128 for side in square.target.shape))
+
+
+def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    for top in range(0, max(height - SIDE_PX, 0) + 1, 128):
+        for left in range(0, max(width - SIDE_PX, 0) + 1, 128):
+            yield slice(top, top + SIDE_PX), slice(left, left + SIDE_PX)
+
+
+@torch.inference_mode()
+def mapped(network: Claire, job: TrainingJob, crop: Crop) -> Classes:
+    """Return the class of each pixel (y, x)."""
+    batch = job.scales.normalise(stacked([as_sample(crop)]))
+    logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
+    return logits.argmax(1)[0].to(torch.uint8).numpy()
+
+
+def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
+    """Return where nodata is cut in: stripes of 1 to 8 px, blocks of 12 to 120 px, ragged patches.
+
+    Made otherwise than the holes of training, so that training can't have learnt just these.
+    """
+    height, width = shape
+    coarse, fine = (ndimage.gaussian_filter(random.normal(size=shape), sigma) for sigma in (12, 1.5))
+    gaps: Mask = coarse / coarse.std() + 0.25 * fine / fine.std() > 1.9
+    for _ in range(height * width // 40_000):
+        tall, wide = random.integers(12, 120, 2)
+        top, left = random.integers(height), random.integers(width)
+        gaps[top : top + tall, left : left + wide] = True
+    y, x = np.mgrid[:height, :width]
+    for _ in range(2):
+        angle, period_px, wide_px = random.uniform(0, np.pi), random.uniform(120, 220), random.uniform(1, 8)
+        gaps |= (y * np.sin(angle) + x * np.cos(angle) + random.uniform(0, period_px)) % period_px < wide_px
+    return gaps
+
+
+def report(places: str, found: Mapping[str, list[dict[str, object]]]) -> dict[str, dict[str, object]]:
+    """Print the table of a set of places and return its figures, means over the trainings."""
+    print(f"\n{places}: within {RIM_PX} px of holes, {len(found['with'])} trainings")
+    print(f"{'crops':<10}{'holes in':<10}{'excess, points':>16}{'% here / same / inland':>26}{'accuracy lost':>16}")
+    figures: dict[str, dict[str, object]] = {}
+    for arm, runs in found.items():
+        reached = [run["miou"] for run in runs]
+        figures[arm] = {"miou": mean(reached), "miou_by_training": [round(each, 4) for each in reached]}
+        for sensors in HOLED:
+            each = {key: mean(run[sensors][key] for run in runs) for key in runs[0][sensors]}
+            by_training = [round(run[sensors]["excess_points"], 3) for run in runs]
+            figures[arm][sensors] = {**each, "excess_by_training": by_training}
+            shares = " / ".join(f"{each[key]:.1f}" for key in ("share", "share_without_holes", "share_inland"))
+            lost = each["accuracy_lost_points"]
+            print(f"{arm:<10}{sensors:<10}{each['excess_points']:>16.2f}{shares:>26}{lost:>16.2f}")
+        print(f"{arm:<10}mean IoU without holes {mean(reached):.4f}")
+    return figures
+
+
+def miou(figures: Mapping[str, Mapping[str, object]], arm: str) -> float:
+    """Return the mean IoU of an arm over the scenes without holes."""
+    return figures[arm]["miou"]
+
+
+def machine() -> dict[str, str]:
+    """Return the versions behind the figures."""
+    versions = {"python": platform.python_version(), "torch": torch.__version__}
+    return {**versions, "clairemap": clairemap.__version__, "code": CODE[:12]}
+
+
+if __name__ == "__main__":
+    main()

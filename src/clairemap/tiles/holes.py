@@ -1,0 +1,84 @@
+"""Nodata as real scenes have it inside: swath edges, detector gaps, missing blocks, with straight or ragged rims.
+
+Each is a field of distances in pixels, cut at the level that leaves the wanted share of the pixels.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Field = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+SHARES = (0.02, 0.5)
+"""The share of the pixels in holes is drawn evenly between these."""
+
+UPRIGHT = 0.5
+"""Chance that edges run along rows and columns, as where blocks of a file are missing; else at any angle."""
+
+STRAIGHT = 0.5
+"""Chance that edges are straight; else they are frayed by noise."""
+
+
+def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
+    """Return where nodata is: a share within `SHARES` of the pixels (y, x), as far as equal distances allow.
+
+    Equal generators cut equal holes.
+    """
+    share = random.uniform(*SHARES)
+    form = _FORMS[random.integers(len(_FORMS))]
+    along, across = _axes(shape, random)
+    field = form(along, across, random)
+    if random.random() >= STRAIGHT:
+        field += _fray(shape, random)
+    rank = min(round((1 - share) * field.size), field.size - 1)
+    level = np.partition(field, rank, axis=None)[rank]
+    cut: Mask = field >= level
+    return cut
+
+
+def _axes(shape: tuple[int, int], random: np.random.Generator) -> tuple[Field, Field]:
+    """Return each pixel's place along and across a direction, in pixels from a pixel drawn."""
+    angle = random.uniform(0, 2 * math.pi)
+    if random.random() < UPRIGHT:
+        angle = round(2 * angle / math.pi) * math.pi / 2
+    row, column = (random.integers(side) for side in shape)
+    y = np.arange(shape[0], dtype=np.float32)[:, None] - row
+    x = np.arange(shape[1], dtype=np.float32)[None] - column
+    sine, cosine = np.float32(math.sin(angle)), np.float32(math.cos(angle))
+    return y * sine + x * cosine, y * cosine - x * sine
+
+
+def _beyond_an_edge(along: Field, across: Field, random: np.random.Generator) -> Field:  # noqa: ARG001 - a form's
+    """Return a field that rises to one side: the end of a swath."""
+    return along.copy()
+
+
+def _stripes(along: Field, across: Field, random: np.random.Generator) -> Field:
+    """Return a field with parallel ridges: gaps of a detector, which for half of the draws widen to one side."""
+    period_px = 2 ** random.uniform(3.5, 6.5)
+    ridges = -np.abs((along + random.uniform(0, period_px)) % period_px - period_px / 2)
+    widening = random.uniform(0.02, 0.2) if random.integers(2) else 0.0
+    return np.asarray(ridges + widening * across, np.float32)
+
+
+def _block(along: Field, across: Field, random: np.random.Generator) -> Field:
+    """Return a field with one summit, rectangular in outline: a part of the file that is missing."""
+    ratio = 2 ** random.uniform(-1.5, 1.5)
+    return -np.maximum(np.abs(along) * np.float32(ratio), np.abs(across) / np.float32(ratio))
+
+
+_FORMS = (_beyond_an_edge, _stripes, _block)
+
+
+def _fray(shape: tuple[int, int], random: np.random.Generator) -> Field:
+    """Return noise that moves an edge by pixels to tens of pixels, coarse and fine."""
+    coarse_px = 2 ** random.uniform(1, 4)
+    noise = np.zeros(shape, np.float32)
+    for grain_px in (coarse_px, coarse_px / 4):
+        layer = ndimage.gaussian_filter(random.standard_normal(shape, np.float32), grain_px, mode="wrap")
+        # The filter leaves white noise a deviation of 1 / (2 sqrt(pi) grain): brought to the grain, in pixels.
+        noise += layer * np.float32(2 * math.sqrt(math.pi) * grain_px**2)
+    return noise * np.float32(random.uniform(0.5, 1.5))
