@@ -143,7 +143,7 @@ class TiledOptical(OpticalBands):
     cloud_mask: Literal["binary", "scl"] = Field(
         "binary",
         description="codes of the cloud masks: 0 clear and one other value for cloud and shadow, or Sentinel-2's scene "
-        "classification (cloud: 3, 8, 9, 10; nothing known: 0)",
+        "classification (cloud: 3, 8, 9, 10; unknown: 0)",
     )
 
 
@@ -204,8 +204,8 @@ class SensorsGate(Section):
 
     on_mismatch: Literal["error", "warn"] = Field(
         "error",
-        description="scene whose values don't match the training scenes' (unit, offset, order of bands): error: stop "
-        "it; warn: map it and report the mismatch",
+        description="what happens to a scene whose values don't match the training scenes' (unit, offset, order of "
+        "bands): it is stopped (error), or mapped and reported (warn)",
     )
 
 
