@@ -23,6 +23,9 @@ SAMPLE_PX = 500_000
 FEWEST_PX = 1000
 """Usable pixels below which a sensor isn't described: a sliver's values say nothing about their unit."""
 
+MIXED_VALUES = 4096
+"""Values at which distribution functions of scenes are put together: time grows with the scenes, not their square."""
+
 DIGITS = 7
 """Significant digits of all figures, so that equal pixels give equal files on every machine."""
 
@@ -124,6 +127,7 @@ def _mixed_quantiles(quantiles: Values, weights: Values) -> Values:
     """Return the quantiles of a mixture from those of its parts (part, level)."""
     levels = np.array(LEVELS_PCT)
     values = np.unique(quantiles)
+    values = values[np.linspace(0, len(values) - 1, min(len(values), MIXED_VALUES)).astype(int)]
     shares = sum(
         weight * np.interp(values, part, levels, left=0.0, right=100.0)
         for weight, part in zip(weights, quantiles, strict=True)

@@ -94,3 +94,11 @@ def test_files_come_back_and_damaged_ones_are_told(tmp_path: Path):
         read_radiometry(tmp_path / "a.json")
     with pytest.raises(StoreError, match=r"gone\.json"):
         read_training_radiometry(tmp_path / "gone.json")
+
+
+def test_many_scenes_are_pooled_as_exactly_as_few():
+    rng = np.random.default_rng(0)
+    parts = [rng.gamma(4, 100, (1, 2000)) + shift for shift in rng.normal(300, 100, 200)]
+    found = pooled([SensorRadiometry.of(("red",), part) for part in parts])
+    whole = np.concatenate(parts, axis=1)[0]
+    np.testing.assert_allclose(found.quantiles[0], np.percentile(whole, LEVELS_PCT), atol=0.03 * whole.std())
