@@ -135,19 +135,20 @@ def compare_bands(
     verdict: Verdict = "mismatch" if reason else "match"
     if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
         verdict, reason = "mild", _unlike(scene.bands, distance, beyond)
-    if not decibels and (filled := _filled(scene, together)):
+    if not decibels and (filled := _filled(scene, training)):
         verdict, reason = max(verdict, "mild", key=VERDICTS.index), "; ".join(filter(None, (filled, reason)))
     return SensorVerdict(verdict=verdict, reason=reason, bands=scene.bands, distance_std=distance, beyond_share=beyond)
 
 
-def _filled(scene: SensorRadiometry, training: SensorRadiometry) -> str:
-    """Return in words whether many pixels hold 0, or the largest number, in every band, unlike in training."""
-    ours, theirs, levels = np.array(scene.quantiles), np.array(training.quantiles), np.array(LEVELS_PCT)
+def _filled(scene: SensorRadiometry, training: Sequence[SensorRadiometry]) -> str:
+    """Return in words whether many pixels hold 0, or the largest number, in every band, as in no training scene."""
+    levels = np.array(LEVELS_PCT)
+    ours, theirs = np.array(scene.quantiles), np.array([known.quantiles for known in training])
     least, most = levels == FILLED_PCT, levels == 100 - FILLED_PCT
     zero, top = (ours == 0).all(axis=0), (ours == max(scene.ceiling)).all(axis=0)
-    if min(scene.floor) == 0 and zero[least] and (theirs[:, least] > 1e-6).all():
+    if min(scene.floor) == 0 and zero[least] and (theirs[..., least] > 0).all():
         return f"at least {levels[zero].max():.0f} % of the pixels are 0 in each band, perhaps nodata without a tag"
-    if max(scene.ceiling) in TOPS and top[most] and (theirs[:, most] < NEAR_TOP * max(scene.ceiling)).all():
+    if max(scene.ceiling) in TOPS and top[most] and (theirs[..., most] < NEAR_TOP * max(scene.ceiling)).all():
         share, value = 100 - levels[top].min(), max(scene.ceiling)
         return f"at least {share:.0f} % of the pixels are {value:g} in each band, saturated or nodata without a tag"
     return ""
