@@ -6,6 +6,9 @@ from clairemap.metrics.comparison import BelowSingleSensor
 from clairemap.metrics.learnt import FEW_TRAINING_PX, LearntClass
 from clairemap.radiometry_check import RadiometryCheck, Verdict
 
+NAMES_SHOWN = 12
+"""Classes that a sentence names; the table of classes has all of them with their training pixels."""
+
 SENSOR_NAMES = {"optical": "the optical image", "sar": "SAR"}
 UNLIKE: dict[Verdict, str] = {
     "mismatch": "The values of a scene don't match those that the network learnt, so its map is most likely wrong",
@@ -70,7 +73,8 @@ def _missed(missed_px: Mapping[str, int]) -> Iterator[str]:
 
 
 def _classes(names: Sequence[str]) -> str:
-    return f"{'class' if len(names) == 1 else 'classes'} {', '.join(names)}"
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"{'class' if len(names) == 1 else 'classes'} {', '.join(names[:NAMES_SHOWN])}{more}"
 
 
 def _below(below: Sequence[BelowSingleSensor]) -> Iterator[str]:

@@ -99,6 +99,8 @@ def check_sar(source: RasterSource, settings: SarBands) -> None:
         _check_decibels(source, census)
     else:
         _check_linear(source, census, settings)
+    for index, band in census.bands.items():
+        _check_floor(source, index, band, settings)
 
 
 def _census(source: RasterSource) -> Census:
@@ -162,12 +164,6 @@ def _check_decibels(source: RasterSource, census: Census) -> None:
     for index, band in census.bands.items():
         if _has_hole_of_zeros(band):
             _untagged(source, "sar", index, 0.0, band.zero_px, "exactly, which measured decibels are not")
-        extremes = band.extremes
-        if extremes is not None and extremes.lowest_px >= REPEATED_PX:
-            gap = extremes.next_lowest - extremes.lowest
-            if GAP_DB <= gap < np.inf:
-                why = f"{gap:.3g} dB below all others"
-                _untagged(source, "sar", index, extremes.lowest, extremes.lowest_px, why)
 
 
 def _has_hole_of_zeros(band: BandCensus) -> bool:
@@ -195,6 +191,22 @@ def _check_linear(source: RasterSource, census: Census, settings: SarBands) -> N
             "in each band about half are negative, as in the real and the imaginary part of single-look complex SAR: "
             "compute intensity first, the sum of both squares",
         )
+
+
+def _check_floor(source: RasterSource, index: int, band: BandCensus, settings: SarBands) -> None:
+    """Look for a value, equal in many pixels, that lies far below all others."""
+    extremes = band.extremes
+    if extremes is None or extremes.lowest_px < REPEATED_PX or not np.isfinite(extremes.next_lowest):
+        return
+    gap_db = extremes.next_lowest - extremes.lowest
+    if settings.scale != "db":
+        if extremes.lowest <= 0:
+            return
+        tenfold_db = 10 if settings.scale == "linear_power" else 20
+        gap_db = tenfold_db * np.log10(extremes.next_lowest / extremes.lowest)
+    if gap_db >= GAP_DB:
+        why = f"{gap_db:.3g} dB below all others"
+        _untagged(source, "sar", index, extremes.lowest, extremes.lowest_px, why)
 
 
 def _check_grey(source: RasterSource, census: Census) -> None:

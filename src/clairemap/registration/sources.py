@@ -76,22 +76,14 @@ def _told(source: RasterSource, role: str, legend: Legend) -> str:
     told = f"has {len(bands)} band(s), but a {role} raster has one, of {wanted}"
     if role == "cloud" or len(bands) != 3 or source.stored_dtype != np.uint8:
         return f"{told}; take the right one out, such as the first: gdal_translate -b 1 {name} {role}.tif"
-    codes = _codes_of(_colours(source), legend)
-    terms = [f"{code}*(A=={red})*(B=={green})*(C=={blue})" for (red, green, blue), code in codes.items()]
+    colours = zip(legend.unused_codes, _colours(source), strict=False)  # stages don't know the legend's colours
+    terms = [f"{code}*(A=={red})*(B=={green})*(C=={blue})" for code, (red, green, blue) in colours]
     return (
         f"{told}; this looks like a picture of class colours: turn each colour into its class's code in "
-        "legend.classes, with one term for each class (here a colour of the legend has its class's code, another one "
-        f'an unused code): gdal_calc.py -A {name} --A_band=1 -B {name} --B_band=2 -C {name} --C_band=3 --calc="'
+        "legend.classes, with one term for each class (here unused codes): "
+        f'gdal_calc.py -A {name} --A_band=1 -B {name} --B_band=2 -C {name} --C_band=3 --calc="'
         f'{" + ".join(terms)}" --type=Byte --NoDataValue=0 --outfile={role}.tif'
     )
-
-
-def _codes_of(colours: list[Rgb], legend: Legend) -> dict[Rgb, int]:
-    """Return a code for each colour: of the class of this colour if there is one, else one that no class has."""
-    palette = list(legend.palette.items())
-    known = {colour: code for code, colour in palette if [other for _, other in palette].count(colour) == 1}
-    unused = iter(legend.unused_codes)
-    return {colour: known[colour] if colour in known else next(unused) for colour in colours}
 
 
 def _colours(source: RasterSource) -> list[Rgb]:

@@ -31,7 +31,14 @@ FLOOR_TOLERANCE = 0.4  # how far the darkest values may lie from an offset, as a
 DECIBEL_MISFIT, DECIBEL_EXPLAINED = 0.12, 0.4  # the same for factors of decibels
 UNLIKE_STD = 10.0  # mean distance in training deviations beyond which nothing needs to explain it
 MILD_STD, MILD_SHARE = 2.0, 0.2  # distance and share of pixels beyond training's range that are reported
+REFLECTANCE_TOP, LEAST_DIGITAL_TOP = 2.0, 100.0  # brightest values of reflectances and of digital numbers
+FILLED_PCT = 1.0  # percent of the pixels that hold 0, or the largest number, in each band: reported
 ALL_ORDERS_UP_TO = 4  # bands; of more bands swaps, reversal and rotations are tried
+
+TOPS, NEAR_TOP = (255, 65535), 0.9
+"""The largest numbers of unsigned types, and the share of them that counts as near."""
+
+VERDICTS: tuple[Verdict, ...] = ("match", "mild", "mismatch")
 
 FACTORS = (*(10.0**power for power in (-4, -3, -2, -1, 1, 2, 3, 4)), 1 / 65535, 1 / 255, 1 / 16, 16, 255, 257, 65535)
 """Ratios between the units in which reflectances and pictures are stored."""
@@ -128,7 +135,23 @@ def compare_bands(
     verdict: Verdict = "mismatch" if reason else "match"
     if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
         verdict, reason = "mild", _unlike(scene.bands, distance, beyond)
+    if not decibels and (filled := _filled(scene, training)):
+        verdict, reason = max(verdict, "mild", key=VERDICTS.index), "; ".join(filter(None, (filled, reason)))
     return SensorVerdict(verdict=verdict, reason=reason, bands=scene.bands, distance_std=distance, beyond_share=beyond)
+
+
+def _filled(scene: SensorRadiometry, training: Sequence[SensorRadiometry]) -> str:
+    """Return in words whether many pixels hold 0, or the largest number, in every band, as in no training scene."""
+    levels = np.array(LEVELS_PCT)
+    ours, theirs = np.array(scene.quantiles), np.array([known.quantiles for known in training])
+    least, most = levels == FILLED_PCT, levels == 100 - FILLED_PCT
+    zero, top = (ours == 0).all(axis=0), (ours == max(scene.ceiling)).all(axis=0)
+    if min(scene.floor) == 0 and zero[least] and (theirs[..., least] > 0).all():
+        return f"at least {levels[zero].max():.0f} % of the pixels are 0 in each band, perhaps nodata without a tag"
+    if max(scene.ceiling) in TOPS and top[most] and (theirs[..., most] < NEAR_TOP * max(scene.ceiling)).all():
+        share, value = 100 - levels[top].min(), max(scene.ceiling)
+        return f"at least {share:.0f} % of the pixels are {value:g} in each band, saturated or nodata without a tag"
+    return ""
 
 
 def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
@@ -163,7 +186,7 @@ def _fault(
     scene: SensorRadiometry, training: SensorRadiometry, each: Sequence[SensorRadiometry], decibels: bool
 ) -> str:
     """Return what is wrong with the values in words; empty if nothing is."""
-    if said := _constant(scene, training):
+    if said := _constant(scene, training) or ("" if decibels else _mixed_units(scene, training)):
         return said
     units = _decibel_faults(scene, training) if decibels else _unit_faults(scene, training, each)
     found = [*units, *_order_faults(scene, training)]
@@ -182,6 +205,19 @@ def _constant(scene: SensorRadiometry, training: SensorRadiometry) -> str:
     for band, low, high, std in zip(scene.bands, scene.floor, scene.ceiling, training.std, strict=True):
         if low == high and std > 0:
             return f"{band} holds one value, {low:g}, in all pixels, and varies in the training scenes"
+    return ""
+
+
+def _mixed_units(scene: SensorRadiometry, training: SensorRadiometry) -> str:
+    """Return in words which band is reflectance where the other bands and training are digital numbers."""
+    ours, theirs = _top(scene), _top(training)
+    for band, top, known, ceiling in zip(scene.bands, ours, theirs, scene.ceiling, strict=True):
+        is_reflectance = top < REFLECTANCE_TOP and ceiling != round(ceiling)
+        if is_reflectance and min(known, np.median(ours)) > LEAST_DIGITAL_TOP:
+            return (
+                f"{band} goes up to {ceiling:.3g} only, the other bands to digital numbers as in the training scenes: "
+                "perhaps a scale tag that only some of the bands have"
+            )
     return ""
 
 

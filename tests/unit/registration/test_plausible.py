@@ -119,6 +119,10 @@ def test_a_floor_far_below_all_decibels_is_named(check: Check, rows: int) -> Non
         ValuesError, match=rf"band 2: {120 * rows} of 14400.*are -50, .* dB below all others.*nodata: -50 "
     ):
         check(holed(DECIBELS, -50, rows=rows), "db")
+    for scale, values, floor in (("linear_power", POWER, 1e-5), ("linear_amplitude", np.sqrt(POWER), 1e-3)):
+        with pytest.raises(ValuesError, match=rf"band 2: {120 * rows} of 14400.* dB below all others"):
+            check(holed(values, floor, rows=rows), scale)
+        check(holed(values, 0, rows=rows), scale)  # nodata anyway
     stored = holed((DECIBELS + 50) * 5, 0, "uint8", rows)
     with pytest.raises(ValuesError, match=r"nodata: 0 in the settings.*-a_nodata 0 "):
         check(stored, "db", tags=(0.2, -50))

@@ -57,6 +57,7 @@ def test_another_mix_of_land_is_no_mismatch(shares: tuple[float, ...]):
         (lambda v: v[[3, 0, 1, 2]], "values are those of nir, red, green, blue"),
         (lambda v: np.concatenate([np.full_like(v[:1], 7), v[1:]]), "red holds one value, 7,"),
         (lambda v: v + 40_000, "training scenes"),
+        (lambda v: np.concatenate([v[:3], v[3:] / 10_000]), "nir goes up to .* only, .* some of the bands"),
     ],
 )
 def test_wrong_values_are_found_and_named(fault: Callable[[Values], Values], words: str):
@@ -123,6 +124,24 @@ def test_a_mild_difference_is_told_with_band_and_figures():
     found = compared(snow, optical(2))
     assert found.verdict == "mild"
     assert "red lies" in found.reason and "training deviations" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict", "words"),
+    [
+        (0, "mild", "at least [45] % of the pixels are 0 in each band, perhaps nodata without a tag"),
+        (65535, "mismatch", "at least [45] % of the pixels are 65535 in each band, saturated or nodata without"),
+    ],
+)
+def test_pixels_that_hold_one_end_of_the_range_in_each_band_are_told(value: int, verdict: str, words: str):
+    scene = optical(1)
+    scene[:, :1000] = value
+    found = compared(scene, optical(2))
+    assert found.verdict == verdict and re.match(words, found.reason), found
+    assert compared(scene, scene).verdict == "match"  # training has them too
+    scene = optical(1)
+    scene[0, :1000] = value
+    assert "in each band" not in compared(scene, optical(2)).reason
 
 
 def test_shares_beyond_the_range_are_counted():
