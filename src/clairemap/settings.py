@@ -140,10 +140,10 @@ class OpticalBands(_BandSettings):
 class TiledOptical(OpticalBands):
     """Bands of the optical scenes, and what their cloud masks hold."""
 
-    cloud_mask: Literal["binary", "scl"] = Field(
+    cloud_mask: Literal["binary", "nonzero", "scl"] = Field(
         "binary",
-        description="codes of the cloud masks: 0 clear and one other value for cloud and shadow, or Sentinel-2's scene "
-        "classification (cloud: 3, 8, 9, 10; unknown: 0)",
+        description="codes of the cloud masks. binary: 0 clear, one other value for cloud and shadow; nonzero: 0 "
+        "clear, all others cloud or shadow; scl: Sentinel-2's scene classification (cloud: 3, 8, 9, 10; unknown: 0)",
     )
 
 

@@ -302,3 +302,19 @@ def test_the_manifest_names_all_layers(tiled: Tiled, files: Files, tmp_path: Pat
     tiled(**files)
     manifest = json.loads((tmp_path / "work" / "pair.json").read_text())
     assert {"optical", "sar", "label", "validity"} <= set(manifest["arrays"])
+
+
+def test_a_scene_of_the_demo_passes_with_the_default_settings(
+    stage: Callable[[str], Callable[..., Any]], tmp_path: Path
+) -> None:
+    stage("simulate_scene")(scene="west_south", directory=tmp_path, size_px=256)
+    folder, work = tmp_path / "west_south", tmp_path / "work"
+    write_registration(work / "registration.json", Registration.of("west_south", as_delivered(), None), {})
+    files = {role: folder / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")}
+    outputs = {"pair": "pair.zarr", "manifest": "pair.json", "tiles": "tiles.parquet", "radiometry": "radiometry.json"}
+    stage("tile_scene")(
+        scene="west_south", registration=work / "registration.json", settings=stage_json(load_settings({}), TileScene),
+        **{name: work / file for name, file in outputs.items()}, **files,
+    )  # fmt: skip
+    (row,) = read_tile_index(work / "tiles.parquet").itertuples()
+    assert row.cloud_px > 0 and row.cloud_unknown_px == 0 and row.labelled_px > 0.9 * row.optical_px

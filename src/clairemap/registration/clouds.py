@@ -13,7 +13,7 @@ from clairemap.registration.sources import codes_source
 from clairemap.registration.warp import ClassesOnGrid
 
 Mask = NDArray[np.bool_]
-Coding = Literal["binary", "scl"]
+Coding = Literal["binary", "nonzero", "scl"]
 
 SCL_CLOUD = (3, 8, 9, 10)
 """Sentinel-2's scene classification: cloud shadow, cloud of medium and high probability, thin cirrus."""
@@ -30,15 +30,15 @@ CODES_SHOWN = 12
 
 
 def cloud_source(path: Path, coding: Coding) -> RasterSource:
-    """Return a cloud mask, opened. In a binary mask 0 is clear, even where its nodata tag is 0.
+    """Return a cloud mask, opened. But in SCL 0 is clear, even where its nodata tag is 0.
 
     Raises:
         MissingFileError, UnreadableFileError, GridError, BandCountError: as `codes_source`.
         ValuesError: a scale tag, or a nodata tag of a value that means cloud.
     """
-    source = codes_source(path, "cloud", zero_is_data=coding == "binary")
+    source = codes_source(path, "cloud", zero_is_data=coding != "scl")
     tag = source.nodata_tags[source.data_bands[0] - 1]
-    if tag is not None and tag in {"binary": (1,), "scl": SCL_CLOUD}[coding]:
+    if tag is not None and tag in (SCL_CLOUD if coding == "scl" else (1,)):
         source.close()
         raise ValuesError(
             f"{path}: {tag:g} means cloud in a {coding} cloud mask (sensors.optical.cloud_mask), but the file's tag "
@@ -75,7 +75,8 @@ class CloudMask:
         Raises:
             ValuesError: they are not those of the mask's coding.
         """
-        fault = self._fault_of_scl() if self._coding == "scl" else self._fault_of_binary()
+        faults = {"scl": self._fault_of_scl, "binary": self._fault_of_binary, "nonzero": self._fault_of_nonzero}
+        fault = faults[self._coding]()
         if fault:
             seen = sorted(self._seen)
             more = ", …" if len(seen) > CODES_SHOWN else ""
@@ -92,13 +93,23 @@ class CloudMask:
             "sensors.optical.cloud_mask: binary and give a mask of 0 (clear) and 1 (cloud)"
         )
 
+    def _fault_of_nonzero(self) -> str | None:
+        if min(self._seen, default=0) >= 0 and not self._seen & set(SCL_GROUND[1:]):
+            return None
+        return (
+            "With sensors.optical.cloud_mask: nonzero all values but 0 mean cloud or shadow, but 4, 5, 6, 7 and 11 are "
+            "Sentinel-2's codes for the ground (set cloud_mask: scl), and no code is below 0: give a mask of 0 "
+            "and 1"
+        )
+
     def _fault_of_binary(self) -> str | None:
         others = self._seen - {0}
         if not others or (len(others) == 1 and self._may_mean_cloud(min(others))):
             return None
         name = self._classes.source.path.name
         remedy = (
-            "A binary mask holds 0 where clear and one other value, best 1, where there is cloud or shadow; make one "
+            "A binary mask holds 0 where clear and one other value, best 1, where there is cloud or shadow. If all "
+            "others mean cloud or shadow, set sensors.optical.cloud_mask: nonzero; else make a mask "
             f'with the codes that mean cloud in it: gdal_calc.py -A {name} --calc="isin(A,[CODES])" --type=Byte '
             "--outfile=cloud.tif"
         )

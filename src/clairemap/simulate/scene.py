@@ -134,7 +134,7 @@ def _write_optical(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[s
             inside = _in_swath(recipe, window)
             _write(optical, window, optics.digitised(values, window, own_seed) * inside)
             _write(label, window, ground.cover[inner] * inside)
-            _write(cloud, window, optics.cloud_mask(at, sky)[inner] * inside)
+            _write(cloud, window, (optics.cloud_mask(at, sky)[inner] != optics.CLEAR) * inside)
 
 
 def _write_sar(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, str]) -> None:

@@ -120,3 +120,14 @@ def test_where_the_mask_has_nothing_nothing_is_known(mask_of: Opened) -> None:
 def test_a_nodata_tag_that_means_cloud_is_refused(mask_of: Opened, coding: str, nodata: int) -> None:
     with pytest.raises(ValuesError, match=rf"mask\.tif: {nodata} means cloud.*-unsetnodata mask\.tif"):
         mask_of(codes_of(0, nodata), coding, nodata=nodata)
+
+
+def test_on_demand_all_codes_but_0_mean_cloud_except_those_of_ground(mask_of: Opened) -> None:
+    values = codes_of(0, 1, 2, 3)
+    cloudy, known = read(mask_of(values, "nonzero"))
+    assert np.array_equal(cloudy, values != 0) and known.all()
+    for codes in ((0, 4, 9), (0, -1)):
+        with pytest.raises(ValuesError, match="cloud_mask: nonzero"):
+            read(mask_of(codes_of(*codes, dtype="int32"), "nonzero"))
+    with pytest.raises(ValuesError, match="cloud_mask: nonzero"):  # what binary refuses names the way out
+        read(mask_of(values))

@@ -42,7 +42,7 @@ def test_formats_are_as_promised(folder: Path):
         assert optical.tags()["clairemap_stage"] == "test"
     label, cloud = read(folder / "label.tif"), read(folder / "cloud.tif")
     assert set(np.unique(label)) <= set(range(8))
-    assert set(np.unique(cloud)) <= {0, 1, 2}
+    assert set(np.unique(cloud)) <= {0, 1}  # a binary mask: cloud or shadow
 
 
 def test_a_slanted_edge_is_nodata_in_optical_and_unlabelled(folder: Path):
