@@ -210,7 +210,7 @@ def test_scenes_far_apart_are_mapped_with_a_warning_in_little_space(
     out = run(a[0], b[0])
     said = capsys.readouterr().out
     assert said.count("WARNING: map alps: its scenes lie in 2 groups far apart (a; bb)") == 1
-    assert "1.3 % of its 150 x 30200 px; give each group a region of its own" in said
+    assert "1.3 % of its 30200 x 150 px (width x height); give each group a region of its own" in said
     landcover = read(out / "alps.landcover.tif")
     assert np.array_equal(landcover[:, :200], LEGEND.codes[a[1].argmax(0)])
     assert np.array_equal(landcover[:, -200:], LEGEND.codes[b[1].argmax(0)])
