@@ -114,7 +114,8 @@ def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) ->
     warn(
         f"map {name}: its scenes lie in {len(groups)} groups far apart ({told}{more}), so that they cover "
         f"{100 * filled_share(groups, shape):.2g} % of its {shape[1]} x {shape[0]} px (width x height); "
-        "give each group a region of its own (column region of the sample sheet), so that it gets a map and a report of its own"
+        "give each group a region of its own (column region of the sample sheet), so that it gets a map and a report "
+        "of its own"
     )
 
 
