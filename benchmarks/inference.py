@@ -45,6 +45,7 @@ from torch.nn import functional
 
 import clairemap
 from clairemap.grid.cover import Cover
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
@@ -159,9 +160,7 @@ def seam(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     bundle = network(options.model)
     shape, halo = pair.shape, bundle.card.halo_px
     with torch.inference_mode():
-        (whole,) = (
-            cells(bundle, pair, step) for step in steps(Cover(-(-side // ALIGN_PX) * ALIGN_PX, 0, ALIGN_PX), shape)
-        )
+        (whole,) = (cells(bundle, pair, step) for step in steps(Cover(align_up(side, ALIGN_PX), 0, ALIGN_PX), shape))
         largest = 0.0
         for step in steps(Cover(512, halo, ALIGN_PX), shape):
             found, rows, columns = cells(bundle, pair, step), *core_cells(step)

@@ -45,6 +45,7 @@ from scipy import ndimage
 import clairemap
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
@@ -235,7 +236,7 @@ def best_square(store: GridStore) -> Crop:
 
     rows, columns = max(_places(height, width), key=labels)
     square = Crop(**{name: np.ascontiguousarray(layer[..., rows, columns]) for name, layer in vars(crop).items()})
-    return padded(square, *(-(-side // 128) * 128 for side in square.target.shape))
+    return padded(square, *(align_up(side, 128) for side in square.target.shape))
 
 
 def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:

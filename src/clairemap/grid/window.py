@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from clairemap.grid.rounding import ceil_div
+
 
 @dataclass(frozen=True)
 class Window:
@@ -59,7 +61,7 @@ class Window:
     def coarsened(self, factor: int) -> "Window":
         """Return the cells of a grid `factor` times as coarse that hold any of the pixels."""
         y0, x0 = self.y0 // factor, self.x0 // factor
-        return Window(y0, x0, -(-self.y1 // factor) - y0, -(-self.x1 // factor) - x0)
+        return Window(y0, x0, ceil_div(self.y1, factor) - y0, ceil_div(self.x1, factor) - x0)
 
     def refined(self, factor: int) -> "Window":
         """Return the pixels of a grid `factor` times as fine that make up the same rectangle."""

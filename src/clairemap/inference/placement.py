@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.grid.rounding import align_up, ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.inference.feather import Feather
@@ -131,7 +132,7 @@ class Mesh:
         if not known.any():
             return Window(0, 0, 0, 0)
         y0, x0 = ((int(v[known].min()) - step) // step * step for v in (self.rows, self.columns))
-        y1, x1 = (-(-(int(v[known].max()) + 1 + step) // step) * step for v in (self.rows, self.columns))
+        y1, x1 = (align_up(int(v[known].max()) + 1 + step, step) for v in (self.rows, self.columns))
         return Window(y0, x0, y1 - y0, x1 - x0)
 
 
@@ -219,7 +220,7 @@ def place(stores: list[GridStore], grid: GeoBox) -> list[PlacedScene]:
 
 def _nodes(size: int, spacing: int) -> NDArray[np.float64]:
     """Return positions from 0 to size - 1, both included, about `spacing` apart; the pixels themselves if that is 1."""
-    cells = size - 1 if spacing == 1 else -(-size // spacing)
+    cells = size - 1 if spacing == 1 else ceil_div(size, spacing)
     return np.linspace(0, size - 1, max(cells, 1) + 1)
 
 
@@ -258,7 +259,7 @@ def _reduced(store: GridStore, source: Window, step: int) -> NDArray[Any]:
     larger: the window has step squared times the pixels of the result.
     """
     layers = int(store.array(PROBABILITY).shape[0]) + 2
-    height, width = -(-source.height // step), -(-source.width // step)
+    height, width = ceil_div(source.height, step), ceil_div(source.width, step)
     stack = np.zeros((layers, height + 2, width + 2), np.uint8 if step == 1 else np.float32)
     for tile in tiles(source.shape, max(PIECE_PX // step, 1) * step):
         piece = tile.window

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.grid.cover import Step
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.settings import Sensor, View
@@ -77,7 +78,7 @@ class WindowReader:
 
     def _read(self, name: str, window: Window) -> NDArray[Any]:
         last, tile_px = self._last.get(name), self._pair.tile_px
-        until = min(-(-window.x1 // tile_px) * tile_px, self._pair.shape[1])
+        until = min(align_up(window.x1, tile_px), self._pair.shape[1])
         wide = Window(window.y0, window.x0, window.height, until - window.x0)
         known = last.of(wide) if last else None
         start = window.x0 + (0 if known is None else known.shape[-1])

@@ -23,6 +23,7 @@ from rasterio.errors import RasterioError
 
 from clairemap.classes import MAP_NODATA, Rgb
 from clairemap.errors import DiskFullError, StoreError
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.provenance import temporary_beside
@@ -251,7 +252,7 @@ def _overview_block_px(shape: tuple[int, int]) -> int:
 
 def _overviews(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
     while max(shape) > BLOCK_PX:
-        shape = -(-shape[0] // 2), -(-shape[1] // 2)
+        shape = ceil_div(shape[0], 2), ceil_div(shape[1], 2)
         yield shape
 
 

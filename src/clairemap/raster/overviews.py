@@ -15,6 +15,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.raster.opening import copy_raster, is_stored, open_raster
 from clairemap.raster.source import area_of
@@ -128,7 +129,7 @@ SHRINK: dict[Shrink, Callable[[Quarters, np.uint8], NDArray[np.uint8]]] = {
 def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation: Mapping[str, Any]) -> int:
     """Write the half as large copy and return what its values sum to; where the source holds no block, nor does it."""
     with open_raster(source) as whole:
-        shape = -(-whole.height // 2), -(-whole.width // 2)
+        shape = ceil_div(whole.height, 2), ceil_div(whole.width, 2)
         total: int = nodata * shape[0] * shape[1]
         # The place changes nothing in the map; without it rasterio warns at each level that it has none.
         fine = whole.transform  # affine multiplies by * up to version 2, by @ from 3 on

@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.errors import GridError, NoOverlapError
 from clairemap.grid.coordinates import applied
 from clairemap.grid.earth import crs_name, in_turn, transformer_between, turn_of
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration.model import NO_DISPLACEMENT, Coordinates, Displacement
@@ -263,7 +264,7 @@ def _name(grid: RasterSource) -> str:
 def _mesh(start: int, stop: int, step: int) -> Coordinates:
     """Return multiples of `step` from at most `start` to at least ``stop - 1``, two or more."""
     first = start // step
-    last = max(-(-(stop - 1) // step), first + 1)
+    last = max(ceil_div(stop - 1, step), first + 1)
     nodes: Coordinates = np.arange(first, last + 1, dtype=np.float64) * step
     return nodes
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from clairemap.console import progress
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block
 from clairemap.registration.mapping import OUTSIDE, PixelMapping
@@ -119,7 +120,7 @@ def _sar_extent(pair: Pair) -> Window:
 def _overview(read: Callable[[Window, int], Block], window: Window, factor: int) -> _Overview:
     """Return a window made coarser, read in strips."""
     y0, x0 = window.y0 // factor, window.x0 // factor
-    rows, cols = -(-window.y1 // factor) - y0, -(-window.x1 // factor) - x0
+    rows, cols = ceil_div(window.y1, factor) - y0, ceil_div(window.x1, factor) - x0
     height = max(STRIP_PX // factor, 1)
     strips = [read(Window(y, x0, min(height, y0 + rows - y), cols), factor) for y in range(y0, y0 + rows, height)]
     values = np.concatenate([strip.values for strip in strips], axis=1)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from clairemap.grid.rounding import ceil_div
 from clairemap.report.lie import UP_DEG, Lie, Turn, north_text
 from clairemap.report.places import Grey, Place
 
@@ -118,7 +119,7 @@ def _arranged(panels: Sequence[_Panel], legend: Sequence[str]) -> Indexes:
     """Return the panels in rows of two beneath their titles, the legend's lines at the foot."""
     high = max(panel.picture.shape[0] for panel in panels)
     step_y, step_x = high + 2 * _LINE_PX + 2 * _GAP_PX, PANEL_PX + _GAP_PX
-    rows = -(-len(panels) // _COLUMNS)
+    rows = ceil_div(len(panels), _COLUMNS)
     canvas = np.full((rows * step_y + len(legend) * _LINE_PX + _GAP_PX, _COLUMNS * step_x - _GAP_PX), _BLANK, np.uint8)
     for index, panel in enumerate(panels):
         top, left = index // _COLUMNS * step_y, index % _COLUMNS * step_x

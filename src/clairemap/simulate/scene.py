@@ -19,6 +19,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.warp import transform_bounds
 
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import written_whole
@@ -178,7 +179,7 @@ def _transformer(source: str, target: str) -> Transformer:
 
 
 def _node_count(size_px: int) -> int:
-    return -(-size_px // _MESH_PX) + 1
+    return ceil_div(size_px, _MESH_PX) + 1
 
 
 def _mesh_nodes(grid: GeoBox, window: Window) -> tuple[Coordinates, Coordinates]:
