@@ -44,6 +44,10 @@ class Window:
         """Row and column slices into an array of the whole grid."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    def moved(self, dy: int, dx: int) -> "Window":
+        """Return the window moved by whole pixels, down and to the right."""
+        return Window(self.y0 + dy, self.x0 + dx, self.height, self.width)
+
     def grown(self, margin_px: int) -> "Window":
         """Return the window with a margin on all four sides."""
         return Window(self.y0 - margin_px, self.x0 - margin_px, self.height + 2 * margin_px, self.width + 2 * margin_px)

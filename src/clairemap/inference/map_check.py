@@ -16,9 +16,10 @@ from rio_cogeo import cog_validate
 
 from clairemap.classes import MAP_NODATA
 from clairemap.errors import MapCheckError
+from clairemap.grid.mapping import middle_x, transformed
+from clairemap.grid.mesh import TOLERANCE_PX
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.inference.grid import TOLERANCE_PX, pixels_on
 from clairemap.raster.opening import is_stored, open_raster
 from clairemap.raster.overviews import Shrink
 from clairemap.raster.source import area_of
@@ -121,9 +122,9 @@ def _furthest_corner_px(dataset: DatasetReader, grid: GeoBox) -> float:
     """Return how far a corner is from where the grid has it. A CRS that a file spells otherwise is no fault."""
     own = GeoBox(dataset.shape, dataset.transform, None if dataset.crs is None else dataset.crs.to_wkt())
     height, width = dataset.shape
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    found = pixels_on(grid, own, corners)
-    return float(np.abs(found - corners).max())
+    y, x = np.array([0.0, 0, height, height]), np.array([0.0, width, 0, width])
+    found_y, found_x = transformed(own, grid, y, x, middle_x(grid))
+    return float(np.abs([found_y - y, found_x - x]).max())
 
 
 def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:

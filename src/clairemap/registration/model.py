@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Coordinates = NDArray[np.float64]
+from clairemap.grid.coordinates import Coordinates
+
 Kind = Literal["translation", "similarity", "affine", "polynomial"]
 
 TERMS: dict[Kind, int] = {"translation": 1, "similarity": 3, "affine": 3, "polynomial": 6}

@@ -16,8 +16,8 @@ from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.clouds import CloudMask, cloud_source
-from clairemap.registration.mapping import mapping_between
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
+from clairemap.registration.overlap import mapping_between
 from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import Registration
 from clairemap.registration.sources import codes_source, optical_source, sar_source

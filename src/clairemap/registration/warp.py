@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from clairemap.grid.coordinates import Coordinates
+from clairemap.grid.mapping import OUTSIDE, PixelMapping
+from clairemap.grid.mesh import MESH_PX
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
-from clairemap.registration.mapping import MESH_PX, OUTSIDE, PixelMapping
-from clairemap.registration.model import Coordinates
 from clairemap.registration.sampling import REACH_PX, sampled_cubic, sampled_nearest
 from clairemap.sar.backscatter import NO_AVERAGING, backscatter, reach_px
 from clairemap.settings import SarSettings
@@ -99,7 +100,7 @@ def _put_together(out: Block, window: Window, mapping: PixelMapping, read: Read,
     offset = mapping.whole_offset_px
     for part in _parts(window, mapping):
         if offset is not None:
-            block = read(replace(part, y0=part.y0 + offset[0], x0=part.x0 + offset[1]))
+            block = read(part.moved(*offset))
         else:
             y, x = mapping.coordinates(part)
             area = _source_area(y, x, mapping)

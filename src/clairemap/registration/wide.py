@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from clairemap.console import progress
+from clairemap.grid.mapping import OUTSIDE, PixelMapping
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block
-from clairemap.registration.mapping import OUTSIDE, PixelMapping
 from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
 from clairemap.registration.structure import Structure, edge_structure

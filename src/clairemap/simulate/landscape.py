@@ -10,8 +10,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.grid.coordinates import Coordinates
 from clairemap.simulate.noise import (
-    Coordinates,
     Field,
     Identity,
     PointLattice,

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.grid.coordinates import Coordinates
+
 Field = NDArray[np.float32]
-Coordinates = NDArray[np.float64]
 LatticeIndex = NDArray[np.int64]
 Identity = NDArray[np.uint32]
 

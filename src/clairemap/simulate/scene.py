@@ -19,7 +19,8 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.warp import transform_bounds
 
-from clairemap.grid.rounding import ceil_div
+from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world
+from clairemap.grid.mesh import MESH_PX, node_weights, nodes_beyond
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import written_whole
@@ -28,14 +29,13 @@ from clairemap.raster.source import area_of
 from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
 from clairemap.simulate.materials import OPTICAL_BANDS, SAR_BANDS
-from clairemap.simulate.noise import Coordinates, Positions
+from clairemap.simulate.noise import Positions
 
 WORLD_CRS = "EPSG:3035"
 """The plane in which the landscape lies: equal-area Europe, metres."""
 
 PIXEL_M = 10.0
 BAND_PX = 128
-_MESH_PX = 32  # coordinates are transformed on this mesh; linear between its nodes is exact to a millimetre
 _SAR_MARGIN_PX = 24
 _SAR_EDGES = (0.05, 1.03)  # where the footprint's edges meet the top, as shares of the width
 _SAR_SLANT = -0.09  # how far they are moved at the bottom
@@ -178,29 +178,16 @@ def _transformer(source: str, target: str) -> Transformer:
     return Transformer.from_crs(source, target, always_xy=True)
 
 
-def _node_count(size_px: int) -> int:
-    return ceil_div(size_px, _MESH_PX) + 1
-
-
 def _mesh_nodes(grid: GeoBox, window: Window) -> tuple[Coordinates, Coordinates]:
-    """Return coordinates in the grid's CRS of every `_MESH_PX`-th pixel centre of a window, and just beyond it."""
-    rows = window.y0 + 0.5 + _MESH_PX * np.arange(_node_count(window.height))
-    columns = window.x0 + 0.5 + _MESH_PX * np.arange(_node_count(window.width))
-    transform = grid.transform
-    x = transform.c + transform.a * columns[None, :] + transform.b * rows[:, None]
-    y = transform.f + transform.d * columns[None, :] + transform.e * rows[:, None]
-    return x, y
+    """Return coordinates (x, y) in the grid's CRS of every `MESH_PX`-th pixel centre of a window, and just beyond."""
+    rows = nodes_beyond(window.y0, window.height, MESH_PX) + 0.5
+    columns = nodes_beyond(window.x0, window.width, MESH_PX) + 0.5
+    return pixel_to_world(grid, *mesh_grid(rows, columns))
 
 
 def _between_nodes(x: Coordinates, y: Coordinates, window: Window) -> Positions:
-    down, across = _interpolation(window.height), _interpolation(window.width)
+    down, across = node_weights(window.height, MESH_PX), node_weights(window.width, MESH_PX)
     return Positions(down @ x @ across.T, down @ y @ across.T)
-
-
-def _interpolation(size_px: int) -> Coordinates:
-    """Return the (pixel, node) weights of linear interpolation between nodes."""
-    distance = np.arange(size_px)[:, None] / _MESH_PX - np.arange(_node_count(size_px))[None, :]
-    return np.maximum(0.0, 1.0 - np.abs(distance))
 
 
 def _in_swath(recipe: SceneRecipe, window: Window) -> NDArray[np.bool_]:
