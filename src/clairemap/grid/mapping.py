@@ -23,7 +23,7 @@ from clairemap.grid.mesh import (
     middles,
     positions,
 )
-from clairemap.grid.points import Shift
+from clairemap.grid.points import Shift, Size
 from clairemap.grid.scale import plane_pixel_size
 from clairemap.grid.window import Window
 
@@ -131,8 +131,8 @@ class PixelMapping:
         return whole_shift(target, self.exact(*target))
 
     @cached_property
-    def source_px_per_target_px(self) -> tuple[float, float]:
-        """How many source pixels (rows, columns) a target pixel spans, in the middle of the target.
+    def source_px_per_target_px(self) -> Size[float]:
+        """Size of a target pixel in source pixels, in the middle of the target.
 
         Where the middle is unlike most of the target, as at a pole or where x begins again: in most of it.
         """
@@ -144,7 +144,7 @@ class PixelMapping:
         most = np.median(known, axis=1) if known.size else middle
         usual = np.isfinite(middle).all() and (np.abs(middle - most) <= UNUSUAL_SPAN * most).all()
         rows, columns = np.where(np.isfinite(most), middle if usual else most, 1.0)
-        return float(rows), float(columns)
+        return Size(float(rows), float(columns))
 
     def _spread(self) -> tuple[Coordinates, Coordinates]:
         """Return points (y, x) spread evenly over the target, the centres of its corner pixels among them."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from clairemap.grid.points import Point
 from clairemap.registration.model import LEAST_TIES, TERMS, Displacement, Kind, terms
 
 Points = NDArray[np.float64]
@@ -29,13 +30,13 @@ SLENDER = 0.05
 class Frame:
     """Coordinates in which models are fitted: the scene's middle is 0 and its longer half 1."""
 
-    centre: tuple[float, float]
+    centre: Point[float]
     scale_px: float
 
     @classmethod
     def of(cls, shape: tuple[int, int]) -> "Frame":
         """Return the frame of a scene of (height, width)."""
-        return cls(((shape[0] - 1) / 2, (shape[1] - 1) / 2), max(*shape, 2) / 2)
+        return cls(Point((shape[0] - 1) / 2, (shape[1] - 1) / 2), max(*shape, 2) / 2)
 
     def design(self, kind: Kind, places: Points) -> Points:
         """Return the terms (point, term) at places."""

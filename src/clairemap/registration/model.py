@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from clairemap.grid.coordinates import Coordinates
+from clairemap.grid.points import Point, Shift
 
 Kind = Literal["translation", "similarity", "affine", "polynomial"]
 
@@ -60,9 +61,15 @@ class Displacement:
         """Return (dy, dx) at pixel centres (y, x), of the same shape."""
         if self.kind == "translation":
             return np.full_like(y, self.dy_px[0]), np.full_like(x, self.dx_px[0])
-        v, u = (y - self.centre[0]) / self.scale_px, (x - self.centre[1]) / self.scale_px
+        centre_y, centre_x = self.centre
+        v, u = (y - centre_y) / self.scale_px, (x - centre_x) / self.scale_px
         of = terms(self.kind, v, u)
         return np.asarray(of @ np.array(self.dy_px)), np.asarray(of @ np.array(self.dx_px))
+
+    def at_point(self, point: Point[float]) -> Shift[float]:
+        """Return the displacement at a pixel centre."""
+        dy, dx = self.at(np.array([point.y]), np.array([point.x]))
+        return Shift(float(dy[0]), float(dx[0]))
 
     def at_places(self, places: Coordinates) -> Coordinates:
         """Return the displacements (place, 2) at places (place, 2), y first."""
@@ -74,10 +81,10 @@ class Displacement:
         y, x = np.meshgrid(*sides, indexing="ij")
         return self.at_places(np.stack([y.ravel(), x.ravel()], axis=-1))
 
-    def mean_px(self, shape: tuple[int, int]) -> tuple[float, float]:
-        """Return the mean displacement (dy, dx) over a scene."""
+    def mean_px(self, shape: tuple[int, int]) -> Shift[float]:
+        """Return the mean displacement over a scene."""
         dy, dx = self.over(shape).mean(axis=0)
-        return float(dy), float(dx)
+        return Shift(float(dy), float(dx))
 
     def rms_px(self, shape: tuple[int, int]) -> float:
         """Return how far it moves a scene's pixels, root mean square."""

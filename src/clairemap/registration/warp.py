@@ -14,6 +14,7 @@ import numpy as np
 from clairemap.grid.coordinates import Coordinates
 from clairemap.grid.mapping import OUTSIDE, PixelMapping
 from clairemap.grid.mesh import MESH_PX
+from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.sampling import REACH_PX, sampled_cubic, sampled_nearest
@@ -52,7 +53,7 @@ class SarOnGrid:
         return Block(values[:, *inner], valid[inner])
 
     @property
-    def _box_px(self) -> tuple[float, float]:
+    def _box_px(self) -> Size[float]:
         spans = self.mapping.source_px_per_target_px
         return spans if max(spans) > COARSER_FROM else NO_AVERAGING
 

@@ -21,6 +21,7 @@ from rasterio.warp import transform_bounds
 
 from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world
 from clairemap.grid.mesh import MESH_PX, node_weights, nodes_beyond
+from clairemap.grid.points import Shift, Size
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import written_whole
@@ -65,9 +66,9 @@ class SceneRecipe:
     north_m: float
     size_px: int
     sar_crs: str
-    sar_pixel: tuple[float, float]  # width and height in units of `sar_crs`
-    shift_px: tuple[float, float]
-    """(dx, dy): SAR content that belongs at optical pixel (x, y) lies at (x+dx, y+dy)."""
+    sar_pixel: Size[float]  # in units of `sar_crs`
+    shift_px: Shift[float]
+    """SAR content that belongs at optical pixel (x, y) lies at (x+dx, y+dy)."""
     cloud_share: float
     swath: tuple[float, float]
     """Where the west edge of the optical swath meets the top and the bottom, as shares of the width."""
@@ -84,7 +85,7 @@ class SceneRecipe:
         side_m = self.size_px * PIXEL_M
         corners = (self.west_m, self.north_m - side_m, self.west_m + side_m, self.north_m)
         west, south, east, north = transform_bounds(self.optical_crs, self.sar_crs, *corners)
-        width, height = self.sar_pixel
+        height, width = self.sar_pixel
         west, north = west - _SAR_MARGIN_PX * width, north + _SAR_MARGIN_PX * height
         shape = (
             int((north - south) / height) + _SAR_MARGIN_PX,
@@ -141,8 +142,7 @@ def _write_optical(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[s
 def _write_sar(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, str]) -> None:
     grid = recipe.sar_grid
     own_seed = _scene_seed(recipe, seed) + 1
-    dx, dy = recipe.shift_px
-    truth = {"TRUE_DX_PX": repr(dx), "TRUE_DY_PX": repr(dy)}
+    truth = {"TRUE_DX_PX": repr(recipe.shift_px.dx), "TRUE_DY_PX": repr(recipe.shift_px.dy)}
     shape = _shape(grid)
     with _new_raster(folder / "sar.tif", grid, _SAR, {**tags, **truth}) as sar:
         for window in row_bands(shape, BAND_PX):
@@ -167,7 +167,7 @@ def _places_overview(grid: GeoBox) -> Positions:
 
 def _displaced_places(grid: GeoBox, window: Window, recipe: SceneRecipe) -> Positions:
     """Return which places the SAR shows at its pixels, given that its georeferencing is off."""
-    dx, dy = recipe.shift_px
+    dy, dx = recipe.shift_px
     x, y = _transformer(recipe.sar_crs, recipe.optical_crs).transform(*_mesh_nodes(grid, window))
     shown = x - dx * PIXEL_M, y + dy * PIXEL_M
     return _between_nodes(*_transformer(recipe.optical_crs, WORLD_CRS).transform(*shown), window)

@@ -165,7 +165,7 @@ def test_in_a_source_around_the_whole_earth_the_first_column_follows_the_last(so
     assert turns == pytest.approx(round(turns), abs=1e-9)
     aligned = GeoBox((100, 100), Affine(0.1, 0, west, 0, -0.1, 48), "EPSG:4326")
     offset = PixelMapping(aligned, source).whole_offset_px
-    assert offset is not None and (offset[1] + round((source.transform.c - west) * 10)) % 3600 == 0
+    assert offset is not None and (offset.dx + round((source.transform.c - west) * 10)) % 3600 == 0
 
 
 def test_no_pixel_lands_in_the_source_where_x_begins_again() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from clairemap.errors import BandCountError
+from clairemap.grid.points import Point, Shift
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block
 from clairemap.registration import match as matching
@@ -172,5 +173,5 @@ def test_a_residual_adds_to_its_prediction_where_it_leads(made_rasters: ModuleTy
         dy, dx = truth.at_places(np.array([[y, x]]))[0]
         # Moved by the prediction, the content lies where the prediction leads to its true place.
         seen = made_rasters.undisplaced(prediction, np.array([[y + dy]]), np.array([[x + dx]]))
-        residual = (seen[0].item() - y, seen[1].item() - x)
-        assert composed(prediction, (y, x), residual) == pytest.approx((dy, dx), abs=1e-9)
+        residual = Shift(seen[0].item() - y, seen[1].item() - x)
+        assert composed(prediction, Point(y, x), residual) == pytest.approx((dy, dx), abs=1e-9)
