@@ -44,12 +44,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import clairemap
-from clairemap.grid.cover import Cover
+from clairemap.grid.cover import WindowCover
 from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
-from clairemap.inference.reading import Reading, WindowReader
+from clairemap.inference.reading import WindowInput, WindowReader
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, load_bundle
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
@@ -160,9 +160,11 @@ def seam(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     bundle = network(options.model)
     shape, halo = pair.shape, bundle.card.halo_px
     with torch.inference_mode():
-        (whole,) = (cells(bundle, pair, step) for step in steps(Cover(align_up(side, ALIGN_PX), 0, ALIGN_PX), shape))
+        (whole,) = (
+            cells(bundle, pair, step) for step in steps(WindowCover(align_up(side, ALIGN_PX), 0, ALIGN_PX), shape)
+        )
         largest = 0.0
-        for step in steps(Cover(512, halo, ALIGN_PX), shape):
+        for step in steps(WindowCover(512, halo, ALIGN_PX), shape):
             found, rows, columns = cells(bundle, pair, step), *core_cells(step)
             y0, x0 = step.core.y0 // 4, step.core.x0 // 4
             place = whole[:, y0 : y0 + rows.stop - rows.start, x0 : x0 + columns.stop - columns.start]
@@ -235,7 +237,7 @@ def gpu_figures(pair: Path, options: argparse.Namespace) -> dict[str, float | No
     return {"gpu_mpx_per_s": found["mpx_per_s"], "gpu_busy_share": found["busy_share"]}
 
 
-def cover(pair: GridStore, memory_mb: int, model: Path | None) -> Cover:
+def cover(pair: GridStore, memory_mb: int, model: Path | None) -> WindowCover:
     """Return the windows that the real network gets."""
     return Prediction(network(model), "fused", InferenceSettings(), memory_mb).cut(pair).cover
 
@@ -322,7 +324,7 @@ def cells_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) ->
 
 
 def alone(
-    pair: GridStore, memory_mb: int, options: argparse.Namespace, run: Callable[[Bundle, Reading, Window], object]
+    pair: GridStore, memory_mb: int, options: argparse.Namespace, run: Callable[[Bundle, WindowInput, Window], object]
 ) -> dict[str, float]:
     """Return the CPU time of a function of a scene's windows; reading them doesn't count."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
@@ -531,12 +533,12 @@ def mapped(pair: GridStore, bundle: Bundle, settings: InferenceSettings, work: P
     return open_store(part)
 
 
-def steps(cover: Cover, shape: tuple[int, int]) -> Iterator[Any]:
+def steps(cover: WindowCover, shape: tuple[int, int]) -> Iterator[Any]:
     """Yield the windows of a whole scene."""
     return cover.steps(Window.whole(shape), shape)
 
 
-def images(bundle: Bundle, reading: Reading) -> tuple[Image, Image]:
+def images(bundle: Bundle, reading: WindowInput) -> tuple[Image, Image]:
     """Return what the network's `cells` takes for a window."""
     optical, sar = (torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
     weights = (torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
@@ -546,7 +548,7 @@ def images(bundle: Bundle, reading: Reading) -> tuple[Image, Image]:
     )
 
 
-def tensors(bundle: Bundle, reading: Reading) -> tuple[Tensor, ...]:
+def tensors(bundle: Bundle, reading: WindowInput) -> tuple[Tensor, ...]:
     """Return what its `forward` takes."""
     scaled = [image.rows(slice(None)) for image in images(bundle, reading)]
     return *(image.values for image in scaled), *(image.weight for image in scaled)

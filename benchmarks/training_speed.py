@@ -147,14 +147,14 @@ LAYERS = ("optical", "sar", "label", "validity")
 
 def simulated(window: Window) -> TileLayers:
     """Return a window of the scene: land cover with its pictures in uint16 and dB, a swath's edge as nodata."""
-    outer = window.grown(max(optics.MARGIN_PX, radar.MARGIN_PX))
+    outer = window.grown(max(optics.BLUR_MARGIN_PX, radar.SPECKLE_MARGIN_PX))
     x, y = np.meshgrid(np.arange(outer.x0, outer.x1) * PIXEL_M, np.arange(outer.y0, outer.y1) * -PIXEL_M)
     at = Positions(4_400_000 + x, 2_800_000 + y)
     ground = survey(at, SEED)
     inner = window.relative_to(outer).slices
     sky = optics.Sky(cloud_level=10.0, haze=0.4, brightness=1.0, seed=SEED)
     optical = optics.digitised(optics.reflectance(ground, at, sky, SEED)[:, *inner], window, SEED)
-    power = radar.backscatter(ground, at, SEED)[:, *inner] * radar.speckle(window, 2, SEED)
+    power = radar.simulated_backscatter(ground, at, SEED)[:, *inner] * radar.speckle(window, 2, SEED)
     validity = np.zeros(window.shape, np.uint8)
     validity[:, : max(0, 40 - window.x0)] = 2  # SAR nodata
     label = (ground.cover[inner] - 1).astype(np.uint8)

@@ -10,7 +10,12 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.grid.window import Window
+
 Coordinates = NDArray[np.float64]
+
+PROBES_ALONG_SIDE = 9
+"""Points along each side of a grid at which grids, projections and displacements are checked and compared."""
 
 
 def applied(transform: Affine, x: NDArray[Any] | float, y: NDArray[Any] | float) -> tuple[Coordinates, Coordinates]:
@@ -34,6 +39,12 @@ def world_to_pixel(grid: GeoBox, x: NDArray[Any] | float, y: NDArray[Any] | floa
     """Return the positions (y, x) in pixels of coordinates in the grid's CRS; a pixel's centre is at .5."""
     column, row = applied(~grid.transform, x, y)
     return row, column
+
+
+def probe_points(window: Window) -> tuple[Coordinates, Coordinates]:
+    """Return points (y, x) spread evenly over a window, the centres of its corner pixels (0 = first) among them."""
+    sides = (window.y0, window.y1 - 1), (window.x0, window.x1 - 1)
+    return mesh_grid(*(np.linspace(first, last, PROBES_ALONG_SIDE) for first, last in sides))
 
 
 def mesh_grid(y: NDArray[Any], x: NDArray[Any]) -> tuple[Coordinates, Coordinates]:

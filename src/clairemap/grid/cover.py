@@ -16,7 +16,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Cover:
+class WindowCover:
     """How a scene is cut for a network whose result is to be independent of the cut.
 
     Every outer window starts at a multiple of `align_px` of the scene's grid, so that strides and attention
@@ -28,7 +28,7 @@ class Cover:
     align_px: int
 
     @classmethod
-    def fitting(cls, window_px: int, halo_px: int, align_px: int) -> "Cover":
+    def fitting(cls, window_px: int, halo_px: int, align_px: int) -> "WindowCover":
         """Return the cover with outer windows of at most `window_px`, but of one aligned core at the least."""
         halo = align_up(halo_px, align_px)
         core = max((window_px - 2 * halo) // align_px, 1) * align_px

@@ -22,7 +22,7 @@ WGS84 = "EPSG:4326"
 PROBED_DEG = np.arange(-180.0, 181.0, 30)
 """Longitudes at which a projection is tried for being cylindrical."""
 
-LINEAR = 1e-9
+LINEARITY_TOLERANCE = 1e-9
 """Share of a full turn by which x may depart from being linear in longitude, and from being equal at all latitudes."""
 
 
@@ -136,9 +136,9 @@ def _cylindrical_turn(crs: pyproj.CRS) -> float | None:
     steps = np.diff(rows[0])
     step = float(np.median(steps))
     turn = len(steps) * step
-    begins_again = np.abs(steps - step) > LINEAR * abs(turn)
-    equal = np.abs(rows[0] - rows[1]).max() <= LINEAR * abs(turn)
-    linear = np.abs(steps[begins_again] - step + turn) <= LINEAR * abs(turn)
+    begins_again = np.abs(steps - step) > LINEARITY_TOLERANCE * abs(turn)
+    equal = np.abs(rows[0] - rows[1]).max() <= LINEARITY_TOLERANCE * abs(turn)
+    linear = np.abs(steps[begins_again] - step + turn) <= LINEARITY_TOLERANCE * abs(turn)
     return abs(turn) if turn and equal and linear.all() and len(linear) <= 1 else None
 
 

@@ -10,7 +10,14 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world, world_to_pixel
+from clairemap.grid.coordinates import (
+    PROBES_ALONG_SIDE,
+    Coordinates,
+    mesh_grid,
+    pixel_to_world,
+    probe_points,
+    world_to_pixel,
+)
 from clairemap.grid.earth import in_turn, pixel_to_crs, turn_of
 from clairemap.grid.mesh import (
     MESH_PX,
@@ -26,9 +33,6 @@ from clairemap.grid.mesh import (
 from clairemap.grid.points import Shift, Size
 from clairemap.grid.scale import plane_pixel_size
 from clairemap.grid.window import Window
-
-PROBES_ALONG_SIDE = 9
-"""Points along each side of a grid at which two grids are compared."""
 
 UNUSUAL_SPAN = 0.5
 """Share by which the spans of pixels in the middle of a grid may differ from what they are elsewhere."""
@@ -90,12 +94,7 @@ class PixelMapping:
 
     def probed(self, window: Window) -> tuple[Coordinates, Coordinates]:
         """Return the source coordinates (y, x) at points spread evenly over a window, its corners among them."""
-        return self.exact(
-            *mesh_grid(
-                np.linspace(window.y0, window.y1 - 1, PROBES_ALONG_SIDE),
-                np.linspace(window.x0, window.x1 - 1, PROBES_ALONG_SIDE),
-            )
-        )
+        return self.exact(*probe_points(window))
 
     @cached_property
     def mesh_px(self) -> int:
@@ -127,7 +126,7 @@ class PixelMapping:
 
         None if the grids differ anywhere by more than `TOLERANCE_PX`, or by a fraction of a pixel.
         """
-        target = self._spread()
+        target = probe_points(Window.whole(self.target.shape))
         return whole_shift(target, self.exact(*target))
 
     @cached_property
@@ -138,18 +137,13 @@ class PixelMapping:
         """
         height, width = self.target.shape
         middle = self._spans(np.array([height / 2]), np.array([width / 2]))[:, 0]
-        y, x = self._spread()
+        y, x = probe_points(Window.whole(self.target.shape))
         spread = self._spans(y.ravel(), x.ravel())
         known = spread[:, np.isfinite(spread).all(axis=0)]
         most = np.median(known, axis=1) if known.size else middle
         usual = np.isfinite(middle).all() and (np.abs(middle - most) <= UNUSUAL_SPAN * most).all()
         rows, columns = np.where(np.isfinite(most), middle if usual else most, 1.0)
         return Size(float(rows), float(columns))
-
-    def _spread(self) -> tuple[Coordinates, Coordinates]:
-        """Return points (y, x) spread evenly over the target, the centres of its corner pixels among them."""
-        height, width = self.target.shape
-        return mesh_grid(np.linspace(0, height - 1, PROBES_ALONG_SIDE), np.linspace(0, width - 1, PROBES_ALONG_SIDE))
 
     def _spans(self, y: Coordinates, x: Coordinates) -> Coordinates:
         """Return how many source (rows, columns), (2, point), a target pixel spans at places; infinite if outside."""

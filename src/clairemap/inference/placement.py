@@ -19,12 +19,12 @@ from clairemap.inference.grid import footprint, pixel_offset
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, SHARE_NODATA
 from clairemap.raster.store import GridStore
 
-PIECE_PX = 1024
+AVERAGING_PIECE_PX = 1024
 """Side of the pieces of a finer scene that are averaged at once; a whole number of cells, so one cell at the least."""
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PixelPrediction:
     """What is known about some of the region's pixels, from one scene or several.
 
     `probability` (class, y, x) is 0..255 and `optical_share` (y, x) percent, both uint8 if copied from a store and
@@ -43,7 +43,7 @@ class SceneBlock(Protocol):
     def window(self) -> Window:
         """Where it has something to say, in pixels of the region's grid."""
 
-    def cut(self, part: Window) -> Evidence:
+    def cut(self, part: Window) -> PixelPrediction:
         """Return what the scene says about a part of the window."""
 
     def weight(self, part: Window) -> NDArray[np.float32]:
@@ -60,11 +60,11 @@ class CopiedBlock:
     optical_share: NDArray[np.uint8]
     feather: Feather | None
 
-    def cut(self, part: Window) -> Evidence:
+    def cut(self, part: Window) -> PixelPrediction:
         """See `SceneBlock`."""
         place = part.relative_to(self.window).slices
         share = self.optical_share[place]
-        return Evidence(self.probability[:, *place], share, share != SHARE_NODATA)
+        return PixelPrediction(self.probability[:, *place], share, share != SHARE_NODATA)
 
     def weight(self, part: Window) -> NDArray[np.float32]:
         """See `SceneBlock`."""
@@ -150,13 +150,13 @@ class ResampledBlock:
     step: int
     feather: Feather | None
 
-    def cut(self, part: Window) -> Evidence:
+    def cut(self, part: Window) -> PixelPrediction:
         """See `SceneBlock`."""
         y, x = self.mesh.places(part)
         sampled = _sampled(self.stack, (y - self.origin.y) / self.step, (x - self.origin.x) / self.step)
         coverage = sampled[-1]
         sampled[:-1] /= np.maximum(coverage, 1e-6)
-        return Evidence(sampled[:-2], sampled[-2], coverage >= 0.5)
+        return PixelPrediction(sampled[:-2], sampled[-2], coverage >= 0.5)
 
     def weight(self, part: Window) -> NDArray[np.float32]:
         """See `SceneBlock`."""
@@ -220,13 +220,13 @@ def _reduced(store: GridStore, source: Window, step: int) -> NDArray[Any]:
     """Return a `ResampledBlock`'s stack: the layers averaged over cells of `step` px.
 
     Without it, a grid coarser than the scene would show single pixels of it. The window starts at a cell's edge,
-    so that cells are the same whatever the window. Read in pieces of `PIECE_PX` squared, or of one cell if that is
-    larger: the window has step squared times the pixels of the result.
+    so that cells are the same whatever the window. Read in pieces of `AVERAGING_PIECE_PX` squared, or of one cell if
+    that is larger: the window has step squared times the pixels of the result.
     """
     layers = int(store.array(PROBABILITY).shape[0]) + 2
     height, width = ceil_div(source.height, step), ceil_div(source.width, step)
     stack = np.zeros((layers, height + 2, width + 2), np.uint8 if step == 1 else np.float32)
-    for tile in tiles(source.shape, max(PIECE_PX // step, 1) * step):
+    for tile in tiles(source.shape, max(AVERAGING_PIECE_PX // step, 1) * step):
         piece = tile.window
         values = _layers(store, piece.moved(source.y0, source.x0))
         cells = values if step == 1 else _means(values, step)

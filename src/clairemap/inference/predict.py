@@ -20,7 +20,7 @@ from clairemap.inference.core import map_core
 from clairemap.inference.cut import Cut, cut_scene
 from clairemap.inference.pipeline import Pipeline, slots
 from clairemap.inference.probabilities import create_probabilities
-from clairemap.inference.reading import SENSORS, Reading, WindowReader
+from clairemap.inference.reading import SENSORS_OF_VIEW, WindowInput, WindowReader
 from clairemap.inference.writing import CoreResult, ShardWriter, discard, is_written
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
@@ -57,7 +57,7 @@ class Prediction:
     @property
     def sensors(self) -> frozenset[Sensor]:
         """The sensors that the view shows and the network was trained on."""
-        return SENSORS[self.view] & SENSORS[self.bundle.card.network.sensors]
+        return SENSORS_OF_VIEW[self.view] & SENSORS_OF_VIEW[self.bundle.card.network.sensors]
 
     def window_px(self, pair: GridStore) -> int:
         """Return the side of windows in the settings, or the largest that the memory allows."""
@@ -214,9 +214,9 @@ class _Mapping:
     def _reader(self) -> WindowReader:
         return WindowReader(self.pair, self.prediction.sensors)
 
-    def _read(self, step: Step) -> Reading | None:
+    def _read(self, step: Step) -> WindowInput | None:
         wide = widened(step, self.prediction.settings.blend_px, self.pair.shape)
         return self._reader.read(wide)
 
-    def _map(self, network: Claire, reading: Reading) -> CoreResult:
+    def _map(self, network: Claire, reading: WindowInput) -> CoreResult:
         return map_core(network, self.prediction.bundle.card, self.prediction.settings.precision, reading)

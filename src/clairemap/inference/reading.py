@@ -13,7 +13,7 @@ from clairemap.raster.store import GridStore
 from clairemap.settings import Sensor, View
 from clairemap.validity import Mask, optical_usable, sar_usable
 
-SENSORS: dict[View, frozenset[Sensor]] = {
+SENSORS_OF_VIEW: dict[View, frozenset[Sensor]] = {
     "fused": frozenset({"optical", "sar"}),
     "optical": frozenset({"optical"}),
     "sar": frozenset({"sar"}),
@@ -21,7 +21,7 @@ SENSORS: dict[View, frozenset[Sensor]] = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class WindowInput:
     """One window of a pair, as large as `step.outer`; outside the scene bands are 0 and no sensor is usable.
 
     Bands are (band, y, x) in the store's number types, masks (y, x).
@@ -47,7 +47,7 @@ class WindowReader:
         self._sensors = sensors
         self._last: dict[str, _Block] = {}
 
-    def read(self, step: Step) -> Reading | None:
+    def read(self, step: Step) -> WindowInput | None:
         """Return a step's window, or None where nothing in its core can be mapped.
 
         Raises:
@@ -61,7 +61,7 @@ class WindowReader:
         core = step.core.relative_to(place.inside).slices
         if not (optical[core].any() or sar[core].any()):
             return None
-        return Reading(
+        return WindowInput(
             step,
             self._read_bands("optical", place, optical),
             self._read_bands("sar", place, sar),

@@ -23,7 +23,7 @@ from clairemap.raster.source import area_of
 Quarters = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 Shrink = Literal["mode", "average", "first"]
 
-PIECE_PX = 1024
+SHRINK_PIECE_PX = 1024
 """Side of the pieces of a level that are shrunk at once; 4 MiB of passes of single bytes."""
 
 
@@ -136,7 +136,7 @@ def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation:
         transform = Affine(2 * fine.a, 2 * fine.b, fine.c, 2 * fine.d, 2 * fine.e, fine.f)
         grid = {"height": shape[0], "width": shape[1], "crs": whole.crs, "transform": transform}
         with open_raster(target, "w", **{**creation, **grid}) as level:
-            for tile in tiles(shape, PIECE_PX):
+            for tile in tiles(shape, SHRINK_PIECE_PX):
                 below = tile.window.refined(2).clipped(whole.shape)
                 if not is_stored(whole, below):
                     continue

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from clairemap.grid.points import Shift
 
-Surface = NDArray[np.float32]
+CorrelationSurface = NDArray[np.float32]
 """Correlation at shifts -max..max (y, x): ``surface[max + dy, max + dx]``."""
 
 
@@ -21,7 +21,9 @@ PEAK_RADIUS_PX = 5
 """Values this near to a peak belong to it: edges are about 3 px wide."""
 
 
-def correlation_surface(template: NDArray[np.complex64], search: NDArray[np.complex64], max_shift_px: int) -> Surface:
+def correlation_surface(
+    template: NDArray[np.complex64], search: NDArray[np.complex64], max_shift_px: int
+) -> CorrelationSurface:
     """Return the normalised correlation, -1..1, of a template with a search window for each whole shift.
 
     Args:
@@ -71,7 +73,7 @@ class Peak:
     strength: float
 
 
-def highest_peak(surface: Surface) -> Peak:
+def highest_peak(surface: CorrelationSurface) -> Peak:
     """Return a surface's highest peak, placed between pixels by a paraboloid through the 3 x 3 values around it."""
     centre = surface.shape[0] // 2
     row, col = (int(index) for index in np.unravel_index(int(np.argmax(surface)), surface.shape))
@@ -79,7 +81,7 @@ def highest_peak(surface: Surface) -> Peak:
     return Peak(row - centre + beyond.dy, col - centre + beyond.dx, _strength(surface, row, col))
 
 
-def _beyond_pixel(surface: Surface, row: int, col: int) -> Shift[float]:
+def _beyond_pixel(surface: CorrelationSurface, row: int, col: int) -> Shift[float]:
     """Return how far the least-squares paraboloid's top lies from the highest value; 0 at the surface's rim."""
     if not (0 < row < surface.shape[0] - 1 and 0 < col < surface.shape[1] - 1):
         return NO_SHIFT
@@ -96,7 +98,7 @@ def _beyond_pixel(surface: Surface, row: int, col: int) -> Shift[float]:
     return Shift(float(np.clip(down, -1, 1)), float(np.clip(right, -1, 1)))
 
 
-def _strength(surface: Surface, row: int, col: int) -> float:
+def _strength(surface: CorrelationSurface, row: int, col: int) -> float:
     y, x = np.ogrid[: surface.shape[0], : surface.shape[1]]
     elsewhere = surface[np.maximum(np.abs(y - row), np.abs(x - col)) > PEAK_RADIUS_PX]
     if not elsewhere.size or elsewhere.std() == 0:

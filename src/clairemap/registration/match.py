@@ -10,13 +10,13 @@ from clairemap.grid.mapping import PixelMapping
 from clairemap.grid.points import Point, Shift
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
-from clairemap.registration.correlation import Surface, correlation_surface, highest_peak
+from clairemap.registration.correlation import CorrelationSurface, correlation_surface, highest_peak
 from clairemap.registration.model import Displacement
 from clairemap.registration.overlap import mapping_between
 from clairemap.registration.result import Tie
 from clairemap.registration.structure import STRUCTURE_REACH_PX, Structure, edge_structure
 from clairemap.registration.warp import SarOnGrid
-from clairemap.registration.windows import Layout
+from clairemap.registration.windows import WindowLayout
 from clairemap.settings import SarSettings, SensorBands
 
 LEAST_VALID = 0.6
@@ -39,7 +39,7 @@ class Evidence:
     surface's shifts are steps of `factor` pixels away from `prediction`.
     """
 
-    surface: Surface
+    surface: CorrelationSurface
     ties: tuple[Tie, ...]
     places: tuple[Point[float], ...]
     overlap: float
@@ -107,7 +107,9 @@ def reduced(block: Block, factor: int) -> Block:
     return Block(total / np.maximum(count, 1).astype(np.float32), 2 * count >= factor**2)
 
 
-def match(pair: Pair, layout: Layout, prediction: Displacement, search_px: int, factor: int, label: str) -> Evidence:
+def match(
+    pair: Pair, layout: WindowLayout, prediction: Displacement, search_px: int, factor: int, label: str
+) -> Evidence:
     """Return what correlating windows of both scenes' edge structure says about their displacement.
 
     Memory: one window of both, or `FRAME_PX` pixels, however large the scene.
@@ -157,7 +159,7 @@ class _Matcher:
     search_px: int
     factor: int
 
-    def correlated(self, window: Window) -> Surface | None:
+    def correlated(self, window: Window) -> CorrelationSurface | None:
         """Return a window's correlation at all shifts; None if too little of it has structure in both pictures."""
         template, search = self._structures(window)
         margin = self.search_px

@@ -6,8 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from clairemap.grid.coordinates import Coordinates
+from clairemap.grid.coordinates import Coordinates, probe_points
 from clairemap.grid.points import Point, Shift
+from clairemap.grid.window import Window
 
 Kind = Literal["translation", "similarity", "affine", "polynomial"]
 
@@ -16,9 +17,6 @@ TERMS: dict[Kind, int] = {"translation": 1, "similarity": 3, "affine": 3, "polyn
 
 LEAST_TIES: dict[Kind, int] = {"translation": 1, "similarity": 2, "affine": 3, "polynomial": 6}
 """Ties that determine a model of each kind, the simplest first. A similarity's linear terms are rotation and scale."""
-
-PROBES = 9
-"""Points along each side of a scene at which a model is looked at."""
 
 
 def terms(kind: Kind, v: Coordinates, u: Coordinates) -> Coordinates:
@@ -77,8 +75,7 @@ class Displacement:
 
     def over(self, shape: tuple[int, int]) -> Coordinates:
         """Return the displacements (point, 2) at points spread evenly over a scene, its corners among them."""
-        sides = (np.linspace(0, size - 1, PROBES) for size in shape)
-        y, x = np.meshgrid(*sides, indexing="ij")
+        y, x = probe_points(Window.whole(shape))
         return self.at_places(np.stack([y.ravel(), x.ravel()], axis=-1))
 
     def mean_px(self, shape: tuple[int, int]) -> Shift[float]:

@@ -7,7 +7,6 @@ coarser), classes by the nearest pixel. Grids that agree to a hundredth of a pix
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -42,7 +41,7 @@ class SarOnGrid:
 
         Memory: the window's own arrays and what `PART_PX` pixels need, however fine the source is.
         """
-        out = _empty(len(self.indexes), window, np.dtype(np.float32))
+        out = Block.empty(len(self.indexes), window, np.dtype(np.float32))
         return _put_together(out, window, self.mapping, self._filtered, sampled_cubic)
 
     def _filtered(self, area: Window) -> Block:
@@ -68,7 +67,7 @@ class ClassesOnGrid:
 
     def read(self, window: Window) -> Block:
         """Return the band of codes (1, y, x) in its number type for a window of the target grid; 0 where not valid."""
-        out = _empty(1, window, self.source.dtype)
+        out = Block.empty(1, window, self.source.dtype)
         return _put_together(out, window, self.mapping, self._codes, sampled_nearest)
 
     def _codes(self, area: Window) -> Block:
@@ -88,15 +87,11 @@ def _read_round(source: RasterSource, window: Window, indexes: tuple[int, ...], 
     return Block(np.concatenate([b.values for b in blocks], axis=2), np.concatenate([b.valid for b in blocks], axis=1))
 
 
-def _empty(bands: int, window: Window, dtype: np.dtype[Any]) -> Block:
-    return Block(np.zeros((bands, *window.shape), dtype), np.zeros(window.shape, np.bool_))
+ReadBlock = Callable[[Window], Block]
+SampleBlock = Callable[[Block, Coordinates, Coordinates], Block]
 
 
-Read = Callable[[Window], Block]
-Sample = Callable[[Block, Coordinates, Coordinates], Block]
-
-
-def _put_together(out: Block, window: Window, mapping: PixelMapping, read: Read, sample: Sample) -> Block:
+def _put_together(out: Block, window: Window, mapping: PixelMapping, read: ReadBlock, sample: SampleBlock) -> Block:
     """Return `out` filled part by part: copied where the grids' pixels are the same ones, sampled elsewhere."""
     offset = mapping.whole_offset_px
     for part in _parts(window, mapping):

@@ -22,7 +22,7 @@ from clairemap.registration.structure import Structure, edge_structure
 OVERVIEW_PX = 256
 """Longer side of the overviews, at the most."""
 
-SIDE_PX = 128
+COMPARED_SIDE_PX = 128
 """Longer side of the pictures that are compared, at the most. Of 100 real pairs (SRIF) all are found at this size."""
 
 LARGEST_SCALE = 2.0
@@ -41,7 +41,7 @@ BLUR_PX = 0.45
 MOSTLY_VALID = 0.99
 """Share of valid pixels around a pixel of the smaller picture from which it is valid."""
 
-STRIP_PX = 512
+READ_ROWS = 512
 """Rows that are read at once."""
 
 
@@ -120,7 +120,7 @@ def _sar_extent(pair: Pair) -> Window:
 
 def _overview(read: Callable[[Window, int], Block], window: Window, factor: int) -> _Overview:
     """Return a window made coarser, read in strips."""
-    cells, height = window.coarsened(factor), max(STRIP_PX // factor, 1)
+    cells, height = window.coarsened(factor), max(READ_ROWS // factor, 1)
     strips = [read(band.moved(cells.y0, cells.x0), factor) for band in row_bands(cells.shape, height)]
     values = np.concatenate([strip.values for strip in strips], axis=1)
     valid = np.concatenate([strip.valid for strip in strips])
@@ -144,7 +144,9 @@ def _steps_around(best: Similarity, part: float) -> Steps:
 
 def _tried(optical: _Overview, sar: _Overview, steps: Steps, label: str | None = None) -> Iterator[Similarity]:
     for scale, rotations in progress(steps, label) if label else steps:
-        size = min(1.0, 1 / scale, SIDE_PX / max(max(optical.block.valid.shape) * scale, *sar.block.valid.shape))
+        size = min(
+            1.0, 1 / scale, COMPARED_SIDE_PX / max(max(optical.block.valid.shape) * scale, *sar.block.valid.shape)
+        )
         template, search = _resized(optical.block, size * scale), _resized(sar.block, size)
         if template.any() and search.any():
             yield from _turns(optical, sar, scale, size, template, search, rotations)

@@ -4,12 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.grid.points import Size
-from clairemap.sar.decibels import db_to_power, plausible_db, plausible_power, power_to_db
+from clairemap.sar.decibels import SarValues, db_to_power, plausible_db, plausible_power, power_to_db
 from clairemap.sar.speckle import amplitude_variation, averaged, averaging_reach_px, lee, power_variation
 from clairemap.settings import SarSettings
-
-Values = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from clairemap.validity import Mask
 
 NO_AVERAGING = Size(1.0, 1.0)
 
@@ -25,7 +23,7 @@ def reach_px(settings: SarSettings, box_px: Size[float] = NO_AVERAGING) -> int:
 
 def backscatter(
     values: NDArray[np.generic], valid: Mask, settings: SarSettings, box_px: Size[float] = NO_AVERAGING
-) -> tuple[Values, Mask]:
+) -> tuple[SarValues, Mask]:
     """Return SAR bands (band, y, x) in dB, or grey values if the scale is "digital", and where they are valid (y, x).
 
     Filter and averaging work on linear power, because means of dB are biased. "digital" pictures are taken for
@@ -53,7 +51,7 @@ def backscatter(
     return np.where(kept, out, np.float32(0)), kept
 
 
-def _plausible(bands: Values, valid: Mask, settings: SarSettings) -> Mask:
+def _plausible(bands: SarValues, valid: Mask, settings: SarSettings) -> Mask:
     if settings.scale == "digital":
         return valid
     if settings.scale == "db":
@@ -63,7 +61,7 @@ def _plausible(bands: Values, valid: Mask, settings: SarSettings) -> Mask:
     return plausible_power(bands, valid)
 
 
-def _linear(bands: Values, settings: SarSettings) -> Values:
+def _linear(bands: SarValues, settings: SarSettings) -> SarValues:
     if settings.scale == "linear_amplitude":
         return bands**2
     if settings.scale == "db":

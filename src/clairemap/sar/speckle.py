@@ -8,10 +8,10 @@ from scipy import ndimage
 
 from clairemap.grid.points import Size
 from clairemap.sar.decibels import power_to_db
+from clairemap.validity import Mask
 
 Band = NDArray[np.float32]
 Bands = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 AMPLITUDE_VARIATION = math.sqrt(4 / math.pi - 1)
 """Standard deviation over mean of single-look amplitude (Rayleigh distribution); that of power is 1."""

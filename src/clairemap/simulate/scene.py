@@ -128,7 +128,7 @@ def _write_optical(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[s
         label = files.enter_context(_new_raster(folder / "label.tif", grid, _LABEL, tags))
         cloud = files.enter_context(_new_raster(folder / "cloud.tif", grid, _CLOUD, tags))
         for window in row_bands((recipe.size_px, recipe.size_px), BAND_PX):
-            outer = window.grown(optics.MARGIN_PX)
+            outer = window.grown(optics.BLUR_MARGIN_PX)
             at = places(grid, outer)
             ground = survey(at, seed)
             inner = window.relative_to(outer).slices
@@ -146,9 +146,9 @@ def _write_sar(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, 
     shape = _shape(grid)
     with _new_raster(folder / "sar.tif", grid, _SAR, {**tags, **truth}) as sar:
         for window in row_bands(shape, BAND_PX):
-            outer = window.grown(radar.MARGIN_PX)
+            outer = window.grown(radar.SPECKLE_MARGIN_PX)
             at = _displaced_places(grid, outer, recipe)
-            values = radar.backscatter(survey(at, seed), at, seed)[:, *window.relative_to(outer).slices]
+            values = radar.simulated_backscatter(survey(at, seed), at, seed)[:, *window.relative_to(outer).slices]
             speckled = values * radar.speckle(window, len(SAR_BANDS), own_seed)
             _write(sar, window, np.where(_in_footprint(shape, window), speckled, np.nan))
 

@@ -12,7 +12,7 @@ from clairemap.registration import match as matching
 from clairemap.registration.match import Evidence, Pair, composed, match, reduced
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.result import Tie
-from clairemap.registration.windows import Layout, spread_windows
+from clairemap.registration.windows import WindowLayout, spread_windows
 
 SHIFT = Displacement.translation(3.4, -2.3)
 WINDOWS = spread_windows((320, 320), 80, 20, 400)
@@ -26,7 +26,7 @@ def pictures(made_rasters: ModuleType) -> tuple[np.ndarray, np.ndarray]:
 
 
 def found(
-    pair: Pair, layout: Layout = WINDOWS, prediction: Displacement = NO_DISPLACEMENT, factor: int = 1
+    pair: Pair, layout: WindowLayout = WINDOWS, prediction: Displacement = NO_DISPLACEMENT, factor: int = 1
 ) -> Evidence:
     return match(pair, layout, prediction, 10, factor, "matching")
 
@@ -118,7 +118,7 @@ def test_a_displacement_that_varies_is_found_around_its_prediction(
 def test_windows_are_placed_by_their_middles(
     pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    evidence = found(pair_of(*pictures), Layout((Window(0, 20, 80, 80),), 1.0), factor=2)
+    evidence = found(pair_of(*pictures), WindowLayout((Window(0, 20, 80, 80),), 1.0), factor=2)
     assert evidence.places == ((79.5, 119.5),) and (evidence.surface.shape, evidence.factor) == ((21, 21), 2)
 
 
