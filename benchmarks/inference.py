@@ -522,7 +522,7 @@ def network(model: Path | None) -> Bundle:
     torch.manual_seed(0)
     made = Claire(len(OPTICAL), len(SAR), len(CLASSES), NetworkSettings()).eval()
     halo, _ = measured_halo_px(made)
-    return Bundle(made, card(halo_px=halo, bytes_per_px=working_memory(made)))
+    return Bundle(made, card(halo_px=halo, bytes_per_px=working_memory("tiny", len(CLASSES))))
 
 
 def mapped(pair: GridStore, bundle: Bundle, settings: InferenceSettings, work: Path) -> GridStore:
