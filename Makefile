@@ -57,7 +57,7 @@ format: setup  ## format Python and Snakemake files
 	snakefmt Snakefile workflow
 
 .PHONY: config
-config: setup  ## write config/config.yaml and its schema from the settings
+config: setup  ## write config/config.yaml and workflow/schemas/ from the models
 	python workflow/scripts/write_config.py
 
 .PHONY: docs

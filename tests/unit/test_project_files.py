@@ -1,13 +1,15 @@
 """Files that are written from others, or must agree with them, do."""
 
+import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 from clairemap import errors
-from clairemap.config_file import default_yaml, json_schema
+from clairemap.config_file import config_schema, default_yaml, sheet_schema
 
 PROJECT = Path(__file__).parents[2]
 CONDA_NAMES = {"dask-core": "dask", "matplotlib-base": "matplotlib", "pytorch": "torch"}
@@ -18,9 +20,19 @@ def constraints() -> dict[str, str]:
     return {name.lower(): version for name, _, version in (line.partition("==") for line in lines) if version}
 
 
-def test_default_config_and_schema_are_those_of_the_settings():
+def test_default_config_and_schemas_are_those_of_the_models():
+    schemas = PROJECT / "workflow" / "schemas"
     assert (PROJECT / "config" / "config.yaml").read_text() == default_yaml()
-    assert (PROJECT / "config" / "config.schema.json").read_text() == json_schema()
+    assert (schemas / "config.schema.json").read_text() == config_schema()
+    assert (schemas / "scenes.schema.json").read_text() == sheet_schema()
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "config").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_config_file_names_its_schema_and_follows_it(path: Path):
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    assert named is not None
+    schema = json.loads((path.parent / named[1]).read_text())
+    jsonschema.validate(yaml.safe_load(path.read_text()), schema)
 
 
 @pytest.mark.parametrize("name", ["geo", "torch", "explain"])
