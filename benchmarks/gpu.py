@@ -3,7 +3,8 @@
 Figures by section. Operations are those of products and convolutions, forward and backward; `share_of_matmul` is their
 rate over that of square matrix products of the same number type (8192 x 8192), measured in the same run. Steps are the
 project's whole optimiser steps on a batch that is on the card (32 crops of 256 px): float32 is PyTorch's default (TF32
-in convolutions only), tf32 allows it in products too, bfloat16 is what training uses on a GPU. Mapping is
+in convolutions only), tf32 allows it in products too, bfloat16 is what training uses on a GPU, and
+"bfloat16 copies" the same with norms and residual sums in float32, as autocast has them. Mapping is
 `predict_scene` of a made scene of 8192 x 8192 px. `busy_share` is the share of the time in which any kernel or copy
 runs.
 
@@ -57,7 +58,7 @@ SECTIONS = {
     "ddp": Section(gpu_training.ddp, 30),
     "resume": Section(gpu_training.resume, 45),
     "mapping_equal": Section(gpu_mapping.equal, 60),
-    "steps_base": Section(gpu_training.steps("base", PRECISIONS), 60),
+    "steps_base": Section(gpu_training.steps("base", (*PRECISIONS, "bfloat16 copies")), 60),
     "kernels": Section(gpu_training.kernels, 30),
     "mapping": Section(gpu_mapping.speed, 120),
     "mapping_busy": Section(gpu_mapping.busy, 60),

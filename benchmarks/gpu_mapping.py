@@ -12,7 +12,7 @@ from typing import Any
 import gpu_made as made
 import numpy as np
 import torch
-from gpu_bench import Bench, Figures, check, profiled
+from gpu_bench import Bench, Figures, check, copies_in_float32, profiled
 
 from clairemap.explain.phi import PhiWriter
 from clairemap.inference.predict import Prediction, predict_scene
@@ -72,6 +72,10 @@ def speed(bench: Bench, figures: Figures) -> None:
             of |= {"mpx_per_s": side**2 / 1e6 / seconds, "s": seconds, **of_host}
             of["window_px"] = predicting(found, precision, window_px, bench.device).window_px(pair)
             bench.free()
+    of = figures["bfloat16 copies, window 2048"] = {}
+    with copies_in_float32(), host_times() as of_host:
+        seconds = seconds_of(lambda: mapped(bench, pair, found, "bfloat16", 256 if bench.quick else 2048))
+    of |= {"mpx_per_s": side**2 / 1e6 / seconds, "s": seconds, **of_host}
 
 
 def busy(bench: Bench, figures: Figures) -> None:

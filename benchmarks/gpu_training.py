@@ -12,7 +12,7 @@ from typing import Any
 
 import gpu_made as made
 import torch
-from gpu_bench import Bench, Figures, check, off_by, operations, profiled
+from gpu_bench import Bench, Figures, check, copies_in_float32, off_by, operations, profiled
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -175,7 +175,8 @@ class Stepper:
         Args:
             bench: with the device.
             size: of the network.
-            kind: float32, tf32 (products as well as convolutions) or bfloat16; "bfloat16 compiled" compiles it.
+            kind: float32, tf32 (products as well as convolutions) or bfloat16; "bfloat16 compiled" compiles it,
+                "bfloat16 copies" has norms and residual sums in float32.
             batch_size: crops.
             side_px: of a crop.
         """
@@ -185,6 +186,7 @@ class Stepper:
         if kind.endswith("compiled"):
             together = torch.compile(together)
         self._products = kind == "tf32"
+        self._copies = kind.endswith("copies")
         scale = BandScale(names=("band",), mean=(0.0,), std=(1.0,))
         self.machinery = Machinery(
             together,
@@ -199,7 +201,7 @@ class Stepper:
 
     def __call__(self) -> None:
         """Do a step."""
-        with tf32_products(self._products):
+        with tf32_products(self._products), copies_in_float32(self._copies):
             do_step(self.machinery, self._feed, next(self._numbers))
 
 
