@@ -32,6 +32,7 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import gpu_mapping
+import gpu_reading
 import gpu_training
 import numpy as np
 import torch
@@ -64,7 +65,8 @@ SECTIONS = {
     "mapping_busy": Section(gpu_mapping.busy, 60),
     "steps_small": Section(gpu_training.steps("small", PRECISIONS), 30),
     "steps_tiny": Section(gpu_training.steps("tiny", PRECISIONS), 20),
-    "data_wait": Section(gpu_training.data_wait, 75),
+    "data_wait": Section(gpu_training.data_wait, 110),
+    "reading": Section(gpu_reading.reading, 60),
     "phi": Section(gpu_mapping.phi, 60),
     "layers": Section(gpu_training.layers, 30),
     "rift_speed": Section(gpu_training.rift_speed, 75),

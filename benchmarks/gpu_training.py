@@ -22,8 +22,8 @@ from clairemap.nets.claire import ClaireOutput
 from clairemap.nets.halo import full_precision
 from clairemap.tiles.dataset import CropDataset, Sample
 from clairemap.tiles.sampling import CropSampler
-from clairemap.training.batches import BandScales, batches
-from clairemap.training.distributed import Processes
+from clairemap.training.batches import BandScales, batches, batches_of_workers
+from clairemap.training.distributed import Processes, usable_cpus
 from clairemap.training.loop import train
 from clairemap.training.model import new_network, new_optimiser
 from clairemap.training.step import Machinery, add_gradient, do_step
@@ -287,7 +287,7 @@ def both_passes(bench: Bench, layer: nn.Module, x: Tensor) -> float:
 def data_wait(bench: Bench, figures: Figures) -> None:
     """Train on crops of a made scene read from disk by the project's data set, and say how long steps wait for them."""
     batch_size, side_px = shape_of(bench)
-    number = 3 if bench.quick else 25
+    number = 2 if bench.quick else 96
     job = made.training_job(
         bench.folder,
         512 if bench.quick else 2048,
@@ -298,19 +298,33 @@ def data_wait(bench: Bench, figures: Figures) -> None:
     settings = job.settings.training
     sampler = CropSampler(job.training_tiles, settings, job.settings.augmentation, job.settings.seed)
     crops = CropDataset(job.source(), sampler, settings, job.statistics)
-    figures["reading_threads"] = processes.reading_threads
-    for size in SIZES[:1] if bench.quick else SIZES:
+    threads, workers = processes.reading_threads, min(16, usable_cpus())
+    figures |= {"reading_threads": threads, "workers": workers}
+
+    def numbers(steps: int) -> Iterator[range]:
+        return (range(step * batch_size, (step + 1) * batch_size) for step in range(min(steps, number)))
+
+    for size in SIZES[:1] if bench.quick else ("base", "tiny"):
         net = (new_network(job) if size == "tiny" else made.network(size)).to(bench.device)
         loss = made.rift().to(bench.device)
         machinery = Machinery(net, loss, new_optimiser(net, settings), job.scales, settings, processes)
-        numbers = (range(step * batch_size, (step + 1) * batch_size) for step in range(number))
-        with closing(batches(crops, numbers, processes.reading_threads)) as feed:
-            rows = [do_step(machinery, feed, step) for step in range(number)][1:]
-        seconds = sum(row.seconds for row in rows)
-        figures[size] = {
-            "wait_share": sum(row.wait_seconds for row in rows) / seconds,
-            "samples_per_s": batch_size * len(rows) / seconds,
-        }
+        with closing(batches(crops, numbers(12), threads)) as feed:
+            figures[f"{size}, threads"] = waiting(machinery, feed, min(12, number))
+        if bench.quick:  # each process imports PyTorch first
+            continue
+        with closing(batches_of_workers(crops, numbers(number), workers)) as feed:
+            figures[f"{size}, processes"] = waiting(machinery, feed, number)
+
+
+def waiting(machinery: Machinery, feed: Iterator[Sample], steps: int) -> Figures:
+    """Return the share of the steps' time spent waiting for crops, and samples/s.
+
+    Only the second half of the steps counts: in the first, what was read while reading began is used up.
+    """
+    rows = [do_step(machinery, feed, step) for step in range(steps)][steps // 2 :]
+    seconds = sum(row.seconds for row in rows)
+    samples = machinery.settings.batch_size * len(rows)
+    return {"wait_share": sum(row.wait_seconds for row in rows) / seconds, "samples_per_s": samples / seconds}
 
 
 def rift_speed(bench: Bench, figures: Figures) -> None:
