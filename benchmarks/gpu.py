@@ -12,7 +12,7 @@ Each section has a time limit. A section that fails is recorded with its traceba
 code is 1. Prints figures as they come, and as its last line one JSON object; with --result (on a GPU without --quick by
 default benchmarks/results/gpu.json) the file is written again after each section.
 
-    python benchmarks/gpu.py [--device cuda|cpu] [--quick] [--sections steps_base,mapping] [--minutes 8] [--result FILE]
+    python benchmarks/gpu.py [--device cuda|cpu] [--quick] [--sections mapping,phi] [--minutes 8] [--result FILE]
 """
 
 import argparse

@@ -34,7 +34,8 @@ TIMED = {
 def equal(bench: Bench, figures: Figures) -> None:
     """Map a scene on the CPU in float32 and on the device in both precisions, and compare probabilities and classes.
 
-    Accepted: float32 1/255 in any pixel; bfloat16 a mean of 2/255, and other classes in 2 % of the pixels.
+    Accepted: float32 a mean of 0.01/255 and 2/255 in any pixel, as rounding to whole numbers may differ; bfloat16 a
+    mean of 2/255, and other classes in 2 % of the pixels.
     """
     side = 256 if bench.quick else 1024
     pair = made.made_pair(bench.folder / "equal.zarr", side, seed=5)
@@ -46,11 +47,12 @@ def equal(bench: Bench, figures: Figures) -> None:
         of = figures[precision] = {}
         found = stored(mapped(bench, pair, of_device, precision, None, bench.device))
         apart = np.abs(found[0].astype(int) - expected[0])
-        of |= {"mean_of_255": apart.mean(), "max_of_255": int(apart.max())}
+        of |= {"mean_of_255": float(apart.mean()), "max_of_255": int(apart.max())}
         of["other_class"] = float((found[0].argmax(0) != expected[0].argmax(0)).mean())
         of["share_max_percent"] = int(np.abs(found[1].astype(int) - expected[1]).max())
         if precision == "float32":
-            check(of, "max_difference_of_255", of["max_of_255"], 1)
+            check(of, "mean_difference_of_255", of["mean_of_255"], 0.01)
+            check(of, "max_difference_of_255", of["max_of_255"], 2)
             check(of, "share_difference_percent", of["share_max_percent"], 1)
         else:
             check(of, "mean_difference_of_255", of["mean_of_255"], 2)
