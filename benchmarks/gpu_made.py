@@ -159,10 +159,10 @@ def training_settings(**values: Any) -> TrainingSettings:  # noqa: ANN401 - of a
 
 
 def bundle(size: str, device: torch.device) -> Bundle:
-    """Return a network for mapping the made scenes, in evaluation mode, with its halo and memory measured."""
+    """Return a network for mapping the made scenes, in evaluation mode, with its halo measured."""
     made = network(size).to(device).eval()
     halo_px, halo_sigma = measured_halo_px(made)
-    memory = working_memory(made)
+    memory = working_memory(made.settings.size, made.classes)
     card = BundleCard(
         stamp={},
         network=made.settings,
