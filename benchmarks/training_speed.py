@@ -4,8 +4,8 @@
   number of steps, including the first step (by crop size: `…_128`, `…_256`).
 - `loader_vs_chips`: time per crop of 256 px through the training's data set, over reading a whole 512 px GeoTIFF
   (DEFLATE; `plain`: uncompressed) and cutting the same crop; files cached, one thread, no augmentation.
-- `rift_vs_naive_…`: forward and backward of 8 x 7 x 256 x 256 logits, eager and compiled, over the textbook form with
-  one-hot labels and autograd, eager.
+- `rift_vs_naive_…`: forward and backward of 8 x 7 x 256 x 256 logits, over the textbook form with one-hot labels and
+  autograd.
 
 Ratios are of medians of CPU time, measured in turns.
 

@@ -40,8 +40,13 @@ Figures = dict[str, object]
 
 def main() -> None:
     """Write the page."""
-    parts = [section(path) for path in sorted((PROJECT / "benchmarks" / "results").glob("*.json"))]
-    (PROJECT / "docs" / "benchmarks.md").write_text("\n".join([HEADER, *parts]), encoding="utf-8")
+    (PROJECT / "docs" / "benchmarks.md").write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """Return the text of the page."""
+    results = sorted((PROJECT / "benchmarks" / "results").glob("*.json"))
+    return "\n".join([HEADER, *map(section, results)])
 
 
 def section(path: Path) -> str:
