@@ -33,7 +33,10 @@ VERSIONS = (
 """Keys that describe the environment: they share one sentence."""
 
 MOST_COLUMNS = 4
-"""Figures in a row at most; tables that would be wider are turned."""
+"""Maximum number of figures in a row; wider tables are transposed."""
+
+WIDTH = 120
+"""Maximum length of a line of prose, characters."""
 
 Figures = dict[str, object]
 
@@ -63,20 +66,23 @@ def versions(figures: Figures) -> str:
     """Return a sentence with the versions that a benchmark ran with."""
     known = [f"{key} {figures[key]}" for key in VERSIONS if figures.get(key) is not None]
     text = f"Measured with {', '.join(known)}." if known else "Versions were not recorded."
-    return textwrap.fill(text, 120, break_on_hyphens=False)
+    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
 
 
 def tables(figures: Figures) -> list[str]:
     """Return a table of the single figures, and one for groups of figures that have the same keys."""
     single = {key: value for key, value in figures.items() if not isinstance(value, dict) and key not in VERSIONS}
+    missing = ", ".join(f"`{key}`" for key, value in single.items() if value is None)
     alike: dict[tuple[str, ...], dict[str, Figures]] = {}
-    found = [table({"value": single})]
+    measured = {key: value for key, value in single.items() if value is not None}
+    found = [table({"value": measured})] if measured else []
     for key, value in figures.items():
-        if isinstance(value, dict) and all(isinstance(inner, dict) for inner in value.values()):
+        if isinstance(value, dict) and value and all(isinstance(inner, dict) for inner in value.values()):
             found.append(table(columns(value)))
         elif isinstance(value, dict):
-            alike.setdefault(tuple(value), {})[key] = value
-    return found + [table(group) for group in alike.values()]
+            alike.setdefault(tuple(flat(value)), {})[key] = flat(value)
+    found += [table(group) for group in alike.values()]
+    return [*found, textwrap.fill(f"Not measured: {missing}.", WIDTH)] if missing else found
 
 
 def columns(groups: Figures, name: str = "") -> dict[str, Figures]:
@@ -85,7 +91,7 @@ def columns(groups: Figures, name: str = "") -> dict[str, Figures]:
     for key, group in groups.items():
         assert isinstance(group, dict)
         label = f"{name} {key}".strip()
-        nested = all(isinstance(inner, dict) for inner in group.values())
+        nested = bool(group) and all(isinstance(inner, dict) for inner in group.values())
         found |= columns(group, label) if nested else {label: flat(group)}
     return found
 
@@ -99,15 +105,15 @@ def flat(figures: Figures, group: str = "") -> Figures:
 
 
 def table(by_column: dict[str, Figures]) -> str:
-    """Return a table with a row for each key, or with a row for each column's name if that is narrower."""
-    keys = list(next(iter(by_column.values())))
-    if len(by_column) > MOST_COLUMNS or len(keys) < len(by_column):
-        by_column = {key: {name: column[key] for name, column in by_column.items()} for key in keys}
-        keys = list(next(iter(by_column.values())))
-    rows = [[f"`{key}`", *(shown(column[key]) for column in by_column.values())] for key in keys]
-    header = ["figure", *(f"`{name}`" if name != "value" else name for name in by_column)]
-    cells = [header, ["---"] * len(header)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [*cells, *rows])
+    """Return a table with a row for each key, or transposed if that needs fewer rows and fits."""
+    keys = list(dict.fromkeys(key for column in by_column.values() for key in column))
+    named = list(by_column) != ["value"]
+    if len(by_column) > MOST_COLUMNS or (named and len(by_column) < len(keys) <= MOST_COLUMNS):
+        names = list(by_column)
+        by_column, keys = {key: {name: by_column[name].get(key) for name in names} for key in keys}, names
+    header = ["figure", *(f"`{name}`" if named else name for name in by_column)]
+    rows = [[f"`{key}`", *(shown(column.get(key)) for column in by_column.values())] for key in keys]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
 
 
 def shown(value: object) -> str:
