@@ -2,8 +2,7 @@
 
 *Floods*: six real Sentinel events, each held out once in one of three trainings. *Made*: three simulated regions, each
 with a test scene that does not overlap the training scenes. The trainings have different seeds. Lists are values of
-the three trainings, other figures their means; differences are computed per training. Top-level figures are those of
-the worse set.
+the three trainings, other figures their means; differences are computed per training.
 
 - `fused_minus_best_single`: both sensors minus the better single sensor of each training, mean IoU.
 - `sar_minus_fused_full_cloud`: training on SAR alone minus fused training, under full cloud cover whose mask is
@@ -17,8 +16,7 @@ The last step's weights are used, so that nothing is selected on test areas. Sco
 sensors see in the original data, also under painted clouds. Clouds are painted as on half of the training crops: the
 figures show how well the network learnt them, not how it handles real clouds. Settings are the defaults, except `gain`
 for the floods, whose images are stretched one by one: each training uses the gain of 0, 0.5 and 1 that is best when
-each half of its own training events is held out in turn (half the steps). Weak or small labelled data (sea and land,
-single chips, single sensors) are left out: three trainings on them would not be conclusive.
+each half of its own training events is held out in turn (half the steps). Weak or small labelled data are left out.
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 

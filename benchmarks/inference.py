@@ -1,11 +1,10 @@
 """Mapping a scene: exactness, CPU time outside the network, memory.
 
-- `identity_ok`: a network that returns its input reproduces the scene, for scene sizes around the window's size
-  (including primes) and all overlaps.
+- `identity_ok`: a network that returns its input reproduces scenes of all sizes around the window's, at all overlaps.
 - `seam_sigma`, `class_changes`: windows against the whole scene at once, in standard deviations of the logits.
 - `overhead_…`: CPU time with a network that costs nothing (it returns slices of prepared logits), for 8192 px, 4 + 2
-  bands and 8 classes. Compared with terratorch's tiled inference (512 px windows, stride 384) and the common sum of
-  weighted windows (`naive`); all read and write the same stores on one thread.
+  bands and 8 classes, compared with terratorch's tiled inference (512 px windows, stride 384) and the common sum of
+  weighted windows (`naive`), with the same stores on one thread.
 - `total_over_forward`, `total_over_cells`: CPU time of mapping over that of normalisation and `forward` on the same
   windows, and over `cells` of the core, the part of the network that mapping runs.
 - `rss_mb_8192`: peak memory with the network and 800 MB; `rss_mb_8192_loop`: without the network. `rss_ratio_4x`:

@@ -71,18 +71,25 @@ def versions(figures: Figures) -> str:
 
 def tables(figures: Figures) -> list[str]:
     """Return a table of the single figures, and one for groups of figures that have the same keys."""
+    groups = {key: value for key, value in figures.items() if isinstance(value, dict) and value}
     single = {key: value for key, value in figures.items() if not isinstance(value, dict) and key not in VERSIONS}
+    measured = {key: value for key, value in single.items() if value is not None and not detailed(key, groups)}
     missing = ", ".join(f"`{key}`" for key, value in single.items() if value is None)
     alike: dict[tuple[str, ...], dict[str, Figures]] = {}
-    measured = {key: value for key, value in single.items() if value is not None}
     found = [table({"value": measured})] if measured else []
-    for key, value in figures.items():
-        if isinstance(value, dict) and value and all(isinstance(inner, dict) for inner in value.values()):
+    for key, value in groups.items():
+        if all(isinstance(inner, dict) for inner in value.values()):
             found.append(table(columns(value)))
-        elif isinstance(value, dict):
+        else:
             alike.setdefault(tuple(flat(value)), {})[key] = flat(value)
     found += [table(group) for group in alike.values()]
     return [*found, textwrap.fill(f"Not measured: {missing}.", WIDTH)] if missing else found
+
+
+def detailed(key: str, groups: dict[str, Figures]) -> bool:
+    """Return whether groups give the same figure in more detail: `KEY_by_…`, or KEY for each of several sets."""
+    inner = {name for group in groups.values() for value in group.values() if isinstance(value, dict) for name in value}
+    return key in inner or any(name.startswith(f"{key}_by_") for name in groups)
 
 
 def columns(groups: Figures, name: str = "") -> dict[str, Figures]:
@@ -113,7 +120,8 @@ def table(by_column: dict[str, Figures]) -> str:
         by_column, keys = {key: {name: by_column[name].get(key) for name in names} for key in keys}, names
     header = ["figure", *(f"`{name}`" if named else name for name in by_column)]
     rows = [[f"`{key}`", *(shown(column.get(key)) for column in by_column.values())] for key in keys]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, ["---"] * len(header), *rows])
+    head, *body = (f"| {' | '.join(row)} |" for row in [header, *rows])
+    return "\n".join([head, f"|{'---|' * len(header)}", *body])
 
 
 def shown(value: object) -> str:
