@@ -1,11 +1,13 @@
-"""Training: waiting for data, reading crops beside chips, RIFT beside its naive form; on a GPU its use of the card.
+"""Training: waiting for data, reading crops compared with chips, RIFT compared with its naive form, use of the GPU.
 
-Waiting: share of the steps' wall time, from the history of the real loop on a made scene, default settings but for the
-steps; the first step, for which nothing could be read ahead, counts. Reading: time for each crop of 256 px through the
-training's data set, over the time for the same crop from small GeoTIFFs (512 px, DEFLATE and uncompressed) read whole
-and cut; files in the cache, one thread, without augmentation, samples compared. RIFT: forward and backward of 8 x 7 x
-256 x 256 logits, over the textbook form with one-hot labels and autograd. Ratios are of medians of CPU time, taken in
-turns.
+- `data_wait_share`: share of the steps' wall time spent waiting, for a simulated scene and default settings except the
+  number of steps, including the first step (by crop size: `…_128`, `…_256`).
+- `loader_vs_chips`: time per crop of 256 px through the training's data set, over reading a whole 512 px GeoTIFF
+  (DEFLATE; `plain`: uncompressed) and cutting the same crop; files cached, one thread, no augmentation.
+- `rift_vs_naive_…`: forward and backward of 8 x 7 x 256 x 256 logits, over the textbook form with one-hot labels and
+  autograd.
+
+Ratios are of medians of CPU time, measured in turns.
 
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
 
