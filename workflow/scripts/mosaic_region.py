@@ -22,6 +22,7 @@ from clairemap.inference.valid_ground import mapped_outline
 from clairemap.provenance import stamp, write_text_whole, written_whole
 from clairemap.radiometry_check import read_check
 from clairemap.raster.cog import CogWriter
+from clairemap.raster.histogram import VALUES, histogram
 from clairemap.report.attribute_table import attribute_table
 from clairemap.report.categories import categories_xml
 from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer, source_count_layer
@@ -138,14 +139,13 @@ def _delivered(card: Path, copy: Path) -> MappingModel:
 
 def _write_maps(blocks: Iterator[MapBlock], writers: list[CogWriter], codes: Sequence[int]) -> dict[int, int]:
     """Write all blocks and return how many pixels each class code has."""
-    counts = dict.fromkeys(codes, 0)
+    counts = np.zeros(VALUES, np.int64)
     for block in blocks:
         layers = block.landcover, block.confidence, block.optical_share, block.source_count
         for writer, values in zip(writers, layers, strict=True):
             writer.write(block.window, values)
-        for code in codes:  # 5 times as fast as numpy's bincount
-            counts[code] += int(np.count_nonzero(block.landcover == code))
-    return counts
+        counts += histogram(block.landcover)
+    return {code: int(counts[code]) for code in codes}
 
 
 if __name__ == "__main__":

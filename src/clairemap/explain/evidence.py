@@ -19,6 +19,7 @@ from clairemap.explain.facts import (
 from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.decision import decide
 from clairemap.metrics.scores import SMALLEST_TRUTH_PX, scores
+from clairemap.raster.histogram import histogram
 
 SMALLEST_CONFUSION_PCT = 5
 CONFUSIONS = 2
@@ -75,12 +76,12 @@ def measure(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) ->
     """
     decision = decide(probability)
     index = decision.index.ravel()
-    px = np.bincount(index, minlength=IGNORE_INDEX + 1)
+    px = histogram(decision.index)
     confidence = np.bincount(index, weights=decision.confidence.ravel(), minlength=IGNORE_INDEX + 1)
     classes = len(probability)
     shares = optical_share[optical_share != SHARE_NODATA]
     return Measured(
-        px[:classes].astype(np.int64),
+        px[:classes],
         confidence[:classes] / FULL,
         float(shares.sum(dtype=np.int64)),
     )

@@ -14,6 +14,7 @@ from clairemap.grid.earth import Globe, turn_of
 from clairemap.grid.scale import pixel_sides
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
+from clairemap.raster.histogram import histogram_by_row
 from clairemap.raster.source import RasterSource
 
 WINDOW_PX = 1024
@@ -55,17 +56,11 @@ def map_coverage(path: Path, legend: Legend) -> Coverage:
         for window in (tile.window for tile in tiles(source.shape, WINDOW_PX) if source.is_stored(tile.window)):
             values = source.read(window, (1,)).values[0]
             for strip in ground.strips(window):
-                rows = _codes_by_row(values[strip.relative_to(window).slices])[:, legend.codes]
+                rows = histogram_by_row(values[strip.relative_to(window).slices])[:, legend.codes]
                 px += rows.sum(0)
                 if ground.known:
                     m2 += ground.of_rows(strip) @ rows
     return Coverage(px, m2 if ground.known else None, ground.method)
-
-
-def _codes_by_row(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    height = codes.shape[0]
-    keys = codes + np.arange(height, dtype=np.uint32)[:, None] * 256
-    return np.bincount(keys.ravel(), minlength=height * 256).reshape(height, 256)
 
 
 @dataclass(frozen=True)

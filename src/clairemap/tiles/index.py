@@ -16,6 +16,7 @@ from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import Tile
 from clairemap.provenance import written_whole
+from clairemap.raster.histogram import histogram
 from clairemap.tiles.copies import content_hash
 from clairemap.validity import Flags, Validity, has_none, mappable, optical_usable, sar_usable
 
@@ -75,7 +76,7 @@ def tile_row(scene: str, tile: Tile, layers: TileLayers, classes: int) -> TileRo
     """Return the row of a tile from its pixels; `classes` is the number of classes."""
     validity, label = layers.validity, layers.label
     usable = mappable(validity)
-    class_px = np.bincount(label[usable & (label != IGNORE_INDEX)], minlength=classes)
+    class_px = histogram(label[usable & (label != IGNORE_INDEX)])[:classes]
     return TileRow(
         scene=scene,
         row=tile.row,
