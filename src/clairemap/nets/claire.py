@@ -32,6 +32,17 @@ class ClaireOutput(NamedTuple):
     """How much the map rests on optical, in [0, 1], (B, 1, H / 4, W / 4); 0 where neither sensor has weight."""
 
 
+class CellOutput(NamedTuple):
+    """What the network says about the cells of its finest stride."""
+
+    logits: Tensor
+    """Class logits (B, K, rows of cells, columns of cells)."""
+    optical_share: Tensor
+    """How much the map rests on optical, in [0, 1], (B, 1, rows of cells, columns of cells)."""
+    window: Window
+    """The cells, counted from the image's upper left one."""
+
+
 class Claire(nn.Module):
     """Land-cover logits from optical and SAR tiles, either of which may be missing in part or altogether.
 
@@ -78,12 +89,12 @@ class Claire(nn.Module):
         Raises:
             ValueError: H or W is no multiple of `align_px`.
         """
-        logits, share = self.cells(Image(optical, optical_weight), Image(sar, sar_weight))
+        logits, share, _ = self.cells(Image(optical, optical_weight), Image(sar, sar_weight))
         logits = functional.interpolate(logits.contiguous(), scale_factor=self.stride, mode="bilinear")
         return ClaireOutput(logits, share)
 
-    def cells(self, optical: Image, sar: Image, wanted: Window | None = None) -> ClaireOutput:
-        """Return the logits, (B, K, H / 4, W / 4), and the share of optical as the network computes them.
+    def cells(self, optical: Image, sar: Image, wanted: Window | None = None) -> CellOutput:
+        """Return the logits and the share of optical as the network computes them, and for which cells.
 
         Args:
             optical: what the optical sensor sees; its sides are multiples of `align_px`.
@@ -107,7 +118,7 @@ class Claire(nn.Module):
             logits = _extended(logits, cut(seen[0], around))
         logits = cut(logits, cells.relative_to(around))
         share = cut(_optical_part(shares), cells.relative_to(needed[0].decoded))
-        return ClaireOutput(channels_first(logits), channels_first(share))
+        return CellOutput(channels_first(logits), channels_first(share), cells)
 
     def _checked_shape(self, image: Image) -> tuple[int, int]:
         height, width = image.weight.shape[-2:]
