@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,6 +44,7 @@ from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
+from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import Layer, complete_store, create_store
 from clairemap.settings import AugmentationSettings, LossSettings, NetworkSettings, Settings, load_settings
 from clairemap.simulate import optics, radar
@@ -53,7 +54,7 @@ from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.augmentation import turned
 from clairemap.tiles.crops import Crop, padded
 from clairemap.tiles.dataset import CropDataset, Sample
-from clairemap.tiles.index import TileLayers, tile_row
+from clairemap.tiles.index import tile_row
 from clairemap.tiles.sampling import CropPlan, CropSampler, locate
 from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
@@ -126,12 +127,13 @@ class MadeData:
             shard_tiles=SHARD_TILES,
             attributes={"scene": SCENE, "sar_scale": "db", "registration": "good", "georeferenced": True},
         )
-        whole = {name: np.zeros(store.array(name).shape, store.array(name).dtype) for name in LAYERS}
+        arrays = {field.name: store.array(field.name) for field in fields(PairBlock)}
+        whole = {name: np.zeros(array.shape, array.dtype) for name, array in arrays.items()}
         rows = []
         for tile in tiles((side_px, side_px), TILE_PX):
-            layers = simulated(tile.window)
-            rows.append(tile_row(SCENE, tile, layers, len(CLASS_PX)))
-            for name, values in vars(layers).items():
+            block = simulated(tile.window)
+            rows.append(tile_row(SCENE, tile, block, len(CLASS_PX)))
+            for name, values in block.layers.items():
                 whole[name][..., *tile.window.slices] = values
                 for kind, options in CHIP_KINDS.items():
                     write_chip(self.chip(kind, tile.window, name), values, options)
@@ -142,10 +144,7 @@ class MadeData:
         return pd.DataFrame([asdict(row) for row in rows])
 
 
-LAYERS = ("optical", "sar", "label", "validity")
-
-
-def simulated(window: Window) -> TileLayers:
+def simulated(window: Window) -> PairBlock:
     """Return a window of the scene: land cover with its pictures in uint16 and dB, a swath's edge as nodata."""
     outer = window.grown(max(optics.MARGIN_PX, radar.MARGIN_PX))
     x, y = np.meshgrid(np.arange(outer.x0, outer.x1) * PIXEL_M, np.arange(outer.y0, outer.y1) * -PIXEL_M)
@@ -158,7 +157,7 @@ def simulated(window: Window) -> TileLayers:
     validity = np.zeros(window.shape, np.uint8)
     validity[:, : max(0, 40 - window.x0)] = 2  # SAR nodata
     label = (ground.cover[inner] - 1).astype(np.uint8)
-    return TileLayers(optical, (10 * np.log10(power)).astype(np.float32), label, validity)
+    return PairBlock(optical=optical, sar=(10 * np.log10(power)).astype(np.float32), label=label, validity=validity)
 
 
 def write_chip(path: Path, values: NDArray[Any], options: Mapping[str, str]) -> None:

@@ -4,21 +4,19 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import Tile
 from clairemap.provenance import written_whole
 from clairemap.raster.histogram import histogram
+from clairemap.raster.pair_block import PairBlock
 from clairemap.tiles.copies import content_hash
-from clairemap.validity import Flags, Validity, has_none, mappable, optical_usable, sar_usable
+from clairemap.validity import Validity, has_none, mappable, optical_usable, sar_usable
 
 _PLACE = ("row", "col", "y0", "x0", "height", "width")
 _COUNTS = (*_PLACE, "valid_px", "optical_px", "sar_px", "cloud_px", "cloud_unknown_px", "labelled_px")
@@ -31,16 +29,6 @@ SCHEMA = pa.schema(
         ("sar_hash", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True, eq=False)
-class TileLayers:
-    """A tile's pixels: bands (band, y, x), class indices and validity flags (y, x)."""
-
-    optical: NDArray[Any]
-    sar: NDArray[Any]
-    label: NDArray[np.uint8]
-    validity: Flags
 
 
 @dataclass(frozen=True)
@@ -72,9 +60,9 @@ class TileRow:
     sar_hash: str | None = None
 
 
-def tile_row(scene: str, tile: Tile, layers: TileLayers, classes: int) -> TileRow:
-    """Return the row of a tile from its pixels; `classes` is the number of classes."""
-    validity, label = layers.validity, layers.label
+def tile_row(scene: str, tile: Tile, block: PairBlock, classes: int) -> TileRow:
+    """Return the row of a tile from its layers; `classes` is the number of classes."""
+    validity, label = block.validity, block.label
     usable = mappable(validity)
     class_px = histogram(label[usable & (label != IGNORE_INDEX)])[:classes]
     return TileRow(
@@ -92,8 +80,8 @@ def tile_row(scene: str, tile: Tile, layers: TileLayers, classes: int) -> TileRo
         cloud_unknown_px=int((~has_none(validity, Validity.CLOUD_UNKNOWN)).sum()),
         labelled_px=int(class_px.sum()),
         class_px=tuple(int(count) for count in class_px),
-        optical_hash=content_hash(layers.optical, has_none(validity, Validity.OPTICAL_NODATA)),
-        sar_hash=content_hash(layers.sar, has_none(validity, Validity.SAR_NODATA)),
+        optical_hash=content_hash(block.optical, has_none(validity, Validity.OPTICAL_NODATA)),
+        sar_hash=content_hash(block.sar, has_none(validity, Validity.SAR_NODATA)),
     )
 
 
