@@ -127,7 +127,7 @@ def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     index = pd.concat([pd.read_parquet(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
     table = assign_splits(index, roles, settings.splits, fold.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
-    statistics = fit_statistics(stores, training, settings.legend.legend().names)
+    statistics = fit_statistics(stores, training, settings.legend.names)
     chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
     return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", CODE)
 

@@ -44,6 +44,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import clairemap
+from clairemap.classes import LandCoverClass
 from clairemap.grid.cover import Cover
 from clairemap.grid.window import Window
 from clairemap.inference.predict import Prediction, predict_scene
@@ -58,10 +59,10 @@ from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import stored_probability
 from clairemap.nets.strips import strip_rows
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
-from clairemap.settings import ALIGN_PX, ClassName, InferenceSettings, NetworkSettings
+from clairemap.settings import ALIGN_PX, InferenceSettings, NetworkSettings
 
 OPTICAL, SAR = ("blue", "green", "red", "nir"), ("VV", "VH")
-CLASSES = tuple(ClassName(code=code, name=f"class {code}") for code in range(8))
+CLASSES = tuple(LandCoverClass(code=code, name=f"class {code}") for code in range(8))
 BOTH = frozenset({"optical", "sar"})
 WINDOW, HALO = 384, 128
 CROP, STRIDE = 512, 384

@@ -4,8 +4,9 @@ import json
 from typing import Any, get_args
 
 import yaml
+from pydantic import BaseModel
 
-from clairemap.settings import Section, Settings
+from clairemap.settings import Settings
 
 
 def default_yaml() -> str:
@@ -23,13 +24,13 @@ def json_schema() -> str:
     return json.dumps(Settings.model_json_schema(), indent=2) + "\n"
 
 
-def _commented(section: Section, depth: int) -> list[str]:
+def _commented(section: BaseModel, depth: int) -> list[str]:
     pad = "  " * depth
     lines: list[str] = []
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         comment = f"# {field.description}" + (f" [{choice}]" if (choice := _choices(field.annotation)) else "")
-        if isinstance(value, Section):
+        if isinstance(value, BaseModel):
             lines += [
                 f"{pad}{comment}\n" if depth else f"\n{comment}\n",
                 f"{pad}{name}:\n",
@@ -49,7 +50,7 @@ def _choices(annotation: Any) -> str:  # noqa: ANN401 - annotations are of any k
 
 
 def _is_list_of_sections(value: object) -> bool:
-    return isinstance(value, tuple) and bool(value) and isinstance(value[0], Section)
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], BaseModel)
 
 
 def _inline(value: object) -> str:

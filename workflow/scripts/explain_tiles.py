@@ -64,7 +64,7 @@ def explain_tiles(
         StoreError: a store, a table or the model's card is damaged.
     """
     chosen = ExplainTiles.from_json(settings)
-    legend = chosen.legend.legend()
+    legend = chosen.legend
     started = time.monotonic()
     confusions = {} if scores is None else _confusions(scores, legend)
     unseen = unseen_classes(() if card is None else read_training_px(card, len(legend)))

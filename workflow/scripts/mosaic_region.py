@@ -11,7 +11,7 @@ import numpy as np
 import typer
 import zarr
 
-from clairemap.classes import Legend
+from clairemap.classes import ColoredLegend
 from clairemap.console import run, warn
 from clairemap.grid.parts import far_apart, filled_share, parts_of
 from clairemap.inference.grid import region_grid
@@ -60,7 +60,7 @@ def mosaic_region(
     # Blocks are made side by side already; more threads in each of them would hold more chunks in memory.
     zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
     chosen = MosaicRegion.from_json(settings)
-    legend = chosen.legend.legend()
+    legend = chosen.legend
     made_by = stamp("mosaic_region", settings)
     stores = [open_probabilities(path, legend) for path in probabilities]
     grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
@@ -125,7 +125,7 @@ def _listed(scenes: Sequence[str]) -> str:
     return ", ".join(scenes[:MOST_NAMED]) + more
 
 
-def _styles(legend: Legend) -> tuple[str, ...]:
+def _styles(legend: ColoredLegend) -> tuple[str, ...]:
     return qgis_style(legend), confidence_style(), optical_share_style(), source_count_style()
 
 

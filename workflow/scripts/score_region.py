@@ -52,7 +52,7 @@ def score_region(
         StoreError: a table or the card was made with another legend or is damaged; a table holds a tile that the
             splits don't know.
     """
-    legend = ScoreTiles.from_json(settings).legend.legend()
+    legend = ScoreTiles.from_json(settings).legend
     started = time.monotonic()
     fused = scores or []
     document = region_metrics(

@@ -53,7 +53,7 @@ def tile_scene(
     files = SceneFiles(optical, sar, label, cloud)
     attributes = {**_attributes(scene, files, sections, record), **stamp("tile_scene", settings)}
     with (
-        ScenePair(files, sections.sensors, sections.legend.legend(), record) as source,
+        ScenePair(files, sections.sensors, sections.legend, record) as source,
         _discarded_on_failure(temporary_beside(pair)) as part,
     ):
         attributes["georeferenced"] = source.geobox.crs is not None

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clairemap.classes import Legend
+from clairemap.classes import ColoredLegend
 from clairemap.report.class_names import clipped, table_names
 
 DBASE_III = 3
@@ -40,7 +40,7 @@ FIELDS = (
 )
 
 
-def attribute_table(legend: Legend, pixels: Mapping[int, int]) -> bytes:
+def attribute_table(legend: ColoredLegend, pixels: Mapping[int, int]) -> bytes:
     """Return the bytes of the table, a row for each class in the order of the codes: code, pixels, name, colour.
 
     Write it beside a ``.cpg`` that says UTF-8; names are cut off after 64 bytes and stay distinct.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.metrics.document import AreaRow, ClassRow, RegionMetrics
 from clairemap.registration.record import Registration
 from clairemap.settings import SensorsSettings
@@ -96,7 +96,7 @@ class Stretch:
 class Look:
     """How pictures are coloured."""
 
-    legend: Legend
+    legend: ColoredLegend
     sensors: SensorsSettings
     optical: Stretch
     sar: Stretch
@@ -217,7 +217,7 @@ class ReportContent:
 
     title: str
     region: str
-    legend: Legend
+    legend: ColoredLegend
     metrics: RegionMetrics
     maps: tuple[MapPanel, ...]
     checked_by: tuple[str, ...]
@@ -233,7 +233,7 @@ class ReportContent:
     unmasked: tuple[str, ...] = ()
 
     @property
-    def areas(self) -> tuple[tuple[AreaRow, LandCoverClass], ...]:
+    def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:
         """The areas, each with its class of the legend."""
         return tuple(zip(self.metrics.areas, self.legend.classes, strict=True))
 
@@ -256,6 +256,6 @@ class ReportContent:
         return sum(bool(scene.views) for scene in self.metrics.scenes.values())
 
     @property
-    def class_rows(self) -> tuple[tuple[ClassRow, LandCoverClass], ...]:
+    def class_rows(self) -> tuple[tuple[ClassRow, ColoredClass], ...]:
         """The headline's accuracy by class, each with its class of the legend."""
         return tuple(zip(self.metrics.per_class, self.legend.classes, strict=True))

@@ -61,7 +61,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
     statistics = records.read_json(files.statistics)
     card = records.read_json(files.card)
     look = Look(
-        legend=settings.legend.legend(),
+        legend=settings.legend,
         sensors=settings.sensors,
         optical=records.stretch(statistics, "optical", settings.sensors.optical.names, files.statistics),
         sar=records.stretch(statistics, "sar", settings.sensors.sar.names, files.statistics),

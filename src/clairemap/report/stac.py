@@ -12,7 +12,7 @@ from pystac.extensions.classification import Classification, ClassificationExten
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
-from clairemap.classes import MAP_NODATA, Legend
+from clairemap.classes import MAP_NODATA, ColoredLegend
 from clairemap.grid.outline import Outline, outline_of_windows
 from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
@@ -54,7 +54,7 @@ class MapSources:
 
 
 def map_item(
-    name: str, geobox: GeoBox, legend: Legend, files: MapFiles, sources: MapSources, stamp: Mapping[str, str]
+    name: str, geobox: GeoBox, legend: ColoredLegend, files: MapFiles, sources: MapSources, stamp: Mapping[str, str]
 ) -> str:
     """Return the item as JSON text; equal arguments give an equal text.
 
@@ -133,7 +133,7 @@ def _add_projection(item: pystac.Item, geobox: GeoBox) -> None:
     )
 
 
-def _add_assets(item: pystac.Item, geobox: GeoBox, legend: Legend, files: MapFiles) -> None:
+def _add_assets(item: pystac.Item, geobox: GeoBox, legend: ColoredLegend, files: MapFiles) -> None:
     for key, file, title, role, unit in (
         ("landcover", files.landcover, "Land cover", "data", None),
         ("confidence", files.confidence, "Probability of the mapped class", "confidence", "%"),
@@ -166,7 +166,7 @@ def _resolution(geobox: GeoBox) -> float | None:
     return round(pixel_width_m(geobox), 6)
 
 
-def _classes(legend: Legend) -> list[Classification]:
+def _classes(legend: ColoredLegend) -> list[Classification]:
     return [
         Classification.create(
             value=c.code, name=name, description=c.name, title=c.name, color_hint=c.color.removeprefix("#").upper()

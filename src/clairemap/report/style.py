@@ -2,7 +2,7 @@
 
 from xml.etree import ElementTree
 
-from clairemap.classes import MAP_NODATA, Legend
+from clairemap.classes import MAP_NODATA, ColoredLegend
 
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
 OLDEST_QGIS = "3.10"
@@ -17,7 +17,7 @@ COUNT_KEY = (  # of 1, 2, … scenes; the last stands for all higher numbers
 )
 
 
-def qgis_style(legend: Legend) -> str:
+def qgis_style(legend: ColoredLegend) -> str:
     """Return the text of a ``.qml`` that draws each class in its colour and lists it by its name.
 
     QGIS applies it by itself where it has the GeoTIFF's name. Nodata stays transparent.

@@ -6,7 +6,7 @@ from clairemap.explain.evidence import Measured, TilePixels, measure, spoken_nam
 from clairemap.explain.template import template_text
 
 LEGEND = Legend(
-    tuple(LandCoverClass(code, name, "#000000") for code, name in enumerate(["water", "forest", "road"], 1))
+    classes=tuple(LandCoverClass(code=code, name=name) for code, name in enumerate(["water", "forest", "road"], 1))
 )
 PIXELS = TilePixels(all=1000, optical=900, sar=800, cloud=104)
 
@@ -77,7 +77,9 @@ def test_a_tile_without_labelled_pixels_has_no_accuracy():
 
 
 def test_names_can_be_spoken_whatever_the_legend_calls_them():
-    legend = Legend(tuple(LandCoverClass(code, name, "#000000") for code, name in [(1, " a{b}\n c "), (7, "--")]))
+    legend = Legend(
+        classes=tuple(LandCoverClass(code=code, name=name) for code, name in [(1, " a{b}\n c "), (7, "--")])
+    )
     assert spoken_names(legend) == ("a(b) c", "class 7")
 
 

@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clairemap.classes import LandCoverClass
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
@@ -19,9 +20,9 @@ from clairemap.nets.claire import CellOutput
 from clairemap.nets.image import Image
 from clairemap.nets.parts import cells_between
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
-from clairemap.settings import ClassName, NetworkSettings
+from clairemap.settings import NetworkSettings
 
-CLASSES = tuple(ClassName(code=10 * i + 5, name=f"class {i}") for i in range(1, 5))
+CLASSES = tuple(LandCoverClass(code=10 * i + 5, name=f"class {i}") for i in range(1, 5))
 UTM = "EPSG:32633"
 
 

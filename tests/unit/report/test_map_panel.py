@@ -22,7 +22,7 @@ from clairemap.report.map_panel import map_panel
 from clairemap.report.style import COUNT_KEY
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
-LEGEND = LegendSettings(classes=DEMO_CLASSES[:3]).legend()
+LEGEND = LegendSettings(classes=DEMO_CLASSES[:3])
 LOOK = Look(LEGEND, SensorsSettings(), Stretch((0.0,) * 4, (100.0,) * 4), Stretch((-20.0, -30.0), (0.0, -10.0)))
 UTM = Affine(10, 0, 700_000, 0, -10, 5_300_000)
 RED, GREEN = (classes.rgb for classes in LEGEND.classes[:2])

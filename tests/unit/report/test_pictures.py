@@ -17,7 +17,7 @@ from clairemap.report.content import Look, Picture, Stretch, TilePictures
 from clairemap.report.pictures import gradient_css, registration_picture, tile_pictures
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
-LEGEND = LegendSettings(classes=DEMO_CLASSES[:3]).legend()
+LEGEND = LegendSettings(classes=DEMO_CLASSES[:3])
 LOOK = Look(LEGEND, SensorsSettings(), Stretch((0.0,) * 4, (100.0,) * 4), Stretch((-20.0, -30.0), (0.0, -10.0)))
 UTM = Affine(10, 0, 700_000, 0, -10, 5_300_000)
 
