@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from clairemap.errors import LabelError
+from clairemap.text import shortened
 
 MOST_CODE = 254
 """Highest code of a class."""
@@ -119,7 +120,7 @@ class Legend(BaseModel):
         place = np.searchsorted(keys, codes).clip(max=keys.size - 1)
         if foreign := np.unique(codes[keys[place] != codes]).tolist():
             raise LabelError(
-                f"{source}: label codes {_shown(foreign)} are not in the legend {sorted(known)}. "
+                f"{source}: label codes [{shortened(foreign, CODES_SHOWN)}] are not in the legend {sorted(known)}. "
                 f"{_remedy(foreign, self.unused_codes)}"
             )
         indices: NDArray[np.uint8] = np.array([known[key] for key in keys.tolist()], np.uint8)[place]
@@ -135,11 +136,6 @@ class ColoredLegend(Legend):
     def palette(self) -> dict[int, Rgb]:
         """Colour of each code."""
         return {c.code: c.rgb for c in self.classes}
-
-
-def _shown(codes: list[int]) -> str:
-    rest = f" and {len(codes) - CODES_SHOWN} more" if len(codes) > CODES_SHOWN else ""
-    return f"{codes[:CODES_SHOWN]}{rest}"
 
 
 def _remedy(foreign: list[int], unused: Sequence[int]) -> str:

@@ -30,6 +30,7 @@ from clairemap.report.model_facts import MappingModel
 from clairemap.report.stac import MapFiles, MapSources, map_item
 from clairemap.report.style import confidence_style, optical_share_style, qgis_style, source_count_style
 from clairemap.stages import MosaicRegion
+from clairemap.text import shortened
 
 MOST_NAMED = 4
 """Scenes of a group, and groups, that a warning names."""
@@ -110,19 +111,13 @@ def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) ->
     if not far_apart(groups, shape):
         return
     names = [[str(scenes[index].store.attributes["scene"]) for index in group.members] for group in groups]
-    told = "; ".join(_listed(group) for group in names[:MOST_NAMED])
-    more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    listed = shortened([shortened(group, MOST_NAMED) for group in names], MOST_NAMED, "; ")
     warn(
-        f"map {name}: its scenes lie in {len(groups)} groups far apart ({told}{more}), so that they cover "
+        f"map {name}: its scenes lie in {len(groups)} groups far apart ({listed}), so that they cover "
         f"{100 * filled_share(groups, shape):.2g} % of its {shape[1]} x {shape[0]} px (width x height); "
         "give each group a region of its own (column region of the sample sheet), so that it gets a map and a report "
         "of its own"
     )
-
-
-def _listed(scenes: Sequence[str]) -> str:
-    more = f" and {len(scenes) - MOST_NAMED} more" if len(scenes) > MOST_NAMED else ""
-    return ", ".join(scenes[:MOST_NAMED]) + more
 
 
 def _styles(legend: ColoredLegend) -> tuple[str, ...]:

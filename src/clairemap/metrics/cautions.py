@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from clairemap.metrics.comparison import BelowSingleSensor
 from clairemap.metrics.learnt import FEW_TRAINING_PX, LearntClass
 from clairemap.radiometry_check import RadiometryCheck, Verdict
+from clairemap.text import shortened
 
 NAMES_SHOWN = 12
 """Classes that a sentence names; the table of classes has all of them with their training pixels."""
@@ -73,8 +74,7 @@ def _missed(missed_px: Mapping[str, int]) -> Iterator[str]:
 
 
 def _classes(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return f"{'class' if len(names) == 1 else 'classes'} {', '.join(names[:NAMES_SHOWN])}{more}"
+    return f"{'class' if len(names) == 1 else 'classes'} {shortened(names, NAMES_SHOWN)}"
 
 
 def _below(below: Sequence[BelowSingleSensor]) -> Iterator[str]:

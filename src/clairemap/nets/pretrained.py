@@ -31,6 +31,7 @@ from clairemap.nets.claire import Claire
 from clairemap.nets.convnext import LAYOUTS, STEM, Layout, Sizes
 from clairemap.nets.encoder import Encoder
 from clairemap.nets.sizes import SIZES, NetworkSize
+from clairemap.text import shortened
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
     if missing := [name for name in names.values() if name not in state]:
         raise BundleError(
             f"{path} lacks {len(missing)} of the {len(names)} weights that an encoder needs, by the names of "
-            f"{layout.publisher}: {_listed(missing)}. Use a complete file."
+            f"{layout.publisher}: {shortened(missing, SHOWN)}. Use a complete file."
         )
     own = encoder.state_dict()
     weights = {key: state[name] for key, name in names.items()}
@@ -133,7 +134,7 @@ def _recognised(state: Mapping[str, Tensor], path: Path) -> tuple[Layout, str]:
     publishers = ", ".join(layout.publisher for layout in LAYOUTS)
     raise BundleError(
         f"{path} holds no ConvNeXt by the names of {publishers}. Its first of {len(state)} weights: "
-        f"{_listed(list(state))}. Use a file with ImageNet weights of a ConvNeXt."
+        f"{shortened(list(state), SHOWN)}. Use a file with ImageNet weights of a ConvNeXt."
     )
 
 
@@ -166,7 +167,3 @@ def _fitted(value: Tensor, own: Tensor, name: str, path: Path) -> Tensor:
             "with kernels of 7 and patches of 4 px."
         )
     return value.reshape(own.shape)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
