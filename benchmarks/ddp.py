@@ -35,8 +35,8 @@ from clairemap.settings import LossSettings, NetworkSettings
 from clairemap.tiles.dataset import Sample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
-from clairemap.training.step import add_gradient
-from clairemap.training.validation import mapped_tiles, validate
+from clairemap.training.step import accumulate_gradient
+from clairemap.training.validation import predicted_tiles, validate
 
 CROPS, CROP_PX, PATCH_PX = 8, 128, 16
 OPTICAL, SAR = ("red", "green", "blue", "nir"), ("VV", "VH")
@@ -142,13 +142,13 @@ def work(rank: int, count: int, every_parts: tuple[int, ...], folder: Path) -> N
 def result(processes: Processes, parts: int) -> Result:
     """Return loss and gradient of this process's share of the batch, and the scores of the network on all crops."""
     own = Sample(*(layer[processes.rank :: processes.count] for layer in crops()))
-    together = processes.together(network())
-    loss = add_gradient(together, rift(), own, parts)
+    together = processes.ddp_network(network())
+    loss = accumulate_gradient(together, rift(), own, parts)
     gradient = torch.cat([weight.grad.flatten() for weight in together.parameters() if weight.grad is not None])
     tiles: Any = [Sample(*(layer.float() for layer in layers[:4]), layers[4]) for layers in zip(*crops(), strict=True)]
     plain = network().float()  # validation normalises to float32
     confusion = np.zeros((plain.classes, plain.classes), np.int64)
-    for _, logits, target in mapped_tiles(plain, tiles, scales(), processes):
+    for _, logits, target in predicted_tiles(plain, tiles, scales(), processes):
         truth, mapped = (layer.to(torch.uint8).numpy() for layer in (target, logits.argmax(0)))
         confusion += confusion_matrix(truth, mapped, plain.classes)
     scores = astuple(validate(plain, tiles, scales(), processes))

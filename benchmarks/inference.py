@@ -55,8 +55,8 @@ from clairemap.nets.claire import CellOutput, Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.image import Image
 from clairemap.nets.memory import working_memory
-from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import stored_probability
+from clairemap.nets.stage_windows import cells_between
 from clairemap.nets.strips import strip_rows
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
 from clairemap.settings import ALIGN_PX, InferenceSettings, NetworkSettings

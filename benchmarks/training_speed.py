@@ -61,7 +61,7 @@ from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
-from clairemap.training.step import add_gradient
+from clairemap.training.step import accumulate_gradient
 from clairemap.validity import mappable, optical_usable, sar_usable
 
 SCENE, SEED = "made", 21
@@ -354,7 +354,7 @@ def gpu_training(card: torch.device, size: str, batch_size: int = 32, side: int 
 
     def step() -> None:
         optimiser.zero_grad()
-        add_gradient(network, loss, batch, 1)
+        accumulate_gradient(network, loss, batch, 1)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
 

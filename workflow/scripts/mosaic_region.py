@@ -80,8 +80,8 @@ def mosaic_region(
         ]
         pixels = _write_maps(mosaic(scenes, grid, legend.codes, threads), writers, legend.codes.tolist())
     write_text_whole(categories, categories_xml(legend, pixels))
-    with written_whole(table) as part:
-        part.write_bytes(attribute_table(legend, pixels))
+    with written_whole(table) as temporary:
+        temporary.write_bytes(attribute_table(legend, pixels))
     write_text_whole(table.with_suffix(".cpg"), "UTF-8")
     for path, text in zip(style, _styles(legend), strict=True):
         write_text_whole(path, text)
@@ -127,8 +127,8 @@ def _styles(legend: ColoredLegend) -> tuple[str, ...]:
 def _delivered(card: Path, copy: Path) -> MappingModel:
     """Return the model of a card and leave a copy of the card beside the maps, so that these can be handed on alone."""
     model = MappingModel.read(card, copy.name)
-    with written_whole(copy) as part:
-        shutil.copyfile(card, part)
+    with written_whole(copy) as temporary:
+        shutil.copyfile(card, temporary)
     return model
 
 

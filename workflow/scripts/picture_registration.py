@@ -36,8 +36,8 @@ def picture_registration(
     record = read_registration(registration)
     places = _places(optical, sar, record, sections.sensors)
     drawn = checkerboard_png(places, scene, stamp("picture_registration", settings))
-    with written_whole(picture) as part:
-        part.write_bytes(drawn)
+    with written_whole(picture) as temporary:
+        temporary.write_bytes(drawn)
     corners = ", ".join(f"({place.row}, {place.column})" for place in places)
     log.info("%s: %d place(s) at %s, %.0f kB", scene, len(places), corners, len(drawn) / 1e3)
 

@@ -105,8 +105,8 @@ def write_tallies(target: Path, tallies: Sequence[TileTally], stamp: Mapping[str
         **_columns([tile.both for tile in tallies], BOTH),
     }
     table = pa.table(columns, schema=SCHEMA).replace_schema_metadata(dict(stamp))
-    with written_whole(target) as part:
-        pq.write_table(table, part)
+    with written_whole(target) as temporary:
+        pq.write_table(table, temporary)
 
 
 def read_tallies(path: Path, classes: int) -> list[TileTally]:

@@ -155,9 +155,9 @@ def save_bundle(network: Claire, facts: BundleCard, weights: Path, card: Path) -
     A run that is killed in between leaves weights that the old card refuses, never a card without its weights.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    with written_whole(weights) as part:
-        part.write_bytes(save(state))  # save_file would leave a file that only its owner may read
-        complete = facts.model_copy(update={"weights_sha256": file_digest(part)})
+    with written_whole(weights) as temporary:
+        temporary.write_bytes(save(state))  # save_file would leave a file that only its owner may read
+        complete = facts.model_copy(update={"weights_sha256": file_digest(temporary)})
     write_text_whole(card, complete.model_dump_json(indent=1) + "\n")
     return complete
 

@@ -91,8 +91,8 @@ def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 
     batch = _texture(network, STRIP_HEIGHT_PX, length, seed)
     whole = _logits(network, batch)
     near = [
-        (whole[..., :middle] - _logits(network, _cut(batch, 0, middle))).flip(-1),
-        whole[..., middle:] - _logits(network, _cut(batch, middle, length)),
+        (whole[..., :middle] - _logits(network, _crop(batch, 0, middle))).flip(-1),
+        whole[..., middle:] - _logits(network, _crop(batch, middle, length)),
     ]
     effect = SCENE_FACTOR * _largest_beyond(near, align) / whole.std()
     enough = [index for index, value in enumerate(effect.tolist()) if value <= TOLERANCE_SIGMA]
@@ -125,7 +125,7 @@ def _logits(network: Claire, batch: Batch) -> Tensor:
     return logits.double()
 
 
-def _cut(batch: Batch, start: int, stop: int) -> Batch:
+def _crop(batch: Batch, start: int, stop: int) -> Batch:
     optical, sar, optical_weight, sar_weight = (x[..., start:stop] for x in batch)
     return optical, sar, optical_weight, sar_weight
 

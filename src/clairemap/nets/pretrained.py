@@ -1,6 +1,6 @@
 """ImageNet weights of a ConvNeXt, from a local file, as the weights that an encoder begins with.
 
-The file may come from any publisher in `convnext.LAYOUTS`. What an encoder doesn't have, the last norm and the
+The file may come from any publisher in `convnext.KEY_LAYOUTS`. What an encoder doesn't have, the last norm and the
 classifier, is left aside.
 
 The stem is the only layer whose shape depends on the image. Of an encoder's bands the first are the image's, C of
@@ -26,22 +26,22 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from clairemap.errors import BundleError, MissingFileError, SettingsError, UnreadableFileError
-from clairemap.nets.bodies import StackedEncoder
+from clairemap.nets.backbones import StackedEncoder
 from clairemap.nets.claire import Claire
-from clairemap.nets.convnext import LAYOUTS, STEM, Layout, Sizes
+from clairemap.nets.convnext import KEY_LAYOUTS, STEM, KeyLayout, StageSizes
 from clairemap.nets.encoder import Encoder
 from clairemap.nets.sizes import SIZES, NetworkSize
 from clairemap.text import shortened
 
 log = logging.getLogger(__name__)
 
-NESTS = ("model", "state_dict")
+STATE_DICT_KEYS = ("model", "state_dict")
 """Keys under which training scripts keep the weights in a checkpoint."""
 
 PREFIXES = ("", "convnext.", "backbone.", "module.")
 """What may stand before all names: of a network with a classifier or a decoder around it, or of parallel training."""
 
-SHOWN = 10
+KEYS_SHOWN = 10
 """An error names at most this many keys."""
 
 
@@ -75,7 +75,7 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
 
     Args:
         encoder: of any number of bands, of which the first `image_bands` are the image's.
-        path: .safetensors, or what torch.save wrote (.pth, .pt, .bin), also nested under one of `NESTS`.
+        path: .safetensors, or what torch.save wrote (.pth, .pt, .bin), also nested under one of `STATE_DICT_KEYS`.
         image_bands: bands whose filters come from the file's stem; the others' begin at 0.
 
     Raises:
@@ -83,29 +83,29 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
         UnreadableFileError: it can't be read, or holds other objects than weights.
         BundleError: it holds no ConvNeXt, one of another size, or one that lacks keys; the text names them.
     """
-    state = _read(path)
-    layout, prefix = _recognised(state, path)
+    state = _read_weights(path)
+    layout, prefix = _detect_layout(state, path)
     _check_sizes(layout.sizes(state, prefix), encoder.size, path)
     names = layout.names(prefix, encoder.size)
     if missing := [name for name in names.values() if name not in state]:
         raise BundleError(
             f"{path} lacks {len(missing)} of the {len(names)} weights that an encoder needs, by the names of "
-            f"{layout.publisher}: {shortened(missing, SHOWN)}. Use a complete file."
+            f"{layout.publisher}: {shortened(missing, KEYS_SHOWN)}. Use a complete file."
         )
     own = encoder.state_dict()
     weights = {key: state[name] for key, name in names.items()}
-    weights[STEM] = _inflated(weights[STEM], own[STEM], image_bands)
-    encoder.load_state_dict({key: _fitted(weights[key], value, names[key], path) for key, value in own.items()})
+    weights[STEM] = _inflate_stem(weights[STEM], own[STEM], image_bands)
+    encoder.load_state_dict({key: _reshape_like(weights[key], value, names[key], path) for key, value in own.items()})
     log.info("%s: ImageNet weights as of %s, %d tensors", path, layout.publisher, len(names))
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingFileError(
             f"{path}: the file with initial weights does not exist. Check training.initial_optical and initial_sar."
         )
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+        content = load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
     except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as e:
         # torch's own text is left out: it advises to read the file in a way that runs code from it.
         raise UnreadableFileError(
@@ -115,33 +115,33 @@ def _read(path: Path) -> dict[str, Tensor]:
     return {name: value for name, value in content.items() if isinstance(value, Tensor)}
 
 
-def _unpickled(path: Path) -> Mapping[str, Any]:
+def _read_pickle(path: Path) -> Mapping[str, Any]:
     content = torch.load(path, map_location="cpu", weights_only=True)
-    for nest in NESTS:
-        if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
-            content = content[nest]
+    for key in STATE_DICT_KEYS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
     if not isinstance(content, Mapping):
         raise ValueError("not a dictionary")
     return content
 
 
-def _recognised(state: Mapping[str, Tensor], path: Path) -> tuple[Layout, str]:
+def _detect_layout(state: Mapping[str, Tensor], path: Path) -> tuple[KeyLayout, str]:
     """Return the layout and prefix of the file: those by which it has blocks in every stage."""
-    for layout in LAYOUTS:
+    for layout in KEY_LAYOUTS:
         for prefix in PREFIXES:
             if all(layout.sizes(state, prefix).depths):
                 return layout, prefix
-    publishers = ", ".join(layout.publisher for layout in LAYOUTS)
+    publishers = ", ".join(layout.publisher for layout in KEY_LAYOUTS)
     raise BundleError(
         f"{path} holds no ConvNeXt by the names of {publishers}. Its first of {len(state)} weights: "
-        f"{shortened(list(state), SHOWN)}. Use a file with ImageNet weights of a ConvNeXt."
+        f"{shortened(list(state), KEYS_SHOWN)}. Use a file with ImageNet weights of a ConvNeXt."
     )
 
 
-def _check_sizes(of_file: Sizes, size: NetworkSize, path: Path) -> None:
-    if of_file == (own := Sizes.of(size)):
+def _check_sizes(of_file: StageSizes, size: NetworkSize, path: Path) -> None:
+    if of_file == (own := StageSizes.of(size)):
         return
-    fitting = [name for name, other in SIZES.items() if Sizes.of(other) == of_file]
+    fitting = [name for name, other in SIZES.items() if StageSizes.of(other) == of_file]
     remedy = f"Set network.size: {fitting[0]}, or use" if fitting else "No network.size fits it: use"
     raise BundleError(
         f"{path} holds a ConvNeXt of widths {of_file.widths} and depths {of_file.depths}, but the network's encoder "
@@ -149,7 +149,7 @@ def _check_sizes(of_file: Sizes, size: NetworkSize, path: Path) -> None:
     )
 
 
-def _inflated(stem_DNHW: Tensor, own_DCHW: Tensor, image_bands: int) -> Tensor:
+def _inflate_stem(stem_DNHW: Tensor, own_DCHW: Tensor, image_bands: int) -> Tensor:
     """Return the file's stem for the encoder's bands: the rule stands at the top of the module."""
     file_bands = stem_DNHW.shape[1]
     stem = stem_DNHW.to(own_DCHW.dtype)
@@ -159,7 +159,7 @@ def _inflated(stem_DNHW: Tensor, own_DCHW: Tensor, image_bands: int) -> Tensor:
     return torch.cat([stem, stem.new_zeros(len(stem), rest, *stem.shape[2:])], dim=1)
 
 
-def _fitted(value: Tensor, own: Tensor, name: str, path: Path) -> Tensor:
+def _reshape_like(value: Tensor, own: Tensor, name: str, path: Path) -> Tensor:
     """Return a weight in the encoder's shape, from which publishers differ by sides of 1 only."""
     if [n for n in value.shape if n > 1] != [n for n in own.shape if n > 1]:
         raise BundleError(

@@ -8,7 +8,7 @@ With V the pixels that have a label, p the softmax of the logits, y the label an
     total   = balance · focal + (1 - balance) · tversky
 
 where TP_c = S p_c g_c, FP_c = S p_c (1 - g_c), FN_c = S (1 - p_c) g_c and g is 1 for the label's class, else 0.
-The paper (arXiv 2509.11952) names the loss and its two parts; the constants and this form are this project's own.
+The paper (arXiv 2509.11952) names the loss and its two terms; the constants and this form are this project's own.
 After Lin et al. 2017 (focal) and Salehi et al. 2017 (Tversky).
 """
 
@@ -29,7 +29,7 @@ _SMALLEST_BASE = 1e-7  # of powers: below 1 an exponent gives an infinite gradie
 
 
 class RiftLoss(NamedTuple):
-    """The loss and its parts, scalars; `total` is what to differentiate."""
+    """The loss and its terms, scalars; `total` is what to differentiate."""
 
     total: Tensor
     focal: Tensor
@@ -99,7 +99,7 @@ class Rift(nn.Module):
         local_sums = _sums_class_by_class if torch.compiler.is_compiling() else _sums_at_once
         precise = logits.to(_precise(logits.dtype))
         local = local_sums(precise, target, self.weights.to(precise.dtype), self.settings.focal_gamma)
-        sizes = [len(part) for part in local]
+        sizes = [len(values) for values in local]
         true_positive, probability, focal, truth = torch.split(_over_processes(torch.cat(local)), sizes)
         return _Sums(true_positive, probability, focal[0], truth, truth.sum())
 
@@ -135,15 +135,15 @@ def _sums_class_by_class(logits: Tensor, target: Tensor, weights: Tensor, gamma:
     number = target.to(logits.dtype)  # of the logits' type, since processors convert int64 slowly
     hits = [number == k for k in range(len(of_class))]
     top = functools.reduce(torch.maximum, of_class).detach()
-    parts = [(values - top).exp() for values in of_class]
-    whole = functools.reduce(torch.add, parts)
-    p_label = _where_hit(hits, parts) / whole
+    exponentials = [(values - top).exp() for values in of_class]
+    whole = functools.reduce(torch.add, exponentials)
+    p_label = _where_hit(hits, exponentials) / whole
     log_p_label = _where_hit(hits, of_class) - top - whole.log()
     focal = -(_where_hit(hits, weights.unbind()) * _power(1 - p_label, gamma) * log_p_label)
     share = (number != IGNORE_INDEX) / whole
     return [
         torch.stack([_row_by_row(torch.where(hit, p_label, 0)) for hit in hits]),
-        torch.stack([_row_by_row(part * share) for part in parts]),
+        torch.stack([_row_by_row(values * share) for values in exponentials]),
         _row_by_row(focal)[None],
         torch.stack([_row_by_row(hit.to(logits.dtype)) for hit in hits]),
     ]
@@ -163,7 +163,7 @@ def _row_by_row(values_BHW: Tensor) -> Tensor:
 
 
 class _PixelSums(torch.autograd.Function):
-    """The sums over labelled pixels that depend on the logits: TP_c, S p_c and the focal part.
+    """The sums over labelled pixels that depend on the logits: TP_c, S p_c and the focal term.
 
     Differentiated by hand: it keeps one array of the logits' size for the backward pass instead of five, and takes a
     third of autograd's time. With a_TP, a_P and a_F the gradients that come in, l = log p_y and f the focal term::
@@ -255,7 +255,7 @@ def _sum_by_class(values_BHW: Tensor, label_BHW: Tensor, classes: int) -> Tensor
 
 
 def _over_processes(local: Tensor) -> Tensor:
-    """Return the sums over all processes; the gradient is that of the local part times the number of processes.
+    """Return the sums over all processes; the gradient is that of the local sums times the number of processes.
 
     The factor undoes DDP's mean over processes, so that their gradients add up to that of one process.
     """

@@ -89,8 +89,8 @@ def write_tile_index(path: Path, rows: Iterable[TileRow], stamp: Mapping[str, st
     """Write rows as Parquet, ordered by scene, row and column, whole or not at all."""
     ordered = sorted(rows, key=lambda row: (row.scene, row.row, row.col))
     table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=SCHEMA)
-    with written_whole(path) as part:
-        pq.write_table(table.replace_schema_metadata({"clairemap": json.dumps(dict(stamp), sort_keys=True)}), part)
+    with written_whole(path) as temporary:
+        pq.write_table(table.replace_schema_metadata({"clairemap": json.dumps(dict(stamp), sort_keys=True)}), temporary)
 
 
 def read_tile_index(path: Path) -> pd.DataFrame:

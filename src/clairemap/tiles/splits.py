@@ -214,8 +214,8 @@ def labelled_tiles(table: pd.DataFrame, split: TileSplit) -> tuple[LabelledTile,
 
 def write_splits(table: pd.DataFrame, path: Path) -> None:
     """Write the split table as Parquet, whole or not at all."""
-    with written_whole(path) as part:
-        table.to_parquet(part, index=False)
+    with written_whole(path) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def read_splits(path: Path) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from clairemap.nets.bundle import BandScale
 from clairemap.tiles.dataset import CropDataset, Sample, stacked
 
-BATCHES_AHEAD = 2
+PREFETCHED_BATCHES = 2
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class BandScales:
 def batches(crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int) -> Generator[Sample, None, None]:
     """Yield one batch for each list of crop numbers, in their order whatever the number of threads.
 
-    Memory: BATCHES_AHEAD batches besides the one that is yielded. Threads suffice, because reading, decompressing
+    Memory: PREFETCHED_BATCHES batches besides the one that is yielded. Threads suffice, because reading, decompressing
     and copying all let go of the interpreter; so no sample crosses a process border.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="crops") as pool:
@@ -34,13 +34,13 @@ def batches(crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int) 
         try:
             for batch in numbers:
                 waiting.append([pool.submit(crops.__getitem__, number) for number in batch])
-                if len(waiting) > BATCHES_AHEAD:
-                    yield _collected(waiting.popleft())
+                if len(waiting) > PREFETCHED_BATCHES:
+                    yield _collated(waiting.popleft())
             while waiting:
-                yield _collected(waiting.popleft())
+                yield _collated(waiting.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _collected(futures: Sequence[Future[Sample]]) -> Sample:
+def _collated(futures: Sequence[Future[Sample]]) -> Sample:
     return stacked([future.result() for future in futures])

@@ -33,7 +33,7 @@ class Validation:
     ece: float
 
 
-class MappedTile(NamedTuple):
+class PredictedTile(NamedTuple):
     """A held-out tile: its number, the network's logits (K, H, W) and the class indices (H, W), on the device."""
 
     number: int
@@ -54,7 +54,7 @@ def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes:
     stores them (in 1/255).
     """
     counts = Tally.empty(network.classes)
-    for _, logits, target in mapped_tiles(network, tiles, scales, processes):
+    for _, logits, target in predicted_tiles(network, tiles, scales, processes):
         counts += tile_counts(logits, _indices(target))
     return validation_scores(summed(counts, processes))
 
@@ -94,13 +94,15 @@ def summed(counts: Tally, processes: Processes) -> Tally:
 
 
 @torch.no_grad()
-def mapped_tiles(network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes) -> Iterator[MappedTile]:
+def predicted_tiles(
+    network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes
+) -> Iterator[PredictedTile]:
     """Yield this process's share of the tiles, one at a time; the network is in evaluation mode meanwhile."""
     network.eval()
     for number in processes.share_of(len(tiles)):
         batch = scales.normalise(stacked([tiles[number]]).to(processes.device))
         logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-        yield MappedTile(number, logits[0], batch.target[0])
+        yield PredictedTile(number, logits[0], batch.target[0])
     network.train()
 
 

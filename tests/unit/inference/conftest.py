@@ -18,7 +18,7 @@ from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
 from clairemap.nets.claire import CellOutput
 from clairemap.nets.image import Image
-from clairemap.nets.parts import cells_between
+from clairemap.nets.stage_windows import cells_between
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
 from clairemap.settings import NetworkSettings
 

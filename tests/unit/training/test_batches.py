@@ -7,7 +7,7 @@ import torch
 from clairemap.errors import StoreError
 from clairemap.nets.bundle import BandScale
 from clairemap.tiles.dataset import Sample
-from clairemap.training.batches import BATCHES_AHEAD, BandScales, batches
+from clairemap.training.batches import PREFETCHED_BATCHES, BandScales, batches
 
 
 class NumberedCrops:
@@ -43,7 +43,7 @@ def test_reading_runs_ahead_but_not_away():
     next(feed)
     assert crops.is_ahead.wait(timeout=30)
     feed.close()
-    assert max(crops.read) < 4 * (1 + BATCHES_AHEAD)
+    assert max(crops.read) < 4 * (1 + PREFETCHED_BATCHES)
 
 
 def test_an_error_of_reading_arrives():
