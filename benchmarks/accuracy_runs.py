@@ -26,8 +26,8 @@ from clairemap.provenance import stage_code
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Settings, load_settings
 from clairemap.stages import TrainModel, stage_json
-from clairemap.tiles.clouds import BandRange, painted
-from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
+from clairemap.tiles.clouds import BandRange, paint_clouds
+from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
 from clairemap.tiles.dataset import Sample, as_sample, stacked
 from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics
@@ -154,13 +154,13 @@ class ShownScene:
                 part = _cut(crop, top, left)
                 if part.has_labels:
                     rows, cols = (-(-side // 128) * 128 for side in part.target.shape)
-                    yield self._job.scales.normalise(stacked([as_sample(padded(part, rows, cols))]))
+                    yield self._job.scales.normalise(stacked([as_sample(pad(part, rows, cols))]))
 
     def _under(self, condition: Condition) -> Crop:
         if not condition.coverage:
             return self._crop
         random = np.random.default_rng((self._seed, round(100 * condition.coverage), 7))
-        sky = painted(self._crop.optical, self._range, condition.coverage, random)
+        sky = paint_clouds(self._crop.optical, self._range, condition.coverage, random)
         weight = self._crop.optical_weight
         if condition.mask_is_given:
             weight = weight * ~sky.mask

@@ -51,11 +51,11 @@ from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
 from clairemap.simulate.noise import Positions
 from clairemap.stages import TrainModel, stage_json
-from clairemap.tiles.augmentation import turned
-from clairemap.tiles.crops import Crop, padded
+from clairemap.tiles.augmentation import flip_and_rotate
+from clairemap.tiles.crops import Crop, pad
 from clairemap.tiles.dataset import CropDataset, Sample
 from clairemap.tiles.index import tile_row
-from clairemap.tiles.sampling import CropPlan, CropSampler, locate
+from clairemap.tiles.sampling import CropPlan, CropSampler, crop_window
 from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
 from clairemap.training.distributed import Processes
@@ -218,10 +218,10 @@ def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> Sampl
 
     flags, label = chip("validity")[0], chip("label")[0]
     target = np.where(mappable(flags), label, np.uint8(IGNORE_INDEX))
-    inside = locate(plan, target, side_px).relative_to(plan.tile.window).slices
+    inside = crop_window(plan, target, side_px).relative_to(plan.tile.window).slices
     weights = (seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable))
     optical, sar = (chip(name)[:, *inside].astype(np.float32) for name in ("optical", "sar"))
-    crop = turned(padded(Crop(optical, sar, *weights, target[inside]), side_px, side_px), plan.turn)
+    crop = flip_and_rotate(pad(Crop(optical, sar, *weights, target[inside]), side_px, side_px), plan.turn)
     return Sample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
         target=torch.from_numpy(crop.target.astype("int64"))
     )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from clairemap.errors import LabelError
 from clairemap.text import shortened
 
-MOST_CODE = 254
+MAX_CODE = 254
 """Highest code of a class."""
 
 CODES_SHOWN = 12
@@ -26,7 +26,7 @@ IGNORE_INDEX = 255
 MAP_NODATA = 255
 """Value of pixels without a class in the land-cover map."""
 
-FULL = 255
+PROBABILITY_ONE = 255
 """Value of a stored probability that means 1."""
 
 Rgb = tuple[int, int, int]
@@ -50,9 +50,7 @@ class LandCoverClass(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    code: int = Field(
-        ge=0, le=MOST_CODE, description="value in label rasters and in the land-cover map (255 is nodata)"
-    )
+    code: int = Field(ge=0, le=MAX_CODE, description="value in label rasters and in the land-cover map (255 is nodata)")
     name: ClassText = Field(description="name in the map's categories, tables and explanations")
 
 
@@ -103,7 +101,7 @@ class Legend(BaseModel):
     def unused_codes(self) -> tuple[int, ...]:
         """Codes of 1 and more that neither a class has nor is ignored, in order."""
         used = {*self.codes.tolist(), *self.ignore}
-        return tuple(code for code in range(1, MOST_CODE + 1) if code not in used)
+        return tuple(code for code in range(1, MAX_CODE + 1) if code not in used)
 
     def indices(self, codes: NDArray[np.integer], source: str) -> NDArray[np.uint8]:
         """Return class indices for label codes; IGNORE_INDEX where the code is one to ignore.
@@ -140,14 +138,14 @@ class ColoredLegend(Legend):
 
 def _remedy(foreign: list[int], unused: Sequence[int]) -> str:
     """Return what to do about codes that the legend lacks."""
-    beyond = [code for code in foreign if code > MOST_CODE and code not in CUSTOMARY_NODATA]
+    beyond = [code for code in foreign if code > MAX_CODE and code not in CUSTOMARY_NODATA]
     if not beyond:
         return (
-            f"Add them to legend.classes (codes of 0 to {MOST_CODE}), or to legend.ignore if they mean 'not labelled'."
+            f"Add them to legend.classes (codes of 0 to {MAX_CODE}), or to legend.ignore if they mean 'not labelled'."
         )
     terms = " + ".join(f"{code}*(A=={old})" for code, old in zip(unused, beyond[:CODES_SHOWN], strict=False))
     return (
-        f"Add those that mean 'not labelled' to legend.ignore. Codes of a map go up to {MOST_CODE}: give "
+        f"Add those that mean 'not labelled' to legend.ignore. Codes of a map go up to {MAX_CODE}: give "
         "the other codes smaller ones, with one term for each that you need: those of their classes in legend.classes, "
         "or unused ones as here, which you then put into legend.classes: "
         f'gdal_calc.py -A LABEL.tif --calc="{terms}" --type=Byte --NoDataValue=0 --outfile=label.tif'

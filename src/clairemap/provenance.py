@@ -35,7 +35,7 @@ def stage_code(script: Path) -> str:
     string.
     """
     digest = hashlib.sha256()
-    reached = _reached(script)
+    reached = _reached_files(script)
     for path in sorted(reached, key=lambda path: (path != script, path.as_posix())):
         name = script.name if path == script else path.relative_to(PACKAGE).as_posix()
         digest.update(f"{name}:{_code(path).digest}\n".encode())
@@ -45,7 +45,7 @@ def stage_code(script: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _reached(script: Path) -> set[Path]:
+def _reached_files(script: Path) -> set[Path]:
     reached: set[Path] = set()
     waiting = [script]
     while waiting:

@@ -1,4 +1,4 @@
-"""The verdict on a scene's values as a file, ``radiometry_check.json``; `tiles.likeness` comes to it."""
+"""The verdict on a scene's values as a file, ``radiometry_check.json``; `tiles.radiometry_comparison` comes to it."""
 
 from pathlib import Path
 from typing import Literal, get_args

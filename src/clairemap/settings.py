@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.errors import SettingsError
-from clairemap.setting_faults import faults_told
+from clairemap.setting_faults import fault_messages
 from clairemap.setting_kinds import ALIGN_PX as ALIGN_PX  # other parts take it from here
 from clairemap.setting_kinds import AlignedPx, InputPath, OutputFolder, Share
 
@@ -478,5 +478,5 @@ def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings
 
 
 def _settings_error(error: ValidationError, model: type[BaseModel], source: str, remedy: str) -> SettingsError:
-    faults = [f"  {fault}" for fault in faults_told(error, model)]
+    faults = [f"  {fault}" for fault in fault_messages(error, model)]
     return SettingsError(f"{source}: {len(faults)} fault(s)\n" + "\n".join(faults) + f"\n{remedy}")

@@ -19,8 +19,8 @@ from clairemap.explain.facts import TileFacts
 from clairemap.explain.writer import Writer
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, open_probabilities
+from clairemap.metrics.class_support import read_training_px, unseen_classes
 from clairemap.metrics.confusion import Confusion
-from clairemap.metrics.learnt import read_training_px, unseen_classes
 from clairemap.metrics.tally import read_tallies
 from clairemap.provenance import write_text_whole
 from clairemap.raster.store import check_store

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.classes import FULL, IGNORE_INDEX, Legend
+from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE, Legend
 from clairemap.explain.facts import (
     SMALLEST_SHARE_PCT,
     SOME_CLOUDS_PCT,
@@ -82,7 +82,7 @@ def measure(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) ->
     shares = optical_share[optical_share != SHARE_NODATA]
     return Measured(
         px[:classes],
-        confidence[:classes] / FULL,
+        confidence[:classes] / PROBABILITY_ONE,
         float(shares.sum(dtype=np.int64)),
     )
 

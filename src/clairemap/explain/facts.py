@@ -9,10 +9,10 @@ from clairemap.metrics.levels import (
     GOOD_IOU,
     HIGH_CONFIDENCE_PCT,
     LOW_CONFIDENCE_PCT,
-    MATTERS_PCT,
-    MOSTLY_PCT,
+    MOSTLY_ONE_SENSOR_PCT,
     POOR_ACCURACY_PCT,
     POOR_IOU,
+    RELEVANT_CLASS_PCT,
 )
 
 Grade = Literal["high", "medium", "low"]
@@ -57,7 +57,7 @@ class ClassFacts(_Part):
     @property
     def matters(self) -> bool:
         """Whether the class's IoU bears on the agreement of the whole tile."""
-        return self.iou is not None and self.label_pct >= MATTERS_PCT
+        return self.iou is not None and self.label_pct >= RELEVANT_CLASS_PCT
 
     @property
     def accuracy(self) -> Agreement | None:
@@ -205,6 +205,6 @@ def sensor_use(optical_share_pct: float, optical_px: int, sar_px: int) -> Sensor
         return "optical only"
     if optical_px == 0:
         return "SAR only"
-    if optical_share_pct >= MOSTLY_PCT:
+    if optical_share_pct >= MOSTLY_ONE_SENSOR_PCT:
         return "mostly optical"
-    return "mostly SAR" if optical_share_pct <= 100 - MOSTLY_PCT else "both"
+    return "mostly SAR" if optical_share_pct <= 100 - MOSTLY_ONE_SENSOR_PCT else "both"

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from clairemap.classes import Legend
 from clairemap.metrics.calibration import expected_calibration_error
 from clairemap.metrics.cautions import cautions
+from clairemap.metrics.class_support import ClassSupport, class_support
 from clairemap.metrics.comparison import BelowSingleSensor, below_single_sensor
 from clairemap.metrics.ground import Coverage
-from clairemap.metrics.learnt import LearntClass, learnt_classes
 from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
 from clairemap.metrics.tally import Tally
 from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
@@ -104,7 +104,7 @@ class RegionMetrics(Scope):
     scenes: dict[str, SceneScope]
     views: dict[str, Scope]
     below_single_sensor: tuple[BelowSingleSensor, ...]
-    learnt: tuple[LearntClass, ...]
+    learnt: tuple[ClassSupport, ...]
     radiometry: dict[str, dict[Sensor, SensorVerdict]]
     cautions: tuple[str, ...]
     smallest_truth_px: int
@@ -138,7 +138,7 @@ def region_metrics(
     by_split, by_scene, by_view = _by(sums, 1), _by(sums, 0), _by(views, 1)
     split = _headline(by_split)
     below = tuple(_below(views, by_view))
-    learnt = learnt_classes(legend, training_px)
+    learnt = class_support(legend, training_px)
     headline = scope(by_split[split] if split else Tally.empty(len(legend)), legend)
     return RegionMetrics(
         **dict(headline),

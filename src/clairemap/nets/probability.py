@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from clairemap.classes import FULL
+from clairemap.classes import PROBABILITY_ONE
 from clairemap.grid.window import Window
 from clairemap.nets.strips import strip_rows
 
@@ -90,7 +90,8 @@ def _store(scaled: Tensor, target: Tensor) -> None:
     """
     top = scaled.amax(dim=0)
     odds = (scaled - top).exp_()
-    scale = FULL / odds.sum(dim=0)  # what the likeliest class gets, whose odds are 1; NaN where its logit is infinite
+    # What the likeliest class gets, whose odds are 1; NaN where its logit is infinite.
+    scale = PROBABILITY_ONE / odds.sum(dim=0)
     target.copy_(odds.mul_(scale).round_().to(torch.int16))
-    is_level = target == scale.round_().nan_to_num_(FULL).to(torch.uint8)
+    is_level = target == scale.round_().nan_to_num_(PROBABILITY_ONE).to(torch.uint8)
     target.sub_(is_level.logical_and_(scaled < top).view(torch.uint8))

@@ -6,7 +6,7 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from clairemap.metrics.levels import GOOD_ACCURACY_PCT, GOOD_IOU, MATTERS_PCT, POOR_ACCURACY_PCT, POOR_IOU
+from clairemap.metrics.levels import GOOD_ACCURACY_PCT, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU, RELEVANT_CLASS_PCT
 from clairemap.metrics.scores import SMALLEST_TRUTH_PX
 from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import SMALLEST_WORTH_WARPING_PX
@@ -23,8 +23,8 @@ MOST_CAUTIONS = 6
 AGREEMENT = (
     f"Agreement is good where the overall accuracy is at least {GOOD_ACCURACY_PCT} % and the IoU of every class that "
     f"matters at least {GOOD_IOU:.2f}; it is poor where one of these is below {POOR_ACCURACY_PCT} % or {POOR_IOU:.2f}, "
-    f"else fair. A class matters with {SMALLEST_TRUTH_PX} labelled pixels and {MATTERS_PCT:.0f} % of the tile's. "
-    f"For fewer than {SMALLEST_TRUTH_PX} labelled pixels, of a tile or of a class, no accuracy is given."
+    f"else fair. A class matters with {SMALLEST_TRUTH_PX} labelled pixels and {RELEVANT_CLASS_PCT:.0f} % of the "
+    f"tile's. For fewer than {SMALLEST_TRUTH_PX} labelled pixels, of a tile or of a class, no accuracy is given."
 )
 TEMPLATE = "page.html.j2"
 VIEW_NAMES = {"fused": "both sensors", "optical": "optical only", "sar": "SAR only"}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from clairemap.metrics.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_PCT
+from clairemap.metrics.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_ONE_SENSOR_PCT
 from clairemap.report.content import ToldTile
 
 VARIED_PCT = 75.0
@@ -13,9 +13,9 @@ VARIED_PCT = 75.0
 RULE = (
     f"Shown are, taken in turn, the tiles with the lowest overall accuracy (below {GOOD_ACCURACY_PCT} %), the tiles in "
     "which a class agrees least with the labels (fair or poor agreement), the tiles with the lowest mean confidence "
-    f"(below {HIGH_CONFIDENCE_PCT} %), the tiles that rest most on one sensor (its weight is {MOSTLY_PCT} % or more), "
-    f"and the tiles with the most varied land cover (no class above {VARIED_PCT:.0f} %); no tile twice. Where these "
-    "are too few, others follow without a mark, spread evenly."
+    f"(below {HIGH_CONFIDENCE_PCT} %), the tiles that rest most on one sensor (its weight is "
+    f"{MOSTLY_ONE_SENSOR_PCT} % or more), and the tiles with the most varied land cover (no class above "
+    f"{VARIED_PCT:.0f} %); no tile twice. Where these are too few, others follow without a mark, spread evenly."
 )
 
 
@@ -84,7 +84,7 @@ def _confidence(tile: ToldTile) -> float:
 
 def _one_sensor(tile: ToldTile) -> float:
     weight_pct = max(tile.facts.optical_share_pct, 100 - tile.facts.optical_share_pct)
-    return math.inf if weight_pct < MOSTLY_PCT else -float(weight_pct)
+    return math.inf if weight_pct < MOSTLY_ONE_SENSOR_PCT else -float(weight_pct)
 
 
 def _evenness(tile: ToldTile) -> float:

@@ -11,11 +11,11 @@ from torch.utils.data import Dataset
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.settings import ALIGN_PX, TrainingSettings, View
-from clairemap.tiles.augmentation import seen_by, turned
+from clairemap.tiles.augmentation import flip_and_rotate, select_view
 from clairemap.tiles.clouds import BandRange
-from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
-from clairemap.tiles.disturbance import disturbed
-from clairemap.tiles.sampling import CropSampler, locate
+from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
+from clairemap.tiles.disturbance import with_disturbance
+from clairemap.tiles.sampling import CropSampler, crop_window
 from clairemap.tiles.splits import LabelledTile
 from clairemap.tiles.statistics import TrainingStatistics
 
@@ -81,14 +81,14 @@ class CropDataset(Dataset[Sample]):
         Raises:
             StoreError: a store is damaged, or its labels are not those of the index.
         """
-        plan = self._sampler.plan(number).seen_as(self._source.view)
+        plan = self._sampler.plan(number).limited_to(self._source.view)
         store = self._source.stores[plan.tile.scene]
         masks = read_masks(store, plan.tile.window)
         side = self._settings.crop_px
-        crop = read_crop(store, masks, locate(plan, masks.target, side), plan.disturbance.sar_offset)
-        crop = seen_by(crop, self._source.view)
-        crop = disturbed(crop, plan.disturbance, plan.dropped, self._statistics, self._scales[plan.tile.scene])
-        return as_sample(turned(padded(crop, side, side), plan.turn))
+        crop = read_crop(store, masks, crop_window(plan, masks.target, side), plan.disturbance.sar_offset)
+        crop = select_view(crop, self._source.view)
+        crop = with_disturbance(crop, plan.disturbance, plan.dropped, self._statistics, self._scales[plan.tile.scene])
+        return as_sample(flip_and_rotate(pad(crop, side, side), plan.turn))
 
 
 class TileDataset(Dataset[Sample]):
@@ -112,10 +112,10 @@ class TileDataset(Dataset[Sample]):
         tile = self._tiles[number]
         store = self._source.stores[tile.scene]
         crop = read_crop(store, read_masks(store, tile.window), tile.window)
-        return as_sample(padded(seen_by(crop, self._source.view), *_aligned(tile.window)))
+        return as_sample(pad(select_view(crop, self._source.view), *_aligned_shape(tile.window)))
 
 
-def _aligned(window: Window) -> tuple[int, int]:
+def _aligned_shape(window: Window) -> tuple[int, int]:
     return -(-window.height // ALIGN_PX) * ALIGN_PX, -(-window.width // ALIGN_PX) * ALIGN_PX
 
 

@@ -19,11 +19,11 @@ from clairemap.tiles.copies import content_hash
 from clairemap.validity import Validity, has_none, mappable, optical_usable, sar_usable
 
 _PLACE = ("row", "col", "y0", "x0", "height", "width")
-_COUNTS = (*_PLACE, "valid_px", "optical_px", "sar_px", "cloud_px", "cloud_unknown_px", "labelled_px")
-SCHEMA = pa.schema(
+_INTEGER_COLUMNS = (*_PLACE, "valid_px", "optical_px", "sar_px", "cloud_px", "cloud_unknown_px", "labelled_px")
+TILE_SCHEMA = pa.schema(
     [
         ("scene", pa.string()),
-        *((name, pa.int64()) for name in _COUNTS),
+        *((name, pa.int64()) for name in _INTEGER_COLUMNS),
         ("class_px", pa.list_(pa.int64())),
         ("optical_hash", pa.string()),
         ("sar_hash", pa.string()),
@@ -88,7 +88,7 @@ def tile_row(scene: str, tile: Tile, block: PairBlock, classes: int) -> TileRow:
 def write_tile_index(path: Path, rows: Iterable[TileRow], stamp: Mapping[str, str]) -> None:
     """Write rows as Parquet, ordered by scene, row and column, whole or not at all."""
     ordered = sorted(rows, key=lambda row: (row.scene, row.row, row.col))
-    table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=SCHEMA)
+    table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=TILE_SCHEMA)
     with written_whole(path) as temporary:
         pq.write_table(table.replace_schema_metadata({"clairemap": json.dumps(dict(stamp), sort_keys=True)}), temporary)
 
@@ -103,6 +103,6 @@ def read_tile_index(path: Path) -> pd.DataFrame:
         frame = pd.read_parquet(path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise StoreError(f"{path}: is no tile index ({error}); delete it and run tile_scene again") from None
-    if missing := sorted(set(SCHEMA.names) - set(frame.columns)):
+    if missing := sorted(set(TILE_SCHEMA.names) - set(frame.columns)):
         raise StoreError(f"{path}: the tile index lacks the columns {missing}; delete it and run tile_scene again")
     return frame

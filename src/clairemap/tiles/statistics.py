@@ -209,7 +209,7 @@ def _summarise(path: Path, windows: Sequence[Window], every: _Sampling) -> tuple
         flags: Flags = store.read("validity", window)
         optical.append(_tile_summary(store, "optical", window, optical_usable(flags), every.optical))
         sar.append(_tile_summary(store, "sar", window, sar_usable(flags), every.sar))
-    return _merged(optical), _merged(sar)
+    return _merge_summaries(optical), _merge_summaries(sar)
 
 
 def _tile_summary(store: GridStore, sensor: Sensor, window: Window, usable: Mask, every: int) -> _Summary:
@@ -217,13 +217,13 @@ def _tile_summary(store: GridStore, sensor: Sensor, window: Window, usable: Mask
     return _Summary(Moments.of(values), values[:, ::every].copy())
 
 
-def _merged(summaries: Sequence[_Summary]) -> _Summary:
+def _merge_summaries(summaries: Sequence[_Summary]) -> _Summary:
     moments = functools.reduce(Moments.__add__, (summary.moments for summary in summaries))
     return _Summary(moments, np.concatenate([summary.sample for summary in summaries], axis=1))
 
 
 def _finish(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
-    whole = _merged(summaries)
+    whole = _merge_summaries(summaries)
     if not whole.moments.count:
         log.warning("no training pixel is usable in %s: its bands are taken as they are (mean 0, std 1)", sensor)
     std = np.sqrt(whole.moments.squares / max(whole.moments.count, 1))

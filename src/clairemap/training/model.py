@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 
-from clairemap.metrics.learnt import unseen_classes
+from clairemap.metrics.class_support import unseen_classes
 from clairemap.nets.bundle import BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
