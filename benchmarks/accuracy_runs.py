@@ -28,7 +28,7 @@ from clairemap.settings import Settings, load_settings
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
-from clairemap.tiles.dataset import Sample, as_sample, stacked
+from clairemap.tiles.dataset import TrainingSample, as_sample, stacked
 from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.distributed import Processes
@@ -145,7 +145,7 @@ class ShownScene:
         self._crop = replace(crop, target=np.where(seen_by_both, crop.target, np.uint8(IGNORE_INDEX)))
         self._range = BandRange.of(job.statistics.optical, store.array("optical").dtype)
 
-    def batches(self, condition: Condition) -> Iterator[Sample]:
+    def batches(self, condition: Condition) -> Iterator[TrainingSample]:
         """Yield the scene's windows as normalised batches of one; clouds are the same whoever looks at them."""
         crop = self._under(condition)
         height, width = crop.target.shape

@@ -53,7 +53,7 @@ from clairemap.simulate.noise import Positions
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.augmentation import flip_and_rotate
 from clairemap.tiles.crops import Crop, pad
-from clairemap.tiles.dataset import CropDataset, Sample
+from clairemap.tiles.dataset import CropDataset, TrainingSample
 from clairemap.tiles.index import tile_row
 from clairemap.tiles.sampling import CropPlan, CropSampler, crop_window
 from clairemap.tiles.splits import assign_splits
@@ -191,7 +191,7 @@ def reading(data: MadeData, crops: int) -> Figures:
     job = data.job(data.settings.model_copy(update={"training": training}), "checkpoints")
     sampler = CropSampler(job.training_tiles, training, NO_AUGMENTATION, SEED)
     store = CropDataset(job.source(), sampler, training, data.statistics)
-    readers: dict[str, Callable[[int], Sample]] = {"zarr": store.__getitem__}
+    readers: dict[str, Callable[[int], TrainingSample]] = {"zarr": store.__getitem__}
     for kind in CHIP_KINDS:
         readers[kind] = lambda number, kind=kind: from_chips(data, kind, sampler.plan(number), 256)
     for number in range(len(data.index)):
@@ -209,7 +209,7 @@ def reading(data: MadeData, crops: int) -> Figures:
     }
 
 
-def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> Sample:
+def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> TrainingSample:
     """Return a crop cut from whole chips, turned as planned; the same sample as the training's data set gives."""
 
     def chip(layer: str) -> NDArray[Any]:
@@ -222,7 +222,7 @@ def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> Sampl
     weights = (seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable))
     optical, sar = (chip(name)[:, *inside].astype(np.float32) for name in ("optical", "sar"))
     crop = flip_and_rotate(pad(Crop(optical, sar, *weights, target[inside]), side_px, side_px), plan.turn)
-    return Sample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
+    return TrainingSample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
         target=torch.from_numpy(crop.target.astype("int64"))
     )
 
@@ -350,7 +350,7 @@ def gpu_training(card: torch.device, size: str, batch_size: int = 32, side: int 
     shape = (batch_size, 1, side, side)
     bands = [torch.randn(batch_size, count, side, side, device=card) for count in (4, 2)]
     target = torch.randint(0, len(CLASS_PX), (batch_size, side, side), device=card)
-    batch = Sample(*bands, torch.ones(shape, device=card), torch.ones(shape, device=card), target)
+    batch = TrainingSample(*bands, torch.ones(shape, device=card), torch.ones(shape, device=card), target)
 
     def step() -> None:
         optimiser.zero_grad()

@@ -26,6 +26,9 @@ IGNORE_INDEX = 255
 MAP_NODATA = 255
 """Value of pixels without a class in the land-cover map."""
 
+SHARE_NODATA = 255
+"""Value of the optical share where nothing is mapped."""
+
 PROBABILITY_ONE = 255
 """Value of a stored probability that means 1."""
 

@@ -13,9 +13,9 @@ import typer
 from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
-from clairemap.explain.evidence import TilePixels, measure, spoken_names, tile_facts
 from clairemap.explain.explainer import Explainer, Explanation
 from clairemap.explain.facts import TileFacts
+from clairemap.explain.tile_sums import TilePixels, spoken_names, sum_tile, tile_facts
 from clairemap.explain.writer import Writer
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, open_probabilities
@@ -95,7 +95,7 @@ def _facts(
     valid = index[index["valid_px"] > 0].sort_values(["row", "col"])
     for tile in progress(valid.itertuples(), "measure tiles", total=len(valid)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
-        measured = measure(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
+        measured = sum_tile(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
         if measured.mapped_px:  # a model of one sensor leaves tiles unmapped that only the other one shows
             pixels = TilePixels(
                 tile.height * tile.width, tile.optical_px, tile.sar_px, tile.cloud_px, tile.cloud_unknown_px

@@ -13,7 +13,7 @@ import zarr
 
 from clairemap.classes import ColoredLegend
 from clairemap.console import run, warn
-from clairemap.grid.parts import far_apart, filled_share, parts_of
+from clairemap.grid.window_groups import far_apart, filled_share, group_windows
 from clairemap.inference.grid import region_grid
 from clairemap.inference.mosaic import MapBlock, mosaic
 from clairemap.inference.placement import PlacedScene, place
@@ -107,7 +107,7 @@ def mosaic_region(
 
 def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> None:
     """Warn if the scenes lie so far apart that most of the map is empty."""
-    groups = parts_of([scene.footprint.clipped(shape) for scene in scenes])
+    groups = group_windows([scene.footprint.clipped(shape) for scene in scenes])
     if not far_apart(groups, shape):
         return
     names = [[str(scenes[index].store.attributes["scene"]) for index in group.members] for group in groups]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from clairemap.explain import lexicon
 from clairemap.explain.facts import SMALLEST_SHARE_PCT, ClassFacts, TileFacts
-from clairemap.explain.reading import Sentence, Token
+from clairemap.explain.parsing import Sentence, Token
 
 NOT_MINOR_PCT = 20.0
 
@@ -20,8 +20,8 @@ def claim_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         _levels,
         _clouds,
         _sensors,
-        _training,
-        _missing,
+        _training_claims,
+        _missing_labels,
     ):
         yield from rule(sentence, facts)
 
@@ -65,8 +65,8 @@ def _dominance(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
 def _classes_meant(sentence: Sentence, place: int, *, after_only: bool = False) -> list[Token]:
     """Return the class that a word speaks of; two where a word of the template may be one as well; none if none."""
     if after_only:
-        behind = Sentence(sentence.tokens[place:])
-        found = [behind.nearest(0, _is_class), behind.nearest(0, _may_be_class)]
+        following = Sentence(sentence.tokens[place:])
+        found = [following.nearest(0, _is_class), following.nearest(0, _may_be_class)]
     else:
         found = [sentence.closest(place, _is_class), sentence.closest(place, _may_be_class)]
     return [token for token in found if token is not None]
@@ -172,14 +172,14 @@ def _clouds(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         yield "The optical image is called clear, but it is unknown whether it has clouds"
     if not sentence.has_stem(("cloud",)):
         return
-    told = any(slot.kind.startswith("clouds") for token in sentence.tokens for slot in token.slots)
+    mentions_clouds = any(slot.kind.startswith("clouds") for token in sentence.tokens for slot in token.slots)
     mentioned_as_class = any(token.plain and not token.names.isdisjoint(facts.names) for token in sentence.tokens)
     denied = sentence.has_word(lexicon.NEGATIONS | {"clear", "cloudless"})
     not_known = sentence.has_stem(lexicon.NOT_KNOWN)
-    if facts.clouds == "none" and not told and not mentioned_as_class and not denied:
+    if facts.clouds == "none" and not mentions_clouds and not mentioned_as_class and not denied:
         yield "Clouds are mentioned, but the tile has none"
     masked = denied and sentence.has_word({"mask"})
-    if facts.clouds == "unknown" and not told and not mentioned_as_class and not not_known and not masked:
+    if facts.clouds == "unknown" and not mentions_clouds and not mentioned_as_class and not not_known and not masked:
         yield "Clouds are mentioned, but it is unknown whether there are any: say so"
     if not_known and not facts.has_unknown_clouds and not mentioned_as_class:
         yield "Clouds are called unknown, but the mask says where they are"
@@ -202,7 +202,7 @@ def _sensors(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         yield f"'both' is said of the sensors, but the map rests on: {facts.sensor}"
 
 
-def _training(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+def _training_claims(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     """Yield claims about training that speak of classes which training pixels had."""
     for _, word in _claims(sentence, facts):
         if not lexicon.has_stem(word, lexicon.TRAINING_STEMS):
@@ -214,7 +214,7 @@ def _training(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
                 yield f"{word!r} is said of {token.text}, which the training had"
 
 
-def _missing(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+def _missing_labels(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     """Yield claims that the map leaves out classes which it shows."""
     if sentence.has_stem(lexicon.TRAINING_STEMS):
         return

@@ -45,7 +45,7 @@ class Explainer:
         """Prepare.
 
         Args:
-            legend_names: names of all classes, as `evidence.spoken_names` gives them.
+            legend_names: names of all classes, as `tile_sums.spoken_names` gives them.
             writer: the language model; None for texts from the template only.
         """
         self._names = tuple(legend_names)
@@ -86,8 +86,8 @@ class Explainer:
 
     def _faults(self, text: str, facts: TileFacts) -> tuple[str, ...]:
         checker = Checker(facts, self._names)
-        faults = checker.slotted(text)
-        return tuple(faults or checker.filled(fill(text, slots_of(facts))))
+        faults = checker.slotted_faults(text)
+        return tuple(faults or checker.filled_faults(fill(text, slots_of(facts))))
 
     def _from_model(self, facts: TileFacts, text: str) -> Explanation:
         return Explanation(fill(text, slots_of(facts)), "model", (), self._key(facts))

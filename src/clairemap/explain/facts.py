@@ -17,7 +17,7 @@ from clairemap.metrics.levels import (
 
 Grade = Literal["high", "medium", "low"]
 Agreement = Literal["good", "fair", "poor"]
-Cover = Literal["uniform", "dominant", "mixed"]
+Composition = Literal["uniform", "dominant", "mixed"]
 SensorUse = Literal["optical only", "mostly optical", "both", "mostly SAR", "SAR only"]
 Clouds = Literal["none", "some", "heavy", "unknown"]
 Registration = Literal["good", "weak", "rejected", "single_sensor", "as_delivered"]
@@ -131,7 +131,7 @@ class TileFacts(_Part):
         return self.labelled_px > 0 and self.oa_pct is None
 
     @property
-    def cover(self) -> Cover:
+    def cover(self) -> Composition:
         """How the area is shared out."""
         if len(self.shown) == 1:
             return "uniform"

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from clairemap.metrics.class_support import FEW_TRAINING_PX, ClassSupport
 from clairemap.metrics.comparison import BelowSingleSensor
-from clairemap.radiometry_check import RadiometryCheck, Verdict
+from clairemap.radiometry_check import RadiometryCheck, RadiometryVerdict
 from clairemap.text import shortened
 
 NAMES_SHOWN = 12
 """Classes that a sentence names; the table of classes has all of them with their training pixels."""
 
 SENSOR_NAMES = {"optical": "the optical image", "sar": "SAR"}
-RADIOMETRY_TEXTS: dict[Verdict, str] = {
+RADIOMETRY_TEXTS: dict[RadiometryVerdict, str] = {
     "mismatch": "The values of a scene don't match those that the network learnt, so its map is most likely wrong",
     "mild": "The values of a scene lie far from those that the network learnt",
 }

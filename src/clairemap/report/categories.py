@@ -7,7 +7,7 @@ from clairemap.classes import ColoredLegend
 
 # Column name, GDAL's field type (0 integer, 1 real, 2 string) and usage (gdal.h, GDALRATFieldUsage).
 # Counts are real numbers because GDAL's integer fields end at 2^31.
-COLUMNS = (
+TABLE_COLUMNS = (
     ("Value", 0, 5),
     ("Class", 2, 2),
     ("Count", 1, 1),
@@ -39,7 +39,7 @@ def categories_xml(legend: ColoredLegend, pixels: Mapping[int, int]) -> str:
 
 def _attribute_table(legend: ColoredLegend, pixels: Mapping[int, int]) -> ElementTree.Element:
     table = ElementTree.Element("GDALRasterAttributeTable", tableType="thematic")
-    for index, (name, kind, usage) in enumerate(COLUMNS):
+    for index, (name, kind, usage) in enumerate(TABLE_COLUMNS):
         definition = ElementTree.SubElement(table, "FieldDefn", index=str(index))
         ElementTree.SubElement(definition, "Name").text = name
         ElementTree.SubElement(definition, "Type", typeAsString=TYPE_NAMES[kind]).text = str(kind)

@@ -93,7 +93,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Look:
+class DisplaySettings:
     """How pictures are coloured."""
 
     legend: ColoredLegend
@@ -112,8 +112,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class MapPart:
-    """The pictures of a map, or of a part of it, and a bar of known length beneath the first.
+class MapSection:
+    """The pictures of a map, or of a section of it, and a bar of known length beneath the first.
 
     `across_percent`: of the page's width for a picture; less than 100 for high ones. `north_deg`: where north is,
     clockwise from up; None if unknown or up.
@@ -132,12 +132,12 @@ class MapPart:
 
 @dataclass(frozen=True)
 class MapPanel:
-    """What is shown of one map: all of it, or the parts that hold data and where these lie (`key`)."""
+    """What is shown of one map: all of it, or the sections with data and where these are (`key`)."""
 
     name: str
     size_text: str
-    parts: tuple[MapPart, ...]
-    parts_held: int = 1
+    sections: tuple[MapSection, ...]
+    sections_in_map: int = 1
     far_apart: bool = False
     key: Picture | None = None
 
@@ -172,7 +172,7 @@ class TileCard:
     """A tile that is shown, and why it was chosen."""
 
     told: ToldTile
-    why: str
+    reason: str
     pictures: TilePictures
 
 

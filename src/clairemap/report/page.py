@@ -35,14 +35,14 @@ SPLIT_NAMES = {
     "buffer": "buffer between splits",
     "predict": "not used in training",
 }
-VERDICTS = {
+VERDICT_TEXTS = {
     "good": "good",
     "weak": "weak",
     "rejected": "rejected",
     "single_sensor": "one sensor only",
     "as_delivered": "as delivered",
 }
-LIKENESS_TAGS = {"match": "good", "mild": "weak", "mismatch": "rejected", "not compared": "plain"}
+RADIOMETRY_TAGS = {"match": "good", "mild": "weak", "mismatch": "rejected", "not compared": "plain"}
 SEARCHES = {"near": "", "wide": ", after a search over rotation and scale"}
 
 
@@ -55,8 +55,8 @@ def render(content: ReportContent) -> str:
         most_cautions=MOST_CAUTIONS,
         view_names=VIEW_NAMES,
         split_names=SPLIT_NAMES,
-        verdicts=VERDICTS,
-        likeness_tags=LIKENESS_TAGS,
+        verdicts=VERDICT_TEXTS,
+        radiometry_tags=RADIOMETRY_TAGS,
         searches=SEARCHES,
         agreeing_px=INLIER_RADIUS_PX,
         least_moved_px=SMALLEST_WORTH_WARPING_PX,

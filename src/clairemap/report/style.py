@@ -33,22 +33,22 @@ def qgis_style(legend: ColoredLegend) -> str:
 
 def confidence_style() -> str:
     """Return the text of a ``.qml`` for the confidence map: pale where unsure, dark where sure."""
-    return _ramp({value: (color, f"{value} %") for value, color in CONFIDENCE_RAMP.items()}, "INTERPOLATED")
+    return _ramp_style({value: (color, f"{value} %") for value, color in CONFIDENCE_RAMP.items()}, "INTERPOLATED")
 
 
 def optical_share_style() -> str:
     """Return the text of a ``.qml`` for the optical share: one colour for SAR, one for optical, white in between."""
     names = {0: "0 % (SAR alone)", 100: "100 % (optical alone)"}
     ramp = {value: (color, names.get(value, f"{value} %")) for value, color in SHARE_RAMP.items()}
-    return _ramp(ramp, "INTERPOLATED")
+    return _ramp_style(ramp, "INTERPOLATED")
 
 
 def source_count_style() -> str:
     """Return the text of a ``.qml`` for the number of scenes: a colour for each number, the last for all above."""
-    return _ramp({**dict(enumerate(COUNT_KEY[:-1], 1)), MAP_NODATA - 1: COUNT_KEY[-1]}, "DISCRETE")
+    return _ramp_style({**dict(enumerate(COUNT_KEY[:-1], 1)), MAP_NODATA - 1: COUNT_KEY[-1]}, "DISCRETE")
 
 
-def _ramp(items: dict[int, tuple[str, str]], kind: str) -> str:
+def _ramp_style(items: dict[int, tuple[str, str]], kind: str) -> str:
     """Return a style of values with colour and label; between them colours are interpolated, or are the upper one's."""
     root, renderer = _style("singlebandpseudocolor")
     low, high = str(min(items)), str(max(items))

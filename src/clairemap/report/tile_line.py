@@ -10,17 +10,17 @@ def tile_line(tile: ToldTile) -> str:
     """Return what is known of a tile in a line; what isn't is said."""
     facts = tile.facts
     parts = [
-        *_accuracy(facts),
+        *_accuracy_text(facts),
         f"confidence {facts.confidence_pct} %",
         f"optical share {facts.optical_share_pct} %",
-        _cloud(facts),
+        _cloud_text(facts),
         *(f"{name}: unseen in training" for name in facts.unseen),
         f"text from the {tile.source}",
     ]
     return " · ".join(parts)
 
 
-def _accuracy(facts: ToldFacts) -> Iterator[str]:
+def _accuracy_text(facts: ToldFacts) -> Iterator[str]:
     if facts.oa_pct is None and facts.labelled_px:
         yield f"accuracy not given: {facts.labelled_px} labelled pixels, fewer than {SMALLEST_TRUTH_PX}"
     elif facts.oa_pct is not None:
@@ -30,7 +30,7 @@ def _accuracy(facts: ToldFacts) -> Iterator[str]:
             yield f"agreement {facts.levels.accuracy}{worst}"
 
 
-def _cloud(facts: ToldFacts) -> str:
+def _cloud_text(facts: ToldFacts) -> str:
     if facts.cloud_pct is None:
         return "cloud unknown (no mask)" if facts.cloud_unknown_pct else "cloud unknown (no optical image)"
     return f"cloud {facts.cloud_pct} %" + (

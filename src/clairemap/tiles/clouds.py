@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from clairemap.tiles.crops import Values
 from clairemap.tiles.statistics import BandStatistics
+from clairemap.validity import Mask
 
-Values = NDArray[np.float32]
 Field = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 RIM_OPACITY = 0.1
 """Opacity at which the mask begins; the veil beyond is fainter."""

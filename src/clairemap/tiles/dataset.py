@@ -20,7 +20,7 @@ from clairemap.tiles.splits import LabelledTile
 from clairemap.tiles.statistics import TrainingStatistics
 
 
-class Sample(NamedTuple):
+class TrainingSample(NamedTuple):
     """A crop: bands CHW float32, weights 1HW float32 of 0 or 1, target HW int64; a batch has one dimension more.
 
     Bands hold the store's values, not yet normalised: that is done on whole batches by the model's card, as in mapping.
@@ -32,9 +32,9 @@ class Sample(NamedTuple):
     sar_weight: Tensor
     target: Tensor
 
-    def to(self, device: torch.device) -> "Sample":
+    def to(self, device: torch.device) -> "TrainingSample":
         """Return the sample on a device."""
-        return Sample(*(layer.to(device, non_blocking=True) for layer in self))
+        return TrainingSample(*(layer.to(device, non_blocking=True) for layer in self))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class TileSource:
     view: View
 
 
-class CropDataset(Dataset[Sample]):
+class CropDataset(Dataset[TrainingSample]):
     """The crops of a training run by their number in it.
 
     Memory for one sample: the tile's label and validity, and the crop's layers.
@@ -75,7 +75,7 @@ class CropDataset(Dataset[Sample]):
         """Return the crops of the whole run."""
         return self._settings.steps * self._settings.batch_size
 
-    def __getitem__(self, number: int) -> Sample:
+    def __getitem__(self, number: int) -> TrainingSample:
         """Return a crop.
 
         Raises:
@@ -91,7 +91,7 @@ class CropDataset(Dataset[Sample]):
         return as_sample(flip_and_rotate(pad(crop, side, side), plan.turn))
 
 
-class TileDataset(Dataset[Sample]):
+class TileDataset(Dataset[TrainingSample]):
     """Whole tiles, neither turned nor masked, filled up to the network's alignment."""
 
     def __init__(self, source: TileSource, tiles: Sequence[LabelledTile]) -> None:
@@ -103,7 +103,7 @@ class TileDataset(Dataset[Sample]):
         """Return the number of tiles."""
         return len(self._tiles)
 
-    def __getitem__(self, number: int) -> Sample:
+    def __getitem__(self, number: int) -> TrainingSample:
         """Return a tile.
 
         Raises:
@@ -119,9 +119,9 @@ def _aligned_shape(window: Window) -> tuple[int, int]:
     return -(-window.height // ALIGN_PX) * ALIGN_PX, -(-window.width // ALIGN_PX) * ALIGN_PX
 
 
-def as_sample(crop: Crop) -> Sample:
+def as_sample(crop: Crop) -> TrainingSample:
     """Return a crop's layers as tensors."""
-    return Sample(
+    return TrainingSample(
         torch.from_numpy(crop.optical),
         torch.from_numpy(crop.sar),
         torch.from_numpy(crop.optical_weight),
@@ -130,6 +130,6 @@ def as_sample(crop: Crop) -> Sample:
     )
 
 
-def stacked(samples: Sequence[Sample]) -> Sample:
+def stacked(samples: Sequence[TrainingSample]) -> TrainingSample:
     """Return the samples as one batch."""
-    return Sample(*(torch.stack(layers) for layers in zip(*samples, strict=True)))
+    return TrainingSample(*(torch.stack(layers) for layers in zip(*samples, strict=True)))

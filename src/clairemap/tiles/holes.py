@@ -6,11 +6,10 @@ Each is a field of distances in pixels, cut at the level that leaves the wanted 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-Field = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from clairemap.tiles.clouds import Field
+from clairemap.validity import Mask
 
 HOLE_SHARES = (0.02, 0.5)
 """The share of the pixels in holes is drawn evenly between these."""

@@ -13,13 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clairemap.radiometry_check import SEVERITY, SensorVerdict, Verdict
+from clairemap.radiometry_check import SEVERITY, RadiometryVerdict, SensorVerdict
 from clairemap.settings import Sensor
-from clairemap.tiles.radiometry import LEVELS_PCT, Radiometry, SensorRadiometry, TrainingRadiometry, pooled
-
-Values = NDArray[np.float64]
+from clairemap.tiles.radiometry import LEVELS_PCT, FloatArray, Radiometry, SensorRadiometry, TrainingRadiometry, pooled
 
 # Thresholds: chosen on benchmarks/radiometry.py, where no real scene trips them.
 FACTOR_CERTAIN = 20.0  # ratio of the brightest values beyond which no landscape explains it
@@ -76,8 +73,8 @@ class Conversion:
 class Gaussian:
     """Mean (band,) and covariance (band, band) of the bands' values."""
 
-    mean: Values
-    covariance: Values
+    mean: FloatArray
+    covariance: FloatArray
 
     @classmethod
     def of(cls, radiometry: SensorRadiometry) -> "Gaussian":
@@ -96,7 +93,7 @@ def misfit(scene: Gaussian, training: Gaussian) -> float:
     return float(step @ np.linalg.solve(both, step) / 8 + shape / 2) / bands
 
 
-def _log_determinant(matrix: Values) -> float:
+def _log_determinant(matrix: FloatArray) -> float:
     return float(np.linalg.slogdet(matrix)[1])
 
 
@@ -131,7 +128,7 @@ def compare_bands(
     together = pooled(training)
     distance, beyond = _distance_std(scene, together), _beyond_share(scene, together)
     reason = _mismatch_cause(scene, together, training, decibels)
-    verdict: Verdict = "mismatch" if reason else "match"
+    verdict: RadiometryVerdict = "mismatch" if reason else "match"
     if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
         verdict, reason = "mild", _deviation_words(scene.bands, distance, beyond)
     if not decibels and (filled := _untagged_nodata(scene, training)):
@@ -162,7 +159,7 @@ def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[
     return tuple(round(float(step), 3) for step in np.abs(np.subtract(scene.mean, training.mean)) / std)
 
 
-def _band_std(training: SensorRadiometry) -> Values:
+def _band_std(training: SensorRadiometry) -> FloatArray:
     """Return the bands' deviations; 1 where all pixels hold one value, as the network's normalisation has it."""
     return np.where(training.std > 0, training.std, 1.0)
 
@@ -247,10 +244,10 @@ def _factors(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float
     return near or (ratio,)
 
 
-def _top(radiometry: SensorRadiometry) -> Values:
+def _top(radiometry: SensorRadiometry) -> FloatArray:
     """Return each band's brightest values: the larger size of its 1 % and 99 % quantiles, above 0."""
     ends = [LEVELS_PCT.index(1.0), LEVELS_PCT.index(99.0)]
-    top: Values = np.maximum(np.abs(np.array(radiometry.quantiles)[:, ends]).max(axis=1), 1e-12)
+    top: FloatArray = np.maximum(np.abs(np.array(radiometry.quantiles)[:, ends]).max(axis=1), 1e-12)
     return top
 
 

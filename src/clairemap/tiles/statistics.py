@@ -29,7 +29,7 @@ from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 
 log = logging.getLogger(__name__)
 
-SAMPLE_PX = 1_000_000
+STATISTICS_SAMPLE_PX = 1_000_000
 """Usable pixels of a sensor, evenly spaced, from which percentiles are taken."""
 
 BATCH_TILES = 16
@@ -115,8 +115,8 @@ def fit_statistics(
 ) -> TrainingStatistics:
     """Return the statistics of the training tiles.
 
-    Mean and standard deviation are exact; percentiles come from about SAMPLE_PX usable pixels, every n-th of each
-    tile. Optical pixels under cloud count for nothing. Memory: one tile for each thread, and the sample.
+    Mean and standard deviation are exact; percentiles come from about STATISTICS_SAMPLE_PX usable pixels, every n-th of
+    each tile. Optical pixels under cloud count for nothing. Memory: one tile for each thread, and the sample.
 
     Args:
         stores: pair store of each scene.
@@ -195,7 +195,7 @@ def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]],
 
 
 def _every(usable_px: int) -> int:
-    return max(1, -(-int(usable_px) // SAMPLE_PX))
+    return max(1, -(-int(usable_px) // STATISTICS_SAMPLE_PX))
 
 
 def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from clairemap.nets.bundle import BandScale
-from clairemap.tiles.dataset import CropDataset, Sample, stacked
+from clairemap.tiles.dataset import CropDataset, TrainingSample, stacked
 
 PREFETCHED_BATCHES = 2
 
@@ -18,19 +18,21 @@ class BandScales:
     optical: BandScale
     sar: BandScale
 
-    def normalise(self, batch: Sample) -> Sample:
+    def normalise(self, batch: TrainingSample) -> TrainingSample:
         """Return the batch with bands as the network takes them."""
         return batch._replace(optical=self.optical.normalise(batch.optical), sar=self.sar.normalise(batch.sar))
 
 
-def batches(crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int) -> Generator[Sample, None, None]:
+def batches(
+    crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int
+) -> Generator[TrainingSample, None, None]:
     """Yield one batch for each list of crop numbers, in their order whatever the number of threads.
 
     Memory: PREFETCHED_BATCHES batches besides the one that is yielded. Threads suffice, because reading, decompressing
     and copying all let go of the interpreter; so no sample crosses a process border.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="crops") as pool:
-        waiting: deque[list[Future[Sample]]] = deque()
+        waiting: deque[list[Future[TrainingSample]]] = deque()
         try:
             for batch in numbers:
                 waiting.append([pool.submit(crops.__getitem__, number) for number in batch])
@@ -42,5 +44,5 @@ def batches(crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int) 
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _collated(futures: Sequence[Future[Sample]]) -> Sample:
+def _collated(futures: Sequence[Future[TrainingSample]]) -> TrainingSample:
     return stacked([future.result() for future in futures])

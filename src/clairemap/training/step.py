@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from clairemap.errors import TrainingError
 from clairemap.nets.rift import Rift, RiftLoss
 from clairemap.settings import TrainingSettings
-from clairemap.tiles.dataset import Sample
+from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
 from clairemap.training.history import HistoryRow
@@ -32,7 +32,7 @@ class StepContext:
     processes: Processes
 
 
-def train_step(context: StepContext, feed: Iterator[Sample], step: int) -> HistoryRow:
+def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) -> HistoryRow:
     """Do one optimiser step, counted from 0, and return what to report of it.
 
     Raises:
@@ -55,7 +55,7 @@ def train_step(context: StepContext, feed: Iterator[Sample], step: int) -> Histo
     return HistoryRow(step + 1, seconds, waited, total, focal, tversky, rate, grad_norm)
 
 
-def accumulate_gradient(network: nn.Module, loss: Rift, batch: Sample, micro_batches: int) -> RiftLoss:
+def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, micro_batches: int) -> RiftLoss:
     """Return the loss of the batch over all processes, and add its gradient to the network's parameters.
 
     With several micro-batches the activations of only one are in memory at a time, but logits and their gradient of
@@ -78,7 +78,7 @@ def accumulate_gradient(network: nn.Module, loss: Rift, batch: Sample, micro_bat
         found = loss(_logits(network, batch), batch.target)
         found.total.backward()
         return RiftLoss(*(value.detach() for value in found))
-    pieces = [Sample(*layers) for layers in zip(*(layer.chunk(micro_batches) for layer in batch), strict=True)]
+    pieces = [TrainingSample(*layers) for layers in zip(*(layer.chunk(micro_batches) for layer in batch), strict=True)]
     with torch.no_grad():
         logits = torch.cat([_logits(network, piece) for piece in pieces])
     found = loss(logits.requires_grad_(), batch.target)
@@ -89,7 +89,7 @@ def accumulate_gradient(network: nn.Module, loss: Rift, batch: Sample, micro_bat
     return RiftLoss(*(value.detach() for value in found))
 
 
-def _logits(network: nn.Module, batch: Sample) -> Tensor:
+def _logits(network: nn.Module, batch: TrainingSample) -> Tensor:
     """Return the logits (B, K, H, W); in bfloat16 where the GPU's matrix products are."""
     device = batch.optical.device.type
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):

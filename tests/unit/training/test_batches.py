@@ -6,7 +6,7 @@ import torch
 
 from clairemap.errors import StoreError
 from clairemap.nets.bundle import BandScale
-from clairemap.tiles.dataset import Sample
+from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import PREFETCHED_BATCHES, BandScales, batches
 
 
@@ -18,14 +18,14 @@ class NumberedCrops:
         self.read: list[int] = []
         self.is_ahead = threading.Event()
 
-    def __getitem__(self, number: int) -> Sample:
+    def __getitem__(self, number: int) -> TrainingSample:
         time.sleep(0.02 if number % 3 == 0 else 0)
         self.read.append(number)
         if number >= 8:
             self.is_ahead.set()
         if number == self.broken:
             raise StoreError("damaged")
-        return Sample(*(torch.full((1, 2, 2), float(number)) for _ in range(5)))
+        return TrainingSample(*(torch.full((1, 2, 2), float(number)) for _ in range(5)))
 
 
 NUMBERS = [range(0, 4), range(4, 8), range(8, 12), range(12, 16), range(16, 20), range(20, 24)]

@@ -21,7 +21,7 @@ from clairemap.errors import TimeBudgetError, TrainingError
 from clairemap.nets.bundle import BandScale
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, TrainingSettings
-from clairemap.tiles.dataset import Sample
+from clairemap.tiles.dataset import TrainingSample
 from clairemap.training import model, step
 from clairemap.training.batches import BandScales
 from clairemap.training.calibration import calibrate
@@ -56,7 +56,7 @@ class Small(nn.Module):
         return Logits(self.layers(torch.cat([optical, sar], 1).double()))
 
 
-def crops() -> Sample:
+def crops() -> TrainingSample:
     """Eight crops; class 3 occurs in one of them only, one has no labels, one has few."""
     generator = torch.Generator().manual_seed(5)
     images = torch.randn(8, 3, 12, 12, generator=generator, dtype=torch.float64)
@@ -65,14 +65,14 @@ def crops() -> Sample:
     target[1] = IGNORE_INDEX
     target[3, :10] = IGNORE_INDEX
     ones = torch.ones(8, 1, 12, 12, dtype=torch.float64)
-    return Sample(images[:, :2], images[:, 2:], ones, ones, target)
+    return TrainingSample(images[:, :2], images[:, 2:], ones, ones, target)
 
 
 def results(processes: Processes, parts: int) -> dict[str, object]:
-    own = Sample(*(layer[processes.rank :: processes.count] for layer in crops()))
+    own = TrainingSample(*(layer[processes.rank :: processes.count] for layer in crops()))
     network = processes.ddp_network(Small())
     loss = accumulate_gradient(network, Rift(LossSettings(tversky_kappa=0.75), (500, 300, 200, 9)), own, parts)
-    tiles = [Sample(*layers) for layers in zip(*crops(), strict=True)]
+    tiles = [TrainingSample(*layers) for layers in zip(*crops(), strict=True)]
     temperature = calibrate(Small(), tiles, 1000, SCALES, processes)
     return {
         "loss": torch.stack(loss),

@@ -10,14 +10,14 @@ from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, NetworkSettings, TrainingSettings
-from clairemap.tiles.dataset import Sample
+from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
 from clairemap.training.schedule import learning_rate
 from clairemap.training.step import StepContext, accumulate_gradient, train_step
 
 
-def batch(dtype: torch.dtype) -> Sample:
+def batch(dtype: torch.dtype) -> TrainingSample:
     """Four crops, uneven on purpose: a class in one crop only, one crop without labels, gaps in the sensors."""
     generator = torch.Generator().manual_seed(3)
     optical = torch.randn(4, 2, 128, 128, generator=generator).to(dtype)
@@ -28,7 +28,7 @@ def batch(dtype: torch.dtype) -> Sample:
     target = torch.randint(0, 2, (4, 128, 128), generator=generator)
     target[3, :9, :9] = 2
     target[1] = IGNORE_INDEX
-    return Sample(optical, sar, *weights, target)
+    return TrainingSample(optical, sar, *weights, target)
 
 
 def loss_and_gradient(parts: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
