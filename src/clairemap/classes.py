@@ -14,7 +14,7 @@ from clairemap.text import shortened
 MAX_CODE = 254
 """Highest code of a class."""
 
-CODES_SHOWN = 12
+MAX_CODES_SHOWN = 12
 NOT_IN_XML = "\ufffe\uffff"
 
 CUSTOMARY_NODATA = {255, 32767, 65535, 2147483647, 4294967295}
@@ -121,7 +121,7 @@ class Legend(BaseModel):
         place = np.searchsorted(keys, codes).clip(max=keys.size - 1)
         if foreign := np.unique(codes[keys[place] != codes]).tolist():
             raise LabelError(
-                f"{source}: label codes [{shortened(foreign, CODES_SHOWN)}] are not in the legend {sorted(known)}. "
+                f"{source}: label codes [{shortened(foreign, MAX_CODES_SHOWN)}] are not in the legend {sorted(known)}. "
                 f"{_remedy(foreign, self.unused_codes)}"
             )
         indices: NDArray[np.uint8] = np.array([known[key] for key in keys.tolist()], np.uint8)[place]
@@ -146,7 +146,7 @@ def _remedy(foreign: list[int], unused: Sequence[int]) -> str:
         return (
             f"Add them to legend.classes (codes of 0 to {MAX_CODE}), or to legend.ignore if they mean 'not labelled'."
         )
-    terms = " + ".join(f"{code}*(A=={old})" for code, old in zip(unused, beyond[:CODES_SHOWN], strict=False))
+    terms = " + ".join(f"{code}*(A=={old})" for code, old in zip(unused, beyond[:MAX_CODES_SHOWN], strict=False))
     return (
         f"Add those that mean 'not labelled' to legend.ignore. Codes of a map go up to {MAX_CODE}: give "
         "the other codes smaller ones, with one term for each that you need: those of their classes in legend.classes, "

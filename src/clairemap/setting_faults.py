@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 Schema = dict[str, Any]
-TYPE_NAMES = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+TYPE_WORDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
 NO_KEY = ("extra_forbidden", "invalid_key")
 
 
@@ -78,14 +78,14 @@ def _allowed(schema: Schema, root: Schema) -> str:
     if schema.get("type") == "object":
         return f"a section with keys among {', '.join(schema['properties'])}"
     if schema.get("type") == "array":
-        return f"a list{_length_text(schema)} of {_allowed(_resolved(schema['items'], root), root)}"
+        return f"a list{_entry_count_text(schema)} of {_allowed(_resolved(schema['items'], root), root)}"
     if "pattern" in schema:
         return "text of the form #rrggbb" if schema["pattern"].startswith("^#") else f"text like {schema['pattern']}"
     least = " that is not empty" if schema.get("minLength") else ""
-    return TYPE_NAMES[schema["type"]] + least + _bounds_text(schema)
+    return TYPE_WORDS[schema["type"]] + least + _bounds_text(schema)
 
 
-def _length_text(schema: Schema) -> str:
+def _entry_count_text(schema: Schema) -> str:
     low, high = schema.get("minItems"), schema.get("maxItems")
     if low is not None and high is not None:
         return f" of {low} to {high} entries, each"

@@ -32,7 +32,7 @@ from clairemap.report.style import confidence_style, optical_share_style, qgis_s
 from clairemap.stages import MosaicRegion
 from clairemap.text import shortened
 
-MOST_NAMED = 4
+MAX_NAMED = 4
 """Scenes of a group, and groups, that a warning names."""
 
 
@@ -111,7 +111,7 @@ def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) ->
     if not far_apart(groups, shape):
         return
     names = [[str(scenes[index].store.attributes["scene"]) for index in group.members] for group in groups]
-    listed = shortened([shortened(group, MOST_NAMED) for group in names], MOST_NAMED, "; ")
+    listed = shortened([shortened(group, MAX_NAMED) for group in names], MAX_NAMED, "; ")
     warn(
         f"map {name}: its scenes lie in {len(groups)} groups far apart ({listed}), so that they cover "
         f"{100 * filled_share(groups, shape):.2g} % of its {shape[1]} x {shape[0]} px (width x height); "

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 Role = Literal["optical", "sar", "label"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-NAMED_AT_MOST = 5
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def lines(path: Path) -> list[str]:
 def tell_unlisted(found: Collection[str], listed: Iterable[str], lists: str) -> None:
     """Log which of the samples that are there stand in none of the lists, and are left out for that."""
     if surplus := sorted(set(found) - set(listed)):
-        log.warning("left out, since %s do not name them: %s", lists, shortened(surplus, NAMED_AT_MOST))
+        log.warning("left out, since %s do not name them: %s", lists, shortened(surplus, MAX_NAMED))
 
 
 def complete(samples: Iterable[Sample], *, leave_out: bool) -> list[Sample]:
@@ -96,13 +96,13 @@ def complete(samples: Iterable[Sample], *, leave_out: bool) -> list[Sample]:
     if missing and not (leave_out and whole):
         raise MissingFileError(
             f"{len(missing)} file(s) of {len(every) - len(whole)} sample(s) are missing: "
-            f"{shortened(missing, NAMED_AT_MOST)}; bring them, "
+            f"{shortened(missing, MAX_NAMED)}; bring them, "
             "or say --on-missing leave_out to go on without those samples"
         )
     if missing:
         log.warning(
             "%d incomplete sample(s) are left out; missing: %s",
             len(every) - len(whole),
-            shortened(missing, NAMED_AT_MOST),
+            shortened(missing, MAX_NAMED),
         )
     return whole

@@ -14,7 +14,7 @@ from clairemap.explain.parsing import Parser, Sentence, Token
 from clairemap.explain.slots import Slot, slots_of
 from clairemap.explain.template import VOCABULARY
 
-LONGEST_CHARACTERS = 1500
+MAX_CHARACTERS = 1500
 
 
 class Checker:
@@ -64,8 +64,8 @@ class Checker:
 def _form_faults(text: str) -> Iterator[str]:
     if not text.rstrip().endswith("."):
         yield "The text does not end with a full stop"
-    if len(text) > LONGEST_CHARACTERS:
-        yield f"The text is longer than {LONGEST_CHARACTERS} characters"
+    if len(text) > MAX_CHARACTERS:
+        yield f"The text is longer than {MAX_CHARACTERS} characters"
 
 
 def _token_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
@@ -109,11 +109,11 @@ def _binding_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     """Yield numbers that stand with another class or another kind of figure than theirs."""
     del facts
     for place, token in enumerate(sentence.tokens):
-        if token.slots and not any(_bound(sentence, place, slot) for slot in token.slots):
+        if token.slots and not any(_is_bound(sentence, place, slot) for slot in token.slots):
             yield f"{token.text} does not stand right after the class and the kind of figure that it belongs to"
 
 
-def _bound(sentence: Sentence, place: int, slot: Slot) -> bool:
+def _is_bound(sentence: Sentence, place: int, slot: Slot) -> bool:
     return _kind_bound(sentence, place, slot) and _class_bound(sentence, place, slot)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from clairemap.explain import lexicon
-from clairemap.explain.facts import SMALLEST_SHARE_PCT, ClassFacts, TileFacts
+from clairemap.explain.facts import MIN_SHARE_PCT, ClassFacts, TileFacts
 from clairemap.explain.parsing import Sentence, Token
 
 NOT_MINOR_PCT = 20.0
@@ -55,14 +55,14 @@ def _dominance(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         if not claims_it and (not mostly or _near_sensor(sentence, place)):
             continue
         after_only = _next_word(sentence, place) in ("by", "of")
-        meant = _classes_meant(sentence, place, after_only=after_only)
+        meant = _referenced_classes(sentence, place, after_only=after_only)
         if meant and not any(facts.largest.name in token.names for token in meant):
             yield f"{word!r} is said of {meant[0].text}, but {facts.largest.name} has the largest share"
         elif meant and facts.cover == "mixed":
             yield f"{word!r} is too strong: {facts.largest.name} has less than half of the mapped area"
 
 
-def _classes_meant(sentence: Sentence, place: int, *, after_only: bool = False) -> list[Token]:
+def _referenced_classes(sentence: Sentence, place: int, *, after_only: bool = False) -> list[Token]:
     """Return the class that a word speaks of; two where a word of the template may be one as well; none if none."""
     if after_only:
         following = Sentence(sentence.tokens[place:])
@@ -78,7 +78,7 @@ def _superlatives(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         of_errors = _next_word(sentence, place).startswith(("error", "confus", "mistak"))
         if choice is None or of_errors or (word == "least" and _word_at(sentence, place - 1) == "at"):
             continue
-        meant = _classes_meant(sentence, place)
+        meant = _referenced_classes(sentence, place)
         figure = _figure(sentence, place, word)
         figures = {c.name: value for c in facts.classes if (value := figure(c)) is not None}
         extreme = {name for name, value in figures.items() if value == choice(list(figures.values()))}
@@ -108,7 +108,7 @@ def _figure(sentence: Sentence, place: int, word: str) -> Callable[[ClassFacts],
 
 
 def _shown_area(c: ClassFacts) -> float | None:
-    return c.area_pct if c.area_pct >= SMALLEST_SHARE_PCT else None
+    return c.area_pct if c.area_pct >= MIN_SHARE_PCT else None
 
 
 def _minor(sentence: Sentence, facts: TileFacts) -> Iterator[str]:

@@ -25,7 +25,7 @@ Registration = Literal["good", "weak", "rejected", "single_sensor", "as_delivere
 DOMINANT_PCT = 50.0
 SOME_CLOUDS_PCT = 1
 HEAVY_CLOUDS_PCT = 20
-SMALLEST_SHARE_PCT = 0.1
+MIN_SHARE_PCT = 0.1
 """Share of the mapped area from which on a class counts as one of the map's."""
 
 _WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
@@ -113,7 +113,7 @@ class TileFacts(_Part):
     @property
     def shown(self) -> tuple[ClassFacts, ...]:
         """The classes that the map shows, largest first, never empty."""
-        return (self.largest, *(c for c in self.classes[1:] if c.area_pct >= SMALLEST_SHARE_PCT))
+        return (self.largest, *(c for c in self.classes[1:] if c.area_pct >= MIN_SHARE_PCT))
 
     @property
     def missed(self) -> tuple[ClassFacts, ...]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE, SHARE_NODATA, Legend
 from clairemap.explain.facts import (
-    SMALLEST_SHARE_PCT,
+    MIN_SHARE_PCT,
     SOME_CLOUDS_PCT,
     ClassFacts,
     Confused,
@@ -18,10 +18,10 @@ from clairemap.explain.facts import (
 )
 from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.decision import decide
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX, scores
+from clairemap.metrics.scores import MIN_TRUTH_PX, scores
 from clairemap.raster.histogram import histogram
 
-SMALLEST_CONFUSION_PCT = 5
+MIN_CONFUSION_PCT = 5
 CONFUSIONS = 2
 
 
@@ -118,7 +118,7 @@ def tile_facts(
         cloud_unknown_pct=pixels.cloud_unknown_pct,
         mapped_pct=round(100 * mapped / pixels.all),
         registration=registration,
-        oa_pct=_whole_percent(int(np.trace(counts)), labelled_px) if labelled_px >= SMALLEST_TRUTH_PX else None,
+        oa_pct=_whole_percent(int(np.trace(counts)), labelled_px) if labelled_px >= MIN_TRUTH_PX else None,
         labelled_px=labelled_px,
         confusions=_confusions(counts, names),
         unseen=tuple(names[index] for index in sorted(unseen) if counts[index].any() or measured.class_px[index] > 0),
@@ -137,13 +137,13 @@ def _spoken(name: str) -> str:
 
 def _class_facts(measured: TileSums, names: tuple[str, ...], confusion: Confusion) -> tuple[ClassFacts, ...]:
     figures = scores(confusion).per_class
-    scored = {index for index, figure in enumerate(figures) if figure.truth_px >= SMALLEST_TRUTH_PX}
+    scored = {index for index, figure in enumerate(figures) if figure.truth_px >= MIN_TRUTH_PX}
     area_pct = 100 * measured.class_px / measured.mapped_px
     label_pct = 100 * confusion.sum(1) / max(int(confusion.sum()), 1)
     found: list[ClassFacts] = []
     for index in np.argsort(-measured.class_px, kind="stable"):
         pct = round(float(area_pct[index]), 1)
-        if found and pct < SMALLEST_SHARE_PCT and index not in scored:
+        if found and pct < MIN_SHARE_PCT and index not in scored:
             continue
         found.append(
             ClassFacts(
@@ -173,11 +173,11 @@ def _confusions(confusion: Confusion, names: tuple[str, ...]) -> tuple[Confused,
     """Return the largest errors among the classes with enough labelled pixels."""
     truth_px = confusion.sum(1)
     wrong = confusion - np.diag(np.diagonal(confusion))
-    wrong[truth_px < SMALLEST_TRUTH_PX] = 0
+    wrong[truth_px < MIN_TRUTH_PX] = 0
     found: list[Confused] = []
     for flat in np.argsort(-wrong.ravel(), kind="stable")[:CONFUSIONS]:
         truth, mapped = (int(index) for index in np.unravel_index(int(flat), wrong.shape))
         pct = _whole_percent(int(wrong[truth, mapped]), int(truth_px[truth]))
-        if pct >= SMALLEST_CONFUSION_PCT:
+        if pct >= MIN_CONFUSION_PCT:
             found.append(Confused(truth=names[truth], mapped=names[mapped], pct=pct))
     return tuple(found)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from clairemap.grid.window import Window
 
-LEAST_FILLED = 0.25
+MIN_FILLED_SHARE = 0.25
 """Share of a window that what is put together in it has to cover at least."""
 
 FAR_APART = 0.1
@@ -53,7 +53,7 @@ def _merged_once(groups: Sequence[WindowGroup]) -> list[WindowGroup]:
     for group in groups:
         for index, other in enumerate(merged):
             both = other.merged(group)
-            if both.filled >= LEAST_FILLED:
+            if both.filled >= MIN_FILLED_SHARE:
                 merged[index] = both
                 break
         else:

@@ -83,7 +83,7 @@ class Prediction:
         return cut
 
 
-def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Mapping[str, str]) -> None:
+def predict_scene(pair: GridStore, prediction: Prediction, unfinished_path: Path, stamp: Mapping[str, str]) -> None:
     """Write a scene's probabilities and optical share into a store on the pair's grid and tiles.
 
     A pixel's result doesn't depend on the windows, to within the halo's tolerance. Memory, whatever the scene's size:
@@ -96,7 +96,7 @@ def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Ma
     Args:
         pair: the scene.
         prediction: network, view and windows.
-        part: the store to make, or what an interrupted run with equal arguments left of it; complete it with
+        unfinished_path: the store to make, or what an interrupted run with equal arguments left of it; complete it with
             `raster.store.complete_store`.
         stamp: goes into its attributes.
 
@@ -109,25 +109,25 @@ def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Ma
         pair.bands("optical"), pair.bands("sar"), str(pair.attributes["sar_scale"]), pair.path
     )
     try:
-        _Mapping(pair, prediction, _resume_or_replace_store(pair, prediction, part, stamp)).run()
+        _Mapping(pair, prediction, _resume_or_replace_store(pair, prediction, unfinished_path, stamp)).run()
     except BaseException:
-        if _resumable_store(part) is None:
-            shutil.rmtree(part, ignore_errors=True)
+        if _resumable_store(unfinished_path) is None:
+            shutil.rmtree(unfinished_path, ignore_errors=True)
         raise
 
 
 def _resume_or_replace_store(
-    pair: GridStore, prediction: Prediction, part: Path, stamp: Mapping[str, str]
+    pair: GridStore, prediction: Prediction, unfinished_path: Path, stamp: Mapping[str, str]
 ) -> GridStore:
     """Return the store that an interrupted run left, if it can be resumed; else delete what is there and create one."""
     window_px = prediction.window_px(pair)
-    if part.exists():
-        left = _resumable_store(part, window_px)
+    if unfinished_path.exists():
+        left = _resumable_store(unfinished_path, window_px)
         if left is not None:
             left.group.attrs.update(dict(stamp))
             return left
-        log.info("%s: nothing to resume, or its windows are larger than fit now; starting over", part)
-        shutil.rmtree(part)
+        log.info("%s: nothing to resume, or its windows are larger than fit now; starting over", unfinished_path)
+        shutil.rmtree(unfinished_path)
     card = prediction.bundle.card
     attributes = {
         "scene": pair.attributes["scene"],
@@ -139,7 +139,7 @@ def _resume_or_replace_store(
         **stamp,
     }
     return create_probabilities(
-        part,
+        unfinished_path,
         pair.geobox,
         card.legend.names,
         tile_px=pair.tile_px,
@@ -148,10 +148,10 @@ def _resume_or_replace_store(
     )
 
 
-def _resumable_store(part: Path, window_px: int | None = None) -> GridStore | None:
+def _resumable_store(unfinished_path: Path, window_px: int | None = None) -> GridStore | None:
     """Return the unfinished store if it has a whole shard and was made for windows up to this size (None: any size)."""
     try:
-        store = open_store(part, "r+")
+        store = open_store(unfinished_path, "r+")
         made_for_px = int(store.attributes[WINDOW]) if WINDOW in store.attributes else None
         fits = made_for_px is not None and (window_px is None or made_for_px <= window_px)
         return store if fits and any(is_written(store, shard) for shard in store.shards()) else None

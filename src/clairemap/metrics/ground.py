@@ -17,7 +17,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.histogram import histogram_by_row
 from clairemap.raster.source import RasterSource
 
-READ_PX = 1024
+COUNTED_WINDOW_PX = 1024
 MAX_AREAL_DISTORTION = 0.01
 """Areal distortion up to which a projection's plane counts as the ground (UTM: at most 0.2 %; Mercator: 43 % at
 33 degrees of latitude)."""
@@ -53,7 +53,7 @@ def map_coverage(path: Path, legend: Legend) -> Coverage:
     m2 = np.zeros(len(legend))
     with RasterSource(path) as source:
         ground = PixelArea.of(source.geobox)
-        for window in (tile.window for tile in tiles(source.shape, READ_PX) if source.is_stored(tile.window)):
+        for window in (tile.window for tile in tiles(source.shape, COUNTED_WINDOW_PX) if source.is_stored(tile.window)):
             values = source.read(window, (1,)).values[0]
             for strip in ground.strips(window):
                 rows = histogram_by_row(values[strip.relative_to(window).slices])[:, legend.codes]

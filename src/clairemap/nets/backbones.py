@@ -1,6 +1,6 @@
 """From the images of both sensors to one pyramid of features: by two encoders and their fusion, or by one encoder.
 
-Both bodies take the same and return the same, and in both what a sensor shows where its weight is 0 has no influence.
+Both take and return the same, and in both the values of a sensor where its weight is 0 have no influence.
 """
 
 from collections.abc import Sequence

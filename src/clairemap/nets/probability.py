@@ -67,11 +67,11 @@ def _upsampled(logits: Tensor, wanted: Window, stride: int, temperature: float) 
     beyond = near.x0 - around.x0, around.x1 - near.x1, near.y0 - around.y0, around.y1 - near.y1
     scaled = logits[None, :, *near.slices].float() / temperature
     framed = functional.pad(scaled, beyond, mode="replicate")[0]  # cells beyond the edge are those at the edge
-    fine = _interpolated(_interpolated(framed, stride, 2), stride, 1)
+    fine = _interpolate_axis(_interpolate_axis(framed, stride, 2), stride, 1)
     return fine[:, *wanted.relative_to(cells.refined(stride)).slices]
 
 
-def _interpolated(cells: Tensor, stride: int, dim: int) -> Tensor:
+def _interpolate_axis(cells: Tensor, stride: int, dim: int) -> Tensor:
     """Return the pixels of all cells but the first and the last along a dimension, linear between the centres."""
     kept = cells.shape[dim] - 2
     fine = cells.new_empty(*cells.shape[:dim], kept, stride, *cells.shape[dim + 1 :])

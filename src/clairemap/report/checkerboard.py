@@ -63,7 +63,7 @@ def checkerboard_png(views: Sequence[RegistrationView], scene: str, stamp: Mappi
     ]
     if north := _north(views[0].geometry):
         legend.append(north)
-    image = Image.fromarray(_layout(panels, legend))
+    image = Image.fromarray(_compose(panels, legend))
     image.putpalette(_palette().tobytes())
     text = PngImagePlugin.PngInfo()
     for name, value in {"scene": scene, **stamp}.items():
@@ -117,7 +117,7 @@ def _enlarged(picture: GreyPicture, first_shade: int, size: tuple[int, int]) -> 
     return np.where(valid, first_shade + shade, _NODATA).astype(np.uint8)
 
 
-def _layout(panels: Sequence[_Panel], legend: Sequence[str]) -> Indexes:
+def _compose(panels: Sequence[_Panel], legend: Sequence[str]) -> Indexes:
     """Return the panels in rows of two beneath their titles, the legend's lines at the foot."""
     high = max(panel.picture.shape[0] for panel in panels)
     step_y, step_x = high + 2 * _LINE_PX + 2 * _GAP_PX, PANEL_PX + _GAP_PX

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX
+from clairemap.metrics.scores import MIN_TRUTH_PX
 from clairemap.registration.record import Registration
 from clairemap.report.content import Picture
 from clairemap.report.pictures import as_picture
@@ -41,11 +41,11 @@ _OFFSET = ("dy", "dx")
 def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Picture:
     """Return the confusion matrix as shares of each class of the labels, in percent; rows are the labels.
 
-    Rows of fewer than SMALLEST_TRUTH_PX labelled pixels stay empty.
+    Rows of fewer than MIN_TRUTH_PX labelled pixels stay empty.
     """
     counts = np.asarray(confusion, np.float64)
     truth = counts.sum(axis=1, keepdims=True)
-    percent = 100 * np.divide(counts, truth, out=np.zeros_like(counts), where=truth >= SMALLEST_TRUTH_PX)
+    percent = 100 * np.divide(counts, truth, out=np.zeros_like(counts), where=truth >= MIN_TRUTH_PX)
     side = 1.6 + 0.55 * len(names)
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
@@ -56,7 +56,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str]) -
         axes.set_xlabel("in the map")
         axes.set_ylabel("in the labels")
         for row, column in np.ndindex(percent.shape):
-            if truth[row, 0] >= SMALLEST_TRUTH_PX and percent[row, column] >= 0.5:
+            if truth[row, 0] >= MIN_TRUTH_PX and percent[row, column] >= 0.5:
                 shade = "white" if percent[row, column] > 55 else _INK_COLOR
                 axes.text(column, row, f"{percent[row, column]:.0f}", ha="center", va="center", color=shade)
         return _drawn(figure)

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from clairemap.classes import MAP_NODATA
 from clairemap.grid.window import Window
-from clairemap.grid.window_groups import LEAST_FILLED, WindowGroup, far_apart, group_windows
+from clairemap.grid.window_groups import MIN_FILLED_SHARE, WindowGroup, far_apart, group_windows
 from clairemap.raster.opening import open_raster
 from clairemap.raster.source import area_of
 
@@ -58,7 +58,7 @@ def frames_of(path: Path) -> Frames:
     if (
         has_data is None
         or not groups
-        or (len(groups) == 1 and _area_px(groups[0].window) >= LEAST_FILLED * has_data.size)
+        or (len(groups) == 1 and _area_px(groups[0].window) >= MIN_FILLED_SHARE * has_data.size)
     ):
         return Frames((whole,), 1, far_apart=False)
     largest = sorted(groups, key=lambda group: -group.px)[:MAX_GROUPS]

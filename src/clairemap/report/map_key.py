@@ -7,7 +7,7 @@ from clairemap.report.content import Picture
 from clairemap.report.pictures import as_picture
 from clairemap.report.pixel_geometry import QuarterTurn
 
-LONGEST_PX = 420
+MAX_KEY_PX = 420
 MIN_MARK_PX = 7
 """Side of a section in the drawing, at least."""
 
@@ -28,7 +28,7 @@ def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: Quarte
         turn: how pictures of the map are turned.
     """
     high, wide = turn.size(min(max(ratio, 1 / MAX_KEY_ASPECT), MAX_KEY_ASPECT), 1.0)
-    scale = LONGEST_PX / max(high, wide)
+    scale = MAX_KEY_PX / max(high, wide)
     width, height = wide * scale, high * scale
     numbers = [str(number) for number in range(1, len(windows) + 1)] if len(windows) > 1 else [""]
     places = [_placed(window, whole, turn) for window in windows]

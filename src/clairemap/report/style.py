@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from clairemap.classes import MAP_NODATA, ColoredLegend
 
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-OLDEST_QGIS = "3.10"
+MIN_QGIS_VERSION = "3.10"
 
 CONFIDENCE_RAMP = {0: "#f7fbff", 50: "#9ecae1", 75: "#4292c6", 90: "#2171b5", 100: "#08306b"}
 SHARE_RAMP = {0: "#2d004b", 25: "#9990bf", 50: "#f7f7f6", 75: "#ee9b39", 100: "#7f3b08"}  # as in the report
@@ -64,7 +64,7 @@ def _ramp_style(items: dict[int, tuple[str, str]], kind: str) -> str:
 
 def _style(renderer: str) -> tuple[ElementTree.Element, ElementTree.Element]:
     """Return a style and its renderer, to be filled."""
-    root = ElementTree.Element("qgis", version=OLDEST_QGIS, styleCategories="Symbology")
+    root = ElementTree.Element("qgis", version=MIN_QGIS_VERSION, styleCategories="Symbology")
     drawn = ElementTree.SubElement(
         ElementTree.SubElement(root, "pipe"),
         "rasterrenderer",

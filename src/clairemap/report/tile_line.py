@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX
+from clairemap.metrics.scores import MIN_TRUTH_PX
 from clairemap.report.content import ToldFacts, ToldTile
 
 
@@ -22,7 +22,7 @@ def tile_line(tile: ToldTile) -> str:
 
 def _accuracy_text(facts: ToldFacts) -> Iterator[str]:
     if facts.oa_pct is None and facts.labelled_px:
-        yield f"accuracy not given: {facts.labelled_px} labelled pixels, fewer than {SMALLEST_TRUTH_PX}"
+        yield f"accuracy not given: {facts.labelled_px} labelled pixels, fewer than {MIN_TRUTH_PX}"
     elif facts.oa_pct is not None:
         yield f"accuracy {facts.oa_pct} %"
         worst = "" if facts.worst_iou is None else f" (IoU of {facts.levels.worst_class} {facts.worst_iou:.2f})"

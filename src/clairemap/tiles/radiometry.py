@@ -20,7 +20,7 @@ LEVELS_PCT = (0.1, 0.2, 0.5, *(float(percent) for percent in range(1, 100)), 99.
 RADIOMETRY_SAMPLE_PX = 500_000
 """Largest number of lattice pixels that describe a scene: 500,000 values give quantiles of 0.1 % to a tenth of it."""
 
-FEWEST_PX = 1000
+MIN_RADIOMETRY_PX = 1000
 """Usable pixels below which a sensor isn't described: a sliver's values say nothing about their unit."""
 
 MIXED_VALUES = 4096
@@ -157,9 +157,9 @@ class Sampler:
         self._parts.append(values[:, *lattice][:, usable[lattice]])
 
     def radiometry(self, bands: tuple[str, ...]) -> SensorRadiometry | None:
-        """Return the figures of all that was added; None of fewer than `FEWEST_PX` pixels."""
+        """Return the figures of all that was added; None of fewer than `MIN_RADIOMETRY_PX` pixels."""
         values = np.concatenate(self._parts, axis=1) if self._parts else np.zeros((len(bands), 0))
-        return SensorRadiometry.of(bands, values) if values.shape[1] >= FEWEST_PX else None
+        return SensorRadiometry.of(bands, values) if values.shape[1] >= MIN_RADIOMETRY_PX else None
 
 
 @dataclass(frozen=True)

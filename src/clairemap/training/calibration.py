@@ -92,7 +92,7 @@ def fit_temperature(tiles: Sequence[LabelledPixels]) -> float:
 
     That is convex in 1 / T, so in the logarithm of T there is one minimum, found to a relative 1e-5.
     """
-    pixels = _concatenated(tiles)
+    pixels = _pooled(tiles)
     found = minimize_scalar(
         lambda log_t: mean_nll(pixels, math.exp(log_t)),
         bounds=(math.log(TEMPERATURE_RANGE[0]), math.log(TEMPERATURE_RANGE[1])),
@@ -130,7 +130,7 @@ def _scores(folds: Sequence[tuple[Sequence[LabelledPixels], float]]) -> tuple[fl
     """Return calibration error and mean NLL over all folds, each with its own temperature."""
     counts, nll, px = Calibration.empty(), 0.0, 0
     for tiles, temperature in folds:
-        pixels = _concatenated(tiles)
+        pixels = _pooled(tiles)
         probability = stored_probability(torch.from_numpy(pixels.logits), temperature)
         counts += calibration(pixels.truth, decide(probability))
         nll += mean_nll(pixels, temperature) * len(pixels.truth)
@@ -145,7 +145,7 @@ def _labelled_pixels(logits: Tensor, target: Tensor, stride: int) -> LabelledPix
     return LabelledPixels(logits.flatten(1)[:, chosen].float().cpu().numpy(), truth.cpu().numpy())
 
 
-def _concatenated(tiles: Sequence[LabelledPixels]) -> LabelledPixels:
+def _pooled(tiles: Sequence[LabelledPixels]) -> LabelledPixels:
     return LabelledPixels(np.concatenate([t.logits for t in tiles], axis=1), np.concatenate([t.truth for t in tiles]))
 
 

@@ -6,8 +6,8 @@ import pytest
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import tiles
 from clairemap.tiles.radiometry import (
-    FEWEST_PX,
     LEVELS_PCT,
+    MIN_RADIOMETRY_PX,
     RADIOMETRY_SAMPLE_PX,
     Radiometry,
     Sampler,
@@ -67,7 +67,7 @@ def test_blocks_in_any_cut_give_the_same_figures_and_unusable_pixels_none():
 def test_a_handful_of_pixels_is_not_described():
     sampler = Sampler((10, 10))
     sampler.add(next(tiles((10, 10), 10)).window, np.ones((2, 10, 10)), np.ones((10, 10), bool))
-    assert FEWEST_PX > 100 and sampler.radiometry(BANDS) is None
+    assert MIN_RADIOMETRY_PX > 100 and sampler.radiometry(BANDS) is None
 
 
 def test_scenes_pooled_are_their_mixture():
