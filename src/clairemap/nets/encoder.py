@@ -35,8 +35,8 @@ class Encoder(nn.Module):
             blocks = [ConvNextBlock(stage.width) for _ in range(stage.depth)]
             # Bands come as they are, and the norm follows their convolution; between stages it goes before.
             norm = CellNorm(before if self.stages else stage.width, eps=1e-6)
-            stem = (norm, patches) if self.stages else (patches, norm)
-            self.stages.append(nn.Sequential(*stem, *blocks))
+            downsampling = (norm, patches) if self.stages else (patches, norm)
+            self.stages.append(nn.Sequential(*downsampling, *blocks))
             before, stride = stage.width, stage.stride
 
     @property
