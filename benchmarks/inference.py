@@ -47,6 +47,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import clairemap
+from clairemap.classes import LandCoverClass
 from clairemap.grid.cover import WindowCover
 from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
@@ -54,18 +55,18 @@ from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
 from clairemap.inference.reading import WindowInput, WindowReader
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, load_bundle
-from clairemap.nets.claire import Claire
+from clairemap.nets.claire import CellOutput, Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.image import Image
 from clairemap.nets.memory import working_memory
-from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import stored_probability
+from clairemap.nets.stage_windows import cells_between
 from clairemap.nets.strips import strip_rows
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
-from clairemap.settings import ALIGN_PX, ClassName, InferenceSettings, NetworkSettings
+from clairemap.settings import ALIGN_PX, InferenceSettings, NetworkSettings
 
 OPTICAL, SAR = ("blue", "green", "red", "nir"), ("VV", "VH")
-CLASSES = tuple(ClassName(code=code, name=f"class {code}") for code in range(8))
+CLASSES = tuple(LandCoverClass(code=code, name=f"class {code}") for code in range(8))
 BOTH = frozenset({"optical", "sar"})
 WINDOW, HALO = 384, 128
 CROP, STRIDE = 512, 384
@@ -86,12 +87,12 @@ class Identity(nn.Module):
 
     stride = 1
 
-    def cells(self, optical: Image, sar: Image, wanted: Window) -> tuple[Tensor, Tensor]:
+    def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
         """Return the logarithm of the bands, and one half, for the wanted pixels and those around."""
         del sar
         values, weight, _ = optical.rows(slice(None))
-        place = cells_between(wanted, tuple(weight.shape[-2:]), self.stride).slices
-        return values[..., *place].log(), weight[..., *place] / 2
+        window = cells_between(wanted, tuple(weight.shape[-2:]), self.stride)
+        return CellOutput(values[..., *window.slices].log(), weight[..., *window.slices] / 2, window)
 
 
 class Nothing(nn.Module):
@@ -107,15 +108,16 @@ class Nothing(nn.Module):
         self.logits = functional.interpolate(smooth, size=(1024, 1024), mode="bilinear") + detail
         self.share = torch.rand(1, 1, 1024, 1024, generator=generator)
 
-    def cells(self, optical: Image, sar: Image, wanted: Window) -> tuple[Tensor, Tensor]:
+    def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
         """Return logits and share for cells of 4 px, and bring the bands to the network's scale, strip by strip."""
         height, width = optical.weight.shape[-2:]
         for image in (optical, sar):
             rows = strip_rows(image.values.shape[1] * width, torch.device("cpu"))
             for start in range(0, height, rows):
                 image.rows(slice(start, start + rows))
-        shape = cells_between(wanted, (height, width), self.stride).shape
-        return self.logits[..., : shape[0], : shape[1]], self.share[..., : shape[0], : shape[1]]
+        window = cells_between(wanted, (height, width), self.stride)
+        rows, columns = window.shape
+        return CellOutput(self.logits[..., :rows, :columns], self.share[..., :rows, :columns], window)
 
 
 def main() -> None:

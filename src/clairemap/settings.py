@@ -1,16 +1,15 @@
 """The settings: one pydantic model of ``config.yaml``, the only reader of it."""
 
-import unicodedata
 from collections.abc import Mapping
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clairemap.classes import MOST_CODE, LandCoverClass, Legend
+from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.errors import SettingsError
-from clairemap.setting_faults import faults_told
+from clairemap.setting_faults import fault_messages
 from clairemap.setting_kinds import ALIGN_PX as ALIGN_PX  # other parts take it from here
-from clairemap.setting_kinds import AlignedPx, ClassText, InputPath, OutputFolder, Share
+from clairemap.setting_kinds import AlignedPx, InputPath, OutputFolder, Share
 
 Sensor = Literal["optical", "sar"]
 View = Literal["fused", "optical", "sar"]
@@ -38,63 +37,24 @@ class Section(BaseModel):
             raise _settings_error(error, cls, f"--settings ({cls.__name__})", remedy) from None
 
 
-class ClassName(Section):
-    """One class, without its colour: what stages see that draw nothing."""
-
-    code: int = Field(
-        ge=0, le=MOST_CODE, description="value in label rasters and in the land-cover map (255 is nodata)"
-    )
-    name: ClassText = Field(min_length=1, description="name in the map's categories, tables and explanations")
-
-
-class ClassSettings(ClassName):
-    """One class of the legend."""
-
-    color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$", description="colour in the map, #rrggbb")
-
-
 DEMO_CLASSES = (
-    ClassSettings(code=1, name="water", color="#3b7dd8"),
-    ClassSettings(code=2, name="forest", color="#1f6f3a"),
-    ClassSettings(code=3, name="grassland", color="#9ccb5a"),
-    ClassSettings(code=4, name="cropland", color="#e8c95a"),
-    ClassSettings(code=5, name="village", color="#e08a6a"),
-    ClassSettings(code=6, name="city", color="#c0392b"),
-    ClassSettings(code=7, name="road", color="#5b5b66"),
+    ColoredClass(code=1, name="water", color="#3b7dd8"),
+    ColoredClass(code=2, name="forest", color="#1f6f3a"),
+    ColoredClass(code=3, name="grassland", color="#9ccb5a"),
+    ColoredClass(code=4, name="cropland", color="#e8c95a"),
+    ColoredClass(code=5, name="village", color="#e08a6a"),
+    ColoredClass(code=6, name="city", color="#c0392b"),
+    ColoredClass(code=7, name="road", color="#5b5b66"),
 )
 
 
-class LegendNames(Section):
-    """The classes without their colours, and the label codes to ignore."""
-
-    classes: tuple[ClassName, ...]
-    ignore: tuple[int, ...] = Field((0,), description="label codes that mean 'not labelled' (its nodata tag does too)")
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        codes = [c.code for c in self.classes]
-        names = [unicodedata.normalize("NFC", c.name).strip() for c in self.classes]
-        if len(set(codes)) < len(codes) or len(set(names)) < len(names):
-            raise ValueError("two classes share a code or a name")
-        if clash := sorted(set(codes) & set(self.ignore)):
-            raise ValueError(f"codes {clash} are both classes and to be ignored")
-        return self
-
-    def legend(self) -> Legend:
-        """Return the legend as the parts use it, without colours."""
-        return Legend(tuple(LandCoverClass(c.code, c.name) for c in self.classes), self.ignore)
-
-
-class LegendSettings(LegendNames):
+class LegendSettings(ColoredLegend, Section):
     """The classes, in the order in which tables list them."""
 
-    classes: tuple[ClassSettings, ...] = Field(
+    classes: tuple[ColoredClass, ...] = Field(
         DEMO_CLASSES, min_length=2, max_length=64, description="the classes to map"
     )
-
-    def legend(self) -> Legend:
-        """Return the legend as the parts use it."""
-        return Legend(tuple(LandCoverClass(c.code, c.name, c.color) for c in self.classes), self.ignore)
+    ignore: tuple[int, ...] = Field((0,), description="label codes that mean 'not labelled' (its nodata tag does too)")
 
 
 class _BandSettings(Section):
@@ -507,5 +467,5 @@ def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings
 
 
 def _settings_error(error: ValidationError, model: type[BaseModel], source: str, remedy: str) -> SettingsError:
-    faults = [f"  {fault}" for fault in faults_told(error, model)]
+    faults = [f"  {fault}" for fault in fault_messages(error, model)]
     return SettingsError(f"{source}: {len(faults)} fault(s)\n" + "\n".join(faults) + f"\n{remedy}")

@@ -5,11 +5,11 @@
 
 import json
 
+from clairemap.classes import Legend
 from clairemap.settings import (
     AugmentationSettings,
     ExplainSettings,
     InferenceSettings,
-    LegendNames,
     LegendSettings,
     LossSettings,
     MosaicSettings,
@@ -44,7 +44,7 @@ class PictureRegistration(Section):
 class TileScene(Section):
     """What tile_scene needs."""
 
-    legend: LegendNames
+    legend: Legend
     sensors: TiledSensors
     tiling: TilingSettings
 
@@ -59,7 +59,7 @@ class FitStatistics(Section):
     """What fit_statistics and audit_splits need."""
 
     seed: int
-    legend: LegendNames
+    legend: Legend
     splits: SplitsSettings
 
 
@@ -67,7 +67,7 @@ class TrainModel(Section):
     """What train_model needs."""
 
     seed: int
-    legend: LegendNames
+    legend: Legend
     network: NetworkSettings
     loss: LossSettings
     training: TrainingSettings
@@ -90,13 +90,13 @@ class MosaicRegion(Section):
 class ScoreTiles(Section):
     """What score_tiles and score_region need."""
 
-    legend: LegendNames
+    legend: Legend
 
 
 class ExplainTiles(Section):
     """What explain_tiles needs."""
 
-    legend: LegendNames
+    legend: Legend
     explain: ExplainSettings
 
 

@@ -30,7 +30,7 @@ def check_maps(
 ) -> None:
     """Write what the maps hold, or fail with the first fault that is found in them."""
     chosen = MosaicRegion.from_json(settings)
-    legend = chosen.legend.legend()
+    legend = chosen.legend
     stores = [open_probabilities(path, legend) for path in probabilities]
     grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
     percent = frozenset(range(101))

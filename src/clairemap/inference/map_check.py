@@ -20,6 +20,7 @@ from clairemap.grid.mapping import middle_x, transformed
 from clairemap.grid.mesh import TOLERANCE_PX
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
+from clairemap.raster.histogram import VALUES, histogram
 from clairemap.raster.opening import is_stored, open_raster
 from clairemap.raster.overviews import Shrink
 from clairemap.raster.source import area_of
@@ -131,7 +132,7 @@ def _furthest_corner_px(dataset: DatasetReader, grid: GeoBox) -> float:
 
 def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
     """Return how many pixels of each map have each value."""
-    counts = [np.zeros(256, np.int64) for _ in opened]
+    counts = [np.zeros(VALUES, np.int64) for _ in opened]
     for window in _windows(opened[0].shape):
         if not any(is_stored(dataset, window) for dataset in opened):
             for count in counts:
@@ -140,7 +141,7 @@ def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
         area, first = area_of(window), None
         for dataset, count in zip(opened, counts, strict=True):
             values = _read(dataset, area)
-            count += np.bincount(values.ravel(), minlength=256)
+            count += histogram(values)
             absent = values == MAP_NODATA
             first = absent if first is None else first
             if not np.array_equal(absent, first):
@@ -178,10 +179,10 @@ def _check_overviews(checked: CheckedMap, count: NDArray[np.int64]) -> int:
     with _opened(checked.path) as dataset:
         levels = len(dataset.overviews(1))
     for level in range(levels):
-        found = np.zeros(256, np.int64)
+        found = np.zeros(VALUES, np.int64)
         with _opened(checked.path, overview_level=level) as overview:
             for window in _windows(overview.shape):
                 if is_stored(overview, window):
-                    found += np.bincount(_read(overview, area_of(window)).ravel(), minlength=256)
+                    found += histogram(_read(overview, area_of(window)))
         _check_values(checked.path, f"overview {level + 1} holds", found, present)
     return levels

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.classes import CODES_SHOWN
+from clairemap.classes import MAX_CODES_SHOWN
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
@@ -78,8 +78,8 @@ class CloudMask:
         fault = faults[self._coding]()
         if fault:
             seen = sorted(self._seen)
-            more = ", …" if len(seen) > CODES_SHOWN else ""
-            shown = ", ".join(f"{code:.6g}" for code in seen[:CODES_SHOWN])
+            more = ", …" if len(seen) > MAX_CODES_SHOWN else ""
+            shown = ", ".join(f"{code:.6g}" for code in seen[:MAX_CODES_SHOWN])
             raise ValuesError(f"{self._classes.source.path}: the cloud mask holds the values {shown}{more}. {fault}")
 
     def _fault_of_scl(self) -> str | None:

@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.classes import IGNORE_INDEX, Legend
 from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
+from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.clouds import CloudMask, cloud_source
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
@@ -23,7 +24,7 @@ from clairemap.registration.record import Registration
 from clairemap.registration.sources import codes_source, optical_source, sar_source
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
 from clairemap.settings import OpticalBands, SarSettings, TiledSensors
-from clairemap.validity import Flags, Validity
+from clairemap.validity import Validity
 
 ABSENT_OPTICAL_DTYPE = np.dtype(np.uint8)
 """Number type of the zeros that stand for the optical bands of a scene without them."""
@@ -43,19 +44,6 @@ class SceneFiles:
         """File names by role, of those that are there."""
         paths = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
         return {role: path.name for role, path in paths.items() if path is not None}
-
-
-@dataclass(frozen=True)
-class PairBlock:
-    """A window of a pair: optical (band, y, x), its scale applied, and sar (band, y, x), float32, NaN where invalid.
-
-    `label` (y, x) holds class indices, IGNORE_INDEX where there is none; `validity` (y, x) holds `Validity` flags.
-    """
-
-    optical: NDArray[Any]
-    sar: NDArray[np.float32]
-    label: NDArray[np.uint8]
-    validity: Flags
 
 
 class ScenePair:
@@ -130,7 +118,7 @@ class ScenePair:
         if self._rejected:
             validity[sar.valid] |= np.uint8(Validity.LOW_REGISTRATION)
         backscatter = np.where(sar.valid, sar.values, np.float32(np.nan))
-        return PairBlock(optical.values, backscatter, label, validity)
+        return PairBlock(optical=optical.values, sar=backscatter, label=label, validity=validity)
 
     def _read_optical(self, window: Window) -> Block:
         if self._optical is None:
