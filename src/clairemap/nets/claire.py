@@ -138,9 +138,17 @@ def _extended(logits_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
     The pixels on its rim lie between the centres of a cell that is seen and one that is not, whose logits mean nothing.
     """
     logits, seen = channels_first(logits_BHWC), channels_first(seen_BHW1)
-    near = functional.avg_pool2d(torch.where(seen, logits, 0), 3, stride=1, padding=1)
-    count = functional.avg_pool2d(seen.to(logits.dtype), 3, stride=1, padding=1)
+    near, count = _mean_around(torch.where(seen, logits, 0)), _mean_around(seen.to(logits.dtype))
     return channels_last(torch.where(seen, logits, near / torch.where(count > 0, count, 1)))
+
+
+def _mean_around(x_BCHW: Tensor) -> Tensor:
+    """Return the mean of each cell and its eight neighbours, with zeros beyond the edge.
+
+    Padded first: on CUDA the gradient of `avg_pool2d` with its own padding is wrong for features in `channels_last`
+    (PyTorch issue 188344; versions up to 2.11 at least). On a CPU both give the same bits.
+    """
+    return functional.avg_pool2d(functional.pad(x_BCHW, (1, 1, 1, 1)), 3, stride=1)
 
 
 def device_of(network: nn.Module) -> torch.device:
