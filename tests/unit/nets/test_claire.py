@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from clairemap.grid.window import Window
 from clairemap.nets.backbones import DualEncoder
-from clairemap.nets.claire import Claire
+from clairemap.nets.claire import Claire, _mean_around
 from clairemap.nets.image import Image
 from clairemap.nets.sizes import SIZES
 from clairemap.nets.stage_windows import stage_windows
@@ -311,3 +312,18 @@ def test_equal_seeds_give_equal_networks_and_logits():
 def test_sizes_off_the_alignment_are_refused(shape: tuple[int, int]):
     with pytest.raises(ValueError, match="multiples of 128 px"):
         claire()(*batch(*shape))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_mean_around_is_that_of_pooling_with_its_own_padding(layout: torch.memory_format):
+    random = torch.Generator().manual_seed(3)
+    cells, gradient = (torch.randn(2, 7, 9, 12, generator=random) for _ in range(2))
+    results = []
+    for mean in (_mean_around, functools.partial(functional.avg_pool2d, kernel_size=3, stride=1, padding=1)):
+        leaf = cells.contiguous(memory_format=layout).requires_grad_()
+        found = mean(leaf)
+        found.backward(gradient)
+        results.append((found, leaf.grad))
+    (found, its_gradient), (expected, expected_gradient) = results
+    assert torch.equal(found, expected)
+    assert torch.equal(its_gradient, expected_gradient)
