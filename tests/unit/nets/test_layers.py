@@ -1,4 +1,4 @@
-"""Layers whose features stay bfloat16 on a GPU; the condition is met on the CPU here."""
+"""What layers do on a GPU alone; the conditions are met on the CPU here."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from clairemap.nets import layers
 from clairemap.nets.claire import Claire
-from clairemap.nets.layers import CellNorm, ConvNextBlock
+from clairemap.nets.layers import CellNorm, ConvNextBlock, DepthwiseConv, PatchConv
 from clairemap.settings import NetworkSettings
 
 
@@ -31,6 +31,43 @@ def result(network: Claire, *, bfloat16: bool) -> tuple[Tensor, Tensor]:
         logits = network(*images()).logits
     logits.float().square().mean().backward()
     return logits.detach(), torch.cat([weight.grad.flatten() for weight in network.parameters()])
+
+
+def conv2d_for_the_kernel(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Do what PyTorch's CUDA kernel does, and check what it is given."""
+    assert x.is_contiguous() and weight.is_contiguous()
+    assert x.dtype == weight.dtype == bias.dtype
+    return nn.functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2, groups=len(weight))
+
+
+@pytest.mark.parametrize(
+    "layer", [DepthwiseConv(24, 7), DepthwiseConv(24, 3), PatchConv(24, 32, 4), PatchConv(24, 48, 2)]
+)
+def test_without_cudnn_layers_give_the_same(layer: nn.Module, monkeypatch: pytest.MonkeyPatch):
+    cells = torch.randn(2, 24, 16, 20, generator=torch.Generator().manual_seed(3)).permute(0, 2, 3, 1)
+    with torch.inference_mode():
+        expected = layer(cells)
+        monkeypatch.setattr(layers, "avoids_cudnn", lambda _: True)
+        monkeypatch.setattr(layers, "depthwise_kernel", conv2d_for_the_kernel)
+        found = layer(cells)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = layer(cells)
+    assert found.is_contiguous()
+    torch.testing.assert_close(found, expected)
+    assert rounded.is_contiguous() and rounded.dtype == torch.bfloat16
+    torch.testing.assert_close(rounded.float(), expected, rtol=0.02, atol=0.02)
+
+
+def test_the_depthwise_kernel_takes_these_arguments():
+    names = [argument.name for argument in torch.ops.aten._conv_depthwise2d.default._schema.arguments]
+    assert names == ["self", "weight", "kernel_size", "bias", "stride", "padding", "dilation"]
+    with pytest.raises(NotImplementedError, match="CPU"):  # all fits but the device
+        layers.depthwise_kernel(torch.zeros(2, 24, 16, 20), torch.zeros(24, 1, 7, 7), torch.zeros(24))
+
+
+def test_only_inference_on_a_gpu_avoids_cudnn():
+    with torch.inference_mode():
+        assert not layers.avoids_cudnn(torch.zeros(1))
 
 
 def test_a_norm_in_float32_is_that_of_pytorch():
