@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from clairemap.inference.budget import LARGEST_PX, SMALLEST_PX, Budget
+from clairemap.inference.budget import GPU_WINDOW_PX, LARGEST_PX, SMALLEST_PX, Budget
 from clairemap.nets.bundle import Bundle
 from clairemap.raster.store import GridStore
 
@@ -59,6 +59,30 @@ def test_a_gpu_has_to_hold_the_network_and_the_host_what_comes_and_goes(
     for free, memory_mb, gpus in ((2e9, 8000, 1), (8e9, 8000, 1), (80e9, 1000, 1), (80e9, 8000, 1), (80e9, 1000, 4)):
         monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _, free=free: (free, 80e9))
         budget = Budget(memory_mb, [torch.device("cuda", index) for index in range(gpus)])
-        sides.append(budget.fitting_window_px(bundle, pair, 256))
+        sides.append(budget.fitting_window_px(bundle, pair, 512))
     small_gpu, gpu, small_host, large, several = sides
     assert small_gpu < gpu < large and several < small_host < large
+
+
+@pytest.mark.parametrize(
+    ("width", "halo_px", "expected"),
+    [
+        (4000, 256, 4096),  # one window
+        (8000, 256, GPU_WINDOW_PX),
+        (8000, 0, GPU_WINDOW_PX),
+        (6144, 384, 6144),  # a larger halo needs larger windows
+        (6144, 350, 5632),
+        (20_000, 600, LARGEST_PX),
+    ],
+)
+def test_a_large_scene_has_several_windows_on_a_gpu(
+    width: int,
+    halo_px: int,
+    expected: int,
+    make_pair: Make,
+    bundle: Bundle,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1e15, 1e15))
+    budget = Budget(10**9, [torch.device("cuda", 0)])
+    assert budget.fitting_window_px(bundle, make_pair((1, width)), halo_px) == expected
