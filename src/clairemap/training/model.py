@@ -7,7 +7,7 @@ import torch
 
 from clairemap.metrics.class_support import unseen_classes
 from clairemap.nets.bundle import BundleCard
-from clairemap.nets.claire import Claire
+from clairemap.nets.claire import Claire, device_of
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.memory import working_memory
 from clairemap.nets.pretrained import load_initial_weights
@@ -34,14 +34,15 @@ def new_network(job: TrainingJob) -> Claire:
 
 
 def new_optimiser(network: Claire, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return AdamW; biases, norms and scales are not decayed."""
+    """Return AdamW; biases, norms and scales are not decayed. On a GPU all weights are updated by fused kernels."""
     matrices = [weight for weight in network.parameters() if weight.ndim > 1]
     vectors = [weight for weight in network.parameters() if weight.ndim <= 1]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate)
+    fused = True if device_of(network).type == "cuda" else None
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=fused)
 
 
 def model_card(
