@@ -15,8 +15,6 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from clairemap.nets import layers
-
 Figures = dict[str, Any]
 """Of a section: names to numbers, texts, or groups of them. A section fills it as it goes, so that what was measured
 before a failure is kept."""
@@ -88,18 +86,6 @@ class Bench:
         """Give back what PyTorch keeps of the GPU's memory, so that sections do not depend on each other."""
         if self.is_cuda:
             torch.cuda.empty_cache()
-
-
-@contextlib.contextmanager
-def copies_in_float32(wanted: bool = True) -> Iterator[None]:
-    """Let autocast keep norms and residual sums in float32 while the context is open: the way before `CellNorm`."""
-    before = layers.stays_bfloat16
-    if wanted:
-        layers.stays_bfloat16 = lambda x: False  # noqa: ARG005
-    try:
-        yield
-    finally:
-        layers.stays_bfloat16 = before
 
 
 @contextlib.contextmanager

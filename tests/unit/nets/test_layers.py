@@ -58,6 +58,18 @@ def test_without_cudnn_layers_give_the_same(layer: nn.Module, monkeypatch: pytes
     torch.testing.assert_close(rounded.float(), expected, rtol=0.02, atol=0.02)
 
 
+@pytest.mark.parametrize("fusion", ["window", "conv", "early"])
+def test_without_cudnn_a_network_gives_the_same(fusion: str, monkeypatch: pytest.MonkeyPatch):
+    torch.manual_seed(2)
+    network = Claire(4, 2, 7, NetworkSettings.model_validate({"fusion": fusion})).eval()
+    with torch.inference_mode():
+        expected = network(*images()).logits
+        monkeypatch.setattr(layers, "avoids_cudnn", lambda _: True)
+        monkeypatch.setattr(layers, "depthwise_kernel", conv2d_for_the_kernel)
+        found = network(*images()).logits
+    assert (found - expected).abs().max() < 1e-5 * expected.std()
+
+
 def test_the_depthwise_kernel_takes_these_arguments():
     names = [argument.name for argument in torch.ops.aten._conv_depthwise2d.default._schema.arguments]
     assert names == ["self", "weight", "kernel_size", "bias", "stride", "padding", "dilation"]
