@@ -1,4 +1,4 @@
-"""Training: waiting for data, reading crops compared with chips, RIFT compared with its naive form, use of the GPU.
+"""Training: waiting for data, reading crops compared with chips, RIFT compared with its naive form.
 
 - `data_wait_share`: share of the steps' wall time spent waiting, for a simulated scene and default settings except the
   number of steps, including the first step (by crop size: `…_128`, `…_256`).
@@ -9,7 +9,7 @@
 
 Ratios are of medians of CPU time, measured in turns.
 
-Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
+Prints tables, and as its last line one JSON object. GPUs are measured by gpu.py.
 
     python benchmarks/training_speed.py [--quick]
 """
@@ -37,17 +37,15 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.flop_counter import FlopCounterMode
 
 import clairemap
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import Layer, complete_store, create_store
-from clairemap.settings import AugmentationSettings, LossSettings, NetworkSettings, Settings, load_settings
+from clairemap.settings import AugmentationSettings, LossSettings, Settings, load_settings
 from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
 from clairemap.simulate.noise import Positions
@@ -62,7 +60,6 @@ from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
-from clairemap.training.step import accumulate_gradient
 from clairemap.validity import mappable, optical_usable, sar_usable
 
 SCENE, SEED = "made", 21
@@ -85,7 +82,7 @@ def main() -> None:
         data = MadeData(Path(folder), side_px=1024 if quick else 2048)
         steps = {128: 8} if quick else {128: 60, 256: 40}
         figures = waiting(data, steps) | reading(data, crops=24 if quick else 150)
-    figures |= rift_figures(repetitions=5 if quick else 25) | gpu_figures()
+    figures |= rift_figures(repetitions=5 if quick else 25)
     machine = {"python": platform.python_version(), "torch": torch.__version__, "clairemap": clairemap.__version__}
     print(json.dumps({**figures, **machine}))
 
@@ -299,74 +296,6 @@ def gradient(form: nn.Module, logits: Tensor, target: Tensor) -> Tensor:
     (found if isinstance(found, Tensor) else found.total).backward()
     assert leaf.grad is not None
     return leaf.grad
-
-
-def gpu_figures() -> Figures:
-    """Return samples per second, the share of the card's measured matrix rate, and peak memory, by network size."""
-    sizes = ("tiny", "base")
-    if not torch.cuda.is_available():
-        print("\nno GPU: not measured")
-        return {f"gpu_{what}_{size}": None for size in sizes for what in ("samples_per_s", "rate_share", "memory_gb")}
-    card = torch.device("cuda")
-    rate = matrix_rate(card)
-    print(f"\n{torch.cuda.get_device_name()}: {rate / 1e12:.0f} TFLOP/s in bfloat16 products of 8192²")
-    print(f"{'network':<8}{'samples/s':>10}{'TFLOP/s':>9}{'share':>8}{'GB':>7}   (batch 32 x 256²)")
-    figures: Figures = {}
-    for size in sizes:
-        samples, flops, memory = gpu_training(card, size)
-        share = samples * flops / rate
-        print(f"{size:<8}{samples:>10.0f}{samples * flops / 1e12:>9.2f}{share:>8.2%}{memory / 1e9:>7.1f}")
-        figures |= {
-            f"gpu_samples_per_s_{size}": samples,
-            f"gpu_rate_share_{size}": share,
-            f"gpu_memory_gb_{size}": memory / 1e9,
-        }
-    return figures
-
-
-def matrix_rate(card: torch.device, side: int = 8192, repetitions: int = 20) -> float:
-    """Return the floating-point operations per second of bfloat16 matrix products."""
-    a, b = (torch.randn(side, side, device=card, dtype=torch.bfloat16) for _ in range(2))
-    seconds = gpu_seconds(lambda: torch.mm(a, b), repetitions)
-    return 2 * side**3 / seconds
-
-
-def gpu_training(card: torch.device, size: str, batch_size: int = 32, side: int = 256) -> tuple[float, float, int]:
-    """Return samples per second of whole steps, operations for each sample, and peak memory in bytes."""
-    network = Claire(4, 2, len(CLASS_PX), NetworkSettings.model_validate({"size": size})).to(card)
-    loss = Rift(LossSettings(), CLASS_PX).to(card)
-    optimiser = torch.optim.AdamW(network.parameters())
-    shape = (batch_size, 1, side, side)
-    bands = [torch.randn(batch_size, count, side, side, device=card) for count in (4, 2)]
-    target = torch.randint(0, len(CLASS_PX), (batch_size, side, side), device=card)
-    batch = TrainingSample(*bands, torch.ones(shape, device=card), torch.ones(shape, device=card), target)
-
-    def step() -> None:
-        optimiser.zero_grad()
-        accumulate_gradient(network, loss, batch, 1)
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-
-    step()
-    torch.cuda.reset_peak_memory_stats(card)
-    with FlopCounterMode(display=False) as counted:
-        step()
-    memory = torch.cuda.max_memory_allocated(card)
-    seconds = gpu_seconds(step, 20)
-    return batch_size / seconds, counted.get_total_flops() / batch_size, memory
-
-
-def gpu_seconds(work: Callable[[], object], repetitions: int) -> float:
-    """Return the time of one call, after three to warm up."""
-    for _ in range(3):
-        work()
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    start.record()
-    for _ in range(repetitions):
-        work()
-    end.record()
-    torch.cuda.synchronize()
-    return start.elapsed_time(end) / 1e3 / repetitions
 
 
 if __name__ == "__main__":

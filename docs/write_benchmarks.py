@@ -35,6 +35,9 @@ VERSIONS = (
 MOST_COLUMNS = 4
 """Maximum number of figures in a row; wider tables are transposed."""
 
+DETAILS = ("top_ms", "traceback", "seconds")
+"""Keys of gpu.py's sections that stay in the file: time by kernel, why a section failed, how long it took."""
+
 WIDTH = 120
 """Maximum length of a line of prose, characters."""
 
@@ -57,9 +60,14 @@ def section(path: Path) -> str:
     source = PROJECT / "benchmarks" / f"{path.stem}.py"
     paragraphs = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")
     about = [text for text in paragraphs if not ("as its last line" in text or text.startswith(" "))]
-    figures = json.loads(path.read_text(encoding="utf-8"))
+    figures = json.loads(path.read_text(encoding="utf-8"), object_hook=without_details)
     blocks = [f"## {path.stem}", *about, *tables(figures), versions(figures)]
     return "\n\n".join(blocks) + "\n"
+
+
+def without_details(figures: Figures) -> Figures:
+    """Return the figures that the page shows."""
+    return {key: value for key, value in figures.items() if key not in DETAILS}
 
 
 def versions(figures: Figures) -> str:
@@ -129,7 +137,7 @@ def shown(value: object) -> str:
     if value is None:
         return "not measured"
     if isinstance(value, list):
-        return ", ".join(map(shown, value))
+        return ", ".join(map(shown, value)) or "none"
     if isinstance(value, float):
         return f"{value:.1e}" if 0 < abs(value) < 5e-4 else f"{value:.3f}"
     return str(value)
