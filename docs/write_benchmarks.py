@@ -87,7 +87,7 @@ def tables(figures: Figures) -> list[str]:
     found = [table({"value": measured})] if measured else []
     for key, value in groups.items():
         if all(isinstance(inner, dict) for inner in value.values()):
-            found.append(table(columns(value)))
+            found.append(table(columns(value), f"`{key}`"))
         else:
             alike.setdefault(tuple(flat(value)), {})[key] = flat(value)
     found += [table(group) for group in alike.values()]
@@ -119,14 +119,14 @@ def flat(figures: Figures, group: str = "") -> Figures:
     return found
 
 
-def table(by_column: dict[str, Figures]) -> str:
-    """Return a table with a row for each key, or transposed if that needs fewer rows and fits."""
+def table(by_column: dict[str, Figures], name: str = "figure") -> str:
+    """Return a table with a row for each key, or transposed if that needs fewer rows and fits. `name` heads the rows."""
     keys = list(dict.fromkeys(key for column in by_column.values() for key in column))
     named = list(by_column) != ["value"]
     if len(by_column) > MOST_COLUMNS or (named and len(by_column) < len(keys) <= MOST_COLUMNS):
         names = list(by_column)
         by_column, keys = {key: {name: by_column[name].get(key) for name in names} for key in keys}, names
-    header = ["figure", *(f"`{name}`" if named else name for name in by_column)]
+    header = [name, *(f"`{name}`" if named else name for name in by_column)]
     rows = [[f"`{key}`", *(shown(column.get(key)) for column in by_column.values())] for key in keys]
     head, *body = (f"| {' | '.join(row)} |" for row in [header, *rows])
     return "\n".join([head, f"|{'---|' * len(header)}", *body])
