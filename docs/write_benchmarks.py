@@ -120,7 +120,7 @@ def flat(figures: Figures, group: str = "") -> Figures:
 
 
 def table(by_column: dict[str, Figures], name: str = "figure") -> str:
-    """Return a table with a row for each key, or transposed if that needs fewer rows and fits. `name` heads the rows."""
+    """Return a table with a row for each key, or transposed if that has fewer rows and fits. `name` heads the rows."""
     keys = list(dict.fromkeys(key for column in by_column.values() for key in column))
     named = list(by_column) != ["value"]
     if len(by_column) > MOST_COLUMNS or (named and len(by_column) < len(keys) <= MOST_COLUMNS):
