@@ -17,6 +17,10 @@ from torch.nn import functional
 from clairemap.nets.strips import in_strips
 
 
+LARGEST_INDEX = 2**31
+"""Number of values from which 32 bits can't index them."""
+
+
 class Sensors(NamedTuple):
     """One tensor of each sensor: features (B, H, W, C), or weights (B, H, W, 1) in [0, 1]."""
 
@@ -49,8 +53,9 @@ def avoids_cudnn(x: Tensor) -> bool:
     have several shapes. PyTorch's own depthwise kernel needs none: 16 ms for 2048 x 2048 cells of 64 channels, against
     5 ms with a plan. Training and validation repeat their shapes, so there cuDNN is faster.
     """
-    # Gradients first: `torch.compile` of a training step can't trace the second question.
-    return x.is_cuda and not torch.is_grad_enabled() and torch.is_inference_mode_enabled()
+    # Gradients first: `torch.compile` of a training step can't trace the other conditions.
+    is_inference = x.is_cuda and not torch.is_grad_enabled() and torch.is_inference_mode_enabled()
+    return is_inference and x.numel() < LARGEST_INDEX  # beyond, the kernel's indices could overflow
 
 
 class CellNorm(nn.LayerNorm):

@@ -1,5 +1,9 @@
 """What layers do on a GPU alone; the conditions are met on the CPU here."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -77,9 +81,22 @@ def test_the_depthwise_kernel_takes_these_arguments():
         layers.depthwise_kernel(torch.zeros(2, 24, 16, 20), torch.zeros(24, 1, 7, 7), torch.zeros(24))
 
 
-def test_only_inference_on_a_gpu_avoids_cudnn():
-    with torch.inference_mode():
-        assert not layers.avoids_cudnn(torch.zeros(1))
+@pytest.mark.parametrize(
+    ("is_cuda", "mode", "values", "expected"),
+    [
+        (True, torch.inference_mode, 2**31 - 1, True),
+        (True, torch.inference_mode, 2**31, False),
+        (True, torch.no_grad, 1, False),
+        (True, torch.enable_grad, 1, False),
+        (False, torch.inference_mode, 1, False),
+    ],
+)
+def test_only_inference_on_a_gpu_avoids_cudnn(
+    is_cuda: bool, mode: Callable[[], AbstractContextManager[None]], values: int, expected: bool
+):
+    features = SimpleNamespace(is_cuda=is_cuda, numel=lambda: values)
+    with mode():
+        assert layers.avoids_cudnn(features) == expected
 
 
 def test_a_norm_in_float32_is_that_of_pytorch():
