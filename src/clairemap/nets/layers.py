@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from clairemap.nets.strips import in_strips
 
-
 LARGEST_INDEX = 2**31
 """Number of values from which 32 bits can't index them."""
 
