@@ -11,7 +11,7 @@ from clairemap.settings import Section, Settings
 def default_yaml() -> str:
     """Return config.yaml: every default with its description as a comment."""
     header = (
-        "# Settings and their defaults, written by `make config` from src/clairemap/settings.py. The defaults map\n"
+        "# Settings and their defaults, written by `make config` from src/clairemap/settings/. The defaults map\n"
         "# the demo region. Put your own into a file with just the keys that differ: snakemake --configfile my.yaml\n"
         "# (sections are merged with these, lists replace theirs).\n"
     )
