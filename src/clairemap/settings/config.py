@@ -21,55 +21,66 @@ from clairemap.settings.training import AugmentationSettings, LossSettings, Netw
 
 
 class ComputeSettings(Section):
-    """Where work runs. Never part of a stage's settings: results don't depend on it."""
+    """Hardware, memory and time limits. Results do not depend on them, so no stage's settings contain them."""
 
-    training_processes: int = Field(1, ge=1, le=1024, description="processes of torchrun, one for each GPU")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
+    training_processes: int = Field(1, ge=1, le=1024, description="number of training processes, one per GPU")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: use a GPU if there is one")
     mapping_memory_mb: int = Field(
-        3000, ge=1000, description="memory of a job that maps a scene; more makes larger windows, which overlap less"
+        3000, ge=1000, description="memory to map a scene, MB; more memory allows larger windows, which overlap less"
     )
     training_minutes: float | None = Field(
-        None, gt=0, description="minutes until training stops and saves; the retried job goes on (null: no limit)"
+        None,
+        gt=0,
+        description="time limit of a training job, minutes; it saves a checkpoint, a retry resumes (null: no limit)",
     )
-    tensorboard: bool = Field(False, description="write training's curves for TensorBoard under the work folder too")
+    tensorboard: bool = Field(
+        False, description="also write training curves for TensorBoard, to tensorboard/ in work_dir"
+    )
 
 
 class Settings(Section):
     """Everything in config.yaml."""
 
     scenes: InputPath = Field(
-        "config/scenes.csv", description="the sample sheet; relative paths start at the folder you run in"
+        "config/scenes.csv", description="sample sheet (CSV); a relative path starts at the current folder"
     )
-    data_dir: InputPath = Field(".", description="folder from which relative paths in the sample sheet start")
-    work_dir: OutputFolder = Field("work", description="what can be made again; may be scratch storage")
-    results_dir: OutputFolder = Field("results", description="what you take away")
-    seed: int = Field(0, ge=0, description="all random numbers are derived from it")
-    legend: LegendSettings = Field(LegendSettings(), description="the classes")
-    sensors: SensorsSettings = Field(SensorsSettings(), description="bands and scales of the two sensors")
-    registration: RegistrationSettings = Field(
-        RegistrationSettings(), description="displacement between SAR and optical"
+    data_dir: InputPath = Field(".", description="folder that relative paths in the sample sheet start from")
+    work_dir: OutputFolder = Field("work", description="intermediate files, reproducible; may be scratch storage")
+    results_dir: OutputFolder = Field("results", description="deliverables: maps, accuracy, report")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
+    legend: LegendSettings = Field(LegendSettings(), description="classes and label codes")
+    sensors: SensorsSettings = Field(SensorsSettings(), description="bands and units of the two sensors")
+    registration: RegistrationSettings = Field(RegistrationSettings(), description="co-registration of SAR to optical")
+    tiling: TilingSettings = Field(TilingSettings(), description="storage layout of a scene")
+    splits: SplitsSettings = Field(
+        SplitsSettings(), description="which tiles are used for training, validation and testing"
     )
-    tiling: TilingSettings = Field(TilingSettings(), description="how a scene is laid out in its store")
-    splits: SplitsSettings = Field(SplitsSettings(), description="which tiles train, validate and test")
     network: NetworkSettings = Field(NetworkSettings(), description="the CLAIRE network")
-    loss: LossSettings = Field(LossSettings(), description="the RIFT loss")
-    training: TrainingSettings = Field(TrainingSettings(), description="the training loop")
-    augmentation: AugmentationSettings = Field(AugmentationSettings(), description="what is done to training crops")
+    loss: LossSettings = Field(
+        LossSettings(), description="the RIFT loss: balance * focal term + (1 - balance) * Tversky term"
+    )
+    training: TrainingSettings = Field(TrainingSettings(), description="training loop")
+    augmentation: AugmentationSettings = Field(
+        AugmentationSettings(), description="random changes of training crops; 0 switches one off"
+    )
     inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
-    mosaic: MosaicSettings = Field(MosaicSettings(), description="the deliverables' grid and encoding")
+    mosaic: MosaicSettings = Field(MosaicSettings(), description="grid and compression of the maps")
     metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
-    explain: ExplainSettings = Field(ExplainSettings(), description="explanations in words")
-    report: ReportSettings = Field(ReportSettings(), description="the report page")
-    compute: ComputeSettings = Field(ComputeSettings(), description="where work runs; changes rerun nothing")
+    explain: ExplainSettings = Field(ExplainSettings(), description="explanations of the tiles in words")
+    report: ReportSettings = Field(ReportSettings(), description="report page")
+    compute: ComputeSettings = Field(
+        ComputeSettings(),
+        description="hardware, memory and time limits; results do not depend on them and nothing reruns",
+    )
 
     @model_validator(mode="after")
     def _batch_is_shared_evenly(self) -> Self:
         shared = self.compute.training_processes * self.training.batch_parts
         if self.training.batch_size % shared:
             raise ValueError(
-                f"training.batch_size {self.training.batch_size} can't be shared evenly by compute.training_processes "
-                f"{self.compute.training_processes}, each computing its share in training.batch_parts "
-                f"{self.training.batch_parts}; make it a multiple of {shared}"
+                f"training.batch_size {self.training.batch_size} is not a multiple of compute.training_processes "
+                f"{self.compute.training_processes} x training.batch_parts {self.training.batch_parts}: "
+                f"use a multiple of {shared}"
             )
         return self
 
@@ -77,16 +88,17 @@ class Settings(Section):
     def _crop_fits_tile(self) -> Self:
         if self.training.crop_px > self.tiling.tile_px:
             raise ValueError(
-                f"training.crop_px {self.training.crop_px} is larger than tiling.tile_px {self.tiling.tile_px}"
+                f"training.crop_px {self.training.crop_px} is larger than tiling.tile_px {self.tiling.tile_px}: reduce "
+                "crop_px or increase tile_px"
             )
         return self
 
 
 def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings:
-    """Return checked settings from the mapping that Snakemake or a YAML file holds.
+    """Return checked settings from a mapping, such as Snakemake's `config` or a YAML file's content.
 
     Raises:
-        SettingsError: keys or values are not allowed; the text lists every one of them.
+        SettingsError: keys or values are not allowed; the text lists all of them.
     """
     try:
         return Settings.model_validate(dict(values))

@@ -1,4 +1,4 @@
-"""Kinds of values that settings may have: sizes on the network's grid, shares, paths, names of classes."""
+"""Types of values in the settings: aligned sizes, fractions, paths, class names."""
 
 import unicodedata
 from pathlib import Path
@@ -21,9 +21,9 @@ def _aligned(value: int) -> int:
 
 
 def _input_path(text: str) -> str:
-    """Return the path of what is read, with `~` and variables expanded."""
+    """Return the path of an input, with `~` and variables expanded."""
     if hidden := hidden_character(text):
-        raise ValueError(f"{text!r} holds {hidden}: remove it")
+        raise ValueError(f"{text!r} contains {hidden}: remove it")
     try:
         return str(expanded_input(text))
     except SettingsError as error:
@@ -31,25 +31,25 @@ def _input_path(text: str) -> str:
 
 
 def _output_folder(text: str) -> str:
-    """Return the path of a folder that is written to, with `~` and variables expanded."""
+    """Return the path of an output folder, with `~` and variables expanded."""
     if hidden := hidden_character(text):
-        raise ValueError(f"{text!r} holds {hidden}: remove it")
+        raise ValueError(f"{text!r} contains {hidden}: remove it")
     try:
         folder = str(Path(expanded(text)))
     except SettingsError as error:
         raise ValueError(str(error)) from None
     if set(folder) & set("{}"):
-        raise ValueError(f"{folder!r} holds braces, which Snakemake takes for wildcards: choose another folder")
+        raise ValueError(f"{folder!r} contains braces, which Snakemake interprets as wildcards: choose another folder")
     return folder
 
 
 def _class_name(text: str) -> str:
-    """Return the name of a class; XML, tables and pages can hold it."""
+    """Return the name of a class, checked for characters that XML and tables cannot contain."""
     if not text.strip():
-        raise ValueError(f"the name {text!r} is blank: write one")
+        raise ValueError(f"the name {text!r} is blank: enter a name")
     for character in text:
         if character not in "\t\n\r" and (unicodedata.category(character) in ("Cc", "Cs") or character in NOT_IN_XML):
-            raise ValueError(f"the name {text!r} holds the control character U+{ord(character):04X}: remove it")
+            raise ValueError(f"the name {text!r} contains the control character U+{ord(character):04X}: remove it")
     return text
 
 

@@ -11,12 +11,12 @@ from clairemap.settings.section import Section
 
 
 class ClassName(Section):
-    """One class, without its colour: what stages see that draw nothing."""
+    """One class without its colour, for stages that draw nothing."""
 
     code: int = Field(
         ge=0, le=MOST_CODE, description="value in label rasters and in the land-cover map (255 is nodata)"
     )
-    name: ClassText = Field(min_length=1, description="name in the map's categories, tables and explanations")
+    name: ClassText = Field(min_length=1, description="name in map categories, tables and explanations")
 
 
 class ClassSettings(ClassName):
@@ -40,20 +40,22 @@ class LegendNames(Section):
     """The classes without their colours, and the label codes to ignore."""
 
     classes: tuple[ClassName, ...]
-    ignore: tuple[int, ...] = Field((0,), description="label codes that mean 'not labelled' (its nodata tag does too)")
+    ignore: tuple[int, ...] = Field(
+        (0,), description="label codes that mean 'not labelled', in addition to the raster's nodata value"
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         codes = [c.code for c in self.classes]
         names = [unicodedata.normalize("NFC", c.name).strip() for c in self.classes]
         if len(set(codes)) < len(codes) or len(set(names)) < len(names):
-            raise ValueError("two classes share a code or a name")
+            raise ValueError("two classes share a code or a name: give each its own")
         if clash := sorted(set(codes) & set(self.ignore)):
-            raise ValueError(f"codes {clash} are both classes and to be ignored")
+            raise ValueError(f"codes {clash} are listed both as classes and under ignore: remove them from one")
         return self
 
     def legend(self) -> Legend:
-        """Return the legend as the parts use it, without colours."""
+        """Return the legend without colours."""
         return Legend(tuple(LandCoverClass(c.code, c.name) for c in self.classes), self.ignore)
 
 
@@ -61,9 +63,9 @@ class LegendSettings(LegendNames):
     """The classes, in the order in which tables list them."""
 
     classes: tuple[ClassSettings, ...] = Field(
-        DEMO_CLASSES, min_length=2, max_length=64, description="the classes to map"
+        DEMO_CLASSES, min_length=2, max_length=64, description="classes to map, in table order"
     )
 
     def legend(self) -> Legend:
-        """Return the legend as the parts use it."""
+        """Return the legend."""
         return Legend(tuple(LandCoverClass(c.code, c.name, c.color) for c in self.classes), self.ignore)

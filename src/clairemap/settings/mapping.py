@@ -14,42 +14,49 @@ class InferenceSettings(Section):
     """Sliding windows over a scene."""
 
     window_px: AlignedPx | None = Field(
-        None, description="side of the network's windows, a multiple of 128 (null: as compute.mapping_memory_mb allows)"
+        None,
+        description="window size, pixels; a multiple of 128 (null: the largest that fits compute.mapping_memory_mb)",
     )
     halo_px: int | None = Field(
-        None, ge=0, description="margin that is thrown away, pixels (null: measured on the network; less leaves seams)"
+        None,
+        ge=0,
+        description="margin to discard around each window, pixels (null: measured on the network; less leaves seams)",
     )
     blend_px: int = Field(
         0,
         ge=0,
-        description="pixels by which windows are blended into each other, for a halo_px too small to be exact",
+        description="width over which neighbouring windows are blended, pixels; only for a halo_px that is too small",
     )
     precision: Precision = Field(
-        "float32", description="bfloat16 is faster on GPUs, slower on CPUs; the windows then show in the last digits"
+        "float32", description="bfloat16 is faster on GPUs and slower on CPUs; it may leave tiny seams between windows"
     )
 
     @model_validator(mode="after")
     def _blended_within_the_halo(self) -> Self:
         if self.halo_px is not None and self.blend_px > self.halo_px:
-            raise ValueError(f"blend_px {self.blend_px} is more than halo_px {self.halo_px}; make it smaller")
+            raise ValueError(f"blend_px {self.blend_px} is larger than halo_px {self.halo_px}: reduce it")
         return self
 
 
 class MosaicSettings(Section):
-    """The deliverables' grid and encoding."""
+    """Grid and compression of the maps."""
 
     grid: Literal["region", "scene"] = Field(
         "region",
-        description="region: one map for each region; scene: one for each scene (data without a CRS)",
+        description="region: one map per region; scene: one map per scene (for data without a CRS)",
     )
-    crs: str | None = Field(None, description="the maps' CRS, such as EPSG:32633 (null: the one most pixels have)")
+    crs: str | None = Field(
+        None, description="CRS of the maps, such as EPSG:32633 (null: the CRS that most pixels have)"
+    )
     resolution: float | None = Field(
         None,
         gt=0,
-        description="pixel size in units of that CRS, at most 100 times the finest scene's and at least a hundredth "
-        "of it (null: the finest scene's)",
+        description="pixel size in CRS units, 1/100 to 100 times that of the finest scene (null: that of the finest "
+        "scene)",
     )
-    compress: Literal["ZSTD", "DEFLATE"] = Field("DEFLATE", description="DEFLATE opens everywhere; ZSTD is smaller")
+    compress: Literal["ZSTD", "DEFLATE"] = Field(
+        "DEFLATE", description="DEFLATE can be read everywhere; ZSTD files are smaller"
+    )
 
 
 class MetricsSettings(Section):
@@ -59,18 +66,20 @@ class MetricsSettings(Section):
 
 
 class ExplainSettings(Section):
-    """Explanations in words."""
+    """Explanations of the tiles in words."""
 
     model: InputPath | None = Field(
-        None, description="folder or hub name of a Phi-3 model (null: sentences from a fixed template)"
+        None, description="folder or Hugging Face name of a Phi-3 model (null: sentences from a fixed template)"
     )
-    batch_size: int = Field(8, ge=1, description="tiles that the model explains at once")
-    max_new_tokens: int = Field(192, ge=16, le=2048, description="longest answer in tokens")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="the model's number format")
+    batch_size: int = Field(8, ge=1, description="tiles per batch of the language model")
+    max_new_tokens: int = Field(192, ge=16, le=2048, description="maximum length of an answer, tokens")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="number format of the language model"
+    )
 
 
 class ReportSettings(Section):
     """The report page."""
 
-    title: str | None = Field(None, description="headline (null: the region's name)")
-    max_tiles: int = Field(24, ge=0, description="tiles shown with picture and explanation")
+    title: str | None = Field(None, description="page title (null: the region's name)")
+    max_tiles: int = Field(24, ge=0, description="maximum number of tiles shown with picture and explanation")

@@ -15,81 +15,85 @@ class NetworkSettings(Section):
     size: Literal["tiny", "small", "base"] = Field("tiny", description="1.4, 21 or 65 million parameters")
     fusion: Literal["window", "conv", "gate", "sum", "early"] = Field(
         "window",
-        description="window: cross-modality attention (CMAF); the others are for comparison "
-        "(early: the bands of both sensors stacked, one encoder)",
+        description="window: cross-modality attention (CMAF); early: one encoder for the stacked bands of both "
+        "sensors; conv, gate, sum: other ways to fuse, for comparison",
     )
-    sensors: View = Field("fused", description="train on both sensors, or on one with the other masked out")
+    sensors: View = Field("fused", description="train on both sensors (fused), or on one with the other masked out")
 
 
 class LossSettings(Section):
-    """RIFT: balance · weighted focal + (1 - balance) · Tversky."""
+    """The RIFT loss: balance * weighted focal term + (1 - balance) * Tversky term."""
 
-    balance: Share = Field(0.5, description="weight of the focal part")
-    focal_gamma: float = Field(2.0, ge=0, le=10, description="focusing exponent of the focal part")
-    tversky_alpha: float = Field(0.3, ge=0, description="weight of false positives")
-    tversky_beta: float = Field(0.7, ge=0, description="weight of false negatives")
-    tversky_kappa: float = Field(1.0, gt=0, le=5, description="exponent of the Tversky part")
-    smooth: float = Field(1.0, ge=0, description="pixels added to both sides of the Tversky ratio")
+    balance: Share = Field(0.5, description="weight of the focal term, from 0 to 1; the Tversky term has the rest")
+    focal_gamma: float = Field(2.0, ge=0, le=10, description="focusing exponent of the focal term")
+    tversky_alpha: float = Field(0.3, ge=0, description="weight of false positives in the Tversky term")
+    tversky_beta: float = Field(0.7, ge=0, description="weight of false negatives in the Tversky term")
+    tversky_kappa: float = Field(1.0, gt=0, le=5, description="exponent of the Tversky term")
+    smooth: float = Field(
+        1.0, ge=0, description="smoothing constant of the Tversky term, added to numerator and denominator, pixels"
+    )
     class_weights: Literal["inverse_sqrt", "none"] = Field(
         "inverse_sqrt",
-        description="weights of the focal part: inverse square root of frequency, or all equal",
+        description="class weights of the focal term: inverse square root of the class frequency, or equal",
     )
     tversky_class_weights: Literal["inverse_sqrt", "none"] = Field(
-        "none", description="the same for the mean of the Tversky part, which counts all classes alike by itself"
+        "none", description="class weights of the Tversky term; none: all classes have equal weight"
     )
 
 
 class TrainingSettings(Section):
-    """The training loop. `batch_size` is the sum over all processes."""
+    """The training loop."""
 
-    steps: int = Field(600, ge=1, description="optimiser steps")
-    batch_size: int = Field(8, ge=1, description="crops for each step, all processes together")
-    crop_px: AlignedPx = Field(128, description="side of a crop, at most a tile; a multiple of 128")
+    steps: int = Field(600, ge=1, description="number of optimiser steps")
+    batch_size: int = Field(8, ge=1, description="crops per step, over all processes")
+    crop_px: AlignedPx = Field(128, description="crop size, pixels; a multiple of 128, at most tiling.tile_px")
     batch_parts: int = Field(
         1,
         ge=1,
-        description="parts a batch is computed in to save memory; same loss and gradient in 4/3 of the time or more",
+        description="compute each batch in this many parts to save memory; same gradient, at least 4/3 of the time",
     )
     schedule: Literal["one_cycle", "cosine"] = Field(
-        "one_cycle", description="one_cycle: the learning rate rises, then falls along a cosine; cosine: it only falls"
+        "one_cycle",
+        description="learning rate schedule. one_cycle: warm-up, then cosine decay; cosine: cosine decay only",
     )
-    learning_rate: float = Field(2e-3, gt=0, description="peak of the schedule")
-    weight_decay: float = Field(0.05, ge=0, description="AdamW's decoupled weight decay")
-    warmup_share: Share = Field(0.1, description="share of the steps until the peak (one_cycle)")
-    clip_norm: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    sensor_dropout: Share = Field(0.2, description="share of the crops of which one sensor is masked out")
-    rare_class_share: Share = Field(0.5, description="share of the crops centred on a class drawn evenly, not a place")
+    learning_rate: float = Field(2e-3, gt=0, description="peak learning rate")
+    weight_decay: float = Field(0.05, ge=0, description="decoupled weight decay of AdamW")
+    warmup_share: Share = Field(0.1, description="fraction of the steps used for warm-up (one_cycle)")
+    clip_norm: float = Field(1.0, gt=0, description="maximum gradient norm")
+    sensor_dropout: Share = Field(0.2, description="fraction of the crops with one sensor masked out")
+    rare_class_share: Share = Field(
+        0.5, description="fraction of the crops centred on a pixel of a uniformly drawn class"
+    )
     ema_decay: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="validate and keep a moving average of the weights with this decay (null: the weights themselves)",
+        description="decay of a moving average of the weights, which is then validated and saved (null: no averaging)",
     )
-    patience: int | None = Field(
-        None, ge=1, description="validations without a better one after which training stops (null: never)"
-    )
-    calibrate: bool = Field(True, description="fit a temperature to the validation tiles after training")
+    patience: int | None = Field(None, ge=1, description="early stopping: validations without improvement (null: off)")
+    calibrate: bool = Field(True, description="after training, fit a temperature to the validation tiles")
     initial_optical: InputPath | None = Field(
         None,
-        description="file with a ConvNeXt-T's ImageNet weights for the optical encoder of size base (null: random)",
+        description="file with ImageNet weights of a ConvNeXt-T for the optical encoder of size base (null: random)",
     )
     initial_sar: InputPath | None = Field(None, description="the same for the SAR encoder")
     validate_every: int = Field(100, ge=1, description="steps between validations")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
-    max_validation_tiles: int = Field(32, ge=1, description="validation tiles at the most, spread evenly")
+    max_validation_tiles: int = Field(32, ge=1, description="maximum number of validation tiles, evenly sampled")
 
 
 class AugmentationSettings(Section):
-    """What is done to training crops besides quarter turns and mirror images. Shares of 0 switch a thing off."""
+    """Random changes of training crops, in addition to quarter turns and mirror images; 0 switches one off."""
 
-    clouds: Share = Field(0.5, description="share of the crops onto which clouds and their shadows are painted")
-    cloud_mask_known: Share = Field(
-        0.5, description="share of those crops whose mask is given; else the network has to see the clouds"
-    )
-    speckle: Share = Field(0.3, description="share of the crops whose SAR bands get further speckle")
-    speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of that speckle")
-    sar_jitter_px: int = Field(1, ge=0, le=2, description="largest displacement of a crop's SAR on each axis, pixels")
-    holes: Share = Field(0.3, description="share of the crops into which nodata is cut, in one sensor or in both")
+    clouds: Share = Field(0.5, description="fraction of the crops with simulated clouds and cloud shadows")
+    cloud_mask_known: Share = Field(0.5, description="fraction of those crops whose cloud mask the network gets")
+    speckle: Share = Field(0.3, description="fraction of the crops with additional SAR speckle")
+    speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of the additional speckle")
+    sar_jitter_px: int = Field(1, ge=0, le=2, description="maximum random SAR shift along each axis, pixels")
+    holes: Share = Field(0.3, description="fraction of the crops with nodata cut into one or both sensors")
     gain: float = Field(
-        0.0, ge=0, le=1, description="largest change of a band's brightness and contrast, in its deviations"
+        0.0,
+        ge=0,
+        le=1,
+        description="maximum random change of each band: contrast (relative), brightness (standard deviations)",
     )
