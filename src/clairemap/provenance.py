@@ -30,7 +30,7 @@ STAMP_PREFIX = "clairemap_"
 def stage_code(script: Path) -> str:
     """Return a hash of the code behind a stage: its script and every module of this package that it reaches.
 
-    Comments, docstrings and formatting don't count. Imports are followed wherever they stand in a module, those
+    Comments, docstrings, descriptions of settings and formatting don't count. Imports are followed wherever they stand in a module, those
     in functions included. A file that is no module (a template) counts if a reached module beside it names it in a
     string.
     """
@@ -58,7 +58,7 @@ def _reached(script: Path) -> set[Path]:
 
 @dataclass(frozen=True)
 class _Code:
-    """What a module says, without its docstrings."""
+    """What a module says, without its docstrings and the descriptions of its settings."""
 
     digest: str
     imported: tuple[Path, ...]
@@ -73,6 +73,8 @@ def _code(path: Path) -> _Code:
             node, clean=False
         ):
             node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     return _Code(digest, _imported_modules(tree), _named_files(tree, path.parent))
 
