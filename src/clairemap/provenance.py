@@ -30,9 +30,9 @@ STAMP_PREFIX = "clairemap_"
 def stage_code(script: Path) -> str:
     """Return a hash of the code behind a stage: its script and every module of this package that it reaches.
 
-    Comments, docstrings, descriptions of settings and formatting don't count. Imports are followed wherever they stand in a module, those
-    in functions included. A file that is no module (a template) counts if a reached module beside it names it in a
-    string.
+    Comments, docstrings, descriptions of settings and formatting don't count. Imports are followed wherever they
+    stand in a module, those in functions included. A file that is not a module (a template) counts if a reached module
+    beside it names it in a string.
     """
     digest = hashlib.sha256()
     reached = _reached(script)

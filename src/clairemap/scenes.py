@@ -47,6 +47,10 @@ class Scene:
         named = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
         return {role: path for role, path in named.items() if path is not None}
 
+    def files_of(self, *roles: str) -> tuple[Path, ...]:
+        """Return the scene's files of these roles, in the order optical, sar, label, cloud."""
+        return tuple(path for role, path in self.sources.items() if role in roles)
+
     @property
     def dates(self) -> tuple[datetime.date, ...]:
         """The days on which the scene was taken, as far as the sheet says."""

@@ -8,6 +8,7 @@ import yaml
 
 from clairemap import errors
 from clairemap.config_file import default_yaml, json_schema
+from clairemap.jobs import NETWORK_ENVIRONMENT
 
 PROJECT = Path(__file__).parents[2]
 CONDA_NAMES = {"dask-core": "dask", "matplotlib-base": "matplotlib", "pytorch": "torch"}
@@ -52,10 +53,8 @@ def test_every_rule_has_what_its_stage_takes():
 
 
 def test_mapping_is_measured_in_the_environment_that_its_rule_sets():
-    rule = (PROJECT / "workflow" / "rules" / "common.smk").read_text()
-    (environment,) = re.findall(r"^NETWORK_ENVIRONMENT = \((.*?)^\)", rule, re.MULTILINE | re.DOTALL)
     benchmark = (PROJECT / "benchmarks" / "inference.py").read_text()
-    settings = environment.replace('"', " ").split()
+    settings = NETWORK_ENVIRONMENT.split()
     assert len(settings) == 4
     for setting in settings:
         name, _, value = setting.partition("=")

@@ -7,7 +7,7 @@ rule predict_scene:
         pair_manifest=rules.tile_scene.output.manifest,
         weights=rules.train_model.output.weights,
         card=rules.train_model.output.card,
-        check=ancient(LIKENESS),
+        check=ancient(RADIOMETRY_CHECK),
     output:
         probabilities=directory(PROBABILITIES),
         manifest=f"{SCENE}/{{view}}/probabilities.json",
@@ -19,10 +19,7 @@ rule predict_scene:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        # A tenth more than windows are planned with: those of 2048 px have been seen to take 6 % more.
-        mem_mb=memory(
-            SETTINGS.compute.mapping_memory_mb * 11 // 10 - 700 + CUDA_MB * GPU
-        ),
+        mem_mb=memory(jobs.mapping_payload_mb(SETTINGS, GPU)),
         runtime=240,
         gpu=GPU,
     params:
@@ -34,7 +31,7 @@ rule predict_scene:
     message:
         "{wildcards.scene}: class probabilities ({wildcards.view})"
     shell:
-        f"{NETWORK_ENVIRONMENT} ZARR_THREADING__MAX_WORKERS={{threads}}"
+        f"{jobs.NETWORK_ENVIRONMENT} ZARR_THREADING__MAX_WORKERS={{threads}}"
         " python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
         " --weights {input.weights:q} --card {input.card:q} --view {wildcards.view}"
         " --probabilities {output.probabilities:q} --manifest {output.manifest:q}"
@@ -47,7 +44,7 @@ rule mosaic_region:
         probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         card=rules.train_model.output.card,
-        radiometry=of_scenes(LIKENESS),
+        radiometry=of_scenes(RADIOMETRY_CHECK),
     output:
         landcover=f"{MAP}.landcover.tif",
         confidence=f"{MAP}.confidence.tif",
@@ -79,11 +76,9 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=only(stages.MosaicRegion),
         files=each("probabilities", "radiometry"),
-        styles=lambda wildcards, output: [
-            word for path in output.style for word in ("--style", path)
-        ],
+        styles=lambda wildcards, output: [word for path in output.style for word in ("--style", path)],
         dates=lambda wildcards: [
-            f"--dates={day}" for scene in scenes_of(wildcards) for day in scene.dates
+            f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates
         ],
     message:
         "{wildcards.map}: mosaic to Cloud-Optimized GeoTIFF"
@@ -165,12 +160,10 @@ rule score_tiles:
 rule score_region:
     input:
         scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
-        compared=of_scenes(
-            rules.score_tiles.output.scores, "optical", "sar", chosen=is_compared
-        ),
+        compared=of_scenes(rules.score_tiles.output.scores, "optical", "sar", chosen=PLAN.is_compared),
         splits=rules.audit_splits.output.splits,
         card=rules.train_model.output.card,
-        radiometry=of_scenes(LIKENESS),
+        radiometry=of_scenes(RADIOMETRY_CHECK),
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",

@@ -10,11 +10,7 @@ rule explain_tiles:
         manifest=f"{SCENE}/fused/probabilities.json",
         card=rules.train_model.output.card,
         scores=lambda wildcards: (
-            [
-                rules.score_tiles.output.scores.format(
-                    scene=wildcards.scene, view="fused"
-                )
-            ]
+            [rules.score_tiles.output.scores.format(scene=wildcards.scene, view="fused")]
             if is_labelled(SHEET[wildcards.scene])
             else []
         ),
@@ -56,9 +52,7 @@ rule render_report:
         check=of_maps(rules.check_maps.output.check),
         metrics=rules.score_region.output.metrics,
         registration=of_scenes(rules.register_pair.output.registration),
-        registration_picture=of_scenes(
-            rules.picture_registration.output.picture, chosen=has_both_sensors
-        ),
+        registration_picture=of_scenes(rules.picture_registration.output.picture, chosen=has_both_sensors),
         tiles=of_scenes(rules.tile_scene.output.tiles),
         explanations=of_scenes(rules.explain_tiles.output.explanations),
         pair=ancient(of_scenes(PAIR)),

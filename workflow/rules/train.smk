@@ -1,15 +1,11 @@
 # From labelled pairs to a trained model, and what its split lets leak.
 
-# Training looks at these scenes alone: one that only tests makes nothing of it anew.
-LEARNT = [name for name in LABELLED if SHEET[name].split != "test"]
-TRAINED = [name for name in LEARNT if SHEET[name].split == "train"]
-
 
 rule fit_statistics:
     input:
-        pair=ancient(expand(PAIR, scene=LEARNT)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=LEARNT),
-        tiles=expand(rules.tile_scene.output.tiles, scene=LEARNT),
+        pair=ancient(expand(PAIR, scene=PLAN.learned)),
+        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.learned),
+        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.learned),
     output:
         statistics=f"{MODEL}/statistics.json",
         splits=f"{MODEL}/training_splits.parquet",
@@ -28,7 +24,7 @@ rule fit_statistics:
         code=code("fit_statistics"),
         settings=only(stages.FitStatistics),
         files=each("pair", "tiles"),
-        split=[f"--split={name}={SHEET[name].split}" for name in LEARNT],
+        split=[f"--split={name}={SHEET[name].split}" for name in PLAN.learned],
     message:
         "band statistics and splits"
     shell:
@@ -39,7 +35,7 @@ rule fit_statistics:
 
 rule collect_radiometry:
     input:
-        radiometry=expand(rules.tile_scene.output.radiometry, scene=TRAINED),
+        radiometry=expand(rules.tile_scene.output.radiometry, scene=PLAN.trained),
     output:
         training=f"{MODEL}/radiometry.json",
     log:
@@ -67,7 +63,7 @@ rule check_radiometry:
         radiometry=rules.tile_scene.output.radiometry,
         training=rules.collect_radiometry.output.training,
     output:
-        check=LIKENESS,
+        check=RADIOMETRY_CHECK,
     log:
         f"{LOGS}/check_radiometry/{{scene}}.log",
     benchmark:
@@ -91,9 +87,9 @@ rule check_radiometry:
 
 rule audit_splits:
     input:
-        pair=ancient(expand(PAIR, scene=LABELLED)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=LABELLED),
-        tiles=expand(rules.tile_scene.output.tiles, scene=LABELLED),
+        pair=ancient(expand(PAIR, scene=PLAN.labelled)),
+        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.labelled),
+        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.labelled),
         splits=rules.fit_statistics.output.splits,
     output:
         audit=f"{MODEL}/audit.json",
@@ -113,7 +109,7 @@ rule audit_splits:
         code=code("audit_splits"),
         settings=only(stages.FitStatistics),
         files=each("pair", "tiles"),
-        test=[f"--test={name}" for name in LABELLED if name not in LEARNT],
+        test=[f"--test={name}" for name in PLAN.labelled if name not in PLAN.learned],
     message:
         "audit of the splits"
     shell:
@@ -121,11 +117,7 @@ rule audit_splits:
         " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log:q}"
 
 
-TRAIN_MINUTES = (
-    f"--minutes {SETTINGS.compute.training_minutes}"
-    if SETTINGS.compute.training_minutes
-    else ""
-)
+TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.compute.training_minutes else ""
 TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 
 
@@ -133,12 +125,12 @@ TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 # The launcher's number of processes changes no result and reruns nothing.
 rule train_model:
     input:
-        pair=ancient(expand(PAIR, scene=LEARNT)),
+        pair=ancient(expand(PAIR, scene=PLAN.learned)),
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
-        initial=lambda wildcards: behind(tuple(INITIAL_WEIGHTS)).inputs,
-        checks=ancient(expand(LIKENESS, scene=LEARNT)),
+        initial=lambda wildcards: behind(PLAN.initial_weights).inputs,
+        checks=ancient(expand(RADIOMETRY_CHECK, scene=PLAN.learned)),
     output:
         weights=f"{MODEL}/model.safetensors",
         card=f"{MODEL}/model.json",
@@ -157,18 +149,22 @@ rule train_model:
     params:
         script=script("train_model"),
         code=code("train_model"),
-        launcher=train_launcher,
+        launcher=lambda wildcards, resources: jobs.training_launcher(
+            SETTINGS.compute.training_processes,
+            resources.get("mpi"),
+            resources.get("nodes", 1),
+        ),
         minutes=untracked(TRAIN_MINUTES),
         curves=untracked(TRAIN_CURVES if SETTINGS.compute.tensorboard else []),
         device=untracked(SETTINGS.compute.device),
         settings=only(stages.TrainModel),
         files=each("pair"),
-        unlisted=lambda wildcards: list(behind(tuple(INITIAL_WEIGHTS)).state),
+        unlisted=lambda wildcards: list(behind(PLAN.initial_weights).state),
         checkpoints=f"{WORK}/checkpoints",
     message:
         "train the network"
     shell:
-        f"{NETWORK_ENVIRONMENT}"
+        f"{jobs.NETWORK_ENVIRONMENT}"
         " {params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"
