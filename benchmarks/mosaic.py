@@ -219,25 +219,8 @@ def ours(region: Region, out: Path) -> list[list[str]]:
 
     script = PROJECT / "workflow" / "scripts" / "mosaic_region.py"
     stores = [word for place in region.places for word in ("--probabilities", str(region.store(*place)))]
-    files = [
-        word
-        for option, name in (
-            ("landcover", "map.landcover.tif"),
-            ("confidence", "map.confidence.tif"),
-            ("optical-share", "map.optical_share.tif"),
-            ("source-count", "map.source_count.tif"),
-            ("categories", "map.landcover.tif.aux.xml"),
-            ("table", "map.landcover.tif.vat.dbf"),
-            ("style", "map.landcover.qml"),
-            ("style", "map.confidence.qml"),
-            ("style", "map.optical_share.qml"),
-            ("style", "map.source_count.qml"),
-            ("item", "map.item.json"),
-        )
-        for word in (f"--{option}", str(out / name))
-    ]
     chosen = ["--settings", stage_json(settings(), MosaicRegion), "--threads", str(THREADS)]
-    return [[sys.executable, str(script), "--name", "map", *stores, *files, *chosen]]
+    return [[sys.executable, str(script), "--maps", str(out / "map"), *stores, *chosen]]
 
 
 def measured(words: list[list[str]]) -> Cost:

@@ -13,7 +13,7 @@ LIBRARIES_MB = 700
 CUDA_MB = 4000
 """Host memory of PyTorch and CUDA's libraries, in addition, when a GPU is used."""
 
-MAPPING_MARGIN_SHARE = 10
+MAPPING_MARGIN_DIVISOR = 10
 """A tenth more memory than windows are planned with: windows of 2048 px were measured to need 6 % more."""
 
 NETWORK_ENVIRONMENT = (
@@ -47,7 +47,7 @@ def memory_mb(payload_mb: int, attempt: int) -> int:
 def mapping_payload_mb(settings: Settings, gpus: int) -> int:
     """Return the payload of a job that maps a scene with windows of `compute.mapping_memory_mb`."""
     planned_mb = settings.compute.mapping_memory_mb
-    return planned_mb + planned_mb // MAPPING_MARGIN_SHARE - LIBRARIES_MB + CUDA_MB * gpus
+    return planned_mb + planned_mb // MAPPING_MARGIN_DIVISOR - LIBRARIES_MB + CUDA_MB * gpus
 
 
 def training_launcher(processes: int, srun: str | None, nodes: int) -> str:

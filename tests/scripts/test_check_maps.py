@@ -51,18 +51,11 @@ def mapped(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]) -> Callab
             write_scene(tmp_path, "bb", 32_000, "EPSG:32634", valid),
         ]
         shared = {
-            **{name: tmp_path / f"alps.{name}.tif" for name in MAPS},
+            "maps": tmp_path / "alps",
             "probabilities": scenes,
             "settings": stage_json(SETTINGS, MosaicRegion),
         }
-        stage("mosaic_region")(
-            name="alps",
-            categories=tmp_path / "alps.landcover.tif.aux.xml",
-            table=tmp_path / "alps.landcover.tif.vat.dbf",
-            style=[tmp_path / f"alps.{name}.qml" for name in MAPS],
-            item=tmp_path / "alps.item.json",
-            **shared,
-        )
+        stage("mosaic_region")(**shared)
 
         def check() -> dict[str, Any]:
             stage("check_maps")(**shared, check=tmp_path / "alps.check.json")

@@ -65,18 +65,9 @@ def run(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]):
     ):
         out = tmp_path / "results"
         stage("mosaic_region")(
-            name="alps",
+            maps=out / "alps",
             probabilities=list(probabilities),
-            landcover=out / "alps.landcover.tif",
-            confidence=out / "alps.confidence.tif",
-            optical_share=out / "alps.optical_share.tif",
-            source_count=out / "alps.source_count.tif",
-            categories=out / "alps.landcover.tif.aux.xml",
-            table=out / "alps.landcover.tif.vat.dbf",
-            style=[out / f"alps.{name}.qml" for name in ("landcover", "confidence", "optical_share", "source_count")],
             card=card,
-            model=None if card is None else out / "alps.model.json",
-            item=out / "alps.item.json",
             settings=stage_json(settings, MosaicRegion),
             dates=list(dates),
             threads=threads,

@@ -13,11 +13,12 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from PIL import Image, PngImagePlugin
 
-from clairemap.errors import StoreError
+from clairemap.errors import StoreError, UnreadableFileError
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
+from clairemap.outputs import SceneFolder
 from clairemap.raster.store import Layer, complete_store, create_store
 from clairemap.settings import load_settings
 from clairemap.stages import RenderReport, stage_json
@@ -53,22 +54,10 @@ class FakeRegion:
         at = self.folder
         return {
             "region": "vale",
-            "landcover": [at / "vale.landcover.tif"],
-            "confidence": [at / "vale.confidence.tif"],
-            "optical_share": [at / "vale.optical_share.tif"],
-            "source_count": [at / "vale.source_count.tif"],
-            "check": [at / "vale.check.json"],
+            "maps": [at / "vale"],
+            "scene": [at / "north"],
+            "model": at / "model",
             "metrics": at / "metrics.json",
-            "registration": [at / "registration.json"],
-            "registration_picture": [at / "registration.png"],
-            "tiles": [at / "tiles.parquet"],
-            "explanations": [at / "explanations.jsonl"],
-            "pair": [at / "pair.zarr"],
-            "probabilities": [at / "probabilities.zarr"],
-            "card": at / "model.json",
-            "history": at / "history.csv",
-            "statistics": at / "statistics.json",
-            "audit": at / "audit.json",
             "report": at / "out" / "report.html",
             "settings": stage_json(SETTINGS, RenderReport),
         }
@@ -93,10 +82,12 @@ def write_stores(folder: Path) -> None:
         Layer("validity", "uint8"),
     ]
     mapped = [Layer("probability", "uint8", LEGEND.names, fill=100)]
-    for name, content in (("pair", layers), ("probabilities", mapped)):
-        part = folder / f"{name}.part"
+    scene = SceneFolder(folder / "north")
+    scene.probabilities.parent.mkdir(parents=True)
+    for store, content in ((scene.pair, layers), (scene.probabilities, mapped)):
+        part = store.with_suffix(".part")
         create_store(part, GRID, content, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
-        complete_store(part, folder / f"{name}.zarr", folder / f"{name}.json")
+        complete_store(part, store, store.with_suffix(".json"))
 
 
 def write_records(folder: Path) -> None:
@@ -104,22 +95,23 @@ def write_records(folder: Path) -> None:
     coverage = Coverage(np.full(len(LEGEND), 9), None, "not known")
     document = region_metrics("vale", {("north", "test"): counts}, {}, coverage, LEGEND, {})
     (folder / "metrics.json").write_text(document.model_dump_json())
-    (folder / "registration.json").write_text(json.dumps(REGISTRATION))
+    (folder / "north" / "registration.json").write_text(json.dumps(REGISTRATION))
     text = PngImagePlugin.PngInfo()
     text.add_text("scene", "north")
-    Image.new("P", (40, 20)).save(folder / "registration.png", pnginfo=text)
+    Image.new("P", (40, 20)).save(folder / "north" / "registration.png", pnginfo=text)
     band = {"p02": [0.0] * 4, "p98": [1000.0] * 4}
     statistics = {
         "optical": {"bands": SETTINGS.sensors.optical.names, **band},
         "sar": {"bands": SETTINGS.sensors.sar.names, "p02": [-20.0, -25.0], "p98": [0.0, -5.0]},
     }
-    (folder / "statistics.json").write_text(json.dumps(statistics))
-    (folder / "model.json").write_text(json.dumps({"network": {"size": "tiny"}, "best_step": 1}))
+    (folder / "model").mkdir()
+    (folder / "model" / "statistics.json").write_text(json.dumps(statistics))
+    (folder / "model" / "model.json").write_text(json.dumps({"network": {"size": "tiny"}, "best_step": 1}))
     test = {"distance_px": 7, "overlapping_share": 0.25, "copied_tiles": 0, "copies": []}
     tiles = {"train": 5, "val": 0, "test": 2, "buffer": 0}
     audit = {"method": "scene", "tiles": tiles, "held_out": {"test": test}, "not_compared": []}
-    (folder / "audit.json").write_text(json.dumps(audit))
-    (folder / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n1,0.5,1.0,0.5,0.6\n")
+    (folder / "model" / "audit.json").write_text(json.dumps(audit))
+    (folder / "model" / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n1,0.5,1.0,0.5,0.6\n")
 
 
 def write_tiles(folder: Path) -> None:
@@ -127,7 +119,7 @@ def write_tiles(folder: Path) -> None:
     rows = [
         TileRow("north", 0, col, 0, 128 * col, 128, 128, px, px, px, 0, 0, px, (0, px, 0, 0, 0, 0, 0)) for col in (0, 1)
     ]
-    write_tile_index(folder / "tiles.parquet", rows, {})
+    write_tile_index(folder / "north" / "tiles.parquet", rows, {})
     facts = {
         "classes": [{"name": "water", "area_pct": 100.0}],
         "confidence_pct": 70,
@@ -140,7 +132,7 @@ def write_tiles(folder: Path) -> None:
         )
         for col in (0, 1)
     ]
-    (folder / "explanations.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "north" / "explanations.jsonl").write_text("\n".join(lines) + "\n")
 
 
 @pytest.fixture
@@ -171,7 +163,8 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
 
 
 def test_without_a_check_none_is_claimed(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    stage("render_report")(**{**region.arguments, "check": None})
+    (region.folder / "vale.check.json").unlink()
+    stage("render_report")(**region.arguments)
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "No check of these files was recorded." in html and "check_maps" not in html
 
@@ -185,22 +178,32 @@ def test_the_page_is_repeatable(stage: Callable[[str], Callable[..., Any]], regi
 
 
 def test_nothing_but_a_map_still_makes_a_page(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    (region.folder / "explanations.jsonl").write_text("")
-    (region.folder / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n")
-    stage("render_report")(**{**region.arguments, "registration": [], "registration_picture": None})
+    (region.folder / "north" / "explanations.jsonl").write_text("")
+    (region.folder / "model" / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n")
+    stage("render_report")(**{**region.arguments, "scene": None})
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "No tile was explained." in html
     assert "No step of the training was recorded." in html
 
 
 def test_an_explained_tile_without_a_store_is_named(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    with pytest.raises(StoreError, match="scene north"):
-        stage("render_report")(**{**region.arguments, "pair": [], "probabilities": []})
+    explanations = region.folder / "north" / "explanations.jsonl"
+    explanations.write_text(explanations.read_text().replace('"north"', '"south"'))
+    with pytest.raises(StoreError, match="scene south"):
+        stage("render_report")(**region.arguments)
     assert not (region.folder / "out").exists()
 
 
-def test_maps_that_do_not_pair_up_are_refused(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    with pytest.raises(StoreError, match="maps belong together"):
-        stage("render_report")(**{**region.arguments, "confidence": []})
-    with pytest.raises(StoreError, match="maps belong together"):
-        stage("render_report")(**{**region.arguments, "check": region.arguments["check"] * 2})
+def test_a_picture_of_an_earlier_run_is_not_shown(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    """The scene had both sensors once; the picture of that time still exists."""
+    one_sensor = {**REGISTRATION, "verdict": "single_sensor", "ties": []}
+    (region.folder / "north" / "registration.json").write_text(json.dumps(one_sensor))
+    stage("render_report")(**region.arguments)
+    html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert html.count("data:image/") == 4 + 1 + 1 + 2 * 4  # maps, confusion, training, tiles
+
+
+def test_a_picture_that_is_missing_is_named(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    (region.folder / "north" / "registration.png").unlink()
+    with pytest.raises(UnreadableFileError, match=r"north/registration\.png"):
+        stage("render_report")(**region.arguments)

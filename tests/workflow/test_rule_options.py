@@ -75,7 +75,7 @@ def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run,
     parsed = {(name, words[1]): parse(name, words) for name, words in shown}
     assert not parsed["score_region", "south"].get("scores")
     assert len(parsed["score_region", "north"]["scores"]) == 1
-    assert parsed["render_report", "south"]["check"] == [Path("results/south/south.check.json")]
+    assert parsed["render_report", "south"]["maps"] == [Path("results/south/south")]
     (training,) = [values for (name, _), values in parsed.items() if name == "train_model"]
     assert (training["minutes"], training["tensorboard"]) == (30, Path("work/tensorboard"))
     assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"}

@@ -8,6 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from clairemap import jobs, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
+from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
 from clairemap.raster.members import watched
@@ -32,10 +33,9 @@ if absent := [as_named(path) for path in SHEET.missing_files if not path.is_rela
 
 # Rules use these constants, not rules.x.output.y, where an input is ancient: the mark would stay on the shared object.
 WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
-SCENE, MODEL = f"{WORK}/scenes/{{scene}}", f"{WORK}/model"
-MAP = f"{RESULTS}/{{region}}/{{map}}"
-PAIR, PROBABILITIES = f"{SCENE}/pair.zarr", f"{SCENE}/{{view}}/probabilities.zarr"
-RADIOMETRY_CHECK = f"{SCENE}/radiometry_check.json"
+SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
+MODEL = ModelFolder(Path(WORK) / "model")
+MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 
 

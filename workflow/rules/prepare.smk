@@ -31,7 +31,7 @@ rule register_pair:
     input:
         sources("optical", "sar"),
     output:
-        registration=f"{SCENE}/registration.json",
+        registration=SCENE.registration,
     log:
         f"{LOGS}/register_pair/{{scene}}.log",
     benchmark:
@@ -60,7 +60,7 @@ rule picture_registration:
         sources("optical", "sar"),
         registration=rules.register_pair.output.registration,
     output:
-        picture=f"{SCENE}/registration.png",
+        picture=SCENE.registration_picture,
     log:
         f"{LOGS}/picture_registration/{{scene}}.log",
     benchmark:
@@ -90,10 +90,10 @@ rule tile_scene:
         sources("optical", "sar", "label", "cloud"),
         registration=rules.register_pair.output.registration,
     output:
-        pair=directory(PAIR),
-        manifest=f"{SCENE}/pair.json",
-        tiles=f"{SCENE}/tiles.parquet",
-        radiometry=f"{SCENE}/radiometry.json",
+        pair=directory(SCENE.pair),
+        manifest=f"{SCENE.folder}/pair.json",
+        tiles=SCENE.tiles,
+        radiometry=f"{SCENE.folder}/radiometry.json",
     log:
         f"{LOGS}/tile_scene/{{scene}}.log",
     benchmark:

@@ -3,11 +3,11 @@
 
 rule explain_tiles:
     input:
-        pair=ancient(PAIR),
+        pair=ancient(SCENE.pair),
         pair_manifest=rules.tile_scene.output.manifest,
         tiles=rules.tile_scene.output.tiles,
-        probabilities=ancient(PROBABILITIES.replace("{view}", "fused")),
-        manifest=f"{SCENE}/fused/probabilities.json",
+        probabilities=ancient(SCENE.probabilities),
+        manifest=f"{SCENE.folder}/fused/probabilities.json",
         card=rules.train_model.output.card,
         scores=lambda wildcards: (
             [rules.score_tiles.output.scores.format(scene=wildcards.scene, view="fused")]
@@ -15,7 +15,7 @@ rule explain_tiles:
             else []
         ),
     output:
-        explanations=f"{SCENE}/explanations.jsonl",
+        explanations=SCENE.explanations,
     log:
         f"{LOGS}/explain_tiles/{{scene}}.log",
     benchmark:
@@ -55,10 +55,10 @@ rule render_report:
         registration_picture=of_scenes(rules.picture_registration.output.picture, chosen=has_both_sensors),
         tiles=of_scenes(rules.tile_scene.output.tiles),
         explanations=of_scenes(rules.explain_tiles.output.explanations),
-        pair=ancient(of_scenes(PAIR)),
+        pair=ancient(of_scenes(SCENE.pair)),
         pair_manifests=of_scenes(rules.tile_scene.output.manifest),
-        probabilities=ancient(of_scenes(PROBABILITIES.replace("{view}", "fused"))),
-        manifests=of_scenes(f"{SCENE}/fused/probabilities.json"),
+        probabilities=ancient(of_scenes(SCENE.probabilities)),
+        manifests=of_scenes(f"{SCENE.folder}/fused/probabilities.json"),
         card=rules.train_model.output.card,
         history=rules.train_model.output.history,
         statistics=rules.fit_statistics.output.statistics,
@@ -84,22 +84,15 @@ rule render_report:
         script=script("render_report"),
         code=code("render_report"),
         settings=only(stages.RenderReport),
-        files=each(
-            "landcover",
-            "confidence",
-            "optical_share",
-            "source_count",
-            "check",
-            "registration",
-            "registration_picture",
-            "tiles",
-            "explanations",
-            "pair",
-            "probabilities",
+        files=lambda wildcards: jobs.options(
+            {
+                "maps": of_maps(MAP.prefix)(wildcards),
+                "scene": of_scenes(SCENE.folder)(wildcards),
+                "model": [MODEL.folder],
+            }
         ),
     message:
         "{wildcards.region}: report"
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
-        " --card {input.card:q} --history {input.history:q} --statistics {input.statistics:q}"
-        " --audit {input.audit:q} --report {output.report:q} --settings {params.settings:q} 2> {log:q}"
+        " --report {output.report:q} --settings {params.settings:q} 2> {log:q}"

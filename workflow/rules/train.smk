@@ -3,12 +3,12 @@
 
 rule fit_statistics:
     input:
-        pair=ancient(expand(PAIR, scene=PLAN.learned)),
+        pair=ancient(expand(SCENE.pair, scene=PLAN.learned)),
         pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.learned),
         tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.learned),
     output:
-        statistics=f"{MODEL}/statistics.json",
-        splits=f"{MODEL}/training_splits.parquet",
+        statistics=MODEL.statistics,
+        splits=f"{MODEL.folder}/training_splits.parquet",
     log:
         f"{LOGS}/fit_statistics.log",
     benchmark:
@@ -37,7 +37,7 @@ rule collect_radiometry:
     input:
         radiometry=expand(rules.tile_scene.output.radiometry, scene=PLAN.trained),
     output:
-        training=f"{MODEL}/radiometry.json",
+        training=f"{MODEL.folder}/radiometry.json",
     log:
         f"{LOGS}/collect_radiometry.log",
     benchmark:
@@ -63,7 +63,7 @@ rule check_radiometry:
         radiometry=rules.tile_scene.output.radiometry,
         training=rules.collect_radiometry.output.training,
     output:
-        check=RADIOMETRY_CHECK,
+        check=SCENE.radiometry_check,
     log:
         f"{LOGS}/check_radiometry/{{scene}}.log",
     benchmark:
@@ -87,13 +87,13 @@ rule check_radiometry:
 
 rule audit_splits:
     input:
-        pair=ancient(expand(PAIR, scene=PLAN.labelled)),
+        pair=ancient(expand(SCENE.pair, scene=PLAN.labelled)),
         pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.labelled),
         tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.labelled),
         splits=rules.fit_statistics.output.splits,
     output:
-        audit=f"{MODEL}/audit.json",
-        splits=f"{MODEL}/splits.parquet",
+        audit=MODEL.audit,
+        splits=f"{MODEL.folder}/splits.parquet",
     log:
         f"{LOGS}/audit_splits.log",
     benchmark:
@@ -125,16 +125,16 @@ TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 # The launcher's number of processes changes no result and reruns nothing.
 rule train_model:
     input:
-        pair=ancient(expand(PAIR, scene=PLAN.learned)),
+        pair=ancient(expand(SCENE.pair, scene=PLAN.learned)),
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
         initial=lambda wildcards: behind(PLAN.initial_weights).inputs,
-        checks=ancient(expand(RADIOMETRY_CHECK, scene=PLAN.learned)),
+        checks=ancient(expand(SCENE.radiometry_check, scene=PLAN.learned)),
     output:
-        weights=f"{MODEL}/model.safetensors",
-        card=f"{MODEL}/model.json",
-        history=f"{MODEL}/history.csv",
+        weights=MODEL.weights,
+        card=MODEL.card,
+        history=MODEL.history,
     log:
         f"{LOGS}/train_model.log",
     benchmark:

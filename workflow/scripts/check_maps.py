@@ -12,6 +12,7 @@ from clairemap.inference.grid import region_grid
 from clairemap.inference.map_check import CheckedMap, map_facts
 from clairemap.inference.mosaic import LARGEST_COUNT
 from clairemap.inference.probabilities import open_probabilities
+from clairemap.outputs import MapFiles
 from clairemap.provenance import stamp, write_text_whole
 from clairemap.stages import MosaicRegion
 
@@ -21,10 +22,7 @@ log = logging.getLogger("clairemap.check_maps")
 def check_maps(
     *,
     probabilities: Annotated[list[Path], typer.Option(help="probabilities.zarr of each scene (repeat the option)")],
-    landcover: Annotated[Path, typer.Option(help="map of class codes")],
-    confidence: Annotated[Path, typer.Option(help="map of confidence in percent")],
-    optical_share: Annotated[Path, typer.Option(help="map of the optical sensor's share in percent")],
-    source_count: Annotated[Path, typer.Option(help="map of how many scenes a pixel rests on")],
+    maps: Annotated[Path, typer.Option(help="prefix of the map files: results/alps/alps for alps.landcover.tif")],
     check: Annotated[Path, typer.Option(help="what the maps hold, to write (JSON)")],
     settings: Annotated[str, typer.Option(help="JSON of MosaicRegion")],
 ) -> None:
@@ -33,14 +31,15 @@ def check_maps(
     legend = chosen.legend.legend()
     stores = [open_probabilities(path, legend) for path in probabilities]
     grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
-    percent = frozenset(range(101))
-    maps = {
-        "landcover": CheckedMap(landcover, frozenset(legend.codes.tolist()), "mode"),
-        "confidence": CheckedMap(confidence, percent, "average"),
-        "optical_share": CheckedMap(optical_share, percent, "average"),
-        "source_count": CheckedMap(source_count, frozenset(range(1, min(len(stores), LARGEST_COUNT) + 1)), "first"),
+    percent, counts = frozenset(range(101)), frozenset(range(1, min(len(stores), LARGEST_COUNT) + 1))
+    files = MapFiles(maps)
+    checked = {
+        "landcover": CheckedMap(files.landcover, frozenset(legend.codes.tolist()), "mode"),
+        "confidence": CheckedMap(files.confidence, percent, "average"),
+        "optical_share": CheckedMap(files.optical_share, percent, "average"),
+        "source_count": CheckedMap(files.source_count, counts, "first"),
     }
-    facts = dict(zip(maps, map_facts(list(maps.values()), grid), strict=True))
+    facts = dict(zip(checked, map_facts(list(checked.values()), grid), strict=True))
     document = {
         "stamp": stamp("check_maps", settings),
         "height": int(grid.shape[0]),

@@ -19,6 +19,7 @@ from clairemap.inference.mosaic import MapBlock, mosaic
 from clairemap.inference.placement import PlacedScene, place
 from clairemap.inference.probabilities import open_probabilities
 from clairemap.inference.valid_ground import mapped_outline
+from clairemap.outputs import MapFiles
 from clairemap.provenance import stamp, write_text_whole, written_whole
 from clairemap.radiometry_check import read_check
 from clairemap.raster.cog import CogWriter
@@ -26,7 +27,7 @@ from clairemap.report.attribute_table import attribute_table
 from clairemap.report.categories import categories_xml
 from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer, source_count_layer
 from clairemap.report.model_facts import MappingModel
-from clairemap.report.stac import MapFiles, MapSources, map_item
+from clairemap.report.stac import MapSources, map_item
 from clairemap.report.style import confidence_style, optical_share_style, qgis_style, source_count_style
 from clairemap.stages import MosaicRegion
 
@@ -36,40 +37,32 @@ MOST_NAMED = 4
 
 def mosaic_region(
     *,
-    name: Annotated[str, typer.Option(help="name of the map")],
+    maps: Annotated[Path, typer.Option(help="prefix of all files to write: results/alps/alps for alps.landcover.tif")],
     probabilities: Annotated[list[Path], typer.Option(help="probabilities.zarr of each scene (repeat the option)")],
-    landcover: Annotated[Path, typer.Option(help="map of class codes to write")],
-    confidence: Annotated[Path, typer.Option(help="map of confidence in percent to write")],
-    optical_share: Annotated[Path, typer.Option(help="map of the optical sensor's share in percent to write")],
-    source_count: Annotated[Path, typer.Option(help="map of how many scenes a pixel rests on to write")],
-    categories: Annotated[Path, typer.Option(help="category names (.aux.xml) to write")],
-    table: Annotated[Path, typer.Option(help="attribute table (.vat.dbf) to write; its .cpg lies beside it")],
-    style: Annotated[
-        list[Path], typer.Option(help="QGIS style of each map, in the order of the maps above, to write (repeat)")
-    ],
-    item: Annotated[Path, typer.Option(help="STAC item to write")],
     settings: Annotated[str, typer.Option(help="JSON of MosaicRegion")],
-    dates: Annotated[list[str] | None, typer.Option(help="a scene's day as 2026-11-22 (repeat the option)")] = None,
-    card: Annotated[Path | None, typer.Option(help="model.json of the model behind the probabilities")] = None,
-    model: Annotated[Path | None, typer.Option(help="copy of the card to write beside the item")] = None,
+    dates: Annotated[
+        list[str] | None, typer.Option(help="acquisition date of a scene, as 2026-11-22 (repeat the option)")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="model.json; a copy is written beside the maps")] = None,
     radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
-    threads: Annotated[int, typer.Option(help="blocks made side by side, and threads that compress", min=1)] = 1,
+    threads: Annotated[int, typer.Option(help="number of blocks computed in parallel, and of threads", min=1)] = 1,
 ) -> None:
-    """Write the maps, each checked and whole or not at all, then the files that describe them."""
+    """Write the four maps, each complete and checked or not at all, then their styles, tables and STAC item."""
     # Blocks are made side by side already; more threads in each of them would hold more chunks in memory.
     zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
     chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend.legend()
     made_by = stamp("mosaic_region", settings)
+    files = MapFiles(maps)
     stores = [open_probabilities(path, legend) for path in probabilities]
     grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
     scenes = place(stores, grid)
-    _advise(name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
+    _advise(files.name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
     targets = {
-        landcover: landcover_layer(legend, made_by),
-        confidence: confidence_layer(made_by),
-        optical_share: optical_share_layer(made_by),
-        source_count: source_count_layer(made_by),
+        files.landcover: landcover_layer(legend, made_by),
+        files.confidence: confidence_layer(made_by),
+        files.optical_share: optical_share_layer(made_by),
+        files.source_count: source_count_layer(made_by),
     }
     with ExitStack() as stack:
         writers = [
@@ -77,30 +70,20 @@ def mosaic_region(
             for target, layer in targets.items()
         ]
         pixels = _write_maps(mosaic(scenes, grid, legend.codes, threads), writers, legend.codes.tolist())
-    write_text_whole(categories, categories_xml(legend, pixels))
-    with written_whole(table) as part:
+    write_text_whole(files.categories, categories_xml(legend, pixels))
+    with written_whole(files.table) as part:
         part.write_bytes(attribute_table(legend, pixels))
-    write_text_whole(table.with_suffix(".cpg"), "UTF-8")
-    for path, text in zip(style, _styles(legend), strict=True):
+    write_text_whole(files.encoding, "UTF-8")
+    for path, text in zip(files.styles.values(), _styles(legend), strict=True):
         write_text_whole(path, text)
-    names = {"landcover": style[0], "confidence": style[1], "optical_share": style[2], "source_count": style[3]}
-    files = MapFiles(
-        landcover.name,
-        confidence.name,
-        optical_share.name,
-        source_count.name,
-        categories.name,
-        table.name,
-        {key: path.name for key, path in names.items()},
-    )
     sources = MapSources(
         [str(store.attributes["scene"]) for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
-        None if card is None or model is None else _delivered(card, model),
+        None if card is None else _delivered(card, files.model),
         [read_check(path) for path in radiometry or ()],
         mapped_outline(stores),
     )
-    write_text_whole(item, map_item(name, grid, legend, files, sources, made_by))
+    write_text_whole(files.item, map_item(grid, legend, files, sources, made_by))
 
 
 def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,25 +62,6 @@ class ToldTile(_Told):
     facts: ToldFacts
     text: str
     source: str
-
-
-@dataclass(frozen=True)
-class MapPaths:
-    """One map of the region, as files."""
-
-    name: str
-    landcover: Path
-    confidence: Path
-    optical_share: Path
-    source_count: Path
-
-
-@dataclass(frozen=True)
-class ScenePaths:
-    """One scene's stores."""
-
-    pair: Path
-    probabilities: Path
 
 
 @dataclass(frozen=True)

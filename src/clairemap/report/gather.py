@@ -7,16 +7,15 @@ from pathlib import Path
 
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
+from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.record import read_registration
 from clairemap.report import figures, records
 from clairemap.report.content import (
     Fact,
     Look,
-    MapPaths,
     RegistrationRow,
     ReportContent,
-    ScenePaths,
     TileCard,
     ToldTile,
     TrainingSummary,
@@ -34,20 +33,47 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RegionPaths:
-    """All files that the page is made from. Lists may be empty; what is missing is said on the page."""
+    """All files that the page is made from. Maps and scenes may be empty; the page says what is missing."""
 
-    maps: tuple[MapPaths, ...]
-    checks: tuple[Path, ...]
+    maps: tuple[MapFiles, ...]
+    scenes: tuple[SceneFolder, ...]
+    model: ModelFolder
     metrics: Path
-    registrations: tuple[Path, ...]
-    registration_pictures: tuple[Path, ...]
-    tiles: tuple[Path, ...]
-    explanations: tuple[Path, ...]
-    scenes: tuple[ScenePaths, ...]
-    card: Path
-    history: Path
-    statistics: Path
-    audit: Path
+
+    @property
+    def checks(self) -> tuple[Path, ...]:
+        """Results of the maps' checks; those that exist."""
+        return tuple(files.check for files in self.maps if files.check.exists())
+
+    @property
+    def tiles(self) -> tuple[Path, ...]:
+        """Tile index of each scene."""
+        return tuple(scene.tiles for scene in self.scenes)
+
+    @property
+    def explanations(self) -> tuple[Path, ...]:
+        """Explanations of each scene."""
+        return tuple(scene.explanations for scene in self.scenes)
+
+    @property
+    def card(self) -> Path:
+        """Model card."""
+        return self.model.card
+
+    @property
+    def history(self) -> Path:
+        """Training history."""
+        return self.model.history
+
+    @property
+    def statistics(self) -> Path:
+        """Band statistics of the training tiles."""
+        return self.model.statistics
+
+    @property
+    def audit(self) -> Path:
+        """Audit of the splits."""
+        return self.model.audit
 
 
 def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mapping[str, str]) -> ReportContent:
@@ -101,11 +127,15 @@ def _training(path: Path, best_step: int) -> TrainingSummary | None:
 
 
 def _registrations(files: RegionPaths) -> tuple[RegistrationRow, ...]:
-    pictures = dict(registration_picture(path) for path in files.registration_pictures)
-    found = [read_registration(path) for path in files.registrations]
-    return tuple(
-        RegistrationRow(record, figures.registration_figure(record), pictures.get(record.scene)) for record in found
-    )
+    return tuple(_registration(scene) for scene in files.scenes)
+
+
+def _registration(scene: SceneFolder) -> RegistrationRow:
+    """Return the registration of a scene; a picture that is left from a run with both sensors is not shown."""
+    record = read_registration(scene.registration)
+    both_sensors = record.verdict != "single_sensor"
+    picture = registration_picture(scene.registration_picture, record.scene) if both_sensors else None
+    return RegistrationRow(record, figures.registration_figure(record), picture)
 
 
 def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, look: Look) -> Iterable[TileCard]:
@@ -127,7 +157,7 @@ def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, look: Look)
     log.info("%d of %d explained tiles pictured", len(chosen), len(told))
 
 
-def _stores(scenes: Iterable[ScenePaths]) -> dict[str, tuple[GridStore, GridStore]]:
+def _stores(scenes: Iterable[SceneFolder]) -> dict[str, tuple[GridStore, GridStore]]:
     opened = ((_checked(files.pair), _checked(files.probabilities)) for files in scenes)
     return {str(pair.attributes["scene"]): (pair, probabilities) for pair, probabilities in opened}
 

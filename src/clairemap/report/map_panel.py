@@ -17,9 +17,10 @@ from rasterio.errors import RasterioError
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.earth import crs_name
 from clairemap.grid.window import Window
+from clairemap.outputs import MapFiles
 from clairemap.raster.opening import open_raster
 from clairemap.raster.source import area_of
-from clairemap.report.content import Look, MapPanel, MapPart, MapPaths
+from clairemap.report.content import Look, MapPanel, MapPart
 from clairemap.report.frames import frames_of
 from clairemap.report.lie import UP_DEG, Lie, Turn, drawn_ratio, north_text, stretched_shape
 from clairemap.report.map_key import map_key
@@ -41,7 +42,7 @@ HIGHEST = 1.25
 """Height of a picture over the width of the page, at most."""
 
 
-def map_panel(files: MapPaths, look: Look) -> MapPanel:
+def map_panel(files: MapFiles, look: Look) -> MapPanel:
     """Return the pictures of a map, read from its overviews.
 
     Raises:
@@ -67,7 +68,7 @@ def map_panel(files: MapPaths, look: Look) -> MapPanel:
     )
 
 
-def _part(files: MapPaths, view: "View", look: Look) -> MapPart:
+def _part(files: MapFiles, view: "View", look: Look) -> MapPart:
     codes = view.read(files.landcover, MAP_PX, Resampling.nearest)
     confidence = view.read(files.confidence, SIDE_MAP_PX, Resampling.average)
     share = view.read(files.optical_share, SIDE_MAP_PX, Resampling.average)

@@ -11,20 +11,13 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import StoreError
+from clairemap.outputs import MapFiles
 from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.report.model_facts import MappingModel
-from clairemap.report.stac import MapFiles, MapSources, map_item
+from clairemap.report.stac import MapSources, map_item
 
 LEGEND = Legend((LandCoverClass(1, "Open water", "#0010ff"), LandCoverClass(20, "forêt", "#10ff00")))
-FILES = MapFiles(
-    "r.landcover.tif",
-    "r.confidence.tif",
-    "r.optical_share.tif",
-    "r.source_count.tif",
-    "r.landcover.tif.aux.xml",
-    "r.landcover.tif.vat.dbf",
-    {"landcover": "r.landcover.qml", "confidence": "r.confidence.qml"},
-)
+FILES = MapFiles(Path("results/region_1/region_1"))
 CARD = {
     "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},
     "classes": [{"code": 1, "name": "Open water"}, {"code": 20, "name": "forêt"}],
@@ -46,7 +39,7 @@ CUSTOM = GeoBox((30, 40), Affine(10, 0, 0, 0, -10, 0), "+proj=laea +lat_0=45 +lo
 
 
 def item(geobox: GeoBox, dates: Sequence[datetime.date] = (), model: MappingModel | None = MODEL):
-    return json.loads(map_item("region_1", geobox, LEGEND, FILES, MapSources(["a", "b"], dates, model), STAMP))
+    return json.loads(map_item(geobox, LEGEND, FILES, MapSources(["a", "b"], dates, model), STAMP))
 
 
 @pytest.mark.parametrize("geobox", [UTM, DEGREES, PIXELS, CUSTOM])
@@ -102,14 +95,16 @@ def test_dates_span_the_days_and_unknown_ones_claim_nothing():
 def test_assets_lie_beside_the_item_and_classes_are_listed():
     assets = item(UTM)["assets"]
     assert {key: asset["href"] for key, asset in assets.items()} == {
-        "landcover": "./r.landcover.tif",
-        "confidence": "./r.confidence.tif",
-        "optical_share": "./r.optical_share.tif",
-        "source_count": "./r.source_count.tif",
-        "landcover_style": "./r.landcover.qml",
-        "confidence_style": "./r.confidence.qml",
-        "categories": "./r.landcover.tif.aux.xml",
-        "table": "./r.landcover.tif.vat.dbf",
+        "landcover": "./region_1.landcover.tif",
+        "confidence": "./region_1.confidence.tif",
+        "optical_share": "./region_1.optical_share.tif",
+        "source_count": "./region_1.source_count.tif",
+        "landcover_style": "./region_1.landcover.qml",
+        "confidence_style": "./region_1.confidence.qml",
+        "optical_share_style": "./region_1.optical_share.qml",
+        "source_count_style": "./region_1.source_count.qml",
+        "categories": "./region_1.landcover.tif.aux.xml",
+        "table": "./region_1.landcover.tif.vat.dbf",
         "model": "./r.model.json",
     }
     assert assets["landcover"]["type"] == "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -263,7 +258,7 @@ def test_the_scenes_values_are_told_with_remarks_where_they_are_unlike():
         RadiometryCheck(scene="b", sensors={"optical": wrong}),
     ]
     sources = MapSources(["a", "b"], radiometry=checks)
-    found = json.loads(map_item("region_1", UTM, LEGEND, FILES, sources, STAMP))
+    found = json.loads(map_item(UTM, LEGEND, FILES, sources, STAMP))
     assert found["properties"]["clairemap:radiometry"] == {
         "a": {"verdict": "match", "remarks": []},
         "b": {"verdict": "mismatch", "remarks": ["optical: an offset is left"]},
