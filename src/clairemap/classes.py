@@ -51,6 +51,7 @@ class Legend:
     ignore: tuple[int, ...] = ()
 
     def __len__(self) -> int:
+        """Return the number of classes."""
         return len(self.classes)
 
     @property

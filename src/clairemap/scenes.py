@@ -64,9 +64,11 @@ class SampleSheet:
     scenes: tuple[Scene, ...]
 
     def __iter__(self) -> Iterator[Scene]:
+        """Return an iterator over the scenes, in the order of the rows."""
         return iter(self.scenes)
 
     def __getitem__(self, name: str) -> Scene:
+        """Return the scene of this name; KeyError if there is none."""
         return self._by_name[name]
 
     # Planning asks once or more for each job: a search through all rows would take time by the square of their number.

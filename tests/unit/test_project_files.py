@@ -1,6 +1,8 @@
 """Files that are written from others, or must agree with them, do."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,23 @@ def test_every_stage_reads_its_settings_in_the_one_way_that_tells_faults():
     taking = [text for text in scripts if "settings: Annotated[str" in text]
     assert len(taking) > 10
     assert all(".from_json(settings)" in text and "model_validate" not in text for text in taking)
+
+
+def undocumented(tree: ast.AST) -> Iterator[str]:
+    """Yield the names of public classes, functions and methods without a docstring, also of those in private classes.
+
+    ruff does not look into private classes.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from undocumented(node)
+        named = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if named and not node.name.startswith("_") and ast.get_docstring(node) is None:
+            yield node.name
+
+
+def test_all_that_is_public_has_a_docstring():
+    paths = [*(PROJECT / "src").rglob("*.py"), *(PROJECT / "workflow" / "scripts").glob("*.py")]
+    assert len(paths) > 150
+    missing = {path.name: names for path in paths if (names := list(undocumented(ast.parse(path.read_text()))))}
+    assert not missing

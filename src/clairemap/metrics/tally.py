@@ -56,6 +56,7 @@ class Tally:
         return cls(np.zeros((classes, classes), np.int64), Calibration.empty(), 0, 0)
 
     def __add__(self, other: "Tally") -> "Tally":
+        """Return the sum of both counts."""
         return Tally(
             self.confusion + other.confusion,
             self.calibration + other.calibration,

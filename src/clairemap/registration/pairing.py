@@ -99,11 +99,13 @@ class ScenePair:
         self._cloud = None if cloud is None else CloudMask(cloud, coding)
 
     def __enter__(self) -> Self:
+        """Return the open pair."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close all files."""
         self._opened.close()
 
     @property

@@ -101,6 +101,7 @@ class _Sight:
 
     @classmethod
     def of(cls, pair: Pair, record: Registration) -> "_Sight":
+        """Return the view of a pair, with SAR registered if the registration was applied."""
         factor = min(COARSEST, pair.sar_px)
         side = min(SIDE_PX, MOST_READ_PX // factor, max(1, min(pair.shape) // (2 * factor)))
         return cls(pair, pair.displaced(record.model) if record.applied else None, factor, side)

@@ -80,6 +80,7 @@ class _Sky:
 
     @classmethod
     def drawn(cls, random: np.random.Generator) -> "_Sky":
+        """Return a random sky."""
         grain_px = 2 ** random.uniform(3.5, 6)
         away_px = grain_px * random.uniform(0.4, 1.2)
         azimuth = random.uniform(0, 2 * math.pi)
