@@ -200,8 +200,8 @@ def test_scenes_far_apart_are_mapped_with_a_warning_in_little_space(
     a, b = make_scene("a", (150, 200)), make_scene("bb", (150, 200), x=800_000)
     out = run(a[0], b[0])
     said = capsys.readouterr().out
-    assert said.count("WARNING: map alps: its scenes lie in 2 groups far apart (a; bb)") == 1
-    assert "1.3 % of its 30200 x 150 px (width x height); give each group a region of its own" in said
+    assert said.count("WARNING: map alps: the scenes form 2 groups that are far apart (a; bb)") == 1
+    assert "1.3 % of its 30200 x 150 px (width x height); give each group its own region" in said
     landcover = read(out / "alps.landcover.tif")
     assert np.array_equal(landcover[:, :200], LEGEND.codes[a[1].argmax(0)])
     assert np.array_equal(landcover[:, -200:], LEGEND.codes[b[1].argmax(0)])

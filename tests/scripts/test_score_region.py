@@ -148,6 +148,6 @@ def test_a_tile_that_its_scenes_splits_do_not_know_is_told(
 ):
     metrics = tmp_path / "metrics.json"
     tables = [write_scores(tmp_path, "b", "fused", [RIGHT, WRONG])]
-    with pytest.raises(StoreError, match="scene b is there, but not its tile 0, 1"):
+    with pytest.raises(StoreError, match="tile 0, 1 of scene b has scores but no split"):
         score(stage, splits, landcover, metrics, legend_json, scores=tables)
     assert not metrics.exists()

@@ -1,4 +1,4 @@
-# From pairs and model to the region's maps and their accuracy.
+# From scenes and model to the maps of a region and their accuracy.
 
 
 rule predict_scene:
@@ -29,7 +29,7 @@ rule predict_scene:
         memory_mb=untracked(SETTINGS.compute.mapping_memory_mb),
         settings=only(stages.PredictScene),
     message:
-        "{wildcards.scene}: class probabilities ({wildcards.view})"
+        "{wildcards.scene}: predict class probabilities ({wildcards.view})"
     shell:
         f"{jobs.NETWORK_ENVIRONMENT} ZARR_THREADING__MAX_WORKERS={{threads}}"
         " python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
@@ -76,8 +76,8 @@ rule mosaic_region:
             f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates
         ],
     message:
-        "{wildcards.map}: mosaic to Cloud-Optimized GeoTIFF"
-    # Without MALLOC_ARENA_MAX the memory that threads give back piles up, to a fifth of the peak.
+        "{wildcards.map}: merge scenes into Cloud-Optimized GeoTIFFs"
+    # Without MALLOC_ARENA_MAX freed memory of the threads accumulates, up to a fifth of the peak.
     shell:
         "MALLOC_ARENA_MAX=2"
         " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates}"
@@ -141,7 +141,7 @@ rule score_tiles:
         code=code("score_tiles"),
         settings=only(stages.ScoreTiles),
     message:
-        "{wildcards.scene}: confusion matrix of each tile ({wildcards.view})"
+        "{wildcards.scene}: compare map and labels ({wildcards.view})"
     shell:
         "python {params.script:q} --pair {input.pair:q} --probabilities {input.probabilities:q}"
         " --tiles {input.tiles:q} --scores {output.scores:q} --settings {params.settings:q} 2> {log:q}"
@@ -173,7 +173,7 @@ rule score_region:
         settings=only(stages.ScoreTiles),
         files=each("scores", "compared", "radiometry", "landcover"),
     message:
-        "{wildcards.region}: accuracy and areas"
+        "{wildcards.region}: compute accuracy and areas"
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q}"
         " --splits {input.splits:q} --card {input.card:q} --metrics {output.metrics:q}"

@@ -1,4 +1,4 @@
-# From the scenes' files to pairs of sensors on one grid.
+# From the files of a scene to a store with both sensors on one grid.
 
 
 rule simulate_scene:
@@ -22,7 +22,7 @@ rule simulate_scene:
         code=code("simulate_scene"),
         directory=lambda wildcards, output: Path(output.label).parents[1],
     message:
-        "{wildcards.scene}: make a demo scene"
+        "{wildcards.scene}: simulate a demo scene"
     shell:
         "python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q} 2> {log:q}"
 
@@ -78,7 +78,7 @@ rule picture_registration:
         sources=source_options("optical", "sar"),
         unlisted=unlisted("optical", "sar"),
     message:
-        "{wildcards.scene}: draw SAR over optical, before and after registration"
+        "{wildcards.scene}: draw the registration"
     shell:
         "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --picture {output.picture:q}"
@@ -111,7 +111,7 @@ rule tile_scene:
         sources=source_options("optical", "sar", "label", "cloud"),
         unlisted=unlisted("optical", "sar", "label", "cloud"),
     message:
-        "{wildcards.scene}: bring SAR to the optical grid, cut into tiles"
+        "{wildcards.scene}: resample to the optical grid and store in tiles"
     shell:
         "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"

@@ -1,4 +1,4 @@
-# Explanations in words and the report page.
+# Explanations of the tiles and the report page.
 
 
 rule explain_tiles:
@@ -39,8 +39,8 @@ rule explain_tiles:
     shell:
         "python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
         " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.files:q}"
-        " --card {input.card:q} --explanations {output.explanations:q} --cache {params.cache:q} --settings {params.settings:q}"
-        " --device {params.device} 2> {log:q}"
+        " --card {input.card:q} --explanations {output.explanations:q} --cache {params.cache:q}"
+        " --settings {params.settings:q} --device {params.device} 2> {log:q}"
 
 
 rule render_report:
@@ -92,7 +92,7 @@ rule render_report:
             }
         ),
     message:
-        "{wildcards.region}: report"
+        "{wildcards.region}: write the report"
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
         " --report {output.report:q} --settings {params.settings:q} 2> {log:q}"

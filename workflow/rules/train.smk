@@ -1,4 +1,4 @@
-# From labelled pairs to a trained model, and what its split lets leak.
+# From labelled scenes to a trained model.
 
 
 rule fit_statistics:
@@ -26,7 +26,7 @@ rule fit_statistics:
         files=each("pair", "tiles"),
         split=[f"--split={name}={SHEET[name].split}" for name in PLAN.learned],
     message:
-        "band statistics and splits"
+        "split the tiles and compute band statistics"
     shell:
         "python {params.script:q} {params.files:q} {params.split:q}"
         " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q}"
@@ -53,7 +53,7 @@ rule collect_radiometry:
         code=code("collect_radiometry"),
         files=each("radiometry"),
     message:
-        "radiometry of the training scenes"
+        "collect the radiometry of the training scenes"
     shell:
         "python {params.script:q} {params.files:q} --training {output.training:q} 2> {log:q}"
 
@@ -79,7 +79,7 @@ rule check_radiometry:
         code=code("check_radiometry"),
         settings=only(stages.CheckRadiometry),
     message:
-        "{wildcards.scene}: compare its values with the training scenes'"
+        "{wildcards.scene}: compare radiometry with the training scenes"
     shell:
         "python {params.script:q} --radiometry {input.radiometry:q} --training {input.training:q}"
         " --check {output.check:q} --settings {params.settings:q} 2> {log:q}"
@@ -111,7 +111,7 @@ rule audit_splits:
         files=each("pair", "tiles"),
         test=[f"--test={name}" for name in PLAN.labelled if name not in PLAN.learned],
     message:
-        "audit of the splits"
+        "audit the splits for leakage"
     shell:
         "python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"
         " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log:q}"
@@ -121,8 +121,8 @@ TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.com
 TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 
 
-# Checkpoints are no output, since Snakemake deletes the outputs of failed jobs: a retried job goes on from them.
-# The launcher's number of processes changes no result and reruns nothing.
+# Checkpoints are not outputs: Snakemake deletes the outputs of failed jobs, and a retried job resumes from them.
+# The number of processes is not tracked: it does not change the result.
 rule train_model:
     input:
         pair=ancient(expand(SCENE.pair, scene=PLAN.learned)),

@@ -1,4 +1,4 @@
-"""Check a region's finished maps: valid files, one grid, only values that they may have."""
+"""Check the finished maps of a region: valid files, one grid, only allowed values."""
 
 import json
 import logging
@@ -23,10 +23,10 @@ def check_maps(
     *,
     probabilities: Annotated[list[Path], typer.Option(help="probabilities.zarr of each scene (repeat the option)")],
     maps: Annotated[Path, typer.Option(help="prefix of the map files: results/alps/alps for alps.landcover.tif")],
-    check: Annotated[Path, typer.Option(help="what the maps hold, to write (JSON)")],
-    settings: Annotated[str, typer.Option(help="JSON of MosaicRegion")],
+    check: Annotated[Path, typer.Option(help="check.json to write: size and pixel counts of the maps")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.MosaicRegion)")],
 ) -> None:
-    """Write what the maps hold, or fail with the first fault that is found in them."""
+    """Write size and pixel counts of the maps, or stop at the first fault."""
     chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend.legend()
     stores = [open_probabilities(path, legend) for path in probabilities]

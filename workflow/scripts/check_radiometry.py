@@ -1,4 +1,4 @@
-"""Compare a scene's values with those of the training scenes."""
+"""Compare the values of a scene with those of the training scenes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +16,14 @@ from clairemap.tiles.radiometry import read_radiometry, read_training_radiometry
 def check_radiometry(
     *,
     radiometry: Annotated[Path, typer.Option(help="the scene's radiometry.json")],
-    training: Annotated[Path, typer.Option(help="radiometry of the training scenes")],
-    check: Annotated[Path, typer.Option(help="verdict to write (JSON)")],
-    settings: Annotated[str, typer.Option(help="JSON of CheckRadiometry")],
+    training: Annotated[Path, typer.Option(help="radiometry.json of the training scenes")],
+    check: Annotated[Path, typer.Option(help="radiometry_check.json to write")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.CheckRadiometry)")],
 ) -> None:
-    """Write the verdict on a scene; a mild difference is shown on the screen.
+    """Write the verdict on a scene; log a warning for differences.
 
     Raises:
-        RadiometryError: the values are of another unit, offset or order of bands, and the settings make that an error.
+        RadiometryError: unit, offset or band order differ, and `sensors.on_mismatch` is error.
     """
     chosen = CheckRadiometry.from_json(settings).sensors
     scene = read_radiometry(radiometry)

@@ -1,4 +1,4 @@
-"""Explain each tile of a scene's map in checked sentences."""
+"""Explain each tile of a scene's map in words that are checked against facts."""
 
 import json
 import logging
@@ -42,25 +42,23 @@ class _Tile:
 
 def explain_tiles(
     scene: Annotated[str, typer.Option(help="name of the scene")],
-    pair: Annotated[Path, typer.Option(help="the scene's store")],
-    probabilities: Annotated[Path, typer.Option(help="class probabilities of the scene, both sensors")],
-    tiles: Annotated[Path, typer.Option(help="table of the scene's tiles")],
-    explanations: Annotated[Path, typer.Option(help="file to write, one JSON object in a line for each mapped tile")],
-    cache: Annotated[Path, typer.Option(help="folder that keeps the model's answers")],
-    settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
-    scores: Annotated[Path | None, typer.Option(help="table of the tiles' scores, if the scene has labels")] = None,
-    card: Annotated[
-        Path | None, typer.Option(help="model.json; without it classes unseen in training are not reported")
-    ] = None,
+    pair: Annotated[Path, typer.Option(help="pair.zarr of the scene")],
+    probabilities: Annotated[Path, typer.Option(help="probabilities.zarr of the scene, from both sensors")],
+    tiles: Annotated[Path, typer.Option(help="tiles.parquet of the scene")],
+    explanations: Annotated[Path, typer.Option(help="explanations.jsonl to write: one line per mapped tile")],
+    cache: Annotated[Path, typer.Option(help="folder for the cached answers of the model")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
+    scores: Annotated[Path | None, typer.Option(help="scores.parquet of the scene, if it has labels")] = None,
+    card: Annotated[Path | None, typer.Option(help="model.json; needed to report classes unseen in training")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
-    """Write facts and text of each tile in which something is mapped, in the order of the tiles.
+    """Write facts and text of each mapped tile, in tile order.
 
-    Reads one tile at a time; facts and texts of all tiles (a few kB each) are held until they are written.
+    Reads one tile at a time; keeps facts and texts of all tiles (a few kB each) in memory.
 
     Raises:
         ExplainerError: the language model can't be loaded or run.
-        SettingsError: the language model is to run on a GPU and there is none.
+        SettingsError: `device` is cuda, but there is no GPU.
         StoreError: a store, a table or the model's card is damaged.
     """
     chosen = ExplainTiles.from_json(settings)

@@ -1,4 +1,4 @@
-"""Decide which tiles train and validate, and take the statistics of those that train."""
+"""Split the tiles into training and validation, and compute statistics of the training tiles."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,15 +19,15 @@ from clairemap.tiles.statistics import write_statistics
 
 def fit_statistics(
     *,
-    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train and val scene")],
-    tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes")],
-    split: Annotated[list[str], typer.Option(help="split of the same scenes in the sample sheet, as scene=split")],
+    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train and val scene (repeat)")],
+    tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes (repeat)")],
+    split: Annotated[list[str], typer.Option(help="split of a scene in the sample sheet, as scene=split (repeat)")],
     statistics: Annotated[Path, typer.Option(help="statistics.json to write")],
-    splits: Annotated[Path, typer.Option(help="table of their tiles' splits (Parquet) to write")],
-    settings: Annotated[str, typer.Option(help="JSON of FitStatistics")],
-    threads: Annotated[int, typer.Option(help="batches of tiles read side by side", min=1)] = 1,
+    splits: Annotated[Path, typer.Option(help="training_splits.parquet to write: the split of each tile")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.FitStatistics)")],
+    threads: Annotated[int, typer.Option(help="number of batches of tiles to read in parallel", min=1)] = 1,
 ) -> None:
-    """Write the split of the tiles of all scenes that training looks at, and the statistics of the training tiles."""
+    """Write the split of all tiles of the train and val scenes, and the statistics of the training tiles."""
     chosen = FitStatistics.from_json(settings)
     stores = {str(store.attributes["scene"]): store.path for store in map(_checked, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)

@@ -1,4 +1,4 @@
-"""Put scenes together to a region's map: four Cloud-Optimized GeoTIFFs, styles, categories, STAC item, model card."""
+"""Merge scenes into a map: four Cloud-Optimized GeoTIFFs, styles, tables, STAC item, model card."""
 
 import datetime
 import shutil
@@ -32,23 +32,23 @@ from clairemap.report.style import confidence_style, optical_share_style, qgis_s
 from clairemap.stages import MosaicRegion
 
 MOST_NAMED = 4
-"""Scenes of a group, and groups, that a warning names."""
+"""Maximum number of groups, and of scenes per group, that a warning lists."""
 
 
 def mosaic_region(
     *,
     maps: Annotated[Path, typer.Option(help="prefix of all files to write: results/alps/alps for alps.landcover.tif")],
     probabilities: Annotated[list[Path], typer.Option(help="probabilities.zarr of each scene (repeat the option)")],
-    settings: Annotated[str, typer.Option(help="JSON of MosaicRegion")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.MosaicRegion)")],
     dates: Annotated[
         list[str] | None, typer.Option(help="acquisition date of a scene, as 2026-11-22 (repeat the option)")
     ] = None,
     card: Annotated[Path | None, typer.Option(help="model.json; a copy is written beside the maps")] = None,
-    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
+    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
     threads: Annotated[int, typer.Option(help="number of blocks computed in parallel, and of threads", min=1)] = 1,
 ) -> None:
     """Write the four maps, each complete and checked or not at all, then their styles, tables and STAC item."""
-    # Blocks are made side by side already; more threads in each of them would hold more chunks in memory.
+    # Blocks are computed in parallel; more threads within each block would keep more chunks in memory.
     zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
     chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend.legend()
@@ -87,18 +87,17 @@ def mosaic_region(
 
 
 def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> None:
-    """Warn if the scenes lie so far apart that most of the map is empty."""
+    """Warn if the scenes are so far apart that most of the map is empty."""
     groups = parts_of([scene.footprint.clipped(shape) for scene in scenes])
     if not far_apart(groups, shape):
         return
     names = [[str(scenes[index].store.attributes["scene"]) for index in group.members] for group in groups]
-    told = "; ".join(_listed(group) for group in names[:MOST_NAMED])
+    listed = "; ".join(_listed(group) for group in names[:MOST_NAMED])
     more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     warn(
-        f"map {name}: its scenes lie in {len(groups)} groups far apart ({told}{more}), so that they cover "
+        f"map {name}: the scenes form {len(groups)} groups that are far apart ({listed}{more}) and cover only "
         f"{100 * filled_share(groups, shape):.2g} % of its {shape[1]} x {shape[0]} px (width x height); "
-        "give each group a region of its own (column region of the sample sheet), so that it gets a map and a report "
-        "of its own"
+        "give each group its own region (column region of the sample sheet), so that it gets its own map and report"
     )
 
 
@@ -112,7 +111,7 @@ def _styles(legend: Legend) -> tuple[str, ...]:
 
 
 def _delivered(card: Path, copy: Path) -> MappingModel:
-    """Return the model of a card and leave a copy of the card beside the maps, so that these can be handed on alone."""
+    """Return the model of a card; copy the card to the maps' folder, so that the folder is self-contained."""
     model = MappingModel.read(card, copy.name)
     with written_whole(copy) as part:
         shutil.copyfile(card, part)
@@ -120,7 +119,7 @@ def _delivered(card: Path, copy: Path) -> MappingModel:
 
 
 def _write_maps(blocks: Iterator[MapBlock], writers: list[CogWriter], codes: Sequence[int]) -> dict[int, int]:
-    """Write all blocks and return how many pixels each class code has."""
+    """Write all blocks; return the number of pixels of each class code."""
     counts = dict.fromkeys(codes, 0)
     for block in blocks:
         layers = block.landcover, block.confidence, block.optical_share, block.source_count

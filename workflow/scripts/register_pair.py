@@ -1,4 +1,4 @@
-"""Estimate how far a scene's SAR is displaced against its optical picture."""
+"""Estimate the offset of a scene's SAR against its optical image."""
 
 import logging
 from pathlib import Path
@@ -23,11 +23,11 @@ def register_pair(
     *,
     scene: Annotated[str, typer.Option(help="name of the scene")],
     registration: Annotated[Path, typer.Option(help="registration.json to write")],
-    settings: Annotated[str, typer.Option(help="sections sensors and registration as JSON")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON: sections sensors and registration")],
     optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
 ) -> None:
-    """Match windows of both pictures' structure, fit a displacement and write it with its quality."""
+    """Match windows of both images, fit the offset and write it with its quality."""
     sections = RegisterPair.from_json(settings)
     record = _registered(scene, optical, sar, sections)
     dy, dx = record.displacement_px
@@ -39,7 +39,7 @@ def register_pair(
     if record.verdict == "rejected" and sections.registration.on_rejected == "error":
         raise RegistrationRejectedError(
             f"{scene}: {optical} and {sar} can't be registered: {record.reason}; check the files, "
-            "or set registration.on_rejected to keep, which trusts their georeferencing and flags the scene"
+            "or set registration.on_rejected: keep, which uses their georeferencing and flags the scene"
         )
     write_registration(registration, record, stamp("register_pair", settings))
 

@@ -1,4 +1,4 @@
-"""Render a region's report page."""
+"""Write the report page of a region."""
 
 import logging
 from pathlib import Path
@@ -18,17 +18,17 @@ log = logging.getLogger("clairemap.render_report")
 
 def render_report(
     *,
-    region: Annotated[str, typer.Option(help="the region's name")],
+    region: Annotated[str, typer.Option(help="name of the region")],
     metrics: Annotated[Path, typer.Option(help="metrics.json of the region")],
     model: Annotated[Path, typer.Option(help="folder with model.json, history.csv, statistics.json, audit.json")],
     report: Annotated[Path, typer.Option(help="report.html to write")],
-    settings: Annotated[str, typer.Option(help="JSON of RenderReport")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.RenderReport)")],
     maps: Annotated[
         list[Path], typer.Option(help="prefix of the files of a map: results/alps/alps (repeat the option)")
     ],
     scene: Annotated[list[Path] | None, typer.Option(help="folder of a scene: work/scenes/west (repeat)")] = None,
 ) -> None:
-    """Write the region's report as one HTML file."""
+    """Write the report of a region as one HTML file."""
     files = RegionPaths(
         maps=tuple(map(MapFiles, maps)),
         scenes=tuple(map(SceneFolder, scene or ())),

@@ -1,4 +1,4 @@
-"""Sum a region's tile counts and publish its accuracy and class areas."""
+"""Compute accuracy and class areas of a region from the counts of its tiles."""
 
 import logging
 import time
@@ -29,28 +29,25 @@ TileKey = tuple[str, int, int]
 def score_region(
     *,
     region: Annotated[str, typer.Option(help="name of the region")],
-    splits: Annotated[Path, typer.Option(help="table that says which tile belongs to which split")],
-    landcover: Annotated[list[Path], typer.Option(help="land-cover maps of the region")],
-    metrics: Annotated[Path, typer.Option(help="document to write")],
-    settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
+    splits: Annotated[Path, typer.Option(help="splits.parquet: the split of each tile")],
+    landcover: Annotated[list[Path], typer.Option(help="land-cover map of the region (repeat the option)")],
+    metrics: Annotated[Path, typer.Option(help="metrics.json to write")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
     scores: Annotated[
-        list[Path] | None, typer.Option(help="tables of tile counts, one for each labelled scene, view fused")
+        list[Path] | None, typer.Option(help="fused/scores.parquet of each labelled scene (repeat)")
     ] = None,
     compared: Annotated[
-        list[Path] | None, typer.Option(help="tables of views with one sensor masked; the view is the folder's name")
+        list[Path] | None, typer.Option(help="scores.parquet of one sensor, in a folder optical or sar (repeat)")
     ] = None,
-    card: Annotated[
-        Path | None, typer.Option(help="model.json; without it classes unseen in training are not reported")
-    ] = None,
-    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
+    card: Annotated[Path | None, typer.Option(help="model.json; needed to report classes unseen in training")] = None,
+    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
 ) -> None:
-    """Write metrics.json; a region without labels gets null figures and the reason.
+    """Write metrics.json; without labels the figures are null, with a reason.
 
-    Holds one scene's table of tiles and one window of a map at a time.
+    Memory: the tile table of one scene and one window of a map.
 
     Raises:
-        StoreError: a table or the card was made with another legend or is damaged; a table holds a tile that the
-            splits don't know.
+        StoreError: a table or the card is damaged or has another legend, or a tile is missing from the splits.
     """
     legend = ScoreTiles.from_json(settings).legend.legend()
     started = time.monotonic()
@@ -76,15 +73,15 @@ class _Splits:
     scenes: frozenset[str]
 
     def of(self, tile: TileTally) -> str:
-        """Return a tile's split; 'predict' for scenes that have no part in the splits but may have labels."""
+        """Return a tile's split; 'predict' for scenes that are not in the splits."""
         if tile.scene not in self.scenes:
             return "predict"
         try:
             return self.of_tile[tile.scene, tile.row, tile.col]
         except KeyError:
             raise StoreError(
-                f"{self.path}: scene {tile.scene} is there, but not its tile {tile.row}, {tile.col}, which has scores: "
-                "the tiles were cut anew; delete the file and run audit_splits again"
+                f"{self.path}: tile {tile.row}, {tile.col} of scene {tile.scene} has scores but no split, because the "
+                "tiles have changed; delete the file and run again"
             ) from None
 
 
@@ -104,7 +101,7 @@ def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[
 
 
 def _views(fused: Sequence[Path], compared: Sequence[Path], legend: Legend) -> dict[tuple[str, str], Tally]:
-    """Return the sums of each compared scene's views over the pixels that both sensors see, fused first."""
+    """Return the counts of each compared scene and view, over the pixels that both sensors see; fused first."""
     scenes = {path.parents[1] for path in compared}
     same = [path for path in fused if path.parents[1] in scenes]
     views: dict[tuple[str, str], Tally] = {}

@@ -1,4 +1,4 @@
-"""Count, for each labelled tile of a scene, what the map says against what the labels say."""
+"""Compare the map of a scene with its labels, tile by tile."""
 
 import logging
 import time
@@ -24,21 +24,21 @@ log = logging.getLogger("clairemap.score_tiles")
 
 
 def score_tiles(
-    pair: Annotated[Path, typer.Option(help="the scene's store with its labels")],
-    probabilities: Annotated[Path, typer.Option(help="class probabilities of one view of the scene")],
-    tiles: Annotated[Path, typer.Option(help="table of the scene's tiles")],
-    scores: Annotated[Path, typer.Option(help="table to write, one row for each labelled tile")],
-    settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
+    pair: Annotated[Path, typer.Option(help="pair.zarr of the scene")],
+    probabilities: Annotated[Path, typer.Option(help="probabilities.zarr of a view of the scene")],
+    tiles: Annotated[Path, typer.Option(help="tiles.parquet of the scene")],
+    scores: Annotated[Path, typer.Option(help="scores.parquet to write: one row per labelled tile")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
 ) -> None:
-    """Write one confusion matrix and the calibration counts for each tile that has labels.
+    """Write a confusion matrix and calibration counts of each tile with labels.
 
-    Both stand there twice: of all its pixels, and of those that both sensors see.
+    Each is written twice: for all pixels, and for the pixels that both sensors see.
 
-    All tiles are looked through: the index counts labels only where a sensor sees the ground, the scores tell how
-    many lie elsewhere too. One tile's labels and probabilities are in memory at a time.
+    All tiles are read: the tile index counts labels only where a sensor sees the ground, the scores count all labels.
+    Memory: labels and probabilities of one tile.
 
     Raises:
-        StoreError: the stores don't fit each other or the legend.
+        StoreError: the stores have different grids, or another legend.
     """
     legend = ScoreTiles.from_json(settings).legend.legend()
     started = time.monotonic()
@@ -66,7 +66,7 @@ def _seen_by_both(flags: Flags) -> Mask:
 def _check_fit(labels: GridStore, mapped: GridStore) -> None:
     if labels.shape != mapped.shape:
         raise StoreError(
-            f"{mapped.path}: grid {mapped.shape} differs from {labels.path}'s {labels.shape}; delete both, run again"
+            f"{mapped.path}: size {mapped.shape} differs from {labels.path}: {labels.shape}; delete both, run again"
         )
 
 

@@ -1,4 +1,4 @@
-"""Put a scene's optical, SAR, label and cloud rasters on one grid and cut them into tiles."""
+"""Resample the rasters of a scene to the optical grid and store them in tiles."""
 
 import logging
 import shutil
@@ -33,18 +33,18 @@ NO_SENSOR = Validity.OPTICAL_NODATA | Validity.SAR_NODATA
 def tile_scene(
     *,
     scene: Annotated[str, typer.Option(help="name of the scene")],
-    registration: Annotated[Path, typer.Option(help="the scene's registration.json")],
-    pair: Annotated[Path, typer.Option(help="Zarr store to write")],
-    manifest: Annotated[Path, typer.Option(help="the store's manifest to write, last")],
-    tiles: Annotated[Path, typer.Option(help="tile index (Parquet) to write")],
-    radiometry: Annotated[Path, typer.Option(help="moments and quantiles of the bands (JSON) to write")],
-    settings: Annotated[str, typer.Option(help="sections legend, sensors and tiling as JSON")],
+    registration: Annotated[Path, typer.Option(help="registration.json of the scene")],
+    pair: Annotated[Path, typer.Option(help="pair.zarr to write")],
+    manifest: Annotated[Path, typer.Option(help="pair.json to write, the manifest; written last")],
+    tiles: Annotated[Path, typer.Option(help="tiles.parquet to write, the tile index")],
+    radiometry: Annotated[Path, typer.Option(help="radiometry.json to write: moments and quantiles of the bands")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON: sections legend, sensors and tiling")],
     optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
     label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
     cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band of codes")] = None,
 ) -> None:
-    """Write a scene's rasters as one store on the optical grid, shard by shard, the index of its tiles, its radiometry.
+    """Write the store of a scene shard by shard, its tile index and its radiometry.
 
     Memory: one shard of all layers, however large the scene.
     """
@@ -91,7 +91,7 @@ def _layers(source: ScenePair, sections: TileScene) -> list[Layer]:
 
 
 def _written(scene: str, source: ScenePair, store: GridStore, classes: int, sampler: SceneSampler) -> list[TileRow]:
-    """Write the pair into the store, show it to the sampler, and return the rows of its tiles."""
+    """Write the pair to the store, add it to the sampler, and return the rows of its tiles."""
     rows: list[TileRow] = []
     seen = False
     shards = list(store.shards())
@@ -106,7 +106,7 @@ def _written(scene: str, source: ScenePair, store: GridStore, classes: int, samp
     if not seen:
         raise EmptySceneError(
             f"{scene}: no pixel of {source.files.named} is valid in either sensor; check nodata values "
-            "(sensors.*.nodata), or take the scene off the sample sheet"
+            "(sensors.*.nodata), or remove the scene from the sample sheet"
         )
     return rows
 

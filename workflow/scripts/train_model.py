@@ -1,4 +1,4 @@
-"""Train the network; one of several processes if torchrun starts it."""
+"""Train the network, in one process or in several (torchrun)."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,20 +20,20 @@ from clairemap.training.loop import train
 
 def train_model(
     *,
-    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train and val scene")],
+    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train and val scene (repeat)")],
     statistics: Annotated[Path, typer.Option(help="statistics.json of the training tiles")],
-    splits: Annotated[Path, typer.Option(help="splits.parquet")],
+    splits: Annotated[Path, typer.Option(help="training_splits.parquet: the split of each tile")],
     weights: Annotated[Path, typer.Option(help="model.safetensors to write")],
     card: Annotated[Path, typer.Option(help="model.json to write")],
     history: Annotated[Path, typer.Option(help="history.csv to write")],
     checkpoints: Annotated[Path, typer.Option(help="folder for checkpoints, kept between runs")],
-    fingerprint: Annotated[str, typer.Option(help="stands for the code: no other's checkpoint is taken up")],
-    settings: Annotated[str, typer.Option(help="JSON of TrainModel")],
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU if there is one")] = "auto",
-    minutes: Annotated[float | None, typer.Option(help="time budget; the state is saved before it ends")] = None,
-    tensorboard: Annotated[Path | None, typer.Option(help="folder for TensorBoard's curves; none without it")] = None,
+    fingerprint: Annotated[str, typer.Option(help="hash of the code; must be equal to resume")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.TrainModel)")],
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: use a GPU if there is one")] = "auto",
+    minutes: Annotated[float | None, typer.Option(help="time limit; a checkpoint is saved before it ends")] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="folder for TensorBoard curves (default: none)")] = None,
 ) -> None:
-    """Write the trained model and its history; goes on from a checkpoint of the same run."""
+    """Write the trained model and its history; resume from a checkpoint of the same run."""
     job = TrainingJob(
         stores={str(check_store(path, path.with_suffix(".json")).attributes["scene"]): path for path in pair},
         statistics=read_statistics(statistics),

@@ -12,8 +12,8 @@ from clairemap.provenance import write_text_whole
 CONFIG = Path(__file__).parents[2] / "config"
 
 
-def write_config(folder: Annotated[Path, typer.Option(help="where the files go")] = CONFIG) -> None:
-    """Write the defaults, commented, and the JSON schema."""
+def write_config(folder: Annotated[Path, typer.Option(help="folder to write to")] = CONFIG) -> None:
+    """Write the commented defaults and the JSON schema."""
     write_text_whole(folder / "config.yaml", default_yaml())
     write_text_whole(folder / "config.schema.json", json_schema())
 
