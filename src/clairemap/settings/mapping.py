@@ -1,8 +1,8 @@
 """From model to results: inference, mosaic, accuracy, explanations, report."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from clairemap.settings.kinds import AlignedPx, InputPath
 from clairemap.settings.section import Section
@@ -22,20 +22,9 @@ class InferenceSettings(Section):
         ge=0,
         description="margin to discard around each window, pixels (null: measured on the network; less leaves seams)",
     )
-    blend_px: int = Field(
-        0,
-        ge=0,
-        description="width over which neighbouring windows are blended, pixels; only for a halo_px that is too small",
-    )
     precision: Precision = Field(
         "float32", description="bfloat16 is faster on GPUs and slower on CPUs; it may leave tiny seams between windows"
     )
-
-    @model_validator(mode="after")
-    def _blended_within_the_halo(self) -> Self:
-        if self.halo_px is not None and self.blend_px > self.halo_px:
-            raise ValueError(f"blend_px {self.blend_px} is larger than halo_px {self.halo_px}: reduce it")
-        return self
 
 
 class MosaicSettings(Section):
