@@ -22,7 +22,7 @@ def audit_splits(
     training_splits: Annotated[Path, typer.Option(help="training_splits.parquet, the splits used in training")],
     audit: Annotated[Path, typer.Option(help="audit.json to write")],
     splits: Annotated[Path, typer.Option(help="splits.parquet to write: the split of each tile")],
-    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.FitStatistics)")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.FitStatistics)")],
     test: Annotated[list[str] | None, typer.Option(help="name of a labelled test scene (repeat the option)")] = None,
 ) -> None:
     """Write the split of all labelled scenes' tiles, test scenes included, and its audit.

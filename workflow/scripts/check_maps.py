@@ -24,7 +24,7 @@ def check_maps(
     probabilities: Annotated[list[Path], typer.Option(help="probabilities.zarr of each scene (repeat the option)")],
     maps: Annotated[Path, typer.Option(help="prefix of the map files: results/alps/alps for alps.landcover.tif")],
     check: Annotated[Path, typer.Option(help="check.json to write: size and pixel counts of the maps")],
-    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.MosaicRegion)")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.MosaicRegion)")],
 ) -> None:
     """Write size and pixel counts of the maps, or stop at the first fault."""
     chosen = MosaicRegion.from_json(settings)

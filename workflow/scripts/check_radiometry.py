@@ -18,7 +18,7 @@ def check_radiometry(
     radiometry: Annotated[Path, typer.Option(help="the scene's radiometry.json")],
     training: Annotated[Path, typer.Option(help="radiometry.json of the training scenes")],
     check: Annotated[Path, typer.Option(help="radiometry_check.json to write")],
-    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.CheckRadiometry)")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.CheckRadiometry)")],
 ) -> None:
     """Write the verdict on a scene; log a warning for differences.
 

@@ -24,7 +24,7 @@ def fit_statistics(
     split: Annotated[list[str], typer.Option(help="split of a scene in the sample sheet, as scene=split (repeat)")],
     statistics: Annotated[Path, typer.Option(help="statistics.json to write")],
     splits: Annotated[Path, typer.Option(help="training_splits.parquet to write: the split of each tile")],
-    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.FitStatistics)")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.FitStatistics)")],
     threads: Annotated[int, typer.Option(help="number of batches of tiles to read in parallel", min=1)] = 1,
 ) -> None:
     """Write the split of all tiles of the train and val scenes, and the statistics of the training tiles."""

@@ -39,7 +39,7 @@ def mosaic_region(
     *,
     maps: Annotated[Path, typer.Option(help="prefix of all files to write: results/alps/alps for alps.landcover.tif")],
     probabilities: Annotated[list[Path], typer.Option(help="probabilities.zarr of each scene (repeat the option)")],
-    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.MosaicRegion)")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.MosaicRegion)")],
     dates: Annotated[
         list[str] | None, typer.Option(help="acquisition date of a scene, as 2026-11-22 (repeat the option)")
     ] = None,

@@ -28,7 +28,7 @@ def predict_scene(
     probabilities: Annotated[Path, typer.Option(help="probabilities.zarr to write")],
     manifest: Annotated[Path, typer.Option(help="probabilities.json to write, the manifest")],
     fingerprint: Annotated[str, typer.Option(help="hash of the code; must be equal to resume")],
-    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.PredictScene)")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.PredictScene)")],
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: use a GPU if there is one")] = "auto",
     gpus: Annotated[int, typer.Option(help="number of GPUs of the job", min=0)] = 1,
     threads: Annotated[int, typer.Option(help="number of CPU threads", min=1)] = 1,

@@ -22,7 +22,7 @@ def render_report(
     metrics: Annotated[Path, typer.Option(help="metrics.json of the region")],
     model: Annotated[Path, typer.Option(help="folder with model.json, history.csv, statistics.json, audit.json")],
     report: Annotated[Path, typer.Option(help="report.html to write")],
-    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.RenderReport)")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.RenderReport)")],
     maps: Annotated[
         list[Path], typer.Option(help="prefix of the files of a map: results/alps/alps (repeat the option)")
     ],

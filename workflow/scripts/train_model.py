@@ -28,7 +28,7 @@ def train_model(
     history: Annotated[Path, typer.Option(help="history.csv to write")],
     checkpoints: Annotated[Path, typer.Option(help="folder for checkpoints, kept between runs")],
     fingerprint: Annotated[str, typer.Option(help="hash of the code; must be equal to resume")],
-    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (clairemap.stages.TrainModel)")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.TrainModel)")],
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: use a GPU if there is one")] = "auto",
     minutes: Annotated[float | None, typer.Option(help="time limit; a checkpoint is saved before it ends")] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="folder for TensorBoard curves (default: none)")] = None,
