@@ -18,6 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
@@ -26,9 +27,9 @@ from clairemap.provenance import stage_code
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Settings, load_settings
 from clairemap.stages import TrainModel, stage_json
-from clairemap.tiles.clouds import BandRange, painted
-from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
-from clairemap.tiles.dataset import Sample, as_sample, stacked
+from clairemap.tiles.clouds import BandRange, paint_clouds
+from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
+from clairemap.tiles.dataset import TrainingSample, as_sample, stacked
 from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.distributed import Processes
@@ -127,7 +128,7 @@ def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     index = pd.concat([pd.read_parquet(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
     table = assign_splits(index, roles, settings.splits, fold.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
-    statistics = fit_statistics(stores, training, settings.legend.legend().names)
+    statistics = fit_statistics(stores, training, settings.legend.names)
     chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
     return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", CODE)
 
@@ -145,7 +146,7 @@ class ShownScene:
         self._crop = replace(crop, target=np.where(seen_by_both, crop.target, np.uint8(IGNORE_INDEX)))
         self._range = BandRange.of(job.statistics.optical, store.array("optical").dtype)
 
-    def batches(self, condition: Condition) -> Iterator[Sample]:
+    def batches(self, condition: Condition) -> Iterator[TrainingSample]:
         """Yield the scene's windows as normalised batches of one; clouds are the same whoever looks at them."""
         crop = self._under(condition)
         height, width = crop.target.shape
@@ -153,14 +154,14 @@ class ShownScene:
             for left in range(0, width, WINDOW_PX):
                 part = _cut(crop, top, left)
                 if part.has_labels:
-                    rows, cols = (-(-side // 128) * 128 for side in part.target.shape)
-                    yield self._job.scales.normalise(stacked([as_sample(padded(part, rows, cols))]))
+                    rows, cols = (align_up(side, 128) for side in part.target.shape)
+                    yield self._job.scales.normalise(stacked([as_sample(pad(part, rows, cols))]))
 
     def _under(self, condition: Condition) -> Crop:
         if not condition.coverage:
             return self._crop
         random = np.random.default_rng((self._seed, round(100 * condition.coverage), 7))
-        sky = painted(self._crop.optical, self._range, condition.coverage, random)
+        sky = paint_clouds(self._crop.optical, self._range, condition.coverage, random)
         weight = self._crop.optical_weight
         if condition.mask_is_given:
             weight = weight * ~sky.mask

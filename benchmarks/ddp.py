@@ -34,11 +34,11 @@ from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, NetworkSettings
-from clairemap.tiles.dataset import Sample
+from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
-from clairemap.training.step import add_gradient
-from clairemap.training.validation import mapped_tiles, validate
+from clairemap.training.step import accumulate_gradient
+from clairemap.training.validation import predicted_tiles, validate
 
 CROPS, CROP_PX, PATCH_PX = 8, 128, 16
 OPTICAL, SAR = ("red", "green", "blue", "nir"), ("VV", "VH")
@@ -88,7 +88,7 @@ def main() -> None:
     print(json.dumps({**figures, **machine}))
 
 
-def crops() -> Sample:
+def crops() -> TrainingSample:
     """Return eight crops of noise and patches, each with classes of its own; of 1 and 5 nothing is labelled.
 
     So with four processes the second has no label at all, and with two it has few: 3 and 7 have a strip only.
@@ -103,7 +103,7 @@ def crops() -> Sample:
     weight = torch.ones(CROPS, 1, CROP_PX, CROP_PX, dtype=torch.float64)
     target[[1, 5]] = IGNORE_INDEX
     target[[3, 7], 24:] = IGNORE_INDEX
-    return Sample(bands[:, : len(OPTICAL)], bands[:, len(OPTICAL) :], weight, weight, target)
+    return TrainingSample(bands[:, : len(OPTICAL)], bands[:, len(OPTICAL) :], weight, weight, target)
 
 
 def network() -> Claire:
@@ -143,14 +143,16 @@ def work(rank: int, count: int, every_parts: tuple[int, ...], folder: Path) -> N
 
 def result(processes: Processes, parts: int) -> Result:
     """Return loss and gradient of this process's share of the batch, and the scores of the network on all crops."""
-    own = Sample(*(layer[processes.rank :: processes.count] for layer in crops()))
-    together = processes.together(network())
-    loss = add_gradient(together, rift(), own, parts)
+    own = TrainingSample(*(layer[processes.rank :: processes.count] for layer in crops()))
+    together = processes.ddp_network(network())
+    loss = accumulate_gradient(together, rift(), own, parts)
     gradient = torch.cat([weight.grad.flatten() for weight in together.parameters() if weight.grad is not None])
-    tiles: Any = [Sample(*(layer.float() for layer in layers[:4]), layers[4]) for layers in zip(*crops(), strict=True)]
+    tiles: Any = [
+        TrainingSample(*(layer.float() for layer in layers[:4]), layers[4]) for layers in zip(*crops(), strict=True)
+    ]
     plain = network().float()  # validation normalises to float32
     confusion = np.zeros((plain.classes, plain.classes), np.int64)
-    for _, logits, target in mapped_tiles(plain, tiles, scales(), processes):
+    for _, logits, target in predicted_tiles(plain, tiles, scales(), processes):
         truth, mapped = (layer.to(torch.uint8).numpy() for layer in (target, logits.argmax(0)))
         confusion += confusion_matrix(truth, mapped, plain.classes)
     scores = astuple(validate(plain, tiles, scales(), processes))

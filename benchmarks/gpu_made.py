@@ -5,7 +5,7 @@ Imports neither rasterio nor anything else that `make gpu-wheels` does not carry
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.memory import working_memory
 from clairemap.nets.rift import Rift
+from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store, open_store
 from clairemap.settings import LossSettings, NetworkSettings, Settings, TrainingSettings, load_settings
 from clairemap.stages import TrainModel, stage_json
-from clairemap.tiles.dataset import Sample
-from clairemap.tiles.index import TileLayers, tile_row
+from clairemap.tiles.dataset import TrainingSample
+from clairemap.tiles.index import tile_row
 from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.job import TrainingJob
@@ -43,7 +44,7 @@ TILE_PX, SHARD_TILES = 512, 4
 SAR_NODATA, CLOUD = 2, 4
 
 
-def block(side_px: int, seed: int) -> TileLayers:
+def block(side_px: int, seed: int) -> PairBlock:
     """Return a square of made ground: smooth fields, classes by their level, noise, clouds and a nodata margin."""
     random = np.random.default_rng(seed)
     base = ndimage.zoom(random.standard_normal((side_px // 64, side_px // 64)), 64, order=1).astype(np.float32)
@@ -56,7 +57,7 @@ def block(side_px: int, seed: int) -> TileLayers:
     validity = np.where(base > 1.8, np.uint8(CLOUD), np.uint8(0))
     validity[:, :40] = SAR_NODATA
     optical, sar = bands(len(OPTICAL), 1500, 300, 60), bands(len(SAR), -12, 2, 1.5)
-    return TileLayers(optical.astype(np.uint16), sar, label, validity)
+    return PairBlock(optical=optical.astype(np.uint16), sar=sar, label=label, validity=validity)
 
 
 def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStore:
@@ -75,7 +76,7 @@ def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStor
         shard_tiles=SHARD_TILES,
         attributes={"scene": path.stem, "sar_scale": "db", "registration": "good", "georeferenced": True},
     )
-    layers = vars(block(min(side_px, TILE_PX * SHARD_TILES), seed))
+    layers = block(min(side_px, TILE_PX * SHARD_TILES), seed).layers
 
     def write(numbered: tuple[int, Window]) -> None:
         number, shard = numbered
@@ -122,8 +123,8 @@ def index_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a store's tiles."""
     store = open_store(path)
     for tile in tiles(store.shape, TILE_PX):
-        layers = TileLayers(*(store.read(name, tile.window) for name in ("optical", "sar", "label", "validity")))
-        yield asdict(tile_row(path.stem, tile, layers, len(CLASS_PX)))
+        layers = {field.name: store.read(field.name, tile.window) for field in fields(PairBlock)}
+        yield asdict(tile_row(path.stem, tile, PairBlock(**layers), len(CLASS_PX)))
 
 
 def network(size: str, seed: int = 0) -> Claire:
@@ -140,7 +141,7 @@ def rift() -> Rift:
     return Rift(LossSettings(), CLASS_PX)
 
 
-def batch(size: int, side_px: int, seed: int = 1) -> Sample:
+def batch(size: int, side_px: int, seed: int = 1) -> TrainingSample:
     """Return a normalised batch with clouds, a missing sensor in one crop of five, and pixels without labels."""
     random = torch.Generator().manual_seed(seed)
     shape = (size, 1, side_px, side_px)
@@ -150,7 +151,7 @@ def batch(size: int, side_px: int, seed: int = 1) -> Sample:
     sar_weight[::5] = 0
     target = torch.randint(0, len(CLASS_PX), (size, side_px, side_px), generator=random)
     target[torch.rand(target.shape, generator=random) < 0.1] = IGNORE_INDEX
-    return Sample(optical, sar, optical_weight, sar_weight, target)
+    return TrainingSample(optical, sar, optical_weight, sar_weight, target)
 
 
 def training_settings(**values: Any) -> TrainingSettings:  # noqa: ANN401 - of any field

@@ -20,13 +20,13 @@ from clairemap.errors import TimeBudgetError
 from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import ClaireOutput
 from clairemap.nets.halo import full_precision
-from clairemap.tiles.dataset import CropDataset, Sample
+from clairemap.tiles.dataset import CropDataset, TrainingSample
 from clairemap.tiles.sampling import CropSampler
 from clairemap.training.batches import BandScales, batches, batches_of_workers
 from clairemap.training.distributed import Processes, usable_cpus
 from clairemap.training.loop import train
 from clairemap.training.model import new_network, new_optimiser
-from clairemap.training.step import Machinery, add_gradient, do_step
+from clairemap.training.step import StepContext, accumulate_gradient, train_step
 
 SIZES = ("tiny", "small", "base")
 MATMUL_SIDE = 8192
@@ -72,9 +72,9 @@ def tf32_products(allowed: bool) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def gradient(network: nn.Module, batch: Sample, parts: int = 1) -> tuple[Tensor, Tensor]:
+def gradient(network: nn.Module, batch: TrainingSample, parts: int = 1) -> tuple[Tensor, Tensor]:
     """Return the loss (total, focal, Tversky) and the gradient of all weights, by the training's own code."""
-    loss = add_gradient(network, made.rift().to(batch.target.device), batch, parts)
+    loss = accumulate_gradient(network, made.rift().to(batch.target.device), batch, parts)
     return torch.stack(loss), torch.cat([weight.grad.flatten() for weight in network.parameters()])
 
 
@@ -139,7 +139,7 @@ def ddp(bench: Bench, figures: Figures) -> None:
                 check(figures, f"gradient_{parts}", off_by(found, expected), 1e-4)
             processes = Processes(0, 2, bench.device)  # of which this is the only one: its sums are its own
             assert processes.any([True, False]) == (True, False)
-            assert processes.from_first("text") == "text"
+            assert processes.broadcast_from_first("text") == "text"
         finally:
             distributed.destroy_process_group()
 
@@ -188,7 +188,7 @@ class Stepper:
         self._products = kind == "tf32"
         self._copies = kind.endswith("copies")
         scale = BandScale(names=("band",), mean=(0.0,), std=(1.0,))
-        self.machinery = Machinery(
+        self.context = StepContext(
             together,
             made.rift().to(bench.device),
             new_optimiser(self.network, settings),
@@ -202,7 +202,7 @@ class Stepper:
     def __call__(self) -> None:
         """Do a step."""
         with tf32_products(self._products), copies_in_float32(self._copies):
-            do_step(self.machinery, self._feed, next(self._numbers))
+            train_step(self.context, self._feed, next(self._numbers))
 
 
 def shape_of(bench: Bench) -> tuple[int, int]:
@@ -231,7 +231,7 @@ def measure_steps(bench: Bench, of: Figures, step: Stepper, rate: str, batch_siz
     """Fill in samples/s, TFLOP/s, the share of the matmul rate of the number type, and peak memory."""
     seconds = bench.seconds(step, budget_s=4)
     of |= {"ms": 1e3 * seconds, "samples_per_s": batch_size / seconds, "memory_gb": bench.peak_gb(step)}
-    if step.machinery.together is step.network or isinstance(step.machinery.together, InFloat32):
+    if step.context.ddp_network is step.network or isinstance(step.context.ddp_network, InFloat32):
         of["gflop_per_sample"] = operations(step) / batch_size / 1e9
         of["tflops"] = of["gflop_per_sample"] * of["samples_per_s"] / 1e3
         of["share_of_matmul"] = 1e12 * of["tflops"] / bench.rates[rate] if rate in bench.rates else None
@@ -307,23 +307,23 @@ def data_wait(bench: Bench, figures: Figures) -> None:
     for size in SIZES[:1] if bench.quick else ("base", "tiny"):
         net = (new_network(job) if size == "tiny" else made.network(size)).to(bench.device)
         loss = made.rift().to(bench.device)
-        machinery = Machinery(net, loss, new_optimiser(net, settings), job.scales, settings, processes)
+        context = StepContext(net, loss, new_optimiser(net, settings), job.scales, settings, processes)
         with closing(batches(crops, numbers(12), threads)) as feed:
-            figures[f"{size}, threads"] = waiting(machinery, feed, min(12, number))
+            figures[f"{size}, threads"] = waiting(context, feed, min(12, number))
         if bench.quick:  # each process imports PyTorch first
             continue
         with closing(batches_of_workers(crops, numbers(number), workers)) as feed:
-            figures[f"{size}, processes"] = waiting(machinery, feed, number)
+            figures[f"{size}, processes"] = waiting(context, feed, number)
 
 
-def waiting(machinery: Machinery, feed: Iterator[Sample], steps: int) -> Figures:
+def waiting(context: StepContext, feed: Iterator[TrainingSample], steps: int) -> Figures:
     """Return the share of the steps' time spent waiting for crops, and samples/s.
 
     Only the second half of the steps counts: in the first, what was read while reading began is used up.
     """
-    rows = [do_step(machinery, feed, step) for step in range(steps)][steps // 2 :]
+    rows = [train_step(context, feed, step) for step in range(steps)][steps // 2 :]
     seconds = sum(row.seconds for row in rows)
-    samples = machinery.settings.batch_size * len(rows)
+    samples = context.settings.batch_size * len(rows)
     return {"wait_share": sum(row.wait_seconds for row in rows) / seconds, "samples_per_s": samples / seconds}
 
 

@@ -47,24 +47,26 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import clairemap
-from clairemap.grid.cover import Cover
+from clairemap.classes import LandCoverClass
+from clairemap.grid.cover import WindowCover
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
-from clairemap.inference.reading import Reading, WindowReader
+from clairemap.inference.reading import WindowInput, WindowReader
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, load_bundle
-from clairemap.nets.claire import Claire
+from clairemap.nets.claire import CellOutput, Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.image import Image
 from clairemap.nets.memory import working_memory
-from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import stored_probability
+from clairemap.nets.stage_windows import cells_between
 from clairemap.nets.strips import strip_rows
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
-from clairemap.settings import ALIGN_PX, ClassName, InferenceSettings, NetworkSettings
+from clairemap.settings import ALIGN_PX, InferenceSettings, NetworkSettings
 
 OPTICAL, SAR = ("blue", "green", "red", "nir"), ("VV", "VH")
-CLASSES = tuple(ClassName(code=code, name=f"class {code}") for code in range(8))
+CLASSES = tuple(LandCoverClass(code=code, name=f"class {code}") for code in range(8))
 BOTH = frozenset({"optical", "sar"})
 WINDOW, HALO = 384, 128
 CROP, STRIDE = 512, 384
@@ -85,12 +87,12 @@ class Identity(nn.Module):
 
     stride = 1
 
-    def cells(self, optical: Image, sar: Image, wanted: Window) -> tuple[Tensor, Tensor]:
+    def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
         """Return the logarithm of the bands, and one half, for the wanted pixels and those around."""
         del sar
         values, weight, _ = optical.rows(slice(None))
-        place = cells_between(wanted, tuple(weight.shape[-2:]), self.stride).slices
-        return values[..., *place].log(), weight[..., *place] / 2
+        window = cells_between(wanted, tuple(weight.shape[-2:]), self.stride)
+        return CellOutput(values[..., *window.slices].log(), weight[..., *window.slices] / 2, window)
 
 
 class Nothing(nn.Module):
@@ -106,15 +108,16 @@ class Nothing(nn.Module):
         self.logits = functional.interpolate(smooth, size=(1024, 1024), mode="bilinear") + detail
         self.share = torch.rand(1, 1, 1024, 1024, generator=generator)
 
-    def cells(self, optical: Image, sar: Image, wanted: Window) -> tuple[Tensor, Tensor]:
+    def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
         """Return logits and share for cells of 4 px, and bring the bands to the network's scale, strip by strip."""
         height, width = optical.weight.shape[-2:]
         for image in (optical, sar):
             rows = strip_rows(image.values.shape[1] * width, torch.device("cpu"))
             for start in range(0, height, rows):
                 image.rows(slice(start, start + rows))
-        shape = cells_between(wanted, (height, width), self.stride).shape
-        return self.logits[..., : shape[0], : shape[1]], self.share[..., : shape[0], : shape[1]]
+        window = cells_between(wanted, (height, width), self.stride)
+        rows, columns = window.shape
+        return CellOutput(self.logits[..., :rows, :columns], self.share[..., :rows, :columns], window)
 
 
 def main() -> None:
@@ -163,10 +166,10 @@ def seam(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     shape, halo = pair.shape, bundle.card.halo_px
     with torch.inference_mode():
         (whole,) = (
-            cells(bundle, pair, step) for step in steps(Cover(-(-side // ALIGN_PX) * ALIGN_PX, 0, ALIGN_PX), shape)
+            cells(bundle, pair, step) for step in steps(WindowCover(align_up(side, ALIGN_PX), 0, ALIGN_PX), shape)
         )
         largest = 0.0
-        for step in steps(Cover(512, halo, ALIGN_PX), shape):
+        for step in steps(WindowCover(512, halo, ALIGN_PX), shape):
             found, rows, columns = cells(bundle, pair, step), *core_cells(step)
             y0, x0 = step.core.y0 // 4, step.core.x0 // 4
             place = whole[:, y0 : y0 + rows.stop - rows.start, x0 : x0 + columns.stop - columns.start]
@@ -239,7 +242,7 @@ def gpu_figures(pair: Path, options: argparse.Namespace) -> dict[str, float | No
     return {"gpu_mpx_per_s": found["mpx_per_s"], "gpu_busy_share": found["busy_share"]}
 
 
-def cover(pair: GridStore, memory_mb: int, model: Path | None) -> Cover:
+def cover(pair: GridStore, memory_mb: int, model: Path | None) -> WindowCover:
     """Return the windows that the real network gets."""
     return Prediction(network(model), "fused", InferenceSettings(), memory_mb).cut(pair).cover
 
@@ -326,7 +329,7 @@ def cells_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) ->
 
 
 def alone(
-    pair: GridStore, memory_mb: int, options: argparse.Namespace, run: Callable[[Bundle, Reading, Window], object]
+    pair: GridStore, memory_mb: int, options: argparse.Namespace, run: Callable[[Bundle, WindowInput, Window], object]
 ) -> dict[str, float]:
     """Return the CPU time of a function of a scene's windows; reading them doesn't count."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
@@ -535,12 +538,12 @@ def mapped(pair: GridStore, bundle: Bundle, settings: InferenceSettings, work: P
     return open_store(part)
 
 
-def steps(cover: Cover, shape: tuple[int, int]) -> Iterator[Any]:
+def steps(cover: WindowCover, shape: tuple[int, int]) -> Iterator[Any]:
     """Yield the windows of a whole scene."""
     return cover.steps(Window.whole(shape), shape)
 
 
-def images(bundle: Bundle, reading: Reading) -> tuple[Image, Image]:
+def images(bundle: Bundle, reading: WindowInput) -> tuple[Image, Image]:
     """Return what the network's `cells` takes for a window."""
     optical, sar = (torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
     weights = (torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
@@ -550,7 +553,7 @@ def images(bundle: Bundle, reading: Reading) -> tuple[Image, Image]:
     )
 
 
-def tensors(bundle: Bundle, reading: Reading) -> tuple[Tensor, ...]:
+def tensors(bundle: Bundle, reading: WindowInput) -> tuple[Tensor, ...]:
     """Return what its `forward` takes."""
     scaled = [image.rows(slice(None)) for image in images(bundle, reading)]
     return *(image.values for image in scaled), *(image.weight for image in scaled)

@@ -263,7 +263,7 @@ def land_cover_alone(target: Path, *stores: Path) -> None:
     from clairemap.raster.cog import CogWriter
     from clairemap.report.layers import landcover_layer
 
-    legend = settings().legend.legend()
+    legend = settings().legend
     opened = [open_probabilities(path, legend) for path in stores]
     grid = region_grid({str(store.path): store.geobox for store in opened}, settings().mosaic)
     with CogWriter(target, grid, landcover_layer(legend, {}), threads=THREADS) as writer:

@@ -45,8 +45,8 @@ from clairemap.settings import Sensor, load_settings
 from clairemap.simulate.region import DEMO_SCENES, LANDSCAPE_SEED
 from clairemap.simulate.scene import simulate_scene
 from clairemap.stages import TileScene, stage_json
-from clairemap.tiles.likeness import compare
 from clairemap.tiles.radiometry import Radiometry, TrainingRadiometry, read_radiometry
+from clairemap.tiles.radiometry_comparison import compare
 
 PROJECT = Path(__file__).parents[1]
 LARGEST_PX = 1024

@@ -44,6 +44,7 @@ from scipy import ndimage
 import clairemap
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
@@ -51,8 +52,8 @@ from clairemap.nets.claire import Claire
 from clairemap.provenance import stage_code
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Sensor, Settings
-from clairemap.tiles.augmentation import holed
-from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
+from clairemap.tiles.augmentation import mask_holes
+from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
 from clairemap.tiles.dataset import as_sample, stacked
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
@@ -209,7 +210,7 @@ def trained_and_mapped(task: Task) -> dict[str, object]:
         distance_px = ndimage.distance_transform_edt(~gaps)
         zones = both & (distance_px > 0) & (distance_px <= RIM_PX), both & (distance_px > INLAND_PX)
         for sensors, rim in rims.items():
-            rim.add(mapped(network, job, holed(crop, HOLED[sensors], gaps)), without, truth, zones)
+            rim.add(mapped(network, job, mask_holes(crop, HOLED[sensors], gaps)), without, truth, zones)
     return {"miou": scores(matrix).miou, **{sensors: rim.figures() for sensors, rim in rims.items()}}
 
 
@@ -234,7 +235,7 @@ def best_square(store: GridStore) -> Crop:
 
     rows, columns = max(_places(height, width), key=labels)
     square = Crop(**{name: np.ascontiguousarray(layer[..., rows, columns]) for name, layer in vars(crop).items()})
-    return padded(square, *(-(-side // 128) * 128 for side in square.target.shape))
+    return pad(square, *(align_up(side, 128) for side in square.target.shape))
 
 
 def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:

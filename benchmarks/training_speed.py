@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -45,23 +45,24 @@ from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
+from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import Layer, complete_store, create_store
 from clairemap.settings import AugmentationSettings, LossSettings, NetworkSettings, Settings, load_settings
 from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
 from clairemap.simulate.noise import Positions
 from clairemap.stages import TrainModel, stage_json
-from clairemap.tiles.augmentation import turned
-from clairemap.tiles.crops import Crop, padded
-from clairemap.tiles.dataset import CropDataset, Sample
-from clairemap.tiles.index import TileLayers, tile_row
-from clairemap.tiles.sampling import CropPlan, CropSampler, locate
+from clairemap.tiles.augmentation import flip_and_rotate
+from clairemap.tiles.crops import Crop, pad
+from clairemap.tiles.dataset import CropDataset, TrainingSample
+from clairemap.tiles.index import tile_row
+from clairemap.tiles.sampling import CropPlan, CropSampler, crop_window
 from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
-from clairemap.training.step import add_gradient
+from clairemap.training.step import accumulate_gradient
 from clairemap.validity import mappable, optical_usable, sar_usable
 
 SCENE, SEED = "made", 21
@@ -127,12 +128,13 @@ class MadeData:
             shard_tiles=SHARD_TILES,
             attributes={"scene": SCENE, "sar_scale": "db", "registration": "good", "georeferenced": True},
         )
-        whole = {name: np.zeros(store.array(name).shape, store.array(name).dtype) for name in LAYERS}
+        arrays = {field.name: store.array(field.name) for field in fields(PairBlock)}
+        whole = {name: np.zeros(array.shape, array.dtype) for name, array in arrays.items()}
         rows = []
         for tile in tiles((side_px, side_px), TILE_PX):
-            layers = simulated(tile.window)
-            rows.append(tile_row(SCENE, tile, layers, len(CLASS_PX)))
-            for name, values in vars(layers).items():
+            block = simulated(tile.window)
+            rows.append(tile_row(SCENE, tile, block, len(CLASS_PX)))
+            for name, values in block.layers.items():
                 whole[name][..., *tile.window.slices] = values
                 for kind, options in CHIP_KINDS.items():
                     write_chip(self.chip(kind, tile.window, name), values, options)
@@ -143,23 +145,20 @@ class MadeData:
         return pd.DataFrame([asdict(row) for row in rows])
 
 
-LAYERS = ("optical", "sar", "label", "validity")
-
-
-def simulated(window: Window) -> TileLayers:
+def simulated(window: Window) -> PairBlock:
     """Return a window of the scene: land cover with its pictures in uint16 and dB, a swath's edge as nodata."""
-    outer = window.grown(max(optics.MARGIN_PX, radar.MARGIN_PX))
+    outer = window.grown(max(optics.BLUR_MARGIN_PX, radar.SPECKLE_MARGIN_PX))
     x, y = np.meshgrid(np.arange(outer.x0, outer.x1) * PIXEL_M, np.arange(outer.y0, outer.y1) * -PIXEL_M)
     at = Positions(4_400_000 + x, 2_800_000 + y)
     ground = survey(at, SEED)
     inner = window.relative_to(outer).slices
     sky = optics.Sky(cloud_level=10.0, haze=0.4, brightness=1.0, seed=SEED)
     optical = optics.digitised(optics.reflectance(ground, at, sky, SEED)[:, *inner], window, SEED)
-    power = radar.backscatter(ground, at, SEED)[:, *inner] * radar.speckle(window, 2, SEED)
+    power = radar.simulated_backscatter(ground, at, SEED)[:, *inner] * radar.speckle(window, 2, SEED)
     validity = np.zeros(window.shape, np.uint8)
     validity[:, : max(0, 40 - window.x0)] = 2  # SAR nodata
     label = (ground.cover[inner] - 1).astype(np.uint8)
-    return TileLayers(optical, (10 * np.log10(power)).astype(np.float32), label, validity)
+    return PairBlock(optical=optical, sar=(10 * np.log10(power)).astype(np.float32), label=label, validity=validity)
 
 
 def write_chip(path: Path, values: NDArray[Any], options: Mapping[str, str]) -> None:
@@ -193,7 +192,7 @@ def reading(data: MadeData, crops: int) -> Figures:
     job = data.job(data.settings.model_copy(update={"training": training}), "checkpoints")
     sampler = CropSampler(job.training_tiles, training, NO_AUGMENTATION, SEED)
     store = CropDataset(job.source(), sampler, training, data.statistics)
-    readers: dict[str, Callable[[int], Sample]] = {"zarr": store.__getitem__}
+    readers: dict[str, Callable[[int], TrainingSample]] = {"zarr": store.__getitem__}
     for kind in CHIP_KINDS:
         readers[kind] = lambda number, kind=kind: from_chips(data, kind, sampler.plan(number), 256)
     for number in range(len(data.index)):
@@ -211,7 +210,7 @@ def reading(data: MadeData, crops: int) -> Figures:
     }
 
 
-def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> Sample:
+def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> TrainingSample:
     """Return a crop cut from whole chips, turned as planned; the same sample as the training's data set gives."""
 
     def chip(layer: str) -> NDArray[Any]:
@@ -220,11 +219,11 @@ def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> Sampl
 
     flags, label = chip("validity")[0], chip("label")[0]
     target = np.where(mappable(flags), label, np.uint8(IGNORE_INDEX))
-    inside = locate(plan, target, side_px).relative_to(plan.tile.window).slices
+    inside = crop_window(plan, target, side_px).relative_to(plan.tile.window).slices
     weights = (seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable))
     optical, sar = (chip(name)[:, *inside].astype(np.float32) for name in ("optical", "sar"))
-    crop = turned(padded(Crop(optical, sar, *weights, target[inside]), side_px, side_px), plan.turn)
-    return Sample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
+    crop = flip_and_rotate(pad(Crop(optical, sar, *weights, target[inside]), side_px, side_px), plan.turn)
+    return TrainingSample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
         target=torch.from_numpy(crop.target.astype("int64"))
     )
 
@@ -340,11 +339,11 @@ def gpu_training(card: torch.device, size: str, batch_size: int = 32, side: int 
     shape = (batch_size, 1, side, side)
     bands = [torch.randn(batch_size, count, side, side, device=card) for count in (4, 2)]
     target = torch.randint(0, len(CLASS_PX), (batch_size, side, side), device=card)
-    batch = Sample(*bands, torch.ones(shape, device=card), torch.ones(shape, device=card), target)
+    batch = TrainingSample(*bands, torch.ones(shape, device=card), torch.ones(shape, device=card), target)
 
     def step() -> None:
         optimiser.zero_grad()
-        add_gradient(network, loss, batch, 1)
+        accumulate_gradient(network, loss, batch, 1)
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
 

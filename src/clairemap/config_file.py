@@ -5,9 +5,10 @@ import textwrap
 from typing import Any, get_args
 
 import yaml
+from pydantic import BaseModel
 
-from clairemap.scenes import DATE, LONGEST_NAME, NAME, OPTIONAL, REQUIRED, SPLITS
-from clairemap.settings import Section, Settings
+from clairemap.scenes import DATE, MAX_NAME_CHARACTERS, NAME, OPTIONAL, REQUIRED, SPLITS
+from clairemap.settings import Settings
 
 MOST_COLUMNS = 120
 """Longest line of config.yaml."""
@@ -36,7 +37,7 @@ def sheet_schema() -> str:
 
     What needs more than one row, such as unique names, is checked by `read_sample_sheet` only.
     """
-    name = {"pattern": _javascript(NAME.pattern), "maxLength": LONGEST_NAME}
+    name = {"pattern": _javascript(NAME.pattern), "maxLength": MAX_NAME_CHARACTERS}
     date = {"pattern": f"^$|{_javascript(DATE.pattern)}"}
     split = {"enum": list(SPLITS)}
     limits: dict[str, dict[str, Any]] = {
@@ -74,13 +75,13 @@ def _javascript(pattern: str) -> str:
     return pattern.replace(r"\Z", "$").replace(r"\d", "[0-9]")
 
 
-def _commented(section: Section, depth: int) -> list[str]:
+def _commented(section: BaseModel, depth: int) -> list[str]:
     pad = "  " * depth
     lines: list[str] = []
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         words = f"{field.description}" + (f" [{choice}]" if (choice := _choices(field.annotation)) else "")
-        if isinstance(value, Section):
+        if isinstance(value, BaseModel):
             above = [] if depth else ["\n"]
             lines += [*above, *_wrapped(words, pad), f"{pad}{name}:\n", *_commented(value, depth + 1)]
         elif _is_list_of_sections(value):
@@ -108,7 +109,7 @@ def _choices(annotation: Any) -> str:  # noqa: ANN401 - annotations are of any k
 
 
 def _is_list_of_sections(value: object) -> bool:
-    return isinstance(value, tuple) and bool(value) and isinstance(value[0], Section)
+    return isinstance(value, tuple) and bool(value) and isinstance(value[0], BaseModel)
 
 
 def _inline(value: object) -> str:

@@ -25,10 +25,10 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterato
     if sys.stderr.isatty():
         yield from tqdm(items, desc=what, total=total, file=sys.stderr)
     else:
-        yield from _reported(items, what, total)
+        yield from _with_log_lines(items, what, total)
 
 
-def _reported(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
+def _with_log_lines(items: Iterable[T], what: str, total: int | None) -> Iterator[T]:
     started = reported = time.monotonic()
     for done, item in enumerate(items):
         now = time.monotonic()

@@ -35,7 +35,7 @@ def stage_code(script: Path) -> str:
     beside it names it in a string.
     """
     digest = hashlib.sha256()
-    reached = _reached(script)
+    reached = _reached_files(script)
     for path in sorted(reached, key=lambda path: (path != script, path.as_posix())):
         name = script.name if path == script else path.relative_to(PACKAGE).as_posix()
         digest.update(f"{name}:{_code(path).digest}\n".encode())
@@ -45,7 +45,7 @@ def stage_code(script: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _reached(script: Path) -> set[Path]:
+def _reached_files(script: Path) -> set[Path]:
     reached: set[Path] = set()
     waiting = [script]
     while waiting:
@@ -157,21 +157,21 @@ def temporary_beside(target: Path) -> Path:
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
     """Give a temporary path to write to; it takes the target's name when the block ends well, else it is removed."""
-    part = temporary_beside(target)
+    temporary = temporary_beside(target)
     try:
-        yield part
-        part.replace(target)
+        yield temporary
+        temporary.replace(target)
     finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
         else:
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def write_text_whole(target: Path, text: str) -> None:
     """Write a text file such that it is there whole or not at all."""
-    with written_whole(target) as part:
-        part.write_text(text, encoding="utf-8")
+    with written_whole(target) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_document(path: Path, kind: type[Document], what: str, maker: str) -> Document:

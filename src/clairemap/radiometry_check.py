@@ -1,4 +1,4 @@
-"""The verdict on a scene's values as a file, ``radiometry_check.json``; `tiles.likeness` comes to it."""
+"""The verdict on a scene's values as a file, ``radiometry_check.json``; `tiles.radiometry_comparison` comes to it."""
 
 from pathlib import Path
 from typing import Literal, get_args
@@ -8,10 +8,10 @@ from pydantic import BaseModel, ConfigDict
 from clairemap.provenance import read_document, write_text_whole
 from clairemap.settings import Sensor
 
-Verdict = Literal["not compared", "match", "mild", "mismatch"]
+RadiometryVerdict = Literal["not compared", "match", "mild", "mismatch"]
 """match: like the training scenes; mild: unlike them, as other landscapes are; mismatch: the values are wrong."""
 
-SEVERITY: tuple[Verdict, ...] = get_args(Verdict)
+SEVERITY: tuple[RadiometryVerdict, ...] = get_args(RadiometryVerdict)
 
 
 class SensorVerdict(BaseModel):
@@ -23,7 +23,7 @@ class SensorVerdict(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    verdict: Verdict
+    verdict: RadiometryVerdict
     reason: str
     bands: tuple[str, ...] = ()
     distance_std: tuple[float, ...] = ()
@@ -39,11 +39,11 @@ class RadiometryCheck(BaseModel):
     sensors: dict[Sensor, SensorVerdict]
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> RadiometryVerdict:
         """The more serious verdict of the two sensors."""
         return max((found.verdict for found in self.sensors.values()), key=SEVERITY.index)
 
-    def remarks(self, *verdicts: Verdict) -> tuple[str, ...]:
+    def remarks(self, *verdicts: RadiometryVerdict) -> tuple[str, ...]:
         """Return a sentence for each sensor with one of these verdicts."""
         return tuple(
             f"{'SAR' if name == 'sar' else name}: {found.reason}"

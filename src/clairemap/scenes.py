@@ -34,7 +34,7 @@ OPTIONAL = {
 ROLES = ("optical", "sar", "label", "cloud")
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 DATE = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})\Z", re.ASCII)
-LONGEST_NAME = 100
+MAX_NAME_CHARACTERS = 100
 """Characters: a log's name holds region and map, other names a long ending; file systems end at 255 bytes."""
 FIRST_YEAR = 1900
 
@@ -224,9 +224,9 @@ def _cell_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
 def _name_faults(column: str, text: str) -> Iterator[str]:
     if not NAME.match(text):
         yield f"{column} {text!r}: use letters, digits, '_' and '-' (it becomes part of file names)"
-    elif len(text) > LONGEST_NAME:
+    elif len(text) > MAX_NAME_CHARACTERS:
         yield (
-            f"{column} {text[:40]!r}... has {len(text)} characters: use at most {LONGEST_NAME} "
+            f"{column} {text[:40]!r}... has {len(text)} characters: use at most {MAX_NAME_CHARACTERS} "
             "(it becomes part of file names)"
         )
 

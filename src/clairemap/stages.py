@@ -5,11 +5,11 @@
 
 import json
 
+from clairemap.classes import Legend
 from clairemap.settings import (
     AugmentationSettings,
     ExplainSettings,
     InferenceSettings,
-    LegendNames,
     LegendSettings,
     LossSettings,
     MosaicSettings,
@@ -44,7 +44,7 @@ class PictureRegistration(Section):
 class TileScene(Section):
     """Settings of tile_scene."""
 
-    legend: LegendNames
+    legend: Legend
     sensors: TiledSensors
     tiling: TilingSettings
 
@@ -59,7 +59,7 @@ class FitStatistics(Section):
     """Settings of fit_statistics and audit_splits."""
 
     seed: int
-    legend: LegendNames
+    legend: Legend
     splits: SplitsSettings
 
 
@@ -67,7 +67,7 @@ class TrainModel(Section):
     """Settings of train_model."""
 
     seed: int
-    legend: LegendNames
+    legend: Legend
     network: NetworkSettings
     loss: LossSettings
     training: TrainingSettings
@@ -90,13 +90,13 @@ class MosaicRegion(Section):
 class ScoreTiles(Section):
     """Settings of score_tiles and score_region."""
 
-    legend: LegendNames
+    legend: Legend
 
 
 class ExplainTiles(Section):
     """Settings of explain_tiles."""
 
-    legend: LegendNames
+    legend: Legend
     explain: ExplainSettings
 
 

@@ -18,7 +18,7 @@ from clairemap.settings import load_settings
 from clairemap.stages import MosaicRegion, stage_json
 
 SETTINGS = load_settings({})
-LEGEND = SETTINGS.legend.legend()
+LEGEND = SETTINGS.legend
 MAPS = ("landcover", "confidence", "optical_share", "source_count")
 Check = Callable[[], dict[str, Any]]
 

@@ -25,7 +25,7 @@ MakeScene = Callable[..., tuple[Path, NDArray[np.uint8]]]
 Run = Callable[..., Path]
 
 SETTINGS = load_settings({})
-LEGEND = SETTINGS.legend.legend()
+LEGEND = SETTINGS.legend
 
 
 @pytest.fixture

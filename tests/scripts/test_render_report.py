@@ -25,7 +25,7 @@ from clairemap.stages import RenderReport, stage_json
 from clairemap.tiles.index import TileRow, write_tile_index
 
 SETTINGS = load_settings({"report": {"title": "A made vale", "max_tiles": 2}})
-LEGEND = SETTINGS.legend.legend()
+LEGEND = SETTINGS.legend
 GRID = GeoBox((128, 256), Affine(10, 0, 700_000, 0, -10, 5_300_000), "EPSG:32632")
 VALUES = {"landcover": 2, "confidence": 77, "optical_share": 40, "source_count": 1}
 REGISTRATION = {

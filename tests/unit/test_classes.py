@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
 
-from clairemap.classes import IGNORE_INDEX, LandCoverClass, Legend
+from clairemap.classes import IGNORE_INDEX, ColoredClass, ColoredLegend
 from clairemap.errors import LabelError
 
-LEGEND = Legend(
-    (LandCoverClass(40, "water", "#0102ff"), LandCoverClass(10, "farmland", "#00ff00")),
+LEGEND = ColoredLegend(
+    classes=(
+        ColoredClass(code=40, name="water", color="#0102ff"),
+        ColoredClass(code=10, name="farmland", color="#00ff00"),
+    ),
     ignore=(0, 99),
 )
 
@@ -27,7 +30,7 @@ def test_codes_become_indices_and_back():
 
 
 def test_negative_codes_can_be_ignored():
-    legend = Legend(LEGEND.classes, ignore=(-1,))
+    legend = ColoredLegend(classes=LEGEND.classes, ignore=(-1,))
     assert legend.indices(np.array([-1, 40], np.int16), "label.tif").tolist() == [IGNORE_INDEX, 0]
 
 
@@ -54,7 +57,9 @@ def test_customary_nodata_is_to_be_ignored_rather_than_recoded(code: int):
     with pytest.raises(LabelError, match=rf"\[{code}\].*legend\.ignore") as raised:
         LEGEND.indices(np.array([40, code]), "label.tif")
     assert "gdal_calc" not in str(raised.value)
-    assert Legend(LEGEND.classes, ignore=(code,)).indices(np.array([code]), "label.tif").tolist() == [IGNORE_INDEX]
+    assert ColoredLegend(classes=LEGEND.classes, ignore=(code,)).indices(np.array([code]), "label.tif").tolist() == [
+        IGNORE_INDEX
+    ]
 
 
 def test_many_codes_are_told_in_short():

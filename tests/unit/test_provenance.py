@@ -232,6 +232,6 @@ def test_the_real_stages_have_hashes(tmp_path: Path):
     forget()
     script = tmp_path / "stage.py"
     script.write_text("from clairemap.settings import Settings\n")
-    reached = {path.name for path in provenance._reached(script)}
+    reached = {path.name for path in provenance._reached_files(script)}
     assert {"config.py", "sensors.py", "classes.py", "errors.py", "__init__.py"} <= reached
     assert "store.py" not in reached

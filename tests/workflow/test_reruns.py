@@ -60,10 +60,10 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     assert plan() == set()
 
     # a leaf that only the pictures of the registration reach
-    places = (package / "report" / "places.py").read_text()
-    (package / "report" / "places.py").write_text(places + "\nANOTHER_LINE = 1\n")
+    views = (package / "report" / "registration_views.py").read_text()
+    (package / "report" / "registration_views.py").write_text(views + "\nANOTHER_LINE = 1\n")
     assert plan() == {"picture_registration", "render_report"}
-    (package / "report" / "places.py").write_text(places)
+    (package / "report" / "registration_views.py").write_text(views)
 
     # how displacements are found: no tiling, unless another one is found
     judge = (package / "registration" / "judge.py").read_text()

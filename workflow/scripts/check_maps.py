@@ -28,7 +28,7 @@ def check_maps(
 ) -> None:
     """Write size and pixel counts of the maps, or stop at the first fault."""
     chosen = MosaicRegion.from_json(settings)
-    legend = chosen.legend.legend()
+    legend = chosen.legend
     stores = [open_probabilities(path, legend) for path in probabilities]
     grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
     percent, counts = frozenset(range(101)), frozenset(range(1, min(len(stores), LARGEST_COUNT) + 1))

@@ -9,8 +9,8 @@ from clairemap.console import run, warn
 from clairemap.errors import RadiometryError
 from clairemap.radiometry_check import RadiometryCheck, write_check
 from clairemap.stages import CheckRadiometry
-from clairemap.tiles.likeness import compare
 from clairemap.tiles.radiometry import read_radiometry, read_training_radiometry
+from clairemap.tiles.radiometry_comparison import compare
 
 
 def check_radiometry(

@@ -13,14 +13,14 @@ import typer
 from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
-from clairemap.explain.evidence import TilePixels, measure, spoken_names, tile_facts
 from clairemap.explain.explainer import Explainer, Explanation
 from clairemap.explain.facts import TileFacts
+from clairemap.explain.tile_sums import TilePixels, spoken_names, sum_tile, tile_facts
 from clairemap.explain.writer import Writer
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, open_probabilities
+from clairemap.metrics.class_support import read_training_px, unseen_classes
 from clairemap.metrics.confusion import Confusion
-from clairemap.metrics.learnt import read_training_px, unseen_classes
 from clairemap.metrics.tally import read_tallies
 from clairemap.provenance import write_text_whole
 from clairemap.raster.store import check_store
@@ -62,7 +62,7 @@ def explain_tiles(
         StoreError: a store, a table or the model's card is damaged.
     """
     chosen = ExplainTiles.from_json(settings)
-    legend = chosen.legend.legend()
+    legend = chosen.legend
     started = time.monotonic()
     confusions = {} if scores is None else _confusions(scores, legend)
     unseen = unseen_classes(() if card is None else read_training_px(card, len(legend)))
@@ -93,7 +93,7 @@ def _facts(
     valid = index[index["valid_px"] > 0].sort_values(["row", "col"])
     for tile in progress(valid.itertuples(), "measure tiles", total=len(valid)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
-        measured = measure(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
+        measured = sum_tile(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
         if measured.mapped_px:  # a model of one sensor leaves tiles unmapped that only the other one shows
             pixels = TilePixels(
                 tile.height * tile.width, tile.optical_px, tile.sar_px, tile.cloud_px, tile.cloud_unknown_px

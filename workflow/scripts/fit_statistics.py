@@ -33,7 +33,7 @@ def fit_statistics(
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
-    write_statistics(fit(stores, training, chosen.legend.legend().names, threads), statistics)
+    write_statistics(fit(stores, training, chosen.legend.names, threads), statistics)
     write_splits(table, splits)
 
 

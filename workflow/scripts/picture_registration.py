@@ -12,7 +12,7 @@ from clairemap.registration.match import Pair
 from clairemap.registration.record import Registration, read_registration
 from clairemap.registration.sources import optical_source, sar_source
 from clairemap.report.checkerboard import checkerboard_png
-from clairemap.report.places import Place, places_of
+from clairemap.report.registration_views import RegistrationView, registration_views
 from clairemap.settings import SensorBands
 from clairemap.stages import PictureRegistration
 
@@ -34,20 +34,20 @@ def picture_registration(
     """
     sections = PictureRegistration.from_json(settings)
     record = read_registration(registration)
-    places = _places(optical, sar, record, sections.sensors)
-    drawn = checkerboard_png(places, scene, stamp("picture_registration", settings))
-    with written_whole(picture) as part:
-        part.write_bytes(drawn)
-    corners = ", ".join(f"({place.row}, {place.column})" for place in places)
-    log.info("%s: %d place(s) at %s, %.0f kB", scene, len(places), corners, len(drawn) / 1e3)
+    views = _views(optical, sar, record, sections.sensors)
+    drawn = checkerboard_png(views, scene, stamp("picture_registration", settings))
+    with written_whole(picture) as temporary:
+        temporary.write_bytes(drawn)
+    corners = ", ".join(f"({place.row}, {place.column})" for place in views)
+    log.info("%s: %d place(s) at %s, %.0f kB", scene, len(views), corners, len(drawn) / 1e3)
 
 
-def _places(optical: Path, sar: Path, record: Registration, sensors: SensorBands) -> list[Place]:
+def _views(optical: Path, sar: Path, record: Registration, sensors: SensorBands) -> list[RegistrationView]:
     with (
         optical_source(optical, sensors.optical) as optical_file,
         sar_source(sar, sensors.sar) as sar_file,
     ):
-        return places_of(Pair.opened(optical_file, sar_file, sensors), record)
+        return registration_views(Pair.opened(optical_file, sar_file, sensors), record)
 
 
 if __name__ == "__main__":

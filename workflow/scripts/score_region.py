@@ -13,9 +13,9 @@ import typer
 from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import StoreError
+from clairemap.metrics.class_support import read_training_px
 from clairemap.metrics.document import RegionMetrics, region_metrics
 from clairemap.metrics.ground import map_coverage, total_coverage
-from clairemap.metrics.learnt import read_training_px
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp, write_text_whole
 from clairemap.radiometry_check import read_check
@@ -49,7 +49,7 @@ def score_region(
     Raises:
         StoreError: a table or the card is damaged or has another legend, or a tile is missing from the splits.
     """
-    legend = ScoreTiles.from_json(settings).legend.legend()
+    legend = ScoreTiles.from_json(settings).legend
     started = time.monotonic()
     fused = scores or []
     document = region_metrics(

@@ -40,7 +40,7 @@ def score_tiles(
     Raises:
         StoreError: the stores have different grids, or another legend.
     """
-    legend = ScoreTiles.from_json(settings).legend.legend()
+    legend = ScoreTiles.from_json(settings).legend
     started = time.monotonic()
     labels = check_store(pair, pair.with_suffix(".json"))
     mapped = open_probabilities(probabilities, legend)

@@ -16,17 +16,17 @@ from clairemap.grid.tiles import Tile
 from clairemap.grid.tiles import tiles as tiles_of
 from clairemap.grid.window import Window
 from clairemap.provenance import stamp, temporary_beside
+from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store
-from clairemap.registration.pairing import PairBlock, SceneFiles, ScenePair
+from clairemap.registration.pairing import SceneFiles, ScenePair
 from clairemap.registration.record import Registration, read_registration
 from clairemap.stages import TileScene
-from clairemap.tiles.index import TileLayers, TileRow, tile_row, write_tile_index
+from clairemap.tiles.index import TileRow, tile_row, write_tile_index
 from clairemap.tiles.radiometry import Radiometry, SceneSampler, write_radiometry
 from clairemap.validity import Validity, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.tile_scene")
 
-LAYERS = ("optical", "sar", "label", "validity")
 NO_SENSOR = Validity.OPTICAL_NODATA | Validity.SAR_NODATA
 
 
@@ -53,7 +53,7 @@ def tile_scene(
     files = SceneFiles(optical, sar, label, cloud)
     attributes = {**_attributes(scene, files, sections, record), **stamp("tile_scene", settings)}
     with (
-        ScenePair(files, sections.sensors, sections.legend.legend(), record) as source,
+        ScenePair(files, sections.sensors, sections.legend, record) as source,
         _discarded_on_failure(temporary_beside(pair)) as part,
     ):
         attributes["georeferenced"] = source.geobox.crs is not None
@@ -97,8 +97,8 @@ def _written(scene: str, source: ScenePair, store: GridStore, classes: int, samp
     shards = list(store.shards())
     for shard in progress(shards, f"tiling {scene}"):
         block = source.read(shard)
-        for name in LAYERS:
-            store.write(name, shard, getattr(block, name))
+        for name, values in block.layers.items():
+            store.write(name, shard, values)
         seen = seen or bool(((block.validity & NO_SENSOR) != NO_SENSOR).any())
         sampler.optical.add(shard, block.optical, optical_usable(block.validity))
         sampler.sar.add(shard, block.sar, sar_usable(block.validity))
@@ -125,8 +125,7 @@ def _rows(scene: str, shard: Window, block: PairBlock, tile_px: int, classes: in
         place = inner.window
         window = Window(shard.y0 + place.y0, shard.x0 + place.x0, *place.shape)
         tile = Tile(window.y0 // tile_px, window.x0 // tile_px, window)
-        layers = TileLayers(*(getattr(block, name)[..., *place.slices] for name in LAYERS))
-        yield tile_row(scene, tile, layers, classes)
+        yield tile_row(scene, tile, block.cropped(place), classes)
 
 
 @contextmanager

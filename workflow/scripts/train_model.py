@@ -12,7 +12,7 @@ from clairemap.raster.store import check_store
 from clairemap.stages import TrainModel
 from clairemap.tiles.splits import read_splits
 from clairemap.tiles.statistics import read_statistics
-from clairemap.training.distributed import joined
+from clairemap.training.distributed import process_group
 from clairemap.training.history import write_history
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
@@ -44,7 +44,7 @@ def train_model(
         minutes=minutes,
         curves=tensorboard,
     )
-    with joined(device) as processes:
+    with process_group(device) as processes:
         trained = train(job, processes, stamp("train_model", settings))
         if trained is not None:  # the first process writes for all
             write_history(trained.history, history)

@@ -9,13 +9,14 @@ from typing import Literal, get_args
 
 from clairemap.errors import MissingFileError
 from clairemap.scenes import Split
+from clairemap.text import shortened
 
 log = logging.getLogger(__name__)
 
 Role = Literal["optical", "sar", "label"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-NAMED_AT_MOST = 5
+MAX_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -76,13 +77,7 @@ def lines(path: Path) -> list[str]:
 def tell_unlisted(found: Collection[str], listed: Iterable[str], lists: str) -> None:
     """Log which of the samples that are there stand in none of the lists, and are left out for that."""
     if surplus := sorted(set(found) - set(listed)):
-        log.warning("left out, since %s do not name them: %s", lists, named(surplus))
-
-
-def named(items: Collection[object]) -> str:
-    """Return the first of many items in words, and how many there are."""
-    first = ", ".join(str(item) for item in list(items)[:NAMED_AT_MOST])
-    return first if len(items) <= NAMED_AT_MOST else f"{first} and {len(items) - NAMED_AT_MOST} more"
+        log.warning("left out, since %s do not name them: %s", lists, shortened(surplus, MAX_NAMED))
 
 
 def complete(samples: Iterable[Sample], *, leave_out: bool) -> list[Sample]:
@@ -100,9 +95,14 @@ def complete(samples: Iterable[Sample], *, leave_out: bool) -> list[Sample]:
     whole = [sample for sample in every if not sample.missing]
     if missing and not (leave_out and whole):
         raise MissingFileError(
-            f"{len(missing)} file(s) of {len(every) - len(whole)} sample(s) are missing: {named(missing)}; bring them, "
+            f"{len(missing)} file(s) of {len(every) - len(whole)} sample(s) are missing: "
+            f"{shortened(missing, MAX_NAMED)}; bring them, "
             "or say --on-missing leave_out to go on without those samples"
         )
     if missing:
-        log.warning("%d incomplete sample(s) are left out; missing: %s", len(every) - len(whole), named(missing))
+        log.warning(
+            "%d incomplete sample(s) are left out; missing: %s",
+            len(every) - len(whole),
+            shortened(missing, MAX_NAMED),
+        )
     return whole

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from clairemap.explain import lexicon
 from clairemap.explain.facts import TileFacts
-from clairemap.explain.reading import Sentence
-from clairemap.explain.slots import Kind
+from clairemap.explain.parsing import Sentence
+from clairemap.explain.slots import FigureKind
 
 LOW = ("low", "poor", "weak", "limited", "uncertain", "unreliab", "caution", "imprecise")
 ALIGNMENT = ("registra", "register", "align", "misalign", "coregist")
@@ -14,21 +14,21 @@ ALONE = tuple(sorted(lexicon.EXCLUSIVE))
 
 
 @dataclass(frozen=True)
-class Named:
+class ClassMention:
     """Asks for the mention of a class."""
 
     name: str
 
 
 @dataclass(frozen=True)
-class Told:
+class FigureMention:
     """Asks for a figure, of a class or of the tile (none)."""
 
-    kind: Kind
+    kind: FigureKind
     classes: tuple[str, ...] = ()
 
 
-Group = tuple[str, ...] | Named | Told
+Group = tuple[str, ...] | ClassMention | FigureMention
 """What one sentence must have: a word that begins with one of some stems, a class, or its figure."""
 
 Caveat = tuple[str, tuple[Group, ...]]
@@ -43,7 +43,7 @@ def required_caveats(facts: TileFacts) -> Iterator[Caveat]:
     if facts.sensor == "SAR only":
         yield "say that the map rests on the SAR image alone", (("sar", "radar"), ALONE)
     if facts.clouds in ("some", "heavy"):
-        known = (Told("clouds"),) if facts.has_unknown_clouds else ()  # other sentences speak of clouds too
+        known = (FigureMention("clouds"),) if facts.has_unknown_clouds else ()  # other sentences speak of clouds too
         yield "say that clouds hide part of the optical image", (("cloud",), *known)
     if facts.has_unknown_clouds:
         yield "say that clouds in the optical image are unknown", (("cloud",), lexicon.NOT_KNOWN)
@@ -53,20 +53,20 @@ def required_caveats(facts: TileFacts) -> Iterator[Caveat]:
         yield "say that the registration of SAR and optical image was rejected", (ALIGNMENT, ("reject", "fail", *LOW))
 
     for name in facts.unseen:
-        yield f"say that the training left out {name}", (Named(name), lexicon.TRAINING_STEMS)
+        yield f"say that the training left out {name}", (ClassMention(name), lexicon.TRAINING_STEMS)
     if facts.worst is not None:
         name = facts.worst.name
-        yield f"say that {name} has an IoU of {{iou.{name}}}", (Told("iou", (name,)),)
+        yield f"say that {name} has an IoU of {{iou.{name}}}", (FigureMention("iou", (name,)),)
 
 
 def caveat_faults(sentences: Sequence[Sentence], facts: TileFacts) -> Iterator[str]:
     """Yield the caveats that the facts ask for and no sentence has."""
     for what, groups in required_caveats(facts):
-        if not any(_gives(sentence, groups) for sentence in sentences):
+        if not any(_has_all(sentence, groups) for sentence in sentences):
             yield f"A caveat is missing: {what}"
 
 
-def _gives(sentence: Sentence, groups: tuple[Group, ...]) -> bool:
+def _has_all(sentence: Sentence, groups: tuple[Group, ...]) -> bool:
     """Return whether a sentence has what each group asks for; classes named so and superlatives are no words of it."""
     of_the_tile = sentence.has_word(lexicon.OPTICAL | lexicon.SAR) or any(
         not slot.classes for token in sentence.tokens for slot in token.slots
@@ -80,9 +80,9 @@ def _gives(sentence: Sentence, groups: tuple[Group, ...]) -> bool:
 
 
 def _has(sentence: Sentence, words: Sequence[str], group: Group) -> bool:
-    if isinstance(group, Named):
+    if isinstance(group, ClassMention):
         return any(group.name in token.names for token in sentence.tokens)
-    if isinstance(group, Told):
+    if isinstance(group, FigureMention):
         slots = [slot for token in sentence.tokens for slot in token.slots]
         return any(slot.kind == group.kind and slot.classes == group.classes for slot in slots)
     return any(word.startswith(group) for word in words)

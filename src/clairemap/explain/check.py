@@ -10,11 +10,11 @@ from clairemap.explain import lexicon
 from clairemap.explain.caveats import caveat_faults
 from clairemap.explain.claims import claim_faults
 from clairemap.explain.facts import TileFacts
-from clairemap.explain.reading import Reader, Sentence, Token
+from clairemap.explain.parsing import Parser, Sentence, Token
 from clairemap.explain.slots import Slot, slots_of
 from clairemap.explain.template import VOCABULARY
 
-LONGEST_CHARACTERS = 1500
+MAX_CHARACTERS = 1500
 
 
 class Checker:
@@ -25,29 +25,29 @@ class Checker:
 
         Args:
             facts: what is known about the tile.
-            legend_names: names of all classes, as `evidence.spoken_names` gives them.
+            legend_names: names of all classes, as `tile_sums.spoken_names` gives them.
         """
         self._facts = facts
-        self._reader = Reader(tuple(dict.fromkeys([*legend_names, *facts.names])), slots_of(facts), VOCABULARY)
+        self._parser = Parser(tuple(dict.fromkeys([*legend_names, *facts.names])), slots_of(facts), VOCABULARY)
 
-    def slotted(self, text: str) -> list[str]:
+    def slotted_faults(self, text: str) -> list[str]:
         """Return the faults of a text with slots; none if it may be filled and shown."""
         figures = [
             f"The number {token.text!r} is typed: write a slot instead"
-            for sentence in self._reader.read(text)
+            for sentence in self._parser.parse(text)
             for token in sentence.tokens
             if token.kind == "value" and not token.text.startswith("{")
         ]
         return figures + self._faults(text)
 
-    def filled(self, text: str) -> list[str]:
+    def filled_faults(self, text: str) -> list[str]:
         """Return the faults of a text whose slots are filled."""
         return self._faults(text)
 
     def _faults(self, text: str) -> list[str]:
         if not text.strip():
             return ["The text is empty"]
-        sentences = self._reader.read(text)
+        sentences = self._parser.parse(text)
         faults = [*_form_faults(text), *self._subject_faults(sentences), *caveat_faults(sentences, self._facts)]
         for sentence in sentences:
             for rule in RULES:
@@ -56,16 +56,16 @@ class Checker:
 
     def _subject_faults(self, sentences: Sequence[Sentence]) -> Iterator[str]:
         wanted = "area", (self._facts.largest.name,)
-        told = {(slot.kind, slot.classes) for s in sentences for token in s.tokens for slot in token.slots}
-        if wanted not in told:
+        mentioned = {(slot.kind, slot.classes) for s in sentences for token in s.tokens for slot in token.slots}
+        if wanted not in mentioned:
             yield f"The area of the largest class is missing: use {{area_pct.{self._facts.largest.name}}}"
 
 
 def _form_faults(text: str) -> Iterator[str]:
     if not text.rstrip().endswith("."):
         yield "The text does not end with a full stop"
-    if len(text) > LONGEST_CHARACTERS:
-        yield f"The text is longer than {LONGEST_CHARACTERS} characters"
+    if len(text) > MAX_CHARACTERS:
+        yield f"The text is longer than {MAX_CHARACTERS} characters"
 
 
 def _token_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
@@ -109,11 +109,11 @@ def _binding_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     """Yield numbers that stand with another class or another kind of figure than theirs."""
     del facts
     for place, token in enumerate(sentence.tokens):
-        if token.slots and not any(_bound(sentence, place, slot) for slot in token.slots):
+        if token.slots and not any(_is_bound(sentence, place, slot) for slot in token.slots):
             yield f"{token.text} does not stand right after the class and the kind of figure that it belongs to"
 
 
-def _bound(sentence: Sentence, place: int, slot: Slot) -> bool:
+def _is_bound(sentence: Sentence, place: int, slot: Slot) -> bool:
     return _kind_bound(sentence, place, slot) and _class_bound(sentence, place, slot)
 
 

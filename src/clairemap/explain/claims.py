@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from clairemap.explain import lexicon
-from clairemap.explain.facts import SMALLEST_SHARE_PCT, ClassFacts, TileFacts
-from clairemap.explain.reading import Sentence, Token
+from clairemap.explain.facts import MIN_SHARE_PCT, ClassFacts, TileFacts
+from clairemap.explain.parsing import Sentence, Token
 
 NOT_MINOR_PCT = 20.0
 
@@ -20,8 +20,8 @@ def claim_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         _levels,
         _clouds,
         _sensors,
-        _training,
-        _missing,
+        _training_claims,
+        _missing_labels,
     ):
         yield from rule(sentence, facts)
 
@@ -55,18 +55,18 @@ def _dominance(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         if not claims_it and (not mostly or _near_sensor(sentence, place)):
             continue
         after_only = _next_word(sentence, place) in ("by", "of")
-        meant = _classes_meant(sentence, place, after_only=after_only)
+        meant = _referenced_classes(sentence, place, after_only=after_only)
         if meant and not any(facts.largest.name in token.names for token in meant):
             yield f"{word!r} is said of {meant[0].text}, but {facts.largest.name} has the largest share"
         elif meant and facts.cover == "mixed":
             yield f"{word!r} is too strong: {facts.largest.name} has less than half of the mapped area"
 
 
-def _classes_meant(sentence: Sentence, place: int, *, after_only: bool = False) -> list[Token]:
+def _referenced_classes(sentence: Sentence, place: int, *, after_only: bool = False) -> list[Token]:
     """Return the class that a word speaks of; two where a word of the template may be one as well; none if none."""
     if after_only:
-        behind = Sentence(sentence.tokens[place:])
-        found = [behind.nearest(0, _is_class), behind.nearest(0, _may_be_class)]
+        following = Sentence(sentence.tokens[place:])
+        found = [following.nearest(0, _is_class), following.nearest(0, _may_be_class)]
     else:
         found = [sentence.closest(place, _is_class), sentence.closest(place, _may_be_class)]
     return [token for token in found if token is not None]
@@ -78,7 +78,7 @@ def _superlatives(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         of_errors = _next_word(sentence, place).startswith(("error", "confus", "mistak"))
         if choice is None or of_errors or (word == "least" and _word_at(sentence, place - 1) == "at"):
             continue
-        meant = _classes_meant(sentence, place)
+        meant = _referenced_classes(sentence, place)
         figure = _figure(sentence, place, word)
         figures = {c.name: value for c in facts.classes if (value := figure(c)) is not None}
         extreme = {name for name, value in figures.items() if value == choice(list(figures.values()))}
@@ -108,7 +108,7 @@ def _figure(sentence: Sentence, place: int, word: str) -> Callable[[ClassFacts],
 
 
 def _shown_area(c: ClassFacts) -> float | None:
-    return c.area_pct if c.area_pct >= SMALLEST_SHARE_PCT else None
+    return c.area_pct if c.area_pct >= MIN_SHARE_PCT else None
 
 
 def _minor(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
@@ -172,14 +172,14 @@ def _clouds(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         yield "The optical image is called clear, but it is unknown whether it has clouds"
     if not sentence.has_stem(("cloud",)):
         return
-    told = any(slot.kind.startswith("clouds") for token in sentence.tokens for slot in token.slots)
+    mentions_clouds = any(slot.kind.startswith("clouds") for token in sentence.tokens for slot in token.slots)
     mentioned_as_class = any(token.plain and not token.names.isdisjoint(facts.names) for token in sentence.tokens)
     denied = sentence.has_word(lexicon.NEGATIONS | {"clear", "cloudless"})
     not_known = sentence.has_stem(lexicon.NOT_KNOWN)
-    if facts.clouds == "none" and not told and not mentioned_as_class and not denied:
+    if facts.clouds == "none" and not mentions_clouds and not mentioned_as_class and not denied:
         yield "Clouds are mentioned, but the tile has none"
     masked = denied and sentence.has_word({"mask"})
-    if facts.clouds == "unknown" and not told and not mentioned_as_class and not not_known and not masked:
+    if facts.clouds == "unknown" and not mentions_clouds and not mentioned_as_class and not not_known and not masked:
         yield "Clouds are mentioned, but it is unknown whether there are any: say so"
     if not_known and not facts.has_unknown_clouds and not mentioned_as_class:
         yield "Clouds are called unknown, but the mask says where they are"
@@ -202,7 +202,7 @@ def _sensors(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         yield f"'both' is said of the sensors, but the map rests on: {facts.sensor}"
 
 
-def _training(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+def _training_claims(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     """Yield claims about training that speak of classes which training pixels had."""
     for _, word in _claims(sentence, facts):
         if not lexicon.has_stem(word, lexicon.TRAINING_STEMS):
@@ -214,7 +214,7 @@ def _training(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
                 yield f"{word!r} is said of {token.text}, which the training had"
 
 
-def _missing(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
+def _missing_labels(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     """Yield claims that the map leaves out classes which it shows."""
     if sentence.has_stem(lexicon.TRAINING_STEMS):
         return

@@ -1,4 +1,4 @@
-"""From facts to explanations: asked for, checked, asked for once more, and from the template if that fails too."""
+"""Explanations from facts: generated, checked, generated once more, and taken from the template if that fails too."""
 
 import logging
 from collections.abc import Sequence
@@ -45,7 +45,7 @@ class Explainer:
         """Prepare.
 
         Args:
-            legend_names: names of all classes, as `evidence.spoken_names` gives them.
+            legend_names: names of all classes, as `tile_sums.spoken_names` gives them.
             writer: the language model; None for texts from the template only.
         """
         self._names = tuple(legend_names)
@@ -66,28 +66,30 @@ class Explainer:
 
     def _drafts(self, writer: Writer, tiles: Sequence[TileFacts]) -> list[_Draft]:
         """Return the model's texts, the second ones where the first had faults."""
-        asked = [conversation(facts) for facts in tiles]
-        drafts = self._ask(writer, asked, tiles)
+        conversations = [conversation(facts) for facts in tiles]
+        drafts = self._generate_drafts(writer, conversations, tiles)
         again = [place for place, draft in enumerate(drafts) if draft.faults]
         log.info("%d of %d first texts have faults", len(again), len(drafts))
-        better = self._ask(
+        better = self._generate_drafts(
             writer,
-            [retry(asked[place], drafts[place].text, list(drafts[place].faults)) for place in again],
+            [retry(conversations[place], drafts[place].text, list(drafts[place].faults)) for place in again],
             [tiles[place] for place in again],
         )
         for place, draft in zip(again, better, strict=True):
             drafts[place] = draft
         return drafts
 
-    def _ask(self, writer: Writer, asked: Sequence[Conversation], tiles: Sequence[TileFacts]) -> list[_Draft]:
-        answers = dict(writer.write(asked))
-        texts = [" ".join(answers[place].split()) for place in range(len(asked))]
+    def _generate_drafts(
+        self, writer: Writer, conversations: Sequence[Conversation], tiles: Sequence[TileFacts]
+    ) -> list[_Draft]:
+        answers = dict(writer.write(conversations))
+        texts = [" ".join(answers[place].split()) for place in range(len(conversations))]
         return [_Draft(text, self._faults(text, facts)) for text, facts in zip(texts, tiles, strict=True)]
 
     def _faults(self, text: str, facts: TileFacts) -> tuple[str, ...]:
         checker = Checker(facts, self._names)
-        faults = checker.slotted(text)
-        return tuple(faults or checker.filled(fill(text, slots_of(facts))))
+        faults = checker.slotted_faults(text)
+        return tuple(faults or checker.filled_faults(fill(text, slots_of(facts))))
 
     def _from_model(self, facts: TileFacts, text: str) -> Explanation:
         return Explanation(fill(text, slots_of(facts)), "model", (), self._key(facts))

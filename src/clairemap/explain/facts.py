@@ -9,15 +9,15 @@ from clairemap.metrics.levels import (
     GOOD_IOU,
     HIGH_CONFIDENCE_PCT,
     LOW_CONFIDENCE_PCT,
-    MATTERS_PCT,
-    MOSTLY_PCT,
+    MOSTLY_ONE_SENSOR_PCT,
     POOR_ACCURACY_PCT,
     POOR_IOU,
+    RELEVANT_CLASS_PCT,
 )
 
 Grade = Literal["high", "medium", "low"]
 Agreement = Literal["good", "fair", "poor"]
-Cover = Literal["uniform", "dominant", "mixed"]
+Composition = Literal["uniform", "dominant", "mixed"]
 SensorUse = Literal["optical only", "mostly optical", "both", "mostly SAR", "SAR only"]
 Clouds = Literal["none", "some", "heavy", "unknown"]
 Registration = Literal["good", "weak", "rejected", "single_sensor", "as_delivered"]
@@ -25,7 +25,7 @@ Registration = Literal["good", "weak", "rejected", "single_sensor", "as_delivere
 DOMINANT_PCT = 50.0
 SOME_CLOUDS_PCT = 1
 HEAVY_CLOUDS_PCT = 20
-SMALLEST_SHARE_PCT = 0.1
+MIN_SHARE_PCT = 0.1
 """Share of the mapped area from which on a class counts as one of the map's."""
 
 _WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
@@ -57,7 +57,7 @@ class ClassFacts(_Part):
     @property
     def matters(self) -> bool:
         """Whether the class's IoU bears on the agreement of the whole tile."""
-        return self.iou is not None and self.label_pct >= MATTERS_PCT
+        return self.iou is not None and self.label_pct >= RELEVANT_CLASS_PCT
 
     @property
     def accuracy(self) -> Agreement | None:
@@ -113,7 +113,7 @@ class TileFacts(_Part):
     @property
     def shown(self) -> tuple[ClassFacts, ...]:
         """The classes that the map shows, largest first, never empty."""
-        return (self.largest, *(c for c in self.classes[1:] if c.area_pct >= SMALLEST_SHARE_PCT))
+        return (self.largest, *(c for c in self.classes[1:] if c.area_pct >= MIN_SHARE_PCT))
 
     @property
     def missed(self) -> tuple[ClassFacts, ...]:
@@ -131,7 +131,7 @@ class TileFacts(_Part):
         return self.labelled_px > 0 and self.oa_pct is None
 
     @property
-    def cover(self) -> Cover:
+    def cover(self) -> Composition:
         """How the area is shared out."""
         if len(self.shown) == 1:
             return "uniform"
@@ -205,6 +205,6 @@ def sensor_use(optical_share_pct: float, optical_px: int, sar_px: int) -> Sensor
         return "optical only"
     if optical_px == 0:
         return "SAR only"
-    if optical_share_pct >= MOSTLY_PCT:
+    if optical_share_pct >= MOSTLY_ONE_SENSOR_PCT:
         return "mostly optical"
-    return "mostly SAR" if optical_share_pct <= 100 - MOSTLY_PCT else "both"
+    return "mostly SAR" if optical_share_pct <= 100 - MOSTLY_ONE_SENSOR_PCT else "both"

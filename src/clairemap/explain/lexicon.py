@@ -2,14 +2,14 @@
 
 import functools
 
-from clairemap.explain.slots import Kind
+from clairemap.explain.slots import FigureKind
 
 
-def _words(text: str) -> frozenset[str]:
+def _word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-NUMBER_WORDS = _words(
+NUMBER_WORDS = _word_set(
     """
     zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds
@@ -18,21 +18,21 @@ NUMBER_WORDS = _words(
     couple once second tenfold twofold threefold
     """
 )
-UNIT_WORDS = _words(
+UNIT_WORDS = _word_set(
     """
     percent percentage percentages cent permille hectare hectares ha km kms kilometre kilometres kilometer
     kilometers metre metres meter meters m m² km² sqkm acre acres mile miles foot feet pixel pixels px db
     decibel decibels degree degrees square points ppm % ‰ ° €
     """
 )
-NEGATIONS = _words(
+NEGATIONS = _word_set(
     """
     not no none never neither nor nothing nowhere without hardly barely scarcely rarely seldom cannot lack
     lacks lacking lacked free absent except fails fail failing far unlikely nobody isn't doesn't don't aren't
     wasn't can't won't isn’t doesn’t don’t aren’t wasn’t can’t won’t
     """
 )
-CAUSE_WORDS = _words(
+CAUSE_WORDS = _word_set(
     """
     because cause caused causes causing due owing thanks results resulted resulting therefore hence thus
     consequently consequence attributable attributed driven driver drivers triggered induced led lead leads explain
@@ -41,7 +41,7 @@ CAUSE_WORDS = _words(
     season seasonal history
     """
 )
-KNOWN_WORDS = _words(
+KNOWN_WORDS = _word_set(
     """
     a an the this that these those it its they their them which whose where who what there here each every other
     some several many few most more less much little both such same own any
@@ -82,7 +82,7 @@ ground - takes other words, so none of it needs to be listed."""
 
 ENDINGS = ("s", "es", "d", "ed", "ly")
 
-KEYWORDS: tuple[tuple[str, frozenset[Kind]], ...] = (
+KEYWORDS: tuple[tuple[str, frozenset[FigureKind]], ...] = (
     ("cover", frozenset({"area"})),
     ("area", frozenset({"area"})),
     ("occup", frozenset({"area"})),
@@ -133,49 +133,49 @@ GRADED: dict[Axis, tuple[str, ...]] = {
 
 GRADES: dict[Axis, dict[str, frozenset[str]]] = {
     "confidence": {
-        "high": _words("high strong strongly good great excellent highly very reliable solid"),
-        "medium": _words("medium moderate moderately fair intermediate"),
-        "low": _words("low weak poor limited modest doubtful little"),
+        "high": _word_set("high strong strongly good great excellent highly very reliable solid"),
+        "medium": _word_set("medium moderate moderately fair intermediate"),
+        "low": _word_set("low weak poor limited modest doubtful little"),
     },
     "accuracy": {
-        "good": _words("high strong good great excellent highly very reliable solid"),
-        "fair": _words("medium moderate moderately fair intermediate"),
-        "poor": _words("low weak poor limited bad modest doubtful little"),
+        "good": _word_set("high strong good great excellent highly very reliable solid"),
+        "fair": _word_set("medium moderate moderately fair intermediate"),
+        "poor": _word_set("low weak poor limited bad modest doubtful little"),
     },
     "registration": {
-        "good": _words("high strong good precise excellent reliable accurate exact well perfect"),
-        "weak": _words("low weak poor limited uncertain imprecise doubtful bad moderate"),
-        "rejected": _words("rejected unusable failed unreliable low poor bad"),
+        "good": _word_set("high strong good precise excellent reliable accurate exact well perfect"),
+        "weak": _word_set("low weak poor limited uncertain imprecise doubtful bad moderate"),
+        "rejected": _word_set("rejected unusable failed unreliable low poor bad"),
     },
     "clouds": {
-        "none": _words("cloudless clear"),
-        "some": _words("some few little light partly slightly small scattered thin moderate"),
-        "heavy": _words("heavy heavily much large most mostly thick dense strongly extensive widespread"),
+        "none": _word_set("cloudless clear"),
+        "some": _word_set("some few little light partly slightly small scattered thin moderate"),
+        "heavy": _word_set("heavy heavily much large most mostly thick dense strongly extensive widespread"),
     },
 }
 """For each level the words that claim it."""
 
 NOT_KNOWN = ("unknown", "unchecked", "unmasked")
 TRAINING_STEMS = ("train", "learn", "unseen")
-MISSING_WORDS = _words("miss misses missed left leave leaves")
+MISSING_WORDS = _word_set("miss misses missed left leave leaves")
 WHOLE_TILE = ("label", "overall", "tile", "mean", "average")
 """Stems that make a clause speak of the tile as a whole."""
 
-QUALITY = _words("best worst poorest")
-MAXIMUM = _words("highest best strongest greatest most-certain")
-MINIMUM = _words("lowest weakest worst poorest least")
-LARGEST = _words("largest biggest main leading principal chief widest")
-SMALLEST = _words("smallest tiniest")
-MINOR = _words("minor marginal negligible insignificant rare scarce small tiny")
+QUALITY = _word_set("best worst poorest")
+MAXIMUM = _word_set("highest best strongest greatest most-certain")
+MINIMUM = _word_set("lowest weakest worst poorest least")
+LARGEST = _word_set("largest biggest main leading principal chief widest")
+SMALLEST = _word_set("smallest tiniest")
+MINOR = _word_set("minor marginal negligible insignificant rare scarce small tiny")
 DOMINANCE_STEMS = ("domina", "predomin", "prevail", "majority")
-MOSTLY = _words("mostly mainly largely chiefly primarily predominantly")
-EXCLUSIVE = _words("alone only solely exclusively purely entirely single")
-BALANCED = _words("equally alike balanced evenly equal")
+MOSTLY = _word_set("mostly mainly largely chiefly primarily predominantly")
+EXCLUSIVE = _word_set("alone only solely exclusively purely entirely single")
+BALANCED = _word_set("equally alike balanced evenly equal")
 MIXED_STEMS = ("mixed", "mixture", "diverse", "heterogen", "varied", "mosaic")
 UNIFORM_STEMS = ("uniform", "homogen")
 OPTICAL = frozenset({"optical", "multispectral"})
 SAR = frozenset({"sar", "radar"})
-BREAKS = _words("and while but whereas although though yet")
+BREAKS = _word_set("and while but whereas although though yet")
 
 
 def is_known(word: str) -> bool:
@@ -189,6 +189,6 @@ def has_stem(word: str, stems: tuple[str, ...]) -> bool:
 
 
 @functools.cache
-def kinds_of(word: str) -> frozenset[Kind]:
+def kinds_of(word: str) -> frozenset[FigureKind]:
     """Return the kinds of figures that a word announces; empty for most words."""
     return next((kinds for stem, kinds in KEYWORDS if word.startswith(stem)), frozenset())

@@ -45,12 +45,12 @@ class PhiWriter:
         """
         self._name = model
         self._settings = settings
-        self._device = _device(device)
-        self._dtype = _dtype(settings.dtype, self._device)
+        self._model_device = _model_device(device)
+        self._dtype = _dtype(settings.dtype, self._model_device)
         self._loaded: tuple[Any, Any] | None = None
         self.identity = json_digest(
             {
-                "model": _fingerprint(model),
+                "model": _weights_fingerprint(model),
                 "decoding": ["greedy", settings.max_new_tokens, self._dtype],
             }
         )
@@ -74,7 +74,7 @@ class PhiWriter:
 
     def _generate(self, prompts: list[str]) -> list[str]:
         tokenizer, model = self._load()
-        encoded = tokenizer(prompts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._device)
+        encoded = tokenizer(prompts, padding=True, add_special_tokens=False, return_tensors="pt").to(self._model_device)
         try:
             with torch.inference_mode():
                 produced = model.generate(
@@ -102,12 +102,12 @@ class PhiWriter:
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
-            log.info("loading %s (transformers %s, %s)", self._name, transformers.__version__, self._device)
+            log.info("loading %s (transformers %s, %s)", self._name, transformers.__version__, self._model_device)
             transformers.utils.logging.disable_progress_bar()
             try:
                 tokenizer = AutoTokenizer.from_pretrained(self._name, padding_side="left")
                 model = AutoModelForCausalLM.from_pretrained(self._name, dtype=DTYPES[self._dtype])
-                model.to(self._device).eval()
+                model.to(self._model_device).eval()
             except LOADING_FAILS_WITH as error:
                 raise ExplainerError(_unloadable(self._name, error)) from None
             if tokenizer.chat_template is None:
@@ -118,7 +118,7 @@ class PhiWriter:
         return self._loaded
 
 
-def _device(wanted: str) -> str:
+def _model_device(wanted: str) -> str:
     if wanted == "cuda" and not torch.cuda.is_available():
         raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
     return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
@@ -135,7 +135,7 @@ def _prompt(tokenizer: Any, conversation: Conversation) -> str:  # noqa: ANN401 
     return str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
 
 
-def _fingerprint(name: str) -> str:
+def _weights_fingerprint(name: str) -> str:
     """Return what tells a model from another: its files' names, sizes and first and last bytes, or the hub's commit."""
     folder = Path(name)
     if not folder.is_dir():

@@ -10,8 +10,8 @@ from clairemap.explain.slots import slots_of
 PROMPT_VERSION = "2"
 """Part of each answer's key: count it up when a text of this module changes."""
 
-CLASSES_TOLD = 8
-FAULTS_TOLD = 6
+MAX_CLASSES = 8
+MAX_FAULTS = 6
 
 SYSTEM = """\
 You describe land-cover maps to the people who use them. You get the facts of a tile of a map: levels, and slots that \
@@ -27,14 +27,14 @@ Rules:
 - Mention every point under "Must be mentioned" in a sentence of its own.
 - Write sentences only: no lists, headings or quotation marks."""
 
-Role = Literal["system", "user", "assistant"]
+MessageRole = Literal["system", "user", "assistant"]
 
 
 @dataclass(frozen=True)
 class Message:
     """One turn of a conversation."""
 
-    role: Role
+    role: MessageRole
     content: str
 
 
@@ -78,7 +78,7 @@ def conversation(facts: TileFacts) -> Conversation:
 
 def retry(first: Conversation, answer: str, faults: list[str]) -> Conversation:
     """Return the conversation that asks for a better text, with the faults of the first."""
-    listed = "\n".join(f"- {fault}" for fault in faults[:FAULTS_TOLD])
+    listed = "\n".join(f"- {fault}" for fault in faults[:MAX_FAULTS])
     return (
         *first,
         Message("assistant", answer),
@@ -94,7 +94,7 @@ def describe(facts: TileFacts) -> str:
         [
             "Levels of the tile: " + ", ".join(levels) + ".",
             "Classes, largest first, with their slots:",
-            *(_class_line(c, facts) for c in _told_classes(facts)),
+            *(_class_line(c, facts) for c in _described_classes(facts)),
             "Slots of the tile: " + ", ".join(f"{{{key}}}" for key in slots_of(facts) if "." not in key) + ".",
             *(_confusion_line(pair) for pair in facts.confusions),
             "Must be mentioned:",
@@ -103,10 +103,10 @@ def describe(facts: TileFacts) -> str:
     )
 
 
-def _told_classes(facts: TileFacts) -> list[ClassFacts]:
+def _described_classes(facts: TileFacts) -> list[ClassFacts]:
     """Return the largest classes, and those that the map misses or that must be mentioned."""
     needed = [*facts.missed, *([facts.worst] if facts.worst else [])]
-    return list(dict.fromkeys([*facts.classes[:CLASSES_TOLD], *needed]))
+    return list(dict.fromkeys([*facts.classes[:MAX_CLASSES], *needed]))
 
 
 def _class_line(c: ClassFacts, facts: TileFacts) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from clairemap.explain.facts import TileFacts
 
-Kind = Literal[
+FigureKind = Literal[
     "area", "confidence", "iou", "f1", "optical share", "clouds", "clouds unknown", "mapped", "accuracy", "confusion"
 ]
 
@@ -20,7 +20,7 @@ SLOT = re.compile(r"\{([^{}]*)\}")
 class Slot:
     """What a slot stands for: the kind of figure, the classes it belongs to (truth before mapped), and its text."""
 
-    kind: Kind
+    kind: FigureKind
     classes: tuple[str, ...]
     text: str
 
@@ -32,28 +32,28 @@ class UnknownSlotError(KeyError):
 def slots_of(facts: TileFacts) -> dict[str, Slot]:
     """Return all slots that a tile's facts can fill, by the key between the braces."""
     slots = {
-        "confidence_pct": Slot("confidence", (), _percent(facts.confidence_pct)),
-        "optical_share_pct": Slot("optical share", (), _percent(facts.optical_share_pct)),
-        "mapped_pct": Slot("mapped", (), _percent(facts.mapped_pct)),
+        "confidence_pct": Slot("confidence", (), _percent_text(facts.confidence_pct)),
+        "optical_share_pct": Slot("optical share", (), _percent_text(facts.optical_share_pct)),
+        "mapped_pct": Slot("mapped", (), _percent_text(facts.mapped_pct)),
     }
     if facts.cloud_pct is not None:
-        slots["cloud_pct"] = Slot("clouds", (), _percent(facts.cloud_pct))
+        slots["cloud_pct"] = Slot("clouds", (), _percent_text(facts.cloud_pct))
     if facts.has_unknown_clouds:
-        slots["cloud_unknown_pct"] = Slot("clouds unknown", (), _percent(facts.cloud_unknown_pct))
+        slots["cloud_unknown_pct"] = Slot("clouds unknown", (), _percent_text(facts.cloud_unknown_pct))
     if facts.oa_pct is not None:
-        slots["oa_pct"] = Slot("accuracy", (), _percent(facts.oa_pct))
+        slots["oa_pct"] = Slot("accuracy", (), _percent_text(facts.oa_pct))
     for c in facts.classes:
         if c in facts.shown:
             slots[f"area_pct.{c.name}"] = Slot("area", (c.name,), f"{c.area_pct:.1f} %")
         if c.confidence_pct is not None:
-            slots[f"confidence_pct.{c.name}"] = Slot("confidence", (c.name,), _percent(c.confidence_pct))
+            slots[f"confidence_pct.{c.name}"] = Slot("confidence", (c.name,), _percent_text(c.confidence_pct))
         if c.iou is not None:
             slots[f"iou.{c.name}"] = Slot("iou", (c.name,), f"{c.iou:.2f}")
         if c.f1 is not None:
             slots[f"f1.{c.name}"] = Slot("f1", (c.name,), f"{c.f1:.2f}")
     for pair in facts.confusions:
         key = f"confused_pct.{pair.truth}>{pair.mapped}"
-        slots[key] = Slot("confusion", (pair.truth, pair.mapped), _percent(pair.pct))
+        slots[key] = Slot("confusion", (pair.truth, pair.mapped), _percent_text(pair.pct))
     return slots
 
 
@@ -81,5 +81,5 @@ def find_slot(key: str, slots: dict[str, Slot]) -> Slot | None:
     return next((slot for known, slot in slots.items() if known.casefold() == wanted), None)
 
 
-def _percent(value: int) -> str:
+def _percent_text(value: int) -> str:
     return f"{value} %"

@@ -71,16 +71,16 @@ _ALL = (COVER, SHARE, FOLLOWED, REST, CONFIDENCE, LEAST_CERTAIN, SENSOR, CLOUDS,
 _ALL_MORE = (ONE_IOU, BEST_AND_WORST, CONFUSED, UNKNOWN_CLOUDS, WEAK_CLASS, FEW_LABELS, UNSEEN, MISSED, BEST)
 
 
-def _words(phrases: Sequence[object]) -> Iterator[str]:
+def _words_of(phrases: Sequence[object]) -> Iterator[str]:
     for phrase in phrases:
         if isinstance(phrase, dict):
-            yield from _words(list(phrase.values()))
+            yield from _words_of(list(phrase.values()))
         else:
             text = phrase.template if isinstance(phrase, Template) else str(phrase)
             yield from re.findall(r"[a-z0-9]+", re.sub(r"\{[^}]*\}|\$\w+", " ", text).casefold())
 
 
-VOCABULARY = frozenset(_words([*_ALL, *_ALL_MORE, "and"]))
+VOCABULARY = frozenset(_words_of([*_ALL, *_ALL_MORE, "and"]))
 """Words of the template. A class may be called like one of them ("clouds"); then the word alone is no mention of it."""
 
 
@@ -88,22 +88,22 @@ def template_text(facts: TileFacts) -> str:
     """Return the explanation of a tile, with slots. It passes the check whatever the facts are."""
     return " ".join(
         [
-            *_cover(facts),
-            *_confidence(facts),
+            *_composition_sentence(facts),
+            *_confidence_sentences(facts),
             SENSOR[facts.sensor],
             *([CLOUDS[facts.clouds]] if facts.clouds in CLOUDS else []),
             *([UNKNOWN_CLOUDS] if facts.has_unknown_clouds else []),
             *([PARTIAL] if facts.mapped_pct < 100 else []),
             *([REGISTRATION[facts.registration]] if facts.registration in REGISTRATION else []),
-            *([UNSEEN.substitute(names=_joined(facts.unseen))] if facts.unseen else []),
+            *([UNSEEN.substitute(names=_enumerated(facts.unseen))] if facts.unseen else []),
             *([FEW_LABELS] if facts.has_few_labels else []),
-            *_accuracy(facts),
+            *_accuracy_sentences(facts),
             *(CONFUSED.substitute(truth=pair.truth, mapped=pair.mapped) for pair in facts.confusions),
         ]
     )
 
 
-def _cover(facts: TileFacts) -> Iterator[str]:
+def _composition_sentence(facts: TileFacts) -> Iterator[str]:
     followers = facts.shown[1 : 1 + FOLLOWERS]
     rest = facts.shown[1 + FOLLOWERS : 1 + 2 * FOLLOWERS]
     first = COVER[facts.cover].substitute(name=facts.largest.name)
@@ -113,21 +113,21 @@ def _cover(facts: TileFacts) -> Iterator[str]:
 
 
 def _shares(classes: Sequence[ClassFacts]) -> str:
-    return _joined([SHARE.substitute(name=c.name) for c in classes])
+    return _enumerated([SHARE.substitute(name=c.name) for c in classes])
 
 
-def _joined(parts: Sequence[str]) -> str:
+def _enumerated(parts: Sequence[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def _confidence(facts: TileFacts) -> Iterator[str]:
+def _confidence_sentences(facts: TileFacts) -> Iterator[str]:
     yield CONFIDENCE[facts.confidence]
     pct, name = min((c.confidence_pct, c.name) for c in facts.classes if c.confidence_pct is not None)
     if pct <= facts.confidence_pct - NOTABLE_GAP_PCT:
         yield LEAST_CERTAIN.substitute(name=name)
 
 
-def _accuracy(facts: TileFacts) -> Iterator[str]:
+def _accuracy_sentences(facts: TileFacts) -> Iterator[str]:
     if facts.accuracy is None:
         return
     weak = facts.worst
@@ -141,4 +141,4 @@ def _accuracy(facts: TileFacts) -> Iterator[str]:
     elif best and weak is None:
         yield ONE_IOU.substitute(name=best[1])
     if missed := [c.name for c in facts.missed]:
-        yield MISSED.substitute(names=_joined(missed[:FOLLOWERS]))
+        yield MISSED.substitute(names=_enumerated(missed[:FOLLOWERS]))

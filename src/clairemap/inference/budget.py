@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from clairemap.grid.rounding import align_up
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.strips import GPU_STRIP_VALUES
 from clairemap.raster.store import GridStore
@@ -66,7 +67,7 @@ class Budget:
             on_gpu = needed.on_gpu(side, kept)
             return needed.on_host(side, kept) <= room and all(on_gpu <= free for free in room_on_gpus)
 
-        whole = -(-max(pair.shape) // ALIGN_PX) * ALIGN_PX
+        whole = align_up(max(pair.shape), ALIGN_PX)
         if whole <= LARGEST_PX and fits(whole, whole):
             return max(whole, SMALLEST_PX)
         sides = range(ALIGN_PX, min(LARGEST_PX, whole - ALIGN_PX) + 1, ALIGN_PX)

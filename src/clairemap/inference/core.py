@@ -7,19 +7,18 @@ from torch import Tensor
 
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import SHARE_NODATA
-from clairemap.inference.reading import Reading
+from clairemap.inference.reading import WindowInput
 from clairemap.inference.writing import CoreResult
 from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire, device_of
 from clairemap.nets.image import Image
-from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import upsampled_probability
 from clairemap.settings import Precision
 from clairemap.validity import Mask
 
 
 @torch.inference_mode()
-def map_core(network: Claire, card: BundleCard, precision: Precision, reading: Reading) -> CoreResult:
+def map_core(network: Claire, card: BundleCard, precision: Precision, reading: WindowInput) -> CoreResult:
     """Return the result in a window's core.
 
     Args:
@@ -31,13 +30,12 @@ def map_core(network: Claire, card: BundleCard, precision: Precision, reading: R
     device = device_of(network)
     core = reading.step.core.relative_to(reading.step.outer)
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        logits, share = network.cells(
+        logits, share, cells = network.cells(
             _image(reading.optical, reading.optical_usable, card.optical_bands, device),
             _image(reading.sar, reading.sar_usable, card.sar_bands, device),
             core,
         )
     optical, sar = reading.optical_usable[core.slices], reading.sar_usable[core.slices]
-    cells = cells_between(core, reading.step.outer.shape, network.stride)
     pixels = core.relative_to(cells.refined(network.stride))
     percent = _percent(share[0, 0], network.stride, pixels)
     percent[~optical] = 0  # where just one sensor is usable it is all of the result

@@ -19,7 +19,7 @@ from clairemap.inference.core import map_core
 from clairemap.inference.cut import Cut, cut_scene
 from clairemap.inference.pipeline import Pipeline, slots
 from clairemap.inference.probabilities import create_probabilities
-from clairemap.inference.reading import SENSORS, Reading, WindowReader
+from clairemap.inference.reading import SENSORS_OF_VIEW, WindowInput, WindowReader
 from clairemap.inference.writing import CoreResult, ShardWriter, discard, is_written
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
@@ -56,7 +56,7 @@ class Prediction:
     @property
     def sensors(self) -> frozenset[Sensor]:
         """The sensors that the view shows and the network was trained on."""
-        return SENSORS[self.view] & SENSORS[self.bundle.card.network.sensors]
+        return SENSORS_OF_VIEW[self.view] & SENSORS_OF_VIEW[self.bundle.card.network.sensors]
 
     def window_px(self, pair: GridStore) -> int:
         """Return the side of windows in the settings, or the largest that the memory allows."""
@@ -70,7 +70,7 @@ class Prediction:
         return cut_scene(pair.shape, window_px or self.window_px(pair), self.halo_px, pair.tile_px)
 
 
-def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Mapping[str, str]) -> None:
+def predict_scene(pair: GridStore, prediction: Prediction, unfinished_path: Path, stamp: Mapping[str, str]) -> None:
     """Write a scene's probabilities and optical share into a store on the pair's grid and tiles.
 
     A pixel's result doesn't depend on the windows, to within the halo's tolerance. Memory, whatever the scene's size:
@@ -83,7 +83,7 @@ def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Ma
     Args:
         pair: the scene.
         prediction: network, view and windows.
-        part: the store to make, or what an interrupted run with equal arguments left of it; complete it with
+        unfinished_path: the store to make, or what an interrupted run with equal arguments left of it; complete it with
             `raster.store.complete_store`.
         stamp: goes into its attributes.
 
@@ -95,66 +95,64 @@ def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Ma
     prediction.bundle.check_input(
         pair.bands("optical"), pair.bands("sar"), str(pair.attributes["sar_scale"]), pair.path
     )
-    mapping = _Mapping(pair, prediction, part, stamp)
     try:
-        mapping.run()
+        _Mapping(pair, prediction, _resume_or_replace_store(pair, prediction, unfinished_path, stamp)).run()
     except BaseException:
-        if not mapping.has_anything:
-            shutil.rmtree(part, ignore_errors=True)
+        if _resumable_store(unfinished_path) is None:
+            shutil.rmtree(unfinished_path, ignore_errors=True)
         raise
+
+
+def _resume_or_replace_store(
+    pair: GridStore, prediction: Prediction, unfinished_path: Path, stamp: Mapping[str, str]
+) -> GridStore:
+    """Return the store that an interrupted run left, if it can be resumed; else delete what is there and create one."""
+    window_px = prediction.window_px(pair)
+    if unfinished_path.exists():
+        left = _resumable_store(unfinished_path, window_px)
+        if left is not None:
+            left.group.attrs.update(dict(stamp))
+            return left
+        log.info("%s: nothing to resume, or its windows are larger than fit now; starting over", unfinished_path)
+        shutil.rmtree(unfinished_path)
+    card = prediction.bundle.card
+    attributes = {
+        "scene": pair.attributes["scene"],
+        "view": prediction.view,
+        "class_names": list(card.legend.names),
+        "class_codes": card.legend.codes.tolist(),
+        "georeferenced": pair.attributes["georeferenced"],
+        WINDOW: window_px,
+        **stamp,
+    }
+    return create_probabilities(
+        unfinished_path,
+        pair.geobox,
+        card.legend.names,
+        tile_px=pair.tile_px,
+        shard_tiles=prediction.cut(pair, window_px).shard_tiles,
+        attributes=attributes,
+    )
+
+
+def _resumable_store(unfinished_path: Path, window_px: int | None = None) -> GridStore | None:
+    """Return the unfinished store if it has a whole shard and was made for windows up to this size (None: any size)."""
+    try:
+        store = open_store(unfinished_path, "r+")
+        made_for_px = int(store.attributes[WINDOW]) if WINDOW in store.attributes else None
+        fits = made_for_px is not None and (window_px is None or made_for_px <= window_px)
+        return store if fits and any(is_written(store, shard) for shard in store.shards()) else None
+    except StoreError:
+        return None
 
 
 @dataclass(frozen=True)
 class _Mapping:
-    """One scene being mapped."""
+    """One scene being mapped into a store that may hold some of its shards."""
 
     pair: GridStore
     prediction: Prediction
-    part: Path
-    stamp: Mapping[str, str]
-
-    @cached_property
-    def store(self) -> GridStore:
-        """The store that an earlier run left, if it holds anything; else a new one."""
-        window_px = self.prediction.window_px(self.pair)
-        if self.part.exists():
-            left = self._left(window_px)
-            if left is not None:
-                left.group.attrs.update(dict(self.stamp))
-                return left
-            log.info("%s holds nothing to go on with, or for larger windows than fit now: beginning anew", self.part)
-            shutil.rmtree(self.part)
-        card = self.prediction.bundle.card
-        attributes = {
-            "scene": self.pair.attributes["scene"],
-            "view": self.prediction.view,
-            "class_names": list(card.legend.names),
-            "class_codes": card.legend.codes.tolist(),
-            "georeferenced": self.pair.attributes["georeferenced"],
-            WINDOW: window_px,
-            **self.stamp,
-        }
-        return create_probabilities(
-            self.part,
-            self.pair.geobox,
-            card.legend.names,
-            tile_px=self.pair.tile_px,
-            shard_tiles=self.prediction.cut(self.pair, window_px).shard_tiles,
-            attributes=attributes,
-        )
-
-    def _left(self, window_px: int) -> GridStore | None:
-        try:
-            store = open_store(self.part, "r+")
-            fits = int(store.attributes.get(WINDOW, window_px + 1)) <= window_px
-            return store if fits and any(is_written(store, shard) for shard in store.shards()) else None
-        except StoreError:
-            return None
-
-    @property
-    def has_anything(self) -> bool:
-        """Whether the store on disk has a shard that a later run can go on behind."""
-        return self._left(2**30) is not None
+    store: GridStore
 
     def run(self) -> None:
         """Map all shards that are not there yet."""
@@ -194,8 +192,8 @@ class _Mapping:
     def _reader(self) -> WindowReader:
         return WindowReader(self.pair, self.prediction.sensors)
 
-    def _read(self, step: Step) -> Reading | None:
+    def _read(self, step: Step) -> WindowInput | None:
         return self._reader.read(step)
 
-    def _map(self, network: Claire, reading: Reading) -> CoreResult:
+    def _map(self, network: Claire, reading: WindowInput) -> CoreResult:
         return map_core(network, self.prediction.bundle.card, self.prediction.settings.precision, reading)

@@ -6,6 +6,7 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
+from clairemap.classes import SHARE_NODATA as SHARE_NODATA  # other modules of inference import it from here
 from clairemap.classes import Legend
 from clairemap.errors import StoreError
 from clairemap.raster.store import GridStore, Layer, check_store, create_store
@@ -15,8 +16,6 @@ PROBABILITY = "probability"
 
 OPTICAL_SHARE = "optical_share"
 """Layer uint8 (y, x): percent of the result that rests on the optical sensor; 255 where nothing could be mapped."""
-
-SHARE_NODATA = 255
 
 
 def create_probabilities(

@@ -24,23 +24,23 @@ def unfinished(target: Path, fingerprint: str) -> Iterator[Path]:
         target: the store to be.
         fingerprint: of all that the result depends on, in letters that file names may have.
     """
-    part = temporary_beside(target.with_name(f"{target.name}.{fingerprint}"))
-    left = list(target.parent.glob(f".{target.name}.*.part"))
-    own = [store for store in left if f".{fingerprint}." in store.name and (store / "zarr.json").is_file()]
-    for store in sorted(own, key=_files, reverse=True):
-        if not part.exists():
-            _take_over(store, part)
-    for store in left:
+    unfinished_path = temporary_beside(target.with_name(f"{target.name}.{fingerprint}"))
+    leftover = list(target.parent.glob(f".{target.name}.*.part"))
+    resumable = [store for store in leftover if f".{fingerprint}." in store.name and (store / "zarr.json").is_file()]
+    for store in sorted(resumable, key=_files, reverse=True):
+        if not unfinished_path.exists():
+            _take_over(store, unfinished_path)
+    for store in leftover:
         shutil.rmtree(store, ignore_errors=True)
-    yield part
+    yield unfinished_path
 
 
 def _files(store: Path) -> int:
     return sum(1 for _ in store.rglob("*"))
 
 
-def _take_over(found: Path, part: Path) -> None:
+def _take_over(found: Path, unfinished_path: Path) -> None:
     try:
-        found.rename(part)
+        found.rename(unfinished_path)
     except FileNotFoundError:  # another run was faster
         return

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 Z_95 = 1.96
 """Half-width of a 95 % interval in standard errors, as the paper rounds it."""
 
-Values = NDArray[np.float64]
+ClassValues = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
     """Values and the half-widths of their 95 % intervals, of equal shape."""
 
-    value: Values
-    half_width: Values
+    value: ClassValues
+    half_width: ClassValues
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def stratified_estimates(
     )
 
 
-def _producers(pixels: Values, share: Values, variance: Values, expected: Values) -> Estimate:
+def _producers(pixels: ClassValues, share: ClassValues, variance: ClassValues, expected: ClassValues) -> Estimate:
     """Equations 3 and 7: the producer's accuracies of the reference classes; NaN where a class was never found."""
     reference = expected.sum(0)
     found = reference > 0
@@ -80,5 +80,5 @@ def _producers(pixels: Values, share: Values, variance: Values, expected: Values
     return _estimate(value, np.sqrt(spread))
 
 
-def _estimate(value: Values | np.floating, error: Values | np.floating) -> Estimate:
+def _estimate(value: ClassValues | np.floating, error: ClassValues | np.floating) -> Estimate:
     return Estimate(np.asarray(value, np.float64), Z_95 * np.asarray(error, np.float64))

@@ -6,11 +6,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.classes import FULL, IGNORE_INDEX
+from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE
 from clairemap.metrics.decision import Decision
+from clairemap.raster.histogram import histogram
 
 BINS = 15
-VALUES_PER_BIN = FULL // BINS
+VALUES_PER_BIN = PROBABILITY_ONE // BINS
 """Bin b holds the confidences in (b/15, (b+1)/15], which are exactly 17 of the stored values."""
 
 
@@ -50,13 +51,13 @@ def calibration(truth: NDArray[np.uint8], decision: Decision) -> Calibration:
     labelled = truth != IGNORE_INDEX
     right = labelled & (truth == decision.index)
     # Confidence is 0 exactly where there is no class, and made 0 where there is no label: that value is not counted.
-    px = np.bincount((decision.confidence * labelled).ravel(), minlength=FULL + 1)[1:]
-    correct = np.bincount((decision.confidence * right).ravel(), minlength=FULL + 1)[1:]
-    sums = px * (np.arange(1, FULL + 1) / FULL)
+    px = histogram(decision.confidence * labelled)[1:]
+    correct = histogram(decision.confidence * right)[1:]
+    sums = px * (np.arange(1, PROBABILITY_ONE + 1) / PROBABILITY_ONE)
     in_bins = (BINS, VALUES_PER_BIN)
     return Calibration(
-        px.reshape(in_bins).sum(1).astype(np.int64),
-        correct.reshape(in_bins).sum(1).astype(np.int64),
+        px.reshape(in_bins).sum(1),
+        correct.reshape(in_bins).sum(1),
         sums.reshape(in_bins).sum(1),
     )
 

@@ -5,11 +5,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX, Scores, comparable_scores
+from clairemap.metrics.scores import MIN_TRUTH_PX, Scores, comparable_scores
 from clairemap.metrics.tally import Tally
 
 FUSED = "fused"
-SMALLEST_DIFFERENCE = 0.0005
+MIN_DIFFERENCE = 0.0005
 """A difference that tables of one decimal in percent show; smaller ones are not reported."""
 
 Figure = Literal["mIoU", "OA"]
@@ -34,18 +34,18 @@ class BelowSingleSensor(BaseModel):
 def below_single_sensor(scene: str | None, views: Mapping[str, Tally]) -> Iterator[BelowSingleSensor]:
     """Yield what the view from both sensors has below the better single one, from views of the same pixels.
 
-    mIoU is over the classes with SMALLEST_TRUTH_PX labelled pixels, the same for all views. Nothing is yielded for
-    fewer than SMALLEST_TRUTH_PX pixels.
+    mIoU is over the classes with MIN_TRUTH_PX labelled pixels, the same for all views. Nothing is yielded for
+    fewer than MIN_TRUTH_PX pixels.
     """
     found = {view: comparable_scores(counts.confusion) for view, counts in views.items()}
     fused = found.pop(FUSED, None)
-    if fused is None or not found or min(figures.pixels for figures in (fused, *found.values())) < SMALLEST_TRUTH_PX:
+    if fused is None or not found or min(figures.pixels for figures in (fused, *found.values())) < MIN_TRUTH_PX:
         return
     figures: tuple[Figure, ...] = ("mIoU", "OA")
     for figure in figures:
         sensor = max(found, key=lambda view: _value(found[view], figure))
         alone, both = _value(found[sensor], figure), _value(fused, figure)
-        if alone - both >= SMALLEST_DIFFERENCE:
+        if alone - both >= MIN_DIFFERENCE:
             yield BelowSingleSensor(
                 scene=scene, sensor=sensor, figure=figure, fused=both, alone=alone, pixels=fused.pixels
             )

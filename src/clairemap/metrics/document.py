@@ -9,23 +9,23 @@ from pydantic import BaseModel, ConfigDict
 from clairemap.classes import Legend
 from clairemap.metrics.calibration import expected_calibration_error
 from clairemap.metrics.cautions import cautions
+from clairemap.metrics.class_support import ClassSupport, class_support
 from clairemap.metrics.comparison import BelowSingleSensor, below_single_sensor
 from clairemap.metrics.ground import Coverage
-from clairemap.metrics.learnt import LearntClass, learnt_classes
-from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
+from clairemap.metrics.scores import DEFINITION, MIN_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
 from clairemap.metrics.tally import Tally
 from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.settings import Sensor
 
 HEADLINE_ORDER = ("test", "val", "predict", "train")
-"""The first of these with SMALLEST_TRUTH_PX scored pixels gives the headline figures, or else the first with any.
+"""The first of these with MIN_TRUTH_PX scored pixels gives the headline figures, or else the first with any.
 Labelled scenes of the split 'predict' were not trained on, so they go before the training tiles."""
 
 READING = (
     "Figures are fractions 0..1, null where undefined. Rows of `confusion` are the labels, columns the map, both in "
     "the order of per_class. map_px in per_class counts scored pixels, in areas the whole map. `views`, here and in "
     "`scenes`, compare maps from both sensors and from one on the same pixels, those that both sensors see, and in the "
-    f"same classes: their mIoU averages those with at least {SMALLEST_TRUTH_PX} labelled pixels there. "
+    f"same classes: their mIoU averages those with at least {MIN_TRUTH_PX} labelled pixels there. "
     "`learnt` counts the labelled pixels of each class that trained the network."
 )
 
@@ -37,7 +37,7 @@ class _Part(BaseModel):
 
 
 class ClassRow(_Part):
-    """Figures of one class in 0..1; null where they are undefined. `too_few`: truth_px is below SMALLEST_TRUTH_PX."""
+    """Figures of one class in 0..1; null where they are undefined. `too_few`: truth_px is below MIN_TRUTH_PX."""
 
     name: str
     code: int
@@ -53,7 +53,7 @@ class ClassRow(_Part):
 class Scope(_Part):
     """Figures of a set of tiles. `reason` says why there are none; `confusion` has the labels' classes as rows.
 
-    `too_few` marks figures of fewer than SMALLEST_TRUTH_PX pixels.
+    `too_few` marks figures of fewer than MIN_TRUTH_PX pixels.
     """
 
     miou: float | None
@@ -104,7 +104,7 @@ class RegionMetrics(Scope):
     scenes: dict[str, SceneScope]
     views: dict[str, Scope]
     below_single_sensor: tuple[BelowSingleSensor, ...]
-    learnt: tuple[LearntClass, ...]
+    learnt: tuple[ClassSupport, ...]
     radiometry: dict[str, dict[Sensor, SensorVerdict]]
     cautions: tuple[str, ...]
     smallest_truth_px: int
@@ -138,7 +138,7 @@ def region_metrics(
     by_split, by_scene, by_view = _by(sums, 1), _by(sums, 0), _by(views, 1)
     split = _headline(by_split)
     below = tuple(_below(views, by_view))
-    learnt = learnt_classes(legend, training_px)
+    learnt = class_support(legend, training_px)
     headline = scope(by_split[split] if split else Tally.empty(len(legend)), legend)
     return RegionMetrics(
         **dict(headline),
@@ -161,7 +161,7 @@ def region_metrics(
         learnt=learnt,
         radiometry={check.scene: check.sensors for check in radiometry},
         cautions=cautions(learnt, _truth_px(by_split.values(), legend), _missed_px(headline), below, radiometry),
-        smallest_truth_px=SMALLEST_TRUTH_PX,
+        smallest_truth_px=MIN_TRUTH_PX,
         areas=_areas(coverage, legend),
         area_method=coverage.method,
         stamp=stamp,
@@ -171,7 +171,7 @@ def region_metrics(
 def _headline(by_split: Mapping[str, Tally]) -> str | None:
     """Return the split that the headline figures stand for; None without scored pixels."""
     scored = {name: int(by_split[name].confusion.sum()) for name in HEADLINE_ORDER if name in by_split}
-    enough = (name for name, pixels in scored.items() if pixels >= SMALLEST_TRUTH_PX)
+    enough = (name for name, pixels in scored.items() if pixels >= MIN_TRUTH_PX)
     return next(enough, None) or next((name for name, pixels in scored.items() if pixels), None)
 
 
@@ -225,7 +225,7 @@ def _scope(counts: Tally, figures: Scores, legend: Legend) -> Scope:
         pixels=figures.pixels,
         unmapped_px=counts.unmapped_px,
         tiles=counts.tiles,
-        too_few=figures.pixels < SMALLEST_TRUTH_PX,
+        too_few=figures.pixels < MIN_TRUTH_PX,
         reason=reason,
     )
 
@@ -247,7 +247,7 @@ def _class_row(name: str, code: int, row: ClassScores) -> ClassRow:
         producers_accuracy=_finite(row.producers_accuracy),
         truth_px=row.truth_px,
         map_px=row.map_px,
-        too_few=row.truth_px < SMALLEST_TRUTH_PX,
+        too_few=row.truth_px < MIN_TRUTH_PX,
     )
 
 

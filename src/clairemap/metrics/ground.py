@@ -14,17 +14,18 @@ from clairemap.grid.earth import Globe, turn_of
 from clairemap.grid.scale import pixel_sides
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
+from clairemap.raster.histogram import histogram_by_row
 from clairemap.raster.source import RasterSource
 
-WINDOW_PX = 1024
-TOLERATED_DISTORTION = 0.01
+COUNTED_WINDOW_PX = 1024
+MAX_AREAL_DISTORTION = 0.01
 """Areal distortion up to which a projection's plane counts as the ground (UTM: at most 0.2 %; Mercator: 43 % at
 33 degrees of latitude)."""
 
-PROBES = 5
+PROBES_PER_SIDE = 5
 """Points along each side of a grid at which its projection is compared with the ground."""
 
-STRIP_PX = 64
+EQUAL_AREA_PX = 64
 """Pixels of a row that count as equally large where a projection's areas vary along rows."""
 
 SMALL_STEP_PX = 4.0
@@ -52,20 +53,14 @@ def map_coverage(path: Path, legend: Legend) -> Coverage:
     m2 = np.zeros(len(legend))
     with RasterSource(path) as source:
         ground = PixelArea.of(source.geobox)
-        for window in (tile.window for tile in tiles(source.shape, WINDOW_PX) if source.is_stored(tile.window)):
+        for window in (tile.window for tile in tiles(source.shape, COUNTED_WINDOW_PX) if source.is_stored(tile.window)):
             values = source.read(window, (1,)).values[0]
             for strip in ground.strips(window):
-                rows = _codes_by_row(values[strip.relative_to(window).slices])[:, legend.codes]
+                rows = histogram_by_row(values[strip.relative_to(window).slices])[:, legend.codes]
                 px += rows.sum(0)
                 if ground.known:
                     m2 += ground.of_rows(strip) @ rows
     return Coverage(px, m2 if ground.known else None, ground.method)
-
-
-def _codes_by_row(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
-    height = codes.shape[0]
-    keys = codes + np.arange(height, dtype=np.uint32)[:, None] * 256
-    return np.bincount(keys.ravel(), minlength=height * 256).reshape(height, 256)
 
 
 @dataclass(frozen=True)
@@ -88,11 +83,11 @@ class PixelArea:
         if not crs.is_projected:
             return cls(geobox, None, f"no hectares: {crs.name} is neither projected nor geographic")
         height, width = (int(size) for size in geobox.shape)
-        rows, columns = np.meshgrid(np.linspace(0, height, PROBES), np.linspace(0, width, PROBES))
+        rows, columns = np.meshgrid(np.linspace(0, height, PROBES_PER_SIDE), np.linspace(0, width, PROBES_PER_SIDE))
         planar = abs(geobox.transform.determinant) * crs.axis_info[0].unit_conversion_factor ** 2
         seen = _ellipsoidal_m2(geobox, rows, columns)
         seen = seen[seen > 0]
-        if seen.size and np.abs(planar / seen - 1).max() <= TOLERATED_DISTORTION:
+        if seen.size and np.abs(planar / seen - 1).max() <= MAX_AREAL_DISTORTION:
             return cls(geobox, crs, "in the plane of the map's projection", planar)
         return cls(geobox, crs, "on the ellipsoid, as the projection distorts areas by more than 1 %")
 
@@ -105,7 +100,7 @@ class PixelArea:
         """Yield a window in parts, side by side, in which the pixels of a row count as equally large."""
         matrix = self.geobox.transform
         by_row = turn_of(self.geobox.crs) is not None and not (matrix.b or matrix.d)
-        width = window.width if not self.known or self.planar_m2 is not None or by_row else STRIP_PX
+        width = window.width if not self.known or self.planar_m2 is not None or by_row else EQUAL_AREA_PX
         for x0 in range(window.x0, window.x1, width):
             yield replace(window, x0=x0, width=min(width, window.x1 - x0))
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from clairemap.metrics.confusion import Confusion
 
-SMALLEST_TRUTH_PX = 100
+MIN_TRUTH_PX = 100
 """Labelled pixels below which nothing is said of a class, a tile or a scene: a handful of pixels proves nothing."""
 
 DEFINITION = (
@@ -17,7 +17,7 @@ DEFINITION = (
     "labels or in its map: a class that is mapped without occurring in the labels counts 0, a class that occurs "
     "in neither is left out. Pixels without a label, with a label to ignore, or where no sensor of the view is "
     "usable are not scored; the last are counted as unmapped_px. `too_few` marks figures of a scope or a class with "
-    f"fewer than {SMALLEST_TRUTH_PX} labelled pixels: they say little. ECE: 15 bins of equal width over confidence. "
+    f"fewer than {MIN_TRUTH_PX} labelled pixels: they say little. ECE: 15 bins of equal width over confidence. "
     "Each scene's own result is scored, before scenes are blended where they overlap; ground that two labelled scenes "
     "share counts in both."
 )
@@ -70,8 +70,8 @@ def scores(confusion: Confusion) -> Scores:
 
 
 def well_labelled(confusion: Confusion) -> Confusion:
-    """Return the indices of the classes with at least SMALLEST_TRUTH_PX labelled pixels."""
-    return np.flatnonzero(confusion.sum(1) >= SMALLEST_TRUTH_PX)
+    """Return the indices of the classes with at least MIN_TRUTH_PX labelled pixels."""
+    return np.flatnonzero(confusion.sum(1) >= MIN_TRUTH_PX)
 
 
 def comparable_scores(confusion: Confusion) -> Scores:

@@ -20,7 +20,7 @@ from clairemap.provenance import written_whole
 BOTH = "both_"
 """Prefix of the columns that count only pixels which both sensors see."""
 
-_COUNTS = (
+_COUNT_COLUMNS = (
     ("confusion", pa.list_(pa.int64())),
     ("unmapped_px", pa.int64()),
     ("bin_px", pa.list_(pa.int64())),
@@ -28,12 +28,12 @@ _COUNTS = (
     ("bin_confidence", pa.list_(pa.float64())),
 )
 
-SCHEMA = pa.schema(
+SCORES_SCHEMA = pa.schema(
     [
         ("scene", pa.string()),
         ("row", pa.int64()),
         ("col", pa.int64()),
-        *((f"{prefix}{name}", kind) for prefix in ("", BOTH) for name, kind in _COUNTS),
+        *((f"{prefix}{name}", kind) for prefix in ("", BOTH) for name, kind in _COUNT_COLUMNS),
     ]
 )
 
@@ -105,9 +105,9 @@ def write_tallies(target: Path, tallies: Sequence[TileTally], stamp: Mapping[str
         **_columns([tile.counts for tile in tallies], ""),
         **_columns([tile.both for tile in tallies], BOTH),
     }
-    table = pa.table(columns, schema=SCHEMA).replace_schema_metadata(dict(stamp))
-    with written_whole(target) as part:
-        pq.write_table(table, part)
+    table = pa.table(columns, schema=SCORES_SCHEMA).replace_schema_metadata(dict(stamp))
+    with written_whole(target) as temporary:
+        pq.write_table(table, temporary)
 
 
 def read_tallies(path: Path, classes: int) -> list[TileTally]:

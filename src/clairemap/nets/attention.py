@@ -1,14 +1,14 @@
-"""What the sensors tell each other before they are fused: the exchange part of CMAF.
+"""The exchange of features between the sensors before fusion, the first step of CMAF.
 
 An exchange takes normalised features and weights of both sensors at one stride and returns what to add to each
-sensor's features. Its rule: a cell of weight 0 tells nothing, so that nothing of a missing sensor gets across.
+sensor's features. Its rule: a cell of weight 0 contributes nothing, so that a missing sensor has no influence.
 """
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clairemap.nets.layers import DepthwiseConv, Sensors, only_seen
+from clairemap.nets.layers import DepthwiseConv, Sensors, zero_unseen
 from clairemap.nets.strips import in_strips
 
 
@@ -31,31 +31,29 @@ class WindowedCrossAttention(nn.Module):
         self.register_buffer("position", _relative_positions(window), persistent=False)
         self.position: Tensor
 
-    def forward(self, asking_BHWC: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
-        """Return what the asking sensor takes over, (B, H, W, C).
+    def forward(self, query_BHWC: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor) -> Tensor:
+        """Return what to add to the query sensor's features, (B, H, W, C).
 
-        The log of the asked cells' weights is added to the scores: weight 0 is not attended to at all, and a window
+        The log of the context cells' weights is added to the scores: weight 0 is not attended to at all, and a window
         without any valid cell contributes 0.
         """
-        _, height, width, channels = asking_BHWC.shape
+        _, height, width, channels = query_BHWC.shape
 
         def of_rows(rows: slice) -> Tensor:
-            return self._told(asking_BHWC[:, rows], asked_BHWC[:, rows], asked_weight_BHW1[:, rows])
+            return self._attend(query_BHWC[:, rows], context_BHWC[:, rows], context_weight_BHW1[:, rows])
 
         scores, query_key_value = self.heads * self.window**2, 3 * channels
-        return in_strips(
-            of_rows, height, max(scores, query_key_value) * width, asking_BHWC.device, multiple=self.window
-        )
+        return in_strips(of_rows, height, max(scores, query_key_value) * width, query_BHWC.device, multiple=self.window)
 
-    def _told(self, asking_BHWC: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
-        query = self._windows(self.query(asking_BHWC), self.heads)
-        key, value = self._windows(self.key_value(asked_BHWC), 2 * self.heads).chunk(2, dim=1)
-        weight = self._windows(asked_weight_BHW1, 1).transpose(-1, -2)  # (windows, 1, 1, cells)
-        heard = (weight > 0).any(dim=-1, keepdim=True)
-        bias = self.position_bias[:, self.position] + _log_weight(weight, heard)
-        taken = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
-        told: Tensor = self.out(self._cells(taken * heard, asking_BHWC.shape))
-        return told
+    def _attend(self, query_BHWC: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor) -> Tensor:
+        query = self._windows(self.query(query_BHWC), self.heads)
+        key, value = self._windows(self.key_value(context_BHWC), 2 * self.heads).chunk(2, dim=1)
+        weight = self._windows(context_weight_BHW1, 1).transpose(-1, -2)  # (windows, 1, 1, cells)
+        has_context = (weight > 0).any(dim=-1, keepdim=True)
+        bias = self.position_bias[:, self.position] + _log_weight(weight, has_context)
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
+        update: Tensor = self.out(self._cells(attended * has_context, query_BHWC.shape))
+        return update
 
     def _windows(self, x_BHWC: Tensor, heads: int) -> Tensor:
         """Return (B * windows, heads, cells of a window, C / heads)."""
@@ -81,14 +79,14 @@ def _relative_positions(window: int) -> Tensor:
     return dy * (2 * window - 1) + dx
 
 
-def _log_weight(weight: Tensor, heard: Tensor) -> Tensor:
-    """Return log(weight), -inf at weight 0; all 0 where nothing is heard, to keep the softmax finite."""
+def _log_weight(weight: Tensor, has_context: Tensor) -> Tensor:
+    """Return log(weight), -inf at weight 0; all 0 where no cell has weight, to keep the softmax finite."""
     log_weight = torch.where(weight > 0, weight, 1).log()
-    return torch.where((weight > 0) | ~heard, log_weight, float("-inf"))
+    return torch.where((weight > 0) | ~has_context, log_weight, float("-inf"))
 
 
 class WindowExchange(nn.Module):
-    """Two-way windowed cross attention: optical asks SAR, SAR asks optical."""
+    """Two-way windowed cross attention: optical attends to SAR, SAR to optical."""
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
@@ -115,14 +113,16 @@ class ConvModulation(nn.Module):
         self.value = nn.Linear(channels, channels)
         self.out = nn.Linear(channels, channels, bias=False)  # no bias: a missing sensor must add exactly 0
 
-    def forward(self, both_BHWC: Tensor, seen_BHW1: Tensor, asked_BHWC: Tensor, asked_weight_BHW1: Tensor) -> Tensor:
-        """Return what the asking sensor takes over, (B, H, W, C); 0 where the asked sensor has weight 0.
+    def forward(
+        self, both_BHWC: Tensor, seen_BHW1: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor
+    ) -> Tensor:
+        """Return what to add to the query sensor's features, (B, H, W, C); 0 where the context sensor has weight 0.
 
         Cells that neither sensor sees (bool) have no influence on others.
         """
-        modulation = self.spread(only_seen(functional.gelu(self.look(both_BHWC)), seen_BHW1))
-        told: Tensor = self.out(modulation * self.value(asked_BHWC) * asked_weight_BHW1)
-        return told
+        modulation = self.spread(zero_unseen(functional.gelu(self.look(both_BHWC)), seen_BHW1))
+        update: Tensor = self.out(modulation * self.value(context_BHWC) * context_weight_BHW1)
+        return update
 
 
 class ConvExchange(nn.Module):

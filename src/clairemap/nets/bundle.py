@@ -30,7 +30,7 @@ from clairemap.errors import BundleError, MissingFileError
 from clairemap.nets.claire import Claire
 from clairemap.nets.normalisation import normalise
 from clairemap.provenance import file_digest, write_text_whole, written_whole
-from clairemap.settings import ALIGN_PX, ClassName, NetworkSettings
+from clairemap.settings import ALIGN_PX, NetworkSettings
 
 SarScale = Literal["db", "digital"]
 
@@ -96,7 +96,7 @@ class BundleCard(_Part):
     stamp: dict[str, str] = Field(description="the code and settings that trained it")
     network: NetworkSettings
     settings: dict[str, JsonValue] = Field({}, description="seed, loss, training, augmentation; empty if unknown")
-    classes: tuple[ClassName, ...] = Field(min_length=2, description="in the order of the logits")
+    classes: tuple[LandCoverClass, ...] = Field(min_length=2, description="in the order of the logits")
     optical_bands: BandScale
     sar_bands: BandScale
     sar_scale: SarScale = Field(description="dB, or digital numbers as delivered")
@@ -113,7 +113,7 @@ class BundleCard(_Part):
     @property
     def legend(self) -> Legend:
         """The classes in the order of the logits."""
-        return Legend(tuple(LandCoverClass(c.code, c.name) for c in self.classes))
+        return Legend(classes=self.classes)
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ def save_bundle(network: Claire, facts: BundleCard, weights: Path, card: Path) -
     A run that is killed in between leaves weights that the old card refuses, never a card without its weights.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    with written_whole(weights) as part:
-        part.write_bytes(save(state))  # save_file would leave a file that only its owner may read
-        complete = facts.model_copy(update={"weights_sha256": file_digest(part)})
+    with written_whole(weights) as temporary:
+        temporary.write_bytes(save(state))  # save_file would leave a file that only its owner may read
+        complete = facts.model_copy(update={"weights_sha256": file_digest(temporary)})
     write_text_whole(card, complete.model_dump_json(indent=1) + "\n")
     return complete
 

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.grid.window import Window
-from clairemap.nets.bodies import DualEncoder, StackedEncoder, seen_by_any
+from clairemap.nets.backbones import DualEncoder, StackedEncoder, any_sensor_mask
 from clairemap.nets.decoder import PyramidDecoder
 from clairemap.nets.image import Image
 from clairemap.nets.layers import Sensors, channels_first, channels_last
-from clairemap.nets.parts import cells_between, cut, parts
 from clairemap.nets.sizes import SIZES
+from clairemap.nets.stage_windows import cells_between, crop, stage_windows
 from clairemap.settings import NetworkSettings, Sensor
 
 
@@ -30,6 +30,17 @@ class ClaireOutput(NamedTuple):
     """Class logits (B, K, H, W). Without meaning where neither sensor has weight: mask them there."""
     optical_share: Tensor
     """How much the map rests on optical, in [0, 1], (B, 1, H / 4, W / 4); 0 where neither sensor has weight."""
+
+
+class CellOutput(NamedTuple):
+    """What the network says about the cells of its finest stride."""
+
+    logits: Tensor
+    """Class logits (B, K, rows of cells, columns of cells)."""
+    optical_share: Tensor
+    """How much the map rests on optical, in [0, 1], (B, 1, rows of cells, columns of cells)."""
+    window: Window
+    """The cells, counted from the image's upper left one."""
 
 
 class Claire(nn.Module):
@@ -78,36 +89,36 @@ class Claire(nn.Module):
         Raises:
             ValueError: H or W is no multiple of `align_px`.
         """
-        logits, share = self.cells(Image(optical, optical_weight), Image(sar, sar_weight))
+        logits, share, _ = self.cells(Image(optical, optical_weight), Image(sar, sar_weight))
         logits = functional.interpolate(logits.contiguous(), scale_factor=self.stride, mode="bilinear")
         return ClaireOutput(logits, share)
 
-    def cells(self, optical: Image, sar: Image, wanted: Window | None = None) -> ClaireOutput:
-        """Return the logits, (B, K, H / 4, W / 4), and the share of optical as the network computes them.
+    def cells(self, optical: Image, sar: Image, wanted: Window | None = None) -> CellOutput:
+        """Return the logits and the share of optical as the network computes them, and for which cells.
 
         Args:
             optical: what the optical sensor sees; its sides are multiples of `align_px`.
             sar: what SAR sees of the same place.
             wanted: the pixels whose logits are wanted, by default all. The result is that of the cells
-                `parts.cells_between` them, and equal to that part of the whole.
+                `stage_windows.cells_between` them, and equal to the same cells of the whole result.
 
         Raises:
             ValueError: a side of the images is no multiple of `align_px`.
         """
         shape = self._checked_shape(optical)
         wanted = wanted or Window.whole(shape)
-        needed = parts(self.size, self.settings.fusion, wanted, shape)
+        needed = stage_windows(self.size, self.settings.fusion, wanted, shape)
         images = self._used(optical, "optical"), self._used(sar, "sar")
         features, shares = self.body(images, needed)
-        seen = seen_by_any(images, self.size)
+        seen = any_sensor_mask(images, self.size)
         cells = cells_between(wanted, shape, self.stride)
         around = cells.grown(1).clipped((shape[0] // self.stride, shape[1] // self.stride))
         logits = self.decoder(features, needed, around, seen)
         if seen[0] is not None:
-            logits = _extended(logits, cut(seen[0], around))
-        logits = cut(logits, cells.relative_to(around))
-        share = cut(_optical_part(shares), cells.relative_to(needed[0].decoded))
-        return ClaireOutput(channels_first(logits), channels_first(share))
+            logits = _extended(logits, crop(seen[0], around))
+        logits = crop(logits, cells.relative_to(around))
+        share = crop(_optical_share(shares), cells.relative_to(needed[0].decoded))
+        return CellOutput(channels_first(logits), channels_first(share), cells)
 
     def _checked_shape(self, image: Image) -> tuple[int, int]:
         height, width = image.weight.shape[-2:]
@@ -137,7 +148,7 @@ def device_of(network: nn.Module) -> torch.device:
     return next(network.parameters(), torch.empty(0)).device
 
 
-def _optical_part(share: Sensors) -> Tensor:
-    """Return optical's part of the shares, which plain weights don't bring to 1; 0 where both are 0."""
+def _optical_share(share: Sensors) -> Tensor:
+    """Return optical's share, which plain weights don't bring to 1; 0 where both are 0."""
     total = share.optical + share.sar
     return share.optical / torch.where(total > 0, total, 1)

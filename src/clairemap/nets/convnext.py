@@ -1,6 +1,6 @@
 """The names of ConvNeXt's layers (Liu et al. 2022) in weight files of timm and torchvision.
 
-Both publish the same network under different names. A `Layout` maps the names of an `Encoder`, which is that network
+Both publish the same network under different names. A `KeyLayout` maps the names of an `Encoder`, which is that network
 too, to the names in a file.
 """
 
@@ -19,7 +19,7 @@ STEM = "stages.0.0.conv.weight"
 STAGES = 4
 
 
-class Sizes(NamedTuple):
+class StageSizes(NamedTuple):
     """Widths and depths of the stages, fine to coarse."""
 
     widths: tuple[int, ...]
@@ -32,7 +32,7 @@ class Sizes(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class KeyLayout:
     """The names that one publisher gives to the layers of a ConvNeXt.
 
     In a pattern, {stage} and {block} count from 0; {down} and {after} are 2 · stage and 2 · stage + 1, for a list in
@@ -56,15 +56,15 @@ class Layout:
         layers: dict[str, str] = {}
         scales: dict[str, str] = {}
         for index, stage in enumerate(size.stages):
-            layers |= self._entrance(index)
+            layers |= self._stem_or_downsampling(index)
             for block in range(stage.depth):
                 own, name = f"stages.{index}.{2 + block}", self.block_name(index, block)
-                layers |= {f"{own}.{part}": f"{name}.{of_file}" for part, of_file in self._parts().items()}
+                layers |= {f"{own}.{part}": f"{name}.{of_file}" for part, of_file in self._block_layers().items()}
                 scales[f"{own}.scale"] = f"{name}.{self.scale}"
         ends = ("weight", "bias")
         return {f"{own}.{end}": f"{name}.{end}" for own, name in layers.items() for end in ends} | scales
 
-    def sizes(self, state: Mapping[str, Tensor]) -> Sizes:
+    def sizes(self, state: Mapping[str, Tensor]) -> StageSizes:
         """Return the sizes of the stages that a file has by this layout's names; depth 0 where it has none."""
         widths, depths = [], []
         for stage in range(STAGES):
@@ -73,20 +73,20 @@ class Layout:
             found = {int(match[1]): len(value) for key, value in state.items() if (match := pattern.fullmatch(key))}
             widths.append(next(iter(found.values()), 0))
             depths.append(max(found, default=-1) + 1)
-        return Sizes(tuple(widths), tuple(depths))
+        return StageSizes(tuple(widths), tuple(depths))
 
     def block_name(self, stage: int, block: int | str) -> str:
         """Return the file's name of a block."""
         return self.block.format(stage=stage, after=2 * stage + 1, block=block)
 
-    def _entrance(self, stage: int) -> dict[str, str]:
+    def _stem_or_downsampling(self, stage: int) -> dict[str, str]:
         """Return the names of a stage's norm and patches, in which the first stage's order is the other way round."""
         if stage == 0:
             return {"stages.0.0.conv": self.stem, "stages.0.1": self.stem_norm}
         norm, patches = (name.format(stage=stage, down=2 * stage) for name in (self.down_norm, self.down))
         return {f"stages.{stage}.0": norm, f"stages.{stage}.1.conv": patches}
 
-    def _parts(self) -> dict[str, str]:
+    def _block_layers(self) -> dict[str, str]:
         return {
             "depthwise.conv": self.depthwise,
             "norm": self.norm,
@@ -95,8 +95,8 @@ class Layout:
         }
 
 
-LAYOUTS = (
-    Layout(
+KEY_LAYOUTS = (
+    KeyLayout(
         publisher="timm",
         stem="stem.0",
         stem_norm="stem.1",
@@ -109,7 +109,7 @@ LAYOUTS = (
         shrink="mlp.fc2",
         scale="gamma",
     ),
-    Layout(
+    KeyLayout(
         publisher="torchvision",
         stem="features.0.0",
         stem_norm="features.0.1",

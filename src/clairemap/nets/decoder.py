@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.grid.window import Window
-from clairemap.nets.layers import CellNorm, DepthwiseConv, cell_by_cell, only_seen, upsampled
-from clairemap.nets.parts import Part, cut
+from clairemap.nets.layers import CellNorm, DepthwiseConv, in_cell_strips, upsampled, zero_unseen
 from clairemap.nets.sizes import NetworkSize
+from clairemap.nets.stage_windows import StageWindows, crop
 from clairemap.nets.strips import in_strips
 
 
@@ -25,13 +25,13 @@ class Smoothing(nn.Module):
     def forward(
         self, x_BHWC: Tensor, seen_BHW1: Tensor | None, then: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
-        """Return features of the same shape, or what `then` makes of each of their cells; see `layers.only_seen`."""
+        """Return features of the same shape, or what `then` makes of each of their cells; see `layers.zero_unseen`."""
 
         def smooth(x: Tensor) -> Tensor:
             found = functional.gelu(self.norm(self.linear(x)))
             return found if then is None else then(found)
 
-        return cell_by_cell(smooth, self.spread(only_seen(x_BHWC, seen_BHW1)))
+        return in_cell_strips(smooth, self.spread(zero_unseen(x_BHWC, seen_BHW1)))
 
 
 class PyramidDecoder(nn.Module):
@@ -48,26 +48,30 @@ class PyramidDecoder(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(
-        self, features: Sequence[Tensor], parts: Sequence[Part], cells: Window, seen: Sequence[Tensor | None]
+        self, features: Sequence[Tensor], windows: Sequence[StageWindows], cells: Window, seen: Sequence[Tensor | None]
     ) -> Tensor:
         """Return logits (B, H, W, classes) of some cells of the finest stage.
 
         Args:
             features: (B, H, W, C), fine to coarse.
-            parts: of each stage, whose decoded cells the features are of.
-            cells: for whose sake these are the parts.
+            windows: of each stage, whose decoded cells the features are of.
+            cells: of the finest stage, for which the windows were made.
             seen: for each stage, which of all its cells any sensor sees; None if all.
         """
-        known = [None if here is None else cut(here, part.decoded) for here, part in zip(seen, parts, strict=True)]
-        levels = list(zip(self.laterals, self.smoothings, features, (part.decoded for part in parts), strict=True))
+        known = [
+            None if here is None else crop(here, window.decoded) for here, window in zip(seen, windows, strict=True)
+        ]
+        levels = list(
+            zip(self.laterals, self.smoothings, features, (window.decoded for window in windows), strict=True)
+        )
         x = self.laterals[-1](features[-1])
         finer = zip(pairwise(reversed(levels)), reversed(known), strict=False)  # the finest has no finer one
         for ((_, smoothing, _, coarse), (lateral, _, own, fine)), here in finer:
-            x = _merged(lateral, own, smoothing(x, here), fine.relative_to(coarse.refined(2)))
-        return cut(self.smoothings[0](x, known[0], self.head), cells.relative_to(parts[0].decoded))
+            x = _add_coarser(lateral, own, smoothing(x, here), fine.relative_to(coarse.refined(2)))
+        return crop(self.smoothings[0](x, known[0], self.head), cells.relative_to(windows[0].decoded))
 
 
-def _merged(lateral: nn.Module, own_BHWC: Tensor, coarse_BHWC: Tensor, place: Window) -> Tensor:
+def _add_coarser(lateral: nn.Module, own_BHWC: Tensor, coarse_BHWC: Tensor, place: Window) -> Tensor:
     """Return the lateral's features of a level, and added to them the coarser level's, upsampled twofold.
 
     Args:
@@ -82,6 +86,6 @@ def _merged(lateral: nn.Module, own_BHWC: Tensor, coarse_BHWC: Tensor, place: Wi
         strip = Window(place.y0 + rows.start, place.x0, rows.stop - rows.start, place.width)
         near = strip.coarsened(2).grown(1).clipped(known)
         added: Tensor = lateral(own_BHWC[:, rows])
-        return added + cut(upsampled(cut(coarse_BHWC, near), 2), strip.relative_to(near.refined(2)))
+        return added + crop(upsampled(crop(coarse_BHWC, near), 2), strip.relative_to(near.refined(2)))
 
     return in_strips(of_rows, place.height, coarse_BHWC.shape[-1] * place.width, own_BHWC.device)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.nets.attention import ConvExchange, ConvModulation, WindowExchange
-from clairemap.nets.layers import CellNorm, DepthwiseConv, Sensors, cell_by_cell, only_seen
+from clairemap.nets.layers import CellNorm, DepthwiseConv, Sensors, in_cell_strips, zero_unseen
 from clairemap.nets.sizes import Stage
 
 
@@ -35,7 +35,7 @@ class ReliabilityGate(nn.Module):
         A sensor of weight 0 has share 0 exactly, and its features have no influence on the logits. Where neither
         sensor has weight both shares are 0.
         """
-        hidden = self.spread(cell_by_cell(self._looked, *features, *weights, widest=2))
+        hidden = self.spread(in_cell_strips(self._gate_input, *features, *weights, expansion=2))
         logits = self.decide(functional.gelu(hidden)).float()
         weight = torch.cat(weights, dim=-1).float()
         valid = weight > 0
@@ -45,13 +45,13 @@ class ReliabilityGate(nn.Module):
         share = scores.softmax(dim=-1) * anything
         return Sensors(share[..., :1], share[..., 1:])
 
-    def _looked(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> Tensor:
+    def _gate_input(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> Tensor:
         seen = optical * (optical_weight > 0), sar * (sar_weight > 0)
         weights = (weight.to(optical.dtype) for weight in (optical_weight, sar_weight))
-        looked = functional.gelu(self.look(torch.cat([*seen, *weights], dim=-1)))
-        return only_seen(looked, (optical_weight > 0) | (sar_weight > 0))
+        hidden = functional.gelu(self.look(torch.cat([*seen, *weights], dim=-1)))
+        return zero_unseen(hidden, (optical_weight > 0) | (sar_weight > 0))
 
-    def of_one(self, weight: Tensor) -> Tensor:
+    def single_sensor(self, weight: Tensor) -> Tensor:
         """Return the share of a sensor where the other has no weight anywhere."""
         return (weight > 0).to(weight.dtype)
 
@@ -63,7 +63,7 @@ class ValiditySum(nn.Module):
         """Return the weights (B, H, W, 1)."""
         return weights
 
-    def of_one(self, weight: Tensor) -> Tensor:
+    def single_sensor(self, weight: Tensor) -> Tensor:
         """Return the weight."""
         return weight
 
@@ -79,11 +79,11 @@ class Mixer(nn.Module):
 
     def forward(self, x_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
         """Return features of the same shape; cells that are not seen (bool) have no influence on others."""
-        spread = self.spread(cell_by_cell(self._begun, x_BHWC, seen_BHW1))
-        return cell_by_cell(lambda x, mixed: x + self.last(mixed), x_BHWC, spread)
+        spread = self.spread(in_cell_strips(self._first_layer, x_BHWC, seen_BHW1))
+        return in_cell_strips(lambda x, mixed: x + self.last(mixed), x_BHWC, spread)
 
-    def _begun(self, x: Tensor, seen: Tensor) -> Tensor:
-        return only_seen(functional.gelu(self.first(x)), seen)
+    def _first_layer(self, x: Tensor, seen: Tensor) -> Tensor:
+        return zero_unseen(functional.gelu(self.first(x)), seen)
 
 
 class Fusion(nn.Module):
@@ -102,23 +102,23 @@ class Fusion(nn.Module):
         """Return the fused features (B, H, W, C) and each sensor's share (B, H, W, 1)."""
         own = Sensors(self.norm_optical(features.optical), self.norm_sar(features.sar))
         if self.exchange is not None:
-            told = self.exchange(own, weights)
-            own = Sensors(own.optical + told.optical, own.sar + told.sar)
+            update = self.exchange(own, weights)
+            own = Sensors(own.optical + update.optical, own.sar + update.sar)
         share = self.gate(own, weights)
         seen = (weights.optical > 0) | (weights.sar > 0)
-        return self.mixer(cell_by_cell(_weighted, *own, *share), seen), share
+        return self.mixer(in_cell_strips(_weighted_sum, *own, *share), seen), share
 
-    def of_one(self, sensor: int, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    def single_sensor(self, sensor: int, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the fused features and the share of a sensor (0 optical, 1 SAR) where the other has no weight.
 
-        Equal to what `forward` returns, without the other's features: they tell nothing and have no share.
+        Equal to what `forward` returns, without the other's features: they contribute nothing and have no share.
         """
         own = (self.norm_optical, self.norm_sar)[sensor](features)
-        share = self.gate.of_one(weight)
+        share = self.gate.single_sensor(weight)
         return self.mixer(share.to(own.dtype) * own, weight > 0), share
 
 
-def _weighted(optical: Tensor, sar: Tensor, optical_share: Tensor, sar_share: Tensor) -> Tensor:
+def _weighted_sum(optical: Tensor, sar: Tensor, optical_share: Tensor, sar_share: Tensor) -> Tensor:
     return optical_share.to(optical.dtype) * optical + sar_share.to(sar.dtype) * sar
 
 

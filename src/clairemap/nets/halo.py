@@ -89,10 +89,10 @@ def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 
     length = length_px or 2 * reach
     middle = length // 2 // align * align
     batch = _texture(network, STRIP_HEIGHT_PX, length, seed)
-    whole = _logits(network, batch)
+    whole = _float_logits(network, batch)
     near = [
-        (whole[..., :middle] - _logits(network, _cut(batch, 0, middle))).flip(-1),
-        whole[..., middle:] - _logits(network, _cut(batch, middle, length)),
+        (whole[..., :middle] - _float_logits(network, _crop(batch, 0, middle))).flip(-1),
+        whole[..., middle:] - _float_logits(network, _crop(batch, middle, length)),
     ]
     effect = SCENE_FACTOR * _largest_beyond(near, align) / whole.std()
     enough = [index for index, value in enumerate(effect.tolist()) if value <= TOLERANCE_SIGMA]
@@ -116,7 +116,7 @@ def _largest_beyond(differences: list[Tensor], step: int) -> Tensor:
     return torch.stack([worst[start:].amax() for start in range(0, shown, step)])
 
 
-def _logits(network: Claire, batch: Batch) -> Tensor:
+def _float_logits(network: Claire, batch: Batch) -> Tensor:
     training = network.training
     network.eval()
     with torch.inference_mode(), full_precision():
@@ -125,7 +125,7 @@ def _logits(network: Claire, batch: Batch) -> Tensor:
     return logits.double()
 
 
-def _cut(batch: Batch, start: int, stop: int) -> Batch:
+def _crop(batch: Batch, start: int, stop: int) -> Batch:
     optical, sar, optical_weight, sar_weight = (x[..., start:stop] for x in batch)
     return optical, sar, optical_weight, sar_weight
 

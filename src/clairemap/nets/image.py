@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clairemap.nets.layers import channels_last, filled
+from clairemap.nets.layers import channels_last, fill_unseen
 from clairemap.nets.strips import in_strips
 
 
@@ -36,12 +36,12 @@ class Image(NamedTuple):
         """Return bands, if they are on the network's scale, times weight; finite where that is 0, whatever they are."""
         return torch.where(self.weight > 0, self.values, 0) * self.weight
 
-    def entering(self, stride: int) -> tuple[Tensor, Tensor]:
-        """Return bands times weight, and weights, as cells of `stride` take them up: see `layers.filled`."""
+    def network_input(self, stride: int) -> tuple[Tensor, Tensor]:
+        """Return bands times weight, and weights, as cells of `stride` take them up: see `layers.fill_unseen`."""
         if is_everywhere(self.weight):
             return self.masked(), self.weight
         seen = self.weight > 0
-        return filled(self.masked(), seen, stride), filled(self.weight, seen, stride)
+        return fill_unseen(self.masked(), seen, stride), fill_unseen(self.weight, seen, stride)
 
     def mean_weights(self, stride: int) -> Tensor:
         """Return for each cell the mean weight of what of it is seen, (B, H / stride, W / stride, 1): 0 if nothing."""

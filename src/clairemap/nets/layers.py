@@ -98,32 +98,32 @@ class ConvNextBlock(nn.Module):
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
         """Return features of the same shape."""
-        return cell_by_cell(self._mixed, x_BHWC, self.depthwise(x_BHWC), widest=4)
+        return in_cell_strips(self._add_mlp, x_BHWC, self.depthwise(x_BHWC), expansion=4)
 
-    def _mixed(self, x: Tensor, spread: Tensor) -> Tensor:
+    def _add_mlp(self, x: Tensor, spread: Tensor) -> Tensor:
         mixed: Tensor = self.shrink(functional.gelu(self.expand(self.norm(spread))))
         if stays_bfloat16(x):
             return torch.addcmul(x, self.scale.to(x.dtype), mixed)
         return x + self.scale * mixed
 
 
-def cell_by_cell(function: Callable[..., Tensor], *features_BHWC: Tensor, widest: int = 1) -> Tensor:
+def in_cell_strips(function: Callable[..., Tensor], *features_BHWC: Tensor, expansion: int = 1) -> Tensor:
     """Return function(*features), which treats each cell by itself, computed in strips: see `strips.in_strips`.
 
     Args:
         function: of features (B, h, W, C), with a result of the same height and width.
         features_BHWC: all of the same height and width.
-        widest: how many times the first one's C the channels in between are.
+        expansion: how many times the first one's C the channels in between are.
     """
     _, height, width, channels = features_BHWC[0].shape
 
     def of_rows(rows: slice) -> Tensor:
         return function(*(x[:, rows] for x in features_BHWC))
 
-    return in_strips(of_rows, height, widest * channels * width, features_BHWC[0].device)
+    return in_strips(of_rows, height, expansion * channels * width, features_BHWC[0].device)
 
 
-def only_seen(x_BHWC: Tensor, seen_BHW1: Tensor | None) -> Tensor:
+def zero_unseen(x_BHWC: Tensor, seen_BHW1: Tensor | None) -> Tensor:
     """Return features with zeros in the cells of which nothing is seen, as they are beyond an image's edge.
 
     So nodata inside a tile looks like the tile's edge, which every crop has and training knows. Without gradients it is
@@ -139,7 +139,7 @@ def only_seen(x_BHWC: Tensor, seen_BHW1: Tensor | None) -> Tensor:
     return x_BHWC * seen if torch.is_grad_enabled() else x_BHWC.mul_(seen)
 
 
-def filled(x_BCHW: Tensor, seen_B1HW: Tensor, stride: int) -> Tensor:
+def fill_unseen(x_BCHW: Tensor, seen_B1HW: Tensor, stride: int) -> Tensor:
     """Return pixels, all finite, those unseen in cells of `stride` seen in part standing in for the mean of the others.
 
     With zeros in their place a cell on the rim of nodata would be ground of its own: nearer to the mean of all training

@@ -1,6 +1,6 @@
 """Initialise an encoder with the ImageNet weights of a ConvNeXt from a local file.
 
-The file is one of torchvision or timm (`convnext.LAYOUTS`). The last norm and the classifier, which an encoder does
+The file is one of torchvision or timm (`convnext.KEY_LAYOUTS`). The last norm and the classifier, which an encoder does
 not have, are ignored.
 
 The stem is the only layer whose shape depends on the image. Of an encoder's bands the first are the image's, C of
@@ -26,15 +26,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from clairemap.errors import BundleError, MissingFileError, SettingsError, UnreadableFileError
-from clairemap.nets.bodies import StackedEncoder
+from clairemap.nets.backbones import StackedEncoder
 from clairemap.nets.claire import Claire
-from clairemap.nets.convnext import LAYOUTS, STEM, Layout, Sizes
+from clairemap.nets.convnext import KEY_LAYOUTS, STEM, KeyLayout, StageSizes
 from clairemap.nets.encoder import Encoder
 from clairemap.nets.sizes import SIZES, NetworkSize
+from clairemap.text import shortened
 
 log = logging.getLogger(__name__)
 
-SHOWN = 10
+KEYS_SHOWN = 10
 """An error names at most this many keys."""
 
 
@@ -76,29 +77,29 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
         UnreadableFileError: it can't be read, or holds other objects than weights.
         BundleError: it does not contain a ConvNeXt in a known layout, its size differs, or keys are missing.
     """
-    state = _read(path)
-    layout = _recognised(state, path)
+    state = _read_weights(path)
+    layout = _detect_layout(state, path)
     _check_sizes(layout.sizes(state), encoder.size, path)
     names = layout.names(encoder.size)
     if missing := [name for name in names.values() if name not in state]:
         raise BundleError(
             f"{path} lacks {len(missing)} of the {len(names)} weights that an encoder needs, by the names of "
-            f"{layout.publisher}: {_listed(missing)}. Use a complete file."
+            f"{layout.publisher}: {shortened(missing, KEYS_SHOWN)}. Use a complete file."
         )
     own = encoder.state_dict()
     weights = {key: state[name] for key, name in names.items()}
-    weights[STEM] = _inflated(weights[STEM], own[STEM], image_bands)
-    encoder.load_state_dict({key: _fitted(weights[key], value, names[key], path) for key, value in own.items()})
+    weights[STEM] = _inflate_stem(weights[STEM], own[STEM], image_bands)
+    encoder.load_state_dict({key: _reshape_like(weights[key], value, names[key], path) for key, value in own.items()})
     log.info("%s: ImageNet weights as of %s, %d tensors", path, layout.publisher, len(names))
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingFileError(
             f"{path}: the file with initial weights does not exist. Check training.initial_optical and initial_sar."
         )
     try:
-        content = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
+        content = load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
     except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as e:
         # torch's own text is left out: it advises to read the file in a way that runs code from it.
         raise UnreadableFileError(
@@ -108,30 +109,34 @@ def _read(path: Path) -> dict[str, Tensor]:
     return {name: value for name, value in content.items() if isinstance(value, Tensor)}
 
 
-def _unpickled(path: Path) -> Mapping[str, Any]:
+def _read_pickle(path: Path) -> Mapping[str, Any]:
     content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, Mapping):
         raise ValueError("not a dictionary")
     return content
 
 
-def _recognised(state: Mapping[str, Tensor], path: Path) -> Layout:
+def _detect_layout(state: Mapping[str, Tensor], path: Path) -> KeyLayout:
     """Return the layout of the file: the one in whose names it has blocks in every stage."""
-    for layout in LAYOUTS:
+    for layout in KEY_LAYOUTS:
         if all(layout.sizes(state).depths):
             return layout
-    publishers = " or ".join(layout.publisher for layout in LAYOUTS)
-    content = f"The first of its {len(state)} tensors: {_listed(list(state))}" if state else "It contains no tensor"
+    publishers = " or ".join(layout.publisher for layout in KEY_LAYOUTS)
+    content = (
+        f"The first of its {len(state)} tensors: {shortened(list(state), KEYS_SHOWN)}"
+        if state
+        else "It contains no tensor"
+    )
     raise BundleError(
         f"{path} does not contain a ConvNeXt with the weight names of {publishers}. {content}. Use the file of "
         "ConvNeXt-Tiny that torchvision or timm publishes; convert other layouts and checkpoints to one of these."
     )
 
 
-def _check_sizes(of_file: Sizes, size: NetworkSize, path: Path) -> None:
-    if of_file == (own := Sizes.of(size)):
+def _check_sizes(of_file: StageSizes, size: NetworkSize, path: Path) -> None:
+    if of_file == (own := StageSizes.of(size)):
         return
-    fitting = [name for name, other in SIZES.items() if Sizes.of(other) == of_file]
+    fitting = [name for name, other in SIZES.items() if StageSizes.of(other) == of_file]
     remedy = f"Set network.size: {fitting[0]}, or use" if fitting else "No network.size fits it: use"
     raise BundleError(
         f"{path} holds a ConvNeXt of widths {of_file.widths} and depths {of_file.depths}, but the network's encoder "
@@ -139,7 +144,7 @@ def _check_sizes(of_file: Sizes, size: NetworkSize, path: Path) -> None:
     )
 
 
-def _inflated(stem_DNHW: Tensor, own_DCHW: Tensor, image_bands: int) -> Tensor:
+def _inflate_stem(stem_DNHW: Tensor, own_DCHW: Tensor, image_bands: int) -> Tensor:
     """Return the file's stem for the encoder's bands: the rule stands at the top of the module."""
     file_bands = stem_DNHW.shape[1]
     stem = stem_DNHW.to(own_DCHW.dtype)
@@ -149,7 +154,7 @@ def _inflated(stem_DNHW: Tensor, own_DCHW: Tensor, image_bands: int) -> Tensor:
     return torch.cat([stem, stem.new_zeros(len(stem), rest, *stem.shape[2:])], dim=1)
 
 
-def _fitted(value: Tensor, own: Tensor, name: str, path: Path) -> Tensor:
+def _reshape_like(value: Tensor, own: Tensor, name: str, path: Path) -> Tensor:
     """Return a weight in the encoder's shape, from which publishers differ by sides of 1 only."""
     if [n for n in value.shape if n > 1] != [n for n in own.shape if n > 1]:
         raise BundleError(
@@ -157,7 +162,3 @@ def _fitted(value: Tensor, own: Tensor, name: str, path: Path) -> Tensor:
             "with kernels of 7 and patches of 4 px."
         )
     return value.reshape(own.shape)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

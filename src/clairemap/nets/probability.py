@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from clairemap.classes import FULL
+from clairemap.classes import PROBABILITY_ONE
 from clairemap.grid.window import Window
 from clairemap.nets.strips import strip_rows
 
@@ -67,11 +67,11 @@ def _upsampled(logits: Tensor, wanted: Window, stride: int, temperature: float) 
     beyond = near.x0 - around.x0, around.x1 - near.x1, near.y0 - around.y0, around.y1 - near.y1
     scaled = logits[None, :, *near.slices].float() / temperature
     framed = functional.pad(scaled, beyond, mode="replicate")[0]  # cells beyond the edge are those at the edge
-    fine = _interpolated(_interpolated(framed, stride, 2), stride, 1)
+    fine = _interpolate_axis(_interpolate_axis(framed, stride, 2), stride, 1)
     return fine[:, *wanted.relative_to(cells.refined(stride)).slices]
 
 
-def _interpolated(cells: Tensor, stride: int, dim: int) -> Tensor:
+def _interpolate_axis(cells: Tensor, stride: int, dim: int) -> Tensor:
     """Return the pixels of all cells but the first and the last along a dimension, linear between the centres."""
     kept = cells.shape[dim] - 2
     fine = cells.new_empty(*cells.shape[:dim], kept, stride, *cells.shape[dim + 1 :])
@@ -90,7 +90,8 @@ def _store(scaled: Tensor, target: Tensor) -> None:
     """
     top = scaled.amax(dim=0)
     odds = (scaled - top).exp_()
-    scale = FULL / odds.sum(dim=0)  # what the likeliest class gets, whose odds are 1; NaN where its logit is infinite
+    # What the likeliest class gets, whose odds are 1; NaN where its logit is infinite.
+    scale = PROBABILITY_ONE / odds.sum(dim=0)
     target.copy_(odds.mul_(scale).round_().to(torch.int16))
-    is_level = target == scale.round_().nan_to_num_(FULL).to(torch.uint8)
+    is_level = target == scale.round_().nan_to_num_(PROBABILITY_ONE).to(torch.uint8)
     target.sub_(is_level.logical_and_(scaled < top).view(torch.uint8))

@@ -8,7 +8,7 @@ With V the pixels that have a label, p the softmax of the logits, y the label an
     total   = balance · focal + (1 - balance) · tversky
 
 where TP_c = S p_c g_c, FP_c = S p_c (1 - g_c), FN_c = S (1 - p_c) g_c and g is 1 for the label's class, else 0.
-The paper (arXiv 2509.11952) names the loss and its two parts; the constants and this form are this project's own.
+The paper (arXiv 2509.11952) names the loss and its two terms; the constants and this form are this project's own.
 After Lin et al. 2017 (focal) and Salehi et al. 2017 (Tversky).
 """
 
@@ -28,7 +28,7 @@ _SMALLEST_BASE = 1e-7  # of powers: below 1 an exponent gives an infinite gradie
 
 
 class RiftLoss(NamedTuple):
-    """The loss and its parts, scalars; `total` is what to differentiate."""
+    """The loss and its terms, scalars; `total` is what to differentiate."""
 
     total: Tensor
     focal: Tensor
@@ -124,7 +124,7 @@ def _local_sums(logits: Tensor, target: Tensor, weights: Tensor, gamma: float) -
 
 
 class _PixelSums(torch.autograd.Function):
-    """The sums over labelled pixels that depend on the logits: TP_c, S p_c and the focal part.
+    """The sums over labelled pixels that depend on the logits: TP_c, S p_c and the focal term.
 
     Differentiated by hand: it keeps one array of the logits' size for the backward pass instead of five, and takes a
     third of autograd's time. With a_TP, a_P and a_F the gradients that come in, l = log p_y and f the focal term::
@@ -216,7 +216,7 @@ def _sum_by_class(values_BHW: Tensor, label_BHW: Tensor, classes: int) -> Tensor
 
 
 def _over_processes(local: Tensor) -> Tensor:
-    """Return the sums over all processes; the gradient is that of the local part times the number of processes.
+    """Return the sums over all processes; the gradient is that of the local sums times the number of processes.
 
     The factor undoes DDP's mean over processes, so that their gradients add up to that of one process.
     """

@@ -6,13 +6,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.classes import MAX_CODES_SHOWN
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration.sources import codes_source
 from clairemap.registration.warp import ClassesOnGrid
+from clairemap.validity import Mask
 
-Mask = NDArray[np.bool_]
 Coding = Literal["binary", "nonzero", "scl"]
 
 SCL_CLOUD = (3, 8, 9, 10)
@@ -25,8 +26,6 @@ SCL_GROUND = (2, 4, 5, 6, 7, 11)
 
 MOST_CODES = 256
 """Codes that are kept: no mask has as many, and probabilities would have one for each pixel."""
-
-CODES_SHOWN = 12
 
 
 def cloud_source(path: Path, coding: Coding) -> RasterSource:
@@ -79,8 +78,8 @@ class CloudMask:
         fault = faults[self._coding]()
         if fault:
             seen = sorted(self._seen)
-            more = ", …" if len(seen) > CODES_SHOWN else ""
-            shown = ", ".join(f"{code:.6g}" for code in seen[:CODES_SHOWN])
+            more = ", …" if len(seen) > MAX_CODES_SHOWN else ""
+            shown = ", ".join(f"{code:.6g}" for code in seen[:MAX_CODES_SHOWN])
             raise ValuesError(f"{self._classes.source.path}: the cloud mask holds the values {shown}{more}. {fault}")
 
     def _fault_of_scl(self) -> str | None:

@@ -14,16 +14,17 @@ from odc.geo.geobox import GeoBox
 from clairemap.classes import IGNORE_INDEX, Legend
 from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
+from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.clouds import CloudMask, cloud_source
-from clairemap.registration.mapping import mapping_between
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
+from clairemap.registration.overlap import mapping_between
 from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import Registration
 from clairemap.registration.sources import codes_source, optical_source, sar_source
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
 from clairemap.settings import OpticalBands, SarSettings, TiledSensors
-from clairemap.validity import Flags, Validity
+from clairemap.validity import Validity
 
 ABSENT_OPTICAL_DTYPE = np.dtype(np.uint8)
 """Number type of the zeros that stand for the optical bands of a scene without them."""
@@ -43,19 +44,6 @@ class SceneFiles:
         """File names by role, of those that are there."""
         paths = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
         return {role: path.name for role, path in paths.items() if path is not None}
-
-
-@dataclass(frozen=True)
-class PairBlock:
-    """A window of a pair: optical (band, y, x), its scale applied, and sar (band, y, x), float32, NaN where invalid.
-
-    `label` (y, x) holds class indices, IGNORE_INDEX where there is none; `validity` (y, x) holds `Validity` flags.
-    """
-
-    optical: NDArray[Any]
-    sar: NDArray[np.float32]
-    label: NDArray[np.uint8]
-    validity: Flags
 
 
 class ScenePair:
@@ -132,16 +120,16 @@ class ScenePair:
         if self._rejected:
             validity[sar.valid] |= np.uint8(Validity.LOW_REGISTRATION)
         backscatter = np.where(sar.valid, sar.values, np.float32(np.nan))
-        return PairBlock(optical.values, backscatter, label, validity)
+        return PairBlock(optical=optical.values, sar=backscatter, label=label, validity=validity)
 
     def _read_optical(self, window: Window) -> Block:
         if self._optical is None:
-            return _nothing(len(self._sensors.optical.names), window, ABSENT_OPTICAL_DTYPE)
+            return Block.empty(len(self._sensors.optical.names), window, ABSENT_OPTICAL_DTYPE)
         return self._optical.read(window, self._optical_bands)
 
     def _read_sar(self, window: Window) -> Block:
         if self._sar is None:
-            return _nothing(len(self._sensors.sar.names), window, np.dtype(np.float32))
+            return Block.empty(len(self._sensors.sar.names), window, np.dtype(np.float32))
         return self._sar.read(window)
 
     def _read_label(self, window: Window) -> NDArray[np.uint8]:
@@ -186,10 +174,6 @@ def _classes_on(grid: RasterSource, source: RasterSource | None) -> ClassesOnGri
     if source is None:
         return None
     return ClassesOnGrid(source, mapping_between(grid, source), source.data_bands[0])
-
-
-def _nothing(bands: int, window: Window, dtype: np.dtype[Any]) -> Block:
-    return Block(np.zeros((bands, *window.shape), dtype), np.zeros(window.shape, np.bool_))
 
 
 def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:

@@ -16,7 +16,7 @@ from clairemap.settings import OpticalBands, SarBands
 
 COLOURS_SHOWN = 2
 
-NO_LEGEND = Legend(())
+NO_LEGEND = Legend(classes=())
 
 
 def optical_source(path: Path, settings: OpticalBands) -> RasterSource:

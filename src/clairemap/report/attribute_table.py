@@ -4,11 +4,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from clairemap.classes import Legend
+from clairemap.classes import ColoredLegend
 from clairemap.report.class_names import clipped, table_names
 
 DBASE_III = 3
-DATE = (126, 1, 1)  # a fixed day: equal maps give equal files
+TABLE_DATE = (126, 1, 1)  # a fixed day: equal maps give equal files
 NAME_BYTES = 64
 
 
@@ -42,7 +42,7 @@ FIELDS = (
 )
 
 
-def attribute_table(legend: Legend, pixels: Mapping[int, int]) -> bytes:
+def attribute_table(legend: ColoredLegend, pixels: Mapping[int, int]) -> bytes:
     """Return the bytes of the table, a row for each class in the order of the codes: code, pixels, name, colour.
 
     Write it beside a ``.cpg`` that says UTF-8; names are cut off after 64 bytes and stay distinct.
@@ -61,7 +61,7 @@ def attribute_table(legend: Legend, pixels: Mapping[int, int]) -> bytes:
 
 def _table(fields: Sequence[_Field], rows: Sequence[Sequence[int | str]]) -> bytes:
     header_size, row_size = 32 + 32 * len(fields) + 1, 1 + sum(field.width for field in fields)
-    header = struct.pack("<BBBBIHH20x", DBASE_III, *DATE, len(rows), header_size, row_size)
+    header = struct.pack("<BBBBIHH20x", DBASE_III, *TABLE_DATE, len(rows), header_size, row_size)
     body = b"".join(
         b" " + b"".join(field.cell(value) for field, value in zip(fields, row, strict=True)) for row in rows
     )

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from xml.etree import ElementTree
 
-from clairemap.classes import Legend
+from clairemap.classes import ColoredLegend
 
 # Column name, GDAL's field type (0 integer, 1 real, 2 string) and usage (gdal.h, GDALRATFieldUsage).
 # Counts are real numbers because GDAL's integer fields end at 2^31.
-COLUMNS = (
+TABLE_COLUMNS = (
     ("Value", 0, 5),
     ("Class", 2, 2),
     ("Count", 1, 1),
@@ -19,7 +19,7 @@ TYPE_NAMES = {0: "Integer", 1: "Real", 2: "String"}
 USAGE_NAMES = {1: "PixelCount", 2: "Name", 5: "MinMax", 6: "Red", 7: "Green", 8: "Blue"}
 
 
-def categories_xml(legend: Legend, pixels: Mapping[int, int]) -> str:
+def categories_xml(legend: ColoredLegend, pixels: Mapping[int, int]) -> str:
     """Return the text of the ``.aux.xml``: category names by code and a raster attribute table.
 
     Args:
@@ -37,9 +37,9 @@ def categories_xml(legend: Legend, pixels: Mapping[int, int]) -> str:
     return ElementTree.tostring(dataset, encoding="unicode") + "\n"
 
 
-def _attribute_table(legend: Legend, pixels: Mapping[int, int]) -> ElementTree.Element:
+def _attribute_table(legend: ColoredLegend, pixels: Mapping[int, int]) -> ElementTree.Element:
     table = ElementTree.Element("GDALRasterAttributeTable", tableType="thematic")
-    for index, (name, kind, usage) in enumerate(COLUMNS):
+    for index, (name, kind, usage) in enumerate(TABLE_COLUMNS):
         definition = ElementTree.SubElement(table, "FieldDefn", index=str(index))
         ElementTree.SubElement(definition, "Name").text = name
         ElementTree.SubElement(definition, "Type", typeAsString=TYPE_NAMES[kind]).text = str(kind)

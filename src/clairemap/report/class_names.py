@@ -18,7 +18,9 @@ def stac_names(legend: Legend) -> tuple[str, ...]:
     by_code = [f"class_{known.code}" for known in legend.classes]
     short = [FOREIGN_TO_STAC.sub("_", known.name) for known in legend.classes]
     told = [name if name.strip("_-") else code for name, code in zip(short, by_code, strict=True)]
-    return _distinct(told, [f"{name}_{known.code}" for name, known in zip(told, legend.classes, strict=True)], by_code)
+    return _with_distinct_names(
+        told, [f"{name}_{known.code}" for name, known in zip(told, legend.classes, strict=True)], by_code
+    )
 
 
 def table_names(legend: Legend, size: int) -> tuple[str, ...]:
@@ -29,7 +31,7 @@ def table_names(legend: Legend, size: int) -> tuple[str, ...]:
     cut = [clipped(known.name, size).rstrip() for known in legend.classes]
     codes = [f" ({known.code})" for known in legend.classes]
     coded = [clipped(name, size - len(code)).rstrip() + code for name, code in zip(cut, codes, strict=True)]
-    return _distinct(cut, coded, [f"class_{known.code}" for known in legend.classes])
+    return _with_distinct_names(cut, coded, [f"class_{known.code}" for known in legend.classes])
 
 
 def clipped(text: str, size: int) -> str:
@@ -37,7 +39,7 @@ def clipped(text: str, size: int) -> str:
     return text.encode()[:size].decode(errors="ignore")
 
 
-def _distinct(names: Sequence[str], coded: Sequence[str], last: Sequence[str]) -> tuple[str, ...]:
+def _with_distinct_names(names: Sequence[str], coded: Sequence[str], last: Sequence[str]) -> tuple[str, ...]:
     """Return the names, coded where two are equal but for case; all the last resort if that isn't enough."""
     count = Counter(name.casefold() for name in names)
     told = [other if count[name.casefold()] > 1 else name for name, other in zip(names, coded, strict=True)]

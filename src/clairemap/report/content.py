@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.metrics.document import AreaRow, ClassRow, RegionMetrics
 from clairemap.registration.record import Registration
 from clairemap.settings import SensorsSettings
@@ -73,10 +73,10 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Look:
+class DisplaySettings:
     """How pictures are coloured."""
 
-    legend: Legend
+    legend: ColoredLegend
     sensors: SensorsSettings
     optical: Stretch
     sar: Stretch
@@ -92,8 +92,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class MapPart:
-    """The pictures of a map, or of a part of it, and a bar of known length beneath the first.
+class MapSection:
+    """The pictures of a map, or of a section of it, and a bar of known length beneath the first.
 
     `across_percent`: of the page's width for a picture; less than 100 for high ones. `north_deg`: where north is,
     clockwise from up; None if unknown or up.
@@ -112,12 +112,12 @@ class MapPart:
 
 @dataclass(frozen=True)
 class MapPanel:
-    """What is shown of one map: all of it, or the parts that hold data and where these lie (`key`)."""
+    """What is shown of one map: all of it, or the sections with data and where these are (`key`)."""
 
     name: str
     size_text: str
-    parts: tuple[MapPart, ...]
-    parts_held: int = 1
+    sections: tuple[MapSection, ...]
+    sections_in_map: int = 1
     far_apart: bool = False
     key: Picture | None = None
 
@@ -152,7 +152,7 @@ class TileCard:
     """A tile that is shown, and why it was chosen."""
 
     told: ToldTile
-    why: str
+    reason: str
     pictures: TilePictures
 
 
@@ -197,7 +197,7 @@ class ReportContent:
 
     title: str
     region: str
-    legend: Legend
+    legend: ColoredLegend
     metrics: RegionMetrics
     maps: tuple[MapPanel, ...]
     checked_by: tuple[str, ...]
@@ -213,7 +213,7 @@ class ReportContent:
     unmasked: tuple[str, ...] = ()
 
     @property
-    def areas(self) -> tuple[tuple[AreaRow, LandCoverClass], ...]:
+    def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:
         """The areas, each with its class of the legend."""
         return tuple(zip(self.metrics.areas, self.legend.classes, strict=True))
 
@@ -236,6 +236,6 @@ class ReportContent:
         return sum(bool(scene.views) for scene in self.metrics.scenes.values())
 
     @property
-    def class_rows(self) -> tuple[tuple[ClassRow, LandCoverClass], ...]:
+    def class_rows(self) -> tuple[tuple[ClassRow, ColoredClass], ...]:
         """The headline's accuracy by class, each with its class of the legend."""
         return tuple(zip(self.metrics.per_class, self.legend.classes, strict=True))

@@ -11,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX
+from clairemap.grid.points import Size
+from clairemap.metrics.scores import MIN_TRUTH_PX
 from clairemap.registration.record import Registration
 from clairemap.report.content import Picture
 from clairemap.report.pictures import as_picture
 from clairemap.report.records import HistoryStep
 
-_INK = "#1f2430"
-_QUIET = "#8a8f9c"
+_INK_COLOR = "#1f2430"
+_QUIET_COLOR = "#8a8f9c"
 _ACCENT = "#2b6cb0"
 _WARNING = "#c2571a"
 _STYLE: dict[Any, Any] = {
@@ -26,11 +27,11 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "clairemap",  # equal figures give equal files
     "font.family": "sans-serif",
     "font.size": 9,
-    "text.color": _INK,
-    "axes.edgecolor": _QUIET,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": _INK_COLOR,
+    "axes.edgecolor": _QUIET_COLOR,
+    "axes.labelcolor": _INK_COLOR,
+    "xtick.color": _INK_COLOR,
+    "ytick.color": _INK_COLOR,
     "axes.spines.top": False,
     "axes.spines.right": False,
 }
@@ -41,11 +42,11 @@ _OFFSET = ("dy", "dx")
 def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Picture:
     """Return the confusion matrix as shares of each class of the labels, in percent; rows are the labels.
 
-    Rows of fewer than SMALLEST_TRUTH_PX labelled pixels stay empty.
+    Rows of fewer than MIN_TRUTH_PX labelled pixels stay empty.
     """
     counts = np.asarray(confusion, np.float64)
     truth = counts.sum(axis=1, keepdims=True)
-    percent = 100 * np.divide(counts, truth, out=np.zeros_like(counts), where=truth >= SMALLEST_TRUTH_PX)
+    percent = 100 * np.divide(counts, truth, out=np.zeros_like(counts), where=truth >= MIN_TRUTH_PX)
     side = 1.6 + 0.55 * len(names)
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(side + 0.6, side), layout="constrained")
@@ -56,8 +57,8 @@ def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str]) -
         axes.set_xlabel("in the map")
         axes.set_ylabel("in the labels")
         for row, column in np.ndindex(percent.shape):
-            if truth[row, 0] >= SMALLEST_TRUTH_PX and percent[row, column] >= 0.5:
-                shade = "white" if percent[row, column] > 55 else _INK
+            if truth[row, 0] >= MIN_TRUTH_PX and percent[row, column] >= 0.5:
+                shade = "white" if percent[row, column] > 55 else _INK_COLOR
                 axes.text(column, row, f"{percent[row, column]:.0f}", ha="center", va="center", color=shade)
         return _drawn(figure)
 
@@ -75,7 +76,7 @@ def training_figure(history: Sequence[HistoryStep]) -> Picture:
 def _draw_loss(axes: Axes, history: Sequence[HistoryStep]) -> None:
     steps = np.array([row.step for row in history])
     loss = np.array([row.loss for row in history])
-    axes.plot(steps, loss, color=_QUIET, linewidth=0.6, alpha=0.7)
+    axes.plot(steps, loss, color=_QUIET_COLOR, linewidth=0.6, alpha=0.7)
     width = min(_SMOOTH_STEPS, len(loss))
     smooth = np.convolve(loss, np.ones(width) / width, mode="valid")
     axes.plot(steps[width - 1 :], smooth, color=_ACCENT, linewidth=1.6)
@@ -95,7 +96,7 @@ def _draw_validation(axes: Axes, history: Sequence[HistoryStep]) -> None:
     if axes.has_data():
         axes.legend(frameon=False, loc="lower right")
     else:
-        axes.text(0.5, 0.5, "not validated", ha="center", va="center", transform=axes.transAxes, color=_QUIET)
+        axes.text(0.5, 0.5, "not validated", ha="center", va="center", transform=axes.transAxes, color=_QUIET_COLOR)
 
 
 def registration_figure(record: Registration) -> Picture | None:
@@ -125,8 +126,8 @@ def _draw_arrows(
     extent = max(float(np.ptp(places, axis=0).max()), 1.0)
     typical_px = _typical(vectors[agrees if (agrees & drawn).any() else drawn])
     shown_px, per_px = _round_length(2 * typical_px), extent / 16 / typical_px
-    axes.plot(places[~drawn, 1], places[~drawn, 0], ".", color=_QUIET, markersize=2)
-    for chosen, color, width in ((~agrees & drawn, _QUIET, 0.004), (agrees & drawn, _ACCENT, 0.006)):
+    axes.plot(places[~drawn, 1], places[~drawn, 0], ".", color=_QUIET_COLOR, markersize=2)
+    for chosen, color, width in ((~agrees & drawn, _QUIET_COLOR, 0.004), (agrees & drawn, _ACCENT, 0.006)):
         if chosen.any():
             (y, x), (dy, dx) = places[chosen].T, vectors[chosen].T * per_px
             axes.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=1, color=color, width=width)
@@ -138,7 +139,7 @@ def _draw_arrows(
 def _frame(axes: Axes, places: NDArray[np.float64], extent: float, bar: float) -> None:
     """Set limits around the ties and draw a bar of a length beneath them."""
     bottom, middle = float(places[:, 0].max()) + 0.2 * extent, float(np.ptp(places[:, 1]) / 2 + places[:, 1].min())
-    axes.plot([middle - bar / 2, middle + bar / 2], [bottom, bottom], color=_INK, linewidth=1.6)
+    axes.plot([middle - bar / 2, middle + bar / 2], [bottom, bottom], color=_INK_COLOR, linewidth=1.6)
     axes.set_aspect("equal")
     axes.set_xlim(places[:, 1].min() - 0.15 * extent, places[:, 1].max() + 0.15 * extent)
     axes.set_ylim(bottom + 0.06 * extent, places[:, 0].min() - 0.15 * extent)  # rows count downwards
@@ -163,4 +164,4 @@ def _drawn(figure: Figure) -> Picture:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     width, height = figure.get_size_inches() * 96
-    return as_picture(buffer.getvalue(), "image/svg+xml", (round(width), round(height)))
+    return as_picture(buffer.getvalue(), "image/svg+xml", Size(round(height), round(width)))

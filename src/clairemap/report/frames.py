@@ -1,4 +1,4 @@
-"""Which parts of a map a page shows: those that hold data, where most of the map holds none."""
+"""Which windows of a map the page shows: those with data, where most of the map has none."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,36 +9,36 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from clairemap.classes import MAP_NODATA
-from clairemap.grid.parts import LEAST_FILLED, Part, far_apart, parts_of
 from clairemap.grid.window import Window
+from clairemap.grid.window_groups import MIN_FILLED_SHARE, WindowGroup, far_apart, group_windows
 from clairemap.raster.opening import open_raster
 from clairemap.raster.source import area_of
 
-LARGEST_PX = 4096**2
+MAX_CELLS_READ = 4096**2
 """Pixels that are read at once to see where data are, at most; a map's smallest overview has fewer."""
 
 FINE_PX = 512
-"""Side of a part, in pixels of an overview, from which on it needs no finer one to be framed."""
+"""Side of a window, in pixels of an overview, from which on no finer overview is needed to frame it."""
 
-MOST_PIECES = 200
+MAX_PIECES = 200
 """Pieces of data that are compared with each other: of more, those that nearly touch count as one."""
 
-MOST_PARTS = 6
-"""Parts of a map that are shown, the largest."""
+MAX_GROUPS = 6
+"""Groups of data in a map that are shown, the largest."""
 
 MARGIN = 0.02
-"""Rim around a part, as a share of its longer side."""
+"""Rim around a window, as a share of its longer side."""
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The windows of a map to show, from top to bottom, and of how many they are the largest.
+    """The windows of a map to show, from top to bottom, and of how many groups of data they show the largest.
 
-    One window that is the whole map: it is shown as it is. `far_apart`: most of the map lies between its parts.
+    One window that is the whole map: it is shown as it is. `far_apart`: most of the map lies between its groups.
     """
 
     windows: tuple[Window, ...]
-    parts: int
+    groups: int
     far_apart: bool
 
 
@@ -53,39 +53,43 @@ def frames_of(path: Path) -> Frames:
     with open_raster(path) as dataset:
         shape, levels = (int(dataset.height), int(dataset.width)), len(dataset.overviews(1))
     whole = Window.whole(shape)
-    held = _held(path, levels, whole)
-    parts = [] if held is None else _parts(held)
-    if held is None or not parts or (len(parts) == 1 and _cells(parts[0].window) >= LEAST_FILLED * held.size):
+    has_data = _data_mask(path, levels, whole)
+    groups = [] if has_data is None else _groups(has_data)
+    if (
+        has_data is None
+        or not groups
+        or (len(groups) == 1 and _area_px(groups[0].window) >= MIN_FILLED_SHARE * has_data.size)
+    ):
         return Frames((whole,), 1, far_apart=False)
-    largest = sorted(parts, key=lambda part: -part.px)[:MOST_PARTS]
-    places = sorted((part.window for part in largest), key=lambda window: (window.y0, window.x0))
+    largest = sorted(groups, key=lambda group: -group.px)[:MAX_GROUPS]
+    places = sorted((group.window for group in largest), key=lambda window: (window.y0, window.x0))
     windows = tuple(_framed(path, levels, place, shape) for place in places)
-    return Frames(windows, len(parts), far_apart(parts, held.shape))
+    return Frames(windows, len(groups), far_apart(groups, has_data.shape))
 
 
-def _held(path: Path, levels: int, window: Window) -> NDArray[np.bool_] | None:
+def _data_mask(path: Path, levels: int, window: Window) -> NDArray[np.bool_] | None:
     """Return where the cells of 2 to the power of `levels` px of a window hold data; None if they are too many."""
     with open_raster(path, **({"overview_level": levels - 1} if levels else {})) as dataset:
         cells = window.coarsened(2**levels).clipped(dataset.shape)
-        if _cells(cells) > LARGEST_PX:
+        if _area_px(cells) > MAX_CELLS_READ:
             return None
-        held: NDArray[np.bool_] = dataset.read(1, window=area_of(cells)) != MAP_NODATA
-        return held
+        has_data: NDArray[np.bool_] = dataset.read(1, window=area_of(cells)) != MAP_NODATA
+        return has_data
 
 
-def _parts(held: NDArray[np.bool_]) -> list[Part]:
-    """Return the groups of pieces that stand apart, in cells."""
-    for reach in _reaches(max(held.shape)):
-        joined = ndimage.binary_dilation(held, np.ones((3, 3), np.bool_), iterations=reach) if reach else held
+def _groups(has_data: NDArray[np.bool_]) -> list[WindowGroup]:
+    """Return the separate groups of data, in cells."""
+    for reach in _reaches_px(max(has_data.shape)):
+        joined = ndimage.binary_dilation(has_data, np.ones((3, 3), np.bool_), iterations=reach) if reach else has_data
         numbers, count = ndimage.label(joined, np.ones((3, 3)))
-        if count <= MOST_PIECES:
+        if count <= MAX_PIECES:
             break
-    numbers = np.where(held, numbers, 0)
+    numbers = np.where(has_data, numbers, 0)
     pieces = [Window(y.start, x.start, y.stop - y.start, x.stop - x.start) for y, x in ndimage.find_objects(numbers)]
-    return parts_of(pieces, np.bincount(numbers.ravel())[1:].tolist())
+    return group_windows(pieces, np.bincount(numbers.ravel())[1:].tolist())
 
 
-def _reaches(longest: int) -> Iterator[int]:
+def _reaches_px(longest: int) -> Iterator[int]:
     yield 0
     reach = 1
     while reach < 2 * longest:
@@ -97,21 +101,21 @@ def _framed(path: Path, levels: int, cells: Window, shape: tuple[int, int]) -> W
     """Return the window of the map that data fill, with a rim, of the cells of its smallest overview around them."""
     frame = cells.refined(2**levels).clipped(shape)
     for level in range(levels, -1, -1):
-        held = _held(path, level, frame)
-        if held is None:
+        has_data = _data_mask(path, level, frame)
+        if has_data is None:
             break
-        frame = _shrunk(frame.coarsened(2**level), held).refined(2**level).clipped(shape)
-        if max(held.shape) >= FINE_PX:
+        frame = _shrunk(frame.coarsened(2**level), has_data).refined(2**level).clipped(shape)
+        if max(has_data.shape) >= FINE_PX:
             break
     return frame.grown(round(MARGIN * max(frame.shape))).clipped(shape)
 
 
-def _shrunk(window: Window, held: NDArray[np.bool_]) -> Window:
-    """Return the part of a window that holds all data."""
-    rows, columns = np.flatnonzero(held.any(axis=1)), np.flatnonzero(held.any(axis=0))
+def _shrunk(window: Window, has_data: NDArray[np.bool_]) -> Window:
+    """Return the window inside a window that holds all data."""
+    rows, columns = np.flatnonzero(has_data.any(axis=1)), np.flatnonzero(has_data.any(axis=0))
     y0, x0 = int(rows[0]), int(columns[0])
     return Window(window.y0 + y0, window.x0 + x0, int(rows[-1]) + 1 - y0, int(columns[-1]) + 1 - x0)
 
 
-def _cells(window: Window) -> int:
+def _area_px(window: Window) -> int:
     return window.height * window.width

@@ -12,8 +12,8 @@ from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.record import read_registration
 from clairemap.report import figures, records
 from clairemap.report.content import (
+    DisplaySettings,
     Fact,
-    Look,
     RegistrationRow,
     ReportContent,
     TileCard,
@@ -23,7 +23,7 @@ from clairemap.report.content import (
 from clairemap.report.leakage import split_summary
 from clairemap.report.map_panel import map_panel
 from clairemap.report.pictures import registration_picture, tile_pictures
-from clairemap.report.selection import choose
+from clairemap.report.selection import select_tiles
 from clairemap.stages import RenderReport
 from clairemap.tiles.audit import read_audit
 from clairemap.tiles.index import read_tile_index
@@ -86,27 +86,27 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
     metrics = records.read_metrics(files.metrics)
     statistics = records.read_json(files.statistics)
     card = records.read_json(files.card)
-    look = Look(
-        legend=settings.legend.legend(),
+    display = DisplaySettings(
+        legend=settings.legend,
         sensors=settings.sensors,
         optical=records.stretch(statistics, "optical", settings.sensors.optical.names, files.statistics),
         sar=records.stretch(statistics, "sar", settings.sensors.sar.names, files.statistics),
     )
     told = records.read_explanations(files.explanations)
-    names = look.legend.names
+    names = display.legend.names
     return ReportContent(
         title=settings.report.title or region,
         region=region,
-        legend=look.legend,
+        legend=display.legend,
         metrics=metrics,
-        maps=tuple(map_panel(paths, look) for paths in files.maps),
+        maps=tuple(map_panel(paths, display) for paths in files.maps),
         checked_by=tuple(sorted({records.read_checking_version(path) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
-        training=_training(files.history, int(card.get("best_step", 0))),
+        training=_training_summary(files.history, int(card.get("best_step", 0))),
         registrations=_registrations(files),
-        tiles=tuple(_cards(told, files, settings.report.max_tiles, look)),
+        tiles=tuple(_cards(told, files, settings.report.max_tiles, display)),
         tiles_explained=len(told),
-        making=(*records.model_facts(card), *_grounds(metrics.stamp)),
+        making=(*records.model_facts(card), *_scoring_facts(metrics.stamp)),
         calibration=records.calibration_text(card),
         split=split_summary(read_audit(files.audit), card.get("halo_px"), metrics.split),
         stamp=stamp,
@@ -114,11 +114,11 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
     )
 
 
-def _grounds(stamp: Mapping[str, str]) -> tuple[Fact, ...]:
+def _scoring_facts(stamp: Mapping[str, str]) -> tuple[Fact, ...]:
     return (Fact("Accuracy scored by", records.version_text(stamp)),) if stamp else ()
 
 
-def _training(path: Path, best_step: int) -> TrainingSummary | None:
+def _training_summary(path: Path, best_step: int) -> TrainingSummary | None:
     history = records.read_history(path)
     if not history:
         return None
@@ -138,11 +138,11 @@ def _registration(scene: SceneFolder) -> RegistrationRow:
     return RegistrationRow(record, figures.registration_figure(record), picture)
 
 
-def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, look: Look) -> Iterable[TileCard]:
-    chosen = choose(told, count)
+def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, display: DisplaySettings) -> Iterable[TileCard]:
+    chosen = select_tiles(told, count)
     if not chosen:
         return
-    windows = _windows(files.tiles)
+    windows = _tile_windows(files.tiles)
     stores = _stores(files.scenes)
     for choice in chosen:
         tile = choice.tile
@@ -153,20 +153,20 @@ def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, look: Look)
                 f"tile {tile.row}, {tile.col} of scene {tile.scene} is explained, but {error} is in no tile index "
                 "or store given to the report; run the workflow again"
             ) from None
-        yield TileCard(tile, choice.why, tile_pictures(pair, probabilities, window, look))
+        yield TileCard(tile, choice.reason, tile_pictures(pair, probabilities, window, display))
     log.info("%d of %d explained tiles pictured", len(chosen), len(told))
 
 
 def _stores(scenes: Iterable[SceneFolder]) -> dict[str, tuple[GridStore, GridStore]]:
-    opened = ((_checked(files.pair), _checked(files.probabilities)) for files in scenes)
+    opened = ((_open_checked(files.pair), _open_checked(files.probabilities)) for files in scenes)
     return {str(pair.attributes["scene"]): (pair, probabilities) for pair, probabilities in opened}
 
 
-def _checked(store: Path) -> GridStore:
+def _open_checked(store: Path) -> GridStore:
     return check_store(store, store.with_suffix(".json"))
 
 
-def _windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:
+def _tile_windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:
     windows = {}
     for path in paths:
         for row in read_tile_index(path).itertuples(index=False):

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from clairemap.classes import Legend
+from clairemap.classes import ColoredLegend
 from clairemap.raster.cog import MapLayer
 
 
-def landcover_layer(legend: Legend, stamp: Mapping[str, str]) -> MapLayer:
+def landcover_layer(legend: ColoredLegend, stamp: Mapping[str, str]) -> MapLayer:
     """Return the description of the land-cover map: coloured, its classes named in the band's tags."""
     names = {f"class_{c.code}": c.name for c in legend.classes}
     return MapLayer("land cover class", "mode", legend.palette, stamp, names)

@@ -28,7 +28,7 @@ def split_summary(audit: SplitAudit, reach_px: int | None, scored: str | None) -
     """
     leaks = {split: _leaks(split, leakage) for split, leakage in audit.held_out.items()}
     random = (RANDOM,) if audit.method == "random" and audit.held_out else ()
-    near = tuple(_near(split, leakage, reach_px) for split, leakage in audit.held_out.items())
+    near = tuple(_near_training(split, leakage, reach_px) for split, leakage in audit.held_out.items())
     return SplitSummary(
         method=METHODS.get(audit.method, f"Method: {audit.method}."),
         audit=audit,
@@ -54,7 +54,7 @@ def _leaks(split: str, leakage: Leakage) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _near(split: str, leakage: Leakage, reach_px: int | None) -> str:
+def _near_training(split: str, leakage: Leakage, reach_px: int | None) -> str:
     distance_px = leakage.distance_px
     if reach_px is None or distance_px is None or distance_px >= reach_px or leakage.overlapping_share:
         return ""

@@ -1,34 +1,35 @@
-"""A small drawing that says where in a map its pictured parts lie."""
+"""A small drawing that says where in a map its pictured sections are."""
 
 from collections.abc import Sequence
 
+from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.report.content import Picture
-from clairemap.report.lie import Turn
 from clairemap.report.pictures import as_picture
+from clairemap.report.pixel_geometry import QuarterTurn
 
-LONGEST_PX = 420
-LEAST_PX = 7
-"""Side of a part in the drawing, at least."""
+MAX_KEY_PX = 420
+MIN_MARK_PX = 7
+"""Side of a section in the drawing, at least."""
 
-SLENDEREST = 10.0
+MAX_KEY_ASPECT = 10.0
 RIM_PX = 14
 STYLE = 'font-family="sans-serif" font-size="13" fill="#1f2430"'
 
 
-def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: Turn) -> Picture:
-    """Return the map's outline with its parts, numbered from 1 if there are several.
+def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: QuarterTurn) -> Picture:
+    """Return the map's outline with its sections, numbered from 1 if there are several.
 
-    Parts are drawn larger where they were too small to see.
+    Sections are drawn larger where they were too small to see.
 
     Args:
         ratio: height of the map over its width on the ground, before it is turned.
         whole: the map.
-        windows: its parts.
+        windows: its sections.
         turn: how pictures of the map are turned.
     """
-    high, wide = turn.size(min(max(ratio, 1 / SLENDEREST), SLENDEREST), 1.0)
-    scale = LONGEST_PX / max(high, wide)
+    high, wide = turn.size(Size(min(max(ratio, 1 / MAX_KEY_ASPECT), MAX_KEY_ASPECT), 1.0))
+    scale = MAX_KEY_PX / max(high, wide)
     width, height = wide * scale, high * scale
     numbers = [str(number) for number in range(1, len(windows) + 1)] if len(windows) > 1 else [""]
     places = [_placed(window, whole, turn) for window in windows]
@@ -39,11 +40,11 @@ def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: Turn) 
         f'<rect x="{RIM_PX}" y="{RIM_PX}" width="{width:.1f}" height="{height:.1f}" fill="#f5f6f8" stroke="#8a8f9c"/>'
         f"{marks}</svg>"
     )
-    return as_picture(svg.encode(), "image/svg+xml", (across, down))
+    return as_picture(svg.encode(), "image/svg+xml", Size(down, across))
 
 
-def _placed(window: Window, whole: Window, turn: Turn) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom of a part in the turned map, each 0 to 1."""
+def _placed(window: Window, whole: Window, turn: QuarterTurn) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom of a section in the turned map, each 0 to 1."""
     top, bottom = window.y0 / whole.height, window.y1 / whole.height
     left, right = window.x0 / whole.width, window.x1 / whole.width
     if turn.mirrored:
@@ -55,7 +56,7 @@ def _placed(window: Window, whole: Window, turn: Turn) -> tuple[float, float, fl
 
 def _mark(number: str, place: tuple[float, float, float, float], width: float, height: float) -> str:
     left, top, right, bottom = place
-    wide, high = max(LEAST_PX, (right - left) * width), max(LEAST_PX, (bottom - top) * height)
+    wide, high = max(MIN_MARK_PX, (right - left) * width), max(MIN_MARK_PX, (bottom - top) * height)
     x = RIM_PX + min(max(0.0, (left + right) / 2 * width - wide / 2), width - wide)
     y = RIM_PX + min(max(0.0, (top + bottom) / 2 * height - high / 2), max(0.0, height - high))
     beside, anchor = (x - 4, "end") if x > width / 2 else (x + wide + 4, "start")

@@ -1,4 +1,4 @@
-"""The pictures of a region's map: all of it or the parts that hold data, true to the ground, north near to up.
+"""The pictures of a region's map: all of it or the sections with data, true to the ground, north near to up.
 
 Memory: four pictures of MAP_PX pixels a side at a time.
 """
@@ -16,13 +16,13 @@ from rasterio.errors import RasterioError
 
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.earth import crs_name
+from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.raster.opening import open_raster
 from clairemap.raster.source import area_of
-from clairemap.report.content import Look, MapPanel, MapPart
+from clairemap.report.content import DisplaySettings, MapPanel, MapSection
 from clairemap.report.frames import frames_of
-from clairemap.report.lie import UP_DEG, Lie, Turn, drawn_ratio, north_text, stretched_shape
 from clairemap.report.map_key import map_key
 from clairemap.report.numbers import count
 from clairemap.report.pictures import (
@@ -32,17 +32,18 @@ from clairemap.report.pictures import (
     palette_picture,
     percent_picture,
 )
+from clairemap.report.pixel_geometry import UP_DEG, PixelGeometry, QuarterTurn, north_text, picture_ratio, picture_shape
 
 MAP_PX = 1200  # longest side of the land-cover picture
 SIDE_MAP_PX = 720  # longest side of the other maps' pictures
-SLENDEREST = 50.0
+MAX_MAP_ASPECT = 50.0
 """Longer side of a picture over the shorter one, at most: what is more slender is drawn thicker than it is."""
 
 HIGHEST = 1.25
 """Height of a picture over the width of the page, at most."""
 
 
-def map_panel(files: MapFiles, look: Look) -> MapPanel:
+def map_panel(files: MapFiles, display: DisplaySettings) -> MapPanel:
     """Return the pictures of a map, read from its overviews.
 
     Raises:
@@ -53,34 +54,37 @@ def map_panel(files: MapFiles, look: Look) -> MapPanel:
         with open_raster(files.landcover) as raster:
             grid = GeoBox((raster.height, raster.width), raster.transform, raster.crs)
     except RasterioError as error:
-        raise _unreadable(files.landcover, error) from None
+        raise _unreadable_map(files.landcover, error) from None
     whole = Window.whole((int(grid.shape[0]), int(grid.shape[1])))
-    lies = [Lie.of(grid, window) for window in (whole, *frames.windows)]
-    turn = next((lie.turn for lie in lies if lie and lie.up_deg is not None), Turn())
-    views = [View(grid, window, lie, turn) for window, lie in zip((whole, *frames.windows), lies, strict=True)]
+    geometries = [PixelGeometry.of(grid, window) for window in (whole, *frames.windows)]
+    turn = next((geometry.turn for geometry in geometries if geometry and geometry.up_deg is not None), QuarterTurn())
+    views = [
+        MapView(grid, window, geometry, turn)
+        for window, geometry in zip((whole, *frames.windows), geometries, strict=True)
+    ]
     return MapPanel(
         name=files.name,
         size_text=views[0].map_text,
-        parts=tuple(_part(files, view, look) for view in views[1:]),
-        parts_held=frames.parts,
+        sections=tuple(_section(files, view, display) for view in views[1:]),
+        sections_in_map=frames.groups,
         far_apart=frames.far_apart,
         key=map_key(views[0].ratio, whole, frames.windows, turn) if frames.windows != (whole,) else None,
     )
 
 
-def _part(files: MapFiles, view: "View", look: Look) -> MapPart:
+def _section(files: MapFiles, view: "MapView", display: DisplaySettings) -> MapSection:
     codes = view.read(files.landcover, MAP_PX, Resampling.nearest)
     confidence = view.read(files.confidence, SIDE_MAP_PX, Resampling.average)
     share = view.read(files.optical_share, SIDE_MAP_PX, Resampling.average)
     scenes = view.read(files.source_count, SIDE_MAP_PX, Resampling.nearest)
-    high, wide = view.turn.size(view.ratio, 1.0)
-    bar_m = None if view.lie is None else _bar_m(view.across_m)
-    return MapPart(
-        landcover=palette_picture(codes, look.legend.palette),
+    high, wide = view.turn.size(Size(view.ratio, 1.0))
+    bar_m = None if view.geometry is None else _bar_m(view.across_m)
+    return MapSection(
+        landcover=palette_picture(codes, display.legend.palette),
         confidence=percent_picture(confidence, CONFIDENCE_COLORS),
         optical_share=percent_picture(share, SHARE_COLORS),
         source_count=palette_picture(scenes, count_palette()),
-        size_text=view.part_text,
+        size_text=view.section_text,
         bar_text=None if bar_m is None else _length(bar_m),
         bar_percent=0.0 if bar_m is None else round(100 * bar_m / view.across_m, 3),
         across_percent=round(100 * min(1.0, HIGHEST * wide / high), 3),
@@ -89,51 +93,50 @@ def _part(files: MapFiles, view: "View", look: Look) -> MapPart:
 
 
 @dataclass(frozen=True)
-class View:
+class MapView:
     """A window of a map, how it lies on the ground (None without a CRS) and how its picture is turned."""
 
     grid: GeoBox
     window: Window
-    lie: Lie | None
-    turn: Turn
+    geometry: PixelGeometry | None
+    turn: QuarterTurn
 
     @property
     def aspect(self) -> float:
         """Height of a pixel over its width, on the ground."""
-        return 1.0 if self.lie is None else self.lie.aspect
+        return 1.0 if self.geometry is None else self.geometry.aspect
 
     @property
     def ratio(self) -> float:
         """Height over width of the picture before it is turned."""
-        return drawn_ratio(self.window.shape, self.aspect, SLENDEREST)
+        return picture_ratio(self.window.shape, self.aspect, MAX_MAP_ASPECT)
 
     def read(self, path: Path, longest_px: int, resampling: Resampling) -> NDArray[np.uint8]:
         """Return the picture (y, x) of a map."""
-        shape = stretched_shape(self.window.shape, self.aspect, longest_px, SLENDEREST)
+        shape = picture_shape(self.window.shape, self.aspect, longest_px, MAX_MAP_ASPECT)
         try:
             with open_raster(path) as raster:
                 values: Any = raster.read(1, window=area_of(self.window), out_shape=shape, resampling=resampling)
         except RasterioError as error:
-            raise _unreadable(path, error) from None
+            raise _unreadable_map(path, error) from None
         return self.turn.picture(values)
 
     @property
-    def sizes_m(self) -> tuple[float, float]:
-        """Length of the window's rows and of its columns on the ground; 0 if unknown."""
-        if self.lie is None:
-            return 0.0, 0.0
-        return self.lie.across_m * self.window.width, self.lie.down_m * self.window.height
+    def size_m(self) -> Size[float]:
+        """Size of the window on the ground; 0 if unknown."""
+        if self.geometry is None:
+            return Size(0.0, 0.0)
+        return Size(self.geometry.down_m * self.window.height, self.geometry.across_m * self.window.width)
 
     @property
     def across_m(self) -> float:
         """Width of the picture on the ground; 0 if unknown."""
-        wide, high = self.sizes_m
-        return self.turn.size(high, wide)[1]
+        return self.turn.size(self.size_m).width
 
     @property
     def arrow_deg(self) -> float | None:
         """Where north is, clockwise from up; None if unknown or up."""
-        north = None if self.lie is None else self.lie.north_deg(self.turn)
+        north = None if self.geometry is None else self.geometry.north_deg(self.turn)
         return None if north is None or abs(north) < UP_DEG else round(north, 1)
 
     @property
@@ -146,8 +149,8 @@ class View:
         return ", ".join(word for word in (size, self._ground, crs_name(self.grid.crs), self._north) if word)
 
     @property
-    def part_text(self) -> str:
-        """Which rows and columns the part takes, its size on the ground, and where north is."""
+    def section_text(self) -> str:
+        """Which rows and columns the section has, its size on the ground, and where north is."""
         area = self.window
         rows, columns = f"{count(area.y0)} to {count(area.y1 - 1)}", f"{count(area.x0)} to {count(area.x1 - 1)}"
         known = (f"rows {rows}, columns {columns}", self._ground, self._north)
@@ -155,17 +158,17 @@ class View:
 
     @property
     def _ground(self) -> str:
-        if self.lie is None:
+        if self.geometry is None:
             return ""
-        wide, high = self.sizes_m
+        high, wide = self.size_m
         if min(wide, high) >= 100:
             return f"about {wide / 1000:.1f} × {high / 1000:.1f} km"
         return f"about {_length(wide)} × {_length(high)}"
 
     @property
     def _north(self) -> str:
-        north = "" if self.lie is None else north_text(self.lie.north_deg(self.turn))
-        if north and self.lie is not None and self.lie.varies:
+        north = "" if self.geometry is None else north_text(self.geometry.north_deg(self.turn))
+        if north and self.geometry is not None and self.geometry.varies:
             north += " in the middle only"
         turned = f"the picture is {self.turn.text} for that" if self.turn.text else ""
         return ", ".join(word for word in (north, turned, self._thickened) if word)
@@ -192,5 +195,5 @@ def _length(metres: float) -> str:
     return f"{metres * 1000:.2g} mm"
 
 
-def _unreadable(path: Path, error: Exception) -> UnreadableFileError:
+def _unreadable_map(path: Path, error: Exception) -> UnreadableFileError:
     return UnreadableFileError(f"{path}: can't be read for the report ({error}); delete it and run again")

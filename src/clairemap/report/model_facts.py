@@ -10,7 +10,7 @@ from clairemap.errors import StoreError
 
 MLM_EXTENSION = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 TASKS = ["semantic-segmentation"]
-SENSORS = ("optical", "sar")
+SENSOR_BANDS = ("optical", "sar")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MappingModel:
             "mlm:tasks": TASKS,
             "mlm:framework": "PyTorch",
             "mlm:accelerator": None,
-            "mlm:input": [self._input(sensor) for sensor in SENSORS],
+            "mlm:input": [self._input(sensor) for sensor in SENSOR_BANDS],
             "mlm:output": [
                 {
                     "name": "class logits",
@@ -73,7 +73,7 @@ class MappingModel:
         MLM wants an asset of role `mlm:model`, the model's definition. The weights are no part of what is delivered;
         the card tells them by their hash.
         """
-        names = [band for sensor in SENSORS for band in self.card[f"{sensor}_bands"]["names"]]
+        names = [band for sensor in SENSOR_BANDS for band in self.card[f"{sensor}_bands"]["names"]]
         return {
             "href": f"./{self.copy}",
             "title": "Card of the model that made the maps, with the SHA-256 of its weights",

@@ -6,8 +6,8 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from clairemap.metrics.levels import GOOD_ACCURACY_PCT, GOOD_IOU, MATTERS_PCT, POOR_ACCURACY_PCT, POOR_IOU
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX
+from clairemap.metrics.levels import GOOD_ACCURACY_PCT, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU, RELEVANT_CLASS_PCT
+from clairemap.metrics.scores import MIN_TRUTH_PX
 from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import SMALLEST_WORTH_WARPING_PX
 from clairemap.report.content import ReportContent
@@ -17,14 +17,14 @@ from clairemap.report.selection import RULE
 from clairemap.report.style import COUNT_KEY
 from clairemap.report.tile_line import tile_line
 
-MOST_CAUTIONS = 6
+MAX_CAUTIONS = 6
 """Sentences of caution at the head of the page; metrics.json has them all."""
 
 AGREEMENT = (
     f"Agreement is good where the overall accuracy is at least {GOOD_ACCURACY_PCT} % and the IoU of every class that "
     f"matters at least {GOOD_IOU:.2f}; it is poor where one of these is below {POOR_ACCURACY_PCT} % or {POOR_IOU:.2f}, "
-    f"else fair. A class matters with {SMALLEST_TRUTH_PX} labelled pixels and {MATTERS_PCT:.0f} % of the tile's. "
-    f"For fewer than {SMALLEST_TRUTH_PX} labelled pixels, of a tile or of a class, no accuracy is given."
+    f"else fair. A class matters with {MIN_TRUTH_PX} labelled pixels and {RELEVANT_CLASS_PCT:.0f} % of the "
+    f"tile's. For fewer than {MIN_TRUTH_PX} labelled pixels, of a tile or of a class, no accuracy is given."
 )
 TEMPLATE = "page.html.j2"
 VIEW_NAMES = {"fused": "both sensors", "optical": "optical only", "sar": "SAR only"}
@@ -35,14 +35,14 @@ SPLIT_NAMES = {
     "buffer": "buffer between splits",
     "predict": "not used in training",
 }
-VERDICTS = {
+VERDICT_TEXTS = {
     "good": "good",
     "weak": "weak",
     "rejected": "rejected",
     "single_sensor": "one sensor only",
     "as_delivered": "as delivered",
 }
-LIKENESS_TAGS = {"match": "good", "mild": "weak", "mismatch": "rejected", "not compared": "plain"}
+RADIOMETRY_TAGS = {"match": "good", "mild": "weak", "mismatch": "rejected", "not compared": "plain"}
 SEARCHES = {"near": "", "wide": ", after a search over rotation and scale"}
 
 
@@ -52,11 +52,11 @@ def render(content: ReportContent) -> str:
         page=content,
         rule=RULE,
         agreement=AGREEMENT,
-        most_cautions=MOST_CAUTIONS,
+        most_cautions=MAX_CAUTIONS,
         view_names=VIEW_NAMES,
         split_names=SPLIT_NAMES,
-        verdicts=VERDICTS,
-        likeness_tags=LIKENESS_TAGS,
+        verdicts=VERDICT_TEXTS,
+        radiometry_tags=RADIOMETRY_TAGS,
         searches=SEARCHES,
         agreeing_px=INLIER_RADIUS_PX,
         least_moved_px=SMALLEST_WORTH_WARPING_PX,

@@ -17,19 +17,20 @@ from PIL import Image, ImageColor
 
 from clairemap.classes import IGNORE_INDEX, MAP_NODATA
 from clairemap.errors import UnreadableFileError
+from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
-from clairemap.report.content import Look, Picture, Stretch, TilePictures
-from clairemap.report.lie import UP_DEG, Lie, north_text, pictured, pictured_aspect, stretched_shape
+from clairemap.report.content import DisplaySettings, Picture, Stretch, TilePictures
+from clairemap.report.pixel_geometry import UP_DEG, PixelGeometry, north_text, oriented, oriented_aspect, picture_shape
 from clairemap.report.style import COUNT_KEY
 from clairemap.validity import Validity, has_none
 
 TILE_PX = 256  # longest side of a tile's pictures
-TILE_SLENDEREST = 32.0  # its longer side over the shorter one, at most
+MAX_TILE_ASPECT = 32.0  # its longer side over the shorter one, at most
 CONFIDENCE_COLORS = "viridis"
 SHARE_COLORS = "PuOr_r"
 _EMPTY = (236, 236, 232)  # where a tile's picture has nothing to show
-Rgb = NDArray[np.uint8]
+RgbValues = NDArray[np.uint8]
 
 
 def palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int, ...]]) -> Picture:
@@ -66,12 +67,12 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> Picture:  # noqa: 
     """Return an image as a ``data:`` address; equal images give equal text."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
-    return as_picture(buffer.getvalue(), f"image/{kind.lower()}", image.size)
+    return as_picture(buffer.getvalue(), f"image/{kind.lower()}", Size(image.height, image.width))
 
 
-def as_picture(data: bytes, media_type: str, size: tuple[int, int]) -> Picture:
-    """Return a file's bytes as a ``data:`` address; `size` is width and height in pixels."""
-    return Picture(f"data:{media_type};base64,{base64.b64encode(data).decode()}", *size)
+def as_picture(data: bytes, media_type: str, size: Size[int]) -> Picture:
+    """Return a file's bytes as a ``data:`` address; `size` is in pixels."""
+    return Picture(f"data:{media_type};base64,{base64.b64encode(data).decode()}", size.width, size.height)
 
 
 def registration_picture(path: Path, scene: str) -> Picture:
@@ -92,7 +93,7 @@ def registration_picture(path: Path, scene: str) -> Picture:
     return picture
 
 
-def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, look: Look) -> TilePictures:
+def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, display: DisplaySettings) -> TilePictures:
     """Return the pictures of a tile of one scene.
 
     The map is the most probable class; pixels without a value are grey. All are true to the ground, north near to up.
@@ -103,67 +104,67 @@ def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, loo
     flags = pair.read("validity", window)
     label = pair.read("label", window)
     probability = probabilities.read("probability", window)
-    lie = Lie.of(pair.geobox, window)
-    north = None if lie is None else lie.north_deg(lie.turn)
+    geometry = PixelGeometry.of(pair.geobox, window)
+    north = None if geometry is None else geometry.north_deg(geometry.turn)
     best = np.where(probability.max(axis=0) > 0, probability.argmax(axis=0), IGNORE_INDEX)
     return TilePictures(
-        optical=_optical_picture(pair, window, has_none(flags, Validity.OPTICAL_NODATA), look, lie),
-        sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), look, lie),
-        landcover=_index_picture(best.astype(np.uint8), look, lie),
-        truth=_index_picture(label, look, lie) if (label != IGNORE_INDEX).any() else None,
+        optical=_optical_picture(pair, window, has_none(flags, Validity.OPTICAL_NODATA), display, geometry),
+        sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), display, geometry),
+        landcover=_index_picture(best.astype(np.uint8), display, geometry),
+        truth=_index_picture(label, display, geometry) if (label != IGNORE_INDEX).any() else None,
         north_text="" if north is None or abs(north) < UP_DEG else north_text(north),
     )
 
 
 def _optical_picture(
-    pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look, lie: Lie | None
+    pair: GridStore, window: Window, valid: NDArray[np.bool_], display: DisplaySettings, geometry: PixelGeometry | None
 ) -> Picture | None:
     if not valid.any():
         return None
-    shown = look.sensors.optical.display_positions
+    shown = display.sensors.optical.display_positions
     values = pair.read("optical", window)[list(shown)].astype(np.float32)
-    return _photograph(_stretched(values, look.optical, shown), valid, lie)
+    return _photograph(_contrast_stretched(values, display.optical, shown), valid, geometry)
 
 
 def _sar_picture(
-    pair: GridStore, window: Window, valid: NDArray[np.bool_], look: Look, lie: Lie | None
+    pair: GridStore, window: Window, valid: NDArray[np.bool_], display: DisplaySettings, geometry: PixelGeometry | None
 ) -> Picture | None:
     if not valid.any():
         return None
-    shown = (0, 1, 0) if len(look.sensors.sar.names) > 1 else (0,)
+    shown = (0, 1, 0) if len(display.sensors.sar.names) > 1 else (0,)
     values = np.nan_to_num(pair.read("sar", window)[list(shown)].astype(np.float32))
-    return _photograph(_stretched(values, look.sar, shown), valid, lie)
+    return _photograph(_contrast_stretched(values, display.sar, shown), valid, geometry)
 
 
-def _stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, ...]) -> Rgb:
+def _contrast_stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, ...]) -> RgbValues:
     """Return bands (band, y, x) as three bytes for each pixel, (y, x, 3); one or two bands become grey."""
     chosen = bands if len(bands) == 3 else bands[:1] * 3
     low = np.array([limits.low[band] for band in chosen], np.float32)
     high = np.array([limits.high[band] for band in chosen], np.float32)
     channels = np.moveaxis(values if len(bands) == 3 else values[[0, 0, 0]], 0, -1)
     share = np.clip((channels - low) / np.maximum(high - low, 1e-9), 0, 1)
-    shown: Rgb = (255 * share**0.85).round().astype(np.uint8)
+    shown: RgbValues = (255 * share**0.85).round().astype(np.uint8)
     return shown
 
 
-def _photograph(rgb: Rgb, valid: NDArray[np.bool_], lie: Lie | None) -> Picture:
+def _photograph(rgb: RgbValues, valid: NDArray[np.bool_], geometry: PixelGeometry | None) -> Picture:
     rgb[~valid] = _EMPTY
-    image = Image.fromarray(pictured(lie, rgb)).reduce(_reduction(valid.shape))
-    return encoded(_on_ground(image, lie, Image.Resampling.BILINEAR), "WEBP", quality=82, method=6)
+    image = Image.fromarray(oriented(geometry, rgb)).reduce(_reduction(valid.shape))
+    return encoded(_on_ground(image, geometry, Image.Resampling.BILINEAR), "WEBP", quality=82, method=6)
 
 
-def _index_picture(index: NDArray[np.uint8], look: Look, lie: Lie | None) -> Picture:
+def _index_picture(index: NDArray[np.uint8], display: DisplaySettings, geometry: PixelGeometry | None) -> Picture:
     table = np.full((256, 3), _EMPTY, np.uint8)
-    table[: len(look.legend)] = [c.rgb for c in look.legend.classes]
+    table[: len(display.legend)] = [c.rgb for c in display.legend.classes]
     step = _reduction(index.shape)
-    image = Image.fromarray(np.ascontiguousarray(pictured(lie, index)[::step, ::step]))
+    image = Image.fromarray(np.ascontiguousarray(oriented(geometry, index)[::step, ::step]))
     image.putpalette(table.tobytes())
-    return encoded(_on_ground(image, lie, Image.Resampling.NEAREST), "PNG", optimize=True)
+    return encoded(_on_ground(image, geometry, Image.Resampling.NEAREST), "PNG", optimize=True)
 
 
-def _on_ground(image: Image.Image, lie: Lie | None, resampling: Image.Resampling) -> Image.Image:
+def _on_ground(image: Image.Image, geometry: PixelGeometry | None, resampling: Image.Resampling) -> Image.Image:
     """Return a tile's image with lengths as on the ground; a sliver's is thicker, so that it can be seen."""
-    height, width = stretched_shape((image.height, image.width), pictured_aspect(lie), TILE_PX, TILE_SLENDEREST)
+    height, width = picture_shape((image.height, image.width), oriented_aspect(geometry), TILE_PX, MAX_TILE_ASPECT)
     return image if image.size == (width, height) else image.resize((width, height), resampling)
 
 

@@ -142,7 +142,7 @@ def model_facts(card: Mapping[str, Any]) -> tuple[Fact, ...]:
     network, trained = card.get("network", {}), card.get("trained_on", {})
     optical, sar = (card.get(f"{sensor}_bands", {}).get("names", ()) for sensor in ("optical", "sar"))
     found = {
-        "Network": _joined(network, ("size", "fusion", "sensors")),
+        "Network": _joined_settings(network, ("size", "fusion", "sensors")),
         "Optical bands": ", ".join(optical),
         "SAR bands": ", ".join(sar) + (f" ({card['sar_scale']})" if "sar_scale" in card else ""),
         "Trained on": ", ".join(trained.get("scenes", ())),
@@ -178,7 +178,7 @@ def calibration_text(card: Mapping[str, Any]) -> str:
     )
 
 
-def _joined(section: Mapping[str, Any], names: Iterable[str]) -> str:
+def _joined_settings(section: Mapping[str, Any], names: Iterable[str]) -> str:
     return ", ".join(f"{name} {section[name]}" for name in names if name in section)
 
 

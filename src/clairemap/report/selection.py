@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from clairemap.metrics.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_PCT
+from clairemap.metrics.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_ONE_SENSOR_PCT
 from clairemap.report.content import ToldTile
 
 VARIED_PCT = 75.0
@@ -13,54 +13,54 @@ VARIED_PCT = 75.0
 RULE = (
     f"Shown are, taken in turn, the tiles with the lowest overall accuracy (below {GOOD_ACCURACY_PCT} %), the tiles in "
     "which a class agrees least with the labels (fair or poor agreement), the tiles with the lowest mean confidence "
-    f"(below {HIGH_CONFIDENCE_PCT} %), the tiles that rest most on one sensor (its weight is {MOSTLY_PCT} % or more), "
-    f"and the tiles with the most varied land cover (no class above {VARIED_PCT:.0f} %); no tile twice. Where these "
-    "are too few, others follow without a mark, spread evenly."
+    f"(below {HIGH_CONFIDENCE_PCT} %), the tiles that rest most on one sensor (its weight is "
+    f"{MOSTLY_ONE_SENSOR_PCT} % or more), and the tiles with the most varied land cover (no class above "
+    f"{VARIED_PCT:.0f} %); no tile twice. Where these are too few, others follow without a mark, spread evenly."
 )
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedTile:
     """A tile, and which of the rules chose it."""
 
     tile: ToldTile
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class _Ranking:
-    why: str
+    reason: str
     key: Callable[[ToldTile], float]  # lowest first; infinite: not to be chosen by this rule
 
 
-def choose(tiles: Sequence[ToldTile], count: int) -> list[Chosen]:
+def select_tiles(tiles: Sequence[ToldTile], count: int) -> list[SelectedTile]:
     """Return up to `count` tiles by RULE, sorted by scene, row and column; ties go to the first in that order.
 
     Where that is all of them nothing was chosen, and `why` is empty.
     """
-    ordered = sorted(tiles, key=_place)
+    ordered = sorted(tiles, key=_tile_key)
     if len(ordered) <= count:
-        return [Chosen(tile, "") for tile in ordered]
-    queues: list[tuple[str, list[ToldTile]]] = [(rank.why, _queue(ordered, rank)) for rank in _RANKINGS]
-    chosen: dict[tuple[str, int, int], Chosen] = {}
+        return [SelectedTile(tile, "") for tile in ordered]
+    queues: list[tuple[str, list[ToldTile]]] = [(rank.reason, _queue(ordered, rank)) for rank in _RANKINGS]
+    chosen: dict[tuple[str, int, int], SelectedTile] = {}
     while any(queue for _, queue in queues) and len(chosen) < count:
         for why, queue in queues:
-            while queue and _place(queue[0]) in chosen:
+            while queue and _tile_key(queue[0]) in chosen:
                 queue.pop(0)
             if queue and len(chosen) < count:
                 tile = queue.pop(0)
-                chosen[_place(tile)] = Chosen(tile, why)
-    others = [tile for tile in ordered if _place(tile) not in chosen]
-    chosen |= {_place(tile): Chosen(tile, "") for tile in _spread(others, count - len(chosen))}
+                chosen[_tile_key(tile)] = SelectedTile(tile, why)
+    others = [tile for tile in ordered if _tile_key(tile) not in chosen]
+    chosen |= {_tile_key(tile): SelectedTile(tile, "") for tile in _evenly_spaced(others, count - len(chosen))}
     return [chosen[place] for place in sorted(chosen)]
 
 
-def _spread(tiles: Sequence[ToldTile], count: int) -> list[ToldTile]:
+def _evenly_spaced(tiles: Sequence[ToldTile], count: int) -> list[ToldTile]:
     """Return as many of the tiles as wanted, at equal steps."""
     return [tiles[len(tiles) * step // count] for step in range(count)]
 
 
-def _place(tile: ToldTile) -> tuple[str, int, int]:
+def _tile_key(tile: ToldTile) -> tuple[str, int, int]:
     return tile.scene, tile.row, tile.col
 
 
@@ -68,7 +68,7 @@ def _queue(tiles: Sequence[ToldTile], rank: _Ranking) -> list[ToldTile]:
     return sorted((tile for tile in tiles if math.isfinite(rank.key(tile))), key=rank.key)
 
 
-def _accuracy(tile: ToldTile) -> float:
+def _low_accuracy(tile: ToldTile) -> float:
     oa_pct = tile.facts.oa_pct
     return math.inf if oa_pct is None or oa_pct >= GOOD_ACCURACY_PCT else float(oa_pct)
 
@@ -77,14 +77,14 @@ def _worst_class(tile: ToldTile) -> float:
     return math.inf if tile.facts.worst_iou is None else tile.facts.worst_iou
 
 
-def _confidence(tile: ToldTile) -> float:
+def _low_confidence(tile: ToldTile) -> float:
     confidence_pct = tile.facts.confidence_pct
     return math.inf if confidence_pct >= HIGH_CONFIDENCE_PCT else float(confidence_pct)
 
 
 def _one_sensor(tile: ToldTile) -> float:
     weight_pct = max(tile.facts.optical_share_pct, 100 - tile.facts.optical_share_pct)
-    return math.inf if weight_pct < MOSTLY_PCT else -float(weight_pct)
+    return math.inf if weight_pct < MOSTLY_ONE_SENSOR_PCT else -float(weight_pct)
 
 
 def _evenness(tile: ToldTile) -> float:
@@ -96,9 +96,9 @@ def _evenness(tile: ToldTile) -> float:
 
 
 _RANKINGS = (
-    _Ranking("lowest accuracy", _accuracy),
+    _Ranking("lowest accuracy", _low_accuracy),
     _Ranking("least accurate class", _worst_class),
-    _Ranking("lowest confidence", _confidence),
+    _Ranking("lowest confidence", _low_confidence),
     _Ranking("rests most on one sensor", _one_sensor),
     _Ranking("most varied", _evenness),
 )

@@ -12,7 +12,7 @@ from pystac.extensions.classification import Classification, ClassificationExten
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
-from clairemap.classes import MAP_NODATA, Legend
+from clairemap.classes import MAP_NODATA, ColoredLegend
 from clairemap.grid.outline import Outline, outline_of_windows
 from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
@@ -41,7 +41,9 @@ class MapSources:
     ground: Outline | None = None
 
 
-def map_item(geobox: GeoBox, legend: Legend, files: MapFiles, sources: MapSources, stamp: Mapping[str, str]) -> str:
+def map_item(
+    geobox: GeoBox, legend: ColoredLegend, files: MapFiles, sources: MapSources, stamp: Mapping[str, str]
+) -> str:
     """Return the item as JSON text; equal arguments give an equal text.
 
     The geometry is the outline of the data. A map without a CRS has a null geometry; one across 180 degrees is split
@@ -55,8 +57,8 @@ def map_item(geobox: GeoBox, legend: Legend, files: MapFiles, sources: MapSource
         sources: what the map was made from.
         stamp: what `clairemap.provenance.stamp` returns.
     """
-    outline = sources.ground or _whole(geobox)
-    dates, classes = sources.dates, [known.to_dict() for known in _classes(legend)]
+    outline = sources.ground or _grid_outline(geobox)
+    dates, classes = sources.dates, [known.to_dict() for known in _stac_classes(legend)]
     item = pystac.Item(
         id=files.name,
         geometry=None if outline is None else outline.geometry,
@@ -82,7 +84,7 @@ def map_item(geobox: GeoBox, legend: Legend, files: MapFiles, sources: MapSource
     return json.dumps(item.to_dict(include_self_link=False), indent=2) + "\n"
 
 
-def _whole(geobox: GeoBox) -> Outline | None:
+def _grid_outline(geobox: GeoBox) -> Outline | None:
     return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape)])
 
 
@@ -118,7 +120,7 @@ def _add_projection(item: pystac.Item, geobox: GeoBox) -> None:
     )
 
 
-def _add_assets(item: pystac.Item, geobox: GeoBox, legend: Legend, files: MapFiles) -> None:
+def _add_assets(item: pystac.Item, geobox: GeoBox, legend: ColoredLegend, files: MapFiles) -> None:
     for key, file, title, role, unit in (
         ("landcover", files.landcover, "Land cover", "data", None),
         ("confidence", files.confidence, "Probability of the mapped class", "confidence", "%"),
@@ -131,7 +133,7 @@ def _add_assets(item: pystac.Item, geobox: GeoBox, legend: Legend, files: MapFil
             nodata=MAP_NODATA, data_type=DataType.UINT8, spatial_resolution=_resolution(geobox), unit=unit
         )
         RasterExtension.ext(asset, add_if_missing=True).bands = [band]
-    ClassificationExtension.ext(item.assets["landcover"], add_if_missing=True).classes = _classes(legend)
+    ClassificationExtension.ext(item.assets["landcover"], add_if_missing=True).classes = _stac_classes(legend)
     for key, file, title, kind, role in (
         *((f"{k}_style", f, "Style for QGIS", "application/xml", "style") for k, f in files.styles.items()),
         ("categories", files.categories, "Category names for GDAL", pystac.MediaType.XML, "metadata"),
@@ -151,7 +153,7 @@ def _resolution(geobox: GeoBox) -> float | None:
     return round(pixel_width_m(geobox), 6)
 
 
-def _classes(legend: Legend) -> list[Classification]:
+def _stac_classes(legend: ColoredLegend) -> list[Classification]:
     return [
         Classification.create(
             value=c.code, name=name, description=c.name, title=c.name, color_hint=c.color.removeprefix("#").upper()

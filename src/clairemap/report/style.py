@@ -2,10 +2,10 @@
 
 from xml.etree import ElementTree
 
-from clairemap.classes import MAP_NODATA, Legend
+from clairemap.classes import MAP_NODATA, ColoredLegend
 
 DOCTYPE = "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-OLDEST_QGIS = "3.10"
+MIN_QGIS_VERSION = "3.10"
 
 CONFIDENCE_RAMP = {0: "#f7fbff", 50: "#9ecae1", 75: "#4292c6", 90: "#2171b5", 100: "#08306b"}
 SHARE_RAMP = {0: "#2d004b", 25: "#9990bf", 50: "#f7f7f6", 75: "#ee9b39", 100: "#7f3b08"}  # as in the report
@@ -17,7 +17,7 @@ COUNT_KEY = (  # of 1, 2, … scenes; the last stands for all higher numbers
 )
 
 
-def qgis_style(legend: Legend) -> str:
+def qgis_style(legend: ColoredLegend) -> str:
     """Return the text of a ``.qml`` that draws each class in its colour and lists it by its name.
 
     QGIS applies it by itself where it has the GeoTIFF's name. Nodata stays transparent.
@@ -33,22 +33,22 @@ def qgis_style(legend: Legend) -> str:
 
 def confidence_style() -> str:
     """Return the text of a ``.qml`` for the confidence map: pale where unsure, dark where sure."""
-    return _ramp({value: (color, f"{value} %") for value, color in CONFIDENCE_RAMP.items()}, "INTERPOLATED")
+    return _ramp_style({value: (color, f"{value} %") for value, color in CONFIDENCE_RAMP.items()}, "INTERPOLATED")
 
 
 def optical_share_style() -> str:
     """Return the text of a ``.qml`` for the optical share: one colour for SAR, one for optical, white in between."""
     names = {0: "0 % (SAR alone)", 100: "100 % (optical alone)"}
     ramp = {value: (color, names.get(value, f"{value} %")) for value, color in SHARE_RAMP.items()}
-    return _ramp(ramp, "INTERPOLATED")
+    return _ramp_style(ramp, "INTERPOLATED")
 
 
 def source_count_style() -> str:
     """Return the text of a ``.qml`` for the number of scenes: a colour for each number, the last for all above."""
-    return _ramp({**dict(enumerate(COUNT_KEY[:-1], 1)), MAP_NODATA - 1: COUNT_KEY[-1]}, "DISCRETE")
+    return _ramp_style({**dict(enumerate(COUNT_KEY[:-1], 1)), MAP_NODATA - 1: COUNT_KEY[-1]}, "DISCRETE")
 
 
-def _ramp(items: dict[int, tuple[str, str]], kind: str) -> str:
+def _ramp_style(items: dict[int, tuple[str, str]], kind: str) -> str:
     """Return a style of values with colour and label; between them colours are interpolated, or are the upper one's."""
     root, renderer = _style("singlebandpseudocolor")
     low, high = str(min(items)), str(max(items))
@@ -64,7 +64,7 @@ def _ramp(items: dict[int, tuple[str, str]], kind: str) -> str:
 
 def _style(renderer: str) -> tuple[ElementTree.Element, ElementTree.Element]:
     """Return a style and its renderer, to be filled."""
-    root = ElementTree.Element("qgis", version=OLDEST_QGIS, styleCategories="Symbology")
+    root = ElementTree.Element("qgis", version=MIN_QGIS_VERSION, styleCategories="Symbology")
     drawn = ElementTree.SubElement(
         ElementTree.SubElement(root, "pipe"),
         "rasterrenderer",

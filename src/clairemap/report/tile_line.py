@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX
+from clairemap.metrics.scores import MIN_TRUTH_PX
 from clairemap.report.content import ToldFacts, ToldTile
 
 
@@ -10,19 +10,19 @@ def tile_line(tile: ToldTile) -> str:
     """Return what is known of a tile in a line; what isn't is said."""
     facts = tile.facts
     parts = [
-        *_accuracy(facts),
+        *_accuracy_text(facts),
         f"confidence {facts.confidence_pct} %",
         f"optical share {facts.optical_share_pct} %",
-        _cloud(facts),
+        _cloud_text(facts),
         *(f"{name}: unseen in training" for name in facts.unseen),
         f"text from the {tile.source}",
     ]
     return " · ".join(parts)
 
 
-def _accuracy(facts: ToldFacts) -> Iterator[str]:
+def _accuracy_text(facts: ToldFacts) -> Iterator[str]:
     if facts.oa_pct is None and facts.labelled_px:
-        yield f"accuracy not given: {facts.labelled_px} labelled pixels, fewer than {SMALLEST_TRUTH_PX}"
+        yield f"accuracy not given: {facts.labelled_px} labelled pixels, fewer than {MIN_TRUTH_PX}"
     elif facts.oa_pct is not None:
         yield f"accuracy {facts.oa_pct} %"
         worst = "" if facts.worst_iou is None else f" (IoU of {facts.levels.worst_class} {facts.worst_iou:.2f})"
@@ -30,7 +30,7 @@ def _accuracy(facts: ToldFacts) -> Iterator[str]:
             yield f"agreement {facts.levels.accuracy}{worst}"
 
 
-def _cloud(facts: ToldFacts) -> str:
+def _cloud_text(facts: ToldFacts) -> str:
     if facts.cloud_pct is None:
         return "cloud unknown (no mask)" if facts.cloud_unknown_pct else "cloud unknown (no optical image)"
     return f"cloud {facts.cloud_pct} %" + (

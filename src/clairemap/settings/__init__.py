@@ -2,7 +2,7 @@
 
 from clairemap.settings.config import ComputeSettings, Settings, load_settings
 from clairemap.settings.kinds import ALIGN_PX
-from clairemap.settings.legend import DEMO_CLASSES, ClassName, ClassSettings, LegendNames, LegendSettings
+from clairemap.settings.legend import DEMO_CLASSES, LegendSettings
 from clairemap.settings.mapping import (
     ExplainSettings,
     InferenceSettings,
@@ -32,13 +32,10 @@ from clairemap.settings.training import AugmentationSettings, LossSettings, Netw
 __all__ = [
     "ALIGN_PX",
     "AugmentationSettings",
-    "ClassName",
-    "ClassSettings",
     "ComputeSettings",
     "DEMO_CLASSES",
     "ExplainSettings",
     "InferenceSettings",
-    "LegendNames",
     "LegendSettings",
     "LossSettings",
     "MetricsSettings",

@@ -11,17 +11,17 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 Schema = dict[str, Any]
-KINDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
+TYPE_WORDS = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
 NO_KEY = ("extra_forbidden", "invalid_key")
 
 
 def fault_messages(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Return a message for each fault, without the faults of a section that follow from a fault inside it."""
     schema = model.model_json_schema()
-    return [_message(fault, schema) for fault in _innermost(error.errors())]
+    return [_message(fault, schema) for fault in _innermost_faults(error.errors())]
 
 
-def _innermost(faults: list[ErrorDetails]) -> list[ErrorDetails]:
+def _innermost_faults(faults: list[ErrorDetails]) -> list[ErrorDetails]:
     places = [fault["loc"] for fault in faults]
     return [
         fault
@@ -47,10 +47,10 @@ def _message(fault: ErrorDetails, schema: Schema) -> str:
         return f"{key} is missing: {allowed}"
     if kind in ("too_short", "too_long"):
         return f"{key} has {len(value)} entries: {allowed}"
-    return f"{key} is {_shown(value)}: {allowed}{_hint(value, _resolved(field, schema))}"
+    return f"{key} is {_value_text(value)}: {allowed}{_hint(value, _resolved(field, schema))}"
 
 
-def _shown(value: object) -> str:
+def _value_text(value: object) -> str:
     plain = {None: "empty (null)", True: "true", False: "false"}
     return plain[value] if value is None or isinstance(value, bool) else f"{value!r:.80}"
 
@@ -78,21 +78,21 @@ def _allowed(schema: Schema, root: Schema) -> str:
     if schema.get("type") == "object":
         return f"a section with keys among {', '.join(schema['properties'])}"
     if schema.get("type") == "array":
-        return f"a list{_count(schema)} of {_allowed(_resolved(schema['items'], root), root)}"
+        return f"a list{_entry_count_text(schema)} of {_allowed(_resolved(schema['items'], root), root)}"
     if "pattern" in schema:
         return "text of the form #rrggbb" if schema["pattern"].startswith("^#") else f"text like {schema['pattern']}"
     least = " that is not empty" if schema.get("minLength") else ""
-    return KINDS[schema["type"]] + least + _bounds(schema)
+    return TYPE_WORDS[schema["type"]] + least + _bounds_text(schema)
 
 
-def _count(schema: Schema) -> str:
+def _entry_count_text(schema: Schema) -> str:
     low, high = schema.get("minItems"), schema.get("maxItems")
     if low is not None and high is not None:
         return f" of {low} to {high} entries, each"
     return f" of at least {low} entries, each" if low else ""
 
 
-def _bounds(schema: Schema) -> str:
+def _bounds_text(schema: Schema) -> str:
     words = {
         "minimum": "at least {}",
         "exclusiveMinimum": "more than {}",
@@ -100,12 +100,12 @@ def _bounds(schema: Schema) -> str:
         "exclusiveMaximum": "less than {}",
     }
     if "minimum" in schema and "maximum" in schema:
-        return f" from {_number(schema['minimum'])} to {_number(schema['maximum'])}"
-    limits = [text.format(_number(schema[name])) for name, text in words.items() if name in schema]
-    return f", {' and '.join(limits)}" if limits else ""
+        return f" from {_number_text(schema['minimum'])} to {_number_text(schema['maximum'])}"
+    bounds = [text.format(_number_text(schema[name])) for name, text in words.items() if name in schema]
+    return f", {' and '.join(bounds)}" if bounds else ""
 
 
-def _number(value: float) -> str:
+def _number_text(value: float) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -1,6 +1,5 @@
-"""Types of values in the settings: aligned sizes, fractions, paths, class names."""
+"""Types of values in the settings: aligned sizes, fractions, paths."""
 
-import unicodedata
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,6 @@ from clairemap.paths import expanded, expanded_input, hidden_character
 
 ALIGN_PX = 128
 """Tile and window sizes are multiples of this: the network's coarsest attention window, 8 cells of stride 16."""
-NOT_IN_XML = "\ufffe\uffff"
 
 
 def _aligned(value: int) -> int:
@@ -43,17 +41,6 @@ def _output_folder(text: str) -> str:
     return folder
 
 
-def _class_name(text: str) -> str:
-    """Return the name of a class, checked for characters that XML and tables cannot contain."""
-    if not text.strip():
-        raise ValueError(f"the name {text!r} is blank: enter a name")
-    for character in text:
-        if character not in "\t\n\r" and (unicodedata.category(character) in ("Cc", "Cs") or character in NOT_IN_XML):
-            raise ValueError(f"the name {text!r} contains the control character U+{ord(character):04X}: remove it")
-    return text
-
-
-ClassText = Annotated[str, Field(min_length=1), AfterValidator(_class_name)]
 InputPath = Annotated[str, Field(min_length=1), AfterValidator(_input_path)]
 OutputFolder = Annotated[str, Field(min_length=1), AfterValidator(_output_folder)]
 AlignedPx = Annotated[int, Field(ge=ALIGN_PX, le=16384), AfterValidator(_aligned)]

@@ -79,7 +79,7 @@ def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: M
 
 def _leakage(labelled: pd.DataFrame, index: pd.DataFrame, split: TileSplit, grids: Mapping[str, GeoBox]) -> Leakage:
     ground = shared_ground(
-        _windows(labelled_tiles(labelled, split)), _windows(labelled_tiles(labelled, "train")), grids
+        _windows_by_scene(labelled_tiles(labelled, split)), _windows_by_scene(labelled_tiles(labelled, "train")), grids
     )
     copies = copied_tiles(labelled, index, split)
     gaps_px = [_gap_px(labelled, split), None if ground is None else ground.distance_px]
@@ -98,7 +98,7 @@ def _gap_px(table: pd.DataFrame, split: str) -> int | None:
     return None if smallest == FAR_PX else smallest
 
 
-def _windows(tiles: Iterable[LabelledTile]) -> dict[str, list[Window]]:
+def _windows_by_scene(tiles: Iterable[LabelledTile]) -> dict[str, list[Window]]:
     windows: dict[str, list[Window]] = {}
     for tile in tiles:
         windows.setdefault(tile.scene, []).append(tile.window)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from clairemap.grid.rounding import ceil_div
+from clairemap.tiles.crops import Values
 from clairemap.tiles.statistics import BandStatistics
+from clairemap.validity import Mask
 
-Values = NDArray[np.float32]
 Field = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 RIM_OPACITY = 0.1
 """Opacity at which the mask begins; the veil beyond is fainter."""
@@ -23,13 +24,13 @@ RIM_OPACITY = 0.1
 OVERCAST_THICKNESS = 3.0
 """Least optical thickness of a sky without gaps: it hides 95 % of the ground's contrast."""
 
-BELOW_CEILING = 0.92
+BRIGHTEST_CLOUD_SHARE = 0.92
 """Brightest cloud as a share of the largest value possible: its tops aren't cut flat."""
 
-TINGE = 0.012
+BAND_BRIGHTNESS_STD = 0.012
 """Deviation of the clouds' brightness from band to band, as a share of it."""
 
-CREST_PX = 4
+RELIEF_PX = 4
 """Distance over which the clouds' tops are modelled by light."""
 
 
@@ -53,7 +54,7 @@ class BandRange:
 
 
 @dataclass(frozen=True)
-class Painted:
+class CloudyBands:
     """Optical bands (band, y, x) under clouds, and the mask (y, x) of the pixels under cloud or in its shadow."""
 
     optical: Values
@@ -79,7 +80,7 @@ class _Sky:
     shadow_px: tuple[int, int]
 
     @classmethod
-    def drawn(cls, random: np.random.Generator) -> "_Sky":
+    def sample(cls, random: np.random.Generator) -> "_Sky":
         """Return a random sky."""
         grain_px = 2 ** random.uniform(3.5, 6)
         away_px = grain_px * random.uniform(0.4, 1.2)
@@ -104,7 +105,7 @@ class _Air:
     light: Field
 
 
-def painted(optical: Values, scale: BandRange, coverage: float, random: np.random.Generator) -> Painted:
+def paint_clouds(optical: Values, scale: BandRange, coverage: float, random: np.random.Generator) -> CloudyBands:
     """Return the bands under clouds, which with their shadows cover a share of the pixels.
 
     The share is met to a pixel but for ties; 1 is an overcast sky without a gap, 0 leaves the bands as they are. Off
@@ -127,20 +128,20 @@ def painted(optical: Values, scale: BandRange, coverage: float, random: np.rando
         raise ValueError(f"{len(optical)} bands, but the scale is of {len(scale.dark)}")
     height, width = optical.shape[-2:]
     if coverage == 0 or not height * width:
-        return Painted(optical, np.zeros((height, width), np.bool_))
-    sky = _Sky.drawn(random)
+        return CloudyBands(optical, np.zeros((height, width), np.bool_))
+    sky = _Sky.sample(random)
     above, casting, crest = _fields((height, width), sky, random)
-    mask, level = _covered(np.maximum(above, casting), coverage)
+    mask, level = _threshold(np.maximum(above, casting), coverage)
     clouds = _opacity(above - level, sky.density)
     if coverage == 1:  # where shadows alone would close the gaps
         np.maximum(clouds, np.float32(1 - math.exp(-OVERCAST_THICKNESS)), out=clouds)
     shade = _opacity(casting - level, sky.density) * np.float32(sky.shade)
     air = _Air(clouds, shade, 1 + np.float32(sky.relief) * crest)
-    whites = sky.whiteness * random.normal(1, TINGE, len(optical))
+    whites = sky.whiteness * random.normal(1, BAND_BRIGHTNESS_STD, len(optical))
     out = np.empty(optical.shape, np.float32)
     for index, white in enumerate(whites):
-        out[index] = _seen_through(optical[index], air, scale, index, float(white))
-    return Painted(out, mask)
+        out[index] = _clouded_band(optical[index], air, scale, index, float(white))
+    return CloudyBands(out, mask)
 
 
 def _fields(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> tuple[Field, Field, Field]:
@@ -150,7 +151,7 @@ def _fields(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> t
     """
     down, right = sky.shadow_px
     distance = math.hypot(down, right)
-    crest = round(CREST_PX * down / distance), round(CREST_PX * right / distance)
+    crest = round(RELIEF_PX * down / distance), round(RELIEF_PX * right / distance)
     reach = tuple(abs(shadow) + abs(step) for shadow, step in zip(sky.shadow_px, crest, strict=True))
     field = _fractal((shape[0] + reach[0], shape[1] + reach[1]), sky, random)
 
@@ -177,18 +178,18 @@ def _fractal(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> 
     octaves = max(1, round(math.log2(sky.grain_px)))
     sizes = [shape]
     for _ in range(octaves):
-        sizes.append((-(-sizes[-1][0] // 2) + 1, -(-sizes[-1][1] // 2) + 1))
+        sizes.append((ceil_div(sizes[-1][0], 2) + 1, ceil_div(sizes[-1][1], 2) + 1))
     field = random.standard_normal(sizes[-1], np.float32)
     weight = 1.0
     for rows, columns in sizes[-2::-1]:
-        field = _doubled(_doubled(field, rows).T, columns).T
+        field = _upsampled_rows(_upsampled_rows(field, rows).T, columns).T
         weight *= sky.roughness
         if (rows, columns) != shape:
             field += np.float32(weight) * random.standard_normal((rows, columns), np.float32)
     return field
 
 
-def _doubled(field: Field, rows: int) -> Field:
+def _upsampled_rows(field: Field, rows: int) -> Field:
     """Return the field sampled twice as densely along y, cut off after `rows`."""
     near, far = field[:-1], field[1:]
     step = (far - near) * np.float32(0.25)
@@ -198,7 +199,7 @@ def _doubled(field: Field, rows: int) -> Field:
     return out[:rows]
 
 
-def _covered(field: Field, coverage: float) -> tuple[Mask, np.float32]:
+def _threshold(field: Field, coverage: float) -> tuple[Mask, np.float32]:
     """Return the highest share of the pixels, and the level above which they lie."""
     rank = min(round((1 - coverage) * field.size), field.size - 1)
     level = np.partition(field, rank, axis=None)[rank]
@@ -216,11 +217,11 @@ def _opacity(height: Field, density: float) -> Field:
     return thickness
 
 
-def _seen_through(ground: Field, air: _Air, scale: BandRange, band: int, white: float) -> Field:
+def _clouded_band(ground: Field, air: _Air, scale: BandRange, band: int, white: float) -> Field:
     """Return one band of the ground, darkened towards dark ground by shadows, under clouds of that whiteness."""
     dark = np.float32(scale.dark[band])
     span = scale.bright[band] - scale.dark[band]
-    lit = np.float32(min(white * span, BELOW_CEILING * scale.ceiling - scale.dark[band]))
+    lit = np.float32(min(white * span, BRIGHTEST_CLOUD_SHARE * scale.ceiling - scale.dark[band]))
     shaded: Field = np.maximum(ground - dark, 0)
     shaded *= air.shade
     np.subtract(ground, shaded, out=shaded)

@@ -50,11 +50,11 @@ def copied_tiles(table: pd.DataFrame, index: pd.DataFrame, split: str) -> list[s
     training, held_out = tiles[tiles["split"] == "train"], tiles[tiles["split"] == split]
     found: dict[str, str] = {}
     for sensor, column in HASHES.items():
-        known = {row[column]: _name(row) for row in reversed(training.dropna(subset=column).to_dict("records"))}
+        known = {row[column]: _tile_name(row) for row in reversed(training.dropna(subset=column).to_dict("records"))}
         for row in held_out[held_out[column].isin(known.keys())].to_dict("records"):
-            found.setdefault(_name(row), f"{_name(row)} = {known[row[column]]} ({sensor})")
+            found.setdefault(_tile_name(row), f"{_tile_name(row)} = {known[row[column]]} ({sensor})")
     return [found[name] for name in sorted(found)]
 
 
-def _name(tile: dict[Any, Any]) -> str:
+def _tile_name(tile: dict[Any, Any]) -> str:
     return f"{tile['scene']} {tile['row']}/{tile['col']}"

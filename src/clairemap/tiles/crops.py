@@ -35,14 +35,14 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class Offset:
+class SarOffset:
     """Where the SAR pixel lies that is laid on an optical pixel, from where it belongs: whole pixels."""
 
     down_px: int
     right_px: int
 
 
-AS_REGISTERED = Offset(0, 0)
+NO_OFFSET = SarOffset(0, 0)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def read_masks(store: GridStore, tile: Window) -> TileMasks:
     return TileMasks(tile, flags, np.where(mappable(flags), labels, np.uint8(IGNORE_INDEX)))
 
 
-def read_crop(store: GridStore, masks: TileMasks, window: Window, sar_offset: Offset = AS_REGISTERED) -> Crop:
+def read_crop(store: GridStore, masks: TileMasks, window: Window, sar_offset: SarOffset = NO_OFFSET) -> Crop:
     """Return a crop of a tile.
 
     Displaced SAR is read from the pixels that it is displaced from, as far as these lie in the tile: a neighbour may
@@ -92,7 +92,7 @@ def read_crop(store: GridStore, masks: TileMasks, window: Window, sar_offset: Of
     )
 
 
-def _read_sar(store: GridStore, masks: TileMasks, window: Window, offset: Offset) -> tuple[Values, Mask]:
+def _read_sar(store: GridStore, masks: TileMasks, window: Window, offset: SarOffset) -> tuple[Values, Mask]:
     """Return the displaced SAR bands of a window, and where they are usable."""
     wanted = Window(window.y0 + offset.down_px, window.x0 + offset.right_px, *window.shape)
     held = wanted.intersection(masks.window)
@@ -104,7 +104,7 @@ def _read_sar(store: GridStore, masks: TileMasks, window: Window, offset: Offset
     return sar, seen
 
 
-def padded(crop: Crop, height: int, width: int) -> Crop:
+def pad(crop: Crop, height: int, width: int) -> Crop:
     """Return the crop filled up at the bottom and on the right with pixels that no sensor sees."""
     if crop.target.shape == (height, width):
         return crop

@@ -8,19 +8,20 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.settings import ALIGN_PX, TrainingSettings, View
-from clairemap.tiles.augmentation import seen_by, turned
+from clairemap.tiles.augmentation import flip_and_rotate, select_view
 from clairemap.tiles.clouds import BandRange
-from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
-from clairemap.tiles.disturbance import disturbed
-from clairemap.tiles.sampling import CropSampler, locate
+from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
+from clairemap.tiles.disturbance import with_disturbance
+from clairemap.tiles.sampling import CropSampler, crop_window
 from clairemap.tiles.splits import LabelledTile
 from clairemap.tiles.statistics import TrainingStatistics
 
 
-class Sample(NamedTuple):
+class TrainingSample(NamedTuple):
     """A crop: bands CHW float32, weights 1HW float32 of 0 or 1, target HW int64; a batch has one dimension more.
 
     Bands hold the store's values, not yet normalised: that is done on whole batches by the model's card, as in mapping.
@@ -32,9 +33,9 @@ class Sample(NamedTuple):
     sar_weight: Tensor
     target: Tensor
 
-    def to(self, device: torch.device) -> "Sample":
+    def to(self, device: torch.device) -> "TrainingSample":
         """Return the sample on a device."""
-        return Sample(*(layer.to(device, non_blocking=True) for layer in self))
+        return TrainingSample(*(layer.to(device, non_blocking=True) for layer in self))
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class TileSource:
     view: View
 
 
-class CropDataset(Dataset[Sample]):
+class CropDataset(Dataset[TrainingSample]):
     """The crops of a training run by their number in it.
 
     Memory for one sample: the tile's label and validity, and the crop's layers.
@@ -75,23 +76,23 @@ class CropDataset(Dataset[Sample]):
         """Return the crops of the whole run."""
         return self._settings.steps * self._settings.batch_size
 
-    def __getitem__(self, number: int) -> Sample:
+    def __getitem__(self, number: int) -> TrainingSample:
         """Return a crop.
 
         Raises:
             StoreError: a store is damaged, or its labels are not those of the index.
         """
-        plan = self._sampler.plan(number).seen_as(self._source.view)
+        plan = self._sampler.plan(number).limited_to(self._source.view)
         store = self._source.stores[plan.tile.scene]
         masks = read_masks(store, plan.tile.window)
         side = self._settings.crop_px
-        crop = read_crop(store, masks, locate(plan, masks.target, side), plan.disturbance.sar_offset)
-        crop = seen_by(crop, self._source.view)
-        crop = disturbed(crop, plan.disturbance, plan.dropped, self._statistics, self._scales[plan.tile.scene])
-        return as_sample(turned(padded(crop, side, side), plan.turn))
+        crop = read_crop(store, masks, crop_window(plan, masks.target, side), plan.disturbance.sar_offset)
+        crop = select_view(crop, self._source.view)
+        crop = with_disturbance(crop, plan.disturbance, plan.dropped, self._statistics, self._scales[plan.tile.scene])
+        return as_sample(flip_and_rotate(pad(crop, side, side), plan.turn))
 
 
-class TileDataset(Dataset[Sample]):
+class TileDataset(Dataset[TrainingSample]):
     """Whole tiles, neither turned nor masked, filled up to the network's alignment."""
 
     def __init__(self, source: TileSource, tiles: Sequence[LabelledTile]) -> None:
@@ -103,7 +104,7 @@ class TileDataset(Dataset[Sample]):
         """Return the number of tiles."""
         return len(self._tiles)
 
-    def __getitem__(self, number: int) -> Sample:
+    def __getitem__(self, number: int) -> TrainingSample:
         """Return a tile.
 
         Raises:
@@ -112,16 +113,16 @@ class TileDataset(Dataset[Sample]):
         tile = self._tiles[number]
         store = self._source.stores[tile.scene]
         crop = read_crop(store, read_masks(store, tile.window), tile.window)
-        return as_sample(padded(seen_by(crop, self._source.view), *_aligned(tile.window)))
+        return as_sample(pad(select_view(crop, self._source.view), *_aligned_shape(tile.window)))
 
 
-def _aligned(window: Window) -> tuple[int, int]:
-    return -(-window.height // ALIGN_PX) * ALIGN_PX, -(-window.width // ALIGN_PX) * ALIGN_PX
+def _aligned_shape(window: Window) -> tuple[int, int]:
+    return align_up(window.height, ALIGN_PX), align_up(window.width, ALIGN_PX)
 
 
-def as_sample(crop: Crop) -> Sample:
+def as_sample(crop: Crop) -> TrainingSample:
     """Return a crop's layers as tensors."""
-    return Sample(
+    return TrainingSample(
         torch.from_numpy(crop.optical),
         torch.from_numpy(crop.sar),
         torch.from_numpy(crop.optical_weight),
@@ -130,6 +131,6 @@ def as_sample(crop: Crop) -> Sample:
     )
 
 
-def stacked(samples: Sequence[Sample]) -> Sample:
+def stacked(samples: Sequence[TrainingSample]) -> TrainingSample:
     """Return the samples as one batch."""
-    return Sample(*(torch.stack(layers) for layers in zip(*samples, strict=True)))
+    return TrainingSample(*(torch.stack(layers) for layers in zip(*samples, strict=True)))

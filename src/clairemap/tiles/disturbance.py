@@ -11,16 +11,16 @@ import numpy as np
 
 from clairemap.sar.speckle import speckled_amplitude, speckled_db
 from clairemap.settings import AugmentationSettings, Sensor
-from clairemap.tiles.augmentation import cloud_masked, holed_if_labels_stay, without, without_if_others_see
-from clairemap.tiles.clouds import BandRange, painted
-from clairemap.tiles.crops import AS_REGISTERED, Crop, Offset, Values
+from clairemap.tiles.augmentation import drop_sensor, drop_sensor_if_labelled, mask_clouds, mask_holes_if_labelled
+from clairemap.tiles.clouds import BandRange, paint_clouds
+from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, Values
 from clairemap.tiles.holes import holes
 from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
 COVERAGES = (0.1, 1.5)
 """Coverages are drawn evenly between these; what is above 1, more than a third of them, is overcast."""
 
-HOLED: tuple[tuple[Sensor, ...], ...] = (("optical", "sar"), ("optical", "sar"), ("optical",), ("sar",))
+HOLE_SENSORS: tuple[tuple[Sensor, ...], ...] = (("optical", "sar"), ("optical", "sar"), ("optical",), ("sar",))
 """The sensors in which a crop has holes, each of these as likely as any other: at the same pixels if in both."""
 
 
@@ -49,12 +49,12 @@ class Disturbance:
     seed: tuple[int, int]
     clouds: CloudCover | None = None
     speckle_looks: float | None = None
-    sar_offset: Offset = AS_REGISTERED
+    sar_offset: SarOffset = NO_OFFSET
     gain: float = 0.0
-    holed: tuple[Sensor, ...] = ()
+    holes_in: tuple[Sensor, ...] = ()
 
     @classmethod
-    def drawn(cls, settings: AugmentationSettings, seed: tuple[int, int]) -> "Disturbance":
+    def sample(cls, settings: AugmentationSettings, seed: tuple[int, int]) -> "Disturbance":
         """Return the disturbance of the crop with that seed (the run's, the crop's number)."""
         # Every number is drawn for every crop, so that one setting doesn't change what the others draw.
         cloudy, given, coverage, speckled, down, right, holey, which = cls(seed).random(Stream.CHOICE).random(8)
@@ -64,25 +64,25 @@ class Disturbance:
             seed,
             cover if cloudy < settings.clouds else None,
             settings.speckle_looks if speckled < settings.speckle else None,
-            Offset(_displacement(down, settings.sar_jitter_px), _displacement(right, settings.sar_jitter_px)),
+            SarOffset(_displacement(down, settings.sar_jitter_px), _displacement(right, settings.sar_jitter_px)),
             settings.gain,
-            HOLED[int(which * len(HOLED))] if holey < settings.holes else (),
+            HOLE_SENSORS[int(which * len(HOLE_SENSORS))] if holey < settings.holes else (),
         )
 
     def random(self, stream: Stream) -> np.random.Generator:
         """Return the crop's random numbers for one purpose, always from their start."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(stream,)))
 
-    def of_optical(self) -> "Disturbance":
+    def optical_only(self) -> "Disturbance":
         """Return what of it concerns a crop of which SAR is not looked at."""
-        return replace(self, speckle_looks=None, sar_offset=AS_REGISTERED, holed=self._holed_of("optical"))
+        return replace(self, speckle_looks=None, sar_offset=NO_OFFSET, holes_in=self._holes_of("optical"))
 
-    def of_sar(self) -> "Disturbance":
+    def sar_only(self) -> "Disturbance":
         """Return what of it concerns a crop of which optical is not looked at."""
-        return replace(self, clouds=None, sar_offset=AS_REGISTERED, holed=self._holed_of("sar"))
+        return replace(self, clouds=None, sar_offset=NO_OFFSET, holes_in=self._holes_of("sar"))
 
-    def _holed_of(self, sensor: Sensor) -> tuple[Sensor, ...]:
-        return (sensor,) if sensor in self.holed else ()
+    def _holes_of(self, sensor: Sensor) -> tuple[Sensor, ...]:
+        return (sensor,) if sensor in self.holes_in else ()
 
 
 def _displacement(chance: float, largest_px: int) -> int:
@@ -93,7 +93,7 @@ def _displacement(chance: float, largest_px: int) -> int:
     return int(chance * (2 * largest_px + 1)) - largest_px
 
 
-def disturbed(
+def with_disturbance(
     crop: Crop, disturbance: Disturbance, dropped: Sensor | None, statistics: TrainingStatistics, scale: BandRange
 ) -> Crop:
     """Return the crop with its values changed, nodata cut in and the sensor dropped, as long as ground is still seen.
@@ -108,20 +108,22 @@ def disturbed(
         statistics: of the training tiles.
         scale: of the optical bands as stored.
     """
-    if disturbance.holed:
+    if disturbance.holes_in:
         cut = holes(crop.target.shape, disturbance.random(Stream.HOLES))
-        crop = holed_if_labels_stay(crop, disturbance.holed, cut)
+        crop = mask_holes_if_labelled(crop, disturbance.holes_in, cut)
     if disturbance.speckle_looks is not None:
         random = disturbance.random(Stream.SPECKLE)
-        crop = speckled(crop, disturbance.speckle_looks, statistics, random)
+        crop = with_speckle(crop, disturbance.speckle_looks, statistics, random)
     if disturbance.clouds is None:
-        crop = without_if_others_see(crop, dropped)
+        crop = drop_sensor_if_labelled(crop, dropped)
     else:
-        crop = clouded(crop, disturbance.clouds, dropped, scale, disturbance.random(Stream.CLOUDS))
-    return regained(crop, disturbance.gain, statistics, disturbance.random(Stream.GAIN)) if disturbance.gain else crop
+        crop = with_clouds(crop, disturbance.clouds, dropped, scale, disturbance.random(Stream.CLOUDS))
+    if disturbance.gain:
+        crop = with_gain_jitter(crop, disturbance.gain, statistics, disturbance.random(Stream.GAIN))
+    return crop
 
 
-def clouded(
+def with_clouds(
     crop: Crop, clouds: CloudCover, dropped: Sensor | None, scale: BandRange, random: np.random.Generator
 ) -> Crop:
     """Return the crop under clouds, and without SAR if that is dropped and gaps are left to learn from.
@@ -130,16 +132,16 @@ def clouded(
     learn. Where it is withheld, weights and target stay. If nobody would see labelled ground any more, which a
     withheld mask only conceals, SAR is not dropped; and if that doesn't help, no clouds are painted.
     """
-    sky = painted(crop.optical, scale, clouds.coverage, random)
+    sky = paint_clouds(crop.optical, scale, clouds.coverage, random)
     concealed = replace(crop, optical=sky.optical)
-    masked = cloud_masked(concealed, sky.mask)
+    masked = mask_clouds(concealed, sky.mask)
     if not masked.has_labels:
-        return without_if_others_see(crop, dropped)
+        return drop_sensor_if_labelled(crop, dropped)
     shown = masked if clouds.mask_is_given else concealed
-    return without(shown, "sar") if dropped == "sar" and without(masked, "sar").has_labels else shown
+    return drop_sensor(shown, "sar") if dropped == "sar" and drop_sensor(masked, "sar").has_labels else shown
 
 
-def speckled(crop: Crop, looks: float, statistics: TrainingStatistics, random: np.random.Generator) -> Crop:
+def with_speckle(crop: Crop, looks: float, statistics: TrainingStatistics, random: np.random.Generator) -> Crop:
     """Return the crop with further speckle of so many looks on its SAR bands, independent from pixel to pixel.
 
     Digital numbers are taken for amplitude, and get no larger than the largest of their band in the crop or its 98th
@@ -149,11 +151,11 @@ def speckled(crop: Crop, looks: float, statistics: TrainingStatistics, random: n
         return replace(crop, sar=speckled_db(crop.sar, looks, random))
     seen = crop.sar_weight > 0
     largest = np.max(crop.sar, axis=(-2, -1), keepdims=True, where=seen, initial=-np.inf)
-    white = np.maximum(largest, _per_band(statistics.sar.p98))
+    white = np.maximum(largest, _band_column(statistics.sar.p98))
     return replace(crop, sar=np.minimum(speckled_amplitude(crop.sar, looks, random), white))
 
 
-def regained(crop: Crop, gain: float, statistics: TrainingStatistics, random: np.random.Generator) -> Crop:
+def with_gain_jitter(crop: Crop, gain: float, statistics: TrainingStatistics, random: np.random.Generator) -> Crop:
     """Return the crop with each band's contrast and brightness changed, by up to `gain` times itself and its deviation.
 
     For uncalibrated 8-bit pictures, which are stretched scene by scene. Not for reflectance and backscatter in dB: a
@@ -161,17 +163,19 @@ def regained(crop: Crop, gain: float, statistics: TrainingStatistics, random: np
     """
     return replace(
         crop,
-        optical=_stretched(crop.optical, gain, statistics.optical, random),
-        sar=_stretched(crop.sar, gain, statistics.sar, random),
+        optical=_with_contrast_and_brightness(crop.optical, gain, statistics.optical, random),
+        sar=_with_contrast_and_brightness(crop.sar, gain, statistics.sar, random),
     )
 
 
-def _stretched(values: Values, gain: float, statistics: BandStatistics, random: np.random.Generator) -> Values:
-    mean, std = _per_band(statistics.mean), _per_band(statistics.std)
+def _with_contrast_and_brightness(
+    values: Values, gain: float, statistics: BandStatistics, random: np.random.Generator
+) -> Values:
+    mean, std = _band_column(statistics.mean), _band_column(statistics.std)
     contrast, brightness = random.uniform(-gain, gain, (2, len(values), 1, 1)).astype(np.float32)
     out: Values = (values - mean) * (1 + contrast) + (mean + brightness * std)
     return out
 
 
-def _per_band(numbers: tuple[float, ...]) -> Values:
+def _band_column(numbers: tuple[float, ...]) -> Values:
     return np.array(numbers, np.float32)[:, None, None]

@@ -6,33 +6,32 @@ Each is a field of distances in pixels, cut at the level that leaves the wanted 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-Field = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from clairemap.tiles.clouds import Field
+from clairemap.validity import Mask
 
-SHARES = (0.02, 0.5)
+HOLE_SHARES = (0.02, 0.5)
 """The share of the pixels in holes is drawn evenly between these."""
 
-UPRIGHT = 0.5
+AXIS_ALIGNED_CHANCE = 0.5
 """Chance that edges run along rows and columns, as where blocks of a file are missing; else at any angle."""
 
-STRAIGHT = 0.5
+STRAIGHT_EDGE_CHANCE = 0.5
 """Chance that edges are straight; else they are frayed by noise."""
 
 
 def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
-    """Return where nodata is: a share within `SHARES` of the pixels (y, x), as far as equal distances allow.
+    """Return where nodata is: a share within `HOLE_SHARES` of the pixels (y, x), as far as equal distances allow.
 
     Equal generators cut equal holes.
     """
-    share = random.uniform(*SHARES)
-    form = _FORMS[random.integers(len(_FORMS))]
+    share = random.uniform(*HOLE_SHARES)
+    form = _SHAPES[random.integers(len(_SHAPES))]
     along, across = _axes(shape, random)
     field = form(along, across, random)
-    if random.random() >= STRAIGHT:
-        field += _fray(shape, random)
+    if random.random() >= STRAIGHT_EDGE_CHANCE:
+        field += _edge_noise(shape, random)
     rank = min(round((1 - share) * field.size), field.size - 1)
     level = np.partition(field, rank, axis=None)[rank]
     cut: Mask = field >= level
@@ -42,7 +41,7 @@ def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
 def _axes(shape: tuple[int, int], random: np.random.Generator) -> tuple[Field, Field]:
     """Return each pixel's place along and across a direction, in pixels from a pixel drawn."""
     angle = random.uniform(0, 2 * math.pi)
-    if random.random() < UPRIGHT:
+    if random.random() < AXIS_ALIGNED_CHANCE:
         angle = round(2 * angle / math.pi) * math.pi / 2
     row, column = (random.integers(side) for side in shape)
     y = np.arange(shape[0], dtype=np.float32)[:, None] - row
@@ -51,7 +50,7 @@ def _axes(shape: tuple[int, int], random: np.random.Generator) -> tuple[Field, F
     return y * sine + x * cosine, y * cosine - x * sine
 
 
-def _beyond_an_edge(along: Field, across: Field, random: np.random.Generator) -> Field:  # noqa: ARG001 - a form's
+def _half_plane(along: Field, across: Field, random: np.random.Generator) -> Field:  # noqa: ARG001 - a form's
     """Return a field that rises to one side: the end of a swath."""
     return along.copy()
 
@@ -70,10 +69,10 @@ def _block(along: Field, across: Field, random: np.random.Generator) -> Field:
     return -np.maximum(np.abs(along) * np.float32(ratio), np.abs(across) / np.float32(ratio))
 
 
-_FORMS = (_beyond_an_edge, _stripes, _block)
+_SHAPES = (_half_plane, _stripes, _block)
 
 
-def _fray(shape: tuple[int, int], random: np.random.Generator) -> Field:
+def _edge_noise(shape: tuple[int, int], random: np.random.Generator) -> Field:
     """Return noise that moves an edge by pixels to tens of pixels, coarse and fine."""
     coarse_px = 2 ** random.uniform(1, 4)
     noise = np.zeros(shape, np.float32)

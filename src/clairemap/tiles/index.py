@@ -4,42 +4,31 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import Tile
 from clairemap.provenance import written_whole
+from clairemap.raster.histogram import histogram
+from clairemap.raster.pair_block import PairBlock
 from clairemap.tiles.copies import content_hash
-from clairemap.validity import Flags, Validity, has_none, mappable, optical_usable, sar_usable
+from clairemap.validity import Validity, has_none, mappable, optical_usable, sar_usable
 
 _PLACE = ("row", "col", "y0", "x0", "height", "width")
-_COUNTS = (*_PLACE, "valid_px", "optical_px", "sar_px", "cloud_px", "cloud_unknown_px", "labelled_px")
-SCHEMA = pa.schema(
+_INTEGER_COLUMNS = (*_PLACE, "valid_px", "optical_px", "sar_px", "cloud_px", "cloud_unknown_px", "labelled_px")
+TILE_SCHEMA = pa.schema(
     [
         ("scene", pa.string()),
-        *((name, pa.int64()) for name in _COUNTS),
+        *((name, pa.int64()) for name in _INTEGER_COLUMNS),
         ("class_px", pa.list_(pa.int64())),
         ("optical_hash", pa.string()),
         ("sar_hash", pa.string()),
     ]
 )
-
-
-@dataclass(frozen=True, eq=False)
-class TileLayers:
-    """A tile's pixels: bands (band, y, x), class indices and validity flags (y, x)."""
-
-    optical: NDArray[Any]
-    sar: NDArray[Any]
-    label: NDArray[np.uint8]
-    validity: Flags
 
 
 @dataclass(frozen=True)
@@ -71,11 +60,11 @@ class TileRow:
     sar_hash: str | None = None
 
 
-def tile_row(scene: str, tile: Tile, layers: TileLayers, classes: int) -> TileRow:
-    """Return the row of a tile from its pixels; `classes` is the number of classes."""
-    validity, label = layers.validity, layers.label
+def tile_row(scene: str, tile: Tile, block: PairBlock, classes: int) -> TileRow:
+    """Return the row of a tile from its layers; `classes` is the number of classes."""
+    validity, label = block.validity, block.label
     usable = mappable(validity)
-    class_px = np.bincount(label[usable & (label != IGNORE_INDEX)], minlength=classes)
+    class_px = histogram(label[usable & (label != IGNORE_INDEX)])[:classes]
     return TileRow(
         scene=scene,
         row=tile.row,
@@ -91,17 +80,17 @@ def tile_row(scene: str, tile: Tile, layers: TileLayers, classes: int) -> TileRo
         cloud_unknown_px=int((~has_none(validity, Validity.CLOUD_UNKNOWN)).sum()),
         labelled_px=int(class_px.sum()),
         class_px=tuple(int(count) for count in class_px),
-        optical_hash=content_hash(layers.optical, has_none(validity, Validity.OPTICAL_NODATA)),
-        sar_hash=content_hash(layers.sar, has_none(validity, Validity.SAR_NODATA)),
+        optical_hash=content_hash(block.optical, has_none(validity, Validity.OPTICAL_NODATA)),
+        sar_hash=content_hash(block.sar, has_none(validity, Validity.SAR_NODATA)),
     )
 
 
 def write_tile_index(path: Path, rows: Iterable[TileRow], stamp: Mapping[str, str]) -> None:
     """Write rows as Parquet, ordered by scene, row and column, whole or not at all."""
     ordered = sorted(rows, key=lambda row: (row.scene, row.row, row.col))
-    table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=SCHEMA)
-    with written_whole(path) as part:
-        pq.write_table(table.replace_schema_metadata({"clairemap": json.dumps(dict(stamp), sort_keys=True)}), part)
+    table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=TILE_SCHEMA)
+    with written_whole(path) as temporary:
+        pq.write_table(table.replace_schema_metadata({"clairemap": json.dumps(dict(stamp), sort_keys=True)}), temporary)
 
 
 def read_tile_index(path: Path) -> pd.DataFrame:
@@ -114,6 +103,6 @@ def read_tile_index(path: Path) -> pd.DataFrame:
         frame = pd.read_parquet(path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise StoreError(f"{path}: is no tile index ({error}); delete it and run tile_scene again") from None
-    if missing := sorted(set(SCHEMA.names) - set(frame.columns)):
+    if missing := sorted(set(TILE_SCHEMA.names) - set(frame.columns)):
         raise StoreError(f"{path}: the tile index lacks the columns {missing}; delete it and run tile_scene again")
     return frame

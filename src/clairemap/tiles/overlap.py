@@ -26,12 +26,12 @@ PIECE_DEG = 20.0
 STEP_DEG = 0.1
 """Lines are straight in longitude and latitude over as much at most."""
 
-DIGITS = 4
+COORDINATE_DIGITS = 4
 """Of the share: what is smaller comes from edges that are straight in one CRS and slightly bent in the other."""
 
-EARTH = Geod(ellps="WGS84")
+WGS84_GEOD = Geod(ellps="WGS84")
 
-Ground: TypeAlias = "Polygon | MultiPolygon"
+GroundPolygons: TypeAlias = "Polygon | MultiPolygon"
 """In degrees of longitude and latitude, or in metres."""
 
 Tiles = Mapping[str, Sequence[Window]]
@@ -75,10 +75,10 @@ def shared_ground(held_out: Tiles, training: Tiles, grids: Mapping[str, GeoBox])
         for ground, near in pieces:
             covered += shapely.intersection(ground, shapely.union_all(near)).area
             nearest_px = min([nearest_px, *(ground.distance(other) / pixel_m for other in near)])
-    return SharedGround(round(covered / total, DIGITS), None if math.isinf(nearest_px) else int(nearest_px))
+    return SharedGround(round(covered / total, COORDINATE_DIGITS), None if math.isinf(nearest_px) else int(nearest_px))
 
 
-def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, Ground]:
+def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, GroundPolygons]:
     """Return the ground of each scene's tiles, in longitude and latitude between -180 and 180 degrees."""
     found = {
         scene: outline_of_windows(grids[scene], windows)
@@ -88,7 +88,7 @@ def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, Ground]:
     return {scene: shape(outline.geometry) for scene, outline in found.items() if outline is not None}
 
 
-def _pieces(outline: Ground) -> Iterator[Ground]:
+def _pieces(outline: GroundPolygons) -> Iterator[GroundPolygons]:
     """Yield ground in pieces small enough for a projection of their own."""
     west, south, east, north = outline.bounds
     if _reach_m(outline, _centre(outline)) < FAR_M:
@@ -101,16 +101,16 @@ def _pieces(outline: Ground) -> Iterator[Ground]:
                 yield piece
 
 
-def _around(outline: Ground, others: Sequence[Ground]) -> tuple[Ground, list[Ground]]:
+def _around(outline: GroundPolygons, others: Sequence[GroundPolygons]) -> tuple[GroundPolygons, list[GroundPolygons]]:
     """Return an outline and what of the others lies within FAR_M, in metres on an equal-area projection of its own."""
     longitude, latitude = centre = _centre(outline)
     local = CRS(f"+proj=laea +lat_0={latitude} +lon_0={longitude} +datum=WGS84 +units=m")
-    surroundings = _surroundings(centre, math.degrees((FAR_M + _reach_m(outline, centre)) / EARTH.b))
+    surroundings = _surroundings(centre, math.degrees((FAR_M + _reach_m(outline, centre)) / WGS84_GEOD.b))
     near = [_polygons(other.intersection(surroundings)) for other in others]
     return _projected(outline, local), [_projected(other, local) for other in near if not other.is_empty]
 
 
-def _surroundings(centre: tuple[float, float], radius_deg: float) -> Ground:
+def _surroundings(centre: tuple[float, float], radius_deg: float) -> GroundPolygons:
     """Return a box around a place, in two parts if it crosses 180 degrees."""
     longitude, latitude = centre
     south, north = max(latitude - radius_deg, -90), min(latitude + radius_deg, 90)
@@ -120,19 +120,19 @@ def _surroundings(centre: tuple[float, float], radius_deg: float) -> Ground:
     return shapely.union_all([each.intersection(box(-180, -90, 180, 90)) for each in turns])
 
 
-def _projected(ground: Ground, local: CRS) -> Ground:
+def _projected(ground: GroundPolygons, local: CRS) -> GroundPolygons:
     def forward(points: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.stack(from_degrees(local, points[:, 0], points[:, 1]), axis=1)
 
     return _polygons(shapely.make_valid(shapely.transform(shapely.segmentize(ground, STEP_DEG), forward)))
 
 
-def _polygons(ground: Ground) -> Ground:
+def _polygons(ground: GroundPolygons) -> GroundPolygons:
     """Return ground without the lines and points that cutting leaves."""
     return shapely.union_all([part for part in shapely.get_parts(ground) if part.geom_type.endswith("Polygon")])
 
 
-def _centre(ground: Ground) -> tuple[float, float]:
+def _centre(ground: GroundPolygons) -> tuple[float, float]:
     """Return longitude and latitude of the middle of the rim's points in space, where 180 degrees is not an edge."""
     longitudes, latitudes = np.radians(shapely.get_coordinates(ground)).T
     x, y = np.cos(latitudes) * np.cos(longitudes), np.cos(latitudes) * np.sin(longitudes)
@@ -140,8 +140,8 @@ def _centre(ground: Ground) -> tuple[float, float]:
     return math.degrees(math.atan2(middle[1], middle[0])), math.degrees(math.atan2(middle[2], math.hypot(*middle[:2])))
 
 
-def _reach_m(ground: Ground, centre: tuple[float, float]) -> float:
+def _reach_m(ground: GroundPolygons, centre: tuple[float, float]) -> float:
     """Return how far the rim's furthest point lies from a place."""
     longitudes, latitudes = shapely.get_coordinates(ground).T
     here = np.full((2, longitudes.size), np.array(centre)[:, None])
-    return float(np.max(EARTH.inv(here[0], here[1], longitudes, latitudes)[2]))
+    return float(np.max(WGS84_GEOD.inv(here[0], here[1], longitudes, latitudes)[2]))

@@ -17,19 +17,19 @@ from clairemap.validity import Mask
 LEVELS_PCT = (0.1, 0.2, 0.5, *(float(percent) for percent in range(1, 100)), 99.5, 99.8, 99.9)
 """Levels of the quantiles, percent."""
 
-SAMPLE_PX = 500_000
+RADIOMETRY_SAMPLE_PX = 500_000
 """Largest number of lattice pixels that describe a scene: 500,000 values give quantiles of 0.1 % to a tenth of it."""
 
-FEWEST_PX = 1000
+MIN_RADIOMETRY_PX = 1000
 """Usable pixels below which a sensor isn't described: a sliver's values say nothing about their unit."""
 
 MIXED_VALUES = 4096
 """Values at which distribution functions of scenes are put together: time grows with the scenes, not their square."""
 
-DIGITS = 7
+SIGNIFICANT_DIGITS = 7
 """Significant digits of all figures, so that equal pixels give equal files on every machine."""
 
-Values = NDArray[np.float64]
+FloatArray = NDArray[np.float64]
 
 
 class SensorRadiometry(BaseModel):
@@ -56,17 +56,17 @@ class SensorRadiometry(BaseModel):
         return cls(
             bands=bands,
             pixels=exact.shape[1],
-            mean=_rounded(exact.mean(axis=1)),
-            covariance=tuple(_rounded(row) for row in np.atleast_2d(np.cov(exact, bias=True))),
-            quantiles=tuple(_rounded(row) for row in np.percentile(exact, LEVELS_PCT, axis=1).T),
-            floor=_rounded(exact.min(axis=1)),
-            ceiling=_rounded(exact.max(axis=1)),
+            mean=_to_significant_digits(exact.mean(axis=1)),
+            covariance=tuple(_to_significant_digits(row) for row in np.atleast_2d(np.cov(exact, bias=True))),
+            quantiles=tuple(_to_significant_digits(row) for row in np.percentile(exact, LEVELS_PCT, axis=1).T),
+            floor=_to_significant_digits(exact.min(axis=1)),
+            ceiling=_to_significant_digits(exact.max(axis=1)),
         )
 
     @property
-    def std(self) -> Values:
+    def std(self) -> FloatArray:
         """Standard deviation of each band."""
-        std: Values = np.sqrt(np.diag(np.asarray(self.covariance)))
+        std: FloatArray = np.sqrt(np.diag(np.asarray(self.covariance)))
         return std
 
 
@@ -112,18 +112,18 @@ def pooled(parts: Sequence[SensorRadiometry]) -> SensorRadiometry:
     return SensorRadiometry(
         bands=parts[0].bands,
         pixels=sum(part.pixels for part in parts),
-        mean=_rounded(mean),
-        covariance=tuple(_rounded(row) for row in within + between),
+        mean=_to_significant_digits(mean),
+        covariance=tuple(_to_significant_digits(row) for row in within + between),
         quantiles=tuple(
-            _rounded(_mixed_quantiles(np.array([part.quantiles[band] for part in parts]), weights))
+            _to_significant_digits(_mixed_quantiles(np.array([part.quantiles[band] for part in parts]), weights))
             for band in range(len(mean))
         ),
-        floor=_rounded(np.min([part.floor for part in parts], axis=0)),
-        ceiling=_rounded(np.max([part.ceiling for part in parts], axis=0)),
+        floor=_to_significant_digits(np.min([part.floor for part in parts], axis=0)),
+        ceiling=_to_significant_digits(np.max([part.ceiling for part in parts], axis=0)),
     )
 
 
-def _mixed_quantiles(quantiles: Values, weights: Values) -> Values:
+def _mixed_quantiles(quantiles: FloatArray, weights: FloatArray) -> FloatArray:
     """Return the quantiles of a mixture from those of its parts (part, level)."""
     levels = np.array(LEVELS_PCT)
     values = np.unique(quantiles)
@@ -132,23 +132,23 @@ def _mixed_quantiles(quantiles: Values, weights: Values) -> Values:
         weight * np.interp(values, part, levels, left=0.0, right=100.0)
         for weight, part in zip(weights, quantiles, strict=True)
     )
-    mixed: Values = np.interp(levels, np.asarray(shares), values)
+    mixed: FloatArray = np.interp(levels, np.asarray(shares), values)
     return mixed
 
 
-def _rounded(values: NDArray[Any]) -> tuple[float, ...]:
-    return tuple(float(f"{value:.{DIGITS}g}") for value in values)
+def _to_significant_digits(values: NDArray[Any]) -> tuple[float, ...]:
+    return tuple(float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values)
 
 
 class Sampler:
     """Collects one sensor's usable pixels on a lattice over the scene, block by block.
 
-    Memory: `SAMPLE_PX` pixels at most, however large the scene.
+    Memory: `RADIOMETRY_SAMPLE_PX` pixels at most, however large the scene.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
         """Start for a scene of (height, width) pixels."""
-        self._step = max(1, int(np.ceil(np.sqrt(shape[0] * shape[1] / SAMPLE_PX))))
+        self._step = max(1, int(np.ceil(np.sqrt(shape[0] * shape[1] / RADIOMETRY_SAMPLE_PX))))
         self._parts: list[NDArray[Any]] = []
 
     def add(self, window: Window, values: NDArray[Any], usable: Mask) -> None:
@@ -157,9 +157,9 @@ class Sampler:
         self._parts.append(values[:, *lattice][:, usable[lattice]])
 
     def radiometry(self, bands: tuple[str, ...]) -> SensorRadiometry | None:
-        """Return the figures of all that was added; None of fewer than `FEWEST_PX` pixels."""
+        """Return the figures of all that was added; None of fewer than `MIN_RADIOMETRY_PX` pixels."""
         values = np.concatenate(self._parts, axis=1) if self._parts else np.zeros((len(bands), 0))
-        return SensorRadiometry.of(bands, values) if values.shape[1] >= FEWEST_PX else None
+        return SensorRadiometry.of(bands, values) if values.shape[1] >= MIN_RADIOMETRY_PX else None
 
 
 @dataclass(frozen=True)

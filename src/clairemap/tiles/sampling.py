@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.window import Window
 from clairemap.settings import AugmentationSettings, Sensor, TrainingSettings, View
-from clairemap.tiles.augmentation import Turn
+from clairemap.tiles.augmentation import FlipRotation
 from clairemap.tiles.crops import Labels
 from clairemap.tiles.disturbance import Disturbance
 from clairemap.tiles.splits import LabelledTile
@@ -28,7 +28,7 @@ class ClassPixel:
 
 
 @dataclass(frozen=True)
-class Place:
+class CropPosition:
     """Where a crop lies in its tile, as shares (0..1) of the room that it has in y and x."""
 
     down: float
@@ -40,20 +40,20 @@ class CropPlan:
     """One crop as drawn: its tile, where in it, how it is turned, what is done to it, the sensor to mask out if any."""
 
     tile: LabelledTile
-    aim: ClassPixel | Place
-    turn: Turn
+    aim: ClassPixel | CropPosition
+    turn: FlipRotation
     dropped: Sensor | None
     disturbance: Disturbance
 
-    def seen_as(self, view: View) -> "CropPlan":
+    def limited_to(self, view: View) -> "CropPlan":
         """Return what of the plan concerns a network of that view.
 
         Only where both sensors are looked at can one be masked out, or SAR be displaced against the other; and
         nothing is painted on what isn't looked at.
         """
         if view == "fused":
-            return replace(self, disturbance=self.disturbance.of_sar()) if self.dropped == "optical" else self
-        limited = self.disturbance.of_optical() if view == "optical" else self.disturbance.of_sar()
+            return replace(self, disturbance=self.disturbance.sar_only()) if self.dropped == "optical" else self
+        limited = self.disturbance.optical_only() if view == "optical" else self.disturbance.sar_only()
         return replace(self, dropped=None, disturbance=limited)
 
 
@@ -97,28 +97,28 @@ class CropSampler:
     def plan(self, number: int) -> CropPlan:
         """Return crop `number` (from 0) of the run."""
         random = np.random.default_rng((self._seed, number))
-        disturbance = Disturbance.drawn(self._augmentation, (self._seed, number))
+        disturbance = Disturbance.sample(self._augmentation, (self._seed, number))
         # Every number is drawn for every crop, so that one setting doesn't change what the others draw.
         choice, dropout, down, right = random.random(4)
         class_index = int(random.choice(self._present))
-        turn = Turn(quarters=int(random.integers(4)), mirrored=bool(random.integers(2)))
+        turn = FlipRotation(quarters=int(random.integers(4)), mirrored=bool(random.integers(2)))
         sensor: Sensor = "optical" if random.integers(2) else "sar"
         dropped = sensor if dropout < self._settings.sensor_dropout else None
         if choice < self._settings.rare_class_share:
-            tile, rank = _pick(self._class_px[:, class_index], random)
+            tile, rank = _draw_pixel(self._class_px[:, class_index], random)
             return CropPlan(self._tiles[tile], ClassPixel(class_index, rank), turn, dropped, disturbance)
-        tile, _ = _pick(self._labelled_px, random)
-        return CropPlan(self._tiles[tile], Place(down, right), turn, dropped, disturbance)
+        tile, _ = _draw_pixel(self._labelled_px, random)
+        return CropPlan(self._tiles[tile], CropPosition(down, right), turn, dropped, disturbance)
 
 
-def _pick(running_px: NDArray[np.int64], random: np.random.Generator) -> tuple[int, int]:
+def _draw_pixel(running_px: NDArray[np.int64], random: np.random.Generator) -> tuple[int, int]:
     """Return a pixel drawn evenly: its tile, and its rank there, from the running sum of pixels over the tiles."""
     pixel = int(random.integers(running_px[-1]))
     tile = int(np.searchsorted(running_px, pixel, side="right"))
     return tile, pixel - int(running_px[tile - 1] if tile else 0)
 
 
-def locate(plan: CropPlan, target: Labels, crop_px: int) -> Window:
+def crop_window(plan: CropPlan, target: Labels, crop_px: int) -> Window:
     """Return the crop's window in its scene; it lies inside the tile, and is cut off where the tile is smaller.
 
     Args:
@@ -132,7 +132,7 @@ def locate(plan: CropPlan, target: Labels, crop_px: int) -> Window:
     tile = plan.tile.window
     height, width = min(crop_px, tile.height), min(crop_px, tile.width)
     room_y, room_x = tile.height - height, tile.width - width
-    if isinstance(plan.aim, Place):
+    if isinstance(plan.aim, CropPosition):
         top, left = int(plan.aim.down * (room_y + 1)), int(plan.aim.right * (room_x + 1))
     else:
         y, x = _pixel_of_class(plan, plan.aim, target)
@@ -151,8 +151,8 @@ def _pixel_of_class(plan: CropPlan, aim: ClassPixel, target: Labels) -> tuple[in
     return y, x
 
 
-def spread_evenly(tiles: Sequence[LabelledTile], at_most: int) -> tuple[LabelledTile, ...]:
-    """Return up to `at_most` of the tiles, spread evenly over their order."""
-    if len(tiles) <= at_most:
+def spread_evenly(tiles: Sequence[LabelledTile], count: int) -> tuple[LabelledTile, ...]:
+    """Return up to `count` of the tiles, spread evenly over their order."""
+    if len(tiles) <= count:
         return tuple(tiles)
-    return tuple(tiles[(number * len(tiles)) // at_most] for number in range(at_most))
+    return tuple(tiles[(number * len(tiles)) // count] for number in range(count))

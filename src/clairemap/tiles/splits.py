@@ -30,7 +30,7 @@ TileSplit = Literal["train", "val", "test", "buffer"]
 TILE_SPLITS: tuple[TileSplit, ...] = get_args(TileSplit)
 HELD_OUT: tuple[Literal["val", "test"], ...] = ("val", "test")
 
-COLUMNS = ("scene", "row", "col", "y0", "x0", "height", "width", "labelled_px", "class_px")
+SPLIT_COLUMNS = ("scene", "row", "col", "y0", "x0", "height", "width", "labelled_px", "class_px")
 """What the split table takes over from the tiles' index; ``split`` comes on top."""
 
 FAR_PX = np.iinfo(np.int64).max
@@ -53,7 +53,7 @@ class LabelledTile:
 
 
 @dataclass(frozen=True, eq=False)
-class _Block:
+class _TileBlock:
     """Tiles that are held out together: their positions in the table and how many of them have labels."""
 
     name: str
@@ -64,7 +64,7 @@ class _Block:
 def assign_splits(
     index: pd.DataFrame, scene_splits: Mapping[str, Split], settings: SplitsSettings, seed: int
 ) -> pd.DataFrame:
-    """Return the tiles of the train, val and test scenes with their split; COLUMNS and ``split``.
+    """Return the tiles of the train, val and test scenes with their split; `SPLIT_COLUMNS` and ``split``.
 
     The draw of blocks or tiles depends on the seed and the names of the scenes only, not on the order of the rows.
 
@@ -110,14 +110,14 @@ def add_test_scenes(table: pd.DataFrame, index: pd.DataFrame, scenes: Collection
 def _tiles(index: pd.DataFrame, scenes: Collection[str]) -> pd.DataFrame:
     if missing := sorted(set(scenes) - set(index["scene"])):
         raise StoreError(f"tiles of the scenes {missing} are missing in the tile index; run tile_scene for them")
-    table = index.loc[index["scene"].isin(set(scenes)), list(COLUMNS)]
+    table = index.loc[index["scene"].isin(set(scenes)), list(SPLIT_COLUMNS)]
     return table.sort_values(["scene", "row", "col"], ignore_index=True)
 
 
 def _hold_out_blocks(table: pd.DataFrame, splits: Splits, settings: SplitsSettings, seed: int) -> Splits:
     """Return the splits with blocks held out; gives blocks back until a labelled tile is left to train on."""
     labelled = table["labelled_px"].to_numpy() > 0
-    drawn = _draw(_blocks(table, splits == "train", settings.block_tiles, seed), settings)
+    drawn = _draw(_tile_blocks(table, splits == "train", settings.block_tiles, seed), settings)
     while True:
         held = splits.copy()
         for block, split in drawn:
@@ -136,7 +136,7 @@ def _hold_out_blocks(table: pd.DataFrame, splits: Splits, settings: SplitsSettin
         )
 
 
-def _blocks(table: pd.DataFrame, chosen: NDArray[np.bool_], block_tiles: int, seed: int) -> list[_Block]:
+def _tile_blocks(table: pd.DataFrame, chosen: NDArray[np.bool_], block_tiles: int, seed: int) -> list[_TileBlock]:
     """Return the blocks that hold labelled tiles among the chosen ones, in an order drawn by hashing their names."""
     rows, cols = (table[name].to_numpy() // block_tiles for name in ("row", "col"))
     scenes = table["scene"].to_numpy()
@@ -146,7 +146,7 @@ def _blocks(table: pd.DataFrame, chosen: NDArray[np.bool_], block_tiles: int, se
         name = f"{scenes[position]}/{rows[position]}/{cols[position]}"
         members.setdefault(name, []).append(int(position))
     blocks = [
-        _Block(name, np.array(positions), int(np.count_nonzero(labelled[positions])))
+        _TileBlock(name, np.array(positions), int(np.count_nonzero(labelled[positions])))
         for name, positions in members.items()
     ]
     return sorted(
@@ -155,11 +155,11 @@ def _blocks(table: pd.DataFrame, chosen: NDArray[np.bool_], block_tiles: int, se
     )
 
 
-def _draw(blocks: list[_Block], settings: SplitsSettings) -> list[tuple[_Block, TileSplit]]:
+def _draw(blocks: list[_TileBlock], settings: SplitsSettings) -> list[tuple[_TileBlock, TileSplit]]:
     """Return blocks to hold out whose labelled tiles come near the shares; one block at least is left to train."""
     total = sum(block.labelled for block in blocks)
     left = list(blocks)
-    drawn: list[tuple[_Block, TileSplit]] = []
+    drawn: list[tuple[_TileBlock, TileSplit]] = []
     for split, share in zip(HELD_OUT, (settings.val_share, settings.test_share), strict=True):
         taken = _nearest(left[: len(left) - 1], share * total) if share > 0 else []
         if share > 0 and not taken:
@@ -170,9 +170,9 @@ def _draw(blocks: list[_Block], settings: SplitsSettings) -> list[tuple[_Block, 
     return drawn
 
 
-def _nearest(blocks: list[_Block], target: float) -> list[_Block]:
+def _nearest(blocks: list[_TileBlock], target: float) -> list[_TileBlock]:
     """Return blocks, taken in order, whose labelled tiles sum up near the target; one at least if there is any."""
-    taken: list[_Block] = []
+    taken: list[_TileBlock] = []
     count = 0
     for block in blocks:
         if abs(count + block.labelled - target) < abs(count - target):
@@ -214,8 +214,8 @@ def labelled_tiles(table: pd.DataFrame, split: TileSplit) -> tuple[LabelledTile,
 
 def write_splits(table: pd.DataFrame, path: Path) -> None:
     """Write the split table as Parquet, whole or not at all."""
-    with written_whole(path) as part:
-        table.to_parquet(part, index=False)
+    with written_whole(path) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def read_splits(path: Path) -> pd.DataFrame:
@@ -225,7 +225,7 @@ def read_splits(path: Path) -> pd.DataFrame:
         StoreError: the file is missing, damaged, or lacks columns.
     """
     try:
-        return pd.read_parquet(path, columns=[*COLUMNS, "split"])
+        return pd.read_parquet(path, columns=[*SPLIT_COLUMNS, "split"])
     except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
         raise StoreError(f"{path}: is no split table ({error!r}); delete it and run fit_statistics again") from None
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from clairemap.errors import NoTrainingDataError, StoreError
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
 from clairemap.provenance import write_text_whole
 from clairemap.raster.store import GridStore, open_store
@@ -29,7 +30,7 @@ from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 
 log = logging.getLogger(__name__)
 
-SAMPLE_PX = 1_000_000
+STATISTICS_SAMPLE_PX = 1_000_000
 """Usable pixels of a sensor, evenly spaced, from which percentiles are taken."""
 
 BATCH_TILES = 16
@@ -115,8 +116,8 @@ def fit_statistics(
 ) -> TrainingStatistics:
     """Return the statistics of the training tiles.
 
-    Mean and standard deviation are exact; percentiles come from about SAMPLE_PX usable pixels, every n-th of each
-    tile. Optical pixels under cloud count for nothing. Memory: one tile for each thread, and the sample.
+    Mean and standard deviation are exact; percentiles come from about STATISTICS_SAMPLE_PX usable pixels, every n-th of
+    each tile. Optical pixels under cloud count for nothing. Memory: one tile for each thread, and the sample.
 
     Args:
         stores: pair store of each scene.
@@ -195,7 +196,7 @@ def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]],
 
 
 def _every(usable_px: int) -> int:
-    return max(1, -(-int(usable_px) // SAMPLE_PX))
+    return max(1, ceil_div(int(usable_px), STATISTICS_SAMPLE_PX))
 
 
 def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -209,7 +210,7 @@ def _summarise(path: Path, windows: Sequence[Window], every: _Sampling) -> tuple
         flags: Flags = store.read("validity", window)
         optical.append(_tile_summary(store, "optical", window, optical_usable(flags), every.optical))
         sar.append(_tile_summary(store, "sar", window, sar_usable(flags), every.sar))
-    return _merged(optical), _merged(sar)
+    return _merge_summaries(optical), _merge_summaries(sar)
 
 
 def _tile_summary(store: GridStore, sensor: Sensor, window: Window, usable: Mask, every: int) -> _Summary:
@@ -217,13 +218,13 @@ def _tile_summary(store: GridStore, sensor: Sensor, window: Window, usable: Mask
     return _Summary(Moments.of(values), values[:, ::every].copy())
 
 
-def _merged(summaries: Sequence[_Summary]) -> _Summary:
+def _merge_summaries(summaries: Sequence[_Summary]) -> _Summary:
     moments = functools.reduce(Moments.__add__, (summary.moments for summary in summaries))
     return _Summary(moments, np.concatenate([summary.sample for summary in summaries], axis=1))
 
 
 def _finish(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
-    whole = _merged(summaries)
+    whole = _merge_summaries(summaries)
     if not whole.moments.count:
         log.warning("no training pixel is usable in %s: its bands are taken as they are (mean 0, std 1)", sensor)
     std = np.sqrt(whole.moments.squares / max(whole.moments.count, 1))

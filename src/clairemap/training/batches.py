@@ -9,9 +9,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from clairemap.nets.bundle import BandScale
-from clairemap.tiles.dataset import CropDataset, Sample, stacked
+from clairemap.tiles.dataset import CropDataset, TrainingSample, stacked
 
-BATCHES_AHEAD = 2
+PREFETCHED_BATCHES = 2
 
 
 @dataclass(frozen=True)
@@ -21,25 +21,25 @@ class BandScales:
     optical: BandScale
     sar: BandScale
 
-    def normalise(self, batch: Sample) -> Sample:
+    def normalise(self, batch: TrainingSample) -> TrainingSample:
         """Return the batch with bands as the network takes them."""
         return batch._replace(optical=self.optical.normalise(batch.optical), sar=self.sar.normalise(batch.sar))
 
 
 def batches_of_workers(
     crops: CropDataset, numbers: Iterable[Sequence[int]], workers: int
-) -> Generator[Sample, None, None]:
+) -> Generator[TrainingSample, None, None]:
     """Yield the batches that `batches` does, each read by one of several processes; pinned where there is a GPU.
 
     For a GPU: threads don't read more crops in a second than one alone, since zarr decodes in a single thread and
     augmentation holds the interpreter's lock.
-    Memory: BATCHES_AHEAD batches for each process, in shared memory; a process starts in seconds.
+    Memory: PREFETCHED_BATCHES batches for each process, in shared memory; a process starts in seconds.
     """
-    loader: DataLoader[Sample] = DataLoader(
+    loader: DataLoader[TrainingSample] = DataLoader(
         crops,
         batch_sampler=list(map(list, numbers)),
         num_workers=workers,
-        prefetch_factor=BATCHES_AHEAD,
+        prefetch_factor=PREFETCHED_BATCHES,
         collate_fn=stacked,
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="spawn",  # a fork would copy locks that CUDA's and zarr's threads hold
@@ -47,24 +47,26 @@ def batches_of_workers(
     yield from loader
 
 
-def batches(crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int) -> Generator[Sample, None, None]:
+def batches(
+    crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int
+) -> Generator[TrainingSample, None, None]:
     """Yield one batch for each list of crop numbers, in their order whatever the number of threads.
 
-    Memory: BATCHES_AHEAD batches besides the one that is yielded. Threads suffice, because reading, decompressing
+    Memory: PREFETCHED_BATCHES batches besides the one that is yielded. Threads suffice, because reading, decompressing
     and copying all let go of the interpreter; so no sample crosses a process border.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="crops") as pool:
-        waiting: deque[list[Future[Sample]]] = deque()
+        waiting: deque[list[Future[TrainingSample]]] = deque()
         try:
             for batch in numbers:
                 waiting.append([pool.submit(crops.__getitem__, number) for number in batch])
-                if len(waiting) > BATCHES_AHEAD:
-                    yield _collected(waiting.popleft())
+                if len(waiting) > PREFETCHED_BATCHES:
+                    yield _collated(waiting.popleft())
             while waiting:
-                yield _collected(waiting.popleft())
+                yield _collated(waiting.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _collected(futures: Sequence[Future[Sample]]) -> Sample:
+def _collated(futures: Sequence[Future[TrainingSample]]) -> TrainingSample:
     return stacked([future.result() for future in futures])

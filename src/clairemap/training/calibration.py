@@ -17,6 +17,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.grid.rounding import ceil_div
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
 from clairemap.metrics.decision import decide
 from clairemap.nets.bundle import CalibrationFit
@@ -25,22 +26,22 @@ from clairemap.nets.probability import stored_probability
 from clairemap.tiles.dataset import TileDataset
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
-from clairemap.training.validation import mapped_tiles
+from clairemap.training.validation import predicted_tiles
 
 log = logging.getLogger(__name__)
 
 MAX_PIXELS = 200_000
-"""Pixels that a temperature is fitted to, at the most and but for one a tile: for one number they are plenty."""
+"""Pixels that a temperature is fitted to, at most, but at least one for each tile: for one number they are plenty."""
 
-RANGE = (0.1, 10.0)
+TEMPERATURE_RANGE = (0.1, 10.0)
 """Temperatures that are tried. A network that makes no fault on the tiles would have its logits grow for ever."""
 
-AT_THE_END = 1.01
-"""A temperature less than this factor from an end of RANGE was cut off there: the search comes nearer than that."""
+NEAR_BOUND_FACTOR = 1.01
+"""A temperature nearer than this factor to an end of TEMPERATURE_RANGE was limited by the range."""
 
 
 @dataclass(frozen=True)
-class Pixels:
+class LabelledPixels:
     """Labelled pixels: their logits (K, N) float32 and class indices (N,) uint8."""
 
     logits: NDArray[np.float32]
@@ -73,36 +74,36 @@ def calibrate(
         scales: what the bands are normalised with.
         processes: all must call it.
     """
-    stride = -(-labelled_px // MAX_PIXELS) | 1  # odd: it runs through all columns of a tile, whose width is even
+    stride = ceil_div(labelled_px, MAX_PIXELS) | 1  # odd: it runs through all columns of a tile, whose width is even
     own = [
         (number, _labelled_pixels(logits, target, stride))
-        for number, logits, target in mapped_tiles(network, tiles, scales, processes)
+        for number, logits, target in predicted_tiles(network, tiles, scales, processes)
     ]
     everywhere = sorted(processes.gather(own), key=lambda numbered: numbered[0])
     labelled = [pixels for _, pixels in everywhere if len(pixels.truth)]
     if not labelled:
         return NOT_FITTED
     found = Temperature(fit_temperature(labelled), calibration_fit(labelled))
-    _tell(found)
+    _log_temperature(found)
     return found
 
 
-def fit_temperature(tiles: Sequence[Pixels]) -> float:
-    """Return the temperature in RANGE with the least negative log likelihood of the labels.
+def fit_temperature(tiles: Sequence[LabelledPixels]) -> float:
+    """Return the temperature in TEMPERATURE_RANGE with the least negative log likelihood of the labels.
 
     That is convex in 1 / T, so in the logarithm of T there is one minimum, found to a relative 1e-5.
     """
-    pixels = _joined(tiles)
+    pixels = _pooled(tiles)
     found = minimize_scalar(
         lambda log_t: mean_nll(pixels, math.exp(log_t)),
-        bounds=(math.log(RANGE[0]), math.log(RANGE[1])),
+        bounds=(math.log(TEMPERATURE_RANGE[0]), math.log(TEMPERATURE_RANGE[1])),
         method="bounded",
         options={"xatol": 1e-5},
     )
     return math.exp(found.x)
 
 
-def mean_nll(pixels: Pixels, temperature: float) -> float:
+def mean_nll(pixels: LabelledPixels, temperature: float) -> float:
     """Return the mean of -log softmax(logits / temperature) at the labels, in nats; computed in float64."""
     scaled = pixels.logits / np.float64(temperature)
     scaled -= scaled.max(axis=0)
@@ -110,7 +111,7 @@ def mean_nll(pixels: Pixels, temperature: float) -> float:
     return float((np.log(np.exp(scaled).sum(axis=0)) - of_label).mean())
 
 
-def calibration_fit(tiles: Sequence[Pixels]) -> CalibrationFit:
+def calibration_fit(tiles: Sequence[LabelledPixels]) -> CalibrationFit:
     """Return how well confidences fit the labels before and after; see the module for what after means."""
     before, after = _scores([(tiles, 1.0)]), None
     if len(tiles) > 1:
@@ -126,11 +127,11 @@ def calibration_fit(tiles: Sequence[Pixels]) -> CalibrationFit:
     )
 
 
-def _scores(parts: Sequence[tuple[Sequence[Pixels], float]]) -> tuple[float, float]:
-    """Return calibration error and mean NLL over all parts, each with a temperature of its own."""
+def _scores(folds: Sequence[tuple[Sequence[LabelledPixels], float]]) -> tuple[float, float]:
+    """Return calibration error and mean NLL over all folds, each with its own temperature."""
     counts, nll, px = Calibration.empty(), 0.0, 0
-    for tiles, temperature in parts:
-        pixels = _joined(tiles)
+    for tiles, temperature in folds:
+        pixels = _pooled(tiles)
         probability = stored_probability(torch.from_numpy(pixels.logits), temperature)
         counts += calibration(pixels.truth, decide(probability))
         nll += mean_nll(pixels, temperature) * len(pixels.truth)
@@ -138,18 +139,18 @@ def _scores(parts: Sequence[tuple[Sequence[Pixels], float]]) -> tuple[float, flo
     return expected_calibration_error(counts), nll / px
 
 
-def _labelled_pixels(logits: Tensor, target: Tensor, stride: int) -> Pixels:
+def _labelled_pixels(logits: Tensor, target: Tensor, stride: int) -> LabelledPixels:
     """Return every `stride`-th labelled pixel of a tile, row by row, on the CPU."""
     chosen = torch.nonzero(target.flatten() != IGNORE_INDEX).flatten()[::stride]
     truth = target.flatten()[chosen].to(torch.uint8)
-    return Pixels(logits.flatten(1)[:, chosen].float().cpu().numpy(), truth.cpu().numpy())
+    return LabelledPixels(logits.flatten(1)[:, chosen].float().cpu().numpy(), truth.cpu().numpy())
 
 
-def _joined(tiles: Sequence[Pixels]) -> Pixels:
-    return Pixels(np.concatenate([t.logits for t in tiles], axis=1), np.concatenate([t.truth for t in tiles]))
+def _pooled(tiles: Sequence[LabelledPixels]) -> LabelledPixels:
+    return LabelledPixels(np.concatenate([t.logits for t in tiles], axis=1), np.concatenate([t.truth for t in tiles]))
 
 
-def _tell(found: Temperature) -> None:
+def _log_temperature(found: Temperature) -> None:
     if found.fit is None:
         return
     after = found.fit.ece_after
@@ -158,8 +159,8 @@ def _tell(found: Temperature) -> None:
         *(found.value, found.fit.pixels, found.fit.tiles, found.fit.ece_before),
         "not known (one tile has labels)" if after is None else f"{after:.4f}",
     )
-    lowest, highest = RANGE
-    if min(found.value / lowest, highest / found.value) < AT_THE_END:
+    lowest, highest = TEMPERATURE_RANGE
+    if min(found.value / lowest, highest / found.value) < NEAR_BOUND_FACTOR:
         log.warning(
             "the temperature %.3f lies at an end of what is tried, %g to %g: it was cut off there, not found; look at "
             "the training and at the labels of the validation tiles",

@@ -20,7 +20,7 @@ from clairemap.provenance import written_whole
 
 log = logging.getLogger(__name__)
 
-KEPT = 2
+CHECKPOINTS_KEPT = 2
 """Checkpoints kept while training goes on: if the last one is damaged there is one before."""
 
 State = dict[str, Any]
@@ -33,14 +33,14 @@ class CheckpointFolder:
     path: Path
 
     def save(self, step: int, state: State) -> Path:
-        """Write the state after a step, and delete all but the last KEPT files."""
+        """Write the state after a step, and delete all but the last CHECKPOINTS_KEPT files."""
         content = io.BytesIO()
         torch.save(state, content)
         target = self.path / f"step-{step:06d}.pt"
-        with written_whole(target) as part, part.open("wb") as file:
+        with written_whole(target) as temporary, temporary.open("wb") as file:
             file.write(hashlib.sha256(content.getbuffer()).hexdigest().encode() + b"\n")
             file.write(content.getbuffer())
-        self._keep(KEPT)
+        self._keep(CHECKPOINTS_KEPT)
         return target
 
     def newest(self) -> str | None:
@@ -51,7 +51,7 @@ class CheckpointFolder:
         """
         files = self._files()
         for path in files:
-            if _content(path) is not None:
+            if _verified_content(path) is not None:
                 return path.name
             log.warning("%s is damaged and deleted: looking for the checkpoint before it", path)
             path.unlink(missing_ok=True)
@@ -65,7 +65,7 @@ class CheckpointFolder:
         Raises:
             StoreError: this process reads something else than the one that named it.
         """
-        content = _content(self.path / name)
+        content = _verified_content(self.path / name)
         if content is None:
             raise StoreError(
                 f"{self.path / name} is whole for the first process, but missing or damaged for another: work_dir must "
@@ -86,7 +86,7 @@ class CheckpointFolder:
         return sorted(self.path.glob("step-*.pt"), key=lambda path: int(path.stem.removeprefix("step-")), reverse=True)
 
 
-def _content(path: Path) -> bytes | None:
+def _verified_content(path: Path) -> bytes | None:
     """Return what follows the hash, or None if there is no file or it isn't what was written."""
     try:
         digest, _, content = path.read_bytes().partition(b"\n")

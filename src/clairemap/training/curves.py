@@ -12,7 +12,7 @@ Draw = Callable[[HistoryRow], None]
 
 
 @contextmanager
-def drawn_curves(folder: Path | None, steps_done: int) -> Iterator[Draw]:
+def tensorboard_curves(folder: Path | None, steps_done: int) -> Iterator[Draw]:
     """Give a function that adds a row of the history to the curves in a folder; it does nothing if that is None.
 
     Args:

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from clairemap.errors import SettingsError
 
-PATIENCE = timedelta(minutes=30)
+PROCESS_TIMEOUT = timedelta(minutes=30)
 """How long a process waits for the others before it gives up: longer than a validation or a checkpoint takes."""
 
 MAX_READING_THREADS = 8
@@ -70,7 +70,7 @@ class Processes:
         """Return when all processes have come here, so that none ends while another still writes."""
         self.any([False])
 
-    def from_first(self, text: str | None) -> str | None:
+    def broadcast_from_first(self, text: str | None) -> str | None:
         """Return what the first process passed, on all of them."""
         box = [text]
         if self.count > 1:
@@ -89,21 +89,21 @@ class Processes:
         """Return the numbers from 0 to total - 1 that are this process's: every `count`-th."""
         return range(self.rank, total, self.count)
 
-    def together(self, network: nn.Module) -> nn.Module:
+    def ddp_network(self, network: nn.Module) -> nn.Module:
         """Return the network with gradients that are averaged over the processes."""
         if self.count == 1:
             return network
-        return DistributedDataParallel(network, gradient_as_bucket_view=True, **_buffers_as_they_are())
+        return DistributedDataParallel(network, gradient_as_bucket_view=True, **_without_buffer_sync())
 
 
-def _buffers_as_they_are() -> dict[str, Any]:
+def _without_buffer_sync() -> dict[str, Any]:
     """Return the option of DDP not to exchange buffers, of which none changes in training: PyTorch 2.13 renamed it."""
     known = inspect.signature(DistributedDataParallel).parameters
     return {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
 
 
 @contextmanager
-def joined(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
+def process_group(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
     """Join the processes that torchrun started, if it did, for as long as the context lasts.
 
     Args:
@@ -119,7 +119,7 @@ def joined(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
         return
     if rank > 0:
         logging.getLogger("clairemap").setLevel(logging.ERROR)  # one voice is enough
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PATIENCE)
+    dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PROCESS_TIMEOUT)
     try:
         yield Processes(rank, count, place)
     finally:

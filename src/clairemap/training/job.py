@@ -21,7 +21,7 @@ from clairemap.tiles.statistics import BandStatistics, TrainingStatistics, check
 from clairemap.training.batches import BandScales
 from clairemap.training.history import HistoryRow
 
-WITHOUT_RESULT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
+WITHOUT_EFFECT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
 """Settings that the weights don't depend on: of the files of initial weights it is the content that counts."""
 
 
@@ -50,8 +50,12 @@ class TrainingJob:
             MissingFileError: the pair of a scene is not given, or it has no manifest, or a file of initial weights
                 does not exist.
         """
-        settings = self.settings.model_dump(mode="json", exclude=WITHOUT_RESULT)
-        data = [statistics_json(self.statistics), split_rows(self.splits), list(map(_content, self._pairs().values()))]
+        settings = self.settings.model_dump(mode="json", exclude=WITHOUT_EFFECT)
+        data = [
+            statistics_json(self.statistics),
+            split_rows(self.splits),
+            list(map(_pair_digest, self._pairs().values())),
+        ]
         initial = {sensor: file_digest(path) for sensor, path in self.initial_weights.items()}
         return json_digest([self.code, settings, data, initial])
 
@@ -100,7 +104,7 @@ class TrainingJob:
         """Check what would otherwise fail late.
 
         Raises:
-            SettingsError: the batch can't be shared evenly by the processes, or a share not divided into the parts.
+            SettingsError: the batch can't be shared evenly by the processes, or a share not divided into micro-batches.
             StoreError: the statistics are of another number of classes than the legend.
         """
         batch = self.settings.training.batch_size
@@ -109,11 +113,11 @@ class TrainingJob:
                 f"training.batch_size {batch} can't be shared evenly by {processes} processes; make it a multiple of "
                 f"{processes}, compute.training_processes times the nodes"
             )
-        share, parts = batch // processes, self.settings.training.batch_parts
-        if share % parts:
+        share, micro_batches = batch // processes, self.settings.training.batch_parts
+        if share % micro_batches:
             raise SettingsError(
-                f"training.batch_parts {parts} doesn't divide the {share} crops that each of {processes} processes "
-                f"computes of training.batch_size {batch}; choose a divisor of {share}"
+                f"training.batch_parts {micro_batches} doesn't divide the {share} crops that each of {processes} "
+                f"processes computes of training.batch_size {batch}; choose a divisor of {share}"
             )
         found, wanted = len(self.statistics.class_px), len(self.settings.legend.classes)
         if found != wanted:
@@ -123,7 +127,7 @@ class TrainingJob:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """A trained network with its card, and the history of its training."""
 
     network: Claire
@@ -131,7 +135,7 @@ class Trained:
     history: tuple[HistoryRow, ...]
 
 
-def _content(pair: Path) -> str:
+def _pair_digest(pair: Path) -> str:
     """Return the hash of a pair's manifest, which lies beside it and holds hashes of its arrays.
 
     Raises:

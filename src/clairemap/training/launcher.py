@@ -39,10 +39,10 @@ class Nodes:
     number: int
     first_host: str
     port: int
-    meeting: str
+    rendezvous_id: str
 
     @classmethod
-    def of_step(cls, environment: Mapping[str, str]) -> Self | None:
+    def from_slurm_step(cls, environment: Mapping[str, str]) -> Self | None:
         """Return the nodes of the step that srun started this process in; None outside of one, and for one node.
 
         Only what describes the step is looked at: an allocation of several nodes may well train on one.
@@ -71,7 +71,7 @@ class Nodes:
         return [
             f"--nnodes={self.count}",
             "--rdzv-backend=c10d",
-            f"--rdzv-id={self.meeting}",
+            f"--rdzv-id={self.rendezvous_id}",
             f"--rdzv-endpoint={self.first_host}:{self.port}",
             f"--rdzv-conf=is_host={int(self.number == 0)}",
         ]
@@ -104,7 +104,7 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
         SettingsError: the environment of SLURM's step is not srun's.
         TrainingError: the launchers of the nodes don't find each other.
     """
-    nodes = Nodes.of_step(environment)
+    nodes = Nodes.from_slurm_step(environment)
     place = nodes.options if nodes else ["--standalone"]
     arguments = [*place, f"--nproc-per-node={processes}", *command]
     try:

@@ -16,20 +16,20 @@ from clairemap.training.average import moving_average
 from clairemap.training.batches import batches
 from clairemap.training.calibration import NOT_FITTED, Temperature, calibrate
 from clairemap.training.checkpoint import CheckpointFolder
-from clairemap.training.curves import Draw, drawn_curves
+from clairemap.training.curves import Draw, tensorboard_curves
 from clairemap.training.deadline import Deadline
 from clairemap.training.distributed import Processes
 from clairemap.training.history import HistoryRow
-from clairemap.training.job import Trained, TrainingJob
+from clairemap.training.job import TrainingJob, TrainingResult
 from clairemap.training.model import model_card, new_network, new_optimiser
 from clairemap.training.state import RunState
-from clairemap.training.step import Machinery, do_step
+from clairemap.training.step import StepContext, train_step
 from clairemap.training.validation import validate
 
 log = logging.getLogger(__name__)
 
 
-def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> Trained | None:
+def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> TrainingResult | None:
     """Return the network with its best validated weights, or its last ones if no tile validates.
 
     The first process gets it; the others get None.
@@ -58,7 +58,7 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
     source = job.source()
     sampler = CropSampler(job.training_tiles, settings, job.settings.augmentation, job.settings.seed)
     crops = CropDataset(source, sampler, settings, job.statistics)
-    held_out = _held_out(job, source)
+    held_out = _validation_tiles(job, source)
 
     network = new_network(job).to(processes.device)
     optimiser = new_optimiser(network, settings)
@@ -67,13 +67,13 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
     folder = CheckpointFolder(job.checkpoints / job.fingerprint)
     state = RunState(settings, network, optimiser, average)
     _resume(state, folder, processes)
-    machinery = Machinery(processes.together(network), rift, optimiser, job.scales, settings, processes)
+    context = StepContext(processes.ddp_network(network), rift, optimiser, job.scales, settings, processes)
 
     steps = range(state.steps_done, state.steps_done if state.is_finished else settings.steps)
     numbers = (_crop_numbers(step, settings.batch_size, processes) for step in steps)
     with closing(batches(crops, numbers, processes.reading_threads)) as feed, _curves(job, steps, processes) as draw:
-        for step in _shown(steps, state, processes):
-            state.add_step(do_step(machinery, feed, step))
+        for step in _with_progress(steps, state, processes):
+            state.add_step(train_step(context, feed, step))
             is_last = state.steps_done == settings.steps
             if len(held_out) and (is_last or state.steps_done % settings.validate_every == 0):
                 state.add_validation(validate(state.kept, held_out, job.scales, processes))
@@ -88,11 +88,11 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
                 )
     if processes.is_first:
         folder.finish()
-    _tell(state.history[steps.start :], state)
-    return _trained(job, state, held_out, processes, stamp)
+    _log_duration(state.history[steps.start :], state)
+    return _finished_training(job, state, held_out, processes, stamp)
 
 
-def _held_out(job: TrainingJob, source: TileSource) -> TileDataset:
+def _validation_tiles(job: TrainingJob, source: TileSource) -> TileDataset:
     """Return the tiles to validate on: none, and a warning, if not one of their pixels can be scored.
 
     That a tile has labels is not enough: with one sensor alone they may all lie under clouds.
@@ -110,16 +110,16 @@ def _held_out(job: TrainingJob, source: TileSource) -> TileDataset:
 def _save(state: RunState, folder: CheckpointFolder, processes: Processes) -> None:
     """Save the state; all processes wait for it, since torchrun kills the first when another ends with an error."""
     if processes.is_first:
-        folder.save(state.steps_done, state.as_dict())
+        folder.save(state.steps_done, state.state_dict())
     processes.wait()
 
 
 def _resume(state: RunState, folder: CheckpointFolder, processes: Processes) -> None:
     """Take up the newest checkpoint of this run if there is one; all processes take the same."""
-    name = processes.from_first(folder.newest() if processes.is_first else None)
+    name = processes.broadcast_from_first(folder.newest() if processes.is_first else None)
     if name is None:
         return
-    state.take_up(folder.load(name))
+    state.load_state_dict(folder.load(name))
     if state.is_finished:
         log.info("nothing to train: %s holds this very run, finished; its model is written again", folder.path / name)
     else:
@@ -131,7 +131,7 @@ def _crop_numbers(step: int, batch_size: int, processes: Processes) -> range:
     return range(step * batch_size + processes.rank, (step + 1) * batch_size, processes.count)
 
 
-def _shown(steps: range, state: RunState, processes: Processes) -> Iterator[int]:
+def _with_progress(steps: range, state: RunState, processes: Processes) -> Iterator[int]:
     """Yield the steps until the run is finished; the first process shows how far it is."""
     left = _until_finished(steps, state)
     return progress(left, "training steps", len(steps)) if processes.is_first else left
@@ -147,11 +147,11 @@ def _until_finished(steps: range, state: RunState) -> Iterator[int]:
 def _curves(job: TrainingJob, steps: range, processes: Processes) -> AbstractContextManager[Draw]:
     """Return the curves of this run in a folder of its own; only the first process draws, if there is anything to."""
     if job.curves is None or not processes.is_first or not steps:
-        return drawn_curves(None, 0)
-    return drawn_curves(job.curves / job.fingerprint, steps.start)
+        return tensorboard_curves(None, 0)
+    return tensorboard_curves(job.curves / job.fingerprint, steps.start)
 
 
-def _tell(rows: Sequence[HistoryRow], state: RunState) -> None:
+def _log_duration(rows: Sequence[HistoryRow], state: RunState) -> None:
     """Log how long the steps took that were done now, and why they ended if not by their number."""
     if not rows:
         return
@@ -164,9 +164,9 @@ def _tell(rows: Sequence[HistoryRow], state: RunState) -> None:
         )
 
 
-def _trained(
+def _finished_training(
     job: TrainingJob, state: RunState, held_out: TileDataset, processes: Processes, stamp: Mapping[str, str]
-) -> Trained | None:
+) -> TrainingResult | None:
     """Return the network with the weights to keep, its card, and the history, in the first process.
 
     All must call it: the temperature is found together. The halo takes seconds, and one process measures it.
@@ -181,7 +181,7 @@ def _trained(
     if temperature.fit is not None:
         history[step - 1] = replace(history[step - 1], val_ece_calibrated=temperature.fit.ece_after)
     network.eval()
-    return Trained(network, model_card(job, network, step, len(held_out), temperature, stamp), tuple(history))
+    return TrainingResult(network, model_card(job, network, step, len(held_out), temperature, stamp), tuple(history))
 
 
 def _temperature(job: TrainingJob, network: Claire, held_out: TileDataset, processes: Processes) -> Temperature:

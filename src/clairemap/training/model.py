@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import torch
 
-from clairemap.metrics.learnt import unseen_classes
+from clairemap.metrics.class_support import unseen_classes
 from clairemap.nets.bundle import BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
@@ -13,9 +13,9 @@ from clairemap.nets.memory import working_memory
 from clairemap.nets.pretrained import load_initial_weights
 from clairemap.settings import TrainingSettings
 from clairemap.training.calibration import Temperature
-from clairemap.training.job import WITHOUT_RESULT, TrainingJob
+from clairemap.training.job import WITHOUT_EFFECT, TrainingJob
 
-TOLD_ELSEWHERE: dict[str, bool | set[str]] = {"network": True, "legend": True, **WITHOUT_RESULT}
+RECORDED_ELSEWHERE: dict[str, bool | set[str]] = {"network": True, "legend": True, **WITHOUT_EFFECT}
 """Settings that a card doesn't repeat, or that the weights don't depend on."""
 
 
@@ -68,7 +68,7 @@ def model_card(
         {
             "stamp": dict(stamp),
             "network": job.settings.network,
-            "settings": job.settings.model_dump(mode="json", exclude=TOLD_ELSEWHERE),
+            "settings": job.settings.model_dump(mode="json", exclude=RECORDED_ELSEWHERE),
             "classes": job.settings.legend.classes,
             "optical_bands": job.scales.optical,
             "sar_bands": job.scales.sar,

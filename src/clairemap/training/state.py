@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Best:
+class BestWeights:
     """The best validated weights (on the CPU), their mean IoU and the step, counted from 1, that they come after."""
 
     step: int
@@ -40,7 +40,7 @@ class RunState:
     optimiser: torch.optim.Optimizer
     average: AveragedModel | None = None
     history: list[HistoryRow] = field(default_factory=list)
-    best: Best | None = None
+    best: BestWeights | None = None
 
     @property
     def kept(self) -> Claire:
@@ -79,9 +79,9 @@ class RunState:
         )
         if scores.miou > (self.best.miou if self.best else -math.inf):
             weights = {name: value.detach().cpu().clone() for name, value in self.kept.state_dict().items()}
-            self.best = Best(self.steps_done, scores.miou, weights)
+            self.best = BestWeights(self.steps_done, scores.miou, weights)
 
-    def as_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Any]:
         """Return the state as plain values and tensors."""
         return {
             "network": self.network.state_dict(),
@@ -91,11 +91,11 @@ class RunState:
             "best": (self.best.step, self.best.miou, self.best.weights) if self.best else None,
         }
 
-    def take_up(self, saved: dict[str, Any]) -> None:
-        """Become the state that `as_dict` returned."""
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Become the state that `state_dict` returned."""
         self.network.load_state_dict(saved["network"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.history = [HistoryRow(*row) for row in saved["history"]]
-        self.best = Best(*saved["best"]) if saved["best"] else None
+        self.best = BestWeights(*saved["best"]) if saved["best"] else None

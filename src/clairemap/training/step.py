@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from clairemap.errors import TrainingError
 from clairemap.nets.rift import Rift, RiftLoss
 from clairemap.settings import TrainingSettings
-from clairemap.tiles.dataset import Sample
+from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
 from clairemap.training.history import HistoryRow
@@ -21,10 +21,10 @@ from clairemap.training.schedule import learning_rate
 
 
 @dataclass(frozen=True)
-class Machinery:
-    """All that a step needs besides its batch. `together` is the network, wrapped where several processes train it."""
+class StepContext:
+    """What a step needs in addition to its batch; `ddp_network` is the network, in DDP if several processes train."""
 
-    together: nn.Module
+    ddp_network: nn.Module
     loss: Rift
     optimiser: torch.optim.Optimizer
     scales: BandScales
@@ -32,7 +32,7 @@ class Machinery:
     processes: Processes
 
 
-def do_step(machinery: Machinery, feed: Iterator[Sample], step: int) -> HistoryRow:
+def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) -> HistoryRow:
     """Do one optimiser step, counted from 0, and return what to report of it.
 
     Raises:
@@ -41,54 +41,55 @@ def do_step(machinery: Machinery, feed: Iterator[Sample], step: int) -> HistoryR
     start = time.perf_counter()
     batch = next(feed)
     waited = time.perf_counter() - start
-    batch = machinery.scales.normalise(batch.to(machinery.processes.device))
-    machinery.optimiser.zero_grad()
-    loss = add_gradient(machinery.together, machinery.loss, batch, machinery.settings.batch_parts)
-    norm = nn.utils.clip_grad_norm_(machinery.together.parameters(), machinery.settings.clip_norm)
+    batch = context.scales.normalise(batch.to(context.processes.device))
+    context.optimiser.zero_grad()
+    loss = accumulate_gradient(context.ddp_network, context.loss, batch, context.settings.batch_parts)
+    norm = nn.utils.clip_grad_norm_(context.ddp_network.parameters(), context.settings.clip_norm)
     total, focal, tversky, grad_norm = torch.stack([*loss, norm]).tolist()
-    _check_finite(step, total, grad_norm, machinery.processes)
-    rate = learning_rate(step, machinery.settings)
-    for group in machinery.optimiser.param_groups:
+    _check_finite(step, total, grad_norm, context.processes)
+    rate = learning_rate(step, context.settings)
+    for group in context.optimiser.param_groups:
         group["lr"] = rate
-    machinery.optimiser.step()
+    context.optimiser.step()
     seconds = time.perf_counter() - start
     return HistoryRow(step + 1, seconds, waited, total, focal, tversky, rate, grad_norm)
 
 
-def add_gradient(network: nn.Module, loss: Rift, batch: Sample, parts: int) -> RiftLoss:
+def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, micro_batches: int) -> RiftLoss:
     """Return the loss of the batch over all processes, and add its gradient to the network's parameters.
 
-    With several parts the activations of only one are in memory at a time; logits and their gradient are there of the
-    whole batch. RIFT's Tversky part is a ratio of sums over the batch, so that the mean of the parts' losses would be
-    another loss. Therefore each part is computed twice: first without activations, for the logits; the loss of all
-    logits gives the gradient of each, which is carried on through the parts one by one. Costs one forward pass more.
+    With several micro-batches the activations of only one are in memory at a time, but logits and their gradient of
+    the whole batch. RIFT's Tversky term is a ratio of sums over the batch, so the mean of the micro-batches' losses
+    would be another loss. Each micro-batch is therefore computed twice: first without activations, for the logits;
+    the loss of all logits gives the gradient of each, which is then propagated through the micro-batches one by one.
+    This costs one more forward pass.
 
     What holds: loss and gradient are those of the undivided batch but for rounding, since a crop's logits depend on
-    no other crop (no batch statistics) and are the same both times (no dropout). Under DDP only the last part's
-    backward pass exchanges gradients.
+    no other crop (no batch statistics) and are the same both times (no dropout). Under DDP only the last
+    micro-batch exchanges gradients.
 
     Args:
         network: Claire, in DDP where several processes train it.
         loss: over the logits of this process's crops; sums over processes by itself.
-        batch: this process's crops, normalised; a multiple of `parts`.
-        parts: at least 1.
+        batch: this process's crops, normalised; a multiple of `micro_batches`.
+        micro_batches: how many to split the batch into, at least 1.
     """
-    if parts == 1:
+    if micro_batches == 1:
         found = loss(_logits(network, batch), batch.target)
         found.total.backward()
         return RiftLoss(*(value.detach() for value in found))
-    pieces = [Sample(*layers) for layers in zip(*(layer.chunk(parts) for layer in batch), strict=True)]
+    pieces = [TrainingSample(*layers) for layers in zip(*(layer.chunk(micro_batches) for layer in batch), strict=True)]
     with torch.no_grad():
         logits = torch.cat([_logits(network, piece) for piece in pieces])
     found = loss(logits.requires_grad_(), batch.target)
     (gradient,) = torch.autograd.grad(found.total, logits)
-    for number, (piece, its_gradient) in enumerate(zip(pieces, gradient.chunk(parts), strict=True), start=1):
-        with nullcontext() if number == parts else _unsynchronised(network):
+    for number, (piece, its_gradient) in enumerate(zip(pieces, gradient.chunk(micro_batches), strict=True), start=1):
+        with nullcontext() if number == micro_batches else _unsynchronised(network):
             torch.autograd.backward(_logits(network, piece), its_gradient)
     return RiftLoss(*(value.detach() for value in found))
 
 
-def _logits(network: nn.Module, batch: Sample) -> Tensor:
+def _logits(network: nn.Module, batch: TrainingSample) -> Tensor:
     """Return the logits (B, K, H, W); in bfloat16 where the GPU's matrix products are."""
     device = batch.optical.device.type
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):

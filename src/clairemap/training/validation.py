@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
-from clairemap.metrics.confusion import Confusion, confusion_matrix
+from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.decision import decide
 from clairemap.metrics.scores import scores
+from clairemap.metrics.tally import Tally
 from clairemap.nets.claire import Claire
 from clairemap.nets.probability import stored_probability
 from clairemap.tiles.dataset import TileDataset, stacked
@@ -32,7 +33,7 @@ class Validation:
     ece: float
 
 
-class MappedTile(NamedTuple):
+class PredictedTile(NamedTuple):
     """A held-out tile: its number, the network's logits (K, H, W) and the class indices (H, W), on the device."""
 
     number: int
@@ -40,10 +41,10 @@ class MappedTile(NamedTuple):
     target: Tensor
 
 
-def validation_scores(matrix: Confusion, confidences: Calibration) -> Validation:
+def validation_scores(counts: Tally) -> Validation:
     """Return the scores of the counts of all tiles, as `metrics` defines them."""
-    found = scores(matrix)
-    return Validation(found.miou, found.oa, expected_calibration_error(confidences))
+    found = scores(counts.confusion)
+    return Validation(found.miou, found.oa, expected_calibration_error(counts.calibration))
 
 
 def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes) -> Validation:
@@ -52,26 +53,56 @@ def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes:
     The calibration error is that of the network as it is, without a temperature, and of the confidences as a map
     stores them (in 1/255).
     """
-    matrix = np.zeros((network.classes, network.classes), np.int64)
-    counts = Calibration.empty()
-    for _, logits, target in mapped_tiles(network, tiles, scales, processes):
-        truth = _indices(target)
-        matrix += confusion_matrix(truth, _indices(logits.argmax(0)), network.classes)
-        counts += calibration(truth, decide(stored_probability(logits)))
-    px, correct = (processes.sum(torch.from_numpy(part)).cpu().numpy() for part in (counts.px, counts.correct))
-    confidence = processes.sum(torch.from_numpy(counts.confidence)).cpu().numpy()
-    matrix = processes.sum(torch.from_numpy(matrix)).cpu().numpy()
-    return validation_scores(matrix, Calibration(px, correct, confidence))
+    counts = Tally.empty(network.classes)
+    for _, logits, target in predicted_tiles(network, tiles, scales, processes):
+        counts += tile_counts(logits, _indices(target))
+    return validation_scores(summed(counts, processes))
+
+
+def tile_counts(logits: Tensor, truth: NDArray[np.uint8]) -> Tally:
+    """Return the counts of one tile: classes by the largest logit, confidences as a map stores them.
+
+    The class of the largest logit and that of the largest stored probability (in 1/255) differ where two classes are
+    stored as equal; a map shows the latter. Each pixel has a class.
+
+    Args:
+        logits: (K, H, W).
+        truth: class indices (H, W), IGNORE_INDEX where there is no label.
+    """
+    return Tally(
+        confusion_matrix(truth, _indices(logits.argmax(0)), len(logits)),
+        calibration(truth, decide(stored_probability(logits))),
+        unmapped_px=0,
+        tiles=1,
+    )
+
+
+def summed(counts: Tally, processes: Processes) -> Tally:
+    """Return the sum of the processes' counts, on all of them."""
+    bins = counts.calibration
+    confusion, px, correct, confidence, rest = (
+        processes.sum(torch.from_numpy(values)).cpu().numpy()
+        for values in (
+            counts.confusion,
+            bins.px,
+            bins.correct,
+            bins.confidence,
+            np.array([counts.unmapped_px, counts.tiles]),
+        )
+    )
+    return Tally(confusion, Calibration(px, correct, confidence), *rest.tolist())
 
 
 @torch.no_grad()
-def mapped_tiles(network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes) -> Iterator[MappedTile]:
+def predicted_tiles(
+    network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes
+) -> Iterator[PredictedTile]:
     """Yield this process's share of the tiles, one at a time; the network is in evaluation mode meanwhile."""
     network.eval()
     for number in processes.share_of(len(tiles)):
         batch = scales.normalise(stacked([tiles[number]]).to(processes.device))
         logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-        yield MappedTile(number, logits[0], batch.target[0])
+        yield PredictedTile(number, logits[0], batch.target[0])
     network.train()
 
 

@@ -20,7 +20,7 @@ TEXT = "The class clouds covers {area_pct.clouds}."
 
 
 def missing(facts: TileFacts, added: str) -> list[str]:
-    found = Checker(facts, ("clouds", "water", "road")).slotted(f"{TEXT} {added}")
+    found = Checker(facts, ("clouds", "water", "road")).slotted_faults(f"{TEXT} {added}")
     return [text.removeprefix("A caveat is missing: ") for text in found if text.startswith("A caveat")]
 
 

@@ -46,7 +46,11 @@ def good_texts(made: ModuleType) -> list:
 
 
 def test_true_texts_raise_no_alarm(good_texts: list):
-    alarms = [good.text for good, checker in good_texts if checker.slotted(good.text) or checker.filled(good.filled)]
+    alarms = [
+        good.text
+        for good, checker in good_texts
+        if checker.slotted_faults(good.text) or checker.filled_faults(good.filled)
+    ]
     assert len(alarms) <= FALSE_ALARMS_AT_MOST * len(good_texts), alarms[:3]
 
 
@@ -65,26 +69,26 @@ def caught(mutate: Callable, check: Callable, good_texts: list, at_least: int = 
     ["swapped slots", "foreign class", "negated dominance", "dropped caveat", "invented cause", "spelled-out number"],
 )
 def test_false_texts_with_slots_are_caught(kind: str, made: ModuleType, good_texts: list):
-    assert caught(made.SLOTTED[kind], Checker.slotted, good_texts) >= CAUGHT_AT_LEAST
+    assert caught(made.SLOTTED[kind], Checker.slotted_faults, good_texts) >= CAUGHT_AT_LEAST
 
 
 @pytest.mark.parametrize("kind", ["unknown as clear", "better agreement", "other unseen class"])
 def test_false_texts_on_what_few_tiles_have_are_caught(kind: str, made: ModuleType, good_texts: list):
-    assert caught(made.SLOTTED[kind], Checker.slotted, good_texts, at_least=10) >= CAUGHT_AT_LEAST
+    assert caught(made.SLOTTED[kind], Checker.slotted_faults, good_texts, at_least=10) >= CAUGHT_AT_LEAST
 
 
 @pytest.mark.parametrize("kind", ["swapped numbers", "unit change", "off-by-one"])
 def test_false_figures_in_filled_texts_are_caught(kind: str, made: ModuleType, good_texts: list):
-    assert caught(made.FILLED[kind], Checker.filled, good_texts) >= CAUGHT_AT_LEAST
+    assert caught(made.FILLED[kind], Checker.filled_faults, good_texts) >= CAUGHT_AT_LEAST
 
 
 def faults(text: str, facts: TileFacts = FACTS) -> list[str]:
-    return Checker(facts, LEGEND).slotted(text)
+    return Checker(facts, LEGEND).slotted_faults(text)
 
 
 def test_the_examples_are_true():
     assert faults(GOOD) == []
-    assert Checker(EXAMPLE_FACTS, ("peatland", "lichen")).slotted(EXAMPLE_ANSWER) == []
+    assert Checker(EXAMPLE_FACTS, ("peatland", "lichen")).slotted_faults(EXAMPLE_ANSWER) == []
 
 
 @pytest.mark.parametrize(

@@ -66,14 +66,14 @@ def any_facts(draw: st.DrawFn) -> tuple[TileFacts, tuple[str, ...]]:
 @given(any_facts())
 def test_passes_the_check_whatever_the_facts(drawn: tuple[TileFacts, tuple[str, ...]]):
     facts, legend = drawn
-    assert Checker(facts, legend).slotted(template_text(facts)) == []
+    assert Checker(facts, legend).slotted_faults(template_text(facts)) == []
 
 
 def test_figures_of_the_text_are_those_of_the_facts(made: ModuleType):
     for legend in made.LEGENDS:
         for seed in range(10):
             facts = made.made_facts(seed, legend)
-            assert Checker(facts, legend).filled(fill(template_text(facts), slots_of(facts))) == []
+            assert Checker(facts, legend).filled_faults(fill(template_text(facts), slots_of(facts))) == []
 
 
 def test_equal_facts_give_equal_texts_and_other_facts_other_words(made: ModuleType):

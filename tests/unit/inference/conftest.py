@@ -12,15 +12,17 @@ from odc.geo.geobox import GeoBox
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clairemap.classes import LandCoverClass
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
+from clairemap.nets.claire import CellOutput
 from clairemap.nets.image import Image
-from clairemap.nets.parts import cells_between
+from clairemap.nets.stage_windows import cells_between
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
-from clairemap.settings import ClassName, NetworkSettings
+from clairemap.settings import NetworkSettings
 
-CLASSES = tuple(ClassName(code=10 * i + 5, name=f"class {i}") for i in range(1, 5))
+CLASSES = tuple(LandCoverClass(code=10 * i + 5, name=f"class {i}") for i in range(1, 5))
 UTM = "EPSG:32633"
 
 
@@ -34,10 +36,10 @@ class LocalNetwork(nn.Module):
         generator = torch.Generator().manual_seed(3)
         self.kernel = torch.randn(len(CLASSES), 5, 25, 25, generator=generator) / 25
 
-    def cells(self, optical: Image, sar: Image, wanted: Window) -> tuple[Tensor, Tensor]:
+    def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
         logits, share = self.everywhere(*(image.rows(slice(None)) for image in (optical, sar)))
-        rows, columns = cells_between(wanted, tuple(optical.weight.shape[-2:]), self.stride).slices
-        return logits[..., rows, columns], share[..., rows, columns]
+        window = cells_between(wanted, tuple(optical.weight.shape[-2:]), self.stride)
+        return CellOutput(logits[..., *window.slices], share[..., *window.slices], window)
 
     def everywhere(self, optical: Image, sar: Image) -> tuple[Tensor, Tensor]:
         optical_weight, sar_weight = optical.weight, sar.weight

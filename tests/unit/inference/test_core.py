@@ -5,10 +5,9 @@ import torch
 from clairemap.grid.cover import Step
 from clairemap.grid.window import Window
 from clairemap.inference.core import map_core
-from clairemap.inference.reading import Reading
+from clairemap.inference.reading import WindowInput
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.image import Image
-from clairemap.nets.parts import cells_between
 
 
 @pytest.mark.parametrize("core", [Window(0, 0, 128, 256), Window(3, 7, 50, 61), Window(126, 1, 2, 3)])
@@ -18,15 +17,15 @@ def test_any_part_of_a_window_is_that_part_of_the_whole(core: Window, bundle: Bu
     cells = bundle.network.cells
 
     def varying(optical: Image, sar: Image, wanted: Window):
-        logits, _ = cells(optical, sar, wanted)
+        found = cells(optical, sar, wanted)
         share = torch.rand(1, 1, 32, 64, generator=torch.Generator().manual_seed(1))
-        return logits, share[..., *cells_between(wanted, outer.shape, 4).slices]
+        return found._replace(optical_share=share[..., *found.window.slices])
 
     monkeypatch.setattr(bundle.network, "cells", varying)
 
     def reading(kept: Window):
         usable = np.ones(outer.shape, np.bool_)
-        return Reading(Step(outer, kept), optical, sar, usable, usable)
+        return WindowInput(Step(outer, kept), optical, sar, usable, usable)
 
     optical = rng.integers(0, 3000, (2, *outer.shape)).astype(np.uint16)
     sar = rng.normal(-12, 3, (1, *outer.shape)).astype(np.float32)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clairemap.errors import BundleError, DiskFullError, SettingsError, StoreError
 from clairemap.inference.devices import choose_devices
-from clairemap.inference.pipeline import Slot
+from clairemap.inference.pipeline import ModelSlot
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.nets.bundle import Bundle, BundleCard, build_network
 from clairemap.nets.image import Image
@@ -344,7 +344,7 @@ def test_another_commit_between_the_runs_loses_nothing(
 def test_windows_mapped_side_by_side_give_the_same(make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch):
     pair = make_pair((700, 500), holes((700, 500)))
     alone = arrays(predict(pair, window_px=384))
-    monkeypatch.setattr("clairemap.inference.predict.slots", lambda network, _: [Slot(network)] * 4)
+    monkeypatch.setattr("clairemap.inference.predict.slots", lambda network, _: [ModelSlot(network)] * 4)
     together = arrays(predict(pair, window_px=384))
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
 

@@ -13,7 +13,7 @@ from clairemap.settings import LegendSettings
 
 Stored = Callable[[list[int]], Path]
 
-LEGEND = LegendSettings().legend()
+LEGEND = LegendSettings()
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import pytest
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.cautions import cautions
+from clairemap.metrics.class_support import class_support
 from clairemap.metrics.document import RegionMetrics, Sums, Views, region_metrics, scope
 from clairemap.metrics.ground import Coverage
-from clairemap.metrics.learnt import learnt_classes
 from clairemap.metrics.tally import Tally
 from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 
-LEGEND = Legend((LandCoverClass(10, "water", "#0000ff"), LandCoverClass(20, "forest", "#00ff00")), ignore=(0,))
+LEGEND = Legend(classes=(LandCoverClass(code=10, name="water"), LandCoverClass(code=20, name="forest")), ignore=(0,))
 COVERAGE = Coverage(np.array([30, 10]), np.array([3000.0, 1000.0]), "in the plane")
 
 
@@ -173,8 +173,8 @@ def test_scenes_unlike_the_training_scenes_are_told_first_the_wrong_ones_before_
 
 
 def test_many_classes_that_no_training_pixel_had_are_told_in_short():
-    legend = Legend(tuple(LandCoverClass(code, f"c{code}") for code in range(1, 41)))
-    learnt = learnt_classes(legend, (5000, *[0] * 39))
+    legend = Legend(classes=tuple(LandCoverClass(code=code, name=f"c{code}") for code in range(1, 41)))
+    learnt = class_support(legend, (5000, *[0] * 39))
     told = next(iter(cautions(learnt, {"c30": 7}, {}, (), ())))
     assert "c2, c3, " in told and "c13 and 27 more: the network" in told
     assert "have 7 pixels of c30" in told  # those that labels have are told all the same

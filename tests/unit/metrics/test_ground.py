@@ -13,7 +13,7 @@ from clairemap.grid.window import Window
 from clairemap.metrics.ground import PixelArea, map_coverage, total_coverage
 from clairemap.raster.source import RasterSource
 
-LEGEND = Legend((LandCoverClass(10, "water", "#0000ff"), LandCoverClass(20, "forest", "#00ff00")))
+LEGEND = Legend(classes=(LandCoverClass(code=10, name="water"), LandCoverClass(code=20, name="forest")))
 
 
 def cell_corner(geobox: GeoBox, x: float, y: float) -> tuple[float, float]:

@@ -20,7 +20,7 @@ def features(seed: int, height: int = 8, width: int = 12) -> Tensor:
     return torch.randn(2, height, width, CHANNELS, generator=generator, dtype=torch.float64)
 
 
-def cell_by_cell(module: WindowedCrossAttention, asking: Tensor, asked: Tensor, weight: Tensor) -> Tensor:
+def in_cell_strips(module: WindowedCrossAttention, asking: Tensor, asked: Tensor, weight: Tensor) -> Tensor:
     """The same attention, one asking cell at a time."""
     query = module.query(asking).unflatten(-1, (HEADS, -1))
     key, value = (x.unflatten(-1, (HEADS, -1)) for x in module.key_value(asked).chunk(2, dim=-1))
@@ -45,7 +45,7 @@ def test_equals_attention_written_out_cell_by_cell():
     weight[0, :, :3] = 0
     weight[1, :, 4:] = 0  # a whole window
     torch.testing.assert_close(
-        module(asking, asked, weight), cell_by_cell(module, asking, asked, weight), rtol=1e-12, atol=1e-14
+        module(asking, asked, weight), in_cell_strips(module, asking, asked, weight), rtol=1e-12, atol=1e-14
     )
 
 

@@ -6,17 +6,18 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from clairemap.classes import LandCoverClass
 from clairemap.errors import BundleError, MissingFileError
 from clairemap.nets import bundle
 from clairemap.nets.bundle import BandScale, BundleCard, TrainedOn, build_network, load_bundle, save_bundle
-from clairemap.settings import DEMO_CLASSES, ClassName, NetworkSettings
+from clairemap.settings import DEMO_CLASSES, NetworkSettings
 
 
 def card(**changed: Any) -> BundleCard:  # noqa: ANN401
     facts = {
         "stamp": {"clairemap_stage": "train_model"},
         "network": NetworkSettings(),
-        "classes": [ClassName(code=c.code, name=c.name) for c in DEMO_CLASSES[:3]],
+        "classes": [LandCoverClass(code=c.code, name=c.name) for c in DEMO_CLASSES[:3]],
         "optical_bands": BandScale(names=("red", "nir"), mean=(100, 200), std=(10, 20)),
         "sar_bands": BandScale(names=("VV",), mean=(-11,), std=(4,)),
         "sar_scale": "db",

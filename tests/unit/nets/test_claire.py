@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from clairemap.grid.window import Window
-from clairemap.nets.bodies import DualEncoder
+from clairemap.nets.backbones import DualEncoder
 from clairemap.nets.claire import Claire
 from clairemap.nets.image import Image
-from clairemap.nets.parts import parts
 from clairemap.nets.sizes import SIZES
+from clairemap.nets.stage_windows import stage_windows
 from clairemap.settings import NetworkSettings
 
 OPTICAL, SAR, CLASSES = 4, 2, 5
@@ -185,7 +185,7 @@ def half_seen() -> tuple[Batch, Batch]:
 def features_of(network: Claire, tile: Batch) -> list[Tensor]:
     optical, sar, optical_weight, sar_weight = tile
     shape = optical.shape[2], optical.shape[3]
-    needed = parts(network.size, network.settings.fusion, Window.whole(shape), shape)
+    needed = stage_windows(network.size, network.settings.fusion, Window.whole(shape), shape)
     return network.body((Image(optical, optical_weight), Image(sar, sar_weight)), needed)[0]
 
 

@@ -17,7 +17,7 @@ def image(hole: tuple[slice, slice], weight: float = 1.0) -> Image:
 
 def test_pixels_missing_from_a_cell_stand_in_for_the_mean_of_the_others():
     seen = image((slice(0, 8), slice(0, 6)))  # whole cells up to column 4, then half of them
-    bands, weight = seen.entering(4)
+    bands, weight = seen.network_input(4)
     assert torch.all(bands[..., :8, :4] == 0) and torch.all(weight[..., :8, :4] == 0)
     for top in (0, 4):
         rows = slice(top, top + 4)
@@ -31,7 +31,7 @@ def test_pixels_missing_from_a_cell_stand_in_for_the_mean_of_the_others():
 def test_a_single_pixel_stands_for_its_cell():
     seen = image((slice(0, SIDE), slice(0, SIDE)))
     seen.values[..., 5, 6], seen.weight[..., 5, 6] = 3, 1
-    bands, weight = seen.entering(4)
+    bands, weight = seen.network_input(4)
     assert torch.all(bands[..., 4:8, 4:8] == 3) and bands.sum() == 3 * 2 * 16
     assert weight.sum() == 16 and torch.all(weight[..., 4:8, 4:8] == 1)
     assert torch.equal(seen.mean_weights(4)[0, ..., 0], torch.eye(4)[1].outer(torch.eye(4)[1]))
@@ -39,18 +39,18 @@ def test_a_single_pixel_stands_for_its_cell():
 
 def test_weights_between_0_and_1_come_through_and_are_filled_alike():
     hole = (slice(2, 4), slice(None))
-    bands, weight = image(hole, 0.25).entering(4)
+    bands, weight = image(hole, 0.25).network_input(4)
     assert torch.all(weight == 0.25)
-    torch.testing.assert_close(bands, 0.25 * image(hole).entering(4)[0])
+    torch.testing.assert_close(bands, 0.25 * image(hole).network_input(4)[0])
     assert torch.all(image(hole, 0.25).mean_weights(4) == 0.25)
 
 
 @pytest.mark.parametrize("hole", [(slice(0, 0), slice(0, 0)), (slice(3, 11), slice(5, 6)), (slice(None), slice(None))])
 def test_strips_and_gradients_change_nothing(hole: tuple[slice, slice]):
     seen = image(hole)
-    whole = seen.entering(4)
+    whole = seen.network_input(4)
     with torch.no_grad():
-        strips = [seen.rows(slice(top, top + 4)).entering(4) for top in range(0, SIDE, 4)]
+        strips = [seen.rows(slice(top, top + 4)).network_input(4) for top in range(0, SIDE, 4)]
     for part, expected in enumerate(whole):
         assert torch.equal(torch.cat([strip[part] for strip in strips], dim=2), expected)
 

@@ -19,7 +19,7 @@ from clairemap.validity import Validity
 
 GRID = GeoBox((40, 50), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
 WHOLE = Window(0, 0, 40, 50)
-LEGEND = Legend((LandCoverClass(0, "dry", "#000000"), LandCoverClass(7, "wet", "#0000ff")), ignore=(9,))
+LEGEND = Legend(classes=(LandCoverClass(code=0, name="dry"), LandCoverClass(code=7, name="wet")), ignore=(9,))
 SENSORS = SensorsSettings(
     optical=OpticalSettings(bands=("red", "nir")), sar=SarSettings(bands=("VV",), scale="db", speckle_filter="none")
 )

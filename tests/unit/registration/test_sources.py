@@ -89,7 +89,7 @@ def test_a_picture_of_class_colours_gets_a_command_that_works(written: Written) 
     formula = told.split('--calc="')[1].split('"')[0]
     codes = eval(formula, {}, dict(zip("ABC", picture.astype(int), strict=True)))
     assert set(np.unique(codes)) == {1, 2} and (codes == 1).sum() == 250
-    legend = Legend((LandCoverClass(1, "water", "#3b7dd8"), LandCoverClass(2, "forest", "#1f6f3a")), ignore=(3,))
+    legend = Legend(classes=(LandCoverClass(code=1, name="water"), LandCoverClass(code=2, name="forest")), ignore=(3,))
     with pytest.raises(BandCountError, match=r"code in legend\.classes.*\(here unused codes\)") as raised:
         codes_source(written(picture), "label", legend=legend)
     formula = str(raised.value).split('--calc="')[1].split('"')[0]

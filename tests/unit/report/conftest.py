@@ -16,7 +16,7 @@ from clairemap.registration.result import Quality, Tie
 from clairemap.report.content import (
     Fact,
     MapPanel,
-    MapPart,
+    MapSection,
     Picture,
     RegistrationRow,
     ReportContent,
@@ -29,10 +29,10 @@ from clairemap.report.leakage import split_summary
 from clairemap.settings import DEMO_CLASSES, LegendSettings
 from clairemap.tiles.audit import Leakage, SplitAudit
 
-LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,)).legend()
+LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
 CONFUSION = np.array([[50, 10, 0], [5, 80, 15], [0, 0, 40]])
 PICTURE = Picture("data:image/png;base64,AAAA", 20, 10)
-PART = MapPart(PICTURE, PICTURE, PICTURE, PICTURE, "rows 0 to 49", "5 km", 21.5, 80.0, -2.5)
+PART = MapSection(PICTURE, PICTURE, PICTURE, PICTURE, "rows 0 to 49", "5 km", 21.5, 80.0, -2.5)
 AUDIT = SplitAudit(
     method="block",
     tiles={"train": 1200, "val": 0, "test": 2, "buffer": 3},

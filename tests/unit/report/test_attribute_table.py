@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.report.attribute_table import attribute_table
 
-LEGEND = Legend((LandCoverClass(40, "forêt & <bois>", "#ff8000"), LandCoverClass(1, "é" * 40, "#0010ff")))
+LEGEND = ColoredLegend(
+    classes=(
+        ColoredClass(code=40, name="forêt & <bois>", color="#ff8000"),
+        ColoredClass(code=1, name="é" * 40, color="#0010ff"),
+    )
+)
 ROWS = [
     ("1", "5000000000", "é" * 32, "0", "16", "255"),
     ("40", "0", "forêt & <bois>", "255", "128", "0"),

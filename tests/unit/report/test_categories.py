@@ -8,12 +8,17 @@ import rasterio.shutil
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.grid.window import Window
 from clairemap.raster.cog import CogWriter, MapLayer
 from clairemap.report.categories import categories_xml
 
-LEGEND = Legend((LandCoverClass(4, "town & road", "#ff8000"), LandCoverClass(1, "water", "#0010ff")))
+LEGEND = ColoredLegend(
+    classes=(
+        ColoredClass(code=4, name="town & road", color="#ff8000"),
+        ColoredClass(code=1, name="water", color="#0010ff"),
+    )
+)
 
 
 @pytest.fixture

@@ -6,22 +6,22 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from clairemap.report.checkerboard import PANEL_PX, checkerboard_png, chequered
-from clairemap.report.lie import Lie
-from clairemap.report.places import Grey, Place
+from clairemap.report.checkerboard import PANEL_PX, checkerboard, checkerboard_png
+from clairemap.report.pixel_geometry import PixelGeometry
+from clairemap.report.registration_views import GreyPicture, RegistrationView
 
 WHOLE = np.ones((64, 64), np.bool_)
 
 
-def grey(value: float, valid: NDArray[np.bool_] = WHOLE) -> Grey:
-    return Grey(np.full(valid.shape, value, np.float32), valid)
+def grey(value: float, valid: NDArray[np.bool_] = WHOLE) -> GreyPicture:
+    return GreyPicture(np.full(valid.shape, value, np.float32), valid)
 
 
-PLACE = Place(10, 20, 64, optical=grey(0.0), delivered=grey(1.0), registered=grey(0.5))
+PLACE = RegistrationView(10, 20, 64, optical=grey(0.0), delivered=grey(1.0), registered=grey(0.5))
 
 
-def shown(*places: Place) -> Image.Image:
-    return Image.open(io.BytesIO(checkerboard_png(places, "north", {"clairemap_version": "1.2.3"})))
+def shown(*views: RegistrationView) -> Image.Image:
+    return Image.open(io.BytesIO(checkerboard_png(views, "north", {"clairemap_version": "1.2.3"})))
 
 
 def panel(image: Image.Image, row: int, column: int) -> NDArray[np.uint8]:
@@ -33,7 +33,7 @@ def panel(image: Image.Image, row: int, column: int) -> NDArray[np.uint8]:
 
 
 def test_squares_alternate():
-    board = chequered(np.zeros((8, 8), np.uint8), np.ones((8, 8), np.uint8), 4)
+    board = checkerboard(np.zeros((8, 8), np.uint8), np.ones((8, 8), np.uint8), 4)
     assert board[::2, ::2].tolist() == [[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0]]
     assert np.array_equal(board, np.kron(board[::2, ::2], np.ones((2, 2), np.uint8)))
 
@@ -75,13 +75,13 @@ def test_the_file_says_what_it_shows_and_is_repeatable():
 @pytest.mark.parametrize("side", [1, 7, 63, 128])
 def test_windows_of_any_size_fill_the_panel(side: int):
     small = np.ones((side, side), np.bool_)
-    board = panel(shown(Place(0, 0, side, grey(0.0, small), grey(1.0, small), None)), 0, 0)
+    board = panel(shown(RegistrationView(0, 0, side, grey(0.0, small), grey(1.0, small), None)), 0, 0)
     assert sorted({tuple(colour) for colour in board.reshape(-1, 3).tolist()}) == [(0, 0, 0), (255, 232, 190)]
 
 
-def squares(lie: Lie | None) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+def squares(geometry: PixelGeometry | None) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Return the picture's size beyond the panel and height and width of the upper left square, which is black."""
-    image = shown(replace(PLACE, registered=None, lie=lie))
+    image = shown(replace(PLACE, registered=None, geometry=geometry))
     rgb = np.asarray(image.convert("RGB"))
     black = (rgb[38:, :PANEL_PX] == 0).all(axis=-1)  # below the titles
     return rgb, (int(np.argmin(black[:, 0])), int(np.argmin(black[0])))
@@ -89,14 +89,14 @@ def squares(lie: Lie | None) -> tuple[NDArray[np.uint8], tuple[int, int]]:
 
 def test_pixels_are_as_long_and_wide_as_on_the_ground():
     assert squares(None)[1] == (64, 64)
-    assert squares(Lie(10.0, 10.0, 0.0))[1] == (64, 64)
-    assert squares(Lie(5.57, 11.14, 0.0))[1] == (64, 32)
-    assert squares(Lie(10.0, 5.0, 0.0))[1] == (32, 64)
+    assert squares(PixelGeometry(10.0, 10.0, 0.0))[1] == (64, 64)
+    assert squares(PixelGeometry(5.57, 11.14, 0.0))[1] == (64, 32)
+    assert squares(PixelGeometry(10.0, 5.0, 0.0))[1] == (32, 64)
 
 
-@pytest.mark.parametrize("lie", [Lie(10.0, 10.0, 40.0), Lie(10.0, 10.0, 180.0, mirrored=True)])
-def test_where_north_is_stands_in_a_line_of_its_own_unless_it_is_up(lie: Lie):
-    plain, told = squares(Lie(10.0, 10.0, 0.2))[0], squares(lie)[0]
+@pytest.mark.parametrize("geometry", [PixelGeometry(10.0, 10.0, 40.0), PixelGeometry(10.0, 10.0, 180.0, mirrored=True)])
+def test_where_north_is_stands_in_a_line_of_its_own_unless_it_is_up(geometry: PixelGeometry):
+    plain, told = squares(PixelGeometry(10.0, 10.0, 0.2))[0], squares(geometry)[0]
     assert len(told) == len(plain) + 17
     assert (told[-14:] < 200).any()
     assert np.array_equal(plain, squares(None)[0])

@@ -7,7 +7,7 @@ from clairemap.report.class_names import stac_names, table_names
 
 
 def legend(*names: str) -> Legend:
-    return Legend(tuple(LandCoverClass(10 * place, name) for place, name in enumerate(names, 1)))
+    return Legend(classes=tuple(LandCoverClass(code=10 * place, name=name) for place, name in enumerate(names, 1)))
 
 
 @pytest.mark.parametrize(

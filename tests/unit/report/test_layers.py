@@ -1,11 +1,11 @@
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer, source_count_layer
 
 STAMP = {"clairemap_version": "1"}
 
 
 def test_classes_are_coloured_and_named_and_shrunk_by_their_mode():
-    layer = landcover_layer(Legend((LandCoverClass(40, "town", "#ff8000"),)), STAMP)
+    layer = landcover_layer(ColoredLegend(classes=(ColoredClass(code=40, name="town", color="#ff8000"),)), STAMP)
     assert layer.palette == {40: (255, 128, 0)} and layer.band_tags == {"class_40": "town"}
     assert layer.overviews == "mode" and layer.tags == STAMP
 

@@ -18,13 +18,15 @@ from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.raster.cog import CogWriter, MapLayer
 from clairemap.report import map_panel as module
-from clairemap.report.content import Look, Picture, Stretch
+from clairemap.report.content import DisplaySettings, Picture, Stretch
 from clairemap.report.map_panel import map_panel
 from clairemap.report.style import COUNT_KEY
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
-LEGEND = LegendSettings(classes=DEMO_CLASSES[:3]).legend()
-LOOK = Look(LEGEND, SensorsSettings(), Stretch((0.0,) * 4, (100.0,) * 4), Stretch((-20.0, -30.0), (0.0, -10.0)))
+LEGEND = LegendSettings(classes=DEMO_CLASSES[:3])
+LOOK = DisplaySettings(
+    LEGEND, SensorsSettings(), Stretch((0.0,) * 4, (100.0,) * 4), Stretch((-20.0, -30.0), (0.0, -10.0))
+)
 UTM = Affine(10, 0, 700_000, 0, -10, 5_300_000)
 RED, GREEN = (classes.rgb for classes in LEGEND.classes[:2])
 
@@ -64,7 +66,7 @@ def test_a_map_has_the_legends_colours_and_is_transparent_outside(tmp_path: Path
     codes = np.full((60, 100), 2, np.uint8)
     codes[:30] = 1
     codes[:, :20] = 255
-    (part,) = map_panel(maps(tmp_path, codes), LOOK).parts
+    (part,) = map_panel(maps(tmp_path, codes), LOOK).sections
     shown = pixels(part.landcover)
     assert shown.shape == (60, 100, 4)
     assert tuple(shown[10, 50]) == (*RED, 255)
@@ -76,7 +78,7 @@ def test_a_map_has_the_legends_colours_and_is_transparent_outside(tmp_path: Path
 
 def test_numbers_of_scenes_have_the_colours_of_the_key(tmp_path: Path):
     numbers = np.array([[1, 2, 3], [4, 200, 255]], np.uint8).repeat(10, 0).repeat(10, 1)
-    shown = pixels(map_panel(maps(tmp_path, numbers), LOOK).parts[0].source_count)[::10, ::10]
+    shown = pixels(map_panel(maps(tmp_path, numbers), LOOK).sections[0].source_count)[::10, ::10]
     key = [ImageColor.getrgb(color) for color, _ in COUNT_KEY]
     assert [tuple(pixel[:3]) for pixel in shown.reshape(-1, 4)[:5]] == [*key, key[-1]]
     assert shown[..., 3].tolist() == [[255, 255, 255], [255, 255, 0]]
@@ -84,20 +86,20 @@ def test_numbers_of_scenes_have_the_colours_of_the_key(tmp_path: Path):
 
 def test_a_large_map_is_reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MAP_PX", 40)
-    (part,) = map_panel(maps(tmp_path, np.ones((80, 160), np.uint8)), LOOK).parts
+    (part,) = map_panel(maps(tmp_path, np.ones((80, 160), np.uint8)), LOOK).sections
     assert (part.landcover.height_px, part.landcover.width_px) == (20, 40)
 
 
 def test_the_bar_is_as_long_as_it_says(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((50, 1000), np.uint8)), LOOK)  # 10 km wide
-    assert panel.parts[0].bar_text == "2 km"
-    assert panel.parts[0].bar_percent == pytest.approx(20, rel=1e-3)
+    assert panel.sections[0].bar_text == "2 km"
+    assert panel.sections[0].bar_percent == pytest.approx(20, rel=1e-3)
     assert "1\u202f000 pixels wide and 50 high, about 10.0 × 0.5 km, EPSG:32632" in panel.size_text
 
 
 def test_without_a_crs_there_is_no_bar(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((20, 30), np.uint8), crs=None), LOOK)
-    assert panel.parts[0].bar_text is None and panel.parts[0].north_deg is None
+    assert panel.sections[0].bar_text is None and panel.sections[0].north_deg is None
     assert panel.size_text == "30 pixels wide and 20 high, not georeferenced"
 
 
@@ -124,7 +126,7 @@ def test_a_damaged_map_is_named(tmp_path: Path):
 )
 def test_lengths_in_the_picture_are_as_on_the_ground(tmp_path: Path, crs: str, transform: Affine):
     shape = (200, 300)
-    (part,) = map_panel(maps(tmp_path, np.ones(shape, np.uint8), crs, transform), LOOK).parts
+    (part,) = map_panel(maps(tmp_path, np.ones(shape, np.uint8), crs, transform), LOOK).sections
     high_m, wide_m = ground_m(GeoBox(shape, transform, crs))
     for picture in (part.landcover, part.confidence):
         assert picture.height_px / picture.width_px == pytest.approx(high_m / wide_m, rel=0.01)
@@ -150,7 +152,7 @@ def test_a_map_whose_first_row_is_the_southernmost_is_shown_north_up(tmp_path: P
     codes = np.ones((60, 100), np.uint8)
     codes[:10, :20] = 2  # in the south-west
     panel = map_panel(maps(tmp_path, codes, "EPSG:32633", Affine(10, 0, 5e5, 0, 10, 5.3e6)), LOOK)
-    shown = pixels(panel.parts[0].landcover)
+    shown = pixels(panel.sections[0].landcover)
     assert tuple(shown[-5, 5, :3]) == GREEN and tuple(shown[5, 5, :3]) == RED and tuple(shown[-5, -5, :3]) == RED
     assert "north is up" in panel.size_text and "mirrored" in panel.size_text
 
@@ -163,7 +165,7 @@ def test_a_turned_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
     codes = np.ones((60, 100), np.uint8)
     codes[:20, :20] = 2
     panel = map_panel(maps(tmp_path, codes, "EPSG:32633", transform), LOOK)
-    (part,) = panel.parts
+    (part,) = panel.sections
     shown = pixels(part.landcover)
     corner = [tuple(shown[y, x, :3]) == GREEN for y, x in ((5, 5), (5, -5), (-5, 5), (-5, -5))]
     assert corner.count(True) == 1
@@ -181,19 +183,19 @@ def test_a_turned_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
 def test_far_from_its_meridian_a_grid_has_north_beside_up(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((60, 100), np.uint8)), LOOK)
     convergence = math.degrees(math.atan(math.tan(math.radians(11.675 - 9)) * math.sin(math.radians(47.82))))
-    assert panel.parts[0].north_deg == pytest.approx(-convergence, abs=0.06)
+    assert panel.sections[0].north_deg == pytest.approx(-convergence, abs=0.06)
     assert panel.size_text.endswith("EPSG:32632, north is 2.0° to the left of up")
 
 
 def test_on_its_meridian_north_is_up(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((60, 100), np.uint8), transform=Affine(10, 0, 5e5, 0, -10, 5.3e6)), LOOK)
-    assert panel.size_text.endswith("north is up") and panel.parts[0].north_deg is None
+    assert panel.size_text.endswith("north is up") and panel.sections[0].north_deg is None
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 1), (2, 700), (3000, 1)])
 def test_a_sliver_has_a_picture_that_fits_the_page(tmp_path: Path, shape: tuple[int, int]):
     panel = map_panel(maps(tmp_path, np.ones(shape, np.uint8)), LOOK)
-    (part,) = panel.parts
+    (part,) = panel.sections
     for picture in (part.landcover, part.source_count):
         sides = picture.height_px, picture.width_px
         assert max(sides) / min(sides) <= 52 and max(sides) <= 1200
@@ -208,8 +210,8 @@ def test_a_sliver_has_a_picture_that_fits_the_page(tmp_path: Path, shape: tuple[
 def test_parts_far_apart_are_shown_each_with_a_key(tmp_path: Path):
     spots = {Window(0, 0, 400, 300): 1, Window(29_500, 39_600, 500, 400): 2}
     panel = map_panel(sparse_maps(tmp_path, (30_000, 40_000), spots), LOOK)
-    assert panel.far_apart and panel.parts_held == 2 and "40\u202f000 pixels wide" in panel.size_text
-    first, second = panel.parts
+    assert panel.far_apart and panel.sections_in_map == 2 and "40\u202f000 pixels wide" in panel.size_text
+    first, second = panel.sections
     for part, color, window in ((first, RED, (400, 300)), (second, GREEN, (500, 400))):
         shown = pixels(part.landcover)
         held = shown[..., 3] == 255
@@ -225,22 +227,22 @@ def test_parts_far_apart_are_shown_each_with_a_key(tmp_path: Path):
 
 def test_one_part_in_an_empty_map_is_framed(tmp_path: Path):
     panel = map_panel(sparse_maps(tmp_path, (8000, 9000), {Window(3000, 4000, 256, 3): 1}), LOOK)
-    assert not panel.far_apart and panel.parts_held == 1 and panel.key is not None
-    assert (pixels(panel.parts[0].landcover)[..., 3] == 255).any()
-    assert panel.parts[0].size_text.startswith("rows 2\u202f995 to 3\u202f260, columns 3\u202f995 to 4\u202f007")
+    assert not panel.far_apart and panel.sections_in_map == 1 and panel.key is not None
+    assert (pixels(panel.sections[0].landcover)[..., 3] == 255).any()
+    assert panel.sections[0].size_text.startswith("rows 2\u202f995 to 3\u202f260, columns 3\u202f995 to 4\u202f007")
 
 
 def test_a_map_without_any_data_is_shown_whole(tmp_path: Path):
     panel = map_panel(sparse_maps(tmp_path, (2000, 3000), {}), LOOK)
-    assert len(panel.parts) == 1 and panel.key is None
-    assert not pixels(panel.parts[0].landcover)[..., 3].any()
+    assert len(panel.sections) == 1 and panel.key is None
+    assert not pixels(panel.sections[0].landcover)[..., 3].any()
 
 
 def test_of_many_parts_the_largest_are_shown(tmp_path: Path):
     spots = {Window(0, 20_000 * i, 60, 300 + 150 * i): 1 for i in range(8)}
     panel = map_panel(sparse_maps(tmp_path, (60, 160_000), spots), LOOK)
-    assert (len(panel.parts), panel.parts_held) == (6, 8)
-    assert "columns 39\u202f9" in panel.parts[0].size_text
+    assert (len(panel.sections), panel.sections_in_map) == (6, 8)
+    assert "columns 39\u202f9" in panel.sections[0].size_text
 
 
 def test_around_a_pole_north_is_only_said_of_the_middle(tmp_path: Path):

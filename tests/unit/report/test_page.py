@@ -190,9 +190,9 @@ def test_a_pair_taken_as_delivered_says_so_and_shows_no_figures(content: ReportC
 
 
 def test_several_maps_are_headed_by_their_names(content: ReportContent):
-    (part,) = content.maps[0].parts
+    (part,) = content.maps[0].sections
     barless = replace(part, bar_text=None, north_deg=None)
-    maps = (replace(content.maps[0], name="north"), replace(content.maps[0], name="south", parts=(barless,)))
+    maps = (replace(content.maps[0], name="north"), replace(content.maps[0], name="south", sections=(barless,)))
     html = render(replace(content, maps=maps))
     assert "<h3>north</h3>" in html
     assert "<h3>south</h3>" in html
@@ -242,8 +242,8 @@ def test_the_stamp_is_on_the_page(content: ReportContent):
 
 
 def test_a_part_of_a_map_is_headed_and_says_where_it_lies(content: ReportContent):
-    (part,) = content.maps[0].parts
-    panel = replace(content.maps[0], parts=(part, part), parts_held=3, key=part.landcover)
+    (part,) = content.maps[0].sections
+    panel = replace(content.maps[0], sections=(part, part), sections_in_map=3, key=part.landcover)
     text = text_of(render(replace(content, maps=(panel,))))
     assert "The map is 100 pixels wide and 50 high. Shown are the 2 largest of 3 parts that hold data." in text
     assert "Part 1" in text and "Part 2" in text
@@ -256,8 +256,8 @@ def test_a_part_of_a_map_is_headed_and_says_where_it_lies(content: ReportContent
 def test_north_is_an_arrow_where_it_is_not_up(content: ReportContent):
     html = render(content)
     assert html.count("arrow to the north") == 1 and "rotate(-2.5deg)" in html
-    (part,) = content.maps[0].parts
-    up = replace(content.maps[0], parts=(replace(part, north_deg=None),))
+    (part,) = content.maps[0].sections
+    up = replace(content.maps[0], sections=(replace(part, north_deg=None),))
     assert "arrow to the north" not in render(replace(content, maps=(up,)))
 
 

@@ -13,12 +13,14 @@ from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, Layer, create_store
 from clairemap.report import pictures
-from clairemap.report.content import Look, Picture, Stretch, TilePictures
+from clairemap.report.content import DisplaySettings, Picture, Stretch, TilePictures
 from clairemap.report.pictures import gradient_css, registration_picture, tile_pictures
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
-LEGEND = LegendSettings(classes=DEMO_CLASSES[:3]).legend()
-LOOK = Look(LEGEND, SensorsSettings(), Stretch((0.0,) * 4, (100.0,) * 4), Stretch((-20.0, -30.0), (0.0, -10.0)))
+LEGEND = LegendSettings(classes=DEMO_CLASSES[:3])
+LOOK = DisplaySettings(
+    LEGEND, SensorsSettings(), Stretch((0.0,) * 4, (100.0,) * 4), Stretch((-20.0, -30.0), (0.0, -10.0))
+)
 UTM = Affine(10, 0, 700_000, 0, -10, 5_300_000)
 
 

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clairemap.report.content import ToldLevels, ToldTile
-from clairemap.report.selection import choose
+from clairemap.report.selection import select_tiles
 
 
 def tile(
@@ -28,7 +28,7 @@ def test_each_rule_finds_its_tile():
         tile(12, optical_share_pct=0),
         tile(13, water=50.0),
     ]
-    assert {(choice.tile.row, choice.why) for choice in choose(tiles, 4)} == {
+    assert {(choice.tile.row, choice.reason) for choice in select_tiles(tiles, 4)} == {
         (10, "lowest accuracy"),
         (11, "lowest confidence"),
         (12, "rests most on one sensor"),
@@ -37,9 +37,9 @@ def test_each_rule_finds_its_tile():
 
 
 def test_without_labels_the_other_rules_choose():
-    chosen = choose([tile(row, oa_pct=None) for row in range(8)], 5)
+    chosen = select_tiles([tile(row, oa_pct=None) for row in range(8)], 5)
     assert len(chosen) == 5
-    assert all(choice.why != "lowest accuracy" for choice in chosen)
+    assert all(choice.reason != "lowest accuracy" for choice in chosen)
 
 
 @given(
@@ -48,19 +48,19 @@ def test_without_labels_the_other_rules_choose():
 )
 def test_as_many_as_asked_for_none_twice_in_order(figures: list[tuple[int | None, int, int]], count: int):
     tiles = [tile(row, *figure) for row, figure in enumerate(figures)]
-    rows = [choice.tile.row for choice in choose(tiles, count)]
+    rows = [choice.tile.row for choice in select_tiles(tiles, count)]
     assert len(rows) == min(count, len(tiles))
     assert rows == sorted(set(rows))
 
 
 def test_the_order_of_the_input_does_not_matter():
     tiles = [tile(row, oa_pct=row % 3 * 10) for row in range(9)]
-    assert choose(tiles, 4) == choose(tiles[::-1], 4)
+    assert select_tiles(tiles, 4) == select_tiles(tiles[::-1], 4)
 
 
 def test_good_tiles_get_no_mark():
-    chosen = choose([tile(row, oa_pct=100 - row % 2, confidence_pct=95) for row in range(9)], 3)
-    assert [(choice.tile.row, choice.why) for choice in chosen] == [(0, ""), (3, ""), (6, "")]
+    chosen = select_tiles([tile(row, oa_pct=100 - row % 2, confidence_pct=95) for row in range(9)], 3)
+    assert [(choice.tile.row, choice.reason) for choice in chosen] == [(0, ""), (3, ""), (6, "")]
 
 
 def test_marks_begin_at_their_thresholds():
@@ -72,7 +72,7 @@ def test_marks_begin_at_their_thresholds():
         tile(4, water=75.0),
         tile(5),
     ]
-    assert {choice.tile.row: choice.why for choice in choose(tiles, 5)} == {
+    assert {choice.tile.row: choice.reason for choice in select_tiles(tiles, 5)} == {
         0: "",
         1: "lowest accuracy",
         2: "lowest confidence",
@@ -86,5 +86,5 @@ def test_a_tile_with_a_class_that_goes_wrong_is_shown():
     facts = bad.facts.model_copy(update={"levels": ToldLevels.model_validate({"worst class": "forest"})})
     classes = (facts.classes[0], facts.classes[1].model_copy(update={"iou": 0.0}))
     bad = bad.model_copy(update={"facts": facts.model_copy(update={"classes": classes})})
-    chosen = choose([tile(0), tile(1), tile(2), bad], 1)
-    assert [(choice.tile.row, choice.why) for choice in chosen] == [(3, "least accurate class")]
+    chosen = select_tiles([tile(0), tile(1), tile(2), bad], 1)
+    assert [(choice.tile.row, choice.reason) for choice in chosen] == [(3, "least accurate class")]

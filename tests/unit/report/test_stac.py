@@ -9,14 +9,19 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.errors import StoreError
 from clairemap.outputs import MapFiles
 from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.report.model_facts import MappingModel
 from clairemap.report.stac import MapSources, map_item
 
-LEGEND = Legend((LandCoverClass(1, "Open water", "#0010ff"), LandCoverClass(20, "forêt", "#10ff00")))
+LEGEND = ColoredLegend(
+    classes=(
+        ColoredClass(code=1, name="Open water", color="#0010ff"),
+        ColoredClass(code=20, name="forêt", color="#10ff00"),
+    )
+)
 FILES = MapFiles(Path("results/region_1/region_1"))
 CARD = {
     "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},

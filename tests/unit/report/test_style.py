@@ -1,9 +1,14 @@
 from xml.etree import ElementTree
 
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.report.style import confidence_style, optical_share_style, qgis_style, source_count_style
 
-LEGEND = Legend((LandCoverClass(40, 'a "b" <c>', "#FF8000"), LandCoverClass(1, "water", "#0010ff")))
+LEGEND = ColoredLegend(
+    classes=(
+        ColoredClass(code=40, name='a "b" <c>', color="#FF8000"),
+        ColoredClass(code=1, name="water", color="#0010ff"),
+    )
+)
 
 
 def test_each_class_has_its_colour_and_label():

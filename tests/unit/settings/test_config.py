@@ -81,7 +81,7 @@ def test_settings_cannot_be_changed():
 
 
 def test_the_legend_keeps_the_order():
-    legend = Settings().legend.legend()
+    legend = Settings().legend
     assert legend.names[:2] == ("water", "forest")
     assert legend.ignore == (0,)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from clairemap.tiles.clouds import RIM_OPACITY, BandRange, painted
+from clairemap.tiles.clouds import RIM_OPACITY, BandRange, paint_clouds
 from clairemap.tiles.statistics import BandStatistics
 
 SCALE = BandRange((200.0, 0.02), (3200.0, 0.42), math.inf)
@@ -18,7 +18,7 @@ def ground(height: int = 128, width: int = 128):
 
 
 def paint(coverage: float, seed: int, optical: np.ndarray | None = None, scale: BandRange = SCALE):
-    return painted(ground() if optical is None else optical, scale, coverage, np.random.default_rng(seed))
+    return paint_clouds(ground() if optical is None else optical, scale, coverage, np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (512, 512), (37, 201), (1, 5)])

@@ -6,7 +6,7 @@ import pytest
 
 from clairemap.grid.window import Window
 from clairemap.raster.store import open_store
-from clairemap.tiles.crops import Crop, Offset, padded, read_crop, read_masks
+from clairemap.tiles.crops import Crop, SarOffset, pad, read_crop, read_masks
 
 TILE = Window(0, 256, 256, 244)
 
@@ -32,8 +32,8 @@ def test_a_crop_holds_the_stores_values_and_where_they_count(scenes: list[Any], 
     assert {layer.dtype.name for layer in (crop.optical, crop.sar, crop.optical_weight, crop.sar_weight)} == {"float32"}
 
 
-@pytest.mark.parametrize("offset", [Offset(0, 0), Offset(2, -1), Offset(-1, 2), Offset(-2, -2)])
-def test_displaced_sar_is_read_from_the_tile_alone(scenes: list[Any], offset: Offset):
+@pytest.mark.parametrize("offset", [SarOffset(0, 0), SarOffset(2, -1), SarOffset(-1, 2), SarOffset(-2, -2)])
+def test_displaced_sar_is_read_from_the_tile_alone(scenes: list[Any], offset: SarOffset):
     (scene,) = scenes
     store = open_store(scene.pair)
     masks, straight = read_masks(store, TILE), Window(0, 256, 256, 244)
@@ -52,7 +52,7 @@ def test_displaced_sar_takes_its_flaws_along(scenes: list[Any]):
     (scene,) = scenes
     store = open_store(scene.pair)
     masks = read_masks(store, Window(0, 0, 256, 256))
-    crop = read_crop(store, masks, Window(40, 4, 60, 80), Offset(0, 2))
+    crop = read_crop(store, masks, Window(40, 4, 60, 80), SarOffset(0, 2))
     assert not crop.sar_weight[..., :10].any() and crop.sar_weight[..., 10:].all()  # nodata ends at column 16
     assert np.isfinite(crop.sar[..., 10:]).all()
     assert np.array_equal(crop.sar[..., 10:], scene.sar[:, 40:100, 16:86])
@@ -63,7 +63,7 @@ def test_a_tile_narrower_than_the_displacement_has_no_sar(scenes: list[Any]):
     store = open_store(scene.pair)
     tile = Window(299, 40, 1, 20)
     for down in (-2, 2):
-        crop = read_crop(store, read_masks(store, tile), tile, Offset(down, 0))
+        crop = read_crop(store, read_masks(store, tile), tile, SarOffset(down, 0))
         assert crop.sar.shape == (1, 1, 20)
         assert not crop.sar_weight.any()
 
@@ -78,9 +78,9 @@ def test_nothing_is_learnt_where_no_sensor_sees_the_ground(scenes: list[Any]):
 
 def test_padding_adds_pixels_that_do_not_count():
     ones = np.ones((1, 2, 3), np.float32)
-    crop = padded(Crop(ones, ones, ones, ones, np.zeros((2, 3), np.uint8)), 4, 4)
+    crop = pad(Crop(ones, ones, ones, ones, np.zeros((2, 3), np.uint8)), 4, 4)
     assert crop.optical.shape == crop.sar_weight.shape == (1, 4, 4)
     assert crop.optical_weight.sum() == crop.sar_weight.sum() == 6
     assert np.count_nonzero(crop.target == 255) == 10
     assert crop.has_labels
-    assert padded(crop, 4, 4) is crop
+    assert pad(crop, 4, 4) is crop

@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 
 from clairemap.settings import AugmentationSettings, Sensor
-from clairemap.tiles.augmentation import without
+from clairemap.tiles.augmentation import drop_sensor
 from clairemap.tiles.clouds import BandRange
-from clairemap.tiles.crops import AS_REGISTERED, Crop, Offset
-from clairemap.tiles.disturbance import CloudCover, Disturbance, Stream, clouded, disturbed, regained, speckled
+from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset
+from clairemap.tiles.disturbance import (
+    CloudCover,
+    Disturbance,
+    Stream,
+    with_clouds,
+    with_disturbance,
+    with_gain_jitter,
+    with_speckle,
+)
 from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
 DRAWS = 3000
@@ -42,7 +50,7 @@ def crop(sar_from: int = 0):
 
 def under(coverage: float, given: bool, dropped: Sensor | None = None, of: Crop | None = None):
     before = crop() if of is None else of
-    return clouded(before, CloudCover(coverage, given), dropped, SCALE, np.random.default_rng(5))
+    return with_clouds(before, CloudCover(coverage, given), dropped, SCALE, np.random.default_rng(5))
 
 
 def same(one: Crop, other: Crop):
@@ -50,7 +58,7 @@ def same(one: Crop, other: Crop):
 
 
 def drawn(settings: AugmentationSettings = EVERYTHING, seed: int = 0, draws: int = DRAWS):
-    return [Disturbance.drawn(settings, (seed, number)) for number in range(draws)]
+    return [Disturbance.sample(settings, (seed, number)) for number in range(draws)]
 
 
 def test_what_is_drawn_follows_from_seed_and_number():
@@ -72,17 +80,17 @@ def test_shares_are_those_of_the_settings():
     assert np.mean([d.speckle_looks == 5 for d in some]) == pytest.approx(0.6, abs=0.03)
     assert {d.speckle_looks for d in some} == {None, 5}
     assert {d.gain for d in some} == {0.1}
-    assert np.mean([bool(d.holed) for d in some]) == pytest.approx(AugmentationSettings().holes, abs=0.03)
+    assert np.mean([bool(d.holes_in) for d in some]) == pytest.approx(AugmentationSettings().holes, abs=0.03)
 
 
 def test_holes_are_in_both_sensors_or_in_one():
-    found = [d.holed for d in drawn(AugmentationSettings(holes=1))]
+    found = [d.holes_in for d in drawn(AugmentationSettings(holes=1))]
     for sensors, share in ((("optical", "sar"), 0.5), (("optical",), 0.25), (("sar",), 0.25)):
-        assert np.mean([holed == sensors for holed in found]) == pytest.approx(share, abs=0.03)
-    some = [d.holed for d in drawn(AugmentationSettings(holes=0.3))]
-    assert np.mean([bool(holed) for holed in some]) == pytest.approx(0.3, abs=0.03)
-    assert all(holed in ((), every) for holed, every in zip(some, found, strict=True))
-    assert {d.holed for d in drawn(AugmentationSettings(holes=0))} == {()}
+        assert np.mean([holes_in == sensors for holes_in in found]) == pytest.approx(share, abs=0.03)
+    some = [d.holes_in for d in drawn(AugmentationSettings(holes=0.3))]
+    assert np.mean([bool(holes_in) for holes_in in some]) == pytest.approx(0.3, abs=0.03)
+    assert all(holes_in in ((), every) for holes_in, every in zip(some, found, strict=True))
+    assert {d.holes_in for d in drawn(AugmentationSettings(holes=0))} == {()}
 
 
 @pytest.mark.parametrize(("largest", "reached"), [(0, {0}), (1, {-1, 0, 1}), (2, {-2, -1, 0, 1, 2})])
@@ -95,7 +103,7 @@ def test_sar_is_displaced_by_whole_pixels_up_to_the_largest(largest: int, reache
 
 @pytest.mark.parametrize("name", ["clouds", "speckle", "sar_jitter_px", "holes", "gain"])
 def test_switching_one_thing_off_leaves_the_others_alone(name: str):
-    parts = {"speckle": "speckle_looks", "sar_jitter_px": "sar_offset", "holes": "holed"}
+    parts = {"speckle": "speckle_looks", "sar_jitter_px": "sar_offset", "holes": "holes_in"}
     part = parts.get(name, name)
     without_it = drawn(EVERYTHING.model_copy(update={name: 0}), draws=200)
     kept = getattr(without_it[0], part)
@@ -104,38 +112,40 @@ def test_switching_one_thing_off_leaves_the_others_alone(name: str):
 
 def test_nothing_is_done_where_all_is_off():
     for number in range(20):
-        disturbance = Disturbance.drawn(NOTHING, (0, number))
-        assert disturbance.sar_offset == AS_REGISTERED
-        assert same(disturbed(crop(), disturbance, None, STATISTICS, SCALE), crop())
+        disturbance = Disturbance.sample(NOTHING, (0, number))
+        assert disturbance.sar_offset == NO_OFFSET
+        assert same(with_disturbance(crop(), disturbance, None, STATISTICS, SCALE), crop())
 
 
 def test_a_sensor_that_is_not_looked_at_is_left_alone():
-    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, Offset(1, 2), 0.1, ("optical", "sar"))
-    assert full.of_optical() == Disturbance((0, 0), CloudCover(0.5, True), None, AS_REGISTERED, 0.1, ("optical",))
-    assert full.of_sar() == Disturbance((0, 0), None, 8.0, AS_REGISTERED, 0.1, ("sar",))
-    assert replace(full, holed=("sar",)).of_optical().holed == ()
+    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, SarOffset(1, 2), 0.1, ("optical", "sar"))
+    assert full.optical_only() == Disturbance((0, 0), CloudCover(0.5, True), None, NO_OFFSET, 0.1, ("optical",))
+    assert full.sar_only() == Disturbance((0, 0), None, 8.0, NO_OFFSET, 0.1, ("sar",))
+    assert replace(full, holes_in=("sar",)).optical_only().holes_in == ()
 
 
-@pytest.mark.parametrize("holed", [("optical", "sar"), ("optical",), ("sar",)])
-def test_holes_leave_values_and_labels_and_take_the_sensors_weights(holed: tuple[Sensor, ...]):
-    before, hole = crop(sar_from=20), Disturbance((3, 1), holed=holed)
-    after = disturbed(before, hole, None, STATISTICS, SCALE)
-    assert same(after, disturbed(before, hole, None, STATISTICS, SCALE))
+@pytest.mark.parametrize("holes_in", [("optical", "sar"), ("optical",), ("sar",)])
+def test_holes_leave_values_and_labels_and_take_the_sensors_weights(holes_in: tuple[Sensor, ...]):
+    before, hole = crop(sar_from=20), Disturbance((3, 1), holes_in=holes_in)
+    after = with_disturbance(before, hole, None, STATISTICS, SCALE)
+    assert same(after, with_disturbance(before, hole, None, STATISTICS, SCALE))
     assert np.array_equal(after.optical, before.optical)
     assert np.array_equal(after.sar, before.sar, equal_nan=True)
     cut = {"optical": before.optical_weight > after.optical_weight, "sar": before.sar_weight > after.sar_weight}
-    assert {sensor for sensor, pixels in cut.items() if pixels.any()} == set(holed)
+    assert {sensor for sensor, pixels in cut.items() if pixels.any()} == set(holes_in)
     gone = (after.optical_weight + after.sar_weight)[0] == 0
     assert np.array_equal(after.target, np.where(gone, 255, before.target))
-    assert gone.any() == (holed != ("sar",))
-    if len(holed) == 2:
+    assert gone.any() == (holes_in != ("sar",))
+    if len(holes_in) == 2:
         assert np.array_equal(cut["sar"], cut["optical"] & (before.sar_weight > 0))
         assert np.array_equal(gone, cut["optical"][0])
 
 
 def test_another_crop_has_other_holes():
     masks = {
-        disturbed(crop(), Disturbance((0, number), holed=("sar",)), None, STATISTICS, SCALE).sar_weight.tobytes()
+        with_disturbance(
+            crop(), Disturbance((0, number), holes_in=("sar",)), None, STATISTICS, SCALE
+        ).sar_weight.tobytes()
         for number in range(10)
     }
     assert len(masks) == 10
@@ -171,7 +181,7 @@ def test_optical_under_clouds_and_sar_are_never_taken_away_together(given: bool,
 
 @pytest.mark.parametrize("given", [True, False])
 def test_clouds_are_not_painted_where_they_would_leave_nothing_to_learn(given: bool):
-    blind = without(crop(), "sar")
+    blind = drop_sensor(crop(), "sar")
     assert same(under(1.0, given, of=blind), blind)
     assert same(under(1.0, given, "sar", of=blind), blind)
     assert not np.array_equal(under(0.5, given, of=blind).optical, blind.optical)
@@ -181,9 +191,9 @@ def test_every_crop_keeps_something_to_learn_that_a_sensor_sees():
     sensors: tuple[Sensor | None, ...] = (None, "optical", "sar")
     for disturbance in drawn(draws=60):
         for dropped in sensors:
-            limited = disturbance.of_sar() if dropped == "optical" else disturbance
-            for of in (crop(), crop(sar_from=SIDE - 1), without(crop(), "sar"), without(crop(), "optical")):
-                after = disturbed(of, limited, dropped, STATISTICS, SCALE)
+            limited = disturbance.sar_only() if dropped == "optical" else disturbance
+            for of in (crop(), crop(sar_from=SIDE - 1), drop_sensor(crop(), "sar"), drop_sensor(crop(), "optical")):
+                after = with_disturbance(of, limited, dropped, STATISTICS, SCALE)
                 seen = (after.optical_weight + after.sar_weight)[0] > 0
                 assert after.has_labels
                 assert np.all(after.target[~seen] == 255)
@@ -193,7 +203,7 @@ def test_every_crop_keeps_something_to_learn_that_a_sensor_sees():
 
 def test_speckle_in_db_is_independent_of_the_level():
     before = crop()
-    change = speckled(before, 8, STATISTICS, np.random.default_rng(0)).sar - before.sar
+    change = with_speckle(before, 8, STATISTICS, np.random.default_rng(0)).sar - before.sar
     assert (10 ** (change / 10)).mean() == pytest.approx(1, abs=0.03)
     assert (10 ** (change / 10)).std() == pytest.approx(8**-0.5, rel=0.1)
     assert abs(np.corrcoef(change.ravel(), before.sar.ravel())[0, 1]) < 0.06
@@ -206,11 +216,11 @@ def test_speckle_of_pictures_stays_below_their_white():
     weight = np.ones((1, SIDE, SIDE), np.float32)
     weight[0, 0, 0] = 0
     bright = replace(crop(), sar=picture, sar_weight=weight)
-    after = speckled(bright, 8, statistics("digital"), np.random.default_rng(0)).sar
+    after = with_speckle(bright, 8, statistics("digital"), np.random.default_rng(0)).sar
     assert np.nanmax(after) == 250
     assert np.isnan(after[0, 0, 0]) and np.isnan(after).sum() == 1
     assert np.nanstd(after[..., :32]) / 60 == pytest.approx(0.5 * 8**-0.5, rel=0.1)
-    dark = speckled(replace(bright, sar=picture * 0.64), 1, statistics("digital"), np.random.default_rng(0)).sar
+    dark = with_speckle(replace(bright, sar=picture * 0.64), 1, statistics("digital"), np.random.default_rng(0)).sar
     assert np.nanmax(dark) == 180  # the percentile of the training tiles
 
 
@@ -218,7 +228,7 @@ def test_gain_is_one_stretch_for_each_band():
     before = crop(sar_from=20)
     stretches = []
     for seed in range(40):
-        after = regained(before, 0.3, STATISTICS, np.random.default_rng(seed))
+        after = with_gain_jitter(before, 0.3, STATISTICS, np.random.default_rng(seed))
         bands = [*zip(before.optical, after.optical, strict=True), *zip(before.sar, after.sar, strict=True)]
         for (b, a), mean, std in zip(bands, (1000, 2000, -12), (300, 500, 4), strict=True):
             assert np.array_equal(np.isnan(a), np.isnan(b))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from clairemap.tiles.holes import SHARES, holes
+from clairemap.tiles.holes import HOLE_SHARES, holes
 
 DRAWS = 400
 SHAPE = (96, 128)
@@ -20,7 +20,7 @@ def test_equal_generators_cut_equal_holes():
 
 def test_the_share_is_drawn_evenly_and_ground_is_always_left():
     shares = np.array([mask.mean() for mask in drawn()])
-    low, high = SHARES
+    low, high = HOLE_SHARES
     # On edges along rows and columns a whole line has the same distance.
     assert low - 0.001 <= shares.min() < low + 0.03 and high - 0.03 < shares.max() < high + 2 / min(SHAPE)
     assert shares.mean() == pytest.approx((low + high) / 2, abs=0.03)

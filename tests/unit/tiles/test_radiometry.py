@@ -6,9 +6,9 @@ import pytest
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import tiles
 from clairemap.tiles.radiometry import (
-    FEWEST_PX,
     LEVELS_PCT,
-    SAMPLE_PX,
+    MIN_RADIOMETRY_PX,
+    RADIOMETRY_SAMPLE_PX,
     Radiometry,
     Sampler,
     SensorRadiometry,
@@ -55,7 +55,9 @@ def test_blocks_in_any_cut_give_the_same_figures_and_unusable_pixels_none():
             sampler.add(tile.window, scene[:, *tile.window.slices], usable[tile.window.slices])
         found.append(sampler.radiometry(BANDS))
     sampled = sorted(one.pixels for one in found if one)
-    assert sampled[0] == sampled[-1] <= SAMPLE_PX  # order of the pixels differs, so the figures may in the last digit
+    assert (
+        sampled[0] == sampled[-1] <= RADIOMETRY_SAMPLE_PX
+    )  # order of the pixels differs, so the figures may in the last digit
     for one in found:
         assert one is not None and found[0] is not None and min(one.floor) > -9999
         np.testing.assert_allclose(one.quantiles, found[0].quantiles, rtol=1e-5)
@@ -65,7 +67,7 @@ def test_blocks_in_any_cut_give_the_same_figures_and_unusable_pixels_none():
 def test_a_handful_of_pixels_is_not_described():
     sampler = Sampler((10, 10))
     sampler.add(next(tiles((10, 10), 10)).window, np.ones((2, 10, 10)), np.ones((10, 10), bool))
-    assert FEWEST_PX > 100 and sampler.radiometry(BANDS) is None
+    assert MIN_RADIOMETRY_PX > 100 and sampler.radiometry(BANDS) is None
 
 
 def test_scenes_pooled_are_their_mixture():

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.window import Window
 from clairemap.settings import AugmentationSettings, TrainingSettings
-from clairemap.tiles.augmentation import Turn
-from clairemap.tiles.crops import AS_REGISTERED
+from clairemap.tiles.augmentation import FlipRotation
+from clairemap.tiles.crops import NO_OFFSET
 from clairemap.tiles.disturbance import Disturbance
-from clairemap.tiles.sampling import ClassPixel, CropPlan, CropSampler, Place, locate, spread_evenly
+from clairemap.tiles.sampling import ClassPixel, CropPlan, CropPosition, CropSampler, crop_window, spread_evenly
 from clairemap.tiles.splits import LabelledTile
 
 TILES = (
@@ -62,7 +62,7 @@ def test_rare_classes_are_drawn_as_often_as_others():
 
 def test_other_crops_lie_where_labels_are():
     anywhere = plans(rare_class_share=0.0)
-    assert all(isinstance(plan.aim, Place) for plan in anywhere)
+    assert all(isinstance(plan.aim, CropPosition) for plan in anywhere)
     assert share(anywhere, lambda plan: plan.tile == TILES[1]) == pytest.approx(3000 / 4300, abs=0.04)
     assert share(plans(rare_class_share=0.3), lambda plan: isinstance(plan.aim, ClassPixel)) == pytest.approx(
         0.3, abs=0.04
@@ -71,7 +71,7 @@ def test_other_crops_lie_where_labels_are():
 
 def test_turns_and_dropped_sensors_are_drawn_evenly():
     drawn = plans(sensor_dropout=0.4)
-    for turn in (Turn(0, False), Turn(3, True)):
+    for turn in (FlipRotation(0, False), FlipRotation(3, True)):
         assert share(drawn, lambda plan, turn=turn: plan.turn == turn) == pytest.approx(1 / 8, abs=0.03)
     for sensor in ("optical", "sar"):
         assert share(drawn, lambda plan, sensor=sensor: plan.dropped == sensor) == pytest.approx(0.2, abs=0.03)
@@ -91,18 +91,18 @@ def test_disturbances_change_nothing_else_and_differ_from_crop_to_crop():
         (plan.tile, plan.aim, plan.turn, plan.dropped) for plan in (calm.plan(number) for number in range(DRAWS))
     ]
     assert len({plan.disturbance.seed for plan in wild}) == DRAWS
-    assert wild[3].disturbance == Disturbance.drawn(AUGMENTATION, (0, 3))
+    assert wild[3].disturbance == Disturbance.sample(AUGMENTATION, (0, 3))
 
 
 def test_a_network_of_one_sensor_has_nothing_dropped_displaced_or_painted_in_vain():
     for plan in plans(sensor_dropout=0.5)[:300]:
-        optical, sar, fused = plan.seen_as("optical"), plan.seen_as("sar"), plan.seen_as("fused")
+        optical, sar, fused = plan.limited_to("optical"), plan.limited_to("sar"), plan.limited_to("fused")
         assert optical.dropped is sar.dropped is None
-        assert optical.disturbance == plan.disturbance.of_optical()
-        assert sar.disturbance == plan.disturbance.of_sar()
+        assert optical.disturbance == plan.disturbance.optical_only()
+        assert sar.disturbance == plan.disturbance.sar_only()
         assert fused.dropped == plan.dropped
         if plan.dropped == "optical":
-            assert fused.disturbance.clouds is None and fused.disturbance.sar_offset == AS_REGISTERED
+            assert fused.disturbance.clouds is None and fused.disturbance.sar_offset == NO_OFFSET
         else:
             assert fused == plan
         assert {(p.tile, p.aim, p.turn) for p in (optical, sar, fused)} == {(plan.tile, plan.aim, plan.turn)}
@@ -128,8 +128,8 @@ def test_crops_lie_in_their_tile_and_hold_the_pixel_they_aim_at(
     target = np.zeros((height, width), np.uint8)
     y, x = divmod(pixel % (height * width), width)
     target[y, x] = 1
-    for aim in (Place(down, right), ClassPixel(1, 0)):
-        window = locate(CropPlan(tile, aim, Turn(0, False), None, UNDISTURBED), target, 128)
+    for aim in (CropPosition(down, right), ClassPixel(1, 0)):
+        window = crop_window(CropPlan(tile, aim, FlipRotation(0, False), None, UNDISTURBED), target, 128)
         assert window.shape == (min(128, height), min(128, width))
         assert window.intersection(tile.window) == window
         if isinstance(aim, ClassPixel):
@@ -140,7 +140,7 @@ def test_aimed_pixels_lie_in_the_middle_where_there_is_room():
     tile = LabelledTile("a", Window(0, 0, 256, 256), (256 * 256 - 2, 2))
     target = np.zeros((256, 256), np.uint8)
     target[10, 10] = target[100, 150] = 1
-    window = locate(CropPlan(tile, ClassPixel(1, 1), Turn(0, False), None, UNDISTURBED), target, 128)
+    window = crop_window(CropPlan(tile, ClassPixel(1, 1), FlipRotation(0, False), None, UNDISTURBED), target, 128)
     assert window == Window(100 - 64, 150 - 64, 128, 128)
 
 
@@ -151,16 +151,20 @@ def test_places_reach_all_positions():
         (window.y0, window.x0)
         for down in (0, 0.4, 0.99)
         for right in (0, 0.99)
-        for window in [locate(CropPlan(tile, Place(down, right), Turn(0, False), None, UNDISTURBED), target, 128)]
+        for window in [
+            crop_window(
+                CropPlan(tile, CropPosition(down, right), FlipRotation(0, False), None, UNDISTURBED), target, 128
+            )
+        ]
     }
     assert seen == {(y, x) for y in range(3) for x in range(2)}
 
 
 def test_labels_that_are_not_those_of_the_index_are_told():
     tile = LabelledTile("a", Window(0, 0, 4, 4), (10, 6))
-    plan = CropPlan(tile, ClassPixel(1, 5), Turn(0, False), None, UNDISTURBED)
+    plan = CropPlan(tile, ClassPixel(1, 5), FlipRotation(0, False), None, UNDISTURBED)
     with pytest.raises(StoreError, match="0 pixels of class index 1, the tile index says 6"):
-        locate(plan, np.zeros((4, 4), np.uint8), 4)
+        crop_window(plan, np.zeros((4, 4), np.uint8), 4)
 
 
 def test_tiles_are_spread_evenly():

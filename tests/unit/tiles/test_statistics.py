@@ -53,7 +53,7 @@ def test_a_smaller_sample_gives_nearly_the_same_percentiles(
     made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch
 ):
     exact = fitted(made_pairs, scenes)
-    monkeypatch.setattr(statistics, "SAMPLE_PX", 20_000)
+    monkeypatch.setattr(statistics, "STATISTICS_SAMPLE_PX", 20_000)
     sampled = fitted(made_pairs, scenes)
     assert sampled.optical.mean == exact.optical.mean
     assert sampled.sar.p98 != exact.sar.p98

@@ -7,8 +7,9 @@ import pytest
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import Tile
 from clairemap.grid.window import Window
+from clairemap.raster.pair_block import PairBlock
 from clairemap.tiles.copies import content_hash
-from clairemap.tiles.index import TileLayers, read_tile_index, tile_row, write_tile_index
+from clairemap.tiles.index import read_tile_index, tile_row, write_tile_index
 from clairemap.validity import Validity
 
 TILE = Tile(2, 1, Window(256, 128, 2, 4))
@@ -21,11 +22,16 @@ VALIDITY = np.array(
     np.uint8,
 )
 LABEL = np.array([[0, 0, 2, 1], [2, 1, 255, 0]], np.uint8)
-LAYERS = TileLayers(np.arange(16).reshape(2, 2, 4), np.full((1, 2, 4), -7.5), LABEL, VALIDITY)
+BLOCK = PairBlock(
+    optical=np.arange(16).reshape(2, 2, 4),
+    sar=np.full((1, 2, 4), -7.5, np.float32),
+    label=LABEL,
+    validity=VALIDITY,
+)
 
 
 def test_a_row_counts_what_can_be_used() -> None:
-    row = tile_row("alps", TILE, LAYERS, 4)
+    row = tile_row("alps", TILE, BLOCK, 4)
     assert (row.scene, row.row, row.col, row.y0, row.x0, row.height, row.width) == ("alps", 2, 1, 256, 128, 2, 4)
     assert row.valid_px == 6
     assert row.optical_px == 4
@@ -34,13 +40,13 @@ def test_a_row_counts_what_can_be_used() -> None:
     assert row.cloud_unknown_px == 1
     assert row.class_px == (3, 0, 2, 0)  # class 1 lies only where nothing can be mapped
     assert row.labelled_px == 5
-    assert row.optical_hash == content_hash(LAYERS.optical, (VALIDITY & V.OPTICAL_NODATA) == 0)  # clouds are content
+    assert row.optical_hash == content_hash(BLOCK.optical, (VALIDITY & V.OPTICAL_NODATA) == 0)  # clouds are content
     assert row.sar_hash is None  # one value everywhere
 
 
 def test_rows_are_written_in_order_and_read_back(tmp_path: Path) -> None:
-    first = tile_row("alps", TILE, LAYERS, 3)
-    second = tile_row("alps", Tile(0, 3, Window(0, 384, 2, 4)), LAYERS, 3)
+    first = tile_row("alps", TILE, BLOCK, 3)
+    second = tile_row("alps", Tile(0, 3, Window(0, 384, 2, 4)), BLOCK, 3)
     write_tile_index(tmp_path / "tiles.parquet", [first, second], {"clairemap_version": "1"})
     frame = read_tile_index(tmp_path / "tiles.parquet")
     assert frame[["row", "col"]].to_numpy().tolist() == [[0, 3], [2, 1]]

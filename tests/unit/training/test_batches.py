@@ -8,9 +8,9 @@ import torch
 
 from clairemap.errors import StoreError
 from clairemap.nets.bundle import BandScale
-from clairemap.tiles.dataset import CropDataset, Sample
+from clairemap.tiles.dataset import CropDataset, TrainingSample
 from clairemap.tiles.sampling import CropSampler
-from clairemap.training.batches import BATCHES_AHEAD, BandScales, batches, batches_of_workers
+from clairemap.training.batches import PREFETCHED_BATCHES, BandScales, batches, batches_of_workers
 from clairemap.training.job import TrainingJob
 
 
@@ -22,14 +22,14 @@ class NumberedCrops:
         self.read: list[int] = []
         self.is_ahead = threading.Event()
 
-    def __getitem__(self, number: int) -> Sample:
+    def __getitem__(self, number: int) -> TrainingSample:
         time.sleep(0.02 if number % 3 == 0 else 0)
         self.read.append(number)
         if number >= 8:
             self.is_ahead.set()
         if number == self.broken:
             raise StoreError("damaged")
-        return Sample(*(torch.full((1, 2, 2), float(number)) for _ in range(5)))
+        return TrainingSample(*(torch.full((1, 2, 2), float(number)) for _ in range(5)))
 
 
 NUMBERS = [range(0, 4), range(4, 8), range(8, 12), range(12, 16), range(16, 20), range(20, 24)]
@@ -47,7 +47,7 @@ def test_reading_runs_ahead_but_not_away():
     next(feed)
     assert crops.is_ahead.wait(timeout=30)
     feed.close()
-    assert max(crops.read) < 4 * (1 + BATCHES_AHEAD)
+    assert max(crops.read) < 4 * (1 + PREFETCHED_BATCHES)
 
 
 def test_an_error_of_reading_arrives():

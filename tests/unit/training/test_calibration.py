@@ -5,20 +5,27 @@ from scipy.special import softmax
 
 from clairemap.classes import IGNORE_INDEX
 from clairemap.training import calibration
-from clairemap.training.calibration import NOT_FITTED, RANGE, Pixels, calibrate, calibration_fit, fit_temperature
+from clairemap.training.calibration import (
+    NOT_FITTED,
+    TEMPERATURE_RANGE,
+    LabelledPixels,
+    calibrate,
+    calibration_fit,
+    fit_temperature,
+)
 from clairemap.training.distributed import Processes
 
 ALONE = Processes(0, 1, torch.device("cpu"))
 CLASSES = 4
 
 
-def pixels(temperature: float, count: int = 20_000, seed: int = 0) -> Pixels:
+def pixels(temperature: float, count: int = 20_000, seed: int = 0) -> LabelledPixels:
     """Return pixels whose labels are drawn from softmax(logits / temperature): that is what is to be found."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 4, (CLASSES, count))
     running = softmax(logits / temperature, axis=0).cumsum(axis=0)
     truth = (random.random(count) > running[:-1]).sum(axis=0)
-    return Pixels(logits.astype(np.float32), truth.astype(np.uint8))
+    return LabelledPixels(logits.astype(np.float32), truth.astype(np.uint8))
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -28,7 +35,7 @@ def test_the_temperature_that_made_the_labels_is_found(temperature: float):
 
 def test_it_has_the_least_negative_log_likelihood():
     some = pixels(2.0, count=500)
-    tried = np.geomspace(*RANGE, 400)
+    tried = np.geomspace(*TEMPERATURE_RANGE, 400)
     best = min(calibration.mean_nll(some, temperature) for temperature in tried)
     assert calibration.mean_nll(some, fit_temperature([some])) <= best
 
@@ -38,12 +45,12 @@ def test_the_likelihood_is_that_of_softmax():
     shares = softmax(some.logits.astype(float) / 3, axis=0)
     expected = -np.log(shares[some.truth, np.arange(50)]).mean()
     assert calibration.mean_nll(some, 3) == pytest.approx(expected, rel=1e-12)
-    assert np.isfinite(calibration.mean_nll(Pixels(some.logits * 1e5, some.truth), 1))
+    assert np.isfinite(calibration.mean_nll(LabelledPixels(some.logits * 1e5, some.truth), 1))
 
 
 def test_a_network_without_a_fault_stays_within_the_range():
-    perfect = Pixels(np.eye(CLASSES, dtype=np.float32), np.arange(CLASSES, dtype=np.uint8))
-    assert fit_temperature([perfect]) == pytest.approx(RANGE[0], rel=1e-3)
+    perfect = LabelledPixels(np.eye(CLASSES, dtype=np.float32), np.arange(CLASSES, dtype=np.uint8))
+    assert fit_temperature([perfect]) == pytest.approx(TEMPERATURE_RANGE[0], rel=1e-3)
 
 
 @pytest.mark.parametrize(("right", "end"), [(True, "0.100"), (False, "10.000")])
@@ -53,7 +60,7 @@ def test_a_temperature_at_an_end_of_the_range_is_told(
     truth = torch.arange(16).reshape(1, 4, 4) % CLASSES
     mapped = truth[0] if right else (truth[0] + 1) % CLASSES
     logits = torch.nn.functional.one_hot(mapped).permute(2, 0, 1).float()
-    monkeypatch.setattr(calibration, "mapped_tiles", lambda *_: [(0, logits, truth[0])])
+    monkeypatch.setattr(calibration, "predicted_tiles", lambda *_: [(0, logits, truth[0])])
     calibrate(None, None, 16, None, ALONE)
     assert f"the temperature {end} lies at an end of what is tried, 0.1 to 10" in caplog.text
 
@@ -63,7 +70,7 @@ def test_a_temperature_within_the_range_is_no_warning(
 ):
     some = pixels(2.0)
     logits, target = torch.from_numpy(some.logits)[:, None], torch.from_numpy(some.truth)[None].long()
-    monkeypatch.setattr(calibration, "mapped_tiles", lambda *_: [(0, logits, target)])
+    monkeypatch.setattr(calibration, "predicted_tiles", lambda *_: [(0, logits, target)])
     calibrate(None, None, target.numel(), None, ALONE)
     assert not caplog.text
 
@@ -107,8 +114,8 @@ def test_pixels_are_drawn_evenly_from_all_tiles(monkeypatch: pytest.MonkeyPatch)
     targets = torch.ones(3, 8, 8, dtype=torch.int64)
     targets[1] = IGNORE_INDEX
     targets[2, :4] = IGNORE_INDEX
-    seen: list[list[Pixels]] = []
-    monkeypatch.setattr(calibration, "mapped_tiles", Tiles(targets).mapped)
+    seen: list[list[LabelledPixels]] = []
+    monkeypatch.setattr(calibration, "predicted_tiles", Tiles(targets).mapped)
     monkeypatch.setattr(calibration, "MAX_PIXELS", 25)
     monkeypatch.setattr(calibration, "fit_temperature", lambda tiles: (seen.append(list(tiles)), 1.0)[1])
     found = calibrate(None, None, 96, None, ALONE)
@@ -120,7 +127,7 @@ def test_pixels_are_drawn_evenly_from_all_tiles(monkeypatch: pytest.MonkeyPatch)
 
 def test_without_a_labelled_pixel_nothing_is_fitted(monkeypatch: pytest.MonkeyPatch):
     unlabelled = torch.full((2, 8, 8), IGNORE_INDEX)
-    monkeypatch.setattr(calibration, "mapped_tiles", Tiles(unlabelled).mapped)
+    monkeypatch.setattr(calibration, "predicted_tiles", Tiles(unlabelled).mapped)
     assert calibrate(None, None, 0, None, ALONE) == NOT_FITTED
-    monkeypatch.setattr(calibration, "mapped_tiles", Tiles(unlabelled[:0]).mapped)
+    monkeypatch.setattr(calibration, "predicted_tiles", Tiles(unlabelled[:0]).mapped)
     assert calibrate(None, None, 0, None, ALONE) == NOT_FITTED

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clairemap.errors import SettingsError
-from clairemap.training.curves import drawn_curves
+from clairemap.training.curves import tensorboard_curves
 from clairemap.training.history import HistoryRow
 
 ROW = HistoryRow(3, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0, val_miou=0.5)
@@ -12,13 +12,13 @@ ROW = HistoryRow(3, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0, val_miou=0.5)
 
 def test_without_tensorboard_the_remedy_is_told_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # as import does where it is not installed
-    with pytest.raises(SettingsError, match="pip install tensorboard"), drawn_curves(tmp_path, 0):
+    with pytest.raises(SettingsError, match="pip install tensorboard"), tensorboard_curves(tmp_path, 0):
         pass
 
 
 def test_nobody_who_wants_no_curves_needs_tensorboard(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with drawn_curves(None, 0) as draw:
+    with tensorboard_curves(None, 0) as draw:
         draw(ROW)
 
 
@@ -27,7 +27,7 @@ def test_curves_can_be_read_and_a_killed_run_is_not_seen_twice(tmp_path: Path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for done, steps in ((0, range(1, 6)), (2, range(3, 5))):
-        with drawn_curves(tmp_path / "run", done) as draw:
+        with tensorboard_curves(tmp_path / "run", done) as draw:
             for step in steps:
                 draw(HistoryRow(step, 0.5, 0.1, 10.0 * done + step, 0.5, 0.75, 1e-3, 2.0, 0.5 if step == 2 else None))
     events = EventAccumulator(str(tmp_path / "run")).Reload()

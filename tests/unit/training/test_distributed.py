@@ -5,19 +5,19 @@ import torch
 
 from clairemap.errors import SettingsError
 from clairemap.training import distributed
-from clairemap.training.distributed import Processes, joined, usable_cpus
+from clairemap.training.distributed import Processes, process_group, usable_cpus
 
 
 def test_alone_nothing_is_exchanged():
-    with joined("cpu") as processes:
+    with process_group("cpu") as processes:
         assert processes == Processes(0, 1, torch.device("cpu"))
         assert processes.is_first
         assert processes.any([True, False]) == (True, False)
         assert torch.equal(processes.sum(torch.arange(3)), torch.arange(3))
-        assert processes.from_first("step") == "step"
+        assert processes.broadcast_from_first("step") == "step"
         assert list(processes.share_of(3)) == [0, 1, 2]
         network = torch.nn.Linear(1, 1)
-        assert processes.together(network) is network
+        assert processes.ddp_network(network) is network
 
 
 def test_every_process_has_its_share():
@@ -27,14 +27,17 @@ def test_every_process_has_its_share():
 
 def test_a_process_without_a_gpu_is_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(SettingsError, match=r"compute\.device is cuda, but PyTorch sees no GPU here"), joined("cuda"):
+    with (
+        pytest.raises(SettingsError, match=r"compute\.device is cuda, but PyTorch sees no GPU here"),
+        process_group("cuda"),
+    ):
         pass
 
 
 def test_more_processes_than_gpus_are_told(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_RANK", "1")
-    with pytest.raises(SettingsError, match="process 1 of this machine has no GPU: 1 found"), joined("cuda"):
+    with pytest.raises(SettingsError, match="process 1 of this machine has no GPU: 1 found"), process_group("cuda"):
         pass
 
 
@@ -56,6 +59,6 @@ def test_only_the_first_process_speaks_of_what_all_see(count: int, monkeypatch: 
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(distributed.dist, "init_process_group", lambda *_, **__: None)
     monkeypatch.setattr(distributed.dist, "destroy_process_group", lambda: None)
-    with joined("cpu"):
+    with process_group("cpu"):
         heard = [logger.getEffectiveLevel() <= level for level in (logging.WARNING, logging.ERROR)]
     assert heard == [count == 1, True]

@@ -40,8 +40,8 @@ def test_what_is_no_node_list_is_refused(nodes: str):
 
 
 def test_the_nodes_of_a_step_agree_on_where_to_meet():
-    first, second = (Nodes.of_step({**STEP, "SLURM_NODEID": number}) for number in "01")
-    assert second == Nodes(count=2, number=1, first_host="gpu03", port=24567, meeting="1234567.0")
+    first, second = (Nodes.from_slurm_step({**STEP, "SLURM_NODEID": number}) for number in "01")
+    assert second == Nodes(count=2, number=1, first_host="gpu03", port=24567, rendezvous_id="1234567.0")
     assert first.options[:-1] == second.options[:-1]
     assert "--rdzv-endpoint=gpu03:24567" in first.options
     assert (first.options[-1], second.options[-1]) == ("--rdzv-conf=is_host=1", "--rdzv-conf=is_host=0")
@@ -58,7 +58,7 @@ def test_launchers_that_do_not_meet_are_told_where(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("environment", [{}, {**STEP, "SLURM_STEP_NUM_NODES": "1"}, {"SLURM_JOB_NUM_NODES": "2"}])
 def test_one_node_is_one_node_whatever_the_allocation(environment: dict[str, str]):
-    assert Nodes.of_step(environment) is None
+    assert Nodes.from_slurm_step(environment) is None
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_one_node_is_one_node_whatever_the_allocation(environment: dict[str, str
 )
 def test_a_strange_step_is_told(changed: dict[str, str]):
     with pytest.raises(SettingsError, match="srun --ntasks-per-node=1"):
-        Nodes.of_step({**STEP, **changed})
+        Nodes.from_slurm_step({**STEP, **changed})
     with pytest.raises(SettingsError, match="SLURM_JOB_ID"):
-        Nodes.of_step({name: value for name, value in STEP.items() if name != "SLURM_JOB_ID"})
+        Nodes.from_slurm_step({name: value for name, value in STEP.items() if name != "SLURM_JOB_ID"})
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from clairemap.training import loop, model, step
 from clairemap.training.checkpoint import CheckpointFolder
 from clairemap.training.deadline import Deadline
 from clairemap.training.distributed import Processes
-from clairemap.training.job import Trained, TrainingJob
+from clairemap.training.job import TrainingJob, TrainingResult
 from clairemap.training.loop import train
-from clairemap.training.step import Machinery
+from clairemap.training.step import StepContext
 from clairemap.training.validation import Validation
 from clairemap.validity import Validity
 
@@ -36,11 +36,11 @@ def undisturbed(made_job: MadeJob, alone: Processes, tmp_path_factory: pytest.Te
     return train(made_job(tmp_path_factory.mktemp("whole"), steps=5), alone, STAMP)
 
 
-def weights(trained: Trained):
+def weights(trained: TrainingResult):
     return trained.network.state_dict()
 
 
-def assert_same_run(trained: Trained, other: Trained):
+def assert_same_run(trained: TrainingResult, other: TrainingResult):
     assert all(torch.equal(value, weights(other)[name]) for name, value in weights(trained).items())
     assert [(row.step, row.loss, row.grad_norm, row.val_miou) for row in trained.history] == [
         (row.step, row.loss, row.grad_norm, row.val_miou) for row in other.history
@@ -49,14 +49,14 @@ def assert_same_run(trained: Trained, other: Trained):
 
 
 def killed_after(step: int, monkeypatch: pytest.MonkeyPatch):
-    do_step = loop.do_step
+    train_step = loop.train_step
 
-    def dies(machinery: object, feed: object, number: int):
+    def dies(context: object, feed: object, number: int):
         if number == step:
             raise KeyboardInterrupt
-        return do_step(machinery, feed, number)
+        return train_step(context, feed, number)
 
-    monkeypatch.setattr(loop, "do_step", dies)
+    monkeypatch.setattr(loop, "train_step", dies)
 
 
 def checkpoints(job: TrainingJob):
@@ -75,7 +75,7 @@ def test_training_lowers_the_loss_of_an_easy_problem(made_job: MadeJob, alone: P
     assert not trained.network.training
 
 
-def test_the_card_tells_what_was_trained(undisturbed: Trained, made_job: MadeJob, tmp_path: Path):
+def test_the_card_tells_what_was_trained(undisturbed: TrainingResult, made_job: MadeJob, tmp_path: Path):
     job, card = made_job(tmp_path), undisturbed.card
     scores = {row.step: row.val_miou for row in undisturbed.history if row.val_miou is not None}
     assert set(scores) == {2, 4, 5}
@@ -93,7 +93,7 @@ def test_the_card_tells_what_was_trained(undisturbed: Trained, made_job: MadeJob
 
 
 def test_a_killed_run_ends_as_if_it_had_not_been(
-    undisturbed: Trained, made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undisturbed: TrainingResult, made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     job = made_job(tmp_path, steps=5)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
@@ -105,7 +105,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(
 
 
 def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
-    undisturbed: Trained,
+    undisturbed: TrainingResult,
     made_job: MadeJob,
     alone: Processes,
     tmp_path: Path,
@@ -181,16 +181,16 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
     seen = []
     after_steps = []
 
-    def watched_step(machinery: Machinery, feed: object, number: int):
-        row = step.do_step(machinery, feed, number)
-        after_steps.append({name: value.detach().clone() for name, value in machinery.together.named_parameters()})
+    def watched_step(context: StepContext, feed: object, number: int):
+        row = step.train_step(context, feed, number)
+        after_steps.append({name: value.detach().clone() for name, value in context.ddp_network.named_parameters()})
         return row
 
     def watched_validation(network: torch.nn.Module, *_: object):
         seen.append({name: value.clone() for name, value in network.named_parameters()})
         return Validation(0.5, 0.5, 0.1)
 
-    monkeypatch.setattr(loop, "do_step", watched_step)
+    monkeypatch.setattr(loop, "train_step", watched_step)
     monkeypatch.setattr(loop, "validate", watched_validation)
     job = made_job(tmp_path, steps=2, validate_every=2, ema_decay=0.75, calibrate=False)
     trained = train(job, alone, STAMP)
@@ -203,7 +203,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
 
 
 def test_all_checkpoints_damaged_means_a_new_start(
-    undisturbed: Trained,
+    undisturbed: TrainingResult,
     made_job: MadeJob,
     alone: Processes,
     tmp_path: Path,
@@ -218,7 +218,7 @@ def test_all_checkpoints_damaged_means_a_new_start(
     assert "training starts anew" in caplog.text
 
 
-def test_the_temperature_is_on_the_card_and_its_error_in_the_history(undisturbed: Trained):
+def test_the_temperature_is_on_the_card_and_its_error_in_the_history(undisturbed: TrainingResult):
     card, history = undisturbed.card, undisturbed.history
     assert card.temperature != 1
     fit = card.calibration
@@ -240,7 +240,7 @@ def test_other_settings_never_take_up_a_checkpoint(
 
 
 def test_a_time_budget_stops_in_time_and_the_next_run_goes_on(
-    undisturbed: Trained, made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undisturbed: TrainingResult, made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     job = made_job(tmp_path, steps=5, minutes=7)
     answers = iter([False, False, True])

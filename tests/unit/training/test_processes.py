@@ -21,7 +21,7 @@ from clairemap.errors import TimeBudgetError, TrainingError
 from clairemap.nets.bundle import BandScale
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, TrainingSettings
-from clairemap.tiles.dataset import Sample
+from clairemap.tiles.dataset import TrainingSample
 from clairemap.training import model, step
 from clairemap.training.batches import BandScales
 from clairemap.training.calibration import calibrate
@@ -29,7 +29,7 @@ from clairemap.training.checkpoint import CheckpointFolder
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
-from clairemap.training.step import Machinery, add_gradient, do_step
+from clairemap.training.step import StepContext, accumulate_gradient, train_step
 from clairemap.training.validation import validate
 
 PROJECT = Path(__file__).parents[3]
@@ -56,7 +56,7 @@ class Small(nn.Module):
         return Logits(self.layers(torch.cat([optical, sar], 1).double()))
 
 
-def crops() -> Sample:
+def crops() -> TrainingSample:
     """Eight crops; class 3 occurs in one of them only, one has no labels, one has few."""
     generator = torch.Generator().manual_seed(5)
     images = torch.randn(8, 3, 12, 12, generator=generator, dtype=torch.float64)
@@ -65,14 +65,14 @@ def crops() -> Sample:
     target[1] = IGNORE_INDEX
     target[3, :10] = IGNORE_INDEX
     ones = torch.ones(8, 1, 12, 12, dtype=torch.float64)
-    return Sample(images[:, :2], images[:, 2:], ones, ones, target)
+    return TrainingSample(images[:, :2], images[:, 2:], ones, ones, target)
 
 
 def results(processes: Processes, parts: int) -> dict[str, object]:
-    own = Sample(*(layer[processes.rank :: processes.count] for layer in crops()))
-    network = processes.together(Small())
-    loss = add_gradient(network, Rift(LossSettings(tversky_kappa=0.75), (500, 300, 200, 9)), own, parts)
-    tiles = [Sample(*layers) for layers in zip(*crops(), strict=True)]
+    own = TrainingSample(*(layer[processes.rank :: processes.count] for layer in crops()))
+    network = processes.ddp_network(Small())
+    loss = accumulate_gradient(network, Rift(LossSettings(tversky_kappa=0.75), (500, 300, 200, 9)), own, parts)
+    tiles = [TrainingSample(*layers) for layers in zip(*crops(), strict=True)]
     temperature = calibrate(Small(), tiles, 1000, SCALES, processes)
     return {
         "loss": torch.stack(loss),
@@ -85,8 +85,8 @@ def results(processes: Processes, parts: int) -> dict[str, object]:
 def stops(processes: Processes) -> bool:
     """Return whether a step ends with an error and leaves the weights, if the last process alone sees a fault."""
     network, clip = Small(), nn.utils.clip_grad_norm_
-    machinery = Machinery(
-        processes.together(network),
+    context = StepContext(
+        processes.ddp_network(network),
         Rift(LossSettings(), (500, 300, 200, 9)),
         torch.optim.SGD(network.parameters(), lr=1.0),
         SCALES,
@@ -100,7 +100,7 @@ def stops(processes: Processes) -> bool:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(step.nn.utils, "clip_grad_norm_", faulty)
         with pytest.raises(TrainingError, match="step 1"):
-            do_step(machinery, iter([crops()]), 0)
+            train_step(context, iter([crops()]), 0)
     return all(torch.equal(value, Small().state_dict()[name]) for name, value in network.state_dict().items())
 
 

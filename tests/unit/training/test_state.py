@@ -17,7 +17,7 @@ def made_state(seed: int, *, averaged: bool = False, **settings: object):
     return RunState(TrainingSettings(**settings), network, torch.optim.AdamW(network.parameters(), lr=0.1), average)
 
 
-def do_step(state: RunState):
+def train_step(state: RunState):
     state.optimiser.zero_grad()
     state.network(torch.ones(1, 3)).square().sum().backward()
     state.optimiser.step()
@@ -30,10 +30,10 @@ def weights(state: RunState):
 
 def test_the_best_weights_are_kept_not_the_last():
     state = made_state(0)
-    do_step(state)
+    train_step(state)
     state.add_validation(Validation(0.6, 0.9, 0.1))
     best = weights(state)
-    do_step(state)
+    train_step(state)
     state.add_validation(Validation(0.6, 0.95, 0.1))  # not better: the earlier ones stay
     assert (state.best.step, state.best.miou) == (1, 0.6)
     assert torch.equal(torch.cat([value.flatten() for value in state.best.weights.values()]), best)
@@ -43,7 +43,7 @@ def test_the_best_weights_are_kept_not_the_last():
 
 def test_a_state_of_score_zero_is_still_the_best_of_all():
     state = made_state(0)
-    do_step(state)
+    train_step(state)
     state.add_validation(Validation(0.0, 0.0, 0.0))
     assert state.best.step == 1
 
@@ -52,17 +52,17 @@ def test_a_state_of_score_zero_is_still_the_best_of_all():
 def test_a_saved_state_goes_on_as_if_nothing_had_happened(averaged: bool):
     state = made_state(0, averaged=averaged)
     for _ in range(2):
-        do_step(state)
+        train_step(state)
     state.add_validation(Validation(0.6, 0.9, 0.1))
     file = io.BytesIO()
-    torch.save(state.as_dict(), file)
-    do_step(state)
+    torch.save(state.state_dict(), file)
+    train_step(state)
 
     other = made_state(1, averaged=averaged)
     file.seek(0)
-    other.take_up(torch.load(file, weights_only=True))
+    other.load_state_dict(torch.load(file, weights_only=True))
     assert other.steps_done == 2
-    do_step(other)
+    train_step(other)
     assert torch.equal(weights(other), weights(state))
     assert torch.equal(other.kept.weight, state.kept.weight)
     assert torch.equal(other.kept.weight, other.network.weight) != averaged
@@ -73,7 +73,7 @@ def test_a_saved_state_goes_on_as_if_nothing_had_happened(averaged: bool):
 def test_the_best_weights_are_those_of_the_average():
     state = made_state(0, averaged=True)
     for _ in range(3):
-        do_step(state)
+        train_step(state)
     state.add_validation(Validation(0.6, 0.9, 0.1))
     assert torch.equal(state.best.weights["weight"], state.kept.weight)
     assert not torch.equal(state.best.weights["weight"], state.network.weight)
@@ -83,12 +83,12 @@ def test_patience_counts_validations_since_the_best_one():
     state = made_state(0, steps=9, patience=2)
     finished = []
     for miou in (0.2, 0.1, None, 0.3, None, 0.3, None, 0.2):
-        do_step(state)
+        train_step(state)
         if miou is not None:
             state.add_validation(Validation(miou, 0.5, 0.1))
         finished.append(state.is_finished)
     assert finished == [False] * 7 + [True]
     assert state.stopped_early
     patient = made_state(0, steps=1)
-    do_step(patient)
+    train_step(patient)
     assert patient.is_finished and not patient.stopped_early

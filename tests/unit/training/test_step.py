@@ -10,14 +10,14 @@ from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, NetworkSettings, TrainingSettings
-from clairemap.tiles.dataset import Sample
+from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
 from clairemap.training.schedule import learning_rate
-from clairemap.training.step import Machinery, add_gradient, do_step
+from clairemap.training.step import StepContext, accumulate_gradient, train_step
 
 
-def batch(dtype: torch.dtype) -> Sample:
+def batch(dtype: torch.dtype) -> TrainingSample:
     """Four crops, uneven on purpose: a class in one crop only, one crop without labels, gaps in the sensors."""
     generator = torch.Generator().manual_seed(3)
     optical = torch.randn(4, 2, 128, 128, generator=generator).to(dtype)
@@ -28,13 +28,13 @@ def batch(dtype: torch.dtype) -> Sample:
     target = torch.randint(0, 2, (4, 128, 128), generator=generator)
     target[3, :9, :9] = 2
     target[1] = IGNORE_INDEX
-    return Sample(optical, sar, *weights, target)
+    return TrainingSample(optical, sar, *weights, target)
 
 
 def loss_and_gradient(parts: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
     network = Claire(2, 1, 3, NetworkSettings(size="tiny")).to(dtype)
-    loss = add_gradient(network, Rift(LossSettings(), (900, 80, 20)), batch(dtype), parts)
+    loss = accumulate_gradient(network, Rift(LossSettings(), (900, 80, 20)), batch(dtype), parts)
     assert not any(value.requires_grad for value in loss)
     return torch.stack(loss), torch.cat([weight.grad.flatten() for weight in network.parameters()])
 
@@ -67,21 +67,23 @@ class Watched(nn.Module):
 
 def test_activations_are_kept_of_one_part_at_a_time():
     network = Watched()
-    add_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 2)
+    accumulate_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 2)
     assert network.seen == [(2, False), (2, False), (2, True), (2, True)]
     network.seen.clear()
-    add_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 1)
+    accumulate_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 1)
     assert network.seen == [(4, True)]
 
 
-def machinery(network: nn.Module, **chosen: object) -> Machinery:
+def context(network: nn.Module, **chosen: object) -> StepContext:
     """Plain steps down the gradient, so that a step is what it was clipped to times the learning rate."""
     scales = BandScales(
         BandScale(names=("a", "b"), mean=(0, 0), std=(1, 1)), BandScale(names=("c",), mean=(0,), std=(1,))
     )
     optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
     processes = Processes(0, 1, torch.device("cpu"))
-    return Machinery(network, Rift(LossSettings(), (1, 1, 1)), optimiser, scales, TrainingSettings(**chosen), processes)
+    return StepContext(
+        network, Rift(LossSettings(), (1, 1, 1)), optimiser, scales, TrainingSettings(**chosen), processes
+    )
 
 
 def weights(network: nn.Module) -> Tensor:
@@ -91,9 +93,9 @@ def weights(network: nn.Module) -> Tensor:
 @pytest.mark.parametrize("number", [0, 7, 19])
 def test_a_step_is_the_clipped_gradient_times_the_learning_rate_of_that_step(number: int):
     network = Watched()
-    made = machinery(network, clip_norm=0.01, learning_rate=0.5, steps=20)
+    made = context(network, clip_norm=0.01, learning_rate=0.5, steps=20)
     before = weights(network)
-    row = do_step(made, iter([batch(torch.float32)]), number)
+    row = train_step(made, iter([batch(torch.float32)]), number)
     rate = learning_rate(number, made.settings)
     assert row.grad_norm > 0.05  # so that something is clipped
     assert row.lr == rate
@@ -105,5 +107,5 @@ def test_a_gradient_that_is_not_finite_stops_though_the_loss_is():
     network.layer.weight.register_hook(lambda gradient: gradient * torch.inf)
     before = weights(network)
     with pytest.raises(TrainingError, match=r"step 4: the loss is \d.* the gradient's norm (inf|nan)"):
-        do_step(machinery(network), iter([batch(torch.float32)]), 3)
+        train_step(context(network), iter([batch(torch.float32)]), 3)
     assert torch.equal(weights(network), before)

@@ -1,6 +1,6 @@
 """From the images of both sensors to one pyramid of features: by two encoders and their fusion, or by one encoder.
 
-Both bodies take the same and return the same, and in both what a sensor shows where its weight is 0 has no influence.
+Both take and return the same, and in both the values of a sensor where its weight is 0 have no influence.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from clairemap.nets.encoder import Encoder
 from clairemap.nets.fusion import Fusion, fusion
 from clairemap.nets.image import Image, is_everywhere
 from clairemap.nets.layers import CellNorm, Sensors, channels_first, channels_last
-from clairemap.nets.parts import Part, cut
 from clairemap.nets.sizes import NetworkSize
+from clairemap.nets.stage_windows import StageWindows, crop
 from clairemap.nets.strips import in_strips
 
 
@@ -29,44 +29,46 @@ class DualEncoder(nn.Module):
         self.sar_encoder = Encoder(sar_bands + 1, size)
         self.fusions = nn.ModuleList(fusion(fusion_name, stage) for stage in size.stages)
 
-    def forward(self, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
+    def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> tuple[list[Tensor], Sensors]:
         """Return the fused features, fine to coarse, and each sensor's share at the finest stride.
 
         Args:
             images: of optical and of SAR.
-            parts: of each stage, whose decoded cells come back.
+            windows: of each stage, whose decoded cells come back.
         """
         if not self.training:  # DDP wants all parameters used in training
             seen = [image.is_seen for image in images]
             if any(seen) and not all(seen):
-                return self._of_one(seen.index(True), images, parts)
+                return self._single_sensor(seen.index(True), images, windows)
         weights = [coarse_weights(image, self.size) for image in images]
         encoders = (self.optical_encoder, self.sar_encoder)
         optical, sar = (
-            _encoded(encoder, _seen(cells), image)
+            _encode(encoder, _masks(cells), image)
             for encoder, cells, image in zip(encoders, weights, images, strict=True)
         )
         fused, shares = [], []
-        for module, part, *features, cells in zip(
-            self.fusions, parts, optical, sar, zip(*weights, strict=True), strict=True
+        for module, window, *features, cells in zip(
+            self.fusions, windows, optical, sar, zip(*weights, strict=True), strict=True
         ):
-            needed = (Sensors(*(cut(x, part.fused) for x in both)) for both in (features, cells))
+            needed = (Sensors(*(crop(x, window.fused) for x in both)) for both in (features, cells))
             merged, share = module(*needed)
-            fused.append(cut(merged, part.kept))
-            shares.append(Sensors(*(cut(x, part.kept) for x in share)))
+            fused.append(crop(merged, window.kept))
+            shares.append(Sensors(*(crop(x, window.kept) for x in share)))
         return fused, shares[0]
 
-    def _of_one(self, sensor: int, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
+    def _single_sensor(
+        self, sensor: int, images: Sequence[Image], windows: Sequence[StageWindows]
+    ) -> tuple[list[Tensor], Sensors]:
         """Return what `forward` does if just one sensor has any weight, without computing what won't count."""
         weights = coarse_weights(images[sensor], self.size)
-        features = _encoded((self.optical_encoder, self.sar_encoder)[sensor], _seen(weights), images[sensor])
+        features = _encode((self.optical_encoder, self.sar_encoder)[sensor], _masks(weights), images[sensor])
         found = [
-            cast(Fusion, module).of_one(sensor, cut(x, part.fused), cut(weight, part.fused))
-            for module, part, x, weight in zip(self.fusions, parts, features, weights, strict=True)
+            cast(Fusion, module).single_sensor(sensor, crop(x, window.fused), crop(weight, window.fused))
+            for module, window, x, weight in zip(self.fusions, windows, features, weights, strict=True)
         ]
-        share = cut(found[0][1], parts[0].kept)
+        share = crop(found[0][1], windows[0].kept)
         both = (share, torch.zeros_like(share))
-        fused = [cut(x, part.kept) for (x, _), part in zip(found, parts, strict=True)]
+        fused = [crop(x, window.kept) for (x, _), window in zip(found, windows, strict=True)]
         return fused, Sensors(*(both if sensor == 0 else both[::-1]))
 
 
@@ -83,30 +85,30 @@ class StackedEncoder(nn.Module):
         self.encoder = Encoder(optical_bands + sar_bands + 2, size)
         self.norms = nn.ModuleList(CellNorm(stage.width, eps=1e-6) for stage in size.stages)
 
-    def forward(self, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
+    def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> tuple[list[Tensor], Sensors]:
         """Return the features, fine to coarse, and the weights at the finest stride: see `DualEncoder.forward`."""
-        seen = seen_by_any(images, self.size)
-        features = zip(self.norms, _encoded(self.encoder, seen, *images), parts, strict=True)
-        shares = (cut(image.mean_weights(self.encoder.stride), parts[0].decoded) for image in images)
-        return [norm(cut(x, part.decoded)) for norm, x, part in features], Sensors(*shares)
+        seen = any_sensor_mask(images, self.size)
+        features = zip(self.norms, _encode(self.encoder, seen, *images), windows, strict=True)
+        shares = (crop(image.mean_weights(self.encoder.stride), windows[0].decoded) for image in images)
+        return [norm(crop(x, window.decoded)) for norm, x, window in features], Sensors(*shares)
 
 
-def _encoded(encoder: Encoder, seen: Sequence[Tensor | None], *images: Image) -> list[Tensor]:
+def _encode(encoder: Encoder, seen: Sequence[Tensor | None], *images: Image) -> list[Tensor]:
     """Return an encoder's features of the bands of all images, times their weights, and of the weights."""
     _, _, height, width = images[0].weight.shape
     channels = sum(image.values.shape[1] + 1 for image in images)
 
-    def entered(rows: slice) -> Tensor:
-        bands, weights = zip(*(image.rows(rows).entering(encoder.stride) for image in images), strict=True)
-        return encoder.entrance(_joined([*bands, *weights]))
+    def stem_cells(rows: slice) -> Tensor:
+        bands, weights = zip(*(image.rows(rows).network_input(encoder.stride) for image in images), strict=True)
+        return encoder.stem(_concatenated([*bands, *weights]))
 
-    cells = in_strips(entered, height, channels * width, images[0].weight.device, encoder.stride)
+    cells = in_strips(stem_cells, height, channels * width, images[0].weight.device, encoder.stride)
     return encoder.features(cells, seen)
 
 
-def _joined(parts_BCHW: Sequence[Tensor]) -> Tensor:
-    """Return all bands of all parts, (B, H, W, C), in the type of the first."""
-    joined = torch.cat([part.to(parts_BCHW[0].dtype) for part in parts_BCHW], dim=1)
+def _concatenated(layers_BCHW: Sequence[Tensor]) -> Tensor:
+    """Return all bands of all windows, (B, H, W, C), in the type of the first."""
+    joined = torch.cat([layer.to(layers_BCHW[0].dtype) for layer in layers_BCHW], dim=1)
     return channels_last(joined.contiguous(memory_format=torch.channels_last))
 
 
@@ -124,14 +126,14 @@ def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
     return found
 
 
-def seen_by_any(images: Sequence[Image], size: NetworkSize) -> list[Tensor | None]:
+def any_sensor_mask(images: Sequence[Image], size: NetworkSize) -> list[Tensor | None]:
     """Return for each stage the cells of which any sensor sees anything: see `Encoder.features`."""
     if any(is_everywhere(image.weight) for image in images):
         return [None] * len(size.stages)
     weights = zip(*(coarse_weights(image, size) for image in images), strict=True)
-    return _seen([torch.stack(of_stage).amax(0) for of_stage in weights])
+    return _masks([torch.stack(of_stage).amax(0) for of_stage in weights])
 
 
-def _seen(weights: Sequence[Tensor]) -> list[Tensor | None]:
+def _masks(weights: Sequence[Tensor]) -> list[Tensor | None]:
     """Return where the weights of each stage are above 0; None for all of them if they are everywhere."""
     return [None] * len(weights) if is_everywhere(weights[0]) else [weight > 0 for weight in weights]

@@ -1,4 +1,4 @@
-from clairemap.explain.reading import Reader, Sentence
+from clairemap.explain.parsing import Parser, Sentence
 from clairemap.explain.slots import Slot
 
 SLOTS = {
@@ -9,12 +9,12 @@ SLOTS = {
 NAMES = ("bare ground", "ground", "city", "2.1", "clouds")
 
 
-def read(text: str) -> list[Sentence]:
-    return Reader(NAMES, SLOTS, frozenset({"clouds"})).read(text)
+def parsed(text: str) -> list[Sentence]:
+    return Parser(NAMES, SLOTS, frozenset({"clouds"})).parse(text)
 
 
 def kinds(text: str) -> list[tuple[str, str]]:
-    return [(token.kind, token.text) for sentence in read(text) for token in sentence.tokens]
+    return [(token.kind, token.text) for sentence in parsed(text) for token in sentence.tokens]
 
 
 def test_longer_names_win_and_plurals_count():
@@ -26,7 +26,7 @@ def test_longer_names_win_and_plurals_count():
         ("word", "on"),
         ("class", "ground"),
     ]
-    assert read("Cities")[0].tokens[0].names == {"city"}
+    assert parsed("Cities")[0].tokens[0].names == {"city"}
 
 
 def test_names_inside_words_are_no_mentions():
@@ -34,7 +34,7 @@ def test_names_inside_words_are_no_mentions():
 
 
 def test_figures_are_looked_up_among_the_slots():
-    tokens = read("12.5 % and 0.71 and 12.6 % and {iou.city}")[0].tokens
+    tokens = parsed("12.5 % and 0.71 and 12.6 % and {iou.city}")[0].tokens
     assert [token.slots for token in tokens if token.kind == "value"] == [
         (SLOTS["area_pct.bare ground"],),
         (SLOTS["iou.city"],),
@@ -48,7 +48,7 @@ def test_a_class_may_be_called_by_a_number():
 
 
 def test_sentences_end_at_full_stops_not_inside_figures():
-    assert len(read("The IoU is 0.71. It is 80 %. End.")) == 3
+    assert len(parsed("The IoU is 0.71. It is 80 %. End.")) == 3
 
 
 def test_other_numbers_and_characters_are_told_apart():
@@ -56,12 +56,12 @@ def test_other_numbers_and_characters_are_told_apart():
 
 
 def test_plain_names_are_words_too():
-    sentence = read("Clouds over the city")[0]
+    sentence = parsed("Clouds over the city")[0]
     assert [word for _, word in sentence.words()] == ["clouds", "over", "the"]
 
 
 def test_nearest_prefers_the_clause_then_what_stands_before():
-    sentence = read("The city, {iou.city} ground, clouds over bare ground {confidence_pct}")[0]
+    sentence = parsed("The city, {iou.city} ground, clouds over bare ground {confidence_pct}")[0]
     places = [place for place, token in enumerate(sentence.tokens) if token.kind == "value"]
 
     def names_near(place: int) -> frozenset[str]:

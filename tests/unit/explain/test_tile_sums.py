@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 
 from clairemap.classes import LandCoverClass, Legend
-from clairemap.explain.evidence import Measured, TilePixels, measure, spoken_names, tile_facts
 from clairemap.explain.template import template_text
+from clairemap.explain.tile_sums import TilePixels, TileSums, spoken_names, sum_tile, tile_facts
 
 LEGEND = Legend(
-    tuple(LandCoverClass(code, name, "#000000") for code, name in enumerate(["water", "forest", "road"], 1))
+    classes=tuple(LandCoverClass(code=code, name=name) for code, name in enumerate(["water", "forest", "road"], 1))
 )
 PIXELS = TilePixels(all=1000, optical=900, sar=800, cloud=104)
 
 
-def measured(class_px: list[int], confidence: float = 0.8, share: float = 50) -> Measured:
+def measured(class_px: list[int], confidence: float = 0.8, share: float = 50) -> TileSums:
     px = np.array(class_px)
-    return Measured(px, px * confidence, float(px.sum() * share))
+    return TileSums(px, px * confidence, float(px.sum() * share))
 
 
 def test_measures_the_mapped_pixels_only():
@@ -21,7 +21,7 @@ def test_measures_the_mapped_pixels_only():
     probability[:, 0, 0] = 200, 30, 25
     probability[:, 0, 1] = 100, 155, 0
     probability[:, 1, 0] = 51, 102, 102
-    found = measure(probability, np.array([[100, 50], [0, 255]], np.uint8))
+    found = sum_tile(probability, np.array([[100, 50], [0, 255]], np.uint8))
     assert found.class_px.tolist() == [1, 2, 0]
     assert found.class_confidence.tolist() == pytest.approx([200 / 255, (155 + 102) / 255, 0])
     assert found.optical_share == 150
@@ -77,7 +77,9 @@ def test_a_tile_without_labelled_pixels_has_no_accuracy():
 
 
 def test_names_can_be_spoken_whatever_the_legend_calls_them():
-    legend = Legend(tuple(LandCoverClass(code, name, "#000000") for code, name in [(1, " a{b}\n c "), (7, "--")]))
+    legend = Legend(
+        classes=tuple(LandCoverClass(code=code, name=name) for code, name in [(1, " a{b}\n c "), (7, "--")])
+    )
     assert spoken_names(legend) == ("a(b) c", "class 7")
 
 

@@ -14,10 +14,10 @@ FEW_TRAINING_PX = 1_000
 """Labelled training pixels below which a class counts as hardly learnt: a square of 32 pixels shows one or two places
 only, whatever the network makes of them."""
 
-Learning = Literal["unseen", "few", "enough"]
+SupportLevel = Literal["unseen", "few", "enough"]
 
 
-class LearntClass(BaseModel):
+class ClassSupport(BaseModel):
     """A class, the labelled pixels of it that trained the network, and what that number means."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,15 +25,15 @@ class LearntClass(BaseModel):
     name: str
     code: int
     training_px: int
-    learning: Learning
+    learning: SupportLevel
 
 
-def learnt_classes(legend: Legend, training_px: Sequence[int]) -> tuple[LearntClass, ...]:
+def class_support(legend: Legend, training_px: Sequence[int]) -> tuple[ClassSupport, ...]:
     """Return all classes of the legend with their training pixels; nothing if these are not known (empty)."""
     if not training_px:
         return ()
     return tuple(
-        LearntClass(name=c.name, code=c.code, training_px=pixels, learning=_learning(pixels))
+        ClassSupport(name=c.name, code=c.code, training_px=pixels, learning=_support_level(pixels))
         for c, pixels in zip(legend.classes, training_px, strict=True)
     )
 
@@ -61,7 +61,7 @@ def read_training_px(card: Path, classes: int) -> tuple[int, ...]:
     return training_px
 
 
-def _learning(pixels: int) -> Learning:
+def _support_level(pixels: int) -> SupportLevel:
     if pixels == 0:
         return "unseen"
     return "few" if pixels < FEW_TRAINING_PX else "enough"

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.grid.points import Size
 from clairemap.grid.scale import pixel_height_m, pixel_width_m, up_deg
 from clairemap.grid.window import Window
 
@@ -21,7 +22,7 @@ VARIES_DEG = 3.0
 
 
 @dataclass(frozen=True)
-class Turn:
+class QuarterTurn:
     """How a picture of a grid is turned so that north is as near to up as quarter turns bring it.
 
     `mirrored`: its rows are taken from the last to the first, as east and west are swapped else; then it is turned
@@ -35,9 +36,9 @@ class Turn:
         """Return values (y, x, …) of the grid as the picture shows them."""
         return np.ascontiguousarray(np.rot90(values[::-1] if self.mirrored else values, self.quarters))
 
-    def size(self, height: float, width: float) -> tuple[float, float]:
-        """Return height and width of the picture of a window that is so high and wide."""
-        return (width, height) if self.quarters % 2 else (height, width)
+    def size(self, window: Size[float]) -> Size[float]:
+        """Return the size of the picture of a window."""
+        return Size(window.width, window.height) if self.quarters % 2 else window
 
     @property
     def text(self) -> str:
@@ -47,7 +48,7 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Lie:
+class PixelGeometry:
     """How pixels lie on the ground around the middle of a window.
 
     `across_m` and `down_m` are the lengths of a step to the next column and to the next row, in metres on the
@@ -62,7 +63,7 @@ class Lie:
     varies: bool = False
 
     @classmethod
-    def of(cls, grid: GeoBox, window: Window | None = None) -> "Lie | None":
+    def of(cls, grid: GeoBox, window: Window | None = None) -> "PixelGeometry | None":
         """Return how a window of a grid, or all of it, lies on the ground; None without a CRS or off the Earth."""
         if grid.crs is None:
             return None
@@ -81,14 +82,14 @@ class Lie:
         return self.down_m / self.across_m
 
     @property
-    def turn(self) -> Turn:
+    def turn(self) -> QuarterTurn:
         """How pictures are to be turned."""
         if self.up_deg is None:
-            return Turn()
+            return QuarterTurn()
         bearing = self.up_deg + 180 if self.mirrored else self.up_deg
-        return Turn(self.mirrored, round(-bearing / 90) % 4)
+        return QuarterTurn(self.mirrored, round(-bearing / 90) % 4)
 
-    def north_deg(self, turn: Turn) -> float | None:
+    def north_deg(self, turn: QuarterTurn) -> float | None:
         """Return the direction of true north in a picture turned so, in degrees clockwise from up, -180 to 180."""
         if self.up_deg is None:
             return None
@@ -97,17 +98,17 @@ class Lie:
         return float((north - 90 * turn.quarters + 180) % 360 - 180)
 
 
-def pictured(lie: Lie | None, values: NDArray[T]) -> NDArray[T]:
+def oriented(geometry: PixelGeometry | None, values: NDArray[T]) -> NDArray[T]:
     """Return values (y, x, …) of a grid as pictures show them: turned if it is known where north is."""
-    return values if lie is None else lie.turn.picture(values)
+    return values if geometry is None else geometry.turn.picture(values)
 
 
-def pictured_aspect(lie: Lie | None) -> float:
+def oriented_aspect(geometry: PixelGeometry | None) -> float:
     """Return height over width, on the ground, of a pixel of a turned picture; 1 without a CRS."""
-    if lie is None:
+    if geometry is None:
         return 1.0
-    high, wide = lie.turn.size(lie.aspect, 1.0)
-    return high / wide
+    size = geometry.turn.size(Size(geometry.aspect, 1.0))
+    return size.height / size.width
 
 
 def north_text(degrees: float | None) -> str:
@@ -122,24 +123,24 @@ def north_text(degrees: float | None) -> str:
     return f"north is {angle}° to the {'right' if degrees > 0 else 'left'} of up"
 
 
-def stretched_shape(shape: tuple[int, int], aspect: float, longest_px: int, slenderest: float) -> tuple[int, int]:
+def picture_shape(shape: tuple[int, int], aspect: float, longest_px: int, max_aspect: float) -> tuple[int, int]:
     """Return the size (height, width) of a picture of a window in which lengths are as on the ground.
 
     No pixel of the window is lost unless the picture were longer than `longest_px`. What is more slender than
-    `slenderest` is drawn as if it were so slender.
+    `max_aspect` is drawn as if it were so slender.
 
     Args:
         shape: of the window, in its pixels.
         aspect: height of a pixel on the ground over its width.
         longest_px: of the picture's sides.
-        slenderest: longer side of a picture over the shorter one, at most.
+        max_aspect: longer side of a picture over the shorter one, at most.
     """
-    ratio = drawn_ratio(shape, aspect, slenderest)
+    ratio = picture_ratio(shape, aspect, max_aspect)
     width = max(float(shape[1]), shape[0] / ratio)
     scale = min(1.0, longest_px / max(width, width * ratio))
     return max(1, round(width * ratio * scale)), max(1, round(width * scale))
 
 
-def drawn_ratio(shape: tuple[int, int], aspect: float, slenderest: float) -> float:
-    """Return height over width of a picture; see `stretched_shape`."""
-    return float(np.clip(shape[0] * aspect / shape[1], 1 / slenderest, slenderest))
+def picture_ratio(shape: tuple[int, int], aspect: float, max_aspect: float) -> float:
+    """Return height over width of a picture; see `picture_shape`."""
+    return float(np.clip(shape[0] * aspect / shape[1], 1 / max_aspect, max_aspect))

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from clairemap.radiometry_check import SensorVerdict
-from clairemap.tiles.likeness import Conversion, Gaussian, compare, compare_bands, misfit
 from clairemap.tiles.radiometry import Radiometry, SensorRadiometry, TrainingRadiometry
+from clairemap.tiles.radiometry_comparison import Conversion, Gaussian, compare, compare_bands, misfit
 
 OPTICAL = ("red", "green", "blue", "nir")
 SAR = ("VV", "VH")

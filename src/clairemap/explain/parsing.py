@@ -84,7 +84,7 @@ class Sentence:
         return start, stop
 
 
-class Reader:
+class Parser:
     """Splits texts about one tile into sentences."""
 
     def __init__(self, names: Sequence[str], slots: Mapping[str, Slot], ordinary: frozenset[str]) -> None:
@@ -117,7 +117,7 @@ class Reader:
             re.IGNORECASE,
         )
 
-    def read(self, text: str) -> list[Sentence]:
+    def parse(self, text: str) -> list[Sentence]:
         """Return the sentences of a text with slots or with figures."""
         sentences: list[list[Token]] = [[]]
         for match in self._pattern.finditer(text):

@@ -6,8 +6,8 @@ import torch
 from clairemap.grid.window import Window
 from clairemap.nets.claire import Claire
 from clairemap.nets.image import Image
-from clairemap.nets.parts import cells_between, parts
 from clairemap.nets.sizes import SIZES
+from clairemap.nets.stage_windows import cells_between, stage_windows
 from clairemap.settings import NetworkSettings
 
 SHAPE = (896, 1024)
@@ -52,9 +52,9 @@ def test_wanted_pixels_are_those_of_the_whole(fusion: str, images: tuple[Image, 
     whole = claire.cells(*images)
     for wanted in WANTED:
         part = claire.cells(*images, wanted)
-        place = cells_between(wanted, SHAPE, claire.stride).slices
-        for found, expected in zip(part, whole, strict=True):
-            torch.testing.assert_close(found, expected[..., *place], rtol=0, atol=2e-6)
+        assert part.window == cells_between(wanted, SHAPE, claire.stride)
+        for found, expected in zip(part[:2], whole[:2], strict=True):
+            torch.testing.assert_close(found, expected[..., *part.window.slices], rtol=0, atol=2e-6)
 
 
 @torch.inference_mode()
@@ -64,14 +64,13 @@ def test_wanted_pixels_of_one_sensor_are_those_of_the_whole(images: tuple[Image,
     nothing = optical._replace(weight=torch.zeros_like(optical.weight))
     whole = claire.cells(nothing, sar)
     part = claire.cells(nothing, sar, WANTED[1])
-    place = cells_between(WANTED[1], SHAPE, claire.stride).slices
-    for found, expected in zip(part, whole, strict=True):
-        torch.testing.assert_close(found, expected[..., *place], rtol=0, atol=2e-6)
+    for found, expected in zip(part[:2], whole[:2], strict=True):
+        torch.testing.assert_close(found, expected[..., *part.window.slices], rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_fine_stages_need_little_more_than_the_core(size: str):
-    found = parts(SIZES[size], "window", Window(512, 512, 256, 256), (1280, 1280))
+    found = stage_windows(SIZES[size], "window", Window(512, 512, 256, 256), (1280, 1280))
     margins = [part.fused.refined(stage.stride) for part, stage in zip(found, SIZES[size].stages, strict=True)]
     assert [512 - margin.x0 for margin in margins] == [20, 64, 128, 256]
     assert [margin.x1 - 768 for margin in margins] == [20, 64, 128, 256]
@@ -79,7 +78,7 @@ def test_fine_stages_need_little_more_than_the_core(size: str):
 
 
 def test_everything_wanted_is_everything_computed():
-    for part, stage in zip(parts(SIZES["tiny"], "conv", WANTED[0], SHAPE), SIZES["tiny"].stages, strict=True):
+    for part, stage in zip(stage_windows(SIZES["tiny"], "conv", WANTED[0], SHAPE), SIZES["tiny"].stages, strict=True):
         whole = Window.whole((SHAPE[0] // stage.stride, SHAPE[1] // stage.stride))
         assert part.fused == part.decoded == whole
 

@@ -15,13 +15,13 @@ from clairemap.nets.sizes import NetworkSize
 
 
 @dataclass(frozen=True)
-class Part:
-    """What of a stage is worked on, in its cells."""
+class StageWindows:
+    """The windows of a stage that fusion and decoder compute, in its cells."""
 
     fused: Window
-    """By the fusion: whole attention windows."""
+    """Of the fusion: whole attention windows."""
     decoded: Window
-    """By the decoder, a part of that; the outermost cells are right only at the edge of the image."""
+    """Of the decoder, inside that of the fusion; its outermost cells are right only at the edge of the image."""
 
     @property
     def kept(self) -> Window:
@@ -40,7 +40,7 @@ def cells_between(wanted: Window, shape: tuple[int, int], stride: int) -> Window
     return wanted.coarsened(stride).grown(1).clipped((shape[0] // stride, shape[1] // stride))
 
 
-def parts(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[int, int]) -> list[Part]:
+def stage_windows(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[int, int]) -> list[StageWindows]:
     """Return for each stage, fine to coarse, which cells matter for the pixels wanted.
 
     Args:
@@ -49,7 +49,7 @@ def parts(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[int, int]
         wanted: pixels.
         shape: (height, width) of the image in pixels, multiples of `align_px`.
     """
-    found: list[Part] = []
+    found: list[StageWindows] = []
     stride = size.stages[0].stride
     cells = cells_between(wanted, shape, stride).grown(1)  # for what is extended into nodata
     for stage in size.stages:
@@ -60,11 +60,11 @@ def parts(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[int, int]
         cells = cells.grown(1).clipped(whole)  # to smooth with
         window = stage.window or 1
         fused = cells.grown(reach_cells(fusion, stage)).coarsened(window).refined(window).clipped(whole)
-        found.append(Part(fused, cells))
+        found.append(StageWindows(fused, cells))
     return found
 
 
-def cut(x_BHWC: Tensor, part: Window) -> Tensor:
-    """Return a part of the cells; the same tensor if it is all of them."""
-    rows, columns = part.slices
+def crop(x_BHWC: Tensor, window: Window) -> Tensor:
+    """Return a window of the cells; the same tensor if it is all of them."""
+    rows, columns = window.slices
     return x_BHWC[:, rows, columns]

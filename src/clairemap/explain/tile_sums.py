@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.classes import FULL, IGNORE_INDEX, Legend
+from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE, SHARE_NODATA, Legend
 from clairemap.explain.facts import (
-    SMALLEST_SHARE_PCT,
+    MIN_SHARE_PCT,
     SOME_CLOUDS_PCT,
     ClassFacts,
     Confused,
@@ -18,16 +18,15 @@ from clairemap.explain.facts import (
 )
 from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.decision import decide
-from clairemap.metrics.scores import SMALLEST_TRUTH_PX, scores
+from clairemap.metrics.scores import MIN_TRUTH_PX, scores
+from clairemap.raster.histogram import histogram
 
-SMALLEST_CONFUSION_PCT = 5
+MIN_CONFUSION_PCT = 5
 CONFUSIONS = 2
-
-SHARE_NODATA = 255
 
 
 @dataclass(frozen=True)
-class Measured:
+class TileSums:
     """Sums over a tile's mapped pixels: pixels and confidence (0..1) of each class, optical share (percent)."""
 
     class_px: NDArray[np.int64]
@@ -66,7 +65,7 @@ class TilePixels:
         return round(100 * self.cloud_unknown / self.all)
 
 
-def measure(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) -> Measured:
+def sum_tile(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) -> TileSums:
     """Return the sums of one tile.
 
     Args:
@@ -75,19 +74,19 @@ def measure(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) ->
     """
     decision = decide(probability)
     index = decision.index.ravel()
-    px = np.bincount(index, minlength=IGNORE_INDEX + 1)
+    px = histogram(decision.index)
     confidence = np.bincount(index, weights=decision.confidence.ravel(), minlength=IGNORE_INDEX + 1)
     classes = len(probability)
     shares = optical_share[optical_share != SHARE_NODATA]
-    return Measured(
-        px[:classes].astype(np.int64),
-        confidence[:classes] / FULL,
+    return TileSums(
+        px[:classes],
+        confidence[:classes] / PROBABILITY_ONE,
         float(shares.sum(dtype=np.int64)),
     )
 
 
 def tile_facts(
-    measured: Measured,
+    measured: TileSums,
     pixels: TilePixels,
     registration: Registration,
     legend: Legend,
@@ -111,7 +110,7 @@ def tile_facts(
     counts = nothing if confusion is None else confusion
     labelled_px = int(counts.sum())
     return TileFacts(
-        classes=_classes(measured, names, counts),
+        classes=_class_facts(measured, names, counts),
         confidence_pct=round(100 * float(measured.class_confidence.sum()) / mapped),
         sensor=sensor_use(share_pct, pixels.optical, pixels.sar),
         optical_share_pct=round(share_pct),
@@ -119,7 +118,7 @@ def tile_facts(
         cloud_unknown_pct=pixels.cloud_unknown_pct,
         mapped_pct=round(100 * mapped / pixels.all),
         registration=registration,
-        oa_pct=_percent(int(np.trace(counts)), labelled_px) if labelled_px >= SMALLEST_TRUTH_PX else None,
+        oa_pct=_whole_percent(int(np.trace(counts)), labelled_px) if labelled_px >= MIN_TRUTH_PX else None,
         labelled_px=labelled_px,
         confusions=_confusions(counts, names),
         unseen=tuple(names[index] for index in sorted(unseen) if counts[index].any() or measured.class_px[index] > 0),
@@ -136,15 +135,15 @@ def _spoken(name: str) -> str:
     return plain if any(letter.isalnum() for letter in plain) else ""
 
 
-def _classes(measured: Measured, names: tuple[str, ...], confusion: Confusion) -> tuple[ClassFacts, ...]:
+def _class_facts(measured: TileSums, names: tuple[str, ...], confusion: Confusion) -> tuple[ClassFacts, ...]:
     figures = scores(confusion).per_class
-    scored = {index for index, figure in enumerate(figures) if figure.truth_px >= SMALLEST_TRUTH_PX}
+    scored = {index for index, figure in enumerate(figures) if figure.truth_px >= MIN_TRUTH_PX}
     area_pct = 100 * measured.class_px / measured.mapped_px
     label_pct = 100 * confusion.sum(1) / max(int(confusion.sum()), 1)
     found: list[ClassFacts] = []
     for index in np.argsort(-measured.class_px, kind="stable"):
         pct = round(float(area_pct[index]), 1)
-        if found and pct < SMALLEST_SHARE_PCT and index not in scored:
+        if found and pct < MIN_SHARE_PCT and index not in scored:
             continue
         found.append(
             ClassFacts(
@@ -159,13 +158,13 @@ def _classes(measured: Measured, names: tuple[str, ...], confusion: Confusion) -
     return tuple(found)
 
 
-def _percent(part: int, whole: int) -> int:
+def _whole_percent(part: int, whole: int) -> int:
     """Return a share as whole percent; all of it only where it is all of it."""
     pct = round(100 * part / max(whole, 1))
     return pct - 1 if pct == 100 and part < whole else pct
 
 
-def _confidence_pct(measured: Measured, index: int) -> int | None:
+def _confidence_pct(measured: TileSums, index: int) -> int | None:
     pixels = int(measured.class_px[index])
     return round(100 * float(measured.class_confidence[index]) / pixels) if pixels else None
 
@@ -174,11 +173,11 @@ def _confusions(confusion: Confusion, names: tuple[str, ...]) -> tuple[Confused,
     """Return the largest errors among the classes with enough labelled pixels."""
     truth_px = confusion.sum(1)
     wrong = confusion - np.diag(np.diagonal(confusion))
-    wrong[truth_px < SMALLEST_TRUTH_PX] = 0
+    wrong[truth_px < MIN_TRUTH_PX] = 0
     found: list[Confused] = []
     for flat in np.argsort(-wrong.ravel(), kind="stable")[:CONFUSIONS]:
         truth, mapped = (int(index) for index in np.unravel_index(int(flat), wrong.shape))
-        pct = _percent(int(wrong[truth, mapped]), int(truth_px[truth]))
-        if pct >= SMALLEST_CONFUSION_PCT:
+        pct = _whole_percent(int(wrong[truth, mapped]), int(truth_px[truth]))
+        if pct >= MIN_CONFUSION_PCT:
             found.append(Confused(truth=names[truth], mapped=names[mapped], pct=pct))
     return tuple(found)

@@ -11,19 +11,19 @@ from clairemap.grid.window import Window
 from clairemap.raster.source import Block
 from clairemap.registration.match import Pair
 from clairemap.registration.record import Registration
-from clairemap.report.lie import Lie
+from clairemap.report.pixel_geometry import PixelGeometry
 
-MOST_PLACES = 3
+MAX_VIEWS = 3
 CANDIDATES = 24
 """Windows that are looked at before some are shown."""
 
-SIDE_PX = 128
+VIEW_PX = 128
 """Side of a window, unless the scene is smaller: in larger ones displacements of a few pixels can't be seen."""
 
-MOST_READ_PX = 1024
+MAX_READ_PX = 1024
 """Side of the squares of optical pixels that are read at most, where SAR is so coarse that they are averaged."""
 
-COARSEST = 16
+MAX_REDUCTION = 16
 MID_GREY = 0.45
 EDGE_PX = 3.0
 """Width of the Gaussian whose derivatives find edges."""
@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Grey:
+class GreyPicture:
     """A sensor's picture in grey (y, x), 0 black to 1 white, float32, and where it is valid."""
 
     values: NDArray[np.float32]
@@ -40,35 +40,35 @@ class Grey:
 
 
 @dataclass(frozen=True)
-class Place:
+class RegistrationView:
     """A square of the scene in both sensors, SAR as delivered and, where it is moved, as registered.
 
     `row`, `column` and `across_px` are its upper left corner and its side in optical pixels. The pictures are
-    coarser where SAR's own pixels are. `lie` is how the optical grid lies on the ground, None without a CRS.
+    coarser where SAR's own pixels are. `geometry` is how the optical grid lies on the ground, None without a CRS.
     """
 
     row: int
     column: int
     across_px: int
-    optical: Grey
-    delivered: Grey
-    registered: Grey | None
-    lie: Lie | None = None
+    optical: GreyPicture
+    delivered: GreyPicture
+    registered: GreyPicture | None
+    geometry: PixelGeometry | None = None
 
 
-def places_of(pair: Pair, record: Registration) -> list[Place]:
-    """Return up to `MOST_PLACES` squares that show best how well the sensors lie on each other, from top to bottom.
+def registration_views(pair: Pair, record: Registration) -> list[RegistrationView]:
+    """Return up to `MAX_VIEWS` squares that show best how well the sensors lie on each other, from top to bottom.
 
     They don't overlap. Where the displacement is believed they lie around ties that agree, else anywhere. Those with
-    strong edges at the same places in both sensors come first, the further from the others the better. Equal
-    arguments give equal places. Memory: `CANDIDATES` windows, however large the scene.
+    strong edges at the same positions in both sensors come first, the further from the others the better. Equal
+    arguments give equal views. Memory: `CANDIDATES` windows, however large the scene.
     """
-    sight = _Sight.of(pair, record)
-    seen = [sight.place(window) for window in sight.candidates(record)]
-    corners = np.array([(place.row, place.column) for place in seen], np.float64)
-    weights = np.array([_common_edges(place) for place in seen])
-    chosen = spread(corners, weights, MOST_PLACES, apart=sight.across_px, enough=min(pair.shape) / MOST_PLACES)
-    return sorted((seen[index] for index in chosen), key=lambda place: (place.row, place.column))
+    sight = _ViewSource.of(pair, record)
+    seen = [sight.view(window) for window in sight.candidates(record)]
+    corners = np.array([(view.row, view.column) for view in seen], np.float64)
+    weights = np.array([_common_edge_strength(view) for view in seen])
+    chosen = spread(corners, weights, MAX_VIEWS, apart=sight.across_px, enough=min(pair.shape) / MAX_VIEWS)
+    return sorted((seen[index] for index in chosen), key=lambda view: (view.row, view.column))
 
 
 def spread(points: Floats, weights: Floats, count: int, apart: float, enough: float) -> list[int]:
@@ -91,7 +91,7 @@ def spread(points: Floats, weights: Floats, count: int, apart: float, enough: fl
 
 
 @dataclass(frozen=True)
-class _Sight:
+class _ViewSource:
     """Both pictures on the grid coarser by `factor`, seen through windows of `side` pixels of that grid."""
 
     delivered: Pair
@@ -100,10 +100,10 @@ class _Sight:
     side: int
 
     @classmethod
-    def of(cls, pair: Pair, record: Registration) -> "_Sight":
-        """Return the view of a pair, with SAR registered if the registration was applied."""
-        factor = min(COARSEST, pair.sar_px)
-        side = min(SIDE_PX, MOST_READ_PX // factor, max(1, min(pair.shape) // (2 * factor)))
+    def of(cls, pair: Pair, record: Registration) -> "_ViewSource":
+        """Return the source of a pair's views, with SAR registered if the registration was applied."""
+        factor = min(MAX_REDUCTION, pair.sar_px)
+        side = min(VIEW_PX, MAX_READ_PX // factor, max(1, min(pair.shape) // (2 * factor)))
         return cls(pair, pair.displaced(record.model) if record.applied else None, factor, side)
 
     @property
@@ -135,42 +135,44 @@ class _Sight:
         )
         return Window(y0, x0, self.side, self.side)
 
-    def place(self, window: Window) -> Place:
+    def view(self, window: Window) -> RegistrationView:
         """Return what the sensors saw in a window; SAR's two pictures are stretched alike."""
         optical = self.delivered.optical_reduced(window, self.factor)
         moved = [pair.sar_reduced(window, self.factor) for pair in (self.delivered, self.registered) if pair]
-        delivered, *registered = _stretched(moved)
+        delivered, *registered = _grey_pictures(moved)
         row, column = window.y0 * self.factor, window.x0 * self.factor
-        return Place(
+        return RegistrationView(
             row,
             column,
             self.across_px,
-            _stretched([optical])[0],
+            _grey_pictures([optical])[0],
             delivered,
             registered[0] if registered else None,
-            Lie.of(self.delivered.optical.geobox),
+            PixelGeometry.of(self.delivered.optical.geobox),
         )
 
 
-def _stretched(blocks: list[Block]) -> list[Grey]:
+def _grey_pictures(blocks: list[Block]) -> list[GreyPicture]:
     """Return blocks of one sensor in grey, all alike: each band between its percentiles 2 and 98, then their mean.
 
     The middle tone becomes `MID_GREY`, so that both sensors are about as bright.
     """
     values = np.concatenate([block.values[:, block.valid] for block in blocks], axis=1)
     if not values.size:
-        return [Grey(np.zeros(block.valid.shape, np.float32), block.valid) for block in blocks]
+        return [GreyPicture(np.zeros(block.valid.shape, np.float32), block.valid) for block in blocks]
     low, high = np.percentile(values, (2, 98), axis=1).astype(np.float32)[..., None]
     span = np.maximum(high - low, 1e-9)
     middle = float(np.median(np.clip((values - low) / span, 0, 1).mean(axis=0)))
     gamma = np.float32(math.log(MID_GREY) / math.log(min(max(middle, 0.05), 0.95)))
     low, span = low[..., None], span[..., None]
-    return [Grey(np.clip((block.values - low) / span, 0, 1).mean(axis=0) ** gamma, block.valid) for block in blocks]
+    return [
+        GreyPicture(np.clip((block.values - low) / span, 0, 1).mean(axis=0) ** gamma, block.valid) for block in blocks
+    ]
 
 
-def _common_edges(place: Place) -> float:
+def _common_edge_strength(view: RegistrationView) -> float:
     """Return how strong edges are that both sensors have at the same pixels and in the same direction."""
-    first, second = place.optical, place.registered or place.delivered
+    first, second = view.optical, view.registered or view.delivered
     slopes = [
         [ndimage.gaussian_filter(picture.values, EDGE_PX, order=order) for order in ((1, 0), (0, 1))]
         for picture in (first, second)

@@ -13,13 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from clairemap.radiometry_check import SensorVerdict, Verdict
+from clairemap.radiometry_check import SEVERITY, RadiometryVerdict, SensorVerdict
 from clairemap.settings import Sensor
-from clairemap.tiles.radiometry import LEVELS_PCT, Radiometry, SensorRadiometry, TrainingRadiometry, pooled
-
-Values = NDArray[np.float64]
+from clairemap.tiles.radiometry import LEVELS_PCT, FloatArray, Radiometry, SensorRadiometry, TrainingRadiometry, pooled
 
 # Thresholds: chosen on benchmarks/radiometry.py, where no real scene trips them.
 FACTOR_CERTAIN = 20.0  # ratio of the brightest values beyond which no landscape explains it
@@ -35,10 +32,9 @@ REFLECTANCE_TOP, LEAST_DIGITAL_TOP = 2.0, 100.0  # brightest values of reflectan
 FILLED_PCT = 1.0  # percent of the pixels that hold 0, or the largest number, in each band: reported
 ALL_ORDERS_UP_TO = 4  # bands; of more bands swaps, reversal and rotations are tried
 
-TOPS, NEAR_TOP = (255, 65535), 0.9
+SATURATION_VALUES, NEAR_TOP = (255, 65535), 0.9
 """The largest numbers of unsigned types, and the share of them that counts as near."""
 
-VERDICTS: tuple[Verdict, ...] = ("match", "mild", "mismatch")
 
 FACTORS = (*(10.0**power for power in (-4, -3, -2, -1, 1, 2, 3, 4)), 1 / 65535, 1 / 255, 1 / 16, 16, 255, 257, 65535)
 """Ratios between the units in which reflectances and pictures are stored."""
@@ -77,8 +73,8 @@ class Conversion:
 class Gaussian:
     """Mean (band,) and covariance (band, band) of the bands' values."""
 
-    mean: Values
-    covariance: Values
+    mean: FloatArray
+    covariance: FloatArray
 
     @classmethod
     def of(cls, radiometry: SensorRadiometry) -> "Gaussian":
@@ -97,7 +93,7 @@ def misfit(scene: Gaussian, training: Gaussian) -> float:
     return float(step @ np.linalg.solve(both, step) / 8 + shape / 2) / bands
 
 
-def _log_determinant(matrix: Values) -> float:
+def _log_determinant(matrix: FloatArray) -> float:
     return float(np.linalg.slogdet(matrix)[1])
 
 
@@ -131,16 +127,16 @@ def compare_bands(
     """
     together = pooled(training)
     distance, beyond = _distance_std(scene, together), _beyond_share(scene, together)
-    reason = _fault(scene, together, training, decibels)
-    verdict: Verdict = "mismatch" if reason else "match"
+    reason = _mismatch_cause(scene, together, training, decibels)
+    verdict: RadiometryVerdict = "mismatch" if reason else "match"
     if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
-        verdict, reason = "mild", _unlike(scene.bands, distance, beyond)
-    if not decibels and (filled := _filled(scene, training)):
-        verdict, reason = max(verdict, "mild", key=VERDICTS.index), "; ".join(filter(None, (filled, reason)))
+        verdict, reason = "mild", _deviation_words(scene.bands, distance, beyond)
+    if not decibels and (filled := _untagged_nodata(scene, training)):
+        verdict, reason = max(verdict, "mild", key=SEVERITY.index), "; ".join(filter(None, (filled, reason)))
     return SensorVerdict(verdict=verdict, reason=reason, bands=scene.bands, distance_std=distance, beyond_share=beyond)
 
 
-def _filled(scene: SensorRadiometry, training: Sequence[SensorRadiometry]) -> str:
+def _untagged_nodata(scene: SensorRadiometry, training: Sequence[SensorRadiometry]) -> str:
     """Return in words whether many pixels hold 0, or the largest number, in every band, as in no training scene."""
     levels = np.array(LEVELS_PCT)
     ours, theirs = np.array(scene.quantiles), np.array([known.quantiles for known in training])
@@ -148,18 +144,22 @@ def _filled(scene: SensorRadiometry, training: Sequence[SensorRadiometry]) -> st
     zero, top = (ours == 0).all(axis=0), (ours == max(scene.ceiling)).all(axis=0)
     if min(scene.floor) == 0 and zero[least] and (theirs[..., least] > 0).all():
         return f"at least {levels[zero].max():.0f} % of the pixels are 0 in each band, perhaps nodata without a tag"
-    if max(scene.ceiling) in TOPS and top[most] and (theirs[..., most] < NEAR_TOP * max(scene.ceiling)).all():
+    if (
+        max(scene.ceiling) in SATURATION_VALUES
+        and top[most]
+        and (theirs[..., most] < NEAR_TOP * max(scene.ceiling)).all()
+    ):
         share, value = 100 - levels[top].min(), max(scene.ceiling)
         return f"at least {share:.0f} % of the pixels are {value:g} in each band, saturated or nodata without a tag"
     return ""
 
 
 def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
-    std = _spread(training)
+    std = _band_std(training)
     return tuple(round(float(step), 3) for step in np.abs(np.subtract(scene.mean, training.mean)) / std)
 
 
-def _spread(training: SensorRadiometry) -> Values:
+def _band_std(training: SensorRadiometry) -> FloatArray:
     """Return the bands' deviations; 1 where all pixels hold one value, as the network's normalisation has it."""
     return np.where(training.std > 0, training.std, 1.0)
 
@@ -173,7 +173,7 @@ def _beyond_share(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[
     return tuple(shares)
 
 
-def _unlike(bands: Sequence[str], distance: Sequence[float], beyond: Sequence[float]) -> str:
+def _deviation_words(bands: Sequence[str], distance: Sequence[float], beyond: Sequence[float]) -> str:
     worst = int(np.argmax(distance))
     return (
         f"{bands[worst]} lies {distance[worst]:.1f} training deviations from the training scenes' mean, and "
@@ -182,7 +182,7 @@ def _unlike(bands: Sequence[str], distance: Sequence[float], beyond: Sequence[fl
     )
 
 
-def _fault(
+def _mismatch_cause(
     scene: SensorRadiometry, training: SensorRadiometry, each: Sequence[SensorRadiometry], decibels: bool
 ) -> str:
     """Return what is wrong with the values in words; empty if nothing is."""
@@ -224,13 +224,13 @@ def _mixed_units(scene: SensorRadiometry, training: SensorRadiometry) -> str:
 def _unit_faults(
     scene: SensorRadiometry, training: SensorRadiometry, each: Sequence[SensorRadiometry]
 ) -> Iterator[_Explanation]:
-    delivered = misfit(Gaussian.of(scene), _steady(training))
+    delivered = misfit(Gaussian.of(scene), _regularised(training))
     for factor in _factors(scene, training):
-        left = _left(Conversion(factor=factor), scene, training)
+        left = _remaining_misfit(Conversion(factor=factor), scene, training)
         if max(factor, 1 / factor) >= FACTOR_CERTAIN or left <= EXPLAINED * delivered:
             yield _Explanation(left, _factor_words(factor))
     for offset, reference in _offsets(scene, training, each):
-        left = _left(Conversion(offset=offset), scene, training)
+        left = _remaining_misfit(Conversion(offset=offset), scene, training)
         if left <= EXPLAINED * delivered:
             yield _Explanation(left, _offset_words(offset, _darkest(scene), reference))
 
@@ -244,10 +244,10 @@ def _factors(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float
     return near or (ratio,)
 
 
-def _top(radiometry: SensorRadiometry) -> Values:
+def _top(radiometry: SensorRadiometry) -> FloatArray:
     """Return each band's brightest values: the larger size of its 1 % and 99 % quantiles, above 0."""
     ends = [LEVELS_PCT.index(1.0), LEVELS_PCT.index(99.0)]
-    top: Values = np.maximum(np.abs(np.array(radiometry.quantiles)[:, ends]).max(axis=1), 1e-12)
+    top: FloatArray = np.maximum(np.abs(np.array(radiometry.quantiles)[:, ends]).max(axis=1), 1e-12)
     return top
 
 
@@ -294,19 +294,19 @@ def _decibel_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iter
         yield _Explanation(
             0.0, f"no value is below 0 dB (smallest {lowest:g}): perhaps linear backscatter taken for decibels"
         )
-    delivered = misfit(Gaussian.of(scene), _steady(training))
+    delivered = misfit(Gaussian.of(scene), _regularised(training))
     for factor, words in DECIBEL_FACTORS.items():
-        left = _left(Conversion(factor=factor), scene, training)
+        left = _remaining_misfit(Conversion(factor=factor), scene, training)
         if delivered >= DECIBEL_MISFIT and left <= DECIBEL_EXPLAINED * delivered:
             yield _Explanation(left, f"the decibels are {words}")
 
 
 def _order_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iterator[_Explanation]:
-    delivered = misfit(Gaussian.of(scene), _steady(training))
+    delivered = misfit(Gaussian.of(scene), _regularised(training))
     if delivered < ORDER_MISFIT:
         return
     for order in _orders(len(scene.bands)):
-        left = _left(Conversion(order=order), scene, training)
+        left = _remaining_misfit(Conversion(order=order), scene, training)
         if left <= ORDER_EXPLAINED * delivered:
             yield _Explanation(left, _order_words(scene.bands, order))
 
@@ -333,7 +333,7 @@ def _orders(bands: int) -> Iterator[tuple[int, ...]]:
 
 
 def _far_off(scene: SensorRadiometry, training: SensorRadiometry) -> str:
-    steps = np.abs(np.subtract(scene.quantiles, training.quantiles)).mean(axis=1) / _spread(training)
+    steps = np.abs(np.subtract(scene.quantiles, training.quantiles)).mean(axis=1) / _band_std(training)
     if steps.mean() < UNLIKE_STD:
         return ""
     return (
@@ -342,12 +342,12 @@ def _far_off(scene: SensorRadiometry, training: SensorRadiometry) -> str:
     )
 
 
-def _left(conversion: Conversion, scene: SensorRadiometry, training: SensorRadiometry) -> float:
+def _remaining_misfit(conversion: Conversion, scene: SensorRadiometry, training: SensorRadiometry) -> float:
     """Return the misfit that is left once a conversion is undone."""
-    return misfit(conversion.undone(Gaussian.of(scene)), _steady(training))
+    return misfit(conversion.undone(Gaussian.of(scene)), _regularised(training))
 
 
-def _steady(training: SensorRadiometry) -> Gaussian:
+def _regularised(training: SensorRadiometry) -> Gaussian:
     """Return training's Gaussian with a variance in every band, so that it can be divided by."""
     gaussian = Gaussian.of(training)
     spread = np.diag(gaussian.covariance)

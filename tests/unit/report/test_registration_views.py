@@ -10,7 +10,7 @@ from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
 from clairemap.registration.record import Registration
 from clairemap.registration.result import Fit, Quality, Tie
-from clairemap.report.places import Place, places_of, spread
+from clairemap.report.registration_views import RegistrationView, registration_views, spread
 from clairemap.settings import OpticalBands, SarBands, SensorBands
 
 SHIFT = (6.0, -9.0)
@@ -35,8 +35,8 @@ def record(pair: Pair, verdict: str = "good", ties: tuple[Tie, ...] = TIES) -> R
     return Registration.of("made", fit, pair.optical.geobox)
 
 
-def corners(places: list[Place]) -> list[tuple[int, int]]:
-    return [(place.row, place.column) for place in places]
+def corners(views: list[RegistrationView]) -> list[tuple[int, int]]:
+    return [(view.row, view.column) for view in views]
 
 
 def test_the_heaviest_comes_first_then_what_is_far():
@@ -48,31 +48,31 @@ def test_the_heaviest_comes_first_then_what_is_far():
 
 
 def test_moved_sar_agrees_better_than_delivered(pair: Pair):
-    places = places_of(pair, record(pair))
-    assert 1 <= len(places) <= 3
-    for place in places:
-        assert place.registered is not None
-        assert place.registered.values.shape == place.delivered.values.shape == place.optical.values.shape == (128, 128)
-        assert not np.array_equal(place.registered.values, place.delivered.values)
-        moved = place.delivered.values[6:, :-9]  # content of (y, x) lies at (y + 6, x - 9)
-        assert np.corrcoef(moved.ravel(), place.registered.values[:-6, 9:].ravel())[0, 1] > 0.99
+    views = registration_views(pair, record(pair))
+    assert 1 <= len(views) <= 3
+    for view in views:
+        assert view.registered is not None
+        assert view.registered.values.shape == view.delivered.values.shape == view.optical.values.shape == (128, 128)
+        assert not np.array_equal(view.registered.values, view.delivered.values)
+        moved = view.delivered.values[6:, :-9]  # content of (y, x) lies at (y + 6, x - 9)
+        assert np.corrcoef(moved.ravel(), view.registered.values[:-6, 9:].ravel())[0, 1] > 0.99
 
 
 def test_places_lie_inside_the_scene_do_not_overlap_and_are_always_the_same(pair: Pair):
-    places = places_of(pair, record(pair))
-    for place in places:
-        assert 0 <= place.row <= 320 - place.across_px and 0 <= place.column <= 320 - place.across_px
-    for index, (row, column) in enumerate(corners(places)):
-        for other_row, other_column in corners(places)[index + 1 :]:
+    views = registration_views(pair, record(pair))
+    for view in views:
+        assert 0 <= view.row <= 320 - view.across_px and 0 <= view.column <= 320 - view.across_px
+    for index, (row, column) in enumerate(corners(views)):
+        for other_row, other_column in corners(views)[index + 1 :]:
             assert max(abs(row - other_row), abs(column - other_column)) >= 128
-    assert corners(places_of(pair, record(pair))) == corners(places) == sorted(corners(places))
+    assert corners(registration_views(pair, record(pair))) == corners(views) == sorted(corners(views))
 
 
 @pytest.mark.parametrize("ties", [TIES, ()])
 def test_rejected_scenes_are_shown_as_delivered(pair: Pair, ties: tuple[Tie, ...]):
-    places = places_of(pair, record(pair, "rejected", ties))
-    assert len(places) >= 2
-    assert all(place.registered is None for place in places)
+    views = registration_views(pair, record(pair, "rejected", ties))
+    assert len(views) >= 2
+    assert all(view.registered is None for view in views)
 
 
 def test_nothing_valid_is_shown_as_nothing(made_rasters: ModuleType, tmp_path: Path):
@@ -81,8 +81,8 @@ def test_nothing_valid_is_shown_as_nothing(made_rasters: ModuleType, tmp_path: P
     sar = made_rasters.write_raster(tmp_path / "s.tif", np.full((1, *grid.shape), np.nan, np.float32), grid)
     with RasterSource(optical) as first, RasterSource(sar) as second:
         pair = Pair.opened(first, second, SENSORS)
-        places = places_of(pair, record(pair, "rejected", ()))
-    assert places and not any(place.delivered.valid.any() for place in places)
+        views = registration_views(pair, record(pair, "rejected", ()))
+    assert views and not any(view.delivered.valid.any() for view in views)
 
 
 def test_coarse_sar_is_shown_on_a_coarser_grid(made_rasters: ModuleType, tmp_path: Path):
@@ -92,9 +92,9 @@ def test_coarse_sar_is_shown_on_a_coarser_grid(made_rasters: ModuleType, tmp_pat
     sar = made_rasters.write_raster(tmp_path / "s.tif", made_rasters.Fields(grid).sar(coarse), coarse)
     with RasterSource(optical) as first, RasterSource(sar) as second:
         pair = Pair.opened(first, second, SENSORS)
-        places = places_of(pair, record(pair))
-    assert {place.across_px for place in places} == {160}
-    assert places[0].optical.values.shape == places[0].delivered.values.shape == (40, 40)
+        views = registration_views(pair, record(pair))
+    assert {view.across_px for view in views} == {160}
+    assert views[0].optical.values.shape == views[0].delivered.values.shape == (40, 40)
 
 
 def test_a_scene_of_a_few_pixels_can_be_shown(made_rasters: ModuleType, tmp_path: Path):
@@ -102,4 +102,4 @@ def test_a_scene_of_a_few_pixels_can_be_shown(made_rasters: ModuleType, tmp_path
     sar = made_rasters.write_raster(tmp_path / "s.tif", np.ones((1, 3, 1), np.float32))
     with RasterSource(optical) as first, RasterSource(sar) as second:
         pair = Pair.opened(first, second, SENSORS)
-        assert places_of(pair, record(pair, "rejected", ()))
+        assert registration_views(pair, record(pair, "rejected", ()))

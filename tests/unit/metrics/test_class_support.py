@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from clairemap.errors import StoreError
-from clairemap.metrics.learnt import read_training_px, unseen_classes
+from clairemap.metrics.class_support import read_training_px, unseen_classes
 
 
 def test_classes_without_a_training_pixel_are_unseen():

@@ -1,0 +1,21 @@
+import pytest
+
+from clairemap.text import shortened
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ((), ""),
+        (("a",), "a"),
+        (("a", "b"), "a, b"),
+        (("a", "b", "c"), "a, b and 1 more"),
+        ((1, 2.5, "c", "d", "e"), "1, 2.5 and 3 more"),
+    ],
+)
+def test_what_is_left_out_is_counted(items: tuple[object, ...], expected: str):
+    assert shortened(items, 2) == expected
+
+
+def test_items_with_commas_are_separated_otherwise():
+    assert shortened(("a, b", "c", "d"), 2, "; ") == "a, b; c and 1 more"
