@@ -37,6 +37,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
+from clairemap.artefacts.radiometry import Radiometry, TrainingRadiometry, read_radiometry
 from clairemap.errors import ClairemapError
 from clairemap.registration.record import Registration, write_registration
 from clairemap.registration.result import as_delivered
@@ -45,7 +46,6 @@ from clairemap.simulate.region import DEMO_SCENES, LANDSCAPE_SEED
 from clairemap.simulate.scene import simulate_scene
 from clairemap.stages import TileScene, stage_json
 from clairemap.tiles.likeness import compare
-from clairemap.tiles.radiometry import Radiometry, TrainingRadiometry, read_radiometry
 
 PROJECT = Path(__file__).parents[1]
 LARGEST_PX = 1024

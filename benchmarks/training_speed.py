@@ -39,6 +39,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import clairemap
+from clairemap.artefacts.statistics import TrainingStatistics
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
@@ -56,7 +57,7 @@ from clairemap.tiles.dataset import CropDataset, Sample
 from clairemap.tiles.index import TileLayers, tile_row
 from clairemap.tiles.sampling import CropPlan, CropSampler, locate
 from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
+from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train

@@ -6,11 +6,11 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from clairemap.artefacts.audit import write_audit
 from clairemap.console import run
 from clairemap.raster.store import GridStore, check_store
 from clairemap.stages import FitStatistics
 from clairemap.tiles.audit import audit_splits as audited
-from clairemap.tiles.audit import write_audit
 from clairemap.tiles.index import read_tile_index
 from clairemap.tiles.splits import add_test_scenes, read_splits, write_splits
 
@@ -33,7 +33,7 @@ def audit_splits(
     grids = {str(store.attributes["scene"]): store.geobox for store in map(_checked, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = add_test_scenes(read_splits(training_splits), index, test or ())
-    write_audit(audited(table, index, chosen.splits.method, grids), audit)
+    write_audit(audit, audited(table, index, chosen.splits.method, grids))
     write_splits(table, splits)
 
 

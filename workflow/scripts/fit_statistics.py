@@ -6,6 +6,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from clairemap.artefacts.statistics import write_statistics
 from clairemap.console import run
 from clairemap.errors import SettingsError
 from clairemap.raster.store import GridStore, check_store
@@ -14,7 +15,6 @@ from clairemap.stages import FitStatistics
 from clairemap.tiles.index import read_tile_index
 from clairemap.tiles.splits import assign_splits, write_splits
 from clairemap.tiles.statistics import fit_statistics as fit
-from clairemap.tiles.statistics import write_statistics
 
 
 def fit_statistics(
@@ -33,7 +33,7 @@ def fit_statistics(
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
-    write_statistics(fit(stores, training, chosen.legend.legend().names, threads), statistics)
+    write_statistics(statistics, fit(stores, training, chosen.legend.legend().names, threads))
     write_splits(table, splits)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 import zarr
 
+from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.classes import Legend
 from clairemap.console import run, warn
 from clairemap.grid.parts import far_apart, filled_share, parts_of
@@ -20,7 +21,6 @@ from clairemap.inference.placement import PlacedScene, place
 from clairemap.inference.probabilities import open_probabilities
 from clairemap.inference.valid_ground import mapped_outline
 from clairemap.provenance import stamp, write_text_whole, written_whole
-from clairemap.radiometry_check import read_check
 from clairemap.raster.cog import CogWriter
 from clairemap.report.attribute_table import attribute_table
 from clairemap.report.categories import categories_xml
@@ -97,7 +97,7 @@ def mosaic_region(
         [str(store.attributes["scene"]) for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
         None if card is None or model is None else _delivered(card, model),
-        [read_check(path) for path in radiometry or ()],
+        [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
     )
     write_text_whole(item, map_item(name, grid, legend, files, sources, made_by))

@@ -10,6 +10,7 @@ from typing import Annotated
 import pyarrow.parquet as pq
 import typer
 
+from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import StoreError
@@ -18,7 +19,6 @@ from clairemap.metrics.ground import map_coverage, total_coverage
 from clairemap.metrics.learnt import read_training_px
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp, write_text_whole
-from clairemap.radiometry_check import read_check
 from clairemap.stages import ScoreTiles
 
 log = logging.getLogger("clairemap.score_region")
@@ -63,7 +63,7 @@ def score_region(
         legend,
         stamp("score_region", settings),
         () if card is None else read_training_px(card, len(legend)),
-        [read_check(path) for path in radiometry or ()],
+        [read_radiometry_check(path) for path in radiometry or ()],
     )
     write_text_whole(metrics, document.model_dump_json(indent=1) + "\n")
     _log(document, time.monotonic() - started)

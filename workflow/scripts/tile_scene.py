@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.radiometry import Radiometry, write_radiometry
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import EmptySceneError
@@ -21,7 +22,7 @@ from clairemap.registration.pairing import PairBlock, SceneFiles, ScenePair
 from clairemap.registration.record import Registration, read_registration
 from clairemap.stages import TileScene
 from clairemap.tiles.index import TileLayers, TileRow, tile_row, write_tile_index
-from clairemap.tiles.radiometry import Radiometry, SceneSampler, write_radiometry
+from clairemap.tiles.radiometry import SceneSampler
 from clairemap.validity import Validity, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.tile_scene")

@@ -5,15 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from clairemap.artefacts.history import write_history
+from clairemap.artefacts.statistics import read_statistics
 from clairemap.console import run
 from clairemap.nets.bundle import save_bundle
 from clairemap.provenance import stamp
 from clairemap.raster.store import check_store
 from clairemap.stages import TrainModel
 from clairemap.tiles.splits import read_splits
-from clairemap.tiles.statistics import read_statistics
 from clairemap.training.distributed import joined
-from clairemap.training.history import write_history
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
 
@@ -47,7 +47,7 @@ def train_model(
     with joined(device) as processes:
         trained = train(job, processes, stamp("train_model", settings))
         if trained is not None:  # the first process writes for all
-            write_history(trained.history, history)
+            write_history(history, trained.history)
             save_bundle(trained.network, trained.card, weights, card)
 
 

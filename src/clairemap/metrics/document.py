@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import Legend
 from clairemap.metrics.calibration import expected_calibration_error
 from clairemap.metrics.cautions import cautions
@@ -14,7 +15,6 @@ from clairemap.metrics.ground import Coverage
 from clairemap.metrics.learnt import LearntClass, learnt_classes
 from clairemap.metrics.scores import DEFINITION, SMALLEST_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
 from clairemap.metrics.tally import Tally
-from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.settings import Sensor
 
 HEADLINE_ORDER = ("test", "val", "predict", "train")

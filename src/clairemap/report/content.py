@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from clairemap.artefacts.audit import SplitAudit
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.document import AreaRow, ClassRow, RegionMetrics
 from clairemap.registration.record import Registration
 from clairemap.settings import SensorsSettings
-from clairemap.tiles.audit import SplitAudit
 
 
 class _Told(BaseModel):

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from clairemap.artefacts.history import HistoryStep
 from clairemap.metrics.scores import SMALLEST_TRUTH_PX
 from clairemap.registration.record import Registration
 from clairemap.report.content import Picture
 from clairemap.report.pictures import as_picture
-from clairemap.report.records import HistoryStep
 
 _INK = "#1f2430"
 _QUIET = "#8a8f9c"

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clairemap.artefacts.audit import read_audit
+from clairemap.artefacts.history import read_history
+from clairemap.artefacts.statistics import read_statistics
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, check_store
@@ -26,7 +29,6 @@ from clairemap.report.map_panel import map_panel
 from clairemap.report.pictures import registration_picture, tile_pictures
 from clairemap.report.selection import choose
 from clairemap.stages import RenderReport
-from clairemap.tiles.audit import read_audit
 from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger(__name__)
@@ -58,13 +60,13 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         UnreadableFileError: a map can't be read.
     """
     metrics = records.read_metrics(files.metrics)
-    statistics = records.read_json(files.statistics)
+    statistics = read_statistics(files.statistics)
     card = records.read_json(files.card)
     look = Look(
         legend=settings.legend.legend(),
         sensors=settings.sensors,
-        optical=records.stretch(statistics, "optical", settings.sensors.optical.names, files.statistics),
-        sar=records.stretch(statistics, "sar", settings.sensors.sar.names, files.statistics),
+        optical=records.stretch(statistics.optical, settings.sensors.optical.names, files.statistics),
+        sar=records.stretch(statistics.sar, settings.sensors.sar.names, files.statistics),
     )
     told = records.read_explanations(files.explanations)
     names = look.legend.names
@@ -93,7 +95,7 @@ def _grounds(stamp: Mapping[str, str]) -> tuple[Fact, ...]:
 
 
 def _training(path: Path, best_step: int) -> TrainingSummary | None:
-    history = records.read_history(path)
+    history = read_history(path)
     if not history:
         return None
     minutes = sum(row.seconds for row in history) / 60

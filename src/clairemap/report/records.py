@@ -1,31 +1,19 @@
 """Reading what earlier stages recorded: metrics, checks, explanations, history, statistics and the model's card."""
 
-import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from clairemap.artefacts.statistics import BandStatistics
 from clairemap.errors import StoreError
 from clairemap.metrics.document import RegionMetrics
 from clairemap.report.content import Fact, Stretch, ToldTile
 from clairemap.report.numbers import count
 
 MAPS = frozenset({"landcover", "confidence", "optical_share", "source_count"})
-
-
-@dataclass(frozen=True)
-class HistoryStep:
-    """One step of the training; the validation's figures only where there was one."""
-
-    step: int
-    seconds: float
-    loss: float
-    val_miou: float | None
-    val_oa: float | None
 
 
 class _MapCheck(BaseModel):
@@ -80,32 +68,6 @@ def read_explanations(paths: Iterable[Path]) -> list[ToldTile]:
     return told
 
 
-def read_history(path: Path) -> list[HistoryStep]:
-    """Return the steps of the training in order.
-
-    Raises:
-        StoreError: the file is missing or no history.
-    """
-
-    def figure(text: str | None) -> float | None:
-        return float(text) if text else None
-
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                HistoryStep(
-                    step=int(row["step"]),
-                    seconds=float(row["seconds"]),
-                    loss=float(row["loss"]),
-                    val_miou=figure(row.get("val_miou")),
-                    val_oa=figure(row.get("val_oa")),
-                )
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise _unreadable(path, error) from None
-
-
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object.
 
@@ -121,20 +83,22 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def stretch(statistics: Mapping[str, Any], sensor: str, bands: Sequence[str], source: Path) -> Stretch:
+def stretch(statistics: BandStatistics, bands: Sequence[str], source: Path) -> Stretch:
     """Return the values between which a sensor's bands are shown.
 
     Raises:
-        StoreError: the statistics know nothing of one of the bands.
+        StoreError: there are no statistics of one of the bands; the text names the file `source`.
     """
-    try:
-        part = statistics[sensor]
-        positions = [list(part["bands"]).index(band) for band in bands]
-        low = tuple(float(part["p02"][position]) for position in positions)
-        high = tuple(float(part["p98"][position]) for position in positions)
-    except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise _unreadable(source, error) from None
-    return Stretch(low, high)
+    if missing := [band for band in bands if band not in statistics.bands]:
+        raise StoreError(
+            f"{source}: has no statistics of the bands {missing}, only of {list(statistics.bands)}; delete it and run "
+            "fit_statistics again"
+        )
+    positions = [statistics.bands.index(band) for band in bands]
+    return Stretch(
+        tuple(statistics.p02[position] for position in positions),
+        tuple(statistics.p98[position] for position in positions),
+    )
 
 
 def model_facts(card: Mapping[str, Any]) -> tuple[Fact, ...]:

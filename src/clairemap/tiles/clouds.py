@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from clairemap.tiles.statistics import BandStatistics
+from clairemap.artefacts.statistics import BandStatistics
 
 Values = NDArray[np.float32]
 Field = NDArray[np.float32]

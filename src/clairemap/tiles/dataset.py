@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from clairemap.artefacts.statistics import TrainingStatistics
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.settings import ALIGN_PX, TrainingSettings, View
@@ -17,7 +18,6 @@ from clairemap.tiles.crops import Crop, padded, read_crop, read_masks
 from clairemap.tiles.disturbance import disturbed
 from clairemap.tiles.sampling import CropSampler, locate
 from clairemap.tiles.splits import LabelledTile
-from clairemap.tiles.statistics import TrainingStatistics
 
 
 class Sample(NamedTuple):

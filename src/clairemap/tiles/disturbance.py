@@ -9,13 +9,13 @@ from enum import IntEnum
 
 import numpy as np
 
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.sar.speckle import speckled_amplitude, speckled_db
 from clairemap.settings import AugmentationSettings, Sensor
 from clairemap.tiles.augmentation import cloud_masked, holed_if_labels_stay, without, without_if_others_see
 from clairemap.tiles.clouds import BandRange, painted
 from clairemap.tiles.crops import AS_REGISTERED, Crop, Offset, Values
 from clairemap.tiles.holes import holes
-from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
 COVERAGES = (0.1, 1.5)
 """Coverages are drawn evenly between these; what is above 1, more than a third of them, is overcast."""

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from clairemap.artefacts.document import document_text
+from clairemap.artefacts.history import HistoryStep
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.errors import MissingFileError, SettingsError, StoreError
 from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire
@@ -17,9 +20,8 @@ from clairemap.stages import TrainModel
 from clairemap.tiles.dataset import TileSource
 from clairemap.tiles.sampling import spread_evenly
 from clairemap.tiles.splits import LabelledTile, labelled_tiles, split_rows
-from clairemap.tiles.statistics import BandStatistics, TrainingStatistics, check_statistics, statistics_json
+from clairemap.tiles.statistics import check_statistics
 from clairemap.training.batches import BandScales
-from clairemap.training.history import HistoryRow
 
 WITHOUT_RESULT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
 """Settings that the weights don't depend on: of the files of initial weights it is the content that counts."""
@@ -51,7 +53,7 @@ class TrainingJob:
                 does not exist.
         """
         settings = self.settings.model_dump(mode="json", exclude=WITHOUT_RESULT)
-        data = [statistics_json(self.statistics), split_rows(self.splits), list(map(_content, self._pairs().values()))]
+        data = [document_text(self.statistics), split_rows(self.splits), list(map(_content, self._pairs().values()))]
         initial = {sensor: file_digest(path) for sensor, path in self.initial_weights.items()}
         return json_digest([self.code, settings, data, initial])
 
@@ -128,7 +130,7 @@ class Trained:
 
     network: Claire
     card: BundleCard
-    history: tuple[HistoryRow, ...]
+    history: tuple[HistoryStep, ...]
 
 
 def _content(pair: Path) -> str:

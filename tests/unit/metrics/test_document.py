@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.cautions import cautions
@@ -10,7 +11,6 @@ from clairemap.metrics.document import RegionMetrics, Sums, Views, region_metric
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.learnt import learnt_classes
 from clairemap.metrics.tally import Tally
-from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 
 LEGEND = Legend((LandCoverClass(10, "water", "#0000ff"), LandCoverClass(20, "forest", "#00ff00")), ignore=(0,))
 COVERAGE = Coverage(np.array([30, 10]), np.array([3000.0, 1000.0]), "in the plane")

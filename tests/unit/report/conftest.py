@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clairemap.artefacts.audit import Leakage, SplitAudit
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.document import RegionMetrics, region_metrics
 from clairemap.metrics.ground import Coverage
@@ -27,7 +28,6 @@ from clairemap.report.content import (
 )
 from clairemap.report.leakage import split_summary
 from clairemap.settings import DEMO_CLASSES, LegendSettings
-from clairemap.tiles.audit import Leakage, SplitAudit
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,)).legend()
 CONFUSION = np.array([[50, 10, 0], [5, 80, 15], [0, 0, 40]])

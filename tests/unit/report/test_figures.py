@@ -5,10 +5,10 @@ from dataclasses import replace
 import matplotlib as mpl
 import pytest
 
+from clairemap.artefacts.history import HistoryStep
 from clairemap.registration.record import Registration
 from clairemap.report.content import Picture
 from clairemap.report.figures import confusion_figure, registration_figure, training_figure
-from clairemap.report.records import HistoryStep
 
 HISTORY = [HistoryStep(step, 0.5, 1 / step, 0.5 if step % 10 == 0 else None, None) for step in range(1, 41)]
 

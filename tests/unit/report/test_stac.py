@@ -9,9 +9,9 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import StoreError
-from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.report.model_facts import MappingModel
 from clairemap.report.stac import MapFiles, MapSources, map_item
 

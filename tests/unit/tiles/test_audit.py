@@ -7,9 +7,10 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.audit import Leakage, SplitAudit, read_audit, write_audit
 from clairemap.errors import StoreError
 from clairemap.settings import SplitsSettings
-from clairemap.tiles.audit import EXAMPLES, Leakage, SplitAudit, audit_splits, read_audit, write_audit
+from clairemap.tiles.audit import EXAMPLES, audit_splits
 from clairemap.tiles.splits import assign_splits
 
 TILE_PX = 100
@@ -124,7 +125,7 @@ def test_the_file_brings_the_audit_back(tmp_path: Path):
     audit = SplitAudit(
         "block", {"train": 3, "test": 1}, {"test": Leakage(7, 0.25, 1, ("b 0/0 = a 0/0 (sar)",))}, ("c",)
     )
-    write_audit(audit, tmp_path / "audit.json")
+    write_audit(tmp_path / "audit.json", audit)
     assert read_audit(tmp_path / "audit.json") == audit
 
 

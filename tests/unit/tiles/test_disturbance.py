@@ -3,12 +3,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.settings import AugmentationSettings, Sensor
 from clairemap.tiles.augmentation import without
 from clairemap.tiles.clouds import BandRange
 from clairemap.tiles.crops import AS_REGISTERED, Crop, Offset
 from clairemap.tiles.disturbance import CloudCover, Disturbance, Stream, clouded, disturbed, regained, speckled
-from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
 DRAWS = 3000
 SIDE = 64

@@ -3,13 +3,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clairemap.training.history import HistoryRow, write_history
+from clairemap.artefacts.history import HistoryStep, write_history
 
 
 def test_rows_come_back_from_the_file(tmp_path: Path):
     rows = [
-        HistoryRow(1, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0),
-        HistoryRow(2, 0.4, 0.0, 1 / 3, 0.5, 0.75, 2e-3, 1.5, 0.0, 0.9, 0.2, 0.1),
+        HistoryStep(1, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0),
+        HistoryStep(2, 0.4, 0.0, 1 / 3, 0.5, 0.75, 2e-3, 1.5, 0.0, 0.9, 0.2, 0.1),
     ]
     write_history(rows, tmp_path / "new" / "history.csv")
     table = pd.read_csv(tmp_path / "new" / "history.csv")
