@@ -1,6 +1,7 @@
 """Mapping a scene: is it exact, what does the loop cost beside the network, how much memory does it take.
 
 *Identity*: a network that returns its input, for scenes of all sizes around a window's, primes included, and overlaps
+from clairemap.nets.normalisation import normalise
 from none to all that fit; the stored values must be the scene's. *Seam*: the network over windows against the whole
 scene at once. *Cost*: a network that costs nothing (it returns slices of prepared logits) over a scene of 8192 px with
 4 + 2 bands and 8 classes, beside terratorch's tiled inference (512 px windows, stride 384) and the common way, which
@@ -44,12 +45,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import clairemap
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.grid.cover import Cover
 from clairemap.grid.window import Window
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
 from clairemap.inference.reading import Reading, WindowReader
-from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, load_bundle
+from clairemap.nets.bundle import Bundle, load_bundle
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.image import Image
@@ -412,8 +414,8 @@ def mpx(pair: GridStore) -> float:
 def whole_input(pair: GridStore) -> Tensor:
     """Return the normalised bands of the whole scene, as the others want them."""
     scales, everything = card(halo_px=0, bytes_per_px=(1, 1)), Window.whole(pair.shape)
-    optical = scales.optical_bands.normalise(torch.from_numpy(pair.read("optical", everything)))
-    return torch.cat([optical, scales.sar_bands.normalise(torch.from_numpy(pair.read("sar", everything)))])
+    optical = normalise(scales.optical_bands, torch.from_numpy(pair.read("optical", everything)))
+    return torch.cat([optical, normalise(scales.sar_bands, torch.from_numpy(pair.read("sar", everything)))])
 
 
 def pixel_logits(null: Nothing) -> Tensor:
@@ -486,11 +488,11 @@ def adding_up(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np
     return np.diff(edges, axis=0, prepend=0, append=255)
 
 
-def card(halo_px: int, bytes_per_px: tuple[float, float], *, of_identity: bool = False) -> BundleCard:
+def card(halo_px: int, bytes_per_px: tuple[float, float], *, of_identity: bool = False) -> ModelCard:
     """Return a card for the made scenes."""
     names = tuple(entry.name for entry in CLASSES) if of_identity else OPTICAL
     mean, deviation = (0, 1) if of_identity else (1500, 300)
-    return BundleCard(
+    return ModelCard(
         stamp={},
         network=NetworkSettings(),
         classes=CLASSES,

@@ -5,7 +5,8 @@ from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from clairemap.nets.bundle import BandScale
+from clairemap.artefacts.model_card import BandScale
+from clairemap.nets.normalisation import normalise
 from clairemap.tiles.dataset import CropDataset, Sample, stacked
 
 BATCHES_AHEAD = 2
@@ -20,7 +21,7 @@ class BandScales:
 
     def normalise(self, batch: Sample) -> Sample:
         """Return the batch with bands as the network takes them."""
-        return batch._replace(optical=self.optical.normalise(batch.optical), sar=self.sar.normalise(batch.sar))
+        return batch._replace(optical=normalise(batch.optical, self.optical), sar=normalise(batch.sar, self.sar))
 
 
 def batches(crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int) -> Generator[Sample, None, None]:

@@ -9,9 +9,9 @@ import pandas as pd
 
 from clairemap.artefacts.document import document_text
 from clairemap.artefacts.history import HistoryStep
+from clairemap.artefacts.model_card import BandScale, ModelCard
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.errors import MissingFileError, SettingsError, StoreError
-from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.provenance import file_digest, json_digest
 from clairemap.raster.store import open_store
@@ -129,7 +129,7 @@ class Trained:
     """A trained network with its card, and the history of its training."""
 
     network: Claire
-    card: BundleCard
+    card: ModelCard
     history: tuple[HistoryStep, ...]
 
 

@@ -12,9 +12,10 @@ from odc.geo.geobox import GeoBox
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
-from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
+from clairemap.nets.bundle import Bundle
 from clairemap.nets.image import Image
 from clairemap.nets.parts import cells_between
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
@@ -60,8 +61,8 @@ class LocalNetwork(nn.Module):
 
 
 @pytest.fixture
-def card() -> BundleCard:
-    return BundleCard(
+def card() -> ModelCard:
+    return ModelCard(
         stamp={},
         network=NetworkSettings(),
         classes=CLASSES,
@@ -79,12 +80,12 @@ def card() -> BundleCard:
 
 
 @pytest.fixture
-def bundle(card: BundleCard) -> Bundle:
+def bundle(card: ModelCard) -> Bundle:
     return Bundle(LocalNetwork(), card)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def far_reaching(card: BundleCard) -> Bundle:
+def far_reaching(card: ModelCard) -> Bundle:
     """A network that reaches 240 px, further than its card says."""
     return Bundle(LocalNetwork(dilation=5), card)  # type: ignore[arg-type]
 

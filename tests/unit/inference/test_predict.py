@@ -11,12 +11,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from clairemap.artefacts.model_card import ModelCard
 from clairemap.errors import BundleError, DiskFullError, SettingsError, StoreError
 from clairemap.inference.devices import choose_devices
 from clairemap.inference.pipeline import Slot
 from clairemap.inference.predict import Prediction, predict_scene
-from clairemap.nets.bundle import Bundle, BundleCard, build_network
+from clairemap.nets.bundle import Bundle, build_network
 from clairemap.nets.image import Image
+from clairemap.nets.normalisation import normalise
 from clairemap.raster.store import GridStore, check_store, complete_store, open_store
 from clairemap.settings import InferenceSettings, NetworkSettings, View
 from clairemap.validity import Validity
@@ -62,8 +64,8 @@ def expected(bundle: Bundle, pair: GridStore):
     optical = np.equal(flags & (NO_OPTICAL | CLOUD), 0)
     sar = np.equal(flags & NO_SAR, 0)
     logits, _ = bundle.network(
-        card.optical_bands.normalise(padded(pair.array("optical")[:])),
-        card.sar_bands.normalise(padded(pair.array("sar")[:])),
+        normalise(card.optical_bands, padded(pair.array("optical")[:])),
+        normalise(card.sar_bands, padded(pair.array("sar")[:])),
         padded(optical[None]).float(),
         padded(sar[None]).float(),
     )
@@ -109,7 +111,7 @@ def test_a_halo_that_is_too_small_does_show(make_pair: Make, predict: Make):
     assert np.abs(whole.astype(int) - tiled).max() > 3
 
 
-def test_claire_itself_leaves_no_seams(make_pair: Make, card: BundleCard, predict: Make):
+def test_claire_itself_leaves_no_seams(make_pair: Make, card: ModelCard, predict: Make):
     torch.manual_seed(0)
     claire = Bundle(build_network(card).eval(), card)
     pair = make_pair((260, 400), holes((260, 400)))

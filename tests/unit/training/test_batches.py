@@ -4,8 +4,8 @@ import time
 import pytest
 import torch
 
+from clairemap.artefacts.model_card import BandScale
 from clairemap.errors import StoreError
-from clairemap.nets.bundle import BandScale
 from clairemap.tiles.dataset import Sample
 from clairemap.training.batches import BATCHES_AHEAD, BandScales, batches
 
