@@ -1,7 +1,6 @@
 """Mapping a scene: is it exact, what does the loop cost beside the network, how much memory does it take.
 
 *Identity*: a network that returns its input, for scenes of all sizes around a window's, primes included, and overlaps
-from clairemap.nets.normalisation import normalise
 from none to all that fit; the stored values must be the scene's. *Seam*: the network over windows against the whole
 scene at once. *Cost*: a network that costs nothing (it returns slices of prepared logits) over a scene of 8192 px with
 4 + 2 bands and 8 classes, beside terratorch's tiled inference (512 px windows, stride 384) and the common way, which
@@ -32,6 +31,7 @@ import time
 import types
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,6 +56,7 @@ from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.image import Image
 from clairemap.nets.memory import working_memory
+from clairemap.nets.normalisation import normalise
 from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import stored_probability
 from clairemap.nets.strips import strip_rows
@@ -414,8 +415,8 @@ def mpx(pair: GridStore) -> float:
 def whole_input(pair: GridStore) -> Tensor:
     """Return the normalised bands of the whole scene, as the others want them."""
     scales, everything = card(halo_px=0, bytes_per_px=(1, 1)), Window.whole(pair.shape)
-    optical = normalise(scales.optical_bands, torch.from_numpy(pair.read("optical", everything)))
-    return torch.cat([optical, normalise(scales.sar_bands, torch.from_numpy(pair.read("sar", everything)))])
+    optical = normalise(torch.from_numpy(pair.read("optical", everything)), scales.optical_bands)
+    return torch.cat([optical, normalise(torch.from_numpy(pair.read("sar", everything)), scales.sar_bands)])
 
 
 def pixel_logits(null: Nothing) -> Tensor:
@@ -544,8 +545,8 @@ def images(bundle: Bundle, reading: Reading) -> tuple[Image, Image]:
     optical, sar = (torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
     weights = (torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
     return (
-        Image(optical, next(weights), bundle.card.optical_bands.normalise),
-        Image(sar, next(weights), bundle.card.sar_bands.normalise),
+        Image(optical, next(weights), partial(normalise, scale=bundle.card.optical_bands)),
+        Image(sar, next(weights), partial(normalise, scale=bundle.card.sar_bands)),
     )
 
 

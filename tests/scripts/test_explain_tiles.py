@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from clairemap.explain.facts import TileFacts
+from clairemap.artefacts.explanations import TileFacts
 from clairemap.explain.prompt import Conversation
 
 Stage = Callable[[str], Callable[..., Any]]

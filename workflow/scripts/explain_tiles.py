@@ -1,6 +1,5 @@
 """Explain each tile of a scene's map in checked sentences."""
 
-import json
 import logging
 import time
 from collections.abc import Collection, Iterator
@@ -10,19 +9,18 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.explanations import ExplainedTile, TileFacts, write_explanations
 from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
 from clairemap.explain.evidence import TilePixels, measure, spoken_names, tile_facts
-from clairemap.explain.explainer import Explainer, Explanation
-from clairemap.explain.facts import TileFacts
+from clairemap.explain.explainer import Explainer
 from clairemap.explain.writer import Writer
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, open_probabilities
 from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.learnt import read_training_px, unseen_classes
 from clairemap.metrics.tally import read_tallies
-from clairemap.provenance import write_text_whole
 from clairemap.raster.store import check_store
 from clairemap.settings import ExplainSettings
 from clairemap.stages import ExplainTiles
@@ -71,8 +69,13 @@ def explain_tiles(
     found = list(_facts(pair, probabilities, tiles, legend, confusions, unseen))
     explainer = Explainer(spoken_names(legend), _writer(chosen.explain, cache, device))
     texts = explainer.explain([tile.facts for tile in found])
-    lines = (_line(scene, tile, text) for tile, text in zip(found, texts, strict=True))
-    write_text_whole(explanations, "".join(f"{line}\n" for line in lines))
+    write_explanations(
+        explanations,
+        (
+            ExplainedTile(scene=scene, row=tile.row, col=tile.col, facts=tile.facts, **dict(text))
+            for tile, text in zip(found, texts, strict=True)
+        ),
+    )
     from_model = sum(text.source == "model" for text in texts)
     log.info("%s: %d tiles, %d by the model, %.1f s", scene, len(texts), from_model, time.monotonic() - started)
 
@@ -110,22 +113,6 @@ def _writer(settings: ExplainSettings, cache: Path, device: str) -> Writer | Non
     from clairemap.explain.phi import PhiWriter  # only where it is used: it imports torch and transformers
 
     return CachedWriter(PhiWriter(settings.model, settings, device), cache)
-
-
-def _line(scene: str, tile: _Tile, explanation: Explanation) -> str:
-    return json.dumps(
-        {
-            "scene": scene,
-            "row": tile.row,
-            "col": tile.col,
-            "facts": tile.facts.record(),
-            "text": explanation.text,
-            "source": explanation.source,
-            "faults": list(explanation.faults),
-            "key": explanation.key,
-        },
-        ensure_ascii=False,
-    )
 
 
 if __name__ == "__main__":

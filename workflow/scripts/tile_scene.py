@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from clairemap.artefacts.radiometry import Radiometry, write_radiometry
+from clairemap.artefacts.registration import Registration, read_registration
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import EmptySceneError
@@ -19,7 +20,6 @@ from clairemap.grid.window import Window
 from clairemap.provenance import stamp, temporary_beside
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store
 from clairemap.registration.pairing import PairBlock, SceneFiles, ScenePair
-from clairemap.registration.record import Registration, read_registration
 from clairemap.stages import TileScene
 from clairemap.tiles.index import TileLayers, TileRow, tile_row, write_tile_index
 from clairemap.tiles.radiometry import SceneSampler

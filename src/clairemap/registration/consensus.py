@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from clairemap.registration.model import LEAST_TIES, TERMS, Displacement, Kind, terms
+from clairemap.artefacts.registration import TERMS, Kind
+from clairemap.registration.model import LEAST_TIES, Displacement, terms
 
 Points = NDArray[np.float64]
 """Coordinates or displacements (point, 2), y first."""

@@ -5,13 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
+from clairemap.artefacts.registration import Tie
 from clairemap.console import progress
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.correlation import Surface, correlation_surface, highest_peak
 from clairemap.registration.mapping import PixelMapping, mapping_between
 from clairemap.registration.model import Displacement
-from clairemap.registration.result import Tie
 from clairemap.registration.structure import STRUCTURE_REACH_PX, Structure, edge_structure
 from clairemap.registration.warp import SarOnGrid
 from clairemap.registration.windows import Layout

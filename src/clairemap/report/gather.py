@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clairemap.artefacts.audit import read_audit
+from clairemap.artefacts.explanations import ExplainedTile, read_explanations
 from clairemap.artefacts.history import read_history
+from clairemap.artefacts.registration import read_registration
 from clairemap.artefacts.statistics import read_statistics
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, check_store
-from clairemap.registration.record import read_registration
 from clairemap.report import figures, records
 from clairemap.report.content import (
     Fact,
@@ -21,7 +22,6 @@ from clairemap.report.content import (
     ReportContent,
     ScenePaths,
     TileCard,
-    ToldTile,
     TrainingSummary,
 )
 from clairemap.report.leakage import split_summary
@@ -68,7 +68,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         optical=records.stretch(statistics.optical, settings.sensors.optical.names, files.statistics),
         sar=records.stretch(statistics.sar, settings.sensors.sar.names, files.statistics),
     )
-    told = records.read_explanations(files.explanations)
+    explained = [tile for path in files.explanations for tile in read_explanations(path)]
     names = look.legend.names
     return ReportContent(
         title=settings.report.title or region,
@@ -80,13 +80,13 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
         training=_training(files.history, int(card.get("best_step", 0))),
         registrations=_registrations(files),
-        tiles=tuple(_cards(told, files, settings.report.max_tiles, look)),
-        tiles_explained=len(told),
+        tiles=tuple(_cards(explained, files, settings.report.max_tiles, look)),
+        tiles_explained=len(explained),
         making=(*records.model_facts(card), *_grounds(metrics.stamp)),
         calibration=records.calibration_text(card),
         split=split_summary(read_audit(files.audit), card.get("halo_px"), metrics.split),
         stamp=stamp,
-        unmasked=tuple(sorted({tile.scene for tile in told if tile.facts.cloud_unknown_pct})),
+        unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
 
 
@@ -110,8 +110,8 @@ def _registrations(files: RegionPaths) -> tuple[RegistrationRow, ...]:
     )
 
 
-def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, look: Look) -> Iterable[TileCard]:
-    chosen = choose(told, count)
+def _cards(explained: Sequence[ExplainedTile], files: RegionPaths, count: int, look: Look) -> Iterable[TileCard]:
+    chosen = choose(explained, count)
     if not chosen:
         return
     windows = _windows(files.tiles)
@@ -119,14 +119,14 @@ def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, look: Look)
     for choice in chosen:
         tile = choice.tile
         try:
-            window, (pair, probabilities) = windows[tile.scene, tile.row, tile.col], stores[tile.scene]
+            window, (pair, probabilities) = windows[tile.place], stores[tile.scene]
         except KeyError as error:
             raise StoreError(
                 f"tile {tile.row}, {tile.col} of scene {tile.scene} is explained, but {error} is in no tile index "
                 "or store given to the report; run the workflow again"
             ) from None
         yield TileCard(tile, choice.why, tile_pictures(pair, probabilities, window, look))
-    log.info("%d of %d explained tiles pictured", len(chosen), len(told))
+    log.info("%d of %d explained tiles pictured", len(chosen), len(explained))
 
 
 def _stores(scenes: Iterable[ScenePaths]) -> dict[str, tuple[GridStore, GridStore]]:

@@ -6,7 +6,7 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from clairemap.metrics.levels import GOOD_ACCURACY_PCT, GOOD_IOU, MATTERS_PCT, POOR_ACCURACY_PCT, POOR_IOU
+from clairemap.levels import GOOD_ACCURACY_PCT, GOOD_IOU, MATTERS_PCT, POOR_ACCURACY_PCT, POOR_IOU
 from clairemap.metrics.scores import SMALLEST_TRUTH_PX
 from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import SMALLEST_WORTH_WARPING_PX

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from clairemap.artefacts.statistics import BandStatistics
 from clairemap.errors import StoreError
 from clairemap.metrics.document import RegionMetrics
-from clairemap.report.content import Fact, Stretch, ToldTile
+from clairemap.report.content import Fact, Stretch
 from clairemap.report.numbers import count
 
 MAPS = frozenset({"landcover", "confidence", "optical_share", "source_count"})
@@ -50,22 +50,6 @@ def read_metrics(path: Path) -> RegionMetrics:
         return RegionMetrics.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise _unreadable(path, error) from None
-
-
-def read_explanations(paths: Iterable[Path]) -> list[ToldTile]:
-    """Return the explained tiles of all scenes, in the order of the files and their lines.
-
-    Raises:
-        StoreError: a file is missing or a line is no explanation.
-    """
-    told = []
-    for path in paths:
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            told += [ToldTile.model_validate_json(line) for line in lines if line.strip()]
-        except (OSError, ValidationError) as error:
-            raise _unreadable(path, error) from None
-    return told
 
 
 def read_json(path: Path) -> dict[str, Any]:

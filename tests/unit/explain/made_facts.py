@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from clairemap.explain.facts import ClassFacts, Confused, SensorUse, TileFacts, sensor_use
+from clairemap.artefacts.explanations import ClassFacts, Confused, SensorUse, TileFacts
+from clairemap.explain.evidence import sensor_use
 from clairemap.explain.slots import fill, slots_of
 
 LEGENDS = (

@@ -64,8 +64,8 @@ def expected(bundle: Bundle, pair: GridStore):
     optical = np.equal(flags & (NO_OPTICAL | CLOUD), 0)
     sar = np.equal(flags & NO_SAR, 0)
     logits, _ = bundle.network(
-        normalise(card.optical_bands, padded(pair.array("optical")[:])),
-        normalise(card.sar_bands, padded(pair.array("sar")[:])),
+        normalise(padded(pair.array("optical")[:]), card.optical_bands),
+        normalise(padded(pair.array("sar")[:]), card.sar_bands),
         padded(optical[None]).float(),
         padded(sar[None]).float(),
     )

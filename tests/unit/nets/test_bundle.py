@@ -147,5 +147,5 @@ def test_all_differences_of_the_input_are_told(saved: tuple[Path, Path]):
 
 
 def test_band_scales_normalise_their_bands():
-    got = normalise(card().optical_bands, torch.tensor([[[[90.0]], [[240.0]]]]))
+    got = normalise(torch.tensor([[[[90.0]], [[240.0]]]]), card().optical_bands)
     assert got.flatten().tolist() == [-1, 2]

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.registration import JudgedTie, MeanDisplacement, Quality, Registration
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.document import RegionMetrics, region_metrics
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
 from clairemap.registration.model import Displacement
-from clairemap.registration.record import Registration
-from clairemap.registration.result import Quality, Tie
 from clairemap.report.content import (
     Fact,
     MapPanel,
@@ -66,19 +65,21 @@ def told(scene: str, row: int, text: str, oa_pct: int | None) -> ToldTile:
 @pytest.fixture
 def record() -> Registration:
     """Return a registration with three ties, one of which does not agree."""
-    ties = (Tie(10, 10, -2.0, 3.0, 0.9), Tie(90, 40, -2.2, 3.1, 0.8), Tie(50, 80, 9.0, -7.0, 0.2))
+    ties = (
+        JudgedTie(10, 10, -2.0, 3.0, 0.9, residual_px=0.11, inlier=True),
+        JudgedTie(90, 40, -2.2, 3.1, 0.8, residual_px=0.11, inlier=True),
+        JudgedTie(50, 80, 9.0, -7.0, 0.2, residual_px=14.9, inlier=False),
+    )
     return Registration(
         scene="north",
         verdict="good",
         reason="2 of 3 ties agree",
         search="near",
         model=Displacement.translation(-2.1, 3.05),
-        displacement_px=(-2.1, 3.05),
+        displacement_px=MeanDisplacement(-2.1, 3.05),
         applied=True,
         quality=Quality(3, 2, 0.667, 0.25, 1.18, None, 0.5, 1e-6),
         ties=ties,
-        residuals_px=(0.11, 0.11, 14.9),
-        inlier=(True, True, False),
         optical_res_m=10.0,
     )
 
@@ -92,8 +93,6 @@ def content(record: Registration) -> ReportContent:
         verdict="single_sensor",
         reason="no SAR",
         ties=(),
-        residuals_px=(),
-        inlier=(),
         applied=False,
     )
     pictures = TilePictures(PICTURE, PICTURE, PICTURE, PICTURE)

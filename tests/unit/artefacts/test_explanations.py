@@ -1,6 +1,7 @@
 import pytest
 
-from clairemap.explain.facts import ClassFacts, Confused, TileFacts, confidence_level, sensor_use
+from clairemap.artefacts.explanations import ClassFacts, Confused, TileFacts, confidence_level
+from clairemap.explain.evidence import sensor_use
 
 
 def facts(**changed: object) -> TileFacts:
