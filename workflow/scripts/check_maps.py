@@ -1,18 +1,18 @@
 """Check a region's finished maps: valid files, one grid, only values that they may have."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.map_check import MapCheck, RegionMaps, write_map_check
 from clairemap.console import run
 from clairemap.inference.grid import region_grid
 from clairemap.inference.map_check import CheckedMap, map_facts
 from clairemap.inference.mosaic import LARGEST_COUNT
 from clairemap.inference.probabilities import open_probabilities
-from clairemap.provenance import stamp, write_text_whole
+from clairemap.provenance import stamp
 from clairemap.stages import MosaicRegion
 
 log = logging.getLogger("clairemap.check_maps")
@@ -40,14 +40,9 @@ def check_maps(
         "optical_share": CheckedMap(optical_share, percent, "average"),
         "source_count": CheckedMap(source_count, frozenset(range(1, min(len(stores), LARGEST_COUNT) + 1)), "first"),
     }
-    facts = dict(zip(maps, map_facts(list(maps.values()), grid), strict=True))
-    document = {
-        "stamp": stamp("check_maps", settings),
-        "height": int(grid.shape[0]),
-        "width": int(grid.shape[1]),
-        "maps": {name: {"overviews": found.overviews, "pixels": found.pixels} for name, found in facts.items()},
-    }
-    write_text_whole(check, json.dumps(document, indent=1) + "\n")
+    found = RegionMaps(**dict(zip(maps, map_facts(list(maps.values()), grid), strict=True)))
+    height, width = (int(size) for size in grid.shape)
+    write_map_check(check, MapCheck(stamp("check_maps", settings), height, width, found))
     log.info("%s: all maps pass, %d x %d px", check.name, *grid.shape)
 
 

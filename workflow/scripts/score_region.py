@@ -10,15 +10,16 @@ from typing import Annotated
 import pyarrow.parquet as pq
 import typer
 
+from clairemap.artefacts.metrics import RegionMetrics, write_metrics
 from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import StoreError
-from clairemap.metrics.document import RegionMetrics, region_metrics
+from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import map_coverage, total_coverage
 from clairemap.metrics.learnt import read_training_px
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
-from clairemap.provenance import stamp, write_text_whole
+from clairemap.provenance import stamp
 from clairemap.stages import ScoreTiles
 
 log = logging.getLogger("clairemap.score_region")
@@ -65,7 +66,7 @@ def score_region(
         () if card is None else read_training_px(card, len(legend)),
         [read_radiometry_check(path) for path in radiometry or ()],
     )
-    write_text_whole(metrics, document.model_dump_json(indent=1) + "\n")
+    write_metrics(metrics, document)
     _log(document, time.monotonic() - started)
 
 

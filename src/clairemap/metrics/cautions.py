@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from clairemap.artefacts.metrics import BelowSingleSensor, LearntClass
 from clairemap.artefacts.radiometry_check import RadiometryCheck, Verdict
-from clairemap.metrics.comparison import BelowSingleSensor
-from clairemap.metrics.learnt import FEW_TRAINING_PX, LearntClass
+from clairemap.metrics.learnt import FEW_TRAINING_PX
 
 NAMES_SHOWN = 12
 """Classes that a sentence names; the table of classes has all of them with their training pixels."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from clairemap.artefacts.audit import SplitAudit
 from clairemap.artefacts.explanations import ExplainedTile
+from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import LandCoverClass, Legend
-from clairemap.metrics.document import AreaRow, ClassRow, RegionMetrics
 from clairemap.settings import SensorsSettings
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from clairemap.artefacts.audit import read_audit
 from clairemap.artefacts.explanations import ExplainedTile, read_explanations
 from clairemap.artefacts.history import read_history
+from clairemap.artefacts.map_check import read_map_check
+from clairemap.artefacts.metrics import read_metrics
+from clairemap.artefacts.model_card import read_model_card
 from clairemap.artefacts.registration import read_registration
 from clairemap.artefacts.statistics import read_statistics
 from clairemap.errors import StoreError
@@ -59,9 +62,9 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         StoreError: a file is missing, damaged, or of another region.
         UnreadableFileError: a map can't be read.
     """
-    metrics = records.read_metrics(files.metrics)
+    metrics = read_metrics(files.metrics)
     statistics = read_statistics(files.statistics)
-    card = records.read_json(files.card)
+    card = read_model_card(files.card)
     look = Look(
         legend=settings.legend.legend(),
         sensors=settings.sensors,
@@ -76,15 +79,15 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         legend=look.legend,
         metrics=metrics,
         maps=tuple(map_panel(paths, look) for paths in files.maps),
-        checked_by=tuple(sorted({records.read_checking_version(path) for path in files.checks})),
+        checked_by=tuple(sorted({records.version_text(read_map_check(path).stamp) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
-        training=_training(files.history, int(card.get("best_step", 0))),
+        training=_training(files.history, card.best_step),
         registrations=_registrations(files),
         tiles=tuple(_cards(explained, files, settings.report.max_tiles, look)),
         tiles_explained=len(explained),
         making=(*records.model_facts(card), *_grounds(metrics.stamp)),
         calibration=records.calibration_text(card),
-        split=split_summary(read_audit(files.audit), card.get("halo_px"), metrics.split),
+        split=split_summary(read_audit(files.audit), card.halo_px, metrics.split),
         stamp=stamp,
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )

@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pytest
 
+from clairemap.artefacts.metrics import RegionMetrics
 from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.cautions import cautions
-from clairemap.metrics.document import RegionMetrics, Sums, Views, region_metrics, scope
+from clairemap.metrics.document import Sums, Views, region_metrics, scope
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.learnt import learnt_classes
 from clairemap.metrics.tally import Tally

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.metrics import RegionMetrics
 from clairemap.artefacts.registration import JudgedTie, MeanDisplacement, Quality, Registration
 from clairemap.metrics.calibration import Calibration
-from clairemap.metrics.document import RegionMetrics, region_metrics
+from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
 from clairemap.registration.model import Displacement
