@@ -308,7 +308,7 @@ def made(region: Region) -> Region:
     nodes = ((region.count - 1) * region.step_px + region.side_px) // NODE_PX + 2
     ground = rng.normal(size=(CLASSES, nodes, nodes)).astype(np.float32)
     for row, col in region.places:
-        if not region.store(row, col).with_suffix(".json").exists():
+        if not manifest_of(region.store(row, col)).exists():
             write_scene(region, row, col, ground)
     return region
 
@@ -344,7 +344,7 @@ def write_scene(region: Region, row: int, col: int, ground) -> None:  # noqa: AN
             best = (1 + probability.argmax(0)).astype(np.uint8)
             classes.write(best, 1, window=rasterio.windows.Window(x0, y0, width, height))
     target = region.store(row, col)
-    complete_store(store.path, target, target.with_suffix(".json"))
+    complete_store(store.path, target)
 
 
 def empty_store(region: Region, row: int, col: int):  # noqa: ANN201 - GridStore, imported late
@@ -383,14 +383,14 @@ def multiplied(region: Region) -> Region:
     large = Region(region.folder.with_name(region.folder.name + "_large"), region.side_px, 2 * region.count)
     for row, col in large.places:
         target = large.store(row, col)
-        if target.with_suffix(".json").exists():
+        if manifest_of(target).exists():
             continue
         store, source = empty_store(large, row, col), region.store(row % region.count, col % region.count)
         for array in ("probability", "optical_share"):
             shutil.copytree(
                 source / array, store.path / array, copy_function=os.link, dirs_exist_ok=True, ignore=json_files
             )
-        complete_store(store.path, target, target.with_suffix(".json"))
+        complete_store(store.path, target)
     return large
 
 

@@ -139,7 +139,7 @@ class MadeData:
         for shard in store.shards():
             for name, values in whole.items():
                 store.write(name, shard, values[..., *shard.slices])
-        complete_store(store.path, self.pair, self.pair.with_suffix(".json"))
+        complete_store(store.path, self.pair)
         return pd.DataFrame([asdict(row) for row in rows])
 
 

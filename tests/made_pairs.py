@@ -107,7 +107,7 @@ def _write(folder: Path, scene: str, layers: dict[str, NDArray[Any]]) -> Path:
     for name, values in layers.items():
         for window in store.shards():
             store.write(name, window, values[..., *window.slices])
-    complete_store(folder / "part.zarr", folder / "pair.zarr", folder / "pair.json")
+    complete_store(folder / "part.zarr", folder / "pair.zarr")
     return folder / "pair.zarr"
 
 

@@ -31,5 +31,5 @@ def make_probabilities(
     for window in store.shards():
         store.write(PROBABILITY, window, probability[:, *window.slices])
         store.write(OPTICAL_SHARE, window, np.where(mapped == 255, 255, share).astype(np.uint8)[window.slices])
-    complete_store(folder / "part.zarr", folder / "probabilities.zarr", folder / "probabilities.json")
+    complete_store(folder / "part.zarr", folder / "probabilities.zarr")
     return folder / "probabilities.zarr"

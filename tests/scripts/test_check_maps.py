@@ -37,7 +37,7 @@ def write_scene(folder: Path, name: str, x: float, crs: str, valid: bool) -> Pat
         store.write("probability", window, np.round(probability).astype(np.uint8))
         store.write("optical_share", window, share)
     target = folder / name / "probabilities.zarr"
-    complete_store(store.path, target, target.with_suffix(".json"))
+    complete_store(store.path, target)
     return target
 
 

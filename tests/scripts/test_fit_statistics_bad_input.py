@@ -56,7 +56,7 @@ def test_values_that_are_no_numbers_count_as_nodata(
         radiometry=tmp_path / "radiometry.json",
         settings=stage_json(made_pairs.settings(), TileScene),
     )
-    store = check_store(tmp_path / "pair.zarr", tmp_path / "pair.json")
+    store = check_store(tmp_path / "pair.zarr")
     validity = store.array("validity")[...]
     gone = (validity & Validity.OPTICAL_NODATA) > 0
     assert gone[40:80].all() and not gone[:40].any() and not gone[80:].any()

@@ -48,7 +48,7 @@ def make_scene(tmp_path: Path):
         for window in store.shards() if valid else ():
             store.write("probability", window, probability[:, *window.slices])
             store.write("optical_share", window, np.full(window.shape, 60, np.uint8))
-        complete_store(store.path, folder / "probabilities.zarr", folder / "probabilities.json")
+        complete_store(store.path, folder / "probabilities.zarr")
         return folder / "probabilities.zarr", probability
 
     return make

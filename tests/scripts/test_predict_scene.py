@@ -69,7 +69,7 @@ def stage_files(tmp_path: Path, made_pairs: ModuleType, stage: Callable[[str], C
 
 def test_scene_is_mapped(stage_files: StageFiles):
     path = stage_files.run()
-    store = check_store(path, path.with_suffix(".json"))
+    store = check_store(path)
     probability, share = store.array("probability")[:], store.array("optical_share")[:]
     assert probability.shape == (3, *SHAPE) and store.tile_px == 256
     valid = share != 255
@@ -82,7 +82,7 @@ def test_scene_is_mapped(stage_files: StageFiles):
 
 def test_view_of_one_sensor(stage_files: StageFiles):
     path = stage_files.run("sar")
-    share = check_store(path, path.with_suffix(".json")).array("optical_share")[:]
+    share = check_store(path).array("optical_share")[:]
     assert set(share[:, 16:].ravel().tolist()) == {0} and (share[:, :16] == 255).all()
 
 

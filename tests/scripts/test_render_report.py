@@ -96,7 +96,7 @@ def write_stores(folder: Path) -> None:
     for name, content in (("pair", layers), ("probabilities", mapped)):
         part = folder / f"{name}.part"
         create_store(part, GRID, content, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
-        complete_store(part, folder / f"{name}.zarr", folder / f"{name}.json")
+        complete_store(part, folder / f"{name}.zarr")
 
 
 def write_records(folder: Path) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from clairemap.artefacts.audit import write_audit
 from clairemap.console import run
-from clairemap.raster.store import GridStore, check_store
+from clairemap.raster.store import check_store
 from clairemap.stages import FitStatistics
 from clairemap.tiles.audit import audit_splits as audited
 from clairemap.tiles.index import read_tile_index
@@ -30,15 +30,11 @@ def audit_splits(
     A stage of its own, so that a model isn't trained anew because of a scene that it is only scored on.
     """
     chosen = FitStatistics.from_json(settings)
-    grids = {str(store.attributes["scene"]): store.geobox for store in map(_checked, pair)}
+    grids = {str(store.attributes["scene"]): store.geobox for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = add_test_scenes(read_splits(training_splits), index, test or ())
     write_audit(audit, audited(table, index, chosen.splits.method, grids))
     write_splits(table, splits)
-
-
-def _checked(pair: Path) -> GridStore:
-    return check_store(pair, pair.with_suffix(".json"))
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def _facts(
     confusions: dict[Place, Confusion],
     unseen: Collection[int],
 ) -> Iterator[_Tile]:
-    registration = check_store(pair, pair.with_suffix(".json")).attributes["registration"]
+    registration = check_store(pair).attributes["registration"]
     mapped = open_probabilities(probabilities, legend)
     index = read_tile_index(tiles)
     valid = index[index["valid_px"] > 0].sort_values(["row", "col"])

@@ -9,7 +9,7 @@ import typer
 from clairemap.artefacts.statistics import write_statistics
 from clairemap.console import run
 from clairemap.errors import SettingsError
-from clairemap.raster.store import GridStore, check_store
+from clairemap.raster.store import check_store
 from clairemap.scenes import SPLITS, Split
 from clairemap.stages import FitStatistics
 from clairemap.tiles.index import read_tile_index
@@ -29,16 +29,12 @@ def fit_statistics(
 ) -> None:
     """Write the split of the tiles of all scenes that training looks at, and the statistics of the training tiles."""
     chosen = FitStatistics.from_json(settings)
-    stores = {str(store.attributes["scene"]): store.path for store in map(_checked, pair)}
+    stores = {str(store.attributes["scene"]): store.path for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
     write_statistics(statistics, fit(stores, training, chosen.legend.legend().names, threads))
     write_splits(table, splits)
-
-
-def _checked(pair: Path) -> GridStore:
-    return check_store(pair, pair.with_suffix(".json"))
 
 
 def _scene_split(text: str) -> tuple[str, Split]:

@@ -42,7 +42,7 @@ def score_tiles(
     """
     legend = ScoreTiles.from_json(settings).legend.legend()
     started = time.monotonic()
-    labels = check_store(pair, pair.with_suffix(".json"))
+    labels = check_store(pair)
     mapped = open_probabilities(probabilities, legend)
     _check_fit(labels, mapped)
     index = read_tile_index(tiles)

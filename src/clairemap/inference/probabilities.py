@@ -42,7 +42,7 @@ def open_probabilities(path: Path, legend: Legend) -> GridStore:
     Raises:
         StoreError: the store is incomplete, damaged, or of other classes than the legend has.
     """
-    store = check_store(path, path.with_suffix(".json"))
+    store = check_store(path)
     codes = store.attributes.get("class_codes")
     if codes != [int(code) for code in legend.codes]:
         raise StoreError(

@@ -133,12 +133,8 @@ def _cards(explained: Sequence[ExplainedTile], files: RegionPaths, count: int, l
 
 
 def _stores(scenes: Iterable[ScenePaths]) -> dict[str, tuple[GridStore, GridStore]]:
-    opened = ((_checked(files.pair), _checked(files.probabilities)) for files in scenes)
+    opened = ((check_store(files.pair), check_store(files.probabilities)) for files in scenes)
     return {str(pair.attributes["scene"]): (pair, probabilities) for pair, probabilities in opened}
-
-
-def _checked(store: Path) -> GridStore:
-    return check_store(store, store.with_suffix(".json"))
 
 
 def _windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:

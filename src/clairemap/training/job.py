@@ -9,6 +9,7 @@ import pandas as pd
 
 from clairemap.artefacts.document import document_text
 from clairemap.artefacts.history import HistoryStep
+from clairemap.artefacts.manifest import manifest_of
 from clairemap.artefacts.model_card import BandScale, ModelCard
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.errors import MissingFileError, SettingsError, StoreError
@@ -139,7 +140,7 @@ def _content(pair: Path) -> str:
     Raises:
         MissingFileError: there is none.
     """
-    manifest = pair.with_suffix(".json")
+    manifest = manifest_of(pair)
     if not manifest.is_file():
         raise MissingFileError(f"{manifest}: the manifest of {pair} does not exist; run tile_scene again")
     return file_digest(manifest)

@@ -27,7 +27,7 @@ def stored(tmp_path: Path, grid_at: Callable[..., GeoBox]):
             shard_tiles=1,
             attributes={"class_codes": codes},
         )
-        complete_store(store.path, tmp_path / "probabilities.zarr", tmp_path / "probabilities.json")
+        complete_store(store.path, tmp_path / "probabilities.zarr")
         return tmp_path / "probabilities.zarr"
 
     return make
