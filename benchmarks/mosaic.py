@@ -304,6 +304,8 @@ def made(region: Region) -> Region:
     """Write the scenes' probability stores and their class maps, unless they are there."""
     import numpy as np
 
+    from clairemap.artefacts.manifest import manifest_of
+
     rng = np.random.default_rng(1)
     nodes = ((region.count - 1) * region.step_px + region.side_px) // NODE_PX + 2
     ground = rng.normal(size=(CLASSES, nodes, nodes)).astype(np.float32)
@@ -378,6 +380,7 @@ def upsampled(nodes, y0: int, x0: int, shape: tuple[int, int], spacing: int):  #
 
 def multiplied(region: Region) -> Region:
     """Return a region of 4 times the area: the same scenes again to the east, south and south-east."""
+    from clairemap.artefacts.manifest import manifest_of
     from clairemap.raster.store import complete_store
 
     large = Region(region.folder.with_name(region.folder.name + "_large"), region.side_px, 2 * region.count)

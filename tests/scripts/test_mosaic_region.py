@@ -15,7 +15,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Geod, Transformer
 from rio_cogeo import cog_validate
 
-from clairemap.errors import GridError, StoreError
+from clairemap.errors import BundleError, GridError, StoreError
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.raster.store import complete_store
 from clairemap.settings import Settings, load_settings
@@ -124,12 +124,16 @@ def test_map_of_two_scenes(make_scene: MakeScene, run: Run):
 
 
 CARD = {
+    "stamp": {},
     "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},
     "classes": [{"code": c.code, "name": c.name} for c in LEGEND.classes],
     "optical_bands": {"names": ["red"], "mean": [849.5], "std": [386.2]},
     "sar_bands": {"names": ["VV"], "mean": [-11.2], "std": [3.5]},
     "sar_scale": "db",
     "halo_px": 256,
+    "halo_sigma": 1e-6,
+    "core_bytes_per_px": 69.0,
+    "halo_bytes_per_px": 36.0,
     "temperature": 1.1,
     "trained_on": {"scenes": ["a"], "pixels": 9},
     "best_step": 600,
@@ -151,7 +155,7 @@ def test_folder_can_be_handed_on_alone(make_scene: MakeScene, run: Run, tmp_path
 
 def test_card_that_is_none_is_not_delivered(make_scene: MakeScene, run: Run, tmp_path: Path):
     (tmp_path / "model.json").write_text("{}")
-    with pytest.raises(StoreError, match=r"model\.json: is no model's card"):
+    with pytest.raises(BundleError, match=r"model\.json is not a model card"):
         run(make_scene("a", (40, 60))[0], card=tmp_path / "model.json")
     assert not list((tmp_path / "results").glob("*.json"))
 

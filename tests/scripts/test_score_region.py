@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import rasterio
 from affine import Affine
 
+from clairemap.artefacts.model_card import write_model_card
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.tally import Tally, TileTally, write_tallies
@@ -122,7 +124,7 @@ def test_the_command_line_of_a_region_without_labelled_scenes_names_no_tables(
 
 
 def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
-    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str, made_artefacts: ModuleType
 ):
     fused = [write_scores(tmp_path, "b", "fused", [100 * WRONG])]
     compared = [
@@ -130,7 +132,7 @@ def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
         write_scores(tmp_path, "b", "sar", [100 * RIGHT]),
     ]
     metrics, card = tmp_path / "metrics.json", tmp_path / "model.json"
-    card.write_text(json.dumps({"trained_on": {"class_px": [5000, 5000, 0]}}))
+    write_model_card(card, made_artefacts.model_card((5000, 5000, 0)))
     score(stage, splits, landcover, metrics, legend_json, scores=fused, compared=compared, card=card)
     found = json.loads(metrics.read_text())
     assert [row["learning"] for row in found["learnt"]] == ["enough", "enough", "unseen"]

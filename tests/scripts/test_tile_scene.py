@@ -11,6 +11,7 @@ import rasterio
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from clairemap.artefacts.registration import write_registration
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.errors import (
     BandCountError,
     EmptySceneError,
@@ -25,7 +26,6 @@ from clairemap.registration.record import registration_of
 from clairemap.registration.result import NO_QUALITY, Fit, as_delivered, single_sensor
 from clairemap.settings import load_settings
 from clairemap.stages import TileScene, stage_json
-from clairemap.tiles.index import read_tile_index
 from clairemap.validity import Validity
 
 Files = dict[str, Path]

@@ -7,12 +7,13 @@ import pandas as pd
 import typer
 
 from clairemap.artefacts.audit import write_audit
+from clairemap.artefacts.splits import read_splits, write_splits
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.console import run
 from clairemap.raster.store import check_store
 from clairemap.stages import FitStatistics
 from clairemap.tiles.audit import audit_splits as audited
-from clairemap.tiles.index import read_tile_index
-from clairemap.tiles.splits import add_test_scenes, read_splits, write_splits
+from clairemap.tiles.splits import add_test_scenes
 
 
 def audit_splits(
@@ -34,7 +35,7 @@ def audit_splits(
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = add_test_scenes(read_splits(training_splits), index, test or ())
     write_audit(audit, audited(table, index, chosen.splits.method, grids))
-    write_splits(table, splits)
+    write_splits(splits, table)
 
 
 if __name__ == "__main__":

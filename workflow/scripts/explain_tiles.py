@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from clairemap.artefacts.explanations import ExplainedTile, TileFacts, write_explanations
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
@@ -24,7 +25,6 @@ from clairemap.metrics.tally import read_tallies
 from clairemap.raster.store import check_store
 from clairemap.settings import ExplainSettings
 from clairemap.stages import ExplainTiles
-from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger("clairemap.explain_tiles")
 

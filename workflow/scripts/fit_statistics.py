@@ -6,14 +6,15 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from clairemap.artefacts.splits import write_splits
 from clairemap.artefacts.statistics import write_statistics
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.console import run
 from clairemap.errors import SettingsError
 from clairemap.raster.store import check_store
 from clairemap.scenes import SPLITS, Split
 from clairemap.stages import FitStatistics
-from clairemap.tiles.index import read_tile_index
-from clairemap.tiles.splits import assign_splits, write_splits
+from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics as fit
 
 
@@ -34,7 +35,7 @@ def fit_statistics(
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
     write_statistics(statistics, fit(stores, training, chosen.legend.legend().names, threads))
-    write_splits(table, splits)
+    write_splits(splits, table)
 
 
 def _scene_split(text: str) -> tuple[str, Split]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow.parquet as pq
 import typer
 
 from clairemap.artefacts.metrics import RegionMetrics, write_metrics
 from clairemap.artefacts.radiometry_check import read_radiometry_check
+from clairemap.artefacts.splits import read_splits
 from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import StoreError
@@ -90,9 +90,9 @@ class _Splits:
 
 
 def _read_splits(path: Path) -> _Splits:
-    columns = pq.read_table(path, columns=["scene", "row", "col", "split"]).to_pydict()
-    keys = zip(columns["scene"], columns["row"], columns["col"], strict=True)
-    return _Splits(path, dict(zip(keys, columns["split"], strict=True)), frozenset(columns["scene"]))
+    table = read_splits(path)
+    of_tile = {(row.scene, row.row, row.col): row.split for row in table.itertuples()}
+    return _Splits(path, of_tile, frozenset(table["scene"]))
 
 
 def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[str, str], Tally]:

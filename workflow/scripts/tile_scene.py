@@ -11,6 +11,7 @@ import typer
 
 from clairemap.artefacts.radiometry import Radiometry, write_radiometry
 from clairemap.artefacts.registration import Registration, read_registration
+from clairemap.artefacts.tiles import TileRow, write_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import EmptySceneError
@@ -21,7 +22,7 @@ from clairemap.provenance import stamp, temporary_beside
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store
 from clairemap.registration.pairing import PairBlock, SceneFiles, ScenePair
 from clairemap.stages import TileScene
-from clairemap.tiles.index import TileLayers, TileRow, tile_row, write_tile_index
+from clairemap.tiles.index import TileLayers, tile_row
 from clairemap.tiles.radiometry import SceneSampler
 from clairemap.validity import Validity, optical_usable, sar_usable
 

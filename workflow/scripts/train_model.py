@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from clairemap.artefacts.history import write_history
+from clairemap.artefacts.splits import read_splits
 from clairemap.artefacts.statistics import read_statistics
 from clairemap.console import run
 from clairemap.nets.bundle import save_bundle
 from clairemap.provenance import stamp
 from clairemap.raster.store import check_store
 from clairemap.stages import TrainModel
-from clairemap.tiles.splits import read_splits
 from clairemap.training.distributed import joined
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train

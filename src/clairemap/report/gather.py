@@ -13,6 +13,7 @@ from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.artefacts.registration import read_registration
 from clairemap.artefacts.statistics import read_statistics
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, check_store
@@ -32,7 +33,6 @@ from clairemap.report.map_panel import map_panel
 from clairemap.report.pictures import registration_picture, tile_pictures
 from clairemap.report.selection import choose
 from clairemap.stages import RenderReport
-from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,11 @@ import pandas as pd
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.splits import HELD_OUT, TILE_SPLITS, TileSplit
 from clairemap.grid.window import Window
 from clairemap.tiles.copies import copied_tiles
 from clairemap.tiles.overlap import shared_ground
-from clairemap.tiles.splits import FAR_PX, HELD_OUT, TILE_SPLITS, LabelledTile, TileSplit, distances_px, labelled_tiles
+from clairemap.tiles.splits import FAR_PX, LabelledTile, distances_px, labelled_tiles
 
 log = logging.getLogger(__name__)
 

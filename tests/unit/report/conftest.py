@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts
 from clairemap.artefacts.metrics import RegionMetrics
 from clairemap.artefacts.registration import JudgedTie, MeanDisplacement, Quality, Registration
 from clairemap.metrics.calibration import Calibration
@@ -23,7 +24,6 @@ from clairemap.report.content import (
     ReportContent,
     TileCard,
     TilePictures,
-    ToldTile,
     TrainingSummary,
 )
 from clairemap.report.leakage import split_summary
@@ -55,12 +55,21 @@ def metrics_of(
     return region_metrics("vale", sums, by_view, coverage, LEGEND, STAMP, training_px)
 
 
-def told(scene: str, row: int, text: str, oa_pct: int | None) -> ToldTile:
-    classes = [{"name": "water", "area_pct": 70.0}, {"name": "forest", "area_pct": 30.0}]
-    facts = {"classes": classes, "confidence_pct": 81, "optical_share_pct": 40, "cloud_pct": 7, "oa_pct": oa_pct}
-    return ToldTile.model_validate(
-        {"scene": scene, "row": row, "col": 3, "facts": facts, "text": text, "source": "template", "key": "k"}
+def explained(scene: str, row: int, text: str, oa_pct: int | None) -> ExplainedTile:
+    facts = TileFacts(
+        classes=(
+            ClassFacts(name="water", area_pct=70.0, confidence_pct=85),
+            ClassFacts(name="forest", area_pct=30.0, confidence_pct=75),
+        ),
+        confidence_pct=81,
+        sensor="both",
+        optical_share_pct=40,
+        cloud_pct=7,
+        mapped_pct=100,
+        registration="good",
+        oa_pct=oa_pct,
     )
+    return ExplainedTile(scene=scene, row=row, col=3, facts=facts, text=text, source="template", key="k")
 
 
 @pytest.fixture
@@ -108,9 +117,9 @@ def content(record: Registration) -> ReportContent:
         training=TrainingSummary(PICTURE, steps=600, minutes=4.5, best_step=550),
         registrations=(RegistrationRow(record, PICTURE, PICTURE), RegistrationRow(alone, None, None)),
         tiles=(
-            TileCard(told("north", 0, "Mostly <water>.", 92), "lowest accuracy", pictures),
+            TileCard(explained("north", 0, "Mostly <water>.", 92), "lowest accuracy", pictures),
             TileCard(
-                told("south", 1, "Nothing seen.", None), "most varied", replace(pictures, optical=None, truth=None)
+                explained("south", 1, "Nothing seen.", None), "most varied", replace(pictures, optical=None, truth=None)
             ),
         ),
         tiles_explained=9,

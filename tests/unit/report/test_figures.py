@@ -11,7 +11,9 @@ from clairemap.registration.model import Displacement
 from clairemap.report.content import Picture
 from clairemap.report.figures import confusion_figure, registration_figure, training_figure
 
-HISTORY = [HistoryStep(step, 0.5, 1 / step, 0.5 if step % 10 == 0 else None, None) for step in range(1, 41)]
+HISTORY = [
+    HistoryStep(step, 0.5, 0.0, 1 / step, 0.5, 0.5, 1e-3, 1.0, 0.5 if step % 10 == 0 else None) for step in range(1, 41)
+]
 
 
 def svg(picture: Picture | None) -> str:

@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from clairemap.artefacts.tiles import read_tile_index, write_tile_index
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import Tile
 from clairemap.grid.window import Window
 from clairemap.tiles.copies import content_hash
-from clairemap.tiles.index import TileLayers, read_tile_index, tile_row, write_tile_index
+from clairemap.tiles.index import TileLayers, tile_row
 from clairemap.validity import Validity
 
 TILE = Tile(2, 1, Window(256, 128, 2, 4))

@@ -11,7 +11,7 @@ def test_rows_come_back_from_the_file(tmp_path: Path):
         HistoryStep(1, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0),
         HistoryStep(2, 0.4, 0.0, 1 / 3, 0.5, 0.75, 2e-3, 1.5, 0.0, 0.9, 0.2, 0.1),
     ]
-    write_history(rows, tmp_path / "new" / "history.csv")
+    write_history(tmp_path / "new" / "history.csv", rows)
     table = pd.read_csv(tmp_path / "new" / "history.csv")
     assert list(table.columns) == [
         *("step", "seconds", "wait_seconds", "loss", "focal", "tversky", "lr", "grad_norm"),
