@@ -13,6 +13,7 @@ import rasterio
 from affine import Affine
 
 from clairemap.artefacts.model_card import write_model_card
+from clairemap.artefacts.splits import write_splits
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.tally import Tally, TileTally, write_tallies
@@ -54,7 +55,8 @@ def landcover(tmp_path: Path) -> Path:
 def splits(tmp_path: Path) -> Path:
     path = tmp_path / "splits.parquet"
     rows = [("a", 0, 0, "train"), ("a", 0, 1, "val"), ("b", 0, 0, "test"), ("elsewhere", 0, 0, "test")]
-    pd.DataFrame(rows, columns=["scene", "row", "col", "split"]).to_parquet(path)
+    table = pd.DataFrame(rows, columns=["scene", "row", "col", "split"])
+    write_splits(path, table.assign(y0=0, x0=0, height=9, width=9, labelled_px=9, class_px=[[9, 0, 0]] * len(table)))
     return path
 
 

@@ -7,7 +7,6 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.registration import Quality, Tie, read_registration, write_registration
-from clairemap.errors import StoreError
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.record import displacement_of, registration_of
 from clairemap.registration.result import Fit, single_sensor
@@ -81,22 +80,3 @@ def test_only_applied_displacements_displace() -> None:
         record = registration_of("a", unmoved, UTM)
         assert not record.applied and displacement_of(record) == NO_DISPLACEMENT
         assert Displacement.of(record.model) == unmoved.model
-
-
-@pytest.mark.parametrize(
-    "model", [{"kind": "spline"}, {"kind": "affine"}, {"dy_px": []}, {"dx_px": None}, {"centre": 3}]
-)
-def test_models_that_are_none_are_named(tmp_path: Path, model: dict[str, object]) -> None:
-    path = tmp_path / "r.json"
-    write_registration(path, registration_of("alps", FIT, UTM), {})
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(content | {"model": content["model"] | model}))
-    with pytest.raises(StoreError, match=r"r\.json"):
-        read_registration(path)
-
-
-@pytest.mark.parametrize("text", ["", "{", '{"scene": "a"}', '{"model": {"kind": "spline"}}'])
-def test_damaged_records_are_named(tmp_path: Path, text: str) -> None:
-    (tmp_path / "r.json").write_text(text)
-    with pytest.raises(StoreError, match=r"r\.json"):
-        read_registration(tmp_path / "r.json")

@@ -1,17 +1,10 @@
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from clairemap.artefacts.radiometry import (
     LEVELS_PCT,
     Radiometry,
     TrainingRadiometry,
-    read_radiometry,
-    read_training_radiometry,
-    write_radiometry,
 )
-from clairemap.errors import StoreError
 from clairemap.grid.tiles import tiles
 from clairemap.tiles.radiometry import FEWEST_PX, SAMPLE_PX, Sampler, deviations, pooled, sensor_radiometry
 
@@ -77,19 +70,6 @@ def test_scenes_pooled_are_their_mixture():
 def test_a_scene_does_not_vouch_for_itself():
     known = [Radiometry(scene=name, sar_scale="db", optical=None, sar=None) for name in "ab"]
     assert [one.scene for one in TrainingRadiometry(scenes=tuple(known)).without("a")] == ["b"]
-
-
-def test_files_come_back_and_damaged_ones_are_told(tmp_path: Path):
-    scene = Radiometry(scene="a", sar_scale="db", optical=sensor_radiometry(BANDS, values()), sar=None)
-    write_radiometry(tmp_path / "a.json", scene)
-    assert read_radiometry(tmp_path / "a.json") == scene
-    write_radiometry(tmp_path / "all.json", TrainingRadiometry(scenes=(scene,)))
-    assert read_training_radiometry(tmp_path / "all.json").scenes == (scene,)
-    (tmp_path / "a.json").write_text("{")
-    with pytest.raises(StoreError, match=r"a\.json: not a valid radiometry"):
-        read_radiometry(tmp_path / "a.json")
-    with pytest.raises(StoreError, match=r"gone\.json"):
-        read_training_radiometry(tmp_path / "gone.json")
 
 
 def test_many_scenes_are_pooled_as_exactly_as_few():

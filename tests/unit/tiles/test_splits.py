@@ -195,17 +195,6 @@ def test_the_table_comes_back_from_its_file(tmp_path: Path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["splits.parquet"]
 
 
-@pytest.mark.parametrize("content", [None, b"no parquet", "lacks columns"])
-def test_a_damaged_table_is_told(tmp_path: Path, content: str | bytes | None):
-    path = tmp_path / "splits.parquet"
-    if content == "lacks columns":
-        pd.DataFrame({"scene": ["a"]}).to_parquet(path)
-    elif content is not None:
-        path.write_bytes(content)
-    with pytest.raises(StoreError, match="fit_statistics"):
-        read_splits(path)
-
-
 def test_rows_for_hashing_are_plain_values():
     table = assign_splits(grid("a", 1, 1), {"a": "train"}, SplitsSettings(), 0)
     table["class_px"] = [np.array([20, 30])]

@@ -113,14 +113,6 @@ def test_the_file_brings_them_back_and_is_the_same_each_time(made_pairs: ModuleT
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "statistics.json").read_bytes()
 
 
-@pytest.mark.parametrize("content", [None, "{}", '{"optical": 1}', "[", '{"optical": {"bands": []}}'])
-def test_a_damaged_file_is_told(tmp_path: Path, content: str | bytes | None):
-    if content is not None:
-        (tmp_path / "statistics.json").write_text(content)
-    with pytest.raises(StoreError, match="fit_statistics"):
-        read_statistics(tmp_path / "statistics.json")
-
-
 def test_without_labels_there_is_nothing_to_train_on(made_pairs: ModuleType, tmp_path: Path):
     bare = made_pairs.make_scene(tmp_path, "bare", shape=(256, 256), labelled=False)
     with pytest.raises(NoTrainingDataError, match="labelled pixel"):
