@@ -55,6 +55,6 @@ def test_errors_name_file_key_value_and_remedy(tmp_path: Path, kind: type, text:
 
 
 def test_unknown_keys_of_a_model_are_refused(tmp_path: Path):
-    (tmp_path / "d.json").write_text('{"name": "a", "nmae": "b"}')
-    with pytest.raises(StoreError, match="nmae"):
+    (tmp_path / "d.json").write_text('{"name": "a", "unknown": "b"}')
+    with pytest.raises(StoreError, match="unknown"):
         read_document(tmp_path / "d.json", Model, "document", "a_rule")
