@@ -458,7 +458,7 @@ def scene(path: Path, shape: tuple[int, int], *, of_identity: bool = False) -> G
         Layer("validity", "uint8"),
     ]
     grid = GeoBox(shape, Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
-    facts = {"scene": "made", "sar_scale": "db", "georeferenced": True}
+    facts = {"scene": "made", "sar_scale": "db", "registration": "good", "sources": {}, "georeferenced": True}
     store = create_store(path, grid, layers, tile_px=128 if of_identity else 512, shard_tiles=4, attributes=facts)
     random = np.random.default_rng(shape[0])
     for shard in store.shards():

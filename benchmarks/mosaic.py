@@ -361,7 +361,14 @@ def empty_store(region: Region, row: int, col: int):  # noqa: ANN201 - GridStore
     path.parent.mkdir(parents=True)
     north, west = 5_400_000 - PIXEL_M * row * region.step_px, 300_000 + PIXEL_M * col * region.step_px
     grid = GeoBox((region.side_px, region.side_px), Affine(PIXEL_M, 0, west, 0, -PIXEL_M, north), "EPSG:32633")
-    facts = {"scene": f"{row}_{col}", "class_codes": list(range(1, CLASSES + 1))}
+    codes = list(range(1, CLASSES + 1))
+    facts = {
+        "scene": f"{row}_{col}",
+        "view": "fused",
+        "class_names": NAMES,
+        "class_codes": codes,
+        "georeferenced": True,
+    }
     return create_probabilities(path, grid, NAMES, tile_px=512, shard_tiles=4, attributes=facts)
 
 

@@ -125,7 +125,13 @@ class MadeData:
             ],
             tile_px=TILE_PX,
             shard_tiles=SHARD_TILES,
-            attributes={"scene": SCENE, "sar_scale": "db", "registration": "good", "georeferenced": True},
+            attributes={
+                "scene": SCENE,
+                "sar_scale": "db",
+                "registration": "good",
+                "sources": {},
+                "georeferenced": True,
+            },
         )
         whole = {name: np.zeros(store.array(name).shape, store.array(name).dtype) for name in LAYERS}
         rows = []

@@ -102,7 +102,7 @@ def _write(folder: Path, scene: str, layers: dict[str, NDArray[Any]]) -> Path:
         ],
         tile_px=TILE_PX,
         shard_tiles=2,
-        attributes={"scene": scene, "sar_scale": "db", "registration": "good", "georeferenced": True},
+        attributes={"scene": scene, "sar_scale": "db", "registration": "good", "sources": {}, "georeferenced": True},
     )
     for name, values in layers.items():
         for window in store.shards():

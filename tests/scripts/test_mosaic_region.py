@@ -15,6 +15,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Geod, Transformer
 from rio_cogeo import cog_validate
 
+from clairemap.artefacts.store_attributes import ProbabilityAttributes
 from clairemap.errors import BundleError, GridError, StoreError
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.raster.store import complete_store
@@ -43,7 +44,13 @@ def make_scene(tmp_path: Path):
             LEGEND.names,
             tile_px=128,
             shard_tiles=2,
-            attributes={"scene": scene, "class_codes": LEGEND.codes.tolist()},
+            attributes=ProbabilityAttributes(
+                scene=scene,
+                view="fused",
+                class_names=LEGEND.names,
+                class_codes=LEGEND.codes.tolist(),
+                georeferenced=True,
+            ).model_dump(),
         )
         for window in store.shards() if valid else ():
             store.write("probability", window, probability[:, *window.slices])

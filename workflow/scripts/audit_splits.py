@@ -31,7 +31,7 @@ def audit_splits(
     A stage of its own, so that a model isn't trained anew because of a scene that it is only scored on.
     """
     chosen = FitStatistics.from_json(settings)
-    grids = {str(store.attributes["scene"]): store.geobox for store in map(check_store, pair)}
+    grids = {store.scene: store.geobox for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = add_test_scenes(read_splits(training_splits), index, test or ())
     write_audit(audit, audited(table, index, chosen.splits.method, grids))

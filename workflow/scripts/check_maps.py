@@ -32,7 +32,7 @@ def check_maps(
     chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend.legend()
     stores = [open_probabilities(path, legend) for path in probabilities]
-    grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
+    grid = region_grid({store.scene: store.geobox for store in stores}, chosen.mosaic)
     percent = frozenset(range(101))
     maps = {
         "landcover": CheckedMap(landcover, frozenset(legend.codes.tolist()), "mode"),

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from clairemap.artefacts.explanations import ExplainedTile, TileFacts, write_explanations
+from clairemap.artefacts.store_attributes import PairAttributes
 from clairemap.artefacts.tiles import read_tile_index
 from clairemap.classes import Legend
 from clairemap.console import progress, run
@@ -92,7 +93,7 @@ def _facts(
     confusions: dict[Place, Confusion],
     unseen: Collection[int],
 ) -> Iterator[_Tile]:
-    registration = check_store(pair).attributes["registration"]
+    registration = check_store(pair).attributes_as(PairAttributes).registration
     mapped = open_probabilities(probabilities, legend)
     index = read_tile_index(tiles)
     valid = index[index["valid_px"] > 0].sort_values(["row", "col"])

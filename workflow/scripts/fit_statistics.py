@@ -30,7 +30,7 @@ def fit_statistics(
 ) -> None:
     """Write the split of the tiles of all scenes that training looks at, and the statistics of the training tiles."""
     chosen = FitStatistics.from_json(settings)
-    stores = {str(store.attributes["scene"]): store.path for store in map(check_store, pair)}
+    stores = {store.scene: store.path for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])

@@ -62,7 +62,7 @@ def mosaic_region(
     legend = chosen.legend.legend()
     made_by = stamp("mosaic_region", settings)
     stores = [open_probabilities(path, legend) for path in probabilities]
-    grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
+    grid = region_grid({store.scene: store.geobox for store in stores}, chosen.mosaic)
     scenes = place(stores, grid)
     _advise(name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
     targets = {
@@ -94,7 +94,7 @@ def mosaic_region(
         {key: path.name for key, path in names.items()},
     )
     sources = MapSources(
-        [str(store.attributes["scene"]) for store in stores],
+        [store.scene for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
         None if card is None or model is None else _delivered(card, model),
         [read_radiometry_check(path) for path in radiometry or ()],
@@ -108,7 +108,7 @@ def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) ->
     groups = parts_of([scene.footprint.clipped(shape) for scene in scenes])
     if not far_apart(groups, shape):
         return
-    names = [[str(scenes[index].store.attributes["scene"]) for index in group.members] for group in groups]
+    names = [[scenes[index].store.scene for index in group.members] for group in groups]
     told = "; ".join(_listed(group) for group in names[:MOST_NAMED])
     more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     warn(

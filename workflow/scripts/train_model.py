@@ -35,7 +35,7 @@ def train_model(
 ) -> None:
     """Write the trained model and its history; goes on from a checkpoint of the same run."""
     job = TrainingJob(
-        stores={str(check_store(path).attributes["scene"]): path for path in pair},
+        stores={check_store(path).scene: path for path in pair},
         statistics=read_statistics(statistics),
         splits=read_splits(splits),
         settings=TrainModel.from_json(settings),

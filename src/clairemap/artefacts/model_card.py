@@ -14,11 +14,10 @@ from pydantic import (
 )
 
 from clairemap.artefacts.document import Part, write_document
+from clairemap.artefacts.store_attributes import SarScale
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BundleError, MissingFileError
 from clairemap.settings import ALIGN_PX, ClassName, NetworkSettings
-
-SarScale = Literal["db", "digital"]
 
 
 def _aligned(value: int) -> int:

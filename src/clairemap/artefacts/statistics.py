@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clairemap.artefacts.document import read_document, write_document
+from clairemap.artefacts.store_attributes import SarScale
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class TrainingStatistics:
     class_px: tuple[int, ...]
     pixels: int
     scenes: tuple[str, ...]
-    sar_scale: str
+    sar_scale: SarScale
 
 
 def write_statistics(path: Path, statistics: TrainingStatistics) -> None:

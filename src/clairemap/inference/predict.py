@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from clairemap.artefacts.store_attributes import PairAttributes, ProbabilityAttributes
 from clairemap.console import progress
 from clairemap.errors import SettingsError, StoreError
 from clairemap.grid.cover import Step
@@ -106,7 +107,7 @@ def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Ma
         StoreError: the pair is damaged, or another run has taken over the store.
     """
     prediction.bundle.check_input(
-        pair.bands("optical"), pair.bands("sar"), str(pair.attributes["sar_scale"]), pair.path
+        pair.bands("optical"), pair.bands("sar"), pair.attributes_as(PairAttributes).sar_scale, pair.path
     )
     mapping = _Mapping(pair, prediction, part, stamp)
     try:
@@ -137,13 +138,15 @@ class _Mapping:
                 return left
             log.info("%s holds nothing to go on with, or for larger windows than fit now: beginning anew", self.part)
             shutil.rmtree(self.part)
-        card = self.prediction.bundle.card
+        card, pair = self.prediction.bundle.card, self.pair.attributes_as(PairAttributes)
         attributes = {
-            "scene": self.pair.attributes["scene"],
-            "view": self.prediction.view,
-            "class_names": list(card.legend.names),
-            "class_codes": card.legend.codes.tolist(),
-            "georeferenced": self.pair.attributes["georeferenced"],
+            **ProbabilityAttributes(
+                scene=pair.scene,
+                view=self.prediction.view,
+                class_names=card.legend.names,
+                class_codes=card.legend.codes.tolist(),
+                georeferenced=pair.georeferenced,
+            ).model_dump(mode="json"),
             WINDOW: window_px,
             **self.stamp,
         }
@@ -178,7 +181,7 @@ class _Mapping:
             discard(store, shard)
         steps = self._steps(cut, waiting)
         writer = BlendingWriter(store, blend_px, steps, waiting) if blend_px else ShardWriter(store)
-        what = f"{self.pair.attributes['scene']} ({self.prediction.view})"
+        what = f"{self.pair.scene} ({self.prediction.view})"
         self._tell_plan(what, cut, len(waiting), len(steps))
         began = time.monotonic()
         at_once = slots(self.prediction.bundle.network, self.prediction.devices)

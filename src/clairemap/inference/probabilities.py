@@ -6,6 +6,7 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.store_attributes import ProbabilityAttributes
 from clairemap.classes import Legend
 from clairemap.errors import StoreError
 from clairemap.raster.store import GridStore, Layer, check_store, create_store
@@ -43,8 +44,8 @@ def open_probabilities(path: Path, legend: Legend) -> GridStore:
         StoreError: the store is incomplete, damaged, or of other classes than the legend has.
     """
     store = check_store(path)
-    codes = store.attributes.get("class_codes")
-    if codes != [int(code) for code in legend.codes]:
+    codes = list(store.attributes_as(ProbabilityAttributes).class_codes)
+    if codes != legend.codes.tolist():
         raise StoreError(
             f"{path}: was made for class codes {codes}, the legend has {legend.codes.tolist()}; delete it and run "
             "again with the settings of the trained model"

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import zarr
@@ -18,13 +18,18 @@ import zarr.errors
 from affine import Affine
 from numpy.typing import DTypeLike, NDArray
 from odc.geo.geobox import GeoBox
+from pydantic import ValidationError
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
+from clairemap.artefacts.document import first_fault
 from clairemap.artefacts.manifest import ArrayEntry, Manifest, manifest_of, read_manifest, write_manifest
+from clairemap.artefacts.store_attributes import StoreAttributes
 from clairemap.errors import StoreError
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.provenance import STAMP_PREFIX, temporary_beside
+
+Attributes = TypeVar("Attributes", bound=StoreAttributes)
 
 GRID_MAPPING = "spatial_ref"
 
@@ -77,6 +82,24 @@ class GridStore:
     def attributes(self) -> Mapping[str, Any]:
         """Attributes of the store as a whole."""
         return self.group.attrs
+
+    def attributes_as(self, kind: type[Attributes]) -> Attributes:
+        """Return the attributes as a model of `artefacts.store_attributes`.
+
+        Raises:
+            StoreError: an attribute is missing or has another type.
+        """
+        try:
+            return kind.model_validate(dict(self.attributes))
+        except ValidationError as error:
+            raise StoreError(
+                f"{self.path}: attribute {first_fault(error)} ({kind.__name__}); delete it and run again"
+            ) from None
+
+    @property
+    def scene(self) -> str:
+        """Name of the scene that the store is of."""
+        return self.attributes_as(StoreAttributes).scene
 
     @property
     def exists(self) -> bool:

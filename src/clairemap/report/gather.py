@@ -134,7 +134,7 @@ def _cards(explained: Sequence[ExplainedTile], files: RegionPaths, count: int, l
 
 def _stores(scenes: Iterable[ScenePaths]) -> dict[str, tuple[GridStore, GridStore]]:
     opened = ((check_store(files.pair), check_store(files.probabilities)) for files in scenes)
-    return {str(pair.attributes["scene"]): (pair, probabilities) for pair, probabilities in opened}
+    return {pair.scene: (pair, probabilities) for pair, probabilities in opened}
 
 
 def _windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:

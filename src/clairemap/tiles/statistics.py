@@ -19,6 +19,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
+from clairemap.artefacts.store_attributes import PairAttributes, SarScale
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, open_store
@@ -132,7 +133,7 @@ def check_statistics(statistics: TrainingStatistics, stores: Iterable[GridStore]
         sides = (
             ("optical bands", statistics.optical.bands, store.bands("optical")),
             ("SAR bands", statistics.sar.bands, store.bands("sar")),
-            ("SAR scale", statistics.sar_scale, str(store.attributes["sar_scale"])),
+            ("SAR scale", statistics.sar_scale, store.attributes_as(PairAttributes).sar_scale),
         )
         faults = [f"{what}: statistics of {known}, the pair has {seen}" for what, known, seen in sides if known != seen]
         if faults:
@@ -154,11 +155,11 @@ def _class_pixels(training: pd.DataFrame, classes: tuple[str, ...]) -> tuple[int
     return tuple(int(count) for count in counts)
 
 
-def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]], str]:
-    seen: dict[tuple[Any, ...], Path] = {}
+def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]], SarScale]:
+    seen: dict[tuple[tuple[str, ...], tuple[str, ...], SarScale], Path] = {}
     for path in paths:
         store = open_store(path)
-        seen[(store.bands("optical"), store.bands("sar"), str(store.attributes["sar_scale"]))] = path
+        seen[(store.bands("optical"), store.bands("sar"), store.attributes_as(PairAttributes).sar_scale)] = path
     if len(seen) > 1:
         told = "; ".join(f"{path}: optical {o}, SAR {s} in {scale}" for (o, s, scale), path in seen.items())
         raise StoreError(f"the pairs differ in bands or SAR scale ({told}); delete the older ones and run again")

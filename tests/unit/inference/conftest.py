@@ -105,7 +105,13 @@ def make_pair(tmp_path: Path) -> Callable[..., GridStore]:
             Layer("sar", "float32", ("VV",), fill=float("nan")),
             Layer("validity", "uint8"),
         ]
-        facts = {"scene": "a", "sar_scale": "db", "georeferenced": True} | attributes
+        facts = {
+            "scene": "a",
+            "sar_scale": "db",
+            "registration": "good",
+            "sources": {},
+            "georeferenced": True,
+        } | attributes
         path = tmp_path / f"pair{len(list(tmp_path.iterdir()))}.zarr"
         store = create_store(path, grid(shape), layers, tile_px=128, shard_tiles=2, attributes=facts)
         validity = np.zeros(shape, np.uint8) if flags is None else flags
