@@ -9,11 +9,11 @@ from clairemap.artefacts.document import read_document, write_document
 
 @dataclass(frozen=True)
 class Leakage:
-    """What the labelled tiles of a held-out split have in common with labelled training tiles.
+    """What the labelled tiles of a held-out split share with labelled training tiles.
 
     `distance_px` is the gap to the nearest training tile: within a scene the larger of the gaps in rows and columns,
     between georeferenced scenes the gap on the ground in pixels of the held-out scene (0: they touch or overlap;
-    None: no scene holds both, and no other can be compared). `overlapping_share` (0..1) is the share of the split's
+    None: no scene has both, and no other can be compared). `overlapping_share` (0..1) is the share of the split's
     ground under training tiles of other scenes, None where no two can be compared. `copied_tiles` hold the very
     pixels of a training tile in one sensor; `copies` names some, as "scene row/col = scene row/col (sensor)".
     """
@@ -28,7 +28,7 @@ class Leakage:
 class SplitAudit:
     """A split's method, its labelled tiles, and the leakage into each held-out split that has any.
 
-    `not_compared` are scenes without a CRS: how their ground lies to that of other scenes is not known.
+    `not_compared` are scenes without a CRS: their ground can't be compared with that of other scenes.
     """
 
     method: str

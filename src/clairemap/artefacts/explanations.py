@@ -32,15 +32,15 @@ DOMINANT_PCT = 50.0
 SOME_CLOUDS_PCT = 1
 HEAVY_CLOUDS_PCT = 20
 SMALLEST_SHARE_PCT = 0.1
-"""Share of the mapped area from which on a class counts as one of the map's."""
+"""Smallest share of the mapped area of a class that counts as shown by the map."""
 
 _WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
 
 
 class ClassFacts(Part):
-    """One class of the tile: share of the mapped area, mean confidence, and agreement with the labels if there are.
+    """One class of the tile: share of the mapped area, mean confidence, and agreement with the labels if there are any.
 
-    `confidence_pct` is None where no pixel is mapped as the class, `iou` and `f1` where too few are labelled so.
+    `confidence_pct` is None where no pixel is mapped as the class, `iou` and `f1` where too few pixels are labelled as it.
     `label_pct` is the share of the labelled pixels.
     """
 
@@ -58,7 +58,7 @@ class ClassFacts(Part):
 
     @property
     def matters(self) -> bool:
-        """Whether the class's IoU bears on the agreement of the whole tile."""
+        """Whether the class's IoU counts for the agreement of the whole tile."""
         return self.iou is not None and self.label_pct >= MATTERS_PCT
 
     @property
@@ -82,9 +82,9 @@ class TileFacts(Part):
 
     `classes` are those with at least 0.1 % of the mapped pixels or enough labelled ones for an IoU, largest first,
     never empty; classes that the map never shows come last with area 0. `optical_share_pct` is the mean weight of the
-    optical image over the mapped pixels; `cloud_pct` what a cloud mask says, None if none says anything, and
+    optical image over the mapped pixels; `cloud_pct` the share under cloud, None without a cloud mask, and
     `cloud_unknown_pct` the share of optical pixels that no mask covers. `oa_pct` is the share of the `labelled_px`
-    labelled and mapped pixels that are right, None of fewer than 100; `confusions` the largest errors; `unseen` the
+    labelled and mapped pixels that are correct, None if they are fewer than 100; `confusions` the largest errors; `unseen` the
     classes of the labels or the map that no training pixel had.
     """
 
@@ -130,17 +130,17 @@ class TileFacts(Part):
 
     @property
     def has_unknown_clouds(self) -> bool:
-        """Whether there is a part of the optical image worth telling of which no cloud mask says anything."""
+        """Whether a part of the optical image worth reporting is covered by no cloud mask."""
         return self.cloud_unknown_pct >= SOME_CLOUDS_PCT
 
     @property
     def has_few_labels(self) -> bool:
-        """Whether there are labels, but too few to tell how well the map agrees with them."""
+        """Whether there are labels, but too few to measure how well the map agrees with them."""
         return self.labelled_px > 0 and self.oa_pct is None
 
     @property
     def cover(self) -> Cover:
-        """How the area is shared out."""
+        """How the area is divided among the classes."""
         if len(self.shown) == 1:
             return "uniform"
         return "dominant" if self.largest.area_pct >= DOMINANT_PCT else "mixed"

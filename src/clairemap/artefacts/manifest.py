@@ -1,7 +1,7 @@
 """The manifest of a store as a file: ``pair.json`` of a scene's pair, ``probabilities.json`` of its probabilities.
 
-It lies beside the store and is written last: a store without it is not complete. It is free of times and paths, so
-that stores which later stages can't tell apart have equal manifests.
+It is beside the store and is written last: a store without it is not complete. It contains no times and no paths, so
+stores that later stages can't distinguish have equal manifests.
 """
 
 import json

@@ -12,7 +12,7 @@ Learning = Literal["unseen", "few", "enough"]
 
 
 class BelowSingleSensor(Part):
-    """A figure that the map from both sensors has below the better map from one; all figures in 0..1.
+    """A figure for which the map from both sensors scores below the better single-sensor map; in 0..1.
 
     `scene` is None for all compared scenes together, `pixels` are the labelled ones that all maps are scored on.
     """
@@ -26,7 +26,7 @@ class BelowSingleSensor(Part):
 
 
 class LearntClass(Part):
-    """A class, the labelled pixels of it that trained the network, and what that number means."""
+    """A class, its number of labelled training pixels, and a rating of that number."""
 
     name: str
     code: int
@@ -88,9 +88,9 @@ class AreaRow(Part):
 
 
 class RegionMetrics(Scope):
-    """The whole document. The figures at the top are those of the split that `split` names.
+    """The whole document. The headline figures are those of the split `split`.
 
-    `cautions` are sentences on what has to be known before the map is trusted.
+    `cautions` are sentences that a user has to read before trusting the map.
     """
 
     region: str

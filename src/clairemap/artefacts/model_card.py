@@ -62,14 +62,14 @@ class CalibrationFit(Part):
     ece_after: float | None = Field(ge=0, le=1, allow_inf_nan=False)
     nll_before: float = Field(ge=0, allow_inf_nan=False)
     nll_after: float | None = Field(ge=0, allow_inf_nan=False)
-    pixels: int = Field(ge=1, description="labelled pixels that were looked at")
-    tiles: int = Field(ge=1, description="validation tiles that they lie in")
+    pixels: int = Field(ge=1, description="labelled pixels")
+    tiles: int = Field(ge=1, description="validation tiles with these pixels")
 
 
 class ModelCard(Part):
     """What the weights are, and all that is needed to map a scene with them."""
 
-    format: Literal[1] = Field(1, description="version of this card; cards of another are refused")
+    format: Literal[1] = Field(1, description="version of this card; cards of other versions are refused")
     stamp: dict[str, str] = Field(description="the code and settings that trained it")
     network: NetworkSettings
     settings: dict[str, JsonValue] = Field({}, description="seed, loss, training, augmentation; empty if unknown")
@@ -77,7 +77,7 @@ class ModelCard(Part):
     optical_bands: BandScale
     sar_bands: BandScale
     sar_scale: SarScale = Field(description="dB, or digital numbers as delivered")
-    halo_px: Annotated[int, AfterValidator(_aligned)] = Field(ge=0, description="margin where a cut can be felt")
+    halo_px: Annotated[int, AfterValidator(_aligned)] = Field(ge=0, description="margin in which a cut has an effect")
     halo_sigma: float = Field(ge=0, description="largest effect of a cut beyond it, in deviations of the logits")
     core_bytes_per_px: float = Field(gt=0, description="memory of a run, for each pixel of a window that is kept")
     halo_bytes_per_px: float = Field(gt=0, description="memory of a run, for each of the others")

@@ -7,7 +7,7 @@ from clairemap.artefacts.document import Part, read_document, write_document
 from clairemap.settings import Sensor
 
 Verdict = Literal["not compared", "match", "mild", "mismatch"]
-"""match: like the training scenes; mild: unlike them, as other landscapes are; mismatch: the values are wrong."""
+"""match: like the training scenes; mild: different, as of another landscape; mismatch: the values are wrong."""
 
 SEVERITY: tuple[Verdict, ...] = get_args(Verdict)
 

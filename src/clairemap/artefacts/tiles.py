@@ -18,8 +18,8 @@ class TileRow:
     `valid_px` can be mapped from at least one sensor, `optical_px` and `sar_px` are usable in that sensor, `cloud_px`
     are flagged as cloud, `cloud_unknown_px` are those of `optical_px` that no cloud mask covers (all of them without a
     mask). `class_px` counts by class index the pixels that have a label and can be mapped, `labelled_px` is their sum.
-    The hashes identify the values of each sensor, clouds included (`tiles.copies.content_hash`); None where all pixels
-    have one value.
+    The hashes identify the values of each sensor, clouds included (`tiles.copies.content_hash`); None where nothing can
+    be identified.
     """
 
     scene: str

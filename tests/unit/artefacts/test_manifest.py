@@ -9,7 +9,7 @@ ENTRY = ArrayEntry((2, 4, 4), "uint16", "0", {"band_names": ["red", "nir"]}, 3, 
 MANIFEST = Manifest({"scene": "älps", "georeferenced": True}, {"optical": ENTRY, "label": ENTRY})
 
 
-def test_it_lies_beside_its_store():
+def test_it_is_beside_its_store():
     assert manifest_of(Path("work/a/pair.zarr")) == Path("work/a/pair.json")
 
 
