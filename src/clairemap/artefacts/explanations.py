@@ -40,8 +40,8 @@ _WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
 class ClassFacts(Part):
     """One class of the tile: share of the mapped area, mean confidence, and agreement with the labels if there are any.
 
-    `confidence_pct` is None where no pixel is mapped as the class, `iou` and `f1` where too few pixels are labelled as it.
-    `label_pct` is the share of the labelled pixels.
+    `confidence_pct` is None where no pixel is mapped as the class, `iou` and `f1` where too few pixels are labelled as
+    it. `label_pct` is the share of the labelled pixels.
     """
 
     name: str
@@ -84,8 +84,8 @@ class TileFacts(Part):
     never empty; classes that the map never shows come last with area 0. `optical_share_pct` is the mean weight of the
     optical image over the mapped pixels; `cloud_pct` the share under cloud, None without a cloud mask, and
     `cloud_unknown_pct` the share of optical pixels that no mask covers. `oa_pct` is the share of the `labelled_px`
-    labelled and mapped pixels that are correct, None if they are fewer than 100; `confusions` the largest errors; `unseen` the
-    classes of the labels or the map that no training pixel had.
+    labelled and mapped pixels that are correct, None if they are fewer than 100; `confusions` are the largest errors,
+    `unseen` the classes of the labels or the map that no training pixel had.
     """
 
     classes: tuple[ClassFacts, ...]
