@@ -1,17 +1,20 @@
-"""Mapping a scene: is it exact, what does the loop cost beside the network, how much memory does it take.
+"""Mapping a scene: exactness, CPU time outside the network, memory.
 
-*Identity*: a network that returns its input, for scenes of all sizes around a window's, primes included, and overlaps
-from none to all that fit; the stored values must be the scene's. *Seam*: the network over windows against the whole
-scene at once. *Cost*: a network that costs nothing (it returns slices of prepared logits) over a scene of 8192 px with
-4 + 2 bands and 8 classes, beside terratorch's tiled inference (512 px windows, stride 384) and the common way, which
-adds up weighted windows; all read the same store and write the same kind of store, one thread. Each arm runs in a
-process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
-peak of memory. The loop is measured in the windows that the real network gets in the memory that mapping has by default
-(3000 MB), which is less than the others take, and in 800 MB. *With the network*: CPU time of the whole over that of
-normalising and `forward` on the same windows, and over `cells` of the core, which is all of the network that mapping
-runs; in as little memory as the scene of 8192 px is to be mapped in, and in the usual one.
+- `identity_ok`: a network that returns its input reproduces scenes of all sizes around the window's, at all overlaps.
+- `seam_sigma`, `class_changes`: windows against the whole scene at once, in standard deviations of the logits.
+- `overhead_…`: CPU time with a network that costs nothing (it returns slices of prepared logits), for 8192 px, 4 + 2
+  bands and 8 classes, compared with terratorch's tiled inference (512 px windows, stride 384) and the common sum of
+  weighted windows (`naive`), with the same stores on one thread.
+- `total_over_forward`, `total_over_cells`: CPU time of mapping over that of normalisation and `forward` on the same
+  windows, and over `cells` of the core, the part of the network that mapping runs.
+- `rss_mb_8192`: peak memory with the network and 800 MB; `rss_mb_8192_loop`: without the network. `rss_ratio_4x`:
+  8192 px over 4096 px.
+- 800 and 3000: `mapping_memory_mb`; the windows are those of the real network. 3000 is the default.
 
-terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
+Each method runs in its own process, in turns, in the rule's environment. Figures are medians of CPU time and the
+largest peak of memory.
+
+terratorch's module is read from its wheel, which `make peers` downloads; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
 
     python benchmarks/inference.py [--model FOLDER_WITH_MODEL] [--turns 3] [--quick]
@@ -525,7 +528,7 @@ def network(model: Path | None) -> Bundle:
     torch.manual_seed(0)
     made = Claire(len(OPTICAL), len(SAR), len(CLASSES), NetworkSettings()).eval()
     halo, _ = measured_halo_px(made)
-    return Bundle(made, card(halo_px=halo, bytes_per_px=working_memory(made)))
+    return Bundle(made, card(halo_px=halo, bytes_per_px=working_memory("tiny", len(CLASSES))))
 
 
 def mapped(pair: GridStore, bundle: Bundle, settings: InferenceSettings, work: Path) -> GridStore:

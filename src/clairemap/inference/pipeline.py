@@ -7,30 +7,19 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 import torch
 
 from clairemap.errors import SettingsError
 from clairemap.grid.cover import Step
-from clairemap.grid.window import Window
 from clairemap.inference.budget import WINDOWS_ON_A_GPU
 from clairemap.inference.reading import Reading
-from clairemap.inference.writing import CoreResult
+from clairemap.inference.writing import CoreResult, ShardWriter
 from clairemap.nets.claire import Claire, device_of
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Writer(Protocol):
-    """What takes the results."""
-
-    def put(self, core: Window, result: CoreResult | None) -> None:
-        """Take a core's result, None if it has no valid pixel."""
-
-    def finish(self) -> None:
-        """Write what is not written yet."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +54,7 @@ class Pipeline:
         self,
         read: Callable[[Step], Reading | None],
         map_core: Callable[[Claire, Reading], CoreResult],
-        writer: Writer,
+        writer: ShardWriter,
         at_once: Sequence[Slot],
     ) -> None:
         self._read = read
