@@ -74,7 +74,13 @@ def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStor
         ],
         tile_px=TILE_PX,
         shard_tiles=SHARD_TILES,
-        attributes={"scene": path.stem, "sar_scale": "db", "registration": "good", "georeferenced": True},
+        attributes={
+            "scene": path.stem,
+            "sar_scale": "db",
+            "registration": "good",
+            "sources": {},
+            "georeferenced": True,
+        },
     )
     layers = vars(block(min(side_px, TILE_PX * SHARD_TILES), seed))
 

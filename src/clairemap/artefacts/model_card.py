@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from clairemap.artefacts.document import Part, write_document
-from clairemap.artefacts.store_attributes import SarScale
+from clairemap.artefacts.store_attributes import StoredSarScale
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BundleError, MissingFileError
 from clairemap.settings import ALIGN_PX, ClassName, NetworkSettings
@@ -76,7 +76,7 @@ class ModelCard(Part):
     classes: tuple[ClassName, ...] = Field(min_length=2, description="in the order of the logits")
     optical_bands: BandScale
     sar_bands: BandScale
-    sar_scale: SarScale = Field(description="dB, or digital numbers as delivered")
+    sar_scale: StoredSarScale = Field(description="dB, or digital numbers as delivered")
     halo_px: Annotated[int, AfterValidator(_aligned)] = Field(ge=0, description="margin in which a cut has an effect")
     halo_sigma: float = Field(ge=0, description="largest effect of a cut beyond it, in deviations of the logits")
     core_bytes_per_px: float = Field(gt=0, description="memory of a run, for each pixel of a window that is kept")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clairemap.artefacts.document import Part, read_document, write_document
-from clairemap.artefacts.store_attributes import SarScale
+from clairemap.artefacts.store_attributes import StoredSarScale
 from clairemap.settings import Sensor
 
 LEVELS_PCT = (0.1, 0.2, 0.5, *(float(percent) for percent in range(1, 100)), 99.5, 99.8, 99.9)
@@ -30,7 +30,7 @@ class Radiometry(Part):
     """A scene's radiometry; a sensor is None if too few of its pixels are usable."""
 
     scene: str
-    sar_scale: SarScale
+    sar_scale: StoredSarScale
     optical: SensorRadiometry | None
     sar: SensorRadiometry | None
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clairemap.artefacts.document import read_document, write_document
-from clairemap.artefacts.store_attributes import SarScale
+from clairemap.artefacts.store_attributes import StoredSarScale
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TrainingStatistics:
     class_px: tuple[int, ...]
     pixels: int
     scenes: tuple[str, ...]
-    sar_scale: SarScale
+    sar_scale: StoredSarScale
 
 
 def write_statistics(path: Path, statistics: TrainingStatistics) -> None:

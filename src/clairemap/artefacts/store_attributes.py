@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from clairemap.artefacts.registration import Verdict
 from clairemap.settings import View
 
-SarScale = Literal["db", "digital"]
+StoredSarScale = Literal["db", "digital"]
 """Scale of stored SAR values: decibels, or digital numbers as delivered."""
 
 
@@ -26,7 +26,7 @@ class PairAttributes(StoreAttributes):
     whether it has a CRS.
     """
 
-    sar_scale: SarScale
+    sar_scale: StoredSarScale
     registration: Verdict
     sources: dict[str, str]
     georeferenced: bool

@@ -19,7 +19,7 @@ from dask.delayed import delayed
 from numpy.typing import NDArray
 
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
-from clairemap.artefacts.store_attributes import PairAttributes, SarScale
+from clairemap.artefacts.store_attributes import PairAttributes, StoredSarScale
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, open_store
@@ -155,8 +155,8 @@ def _class_pixels(training: pd.DataFrame, classes: tuple[str, ...]) -> tuple[int
     return tuple(int(count) for count in counts)
 
 
-def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]], SarScale]:
-    seen: dict[tuple[tuple[str, ...], tuple[str, ...], SarScale], Path] = {}
+def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]], StoredSarScale]:
+    seen: dict[tuple[tuple[str, ...], tuple[str, ...], StoredSarScale], Path] = {}
     for path in paths:
         store = open_store(path)
         seen[(store.bands("optical"), store.bands("sar"), store.attributes_as(PairAttributes).sar_scale)] = path
