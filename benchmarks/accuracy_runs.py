@@ -17,6 +17,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
@@ -125,7 +126,7 @@ def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     scenes = work / fold.prepared / "work" / "scenes"
     roles = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
     stores = {scene: scenes / scene / "pair.zarr" for scene in roles}
-    index = pd.concat([pd.read_parquet(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
+    index = pd.concat([read_tile_index(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
     table = assign_splits(index, roles, settings.splits, fold.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
     statistics = fit_statistics(stores, training, settings.legend.names)

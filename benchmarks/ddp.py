@@ -28,9 +28,9 @@ from torch import Tensor, distributed
 from torch.nn import functional
 
 import clairemap
+from clairemap.artefacts.model_card import BandScale
 from clairemap.classes import IGNORE_INDEX
 from clairemap.metrics.confusion import confusion_matrix
-from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, NetworkSettings

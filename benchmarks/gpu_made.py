@@ -18,11 +18,12 @@ from odc.geo.geobox import GeoBox
 from scipy import ndimage
 from torch import nn
 
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.classes import IGNORE_INDEX
 from clairemap.explain import prompt
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
+from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.memory import working_memory
@@ -74,7 +75,13 @@ def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStor
         ],
         tile_px=TILE_PX,
         shard_tiles=SHARD_TILES,
-        attributes={"scene": path.stem, "sar_scale": "db", "registration": "good", "georeferenced": True},
+        attributes={
+            "scene": path.stem,
+            "sar_scale": "db",
+            "registration": "good",
+            "sources": {},
+            "georeferenced": True,
+        },
     )
     layers = block(min(side_px, TILE_PX * SHARD_TILES), seed).layers
 
@@ -86,7 +93,7 @@ def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStor
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(write, enumerate(store.shards())))
-    complete_store(part, path, path.with_suffix(".json"))
+    complete_store(part, path)
     return open_store(path)
 
 
@@ -164,7 +171,7 @@ def bundle(size: str, device: torch.device) -> Bundle:
     made = network(size).to(device).eval()
     halo_px, halo_sigma = measured_halo_px(made)
     memory = working_memory(made.settings.size, made.classes)
-    card = BundleCard(
+    card = ModelCard(
         stamp={},
         network=made.settings,
         classes=SETTINGS.legend.classes,

@@ -16,8 +16,8 @@ from gpu_bench import Bench, Figures, check, copies_in_float32, off_by, operatio
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from clairemap.artefacts.model_card import BandScale
 from clairemap.errors import TimeBudgetError
-from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import ClaireOutput
 from clairemap.nets.halo import full_precision
 from clairemap.tiles.dataset import CropDataset, TrainingSample

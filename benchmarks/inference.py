@@ -34,6 +34,7 @@ import time
 import types
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -47,6 +48,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import clairemap
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.classes import LandCoverClass
 from clairemap.grid.cover import WindowCover
 from clairemap.grid.rounding import align_up
@@ -54,11 +56,12 @@ from clairemap.grid.window import Window
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
 from clairemap.inference.reading import WindowInput, WindowReader
-from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, load_bundle
+from clairemap.nets.bundle import Bundle, load_bundle
 from clairemap.nets.claire import CellOutput, Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.image import Image
 from clairemap.nets.memory import working_memory
+from clairemap.nets.normalisation import normalise
 from clairemap.nets.probability import stored_probability
 from clairemap.nets.stage_windows import cells_between
 from clairemap.nets.strips import strip_rows
@@ -418,8 +421,8 @@ def mpx(pair: GridStore) -> float:
 def whole_input(pair: GridStore) -> Tensor:
     """Return the normalised bands of the whole scene, as the others want them."""
     scales, everything = card(halo_px=0, bytes_per_px=(1, 1)), Window.whole(pair.shape)
-    optical = scales.optical_bands.normalise(torch.from_numpy(pair.read("optical", everything)))
-    return torch.cat([optical, scales.sar_bands.normalise(torch.from_numpy(pair.read("sar", everything)))])
+    optical = normalise(torch.from_numpy(pair.read("optical", everything)), scales.optical_bands)
+    return torch.cat([optical, normalise(torch.from_numpy(pair.read("sar", everything)), scales.sar_bands)])
 
 
 def pixel_logits(null: Nothing) -> Tensor:
@@ -461,7 +464,7 @@ def scene(path: Path, shape: tuple[int, int], *, of_identity: bool = False) -> G
         Layer("validity", "uint8"),
     ]
     grid = GeoBox(shape, Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
-    facts = {"scene": "made", "sar_scale": "db", "georeferenced": True}
+    facts = {"scene": "made", "sar_scale": "db", "registration": "good", "sources": {}, "georeferenced": True}
     store = create_store(path, grid, layers, tile_px=128 if of_identity else 512, shard_tiles=4, attributes=facts)
     random = np.random.default_rng(shape[0])
     for shard in store.shards():
@@ -492,11 +495,11 @@ def adding_up(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np
     return np.diff(edges, axis=0, prepend=0, append=255)
 
 
-def card(halo_px: int, bytes_per_px: tuple[float, float], *, of_identity: bool = False) -> BundleCard:
+def card(halo_px: int, bytes_per_px: tuple[float, float], *, of_identity: bool = False) -> ModelCard:
     """Return a card for the made scenes."""
     names = tuple(entry.name for entry in CLASSES) if of_identity else OPTICAL
     mean, deviation = (0, 1) if of_identity else (1500, 300)
-    return BundleCard(
+    return ModelCard(
         stamp={},
         network=NetworkSettings(),
         classes=CLASSES,
@@ -548,8 +551,8 @@ def images(bundle: Bundle, reading: WindowInput) -> tuple[Image, Image]:
     optical, sar = (torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
     weights = (torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
     return (
-        Image(optical, next(weights), bundle.card.optical_bands.normalise),
-        Image(sar, next(weights), bundle.card.sar_bands.normalise),
+        Image(optical, next(weights), partial(normalise, scale=bundle.card.optical_bands)),
+        Image(sar, next(weights), partial(normalise, scale=bundle.card.sar_bands)),
     )
 
 

@@ -290,11 +290,13 @@ def made(region: Region) -> Region:
     """Write the scenes' probability stores and their class maps, unless they are there."""
     import numpy as np
 
+    from clairemap.artefacts.manifest import manifest_of
+
     rng = np.random.default_rng(1)
     nodes = ((region.count - 1) * region.step_px + region.side_px) // NODE_PX + 2
     ground = rng.normal(size=(CLASSES, nodes, nodes)).astype(np.float32)
     for row, col in region.places:
-        if not region.store(row, col).with_suffix(".json").exists():
+        if not manifest_of(region.store(row, col)).exists():
             write_scene(region, row, col, ground)
     return region
 
@@ -330,7 +332,7 @@ def write_scene(region: Region, row: int, col: int, ground) -> None:  # noqa: AN
             best = (1 + probability.argmax(0)).astype(np.uint8)
             classes.write(best, 1, window=rasterio.windows.Window(x0, y0, width, height))
     target = region.store(row, col)
-    complete_store(store.path, target, target.with_suffix(".json"))
+    complete_store(store.path, target)
 
 
 def empty_store(region: Region, row: int, col: int):  # noqa: ANN201 - GridStore, imported late
@@ -345,7 +347,14 @@ def empty_store(region: Region, row: int, col: int):  # noqa: ANN201 - GridStore
     path.parent.mkdir(parents=True)
     north, west = 5_400_000 - PIXEL_M * row * region.step_px, 300_000 + PIXEL_M * col * region.step_px
     grid = GeoBox((region.side_px, region.side_px), Affine(PIXEL_M, 0, west, 0, -PIXEL_M, north), "EPSG:32633")
-    facts = {"scene": f"{row}_{col}", "class_codes": list(range(1, CLASSES + 1))}
+    codes = list(range(1, CLASSES + 1))
+    facts = {
+        "scene": f"{row}_{col}",
+        "view": "fused",
+        "class_names": NAMES,
+        "class_codes": codes,
+        "georeferenced": True,
+    }
     return create_probabilities(path, grid, NAMES, tile_px=512, shard_tiles=4, attributes=facts)
 
 
@@ -364,19 +373,20 @@ def upsampled(nodes, y0: int, x0: int, shape: tuple[int, int], spacing: int):  #
 
 def multiplied(region: Region) -> Region:
     """Return a region of 4 times the area: the same scenes again to the east, south and south-east."""
+    from clairemap.artefacts.manifest import manifest_of
     from clairemap.raster.store import complete_store
 
     large = Region(region.folder.with_name(region.folder.name + "_large"), region.side_px, 2 * region.count)
     for row, col in large.places:
         target = large.store(row, col)
-        if target.with_suffix(".json").exists():
+        if manifest_of(target).exists():
             continue
         store, source = empty_store(large, row, col), region.store(row % region.count, col % region.count)
         for array in ("probability", "optical_share"):
             shutil.copytree(
                 source / array, store.path / array, copy_function=os.link, dirs_exist_ok=True, ignore=json_files
             )
-        complete_store(store.path, target, target.with_suffix(".json"))
+        complete_store(store.path, target)
     return large
 
 

@@ -38,14 +38,15 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
+from clairemap.artefacts.radiometry import Radiometry, TrainingRadiometry, read_radiometry
+from clairemap.artefacts.registration import write_registration
 from clairemap.errors import ClairemapError
-from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.record import registration_of
 from clairemap.registration.result import as_delivered
 from clairemap.settings import Sensor, load_settings
 from clairemap.simulate.region import DEMO_SCENES, LANDSCAPE_SEED
 from clairemap.simulate.scene import simulate_scene
 from clairemap.stages import TileScene, stage_json
-from clairemap.tiles.radiometry import Radiometry, TrainingRadiometry, read_radiometry
 from clairemap.tiles.radiometry_comparison import compare
 
 PROJECT = Path(__file__).parents[1]
@@ -210,7 +211,7 @@ class Describer:
         """Return a picture's radiometry as the stage writes it."""
         source = self._folder / "source.tif"
         write(source, picture)
-        write_registration(self._folder / "registration.json", Registration.of(name, as_delivered(), None), {})
+        write_registration(self._folder / "registration.json", registration_of(name, as_delivered(), None), {})
         paths = {key: self._folder / file for key, file in OUTPUTS.items()}
         try:
             self._stage(

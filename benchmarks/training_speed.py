@@ -40,6 +40,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import clairemap
+from clairemap.artefacts.statistics import TrainingStatistics
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
@@ -58,7 +59,7 @@ from clairemap.tiles.dataset import CropDataset, TrainingSample
 from clairemap.tiles.index import tile_row
 from clairemap.tiles.sampling import CropPlan, CropSampler, crop_window
 from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
+from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
@@ -126,7 +127,13 @@ class MadeData:
             ],
             tile_px=TILE_PX,
             shard_tiles=SHARD_TILES,
-            attributes={"scene": SCENE, "sar_scale": "db", "registration": "good", "georeferenced": True},
+            attributes={
+                "scene": SCENE,
+                "sar_scale": "db",
+                "registration": "good",
+                "sources": {},
+                "georeferenced": True,
+            },
         )
         arrays = {field.name: store.array(field.name) for field in fields(PairBlock)}
         whole = {name: np.zeros(array.shape, array.dtype) for name, array in arrays.items()}
@@ -141,7 +148,7 @@ class MadeData:
         for shard in store.shards():
             for name, values in whole.items():
                 store.write(name, shard, values[..., *shard.slices])
-        complete_store(store.path, self.pair, self.pair.with_suffix(".json"))
+        complete_store(store.path, self.pair)
         return pd.DataFrame([asdict(row) for row in rows])
 
 

@@ -34,6 +34,12 @@ def made_pairs() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def made_artefacts() -> ModuleType:
+    """Return the module that makes what earlier stages leave, ``tests/made_artefacts.py``."""
+    return _module_beside("made_artefacts")
+
+
+@pytest.fixture(scope="session")
 def made_rasters() -> ModuleType:
     """Return the module that makes optical-SAR rasters with a known displacement, ``tests/made_rasters.py``."""
     return _module_beside("made_rasters")

@@ -14,14 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 import clairemap
-from clairemap.errors import StoreError
-
-Document = TypeVar("Document", bound=BaseModel)
 
 PACKAGE = Path(clairemap.__file__).parent
 STAMP_PREFIX = "clairemap_"
@@ -172,24 +167,3 @@ def write_text_whole(target: Path, text: str) -> None:
     """Write a text file such that it is there whole or not at all."""
     with written_whole(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def read_document(path: Path, kind: type[Document], what: str, maker: str) -> Document:
-    """Return a JSON file that a stage wrote as a model of pydantic.
-
-    Args:
-        path: the file.
-        kind: the model.
-        what: the document's name in the error.
-        maker: the rule that writes it.
-
-    Raises:
-        StoreError: the file is missing, damaged, or of another version.
-    """
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-    raise StoreError(f"{path}: not a valid {what} ({reason}); delete it and run {maker} again")

@@ -15,7 +15,8 @@ from odc.geo.geobox import GeoBox
 from pyproj import Geod, Transformer
 from rio_cogeo import cog_validate
 
-from clairemap.errors import GridError, StoreError
+from clairemap.artefacts.store_attributes import ProbabilityAttributes
+from clairemap.errors import BundleError, GridError, StoreError
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.raster.store import complete_store
 from clairemap.settings import Settings, load_settings
@@ -43,12 +44,18 @@ def make_scene(tmp_path: Path):
             LEGEND.names,
             tile_px=128,
             shard_tiles=2,
-            attributes={"scene": scene, "class_codes": LEGEND.codes.tolist()},
+            attributes=ProbabilityAttributes(
+                scene=scene,
+                view="fused",
+                class_names=LEGEND.names,
+                class_codes=LEGEND.codes.tolist(),
+                georeferenced=True,
+            ).model_dump(),
         )
         for window in store.shards() if valid else ():
             store.write("probability", window, probability[:, *window.slices])
             store.write("optical_share", window, np.full(window.shape, 60, np.uint8))
-        complete_store(store.path, folder / "probabilities.zarr", folder / "probabilities.json")
+        complete_store(store.path, folder / "probabilities.zarr")
         return folder / "probabilities.zarr", probability
 
     return make
@@ -115,12 +122,16 @@ def test_map_of_two_scenes(make_scene: MakeScene, run: Run):
 
 
 CARD = {
+    "stamp": {},
     "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},
     "classes": [{"code": c.code, "name": c.name} for c in LEGEND.classes],
     "optical_bands": {"names": ["red"], "mean": [849.5], "std": [386.2]},
     "sar_bands": {"names": ["VV"], "mean": [-11.2], "std": [3.5]},
     "sar_scale": "db",
     "halo_px": 256,
+    "halo_sigma": 1e-6,
+    "core_bytes_per_px": 69.0,
+    "halo_bytes_per_px": 36.0,
     "temperature": 1.1,
     "trained_on": {"scenes": ["a"], "pixels": 9},
     "best_step": 600,
@@ -142,7 +153,7 @@ def test_folder_can_be_handed_on_alone(make_scene: MakeScene, run: Run, tmp_path
 
 def test_card_that_is_none_is_not_delivered(make_scene: MakeScene, run: Run, tmp_path: Path):
     (tmp_path / "model.json").write_text("{}")
-    with pytest.raises(StoreError, match=r"model\.json: is no model's card"):
+    with pytest.raises(BundleError, match=r"model\.json is not a model card"):
         run(make_scene("a", (40, 60))[0], card=tmp_path / "model.json")
     assert not list((tmp_path / "results").glob("*.json"))
 

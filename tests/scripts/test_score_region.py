@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import rasterio
 from affine import Affine
 
+from clairemap.artefacts.model_card import write_model_card
+from clairemap.artefacts.splits import write_splits
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.tally import Tally, TileTally, write_tallies
@@ -52,7 +55,8 @@ def landcover(tmp_path: Path) -> Path:
 def splits(tmp_path: Path) -> Path:
     path = tmp_path / "splits.parquet"
     rows = [("a", 0, 0, "train"), ("a", 0, 1, "val"), ("b", 0, 0, "test"), ("elsewhere", 0, 0, "test")]
-    pd.DataFrame(rows, columns=["scene", "row", "col", "split"]).to_parquet(path)
+    table = pd.DataFrame(rows, columns=["scene", "row", "col", "split"])
+    write_splits(path, table.assign(y0=0, x0=0, height=9, width=9, labelled_px=9, class_px=[[9, 0, 0]] * len(table)))
     return path
 
 
@@ -122,7 +126,7 @@ def test_the_command_line_of_a_region_without_labelled_scenes_names_no_tables(
 
 
 def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
-    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str, made_artefacts: ModuleType
 ):
     fused = [write_scores(tmp_path, "b", "fused", [100 * WRONG])]
     compared = [
@@ -130,7 +134,7 @@ def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
         write_scores(tmp_path, "b", "sar", [100 * RIGHT]),
     ]
     metrics, card = tmp_path / "metrics.json", tmp_path / "model.json"
-    card.write_text(json.dumps({"trained_on": {"class_px": [5000, 5000, 0]}}))
+    write_model_card(card, made_artefacts.model_card((5000, 5000, 0)))
     score(stage, splits, landcover, metrics, legend_json, scores=fused, compared=compared, card=card)
     found = json.loads(metrics.read_text())
     assert [row["learning"] for row in found["learnt"]] == ["enough", "enough", "unseen"]

@@ -6,13 +6,14 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from clairemap.artefacts.audit import write_audit
+from clairemap.artefacts.splits import read_splits, write_splits
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.console import run
-from clairemap.raster.store import GridStore, check_store
+from clairemap.raster.store import check_store
 from clairemap.stages import FitStatistics
 from clairemap.tiles.audit import audit_splits as audited
-from clairemap.tiles.audit import write_audit
-from clairemap.tiles.index import read_tile_index
-from clairemap.tiles.splits import add_test_scenes, read_splits, write_splits
+from clairemap.tiles.splits import add_test_scenes
 
 
 def audit_splits(
@@ -30,15 +31,11 @@ def audit_splits(
     This is a separate stage, so that a new test scene does not rerun training.
     """
     chosen = FitStatistics.from_json(settings)
-    grids = {str(store.attributes["scene"]): store.geobox for store in map(_checked, pair)}
+    grids = {store.scene: store.geobox for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = add_test_scenes(read_splits(training_splits), index, test or ())
-    write_audit(audited(table, index, chosen.splits.method, grids), audit)
-    write_splits(table, splits)
-
-
-def _checked(pair: Path) -> GridStore:
-    return check_store(pair, pair.with_suffix(".json"))
+    write_audit(audit, audited(table, index, chosen.splits.method, grids))
+    write_splits(splits, table)
 
 
 if __name__ == "__main__":

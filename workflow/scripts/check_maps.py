@@ -1,19 +1,19 @@
 """Check the finished maps of a region: valid files, one grid, only allowed values."""
 
-import json
 import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.map_check import MapCheck, RegionMaps, write_map_check
 from clairemap.console import run
 from clairemap.inference.grid import region_grid
 from clairemap.inference.map_check import CheckedMap, map_facts
 from clairemap.inference.mosaic import LARGEST_COUNT
 from clairemap.inference.probabilities import open_probabilities
 from clairemap.outputs import MapFiles
-from clairemap.provenance import stamp, write_text_whole
+from clairemap.provenance import stamp
 from clairemap.stages import MosaicRegion
 
 log = logging.getLogger("clairemap.check_maps")
@@ -30,7 +30,7 @@ def check_maps(
     chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend
     stores = [open_probabilities(path, legend) for path in probabilities]
-    grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
+    grid = region_grid({store.scene: store.geobox for store in stores}, chosen.mosaic)
     percent, counts = frozenset(range(101)), frozenset(range(1, min(len(stores), LARGEST_COUNT) + 1))
     files = MapFiles(maps)
     checked = {
@@ -39,14 +39,9 @@ def check_maps(
         "optical_share": CheckedMap(files.optical_share, percent, "average"),
         "source_count": CheckedMap(files.source_count, counts, "first"),
     }
-    facts = dict(zip(checked, map_facts(list(checked.values()), grid), strict=True))
-    document = {
-        "stamp": stamp("check_maps", settings),
-        "height": int(grid.shape[0]),
-        "width": int(grid.shape[1]),
-        "maps": {name: {"overviews": found.overviews, "pixels": found.pixels} for name, found in facts.items()},
-    }
-    write_text_whole(check, json.dumps(document, indent=1) + "\n")
+    found = RegionMaps(**dict(zip(checked, map_facts(list(checked.values()), grid), strict=True)))
+    height, width = (int(size) for size in grid.shape)
+    write_map_check(check, MapCheck(stamp("check_maps", settings), height, width, found))
     log.info("%s: all maps pass, %d x %d px", check.name, *grid.shape)
 
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.radiometry import read_radiometry, read_training_radiometry
+from clairemap.artefacts.radiometry_check import RadiometryCheck, write_radiometry_check
 from clairemap.console import run, warn
 from clairemap.errors import RadiometryError
-from clairemap.radiometry_check import RadiometryCheck, write_check
 from clairemap.stages import CheckRadiometry
-from clairemap.tiles.radiometry import read_radiometry, read_training_radiometry
 from clairemap.tiles.radiometry_comparison import compare
 
 
@@ -35,7 +35,7 @@ def check_radiometry(
         )
     for remark in found.remarks("mismatch", "mild"):
         warn(f"{scene.scene}: {remark}")
-    write_check(check, found)
+    write_radiometry_check(check, found)
 
 
 if __name__ == "__main__":

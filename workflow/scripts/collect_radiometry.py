@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.radiometry import TrainingRadiometry, read_radiometry, write_radiometry
 from clairemap.console import run
-from clairemap.tiles.radiometry import TrainingRadiometry, read_radiometry, write_radiometry
 
 
 def collect_radiometry(

@@ -6,15 +6,16 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from clairemap.artefacts.splits import write_splits
+from clairemap.artefacts.statistics import write_statistics
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.console import run
 from clairemap.errors import SettingsError
-from clairemap.raster.store import GridStore, check_store
+from clairemap.raster.store import check_store
 from clairemap.scenes import SPLITS, Split
 from clairemap.stages import FitStatistics
-from clairemap.tiles.index import read_tile_index
-from clairemap.tiles.splits import assign_splits, write_splits
+from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics as fit
-from clairemap.tiles.statistics import write_statistics
 
 
 def fit_statistics(
@@ -29,16 +30,12 @@ def fit_statistics(
 ) -> None:
     """Write the split of all tiles of the train and val scenes, and the statistics of the training tiles."""
     chosen = FitStatistics.from_json(settings)
-    stores = {str(store.attributes["scene"]): store.path for store in map(_checked, pair)}
+    stores = {store.scene: store.path for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
-    write_statistics(fit(stores, training, chosen.legend.names, threads), statistics)
-    write_splits(table, splits)
-
-
-def _checked(pair: Path) -> GridStore:
-    return check_store(pair, pair.with_suffix(".json"))
+    write_statistics(statistics, fit(stores, training, chosen.legend.names, threads))
+    write_splits(splits, table)
 
 
 def _scene_split(text: str) -> tuple[str, Split]:

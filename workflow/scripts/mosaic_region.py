@@ -11,6 +11,7 @@ import numpy as np
 import typer
 import zarr
 
+from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.classes import ColoredLegend
 from clairemap.console import run, warn
 from clairemap.grid.window_groups import far_apart, filled_share, group_windows
@@ -21,7 +22,6 @@ from clairemap.inference.probabilities import open_probabilities
 from clairemap.inference.valid_ground import mapped_outline
 from clairemap.outputs import MapFiles
 from clairemap.provenance import stamp, write_text_whole, written_whole
-from clairemap.radiometry_check import read_check
 from clairemap.raster.cog import CogWriter
 from clairemap.raster.histogram import VALUES, histogram
 from clairemap.report.attribute_table import attribute_table
@@ -57,7 +57,7 @@ def mosaic_region(
     made_by = stamp("mosaic_region", settings)
     files = MapFiles(maps)
     stores = [open_probabilities(path, legend) for path in probabilities]
-    grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
+    grid = region_grid({store.scene: store.geobox for store in stores}, chosen.mosaic)
     scenes = place(stores, grid)
     _advise(files.name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
     targets = {
@@ -79,10 +79,10 @@ def mosaic_region(
     for path, text in zip(files.styles.values(), _styles(legend), strict=True):
         write_text_whole(path, text)
     sources = MapSources(
-        [str(store.attributes["scene"]) for store in stores],
+        [store.scene for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
         None if card is None else _delivered(card, files.model),
-        [read_check(path) for path in radiometry or ()],
+        [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
     )
     write_text_whole(files.item, map_item(grid, legend, files, sources, made_by))
@@ -93,7 +93,7 @@ def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) ->
     groups = group_windows([scene.footprint.clipped(shape) for scene in scenes])
     if not far_apart(groups, shape):
         return
-    names = [[str(scenes[index].store.attributes["scene"]) for index in group.members] for group in groups]
+    names = [[scenes[index].store.scene for index in group.members] for group in groups]
     listed = shortened([shortened(group, MAX_NAMED) for group in names], MAX_NAMED, "; ")
     warn(
         f"map {name}: the scenes form {len(groups)} groups that are far apart ({listed}) and cover only "

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.registration import Registration, read_registration
 from clairemap.console import run
 from clairemap.provenance import stamp, written_whole
 from clairemap.registration.match import Pair
-from clairemap.registration.record import Registration, read_registration
 from clairemap.registration.sources import optical_source, sar_source
 from clairemap.report.checkerboard import checkerboard_png
 from clairemap.report.registration_views import RegistrationView, registration_views

@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow.parquet as pq
 import typer
 
+from clairemap.artefacts.metrics import RegionMetrics, write_metrics
+from clairemap.artefacts.radiometry_check import read_radiometry_check
+from clairemap.artefacts.splits import read_splits
 from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import StoreError
 from clairemap.metrics.class_support import read_training_px
-from clairemap.metrics.document import RegionMetrics, region_metrics
+from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import map_coverage, total_coverage
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
-from clairemap.provenance import stamp, write_text_whole
-from clairemap.radiometry_check import read_check
+from clairemap.provenance import stamp
 from clairemap.stages import ScoreTiles
 
 log = logging.getLogger("clairemap.score_region")
@@ -60,9 +61,9 @@ def score_region(
         legend,
         stamp("score_region", settings),
         () if card is None else read_training_px(card, len(legend)),
-        [read_check(path) for path in radiometry or ()],
+        [read_radiometry_check(path) for path in radiometry or ()],
     )
-    write_text_whole(metrics, document.model_dump_json(indent=1) + "\n")
+    write_metrics(metrics, document)
     _log(document, time.monotonic() - started)
 
 
@@ -86,9 +87,9 @@ class _Splits:
 
 
 def _read_splits(path: Path) -> _Splits:
-    columns = pq.read_table(path, columns=["scene", "row", "col", "split"]).to_pydict()
-    keys = zip(columns["scene"], columns["row"], columns["col"], strict=True)
-    return _Splits(path, dict(zip(keys, columns["split"], strict=True)), frozenset(columns["scene"]))
+    table = read_splits(path)
+    of_tile = {(row.scene, row.row, row.col): row.split for row in table.itertuples()}
+    return _Splits(path, of_tile, frozenset(table["scene"]))
 
 
 def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[str, str], Tally]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import StoreError
@@ -17,7 +18,6 @@ from clairemap.metrics.tally import TileTally, tally, write_tallies
 from clairemap.provenance import stamp
 from clairemap.raster.store import GridStore, check_store
 from clairemap.stages import ScoreTiles
-from clairemap.tiles.index import read_tile_index
 from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.score_tiles")
@@ -42,7 +42,7 @@ def score_tiles(
     """
     legend = ScoreTiles.from_json(settings).legend
     started = time.monotonic()
-    labels = check_store(pair, pair.with_suffix(".json"))
+    labels = check_store(pair)
     mapped = open_probabilities(probabilities, legend)
     _check_fit(labels, mapped)
     index = read_tile_index(tiles)

@@ -9,6 +9,10 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.radiometry import Radiometry, write_radiometry
+from clairemap.artefacts.registration import read_registration
+from clairemap.artefacts.store_attributes import PairAttributes
+from clairemap.artefacts.tiles import TileRow, write_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import EmptySceneError
@@ -19,10 +23,9 @@ from clairemap.provenance import stamp, temporary_beside
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store
 from clairemap.registration.pairing import SceneFiles, ScenePair
-from clairemap.registration.record import Registration, read_registration
 from clairemap.stages import TileScene
-from clairemap.tiles.index import TileRow, tile_row, write_tile_index
-from clairemap.tiles.radiometry import Radiometry, SceneSampler, write_radiometry
+from clairemap.tiles.index import tile_row
+from clairemap.tiles.radiometry import SceneSampler
 from clairemap.validity import Validity, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.tile_scene")
@@ -51,34 +54,29 @@ def tile_scene(
     sections = TileScene.from_json(settings)
     record = read_registration(registration)
     files = SceneFiles(optical, sar, label, cloud)
-    attributes = {**_attributes(scene, files, sections, record), **stamp("tile_scene", settings)}
     with (
         ScenePair(files, sections.sensors, sections.legend, record) as source,
         _discarded_on_failure(temporary_beside(pair)) as part,
     ):
-        attributes["georeferenced"] = source.geobox.crs is not None
+        attributes = PairAttributes(
+            scene=scene,
+            sar_scale="digital" if sections.sensors.sar.scale == "digital" else "db",
+            registration=record.verdict,
+            sources=files.named,
+            georeferenced=source.geobox.crs is not None,
+        )
         store = create_store(
             part, source.geobox, _layers(source, sections),
-            tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles, attributes=attributes,
+            tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles,
+            attributes={**attributes.model_dump(mode="json"), **stamp("tile_scene", settings)},
         )  # fmt: skip
         sampler = SceneSampler.of(store.shape)
         rows = _written(scene, source, store, len(sections.legend.classes), sampler)
         source.check_values()
-        write_radiometry(radiometry, _radiometry(scene, store, sampler))
+        write_radiometry(radiometry, _radiometry(attributes, store, sampler))
         write_tile_index(tiles, rows, stamp("tile_scene", settings))
         complete_store(part, pair, manifest)
     log.info("%s: %d tiles of %d px on %s", scene, len(rows), store.tile_px, store.shape)
-
-
-def _attributes(
-    scene: str, files: SceneFiles, sections: TileScene, record: Registration
-) -> dict[str, str | bool | dict[str, str]]:
-    return {
-        "scene": scene,
-        "sar_scale": "digital" if sections.sensors.sar.scale == "digital" else "db",
-        "registration": record.verdict,
-        "sources": files.named,
-    }
 
 
 def _layers(source: ScenePair, sections: TileScene) -> list[Layer]:
@@ -111,10 +109,10 @@ def _written(scene: str, source: ScenePair, store: GridStore, classes: int, samp
     return rows
 
 
-def _radiometry(scene: str, store: GridStore, sampler: SceneSampler) -> Radiometry:
+def _radiometry(attributes: PairAttributes, store: GridStore, sampler: SceneSampler) -> Radiometry:
     return Radiometry(
-        scene=scene,
-        sar_scale=str(store.attributes["sar_scale"]),
+        scene=attributes.scene,
+        sar_scale=attributes.sar_scale,
         optical=sampler.optical.radiometry(store.bands("optical")),
         sar=sampler.sar.radiometry(store.bands("sar")),
     )

@@ -5,15 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
+from clairemap.artefacts.history import write_history
+from clairemap.artefacts.splits import read_splits
+from clairemap.artefacts.statistics import read_statistics
 from clairemap.console import run
 from clairemap.nets.bundle import save_bundle
 from clairemap.provenance import stamp
 from clairemap.raster.store import check_store
 from clairemap.stages import TrainModel
-from clairemap.tiles.splits import read_splits
-from clairemap.tiles.statistics import read_statistics
 from clairemap.training.distributed import process_group
-from clairemap.training.history import write_history
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
 
@@ -35,7 +35,7 @@ def train_model(
 ) -> None:
     """Write the trained model and its history; resume from a checkpoint of the same run."""
     job = TrainingJob(
-        stores={str(check_store(path, path.with_suffix(".json")).attributes["scene"]): path for path in pair},
+        stores={check_store(path).scene: path for path in pair},
         statistics=read_statistics(statistics),
         splits=read_splits(splits),
         settings=TrainModel.from_json(settings),
@@ -47,7 +47,7 @@ def train_model(
     with process_group(device) as processes:
         trained = train(job, processes, stamp("train_model", settings))
         if trained is not None:  # the first process writes for all
-            write_history(trained.history, history)
+            write_history(history, trained.history)
             save_bundle(trained.network, trained.card, weights, card)
 
 

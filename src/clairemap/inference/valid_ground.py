@@ -7,9 +7,10 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import MultiPoint, Polygon
 
+from clairemap.classes import SHARE_NODATA
 from clairemap.grid.outline import Outline, outline_of
 from clairemap.grid.tiles import row_bands
-from clairemap.inference.probabilities import OPTICAL_SHARE, SHARE_NODATA
+from clairemap.inference.probabilities import OPTICAL_SHARE
 from clairemap.raster.store import GridStore
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from clairemap.artefacts.statistics import BandStatistics
 from clairemap.grid.rounding import ceil_div
 from clairemap.tiles.crops import Values
-from clairemap.tiles.statistics import BandStatistics
 from clairemap.validity import Mask
 
 Field = NDArray[np.float32]

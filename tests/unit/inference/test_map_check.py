@@ -8,9 +8,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.map_check import MapFacts
 from clairemap.errors import MapCheckError
 from clairemap.grid.window import Window
-from clairemap.inference.map_check import CheckedMap, MapFacts, map_facts
+from clairemap.inference.map_check import CheckedMap, map_facts
 from clairemap.raster.cog import CogWriter, MapLayer
 from clairemap.raster.overviews import Shrink
 
@@ -36,7 +37,7 @@ def write(tmp_path: Path):
 def test_right_maps_pass_and_are_counted(write: Write):
     classes, percent = map_facts([write("classes", CLASSES), write("percent", PERCENT, "average")], GRID)
     assert classes == MapFacts(
-        dict(zip((1, 7, 255), np.bincount(CLASSES.ravel())[[1, 7, 255]].tolist(), strict=True)), 1
+        overviews=1, pixels=dict(zip((1, 7, 255), np.bincount(CLASSES.ravel())[[1, 7, 255]].tolist(), strict=True))
     )
     assert percent.pixels == {3: classes.pixels[1], 21: classes.pixels[7], 255: classes.pixels[255]}
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from clairemap.artefacts.registration import Kind
 from clairemap.registration.consensus import Frame
 from clairemap.registration.fit import Ties, fitted, left_out_residuals, part_numbers, simplest, split_half_px
-from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement, Kind
+from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement
 
 SHAPE = (800, 800)
 FRAME = Frame.of(SHAPE)

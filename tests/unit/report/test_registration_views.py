@@ -5,11 +5,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from clairemap.artefacts.registration import Quality, Registration, Tie
 from clairemap.raster.source import RasterSource
 from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
-from clairemap.registration.record import Registration
-from clairemap.registration.result import Fit, Quality, Tie
+from clairemap.registration.record import registration_of
+from clairemap.registration.result import Fit
 from clairemap.report.registration_views import RegistrationView, registration_views, spread
 from clairemap.settings import OpticalBands, SarBands, SensorBands
 
@@ -32,7 +33,7 @@ def record(pair: Pair, verdict: str = "good", ties: tuple[Tie, ...] = TIES) -> R
         verdict, "made", Displacement.translation(*SHIFT), Quality(split_half_px=0.1), ties,  # type: ignore[arg-type]
         (0.0,) * len(ties), (True,) * len(ties),
     )  # fmt: skip
-    return Registration.of("made", fit, pair.optical.geobox)
+    return registration_of("made", fit, pair.optical.geobox)
 
 
 def corners(views: list[RegistrationView]) -> list[tuple[int, int]]:

@@ -9,10 +9,11 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.model_card import ModelCard
+from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import ColoredClass, ColoredLegend
-from clairemap.errors import StoreError
+from clairemap.errors import BundleError
 from clairemap.outputs import MapFiles
-from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.report.model_facts import MappingModel
 from clairemap.report.stac import MapSources, map_item
 
@@ -24,18 +25,22 @@ LEGEND = ColoredLegend(
 )
 FILES = MapFiles(Path("results/region_1/region_1"))
 CARD = {
+    "stamp": {},
     "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},
     "classes": [{"code": 1, "name": "Open water"}, {"code": 20, "name": "forêt"}],
     "optical_bands": {"names": ["red", "nir"], "mean": [849.5, 2677.1], "std": [386.2, 1018.3]},
     "sar_bands": {"names": ["VV"], "mean": [-11.2], "std": [3.5]},
     "sar_scale": "db",
     "halo_px": 256,
+    "halo_sigma": 1e-6,
+    "core_bytes_per_px": 69.0,
+    "halo_bytes_per_px": 36.0,
     "temperature": 1.1,
     "trained_on": {"scenes": ["a"], "pixels": 9},
     "best_step": 600,
     "weights_sha256": "bf43d0998da68b82aa40a732e04155eb",
 }
-MODEL = MappingModel(CARD, "r.model.json")
+MODEL = MappingModel(ModelCard.model_validate(CARD), "r.model.json")
 STAMP = {"clairemap_version": "0.1.0", "clairemap_commit": "abc", "clairemap_stage": "mosaic_region"}
 UTM = GeoBox((500, 700), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
 DEGREES = GeoBox((512, 512), Affine(9e-5, 0, -7.5, 0, -9e-5, 38.2), "EPSG:4326")
@@ -250,7 +255,7 @@ def test_without_a_model_nothing_is_said_of_one():
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"network": {"size": "tiny"}}'])
 def test_card_that_is_none_is_an_error(tmp_path: Path, content: str):
     (tmp_path / "model.json").write_text(content)
-    with pytest.raises(StoreError, match="model.json: is no model's card"):
+    with pytest.raises(BundleError, match="model.json is not a model card"):
         MappingModel.read(tmp_path / "model.json", "r.model.json")
     (tmp_path / "card.json").write_text(json.dumps(CARD))
     assert MappingModel.read(tmp_path / "card.json", "r.model.json") == MODEL
