@@ -26,7 +26,7 @@ from clairemap.provenance import write_text_whole
 from clairemap.raster.store import check_store
 from clairemap.settings import ExplainSettings
 from clairemap.stages import ExplainTiles
-from clairemap.tiles.index import read_tile_index
+from clairemap.tiles.index import read_tile_index, tile_rows
 
 log = logging.getLogger("clairemap.explain_tiles")
 
@@ -93,7 +93,7 @@ def _facts(
     mapped = open_probabilities(probabilities, legend)
     index = read_tile_index(tiles)
     valid = index[index["valid_px"] > 0].sort_values(["row", "col"])
-    for tile in progress(valid.itertuples(), "measure tiles", total=len(valid)):
+    for tile in progress(tile_rows(valid), "measure tiles", total=len(valid)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         measured = measure(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
         if measured.mapped_px:  # a model of one sensor leaves tiles unmapped that only the other one shows

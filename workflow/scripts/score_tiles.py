@@ -17,7 +17,7 @@ from clairemap.metrics.tally import TileTally, tally, write_tallies
 from clairemap.provenance import stamp
 from clairemap.raster.store import GridStore, check_store
 from clairemap.stages import ScoreTiles
-from clairemap.tiles.index import read_tile_index
+from clairemap.tiles.index import read_tile_index, tile_rows
 from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.score_tiles")
@@ -47,7 +47,7 @@ def score_tiles(
     _check_fit(labels, mapped)
     index = read_tile_index(tiles)
     counted = []
-    for tile in progress(index.itertuples(), "score tiles", total=len(index)):
+    for tile in progress(tile_rows(index), "score tiles", total=len(index)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         truth = labels.read("label", window)
         if (truth != IGNORE_INDEX).any():

@@ -11,6 +11,7 @@ import numpy as np
 import pyproj
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
+from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError
 
@@ -23,6 +24,18 @@ PROBED_DEG = np.arange(-180.0, 181.0, 30)
 
 LINEAR = 1e-9
 """Share of a full turn by which x may depart from being linear in longitude, and from being equal at all latitudes."""
+
+
+def crs_of(grid: GeoBox) -> CRS:
+    """Return the CRS of a grid that is known to have one.
+
+    Raises:
+        GridError: the grid has none.
+    """
+    if grid.crs is None:
+        height, width = grid.shape
+        raise GridError(f"a grid of {height} x {width} px has no CRS; assign one to its file (gdal_edit.py -a_srs)")
+    return grid.crs
 
 
 def crs_fault(crs: CRS) -> str | None:

@@ -15,6 +15,7 @@ from clairemap.grid.coordinates import applied
 from clairemap.grid.earth import (
     crs_fault,
     crs_name,
+    crs_of,
     from_degrees,
     in_turn,
     transformer_between,
@@ -135,7 +136,8 @@ def _crs(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> CRS:
         return crs
     pixels: dict[CRS, int] = {}
     for geobox in scenes.values():
-        pixels[geobox.crs] = pixels.get(geobox.crs, 0) + geobox.shape[0] * geobox.shape[1]
+        crs = crs_of(geobox)
+        pixels[crs] = pixels.get(crs, 0) + geobox.shape[0] * geobox.shape[1]
     return max(pixels, key=lambda crs: pixels[crs])
 
 
@@ -255,8 +257,8 @@ def _poles_within(scene: GeoBox, grid: GeoBox, middle: float, turn: float) -> li
     if scene.crs == grid.crs or turn_of(scene.crs) is not None:
         return []
     height, width = scene.shape
-    poles = np.stack(from_degrees(scene.crs, np.zeros(2), np.array([90.0, -90])), axis=1)
-    ends = np.stack(from_degrees(grid.crs, np.zeros(2), np.array([90.0, -90])), axis=1)[:, 1]
+    poles = np.stack(from_degrees(crs_of(scene), np.zeros(2), np.array([90.0, -90])), axis=1)
+    ends = np.stack(from_degrees(crs_of(grid), np.zeros(2), np.array([90.0, -90])), axis=1)[:, 1]
     inside = [bool(np.all((place >= 0) & (place <= (width, height)))) for place in world_to_pixel(scene, poles)]
     return [
         np.array([[middle - turn / 2, end], [middle + turn / 2, end]])
@@ -274,7 +276,8 @@ def _check_whole(name: str, scene: GeoBox, grid: GeoBox) -> None:
         steps = np.linalg.norm(np.diff(points, axis=axis), axis=-1)
         if steps.max() > TORN * max(float(np.median(steps)), TOLERANCE_PX):
             raise GridError(
-                f"scene {name} is torn apart in {crs_name(grid.crs)}; set mosaic.crs to one that covers it in one piece"
+                f"scene {name} is torn apart in {crs_name(crs_of(grid))}; "
+                "set mosaic.crs to one that covers it in one piece"
             )
 
 

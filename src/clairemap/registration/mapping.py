@@ -13,7 +13,7 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError, NoOverlapError
 from clairemap.grid.coordinates import applied
-from clairemap.grid.earth import crs_name, in_turn, transformer_between, turn_of
+from clairemap.grid.earth import crs_name, crs_of, in_turn, transformer_between, turn_of
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration.model import NO_DISPLACEMENT, Coordinates, Displacement
@@ -189,13 +189,14 @@ class PixelMapping:
 
     @cached_property
     def _to_source(self) -> Affine:
-        return ~self.source.transform
+        inverse: Affine = ~self.source.transform
+        return inverse
 
     @cached_property
     def _transformer(self) -> Any:  # noqa: ANN401 - pyproj's, or None if both have the same CRS
         if self.target.crs == self.source.crs:
             return None
-        return transformer_between(self.target.crs, self.source.crs)
+        return transformer_between(crs_of(self.target), crs_of(self.source))
 
 
 def mapping_between(target: RasterSource, source: RasterSource, model: Displacement = NO_DISPLACEMENT) -> PixelMapping:

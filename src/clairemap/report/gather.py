@@ -27,7 +27,7 @@ from clairemap.report.pictures import registration_picture, tile_pictures
 from clairemap.report.selection import choose
 from clairemap.stages import RenderReport
 from clairemap.tiles.audit import read_audit
-from clairemap.tiles.index import read_tile_index
+from clairemap.tiles.index import read_tile_index, tile_rows
 
 log = logging.getLogger(__name__)
 
@@ -137,8 +137,8 @@ def _checked(store: Path) -> GridStore:
 
 
 def _windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:
-    windows = {}
+    windows: dict[tuple[str, int, int], Window] = {}
     for path in paths:
-        for row in read_tile_index(path).itertuples(index=False):
+        for row in tile_rows(read_tile_index(path)):
             windows[row.scene, row.row, row.col] = Window(row.y0, row.x0, row.height, row.width)
     return windows

@@ -1,8 +1,8 @@
 """The tile index: one row for each tile of a scene, with what can be learnt or mapped from it."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,17 @@ def write_tile_index(path: Path, rows: Iterable[TileRow], stamp: Mapping[str, st
     table = pa.Table.from_pylist([asdict(row) for row in ordered], schema=SCHEMA)
     with written_whole(path) as part:
         pq.write_table(table.replace_schema_metadata({"clairemap": json.dumps(dict(stamp), sort_keys=True)}), part)
+
+
+def tile_rows(index: pd.DataFrame) -> Iterator[TileRow]:
+    """Yield the tiles of an index, in its order."""
+    names = [field.name for field in fields(TileRow)]
+    for values in index[names].itertuples(index=False, name=None):
+        named: dict[str, Any] = dict(zip(names, values, strict=True))
+        named["class_px"] = tuple(int(count) for count in named["class_px"])
+        for name in ("optical_hash", "sar_hash"):
+            named[name] = named[name] if isinstance(named[name], str) else None
+        yield TileRow(**named)
 
 
 def read_tile_index(path: Path) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from clairemap.errors import StoreError
 from clairemap.grid.tiles import Tile
 from clairemap.grid.window import Window
 from clairemap.tiles.copies import content_hash
-from clairemap.tiles.index import TileLayers, read_tile_index, tile_row, write_tile_index
+from clairemap.tiles.index import TileLayers, read_tile_index, tile_row, tile_rows, write_tile_index
 from clairemap.validity import Validity
 
 TILE = Tile(2, 1, Window(256, 128, 2, 4))
@@ -68,3 +68,11 @@ def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     read_tile_index(tmp_path / "tiles.parquet").drop(columns="class_px").to_parquet(tmp_path / "other.parquet")
     with pytest.raises(StoreError, match="class_px"):
         read_tile_index(tmp_path / "other.parquet")
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    rows = [tile_row("alps", Tile(0, col, Window(0, 4 * col, 2, 4)), LAYERS, 3) for col in (0, 1)]
+    write_tile_index(tmp_path / "tiles.parquet", rows, {})
+    found = list(tile_rows(read_tile_index(tmp_path / "tiles.parquet").iloc[::-1]))
+    assert found == rows[::-1]
+    assert {type(row.y0) for row in found} == {int}
