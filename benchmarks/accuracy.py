@@ -28,7 +28,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import yaml
@@ -98,7 +98,7 @@ def simulate(folder: Path, fold: Fold) -> Path:
         files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
         if not all(path.exists() for path in files):
             script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
-            chosen = ["--scene", scene, "--directory", folder / "scenes", "--seed", str(fold.seed)]
+            chosen = ["--scene", scene, "--directory", str(folder / "scenes"), "--seed", str(fold.seed)]
             subprocess.run([sys.executable, script, *chosen], check=True)
         rows.append(",".join([scene, "made", "train" if scene in fold.train else "test", *map(str, files)]))
     sheet = folder / "scenes.csv"
@@ -111,7 +111,7 @@ def tile(folder: Path, values: dict[str, object], scenes: Iterable[str]) -> None
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(values))
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--cores", "all"]
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--cores", "all"]
     targets = [f"work/scenes/{scene}/pair.json" for scene in scenes]
     subprocess.run(
         [*snakemake, "--directory", folder, "--configfile", config, "--", *targets],
@@ -164,7 +164,7 @@ def results_of(runs: Sequence[Training], options: argparse.Namespace) -> Iterato
         if not path.exists():
             chosen = ["--data", run.places, "--fold", str(run.fold), "--variant", run.variant]
             chosen += ["--steps", str(run.steps), "--gain", str(run.gain)]
-            command = [sys.executable, PROJECT / "benchmarks" / "accuracy_runs.py", *chosen]
+            command = [sys.executable, str(PROJECT / "benchmarks" / "accuracy_runs.py"), *chosen]
             log = path.with_suffix(".log")
             with log.open("w") as file:
                 outcome = subprocess.run(
@@ -187,7 +187,7 @@ def mious(runs: Sequence[Result], condition: Condition = CLEAR) -> list[float]:
     return [run.miou(condition.name) for run in runs]
 
 
-def report(places: str, results: Results) -> dict[str, object]:
+def report(places: str, results: Results) -> dict[str, Any]:
     """Print the tables of a set of places and return its figures."""
     of = {variant: results[places, variant] for variant in VARIANTS}
     print(f"\n{places}: mIoU on held-out places, mean ± deviation of {len(of['fused'])} trainings")
@@ -221,7 +221,7 @@ def report(places: str, results: Results) -> dict[str, object]:
     return {
         **{key: mean(each) for key, each in paired.items()},
         "by_fold": {key: [round(value, 4) for value in each] for key, each in paired.items()},
-        "full_cloud_masked_minus_sar_path": max(run.from_sar_path for run in of["fused"]),
+        "full_cloud_masked_minus_sar_path": max(run.from_sar_path or 0.0 for run in of["fused"]),
         "miou": {variant: [round(value, 4) for value in mious(runs)] for variant, runs in of.items()},
         "iou_rarest": {variant: [round(value, 4) for value in values] for variant, values in rarest.items()},
         "miou_clouds": {
@@ -246,7 +246,7 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean(values):.3f} ± {stdev(values):.3f}"
 
 
-def wanted(figures: dict[str, dict[str, object]]) -> dict[str, float]:
+def wanted(figures: dict[str, dict[str, Any]]) -> dict[str, float]:
     """Return the benchmark's keys, each the worse of the sets of places."""
     keys = {
         "fused_minus_best_single": min,

@@ -24,6 +24,7 @@ from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
 from clairemap.provenance import stage_code
 from clairemap.raster.store import GridStore, open_store
+from clairemap.scenes import Split
 from clairemap.settings import Settings, load_settings
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.clouds import BandRange, painted
@@ -122,7 +123,7 @@ def settings_of(fold: Fold, work: Path, variant: str, steps: int, gain: float) -
 def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     """Return the training of a fold: the last step's weights are kept, since no place is left to choose others by."""
     scenes = work / fold.prepared / "work" / "scenes"
-    roles = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
+    roles: dict[str, Split] = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
     stores = {scene: scenes / scene / "pair.zarr" for scene in roles}
     index = pd.concat([pd.read_parquet(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
     table = assign_splits(index, roles, settings.splits, fold.seed)
@@ -234,7 +235,8 @@ def trained_and_scored(fold: Fold, variant: str, steps: int, gain: float, work: 
     result = Result(variant, fold.name, classes, tuple(job.statistics.class_px), parameters, seconds)
     scenes = [ShownScene(open_store(job.stores[scene]), job, fold.seed) for scene in fold.test]
     for condition in CONDITIONS.get(variant, (CLEAR,)):
-        result.confusion[condition.name] = sum(confusion(network, scene, condition) for scene in scenes).tolist()
+        matrices = [confusion(network, scene, condition) for scene in scenes]
+        result.confusion[condition.name] = np.sum(matrices, axis=0).tolist()
     if variant == "fused":
         result.from_sar_path = max(distance_from_sar_path(network, scene) for scene in scenes)
     return result

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.multiprocessing
 from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
 
 import clairemap
@@ -122,7 +122,7 @@ def rift() -> Rift:
 
 def started(count: int, every_parts: tuple[int, ...], folder: Path) -> list[list[Result]]:
     """Return what each of `count` processes found, for each number of parts."""
-    torch.multiprocessing.spawn(work, (count, every_parts, folder), nprocs=count)
+    spawn(work, (count, every_parts, folder), nprocs=count)  # type: ignore[no-untyped-call]
     return [torch.load(folder / f"{count}-{rank}.pt", weights_only=False) for rank in range(count)]
 
 
@@ -141,11 +141,13 @@ def work(rank: int, count: int, every_parts: tuple[int, ...], folder: Path) -> N
 
 def result(processes: Processes, parts: int) -> Result:
     """Return loss and gradient of this process's share of the batch, and the scores of the network on all crops."""
-    own = Sample(*(layer[processes.rank :: processes.count] for layer in crops()))
+    own = Sample._make(layer[processes.rank :: processes.count] for layer in crops())
     together = processes.together(network())
     loss = add_gradient(together, rift(), own, parts)
     gradient = torch.cat([weight.grad.flatten() for weight in together.parameters() if weight.grad is not None])
-    tiles: Any = [Sample(*(layer.float() for layer in layers[:4]), layers[4]) for layers in zip(*crops(), strict=True)]
+    tiles: Any = [
+        Sample._make([*(layer.float() for layer in layers[:4]), layers[4]]) for layers in zip(*crops(), strict=True)
+    ]
     plain = network().float()  # validation normalises to float32
     confusion = np.zeros((plain.classes, plain.classes), np.int64)
     for _, logits, target in mapped_tiles(plain, tiles, scales(), processes):
@@ -172,7 +174,7 @@ def cosine_of_averaged_losses(count: int, gradient: Tensor) -> float:
     net, loss, batch = network(), rift(), crops()
     logits = net(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
     own = [loss(logits[rank::count], batch.target[rank::count]).total for rank in range(count)]
-    torch.stack(own).mean().backward()
+    torch.stack(own).mean().backward()  # type: ignore[no-untyped-call]
     averaged = torch.cat([weight.grad.flatten() for weight in net.parameters() if weight.grad is not None])
     return functional.cosine_similarity(averaged, gradient, dim=0).item()
 

@@ -58,11 +58,11 @@ from clairemap.nets.parts import cells_between
 from clairemap.nets.probability import stored_probability
 from clairemap.nets.strips import strip_rows
 from clairemap.raster.store import GridStore, Layer, create_store, open_store
-from clairemap.settings import ALIGN_PX, ClassName, InferenceSettings, NetworkSettings
+from clairemap.settings import ALIGN_PX, ClassName, InferenceSettings, NetworkSettings, Sensor
 
 OPTICAL, SAR = ("blue", "green", "red", "nir"), ("VV", "VH")
 CLASSES = tuple(ClassName(code=code, name=f"class {code}") for code in range(8))
-BOTH = frozenset({"optical", "sar"})
+BOTH: frozenset[Sensor] = frozenset({"optical", "sar"})
 WINDOW, HALO = 384, 128
 CROP, STRIDE = 512, 384
 ENVIRONMENT = {
@@ -86,7 +86,7 @@ class Identity(nn.Module):
         """Return the logarithm of the bands, and one half, for the wanted pixels and those around."""
         del sar
         values, weight, _ = optical.rows(slice(None))
-        place = cells_between(wanted, tuple(weight.shape[-2:]), self.stride).slices
+        place = cells_between(wanted, (weight.shape[-2], weight.shape[-1]), self.stride).slices
         return values[..., *place].log(), weight[..., *place] / 2
 
 
@@ -295,7 +295,8 @@ def on_gpu(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict
     kernels = (
         event
         for event in profile.profiler.kineto_results.events()
-        if event.device_type() == torch.autograd.DeviceType.CUDA and "Mem" not in event.name()  # but copies
+        if event.device_type() == torch.autograd.DeviceType.CUDA  # type: ignore[attr-defined]
+        and "Mem" not in event.name()  # but copies
     )
     computing = covered_ns((kernel.start_ns(), kernel.start_ns() + kernel.duration_ns()) for kernel in kernels)
     return {"mpx_per_s": mpx(pair) / wall, "busy_share": computing / 1e9 / watched, "rss_mb": peak_mb()}
@@ -470,7 +471,7 @@ def scene(path: Path, shape: tuple[int, int], *, of_identity: bool = False) -> G
 def smooth(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Return a field of unit deviation that varies over 64 px."""
     coarse = torch.from_numpy(random.normal(size=(1, 1, shape[0] // 64 + 2, shape[1] // 64 + 2)).astype(np.float32))
-    return functional.interpolate(coarse, size=shape, mode="bilinear")[0, 0].numpy() * 1.5
+    return functional.interpolate(coarse, size=shape, mode="bilinear")[0, 0].numpy() * np.float32(1.5)
 
 
 def fields(

@@ -44,7 +44,7 @@ import clairemap
 from clairemap.raster.source import RasterSource
 from clairemap.registration.estimate import registered
 from clairemap.registration.result import Fit
-from clairemap.settings import OpticalSettings, RegistrationSettings, SarSettings, SensorsSettings
+from clairemap.settings import OpticalBands, RegistrationSettings, SarBands, SensorBands
 
 PROJECT = Path(__file__).parents[1]
 PEERS = ("simpleitk", "elastix", "scikit-image", "arosics", "arosics-relaxed")
@@ -83,8 +83,8 @@ def register(optical: Path, sar: Path, **settings: Any) -> tuple[Fit, tuple[int,
     """Return a pair's fit, the optical grid's shape and the CPU seconds."""
     started = time.process_time()
     with RasterSource(optical) as first, RasterSource(sar) as second:
-        sensors = SensorsSettings(
-            optical=OpticalSettings(bands=bands("o", optical)), sar=SarSettings(bands=bands("s", sar), scale="digital")
+        sensors = SensorBands(
+            optical=OpticalBands(bands=bands("o", optical)), sar=SarBands(bands=bands("s", sar), scale="digital")
         )
         fit = registered(first, second, sensors, RegistrationSettings(**settings))
         return fit, first.shape, time.process_time() - started
@@ -141,7 +141,7 @@ def mmim(options: argparse.Namespace, _: Path) -> Figures:
     found = {}
     for name in ("SO1", "SO2", "SO3"):
         pair = landmarks(options.data / "coreg" / f"mmim_{name}")
-        fit, _, _ = register(pair.optical, pair.sar)
+        fit = register(pair.optical, pair.sar)[0]
         found[name] = {"verdict": fit.verdict, "rmse_px": round(pair.rmse_px(fit.model), 2)}
         print(f"{name:<42}{fit.verdict:>9}{found[name]['rmse_px']:>9}{pair.affine_residual_px:>18.2f}")
     return {"mmim": found}
@@ -159,7 +159,7 @@ def known_warps(options: argparse.Namespace, work: Path) -> Figures:
         own, shape, seconds = register(optical, sar)
         if scene in S1_S2 and own.quality.split_half_px is not None:
             halves[scene] = own.quality.split_half_px
-        known = {"": (sar, None, own, seconds)}
+        known: Figures = {"": (sar, None, own, seconds)}
         for label, warp in warps(shape):
             warped = work / f"{scene}_{label}.tif"
             write_warped(sar, warp, warped)
@@ -257,7 +257,7 @@ def peer_results(peer: str, cases: list[Figures], work: Path, python: Path) -> F
     listed.write_text(json.dumps(cases))
     results.unlink(missing_ok=True)
     if python.exists():
-        command = [python, PROJECT / "benchmarks" / "registration_peers.py", "--method", peer]
+        command: list[str | Path] = [python, PROJECT / "benchmarks" / "registration_peers.py", "--method", peer]
         subprocess.run([*command, "--cases", listed, "--results", results], check=False, stdout=sys.stderr)
     if not results.exists():
         print(f"{peer}: missing ({python} does not run it; make peers)")
@@ -286,7 +286,7 @@ def cost(options: argparse.Namespace, work: Path) -> Figures:
     for side in SIDES_PX:
         scene = options.data / "la_east"
         paths = [repeated(scene / f"{role}.tif", side, work / f"{role}_{side}.tif") for role in ("optical", "sar")]
-        command = [sys.executable, __file__, "--measure", *paths]
+        command: list[str | Path] = [sys.executable, __file__, "--measure", *paths]
         found[side] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         label = f"{side}² px, {found[side]['verdict']}"
         print(f"{label:<42}{found[side]['cpu_s']:>9.1f}{found[side]['rss_mb']:>9.0f}")

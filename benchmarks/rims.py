@@ -32,7 +32,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import mean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -94,7 +94,7 @@ class Rim:
     @classmethod
     def empty(cls, classes: int) -> "Rim":
         """Return one without any pixel."""
-        return cls(*(np.zeros(classes, np.int64) for _ in range(3)))
+        return cls(np.zeros(classes, np.int64), np.zeros(classes, np.int64), np.zeros(classes, np.int64))
 
     def add(self, with_holes: Classes, without: Classes, truth: Classes, zones: tuple[Mask, Mask]) -> None:
         """Count two maps of a scene, both (y, x), within its rims and inland."""
@@ -170,7 +170,7 @@ def prepare_quick(folder: Path) -> None:
     script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
     for scene in (*QUICK.train, *QUICK.test):
         files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
-        chosen = ["--scene", scene, "--directory", folder / "scenes", "--size-px", "384"]
+        chosen = ["--scene", scene, "--directory", str(folder / "scenes"), "--size-px", "384"]
         if not all(path.exists() for path in files):
             subprocess.run([sys.executable, script, *chosen], check=True)
         rows.append(",".join([scene, "made", "train" if scene in QUICK.train else "test", *map(str, files)]))
@@ -179,10 +179,10 @@ def prepare_quick(folder: Path) -> None:
     tile(folder, {**values, "scenes": str(sheet)}, (*QUICK.train, *QUICK.test))
 
 
-def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) -> Mapping[str, list[dict[str, object]]]:
+def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) -> Mapping[str, list[dict[str, Any]]]:
     """Return by arm what each training reached, several computed side by side."""
     tasks = [Task(places, fold, arm, options.steps, options.work) for arm, fold in product(ARMS, folds)]
-    found: dict[str, list[dict[str, object]]] = {arm: [] for arm in ARMS}
+    found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
     with ProcessPoolExecutor(min(options.jobs, len(tasks)), multiprocessing.get_context("spawn")) as pool:
         results = pool.map(trained_and_mapped, tasks)
         for task, result in progress(zip(tasks, results, strict=True), f"trainings, {places}", len(tasks)):
@@ -190,7 +190,7 @@ def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) ->
     return found
 
 
-def trained_and_mapped(task: Task) -> dict[str, object]:
+def trained_and_mapped(task: Task) -> dict[str, Any]:
     """Return what one training's maps show on rims, by the sensors with holes, and its mean IoU without holes."""
     torch.set_num_threads(1)
     job = job_of(task.fold, settings_of_task(task), task.work)
@@ -249,7 +249,8 @@ def mapped(network: Claire, job: TrainingJob, crop: Crop) -> Classes:
     """Return the class of each pixel (y, x)."""
     batch = job.scales.normalise(stacked([as_sample(crop)]))
     logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-    return logits.argmax(1)[0].to(torch.uint8).numpy()
+    classes: Classes = logits.argmax(1)[0].to(torch.uint8).numpy()
+    return classes
 
 
 def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
@@ -271,11 +272,11 @@ def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
     return gaps
 
 
-def report(places: str, found: Mapping[str, list[dict[str, object]]]) -> dict[str, dict[str, object]]:
+def report(places: str, found: Mapping[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
     """Print the table of a set of places and return its figures, means over the trainings."""
     print(f"\n{places}: within {RIM_PX} px of holes, {len(found['with'])} trainings")
     print(f"{'crops':<10}{'holes in':<10}{'excess, points':>16}{'% here / same / inland':>26}{'accuracy lost':>16}")
-    figures: dict[str, dict[str, object]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for arm, runs in found.items():
         reached = [run["miou"] for run in runs]
         figures[arm] = {"miou": mean(reached), "miou_by_training": [round(each, 4) for each in reached]}
@@ -290,9 +291,9 @@ def report(places: str, found: Mapping[str, list[dict[str, object]]]) -> dict[st
     return figures
 
 
-def miou(figures: Mapping[str, Mapping[str, object]], arm: str) -> float:
+def miou(figures: Mapping[str, Mapping[str, Any]], arm: str) -> float:
     """Return the mean IoU of an arm over the scenes without holes."""
-    return figures[arm]["miou"]
+    return float(figures[arm]["miou"])
 
 
 def machine() -> dict[str, str]:
