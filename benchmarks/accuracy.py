@@ -15,11 +15,13 @@ single chips, single sensors) are left out: three trainings on them would tell n
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not done again.
 
-    python benchmarks/accuracy.py --data FOLDER_WITH_FLOOD_SCENES [--quick]
+    python benchmarks/accuracy.py --data FOLDER_WITH_FLOOD_SCENES
+    python benchmarks/accuracy.py --quick
 """
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -32,12 +34,26 @@ from typing import Any, NamedTuple
 
 import torch
 import yaml
-from accuracy_runs import CLEAR, CODE, FOLDS, GAINS, MADE, MASKED, UNMASKED, VARIANTS, Condition, Fold, Result
+from accuracy_runs import (
+    CLEAR,
+    CODE,
+    FOLDS,
+    GAINS,
+    MADE,
+    MASKED,
+    QUICK_STEPS,
+    UNMASKED,
+    VARIANTS,
+    Condition,
+    Fold,
+    Result,
+)
 
 import clairemap
 from clairemap.console import progress
 
 PROJECT = Path(__file__).parents[1]
+QUICK_PX = 256
 Results = dict[tuple[str, str], list[Result]]
 """The trainings of each set of places and variant, one for each fold."""
 
@@ -55,17 +71,24 @@ class Training(NamedTuple):
 def main() -> None:
     """Prepare the scenes, train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with flood_a … flood_f")
+    parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
     parser.add_argument("--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="where runs lie")
     parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side, one core each")
     parser.add_argument("--sets", nargs="+", choices=["floods", "made"], default=["floods", "made"], help="places")
-    parser.add_argument("--quick", action="store_true", help="20 steps: shows that it runs, not what it reaches")
+    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: shows that it runs")
     options = parser.parse_args()
     options.work = options.work.resolve()
-    steps = 20 if options.quick else options.steps
-    prepare(options)
-    gains = {"made": [0.0] * len(FOLDS["made"]), "floods": chosen_gains(options, steps // 2)}
+    if options.quick:
+        options.sets, options.steps = ["quick"], QUICK_STEPS
+        prepare_quick(options.work)
+    elif "floods" in options.sets and options.data is None:
+        parser.error("the floods need --data; or choose --sets made")
+    else:
+        prepare(options)
+    steps = options.steps
+    gains = {places: [0.0] * len(FOLDS[places]) for places in ("quick", "made")}
+    gains["floods"] = chosen_gains(options, steps // 2)
     results = all_results(options, steps, gains)
     figures = {places: {**report(places, results), "gain": gains[places]} for places in options.sets}
     print(json.dumps({**wanted(figures), "sets": figures, "steps": steps, **machine()}))
@@ -89,6 +112,25 @@ def prepare(options: argparse.Namespace) -> None:
             folder = options.work / fold.prepared
             values["scenes"] = str(simulate(folder, fold))
             tile(folder, values, MADE)
+
+
+def prepare_quick(work: Path) -> None:
+    """Make and tile two small scenes."""
+    (fold,) = FOLDS["quick"]
+    folder = work / fold.prepared
+    values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+    del values["training"]
+    rows = ["scene,region,split,optical,sar,label,cloud"]
+    script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
+    for scene in (*fold.train, *fold.test):
+        files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
+        chosen = ["--scene", scene, "--directory", str(folder / "scenes"), "--size-px", str(QUICK_PX)]
+        if not all(path.exists() for path in files):
+            subprocess.run([sys.executable, script, *chosen], check=True)
+        rows.append(",".join([scene, "made", "train" if scene in fold.train else "test", *map(str, files)]))
+    sheet = folder / "scenes.csv"
+    sheet.write_text("\n".join(rows) + "\n")
+    tile(folder, {**values, "scenes": str(sheet)}, (*fold.train, *fold.test))
 
 
 def simulate(folder: Path, fold: Fold) -> Path:
@@ -243,7 +285,7 @@ def row(label: str, columns: Sequence[Sequence[float]]) -> None:
 
 def spread(values: Sequence[float]) -> str:
     """Return mean and deviation as text."""
-    return f"{mean(values):.3f} ± {stdev(values):.3f}"
+    return f"{mean(values):.3f} ± {stdev(values) if len(values) > 1 else math.nan:.3f}"
 
 
 def wanted(figures: dict[str, dict[str, Any]]) -> dict[str, float]:

@@ -41,8 +41,8 @@ from clairemap.training.validation import mapped_tiles, validate
 CROPS, CROP_PX, PATCH_PX = 8, 128, 16
 OPTICAL, SAR = ("red", "green", "blue", "nir"), ("VV", "VH")
 CLASS_PX = (34_640, 4_700, 5_850, 14_280, 37_850, 960, 1_720)  # of WHU-OPT-SAR, in proportion: weights 0.4 to 2.4
-COUNTS = (1, 2, 4)
-AVERAGED = (2, 4, 8)
+COUNTS, QUICK_COUNTS = (1, 2, 4), (1, 4)
+AVERAGED, QUICK_AVERAGED = (2, 4, 8), (4,)
 CPU = torch.device("cpu")
 
 
@@ -58,22 +58,24 @@ class Result(NamedTuple):
 def main() -> None:
     """Run all numbers of processes, print how far they are apart."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="batches in one part only")
-    every_parts = (1,) if parser.parse_args().quick else (1, 2)
+    parser.add_argument("--quick", action="store_true", help="one and four processes, batches in one part only")
+    quick = parser.parse_args().quick
+    every_parts = (1,) if quick else (1, 2)
+    counts, averaged = (QUICK_COUNTS, QUICK_AVERAGED) if quick else (COUNTS, AVERAGED)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        found = {count: started(count, every_parts, Path(folder)) for count in COUNTS}
+        found = {count: started(count, every_parts, Path(folder)) for count in counts}
     reference = Result(*found[1][0][0])
     rows = [
         (count, parts, *apart([ranks[number] for ranks in found[count]], reference))
         for number, parts in enumerate(every_parts)
-        for count in COUNTS
+        for count in counts
     ]
     print(f"loss {reference.loss[0]:.6f}, {len(reference.gradient):,} parameters\n")
     print(f"{'processes':>9}{'parts':>7}{'loss':>11}{'gradient':>11}  confusion matrix")
     for count, parts, loss, gradient, equal in rows:
         print(f"{count:>9}{parts:>7}{loss:>11.1e}{gradient:>11.1e}  {'equal' if equal else 'DIFFERS'}")
-    cosines = {count: cosine_of_averaged_losses(count, reference.gradient) for count in AVERAGED}
+    cosines = {count: cosine_of_averaged_losses(count, reference.gradient) for count in averaged}
     told = ", ".join(f"{cosine:.3f} at {count}" for count, cosine in cosines.items())
     print(f"\nMean of the processes' own losses instead: cosine with the true gradient {told} processes")
     figures = {

@@ -96,7 +96,7 @@ class Region:
 def main() -> None:
     """Make the scenes, run all arms in turns, print the table and the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="scenes of 1024 px, one run of each")
+    parser.add_argument("--quick", action="store_true", help="scenes of 512 px, one run of each")
     parser.add_argument("--repetitions", type=int, default=3, help="runs of each arm")
     parser.add_argument("--folder", type=Path, help="keep scenes and maps here, and use scenes that lie here")
     parser.add_argument("--land-cover-alone", nargs="+", type=Path, help=argparse.SUPPRESS)
@@ -109,7 +109,7 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as passing:
             compare(
-                asked.folder or Path(passing), 1024 if asked.quick else 4096, 1 if asked.quick else asked.repetitions
+                asked.folder or Path(passing), 512 if asked.quick else 4096, 1 if asked.quick else asked.repetitions
             )
 
 

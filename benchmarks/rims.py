@@ -16,7 +16,8 @@ holes in one sensor what is lost beside them is also information, which no train
 
 Prints a table, and as its last line one JSON object. Finished trainings of the same code are not done again.
 
-    python benchmarks/rims.py --data FOLDER_WITH_FLOOD_SCENES [--quick]
+    python benchmarks/rims.py --data FOLDER_WITH_FLOOD_SCENES
+    python benchmarks/rims.py --quick
 """
 
 import argparse
@@ -24,8 +25,6 @@ import json
 import multiprocessing
 import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -36,9 +35,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import yaml
-from accuracy import prepare, tile
-from accuracy_runs import FOLDS, MADE, PROJECT, Fold, job_of, settings_of
+from accuracy import prepare, prepare_quick
+from accuracy_runs import FOLDS, PROJECT, QUICK_STEPS, Fold, job_of, settings_of
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -63,7 +61,6 @@ RIM_PX, INLAND_PX, SIDE_PX = 4, 32, 1024
 HOLED: Mapping[str, tuple[Sensor, ...]] = {"both": ("optical", "sar"), "optical": ("optical",), "sar": ("sar",)}
 ARMS = ("without", "with")
 GAIN = {"made": 0.0, "floods": 0.5}
-QUICK = Fold("quick", "quick", MADE[:1], MADE[3:], 0)
 CODE = stage_code(PROJECT / "workflow" / "scripts" / "train_model.py")
 
 Mask = NDArray[np.bool_]
@@ -134,17 +131,17 @@ def main() -> None:
     parser.add_argument("--folds", type=int, choices=[1, 2, 3], default=2, help="trainings of each set and arm")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side, one core each")
     parser.add_argument("--sets", nargs="+", choices=list(GAIN), default=list(GAIN), help="places")
-    parser.add_argument("--quick", action="store_true", help="two small made scenes, 20 steps: shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: shows that it runs")
     options = parser.parse_args()
     options.work = options.work.resolve()
     if options.quick:
-        options.sets, options.steps = ["made"], 20
-        prepare_quick(options.work / QUICK.prepared)
+        options.sets, options.steps = ["made"], QUICK_STEPS
+        prepare_quick(options.work)
     elif "floods" in options.sets and options.data is None:
         parser.error("the floods need --data; or choose --sets made")
     else:
         prepare(options)
-    folds = {places: (QUICK,) if options.quick else FOLDS[places][: options.folds] for places in options.sets}
+    folds = {places: FOLDS["quick"] if options.quick else FOLDS[places][: options.folds] for places in options.sets}
     figures = {places: report(places, measured(places, folds[places], options)) for places in options.sets}
     worst = max(each["with"]["both"]["excess_points"] for each in figures.values())
     before = max(each["without"]["both"]["excess_points"] for each in figures.values())
@@ -160,23 +157,6 @@ def main() -> None:
             }
         )
     )
-
-
-def prepare_quick(folder: Path) -> None:
-    """Make and tile two small scenes."""
-    values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
-    del values["training"]
-    rows = ["scene,region,split,optical,sar,label,cloud"]
-    script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
-    for scene in (*QUICK.train, *QUICK.test):
-        files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
-        chosen = ["--scene", scene, "--directory", str(folder / "scenes"), "--size-px", "384"]
-        if not all(path.exists() for path in files):
-            subprocess.run([sys.executable, script, *chosen], check=True)
-        rows.append(",".join([scene, "made", "train" if scene in QUICK.train else "test", *map(str, files)]))
-    sheet = folder / "scenes.csv"
-    sheet.write_text("\n".join(rows) + "\n")
-    tile(folder, {**values, "scenes": str(sheet)}, (*QUICK.train, *QUICK.test))
 
 
 def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) -> Mapping[str, list[dict[str, Any]]]:
