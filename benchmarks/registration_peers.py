@@ -252,7 +252,8 @@ def made_pair(side: int, rotation_deg: float) -> tuple[Pair, Floats]:
 
 def clairemap(pair: Pair) -> Floats:
     """Return clairemap's displacement, with its default settings; it is compared in `registration.py`."""
-    from registration import register, write
+    from registration import register
+    from registration_cases import write
 
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / "optical.tif", Path(folder) / "sar.tif"]
