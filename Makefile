@@ -57,7 +57,7 @@ format: setup  ## format Python and Snakemake files
 	snakefmt Snakefile workflow
 
 .PHONY: config
-config: setup  ## write config/config.yaml and its schema from the settings
+config: setup  ## write config/config.yaml and workflow/schemas/ from the models
 	python workflow/scripts/write_config.py
 
 .PHONY: docs
@@ -86,6 +86,22 @@ $(PEERS)/.ready: $(PEERS_PINS)
 
 .PHONY: peers
 peers: $(PEERS)/.ready  ## make .venv-peers: other registration tools to compare with
+
+# benchmarks/gpu.py on a bare machine with a GPU: wheels that it lacks travel in .gpu-wheels, pinned as in constraints.txt.
+GPU_WHEELS := .gpu-wheels
+GPU_WHEELS_MB := 40
+GPU_PLATFORM := --only-binary :all: --implementation cp --python-version 3.12 --abi cp312 --abi abi3 --abi none \
+  --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform any
+.PHONY: gpu-wheels
+gpu-wheels:  ## download the wheels that gpu-check needs (Python 3.12, Linux x86-64)
+	rm -rf $(GPU_WHEELS)
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps -c constraints.txt $(GPU_PLATFORM) --dest $(GPU_WHEELS) -r benchmarks/gpu-wheels.txt
+	@bytes=$$(cat $(GPU_WHEELS)/*.whl | wc -c); echo "$(GPU_WHEELS): $$(ls $(GPU_WHEELS) | wc -l) wheels, $$((bytes / 1000000)) MB"; \
+	test $$bytes -le $(GPU_WHEELS_MB)000000 || { echo "more than $(GPU_WHEELS_MB) MB"; exit 1; }
+
+.PHONY: gpu-check
+gpu-check:  ## run benchmarks/gpu.py with the wheels of gpu-wheels, without .venv and network (options: ARGS="--minutes 8")
+	PYTHON=$(PYTHON) GPU_WHEELS=$(CURDIR)/$(GPU_WHEELS) bash benchmarks/gpu_check.sh $(ARGS)
 
 .PHONY: clean
 clean:  ## remove caches; maps and work folders stay

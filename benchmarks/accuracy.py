@@ -1,19 +1,24 @@
-"""Accuracy on held-out places: sensor by sensor and under painted clouds, loss by loss, fusion by fusion.
+"""Accuracy on held-out areas: by sensor, under painted clouds, by loss and by fusion.
 
-Two sets of places. *Floods*: six real Sentinel events; each of three trainings holds out two of them, so that every
-event is held out once. *Made*: three simulated regions of different landscapes; in each one scene tests that no
-training scene overlaps. Seeds differ with the trainings. A figure is the mean of the three, with their deviation;
-differences are taken training by training. All keep the last step's weights, so none is chosen on the test places.
+*Floods*: six real Sentinel events, each held out once in one of three trainings. *Made*: three simulated regions, each
+with a test scene that does not overlap the training scenes. The trainings have different seeds. Lists are values of
+the three trainings, other figures their means; differences are computed per training.
 
-Scored are labelled pixels that both sensors see by nature, also where clouds are painted on top. The painter is the
-one that training uses on half of its crops: the rows under clouds say how well the network has learnt that, not what
-it makes of real clouds. The settings are the defaults, but for the floods' gain, since their pictures are stretched one
-by one: of 0, 0.5 and 1 each fold takes the one with the best mean IoU of the fused network when it holds out half of
-its own training events, and then the other half (trainings of half the steps); its test events have no part in that.
-The best single sensor is the better one of each fold. The weak and the tiny labelled data at hand (sea and land,
-single chips, single sensors) are left out: three trainings on them would tell nothing.
+- `fused_minus_best_single`: both sensors minus the better single sensor of each training, mean IoU.
+- `sar_minus_fused_full_cloud`: training on SAR alone minus fused training, under full cloud cover whose mask is
+  withheld (`…_masked`: given), mean IoU.
+- `full_cloud_masked_minus_sar_path`: with the mask given, the map is exactly that of the same network's SAR path.
+- `rift_minus_ce_miou`, `rift_minus_ce_rarest`: RIFT minus cross entropy, mean IoU and IoU of the rarest class.
+- `cmaf_minus_sum`, `cmaf_minus_early`: fusion by CMAF minus sum of features and minus early fusion, mean IoU.
+- `miou_clouds`: mean IoU by share of the scene under clouds, with the mask given (masked) or withheld.
 
-Prints tables, and as its last line one JSON object. Finished trainings of the same code are not done again.
+The last step's weights are used, so that nothing is selected on test areas. Scored are labelled pixels that both
+sensors see in the original data, also under painted clouds. Clouds are painted as on half of the training crops: the
+figures show how well the network learnt them, not how it handles real clouds. Settings are the defaults, except `gain`
+for the floods, whose images are stretched one by one: each training uses the gain of 0, 0.5 and 1 that is best when
+each half of its own training events is held out in turn (half the steps). Weak or small labelled data are left out.
+
+Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 
     python benchmarks/accuracy.py --data FOLDER_WITH_FLOOD_SCENES
     python benchmarks/accuracy.py --quick

@@ -18,6 +18,7 @@ import yaml
 from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
@@ -160,7 +161,7 @@ class ShownScene:
             for left in range(0, width, WINDOW_PX):
                 part = _cut(crop, top, left)
                 if part.has_labels:
-                    rows, cols = (-(-side // 128) * 128 for side in part.target.shape)
+                    rows, cols = (align_up(side, 128) for side in part.target.shape)
                     yield self._job.scales.normalise(stacked([as_sample(padded(part, rows, cols))]))
 
     def _under(self, condition: Condition) -> Crop:

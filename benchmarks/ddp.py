@@ -1,10 +1,12 @@
 """Several processes against one: 1, 2 and 4 processes give the same loss, gradient and confusion matrix.
 
-Claire tiny in float64 and RIFT with default settings, through the training's own step and DDP over gloo; eight crops
-with classes spread unevenly and one process of the four without any label; validation in float32, as training does it.
-Loss: difference relative to one process. Gradient: largest difference of any parameter's entry, relative to the largest
-entry of one process's gradient. For contrast: the cosine between that gradient and the one that the mean of the
-processes' own losses would have.
+Claire tiny in float64, RIFT with default settings, the training's own step and DDP over gloo. Eight crops with unequal
+classes; one of four processes has no labels. Validation in float32, as in training.
+
+- `max_loss_diff`: relative to one process.
+- `max_grad_diff`: largest difference of an entry, relative to the largest entry of one process's gradient.
+- `averaged_losses_cosine_N`: for contrast, cosine between that gradient and the gradient of the mean of N processes'
+  own losses.
 
 Prints a table, and as its last line one JSON object.
 

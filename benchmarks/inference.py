@@ -1,17 +1,20 @@
-"""Mapping a scene: is it exact, what does the loop cost beside the network, how much memory does it take.
+"""Mapping a scene: exactness, CPU time outside the network, memory.
 
-*Identity*: a network that returns its input, for scenes of all sizes around a window's, primes included, and overlaps
-from none to all that fit; the stored values must be the scene's. *Seam*: the network over windows against the whole
-scene at once. *Cost*: a network that costs nothing (it returns slices of prepared logits) over a scene of 8192 px with
-4 + 2 bands and 8 classes, beside terratorch's tiled inference (512 px windows, stride 384) and the common way, which
-adds up weighted windows; all read the same store and write the same kind of store, one thread. Each arm runs in a
-process of its own, in turns, in the environment that the rule sets; figures are medians of CPU time and the largest
-peak of memory. The loop is measured in the windows that the real network gets in the memory that mapping has by default
-(3000 MB), which is less than the others take, and in 800 MB. *With the network*: CPU time of the whole over that of
-normalising and `forward` on the same windows, and over `cells` of the core, which is all of the network that mapping
-runs; in as little memory as the scene of 8192 px is to be mapped in, and in the usual one.
+- `identity_ok`: a network that returns its input reproduces scenes of all sizes around the window's, at all overlaps.
+- `seam_sigma`, `class_changes`: windows against the whole scene at once, in standard deviations of the logits.
+- `overhead_…`: CPU time with a network that costs nothing (it returns slices of prepared logits), for 8192 px, 4 + 2
+  bands and 8 classes, compared with terratorch's tiled inference (512 px windows, stride 384) and the common sum of
+  weighted windows (`naive`), with the same stores on one thread.
+- `total_over_forward`, `total_over_cells`: CPU time of mapping over that of normalisation and `forward` on the same
+  windows, and over `cells` of the core, the part of the network that mapping runs.
+- `rss_mb_8192`: peak memory with the network and 800 MB; `rss_mb_8192_loop`: without the network. `rss_ratio_4x`:
+  8192 px over 4096 px.
+- 800 and 3000: `mapping_memory_mb`; the windows are those of the real network. 3000 is the default.
 
-terratorch's module is read from its wheel, which `make peers` fetches; without it its figure is null.
+Each method runs in its own process, in turns, in the rule's environment. Figures are medians of CPU time and the
+largest peak of memory.
+
+terratorch's module is read from its wheel, which `make peers` downloads; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
 
     python benchmarks/inference.py [--model FOLDER_WITH_MODEL] [--turns 3] [--quick]
@@ -44,11 +47,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import clairemap
-from clairemap.grid.cover import Cover
+from clairemap.grid.cover import WindowCover
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
-from clairemap.inference.reading import Reading, WindowReader
+from clairemap.inference.reading import WindowInput, WindowReader
 from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, load_bundle, save_bundle
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
@@ -163,10 +167,10 @@ def seam(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     shape, halo = pair.shape, bundle.card.halo_px
     with torch.inference_mode():
         (whole,) = (
-            cells(bundle, pair, step) for step in steps(Cover(-(-side // ALIGN_PX) * ALIGN_PX, 0, ALIGN_PX), shape)
+            cells(bundle, pair, step) for step in steps(WindowCover(align_up(side, ALIGN_PX), 0, ALIGN_PX), shape)
         )
         largest = 0.0
-        for step in steps(Cover(512, halo, ALIGN_PX), shape):
+        for step in steps(WindowCover(512, halo, ALIGN_PX), shape):
             found, rows, columns = cells(bundle, pair, step), *core_cells(step)
             y0, x0 = step.core.y0 // 4, step.core.x0 // 4
             place = whole[:, y0 : y0 + rows.stop - rows.start, x0 : x0 + columns.stop - columns.start]
@@ -238,7 +242,7 @@ def gpu_figures(pair: Path, options: argparse.Namespace) -> dict[str, float | No
     return {"gpu_mpx_per_s": found["mpx_per_s"], "gpu_busy_share": found["busy_share"]}
 
 
-def cover(pair: GridStore, memory_mb: int, model: Path | None) -> Cover:
+def cover(pair: GridStore, memory_mb: int, model: Path | None) -> WindowCover:
     """Return the windows that the real network gets."""
     return Prediction(network(model), "fused", InferenceSettings(), memory_mb).cut(pair).cover
 
@@ -326,7 +330,7 @@ def cells_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) ->
 
 
 def alone(
-    pair: GridStore, memory_mb: int, options: argparse.Namespace, run: Callable[[Bundle, Reading, Window], object]
+    pair: GridStore, memory_mb: int, options: argparse.Namespace, run: Callable[[Bundle, WindowInput, Window], object]
 ) -> dict[str, float]:
     """Return the CPU time of a function of a scene's windows; reading them doesn't count."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
@@ -525,7 +529,7 @@ def network(model: Path | None) -> Bundle:
     torch.manual_seed(0)
     made = Claire(len(OPTICAL), len(SAR), len(CLASSES), NetworkSettings()).eval()
     halo, _ = measured_halo_px(made)
-    return Bundle(made, card(halo_px=halo, bytes_per_px=working_memory(made)))
+    return Bundle(made, card(halo_px=halo, bytes_per_px=working_memory("tiny", len(CLASSES))))
 
 
 def saved(bundle: Bundle, folder: Path) -> Path:
@@ -542,12 +546,12 @@ def mapped(pair: GridStore, bundle: Bundle, settings: InferenceSettings, work: P
     return open_store(part)
 
 
-def steps(cover: Cover, shape: tuple[int, int]) -> Iterator[Any]:
+def steps(cover: WindowCover, shape: tuple[int, int]) -> Iterator[Any]:
     """Yield the windows of a whole scene."""
     return cover.steps(Window.whole(shape), shape)
 
 
-def images(bundle: Bundle, reading: Reading) -> tuple[Image, Image]:
+def images(bundle: Bundle, reading: WindowInput) -> tuple[Image, Image]:
     """Return what the network's `cells` takes for a window."""
     optical, sar = (torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
     weights = (torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
@@ -557,7 +561,7 @@ def images(bundle: Bundle, reading: Reading) -> tuple[Image, Image]:
     )
 
 
-def tensors(bundle: Bundle, reading: Reading) -> tuple[Tensor, ...]:
+def tensors(bundle: Bundle, reading: WindowInput) -> tuple[Tensor, ...]:
     """Return what its `forward` takes."""
     scaled = [image.rows(slice(None)) for image in images(bundle, reading)]
     return *(image.values for image in scaled), *(image.weight for image in scaled)

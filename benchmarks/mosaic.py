@@ -1,15 +1,18 @@
-"""Mosaic of 16 overlapping scenes of 4096² to Cloud-Optimized GeoTIFF: CPU time and memory beside GDAL and rasterio.
+"""Mosaic of 16 overlapping scenes of 4096² to Cloud-Optimized GeoTIFF: CPU time and memory compared with GDAL.
 
-4 x 4 scenes, 256 px of overlap, 8 classes. Ours reads the scenes' class probabilities (8 bytes for a pixel, half of the
-pixels sure at 98 %, as the network leaves them) and blends them; the others get what they need only, each scene's
-class map (1 byte, DEFLATE), and put the last scene on top. All make a COG with DEFLATE, 512 px blocks and MODE
-overviews. CPU seconds of all processes of an arm, imports included, medians of runs taken in turns; peak RSS of its
-largest process.
-`cpu_vs_gdal` is ours limited to the land-cover map, the same product; `cpu_vs_gdal_all_maps` is the stage as the
-workflow runs it, with all its maps and files, over GDAL's one map. `rss_mb` is that stage's; `rss_ratio_4x` is its
-peak memory for 8 x 8 such scenes over that for 4 x 4.
+4 x 4 scenes, 256 px of overlap, 8 classes. clairemap reads class probabilities (8 bytes per pixel, half of the pixels
+certain at 98 %) and blends them. The other tools read class maps (1 byte, DEFLATE) and put the last scene on top. All
+write a COG with DEFLATE, 512 px blocks and MODE overviews.
 
-Outside the overlaps the maps must be equal; how many pixels differ is counted. A tool that this machine lacks is named.
+- `alone`: clairemap, land-cover map only, the same product as the others; `all`: the stage with all maps and files.
+- `gdal`, `newer`: GDAL's virtual raster and COG driver, the system's GDAL and that of rasterio; `merge`:
+  `rasterio.merge` and rio-cogeo.
+- `cpu_vs_…`: CPU time of clairemap over the other tool's. `cpu_s_…`: CPU seconds of all processes, imports included,
+  medians of runs in turns. `rss_mb_…`: peak of the largest process.
+- `rss_ratio_4x`: peak memory of the stage for 8 x 8 scenes over that for 4 x 4.
+- `differ_outside_overlaps`: pixels outside the overlaps that differ between the tools; must be 0.
+
+Tools that this machine lacks are named.
 Prints a table, and as its last line one JSON object; figures of what the machine lacks are null.
 
     python benchmarks/mosaic.py [--quick] [--repetitions 3] [--folder kept]

@@ -1,18 +1,19 @@
-"""How many faults in a scene's values the radiometry gate finds, and how many true scenes it stops.
+"""Faults in a scene's values that the radiometry check finds, and correct scenes that it stops.
 
-Each scene goes through `tile_scene` as a file and is then compared as `check_radiometry` does. A fault is found if
-either stage stops the scene. Scenes: real ones of six groups of sensors, and the demo's made ones. Each scene is cut
-into two halves side by side; one half with a fault is compared with the other half as training scene (`gate_found`),
-the whole scene with a fault with all other scenes of its sensor (`gate_found_elsewhere`: other land, often another
-continent). Faults: Sentinel-2's offset of 1,000; digital numbers as reflectance and the other way round; pictures of
-8 bits stretched to 16 or to 0..1; decibels for linear power and the other way round, amplitude for power, decibels
-times 100; bands in another order.
+Scenes are real ones of six groups of sensors and the demo's simulated ones. Each passes `tile_scene` and
+`check_radiometry`; a fault is found if either stops the scene.
 
-`gate_false` is the share of true scenes that are stopped: each half against the other, each scene against all others
-of its sensor, and against every single other one. `mild_share` is the share of those comparisons that are reported as
-mild. Two scenes are faulty as delivered and count as faults (`found_in_the_data`), their corrected values as true:
-TerraMesh 433D_629L_3_1, whose 12 bands all begin near 1,000 where its neighbours' begin near 0, and aberystwyth, whose
-reflectances are a tenth of the others'.
+- `gate_found`: one half of a scene, with a fault, compared with the other half as training scene.
+- `gate_found_elsewhere`: the scene with a fault compared with all other scenes of its sensor, often on another
+  continent.
+- `gate_false`: share of correct scenes that are stopped: each half against the other, each scene against all others of
+  its sensor and against each single one. `mild_share`: share reported as mild.
+- `found_in_the_data`: two scenes are faulty as delivered and count as faults, their corrected values as correct:
+  TerraMesh 433D_629L_3_1 (its 12 bands start near 1,000, its neighbours' near 0) and aberystwyth (reflectances a tenth
+  of the others').
+
+Faults: Sentinel-2's offset of 1,000; digital numbers as reflectance and the reverse; 8-bit images stretched to 16 bits
+or 0..1; decibels as linear power and the reverse; amplitude as power; decibels times 100; other band orders.
 
 Prints a table, and as its last line one JSON object.
 

@@ -1,10 +1,16 @@
-"""Registration of SAR to optical against control points, turned frames and known warps, beside four other tools.
+"""Registration of SAR to optical: control points, rotated images and known warps, compared with four tools.
 
-Control points: RMSE over the points' own affine residual. SRIF, MMIM: RMSE of the recovered displacement on a grid or
-at landmarks, and the verdict. Known warps: distance of the estimate from the applied warp, median over the scene, the
-scene's own displacement (by the same kind of model) taken off. Peers run in `.venv-peers` (`make peers`) with settings
-that were chosen for the best result on the three CFOG pairs and la_east. CPU seconds are of one thread and include
-reading; those of the peers don't. Prints a table, and as its last line one JSON object.
+- `control_point_ratio`: RMSE at the control points of three pairs over the points' own affine residual.
+- `srif_…`: 100 rotated image pairs: share with verdict good, share of these that are right, share found.
+- `mmim`: RMSE at landmarks, and the verdict.
+- `known_warp_…`: median over the scene of the distance between estimate and applied warp, minus the scene's own offset
+  (by a model of the same kind).
+- `peers_…`: other tools with the settings that are best on the three CFOG pairs and la_east. CPU seconds are of one
+  thread; clairemap's include reading, the others' do not.
+- `error_vs_simpleitk`, `cpu_vs_arosics`: clairemap over the other tool.
+- `cpu_s_8192`, `rss_mb_8192`: a scene of 8192 px; `rss_ratio_4x`: its peak memory over that of 4096 px.
+
+Other tools run in `.venv-peers` (`make peers`). Prints a table, and as its last line one JSON object.
 
     OMP_NUM_THREADS=1 python benchmarks/registration.py --data FOLDER_WITH_THE_SCENES
     OMP_NUM_THREADS=1 python benchmarks/registration.py --quick

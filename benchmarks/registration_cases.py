@@ -13,9 +13,9 @@ from affine import Affine
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from clairemap.grid.mapping import PixelMapping
 from clairemap.raster.source import RasterSource
 from clairemap.registration.consensus import Frame
-from clairemap.registration.mapping import PixelMapping
 from clairemap.registration.model import Displacement
 
 Points = NDArray[np.float64]

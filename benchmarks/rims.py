@@ -1,20 +1,19 @@
-"""Rims of nodata: what a map has more of within 4 px of a hole than on the same ground without the hole.
+"""Edge effects of nodata: additional pixels of a class within 4 px of a hole, compared with the map without the hole.
 
-Scenes that no training saw are mapped as they are, and with holes cut into both sensors, into optical alone, into SAR
-alone: gaps of a detector, missing blocks, ragged patches. Counted are the pixels within 4 px of a hole that both
-sensors see, and the same pixels in the map without holes: the ground is the same, so that what a class gains is the
-rim's doing. A rim's excess is the largest gain of a class, in points (percent of the rim's pixels). Inland pixels, more
-than 32 px from any hole, show how far that reaches.
+Test scenes are mapped unchanged and with holes cut into both sensors, optical alone or SAR alone: detector gaps,
+missing blocks, ragged patches. The pixels within 4 px of a hole that both sensors see are compared with the same pixels
+of the map without holes. *Made*: one scene of each simulated region. *Floods*: two real events each, gain 0.5. From
+each scene the square of 1024 px with the most labels is used. Each training is done without holes in its crops
+(`without`) and with the default share (`with`), all else equal; figures are means over the trainings.
 
-*Made*: one scene of each simulated region. *Floods*: two real events each, whose pictures and masks are as published;
-gain 0.5. Of a scene the square of 1024 px with most labels counts. Each training is done twice, with no holes in its
-crops (`without`) and with those of the settings' default (`with`), everything else equal; figures are means over the
-trainings. Networks as they were before nodata looked to them like a tile's edge, trained without holes in their crops,
-had 1.9 points on made scenes and 3.9 on floods. What holes in crops cost elsewhere is told by mean IoU over the scenes
-as they are. `rim_excess_points` is the worse set's figure for holes in both sensors, with the default settings. With
-holes in one sensor what is lost beside them is also information, which no training brings back.
+- `excess_points`: largest increase of a class, in percent of the pixels near holes; `share`, `share_without_holes`,
+  `share_inland`: percentage of that class near holes, in the map without holes, and more than 32 px from holes.
+- `rim_excess_points`: the worse set's, for holes in both sensors and default settings; `…_without`: without holes in
+  the crops. Before nodata was treated like a tile's edge it was 1.9 points (made) and 3.9 (floods).
+- `miou`: mean IoU of the unchanged scenes; `miou_change`: effect of holes in the crops on it.
+- With holes in one sensor, that sensor's information is missing beside them, which no training restores.
 
-Prints a table, and as its last line one JSON object. Finished trainings of the same code are not done again.
+Prints a table, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 
     python benchmarks/rims.py --data FOLDER_WITH_FLOOD_SCENES
     python benchmarks/rims.py --quick
@@ -43,6 +42,7 @@ from scipy import ndimage
 import clairemap
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
@@ -215,7 +215,7 @@ def best_square(store: GridStore) -> Crop:
 
     rows, columns = max(_places(height, width), key=labels)
     square = Crop(**{name: np.ascontiguousarray(layer[..., rows, columns]) for name, layer in vars(crop).items()})
-    return padded(square, *(-(-side // 128) * 128 for side in square.target.shape))
+    return padded(square, *(align_up(side, 128) for side in square.target.shape))
 
 
 def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:

@@ -1,4 +1,4 @@
-"""Draw docs/demo.png from the demo's results: what the sensors saw, the truth, and what the map says of it.
+"""Draw docs/demo.png from the results of the demo: both sensors, true classes, map, confidence, optical share.
 
 make demo && python docs/draw_readme_pictures.py
 """
@@ -21,7 +21,7 @@ COLORS = 128
 
 
 def main() -> None:
-    """Draw the picture and make it small."""
+    """Draw the picture and reduce its file size."""
     folder = PROJECT / "work" / "scenes" / SCENE
     pair, result = open_store(folder / "pair.zarr"), open_store(folder / "fused" / "probabilities.zarr")
     whole = Window.whole(pair.shape)
@@ -34,14 +34,14 @@ def main() -> None:
     panels = {
         "optical": stretched(pair.read("optical", whole)[:3], 0, 2200),
         "SAR (VV, VH, VV)": stretched(pair.read("sar", whole)[[0, 1, 0]], *np.array([[-22, -28, -22], [0, -6, 0]])),
-        "truth": palette[label],
+        "true classes": palette[label],
         "map": palette[best],
-        "confidence (yellow: certain)": np.where(np.isnan(share), np.nan, probability.max(0) / 255),
-        "rests on (violet: SAR, orange: optical)": share / 100,
+        "confidence (yellow: high)": np.where(np.isnan(share), np.nan, probability.max(0) / 255),
+        "optical share (violet: SAR, orange: optical)": share / 100,
     }
     figure = Figure(figsize=(10.8, 7.5), layout="constrained")
     for axes, (title, values) in zip(figure.subplots(2, 3).flat, panels.items(), strict=True):
-        axes.imshow(values, cmap="PuOr_r" if title.startswith("rests") else "viridis", vmin=0, vmax=1)
+        axes.imshow(values, cmap="PuOr_r" if title.startswith("optical share") else "viridis", vmin=0, vmax=1)
         axes.set_title(title, fontsize=11)
         axes.set_axis_off()
     legend = Settings().legend.legend()
@@ -55,7 +55,7 @@ def main() -> None:
 def stretched(
     bands: NDArray[np.generic], low: float | NDArray[np.int64], high: float | NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return (band, y, x) as a picture (y, x, band) in 0..1; low and high are one for all bands or one each."""
+    """Return (band, y, x) as an image (y, x, band) in 0..1; low and high are for all bands or one per band."""
     scaled = (np.moveaxis(np.nan_to_num(bands.astype(float)), 0, -1) - low) / (np.asarray(high) - low)
     return np.asarray(scaled.clip(0, 1) ** 0.8)
 

@@ -5,40 +5,123 @@ python benchmarks/NAME.py … | tail -n 1 > benchmarks/results/NAME.json && pyth
 
 import ast
 import json
-from collections.abc import Iterator
+import textwrap
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
-HEADER = (
-    "# Benchmarks\n\nWritten by `docs/write_benchmarks.py` from what each benchmark printed last. "
-    "Machines differ: ratios and accuracies travel, seconds don't.\n"
+HEADER = """\
+# Benchmarks
+
+Written by `docs/write_benchmarks.py` from the last results of each benchmark. Ratios and accuracies are comparable
+between machines, seconds are not. The figures of accuracy and inference predate the current treatment of nodata;
+[rims](#rims) measures its effect.
+"""
+
+VERSIONS = (
+    "python",
+    "torch",
+    "scipy",
+    "clairemap",
+    "gdal",
+    "gdal_of_rasterio",
+    "rasterio",
+    "peers",
+    "cpus",
+    "gpu",
+    "code",
 )
+"""Keys that describe the environment: they share one sentence."""
+
+MOST_COLUMNS = 4
+"""Maximum number of figures in a row; wider tables are transposed."""
+
+WIDTH = 120
+"""Maximum length of a line of prose, characters."""
+
+Figures = dict[str, object]
 
 
 def main() -> None:
     """Write the page."""
-    parts = [section(path) for path in sorted((PROJECT / "benchmarks" / "results").glob("*.json"))]
-    (PROJECT / "docs" / "benchmarks.md").write_text("\n".join([HEADER, *parts]), encoding="utf-8")
+    (PROJECT / "docs" / "benchmarks.md").write_text(page(), encoding="utf-8")
+
+
+def page() -> str:
+    """Return the text of the page."""
+    results = sorted((PROJECT / "benchmarks" / "results").glob("*.json"))
+    return "\n".join([HEADER, *map(section, results)])
 
 
 def section(path: Path) -> str:
-    """Return a benchmark's part of the page: what it measures, in its own words, and its figures."""
+    """Return a benchmark's section of the page: its description and its figures."""
     source = PROJECT / "benchmarks" / f"{path.stem}.py"
-    about = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")
-    told = [text for index, text in enumerate(about) if index <= 1 or not ("as its last" in text or text[0] == " ")]
-    words = " ".join(" ".join(told).split())
+    paragraphs = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").split("\n\n")
+    about = [text for text in paragraphs if not ("as its last line" in text or text.startswith(" "))]
     figures = json.loads(path.read_text(encoding="utf-8"))
-    rows = [f"| `{key}` | {shown(value)} |" for key, value in flat(figures)]
-    return "\n".join([f"## {path.stem}\n", words, "", "| key | value |", "|---|---|", *rows, ""])
+    blocks = [f"## {path.stem}", *about, *tables(figures), versions(figures)]
+    return "\n\n".join(blocks) + "\n"
 
 
-def flat(figures: dict[str, object], group: str = "") -> Iterator[tuple[str, object]]:
-    """Yield the figures with those of groups one by one, under the group's name and their own."""
-    for key, value in figures.items():
-        if isinstance(value, dict):
-            yield from flat(value, f"{group}{key} / ")
+def versions(figures: Figures) -> str:
+    """Return a sentence with the versions that a benchmark ran with."""
+    known = [f"{key} {figures[key]}" for key in VERSIONS if figures.get(key) is not None]
+    text = f"Measured with {', '.join(known)}." if known else "Versions were not recorded."
+    return textwrap.fill(text, WIDTH, break_on_hyphens=False)
+
+
+def tables(figures: Figures) -> list[str]:
+    """Return a table of the single figures, and one for groups of figures that have the same keys."""
+    groups = {key: value for key, value in figures.items() if isinstance(value, dict) and value}
+    single = {key: value for key, value in figures.items() if not isinstance(value, dict) and key not in VERSIONS}
+    measured = {key: value for key, value in single.items() if value is not None and not detailed(key, groups)}
+    missing = ", ".join(f"`{key}`" for key, value in single.items() if value is None)
+    alike: dict[tuple[str, ...], dict[str, Figures]] = {}
+    found = [table({"value": measured})] if measured else []
+    for key, value in groups.items():
+        if all(isinstance(inner, dict) for inner in value.values()):
+            found.append(table(columns(value)))
         else:
-            yield f"{group}{key}", value
+            alike.setdefault(tuple(flat(value)), {})[key] = flat(value)
+    found += [table(group) for group in alike.values()]
+    return [*found, textwrap.fill(f"Not measured: {missing}.", WIDTH)] if missing else found
+
+
+def detailed(key: str, groups: dict[str, Figures]) -> bool:
+    """Return whether groups give the same figure in more detail: `KEY_by_…`, or KEY for each of several sets."""
+    inner = {name for group in groups.values() for value in group.values() if isinstance(value, dict) for name in value}
+    return key in inner or any(name.startswith(f"{key}_by_") for name in groups)
+
+
+def columns(groups: Figures, name: str = "") -> dict[str, Figures]:
+    """Return groups of groups as columns of a table; groups that differ stay rows."""
+    found: dict[str, Figures] = {}
+    for key, group in groups.items():
+        assert isinstance(group, dict)
+        label = f"{name} {key}".strip()
+        nested = bool(group) and all(isinstance(inner, dict) for inner in group.values())
+        found |= columns(group, label) if nested else {label: flat(group)}
+    return found
+
+
+def flat(figures: Figures, group: str = "") -> Figures:
+    """Return the figures with those of groups one by one, under the group's name and their own."""
+    found: Figures = {}
+    for key, value in figures.items():
+        found |= flat(value, f"{group}{key}, ") if isinstance(value, dict) else {f"{group}{key}": value}
+    return found
+
+
+def table(by_column: dict[str, Figures]) -> str:
+    """Return a table with a row for each key, or transposed if that needs fewer rows and fits."""
+    keys = list(dict.fromkeys(key for column in by_column.values() for key in column))
+    named = list(by_column) != ["value"]
+    if len(by_column) > MOST_COLUMNS or (named and len(by_column) < len(keys) <= MOST_COLUMNS):
+        names = list(by_column)
+        by_column, keys = {key: {name: by_column[name].get(key) for name in names} for key in keys}, names
+    header = ["figure", *(f"`{name}`" if named else name for name in by_column)]
+    rows = [[f"`{key}`", *(shown(column.get(key)) for column in by_column.values())] for key in keys]
+    head, *body = (f"| {' | '.join(row)} |" for row in [header, *rows])
+    return "\n".join([head, f"|{'---|' * len(header)}", *body])
 
 
 def shown(value: object) -> str:

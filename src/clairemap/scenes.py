@@ -17,8 +17,20 @@ from clairemap.sheet_file import SheetRow, read_rows
 
 Split = Literal["train", "val", "test", "predict"]
 SPLITS: tuple[Split, ...] = get_args(Split)
-REQUIRED = ("scene", "region", "split", "optical", "sar", "label")
-OPTIONAL = ("cloud", "optical_date", "sar_date")
+REQUIRED = {
+    "scene": "unique name of the scene; part of file names",
+    "region": "name of the map that the scene belongs to; all scenes of a region become one map",
+    "split": "train, val, test, or predict for a scene that is only mapped",
+    "optical": "file with all optical bands; empty if there is none",
+    "sar": "file with all SAR bands; empty if there is none",
+    "label": "file with class codes; required for train and val",
+}
+OPTIONAL = {
+    "cloud": "file with a cloud mask on any grid; empty if there is none",
+    "optical_date": "day of the optical image, YYYY-MM-DD or YYYYMMDD",
+    "sar_date": "day of the SAR image, likewise",
+}
+"""Columns of the sheet and what their cells contain."""
 ROLES = ("optical", "sar", "label", "cloud")
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 DATE = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})\Z", re.ASCII)
@@ -138,7 +150,7 @@ def _row(row: SheetRow, columns: tuple[str, ...]) -> Row:
 
 
 def _column_faults(columns: tuple[str, ...], rows: list[SheetRow]) -> list[str]:
-    known = REQUIRED + OPTIONAL
+    known = (*REQUIRED, *OPTIONAL)
     missing = [f"column '{name}' is missing: add it to the header" for name in REQUIRED if name not in columns]
     unknown = [f"column {name!r} is not known{_closest(name, known)}" for name in columns if name and name not in known]
     twice = [

@@ -386,20 +386,9 @@ class InferenceSettings(Section):
     halo_px: int | None = Field(
         None, ge=0, description="margin that is thrown away, pixels (null: measured on the network; less leaves seams)"
     )
-    blend_px: int = Field(
-        0,
-        ge=0,
-        description="pixels by which windows are blended into each other, for a halo_px too small to be exact",
-    )
     precision: Precision = Field(
         "float32", description="bfloat16 is faster on GPUs, slower on CPUs; the windows then show in the last digits"
     )
-
-    @model_validator(mode="after")
-    def _blended_within_the_halo(self) -> Self:
-        if self.halo_px is not None and self.blend_px > self.halo_px:
-            raise ValueError(f"blend_px {self.blend_px} is more than halo_px {self.halo_px}; make it smaller")
-        return self
 
 
 class MosaicSettings(Section):

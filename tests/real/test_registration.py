@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clairemap.grid.mapping import PixelMapping
 from clairemap.raster.source import RasterSource
 from clairemap.registration.consensus import Frame
 from clairemap.registration.estimate import registered
-from clairemap.registration.mapping import PixelMapping
 from clairemap.registration.result import Fit
 from clairemap.settings import OpticalSettings, RegistrationSettings, SarSettings, SensorsSettings
 

@@ -1,13 +1,17 @@
 """Files that are written from others, or must agree with them, do."""
 
+import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
 from clairemap import errors
-from clairemap.config_file import default_yaml, json_schema
+from clairemap.config_file import config_schema, default_yaml, sheet_schema
+from clairemap.scenes import OPTIONAL, REQUIRED
+from clairemap.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
 CONDA_NAMES = {"dask-core": "dask", "matplotlib-base": "matplotlib", "pytorch": "torch"}
@@ -18,9 +22,19 @@ def constraints() -> dict[str, str]:
     return {name.lower(): version for name, _, version in (line.partition("==") for line in lines) if version}
 
 
-def test_default_config_and_schema_are_those_of_the_settings():
+def test_default_config_and_schemas_are_those_of_the_models():
+    schemas = PROJECT / "workflow" / "schemas"
     assert (PROJECT / "config" / "config.yaml").read_text() == default_yaml()
-    assert (PROJECT / "config" / "config.schema.json").read_text() == json_schema()
+    assert (schemas / "config.schema.json").read_text() == config_schema()
+    assert (schemas / "scenes.schema.json").read_text() == sheet_schema()
+
+
+@pytest.mark.parametrize("path", sorted((PROJECT / "config").rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_config_file_names_its_schema_and_follows_it(path: Path):
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    assert named is not None
+    schema = json.loads((path.parent / named[1]).read_text())
+    jsonschema.validate(yaml.safe_load(path.read_text()), schema)
 
 
 @pytest.mark.parametrize("name", ["geo", "torch", "explain"])
@@ -70,3 +84,37 @@ def test_every_stage_reads_its_settings_in_the_one_way_that_tells_faults():
     taking = [text for text in scripts if "settings: Annotated[str" in text]
     assert len(taking) > 10
     assert all(".from_json(settings)" in text and "model_validate" not in text for text in taking)
+
+
+def test_pre_commit_runs_the_linters_of_the_makefile():
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (PROJECT / "Makefile").read_text(), re.M)
+    assert recipe is not None
+    (repository,) = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    entries = [hook["entry"] for hook in repository["hooks"]]
+    assert entries == [f".venv/bin/{command.strip()}" for command in recipe[1].splitlines()]
+
+
+def test_the_guide_to_the_sheet_has_the_columns_of_its_reader():
+    guide = (PROJECT / "config" / "README.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", guide.split("## Settings")[0], re.M)
+    assert rows == list((REQUIRED | OPTIONAL).items())
+
+
+def test_the_guide_to_the_settings_has_every_section():
+    sections = re.search(
+        r"^\| section .*\n\|[-|]*\n((?:\|.*\n)+)", (PROJECT / "config" / "README.md").read_text(), re.M
+    )
+    assert sections is not None
+    named = [name for row in sections[1].splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert named == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "config/README.md", "docs/tutorial.md"])
+def test_pages_refer_to_files_that_exist(page: str):
+    text = (PROJECT / page).read_text()
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    paths = re.findall(r"`((?:src|workflow|docs|tests|benchmarks|config)/[\w./]*)`", text)
+    assert links
+    for path in [(PROJECT / page).parent / link for link in links] + [PROJECT / path for path in paths]:
+        assert path.exists(), path

@@ -29,7 +29,10 @@ def simulate_scene(
         recipe = replace(recipe, size_px=size_px)
     tags = stamp("simulate_scene", json.dumps({**asdict(recipe), "seed": seed}))
     clairemap.simulate.scene.simulate_scene(recipe, directory / scene, LANDSCAPE_SEED + seed, tags)
-    log.info("%s: %d x %d px, SAR displaced by %s px", scene, recipe.size_px, recipe.size_px, recipe.shift_px)
+    log.info(
+        "%s: %d x %d px, SAR displaced by dx %g, dy %g px",
+        scene, recipe.size_px, recipe.size_px, recipe.shift_px.dx, recipe.shift_px.dy,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

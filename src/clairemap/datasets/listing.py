@@ -21,7 +21,7 @@ def list_scenes(samples: Iterable[Sample], sample_sheet: Path) -> None:
         (sample.name, sample.region, sample.split, *(_absolute(sample.files.get(role)) for role in ROLES))
         for sample in samples
     ]
-    _write(sample_sheet, _as_csv(REQUIRED, rows))
+    _write(sample_sheet, _as_csv(tuple(REQUIRED), rows))
 
 
 def list_sheets(sheets: Sequence[Sheet], sample_sheet: Path) -> None:
@@ -39,7 +39,7 @@ def list_sheets(sheets: Sequence[Sheet], sample_sheet: Path) -> None:
         rows.append((sheet.name, sheet.region, sheet.split, *(_absolute(rasters.get(role)) for role in ROLES)))
     chips = [(sheet.name, row, column, chip.name) for sheet in sheets for row, column, chip in sheet.places()]
     _write(folder / "chips.csv", _as_csv(("scene", "row", "col", "chip"), chips))
-    _write(sample_sheet, _as_csv(REQUIRED, rows))
+    _write(sample_sheet, _as_csv(tuple(REQUIRED), rows))
 
 
 def _absolute(path: Path | None) -> str:

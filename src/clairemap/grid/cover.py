@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 
 
@@ -15,7 +16,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Cover:
+class WindowCover:
     """How a scene is cut for a network whose result is to be independent of the cut.
 
     Every outer window starts at a multiple of `align_px` of the scene's grid, so that strides and attention
@@ -27,9 +28,9 @@ class Cover:
     align_px: int
 
     @classmethod
-    def fitting(cls, window_px: int, halo_px: int, align_px: int) -> "Cover":
+    def fitting(cls, window_px: int, halo_px: int, align_px: int) -> "WindowCover":
         """Return the cover with outer windows of at most `window_px`, but of one aligned core at the least."""
-        halo = -(-halo_px // align_px) * align_px
+        halo = align_up(halo_px, align_px)
         core = max((window_px - 2 * halo) // align_px, 1) * align_px
         return cls(core, halo, align_px)
 
@@ -65,6 +66,6 @@ class Cover:
         return sum(stop - start for start, stop in spans)
 
     def _reach(self, start: int, stop: int, size: int) -> tuple[int, int]:
-        aligned_size = -(-size // self.align_px) * self.align_px
-        aligned_stop = -(-stop // self.align_px) * self.align_px
+        aligned_size = align_up(size, self.align_px)
+        aligned_stop = align_up(stop, self.align_px)
         return max(0, start - self.halo_px), min(aligned_size, aligned_stop + self.halo_px)

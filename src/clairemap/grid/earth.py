@@ -6,6 +6,7 @@ are the same meridian. Code that compares coordinates brings them to one turn fi
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -14,15 +15,14 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError
-
-Values = NDArray[np.float64]
+from clairemap.grid.coordinates import Coordinates, pixel_to_world
 
 WGS84 = "EPSG:4326"
 
 PROBED_DEG = np.arange(-180.0, 181.0, 30)
 """Longitudes at which a projection is tried for being cylindrical."""
 
-LINEAR = 1e-9
+LINEARITY_TOLERANCE = 1e-9
 """Share of a full turn by which x may depart from being linear in longitude, and from being equal at all latitudes."""
 
 
@@ -67,6 +67,25 @@ def transformer_between(source: CRS, target: CRS) -> pyproj.Transformer:
         ) from None
 
 
+def pixel_to_crs(
+    grid: GeoBox, crs: CRS | None, y: NDArray[Any] | float, x: NDArray[Any] | float
+) -> tuple[Coordinates, Coordinates]:
+    """Return the coordinates (x, y) in a CRS of positions in pixels of a grid; a pixel's centre is at .5.
+
+    Not finite where the CRS is not defined. Grid and CRS are both of the Earth, or both None.
+
+    Raises:
+        GridError: just one of the two has a CRS, or no transformation between them is known.
+    """
+    world_x, world_y = pixel_to_world(grid, y, x)
+    if grid.crs != crs:
+        source, target = crs_of(grid), crs
+        if target is None:
+            raise GridError(f"positions in {crs_name(source)} have no coordinates without a CRS")
+        world_x, world_y = transformer_between(source, target).transform(world_x, world_y)
+    return np.asarray(world_x, np.float64), np.asarray(world_y, np.float64)
+
+
 def crs_name(crs: CRS) -> str:
     """Return the EPSG code of a CRS, or the name that it gives itself."""
     return f"EPSG:{crs.epsg}" if crs.epsg else str(crs.proj.name)
@@ -88,13 +107,13 @@ def without_height(crs: CRS) -> CRS:
     return CRS(flat if code is None else f"EPSG:{code}")
 
 
-def to_degrees(crs: CRS, x: Values, y: Values) -> tuple[Values, Values]:
+def to_degrees(crs: CRS, x: Coordinates, y: Coordinates) -> tuple[Coordinates, Coordinates]:
     """Return longitudes and latitudes (WGS 84) of places in a CRS; not finite where it is not defined."""
     longitude, latitude = _transformer(crs.proj.to_wkt(), WGS84).transform(x, y)
     return np.asarray(longitude, np.float64), np.asarray(latitude, np.float64)
 
 
-def from_degrees(crs: CRS, longitude: Values, latitude: Values) -> tuple[Values, Values]:
+def from_degrees(crs: CRS, longitude: Coordinates, latitude: Coordinates) -> tuple[Coordinates, Coordinates]:
     """Return places in a CRS of longitudes and latitudes (WGS 84); not finite where it is not defined."""
     x, y = _transformer(WGS84, crs.proj.to_wkt()).transform(longitude, latitude)
     return np.asarray(x, np.float64), np.asarray(y, np.float64)
@@ -132,13 +151,13 @@ def _cylindrical_turn(crs: pyproj.CRS) -> float | None:
     steps = np.diff(rows[0])
     step = float(np.median(steps))
     turn = len(steps) * step
-    begins_again = np.abs(steps - step) > LINEAR * abs(turn)
-    equal = np.abs(rows[0] - rows[1]).max() <= LINEAR * abs(turn)
-    linear = np.abs(steps[begins_again] - step + turn) <= LINEAR * abs(turn)
+    begins_again = np.abs(steps - step) > LINEARITY_TOLERANCE * abs(turn)
+    equal = np.abs(rows[0] - rows[1]).max() <= LINEARITY_TOLERANCE * abs(turn)
+    linear = np.abs(steps[begins_again] - step + turn) <= LINEARITY_TOLERANCE * abs(turn)
     return abs(turn) if turn and equal and linear.all() and len(linear) <= 1 else None
 
 
-def in_turn(x: Values, middle: float, turn: float | None) -> Values:
+def in_turn(x: Coordinates, middle: float, turn: float | None) -> Coordinates:
     """Return x moved by whole turns to at most half a turn from `middle`; as it is where x doesn't return."""
     return x if turn is None else x - turn * np.round((x - middle) / turn)
 
@@ -166,7 +185,7 @@ class Globe:
             )
         return cls(crs, base, base.ellipsoid.semi_major_metre, base.ellipsoid.semi_minor_metre)
 
-    def places(self, x: Values, y: Values) -> Values:
+    def places(self, x: Coordinates, y: Coordinates) -> Coordinates:
         """Return places on the ellipsoid (…, 3) in metres from its middle; not finite where the CRS is not defined."""
         if self.crs != self.base:
             x, y = _transformer(self.crs.to_wkt(), self.base.to_wkt()).transform(x, y)
@@ -182,7 +201,7 @@ class Globe:
             axis=-1,
         )
 
-    def zone_m2(self, latitude: Values) -> Values:
+    def zone_m2(self, latitude: Coordinates) -> Coordinates:
         """Return the area from the equator to latitudes (radians) for a radian of longitude; negative in the south."""
         sine, eccentricity = np.sin(latitude), np.sqrt(self._flattened)
         bent = sine if eccentricity == 0 else np.arctanh(eccentricity * sine) / eccentricity

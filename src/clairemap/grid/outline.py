@@ -23,7 +23,7 @@ from clairemap.grid.coordinates import applied
 from clairemap.grid.earth import crs_of, from_degrees, to_degrees
 from clairemap.grid.window import Window
 
-Points = NDArray[np.float64]
+PointsXY = NDArray[np.float64]
 """Points (n, 2): x, y in pixels, or longitude and latitude in degrees."""
 
 SIDE_POINTS = 16
@@ -41,7 +41,7 @@ POLE_DEG = 90 - 2e-6
 CLIPPED_DEG = 90 - 1e-6
 """Where grids of degrees end: a little before the pole, so that a change of datum keeps the longitude."""
 
-DIGITS = 7
+DEGREE_DECIMALS = 7
 """Decimals of a degree (1 cm), so that outlines do not differ between machines."""
 
 
@@ -65,7 +65,7 @@ def outline_of(parts: Iterable[tuple[GeoBox, BaseGeometry]]) -> Outline | None:
             corner is 0, 0); the grids have a CRS, and may have different ones.
     """
     found = [piece for geobox, shape in parts for piece in _ground(geobox, shape)]
-    ground = shapely.set_precision(shapely.union_all(found), 10**-DIGITS)
+    ground = shapely.set_precision(shapely.union_all(found), 10**-DEGREE_DECIMALS)
     polygons = [orient(part) for part in getattr(ground, "geoms", [ground]) if isinstance(part, Polygon)]
     polygons = [part for part in polygons if not part.is_empty]
     if not polygons:
@@ -103,7 +103,7 @@ def _inside(geobox: GeoBox, ring: LinearRing) -> BaseGeometry:
     return _split(shapely.make_valid(Polygon(points)))
 
 
-def _bent(geobox: GeoBox, ring: LinearRing) -> Points:
+def _bent(geobox: GeoBox, ring: LinearRing) -> PointsXY:
     """Return longitudes and latitudes along a ring, so many that each step's direction is known."""
     west, north, east, south = ring.bounds
     pixels = np.asarray(shapely.segmentize(ring, max(east - west, south - north) / SIDE_POINTS).coords)[:, :2]
@@ -119,7 +119,7 @@ def _bent(geobox: GeoBox, ring: LinearRing) -> Points:
     return points[np.isfinite(points).all(axis=1)]
 
 
-def _degrees(geobox: GeoBox, pixels: Points) -> Points:
+def _degrees(geobox: GeoBox, pixels: PointsXY) -> PointsXY:
     """Return longitudes and latitudes of pixels; a grid of degrees that reaches beyond a pole ends there."""
     x, y = applied(geobox.transform, pixels[:, 0], pixels[:, 1])
     if _straight_in_degrees(geobox):
@@ -136,7 +136,7 @@ def _straight_in_degrees(geobox: GeoBox) -> bool:
     return bool(proj.is_geographic and not proj.is_derived)
 
 
-def _between_poles(points: Points) -> Points:
+def _between_poles(points: PointsXY) -> PointsXY:
     """Return a ring's points with those at a pole, whose longitude means nothing, taken on to the next meridian."""
     at_pole = np.abs(points[:, 1]) >= POLE_DEG
     known = np.flatnonzero(~at_pole)
@@ -154,7 +154,7 @@ def _between_poles(points: Points) -> Points:
     return np.array(out)
 
 
-def _pole_inside(geobox: GeoBox, ring: LinearRing, points: Points) -> float:
+def _pole_inside(geobox: GeoBox, ring: LinearRing, points: PointsXY) -> float:
     """Return the latitude of the pole that a ring goes around, which lies inside it on the grid."""
     for latitude in (90.0, -90.0):
         x, y = from_degrees(crs_of(geobox), np.zeros(1), np.full(1, latitude))
@@ -182,9 +182,11 @@ def _bbox(polygons: Sequence[Polygon]) -> tuple[float, float, float, float]:
         if left - reached > widest:
             widest, west, east = left - reached, left, reached
         reached = max(reached, right)
-    return tuple(round(float(value), DIGITS) for value in (west, south, east, north))  # type: ignore[return-value]
+    return tuple(round(float(value), DEGREE_DECIMALS) for value in (west, south, east, north))  # type: ignore[return-value]
 
 
 def _rounded(geometry: dict[str, Any]) -> dict[str, Any]:
-    rounded: dict[str, Any] = json.loads(json.dumps(geometry), parse_float=lambda text: round(float(text), DIGITS))
+    rounded: dict[str, Any] = json.loads(
+        json.dumps(geometry), parse_float=lambda text: round(float(text), DEGREE_DECIMALS)
+    )
     return rounded

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from clairemap.grid.rounding import ceil_div
+
 
 @dataclass(frozen=True)
 class Window:
@@ -42,6 +44,10 @@ class Window:
         """Row and column slices into an array of the whole grid."""
         return slice(self.y0, self.y1), slice(self.x0, self.x1)
 
+    def moved(self, dy: int, dx: int) -> "Window":
+        """Return the window moved by whole pixels, down and to the right."""
+        return Window(self.y0 + dy, self.x0 + dx, self.height, self.width)
+
     def grown(self, margin_px: int) -> "Window":
         """Return the window with a margin on all four sides."""
         return Window(self.y0 - margin_px, self.x0 - margin_px, self.height + 2 * margin_px, self.width + 2 * margin_px)
@@ -59,7 +65,7 @@ class Window:
     def coarsened(self, factor: int) -> "Window":
         """Return the cells of a grid `factor` times as coarse that hold any of the pixels."""
         y0, x0 = self.y0 // factor, self.x0 // factor
-        return Window(y0, x0, -(-self.y1 // factor) - y0, -(-self.x1 // factor) - x0)
+        return Window(y0, x0, ceil_div(self.y1, factor) - y0, ceil_div(self.x1, factor) - x0)
 
     def refined(self, factor: int) -> "Window":
         """Return the pixels of a grid `factor` times as fine that make up the same rectangle."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from clairemap.grid.rounding import align_up
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.strips import GPU_STRIP_VALUES
 from clairemap.raster.store import GridStore
@@ -48,7 +49,7 @@ class Budget:
     memory_mb: int
     gpus: Sequence[torch.device] = ()
 
-    def fitting_window_px(self, bundle: Bundle, pair: GridStore, halo_px: int, blend_px: int = 0) -> int:
+    def fitting_window_px(self, bundle: Bundle, pair: GridStore, halo_px: int) -> int:
         """Return the largest side of windows, a multiple of 128 px, that the memory allows; at least 256.
 
         Args:
@@ -56,7 +57,6 @@ class Budget:
             pair: a scene. The side is as long as its longer one only if it can be mapped in one window without a halo,
                 which is not done for scenes of more than `LARGEST_PX`.
             halo_px: margin of a window that is thrown away.
-            blend_px: over which windows are blended: so much of the halo is kept.
         """
         needed = _Needed(bundle, pair, self.gpus)
         weights = WEIGHTS_FACTOR * sum(weight.nbytes for weight in bundle.network.parameters())
@@ -64,15 +64,14 @@ class Budget:
         room_on_gpus = [GPU_SHARE * torch.cuda.mem_get_info(gpu)[0] for gpu in self.gpus]
 
         def fits(side: int, kept: int) -> bool:
-            sums = 4 * (len(bundle.card.classes) + 2) * side * (pair.shape[1] + 2 * side) if blend_px else 0
             on_gpu = needed.on_gpu(side, kept)
-            return needed.on_host(side, kept) + sums <= room and all(on_gpu <= free for free in room_on_gpus)
+            return needed.on_host(side, kept) <= room and all(on_gpu <= free for free in room_on_gpus)
 
-        whole = -(-max(pair.shape) // ALIGN_PX) * ALIGN_PX
+        whole = align_up(max(pair.shape), ALIGN_PX)
         if whole <= LARGEST_PX and fits(whole, whole):
             return max(whole, SMALLEST_PX)
         sides = range(ALIGN_PX, min(LARGEST_PX, whole - ALIGN_PX) + 1, ALIGN_PX)
-        side = max((side for side in sides if fits(side, max(side - 2 * (halo_px - blend_px), 0))), default=0)
+        side = max((side for side in sides if fits(side, max(side - 2 * halo_px, 0))), default=0)
         if side < SMALLEST_PX:
             log.warning(
                 "%d MB are little for this network: windows of %d px may need more", self.memory_mb, SMALLEST_PX

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import SHARE_NODATA
-from clairemap.inference.reading import Reading
+from clairemap.inference.reading import WindowInput
 from clairemap.inference.writing import CoreResult
 from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire, device_of
@@ -19,7 +19,7 @@ from clairemap.validity import Mask
 
 
 @torch.inference_mode()
-def map_core(network: Claire, card: BundleCard, precision: Precision, reading: Reading) -> CoreResult:
+def map_core(network: Claire, card: BundleCard, precision: Precision, reading: WindowInput) -> CoreResult:
     """Return the result in a window's core.
 
     Args:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from clairemap.grid.cover import Cover
+from clairemap.grid.cover import WindowCover
+from clairemap.grid.rounding import align_up, ceil_div
 from clairemap.settings import ALIGN_PX
 
 
@@ -10,7 +11,7 @@ from clairemap.settings import ALIGN_PX
 class Cut:
     """A cover and the shards that fit it: a shard is a core, or several whole ones."""
 
-    cover: Cover
+    cover: WindowCover
     shard_tiles: int
 
 
@@ -22,12 +23,12 @@ def cut_scene(shape: tuple[int, int], window_px: int, halo_px: int, tile_px: int
     core is known. Of the sizes that fit it is the one for which the network sees the fewest pixels, and of equal ones
     the smallest.
     """
-    aligned = -(-max(shape) // ALIGN_PX) * ALIGN_PX
+    aligned = align_up(max(shape), ALIGN_PX)
     if aligned <= window_px:
-        return Cut(Cover(aligned, 0, ALIGN_PX), -(-aligned // tile_px))
-    largest = Cover.fitting(window_px, halo_px, ALIGN_PX)
+        return Cut(WindowCover(aligned, 0, ALIGN_PX), ceil_div(aligned, tile_px))
+    largest = WindowCover.fitting(window_px, halo_px, ALIGN_PX)
     whole = range(tile_px, largest.core_px + 1, tile_px)
     fractions = (size for size in range(ALIGN_PX, largest.core_px + 1, ALIGN_PX) if tile_px % size == 0)
-    covers = [Cover(size, largest.halo_px, ALIGN_PX) for size in whole or fractions]
+    covers = [WindowCover(size, largest.halo_px, ALIGN_PX) for size in whole or fractions]
     cover = min(covers, key=lambda cover: cover.seen_px(shape))
     return Cut(cover, max(cover.core_px // tile_px, 1))

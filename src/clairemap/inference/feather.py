@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from clairemap.grid.rounding import align_up
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, SHARE_NODATA
@@ -80,7 +81,7 @@ def _ramp(distance: NDArray[np.floating]) -> NDArray[np.float32]:
 def _valid_px(share: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """Return the number of valid pixels in each cell of a band of rows that starts at a cell's edge."""
     height, width = share.shape
-    valid = np.zeros((-(-height // CELL_PX) * CELL_PX, -(-width // CELL_PX) * CELL_PX), np.bool_)
+    valid = np.zeros((align_up(height, CELL_PX), align_up(width, CELL_PX)), np.bool_)
     np.not_equal(share, SHARE_NODATA, out=valid[:height, :width])
     rows = np.zeros((len(valid) // CELL_PX, valid.shape[1]), np.uint8)
     cells = np.zeros((len(rows), valid.shape[1] // CELL_PX), np.uint16)

@@ -1,7 +1,8 @@
 """The grid of a region's map, and where scenes lie on it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pyproj
@@ -11,28 +12,28 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError
-from clairemap.grid.coordinates import applied
+from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world, world_to_pixel
 from clairemap.grid.earth import (
     crs_fault,
     crs_name,
     crs_of,
     from_degrees,
     in_turn,
-    transformer_between,
+    pixel_to_crs,
     turn_of,
     without_height,
 )
+from clairemap.grid.mapping import turn_px, whole_shift
+from clairemap.grid.mesh import TOLERANCE_PX
+from clairemap.grid.points import Shift, Size
+from clairemap.grid.scale import plane_pixel_size, projected_pixel_side
 from clairemap.grid.window import Window
 from clairemap.settings import MosaicSettings
 
-Points = NDArray[np.float64]
-"""Points (n, 2): x, y."""
-
-TOLERANCE_PX = 0.01
-"""Grids that differ by less than this everywhere count as the same; a pixel edge this far out adds no pixel."""
-
-POINTS = 33
+POINTS_ALONG_SIDE = 33
 """Points along each side of a scene by which its extent on another grid is found."""
+
+POLES_DEG = np.array([90.0, -90])
 
 LARGEST_SIDE_PX = 2_000_000
 
@@ -75,18 +76,18 @@ def region_grid(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> GeoBo
     native = [geobox for geobox in scenes.values() if geobox.crs == crs]
     size = _pixel_size(list(scenes.values()), native, crs, settings)
     frame = _anchor(native, size, crs)
-    extents = np.array([_extent(geobox, frame) for geobox in scenes.values()])
+    extents = [_extent(geobox, frame) for geobox in scenes.values()]
     if not np.isfinite(extents).all():
         raise GridError(f"the scenes can't be projected to {crs}; set mosaic.crs to one that covers all of them")
     for name, geobox in scenes.items():
         _check_whole(name, geobox, frame)
-    if (turn_px := _turn_px(frame)) is not None:
+    if (circle_px := turn_px(frame)) is not None:
         largest = max(native or scenes.values(), key=lambda geobox: geobox.shape[0] * geobox.shape[1])
         fixed = list(scenes.values()).index(largest)
-        extents[:, [0, 2]] += turn_px * _turns(extents[:, 0], extents[:, 2], turn_px, fixed)[:, None]
-    x0, y0 = np.floor(extents[:, :2].min(axis=0) + TOLERANCE_PX)
-    x1, y1 = np.ceil(extents[:, 2:].max(axis=0) - TOLERANCE_PX)
-    window = Window(int(y0), int(x0), int(y1 - y0), int(x1 - x0))
+        starts, ends = np.array([(extent.x0, extent.x1) for extent in extents]).T
+        turns = _turns(starts, ends, circle_px, fixed)
+        extents = [extent.moved(circle_px * turn) for extent, turn in zip(extents, turns.tolist(), strict=True)]
+    window = _around(extents).window()
     if settings.resolution is not None:
         _check_resolution(scenes, crs, settings.resolution, window)
     return _grown(frame, window)
@@ -109,8 +110,8 @@ def _turns(starts: NDArray[np.float64], ends: NDArray[np.float64], turn: float, 
 
 def _check_resolution(scenes: Mapping[str, GeoBox], crs: CRS, resolution: float, window: Window) -> None:
     """Refuse a resolution that was meant for another unit, or leaves nothing of the scenes."""
-    name = min(scenes, key=lambda each: _projected_pixel_side(scenes[each], crs))
-    finest = _projected_pixel_side(scenes[name], crs)
+    name = min(scenes, key=lambda each: projected_pixel_side(scenes[each], crs))
+    finest = projected_pixel_side(scenes[name], crs)
     coarser = resolution / finest
     if 1 / LARGEST_RATIO <= coarser <= LARGEST_RATIO and (coarser <= 1 or max(window.shape) >= LEAST_SIDE_PX):
         return
@@ -141,42 +142,26 @@ def _crs(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> CRS:
     return max(pixels, key=lambda crs: pixels[crs])
 
 
-def _pixel_size(scenes: list[GeoBox], native: list[GeoBox], crs: CRS, settings: MosaicSettings) -> tuple[float, float]:
-    """Return the pixel's width and height in units of the CRS."""
+def _pixel_size(scenes: list[GeoBox], native: list[GeoBox], crs: CRS, settings: MosaicSettings) -> Size[float]:
+    """Return the pixel's height and width in units of the CRS."""
     if settings.resolution is not None:
-        return settings.resolution, settings.resolution
+        return Size(settings.resolution, settings.resolution)
     if native:
-        return min((_own_pixel_size(geobox) for geobox in native), key=math.prod)
-    side = min(_projected_pixel_side(geobox, crs) for geobox in scenes)
+        return min((plane_pixel_size(geobox) for geobox in native), key=math.prod)
+    side = min(projected_pixel_side(geobox, crs) for geobox in scenes)
     if not math.isfinite(side):
         raise GridError(f"the scenes can't be projected to {crs}; set mosaic.crs to one that covers all of them")
     rounded = float(f"{side:.4g}")  # 10 m stay 10 m in the zone beside
-    return rounded, rounded
+    return Size(rounded, rounded)
 
 
-def _own_pixel_size(geobox: GeoBox) -> tuple[float, float]:
-    matrix = geobox.transform
-    return math.hypot(matrix.a, matrix.d), math.hypot(matrix.b, matrix.e)
-
-
-def _projected_pixel_side(geobox: GeoBox, crs: CRS) -> float:
-    """Return the side of the square that has the area of the scene's centre pixel in another CRS."""
-    y, x = geobox.shape[0] / 2, geobox.shape[1] / 2
-    points = project(pixel_to_world(geobox, np.array([[x, y], [x + 1, y], [x, y + 1]])), geobox.crs, crs)
-    points[:, 0] = in_turn(points[:, 0], points[0, 0], turn_of(crs))
-    corner, right, down = points
-    if not np.isfinite([corner, right, down]).all():
-        return math.inf
-    (a, d), (b, e) = right - corner, down - corner
-    return math.sqrt(abs(a * e - b * d))
-
-
-def _anchor(native: list[GeoBox], size: tuple[float, float], crs: CRS) -> GeoBox:
+def _anchor(native: list[GeoBox], size: Size[float], crs: CRS) -> GeoBox:
     """Return a one-pixel grid with which the region's grid is to be aligned."""
-    multiples = GeoBox((1, 1), Affine(size[0], 0, 0, 0, -size[1], 0), crs)
+    multiples = GeoBox((1, 1), Affine(size.width, 0, 0, 0, -size.height, 0), crs)
     for geobox in sorted(native, key=lambda geobox: -geobox.shape[0] * geobox.shape[1]):
         matrix = geobox.transform
-        if pixel_offset(geobox, GeoBox((1, 1), Affine(size[0], 0, matrix.c, 0, -size[1], matrix.f), crs)) == (0, 0):
+        upright = GeoBox((1, 1), Affine(size.width, 0, matrix.c, 0, -size.height, matrix.f), crs)
+        if pixel_offset(geobox, upright) == (0, 0):
             return GeoBox((1, 1), matrix, crs)
     return multiples
 
@@ -188,90 +173,101 @@ def _grown(frame: GeoBox, window: Window) -> GeoBox:
             "scenes' CRS, or set mosaic.grid: scene"
         )
     matrix = frame.transform
-    (x, y) = pixel_to_world(frame, np.array([[window.x0, window.y0]], np.float64))[0].tolist()
+    x, y = (float(each) for each in pixel_to_world(frame, float(window.y0), float(window.x0)))
     return GeoBox(window.shape, Affine(matrix.a, matrix.b, x, matrix.d, matrix.e, y), frame.crs)
 
 
-def pixel_offset(scene: GeoBox, grid: GeoBox) -> tuple[int, int] | None:
-    """Return row and column of the grid where the scene's first pixel lies, or None if it has to be resampled.
+def pixel_offset(scene: GeoBox, grid: GeoBox) -> Shift[int] | None:
+    """Return how far the grid counts the scene's pixels further, or None if the scene has to be resampled.
 
     The scene's pixels are then the grid's pixels, to within 0.01 px over the whole scene.
     """
     if scene.crs != grid.crs:
         return None
     height, width = scene.shape
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    moved = world_to_pixel(grid, pixel_to_world(scene, corners))
-    if (turn_px := _turn_px(grid)) is not None:
-        moved[:, 0] += in_turn(moved[:, 0].mean(), grid.shape[1] / 2, turn_px) - moved[:, 0].mean()
-    moved -= corners
-    x, y = np.round(moved[0])
-    return (int(y), int(x)) if np.abs(moved - (x, y)).max() < TOLERANCE_PX else None
+    y, x = np.array([0.0, 0, height, height]), np.array([0.0, width, 0, width])
+    grid_y, grid_x = world_to_pixel(grid, *pixel_to_world(scene, y, x))
+    if (circle_px := turn_px(grid)) is not None:
+        middle = np.array(grid_x.mean())
+        grid_x = grid_x + (in_turn(middle, grid.shape[1] / 2, circle_px) - middle)
+    return whole_shift((y, x), (grid_y, grid_x))
 
 
 def footprint(scene: GeoBox, grid: GeoBox) -> Window:
     """Return the window of the grid that holds the scene; it may reach outside the grid."""
     extent = _extent(scene, grid)
-    if (turn_px := _turn_px(grid)) is not None:
-        middle = extent[[0, 2]].mean()
-        extent[[0, 2]] += in_turn(middle, grid.shape[1] / 2, turn_px) - middle
-    x0, y0 = (int(value) for value in np.floor(extent[:2] + TOLERANCE_PX))
-    x1, y1 = (int(value) for value in np.ceil(extent[2:] - TOLERANCE_PX))
-    return Window(y0, x0, y1 - y0, x1 - x0)
+    if (circle_px := turn_px(grid)) is not None:
+        middle = np.array((extent.x0 + extent.x1) / 2)
+        extent = extent.moved(float(in_turn(middle, grid.shape[1] / 2, circle_px) - middle))
+    return extent.window()
 
 
-def pixels_on(target: GeoBox, source: GeoBox, points: Points) -> Points:
-    """Return where pixels of a source lie on a target, in its pixels, at the turn nearest to the target's middle."""
-    world = project(pixel_to_world(source, points), source.crs, target.crs)
-    height, width = target.shape
-    middle = pixel_to_world(target, np.array([[width / 2, height / 2]]))[0, 0]
-    world[:, 0] = in_turn(world[:, 0], float(middle), turn_of(target.crs))
-    return world_to_pixel(target, world)
+class _Extent(NamedTuple):
+    """A rectangle in pixels of a grid, from its upper left to its lower right corner."""
+
+    y0: float
+    x0: float
+    y1: float
+    x1: float
+
+    def moved(self, columns: float) -> "_Extent":
+        """Return the rectangle moved to the right."""
+        return self._replace(x0=self.x0 + columns, x1=self.x1 + columns)
+
+    def window(self) -> Window:
+        """Return the pixels that it touches by more than `TOLERANCE_PX`."""
+        y0, x0 = (math.floor(start + TOLERANCE_PX) for start in (self.y0, self.x0))
+        y1, x1 = (math.ceil(stop - TOLERANCE_PX) for stop in (self.y1, self.x1))
+        return Window(y0, x0, y1 - y0, x1 - x0)
 
 
-def _extent(scene: GeoBox, grid: GeoBox) -> NDArray[np.float64]:
-    """Return left, top, right and bottom of the scene in pixels of the grid; not finite if unprojectable.
+def _around(extents: Sequence[_Extent]) -> _Extent:
+    """Return the smallest rectangle that holds all."""
+    y0, x0, y1, x1 = zip(*extents, strict=True)
+    return _Extent(min(y0), min(x0), max(y1), max(x1))
 
-    Where x returns, they are at the turn of the scene's middle.
+
+def _extent(scene: GeoBox, grid: GeoBox) -> _Extent:
+    """Return the extent of the scene in pixels of the grid; not finite if unprojectable.
+
+    Where x returns, it is at the turn of the scene's middle.
     """
-    points = _spread(scene, grid)
-    return np.concatenate([points.min(axis=0), points.max(axis=0)])
+    y, x = _spread(scene, grid)
+    return _Extent(float(y.min()), float(x.min()), float(y.max()), float(x.max()))
 
 
-def _spread(scene: GeoBox, grid: GeoBox) -> Points:
-    """Return where rows of points spread over a scene, and poles within it, lie on a grid, in its pixels."""
+def _spread(scene: GeoBox, grid: GeoBox) -> tuple[Coordinates, Coordinates]:
+    """Return where points (y, x) spread evenly over a scene, row by row, lie on a grid, then poles within the scene."""
     height, width = scene.shape
-    along = np.linspace(0, 1, POINTS)
-    x, y = np.meshgrid(along * width, along * height)
-    world = project(pixel_to_world(scene, np.stack([x.ravel(), y.ravel()], axis=1)), scene.crs, grid.crs)
+    along = np.linspace(0, 1, POINTS_ALONG_SIDE)
+    y, x = (each.ravel() for each in mesh_grid(along * height, along * width))
+    world_x, world_y = pixel_to_crs(scene, grid.crs, y, x)
     turn = turn_of(grid.crs)
     if turn is not None:
-        middle = float(world[len(world) // 2, 0])
-        world[:, 0] = in_turn(world[:, 0], middle, turn)
-        world = np.concatenate([world, *_poles_within(scene, grid, middle, turn)])
-    return world_to_pixel(grid, world)
+        middle = float(world_x[len(world_x) // 2])
+        world_x = in_turn(world_x, middle, turn)
+        poles = _poles_within(scene, grid)
+        world_x = np.concatenate([world_x, np.repeat([[middle - turn / 2, middle + turn / 2]], len(poles), 0).ravel()])
+        world_y = np.concatenate([world_y, np.repeat(poles, 2)])
+    return world_to_pixel(grid, world_x, world_y)
 
 
-def _poles_within(scene: GeoBox, grid: GeoBox, middle: float, turn: float) -> list[Points]:
-    """Return the ends of the parallels that are the poles within a scene, in another CRS of longitudes."""
+def _poles_within(scene: GeoBox, grid: GeoBox) -> Coordinates:
+    """Return the y of the poles within a scene in another CRS whose x are longitudes."""
     if scene.crs == grid.crs or turn_of(scene.crs) is not None:
-        return []
+        return np.empty(0)
     height, width = scene.shape
-    poles = np.stack(from_degrees(crs_of(scene), np.zeros(2), np.array([90.0, -90])), axis=1)
-    ends = np.stack(from_degrees(crs_of(grid), np.zeros(2), np.array([90.0, -90])), axis=1)[:, 1]
-    inside = [bool(np.all((place >= 0) & (place <= (width, height)))) for place in world_to_pixel(scene, poles)]
-    return [
-        np.array([[middle - turn / 2, end], [middle + turn / 2, end]])
-        for end, within in zip(ends, inside, strict=True)
-        if within
-    ]
+    y, x = world_to_pixel(scene, *from_degrees(crs_of(scene), np.zeros(2), POLES_DEG))
+    _, ends = from_degrees(crs_of(grid), np.zeros(2), POLES_DEG)
+    within: Coordinates = ends[(y >= 0) & (y <= height) & (x >= 0) & (x <= width)]
+    return within
 
 
 def _check_whole(name: str, scene: GeoBox, grid: GeoBox) -> None:
     """Refuse a projection that tears a scene: its map would reach from one end of the world to the other."""
     if scene.crs == grid.crs or turn_of(grid.crs) is not None:
         return
-    points = _spread(scene, grid).reshape(POINTS, POINTS, 2)
+    points = np.stack(_spread(scene, grid), axis=-1).reshape(POINTS_ALONG_SIDE, POINTS_ALONG_SIDE, 2)
     for axis in (0, 1):
         steps = np.linalg.norm(np.diff(points, axis=axis), axis=-1)
         if steps.max() > TORN * max(float(np.median(steps)), TOLERANCE_PX):
@@ -279,27 +275,3 @@ def _check_whole(name: str, scene: GeoBox, grid: GeoBox) -> None:
                 f"scene {name} is torn apart in {crs_name(crs_of(grid))}; "
                 "set mosaic.crs to one that covers it in one piece"
             )
-
-
-def _turn_px(grid: GeoBox) -> float | None:
-    """Return how many columns a full circle of longitude has on an upright grid; None where x doesn't return."""
-    turn = turn_of(grid.crs)
-    return None if turn is None or grid.transform.b or grid.transform.d else turn / abs(grid.transform.a)
-
-
-def project(points: Points, source: CRS | None, target: CRS | None) -> Points:
-    """Return the points in another CRS; not finite where it is not defined. Equal or no CRS: the points themselves."""
-    if source == target or source is None or target is None:
-        return points
-    transformer = transformer_between(source, target)
-    return np.stack(transformer.transform(points[:, 0], points[:, 1]), axis=1)
-
-
-def pixel_to_world(geobox: GeoBox, points: Points) -> Points:
-    """Return coordinates in the grid's CRS of points given in pixels (x, y; a pixel's centre is at .5)."""
-    return np.stack(applied(geobox.transform, points[:, 0], points[:, 1]), axis=1)
-
-
-def world_to_pixel(geobox: GeoBox, points: Points) -> Points:
-    """Return pixels (x, y) of points given in the grid's CRS."""
-    return np.stack(applied(~geobox.transform, points[:, 0], points[:, 1]), axis=1)

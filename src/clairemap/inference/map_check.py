@@ -16,15 +16,16 @@ from rio_cogeo.cogeo import cog_validate
 
 from clairemap.classes import MAP_NODATA
 from clairemap.errors import MapCheckError
+from clairemap.grid.mapping import middle_x, transformed
+from clairemap.grid.mesh import TOLERANCE_PX
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.inference.grid import TOLERANCE_PX, pixels_on
 from clairemap.raster.opening import is_stored, open_raster
 from clairemap.raster.overviews import Shrink
 from clairemap.raster.source import area_of
 
-WINDOW_PX = 2048
-REMEDY = "delete the map and run again; if it comes back, report it"
+CHECK_WINDOW_PX = 2048
+MAP_REMEDY = "delete the map and run again; if it comes back, report it"
 
 
 @dataclass(frozen=True)
@@ -83,37 +84,39 @@ def _check_file(path: Path) -> None:
             if dataset.width == 1:  # rio-cogeo refuses the overviews that it recommends
                 warnings = [text for text in warnings if "overviews" not in text]
     except (RasterioError, OSError) as error:
-        raise MapCheckError(f"{path}: can't be read ({error}); {REMEDY}") from None
+        raise MapCheckError(f"{path}: can't be read ({error}); {MAP_REMEDY}") from None
     if faults or warnings:
-        raise MapCheckError(f"{path}: is not a valid COG: {'; '.join([*faults, *warnings])}; {REMEDY}")
+        raise MapCheckError(f"{path}: is not a valid COG: {'; '.join([*faults, *warnings])}; {MAP_REMEDY}")
 
 
 def _opened(path: Path, **options: int) -> Any:  # noqa: ANN401 - rasterio has no types
     try:
         return open_raster(path, **options)
     except RasterioError as error:
-        raise MapCheckError(f"{path}: can't be read ({error}); {REMEDY}") from None
+        raise MapCheckError(f"{path}: can't be read ({error}); {MAP_REMEDY}") from None
 
 
 def _check_band(dataset: DatasetReader) -> None:
     if (dataset.count, dataset.dtypes) != (1, ("uint8",)):
         types = ", ".join(dataset.dtypes)
-        raise MapCheckError(f"{dataset.name}: has {dataset.count} band(s) of {types} instead of 1 of uint8; {REMEDY}")
+        raise MapCheckError(
+            f"{dataset.name}: has {dataset.count} band(s) of {types} instead of 1 of uint8; {MAP_REMEDY}"
+        )
 
 
 def _check_grid(dataset: DatasetReader, grid: GeoBox) -> None:
     shape = (int(grid.shape[0]), int(grid.shape[1]))
     if dataset.shape != shape:
-        raise MapCheckError(f"{dataset.name}: has {dataset.shape} px, the region's grid {shape}; {REMEDY}")
+        raise MapCheckError(f"{dataset.name}: has {dataset.shape} px, the region's grid {shape}; {MAP_REMEDY}")
     if dataset.nodata != MAP_NODATA:
-        raise MapCheckError(f"{dataset.name}: has nodata {dataset.nodata} instead of {MAP_NODATA}; {REMEDY}")
+        raise MapCheckError(f"{dataset.name}: has nodata {dataset.nodata} instead of {MAP_NODATA}; {MAP_REMEDY}")
     if (dataset.crs is None) != (grid.crs is None):
-        raise MapCheckError(f"{dataset.name}: has the CRS {dataset.crs}, the region's grid {grid.crs}; {REMEDY}")
+        raise MapCheckError(f"{dataset.name}: has the CRS {dataset.crs}, the region's grid {grid.crs}; {MAP_REMEDY}")
     away = _furthest_corner_px(dataset, grid)
     if not away < TOLERANCE_PX:
         raise MapCheckError(
             f"{dataset.name}: lies up to {away:.3g} px off the region's grid (transform {tuple(dataset.transform)[:6]} "
-            f"in {dataset.crs}, the grid's {tuple(grid.transform)[:6]} in {grid.crs}); {REMEDY}"
+            f"in {dataset.crs}, the grid's {tuple(grid.transform)[:6]} in {grid.crs}); {MAP_REMEDY}"
         )
 
 
@@ -121,9 +124,9 @@ def _furthest_corner_px(dataset: DatasetReader, grid: GeoBox) -> float:
     """Return how far a corner is from where the grid has it. A CRS that a file spells otherwise is no fault."""
     own = GeoBox(dataset.shape, dataset.transform, None if dataset.crs is None else dataset.crs.to_wkt())
     height, width = dataset.shape
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    found = pixels_on(grid, own, corners)
-    return float(np.abs(found - corners).max())
+    y, x = np.array([0.0, 0, height, height]), np.array([0.0, width, 0, width])
+    found_y, found_x = transformed(own, grid, y, x, middle_x(grid))
+    return float(np.abs([found_y - y, found_x - x]).max())
 
 
 def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
@@ -143,27 +146,28 @@ def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
             if not np.array_equal(absent, first):
                 y, x = np.argwhere(absent != first)[0] + (area.row_off, area.col_off)
                 raise MapCheckError(
-                    f"{dataset.name}: at row {y}, column {x} only one of it and {opened[0].name} has nodata; {REMEDY}"
+                    f"{dataset.name}: at row {y}, column {x} only one of it and {opened[0].name} has nodata; "
+                    f"{MAP_REMEDY}"
                 )
     return counts
 
 
 def _windows(shape: tuple[int, int]) -> Iterator[Window]:
-    return (tile.window for tile in tiles(shape, WINDOW_PX))
+    return (tile.window for tile in tiles(shape, CHECK_WINDOW_PX))
 
 
 def _read(dataset: DatasetReader, area: rasterio.windows.Window) -> NDArray[np.uint8]:
     try:
         values: NDArray[np.uint8] = dataset.read(1, window=area)
     except RasterioError as error:
-        raise MapCheckError(f"{dataset.name}: is damaged at {area} ({error}); {REMEDY}") from None
+        raise MapCheckError(f"{dataset.name}: is damaged at {area} ({error}); {MAP_REMEDY}") from None
     return values
 
 
 def _check_values(path: Path, what: str, count: NDArray[np.int64], allowed: frozenset[int]) -> None:
     if foreign := sorted(set(np.flatnonzero(count).tolist()) - allowed - {MAP_NODATA}):
         known = ", ".join(map(str, sorted(allowed)))
-        raise MapCheckError(f"{path}: {what} {foreign[:5]}, which are neither nodata nor among {known}; {REMEDY}")
+        raise MapCheckError(f"{path}: {what} {foreign[:5]}, which are neither nodata nor among {known}; {MAP_REMEDY}")
 
 
 def _check_overviews(checked: CheckedMap, count: NDArray[np.int64]) -> int:

@@ -15,7 +15,7 @@ from clairemap.classes import MAP_NODATA
 from clairemap.console import progress
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.inference.placement import Evidence, PlacedScene, SceneBlock
+from clairemap.inference.placement import PixelPrediction, PlacedScene, SceneBlock
 
 BLOCK_PX = 1024
 """Side of the blocks that are worked on at once, a multiple of the maps' own blocks."""
@@ -23,7 +23,7 @@ BLOCK_PX = 1024
 BLOCKS_FOR_EACH_THREAD = 2
 """Blocks that are made before any is written, so that no thread waits for the slowest of few."""
 
-STRIP_PX = 32
+BLEND_ROWS = 32
 """Rows that are blended at once: their probabilities stay in the processor's cache."""
 
 LARGEST_COUNT = 254
@@ -103,8 +103,8 @@ def map_block(scenes: Sequence[PlacedScene], window: Window, codes: NDArray[np.u
     block = MapBlock.empty(window)
     for cell in _cells([part.window for part in parts]):
         here = [part for part in parts if not part.window.intersection(cell).is_empty]
-        for y0 in range(cell.y0, cell.y1, STRIP_PX) if here else ():
-            _fill(block, Window(y0, cell.x0, min(STRIP_PX, cell.y1 - y0), cell.width), here, codes)
+        for y0 in range(cell.y0, cell.y1, BLEND_ROWS) if here else ():
+            _fill(block, Window(y0, cell.x0, min(BLEND_ROWS, cell.y1 - y0), cell.width), here, codes)
     return block
 
 
@@ -134,7 +134,7 @@ def _fill(block: MapBlock, strip: Window, parts: Sequence[SceneBlock], codes: ND
         np.copyto(target[place], values, where=where)
 
 
-def _blended(seen: Sequence[Evidence], weights: Sequence[NDArray[np.float32]]) -> Evidence:
+def _blended(seen: Sequence[PixelPrediction], weights: Sequence[NDArray[np.float32]]) -> PixelPrediction:
     """Return the weighted mean of what several scenes say about the same pixels."""
     total = np.sum(weights, axis=0)
     valid = total > 0
@@ -146,10 +146,10 @@ def _blended(seen: Sequence[Evidence], weights: Sequence[NDArray[np.float32]]) -
         share += part * known.optical_share
         for target, values in zip(probability, known.probability, strict=True):
             target += part * values
-    return Evidence(probability, share, valid)
+    return PixelPrediction(probability, share, valid)
 
 
-def _counted(seen: Sequence[Evidence]) -> NDArray[np.uint8]:
+def _counted(seen: Sequence[PixelPrediction]) -> NDArray[np.uint8]:
     counts = np.sum([known.valid for known in seen], axis=0, dtype=np.int64)
     return np.minimum(counts, LARGEST_COUNT).astype(np.uint8)
 

@@ -7,52 +7,41 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Protocol, Self, TypeVar
+from typing import Self, TypeVar
 
 import torch
 
 from clairemap.errors import SettingsError
 from clairemap.grid.cover import Step
-from clairemap.grid.window import Window
 from clairemap.inference.budget import WINDOWS_ON_A_GPU
-from clairemap.inference.reading import Reading
-from clairemap.inference.writing import CoreResult
+from clairemap.inference.reading import WindowInput
+from clairemap.inference.writing import CoreResult, ShardWriter
 from clairemap.nets.claire import Claire, device_of
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Writer(Protocol):
-    """What takes the results."""
-
-    def put(self, core: Window, result: CoreResult | None) -> None:
-        """Take a core's result, None if it has no valid pixel."""
-
-    def finish(self) -> None:
-        """Write what is not written yet."""
-
-
 @dataclass(frozen=True)
-class Slot:
+class ModelSlot:
     """A network that maps one window at a time; on a GPU with a stream of its own, so that copies don't wait."""
 
     network: Claire
     stream: torch.cuda.Stream | None = None
 
 
-def slots(network: Claire, devices: Sequence[torch.device]) -> list[Slot]:
+def slots(network: Claire, devices: Sequence[torch.device]) -> list[ModelSlot]:
     """Return what maps windows side by side: the network itself on a CPU; for each GPU two on one copy of it."""
     if devices[0].type == "cpu":
-        return [Slot(network)]
+        return [ModelSlot(network)]
     copies = [network if device == device_of(network) else copy.deepcopy(network).to(device) for device in devices]
     for device in devices:
         torch.cuda.synchronize(device)  # the weights are there before another stream reads them
     return [_with_stream(one) for one in copies * WINDOWS_ON_A_GPU]
 
 
-def _with_stream(network: Claire) -> Slot:
-    return Slot(network, torch.cuda.Stream(device_of(network)))  # type: ignore[no-untyped-call]
+def _with_stream(network: Claire) -> ModelSlot:
+    return ModelSlot(network, torch.cuda.Stream(device_of(network)))  # type: ignore[no-untyped-call]
 
 
 class Pipeline:
@@ -63,15 +52,15 @@ class Pipeline:
 
     def __init__(
         self,
-        read: Callable[[Step], Reading | None],
-        map_core: Callable[[Claire, Reading], CoreResult],
-        writer: Writer,
-        at_once: Sequence[Slot],
+        read: Callable[[Step], WindowInput | None],
+        map_core: Callable[[Claire, WindowInput], CoreResult],
+        writer: ShardWriter,
+        at_once: Sequence[ModelSlot],
     ) -> None:
         self._read = read
         self._map_core = map_core
         self._writer = writer
-        self._slots: SimpleQueue[Slot] = SimpleQueue()
+        self._slots: SimpleQueue[ModelSlot] = SimpleQueue()
         for slot in at_once:
             self._slots.put(slot)
         self._at_once = len(at_once)
@@ -101,7 +90,7 @@ class Pipeline:
         yield from ahead(self._write, zip(steps, results, strict=True), self._behind, 1)
         self._writer.finish()
 
-    def _map(self, reading: Reading | None) -> CoreResult | None:
+    def _map(self, reading: WindowInput | None) -> CoreResult | None:
         if reading is None:
             return None
         slot = self._slots.get()

@@ -7,24 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.grid.coordinates import Coordinates, mesh_grid
+from clairemap.grid.mapping import OUTSIDE, middle_x, reachable, transformed
+from clairemap.grid.mesh import MESH_PX, cell_means, differ, interpolated, middles, positions, spread_nodes
+from clairemap.grid.points import Point, Shift
+from clairemap.grid.rounding import align_up, ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.inference.feather import Feather
-from clairemap.inference.grid import TOLERANCE_PX, footprint, pixel_offset, pixels_on
+from clairemap.inference.grid import footprint, pixel_offset
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, SHARE_NODATA
 from clairemap.raster.store import GridStore
 
-MESH_PX = 32
-"""Coordinates are projected at every 32nd pixel, more often where that isn't enough, and interpolated in between."""
-
-PIECE_PX = 1024
+AVERAGING_PIECE_PX = 1024
 """Side of the pieces of a finer scene that are averaged at once; a whole number of cells, so one cell at the least."""
-
-OUTSIDE = -1e6
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PixelPrediction:
     """What is known about some of the region's pixels, from one scene or several.
 
     `probability` (class, y, x) is 0..255 and `optical_share` (y, x) percent, both uint8 if copied from a store and
@@ -43,7 +43,7 @@ class SceneBlock(Protocol):
     def window(self) -> Window:
         """Where it has something to say, in pixels of the region's grid."""
 
-    def cut(self, part: Window) -> Evidence:
+    def cut(self, part: Window) -> PixelPrediction:
         """Return what the scene says about a part of the window."""
 
     def weight(self, part: Window) -> NDArray[np.float32]:
@@ -60,20 +60,17 @@ class CopiedBlock:
     optical_share: NDArray[np.uint8]
     feather: Feather | None
 
-    def cut(self, part: Window) -> Evidence:
+    def cut(self, part: Window) -> PixelPrediction:
         """See `SceneBlock`."""
         place = part.relative_to(self.window).slices
         share = self.optical_share[place]
-        return Evidence(self.probability[:, *place], share, share != SHARE_NODATA)
+        return PixelPrediction(self.probability[:, *place], share, share != SHARE_NODATA)
 
     def weight(self, part: Window) -> NDArray[np.float32]:
         """See `SceneBlock`."""
         if self.feather is None:
             return np.ones(part.shape, np.float32)
-        place = part.relative_to(self.window)
-        return self.feather.weights_within(
-            Window(place.y0 + self.source.y0, place.x0 + self.source.x0, *part.shape),
-        )
+        return self.feather.weights_within(part.relative_to(self.window).moved(self.source.y0, self.source.x0))
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,10 @@ class Mesh:
     """Rows and columns in a scene, in pixels, of the centres of a window's pixels; known at nodes, linear between."""
 
     window: Window
-    rows: NDArray[np.float64]
-    columns: NDArray[np.float64]
+    node_rows: Coordinates
+    node_columns: Coordinates
+    rows: Coordinates
+    columns: Coordinates
 
     @classmethod
     def of(cls, window: Window, grid: GeoBox, scene: GeoBox) -> "Mesh":
@@ -90,27 +89,27 @@ class Mesh:
 
         Its cells are halved until their middles lie where their corners say: to single pixels at poles.
         """
-        spacing = MESH_PX
-        while True:
-            rows, columns = _nodes(window.height, spacing), _nodes(window.width, spacing)
-            nodes = _on_scene(rows, columns, window, grid, scene)
-            middles = _on_scene(_middles(rows), _middles(columns), window, grid, scene)
-            off = [
-                np.abs(_cell_means(each) - middle) > TOLERANCE_PX for each, middle in zip(nodes, middles, strict=True)
-            ]
-            if spacing == 1 or not np.any(off):
-                return cls(window, *nodes)
-            spacing //= 2
+        middle = middle_x(scene)
 
-    def places(self, part: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        def on_scene(rows: Coordinates, columns: Coordinates) -> tuple[Coordinates, Coordinates]:
+            y, x = mesh_grid(rows + window.y0 + 0.5, columns + window.x0 + 0.5)
+            return reachable(*transformed(grid, scene, y, x, middle))
+
+        step = MESH_PX
+        while True:
+            rows, columns = spread_nodes(window.height, step), spread_nodes(window.width, step)
+            y, x = on_scene(rows, columns)
+            exact = on_scene(middles(rows), middles(columns))
+            if step == 1 or not differ((cell_means(y), cell_means(x)), exact).any():
+                return cls(window, rows, columns, y, x)
+            step //= 2
+
+    def places(self, part: Window) -> tuple[Coordinates, Coordinates]:
         """Return rows and columns, both (y, x), of a part of the window."""
         inner = part.relative_to(self.window)
-        y, x = inner.y0 + np.arange(inner.height), inner.x0 + np.arange(inner.width)
-        rows, columns = (
-            _between(_between(values, y, self.window.height).T, x, self.window.width).T
-            for values in (self.rows, self.columns)
-        )
-        return rows, columns
+        y = positions(inner.y0 + np.arange(inner.height), self.node_rows)
+        x = positions(inner.x0 + np.arange(inner.width), self.node_columns)
+        return interpolated(self.rows, y, x), interpolated(self.columns, y, x)
 
     @property
     def step(self) -> int:
@@ -131,7 +130,7 @@ class Mesh:
         if not known.any():
             return Window(0, 0, 0, 0)
         y0, x0 = ((int(v[known].min()) - step) // step * step for v in (self.rows, self.columns))
-        y1, x1 = (-(-(int(v[known].max()) + 1 + step) // step) * step for v in (self.rows, self.columns))
+        y1, x1 = (align_up(int(v[known].max()) + 1 + step, step) for v in (self.rows, self.columns))
         return Window(y0, x0, y1 - y0, x1 - x0)
 
 
@@ -140,24 +139,24 @@ class ResampledBlock:
     """Pixels of a scene on a grid of its own, interpolated when they are asked for.
 
     `stack` (class and two more, y, x) holds the probabilities, the share (0 where nodata) and the coverage (0 or 1) of
-    cells of `step` px of the scene, the first at `origin` (y, x), with a ring of zeros around them: uint8, or float32
+    cells of `step` px of the scene, the first at `origin`, with a ring of zeros around them: uint8, or float32
     if several pixels were averaged for a cell.
     """
 
     window: Window
     mesh: Mesh
     stack: NDArray[np.uint8] | NDArray[np.float32]
-    origin: tuple[int, int]
+    origin: Point[int]
     step: int
     feather: Feather | None
 
-    def cut(self, part: Window) -> Evidence:
+    def cut(self, part: Window) -> PixelPrediction:
         """See `SceneBlock`."""
         y, x = self.mesh.places(part)
-        sampled = _sampled(self.stack, (y - self.origin[0]) / self.step, (x - self.origin[1]) / self.step)
+        sampled = _sampled(self.stack, (y - self.origin.y) / self.step, (x - self.origin.x) / self.step)
         coverage = sampled[-1]
         sampled[:-1] /= np.maximum(coverage, 1e-6)
-        return Evidence(sampled[:-2], sampled[-2], coverage >= 0.5)
+        return PixelPrediction(sampled[:-2], sampled[-2], coverage >= 0.5)
 
     def weight(self, part: Window) -> NDArray[np.float32]:
         """See `SceneBlock`."""
@@ -187,8 +186,8 @@ class PlacedScene:
         offset = pixel_offset(self.store.geobox, self.grid)
         return self._resampled(inside) if offset is None else self._copied(inside, offset)
 
-    def _copied(self, inside: Window, offset: tuple[int, int]) -> CopiedBlock | None:
-        source = Window(inside.y0 - offset[0], inside.x0 - offset[1], *inside.shape)
+    def _copied(self, inside: Window, offset: Shift[int]) -> CopiedBlock | None:
+        source = inside.moved(-offset.dy, -offset.dx)
         share = self.store.read(OPTICAL_SHARE, source)
         if (share == SHARE_NODATA).all():
             return None
@@ -203,7 +202,7 @@ class PlacedScene:
         stack = _reduced(self.store, source, step)
         if not stack[-1].any():
             return None
-        return ResampledBlock(inside, mesh, stack, (source.y0, source.x0), step, self.feather)
+        return ResampledBlock(inside, mesh, stack, Point(source.y0, source.x0), step, self.feather)
 
 
 def place(stores: list[GridStore], grid: GeoBox) -> list[PlacedScene]:
@@ -217,52 +216,19 @@ def place(stores: list[GridStore], grid: GeoBox) -> list[PlacedScene]:
     return placed
 
 
-def _nodes(size: int, spacing: int) -> NDArray[np.float64]:
-    """Return positions from 0 to size - 1, both included, about `spacing` apart; the pixels themselves if that is 1."""
-    cells = size - 1 if spacing == 1 else -(-size // spacing)
-    return np.linspace(0, size - 1, max(cells, 1) + 1)
-
-
-def _middles(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (nodes[:-1] + nodes[1:]) / 2
-
-
-def _cell_means(nodes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(nodes[:-1, :-1] + nodes[:-1, 1:] + nodes[1:, :-1] + nodes[1:, 1:]) / 4
-
-
-def _on_scene(
-    rows: NDArray[np.float64], columns: NDArray[np.float64], window: Window, grid: GeoBox, scene: GeoBox
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return rows and columns in the scene, both (row, column), of the centres of a window's pixels."""
-    x, y = np.meshgrid(columns + window.x0 + 0.5, rows + window.y0 + 0.5)
-    places = pixels_on(scene, grid, np.stack([x.ravel(), y.ravel()], axis=1))
-    known = np.where(np.isfinite(places), places, OUTSIDE)
-    return known[:, 1].reshape(x.shape), known[:, 0].reshape(x.shape)
-
-
-def _between(values: NDArray[np.float64], positions: NDArray[np.integer], size: int) -> NDArray[np.float64]:
-    """Return values interpolated along the first axis from nodes, spread over 0 .. size - 1, to the positions."""
-    spacing = (size - 1) / (len(values) - 1)
-    place = positions / (spacing if spacing > 0 else 1.0)
-    low = np.minimum(place.astype(np.intp), len(values) - 2)
-    share = (place - low)[:, None]
-    return np.asarray(values[low] * (1 - share) + values[low + 1] * share)
-
-
 def _reduced(store: GridStore, source: Window, step: int) -> NDArray[Any]:
     """Return a `ResampledBlock`'s stack: the layers averaged over cells of `step` px.
 
     Without it, a grid coarser than the scene would show single pixels of it. The window starts at a cell's edge,
-    so that cells are the same whatever the window. Read in pieces of `PIECE_PX` squared, or of one cell if that is
-    larger: the window has step squared times the pixels of the result.
+    so that cells are the same whatever the window. Read in pieces of `AVERAGING_PIECE_PX` squared, or of one cell if
+    that is larger: the window has step squared times the pixels of the result.
     """
     layers = int(store.array(PROBABILITY).shape[0]) + 2
-    height, width = -(-source.height // step), -(-source.width // step)
+    height, width = ceil_div(source.height, step), ceil_div(source.width, step)
     stack = np.zeros((layers, height + 2, width + 2), np.uint8 if step == 1 else np.float32)
-    for tile in tiles(source.shape, max(PIECE_PX // step, 1) * step):
+    for tile in tiles(source.shape, max(AVERAGING_PIECE_PX // step, 1) * step):
         piece = tile.window
-        values = _layers(store, Window(source.y0 + piece.y0, source.x0 + piece.x0, *piece.shape))
+        values = _layers(store, piece.moved(source.y0, source.x0))
         cells = values if step == 1 else _means(values, step)
         y0, x0 = piece.y0 // step + 1, piece.x0 // step + 1
         stack[:, y0 : y0 + cells.shape[1], x0 : x0 + cells.shape[2]] = cells

@@ -11,16 +11,15 @@ from pathlib import Path
 import torch
 
 from clairemap.console import progress
-from clairemap.errors import SettingsError, StoreError
+from clairemap.errors import StoreError
 from clairemap.grid.cover import Step
 from clairemap.grid.window import Window
-from clairemap.inference.blending import BlendingWriter, reached_shards, widened
 from clairemap.inference.budget import Budget
 from clairemap.inference.core import map_core
 from clairemap.inference.cut import Cut, cut_scene
 from clairemap.inference.pipeline import Pipeline, slots
 from clairemap.inference.probabilities import create_probabilities
-from clairemap.inference.reading import SENSORS, Reading, WindowReader
+from clairemap.inference.reading import SENSORS_OF_VIEW, WindowInput, WindowReader
 from clairemap.inference.writing import CoreResult, ShardWriter, discard, is_written
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
@@ -57,30 +56,18 @@ class Prediction:
     @property
     def sensors(self) -> frozenset[Sensor]:
         """The sensors that the view shows and the network was trained on."""
-        return SENSORS[self.view] & SENSORS[self.bundle.card.network.sensors]
+        return SENSORS_OF_VIEW[self.view] & SENSORS_OF_VIEW[self.bundle.card.network.sensors]
 
     def window_px(self, pair: GridStore) -> int:
         """Return the side of windows in the settings, or the largest that the memory allows."""
         budget = Budget(self.memory_mb, [device for device in self.devices if device.type == "cuda"])
         if self.settings.window_px:
             return self.settings.window_px
-        return budget.fitting_window_px(self.bundle, pair, self.halo_px, self.settings.blend_px)
+        return budget.fitting_window_px(self.bundle, pair, self.halo_px)
 
     def cut(self, pair: GridStore, window_px: int | None = None) -> Cut:
-        """Return how the scene is cut for windows of a size, by default that of `window_px`.
-
-        Raises:
-            SettingsError: windows are to be blended further than they reach into each other.
-        """
-        window_px = window_px or self.window_px(pair)
-        cut = cut_scene(pair.shape, window_px, self.halo_px, pair.tile_px)
-        most = min(self.halo_px, cut.cover.core_px // 2)
-        if self.settings.blend_px > most and cut.cover.core_px < max(pair.shape):
-            raise SettingsError(
-                f"inference.blend_px is {self.settings.blend_px}, but windows of {cut.cover.outer_px} px with a halo "
-                f"of {self.halo_px} px can be blended over {most} px at most: make it smaller, or halo_px larger"
-            )
-        return cut
+        """Return how the scene is cut for windows of a size, by default that of `window_px`."""
+        return cut_scene(pair.shape, window_px or self.window_px(pair), self.halo_px, pair.tile_px)
 
 
 def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Mapping[str, str]) -> None:
@@ -88,7 +75,7 @@ def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Ma
 
     A pixel's result doesn't depend on the windows, to within the halo's tolerance. Memory, whatever the scene's size:
     two windows of input, one run of the network (on each GPU two), and two cores of the result, one being computed
-    and one being written. Blending windows takes more: see `BlendingWriter`.
+    and one being written.
 
     Interrupted, it leaves the shards that are whole. Called again with the same path it goes on behind them with the
     same windows, and the store is the one of an undisturbed run.
@@ -102,7 +89,7 @@ def predict_scene(pair: GridStore, prediction: Prediction, part: Path, stamp: Ma
 
     Raises:
         BundleError: the network was trained on other bands or another SAR scale.
-        SettingsError: windows can't be blended as asked for, or don't fit into a GPU.
+        SettingsError: a window doesn't fit into a GPU.
         StoreError: the pair is damaged, or another run has taken over the store.
     """
     prediction.bundle.check_input(
@@ -171,18 +158,17 @@ class _Mapping:
 
     def run(self) -> None:
         """Map all shards that are not there yet."""
-        store, blend_px = self.store, self.prediction.settings.blend_px
+        store = self.store
         cut = self.prediction.cut(self.pair, int(store.attributes[WINDOW]))
         waiting = [shard for shard in store.shards() if not is_written(store, shard)]
         for shard in waiting:
             discard(store, shard)
         steps = self._steps(cut, waiting)
-        writer = BlendingWriter(store, blend_px, steps, waiting) if blend_px else ShardWriter(store)
         what = f"{self.pair.attributes['scene']} ({self.prediction.view})"
         self._tell_plan(what, cut, len(waiting), len(steps))
         began = time.monotonic()
         at_once = slots(self.prediction.bundle.network, self.prediction.devices)
-        with full_precision(), Pipeline(self._read, self._map, writer, at_once) as pipeline:
+        with full_precision(), Pipeline(self._read, self._map, ShardWriter(store), at_once) as pipeline:
             mapped = sum(progress(pipeline.run(steps), f"predict {what}", len(steps)))
         mpx = sum(shard.height * shard.width for shard in waiting) / 1e6
         speed = mpx / max(time.monotonic() - began, 1e-3)
@@ -195,28 +181,21 @@ class _Mapping:
         log.info("%s: %d of %d shards to do, %d %s", what, shards, sum(1 for _ in self.store.shards()), windows, sides)
         if cover.outer_px > max(int(self.store.attributes[WINDOW]), cover.core_px):
             log.warning(
-                "The halo makes windows larger than the %d px that fit: give the job more memory, or make "
-                "inference.halo_px smaller and blend the windows (inference.blend_px)",
+                "The halo makes windows larger than the %d px that fit: give the job more memory, or accept "
+                "seams and make inference.halo_px smaller",
                 self.store.attributes[WINDOW],
             )
 
     def _steps(self, cut: Cut, waiting: Sequence[Window]) -> list[Step]:
         """Return the windows that the waiting shards need, those of a shard one after another."""
-        wanted, blend_px = set(waiting), self.prediction.settings.blend_px
-        return [
-            step
-            for shard in self.store.shards()
-            for step in cut.cover.steps(shard, self.pair.shape)
-            if not wanted.isdisjoint(reached_shards(self.store, step.core, blend_px))
-        ]
+        return [step for shard in waiting for step in cut.cover.steps(shard, self.pair.shape)]
 
     @cached_property
     def _reader(self) -> WindowReader:
         return WindowReader(self.pair, self.prediction.sensors)
 
-    def _read(self, step: Step) -> Reading | None:
-        wide = widened(step, self.prediction.settings.blend_px, self.pair.shape)
-        return self._reader.read(wide)
+    def _read(self, step: Step) -> WindowInput | None:
+        return self._reader.read(step)
 
-    def _map(self, network: Claire, reading: Reading) -> CoreResult:
+    def _map(self, network: Claire, reading: WindowInput) -> CoreResult:
         return map_core(network, self.prediction.bundle.card, self.prediction.settings.precision, reading)

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.grid.cover import Step
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.settings import Sensor, View
 from clairemap.validity import Mask, optical_usable, sar_usable
 
-SENSORS: dict[View, frozenset[Sensor]] = {
+SENSORS_OF_VIEW: dict[View, frozenset[Sensor]] = {
     "fused": frozenset({"optical", "sar"}),
     "optical": frozenset({"optical"}),
     "sar": frozenset({"sar"}),
@@ -20,7 +21,7 @@ SENSORS: dict[View, frozenset[Sensor]] = {
 
 
 @dataclass(frozen=True)
-class Reading:
+class WindowInput:
     """One window of a pair, as large as `step.outer`; outside the scene bands are 0 and no sensor is usable.
 
     Bands are (band, y, x) in the store's number types, masks (y, x).
@@ -46,7 +47,7 @@ class WindowReader:
         self._sensors = sensors
         self._last: dict[str, _Block] = {}
 
-    def read(self, step: Step) -> Reading | None:
+    def read(self, step: Step) -> WindowInput | None:
         """Return a step's window, or None where nothing in its core can be mapped.
 
         Raises:
@@ -60,7 +61,7 @@ class WindowReader:
         core = step.core.relative_to(place.inside).slices
         if not (optical[core].any() or sar[core].any()):
             return None
-        return Reading(
+        return WindowInput(
             step,
             self._read_bands("optical", place, optical),
             self._read_bands("sar", place, sar),
@@ -77,7 +78,7 @@ class WindowReader:
 
     def _read(self, name: str, window: Window) -> NDArray[Any]:
         last, tile_px = self._last.get(name), self._pair.tile_px
-        until = min(-(-window.x1 // tile_px) * tile_px, self._pair.shape[1])
+        until = min(align_up(window.x1, tile_px), self._pair.shape[1])
         wide = Window(window.y0, window.x0, window.height, until - window.x0)
         known = last.of(wide) if last else None
         start = window.x0 + (0 if known is None else known.shape[-1])

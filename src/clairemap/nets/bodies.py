@@ -13,7 +13,7 @@ from torch.nn import functional
 from clairemap.nets.encoder import Encoder
 from clairemap.nets.fusion import Fusion, fusion
 from clairemap.nets.image import Image, is_everywhere
-from clairemap.nets.layers import Sensors, channels_first, channels_last
+from clairemap.nets.layers import CellNorm, Sensors, channels_first, channels_last
 from clairemap.nets.parts import Part, cut
 from clairemap.nets.sizes import NetworkSize
 from clairemap.nets.strips import in_strips
@@ -81,7 +81,7 @@ class StackedEncoder(nn.Module):
         super().__init__()
         self.size = size
         self.encoder = Encoder(optical_bands + sar_bands + 2, size)
-        self.norms = nn.ModuleList(nn.LayerNorm(stage.width, eps=1e-6) for stage in size.stages)
+        self.norms = nn.ModuleList(CellNorm(stage.width, eps=1e-6) for stage in size.stages)
 
     def forward(self, images: Sequence[Image], parts: Sequence[Part]) -> tuple[list[Tensor], Sensors]:
         """Return the features, fine to coarse, and the weights at the finest stride: see `DualEncoder.forward`."""

@@ -1,7 +1,7 @@
-"""How those who publish ConvNeXt (Liu et al. 2022) name its layers: a table, and what follows from it.
+"""The names of ConvNeXt's layers (Liu et al. 2022) in weight files of timm and torchvision.
 
-Four places publish the same network under different names. A `Layout` gives the names of one of them for the weights
-of an `Encoder`, which is the same network too.
+Both publish the same network under different names. A `Layout` maps the names of an `Encoder`, which is that network
+too, to the names in a file.
 """
 
 import re
@@ -33,7 +33,7 @@ class Sizes(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How one publisher names the layers of a ConvNeXt.
+    """The names that one publisher gives to the layers of a ConvNeXt.
 
     In a pattern, {stage} and {block} count from 0; {down} and {after} are 2 · stage and 2 · stage + 1, for a list in
     which entrances and blocks take turns. Layers of a block follow its name and a point.
@@ -51,40 +51,40 @@ class Layout:
     shrink: str
     scale: str
 
-    def names(self, prefix: str, size: NetworkSize) -> dict[str, str]:
+    def names(self, size: NetworkSize) -> dict[str, str]:
         """Return the file's name of each weight of an encoder of this size, by the encoder's name."""
         layers: dict[str, str] = {}
         scales: dict[str, str] = {}
         for index, stage in enumerate(size.stages):
-            layers |= self._entrance(prefix, index)
+            layers |= self._entrance(index)
             for block in range(stage.depth):
-                own, name = f"stages.{index}.{2 + block}", self.block_name(prefix, index, block)
+                own, name = f"stages.{index}.{2 + block}", self.block_name(index, block)
                 layers |= {f"{own}.{part}": f"{name}.{of_file}" for part, of_file in self._parts().items()}
                 scales[f"{own}.scale"] = f"{name}.{self.scale}"
         ends = ("weight", "bias")
         return {f"{own}.{end}": f"{name}.{end}" for own, name in layers.items() for end in ends} | scales
 
-    def sizes(self, state: Mapping[str, Tensor], prefix: str) -> Sizes:
+    def sizes(self, state: Mapping[str, Tensor]) -> Sizes:
         """Return the sizes of the stages that a file has by this layout's names; depth 0 where it has none."""
         widths, depths = [], []
         for stage in range(STAGES):
-            blocks = re.escape(self.block_name(prefix, stage, "BLOCK")).replace("BLOCK", r"(\d+)")
+            blocks = re.escape(self.block_name(stage, "BLOCK")).replace("BLOCK", r"(\d+)")
             pattern = re.compile(rf"{blocks}\.{re.escape(self.depthwise)}\.(weight|bias)")
             found = {int(match[1]): len(value) for key, value in state.items() if (match := pattern.fullmatch(key))}
             widths.append(next(iter(found.values()), 0))
             depths.append(max(found, default=-1) + 1)
         return Sizes(tuple(widths), tuple(depths))
 
-    def block_name(self, prefix: str, stage: int, block: int | str) -> str:
+    def block_name(self, stage: int, block: int | str) -> str:
         """Return the file's name of a block."""
-        return prefix + self.block.format(stage=stage, after=2 * stage + 1, block=block)
+        return self.block.format(stage=stage, after=2 * stage + 1, block=block)
 
-    def _entrance(self, prefix: str, stage: int) -> dict[str, str]:
+    def _entrance(self, stage: int) -> dict[str, str]:
         """Return the names of a stage's norm and patches, in which the first stage's order is the other way round."""
         if stage == 0:
-            return {"stages.0.0.conv": prefix + self.stem, "stages.0.1": prefix + self.stem_norm}
+            return {"stages.0.0.conv": self.stem, "stages.0.1": self.stem_norm}
         norm, patches = (name.format(stage=stage, down=2 * stage) for name in (self.down_norm, self.down))
-        return {f"stages.{stage}.0": prefix + norm, f"stages.{stage}.1.conv": prefix + patches}
+        return {f"stages.{stage}.0": norm, f"stages.{stage}.1.conv": patches}
 
     def _parts(self) -> dict[str, str]:
         return {
@@ -96,19 +96,6 @@ class Layout:
 
 
 LAYOUTS = (
-    Layout(
-        publisher="facebookresearch/ConvNeXt",
-        stem="downsample_layers.0.0",
-        stem_norm="downsample_layers.0.1",
-        down_norm="downsample_layers.{stage}.0",
-        down="downsample_layers.{stage}.1",
-        block="stages.{stage}.{block}",
-        depthwise="dwconv",
-        norm="norm",
-        expand="pwconv1",
-        shrink="pwconv2",
-        scale="gamma",
-    ),
     Layout(
         publisher="timm",
         stem="stem.0",
@@ -134,18 +121,5 @@ LAYOUTS = (
         expand="block.3",
         shrink="block.5",
         scale="layer_scale",
-    ),
-    Layout(
-        publisher="transformers",
-        stem="embeddings.patch_embeddings",
-        stem_norm="embeddings.layernorm",
-        down_norm="encoder.stages.{stage}.downsampling_layer.0",
-        down="encoder.stages.{stage}.downsampling_layer.1",
-        block="encoder.stages.{stage}.layers.{block}",
-        depthwise="dwconv",
-        norm="layernorm",
-        expand="pwconv1",
-        shrink="pwconv2",
-        scale="layer_scale_parameter",
     ),
 )

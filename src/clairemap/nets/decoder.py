@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.grid.window import Window
-from clairemap.nets.layers import DepthwiseConv, cell_by_cell, only_seen, upsampled
+from clairemap.nets.layers import CellNorm, DepthwiseConv, cell_by_cell, only_seen, upsampled
 from clairemap.nets.parts import Part, cut
 from clairemap.nets.sizes import NetworkSize
 from clairemap.nets.strips import in_strips
@@ -20,7 +20,7 @@ class Smoothing(nn.Module):
         super().__init__()
         self.spread = DepthwiseConv(channels, kernel=3)
         self.linear = nn.Linear(channels, channels)
-        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.norm = CellNorm(channels, eps=1e-6)
 
     def forward(
         self, x_BHWC: Tensor, seen_BHW1: Tensor | None, then: Callable[[Tensor], Tensor] | None = None

@@ -6,6 +6,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from clairemap.nets.layers import (
+    CellNorm,
     ConvNextBlock,
     PatchConv,
     channels_first,
@@ -33,7 +34,7 @@ class Encoder(nn.Module):
             patches = PatchConv(before, stage.width, stage.stride // stride)
             blocks = [ConvNextBlock(stage.width) for _ in range(stage.depth)]
             # Bands come as they are, and the norm follows their convolution; between stages it goes before.
-            norm = nn.LayerNorm(before if self.stages else stage.width, eps=1e-6)
+            norm = CellNorm(before if self.stages else stage.width, eps=1e-6)
             entrance = (norm, patches) if self.stages else (patches, norm)
             self.stages.append(nn.Sequential(*entrance, *blocks))
             before, stride = stage.width, stage.stride

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.nets.attention import ConvExchange, ConvModulation, WindowExchange
-from clairemap.nets.layers import DepthwiseConv, Sensors, cell_by_cell, only_seen
+from clairemap.nets.layers import CellNorm, DepthwiseConv, Sensors, cell_by_cell, only_seen
 from clairemap.nets.sizes import Stage
 
 
@@ -47,7 +47,8 @@ class ReliabilityGate(nn.Module):
 
     def _looked(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> Tensor:
         seen = optical * (optical_weight > 0), sar * (sar_weight > 0)
-        looked = functional.gelu(self.look(torch.cat([*seen, optical_weight, sar_weight], dim=-1)))
+        weights = (weight.to(optical.dtype) for weight in (optical_weight, sar_weight))
+        looked = functional.gelu(self.look(torch.cat([*seen, *weights], dim=-1)))
         return only_seen(looked, (optical_weight > 0) | (sar_weight > 0))
 
     def of_one(self, weight: Tensor) -> Tensor:
@@ -91,8 +92,8 @@ class Fusion(nn.Module):
     def __init__(self, stage: Stage, exchange: nn.Module | None, gate: ReliabilityGate | ValiditySum) -> None:
         super().__init__()
         # The encoders' scales drift apart; only on one scale do shares say what the sum rests on.
-        self.norm_optical = nn.LayerNorm(stage.width, eps=1e-6)
-        self.norm_sar = nn.LayerNorm(stage.width, eps=1e-6)
+        self.norm_optical = CellNorm(stage.width, eps=1e-6)
+        self.norm_sar = CellNorm(stage.width, eps=1e-6)
         self.exchange = exchange
         self.gate = gate
         self.mixer = Mixer(stage.width)

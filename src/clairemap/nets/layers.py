@@ -34,6 +34,26 @@ def channels_last(x_BCHW: Tensor) -> Tensor:
     return x_BCHW.permute(0, 2, 3, 1)
 
 
+def stays_bfloat16(x: Tensor) -> bool:
+    """Return whether features remain bfloat16 between layers: on a GPU, where autocast's copies in float32 cost time.
+
+    On a CPU autocast decides.
+    """
+    return x.is_cuda and x.dtype == torch.bfloat16
+
+
+class CellNorm(nn.LayerNorm):
+    """LayerNorm of each cell's channels; where features stay bfloat16 only its sums are float32, not its result."""
+
+    def forward(self, x_BHWC: Tensor) -> Tensor:
+        """Return normalised features."""
+        if not stays_bfloat16(x_BHWC):
+            return super().forward(x_BHWC)
+        weight, bias = self.weight.to(x_BHWC.dtype), self.bias.to(x_BHWC.dtype)
+        with torch.autocast(x_BHWC.device.type, enabled=False):
+            return functional.layer_norm(x_BHWC, self.normalized_shape, weight, bias, self.eps)
+
+
 class DepthwiseConv(nn.Module):
     """Convolution of each channel by itself, zero-padded; (B, H, W, C) to the same shape."""
 
@@ -71,7 +91,7 @@ class ConvNextBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.depthwise = DepthwiseConv(channels, self.kernel)
-        self.norm = nn.LayerNorm(channels, eps=1e-6)
+        self.norm = CellNorm(channels, eps=1e-6)
         self.expand = nn.Linear(channels, 4 * channels)
         self.shrink = nn.Linear(4 * channels, channels)
         self.scale = nn.Parameter(torch.full((channels,), 0.1))
@@ -81,8 +101,10 @@ class ConvNextBlock(nn.Module):
         return cell_by_cell(self._mixed, x_BHWC, self.depthwise(x_BHWC), widest=4)
 
     def _mixed(self, x: Tensor, spread: Tensor) -> Tensor:
-        added: Tensor = self.scale * self.shrink(functional.gelu(self.expand(self.norm(spread))))
-        return x + added
+        mixed: Tensor = self.shrink(functional.gelu(self.expand(self.norm(spread))))
+        if stays_bfloat16(x):
+            return torch.addcmul(x, self.scale.to(x.dtype), mixed)
+        return x + self.scale * mixed
 
 
 def cell_by_cell(function: Callable[..., Tensor], *features_BHWC: Tensor, widest: int = 1) -> Tensor:

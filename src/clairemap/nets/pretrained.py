@@ -1,7 +1,7 @@
-"""ImageNet weights of a ConvNeXt, from a local file, as the weights that an encoder begins with.
+"""Initialise an encoder with the ImageNet weights of a ConvNeXt from a local file.
 
-The file may come from any publisher in `convnext.LAYOUTS`. What an encoder doesn't have, the last norm and the
-classifier, is left aside.
+The file is one of torchvision or timm (`convnext.LAYOUTS`). The last norm and the classifier, which an encoder does
+not have, are ignored.
 
 The stem is the only layer whose shape depends on the image. Of an encoder's bands the first are the image's, C of
 them; with N the bands of the file, 3 for ImageNet:
@@ -33,12 +33,6 @@ from clairemap.nets.encoder import Encoder
 from clairemap.nets.sizes import SIZES, NetworkSize
 
 log = logging.getLogger(__name__)
-
-NESTS = ("model", "state_dict")
-"""Keys under which training scripts keep the weights in a checkpoint."""
-
-PREFIXES = ("", "convnext.", "backbone.", "module.")
-"""What may stand before all names: of a network with a classifier or a decoder around it, or of parallel training."""
 
 SHOWN = 10
 """An error names at most this many keys."""
@@ -74,18 +68,18 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
 
     Args:
         encoder: of any number of bands, of which the first `image_bands` are the image's.
-        path: .safetensors, or what torch.save wrote (.pth, .pt, .bin), also nested under one of `NESTS`.
+        path: .safetensors, or a state dictionary written by torch.save (.pth, .pt, .bin).
         image_bands: bands whose filters come from the file's stem; the others' begin at 0.
 
     Raises:
         MissingFileError: the file does not exist.
         UnreadableFileError: it can't be read, or holds other objects than weights.
-        BundleError: it holds no ConvNeXt, one of another size, or one that lacks keys; the text names them.
+        BundleError: it does not contain a ConvNeXt in a known layout, its size differs, or keys are missing.
     """
     state = _read(path)
-    layout, prefix = _recognised(state, path)
-    _check_sizes(layout.sizes(state, prefix), encoder.size, path)
-    names = layout.names(prefix, encoder.size)
+    layout = _recognised(state, path)
+    _check_sizes(layout.sizes(state), encoder.size, path)
+    names = layout.names(encoder.size)
     if missing := [name for name in names.values() if name not in state]:
         raise BundleError(
             f"{path} lacks {len(missing)} of the {len(names)} weights that an encoder needs, by the names of "
@@ -116,24 +110,21 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def _unpickled(path: Path) -> Mapping[str, Any]:
     content = torch.load(path, map_location="cpu", weights_only=True)
-    for nest in NESTS:
-        if isinstance(content, Mapping) and isinstance(content.get(nest), Mapping):
-            content = content[nest]
     if not isinstance(content, Mapping):
         raise ValueError("not a dictionary")
     return content
 
 
-def _recognised(state: Mapping[str, Tensor], path: Path) -> tuple[Layout, str]:
-    """Return the layout and prefix of the file: those by which it has blocks in every stage."""
+def _recognised(state: Mapping[str, Tensor], path: Path) -> Layout:
+    """Return the layout of the file: the one in whose names it has blocks in every stage."""
     for layout in LAYOUTS:
-        for prefix in PREFIXES:
-            if all(layout.sizes(state, prefix).depths):
-                return layout, prefix
-    publishers = ", ".join(layout.publisher for layout in LAYOUTS)
+        if all(layout.sizes(state).depths):
+            return layout
+    publishers = " or ".join(layout.publisher for layout in LAYOUTS)
+    content = f"The first of its {len(state)} tensors: {_listed(list(state))}" if state else "It contains no tensor"
     raise BundleError(
-        f"{path} holds no ConvNeXt by the names of {publishers}. Its first of {len(state)} weights: "
-        f"{_listed(list(state))}. Use a file with ImageNet weights of a ConvNeXt."
+        f"{path} does not contain a ConvNeXt with the weight names of {publishers}. {content}. Use the file of "
+        "ConvNeXt-Tiny that torchvision or timm publishes; convert other layouts and checkpoints to one of these."
     )
 
 

@@ -12,7 +12,6 @@ The paper (arXiv 2509.11952) names the loss and its two parts; the constants and
 After Lin et al. 2017 (focal) and Salehi et al. 2017 (Tversky).
 """
 
-import functools
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -96,9 +95,8 @@ class Rift(nn.Module):
         return RiftLoss(total.to(dtype), focal.to(dtype), tversky.to(dtype))
 
     def _sums(self, logits: Tensor, target: Tensor) -> _Sums:
-        local_sums = _sums_class_by_class if torch.compiler.is_compiling() else _sums_at_once
         precise = logits.to(_precise(logits.dtype))
-        local = local_sums(precise, target, self.weights.to(precise.dtype), self.settings.focal_gamma)
+        local = _local_sums(precise, target, self.weights.to(precise.dtype), self.settings.focal_gamma)
         sizes = [len(part) for part in local]
         true_positive, probability, focal, truth = torch.split(_over_processes(torch.cat(local)), sizes)
         return _Sums(true_positive, probability, focal[0], truth, truth.sum())
@@ -115,7 +113,7 @@ class Rift(nn.Module):
         return (weights * loss).sum() / weights.sum().clamp(min=WEIGHT_RANGE[0])
 
 
-def _sums_at_once(logits: Tensor, target: Tensor, weights: Tensor, gamma: float) -> list[Tensor]:
+def _local_sums(logits: Tensor, target: Tensor, weights: Tensor, gamma: float) -> list[Tensor]:
     """Return TP (K,), S p (K,), the focal sum (1,) and the labels' pixels (K,) of this process, float64."""
     labelled = target != IGNORE_INDEX
     label = torch.where(labelled, target, 0)
@@ -123,43 +121,6 @@ def _sums_at_once(logits: Tensor, target: Tensor, weights: Tensor, gamma: float)
     weight = _of_class(weights, label) * mask
     of_logits = _PixelSums.apply(logits, label, mask, weight, gamma)  # type: ignore[no-untyped-call]
     return [*of_logits, _sum_by_class(mask, label, logits.shape[1])]
-
-
-def _sums_class_by_class(logits: Tensor, target: Tensor, weights: Tensor, gamma: float) -> list[Tensor]:
-    """Return the same for torch.compile, which also differentiates it.
-
-    It takes a third of the eager form's time, but more than that uncompiled: the compiler handles eight or sixteen
-    pixels at a time as long as nothing is looked up by label, and to compare with each class is no look-up.
-    """
-    of_class = logits.unbind(1)
-    number = target.to(logits.dtype)  # of the logits' type, since processors convert int64 slowly
-    hits = [number == k for k in range(len(of_class))]
-    top = functools.reduce(torch.maximum, of_class).detach()
-    parts = [(values - top).exp() for values in of_class]
-    whole = functools.reduce(torch.add, parts)
-    p_label = _where_hit(hits, parts) / whole
-    log_p_label = _where_hit(hits, of_class) - top - whole.log()
-    focal = -(_where_hit(hits, weights.unbind()) * _power(1 - p_label, gamma) * log_p_label)
-    share = (number != IGNORE_INDEX) / whole
-    return [
-        torch.stack([_row_by_row(torch.where(hit, p_label, 0)) for hit in hits]),
-        torch.stack([_row_by_row(part * share) for part in parts]),
-        _row_by_row(focal)[None],
-        torch.stack([_row_by_row(hit.to(logits.dtype)) for hit in hits]),
-    ]
-
-
-def _where_hit(hits: Sequence[Tensor], of_class: Sequence[Tensor]) -> Tensor:
-    """Return the value of the class that is hit, 0 where none is."""
-    found = torch.where(hits[0], of_class[0], 0)
-    for hit, values in zip(hits[1:], of_class[1:], strict=True):
-        found = torch.where(hit, values, found)
-    return found
-
-
-def _row_by_row(values_BHW: Tensor) -> Tensor:
-    """Return the sum over all pixels, float64; that of an image row in the values' own type, as in `_sum_by_class`."""
-    return values_BHW.sum(dim=2).double().sum()
 
 
 class _PixelSums(torch.autograd.Function):

@@ -23,6 +23,7 @@ from rasterio.errors import RasterioError
 
 from clairemap.classes import MAP_NODATA, Rgb
 from clairemap.errors import DiskFullError, StoreError
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.provenance import temporary_beside
@@ -32,10 +33,10 @@ from clairemap.raster.source import area_of
 
 log = logging.getLogger(__name__)
 
-BLOCK_PX = 512
+WRITE_BLOCK_PX = 512
 """Side of the blocks while a map is written: windows that start and end at its multiples are written fastest."""
 
-READ_PX = 4 * BLOCK_PX
+READ_BACK_PX = 4 * WRITE_BLOCK_PX
 """Side of the windows in which a map is read back."""
 
 GDAL_CACHE_MB = 32
@@ -49,8 +50,8 @@ INTERIM = {
     "dtype": "uint8",
     "nodata": MAP_NODATA,
     "tiled": True,
-    "blockxsize": BLOCK_PX,
-    "blockysize": BLOCK_PX,
+    "blockxsize": WRITE_BLOCK_PX,
+    "blockysize": WRITE_BLOCK_PX,
     "compress": "ZSTD",
     "zstd_level": 1,
     "sparse_ok": True,
@@ -168,7 +169,9 @@ class CogWriter:
     def _finish(self) -> None:
         try:
             self._dataset.close()
-            pyramid = with_overviews(self._plain, self.layer.overviews, MAP_NODATA, BLOCK_PX, INTERIM, self._folder)
+            pyramid = with_overviews(
+                self._plain, self.layer.overviews, MAP_NODATA, WRITE_BLOCK_PX, INTERIM, self._folder
+            )
             with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_overview_block_px(self._shape)):
                 own = "AUTO" if pyramid.sums else "NONE"  # those that are there, or GDAL would make some
                 copy_raster(pyramid.path, self._part, driver="COG", overviews=own, **self._cog_options())
@@ -217,7 +220,7 @@ class CogWriter:
         free = shutil.disk_usage(self.target.parent).free
         written = sum(file.stat().st_size for file in self._folder.glob("*"))  # none if it could not be made
         # GDAL has removed what it couldn't finish: about as much as lies here, in another compression.
-        if free < max(2 * written, BLOCK_PX * BLOCK_PX):
+        if free < max(2 * written, WRITE_BLOCK_PX * WRITE_BLOCK_PX):
             raise DiskFullError(
                 f"{self.target}: no space left ({free / 1e6:.1f} MB free, up to {2 * written / 1e6:.1f} MB more "
                 "needed): free some, run again"
@@ -228,7 +231,7 @@ def _sum_of(path: Path, level: int) -> int:
     """Return what the values of a file sum to, or those of one of its overviews (0 is the largest, -1 the file)."""
     with open_raster(path, **({"overview_level": level} if level >= 0 else {})) as dataset:
         total: int = MAP_NODATA * dataset.height * dataset.width
-        for tile in tiles(dataset.shape, READ_PX):
+        for tile in tiles(dataset.shape, READ_BACK_PX):
             if is_stored(dataset, tile.window):
                 values = dataset.read(1, window=area_of(tile.window))
                 total += int(values.sum(dtype=np.int64)) - MAP_NODATA * values.size
@@ -240,20 +243,20 @@ def _block_px(shape: tuple[int, int]) -> int:
 
     rio-cogeo takes a raster for one in strips if it is exactly as wide as its blocks and larger than 512.
     """
-    return 384 if _looks_striped(shape, BLOCK_PX) else BLOCK_PX
+    return 384 if _looks_striped(shape, WRITE_BLOCK_PX) else WRITE_BLOCK_PX
 
 
 def _overview_block_px(shape: tuple[int, int]) -> int:
     """Return the side of the overviews' blocks, a power of 2 for GDAL: 512 wherever that passes validation."""
-    sides = (BLOCK_PX, 1024, 256, 2048, 128, 4096, 64)
-    return next((side for side in sides if not any(_looks_striped(o, side) for o in _overviews(shape))), BLOCK_PX)
+    sides = (WRITE_BLOCK_PX, 1024, 256, 2048, 128, 4096, 64)
+    return next((side for side in sides if not any(_looks_striped(o, side) for o in _overviews(shape))), WRITE_BLOCK_PX)
 
 
 def _overviews(shape: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    while max(shape) > BLOCK_PX:
-        shape = -(-shape[0] // 2), -(-shape[1] // 2)
+    while max(shape) > WRITE_BLOCK_PX:
+        shape = ceil_div(shape[0], 2), ceil_div(shape[1], 2)
         yield shape
 
 
 def _looks_striped(shape: tuple[int, int], block_px: int) -> bool:
-    return shape[1] == block_px and max(shape) > BLOCK_PX
+    return shape[1] == block_px and max(shape) > WRITE_BLOCK_PX

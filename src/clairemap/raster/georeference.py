@@ -11,11 +11,8 @@ from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 
 from clairemap.errors import GridError
-from clairemap.grid.coordinates import applied
+from clairemap.grid.coordinates import PROBES_ALONG_SIDE, applied
 from clairemap.grid.earth import crs_fault, crs_name, to_degrees, turn_of, without_height
-
-PROBES = 9
-"""Points along each side of a grid that are looked for on the Earth."""
 
 LONGITUDES_DEG = (-360.0, 540.0)
 """Where grids of degrees lie, whether they count from -180, from 0 or on beyond; elsewhere they are not longitudes."""
@@ -29,7 +26,7 @@ SMALLEST_PX_M = 1e-3
 FURTHEST_M = 1e8
 """Distance from a projection's origin; zones that stand before the easting take it to 6e7."""
 
-REMEDY = (
+CRS_REMEDY = (
     "assign the CRS that the file has (gdal_edit.py -a_srs EPSG:...), or strip it from all files of the scene "
     "(gdal_edit.py -a_srs None -unsetgt) to take them pixel on pixel"
 )
@@ -61,7 +58,7 @@ def _crs(dataset: DatasetReader, path: Path) -> CRS | None:
     try:
         return without_height(CRS(dataset.crs)) if dataset.crs else None
     except (CRSError, pyproj.exceptions.CRSError) as error:
-        raise GridError(f"{path}: its CRS can't be read ({error}); {REMEDY}") from None
+        raise GridError(f"{path}: its CRS can't be read ({error}); {CRS_REMEDY}") from None
 
 
 def _check_plain(dataset: DatasetReader, path: Path) -> None:
@@ -81,7 +78,7 @@ def _check_crs(crs: CRS, geobox: GeoBox, path: Path) -> None:
     fault = crs_fault(crs)
     if fault is not None:
         derived = crs.proj.is_derived and crs.proj.is_geographic
-        remedy = "reproject the file first (gdalwarp -t_srs EPSG:4326)" if derived else REMEDY
+        remedy = "reproject the file first (gdalwarp -t_srs EPSG:4326)" if derived else CRS_REMEDY
         raise GridError(f"{path}: its CRS, {crs_name(crs)}, {fault}; {remedy}")
     if geobox.transform == Affine.identity():
         raise GridError(
@@ -106,7 +103,8 @@ def _check_place(crs: CRS, geobox: GeoBox, path: Path) -> None:
 def _misplacement(crs: CRS, geobox: GeoBox) -> str | None:
     """Return what is impossible in where a grid lies; None if nothing."""
     matrix, (height, width) = geobox.transform, (int(size) for size in geobox.shape)
-    column, row = np.meshgrid(np.linspace(0.5, width - 0.5, PROBES), np.linspace(0.5, height - 0.5, PROBES))
+    columns, rows = (np.linspace(0.5, size - 0.5, PROBES_ALONG_SIDE) for size in (width, height))
+    column, row = np.meshgrid(columns, rows)
     x, y = applied(matrix, column, row)
     proj, turn = crs.proj, turn_of(crs)
     unit = proj.axis_info[0].unit_conversion_factor

@@ -19,9 +19,9 @@ REFERRING_KEYS = ("X_DATASET", "Y_DATASET")  # geolocation arrays
 ADDED = (".aux.xml", ".msk", ".hdr")
 REPLACING = (".hdr", ".prj", ".tab", ".wld", ".aux", ".rpb", ".ige")
 RPC_ENDINGS = ("_RPC.TXT", "_rpc.txt")
-ARCHIVES = re.compile(r"^/vsi(?:zip|tar|gzip|7z|rar)/\{?(.*)$")
+ARCHIVE_PATH = re.compile(r"^/vsi(?:zip|tar|gzip|7z|rar)/\{?(.*)$")
 ON_THE_WEB = re.compile(r"^(?:/vsi|[a-z0-9]+://)")
-PART_OF_FILE = re.compile(r'^[A-Za-z]\w+:(?:\w*:)?(?:"([^"]+)".*|(.+?)(?:://.*)?(?::[^/":]*)*)$')
+SUBDATASET_PATH = re.compile(r'^[A-Za-z]\w+:(?:\w*:)?(?:"([^"]+)".*|(.+?)(?:://.*)?(?::[^/":]*)*)$')
 
 LISTED = 300
 """Files that are inputs by name; a mosaic of thousands would fill the log, and Snakemake's records, with them."""
@@ -141,12 +141,12 @@ def _file_of(name: str, folder: Path) -> Path | None:
     """Return the file that a data set's name means to GDAL; None where it is none of this machine's."""
     if name.startswith("vrt://"):
         return _file_of(name.removeprefix("vrt://").split("?")[0], folder)
-    if archive := ARCHIVES.match(name):
+    if archive := ARCHIVE_PATH.match(name):
         return _archive(Path(archive[1].split("}")[0]), folder)
     if ON_THE_WEB.match(name):
         return None
     written = folder / name
-    if not os.path.exists(written) and (part := PART_OF_FILE.match(name)):  # noqa: PTH110
+    if not os.path.exists(written) and (part := SUBDATASET_PATH.match(name)):  # noqa: PTH110
         return folder / (part[1] or part[2])
     return written
 

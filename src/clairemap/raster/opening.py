@@ -10,6 +10,7 @@ import rasterio
 import rasterio.shutil
 from rasterio._env import get_gdal_config, set_gdal_config
 
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
 
 CACHE_MB = 64
@@ -49,6 +50,6 @@ def is_stored(dataset: Any, window: Window) -> bool:  # noqa: ANN401 - rasterio 
     height, width = dataset.block_shapes[0]
     return any(
         dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1) is not None
-        for row in range(window.y0 // height, -(-window.y1 // height))
-        for column in range(window.x0 // width, -(-window.x1 // width))
+        for row in range(window.y0 // height, ceil_div(window.y1, height))
+        for column in range(window.x0 // width, ceil_div(window.x1, width))
     )

@@ -15,6 +15,7 @@ import numpy as np
 from affine import Affine
 from numpy.typing import NDArray
 
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.raster.opening import copy_raster, is_stored, open_raster
 from clairemap.raster.source import area_of
@@ -22,7 +23,7 @@ from clairemap.raster.source import area_of
 Quarters = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 Shrink = Literal["mode", "average", "first"]
 
-PIECE_PX = 1024
+SHRINK_PIECE_PX = 1024
 """Side of the pieces of a level that are shrunk at once; 4 MiB of passes of single bytes."""
 
 
@@ -128,14 +129,14 @@ SHRINK: dict[Shrink, Callable[[Quarters, np.uint8], NDArray[np.uint8]]] = {
 def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation: Mapping[str, Any]) -> int:
     """Write the half as large copy and return what its values sum to; where the source holds no block, nor does it."""
     with open_raster(source) as whole:
-        shape = -(-whole.height // 2), -(-whole.width // 2)
+        shape = ceil_div(whole.height, 2), ceil_div(whole.width, 2)
         total: int = nodata * shape[0] * shape[1]
         # The place changes nothing in the map; without it rasterio warns at each level that it has none.
         fine = whole.transform  # affine multiplies by * up to version 2, by @ from 3 on
         transform = Affine(2 * fine.a, 2 * fine.b, fine.c, 2 * fine.d, 2 * fine.e, fine.f)
         grid = {"height": shape[0], "width": shape[1], "crs": whole.crs, "transform": transform}
         with open_raster(target, "w", **{**creation, **grid}) as level:
-            for tile in tiles(shape, PIECE_PX):
+            for tile in tiles(shape, SHRINK_PIECE_PX):
                 below = tile.window.refined(2).clipped(whole.shape)
                 if not is_stored(whole, below):
                     continue

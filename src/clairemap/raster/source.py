@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import rasterio.windows
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
@@ -32,6 +32,11 @@ class Block:
 
     values: NDArray[Any]
     valid: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, bands: int, window: Window, dtype: DTypeLike) -> "Block":
+        """Return a block of zeros, none of them valid."""
+        return cls(np.zeros((bands, *window.shape), dtype), np.zeros(window.shape, np.bool_))
 
 
 class RasterSource:

@@ -23,6 +23,7 @@ from odc.geo.geobox import GeoBox
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
 from clairemap.errors import StoreError
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.provenance import STAMP_PREFIX, temporary_beside, write_text_whole
@@ -151,7 +152,7 @@ def create_store(
 ) -> GridStore:
     """Return a new store with empty arrays. Write to a temporary path, then `complete_store` it."""
     height, width = (int(size) for size in geobox.shape)
-    across = -(-max(height, width) // tile_px)
+    across = ceil_div(max(height, width), tile_px)
     shard_px = tile_px * min(shard_tiles, across)
     group = zarr.create_group(path, zarr_format=3)
     own: dict[str, Any] = {

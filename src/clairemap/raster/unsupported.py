@@ -17,7 +17,7 @@ HANDLERS = {"s3": "vsis3", "gs": "vsigs", "gcs": "vsigs", "az": "vsiaz", "abfs":
             "oss": "vsioss", "swift": "vsiswift", "hdfs": "vsihdfs"}  # fmt: skip
 VIRTUAL = re.compile(r"(?:^|/)(vsi[a-z0-9]+(?:_streaming)?/.*)$")
 WINDOWS = re.compile(r"(?:^|/)(?:[A-Za-z]:[\\/]|\\\\)")
-PART_OF_FILE = re.compile(r"(?:^|/)([A-Z][A-Z0-9_]{2,}:.*)$")
+SUBDATASET_NAME = re.compile(r"(?:^|/)([A-Z][A-Z0-9_]{2,}:.*)$")
 RASTERS = (".tif", ".tiff", ".jp2", ".img", ".vrt", ".nc", ".h5")
 SHAPES = (".gpkg", ".geojson", ".json", ".shp", ".kml", ".gml", ".fgb", ".sqlite", ".gdb", ".parquet")
 ARCHIVES = {".zip": "vsizip", ".tar": "vsitar", ".tgz": "vsitar", ".gz": "vsigzip", ".7z": "vsi7z", ".rar": "vsirar"}
@@ -73,7 +73,7 @@ def as_named(path: Path) -> str:
         return _as_written(inner[1])
     if url := URL.search(text):
         return f"{url[1]}:///{url[2]}" if url[1].lower() == "file" else f"{url[1]}://{url[2]}"
-    part = None if WINDOWS.search(text) else PART_OF_FILE.search(text)
+    part = None if WINDOWS.search(text) else SUBDATASET_NAME.search(text)
     return part[1] if part else text
 
 
@@ -92,7 +92,7 @@ def _missing(path: Path) -> str:
             f"{path}: no such file; it looks like a Windows path: write it as this machine sees it, with '/' "
             "(C:\\data\\a.tif is /mnt/c/data/a.tif under WSL)"
         )
-    if PART_OF_FILE.search(text):
+    if SUBDATASET_NAME.search(text):
         return (
             f"{name}: parts of files are not read; write this one as a file: "
             f"`gdal_translate {shlex.quote(name)} band1.tif`, or {_referred(shlex.quote(name))}"

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
+from clairemap.validity import Mask
 
 HUGE = 1e30
 """Nodata values beyond it are met by sign alone: writers give -3.4028234663852886e+38 with fewer digits."""
 
-DIGITS = 1e-6
+NODATA_TOLERANCE = 1e-6
 """Relative difference to which a nodata value with a fraction is met, for the same reason."""
 
 
@@ -98,4 +98,4 @@ def _holds(band: NDArray[Any], value: float) -> Any:  # noqa: ANN401 - numpy's b
         return np.greater_equal(band, HUGE) if value > 0 else np.less_equal(band, -HUGE)
     if value == int(value):
         return np.equal(band, band.dtype.type(value))
-    return np.isclose(band, value, rtol=DIGITS, atol=0)
+    return np.isclose(band, value, rtol=NODATA_TOLERANCE, atol=0)

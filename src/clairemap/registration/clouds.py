@@ -6,13 +6,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.classes import CODES_SHOWN
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration.sources import codes_source
 from clairemap.registration.warp import ClassesOnGrid
+from clairemap.validity import Mask
 
-Mask = NDArray[np.bool_]
 Coding = Literal["binary", "nonzero", "scl"]
 
 SCL_CLOUD = (3, 8, 9, 10)
@@ -25,8 +26,6 @@ SCL_GROUND = (2, 4, 5, 6, 7, 11)
 
 MOST_CODES = 256
 """Codes that are kept: no mask has as many, and probabilities would have one for each pixel."""
-
-CODES_SHOWN = 12
 
 
 def cloud_source(path: Path, coding: Coding) -> RasterSource:

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from clairemap.grid.points import Point
 from clairemap.registration.model import LEAST_TIES, TERMS, Displacement, Kind, terms
 
-Points = NDArray[np.float64]
+PointsYX = NDArray[np.float64]
 """Coordinates or displacements (point, 2), y first."""
 
 Inliers = NDArray[np.bool_]
@@ -29,20 +30,22 @@ SLENDER = 0.05
 class Frame:
     """Coordinates in which models are fitted: the scene's middle is 0 and its longer half 1."""
 
-    centre: tuple[float, float]
+    centre: Point[float]
     scale_px: float
 
     @classmethod
     def of(cls, shape: tuple[int, int]) -> "Frame":
         """Return the frame of a scene of (height, width)."""
-        return cls(((shape[0] - 1) / 2, (shape[1] - 1) / 2), max(*shape, 2) / 2)
+        return cls(Point((shape[0] - 1) / 2, (shape[1] - 1) / 2), max(*shape, 2) / 2)
 
-    def design(self, kind: Kind, places: Points) -> Points:
+    def design(self, kind: Kind, places: PointsYX) -> PointsYX:
         """Return the terms (point, term) at places."""
         v, u = ((places - self.centre) / self.scale_px).T
         return terms(kind, v, u)
 
-    def solved(self, kind: Kind, places: Points, offsets: Points, weights: NDArray[np.float64]) -> Displacement | None:
+    def solved(
+        self, kind: Kind, places: PointsYX, offsets: PointsYX, weights: NDArray[np.float64]
+    ) -> Displacement | None:
         """Return the weighted least-squares model of ties; None if they don't determine it."""
         if np.count_nonzero(weights) < LEAST_TIES[kind]:
             return None
@@ -52,7 +55,7 @@ class Frame:
         found = np.linalg.lstsq(self.design(kind, places) * column, offsets * column, rcond=RANK_TOLERANCE)
         return self.model(kind, found[0]) if found[2] == TERMS[kind] else None
 
-    def _similarity(self, places: Points, offsets: Points, weights: NDArray[np.float64]) -> Displacement | None:
+    def _similarity(self, places: PointsYX, offsets: PointsYX, weights: NDArray[np.float64]) -> Displacement | None:
         """Return the model with dy = a + c v - d u and dx = b + d v + c u."""
         one, u, v = self.design("affine", places).T
         none = np.zeros_like(one)
@@ -68,7 +71,7 @@ class Frame:
         return Displacement(kind, dy, dx, self.centre, self.scale_px)
 
 
-def agreeing(places: Points, offsets: Points, frame: Frame, radius_px: float, steepest: float) -> Inliers:
+def agreeing(places: PointsYX, offsets: PointsYX, frame: Frame, radius_px: float, steepest: float) -> Inliers:
     """Return which ties agree on the affine displacement that finds most agreement; none with fewer than three.
 
     Random triples of ties propose; each tie within the radius votes for a proposal, the more the nearer it is.
@@ -100,7 +103,7 @@ def agreeing(places: Points, offsets: Points, frame: Frame, radius_px: float, st
     return np.asarray((residuals**2).sum(axis=1) < radius_px**2)
 
 
-def _votes(residuals: Points, radius_px: float) -> float:
+def _votes(residuals: PointsYX, radius_px: float) -> float:
     return float(np.maximum(1 - (residuals**2).sum(axis=1) / radius_px**2, 0).sum())
 
 

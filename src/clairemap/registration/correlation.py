@@ -6,18 +6,24 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-Surface = NDArray[np.float32]
+from clairemap.grid.points import Shift
+
+CorrelationSurface = NDArray[np.float32]
 """Correlation at shifts -max..max (y, x): ``surface[max + dy, max + dx]``."""
 
 
 LEAST_OVERLAP = 0.1
 """Share of the template's structure that must meet valid pixels: shifts with less say nothing and count as 0."""
 
+NO_SHIFT = Shift(0.0, 0.0)
+
 PEAK_RADIUS_PX = 5
 """Values this near to a peak belong to it: edges are about 3 px wide."""
 
 
-def correlation_surface(template: NDArray[np.complex64], search: NDArray[np.complex64], max_shift_px: int) -> Surface:
+def correlation_surface(
+    template: NDArray[np.complex64], search: NDArray[np.complex64], max_shift_px: int
+) -> CorrelationSurface:
     """Return the normalised correlation, -1..1, of a template with a search window for each whole shift.
 
     Args:
@@ -67,18 +73,18 @@ class Peak:
     strength: float
 
 
-def highest_peak(surface: Surface) -> Peak:
+def highest_peak(surface: CorrelationSurface) -> Peak:
     """Return a surface's highest peak, placed between pixels by a paraboloid through the 3 x 3 values around it."""
     centre = surface.shape[0] // 2
     row, col = (int(index) for index in np.unravel_index(int(np.argmax(surface)), surface.shape))
-    down, right = _beyond_pixel(surface, row, col)
-    return Peak(row - centre + down, col - centre + right, _strength(surface, row, col))
+    beyond = _beyond_pixel(surface, row, col)
+    return Peak(row - centre + beyond.dy, col - centre + beyond.dx, _strength(surface, row, col))
 
 
-def _beyond_pixel(surface: Surface, row: int, col: int) -> tuple[float, float]:
-    """Return how far (y, x) the least-squares paraboloid's top lies from the highest value; 0 at the surface's rim."""
+def _beyond_pixel(surface: CorrelationSurface, row: int, col: int) -> Shift[float]:
+    """Return how far the least-squares paraboloid's top lies from the highest value; 0 at the surface's rim."""
     if not (0 < row < surface.shape[0] - 1 and 0 < col < surface.shape[1] - 1):
-        return 0.0, 0.0
+        return NO_SHIFT
     patch = surface[row - 1 : row + 2, col - 1 : col + 2].astype(np.float64)
     slope_y, slope_x = (patch[2] - patch[0]).mean() / 2, (patch[:, 2] - patch[:, 0]).mean() / 2
     bend_y = (patch[0] - 2 * patch[1] + patch[2]).mean()
@@ -86,13 +92,13 @@ def _beyond_pixel(surface: Surface, row: int, col: int) -> tuple[float, float]:
     twist = (patch[2, 2] - patch[2, 0] - patch[0, 2] + patch[0, 0]) / 4
     determinant = bend_y * bend_x - twist**2
     if determinant <= 0 or bend_y >= 0:
-        return 0.0, 0.0  # a ridge or a saddle has no top
+        return NO_SHIFT  # a ridge or a saddle has no top
     down = (twist * slope_x - bend_x * slope_y) / determinant
     right = (twist * slope_y - bend_y * slope_x) / determinant
-    return float(np.clip(down, -1, 1)), float(np.clip(right, -1, 1))
+    return Shift(float(np.clip(down, -1, 1)), float(np.clip(right, -1, 1)))
 
 
-def _strength(surface: Surface, row: int, col: int) -> float:
+def _strength(surface: CorrelationSurface, row: int, col: int) -> float:
     y, x = np.ogrid[: surface.shape[0], : surface.shape[1]]
     elsewhere = surface[np.maximum(np.abs(y - row), np.abs(x - col)) > PEAK_RADIUS_PX]
     if not elsewhere.size or elsewhere.std() == 0:

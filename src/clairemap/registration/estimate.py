@@ -15,10 +15,10 @@ from clairemap.registration.match import Evidence, Pair, match
 from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, TERMS, Displacement, Kind
 from clairemap.registration.result import Fit, Search, as_delivered
 from clairemap.registration.wide import most_similar
-from clairemap.registration.windows import Layout, spread_windows
+from clairemap.registration.windows import WindowLayout, spread_windows
 from clairemap.settings import RegistrationSettings, SensorBands
 
-COARSEST = 4
+COARSEST_FACTOR = 4
 """Largest factor by which the first look is coarser."""
 
 COARSE_SIDE_PX = 256
@@ -46,7 +46,7 @@ STEEPEST: dict[Search, float] = {"near": 0.03, "wide": 0.12}
 """By how much rotation (radians) and scale may differ from a prediction: georeferencing is right to about 1.7 degrees,
 the search over rotations and scales to its steps."""
 
-KINDS: dict[Search, tuple[Kind, ...]] = {
+MODEL_KINDS: dict[Search, tuple[Kind, ...]] = {
     "near": ("translation", "similarity", "affine", "polynomial"),
     "wide": ("similarity", "affine"),
 }
@@ -90,7 +90,7 @@ def _registered(pair: Pair, settings: RegistrationSettings) -> Fit:
 
 def _near(pair: Pair, settings: RegistrationSettings) -> Fit:
     factor = 1
-    while factor < COARSEST and min(pair.shape) // (2 * factor) >= COARSE_SIDE_PX:
+    while factor < COARSEST_FACTOR and min(pair.shape) // (2 * factor) >= COARSE_SIDE_PX:
         factor *= 2
     search = math.ceil(settings.max_shift_px / factor) + 1
     layout = _layout(pair.shape, factor, settings.window_px, COARSE_WINDOWS, closeness=2)
@@ -108,7 +108,7 @@ def _refined(pair: Pair, guess: Displacement, search: Search, settings: Registra
 
     The first look, at windows further apart, improves the guess; the last one is based on a displacement near its own.
     """
-    kinds = tuple(kind for kind in TERMS if kind == settings.model) or KINDS[search]
+    kinds = tuple(kind for kind in TERMS if kind == settings.model) or MODEL_KINDS[search]
     for look in range(LOOKS):
         prediction = _by_whole_pixels(guess)
         factor = pair.displaced(prediction).sar_px
@@ -124,7 +124,7 @@ def _refined(pair: Pair, guess: Displacement, search: Search, settings: Registra
     return judged(evidence, ties, model, search, settings.min_inliers)
 
 
-def _layout(shape: tuple[int, int], factor: int, window_px: int, most: int, closeness: int) -> Layout:
+def _layout(shape: tuple[int, int], factor: int, window_px: int, most: int, closeness: int) -> WindowLayout:
     """Return windows on the grid coarser by a factor, a share of their side apart."""
     coarse = (shape[0] // factor, shape[1] // factor)
     side = min(window_px, max(SMALLEST_WINDOW_PX, min(coarse) // WINDOWS_ALONG_SIDE))

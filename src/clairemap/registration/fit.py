@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.registration.consensus import Frame, Inliers, Points
+from clairemap.registration.consensus import Frame, Inliers, PointsYX
 from clairemap.registration.model import LEAST_TIES, Displacement, Kind
 
 INLIER_RADIUS_PX = 2.0
@@ -38,8 +38,8 @@ class Ties:
     counts as evidence.
     """
 
-    places: Points
-    offsets: Points
+    places: PointsYX
+    offsets: PointsYX
     shape: tuple[int, int]
     radius_px: float = INLIER_RADIUS_PX
     overlap: float = 1.0
@@ -52,7 +52,7 @@ class Ties:
     @property
     def parts(self) -> NDArray[np.int64]:
         """The part of the scene, counted by rows, in which each tie lies."""
-        return parts_of(self.places, self.shape)
+        return part_numbers(self.places, self.shape)
 
     def residuals(self, model: Displacement) -> NDArray[np.float64]:
         """Return how far each tie lies from a model, in pixels."""
@@ -68,7 +68,7 @@ class Ties:
         return replace(self, places=self.places[kept], offsets=self.offsets[kept])
 
 
-def parts_of(places: Points, shape: tuple[int, int]) -> NDArray[np.int64]:
+def part_numbers(places: PointsYX, shape: tuple[int, int]) -> NDArray[np.int64]:
     """Return the part of a scene in which each place (point, 2) lies."""
     cells = (places / np.array(shape) * PARTS_ALONG_SIDE).astype(np.int64).clip(0, PARTS_ALONG_SIDE - 1)
     return np.asarray(cells[:, 0] * PARTS_ALONG_SIDE + cells[:, 1])
@@ -123,7 +123,7 @@ def _distinct(ties: Ties, simple: Displacement, rich: Displacement) -> bool:
     return _apart_px(simple, rich, places) > max(BEYOND_ERROR * error, LEAST_DIFFERENCE * ties.radius_px)
 
 
-def _apart_px(first: Displacement, second: Displacement, places: Points) -> float:
+def _apart_px(first: Displacement, second: Displacement, places: PointsYX) -> float:
     """Return how far two models lie apart, root mean square over places."""
     return math.sqrt(float(((first.at_places(places) - second.at_places(places)) ** 2).sum(axis=1).mean()))
 

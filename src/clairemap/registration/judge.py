@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.registration.consensus import log10_false_alarms
-from clairemap.registration.fit import Ties, fitted, left_out_rmse_px, parts_of, split_half_px
+from clairemap.registration.fit import Ties, fitted, left_out_rmse_px, part_numbers, split_half_px
 from clairemap.registration.match import Evidence
 from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement
 from clairemap.registration.result import NO_QUALITY, Fit, Quality, Search, Verdict
@@ -55,7 +55,7 @@ def judged(evidence: Evidence, ties: Ties, model: Displacement, search: Search, 
 def _quality(evidence: Evidence, ties: Ties, model: Displacement) -> Quality:
     residuals, inlier = ties.residuals(model), ties.agreeing(model)
     inliers = int(inlier.sum())
-    possible = np.unique(parts_of(np.array(evidence.places), evidence.scene_shape))
+    possible = np.unique(part_numbers(np.array(evidence.places), evidence.scene_shape))
     enough = inliers >= 2 * LEAST_TIES[model.kind]
     return Quality(
         ties=len(residuals),

@@ -6,15 +6,17 @@ from functools import cached_property
 import numpy as np
 
 from clairemap.console import progress
+from clairemap.grid.mapping import PixelMapping
+from clairemap.grid.points import Point, Shift
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
-from clairemap.registration.correlation import Surface, correlation_surface, highest_peak
-from clairemap.registration.mapping import PixelMapping, mapping_between
+from clairemap.registration.correlation import CorrelationSurface, correlation_surface, highest_peak
 from clairemap.registration.model import Displacement
+from clairemap.registration.overlap import mapping_between
 from clairemap.registration.result import Tie
 from clairemap.registration.structure import STRUCTURE_REACH_PX, Structure, edge_structure
 from clairemap.registration.warp import SarOnGrid
-from clairemap.registration.windows import Layout
+from clairemap.registration.windows import WindowLayout
 from clairemap.settings import SarSettings, SensorBands
 
 LEAST_VALID = 0.6
@@ -32,14 +34,14 @@ class Evidence:
     """What the windows of a scene say about its displacement against a predicted one.
 
     `surface` is the mean of all windows' correlations, which finds a common displacement even where single windows
-    do not; `ties` are the windows with a distinct peak of their own, `places` the centres (y, x) of all that could
+    do not; `ties` are the windows with a distinct peak of their own, `places` the centres of all that could
     be correlated, `overlap` how many windows hold the same pixel. Lengths in optical pixels, except that the
     surface's shifts are steps of `factor` pixels away from `prediction`.
     """
 
-    surface: Surface
+    surface: CorrelationSurface
     ties: tuple[Tie, ...]
-    places: tuple[tuple[float, float], ...]
+    places: tuple[Point[float], ...]
     overlap: float
     scene_shape: tuple[int, int]
     prediction: Displacement
@@ -86,11 +88,11 @@ class Pair:
 
     def optical_reduced(self, window: Window, factor: int) -> Block:
         """Return the optical bands of a window of the grid that is coarser by a whole factor."""
-        return reduced(self.optical.read(_finer(window, factor), self.optical_bands), factor)
+        return reduced(self.optical.read(window.refined(factor), self.optical_bands), factor)
 
     def sar_reduced(self, window: Window, factor: int) -> Block:
         """Return the SAR bands of a window of the grid that is coarser by a whole factor."""
-        return reduced(self.sar.read(_finer(window, factor)), factor)
+        return reduced(self.sar.read(window.refined(factor)), factor)
 
 
 def reduced(block: Block, factor: int) -> Block:
@@ -105,11 +107,9 @@ def reduced(block: Block, factor: int) -> Block:
     return Block(total / np.maximum(count, 1).astype(np.float32), 2 * count >= factor**2)
 
 
-def _finer(window: Window, factor: int) -> Window:
-    return Window(window.y0 * factor, window.x0 * factor, window.height * factor, window.width * factor)
-
-
-def match(pair: Pair, layout: Layout, prediction: Displacement, search_px: int, factor: int, label: str) -> Evidence:
+def match(
+    pair: Pair, layout: WindowLayout, prediction: Displacement, search_px: int, factor: int, label: str
+) -> Evidence:
     """Return what correlating windows of both scenes' edge structure says about their displacement.
 
     Memory: one window of both, or `FRAME_PX` pixels, however large the scene.
@@ -125,7 +125,7 @@ def match(pair: Pair, layout: Layout, prediction: Displacement, search_px: int, 
     matcher = _Matcher(pair.displaced(prediction), search_px, factor)
     total = np.zeros((2 * search_px + 1,) * 2, np.float64)
     ties: list[Tie] = []
-    places: list[tuple[float, float]] = []
+    places: list[Point[float]] = []
     for window in progress(layout.windows, label):
         surface = matcher.correlated(window)
         if surface is None:
@@ -135,22 +135,20 @@ def match(pair: Pair, layout: Layout, prediction: Displacement, search_px: int, 
             (start + (extent - 1) / 2) * factor + (factor - 1) / 2
             for start, extent in ((window.y0, window.height), (window.x0, window.width))
         )
-        places.append((y, x))
+        place = Point(y, x)
+        places.append(place)
         peak = highest_peak(surface)
         if peak.strength >= DISTINCT_PEAK:
-            dy, dx = composed(prediction, (y, x), (peak.dy * factor, peak.dx * factor))
-            ties.append(Tie(y, x, dy, dx, peak.strength))
+            shift = composed(prediction, place, Shift(peak.dy * factor, peak.dx * factor))
+            ties.append(Tie(y=y, x=x, dy=shift.dy, dx=shift.dx, strength=peak.strength))
     mean = (total / max(len(places), 1)).astype(np.float32)
     return Evidence(mean, tuple(ties), tuple(places), layout.overlap, pair.shape, prediction, factor)
 
 
-def composed(
-    prediction: Displacement, place: tuple[float, float], residual: tuple[float, float]
-) -> tuple[float, float]:
-    """Return the whole displacement (dy, dx) at a place, of a residual found in SAR moved by a prediction."""
-    y, x = place[0] + residual[0], place[1] + residual[1]
-    dy, dx = prediction.at(np.array([y]), np.array([x]))
-    return residual[0] + float(dy[0]), residual[1] + float(dx[0])
+def composed(prediction: Displacement, place: Point[float], residual: Shift[float]) -> Shift[float]:
+    """Return the whole displacement at a place, from a residual found in SAR moved by a prediction."""
+    predicted = prediction.at_point(Point(place.y + residual.dy, place.x + residual.dx))
+    return Shift(residual.dy + predicted.dy, residual.dx + predicted.dx)
 
 
 @dataclass(frozen=True)
@@ -161,7 +159,7 @@ class _Matcher:
     search_px: int
     factor: int
 
-    def correlated(self, window: Window) -> Surface | None:
+    def correlated(self, window: Window) -> CorrelationSurface | None:
         """Return a window's correlation at all shifts; None if too little of it has structure in both pictures."""
         template, search = self._structures(window)
         margin = self.search_px

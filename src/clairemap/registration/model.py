@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Coordinates = NDArray[np.float64]
+from clairemap.grid.coordinates import Coordinates, probe_points
+from clairemap.grid.points import Point, Shift
+from clairemap.grid.window import Window
+
 Kind = Literal["translation", "similarity", "affine", "polynomial"]
 
 TERMS: dict[Kind, int] = {"translation": 1, "similarity": 3, "affine": 3, "polynomial": 6}
@@ -15,9 +17,6 @@ TERMS: dict[Kind, int] = {"translation": 1, "similarity": 3, "affine": 3, "polyn
 
 LEAST_TIES: dict[Kind, int] = {"translation": 1, "similarity": 2, "affine": 3, "polynomial": 6}
 """Ties that determine a model of each kind, the simplest first. A similarity's linear terms are rotation and scale."""
-
-PROBES = 9
-"""Points along each side of a scene at which a model is looked at."""
 
 
 def terms(kind: Kind, v: Coordinates, u: Coordinates) -> Coordinates:
@@ -60,9 +59,15 @@ class Displacement:
         """Return (dy, dx) at pixel centres (y, x), of the same shape."""
         if self.kind == "translation":
             return np.full_like(y, self.dy_px[0]), np.full_like(x, self.dx_px[0])
-        v, u = (y - self.centre[0]) / self.scale_px, (x - self.centre[1]) / self.scale_px
+        centre_y, centre_x = self.centre
+        v, u = (y - centre_y) / self.scale_px, (x - centre_x) / self.scale_px
         of = terms(self.kind, v, u)
         return np.asarray(of @ np.array(self.dy_px)), np.asarray(of @ np.array(self.dx_px))
+
+    def at_point(self, point: Point[float]) -> Shift[float]:
+        """Return the displacement at a pixel centre."""
+        dy, dx = self.at(np.array([point.y]), np.array([point.x]))
+        return Shift(float(dy[0]), float(dx[0]))
 
     def at_places(self, places: Coordinates) -> Coordinates:
         """Return the displacements (place, 2) at places (place, 2), y first."""
@@ -70,14 +75,13 @@ class Displacement:
 
     def over(self, shape: tuple[int, int]) -> Coordinates:
         """Return the displacements (point, 2) at points spread evenly over a scene, its corners among them."""
-        sides = (np.linspace(0, size - 1, PROBES) for size in shape)
-        y, x = np.meshgrid(*sides, indexing="ij")
+        y, x = probe_points(Window.whole(shape))
         return self.at_places(np.stack([y.ravel(), x.ravel()], axis=-1))
 
-    def mean_px(self, shape: tuple[int, int]) -> tuple[float, float]:
-        """Return the mean displacement (dy, dx) over a scene."""
+    def mean_px(self, shape: tuple[int, int]) -> Shift[float]:
+        """Return the mean displacement over a scene."""
         dy, dx = self.over(shape).mean(axis=0)
-        return float(dy), float(dx)
+        return Shift(float(dy), float(dx))
 
     def rms_px(self, shape: tuple[int, int]) -> float:
         """Return how far it moves a scene's pixels, root mean square."""

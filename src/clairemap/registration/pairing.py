@@ -16,8 +16,8 @@ from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.clouds import CloudMask, cloud_source
-from clairemap.registration.mapping import mapping_between
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
+from clairemap.registration.overlap import mapping_between
 from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import Registration
 from clairemap.registration.sources import codes_source, optical_source, sar_source
@@ -134,12 +134,12 @@ class ScenePair:
 
     def _read_optical(self, window: Window) -> Block:
         if self._optical is None:
-            return _nothing(len(self._sensors.optical.names), window, ABSENT_OPTICAL_DTYPE)
+            return Block.empty(len(self._sensors.optical.names), window, ABSENT_OPTICAL_DTYPE)
         return self._optical.read(window, self._optical_bands)
 
     def _read_sar(self, window: Window) -> Block:
         if self._sar is None:
-            return _nothing(len(self._sensors.sar.names), window, np.dtype(np.float32))
+            return Block.empty(len(self._sensors.sar.names), window, np.dtype(np.float32))
         return self._sar.read(window)
 
     def _read_label(self, window: Window) -> NDArray[np.uint8]:
@@ -184,10 +184,6 @@ def _classes_on(grid: RasterSource, source: RasterSource | None) -> ClassesOnGri
     if source is None:
         return None
     return ClassesOnGrid(source, mapping_between(grid, source), source.data_bands[0])
-
-
-def _nothing(bands: int, window: Window, dtype: np.dtype[Any]) -> Block:
-    return Block(np.zeros((bands, *window.shape), dtype), np.zeros(window.shape, np.bool_))
 
 
 def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:

@@ -31,7 +31,7 @@ CUSTOMARY = {-999.0, -9999.0, -32767.0, -32768.0, -99999.0, -999999.0, -9999999.
 REPEATED_PX = 16
 """So many equal extreme values are not a coincidence."""
 
-LEAST_PX = 64
+LEAST_VALUES = 64
 """Fewer values say nothing about a scale."""
 
 FAR_BELOW = 2.0
@@ -50,7 +50,7 @@ NEAR_DB = 1.0
 OFTEN = 5
 """A value that is so many times as frequent as its neighbours, however coarsely values are rounded, isn't measured."""
 
-LINEAR = ("linear_power", "linear_amplitude")
+LINEAR_SCALES = ("linear_power", "linear_amplitude")
 NEARLY_ALL_PCT = 98
 HALF = 0.4, 0.6
 FEW, MOST = 0.05, 0.5
@@ -88,7 +88,7 @@ def check_sar(source: RasterSource, settings: SarBands) -> None:
         ValuesError: nodata that neither the file nor the settings say, or values that are on another scale.
     """
     census = _census(source)
-    if census.px < LEAST_PX:
+    if census.px < LEAST_VALUES:
         return
     if settings.scale == "digital":
         _check_grey(source, census)
@@ -158,9 +158,11 @@ def _check_decibels(source: RasterSource, census: Census) -> None:
         _other_scale(source, "db", "whole numbers, none of them negative, look like grey values", "digital")
     positive = sample[sample > 0]
     if negative < FEW * census.px and positive.size and np.median(positive) < BRIGHTEST_LINEAR:
-        _other_scale(source, "db", "few if any are negative: they look linear", *LINEAR)
+        _other_scale(source, "db", "few if any are negative: they look linear", *LINEAR_SCALES)
     if np.percentile(np.abs(sample), NEARLY_ALL_PCT) < BRIGHTEST_LINEAR:
-        _other_scale(source, "db", "nearly all lie about 0, as linear values or the parts of complex ones do", *LINEAR)
+        _other_scale(
+            source, "db", "nearly all lie about 0, as linear values or the parts of complex ones do", *LINEAR_SCALES
+        )
     for index, band in census.bands.items():
         if _has_hole_of_zeros(band):
             _untagged(source, "sar", index, 0.0, band.zero_px, "exactly, which measured decibels are not")
@@ -218,7 +220,7 @@ def _check_grey(source: RasterSource, census: Census) -> None:
         _other_scale(source, "digital", "grey values aren't negative: they look like decibels", "db")
     sample = census.sample
     if not bool((sample == np.rint(sample)).all()):
-        likely = LINEAR if np.median(sample) < BRIGHTEST_LINEAR else ("db",)
+        likely = LINEAR_SCALES if np.median(sample) < BRIGHTEST_LINEAR else ("db",)
         _other_scale(source, "digital", "grey values are whole numbers", *likely)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from clairemap.grid.coordinates import Coordinates
 from clairemap.raster.source import Block
-from clairemap.registration.model import Coordinates
 
 REACH_PX = 2
 """How far beyond a coordinate the values around it are used."""

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from clairemap.validity import Mask
+
 Structure = NDArray[np.complex64]
-Mask = NDArray[np.bool_]
 
 GRADIENT_SIGMA_PX = 1.0
 """Scale of the gradients. On three optical-SAR pairs with control points 1.0 misplaces edges less than 1.5 and 2.0."""

@@ -7,14 +7,15 @@ coarser), classes by the nearest pixel. Grids that agree to a hundredth of a pix
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from clairemap.grid.coordinates import Coordinates
+from clairemap.grid.mapping import OUTSIDE, PixelMapping
+from clairemap.grid.mesh import MESH_PX
+from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
-from clairemap.registration.mapping import MESH_PX, OUTSIDE, PixelMapping
-from clairemap.registration.model import Coordinates
 from clairemap.registration.sampling import REACH_PX, sampled_cubic, sampled_nearest
 from clairemap.sar.backscatter import NO_AVERAGING, backscatter, reach_px
 from clairemap.settings import SarSettings
@@ -40,7 +41,7 @@ class SarOnGrid:
 
         Memory: the window's own arrays and what `PART_PX` pixels need, however fine the source is.
         """
-        out = _empty(len(self.indexes), window, np.dtype(np.float32))
+        out = Block.empty(len(self.indexes), window, np.dtype(np.float32))
         return _put_together(out, window, self.mapping, self._filtered, sampled_cubic)
 
     def _filtered(self, area: Window) -> Block:
@@ -51,7 +52,7 @@ class SarOnGrid:
         return Block(values[:, *inner], valid[inner])
 
     @property
-    def _box_px(self) -> tuple[float, float]:
+    def _box_px(self) -> Size[float]:
         spans = self.mapping.source_px_per_target_px
         return spans if max(spans) > COARSER_FROM else NO_AVERAGING
 
@@ -66,7 +67,7 @@ class ClassesOnGrid:
 
     def read(self, window: Window) -> Block:
         """Return the band of codes (1, y, x) in its number type for a window of the target grid; 0 where not valid."""
-        out = _empty(1, window, self.source.dtype)
+        out = Block.empty(1, window, self.source.dtype)
         return _put_together(out, window, self.mapping, self._codes, sampled_nearest)
 
     def _codes(self, area: Window) -> Block:
@@ -86,20 +87,16 @@ def _read_round(source: RasterSource, window: Window, indexes: tuple[int, ...], 
     return Block(np.concatenate([b.values for b in blocks], axis=2), np.concatenate([b.valid for b in blocks], axis=1))
 
 
-def _empty(bands: int, window: Window, dtype: np.dtype[Any]) -> Block:
-    return Block(np.zeros((bands, *window.shape), dtype), np.zeros(window.shape, np.bool_))
+ReadBlock = Callable[[Window], Block]
+SampleBlock = Callable[[Block, Coordinates, Coordinates], Block]
 
 
-Read = Callable[[Window], Block]
-Sample = Callable[[Block, Coordinates, Coordinates], Block]
-
-
-def _put_together(out: Block, window: Window, mapping: PixelMapping, read: Read, sample: Sample) -> Block:
+def _put_together(out: Block, window: Window, mapping: PixelMapping, read: ReadBlock, sample: SampleBlock) -> Block:
     """Return `out` filled part by part: copied where the grids' pixels are the same ones, sampled elsewhere."""
     offset = mapping.whole_offset_px
     for part in _parts(window, mapping):
         if offset is not None:
-            block = read(replace(part, y0=part.y0 + offset[0], x0=part.x0 + offset[1]))
+            block = read(part.moved(*offset))
         else:
             y, x = mapping.coordinates(part)
             area = _source_area(y, x, mapping)

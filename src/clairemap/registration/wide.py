@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from clairemap.console import progress
+from clairemap.grid.mapping import OUTSIDE, PixelMapping
+from clairemap.grid.points import Point
+from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block
-from clairemap.registration.mapping import OUTSIDE, PixelMapping
 from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
 from clairemap.registration.structure import Structure, edge_structure
@@ -20,7 +22,7 @@ from clairemap.registration.structure import Structure, edge_structure
 OVERVIEW_PX = 256
 """Longer side of the overviews, at the most."""
 
-SIDE_PX = 128
+COMPARED_SIDE_PX = 128
 """Longer side of the pictures that are compared, at the most. Of 100 real pairs (SRIF) all are found at this size."""
 
 LARGEST_SCALE = 2.0
@@ -39,21 +41,21 @@ BLUR_PX = 0.45
 MOSTLY_VALID = 0.99
 """Share of valid pixels around a pixel of the smaller picture from which it is valid."""
 
-STRIP_PX = 512
+READ_ROWS = 512
 """Rows that are read at once."""
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """SAR content of optical (y, x) lies at R(rotation) · scale · ((y, x) - from) + to; `peak` says how it stands out.
+    """SAR content of optical (y, x) lies at R(rotation) · scale · ((y, x) - origin) + target, in optical pixels.
 
-    Places in optical pixels, y first. `peak` is the correlation's height in standard deviations of all shifts.
+    `peak` is the correlation's height in standard deviations of all shifts.
     """
 
     rotation_deg: float
     scale: float
-    origin: tuple[float, float]
-    target: tuple[float, float]
+    origin: Point[float]
+    target: Point[float]
     peak: float
 
     @property
@@ -63,24 +65,24 @@ class Similarity:
         along, across = self.scale * math.cos(angle), self.scale * math.sin(angle)
         return Displacement(
             "affine",
-            (self.target[0] - self.origin[0], -across, along - 1),
-            (self.target[1] - self.origin[1], along - 1, across),
+            (self.target.y - self.origin.y, -across, along - 1),
+            (self.target.x - self.origin.x, along - 1, across),
             self.origin,
         )
 
 
 @dataclass(frozen=True)
 class _Overview:
-    """A whole scene, coarser by `factor`, from `origin` (y, x) in optical pixels on."""
+    """A whole scene, coarser by `factor`, from `origin` in optical pixels on."""
 
     block: Block
     factor: int
-    origin: tuple[int, int]
+    origin: Point[int]
 
-    def place(self, y: float, x: float) -> tuple[float, float]:
+    def place(self, y: float, x: float) -> Point[float]:
         """Return the optical pixel of an overview pixel."""
         middle = (self.factor - 1) / 2
-        return self.origin[0] + y * self.factor + middle, self.origin[1] + x * self.factor + middle
+        return Point(self.origin.y + y * self.factor + middle, self.origin.x + x * self.factor + middle)
 
 
 def most_similar(pair: Pair) -> Similarity | None:
@@ -118,13 +120,11 @@ def _sar_extent(pair: Pair) -> Window:
 
 def _overview(read: Callable[[Window, int], Block], window: Window, factor: int) -> _Overview:
     """Return a window made coarser, read in strips."""
-    y0, x0 = window.y0 // factor, window.x0 // factor
-    rows, cols = -(-window.y1 // factor) - y0, -(-window.x1 // factor) - x0
-    height = max(STRIP_PX // factor, 1)
-    strips = [read(Window(y, x0, min(height, y0 + rows - y), cols), factor) for y in range(y0, y0 + rows, height)]
+    cells, height = window.coarsened(factor), max(READ_ROWS // factor, 1)
+    strips = [read(band.moved(cells.y0, cells.x0), factor) for band in row_bands(cells.shape, height)]
     values = np.concatenate([strip.values for strip in strips], axis=1)
     valid = np.concatenate([strip.valid for strip in strips])
-    return _Overview(Block(values, valid), factor, (y0 * factor, x0 * factor))
+    return _Overview(Block(values, valid), factor, Point(cells.y0 * factor, cells.x0 * factor))
 
 
 Steps = list[tuple[float, list[float]]]
@@ -144,7 +144,9 @@ def _steps_around(best: Similarity, part: float) -> Steps:
 
 def _tried(optical: _Overview, sar: _Overview, steps: Steps, label: str | None = None) -> Iterator[Similarity]:
     for scale, rotations in progress(steps, label) if label else steps:
-        size = min(1.0, 1 / scale, SIDE_PX / max(max(optical.block.valid.shape) * scale, *sar.block.valid.shape))
+        size = min(
+            1.0, 1 / scale, COMPARED_SIDE_PX / max(max(optical.block.valid.shape) * scale, *sar.block.valid.shape)
+        )
         template, search = _resized(optical.block, size * scale), _resized(sar.block, size)
         if template.any() and search.any():
             yield from _turns(optical, sar, scale, size, template, search, rotations)

@@ -8,14 +8,14 @@ from clairemap.grid.window import Window
 
 
 @dataclass(frozen=True)
-class Layout:
+class WindowLayout:
     """Windows of one size on a regular grid over a scene; `overlap` is how many of them hold the same pixel."""
 
     windows: tuple[Window, ...]
     overlap: float
 
 
-def spread_windows(shape: tuple[int, int], side: int, step: float, most: int) -> Layout:
+def spread_windows(shape: tuple[int, int], side: int, step: float, most: int) -> WindowLayout:
     """Return windows of a side, `step` apart or further, evenly over a scene, and not more than allowed."""
     height, width = min(side, shape[0]), min(side, shape[1])
     step = max(step, 1.0)
@@ -27,7 +27,7 @@ def spread_windows(shape: tuple[int, int], side: int, step: float, most: int) ->
     ]
     windows = tuple(Window(int(y), int(x), height, width) for y in starts[0] for x in starts[1])
     covered = min(len(windows) * height * width, shape[0] * shape[1])
-    return Layout(windows, max(len(windows) * height * width / covered, 1.0))
+    return WindowLayout(windows, max(len(windows) * height * width / covered, 1.0))
 
 
 def _count(size: int, extent: int, step: float) -> int:

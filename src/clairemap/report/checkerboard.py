@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
+from clairemap.grid.points import Size
+from clairemap.grid.rounding import ceil_div
 from clairemap.report.lie import UP_DEG, Lie, Turn, north_text
 from clairemap.report.places import Grey, Place
 
@@ -90,10 +92,10 @@ def _panels(place: Place) -> list[_Panel]:
     ]
 
 
-def _size(aspect: float) -> tuple[int, int]:
-    """Return width and height of a square of pixels that are so many times as high as wide on the ground."""
+def _size(aspect: float) -> Size[int]:
+    """Return the panel's size for a square of pixels whose height is `aspect` times their width on the ground."""
     limited = min(max(aspect, 1 / SLENDEREST), SLENDEREST)
-    return round(PANEL_PX * min(1.0, 1 / limited)), round(PANEL_PX * min(1.0, limited))
+    return Size(height=round(PANEL_PX * min(1.0, limited)), width=round(PANEL_PX * min(1.0, 1 / limited)))
 
 
 def _north(lie: Lie | None) -> str:
@@ -106,11 +108,12 @@ def _north(lie: Lie | None) -> str:
     return north_text(north) + (", east and west are swapped" if lie.mirrored else "")
 
 
-def _enlarged(picture: Grey, first_shade: int, size: tuple[int, int]) -> Indexes:
-    """Return a picture at the panel's size (width, height), in the shades of the palette that begin at an index."""
+def _enlarged(picture: Grey, first_shade: int, size: Size[int]) -> Indexes:
+    """Return a picture at the panel's size, in the shades of the palette that begin at an index."""
     bytes_ = Image.fromarray((255 * picture.values).round().astype(np.uint8))
-    shade = np.asarray(bytes_.resize(size, Image.Resampling.BICUBIC), np.uint16) * (_SHADES - 1) // 255
-    valid = np.asarray(Image.fromarray(picture.valid).resize(size, Image.Resampling.NEAREST))
+    wanted = size.width, size.height
+    shade = np.asarray(bytes_.resize(wanted, Image.Resampling.BICUBIC), np.uint16) * (_SHADES - 1) // 255
+    valid = np.asarray(Image.fromarray(picture.valid).resize(wanted, Image.Resampling.NEAREST))
     return np.where(valid, first_shade + shade, _NODATA).astype(np.uint8)
 
 
@@ -118,7 +121,7 @@ def _arranged(panels: Sequence[_Panel], legend: Sequence[str]) -> Indexes:
     """Return the panels in rows of two beneath their titles, the legend's lines at the foot."""
     high = max(panel.picture.shape[0] for panel in panels)
     step_y, step_x = high + 2 * _LINE_PX + 2 * _GAP_PX, PANEL_PX + _GAP_PX
-    rows = -(-len(panels) // _COLUMNS)
+    rows = ceil_div(len(panels), _COLUMNS)
     canvas = np.full((rows * step_y + len(legend) * _LINE_PX + _GAP_PX, _COLUMNS * step_x - _GAP_PX), _BLANK, np.uint8)
     for index, panel in enumerate(panels):
         top, left = index // _COLUMNS * step_y, index % _COLUMNS * step_x

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from clairemap.grid.points import Size
 from clairemap.metrics.scores import SMALLEST_TRUTH_PX
 from clairemap.registration.record import Registration
 from clairemap.report.content import Picture
@@ -163,4 +164,4 @@ def _drawn(figure: Figure) -> Picture:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     width, height = figure.get_size_inches() * 96
-    return as_picture(buffer.getvalue(), "image/svg+xml", (round(width), round(height)))
+    return as_picture(buffer.getvalue(), "image/svg+xml", Size(round(height), round(width)))

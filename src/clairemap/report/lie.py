@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.grid.points import Size
 from clairemap.grid.scale import pixel_height_m, pixel_width_m, up_deg
 from clairemap.grid.window import Window
 
@@ -35,9 +36,9 @@ class Turn:
         """Return values (y, x, …) of the grid as the picture shows them."""
         return np.ascontiguousarray(np.rot90(values[::-1] if self.mirrored else values, self.quarters))
 
-    def size(self, height: float, width: float) -> tuple[float, float]:
-        """Return height and width of the picture of a window that is so high and wide."""
-        return (width, height) if self.quarters % 2 else (height, width)
+    def size(self, window: Size[float]) -> Size[float]:
+        """Return the size of the picture of a window."""
+        return Size(window.width, window.height) if self.quarters % 2 else window
 
     @property
     def text(self) -> str:
@@ -106,8 +107,8 @@ def pictured_aspect(lie: Lie | None) -> float:
     """Return height over width, on the ground, of a pixel of a turned picture; 1 without a CRS."""
     if lie is None:
         return 1.0
-    high, wide = lie.turn.size(lie.aspect, 1.0)
-    return high / wide
+    size = lie.turn.size(Size(lie.aspect, 1.0))
+    return size.height / size.width
 
 
 def north_text(degrees: float | None) -> str:

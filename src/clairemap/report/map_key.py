@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.report.content import Picture
 from clairemap.report.lie import Turn
@@ -27,7 +28,7 @@ def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: Turn) 
         windows: its parts.
         turn: how pictures of the map are turned.
     """
-    high, wide = turn.size(min(max(ratio, 1 / SLENDEREST), SLENDEREST), 1.0)
+    high, wide = turn.size(Size(min(max(ratio, 1 / SLENDEREST), SLENDEREST), 1.0))
     scale = LONGEST_PX / max(high, wide)
     width, height = wide * scale, high * scale
     numbers = [str(number) for number in range(1, len(windows) + 1)] if len(windows) > 1 else [""]
@@ -39,7 +40,7 @@ def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: Turn) 
         f'<rect x="{RIM_PX}" y="{RIM_PX}" width="{width:.1f}" height="{height:.1f}" fill="#f5f6f8" stroke="#8a8f9c"/>'
         f"{marks}</svg>"
     )
-    return as_picture(svg.encode(), "image/svg+xml", (across, down))
+    return as_picture(svg.encode(), "image/svg+xml", Size(down, across))
 
 
 def _placed(window: Window, whole: Window, turn: Turn) -> tuple[float, float, float, float]:

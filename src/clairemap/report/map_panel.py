@@ -16,6 +16,7 @@ from rasterio.errors import RasterioError
 
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.earth import crs_name
+from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.raster.opening import open_raster
 from clairemap.raster.source import area_of
@@ -72,7 +73,7 @@ def _part(files: MapPaths, view: "View", look: Look) -> MapPart:
     confidence = view.read(files.confidence, SIDE_MAP_PX, Resampling.average)
     share = view.read(files.optical_share, SIDE_MAP_PX, Resampling.average)
     scenes = view.read(files.source_count, SIDE_MAP_PX, Resampling.nearest)
-    high, wide = view.turn.size(view.ratio, 1.0)
+    high, wide = view.turn.size(Size(view.ratio, 1.0))
     bar_m = None if view.lie is None else _bar_m(view.across_m)
     return MapPart(
         landcover=palette_picture(codes, look.legend.palette),
@@ -117,17 +118,16 @@ class View:
         return self.turn.picture(values)
 
     @property
-    def sizes_m(self) -> tuple[float, float]:
-        """Length of the window's rows and of its columns on the ground; 0 if unknown."""
+    def size_m(self) -> Size[float]:
+        """Size of the window on the ground; 0 if unknown."""
         if self.lie is None:
-            return 0.0, 0.0
-        return self.lie.across_m * self.window.width, self.lie.down_m * self.window.height
+            return Size(0.0, 0.0)
+        return Size(self.lie.down_m * self.window.height, self.lie.across_m * self.window.width)
 
     @property
     def across_m(self) -> float:
         """Width of the picture on the ground; 0 if unknown."""
-        wide, high = self.sizes_m
-        return self.turn.size(high, wide)[1]
+        return self.turn.size(self.size_m).width
 
     @property
     def arrow_deg(self) -> float | None:
@@ -156,7 +156,7 @@ class View:
     def _ground(self) -> str:
         if self.lie is None:
             return ""
-        wide, high = self.sizes_m
+        high, wide = self.size_m
         if min(wide, high) >= 100:
             return f"about {wide / 1000:.1f} × {high / 1000:.1f} km"
         return f"about {_length(wide)} × {_length(high)}"

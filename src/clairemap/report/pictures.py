@@ -17,6 +17,7 @@ from PIL import Image, ImageColor
 
 from clairemap.classes import IGNORE_INDEX, MAP_NODATA
 from clairemap.errors import UnreadableFileError
+from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.report.content import Look, Picture, Stretch, TilePictures
@@ -66,12 +67,12 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> Picture:  # noqa: 
     """Return an image as a ``data:`` address; equal images give equal text."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
-    return as_picture(buffer.getvalue(), f"image/{kind.lower()}", image.size)
+    return as_picture(buffer.getvalue(), f"image/{kind.lower()}", Size(image.height, image.width))
 
 
-def as_picture(data: bytes, media_type: str, size: tuple[int, int]) -> Picture:
-    """Return a file's bytes as a ``data:`` address; `size` is width and height in pixels."""
-    return Picture(f"data:{media_type};base64,{base64.b64encode(data).decode()}", *size)
+def as_picture(data: bytes, media_type: str, size: Size[int]) -> Picture:
+    """Return a file's bytes as a ``data:`` address; `size` is in pixels."""
+    return Picture(f"data:{media_type};base64,{base64.b64encode(data).decode()}", size.width, size.height)
 
 
 def registration_picture(path: Path) -> tuple[str, Picture]:

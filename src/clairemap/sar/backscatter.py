@@ -3,28 +3,27 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.sar.decibels import db_to_power, plausible_db, plausible_power, power_to_db
+from clairemap.grid.points import Size
+from clairemap.sar.decibels import SarValues, db_to_power, plausible_db, plausible_power, power_to_db
 from clairemap.sar.speckle import amplitude_variation, averaged, averaging_reach_px, lee, power_variation
 from clairemap.settings import SarSettings
+from clairemap.validity import Mask
 
-Values = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-
-NO_AVERAGING = (1.0, 1.0)
+NO_AVERAGING = Size(1.0, 1.0)
 
 MOST_AMPLITUDE = np.float32(1e9)
 """Keeps the squares of what can't be backscatter within float32."""
 
 
-def reach_px(settings: SarSettings, box_px: tuple[float, float] = NO_AVERAGING) -> int:
+def reach_px(settings: SarSettings, box_px: Size[float] = NO_AVERAGING) -> int:
     """Return how many pixels around a window `backscatter` needs to get the window right."""
     filtered = settings.speckle_window_px // 2 if settings.speckle_filter == "lee" else 0
     return filtered + averaging_reach_px(box_px)
 
 
 def backscatter(
-    values: NDArray[np.generic], valid: Mask, settings: SarSettings, box_px: tuple[float, float] = NO_AVERAGING
-) -> tuple[Values, Mask]:
+    values: NDArray[np.generic], valid: Mask, settings: SarSettings, box_px: Size[float] = NO_AVERAGING
+) -> tuple[SarValues, Mask]:
     """Return SAR bands (band, y, x) in dB, or grey values if the scale is "digital", and where they are valid (y, x).
 
     Filter and averaging work on linear power, because means of dB are biased. "digital" pictures are taken for
@@ -35,7 +34,7 @@ def backscatter(
         values: bands (band, y, x) as the file holds them, in the settings' scale.
         valid: which pixels (y, x) hold something.
         settings: scale and speckle filter.
-        box_px: (height, width) in pixels to average over, for a coarser target grid.
+        box_px: size in pixels of what is averaged, for a coarser target grid.
     """
     bands = np.asarray(values, np.float32)
     valid = _plausible(bands, valid, settings)
@@ -52,7 +51,7 @@ def backscatter(
     return np.where(kept, out, np.float32(0)), kept
 
 
-def _plausible(bands: Values, valid: Mask, settings: SarSettings) -> Mask:
+def _plausible(bands: SarValues, valid: Mask, settings: SarSettings) -> Mask:
     if settings.scale == "digital":
         return valid
     if settings.scale == "db":
@@ -62,7 +61,7 @@ def _plausible(bands: Values, valid: Mask, settings: SarSettings) -> Mask:
     return plausible_power(bands, valid)
 
 
-def _linear(bands: Values, settings: SarSettings) -> Values:
+def _linear(bands: SarValues, settings: SarSettings) -> SarValues:
     if settings.scale == "linear_amplitude":
         return bands**2
     if settings.scale == "db":

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from clairemap.grid.points import Size
 from clairemap.sar.decibels import power_to_db
+from clairemap.validity import Mask
 
 Band = NDArray[np.float32]
 Bands = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 AMPLITUDE_VARIATION = math.sqrt(4 / math.pi - 1)
 """Standard deviation over mean of single-look amplitude (Rayleigh distribution); that of power is 1."""
@@ -59,7 +60,7 @@ def lee(band: Band, valid: Mask, window_px: int, variation: float) -> Band:
     return np.where(valid, mean + gain * (values - mean), 0).astype(np.float32)
 
 
-def averaged(band: Band, valid: Mask, box_px: tuple[float, float]) -> tuple[Band, Mask]:
+def averaged(band: Band, valid: Mask, box_px: Size[float]) -> tuple[Band, Mask]:
     """Return a moving mean of one band (y, x) over about (height, width) pixels, and where it is valid.
 
     A Gaussian with a box's second moment, so that any size, fractions included, works without a shift. A pixel is
@@ -73,7 +74,7 @@ def averaged(band: Band, valid: Mask, box_px: tuple[float, float]) -> tuple[Band
     return np.divide(total, weight, out=np.zeros_like(total), where=kept), kept
 
 
-def averaging_reach_px(box_px: tuple[float, float]) -> int:
+def averaging_reach_px(box_px: Size[float]) -> int:
     """Return how far away a pixel can be and still count in `averaged`."""
     return max(math.ceil(GAUSSIAN_REACH * GAUSSIAN_PER_BOX * side) if side > 1 else 0 for side in box_px)
 

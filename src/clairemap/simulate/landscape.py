@@ -10,10 +10,10 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.grid.coordinates import Coordinates
 from clairemap.simulate.noise import (
-    Coordinates,
-    Field,
     Identity,
+    NoiseField,
     PointLattice,
     Positions,
     cells,
@@ -28,7 +28,7 @@ _SETTLEMENT_JITTER = 0.3
 _HALF_PIXEL_M = 5.0  # edges of houses, streets and fields are softened over one optical pixel
 
 
-class Cover(IntEnum):
+class GroundCover(IntEnum):
     """Codes of the classes, as the default legend has them."""
 
     WATER = 1
@@ -44,22 +44,22 @@ class Cover(IntEnum):
 class Ground:
     """The ground at a window's places; all arrays have its shape."""
 
-    cover: NDArray[np.uint8]  # codes of `Cover`
+    cover: NDArray[np.uint8]  # codes of `GroundCover`
     parcel: Identity  # the field, or what would be one under wood, water and houses
     stand: Identity  # the stand of trees
     plot: Identity  # the house or block with its garden or yard; meaningful in villages and towns
-    built: Field  # share of a pixel that is roof, 0..1
-    paved: Field  # share of a pixel that is road or street, 0..1
-    margin: Field  # share of a pixel that is a field's margin, 0..1
-    slope_east: Field  # rise to the east, in arbitrary units of about [-1, 1]
-    slope_north: Field  # rise to the north
+    built: NoiseField  # share of a pixel that is roof, 0..1
+    paved: NoiseField  # share of a pixel that is road or street, 0..1
+    margin: NoiseField  # share of a pixel that is a field's margin, 0..1
+    slope_east: NoiseField  # rise to the east, in arbitrary units of about [-1, 1]
+    slope_north: NoiseField  # rise to the north
 
 
 @dataclass(frozen=True)
 class _Parcels:
     identity: Identity
     centre: Positions
-    edge_m: Field  # distance to the parcel's edge
+    edge_m: NoiseField  # distance to the parcel's edge
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ class _Settlements:
     town: NDArray[np.bool_]
     village: NDArray[np.bool_]
     plot: Identity
-    built: Field
-    streets: Field
+    built: NoiseField
+    streets: NoiseField
 
 
 def survey(at: Positions, seed: int) -> Ground:
@@ -84,13 +84,13 @@ def survey(at: Positions, seed: int) -> Ground:
     road_m = _road_distance(bent, seed + 4000)
     settlements = _settlements(bent, road_m, seed + 4000)
 
-    cover = np.full(at.shape, Cover.CROPLAND, np.uint8)
-    cover[_is_grassland(at, parcels, river_m, seed + 3000)] = Cover.GRASSLAND
-    cover[_is_forest(at, parcels, seed + 3100)] = Cover.FOREST
-    cover[(river_m < 0) | _is_lake(at, seed + 2500)] = Cover.WATER
-    cover[settlements.village] = Cover.VILLAGE
-    cover[settlements.town] = Cover.CITY
-    cover[road_m < 0] = Cover.ROAD
+    cover = np.full(at.shape, GroundCover.CROPLAND, np.uint8)
+    cover[_is_grassland(at, parcels, river_m, seed + 3000)] = GroundCover.GRASSLAND
+    cover[_is_forest(at, parcels, seed + 3100)] = GroundCover.FOREST
+    cover[(river_m < 0) | _is_lake(at, seed + 2500)] = GroundCover.WATER
+    cover[settlements.village] = GroundCover.VILLAGE
+    cover[settlements.town] = GroundCover.CITY
+    cover[road_m < 0] = GroundCover.ROAD
 
     inhabited = settlements.village | settlements.town
     on_road = _soft_inside(-road_m, 0)
@@ -109,18 +109,18 @@ def survey(at: Positions, seed: int) -> Ground:
     )
 
 
-def _soft_inside(depth_m: Field, start_m: float) -> Field:
+def _soft_inside(depth_m: NoiseField, start_m: float) -> NoiseField:
     """Return the share of a pixel that lies more than `start_m` deep inside, from the depth of its centre."""
-    share: Field = np.clip((depth_m - start_m) / (2 * _HALF_PIXEL_M) + 0.5, 0, 1).astype(np.float32)
+    share: NoiseField = np.clip((depth_m - start_m) / (2 * _HALF_PIXEL_M) + 0.5, 0, 1).astype(np.float32)
     return share
 
 
-def _slope(at: Positions, east_m: float, north_m: float, seed: int) -> Field:
+def _slope(at: Positions, east_m: float, north_m: float, seed: int) -> NoiseField:
     ahead = fractal_noise(at.moved(east_m, north_m), 1800, 3, seed)
     return (ahead - fractal_noise(at, 1800, 3, seed)) * 12
 
 
-def _rotated(at: Positions, x: Coordinates, y: Coordinates, angle: Field) -> Positions:
+def _rotated(at: Positions, x: Coordinates, y: Coordinates, angle: NoiseField) -> Positions:
     cos, sin = np.cos(angle), np.sin(angle)
     east, north = at.x - x, at.y - y
     return Positions(east * cos + north * sin, north * cos - east * sin)
@@ -145,7 +145,7 @@ def _parcels(at: Positions, seed: int) -> _Parcels:
     return _Parcels(hashed(column, row_identity, seed + 2), centre, edge_m.astype(np.float32))
 
 
-def _line_distance(at: Positions, spacing_m: float, angle: float, seed: int) -> tuple[Field, Identity]:
+def _line_distance(at: Positions, spacing_m: float, angle: float, seed: int) -> tuple[NoiseField, Identity]:
     """Return the distance to the nearest of a family of parallel lines, and which it is."""
     across = at.y * np.cos(angle) - at.x * np.sin(angle)
     number = np.floor(across / spacing_m).astype(np.int64)
@@ -154,14 +154,14 @@ def _line_distance(at: Positions, spacing_m: float, angle: float, seed: int) -> 
     return np.abs(across - centre).astype(np.float32), identity
 
 
-def _river_distance(at: Positions, seed: int) -> Field:
+def _river_distance(at: Positions, seed: int) -> NoiseField:
     """Return metres to the nearest bank of a river or stream; negative in the water."""
     meander = at.bent(6000, 1300, seed).bent(2200, 380, seed + 10).bent(900, 140, seed + 15)
     river_m, _ = _line_distance(meander, 10_000, 0.9, seed + 20)
     width_m = 65 + 22 * gradient_noise(at, 1500, seed + 30)
     stream_m, stream = _line_distance(at.bent(4000, 800, seed + 40).bent(700, 110, seed + 50), 6500, -0.5, seed + 60)
     stream_m = np.where(uniform(stream, 2) < 0.75, stream_m, 1e6)
-    bank_m: Field = np.minimum(river_m - width_m, stream_m - 15).astype(np.float32)
+    bank_m: NoiseField = np.minimum(river_m - width_m, stream_m - 15).astype(np.float32)
     return bank_m
 
 
@@ -172,7 +172,7 @@ def _is_lake(at: Positions, seed: int) -> NDArray[np.bool_]:
     return (basin.distance_m < radius_m) & (uniform(basin.identity, 2) < 0.65)
 
 
-def _is_grassland(at: Positions, parcels: _Parcels, river_m: Field, seed: int) -> NDArray[np.bool_]:
+def _is_grassland(at: Positions, parcels: _Parcels, river_m: NoiseField, seed: int) -> NDArray[np.bool_]:
     share = 0.33 + 0.35 * gradient_noise(parcels.centre, 2600, seed)
     meadow = river_m < 110 + 90 * gradient_noise(at, 500, seed + 1)
     return (uniform(parcels.identity, 11) < share) | meadow
@@ -186,7 +186,7 @@ def _is_forest(at: Positions, parcels: _Parcels, seed: int) -> NDArray[np.bool_]
     return woods | groves
 
 
-def _settlements(bent: Positions, road_m: Field, seed: int) -> _Settlements:
+def _settlements(bent: Positions, road_m: NoiseField, seed: int) -> _Settlements:
     """Return towns and villages, which grow along the roads; `bent` is the plane in which roads run straight."""
     node = cells(bent, SETTLEMENT_SPACING_M, _SETTLEMENT_JITTER, seed)
     kind, size = uniform(node.identity, 5), uniform(node.identity, 6)
@@ -212,7 +212,7 @@ def _settlements(bent: Positions, road_m: Field, seed: int) -> _Settlements:
     )
 
 
-def _blocks(local: Positions, side_m: NDArray[np.float64], seed: int) -> tuple[Identity, Field]:
+def _blocks(local: Positions, side_m: NDArray[np.float64], seed: int) -> tuple[Identity, NoiseField]:
     """Return the square of a grid that holds each place, and the distance to its edge in metres."""
     column, row = np.floor(local.x / side_m), np.floor(local.y / side_m)
     inset = np.minimum(0.5 - np.abs(local.x / side_m - column - 0.5), 0.5 - np.abs(local.y / side_m - row - 0.5))
@@ -220,7 +220,7 @@ def _blocks(local: Positions, side_m: NDArray[np.float64], seed: int) -> tuple[I
     return identity, (inset * side_m).astype(np.float32)
 
 
-def _road_distance(at: Positions, seed: int) -> Field:
+def _road_distance(at: Positions, seed: int) -> NoiseField:
     """Return metres to the nearest edge of a road; negative on it.
 
     Roads run straight, in the bent plane, from each settlement to its neighbours in the east and in the north;
@@ -233,7 +233,7 @@ def _road_distance(at: Positions, seed: int) -> Field:
         for start in lattice.neighbours():
             np.minimum(nearest, roads.square_distance(at, start), out=nearest)
     motorway_m, _ = _line_distance(at.bent(7000, 900, seed + 70), 16_000, 0.35, seed + 80)
-    edge_m: Field = np.minimum(np.sqrt(nearest) - 16, motorway_m - 25).astype(np.float32)
+    edge_m: NoiseField = np.minimum(np.sqrt(nearest) - 16, motorway_m - 25).astype(np.float32)
     return edge_m
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.simulate.landscape import Cover, Ground
-from clairemap.simulate.noise import Field, uniform
+from clairemap.simulate.landscape import Ground, GroundCover
+from clairemap.simulate.noise import NoiseField, uniform
 
 OPTICAL_BANDS = ("red", "green", "blue", "nir")
 SAR_BANDS = ("VV", "VH")
@@ -61,16 +61,16 @@ class Surface:
 
     soil: MaterialMap
     roof: MaterialMap
-    individual: Field  # a number in [0, 1) that is one for each field, stand or plot
+    individual: NoiseField  # a number in [0, 1) that is one for each field, stand or plot
 
 
 def surface(ground: Ground) -> Surface:
     """Return the materials of the ground."""
     individual = np.select(
         [
-            ground.cover == Cover.WATER,
-            ground.cover == Cover.FOREST,
-            (ground.cover == Cover.VILLAGE) | (ground.cover == Cover.CITY),
+            ground.cover == GroundCover.WATER,
+            ground.cover == GroundCover.FOREST,
+            (ground.cover == GroundCover.VILLAGE) | (ground.cover == GroundCover.CITY),
         ],
         [np.full(ground.cover.shape, 0.5), uniform(ground.stand, 51), uniform(ground.plot, 51)],
         uniform(ground.parcel, 51),
@@ -81,7 +81,7 @@ def surface(ground: Ground) -> Surface:
 def _soil(ground: Ground) -> MaterialMap:
     yards = uniform(ground.plot, 42) < 0.6
     return np.select(
-        [ground.cover == code for code in Cover],
+        [ground.cover == code for code in GroundCover],
         [
             np.full(ground.cover.shape, _NUMBER["clear water"]),
             np.where(uniform(ground.stand, 43) < 0.55, _NUMBER["conifers"], _NUMBER["broadleaves"]),
@@ -94,7 +94,7 @@ def _soil(ground: Ground) -> MaterialMap:
     ).astype(np.uint8)
 
 
-def _crop(chance: Field) -> NDArray[np.int64]:
+def _crop(chance: NoiseField) -> NDArray[np.int64]:
     limits = np.cumsum([share for _, share in _CROPS])
     numbers = np.array([_NUMBER[name] for name, _ in _CROPS])
     return numbers[np.searchsorted(limits[:-1], chance, side="right")]
@@ -102,13 +102,13 @@ def _crop(chance: Field) -> NDArray[np.int64]:
 
 def _roof(ground: Ground) -> MaterialMap:
     chance = uniform(ground.plot, 46)
-    in_city = ground.cover == Cover.CITY
+    in_city = ground.cover == GroundCover.CITY
     red = np.where(in_city, chance < 0.3, chance < 0.75)
     white = np.where(in_city, chance > 0.86, chance > 0.97)
     return np.select([red, white], [_NUMBER["red roof"], _NUMBER["white roof"]], _NUMBER["grey roof"]).astype(np.uint8)
 
 
-def blended(table: NDArray[np.float32], ground: Ground, seen: Surface, strength: Field) -> NDArray[np.float32]:
+def blended(table: NDArray[np.float32], ground: Ground, seen: Surface, strength: NoiseField) -> NDArray[np.float32]:
     """Return each pixel's value from the materials that share it, by their shares of its area.
 
     Args:
@@ -120,7 +120,7 @@ def blended(table: NDArray[np.float32], ground: Ground, seen: Surface, strength:
     Returns:
         (band, y, x).
     """
-    margin = ground.margin * 0.5 * (ground.cover == Cover.CROPLAND)
+    margin = ground.margin * 0.5 * (ground.cover == GroundCover.CROPLAND)
     free = 1 - ground.built - ground.paved - margin
     values: NDArray[np.float32] = np.moveaxis(table[seen.soil], -1, 0) * (strength * free)
     values += np.moveaxis(table[seen.roof], -1, 0) * ground.built
@@ -129,7 +129,7 @@ def blended(table: NDArray[np.float32], ground: Ground, seen: Surface, strength:
     return values
 
 
-def turbid(values: NDArray[np.float32], table: NDArray[np.float32], ground: Ground, share: Field) -> None:
+def turbid(values: NDArray[np.float32], table: NDArray[np.float32], ground: Ground, share: NoiseField) -> None:
     """Mix `share` of turbid water into the water pixels of `values` (band, y, x), in place."""
-    share = np.where(ground.cover == Cover.WATER, share, 0)
+    share = np.where(ground.cover == GroundCover.WATER, share, 0)
     values += share * (table[_NUMBER["turbid water"]][:, None, None] - values)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
-Coordinates = NDArray[np.float64]
+from clairemap.grid.coordinates import Coordinates
+
+NoiseField = NDArray[np.float32]
 LatticeIndex = NDArray[np.int64]
 Identity = NDArray[np.uint32]
 
@@ -31,7 +32,7 @@ class Positions:
         """Shape of the fields evaluated here."""
         return self.x.shape
 
-    def moved(self, dx_m: float | Field, dy_m: float | Field) -> "Positions":
+    def moved(self, dx_m: float | NoiseField, dy_m: float | NoiseField) -> "Positions":
         """Return the places displaced by a vector each, in metres."""
         return Positions(self.x + dx_m, self.y + dy_m)
 
@@ -64,22 +65,22 @@ def hashed(a: NDArray[np.integer], b: NDArray[np.integer], seed: int) -> Identit
     return mixed ^ (mixed >> np.uint32(16))
 
 
-def uniform(identity: Identity, seed: int) -> Field:
+def uniform(identity: Identity, seed: int) -> NoiseField:
     """Return a number in [0, 1) for each identity; other seeds give independent numbers."""
     bits = hashed(identity, identity >> np.uint32(7), seed)
     return (bits >> np.uint32(8)).astype(np.float32) * 2.0**-24
 
 
-def gradient_noise(at: Positions, wavelength_m: float, seed: int) -> Field:
+def gradient_noise(at: Positions, wavelength_m: float, seed: int) -> NoiseField:
     """Return smooth noise of one wavelength, in about [-1, 1] with mean 0 (Perlin 2002)."""
     x, y = at.x / wavelength_m, at.y / wavelength_m
     column, row = np.floor(x), np.floor(y)
     u, v = (x - column).astype(np.float32), (y - row).astype(np.float32)
     table, first = _gradients(column.astype(np.int64), row.astype(np.int64), seed)
 
-    def corner(i: int, j: int) -> Field:
+    def corner(i: int, j: int) -> NoiseField:
         gradient = table.take(first + (j * table.shape[1] + i))
-        slope: Field = gradient.real * (u - i) + gradient.imag * (v - j)
+        slope: NoiseField = gradient.real * (u - i) + gradient.imag * (v - j)
         return slope
 
     across, down = _quintic(u), _quintic(v)
@@ -98,11 +99,11 @@ def _gradients(column: LatticeIndex, row: LatticeIndex, seed: int) -> tuple[NDAr
     return table, (row - top) * table.shape[1] + (column - left)
 
 
-def _quintic(t: Field) -> Field:
+def _quintic(t: NoiseField) -> NoiseField:
     return t * t * t * (t * (t * 6 - 15) + 10)
 
 
-def fractal_noise(at: Positions, wavelength_m: float, octaves: int, seed: int) -> Field:
+def fractal_noise(at: Positions, wavelength_m: float, octaves: int, seed: int) -> NoiseField:
     """Return noise with detail down to ``wavelength_m / 2**(octaves - 1)``, in about [-1, 1] with mean 0."""
     total = np.zeros(at.shape, np.float32)
     weight = 1.0
@@ -160,7 +161,7 @@ def cells(at: Positions, size_m: float, jitter: float, seed: int) -> Cells:
     return Cells(lattice.identity.take(nearest), lattice.x.take(nearest), lattice.y.take(nearest), np.sqrt(square_m2))
 
 
-def smooth_step(values: Field, start: float, stop: float) -> Field:
+def smooth_step(values: NoiseField, start: float, stop: float) -> NoiseField:
     """Return 0 below `start`, 1 above `stop` and a smooth rise between them."""
-    t: Field = np.clip((values - start) / (stop - start), 0, 1).astype(np.float32)
+    t: NoiseField = np.clip((values - start) / (stop - start), 0, 1).astype(np.float32)
     return t * t * (3 - 2 * t)

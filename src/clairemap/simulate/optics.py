@@ -10,12 +10,12 @@ from scipy.special import ndtri
 from clairemap.grid.window import Window
 from clairemap.simulate.landscape import Ground
 from clairemap.simulate.materials import REFLECTANCE, ROUGHNESS, blended, surface, turbid
-from clairemap.simulate.noise import Field, Positions, fractal_noise, gradient_noise, hashed, smooth_step, uniform
+from clairemap.simulate.noise import NoiseField, Positions, fractal_noise, gradient_noise, hashed, smooth_step, uniform
 
 CLEAR, CLOUD, SHADOW = 0, 1, 2
 """Codes of the cloud mask."""
 
-MARGIN_PX = 4  # how far the sensor's blur reaches
+BLUR_MARGIN_PX = 4  # how far the sensor's blur reaches
 _BLUR_PX = 0.6
 _SHADOW_M = (-420.0, 560.0)  # east and north from a cloud to its shadow: the sun stands in the south-east
 _CLOUD_COLOR = np.array([0.78, 0.78, 0.80, 0.76], np.float32)[:, None, None]
@@ -39,16 +39,16 @@ class Sky:
         return cls(level, 0.35 + 0.5 * float(chance[0]), 0.94 + 0.12 * float(chance[1]), seed)
 
 
-def _cloud_noise(at: Positions, seed: int) -> Field:
+def _cloud_noise(at: Positions, seed: int) -> NoiseField:
     return fractal_noise(at.bent(900, 120, seed + 1), 2600, 6, seed)
 
 
-def cloud_opacity(at: Positions, sky: Sky) -> Field:
+def cloud_opacity(at: Positions, sky: Sky) -> NoiseField:
     """Return how much of the ground clouds hide, 0..1."""
     return smooth_step(_cloud_noise(at, sky.seed) - sky.cloud_level, -0.05, 0.09)
 
 
-def _shadow_depth(at: Positions, sky: Sky) -> Field:
+def _shadow_depth(at: Positions, sky: Sky) -> NoiseField:
     return cloud_opacity(at.moved(-_SHADOW_M[0], -_SHADOW_M[1]), sky)
 
 
@@ -72,7 +72,7 @@ def reflectance(ground: Ground, at: Positions, sky: Sky, seed: int) -> NDArray[n
         seed: of the landscape; texture belongs to the ground.
 
     Returns:
-        (band, y, x) reflectance of red, green, blue and near infrared, 0..1. The outer `MARGIN_PX` pixels miss
+        (band, y, x) reflectance of red, green, blue and near infrared, 0..1. The outer `BLUR_MARGIN_PX` pixels miss
         the light of their neighbours.
     """
     seen = surface(ground)
@@ -81,7 +81,7 @@ def reflectance(ground: Ground, at: Positions, sky: Sky, seed: int) -> NDArray[n
     values = blended(REFLECTANCE, ground, seen, strength.astype(np.float32))
     turbid(values, REFLECTANCE, ground, smooth_step(gradient_noise(at, 5000, seed + 302), -0.5, 0.7))
     values *= np.clip(1 + 0.07 * ground.slope_east - 0.05 * ground.slope_north, 0.7, 1.3)
-    values = ndimage.gaussian_filter(values, (0, _BLUR_PX, _BLUR_PX), truncate=MARGIN_PX / _BLUR_PX)
+    values = ndimage.gaussian_filter(values, (0, _BLUR_PX, _BLUR_PX), truncate=BLUR_MARGIN_PX / _BLUR_PX)
     return _through_air(values, at, sky)
 
 

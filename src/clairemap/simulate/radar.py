@@ -1,24 +1,24 @@
-"""The SAR sensor: backscatter of the ground under multi-look speckle."""
+"""The SAR sensor: simulated_backscatter of the ground under multi-look speckle."""
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from clairemap.grid.window import Window
-from clairemap.simulate.landscape import Cover, Ground
+from clairemap.simulate.landscape import Ground, GroundCover
 from clairemap.simulate.materials import BACKSCATTER, ROUGHNESS, blended, surface, turbid
-from clairemap.simulate.noise import Field, Positions, gradient_noise, hashed, smooth_step, uniform
+from clairemap.simulate.noise import NoiseField, Positions, gradient_noise, hashed, smooth_step, uniform
 
-MARGIN_PX = 4  # how far the resolution cell and the correlation of the speckle reach
+SPECKLE_MARGIN_PX = 4  # how far the resolution cell and the correlation of the speckle reach
 _BLUR_PX = 0.5
 _LOOKS = 2  # exponentials averaged; their correlation below brings the equivalent number of looks to about 4
 _SPECKLE_KERNEL = np.array([0.08, 0.84, 0.08], np.float32)
 
 
-def backscatter(ground: Ground, at: Positions, seed: int) -> NDArray[np.float32]:
+def simulated_backscatter(ground: Ground, at: Positions, seed: int) -> NDArray[np.float32]:
     """Return mean sigma0 as linear power, (band, y, x) for VV and VH, before speckle.
 
-    The outer `MARGIN_PX` pixels miss the echo of their neighbours.
+    The outer `SPECKLE_MARGIN_PX` pixels miss the echo of their neighbours.
     """
     seen = surface(ground)
     grain = gradient_noise(at, 35, seed + 310)
@@ -28,13 +28,13 @@ def backscatter(ground: Ground, at: Positions, seed: int) -> NDArray[np.float32]
     turbid(values, BACKSCATTER, ground, wind)
     values *= _double_bounce(ground)
     values *= 10 ** (0.06 * (ground.slope_east + 0.3 * ground.slope_north))
-    return ndimage.gaussian_filter(values, (0, _BLUR_PX, _BLUR_PX), truncate=MARGIN_PX / _BLUR_PX)
+    return ndimage.gaussian_filter(values, (0, _BLUR_PX, _BLUR_PX), truncate=SPECKLE_MARGIN_PX / _BLUR_PX)
 
 
-def _double_bounce(ground: Ground) -> Field:
+def _double_bounce(ground: Ground) -> NoiseField:
     """Return the gain of walls that face the sensor: few houses, but these shine."""
     chance = uniform(ground.plot, 81)
-    faces = (ground.built > 0.3) & (chance > np.where(ground.cover == Cover.CITY, 0.72, 0.85))
+    faces = (ground.built > 0.3) & (chance > np.where(ground.cover == GroundCover.CITY, 0.72, 0.85))
     return np.where(faces, 10 ** (0.5 + 0.7 * uniform(ground.plot, 82)), 1).astype(np.float32)
 
 

@@ -14,6 +14,7 @@ joins both sides. ``config/scenes.csv`` lists the same scenes; a test keeps the 
 from dataclasses import dataclass
 
 from clairemap.errors import SettingsError
+from clairemap.grid.points import Shift, Size
 from clairemap.scenes import Split
 from clairemap.simulate.scene import SceneRecipe
 
@@ -61,8 +62,8 @@ DEMO_SCENES = (
             north_m=5_329_700,
             size_px=1024,
             sar_crs=_DEGREES,
-            sar_pixel=(1.3e-4, 9.0e-5),
-            shift_px=(3.4, -2.2),
+            sar_pixel=Size(height=9.0e-5, width=1.3e-4),
+            shift_px=Shift(dy=-2.2, dx=3.4),
             cloud_share=0.04,
             swath=(0.10, -0.06),
         ),
@@ -78,8 +79,8 @@ DEMO_SCENES = (
             north_m=5_339_300,
             size_px=1024,
             sar_crs=_ZONE_33,
-            sar_pixel=(10.0, 10.0),
-            shift_px=(-4.1, 1.7),
+            sar_pixel=Size(height=10.0, width=10.0),
+            shift_px=Shift(dy=1.7, dx=-4.1),
             cloud_share=0.09,
             swath=(0.05, -0.12),
         ),
@@ -95,8 +96,8 @@ DEMO_SCENES = (
             north_m=5_329_600,
             size_px=1024,
             sar_crs=_ZONE_32,
-            sar_pixel=(12.0, 12.0),
-            shift_px=(1.2, 5.6),
+            sar_pixel=Size(height=12.0, width=12.0),
+            shift_px=Shift(dy=5.6, dx=1.2),
             cloud_share=0.03,
             swath=(0.04, -0.10),
         ),
@@ -112,8 +113,8 @@ DEMO_SCENES = (
             north_m=5_339_000,
             size_px=1120,
             sar_crs=_DEGREES,
-            sar_pixel=(1.3e-4, 9.0e-5),
-            shift_px=(-2.6, -3.3),
+            sar_pixel=Size(height=9.0e-5, width=1.3e-4),
+            shift_px=Shift(dy=-3.3, dx=-2.6),
             cloud_share=0.38,
             swath=(-0.02, -0.14),
         ),
@@ -129,8 +130,8 @@ DEMO_SCENES = (
             north_m=5_339_400,
             size_px=896,
             sar_crs=_DEGREES,
-            sar_pixel=(1.5e-4, 1.0e-4),
-            shift_px=(4.7, 2.9),
+            sar_pixel=Size(height=1.0e-4, width=1.5e-4),
+            shift_px=Shift(dy=2.9, dx=4.7),
             cloud_share=0.10,
             swath=(0.07, -0.08),
         ),
@@ -146,8 +147,8 @@ DEMO_SCENES = (
             north_m=5_330_440,
             size_px=896,
             sar_crs=_ZONE_32,
-            sar_pixel=(10.0, 10.0),
-            shift_px=(-5.3, -1.4),
+            sar_pixel=Size(height=10.0, width=10.0),
+            shift_px=Shift(dy=-1.4, dx=-5.3),
             cloud_share=0.05,
             swath=(0.02, -0.12),
         ),

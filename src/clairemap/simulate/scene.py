@@ -19,6 +19,9 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.warp import transform_bounds
 
+from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world
+from clairemap.grid.mesh import MESH_PX, node_weights, nodes_beyond
+from clairemap.grid.points import Shift, Size
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import written_whole
@@ -27,14 +30,13 @@ from clairemap.raster.source import area_of
 from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
 from clairemap.simulate.materials import OPTICAL_BANDS, SAR_BANDS
-from clairemap.simulate.noise import Coordinates, Positions
+from clairemap.simulate.noise import Positions
 
 WORLD_CRS = "EPSG:3035"
 """The plane in which the landscape lies: equal-area Europe, metres."""
 
 PIXEL_M = 10.0
 BAND_PX = 128
-_MESH_PX = 32  # coordinates are transformed on this mesh; linear between its nodes is exact to a millimetre
 _SAR_MARGIN_PX = 24
 _SAR_EDGES = (0.05, 1.03)  # where the footprint's edges meet the top, as shares of the width
 _SAR_SLANT = -0.09  # how far they are moved at the bottom
@@ -64,9 +66,9 @@ class SceneRecipe:
     north_m: float
     size_px: int
     sar_crs: str
-    sar_pixel: tuple[float, float]  # width and height in units of `sar_crs`
-    shift_px: tuple[float, float]
-    """(dx, dy): SAR content that belongs at optical pixel (x, y) lies at (x+dx, y+dy)."""
+    sar_pixel: Size[float]  # in units of `sar_crs`
+    shift_px: Shift[float]
+    """SAR content that belongs at optical pixel (x, y) lies at (x+dx, y+dy)."""
     cloud_share: float
     swath: tuple[float, float]
     """Where the west edge of the optical swath meets the top and the bottom, as shares of the width."""
@@ -83,7 +85,7 @@ class SceneRecipe:
         side_m = self.size_px * PIXEL_M
         corners = (self.west_m, self.north_m - side_m, self.west_m + side_m, self.north_m)
         west, south, east, north = transform_bounds(self.optical_crs, self.sar_crs, *corners)
-        width, height = self.sar_pixel
+        height, width = self.sar_pixel
         west, north = west - _SAR_MARGIN_PX * width, north + _SAR_MARGIN_PX * height
         shape = (
             int((north - south) / height) + _SAR_MARGIN_PX,
@@ -126,7 +128,7 @@ def _write_optical(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[s
         label = files.enter_context(_new_raster(folder / "label.tif", grid, _LABEL, tags))
         cloud = files.enter_context(_new_raster(folder / "cloud.tif", grid, _CLOUD, tags))
         for window in row_bands((recipe.size_px, recipe.size_px), BAND_PX):
-            outer = window.grown(optics.MARGIN_PX)
+            outer = window.grown(optics.BLUR_MARGIN_PX)
             at = places(grid, outer)
             ground = survey(at, seed)
             inner = window.relative_to(outer).slices
@@ -140,14 +142,13 @@ def _write_optical(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[s
 def _write_sar(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, str]) -> None:
     grid = recipe.sar_grid
     own_seed = _scene_seed(recipe, seed) + 1
-    dx, dy = recipe.shift_px
-    truth = {"TRUE_DX_PX": repr(dx), "TRUE_DY_PX": repr(dy)}
+    truth = {"TRUE_DX_PX": repr(recipe.shift_px.dx), "TRUE_DY_PX": repr(recipe.shift_px.dy)}
     shape = _shape(grid)
     with _new_raster(folder / "sar.tif", grid, _SAR, {**tags, **truth}) as sar:
         for window in row_bands(shape, BAND_PX):
-            outer = window.grown(radar.MARGIN_PX)
+            outer = window.grown(radar.SPECKLE_MARGIN_PX)
             at = _displaced_places(grid, outer, recipe)
-            values = radar.backscatter(survey(at, seed), at, seed)[:, *window.relative_to(outer).slices]
+            values = radar.simulated_backscatter(survey(at, seed), at, seed)[:, *window.relative_to(outer).slices]
             speckled = values * radar.speckle(window, len(SAR_BANDS), own_seed)
             _write(sar, window, np.where(_in_footprint(shape, window), speckled, np.nan))
 
@@ -166,7 +167,7 @@ def _places_overview(grid: GeoBox) -> Positions:
 
 def _displaced_places(grid: GeoBox, window: Window, recipe: SceneRecipe) -> Positions:
     """Return which places the SAR shows at its pixels, given that its georeferencing is off."""
-    dx, dy = recipe.shift_px
+    dy, dx = recipe.shift_px
     x, y = _transformer(recipe.sar_crs, recipe.optical_crs).transform(*_mesh_nodes(grid, window))
     shown = x - dx * PIXEL_M, y + dy * PIXEL_M
     return _between_nodes(*_transformer(recipe.optical_crs, WORLD_CRS).transform(*shown), window)
@@ -177,29 +178,16 @@ def _transformer(source: str, target: str) -> Transformer:
     return Transformer.from_crs(source, target, always_xy=True)
 
 
-def _node_count(size_px: int) -> int:
-    return -(-size_px // _MESH_PX) + 1
-
-
 def _mesh_nodes(grid: GeoBox, window: Window) -> tuple[Coordinates, Coordinates]:
-    """Return coordinates in the grid's CRS of every `_MESH_PX`-th pixel centre of a window, and just beyond it."""
-    rows = window.y0 + 0.5 + _MESH_PX * np.arange(_node_count(window.height))
-    columns = window.x0 + 0.5 + _MESH_PX * np.arange(_node_count(window.width))
-    transform = grid.transform
-    x = transform.c + transform.a * columns[None, :] + transform.b * rows[:, None]
-    y = transform.f + transform.d * columns[None, :] + transform.e * rows[:, None]
-    return x, y
+    """Return coordinates (x, y) in the grid's CRS of every `MESH_PX`-th pixel centre of a window, and just beyond."""
+    rows = nodes_beyond(window.y0, window.height, MESH_PX) + 0.5
+    columns = nodes_beyond(window.x0, window.width, MESH_PX) + 0.5
+    return pixel_to_world(grid, *mesh_grid(rows, columns))
 
 
 def _between_nodes(x: Coordinates, y: Coordinates, window: Window) -> Positions:
-    down, across = _interpolation(window.height), _interpolation(window.width)
+    down, across = node_weights(window.height, MESH_PX), node_weights(window.width, MESH_PX)
     return Positions(down @ x @ across.T, down @ y @ across.T)
-
-
-def _interpolation(size_px: int) -> Coordinates:
-    """Return the (pixel, node) weights of linear interpolation between nodes."""
-    distance = np.arange(size_px)[:, None] / _MESH_PX - np.arange(_node_count(size_px))[None, :]
-    return np.maximum(0.0, 1.0 - np.abs(distance))
 
 
 def _in_swath(recipe: SceneRecipe, window: Window) -> NDArray[np.bool_]:

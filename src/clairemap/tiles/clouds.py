@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from clairemap.grid.rounding import ceil_div
 from clairemap.tiles.statistics import BandStatistics
 
 Values = NDArray[np.float32]
@@ -176,7 +177,7 @@ def _fractal(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> 
     octaves = max(1, round(math.log2(sky.grain_px)))
     sizes = [shape]
     for _ in range(octaves):
-        sizes.append((-(-sizes[-1][0] // 2) + 1, -(-sizes[-1][1] // 2) + 1))
+        sizes.append((ceil_div(sizes[-1][0], 2) + 1, ceil_div(sizes[-1][1], 2) + 1))
     field = random.standard_normal(sizes[-1], np.float32)
     weight = 1.0
     for rows, columns in sizes[-2::-1]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
 from clairemap.settings import ALIGN_PX, TrainingSettings, View
@@ -116,7 +117,7 @@ class TileDataset(Dataset[Sample]):
 
 
 def _aligned(window: Window) -> tuple[int, int]:
-    return -(-window.height // ALIGN_PX) * ALIGN_PX, -(-window.width // ALIGN_PX) * ALIGN_PX
+    return align_up(window.height, ALIGN_PX), align_up(window.width, ALIGN_PX)
 
 
 def as_sample(crop: Crop) -> Sample:

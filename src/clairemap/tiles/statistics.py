@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from clairemap.errors import NoTrainingDataError, StoreError
+from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
 from clairemap.provenance import write_text_whole
 from clairemap.raster.store import GridStore, open_store
@@ -195,7 +196,7 @@ def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]],
 
 
 def _every(usable_px: int) -> int:
-    return max(1, -(-int(usable_px) // SAMPLE_PX))
+    return max(1, ceil_div(int(usable_px), SAMPLE_PX))
 
 
 def _batches(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:

@@ -17,6 +17,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.grid.rounding import ceil_div
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
 from clairemap.metrics.decision import decide
 from clairemap.nets.bundle import CalibrationFit
@@ -73,7 +74,7 @@ def calibrate(
         scales: what the bands are normalised with.
         processes: all must call it.
     """
-    stride = -(-labelled_px // MAX_PIXELS) | 1  # odd: it runs through all columns of a tile, whose width is even
+    stride = ceil_div(labelled_px, MAX_PIXELS) | 1  # odd: it runs through all columns of a tile, whose width is even
     own = [
         (number, _labelled_pixels(logits, target, stride))
         for number, logits, target in mapped_tiles(network, tiles, scales, processes)

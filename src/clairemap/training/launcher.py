@@ -80,6 +80,9 @@ class Nodes:
 def first_host(nodes: str) -> str:
     """Return the first name of a SLURM node list: 'gpu03' of ``gpu[03-05,9],cpu1``.
 
+    The result is the first line of ``scontrol show hostnames``, which is not called because a container inside a job
+    often lacks it.
+
     Raises:
         ValueError: it is no such list.
     """

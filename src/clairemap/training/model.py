@@ -52,7 +52,7 @@ def model_card(
     temperature: Temperature,
     stamp: Mapping[str, str],
 ) -> BundleCard:
-    """Return the card of a trained network, in evaluation mode; its halo and its memory are measured.
+    """Return the card of a trained network, in evaluation mode; its halo is measured.
 
     Args:
         job: what it was trained on.
@@ -63,7 +63,7 @@ def model_card(
         stamp: of the run.
     """
     halo_px, halo_sigma = measured_halo_px(network)
-    memory = working_memory(network)
+    memory = working_memory(job.settings.network.size, len(job.settings.legend.classes))
     return BundleCard.model_validate(
         {
             "stamp": dict(stamp),

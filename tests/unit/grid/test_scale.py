@@ -4,7 +4,15 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError
-from clairemap.grid.scale import pixel_height_m, pixel_size_m, pixel_width_m, up_deg
+from clairemap.grid.points import Size
+from clairemap.grid.scale import (
+    pixel_height_m,
+    pixel_size_m,
+    pixel_width_m,
+    plane_pixel_size,
+    projected_pixel_side,
+    up_deg,
+)
 
 
 def grid(crs: str | None, transform: Affine, size: int = 100) -> GeoBox:
@@ -54,3 +62,17 @@ def test_north_is_up_but_around_poles():
 def test_a_size_on_the_ground_needs_a_crs():
     with pytest.raises(GridError, match=r"a grid of 20 x 30 px has no CRS; assign one"):
         pixel_width_m(GeoBox((20, 30), Affine.identity(), None))
+
+
+def test_the_size_in_the_plane_is_in_units_of_the_crs():
+    assert plane_pixel_size(UTM) == Size(height=20, width=10)
+    turned = grid("EPSG:32633", Affine(6, 8, 500_000, 8, -6, 5_300_000))
+    assert plane_pixel_size(turned) == Size(height=10, width=10)
+
+
+def test_the_side_in_another_crs_has_the_pixels_area():
+    assert projected_pixel_side(UTM, UTM.crs) == pytest.approx(200**0.5)
+    mercator = grid("EPSG:3857", Affine(20, 0, 1_700_000, 0, -20, 8_399_738)).crs  # 1.5 times as long at 48 degrees
+    assert projected_pixel_side(UTM, mercator) == pytest.approx(200**0.5 / 0.67, rel=0.01)
+    across_180 = grid("EPSG:4326", Affine(1e-4, 0, 179.99495, 0, -1e-4, 0))
+    assert projected_pixel_side(across_180, mercator) == pytest.approx(11.13, abs=0.01)

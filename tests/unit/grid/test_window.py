@@ -39,6 +39,10 @@ def test_relative_windows_count_from_the_other_origin() -> None:
     assert Window(10, 20, 3, 4).relative_to(Window(8, 15, 9, 9)) == Window(2, 5, 3, 4)
 
 
+def test_a_moved_window_keeps_its_size() -> None:
+    assert Window(2, 3, 4, 5).moved(-3, 1) == Window(-1, 4, 4, 5)
+
+
 def test_clipped_to_a_grid() -> None:
     assert Window(-2, 3, 5, 9).clipped((10, 8)) == Window(0, 3, 3, 5)
     assert Window(12, 0, 5, 5).clipped((10, 8)).is_empty

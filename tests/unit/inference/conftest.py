@@ -25,16 +25,12 @@ UTM = "EPSG:32633"
 
 
 class LocalNetwork(nn.Module):
-    """Logits of cells from the 25 cells of 4 px around: a network with strides that reaches 54 px.
-
-    With `dilation` the cells lie further apart, and it reaches so much further.
-    """
+    """Logits of cells from the 25 cells of 4 px around: a network with strides that reaches 54 px."""
 
     stride = 4
 
-    def __init__(self, dilation: int = 1) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.dilation = dilation
         generator = torch.Generator().manual_seed(3)
         self.kernel = torch.randn(len(CLASSES), 5, 25, 25, generator=generator) / 25
 
@@ -47,7 +43,7 @@ class LocalNetwork(nn.Module):
         optical_weight, sar_weight = optical.weight, sar.weight
         bands = torch.cat([optical.masked(), sar.masked(), optical_weight, sar_weight], dim=1)
         cells = functional.avg_pool2d(bands, 4)
-        logits = functional.conv2d(cells, self.kernel, padding=12 * self.dilation, dilation=self.dilation)
+        logits = functional.conv2d(cells, self.kernel, padding=12)
         both = functional.avg_pool2d(optical_weight, 4) + functional.avg_pool2d(sar_weight, 4)
         share = functional.avg_pool2d(optical_weight, 4) / both.clamp(min=1e-6) * 0.6
         return logits * 3, share
@@ -81,12 +77,6 @@ def card() -> BundleCard:
 @pytest.fixture
 def bundle(card: BundleCard) -> Bundle:
     return Bundle(LocalNetwork(), card)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def far_reaching(card: BundleCard) -> Bundle:
-    """A network that reaches 240 px, further than its card says."""
-    return Bundle(LocalNetwork(dilation=5), card)  # type: ignore[arg-type]
 
 
 def grid(shape: tuple[int, int], x: float = 500_000, y: float = 5_000_000, crs: str | None = UTM) -> GeoBox:

@@ -10,8 +10,8 @@ from clairemap.raster.store import GridStore
 Make = Callable[..., GridStore]
 
 
-def side_of(memory_mb: int, bundle: Bundle, pair: GridStore, halo_px: int = 256, blend_px: int = 0) -> int:
-    return Budget(memory_mb).fitting_window_px(bundle, pair, halo_px, blend_px)
+def side_of(memory_mb: int, bundle: Bundle, pair: GridStore, halo_px: int = 256) -> int:
+    return Budget(memory_mb).fitting_window_px(bundle, pair, halo_px)
 
 
 def test_more_memory_makes_larger_windows(make_pair: Make, bundle: Bundle):
@@ -57,11 +57,6 @@ def test_a_scene_is_one_window_only_if_all_of_it_fits(make_pair: Make, bundle: B
 def test_too_little_memory_is_told(make_pair: Make, bundle: Bundle, caplog: pytest.LogCaptureFixture):
     assert side_of(300, bundle, make_pair((40, 40))) == SMALLEST_PX
     assert "300 MB are little" in caplog.text
-
-
-def test_blending_needs_room_for_a_row_of_windows(make_pair: Make, bundle: Bundle):
-    pair = make_pair((10, 9000))
-    assert side_of(1000, bundle, pair, blend_px=8) < side_of(1000, bundle, pair)
 
 
 def test_a_gpu_has_to_hold_the_network_and_the_host_what_comes_and_goes(

@@ -5,7 +5,7 @@ import torch
 from clairemap.grid.cover import Step
 from clairemap.grid.window import Window
 from clairemap.inference.core import map_core
-from clairemap.inference.reading import Reading
+from clairemap.inference.reading import WindowInput
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.image import Image
 from clairemap.nets.parts import cells_between
@@ -26,7 +26,7 @@ def test_any_part_of_a_window_is_that_part_of_the_whole(core: Window, bundle: Bu
 
     def reading(kept: Window):
         usable = np.ones(outer.shape, np.bool_)
-        return Reading(Step(outer, kept), optical, sar, usable, usable)
+        return WindowInput(Step(outer, kept), optical, sar, usable, usable)
 
     optical = rng.integers(0, 3000, (2, *outer.shape)).astype(np.uint16)
     sar = rng.normal(-12, 3, (1, *outer.shape)).astype(np.float32)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clairemap.grid.cover import Cover
+from clairemap.grid.cover import WindowCover
 from clairemap.grid.window import Window
 from clairemap.inference.cut import cut_scene
 
@@ -53,7 +53,7 @@ def test_the_network_sees_no_more_than_with_any_other_size_that_fits(shape: tupl
     cut = cut_scene(shape, window, halo, 512)
     assert cut.cover.outer_px <= window
     sizes = [n * 128 for n in range(1, 33) if n * 128 % 512 == 0 or 512 % (n * 128) == 0]
-    fitting = [Cover(size, cut.cover.halo_px, 128) for size in sizes if size + 2 * cut.cover.halo_px <= window]
+    fitting = [WindowCover(size, cut.cover.halo_px, 128) for size in sizes if size + 2 * cut.cover.halo_px <= window]
     assert cut.cover.seen_px(shape) == min(cover.seen_px(shape) for cover in fitting)
 
 

@@ -110,7 +110,7 @@ def test_finer_scenes_are_read_in_small_pieces(
     reads = []
     read = GridStore.read
     monkeypatch.setattr(GridStore, "read", lambda *words: reads.append(words[2]) or read(*words))
-    monkeypatch.setattr(placement, "PIECE_PX", piece_px)
+    monkeypatch.setattr(placement, "AVERAGING_PIECE_PX", piece_px)
     in_pieces = whole(scene, grid)
     assert max(max(window.shape) for window in reads) == max(piece_px, 10)
     assert np.array_equal(in_pieces.valid, at_once.valid) and at_once.valid.any()

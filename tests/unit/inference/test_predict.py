@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clairemap.errors import BundleError, DiskFullError, SettingsError, StoreError
 from clairemap.inference.devices import choose_devices
-from clairemap.inference.pipeline import Slot
+from clairemap.inference.pipeline import ModelSlot
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.nets.bundle import Bundle, BundleCard, build_network
 from clairemap.nets.image import Image
@@ -117,56 +117,6 @@ def test_claire_itself_leaves_no_seams(make_pair: Make, card: BundleCard, predic
     tiled, tiled_share = arrays(predict(pair, window_px=384, halo_px=128, bundle=claire))
     assert np.abs(whole.astype(int) - tiled).max() <= 1
     assert np.abs(whole_share.astype(int) - tiled_share).max() <= 1
-
-
-def test_blending_softens_the_seams_of_a_small_halo(make_pair: Make, predict: Make, far_reaching: Bundle):
-    pair = make_pair((300, 700), holes((300, 700)))
-    given = {"bundle": far_reaching, "window_px": 384}
-    whole, whole_share = arrays(predict(pair, bundle=far_reaching))
-    hard, _ = arrays(predict(pair, **given))
-    soft, share = arrays(predict(pair, blend_px=64, **given))
-
-    def jump(found: NDArray[np.uint8]):
-        """Change of the error from one column to the next, at the seams."""
-        error = found.astype(float) - whole
-        return max(np.abs(error[..., x] - error[..., x - 1]).mean() for x in range(128, 700, 128))
-
-    assert jump(hard) > 1 and jump(soft) < 0.5 * jump(hard)
-    assert np.array_equal(share == 255, whole_share == 255)
-    assert not soft[:, share == 255].any()
-    assert np.abs(share.astype(int) - whole_share).max() <= 1
-
-
-@pytest.mark.parametrize("blend_px", [60, 61, 62])
-def test_blending_exact_windows_changes_nothing(blend_px: int, make_pair: Make, predict: Make):
-    pair = make_pair((600, 470), holes((600, 470)))
-    exact, exact_share = arrays(predict(pair, window_px=384, halo_px=128))
-    blended, share = arrays(predict(pair, window_px=384, halo_px=128, blend_px=blend_px))
-    assert np.abs(exact.astype(int) - blended).max() <= 1
-    assert np.abs(exact_share.astype(int) - share).max() <= 1
-
-
-def test_blending_goes_on_where_it_was_interrupted(
-    make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    pair = make_pair((600, 600))
-    given = {"window_px": 384, "halo_px": 128, "blend_px": 64}
-    undisturbed = predict(pair, **given)
-    counted = Counted(monkeypatch, bundle)
-    counted.last = 18
-    with pytest.raises(KeyboardInterrupt):
-        predict(pair, part=tmp_path / "kept", **given)
-    counted.runs, counted.last = 0, 1000
-    resumed = predict(pair, part=tmp_path / "kept", **given)
-    assert 0 < counted.runs < 25
-    assert all(np.array_equal(one, other) for one, other in zip(arrays(undisturbed), arrays(resumed), strict=True))
-
-
-def test_blending_further_than_the_windows_reach_is_refused(make_pair: Make, predict: Make):
-    with pytest.raises(SettingsError, match=r"blend_px is 100.*over 64 px at most"):
-        predict(make_pair((500, 300)), window_px=384, halo_px=128, blend_px=100)
-    with pytest.raises(ValueError, match="blend_px 200 is more than halo_px 128"):
-        predict(make_pair((500, 300)), window_px=384, halo_px=128, blend_px=200)
 
 
 def test_bfloat16_differs_in_the_last_digits_alone(make_pair: Make, predict: Make):
@@ -391,14 +341,11 @@ def test_another_commit_between_the_runs_loses_nothing(
     assert open_store(tmp_path / "kept").attributes["clairemap_commit"] == "two"
 
 
-@pytest.mark.parametrize("blend_px", [0, 40])
-def test_windows_mapped_side_by_side_give_the_same(
-    blend_px: int, make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch
-):
+def test_windows_mapped_side_by_side_give_the_same(make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch):
     pair = make_pair((700, 500), holes((700, 500)))
-    alone = arrays(predict(pair, window_px=384, blend_px=blend_px))
-    monkeypatch.setattr("clairemap.inference.predict.slots", lambda network, _: [Slot(network)] * 4)
-    together = arrays(predict(pair, window_px=384, blend_px=blend_px))
+    alone = arrays(predict(pair, window_px=384))
+    monkeypatch.setattr("clairemap.inference.predict.slots", lambda network, _: [ModelSlot(network)] * 4)
+    together = arrays(predict(pair, window_px=384))
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clairemap.grid.cover import Cover, Step
+from clairemap.grid.cover import Step, WindowCover
 from clairemap.grid.window import Window
 from clairemap.inference.reading import WindowReader
 from clairemap.raster.store import GridStore
@@ -16,7 +16,7 @@ BOTH = frozenset({"optical", "sar"})
 
 
 def steps(shape: tuple[int, int], core_px: int = 256, halo_px: int = 128) -> list[Step]:
-    return list(Cover(core_px, halo_px, 128).steps(Window.whole(shape), shape))
+    return list(WindowCover(core_px, halo_px, 128).steps(Window.whole(shape), shape))
 
 
 @pytest.mark.parametrize("shape", [(300, 1100), (513, 520), (128, 1), (257, 1024)])

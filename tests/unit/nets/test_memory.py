@@ -1,48 +1,78 @@
+"""The stated memory against what PyTorch's profiler sees."""
+
 import pytest
 import torch
 
 from clairemap.grid.window import Window
 from clairemap.nets.claire import Claire
 from clairemap.nets.image import Image
-from clairemap.nets.memory import working_memory
+from clairemap.nets.memory import WorkingMemory, working_memory
 from clairemap.settings import NetworkSettings
 
+PROBE_PX = 768
+"""From this side on, memory grows with the area; strips of rows (`nets.strips`) are a few megabytes on a CPU."""
 
-def network(bands: int = 4, **settings: str):
-    return Claire(bands, 2, 8, NetworkSettings(**settings)).eval()
+
+def network(bands: int = 4, classes: int = 8, **settings: str) -> Claire:
+    return Claire(bands, 2, classes, NetworkSettings.model_validate(settings)).eval()
 
 
-def image(bands: int, side: int):
+def image(bands: int, side: int) -> Image:
     return Image(torch.zeros(1, bands, side, side), torch.ones(1, 1, side, side, dtype=torch.bool))
 
 
-def test_bands_are_worked_on_in_strips():
-    fewer, more = (working_memory(network(bands)) for bands in (2, 12))
-    assert more.core - fewer.core < 10 and more.halo - fewer.halo < 10  # all bands at once would be 40 bytes more
-
-
-def test_larger_networks_take_more():
-    cores, halos = zip(*(working_memory(network(size=size)) for size in ("tiny", "small", "base")), strict=True)
-    assert 30 < halos[0] < halos[1] < halos[2] < 200
-    assert all(1.3 * halo < core < 2.5 * halo for core, halo in zip(cores, halos, strict=True))
-
-
-def test_attention_and_decoder_work_in_strips():
-    memory = working_memory(network())
-    assert memory.core < 1.6 * memory.halo  # all rows at once: 1.7
-
-
-@pytest.mark.parametrize("wanted_px", [128, 512, 896, 1024])
-def test_it_is_about_the_memory_of_any_window(wanted_px: int):
-    small, side = network(), 1024
-    memory, edge = working_memory(small), (1024 - wanted_px) // 2
-    images = image(4, side), image(2, side)
+def peak_bytes(claire: Claire, side: int, wanted: Window) -> int:
+    images = [image(bands, side) for bands in claire.bands]
     with torch.inference_mode(), torch.profiler.profile(profile_memory=True) as profile:
-        small.cells(*images, Window(edge, edge, wanted_px, wanted_px))
+        claire.cells(*images, wanted)
     live = peak = 0
     for event in profile.profiler.kineto_results.events():
         if event.name() == "[memory]":
             live += event.nbytes()
             peak = max(peak, live)
+    return peak
+
+
+def measured(claire: Claire) -> WorkingMemory:
+    whole, one_px = Window.whole((PROBE_PX, PROBE_PX)), Window(PROBE_PX // 2, PROBE_PX // 2, 1, 1)
+    return WorkingMemory(*(peak_bytes(claire, PROBE_PX, wanted) / PROBE_PX**2 for wanted in (whole, one_px)))
+
+
+@pytest.mark.parametrize(
+    ("size", "fusion"), [("tiny", "window"), ("tiny", "conv"), ("small", "conv"), ("base", "conv")]
+)
+def test_the_memory_of_each_size_is_what_the_network_takes(size: str, fusion: str):
+    found, stated = measured(network(size=size, fusion=fusion)), working_memory(size, 8)  # type: ignore[arg-type]
+    assert 0.92 * stated.core < found.core <= stated.core
+    assert 0.98 * stated.halo < found.halo <= stated.halo
+
+
+@pytest.mark.parametrize("fusion", ["gate", "sum", "early"])
+def test_other_fusions_take_no_more(fusion: str):
+    found, stated = measured(network(fusion=fusion)), working_memory("tiny", 8)
+    assert found.core <= stated.core and found.halo <= stated.halo
+
+
+@pytest.mark.parametrize(("size", "classes"), [("tiny", 37), ("tiny", 80), ("tiny", 254), ("small", 254)])
+def test_many_classes_take_more(size: str, classes: int):
+    found, stated = measured(network(size=size, classes=classes)), working_memory(size, classes)  # type: ignore[arg-type]
+    assert 0.7 * stated.core < found.core <= stated.core
+
+
+def test_bands_are_worked_on_in_strips():
+    fewer, more = (measured(network(bands)) for bands in (2, 12))
+    assert more.core - fewer.core < 10 and more.halo - fewer.halo < 10  # all bands at once would be 40 bytes more
+
+
+def test_attention_and_decoder_work_in_strips():
+    memory = measured(network())
+    assert memory.core < 1.6 * memory.halo  # all rows at once: 1.7
+
+
+@pytest.mark.parametrize("wanted_px", [128, 512, 896, 1024])
+def test_it_is_about_the_memory_of_any_window(wanted_px: int):
+    side, edge = 1024, (1024 - wanted_px) // 2
+    memory = working_memory("tiny", 8)
+    peak = peak_bytes(network(), side, Window(edge, edge, wanted_px, wanted_px))
     stated = memory.core * wanted_px**2 + memory.halo * (side**2 - wanted_px**2)
     assert 0.75 * stated < peak < 1.15 * stated

@@ -1,6 +1,5 @@
 """The properties that METHOD and the literature give RIFT, in float64 against independent formulations."""
 
-import shutil
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -15,10 +14,6 @@ from clairemap.nets.rift import WEIGHT_RANGE, Rift, class_weights
 from clairemap.settings import LossSettings
 
 Changed = dict[str, Any]
-
-NEEDS_COMPILER = pytest.mark.skipif(
-    not any(map(shutil.which, ("g++", "c++", "clang++"))), reason="inductor needs a C++ compiler"
-)
 
 CLASSES = 5
 PLAIN = {"focal_gamma": 0.0, "tversky_alpha": 0.5, "tversky_beta": 0.5, "smooth": 0.0, "class_weights": "none"}
@@ -241,33 +236,6 @@ def test_alpha_weighs_false_positives_and_beta_false_negatives():
     # Class 1 has one false positive to one hit; class 0 one false negative to two hits.
     assert fp_heavy.item() == pytest.approx((0.9 / 1.9 + 0.1 / 2.1) / 2, abs=2e-3)
     assert fn_heavy.item() == pytest.approx((0.1 / 1.1 + 0.9 / 2.9) / 2, abs=2e-3)
-
-
-@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=NEEDS_COMPILER)])
-def test_compiled_equals_eager(backend: str):
-    torch._dynamo.reset()
-    logits, target = batch()
-    loss = rift(**SOFT)
-    compiled = torch.compile(loss, backend=backend, fullgraph=True)
-    slopes = []
-    for function in (loss, compiled):
-        leaf = logits.clone().requires_grad_()
-        total = function(leaf, target).total
-        total.backward()
-        slopes += [total.detach(), leaf.grad]
-    torch.testing.assert_close(slopes[:2], slopes[2:], rtol=1e-12, atol=1e-15)
-
-
-def test_compiled_form_stays_finite_and_leaves_ignored_pixels_alone():
-    torch._dynamo.reset()
-    logits, target = batch()
-    logits = torch.stack([1e4 * logits, logits]).flatten(0, 1).float()
-    target = torch.cat([target, torch.full_like(target, IGNORE_INDEX)])
-    slope = gradient(torch.compile(rift(**SOFT), backend="aot_eager", fullgraph=True), logits, target)  # type: ignore[arg-type]
-    ignored = (target == IGNORE_INDEX)[:, None].expand_as(logits)
-    assert torch.isfinite(slope).all()
-    assert torch.all(slope[ignored] == 0)
-    torch.testing.assert_close(slope, gradient(rift(**SOFT), logits, target), rtol=1e-4, atol=1e-8)
 
 
 def test_class_weights_are_inverse_square_roots_of_mean_one():

@@ -7,6 +7,7 @@ import rasterio
 from affine import Affine
 from numpy.typing import NDArray
 
+from clairemap.grid.rounding import ceil_div
 from clairemap.raster.overviews import Shrink, shrunk, with_overviews
 
 CREATION = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255}
@@ -15,7 +16,7 @@ CREATION = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255}
 def slowly(values: NDArray[np.uint8], how: Shrink) -> NDArray[np.uint8]:
     """Return what `shrunk` has to, pixel by pixel."""
     height, width = values.shape
-    answer = np.full((-(-height // 2), -(-width // 2)), 255, np.uint8)
+    answer = np.full((ceil_div(height, 2), ceil_div(width, 2)), 255, np.uint8)
     for y, x in np.ndindex(answer.shape):
         valid = [int(v) for v in values[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].ravel() if v != 255]
         if valid:

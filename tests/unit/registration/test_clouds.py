@@ -11,7 +11,7 @@ from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration.clouds import MOST_CODES, CloudMask, cloud_source
-from clairemap.registration.mapping import mapping_between
+from clairemap.registration.overlap import mapping_between
 from clairemap.registration.warp import ClassesOnGrid
 
 GRID = GeoBox((20, 20), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clairemap.registration.consensus import Frame
-from clairemap.registration.fit import Ties, fitted, left_out_residuals, parts_of, simplest, split_half_px
+from clairemap.registration.fit import Ties, fitted, left_out_residuals, part_numbers, simplest, split_half_px
 from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement, Kind
 
 SHAPE = (800, 800)
@@ -131,7 +131,7 @@ def test_residuals_and_who_agrees() -> None:
 
 def test_the_scene_has_sixteen_parts() -> None:
     places = np.array([[0.0, 0.0], [0.0, 99.0], [199.0, 0.0], [199.0, 99.0], [60.0, 30.0], [-0.5, 99.6]])
-    assert parts_of(places, (200, 100)).tolist() == [0, 3, 12, 15, 5, 3]
+    assert part_numbers(places, (200, 100)).tolist() == [0, 3, 12, 15, 5, 3]
     assert len(np.unique(ties(NO_DISPLACEMENT).parts)) == 16
 
 

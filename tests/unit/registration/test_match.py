@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from clairemap.errors import BandCountError
+from clairemap.grid.points import Point, Shift
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block
 from clairemap.registration import match as matching
 from clairemap.registration.match import Evidence, Pair, composed, match, reduced
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.result import Tie
-from clairemap.registration.windows import Layout, spread_windows
+from clairemap.registration.windows import WindowLayout, spread_windows
 
 SHIFT = Displacement.translation(3.4, -2.3)
 WINDOWS = spread_windows((320, 320), 80, 20, 400)
@@ -25,7 +26,7 @@ def pictures(made_rasters: ModuleType) -> tuple[np.ndarray, np.ndarray]:
 
 
 def found(
-    pair: Pair, layout: Layout = WINDOWS, prediction: Displacement = NO_DISPLACEMENT, factor: int = 1
+    pair: Pair, layout: WindowLayout = WINDOWS, prediction: Displacement = NO_DISPLACEMENT, factor: int = 1
 ) -> Evidence:
     return match(pair, layout, prediction, 10, factor, "matching")
 
@@ -117,7 +118,7 @@ def test_a_displacement_that_varies_is_found_around_its_prediction(
 def test_windows_are_placed_by_their_middles(
     pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    evidence = found(pair_of(*pictures), Layout((Window(0, 20, 80, 80),), 1.0), factor=2)
+    evidence = found(pair_of(*pictures), WindowLayout((Window(0, 20, 80, 80),), 1.0), factor=2)
     assert evidence.places == ((79.5, 119.5),) and (evidence.surface.shape, evidence.factor) == ((21, 21), 2)
 
 
@@ -172,5 +173,5 @@ def test_a_residual_adds_to_its_prediction_where_it_leads(made_rasters: ModuleTy
         dy, dx = truth.at_places(np.array([[y, x]]))[0]
         # Moved by the prediction, the content lies where the prediction leads to its true place.
         seen = made_rasters.undisplaced(prediction, np.array([[y + dy]]), np.array([[x + dx]]))
-        residual = (seen[0].item() - y, seen[1].item() - x)
-        assert composed(prediction, (y, x), residual) == pytest.approx((dy, dx), abs=1e-9)
+        residual = Shift(seen[0].item() - y, seen[1].item() - x)
+        assert composed(prediction, Point(y, x), residual) == pytest.approx((dy, dx), abs=1e-9)

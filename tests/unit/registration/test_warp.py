@@ -6,10 +6,10 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.grid.mapping import PixelMapping
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.registration import warp
-from clairemap.registration.mapping import PixelMapping
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
 from clairemap.settings import SarSettings

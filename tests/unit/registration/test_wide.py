@@ -6,6 +6,7 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.grid.points import Point
 from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
 from clairemap.registration.wide import Similarity, most_similar
@@ -58,7 +59,7 @@ def test_constant_or_empty_pictures_are_like_nothing(pair_of: Callable[..., Pair
 
 
 def test_a_similarity_moves_places_as_it_says() -> None:
-    found = Similarity(90.0, 2.0, (10.0, 20.0), (13.0, 18.0), 5.0)
+    found = Similarity(90.0, 2.0, Point(10.0, 20.0), Point(13.0, 18.0), 5.0)
     displaced = found.displacement.at_places(np.array([[10.0, 20.0], [11.0, 20.0], [10.0, 21.0]]))
     turned = np.array([[13.0, 18.0], [13.0, 20.0], [11.0, 18.0]])
     assert displaced + [[10.0, 20.0], [11.0, 20.0], [10.0, 21.0]] == pytest.approx(turned)

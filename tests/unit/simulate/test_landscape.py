@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clairemap.settings import DEMO_CLASSES
-from clairemap.simulate.landscape import Cover, Ground, survey
+from clairemap.simulate.landscape import Ground, GroundCover, survey
 from clairemap.simulate.noise import Positions
 
 
@@ -14,22 +14,22 @@ def country() -> Ground:
 
 
 def test_codes_are_those_of_the_default_legend():
-    assert {c.name.upper(): c.code for c in DEMO_CLASSES} == {c.name: c.value for c in Cover}
+    assert {c.name.upper(): c.code for c in DEMO_CLASSES} == {c.name: c.value for c in GroundCover}
 
 
 @pytest.mark.parametrize(
     ("cover", "low", "high"),
     [
-        (Cover.WATER, 3, 12),
-        (Cover.FOREST, 18, 35),
-        (Cover.GRASSLAND, 14, 28),
-        (Cover.CROPLAND, 30, 48),
-        (Cover.VILLAGE, 1, 5),
-        (Cover.CITY, 1, 7),
-        (Cover.ROAD, 1, 3),
+        (GroundCover.WATER, 3, 12),
+        (GroundCover.FOREST, 18, 35),
+        (GroundCover.GRASSLAND, 14, 28),
+        (GroundCover.CROPLAND, 30, 48),
+        (GroundCover.VILLAGE, 1, 5),
+        (GroundCover.CITY, 1, 7),
+        (GroundCover.ROAD, 1, 3),
     ],
 )
-def test_every_class_has_its_natural_share(country: Ground, cover: Cover, low: float, high: float):
+def test_every_class_has_its_natural_share(country: Ground, cover: GroundCover, low: float, high: float):
     assert low < 100 * np.mean(country.cover == cover) < high
 
 
@@ -49,15 +49,19 @@ def test_shares_of_a_pixel_never_exceed_it(country: Ground):
 
 
 def test_houses_stand_in_villages_and_towns_only(country: Ground):
-    inhabited = np.isin(country.cover, [Cover.VILLAGE, Cover.CITY, Cover.ROAD])
+    inhabited = np.isin(country.cover, [GroundCover.VILLAGE, GroundCover.CITY, GroundCover.ROAD])
     assert country.built[~inhabited].max() == 0
-    assert country.built[country.cover == Cover.CITY].mean() > country.built[country.cover == Cover.VILLAGE].mean() > 0
+    assert (
+        country.built[country.cover == GroundCover.CITY].mean()
+        > country.built[country.cover == GroundCover.VILLAGE].mean()
+        > 0
+    )
 
 
 def test_roads_are_paved_and_two_to_five_pixels_wide():
     y, x = np.mgrid[0:200, 0:400] * 10.0
     ground = survey(Positions(x, y), 21)
-    road = ground.cover == Cover.ROAD
+    road = ground.cover == GroundCover.ROAD
     assert ground.paved[road].min() >= 0.5
     across = np.diff(np.flatnonzero(np.diff(np.pad(road, ((0, 0), (1, 1))).astype(np.int8).ravel())))[::2]
     assert 2 <= np.median(across) <= 5

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from clairemap.simulate.landscape import Cover, Ground, survey
+from clairemap.simulate.landscape import Ground, GroundCover, survey
 from clairemap.simulate.materials import BACKSCATTER, MATERIALS, REFLECTANCE, blended, surface
 from clairemap.simulate.noise import Positions
 
@@ -15,15 +15,15 @@ def ground():
 
 def test_each_class_has_its_materials(ground: Ground):
     names = np.array(list(MATERIALS))[surface(ground).soil]
-    assert set(names[ground.cover == Cover.FOREST]) == {"conifers", "broadleaves"}
-    assert set(names[ground.cover == Cover.WATER]) == {"clear water"}
+    assert set(names[ground.cover == GroundCover.FOREST]) == {"conifers", "broadleaves"}
+    assert set(names[ground.cover == GroundCover.WATER]) == {"clear water"}
     crops = {"cereals", "rape in bloom", "young maize", "light soil", "dark soil"}
-    assert set(names[ground.cover == Cover.CROPLAND]) == crops
+    assert set(names[ground.cover == GroundCover.CROPLAND]) == crops
 
 
 def test_a_field_is_of_one_material(ground: Ground):
     soil = surface(ground).soil
-    crop = ground.cover == Cover.CROPLAND
+    crop = ground.cover == GroundCover.CROPLAND
     pairs = np.unique(np.stack([ground.parcel[crop], soil[crop]]), axis=1)
     assert pairs.shape[1] == np.unique(ground.parcel[crop]).size
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clairemap.grid.window import Window
-from clairemap.simulate.landscape import Cover, survey
+from clairemap.simulate.landscape import GroundCover, survey
 from clairemap.simulate.noise import Positions
 from clairemap.simulate.optics import CLEAR, CLOUD, SHADOW, Sky, cloud_mask, cloud_opacity, digitised, reflectance
 
@@ -24,7 +24,7 @@ def test_clouds_are_bright_and_shadows_dark(at: Positions):
     ground = survey(at, 21)
     values = reflectance(ground, at, sky, 21)
     mask = cloud_mask(at, sky)
-    forest = ground.cover == Cover.FOREST
+    forest = ground.cover == GroundCover.FOREST
     nir = {code: np.median(values[3][forest & (mask == code)]) for code in (CLEAR, CLOUD, SHADOW)}
     assert nir[SHADOW] < 0.8 * nir[CLEAR] < 0.8 * nir[CLOUD]
 
@@ -41,8 +41,8 @@ def test_vegetation_is_bright_in_the_near_infrared_and_water_is_not(at: Position
     ground = survey(at, 21)
     red, _, _, nir = reflectance(ground, at, Sky.with_clouds(0.0, at, 5), 21)
     index = (nir - red) / (nir + red)
-    assert np.median(index[ground.cover == Cover.FOREST]) > 0.5
-    assert np.median(index[ground.cover == Cover.WATER]) < 0
+    assert np.median(index[ground.cover == GroundCover.FOREST]) > 0.5
+    assert np.median(index[ground.cover == GroundCover.WATER]) < 0
 
 
 def test_numbers_are_never_nodata_and_do_not_depend_on_the_window():

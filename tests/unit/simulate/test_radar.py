@@ -3,9 +3,9 @@ import pytest
 from numpy.typing import NDArray
 
 from clairemap.grid.window import Window
-from clairemap.simulate.landscape import Cover, survey
+from clairemap.simulate.landscape import GroundCover, survey
 from clairemap.simulate.noise import Positions
-from clairemap.simulate.radar import backscatter, speckle
+from clairemap.simulate.radar import simulated_backscatter, speckle
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def test_backscatter_is_ordered_as_nature_has_it():
     y, x = np.mgrid[0:160, 0:160] * 80.0
     at = Positions(x, y)
     ground = survey(at, 21)
-    vv_db, vh_db = 10 * np.log10(backscatter(ground, at, 21))
-    median_db = {cover: np.median(vv_db[ground.cover == cover]) for cover in Cover}
-    order = [Cover.WATER, Cover.GRASSLAND, Cover.CROPLAND, Cover.FOREST, Cover.CITY]
+    vv_db, vh_db = 10 * np.log10(simulated_backscatter(ground, at, 21))
+    median_db = {cover: np.median(vv_db[ground.cover == cover]) for cover in GroundCover}
+    order = [GroundCover.WATER, GroundCover.GRASSLAND, GroundCover.CROPLAND, GroundCover.FOREST, GroundCover.CITY]
     assert sorted(order, key=lambda cover: median_db[cover]) == order
     assert np.all(np.median(vh_db) < np.median(vv_db))
 
@@ -45,7 +45,7 @@ def test_some_houses_shine():
     y, x = np.mgrid[0:160, 0:160] * 20.0
     town = Positions(x + 2_500, y + 500)
     ground = survey(town, 21)
-    vv = backscatter(ground, town, 21)[0]
-    inhabited = np.isin(ground.cover, [Cover.VILLAGE, Cover.CITY])
+    vv = simulated_backscatter(ground, town, 21)[0]
+    inhabited = np.isin(ground.cover, [GroundCover.VILLAGE, GroundCover.CITY])
     assert inhabited.any()
     assert np.percentile(vv[inhabited], 99) > 5 * np.median(vv[inhabited])

@@ -6,6 +6,7 @@ import pytest
 import rasterio
 from rasterio.warp import Resampling, reproject
 
+from clairemap.grid.points import Shift, Size
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.simulate import scene as simulated
@@ -38,7 +39,7 @@ def test_formats_are_as_promised(folder: Path):
         assert optical.descriptions == ("red", "green", "blue", "nir")
         assert (sar.dtypes[0], sar.count, np.isnan(sar.nodata)) == ("float32", 2, True)
         assert sar.crs != optical.crs
-        assert (float(sar.tags()["TRUE_DX_PX"]), float(sar.tags()["TRUE_DY_PX"])) == RECIPE.shift_px
+        assert Shift(float(sar.tags()["TRUE_DY_PX"]), float(sar.tags()["TRUE_DX_PX"])) == RECIPE.shift_px
         assert optical.tags()["clairemap_stage"] == "test"
     label, cloud = read(folder / "label.tif"), read(folder / "cloud.tif")
     assert set(np.unique(label)) <= set(range(8))
@@ -110,13 +111,13 @@ def test_scenes_of_two_zones_show_the_same_ground_where_they_overlap():
 def test_sar_content_lies_displaced_by_exactly_the_true_shift(sign: int):
     """On the optical grid, moved back by (dx, dy), the SAR of a displaced scene equals that of one in place."""
     crs = RECIPE.optical_crs
-    in_place = replace(RECIPE, sar_crs=crs, sar_pixel=(10.0, 10.0), shift_px=(0.0, 0.0), size_px=128)
-    moved = replace(in_place, shift_px=(3.0, -2.0 * sign))
+    in_place = replace(RECIPE, sar_crs=crs, sar_pixel=Size(10.0, 10.0), shift_px=Shift(0.0, 0.0), size_px=128)
+    moved = replace(in_place, shift_px=Shift(dy=-2.0 * sign, dx=3.0))
     means = []
     for recipe in (in_place, moved):
         grid = recipe.sar_grid
         window = Window(20, 20, 100, 100)
         at = simulated._displaced_places(grid, window, recipe)  # noqa: SLF001
         means.append(simulated.survey(at, 21).cover)
-    dy = int(moved.shift_px[1])
+    dy = int(moved.shift_px.dy)
     assert np.mean(means[1][10 + dy : 90 + dy, 13:93] == means[0][10:90, 10:90]) > 0.995

@@ -1,13 +1,17 @@
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 
 from clairemap.errors import StoreError
 from clairemap.nets.bundle import BandScale
-from clairemap.tiles.dataset import Sample
-from clairemap.training.batches import BATCHES_AHEAD, BandScales, batches
+from clairemap.tiles.dataset import CropDataset, Sample
+from clairemap.tiles.sampling import CropSampler
+from clairemap.training.batches import BATCHES_AHEAD, BandScales, batches, batches_of_workers
+from clairemap.training.job import TrainingJob
 
 
 class NumberedCrops:
@@ -59,3 +63,15 @@ def test_bands_are_normalised_by_their_own_sensor():
     normalised = scales.normalise(batch)
     assert (float(normalised.optical.mean()), float(normalised.sar.mean())) == (2, 20)
     assert torch.equal(normalised.target, batch.target)
+
+
+def test_processes_read_the_batches_that_threads_do(made_job: Callable[..., TrainingJob], tmp_path: Path):
+    job = made_job(tmp_path)
+    settings = job.settings.training
+    sampler = CropSampler(job.training_tiles, settings, job.settings.augmentation, job.settings.seed)
+    crops = CropDataset(job.source(), sampler, settings, job.statistics)
+    numbers = [range(0, 2), range(2, 4), range(4, 6)]
+    of_threads, of_processes = batches(crops, numbers, 1), batches_of_workers(crops, numbers, 2)
+    for expected, found in zip(of_threads, of_processes, strict=True):
+        for layer, other in zip(expected, found, strict=True):
+            torch.testing.assert_close(other, layer, rtol=0, atol=0, equal_nan=True)

@@ -1,0 +1,198 @@
+"""Training, mapping and explaining on one GPU: comparisons with the CPU, speed, and how well the card is used.
+
+Figures by section. Operations are those of products and convolutions, forward and backward; `share_of_matmul` is their
+rate over that of square matrix products of the same number type (8192 x 8192), measured in the same run. Steps are the
+project's whole optimiser steps on a batch that is on the card (32 crops of 256 px): float32 is PyTorch's default (TF32
+in convolutions only), tf32 allows it in products too, bfloat16 is what training uses on a GPU, and
+"bfloat16 copies" the same with norms and residual sums in float32, as autocast has them. Mapping is
+`predict_scene` of a made scene of 8192 x 8192 px. `busy_share` is the share of the time in which any kernel or copy
+runs.
+
+Each section has a time limit. A section that fails is recorded with its traceback, the others still run, and the exit
+code is 1. Prints figures as they come, and as its last line one JSON object; with --result (on a GPU without --quick by
+default benchmarks/results/gpu.json) the file is written again after each section.
+
+    python benchmarks/gpu.py [--device cuda|cpu] [--quick] [--sections mapping,phi] [--minutes 8] [--result FILE]
+"""
+
+import argparse
+import json
+import logging
+import math
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import gpu_mapping
+import gpu_reading
+import gpu_training
+import numpy as np
+import torch
+from gpu_bench import Bench, Figures, limited
+
+import clairemap
+
+RESULT = Path(__file__).parent / "results" / "gpu.json"
+PRECISIONS = ("float32", "tf32", "bfloat16")
+NOT_SHOWN = ("traceback", "seconds", "top_ms")
+
+
+class Section(NamedTuple):
+    """What a section runs, and its time limit in seconds on a GPU."""
+
+    run: Callable[[Bench, Figures], None]
+    limit_s: float
+
+
+SECTIONS = {
+    "matmul": Section(gpu_training.matmul, 30),
+    "network": Section(gpu_training.network, 40),
+    "rift_equal": Section(gpu_training.rift_equal, 15),
+    "ddp": Section(gpu_training.ddp, 30),
+    "resume": Section(gpu_training.resume, 45),
+    "mapping_equal": Section(gpu_mapping.equal, 60),
+    "steps_base": Section(gpu_training.steps("base", (*PRECISIONS, "bfloat16 copies")), 60),
+    "kernels": Section(gpu_training.kernels, 30),
+    "mapping": Section(gpu_mapping.speed, 120),
+    "mapping_busy": Section(gpu_mapping.busy, 60),
+    "steps_small": Section(gpu_training.steps("small", PRECISIONS), 30),
+    "steps_tiny": Section(gpu_training.steps("tiny", PRECISIONS), 20),
+    "data_wait": Section(gpu_training.data_wait, 110),
+    "reading": Section(gpu_reading.reading, 60),
+    "phi": Section(gpu_mapping.phi, 60),
+    "layers": Section(gpu_training.layers, 30),
+    "rift_speed": Section(gpu_training.rift_speed, 75),
+    "compiled": Section(gpu_training.steps("base", ("bfloat16 compiled",)), 120),
+}
+"""In order: first what proves, then what is asked for, last what the compiler may take long for."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sections and return the exit code: 1 if one failed."""
+    words = parsed(arguments)
+    logging.getLogger("clairemap").setLevel(logging.ERROR)
+    device = torch.device(words.device, 0) if words.device == "cuda" else torch.device("cpu")
+    chosen = {name: SECTIONS[name] for name in words.sections}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        bench = Bench(device, words.quick, Path(folder))
+        found = run_sections(bench, chosen, words.minutes, words.result)
+    print(text(found))
+    return 1 if found["failed"] else 0
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's words."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--quick", action="store_true", help="small shapes and few repetitions: a rehearsal")
+    parser.add_argument("--sections", type=names, default=tuple(SECTIONS), help=f"of {','.join(SECTIONS)}")
+    parser.add_argument("--minutes", type=float, default=8, help="limit of the whole run")
+    parser.add_argument("--result", type=Path, help="file for the figures")
+    words = parser.parse_args(arguments)
+    if words.device == "cuda" and not torch.cuda.is_available():
+        parser.error("--device cuda: PyTorch sees no GPU here")
+    if words.result is None and words.device == "cuda" and not words.quick:
+        words.result = RESULT
+    return words
+
+
+def names(listed: str) -> tuple[str, ...]:
+    """Return the names of sections in a list with commas."""
+    found = tuple(name for name in listed.split(",") if name)
+    if unknown := sorted(set(found) - set(SECTIONS)):
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; sections are {', '.join(SECTIONS)}")
+    return found
+
+
+def run_sections(bench: Bench, sections: Mapping[str, Section], minutes: float, result: Path | None) -> Figures:
+    """Return the figures of all sections; `failed` and `left_out` (the time was over) list those without a result.
+
+    Args:
+        bench: where to measure.
+        sections: by name, in order.
+        minutes: limit of all together; a section that begins shortly before the end gets what is left.
+        result: file that is written again after each section.
+    """
+    end = time.monotonic() + 60 * minutes
+    found: Figures = {"machine": machine(bench), "failed": [], "left_out": []}
+    for name, section in sections.items():
+        left = end - time.monotonic()
+        if left < 2:
+            found["left_out"].append(name)
+            print(f"{name}: left out, {minutes:g} minutes are over", flush=True)
+            continue
+        figures = found[name] = {}
+        began = time.monotonic()
+        try:
+            with limited(min(section.limit_s, left)):
+                section.run(bench, figures)
+        except Exception:  # recorded, the exit code says so, and the other sections still run
+            figures["traceback"] = traceback.format_exc()
+            found["failed"].append(name)
+            print(figures["traceback"], file=sys.stderr, flush=True)
+        figures["seconds"] = time.monotonic() - began
+        bench.free()
+        show(name, figures)
+        if result is not None:
+            result.parent.mkdir(parents=True, exist_ok=True)
+            result.write_text(text(found) + "\n", encoding="utf-8")
+    return found
+
+
+def show(name: str, figures: Figures) -> None:
+    """Print a section's figures, a line for each group."""
+    state = "FAILED" if "traceback" in figures else "done"
+    print(f"\n{name}: {state} in {figures['seconds']:.1f} s")
+    plain = {key: value for key, value in figures.items() if not isinstance(value, dict)}
+    groups = {key: value for key, value in figures.items() if isinstance(value, dict) and key not in NOT_SHOWN}
+    for label, group in {"": plain, **groups}.items():
+        listed = [f"{key} {shown(value)}" for key, value in group.items() if key not in NOT_SHOWN]
+        if listed:
+            print(f"  {label + ': ' if label else ''}{', '.join(listed)}")
+    sys.stdout.flush()
+
+
+def shown(value: object) -> str:
+    """Return a figure with four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def machine(bench: Bench) -> Figures:
+    """Return what was measured on."""
+    return {
+        "device": torch.cuda.get_device_name(bench.device) if bench.is_cuda else "cpu",
+        "cpus": os.cpu_count(),
+        "quick": bench.quick,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "clairemap": clairemap.__version__,
+    }
+
+
+def text(found: Figures) -> str:
+    """Return the figures as a line of JSON; numbers of NumPy and PyTorch as plain ones, NaN as null."""
+    return json.dumps(plain(found), allow_nan=False)
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a value that JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.generic | torch.Tensor):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,230 @@
+"""Sections of gpu.py about mapping and explaining: equality with the CPU, speed, busy share, generation by Phi-3."""
+
+import contextlib
+import importlib
+import shutil
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gpu_made as made
+import numpy as np
+import torch
+from gpu_bench import Bench, Figures, check, copies_in_float32, profiled
+
+from clairemap.explain.phi import PhiWriter
+from clairemap.inference.predict import Prediction, predict_scene
+from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY
+from clairemap.nets.bundle import Bundle
+from clairemap.raster.store import GridStore, open_store
+from clairemap.settings import ExplainSettings, InferenceSettings, Precision
+
+MEMORY_MB = 48_000
+PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+TIMED = {
+    "read": ("clairemap.inference.reading", "WindowReader.read"),
+    "map": ("clairemap.inference.predict", "map_core"),
+    "write": ("clairemap.inference.writing", "write_shard"),
+}
+"""What of inference takes time on the host, by the module and name that the pipeline calls."""
+
+
+def equal(bench: Bench, figures: Figures) -> None:
+    """Map a scene on the CPU in float32 and on the device in both precisions, and compare probabilities and classes.
+
+    Accepted: float32 a mean of 0.01/255 and 2/255 in any pixel, as rounding to whole numbers may differ; bfloat16 a
+    mean of 2/255, and other classes in 2 % of the pixels.
+    """
+    side = 256 if bench.quick else 1024
+    pair = made.made_pair(bench.folder / "equal.zarr", side, seed=5)
+    of_cpu = made.bundle("tiny" if bench.quick else "small", torch.device("cpu"))
+    expected = stored(mapped(bench, pair, of_cpu, "float32", None, torch.device("cpu")))
+    of_device = made.on(bench.device, of_cpu)
+    figures |= {"side_px": side, "halo_px": of_cpu.card.halo_px}
+    for precision in PRECISIONS:
+        of = figures[precision] = {}
+        found = stored(mapped(bench, pair, of_device, precision, None, bench.device))
+        apart = np.abs(found[0].astype(int) - expected[0])
+        of |= {"mean_of_255": float(apart.mean()), "max_of_255": int(apart.max())}
+        of["other_class"] = float((found[0].argmax(0) != expected[0].argmax(0)).mean())
+        of["share_max_percent"] = int(np.abs(found[1].astype(int) - expected[1]).max())
+        if precision == "float32":
+            check(of, "mean_difference_of_255", of["mean_of_255"], 0.01)
+            check(of, "max_difference_of_255", of["max_of_255"], 2)
+            check(of, "share_difference_percent", of["share_max_percent"], 1)
+        else:
+            check(of, "mean_difference_of_255", of["mean_of_255"], 2)
+            check(of, "other_class_share", of["other_class"], 0.02)
+
+
+def speed(bench: Bench, figures: Figures) -> None:
+    """Map a large scene in both precisions with windows of several sizes: Mpx/s of the scene, time of each part."""
+    side = 256 if bench.quick else 8192
+    pair = made.made_pair(bench.folder / "large.zarr", side, seed=6)
+    found = made.bundle("tiny" if bench.quick else "small", bench.device)
+    figures |= {"side_px": side, "halo_px": found.card.halo_px, "bytes_per_px": found.card.core_bytes_per_px}
+    figures["warm_up_s"] = seconds_of(lambda: mapped(bench, pair, found, "bfloat16", None if bench.quick else 1024))
+    for window_px in (None,) if bench.quick else (None, 4096, 2048, 1024):
+        for precision in PRECISIONS:
+            of = figures[f"{precision}, window {window_px or 'chosen'}"] = {}
+            with host_times() as of_host:
+                seconds = seconds_of(lambda: mapped(bench, pair, found, precision, window_px))  # noqa: B023
+            of |= {"mpx_per_s": side**2 / 1e6 / seconds, "s": seconds, **of_host}
+            of["window_px"] = predicting(found, precision, window_px, bench.device).window_px(pair)
+            bench.free()
+    of = figures["bfloat16 copies, window 2048"] = {}
+    with copies_in_float32(), host_times() as of_host:
+        seconds = seconds_of(lambda: mapped(bench, pair, found, "bfloat16", 256 if bench.quick else 2048))
+    of |= {"mpx_per_s": side**2 / 1e6 / seconds, "s": seconds, **of_host}
+
+
+def busy(bench: Bench, figures: Figures) -> None:
+    """Profile the mapping of the large scene: the share of the time in which any kernel or copy runs on the device.
+
+    From the profiler's record of all kernels and copies, their spans joined; beside it the driver's own figure,
+    sampled.
+    """
+    pair = open_store(bench.folder / "large.zarr")
+    found = made.bundle("tiny" if bench.quick else "small", bench.device)
+    for window_px in (None,) if bench.quick else (None, 2048):
+        for precision in PRECISIONS:
+            of = figures[f"{precision}, window {window_px or 'chosen'}"] = {}
+            with sampled_utilisation(bench) as samples:
+                of_run = profiled(bench, lambda: mapped(bench, pair, found, precision, window_px))  # noqa: B023
+            of["busy_share"] = of_run.busy_s / of_run.wall_s if bench.is_cuda else None
+            of["wall_s"] = of_run.wall_s
+            of["driver_share"] = float(np.mean(samples)) if samples else None
+            of["top_ms"] = of_run.top()
+            bench.free()
+
+
+def predicting(found: Bundle, precision: Precision, window_px: int | None, device: torch.device) -> Prediction:
+    """Return what a scene is mapped with."""
+    settings = InferenceSettings(precision=precision, window_px=window_px)
+    return Prediction(found, "fused", settings, MEMORY_MB, (device,))
+
+
+def mapped(
+    bench: Bench,
+    pair: GridStore,
+    found: Bundle,
+    precision: Precision,
+    window_px: int | None,
+    device: torch.device | None = None,
+) -> GridStore:
+    """Return the store of a mapped scene; the next call replaces it."""
+    part = bench.folder / "mapped.zarr"
+    shutil.rmtree(part, ignore_errors=True)
+    predict_scene(pair, predicting(found, precision, window_px, device or bench.device), part, {})
+    return open_store(part)
+
+
+def stored(store: GridStore) -> tuple[np.ndarray, np.ndarray]:
+    """Return a result's probabilities and optical share."""
+    return np.asarray(store.array(PROBABILITY)[:]), np.asarray(store.array(OPTICAL_SHARE)[:])
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the wall time of a call."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+@contextlib.contextmanager
+def host_times() -> Iterator[dict[str, float]]:
+    """Yield seconds spent in reading, mapping and writing, all threads together, while the context is open."""
+    seconds: dict[str, float] = defaultdict(float)
+    lock = threading.Lock()
+    replaced = []
+    for part, (module, name) in TIMED.items():
+        owner: Any = importlib.import_module(module)
+        *classes, last = name.split(".")
+        for inner in classes:
+            owner = getattr(owner, inner)
+        function = getattr(owner, last)
+        replaced.append((owner, last, function))
+
+        def timed(*args: Any, function: Callable[..., Any] = function, part: str = part) -> Any:  # noqa: ANN401
+            began = time.perf_counter()
+            try:
+                return function(*args)
+            finally:
+                with lock:
+                    seconds[f"{part}_s"] += time.perf_counter() - began
+
+        setattr(owner, last, timed)
+    try:
+        yield seconds
+    finally:
+        for owner, last, function in replaced:
+            setattr(owner, last, function)
+
+
+@contextlib.contextmanager
+def sampled_utilisation(bench: Bench, every_s: float = 0.05) -> Iterator[list[float]]:
+    """Yield a list that fills with the driver's share of time with a kernel; stays empty without nvidia-ml-py."""
+    samples: list[float] = []
+    ended = threading.Event()
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        card = pynvml.nvmlDeviceGetHandleByIndex(bench.device.index or 0)
+    except Exception as error:  # whatever is missing, this figure alone is left out
+        if bench.is_cuda:
+            print(f"  driver's utilisation not measured: {error!r}")
+        yield samples
+        return
+
+    def sample() -> None:
+        while not ended.wait(every_s):
+            samples.append(pynvml.nvmlDeviceGetUtilizationRates(card).gpu / 100)
+
+    thread = threading.Thread(target=sample, daemon=True)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        ended.set()
+        thread.join()
+
+
+def phi(bench: Bench, figures: Figures) -> None:
+    """Measure answers by the project's writer with a made Phi-3: tokens/s by batch size.
+
+    Decoding is greedy with a fixed number of tokens: the project constrains answers by checking them, not in decoding.
+    """
+    folder, tokens = bench.folder / "phi", 16 if bench.quick else 128
+    hidden, layers = (64, 2) if bench.quick else (1024, 16)
+    figures["parameters"] = made.made_phi(folder, hidden, layers)
+    figures["tokens"] = tokens
+    for size in (1, 2) if bench.quick else (1, 8, 32):
+        writer = PhiWriter(str(folder), ExplainSettings(batch_size=size, max_new_tokens=tokens), bench.device.type)
+        questions = made.conversations(size)
+        if not bench.quick:
+            list(writer.write(questions))
+        with counted_tokens(writer) as produced:
+            seconds = seconds_of(lambda: list(writer.write(questions)))  # noqa: B023
+        figures[f"batch_{size}"] = {"tokens_per_s": sum(produced) / seconds, "s": seconds, "tokens": sum(produced)}
+
+
+@contextlib.contextmanager
+def counted_tokens(writer: PhiWriter) -> Iterator[list[int]]:
+    """Yield a list of how many tokens each batch of answers has, all answers together."""
+    _, model = writer._load()
+    generate, produced = model.generate, []
+
+    def counting(**inputs: Any) -> Any:  # noqa: ANN401
+        found = generate(**inputs)
+        new = found[:, inputs["input_ids"].shape[1] :]
+        produced.append(new.numel())
+        return found
+
+    model.generate = counting
+    try:
+        yield produced
+    finally:
+        model.generate = generate

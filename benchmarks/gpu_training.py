@@ -1,0 +1,351 @@
+"""Sections of gpu.py about training: comparisons with the CPU, DDP, resuming, steps, profile, data wait, RIFT."""
+
+import contextlib
+import copy
+import functools
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
+
+import gpu_made as made
+import torch
+from gpu_bench import Bench, Figures, check, copies_in_float32, off_by, operations, profiled
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from clairemap.errors import TimeBudgetError
+from clairemap.nets.bundle import BandScale
+from clairemap.nets.claire import ClaireOutput
+from clairemap.nets.halo import full_precision
+from clairemap.tiles.dataset import CropDataset, Sample
+from clairemap.tiles.sampling import CropSampler
+from clairemap.training.batches import BandScales, batches, batches_of_workers
+from clairemap.training.distributed import Processes, usable_cpus
+from clairemap.training.loop import train
+from clairemap.training.model import new_network, new_optimiser
+from clairemap.training.step import Machinery, add_gradient, do_step
+
+SIZES = ("tiny", "small", "base")
+MATMUL_SIDE = 8192
+
+
+class InFloat32(nn.Module):
+    """A network without the autocast that the training step opens on a GPU."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, *images: Tensor) -> ClaireOutput:
+        """Return what the network does."""
+        with torch.autocast(images[0].device.type, enabled=False):
+            found: ClaireOutput = self.network(*images)
+        return found
+
+
+def matmul(bench: Bench, figures: Figures) -> None:
+    """Measure the card's rate of square matrix products: bfloat16, float32 (TF32 off), float32 with TF32."""
+    side = 256 if bench.quick else MATMUL_SIDE
+    figures["side"] = side
+    for name, dtype, tf32 in (
+        ("bfloat16", torch.bfloat16, False),
+        ("float32", torch.float32, False),
+        ("tf32", torch.float32, True),
+    ):
+        a, b = (torch.randn(side, side, device=bench.device, dtype=dtype) for _ in range(2))
+        with tf32_products(tf32):
+            bench.rates[name] = 2 * side**3 / bench.seconds(functools.partial(torch.mm, a, b), at_most=30)
+        figures[f"tflops_{name}"] = bench.rates[name] / 1e12
+
+
+@contextlib.contextmanager
+def tf32_products(allowed: bool) -> Iterator[None]:
+    """Allow or forbid TF32 in matrix products while the context is open."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def gradient(network: nn.Module, batch: Sample, parts: int = 1) -> tuple[Tensor, Tensor]:
+    """Return the loss (total, focal, Tversky) and the gradient of all weights, by the training's own code."""
+    loss = add_gradient(network, made.rift().to(batch.target.device), batch, parts)
+    return torch.stack(loss), torch.cat(
+        [weight.grad.flatten() for weight in network.parameters() if weight.grad is not None]
+    )
+
+
+def network(bench: Bench, figures: Figures) -> None:
+    """Compare logits, loss and gradient with the CPU's in float32; in bfloat16 with those in float32."""
+    for size in SIZES[:1] if bench.quick else SIZES[:2]:
+        on_cpu = made.network(size)
+        on_device = copy.deepcopy(on_cpu).to(bench.device)
+        batch = made.batch(2, 128)
+        moved = batch.to(bench.device)
+        of = figures[size] = {}
+        with full_precision():
+            with torch.no_grad():
+                check(of, "logits", off_by(on_device(*moved[:4]).logits, on_cpu(*batch[:4]).logits), 1e-4)
+            expected_loss, expected = gradient(InFloat32(on_cpu), batch)
+            loss, found = gradient(InFloat32(on_device), moved)
+        check(of, "loss", off_by(loss, expected_loss), 1e-5)
+        check(of, "gradient", off_by(found, expected), 1e-3)
+        on_device.zero_grad()
+        loss, found = gradient(on_device, moved)  # as training does: in bfloat16 on a GPU
+        check(of, "loss_bfloat16", off_by(loss, expected_loss), 0.05)
+        cosine = nn.functional.cosine_similarity(found.float().cpu(), expected.float(), dim=0).item()
+        check(of, "gradient_bfloat16_one_minus_cosine", 1 - cosine, 0.05)
+
+
+def rift_equal(bench: Bench, figures: Figures) -> None:
+    """Compare RIFT and its gradient with the CPU's, in float32 and from bfloat16 logits."""
+    target = made.batch(4, 128).target
+    logits = 2 * torch.randn(4, len(made.CLASS_PX), 128, 128, generator=torch.Generator().manual_seed(2))
+    for dtype, limit in ((torch.float32, 1e-5), (torch.bfloat16, 1e-2)):
+        results = [rift_gradient(made.rift(), logits, target, place, dtype) for place in ("cpu", bench.device)]
+        (expected_loss, expected), (loss, found) = results
+        name = str(dtype).removeprefix("torch.")
+        check(figures, f"loss_{name}", off_by(loss, expected_loss), limit)
+        check(figures, f"gradient_{name}", off_by(found, expected), limit)
+
+
+def rift_gradient(
+    rift: nn.Module, logits: Tensor, target: Tensor, place: str | torch.device, dtype: torch.dtype = torch.float32
+) -> tuple[Tensor, Tensor]:
+    """Return RIFT's total and the gradient of the logits, computed on a device."""
+    leaf = logits.to(place, dtype).detach().requires_grad_()
+    total = rift.to(place)(leaf, target.to(place)).total
+    (found,) = torch.autograd.grad(total, leaf)
+    return total.detach(), found
+
+
+def ddp(bench: Bench, figures: Figures) -> None:
+    """Compare loss and gradient with and without DDP (one process; NCCL, on a CPU gloo), in 1 and 2 parts."""
+    backend = "nccl" if bench.is_cuda else "gloo"
+    figures["backend"] = backend
+    batch = made.batch(4, 128).to(bench.device)
+    with full_precision():
+        expected_loss, expected = gradient(InFloat32(made.network("tiny").to(bench.device)), batch)
+        meeting = f"file://{bench.folder}/meeting-{time.monotonic_ns()}"
+        distributed.init_process_group(backend, init_method=meeting, rank=0, world_size=1)
+        try:
+            for parts in (1, 2):
+                alone = InFloat32(made.network("tiny").to(bench.device))
+                loss, found = gradient(DistributedDataParallel(alone, gradient_as_bucket_view=True), batch, parts)
+                check(figures, f"loss_{parts}", off_by(loss, expected_loss), 1e-5)
+                check(figures, f"gradient_{parts}", off_by(found, expected), 1e-4)
+            processes = Processes(0, 2, bench.device)  # of which this is the only one: its sums are its own
+            assert processes.any([True, False]) == (True, False)
+            assert processes.from_first("text") == "text"
+        finally:
+            distributed.destroy_process_group()
+
+
+def resume(bench: Bench, figures: Figures) -> None:
+    """Train, validate and calibrate by the project's loop, and resume after a stop: nearly the same weights."""
+    steps = 2 if bench.quick else 6
+    settings = {"steps": steps, "batch_size": 4, "validate_every": 2, "checkpoint_every": 1, "warmup_share": 0.5}
+    processes = Processes(0, 1, bench.device)
+    job = made.training_job(bench.folder, 512, "tiny", settings)
+    whole = train(job, processes, {})
+    stopped = copy.copy(job)
+    object.__setattr__(stopped, "checkpoints", bench.folder / "stopped")
+    object.__setattr__(stopped, "minutes", 1e-6)
+    try:
+        train(stopped, processes, {})
+    except TimeBudgetError:
+        figures["stopped"] = True
+    object.__setattr__(stopped, "minutes", None)
+    resumed = train(stopped, processes, {})
+    assert whole is not None and resumed is not None and figures["stopped"]
+    apart = [(a.loss - b.loss) / a.loss for a, b in zip(whole.history, resumed.history, strict=True)]
+    figures["card"] = json.loads(whole.card.model_dump_json())["halo_px"]
+    check(figures, "loss", max(map(abs, apart)), 0.02 if bench.is_cuda else 1e-6)
+
+
+class Stepper:
+    """The training's own optimiser step on a batch that is already on the device."""
+
+    def __init__(self, bench: Bench, size: str, kind: str, batch_size: int, side_px: int) -> None:
+        """Make network, optimiser and batch.
+
+        Args:
+            bench: with the device.
+            size: of the network.
+            kind: float32, tf32 (products as well as convolutions) or bfloat16; "bfloat16 compiled" compiles it,
+                "bfloat16 copies" has norms and residual sums in float32.
+            batch_size: crops.
+            side_px: of a crop.
+        """
+        self.network = made.network(size).to(bench.device).train()
+        settings = made.training_settings(batch_size=batch_size, crop_px=side_px, steps=10_000)
+        together: Any = self.network if kind.startswith("bfloat16") else InFloat32(self.network)
+        if kind.endswith("compiled"):
+            together = torch.compile(together)
+        self._products = kind == "tf32"
+        self._copies = kind.endswith("copies")
+        scale = BandScale(names=("band",), mean=(0.0,), std=(1.0,))
+        self.machinery = Machinery(
+            together,
+            made.rift().to(bench.device),
+            new_optimiser(self.network, settings),
+            BandScales(scale, scale),
+            settings,
+            Processes(0, 1, bench.device),
+        )
+        self._feed = itertools.repeat(made.batch(batch_size, side_px).to(bench.device))
+        self._numbers = itertools.count()
+
+    def __call__(self) -> None:
+        """Do a step."""
+        with tf32_products(self._products), copies_in_float32(self._copies):
+            do_step(self.machinery, self._feed, next(self._numbers))
+
+
+def shape_of(bench: Bench) -> tuple[int, int]:
+    """Return batch size and side of crops for the steps that are measured."""
+    return (1, 128) if bench.quick else (32, 256)
+
+
+def steps(size: str, kinds: tuple[str, ...]) -> Callable[[Bench, Figures], None]:
+    """Return a section that measures the whole steps of a network in several number types."""
+
+    def section(bench: Bench, figures: Figures) -> None:
+        batch_size, side_px = shape_of(bench)
+        figures |= {"batch": batch_size, "crop_px": side_px}
+        for kind in kinds[-1:] if bench.quick else kinds:
+            if kind.endswith("compiled") and not bench.is_cuda:
+                continue
+            of = figures[kind] = {}
+            measure_steps(bench, of, Stepper(bench, size, kind, batch_size, side_px), kind.split(" ")[0], batch_size)
+            bench.free()
+
+    section.__doc__ = f"Measure training steps of size {size}."
+    return section
+
+
+def measure_steps(bench: Bench, of: Figures, step: Stepper, rate: str, batch_size: int) -> None:
+    """Fill in samples/s, TFLOP/s, the share of the matmul rate of the number type, and peak memory."""
+    seconds = bench.seconds(step, budget_s=4)
+    of |= {"ms": 1e3 * seconds, "samples_per_s": batch_size / seconds, "memory_gb": bench.peak_gb(step)}
+    if step.machinery.together is step.network or isinstance(step.machinery.together, InFloat32):
+        of["gflop_per_sample"] = operations(step) / batch_size / 1e9
+        of["tflops"] = of["gflop_per_sample"] * of["samples_per_s"] / 1e3
+        of["share_of_matmul"] = 1e12 * of["tflops"] / bench.rates[rate] if rate in bench.rates else None
+
+
+def kernels(bench: Bench, figures: Figures) -> None:
+    """Profile three steps of base (quick: tiny) in bfloat16: time by kernel, and the share in which any runs."""
+    batch_size, side_px = shape_of(bench)
+    step = Stepper(bench, "tiny" if bench.quick else "base", "bfloat16", batch_size, side_px)
+    for _ in range(1 if bench.quick else 3):
+        step()
+
+    def steps() -> None:
+        for _ in range(1 if bench.quick else 3):
+            step()
+
+    found = profiled(bench, steps)
+    total = sum(found.kernels.values())
+    figures |= {"wall_ms": 1e3 * found.wall_s, "kernels_ms": 1e3 * total, "busy_share": found.busy_s / found.wall_s}
+    figures["top_ms"] = found.top()
+    for name, milliseconds in figures["top_ms"].items():
+        print(f"  {milliseconds:>9.2f} ms {milliseconds / 1e3 / total:>7.1%}  {name}")
+
+
+def layers(bench: Bench, figures: Figures) -> None:
+    """Measure a depthwise 7x7 convolution and a LayerNorm of base's stages in the ways PyTorch offers, both passes."""
+    batch_size, side_px = shape_of(bench)
+    for stage in made.network("tiny" if bench.quick else "base").size.stages:
+        side, width = side_px // stage.stride, stage.width
+        of = figures[f"{side}x{side}x{width}"] = {}
+        for name, dtype, layout in (
+            ("bfloat16 last", torch.bfloat16, torch.channels_last),
+            ("bfloat16 first", torch.bfloat16, torch.contiguous_format),
+            ("float32 last", torch.float32, torch.channels_last),
+        ):
+            conv = nn.Conv2d(width, width, 7, padding=3, groups=width).to(bench.device, dtype).to(memory_format=layout)  # type: ignore[call-overload]
+            x = torch.randn(batch_size, width, side, side, device=bench.device, dtype=dtype)
+            x = x.contiguous(memory_format=layout).requires_grad_()
+            of[f"conv {name} ms"] = 1e3 * both_passes(bench, conv, x)
+        cells = torch.randn(batch_size, side, side, width, device=bench.device, dtype=torch.bfloat16)
+        for dtype in (torch.bfloat16, torch.float32):
+            norm = nn.LayerNorm(width, device=bench.device, dtype=dtype)
+            of[f"norm {str(dtype)[6:]} ms"] = 1e3 * both_passes(bench, norm, cells.to(dtype).requires_grad_())
+
+
+def both_passes(bench: Bench, layer: nn.Module, x: Tensor) -> float:
+    """Return the time of a layer's forward and backward pass."""
+    out = torch.ones_like(layer(x))
+
+    def work() -> None:
+        layer.zero_grad()
+        x.grad = None
+        layer(x).backward(out)
+
+    return bench.seconds(work, budget_s=0.15)
+
+
+def data_wait(bench: Bench, figures: Figures) -> None:
+    """Train on crops of a made scene read from disk by the project's data set, and say how long steps wait for them."""
+    batch_size, side_px = shape_of(bench)
+    number = 2 if bench.quick else 96
+    job = made.training_job(
+        bench.folder,
+        512 if bench.quick else 2048,
+        "tiny",
+        {"batch_size": batch_size, "crop_px": side_px, "steps": number, "warmup_share": 0.5},
+    )
+    processes = Processes(0, 1, bench.device)
+    settings = job.settings.training
+    sampler = CropSampler(job.training_tiles, settings, job.settings.augmentation, job.settings.seed)
+    crops = CropDataset(job.source(), sampler, settings, job.statistics)
+    threads, workers = processes.reading_threads, min(16, usable_cpus())
+    figures |= {"reading_threads": threads, "workers": workers}
+
+    def numbers(steps: int) -> Iterator[range]:
+        return (range(step * batch_size, (step + 1) * batch_size) for step in range(min(steps, number)))
+
+    for size in SIZES[:1] if bench.quick else ("base", "tiny"):
+        net = (new_network(job) if size == "tiny" else made.network(size)).to(bench.device)
+        loss = made.rift().to(bench.device)
+        machinery = Machinery(net, loss, new_optimiser(net, settings), job.scales, settings, processes)
+        with closing(batches(crops, numbers(12), threads)) as feed:
+            figures[f"{size}, threads"] = waiting(machinery, feed, min(12, number))
+        if bench.quick:  # each process imports PyTorch first
+            continue
+        with closing(batches_of_workers(crops, numbers(number), workers)) as feed:
+            figures[f"{size}, processes"] = waiting(machinery, feed, number)
+
+
+def waiting(machinery: Machinery, feed: Iterator[Sample], steps: int) -> Figures:
+    """Return the share of the steps' time spent waiting for crops, and samples/s.
+
+    Only the second half of the steps counts: in the first, what was read while reading began is used up.
+    """
+    rows = [do_step(machinery, feed, step) for step in range(steps)][steps // 2 :]
+    seconds = sum(row.seconds for row in rows)
+    samples = machinery.settings.batch_size * len(rows)
+    return {"wait_share": sum(row.wait_seconds for row in rows) / seconds, "samples_per_s": samples / seconds}
+
+
+def rift_speed(bench: Bench, figures: Figures) -> None:
+    """Measure RIFT's forward and backward pass, eager and compiled, and how far the compiled gradient is off."""
+    batch_size = 2 if bench.quick else 16
+    for side_px in (64,) if bench.quick else (128, 256):
+        of = figures[f"{batch_size}x{len(made.CLASS_PX)}x{side_px}x{side_px}"] = {}
+        target = torch.randint(0, len(made.CLASS_PX), (batch_size, side_px, side_px), device=bench.device)
+        logits = torch.randn(batch_size, len(made.CLASS_PX), side_px, side_px, device=bench.device)
+        forms: dict[str, Any] = {"eager": made.rift().to(bench.device)}
+        if bench.is_cuda:
+            forms["compiled"] = torch.compile(made.rift().to(bench.device), dynamic=False)
+        expected = rift_gradient(forms["eager"], logits, target, bench.device)[1]
+        for name, form in forms.items():
+            work = functools.partial(rift_gradient, form, logits, target, bench.device)
+            check(of, f"{name}_gradient", off_by(work()[1], expected), 1e-4)
+            of[f"{name}_ms"] = 1e3 * bench.seconds(work, budget_s=1)
