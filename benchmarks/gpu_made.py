@@ -30,6 +30,7 @@ from clairemap.nets.memory import working_memory
 from clairemap.nets.rift import Rift
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store, open_store
+from clairemap.scenes import Split
 from clairemap.settings import LossSettings, NetworkSettings, Settings, TrainingSettings, load_settings
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.dataset import TrainingSample
@@ -114,7 +115,8 @@ def training_job(folder: Path, side_px: int, size: str, training: dict[str, Any]
     index = pd.DataFrame([row for path in paths.values() for row in index_rows(path)])
     settings = job_settings(size, training)
     names = tuple(entry.name for entry in settings.legend.classes)
-    splits = assign_splits(index, {name: name.split("-")[0] for name in paths}, settings.splits, settings.seed)
+    roles: dict[str, Split] = {name: "train" if name.startswith("train-") else "val" for name in paths}
+    splits = assign_splits(index, roles, settings.splits, settings.seed)
     is_training = index["scene"] == f"train-{side_px}"
     statistics = fit_statistics(paths, index[is_training], names, threads=4)
     chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))

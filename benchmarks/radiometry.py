@@ -261,9 +261,9 @@ def is_stopped(scene: Radiometry | None, training: Sequence[Radiometry | None]) 
     return "mismatch" in verdicts, "mild" in verdicts
 
 
-def tried(group: Group, describer: Describer, quick: bool) -> Counter[str]:
+def tried(group: Group, describer: Describer) -> Counter[str]:
     """Return what was counted for a group."""
-    names = list(group.scenes)[: 2 if quick else None]
+    names = list(group.scenes)
     described = cache(lambda name, half, fault: describer.radiometry(group, name, _made(group, name, half, fault)))
     count: Counter[str] = Counter()
 
@@ -296,9 +296,9 @@ def _made(group: Group, name: str, half: int | None, fault: str | None) -> Pictu
     return picture if fault is None else picture.changed(group.faults[fault])
 
 
-def make_demo(folder: Path) -> Path:
-    """Write the demo's scenes, 512 px each."""
-    for scene in DEMO_SCENES:
+def make_demo(folder: Path, quick: bool) -> Path:
+    """Write the demo's scenes, 512 px each; if quick, two of them."""
+    for scene in DEMO_SCENES[: 2 if quick else None]:
         simulate_scene(replace(scene.recipe, size_px=512), folder / scene.recipe.name, LANDSCAPE_SEED, {})
     return folder
 
@@ -317,10 +317,10 @@ def main() -> None:
     logging.disable(logging.WARNING)
     total: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
-        demo = make_demo(Path(name) / "demo")
+        demo = make_demo(Path(name) / "demo", arguments.quick)
         describer = Describer(Path(name))
         for group in groups(None if arguments.quick else arguments.data, demo):
-            count = tried(group, describer, arguments.quick)
+            count = tried(group, describer)
             shown = ", ".join(f"{kind} {count[kind]}/{count[f'{kind} of']}" for kind in KINDS if count[f"{kind} of"])
             print(f"{group.name:22} {shown}, mild {count['mild']}", flush=True)
             total += count

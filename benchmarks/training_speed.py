@@ -19,7 +19,6 @@ import functools
 import json
 import logging
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -201,7 +200,7 @@ def reading(data: MadeData, crops: int) -> Figures:
     store = CropDataset(job.source(), sampler, training, data.statistics)
     readers: dict[str, Callable[[int], TrainingSample]] = {"zarr": store.__getitem__}
     for kind in CHIP_KINDS:
-        readers[kind] = lambda number, kind=kind: from_chips(data, kind, sampler.plan(number), 256)
+        readers[kind] = functools.partial(planned_from_chips, data, kind, sampler)
     for number in range(len(data.index)):
         for kind in CHIP_KINDS:  # warms the cache, too
             for ours, theirs in zip(readers["zarr"](number), readers[kind](number), strict=True):
@@ -217,19 +216,25 @@ def reading(data: MadeData, crops: int) -> Figures:
     }
 
 
+def planned_from_chips(data: MadeData, kind: str, sampler: CropSampler, number: int) -> TrainingSample:
+    """Return the crop of a number from chips."""
+    return from_chips(data, kind, sampler.plan(number), 256)
+
+
 def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> TrainingSample:
     """Return a crop cut from whole chips, turned as planned; the same sample as the training's data set gives."""
 
     def chip(layer: str) -> NDArray[Any]:
         with rasterio.open(data.chip(kind, plan.tile.window, layer)) as file:
-            return file.read()
+            values: NDArray[Any] = file.read()
+        return values
 
     flags, label = chip("validity")[0], chip("label")[0]
     target = np.where(mappable(flags), label, np.uint8(IGNORE_INDEX))
     inside = crop_window(plan, target, side_px).relative_to(plan.tile.window).slices
-    weights = (seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable))
+    usable = [seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable)]
     optical, sar = (chip(name)[:, *inside].astype(np.float32) for name in ("optical", "sar"))
-    crop = flip_and_rotate(pad(Crop(optical, sar, *weights, target[inside]), side_px, side_px), plan.turn)
+    crop = flip_and_rotate(pad(Crop(optical, sar, usable[0], usable[1], target[inside]), side_px, side_px), plan.turn)
     return TrainingSample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
         target=torch.from_numpy(crop.target.astype("int64"))
     )
@@ -281,7 +286,9 @@ def rift_figures(repetitions: int) -> Figures:
     gradients = {name: gradient(form, logits, target) for name, form in forms.items()}
     largest = gradients["naive"].abs().max()
     apart = {name: ((found - gradients["naive"]).abs().max() / largest).item() for name, found in gradients.items()}
-    runs = {name: [functools.partial(gradient, form, logits, target)] * repetitions for name, form in forms.items()}
+    runs: dict[str, list[Callable[[], object]]] = {
+        name: [functools.partial(gradient, form, logits, target)] * repetitions for name, form in forms.items()
+    }
     print(f"\n{'RIFT, 8 x 256²':<16}{'threads':>8}{'ms CPU':>8}{'ms wall':>9}{'of naive':>10}{'gradient off by':>17}")
     threads, ratios = torch.get_num_threads(), {}
     for count in (2, 1):
@@ -346,7 +353,7 @@ def gpu_training(card: torch.device, size: str, batch_size: int = 32, side: int 
     shape = (batch_size, 1, side, side)
     bands = [torch.randn(batch_size, count, side, side, device=card) for count in (4, 2)]
     target = torch.randint(0, len(CLASS_PX), (batch_size, side, side), device=card)
-    batch = TrainingSample(*bands, torch.ones(shape, device=card), torch.ones(shape, device=card), target)
+    batch = TrainingSample(bands[0], bands[1], torch.ones(shape, device=card), torch.ones(shape, device=card), target)
 
     def step() -> None:
         optimiser.zero_grad()
@@ -367,14 +374,14 @@ def gpu_seconds(work: Callable[[], object], repetitions: int) -> float:
     """Return the time of one call, after three to warm up."""
     for _ in range(3):
         work()
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     start.record()
     for _ in range(repetitions):
         work()
     end.record()
     torch.cuda.synchronize()
-    return start.elapsed_time(end) / 1e3 / repetitions
+    return float(start.elapsed_time(end)) / 1e3 / repetitions
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -17,6 +17,7 @@ from rio_cogeo import cog_validate
 
 from clairemap.artefacts.store_attributes import ProbabilityAttributes
 from clairemap.errors import BundleError, GridError, StoreError
+from clairemap.inference.mosaic import BLOCK_PX
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.raster.store import complete_store
 from clairemap.settings import Settings, load_settings
@@ -169,7 +170,9 @@ def test_counts_in_the_attribute_table_are_those_of_the_map(make_scene: MakeScen
 
 def test_scene_without_a_valid_pixel_gives_a_valid_map_of_nodata(make_scene: MakeScene, run: Run):
     out = run(make_scene("a", (140, 600), valid=False)[0])
-    for path in out.glob("*.tif"):
+    maps = list(out.glob("*.tif"))
+    assert len(maps) == 4
+    for path in maps:
         assert (read(path) == 255).all() and cog_validate(path, strict=True, quiet=True)[0]
 
 
@@ -205,6 +208,16 @@ def test_equal_runs_give_equal_bytes_whatever_the_threads(make_scene: MakeScene,
     assert {file.name: file.read_bytes() for file in run(path, threads=3).iterdir()} == first
 
 
+def test_a_map_of_several_blocks_is_the_same_whatever_the_threads(make_scene: MakeScene, run: Run):
+    paths = [make_scene("a", (1100, 1500))[0], make_scene("bb", (1100, 1500), x=510_000)[0]]
+    first = {file.name: file.read_bytes() for file in run(*paths).iterdir()}
+    assert [name for name in first if name.endswith(".tif")]
+    for threads in (2, 3):
+        assert {file.name: file.read_bytes() for file in run(*paths, threads=threads).iterdir()} == first
+    rows, columns = read(run(*paths) / "alps.landcover.tif").shape
+    assert rows > BLOCK_PX and columns > 2 * BLOCK_PX
+
+
 def test_scenes_far_apart_are_mapped_with_a_warning_in_little_space(
     make_scene: MakeScene, run: Run, capsys: pytest.CaptureFixture[str]
 ):
@@ -217,7 +230,9 @@ def test_scenes_far_apart_are_mapped_with_a_warning_in_little_space(
     assert np.array_equal(landcover[:, :200], LEGEND.codes[a[1].argmax(0)])
     assert np.array_equal(landcover[:, -200:], LEGEND.codes[b[1].argmax(0)])
     assert (landcover[:, 200:-200] == 255).all()
-    for path in out.glob("*.tif"):
+    maps = list(out.glob("*.tif"))
+    assert len(maps) == 4
+    for path in maps:
         assert cog_validate(path, strict=True, quiet=True)[0]
         with rasterio.open(path) as dataset:
             held = [dataset.get_tag_item(f"BLOCK_OFFSET_{column}_0", "TIFF", bidx=1) for column in range(59)]

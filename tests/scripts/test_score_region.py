@@ -26,10 +26,15 @@ RIGHT = np.diag([6, 3, 1])
 WRONG = np.array([[0, 6, 0], [3, 0, 0], [0, 0, 1]])
 
 
-def write_scores(folder: Path, scene: str, view: str, matrices: list[np.ndarray]) -> Path:
+def write_scores(
+    folder: Path, scene: str, view: str, matrices: list[np.ndarray], both: list[np.ndarray] | None = None
+) -> Path:
     path = folder / scene / view / "scores.parquet"
-    counted = [Tally(matrix, Calibration.empty(), col, 1) for col, matrix in enumerate(matrices)]
-    tiles = [TileTally(scene, 0, col, counts, counts) for col, counts in enumerate(counted)]
+    counted, seen_by_both = (
+        [Tally(matrix, Calibration.empty(), col, 1) for col, matrix in enumerate(of)]
+        for of in (matrices, both or matrices)
+    )
+    tiles = [TileTally(scene, 0, col, *counts) for col, counts in enumerate(zip(counted, seen_by_both, strict=True))]
     write_tallies(path, tiles, {})
     return path
 
@@ -86,6 +91,17 @@ def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path
     assert [(row["map_px"], row["map_ha"]) for row in found["areas"]] == [(8, 0.08), (4, 0.04), (0, 0)]
     assert "mIoU is the plain mean" in found["definition"]
     assert found["stamp"]["clairemap_stage"] == "score_region"
+
+
+def test_views_are_scored_on_what_both_sensors_see_and_the_map_on_all(
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+):
+    fused = write_scores(tmp_path, "b", "fused", [RIGHT + WRONG], both=[RIGHT])
+    compared = write_scores(tmp_path, "b", "sar", [RIGHT], both=[WRONG])
+    score(stage, splits, landcover, tmp_path / "metrics.json", legend_json, scores=[fused], compared=[compared])
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["oa"] == found["scenes"]["b"]["oa"] == pytest.approx(11 / 20)
+    assert (found["views"]["fused"]["oa"], found["views"]["sar"]["oa"]) == pytest.approx((1, 0.1))
 
 
 def test_a_region_without_labels_is_no_failure(

@@ -51,6 +51,7 @@ def test_conda_environments_pin_what_is_tested(name: str):
 
 def test_every_error_has_a_code_of_its_own_and_stands_in_the_docs():
     kinds = errors.ClairemapError.__subclasses__()
+    assert len(kinds) > 10
     codes = [kind.exit_code for kind in kinds]
     assert len(set(codes)) == len(codes)
     page = (PROJECT / "docs" / "errors.md").read_text()
@@ -60,7 +61,9 @@ def test_every_error_has_a_code_of_its_own_and_stands_in_the_docs():
 
 def test_every_rule_has_what_its_stage_takes():
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
-    for name in re.findall(r"^rule (\w+):", rules, re.M):
+    names = re.findall(r"^rule (\w+):", rules, re.M)
+    assert len(names) > 10
+    for name in names:
         body = re.split(rf"^rule {name}:$", rules, flags=re.M)[1].split("\nrule ")[0]
         assert (PROJECT / "workflow" / "scripts" / f"{name}.py").is_file()
         for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params", "message", "shell"):

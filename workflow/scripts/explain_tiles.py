@@ -11,7 +11,7 @@ import typer
 
 from clairemap.artefacts.explanations import ExplainedTile, TileFacts, write_explanations
 from clairemap.artefacts.store_attributes import PairAttributes
-from clairemap.artefacts.tiles import read_tile_index
+from clairemap.artefacts.tiles import read_tile_index, tile_rows
 from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
@@ -95,7 +95,7 @@ def _facts(
     mapped = open_probabilities(probabilities, legend)
     index = read_tile_index(tiles)
     valid = index[index["valid_px"] > 0].sort_values(["row", "col"])
-    for tile in progress(valid.itertuples(), "measure tiles", total=len(valid)):
+    for tile in progress(tile_rows(valid), "measure tiles", total=len(valid)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         measured = sum_tile(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
         if measured.mapped_px:  # a model of one sensor leaves tiles unmapped that only the other one shows

@@ -88,8 +88,9 @@ class _Splits:
 
 def _read_splits(path: Path) -> _Splits:
     table = read_splits(path)
-    of_tile = {(row.scene, row.row, row.col): row.split for row in table.itertuples()}
-    return _Splits(path, of_tile, frozenset(table["scene"]))
+    columns = table[["scene", "row", "col", "split"]].to_dict("list")
+    keys = zip(columns["scene"], columns["row"], columns["col"], strict=True)
+    return _Splits(path, dict(zip(keys, columns["split"], strict=True)), frozenset(columns["scene"]))
 
 
 def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[str, str], Tally]:

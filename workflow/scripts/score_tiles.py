@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from clairemap.artefacts.tiles import read_tile_index
+from clairemap.artefacts.tiles import read_tile_index, tile_rows
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import StoreError
@@ -47,7 +47,7 @@ def score_tiles(
     _check_fit(labels, mapped)
     index = read_tile_index(tiles)
     counted = []
-    for tile in progress(index.itertuples(), "score tiles", total=len(index)):
+    for tile in progress(tile_rows(index), "score tiles", total=len(index)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         truth = labels.read("label", window)
         if (truth != IGNORE_INDEX).any():

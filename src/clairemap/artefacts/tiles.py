@@ -1,9 +1,10 @@
 """The tile index of a scene as a file, ``tiles.parquet``: a row of pixel counts for each tile."""
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -57,3 +58,14 @@ def read_tile_index(path: Path) -> pd.DataFrame:
         StoreError: the file is missing or damaged, or columns are missing in it.
     """
     return read_frame(path, SCHEMA.names, "tile index", "tile_scene")
+
+
+def tile_rows(index: pd.DataFrame) -> Iterator[TileRow]:
+    """Yield the tiles of an index, in its order."""
+    names = [field.name for field in fields(TileRow)]
+    for values in index[names].itertuples(index=False, name=None):
+        named: dict[str, Any] = dict(zip(names, values, strict=True))
+        named["class_px"] = tuple(int(count) for count in named["class_px"])
+        for name in ("optical_hash", "sar_hash"):
+            named[name] = named[name] if isinstance(named[name], str) else None
+        yield TileRow(**named)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
-from rio_cogeo import cog_validate
+from rio_cogeo.cogeo import cog_validate
 
 from clairemap.artefacts.map_check import MapFacts
 from clairemap.classes import MAP_NODATA

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import zarr
@@ -244,7 +244,7 @@ def open_store(path: Path, mode: Literal["r", "r+"] = "r") -> GridStore:
         shape = int(str(group.attrs["height"])), int(str(group.attrs["width"]))
     except (FileNotFoundError, KeyError, ValueError, zarr.errors.BaseZarrError) as error:
         raise StoreError(f"{path}: is no complete store ({error!r}); delete it and run again") from None
-    return GridStore(path, group, GeoBox(shape, transform, mapping.get("crs_wkt")))
+    return GridStore(path, group, GeoBox(shape, transform, cast("str | None", mapping.get("crs_wkt"))))
 
 
 def complete_store(part: Path, target: Path, manifest: Path | None = None) -> None:

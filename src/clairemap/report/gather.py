@@ -13,7 +13,7 @@ from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.artefacts.registration import read_registration
 from clairemap.artefacts.statistics import read_statistics
-from clairemap.artefacts.tiles import read_tile_index
+from clairemap.artefacts.tiles import read_tile_index, tile_rows
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
@@ -172,6 +172,6 @@ def _stores(scenes: Iterable[SceneFolder]) -> dict[str, tuple[GridStore, GridSto
 def _tile_windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:
     windows = {}
     for path in paths:
-        for row in read_tile_index(path).itertuples(index=False):
+        for row in tile_rows(read_tile_index(path)):
             windows[row.scene, row.row, row.col] = Window(row.y0, row.x0, row.height, row.width)
     return windows

@@ -85,7 +85,7 @@ def map_item(
 
 
 def _grid_outline(geobox: GeoBox) -> Outline | None:
-    return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape)])
+    return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape.yx)])
 
 
 def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:

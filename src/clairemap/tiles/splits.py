@@ -8,9 +8,9 @@ doi:10.1016/j.ophoto.2022.100018). What a split lets leak is told by `tiles.audi
 
 import hashlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -199,11 +199,11 @@ def labelled_tiles(table: pd.DataFrame, split: TileSplit) -> tuple[LabelledTile,
             Window(int(row.y0), int(row.x0), int(row.height), int(row.width)),
             tuple(int(count) for count in row.class_px),
         )
-        for row in rows.itertuples()
+        for row in cast("Iterator[Any]", rows.itertuples())
     )
 
 
 def split_rows(table: pd.DataFrame) -> list[list[Any]]:
     """Return the table as plain values, for hashing its content rather than its file."""
-    plain = table.assign(class_px=[[int(count) for count in counts] for counts in table["class_px"]])
+    plain = table.assign(class_px=table["class_px"].map(lambda counts: [int(count) for count in counts]))
     return [list(row) for row in plain.itertuples(index=False, name=None)]

@@ -104,9 +104,9 @@ def fit_statistics(
     """
     class_px = _class_pixels(training, classes)
     bands, sar_scale = _common_bands(stores[scene] for scene in sorted(set(training["scene"])))
-    every = _Sampling(*(_every(training[column].sum()) for column in ("optical_px", "sar_px")))
+    every = _Sampling(*(_every(int(training[column].sum())) for column in ("optical_px", "sar_px")))
     batches = [
-        (stores[scene], [Window(*map(int, row)) for row in rows])
+        (stores[str(scene)], [Window(*map(int, row)) for row in rows])
         for scene, tiles in training.groupby("scene", sort=True)
         for rows in _batches(tiles[["y0", "x0", "height", "width"]].to_numpy())
     ]

@@ -90,4 +90,5 @@ def test_one_tie_alone_can_be_drawn(record: Registration):
 def test_figures_are_repeatable_and_leave_no_trace(draw):  # noqa: ANN001
     before = dict(mpl.rcParams)
     assert draw() == draw()
+    assert "<dc:date>" not in str(draw())  # it changes with the second
     assert dict(mpl.rcParams) == before

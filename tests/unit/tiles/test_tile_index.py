@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from clairemap.artefacts.tiles import read_tile_index, write_tile_index
+from clairemap.artefacts.tiles import read_tile_index, tile_rows, write_tile_index
 from clairemap.grid.tiles import Tile
 from clairemap.grid.window import Window
 from clairemap.raster.pair_block import PairBlock
@@ -55,3 +55,11 @@ def test_rows_are_written_in_order_and_read_back(tmp_path: Path) -> None:
     assert frame["optical_hash"].tolist() == [first.optical_hash] * 2 and frame["sar_hash"].isna().all()
     assert b"clairemap_version" in pq.read_metadata(tmp_path / "tiles.parquet").metadata[b"clairemap"]
     assert [path.name for path in tmp_path.iterdir()] == ["tiles.parquet"]
+
+
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    rows = [tile_row("alps", Tile(0, col, Window(0, 4 * col, 2, 4)), LAYERS, 3) for col in (0, 1)]
+    write_tile_index(tmp_path / "tiles.parquet", rows, {})
+    found = list(tile_rows(read_tile_index(tmp_path / "tiles.parquet").iloc[::-1]))
+    assert found == rows[::-1]
+    assert {type(row.y0) for row in found} == {int}
