@@ -58,7 +58,7 @@ def test_rows_are_written_in_order_and_read_back(tmp_path: Path) -> None:
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
-    rows = [tile_row("alps", Tile(0, col, Window(0, 4 * col, 2, 4)), LAYERS, 3) for col in (0, 1)]
+    rows = [tile_row("alps", Tile(0, col, Window(0, 4 * col, 2, 4)), BLOCK, 3) for col in (0, 1)]
     write_tile_index(tmp_path / "tiles.parquet", rows, {})
     found = list(tile_rows(read_tile_index(tmp_path / "tiles.parquet").iloc[::-1]))
     assert found == rows[::-1]
