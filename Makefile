@@ -1,38 +1,43 @@
-# Targets for a checkout. `make` alone lists them.
+# Targets for a checkout. `make` without a target lists them.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
-# Tools of the environment first, so that the rules' `python` is its python.
+# The environment comes first in PATH, so that `python` in the rules is its Python.
 demo dataset test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
-help:  ## list the targets
+help:  ## list all targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(VENV)/.ready: pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or later (or: make PYTHON=/path/to/python3)"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) is too old: 3.11 or later is needed (make PYTHON=/path/to/python3)"; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { echo "python's venv is missing: apt-get install python3-venv, then run make again"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "$(PYTHON) not found: install Python 3.11 or later (or: make PYTHON=/path/to/python3)"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$$($(PYTHON) --version) is too old: install Python 3.11 or later (make PYTHON=/path/to/python3)"; exit 1; }
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || \
+	  { echo "Python's venv module is missing: run apt-get install python3-venv, then make again"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm,tensorboard]'
 	@touch $@
 
 .PHONY: setup
-setup: $(VENV)/.ready  ## make .venv from pinned dependencies
+setup: $(VENV)/.ready  ## create .venv with pinned dependencies
 
 .PHONY: demo
-demo: setup  ## map the made demo region: data/demo → results/demo
+demo: setup  ## map the simulated demo region (results in results/demo)
 	snakemake --cores $(CORES)
 	@echo; echo "Maps (Cloud-Optimized GeoTIFF):"; ls -1 $(CURDIR)/results/demo/*.tif
 	@echo "Accuracy and report:"; ls -1 $(CURDIR)/results/demo/metrics.json $(CURDIR)/results/demo/report.html
 
 .PHONY: dataset
-dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=/path/to/it (docs/datasets.md)
-	@test -f "config/datasets/$(NAME).yaml" || { echo "NAME=$(NAME): say one of" $(basename $(notdir $(wildcard config/datasets/*.yaml))); exit 1; }
-	@test -d "$(DATA)" || { echo "DATA=$(DATA): no such folder; say where the data lie: make dataset NAME=$(NAME) DATA=/path/to/them"; exit 1; }
+dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=/path (docs/datasets.md)
+	@test -f "config/datasets/$(NAME).yaml" || \
+	  { echo "NAME=$(NAME) is unknown; choose one of" $(basename $(notdir $(wildcard config/datasets/*.yaml))); exit 1; }
+	@test -d "$(DATA)" || \
+	  { echo "DATA=$(DATA) is not a folder; run make dataset NAME=$(NAME) DATA=/path/to/data"; exit 1; }
 	python workflow/scripts/list_dataset.py --dataset $(NAME) --folder "$(DATA)" --sheet data/$(NAME)/scenes.csv
 	snakemake --cores $(CORES) --configfile config/datasets/$(NAME).yaml
 
@@ -41,7 +46,7 @@ test: setup  ## run all tests
 	pytest -n 2 --dist worksteal tests
 
 .PHONY: lint
-lint: setup  ## ruff, mypy, import-linter, snakefmt, codespell, snakemake --lint
+lint: setup  ## check the code: ruff, mypy, import-linter, snakefmt, codespell, snakemake --lint
 	ruff check .
 	ruff format --check .
 	mypy
@@ -57,35 +62,40 @@ format: setup  ## format Python and Snakemake files
 	snakefmt Snakefile workflow
 
 .PHONY: config
-config: setup  ## write config/config.yaml and workflow/schemas/ from the models
+config: setup  ## write config/config.yaml and workflow/schemas/
 	python workflow/scripts/write_config.py
 
 .PHONY: docs
-docs: setup  ## draw the workflow's picture (needs graphviz) and the README's from the demo's results; write docs/benchmarks.md
+docs: setup  ## draw the figures of the docs from the demo's results (needs graphviz); write docs/benchmarks.md
 	snakemake --rulegraph --forceall | dot -Tsvg > docs/rulegraph.svg
 	python docs/draw_readme_pictures.py
 	python docs/write_benchmarks.py
 
-# Other tools for benchmarks/registration_peers.py, apart from .venv: AROSICS needs numpy<2. Without libgdal the rest stands,
-# and .ready is missing, so that the next run tries AROSICS again.
+# Other tools for benchmarks/registration_peers.py. They are not in .venv, because AROSICS needs numpy<2. Without
+# libgdal, AROSICS is left out and .ready is not written, so that the next run tries again.
 PEERS := .venv-peers
 PEERS_PIP := $(CURDIR)/$(PEERS)/bin/pip --quiet --disable-pip-version-check
 PEERS_PINS := benchmarks/peers-requirements.txt
 $(PEERS)/.ready: $(PEERS_PINS)
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || { echo "the peers' pins are for Python 3.11 and 3.12 (make peers PYTHON=/path/to/python3)"; exit 1; }
-	@test -x $(PEERS)/bin/pip || $(PYTHON) -m venv --clear $(PEERS) || { echo "python's venv is missing: apt-get install python3-venv, then run make again"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || \
+	  { echo "the other tools need Python 3.11 or 3.12 (make peers PYTHON=/path/to/python3)"; exit 1; }
+	@test -x $(PEERS)/bin/pip || $(PYTHON) -m venv --clear $(PEERS) || \
+	  { echo "Python's venv module is missing: run apt-get install python3-venv, then make again"; exit 1; }
 	$(PEERS_PIP) install -c $(PEERS_PINS) numpy setuptools wheel simpleitk itk-elastix scikit-image imagecodecs
-	$(PEERS_PIP) download --no-deps --dest $(PEERS)/wheels terratorch==1.2.13  # benchmarks/inference.py reads one module of it
+	$(PEERS_PIP) download --no-deps --dest $(PEERS)/wheels terratorch==1.2.13  # for benchmarks/inference.py
 	@missing=; command -v gdal-config >/dev/null || missing=" libgdal-dev"; command -v g++ >/dev/null || missing="$$missing g++"; \
 	test -f "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || missing="$$missing python3-dev"; \
-	if [ -n "$$missing" ]; then echo "AROSICS left out, for GDAL's bindings can't be compiled: apt-get install$$missing, then run make peers again"; \
+	if [ -n "$$missing" ]; then \
+	  echo "AROSICS is left out: GDAL's bindings can't be compiled. Run apt-get install$$missing, then make peers again"; \
 	elif $(PEERS_PIP) install --no-cache-dir --no-deps --no-build-isolation "gdal==$$(gdal-config --version)" \
 	  && $(PEERS_PIP) install --no-deps -r $(PEERS_PINS) \
 	  && $(PEERS)/bin/python benchmarks/registration_peers.py --method arosics --check; then touch $@; \
-	else echo "AROSICS left out, it does not install or run with GDAL $$(gdal-config --version) (pins: GDAL 3.6 of Debian 12); the other peers are ready"; fi
+	else \
+	  echo "AROSICS is left out: it does not install or run with GDAL $$(gdal-config --version) (pinned for GDAL 3.6)."; \
+	  echo "The other tools are ready."; fi
 
 .PHONY: peers
-peers: $(PEERS)/.ready  ## make .venv-peers: other registration tools to compare with
+peers: $(PEERS)/.ready  ## create .venv-peers: other registration tools, for benchmarks
 
 # benchmarks/gpu.py on a bare machine with a GPU: wheels that it lacks travel in .gpu-wheels, pinned as in constraints.txt.
 GPU_WHEELS := .gpu-wheels
@@ -104,5 +114,5 @@ gpu-check:  ## run benchmarks/gpu.py with the wheels of gpu-wheels, without .ven
 	PYTHON=$(PYTHON) GPU_WHEELS=$(CURDIR)/$(GPU_WHEELS) bash benchmarks/gpu_check.sh $(ARGS)
 
 .PHONY: clean
-clean:  ## remove caches; maps and work folders stay
+clean:  ## remove caches; keep maps and work folders
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

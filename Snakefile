@@ -23,7 +23,7 @@ wildcard_constraints:
     view="|".join(VIEWS),
 
 
-# These take a moment and run where Snakemake does: as jobs of a cluster they would mostly wait.
+# These take seconds and run on the machine that Snakemake runs on; as cluster jobs they would mostly wait.
 localrules:
     all,
     collect_radiometry,
@@ -36,41 +36,27 @@ rule all:
         expand(f"{RESULTS}/{{region}}/report.html", region=SHEET.regions),
         expand(f"{RESULTS}/{{region}}/metrics.json", region=SHEET.regions),
         [
-            expand(output, region=region, map=maps_of(region))
+            expand(output, region=region, map=PLAN.maps_of(region))
             for region in SHEET.regions
             for output in (*rules.mosaic_region.output, *rules.check_maps.output)
         ],
 
 
 onstart:
-    # On a cluster the machine that plans needs no GPU; in environments of their own the stages have another PyTorch.
-    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
-    on_gpus = {"train_model", "predict_scene"} | (
-        {"explain_tiles"} if SETTINGS.explain.model else set()
-    )
-    if (
-        SETTINGS.compute.device == "cuda"
-        and workflow.local_exec
-        and not workflow.deployment_settings.deployment_method
-        and planned & on_gpus
-    ):
+    # On a cluster the submitting machine needs no GPU; a conda environment has its own PyTorch.
+    if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         try:
-            check_gpus(
-                SETTINGS.compute.training_processes
-                if "train_model" in planned
-                else 1
-            )
+            jobs.check_gpus_of({job.rule.name for job in workflow.dag.needrun_jobs()}, SETTINGS)
         except ClairemapError as error:
             fail(error)
 
 
 onsuccess:
-    logger.info(
-        f"Maps, accuracy and report of each region: {RESULTS}/REGION/ (REGION: {', '.join(SHEET.regions)})"
-    )
+    logger.info("Done. Maps, accuracy and report: " + ", ".join(f"{RESULTS}/{region}/" for region in SHEET.regions))
 
 
 onerror:
     logger.error(
-        f"A stage failed: its last lines are above, its whole log is under {WORK}/logs/. Mend it and run again."
+        f"A rule failed. The error is above; the full log is in {WORK}/logs/RULE/. Correct the cause and run the same "
+        "command again: finished jobs are kept."
     )

@@ -20,11 +20,13 @@ each half of its own training events is held out in turn (half the steps). Weak 
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 
-    python benchmarks/accuracy.py --data FOLDER_WITH_FLOOD_SCENES [--quick]
+    python benchmarks/accuracy.py --data FOLDER_WITH_FLOOD_SCENES
+    python benchmarks/accuracy.py --quick
 """
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -33,16 +35,30 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean, stdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import yaml
-from accuracy_runs import CLEAR, CODE, FOLDS, GAINS, MADE, MASKED, UNMASKED, VARIANTS, Condition, Fold, Result
+from accuracy_runs import (
+    CLEAR,
+    CODE,
+    FOLDS,
+    GAINS,
+    MADE,
+    MASKED,
+    QUICK_STEPS,
+    UNMASKED,
+    VARIANTS,
+    Condition,
+    Fold,
+    Result,
+)
 
 import clairemap
 from clairemap.console import progress
 
 PROJECT = Path(__file__).parents[1]
+QUICK_PX = 256
 Results = dict[tuple[str, str], list[Result]]
 """The trainings of each set of places and variant, one for each fold."""
 
@@ -60,17 +76,24 @@ class Training(NamedTuple):
 def main() -> None:
     """Prepare the scenes, train, score, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with flood_a … flood_f")
+    parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
     parser.add_argument("--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="where runs lie")
     parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side, one core each")
     parser.add_argument("--sets", nargs="+", choices=["floods", "made"], default=["floods", "made"], help="places")
-    parser.add_argument("--quick", action="store_true", help="20 steps: shows that it runs, not what it reaches")
+    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: shows that it runs")
     options = parser.parse_args()
     options.work = options.work.resolve()
-    steps = 20 if options.quick else options.steps
-    prepare(options)
-    gains = {"made": [0.0] * len(FOLDS["made"]), "floods": chosen_gains(options, steps // 2)}
+    if options.quick:
+        options.sets, options.steps = ["quick"], QUICK_STEPS
+        prepare_quick(options.work)
+    elif "floods" in options.sets and options.data is None:
+        parser.error("the floods need --data; or choose --sets made")
+    else:
+        prepare(options)
+    steps = options.steps
+    gains = {places: [0.0] * len(FOLDS[places]) for places in ("quick", "made")}
+    gains["floods"] = chosen_gains(options, steps // 2)
     results = all_results(options, steps, gains)
     figures = {places: {**report(places, results), "gain": gains[places]} for places in options.sets}
     print(json.dumps({**wanted(figures), "sets": figures, "steps": steps, **machine()}))
@@ -96,6 +119,25 @@ def prepare(options: argparse.Namespace) -> None:
             tile(folder, values, MADE)
 
 
+def prepare_quick(work: Path) -> None:
+    """Make and tile two small scenes."""
+    (fold,) = FOLDS["quick"]
+    folder = work / fold.prepared
+    values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
+    del values["training"]
+    rows = ["scene,region,split,optical,sar,label,cloud"]
+    script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
+    for scene in (*fold.train, *fold.test):
+        files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
+        chosen = ["--scene", scene, "--directory", str(folder / "scenes"), "--size-px", str(QUICK_PX)]
+        if not all(path.exists() for path in files):
+            subprocess.run([sys.executable, script, *chosen], check=True)
+        rows.append(",".join([scene, "made", "train" if scene in fold.train else "test", *map(str, files)]))
+    sheet = folder / "scenes.csv"
+    sheet.write_text("\n".join(rows) + "\n")
+    tile(folder, {**values, "scenes": str(sheet)}, (*fold.train, *fold.test))
+
+
 def simulate(folder: Path, fold: Fold) -> Path:
     """Make the scenes of a region, of a landscape of the fold's own, and return their sample sheet."""
     rows = ["scene,region,split,optical,sar,label,cloud"]
@@ -103,7 +145,7 @@ def simulate(folder: Path, fold: Fold) -> Path:
         files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
         if not all(path.exists() for path in files):
             script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
-            chosen = ["--scene", scene, "--directory", folder / "scenes", "--seed", str(fold.seed)]
+            chosen = ["--scene", scene, "--directory", str(folder / "scenes"), "--seed", str(fold.seed)]
             subprocess.run([sys.executable, script, *chosen], check=True)
         rows.append(",".join([scene, "made", "train" if scene in fold.train else "test", *map(str, files)]))
     sheet = folder / "scenes.csv"
@@ -116,7 +158,7 @@ def tile(folder: Path, values: dict[str, object], scenes: Iterable[str]) -> None
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(values))
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--cores", "all"]
+    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--cores", "all"]
     targets = [f"work/scenes/{scene}/pair.json" for scene in scenes]
     subprocess.run(
         [*snakemake, "--directory", folder, "--configfile", config, "--", *targets],
@@ -169,7 +211,7 @@ def results_of(runs: Sequence[Training], options: argparse.Namespace) -> Iterato
         if not path.exists():
             chosen = ["--data", run.places, "--fold", str(run.fold), "--variant", run.variant]
             chosen += ["--steps", str(run.steps), "--gain", str(run.gain)]
-            command = [sys.executable, PROJECT / "benchmarks" / "accuracy_runs.py", *chosen]
+            command = [sys.executable, str(PROJECT / "benchmarks" / "accuracy_runs.py"), *chosen]
             log = path.with_suffix(".log")
             with log.open("w") as file:
                 outcome = subprocess.run(
@@ -192,7 +234,7 @@ def mious(runs: Sequence[Result], condition: Condition = CLEAR) -> list[float]:
     return [run.miou(condition.name) for run in runs]
 
 
-def report(places: str, results: Results) -> dict[str, object]:
+def report(places: str, results: Results) -> dict[str, Any]:
     """Print the tables of a set of places and return its figures."""
     of = {variant: results[places, variant] for variant in VARIANTS}
     print(f"\n{places}: mIoU on held-out places, mean ± deviation of {len(of['fused'])} trainings")
@@ -226,7 +268,7 @@ def report(places: str, results: Results) -> dict[str, object]:
     return {
         **{key: mean(each) for key, each in paired.items()},
         "by_fold": {key: [round(value, 4) for value in each] for key, each in paired.items()},
-        "full_cloud_masked_minus_sar_path": max(run.from_sar_path for run in of["fused"]),
+        "full_cloud_masked_minus_sar_path": max(run.from_sar_path or 0.0 for run in of["fused"]),
         "miou": {variant: [round(value, 4) for value in mious(runs)] for variant, runs in of.items()},
         "iou_rarest": {variant: [round(value, 4) for value in values] for variant, values in rarest.items()},
         "miou_clouds": {
@@ -248,10 +290,10 @@ def row(label: str, columns: Sequence[Sequence[float]]) -> None:
 
 def spread(values: Sequence[float]) -> str:
     """Return mean and deviation as text."""
-    return f"{mean(values):.3f} ± {stdev(values):.3f}"
+    return f"{mean(values):.3f} ± {stdev(values) if len(values) > 1 else math.nan:.3f}"
 
 
-def wanted(figures: dict[str, dict[str, object]]) -> dict[str, float]:
+def wanted(figures: dict[str, dict[str, Any]]) -> dict[str, float]:
     """Return the benchmark's keys, each the worse of the sets of places."""
     keys = {
         "fused_minus_best_single": min,

@@ -17,6 +17,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
@@ -25,6 +26,7 @@ from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
 from clairemap.provenance import stage_code
 from clairemap.raster.store import GridStore, open_store
+from clairemap.scenes import Split
 from clairemap.settings import Settings, load_settings
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.clouds import BandRange, paint_clouds
@@ -61,7 +63,10 @@ def _flood_fold(seed: int, train: str, test: str) -> Fold:
     return Fold(f"floods {test}", "floods", of_train, of_test, seed)
 
 
+QUICK_STEPS = 2
+
 FOLDS: Mapping[str, tuple[Fold, ...]] = {
+    "quick": (Fold("quick", "quick", MADE[:1], MADE[3:], 0),),
     "floods": (_flood_fold(0, "cdef", "ab"), _flood_fold(1, "abef", "cd"), _flood_fold(2, "abcd", "ef")),
     "made": tuple(Fold(f"made {seed}", f"made_{seed}", MADE[:3], MADE[3:], seed) for seed in range(3)),
     "gain": tuple(
@@ -72,6 +77,7 @@ FOLDS: Mapping[str, tuple[Fold, ...]] = {
 }
 """Of the floods each event is held out once, two at a time; of the made regions one scene each. By the folds of "gain",
 two for each of "floods" in their order, that one's gain is chosen: half of its training events are held out in turn.
+"quick" shows that a benchmark runs.
 """
 
 GAINS = (0.0, 0.5, 1.0)
@@ -114,6 +120,8 @@ def settings_of(fold: Fold, work: Path, variant: str, steps: int, gain: float) -
     """Return the settings of a training: those of the prepared run, the variant's, a common length, and the gain."""
     values = yaml.safe_load((work / fold.prepared / "config.yaml").read_text())
     training = {"steps": steps, "checkpoint_every": max(steps // 4, 1), "validate_every": steps}
+    if fold.name == "quick":
+        training |= {"batch_size": 2, "crop_px": 128}
     chosen: dict[str, dict[str, Any]] = {"training": training, "augmentation": {"gain": gain}, **VARIANTS[variant]}
     for section, changed in chosen.items():
         values[section] = {**values.get(section, {}), **changed}
@@ -123,9 +131,9 @@ def settings_of(fold: Fold, work: Path, variant: str, steps: int, gain: float) -
 def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     """Return the training of a fold: the last step's weights are kept, since no place is left to choose others by."""
     scenes = work / fold.prepared / "work" / "scenes"
-    roles = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
+    roles: dict[str, Split] = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
     stores = {scene: scenes / scene / "pair.zarr" for scene in roles}
-    index = pd.concat([pd.read_parquet(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
+    index = pd.concat([read_tile_index(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
     table = assign_splits(index, roles, settings.splits, fold.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
     statistics = fit_statistics(stores, training, settings.legend.names)
@@ -218,8 +226,8 @@ class Result:
         return scores(np.array(self.confusion[condition])).miou
 
     def rarest(self) -> tuple[str, float]:
-        """Return the class with the fewest training pixels, and its IoU in the clear."""
-        rare = int(np.argmin(self.class_px))
+        """Return the class with the fewest training pixels (but some), and its IoU in the clear."""
+        rare = min((px, index) for index, px in enumerate(self.class_px) if px)[1]
         return self.classes[rare], scores(np.array(self.confusion["clear"])).per_class[rare].iou
 
 
@@ -235,7 +243,8 @@ def trained_and_scored(fold: Fold, variant: str, steps: int, gain: float, work: 
     result = Result(variant, fold.name, classes, tuple(job.statistics.class_px), parameters, seconds)
     scenes = [ShownScene(open_store(job.stores[scene]), job, fold.seed) for scene in fold.test]
     for condition in CONDITIONS.get(variant, (CLEAR,)):
-        result.confusion[condition.name] = sum(confusion(network, scene, condition) for scene in scenes).tolist()
+        matrices = [confusion(network, scene, condition) for scene in scenes]
+        result.confusion[condition.name] = np.sum(matrices, axis=0).tolist()
     if variant == "fused":
         result.from_sar_path = max(distance_from_sar_path(network, scene) for scene in scenes)
     return result

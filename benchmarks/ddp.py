@@ -23,14 +23,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.multiprocessing
 from torch import Tensor, distributed
+from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
 
 import clairemap
+from clairemap.artefacts.model_card import BandScale
 from clairemap.classes import IGNORE_INDEX
 from clairemap.metrics.confusion import confusion_matrix
-from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, NetworkSettings
@@ -43,8 +43,8 @@ from clairemap.training.validation import predicted_tiles, validate
 CROPS, CROP_PX, PATCH_PX = 8, 128, 16
 OPTICAL, SAR = ("red", "green", "blue", "nir"), ("VV", "VH")
 CLASS_PX = (34_640, 4_700, 5_850, 14_280, 37_850, 960, 1_720)  # of WHU-OPT-SAR, in proportion: weights 0.4 to 2.4
-COUNTS = (1, 2, 4)
-AVERAGED = (2, 4, 8)
+COUNTS, QUICK_COUNTS = (1, 2, 4), (1, 4)
+AVERAGED, QUICK_AVERAGED = (2, 4, 8), (4,)
 CPU = torch.device("cpu")
 
 
@@ -60,22 +60,24 @@ class Result(NamedTuple):
 def main() -> None:
     """Run all numbers of processes, print how far they are apart."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="batches in one part only")
-    every_parts = (1,) if parser.parse_args().quick else (1, 2)
+    parser.add_argument("--quick", action="store_true", help="one and four processes, batches in one part only")
+    quick = parser.parse_args().quick
+    every_parts = (1,) if quick else (1, 2)
+    counts, averaged = (QUICK_COUNTS, QUICK_AVERAGED) if quick else (COUNTS, AVERAGED)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        found = {count: started(count, every_parts, Path(folder)) for count in COUNTS}
+        found = {count: started(count, every_parts, Path(folder)) for count in counts}
     reference = Result(*found[1][0][0])
     rows = [
         (count, parts, *apart([ranks[number] for ranks in found[count]], reference))
         for number, parts in enumerate(every_parts)
-        for count in COUNTS
+        for count in counts
     ]
     print(f"loss {reference.loss[0]:.6f}, {len(reference.gradient):,} parameters\n")
     print(f"{'processes':>9}{'parts':>7}{'loss':>11}{'gradient':>11}  confusion matrix")
     for count, parts, loss, gradient, equal in rows:
         print(f"{count:>9}{parts:>7}{loss:>11.1e}{gradient:>11.1e}  {'equal' if equal else 'DIFFERS'}")
-    cosines = {count: cosine_of_averaged_losses(count, reference.gradient) for count in AVERAGED}
+    cosines = {count: cosine_of_averaged_losses(count, reference.gradient) for count in averaged}
     told = ", ".join(f"{cosine:.3f} at {count}" for count, cosine in cosines.items())
     print(f"\nMean of the processes' own losses instead: cosine with the true gradient {told} processes")
     figures = {
@@ -124,7 +126,7 @@ def rift() -> Rift:
 
 def started(count: int, every_parts: tuple[int, ...], folder: Path) -> list[list[Result]]:
     """Return what each of `count` processes found, for each number of parts."""
-    torch.multiprocessing.spawn(work, (count, every_parts, folder), nprocs=count)
+    spawn(work, (count, every_parts, folder), nprocs=count)  # type: ignore[no-untyped-call]
     return [torch.load(folder / f"{count}-{rank}.pt", weights_only=False) for rank in range(count)]
 
 
@@ -143,12 +145,13 @@ def work(rank: int, count: int, every_parts: tuple[int, ...], folder: Path) -> N
 
 def result(processes: Processes, parts: int) -> Result:
     """Return loss and gradient of this process's share of the batch, and the scores of the network on all crops."""
-    own = TrainingSample(*(layer[processes.rank :: processes.count] for layer in crops()))
+    own = TrainingSample._make(layer[processes.rank :: processes.count] for layer in crops())
     together = processes.ddp_network(network())
     loss = accumulate_gradient(together, rift(), own, parts)
     gradient = torch.cat([weight.grad.flatten() for weight in together.parameters() if weight.grad is not None])
     tiles: Any = [
-        TrainingSample(*(layer.float() for layer in layers[:4]), layers[4]) for layers in zip(*crops(), strict=True)
+        TrainingSample._make([*(layer.float() for layer in layers[:4]), layers[4]])
+        for layers in zip(*crops(), strict=True)
     ]
     plain = network().float()  # validation normalises to float32
     confusion = np.zeros((plain.classes, plain.classes), np.int64)
@@ -176,7 +179,7 @@ def cosine_of_averaged_losses(count: int, gradient: Tensor) -> float:
     net, loss, batch = network(), rift(), crops()
     logits = net(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
     own = [loss(logits[rank::count], batch.target[rank::count]).total for rank in range(count)]
-    torch.stack(own).mean().backward()
+    torch.stack(own).mean().backward()  # type: ignore[no-untyped-call]
     averaged = torch.cat([weight.grad.flatten() for weight in net.parameters() if weight.grad is not None])
     return functional.cosine_similarity(averaged, gradient, dim=0).item()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import DeviceType
+from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -128,7 +128,7 @@ def convolution_backward(gradient: Any, x: Any, weight: Any, *rest: Any, **_: An
     """
     is_wanted = rest[-1]  # gradients of input, weight, bias
     products = gradient[0] * torch.Size(gradient[2:]).numel() * torch.Size(weight).numel()
-    return 2 * products * (bool(is_wanted[0]) + bool(is_wanted[1]))
+    return int(2 * products * (bool(is_wanted[0]) + bool(is_wanted[1])))
 
 
 def operations(work: Callable[[], object]) -> int:

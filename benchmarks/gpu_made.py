@@ -18,17 +18,19 @@ from odc.geo.geobox import GeoBox
 from scipy import ndimage
 from torch import nn
 
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.classes import IGNORE_INDEX
 from clairemap.explain import prompt
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
+from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.memory import working_memory
 from clairemap.nets.rift import Rift
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store, open_store
+from clairemap.scenes import Split
 from clairemap.settings import LossSettings, NetworkSettings, Settings, TrainingSettings, load_settings
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.dataset import TrainingSample
@@ -74,7 +76,13 @@ def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStor
         ],
         tile_px=TILE_PX,
         shard_tiles=SHARD_TILES,
-        attributes={"scene": path.stem, "sar_scale": "db", "registration": "good", "georeferenced": True},
+        attributes={
+            "scene": path.stem,
+            "sar_scale": "db",
+            "registration": "good",
+            "sources": {},
+            "georeferenced": True,
+        },
     )
     layers = block(min(side_px, TILE_PX * SHARD_TILES), seed).layers
 
@@ -86,7 +94,7 @@ def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStor
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(write, enumerate(store.shards())))
-    complete_store(part, path, path.with_suffix(".json"))
+    complete_store(part, path)
     return open_store(path)
 
 
@@ -107,7 +115,8 @@ def training_job(folder: Path, side_px: int, size: str, training: dict[str, Any]
     index = pd.DataFrame([row for path in paths.values() for row in index_rows(path)])
     settings = job_settings(size, training)
     names = tuple(entry.name for entry in settings.legend.classes)
-    splits = assign_splits(index, {name: name.split("-")[0] for name in paths}, settings.splits, settings.seed)
+    roles: dict[str, Split] = {name: "train" if name.startswith("train-") else "val" for name in paths}
+    splits = assign_splits(index, roles, settings.splits, settings.seed)
     is_training = index["scene"] == f"train-{side_px}"
     statistics = fit_statistics(paths, index[is_training], names, threads=4)
     chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
@@ -164,7 +173,7 @@ def bundle(size: str, device: torch.device) -> Bundle:
     made = network(size).to(device).eval()
     halo_px, halo_sigma = measured_halo_px(made)
     memory = working_memory(made.settings.size, made.classes)
-    card = BundleCard(
+    card = ModelCard(
         stamp={},
         network=made.settings,
         classes=SETTINGS.legend.classes,

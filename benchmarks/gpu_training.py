@@ -15,8 +15,8 @@ from gpu_bench import Bench, Figures, check, off_by, operations, profiled
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from clairemap.artefacts.model_card import BandScale
 from clairemap.errors import TimeBudgetError
-from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import ClaireOutput
 from clairemap.nets.halo import full_precision
 from clairemap.tiles.dataset import CropDataset, TrainingSample
@@ -56,7 +56,7 @@ def matmul(bench: Bench, figures: Figures) -> None:
     ):
         a, b = (torch.randn(side, side, device=bench.device, dtype=dtype) for _ in range(2))
         with tf32_products(tf32):
-            bench.rates[name] = 2 * side**3 / bench.seconds(lambda a=a, b=b: torch.mm(a, b), at_most=30)
+            bench.rates[name] = 2 * side**3 / bench.seconds(functools.partial(torch.mm, a, b), at_most=30)
         figures[f"tflops_{name}"] = bench.rates[name] / 1e12
 
 
@@ -74,7 +74,9 @@ def tf32_products(allowed: bool) -> Iterator[None]:
 def gradient(network: nn.Module, batch: TrainingSample, parts: int = 1) -> tuple[Tensor, Tensor]:
     """Return the loss (total, focal, Tversky) and the gradient of all weights, by the training's own code."""
     loss = accumulate_gradient(network, made.rift().to(batch.target.device), batch, parts)
-    return torch.stack(loss), torch.cat([weight.grad.flatten() for weight in network.parameters()])
+    return torch.stack(loss), torch.cat(
+        [weight.grad.flatten() for weight in network.parameters() if weight.grad is not None]
+    )
 
 
 def network(bench: Bench, figures: Figures) -> None:
@@ -242,7 +244,12 @@ def kernels(bench: Bench, figures: Figures) -> None:
     batch_size, side_px = shape_of(bench)
     step = Stepper(bench, "tiny" if bench.quick else "base", "bfloat16", batch_size, side_px)
     seconds, steps = bench.seconds(step, budget_s=1), 1 if bench.quick else 3
-    found = profiled(bench, lambda: [step() for _ in range(steps)])
+
+    def all_steps() -> None:
+        for _ in range(steps):
+            step()
+
+    found = profiled(bench, all_steps)
     total = sum(found.kernels.values()) / steps
     figures |= {"step_ms": 1e3 * seconds, "profiled_step_ms": 1e3 * found.wall_s / steps, "kernels_ms": 1e3 * total}
     figures["busy_share"] = found.busy_s / steps / seconds if bench.is_cuda else None
@@ -262,7 +269,7 @@ def layers(bench: Bench, figures: Figures) -> None:
             ("bfloat16 first", torch.bfloat16, torch.contiguous_format),
             ("float32 last", torch.float32, torch.channels_last),
         ):
-            conv = nn.Conv2d(width, width, 7, padding=3, groups=width).to(bench.device, dtype, memory_format=layout)
+            conv = nn.Conv2d(width, width, 7, padding=3, groups=width).to(bench.device, dtype).to(memory_format=layout)  # type: ignore[call-overload]
             x = torch.randn(batch_size, width, side, side, device=bench.device, dtype=dtype)
             x = x.contiguous(memory_format=layout).requires_grad_()
             of[f"conv {name} ms"] = 1e3 * both_passes(bench, conv, x)

@@ -29,6 +29,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the arms of other tools must not load what they do not need
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from clairemap.raster.store import GridStore
+    from clairemap.settings import Settings
 
 PROJECT = Path(__file__).parents[1]
 OVERLAP_PX, PIXEL_M, CLASSES = 256, 10.0, 8
@@ -91,7 +99,7 @@ class Region:
 def main() -> None:
     """Make the scenes, run all arms in turns, print the table and the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="scenes of 1024 px, one run of each")
+    parser.add_argument("--quick", action="store_true", help="scenes of 512 px, one run of each")
     parser.add_argument("--repetitions", type=int, default=3, help="runs of each arm")
     parser.add_argument("--folder", type=Path, help="keep scenes and maps here, and use scenes that lie here")
     parser.add_argument("--land-cover-alone", nargs="+", type=Path, help=argparse.SUPPRESS)
@@ -104,7 +112,7 @@ def main() -> None:
     else:
         with tempfile.TemporaryDirectory() as passing:
             compare(
-                asked.folder or Path(passing), 1024 if asked.quick else 4096, 1 if asked.quick else asked.repetitions
+                asked.folder or Path(passing), 512 if asked.quick else 4096, 1 if asked.quick else asked.repetitions
             )
 
 
@@ -222,25 +230,8 @@ def ours(region: Region, out: Path) -> list[list[str]]:
 
     script = PROJECT / "workflow" / "scripts" / "mosaic_region.py"
     stores = [word for place in region.places for word in ("--probabilities", str(region.store(*place)))]
-    files = [
-        word
-        for option, name in (
-            ("landcover", "map.landcover.tif"),
-            ("confidence", "map.confidence.tif"),
-            ("optical-share", "map.optical_share.tif"),
-            ("source-count", "map.source_count.tif"),
-            ("categories", "map.landcover.tif.aux.xml"),
-            ("table", "map.landcover.tif.vat.dbf"),
-            ("style", "map.landcover.qml"),
-            ("style", "map.confidence.qml"),
-            ("style", "map.optical_share.qml"),
-            ("style", "map.source_count.qml"),
-            ("item", "map.item.json"),
-        )
-        for word in (f"--{option}", str(out / name))
-    ]
     chosen = ["--settings", stage_json(settings(), MosaicRegion), "--threads", str(THREADS)]
-    return [[sys.executable, str(script), "--name", "map", *stores, *files, *chosen]]
+    return [[sys.executable, str(script), "--maps", str(out / "map"), *stores, *chosen]]
 
 
 def measured(words: list[list[str]]) -> Cost:
@@ -263,7 +254,7 @@ def measured(words: list[list[str]]) -> Cost:
     return Cost(*json.loads(done.stdout))
 
 
-def settings():  # noqa: ANN201 - Settings, imported by those arms only that need it
+def settings() -> "Settings":
     """Return the default settings with the benchmark's classes."""
     from clairemap.settings import load_settings
 
@@ -298,7 +289,7 @@ def merge_and_translate(target: Path, *classes: Path) -> None:
     tiled = {"driver": "GTiff", "tiled": True, "blockxsize": 512, "blockysize": 512, "compress": "deflate", "zlevel": 1}
     merge(list(classes), method="last", dst_path=plain, dst_kwds=tiled, mem_limit=64)
     config = {"GDAL_NUM_THREADS": str(THREADS)}
-    profile = dict(cog_profiles.get("deflate"))
+    profile: dict[str, Any] = dict(cog_profiles["deflate"])
     cog_translate(plain, target, profile, in_memory=False, quiet=True, overview_resampling="mode", config=config)
     plain.unlink()
 
@@ -307,11 +298,13 @@ def made(region: Region) -> Region:
     """Write the scenes' probability stores and their class maps, unless they are there."""
     import numpy as np
 
+    from clairemap.artefacts.manifest import manifest_of
+
     rng = np.random.default_rng(1)
     nodes = ((region.count - 1) * region.step_px + region.side_px) // NODE_PX + 2
     ground = rng.normal(size=(CLASSES, nodes, nodes)).astype(np.float32)
     for row, col in region.places:
-        if not region.store(row, col).with_suffix(".json").exists():
+        if not manifest_of(region.store(row, col)).exists():
             write_scene(region, row, col, ground)
     return region
 
@@ -320,7 +313,7 @@ NODE_PX = 32
 """The ground varies at nodes this far apart, each scene's own view of it at nodes half as far."""
 
 
-def write_scene(region: Region, row: int, col: int, ground) -> None:  # noqa: ANN001 - numpy is imported late
+def write_scene(region: Region, row: int, col: int, ground: "NDArray[np.float32]") -> None:
     """Write a scene: softmax of smooth fields, the ground's and, weaker, the scene's own, with fine noise."""
     import numpy as np
     import rasterio
@@ -347,10 +340,10 @@ def write_scene(region: Region, row: int, col: int, ground) -> None:  # noqa: AN
             best = (1 + probability.argmax(0)).astype(np.uint8)
             classes.write(best, 1, window=rasterio.windows.Window(x0, y0, width, height))
     target = region.store(row, col)
-    complete_store(store.path, target, target.with_suffix(".json"))
+    complete_store(store.path, target)
 
 
-def empty_store(region: Region, row: int, col: int):  # noqa: ANN201 - GridStore, imported late
+def empty_store(region: Region, row: int, col: int) -> "GridStore":
     """Return a scene's store without values, in its place in the region."""
     from affine import Affine
     from odc.geo.geobox import GeoBox
@@ -362,38 +355,49 @@ def empty_store(region: Region, row: int, col: int):  # noqa: ANN201 - GridStore
     path.parent.mkdir(parents=True)
     north, west = 5_400_000 - PIXEL_M * row * region.step_px, 300_000 + PIXEL_M * col * region.step_px
     grid = GeoBox((region.side_px, region.side_px), Affine(PIXEL_M, 0, west, 0, -PIXEL_M, north), "EPSG:32633")
-    facts = {"scene": f"{row}_{col}", "class_codes": list(range(1, CLASSES + 1))}
+    codes = list(range(1, CLASSES + 1))
+    facts = {
+        "scene": f"{row}_{col}",
+        "view": "fused",
+        "class_names": NAMES,
+        "class_codes": codes,
+        "georeferenced": True,
+    }
     return create_probabilities(path, grid, NAMES, tile_px=512, shard_tiles=4, attributes=facts)
 
 
-def upsampled(nodes, y0: int, x0: int, shape: tuple[int, int], spacing: int):  # noqa: ANN001, ANN201
+def upsampled(
+    nodes: "NDArray[np.float32]", y0: int, x0: int, shape: tuple[int, int], spacing: int
+) -> "NDArray[np.float32]":
     """Return a window of smooth fields (layer, y, x), interpolated linearly between nodes `spacing` px apart."""
     import numpy as np
 
-    def along(values, start: int, size: int, axis: int):  # noqa: ANN001, ANN202
+    def along(values: "NDArray[np.float32]", start: int, size: int, axis: int) -> "NDArray[np.float32]":
         place = (np.arange(start, start + size) / spacing).astype(np.float32)
         low = place.astype(np.intp)
         share = np.expand_dims(place - low, tuple(i for i in range(3) if i != axis))
-        return values.take(low, axis) * (1 - share) + values.take(low + 1, axis) * share
+        between: NDArray[np.float32] = values.take(low, axis) * (1 - share) + values.take(low + 1, axis) * share
+        return between
 
     return along(along(nodes, y0, shape[0], 1), x0, shape[1], 2)
 
 
 def multiplied(region: Region) -> Region:
     """Return a region of 4 times the area: the same scenes again to the east, south and south-east."""
+    from clairemap.artefacts.manifest import manifest_of
     from clairemap.raster.store import complete_store
 
     large = Region(region.folder.with_name(region.folder.name + "_large"), region.side_px, 2 * region.count)
     for row, col in large.places:
         target = large.store(row, col)
-        if target.with_suffix(".json").exists():
+        if manifest_of(target).exists():
             continue
         store, source = empty_store(large, row, col), region.store(row % region.count, col % region.count)
         for array in ("probability", "optical_share"):
             shutil.copytree(
                 source / array, store.path / array, copy_function=os.link, dirs_exist_ok=True, ignore=json_files
             )
-        complete_store(store.path, target, target.with_suffix(".json"))
+        complete_store(store.path, target)
     return large
 
 
@@ -421,4 +425,4 @@ def different_outside_overlaps(region: Region, one: Path, other: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

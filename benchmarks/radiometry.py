@@ -38,14 +38,15 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.transform import from_origin
 
+from clairemap.artefacts.radiometry import Radiometry, TrainingRadiometry, read_radiometry
+from clairemap.artefacts.registration import write_registration
 from clairemap.errors import ClairemapError
-from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.record import registration_of
 from clairemap.registration.result import as_delivered
 from clairemap.settings import Sensor, load_settings
 from clairemap.simulate.region import DEMO_SCENES, LANDSCAPE_SEED
 from clairemap.simulate.scene import simulate_scene
 from clairemap.stages import TileScene, stage_json
-from clairemap.tiles.radiometry import Radiometry, TrainingRadiometry, read_radiometry
 from clairemap.tiles.radiometry_comparison import compare
 
 PROJECT = Path(__file__).parents[1]
@@ -210,7 +211,7 @@ class Describer:
         """Return a picture's radiometry as the stage writes it."""
         source = self._folder / "source.tif"
         write(source, picture)
-        write_registration(self._folder / "registration.json", Registration.of(name, as_delivered(), None), {})
+        write_registration(self._folder / "registration.json", registration_of(name, as_delivered(), None), {})
         paths = {key: self._folder / file for key, file in OUTPUTS.items()}
         try:
             self._stage(
@@ -260,9 +261,9 @@ def is_stopped(scene: Radiometry | None, training: Sequence[Radiometry | None]) 
     return "mismatch" in verdicts, "mild" in verdicts
 
 
-def tried(group: Group, describer: Describer, quick: bool) -> Counter[str]:
+def tried(group: Group, describer: Describer) -> Counter[str]:
     """Return what was counted for a group."""
-    names = list(group.scenes)[: 2 if quick else None]
+    names = list(group.scenes)
     described = cache(lambda name, half, fault: describer.radiometry(group, name, _made(group, name, half, fault)))
     count: Counter[str] = Counter()
 
@@ -295,9 +296,9 @@ def _made(group: Group, name: str, half: int | None, fault: str | None) -> Pictu
     return picture if fault is None else picture.changed(group.faults[fault])
 
 
-def make_demo(folder: Path) -> Path:
-    """Write the demo's scenes, 512 px each."""
-    for scene in DEMO_SCENES:
+def make_demo(folder: Path, quick: bool) -> Path:
+    """Write the demo's scenes, 512 px each; if quick, two of them."""
+    for scene in DEMO_SCENES[: 2 if quick else None]:
         simulate_scene(replace(scene.recipe, size_px=512), folder / scene.recipe.name, LANDSCAPE_SEED, {})
     return folder
 
@@ -316,10 +317,10 @@ def main() -> None:
     logging.disable(logging.WARNING)
     total: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as name:
-        demo = make_demo(Path(name) / "demo")
+        demo = make_demo(Path(name) / "demo", arguments.quick)
         describer = Describer(Path(name))
         for group in groups(None if arguments.quick else arguments.data, demo):
-            count = tried(group, describer, arguments.quick)
+            count = tried(group, describer)
             shown = ", ".join(f"{kind} {count[kind]}/{count[f'{kind} of']}" for kind in KINDS if count[f"{kind} of"])
             print(f"{group.name:22} {shown}, mild {count['mild']}", flush=True)
             total += count

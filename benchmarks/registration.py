@@ -12,7 +12,8 @@
 
 Other tools run in `.venv-peers` (`make peers`). Prints a table, and as its last line one JSON object.
 
-    OMP_NUM_THREADS=1 python benchmarks/registration.py --data FOLDER_WITH_THE_SCENES [--quick]
+    OMP_NUM_THREADS=1 python benchmarks/registration.py --data FOLDER_WITH_THE_SCENES
+    OMP_NUM_THREADS=1 python benchmarks/registration.py --quick
 """
 
 import argparse
@@ -45,18 +46,20 @@ from registration_cases import (
     write,
     write_warped,
 )  # fmt: skip
+from registration_made import make_data
 
 import clairemap
 from clairemap.raster.source import RasterSource
 from clairemap.registration.estimate import registered
 from clairemap.registration.result import Fit
-from clairemap.settings import OpticalSettings, RegistrationSettings, SarSettings, SensorsSettings
+from clairemap.settings import OpticalBands, RegistrationSettings, SarBands, SensorBands
 
 PROJECT = Path(__file__).parents[1]
 PEERS = ("simpleitk", "elastix", "scikit-image", "arosics", "arosics-relaxed")
 BESIDE_PEERS = ("la_east", "whu_opt_sar_1000")
 S1_S2 = tuple(name for name in WARPED if name != "whu_opt_sar_1000")
 SIDES_PX = (4096, 8192)
+QUICK_SIDES_PX = (256, 512)
 RIGHT_PX = 3.0
 Figures = dict[str, Any]
 
@@ -68,6 +71,8 @@ def main() -> None:
         print(json.dumps(measured(*options.measure)))
         return
     with tempfile.TemporaryDirectory() as folder:
+        if options.quick:
+            options.data = make_data(Path(folder) / "made")
         figures = {key: value for part in options.parts for key, value in PARTS[part](options, Path(folder)).items()}
     figures["peers"] = versions(options.peers)
     machine = {"python": platform.python_version(), "scipy": scipy.__version__, "clairemap": clairemap.__version__}
@@ -79,7 +84,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=PROJECT.parent / "shared" / "data", help="folder with the scenes")
     parser.add_argument("--peers", type=Path, default=PROJECT / ".venv-peers/bin/python", help="the peers' python")
-    parser.add_argument("--quick", action="store_true", help="every tenth SRIF pair, one scene of the known warps")
+    parser.add_argument("--quick", action="store_true", help="small made pairs, one of a kind: shows that it runs")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="default: all")
     parser.add_argument("--measure", nargs=2, type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -89,8 +94,8 @@ def register(optical: Path, sar: Path, **settings: Any) -> tuple[Fit, tuple[int,
     """Return a pair's fit, the optical grid's shape and the CPU seconds."""
     started = time.process_time()
     with RasterSource(optical) as first, RasterSource(sar) as second:
-        sensors = SensorsSettings(
-            optical=OpticalSettings(bands=bands("o", optical)), sar=SarSettings(bands=bands("s", sar), scale="digital")
+        sensors = SensorBands(
+            optical=OpticalBands(bands=bands("o", optical)), sar=SarBands(bands=bands("s", sar), scale="digital")
         )
         fit = registered(first, second, sensors, RegistrationSettings(**settings))
         return fit, first.shape, time.process_time() - started
@@ -126,7 +131,7 @@ def against_points(result: Figures, pair: KnownPair) -> float | None:
 def srif(options: argparse.Namespace, work: Path) -> Figures:
     """Return how many of the turned and resized pairs are good, and how many of these are right."""
     rows = []
-    for number in range(1, 101, 10 if options.quick else 1):
+    for number in range(1, 2 if options.quick else 101):
         pair = turned_frame(options.data / "coreg" / "srif", number, work)
         fit, _, seconds = register(pair.optical, pair.sar)
         rows.append((fit.verdict, pair.rmse_px(fit.model), seconds))
@@ -147,7 +152,7 @@ def mmim(options: argparse.Namespace, _: Path) -> Figures:
     found = {}
     for name in ("SO1", "SO2", "SO3"):
         pair = landmarks(options.data / "coreg" / f"mmim_{name}")
-        fit, _, _ = register(pair.optical, pair.sar)
+        fit = register(pair.optical, pair.sar)[0]
         found[name] = {"verdict": fit.verdict, "rmse_px": round(pair.rmse_px(fit.model), 2)}
         print(f"{name:<42}{fit.verdict:>9}{found[name]['rmse_px']:>9}{pair.affine_residual_px:>18.2f}")
     return {"mmim": found}
@@ -165,7 +170,7 @@ def known_warps(options: argparse.Namespace, work: Path) -> Figures:
         own, shape, seconds = register(optical, sar)
         if scene in S1_S2 and own.quality.split_half_px is not None:
             halves[scene] = own.quality.split_half_px
-        known = {"": (sar, None, own, seconds)}
+        known: Figures = {"": (sar, None, own, seconds)}
         for label, warp in warps(shape):
             warped = work / f"{scene}_{label}.tif"
             write_warped(sar, warp, warped)
@@ -263,7 +268,7 @@ def peer_results(peer: str, cases: list[Figures], work: Path, python: Path) -> F
     listed.write_text(json.dumps(cases))
     results.unlink(missing_ok=True)
     if python.exists():
-        command = [python, PROJECT / "benchmarks" / "registration_peers.py", "--method", peer]
+        command: list[str | Path] = [python, PROJECT / "benchmarks" / "registration_peers.py", "--method", peer]
         subprocess.run([*command, "--cases", listed, "--results", results], check=False, stdout=sys.stderr)
     if not results.exists():
         print(f"{peer}: missing ({python} does not run it; make peers)")
@@ -289,14 +294,15 @@ def cost(options: argparse.Namespace, work: Path) -> Figures:
     """Return CPU seconds at 8192² and how peak memory grows from a quarter of that area, each in its own process."""
     print(f"\n{'cost':<42}{'CPU s':>9}{'peak MB':>9}")
     found = {}
-    for side in SIDES_PX:
+    sides = QUICK_SIDES_PX if options.quick else SIDES_PX
+    for side in sides:
         scene = options.data / "la_east"
         paths = [repeated(scene / f"{role}.tif", side, work / f"{role}_{side}.tif") for role in ("optical", "sar")]
-        command = [sys.executable, __file__, "--measure", *paths]
+        command: list[str | Path] = [sys.executable, __file__, "--measure", *paths]
         found[side] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
         label = f"{side}² px, {found[side]['verdict']}"
         print(f"{label:<42}{found[side]['cpu_s']:>9.1f}{found[side]['rss_mb']:>9.0f}")
-    small, large = (found[side] for side in SIDES_PX)
+    small, large = (found[side] for side in sides)
     return {
         "cpu_s_8192": large["cpu_s"],
         "rss_mb_8192": large["rss_mb"],

@@ -105,7 +105,8 @@ def turned_frame(folder: Path, number: int, work: Path) -> KnownPair:
 
 def _grey(path: Path) -> NDArray[np.float32]:
     with rasterio.open(path) as file:
-        return file.read(1).astype(np.float32)
+        values: NDArray[np.float32] = file.read(1).astype(np.float32)
+    return values
 
 
 def _inside_frame(sar: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ Runs in `.venv-peers` (`make peers`), not in the product's environment, on one t
 
     .venv-peers/bin/python benchmarks/registration_peers.py --method elastix --cases cases.json --results results.json
     .venv-peers/bin/python benchmarks/registration_peers.py --method elastix --check
+    python benchmarks/registration_peers.py --quick
 
 cases.json lists {"name", "optical", "sar", "points", "max_shift_px"}: paths of one-band GeoTIFFs on one grid (NaN or
 the file's nodata value: no data) and optical pixel centres [y, x], where the first pixel's centre is [0, 0].
@@ -13,7 +14,9 @@ belongs to the optical pixel (y, x) lies at the SAR pixel (y + dy, x + dx). Wher
 alone: no reading, no import, no resampling of the picture.
 
 The settings are those of a user who knows speckle: the defaults leave each tool but AROSICS worse off on real pairs.
-`--check` runs a method on a made pair with a known displacement: it proves sign, axes and pixel convention.
+`--check` runs a method on a made pair with a known displacement: it proves sign, axes and pixel convention. `--quick`
+does so for clairemap and for all tools that are installed here, names those that are not, and prints as its last line
+one JSON object.
 """
 
 import argparse
@@ -22,6 +25,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -246,11 +250,25 @@ def made_pair(side: int, rotation_deg: float) -> tuple[Pair, Floats]:
     return Pair(optical.astype(np.float32), moved.astype(np.float32), max_shift_px=8), truth
 
 
-def check(name: str) -> float:
-    """Return the method's RMSE in px on a made pair: shifted, and turned by 0.2 degrees if it knows more than that."""
+def clairemap(pair: Pair) -> Floats:
+    """Return clairemap's displacement, with its default settings; it is compared in `registration.py`."""
+    from registration import register
+    from registration_cases import write
+
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / "optical.tif", Path(folder) / "sar.tif"]
+        for path, picture in zip(paths, (pair.optical, pair.sar), strict=True):
+            write(path, picture[None], mask=np.isfinite(picture))
+        model = register(*paths)[0].model
+    at = model.at_places(np.array([[0.0, 0], [1, 0], [0, 1]]))
+    return np.vstack([at[1] - at[0], at[2] - at[0], at[0]])
+
+
+def check(name: str, method: Method) -> float:
+    """Return a method's RMSE in px on a made pair: shifted, and turned by 0.2 degrees if it knows more than that."""
     pair, truth = made_pair(420, 0.0 if name == "scikit-image" else 0.2)
     with quiet():
-        coefficients = METHODS[name][1](pair)
+        coefficients = method(pair)
     points = np.indices((21, 21)).reshape(2, -1).T.astype(np.float64) * 20
     errors = homogeneous(points) @ (coefficients - truth)
     return float(np.sqrt((errors**2).sum(1).mean()))
@@ -327,18 +345,36 @@ def run(name: str, cases: list[dict[str, Any]]) -> dict[str, Any]:
     return {"method": name, "version": version(METHODS[name][0]), "cases": [estimate(name, case) for case in cases]}
 
 
+def check_all() -> bool:
+    """Print the error of clairemap and of each tool that is installed, as JSON last; return whether all are small."""
+    missing = {name: why for name in METHODS if (why := why_missing(name))}
+    present = {"clairemap": clairemap, **{name: METHODS[name][1] for name in METHODS if name not in missing}}
+    rmse_px = {name: check(name, method) for name, method in present.items()}
+    for name, error_px in rmse_px.items():
+        print(f"{name}: RMSE {error_px:.3f} px on a made pair")
+    for name, why in missing.items():
+        print(f"{name}: not run; {why}")
+    print(json.dumps({"rmse_px": rmse_px, "missing": list(missing)}))
+    return max(rmse_px.values()) <= CHECK_TOLERANCE_PX
+
+
 def main() -> None:
     """Run one method over all cases, or check it."""
     if not ONE_THREAD.items() <= os.environ.items():  # libraries read these when they load: start anew with them
         os.execve(sys.executable, sys.orig_argv, {**os.environ, **ONE_THREAD})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--method", choices=METHODS, required=True)
+    parser.add_argument("--method", choices=METHODS)
     parser.add_argument("--cases", type=Path, help="cases.json")
     parser.add_argument("--results", type=Path, help="where results.json is written")
     parser.add_argument("--check", action="store_true", help="print the error on a made pair, fail if it is large")
+    parser.add_argument("--quick", action="store_true", help="check clairemap and all tools that are installed")
     options = parser.parse_args()
+    if options.quick:
+        sys.exit(not check_all())
+    if options.method is None:
+        parser.error("--method is wanted, or --quick")
     if options.check:
-        error_px = check(options.method)
+        error_px = check(options.method, METHODS[options.method][1])
         print(f"{options.method}: RMSE {error_px:.3f} px on a made pair")
         sys.exit(error_px > CHECK_TOLERANCE_PX)
     if not (options.cases and options.results):

@@ -15,7 +15,8 @@ each scene the square of 1024 px with the most labels is used. Each training is 
 
 Prints a table, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 
-    python benchmarks/rims.py --data FOLDER_WITH_FLOOD_SCENES [--quick]
+    python benchmarks/rims.py --data FOLDER_WITH_FLOOD_SCENES
+    python benchmarks/rims.py --quick
 """
 
 import argparse
@@ -23,21 +24,18 @@ import json
 import multiprocessing
 import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import mean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import yaml
-from accuracy import prepare, tile
-from accuracy_runs import FOLDS, MADE, PROJECT, Fold, job_of, settings_of
+from accuracy import prepare, prepare_quick
+from accuracy_runs import FOLDS, PROJECT, QUICK_STEPS, Fold, job_of, settings_of
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -63,7 +61,6 @@ RIM_PX, INLAND_PX, SIDE_PX = 4, 32, 1024
 HOLED: Mapping[str, tuple[Sensor, ...]] = {"both": ("optical", "sar"), "optical": ("optical",), "sar": ("sar",)}
 ARMS = ("without", "with")
 GAIN = {"made": 0.0, "floods": 0.5}
-QUICK = Fold("quick", "quick", MADE[:1], MADE[3:], 0)
 CODE = stage_code(PROJECT / "workflow" / "scripts" / "train_model.py")
 
 Mask = NDArray[np.bool_]
@@ -94,7 +91,7 @@ class Rim:
     @classmethod
     def empty(cls, classes: int) -> "Rim":
         """Return one without any pixel."""
-        return cls(*(np.zeros(classes, np.int64) for _ in range(3)))
+        return cls(np.zeros(classes, np.int64), np.zeros(classes, np.int64), np.zeros(classes, np.int64))
 
     def add(self, with_holes: Classes, without: Classes, truth: Classes, zones: tuple[Mask, Mask]) -> None:
         """Count two maps of a scene, both (y, x), within its rims and inland."""
@@ -134,17 +131,17 @@ def main() -> None:
     parser.add_argument("--folds", type=int, choices=[1, 2, 3], default=2, help="trainings of each set and arm")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side, one core each")
     parser.add_argument("--sets", nargs="+", choices=list(GAIN), default=list(GAIN), help="places")
-    parser.add_argument("--quick", action="store_true", help="two small made scenes, 20 steps: shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: shows that it runs")
     options = parser.parse_args()
     options.work = options.work.resolve()
     if options.quick:
-        options.sets, options.steps = ["made"], 20
-        prepare_quick(options.work / QUICK.prepared)
+        options.sets, options.steps = ["made"], QUICK_STEPS
+        prepare_quick(options.work)
     elif "floods" in options.sets and options.data is None:
         parser.error("the floods need --data; or choose --sets made")
     else:
         prepare(options)
-    folds = {places: (QUICK,) if options.quick else FOLDS[places][: options.folds] for places in options.sets}
+    folds = {places: FOLDS["quick"] if options.quick else FOLDS[places][: options.folds] for places in options.sets}
     figures = {places: report(places, measured(places, folds[places], options)) for places in options.sets}
     worst = max(each["with"]["both"]["excess_points"] for each in figures.values())
     before = max(each["without"]["both"]["excess_points"] for each in figures.values())
@@ -162,27 +159,10 @@ def main() -> None:
     )
 
 
-def prepare_quick(folder: Path) -> None:
-    """Make and tile two small scenes."""
-    values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
-    del values["training"]
-    rows = ["scene,region,split,optical,sar,label,cloud"]
-    script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
-    for scene in (*QUICK.train, *QUICK.test):
-        files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
-        chosen = ["--scene", scene, "--directory", folder / "scenes", "--size-px", "384"]
-        if not all(path.exists() for path in files):
-            subprocess.run([sys.executable, script, *chosen], check=True)
-        rows.append(",".join([scene, "made", "train" if scene in QUICK.train else "test", *map(str, files)]))
-    sheet = folder / "scenes.csv"
-    sheet.write_text("\n".join(rows) + "\n")
-    tile(folder, {**values, "scenes": str(sheet)}, (*QUICK.train, *QUICK.test))
-
-
-def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) -> Mapping[str, list[dict[str, object]]]:
+def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) -> Mapping[str, list[dict[str, Any]]]:
     """Return by arm what each training reached, several computed side by side."""
     tasks = [Task(places, fold, arm, options.steps, options.work) for arm, fold in product(ARMS, folds)]
-    found: dict[str, list[dict[str, object]]] = {arm: [] for arm in ARMS}
+    found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
     with ProcessPoolExecutor(min(options.jobs, len(tasks)), multiprocessing.get_context("spawn")) as pool:
         results = pool.map(trained_and_mapped, tasks)
         for task, result in progress(zip(tasks, results, strict=True), f"trainings, {places}", len(tasks)):
@@ -190,7 +170,7 @@ def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) ->
     return found
 
 
-def trained_and_mapped(task: Task) -> dict[str, object]:
+def trained_and_mapped(task: Task) -> dict[str, Any]:
     """Return what one training's maps show on rims, by the sensors with holes, and its mean IoU without holes."""
     torch.set_num_threads(1)
     job = job_of(task.fold, settings_of_task(task), task.work)
@@ -249,7 +229,8 @@ def mapped(network: Claire, job: TrainingJob, crop: Crop) -> Classes:
     """Return the class of each pixel (y, x)."""
     batch = job.scales.normalise(stacked([as_sample(crop)]))
     logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-    return logits.argmax(1)[0].to(torch.uint8).numpy()
+    classes: Classes = logits.argmax(1)[0].to(torch.uint8).numpy()
+    return classes
 
 
 def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
@@ -271,11 +252,11 @@ def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
     return gaps
 
 
-def report(places: str, found: Mapping[str, list[dict[str, object]]]) -> dict[str, dict[str, object]]:
+def report(places: str, found: Mapping[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
     """Print the table of a set of places and return its figures, means over the trainings."""
     print(f"\n{places}: within {RIM_PX} px of holes, {len(found['with'])} trainings")
     print(f"{'crops':<10}{'holes in':<10}{'excess, points':>16}{'% here / same / inland':>26}{'accuracy lost':>16}")
-    figures: dict[str, dict[str, object]] = {}
+    figures: dict[str, dict[str, Any]] = {}
     for arm, runs in found.items():
         reached = [run["miou"] for run in runs]
         figures[arm] = {"miou": mean(reached), "miou_by_training": [round(each, 4) for each in reached]}
@@ -290,9 +271,9 @@ def report(places: str, found: Mapping[str, list[dict[str, object]]]) -> dict[st
     return figures
 
 
-def miou(figures: Mapping[str, Mapping[str, object]], arm: str) -> float:
+def miou(figures: Mapping[str, Mapping[str, Any]], arm: str) -> float:
     """Return the mean IoU of an arm over the scenes without holes."""
-    return figures[arm]["miou"]
+    return float(figures[arm]["miou"])
 
 
 def machine() -> dict[str, str]:

@@ -19,7 +19,6 @@ import functools
 import json
 import logging
 import platform
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -39,6 +38,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import clairemap
+from clairemap.artefacts.statistics import TrainingStatistics
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
@@ -56,7 +56,7 @@ from clairemap.tiles.dataset import CropDataset, TrainingSample
 from clairemap.tiles.index import tile_row
 from clairemap.tiles.sampling import CropPlan, CropSampler, crop_window
 from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import TrainingStatistics, fit_statistics
+from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
@@ -123,7 +123,13 @@ class MadeData:
             ],
             tile_px=TILE_PX,
             shard_tiles=SHARD_TILES,
-            attributes={"scene": SCENE, "sar_scale": "db", "registration": "good", "georeferenced": True},
+            attributes={
+                "scene": SCENE,
+                "sar_scale": "db",
+                "registration": "good",
+                "sources": {},
+                "georeferenced": True,
+            },
         )
         arrays = {field.name: store.array(field.name) for field in fields(PairBlock)}
         whole = {name: np.zeros(array.shape, array.dtype) for name, array in arrays.items()}
@@ -138,7 +144,7 @@ class MadeData:
         for shard in store.shards():
             for name, values in whole.items():
                 store.write(name, shard, values[..., *shard.slices])
-        complete_store(store.path, self.pair, self.pair.with_suffix(".json"))
+        complete_store(store.path, self.pair)
         return pd.DataFrame([asdict(row) for row in rows])
 
 
@@ -191,7 +197,7 @@ def reading(data: MadeData, crops: int) -> Figures:
     store = CropDataset(job.source(), sampler, training, data.statistics)
     readers: dict[str, Callable[[int], TrainingSample]] = {"zarr": store.__getitem__}
     for kind in CHIP_KINDS:
-        readers[kind] = lambda number, kind=kind: from_chips(data, kind, sampler.plan(number), 256)
+        readers[kind] = functools.partial(planned_from_chips, data, kind, sampler)
     for number in range(len(data.index)):
         for kind in CHIP_KINDS:  # warms the cache, too
             for ours, theirs in zip(readers["zarr"](number), readers[kind](number), strict=True):
@@ -207,19 +213,25 @@ def reading(data: MadeData, crops: int) -> Figures:
     }
 
 
+def planned_from_chips(data: MadeData, kind: str, sampler: CropSampler, number: int) -> TrainingSample:
+    """Return the crop of a number from chips."""
+    return from_chips(data, kind, sampler.plan(number), 256)
+
+
 def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> TrainingSample:
     """Return a crop cut from whole chips, turned as planned; the same sample as the training's data set gives."""
 
     def chip(layer: str) -> NDArray[Any]:
         with rasterio.open(data.chip(kind, plan.tile.window, layer)) as file:
-            return file.read()
+            values: NDArray[Any] = file.read()
+        return values
 
     flags, label = chip("validity")[0], chip("label")[0]
     target = np.where(mappable(flags), label, np.uint8(IGNORE_INDEX))
     inside = crop_window(plan, target, side_px).relative_to(plan.tile.window).slices
-    weights = (seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable))
+    usable = [seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable)]
     optical, sar = (chip(name)[:, *inside].astype(np.float32) for name in ("optical", "sar"))
-    crop = flip_and_rotate(pad(Crop(optical, sar, *weights, target[inside]), side_px, side_px), plan.turn)
+    crop = flip_and_rotate(pad(Crop(optical, sar, usable[0], usable[1], target[inside]), side_px, side_px), plan.turn)
     return TrainingSample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
         target=torch.from_numpy(crop.target.astype("int64"))
     )
@@ -271,7 +283,9 @@ def rift_figures(repetitions: int) -> Figures:
     gradients = {name: gradient(form, logits, target) for name, form in forms.items()}
     largest = gradients["naive"].abs().max()
     apart = {name: ((found - gradients["naive"]).abs().max() / largest).item() for name, found in gradients.items()}
-    runs = {name: [functools.partial(gradient, form, logits, target)] * repetitions for name, form in forms.items()}
+    runs: dict[str, list[Callable[[], object]]] = {
+        name: [functools.partial(gradient, form, logits, target)] * repetitions for name, form in forms.items()
+    }
     print(f"\n{'RIFT, 8 x 256²':<16}{'threads':>8}{'ms CPU':>8}{'ms wall':>9}{'of naive':>10}{'gradient off by':>17}")
     threads, ratios = torch.get_num_threads(), {}
     for count in (2, 1):
@@ -299,4 +313,4 @@ def gradient(form: nn.Module, logits: Tensor, target: Tensor) -> Tensor:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

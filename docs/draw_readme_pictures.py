@@ -25,7 +25,7 @@ def main() -> None:
     folder = PROJECT / "work" / "scenes" / SCENE
     pair, result = open_store(folder / "pair.zarr"), open_store(folder / "fused" / "probabilities.zarr")
     whole = Window.whole(pair.shape)
-    palette = np.array([c.rgb for c in Settings().legend.legend().classes] + [(255, 255, 255)], np.uint8)
+    palette = np.array([c.rgb for c in Settings().legend.classes] + [(255, 255, 255)], np.uint8)
     probability = result.read("probability", whole)
     best = np.where(probability.max(0) > 0, probability.argmax(0), len(palette) - 1)
     label = np.minimum(pair.read("label", whole), len(palette) - 1)
@@ -44,7 +44,7 @@ def main() -> None:
         axes.imshow(values, cmap="PuOr_r" if title.startswith("optical share") else "viridis", vmin=0, vmax=1)
         axes.set_title(title, fontsize=11)
         axes.set_axis_off()
-    legend = Settings().legend.legend()
+    legend = Settings().legend
     handles = [Patch(color=c.color, label=c.name) for c in legend.classes]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
     target = PROJECT / "docs" / "demo.png"

@@ -1,13 +1,14 @@
 """What all tests share: loading a stage's function from its script, and the real scenes beside the project."""
 
 import importlib.util
+import json
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: as the rules do, for shared machines
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,12 @@ def _module_beside(name: str) -> ModuleType:
 def made_pairs() -> ModuleType:
     """Return the module that makes small pairs with their tile index, ``tests/made_pairs.py``."""
     return _module_beside("made_pairs")
+
+
+@pytest.fixture(scope="session")
+def made_artefacts() -> ModuleType:
+    """Return the module that makes what earlier stages leave, ``tests/made_artefacts.py``."""
+    return _module_beside("made_artefacts")
 
 
 @pytest.fixture(scope="session")
@@ -68,20 +75,33 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def snakemake() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Return a function that runs a project's workflow in a folder and gives back exit code and output.
+def snakemake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Yield a function that runs a project's workflow in a folder and gives back exit code and output.
 
-    ``snakemake(folder, "--dry-run", project=copy)``; one core, so that tests beside it keep theirs.
+    ``snakemake(folder, "--dry-run", project=copy)``; one core, so that tests beside it keep theirs. Each call is a
+    process of its own, forked from one that has loaded Snakemake (``snakemake_server.py``).
     """
+    output = [tmp_path_factory.mktemp("snakemake") / name for name in ("stdout", "stderr")]
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("snakemake_server.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    ) as server:
+        asked, answered = server.stdin, server.stdout
+        assert asked is not None and answered is not None
 
-    def call(directory: Path, *words: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-        fixed = ["--snakefile", str(project / "Snakefile"), "--directory", str(directory), "--cores", "1"]
-        return subprocess.run(
-            [sys.executable, "-m", "snakemake", *fixed, *words],
-            capture_output=True,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-            check=False,
-        )
+        def call(directory: Path, *words: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+            fixed = ["--snakefile", str(project / "Snakefile"), "--directory", str(directory), "--cores", "1"]
+            for path in output:
+                path.unlink(missing_ok=True)
+            request = {"words": [*fixed, *words], "stdout": str(output[0]), "stderr": str(output[1])}
+            asked.write(json.dumps(request) + "\n")
+            asked.flush()
+            code = answered.readline()
+            assert code, "the process that runs Snakemake has ended"
+            return subprocess.CompletedProcess(request["words"], int(code), *(path.read_text() for path in output))
 
-    return call
+        yield call
+        asked.close()

@@ -102,12 +102,12 @@ def _write(folder: Path, scene: str, layers: dict[str, NDArray[Any]]) -> Path:
         ],
         tile_px=TILE_PX,
         shard_tiles=2,
-        attributes={"scene": scene, "sar_scale": "db", "registration": "good", "georeferenced": True},
+        attributes={"scene": scene, "sar_scale": "db", "registration": "good", "sources": {}, "georeferenced": True},
     )
     for name, values in layers.items():
         for window in store.shards():
             store.write(name, window, values[..., *window.slices])
-    complete_store(folder / "part.zarr", folder / "pair.zarr", folder / "pair.json")
+    complete_store(folder / "part.zarr", folder / "pair.zarr")
     return folder / "pair.zarr"
 
 

@@ -38,10 +38,10 @@ Rgb = tuple[int, int, int]
 def _class_name(text: str) -> str:
     """Return the name of a class; XML, tables and pages can hold it."""
     if not text.strip():
-        raise ValueError(f"the name {text!r} is blank: write one")
+        raise ValueError(f"the name {text!r} is blank: enter a name")
     for character in text:
         if character not in "\t\n\r" and (unicodedata.category(character) in ("Cc", "Cs") or character in NOT_IN_XML):
-            raise ValueError(f"the name {text!r} holds the control character U+{ord(character):04X}: remove it")
+            raise ValueError(f"the name {text!r} contains the control character U+{ord(character):04X}: remove it")
     return text
 
 
@@ -54,7 +54,7 @@ class LandCoverClass(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     code: int = Field(ge=0, le=MAX_CODE, description="value in label rasters and in the land-cover map (255 is nodata)")
-    name: ClassText = Field(description="name in the map's categories, tables and explanations")
+    name: ClassText = Field(description="name in map categories, tables and explanations")
 
 
 class ColoredClass(LandCoverClass):
@@ -82,12 +82,13 @@ class Legend(BaseModel):
         codes = [c.code for c in self.classes]
         names = [unicodedata.normalize("NFC", c.name).strip() for c in self.classes]
         if len(set(codes)) < len(codes) or len(set(names)) < len(names):
-            raise ValueError("two classes share a code or a name")
+            raise ValueError("two classes share a code or a name: give each its own")
         if clash := sorted(set(codes) & set(self.ignore)):
-            raise ValueError(f"codes {clash} are both classes and to be ignored")
+            raise ValueError(f"codes {clash} are listed both as classes and under ignore: remove them from one")
         return self
 
     def __len__(self) -> int:
+        """Return the number of classes."""
         return len(self.classes)
 
     @property

@@ -14,14 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 import clairemap
-from clairemap.errors import StoreError
-
-Document = TypeVar("Document", bound=BaseModel)
 
 PACKAGE = Path(clairemap.__file__).parent
 STAMP_PREFIX = "clairemap_"
@@ -30,9 +25,9 @@ STAMP_PREFIX = "clairemap_"
 def stage_code(script: Path) -> str:
     """Return a hash of the code behind a stage: its script and every module of this package that it reaches.
 
-    Comments, docstrings and formatting don't count. Imports are followed wherever they stand in a module, those
-    in functions included. A file that is no module (a template) counts if a reached module beside it names it in a
-    string.
+    Comments, docstrings, descriptions of settings and formatting don't count. Imports are followed wherever they
+    stand in a module, those in functions included. A file that is not a module (a template) counts if a reached module
+    beside it names it in a string.
     """
     digest = hashlib.sha256()
     reached = _reached_files(script)
@@ -58,7 +53,7 @@ def _reached_files(script: Path) -> set[Path]:
 
 @dataclass(frozen=True)
 class _Code:
-    """What a module says, without its docstrings."""
+    """What a module says, without its docstrings and the descriptions of its settings."""
 
     digest: str
     imported: tuple[Path, ...]
@@ -73,6 +68,8 @@ def _code(path: Path) -> _Code:
             node, clean=False
         ):
             node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
     digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
     return _Code(digest, _imported_modules(tree), _named_files(tree, path.parent))
 
@@ -170,24 +167,3 @@ def write_text_whole(target: Path, text: str) -> None:
     """Write a text file such that it is there whole or not at all."""
     with written_whole(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
-
-
-def read_document(path: Path, kind: type[Document], what: str, maker: str) -> Document:
-    """Return a JSON file that a stage wrote as a model of pydantic.
-
-    Args:
-        path: the file.
-        kind: the model.
-        what: the document's name in the error.
-        maker: the rule that writes it.
-
-    Raises:
-        StoreError: the file is missing, damaged, or of another version.
-    """
-    try:
-        return kind.model_validate_json(path.read_bytes())
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except ValidationError as error:
-        reason = error.errors()[0]["msg"]
-    raise StoreError(f"{path}: not a valid {what} ({reason}); delete it and run {maker} again")

@@ -59,6 +59,10 @@ class Scene:
         named = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
         return {role: path for role, path in named.items() if path is not None}
 
+    def files_of(self, *roles: str) -> tuple[Path, ...]:
+        """Return the scene's files of these roles, in the order optical, sar, label, cloud."""
+        return tuple(path for role, path in self.sources.items() if role in roles)
+
     @property
     def dates(self) -> tuple[datetime.date, ...]:
         """The days on which the scene was taken, as far as the sheet says."""
@@ -72,9 +76,11 @@ class SampleSheet:
     scenes: tuple[Scene, ...]
 
     def __iter__(self) -> Iterator[Scene]:
+        """Return an iterator over the scenes, in the order of the rows."""
         return iter(self.scenes)
 
     def __getitem__(self, name: str) -> Scene:
+        """Return the scene of this name; KeyError if there is none."""
         return self._by_name[name]
 
     # Planning asks once or more for each job: a search through all rows would take time by the square of their number.

@@ -1,6 +1,6 @@
-"""What each stage sees of the settings: its own sections and nothing else, so that a change elsewhere reruns nothing.
+"""The settings of each stage: only its own sections, so that changes of other sections do not rerun it.
 
-`stage_json` writes it as one canonical JSON string, ``Stage.from_json`` in the stage's script reads it.
+`stage_json` writes them as one canonical JSON string; ``Stage.from_json`` in the stage's script reads it.
 """
 
 import json
@@ -29,20 +29,20 @@ from clairemap.settings import (
 
 
 class RegisterPair(Section):
-    """What register_pair needs."""
+    """Settings of register_pair."""
 
     sensors: SensorBands
     registration: RegistrationSettings
 
 
 class PictureRegistration(Section):
-    """What picture_registration needs."""
+    """Settings of picture_registration."""
 
     sensors: SensorBands
 
 
 class TileScene(Section):
-    """What tile_scene needs."""
+    """Settings of tile_scene."""
 
     legend: Legend
     sensors: TiledSensors
@@ -50,13 +50,13 @@ class TileScene(Section):
 
 
 class CheckRadiometry(Section):
-    """What check_radiometry needs."""
+    """Settings of check_radiometry."""
 
     sensors: SensorsGate
 
 
 class FitStatistics(Section):
-    """What fit_statistics and audit_splits need."""
+    """Settings of fit_statistics and audit_splits."""
 
     seed: int
     legend: Legend
@@ -64,7 +64,7 @@ class FitStatistics(Section):
 
 
 class TrainModel(Section):
-    """What train_model needs."""
+    """Settings of train_model."""
 
     seed: int
     legend: Legend
@@ -75,33 +75,33 @@ class TrainModel(Section):
 
 
 class PredictScene(Section):
-    """What predict_scene needs."""
+    """Settings of predict_scene."""
 
     inference: InferenceSettings
 
 
 class MosaicRegion(Section):
-    """What mosaic_region needs."""
+    """Settings of mosaic_region."""
 
     legend: LegendSettings
     mosaic: MosaicSettings
 
 
 class ScoreTiles(Section):
-    """What score_tiles and score_region need."""
+    """Settings of score_tiles and score_region."""
 
     legend: Legend
 
 
 class ExplainTiles(Section):
-    """What explain_tiles needs."""
+    """Settings of explain_tiles."""
 
     legend: Legend
     explain: ExplainSettings
 
 
 class RenderReport(Section):
-    """What render_report needs."""
+    """Settings of render_report."""
 
     legend: LegendSettings
     sensors: SensorsSettings
@@ -109,9 +109,9 @@ class RenderReport(Section):
 
 
 def stage_json(settings: Settings, stage: type[Section]) -> str:
-    """Return just what a stage's model names, as canonical JSON (equal settings, equal string).
+    """Return the settings of a stage as canonical JSON: equal settings give equal strings.
 
-    The model of a stage holds narrower sections where it needs less: a class's new colour reruns no training.
+    A stage's model has narrower sections where the stage needs less: a new class colour does not rerun training.
     """
     narrowed = stage.model_validate(settings.model_dump(), extra="ignore")
     return json.dumps(narrowed.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

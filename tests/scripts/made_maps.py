@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.artefacts.store_attributes import ProbabilityAttributes
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
 from clairemap.raster.store import complete_store, open_store
 
@@ -23,7 +24,9 @@ def make_probabilities(
         names,
         tile_px=source.tile_px,
         shard_tiles=2,
-        attributes={"scene": source.attributes["scene"], "class_names": names, "class_codes": codes},
+        attributes=ProbabilityAttributes(
+            scene=source.scene, view="fused", class_names=names, class_codes=codes, georeferenced=True
+        ).model_dump(),
     )
     classes = np.arange(len(codes))[:, None, None]
     probability = np.where(mapped == classes, SURE, np.where((mapped + 1) % len(codes) == classes, UNSURE, 0))
@@ -31,5 +34,5 @@ def make_probabilities(
     for window in store.shards():
         store.write(PROBABILITY, window, probability[:, *window.slices])
         store.write(OPTICAL_SHARE, window, np.where(mapped == 255, 255, share).astype(np.uint8)[window.slices])
-    complete_store(folder / "part.zarr", folder / "probabilities.zarr", folder / "probabilities.json")
+    complete_store(folder / "part.zarr", folder / "probabilities.zarr")
     return folder / "probabilities.zarr"

@@ -11,6 +11,7 @@ import rasterio
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.store_attributes import ProbabilityAttributes
 from clairemap.errors import MapCheckError
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.raster.store import complete_store
@@ -26,7 +27,9 @@ Check = Callable[[], dict[str, Any]]
 def write_scene(folder: Path, name: str, x: float, crs: str, valid: bool) -> Path:
     (folder / name).mkdir()
     rng = np.random.default_rng(len(name))
-    facts = {"scene": name, "class_codes": LEGEND.codes.tolist()}
+    facts = ProbabilityAttributes(
+        scene=name, view="fused", class_names=LEGEND.names, class_codes=LEGEND.codes.tolist(), georeferenced=True
+    ).model_dump()
     grid = GeoBox((560, 300), Affine(10, 0, x, 0, -10, 5_000_000), crs)
     store = create_probabilities(
         folder / name / "part", grid, LEGEND.names, tile_px=128, shard_tiles=2, attributes=facts
@@ -37,7 +40,7 @@ def write_scene(folder: Path, name: str, x: float, crs: str, valid: bool) -> Pat
         store.write("probability", window, np.round(probability).astype(np.uint8))
         store.write("optical_share", window, share)
     target = folder / name / "probabilities.zarr"
-    complete_store(store.path, target, target.with_suffix(".json"))
+    complete_store(store.path, target)
     return target
 
 
@@ -51,18 +54,11 @@ def mapped(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]) -> Callab
             write_scene(tmp_path, "bb", 32_000, "EPSG:32634", valid),
         ]
         shared = {
-            **{name: tmp_path / f"alps.{name}.tif" for name in MAPS},
+            "maps": tmp_path / "alps",
             "probabilities": scenes,
             "settings": stage_json(SETTINGS, MosaicRegion),
         }
-        stage("mosaic_region")(
-            name="alps",
-            categories=tmp_path / "alps.landcover.tif.aux.xml",
-            table=tmp_path / "alps.landcover.tif.vat.dbf",
-            style=[tmp_path / f"alps.{name}.qml" for name in MAPS],
-            item=tmp_path / "alps.item.json",
-            **shared,
-        )
+        stage("mosaic_region")(**shared)
 
         def check() -> dict[str, Any]:
             stage("check_maps")(**shared, check=tmp_path / "alps.check.json")

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clairemap.artefacts.radiometry import Radiometry, write_radiometry
+from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.errors import RadiometryError, StoreError
-from clairemap.radiometry_check import read_check
 from clairemap.settings import load_settings
 from clairemap.stages import CheckRadiometry, stage_json
-from clairemap.tiles.radiometry import Radiometry, SensorRadiometry, write_radiometry
+from clairemap.tiles.radiometry import sensor_radiometry
 
 Stage = Callable[[str], Callable[..., Any]]
 BANDS = ("red", "nir")
@@ -21,7 +22,7 @@ def write(folder: Path, name: str, seed: int, add: float = 0) -> Path:
     rng = np.random.default_rng(seed)
     values = np.array([[300], [2500]]) * rng.gamma(2, 0.5, (2, 5000)) + add
     path = folder / f"{name}.json"
-    write_radiometry(path, Radiometry(scene=name, sar_scale="db", optical=SensorRadiometry.of(BANDS, values), sar=None))
+    write_radiometry(path, Radiometry(scene=name, sar_scale="db", optical=sensor_radiometry(BANDS, values), sar=None))
     return path
 
 
@@ -40,7 +41,7 @@ def gate(stage: Stage, tmp_path: Path):
             check=check,
             settings=stage_json(settings, CheckRadiometry),
         )
-        return SimpleNamespace(read=read_check(check), path=check)
+        return SimpleNamespace(read=read_radiometry_check(check), path=check)
 
     return run
 
@@ -72,4 +73,4 @@ def test_on_demand_it_passes_with_a_warning_on_the_screen(gate: Callable[..., An
 def test_a_damaged_check_is_told(tmp_path: Path):
     (tmp_path / "check.json").write_text("{}")
     with pytest.raises(StoreError, match=r"check\.json: not a valid radiometry check"):
-        read_check(tmp_path / "check.json")
+        read_radiometry_check(tmp_path / "check.json")

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clairemap.tiles.radiometry import Radiometry, read_training_radiometry, write_radiometry
+from clairemap.artefacts.radiometry import Radiometry, read_training_radiometry, write_radiometry
 
 
 def test_the_file_does_not_depend_on_the_order_of_the_scenes(

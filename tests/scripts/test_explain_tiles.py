@@ -1,13 +1,14 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from clairemap.explain.facts import TileFacts
+from clairemap.artefacts.explanations import TileFacts
+from clairemap.artefacts.model_card import write_model_card
 from clairemap.explain.prompt import Conversation
 
 Stage = Callable[[str], Callable[..., Any]]
@@ -51,10 +52,10 @@ def test_a_labelled_scene_is_explained_tile_by_tile(
 
 
 def test_classes_that_no_training_pixel_had_are_told(
-    stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path
+    stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path, made_artefacts: ModuleType
 ):
     card = tmp_path / "model.json"
-    card.write_text(json.dumps({"trained_on": {"class_px": [0, 9, 9]}}))
+    write_model_card(card, made_artefacts.model_card((0, 9, 9)))
     made, scores = mapped_scene.made, tmp_path / "scores.parquet"
     stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, scores, legend_json)
     lines = explained(stage, mapped_scene, tmp_path, legend_json, scores=scores, card=card)
@@ -82,7 +83,7 @@ def test_an_unlabelled_scene_is_explained_without_accuracy(
     assert all(line["facts"]["oa_pct"] is None for line in lines)
     assert not any("labels" in line["text"] for line in lines)
     for line in lines:
-        TileFacts.model_validate({key: value for key, value in line["facts"].items() if key != "levels"})
+        assert TileFacts.model_validate(line["facts"]).record() == line["facts"]
 
 
 def test_equal_inputs_give_equal_bytes(

@@ -56,5 +56,5 @@ def test_a_split_that_is_none_is_told(stage: Stage, made_pairs: ModuleType, tmp_
 def test_a_store_that_is_not_complete_is_told(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     scene = made_pairs.make_scene(tmp_path, "a", shape=(256, 256))
     scene.pair.with_suffix(".json").unlink()
-    with pytest.raises(StoreError, match=r"pair\.json: is no manifest"):
+    with pytest.raises(StoreError, match=r"pair\.json: not a valid manifest"):
         fit(stage, [scene], ["a=train"], tmp_path / "model", made_pairs.settings())

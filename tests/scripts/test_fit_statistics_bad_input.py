@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clairemap.artefacts.registration import write_registration
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.raster.store import check_store
 from clairemap.registration.model import NO_DISPLACEMENT
-from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.record import registration_of
 from clairemap.registration.result import NO_QUALITY, Fit
 from clairemap.stages import FitStatistics, TileScene, TrainModel, stage_json
 from clairemap.validity import Validity
@@ -41,7 +42,7 @@ def test_values_that_are_no_numbers_count_as_nodata(
     optical[1, 40:60], optical[0, 60:80] = np.nan, np.inf  # in one band alone
     sar[0, :, 100:140] = np.nan
     write_registration(
-        tmp_path / "registration.json", Registration.of("a", Fit("good", "", NO_DISPLACEMENT, NO_QUALITY), None), {}
+        tmp_path / "registration.json", registration_of("a", Fit("good", "", NO_DISPLACEMENT, NO_QUALITY), None), {}
     )
     stage("tile_scene")(
         scene="a",
@@ -55,7 +56,7 @@ def test_values_that_are_no_numbers_count_as_nodata(
         radiometry=tmp_path / "radiometry.json",
         settings=stage_json(made_pairs.settings(), TileScene),
     )
-    store = check_store(tmp_path / "pair.zarr", tmp_path / "pair.json")
+    store = check_store(tmp_path / "pair.zarr")
     validity = store.array("validity")[...]
     gone = (validity & Validity.OPTICAL_NODATA) > 0
     assert gone[40:80].all() and not gone[:40].any() and not gone[80:].any()

@@ -15,7 +15,9 @@ from odc.geo.geobox import GeoBox
 from pyproj import Geod, Transformer
 from rio_cogeo import cog_validate
 
-from clairemap.errors import GridError, StoreError
+from clairemap.artefacts.store_attributes import ProbabilityAttributes
+from clairemap.errors import BundleError, GridError, StoreError
+from clairemap.inference.mosaic import BLOCK_PX
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.raster.store import complete_store
 from clairemap.settings import Settings, load_settings
@@ -43,12 +45,18 @@ def make_scene(tmp_path: Path):
             LEGEND.names,
             tile_px=128,
             shard_tiles=2,
-            attributes={"scene": scene, "class_codes": LEGEND.codes.tolist()},
+            attributes=ProbabilityAttributes(
+                scene=scene,
+                view="fused",
+                class_names=LEGEND.names,
+                class_codes=LEGEND.codes.tolist(),
+                georeferenced=True,
+            ).model_dump(),
         )
         for window in store.shards() if valid else ():
             store.write("probability", window, probability[:, *window.slices])
             store.write("optical_share", window, np.full(window.shape, 60, np.uint8))
-        complete_store(store.path, folder / "probabilities.zarr", folder / "probabilities.json")
+        complete_store(store.path, folder / "probabilities.zarr")
         return folder / "probabilities.zarr", probability
 
     return make
@@ -65,18 +73,9 @@ def run(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]):
     ):
         out = tmp_path / "results"
         stage("mosaic_region")(
-            name="alps",
+            maps=out / "alps",
             probabilities=list(probabilities),
-            landcover=out / "alps.landcover.tif",
-            confidence=out / "alps.confidence.tif",
-            optical_share=out / "alps.optical_share.tif",
-            source_count=out / "alps.source_count.tif",
-            categories=out / "alps.landcover.tif.aux.xml",
-            table=out / "alps.landcover.tif.vat.dbf",
-            style=[out / f"alps.{name}.qml" for name in ("landcover", "confidence", "optical_share", "source_count")],
             card=card,
-            model=None if card is None else out / "alps.model.json",
-            item=out / "alps.item.json",
             settings=stage_json(settings, MosaicRegion),
             dates=list(dates),
             threads=threads,
@@ -124,12 +123,16 @@ def test_map_of_two_scenes(make_scene: MakeScene, run: Run):
 
 
 CARD = {
+    "stamp": {},
     "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},
     "classes": [{"code": c.code, "name": c.name} for c in LEGEND.classes],
     "optical_bands": {"names": ["red"], "mean": [849.5], "std": [386.2]},
     "sar_bands": {"names": ["VV"], "mean": [-11.2], "std": [3.5]},
     "sar_scale": "db",
     "halo_px": 256,
+    "halo_sigma": 1e-6,
+    "core_bytes_per_px": 69.0,
+    "halo_bytes_per_px": 36.0,
     "temperature": 1.1,
     "trained_on": {"scenes": ["a"], "pixels": 9},
     "best_step": 600,
@@ -151,7 +154,7 @@ def test_folder_can_be_handed_on_alone(make_scene: MakeScene, run: Run, tmp_path
 
 def test_card_that_is_none_is_not_delivered(make_scene: MakeScene, run: Run, tmp_path: Path):
     (tmp_path / "model.json").write_text("{}")
-    with pytest.raises(StoreError, match=r"model\.json: is no model's card"):
+    with pytest.raises(BundleError, match=r"model\.json is not a model card"):
         run(make_scene("a", (40, 60))[0], card=tmp_path / "model.json")
     assert not list((tmp_path / "results").glob("*.json"))
 
@@ -167,7 +170,9 @@ def test_counts_in_the_attribute_table_are_those_of_the_map(make_scene: MakeScen
 
 def test_scene_without_a_valid_pixel_gives_a_valid_map_of_nodata(make_scene: MakeScene, run: Run):
     out = run(make_scene("a", (140, 600), valid=False)[0])
-    for path in out.glob("*.tif"):
+    maps = list(out.glob("*.tif"))
+    assert len(maps) == 4
+    for path in maps:
         assert (read(path) == 255).all() and cog_validate(path, strict=True, quiet=True)[0]
 
 
@@ -203,19 +208,31 @@ def test_equal_runs_give_equal_bytes_whatever_the_threads(make_scene: MakeScene,
     assert {file.name: file.read_bytes() for file in run(path, threads=3).iterdir()} == first
 
 
+def test_a_map_of_several_blocks_is_the_same_whatever_the_threads(make_scene: MakeScene, run: Run):
+    paths = [make_scene("a", (1100, 1500))[0], make_scene("bb", (1100, 1500), x=510_000)[0]]
+    first = {file.name: file.read_bytes() for file in run(*paths).iterdir()}
+    assert [name for name in first if name.endswith(".tif")]
+    for threads in (2, 3):
+        assert {file.name: file.read_bytes() for file in run(*paths, threads=threads).iterdir()} == first
+    rows, columns = read(run(*paths) / "alps.landcover.tif").shape
+    assert rows > BLOCK_PX and columns > 2 * BLOCK_PX
+
+
 def test_scenes_far_apart_are_mapped_with_a_warning_in_little_space(
     make_scene: MakeScene, run: Run, capsys: pytest.CaptureFixture[str]
 ):
     a, b = make_scene("a", (150, 200)), make_scene("bb", (150, 200), x=800_000)
     out = run(a[0], b[0])
     said = capsys.readouterr().out
-    assert said.count("WARNING: map alps: its scenes lie in 2 groups far apart (a; bb)") == 1
-    assert "1.3 % of its 30200 x 150 px (width x height); give each group a region of its own" in said
+    assert said.count("WARNING: map alps: the scenes form 2 groups that are far apart (a; bb)") == 1
+    assert "1.3 % of its 30200 x 150 px (width x height); give each group its own region" in said
     landcover = read(out / "alps.landcover.tif")
     assert np.array_equal(landcover[:, :200], LEGEND.codes[a[1].argmax(0)])
     assert np.array_equal(landcover[:, -200:], LEGEND.codes[b[1].argmax(0)])
     assert (landcover[:, 200:-200] == 255).all()
-    for path in out.glob("*.tif"):
+    maps = list(out.glob("*.tif"))
+    assert len(maps) == 4
+    for path in maps:
         assert cog_validate(path, strict=True, quiet=True)[0]
         with rasterio.open(path) as dataset:
             held = [dataset.get_tag_item(f"BLOCK_OFFSET_{column}_0", "TIFF", bidx=1) for column in range(59)]

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.errors import BundleError, MissingFileError, StoreError
-from clairemap.nets.bundle import BandScale, BundleCard, TrainedOn, build_network, save_bundle
+from clairemap.nets.bundle import build_network, save_bundle
 from clairemap.raster.store import check_store
 from clairemap.settings import View
 from clairemap.stages import PredictScene, stage_json
@@ -22,7 +23,7 @@ class StageFiles:
     """A small pair, an untrained model's card, and ``run(view, facts)``, which maps the pair with such a model."""
 
     pair: Path
-    facts: BundleCard
+    facts: ModelCard
     run: Callable[..., Path]
 
 
@@ -30,7 +31,7 @@ class StageFiles:
 def stage_files(tmp_path: Path, made_pairs: ModuleType, stage: Callable[[str], Callable[..., Any]]):
     settings = made_pairs.settings()
     pair = made_pairs.make_scene(tmp_path / "scenes", "a", shape=SHAPE, labelled=False).pair
-    facts = BundleCard(
+    facts = ModelCard(
         stamp={},
         network=settings.network,
         classes=settings.legend.classes,
@@ -45,7 +46,7 @@ def stage_files(tmp_path: Path, made_pairs: ModuleType, stage: Callable[[str], C
         best_step=0,
     )
 
-    def run(view: View = "fused", facts: BundleCard | None = facts):
+    def run(view: View = "fused", facts: ModelCard | None = facts):
         if facts is not None:
             torch.manual_seed(0)
             save_bundle(build_network(facts), facts, tmp_path / "model.safetensors", tmp_path / "model.json")
@@ -68,7 +69,7 @@ def stage_files(tmp_path: Path, made_pairs: ModuleType, stage: Callable[[str], C
 
 def test_scene_is_mapped(stage_files: StageFiles):
     path = stage_files.run()
-    store = check_store(path, path.with_suffix(".json"))
+    store = check_store(path)
     probability, share = store.array("probability")[:], store.array("optical_share")[:]
     assert probability.shape == (3, *SHAPE) and store.tile_px == 256
     valid = share != 255
@@ -81,7 +82,7 @@ def test_scene_is_mapped(stage_files: StageFiles):
 
 def test_view_of_one_sensor(stage_files: StageFiles):
     path = stage_files.run("sar")
-    share = check_store(path, path.with_suffix(".json")).array("optical_share")[:]
+    share = check_store(path).array("optical_share")[:]
     assert set(share[:, 16:].ravel().tolist()) == {0} and (share[:, :16] == 255).all()
 
 

@@ -1,9 +1,9 @@
 """The whole stage on one small made scene of a region."""
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,32 +13,48 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from PIL import Image, PngImagePlugin
 
-from clairemap.errors import StoreError
+from clairemap.artefacts.audit import Leakage, SplitAudit, write_audit
+from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts, write_explanations
+from clairemap.artefacts.history import HistoryStep, write_history
+from clairemap.artefacts.map_check import MapCheck, MapFacts, RegionMaps, write_map_check
+from clairemap.artefacts.metrics import write_metrics
+from clairemap.artefacts.model_card import write_model_card
+from clairemap.artefacts.registration import (
+    DisplacementModel,
+    JudgedTie,
+    MeanDisplacement,
+    Quality,
+    Registration,
+    write_registration,
+)
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics, write_statistics
+from clairemap.artefacts.tiles import TileRow, write_tile_index
+from clairemap.errors import StoreError, UnreadableFileError
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
+from clairemap.outputs import SceneFolder
 from clairemap.raster.store import Layer, complete_store, create_store
 from clairemap.settings import load_settings
 from clairemap.stages import RenderReport, stage_json
-from clairemap.tiles.index import TileRow, write_tile_index
 
 SETTINGS = load_settings({"report": {"title": "A made vale", "max_tiles": 2}})
 LEGEND = SETTINGS.legend
 GRID = GeoBox((128, 256), Affine(10, 0, 700_000, 0, -10, 5_300_000), "EPSG:32632")
 VALUES = {"landcover": 2, "confidence": 77, "optical_share": 40, "source_count": 1}
-REGISTRATION = {
-    "scene": "north",
-    "verdict": "weak",
-    "reason": "few ties",
-    "search": "near",
-    "model": {"kind": "translation", "dy_px": [-1.25], "dx_px": [3.5], "centre": [0.0, 0.0], "scale_px": 1.0},
-    "displacement_px": {"dy": -1.25, "dx": 3.5},
-    "applied": True,
-    "quality": {"ties": 1, "inliers": 1, "inlier_share": 1.0, "rmse_px": 0.4, "coverage": 0.1},
-    "ties": [{"y": 20.0, "x": 30.0, "dy": -1.25, "dx": 3.5, "strength": 0.7, "residual_px": 0.0, "inlier": True}],
-    "optical_res_m": 10.0,
-}
+REGISTRATION = Registration(
+    scene="north",
+    verdict="weak",
+    reason="few ties",
+    search="near",
+    applied=True,
+    displacement_px=MeanDisplacement(-1.25, 3.5),
+    model=DisplacementModel("translation", (-1.25,), (3.5,)),
+    quality=Quality(ties=1, inliers=1, inlier_share=1.0, rmse_px=0.4, coverage=0.1),
+    optical_res_m=10.0,
+    ties=(JudgedTie(20.0, 30.0, -1.25, 3.5, 0.7, residual_px=0.0, inlier=True),),
+)
 
 
 @dataclass(frozen=True)
@@ -53,22 +69,10 @@ class FakeRegion:
         at = self.folder
         return {
             "region": "vale",
-            "landcover": [at / "vale.landcover.tif"],
-            "confidence": [at / "vale.confidence.tif"],
-            "optical_share": [at / "vale.optical_share.tif"],
-            "source_count": [at / "vale.source_count.tif"],
-            "check": [at / "vale.check.json"],
+            "maps": [at / "vale"],
+            "scene": [at / "north"],
+            "model": at / "model",
             "metrics": at / "metrics.json",
-            "registration": [at / "registration.json"],
-            "registration_picture": [at / "registration.png"],
-            "tiles": [at / "tiles.parquet"],
-            "explanations": [at / "explanations.jsonl"],
-            "pair": [at / "pair.zarr"],
-            "probabilities": [at / "probabilities.zarr"],
-            "card": at / "model.json",
-            "history": at / "history.csv",
-            "statistics": at / "statistics.json",
-            "audit": at / "audit.json",
             "report": at / "out" / "report.html",
             "settings": stage_json(SETTINGS, RenderReport),
         }
@@ -82,7 +86,8 @@ def write_maps(folder: Path) -> None:
         ) as raster:
             raster.write(np.full((128, 256), value, np.uint8), 1)
     stamp = {"clairemap_version": "9.8.7", "clairemap_commit": "fed"}
-    (folder / "vale.check.json").write_text(json.dumps({"stamp": stamp, "maps": dict.fromkeys(VALUES, {})}))
+    maps = RegionMaps(**{name: MapFacts(0, {value: 128 * 256}) for name, value in VALUES.items()})
+    write_map_check(folder / "vale.check.json", MapCheck(stamp, 128, 256, maps))
 
 
 def write_stores(folder: Path) -> None:
@@ -93,33 +98,34 @@ def write_stores(folder: Path) -> None:
         Layer("validity", "uint8"),
     ]
     mapped = [Layer("probability", "uint8", LEGEND.names, fill=100)]
-    for name, content in (("pair", layers), ("probabilities", mapped)):
-        part = folder / f"{name}.part"
+    scene = SceneFolder(folder / "north")
+    scene.probabilities.parent.mkdir(parents=True)
+    for store, content in ((scene.pair, layers), (scene.probabilities, mapped)):
+        part = store.with_suffix(".part")
         create_store(part, GRID, content, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
-        complete_store(part, folder / f"{name}.zarr", folder / f"{name}.json")
+        complete_store(part, store)
 
 
 def write_records(folder: Path) -> None:
     counts = Tally(np.eye(len(LEGEND), dtype=np.int64) * 100, Calibration.empty(), 0, 2)
     coverage = Coverage(np.full(len(LEGEND), 9), None, "not known")
     document = region_metrics("vale", {("north", "test"): counts}, {}, coverage, LEGEND, {})
-    (folder / "metrics.json").write_text(document.model_dump_json())
-    (folder / "registration.json").write_text(json.dumps(REGISTRATION))
+    write_metrics(folder / "metrics.json", document)
+    write_registration(folder / "north" / "registration.json", REGISTRATION, {})
     text = PngImagePlugin.PngInfo()
     text.add_text("scene", "north")
-    Image.new("P", (40, 20)).save(folder / "registration.png", pnginfo=text)
-    band = {"p02": [0.0] * 4, "p98": [1000.0] * 4}
-    statistics = {
-        "optical": {"bands": SETTINGS.sensors.optical.names, **band},
-        "sar": {"bands": SETTINGS.sensors.sar.names, "p02": [-20.0, -25.0], "p98": [0.0, -5.0]},
-    }
-    (folder / "statistics.json").write_text(json.dumps(statistics))
-    (folder / "model.json").write_text(json.dumps({"network": {"size": "tiny"}, "best_step": 1}))
-    test = {"distance_px": 7, "overlapping_share": 0.25, "copied_tiles": 0, "copies": []}
-    tiles = {"train": 5, "val": 0, "test": 2, "buffer": 0}
-    audit = {"method": "scene", "tiles": tiles, "held_out": {"test": test}, "not_compared": []}
-    (folder / "audit.json").write_text(json.dumps(audit))
-    (folder / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n1,0.5,1.0,0.5,0.6\n")
+    Image.new("P", (40, 20)).save(folder / "north" / "registration.png", pnginfo=text)
+    optical, sar = SETTINGS.sensors.optical.names, SETTINGS.sensors.sar.names
+    statistics = TrainingStatistics(
+        BandStatistics(optical, (500.0,) * 4, (200.0,) * 4, (0.0,) * 4, (1000.0,) * 4),
+        BandStatistics(sar, (-10.0, -15.0), (4.0, 4.0), (-20.0, -25.0), (0.0, -5.0)),
+        (9,) * len(LEGEND), 100, ("north",), "db",
+    )  # fmt: skip
+    write_statistics(folder / "model" / "statistics.json", statistics)
+    test = Leakage(distance_px=7, overlapping_share=0.25, copied_tiles=0, copies=())
+    audit = SplitAudit("scene", {"train": 5, "val": 0, "test": 2, "buffer": 0}, {"test": test}, ())
+    write_audit(folder / "model" / "audit.json", audit)
+    write_history(folder / "model" / "history.csv", [HistoryStep(1, 0.5, 0.0, 1.0, 0.5, 0.5, 0.001, 1.0, 0.5, 0.6)])
 
 
 def write_tiles(folder: Path) -> None:
@@ -127,24 +133,27 @@ def write_tiles(folder: Path) -> None:
     rows = [
         TileRow("north", 0, col, 0, 128 * col, 128, 128, px, px, px, 0, 0, px, (0, px, 0, 0, 0, 0, 0)) for col in (0, 1)
     ]
-    write_tile_index(folder / "tiles.parquet", rows, {})
-    facts = {
-        "classes": [{"name": "water", "area_pct": 100.0}],
-        "confidence_pct": 70,
-        "optical_share_pct": 50,
-        "cloud_pct": 0,
-    }
-    lines = [
-        json.dumps(
-            {"scene": "north", "row": 0, "col": col, "facts": facts, "text": f"Tile {col}.", "source": "template"}
-        )
+    write_tile_index(folder / "north" / "tiles.parquet", rows, {})
+    facts = TileFacts(
+        classes=(ClassFacts(name="water", area_pct=100.0, confidence_pct=70),),
+        confidence_pct=70,
+        sensor="both",
+        optical_share_pct=50,
+        cloud_pct=0,
+        mapped_pct=100,
+        registration="weak",
+    )
+    tiles = (
+        ExplainedTile(scene="north", row=0, col=col, facts=facts, text=f"Tile {col}.", source="template")
         for col in (0, 1)
-    ]
-    (folder / "explanations.jsonl").write_text("\n".join(lines) + "\n")
+    )
+    write_explanations(folder / "north" / "explanations.jsonl", tiles)
 
 
 @pytest.fixture
-def region(tmp_path: Path) -> FakeRegion:
+def region(tmp_path: Path, made_artefacts: ModuleType) -> FakeRegion:
+    (tmp_path / "model").mkdir()
+    write_model_card(tmp_path / "model" / "model.json", made_artefacts.model_card((5,) * len(LEGEND)))
     for write in (write_maps, write_stores, write_records, write_tiles):
         write(tmp_path)
     return FakeRegion(tmp_path)
@@ -171,7 +180,8 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
 
 
 def test_without_a_check_none_is_claimed(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    stage("render_report")(**{**region.arguments, "check": None})
+    (region.folder / "vale.check.json").unlink()
+    stage("render_report")(**region.arguments)
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "No check of these files was recorded." in html and "check_maps" not in html
 
@@ -185,22 +195,32 @@ def test_the_page_is_repeatable(stage: Callable[[str], Callable[..., Any]], regi
 
 
 def test_nothing_but_a_map_still_makes_a_page(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    (region.folder / "explanations.jsonl").write_text("")
-    (region.folder / "history.csv").write_text("step,seconds,loss,val_miou,val_oa\n")
-    stage("render_report")(**{**region.arguments, "registration": [], "registration_picture": None})
+    (region.folder / "north" / "explanations.jsonl").write_text("")
+    write_history(region.folder / "model" / "history.csv", [])
+    stage("render_report")(**{**region.arguments, "scene": None})
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "No tile was explained." in html
     assert "No step of the training was recorded." in html
 
 
 def test_an_explained_tile_without_a_store_is_named(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    with pytest.raises(StoreError, match="scene north"):
-        stage("render_report")(**{**region.arguments, "pair": [], "probabilities": []})
+    explanations = region.folder / "north" / "explanations.jsonl"
+    explanations.write_text(explanations.read_text().replace('"north"', '"south"'))
+    with pytest.raises(StoreError, match="scene south"):
+        stage("render_report")(**region.arguments)
     assert not (region.folder / "out").exists()
 
 
-def test_maps_that_do_not_pair_up_are_refused(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    with pytest.raises(StoreError, match="maps belong together"):
-        stage("render_report")(**{**region.arguments, "confidence": []})
-    with pytest.raises(StoreError, match="maps belong together"):
-        stage("render_report")(**{**region.arguments, "check": region.arguments["check"] * 2})
+def test_a_picture_of_an_earlier_run_is_not_shown(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    """The scene had both sensors once; the picture of that time still exists."""
+    one_sensor = replace(REGISTRATION, verdict="single_sensor", ties=())
+    write_registration(region.folder / "north" / "registration.json", one_sensor, {})
+    stage("render_report")(**region.arguments)
+    html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert html.count("data:image/") == 4 + 1 + 1 + 2 * 4  # maps, confusion, training, tiles
+
+
+def test_a_picture_that_is_missing_is_named(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    (region.folder / "north" / "registration.png").unlink()
+    with pytest.raises(UnreadableFileError, match=r"north/registration\.png"):
+        stage("render_report")(**region.arguments)

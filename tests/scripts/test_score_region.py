@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import pytest
 import rasterio
 from affine import Affine
 
+from clairemap.artefacts.model_card import write_model_card
+from clairemap.artefacts.splits import write_splits
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.tally import Tally, TileTally, write_tallies
@@ -23,10 +26,15 @@ RIGHT = np.diag([6, 3, 1])
 WRONG = np.array([[0, 6, 0], [3, 0, 0], [0, 0, 1]])
 
 
-def write_scores(folder: Path, scene: str, view: str, matrices: list[np.ndarray]) -> Path:
+def write_scores(
+    folder: Path, scene: str, view: str, matrices: list[np.ndarray], both: list[np.ndarray] | None = None
+) -> Path:
     path = folder / scene / view / "scores.parquet"
-    counted = [Tally(matrix, Calibration.empty(), col, 1) for col, matrix in enumerate(matrices)]
-    tiles = [TileTally(scene, 0, col, counts, counts) for col, counts in enumerate(counted)]
+    counted, seen_by_both = (
+        [Tally(matrix, Calibration.empty(), col, 1) for col, matrix in enumerate(of)]
+        for of in (matrices, both or matrices)
+    )
+    tiles = [TileTally(scene, 0, col, *counts) for col, counts in enumerate(zip(counted, seen_by_both, strict=True))]
     write_tallies(path, tiles, {})
     return path
 
@@ -52,7 +60,8 @@ def landcover(tmp_path: Path) -> Path:
 def splits(tmp_path: Path) -> Path:
     path = tmp_path / "splits.parquet"
     rows = [("a", 0, 0, "train"), ("a", 0, 1, "val"), ("b", 0, 0, "test"), ("elsewhere", 0, 0, "test")]
-    pd.DataFrame(rows, columns=["scene", "row", "col", "split"]).to_parquet(path)
+    table = pd.DataFrame(rows, columns=["scene", "row", "col", "split"])
+    write_splits(path, table.assign(y0=0, x0=0, height=9, width=9, labelled_px=9, class_px=[[9, 0, 0]] * len(table)))
     return path
 
 
@@ -82,6 +91,17 @@ def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path
     assert [(row["map_px"], row["map_ha"]) for row in found["areas"]] == [(8, 0.08), (4, 0.04), (0, 0)]
     assert "mIoU is the plain mean" in found["definition"]
     assert found["stamp"]["clairemap_stage"] == "score_region"
+
+
+def test_views_are_scored_on_what_both_sensors_see_and_the_map_on_all(
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+):
+    fused = write_scores(tmp_path, "b", "fused", [RIGHT + WRONG], both=[RIGHT])
+    compared = write_scores(tmp_path, "b", "sar", [RIGHT], both=[WRONG])
+    score(stage, splits, landcover, tmp_path / "metrics.json", legend_json, scores=[fused], compared=[compared])
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert found["oa"] == found["scenes"]["b"]["oa"] == pytest.approx(11 / 20)
+    assert (found["views"]["fused"]["oa"], found["views"]["sar"]["oa"]) == pytest.approx((1, 0.1))
 
 
 def test_a_region_without_labels_is_no_failure(
@@ -122,7 +142,7 @@ def test_the_command_line_of_a_region_without_labelled_scenes_names_no_tables(
 
 
 def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
-    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str, made_artefacts: ModuleType
 ):
     fused = [write_scores(tmp_path, "b", "fused", [100 * WRONG])]
     compared = [
@@ -130,7 +150,7 @@ def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
         write_scores(tmp_path, "b", "sar", [100 * RIGHT]),
     ]
     metrics, card = tmp_path / "metrics.json", tmp_path / "model.json"
-    card.write_text(json.dumps({"trained_on": {"class_px": [5000, 5000, 0]}}))
+    write_model_card(card, made_artefacts.model_card((5000, 5000, 0)))
     score(stage, splits, landcover, metrics, legend_json, scores=fused, compared=compared, card=card)
     found = json.loads(metrics.read_text())
     assert [row["learning"] for row in found["learnt"]] == ["enough", "enough", "unseen"]
@@ -148,6 +168,6 @@ def test_a_tile_that_its_scenes_splits_do_not_know_is_told(
 ):
     metrics = tmp_path / "metrics.json"
     tables = [write_scores(tmp_path, "b", "fused", [RIGHT, WRONG])]
-    with pytest.raises(StoreError, match="scene b is there, but not its tile 0, 1"):
+    with pytest.raises(StoreError, match="tile 0, 1 of scene b has scores but no split"):
         score(stage, splits, landcover, metrics, legend_json, scores=tables)
     assert not metrics.exists()

@@ -58,7 +58,7 @@ def test_labels_on_a_tile_that_no_sensor_sees_are_unmapped(
     index.to_parquet(made.tiles)
     store = zarr.open_group(mapped_scene.probabilities, mode="r+")
     store["probability"][:, :256, :256] = 0
-    complete_store(mapped_scene.probabilities, tmp_path / "p.zarr", tmp_path / "p.json")
+    complete_store(mapped_scene.probabilities, tmp_path / "p.zarr")
     stage("score_tiles")(made.pair, tmp_path / "p.zarr", made.tiles, scores, legend_json)
     first = read_tallies(scores, 3)[0]
     assert (first.row, first.col) == (0, 0)

@@ -10,6 +10,8 @@ import pytest
 import rasterio
 from scipy.ndimage import maximum_filter, minimum_filter
 
+from clairemap.artefacts.registration import write_registration
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.errors import (
     BandCountError,
     EmptySceneError,
@@ -20,11 +22,10 @@ from clairemap.errors import (
 )
 from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
-from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.record import registration_of
 from clairemap.registration.result import NO_QUALITY, Fit, as_delivered, single_sensor
 from clairemap.settings import load_settings
 from clairemap.stages import TileScene, stage_json
-from clairemap.tiles.index import read_tile_index
 from clairemap.validity import Validity
 
 Files = dict[str, Path]
@@ -48,7 +49,7 @@ def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
 
     def run(fit: Fit | None = None, config: dict[str, Any] | None = None, **files: Path):
         work = tmp_path / "work"
-        record = Registration.of("made", fit or Fit("good", "", NO_DISPLACEMENT, NO_QUALITY), None)
+        record = registration_of("made", fit or Fit("good", "", NO_DISPLACEMENT, NO_QUALITY), None)
         write_registration(work / "registration.json", record, {})
         paths = {
             "pair": work / "pair.zarr",
@@ -309,7 +310,7 @@ def test_a_scene_of_the_demo_passes_with_the_default_settings(
 ) -> None:
     stage("simulate_scene")(scene="west_south", directory=tmp_path, size_px=256)
     folder, work = tmp_path / "west_south", tmp_path / "work"
-    write_registration(work / "registration.json", Registration.of("west_south", as_delivered(), None), {})
+    write_registration(work / "registration.json", registration_of("west_south", as_delivered(), None), {})
     files = {role: folder / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")}
     outputs = {"pair": "pair.zarr", "manifest": "pair.json", "tiles": "tiles.parquet", "radiometry": "radiometry.json"}
     stage("tile_scene")(

@@ -1,7 +1,9 @@
 """Files that are written from others, or must agree with them, do."""
 
+import ast
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -10,6 +12,7 @@ import yaml
 
 from clairemap import errors
 from clairemap.config_file import config_schema, default_yaml, sheet_schema
+from clairemap.jobs import NETWORK_ENVIRONMENT
 from clairemap.scenes import OPTIONAL, REQUIRED
 from clairemap.settings import Settings
 
@@ -48,6 +51,7 @@ def test_conda_environments_pin_what_is_tested(name: str):
 
 def test_every_error_has_a_code_of_its_own_and_stands_in_the_docs():
     kinds = errors.ClairemapError.__subclasses__()
+    assert len(kinds) > 10
     codes = [kind.exit_code for kind in kinds]
     assert len(set(codes)) == len(codes)
     page = (PROJECT / "docs" / "errors.md").read_text()
@@ -57,7 +61,9 @@ def test_every_error_has_a_code_of_its_own_and_stands_in_the_docs():
 
 def test_every_rule_has_what_its_stage_takes():
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
-    for name in re.findall(r"^rule (\w+):", rules, re.M):
+    names = re.findall(r"^rule (\w+):", rules, re.M)
+    assert len(names) > 10
+    for name in names:
         body = re.split(rf"^rule {name}:$", rules, flags=re.M)[1].split("\nrule ")[0]
         assert (PROJECT / "workflow" / "scripts" / f"{name}.py").is_file()
         for directive in ("output", "log", "benchmark", "conda", "threads", "resources", "params", "message", "shell"):
@@ -66,10 +72,8 @@ def test_every_rule_has_what_its_stage_takes():
 
 
 def test_mapping_is_measured_in_the_environment_that_its_rule_sets():
-    rule = (PROJECT / "workflow" / "rules" / "common.smk").read_text()
-    (environment,) = re.findall(r"^NETWORK_ENVIRONMENT = \((.*?)^\)", rule, re.MULTILINE | re.DOTALL)
     benchmark = (PROJECT / "benchmarks" / "inference.py").read_text()
-    settings = environment.replace('"', " ").split()
+    settings = NETWORK_ENVIRONMENT.split()
     assert len(settings) == 4
     for setting in settings:
         name, _, value = setting.partition("=")
@@ -81,6 +85,26 @@ def test_every_stage_reads_its_settings_in_the_one_way_that_tells_faults():
     taking = [text for text in scripts if "settings: Annotated[str" in text]
     assert len(taking) > 10
     assert all(".from_json(settings)" in text and "model_validate" not in text for text in taking)
+
+
+def undocumented(tree: ast.AST) -> Iterator[str]:
+    """Yield the names of public classes, functions and methods without a docstring, also of those in private classes.
+
+    ruff does not look into private classes.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from undocumented(node)
+        named = isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if named and not node.name.startswith("_") and ast.get_docstring(node) is None:
+            yield node.name
+
+
+def test_all_that_is_public_has_a_docstring():
+    paths = [*(PROJECT / "src").rglob("*.py"), *(PROJECT / "workflow" / "scripts").glob("*.py")]
+    assert len(paths) > 150
+    missing = {path.name: names for path in paths if (names := list(undocumented(ast.parse(path.read_text()))))}
+    assert not missing
 
 
 def test_pre_commit_runs_the_linters_of_the_makefile():

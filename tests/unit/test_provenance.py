@@ -85,6 +85,24 @@ def test_comments_docstrings_and_layout_do_not_count(project: Path, old: str, ne
     assert changed(project, "clairemap/grid/window.py", old, new) == set()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "rerun"),
+    [
+        (', description="side, pixels"', "", set()),
+        ("side, pixels", "size, pixels", set()),
+        ("Field(4", "Field(5", {"filter_scene.py"}),
+        ("ge=1", "ge=2", {"filter_scene.py"}),
+    ],
+)
+def test_descriptions_of_settings_do_not_count_but_defaults_and_bounds_do(
+    project: Path, old: str, new: str, rerun: set[str]
+):
+    (project / "clairemap" / "sar" / "speckle.py").write_text(
+        'SIDE: int = Field(4, ge=1, description="side, pixels")\n'
+    )
+    assert changed(project, "clairemap/sar/speckle.py", old, new) == rerun
+
+
 PAGE = "clairemap/sar/page.html.j2"
 
 
@@ -215,5 +233,5 @@ def test_the_real_stages_have_hashes(tmp_path: Path):
     script = tmp_path / "stage.py"
     script.write_text("from clairemap.settings import Settings\n")
     reached = {path.name for path in provenance._reached_files(script)}
-    assert {"settings.py", "classes.py", "errors.py", "__init__.py"} <= reached
+    assert {"config.py", "sensors.py", "classes.py", "errors.py", "__init__.py"} <= reached
     assert "store.py" not in reached

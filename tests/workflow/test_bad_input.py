@@ -1,5 +1,6 @@
 """Faults in the input: an error that names file, value and remedy, its exit code, and the other scenes go on."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -11,6 +12,7 @@ import yaml
 
 pytestmark = pytest.mark.workflow
 Run = Callable[..., CompletedProcess[str]]
+ROLES = ("optical", "sar", "label")
 
 
 def tile_all(region: Path, snakemake: Run, *words: str) -> CompletedProcess[str]:
@@ -57,30 +59,41 @@ def decibels(folder: Path) -> None:
     rewrite(folder / "sar.tif", lambda values: 10 * np.log10(values))
 
 
-@pytest.mark.parametrize(
-    ("spoil", "error", "words"),
-    [
-        (missing, "MissingFileError, exit code 12", ["sar.tif", "sample sheet"]),
-        (truncated, "UnreadableFileError, exit code 13", ["sar.tif", "fetch it again"]),
-        (no_overlap, "NoOverlapError, exit code 14", ["sar.tif", "optical.tif"]),
-        (band_counts, "BandCountError, exit code 15", ["optical.tif", "2 band", "3"]),
-        (foreign_labels, "LabelError, exit code 16", ["label.tif", "77", "legend"]),
-        (decibels, "ValuesError, exit code 27", ["sar.tif", "linear_power", "sensors.sar.scale: db"]),
-        (all_nodata, "EmptySceneError, exit code 17", ["east"]),
-    ],
-)
-def test_a_bad_scene_fails_alone(
-    spoil: Callable[[Path], None], error: str, words: list[str], region: Path, snakemake: Run
-):
-    spoil(region / "scenes" / "east")
-    run = tile_all(region, snakemake)
+FAULTS: dict[Callable[[Path], None], tuple[str, list[str]]] = {
+    missing: ("MissingFileError, exit code 12", ["sar.tif", "sample sheet"]),
+    truncated: ("UnreadableFileError, exit code 13", ["sar.tif", "fetch it again"]),
+    no_overlap: ("NoOverlapError, exit code 14", ["sar.tif", "optical.tif"]),
+    band_counts: ("BandCountError, exit code 15", ["optical.tif", "2 band", "3"]),
+    foreign_labels: ("LabelError, exit code 16", ["label.tif", "77", "legend"]),
+    decibels: ("ValuesError, exit code 27", ["sar.tif", "linear_power", "sensors.sar.scale: db"]),
+    all_nodata: ("EmptySceneError, exit code 17", ["all_nodata"]),
+}
+"""What spoils a scene, which takes its name; the error, and words of its message."""
+
+
+def test_bad_scenes_fail_alone(region: Path, snakemake: Run):
+    """All in one run: two good scenes and one for each fault."""
+    rows = (region / "scenes.csv").read_text().splitlines()[:3]
+    for spoil in FAULTS:
+        name = spoil.__name__
+        shutil.copytree(region / "scenes" / "east", region / "scenes" / name)
+        spoil(region / "scenes" / name)
+        rows.append(",".join([name, "north", "test", *(f"scenes/{name}/{role}.tif" for role in ROLES)]))
+    (region / "scenes.csv").write_text("\n".join(rows) + "\n")
+    scenes = ["west", "middle", *(spoil.__name__ for spoil in FAULTS)]
+    targets = [f"work/scenes/{name}/pair.json" for name in scenes]
+    run = snakemake(region, *targets, "--configfile", str(region / "config.yaml"))
     output = run.stdout + run.stderr
     assert run.returncode != 0
-    assert error in output
-    assert all(word in output for word in words), output[-3000:]
     assert "Traceback" not in output
-    made = {name for name in ("west", "middle", "east") if (region / "work" / "scenes" / name / "pair.json").exists()}
-    assert made == {"west", "middle"}
+    for spoil, (error, words) in FAULTS.items():
+        logs = list((region / "work" / "logs").rglob(f"{spoil.__name__}.log"))
+        last = max(logs, key=lambda path: path.stat().st_mtime).read_text() if logs else ""
+        assert error in last, (spoil.__name__, last)
+        assert all(word in last for word in words), (spoil.__name__, last)
+        assert last.strip().splitlines()[-1] in output
+        assert output.count(error) == last.count(error)  # no other scene fails so
+    assert {name for name in scenes if (region / "work" / "scenes" / name / "pair.json").exists()} == {"west", "middle"}
     assert not list((region / "work" / "scenes").rglob("*.part"))
 
 

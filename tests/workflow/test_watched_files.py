@@ -81,7 +81,7 @@ def test_a_link_to_another_folder_is_noticed(region: Path, snakemake: Run):
 def test_braces_in_folders_that_are_written_to_are_refused(region: Path, snakemake: Run, key: str):
     done = snakemake(region, "--configfile", str(region / "config.yaml"), "--config", f"{key}=a{{x}}", "--dry-run")
     assert done.returncode == 10
-    assert f"{key}: 'a{{x}}' holds braces" in done.stdout + done.stderr
+    assert f"{key}: 'a{{x}}' contains braces" in done.stdout + done.stderr
 
 
 def test_a_gpu_that_is_not_there_is_missed_before_anything_runs(region: Path, snakemake: Run):

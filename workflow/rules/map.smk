@@ -1,16 +1,16 @@
-# From pairs and model to the region's maps and their accuracy.
+# From scenes and model to the maps of a region and their accuracy.
 
 
 rule predict_scene:
     input:
-        pair=ancient(PAIR),
+        pair=ancient(SCENE.pair),
         pair_manifest=rules.tile_scene.output.manifest,
         weights=rules.train_model.output.weights,
         card=rules.train_model.output.card,
-        check=ancient(LIKENESS),
+        check=ancient(SCENE.radiometry_check),
     output:
-        probabilities=directory(PROBABILITIES),
-        manifest=f"{SCENE}/{{view}}/probabilities.json",
+        probabilities=directory(SCENE.probabilities_of("{view}")),
+        manifest=f"{SCENE.folder}/{{view}}/probabilities.json",
     log:
         f"{LOGS}/predict_scene/{{scene}}.{{view}}.log",
     benchmark:
@@ -19,10 +19,7 @@ rule predict_scene:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        # A tenth more than windows are planned with: those of 2048 px have been seen to take 6 % more.
-        mem_mb=memory(
-            SETTINGS.compute.mapping_memory_mb * 11 // 10 - 700 + CUDA_MB * GPU
-        ),
+        mem_mb=memory(jobs.mapping_payload_mb(SETTINGS, GPU)),
         runtime=240,
         gpu=GPU,
     params:
@@ -32,9 +29,9 @@ rule predict_scene:
         memory_mb=untracked(SETTINGS.compute.mapping_memory_mb),
         settings=only(stages.PredictScene),
     message:
-        "{wildcards.scene}: class probabilities ({wildcards.view})"
+        "{wildcards.scene}: predict class probabilities ({wildcards.view})"
     shell:
-        f"{NETWORK_ENVIRONMENT} ZARR_THREADING__MAX_WORKERS={{threads}}"
+        f"{jobs.NETWORK_ENVIRONMENT} ZARR_THREADING__MAX_WORKERS={{threads}}"
         " python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
         " --weights {input.weights:q} --card {input.card:q} --view {wildcards.view}"
         " --probabilities {output.probabilities:q} --manifest {output.manifest:q}"
@@ -44,26 +41,21 @@ rule predict_scene:
 
 rule mosaic_region:
     input:
-        probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
+        probabilities=ancient(of_scenes(SCENE.probabilities)),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         card=rules.train_model.output.card,
-        radiometry=of_scenes(LIKENESS),
+        radiometry=of_scenes(SCENE.radiometry_check),
     output:
-        landcover=f"{MAP}.landcover.tif",
-        confidence=f"{MAP}.confidence.tif",
-        optical_share=f"{MAP}.optical_share.tif",
-        source_count=f"{MAP}.source_count.tif",
-        categories=f"{MAP}.landcover.tif.aux.xml",
-        table=f"{MAP}.landcover.tif.vat.dbf",
-        encoding=f"{MAP}.landcover.tif.vat.cpg",
-        style=[
-            f"{MAP}.landcover.qml",
-            f"{MAP}.confidence.qml",
-            f"{MAP}.optical_share.qml",
-            f"{MAP}.source_count.qml",
-        ],
-        item=f"{MAP}.item.json",
-        model=f"{MAP}.model.json",
+        landcover=MAP.landcover,
+        confidence=MAP.confidence,
+        optical_share=MAP.optical_share,
+        source_count=MAP.source_count,
+        categories=MAP.categories,
+        table=MAP.table,
+        encoding=MAP.encoding,
+        style=list(MAP.styles.values()),
+        item=MAP.item,
+        model=MAP.model,
     log:
         f"{LOGS}/mosaic_region/{{region}}.{{map}}.log",
     benchmark:
@@ -79,35 +71,29 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=only(stages.MosaicRegion),
         files=each("probabilities", "radiometry"),
-        styles=lambda wildcards, output: [
-            word for path in output.style for word in ("--style", path)
-        ],
+        maps=str(MAP.prefix),
         dates=lambda wildcards: [
-            f"--dates={day}" for scene in scenes_of(wildcards) for day in scene.dates
+            f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates
         ],
     message:
-        "{wildcards.map}: mosaic to Cloud-Optimized GeoTIFF"
-    # Without MALLOC_ARENA_MAX the memory that threads give back piles up, to a fifth of the peak.
+        "{wildcards.map}: merge scenes into Cloud-Optimized GeoTIFFs"
+    # Without MALLOC_ARENA_MAX freed memory of the threads accumulates, up to a fifth of the peak.
     shell:
         "MALLOC_ARENA_MAX=2"
-        " python {params.script:q} --name {wildcards.map} {params.files:q} {params.dates}"
-        " --landcover {output.landcover:q} --confidence {output.confidence:q}"
-        " --optical-share {output.optical_share:q} --source-count {output.source_count:q}"
-        " --categories {output.categories:q} --table {output.table:q} {params.styles:q}"
-        " --card {input.card:q} --model {output.model:q} --item {output.item:q} --settings {params.settings:q}"
-        " --threads {threads} 2> {log:q}"
+        " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates}"
+        " --card {input.card:q} --settings {params.settings:q} --threads {threads} 2> {log:q}"
 
 
 rule check_maps:
     input:
-        probabilities=ancient(of_scenes(PROBABILITIES, "fused")),
+        probabilities=ancient(of_scenes(SCENE.probabilities)),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         landcover=rules.mosaic_region.output.landcover,
         confidence=rules.mosaic_region.output.confidence,
         optical_share=rules.mosaic_region.output.optical_share,
         source_count=rules.mosaic_region.output.source_count,
     output:
-        check=f"{MAP}.check.json",
+        check=MAP.check,
     log:
         f"{LOGS}/check_maps/{{region}}.{{map}}.log",
     benchmark:
@@ -122,25 +108,24 @@ rule check_maps:
         script=script("check_maps"),
         code=code("check_maps"),
         settings=only(stages.MosaicRegion),
+        maps=str(MAP.prefix),
         files=each("probabilities"),
     message:
         "{wildcards.map}: check the finished maps"
     shell:
-        "python {params.script:q} {params.files:q} --landcover {input.landcover:q}"
-        " --confidence {input.confidence:q} --optical-share {input.optical_share:q}"
-        " --source-count {input.source_count:q} --check {output.check:q}"
+        "python {params.script:q} {params.files:q} --maps {params.maps:q} --check {output.check:q}"
         " --settings {params.settings:q} 2> {log:q}"
 
 
 rule score_tiles:
     input:
-        pair=ancient(PAIR),
+        pair=ancient(SCENE.pair),
         pair_manifest=rules.tile_scene.output.manifest,
         tiles=rules.tile_scene.output.tiles,
-        probabilities=ancient(PROBABILITIES),
+        probabilities=ancient(SCENE.probabilities_of("{view}")),
         manifest=rules.predict_scene.output.manifest,
     output:
-        scores=f"{SCENE}/{{view}}/scores.parquet",
+        scores=f"{SCENE.folder}/{{view}}/scores.parquet",
     log:
         f"{LOGS}/score_tiles/{{scene}}.{{view}}.log",
     benchmark:
@@ -156,7 +141,7 @@ rule score_tiles:
         code=code("score_tiles"),
         settings=only(stages.ScoreTiles),
     message:
-        "{wildcards.scene}: confusion matrix of each tile ({wildcards.view})"
+        "{wildcards.scene}: compare map and labels ({wildcards.view})"
     shell:
         "python {params.script:q} --pair {input.pair:q} --probabilities {input.probabilities:q}"
         " --tiles {input.tiles:q} --scores {output.scores:q} --settings {params.settings:q} 2> {log:q}"
@@ -165,12 +150,10 @@ rule score_tiles:
 rule score_region:
     input:
         scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
-        compared=of_scenes(
-            rules.score_tiles.output.scores, "optical", "sar", chosen=is_compared
-        ),
+        compared=of_scenes(rules.score_tiles.output.scores, "optical", "sar", chosen=PLAN.is_compared),
         splits=rules.audit_splits.output.splits,
         card=rules.train_model.output.card,
-        radiometry=of_scenes(LIKENESS),
+        radiometry=of_scenes(SCENE.radiometry_check),
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",
@@ -190,7 +173,7 @@ rule score_region:
         settings=only(stages.ScoreTiles),
         files=each("scores", "compared", "radiometry", "landcover"),
     message:
-        "{wildcards.region}: accuracy and areas"
+        "{wildcards.region}: compute accuracy and areas"
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q}"
         " --splits {input.splits:q} --card {input.card:q} --metrics {output.metrics:q}"

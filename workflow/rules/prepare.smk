@@ -1,4 +1,4 @@
-# From the scenes' files to pairs of sensors on one grid.
+# From the files of a scene to a store with both sensors on one grid.
 
 
 rule simulate_scene:
@@ -22,7 +22,7 @@ rule simulate_scene:
         code=code("simulate_scene"),
         directory=lambda wildcards, output: Path(output.label).parents[1],
     message:
-        "{wildcards.scene}: make a demo scene"
+        "{wildcards.scene}: simulate a demo scene"
     shell:
         "python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q} 2> {log:q}"
 
@@ -31,7 +31,7 @@ rule register_pair:
     input:
         sources("optical", "sar"),
     output:
-        registration=f"{SCENE}/registration.json",
+        registration=SCENE.registration,
     log:
         f"{LOGS}/register_pair/{{scene}}.log",
     benchmark:
@@ -60,7 +60,7 @@ rule picture_registration:
         sources("optical", "sar"),
         registration=rules.register_pair.output.registration,
     output:
-        picture=f"{SCENE}/registration.png",
+        picture=SCENE.registration_picture,
     log:
         f"{LOGS}/picture_registration/{{scene}}.log",
     benchmark:
@@ -78,7 +78,7 @@ rule picture_registration:
         sources=source_options("optical", "sar"),
         unlisted=unlisted("optical", "sar"),
     message:
-        "{wildcards.scene}: draw SAR over optical, before and after registration"
+        "{wildcards.scene}: draw the registration"
     shell:
         "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --picture {output.picture:q}"
@@ -90,10 +90,10 @@ rule tile_scene:
         sources("optical", "sar", "label", "cloud"),
         registration=rules.register_pair.output.registration,
     output:
-        pair=directory(PAIR),
-        manifest=f"{SCENE}/pair.json",
-        tiles=f"{SCENE}/tiles.parquet",
-        radiometry=f"{SCENE}/radiometry.json",
+        pair=directory(SCENE.pair),
+        manifest=f"{SCENE.folder}/pair.json",
+        tiles=SCENE.tiles,
+        radiometry=f"{SCENE.folder}/radiometry.json",
     log:
         f"{LOGS}/tile_scene/{{scene}}.log",
     benchmark:
@@ -111,7 +111,7 @@ rule tile_scene:
         sources=source_options("optical", "sar", "label", "cloud"),
         unlisted=unlisted("optical", "sar", "label", "cloud"),
     message:
-        "{wildcards.scene}: bring SAR to the optical grid, cut into tiles"
+        "{wildcards.scene}: resample to the optical grid and store in tiles"
     shell:
         "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"

@@ -1,25 +1,21 @@
-# Explanations in words and the report page.
+# Explanations of the tiles and the report page.
 
 
 rule explain_tiles:
     input:
-        pair=ancient(PAIR),
+        pair=ancient(SCENE.pair),
         pair_manifest=rules.tile_scene.output.manifest,
         tiles=rules.tile_scene.output.tiles,
-        probabilities=ancient(PROBABILITIES.replace("{view}", "fused")),
-        manifest=f"{SCENE}/fused/probabilities.json",
+        probabilities=ancient(SCENE.probabilities),
+        manifest=f"{SCENE.folder}/fused/probabilities.json",
         card=rules.train_model.output.card,
         scores=lambda wildcards: (
-            [
-                rules.score_tiles.output.scores.format(
-                    scene=wildcards.scene, view="fused"
-                )
-            ]
+            [rules.score_tiles.output.scores.format(scene=wildcards.scene, view="fused")]
             if is_labelled(SHEET[wildcards.scene])
             else []
         ),
     output:
-        explanations=f"{SCENE}/explanations.jsonl",
+        explanations=SCENE.explanations,
     log:
         f"{LOGS}/explain_tiles/{{scene}}.log",
     benchmark:
@@ -43,8 +39,8 @@ rule explain_tiles:
     shell:
         "python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
         " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.files:q}"
-        " --card {input.card:q} --explanations {output.explanations:q} --cache {params.cache:q} --settings {params.settings:q}"
-        " --device {params.device} 2> {log:q}"
+        " --card {input.card:q} --explanations {output.explanations:q} --cache {params.cache:q}"
+        " --settings {params.settings:q} --device {params.device} 2> {log:q}"
 
 
 rule render_report:
@@ -56,15 +52,13 @@ rule render_report:
         check=of_maps(rules.check_maps.output.check),
         metrics=rules.score_region.output.metrics,
         registration=of_scenes(rules.register_pair.output.registration),
-        registration_picture=of_scenes(
-            rules.picture_registration.output.picture, chosen=has_both_sensors
-        ),
+        registration_picture=of_scenes(rules.picture_registration.output.picture, chosen=has_both_sensors),
         tiles=of_scenes(rules.tile_scene.output.tiles),
         explanations=of_scenes(rules.explain_tiles.output.explanations),
-        pair=ancient(of_scenes(PAIR)),
+        pair=ancient(of_scenes(SCENE.pair)),
         pair_manifests=of_scenes(rules.tile_scene.output.manifest),
-        probabilities=ancient(of_scenes(PROBABILITIES.replace("{view}", "fused"))),
-        manifests=of_scenes(f"{SCENE}/fused/probabilities.json"),
+        probabilities=ancient(of_scenes(SCENE.probabilities)),
+        manifests=of_scenes(f"{SCENE.folder}/fused/probabilities.json"),
         card=rules.train_model.output.card,
         history=rules.train_model.output.history,
         statistics=rules.fit_statistics.output.statistics,
@@ -90,22 +84,15 @@ rule render_report:
         script=script("render_report"),
         code=code("render_report"),
         settings=only(stages.RenderReport),
-        files=each(
-            "landcover",
-            "confidence",
-            "optical_share",
-            "source_count",
-            "check",
-            "registration",
-            "registration_picture",
-            "tiles",
-            "explanations",
-            "pair",
-            "probabilities",
+        files=lambda wildcards: jobs.options(
+            {
+                "maps": of_maps(MAP.prefix)(wildcards),
+                "scene": of_scenes(SCENE.folder)(wildcards),
+                "model": [MODEL.folder],
+            }
         ),
     message:
-        "{wildcards.region}: report"
+        "{wildcards.region}: write the report"
     shell:
         "python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
-        " --card {input.card:q} --history {input.history:q} --statistics {input.statistics:q}"
-        " --audit {input.audit:q} --report {output.report:q} --settings {params.settings:q} 2> {log:q}"
+        " --report {output.report:q} --settings {params.settings:q} 2> {log:q}"

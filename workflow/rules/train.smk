@@ -1,18 +1,14 @@
-# From labelled pairs to a trained model, and what its split lets leak.
-
-# Training looks at these scenes alone: one that only tests makes nothing of it anew.
-LEARNT = [name for name in LABELLED if SHEET[name].split != "test"]
-TRAINED = [name for name in LEARNT if SHEET[name].split == "train"]
+# From labelled scenes to a trained model.
 
 
 rule fit_statistics:
     input:
-        pair=ancient(expand(PAIR, scene=LEARNT)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=LEARNT),
-        tiles=expand(rules.tile_scene.output.tiles, scene=LEARNT),
+        pair=ancient(expand(SCENE.pair, scene=PLAN.learned)),
+        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.learned),
+        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.learned),
     output:
-        statistics=f"{MODEL}/statistics.json",
-        splits=f"{MODEL}/training_splits.parquet",
+        statistics=MODEL.statistics,
+        splits=f"{MODEL.folder}/training_splits.parquet",
     log:
         f"{LOGS}/fit_statistics.log",
     benchmark:
@@ -28,9 +24,9 @@ rule fit_statistics:
         code=code("fit_statistics"),
         settings=only(stages.FitStatistics),
         files=each("pair", "tiles"),
-        split=[f"--split={name}={SHEET[name].split}" for name in LEARNT],
+        split=[f"--split={name}={SHEET[name].split}" for name in PLAN.learned],
     message:
-        "band statistics and splits"
+        "split the tiles and compute band statistics"
     shell:
         "python {params.script:q} {params.files:q} {params.split:q}"
         " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q}"
@@ -39,9 +35,9 @@ rule fit_statistics:
 
 rule collect_radiometry:
     input:
-        radiometry=expand(rules.tile_scene.output.radiometry, scene=TRAINED),
+        radiometry=expand(rules.tile_scene.output.radiometry, scene=PLAN.trained),
     output:
-        training=f"{MODEL}/radiometry.json",
+        training=f"{MODEL.folder}/radiometry.json",
     log:
         f"{LOGS}/collect_radiometry.log",
     benchmark:
@@ -57,7 +53,7 @@ rule collect_radiometry:
         code=code("collect_radiometry"),
         files=each("radiometry"),
     message:
-        "radiometry of the training scenes"
+        "collect the radiometry of the training scenes"
     shell:
         "python {params.script:q} {params.files:q} --training {output.training:q} 2> {log:q}"
 
@@ -67,7 +63,7 @@ rule check_radiometry:
         radiometry=rules.tile_scene.output.radiometry,
         training=rules.collect_radiometry.output.training,
     output:
-        check=LIKENESS,
+        check=SCENE.radiometry_check,
     log:
         f"{LOGS}/check_radiometry/{{scene}}.log",
     benchmark:
@@ -83,7 +79,7 @@ rule check_radiometry:
         code=code("check_radiometry"),
         settings=only(stages.CheckRadiometry),
     message:
-        "{wildcards.scene}: compare its values with the training scenes'"
+        "{wildcards.scene}: compare radiometry with the training scenes"
     shell:
         "python {params.script:q} --radiometry {input.radiometry:q} --training {input.training:q}"
         " --check {output.check:q} --settings {params.settings:q} 2> {log:q}"
@@ -91,13 +87,13 @@ rule check_radiometry:
 
 rule audit_splits:
     input:
-        pair=ancient(expand(PAIR, scene=LABELLED)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=LABELLED),
-        tiles=expand(rules.tile_scene.output.tiles, scene=LABELLED),
+        pair=ancient(expand(SCENE.pair, scene=PLAN.labelled)),
+        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.labelled),
+        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.labelled),
         splits=rules.fit_statistics.output.splits,
     output:
-        audit=f"{MODEL}/audit.json",
-        splits=f"{MODEL}/splits.parquet",
+        audit=MODEL.audit,
+        splits=f"{MODEL.folder}/splits.parquet",
     log:
         f"{LOGS}/audit_splits.log",
     benchmark:
@@ -113,36 +109,32 @@ rule audit_splits:
         code=code("audit_splits"),
         settings=only(stages.FitStatistics),
         files=each("pair", "tiles"),
-        test=[f"--test={name}" for name in LABELLED if name not in LEARNT],
+        test=[f"--test={name}" for name in PLAN.labelled if name not in PLAN.learned],
     message:
-        "audit of the splits"
+        "audit the splits for leakage"
     shell:
         "python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"
         " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log:q}"
 
 
-TRAIN_MINUTES = (
-    f"--minutes {SETTINGS.compute.training_minutes}"
-    if SETTINGS.compute.training_minutes
-    else ""
-)
+TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.compute.training_minutes else ""
 TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 
 
-# Checkpoints are no output, since Snakemake deletes the outputs of failed jobs: a retried job goes on from them.
-# The launcher's number of processes changes no result and reruns nothing.
+# Checkpoints are not outputs: Snakemake deletes the outputs of failed jobs, and a retried job resumes from them.
+# The number of processes is not tracked: it does not change the result.
 rule train_model:
     input:
-        pair=ancient(expand(PAIR, scene=LEARNT)),
+        pair=ancient(expand(SCENE.pair, scene=PLAN.learned)),
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
-        initial=lambda wildcards: behind(tuple(INITIAL_WEIGHTS)).inputs,
-        checks=ancient(expand(LIKENESS, scene=LEARNT)),
+        initial=lambda wildcards: behind(PLAN.initial_weights).inputs,
+        checks=ancient(expand(SCENE.radiometry_check, scene=PLAN.learned)),
     output:
-        weights=f"{MODEL}/model.safetensors",
-        card=f"{MODEL}/model.json",
-        history=f"{MODEL}/history.csv",
+        weights=MODEL.weights,
+        card=MODEL.card,
+        history=MODEL.history,
     log:
         f"{LOGS}/train_model.log",
     benchmark:
@@ -157,18 +149,22 @@ rule train_model:
     params:
         script=script("train_model"),
         code=code("train_model"),
-        launcher=train_launcher,
+        launcher=lambda wildcards, resources: jobs.training_launcher(
+            SETTINGS.compute.training_processes,
+            resources.get("mpi"),
+            resources.get("nodes", 1),
+        ),
         minutes=untracked(TRAIN_MINUTES),
         curves=untracked(TRAIN_CURVES if SETTINGS.compute.tensorboard else []),
         device=untracked(SETTINGS.compute.device),
         settings=only(stages.TrainModel),
         files=each("pair"),
-        unlisted=lambda wildcards: list(behind(tuple(INITIAL_WEIGHTS)).state),
+        unlisted=lambda wildcards: list(behind(PLAN.initial_weights).state),
         checkpoints=f"{WORK}/checkpoints",
     message:
         "train the network"
     shell:
-        f"{NETWORK_ENVIRONMENT}"
+        f"{jobs.NETWORK_ENVIRONMENT}"
         " {params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"

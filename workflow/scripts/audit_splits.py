@@ -1,4 +1,4 @@
-"""Add the test scenes to the split, and tell what it lets leak from training into the tiles that are scored."""
+"""Add the test scenes to the split and audit it: how much training and scored tiles have in common."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,39 +6,36 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from clairemap.artefacts.audit import write_audit
+from clairemap.artefacts.splits import read_splits, write_splits
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.console import run
-from clairemap.raster.store import GridStore, check_store
+from clairemap.raster.store import check_store
 from clairemap.stages import FitStatistics
 from clairemap.tiles.audit import audit_splits as audited
-from clairemap.tiles.audit import write_audit
-from clairemap.tiles.index import read_tile_index
-from clairemap.tiles.splits import add_test_scenes, read_splits, write_splits
+from clairemap.tiles.splits import add_test_scenes
 
 
 def audit_splits(
     *,
-    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train, val and test scene")],
-    tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes")],
-    training_splits: Annotated[Path, typer.Option(help="table of splits that the model is trained with")],
+    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled scene (repeat)")],
+    tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes (repeat)")],
+    training_splits: Annotated[Path, typer.Option(help="training_splits.parquet, the splits used in training")],
     audit: Annotated[Path, typer.Option(help="audit.json to write")],
-    splits: Annotated[Path, typer.Option(help="table of the splits of all tiles (Parquet) to write")],
-    settings: Annotated[str, typer.Option(help="JSON of FitStatistics")],
-    test: Annotated[list[str] | None, typer.Option(help="name of a labelled test scene")] = None,
+    splits: Annotated[Path, typer.Option(help="splits.parquet to write: the split of each tile")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.FitStatistics)")],
+    test: Annotated[list[str] | None, typer.Option(help="name of a labelled test scene (repeat the option)")] = None,
 ) -> None:
     """Write the split of all labelled scenes' tiles, test scenes included, and its audit.
 
-    A stage of its own, so that a model isn't trained anew because of a scene that it is only scored on.
+    This is a separate stage, so that a new test scene does not rerun training.
     """
     chosen = FitStatistics.from_json(settings)
-    grids = {str(store.attributes["scene"]): store.geobox for store in map(_checked, pair)}
+    grids = {store.scene: store.geobox for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = add_test_scenes(read_splits(training_splits), index, test or ())
-    write_audit(audited(table, index, chosen.splits.method, grids), audit)
-    write_splits(table, splits)
-
-
-def _checked(pair: Path) -> GridStore:
-    return check_store(pair, pair.with_suffix(".json"))
+    write_audit(audit, audited(table, index, chosen.splits.method, grids))
+    write_splits(splits, table)
 
 
 if __name__ == "__main__":

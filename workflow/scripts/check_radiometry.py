@@ -1,29 +1,29 @@
-"""Compare a scene's values with those of the training scenes."""
+"""Compare the values of a scene with those of the training scenes."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.radiometry import read_radiometry, read_training_radiometry
+from clairemap.artefacts.radiometry_check import RadiometryCheck, write_radiometry_check
 from clairemap.console import run, warn
 from clairemap.errors import RadiometryError
-from clairemap.radiometry_check import RadiometryCheck, write_check
 from clairemap.stages import CheckRadiometry
-from clairemap.tiles.radiometry import read_radiometry, read_training_radiometry
 from clairemap.tiles.radiometry_comparison import compare
 
 
 def check_radiometry(
     *,
     radiometry: Annotated[Path, typer.Option(help="the scene's radiometry.json")],
-    training: Annotated[Path, typer.Option(help="radiometry of the training scenes")],
-    check: Annotated[Path, typer.Option(help="verdict to write (JSON)")],
-    settings: Annotated[str, typer.Option(help="JSON of CheckRadiometry")],
+    training: Annotated[Path, typer.Option(help="radiometry.json of the training scenes")],
+    check: Annotated[Path, typer.Option(help="radiometry_check.json to write")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.CheckRadiometry)")],
 ) -> None:
-    """Write the verdict on a scene; a mild difference is shown on the screen.
+    """Write the verdict on a scene; log a warning for differences.
 
     Raises:
-        RadiometryError: the values are of another unit, offset or order of bands, and the settings make that an error.
+        RadiometryError: unit, offset or band order differ, and `sensors.on_mismatch` is error.
     """
     chosen = CheckRadiometry.from_json(settings).sensors
     scene = read_radiometry(radiometry)
@@ -35,7 +35,7 @@ def check_radiometry(
         )
     for remark in found.remarks("mismatch", "mild"):
         warn(f"{scene.scene}: {remark}")
-    write_check(check, found)
+    write_radiometry_check(check, found)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
-"""Put the radiometry of all training scenes into one file."""
+"""Collect the radiometry of all training scenes in one file."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.radiometry import TrainingRadiometry, read_radiometry, write_radiometry
 from clairemap.console import run
-from clairemap.tiles.radiometry import TrainingRadiometry, read_radiometry, write_radiometry
 
 
 def collect_radiometry(
     *,
-    radiometry: Annotated[list[Path], typer.Option(help="radiometry.json of each training scene")],
-    training: Annotated[Path, typer.Option(help="file to write (JSON)")],
+    radiometry: Annotated[list[Path], typer.Option(help="radiometry.json of each training scene (repeat the option)")],
+    training: Annotated[Path, typer.Option(help="radiometry.json to write")],
 ) -> None:
-    """Write the radiometry of the training scenes, in the order of their names."""
+    """Write the radiometry of the training scenes, sorted by name."""
     scenes = sorted((read_radiometry(path) for path in radiometry), key=lambda known: known.scene)
     write_radiometry(training, TrainingRadiometry(scenes=tuple(scenes)))
 

@@ -1,6 +1,5 @@
-"""Explain each tile of a scene's map in checked sentences."""
+"""Explain each tile of a scene's map in words that are checked against facts."""
 
-import json
 import logging
 import time
 from collections.abc import Collection, Iterator
@@ -10,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.explanations import ExplainedTile, TileFacts, write_explanations
+from clairemap.artefacts.store_attributes import PairAttributes
+from clairemap.artefacts.tiles import read_tile_index, tile_rows
 from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
-from clairemap.explain.explainer import Explainer, Explanation
-from clairemap.explain.facts import TileFacts
+from clairemap.explain.explainer import Explainer
 from clairemap.explain.tile_sums import TilePixels, spoken_names, sum_tile, tile_facts
 from clairemap.explain.writer import Writer
 from clairemap.grid.window import Window
@@ -22,11 +23,9 @@ from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, open_p
 from clairemap.metrics.class_support import read_training_px, unseen_classes
 from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.tally import read_tallies
-from clairemap.provenance import write_text_whole
 from clairemap.raster.store import check_store
 from clairemap.settings import ExplainSettings
 from clairemap.stages import ExplainTiles
-from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger("clairemap.explain_tiles")
 
@@ -42,25 +41,23 @@ class _Tile:
 
 def explain_tiles(
     scene: Annotated[str, typer.Option(help="name of the scene")],
-    pair: Annotated[Path, typer.Option(help="the scene's store")],
-    probabilities: Annotated[Path, typer.Option(help="class probabilities of the scene, both sensors")],
-    tiles: Annotated[Path, typer.Option(help="table of the scene's tiles")],
-    explanations: Annotated[Path, typer.Option(help="file to write, one JSON object in a line for each mapped tile")],
-    cache: Annotated[Path, typer.Option(help="folder that keeps the model's answers")],
-    settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
-    scores: Annotated[Path | None, typer.Option(help="table of the tiles' scores, if the scene has labels")] = None,
-    card: Annotated[
-        Path | None, typer.Option(help="model.json; without it classes unseen in training are not reported")
-    ] = None,
+    pair: Annotated[Path, typer.Option(help="pair.zarr of the scene")],
+    probabilities: Annotated[Path, typer.Option(help="probabilities.zarr of the scene, from both sensors")],
+    tiles: Annotated[Path, typer.Option(help="tiles.parquet of the scene")],
+    explanations: Annotated[Path, typer.Option(help="explanations.jsonl to write: one line per mapped tile")],
+    cache: Annotated[Path, typer.Option(help="folder for the cached answers of the model")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
+    scores: Annotated[Path | None, typer.Option(help="scores.parquet of the scene, if it has labels")] = None,
+    card: Annotated[Path | None, typer.Option(help="model.json; needed to report classes unseen in training")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
-    """Write facts and text of each tile in which something is mapped, in the order of the tiles.
+    """Write facts and text of each mapped tile, in tile order.
 
-    Reads one tile at a time; facts and texts of all tiles (a few kB each) are held until they are written.
+    Reads one tile at a time; keeps facts and texts of all tiles (a few kB each) in memory.
 
     Raises:
         ExplainerError: the language model can't be loaded or run.
-        SettingsError: the language model is to run on a GPU and there is none.
+        SettingsError: `device` is cuda, but there is no GPU.
         StoreError: a store, a table or the model's card is damaged.
     """
     chosen = ExplainTiles.from_json(settings)
@@ -71,8 +68,13 @@ def explain_tiles(
     found = list(_facts(pair, probabilities, tiles, legend, confusions, unseen))
     explainer = Explainer(spoken_names(legend), _writer(chosen.explain, cache, device))
     texts = explainer.explain([tile.facts for tile in found])
-    lines = (_line(scene, tile, text) for tile, text in zip(found, texts, strict=True))
-    write_text_whole(explanations, "".join(f"{line}\n" for line in lines))
+    write_explanations(
+        explanations,
+        (
+            ExplainedTile(scene=scene, row=tile.row, col=tile.col, facts=tile.facts, **dict(text))
+            for tile, text in zip(found, texts, strict=True)
+        ),
+    )
     from_model = sum(text.source == "model" for text in texts)
     log.info("%s: %d tiles, %d by the model, %.1f s", scene, len(texts), from_model, time.monotonic() - started)
 
@@ -89,11 +91,11 @@ def _facts(
     confusions: dict[Place, Confusion],
     unseen: Collection[int],
 ) -> Iterator[_Tile]:
-    registration = check_store(pair, pair.with_suffix(".json")).attributes["registration"]
+    registration = check_store(pair).attributes_as(PairAttributes).registration
     mapped = open_probabilities(probabilities, legend)
     index = read_tile_index(tiles)
     valid = index[index["valid_px"] > 0].sort_values(["row", "col"])
-    for tile in progress(valid.itertuples(), "measure tiles", total=len(valid)):
+    for tile in progress(tile_rows(valid), "measure tiles", total=len(valid)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         measured = sum_tile(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
         if measured.mapped_px:  # a model of one sensor leaves tiles unmapped that only the other one shows
@@ -110,22 +112,6 @@ def _writer(settings: ExplainSettings, cache: Path, device: str) -> Writer | Non
     from clairemap.explain.phi import PhiWriter  # only where it is used: it imports torch and transformers
 
     return CachedWriter(PhiWriter(settings.model, settings, device), cache)
-
-
-def _line(scene: str, tile: _Tile, explanation: Explanation) -> str:
-    return json.dumps(
-        {
-            "scene": scene,
-            "row": tile.row,
-            "col": tile.col,
-            "facts": tile.facts.record(),
-            "text": explanation.text,
-            "source": explanation.source,
-            "faults": list(explanation.faults),
-            "key": explanation.key,
-        },
-        ensure_ascii=False,
-    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Decide which tiles train and validate, and take the statistics of those that train."""
+"""Split the tiles into training and validation, and compute statistics of the training tiles."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,39 +6,36 @@ from typing import Annotated
 import pandas as pd
 import typer
 
+from clairemap.artefacts.splits import write_splits
+from clairemap.artefacts.statistics import write_statistics
+from clairemap.artefacts.tiles import read_tile_index
 from clairemap.console import run
 from clairemap.errors import SettingsError
-from clairemap.raster.store import GridStore, check_store
+from clairemap.raster.store import check_store
 from clairemap.scenes import SPLITS, Split
 from clairemap.stages import FitStatistics
-from clairemap.tiles.index import read_tile_index
-from clairemap.tiles.splits import assign_splits, write_splits
+from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics as fit
-from clairemap.tiles.statistics import write_statistics
 
 
 def fit_statistics(
     *,
-    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train and val scene")],
-    tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes")],
-    split: Annotated[list[str], typer.Option(help="split of the same scenes in the sample sheet, as scene=split")],
+    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled train and val scene (repeat)")],
+    tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes (repeat)")],
+    split: Annotated[list[str], typer.Option(help="split of a scene in the sample sheet, as scene=split (repeat)")],
     statistics: Annotated[Path, typer.Option(help="statistics.json to write")],
-    splits: Annotated[Path, typer.Option(help="table of their tiles' splits (Parquet) to write")],
-    settings: Annotated[str, typer.Option(help="JSON of FitStatistics")],
-    threads: Annotated[int, typer.Option(help="batches of tiles read side by side", min=1)] = 1,
+    splits: Annotated[Path, typer.Option(help="training_splits.parquet to write: the split of each tile")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.FitStatistics)")],
+    threads: Annotated[int, typer.Option(help="number of batches of tiles to read in parallel", min=1)] = 1,
 ) -> None:
-    """Write the split of the tiles of all scenes that training looks at, and the statistics of the training tiles."""
+    """Write the split of all tiles of the train and val scenes, and the statistics of the training tiles."""
     chosen = FitStatistics.from_json(settings)
-    stores = {str(store.attributes["scene"]): store.path for store in map(_checked, pair)}
+    stores = {store.scene: store.path for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
     training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
-    write_statistics(fit(stores, training, chosen.legend.names, threads), statistics)
-    write_splits(table, splits)
-
-
-def _checked(pair: Path) -> GridStore:
-    return check_store(pair, pair.with_suffix(".json"))
+    write_statistics(statistics, fit(stores, training, chosen.legend.names, threads))
+    write_splits(splits, table)
 
 
 def _scene_split(text: str) -> tuple[str, Split]:

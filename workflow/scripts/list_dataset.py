@@ -1,4 +1,4 @@
-"""Make the sample sheet of a published data set from the folder that it lies in."""
+"""Write the sample sheet of a published data set."""
 
 import difflib
 import logging
@@ -22,19 +22,19 @@ CONFIGS = Path(__file__).parents[2] / "config" / "datasets"
 
 def list_dataset(
     *,
-    dataset: Annotated[str, typer.Option(help="name of the set: that of its file in config/datasets")],
-    folder: Annotated[Path, typer.Option(help="where the data lie, as docs/datasets.md shows")],
-    sheet: Annotated[Path, typer.Option(help="sample sheet to write; what it rests on goes beside it")],
+    dataset: Annotated[str, typer.Option(help="name of the data set: a file name in config/datasets, without .yaml")],
+    folder: Annotated[Path, typer.Option(help="folder of the data; docs/datasets.md shows its layout")],
+    sheet: Annotated[Path, typer.Option(help="sample sheet to write; chips.csv and virtual rasters go beside it")],
     on_missing: Annotated[
-        Literal["error", "leave_out"], typer.Option(help="what to do with samples that lack a file")
+        Literal["error", "leave_out"], typer.Option(help="what to do with incomplete samples")
     ] = "error",
 ) -> None:
-    """Write a row for each scene of the set, or for each sheet of its chips, with the official split if it has one."""
+    """Write one row per scene, or per sheet of chips, with the official split if there is one."""
     known = known_datasets(CONFIGS)
     if dataset not in known:
         meant = difflib.get_close_matches(dataset, known, n=1)
         raise SettingsError(
-            f"--dataset {dataset!r}: there is no reader of that name"
+            f"--dataset {dataset!r}: unknown data set"
             + (f" (did you mean {meant[0]!r}?)" if meant else f" (known: {', '.join(known)})")
         )
     samples = complete(known[dataset].samples(folder), leave_out=on_missing == "leave_out")

@@ -1,4 +1,4 @@
-"""Put scenes together to a region's map: four Cloud-Optimized GeoTIFFs, styles, categories, STAC item, model card."""
+"""Merge scenes into a map: four Cloud-Optimized GeoTIFFs, styles, tables, STAC item, model card."""
 
 import datetime
 import shutil
@@ -11,6 +11,7 @@ import numpy as np
 import typer
 import zarr
 
+from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.classes import ColoredLegend
 from clairemap.console import run, warn
 from clairemap.grid.window_groups import far_apart, filled_share, group_windows
@@ -19,59 +20,51 @@ from clairemap.inference.mosaic import MapBlock, mosaic
 from clairemap.inference.placement import PlacedScene, place
 from clairemap.inference.probabilities import open_probabilities
 from clairemap.inference.valid_ground import mapped_outline
+from clairemap.outputs import MapFiles
 from clairemap.provenance import stamp, write_text_whole, written_whole
-from clairemap.radiometry_check import read_check
 from clairemap.raster.cog import CogWriter
 from clairemap.raster.histogram import VALUES, histogram
 from clairemap.report.attribute_table import attribute_table
 from clairemap.report.categories import categories_xml
 from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer, source_count_layer
 from clairemap.report.model_facts import MappingModel
-from clairemap.report.stac import MapFiles, MapSources, map_item
+from clairemap.report.stac import MapSources, map_item
 from clairemap.report.style import confidence_style, optical_share_style, qgis_style, source_count_style
 from clairemap.stages import MosaicRegion
 from clairemap.text import shortened
 
 MAX_NAMED = 4
-"""Scenes of a group, and groups, that a warning names."""
+"""Maximum number of groups, and of scenes per group, that a warning lists."""
 
 
 def mosaic_region(
     *,
-    name: Annotated[str, typer.Option(help="name of the map")],
+    maps: Annotated[Path, typer.Option(help="prefix of all files to write: results/alps/alps for alps.landcover.tif")],
     probabilities: Annotated[list[Path], typer.Option(help="probabilities.zarr of each scene (repeat the option)")],
-    landcover: Annotated[Path, typer.Option(help="map of class codes to write")],
-    confidence: Annotated[Path, typer.Option(help="map of confidence in percent to write")],
-    optical_share: Annotated[Path, typer.Option(help="map of the optical sensor's share in percent to write")],
-    source_count: Annotated[Path, typer.Option(help="map of how many scenes a pixel rests on to write")],
-    categories: Annotated[Path, typer.Option(help="category names (.aux.xml) to write")],
-    table: Annotated[Path, typer.Option(help="attribute table (.vat.dbf) to write; its .cpg lies beside it")],
-    style: Annotated[
-        list[Path], typer.Option(help="QGIS style of each map, in the order of the maps above, to write (repeat)")
-    ],
-    item: Annotated[Path, typer.Option(help="STAC item to write")],
-    settings: Annotated[str, typer.Option(help="JSON of MosaicRegion")],
-    dates: Annotated[list[str] | None, typer.Option(help="a scene's day as 2026-11-22 (repeat the option)")] = None,
-    card: Annotated[Path | None, typer.Option(help="model.json of the model behind the probabilities")] = None,
-    model: Annotated[Path | None, typer.Option(help="copy of the card to write beside the item")] = None,
-    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
-    threads: Annotated[int, typer.Option(help="blocks made side by side, and threads that compress", min=1)] = 1,
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.MosaicRegion)")],
+    dates: Annotated[
+        list[str] | None, typer.Option(help="acquisition date of a scene, as 2026-11-22 (repeat the option)")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="model.json; a copy is written beside the maps")] = None,
+    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
+    threads: Annotated[int, typer.Option(help="number of blocks computed in parallel, and of threads", min=1)] = 1,
 ) -> None:
-    """Write the maps, each checked and whole or not at all, then the files that describe them."""
-    # Blocks are made side by side already; more threads in each of them would hold more chunks in memory.
+    """Write the four maps, each complete and checked or not at all, then their styles, tables and STAC item."""
+    # Blocks are computed in parallel; more threads within each block would keep more chunks in memory.
     zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
     chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend
     made_by = stamp("mosaic_region", settings)
+    files = MapFiles(maps)
     stores = [open_probabilities(path, legend) for path in probabilities]
-    grid = region_grid({str(store.attributes["scene"]): store.geobox for store in stores}, chosen.mosaic)
+    grid = region_grid({store.scene: store.geobox for store in stores}, chosen.mosaic)
     scenes = place(stores, grid)
-    _advise(name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
+    _advise(files.name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
     targets = {
-        landcover: landcover_layer(legend, made_by),
-        confidence: confidence_layer(made_by),
-        optical_share: optical_share_layer(made_by),
-        source_count: source_count_layer(made_by),
+        files.landcover: landcover_layer(legend, made_by),
+        files.confidence: confidence_layer(made_by),
+        files.optical_share: optical_share_layer(made_by),
+        files.source_count: source_count_layer(made_by),
     }
     with ExitStack() as stack:
         writers = [
@@ -79,44 +72,33 @@ def mosaic_region(
             for target, layer in targets.items()
         ]
         pixels = _write_maps(mosaic(scenes, grid, legend.codes, threads), writers, legend.codes.tolist())
-    write_text_whole(categories, categories_xml(legend, pixels))
-    with written_whole(table) as temporary:
+    write_text_whole(files.categories, categories_xml(legend, pixels))
+    with written_whole(files.table) as temporary:
         temporary.write_bytes(attribute_table(legend, pixels))
-    write_text_whole(table.with_suffix(".cpg"), "UTF-8")
-    for path, text in zip(style, _styles(legend), strict=True):
+    write_text_whole(files.encoding, "UTF-8")
+    for path, text in zip(files.styles.values(), _styles(legend), strict=True):
         write_text_whole(path, text)
-    names = {"landcover": style[0], "confidence": style[1], "optical_share": style[2], "source_count": style[3]}
-    files = MapFiles(
-        landcover.name,
-        confidence.name,
-        optical_share.name,
-        source_count.name,
-        categories.name,
-        table.name,
-        {key: path.name for key, path in names.items()},
-    )
     sources = MapSources(
-        [str(store.attributes["scene"]) for store in stores],
+        [store.scene for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
-        None if card is None or model is None else _delivered(card, model),
-        [read_check(path) for path in radiometry or ()],
+        None if card is None else _delivered(card, files.model),
+        [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
     )
-    write_text_whole(item, map_item(name, grid, legend, files, sources, made_by))
+    write_text_whole(files.item, map_item(grid, legend, files, sources, made_by))
 
 
 def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> None:
-    """Warn if the scenes lie so far apart that most of the map is empty."""
+    """Warn if the scenes are so far apart that most of the map is empty."""
     groups = group_windows([scene.footprint.clipped(shape) for scene in scenes])
     if not far_apart(groups, shape):
         return
-    names = [[str(scenes[index].store.attributes["scene"]) for index in group.members] for group in groups]
+    names = [[scenes[index].store.scene for index in group.members] for group in groups]
     listed = shortened([shortened(group, MAX_NAMED) for group in names], MAX_NAMED, "; ")
     warn(
-        f"map {name}: its scenes lie in {len(groups)} groups far apart ({listed}), so that they cover "
+        f"map {name}: the scenes form {len(groups)} groups that are far apart ({listed}) and cover only "
         f"{100 * filled_share(groups, shape):.2g} % of its {shape[1]} x {shape[0]} px (width x height); "
-        "give each group a region of its own (column region of the sample sheet), so that it gets a map and a report "
-        "of its own"
+        "give each group its own region (column region of the sample sheet), so that it gets its own map and report"
     )
 
 
@@ -125,7 +107,7 @@ def _styles(legend: ColoredLegend) -> tuple[str, ...]:
 
 
 def _delivered(card: Path, copy: Path) -> MappingModel:
-    """Return the model of a card and leave a copy of the card beside the maps, so that these can be handed on alone."""
+    """Return the model of a card; copy the card to the maps' folder, so that the folder is self-contained."""
     model = MappingModel.read(card, copy.name)
     with written_whole(copy) as temporary:
         shutil.copyfile(card, temporary)
@@ -133,7 +115,7 @@ def _delivered(card: Path, copy: Path) -> MappingModel:
 
 
 def _write_maps(blocks: Iterator[MapBlock], writers: list[CogWriter], codes: Sequence[int]) -> dict[int, int]:
-    """Write all blocks and return how many pixels each class code has."""
+    """Write all blocks; return the number of pixels of each class code."""
     counts = np.zeros(VALUES, np.int64)
     for block in blocks:
         layers = block.landcover, block.confidence, block.optical_share, block.source_count

@@ -1,4 +1,4 @@
-"""Draw a scene's SAR over its optical picture, as delivered and as registered."""
+"""Draw a scene's SAR over its optical image, before and after registration."""
 
 import logging
 from pathlib import Path
@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.registration import Registration, read_registration
 from clairemap.console import run
 from clairemap.provenance import stamp, written_whole
 from clairemap.registration.match import Pair
-from clairemap.registration.record import Registration, read_registration
 from clairemap.registration.sources import optical_source, sar_source
 from clairemap.report.checkerboard import checkerboard_png
 from clairemap.report.registration_views import RegistrationView, registration_views
@@ -26,9 +26,9 @@ def picture_registration(
     sar: Annotated[Path, typer.Option(help="SAR raster")],
     registration: Annotated[Path, typer.Option(help="registration.json of the scene")],
     picture: Annotated[Path, typer.Option(help="registration.png to write")],
-    settings: Annotated[str, typer.Option(help="section sensors as JSON")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON: section sensors")],
 ) -> None:
-    """Show both sensors in the squares of a checkerboard, at the places of the scene that tell most.
+    """Draw both sensors in a checkerboard, at up to three places of the scene that show the offset best.
 
     Memory: a few windows, however large the scene.
     """

@@ -1,4 +1,4 @@
-"""Map one scene: class probabilities and the optical sensor's share, on the scene's own grid."""
+"""Map one scene: class probabilities and the share of the optical sensor, on the scene's grid."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,20 +21,20 @@ from clairemap.stages import PredictScene
 def predict_scene(
     *,
     pair: Annotated[Path, typer.Option(help="the scene's pair.zarr")],
-    pair_manifest: Annotated[Path, typer.Option(help="its manifest")],
+    pair_manifest: Annotated[Path, typer.Option(help="pair.json, the manifest of pair.zarr")],
     weights: Annotated[Path, typer.Option(help="model.safetensors")],
     card: Annotated[Path, typer.Option(help="model.json")],
-    view: Annotated[View, typer.Option(help="fused, or one sensor with the other masked out")],
-    probabilities: Annotated[Path, typer.Option(help="store to write")],
-    manifest: Annotated[Path, typer.Option(help="manifest to write")],
-    fingerprint: Annotated[str, typer.Option(help="stands for the code: no other's unfinished store is gone on with")],
-    settings: Annotated[str, typer.Option(help="JSON of PredictScene")],
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU if there is one")] = "auto",
-    gpus: Annotated[int, typer.Option(help="GPUs that the job was given", min=0)] = 1,
-    threads: Annotated[int, typer.Option(help="that compute on a CPU", min=1)] = 1,
-    memory_mb: Annotated[int, typer.Option(help="what the job may take, 10^6 bytes; sets the windows' size")] = 3000,
+    view: Annotated[View, typer.Option(help="sensors to use: both (fused), or one with the other masked out")],
+    probabilities: Annotated[Path, typer.Option(help="probabilities.zarr to write")],
+    manifest: Annotated[Path, typer.Option(help="probabilities.json to write, the manifest")],
+    fingerprint: Annotated[str, typer.Option(help="hash of the code; must be equal to resume")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.PredictScene)")],
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: use a GPU if there is one")] = "auto",
+    gpus: Annotated[int, typer.Option(help="number of GPUs of the job", min=0)] = 1,
+    threads: Annotated[int, typer.Option(help="number of CPU threads", min=1)] = 1,
+    memory_mb: Annotated[int, typer.Option(help="memory limit, MB; determines the window size")] = 3000,
 ) -> None:
-    """Write the scene's probabilities whole or not at all; goes on where an interrupted run of the job ended."""
+    """Write the probabilities, completely or not at all; resume an interrupted run."""
     torch.set_num_threads(threads)
     chosen = PredictScene.from_json(settings)
     scene = check_store(pair, pair_manifest)

@@ -1,4 +1,4 @@
-"""Estimate how far a scene's SAR is displaced against its optical picture."""
+"""Estimate the offset of a scene's SAR against its optical image."""
 
 import logging
 from pathlib import Path
@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.registration import Registration, write_registration
 from clairemap.console import run
 from clairemap.errors import RegistrationRejectedError
 from clairemap.provenance import stamp
 from clairemap.registration.estimate import registered
 from clairemap.registration.plausible import check_optical, check_sar
-from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.record import registration_of
 from clairemap.registration.result import single_sensor
 from clairemap.registration.sources import optical_source, sar_source
 from clairemap.stages import RegisterPair
@@ -23,36 +24,36 @@ def register_pair(
     *,
     scene: Annotated[str, typer.Option(help="name of the scene")],
     registration: Annotated[Path, typer.Option(help="registration.json to write")],
-    settings: Annotated[str, typer.Option(help="sections sensors and registration as JSON")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON: sections sensors and registration")],
     optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
 ) -> None:
-    """Match windows of both pictures' structure, fit a displacement and write it with its quality."""
+    """Match windows of both images, fit the offset and write it with its quality."""
     sections = RegisterPair.from_json(settings)
     record = _registered(scene, optical, sar, sections)
-    dy, dx = record.displacement_px
     log.info(
         "%s: %s (%s); %s, on average dx %.2f, dy %.2f px, %s",
-        scene, record.verdict, record.reason, record.model.kind, dx, dy,
+        scene, record.verdict, record.reason, record.model.kind,
+        record.displacement_px.dx, record.displacement_px.dy,
         "applied" if record.applied else "not applied",
     )  # fmt: skip
     if record.verdict == "rejected" and sections.registration.on_rejected == "error":
         raise RegistrationRejectedError(
             f"{scene}: {optical} and {sar} can't be registered: {record.reason}; check the files, "
-            "or set registration.on_rejected to keep, which trusts their georeferencing and flags the scene"
+            "or set registration.on_rejected: keep, which uses their georeferencing and flags the scene"
         )
     write_registration(registration, record, stamp("register_pair", settings))
 
 
 def _registered(scene: str, optical: Path | None, sar: Path | None, sections: RegisterPair) -> Registration:
     if optical is None or sar is None:
-        return Registration.of(scene, single_sensor(), None)
+        return registration_of(scene, single_sensor(), None)
     sensors = sections.sensors
     with optical_source(optical, sensors.optical) as optical_file, sar_source(sar, sensors.sar) as sar_file:
         fit = registered(optical_file, sar_file, sensors, sections.registration)
         check_optical(optical_file)
         check_sar(sar_file, sensors.sar)
-        return Registration.of(scene, fit, optical_file.geobox)
+        return registration_of(scene, fit, optical_file.geobox)
 
 
 if __name__ == "__main__":

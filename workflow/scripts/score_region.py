@@ -1,4 +1,4 @@
-"""Sum a region's tile counts and publish its accuracy and class areas."""
+"""Compute accuracy and class areas of a region from the counts of its tiles."""
 
 import logging
 import time
@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow.parquet as pq
 import typer
 
+from clairemap.artefacts.metrics import RegionMetrics, write_metrics
+from clairemap.artefacts.radiometry_check import read_radiometry_check
+from clairemap.artefacts.splits import read_splits
 from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import StoreError
 from clairemap.metrics.class_support import read_training_px
-from clairemap.metrics.document import RegionMetrics, region_metrics
+from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import map_coverage, total_coverage
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
-from clairemap.provenance import stamp, write_text_whole
-from clairemap.radiometry_check import read_check
+from clairemap.provenance import stamp
 from clairemap.stages import ScoreTiles
 
 log = logging.getLogger("clairemap.score_region")
@@ -29,28 +30,25 @@ TileKey = tuple[str, int, int]
 def score_region(
     *,
     region: Annotated[str, typer.Option(help="name of the region")],
-    splits: Annotated[Path, typer.Option(help="table that says which tile belongs to which split")],
-    landcover: Annotated[list[Path], typer.Option(help="land-cover maps of the region")],
-    metrics: Annotated[Path, typer.Option(help="document to write")],
-    settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
+    splits: Annotated[Path, typer.Option(help="splits.parquet: the split of each tile")],
+    landcover: Annotated[list[Path], typer.Option(help="land-cover map of the region (repeat the option)")],
+    metrics: Annotated[Path, typer.Option(help="metrics.json to write")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
     scores: Annotated[
-        list[Path] | None, typer.Option(help="tables of tile counts, one for each labelled scene, view fused")
+        list[Path] | None, typer.Option(help="fused/scores.parquet of each labelled scene (repeat)")
     ] = None,
     compared: Annotated[
-        list[Path] | None, typer.Option(help="tables of views with one sensor masked; the view is the folder's name")
+        list[Path] | None, typer.Option(help="scores.parquet of one sensor, in a folder optical or sar (repeat)")
     ] = None,
-    card: Annotated[
-        Path | None, typer.Option(help="model.json; without it classes unseen in training are not reported")
-    ] = None,
-    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene")] = None,
+    card: Annotated[Path | None, typer.Option(help="model.json; needed to report classes unseen in training")] = None,
+    radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
 ) -> None:
-    """Write metrics.json; a region without labels gets null figures and the reason.
+    """Write metrics.json; without labels the figures are null, with a reason.
 
-    Holds one scene's table of tiles and one window of a map at a time.
+    Memory: the tile table of one scene and one window of a map.
 
     Raises:
-        StoreError: a table or the card was made with another legend or is damaged; a table holds a tile that the
-            splits don't know.
+        StoreError: a table or the card is damaged or has another legend, or a tile is missing from the splits.
     """
     legend = ScoreTiles.from_json(settings).legend
     started = time.monotonic()
@@ -63,9 +61,9 @@ def score_region(
         legend,
         stamp("score_region", settings),
         () if card is None else read_training_px(card, len(legend)),
-        [read_check(path) for path in radiometry or ()],
+        [read_radiometry_check(path) for path in radiometry or ()],
     )
-    write_text_whole(metrics, document.model_dump_json(indent=1) + "\n")
+    write_metrics(metrics, document)
     _log(document, time.monotonic() - started)
 
 
@@ -76,20 +74,21 @@ class _Splits:
     scenes: frozenset[str]
 
     def of(self, tile: TileTally) -> str:
-        """Return a tile's split; 'predict' for scenes that have no part in the splits but may have labels."""
+        """Return a tile's split; 'predict' for scenes that are not in the splits."""
         if tile.scene not in self.scenes:
             return "predict"
         try:
             return self.of_tile[tile.scene, tile.row, tile.col]
         except KeyError:
             raise StoreError(
-                f"{self.path}: scene {tile.scene} is there, but not its tile {tile.row}, {tile.col}, which has scores: "
-                "the tiles were cut anew; delete the file and run audit_splits again"
+                f"{self.path}: tile {tile.row}, {tile.col} of scene {tile.scene} has scores but no split, because the "
+                "tiles have changed; delete the file and run again"
             ) from None
 
 
 def _read_splits(path: Path) -> _Splits:
-    columns = pq.read_table(path, columns=["scene", "row", "col", "split"]).to_pydict()
+    table = read_splits(path)
+    columns = table[["scene", "row", "col", "split"]].to_dict("list")
     keys = zip(columns["scene"], columns["row"], columns["col"], strict=True)
     return _Splits(path, dict(zip(keys, columns["split"], strict=True)), frozenset(columns["scene"]))
 
@@ -104,7 +103,7 @@ def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[
 
 
 def _views(fused: Sequence[Path], compared: Sequence[Path], legend: Legend) -> dict[tuple[str, str], Tally]:
-    """Return the sums of each compared scene's views over the pixels that both sensors see, fused first."""
+    """Return the counts of each compared scene and view, over the pixels that both sensors see; fused first."""
     scenes = {path.parents[1] for path in compared}
     same = [path for path in fused if path.parents[1] in scenes]
     views: dict[tuple[str, str], Tally] = {}

@@ -1,4 +1,4 @@
-"""Count, for each labelled tile of a scene, what the map says against what the labels say."""
+"""Compare the map of a scene with its labels, tile by tile."""
 
 import logging
 import time
@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from clairemap.artefacts.tiles import read_tile_index, tile_rows
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import StoreError
@@ -17,37 +18,36 @@ from clairemap.metrics.tally import TileTally, tally, write_tallies
 from clairemap.provenance import stamp
 from clairemap.raster.store import GridStore, check_store
 from clairemap.stages import ScoreTiles
-from clairemap.tiles.index import read_tile_index
 from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.score_tiles")
 
 
 def score_tiles(
-    pair: Annotated[Path, typer.Option(help="the scene's store with its labels")],
-    probabilities: Annotated[Path, typer.Option(help="class probabilities of one view of the scene")],
-    tiles: Annotated[Path, typer.Option(help="table of the scene's tiles")],
-    scores: Annotated[Path, typer.Option(help="table to write, one row for each labelled tile")],
-    settings: Annotated[str, typer.Option(help="settings of this stage, JSON")],
+    pair: Annotated[Path, typer.Option(help="pair.zarr of the scene")],
+    probabilities: Annotated[Path, typer.Option(help="probabilities.zarr of a view of the scene")],
+    tiles: Annotated[Path, typer.Option(help="tiles.parquet of the scene")],
+    scores: Annotated[Path, typer.Option(help="scores.parquet to write: one row per labelled tile")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
 ) -> None:
-    """Write one confusion matrix and the calibration counts for each tile that has labels.
+    """Write a confusion matrix and calibration counts of each tile with labels.
 
-    Both stand there twice: of all its pixels, and of those that both sensors see.
+    Each is written twice: for all pixels, and for the pixels that both sensors see.
 
-    All tiles are looked through: the index counts labels only where a sensor sees the ground, the scores tell how
-    many lie elsewhere too. One tile's labels and probabilities are in memory at a time.
+    All tiles are read: the tile index counts labels only where a sensor sees the ground, the scores count all labels.
+    Memory: labels and probabilities of one tile.
 
     Raises:
-        StoreError: the stores don't fit each other or the legend.
+        StoreError: the stores have different grids, or another legend.
     """
     legend = ScoreTiles.from_json(settings).legend
     started = time.monotonic()
-    labels = check_store(pair, pair.with_suffix(".json"))
+    labels = check_store(pair)
     mapped = open_probabilities(probabilities, legend)
     _check_fit(labels, mapped)
     index = read_tile_index(tiles)
     counted = []
-    for tile in progress(index.itertuples(), "score tiles", total=len(index)):
+    for tile in progress(tile_rows(index), "score tiles", total=len(index)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         truth = labels.read("label", window)
         if (truth != IGNORE_INDEX).any():
@@ -66,7 +66,7 @@ def _seen_by_both(flags: Flags) -> Mask:
 def _check_fit(labels: GridStore, mapped: GridStore) -> None:
     if labels.shape != mapped.shape:
         raise StoreError(
-            f"{mapped.path}: grid {mapped.shape} differs from {labels.path}'s {labels.shape}; delete both, run again"
+            f"{mapped.path}: size {mapped.shape} differs from {labels.path}: {labels.shape}; delete both, run again"
         )
 
 

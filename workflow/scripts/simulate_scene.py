@@ -1,4 +1,4 @@
-"""Make one scene of the demo region, whose truth is known."""
+"""Simulate one scene of the demo region, with known truth."""
 
 import json
 import logging
@@ -18,10 +18,10 @@ log = logging.getLogger("clairemap.simulate_scene")
 
 def simulate_scene(
     *,
-    scene: Annotated[str, typer.Option(help="name in the demo's scene table")],
-    directory: Annotated[Path, typer.Option(help="folder in which the scene's own folder is made")],
-    seed: Annotated[int, typer.Option(min=0, help="which landscape; 0 is the demo's")] = 0,
-    size_px: Annotated[int | None, typer.Option(min=64, help="side of the scene (default: the table's)")] = None,
+    scene: Annotated[str, typer.Option(help="name of a demo scene")],
+    directory: Annotated[Path, typer.Option(help="parent of the scene's folder")],
+    seed: Annotated[int, typer.Option(min=0, help="random seed of the landscape; 0: that of the demo")] = 0,
+    size_px: Annotated[int | None, typer.Option(min=64, help="size of the scene, pixels (default: demo)")] = None,
 ) -> None:
     """Write optical.tif, sar.tif, label.tif and cloud.tif of a demo scene into {directory}/{scene}."""
     recipe = demo_scene(scene).recipe

@@ -1,4 +1,4 @@
-"""Put a scene's optical, SAR, label and cloud rasters on one grid and cut them into tiles."""
+"""Resample the rasters of a scene to the optical grid and store them in tiles."""
 
 import logging
 import shutil
@@ -9,6 +9,10 @@ from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.radiometry import Radiometry, write_radiometry
+from clairemap.artefacts.registration import read_registration
+from clairemap.artefacts.store_attributes import PairAttributes
+from clairemap.artefacts.tiles import TileRow, write_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
 from clairemap.errors import EmptySceneError
@@ -19,10 +23,9 @@ from clairemap.provenance import stamp, temporary_beside
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store
 from clairemap.registration.pairing import SceneFiles, ScenePair
-from clairemap.registration.record import Registration, read_registration
 from clairemap.stages import TileScene
-from clairemap.tiles.index import TileRow, tile_row, write_tile_index
-from clairemap.tiles.radiometry import Radiometry, SceneSampler, write_radiometry
+from clairemap.tiles.index import tile_row
+from clairemap.tiles.radiometry import SceneSampler
 from clairemap.validity import Validity, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.tile_scene")
@@ -33,52 +36,47 @@ NO_SENSOR = Validity.OPTICAL_NODATA | Validity.SAR_NODATA
 def tile_scene(
     *,
     scene: Annotated[str, typer.Option(help="name of the scene")],
-    registration: Annotated[Path, typer.Option(help="the scene's registration.json")],
-    pair: Annotated[Path, typer.Option(help="Zarr store to write")],
-    manifest: Annotated[Path, typer.Option(help="the store's manifest to write, last")],
-    tiles: Annotated[Path, typer.Option(help="tile index (Parquet) to write")],
-    radiometry: Annotated[Path, typer.Option(help="moments and quantiles of the bands (JSON) to write")],
-    settings: Annotated[str, typer.Option(help="sections legend, sensors and tiling as JSON")],
+    registration: Annotated[Path, typer.Option(help="registration.json of the scene")],
+    pair: Annotated[Path, typer.Option(help="pair.zarr to write")],
+    manifest: Annotated[Path, typer.Option(help="pair.json to write, the manifest; written last")],
+    tiles: Annotated[Path, typer.Option(help="tiles.parquet to write, the tile index")],
+    radiometry: Annotated[Path, typer.Option(help="radiometry.json to write: moments and quantiles of the bands")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON: sections legend, sensors and tiling")],
     optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
     label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
     cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band of codes")] = None,
 ) -> None:
-    """Write a scene's rasters as one store on the optical grid, shard by shard, the index of its tiles, its radiometry.
+    """Write the store of a scene shard by shard, its tile index and its radiometry.
 
     Memory: one shard of all layers, however large the scene.
     """
     sections = TileScene.from_json(settings)
     record = read_registration(registration)
     files = SceneFiles(optical, sar, label, cloud)
-    attributes = {**_attributes(scene, files, sections, record), **stamp("tile_scene", settings)}
     with (
         ScenePair(files, sections.sensors, sections.legend, record) as source,
         _discarded_on_failure(temporary_beside(pair)) as part,
     ):
-        attributes["georeferenced"] = source.geobox.crs is not None
+        attributes = PairAttributes(
+            scene=scene,
+            sar_scale="digital" if sections.sensors.sar.scale == "digital" else "db",
+            registration=record.verdict,
+            sources=files.named,
+            georeferenced=source.geobox.crs is not None,
+        )
         store = create_store(
             part, source.geobox, _layers(source, sections),
-            tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles, attributes=attributes,
+            tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles,
+            attributes={**attributes.model_dump(mode="json"), **stamp("tile_scene", settings)},
         )  # fmt: skip
         sampler = SceneSampler.of(store.shape)
         rows = _written(scene, source, store, len(sections.legend.classes), sampler)
         source.check_values()
-        write_radiometry(radiometry, _radiometry(scene, store, sampler))
+        write_radiometry(radiometry, _radiometry(attributes, store, sampler))
         write_tile_index(tiles, rows, stamp("tile_scene", settings))
         complete_store(part, pair, manifest)
     log.info("%s: %d tiles of %d px on %s", scene, len(rows), store.tile_px, store.shape)
-
-
-def _attributes(
-    scene: str, files: SceneFiles, sections: TileScene, record: Registration
-) -> dict[str, str | bool | dict[str, str]]:
-    return {
-        "scene": scene,
-        "sar_scale": "digital" if sections.sensors.sar.scale == "digital" else "db",
-        "registration": record.verdict,
-        "sources": files.named,
-    }
 
 
 def _layers(source: ScenePair, sections: TileScene) -> list[Layer]:
@@ -91,7 +89,7 @@ def _layers(source: ScenePair, sections: TileScene) -> list[Layer]:
 
 
 def _written(scene: str, source: ScenePair, store: GridStore, classes: int, sampler: SceneSampler) -> list[TileRow]:
-    """Write the pair into the store, show it to the sampler, and return the rows of its tiles."""
+    """Write the pair to the store, add it to the sampler, and return the rows of its tiles."""
     rows: list[TileRow] = []
     seen = False
     shards = list(store.shards())
@@ -106,15 +104,15 @@ def _written(scene: str, source: ScenePair, store: GridStore, classes: int, samp
     if not seen:
         raise EmptySceneError(
             f"{scene}: no pixel of {source.files.named} is valid in either sensor; check nodata values "
-            "(sensors.*.nodata), or take the scene off the sample sheet"
+            "(sensors.*.nodata), or remove the scene from the sample sheet"
         )
     return rows
 
 
-def _radiometry(scene: str, store: GridStore, sampler: SceneSampler) -> Radiometry:
+def _radiometry(attributes: PairAttributes, store: GridStore, sampler: SceneSampler) -> Radiometry:
     return Radiometry(
-        scene=scene,
-        sar_scale=str(store.attributes["sar_scale"]),
+        scene=attributes.scene,
+        sar_scale=attributes.sar_scale,
         optical=sampler.optical.radiometry(store.bands("optical")),
         sar=sampler.sar.radiometry(store.bands("sar")),
     )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from clairemap.artefacts.explanations import TileFacts
 from clairemap.explain import lexicon
-from clairemap.explain.facts import TileFacts
 from clairemap.explain.parsing import Sentence
 from clairemap.explain.slots import FigureKind
 

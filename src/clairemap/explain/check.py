@@ -6,10 +6,10 @@ read like one of the facts' figures. A fault is a sentence that tells the writer
 
 from collections.abc import Callable, Iterator, Sequence
 
+from clairemap.artefacts.explanations import TileFacts
 from clairemap.explain import lexicon
 from clairemap.explain.caveats import caveat_faults
 from clairemap.explain.claims import claim_faults
-from clairemap.explain.facts import TileFacts
 from clairemap.explain.parsing import Parser, Sentence, Token
 from clairemap.explain.slots import Slot, slots_of
 from clairemap.explain.template import VOCABULARY

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
+from clairemap.artefacts.explanations import MIN_SHARE_PCT, ClassFacts, TileFacts
 from clairemap.explain import lexicon
-from clairemap.explain.facts import MIN_SHARE_PCT, ClassFacts, TileFacts
 from clairemap.explain.parsing import Sentence, Token
 
 NOT_MINOR_PCT = 20.0

@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from clairemap.artefacts.explanations import Explanation, TileFacts
 from clairemap.explain.check import Checker
-from clairemap.explain.facts import TileFacts
 from clairemap.explain.prompt import PROMPT_VERSION, Conversation, conversation, retry
 from clairemap.explain.slots import fill, slots_of
 from clairemap.explain.template import template_text
@@ -14,22 +13,6 @@ from clairemap.explain.writer import Writer
 from clairemap.provenance import json_digest
 
 log = logging.getLogger(__name__)
-
-Source = Literal["model", "template"]
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """The text of a tile with its figures filled in, and where it comes from.
-
-    `faults` are those of the model's last text where the template had to stand in. `key` is a hash of facts, prompt
-    and model.
-    """
-
-    text: str
-    source: Source
-    faults: tuple[str, ...]
-    key: str
 
 
 @dataclass(frozen=True)
@@ -92,10 +75,11 @@ class Explainer:
         return tuple(faults or checker.filled_faults(fill(text, slots_of(facts))))
 
     def _from_model(self, facts: TileFacts, text: str) -> Explanation:
-        return Explanation(fill(text, slots_of(facts)), "model", (), self._key(facts))
+        return Explanation(text=fill(text, slots_of(facts)), source="model", key=self._key(facts))
 
     def _from_template(self, facts: TileFacts, faults: tuple[str, ...]) -> Explanation:
-        return Explanation(fill(template_text(facts), slots_of(facts)), "template", faults, self._key(facts))
+        text = fill(template_text(facts), slots_of(facts))
+        return Explanation(text=text, source="template", faults=faults, key=self._key(facts))
 
     def _key(self, facts: TileFacts) -> str:
         writer = "template" if self._writer is None else self._writer.identity

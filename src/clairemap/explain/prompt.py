@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from clairemap.artefacts.explanations import ClassFacts, Confused, TileFacts
 from clairemap.explain.caveats import required_caveats
-from clairemap.explain.facts import ClassFacts, Confused, TileFacts
 from clairemap.explain.slots import slots_of
 
 PROMPT_VERSION = "2"

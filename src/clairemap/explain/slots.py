@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from clairemap.explain.facts import TileFacts
+from clairemap.artefacts.explanations import TileFacts
 
 FigureKind = Literal[
     "area", "confidence", "iou", "f1", "optical share", "clouds", "clouds unknown", "mapped", "accuracy", "confusion"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from string import Template
 
-from clairemap.explain.facts import ClassFacts, TileFacts
+from clairemap.artefacts.explanations import ClassFacts, TileFacts
 
 FOLLOWERS = 3
 """Classes named right after the largest; as many again are named as smaller ones."""

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE, SHARE_NODATA, Legend
-from clairemap.explain.facts import (
+from clairemap.artefacts.explanations import (
     MIN_SHARE_PCT,
     SOME_CLOUDS_PCT,
     ClassFacts,
     Confused,
-    Registration,
+    SensorUse,
     TileFacts,
-    sensor_use,
 )
+from clairemap.artefacts.registration import Verdict
+from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE, SHARE_NODATA, Legend
+from clairemap.levels import MOSTLY_ONE_SENSOR_PCT
 from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.decision import decide
 from clairemap.metrics.scores import MIN_TRUTH_PX, scores
@@ -88,7 +89,7 @@ def sum_tile(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) -
 def tile_facts(
     measured: TileSums,
     pixels: TilePixels,
-    registration: Registration,
+    registration: Verdict,
     legend: Legend,
     confusion: Confusion | None = None,
     unseen: Collection[int] = (),
@@ -123,6 +124,17 @@ def tile_facts(
         confusions=_confusions(counts, names),
         unseen=tuple(names[index] for index in sorted(unseen) if counts[index].any() or measured.class_px[index] > 0),
     )
+
+
+def sensor_use(optical_share_pct: float, optical_px: int, sar_px: int) -> SensorUse:
+    """Return which sensor the map rests on, from the mean optical weight and each sensor's usable pixels."""
+    if sar_px == 0:
+        return "optical only"
+    if optical_px == 0:
+        return "SAR only"
+    if optical_share_pct >= MOSTLY_ONE_SENSOR_PCT:
+        return "mostly optical"
+    return "mostly SAR" if optical_share_pct <= 100 - MOSTLY_ONE_SENSOR_PCT else "both"
 
 
 def spoken_names(legend: Legend) -> tuple[str, ...]:

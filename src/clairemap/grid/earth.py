@@ -26,6 +26,18 @@ LINEARITY_TOLERANCE = 1e-9
 """Share of a full turn by which x may depart from being linear in longitude, and from being equal at all latitudes."""
 
 
+def crs_of(grid: GeoBox) -> CRS:
+    """Return the CRS of a grid that is known to have one.
+
+    Raises:
+        GridError: the grid has none.
+    """
+    if grid.crs is None:
+        height, width = grid.shape
+        raise GridError(f"a grid of {height} x {width} px has no CRS; assign one to its file (gdal_edit.py -a_srs)")
+    return grid.crs
+
+
 def crs_fault(crs: CRS) -> str | None:
     """Return why nothing can be mapped in a CRS, as words that follow its name; None if it can."""
     proj = crs.proj
@@ -63,11 +75,14 @@ def pixel_to_crs(
     Not finite where the CRS is not defined. Grid and CRS are both of the Earth, or both None.
 
     Raises:
-        GridError: no transformation between the grid's CRS and the other one is known.
+        GridError: just one of the two has a CRS, or no transformation between them is known.
     """
     world_x, world_y = pixel_to_world(grid, y, x)
     if grid.crs != crs:
-        world_x, world_y = transformer_between(grid.crs, crs).transform(world_x, world_y)
+        source, target = crs_of(grid), crs
+        if target is None:
+            raise GridError(f"positions in {crs_name(source)} have no coordinates without a CRS")
+        world_x, world_y = transformer_between(source, target).transform(world_x, world_y)
     return np.asarray(world_x, np.float64), np.asarray(world_y, np.float64)
 
 

@@ -126,7 +126,7 @@ class PixelMapping:
 
         None if the grids differ anywhere by more than `TOLERANCE_PX`, or by a fraction of a pixel.
         """
-        target = probe_points(Window.whole(self.target.shape))
+        target = probe_points(Window.whole(self.target.shape.yx))
         return whole_shift(target, self.exact(*target))
 
     @cached_property
@@ -137,7 +137,7 @@ class PixelMapping:
         """
         height, width = self.target.shape
         middle = self._spans(np.array([height / 2]), np.array([width / 2]))[:, 0]
-        y, x = probe_points(Window.whole(self.target.shape))
+        y, x = probe_points(Window.whole(self.target.shape.yx))
         spread = self._spans(y.ravel(), x.ravel())
         known = spread[:, np.isfinite(spread).all(axis=0)]
         most = np.median(known, axis=1) if known.size else middle

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from shapely.affinity import translate
 from shapely.geometry import LinearRing, MultiPolygon, Point, Polygon, box, mapping
+from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
 from clairemap.grid.coordinates import applied
-from clairemap.grid.earth import from_degrees, to_degrees
+from clairemap.grid.earth import crs_of, from_degrees, to_degrees
 from clairemap.grid.window import Window
 
 PointsXY = NDArray[np.float64]
@@ -56,7 +57,7 @@ class Outline:
     bbox: tuple[float, float, float, float]
 
 
-def outline_of(parts: Iterable[tuple[GeoBox, Polygon | MultiPolygon]]) -> Outline | None:
+def outline_of(parts: Iterable[tuple[GeoBox, BaseGeometry]]) -> Outline | None:
     """Return the outline of the ground that parts of grids cover together; None if they cover none.
 
     Args:
@@ -79,7 +80,7 @@ def outline_of_windows(geobox: GeoBox, windows: Iterable[Window]) -> Outline | N
     return outline_of([(geobox, shapely.union_all(boxes))])
 
 
-def _ground(geobox: GeoBox, shape: Polygon | MultiPolygon) -> Iterator[Polygon | MultiPolygon]:
+def _ground(geobox: GeoBox, shape: BaseGeometry) -> Iterator[BaseGeometry]:
     """Yield what a shape in pixels covers, between -180 and 180 degrees."""
     for polygon in getattr(shape, "geoms", [shape]):
         if not polygon.is_empty:
@@ -87,7 +88,7 @@ def _ground(geobox: GeoBox, shape: Polygon | MultiPolygon) -> Iterator[Polygon |
             yield _inside(geobox, polygon.exterior).difference(shapely.union_all(holes))
 
 
-def _inside(geobox: GeoBox, ring: LinearRing) -> Polygon | MultiPolygon:
+def _inside(geobox: GeoBox, ring: LinearRing) -> BaseGeometry:
     """Return the ground inside a closed ring of pixels, between -180 and 180 degrees."""
     points = _bent(geobox, ring)
     if not _straight_in_degrees(geobox):
@@ -122,16 +123,17 @@ def _degrees(geobox: GeoBox, pixels: PointsXY) -> PointsXY:
     """Return longitudes and latitudes of pixels; a grid of degrees that reaches beyond a pole ends there."""
     x, y = applied(geobox.transform, pixels[:, 0], pixels[:, 1])
     if _straight_in_degrees(geobox):
-        unit = geobox.crs.proj.axis_info[0].unit_conversion_factor
+        unit = crs_of(geobox).proj.axis_info[0].unit_conversion_factor
         y = np.clip(y, *np.radians([-CLIPPED_DEG, CLIPPED_DEG]) / unit)
-    longitudes, latitudes = to_degrees(geobox.crs, x, y)
+    longitudes, latitudes = to_degrees(crs_of(geobox), x, y)
     at_pole = np.abs(latitudes) >= POLE_DEG
     return np.stack([longitudes, np.where(at_pole, np.copysign(90, latitudes), latitudes)], axis=1)
 
 
 def _straight_in_degrees(geobox: GeoBox) -> bool:
     """Whether lines of pixels are straight in longitude and latitude, so that none goes around a pole."""
-    return bool(geobox.crs.proj.is_geographic and not geobox.crs.proj.is_derived)
+    proj = crs_of(geobox).proj
+    return bool(proj.is_geographic and not proj.is_derived)
 
 
 def _between_poles(points: PointsXY) -> PointsXY:
@@ -155,14 +157,14 @@ def _between_poles(points: PointsXY) -> PointsXY:
 def _pole_inside(geobox: GeoBox, ring: LinearRing, points: PointsXY) -> float:
     """Return the latitude of the pole that a ring goes around, which lies inside it on the grid."""
     for latitude in (90.0, -90.0):
-        x, y = from_degrees(geobox.crs, np.zeros(1), np.full(1, latitude))
+        x, y = from_degrees(crs_of(geobox), np.zeros(1), np.full(1, latitude))
         column, row = applied(~geobox.transform, x[0], y[0])
-        if np.isfinite([column, row]).all() and Polygon(ring).contains(Point(column, row)):
+        if np.isfinite([column, row]).all() and Polygon(ring).contains(Point(float(column), float(row))):
             return latitude
     return math.copysign(90, float(points[:, 1].mean()))
 
 
-def _split(shape: Polygon | MultiPolygon) -> Polygon | MultiPolygon:
+def _split(shape: BaseGeometry) -> BaseGeometry:
     """Return a shape at any longitudes between -180 and 180 degrees, in pieces if it crosses 180."""
     west, _, east, _ = shape.bounds
     turns = range(math.floor((west + 180) / 360), math.ceil((east + 180) / 360))

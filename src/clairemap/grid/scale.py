@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Geod
 
 from clairemap.grid.coordinates import Coordinates, applied
-from clairemap.grid.earth import Globe, in_turn, pixel_to_crs, to_degrees, turn_of
+from clairemap.grid.earth import Globe, crs_of, in_turn, pixel_to_crs, to_degrees, turn_of
 from clairemap.grid.points import Size
 
 TOLERATED_DISTORTION = 0.01
@@ -67,15 +67,16 @@ def up_deg(grid: GeoBox) -> Coordinates:
     """
     height, width = (int(size) for size in grid.shape)
     columns, rows = np.array([0.5, 0, 1, 0, 1]) * width, np.array([0.5, 0, 0, 1, 1]) * height
-    here, above = (np.stack(to_degrees(grid.crs, *applied(grid.transform, columns, rows - up))) for up in (0, 1))
+    here, above = (np.stack(to_degrees(crs_of(grid), *applied(grid.transform, columns, rows - up))) for up in (0, 1))
     return np.asarray(EARTH.inv(here[0], here[1], above[0], above[1])[0], np.float64)
 
 
 def _ground_or_plane(grid: GeoBox, ground_m: float, plane: float) -> float:
     """Return a length on the ground; that in the plane where they hardly differ, or the ground's is not known."""
-    if grid.crs.proj.is_geographic:
+    proj = crs_of(grid).proj
+    if proj.is_geographic:
         return ground_m
-    plane_m = float(plane * grid.crs.proj.axis_info[0].unit_conversion_factor)
+    plane_m = float(plane * proj.axis_info[0].unit_conversion_factor)
     return ground_m if abs(ground_m / plane_m - 1) > TOLERATED_DISTORTION else plane_m
 
 
@@ -87,7 +88,7 @@ def pixel_sides(
     They are found from places `step_px` to each side. The grid has a CRS; not finite where that is not defined. In
     space, unlike in longitude and latitude, neither 180 degrees nor a pole is anything special.
     """
-    globe = Globe.of(grid.crs.proj)
+    globe = Globe.of(crs_of(grid).proj)
 
     def place(columns: Coordinates, rows: Coordinates) -> Coordinates:
         return globe.places(*applied(grid.transform, columns, rows))

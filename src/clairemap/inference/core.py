@@ -1,24 +1,27 @@
 """One window through the network, and what is kept of it."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from clairemap.artefacts.model_card import BandScale, ModelCard
+from clairemap.classes import SHARE_NODATA
 from clairemap.grid.window import Window
-from clairemap.inference.probabilities import SHARE_NODATA
 from clairemap.inference.reading import WindowInput
 from clairemap.inference.writing import CoreResult
-from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire, device_of
 from clairemap.nets.image import Image
+from clairemap.nets.normalisation import normalise
 from clairemap.nets.probability import upsampled_probability
 from clairemap.settings import Precision
 from clairemap.validity import Mask
 
 
 @torch.inference_mode()
-def map_core(network: Claire, card: BundleCard, precision: Precision, reading: WindowInput) -> CoreResult:
+def map_core(network: Claire, card: ModelCard, precision: Precision, reading: WindowInput) -> CoreResult:
     """Return the result in a window's core.
 
     Args:
@@ -49,7 +52,7 @@ def map_core(network: Claire, card: BundleCard, precision: Precision, reading: W
 
 
 def _image(bands: NDArray[np.generic], usable: Mask, scale: BandScale, device: torch.device) -> Image:
-    return Image(_batch(bands, device), _batch(usable[None], device), scale.normalise)
+    return Image(_batch(bands, device), _batch(usable[None], device), partial(normalise, scale=scale))
 
 
 def _batch(values: NDArray[np.generic], device: torch.device) -> Tensor:

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from clairemap.classes import SHARE_NODATA
 from clairemap.grid.rounding import align_up
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
-from clairemap.inference.probabilities import OPTICAL_SHARE, SHARE_NODATA
+from clairemap.inference.probabilities import OPTICAL_SHARE
 from clairemap.raster.store import GridStore
 
 CELL_PX = 16

@@ -13,7 +13,16 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.errors import GridError
 from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world, world_to_pixel
-from clairemap.grid.earth import crs_fault, crs_name, from_degrees, in_turn, pixel_to_crs, turn_of, without_height
+from clairemap.grid.earth import (
+    crs_fault,
+    crs_name,
+    crs_of,
+    from_degrees,
+    in_turn,
+    pixel_to_crs,
+    turn_of,
+    without_height,
+)
 from clairemap.grid.mapping import turn_px, whole_shift
 from clairemap.grid.mesh import TOLERANCE_PX
 from clairemap.grid.points import Shift, Size
@@ -128,7 +137,8 @@ def _crs(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> CRS:
         return crs
     pixels: dict[CRS, int] = {}
     for geobox in scenes.values():
-        pixels[geobox.crs] = pixels.get(geobox.crs, 0) + geobox.shape[0] * geobox.shape[1]
+        crs = crs_of(geobox)
+        pixels[crs] = pixels.get(crs, 0) + geobox.shape[0] * geobox.shape[1]
     return max(pixels, key=lambda crs: pixels[crs])
 
 
@@ -247,8 +257,8 @@ def _poles_within(scene: GeoBox, grid: GeoBox) -> Coordinates:
     if scene.crs == grid.crs or turn_of(scene.crs) is not None:
         return np.empty(0)
     height, width = scene.shape
-    y, x = world_to_pixel(scene, *from_degrees(scene.crs, np.zeros(2), POLES_DEG))
-    _, ends = from_degrees(grid.crs, np.zeros(2), POLES_DEG)
+    y, x = world_to_pixel(scene, *from_degrees(crs_of(scene), np.zeros(2), POLES_DEG))
+    _, ends = from_degrees(crs_of(grid), np.zeros(2), POLES_DEG)
     within: Coordinates = ends[(y >= 0) & (y <= height) & (x >= 0) & (x <= width)]
     return within
 
@@ -262,5 +272,6 @@ def _check_whole(name: str, scene: GeoBox, grid: GeoBox) -> None:
         steps = np.linalg.norm(np.diff(points, axis=axis), axis=-1)
         if steps.max() > TORN * max(float(np.median(steps)), TOLERANCE_PX):
             raise GridError(
-                f"scene {name} is torn apart in {crs_name(grid.crs)}; set mosaic.crs to one that covers it in one piece"
+                f"scene {name} is torn apart in {crs_name(crs_of(grid))}; "
+                "set mosaic.crs to one that covers it in one piece"
             )

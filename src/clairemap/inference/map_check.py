@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
-from rio_cogeo import cog_validate
+from rio_cogeo.cogeo import cog_validate
 
+from clairemap.artefacts.map_check import MapFacts
 from clairemap.classes import MAP_NODATA
 from clairemap.errors import MapCheckError
 from clairemap.grid.mapping import middle_x, transformed
@@ -36,14 +37,6 @@ class CheckedMap:
     path: Path
     allowed: frozenset[int]
     overviews: Shrink
-
-
-@dataclass(frozen=True)
-class MapFacts:
-    """What a map that passed holds: pixels of each value (nodata included), number of overviews."""
-
-    pixels: dict[int, int]
-    overviews: int
 
 
 def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
@@ -73,7 +66,7 @@ def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
             _check_values(checked.path, "holds", count, checked.allowed)
         levels = [_check_overviews(checked, count) for checked, count in zip(maps, counts, strict=True)]
     return [
-        MapFacts({int(v): int(count[v]) for v in np.flatnonzero(count)}, level)
+        MapFacts(level, {int(v): int(count[v]) for v in np.flatnonzero(count)})
         for count, level in zip(counts, levels, strict=True)
     ]
 

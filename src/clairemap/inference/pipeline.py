@@ -69,9 +69,11 @@ class Pipeline:
         self._behind = ThreadPoolExecutor(1, thread_name_prefix="write")
 
     def __enter__(self) -> Self:
+        """Return the pipeline."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Stop the threads; cancel what has not started."""
         for threads in (self._reader, self._mapper, self._behind):
             threads.shutdown(cancel_futures=True)
 

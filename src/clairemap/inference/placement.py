@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.classes import SHARE_NODATA
 from clairemap.grid.coordinates import Coordinates, mesh_grid
 from clairemap.grid.mapping import OUTSIDE, middle_x, reachable, transformed
 from clairemap.grid.mesh import MESH_PX, cell_means, differ, interpolated, middles, positions, spread_nodes
@@ -16,7 +17,7 @@ from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.inference.feather import Feather
 from clairemap.inference.grid import footprint, pixel_offset
-from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, SHARE_NODATA
+from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY
 from clairemap.raster.store import GridStore
 
 AVERAGING_PIECE_PX = 1024

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from clairemap.artefacts.store_attributes import PairAttributes, ProbabilityAttributes
 from clairemap.console import progress
 from clairemap.errors import StoreError
 from clairemap.grid.cover import Step
@@ -93,7 +94,7 @@ def predict_scene(pair: GridStore, prediction: Prediction, unfinished_path: Path
         StoreError: the pair is damaged, or another run has taken over the store.
     """
     prediction.bundle.check_input(
-        pair.bands("optical"), pair.bands("sar"), str(pair.attributes["sar_scale"]), pair.path
+        pair.bands("optical"), pair.bands("sar"), pair.attributes_as(PairAttributes).sar_scale, pair.path
     )
     try:
         _Mapping(pair, prediction, _resume_or_replace_store(pair, prediction, unfinished_path, stamp)).run()
@@ -115,23 +116,21 @@ def _resume_or_replace_store(
             return left
         log.info("%s: nothing to resume, or its windows are larger than fit now; starting over", unfinished_path)
         shutil.rmtree(unfinished_path)
-    card = prediction.bundle.card
-    attributes = {
-        "scene": pair.attributes["scene"],
-        "view": prediction.view,
-        "class_names": list(card.legend.names),
-        "class_codes": card.legend.codes.tolist(),
-        "georeferenced": pair.attributes["georeferenced"],
-        WINDOW: window_px,
-        **stamp,
-    }
+    card, of_pair = prediction.bundle.card, pair.attributes_as(PairAttributes)
+    attributes = ProbabilityAttributes(
+        scene=of_pair.scene,
+        view=prediction.view,
+        class_names=card.legend.names,
+        class_codes=card.legend.codes.tolist(),
+        georeferenced=of_pair.georeferenced,
+    )
     return create_probabilities(
         unfinished_path,
         pair.geobox,
         card.legend.names,
         tile_px=pair.tile_px,
         shard_tiles=prediction.cut(pair, window_px).shard_tiles,
-        attributes=attributes,
+        attributes={**attributes.model_dump(mode="json"), WINDOW: window_px, **stamp},
     )
 
 
@@ -162,7 +161,7 @@ class _Mapping:
         for shard in waiting:
             discard(store, shard)
         steps = self._steps(cut, waiting)
-        what = f"{self.pair.attributes['scene']} ({self.prediction.view})"
+        what = f"{self.pair.scene} ({self.prediction.view})"
         self._tell_plan(what, cut, len(waiting), len(steps))
         began = time.monotonic()
         at_once = slots(self.prediction.bundle.network, self.prediction.devices)

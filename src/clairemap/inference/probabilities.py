@@ -6,6 +6,7 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.store_attributes import ProbabilityAttributes
 from clairemap.classes import SHARE_NODATA as SHARE_NODATA  # other modules of inference import it from here
 from clairemap.classes import Legend
 from clairemap.errors import StoreError
@@ -41,9 +42,9 @@ def open_probabilities(path: Path, legend: Legend) -> GridStore:
     Raises:
         StoreError: the store is incomplete, damaged, or of other classes than the legend has.
     """
-    store = check_store(path, path.with_suffix(".json"))
-    codes = store.attributes.get("class_codes")
-    if codes != [int(code) for code in legend.codes]:
+    store = check_store(path)
+    codes = list(store.attributes_as(ProbabilityAttributes).class_codes)
+    if codes != legend.codes.tolist():
         raise StoreError(
             f"{path}: was made for class codes {codes}, the legend has {legend.codes.tolist()}; delete it and run "
             "again with the settings of the trained model"

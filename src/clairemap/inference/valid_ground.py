@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import MultiPoint, Polygon
+from shapely.geometry import MultiPoint
+from shapely.geometry.base import BaseGeometry
 
+from clairemap.classes import SHARE_NODATA
 from clairemap.grid.outline import Outline, outline_of
 from clairemap.grid.tiles import row_bands
-from clairemap.inference.probabilities import OPTICAL_SHARE, SHARE_NODATA
+from clairemap.inference.probabilities import OPTICAL_SHARE
 from clairemap.raster.store import GridStore
 
 
@@ -27,9 +29,9 @@ def mapped_outline(stores: Sequence[GridStore]) -> Outline | None:
     return outline_of(hulls) if hulls else None
 
 
-def valid_hull(store: GridStore) -> Polygon | None:
+def valid_hull(store: GridStore) -> BaseGeometry | None:
     """Return the convex hull of the valid pixels, corners included, in pixels (x, y) of the store; None without any."""
-    hull: Polygon | None = None
+    hull: BaseGeometry | None = None
     for band in row_bands(store.shape, store.tile_px):
         corners = _corners(store.read(OPTICAL_SHARE, band) != SHARE_NODATA, band.y0)
         if len(corners):

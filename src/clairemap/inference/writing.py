@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.classes import SHARE_NODATA
 from clairemap.errors import DiskFullError, StoreError
 from clairemap.grid.window import Window
-from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, SHARE_NODATA
+from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY
 from clairemap.raster.store import GridStore
 
 

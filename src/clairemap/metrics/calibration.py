@@ -33,6 +33,7 @@ class Calibration:
         return cls(np.zeros(BINS, np.int64), np.zeros(BINS, np.int64), np.zeros(BINS, np.float64))
 
     def __add__(self, other: "Calibration") -> "Calibration":
+        """Return the sum of both counts."""
         return Calibration(
             self.px + other.px,
             self.correct + other.correct,

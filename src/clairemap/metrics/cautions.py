@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from clairemap.metrics.class_support import FEW_TRAINING_PX, ClassSupport
-from clairemap.metrics.comparison import BelowSingleSensor
-from clairemap.radiometry_check import RadiometryCheck, RadiometryVerdict
+from clairemap.artefacts.metrics import BelowSingleSensor, ClassSupport
+from clairemap.artefacts.radiometry_check import RadiometryCheck, RadiometryVerdict
+from clairemap.metrics.class_support import FEW_TRAINING_PX
 from clairemap.text import shortened
 
 NAMES_SHOWN = 12

@@ -1,31 +1,16 @@
 """How many labelled pixels of each class trained the network: it can't know a class of which it saw none."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from clairemap.artefacts.metrics import ClassSupport, SupportLevel
+from clairemap.artefacts.model_card import read_model_card
 from clairemap.classes import Legend
 from clairemap.errors import StoreError
 
 FEW_TRAINING_PX = 1_000
 """Labelled training pixels below which a class counts as hardly learnt: a square of 32 pixels shows one or two places
 only, whatever the network makes of them."""
-
-SupportLevel = Literal["unseen", "few", "enough"]
-
-
-class ClassSupport(BaseModel):
-    """A class, the labelled pixels of it that trained the network, and what that number means."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: str
-    code: int
-    training_px: int
-    learning: SupportLevel
 
 
 def class_support(legend: Legend, training_px: Sequence[int]) -> tuple[ClassSupport, ...]:
@@ -47,13 +32,10 @@ def read_training_px(card: Path, classes: int) -> tuple[int, ...]:
     """Return from a model's card (`model.json`) the labelled training pixels of each class, in their order.
 
     Raises:
-        StoreError: the card is missing, damaged, of another number of classes, or says nothing of them.
+        BundleError, MissingFileError: the card can't be read; see `model_card.read_model_card`.
+        StoreError: the card is of another number of classes, or has no training pixels.
     """
-    try:
-        found = json.loads(card.read_text(encoding="utf-8"))["trained_on"]["class_px"]
-        training_px = tuple(int(pixels) for pixels in found)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{card}: no training pixels of each class on this card ({error!r}); train again") from None
+    training_px = read_model_card(card).trained_on.class_px
     if len(training_px) != classes:
         raise StoreError(
             f"{card}: training pixels of {len(training_px)} classes, the legend has {classes}; train again"

@@ -1,34 +1,14 @@
 """Whether the map from both sensors scores below a single sensor, on the same pixels."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from clairemap.artefacts.metrics import BelowSingleSensor, Figure
 from clairemap.metrics.scores import MIN_TRUTH_PX, Scores, comparable_scores
 from clairemap.metrics.tally import Tally
 
 FUSED = "fused"
 MIN_DIFFERENCE = 0.0005
 """A difference that tables of one decimal in percent show; smaller ones are not reported."""
-
-Figure = Literal["mIoU", "OA"]
-
-
-class BelowSingleSensor(BaseModel):
-    """A figure that the map from both sensors has below the better map from one; all figures in 0..1.
-
-    `scene` is None for all compared scenes together, `pixels` are the labelled ones that all maps are scored on.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scene: str | None
-    sensor: str
-    figure: Figure
-    fused: float
-    alone: float
-    pixels: int
 
 
 def below_single_sensor(scene: str | None, views: Mapping[str, Tally]) -> Iterator[BelowSingleSensor]:

@@ -4,18 +4,24 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
+from clairemap.artefacts.metrics import (
+    AreaRow,
+    BelowSingleSensor,
+    ClassRow,
+    RegionMetrics,
+    SceneScope,
+    Scope,
+)
+from clairemap.artefacts.radiometry_check import RadiometryCheck
 from clairemap.classes import Legend
 from clairemap.metrics.calibration import expected_calibration_error
 from clairemap.metrics.cautions import cautions
-from clairemap.metrics.class_support import ClassSupport, class_support
-from clairemap.metrics.comparison import BelowSingleSensor, below_single_sensor
+from clairemap.metrics.class_support import class_support
+from clairemap.metrics.comparison import below_single_sensor
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.scores import DEFINITION, MIN_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
 from clairemap.metrics.tally import Tally
-from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
-from clairemap.settings import Sensor
 
 HEADLINE_ORDER = ("test", "val", "predict", "train")
 """The first of these with MIN_TRUTH_PX scored pixels gives the headline figures, or else the first with any.
@@ -30,87 +36,6 @@ READING = (
 )
 
 SQUARE_METRES_PER_HECTARE = 10_000.0
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ClassRow(_Part):
-    """Figures of one class in 0..1; null where they are undefined. `too_few`: truth_px is below MIN_TRUTH_PX."""
-
-    name: str
-    code: int
-    iou: float | None
-    f1: float | None
-    users_accuracy: float | None
-    producers_accuracy: float | None
-    truth_px: int
-    map_px: int
-    too_few: bool
-
-
-class Scope(_Part):
-    """Figures of a set of tiles. `reason` says why there are none; `confusion` has the labels' classes as rows.
-
-    `too_few` marks figures of fewer than MIN_TRUTH_PX pixels.
-    """
-
-    miou: float | None
-    oa: float | None
-    ece: float | None
-    classes_averaged: tuple[str, ...]
-    per_class: tuple[ClassRow, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    pixels: int
-    unmapped_px: int
-    tiles: int
-    too_few: bool
-    reason: str | None
-
-
-class SceneScope(Scope):
-    """Figures of one scene, and the splits that its scored tiles belong to.
-
-    `views` are the maps from both sensors and from one, on the pixels that both see; empty if they weren't compared.
-    """
-
-    tile_splits: tuple[str, ...]
-    views: dict[str, Scope]
-
-
-class AreaRow(_Part):
-    """What a class covers in the map, scored or not; `share` of the mapped pixels in 0..1."""
-
-    name: str
-    code: int
-    map_px: int
-    map_ha: float | None
-    share: float | None
-
-
-class RegionMetrics(Scope):
-    """The whole document. The figures at the top are those of the split that `split` names.
-
-    `cautions` are sentences on what has to be known before the map is trusted.
-    """
-
-    region: str
-    split: str | None
-    ignored: tuple[int, ...]
-    definition: str
-    reading: str
-    splits: dict[str, Scope]
-    scenes: dict[str, SceneScope]
-    views: dict[str, Scope]
-    below_single_sensor: tuple[BelowSingleSensor, ...]
-    learnt: tuple[ClassSupport, ...]
-    radiometry: dict[str, dict[Sensor, SensorVerdict]]
-    cautions: tuple[str, ...]
-    smallest_truth_px: int
-    areas: tuple[AreaRow, ...]
-    area_method: str
-    stamp: dict[str, str]
 
 
 Sums = Mapping[tuple[str, str], Tally]

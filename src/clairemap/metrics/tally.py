@@ -1,41 +1,18 @@
-"""What is counted for each tile, how it adds up, and the table that carries it from stage to stage."""
+"""What is counted for each tile, how it adds up, and its conversion to and from ``scores.parquet``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from clairemap.artefacts.scores import PixelCounts, TilePlace, TileScores, read_scores, write_scores
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration, calibration
 from clairemap.metrics.confusion import Confusion, confusion_matrix
 from clairemap.metrics.decision import decide
-from clairemap.provenance import written_whole
-
-BOTH = "both_"
-"""Prefix of the columns that count only pixels which both sensors see."""
-
-_COUNT_COLUMNS = (
-    ("confusion", pa.list_(pa.int64())),
-    ("unmapped_px", pa.int64()),
-    ("bin_px", pa.list_(pa.int64())),
-    ("bin_correct", pa.list_(pa.int64())),
-    ("bin_confidence", pa.list_(pa.float64())),
-)
-
-SCORES_SCHEMA = pa.schema(
-    [
-        ("scene", pa.string()),
-        ("row", pa.int64()),
-        ("col", pa.int64()),
-        *((f"{prefix}{name}", kind) for prefix in ("", BOTH) for name, kind in _COUNT_COLUMNS),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -56,6 +33,7 @@ class Tally:
         return cls(np.zeros((classes, classes), np.int64), Calibration.empty(), 0, 0)
 
     def __add__(self, other: "Tally") -> "Tally":
+        """Return the sum of both counts."""
         return Tally(
             self.confusion + other.confusion,
             self.calibration + other.calibration,
@@ -95,54 +73,50 @@ class TileTally:
     both: Tally
 
 
-def write_tallies(target: Path, tallies: Sequence[TileTally], stamp: Mapping[str, str]) -> None:
-    """Write a scene's tiles as Parquet, one row each, whole or not at all; no tiles give a valid empty table."""
-    columns = {
-        "scene": [tile.scene for tile in tallies],
-        "row": [tile.row for tile in tallies],
-        "col": [tile.col for tile in tallies],
-        **_columns([tile.counts for tile in tallies], ""),
-        **_columns([tile.both for tile in tallies], BOTH),
-    }
-    table = pa.table(columns, schema=SCORES_SCHEMA).replace_schema_metadata(dict(stamp))
-    with written_whole(target) as temporary:
-        pq.write_table(table, temporary)
+def write_tallies(path: Path, tallies: Sequence[TileTally], stamp: Mapping[str, str]) -> None:
+    """Write a scene's tiles as ``scores.parquet``, one row each, whole or not at all."""
+    write_scores(path, [_scores(tile) for tile in tallies], stamp)
 
 
 def read_tallies(path: Path, classes: int) -> list[TileTally]:
-    """Return the tiles of one scene's table.
+    """Return the tiles of one scene's ``scores.parquet``.
 
     Raises:
-        StoreError: the file is damaged, or was made with another number of classes.
+        StoreError: the file is missing or damaged, or was made with another number of classes.
     """
     try:
-        rows = pq.read_table(path).to_pylist()
-        return [_tile(row, classes) for row in rows]
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+        return [_tile(scores, classes) for scores in read_scores(path)]
+    except ValueError as error:
         raise StoreError(
-            f"{path}: is no table of scores for {classes} classes ({error}); delete it, run again"
+            f"{path}: not a table of scores for {classes} classes ({error}); delete it and run score_tiles again"
         ) from None
 
 
-def _columns(counts: Sequence[Tally], prefix: str) -> dict[str, list[Any]]:
-    return {
-        f"{prefix}confusion": [count.confusion.ravel() for count in counts],
-        f"{prefix}unmapped_px": [count.unmapped_px for count in counts],
-        f"{prefix}bin_px": [count.calibration.px for count in counts],
-        f"{prefix}bin_correct": [count.calibration.correct for count in counts],
-        f"{prefix}bin_confidence": [count.calibration.confidence for count in counts],
-    }
+def _scores(tile: TileTally) -> TileScores:
+    return TileScores(TilePlace(tile.scene, tile.row, tile.col), _plain(tile.counts), _plain(tile.both))
 
 
-def _tile(row: Mapping[str, Any], classes: int) -> TileTally:
-    return TileTally(row["scene"], row["row"], row["col"], _counts(row, classes, ""), _counts(row, classes, BOTH))
-
-
-def _counts(row: Mapping[str, Any], classes: int, prefix: str) -> Tally:
-    bins = Calibration(
-        np.array(row[f"{prefix}bin_px"], np.int64),
-        np.array(row[f"{prefix}bin_correct"], np.int64),
-        np.array(row[f"{prefix}bin_confidence"], np.float64),
+def _plain(counts: Tally) -> PixelCounts:
+    bins = counts.calibration
+    return PixelCounts(
+        tuple(counts.confusion.ravel().tolist()),
+        counts.unmapped_px,
+        tuple(bins.px.tolist()),
+        tuple(bins.correct.tolist()),
+        tuple(bins.confidence.tolist()),
     )
-    confusion = np.array(row[f"{prefix}confusion"], np.int64).reshape(classes, classes)
-    return Tally(confusion, bins, row[f"{prefix}unmapped_px"], 1)
+
+
+def _tile(scores: TileScores, classes: int) -> TileTally:
+    place = scores.place
+    return TileTally(place.scene, place.row, place.col, _tally(scores.counts, classes), _tally(scores.both, classes))
+
+
+def _tally(counts: PixelCounts, classes: int) -> Tally:
+    bins = Calibration(
+        np.array(counts.bin_px, np.int64),
+        np.array(counts.bin_correct, np.int64),
+        np.array(counts.bin_confidence, np.float64),
+    )
+    confusion = np.array(counts.confusion, np.int64).reshape(classes, classes)
+    return Tally(confusion, bins, counts.unmapped_px, 1)

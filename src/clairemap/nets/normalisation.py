@@ -5,18 +5,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from clairemap.artefacts.model_card import BandScale
 
-def normalise(values: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+
+def normalise(values: Tensor, scale: BandScale) -> Tensor:
     """Return (values - mean) / std as float32; 0, the mean, where a value is not finite.
 
     Args:
-        values: bands (B, C, H, W) or (C, H, W) of any integer or floating type, in the units of `mean`.
-        mean: mean of each band.
-        std: standard deviation of each band, > 0.
+        values: bands (B, C, H, W) or (C, H, W) of any integer or floating type, in the units of the scale.
+        scale: mean and standard deviation of each band.
     """
     scaled = values.to(torch.float32, copy=True)  # a copy, because it is worked on in place
-    scaled -= _per_band(mean, scaled)
-    scaled /= _per_band(std, scaled)
+    scaled -= _per_band(scale.mean, scaled)
+    scaled /= _per_band(scale.std, scaled)
     return torch.nan_to_num_(scaled, nan=0.0, posinf=0.0, neginf=0.0)
 
 

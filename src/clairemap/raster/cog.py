@@ -148,6 +148,7 @@ class CogWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Finish the file unless there was an error; remove temporary files."""
         try:
             if kind is None:
                 self._finish()

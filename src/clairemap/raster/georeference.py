@@ -49,8 +49,8 @@ def geobox_of(dataset: DatasetReader, path: Path) -> GeoBox:
         )
     geobox = GeoBox(shape, transform, crs)
     if crs is not None:
-        _check_crs(geobox, path)
-        _check_place(geobox, path)
+        _check_crs(crs, geobox, path)
+        _check_place(crs, geobox, path)
     return geobox
 
 
@@ -74,39 +74,39 @@ def _check_plain(dataset: DatasetReader, path: Path) -> None:
             )
 
 
-def _check_crs(geobox: GeoBox, path: Path) -> None:
-    fault = crs_fault(geobox.crs)
+def _check_crs(crs: CRS, geobox: GeoBox, path: Path) -> None:
+    fault = crs_fault(crs)
     if fault is not None:
-        derived = geobox.crs.proj.is_derived and geobox.crs.proj.is_geographic
+        derived = crs.proj.is_derived and crs.proj.is_geographic
         remedy = "reproject the file first (gdalwarp -t_srs EPSG:4326)" if derived else CRS_REMEDY
-        raise GridError(f"{path}: its CRS, {crs_name(geobox.crs)}, {fault}; {remedy}")
+        raise GridError(f"{path}: its CRS, {crs_name(crs)}, {fault}; {remedy}")
     if geobox.transform == Affine.identity():
         raise GridError(
-            f"{path}: has the CRS {crs_name(geobox.crs)} but no geotransform, so its place is not known; "
+            f"{path}: has the CRS {crs_name(crs)} but no geotransform, so its place is not known; "
             "give it one (gdal_edit.py -a_ullr), or strip the CRS (gdal_edit.py -a_srs None)"
         )
 
 
-def _check_place(geobox: GeoBox, path: Path) -> None:
+def _check_place(crs: CRS, geobox: GeoBox, path: Path) -> None:
     """Refuse coordinates that can't be ones of the CRS: PROJ would take 500000 degrees for a longitude."""
-    fault = _misplacement(geobox)
+    fault = _misplacement(crs, geobox)
     if fault is not None:
         height, width = geobox.shape
         (left, right), (top, bottom) = applied(geobox.transform, np.array([0, width]), np.array([0, height]))
         raise GridError(
             f"{path}: its coordinates, from ({left:.10g}, {top:.10g}) to ({right:.10g}, {bottom:.10g}), do "
-            f"not go with its CRS, {crs_name(geobox.crs)}: {fault}; assign the CRS that they are in "
+            f"not go with its CRS, {crs_name(crs)}: {fault}; assign the CRS that they are in "
             "(gdal_edit.py -a_srs), or correct them (gdal_edit.py -a_ullr)"
         )
 
 
-def _misplacement(geobox: GeoBox) -> str | None:
+def _misplacement(crs: CRS, geobox: GeoBox) -> str | None:
     """Return what is impossible in where a grid lies; None if nothing."""
     matrix, (height, width) = geobox.transform, (int(size) for size in geobox.shape)
     columns, rows = (np.linspace(0.5, size - 0.5, PROBES_ALONG_SIDE) for size in (width, height))
     column, row = np.meshgrid(columns, rows)
     x, y = applied(matrix, column, row)
-    proj, turn = geobox.crs.proj, turn_of(geobox.crs)
+    proj, turn = crs.proj, turn_of(crs)
     unit = proj.axis_info[0].unit_conversion_factor
     if turn is not None and np.ptp(x) > WIDEST_TURNS * turn:
         return "they go around the Earth more than once"
@@ -119,6 +119,6 @@ def _misplacement(geobox: GeoBox) -> str | None:
         return None
     if abs(matrix.determinant) * unit**2 < SMALLEST_PX_M**2:
         return f"pixels of {abs(matrix.determinant) ** 0.5 * unit:.3g} m, as if they were degrees"
-    longitudes, latitudes = to_degrees(geobox.crs, x, y)
+    longitudes, latitudes = to_degrees(crs, x, y)
     on_earth = np.isfinite(longitudes) & np.isfinite(latitudes) & (np.hypot(x, y) * unit < FURTHEST_M)
     return None if on_earth.any() else "no pixel lies on the Earth"

@@ -103,11 +103,13 @@ class RasterSource:
         return scaling
 
     def __enter__(self) -> Self:
+        """Return the open source."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close the file."""
         self.close()
 
     def close(self) -> None:

@@ -1,18 +1,16 @@
 """Georeferenced Zarr stores between the stages: pairs of scenes, and class probabilities.
 
 Zarr format 3, one chunk for each tile, several tiles in a file (shard). A store opens in xarray with coordinates
-and in rioxarray with its CRS (CF grid mapping ``spatial_ref``). It is complete when its manifest lies beside it:
-a small JSON with each array's hash and all attributes but the stamp (`provenance.stamp`), free of times and paths, so
-that stores which later stages can't tell apart have equal manifests.
+and in rioxarray with its CRS (CF grid mapping ``spatial_ref``). It is complete when its manifest lies beside it
+(`artefacts.manifest`), with each array's hash and all attributes but the stamp (`provenance.stamp`).
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import zarr
@@ -20,13 +18,19 @@ import zarr.errors
 from affine import Affine
 from numpy.typing import DTypeLike, NDArray
 from odc.geo.geobox import GeoBox
+from pydantic import ValidationError
 from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 
+from clairemap.artefacts.document import first_fault
+from clairemap.artefacts.manifest import ArrayEntry, Manifest, manifest_of, read_manifest, write_manifest
+from clairemap.artefacts.store_attributes import StoreAttributes
 from clairemap.errors import StoreError
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.provenance import STAMP_PREFIX, temporary_beside, write_text_whole
+from clairemap.provenance import STAMP_PREFIX, temporary_beside
+
+Attributes = TypeVar("Attributes", bound=StoreAttributes)
 
 GRID_MAPPING = "spatial_ref"
 
@@ -79,6 +83,24 @@ class GridStore:
     def attributes(self) -> Mapping[str, Any]:
         """Attributes of the store as a whole."""
         return self.group.attrs
+
+    def attributes_as(self, kind: type[Attributes]) -> Attributes:
+        """Return the attributes as a model of `artefacts.store_attributes`.
+
+        Raises:
+            StoreError: an attribute is missing or has another type.
+        """
+        try:
+            return kind.model_validate(dict(self.attributes))
+        except ValidationError as error:
+            raise StoreError(
+                f"{self.path}: attribute {first_fault(error)} ({kind.__name__}); delete it and run again"
+            ) from None
+
+    @property
+    def scene(self) -> str:
+        """Name of the scene that the store is of."""
+        return self.attributes_as(StoreAttributes).scene
 
     @property
     def exists(self) -> bool:
@@ -222,45 +244,54 @@ def open_store(path: Path, mode: Literal["r", "r+"] = "r") -> GridStore:
         shape = int(str(group.attrs["height"])), int(str(group.attrs["width"]))
     except (FileNotFoundError, KeyError, ValueError, zarr.errors.BaseZarrError) as error:
         raise StoreError(f"{path}: is no complete store ({error!r}); delete it and run again") from None
-    return GridStore(path, group, GeoBox(shape, transform, mapping.get("crs_wkt")))
+    return GridStore(path, group, GeoBox(shape, transform, cast("str | None", mapping.get("crs_wkt"))))
 
 
-def complete_store(part: Path, target: Path, manifest: Path) -> None:
+def complete_store(part: Path, target: Path, manifest: Path | None = None) -> None:
     """Move a written store to its place and write its manifest, last.
 
     An older store in that place is replaced; an interruption leaves either no manifest or a whole store.
+
+    Args:
+        part: the written store.
+        target: its place.
+        manifest: the manifest to write; by default beside the store (`manifest_of`).
     """
+    manifest = manifest or manifest_of(target)
     manifest.unlink(missing_ok=True)
     for leftover in part.rglob(UNFINISHED_FILES):
         leftover.unlink()
-    described = json.dumps(_describe(part), indent=1, sort_keys=True) + "\n"
+    described = _describe(part)
     if target.exists():
         discarded = temporary_beside(target)
         target.rename(discarded)
         shutil.rmtree(discarded)
     part.rename(target)
-    write_text_whole(manifest, described)
+    write_manifest(manifest, described)
 
 
-def check_store(path: Path, manifest: Path) -> GridStore:
+def check_store(path: Path, manifest: Path | None = None) -> GridStore:
     """Return the store opened for reading after comparing its files with the manifest (names and sizes).
+
+    Args:
+        path: the store.
+        manifest: its manifest; by default the one beside the store (`manifest_of`).
 
     Raises:
         StoreError: files are missing, of another size, or the manifest can't be read.
     """
-    try:
-        expected = json.loads(manifest.read_text(encoding="utf-8"))["arrays"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StoreError(f"{manifest}: is no manifest ({error!r}); delete it and {path}, then run again") from None
-    for name, array in expected.items():
+    for name, array in read_manifest(manifest or manifest_of(path), path).arrays.items():
         files = _chunk_files(path / name)
-        seen = {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
-        if any(seen[key] != array[key] for key in seen):
-            raise StoreError(f"{path}: array {name!r} has {seen}, the manifest says otherwise; delete it and run again")
+        seen, expected = (len(files), _size(files)), (array.files, array.bytes)
+        if seen != expected:
+            raise StoreError(
+                f"{path}: array {name!r} has {seen[0]} files of {seen[1]} bytes, the manifest {expected[0]} of "
+                f"{expected[1]}; delete it and run again"
+            )
     return open_store(path)
 
 
-def _describe(path: Path) -> dict[str, Any]:
+def _describe(path: Path) -> Manifest:
     group = zarr.open_group(path, mode="r")
     arrays = {}
     for name, array in sorted(group.arrays()):
@@ -271,16 +302,20 @@ def _describe(path: Path) -> dict[str, Any]:
             with file.open("rb") as content:
                 while block := content.read(2**20):
                     digest.update(block)
-        arrays[name] = {
-            "shape": list(array.shape),
-            "dtype": str(array.dtype),
-            "fill": str(array.fill_value),  # the values of the chunks that were never written
-            "attributes": _unstamped(array.attrs),
-            "files": len(files),
-            "bytes": sum(file.stat().st_size for file in files),
-            "sha256": digest.hexdigest(),
-        }
-    return {"attributes": _unstamped(group.attrs), "arrays": arrays}
+        arrays[name] = ArrayEntry(
+            shape=tuple(array.shape),
+            dtype=str(array.dtype),
+            fill=str(array.fill_value),
+            attributes=_unstamped(array.attrs),
+            files=len(files),
+            bytes=_size(files),
+            sha256=digest.hexdigest(),
+        )
+    return Manifest(_unstamped(group.attrs), arrays)
+
+
+def _size(files: Sequence[Path]) -> int:
+    return sum(file.stat().st_size for file in files)
 
 
 def _unstamped(attributes: Mapping[str, Any]) -> dict[str, Any]:

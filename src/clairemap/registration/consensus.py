@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from clairemap.artefacts.registration import TERMS, Kind
 from clairemap.grid.points import Point
-from clairemap.registration.model import LEAST_TIES, TERMS, Displacement, Kind, terms
+from clairemap.registration.model import LEAST_TIES, Displacement, terms
 
 PointsYX = NDArray[np.float64]
 """Coordinates or displacements (point, 2), y first."""

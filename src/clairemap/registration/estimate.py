@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from clairemap.artefacts.registration import TERMS, Kind, Search
 from clairemap.raster.opening import bounded_cache
 from clairemap.raster.source import RasterSource
 from clairemap.registration.consensus import Inliers, agreeing, log10_false_alarms
@@ -12,8 +13,8 @@ from clairemap.registration.correlation import highest_peak
 from clairemap.registration.fit import INLIER_RADIUS_PX, Ties, simplest
 from clairemap.registration.judge import judged
 from clairemap.registration.match import Evidence, Pair, match
-from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, TERMS, Displacement, Kind
-from clairemap.registration.result import Fit, Search, as_delivered
+from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement
+from clairemap.registration.result import Fit, as_delivered
 from clairemap.registration.wide import most_similar
 from clairemap.registration.windows import WindowLayout, spread_windows
 from clairemap.settings import RegistrationSettings, SensorBands

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.artefacts.registration import Kind
 from clairemap.registration.consensus import Frame, Inliers, PointsYX
-from clairemap.registration.model import LEAST_TIES, Displacement, Kind
+from clairemap.registration.model import LEAST_TIES, Displacement
 
 INLIER_RADIUS_PX = 2.0
 """Ties this near to the model agree with it, in pixels of the grid they were matched on; they scatter by 1.4 px."""

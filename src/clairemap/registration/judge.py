@@ -5,11 +5,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.artefacts.registration import Quality, Search, Verdict
 from clairemap.registration.consensus import log10_false_alarms
 from clairemap.registration.fit import Ties, fitted, left_out_rmse_px, part_numbers, split_half_px
 from clairemap.registration.match import Evidence
 from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement
-from clairemap.registration.result import NO_QUALITY, Fit, Quality, Search, Verdict
+from clairemap.registration.result import NO_QUALITY, Fit
 
 MOST_FALSE_ALARMS: dict[Search, float] = {"near": 1e-3, "wide": 1e-5}
 """Expected number of equally large agreements among unrelated pictures, above which a displacement is rejected. Of the

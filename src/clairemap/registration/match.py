@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from clairemap.artefacts.registration import Tie
 from clairemap.console import progress
 from clairemap.grid.mapping import PixelMapping
 from clairemap.grid.points import Point, Shift
@@ -13,7 +14,6 @@ from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.correlation import CorrelationSurface, correlation_surface, highest_peak
 from clairemap.registration.model import Displacement
 from clairemap.registration.overlap import mapping_between
-from clairemap.registration.result import Tie
 from clairemap.registration.structure import STRUCTURE_REACH_PX, Structure, edge_structure
 from clairemap.registration.warp import SarOnGrid
 from clairemap.registration.windows import WindowLayout

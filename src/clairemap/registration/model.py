@@ -2,18 +2,13 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
+from clairemap.artefacts.registration import TERMS, DisplacementModel, Kind
 from clairemap.grid.coordinates import Coordinates, probe_points
 from clairemap.grid.points import Point, Shift
 from clairemap.grid.window import Window
-
-Kind = Literal["translation", "similarity", "affine", "polynomial"]
-
-TERMS: dict[Kind, int] = {"translation": 1, "similarity": 3, "affine": 3, "polynomial": 6}
-"""Coefficients of each coordinate: a constant, then linear, then quadratic terms."""
 
 LEAST_TIES: dict[Kind, int] = {"translation": 1, "similarity": 2, "affine": 3, "polynomial": 6}
 """Ties that determine a model of each kind, the simplest first. A similarity's linear terms are rotation and scale."""
@@ -26,23 +21,18 @@ def terms(kind: Kind, v: Coordinates, u: Coordinates) -> Coordinates:
 
 
 @dataclass(frozen=True)
-class Displacement:
-    """A field of displacements in pixels of the optical grid, y downwards: SAR content for (y, x) lies at (y+dy, x+dx).
+class Displacement(DisplacementModel):
+    """A displacement model that can be evaluated, y downwards: SAR content for (y, x) lies at (y+dy, x+dx)."""
 
-    `dy_px` and `dx_px` weigh the terms 1, u, v, u², uv, v² (as many as the kind has) of the normalised coordinates
-    u = (x - centre x) / scale and v = (y - centre y) / scale.
-    """
+    @classmethod
+    def of(cls, model: DisplacementModel) -> "Displacement":
+        """Return the model of a registration's file as one that can be evaluated."""
+        return cls(model.kind, model.dy_px, model.dx_px, model.centre, model.scale_px)
 
-    kind: Kind
-    dy_px: tuple[float, ...]
-    dx_px: tuple[float, ...]
-    centre: tuple[float, float] = (0.0, 0.0)
-    scale_px: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Check that there is a coefficient for each term."""
-        if {len(self.dy_px), len(self.dx_px)} != {TERMS[self.kind]}:
-            raise ValueError(f"a model of kind {self.kind} has {TERMS[self.kind]} coefficients for each coordinate")
+    @property
+    def coefficients(self) -> DisplacementModel:
+        """The model as a registration's file holds it."""
+        return DisplacementModel(self.kind, self.dy_px, self.dx_px, self.centre, self.scale_px)
 
     @classmethod
     def translation(cls, dy_px: float, dx_px: float) -> "Displacement":

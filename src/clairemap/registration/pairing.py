@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.registration import Registration
 from clairemap.classes import IGNORE_INDEX, Legend
 from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
@@ -20,7 +21,7 @@ from clairemap.registration.clouds import CloudMask, cloud_source
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.overlap import mapping_between
 from clairemap.registration.plausible import check_optical, check_sar
-from clairemap.registration.record import Registration
+from clairemap.registration.record import displacement_of
 from clairemap.registration.sources import codes_source, optical_source, sar_source
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
 from clairemap.settings import OpticalBands, SarSettings, TiledSensors
@@ -64,7 +65,7 @@ class ScenePair:
         self._legend = legend
         self._rejected = registration.verdict == "rejected"
         with ExitStack() as opening:
-            self._open(opening, registration.displacement)
+            self._open(opening, displacement_of(registration))
             self._opened = opening.pop_all()
 
     def _open(self, opening: ExitStack, displacement: Displacement) -> None:
@@ -87,11 +88,13 @@ class ScenePair:
         self._cloud = None if cloud is None else CloudMask(cloud, coding)
 
     def __enter__(self) -> Self:
+        """Return the open pair."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close all files."""
         self._opened.close()
 
     @property

@@ -112,7 +112,7 @@ def _overviews(pair: Pair) -> tuple[_Overview, _Overview]:
 def _sar_extent(pair: Pair) -> Window:
     """Return the pixels of the optical grid that SAR's georeferencing covers."""
     mapping = pair.sar.mapping
-    y, x = PixelMapping(mapping.source, mapping.target).probed(Window.whole(mapping.source.shape))
+    y, x = PixelMapping(mapping.source, mapping.target).probed(Window.whole(mapping.source.shape.yx))
     seen = (y > OUTSIDE / 2) & (x > OUTSIDE / 2)
     y0, x0 = math.floor(y[seen].min()), math.floor(x[seen].min())
     return Window(y0, x0, math.ceil(y[seen].max()) + 1 - y0, math.ceil(x[seen].max()) + 1 - x0)

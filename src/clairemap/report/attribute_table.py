@@ -22,9 +22,11 @@ class _Field:
 
     @property
     def descriptor(self) -> bytes:
+        """Return the field's descriptor in the header of the file."""
         return struct.pack("<11sc4xBB14x", self.name.encode(), self.kind.encode(), self.width, 0)
 
     def cell(self, value: int | str) -> bytes:
+        """Return a value as the bytes of a cell, padded to the field's width."""
         if isinstance(value, str):
             return clipped(value, self.width).encode().ljust(self.width)
         return str(value).rjust(self.width).encode()

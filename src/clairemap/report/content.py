@@ -2,86 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from clairemap.artefacts.audit import SplitAudit
+from clairemap.artefacts.explanations import ExplainedTile
+from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
+from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
-from clairemap.metrics.document import AreaRow, ClassRow, RegionMetrics
-from clairemap.registration.record import Registration
 from clairemap.settings import SensorsSettings
-from clairemap.tiles.audit import SplitAudit
-
-
-class _Told(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-
-class ToldClass(_Told):
-    """What an explanation rests on for one class of its tile."""
-
-    name: str
-    area_pct: float
-    iou: float | None = None
-
-
-class ToldLevels(_Told):
-    """The levels of an explanation: agreement with the labels, and the class that it is as bad as."""
-
-    accuracy: str | None = None
-    worst_class: str | None = Field(None, alias="worst class")
-
-
-class ToldFacts(_Told):
-    """The facts of an explanation that the page shows or chooses tiles by; shares in percent.
-
-    `cloud_pct` is None where no cloud mask tells, `oa_pct` where too few pixels are labelled.
-    """
-
-    classes: tuple[ToldClass, ...]
-    confidence_pct: int
-    optical_share_pct: int
-    cloud_pct: int | None
-    cloud_unknown_pct: int = 0
-    oa_pct: int | None = None
-    labelled_px: int = 0
-    unseen: tuple[str, ...] = ()
-    levels: ToldLevels = ToldLevels()
-
-    @property
-    def worst_iou(self) -> float | None:
-        """The IoU of the class that the agreement is as bad as; None if there is none."""
-        return next((c.iou for c in self.classes if c.name == self.levels.worst_class), None)
-
-
-class ToldTile(_Told):
-    """One line of ``explanations.jsonl``."""
-
-    scene: str
-    row: int
-    col: int
-    facts: ToldFacts
-    text: str
-    source: str
-
-
-@dataclass(frozen=True)
-class MapPaths:
-    """One map of the region, as files."""
-
-    name: str
-    landcover: Path
-    confidence: Path
-    optical_share: Path
-    source_count: Path
-
-
-@dataclass(frozen=True)
-class ScenePaths:
-    """One scene's stores."""
-
-    pair: Path
-    probabilities: Path
 
 
 @dataclass(frozen=True)
@@ -171,7 +98,7 @@ class TilePictures:
 class TileCard:
     """A tile that is shown, and why it was chosen."""
 
-    told: ToldTile
+    tile: ExplainedTile
     reason: str
     pictures: TilePictures
 

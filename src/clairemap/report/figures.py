@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from clairemap.artefacts.history import HistoryStep
+from clairemap.artefacts.registration import Registration
 from clairemap.grid.points import Size
 from clairemap.metrics.scores import MIN_TRUTH_PX
-from clairemap.registration.record import Registration
+from clairemap.registration.model import Displacement
 from clairemap.report.content import Picture
 from clairemap.report.pictures import as_picture
-from clairemap.report.records import HistoryStep
 
 _INK_COLOR = "#1f2430"
 _QUIET_COLOR = "#8a8f9c"
@@ -107,8 +108,8 @@ def registration_figure(record: Registration) -> Picture | None:
     if not record.ties:
         return None
     places, found = (np.array([(getattr(tie, y), getattr(tie, x)) for tie in record.ties]) for y, x in ("yx", _OFFSET))
-    agrees = np.array(record.inlier)
-    left = found - record.model.at_places(places)
+    agrees = np.array([tie.inlier for tie in record.ties])
+    left = found - Displacement.of(record.model).at_places(places)
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.2, 3.1), layout="compressed")
         first, second = figure.subplots(1, 2)

@@ -5,20 +5,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clairemap.artefacts.audit import read_audit
+from clairemap.artefacts.explanations import ExplainedTile, read_explanations
+from clairemap.artefacts.history import read_history
+from clairemap.artefacts.map_check import read_map_check
+from clairemap.artefacts.metrics import read_metrics
+from clairemap.artefacts.model_card import read_model_card
+from clairemap.artefacts.registration import read_registration
+from clairemap.artefacts.statistics import read_statistics
+from clairemap.artefacts.tiles import read_tile_index, tile_rows
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
+from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.raster.store import GridStore, check_store
-from clairemap.registration.record import read_registration
 from clairemap.report import figures, records
 from clairemap.report.content import (
     DisplaySettings,
     Fact,
-    MapPaths,
     RegistrationRow,
     ReportContent,
-    ScenePaths,
     TileCard,
-    ToldTile,
     TrainingSummary,
 )
 from clairemap.report.leakage import split_summary
@@ -26,28 +32,53 @@ from clairemap.report.map_panel import map_panel
 from clairemap.report.pictures import registration_picture, tile_pictures
 from clairemap.report.selection import select_tiles
 from clairemap.stages import RenderReport
-from clairemap.tiles.audit import read_audit
-from clairemap.tiles.index import read_tile_index
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class RegionPaths:
-    """All files that the page is made from. Lists may be empty; what is missing is said on the page."""
+    """All files that the page is made from. Maps and scenes may be empty; the page says what is missing."""
 
-    maps: tuple[MapPaths, ...]
-    checks: tuple[Path, ...]
+    maps: tuple[MapFiles, ...]
+    scenes: tuple[SceneFolder, ...]
+    model: ModelFolder
     metrics: Path
-    registrations: tuple[Path, ...]
-    registration_pictures: tuple[Path, ...]
-    tiles: tuple[Path, ...]
-    explanations: tuple[Path, ...]
-    scenes: tuple[ScenePaths, ...]
-    card: Path
-    history: Path
-    statistics: Path
-    audit: Path
+
+    @property
+    def checks(self) -> tuple[Path, ...]:
+        """Results of the maps' checks; those that exist."""
+        return tuple(files.check for files in self.maps if files.check.exists())
+
+    @property
+    def tiles(self) -> tuple[Path, ...]:
+        """Tile index of each scene."""
+        return tuple(scene.tiles for scene in self.scenes)
+
+    @property
+    def explanations(self) -> tuple[Path, ...]:
+        """Explanations of each scene."""
+        return tuple(scene.explanations for scene in self.scenes)
+
+    @property
+    def card(self) -> Path:
+        """Model card."""
+        return self.model.card
+
+    @property
+    def history(self) -> Path:
+        """Training history."""
+        return self.model.history
+
+    @property
+    def statistics(self) -> Path:
+        """Band statistics of the training tiles."""
+        return self.model.statistics
+
+    @property
+    def audit(self) -> Path:
+        """Audit of the splits."""
+        return self.model.audit
 
 
 def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mapping[str, str]) -> ReportContent:
@@ -57,16 +88,16 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         StoreError: a file is missing, damaged, or of another region.
         UnreadableFileError: a map can't be read.
     """
-    metrics = records.read_metrics(files.metrics)
-    statistics = records.read_json(files.statistics)
-    card = records.read_json(files.card)
+    metrics = read_metrics(files.metrics)
+    statistics = read_statistics(files.statistics)
+    card = read_model_card(files.card)
     display = DisplaySettings(
         legend=settings.legend,
         sensors=settings.sensors,
-        optical=records.stretch(statistics, "optical", settings.sensors.optical.names, files.statistics),
-        sar=records.stretch(statistics, "sar", settings.sensors.sar.names, files.statistics),
+        optical=records.stretch(statistics.optical, settings.sensors.optical.names, files.statistics),
+        sar=records.stretch(statistics.sar, settings.sensors.sar.names, files.statistics),
     )
-    told = records.read_explanations(files.explanations)
+    explained = [tile for path in files.explanations for tile in read_explanations(path)]
     names = display.legend.names
     return ReportContent(
         title=settings.report.title or region,
@@ -74,17 +105,17 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         legend=display.legend,
         metrics=metrics,
         maps=tuple(map_panel(paths, display) for paths in files.maps),
-        checked_by=tuple(sorted({records.read_checking_version(path) for path in files.checks})),
+        checked_by=tuple(sorted({records.version_text(read_map_check(path).stamp) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
-        training=_training_summary(files.history, int(card.get("best_step", 0))),
+        training=_training_summary(files.history, card.best_step),
         registrations=_registrations(files),
-        tiles=tuple(_cards(told, files, settings.report.max_tiles, display)),
-        tiles_explained=len(told),
+        tiles=tuple(_cards(explained, files, settings.report.max_tiles, display)),
+        tiles_explained=len(explained),
         making=(*records.model_facts(card), *_scoring_facts(metrics.stamp)),
         calibration=records.calibration_text(card),
-        split=split_summary(read_audit(files.audit), card.get("halo_px"), metrics.split),
+        split=split_summary(read_audit(files.audit), card.halo_px, metrics.split),
         stamp=stamp,
-        unmasked=tuple(sorted({tile.scene for tile in told if tile.facts.cloud_unknown_pct})),
+        unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
 
 
@@ -93,7 +124,7 @@ def _scoring_facts(stamp: Mapping[str, str]) -> tuple[Fact, ...]:
 
 
 def _training_summary(path: Path, best_step: int) -> TrainingSummary | None:
-    history = records.read_history(path)
+    history = read_history(path)
     if not history:
         return None
     minutes = sum(row.seconds for row in history) / 60
@@ -101,15 +132,21 @@ def _training_summary(path: Path, best_step: int) -> TrainingSummary | None:
 
 
 def _registrations(files: RegionPaths) -> tuple[RegistrationRow, ...]:
-    pictures = dict(registration_picture(path) for path in files.registration_pictures)
-    found = [read_registration(path) for path in files.registrations]
-    return tuple(
-        RegistrationRow(record, figures.registration_figure(record), pictures.get(record.scene)) for record in found
-    )
+    return tuple(_registration(scene) for scene in files.scenes)
 
 
-def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, display: DisplaySettings) -> Iterable[TileCard]:
-    chosen = select_tiles(told, count)
+def _registration(scene: SceneFolder) -> RegistrationRow:
+    """Return the registration of a scene; a picture that is left from a run with both sensors is not shown."""
+    record = read_registration(scene.registration)
+    both_sensors = record.verdict != "single_sensor"
+    picture = registration_picture(scene.registration_picture, record.scene) if both_sensors else None
+    return RegistrationRow(record, figures.registration_figure(record), picture)
+
+
+def _cards(
+    explained: Sequence[ExplainedTile], files: RegionPaths, count: int, display: DisplaySettings
+) -> Iterable[TileCard]:
+    chosen = select_tiles(explained, count)
     if not chosen:
         return
     windows = _tile_windows(files.tiles)
@@ -117,28 +154,24 @@ def _cards(told: Sequence[ToldTile], files: RegionPaths, count: int, display: Di
     for choice in chosen:
         tile = choice.tile
         try:
-            window, (pair, probabilities) = windows[tile.scene, tile.row, tile.col], stores[tile.scene]
+            window, (pair, probabilities) = windows[tile.place], stores[tile.scene]
         except KeyError as error:
             raise StoreError(
                 f"tile {tile.row}, {tile.col} of scene {tile.scene} is explained, but {error} is in no tile index "
                 "or store given to the report; run the workflow again"
             ) from None
         yield TileCard(tile, choice.reason, tile_pictures(pair, probabilities, window, display))
-    log.info("%d of %d explained tiles pictured", len(chosen), len(told))
+    log.info("%d of %d explained tiles pictured", len(chosen), len(explained))
 
 
-def _stores(scenes: Iterable[ScenePaths]) -> dict[str, tuple[GridStore, GridStore]]:
-    opened = ((_open_checked(files.pair), _open_checked(files.probabilities)) for files in scenes)
-    return {str(pair.attributes["scene"]): (pair, probabilities) for pair, probabilities in opened}
-
-
-def _open_checked(store: Path) -> GridStore:
-    return check_store(store, store.with_suffix(".json"))
+def _stores(scenes: Iterable[SceneFolder]) -> dict[str, tuple[GridStore, GridStore]]:
+    opened = ((check_store(files.pair), check_store(files.probabilities)) for files in scenes)
+    return {pair.scene: (pair, probabilities) for pair, probabilities in opened}
 
 
 def _tile_windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:
     windows = {}
     for path in paths:
-        for row in read_tile_index(path).itertuples(index=False):
+        for row in tile_rows(read_tile_index(path)):
             windows[row.scene, row.row, row.col] = Window(row.y0, row.x0, row.height, row.width)
     return windows

@@ -1,7 +1,7 @@
 """How the data were split and what leaks, in sentences for the page."""
 
+from clairemap.artefacts.audit import Leakage, SplitAudit
 from clairemap.report.content import SplitSummary
-from clairemap.tiles.audit import Leakage, SplitAudit
 
 METHODS = {
     "scene": "Whole scenes were held out, as the sample sheet says.",

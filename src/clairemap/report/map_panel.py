@@ -18,9 +18,10 @@ from clairemap.errors import UnreadableFileError
 from clairemap.grid.earth import crs_name
 from clairemap.grid.points import Size
 from clairemap.grid.window import Window
+from clairemap.outputs import MapFiles
 from clairemap.raster.opening import open_raster
 from clairemap.raster.source import area_of
-from clairemap.report.content import DisplaySettings, MapPanel, MapPaths, MapSection
+from clairemap.report.content import DisplaySettings, MapPanel, MapSection
 from clairemap.report.frames import frames_of
 from clairemap.report.map_key import map_key
 from clairemap.report.numbers import count
@@ -42,7 +43,7 @@ HIGHEST = 1.25
 """Height of a picture over the width of the page, at most."""
 
 
-def map_panel(files: MapPaths, display: DisplaySettings) -> MapPanel:
+def map_panel(files: MapFiles, display: DisplaySettings) -> MapPanel:
     """Return the pictures of a map, read from its overviews.
 
     Raises:
@@ -71,7 +72,7 @@ def map_panel(files: MapPaths, display: DisplaySettings) -> MapPanel:
     )
 
 
-def _section(files: MapPaths, view: "MapView", display: DisplaySettings) -> MapSection:
+def _section(files: MapFiles, view: "MapView", display: DisplaySettings) -> MapSection:
     codes = view.read(files.landcover, MAP_PX, Resampling.nearest)
     confidence = view.read(files.confidence, SIDE_MAP_PX, Resampling.average)
     share = view.read(files.optical_share, SIDE_MAP_PX, Resampling.average)

@@ -1,23 +1,21 @@
 """The model behind a map in the words of STAC's machine-learning extension (MLM 1.4), from the model's card."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from clairemap.errors import StoreError
+from clairemap.artefacts.model_card import BandScale, ModelCard, read_model_card
 
 MLM_EXTENSION = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 TASKS = ["semantic-segmentation"]
-SENSOR_BANDS = ("optical", "sar")
 
 
 @dataclass(frozen=True)
 class MappingModel:
     """A trained model: its card (`model.json`), and the name of the card's copy beside the item."""
 
-    card: Mapping[str, Any]
+    card: ModelCard
     copy: str
 
     @classmethod
@@ -25,45 +23,43 @@ class MappingModel:
         """Return the model of a card.
 
         Raises:
-            StoreError: the card is missing or no such card.
+            BundleError, MissingFileError: the card can't be read; see `model_card.read_model_card`.
         """
-        try:
-            model = cls(json.loads(card.read_text(encoding="utf-8")), copy)
-            model.properties(()), model.asset()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{card}: is no model's card ({error!r}); delete it and run again") from None
-        return model
+        return cls(read_model_card(card), copy)
 
     @property
     def name(self) -> str:
         """Name with the network's size and the start of the weights' hash, so that it is this training's alone."""
-        return f"clairemap-{self.card['network']['size']}-{self.card['weights_sha256'][:12]}"
+        return f"clairemap-{self.card.network.size}-{self.card.weights_sha256[:12]}"
 
     def properties(self, classes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the item's fields on the model; `classes` as the classification extension wants them."""
         return {
             "mlm:name": self.name,
-            "mlm:architecture": f"CLAIRE, {self.card['network']['size']} (ConvNeXt encoders, cross-modal fusion)",
+            "mlm:architecture": f"CLAIRE, {self.card.network.size} (ConvNeXt encoders, cross-modal fusion)",
             "mlm:tasks": TASKS,
             "mlm:framework": "PyTorch",
             "mlm:accelerator": None,
-            "mlm:input": [self._input(sensor) for sensor in SENSOR_BANDS],
+            "mlm:input": [
+                _input("optical", self.card.optical_bands, "optical bands as delivered"),
+                _input("sar", self.card.sar_bands, f"SAR as {self.card.sar_scale}"),
+            ],
             "mlm:output": [
                 {
                     "name": "class logits",
                     "tasks": TASKS,
                     "description": "their softmax, after division by the temperature, is what is blended here",
-                    "result": _array("class", len(self.card["classes"])),
+                    "result": _array("class", len(self.card.classes)),
                     "classification:classes": list(classes),
                     "post_processing_function": None,
                 }
             ],
             "mlm:hyperparameters": {
-                **self.card["network"],
-                "halo_px": self.card["halo_px"],
-                "temperature": self.card["temperature"],
-                "step": self.card["best_step"],
-                "labelled_pixels": self.card["trained_on"]["pixels"],
+                **self.card.network.model_dump(mode="json"),
+                "halo_px": self.card.halo_px,
+                "temperature": self.card.temperature,
+                "step": self.card.best_step,
+                "labelled_pixels": self.card.trained_on.pixels,
             },
         }
 
@@ -73,7 +69,7 @@ class MappingModel:
         MLM wants an asset of role `mlm:model`, the model's definition. The weights are no part of what is delivered;
         the card tells them by their hash.
         """
-        names = [band for sensor in SENSOR_BANDS for band in self.card[f"{sensor}_bands"]["names"]]
+        names = (*self.card.optical_bands.names, *self.card.sar_bands.names)
         return {
             "href": f"./{self.copy}",
             "title": "Card of the model that made the maps, with the SHA-256 of its weights",
@@ -83,20 +79,19 @@ class MappingModel:
             "raster:bands": [{"name": name, "data_type": "float32"} for name in names],
         }
 
-    def _input(self, sensor: str) -> dict[str, Any]:
-        bands = self.card[f"{sensor}_bands"]
-        return {
-            "name": sensor,
-            "bands": list(bands["names"]),
-            "description": f"SAR as {self.card['sar_scale']}" if sensor == "sar" else "optical bands as delivered",
-            "input": _array("channel", len(bands["names"])),
-            "value_scaling": [
-                {"type": "z-score", "mean": mean, "stddev": std}
-                for mean, std in zip(bands["mean"], bands["std"], strict=True)
-            ],
-            "resize_type": None,
-            "pre_processing_function": None,
-        }
+
+def _input(sensor: str, bands: BandScale, description: str) -> dict[str, Any]:
+    return {
+        "name": sensor,
+        "bands": list(bands.names),
+        "description": description,
+        "input": _array("channel", len(bands.names)),
+        "value_scaling": [
+            {"type": "z-score", "mean": mean, "stddev": std} for mean, std in zip(bands.mean, bands.std, strict=True)
+        ],
+        "resize_type": None,
+        "pre_processing_function": None,
+    }
 
 
 def _array(second: str, size: int) -> dict[str, Any]:

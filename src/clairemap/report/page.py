@@ -6,7 +6,7 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from clairemap.metrics.levels import GOOD_ACCURACY_PCT, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU, RELEVANT_CLASS_PCT
+from clairemap.levels import GOOD_ACCURACY_PCT, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU, RELEVANT_CLASS_PCT
 from clairemap.metrics.scores import MIN_TRUTH_PX
 from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import SMALLEST_WORTH_WARPING_PX

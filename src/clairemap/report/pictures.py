@@ -75,19 +75,22 @@ def as_picture(data: bytes, media_type: str, size: Size[int]) -> Picture:
     return Picture(f"data:{media_type};base64,{base64.b64encode(data).decode()}", size.width, size.height)
 
 
-def registration_picture(path: Path) -> tuple[str, Picture]:
-    """Return the scene that a ``registration.png`` shows, and the picture, compressed for the page.
+def registration_picture(path: Path, scene: str) -> Picture:
+    """Return the ``registration.png`` of a scene, compressed for the page.
 
     Raises:
-        UnreadableFileError: the file is missing, damaged, or doesn't say which scene it shows.
+        UnreadableFileError: the file is missing or damaged, or it shows another scene.
     """
     try:
         with Image.open(path) as image:
             image.load()  # the text entries may follow the pixels
-            scene = str(image.info["scene"])
-            return scene, encoded(image.convert("RGB"), "WEBP", quality=82, method=6)
+            shown = str(image.info["scene"])
+            picture = encoded(image.convert("RGB"), "WEBP", quality=82, method=6)
     except (OSError, KeyError, SyntaxError) as error:
         raise UnreadableFileError(f"{path}: can't be shown ({error!r:.300}); delete it and run again") from None
+    if shown != scene:
+        raise UnreadableFileError(f"{path}: shows scene {shown!r} instead of {scene!r}; delete it and run again")
+    return picture
 
 
 def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, display: DisplaySettings) -> TilePictures:

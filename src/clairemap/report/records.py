@@ -1,205 +1,80 @@
-"""Reading what earlier stages recorded: metrics, checks, explanations, history, statistics and the model's card."""
+"""What the page says about the model, and the values between which bands are shown."""
 
-import csv
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from clairemap.artefacts.model_card import ModelCard
+from clairemap.artefacts.statistics import BandStatistics
 from clairemap.errors import StoreError
-from clairemap.metrics.document import RegionMetrics
-from clairemap.report.content import Fact, Stretch, ToldTile
+from clairemap.report.content import Fact, Stretch
 from clairemap.report.numbers import count
 
-MAPS = frozenset({"landcover", "confidence", "optical_share", "source_count"})
 
-
-@dataclass(frozen=True)
-class HistoryStep:
-    """One step of the training; the validation's figures only where there was one."""
-
-    step: int
-    seconds: float
-    loss: float
-    val_miou: float | None
-    val_oa: float | None
-
-
-class _MapCheck(BaseModel):
-    """What the report needs of a ``check.json``, which is written only if the maps passed."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    stamp: dict[str, str]
-    maps: dict[str, Any]
-
-
-def read_checking_version(path: Path) -> str:
-    """Return which version of clairemap checked a region's maps.
-
-    Raises:
-        StoreError: the file is missing, no such document, or doesn't tell of all four maps.
-    """
-    try:
-        check = _MapCheck.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        raise _unreadable(path, error) from None
-    if unchecked := MAPS - check.maps.keys():
-        raise _unreadable(path, ValueError(f"no word on {', '.join(sorted(unchecked))}"))
-    return version_text(check.stamp)
-
-
-def read_metrics(path: Path) -> RegionMetrics:
-    """Return the region's metrics.
-
-    Raises:
-        StoreError: the file is missing or no such document.
-    """
-    try:
-        return RegionMetrics.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError) as error:
-        raise _unreadable(path, error) from None
-
-
-def read_explanations(paths: Iterable[Path]) -> list[ToldTile]:
-    """Return the explained tiles of all scenes, in the order of the files and their lines.
-
-    Raises:
-        StoreError: a file is missing or a line is no explanation.
-    """
-    told = []
-    for path in paths:
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            told += [ToldTile.model_validate_json(line) for line in lines if line.strip()]
-        except (OSError, ValidationError) as error:
-            raise _unreadable(path, error) from None
-    return told
-
-
-def read_history(path: Path) -> list[HistoryStep]:
-    """Return the steps of the training in order.
-
-    Raises:
-        StoreError: the file is missing or no history.
-    """
-
-    def figure(text: str | None) -> float | None:
-        return float(text) if text else None
-
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                HistoryStep(
-                    step=int(row["step"]),
-                    seconds=float(row["seconds"]),
-                    loss=float(row["loss"]),
-                    val_miou=figure(row.get("val_miou")),
-                    val_oa=figure(row.get("val_oa")),
-                )
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        raise _unreadable(path, error) from None
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object.
-
-    Raises:
-        StoreError: the file is missing or no JSON object.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
-    if not isinstance(content, dict):
-        raise _unreadable(path, TypeError(f"expected an object, found {type(content).__name__}"))
-    return content
-
-
-def stretch(statistics: Mapping[str, Any], sensor: str, bands: Sequence[str], source: Path) -> Stretch:
+def stretch(statistics: BandStatistics, bands: Sequence[str], source: Path) -> Stretch:
     """Return the values between which a sensor's bands are shown.
 
     Raises:
-        StoreError: the statistics know nothing of one of the bands.
+        StoreError: there are no statistics of one of the bands; the text names the file `source`.
     """
-    try:
-        part = statistics[sensor]
-        positions = [list(part["bands"]).index(band) for band in bands]
-        low = tuple(float(part["p02"][position]) for position in positions)
-        high = tuple(float(part["p98"][position]) for position in positions)
-    except (KeyError, ValueError, IndexError, TypeError) as error:
-        raise _unreadable(source, error) from None
-    return Stretch(low, high)
+    if missing := [band for band in bands if band not in statistics.bands]:
+        raise StoreError(
+            f"{source}: has no statistics of the bands {missing}, only of {list(statistics.bands)}; delete it and run "
+            "fit_statistics again"
+        )
+    positions = [statistics.bands.index(band) for band in bands]
+    return Stretch(
+        tuple(statistics.p02[position] for position in positions),
+        tuple(statistics.p98[position] for position in positions),
+    )
 
 
-def model_facts(card: Mapping[str, Any]) -> tuple[Fact, ...]:
-    """Return what the model's card says, in words; what it doesn't hold is left out."""
-    network, trained = card.get("network", {}), card.get("trained_on", {})
-    optical, sar = (card.get(f"{sensor}_bands", {}).get("names", ()) for sensor in ("optical", "sar"))
+def model_facts(card: ModelCard) -> tuple[Fact, ...]:
+    """Return what the model's card says, in words."""
+    network, trained = card.network, card.trained_on
     found = {
-        "Network": _joined_settings(network, ("size", "fusion", "sensors")),
-        "Optical bands": ", ".join(optical),
-        "SAR bands": ", ".join(sar) + (f" ({card['sar_scale']})" if "sar_scale" in card else ""),
-        "Trained on": ", ".join(trained.get("scenes", ())),
-        "Labelled training pixels": count(trained["pixels"]) if "pixels" in trained else "",
+        "Network": f"size {network.size}, fusion {network.fusion}, sensors {network.sensors}",
+        "Optical bands": ", ".join(card.optical_bands.names),
+        "SAR bands": f"{', '.join(card.sar_bands.names)} ({card.sar_scale})",
+        "Trained on": ", ".join(trained.scenes),
+        "Labelled training pixels": count(trained.pixels),
         "Training pixels of each class": _training_px(card),
-        "Step whose weights are used": count(card["best_step"]) if "best_step" in card else "",
-        "Halo that it needs": _halo(card),
-        "Model trained by": version_text(card["stamp"]) if "stamp" in card else "",
-        "Weights (SHA-256)": str(card.get("weights_sha256", ""))[:16],
+        "Step whose weights are used": count(card.best_step),
+        "Halo that it needs": (
+            f"{card.halo_px} px around each window where a scene takes several; none where it takes one"
+        ),
+        "Model trained by": version_text(card.stamp),
+        "Weights (SHA-256)": card.weights_sha256[:16],
     }
     return tuple(Fact(name, value) for name, value in found.items() if value)
 
 
-def calibration_text(card: Mapping[str, Any]) -> str:
-    """Return what the model's card says of its temperature; nothing if it holds none."""
-    if "temperature" not in card:
-        return ""
-    divided = f"dividing the logits by the temperature T = {card['temperature']:.3g}"
-    fit = card.get("calibration")
-    if not fit:
+def calibration_text(card: ModelCard) -> str:
+    """Return what the model's card says of its temperature."""
+    divided = f"dividing the logits by the temperature T = {card.temperature:.3g}"
+    fit = card.calibration
+    if fit is None:
         return (
             "No temperature was fitted (T = 1): there were no validation tiles with labels, or training.calibrate is "
             "false. Confidences may be too high or too low."
         )
-    before = f"Expected calibration error on the validation tiles: {100 * fit['ece_before']:.2f} % before"
-    basis = f"{count(fit['pixels'])} labelled pixels in {count(fit['tiles'])} tile(s)"
-    if fit.get("ece_after") is None:
+    before = f"Expected calibration error on the validation tiles: {100 * fit.ece_before:.2f} % before"
+    basis = f"{count(fit.pixels)} labelled pixels in {count(fit.tiles)} tile(s)"
+    if fit.ece_after is None or fit.nll_after is None:
         return f"{before} {divided}, from {basis}. That is too little to tell the error afterwards."
     return (
-        f"{before}, {100 * fit['ece_after']:.2f} % after {divided}; negative log likelihood {fit['nll_before']:.3f} "
-        f"and {fit['nll_after']:.3f} nats for each pixel. From {basis}; the figures after it are cross-fitted: each "
+        f"{before}, {100 * fit.ece_after:.2f} % after {divided}; negative log likelihood {fit.nll_before:.3f} "
+        f"and {fit.nll_after:.3f} nats for each pixel. From {basis}; the figures after it are cross-fitted: each "
         "half of the tiles with the temperature of the other half."
     )
 
 
-def _joined_settings(section: Mapping[str, Any], names: Iterable[str]) -> str:
-    return ", ".join(f"{name} {section[name]}" for name in names if name in section)
-
-
-def _training_px(card: Mapping[str, Any]) -> str:
-    pixels, classes = card.get("trained_on", {}).get("class_px", ()), card.get("classes", ())
+def _training_px(card: ModelCard) -> str:
     return ", ".join(
-        f"{c['name']} {count(px) if px else 'none: the network does not know it'}"
-        for c, px in zip(classes, pixels, strict=False)
+        f"{known.name} {count(px) if px else 'none: the network does not know it'}"
+        for known, px in zip(card.classes, card.trained_on.class_px, strict=False)
     )
-
-
-def _halo(card: Mapping[str, Any]) -> str:
-    if "halo_px" not in card:
-        return ""
-    return f"{card['halo_px']} px around each window where a scene takes several; none where it takes one"
 
 
 def version_text(stamp: Mapping[str, str]) -> str:
     """Return the version and commit that a stamp names."""
     return f"clairemap {stamp.get('clairemap_version', '?')} ({stamp.get('clairemap_commit', 'unknown')})"
-
-
-def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path}: can't be read for the report ({error!r:.300}); delete it and run again")

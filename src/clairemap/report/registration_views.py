@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from clairemap.artefacts.registration import Registration
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block
 from clairemap.registration.match import Pair
-from clairemap.registration.record import Registration
+from clairemap.registration.model import Displacement
 from clairemap.report.pixel_geometry import PixelGeometry
 
 MAX_VIEWS = 3
@@ -101,9 +102,10 @@ class _ViewSource:
 
     @classmethod
     def of(cls, pair: Pair, record: Registration) -> "_ViewSource":
+        """Return the source of the views of a registered pair."""
         factor = min(MAX_REDUCTION, pair.sar_px)
         side = min(VIEW_PX, MAX_READ_PX // factor, max(1, min(pair.shape) // (2 * factor)))
-        return cls(pair, pair.displaced(record.model) if record.applied else None, factor, side)
+        return cls(pair, pair.displaced(Displacement.of(record.model)) if record.applied else None, factor, side)
 
     @property
     def across_px(self) -> int:
@@ -112,7 +114,7 @@ class _ViewSource:
 
     def candidates(self, record: Registration) -> list[Window]:
         """Return windows around agreeing ties, or spread over the scene where none can be trusted, inside the scene."""
-        agreeing = [tie for tie, agrees in zip(record.ties, record.inlier, strict=True) if agrees]
+        agreeing = [tie for tie in record.ties if tie.inlier]
         if record.verdict == "rejected" or not agreeing:
             rows, columns = (self._evenly(size) for size in self.delivered.shape)
             return [self._around(row, column) for row in rows for column in columns]

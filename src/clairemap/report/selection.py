@@ -3,9 +3,10 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from clairemap.metrics.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_ONE_SENSOR_PCT
-from clairemap.report.content import ToldTile
+from clairemap.artefacts.explanations import ExplainedTile
+from clairemap.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_ONE_SENSOR_PCT
 
 VARIED_PCT = 75.0
 """The largest class of a varied tile has at most this share."""
@@ -23,71 +24,68 @@ RULE = (
 class SelectedTile:
     """A tile, and which of the rules chose it."""
 
-    tile: ToldTile
+    tile: ExplainedTile
     reason: str
 
 
 @dataclass(frozen=True)
 class _Ranking:
     reason: str
-    key: Callable[[ToldTile], float]  # lowest first; infinite: not to be chosen by this rule
+    key: Callable[[ExplainedTile], float]  # lowest first; infinite: not to be chosen by this rule
 
 
-def select_tiles(tiles: Sequence[ToldTile], count: int) -> list[SelectedTile]:
+def select_tiles(tiles: Sequence[ExplainedTile], count: int) -> list[SelectedTile]:
     """Return up to `count` tiles by RULE, sorted by scene, row and column; ties go to the first in that order.
 
-    Where that is all of them nothing was chosen, and `why` is empty.
+    Where that is all of them nothing was chosen, and `reason` is empty.
     """
-    ordered = sorted(tiles, key=_tile_key)
+    ordered = sorted(tiles, key=attrgetter("place"))
     if len(ordered) <= count:
         return [SelectedTile(tile, "") for tile in ordered]
-    queues: list[tuple[str, list[ToldTile]]] = [(rank.reason, _queue(ordered, rank)) for rank in _RANKINGS]
+    queues: list[tuple[str, list[ExplainedTile]]] = [(rank.reason, _queue(ordered, rank)) for rank in _RANKINGS]
     chosen: dict[tuple[str, int, int], SelectedTile] = {}
     while any(queue for _, queue in queues) and len(chosen) < count:
         for why, queue in queues:
-            while queue and _tile_key(queue[0]) in chosen:
+            while queue and queue[0].place in chosen:
                 queue.pop(0)
             if queue and len(chosen) < count:
                 tile = queue.pop(0)
-                chosen[_tile_key(tile)] = SelectedTile(tile, why)
-    others = [tile for tile in ordered if _tile_key(tile) not in chosen]
-    chosen |= {_tile_key(tile): SelectedTile(tile, "") for tile in _evenly_spaced(others, count - len(chosen))}
+                chosen[tile.place] = SelectedTile(tile, why)
+    others = [tile for tile in ordered if tile.place not in chosen]
+    chosen |= {tile.place: SelectedTile(tile, "") for tile in _evenly_spaced(others, count - len(chosen))}
     return [chosen[place] for place in sorted(chosen)]
 
 
-def _evenly_spaced(tiles: Sequence[ToldTile], count: int) -> list[ToldTile]:
+def _evenly_spaced(tiles: Sequence[ExplainedTile], count: int) -> list[ExplainedTile]:
     """Return as many of the tiles as wanted, at equal steps."""
     return [tiles[len(tiles) * step // count] for step in range(count)]
 
 
-def _tile_key(tile: ToldTile) -> tuple[str, int, int]:
-    return tile.scene, tile.row, tile.col
-
-
-def _queue(tiles: Sequence[ToldTile], rank: _Ranking) -> list[ToldTile]:
+def _queue(tiles: Sequence[ExplainedTile], rank: _Ranking) -> list[ExplainedTile]:
     return sorted((tile for tile in tiles if math.isfinite(rank.key(tile))), key=rank.key)
 
 
-def _low_accuracy(tile: ToldTile) -> float:
+def _low_accuracy(tile: ExplainedTile) -> float:
     oa_pct = tile.facts.oa_pct
     return math.inf if oa_pct is None or oa_pct >= GOOD_ACCURACY_PCT else float(oa_pct)
 
 
-def _worst_class(tile: ToldTile) -> float:
-    return math.inf if tile.facts.worst_iou is None else tile.facts.worst_iou
+def _worst_class(tile: ExplainedTile) -> float:
+    worst = tile.facts.worst
+    return math.inf if worst is None or worst.iou is None else worst.iou
 
 
-def _low_confidence(tile: ToldTile) -> float:
+def _low_confidence(tile: ExplainedTile) -> float:
     confidence_pct = tile.facts.confidence_pct
     return math.inf if confidence_pct >= HIGH_CONFIDENCE_PCT else float(confidence_pct)
 
 
-def _one_sensor(tile: ToldTile) -> float:
+def _one_sensor(tile: ExplainedTile) -> float:
     weight_pct = max(tile.facts.optical_share_pct, 100 - tile.facts.optical_share_pct)
     return math.inf if weight_pct < MOSTLY_ONE_SENSOR_PCT else -float(weight_pct)
 
 
-def _evenness(tile: ToldTile) -> float:
+def _evenness(tile: ExplainedTile) -> float:
     """Return the negative entropy of the classes' shares; infinite where one class has nearly all."""
     if max((c.area_pct for c in tile.facts.classes), default=100.0) > VARIED_PCT:
         return math.inf

@@ -4,7 +4,7 @@ import datetime
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path
 
 import pystac
 from odc.geo.geobox import GeoBox
@@ -12,11 +12,12 @@ from pystac.extensions.classification import Classification, ClassificationExten
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
+from clairemap.artefacts.radiometry_check import RadiometryCheck
 from clairemap.classes import MAP_NODATA, ColoredLegend
 from clairemap.grid.outline import Outline, outline_of_windows
 from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
-from clairemap.radiometry_check import RadiometryCheck
+from clairemap.outputs import MapFiles
 from clairemap.report.class_names import stac_names
 from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
 
@@ -24,19 +25,6 @@ PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/sche
 # STAC demands a time. A map of scenes without dates gets the whole range, which claims nothing.
 UNKNOWN_START = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
-
-
-@dataclass(frozen=True)
-class MapFiles:
-    """Names of the files that lie beside the item."""
-
-    landcover: str
-    confidence: str
-    optical_share: str
-    source_count: str
-    categories: str
-    table: str
-    styles: Mapping[str, str]  # by the key of the map's asset
 
 
 @dataclass(frozen=True)
@@ -54,7 +42,7 @@ class MapSources:
 
 
 def map_item(
-    name: str, geobox: GeoBox, legend: ColoredLegend, files: MapFiles, sources: MapSources, stamp: Mapping[str, str]
+    geobox: GeoBox, legend: ColoredLegend, files: MapFiles, sources: MapSources, stamp: Mapping[str, str]
 ) -> str:
     """Return the item as JSON text; equal arguments give an equal text.
 
@@ -63,17 +51,16 @@ def map_item(
     (1970 to 9999), which stands for "not known".
 
     Args:
-        name: the item's id, the map's name.
         geobox: the map's grid.
         legend: the map's classes.
-        files: the map's files, referred to relative to the item.
+        files: the map's files; links are relative to the item.
         sources: what the map was made from.
         stamp: what `clairemap.provenance.stamp` returns.
     """
     outline = sources.ground or _grid_outline(geobox)
     dates, classes = sources.dates, [known.to_dict() for known in _stac_classes(legend)]
     item = pystac.Item(
-        id=name,
+        id=files.name,
         geometry=None if outline is None else outline.geometry,
         bbox=None if outline is None else list(outline.bbox),
         datetime=None,
@@ -98,7 +85,7 @@ def map_item(
 
 
 def _grid_outline(geobox: GeoBox) -> Outline | None:
-    return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape)])
+    return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape.yx)])
 
 
 def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
@@ -155,8 +142,8 @@ def _add_assets(item: pystac.Item, geobox: GeoBox, legend: ColoredLegend, files:
         item.add_asset(key, pystac.Asset(_beside(file), title=title, media_type=kind, roles=[role]))
 
 
-def _beside(file: str) -> str:
-    return f"./{PurePosixPath(file).name}"
+def _beside(file: Path) -> str:
+    return f"./{file.name}"
 
 
 def _resolution(geobox: GeoBox) -> float | None:

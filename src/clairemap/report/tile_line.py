@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from clairemap.artefacts.explanations import ExplainedTile, TileFacts
 from clairemap.metrics.scores import MIN_TRUTH_PX
-from clairemap.report.content import ToldFacts, ToldTile
 
 
-def tile_line(tile: ToldTile) -> str:
+def tile_line(tile: ExplainedTile) -> str:
     """Return what is known of a tile in a line; what isn't is said."""
     facts = tile.facts
     parts = [
@@ -20,17 +20,16 @@ def tile_line(tile: ToldTile) -> str:
     return " · ".join(parts)
 
 
-def _accuracy_text(facts: ToldFacts) -> Iterator[str]:
+def _accuracy_text(facts: TileFacts) -> Iterator[str]:
     if facts.oa_pct is None and facts.labelled_px:
         yield f"accuracy not given: {facts.labelled_px} labelled pixels, fewer than {MIN_TRUTH_PX}"
     elif facts.oa_pct is not None:
         yield f"accuracy {facts.oa_pct} %"
-        worst = "" if facts.worst_iou is None else f" (IoU of {facts.levels.worst_class} {facts.worst_iou:.2f})"
-        if facts.levels.accuracy is not None:
-            yield f"agreement {facts.levels.accuracy}{worst}"
+        worst = "" if facts.worst is None else f" (IoU of {facts.worst.name} {facts.worst.iou:.2f})"
+        yield f"agreement {facts.accuracy}{worst}"
 
 
-def _cloud_text(facts: ToldFacts) -> str:
+def _cloud_text(facts: TileFacts) -> str:
     if facts.cloud_pct is None:
         return "cloud unknown (no mask)" if facts.cloud_unknown_pct else "cloud unknown (no optical image)"
     return f"cloud {facts.cloud_pct} %" + (

@@ -1,57 +1,23 @@
 """What a split lets leak: how near training comes to held-out tiles, and which ground and pixels they share."""
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from odc.geo.geobox import GeoBox
-from pydantic import TypeAdapter, ValidationError
 
-from clairemap.errors import StoreError
+from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.splits import HELD_OUT, TILE_SPLITS, TileSplit
 from clairemap.grid.window import Window
-from clairemap.provenance import write_text_whole
 from clairemap.tiles.copies import copied_tiles
 from clairemap.tiles.overlap import shared_ground
-from clairemap.tiles.splits import FAR_PX, HELD_OUT, TILE_SPLITS, LabelledTile, TileSplit, distances_px, labelled_tiles
+from clairemap.tiles.splits import FAR_PX, LabelledTile, distances_px, labelled_tiles
 
 log = logging.getLogger(__name__)
 
 EXAMPLES = 5
 """Copies that are named; the others are counted."""
-
-
-@dataclass(frozen=True)
-class Leakage:
-    """What the labelled tiles of a held-out split have in common with labelled training tiles.
-
-    `distance_px` is the gap to the nearest training tile: within a scene the larger of the gaps in rows and columns,
-    between georeferenced scenes the gap on the ground in pixels of the held-out scene (0: they touch or overlap;
-    None: no scene holds both, and no other can be compared). `overlapping_share` (0..1) is the share of the split's
-    ground under training tiles of other scenes, None where no two can be compared. `copied_tiles` hold the very
-    pixels of a training tile in one sensor; `copies` names some, as "scene row/col = scene row/col (sensor)".
-    """
-
-    distance_px: int | None
-    overlapping_share: float | None
-    copied_tiles: int
-    copies: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SplitAudit:
-    """A split's method, its labelled tiles, and the leakage into each held-out split that has any.
-
-    `not_compared` are scenes without a CRS: how their ground lies to that of other scenes is not known.
-    """
-
-    method: str
-    tiles: Mapping[str, int]
-    held_out: Mapping[str, Leakage]
-    not_compared: tuple[str, ...]
 
 
 def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: Mapping[str, GeoBox]) -> SplitAudit:
@@ -122,20 +88,3 @@ def _warn(split: str, leakage: Leakage) -> None:
             ", ".join(leakage.copies),
             ", …" if leakage.copied_tiles > len(leakage.copies) else "",
         )
-
-
-def write_audit(audit: SplitAudit, path: Path) -> None:
-    """Write the audit as JSON, whole or not at all; equal audits give equal files."""
-    write_text_whole(path, json.dumps(asdict(audit), indent=1) + "\n")
-
-
-def read_audit(path: Path) -> SplitAudit:
-    """Return an audit from its JSON file.
-
-    Raises:
-        StoreError: the file is missing or damaged.
-    """
-    try:
-        return TypeAdapter(SplitAudit).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise StoreError(f"{path}: holds no audit of a split ({error}); delete it and run audit_splits again") from None

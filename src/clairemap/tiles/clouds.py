@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from clairemap.artefacts.statistics import BandStatistics
 from clairemap.grid.rounding import ceil_div
 from clairemap.tiles.crops import Values
-from clairemap.tiles.statistics import BandStatistics
 from clairemap.validity import Mask
 
 Field = NDArray[np.float32]
@@ -81,6 +81,7 @@ class _Sky:
 
     @classmethod
     def sample(cls, random: np.random.Generator) -> "_Sky":
+        """Return a random sky."""
         grain_px = 2 ** random.uniform(3.5, 6)
         away_px = grain_px * random.uniform(0.4, 1.2)
         azimuth = random.uniform(0, 2 * math.pi)

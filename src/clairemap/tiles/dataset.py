@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from clairemap.artefacts.statistics import TrainingStatistics
 from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
@@ -18,7 +19,6 @@ from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
 from clairemap.tiles.disturbance import with_disturbance
 from clairemap.tiles.sampling import CropSampler, crop_window
 from clairemap.tiles.splits import LabelledTile
-from clairemap.tiles.statistics import TrainingStatistics
 
 
 class TrainingSample(NamedTuple):

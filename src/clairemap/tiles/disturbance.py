@@ -9,13 +9,13 @@ from enum import IntEnum
 
 import numpy as np
 
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.sar.speckle import speckled_amplitude, speckled_db
 from clairemap.settings import AugmentationSettings, Sensor
 from clairemap.tiles.augmentation import drop_sensor, drop_sensor_if_labelled, mask_clouds, mask_holes_if_labelled
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, Values
 from clairemap.tiles.holes import holes
-from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
 COVERAGES = (0.1, 1.5)
 """Coverages are drawn evenly between these; what is above 1, more than a third of them, is overcast."""

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj import Geod
-from shapely.geometry import MultiPolygon, Polygon, box, shape
+from shapely.geometry import box, shape
+from shapely.geometry.base import BaseGeometry
 
 from clairemap.grid.earth import from_degrees
 from clairemap.grid.outline import outline_of_windows
@@ -31,8 +32,8 @@ COORDINATE_DIGITS = 4
 
 WGS84_GEOD = Geod(ellps="WGS84")
 
-GroundPolygons: TypeAlias = "Polygon | MultiPolygon"
-"""In degrees of longitude and latitude, or in metres."""
+GroundPolygons: TypeAlias = BaseGeometry
+"""Polygons, one or several: in degrees of longitude and latitude, or in metres."""
 
 Tiles = Mapping[str, Sequence[Window]]
 """Windows of tiles by scene."""

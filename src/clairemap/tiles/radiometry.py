@@ -2,20 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
+from clairemap.artefacts.radiometry import LEVELS_PCT, SensorRadiometry
 from clairemap.grid.window import Window
-from clairemap.provenance import read_document, write_text_whole
-from clairemap.settings import Sensor
 from clairemap.validity import Mask
-
-LEVELS_PCT = (0.1, 0.2, 0.5, *(float(percent) for percent in range(1, 100)), 99.5, 99.8, 99.9)
-"""Levels of the quantiles, percent."""
 
 RADIOMETRY_SAMPLE_PX = 500_000
 """Largest number of lattice pixels that describe a scene: 500,000 values give quantiles of 0.1 % to a tenth of it."""
@@ -32,69 +26,24 @@ SIGNIFICANT_DIGITS = 7
 FloatArray = NDArray[np.float64]
 
 
-class SensorRadiometry(BaseModel):
-    """Figures of one sensor's bands over the usable pixels, in the units of the pair store (SAR: dB, or digital).
-
-    `mean` has one value for each band, `covariance` (band, band), `quantiles` (band, level) at `LEVELS_PCT`, `floor`
-    and `ceiling` the smallest and largest value seen. `pixels` counts the pixels that the figures rest on.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    bands: tuple[str, ...]
-    pixels: int
-    mean: tuple[float, ...]
-    covariance: tuple[tuple[float, ...], ...]
-    quantiles: tuple[tuple[float, ...], ...]
-    floor: tuple[float, ...]
-    ceiling: tuple[float, ...]
-
-    @classmethod
-    def of(cls, bands: tuple[str, ...], values: NDArray[Any]) -> Self:
-        """Return the figures of values (band, pixel), at least one pixel."""
-        exact = values.astype(np.float64)
-        return cls(
-            bands=bands,
-            pixels=exact.shape[1],
-            mean=_to_significant_digits(exact.mean(axis=1)),
-            covariance=tuple(_to_significant_digits(row) for row in np.atleast_2d(np.cov(exact, bias=True))),
-            quantiles=tuple(_to_significant_digits(row) for row in np.percentile(exact, LEVELS_PCT, axis=1).T),
-            floor=_to_significant_digits(exact.min(axis=1)),
-            ceiling=_to_significant_digits(exact.max(axis=1)),
-        )
-
-    @property
-    def std(self) -> FloatArray:
-        """Standard deviation of each band."""
-        std: FloatArray = np.sqrt(np.diag(np.asarray(self.covariance)))
-        return std
+def sensor_radiometry(bands: tuple[str, ...], values: NDArray[Any]) -> SensorRadiometry:
+    """Return the figures of values (band, pixel), at least one pixel."""
+    exact = values.astype(np.float64)
+    return SensorRadiometry(
+        bands=bands,
+        pixels=exact.shape[1],
+        mean=_to_significant_digits(exact.mean(axis=1)),
+        covariance=tuple(_to_significant_digits(row) for row in np.atleast_2d(np.cov(exact, bias=True))),
+        quantiles=tuple(_to_significant_digits(row) for row in np.percentile(exact, LEVELS_PCT, axis=1).T),
+        floor=_to_significant_digits(exact.min(axis=1)),
+        ceiling=_to_significant_digits(exact.max(axis=1)),
+    )
 
 
-class Radiometry(BaseModel):
-    """A scene's radiometry; a sensor is None if too few of its pixels are usable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scene: str
-    sar_scale: str
-    optical: SensorRadiometry | None
-    sar: SensorRadiometry | None
-
-    def of_sensor(self, sensor: Sensor) -> SensorRadiometry | None:
-        """Return the figures of one sensor."""
-        return self.optical if sensor == "optical" else self.sar
-
-
-class TrainingRadiometry(BaseModel):
-    """The radiometry of each training scene."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    scenes: tuple[Radiometry, ...]
-
-    def without(self, scene: str) -> tuple[Radiometry, ...]:
-        """Return the training scenes other than this one: a scene can't vouch for itself."""
-        return tuple(known for known in self.scenes if known.scene != scene)
+def deviations(radiometry: SensorRadiometry) -> FloatArray:
+    """Return the standard deviation of each band."""
+    std: FloatArray = np.sqrt(np.diag(np.asarray(radiometry.covariance)))
+    return std
 
 
 def pooled(parts: Sequence[SensorRadiometry]) -> SensorRadiometry:
@@ -159,7 +108,7 @@ class Sampler:
     def radiometry(self, bands: tuple[str, ...]) -> SensorRadiometry | None:
         """Return the figures of all that was added; None of fewer than `MIN_RADIOMETRY_PX` pixels."""
         values = np.concatenate(self._parts, axis=1) if self._parts else np.zeros((len(bands), 0))
-        return SensorRadiometry.of(bands, values) if values.shape[1] >= MIN_RADIOMETRY_PX else None
+        return sensor_radiometry(bands, values) if values.shape[1] >= MIN_RADIOMETRY_PX else None
 
 
 @dataclass(frozen=True)
@@ -173,26 +122,3 @@ class SceneSampler:
     def of(cls, shape: tuple[int, int]) -> Self:
         """Return samplers for a scene of (height, width) pixels."""
         return cls(Sampler(shape), Sampler(shape))
-
-
-def write_radiometry(path: Path, radiometry: Radiometry | TrainingRadiometry) -> None:
-    """Write it as JSON, whole or not at all; equal figures give equal files."""
-    write_text_whole(path, radiometry.model_dump_json(indent=1) + "\n")
-
-
-def read_radiometry(path: Path) -> Radiometry:
-    """Return a scene's radiometry.
-
-    Raises:
-        StoreError: the file is missing or damaged.
-    """
-    return read_document(path, Radiometry, "radiometry", "tile_scene")
-
-
-def read_training_radiometry(path: Path) -> TrainingRadiometry:
-    """Return the training scenes' radiometry.
-
-    Raises:
-        StoreError: the file is missing or damaged.
-    """
-    return read_document(path, TrainingRadiometry, "radiometry", "collect_radiometry")

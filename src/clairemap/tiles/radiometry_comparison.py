@@ -13,10 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from clairemap.radiometry_check import SEVERITY, RadiometryVerdict, SensorVerdict
+from clairemap.artefacts.radiometry import LEVELS_PCT, Radiometry, SensorRadiometry, TrainingRadiometry
+from clairemap.artefacts.radiometry_check import SEVERITY, RadiometryVerdict, SensorVerdict
 from clairemap.settings import Sensor
-from clairemap.tiles.radiometry import LEVELS_PCT, FloatArray, Radiometry, SensorRadiometry, TrainingRadiometry, pooled
+from clairemap.tiles.radiometry import deviations, pooled
+
+FloatArray = NDArray[np.float64]
 
 # Thresholds: chosen on benchmarks/radiometry.py, where no real scene trips them.
 FACTOR_CERTAIN = 20.0  # ratio of the brightest values beyond which no landscape explains it
@@ -161,7 +165,7 @@ def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[
 
 def _band_std(training: SensorRadiometry) -> FloatArray:
     """Return the bands' deviations; 1 where all pixels hold one value, as the network's normalisation has it."""
-    return np.where(training.std > 0, training.std, 1.0)
+    return np.where(deviations(training) > 0, deviations(training), 1.0)
 
 
 def _beyond_share(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
@@ -202,7 +206,7 @@ class _Explanation:
 
 
 def _constant(scene: SensorRadiometry, training: SensorRadiometry) -> str:
-    for band, low, high, std in zip(scene.bands, scene.floor, scene.ceiling, training.std, strict=True):
+    for band, low, high, std in zip(scene.bands, scene.floor, scene.ceiling, deviations(training), strict=True):
         if low == high and std > 0:
             return f"{band} holds one value, {low:g}, in all pixels, and varies in the training scenes"
     return ""

@@ -8,30 +8,21 @@ doi:10.1016/j.ophoto.2022.100018). What a split lets leak is told by `tiles.audi
 
 import hashlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import pyarrow
 from numpy.typing import NDArray
 
+from clairemap.artefacts.splits import HELD_OUT, INDEX_COLUMNS, TileSplit
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
-from clairemap.provenance import written_whole
 from clairemap.scenes import Split
 from clairemap.settings import SplitsSettings
 
 log = logging.getLogger(__name__)
-
-TileSplit = Literal["train", "val", "test", "buffer"]
-TILE_SPLITS: tuple[TileSplit, ...] = get_args(TileSplit)
-HELD_OUT: tuple[Literal["val", "test"], ...] = ("val", "test")
-
-SPLIT_COLUMNS = ("scene", "row", "col", "y0", "x0", "height", "width", "labelled_px", "class_px")
-"""What the split table takes over from the tiles' index; ``split`` comes on top."""
 
 FAR_PX = np.iinfo(np.int64).max
 
@@ -64,7 +55,7 @@ class _TileBlock:
 def assign_splits(
     index: pd.DataFrame, scene_splits: Mapping[str, Split], settings: SplitsSettings, seed: int
 ) -> pd.DataFrame:
-    """Return the tiles of the train, val and test scenes with their split; `SPLIT_COLUMNS` and ``split``.
+    """Return the tiles of the train, val and test scenes with their split; columns as in `artefacts.splits`.
 
     The draw of blocks or tiles depends on the seed and the names of the scenes only, not on the order of the rows.
 
@@ -110,7 +101,7 @@ def add_test_scenes(table: pd.DataFrame, index: pd.DataFrame, scenes: Collection
 def _tiles(index: pd.DataFrame, scenes: Collection[str]) -> pd.DataFrame:
     if missing := sorted(set(scenes) - set(index["scene"])):
         raise StoreError(f"tiles of the scenes {missing} are missing in the tile index; run tile_scene for them")
-    table = index.loc[index["scene"].isin(set(scenes)), list(SPLIT_COLUMNS)]
+    table = index.loc[index["scene"].isin(set(scenes)), list(INDEX_COLUMNS)]
     return table.sort_values(["scene", "row", "col"], ignore_index=True)
 
 
@@ -208,29 +199,11 @@ def labelled_tiles(table: pd.DataFrame, split: TileSplit) -> tuple[LabelledTile,
             Window(int(row.y0), int(row.x0), int(row.height), int(row.width)),
             tuple(int(count) for count in row.class_px),
         )
-        for row in rows.itertuples()
+        for row in cast("Iterator[Any]", rows.itertuples())
     )
-
-
-def write_splits(table: pd.DataFrame, path: Path) -> None:
-    """Write the split table as Parquet, whole or not at all."""
-    with written_whole(path) as temporary:
-        table.to_parquet(temporary, index=False)
-
-
-def read_splits(path: Path) -> pd.DataFrame:
-    """Return the split table.
-
-    Raises:
-        StoreError: the file is missing, damaged, or lacks columns.
-    """
-    try:
-        return pd.read_parquet(path, columns=[*SPLIT_COLUMNS, "split"])
-    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
-        raise StoreError(f"{path}: is no split table ({error!r}); delete it and run fit_statistics again") from None
 
 
 def split_rows(table: pd.DataFrame) -> list[list[Any]]:
     """Return the table as plain values, for hashing its content rather than its file."""
-    plain = table.assign(class_px=[[int(count) for count in counts] for counts in table["class_px"]])
+    plain = table.assign(class_px=table["class_px"].map(lambda counts: [int(count) for count in counts]))
     return [list(row) for row in plain.itertuples(index=False, name=None)]

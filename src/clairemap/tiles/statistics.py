@@ -5,10 +5,9 @@ A map over batches of tiles and a reduction in their order, laid out for dask: t
 """
 
 import functools
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ from dask import config
 from dask.base import compute
 from dask.delayed import delayed
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
+from clairemap.artefacts.store_attributes import PairAttributes, StoredSarScale
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
-from clairemap.provenance import write_text_whole
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Sensor
 from clairemap.validity import Flags, Mask, optical_usable, sar_usable
@@ -34,32 +33,6 @@ STATISTICS_SAMPLE_PX = 1_000_000
 """Usable pixels of a sensor, evenly spaced, from which percentiles are taken."""
 
 BATCH_TILES = 16
-
-
-@dataclass(frozen=True)
-class BandStatistics:
-    """Mean, standard deviation and 2nd and 98th percentile of each band, in the units of the store."""
-
-    bands: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    p02: tuple[float, ...]
-    p98: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class TrainingStatistics:
-    """Statistics of both sensors and labels over the training tiles.
-
-    `pixels` counts the mappable pixels of those tiles, `class_px` the labelled ones among them by class index.
-    """
-
-    optical: BandStatistics
-    sar: BandStatistics
-    class_px: tuple[int, ...]
-    pixels: int
-    scenes: tuple[str, ...]
-    sar_scale: str
 
 
 @dataclass(frozen=True)
@@ -131,9 +104,9 @@ def fit_statistics(
     """
     class_px = _class_pixels(training, classes)
     bands, sar_scale = _common_bands(stores[scene] for scene in sorted(set(training["scene"])))
-    every = _Sampling(*(_every(training[column].sum()) for column in ("optical_px", "sar_px")))
+    every = _Sampling(*(_every(int(training[column].sum())) for column in ("optical_px", "sar_px")))
     batches = [
-        (stores[scene], [Window(*map(int, row)) for row in rows])
+        (stores[str(scene)], [Window(*map(int, row)) for row in rows])
         for scene, tiles in training.groupby("scene", sort=True)
         for rows in _batches(tiles[["y0", "x0", "height", "width"]].to_numpy())
     ]
@@ -161,7 +134,7 @@ def check_statistics(statistics: TrainingStatistics, stores: Iterable[GridStore]
         sides = (
             ("optical bands", statistics.optical.bands, store.bands("optical")),
             ("SAR bands", statistics.sar.bands, store.bands("sar")),
-            ("SAR scale", statistics.sar_scale, str(store.attributes["sar_scale"])),
+            ("SAR scale", statistics.sar_scale, store.attributes_as(PairAttributes).sar_scale),
         )
         faults = [f"{what}: statistics of {known}, the pair has {seen}" for what, known, seen in sides if known != seen]
         if faults:
@@ -183,11 +156,11 @@ def _class_pixels(training: pd.DataFrame, classes: tuple[str, ...]) -> tuple[int
     return tuple(int(count) for count in counts)
 
 
-def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]], str]:
-    seen: dict[tuple[Any, ...], Path] = {}
+def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]], StoredSarScale]:
+    seen: dict[tuple[tuple[str, ...], tuple[str, ...], StoredSarScale], Path] = {}
     for path in paths:
         store = open_store(path)
-        seen[(store.bands("optical"), store.bands("sar"), str(store.attributes["sar_scale"]))] = path
+        seen[(store.bands("optical"), store.bands("sar"), store.attributes_as(PairAttributes).sar_scale)] = path
     if len(seen) > 1:
         told = "; ".join(f"{path}: optical {o}, SAR {s} in {scale}" for (o, s, scale), path in seen.items())
         raise StoreError(f"the pairs differ in bands or SAR scale ({told}); delete the older ones and run again")
@@ -240,25 +213,3 @@ def _finish(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Senso
 
 def _floats(values: NDArray[Any]) -> tuple[float, ...]:
     return tuple(float(value) for value in values)
-
-
-def write_statistics(statistics: TrainingStatistics, path: Path) -> None:
-    """Write the statistics as JSON, whole or not at all; equal statistics give equal files."""
-    write_text_whole(path, statistics_json(statistics))
-
-
-def statistics_json(statistics: TrainingStatistics) -> str:
-    """Return the statistics as the text of their file."""
-    return json.dumps(asdict(statistics), indent=1) + "\n"
-
-
-def read_statistics(path: Path) -> TrainingStatistics:
-    """Return statistics from their JSON file.
-
-    Raises:
-        StoreError: the file is missing or damaged.
-    """
-    try:
-        return TypeAdapter(TrainingStatistics).validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise StoreError(f"{path}: holds no statistics ({error}); delete it and run fit_statistics again") from None

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch.utils.data import DataLoader
 
-from clairemap.nets.bundle import BandScale
+from clairemap.artefacts.model_card import BandScale
+from clairemap.nets.normalisation import normalise
 from clairemap.tiles.dataset import CropDataset, TrainingSample, stacked
 
 PREFETCHED_BATCHES = 2
@@ -23,7 +24,7 @@ class BandScales:
 
     def normalise(self, batch: TrainingSample) -> TrainingSample:
         """Return the batch with bands as the network takes them."""
-        return batch._replace(optical=self.optical.normalise(batch.optical), sar=self.sar.normalise(batch.sar))
+        return batch._replace(optical=normalise(batch.optical, self.optical), sar=normalise(batch.sar, self.sar))
 
 
 def batches_of_workers(

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from clairemap.artefacts.model_card import CalibrationFit
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.rounding import ceil_div
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
 from clairemap.metrics.decision import decide
-from clairemap.nets.bundle import CalibrationFit
 from clairemap.nets.claire import Claire
 from clairemap.nets.probability import stored_probability
 from clairemap.tiles.dataset import TileDataset

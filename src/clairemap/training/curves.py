@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from clairemap.artefacts.history import HistoryStep
 from clairemap.errors import SettingsError
-from clairemap.training.history import HistoryRow
 
-Draw = Callable[[HistoryRow], None]
+Draw = Callable[[HistoryStep], None]
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def tensorboard_curves(folder: Path | None, steps_done: int) -> Iterator[Draw]:
     folder.mkdir(parents=True, exist_ok=True)
     with SummaryWriter(str(folder), purge_step=steps_done + 1) as writer:
 
-        def draw(row: HistoryRow) -> None:
+        def draw(row: HistoryStep) -> None:
             values = asdict(row)
             step = values.pop("step")
             for name, value in values.items():

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from clairemap.artefacts.document import document_text
+from clairemap.artefacts.history import HistoryStep
+from clairemap.artefacts.manifest import manifest_of
+from clairemap.artefacts.model_card import BandScale, ModelCard
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.errors import MissingFileError, SettingsError, StoreError
-from clairemap.nets.bundle import BandScale, BundleCard
 from clairemap.nets.claire import Claire
 from clairemap.provenance import file_digest, json_digest
 from clairemap.raster.store import open_store
@@ -17,9 +21,8 @@ from clairemap.stages import TrainModel
 from clairemap.tiles.dataset import TileSource
 from clairemap.tiles.sampling import spread_evenly
 from clairemap.tiles.splits import LabelledTile, labelled_tiles, split_rows
-from clairemap.tiles.statistics import BandStatistics, TrainingStatistics, check_statistics, statistics_json
+from clairemap.tiles.statistics import check_statistics
 from clairemap.training.batches import BandScales
-from clairemap.training.history import HistoryRow
 
 WITHOUT_EFFECT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
 """Settings that the weights don't depend on: of the files of initial weights it is the content that counts."""
@@ -52,7 +55,7 @@ class TrainingJob:
         """
         settings = self.settings.model_dump(mode="json", exclude=WITHOUT_EFFECT)
         data = [
-            statistics_json(self.statistics),
+            document_text(self.statistics),
             split_rows(self.splits),
             list(map(_pair_digest, self._pairs().values())),
         ]
@@ -131,8 +134,8 @@ class TrainingResult:
     """A trained network with its card, and the history of its training."""
 
     network: Claire
-    card: BundleCard
-    history: tuple[HistoryRow, ...]
+    card: ModelCard
+    history: tuple[HistoryStep, ...]
 
 
 def _pair_digest(pair: Path) -> str:
@@ -141,7 +144,7 @@ def _pair_digest(pair: Path) -> str:
     Raises:
         MissingFileError: there is none.
     """
-    manifest = pair.with_suffix(".json")
+    manifest = manifest_of(pair)
     if not manifest.is_file():
         raise MissingFileError(f"{manifest}: the manifest of {pair} does not exist; run tile_scene again")
     return file_digest(manifest)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 
+from clairemap.artefacts.history import HistoryStep
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress
 from clairemap.errors import TimeBudgetError
@@ -19,7 +20,6 @@ from clairemap.training.checkpoint import CheckpointFolder
 from clairemap.training.curves import Draw, tensorboard_curves
 from clairemap.training.deadline import Deadline
 from clairemap.training.distributed import Processes
-from clairemap.training.history import HistoryRow
 from clairemap.training.job import TrainingJob, TrainingResult
 from clairemap.training.model import model_card, new_network, new_optimiser
 from clairemap.training.state import RunState
@@ -151,7 +151,7 @@ def _curves(job: TrainingJob, steps: range, processes: Processes) -> AbstractCon
     return tensorboard_curves(job.curves / job.fingerprint, steps.start)
 
 
-def _log_duration(rows: Sequence[HistoryRow], state: RunState) -> None:
+def _log_duration(rows: Sequence[HistoryStep], state: RunState) -> None:
     """Log how long the steps took that were done now, and why they ended if not by their number."""
     if not rows:
         return

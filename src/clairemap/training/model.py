@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import torch
 
+from clairemap.artefacts.model_card import ModelCard
 from clairemap.metrics.class_support import unseen_classes
-from clairemap.nets.bundle import BundleCard
 from clairemap.nets.claire import Claire, device_of
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.memory import working_memory
@@ -52,7 +52,7 @@ def model_card(
     validation_tiles: int,
     temperature: Temperature,
     stamp: Mapping[str, str],
-) -> BundleCard:
+) -> ModelCard:
     """Return the card of a trained network, in evaluation mode; its halo is measured.
 
     Args:
@@ -65,7 +65,7 @@ def model_card(
     """
     halo_px, halo_sigma = measured_halo_px(network)
     memory = working_memory(job.settings.network.size, len(job.settings.legend.classes))
-    return BundleCard.model_validate(
+    return ModelCard.model_validate(
         {
             "stamp": dict(stamp),
             "network": job.settings.network,

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
+from clairemap.artefacts.history import HistoryStep
 from clairemap.nets.claire import Claire
 from clairemap.settings import TrainingSettings
-from clairemap.training.history import HistoryRow
 from clairemap.training.validation import Validation
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class RunState:
     network: Claire
     optimiser: torch.optim.Optimizer
     average: AveragedModel | None = None
-    history: list[HistoryRow] = field(default_factory=list)
+    history: list[HistoryStep] = field(default_factory=list)
     best: BestWeights | None = None
 
     @property
@@ -64,7 +64,7 @@ class RunState:
         """Whether no step is left to do."""
         return self.steps_done >= self.settings.steps or self.stopped_early
 
-    def add_step(self, row: HistoryRow) -> None:
+    def add_step(self, row: HistoryStep) -> None:
         """Note a step that was done; its weights enter the average."""
         self.history.append(row)
         if self.average is not None:
@@ -97,7 +97,7 @@ class RunState:
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(self._with_own_kernels(saved["optimiser"]))
-        self.history = [HistoryRow(*row) for row in saved["history"]]
+        self.history = [HistoryStep(*row) for row in saved["history"]]
         self.best = BestWeights(*saved["best"]) if saved["best"] else None
 
     def _with_own_kernels(self, saved: dict[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from clairemap.artefacts.history import HistoryStep
 from clairemap.errors import TrainingError
 from clairemap.nets.rift import Rift, RiftLoss
 from clairemap.settings import TrainingSettings
 from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
-from clairemap.training.history import HistoryRow
 from clairemap.training.schedule import learning_rate
 
 
@@ -32,7 +32,7 @@ class StepContext:
     processes: Processes
 
 
-def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) -> HistoryRow:
+def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) -> HistoryStep:
     """Do one optimiser step, counted from 0, and return what to report of it.
 
     Raises:
@@ -52,7 +52,7 @@ def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) 
         group["lr"] = rate
     context.optimiser.step()
     seconds = time.perf_counter() - start
-    return HistoryRow(step + 1, seconds, waited, total, focal, tversky, rate, grad_norm)
+    return HistoryStep(step + 1, seconds, waited, total, focal, tversky, rate, grad_norm)
 
 
 def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, micro_batches: int) -> RiftLoss:

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
+from clairemap.artefacts.registration import write_registration
 from clairemap.datasets.listing import list_sheets
 from clairemap.datasets.samples import Sample
 from clairemap.datasets.sheets import laid_out
 from clairemap.inference.predict import Prediction, predict_scene
-from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn, build_network
+from clairemap.nets.bundle import Bundle, build_network
 from clairemap.raster.store import GridStore, open_store
-from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.record import registration_of
 from clairemap.registration.result import as_delivered
 from clairemap.scenes import read_sample_sheet
 from clairemap.settings import NetworkSettings, Settings, load_settings
@@ -60,7 +62,7 @@ def mapped(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Callab
         folder = tmp_path / name
         list_sheets(laid_out(list(samples), CHIP_PX), folder / "scenes.csv")
         (scene,) = read_sample_sheet(folder / "scenes.csv", Path())
-        write_registration(folder / "registration.json", Registration.of(name, as_delivered(), None), {})
+        write_registration(folder / "registration.json", registration_of(name, as_delivered(), None), {})
         paths = {
             "pair": folder / "pair.zarr",
             "manifest": folder / "pair.json",
@@ -81,7 +83,7 @@ def mapped(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Callab
 def bundle(settings: Settings) -> Bundle:
     torch.manual_seed(0)
     optical, sar = settings.sensors.optical.names, settings.sensors.sar.names
-    card = BundleCard(
+    card = ModelCard(
         stamp={}, network=NetworkSettings(), classes=settings.legend.classes,
         optical_bands=BandScale(names=optical, mean=(120.0,) * 3, std=(50.0,) * 3),
         sar_bands=BandScale(names=sar, mean=(120.0,), std=(50.0,)), sar_scale="digital",

@@ -10,8 +10,9 @@ import pytest
 import yaml
 from numpy.typing import NDArray
 
+from clairemap.artefacts.registration import write_registration
 from clairemap.raster.store import check_store
-from clairemap.registration.record import Registration, write_registration
+from clairemap.registration.record import registration_of
 from clairemap.registration.result import as_delivered
 from clairemap.scenes import read_sample_sheet
 from clairemap.settings import load_settings
@@ -33,7 +34,7 @@ def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Tiled:
         )
         scene = next(one for one in read_sample_sheet(tmp_path / "scenes.csv", Path()) if one.split == split)
         work = tmp_path / "work"
-        write_registration(work / "registration.json", Registration.of("a", as_delivered(), None), {})
+        write_registration(work / "registration.json", registration_of("a", as_delivered(), None), {})
         paths = {
             "pair": work / "pair.zarr",
             "manifest": work / "pair.json",

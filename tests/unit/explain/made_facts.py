@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from clairemap.explain.facts import ClassFacts, Confused, SensorUse, TileFacts, sensor_use
+from clairemap.artefacts.explanations import ClassFacts, Confused, SensorUse, TileFacts
 from clairemap.explain.slots import fill, slots_of
+from clairemap.explain.tile_sums import sensor_use
 
 LEGENDS = (
     ("water", "forest", "grassland", "cropland", "village", "city", "road"),

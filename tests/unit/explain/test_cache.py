@@ -1,6 +1,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
+
+from clairemap.explain import cache
 from clairemap.explain.cache import CachedWriter
 from clairemap.explain.prompt import Conversation, Message
 
@@ -40,6 +43,14 @@ def test_another_model_is_asked_itself(tmp_path: Path):
     list(CachedWriter(CountingWriter("a"), tmp_path).write(about("x")))
     list(CachedWriter(other, tmp_path).write(about("x")))
     assert other.asked == ["x"]
+
+
+def test_another_prompt_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    writer = CountingWriter()
+    list(CachedWriter(writer, tmp_path).write(about("x")))
+    monkeypatch.setattr(cache, "PROMPT_VERSION", f"{cache.PROMPT_VERSION}+")
+    list(CachedWriter(writer, tmp_path).write(about("x")))
+    assert writer.asked == ["x", "x"]
 
 
 def test_answers_are_kept_as_they_come(tmp_path: Path):

@@ -1,8 +1,8 @@
 import pytest
 
+from clairemap.artefacts.explanations import ClassFacts, TileFacts
 from clairemap.explain.caveats import required_caveats
 from clairemap.explain.check import Checker
-from clairemap.explain.facts import ClassFacts, TileFacts
 
 FACTS = TileFacts(
     classes=(

@@ -4,8 +4,8 @@ from types import ModuleType
 
 import pytest
 
+from clairemap.artefacts.explanations import ClassFacts, TileFacts
 from clairemap.explain.check import Checker
-from clairemap.explain.facts import ClassFacts, TileFacts
 from clairemap.explain.prompt import EXAMPLE_ANSWER, EXAMPLE_FACTS
 from clairemap.explain.template import template_text
 

@@ -3,8 +3,8 @@ from types import ModuleType
 
 import pytest
 
+from clairemap.artefacts.explanations import TileFacts
 from clairemap.explain.explainer import Explainer
-from clairemap.explain.facts import TileFacts
 from clairemap.explain.prompt import Conversation, describe
 from clairemap.explain.slots import fill, slots_of
 from clairemap.explain.template import template_text

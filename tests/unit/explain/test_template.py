@@ -3,11 +3,12 @@ from types import ModuleType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clairemap.artefacts.explanations import ClassFacts, Confused, TileFacts
 from clairemap.explain import lexicon
 from clairemap.explain.check import Checker
-from clairemap.explain.facts import ClassFacts, Confused, TileFacts, sensor_use
 from clairemap.explain.slots import fill, slots_of
 from clairemap.explain.template import VOCABULARY, template_text
+from clairemap.explain.tile_sums import sensor_use
 
 WORDS = st.sampled_from(
     """

@@ -3,7 +3,7 @@ import pytest
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.explain.template import template_text
-from clairemap.explain.tile_sums import TilePixels, TileSums, spoken_names, sum_tile, tile_facts
+from clairemap.explain.tile_sums import TilePixels, TileSums, sensor_use, spoken_names, sum_tile, tile_facts
 
 LEGEND = Legend(
     classes=tuple(LandCoverClass(code=code, name=name) for code, name in enumerate(["water", "forest", "road"], 1))
@@ -157,3 +157,18 @@ def test_a_share_is_all_only_where_it_is_all():
     assert almost.oa_pct == 99
     whole = tile_facts(measured([9999, 0, 0]), PIXELS, "good", LEGEND, np.diag([9999, 0, 0]))
     assert whole.oa_pct == 100
+
+
+@pytest.mark.parametrize(
+    ("share", "optical_px", "sar_px", "use"),
+    [
+        (100, 9, 0, "optical only"),
+        (0, 0, 9, "SAR only"),
+        (65, 9, 9, "mostly optical"),
+        (64.9, 9, 9, "both"),
+        (35.1, 9, 9, "both"),
+        (35, 9, 9, "mostly SAR"),
+    ],
+)
+def test_sensor_use(share: float, optical_px: int, sar_px: int, use: str):
+    assert sensor_use(share, optical_px, sar_px) == use

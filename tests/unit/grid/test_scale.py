@@ -3,6 +3,7 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.errors import GridError
 from clairemap.grid.points import Size
 from clairemap.grid.scale import (
     pixel_height_m,
@@ -56,6 +57,11 @@ def test_north_is_up_but_around_poles():
     assert up_deg(right_of_the_pole)[0] == pytest.approx(90, abs=1)
     with_the_pole = grid("EPSG:3413", Affine(1000, 0, -50_000, 0, -1000, 50_000))
     assert sorted(up_deg(with_the_pole)[1:].round()) == [-135, -45, 45, 135]
+
+
+def test_a_size_on_the_ground_needs_a_crs():
+    with pytest.raises(GridError, match=r"a grid of 20 x 30 px has no CRS; assign one"):
+        pixel_width_m(GeoBox((20, 30), Affine.identity(), None))
 
 
 def test_the_size_in_the_plane_is_in_units_of_the_crs():

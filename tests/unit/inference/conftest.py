@@ -12,10 +12,11 @@ from odc.geo.geobox import GeoBox
 from torch import Tensor, nn
 from torch.nn import functional
 
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.classes import LandCoverClass
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, create_probabilities
-from clairemap.nets.bundle import BandScale, Bundle, BundleCard, TrainedOn
+from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import CellOutput
 from clairemap.nets.image import Image
 from clairemap.nets.stage_windows import cells_between
@@ -58,8 +59,8 @@ class LocalNetwork(nn.Module):
 
 
 @pytest.fixture
-def card() -> BundleCard:
-    return BundleCard(
+def card() -> ModelCard:
+    return ModelCard(
         stamp={},
         network=NetworkSettings(),
         classes=CLASSES,
@@ -77,7 +78,7 @@ def card() -> BundleCard:
 
 
 @pytest.fixture
-def bundle(card: BundleCard) -> Bundle:
+def bundle(card: ModelCard) -> Bundle:
     return Bundle(LocalNetwork(), card)  # type: ignore[arg-type]
 
 
@@ -96,7 +97,13 @@ def make_pair(tmp_path: Path) -> Callable[..., GridStore]:
             Layer("sar", "float32", ("VV",), fill=float("nan")),
             Layer("validity", "uint8"),
         ]
-        facts = {"scene": "a", "sar_scale": "db", "georeferenced": True} | attributes
+        facts = {
+            "scene": "a",
+            "sar_scale": "db",
+            "registration": "good",
+            "sources": {},
+            "georeferenced": True,
+        } | attributes
         path = tmp_path / f"pair{len(list(tmp_path.iterdir()))}.zarr"
         store = create_store(path, grid(shape), layers, tile_px=128, shard_tiles=2, attributes=facts)
         validity = np.zeros(shape, np.uint8) if flags is None else flags

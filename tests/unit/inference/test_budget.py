@@ -32,6 +32,13 @@ def test_windows_take_what_the_card_says(make_pair: Make, bundle: Bundle):
     assert 1e6 * 3000 > kept**2 * bundle.card.core_bytes_per_px + (side**2 - kept**2) * 36 > 1e6 * 800
 
 
+def test_the_weights_take_room_too(make_pair: Make, bundle: Bundle):
+    pair = make_pair((1, 20_000))
+    heavy = Bundle(torch.nn.Linear(10_000, 10_000, bias=False, device="meta"), bundle.card)  # type: ignore[arg-type]
+    own_mb = 1.2 * sum(weight.nbytes for weight in bundle.network.parameters()) / 1e6
+    assert side_of(1500, heavy, pair) == side_of(round(1500 - 480 + own_mb), bundle, pair) < side_of(1500, bundle, pair)
+
+
 def test_what_is_thrown_away_takes_less(make_pair: Make, bundle: Bundle):
     pair = make_pair((1, 20_000))
     none, some, more = (side_of(1500, bundle, pair, halo_px) for halo_px in (0, 256, 512))

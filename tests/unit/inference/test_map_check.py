@@ -8,9 +8,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.map_check import MapFacts
 from clairemap.errors import MapCheckError
 from clairemap.grid.window import Window
-from clairemap.inference.map_check import CheckedMap, MapFacts, map_facts
+from clairemap.inference.map_check import CheckedMap, map_facts
 from clairemap.raster.cog import CogWriter, MapLayer
 from clairemap.raster.overviews import Shrink
 
@@ -36,7 +37,7 @@ def write(tmp_path: Path):
 def test_right_maps_pass_and_are_counted(write: Write):
     classes, percent = map_facts([write("classes", CLASSES), write("percent", PERCENT, "average")], GRID)
     assert classes == MapFacts(
-        dict(zip((1, 7, 255), np.bincount(CLASSES.ravel())[[1, 7, 255]].tolist(), strict=True)), 1
+        overviews=1, pixels=dict(zip((1, 7, 255), np.bincount(CLASSES.ravel())[[1, 7, 255]].tolist(), strict=True))
     )
     assert percent.pixels == {3: classes.pixels[1], 21: classes.pixels[7], 255: classes.pixels[255]}
 
@@ -44,7 +45,8 @@ def test_right_maps_pass_and_are_counted(write: Write):
 @pytest.mark.parametrize("crs", [None, "+proj=laea +lat_0=45 +lon_0=7.3", "EPSG:4326"])
 def test_any_crs_passes(write: Write, crs: str | None):
     grid = GeoBox((60, 50), Affine(0.01, 0, 7, 0, -0.01, 45), crs)
-    assert map_facts([write("classes", CLASSES[:60, :50], grid=grid)], grid)
+    (found,) = map_facts([write("classes", CLASSES[:60, :50], grid=grid)], grid)
+    assert sum(found.pixels.values()) == 60 * 50
 
 
 def test_maps_of_nodata_pass(write: Write):
@@ -104,7 +106,8 @@ def test_overview_with_a_value_that_the_map_has_not_is_an_error(write: Write):
     averaged = write("classes", classes, "average")
     with pytest.raises(MapCheckError, match=r"overview 1 holds \[4\]"):
         map_facts([CheckedMap(averaged.path, frozenset({1, 4, 7}), "mode")], GRID)
-    assert map_facts([averaged], GRID)
+    (found,) = map_facts([averaged], GRID)
+    assert found.pixels == {1: 315_000, 7: 315_000}
 
 
 def test_what_is_no_cog_is_an_error(tmp_path: Path):

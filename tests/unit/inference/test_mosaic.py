@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from clairemap.classes import SHARE_NODATA
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.inference import mosaic as mosaic_module
@@ -16,7 +17,6 @@ from clairemap.inference.feather import Feather
 from clairemap.inference.grid import region_grid
 from clairemap.inference.mosaic import MapBlock, mosaic
 from clairemap.inference.placement import PlacedScene, place
-from clairemap.inference.probabilities import SHARE_NODATA
 from clairemap.raster.store import GridStore
 from clairemap.settings import MosaicSettings
 

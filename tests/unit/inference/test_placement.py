@@ -6,11 +6,11 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from clairemap.classes import SHARE_NODATA
 from clairemap.grid.window import Window
 from clairemap.inference import placement
 from clairemap.inference.grid import footprint, region_grid
 from clairemap.inference.placement import PlacedScene, place
-from clairemap.inference.probabilities import SHARE_NODATA
 from clairemap.raster.store import GridStore
 from clairemap.settings import MosaicSettings
 

@@ -11,12 +11,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from clairemap.artefacts.model_card import ModelCard
 from clairemap.errors import BundleError, DiskFullError, SettingsError, StoreError
 from clairemap.inference.devices import choose_devices
 from clairemap.inference.pipeline import ModelSlot
 from clairemap.inference.predict import Prediction, predict_scene
-from clairemap.nets.bundle import Bundle, BundleCard, build_network
+from clairemap.nets.bundle import Bundle, build_network
 from clairemap.nets.image import Image
+from clairemap.nets.normalisation import normalise
 from clairemap.raster.store import GridStore, check_store, complete_store, open_store
 from clairemap.settings import InferenceSettings, NetworkSettings, View
 from clairemap.validity import Validity
@@ -62,8 +64,8 @@ def expected(bundle: Bundle, pair: GridStore):
     optical = np.equal(flags & (NO_OPTICAL | CLOUD), 0)
     sar = np.equal(flags & NO_SAR, 0)
     logits, _ = bundle.network(
-        card.optical_bands.normalise(padded(pair.array("optical")[:])),
-        card.sar_bands.normalise(padded(pair.array("sar")[:])),
+        normalise(padded(pair.array("optical")[:]), card.optical_bands),
+        normalise(padded(pair.array("sar")[:]), card.sar_bands),
         padded(optical[None]).float(),
         padded(sar[None]).float(),
     )
@@ -109,7 +111,7 @@ def test_a_halo_that_is_too_small_does_show(make_pair: Make, predict: Make):
     assert np.abs(whole.astype(int) - tiled).max() > 3
 
 
-def test_claire_itself_leaves_no_seams(make_pair: Make, card: BundleCard, predict: Make):
+def test_claire_itself_leaves_no_seams(make_pair: Make, card: ModelCard, predict: Make):
     torch.manual_seed(0)
     claire = Bundle(build_network(card).eval(), card)
     pair = make_pair((260, 400), holes((260, 400)))
@@ -169,8 +171,8 @@ def test_sensor_that_the_network_was_not_trained_on_maps_nothing(make_pair: Make
 def test_scene_without_a_valid_pixel_gives_a_whole_store_of_nodata(make_pair: Make, predict: Make, tmp_path: Path):
     flags = np.full((300, 200), NO_OPTICAL | NO_SAR, np.uint8)
     store = predict(make_pair(flags.shape, flags), window_px=128)
-    complete_store(store.path, tmp_path / "done.zarr", tmp_path / "done.json")
-    probability, share = arrays(check_store(tmp_path / "done.zarr", tmp_path / "done.json"))
+    complete_store(store.path, tmp_path / "done.zarr")
+    probability, share = arrays(check_store(tmp_path / "done.zarr"))
     assert not probability.any() and (share == 255).all()
 
 
@@ -266,7 +268,7 @@ def test_interrupted_run_goes_on_behind_the_last_whole_shard(
     resumed = predict(pair, window_px=window_px, part=part)
     behind = counted.runs
     for name, store in (("one", undisturbed), ("two", resumed)):
-        complete_store(store.path, tmp_path / f"{name}.zarr", tmp_path / f"{name}.json")
+        complete_store(store.path, tmp_path / f"{name}.zarr")
     assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
     counted.runs = 0
     predict(pair, window_px=window_px)
@@ -286,9 +288,9 @@ def test_shards_that_are_not_whole_are_made_again(damage: str, make_pair: Make, 
     shards[2].with_name("0.123.partial").write_bytes(b"half")
     after = arrays(predict(pair, window_px=512, part=part))
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
-    complete_store(part, tmp_path / "done.zarr", tmp_path / "done.json")
+    complete_store(part, tmp_path / "done.zarr")
     assert not list((tmp_path / "done.zarr").rglob("*.partial"))
-    check_store(tmp_path / "done.zarr", tmp_path / "done.json")
+    check_store(tmp_path / "done.zarr")
 
 
 def test_a_run_with_more_memory_goes_on_with_the_windows_it_finds(
@@ -430,8 +432,8 @@ def test_a_disk_that_fills_up_on_the_way_costs_no_whole_shard(
     with monkeypatch.context() as patch, pytest.raises(DiskFullError, match="no space left"):
         patch.setattr(GridStore, "write", fills_up)
         predict(pair, window_px=384, part=part)
-    with pytest.raises(StoreError, match="is no manifest"):
-        check_store(part, part.with_suffix(".json"))  # without a manifest it passes for nothing whole
+    with pytest.raises(StoreError, match="not a valid manifest"):
+        check_store(part)  # without a manifest it passes for nothing whole
     counted.runs = 0
     resumed = arrays(predict(pair, window_px=384, part=part))
     assert all(np.array_equal(one, other) for one, other in zip(undisturbed, resumed, strict=True))
@@ -448,5 +450,5 @@ def test_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch):
 def test_equal_runs_give_equal_manifests(make_pair: Make, predict: Make, tmp_path: Path):
     pair = make_pair((200, 150))
     for name in ("one", "two"):
-        complete_store(predict(pair).path, tmp_path / f"{name}.zarr", tmp_path / f"{name}.json")
+        complete_store(predict(pair).path, tmp_path / f"{name}.zarr")
     assert json.loads((tmp_path / "one.json").read_text()) == json.loads((tmp_path / "two.json").read_text())

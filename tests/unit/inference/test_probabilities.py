@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.store_attributes import ProbabilityAttributes
 from clairemap.errors import StoreError
 from clairemap.inference.probabilities import create_probabilities, open_probabilities
 from clairemap.raster.store import complete_store
@@ -25,9 +26,11 @@ def stored(tmp_path: Path, grid_at: Callable[..., GeoBox]):
             LEGEND.names,
             tile_px=128,
             shard_tiles=1,
-            attributes={"class_codes": codes},
+            attributes=ProbabilityAttributes(
+                scene="a", view="fused", class_names=LEGEND.names, class_codes=codes, georeferenced=True
+            ).model_dump(),
         )
-        complete_store(store.path, tmp_path / "probabilities.zarr", tmp_path / "probabilities.json")
+        complete_store(store.path, tmp_path / "probabilities.zarr")
         return tmp_path / "probabilities.zarr"
 
     return make

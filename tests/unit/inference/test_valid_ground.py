@@ -6,7 +6,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from clairemap.inference.probabilities import SHARE_NODATA
+from clairemap.classes import SHARE_NODATA
 from clairemap.inference.valid_ground import mapped_outline, valid_hull
 from clairemap.raster.store import GridStore
 

@@ -1,9 +1,10 @@
-import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from clairemap.errors import StoreError
+from clairemap.artefacts.model_card import write_model_card
+from clairemap.errors import BundleError, StoreError
 from clairemap.metrics.class_support import read_training_px, unseen_classes
 
 
@@ -12,17 +13,17 @@ def test_classes_without_a_training_pixel_are_unseen():
     assert unseen_classes(()) == ()
 
 
-def test_training_pixels_are_read_from_a_models_card(tmp_path: Path):
+def test_training_pixels_are_read_from_a_models_card(tmp_path: Path, made_artefacts: ModuleType):
     card = tmp_path / "model.json"
-    card.write_text(json.dumps({"trained_on": {"class_px": [3, 0]}}))
+    write_model_card(card, made_artefacts.model_card((3, 0)))
     assert read_training_px(card, 2) == (3, 0)
     with pytest.raises(StoreError, match="of 2 classes, the legend has 3; train again"):
         read_training_px(card, 3)
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"trained_on": {"pixels": 3}}', '{"trained_on": {"class_px": ["x"]}}'])
-def test_a_card_that_says_nothing_of_them_is_refused(tmp_path: Path, text: str):
+def test_a_card_that_is_damaged_is_refused(tmp_path: Path, text: str):
     card = tmp_path / "model.json"
     card.write_text(text)
-    with pytest.raises(StoreError, match="no training pixels of each class on this card"):
+    with pytest.raises(BundleError, match=r"model\.json is not a model card that this version reads"):
         read_training_px(card, 2)

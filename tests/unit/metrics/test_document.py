@@ -3,14 +3,15 @@ import json
 import numpy as np
 import pytest
 
+from clairemap.artefacts.metrics import RegionMetrics
+from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.cautions import cautions
 from clairemap.metrics.class_support import class_support
-from clairemap.metrics.document import RegionMetrics, Sums, Views, region_metrics, scope
+from clairemap.metrics.document import Sums, Views, region_metrics, scope
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
-from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
 
 LEGEND = Legend(classes=(LandCoverClass(code=10, name="water"), LandCoverClass(code=20, name="forest")), ignore=(0,))
 COVERAGE = Coverage(np.array([30, 10]), np.array([3000.0, 1000.0]), "in the plane")

@@ -59,6 +59,15 @@ def test_pixels_have_the_area_that_their_corners_enclose_on_the_ellipsoid(
     assert areas[-1] == pytest.approx(geodesic_m2(geobox, 599, 200), rel=tolerance)
 
 
+@pytest.mark.parametrize("crs", ["EPSG:2263", "EPSG:32633"])
+def test_what_a_projection_hardly_distorts_is_measured_in_its_plane_whatever_its_unit(crs: str):
+    left, top = (1e6, 2e5) if crs == "EPSG:2263" else (5e5, 53e5)
+    ground = PixelArea.of(GeoBox((60, 40), Affine(30, 0, left, 0, -30, top), crs))
+    unit_m = 1200 / 3937 if crs == "EPSG:2263" else 1.0  # US survey feet
+    assert ground.method == "in the plane of the map's projection"
+    assert ground.planar_m2 == pytest.approx((30 * unit_m) ** 2)
+
+
 @pytest.mark.parametrize(
     ("crs", "transform"),
     [

@@ -55,8 +55,8 @@ def test_no_tiles_give_a_valid_empty_table(tmp_path: Path):
 def test_a_table_of_another_legend_or_a_damaged_one_is_refused(tmp_path: Path):
     path = tmp_path / "scores.parquet"
     write_tallies(path, [TileTally("a", 0, 0, tally(*made_tile(0)), Tally.empty(3))], {})
-    with pytest.raises(StoreError, match="no table of scores for 4 classes"):
+    with pytest.raises(StoreError, match="not a table of scores for 4 classes"):
         read_tallies(path, 4)
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(StoreError, match="run again"):
+    with pytest.raises(StoreError, match="run score_tiles again"):
         read_tallies(path, 3)

@@ -65,7 +65,9 @@ def test_gradients_are_finite_where_windows_are_masked():
     module(features(1), asked, weight).sum().backward()
     assert asked.grad is not None
     assert torch.all(asked.grad[1] == 0)
-    assert all(torch.isfinite(p.grad).all() for p in module.parameters() if p.grad is not None)
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    assert len(gradients) == len(list(module.parameters()))
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
 @pytest.mark.parametrize("exchange", [WindowExchange(CHANNELS, HEADS, WINDOW), ConvExchange(CHANNELS)])

@@ -4,16 +4,17 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
 
+from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.classes import LandCoverClass
 from clairemap.errors import BundleError, MissingFileError
 from clairemap.nets import bundle
-from clairemap.nets.bundle import BandScale, BundleCard, TrainedOn, build_network, load_bundle, save_bundle
+from clairemap.nets.bundle import build_network, load_bundle, save_bundle
+from clairemap.nets.normalisation import normalise
 from clairemap.settings import DEMO_CLASSES, NetworkSettings
 
 
-def card(**changed: Any) -> BundleCard:  # noqa: ANN401
+def card(**changed: Any) -> ModelCard:  # noqa: ANN401
     facts = {
         "stamp": {"clairemap_stage": "train_model"},
         "network": NetworkSettings(),
@@ -28,7 +29,7 @@ def card(**changed: Any) -> BundleCard:  # noqa: ANN401
         "trained_on": TrainedOn(scenes=("a", "b"), pixels=12345),
         "best_step": 600,
     }
-    return BundleCard(**facts | changed)
+    return ModelCard(**facts | changed)
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_death_between_weights_and_card_leaves_no_bundle_that_loads(
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bundle, "write_text_whole", die)
+    monkeypatch.setattr(bundle, "write_model_card", die)
     torch.manual_seed(1)
     with pytest.raises(KeyboardInterrupt):
         save_bundle(build_network(card()), card(), *saved)
@@ -99,7 +100,7 @@ def test_damaged_weights_are_refused(saved: tuple[Path, Path]):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}'])
 def test_a_damaged_card_is_refused(saved: tuple[Path, Path], text: str):
     saved[1].write_text(text)
-    with pytest.raises(BundleError, match="model.json is no model card"):
+    with pytest.raises(BundleError, match="model.json is not a model card"):
         load_bundle(*saved)
 
 
@@ -116,23 +117,6 @@ def test_a_file_that_is_no_weights_is_refused_even_if_its_hash_is_right(saved: t
         load_bundle(*saved)
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"halo_px": 100},
-        {"temperature": 0},
-        {"sar_scale": "linear_power"},
-        {"unheard_of": 1},
-        {"optical_bands": {"names": ("red",), "mean": (1, 2), "std": (1,)}},
-        {"optical_bands": {"names": ("red",), "mean": (1,), "std": (0,)}},
-        {"optical_bands": {"names": ("red",), "mean": (float("nan"),), "std": (1,)}},
-    ],
-)
-def test_impossible_facts_are_refused(changed: dict[str, Any]):
-    with pytest.raises(ValidationError):
-        card(**changed)
-
-
 def test_input_like_the_training_data_passes(saved: tuple[Path, Path]):
     load_bundle(*saved).check_input(["red", "nir"], ["VV"], "db", "scene a")
 
@@ -146,5 +130,5 @@ def test_all_differences_of_the_input_are_told(saved: tuple[Path, Path]):
 
 
 def test_band_scales_normalise_their_bands():
-    got = card().optical_bands.normalise(torch.tensor([[[[90.0]], [[240.0]]]]))
+    got = normalise(torch.tensor([[[[90.0]], [[240.0]]]]), card().optical_bands)
     assert got.flatten().tolist() == [-1, 2]

@@ -69,7 +69,9 @@ def test_gradients_are_finite_whatever_the_weights(name: str):
     module = fusion(name, STAGE)
     fused, share = module(Sensors(features(1), features(2)), weights())
     (fused.sum() + share.optical.sum()).backward()
-    assert all(torch.isfinite(p.grad).all() for p in module.parameters() if p.grad is not None)
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    assert len(gradients) == len(list(module.parameters()))
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
 def test_an_unknown_fusion_is_refused():

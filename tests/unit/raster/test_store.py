@@ -31,7 +31,7 @@ def written(path: Path, grid: GeoBox = GRID) -> GridStore:
 
 def completed(folder: Path) -> tuple[Path, Path]:
     written(folder / "part")
-    complete_store(folder / "part", folder / "pair.zarr", folder / "pair.json")
+    complete_store(folder / "part", folder / "pair.zarr")
     return folder / "pair.zarr", folder / "pair.json"
 
 
@@ -105,15 +105,15 @@ def test_equal_content_has_an_equal_manifest(tmp_path: Path) -> None:
 def test_another_value_changes_the_manifest(tmp_path: Path) -> None:
     first = completed(tmp_path / "a")[1].read_text()
     written(tmp_path / "part").write("label", Window(0, 0, 1, 1), np.array([[99]], np.uint8))
-    complete_store(tmp_path / "part", tmp_path / "b.zarr", tmp_path / "b.json")
+    complete_store(tmp_path / "part", tmp_path / "b.zarr")
     assert (tmp_path / "b.json").read_text() != first
 
 
 def described(folder: Path, grid: GeoBox = GRID, layers: Sequence[Layer] = LAYERS, **attributes: object) -> str:
     """Return the manifest of a store without written pixels."""
     create_store(folder / "part", grid, layers, tile_px=16, shard_tiles=2, attributes=attributes)
-    complete_store(folder / "part", folder / "pair.zarr", folder / "pair.json")
-    check_store(folder / "pair.zarr", folder / "pair.json")
+    complete_store(folder / "part", folder / "pair.zarr")
+    check_store(folder / "pair.zarr")
     return (folder / "pair.json").read_text()
 
 

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from clairemap.artefacts.registration import TERMS, Kind
 from clairemap.registration.consensus import Frame, agreeing, log10_false_alarms
-from clairemap.registration.model import LEAST_TIES, TERMS, Displacement, Kind
+from clairemap.registration.model import LEAST_TIES, Displacement
 
 SHAPE = (700, 800)
 FRAME = Frame.of(SHAPE)

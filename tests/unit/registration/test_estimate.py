@@ -8,8 +8,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
 
+from clairemap.artefacts.registration import Kind
 from clairemap.errors import NoOverlapError
-from clairemap.registration.model import NO_DISPLACEMENT, Displacement, Kind
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.result import Fit
 
 Register = Callable[..., Fit]

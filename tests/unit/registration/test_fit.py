@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from clairemap.artefacts.registration import Kind
 from clairemap.registration.consensus import Frame
 from clairemap.registration.fit import Ties, fitted, left_out_residuals, part_numbers, simplest, split_half_px
-from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement, Kind
+from clairemap.registration.model import LEAST_TIES, NO_DISPLACEMENT, Displacement
 
 SHAPE = (800, 800)
 FRAME = Frame.of(SHAPE)
@@ -17,6 +18,18 @@ OF_KIND: dict[Kind, Displacement] = {
         "polynomial", np.array([[3.4, -2.3], [0.5, 3.0], [-2.0, 1.5], [2.0, -2.5], [1.0, 1.5], [-2.0, 1.0]])
     ),
 }
+
+
+def away(kind: Kind) -> Displacement:
+    """Return a first guess 1.2 px and more from the truth, without a polynomial's bend: as ties' agreement gives it."""
+    corners = np.array([[0.0, 0.0], [0, 799], [799, 0], [799, 799]])
+    flat = FRAME.solved("affine", corners, OF_KIND[kind].at_places(corners), np.ones(4))
+    assert flat is not None
+    apart = FRAME.model("affine", np.array([[0.9, -0.8], [0.5, -0.4], [-0.4, 0.5]]))
+    offsets = flat.at_places(corners) + apart.at_places(corners)
+    guess = FRAME.solved("affine", corners, offsets, np.ones(4))
+    assert guess is not None
+    return guess
 
 
 def ties(model: Displacement, along: int = 12, *, outliers: float = 0.0, scatter: float = 0.7, seed: int = 0) -> Ties:
@@ -39,10 +52,20 @@ def error_px(model: Displacement, truth: Displacement, places: np.ndarray) -> fl
 @pytest.mark.parametrize("seed", range(3))
 def test_the_simplest_model_that_holds_is_found(kind: Kind, outliers: float, seed: int) -> None:
     made = ties(OF_KIND[kind], outliers=outliers, seed=seed)
-    start = fitted(made, "affine", NO_DISPLACEMENT if kind == "translation" else OF_KIND["affine"])
-    found = simplest(made, start if kind != "polynomial" else OF_KIND["affine"], KINDS, GAIN)
+    start = away(kind)
+    assert error_px(start, OF_KIND[kind], made.places) > 1.2
+    found = simplest(made, start, KINDS, GAIN)
     assert found.kind == kind
     assert error_px(found, OF_KIND[kind], made.places) < 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fit_leaves_a_first_guess_for_the_truth(kind: Kind) -> None:
+    made = ties(OF_KIND[kind], outliers=0.2, scatter=0.2)
+    start = away(kind)
+    found = fitted(made, kind, start)
+    assert found.kind == kind
+    assert error_px(found, OF_KIND[kind], made.places) < 0.1 < 1.2 < error_px(start, OF_KIND[kind], made.places)
 
 
 @pytest.mark.parametrize("seed", range(10))

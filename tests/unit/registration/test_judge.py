@@ -3,12 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+from clairemap.artefacts.registration import Kind, Search, Tie
 from clairemap.registration.consensus import log10_false_alarms
 from clairemap.registration.fit import INLIER_RADIUS_PX, Ties, fitted
 from clairemap.registration.judge import false_alarms, judged
 from clairemap.registration.match import Evidence
-from clairemap.registration.model import NO_DISPLACEMENT, Displacement, Kind
-from clairemap.registration.result import Fit, Search, Tie
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
+from clairemap.registration.result import Fit
 
 MAX = 24
 SHAPE = (800, 800)

@@ -4,6 +4,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from clairemap.artefacts.registration import Tie
 from clairemap.errors import BandCountError
 from clairemap.grid.points import Point, Shift
 from clairemap.grid.window import Window
@@ -11,7 +12,6 @@ from clairemap.raster.source import Block
 from clairemap.registration import match as matching
 from clairemap.registration.match import Evidence, Pair, composed, match, reduced
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
-from clairemap.registration.result import Tie
 from clairemap.registration.windows import WindowLayout, spread_windows
 
 SHIFT = Displacement.translation(3.4, -2.3)

@@ -4,7 +4,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from clairemap.registration.model import NO_DISPLACEMENT, TERMS, Displacement, Kind
+from clairemap.artefacts.registration import TERMS, Kind
+from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 
 FRAME = ((10.0, 20.0), 50.0)
 AFFINE = Displacement("affine", (1.0, -0.2, 0.1), (2.0, 0.3, 0.2), *FRAME)

@@ -7,13 +7,14 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.registration import Registration, Verdict
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BandCountError, GridError, LabelError, MissingFileError
 from clairemap.grid.window import Window
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.pairing import SceneFiles, ScenePair
-from clairemap.registration.record import Registration
-from clairemap.registration.result import NO_QUALITY, Fit, Verdict, single_sensor
+from clairemap.registration.record import registration_of
+from clairemap.registration.result import NO_QUALITY, Fit, single_sensor
 from clairemap.settings import OpticalSettings, SarSettings, SensorsSettings
 from clairemap.validity import Validity
 
@@ -26,7 +27,7 @@ SENSORS = SensorsSettings(
 
 
 def registration(verdict: Verdict = "good", model: Displacement = NO_DISPLACEMENT) -> Registration:
-    return Registration.of("made", Fit(verdict, "", model, NO_QUALITY), GRID)
+    return registration_of("made", Fit(verdict, "", model, NO_QUALITY), GRID)
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_an_applied_displacement_moves_sar_but_no_label(files: SceneFiles) -> No
 
 def test_without_optical_the_grid_is_sars(files: SceneFiles) -> None:
     alone = dataclasses.replace(files, optical=None, cloud=None)
-    with ScenePair(alone, SENSORS, LEGEND, Registration.of("made", single_sensor(), None)) as pair:
+    with ScenePair(alone, SENSORS, LEGEND, registration_of("made", single_sensor(), None)) as pair:
         block = pair.read(WHOLE)
     assert block.optical.shape == (2, 40, 50) and not block.optical.any()
     assert flagged(block.validity, Validity.OPTICAL_NODATA).all()
@@ -108,7 +109,7 @@ def test_without_optical_the_grid_is_sars(files: SceneFiles) -> None:
 
 def test_without_sar_and_label_all_say_so(files: SceneFiles) -> None:
     alone = SceneFiles(optical=files.optical)
-    with ScenePair(alone, SENSORS, LEGEND, Registration.of("made", single_sensor(), None)) as pair:
+    with ScenePair(alone, SENSORS, LEGEND, registration_of("made", single_sensor(), None)) as pair:
         block = pair.read(WHOLE)
     assert np.isnan(block.sar).all() and (block.label == 255).all()
     assert flagged(block.validity, Validity.SAR_NODATA | Validity.NO_LABEL).all()

@@ -1,7 +1,8 @@
 import pytest
 
+from clairemap.artefacts.registration import Quality
 from clairemap.registration.model import Displacement
-from clairemap.registration.result import NO_QUALITY, Fit, Quality, as_delivered, single_sensor
+from clairemap.registration.result import NO_QUALITY, Fit, as_delivered, single_sensor
 
 SHAPE = (800, 800)
 

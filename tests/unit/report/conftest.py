@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts
+from clairemap.artefacts.metrics import RegionMetrics
+from clairemap.artefacts.registration import JudgedTie, MeanDisplacement, Quality, Registration
 from clairemap.metrics.calibration import Calibration
-from clairemap.metrics.document import RegionMetrics, region_metrics
+from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import Coverage
 from clairemap.metrics.tally import Tally
 from clairemap.registration.model import Displacement
-from clairemap.registration.record import Registration
-from clairemap.registration.result import Quality, Tie
 from clairemap.report.content import (
     Fact,
     MapPanel,
@@ -22,12 +24,10 @@ from clairemap.report.content import (
     ReportContent,
     TileCard,
     TilePictures,
-    ToldTile,
     TrainingSummary,
 )
 from clairemap.report.leakage import split_summary
 from clairemap.settings import DEMO_CLASSES, LegendSettings
-from clairemap.tiles.audit import Leakage, SplitAudit
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
 CONFUSION = np.array([[50, 10, 0], [5, 80, 15], [0, 0, 40]])
@@ -55,30 +55,41 @@ def metrics_of(
     return region_metrics("vale", sums, by_view, coverage, LEGEND, STAMP, training_px)
 
 
-def told(scene: str, row: int, text: str, oa_pct: int | None) -> ToldTile:
-    classes = [{"name": "water", "area_pct": 70.0}, {"name": "forest", "area_pct": 30.0}]
-    facts = {"classes": classes, "confidence_pct": 81, "optical_share_pct": 40, "cloud_pct": 7, "oa_pct": oa_pct}
-    return ToldTile.model_validate(
-        {"scene": scene, "row": row, "col": 3, "facts": facts, "text": text, "source": "template", "key": "k"}
+def explained(scene: str, row: int, text: str, oa_pct: int | None) -> ExplainedTile:
+    facts = TileFacts(
+        classes=(
+            ClassFacts(name="water", area_pct=70.0, confidence_pct=85),
+            ClassFacts(name="forest", area_pct=30.0, confidence_pct=75),
+        ),
+        confidence_pct=81,
+        sensor="both",
+        optical_share_pct=40,
+        cloud_pct=7,
+        mapped_pct=100,
+        registration="good",
+        oa_pct=oa_pct,
     )
+    return ExplainedTile(scene=scene, row=row, col=3, facts=facts, text=text, source="template", key="k")
 
 
 @pytest.fixture
 def record() -> Registration:
     """Return a registration with three ties, one of which does not agree."""
-    ties = (Tie(10, 10, -2.0, 3.0, 0.9), Tie(90, 40, -2.2, 3.1, 0.8), Tie(50, 80, 9.0, -7.0, 0.2))
+    ties = (
+        JudgedTie(10, 10, -2.0, 3.0, 0.9, residual_px=0.11, inlier=True),
+        JudgedTie(90, 40, -2.2, 3.1, 0.8, residual_px=0.11, inlier=True),
+        JudgedTie(50, 80, 9.0, -7.0, 0.2, residual_px=14.9, inlier=False),
+    )
     return Registration(
         scene="north",
         verdict="good",
         reason="2 of 3 ties agree",
         search="near",
         model=Displacement.translation(-2.1, 3.05),
-        displacement_px=(-2.1, 3.05),
+        displacement_px=MeanDisplacement(-2.1, 3.05),
         applied=True,
         quality=Quality(3, 2, 0.667, 0.25, 1.18, None, 0.5, 1e-6),
         ties=ties,
-        residuals_px=(0.11, 0.11, 14.9),
-        inlier=(True, True, False),
         optical_res_m=10.0,
     )
 
@@ -92,8 +103,6 @@ def content(record: Registration) -> ReportContent:
         verdict="single_sensor",
         reason="no SAR",
         ties=(),
-        residuals_px=(),
-        inlier=(),
         applied=False,
     )
     pictures = TilePictures(PICTURE, PICTURE, PICTURE, PICTURE)
@@ -108,9 +117,9 @@ def content(record: Registration) -> ReportContent:
         training=TrainingSummary(PICTURE, steps=600, minutes=4.5, best_step=550),
         registrations=(RegistrationRow(record, PICTURE, PICTURE), RegistrationRow(alone, None, None)),
         tiles=(
-            TileCard(told("north", 0, "Mostly <water>.", 92), "lowest accuracy", pictures),
+            TileCard(explained("north", 0, "Mostly <water>.", 92), "lowest accuracy", pictures),
             TileCard(
-                told("south", 1, "Nothing seen.", None), "most varied", replace(pictures, optical=None, truth=None)
+                explained("south", 1, "Nothing seen.", None), "most varied", replace(pictures, optical=None, truth=None)
             ),
         ),
         tiles_explained=9,

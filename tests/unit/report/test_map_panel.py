@@ -15,9 +15,10 @@ from pyproj import Geod
 
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
+from clairemap.outputs import MapFiles
 from clairemap.raster.cog import CogWriter, MapLayer
 from clairemap.report import map_panel as module
-from clairemap.report.content import DisplaySettings, MapPaths, Picture, Stretch
+from clairemap.report.content import DisplaySettings, Picture, Stretch
 from clairemap.report.map_panel import map_panel
 from clairemap.report.style import COUNT_KEY
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
@@ -44,20 +45,21 @@ def write(path: Path, values: NDArray[np.uint8], crs: str | None, transform: Aff
     return path
 
 
-def maps(folder: Path, codes: NDArray[np.uint8], crs: str | None = "EPSG:32632", transform: Affine = UTM) -> MapPaths:
+def maps(folder: Path, codes: NDArray[np.uint8], crs: str | None = "EPSG:32632", transform: Affine = UTM) -> MapFiles:
     percent = np.where(codes == 255, 255, 50).astype(np.uint8)
     values = {"landcover": codes, "confidence": percent, "optical_share": percent, "source_count": codes}
-    return MapPaths("vale", *(write(folder / f"{n}.tif", layer, crs, transform) for n, layer in values.items()))
+    for name, layer in values.items():
+        write(folder / f"vale.{name}.tif", layer, crs, transform)
+    return MapFiles(folder / "vale")
 
 
-def sparse_maps(folder: Path, shape: tuple[int, int], spots: dict[Window, int], transform: Affine = UTM) -> MapPaths:
-    grid, made = GeoBox(shape, transform, "EPSG:32632"), []
+def sparse_maps(folder: Path, shape: tuple[int, int], spots: dict[Window, int], transform: Affine = UTM) -> MapFiles:
+    grid = GeoBox(shape, transform, "EPSG:32632")
     for name in ("landcover", "confidence", "optical_share", "source_count"):
-        made.append(folder / f"{name}.tif")
-        with CogWriter(made[-1], grid, MapLayer(name, "mode")) as writer:
+        with CogWriter(folder / f"vale.{name}.tif", grid, MapLayer(name, "mode")) as writer:
             for window, value in spots.items():
                 writer.write(window, np.full(window.shape, value, np.uint8))
-    return MapPaths("vale", *made)
+    return MapFiles(folder / "vale")
 
 
 def test_a_map_has_the_legends_colours_and_is_transparent_outside(tmp_path: Path):

@@ -181,9 +181,7 @@ def test_what_is_missing_is_said(content: ReportContent, missing: dict[str, obje
 def test_a_pair_taken_as_delivered_says_so_and_shows_no_figures(content: ReportContent):
     row = content.registrations[0]
     fit = as_delivered()
-    record = replace(
-        row.record, verdict=fit.verdict, reason=fit.reason, applied=False, ties=(), residuals_px=(), inlier=()
-    )
+    record = replace(row.record, verdict=fit.verdict, reason=fit.reason, applied=False, ties=())
     said = text_of(render(replace(content, registrations=(replace(row, record=record),))))
     assert "north as delivered nothing estimated taken as delivered" in " ".join(said.split())
     assert "SAR is not moved" not in said and "nothing to register" not in said

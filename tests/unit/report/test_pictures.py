@@ -41,9 +41,9 @@ def test_a_picture_of_a_registration_knows_its_scene(tmp_path: Path):
     text = PngImagePlugin.PngInfo()
     text.add_text("scene", "north")
     Image.new("P", (30, 20)).save(tmp_path / "a.png", pnginfo=text)
-    scene, picture = registration_picture(tmp_path / "a.png")
-    assert scene == "north"
-    assert pixels(picture).shape == (20, 30, 4)
+    assert pixels(registration_picture(tmp_path / "a.png", "north")).shape == (20, 30, 4)
+    with pytest.raises(UnreadableFileError, match="shows scene 'north' instead of 'south'"):
+        registration_picture(tmp_path / "a.png", "south")
 
 
 def test_a_damaged_picture_of_a_registration_is_named(tmp_path: Path):
@@ -51,7 +51,7 @@ def test_a_damaged_picture_of_a_registration_is_named(tmp_path: Path):
     Image.new("P", (30, 20)).save(tmp_path / "b.png")
     for name in ("a.png", "b.png", "absent.png"):
         with pytest.raises(UnreadableFileError, match=name):
-            registration_picture(tmp_path / name)
+            registration_picture(tmp_path / name, "north")
 
 
 @pytest.fixture

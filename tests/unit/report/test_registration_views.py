@@ -5,11 +5,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from clairemap.artefacts.registration import Quality, Registration, Tie
 from clairemap.raster.source import RasterSource
 from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
-from clairemap.registration.record import Registration
-from clairemap.registration.result import Fit, Quality, Tie
+from clairemap.registration.record import registration_of
+from clairemap.registration.result import Fit
 from clairemap.report.registration_views import RegistrationView, registration_views, spread
 from clairemap.settings import OpticalBands, SarBands, SensorBands
 
@@ -32,7 +33,7 @@ def record(pair: Pair, verdict: str = "good", ties: tuple[Tie, ...] = TIES) -> R
         verdict, "made", Displacement.translation(*SHIFT), Quality(split_half_px=0.1), ties,  # type: ignore[arg-type]
         (0.0,) * len(ties), (True,) * len(ties),
     )  # fmt: skip
-    return Registration.of("made", fit, pair.optical.geobox)
+    return registration_of("made", fit, pair.optical.geobox)
 
 
 def corners(views: list[RegistrationView]) -> list[tuple[int, int]]:
@@ -103,3 +104,19 @@ def test_a_scene_of_a_few_pixels_can_be_shown(made_rasters: ModuleType, tmp_path
     with RasterSource(optical) as first, RasterSource(sar) as second:
         pair = Pair.opened(first, second, SENSORS)
         assert registration_views(pair, record(pair, "rejected", ()))
+
+
+def test_a_few_extreme_pixels_leave_the_contrast_of_the_rest(made_rasters: ModuleType, tmp_path: Path):
+    fields, spread_of = made_rasters.Fields(made_rasters.UTM), {}
+    sar = made_rasters.write_raster(tmp_path / "sar.tif", fields.sar(made_rasters.UTM, SHIFT), made_rasters.UTM)
+    for name, share in (("plain", 0.0), ("hot", 0.005)):
+        values = fields.optical()
+        values[:, np.random.default_rng(0).random(values.shape[1:]) < share] = 65_000
+        optical = made_rasters.write_raster(tmp_path / f"{name}.tif", values, made_rasters.UTM)
+        with RasterSource(optical) as first, RasterSource(sar) as second:
+            pair = Pair.opened(first, second, SENSORS)
+            shown = registration_views(pair, record(pair))[0].optical.values
+        low, high = np.percentile(shown, (10, 90))
+        spread_of[name] = high - low
+    assert spread_of["plain"] > 0.3
+    assert spread_of["hot"] == pytest.approx(spread_of["plain"], rel=0.1)

@@ -1,23 +1,27 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clairemap.report.content import ToldLevels, ToldTile
+from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts
 from clairemap.report.selection import select_tiles
 
 
 def tile(
     row: int, oa_pct: int | None = 90, confidence_pct: int = 80, optical_share_pct: int = 50, water: float = 100.0
-) -> ToldTile:
-    facts = {
-        "classes": [{"name": "water", "area_pct": water}, {"name": "forest", "area_pct": 100 - water}],
-        "confidence_pct": confidence_pct,
-        "optical_share_pct": optical_share_pct,
-        "cloud_pct": 0,
-        "oa_pct": oa_pct,
-    }
-    return ToldTile.model_validate(
-        {"scene": "a", "row": row, "col": 0, "facts": facts, "text": "t", "source": "template"}
+) -> ExplainedTile:
+    facts = TileFacts(
+        classes=(
+            ClassFacts(name="water", area_pct=water, confidence_pct=80),
+            ClassFacts(name="forest", area_pct=100 - water, confidence_pct=80),
+        ),
+        confidence_pct=confidence_pct,
+        sensor="both",
+        optical_share_pct=optical_share_pct,
+        cloud_pct=0,
+        mapped_pct=100,
+        registration="good",
+        oa_pct=oa_pct,
     )
+    return ExplainedTile(scene="a", row=row, col=0, facts=facts, text="t", source="template")
 
 
 def test_each_rule_finds_its_tile():
@@ -83,8 +87,8 @@ def test_marks_begin_at_their_thresholds():
 
 def test_a_tile_with_a_class_that_goes_wrong_is_shown():
     bad = tile(3, oa_pct=98)
-    facts = bad.facts.model_copy(update={"levels": ToldLevels.model_validate({"worst class": "forest"})})
-    classes = (facts.classes[0], facts.classes[1].model_copy(update={"iou": 0.0}))
-    bad = bad.model_copy(update={"facts": facts.model_copy(update={"classes": classes})})
+    water, forest = bad.facts.classes
+    classes = (water, forest.model_copy(update={"iou": 0.0, "label_pct": 5.0}))
+    bad = bad.model_copy(update={"facts": bad.facts.model_copy(update={"classes": classes})})
     chosen = select_tiles([tile(0), tile(1), tile(2), bad], 1)
     assert [(choice.tile.row, choice.reason) for choice in chosen] == [(3, "least accurate class")]

@@ -9,11 +9,13 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.model_card import ModelCard
+from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import ColoredClass, ColoredLegend
-from clairemap.errors import StoreError
-from clairemap.radiometry_check import RadiometryCheck, SensorVerdict
+from clairemap.errors import BundleError
+from clairemap.outputs import MapFiles
 from clairemap.report.model_facts import MappingModel
-from clairemap.report.stac import MapFiles, MapSources, map_item
+from clairemap.report.stac import MapSources, map_item
 
 LEGEND = ColoredLegend(
     classes=(
@@ -21,28 +23,24 @@ LEGEND = ColoredLegend(
         ColoredClass(code=20, name="forêt", color="#10ff00"),
     )
 )
-FILES = MapFiles(
-    "r.landcover.tif",
-    "r.confidence.tif",
-    "r.optical_share.tif",
-    "r.source_count.tif",
-    "r.landcover.tif.aux.xml",
-    "r.landcover.tif.vat.dbf",
-    {"landcover": "r.landcover.qml", "confidence": "r.confidence.qml"},
-)
+FILES = MapFiles(Path("results/region_1/region_1"))
 CARD = {
+    "stamp": {},
     "network": {"size": "tiny", "fusion": "window", "sensors": "fused"},
     "classes": [{"code": 1, "name": "Open water"}, {"code": 20, "name": "forêt"}],
     "optical_bands": {"names": ["red", "nir"], "mean": [849.5, 2677.1], "std": [386.2, 1018.3]},
     "sar_bands": {"names": ["VV"], "mean": [-11.2], "std": [3.5]},
     "sar_scale": "db",
     "halo_px": 256,
+    "halo_sigma": 1e-6,
+    "core_bytes_per_px": 69.0,
+    "halo_bytes_per_px": 36.0,
     "temperature": 1.1,
     "trained_on": {"scenes": ["a"], "pixels": 9},
     "best_step": 600,
     "weights_sha256": "bf43d0998da68b82aa40a732e04155eb",
 }
-MODEL = MappingModel(CARD, "r.model.json")
+MODEL = MappingModel(ModelCard.model_validate(CARD), "r.model.json")
 STAMP = {"clairemap_version": "0.1.0", "clairemap_commit": "abc", "clairemap_stage": "mosaic_region"}
 UTM = GeoBox((500, 700), Affine(10, 0, 500_000, 0, -10, 5_000_000), "EPSG:32633")
 DEGREES = GeoBox((512, 512), Affine(9e-5, 0, -7.5, 0, -9e-5, 38.2), "EPSG:4326")
@@ -51,7 +49,7 @@ CUSTOM = GeoBox((30, 40), Affine(10, 0, 0, 0, -10, 0), "+proj=laea +lat_0=45 +lo
 
 
 def item(geobox: GeoBox, dates: Sequence[datetime.date] = (), model: MappingModel | None = MODEL):
-    return json.loads(map_item("region_1", geobox, LEGEND, FILES, MapSources(["a", "b"], dates, model), STAMP))
+    return json.loads(map_item(geobox, LEGEND, FILES, MapSources(["a", "b"], dates, model), STAMP))
 
 
 @pytest.mark.parametrize("geobox", [UTM, DEGREES, PIXELS, CUSTOM])
@@ -107,14 +105,16 @@ def test_dates_span_the_days_and_unknown_ones_claim_nothing():
 def test_assets_lie_beside_the_item_and_classes_are_listed():
     assets = item(UTM)["assets"]
     assert {key: asset["href"] for key, asset in assets.items()} == {
-        "landcover": "./r.landcover.tif",
-        "confidence": "./r.confidence.tif",
-        "optical_share": "./r.optical_share.tif",
-        "source_count": "./r.source_count.tif",
-        "landcover_style": "./r.landcover.qml",
-        "confidence_style": "./r.confidence.qml",
-        "categories": "./r.landcover.tif.aux.xml",
-        "table": "./r.landcover.tif.vat.dbf",
+        "landcover": "./region_1.landcover.tif",
+        "confidence": "./region_1.confidence.tif",
+        "optical_share": "./region_1.optical_share.tif",
+        "source_count": "./region_1.source_count.tif",
+        "landcover_style": "./region_1.landcover.qml",
+        "confidence_style": "./region_1.confidence.qml",
+        "optical_share_style": "./region_1.optical_share.qml",
+        "source_count_style": "./region_1.source_count.qml",
+        "categories": "./region_1.landcover.tif.aux.xml",
+        "table": "./region_1.landcover.tif.vat.dbf",
         "model": "./r.model.json",
     }
     assert assets["landcover"]["type"] == "image/tiff; application=geotiff; profile=cloud-optimized"
@@ -255,7 +255,7 @@ def test_without_a_model_nothing_is_said_of_one():
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"network": {"size": "tiny"}}'])
 def test_card_that_is_none_is_an_error(tmp_path: Path, content: str):
     (tmp_path / "model.json").write_text(content)
-    with pytest.raises(StoreError, match="model.json: is no model's card"):
+    with pytest.raises(BundleError, match="model.json is not a model card"):
         MappingModel.read(tmp_path / "model.json", "r.model.json")
     (tmp_path / "card.json").write_text(json.dumps(CARD))
     assert MappingModel.read(tmp_path / "card.json", "r.model.json") == MODEL
@@ -268,7 +268,7 @@ def test_the_scenes_values_are_told_with_remarks_where_they_are_unlike():
         RadiometryCheck(scene="b", sensors={"optical": wrong}),
     ]
     sources = MapSources(["a", "b"], radiometry=checks)
-    found = json.loads(map_item("region_1", UTM, LEGEND, FILES, sources, STAMP))
+    found = json.loads(map_item(UTM, LEGEND, FILES, sources, STAMP))
     assert found["properties"]["clairemap:radiometry"] == {
         "a": {"verdict": "match", "remarks": []},
         "b": {"verdict": "mismatch", "remarks": ["optical: an offset is left"]},

@@ -1,29 +1,31 @@
-from clairemap.report.content import ToldTile
+from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.report.tile_line import tile_line
 
+SNOW = {"name": "snow", "area_pct": 0.0, "confidence_pct": None, "iou": 0.0, "label_pct": 3.0}
 
-def tile(**facts: object) -> ToldTile:
+
+def tile(snow: bool = False, **facts: object) -> ExplainedTile:
+    water = {"name": "water", "area_pct": 100.0, "confidence_pct": 87, "iou": 0.97, "label_pct": 97.0}
     plain = {
-        "classes": [
-            {"name": "water", "area_pct": 100.0, "iou": 0.97},
-            {"name": "snow", "area_pct": 0.0, "iou": 0.0},
-        ],
+        "classes": [water, SNOW] if snow else [water],
         "confidence_pct": 87,
+        "sensor": "both",
         "optical_share_pct": 40,
         "cloud_pct": 0,
+        "mapped_pct": 100,
+        "registration": "good",
     }
-    return ToldTile.model_validate(
+    return ExplainedTile.model_validate(
         {"scene": "a", "row": 0, "col": 0, "facts": {**plain, **facts}, "text": "t", "source": "template"}
     )
 
 
 def test_what_a_mask_and_labels_tell():
-    levels = {"accuracy": "poor", "worst class": "snow"}
-    assert tile_line(tile(oa_pct=97, labelled_px=900, levels=levels)) == (
+    assert tile_line(tile(snow=True, oa_pct=97, labelled_px=900)) == (
         "accuracy 97 % · agreement poor (IoU of snow 0.00) · confidence 87 % · optical share 40 % · cloud 0 % · "
         "text from the template"
     )
-    assert "agreement good ·" in tile_line(tile(oa_pct=97, levels={"accuracy": "good"}))
+    assert "agreement good ·" in tile_line(tile(oa_pct=97))
 
 
 def test_what_is_unknown_is_said():

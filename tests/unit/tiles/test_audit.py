@@ -1,15 +1,14 @@
 import itertools
 from collections.abc import Collection
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from clairemap.errors import StoreError
+from clairemap.artefacts.audit import Leakage
 from clairemap.settings import SplitsSettings
-from clairemap.tiles.audit import EXAMPLES, Leakage, SplitAudit, audit_splits, read_audit, write_audit
+from clairemap.tiles.audit import EXAMPLES, audit_splits
 from clairemap.tiles.splits import assign_splits
 
 TILE_PX = 100
@@ -118,20 +117,3 @@ def test_some_copies_are_named_and_all_are_counted(caplog: pytest.LogCaptureFixt
     assert audit.held_out["val"].copied_tiles == 9
     assert len(audit.held_out["val"].copies) == EXAMPLES
     assert "…" in caplog.text
-
-
-def test_the_file_brings_the_audit_back(tmp_path: Path):
-    audit = SplitAudit(
-        "block", {"train": 3, "test": 1}, {"test": Leakage(7, 0.25, 1, ("b 0/0 = a 0/0 (sar)",))}, ("c",)
-    )
-    write_audit(audit, tmp_path / "audit.json")
-    assert read_audit(tmp_path / "audit.json") == audit
-
-
-@pytest.mark.parametrize("content", [None, "{}", "["])
-def test_a_damaged_file_is_told(tmp_path: Path, content: str | None):
-    path = tmp_path / "audit.json"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(StoreError, match=r"(?s)audit\.json: .*audit_splits"):
-        read_audit(path)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from clairemap.artefacts.statistics import BandStatistics
 from clairemap.tiles.clouds import RIM_OPACITY, BandRange, paint_clouds
-from clairemap.tiles.statistics import BandStatistics
 
 SCALE = BandRange((200.0, 0.02), (3200.0, 0.42), math.inf)
 SEEDS = range(6)

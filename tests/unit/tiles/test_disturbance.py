@@ -3,6 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.settings import AugmentationSettings, Sensor
 from clairemap.tiles.augmentation import drop_sensor
 from clairemap.tiles.clouds import BandRange
@@ -16,7 +17,6 @@ from clairemap.tiles.disturbance import (
     with_gain_jitter,
     with_speckle,
 )
-from clairemap.tiles.statistics import BandStatistics, TrainingStatistics
 
 DRAWS = 3000
 SIDE = 64

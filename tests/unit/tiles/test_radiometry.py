@@ -1,22 +1,18 @@
-from pathlib import Path
-
 import numpy as np
-import pytest
 
-from clairemap.errors import StoreError
+from clairemap.artefacts.radiometry import (
+    LEVELS_PCT,
+    Radiometry,
+    TrainingRadiometry,
+)
 from clairemap.grid.tiles import tiles
 from clairemap.tiles.radiometry import (
-    LEVELS_PCT,
     MIN_RADIOMETRY_PX,
     RADIOMETRY_SAMPLE_PX,
-    Radiometry,
     Sampler,
-    SensorRadiometry,
-    TrainingRadiometry,
+    deviations,
     pooled,
-    read_radiometry,
-    read_training_radiometry,
-    write_radiometry,
+    sensor_radiometry,
 )
 
 BANDS = ("red", "nir")
@@ -30,7 +26,7 @@ def values(pixels: int = 40_000, seed: int = 0) -> np.ndarray:
 
 def test_figures_are_those_of_the_pixels():
     pixels = values()
-    found = SensorRadiometry.of(BANDS, pixels)
+    found = sensor_radiometry(BANDS, pixels)
     assert found.pixels == 40_000
     np.testing.assert_allclose(found.mean, pixels.mean(1), rtol=1e-6)
     np.testing.assert_allclose(found.covariance, np.cov(pixels, bias=True), rtol=1e-6)
@@ -39,8 +35,8 @@ def test_figures_are_those_of_the_pixels():
 
 
 def test_one_band_has_a_covariance_too():
-    found = SensorRadiometry.of(("VV",), values()[:1])
-    np.testing.assert_allclose(found.std, [values()[0].std()], rtol=1e-6)
+    found = sensor_radiometry(("VV",), values()[:1])
+    np.testing.assert_allclose(deviations(found), [values()[0].std()], rtol=1e-6)
 
 
 def test_blocks_in_any_cut_give_the_same_figures_and_unusable_pixels_none():
@@ -72,7 +68,7 @@ def test_a_handful_of_pixels_is_not_described():
 
 def test_scenes_pooled_are_their_mixture():
     parts = [values(30_000, 1), values(60_000, 2) * 2 + 500]
-    found = pooled([SensorRadiometry.of(BANDS, part) for part in parts])
+    found = pooled([sensor_radiometry(BANDS, part) for part in parts])
     whole = np.concatenate(parts, axis=1)
     np.testing.assert_allclose(found.mean, whole.mean(1), rtol=1e-5)
     np.testing.assert_allclose(found.covariance, np.cov(whole, bias=True), rtol=1e-5)
@@ -85,23 +81,10 @@ def test_a_scene_does_not_vouch_for_itself():
     assert [one.scene for one in TrainingRadiometry(scenes=tuple(known)).without("a")] == ["b"]
 
 
-def test_files_come_back_and_damaged_ones_are_told(tmp_path: Path):
-    scene = Radiometry(scene="a", sar_scale="db", optical=SensorRadiometry.of(BANDS, values()), sar=None)
-    write_radiometry(tmp_path / "a.json", scene)
-    assert read_radiometry(tmp_path / "a.json") == scene
-    write_radiometry(tmp_path / "all.json", TrainingRadiometry(scenes=(scene,)))
-    assert read_training_radiometry(tmp_path / "all.json").scenes == (scene,)
-    (tmp_path / "a.json").write_text("{")
-    with pytest.raises(StoreError, match=r"a\.json: not a valid radiometry"):
-        read_radiometry(tmp_path / "a.json")
-    with pytest.raises(StoreError, match=r"gone\.json"):
-        read_training_radiometry(tmp_path / "gone.json")
-
-
 def test_many_scenes_are_pooled_as_exactly_as_few():
     rng = np.random.default_rng(0)
     parts = [rng.gamma(4, 100, (1, 2000)) + shift for shift in rng.normal(300, 100, 200)]
-    found = pooled([SensorRadiometry.of(("red",), part) for part in parts])
+    found = pooled([sensor_radiometry(("red",), part) for part in parts])
     whole = np.concatenate(parts, axis=1)[0]
     expected, std = np.percentile(whole, LEVELS_PCT), whole.std()
     np.testing.assert_allclose(found.quantiles[0][2:-2], expected[2:-2], atol=0.03 * std)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from clairemap.radiometry_check import SensorVerdict
-from clairemap.tiles.radiometry import Radiometry, SensorRadiometry, TrainingRadiometry
+from clairemap.artefacts.radiometry import Radiometry, TrainingRadiometry
+from clairemap.artefacts.radiometry_check import SensorVerdict
+from clairemap.tiles.radiometry import sensor_radiometry
 from clairemap.tiles.radiometry_comparison import Conversion, Gaussian, compare, compare_bands, misfit
 
 OPTICAL = ("red", "green", "blue", "nir")
@@ -30,8 +31,8 @@ def decibels(seed: int) -> Values:
 
 
 def compared(scene: Values, training: Values, *more: Values, bands: tuple[str, ...] = OPTICAL, db: bool = False):
-    known = [SensorRadiometry.of(bands, part) for part in (training, *more)]
-    return compare_bands(SensorRadiometry.of(bands, scene), known, decibels=db)
+    known = [sensor_radiometry(bands, part) for part in (training, *more)]
+    return compare_bands(sensor_radiometry(bands, scene), known, decibels=db)
 
 
 def test_another_scene_of_the_same_sensor_matches():
@@ -173,8 +174,8 @@ def radiometry(name: str, values: Values | None, sar: Values | None = None) -> R
     return Radiometry(
         scene=name,
         sar_scale="db",
-        optical=None if values is None else SensorRadiometry.of(OPTICAL, values),
-        sar=None if sar is None else SensorRadiometry.of(SAR, sar),
+        optical=None if values is None else sensor_radiometry(OPTICAL, values),
+        sar=None if sar is None else sensor_radiometry(SAR, sar),
     )
 
 

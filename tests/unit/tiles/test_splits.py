@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clairemap.artefacts.splits import read_splits, write_splits
 from clairemap.errors import SettingsError, StoreError
 from clairemap.grid.window import Window
 from clairemap.settings import SplitsSettings, load_settings
 from clairemap.tiles.splits import (
+    FAR_PX,
     add_test_scenes,
     assign_splits,
+    distances_px,
     labelled_tiles,
-    read_splits,
     split_rows,
-    write_splits,
 )
 
 TILE_PX = 100
@@ -195,24 +196,23 @@ def test_labelled_tiles_of_a_split():
 
 def test_the_table_comes_back_from_its_file(tmp_path: Path):
     table = assign_splits(grid("a", 2, 2), {"a": "train"}, SplitsSettings(), 0)
-    write_splits(table, tmp_path / "new" / "splits.parquet")
+    write_splits(tmp_path / "new" / "splits.parquet", table)
     again = read_splits(tmp_path / "new" / "splits.parquet")
     assert split_rows(again) == split_rows(table)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["splits.parquet"]
-
-
-@pytest.mark.parametrize("content", [None, b"no parquet", "lacks columns"])
-def test_a_damaged_table_is_told(tmp_path: Path, content: str | bytes | None):
-    path = tmp_path / "splits.parquet"
-    if content == "lacks columns":
-        pd.DataFrame({"scene": ["a"]}).to_parquet(path)
-    elif content is not None:
-        path.write_bytes(content)
-    with pytest.raises(StoreError, match="fit_statistics"):
-        read_splits(path)
 
 
 def test_rows_for_hashing_are_plain_values():
     table = assign_splits(grid("a", 1, 1), {"a": "train"}, SplitsSettings(), 0)
     table["class_px"] = [np.array([20, 30])]
     assert split_rows(table) == [["a", 0, 0, 0, 0, 100, 100, 50, [20, 30], "train"]]
+
+
+def test_distance_is_the_larger_gap_of_rows_and_columns_to_the_nearest_held_out_tile_of_the_scene():
+    table = pd.concat([grid("a", 3, 5), grid("b", 1, 1)], ignore_index=True)
+    held = ((table["scene"] == "a") & (table["row"] == 0) & (table["col"] == 0)).to_numpy()
+    keys = table[["scene", "row", "col"]].itertuples(index=False, name=None)
+    found = dict(zip(keys, distances_px(table, held).tolist(), strict=True))
+    places = {("a", 0, 0): 0, ("a", 0, 1): 0, ("a", 1, 1): 0, ("a", 0, 3): 200, ("a", 2, 0): 100, ("a", 2, 3): 200}
+    assert {place: found[place] for place in places} == places
+    assert found["b", 0, 0] == FAR_PX

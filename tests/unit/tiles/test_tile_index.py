@@ -2,14 +2,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-import pytest
 
-from clairemap.errors import StoreError
+from clairemap.artefacts.tiles import read_tile_index, tile_rows, write_tile_index
 from clairemap.grid.tiles import Tile
 from clairemap.grid.window import Window
 from clairemap.raster.pair_block import PairBlock
 from clairemap.tiles.copies import content_hash
-from clairemap.tiles.index import read_tile_index, tile_row, write_tile_index
+from clairemap.tiles.index import tile_row
 from clairemap.validity import Validity
 
 TILE = Tile(2, 1, Window(256, 128, 2, 4))
@@ -58,19 +57,9 @@ def test_rows_are_written_in_order_and_read_back(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["tiles.parquet"]
 
 
-def test_an_index_without_rows_is_valid(tmp_path: Path) -> None:
-    write_tile_index(tmp_path / "tiles.parquet", [], {})
-    frame = read_tile_index(tmp_path / "tiles.parquet")
-    assert len(frame) == 0 and "class_px" in frame
-
-
-def test_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="gone"):
-        read_tile_index(tmp_path / "gone.parquet")
-    (tmp_path / "half.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(StoreError, match="half"):
-        read_tile_index(tmp_path / "half.parquet")
-    write_tile_index(tmp_path / "tiles.parquet", [], {})
-    read_tile_index(tmp_path / "tiles.parquet").drop(columns="class_px").to_parquet(tmp_path / "other.parquet")
-    with pytest.raises(StoreError, match="class_px"):
-        read_tile_index(tmp_path / "other.parquet")
+def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+    rows = [tile_row("alps", Tile(0, col, Window(0, 4 * col, 2, 4)), BLOCK, 3) for col in (0, 1)]
+    write_tile_index(tmp_path / "tiles.parquet", rows, {})
+    found = list(tile_rows(read_tile_index(tmp_path / "tiles.parquet").iloc[::-1]))
+    assert found == rows[::-1]
+    assert {type(row.y0) for row in found} == {int}

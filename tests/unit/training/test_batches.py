@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from clairemap.artefacts.model_card import BandScale
 from clairemap.errors import StoreError
-from clairemap.nets.bundle import BandScale
 from clairemap.tiles.dataset import CropDataset, TrainingSample
 from clairemap.tiles.sampling import CropSampler
 from clairemap.training.batches import PREFETCHED_BATCHES, BandScales, batches, batches_of_workers

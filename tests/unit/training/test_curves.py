@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from clairemap.artefacts.history import HistoryStep
 from clairemap.errors import SettingsError
 from clairemap.training.curves import tensorboard_curves
-from clairemap.training.history import HistoryRow
 
-ROW = HistoryRow(3, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0, val_miou=0.5)
+ROW = HistoryStep(3, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0, val_miou=0.5)
 
 
 def test_without_tensorboard_the_remedy_is_told_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -29,7 +29,7 @@ def test_curves_can_be_read_and_a_killed_run_is_not_seen_twice(tmp_path: Path):
     for done, steps in ((0, range(1, 6)), (2, range(3, 5))):
         with tensorboard_curves(tmp_path / "run", done) as draw:
             for step in steps:
-                draw(HistoryRow(step, 0.5, 0.1, 10.0 * done + step, 0.5, 0.75, 1e-3, 2.0, 0.5 if step == 2 else None))
+                draw(HistoryStep(step, 0.5, 0.1, 10.0 * done + step, 0.5, 0.75, 1e-3, 2.0, 0.5 if step == 2 else None))
     events = EventAccumulator(str(tmp_path / "run")).Reload()
     assert [(event.step, event.value) for event in events.Scalars("training/loss")] == [
         (1, 1),

@@ -194,9 +194,9 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
     monkeypatch.setattr(loop, "validate", watched_validation)
     job = made_job(tmp_path, steps=2, validate_every=2, ema_decay=0.75, calibrate=False)
     trained = train(job, alone, STAMP)
-    for name, value in weights(trained).items():
-        if name not in seen[0]:
-            continue  # a buffer
+    averaged = {name: value for name, value in weights(trained).items() if name in seen[0]}  # not buffers
+    assert averaged.keys() == seen[0].keys()
+    for name, value in averaged.items():
         mean = (0.75 * after_steps[0][name] + after_steps[1][name]) / 1.75
         assert torch.allclose(seen[0][name], mean, atol=1e-7), name
         assert torch.equal(value, seen[0][name])

@@ -16,9 +16,9 @@ import torch
 import torch.multiprocessing
 from torch import Tensor, distributed, nn
 
+from clairemap.artefacts.model_card import BandScale
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import TimeBudgetError, TrainingError
-from clairemap.nets.bundle import BandScale
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, TrainingSettings
 from clairemap.tiles.dataset import TrainingSample

@@ -4,9 +4,9 @@ import io
 import pytest
 import torch
 
+from clairemap.artefacts.history import HistoryStep
 from clairemap.settings import TrainingSettings
 from clairemap.training.average import moving_average
-from clairemap.training.history import HistoryRow
 from clairemap.training.state import RunState
 from clairemap.training.validation import Validation
 
@@ -22,7 +22,7 @@ def train_step(state: RunState):
     state.optimiser.zero_grad()
     state.network(torch.ones(1, 3)).square().sum().backward()
     state.optimiser.step()
-    state.add_step(HistoryRow(state.steps_done + 1, 0.1, 0, 1, 1, 1, 0.1, 1))
+    state.add_step(HistoryStep(state.steps_done + 1, 0.1, 0, 1, 1, 1, 0.1, 1))
 
 
 def weights(state: RunState):

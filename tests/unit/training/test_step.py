@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from clairemap.artefacts.model_card import BandScale
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import TrainingError
-from clairemap.nets.bundle import BandScale
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, NetworkSettings, TrainingSettings

@@ -1,4 +1,4 @@
-"""Kinds of values that settings may have: sizes on the network's grid, shares, paths."""
+"""Types of values in the settings: aligned sizes, fractions, paths."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +19,9 @@ def _aligned(value: int) -> int:
 
 
 def _input_path(text: str) -> str:
-    """Return the path of what is read, with `~` and variables expanded."""
+    """Return the path of an input, with `~` and variables expanded."""
     if hidden := hidden_character(text):
-        raise ValueError(f"{text!r} holds {hidden}: remove it")
+        raise ValueError(f"{text!r} contains {hidden}: remove it")
     try:
         return str(expanded_input(text))
     except SettingsError as error:
@@ -29,15 +29,15 @@ def _input_path(text: str) -> str:
 
 
 def _output_folder(text: str) -> str:
-    """Return the path of a folder that is written to, with `~` and variables expanded."""
+    """Return the path of an output folder, with `~` and variables expanded."""
     if hidden := hidden_character(text):
-        raise ValueError(f"{text!r} holds {hidden}: remove it")
+        raise ValueError(f"{text!r} contains {hidden}: remove it")
     try:
         folder = str(Path(expanded(text)))
     except SettingsError as error:
         raise ValueError(str(error)) from None
     if set(folder) & set("{}"):
-        raise ValueError(f"{folder!r} holds braces, which Snakemake takes for wildcards: choose another folder")
+        raise ValueError(f"{folder!r} contains braces, which Snakemake interprets as wildcards: choose another folder")
     return folder
 
 

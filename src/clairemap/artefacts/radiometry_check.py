@@ -1,27 +1,23 @@
-"""The verdict on a scene's values as a file, ``radiometry_check.json``; `tiles.radiometry_comparison` comes to it."""
+"""Whether a scene's values look like those of the training scenes, as a file: ``radiometry_check.json``."""
 
 from pathlib import Path
 from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict
-
-from clairemap.provenance import read_document, write_text_whole
+from clairemap.artefacts.document import Part, read_document, write_document
 from clairemap.settings import Sensor
 
 RadiometryVerdict = Literal["not compared", "match", "mild", "mismatch"]
-"""match: like the training scenes; mild: unlike them, as other landscapes are; mismatch: the values are wrong."""
+"""match: like the training scenes; mild: different, as of another landscape; mismatch: the values are wrong."""
 
 SEVERITY: tuple[RadiometryVerdict, ...] = get_args(RadiometryVerdict)
 
 
-class SensorVerdict(BaseModel):
+class SensorVerdict(Part):
     """How one sensor of a scene compares with the training scenes.
 
     `distance_std` is the distance of each band's mean from training's, in training deviations; `beyond_share` the
     share of the pixels outside training's 0.1 to 99.9 % range. `reason` is a sentence, empty for a match.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     verdict: RadiometryVerdict
     reason: str
@@ -30,10 +26,8 @@ class SensorVerdict(BaseModel):
     beyond_share: tuple[float, ...] = ()
 
 
-class RadiometryCheck(BaseModel):
+class RadiometryCheck(Part):
     """How a scene compares with the training scenes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     scene: str
     sensors: dict[Sensor, SensorVerdict]
@@ -52,13 +46,13 @@ class RadiometryCheck(BaseModel):
         )
 
 
-def write_check(path: Path, check: RadiometryCheck) -> None:
+def write_radiometry_check(path: Path, check: RadiometryCheck) -> None:
     """Write the check as JSON, whole or not at all."""
-    write_text_whole(path, check.model_dump_json(indent=1) + "\n")
+    write_document(path, check)
 
 
-def read_check(path: Path) -> RadiometryCheck:
-    """Return a scene's check.
+def read_radiometry_check(path: Path) -> RadiometryCheck:
+    """Return a scene's radiometry check.
 
     Raises:
         StoreError: the file is missing or damaged.

@@ -1,6 +1,18 @@
+import json
+from pathlib import Path
+
 import pytest
 
-from clairemap.explain.facts import ClassFacts, Confused, TileFacts, confidence_level, sensor_use
+from clairemap.artefacts.explanations import (
+    ClassFacts,
+    Confused,
+    ExplainedTile,
+    TileFacts,
+    confidence_level,
+    read_explanations,
+    write_explanations,
+)
+from clairemap.errors import StoreError
 
 
 def facts(**changed: object) -> TileFacts:
@@ -23,21 +35,6 @@ def facts(**changed: object) -> TileFacts:
 def test_confidence_levels(pct: int, level: str):
     assert confidence_level(pct) == level
     assert facts(confidence_pct=pct).confidence == level
-
-
-@pytest.mark.parametrize(
-    ("share", "optical_px", "sar_px", "use"),
-    [
-        (100, 9, 0, "optical only"),
-        (0, 0, 9, "SAR only"),
-        (65, 9, 9, "mostly optical"),
-        (64.9, 9, 9, "both"),
-        (35.1, 9, 9, "both"),
-        (35, 9, 9, "mostly SAR"),
-    ],
-)
-def test_sensor_use(share: float, optical_px: int, sar_px: int, use: str):
-    assert sensor_use(share, optical_px, sar_px) == use
 
 
 @pytest.mark.parametrize(("pct", "level"), [(0, "none"), (1, "some"), (19, "some"), (20, "heavy")])
@@ -98,4 +95,29 @@ def test_the_record_holds_facts_and_levels():
         "registration": "good",
         "accuracy": None,
     }
-    assert TileFacts.model_validate({key: value for key, value in record.items() if key != "levels"}) == facts()
+    assert TileFacts.model_validate(record) == facts()
+
+
+def explained(row: int) -> ExplainedTile:
+    return ExplainedTile(scene="älp", row=row, col=3, facts=facts(), text="Mostly wäter.", source="template", key="k")
+
+
+def test_what_is_written_is_read_line_by_line(tmp_path: Path):
+    write_explanations(tmp_path / "e.jsonl", [explained(0), explained(1)])
+    assert read_explanations(tmp_path / "e.jsonl") == [explained(0), explained(1)]
+    lines = (tmp_path / "e.jsonl").read_text().splitlines()
+    assert list(json.loads(lines[0])) == ["scene", "row", "col", "facts", "text", "source", "faults", "key"]
+    assert "wäter" in lines[0] and '"levels": {"cover"' in lines[0]
+    (tmp_path / "e.jsonl").write_text(lines[1] + "\n\n" + lines[0])
+    assert [tile.place for tile in read_explanations(tmp_path / "e.jsonl")] == [("älp", 1, 3), ("älp", 0, 3)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(None, "No such file"), ('{"scene": 1}\n', "line 1: "), ("\n{\n", "line 2: ")]
+)
+def test_a_damaged_file_is_named_with_its_line(tmp_path: Path, text: str | None, said: str):
+    path = tmp_path / "e.jsonl"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(StoreError, match=rf"e\.jsonl: not valid explanations \(.*{said}.*run explain_tiles again"):
+        read_explanations(path)

@@ -44,11 +44,11 @@ def test_all_faults_are_told_at_once():
     ("values", "text"),
     [
         ({"training": {"crop_px": 512}, "tiling": {"tile_px": 256}}, "crop_px 512 is larger than tiling.tile_px 256"),
-        ({"legend": {"ignore": [1]}}, r"codes \[1\] are both classes and to be ignored"),
+        ({"legend": {"ignore": [1]}}, r"codes \[1\] are listed both as classes and under ignore"),
         ({"sensors": {"sar": {"speckle_window_px": 4}}}, "must be odd"),
         ({"sensors": {"sar": {"bands": ["VV", "VH"], "indexes": [1]}}}, "2 band names but 1 indexes"),
-        ({"sensors": {"optical": {"bands": ["red"], "indexes": [0]}}}, "counted from 1"),
-        ({"sensors": {"optical": {"bands": ["red", "red"]}}}, "stands twice"),
+        ({"sensors": {"optical": {"bands": ["red"], "indexes": [0]}}}, "1-based"),
+        ({"sensors": {"optical": {"bands": ["red", "red"]}}}, "is repeated"),
         ({"sensors": {"optical": {"display": ["swir"]}}}, "not among"),
     ],
 )
@@ -177,12 +177,12 @@ def test_other_faults_are_told_in_plain_words():
     text = str(caught.value)
     for words in (
         "training is empty (null): it must be a section with keys among steps, batch_size",
-        "remove the line for the defaults",
+        "remove the line to use the defaults",
         "tiling.tile_px: 300 is not a multiple of 128 px",
         "legend.classes.0.name is missing: it must be text that is not empty",
         "legend.classes.0.color is empty (null): it must be text of the form #rrggbb",
-        "put it in quotes, since YAML takes what follows a '#' for a comment",
-        "legend.classes.1.name is 12: it must be text that is not empty [name in the map's categories",
+        "put it in quotes: YAML reads text after '#' as a comment",
+        "legend.classes.1.name is 12: it must be text that is not empty [name in map categories",
         "results_dir is empty (null): it must be text",
         "1: there is no such key (known: scenes, data_dir",
     ):
@@ -225,9 +225,9 @@ def test_paths_are_expanded(monkeypatch: pytest.MonkeyPatch):
     [
         ("work_dir", "$CLAIREMAP_UNSET/work", "the variable $CLAIREMAP_UNSET is not set"),
         ("data_dir", "$CLAIREMAP_UNSET", "the variable $CLAIREMAP_UNSET is not set"),
-        ("results_dir", "maps/{year}", "'maps/{year}' holds braces"),
-        ("work_dir", "a\nb", "holds a line break"),
-        ("scenes", "a\0.csv", "holds a NUL"),
+        ("results_dir", "maps/{year}", "'maps/{year}' contains braces"),
+        ("work_dir", "a\nb", "contains a line break"),
+        ("scenes", "a\0.csv", "contains a NUL"),
     ],
 )
 def test_paths_that_can_not_be_are_refused_by_key(key: str, value: str, words: str):

@@ -1,6 +1,6 @@
-"""What is wrong with settings, in words: the key, the value seen, what is allowed with its unit, and what to do.
+"""Error messages for settings: the key, the value, what is allowed, and what to do.
 
-pydantic finds the faults; its own sentences are for programmers. What a key may hold is read from the JSON schema.
+pydantic finds the faults, but its messages are for programmers. The allowed values come from the JSON schema.
 """
 
 import difflib
@@ -16,7 +16,7 @@ NO_KEY = ("extra_forbidden", "invalid_key")
 
 
 def fault_messages(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Return a sentence for each fault, without those of a section that only follow from a fault inside it."""
+    """Return a message for each fault, without the faults of a section that follow from a fault inside it."""
     schema = model.model_json_schema()
     return [_message(fault, schema) for fault in _innermost_faults(error.errors())]
 
@@ -36,7 +36,7 @@ def _message(fault: ErrorDetails, schema: Schema) -> str:
         return f"{key}: there is no such key{_known_keys(fault['loc'], schema)}"
     if kind == "json_invalid":
         return f"not valid JSON: {fault['ctx']['error']} (got {value!r:.80})"
-    if kind == "value_error":  # a sentence of our own
+    if kind == "value_error":  # raised by our validators
         text = str(fault["ctx"]["error"])
         return (
             f"{key}: {text}" if isinstance(value, dict) or str(value) in text else f"{key}: {text} (got {value!r:.80})"
@@ -57,10 +57,10 @@ def _value_text(value: object) -> str:
 
 def _hint(value: object, schema: Schema) -> str:
     if schema.get("type") == "string" and value is None and "pattern" in schema:
-        return "; put it in quotes, since YAML takes what follows a '#' for a comment"
+        return "; put it in quotes: YAML reads text after '#' as a comment"
     if schema.get("type") == "string" and "enum" not in schema and isinstance(value, int | float):
         return "; put it in quotes"
-    return "; remove the line for the defaults" if schema.get("type") == "object" and value is None else ""
+    return "; remove the line to use the defaults" if schema.get("type") == "object" and value is None else ""
 
 
 def _meaning(field: Schema) -> str:
@@ -72,7 +72,7 @@ def _or_null(field: Schema) -> str:
 
 
 def _allowed(schema: Schema, root: Schema) -> str:
-    """Return what a value may be: its kind, its bounds, the choices."""
+    """Return the allowed values in words: type, bounds, choices."""
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     if schema.get("type") == "object":
@@ -116,7 +116,7 @@ def _known_keys(place: Sequence[int | str], schema: Schema) -> str:
 
 
 def _at(place: Sequence[int | str], root: Schema) -> Schema:
-    """Return the schema of the field at a place, as its section describes it."""
+    """Return the schema of the field at a path of keys, as its section declares it."""
     field = root
     for part in place:
         inner = _resolved(field, root)
@@ -125,7 +125,7 @@ def _at(place: Sequence[int | str], root: Schema) -> Schema:
 
 
 def _resolved(field: Schema, root: Schema) -> Schema:
-    """Return the schema of the value itself: what a reference names, and of alternatives the one that is not null."""
+    """Return the schema of the value itself: follow references; of alternatives, choose the one that is not null."""
     while "$ref" in field or "anyOf" in field:
         if "$ref" in field:
             field = root["$defs"][field["$ref"].rsplit("/", 1)[1]]

@@ -1,0 +1,33 @@
+"""The split of each tile as a table: ``training_splits.parquet``, and ``splits.parquet`` with the test scenes."""
+
+from pathlib import Path
+from typing import Literal, get_args
+
+import pandas as pd
+
+from clairemap.artefacts.table import read_frame
+from clairemap.provenance import written_whole
+
+TileSplit = Literal["train", "val", "test", "buffer"]
+TILE_SPLITS: tuple[TileSplit, ...] = get_args(TileSplit)
+HELD_OUT: tuple[Literal["val", "test"], ...] = ("val", "test")
+
+INDEX_COLUMNS = ("scene", "row", "col", "y0", "x0", "height", "width", "labelled_px", "class_px")
+"""The columns that come from the tile index (`tiles.TileRow`)."""
+
+COLUMNS = (*INDEX_COLUMNS, "split")
+
+
+def write_splits(path: Path, table: pd.DataFrame) -> None:
+    """Write a split table as Parquet, whole or not at all."""
+    with written_whole(path) as part:
+        table.to_parquet(part, index=False)
+
+
+def read_splits(path: Path) -> pd.DataFrame:
+    """Return a split table; columns as in COLUMNS.
+
+    Raises:
+        StoreError: the file is missing or damaged, or columns are missing in it.
+    """
+    return read_frame(path, COLUMNS, "split table", "fit_statistics or audit_splits")

@@ -1,0 +1,47 @@
+"""Statistics of the training tiles as a file: ``statistics.json``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clairemap.artefacts.document import read_document, write_document
+from clairemap.artefacts.store_attributes import StoredSarScale
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """Mean, standard deviation and 2nd and 98th percentile of each band, in the units of the store."""
+
+    bands: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    p02: tuple[float, ...]
+    p98: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TrainingStatistics:
+    """Statistics of both sensors and labels over the training tiles.
+
+    `pixels` counts the mappable pixels of those tiles, `class_px` the labelled ones among them by class index.
+    """
+
+    optical: BandStatistics
+    sar: BandStatistics
+    class_px: tuple[int, ...]
+    pixels: int
+    scenes: tuple[str, ...]
+    sar_scale: StoredSarScale
+
+
+def write_statistics(path: Path, statistics: TrainingStatistics) -> None:
+    """Write the statistics as JSON, whole or not at all; equal statistics give equal files."""
+    write_document(path, statistics)
+
+
+def read_statistics(path: Path) -> TrainingStatistics:
+    """Return the statistics of the training tiles.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    return read_document(path, TrainingStatistics, "file of training statistics", "fit_statistics")

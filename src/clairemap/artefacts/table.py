@@ -1,0 +1,71 @@
+"""Parquet tables whose columns a dataclass declares: the schema, writing rows, reading them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clairemap.errors import StoreError
+from clairemap.provenance import written_whole
+
+_COLUMN_TYPES = {
+    int: pa.int64(),
+    str: pa.string(),
+    str | None: pa.string(),
+    tuple[int, ...]: pa.list_(pa.int64()),
+    tuple[float, ...]: pa.list_(pa.float64()),
+}
+
+
+def columns_of(row: type, prefix: str = "") -> list[tuple[str, Any]]:
+    """Return name and type of a column for each field of a dataclass, in their order; names get the prefix."""
+    hints = get_type_hints(row)
+    return [(f"{prefix}{field.name}", _COLUMN_TYPES[hints[field.name]]) for field in fields(row)]
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any, metadata: Mapping[str, str]) -> None:  # noqa: ANN401 - pyarrow has no types
+    """Write rows as Parquet, whole or not at all; without rows a valid empty table."""
+    table = pa.Table.from_pylist(list(rows), schema=schema).replace_schema_metadata(dict(metadata))
+    with written_whole(path) as part:
+        pq.write_table(table, part)
+
+
+def read_frame(path: Path, names: Sequence[str], what: str, maker: str) -> pd.DataFrame:
+    """Return the named columns of a Parquet file as a data frame.
+
+    Args:
+        path: the file.
+        names: of the columns.
+        what: the table's name in the error.
+        maker: the rule that writes it.
+
+    Raises:
+        StoreError: the file is missing or damaged, or columns are missing in it.
+    """
+    with _checked(path, names, what, maker):
+        return pd.read_parquet(path, columns=list(names))
+
+
+def read_rows(path: Path, names: Sequence[str], what: str, maker: str) -> list[dict[str, Any]]:
+    """Return the rows of a Parquet file with plain values; arguments and errors as of `read_frame`."""
+    with _checked(path, names, what, maker):
+        rows: list[dict[str, Any]] = pq.read_table(path, columns=list(names)).to_pylist()
+        return rows
+
+
+@contextmanager
+def _checked(path: Path, names: Sequence[str], what: str, maker: str) -> Iterator[None]:
+    """Check that a file has the columns, and name it in the errors of reading it."""
+    remedy = f"delete it and run {maker} again"
+    try:
+        held = pq.read_schema(path).names
+        if missing := [name for name in names if name not in held]:
+            raise StoreError(f"{path}: the columns {missing} are missing in this {what}; {remedy}")
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise StoreError(f"{path}: not a valid {what} ({error}); {remedy}") from None

@@ -1,0 +1,157 @@
+"""Names of the files that the rules write: those of a map, of a scene's folder, of the model's folder.
+
+Rules and scripts take the names from here. A path may contain Snakemake's wildcards.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MAPS = ("landcover", "confidence", "optical_share", "source_count")
+
+
+@dataclass(frozen=True)
+class MapFiles:
+    """Files of one map. All names start with the prefix, such as ``results/alps/alps`` of ``alps.landcover.tif``."""
+
+    prefix: Path
+
+    def _file(self, ending: str) -> Path:
+        return self.prefix.with_name(f"{self.prefix.name}.{ending}")
+
+    @property
+    def name(self) -> str:
+        """Name of the map."""
+        return self.prefix.name
+
+    @property
+    def landcover(self) -> Path:
+        """Map of class codes."""
+        return self._file("landcover.tif")
+
+    @property
+    def confidence(self) -> Path:
+        """Map of the probability of the mapped class, percent."""
+        return self._file("confidence.tif")
+
+    @property
+    def optical_share(self) -> Path:
+        """Map of the optical sensor's share in the result, percent."""
+        return self._file("optical_share.tif")
+
+    @property
+    def source_count(self) -> Path:
+        """Map of the number of scenes with a result."""
+        return self._file("source_count.tif")
+
+    @property
+    def styles(self) -> dict[str, Path]:
+        """QGIS style of each map, by the map's key."""
+        return {key: self._file(f"{key}.qml") for key in MAPS}
+
+    @property
+    def categories(self) -> Path:
+        """Category names of the land-cover map, for GDAL."""
+        return self._file("landcover.tif.aux.xml")
+
+    @property
+    def table(self) -> Path:
+        """Attribute table of the land-cover map, for ArcGIS."""
+        return self._file("landcover.tif.vat.dbf")
+
+    @property
+    def encoding(self) -> Path:
+        """Text encoding of the attribute table."""
+        return self._file("landcover.tif.vat.cpg")
+
+    @property
+    def item(self) -> Path:
+        """STAC item."""
+        return self._file("item.json")
+
+    @property
+    def model(self) -> Path:
+        """Copy of the model's card."""
+        return self._file("model.json")
+
+    @property
+    def check(self) -> Path:
+        """Result of the check of the finished maps."""
+        return self._file("check.json")
+
+
+@dataclass(frozen=True)
+class SceneFolder:
+    """Files of one scene, such as ``work/scenes/west``."""
+
+    folder: Path
+
+    @property
+    def registration(self) -> Path:
+        """Offset of SAR against optical."""
+        return self.folder / "registration.json"
+
+    @property
+    def registration_picture(self) -> Path:
+        """Checkerboard of both sensors; exists if the scene has both."""
+        return self.folder / "registration.png"
+
+    @property
+    def pair(self) -> Path:
+        """Store of the scene's rasters on one grid."""
+        return self.folder / "pair.zarr"
+
+    @property
+    def tiles(self) -> Path:
+        """Tile index."""
+        return self.folder / "tiles.parquet"
+
+    @property
+    def radiometry_check(self) -> Path:
+        """Comparison of the scene's values with those of the training scenes."""
+        return self.folder / "radiometry_check.json"
+
+    @property
+    def probabilities(self) -> Path:
+        """Store of class probabilities from both sensors."""
+        return self.probabilities_of("fused")
+
+    def probabilities_of(self, view: str) -> Path:
+        """Return the store of class probabilities of a view: fused, optical or sar."""
+        return self.folder / view / "probabilities.zarr"
+
+    @property
+    def explanations(self) -> Path:
+        """Explanations of the tiles."""
+        return self.folder / "explanations.jsonl"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Files of the trained model, such as ``work/model``."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """Weights of the network."""
+        return self.folder / "model.safetensors"
+
+    @property
+    def card(self) -> Path:
+        """Model card."""
+        return self.folder / "model.json"
+
+    @property
+    def history(self) -> Path:
+        """Training history."""
+        return self.folder / "history.csv"
+
+    @property
+    def statistics(self) -> Path:
+        """Band statistics of the training tiles."""
+        return self.folder / "statistics.json"
+
+    @property
+    def audit(self) -> Path:
+        """Audit of the splits."""
+        return self.folder / "audit.json"

@@ -1,0 +1,65 @@
+"""The settings by section: pydantic models of ``config.yaml``. `config` has the whole file."""
+
+from clairemap.settings.config import ComputeSettings, Settings, load_settings
+from clairemap.settings.kinds import ALIGN_PX
+from clairemap.settings.legend import DEMO_CLASSES, LegendSettings
+from clairemap.settings.mapping import (
+    ExplainSettings,
+    InferenceSettings,
+    MetricsSettings,
+    MosaicSettings,
+    Precision,
+    ReportSettings,
+)
+from clairemap.settings.preparation import RegistrationSettings, SplitsSettings, TilingSettings
+from clairemap.settings.section import Section
+from clairemap.settings.sensors import (
+    VIEWS,
+    OpticalBands,
+    OpticalSettings,
+    SarBands,
+    SarSettings,
+    Sensor,
+    SensorBands,
+    SensorsGate,
+    SensorsSettings,
+    TiledOptical,
+    TiledSensors,
+    View,
+)
+from clairemap.settings.training import AugmentationSettings, LossSettings, NetworkSettings, TrainingSettings
+
+__all__ = [
+    "ALIGN_PX",
+    "AugmentationSettings",
+    "ComputeSettings",
+    "DEMO_CLASSES",
+    "ExplainSettings",
+    "InferenceSettings",
+    "LegendSettings",
+    "LossSettings",
+    "MetricsSettings",
+    "MosaicSettings",
+    "NetworkSettings",
+    "OpticalBands",
+    "OpticalSettings",
+    "Precision",
+    "RegistrationSettings",
+    "ReportSettings",
+    "SarBands",
+    "SarSettings",
+    "Section",
+    "Sensor",
+    "SensorBands",
+    "SensorsGate",
+    "SensorsSettings",
+    "Settings",
+    "SplitsSettings",
+    "TiledOptical",
+    "TiledSensors",
+    "TilingSettings",
+    "TrainingSettings",
+    "VIEWS",
+    "View",
+    "load_settings",
+]

@@ -1,0 +1,106 @@
+"""Everything in ``config.yaml``, and the only way to read it."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from clairemap.settings.kinds import InputPath, OutputFolder
+from clairemap.settings.legend import LegendSettings
+from clairemap.settings.mapping import (
+    ExplainSettings,
+    InferenceSettings,
+    MetricsSettings,
+    MosaicSettings,
+    ReportSettings,
+)
+from clairemap.settings.preparation import RegistrationSettings, SplitsSettings, TilingSettings
+from clairemap.settings.section import Section, settings_error
+from clairemap.settings.sensors import SensorsSettings
+from clairemap.settings.training import AugmentationSettings, LossSettings, NetworkSettings, TrainingSettings
+
+
+class ComputeSettings(Section):
+    """Hardware, memory and time limits. Results do not depend on them, so no stage's settings contain them."""
+
+    training_processes: int = Field(1, ge=1, le=1024, description="number of training processes, one per GPU")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: use a GPU if there is one")
+    mapping_memory_mb: int = Field(
+        3000, ge=1000, description="memory to map a scene, MB; more memory allows larger windows, which overlap less"
+    )
+    training_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="time limit of a training job, minutes; it saves a checkpoint, a retry resumes (null: no limit)",
+    )
+    tensorboard: bool = Field(
+        False, description="also write training curves for TensorBoard, to tensorboard/ in work_dir"
+    )
+
+
+class Settings(Section):
+    """Everything in config.yaml."""
+
+    scenes: InputPath = Field(
+        "config/scenes.csv", description="sample sheet (CSV); a relative path starts at the current folder"
+    )
+    data_dir: InputPath = Field(".", description="folder that relative paths in the sample sheet start from")
+    work_dir: OutputFolder = Field("work", description="intermediate files, reproducible; may be scratch storage")
+    results_dir: OutputFolder = Field("results", description="deliverables: maps, accuracy, report")
+    seed: int = Field(0, ge=0, description="seed of all random numbers")
+    legend: LegendSettings = Field(LegendSettings(), description="classes and label codes")
+    sensors: SensorsSettings = Field(SensorsSettings(), description="bands and units of the two sensors")
+    registration: RegistrationSettings = Field(RegistrationSettings(), description="co-registration of SAR to optical")
+    tiling: TilingSettings = Field(TilingSettings(), description="storage layout of a scene")
+    splits: SplitsSettings = Field(
+        SplitsSettings(), description="which tiles are used for training, validation and testing"
+    )
+    network: NetworkSettings = Field(NetworkSettings(), description="the CLAIRE network")
+    loss: LossSettings = Field(
+        LossSettings(), description="the RIFT loss: balance * focal term + (1 - balance) * Tversky term"
+    )
+    training: TrainingSettings = Field(TrainingSettings(), description="training loop")
+    augmentation: AugmentationSettings = Field(
+        AugmentationSettings(), description="random changes of training crops; 0 switches one off"
+    )
+    inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
+    mosaic: MosaicSettings = Field(MosaicSettings(), description="grid and compression of the maps")
+    metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
+    explain: ExplainSettings = Field(ExplainSettings(), description="explanations of the tiles in words")
+    report: ReportSettings = Field(ReportSettings(), description="report page")
+    compute: ComputeSettings = Field(
+        ComputeSettings(),
+        description="hardware, memory and time limits; results do not depend on them and nothing reruns",
+    )
+
+    @model_validator(mode="after")
+    def _batch_is_shared_evenly(self) -> Self:
+        shared = self.compute.training_processes * self.training.batch_parts
+        if self.training.batch_size % shared:
+            raise ValueError(
+                f"training.batch_size {self.training.batch_size} is not a multiple of compute.training_processes "
+                f"{self.compute.training_processes} x training.batch_parts {self.training.batch_parts}: "
+                f"use a multiple of {shared}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _crop_fits_tile(self) -> Self:
+        if self.training.crop_px > self.tiling.tile_px:
+            raise ValueError(
+                f"training.crop_px {self.training.crop_px} is larger than tiling.tile_px {self.tiling.tile_px}: reduce "
+                "crop_px or increase tile_px"
+            )
+        return self
+
+
+def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings:
+    """Return checked settings from a mapping, such as Snakemake's `config` or a YAML file's content.
+
+    Raises:
+        SettingsError: keys or values are not allowed; the text lists all of them.
+    """
+    try:
+        return Settings.model_validate(dict(values))
+    except ValidationError as error:
+        raise settings_error(error, Settings, source, "Allowed keys: see config/config.yaml") from None

@@ -1,0 +1,74 @@
+"""From model to results: inference, mosaic, accuracy, explanations, report."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from clairemap.settings.kinds import AlignedPx, InputPath
+from clairemap.settings.section import Section
+
+Precision = Literal["float32", "bfloat16"]
+
+
+class InferenceSettings(Section):
+    """Sliding windows over a scene."""
+
+    window_px: AlignedPx | None = Field(
+        None,
+        description="window size, pixels; a multiple of 128 (null: the largest that fits compute.mapping_memory_mb)",
+    )
+    halo_px: int | None = Field(
+        None,
+        ge=0,
+        description="margin to discard around each window, pixels (null: measured on the network; less leaves seams)",
+    )
+    precision: Precision = Field(
+        "float32", description="bfloat16 is faster on GPUs and slower on CPUs; it may leave tiny seams between windows"
+    )
+
+
+class MosaicSettings(Section):
+    """Grid and compression of the maps."""
+
+    grid: Literal["region", "scene"] = Field(
+        "region",
+        description="region: one map per region; scene: one map per scene (for data without a CRS)",
+    )
+    crs: str | None = Field(
+        None, description="CRS of the maps, such as EPSG:32633 (null: the CRS that most pixels have)"
+    )
+    resolution: float | None = Field(
+        None,
+        gt=0,
+        description="pixel size in CRS units, 1/100 to 100 times that of the finest scene (null: that of the finest "
+        "scene)",
+    )
+    compress: Literal["ZSTD", "DEFLATE"] = Field(
+        "DEFLATE", description="DEFLATE can be read everywhere; ZSTD files are smaller"
+    )
+
+
+class MetricsSettings(Section):
+    """Accuracy against the labels."""
+
+    compare_sensors: bool = Field(True, description="also score each labelled test scene with one sensor masked out")
+
+
+class ExplainSettings(Section):
+    """Explanations of the tiles in words."""
+
+    model: InputPath | None = Field(
+        None, description="folder or Hugging Face name of a Phi-3 model (null: sentences from a fixed template)"
+    )
+    batch_size: int = Field(8, ge=1, description="tiles per batch of the language model")
+    max_new_tokens: int = Field(192, ge=16, le=2048, description="maximum length of an answer, tokens")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="number format of the language model"
+    )
+
+
+class ReportSettings(Section):
+    """The report page."""
+
+    title: str | None = Field(None, description="page title (null: the region's name)")
+    max_tiles: int = Field(24, ge=0, description="maximum number of tiles shown with picture and explanation")

@@ -1,0 +1,151 @@
+"""Bands and scales of the two sensors, cloud masks, the speckle filter, the radiometry check."""
+
+from typing import Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from clairemap.settings.section import Section
+
+Sensor = Literal["optical", "sar"]
+
+View = Literal["fused", "optical", "sar"]
+"""The sensors that a prediction uses: both, or one with the other masked out."""
+
+VIEWS: tuple[View, ...] = get_args(View)
+
+
+class _BandSettings(Section):
+    indexes: tuple[int, ...] | None = Field(
+        None, description="1-based band numbers in the file, one per band name (null: all bands, in file order)"
+    )
+    nodata: float | None = Field(
+        None,
+        allow_inf_nan=True,
+        description="additional nodata value, as stored in the file (null: none)",
+    )
+    apply_scale: bool = Field(True, description="apply the scale and offset tags of the file, if it has any")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the bands."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _one_index_each(self) -> Self:
+        if self.indexes is not None and len(self.indexes) != len(self.names):
+            raise ValueError(f"{len(self.names)} band names but {len(self.indexes)} indexes: give one index per name")
+        if self.indexes is not None and min(self.indexes, default=1) < 1:
+            raise ValueError(f"band numbers are 1-based, but indexes is {list(self.indexes)}")
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"a band name is repeated in {list(self.names)}: give each band its own name")
+        return self
+
+
+class OpticalBands(_BandSettings):
+    """Bands of the optical scenes."""
+
+    bands: tuple[str, ...] = Field(("red", "green", "blue", "nir"), min_length=1, description="band names, in order")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the bands."""
+        return self.bands
+
+
+class TiledOptical(OpticalBands):
+    """Bands of the optical scenes and the coding of their cloud masks."""
+
+    cloud_mask: Literal["binary", "nonzero", "scl"] = Field(
+        "binary",
+        description="coding of the cloud masks. binary: 0 is clear, one other value is cloud or shadow; nonzero: 0 "
+        "is clear, all other values are cloud or shadow; scl: Sentinel-2 scene classification (3, 8, 9, "
+        "10: cloud or shadow; 0: unknown)",
+    )
+
+
+class OpticalSettings(TiledOptical):
+    """The optical scenes."""
+
+    display: tuple[str, ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=3,
+        description="bands displayed as red, green and blue, or one band in grey (null: the first three)",
+    )
+
+    @model_validator(mode="after")
+    def _display_known(self) -> Self:
+        if unknown := sorted(set(self.display or ()) - set(self.bands)):
+            raise ValueError(f"display contains bands {unknown}, which are not among {list(self.bands)}")
+        return self
+
+    @property
+    def display_positions(self) -> tuple[int, ...]:
+        """Positions in `bands` of the bands displayed as red, green and blue; one position for a grey picture."""
+        shown = self.display or (self.bands[:3] if len(self.bands) >= 3 else self.bands[:1])
+        return tuple(self.bands.index(name) for name in shown)
+
+
+class SarBands(_BandSettings):
+    """Bands and scale of the SAR scenes."""
+
+    bands: tuple[str, ...] = Field(("VV", "VH"), min_length=1, description="polarisation names, in order")
+    scale: Literal["linear_power", "linear_amplitude", "db", "digital"] = Field(
+        "linear_power",
+        description="unit of the values. linear_power, linear_amplitude: converted to dB; db and digital (8-bit "
+        "images): used as they are",
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the polarisations."""
+        return self.bands
+
+
+class SarSettings(SarBands):
+    """The SAR scenes."""
+
+    speckle_filter: Literal["none", "lee"] = Field(
+        "lee", description="speckle filter, applied on the SAR grid before resampling"
+    )
+    speckle_window_px: int = Field(
+        5, ge=3, le=31, description="window size of the speckle filter, SAR pixels; an odd number"
+    )
+    looks: float = Field(4.0, gt=0, description="equivalent number of looks, for the speckle filter")
+
+    @model_validator(mode="after")
+    def _odd_window(self) -> Self:
+        if self.speckle_window_px % 2 == 0:
+            raise ValueError(f"speckle_window_px is {self.speckle_window_px}, but it must be odd")
+        return self
+
+
+class SensorsGate(Section):
+    """What to do with a scene whose values do not match those of the training scenes."""
+
+    on_mismatch: Literal["error", "warn"] = Field(
+        "error",
+        description="what to do with a scene whose values do not match those of the training scenes (unit, offset, "
+        "band order). error: stop the scene; warn: map it and report a warning",
+    )
+
+
+class SensorsSettings(SensorsGate):
+    """Bands and scales of the two sensors."""
+
+    optical: OpticalSettings = Field(OpticalSettings(), description="optical scenes")
+    sar: SarSettings = Field(SarSettings(), description="SAR scenes")
+
+
+class SensorBands(Section):
+    """Bands of the two sensors, for registration."""
+
+    optical: OpticalBands
+    sar: SarBands
+
+
+class TiledSensors(Section):
+    """Bands of the two sensors, cloud masks and the speckle filter, for tiling."""
+
+    optical: TiledOptical
+    sar: SarSettings

@@ -1,0 +1,57 @@
+"""A process that has loaded Snakemake and forks for each call: starting Python and Snakemake takes longer than a plan.
+
+Reads one JSON object in a line, `{"words": [...], "stdout": path, "stderr": path}`, runs `python -m snakemake WORDS` in
+a fork with its output in those files, and writes the exit code. The fork is a process of its own, as any call of
+Snakemake is; of clairemap nothing is loaded before, so that each call reads its project's code as it is then.
+"""
+
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+# Loaded for what they take to load: Snakemake, and what the Snakefile's modules import.
+import affine  # noqa: F401
+import odc.geo.geobox  # noqa: F401
+import pydantic  # noqa: F401
+import pyproj  # noqa: F401
+import rasterio  # noqa: F401
+import snakemake.cli  # noqa: F401
+import snakemake_executor_plugin_slurm  # noqa: F401
+import zarr  # noqa: F401
+
+
+def be_snakemake(words: list[str], stdout: str, stderr: str) -> None:
+    """Run Snakemake's command line and end this process with its exit code."""
+    for stream, path in ((0, os.devnull), (1, stdout), (2, stderr)):
+        os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), stream)
+    sys.path[0] = str(Path.cwd())
+    sys.argv = ["snakemake", *words]
+    code: object = 0
+    try:
+        runpy.run_module("snakemake", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
+def serve() -> None:
+    """Answer until the input ends."""
+    loaded = sorted(name for name in sys.modules if name.split(".")[0] == "clairemap")
+    assert not loaded, loaded
+    for line in sys.stdin:
+        call = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            be_snakemake(**call)
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    serve()

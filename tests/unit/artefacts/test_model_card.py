@@ -1,0 +1,44 @@
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from clairemap.artefacts.model_card import ModelCard, read_model_card, write_model_card
+from clairemap.errors import BundleError, MissingFileError
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"halo_px": 100},
+        {"temperature": 0},
+        {"sar_scale": "linear_power"},
+        {"unheard_of": 1},
+        {"optical_bands": {"names": ("red",), "mean": (1, 2), "std": (1,)}},
+        {"optical_bands": {"names": ("red",), "mean": (1,), "std": (0,)}},
+        {"optical_bands": {"names": ("red",), "mean": (float("nan"),), "std": (1,)}},
+    ],
+)
+def test_impossible_facts_are_refused(changed: dict[str, Any], made_artefacts: ModuleType):
+    with pytest.raises(ValidationError):
+        ModelCard.model_validate({**dict(made_artefacts.model_card()), **changed})
+
+
+def test_what_is_written_is_read(tmp_path: Path, made_artefacts: ModuleType):
+    card = made_artefacts.model_card((5, 0, 7))
+    write_model_card(tmp_path / "model.json", card)
+    assert read_model_card(tmp_path / "model.json") == card
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"network": {"size": "tiny"}}', '{"format": 2}'])
+def test_a_damaged_card_is_named(tmp_path: Path, text: str):
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(BundleError, match=r"model\.json is not a model card that this version reads: .*Train again"):
+        read_model_card(tmp_path / "model.json")
+
+
+def test_a_missing_card_is_named(tmp_path: Path):
+    with pytest.raises(MissingFileError, match=r"gone\.json: .*Run train_model first"):
+        read_model_card(tmp_path / "gone.json")

@@ -1,0 +1,68 @@
+from pathlib import Path
+
+import pytest
+
+from clairemap import jobs
+from clairemap.settings import Settings, load_settings
+
+
+def with_compute(**values: object) -> Settings:
+    return load_settings({"compute": values, "training": {"batch_size": 8}})
+
+
+@pytest.mark.parametrize(
+    ("device", "machine_has_one", "expected"),
+    [("auto", True, True), ("auto", False, False), ("cpu", True, False), ("cuda", False, True)],
+)
+def test_gpu_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, machine_has_one: bool, expected: bool
+):
+    if machine_has_one:
+        (tmp_path / "nvidia-smi").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert jobs.uses_gpu(with_compute(device=device)) == expected
+
+
+def test_memory_grows_with_each_attempt():
+    assert [jobs.memory_mb(300, attempt) for attempt in (1, 2, 3)] == [1000, 2000, 3000]
+
+
+@pytest.mark.parametrize(("gpus", "expected"), [(0, 3300), (1, 7300)])
+def test_mapping_gets_a_tenth_more_than_its_windows_and_cuda_memory(gpus: int, expected: int):
+    settings = with_compute(mapping_memory_mb=3000)
+    assert jobs.memory_mb(jobs.mapping_payload_mb(settings, gpus), 1) == expected
+
+
+def test_launchers():
+    assert jobs.training_launcher(1, None, 1) == "python"
+    assert jobs.training_launcher(4, None, 1) == "python -m clairemap.training.launcher --processes 4"
+    assert jobs.training_launcher(8, "srun", 2) == (
+        "srun --nodes=2 --ntasks-per-node=1 --kill-on-bad-exit=1 python -m clairemap.training.launcher --processes 8"
+    )
+    assert jobs.training_launcher(1, "srun", 1).endswith("--processes 1")
+
+
+@pytest.mark.parametrize(
+    ("rules", "device", "explainer", "expected"),
+    [
+        ({"train_model", "predict_scene"}, "cuda", None, [4]),
+        ({"predict_scene"}, "cuda", None, [1]),
+        ({"explain_tiles"}, "cuda", "phi", [1]),
+        ({"explain_tiles"}, "cuda", None, []),
+        ({"tile_scene"}, "cuda", "phi", []),
+        ({"train_model"}, "auto", None, []),
+    ],
+)
+def test_gpus_are_checked_if_a_planned_rule_needs_them(
+    monkeypatch: pytest.MonkeyPatch, rules: set[str], device: str, explainer: str | None, expected: list[int]
+):
+    checked: list[int] = []
+    monkeypatch.setattr(jobs, "check_gpus", checked.append)
+    settings = load_settings({"compute": {"device": device, "training_processes": 4}, "explain": {"model": explainer}})
+    jobs.check_gpus_of(rules, settings)
+    assert checked == expected
+
+
+def test_options():
+    files = {"pair": [Path("a b"), "c"], "optical_share": [Path("d")], "radiometry": []}
+    assert jobs.options(files) == ["--pair", "a b", "--pair", "c", "--optical-share", "d"]

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from clairemap.errors import MissingFileError, SettingsError
+from clairemap.plan import Plan, has_both_sensors, is_labelled
+
+SHEET = """scene,region,split,optical,sar,label
+a,north,train,a.tif,a_sar.tif,a_label.tif
+b,north,val,b.tif,,b_label.tif
+c,north,test,c.tif,c_sar.tif,c_label.tif
+d,south,predict,,d_sar.tif,
+e,south,predict,e.tif,e_sar.tif,e_label.tif
+"""
+
+
+@pytest.fixture
+def sheet(tmp_path: Path) -> Path:
+    path = tmp_path / "scenes.csv"
+    path.write_text(SHEET)
+    return path
+
+
+def plan(sheet: Path, **settings: object) -> Plan:
+    return Plan.read({"scenes": str(sheet), **settings}, Path("/checkout"))
+
+
+def names(plan: Plan, region: str, map_name: str | None) -> list[str]:
+    return [scene.scene for scene in plan.scenes_of(region, map_name)]
+
+
+def test_labelled_scenes_by_use(sheet: Path):
+    found = plan(sheet)
+    assert (found.labelled, found.learned, found.trained) == (("a", "b", "c"), ("a", "b"), ("a",))
+
+
+def test_scenes_of_one_map_per_region(sheet: Path):
+    found = plan(sheet)
+    assert found.maps_of("north") == ["north"]
+    assert names(found, "north", "north") == names(found, "north", None) == ["a", "b", "c"]
+
+
+def test_scenes_of_one_map_per_scene(sheet: Path):
+    found = plan(sheet, mosaic={"grid": "scene"})
+    assert found.maps_of("south") == ["d", "e"]
+    assert names(found, "south", "e") == ["e"]
+    assert names(found, "south", None) == ["d", "e"]
+
+
+def test_what_scenes_have(sheet: Path):
+    scenes = plan(sheet).sheet
+    assert [scene.scene for scene in scenes if has_both_sensors(scene)] == ["a", "c", "e"]
+    assert [scene.scene for scene in scenes if is_labelled(scene)] == ["a", "b", "c", "e"]
+    assert scenes["c"].files_of("label", "optical") == (Path("c.tif"), Path("c_label.tif"))
+    assert scenes["b"].files_of("sar", "cloud") == ()
+
+
+@pytest.mark.parametrize(("compare", "expected"), [(True, ["c"]), (False, [])])
+def test_only_labelled_test_scenes_are_compared(sheet: Path, compare: bool, expected: list[str]):
+    found = plan(sheet, metrics={"compare_sensors": compare})
+    assert [scene.scene for scene in found.sheet if found.is_compared(scene)] == expected
+
+
+def test_initial_weights_must_exist(sheet: Path, tmp_path: Path):
+    assert plan(sheet).initial_weights == ()
+    there = tmp_path / "there.pt"
+    there.touch()
+    assert plan(sheet, training={"initial_sar": str(there)}).initial_weights == (there,)
+    with pytest.raises(MissingFileError, match=r"/absent\.pt does not exist; correct the path, or set it to null"):
+        plan(sheet, training={"initial_optical": "/absent.pt", "initial_sar": str(there)})
+
+
+def test_a_checkout_with_braces_is_an_error(sheet: Path):
+    with pytest.raises(SettingsError, match=r"/a\{b\}: .*braces"):
+        Plan.read({"scenes": str(sheet)}, Path("/a{b}"))
