@@ -1,15 +1,18 @@
 """Training, mapping and explaining on one GPU: comparisons with the CPU, speed, and how well the card is used.
 
-Figures by section. Operations are those of products and convolutions, forward and backward; `share_of_matmul` is their
-rate over that of square matrix products of the same number type (8192 x 8192), measured in the same run. Steps are the
-project's whole optimiser steps on a batch that is on the card (32 crops of 256 px): bfloat16 is what training uses on a
-GPU, float32 is PyTorch's default (TF32 in convolutions only). Mapping is `predict_scene` of a made scene of
-8192 x 8192 px, in the windows that the project chooses, and others; `cuDNN` has its convolution plans made anew, as
-mapping did before. `busy_share` is the share of the time in which any kernel or copy runs.
+- `network`, `rift_equal`, `ddp`, `mapping_equal`: differences from the CPU, each with its tolerance.
+- `steps_…`: whole optimiser steps on 32 crops of 256 px that are already on the GPU. Training uses bfloat16 there;
+  float32 is PyTorch's default (TF32 in convolutions only).
+- `share_of_matmul`: operations of matrix products and convolutions per second, over the rate of square matrix products
+  (8192 x 8192) of the same number type in the same run.
+- `mapping`: `predict_scene` with size small on a simulated scene of 8192 x 8192 px, in windows of the chosen size and in
+  one window; `cuDNN`: with cuDNN's depthwise convolutions, which build a plan for each window size.
+- `busy_share`: share of the time in which a kernel or a copy runs.
+- `failed`: a comparison failed or the section's time was over; `left_out`: the total time was over.
 
-Each section has a time limit. A section that fails is recorded with its traceback, the others still run, and the exit
-code is 1. Prints figures as they come, and as its last line one JSON object; with --result (on a GPU without --quick by
-default benchmarks/results/gpu.json) the file is written again after each section.
+A failed section is recorded with its traceback, the others still run, and the exit code is 1. Prints figures as they
+come, and as its last line one JSON object; with --result (default on a GPU without --quick:
+benchmarks/results/gpu.json) the file is updated after each section.
 
     python benchmarks/gpu.py [--device cuda|cpu] [--quick] [--sections mapping,phi] [--minutes 8] [--result FILE]
 """
@@ -53,7 +56,7 @@ class Section(NamedTuple):
 
 SECTIONS = {
     "matmul": Section(gpu_training.matmul, 10),
-    "network": Section(gpu_training.network, 35),
+    "network": Section(gpu_training.network, 70),
     "rift_equal": Section(gpu_training.rift_equal, 10),
     "ddp": Section(gpu_training.ddp, 15),
     "mapping_equal": Section(gpu_mapping.equal, 25),
@@ -64,7 +67,7 @@ SECTIONS = {
     "kernels": Section(gpu_training.kernels, 15),
     "mapping": Section(gpu_mapping.speed, 50, 20),
     "mapping_busy": Section(gpu_mapping.busy, 25, 10),
-    "data_wait": Section(gpu_training.data_wait, 40, 20),
+    "data_wait": Section(gpu_training.data_wait, 110, 20),
     "phi": Section(gpu_mapping.phi, 30, 15),
     "rift_speed": Section(gpu_training.rift_speed, 10, 3),
     "steps_base_float32": Section(gpu_training.steps("base", ("float32",)), 30, 15),
@@ -142,10 +145,16 @@ def run_sections(bench: Bench, sections: Mapping[str, Section], minutes: float, 
         figures["seconds"] = time.monotonic() - began
         bench.free()
         show(name, figures)
-        if result is not None:
-            result.parent.mkdir(parents=True, exist_ok=True)
-            result.write_text(text(found) + "\n", encoding="utf-8")
+        write(found, result)
+    write(found, result)
     return found
+
+
+def write(found: Figures, result: Path | None) -> None:
+    """Write the figures to the result file, if there is one."""
+    if result is not None:
+        result.parent.mkdir(parents=True, exist_ok=True)
+        result.write_text(text(found) + "\n", encoding="utf-8")
 
 
 def show(name: str, figures: Figures) -> None:

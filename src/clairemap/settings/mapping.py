@@ -23,7 +23,8 @@ class InferenceSettings(Section):
         description="margin to discard around each window, pixels (null: measured on the network; less leaves seams)",
     )
     precision: Precision = Field(
-        "float32", description="bfloat16 is faster on GPUs and slower on CPUs; it may leave tiny seams between windows"
+        "float32",
+        description="bfloat16 needs less GPU memory, is slower on CPUs, and may leave tiny seams between windows",
     )
 
 
