@@ -13,7 +13,7 @@ from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.artefacts.registration import write_registration
 from clairemap.datasets.listing import list_sheets
 from clairemap.datasets.samples import Sample
-from clairemap.datasets.sheets import laid_out
+from clairemap.datasets.sheets import arrange_in_sheets
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.nets.bundle import Bundle, build_network
 from clairemap.raster.store import GridStore, open_store
@@ -60,7 +60,7 @@ def mapped(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Callab
     def run(name: str, samples: Iterable[Sample], **changed: Any) -> tuple[GridStore, GridStore]:  # noqa: ANN401
         settings = load_settings(CONFIG | changed)
         folder = tmp_path / name
-        list_sheets(laid_out(list(samples), CHIP_PX), folder / "scenes.csv")
+        list_sheets(arrange_in_sheets(list(samples), CHIP_PX), folder / "scenes.csv")
         (scene,) = read_sample_sheet(folder / "scenes.csv", Path())
         write_registration(folder / "registration.json", registration_of(name, as_delivered(), None), {})
         paths = {
@@ -107,7 +107,7 @@ def differences(sheet: GridStore, chips: list[GridStore], columns: int, layer: s
 def test_a_sheet_is_mapped_as_its_chips_alone(
     mapped: Callable[..., tuple[GridStore, GridStore]], chips: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clairemap.datasets.sheets.MOST_SIDE_PX", 3 * CHIP_PX)
+    monkeypatch.setattr("clairemap.datasets.sheets.MAX_SIDE_PX", 3 * CHIP_PX)
     pair, whole = mapped("sheet", chips)
     alone = [mapped(chip.name, [chip]) for chip in chips]
     assert whole.shape == (2 * CHIP_PX, 3 * CHIP_PX) and len(np.unique(whole.array("probability")[:])) > 20
