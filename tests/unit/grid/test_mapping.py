@@ -158,7 +158,7 @@ def test_longitudes_up_to_360_are_those_up_to_180() -> None:
 def test_in_a_source_around_the_whole_earth_the_first_column_follows_the_last(source: GeoBox, west: float) -> None:
     scene = GeoBox((100, 200), Affine(0.05, 0, west, 0, -0.05, 48), "EPSG:4326")
     mapping = PixelMapping(scene, source)
-    assert mapping.round_px == 3600
+    assert mapping.source_period_px == 3600
     _, x = mapping.coordinates(Window.whole(scene.shape))
     assert np.allclose(np.diff(x, axis=1), 0.5)
     turns = ((x[0, 0] + 0.5) * 0.1 + source.transform.c - west - 0.025) / 360

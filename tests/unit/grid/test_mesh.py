@@ -9,7 +9,7 @@ from clairemap.grid.mesh import (
     cell_means,
     differ,
     interpolated,
-    middles,
+    midpoints,
     node_weights,
     nodes_beyond,
     positions,
@@ -54,7 +54,7 @@ def test_all_meshes_reproduce_bilinear_functions(height: int, width: int, step: 
 def test_a_cells_mean_is_what_interpolation_gives_in_its_middle():
     y, x = np.array([0.0, 4, 8]), np.array([0.0, 4])
     values = plane(y, x)
-    assert np.allclose(cell_means(values), plane(middles(y), middles(x)))
+    assert np.allclose(cell_means(values), plane(midpoints(y), midpoints(x)))
 
 
 def test_coordinates_differ_if_one_of_them_does():

@@ -18,7 +18,7 @@ from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.raster import cog
 from clairemap.raster.cog import CogWriter, MapLayer
-from clairemap.raster.source import area_of
+from clairemap.raster.source import rasterio_window
 
 CLASSES = MapLayer(
     "land cover class",
@@ -303,8 +303,8 @@ def test_blocks_of_nodata_take_no_room_and_are_nodata_in_every_overview(tmp_path
         levels = len(dataset.overviews(1))
         assert levels == 7
         for spot in spots:
-            assert (dataset.read(1, window=area_of(spot)) == 7).all()
-        assert (dataset.read(1, window=area_of(Window(10_000, 10_000, 900, 900))) == 255).all()
+            assert (dataset.read(1, window=rasterio_window(spot)) == 7).all()
+        assert (dataset.read(1, window=rasterio_window(Window(10_000, 10_000, 900, 900))) == 255).all()
     for level in range(2, levels):
         with rasterio.open(path, overview_level=level) as overview:
             values, factor = overview.read(1), 2 ** (level + 1)

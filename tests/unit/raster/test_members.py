@@ -10,7 +10,7 @@ import rasterio
 from rasterio.shutil import copy as copy_raster
 
 from clairemap.raster import members
-from clairemap.raster.members import absent_member, files_behind, watched
+from clairemap.raster.members import files_behind, missing_member, watched
 
 
 def vrt(path: Path, *sources: str, relative: int = 1, tag: str = "SourceFilename") -> Path:
@@ -50,7 +50,7 @@ def test_members_of_virtual_rasters_are_found_through_each_other(tmp_path: Path,
 
 def test_a_virtual_raster_that_refers_to_itself_ends(tmp_path: Path):
     loop = vrt(tmp_path / "loop.vrt", "loop.vrt")
-    assert files_behind(loop) == (loop,) and absent_member(loop) is None
+    assert files_behind(loop) == (loop,) and missing_member(loop) is None
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_a_member_that_is_missing_is_told_with_what_refers_to_it(tmp_path: Path)
     made(tmp_path, "a.tif")
     inner = vrt(tmp_path / "inner.vrt", "a.tif", "gone.tif")
     top = vrt(tmp_path / "top.vrt", "inner.vrt")
-    assert absent_member(top) == (tmp_path / "gone.tif", inner)
-    assert absent_member(tmp_path / "a.tif") is None
+    assert missing_member(top) == (tmp_path / "gone.tif", inner)
+    assert missing_member(tmp_path / "a.tif") is None
 
 
 def test_what_snakemake_can_not_watch_goes_into_the_state(tmp_path: Path):
