@@ -52,7 +52,7 @@ class DisplacementField(Protocol):
 class PixelMapping:
     """Maps pixels of a target grid to positions in a source grid; pixel centres are at 0.
 
-    If neither grid has a CRS and one has no geotransform, pixels with equal numbers match. Where x is periodic,
+    If neither grid has a CRS and one has no geotransform, pixels with the same row and column match. If x is periodic,
     coordinates are wrapped to the period that contains the source.
     """
 
@@ -137,9 +137,9 @@ class PixelMapping:
         y, x = probe_points(Window.whole(self.target.shape.yx))
         spread = self._spans(y.ravel(), x.ravel())
         known = spread[:, np.isfinite(spread).all(axis=0)]
-        most = np.median(known, axis=1) if known.size else middle
-        usual = np.isfinite(middle).all() and (np.abs(middle - most) <= UNUSUAL_SPAN * most).all()
-        rows, columns = np.where(np.isfinite(most), middle if usual else most, 1.0)
+        median = np.median(known, axis=1) if known.size else middle
+        typical = np.isfinite(middle).all() and (np.abs(middle - median) <= UNUSUAL_SPAN * median).all()
+        rows, columns = np.where(np.isfinite(median), middle if typical else median, 1.0)
         return Size(float(rows), float(columns))
 
     def _spans(self, y: Coordinates, x: Coordinates) -> Coordinates:
@@ -150,7 +150,7 @@ class PixelMapping:
 
     @cached_property
     def source_period_px(self) -> int | None:
-        """Number of columns of a source that covers all longitudes, so that its first column follows the last."""
+        """Number of columns of a global source, whose first column follows the last; None for other sources."""
         period = None if self._plain else period_px(self.source)
         columns = int(self.source.shape[1])
         return columns if period is not None and abs(period - columns) < TOLERANCE_PX else None
@@ -163,7 +163,7 @@ class PixelMapping:
 
     @cached_property
     def _middle_x(self) -> float:
-        """Source x around which coordinates are wrapped: its middle, or the target's if it covers all longitudes."""
+        """Source x around which coordinates are wrapped: the source's middle, or the target's for a global source."""
         middle = middle_x(self.source)
         if self.source_period_px is None:
             return middle

@@ -94,7 +94,7 @@ class GridStore:
             return kind.model_validate(dict(self.attributes))
         except ValidationError as error:
             raise StoreError(
-                f"{self.path}: attribute {first_fault(error)} ({kind.__name__}); delete it and run again"
+                f"{self.path}: attribute {first_fault(error)} ({kind.__name__}); delete the store and run again"
             ) from None
 
     @property

@@ -18,7 +18,7 @@ def touch(folder: Path, *names: str) -> None:
         (folder / name).touch()
 
 
-def test_the_draw_depends_on_the_name_alone_and_is_even() -> None:
+def test_hash_fraction_depends_only_on_the_name_and_is_uniform() -> None:
     assert hash_fraction("NH49E008024") == hash_fraction("NH49E008024") < 0.1
     draws = [hash_fraction(f"chip {number}") for number in range(2000)]
     assert sum(place < 0.1 for place in draws) == pytest.approx(200, abs=40)
@@ -34,7 +34,7 @@ def test_incomplete_samples_are_an_error_that_names_the_files(tmp_path: Path) ->
         )
 
 
-def test_incomplete_samples_are_left_out_with_a_warning_if_so_said(
+def test_incomplete_samples_are_left_out_with_a_warning_on_request(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     touch(tmp_path, "optical/a.tif", "sar/a.tif", "optical/b.tif")
@@ -46,12 +46,12 @@ def test_incomplete_samples_are_left_out_with_a_warning_if_so_said(
         complete_samples(both[1:], leave_out=True)
 
 
-def test_a_role_that_the_layout_lacks_is_not_missing(tmp_path: Path) -> None:
+def test_a_role_that_the_data_set_lacks_is_not_missing(tmp_path: Path) -> None:
     touch(tmp_path, "sar/a.tif")
     assert complete_samples([sample(tmp_path, "a", "sar")], leave_out=False)
 
 
-def test_folders_and_lists_that_are_not_there_are_named(tmp_path: Path) -> None:
+def test_missing_folders_and_lists_are_errors(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"rgb: no such folder.*docs/datasets\.md"):
         file_stems(tmp_path / "rgb")
     with pytest.raises(MissingFileError, match=r"train\.txt: no such file"):

@@ -1,4 +1,4 @@
-"""A sheet's virtual raster, read as the stages read it, holds exactly what its chips hold."""
+"""A sheet's virtual raster, read like a scene, has exactly the values of its chips."""
 
 import os
 from collections.abc import Callable
@@ -79,7 +79,7 @@ def sheet_of(made_datasets: ModuleType, tmp_path: Path) -> Callable[..., tuple[S
         (lambda number: grey(number).astype(np.uint16), {"nodata": 65535}),
     ],
 )
-def test_values_and_validity_are_those_of_the_chips(
+def test_values_and_validity_equal_those_of_the_chips(
     sheet_of: Callable[..., tuple[Sheet, Path]], values: Values, profile: dict[str, object]
 ) -> None:
     sheet, raster = sheet_of(values, **profile)
@@ -100,7 +100,7 @@ def test_values_and_validity_are_those_of_the_chips(
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:2000])])
-def test_a_chip_that_went_bad_is_an_error_that_names_it(
+def test_the_error_for_a_damaged_chip_names_it(
     sheet_of: Callable[..., tuple[Sheet, Path]], spoil: Callable[[Path], object]
 ) -> None:
     sheet, raster = sheet_of(grey)
@@ -109,7 +109,7 @@ def test_a_chip_that_went_bad_is_an_error_that_names_it(
         source.read(Window.whole(source.shape), (1,))
 
 
-def test_the_text_changes_with_a_chips_file(sheet_of: Callable[..., tuple[Sheet, Path]]) -> None:
+def test_the_vrt_changes_with_a_chips_file(sheet_of: Callable[..., tuple[Sheet, Path]]) -> None:
     sheet, raster = sheet_of(grey)
     assert virtual_raster(sheet, "optical") == raster.read_text()
     path = sheet.chips[2].files["optical"]
