@@ -11,7 +11,7 @@ from clairemap.datasets.samples import Sample
 
 @dataclass(frozen=True)
 class DataSet:
-    """Reader of a data set's folder, and the side of its chips in pixels; None for data sets of whole scenes."""
+    """Reader of a data set's folder and side of its chips; None for whole scenes."""
 
     samples: Callable[[Path], list[Sample]]
     chip_px: int | None

@@ -22,10 +22,7 @@ MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class Sample:
-    """A scene or chip: its files by role, without the roles that the data set does not provide for it.
-
-    Samples with the same `region` are scored and reported together.
-    """
+    """A scene or chip, with its files by role; a region's samples are scored and reported together."""
 
     name: str
     region: str
@@ -39,7 +36,7 @@ class Sample:
 
 
 def hash_fraction(name: str) -> float:
-    """Return a number from 0 to 1 computed from a hash of the name, to hold out a fixed share of the samples."""
+    """Return a hash of the name, from 0 to 1, to hold out a fixed share of samples."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 

@@ -1,7 +1,6 @@
-"""Sheets of chips, so that a data set of thousands of chips becomes a few scenes.
+"""Sheets: gapless rectangles of unrelated chips without georeferencing, so that thousands of chips are a few scenes.
 
-A sheet is a gapless rectangle of unrelated chips without georeferencing. Each chip is trained on and mapped as if it
-were alone if tiles and windows have the size of a chip, the halo is 0 and no filter reaches beyond a chip.
+Each chip is processed independently if tiles and windows have its size, the halo is 0 and no filter is wider.
 """
 
 import warnings
@@ -19,7 +18,7 @@ from clairemap.raster.opening import open_raster
 from clairemap.scenes import Split
 
 MAX_SIDE_PX = 8192
-"""Maximum side of a sheet, so that its maps are as easy to handle as those of a scene."""
+"""Maximum side of a sheet."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class ChipFormat:
 
     @property
     def encoding(self) -> tuple[object, ...]:
-        """How the file marks nodata and scales its values; the same for all chips of a sheet."""
+        """Nodata and scaling, which are the same for all chips of a sheet."""
         return self.nodata, self.masked, self.scaling, self.alpha
 
 
@@ -74,8 +73,8 @@ class Sheet:
 def arrange_in_sheets(samples: Sequence[Sample], chip_px: int) -> list[Sheet]:
     """Return all chips in sheets: full squares first, then a rectangle, then a single row.
 
-    Chips of a sheet have the same region, split, roles, nodata and scaling, because a virtual raster can have only
-    one of each. They keep their order. Only the headers of the files are read.
+    Chips of a sheet have the same region, split, roles, nodata and scaling, in their original order. Only the headers
+    of the files are read.
 
     Raises:
         UnreadableFileError: a file is damaged or not a raster.

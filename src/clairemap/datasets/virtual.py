@@ -24,7 +24,7 @@ GDAL_TYPES = {
 def virtual_raster(sheet: Sheet, role: Role) -> str:
     """Return the VRT of one role of a sheet as XML: no CRS; nodata, mask, alpha and scales of the chips.
 
-    Paths are absolute. The VRT includes a hash of the files' sizes and times, so that it changes when a chip changes.
+    Paths are absolute. A hash of the files' sizes and times changes the VRT when a chip changes.
     """
     side, chip_format = sheet.chip_px, sheet.formats[role]
     files = [(row * side, column * side, chip.files[role].resolve()) for row, column, chip in sheet.positions()]

@@ -15,7 +15,7 @@ from clairemap.grid.window import Window
 Coordinates = NDArray[np.float64]
 
 PROBES_ALONG_SIDE = 9
-"""Number of points per side at which grids, projections and displacements are checked and compared."""
+"""Number of points per side at which grids are checked and compared."""
 
 
 def apply_affine(

@@ -9,7 +9,7 @@ from clairemap.grid.window import Window
 
 @dataclass(frozen=True)
 class Step:
-    """One run of the network: `outer` is its input and may extend beyond the scene, `core` is the part kept."""
+    """One run of the network on `outer`, which may extend beyond the scene; only `core` is kept."""
 
     outer: Window
     core: Window
@@ -19,8 +19,8 @@ class Step:
 class WindowCover:
     """Layout of sliding windows with which the network's result does not depend on the tiling.
 
-    `halo_px` and `core_px` are multiples of `align_px`, and outer windows start at multiples of `align_px` on the
-    scene's grid, so that strides and attention windows are at the same pixels in all of them.
+    All sizes and the origins of outer windows are multiples of `align_px`, so that strides and attention windows are at
+    the same pixels in all of them.
     """
 
     core_px: int

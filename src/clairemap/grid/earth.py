@@ -1,7 +1,7 @@
-"""Coordinate reference systems on the Earth: which are supported, transformations, periodic x, ellipsoids.
+"""Coordinate reference systems on the Earth: checks, transformations, periodic x, ellipsoids.
 
-Longitudes are periodic, and so is x in cylindrical projections (Mercator, for example): 190 and -170 degrees are the
-same meridian. Wrap coordinates with `wrapped_x` before comparing them.
+x is periodic in degrees and in cylindrical projections: 190 and -170 degrees are the same meridian. Wrap coordinates
+with `wrapped_x` before comparing them.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ def crs_of(grid: GeoBox) -> CRS:
 
 
 def crs_problem(crs: CRS) -> str | None:
-    """Return why a CRS is not supported, as a phrase that follows its name; None if it is supported."""
+    """Return why a CRS is not supported, as a phrase to follow its name, else None."""
     proj = crs.proj
     if not (proj.is_geographic or proj.is_projected):
         return f"is neither projected nor geographic but of type {proj.type_name}"
@@ -92,13 +92,13 @@ def crs_name(crs: CRS) -> str:
 
 
 def _shortened(error: Exception) -> str:
-    """Return PROJ's message without its chain of functions and its hint about an environment variable."""
+    """Return PROJ's message without function names and its hint about an environment variable."""
     text = str(error).split("proj_create_operations: ")[-1].split(". You may")[0]
     return text[:-1] if text.count(")") > text.count("(") else text
 
 
 def without_height(crs: CRS) -> CRS:
-    """Return a CRS without its vertical axis, which maps do not need and GeoTIFF cannot store for every CRS."""
+    """Return a CRS without its vertical axis, which GeoTIFF cannot always store."""
     proj = crs.proj
     if len(proj.axis_info) < 3 or not (proj.is_geographic or proj.is_projected):
         return crs
@@ -138,7 +138,7 @@ def _period(wkt: str) -> float | None:
 
 
 def _cylindrical_period(crs: pyproj.CRS) -> float | None:
-    """Return the period of a projection if its x is linear in longitude and independent of latitude, else None."""
+    """Return the period of a cylindrical projection, else None."""
     base = crs.geodetic_crs
     if base is None:
         return None

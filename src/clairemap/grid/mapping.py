@@ -73,9 +73,8 @@ class PixelMapping:
     def coordinates(self, window: Window) -> tuple[Coordinates, Coordinates]:
         """Return the source coordinates (y, x) of a window's pixels, each in the window's shape.
 
-        They are interpolated bilinearly on a mesh. Cells whose midpoint deviates by more than `TOLERANCE_PX` (at
-        poles, where x wraps) are computed pixel by pixel. The mesh is aligned with the target grid, so that a pixel's
-        coordinates do not depend on the window.
+        They are interpolated on a mesh, except in cells whose midpoint deviates by more than `TOLERANCE_PX`. The mesh
+        is aligned with the target grid, so that a pixel's coordinates do not depend on the window.
         """
         step = self.mesh_px
         mesh_y, mesh_x = aligned_nodes(window.y0, window.y1, step), aligned_nodes(window.x0, window.x1, step)
@@ -93,12 +92,12 @@ class PixelMapping:
         return y, x
 
     def probed(self, window: Window) -> tuple[Coordinates, Coordinates]:
-        """Return the source coordinates (y, x) of points spread evenly over a window, including its corners."""
+        """Return the source coordinates (y, x) of the probe points of a window."""
         return self.exact(*probe_points(window))
 
     @cached_property
     def mesh_px(self) -> int:
-        """Side of the mesh's cells that needs the fewest exact coordinates, estimated from sample cells."""
+        """Side of mesh cells that needs the fewest exact coordinates."""
         costs: dict[int, float] = {}
         step = MESH_PX
         while step >= 1:
@@ -128,10 +127,7 @@ class PixelMapping:
 
     @cached_property
     def source_px_per_target_px(self) -> Size[float]:
-        """Size of a target pixel in source pixels, in the middle of the target.
-
-        The median over the target is used if the middle is not typical, as at a pole or where x wraps.
-        """
+        """Size of the target's middle pixel in source pixels; the median if that one is not typical (a pole)."""
         height, width = self.target.shape
         middle = self._spans(np.array([height / 2]), np.array([width / 2]))[:, 0]
         y, x = probe_points(Window.whole(self.target.shape.yx))

@@ -38,7 +38,7 @@ def corners(values: Coordinates) -> list[Coordinates]:
 
 
 def cell_means(values: Coordinates) -> Coordinates:
-    """Return the mean of the corners of each cell of a mesh (row, column), which is the interpolated midpoint."""
+    """Return the mean of each cell's corners (row, column), which is the interpolated midpoint."""
     return np.asarray(np.mean(corners(values), axis=0))
 
 
@@ -78,8 +78,8 @@ def nodes_beyond(start: int, size: int, step: int) -> Coordinates:
 def node_weights(size: int, step: int) -> Coordinates:
     """Return the weights (pixel, node) for linear interpolation between the nodes of `nodes_beyond`.
 
-    Interpolate with ``rows @ values @ columns.T``. The result differs from `interpolated` in the last bit; simulated
-    scenes need this variant, because their noise depends on every bit of a coordinate.
+    Interpolate with ``rows @ values @ columns.T``. This differs from `interpolated` in the last bit, on which the noise
+    of simulated scenes depends.
     """
     distance = np.arange(size)[:, None] / step - np.arange(_node_count(size, step))[None, :]
     return np.maximum(0.0, 1.0 - np.abs(distance))

@@ -26,19 +26,19 @@ PointsXY = NDArray[np.float64]
 """Points (n, 2): x, y in pixels, or longitude and latitude in degrees."""
 
 SIDE_POINTS = 16
-"""Points along the longer side of a shape, because straight lines on its grid are curved in degrees."""
+"""Points along the longer side of a shape; straight lines on a grid are curved in degrees."""
 
 LARGEST_STEP_DEG = 30.0
-"""Maximum difference in longitude between neighbouring points; from 180 degrees on the direction is ambiguous."""
+"""Maximum longitude difference between neighbouring points; 180 degrees and more are ambiguous."""
 
 HALVINGS = 20
-"""Maximum number of halvings to reach `LARGEST_STEP_DEG`; only a line through a pole would need more."""
+"""Maximum number of halvings to reach `LARGEST_STEP_DEG`."""
 
 POLE_DEG = 90 - 2e-6
 """Latitude from which a point counts as the pole (0.2 m)."""
 
 CLIPPED_DEG = 90 - 1e-6
-"""Maximum latitude of grids in degrees: just before the pole, so that a datum change keeps the longitude."""
+"""Maximum latitude of grids in degrees, so that a datum change keeps the longitude."""
 
 DEGREE_DECIMALS = 7
 """Decimals of degrees (1 cm), so that outlines are the same on all machines."""
@@ -136,7 +136,7 @@ def _straight_in_degrees(geobox: GeoBox) -> bool:
 
 
 def _between_poles(points: PointsXY) -> PointsXY:
-    """Return a ring's points with each pole at the longitudes of its neighbours, since its own is arbitrary."""
+    """Return a ring's points with each pole at the longitudes of its neighbours."""
     at_pole = np.abs(points[:, 1]) >= POLE_DEG
     known = np.flatnonzero(~at_pole)
     if known.size in (0, len(points)):

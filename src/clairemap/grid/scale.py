@@ -12,7 +12,7 @@ from clairemap.grid.earth import Ellipsoid, crs_of, pixel_to_crs, to_degrees, wr
 from clairemap.grid.points import Size
 
 TOLERATED_DISTORTION = 0.01
-"""Maximum relative difference at which projected lengths are used as lengths on the ground (as in UTM)."""
+"""Relative difference up to which projected lengths are used as ground lengths (as in UTM)."""
 
 EARTH = Geod(ellps="WGS84")
 
@@ -87,8 +87,8 @@ def pixel_sides(
 ) -> tuple[Coordinates, Coordinates]:
     """Return Cartesian vectors (..., 3), in metres, along the row and along the column of pixels at some positions.
 
-    They are central differences over `step_px` to each side; not finite where the CRS is not defined. Cartesian
-    coordinates have no discontinuity at 180 degrees or at a pole. The grid must have a CRS.
+    They are central differences over `step_px` to each side, continuous at 180 degrees and at poles; not finite where
+    the CRS is not defined. The grid must have a CRS.
     """
     ellipsoid = Ellipsoid.of(crs_of(grid).proj)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_PX = 2**18
-"""Maximum number of values kept per band, enough for a median accurate to a fraction of a percent."""
+"""Maximum number of values kept per band."""
 
 BLOCK_SAMPLE_PX = 2**10
 """Number of values kept per block, before thinning."""
@@ -92,7 +92,7 @@ class BandCensus:
 
 
 class Census:
-    """Counts of the values read from a file, by band. Memory is bounded by the sample size."""
+    """Counts of the values read from a file, by band, in bounded memory."""
 
     def __init__(self, low: float = -np.inf, high: float = np.inf) -> None:
         """Start with all counts 0; `low` and `high` are the limits of plausible values."""
@@ -112,7 +112,7 @@ class Census:
         return sum(band.px for band in self.bands.values())
 
     def total(self, count: str) -> int:
-        """Return the sum over all bands of a count of `BandCensus`, given by its name."""
+        """Return the sum of a count of `BandCensus`, by name, over all bands."""
         return sum(getattr(band, count) for band in self.bands.values())
 
     @property

@@ -1,8 +1,7 @@
 """Writer of one-band ``uint8`` maps as Cloud-Optimized GeoTIFFs, window by window.
 
-GDAL's COG driver does not support writing by windows, so a tiled GeoTIFF is written and then copied, with overviews
-from `overviews`, which are faster than GDAL's. GDAL reports a full disk late or, with threads or on closing, not at
-all. Each map is therefore read back and compared with the values written before it is renamed to its target.
+GDAL's COG driver cannot write by windows, so a tiled GeoTIFF is written and then copied. GDAL reports a full disk late
+or, with threads or on closing, not at all. Each map is therefore read back and checked before it is renamed.
 """
 
 import logging
@@ -77,9 +76,8 @@ class MapLayer:
 class CogWriter:
     """Writer of one map; use as a context manager. The target appears when the block ends without an error.
 
-    Windows that are not written are nodata; blocks of nodata use no space in the file. Memory does not depend on the
-    map's size: 32 MB for GDAL's cache and 20 MB for the overviews. The target's folder needs free space for three
-    copies of the map. Write from one thread.
+    Windows that are not written are nodata; blocks of nodata use no space. Memory: 32 MB for GDAL's cache and 20 MB for
+    the overviews. Free space needed: three times the map. Write from one thread.
     """
 
     def __init__(
@@ -95,9 +93,9 @@ class CogWriter:
         Args:
             target: file to write; an existing file is replaced when the new one is complete.
             geobox: the map's grid, with or without a CRS.
-            layer: description, colours and tags.
-            compress: compression of the target; both are lossless.
-            threads: number of threads for compression; the file does not depend on it.
+            layer: metadata and resampling of the overviews.
+            compress: compression of the target.
+            threads: threads for compression; the file does not depend on their number.
         """
         self.target = target
         self.layer = layer
@@ -202,7 +200,7 @@ class CogWriter:
         }
 
     def _check(self, sums: tuple[int, ...]) -> None:
-        """Read map and overviews back and compare the sums of their values with the expected sums.
+        """Compare the sums of the values of map and overviews with the expected sums.
 
         Raises:
             DiskFullError: the sums differ and no space is left.
@@ -252,7 +250,7 @@ def _block_px(shape: tuple[int, int]) -> int:
 
 
 def _overview_block_px(shape: tuple[int, int]) -> int:
-    """Return the side of the overviews' blocks, a power of 2 for GDAL: 512, unless rio-cogeo would reject it."""
+    """Return the side of the overviews' blocks, a power of 2: 512, unless rio-cogeo would reject it."""
     sides = (WRITE_BLOCK_PX, 1024, 256, 2048, 128, 4096, 64)
     return next((side for side in sides if not any(_looks_striped(o, side) for o in _overviews(shape))), WRITE_BLOCK_PX)
 

@@ -8,12 +8,9 @@ VALUES = 256
 
 
 def histogram(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the number of pixels of each value, (256,).
+    """Return the number of pixels of each value, (256,), of an array of any shape.
 
     Time for 4 million pixels: Pillow 1 to 8 ms, `numpy.bincount` 9 to 21 ms.
-
-    Args:
-        values: array of any shape.
     """
     if not values.size:
         return np.zeros(VALUES, np.int64)
@@ -21,13 +18,7 @@ def histogram(values: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def histogram_by_row(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the number of pixels of each value in each row, (y, 256).
-
-    For rows of 1024 pixels this is five times as fast as Pillow row by row.
-
-    Args:
-        values: array (y, x).
-    """
+    """Return the number of pixels of each value in each row of an array (y, x), as (y, 256)."""
     height = len(values)
     keys = values + np.arange(height, dtype=np.uint32)[:, None] * VALUES
     return np.bincount(keys.ravel(), minlength=height * VALUES).reshape(height, VALUES)

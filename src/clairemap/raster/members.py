@@ -1,6 +1,6 @@
-"""The files that GDAL reads with a raster: its sidecar files and the files that a virtual raster (VRT) refers to.
+"""The files that GDAL reads with a raster: sidecar files, and the files that a virtual raster (VRT) refers to.
 
-The workflow watches them for changes. Every cluster job imports this module, so it must be fast and not use GDAL.
+The workflow watches them for changes. Every cluster job does this for all scenes, so it must be fast.
 """
 
 import functools
@@ -24,7 +24,7 @@ ON_THE_WEB = re.compile(r"^(?:/vsi|[a-z0-9]+://)")
 SUBDATASET_PATH = re.compile(r'^[A-Za-z]\w+:(?:\w*:)?(?:"([^"]+)".*|(.+?)(?:://.*)?(?::[^/":]*)*)$')
 
 LISTED = 300
-"""Maximum number of files watched by name, so that a mosaic of thousands does not fill log and Snakemake metadata."""
+"""Maximum number of files watched by name, to limit log and Snakemake metadata."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,8 @@ class Watched:
 def watched(rasters: Iterable[Path]) -> Watched:
     """Return what to watch for all files that GDAL reads for some rasters.
 
-    Files with braces in their path cannot be inputs, because Snakemake interprets braces as wildcards. Their size and
-    time go into the state, as do those of files beyond `LISTED`. The state also contains the targets of links, because
-    a changed link may lead to a file older than the outputs.
+    The state contains sizes and times of the files beyond `LISTED` and of files with braces in their path, which are
+    wildcards in Snakemake. It also contains the targets of links, because a changed link may lead to an older file.
     """
     files = tuple(dict.fromkeys(file for raster in rasters for file in files_behind(raster)))
     named = [file for file in files if not set(str(file)) & set("{}")][:LISTED]
@@ -73,8 +72,7 @@ def _links(files: Iterable[Path]) -> Iterator[str]:
 def files_behind(path: Path) -> tuple[Path, ...]:
     """Return the existing files that GDAL reads for a raster: itself, its sidecar files, and recursively its members.
 
-    For a folder (an ESRI grid) these are all files in it. Not included are overviews, which no stage reads, and
-    ``.aux.xml`` files with only statistics, which viewers write.
+    For a folder (an ESRI grid) these are its files. Overviews and ``.aux.xml`` with only statistics are not included.
     """
     found: dict[Path, None] = {}
     waiting = [path]
@@ -161,7 +159,7 @@ def _sidecars(path: Path) -> Iterator[Path]:
     """Yield the sidecar files that affect a raster's values, mask, nodata, scale or georeferencing."""
     kind, whole = path.suffix.lower().removeprefix("."), str(path)
     stem = whole.removesuffix(path.suffix)
-    # Strings and os.path are faster than Path; each cluster job does this for all scenes.
+    # Strings and os.path are faster than Path.
     names = [whole + ending for ending in ADDED] + [stem + ending for ending in _replacing(kind)]
     beside = [name for name in names if os.path.isfile(name) and name != whole]  # noqa: PTH113
     if kind == "adf":  # an ESRI grid consists of all .adf files of its folder
@@ -178,7 +176,7 @@ def _replacing(kind: str) -> tuple[str, ...]:
 
 
 def _changes_values(auxiliary: Path) -> bool:
-    """Return whether an ``.aux.xml`` contains more than statistics and histograms, which do not affect values."""
+    """Return whether an ``.aux.xml`` contains more than statistics and histograms."""
     try:
         root = ElementTree.parse(auxiliary).getroot()
     except (OSError, ElementTree.ParseError):

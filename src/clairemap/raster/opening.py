@@ -1,6 +1,6 @@
-"""Opening of raster files with a limit on GDAL's block cache; all modules open rasters through this one.
+"""Opening of raster files with a limit on GDAL's block cache (default: 5 % of the memory per process).
 
-GDAL's default is 5 % of the memory per process, for example 3 GB on a node with 64 GB.
+All modules open rasters through this one.
 """
 
 from pathlib import Path

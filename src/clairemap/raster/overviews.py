@@ -1,7 +1,7 @@
 """Overviews of a map: each pixel is computed from the four below it, without nodata.
 
-For 244 Mpx of classes GDAL needs 7.8 s for overviews, this module 3.7 s including compression. The results are the
-same as GDAL's where one class is the most frequent. GDAL's COG driver reads them from a virtual raster.
+For 244 Mpx of classes GDAL needs 7.8 s for overviews, this module 3.7 s including compression. GDAL's COG driver reads
+them from a virtual raster.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,8 +39,7 @@ def with_overviews(
 ) -> Pyramid:
     """Return a virtual raster of a file with overviews, each half as large as the one before, down to `smallest_px`.
 
-    A file with one column gets no overviews: rio-cogeo derives an overview's factor from its width and rejects
-    overviews as wide as the file.
+    A file with one column gets no overviews, because rio-cogeo rejects overviews as wide as the file.
 
     Args:
         plain: tiled one-band ``uint8`` raster.
@@ -48,7 +47,7 @@ def with_overviews(
         nodata: nodata value.
         smallest_px: maximum side of the smallest overview.
         creation: rasterio profile of the overviews' files, without size, CRS and transform.
-        folder: folder for the virtual raster and the overviews' files, which it refers to.
+        folder: folder of the virtual raster and the overviews' files.
     """
     levels, sums = [plain], []
     while max(_shape(levels[-1])) > smallest_px and _shape(plain)[1] > 1:
@@ -130,7 +129,7 @@ def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation:
     with open_raster(source) as whole:
         shape = ceil_div(whole.height, 2), ceil_div(whole.width, 2)
         total: int = nodata * shape[0] * shape[1]
-        # The georeferencing does not affect the map; it avoids rasterio's warning that there is none.
+        # Georeferencing avoids a warning of rasterio.
         fine = whole.transform  # multiplication of Affine is * up to version 2 and @ from version 3
         transform = Affine(2 * fine.a, 2 * fine.b, fine.c, 2 * fine.d, 2 * fine.e, fine.f)
         grid = {"height": shape[0], "width": shape[1], "crs": whole.crs, "transform": transform}

@@ -45,10 +45,10 @@ class RasterSource:
     A pixel is valid if all bands read there are finite, none is nodata (by the band's tag or `Reading.nodata`), and
     neither the file's mask nor an alpha band is 0. Alpha bands that are read as data do not mask.
 
-    0 and the maximum of an unsigned type can also be measured values (black, saturated). As nodata tags they apply
-    only to pixels where all bands read have such a value, and not at all if the file has a mask, as in GDAL.
+    0 and the maximum of an unsigned type can also be measured (black, saturated). As nodata tags they apply only to
+    pixels where all bands read have such a value, and not at all if the file has a mask, as in GDAL.
 
-    Values are the stored numbers, or stored number times scale plus offset; nodata refers to stored numbers.
+    Values are stored numbers, or stored number times scale plus offset; nodata refers to stored numbers.
     """
 
     def __init__(self, path: Path, reading: Reading = AS_STORED, census: Census | None = None) -> None:
@@ -180,7 +180,7 @@ class RasterSource:
         return Block(values, valid)
 
     def is_stored(self, window: Window) -> bool:
-        """Return whether the file contains any block of a window inside it; if not, the window is all nodata."""
+        """Return whether the file contains any block of a window inside it; see `opening.is_stored`."""
         return is_stored(self._dataset, window)
 
     def _read_inside(self, window: Window, indexes: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -1,8 +1,8 @@
 """Georeferenced Zarr stores of intermediate data: tiled scenes and class probabilities.
 
 Zarr format 3, one chunk per tile, several chunks per file (shard). xarray opens a store with coordinates, rioxarray
-with its CRS (CF grid mapping ``spatial_ref``). A store is complete when its manifest exists (`artefacts.manifest`). The
-manifest contains the hash of each array and all attributes except the stamp (`provenance.stamp`).
+with its CRS. A store is complete when its manifest exists; the manifest contains the hash of each array and all
+attributes except the stamp.
 """
 
 import hashlib
@@ -35,8 +35,8 @@ Attributes = TypeVar("Attributes", bound=StoreAttributes)
 GRID_MAPPING = "spatial_ref"
 
 COMPRESSORS = BloscCodec(cname="lz4", clevel=5, shuffle=BloscShuffle.shuffle), Crc32cCodec()
-"""Compared with zstd level 3, LZ4 writes in 1/6 and reads in 1/3 of the time; files are 10 to 33 % larger. The checksum
-detects damaged files at almost no cost."""
+"""Compared with zstd level 3, LZ4 writes in 1/6 and reads in 1/3 of the time; files are 10 to 33 % larger. The
+checksum detects damaged files."""
 
 UNFINISHED_FILES = "*.partial"
 """Names of zarr's unfinished files, which a killed run leaves behind."""
@@ -117,8 +117,8 @@ class GridStore:
             found = self.group.get(name)
             if not isinstance(found, zarr.Array):
                 raise StoreError(f"{self.path}: array {name!r} is missing; delete the store and run again")
-            # Cached, because parsing the metadata takes a tenth of the time of reading a crop. Empty chunks are
-            # written too, because checking for them takes as long as writing the others.
+            # Cached, because parsing the metadata takes a tenth of the time of reading a crop. Checking for empty
+            # chunks would take as long as writing the others.
             self._opened[name] = found.with_config({"write_empty_chunks": True})
         return self._opened[name]
 

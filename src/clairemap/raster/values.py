@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from clairemap.validity import Mask
 
 HUGE = 1e30
-"""All numbers beyond this match a nodata value beyond it of the same sign, because tags may be rounded decimals."""
+"""Nodata values beyond this match all numbers beyond it of the same sign, because tags may be rounded."""
 
 NODATA_TOLERANCE = 1e-6
-"""Relative tolerance of the comparison with fractional nodata values, for the same reason."""
+"""Relative tolerance for fractional nodata values, for the same reason."""
 
 
 @dataclass(frozen=True)

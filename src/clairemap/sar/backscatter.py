@@ -1,4 +1,4 @@
-"""Conversion of SAR bands to network input: speckle filter, averaging to a coarser grid, decibels."""
+"""Conversion of SAR bands to network input: speckle filter, averaging, decibels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from clairemap.validity import Mask
 NO_AVERAGING = Size(1.0, 1.0)
 
 MAX_AMPLITUDE = np.float32(1e9)
-"""Limit of amplitude before squaring, so that squares of implausible values fit float32."""
+"""Limit of amplitude before squaring, so that squares fit float32."""
 
 
 def reach_px(settings: SarSettings, box_px: Size[float] = NO_AVERAGING) -> int:
@@ -26,21 +26,20 @@ def backscatter(
 ) -> tuple[SarValues, Mask]:
     """Return SAR bands (band, y, x) in dB, or grey values for the scale "digital", and the valid pixels (y, x).
 
-    Filter and averaging use linear power, because means of dB are biased. "digital" values are treated as amplitude,
-    like most stretched 8-bit SAR images, and keep their unit. Pixels with implausible backscatter in any band, for
-    example power <= 0, become invalid. Invalid pixels have no influence and are 0 in the result.
+    Filter and averaging use linear power, because means of dB are biased; "digital" values are treated as amplitude.
+    Pixels with implausible backscatter in any band become invalid. Invalid pixels have no influence and are 0.
 
     Args:
         values: bands (band, y, x) in the scale of the settings.
         valid: valid pixels (y, x).
         settings: scale and speckle filter.
-        box_px: size of the averaging window in pixels, for a coarser target grid.
+        box_px: averaging window, for a coarser target grid.
     """
     bands = np.asarray(values, np.float32)
     valid = _plausible(bands, valid, settings)
     bands = np.where(valid, bands, np.float32(0))
     if settings.speckle_filter == "none" and max(box_px) <= 1 and settings.scale in ("db", "digital"):
-        return bands, valid  # no conversion: values stay identical to the bit
+        return bands, valid  # no conversion: values are identical to the bit
     linear = _linear(bands, settings)
     kept = valid
     for index, band in enumerate(linear):

@@ -1,4 +1,4 @@
-"""Conversion between linear power and decibels, and plausible backscatter."""
+"""Linear power, decibels and plausible backscatter."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from clairemap.validity import Mask
 SarValues = NDArray[np.float32]
 
 MIN_DB, MAX_DB = -80.0, 100.0
-"""Plausible backscatter in dB: from far below any sensor's noise to above the square of a 16-bit number (96 dB)."""
+"""Plausible backscatter: from far below sensor noise to above the square of a 16-bit number (96 dB)."""
 
 
 def power_to_db(power: SarValues) -> SarValues:

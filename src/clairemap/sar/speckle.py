@@ -1,4 +1,4 @@
-"""Moving mean and Lee filter for SAR bands, both ignoring invalid pixels; simulated speckle."""
+"""Speckle: Lee filter, moving mean, simulation."""
 
 import math
 
@@ -24,20 +24,20 @@ GAUSSIAN_REACH = 3.0
 
 
 def power_variation(looks: float) -> float:
-    """Return the coefficient of variation of speckle in linear power, for a number of equivalent looks."""
+    """Return the coefficient of variation of speckle in linear power, given the equivalent looks."""
     return 1 / math.sqrt(looks)
 
 
 def amplitude_variation(looks: float) -> float:
-    """Return the coefficient of variation of speckle in amplitude, for a number of equivalent looks."""
+    """Return the coefficient of variation of speckle in amplitude, given the equivalent looks."""
     return AMPLITUDE_VARIATION / math.sqrt(looks)
 
 
 def lee(band: Band, valid: Mask, window_px: int, variation: float) -> Band:
     """Return a band (y, x) after Lee's local-statistics filter for multiplicative noise; 0 where invalid.
 
-    Each pixel is drawn towards the mean of its window, most strongly where the window varies no more than speckle.
-    Invalid pixels have no influence. Reach: ``window_px // 2``.
+    Each pixel moves towards its window's mean, most where the window varies no more than speckle. Invalid pixels have
+    no influence. Reach: ``window_px // 2``.
 
     Args:
         band: linear power or amplitude (y, x).
@@ -63,7 +63,7 @@ def averaged(band: Band, valid: Mask, box_px: Size[float]) -> tuple[Band, Mask]:
     """Return the moving mean of a band (y, x) over a window of about `box_px`, and its valid pixels (y, x).
 
     The weights are a Gaussian with the second moment of the box, so that fractional sizes cause no shift. A pixel is
-    valid if it was valid before or if at least half of the weight is on valid pixels. Reach: `averaging_reach_px`.
+    valid if it was before or if half of the weight is on valid pixels. Reach: `averaging_reach_px`.
     """
     sigma = [side * GAUSSIAN_PER_BOX if side > 1 else 0.0 for side in box_px]
     radius = [math.ceil(GAUSSIAN_REACH * each) for each in sigma]
@@ -81,8 +81,8 @@ def averaging_reach_px(box_px: Size[float]) -> int:
 def speckle_power(shape: tuple[int, ...], looks: float, random: np.random.Generator) -> Bands:
     """Return speckle in linear power: independent, gamma-distributed pixels with mean 1 and variance ``1 / looks``.
 
-    This is the multilook intensity of fully developed speckle (Oliver and Quegan, Understanding SAR Images, 2004).
-    Values are at least the smallest normal float32, so that their logarithm is finite.
+    Multilook intensity of fully developed speckle (Oliver and Quegan, Understanding SAR Images, 2004). Values are at
+    least the smallest normal float32, so that their logarithm is finite.
     """
     power: Bands = random.standard_gamma(looks, shape, np.float32)
     power /= np.float32(looks)

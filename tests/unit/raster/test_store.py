@@ -75,7 +75,7 @@ def test_blocks_that_do_not_fit_are_errors(tmp_path: Path, window: Window, shape
 
 def test_windows_beyond_the_grid_and_unknown_arrays_are_errors(tmp_path: Path) -> None:
     store = written(tmp_path / "s")
-    with pytest.raises(StoreError, match="outside"):
+    with pytest.raises(StoreError, match="beyond the grid"):
         store.read("label", Window(60, 90, 20, 20))
     with pytest.raises(StoreError, match="optical"):
         store.read("optical", Window(0, 0, 1, 1))
