@@ -1,6 +1,6 @@
-"""Sheets: gapless rectangles of unrelated chips without georeferencing, so that thousands of chips are a few scenes.
+"""Arrangement of chips in sheets: large rectangles of unrelated chips, without gaps or georeferencing.
 
-Each chip is processed independently if tiles and windows have its size, the halo is 0 and no filter is wider.
+Chips stay independent if tiles and windows have their size, the halo is 0 and no filter extends beyond a chip.
 """
 
 import warnings

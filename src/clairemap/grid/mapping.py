@@ -127,7 +127,7 @@ class PixelMapping:
 
     @cached_property
     def source_px_per_target_px(self) -> Size[float]:
-        """Size of the target's middle pixel in source pixels; the median if that one is not typical (a pole)."""
+        """Size of the target's middle pixel in source pixels; the median if that is not typical (at a pole)."""
         height, width = self.target.shape
         middle = self._spans(np.array([height / 2]), np.array([width / 2]))[:, 0]
         y, x = probe_points(Window.whole(self.target.shape.yx))

@@ -56,7 +56,7 @@ def positions(pixels: NDArray[np.number], nodes: Coordinates) -> Coordinates:
 
 
 def cells_at(indices: Coordinates, nodes: int) -> NDArray[np.intp]:
-    """Return the cell that contains each fractional node index, for a number of nodes."""
+    """Return the cell that contains each fractional node index, among `nodes` nodes."""
     return np.minimum(indices.astype(np.intp), nodes - 2)
 
 

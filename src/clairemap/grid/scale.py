@@ -74,7 +74,7 @@ def up_deg(grid: GeoBox) -> Coordinates:
 
 
 def _ground_or_plane(grid: GeoBox, ground_m: float, plane: float) -> float:
-    """Return a length on the ground, or the projected length if both are about equal or the former is NaN."""
+    """Return the ground length, or the projected length if both are about equal or the ground length is NaN."""
     proj = crs_of(grid).proj
     if proj.is_geographic:
         return ground_m

@@ -29,7 +29,7 @@ LISTED = 300
 
 @dataclass(frozen=True)
 class Watched:
-    """What Snakemake watches: files, and a state that changes with the other files and with links."""
+    """What Snakemake watches: files, and a state that changes with other files and links."""
 
     inputs: tuple[Path, ...]
     state: tuple[str, ...]
@@ -150,7 +150,6 @@ def _file_of(name: str, folder: Path) -> Path | None:
 
 
 def _archive(inner: Path, folder: Path) -> Path | None:
-    """Return the archive that contains a path."""
     candidates = [folder / inner, *(folder / parent for parent in inner.parents)]
     return next((file for file in candidates if file.is_file()), None)
 

@@ -37,7 +37,6 @@ def copy_raster(source: Path, target: Path, **options: Any) -> None:  # noqa: AN
 
 
 def _limit_cache() -> None:
-    """Lower the cache limit of the process to `CACHE_MB` if it is higher."""
     if int(get_gdal_config(_LIMIT)) > CACHE_MB * 2**20:
         set_gdal_config(_LIMIT, CACHE_MB * 2**20)
 
