@@ -1,4 +1,4 @@
-"""Folders laid out exactly as published data sets are, with made values: true names, sizes of chips, bands, types."""
+"""Folders with the layout, names, chip sizes, bands and types of published data sets, and generated values."""
 
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def whu_opt_sar(folder: Path, names: list[str]) -> None:
 
 
 def openearthmap_sar(folder: Path, train: int = 4, test: int = 2) -> None:
-    """Write chips of 1024 px, uint8; the SAR of each has a black edge, and those to test have SAR only."""
+    """Write chips of 1024 px, uint8; SAR has a black edge, and test chips have SAR only."""
     for seed in range(train + test):
         label = patches(seed, tuple(range(9)), 1024, np.uint8)
         sar = shown(label, 1, seed + 1)
@@ -63,7 +63,7 @@ def openearthmap_sar(folder: Path, train: int = 4, test: int = 2) -> None:
 
 
 def pie_rgb_sar(folder: Path, train: int = 20, test: int = 2) -> None:
-    """Write chips of 256 px, uint8, and the lists train.txt and val.txt of their names."""
+    """Write chips of 256 px, uint8, and their lists train.txt and val.txt."""
     names = [f"{number:05d}" for number in range(train + test)]
     for seed, name in enumerate(names):
         label = patches(seed, tuple(range(6)), 256, np.uint8)
@@ -101,7 +101,7 @@ def sen1floods11(folder: Path) -> None:
 
 
 def dfc2020(folder: Path, train: int = 4, test: int = 2) -> None:
-    """Write chips of 256 px: S1 dB float64, S2 13 bands uint16, labels int32; the two parts name folders otherwise."""
+    """Write chips of 256 px: S1 dB float64, S2 13 bands uint16, labels int32; folder names differ by part."""
     for part, place, count in (("validation", "validation", train), ("test", "0", test)):
         for seed in range(8, 8 + count):
             label = patches(seed, (0, 1, 2, 4, 5, 6, 7, 9, 10), 256, np.int32)

@@ -61,7 +61,7 @@ def decibels(folder: Path) -> None:
 
 FAULTS: dict[Callable[[Path], None], tuple[str, list[str]]] = {
     missing: ("MissingFileError, exit code 12", ["sar.tif", "sample sheet"]),
-    truncated: ("UnreadableFileError, exit code 13", ["sar.tif", "fetch it again"]),
+    truncated: ("UnreadableFileError, exit code 13", ["sar.tif", "download it again"]),
     no_overlap: ("NoOverlapError, exit code 14", ["sar.tif", "optical.tif"]),
     band_counts: ("BandCountError, exit code 15", ["optical.tif", "2 band", "3"]),
     foreign_labels: ("LabelError, exit code 16", ["label.tif", "77", "legend"]),

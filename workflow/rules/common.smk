@@ -12,7 +12,7 @@ from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
 from clairemap.raster.members import watched
-from clairemap.raster.unsupported import as_named
+from clairemap.raster.unsupported import written_name
 from clairemap.settings import VIEWS
 
 try:
@@ -26,7 +26,7 @@ GPU = int(jobs.uses_gpu(SETTINGS))
 # The scripts find the package in any environment, also in that of a conda directive.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
-if absent := [as_named(path) for path in SHEET.missing_files if not path.is_relative_to(DEMO_DIR)]:
+if absent := [written_name(path) for path in SHEET.missing_files if not path.is_relative_to(DEMO_DIR)]:
     logger.warning(
         f"{SETTINGS.scenes}: {len(absent)} file(s) do not exist; their scenes will fail: {', '.join(absent)}"
     )

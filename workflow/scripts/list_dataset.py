@@ -11,8 +11,8 @@ import typer
 from clairemap.console import run
 from clairemap.datasets.catalogue import known_datasets
 from clairemap.datasets.listing import list_scenes, list_sheets
-from clairemap.datasets.samples import complete
-from clairemap.datasets.sheets import laid_out
+from clairemap.datasets.samples import complete_samples
+from clairemap.datasets.sheets import arrange_in_sheets
 from clairemap.errors import SettingsError
 
 log = logging.getLogger("clairemap.list_dataset")
@@ -22,27 +22,29 @@ CONFIGS = Path(__file__).parents[2] / "config" / "datasets"
 
 def list_dataset(
     *,
-    dataset: Annotated[str, typer.Option(help="name of the data set: a file name in config/datasets, without .yaml")],
-    folder: Annotated[Path, typer.Option(help="folder of the data; docs/datasets.md shows its layout")],
-    sheet: Annotated[Path, typer.Option(help="sample sheet to write; chips.csv and virtual rasters go beside it")],
+    dataset: Annotated[str, typer.Option(help="data set: a file name in config/datasets, without .yaml")],
+    folder: Annotated[Path, typer.Option(help="folder of the data set, in the layout shown in docs/datasets.md")],
+    sheet: Annotated[
+        Path, typer.Option(help="sample sheet to write; chips.csv and virtual rasters go to the same folder")
+    ],
     on_missing: Annotated[
-        Literal["error", "leave_out"], typer.Option(help="what to do with incomplete samples")
+        Literal["error", "leave_out"], typer.Option(help="fail on incomplete samples, or leave them out")
     ] = "error",
 ) -> None:
-    """Write one row per scene, or per sheet of chips, with the official split if there is one."""
+    """Write a sample sheet with one row per scene or sheet of chips, using the official split if there is one."""
     known = known_datasets(CONFIGS)
     if dataset not in known:
-        meant = difflib.get_close_matches(dataset, known, n=1)
+        similar = difflib.get_close_matches(dataset, known, n=1)
         raise SettingsError(
             f"--dataset {dataset!r}: unknown data set"
-            + (f" (did you mean {meant[0]!r}?)" if meant else f" (known: {', '.join(known)})")
+            + (f" (did you mean {similar[0]!r}?)" if similar else f" (known: {', '.join(known)})")
         )
-    samples = complete(known[dataset].samples(folder), leave_out=on_missing == "leave_out")
+    samples = complete_samples(known[dataset].samples(folder), leave_out=on_missing == "leave_out")
     chip_px = known[dataset].chip_px
     if chip_px is None:
         list_scenes(samples, sheet)
     else:
-        sheets = laid_out(samples, chip_px)
+        sheets = arrange_in_sheets(samples, chip_px)
         list_sheets(sheets, sheet)
         log.info("%s: %d chips of %d px in %d sheets", dataset, len(samples), chip_px, len(sheets))
     splits = Counter(sample.split for sample in samples)

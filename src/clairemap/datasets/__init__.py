@@ -1,1 +1,1 @@
-"""Published data sets: how their files lie, which split they belong to, and chips laid side by side in sheets."""
+"""Readers of published data sets: folder layouts, official splits, and chips arranged in sheets."""

@@ -1,4 +1,4 @@
-"""The data sets that have a reader, by name; ``config/datasets/NAME.yaml`` holds the settings of each."""
+"""Data sets with a reader, by name; their settings are in ``config/datasets/NAME.yaml``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from clairemap.datasets.samples import Sample
 
 @dataclass(frozen=True)
 class DataSet:
-    """How a set is read from its folder, and the side of its chips; None if it has scenes, each for itself."""
+    """Reader of a data set's folder and side of its chips; None for whole scenes."""
 
     samples: Callable[[Path], list[Sample]]
     chip_px: int | None
@@ -21,7 +21,7 @@ def known_datasets(configs: Path) -> dict[str, DataSet]:
     """Return the data sets by name.
 
     Args:
-        configs: the folder ``config/datasets``, for the official split that a set doesn't come with.
+        configs: the folder ``config/datasets``; it contains the official split of WHU-OPT-SAR.
     """
     whu_split = configs / "whu_opt_sar_split.txt"
     return {

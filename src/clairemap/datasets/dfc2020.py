@@ -1,4 +1,4 @@
-"""IEEE GRSS Data Fusion Contest 2020 (Schmitt et al. 2020): Sentinel-1/2 chips of 256 px, ten classes of IGBP."""
+"""IEEE GRSS Data Fusion Contest 2020 (Schmitt et al. 2020): Sentinel-1/2 chips of 256 px, ten IGBP classes."""
 
 from pathlib import Path
 
@@ -13,28 +13,28 @@ VAL_SHARE = 0.2
 
 
 def dfc2020(folder: Path) -> list[Sample]:
-    """Return all chips: those of ``ROIs0000_test`` test, of the others a fixed fifth validates and the rest trains.
+    """Return all chips. Split: ``ROIs0000_test`` is test, a fixed fifth of the others is val, the rest is train.
 
-    Layout: ``ROIs0000_PART/{s1,s2,dfc}_FOLDER/ROIs0000_PART_{s1,s2,dfc}_0_pNUMBER.tif``; FOLDER is ``validation`` in
-    the part validation and ``0`` in the part test. The contest itself trained on SEN12MS, which is another data set.
+    Layout: ``ROIs0000_PART/{s1,s2,dfc}_FOLDER/ROIs0000_PART_{s1,s2,dfc}_0_pNUMBER.tif``. FOLDER is ``validation`` if
+    PART is validation, and ``0`` if it is test. The contest itself trained on another data set, SEN12MS.
 
     Raises:
-        MissingFileError: there is no chip of Sentinel-2.
+        MissingFileError: the folder contains no Sentinel-2 chip.
     """
     chips = sorted(folder.glob("ROIs0000_*/s2_*/*_s2_*.tif"))
     if not chips:
         raise MissingFileError(
-            f"{folder}: no ROIs0000_PART/s2_FOLDER/*_s2_*.tif in it; lay --folder out as docs/datasets.md shows"
+            f"{folder}: contains no ROIs0000_PART/s2_FOLDER/*_s2_*.tif; arrange --folder as in docs/datasets.md"
         )
     return [_sample(chip) for chip in chips]
 
 
 def _sample(optical: Path) -> Sample:
-    place, part = optical.parent.name.removeprefix("s2_"), optical.parents[1]
+    subfolder, folder = optical.parent.name.removeprefix("s2_"), optical.parents[1]
     files = {
-        role: part / f"{sensor}_{place}" / optical.name.replace("_s2_", f"_{sensor}_")
+        role: folder / f"{sensor}_{subfolder}" / optical.name.replace("_s2_", f"_{sensor}_")
         for role, sensor in SENSORS.items()
     }
     name = optical.stem.replace("_s2_", "_")
-    split: Split = "test" if part.name == TEST_FOLDER else train_or_val(name, VAL_SHARE)
+    split: Split = "test" if folder.name == TEST_FOLDER else train_or_val(name, VAL_SHARE)
     return Sample(name, "dfc2020", split, files)

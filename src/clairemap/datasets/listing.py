@@ -1,4 +1,4 @@
-"""The sample sheet of a data set, with the virtual rasters and the list of chips that it rests on."""
+"""Writing of a data set's sample sheet, with the virtual rasters and the chip list of its sheets."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def list_scenes(samples: Iterable[Sample], sample_sheet: Path) -> None:
-    """Write a sample sheet with a row for each sample; paths are absolute."""
+    """Write a sample sheet with one row per sample; paths are absolute."""
     rows = [
         (sample.name, sample.region, sample.split, *(_absolute(sample.files.get(role)) for role in ROLES))
         for sample in samples
@@ -25,19 +25,19 @@ def list_scenes(samples: Iterable[Sample], sample_sheet: Path) -> None:
 
 
 def list_sheets(sheets: Sequence[Sheet], sample_sheet: Path) -> None:
-    """Write a sample sheet with a row for each sheet of chips, and what it rests on, into the folder beside it.
+    """Write a sample sheet with one row per sheet of chips, and its rasters and chip list to the same folder.
 
-    ``sheets/{sheet}.{role}.vrt`` are the rasters; ``chips.csv`` says which chip is which tile of which sheet. A file
-    that would stay the same is left alone, so that nothing runs again for it. The sample sheet comes last.
+    The rasters are ``sheets/{sheet}.{role}.vrt``; ``chips.csv`` maps each tile of each sheet to its chip. Unchanged
+    files are not rewritten, so that no rule reruns because of them. The sample sheet is written last.
     """
     folder = sample_sheet.absolute().parent
     rows = []
     for sheet in sheets:
-        rasters = {role: folder / "sheets" / f"{sheet.name}.{role}.vrt" for role in ROLES if role in sheet.forms}
+        rasters = {role: folder / "sheets" / f"{sheet.name}.{role}.vrt" for role in ROLES if role in sheet.formats}
         for role, path in rasters.items():
             _write(path, virtual_raster(sheet, role))
         rows.append((sheet.name, sheet.region, sheet.split, *(_absolute(rasters.get(role)) for role in ROLES)))
-    chips = [(sheet.name, row, column, chip.name) for sheet in sheets for row, column, chip in sheet.places()]
+    chips = [(sheet.name, row, column, chip.name) for sheet in sheets for row, column, chip in sheet.positions()]
     _write(folder / "chips.csv", _as_csv(("scene", "row", "col", "chip"), chips))
     _write(sample_sheet, _as_csv(tuple(REQUIRED), rows))
 

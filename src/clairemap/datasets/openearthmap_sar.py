@@ -2,60 +2,60 @@
 
 from pathlib import Path
 
-from clairemap.datasets.samples import Role, Sample, drawn, stems
+from clairemap.datasets.samples import Role, Sample, file_stems, hash_fraction
 from clairemap.scenes import Split
 
 CHIP_PX = 1024
 FOLDERS: dict[Role, str] = {"optical": "rgb_images", "sar": "sar_images", "label": "labels"}
 SAR_ONLY = ("val", "test")
 VAL_SHARE = 0.1
-OWN_TEST_SHARE = 0.1
+TRAIN_TEST_SHARE = 0.1
+"""Share of the training chips that is used as test."""
 
 
 def openearthmap_sar(folder: Path) -> list[Sample]:
-    """Return the chips of ``train/``, which have both sensors and labels, and those of ``val/`` and ``test/``.
+    """Return the chips of ``train/`` with both sensors and labels, and the SAR-only chips of ``val/`` and ``test/``.
 
-    Layout: ``train/{rgb_images,sar_images,labels}/NAME.tif``, ``val/sar_images/NAME.tif`` and
-    ``test/sar_images/NAME.tif``; val and test may be absent. They have SAR only and are mapped; where their labels
-    were put beside it (``val/labels``), they test. As they say nothing about both sensors together, a fixed tenth of
-    the training chips tests as well, and another validates.
+    Layout: ``train/{rgb_images,sar_images,labels}/NAME.tif``, ``val/sar_images/NAME.tif``,
+    ``test/sar_images/NAME.tif``; val and test are optional. Their split is predict, or test if they have labels
+    (``val/labels``). To test both sensors together, a fixed tenth of the training chips is test; another tenth is val.
 
     Raises:
         MissingFileError: a folder of ``train/`` is missing or empty.
     """
-    both = folder / "train"
-    names = set().union(*(stems(both / place) for place in FOLDERS.values()))
+    train = folder / "train"
+    names = set().union(*(file_stems(train / subfolder) for subfolder in FOLDERS.values()))
     samples = [
         Sample(
             name,
             "openearthmap_sar",
             _split(name),
-            {role: both / place / f"{name}.tif" for role, place in FOLDERS.items()},
+            {role: train / subfolder / f"{name}.tif" for role, subfolder in FOLDERS.items()},
         )
         for name in sorted(names)
     ]
-    for part in SAR_ONLY:
-        if (folder / part).is_dir():
-            samples += _sar_only(folder / part)
+    for subfolder in SAR_ONLY:
+        if (folder / subfolder).is_dir():
+            samples += _sar_only(folder / subfolder)
     return samples
 
 
-def _sar_only(part: Path) -> list[Sample]:
-    roles: list[Role] = ["sar", "label"] if (part / FOLDERS["label"]).is_dir() else ["sar"]
+def _sar_only(folder: Path) -> list[Sample]:
+    roles: list[Role] = ["sar", "label"] if (folder / FOLDERS["label"]).is_dir() else ["sar"]
     split: Split = "test" if "label" in roles else "predict"
     return [
         Sample(
             name,
-            f"openearthmap_sar_{part.name}",
+            f"openearthmap_sar_{folder.name}",
             split,
-            {role: part / FOLDERS[role] / f"{name}.tif" for role in roles},
+            {role: folder / FOLDERS[role] / f"{name}.tif" for role in roles},
         )
-        for name in sorted(stems(part / FOLDERS["sar"]))
+        for name in sorted(file_stems(folder / FOLDERS["sar"]))
     ]
 
 
 def _split(name: str) -> Split:
-    place = drawn(name)
-    if place < VAL_SHARE:
+    fraction = hash_fraction(name)
+    if fraction < VAL_SHARE:
         return "val"
-    return "test" if place < VAL_SHARE + OWN_TEST_SHARE else "train"
+    return "test" if fraction < VAL_SHARE + TRAIN_TEST_SHARE else "train"

@@ -1,4 +1,4 @@
-"""What a published data set consists of: optical, SAR and label files of one piece of ground, each with its split."""
+"""Samples of a published data set: optical, SAR and label files of the same ground, and their split."""
 
 import hashlib
 import logging
@@ -17,14 +17,12 @@ Role = Literal["optical", "sar", "label"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 MAX_NAMED = 5
+"""Number of files or samples that a message names."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A scene or a chip: the files that show the same ground, by role. Roles that the layout lacks here are absent.
-
-    Samples with the same `region` are scored and reported together.
-    """
+    """A scene or chip, with its files by role; a region's samples are scored and reported together."""
 
     name: str
     region: str
@@ -33,76 +31,73 @@ class Sample:
 
     @property
     def missing(self) -> tuple[Path, ...]:
-        """Files that should be there and are not."""
+        """Files that do not exist."""
         return tuple(path for path in self.files.values() if not path.is_file())
 
 
-def drawn(name: str) -> float:
-    """Return a number in 0..1 that depends on nothing but the name: for holding out a fixed share of samples."""
+def hash_fraction(name: str) -> float:
+    """Return a hash of the name, from 0 to 1, to hold out a fixed share of samples."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
 def train_or_val(name: str, val_share: float) -> Split:
-    """Return the split of a training sample of a set that has no validation split."""
-    return "val" if drawn(name) < val_share else "train"
+    """Return the split of a training sample of a data set without a validation split."""
+    return "val" if hash_fraction(name) < val_share else "train"
 
 
-def stems(folder: Path, pattern: str = "*.tif") -> set[str]:
-    """Return the names of a folder's files without their suffix.
+def file_stems(folder: Path, pattern: str = "*.tif") -> set[str]:
+    """Return the names of a folder's files, without suffix.
 
     Raises:
-        MissingFileError: there is no such folder, or none of its files matches.
+        MissingFileError: the folder does not exist or contains no file that matches `pattern`.
     """
     found = {path.stem for path in folder.glob(pattern)}
     if not found:
         raise MissingFileError(
-            f"{folder}: no such folder, or no {pattern} in it; --folder must be laid out as docs/datasets.md shows"
+            f"{folder}: no such folder, or it contains no {pattern}; arrange --folder as in docs/datasets.md"
         )
     return found
 
 
-def lines(path: Path) -> list[str]:
-    """Return a list's lines that are not empty.
+def read_lines(path: Path) -> list[str]:
+    """Return the non-empty lines of a list file.
 
     Raises:
-        MissingFileError: the list is not there.
+        MissingFileError: the file does not exist.
     """
     if not path.is_file():
         raise MissingFileError(
-            f"{path}: no such list; it is part of the data set and says which samples train and test: bring it"
+            f"{path}: no such file; it is the data set's list of training or test samples: download it"
         )
     return [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
 
 
-def tell_unlisted(found: Collection[str], listed: Iterable[str], lists: str) -> None:
-    """Log which of the samples that are there stand in none of the lists, and are left out for that."""
-    if surplus := sorted(set(found) - set(listed)):
-        log.warning("left out, since %s do not name them: %s", lists, shortened(surplus, MAX_NAMED))
+def warn_unlisted(found: Collection[str], listed: Iterable[str], lists: str) -> None:
+    """Log a warning with the samples that are in no list and therefore left out."""
+    if unlisted := sorted(set(found) - set(listed)):
+        log.warning("samples left out because they are not in %s: %s", lists, shortened(unlisted, MAX_NAMED))
 
 
-def complete(samples: Iterable[Sample], *, leave_out: bool) -> list[Sample]:
-    """Return the samples all of whose files are there.
+def complete_samples(samples: Iterable[Sample], *, leave_out: bool) -> list[Sample]:
+    """Return the samples whose files all exist.
 
     Args:
-        samples: of a reader.
-        leave_out: warn of incomplete samples, naming their files, instead of failing.
+        samples: samples from a reader.
+        leave_out: leave incomplete samples out with a warning instead of failing.
 
     Raises:
-        MissingFileError: files are missing and samples must not be left out, or no sample is complete.
+        MissingFileError: a file is missing and `leave_out` is False, or no sample is complete.
     """
     every = list(samples)
     missing = [path for sample in every for path in sample.missing]
-    whole = [sample for sample in every if not sample.missing]
-    if missing and not (leave_out and whole):
+    kept = [sample for sample in every if not sample.missing]
+    if missing and not (leave_out and kept):
         raise MissingFileError(
-            f"{len(missing)} file(s) of {len(every) - len(whole)} sample(s) are missing: "
-            f"{shortened(missing, MAX_NAMED)}; bring them, "
-            "or say --on-missing leave_out to go on without those samples"
+            f"{len(missing)} file(s) of {len(every) - len(kept)} sample(s) are missing: "
+            f"{shortened(missing, MAX_NAMED)}; provide them, or set --on-missing leave_out to leave these samples out"
         )
     if missing:
         log.warning(
-            "%d incomplete sample(s) are left out; missing: %s",
-            len(every) - len(whole),
-            shortened(missing, MAX_NAMED),
+            "%d incomplete sample(s) left out; missing files: %s", len(every) - len(kept), shortened(missing, MAX_NAMED)
         )
-    return whole
+    return kept

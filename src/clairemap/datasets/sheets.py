@@ -1,8 +1,6 @@
-"""Chips laid side by side in sheets, so that a data set of thousands of chips is a few scenes.
+"""Arrangement of chips in sheets: large rectangles of unrelated chips, without gaps or georeferencing.
 
-A sheet is a rectangle without gaps of unrelated chips, on plain pixels without a CRS. Chips are tiles: where tiles
-and windows are as large as a chip, the halo is 0 and no filter reaches over, each chip is learnt from and mapped as
-if it were alone.
+Chips stay independent if tiles and windows have their size, the halo is 0 and no filter extends beyond a chip.
 """
 
 import warnings
@@ -19,15 +17,21 @@ from clairemap.errors import BandCountError, GridError, UnreadableFileError
 from clairemap.raster.opening import open_raster
 from clairemap.scenes import Split
 
-MOST_SIDE_PX = 8192
-"""Side of a sheet at the most: its maps stay as handy as a scene's."""
+MAX_SIDE_PX = 8192
+"""Maximum side of a sheet."""
 
 
 @dataclass(frozen=True)
-class Form:
-    """How a chip's file holds its values; `nodata` as text, so that nan equals nan.
+class ChipFormat:
+    """Format of a chip's file.
 
-    `scaling` are scale and offset of each band, `alpha` the bands, counted from 1, that are alpha.
+    Attributes:
+        bands: number of bands.
+        dtype: number type of all bands.
+        nodata: nodata tag as text, so that nan equals nan.
+        masked: whether the file has a mask.
+        scaling: scale and offset of each band.
+        alpha: 1-based numbers of the alpha bands.
     """
 
     bands: int
@@ -38,14 +42,14 @@ class Form:
     alpha: tuple[int, ...]
 
     @property
-    def marks(self) -> tuple[object, ...]:
-        """How the file says which pixels hold nothing, and what its numbers mean."""
+    def encoding(self) -> tuple[object, ...]:
+        """Nodata and scaling, which are the same for all chips of a sheet."""
         return self.nodata, self.masked, self.scaling, self.alpha
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Chips of one split, in rows of `columns`; every chip has the roles and forms of the sheet."""
+    """Chips of one split, arranged row by row; all have the roles and formats of the sheet."""
 
     name: str
     region: str
@@ -53,56 +57,56 @@ class Sheet:
     columns: int
     chip_px: int
     chips: tuple[Sample, ...]
-    forms: Mapping[Role, Form]
+    formats: Mapping[Role, ChipFormat]
 
     @property
     def rows(self) -> int:
-        """Rows of chips."""
+        """Number of rows of chips."""
         return len(self.chips) // self.columns
 
-    def places(self) -> Iterator[tuple[int, int, Sample]]:
-        """Yield row and column of each chip, which are those of its tile."""
+    def positions(self) -> Iterator[tuple[int, int, Sample]]:
+        """Yield row, column and sample of each chip; row and column are those of its tile."""
         for number, chip in enumerate(self.chips):
             yield *divmod(number, self.columns), chip
 
 
-def laid_out(samples: Sequence[Sample], chip_px: int) -> list[Sheet]:
-    """Return all chips in sheets: as many full squares as there are, then a rectangle, then a row for the rest.
+def arrange_in_sheets(samples: Sequence[Sample], chip_px: int) -> list[Sheet]:
+    """Return all chips in sheets: full squares first, then a rectangle, then a single row.
 
-    Chips of one sheet have the same region, split and roles, and mark nodata alike, so that the sheet can tell it as
-    its chips do. They keep their order. Each file's head is read, its values are not.
+    Chips of a sheet have the same region, split, roles, nodata and scaling, in their original order. Only the headers
+    of the files are read.
 
     Raises:
-        UnreadableFileError: a file is damaged or no raster.
-        GridError: a file has another size than the chips of the set have.
-        BandCountError: a file has other bands, or another number type, than those of its role before it.
+        UnreadableFileError: a file is damaged or not a raster.
+        GridError: a file does not have the size of the data set's chips.
+        BandCountError: a file's number of bands or number type differs from the other files of its role.
     """
-    forms = [
-        {role: chip_form(path, chip_px) for role, path in sample.files.items()}
-        for sample in progress(samples, "looking at chips", len(samples))
+    formats = [
+        {role: chip_format(path, chip_px) for role, path in sample.files.items()}
+        for sample in progress(samples, "checking chips", len(samples))
     ]
-    _check_alike(samples, forms)
+    _check_same_bands(samples, formats)
     groups: dict[tuple[object, ...], list[int]] = {}
-    for number, (sample, form) in enumerate(zip(samples, forms, strict=True)):
-        marks = tuple((role, form[role].marks) for role in ROLES if role in form)
-        groups.setdefault((sample.region, sample.split, marks), []).append(number)
-    parts = [
-        ([samples[number] for number in members], forms[members[0]], columns)
+    for number, (sample, by_role) in enumerate(zip(samples, formats, strict=True)):
+        encodings = tuple((role, by_role[role].encoding) for role in ROLES if role in by_role)
+        groups.setdefault((sample.region, sample.split, encodings), []).append(number)
+    blocks = [
+        ([samples[number] for number in members], formats[members[0]], columns)
         for group in groups.values()
-        for members, columns in rectangles(group, MOST_SIDE_PX // chip_px)
+        for members, columns in rectangles(group, MAX_SIDE_PX // chip_px)
     ]
     counts: dict[str, int] = {}
     sheets = []
-    for chips, form, columns in parts:
+    for chips, by_role, columns in blocks:
         stem = f"{chips[0].region}_{chips[0].split}"
         counts[stem] = counts.get(stem, 0) + 1
         name = f"{stem}_{counts[stem]:02d}"
-        sheets.append(Sheet(name, chips[0].region, chips[0].split, columns, chip_px, tuple(chips), form))
+        sheets.append(Sheet(name, chips[0].region, chips[0].split, columns, chip_px, tuple(chips), by_role))
     return sheets
 
 
 def rectangles(members: list[int], side: int) -> Iterator[tuple[list[int], int]]:
-    """Yield the members in rectangles without gaps, each with its number of columns, `side` at the most."""
+    """Yield the members in gapless rectangles of at most `side` rows and columns, each with its number of columns."""
     start = 0
     while left := len(members) - start:
         columns = min(side, left)
@@ -111,13 +115,13 @@ def rectangles(members: list[int], side: int) -> Iterator[tuple[list[int], int]]
         start += rows * columns
 
 
-def chip_form(path: Path, chip_px: int) -> Form:
-    """Return how a file holds its values.
+def chip_format(path: Path, chip_px: int) -> ChipFormat:
+    """Return the format of a chip's file.
 
     Raises:
-        UnreadableFileError: it is damaged or no raster.
-        GridError: it has another size than a chip.
-        BandCountError: its bands are of different number types.
+        UnreadableFileError: the file is damaged or not a raster.
+        GridError: the file does not have the size of a chip.
+        BandCountError: the bands have different number types.
     """
     try:
         with warnings.catch_warnings():
@@ -129,25 +133,28 @@ def chip_form(path: Path, chip_px: int) -> Form:
             scaling = tuple(zip(file.scales, file.offsets, strict=True))
             alpha = tuple(index for index, kind in enumerate(file.colorinterp, 1) if kind is ColorInterp.alpha)
     except RasterioIOError as error:
-        raise UnreadableFileError(f"{path}: can't be opened as a raster ({error}); fetch it again") from None
+        raise UnreadableFileError(f"{path}: cannot be opened as a raster ({error}); download it again") from None
     if shape != (chip_px, chip_px):
         raise GridError(
-            f"{path}: has {shape[0]} x {shape[1]} px, chips of this set have {chip_px} x {chip_px}; "
-            "fetch it again, or take it out of the folder"
+            f"{path}: has {shape[0]} x {shape[1]} px, chips of this data set have {chip_px} x {chip_px} px; "
+            "download it again or remove it"
         )
     if len(dtypes) > 1:
-        raise BandCountError(f"{path}: its bands are of different number types {sorted(dtypes)}; write them as one")
+        raise BandCountError(
+            f"{path}: the bands have different number types {sorted(dtypes)}; convert them to one (gdal_translate -ot)"
+        )
     masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
-    return Form(bands, dtypes.pop(), None if nodata is None else f"{nodata:.17g}", masked, scaling, alpha)
+    return ChipFormat(bands, dtypes.pop(), None if nodata is None else f"{nodata:.17g}", masked, scaling, alpha)
 
 
-def _check_alike(samples: Sequence[Sample], forms: Sequence[Mapping[Role, Form]]) -> None:
-    first: dict[Role, tuple[Path, Form]] = {}
-    for sample, form in zip(samples, forms, strict=True):
+def _check_same_bands(samples: Sequence[Sample], formats: Sequence[Mapping[Role, ChipFormat]]) -> None:
+    first: dict[Role, tuple[Path, ChipFormat]] = {}
+    for sample, by_role in zip(samples, formats, strict=True):
         for role, path in sample.files.items():
-            example, wanted = first.setdefault(role, (path, form[role]))
-            if (form[role].bands, form[role].dtype) != (wanted.bands, wanted.dtype):
+            found = by_role[role]
+            example, expected = first.setdefault(role, (path, found))
+            if (found.bands, found.dtype) != (expected.bands, expected.dtype):
                 raise BandCountError(
-                    f"{path}: has {form[role].bands} band(s) of {form[role].dtype}, but {example} has {wanted.bands} "
-                    f"of {wanted.dtype}; all {role} files of a set must be alike: fetch it again, or take it out"
+                    f"{path}: has {found.bands} band(s) of {found.dtype}, but {example} has {expected.bands} of "
+                    f"{expected.dtype}; all {role} files must have the same bands: download it again or remove it"
                 )

@@ -1,1 +1,1 @@
-"""Integer window arithmetic on pixel grids. No I/O."""
+"""Pixel grids: windows, tiles, coordinates, mappings between grids, outlines on the Earth. No I/O."""

@@ -1,6 +1,6 @@
-"""Coordinates of a grid's pixels in its CRS, and back.
+"""Conversion between pixel positions and coordinates in a grid's CRS.
 
-Pixels come as rows y and columns x, in that order; places in a CRS as x and y, in that order, as pyproj has them.
+Pixel positions are in the order (y, x); coordinates in a CRS are in the order (x, y), as in pyproj.
 """
 
 from typing import Any
@@ -15,15 +15,17 @@ from clairemap.grid.window import Window
 Coordinates = NDArray[np.float64]
 
 PROBES_ALONG_SIDE = 9
-"""Points along each side of a grid at which grids, projections and displacements are checked and compared."""
+"""Number of points per side at which grids are checked and compared."""
 
 
-def applied(transform: Affine, x: NDArray[Any] | float, y: NDArray[Any] | float) -> tuple[Coordinates, Coordinates]:
-    """Return x and y carried over by an affine transform, in the shape that they have.
+def apply_affine(
+    transform: Affine, x: NDArray[Any] | float, y: NDArray[Any] | float
+) -> tuple[Coordinates, Coordinates]:
+    """Return x and y, of any shape, after an affine transform.
 
-    A grid's transform takes columns and rows to its CRS (a pixel's centre is at .5), its inverse takes them back.
+    A grid's transform maps (column, row) to (x, y) in its CRS; pixel centres are at .5.
     """
-    # Affine's own operators differ between its versions: `*` is deprecated in 3, `@` takes no points in 2.
+    # The operators of affine depend on its version: `*` is deprecated in 3, `@` does not accept points in 2.
     return (
         np.asarray(transform.a * x + transform.b * y + transform.c, np.float64),
         np.asarray(transform.d * x + transform.e * y + transform.f, np.float64),
@@ -31,23 +33,23 @@ def applied(transform: Affine, x: NDArray[Any] | float, y: NDArray[Any] | float)
 
 
 def pixel_to_world(grid: GeoBox, y: NDArray[Any] | float, x: NDArray[Any] | float) -> tuple[Coordinates, Coordinates]:
-    """Return the coordinates (x, y) in the grid's CRS of positions in pixels; a pixel's centre is at .5."""
-    return applied(grid.transform, x, y)
+    """Return the coordinates (x, y) in the grid's CRS of pixel positions; pixel centres are at .5."""
+    return apply_affine(grid.transform, x, y)
 
 
 def world_to_pixel(grid: GeoBox, x: NDArray[Any] | float, y: NDArray[Any] | float) -> tuple[Coordinates, Coordinates]:
-    """Return the positions (y, x) in pixels of coordinates in the grid's CRS; a pixel's centre is at .5."""
-    column, row = applied(~grid.transform, x, y)
+    """Return the pixel positions (y, x) of coordinates in the grid's CRS; pixel centres are at .5."""
+    column, row = apply_affine(~grid.transform, x, y)
     return row, column
 
 
 def probe_points(window: Window) -> tuple[Coordinates, Coordinates]:
-    """Return points (y, x) spread evenly over a window, the centres of its corner pixels (0 = first) among them."""
+    """Return points (y, x), pixel centres at 0, spread evenly over a window, including its corner pixels."""
     sides = (window.y0, window.y1 - 1), (window.x0, window.x1 - 1)
     return mesh_grid(*(np.linspace(first, last, PROBES_ALONG_SIDE) for first, last in sides))
 
 
 def mesh_grid(y: NDArray[Any], x: NDArray[Any]) -> tuple[Coordinates, Coordinates]:
-    """Return the coordinates (y, x) of all crossings of rows and columns, both of the shape (rows, columns)."""
+    """Return the coordinates (y, x) of all combinations of rows and columns, each of shape (rows, columns)."""
     grid_y, grid_x = np.meshgrid(y.astype(np.float64), x.astype(np.float64), indexing="ij")
     return grid_y, grid_x

@@ -1,4 +1,4 @@
-"""Sliding windows for a network: cores that cover a scene once, each with the halo that the network needs."""
+"""Sliding windows for a network: cores that cover a scene once, each with a halo."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from clairemap.grid.window import Window
 
 @dataclass(frozen=True)
 class Step:
-    """One run of the network: `outer` goes in (may reach over the scene's edge), only `core` is kept."""
+    """One run of the network on `outer`, which may extend beyond the scene; only `core` is kept."""
 
     outer: Window
     core: Window
@@ -17,10 +17,10 @@ class Step:
 
 @dataclass(frozen=True)
 class WindowCover:
-    """How a scene is cut for a network whose result is to be independent of the cut.
+    """Layout of sliding windows with which the network's result does not depend on the tiling.
 
-    Every outer window starts at a multiple of `align_px` of the scene's grid, so that strides and attention
-    windows lie the same way in all of them; `halo_px` and `core_px` are multiples of `align_px`.
+    All sizes and the origins of outer windows are multiples of `align_px`, so that strides and attention windows are at
+    the same pixels in all of them.
     """
 
     core_px: int
@@ -29,25 +29,25 @@ class WindowCover:
 
     @classmethod
     def fitting(cls, window_px: int, halo_px: int, align_px: int) -> "WindowCover":
-        """Return the cover with outer windows of at most `window_px`, but of one aligned core at the least."""
+        """Return the cover with outer windows of at most `window_px`, but at least one aligned core."""
         halo = align_up(halo_px, align_px)
         core = max((window_px - 2 * halo) // align_px, 1) * align_px
         return cls(core, halo, align_px)
 
     @property
     def outer_px(self) -> int:
-        """Side of the windows that the network sees."""
+        """Side of the network's input windows in pixels."""
         return self.core_px + 2 * self.halo_px
 
     def steps(self, part: Window, shape: tuple[int, int]) -> Iterator[Step]:
-        """Yield the steps of a part of a grid of (height, width), row by row.
+        """Yield the steps for a window of a grid, row by row.
 
-        The cores cover each pixel of the part exactly once. Outer windows end where the scene does, rounded up to the
-        alignment, so that no more is padded than the network's stride asks for.
+        The cores cover each pixel of the window exactly once. Outer windows end at the scene's edge, rounded up to
+        `align_px`, so that padding is minimal.
 
         Args:
-            part: begins at multiples of `core_px`; ends at such, or where the grid does.
-            shape: of the whole grid.
+            part: window that starts at multiples of `core_px` and ends at such multiples or at the grid's edge.
+            shape: (height, width) of the whole grid.
         """
         for y0 in range(part.y0, part.y1, self.core_px):
             for x0 in range(part.x0, part.x1, self.core_px):
@@ -57,7 +57,7 @@ class WindowCover:
                 yield Step(Window(top, left, bottom - top, right - left), core)
 
     def seen_px(self, shape: tuple[int, int]) -> int:
-        """Return how many pixels the network sees for a grid of (height, width), halos and padding included."""
+        """Return the number of input pixels for a grid of (height, width), including halos and padding."""
         height, width = (self._seen_along(size) for size in shape)
         return height * width
 

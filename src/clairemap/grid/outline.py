@@ -1,7 +1,6 @@
-"""Outlines of grids and of parts of them as GeoJSON has them (RFC 7946): longitudes and latitudes of WGS 84.
+"""Outlines of grids and windows as GeoJSON (RFC 7946): WGS 84 longitudes and latitudes.
 
-An outline that crosses 180 degrees is split there, one that holds a pole reaches to it. This is the only place where
-grids become geographic outlines.
+Outlines that cross 180 degrees are split there; outlines around a pole extend to it.
 """
 
 import json
@@ -19,7 +18,7 @@ from shapely.geometry import LinearRing, MultiPolygon, Point, Polygon, box, mapp
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
-from clairemap.grid.coordinates import applied
+from clairemap.grid.coordinates import apply_affine
 from clairemap.grid.earth import crs_of, from_degrees, to_degrees
 from clairemap.grid.window import Window
 
@@ -27,30 +26,30 @@ PointsXY = NDArray[np.float64]
 """Points (n, 2): x, y in pixels, or longitude and latitude in degrees."""
 
 SIDE_POINTS = 16
-"""Points along the longer side of a part: what is straight on its grid bends in longitude and latitude."""
+"""Points along the longer side of a shape; straight lines on a grid are curved in degrees."""
 
 LARGEST_STEP_DEG = 30.0
-"""Longitude between neighbouring points of an outline, at most: beyond half a circle its direction is not known."""
+"""Maximum longitude difference between neighbouring points; 180 degrees and more are ambiguous."""
 
 HALVINGS = 20
-"""Times that a step is halved for `LARGEST_STEP_DEG`; only a line through a pole needs more."""
+"""Maximum number of halvings to reach `LARGEST_STEP_DEG`."""
 
 POLE_DEG = 90 - 2e-6
-"""From this latitude on (0.2 m) a point lies at the pole."""
+"""Latitude from which a point counts as the pole (0.2 m)."""
 
 CLIPPED_DEG = 90 - 1e-6
-"""Where grids of degrees end: a little before the pole, so that a change of datum keeps the longitude."""
+"""Maximum latitude of grids in degrees, so that a datum change keeps the longitude."""
 
 DEGREE_DECIMALS = 7
-"""Decimals of a degree (1 cm), so that outlines do not differ between machines."""
+"""Decimals of degrees (1 cm), so that outlines are the same on all machines."""
 
 
 @dataclass(frozen=True)
 class Outline:
-    """Ground as RFC 7946 has it; longitudes from -180 to 180, latitudes from -90 to 90 degrees (WGS 84).
+    """An area on the Earth (RFC 7946), WGS 84: longitudes from -180 to 180, latitudes from -90 to 90 degrees.
 
-    `geometry` is a GeoJSON Polygon or MultiPolygon, exterior rings counter-clockwise. `bbox` is west, south, east,
-    north of the narrowest box; its west is greater than its east where it crosses 180 degrees.
+    `geometry` is a GeoJSON Polygon or MultiPolygon with counter-clockwise exterior rings. `bbox` is the narrowest box
+    as (west, south, east, north); west is greater than east if it crosses 180 degrees.
     """
 
     geometry: dict[str, Any]
@@ -58,11 +57,11 @@ class Outline:
 
 
 def outline_of(parts: Iterable[tuple[GeoBox, BaseGeometry]]) -> Outline | None:
-    """Return the outline of the ground that parts of grids cover together; None if they cover none.
+    """Return the outline of the union of shapes on grids; None if it is empty.
 
     Args:
-        parts: grids, each with a polygon in its pixels (x counts columns, y counts rows, the first pixel's outer
-            corner is 0, 0); the grids have a CRS, and may have different ones.
+        parts: grids, each with a polygon in pixels (x = column, y = row, outer corner of the first pixel at 0, 0).
+            Each grid has a CRS; the CRSs may differ.
     """
     found = [piece for geobox, shape in parts for piece in _ground(geobox, shape)]
     ground = shapely.set_precision(shapely.union_all(found), 10**-DEGREE_DECIMALS)
@@ -75,13 +74,13 @@ def outline_of(parts: Iterable[tuple[GeoBox, BaseGeometry]]) -> Outline | None:
 
 
 def outline_of_windows(geobox: GeoBox, windows: Iterable[Window]) -> Outline | None:
-    """Return the outline of windows of a grid that has a CRS; see `outline_of`."""
+    """Return the outline of windows of a grid that has a CRS; None if it is empty."""
     boxes = [box(window.x0, window.y0, window.x1, window.y1) for window in windows]
     return outline_of([(geobox, shapely.union_all(boxes))])
 
 
 def _ground(geobox: GeoBox, shape: BaseGeometry) -> Iterator[BaseGeometry]:
-    """Yield what a shape in pixels covers, between -180 and 180 degrees."""
+    """Yield the areas of a shape in pixels, between -180 and 180 degrees."""
     for polygon in getattr(shape, "geoms", [shape]):
         if not polygon.is_empty:
             holes = [_inside(geobox, ring) for ring in polygon.interiors]
@@ -89,8 +88,8 @@ def _ground(geobox: GeoBox, shape: BaseGeometry) -> Iterator[BaseGeometry]:
 
 
 def _inside(geobox: GeoBox, ring: LinearRing) -> BaseGeometry:
-    """Return the ground inside a closed ring of pixels, between -180 and 180 degrees."""
-    points = _bent(geobox, ring)
+    """Return the area inside a closed ring in pixels, between -180 and 180 degrees."""
+    points = _densified(geobox, ring)
     if not _straight_in_degrees(geobox):
         points = _between_poles(points)
     if len(points) < 4:
@@ -103,8 +102,8 @@ def _inside(geobox: GeoBox, ring: LinearRing) -> BaseGeometry:
     return _split(shapely.make_valid(Polygon(points)))
 
 
-def _bent(geobox: GeoBox, ring: LinearRing) -> PointsXY:
-    """Return longitudes and latitudes along a ring, so many that each step's direction is known."""
+def _densified(geobox: GeoBox, ring: LinearRing) -> PointsXY:
+    """Return longitudes and latitudes along a ring, with steps of at most `LARGEST_STEP_DEG`."""
     west, north, east, south = ring.bounds
     pixels = np.asarray(shapely.segmentize(ring, max(east - west, south - north) / SIDE_POINTS).coords)[:, :2]
     for _ in range(HALVINGS):
@@ -120,8 +119,8 @@ def _bent(geobox: GeoBox, ring: LinearRing) -> PointsXY:
 
 
 def _degrees(geobox: GeoBox, pixels: PointsXY) -> PointsXY:
-    """Return longitudes and latitudes of pixels; a grid of degrees that reaches beyond a pole ends there."""
-    x, y = applied(geobox.transform, pixels[:, 0], pixels[:, 1])
+    """Return longitudes and latitudes of pixels; grids in degrees are cut off at the poles."""
+    x, y = apply_affine(geobox.transform, pixels[:, 0], pixels[:, 1])
     if _straight_in_degrees(geobox):
         unit = crs_of(geobox).proj.axis_info[0].unit_conversion_factor
         y = np.clip(y, *np.radians([-CLIPPED_DEG, CLIPPED_DEG]) / unit)
@@ -131,13 +130,13 @@ def _degrees(geobox: GeoBox, pixels: PointsXY) -> PointsXY:
 
 
 def _straight_in_degrees(geobox: GeoBox) -> bool:
-    """Whether lines of pixels are straight in longitude and latitude, so that none goes around a pole."""
+    """Return whether straight lines on a grid are straight in degrees, so that none goes around a pole."""
     proj = crs_of(geobox).proj
     return bool(proj.is_geographic and not proj.is_derived)
 
 
 def _between_poles(points: PointsXY) -> PointsXY:
-    """Return a ring's points with those at a pole, whose longitude means nothing, taken on to the next meridian."""
+    """Return a ring's points with each pole at the longitudes of its neighbours."""
     at_pole = np.abs(points[:, 1]) >= POLE_DEG
     known = np.flatnonzero(~at_pole)
     if known.size in (0, len(points)):
@@ -155,17 +154,17 @@ def _between_poles(points: PointsXY) -> PointsXY:
 
 
 def _pole_inside(geobox: GeoBox, ring: LinearRing, points: PointsXY) -> float:
-    """Return the latitude of the pole that a ring goes around, which lies inside it on the grid."""
+    """Return the latitude of the pole inside a ring."""
     for latitude in (90.0, -90.0):
         x, y = from_degrees(crs_of(geobox), np.zeros(1), np.full(1, latitude))
-        column, row = applied(~geobox.transform, x[0], y[0])
+        column, row = apply_affine(~geobox.transform, x[0], y[0])
         if np.isfinite([column, row]).all() and Polygon(ring).contains(Point(float(column), float(row))):
             return latitude
     return math.copysign(90, float(points[:, 1].mean()))
 
 
 def _split(shape: BaseGeometry) -> BaseGeometry:
-    """Return a shape at any longitudes between -180 and 180 degrees, in pieces if it crosses 180."""
+    """Return a shape moved to -180 to 180 degrees, in pieces if it crosses 180."""
     west, _, east, _ = shape.bounds
     turns = range(math.floor((west + 180) / 360), math.ceil((east + 180) / 360))
     pieces = [translate(shape.intersection(box(360 * n - 180, -90, 360 * n + 180, 90)), -360 * n) for n in turns]
@@ -173,7 +172,7 @@ def _split(shape: BaseGeometry) -> BaseGeometry:
 
 
 def _bbox(polygons: Sequence[Polygon]) -> tuple[float, float, float, float]:
-    """Return west, south, east and north: the box leaves out the widest gap between the polygons."""
+    """Return (west, south, east, north) of the box that leaves out the widest gap between polygons."""
     bounds = sorted(polygon.bounds for polygon in polygons)
     south, north = min(each[1] for each in bounds), max(each[3] for each in bounds)
     west, east = bounds[0][0], max(each[2] for each in bounds)

@@ -1,6 +1,6 @@
-"""Points, shifts and sizes on a grid, whose fields are named so that rows and columns are not swapped.
+"""Points, shifts and sizes on a grid, with named fields so that rows and columns cannot be swapped.
 
-odc-geo's `XY` puts x first, has no shifts and can't be unpacked; these are tuples in the order of array indexes.
+Unlike odc-geo's `XY` these are tuples, in the order of array indices.
 """
 
 from typing import Generic, NamedTuple, TypeVar
@@ -9,21 +9,21 @@ Number = TypeVar("Number", int, float)
 
 
 class Shift(NamedTuple, Generic[Number]):
-    """A displacement in pixels: `dy` rows down and `dx` columns to the right."""
+    """A displacement in pixels: `dy` down and `dx` to the right."""
 
     dy: Number
     dx: Number
 
 
 class Point(NamedTuple, Generic[Number]):
-    """A place on a grid in pixels: row `y` and column `x`."""
+    """A position on a grid in pixels: row `y` and column `x`."""
 
     y: Number
     x: Number
 
 
 class Size(NamedTuple, Generic[Number]):
-    """A height and a width, in pixels or in the unit that is named where it is used."""
+    """A height and a width, in pixels unless another unit is given."""
 
     height: Number
     width: Number

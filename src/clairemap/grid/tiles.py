@@ -1,4 +1,4 @@
-"""Cutting a grid into tiles: each pixel in exactly one of them."""
+"""Division of a grid into tiles."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from clairemap.grid.window import Window
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile's place in the grid of tiles and its window of pixels, cut off at the scene's edge."""
+    """A tile: its row and column among the tiles, and its window, clipped to the grid."""
 
     row: int
     col: int
@@ -16,7 +16,7 @@ class Tile:
 
 
 def tiles(shape: tuple[int, int], tile_px: int) -> Iterator[Tile]:
-    """Yield the tiles of a grid of (height, width) row by row; together they cover it, none overlap."""
+    """Yield the tiles of a grid of (height, width) row by row; each pixel is in exactly one tile."""
     for row, y0 in enumerate(range(0, shape[0], tile_px)):
         for col, x0 in enumerate(range(0, shape[1], tile_px)):
             yield Tile(row, col, Window(y0, x0, tile_px, tile_px).clipped(shape))

@@ -14,16 +14,16 @@ from odc.geo.geobox import GeoBox
 from clairemap.errors import GridError
 from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world, world_to_pixel
 from clairemap.grid.earth import (
-    crs_fault,
     crs_name,
     crs_of,
+    crs_problem,
     from_degrees,
-    in_turn,
     pixel_to_crs,
-    turn_of,
     without_height,
+    wrapped_x,
+    x_period,
 )
-from clairemap.grid.mapping import turn_px, whole_shift
+from clairemap.grid.mapping import period_px, whole_shift
 from clairemap.grid.mesh import TOLERANCE_PX
 from clairemap.grid.points import Shift, Size
 from clairemap.grid.scale import plane_pixel_size, projected_pixel_side
@@ -81,7 +81,7 @@ def region_grid(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> GeoBo
         raise GridError(f"the scenes can't be projected to {crs}; set mosaic.crs to one that covers all of them")
     for name, geobox in scenes.items():
         _check_whole(name, geobox, frame)
-    if (circle_px := turn_px(frame)) is not None:
+    if (circle_px := period_px(frame)) is not None:
         largest = max(native or scenes.values(), key=lambda geobox: geobox.shape[0] * geobox.shape[1])
         fixed = list(scenes.values()).index(largest)
         starts, ends = np.array([(extent.x0, extent.x1) for extent in extents]).T
@@ -132,7 +132,7 @@ def _crs(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> CRS:
             raise GridError(
                 f"mosaic.crs {settings.crs!r} is not a valid CRS ({error}); write it as EPSG:32633"
             ) from None
-        if (fault := crs_fault(crs)) is not None:
+        if (fault := crs_problem(crs)) is not None:
             raise GridError(f"mosaic.crs {settings.crs!r} {fault}; set it to a CRS for maps, such as EPSG:32633")
         return crs
     pixels: dict[CRS, int] = {}
@@ -187,18 +187,18 @@ def pixel_offset(scene: GeoBox, grid: GeoBox) -> Shift[int] | None:
     height, width = scene.shape
     y, x = np.array([0.0, 0, height, height]), np.array([0.0, width, 0, width])
     grid_y, grid_x = world_to_pixel(grid, *pixel_to_world(scene, y, x))
-    if (circle_px := turn_px(grid)) is not None:
+    if (circle_px := period_px(grid)) is not None:
         middle = np.array(grid_x.mean())
-        grid_x = grid_x + (in_turn(middle, grid.shape[1] / 2, circle_px) - middle)
+        grid_x = grid_x + (wrapped_x(middle, grid.shape[1] / 2, circle_px) - middle)
     return whole_shift((y, x), (grid_y, grid_x))
 
 
 def footprint(scene: GeoBox, grid: GeoBox) -> Window:
     """Return the window of the grid that holds the scene; it may reach outside the grid."""
     extent = _extent(scene, grid)
-    if (circle_px := turn_px(grid)) is not None:
+    if (circle_px := period_px(grid)) is not None:
         middle = np.array((extent.x0 + extent.x1) / 2)
-        extent = extent.moved(float(in_turn(middle, grid.shape[1] / 2, circle_px) - middle))
+        extent = extent.moved(float(wrapped_x(middle, grid.shape[1] / 2, circle_px) - middle))
     return extent.window()
 
 
@@ -242,10 +242,10 @@ def _spread(scene: GeoBox, grid: GeoBox) -> tuple[Coordinates, Coordinates]:
     along = np.linspace(0, 1, POINTS_ALONG_SIDE)
     y, x = (each.ravel() for each in mesh_grid(along * height, along * width))
     world_x, world_y = pixel_to_crs(scene, grid.crs, y, x)
-    turn = turn_of(grid.crs)
+    turn = x_period(grid.crs)
     if turn is not None:
         middle = float(world_x[len(world_x) // 2])
-        world_x = in_turn(world_x, middle, turn)
+        world_x = wrapped_x(world_x, middle, turn)
         poles = _poles_within(scene, grid)
         world_x = np.concatenate([world_x, np.repeat([[middle - turn / 2, middle + turn / 2]], len(poles), 0).ravel()])
         world_y = np.concatenate([world_y, np.repeat(poles, 2)])
@@ -254,7 +254,7 @@ def _spread(scene: GeoBox, grid: GeoBox) -> tuple[Coordinates, Coordinates]:
 
 def _poles_within(scene: GeoBox, grid: GeoBox) -> Coordinates:
     """Return the y of the poles within a scene in another CRS whose x are longitudes."""
-    if scene.crs == grid.crs or turn_of(scene.crs) is not None:
+    if scene.crs == grid.crs or x_period(scene.crs) is not None:
         return np.empty(0)
     height, width = scene.shape
     y, x = world_to_pixel(scene, *from_degrees(crs_of(scene), np.zeros(2), POLES_DEG))
@@ -265,7 +265,7 @@ def _poles_within(scene: GeoBox, grid: GeoBox) -> Coordinates:
 
 def _check_whole(name: str, scene: GeoBox, grid: GeoBox) -> None:
     """Refuse a projection that tears a scene: its map would reach from one end of the world to the other."""
-    if scene.crs == grid.crs or turn_of(grid.crs) is not None:
+    if scene.crs == grid.crs or x_period(grid.crs) is not None:
         return
     points = np.stack(_spread(scene, grid), axis=-1).reshape(POINTS_ALONG_SIDE, POINTS_ALONG_SIDE, 2)
     for axis in (0, 1):

@@ -24,7 +24,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.histogram import VALUES, histogram
 from clairemap.raster.opening import is_stored, open_raster
 from clairemap.raster.overviews import Shrink
-from clairemap.raster.source import area_of
+from clairemap.raster.source import rasterio_window
 
 CHECK_WINDOW_PX = 2048
 MAP_REMEDY = "delete the map and run again; if it comes back, report it"
@@ -131,7 +131,7 @@ def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
             for count in counts:
                 count[MAP_NODATA] += window.height * window.width
             continue
-        area, first = area_of(window), None
+        area, first = rasterio_window(window), None
         for dataset, count in zip(opened, counts, strict=True):
             values = _read(dataset, area)
             count += histogram(values)
@@ -176,6 +176,6 @@ def _check_overviews(checked: CheckedMap, count: NDArray[np.int64]) -> int:
         with _opened(checked.path, overview_level=level) as overview:
             for window in _windows(overview.shape):
                 if is_stored(overview, window):
-                    found += histogram(_read(overview, area_of(window)))
+                    found += histogram(_read(overview, rasterio_window(window)))
         _check_values(checked.path, f"overview {level + 1} holds", found, present)
     return levels

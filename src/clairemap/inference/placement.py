@@ -9,8 +9,8 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.classes import SHARE_NODATA
 from clairemap.grid.coordinates import Coordinates, mesh_grid
-from clairemap.grid.mapping import OUTSIDE, middle_x, reachable, transformed
-from clairemap.grid.mesh import MESH_PX, cell_means, differ, interpolated, middles, positions, spread_nodes
+from clairemap.grid.mapping import OUTSIDE, finite_or_outside, middle_x, transformed
+from clairemap.grid.mesh import MESH_PX, cell_means, differ, interpolated, midpoints, positions, spread_nodes
 from clairemap.grid.points import Point, Shift
 from clairemap.grid.rounding import align_up, ceil_div
 from clairemap.grid.tiles import tiles
@@ -94,13 +94,13 @@ class Mesh:
 
         def on_scene(rows: Coordinates, columns: Coordinates) -> tuple[Coordinates, Coordinates]:
             y, x = mesh_grid(rows + window.y0 + 0.5, columns + window.x0 + 0.5)
-            return reachable(*transformed(grid, scene, y, x, middle))
+            return finite_or_outside(*transformed(grid, scene, y, x, middle))
 
         step = MESH_PX
         while True:
             rows, columns = spread_nodes(window.height, step), spread_nodes(window.width, step)
             y, x = on_scene(rows, columns)
-            exact = on_scene(middles(rows), middles(columns))
+            exact = on_scene(midpoints(rows), midpoints(columns))
             if step == 1 or not differ((cell_means(y), cell_means(x)), exact).any():
                 return cls(window, rows, columns, y, x)
             step //= 2

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import CRS
 
 from clairemap.classes import Legend
-from clairemap.grid.earth import Globe, turn_of
+from clairemap.grid.earth import Ellipsoid, x_period
 from clairemap.grid.scale import pixel_sides
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
@@ -99,7 +99,7 @@ class PixelArea:
     def strips(self, window: Window) -> Iterator[Window]:
         """Yield a window in parts, side by side, in which the pixels of a row count as equally large."""
         matrix = self.geobox.transform
-        by_row = turn_of(self.geobox.crs) is not None and not (matrix.b or matrix.d)
+        by_row = x_period(self.geobox.crs) is not None and not (matrix.b or matrix.d)
         width = window.width if not self.known or self.planar_m2 is not None or by_row else EQUAL_AREA_PX
         for x0 in range(window.x0, window.x1, width):
             yield replace(window, x0=x0, width=min(width, window.x1 - x0))
@@ -126,7 +126,7 @@ def _zonal_m2(geobox: GeoBox, crs: CRS, rows: NDArray[np.float64]) -> NDArray[np
         np.clip((geobox.transform.e * row + geobox.transform.f) * unit, -np.pi / 2, np.pi / 2)
         for row in (rows, rows + 1)
     ]
-    upper, lower = (Globe.of(crs).zone_m2(edge) for edge in edges)
+    upper, lower = (Ellipsoid.of(crs).zone_area_m2(edge) for edge in edges)
     return np.asarray(np.abs(upper - lower) * abs(geobox.transform.a) * unit, np.float64)
 
 

@@ -1,4 +1,4 @@
-"""What the values are like that have been read from a file: counts, extremes and a sample of each band."""
+"""Statistics of the values read from a file: counts, extremes and a sample of each band."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 SAMPLE_PX = 2**18
-"""Values of a band that are kept at most; a median of so many is right to a fraction of a percent."""
+"""Maximum number of values kept per band."""
 
 BLOCK_SAMPLE_PX = 2**10
+"""Number of values kept per block, before thinning."""
 
 
 @dataclass(frozen=True)
 class Extremes:
-    """The lowest and the highest value, how often each occurs, and the next to each (infinite if there is none)."""
+    """The lowest and highest value, their counts, and the values next to them (infinite if there is none)."""
 
     lowest: float
     lowest_px: int
@@ -26,7 +27,7 @@ class Extremes:
 
     @classmethod
     def of(cls, values: NDArray[Any]) -> "Extremes":
-        """Return the extremes of values of any shape, at least one."""
+        """Return the extremes of values (any shape, not empty)."""
         low, high = values.min(), values.max()
         rest, below = values[values > low], values[values < high]
         return cls(
@@ -39,7 +40,7 @@ class Extremes:
         )
 
     def __add__(self, other: "Extremes") -> "Extremes":
-        """Return the extremes of both sets of values together."""
+        """Return the extremes of the union of both sets of values."""
         lowest, highest = min(self.lowest, other.lowest), max(self.highest, other.highest)
         above = (self.lowest, self.next_lowest, other.lowest, other.next_lowest)
         below = (self.highest, self.next_highest, other.highest, other.next_highest)
@@ -54,10 +55,10 @@ class Extremes:
 
 
 class BandCensus:
-    """Counts of one band's valid values; pixels that were read twice count twice."""
+    """Counts of a band's valid values; pixels read twice count twice."""
 
     def __init__(self, low: float, high: float) -> None:
-        """Begin with nothing counted; values below `low` or above `high` count as outside."""
+        """Start with all counts 0; values below `low` or above `high` count as outside."""
         self.low, self.high = low, high
         self.px = self.outside_px = self.negative_px = self.zero_px = 0
         self.extremes: Extremes | None = None
@@ -66,7 +67,7 @@ class BandCensus:
         self._step = 1
 
     def add(self, values: NDArray[Any]) -> None:
-        """Count values (pixel,), none of them NaN."""
+        """Count values (pixel,) without NaN."""
         if not values.size:
             return
         outside = int(np.count_nonzero((values < self.low) | (values > self.high)))
@@ -86,20 +87,20 @@ class BandCensus:
 
     @property
     def sample(self) -> NDArray[np.float32]:
-        """Some of the values (pixel,), spread over all that were read."""
+        """A sample (pixel,) of the values, spread over all that were read."""
         return np.concatenate(self._sample) if self._sample else np.empty(0, np.float32)
 
 
 class Census:
-    """Counts of what a source has read, by band of the file. Memory: a bounded sample."""
+    """Counts of the values read from a file, by band, in bounded memory."""
 
     def __init__(self, low: float = -np.inf, high: float = np.inf) -> None:
-        """Begin with nothing counted; `low` and `high` bound what is plausible."""
+        """Start with all counts 0; `low` and `high` are the limits of plausible values."""
         self._range = low, high
         self.bands: dict[int, BandCensus] = {}
 
     def add(self, values: NDArray[Any], valid: NDArray[np.bool_], indexes: Sequence[int]) -> None:
-        """Count the valid pixels (y, x) of bands (band, y, x) with these indexes in the file."""
+        """Count values (band, y, x) at the valid pixels (y, x); `indexes` are the 1-based bands of the file."""
         whole = bool(valid.all())
         for index, band in zip(indexes, values, strict=True):
             counted = self.bands.setdefault(index, BandCensus(*self._range))
@@ -107,20 +108,20 @@ class Census:
 
     @property
     def px(self) -> int:
-        """Values counted, all bands together."""
+        """Number of values counted in all bands."""
         return sum(band.px for band in self.bands.values())
 
     def total(self, count: str) -> int:
-        """Return a count of `BandCensus`, by name, over all bands."""
+        """Return the sum of a count of `BandCensus`, by name, over all bands."""
         return sum(getattr(band, count) for band in self.bands.values())
 
     @property
     def sample(self) -> NDArray[np.float32]:
-        """Some of the values of all bands (pixel,)."""
+        """A sample (pixel,) of the values of all bands."""
         return np.concatenate([band.sample for band in self.bands.values()] or [np.empty(0, np.float32)])
 
     @property
     def extremes(self) -> tuple[float, float]:
-        """The lowest and the highest value of all bands; at least one must have been counted."""
+        """The lowest and highest value of all bands; requires at least one counted value."""
         seen = [band.extremes for band in self.bands.values() if band.extremes is not None]
         return min(each.lowest for each in seen), max(each.highest for each in seen)

@@ -1,8 +1,7 @@
-"""Writing one-band ``uint8`` maps as Cloud-Optimized GeoTIFFs, window by window.
+"""Writer of one-band ``uint8`` maps as Cloud-Optimized GeoTIFFs, window by window.
 
-GDAL's COG driver can't be written to by windows, so a tiled GeoTIFF is written first and then copied, with overviews
-from `overviews`: GDAL's own take as long as all the rest. GDAL reports a full disk late or, with threads or on closing,
-not at all; each map is therefore read back and compared with what was written before it takes its name.
+GDAL's COG driver cannot write by windows, so a tiled GeoTIFF is written and then copied. GDAL reports a full disk late
+or, with threads or on closing, not at all. Each map is therefore read back and checked before it is renamed.
 """
 
 import logging
@@ -29,21 +28,22 @@ from clairemap.grid.window import Window
 from clairemap.provenance import temporary_beside
 from clairemap.raster.opening import bounded_cache, copy_raster, is_stored, open_raster
 from clairemap.raster.overviews import Shrink, with_overviews
-from clairemap.raster.source import area_of
+from clairemap.raster.source import rasterio_window
 
 log = logging.getLogger(__name__)
 
 WRITE_BLOCK_PX = 512
-"""Side of the blocks while a map is written: windows that start and end at its multiples are written fastest."""
+"""Side of the blocks of a map; writing is fastest for windows aligned to it."""
 
 READ_BACK_PX = 4 * WRITE_BLOCK_PX
 """Side of the windows in which a map is read back."""
 
 GDAL_CACHE_MB = 32
+"""Limit of GDAL's block cache while a map is written."""
 
-GDAL_FAULTS = RasterioError, CPLE_BaseError, SystemError  # the last is rasterio's for "GDAL said nothing"
+GDAL_FAULTS = RasterioError, CPLE_BaseError, SystemError  # rasterio raises SystemError if GDAL gives no message
 
-# Of the files that a map is made from: quick to write and small, since no one else reads them.
+# Profile of the intermediate files, chosen for speed and size.
 INTERIM = {
     "driver": "GTiff",
     "count": 1,
@@ -61,9 +61,9 @@ INTERIM = {
 
 @dataclass(frozen=True)
 class MapLayer:
-    """What a map says about itself. Values are ``uint8``, 255 is nodata.
+    """Metadata of a map with ``uint8`` values, nodata 255.
 
-    `overviews` is how the smaller copies are made: "mode" keeps classes classes, "first" counts counts.
+    `overviews` is the resampling of the overviews: "mode" for classes, "average" for percentages, "first" for counts.
     """
 
     description: str
@@ -74,11 +74,10 @@ class MapLayer:
 
 
 class CogWriter:
-    """A map that is being written; use as a context manager: it takes its name when the block ends well.
+    """Writer of one map; use as a context manager. The target appears when the block ends without an error.
 
-    Windows never written are nodata, and blocks of nodata take no room in the file. Memory is bounded by GDAL's block
-    cache (32 MB) and 20 MB for the overviews, whatever the map's size; the folder needs room for the map thrice.
-    Write from one thread.
+    Windows that are not written are nodata; blocks of nodata use no space. Memory: 32 MB for GDAL's cache and 20 MB for
+    the overviews. Free space needed: three times the map. Write from one thread.
     """
 
     def __init__(
@@ -89,14 +88,14 @@ class CogWriter:
         compress: Literal["DEFLATE", "ZSTD"] = "DEFLATE",
         threads: int = 1,
     ) -> None:
-        """Start a map.
+        """Prepare the writer.
 
         Args:
-            target: file to make; an older one is replaced when the new one is whole.
-            geobox: its grid; without a CRS the map has pixel coordinates only.
-            layer: description, colours and tags.
-            compress: of the final file; both keep the values exactly.
-            threads: that compress it and its overviews (made by one); the file is the same whatever their number.
+            target: file to write; an existing file is replaced when the new one is complete.
+            geobox: the map's grid, with or without a CRS.
+            layer: metadata and resampling of the overviews.
+            compress: compression of the target.
+            threads: threads for compression; the file does not depend on their number.
         """
         self.target = target
         self.layer = layer
@@ -105,7 +104,7 @@ class CogWriter:
         self._folder = temporary_beside(target)
         self._plain, self._part = self._folder / "plain.tif", self._folder / "cog.tif"
         self._shape = (int(geobox.shape[0]), int(geobox.shape[1]))
-        # What the values of all pixels sum to; all are nodata until they are written.
+        # Sum of the values of all pixels, which are nodata until written.
         self._sum = MAP_NODATA * self._shape[0] * self._shape[1]
         self._environment = bounded_cache(GDAL_CACHE_MB)
         self._profile = {
@@ -117,43 +116,43 @@ class CogWriter:
         }
 
     def __enter__(self) -> Self:
-        """Begin the file.
+        """Create the file; after an error no temporary file remains.
 
         Raises:
-            DiskFullError: there is no space left; as after any other error nothing stays behind.
+            DiskFullError: no space is left.
         """
         with ExitStack() as on_failure:
             on_failure.callback(shutil.rmtree, self._folder, ignore_errors=True)
             try:
                 self._open()
             except (*GDAL_FAULTS, OSError) as error:
-                self._explain(error)
+                self._raise_if_disk_full(error)
                 raise
             on_failure.pop_all()
         return self
 
     def write(self, window: Window, values: NDArray[np.uint8]) -> None:
-        """Write the values (y, x) of a window; each pixel at most once.
+        """Write the values (y, x) of a window; write each pixel at most once.
 
         Raises:
-            DiskFullError: there is no space left.
+            DiskFullError: no space is left.
         """
         try:
-            self._dataset.write(values, 1, window=area_of(window))
+            self._dataset.write(values, 1, window=rasterio_window(window))
         except GDAL_FAULTS as error:
-            self._explain(error)
+            self._raise_if_disk_full(error)
             raise
         self._sum += int(values.sum(dtype=np.int64)) - MAP_NODATA * values.size
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish the file unless there was an error; remove temporary files."""
+        """Complete the map unless there was an error; remove temporary files."""
         try:
             if kind is None:
                 self._finish()
             else:
-                with suppress(*GDAL_FAULTS):  # the error that there is says more
+                with suppress(*GDAL_FAULTS):  # the original error is more informative
                     self._dataset.close()
         finally:
             self._environment.__exit__(None, None, None)
@@ -164,7 +163,7 @@ class CogWriter:
             on_failure.enter_context(self._environment)
             self._folder.mkdir()
             self._dataset = on_failure.enter_context(open_raster(self._plain, "w", **self._profile))
-            self._describe()  # before any value: GDAL can't turn a file with values into one with a palette
+            self._describe()  # before any value: GDAL cannot add a palette to a file with values
             on_failure.pop_all()
 
     def _finish(self) -> None:
@@ -174,10 +173,10 @@ class CogWriter:
                 self._plain, self.layer.overviews, MAP_NODATA, WRITE_BLOCK_PX, INTERIM, self._folder
             )
             with rasterio.Env(GDAL_TIFF_OVR_BLOCKSIZE=_overview_block_px(self._shape)):
-                own = "AUTO" if pyramid.sums else "NONE"  # those that are there, or GDAL would make some
-                copy_raster(pyramid.path, self._part, driver="COG", overviews=own, **self._cog_options())
+                existing = "AUTO" if pyramid.sums else "NONE"  # with AUTO and no overviews GDAL would compute some
+                copy_raster(pyramid.path, self._part, driver="COG", overviews=existing, **self._cog_options())
         except GDAL_FAULTS as error:
-            self._explain(error)
+            self._raise_if_disk_full(error)
             raise
         self._check((self._sum, *pyramid.sums))
         self._part.replace(self.target)
@@ -194,61 +193,64 @@ class CogWriter:
         return {
             "blocksize": _block_px(self._shape),
             "compress": self._compress,
-            "predictor": "YES" if self.layer.overviews == "average" else "NO",  # codes and counts have no gradient
+            "predictor": "YES" if self.layer.overviews == "average" else "NO",  # no gradients in codes and counts
             "bigtiff": "IF_SAFER",
-            "sparse_ok": "YES",  # blocks of nodata are left out
+            "sparse_ok": "YES",  # omits blocks of nodata
             "num_threads": str(self._threads),
         }
 
     def _check(self, sums: tuple[int, ...]) -> None:
-        """Compare map and overviews, read back, with what their values have to sum to.
+        """Compare the sums of the values of map and overviews with the expected sums.
 
         Raises:
-            DiskFullError: they differ, and there is no space left.
-            StoreError: they differ.
+            DiskFullError: the sums differ and no space is left.
+            StoreError: the sums differ, or the map cannot be read.
         """
         try:
             found = tuple(_sum_of(self._part, level) for level in range(-1, len(sums) - 1))
         except RasterioError as error:
-            self._explain(error)
-            raise StoreError(f"{self.target}: can't be read back after writing ({error}); run again") from None
+            self._raise_if_disk_full(error)
+            raise StoreError(f"{self.target}: cannot be read back after writing ({error}); run again") from None
         if found != sums:
-            self._explain(None)
-            raise StoreError(f"{self.target}: holds other values than were written (sums {found}, {sums}); run again")
+            self._raise_if_disk_full(None)
+            raise StoreError(
+                f"{self.target}: the values read back differ from those written (sums {found}, expected {sums}); "
+                "run again"
+            )
 
-    def _explain(self, error: Exception | None) -> None:
-        """Raise DiskFullError if that is why writing failed: GDAL's own text often doesn't say so."""
+    def _raise_if_disk_full(self, error: Exception | None) -> None:
+        """Raise DiskFullError if the disk is full, because GDAL's message often does not mention it."""
         free = shutil.disk_usage(self.target.parent).free
-        written = sum(file.stat().st_size for file in self._folder.glob("*"))  # none if it could not be made
-        # GDAL has removed what it couldn't finish: about as much as lies here, in another compression.
+        written = sum(file.stat().st_size for file in self._folder.glob("*"))  # 0 if the folder does not exist
+        # GDAL has deleted the incomplete copy, which was about as large as the remaining files.
         if free < max(2 * written, WRITE_BLOCK_PX * WRITE_BLOCK_PX):
             raise DiskFullError(
                 f"{self.target}: no space left ({free / 1e6:.1f} MB free, up to {2 * written / 1e6:.1f} MB more "
-                "needed): free some, run again"
+                "needed); free space and run again"
             ) from error
 
 
 def _sum_of(path: Path, level: int) -> int:
-    """Return what the values of a file sum to, or those of one of its overviews (0 is the largest, -1 the file)."""
+    """Return the sum of the values of a file (level -1) or of one of its overviews (0 is the largest)."""
     with open_raster(path, **({"overview_level": level} if level >= 0 else {})) as dataset:
         total: int = MAP_NODATA * dataset.height * dataset.width
         for tile in tiles(dataset.shape, READ_BACK_PX):
             if is_stored(dataset, tile.window):
-                values = dataset.read(1, window=area_of(tile.window))
+                values = dataset.read(1, window=rasterio_window(tile.window))
                 total += int(values.sum(dtype=np.int64)) - MAP_NODATA * values.size
     return total
 
 
 def _block_px(shape: tuple[int, int]) -> int:
-    """Return the side of the map's blocks: 512 wherever that passes validation.
+    """Return the side of the map's blocks: 512, unless rio-cogeo would reject it.
 
-    rio-cogeo takes a raster for one in strips if it is exactly as wide as its blocks and larger than 512.
+    rio-cogeo treats a raster as striped if it is larger than 512 px and exactly one block wide.
     """
     return 384 if _looks_striped(shape, WRITE_BLOCK_PX) else WRITE_BLOCK_PX
 
 
 def _overview_block_px(shape: tuple[int, int]) -> int:
-    """Return the side of the overviews' blocks, a power of 2 for GDAL: 512 wherever that passes validation."""
+    """Return the side of the overviews' blocks, a power of 2: 512, unless rio-cogeo would reject it."""
     sides = (WRITE_BLOCK_PX, 1024, 256, 2048, 128, 4096, 64)
     return next((side for side in sides if not any(_looks_striped(o, side) for o in _overviews(shape))), WRITE_BLOCK_PX)
 

@@ -1,4 +1,4 @@
-"""How many pixels have each value: of class codes, class indices, percentages, any ``uint8`` raster."""
+"""Histograms of ``uint8`` rasters: class codes, class indices, percentages."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +8,9 @@ VALUES = 256
 
 
 def histogram(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the number of pixels of each value, (256,).
+    """Return the number of pixels of each value, (256,), of an array of any shape.
 
-    Pillow counts 4 million pixels in 1 to 8 ms, `numpy.bincount` in 9 to 21 ms; comparing with one class code after
-    the other takes 0.5 ms for each code.
-
-    Args:
-        values: of any shape.
+    Time for 4 million pixels: Pillow 1 to 8 ms, `numpy.bincount` 9 to 21 ms.
     """
     if not values.size:
         return np.zeros(VALUES, np.int64)
@@ -22,13 +18,7 @@ def histogram(values: NDArray[np.uint8]) -> NDArray[np.int64]:
 
 
 def histogram_by_row(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return the number of pixels of each value in each row, (y, 256).
-
-    One count for all rows: for rows of 1024 pixels five times as fast as Pillow row by row.
-
-    Args:
-        values: (y, x).
-    """
+    """Return the number of pixels of each value in each row of an array (y, x), as (y, 256)."""
     height = len(values)
     keys = values + np.arange(height, dtype=np.uint32)[:, None] * VALUES
     return np.bincount(keys.ravel(), minlength=height * VALUES).reshape(height, VALUES)

@@ -1,6 +1,6 @@
-"""The files that GDAL reads with a raster: what lies beside it, and what a virtual raster (VRT) refers to.
+"""The files that GDAL reads with a raster: sidecar files, and the files that a virtual raster (VRT) refers to.
 
-The workflow watches them all for changes. It is read in every job of a cluster, so that GDAL opens nothing here.
+The workflow watches them for changes. Every cluster job does this for all scenes, so it must be fast.
 """
 
 import functools
@@ -24,23 +24,22 @@ ON_THE_WEB = re.compile(r"^(?:/vsi|[a-z0-9]+://)")
 SUBDATASET_PATH = re.compile(r'^[A-Za-z]\w+:(?:\w*:)?(?:"([^"]+)".*|(.+?)(?:://.*)?(?::[^/":]*)*)$')
 
 LISTED = 300
-"""Files that are inputs by name; a mosaic of thousands would fill the log, and Snakemake's records, with them."""
+"""Maximum number of files watched by name, to limit log and Snakemake metadata."""
 
 
 @dataclass(frozen=True)
 class Watched:
-    """Files as Snakemake can watch them, and what stands for the others and for links: equal as long as they are."""
+    """What Snakemake watches: files, and a state that changes with other files and links."""
 
     inputs: tuple[Path, ...]
     state: tuple[str, ...]
 
 
 def watched(rasters: Iterable[Path]) -> Watched:
-    """Return what to watch of some rasters: all files behind them.
+    """Return what to watch for all files that GDAL reads for some rasters.
 
-    Snakemake takes braces for wildcards, so that a file with braces in its path can't be an input; its size and time
-    go into the state, as those of files beyond `LISTED` do. Links go there too: one that leads elsewhere may lead to a
-    file that is older than what was made of the one before.
+    The state contains sizes and times of the files beyond `LISTED` and of files with braces in their path, which are
+    wildcards in Snakemake. It also contains the targets of links, because a changed link may lead to an older file.
     """
     files = tuple(dict.fromkeys(file for raster in rasters for file in files_behind(raster)))
     named = [file for file in files if not set(str(file)) & set("{}")][:LISTED]
@@ -54,33 +53,32 @@ def watched(rasters: Iterable[Path]) -> Watched:
 
 
 def _links(files: Iterable[Path]) -> Iterator[str]:
-    """Yield where links among the files and their folders lead.
+    """Yield the targets of links among the files and their folders.
 
-    The first two folders of an absolute path are left out: each node of a cluster may mount them elsewhere.
+    The first two folders of absolute paths are excluded, because cluster nodes may mount them differently.
     """
     folders = {folder for file in files for folder in file.parents if folder.name}
     watched_folders = {folder for folder in folders if not folder.is_absolute() or len(folder.parts) > 3}
-    parts = [part for part in {*files, *watched_folders} if os.path.islink(part)]  # noqa: PTH114
-    for part in sorted(parts):
-        for _ in range(40):  # as far as Linux follows
-            if not part.is_symlink():
+    links = [path for path in {*files, *watched_folders} if os.path.islink(path)]  # noqa: PTH114
+    for link in sorted(links):
+        for _ in range(40):  # Linux's limit
+            if not link.is_symlink():
                 break
-            target = part.readlink()
-            yield f"{part} -> {target}"
-            part = part.parent / target
+            target = link.readlink()
+            yield f"{link} -> {target}"
+            link = link.parent / target
 
 
 def files_behind(path: Path) -> tuple[Path, ...]:
-    """Return the files that exist of those that GDAL reads for a raster: itself, sidecars, members and theirs.
+    """Return the existing files that GDAL reads for a raster: itself, its sidecar files, and recursively its members.
 
-    Of a folder that is a raster (an ESRI grid) they are the files in it. Overviews don't count, since no stage reads
-    them, nor does an ``.aux.xml`` that holds only statistics, as viewers leave them.
+    For a folder (an ESRI grid) these are its files. Overviews and ``.aux.xml`` with only statistics are not included.
     """
     found: dict[Path, None] = {}
     waiting = [path]
     while waiting:
         one = waiting.pop(0)
-        if one in found or not os.path.exists(one):  # noqa: PTH110 - Path's fails where a name is too long
+        if one in found or not os.path.exists(one):  # noqa: PTH110 - Path.exists fails if a name is too long
             continue
         if one.is_dir():
             found |= dict.fromkeys(sorted(file for file in one.iterdir() if file.is_file()))
@@ -90,8 +88,8 @@ def files_behind(path: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def absent_member(path: Path) -> tuple[Path, Path] | None:
-    """Return a file that is missing and the VRT that refers to it; None if all that a raster refers to are there."""
+def missing_member(path: Path) -> tuple[Path, Path] | None:
+    """Return a missing file and the VRT that refers to it; None if all files exist."""
     seen: set[Path] = set()
     waiting = [path]
     while waiting:
@@ -106,23 +104,23 @@ def absent_member(path: Path) -> tuple[Path, Path] | None:
 
 
 def members(path: Path) -> tuple[Path, ...]:
-    """Return the files that a VRT refers to, in its order, without what lies on the web; none for any other file."""
+    """Return the local files that a VRT refers to, in its order; none for any other file."""
     try:
         with path.open("rb") as file:
             if VRT_MARK not in file.read(HEAD_BYTES):
                 return ()
         status = path.stat()
         return _members(path, status.st_mtime_ns, status.st_size)
-    except OSError:  # a folder, or a file that the stage itself reports
+    except OSError:  # a folder, or an unreadable file, which the stage reports
         return ()
 
 
 @functools.lru_cache(maxsize=4096)
 def _members(path: Path, _mtime_ns: int, _size: int) -> tuple[Path, ...]:
-    return tuple(dict.fromkeys(_referred(path.read_bytes(), path.parent)))
+    return tuple(dict.fromkeys(_references(path.read_bytes(), path.parent)))
 
 
-def _referred(xml: bytes | str, folder: Path) -> Iterator[Path]:
+def _references(xml: bytes | str, folder: Path) -> Iterator[Path]:
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError:  # GDAL reports it
@@ -132,58 +130,57 @@ def _referred(xml: bytes | str, folder: Path) -> Iterator[Path]:
         if element.tag in REFERENCES or element.get("key") in REFERRING_KEYS:
             relative = element.get("relativeToVRT", element.get("relativetoVRT", "0")) == "1"
             if name.startswith("<VRTDataset"):
-                yield from _referred(name, folder)
+                yield from _references(name, folder)
             elif name and (file := _file_of(name, folder if relative else Path())) is not None:
                 yield file
 
 
 def _file_of(name: str, folder: Path) -> Path | None:
-    """Return the file that a data set's name means to GDAL; None where it is none of this machine's."""
+    """Return the local file that GDAL opens for a dataset name; None if it is not a local file."""
     if name.startswith("vrt://"):
         return _file_of(name.removeprefix("vrt://").split("?")[0], folder)
     if archive := ARCHIVE_PATH.match(name):
         return _archive(Path(archive[1].split("}")[0]), folder)
     if ON_THE_WEB.match(name):
         return None
-    written = folder / name
-    if not os.path.exists(written) and (part := SUBDATASET_PATH.match(name)):  # noqa: PTH110
-        return folder / (part[1] or part[2])
-    return written
+    file = folder / name
+    if not os.path.exists(file) and (subdataset := SUBDATASET_PATH.match(name)):  # noqa: PTH110
+        return folder / (subdataset[1] or subdataset[2])
+    return file
 
 
 def _archive(inner: Path, folder: Path) -> Path | None:
-    """Return the archive that a path leads into."""
     candidates = [folder / inner, *(folder / parent for parent in inner.parents)]
     return next((file for file in candidates if file.is_file()), None)
 
 
 def _sidecars(path: Path) -> Iterator[Path]:
-    """Yield the files beside a raster that change its values, mask, nodata, scale or place."""
+    """Yield the sidecar files that affect a raster's values, mask, nodata, scale or georeferencing."""
     kind, whole = path.suffix.lower().removeprefix("."), str(path)
     stem = whole.removesuffix(path.suffix)
-    # Strings and os.path, since each job of a cluster does it for all scenes: Path takes longer.
+    # Strings and os.path are faster than Path.
     names = [whole + ending for ending in ADDED] + [stem + ending for ending in _replacing(kind)]
     beside = [name for name in names if os.path.isfile(name) and name != whole]  # noqa: PTH113
-    if kind == "adf":  # an ESRI grid is all of a folder's
+    if kind == "adf":  # an ESRI grid consists of all .adf files of its folder
         beside += sorted(map(str, path.parent.glob("*.adf")))
-    yield from (Path(name) for name in beside if not name.endswith(".aux.xml") or _says_more(Path(name)))
+    yield from (Path(name) for name in beside if not name.endswith(".aux.xml") or _changes_values(Path(name)))
 
 
 @functools.cache
 def _replacing(kind: str) -> tuple[str, ...]:
-    """Return the endings that stand for a suffix in the names of its sidecars, world files among them."""
+    """Return the endings that replace a suffix in the names of sidecar files, including world files."""
     world = {f".{kind[0]}{kind[-1]}w", f".{kind}w"} if len(kind) > 1 else set()
     endings = (*REPLACING, *sorted(world))
     return (*endings, *(ending.upper() for ending in endings), *RPC_ENDINGS)
 
 
-def _says_more(auxiliary: Path) -> bool:
-    """Whether an ``.aux.xml`` holds more than statistics and histograms, which change nothing that is read."""
+def _changes_values(auxiliary: Path) -> bool:
+    """Return whether an ``.aux.xml`` contains more than statistics and histograms."""
     try:
         root = ElementTree.parse(auxiliary).getroot()
     except (OSError, ElementTree.ParseError):
         return True
-    return any(part.tag != "PAMRasterBand" or any(not _is_statistics(child) for child in part) for part in root)
+    return any(item.tag != "PAMRasterBand" or any(not _is_statistics(child) for child in item) for item in root)
 
 
 def _is_statistics(element: ElementTree.Element) -> bool:

@@ -1,6 +1,6 @@
-"""The one place where raster files are opened, so that GDAL's cache of their blocks is bounded wherever that happens.
+"""Opening of raster files with a limit on GDAL's block cache (default: 5 % of the memory per process).
 
-GDAL's own limit is a twentieth of all memory, for each process: 3 GB on a node with 64.
+All modules open rasters through this one.
 """
 
 from pathlib import Path
@@ -14,36 +14,37 @@ from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
 
 CACHE_MB = 64
+"""Limit of GDAL's block cache for the process."""
+
 _LIMIT = "GDAL_CACHEMAX"
 
 
 def bounded_cache(megabytes: int = CACHE_MB) -> rasterio.Env:
-    """Return a context in which GDAL keeps no more of the files' blocks than this."""
-    return rasterio.Env(**{_LIMIT: megabytes * 2**20})  # rasterio passes numbers on in bytes
+    """Return a context that limits GDAL's block cache."""
+    return rasterio.Env(**{_LIMIT: megabytes * 2**20})  # rasterio expects bytes
 
 
 def open_raster(path: Path | str, mode: str = "r", /, **options: Any) -> Any:  # noqa: ANN401 - rasterio has no types
-    """Return a dataset of rasterio, opened with its options; GDAL's cache is bounded from now on."""
-    _bound()
+    """Return a rasterio dataset opened with rasterio's options; from now on GDAL's cache is limited."""
+    _limit_cache()
     return rasterio.open(path, mode, **options)
 
 
 def copy_raster(source: Path, target: Path, **options: Any) -> None:  # noqa: ANN401 - options of GDAL's drivers
-    """Copy a raster with the options of a driver of GDAL; its cache is bounded from now on."""
-    _bound()
+    """Copy a raster with options of a GDAL driver; from now on GDAL's cache is limited."""
+    _limit_cache()
     rasterio.shutil.copy(source, target, **options)
 
 
-def _bound() -> None:
-    """Lower the limit, which is one for the whole process, to `CACHE_MB` if it is higher."""
+def _limit_cache() -> None:
     if int(get_gdal_config(_LIMIT)) > CACHE_MB * 2**20:
         set_gdal_config(_LIMIT, CACHE_MB * 2**20)
 
 
 def is_stored(dataset: Any, window: Window) -> bool:  # noqa: ANN401 - rasterio has no types
-    """Return whether a file holds any block of a window. Where it holds none all is nodata and need not be read.
+    """Return whether a file contains any block of a window; if not, the whole window is nodata.
 
-    Sparse GeoTIFFs leave out blocks of nodata; of other files the answer is always True.
+    Only sparse GeoTIFFs omit blocks of nodata; for other formats the result is True.
     """
     if dataset.driver != "GTiff":
         return True

@@ -1,8 +1,7 @@
-"""Smaller copies of a map: each pixel from the four below it, nodata left out.
+"""Overviews of a map: each pixel is computed from the four below it, without nodata.
 
-GDAL makes them, too, but spends twice as long on them as on compressing the map (244 Mpx of classes: 7.8 s of 11.6;
-these and their compression: 3.7 s). Where one class is the most frequent they are GDAL's; GDAL's COG driver takes them
-from a virtual raster.
+For 244 Mpx of classes GDAL needs 7.8 s for overviews, this module 3.7 s including compression. GDAL's COG driver reads
+them from a virtual raster.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,18 +17,18 @@ from numpy.typing import NDArray
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.raster.opening import copy_raster, is_stored, open_raster
-from clairemap.raster.source import area_of
+from clairemap.raster.source import rasterio_window
 
 Quarters = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]
 Shrink = Literal["mode", "average", "first"]
 
 SHRINK_PIECE_PX = 1024
-"""Side of the pieces of a level that are shrunk at once; 4 MiB of passes of single bytes."""
+"""Side of the windows in which an overview is computed, chosen for 4 MiB of input."""
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """A virtual raster with overviews, and what the values of each of them sum to, the largest overview first."""
+    """A virtual raster with overviews, and the sum of the values of each, largest overview first."""
 
     path: Path
     sums: tuple[int, ...]
@@ -38,18 +37,17 @@ class Pyramid:
 def with_overviews(
     plain: Path, how: Shrink, nodata: int, smallest_px: int, creation: Mapping[str, Any], folder: Path
 ) -> Pyramid:
-    """Return a virtual raster of a file with its overviews, each half as large, down to one that fits `smallest_px`.
+    """Return a virtual raster of a file with overviews, each half as large as the one before, down to `smallest_px`.
 
-    A file of one column has none: rio-cogeo tells how coarse an overview is by its width and refuses one as wide as
-    the file.
+    A file with one column gets no overviews, because rio-cogeo rejects overviews as wide as the file.
 
     Args:
-        plain: one-band ``uint8`` raster in blocks.
-        how: `shrunk`'s.
-        nodata: value that doesn't count.
-        smallest_px: side that the smallest level's longer side doesn't exceed.
-        creation: rasterio's profile for the levels' files, but for their size and place.
-        folder: for the virtual raster and the levels' files; they are read when it is.
+        plain: tiled one-band ``uint8`` raster.
+        how: resampling, see `shrunk`.
+        nodata: nodata value.
+        smallest_px: maximum side of the smallest overview.
+        creation: rasterio profile of the overviews' files, without size, CRS and transform.
+        folder: folder of the virtual raster and the overviews' files.
     """
     levels, sums = [plain], []
     while max(_shape(levels[-1])) > smallest_px and _shape(plain)[1] > 1:
@@ -69,11 +67,11 @@ def with_overviews(
 
 
 def shrunk(values: NDArray[np.uint8], how: Shrink, nodata: int) -> NDArray[np.uint8]:
-    """Return the half as large copy (y, x), sizes rounded up, of values (y, x) ``uint8``.
+    """Return ``uint8`` values (y, x) at half the size, rounded up.
 
-    Of each two by two pixels those that are nodata don't count; if all are, so is the answer. "mode" is the most
-    frequent value (of several the first, by rows), "average" the mean to whole numbers (halves up), "first" the first
-    value.
+    Each result pixel is computed from the valid ones of two by two pixels, and is nodata if there are none. "mode" is
+    the most frequent value (the first in row order if there are several), "average" the rounded mean (halves up),
+    "first" the first valid value.
     """
     height, width = values.shape
     if height % 2 or width % 2:
@@ -87,18 +85,18 @@ def _mode(quarters: Quarters, nodata: np.uint8) -> NDArray[np.uint8]:
     ab, ac, ad, bc, bd, cd = (
         np.equal(one, other).view(np.uint8) for one, other in ((a, b), (a, c), (a, d), (b, c), (b, d), (c, d))
     )
-    answer, most = a, _times(ab + ac + ad, a, nodata)
-    for value, like in ((b, ab + bc + bd), (c, ac + bc + cd), (d, ad + bd + cd)):
-        times = _times(like, value, nodata)
-        answer = np.where(times > most, value, answer)
-        most = np.maximum(most, times)
-    return answer
+    mode, most = a, _frequency(ab + ac + ad, a, nodata)
+    for value, equal in ((b, ab + bc + bd), (c, ac + bc + cd), (d, ad + bd + cd)):
+        frequency = _frequency(equal, value, nodata)
+        mode = np.where(frequency > most, value, mode)
+        most = np.maximum(most, frequency)
+    return mode
 
 
-def _times(like: NDArray[np.uint8], value: NDArray[np.uint8], nodata: np.uint8) -> NDArray[np.uint8]:
-    """Return how often a value occurs, 0 if it is nodata."""
-    times: NDArray[np.uint8] = (like + np.uint8(1)) * (value != nodata).view(np.uint8)
-    return times
+def _frequency(equal: NDArray[np.uint8], value: NDArray[np.uint8], nodata: np.uint8) -> NDArray[np.uint8]:
+    """Return the frequency of values, given the number of other pixels equal to them; 0 for nodata."""
+    frequency: NDArray[np.uint8] = (equal + np.uint8(1)) * (value != nodata).view(np.uint8)
+    return frequency
 
 
 def _average(quarters: Quarters, nodata: np.uint8) -> NDArray[np.uint8]:
@@ -108,15 +106,15 @@ def _average(quarters: Quarters, nodata: np.uint8) -> NDArray[np.uint8]:
         total += quarter * valid
         count += valid
     divisor = np.maximum(count, 1)
-    answer: NDArray[np.uint8] = np.where(count > 0, (total + divisor // 2) // divisor, nodata).astype(np.uint8)
-    return answer
+    mean: NDArray[np.uint8] = np.where(count > 0, (total + divisor // 2) // divisor, nodata).astype(np.uint8)
+    return mean
 
 
 def _first(quarters: Quarters, nodata: np.uint8) -> NDArray[np.uint8]:
-    answer = quarters[0].copy()
+    first = quarters[0].copy()
     for quarter in quarters[1:]:
-        np.copyto(answer, quarter, where=answer == nodata)
-    return answer
+        np.copyto(first, quarter, where=first == nodata)
+    return first
 
 
 SHRINK: dict[Shrink, Callable[[Quarters, np.uint8], NDArray[np.uint8]]] = {
@@ -127,12 +125,12 @@ SHRINK: dict[Shrink, Callable[[Quarters, np.uint8], NDArray[np.uint8]]] = {
 
 
 def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation: Mapping[str, Any]) -> int:
-    """Write the half as large copy and return what its values sum to; where the source holds no block, nor does it."""
+    """Write an overview of half the size and return the sum of its values; areas without blocks stay sparse."""
     with open_raster(source) as whole:
         shape = ceil_div(whole.height, 2), ceil_div(whole.width, 2)
         total: int = nodata * shape[0] * shape[1]
-        # The place changes nothing in the map; without it rasterio warns at each level that it has none.
-        fine = whole.transform  # affine multiplies by * up to version 2, by @ from 3 on
+        # Georeferencing avoids a warning of rasterio.
+        fine = whole.transform  # multiplication of Affine is * up to version 2 and @ from version 3
         transform = Affine(2 * fine.a, 2 * fine.b, fine.c, 2 * fine.d, 2 * fine.e, fine.f)
         grid = {"height": shape[0], "width": shape[1], "crs": whole.crs, "transform": transform}
         with open_raster(target, "w", **{**creation, **grid}) as level:
@@ -140,9 +138,9 @@ def _write_level(source: Path, target: Path, how: Shrink, nodata: int, creation:
                 below = tile.window.refined(2).clipped(whole.shape)
                 if not is_stored(whole, below):
                     continue
-                values = shrunk(whole.read(1, window=area_of(below)), how, nodata)
+                values = shrunk(whole.read(1, window=rasterio_window(below)), how, nodata)
                 if (values != nodata).any():
-                    level.write(values, 1, window=area_of(tile.window))
+                    level.write(values, 1, window=rasterio_window(tile.window))
                     total += int(values.sum(dtype=np.int64)) - nodata * values.size
     return total
 

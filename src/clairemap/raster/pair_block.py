@@ -1,4 +1,4 @@
-"""A window of a scene's pair of sensors: what tiling reads, what a scene's store holds, what a tile consists of."""
+"""The layers of a window of a scene: the unit that tiling reads, stores contain and tiles consist of."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -12,11 +12,13 @@ from clairemap.validity import Flags
 
 @dataclass(frozen=True, eq=False)
 class PairBlock:
-    """The layers of a window, named as in the store of a scene (``pair.zarr``).
+    """The layers of a window, named as in a scene's store (``pair.zarr``).
 
-    `optical` (band, y, x) has the optical raster's number type, its scale applied; `sar` (band, y, x) is float32, NaN
-    where invalid; `label` (y, x) holds class indices, IGNORE_INDEX where there is none; `validity` (y, x) holds
-    `Validity` flags.
+    Attributes:
+        optical: optical values (band, y, x) with the raster's scale applied; number type as in the raster.
+        sar: SAR values (band, y, x), NaN where invalid.
+        label: class indices (y, x), IGNORE_INDEX where there is no label.
+        validity: `Validity` flags (y, x).
     """
 
     optical: NDArray[Any]
@@ -26,9 +28,9 @@ class PairBlock:
 
     @property
     def layers(self) -> dict[str, NDArray[Any]]:
-        """The arrays by the names of their layers."""
+        """The arrays by layer name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def cropped(self, window: Window) -> "PairBlock":
-        """Return the layers of a window that lies in this one and is counted from its upper left pixel; no copy."""
+        """Return views of a window inside this one; the window is relative to the upper left pixel."""
         return PairBlock(**{name: values[..., *window.slices] for name, values in self.layers.items()})

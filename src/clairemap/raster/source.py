@@ -1,4 +1,4 @@
-"""Reading windows of a raster file together with where they are valid."""
+"""Reading of windows of a raster file with their valid pixels."""
 
 import warnings
 from dataclasses import dataclass
@@ -17,38 +17,38 @@ from clairemap.grid.window import Window
 from clairemap.raster.census import Census
 from clairemap.raster.georeference import geobox_of
 from clairemap.raster.opening import is_stored, open_raster
-from clairemap.raster.unsupported import check_there, not_opened, without_bands
+from clairemap.raster.unsupported import check_exists, no_bands_error, open_error
 from clairemap.raster.values import AS_STORED, Reading, Scaling, can_be_measured, is_nodata
 
 
-def area_of(window: Window) -> rasterio.windows.Window:
-    """Return a window as rasterio's reading and writing take it: columns first."""
+def rasterio_window(window: Window) -> rasterio.windows.Window:
+    """Return a window as rasterio's type."""
     return rasterio.windows.Window(window.x0, window.y0, window.width, window.height)
 
 
 @dataclass(frozen=True)
 class Block:
-    """A window's values (band, y, x) in the source's number type and where they are valid (y, x)."""
+    """Values (band, y, x) of a window, in the source's number type, and its valid pixels (y, x)."""
 
     values: NDArray[Any]
     valid: NDArray[np.bool_]
 
     @classmethod
     def empty(cls, bands: int, window: Window, dtype: DTypeLike) -> "Block":
-        """Return a block of zeros, none of them valid."""
+        """Return a block of zeros without valid pixels."""
         return cls(np.zeros((bands, *window.shape), dtype), np.zeros(window.shape, np.bool_))
 
 
 class RasterSource:
     """A raster file opened for reading by windows; use as a context manager.
 
-    A pixel is valid if all bands that are read are: finite, not nodata by the band's tag or the caller's value, and
-    not masked by the file's mask or by an alpha band (0) anywhere in the file. An alpha band that is itself read as
-    data masks nothing. A nodata value that can be measured, 0 or the top of an unsigned type, means nodata only where
-    all bands that are read hold it, so that black or saturation in one band doesn't spoil the others; as such a value
-    is data where the file has a mask besides, as in GDAL.
+    A pixel is valid if all bands read there are finite, none is nodata (by the band's tag or `Reading.nodata`), and
+    neither the file's mask nor an alpha band is 0. Alpha bands that are read as data do not mask.
 
-    Values are the stored numbers, or these times the file's scale plus its offset; nodata is a stored number.
+    0 and the maximum of an unsigned type can also be measured (black, saturated). As nodata tags they apply only to
+    pixels where all bands read have such a value, and not at all if the file has a mask, as in GDAL.
+
+    Values are stored numbers, or stored number times scale plus offset; nodata refers to stored numbers.
     """
 
     def __init__(self, path: Path, reading: Reading = AS_STORED, census: Census | None = None) -> None:
@@ -56,16 +56,16 @@ class RasterSource:
 
         Args:
             path: any raster that GDAL reads, with or without a CRS.
-            reading: how its numbers are to be taken.
+            reading: interpretation of the stored numbers.
             census: counts the valid values that are read.
 
         Raises:
-            MissingFileError: there is no such file, or GDAL can't open it for want of one that it refers to.
-            UnreadableFileError: GDAL can't open it, or it has no bands of its own.
-            GridError: its georeferencing says no place on the Earth (see `georeference.geobox_of`).
-            ValuesError: it holds complex numbers, or its scale is 0 or not a number.
+            MissingFileError: the file, or a file that it refers to, does not exist.
+            UnreadableFileError: GDAL cannot open it, or it has no bands.
+            GridError: the georeferencing is not supported (see `georeference.geobox_of`).
+            ValuesError: the values are complex, or the scale is 0 or not finite.
         """
-        check_there(path)
+        check_exists(path)
         self.path = path
         self.reading = reading
         self.census = census
@@ -74,10 +74,10 @@ class RasterSource:
             try:
                 self._dataset = open_raster(path)
             except RasterioIOError as error:
-                raise not_opened(path, error) from None
+                raise open_error(path, error) from None
             if self._dataset.count == 0:
                 with self._dataset as dataset:
-                    raise without_bands(path, dataset.subdatasets)
+                    raise no_bands_error(path, dataset.subdatasets)
             self.geobox = geobox_of(self._dataset, path)
         self._check_not_complex()
         self.scaling = self._scaling()
@@ -85,10 +85,10 @@ class RasterSource:
     def _check_not_complex(self) -> None:
         if found := [name for name in self._dataset.dtypes if name.startswith("complex")]:
             raise ValuesError(
-                f"{self.path}: holds complex numbers ({found[0]}), as single-look complex SAR has them; compute "
-                "intensity first, |z|^2, best multilooked and terrain-corrected (SNAP or the like), in short "
-                f'gdal_calc.py -A {self.path.name} --calc="abs(A)**2" --type=Float32 --outfile=intensity.tif for each '
-                "band, and set sensors.sar.scale: linear_power"
+                f"{self.path}: contains complex numbers ({found[0]}), probably single-look complex SAR; compute "
+                "intensity |z|^2, if possible multilooked and terrain-corrected (SNAP), or for each band "
+                f'gdal_calc.py -A {self.path.name} --calc="abs(A)**2" --type=Float32 --outfile=intensity.tif, '
+                "and set sensors.sar.scale: linear_power"
             )
 
     def _scaling(self) -> Scaling:
@@ -96,9 +96,8 @@ class RasterSource:
         usable = all(scaling.scales) and np.isfinite([scaling.scales, scaling.offsets]).all()
         if self.reading.apply_scale and not usable:
             raise ValuesError(
-                f"{self.path}: its tags are scales {list(scaling.scales)} and offsets {list(scaling.offsets)}, which "
-                "leave nothing of the values; correct them (gdal_edit.py -scale 1 -offset 0), or set "
-                "sensors.*.apply_scale: false"
+                f"{self.path}: scales {list(scaling.scales)} must be finite and not 0, offsets {list(scaling.offsets)} "
+                "finite; correct them (gdal_edit.py -scale 1 -offset 0), or set sensors.*.apply_scale: false"
             )
         return scaling
 
@@ -123,17 +122,17 @@ class RasterSource:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Number type of the values: one that holds all bands, float32 if they are scaled."""
+        """Number type of the values: float32 if they are scaled, else `stored_dtype`."""
         return np.dtype(np.float32) if self.is_scaled else self.stored_dtype
 
     @property
     def stored_dtype(self) -> np.dtype[Any]:
-        """Number type that holds all bands as the file has them."""
+        """Common number type of all bands of the file."""
         return np.result_type(*self._dataset.dtypes)
 
     @property
     def is_scaled(self) -> bool:
-        """Whether the values differ from the stored numbers by the file's scale or offset."""
+        """Whether the file's scale or offset changes the stored numbers."""
         return self.reading.apply_scale and not self.scaling.is_trivial
 
     @property
@@ -143,32 +142,34 @@ class RasterSource:
 
     @property
     def data_bands(self) -> tuple[int, ...]:
-        """The bands of the file, counted from 1, that are not alpha."""
+        """1-based numbers of the bands that are not alpha."""
         kinds = enumerate(self._dataset.colorinterp, start=1)
         return tuple(index for index, kind in kinds if kind is not ColorInterp.alpha)
 
     def band_indexes(self, names: tuple[str, ...], indexes: tuple[int, ...] | None) -> tuple[int, ...]:
-        """Return which bands of the file, counted from 1, carry the names.
+        """Return the 1-based numbers of the named bands: `indexes`, or by default all bands of the file.
 
         Raises:
-            BandCountError: without `indexes` the file must have exactly as many bands as there are names.
+            BandCountError: the file lacks a band, or `indexes` is None and the number of bands and names differ.
         """
         count = self._dataset.count
         if indexes is None and count != len(names):
             raise BandCountError(
-                f"{self.path}: has {count} band(s), the settings name {len(names)} {list(names)}; "
-                "correct sensors.*.bands, or say with sensors.*.indexes which bands to take"
+                f"{self.path}: has {count} band(s), but sensors.*.bands names {len(names)} {list(names)}; "
+                "correct it, or select bands with sensors.*.indexes"
             )
         chosen = indexes or tuple(range(1, count + 1))
         if max(chosen) > count:
-            raise BandCountError(f"{self.path}: has {count} band(s), the settings ask for band {max(chosen)}")
+            raise BandCountError(
+                f"{self.path}: has {count} band(s), but sensors.*.indexes selects band {max(chosen)}; correct it"
+            )
         return chosen
 
     def read(self, window: Window, indexes: tuple[int, ...]) -> Block:
-        """Return the bands of a window; outside the file values are 0 and not valid.
+        """Return bands of a window; pixels outside the file are 0 and invalid.
 
         Raises:
-            UnreadableFileError: the file is truncated or damaged there.
+            UnreadableFileError: the file is truncated or damaged in the window.
         """
         values = np.zeros((len(indexes), *window.shape), self.dtype)
         valid = np.zeros(window.shape, np.bool_)
@@ -179,18 +180,18 @@ class RasterSource:
         return Block(values, valid)
 
     def is_stored(self, window: Window) -> bool:
-        """Return whether the file holds any block of a window inside it; if not, all of it is nodata."""
+        """Return whether the file contains any block of a window inside it; see `opening.is_stored`."""
         return is_stored(self._dataset, window)
 
     def _read_inside(self, window: Window, indexes: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        area = area_of(window)
+        area = rasterio_window(window)
         try:
             stored = self._dataset.read(list(indexes), window=area)
             valid, has_mask = self._unmasked(area, indexes)
         except RasterioError as error:
             raise UnreadableFileError(
-                f"{self.path}: can't be read at rows {window.y0}-{window.y1}, columns {window.x0}-{window.x1} "
-                f"({error.__cause__ or error}); the file is truncated or damaged, fetch it again"
+                f"{self.path}: truncated or damaged at rows {window.y0}-{window.y1}, columns {window.x0}-{window.x1} "
+                f"({error.__cause__ or error}); download it again"
             ) from None
         valid &= ~is_nodata(stored, self._tags(indexes, has_mask), self.reading)
         values = self.scaling.values(stored, indexes) if self.is_scaled else stored
@@ -203,7 +204,7 @@ class RasterSource:
         return values, valid
 
     def _unmasked(self, area: rasterio.windows.Window, indexes: tuple[int, ...]) -> tuple[NDArray[np.bool_], bool]:
-        """Return where neither masks nor alpha bands say that there is nothing, and whether there is a mask."""
+        """Return the pixels that neither masks nor alpha bands exclude, and whether there is a mask."""
         valid = np.ones((area.height, area.width), np.bool_)
         flags = self._dataset.mask_flag_enums
         masked = [index for index in indexes if _has_mask(flags[index - 1])]
@@ -222,7 +223,7 @@ class RasterSource:
 
 
 def _has_mask(flags: list[MaskFlags]) -> bool:
-    """Return whether a band has a mask of its own or the file's, apart from an alpha band and a nodata tag."""
+    """Return whether a band has a mask other than an alpha band or a nodata tag."""
     if MaskFlags.all_valid in flags or MaskFlags.alpha in flags:
         return False
     return MaskFlags.per_dataset in flags or MaskFlags.nodata not in flags

@@ -1,8 +1,8 @@
-"""Georeferenced Zarr stores between the stages: pairs of scenes, and class probabilities.
+"""Georeferenced Zarr stores of intermediate data: tiled scenes and class probabilities.
 
-Zarr format 3, one chunk for each tile, several tiles in a file (shard). A store opens in xarray with coordinates
-and in rioxarray with its CRS (CF grid mapping ``spatial_ref``). It is complete when its manifest lies beside it
-(`artefacts.manifest`), with each array's hash and all attributes but the stamp (`provenance.stamp`).
+Zarr format 3, one chunk per tile, several chunks per file (shard). xarray opens a store with coordinates, rioxarray
+with its CRS. A store is complete when its manifest exists; the manifest contains the hash of each array and all
+attributes except the stamp.
 """
 
 import hashlib
@@ -35,28 +35,28 @@ Attributes = TypeVar("Attributes", bound=StoreAttributes)
 GRID_MAPPING = "spatial_ref"
 
 COMPRESSORS = BloscCodec(cname="lz4", clevel=5, shuffle=BloscShuffle.shuffle), Crc32cCodec()
-"""LZ4 against zstd, level 3: a sixth of the time to write and a third to read, for files a tenth to a third larger. The
-checksum makes each reader notice what has changed on the disk, for next to no time."""
+"""Compared with zstd level 3, LZ4 writes in 1/6 and reads in 1/3 of the time; files are 10 to 33 % larger. The
+checksum detects damaged files."""
 
 UNFINISHED_FILES = "*.partial"
-"""What zarr calls files until they are whole; a killed run leaves some."""
+"""Names of zarr's unfinished files, which a killed run leaves behind."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One array of a store. Without `bands` it has the dimensions (y, x), else ({name}_band, y, x)."""
+    """One array of a store, with dimensions ({name}_band, y, x), or (y, x) without `bands`."""
 
     name: str
     dtype: DTypeLike
     bands: tuple[str, ...] = ()
     fill: float = 0
-    nodata: int | None = None  # of integer arrays, told to xarray as _FillValue; float arrays have NaN for that
+    nodata: int | None = None  # for integer arrays, written as _FillValue for xarray; float arrays use NaN
     attributes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class GridStore:
-    """A store opened for reading or writing blocks. Arrays are (band, y, x) or (y, x) on `geobox`."""
+    """A store opened for reading or writing blocks; arrays are (band, y, x) or (y, x) on `geobox`."""
 
     path: Path
     group: zarr.Group
@@ -71,17 +71,17 @@ class GridStore:
 
     @property
     def tile_px(self) -> int:
-        """Side of a tile in pixels: the chunk of every array."""
+        """Side of a tile in pixels, which is the chunk size of all arrays."""
         return int(self.attributes["tile_px"])
 
     @property
     def shard_px(self) -> int:
-        """Side of a shard in pixels: write blocks of this size at its multiples."""
+        """Side of a shard in pixels; write blocks of this size at multiples of it."""
         return int(self.attributes["shard_px"])
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        """Attributes of the store as a whole."""
+        """Attributes of the store."""
         return self.group.attrs
 
     def attributes_as(self, kind: type[Attributes]) -> Attributes:
@@ -94,21 +94,21 @@ class GridStore:
             return kind.model_validate(dict(self.attributes))
         except ValidationError as error:
             raise StoreError(
-                f"{self.path}: attribute {first_fault(error)} ({kind.__name__}); delete it and run again"
+                f"{self.path}: attribute {first_fault(error)} ({kind.__name__}); delete the store and run again"
             ) from None
 
     @property
     def scene(self) -> str:
-        """Name of the scene that the store is of."""
+        """Name of the store's scene."""
         return self.attributes_as(StoreAttributes).scene
 
     @property
     def exists(self) -> bool:
-        """Whether the store still lies where it was opened."""
+        """Whether the store still exists on disk."""
         return (self.path / "zarr.json").is_file()
 
     def array(self, name: str) -> zarr.Array[Any]:
-        """Return an array to slice: ``store.array("sar")[:, 0:512, 0:512]``.
+        """Return an array, for slicing: ``store.array("sar")[:, 0:512, 0:512]``.
 
         Raises:
             StoreError: the store has no such array.
@@ -116,9 +116,9 @@ class GridStore:
         if name not in self._opened:
             found = self.group.get(name)
             if not isinstance(found, zarr.Array):
-                raise StoreError(f"{self.path}: holds no array {name!r}; delete it and run again")
-            # Kept, since opening parses the metadata anew, a tenth of what a crop costs. Chunks are written even if
-            # empty, since to look at them costs as much as writing the others.
+                raise StoreError(f"{self.path}: array {name!r} is missing; delete the store and run again")
+            # Cached, because parsing the metadata takes a tenth of the time of reading a crop. Checking for empty
+            # chunks would take as long as writing the others.
             self._opened[name] = found.with_config({"write_empty_chunks": True})
         return self._opened[name]
 
@@ -128,38 +128,38 @@ class GridStore:
         return tuple(str(band) for band in names) if isinstance(names, list) else ()
 
     def shards(self) -> Iterator[Window]:
-        """Yield the windows that can be written independently of each other."""
+        """Yield the windows that can be written in parallel."""
         return (tile.window for tile in tiles(self.shape, self.shard_px))
 
     def discard(self, name: str, shard: Window) -> None:
-        """Delete what is written of a shard: zarr would read it to write its edge, and fail if it is damaged."""
+        """Delete a shard's file; zarr would otherwise read it to write part of it, and fail if it is damaged."""
         leading = [0] * (self.array(name).ndim - 2)
-        place = [*leading, shard.y0 // self.shard_px, shard.x0 // self.shard_px]
-        (self.path / name).joinpath("c", *map(str, place)).unlink(missing_ok=True)
+        index = [*leading, shard.y0 // self.shard_px, shard.x0 // self.shard_px]
+        (self.path / name).joinpath("c", *map(str, index)).unlink(missing_ok=True)
 
     def read(self, name: str, window: Window) -> NDArray[Any]:
-        """Return a window of an array; the window must lie inside the grid.
+        """Return a window of an array.
 
         Raises:
-            StoreError: the window reaches outside, or the store's files are damaged.
+            StoreError: the window extends beyond the grid, or the store's files are damaged.
         """
         if window.clipped(self.shape) != window:
-            raise StoreError(f"{self.path}: {window} reaches outside the grid {self.shape}")
+            raise StoreError(f"{self.path}: {window} extends beyond the grid {self.shape}")
         try:
             return np.asarray(self.array(name)[..., *window.slices])
         except (OSError, ValueError, RuntimeError) as error:
             raise StoreError(
-                f"{self.path}: array {name!r} is damaged at {window} ({error}); delete it, run again"
+                f"{self.path}: array {name!r} is damaged at {window} ({error}); delete the store and run again"
             ) from None
 
     def write(self, name: str, window: Window, block: NDArray[Any]) -> None:
-        """Write a window of an array; windows from `shards` are safe to write at the same time.
+        """Write a block to a window of an array; windows from `shards` can be written in parallel.
 
         Raises:
-            StoreError: the block hasn't the window's shape, or reaches outside the grid.
+            StoreError: the block does not have the window's shape, or the window extends beyond the grid.
         """
         if block.shape[-2:] != window.shape or window.clipped(self.shape) != window:
-            raise StoreError(f"{self.path}: a block {block.shape} doesn't fit {window} of the grid {self.shape}")
+            raise StoreError(f"{self.path}: block {block.shape} does not fit {window} of the grid {self.shape}")
         self.array(name)[..., *window.slices] = block
 
 
@@ -172,7 +172,7 @@ def create_store(
     shard_tiles: int,
     attributes: Mapping[str, Any],
 ) -> GridStore:
-    """Return a new store with empty arrays. Write to a temporary path, then `complete_store` it."""
+    """Create a store with empty arrays and return it; use a temporary path and call `complete_store` at the end."""
     height, width = (int(size) for size in geobox.shape)
     across = ceil_div(max(height, width), tile_px)
     shard_px = tile_px * min(shard_tiles, across)
@@ -220,7 +220,7 @@ def _write_georeference(group: zarr.Group, geobox: GeoBox) -> None:
     if geobox.crs is not None:
         mapping.attrs.update({"crs_wkt": geobox.crs.to_wkt(), "spatial_ref": geobox.crs.to_wkt()})
     if transform.b or transform.d:
-        return  # a rotated grid has no 1-D coordinates
+        return  # rotated grids have no 1-D coordinates
     height, width = geobox.shape
     centres = {
         "y": transform.f + transform.e * (np.arange(height) + 0.5),
@@ -235,7 +235,7 @@ def open_store(path: Path, mode: Literal["r", "r+"] = "r") -> GridStore:
     """Return a store opened for reading, or for reading and writing.
 
     Raises:
-        StoreError: there is no store, or its metadata are damaged.
+        StoreError: the store is missing, incomplete or damaged.
     """
     try:
         group = zarr.open_group(path, mode=mode)
@@ -243,19 +243,19 @@ def open_store(path: Path, mode: Literal["r", "r+"] = "r") -> GridStore:
         transform = Affine.from_gdal(*(float(value) for value in str(mapping["GeoTransform"]).split()))
         shape = int(str(group.attrs["height"])), int(str(group.attrs["width"]))
     except (FileNotFoundError, KeyError, ValueError, zarr.errors.BaseZarrError) as error:
-        raise StoreError(f"{path}: is no complete store ({error!r}); delete it and run again") from None
+        raise StoreError(f"{path}: not a complete store ({error!r}); delete it and run again") from None
     return GridStore(path, group, GeoBox(shape, transform, cast("str | None", mapping.get("crs_wkt"))))
 
 
 def complete_store(part: Path, target: Path, manifest: Path | None = None) -> None:
-    """Move a written store to its place and write its manifest, last.
+    """Move a written store to its target path, then write its manifest.
 
-    An older store in that place is replaced; an interruption leaves either no manifest or a whole store.
+    An existing store is replaced. After an interruption there is either no manifest or a complete store.
 
     Args:
-        part: the written store.
-        target: its place.
-        manifest: the manifest to write; by default beside the store (`manifest_of`).
+        part: path of the written store.
+        target: final path of the store.
+        manifest: path of the manifest; by default `manifest_of(target)`.
     """
     manifest = manifest or manifest_of(target)
     manifest.unlink(missing_ok=True)
@@ -271,22 +271,22 @@ def complete_store(part: Path, target: Path, manifest: Path | None = None) -> No
 
 
 def check_store(path: Path, manifest: Path | None = None) -> GridStore:
-    """Return the store opened for reading after comparing its files with the manifest (names and sizes).
+    """Return a store opened for reading, after comparing number and size of its files with the manifest.
 
     Args:
-        path: the store.
-        manifest: its manifest; by default the one beside the store (`manifest_of`).
+        path: path of the store.
+        manifest: path of the manifest; by default `manifest_of(path)`.
 
     Raises:
-        StoreError: files are missing, of another size, or the manifest can't be read.
+        StoreError: number or size of the files differs, or the manifest cannot be read.
     """
     for name, array in read_manifest(manifest or manifest_of(path), path).arrays.items():
         files = _chunk_files(path / name)
         seen, expected = (len(files), _size(files)), (array.files, array.bytes)
         if seen != expected:
             raise StoreError(
-                f"{path}: array {name!r} has {seen[0]} files of {seen[1]} bytes, the manifest {expected[0]} of "
-                f"{expected[1]}; delete it and run again"
+                f"{path}: array {name!r} has {seen[0]} files with {seen[1]} bytes, expected {expected[0]} with "
+                f"{expected[1]} bytes (manifest); delete the store and run again"
             )
     return open_store(path)
 
@@ -319,7 +319,7 @@ def _size(files: Sequence[Path]) -> int:
 
 
 def _unstamped(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is said about the content, without the version, commit and settings that made it."""
+    """Return the attributes without the stamp (version, commit, settings)."""
     return {key: value for key, value in attributes.items() if not key.startswith(STAMP_PREFIX)}
 
 

@@ -53,8 +53,8 @@ def _reaches(mapping: PixelMapping) -> bool:
     height, width = mapping.source.shape
     (y0, x0), (y1, x1) = ([extreme(corners(each), axis=0) for each in (y, x)] for extreme in (np.min, np.max))
     touched = (y0 > OUTSIDE / 2) & (x0 > OUTSIDE / 2) & (y1 > -0.5) & (y0 < height - 0.5)
-    if mapping.round_px is None:
-        touched &= (x1 > -0.5) & (x0 < width - 0.5) & (x1 - x0 < mapping.half_turn_px)
+    if mapping.source_period_px is None:
+        touched &= (x1 > -0.5) & (x0 < width - 0.5) & (x1 - x0 < mapping.half_period_px)
     return bool(touched.any())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from clairemap.errors import ValuesError
 from clairemap.raster.census import BandCensus, Census, Extremes
 from clairemap.raster.source import RasterSource
-from clairemap.sar.decibels import LEAST_DB, MOST_DB
+from clairemap.sar.decibels import MAX_DB, MIN_DB
 from clairemap.settings import SarBands, Sensor
 
 log = logging.getLogger(__name__)
@@ -17,9 +17,9 @@ OPTICAL_RANGE = (-1e9, 1e9)
 """What optical values can be, whatever their unit."""
 
 SAR_RANGES = {
-    "db": (LEAST_DB, MOST_DB),
-    "linear_power": (LEAST_DB, 10 ** (MOST_DB / 10)),
-    "linear_amplitude": (LEAST_DB, 10 ** (MOST_DB / 20)),
+    "db": (MIN_DB, MAX_DB),
+    "linear_power": (MIN_DB, 10 ** (MAX_DB / 10)),
+    "linear_amplitude": (MIN_DB, 10 ** (MAX_DB / 20)),
     "digital": (0.0, 1e9),
 }
 """What SAR values can be, by scale. Of linear values those that aren't positive are nodata; negative ones down to the
@@ -182,7 +182,7 @@ def _has_hole_of_zeros(band: BandCensus) -> bool:
 def _check_linear(source: RasterSource, census: Census, settings: SarBands) -> None:
     seen = census.px - census.total("zero_px") - census.total("outside_px")
     negative = census.total("negative_px")
-    below = census.sample[census.sample < LEAST_DB]
+    below = census.sample[census.sample < MIN_DB]
     most_frequent = max(np.unique(below, return_counts=True)[1], default=0)
     if negative > MOST * seen or below.size - most_frequent > MOST * census.sample.size:  # one of them may be nodata
         _other_scale(source, settings.scale, "most are negative: they look like decibels", "db")

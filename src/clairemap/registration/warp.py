@@ -46,7 +46,7 @@ class SarOnGrid:
 
     def _filtered(self, area: Window) -> Block:
         margin = reach_px(self.settings, self._box_px)
-        block = _read_round(self.source, area.grown(margin), self.indexes, self.mapping.round_px)
+        block = _read_round(self.source, area.grown(margin), self.indexes, self.mapping.source_period_px)
         values, valid = backscatter(block.values, block.valid, self.settings, self._box_px)
         inner = Window(margin, margin, *area.shape).slices
         return Block(values[:, *inner], valid[inner])
@@ -71,17 +71,17 @@ class ClassesOnGrid:
         return _put_together(out, window, self.mapping, self._codes, sampled_nearest)
 
     def _codes(self, area: Window) -> Block:
-        return _read_round(self.source, area, (self.index,), self.mapping.round_px)
+        return _read_round(self.source, area, (self.index,), self.mapping.source_period_px)
 
 
-def _read_round(source: RasterSource, window: Window, indexes: tuple[int, ...], round_px: int | None) -> Block:
+def _read_round(source: RasterSource, window: Window, indexes: tuple[int, ...], period_px: int | None) -> Block:
     """Return the bands of a window; in a source around the whole Earth the first column follows the last."""
-    if round_px is None or (window.x0 >= 0 and window.x1 <= round_px):
+    if period_px is None or (window.x0 >= 0 and window.x1 <= period_px):
         return source.read(window, indexes)
     blocks, x = [], window.x0
     while x < window.x1:
-        column = x % round_px
-        width = min(window.x1 - x, round_px - column)
+        column = x % period_px
+        width = min(window.x1 - x, period_px - column)
         blocks.append(source.read(replace(window, x0=column, width=width), indexes))
         x += width
     return Block(np.concatenate([b.values for b in blocks], axis=2), np.concatenate([b.valid for b in blocks], axis=1))
@@ -134,7 +134,7 @@ def _source_area(y: Coordinates, x: Coordinates, mapping: PixelMapping) -> Windo
     """Return the source pixels around coordinates, cut off where the source ends; empty if none lies in it."""
     height, width = (int(size) for size in mapping.source.shape)
     near = (y > -1) & (y < height)
-    near &= (x > OUTSIDE / 2) if mapping.round_px else (x > -1) & (x < width)
+    near &= (x > OUTSIDE / 2) if mapping.source_period_px else (x > -1) & (x < width)
     if not near.any():
         return Window(0, 0, 0, 0)
     y, x = y[near], x[near]

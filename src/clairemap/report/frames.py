@@ -12,7 +12,7 @@ from clairemap.classes import MAP_NODATA
 from clairemap.grid.window import Window
 from clairemap.grid.window_groups import MIN_FILLED_SHARE, WindowGroup, far_apart, group_windows
 from clairemap.raster.opening import open_raster
-from clairemap.raster.source import area_of
+from clairemap.raster.source import rasterio_window
 
 MAX_CELLS_READ = 4096**2
 """Pixels that are read at once to see where data are, at most; a map's smallest overview has fewer."""
@@ -73,7 +73,7 @@ def _data_mask(path: Path, levels: int, window: Window) -> NDArray[np.bool_] | N
         cells = window.coarsened(2**levels).clipped(dataset.shape)
         if _area_px(cells) > MAX_CELLS_READ:
             return None
-        has_data: NDArray[np.bool_] = dataset.read(1, window=area_of(cells)) != MAP_NODATA
+        has_data: NDArray[np.bool_] = dataset.read(1, window=rasterio_window(cells)) != MAP_NODATA
         return has_data
 
 

@@ -20,7 +20,7 @@ from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.raster.opening import open_raster
-from clairemap.raster.source import area_of
+from clairemap.raster.source import rasterio_window
 from clairemap.report.content import DisplaySettings, MapPanel, MapSection
 from clairemap.report.frames import frames_of
 from clairemap.report.map_key import map_key
@@ -116,7 +116,9 @@ class MapView:
         shape = picture_shape(self.window.shape, self.aspect, longest_px, MAX_MAP_ASPECT)
         try:
             with open_raster(path) as raster:
-                values: Any = raster.read(1, window=area_of(self.window), out_shape=shape, resampling=resampling)
+                values: Any = raster.read(
+                    1, window=rasterio_window(self.window), out_shape=shape, resampling=resampling
+                )
         except RasterioError as error:
             raise _unreadable_map(path, error) from None
         return self.turn.picture(values)

@@ -1,1 +1,1 @@
-"""Backscatter in decibels and speckle."""
+"""SAR backscatter: scales, plausible values and speckle."""

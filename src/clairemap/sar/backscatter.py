@@ -1,4 +1,4 @@
-"""From what a SAR file holds to what the network sees: speckle filtered, averaged to the grid, in dB."""
+"""Conversion of SAR bands to network input: speckle filter, averaging, decibels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,12 @@ from clairemap.validity import Mask
 
 NO_AVERAGING = Size(1.0, 1.0)
 
-MOST_AMPLITUDE = np.float32(1e9)
-"""Keeps the squares of what can't be backscatter within float32."""
+MAX_AMPLITUDE = np.float32(1e9)
+"""Limit of amplitude before squaring, so that squares fit float32."""
 
 
 def reach_px(settings: SarSettings, box_px: Size[float] = NO_AVERAGING) -> int:
-    """Return how many pixels around a window `backscatter` needs to get the window right."""
+    """Return the margin in pixels that `backscatter` needs around a window."""
     filtered = settings.speckle_window_px // 2 if settings.speckle_filter == "lee" else 0
     return filtered + averaging_reach_px(box_px)
 
@@ -24,23 +24,22 @@ def reach_px(settings: SarSettings, box_px: Size[float] = NO_AVERAGING) -> int:
 def backscatter(
     values: NDArray[np.generic], valid: Mask, settings: SarSettings, box_px: Size[float] = NO_AVERAGING
 ) -> tuple[SarValues, Mask]:
-    """Return SAR bands (band, y, x) in dB, or grey values if the scale is "digital", and where they are valid (y, x).
+    """Return SAR bands (band, y, x) in dB, or grey values for the scale "digital", and the valid pixels (y, x).
 
-    Filter and averaging work on linear power, because means of dB are biased. "digital" pictures are taken for
-    amplitude, as stretched 8-bit SAR pictures mostly are, and keep their unit. Pixels that aren't backscatter in some
-    band, such as power that is not positive, become invalid. Invalid pixels have no influence; they come out as 0.
+    Filter and averaging use linear power, because means of dB are biased; "digital" values are treated as amplitude.
+    Pixels with implausible backscatter in any band become invalid. Invalid pixels have no influence and are 0.
 
     Args:
-        values: bands (band, y, x) as the file holds them, in the settings' scale.
-        valid: which pixels (y, x) hold something.
+        values: bands (band, y, x) in the scale of the settings.
+        valid: valid pixels (y, x).
         settings: scale and speckle filter.
-        box_px: size in pixels of what is averaged, for a coarser target grid.
+        box_px: averaging window, for a coarser target grid.
     """
     bands = np.asarray(values, np.float32)
     valid = _plausible(bands, valid, settings)
     bands = np.where(valid, bands, np.float32(0))
     if settings.speckle_filter == "none" and max(box_px) <= 1 and settings.scale in ("db", "digital"):
-        return bands, valid  # nothing to do: values come through to the last bit
+        return bands, valid  # no conversion: values are identical to the bit
     linear = _linear(bands, settings)
     kept = valid
     for index, band in enumerate(linear):
@@ -57,7 +56,7 @@ def _plausible(bands: SarValues, valid: Mask, settings: SarSettings) -> Mask:
     if settings.scale == "db":
         return plausible_db(bands, valid)
     if settings.scale == "linear_amplitude":
-        bands = np.sign(bands) * np.square(bands.clip(-MOST_AMPLITUDE, MOST_AMPLITUDE))
+        bands = np.sign(bands) * np.square(bands.clip(-MAX_AMPLITUDE, MAX_AMPLITUDE))
     return plausible_power(bands, valid)
 
 

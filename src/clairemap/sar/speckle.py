@@ -1,4 +1,4 @@
-"""Moving means and the Lee filter on SAR bands, both blind to invalid pixels; and speckle made anew."""
+"""Speckle: Lee filter, moving mean, simulation."""
 
 import math
 
@@ -14,44 +14,43 @@ Band = NDArray[np.float32]
 Bands = NDArray[np.float32]
 
 AMPLITUDE_VARIATION = math.sqrt(4 / math.pi - 1)
-"""Standard deviation over mean of single-look amplitude (Rayleigh distribution); that of power is 1."""
+"""Coefficient of variation of single-look amplitude (Rayleigh distribution); that of power is 1."""
 
 GAUSSIAN_PER_BOX = 1 / math.sqrt(12)
-"""Sigma of the Gaussian with the second moment of a box of side 1; it averages 1.05 times as many looks."""
+"""Sigma of a Gaussian with the second moment of a box of side 1; it averages 1.05 times as many looks."""
 
 GAUSSIAN_REACH = 3.0
-"""The Gaussian is cut off at this many sigmas."""
+"""Cut-off of the Gaussian in sigmas."""
 
 
 def power_variation(looks: float) -> float:
-    """Return standard deviation over mean of pure speckle in linear power with that many equivalent looks."""
+    """Return the coefficient of variation of speckle in linear power, given the equivalent looks."""
     return 1 / math.sqrt(looks)
 
 
 def amplitude_variation(looks: float) -> float:
-    """Return standard deviation over mean of pure speckle in amplitude with that many equivalent looks."""
+    """Return the coefficient of variation of speckle in amplitude, given the equivalent looks."""
     return AMPLITUDE_VARIATION / math.sqrt(looks)
 
 
 def lee(band: Band, valid: Mask, window_px: int, variation: float) -> Band:
-    """Return one band (y, x) filtered with Lee's local-statistics filter; 0 where invalid.
+    """Return a band (y, x) after Lee's local-statistics filter for multiplicative noise; 0 where invalid.
 
-    Each pixel moves towards its window's mean, the more the less the window varies beyond pure speckle.
-    Invalid pixels neither count in a window nor get a value. Reach: ``window_px // 2``.
+    Each pixel moves towards its window's mean, most where the window varies no more than speckle. Invalid pixels have
+    no influence. Reach: ``window_px // 2``.
 
     Args:
-        band: linear power, or amplitude.
-        valid: which pixels count.
+        band: linear power or amplitude (y, x).
+        valid: valid pixels (y, x).
         window_px: side of the window, odd.
-        variation: standard deviation over mean of pure speckle, from `power_variation` or `amplitude_variation`.
+        variation: coefficient of variation of speckle, from `power_variation` or `amplitude_variation`.
 
-    Source: J. S. Lee, Digital image enhancement and noise filtering by use of local statistics, IEEE TPAMI 1980,
-    for multiplicative noise.
+    Source: J. S. Lee, Digital image enhancement and noise filtering by use of local statistics, IEEE TPAMI 1980.
     """
     present = valid.astype(np.float64)
     values = np.where(valid, band, np.float32(0)).astype(np.float64)
     count = ndimage.uniform_filter(present, window_px, mode="constant")
-    count = np.maximum(count, 0.5 / window_px**2)  # half a pixel: no window of a valid pixel counts less than one
+    count = np.maximum(count, 0.5 / window_px**2)  # avoids 0 / 0; the window of a valid pixel counts at least one
     mean = ndimage.uniform_filter(values, window_px, mode="constant") / count
     variance = ndimage.uniform_filter(values**2, window_px, mode="constant") / count - mean**2
     speckle = (variation * mean) ** 2
@@ -61,10 +60,10 @@ def lee(band: Band, valid: Mask, window_px: int, variation: float) -> Band:
 
 
 def averaged(band: Band, valid: Mask, box_px: Size[float]) -> tuple[Band, Mask]:
-    """Return a moving mean of one band (y, x) over about (height, width) pixels, and where it is valid.
+    """Return the moving mean of a band (y, x) over a window of about `box_px`, and its valid pixels (y, x).
 
-    A Gaussian with a box's second moment, so that any size, fractions included, works without a shift. A pixel is
-    valid if it was, or if at least half of the weight around it is. Reach: `averaging_reach_px`.
+    The weights are a Gaussian with the second moment of the box, so that fractional sizes cause no shift. A pixel is
+    valid if it was before or if half of the weight is on valid pixels. Reach: `averaging_reach_px`.
     """
     sigma = [side * GAUSSIAN_PER_BOX if side > 1 else 0.0 for side in box_px]
     radius = [math.ceil(GAUSSIAN_REACH * each) for each in sigma]
@@ -75,15 +74,15 @@ def averaged(band: Band, valid: Mask, box_px: Size[float]) -> tuple[Band, Mask]:
 
 
 def averaging_reach_px(box_px: Size[float]) -> int:
-    """Return how far away a pixel can be and still count in `averaged`."""
+    """Return the reach of `averaged` in pixels."""
     return max(math.ceil(GAUSSIAN_REACH * GAUSSIAN_PER_BOX * side) if side > 1 else 0 for side in box_px)
 
 
 def speckle_power(shape: tuple[int, ...], looks: float, random: np.random.Generator) -> Bands:
-    """Return pure speckle in linear power: gamma-distributed, mean 1, variance ``1 / looks``, pixels independent.
+    """Return speckle in linear power: independent, gamma-distributed pixels with mean 1 and variance ``1 / looks``.
 
-    Multilook intensity of fully developed speckle (Oliver and Quegan, Understanding SAR Images, 2004).
-    The smallest value is the least normal float32, so that the logarithm exists however few the looks.
+    Multilook intensity of fully developed speckle (Oliver and Quegan, Understanding SAR Images, 2004). Values are at
+    least the smallest normal float32, so that their logarithm is finite.
     """
     power: Bands = random.standard_gamma(looks, shape, np.float32)
     power /= np.float32(looks)
@@ -91,10 +90,10 @@ def speckle_power(shape: tuple[int, ...], looks: float, random: np.random.Genera
 
 
 def speckled_db(decibels: Bands, looks: float, random: np.random.Generator) -> Bands:
-    """Return bands in dB, any shape, with further speckle of so many looks; the mean power stays."""
+    """Return bands in dB, any shape, with additional speckle; the mean power is unchanged."""
     return decibels + power_to_db(speckle_power(decibels.shape, looks, random))
 
 
 def speckled_amplitude(amplitude: Bands, looks: float, random: np.random.Generator) -> Bands:
-    """Return bands of amplitude, any shape, with further speckle of so many looks; the mean power stays."""
+    """Return amplitude bands, any shape, with additional speckle; the mean power is unchanged."""
     return amplitude * np.sqrt(speckle_power(amplitude.shape, looks, random))

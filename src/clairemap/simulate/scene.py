@@ -26,7 +26,7 @@ from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
 from clairemap.provenance import written_whole
 from clairemap.raster.opening import open_raster
-from clairemap.raster.source import area_of
+from clairemap.raster.source import rasterio_window
 from clairemap.simulate import optics, radar
 from clairemap.simulate.landscape import survey
 from clairemap.simulate.materials import OPTICAL_BANDS, SAR_BANDS
@@ -239,4 +239,4 @@ def _new_raster(
 
 def _write(raster: rasterio.io.DatasetWriter, window: Window, values: NDArray[Any]) -> None:
     bands = values if values.ndim == 3 else values[None]
-    raster.write(bands.astype(raster.dtypes[0]), window=area_of(window))
+    raster.write(bands.astype(raster.dtypes[0]), window=rasterio_window(window))

@@ -32,5 +32,5 @@ def test_what_is_written_is_read(tmp_path: Path):
 )
 def test_other_attributes_are_named(tmp_path: Path, changed: dict[str, object], said: str):
     made = store(tmp_path / "pair.zarr", **{**PAIR.model_dump(mode="json"), **changed})
-    with pytest.raises(StoreError, match=rf"pair\.zarr: attribute {said}.*delete it and run again"):
+    with pytest.raises(StoreError, match=rf"pair\.zarr: attribute {said}.*delete the store and run again"):
         made.attributes_as(PairAttributes)

@@ -1,4 +1,4 @@
-"""What stands in config/datasets agrees with the readers, and keeps chips apart."""
+"""The files of config/datasets match the readers and keep chips independent."""
 
 from pathlib import Path
 
@@ -25,14 +25,14 @@ def test_every_reader_has_a_config_and_a_section_in_the_docs() -> None:
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_each_set_works_in_folders_of_its_own(name: str) -> None:
+def test_each_data_set_has_separate_folders(name: str) -> None:
     settings = settings_of(name)
     assert settings.scenes == f"data/{name}/scenes.csv" and settings.work_dir == f"work/{name}"
     assert settings.mosaic.grid == "scene"
 
 
 @pytest.mark.parametrize("name", CHIP_SETS)
-def test_nothing_reaches_over_from_chip_to_chip(name: str) -> None:
+def test_no_setting_lets_chips_affect_each_other(name: str) -> None:
     settings, chip_px = settings_of(name), KNOWN[name].chip_px
     assert chip_px is not None and chip_px % ALIGN_PX == 0
     assert settings.tiling.tile_px == settings.inference.window_px == chip_px

@@ -1,4 +1,4 @@
-"""A sheet is mapped exactly as if each of its chips had been mapped alone."""
+"""A sheet is mapped exactly like its separate chips."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,7 +13,7 @@ from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.artefacts.registration import write_registration
 from clairemap.datasets.listing import list_sheets
 from clairemap.datasets.samples import Sample
-from clairemap.datasets.sheets import laid_out
+from clairemap.datasets.sheets import arrange_in_sheets
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.nets.bundle import Bundle, build_network
 from clairemap.raster.store import GridStore, open_store
@@ -54,13 +54,13 @@ def chips(made_datasets: ModuleType, tmp_path: Path) -> list[Sample]:
 
 @pytest.fixture
 def mapped(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Callable[..., tuple[GridStore, GridStore]]:
-    """Return a function that tiles samples as one sheet and maps it: the pair, and its probabilities."""
+    """Return a function that tiles samples as one sheet and maps it: the pair and its probabilities."""
     torch.manual_seed(0)
 
     def run(name: str, samples: Iterable[Sample], **changed: Any) -> tuple[GridStore, GridStore]:  # noqa: ANN401
         settings = load_settings(CONFIG | changed)
         folder = tmp_path / name
-        list_sheets(laid_out(list(samples), CHIP_PX), folder / "scenes.csv")
+        list_sheets(arrange_in_sheets(list(samples), CHIP_PX), folder / "scenes.csv")
         (scene,) = read_sample_sheet(folder / "scenes.csv", Path())
         write_registration(folder / "registration.json", registration_of(name, as_delivered(), None), {})
         paths = {
@@ -104,10 +104,10 @@ def differences(sheet: GridStore, chips: list[GridStore], columns: int, layer: s
     return largest
 
 
-def test_a_sheet_is_mapped_as_its_chips_alone(
+def test_a_sheet_is_mapped_like_its_separate_chips(
     mapped: Callable[..., tuple[GridStore, GridStore]], chips: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clairemap.datasets.sheets.MOST_SIDE_PX", 3 * CHIP_PX)
+    monkeypatch.setattr("clairemap.datasets.sheets.MAX_SIDE_PX", 3 * CHIP_PX)
     pair, whole = mapped("sheet", chips)
     alone = [mapped(chip.name, [chip]) for chip in chips]
     assert whole.shape == (2 * CHIP_PX, 3 * CHIP_PX) and len(np.unique(whole.array("probability")[:])) > 20
@@ -116,4 +116,4 @@ def test_a_sheet_is_mapped_as_its_chips_alone(
     for layer in ("probability", "optical_share"):
         assert differences(whole, [made for _, made in alone], 3, layer) == 0, layer
     _, haloed = mapped("haloed", chips, inference={"window_px": 3 * CHIP_PX, "halo_px": CHIP_PX})
-    assert differences(haloed, [made for _, made in alone], 3, "probability") > 3  # so neighbours would be felt
+    assert differences(haloed, [made for _, made in alone], 3, "probability") > 3  # so neighbours would have an effect

@@ -1,4 +1,4 @@
-"""The readers on folders made in the sets' exact layout."""
+"""The readers on generated folders with the layouts of the data sets."""
 
 import logging
 from collections import Counter
@@ -26,7 +26,7 @@ def splits(samples: list[Sample]) -> dict[str, set[str]]:
     return found
 
 
-def test_whu_opt_sar_keeps_to_the_official_split(made_datasets: ModuleType, tmp_path: Path) -> None:
+def test_whu_opt_sar_uses_the_official_split(made_datasets: ModuleType, tmp_path: Path) -> None:
     official = read_split(OFFICIAL)
     assert Counter(official.values()) == {"train": 80, "test": 20}
     made_datasets.whu_opt_sar(tmp_path, list(official))
@@ -40,7 +40,7 @@ def test_whu_opt_sar_keeps_to_the_official_split(made_datasets: ModuleType, tmp_
     assert samples[0].files["label"] == tmp_path / "lbl" / "NH49E001013.tif"
 
 
-def test_whu_scenes_outside_the_split_are_told(
+def test_whu_scenes_outside_the_split_are_logged(
     made_datasets: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made_datasets.whu_opt_sar(tmp_path, ["NH49E001013", "NH49E999999"])
@@ -51,7 +51,7 @@ def test_whu_scenes_outside_the_split_are_told(
 
 
 @pytest.mark.parametrize("text", ["a.tif\ntrain:\n", "train:\na.tif\ntest:\na.tif\n"])
-def test_a_split_list_that_is_none_is_an_error(tmp_path: Path, text: str) -> None:
+def test_an_invalid_split_list_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "split.txt").write_text(text)
     with pytest.raises(SampleSheetError, match=r"split\.txt: 'a\.tif'"):
         read_split(tmp_path / "split.txt")
@@ -70,7 +70,7 @@ def test_openearthmap_sar_test_has_sar_only(made_datasets: ModuleType, tmp_path:
         assert sample.region == ("openearthmap_sar_test" if unlabelled else "openearthmap_sar")
 
 
-def test_openearthmap_sar_scores_what_has_labels(made_datasets: ModuleType, tmp_path: Path) -> None:
+def test_openearthmap_sar_tests_on_chips_with_labels(made_datasets: ModuleType, tmp_path: Path) -> None:
     made_datasets.openearthmap_sar(tmp_path, train=1, test=1)
     (tmp_path / "test").rename(tmp_path / "val")
     chip = tmp_path / "val" / "sar_images" / "TestArea_001.tif"
@@ -79,7 +79,7 @@ def test_openearthmap_sar_scores_what_has_labels(made_datasets: ModuleType, tmp_
     assert labelled.split == "test" and set(labelled.files) == {"sar", "label"} and not labelled.missing
 
 
-def test_openearthmap_sar_misses_partners_in_any_folder(made_datasets: ModuleType, tmp_path: Path) -> None:
+def test_openearthmap_sar_reports_files_missing_in_any_folder(made_datasets: ModuleType, tmp_path: Path) -> None:
     made_datasets.openearthmap_sar(tmp_path, train=3, test=1)
     gone = [
         tmp_path / "train" / "rgb_images" / "TrainArea_001.tif",
@@ -117,7 +117,7 @@ def test_sen1floods11_holds_bolivia_out(made_datasets: ModuleType, tmp_path: Pat
     assert samples[0].files["optical"].name == "Ghana_103272_S2Hand.tif"
 
 
-def test_sen1floods11_lists_of_another_form_are_named(made_datasets: ModuleType, tmp_path: Path) -> None:
+def test_sen1floods11_lists_of_another_form_are_errors(made_datasets: ModuleType, tmp_path: Path) -> None:
     made_datasets.sen1floods11(tmp_path)
     path = tmp_path / "splits" / "flood_handlabeled" / "flood_valid_data.csv"
     path.write_text("India_1017769_S1Hand.tif,Ghana_1_LabelHand.tif\n")

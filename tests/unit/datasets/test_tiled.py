@@ -1,4 +1,4 @@
-"""What the settings of each set make of its files: the pair that training sees."""
+"""The training data that result from the files and settings of each data set."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ Tiled = Callable[[str, str], dict[str, NDArray[Any]]]
 
 @pytest.fixture
 def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path) -> Tiled:
-    """Return ``tiled(dataset, split)``: the layers of the first scene of a split, as the set's settings tile it."""
+    """Return ``tiled(dataset, split)``: the layers of a split's first scene, tiled with the data set's settings."""
 
     def run(dataset: str, split: str) -> dict[str, NDArray[Any]]:
         settings = load_settings(yaml.safe_load((CONFIGS / f"{dataset}.yaml").read_text()))

@@ -1,4 +1,4 @@
-"""A sheet's virtual raster, read as the stages read it, holds exactly what its chips hold."""
+"""A sheet's virtual raster, read like a scene, has exactly the values of its chips."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from clairemap.datasets.samples import Sample
-from clairemap.datasets.sheets import Sheet, laid_out
+from clairemap.datasets.sheets import Sheet, arrange_in_sheets
 from clairemap.datasets.virtual import virtual_raster
 from clairemap.errors import UnreadableFileError
 from clairemap.grid.window import Window
@@ -54,7 +54,7 @@ def sheet_of(made_datasets: ModuleType, tmp_path: Path) -> Callable[..., tuple[S
                 with rasterio.open(path, "r+") as file:
                     file.write_mask(np.random.default_rng(number).random((CHIP_PX, CHIP_PX)) < 0.8)
             samples.append(Sample(path.stem, "made", "train", {"optical": path}))
-        (sheet,) = laid_out(samples, CHIP_PX)
+        (sheet,) = arrange_in_sheets(samples, CHIP_PX)
         raster = tmp_path / "sheet.vrt"
         raster.write_text(virtual_raster(sheet, "optical"))
         return sheet, raster
@@ -79,16 +79,16 @@ def sheet_of(made_datasets: ModuleType, tmp_path: Path) -> Callable[..., tuple[S
         (lambda number: grey(number).astype(np.uint16), {"nodata": 65535}),
     ],
 )
-def test_values_and_validity_are_those_of_the_chips(
+def test_values_and_validity_equal_those_of_the_chips(
     sheet_of: Callable[..., tuple[Sheet, Path]], values: Values, profile: dict[str, object]
 ) -> None:
     sheet, raster = sheet_of(values, **profile)
     invalid = 0
     with RasterSource(raster) as source:
-        bands = tuple(range(1, sheet.forms["optical"].bands + 1))
+        bands = tuple(range(1, sheet.formats["optical"].bands + 1))
         assert source.geobox.crs is None and source.shape == (sheet.rows * CHIP_PX, sheet.columns * CHIP_PX)
         whole = source.read(Window.whole(source.shape), bands)
-        for row, column, chip in sheet.places():
+        for row, column, chip in sheet.positions():
             with RasterSource(chip.files["optical"]) as alone:
                 expected = alone.read(Window(0, 0, CHIP_PX, CHIP_PX), bands)
                 assert alone.dtype == source.dtype
@@ -100,7 +100,7 @@ def test_values_and_validity_are_those_of_the_chips(
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:2000])])
-def test_a_chip_that_went_bad_is_an_error_that_names_it(
+def test_the_error_for_a_damaged_chip_names_it(
     sheet_of: Callable[..., tuple[Sheet, Path]], spoil: Callable[[Path], object]
 ) -> None:
     sheet, raster = sheet_of(grey)
@@ -109,7 +109,7 @@ def test_a_chip_that_went_bad_is_an_error_that_names_it(
         source.read(Window.whole(source.shape), (1,))
 
 
-def test_the_text_changes_with_a_chips_file(sheet_of: Callable[..., tuple[Sheet, Path]]) -> None:
+def test_the_vrt_changes_with_a_chips_file(sheet_of: Callable[..., tuple[Sheet, Path]]) -> None:
     sheet, raster = sheet_of(grey)
     assert virtual_raster(sheet, "optical") == raster.read_text()
     path = sheet.chips[2].files["optical"]

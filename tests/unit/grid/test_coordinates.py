@@ -1,4 +1,4 @@
-"""Pixels to coordinates of a CRS and back."""
+"""Conversion between pixels and coordinates of a CRS."""
 
 import numpy as np
 from affine import Affine
@@ -14,7 +14,7 @@ def test_rows_come_first_in_pixels_and_x_in_the_crs():
     assert x.tolist() == [500_002, 500_010] and y.tolist() == [5_299_988, 5_299_999]
 
 
-def test_there_and_back():
+def test_conversion_to_coordinates_and_back():
     y, x = mesh_grid(np.linspace(-5, 45, 7), np.linspace(0, 60, 5))
     assert y.shape == x.shape == (7, 5) and (y[:, 0] == y[:, 4]).all()
     back = world_to_pixel(SKEWED, *pixel_to_world(SKEWED, y, x))

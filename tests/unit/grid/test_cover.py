@@ -24,7 +24,7 @@ def test_cores_cover_each_pixel_exactly_once(shape: tuple[int, int], cover: Wind
 
 @settings(max_examples=80, deadline=None)
 @given(SHAPES, COVERS)
-def test_outer_windows_are_aligned_and_bring_the_halo_where_there_is_ground(
+def test_outer_windows_are_aligned_and_include_the_halo_inside_the_scene(
     shape: tuple[int, int], cover: WindowCover
 ) -> None:
     whole = Window.whole(shape)
@@ -38,14 +38,14 @@ def test_outer_windows_are_aligned_and_bring_the_halo_where_there_is_ground(
 
 @settings(max_examples=40, deadline=None)
 @given(SHAPES, COVERS)
-def test_no_more_is_padded_than_the_alignment_asks_for(shape: tuple[int, int], cover: WindowCover) -> None:
+def test_padding_is_limited_to_the_alignment(shape: tuple[int, int], cover: WindowCover) -> None:
     for step in cover.steps(Window.whole(shape), shape):
         assert step.outer.y0 >= 0 and step.outer.x0 >= 0
         assert step.outer.y1 < shape[0] + ALIGN and step.outer.x1 < shape[1] + ALIGN
 
 
 @pytest.mark.parametrize(("window", "halo"), [(64, 10), (16, 20), (8, 0)])
-def test_a_cover_keeps_to_its_window_unless_the_halo_alone_fills_it(window: int, halo: int) -> None:
+def test_outer_windows_fit_the_window_unless_the_halo_fills_it(window: int, halo: int) -> None:
     cover = WindowCover.fitting(window, halo, ALIGN)
     assert cover.halo_px >= halo and cover.halo_px % ALIGN == 0
     assert cover.core_px >= ALIGN and cover.core_px % ALIGN == 0
@@ -54,7 +54,7 @@ def test_a_cover_keeps_to_its_window_unless_the_halo_alone_fills_it(window: int,
 
 @settings(max_examples=40, deadline=None)
 @given(SHAPES, COVERS, st.integers(1, 3))
-def test_parts_have_the_steps_of_the_whole(shape: tuple[int, int], cover: WindowCover, cores: int) -> None:
+def test_steps_of_parts_equal_those_of_the_whole(shape: tuple[int, int], cover: WindowCover, cores: int) -> None:
     parts = [tile.window for tile in tiles(shape, cores * cover.core_px)]
     found = [step for part in parts for step in cover.steps(part, shape)]
     assert sorted(found, key=str) == sorted(cover.steps(Window.whole(shape), shape), key=str)
@@ -62,6 +62,6 @@ def test_parts_have_the_steps_of_the_whole(shape: tuple[int, int], cover: Window
 
 @settings(max_examples=40, deadline=None)
 @given(SHAPES, COVERS)
-def test_pixels_seen_are_those_of_the_windows(shape: tuple[int, int], cover: WindowCover) -> None:
+def test_seen_pixels_are_the_sum_of_the_windows(shape: tuple[int, int], cover: WindowCover) -> None:
     windows = [step.outer for step in cover.steps(Window.whole(shape), shape)]
     assert cover.seen_px(shape) == sum(window.height * window.width for window in windows)

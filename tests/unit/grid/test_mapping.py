@@ -15,7 +15,7 @@ DEGREES = GeoBox((4000, 5000), Affine(9e-5, 0, 14.99, 0, -9e-5, 47.86), "EPSG:43
 PIXELS = GeoBox((100, 120), Affine.identity(), None)
 
 
-def test_coordinates_are_what_the_projection_says() -> None:
+def test_coordinates_equal_those_of_the_projection() -> None:
     mapping = PixelMapping(UTM, DEGREES)
     y, x = mapping.exact(np.array([100.0]), np.array([40.0]))
     lon, lat = pyproj.Transformer.from_crs(32633, 4326, always_xy=True).transform(500_405.0, 5_298_995.0)
@@ -33,7 +33,7 @@ def test_the_mesh_is_exact_to_the_tolerance(source: GeoBox) -> None:
         assert np.abs(meshed - exact).max() < TOLERANCE_PX
 
 
-def test_the_mesh_is_refined_where_the_projection_bends() -> None:
+def test_the_mesh_is_refined_where_the_projection_is_curved() -> None:
     coarse = GeoBox((200, 200), Affine(20_000, 0, -2_000_000, 0, -20_000, 8_000_000), "EPSG:3035")
     world = GeoBox((1800, 3600), Affine(0.1, 0, -180, 0, -0.1, 90), "EPSG:4326")
     mapping = PixelMapping(coarse, world)
@@ -50,7 +50,7 @@ def test_a_pixels_coordinates_do_not_depend_on_the_window() -> None:
         assert np.array_equal(whole[97:147, 143:154], part)
 
 
-def test_displacement_points_to_where_the_content_lies() -> None:
+def test_the_displacement_is_added_before_georeferencing() -> None:
     mapping = PixelMapping(UTM, UTM, Displacement.translation(dy_px=2.0, dx_px=-3.0))
     y, x = mapping.exact(np.array([10.0]), np.array([20.0]))
     assert (y[0], x[0]) == (pytest.approx(12), pytest.approx(17))
@@ -70,7 +70,7 @@ def test_a_displacement_that_varies_is_meshed_to_the_tolerance(source: GeoBox) -
         assert mapping.exact(rows, cols) == (pytest.approx(rows + dy), pytest.approx(cols + dx))
 
 
-def test_grids_that_differ_in_the_last_digits_are_the_same() -> None:
+def test_grids_that_differ_in_the_last_digits_match() -> None:
     nearly = GeoBox(DEGREES.shape, Affine(9e-5 * (1 + 1e-7), 0, 14.99 + 1e-8, 0, -9e-5, 47.86), DEGREES.crs)
     assert PixelMapping(DEGREES, nearly).whole_offset_px == (0, 0)
 
@@ -83,11 +83,11 @@ def test_grids_that_differ_in_the_last_digits_are_the_same() -> None:
         DEGREES,
     ],
 )
-def test_other_grids_are_not_the_same(other: GeoBox) -> None:
+def test_different_grids_do_not_match(other: GeoBox) -> None:
     assert PixelMapping(UTM, other).whole_offset_px is None
 
 
-def test_a_fraction_of_a_pixel_is_no_whole_offset() -> None:
+def test_a_fractional_shift_is_not_a_whole_offset() -> None:
     assert PixelMapping(UTM, UTM, Displacement.translation(0.5, 0)).whole_offset_px is None
 
 
@@ -110,13 +110,13 @@ def test_plain_pixels_are_matched_by_number() -> None:
     assert PixelMapping(PIXELS, tagged).whole_offset_px == (0, 0)
 
 
-def test_what_a_projection_cannot_carry_over_lies_outside() -> None:
+def test_points_without_a_projection_are_outside() -> None:
     everywhere = GeoBox((10, 10), Affine(36, 0, -180, 0, -18, 90), "EPSG:4326")
     y, x = PixelMapping(everywhere, UTM).exact(np.array([0.0]), np.array([0.0]))
     assert not (0 <= y[0] < 2048 and 0 <= x[0] < 2048)
 
 
-FIJI = GeoBox((256, 256), Affine(10, 0, 818_000, 0, -10, 8_173_000), "EPSG:32760")  # 180 degrees runs through it
+FIJI = GeoBox((256, 256), Affine(10, 0, 818_000, 0, -10, 8_173_000), "EPSG:32760")  # crosses 180 degrees
 BEYOND = GeoBox((500, 900), Affine(1e-4, 0, 179.96, 0, -1e-4, -16.48), "EPSG:4326")
 BEFORE = GeoBox((500, 900), Affine(1e-4, 0, -180.04, 0, -1e-4, -16.48), "EPSG:4326")
 MERCATOR = GeoBox((500, 900), Affine(10, 0, 20_035_000, 0, -10, -1_862_000), "EPSG:3857")
@@ -125,7 +125,7 @@ WORLD_360 = GeoBox((1800, 3600), Affine(0.1, 0, 0, 0, -0.1, 90), "EPSG:4326")
 
 
 def same_ground(target: GeoBox, source: GeoBox, y: np.ndarray, x: np.ndarray, tolerance_m: float) -> None:
-    """Source coordinates (y, x) of all target pixels are on the ground where the target's pixels are."""
+    """Check that target pixels and their source coordinates (y, x) have the same ground position."""
     rows, cols = np.mgrid[: target.shape[0], : target.shape[1]].astype(float)
     places = []
     for box, at_y, at_x in ((target, rows, cols), (source, y, x)):
@@ -136,7 +136,7 @@ def same_ground(target: GeoBox, source: GeoBox, y: np.ndarray, x: np.ndarray, to
 
 
 @pytest.mark.parametrize("source", [BEYOND, BEFORE, MERCATOR])
-def test_a_scene_across_180_degrees_lies_wholly_in_a_source_that_goes_on_beyond(source: GeoBox) -> None:
+def test_a_scene_across_180_degrees_is_inside_a_source_that_extends_beyond(source: GeoBox) -> None:
     mapping = PixelMapping(FIJI, source)
     y, x = mapping.coordinates(Window.whole(FIJI.shape))
     assert y.min() >= 0 and y.max() < 500
@@ -145,7 +145,7 @@ def test_a_scene_across_180_degrees_lies_wholly_in_a_source_that_goes_on_beyond(
     assert mapping.mesh_px == 32
 
 
-def test_longitudes_up_to_360_are_those_up_to_180() -> None:
+def test_longitudes_up_to_360_match_those_up_to_180() -> None:
     east = GeoBox((100, 100), Affine(0.25, 0, 190, 0, -0.25, 48), "EPSG:4326")
     west = GeoBox((120, 140), Affine(0.25, 0, -175, 0, -0.25, 50), "EPSG:4326")
     assert PixelMapping(east, west).whole_offset_px == (8, 20)
@@ -155,10 +155,10 @@ def test_longitudes_up_to_360_are_those_up_to_180() -> None:
 
 @pytest.mark.parametrize("source", [WORLD, WORLD_360])
 @pytest.mark.parametrize("west", [-5, 175, -185, 355])
-def test_in_a_source_around_the_whole_earth_the_first_column_follows_the_last(source: GeoBox, west: float) -> None:
+def test_the_first_column_of_a_global_source_follows_the_last(source: GeoBox, west: float) -> None:
     scene = GeoBox((100, 200), Affine(0.05, 0, west, 0, -0.05, 48), "EPSG:4326")
     mapping = PixelMapping(scene, source)
-    assert mapping.round_px == 3600
+    assert mapping.source_period_px == 3600
     _, x = mapping.coordinates(Window.whole(scene.shape))
     assert np.allclose(np.diff(x, axis=1), 0.5)
     turns = ((x[0, 0] + 0.5) * 0.1 + source.transform.c - west - 0.025) / 360
@@ -168,7 +168,7 @@ def test_in_a_source_around_the_whole_earth_the_first_column_follows_the_last(so
     assert offset is not None and (offset.dx + round((source.transform.c - west) * 10)) % 3600 == 0
 
 
-def test_no_pixel_lands_in_the_source_where_x_begins_again() -> None:
+def test_no_pixel_is_mapped_into_the_jump_where_x_wraps() -> None:
     here = GeoBox((100, 200), Affine(0.1, 0, -10, 0, -0.1, 5), "EPSG:4326")
     mapping, window = PixelMapping(WORLD_360, here), Window(700, 1700, 300, 300)  # 170 to 200 degrees
     rows, cols = np.mgrid[window.y0 : window.y1, window.x0 : window.x1].astype(float)
@@ -184,7 +184,7 @@ def test_a_scene_around_a_pole(crs: str) -> None:
     same_ground(polar, WORLD, y, x, tolerance_m=1200)  # a hundredth of a pixel of 0.1 degrees, along the meridian
 
 
-def test_the_span_of_a_pixel_is_not_that_at_a_pole_or_at_the_edge_of_the_source() -> None:
+def test_the_span_of_a_pixel_ignores_poles_and_the_edge_of_the_source() -> None:
     polar = GeoBox((300, 300), Affine(1000, 0, -150_000, 0, -1000, 150_000), "EPSG:3413")
     rows, columns = PixelMapping(polar, WORLD).source_px_per_target_px
     assert rows < 0.2 and columns < 10

@@ -9,7 +9,7 @@ from clairemap.grid.mesh import (
     cell_means,
     differ,
     interpolated,
-    middles,
+    midpoints,
     node_weights,
     nodes_beyond,
     positions,
@@ -18,7 +18,7 @@ from clairemap.grid.mesh import (
 
 
 def plane(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """A function that bilinear interpolation reproduces."""
+    """Return values of a bilinear function."""
     return 3.0 * y[:, None] - 2.0 * x[None, :] + 0.25 * y[:, None] * x[None, :]
 
 
@@ -51,10 +51,10 @@ def test_all_meshes_reproduce_bilinear_functions(height: int, width: int, step: 
     assert np.allclose(node_weights(height, step) @ plane(y, x) @ node_weights(width, step).T, exact, atol=1e-8)
 
 
-def test_a_cells_mean_is_what_interpolation_gives_in_its_middle():
+def test_a_cells_mean_is_its_interpolated_midpoint():
     y, x = np.array([0.0, 4, 8]), np.array([0.0, 4])
     values = plane(y, x)
-    assert np.allclose(cell_means(values), plane(middles(y), middles(x)))
+    assert np.allclose(cell_means(values), plane(midpoints(y), midpoints(x)))
 
 
 def test_coordinates_differ_if_one_of_them_does():

@@ -29,13 +29,13 @@ def outline(geobox: GeoBox) -> Outline:
 
 
 def ellipsoidal_km2(geometry: dict[str, Any]) -> float:
-    """Area on the ellipsoid of a GeoJSON geometry, whose exterior rings must run counter-clockwise."""
+    """Return the ellipsoidal area of a GeoJSON geometry with counter-clockwise exterior rings."""
     area, _ = Geod(ellps="WGS84").geometry_area_perimeter(shape(geometry).segmentize(0.05))
     return float(area / 1e6)
 
 
 def holds_its_pixels(geobox: GeoBox) -> None:
-    """Pixel centres all over the grid lie in the outline, places beyond its rim do not."""
+    """Check that pixel centres are inside the outline and points beyond the grid are not."""
     rows, columns = (size * np.array([0.03, 0.2, 0.5, 0.8, 0.97]) for size in geobox.shape)
     to_ground = Transformer.from_crs(CRS.from_wkt(geobox.crs.to_wkt()), DEGREES, always_xy=True)
     ground = shape(outline(geobox).geometry)
@@ -78,14 +78,14 @@ def test_an_outline_across_180_degrees_is_split_there(geobox: GeoBox):
     holds_its_pixels(geobox)
 
 
-def test_longitudes_beyond_180_are_those_of_the_other_side():
+def test_longitudes_beyond_180_are_wrapped():
     found = outline(degrees(190, 48.7))
     assert found.bbox == (-170, 48.6744, -169.9744, 48.7)
     assert found == outline(degrees(-170, 48.7))
 
 
 @pytest.mark.parametrize(("crs", "pole"), [("EPSG:3413", 90), ("EPSG:3031", -90), ("EPSG:32661", 90)])
-def test_an_outline_that_holds_a_pole_reaches_to_it(crs: str, pole: int):
+def test_an_outline_around_a_pole_extends_to_it(crs: str, pole: int):
     geobox = around(crs, 0, pole, 1000, 512)
     found = outline(geobox)
     west, south, east, north = found.bbox
@@ -114,7 +114,7 @@ def test_grids_around_the_whole_earth():
         assert shape(outline(geobox).geometry).area == 360 * 180
 
 
-def test_parts_of_several_grids_are_one_outline_and_holes_stay():
+def test_shapes_of_several_grids_have_one_outline_with_holes():
     west, east = degrees(179.9744, -16.5), degrees(-180, -16.5)
     whole = box(0, 0, 256, 256)
     found = outline_of([(west, whole), (east, whole)])
@@ -139,6 +139,6 @@ def test_the_box_is_the_narrowest():
     assert apart is not None and apart.bbox[::2] == (120, -149)
 
 
-def test_nothing_has_no_outline():
+def test_an_empty_shape_has_no_outline():
     assert outline_of([]) is None
     assert outline_of_windows(degrees(15, 48), []) is None

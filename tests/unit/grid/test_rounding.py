@@ -1,4 +1,4 @@
-"""Rounding up to whole parts and to multiples."""
+"""Division and multiples, rounded up."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +12,6 @@ def test_rounds_up():
 
 
 @given(st.integers(-(10**12), 10**12), st.integers(1, 10**6))
-def test_the_multiple_is_the_smallest_that_is_not_below_the_value(value: int, multiple: int):
+def test_align_up_returns_the_smallest_multiple(value: int, multiple: int):
     aligned = align_up(value, multiple)
     assert aligned % multiple == 0 and value <= aligned < value + multiple

@@ -41,7 +41,7 @@ def test_width_and_height_are_those_on_the_ground():
 
 
 @pytest.mark.parametrize("west", [179.995, -180.005, 190])
-def test_180_degrees_are_no_edge(west: float):
+def test_180_degrees_are_not_an_edge(west: float):
     assert pixel_width_m(grid("EPSG:4326", Affine(1e-4, 0, west, 0, -1e-4, 60))) == pytest.approx(5.57, abs=0.02)
     assert pixel_width_m(grid("EPSG:3832", Affine(10, 0, 3_339_085, 0, -10, 500))) == pytest.approx(10, rel=1e-3)
 
@@ -50,7 +50,7 @@ def test_a_pixel_on_the_pole_has_a_size():
     assert pixel_size_m(grid("EPSG:3413", Affine(1000, 0, -50_000, 0, -1000, 50_000))) == pytest.approx(1031, rel=2e-3)
 
 
-def test_north_is_up_but_around_poles():
+def test_north_is_up_except_around_poles():
     assert np.abs(up_deg(UTM)).max() < 1
     assert up_deg(DEGREES) == pytest.approx(np.zeros(5))
     right_of_the_pole = grid("EPSG:3413", Affine(1000, 0, 1_000_000, 0, -1000, 50_000))
@@ -59,12 +59,12 @@ def test_north_is_up_but_around_poles():
     assert sorted(up_deg(with_the_pole)[1:].round()) == [-135, -45, 45, 135]
 
 
-def test_a_size_on_the_ground_needs_a_crs():
+def test_ground_sizes_need_a_crs():
     with pytest.raises(GridError, match=r"a grid of 20 x 30 px has no CRS; assign one"):
         pixel_width_m(GeoBox((20, 30), Affine.identity(), None))
 
 
-def test_the_size_in_the_plane_is_in_units_of_the_crs():
+def test_projected_sizes_are_in_units_of_the_crs():
     assert plane_pixel_size(UTM) == Size(height=20, width=10)
     turned = grid("EPSG:32633", Affine(6, 8, 500_000, 8, -6, 5_300_000))
     assert plane_pixel_size(turned) == Size(height=10, width=10)

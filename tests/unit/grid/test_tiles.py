@@ -21,7 +21,7 @@ def test_tiles_cover_each_pixel_exactly_once(shape: tuple[int, int], side: int) 
 
 @settings(max_examples=40, deadline=None)
 @given(SHAPES, SIDES)
-def test_tiles_come_row_by_row_and_are_whole_but_at_the_edge(shape: tuple[int, int], side: int) -> None:
+def test_tiles_are_in_row_order_and_full_size_except_at_the_edge(shape: tuple[int, int], side: int) -> None:
     cut = list(tiles(shape, side))
     places = [(tile.row, tile.col) for tile in cut]
     assert places == sorted(places)

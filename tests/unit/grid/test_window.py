@@ -14,7 +14,7 @@ def pixels(window: Window) -> set[tuple[int, int]]:
 
 @settings(max_examples=60, deadline=None)
 @given(WINDOWS, WINDOWS)
-def test_intersection_holds_the_pixels_of_both(first: Window, second: Window) -> None:
+def test_intersection_contains_the_common_pixels(first: Window, second: Window) -> None:
     both = first.intersection(second)
     assert pixels(both) == pixels(first) & pixels(second)
     assert both.is_empty == (not pixels(both))
@@ -35,7 +35,7 @@ def test_slices_cut_an_array_of_the_grid() -> None:
     assert grid[Window(1, 2, 2, 3).slices].tolist() == [[8, 9, 10], [14, 15, 16]]
 
 
-def test_relative_windows_count_from_the_other_origin() -> None:
+def test_relative_windows_start_at_the_other_origin() -> None:
     assert Window(10, 20, 3, 4).relative_to(Window(8, 15, 9, 9)) == Window(2, 5, 3, 4)
 
 
@@ -51,7 +51,7 @@ def test_clipped_to_a_grid() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.builds(Window, SMALL, SMALL, st.integers(1, 20), st.integers(1, 20)), st.integers(1, 5))
-def test_coarse_cells_are_those_that_hold_a_pixel(window: Window, factor: int) -> None:
+def test_coarse_cells_are_those_that_contain_a_pixel(window: Window, factor: int) -> None:
     assert pixels(window.coarsened(factor)) == {(y // factor, x // factor) for y, x in pixels(window)}
 
 

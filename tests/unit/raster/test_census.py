@@ -8,12 +8,12 @@ Numbers = st.lists(st.integers(-4, 4), min_size=1, max_size=12)
 
 
 @given(Numbers, Numbers)
-def test_extremes_of_parts_are_those_of_the_whole(first: list[int], second: list[int]) -> None:
+def test_extremes_of_two_sets_add_up(first: list[int], second: list[int]) -> None:
     parts = [np.array(part, np.float32) for part in (first, second)]
     assert Extremes.of(parts[0]) + Extremes.of(parts[1]) == Extremes.of(np.concatenate(parts))
 
 
-def test_nothing_counted() -> None:
+def test_an_empty_census() -> None:
     census = Census()
     census.add(np.zeros((1, 2, 2)), np.zeros((2, 2), np.bool_), (1,))
     assert census.px == 0 and census.sample.size == 0 and census.bands[1].extremes is None

@@ -18,7 +18,7 @@ from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.raster import cog
 from clairemap.raster.cog import CogWriter, MapLayer
-from clairemap.raster.source import area_of
+from clairemap.raster.source import rasterio_window
 
 CLASSES = MapLayer(
     "land cover class",
@@ -92,7 +92,7 @@ def test_map_carries_colours_tags_and_names(tmp_path: Path, compress: Literal["D
         assert set(np.unique(overview.read(1))) <= {1, 7, 255}
 
 
-def test_overviews_of_percent_leave_nodata_out(tmp_path: Path):
+def test_overviews_of_percentages_ignore_nodata(tmp_path: Path):
     path = tmp_path / "map.tif"
     values = np.full((1024, 1024), 255, np.uint8)
     values[::2, ::2] = 40
@@ -137,7 +137,7 @@ def test_failure_leaves_the_old_map_and_no_leftovers(tmp_path: Path):
     assert path.read_bytes() == before and not leftovers(tmp_path)
 
 
-def test_equal_maps_are_equal_files_whatever_the_threads(tmp_path: Path):
+def test_files_do_not_depend_on_the_number_of_threads(tmp_path: Path):
     for name, threads in (("one.tif", 1), ("two.tif", 4)):
         write(tmp_path / name, class_map((600, 700)), utm((600, 700)), threads=threads)
     assert (tmp_path / "one.tif").read_bytes() == (tmp_path / "two.tif").read_bytes()
@@ -157,18 +157,18 @@ def given(monkeypatch: pytest.MonkeyPatch):
     return given
 
 
-def test_gdal_gets_the_threads_that_are_given(tmp_path: Path, given: dict[str, str]):
+def test_gdal_gets_the_number_of_threads(tmp_path: Path, given: dict[str, str]):
     write(tmp_path / "map.tif", class_map((20, 20)), utm((20, 20)), threads=3)
     assert given["num_threads"] == "3"
 
 
 def test_large_maps_become_bigtiff(tmp_path: Path, given: dict[str, str]):
     write(tmp_path / "map.tif", class_map((20, 20)), utm((20, 20)))
-    assert given["bigtiff"] == "IF_SAFER"  # GDAL's own guess, on the safe side, since it can't know the size
+    assert given["bigtiff"] == "IF_SAFER"  # the size is not known before compression
 
 
 @pytest.mark.parametrize(("layer", "predictor"), [(CLASSES, None), (PERCENT, "2")])
-def test_maps_of_a_quantity_are_stored_as_differences(tmp_path: Path, layer: MapLayer, predictor: str | None):
+def test_maps_of_percentages_use_a_predictor(tmp_path: Path, layer: MapLayer, predictor: str | None):
     write(tmp_path / "map.tif", class_map((20, 20)), utm((20, 20)), layer)
     with rasterio.open(tmp_path / "map.tif") as dataset:
         assert dataset.tags(ns="IMAGE_STRUCTURE").get("PREDICTOR") == predictor
@@ -184,7 +184,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch):
     "error", [RasterioIOError("TIFFAppendToStrip: Write error"), SystemError("Unknown GDAL Error")]
 )
 def test_full_disk_while_copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception):
-    """Both as rasterio raised them on a file system of some MB."""
+    """Both errors were observed on a file system of a few MB."""
 
     def fail(*_: object, **__: object):
         raise error
@@ -196,7 +196,7 @@ def test_full_disk_while_copying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 class FullDataset:
-    """As GDAL behaves whose cache can't be written any more: closing fails once again."""
+    """Imitates GDAL with a cache that cannot be written: closing fails again."""
 
     def write(self, *_: object, **__: object):
         raise RasterioIOError("TIFFAppendToTile: Write error")
@@ -216,7 +216,7 @@ def test_full_disk_while_writing(tmp_path: Path):
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
-    """Let a call that begins a map fail: one of rasterio.open, mkdir, describe."""
+    """Let one call at the start of a map fail: rasterio.open, mkdir or describe."""
 
     def fail(*_: object, **__: object):
         raise error
@@ -238,7 +238,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
         ("describe", SystemError("Unknown GDAL Error")),
     ],
 )
-def test_full_disk_at_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
+def test_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
     writer = CogWriter(tmp_path / "map.tif", utm((20, 20)), CLASSES)
     refuse(monkeypatch, place, error)
     with pytest.raises(DiskFullError, match="no space left"), writer:
@@ -247,7 +247,7 @@ def test_full_disk_at_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("place", ["open", "describe"])
-def test_failure_at_the_beginning_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str):
+def test_failure_at_the_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str):
     writer = CogWriter(tmp_path / "map.tif", utm((20, 20)), CLASSES)
     refuse(monkeypatch, place, RasterioIOError("something else"))
     with rasterio.Env(GDAL_CACHEMAX=2**27):
@@ -257,13 +257,13 @@ def test_failure_at_the_beginning_leaves_nothing_behind(tmp_path: Path, monkeypa
     assert not list(tmp_path.iterdir()) and not hasenv()
 
 
-def test_a_map_with_a_place_gives_no_warning_that_it_has_none(tmp_path: Path):
+def test_a_georeferenced_map_gives_no_warning(tmp_path: Path):
     with warnings.catch_warnings():
         warnings.simplefilter("error", NotGeoreferencedWarning)
         write(tmp_path / "map.tif", class_map((1100, 2100)), utm((1100, 2100)))
 
 
-def test_other_faults_of_gdal_are_not_called_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_other_gdal_errors_are_not_reported_as_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def fail(*_: object, **__: object):
         raise RasterioIOError("something else")
 
@@ -273,25 +273,25 @@ def test_other_faults_of_gdal_are_not_called_a_full_disk(tmp_path: Path, monkeyp
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("loser", ["plain.tif", "level1.tif"])
-def test_values_that_gdal_lost_without_a_word_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loser: str):
-    """As measured on a full disk: with threads or on closing GDAL drops blocks and reports success."""
+@pytest.mark.parametrize("damaged", ["plain.tif", "level1.tif"])
+def test_values_that_gdal_dropped_silently_are_detected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str):
+    """As observed on a full disk: with threads or on closing, GDAL drops blocks and reports success."""
     copy = cog.rasterio.shutil.copy
 
     def lossy(source: Path, target: Path, **options: object):
         if options["driver"] == "COG":
-            with rasterio.open(source.with_name(loser), "r+") as dataset:
+            with rasterio.open(source.with_name(damaged), "r+") as dataset:
                 dataset.write(np.full((1, 5), 255, np.uint8), 1, window=((3, 4), (0, 5)))
         copy(source, target, **options)
 
     monkeypatch.setattr(cog.rasterio.shutil, "copy", lossy)
-    with pytest.raises(StoreError, match="other values"):
+    with pytest.raises(StoreError, match="values read back differ"):
         write(tmp_path / "map.tif", np.full((20, 600), 7, np.uint8), utm((20, 600)))
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("layer", [CLASSES, PERCENT, MapLayer("number", "first")])
-def test_blocks_of_nodata_take_no_room_and_are_nodata_in_every_overview(tmp_path: Path, layer: MapLayer):
+def test_blocks_of_nodata_are_not_stored_and_are_nodata_in_every_overview(tmp_path: Path, layer: MapLayer):
     path, shape = tmp_path / "map.tif", (30_000, 40_000)
     spots = (Window(0, 0, 300, 200), Window(29_000, 39_900, 50, 90))
     with CogWriter(path, utm(shape), layer) as writer:
@@ -303,8 +303,8 @@ def test_blocks_of_nodata_take_no_room_and_are_nodata_in_every_overview(tmp_path
         levels = len(dataset.overviews(1))
         assert levels == 7
         for spot in spots:
-            assert (dataset.read(1, window=area_of(spot)) == 7).all()
-        assert (dataset.read(1, window=area_of(Window(10_000, 10_000, 900, 900))) == 255).all()
+            assert (dataset.read(1, window=rasterio_window(spot)) == 7).all()
+        assert (dataset.read(1, window=rasterio_window(Window(10_000, 10_000, 900, 900))) == 255).all()
     for level in range(2, levels):
         with rasterio.open(path, overview_level=level) as overview:
             values, factor = overview.read(1), 2 ** (level + 1)

@@ -12,7 +12,7 @@ def test_every_pixel_is_counted_under_its_value(shape: tuple[int, ...]):
     assert found.tolist() == [int((values == value).sum()) for value in range(256)]
 
 
-def test_a_part_of_an_array_is_counted_alone():
+def test_views_of_an_array_are_counted():
     values = np.arange(100, dtype=np.uint8).reshape(10, 10)
     assert np.flatnonzero(histogram(values[2:5, ::3])).tolist() == sorted(values[2:5, ::3].ravel().tolist())
 

@@ -10,7 +10,7 @@ import rasterio
 from rasterio.shutil import copy as copy_raster
 
 from clairemap.raster import members
-from clairemap.raster.members import absent_member, files_behind, watched
+from clairemap.raster.members import files_behind, missing_member, watched
 
 
 def vrt(path: Path, *sources: str, relative: int = 1, tag: str = "SourceFilename") -> Path:
@@ -30,14 +30,14 @@ def made(folder: Path, *names: str) -> list[Path]:
     return files
 
 
-def test_a_plain_file_stands_alone_and_one_that_is_missing_for_nothing(tmp_path: Path):
+def test_a_plain_file_has_no_members_and_a_missing_file_gives_none(tmp_path: Path):
     (file,) = made(tmp_path, "o.tif")
     assert files_behind(file) == (file,)
     assert files_behind(tmp_path / "absent.tif") == ()
     assert files_behind(tmp_path / ("x" * 300)) == ()
 
 
-def test_members_of_virtual_rasters_are_found_through_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_members_of_virtual_rasters_are_found_recursively(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     a, b, c = made(tmp_path, "s/img/a.tif", "s/img/b.tif", "c.tif")
     monkeypatch.chdir(tmp_path)
     inner = vrt(tmp_path / "s" / "inner.vrt", "img/a.tif", "img/b.tif", "img/a.tif")
@@ -50,7 +50,7 @@ def test_members_of_virtual_rasters_are_found_through_each_other(tmp_path: Path,
 
 def test_a_virtual_raster_that_refers_to_itself_ends(tmp_path: Path):
     loop = vrt(tmp_path / "loop.vrt", "loop.vrt")
-    assert files_behind(loop) == (loop,) and absent_member(loop) is None
+    assert files_behind(loop) == (loop,) and missing_member(loop) is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_virtual_raster_that_refers_to_itself_ends(tmp_path: Path):
         ("/vsis3/b/o.tif", None),
     ],
 )
-def test_names_of_data_sets_lead_to_their_file(tmp_path: Path, name: str, file: str | None):
+def test_dataset_names_are_resolved_to_files(tmp_path: Path, name: str, file: str | None):
     expected = made(tmp_path, file) if file else []
     top = vrt(tmp_path / "top.vrt", name.format(tmp_path), relative=0)
     assert list(files_behind(top)) == [top, *expected]
@@ -100,13 +100,13 @@ def test_members_are_those_that_gdal_itself_writes(tmp_path: Path):
         ("g/hdr.adf", "g/w001001.adf"),
     ],
 )
-def test_files_beside_a_raster_count_if_they_change_what_is_read(tmp_path: Path, raster: str, beside: str):
+def test_sidecar_files_that_affect_values_are_included(tmp_path: Path, raster: str, beside: str):
     file, other = made(tmp_path, raster, beside)
     made(tmp_path, "o.tif.ovr", "o2.tfw", "p.tif")
     assert files_behind(file) == (file, other)
 
 
-def test_statistics_that_a_viewer_left_change_nothing(tmp_path: Path):
+def test_statistics_written_by_a_viewer_are_ignored(tmp_path: Path):
     (file,) = made(tmp_path, "o.tif")
     pam = tmp_path / "o.tif.aux.xml"
     seen = '<Histograms/><Metadata><MDI key="STATISTICS_MEAN">3</MDI></Metadata>'
@@ -118,7 +118,7 @@ def test_statistics_that_a_viewer_left_change_nothing(tmp_path: Path):
     assert files_behind(file) == (file, pam)
 
 
-def test_sidecars_of_members_count_and_a_folder_is_all_its_files(tmp_path: Path):
+def test_sidecar_files_of_members_and_all_files_of_a_folder_are_included(tmp_path: Path):
     a, mask = made(tmp_path, "a.tif", "a.tif.msk")
     top = vrt(tmp_path / "top.vrt", "a.tif")
     assert files_behind(top) == (top, a, mask)
@@ -126,15 +126,15 @@ def test_sidecars_of_members_count_and_a_folder_is_all_its_files(tmp_path: Path)
     assert files_behind(tmp_path / "grid") == tuple(grid)
 
 
-def test_a_member_that_is_missing_is_told_with_what_refers_to_it(tmp_path: Path):
+def test_a_missing_member_is_returned_with_the_vrt_that_refers_to_it(tmp_path: Path):
     made(tmp_path, "a.tif")
     inner = vrt(tmp_path / "inner.vrt", "a.tif", "gone.tif")
     top = vrt(tmp_path / "top.vrt", "inner.vrt")
-    assert absent_member(top) == (tmp_path / "gone.tif", inner)
-    assert absent_member(tmp_path / "a.tif") is None
+    assert missing_member(top) == (tmp_path / "gone.tif", inner)
+    assert missing_member(tmp_path / "a.tif") is None
 
 
-def test_what_snakemake_can_not_watch_goes_into_the_state(tmp_path: Path):
+def test_files_that_snakemake_cannot_watch_go_into_the_state(tmp_path: Path):
     plain, braced = made(tmp_path, "o.tif", "{x}/s.tif")
     before = watched([plain, braced])
     assert before.inputs == (plain,) and len(before.state) == 1
@@ -143,7 +143,7 @@ def test_what_snakemake_can_not_watch_goes_into_the_state(tmp_path: Path):
     assert watched([plain, braced]).state != before.state
 
 
-def test_members_beyond_a_number_go_into_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_members_beyond_the_limit_go_into_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(members, "LISTED", 3)
     files = made(tmp_path, *(f"{n}.tif" for n in range(5)))
     top = vrt(tmp_path / "top.vrt", *(file.name for file in files))
@@ -153,7 +153,7 @@ def test_members_beyond_a_number_go_into_the_state(tmp_path: Path, monkeypatch: 
     assert watched([top]).state != before.state
 
 
-def test_where_links_lead_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_targets_of_links_are_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     made(tmp_path, "2025/o.tif", "2026/o.tif")
     Path("current").symlink_to("2025")
@@ -174,14 +174,14 @@ def test_an_edited_virtual_raster_is_read_again(tmp_path: Path):
     assert files_behind(top) == (top, a, b)
 
 
-def test_an_archive_that_a_member_lies_in_is_watched(tmp_path: Path):
+def test_the_archive_of_a_member_is_watched(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("in/o.tif", b"")
     top = vrt(tmp_path / "top.vrt", f"/vsizip/{tmp_path}/x.zip/in/o.tif", relative=0)
     assert files_behind(top) == (top, tmp_path / "x.zip")
 
 
-def test_nothing_heavy_is_imported():
+def test_no_slow_module_is_imported():
     heavy = "import sys, clairemap.raster.members; print({'rasterio', 'numpy', 'torch'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

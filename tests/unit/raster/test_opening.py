@@ -21,7 +21,7 @@ def limit() -> int:
 
 @pytest.fixture(autouse=True)
 def unbounded():
-    """GDAL's limit as a fresh process has it: more than ours."""
+    """Set GDAL's limit to that of a new process, which is higher than `CACHE_MB`."""
     before = limit()
     set_gdal_config("GDAL_CACHEMAX", 3000 * MB)
     yield
@@ -54,7 +54,7 @@ def test_a_smaller_limit_is_kept(plain: Path):
         assert limit() == 8 * MB
 
 
-def test_blocks_that_are_not_stored_are_known(plain: Path):
+def test_blocks_that_are_not_stored_are_detected(plain: Path):
     with open_raster(plain) as dataset:
         assert is_stored(dataset, Window(0, 1024, 1, 1))
         assert is_stored(dataset, Window(511, 0, 1, 1100))
@@ -62,7 +62,7 @@ def test_blocks_that_are_not_stored_are_known(plain: Path):
         assert not is_stored(dataset, Window(0, 0, 512, 1024))
 
 
-def test_a_file_of_another_kind_counts_as_stored(tmp_path: Path, plain: Path):
+def test_all_blocks_of_other_formats_count_as_stored(tmp_path: Path, plain: Path):
     copy_raster(plain, tmp_path / "copy.png", driver="PNG")
     with open_raster(tmp_path / "copy.png") as dataset:
         assert is_stored(dataset, Window(512, 0, 488, 1600))
@@ -70,7 +70,7 @@ def test_a_file_of_another_kind_counts_as_stored(tmp_path: Path, plain: Path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_rasters_are_opened_in_one_place(path: Path):
-    """An opening elsewhere would leave GDAL's cache unbounded."""
+    """Rasters opened elsewhere would not limit GDAL's cache."""
     if path.name == "opening.py":
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ CREATION = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255}
 
 
 def slowly(values: NDArray[np.uint8], how: Shrink) -> NDArray[np.uint8]:
-    """Return what `shrunk` has to, pixel by pixel."""
+    """Return the expected result of `shrunk`, computed pixel by pixel."""
     height, width = values.shape
     answer = np.full((ceil_div(height, 2), ceil_div(width, 2)), 255, np.uint8)
     for y, x in np.ndindex(answer.shape):
@@ -34,9 +34,9 @@ def test_each_pixel_comes_from_the_four_below_it(shape: tuple[int, int], how: Sh
     assert np.array_equal(shrunk(values, how, 255), slowly(values, how))
 
 
-def test_levels_go_down_to_the_smallest_and_know_their_sums(tmp_path: Path):
+def test_levels_end_at_the_smallest_and_have_their_sums(tmp_path: Path):
     values = np.random.default_rng(0).choice(np.array([1, 7, 255], np.uint8), (1201, 2500))
-    values[:, :2100] = 255  # a piece without any value
+    values[:, :2100] = 255  # a window without valid pixels
     with rasterio.open(tmp_path / "map.tif", "w", height=1201, width=2500, **CREATION) as dataset:
         dataset.write(values, 1)
     pyramid = with_overviews(tmp_path / "map.tif", "mode", 255, 512, {**CREATION, "sparse_ok": True}, tmp_path)
@@ -51,7 +51,7 @@ def test_levels_go_down_to_the_smallest_and_know_their_sums(tmp_path: Path):
         assert np.array_equal(whole.read(1), values)
 
 
-def test_each_level_lies_where_the_map_does(tmp_path: Path):
+def test_each_level_has_the_georeferencing_of_the_map(tmp_path: Path):
     transform = Affine(10, 0, 500_000, 0, -10, 5_000_000)
     place = {"height": 601, "width": 1100, "crs": "EPSG:32633", "transform": transform}
     with rasterio.open(tmp_path / "map.tif", "w", **place, **CREATION) as dataset:
@@ -62,7 +62,7 @@ def test_each_level_lies_where_the_map_does(tmp_path: Path):
             assert dataset.transform == transform @ Affine.scale(2**level) and dataset.crs.to_epsg() == 32633
 
 
-def test_classes_are_shrunk_as_gdal_does_it(tmp_path: Path):
+def test_overviews_of_classes_equal_those_of_gdal(tmp_path: Path):
     values = np.random.default_rng(0).choice(np.array([1, 2, 3, 255], np.uint8), (600, 700))
     with rasterio.open(tmp_path / "map.tif", "w", height=600, width=700, **CREATION) as dataset:
         dataset.write(values, 1)
@@ -74,6 +74,6 @@ def test_classes_are_shrunk_as_gdal_does_it(tmp_path: Path):
         (ordered[..., 0] == ordered[..., 1])
         & (ordered[..., 2] == ordered[..., 3])
         & (ordered[..., 1] != ordered[..., 2])
-    )  # two and two: GDAL's choice between equally frequent values is its own
+    )  # GDAL chooses differently between two values of the same frequency
     alike = theirs == shrunk(values, "mode", 255)
     assert alike[~tied].all() and alike.mean() > 0.9

@@ -33,7 +33,7 @@ def test_a_window_of_some_bands(path: Path) -> None:
     assert block.valid.all()
 
 
-def test_outside_the_file_nothing_is_valid(path: Path) -> None:
+def test_pixels_outside_the_file_are_invalid(path: Path) -> None:
     with RasterSource(path) as source:
         block = source.read(Window(-3, 35, 10, 10), (1, 2))
         away = source.read(Window(100, 100, 5, 5), (1,))
@@ -45,7 +45,7 @@ def test_outside_the_file_nothing_is_valid(path: Path) -> None:
 def test_nodata_tag_mask_band_and_not_finite_values_are_invalid(tmp_path: Path, made_rasters: ModuleType) -> None:
     tagged = BANDS[:2].copy()
     tagged[:, :4] = 0
-    tagged[0, 10] = 0  # one band alone may be nodata's value
+    tagged[0, 10] = 0  # only one band has the nodata value
     with RasterSource(made_rasters.write_raster(tmp_path / "tag.tif", tagged, GRID, nodata=0)) as source:
         assert np.array_equal(source.read(Window.whole((30, 40)), (1, 2)).valid, np.mgrid[:30, :40][0] >= 4)
 
@@ -63,19 +63,19 @@ def test_nodata_tag_mask_band_and_not_finite_values_are_invalid(tmp_path: Path, 
     assert np.isfinite(block.values).all()
 
 
-def test_the_settings_nodata_adds_to_what_the_file_says(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_additional_nodata_adds_to_the_nodata_tag(tmp_path: Path, made_rasters: ModuleType) -> None:
     values = np.full((2, 30, 40), 7, np.int16)
     values[:, 0], values[:, 1] = -1, 0
-    values[0, 2], values[0, 3] = -1, 0  # in one band alone
+    values[0, 2], values[0, 3] = -1, 0  # in one band only
     values[0, 4], values[1, 4] = -1, 0
     path = made_rasters.write_raster(tmp_path / "n.tif", values, GRID, nodata=0)
     with RasterSource(path, Reading(nodata=-1)) as source:
         both, first = (source.read(Window.whole((30, 40)), indexes).valid for indexes in ((1, 2), (1,)))
-    assert np.flatnonzero(~both.all(axis=1)).tolist() == [0, 1, 2, 4]  # -1 can't be measured: one band is enough
+    assert np.flatnonzero(~both.all(axis=1)).tolist() == [0, 1, 2, 4]  # -1 cannot be a measurement: one band is enough
     assert not first[:5].any() and first[5:].all()
 
 
-def test_the_settings_nodata_adds_to_a_mask_and_to_an_alpha_band(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_additional_nodata_adds_to_a_mask_and_to_an_alpha_band(tmp_path: Path, made_rasters: ModuleType) -> None:
     values = np.full((4, 30, 40), 7, np.uint8)
     values[:3, 0] = 0
     rows, columns = np.mgrid[:30, :40]
@@ -90,7 +90,7 @@ def test_the_settings_nodata_adds_to_a_mask_and_to_an_alpha_band(tmp_path: Path,
         assert np.array_equal(valid, (rows > 0) & (columns < 9))
 
 
-def test_bands_that_are_not_chosen_have_no_say(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_bands_that_are_not_read_do_not_affect_validity(tmp_path: Path, made_rasters: ModuleType) -> None:
     values = np.full((3, 30, 40), 7, np.float32)
     values[0, 0], values[2, 1], values[0, 2] = np.nan, np.nan, -1
     path = made_rasters.write_raster(tmp_path / "three.tif", values, GRID, nodata=-1)
@@ -104,7 +104,7 @@ def test_bands_that_are_not_chosen_have_no_say(tmp_path: Path, made_rasters: Mod
 
 def test_an_alpha_band_read_as_data_masks_nothing(tmp_path: Path, made_rasters: ModuleType) -> None:
     values = np.full((4, 30, 40), 7, np.uint8)
-    values[3, 0] = 0  # near infrared over water, in a file that calls its fourth band alpha
+    values[3, 0] = 0  # near infrared over water, in a file whose fourth band is tagged as alpha
     path = made_rasters.write_raster(tmp_path / "nir.tif", values, GRID, photometric="RGB", alpha="YES")
     with RasterSource(path) as source:
         assert source.read(Window.whole((30, 40)), (1, 2, 3, 4)).valid.all()
@@ -177,7 +177,7 @@ def test_each_band_has_its_own_nodata_tag(tmp_path: Path, made_rasters: ModuleTy
         ("int16", 3, "2.5", False),
     ],
 )
-def test_tags_with_fewer_digits_or_out_of_range(
+def test_rounded_and_out_of_range_nodata_tags(
     tmp_path: Path, made_rasters: ModuleType, dtype: str, stored: float, tag: str, met: bool
 ) -> None:
     values = np.full((1, 30, 40), 2, dtype)
@@ -194,7 +194,7 @@ def test_tags_with_fewer_digits_or_out_of_range(
         assert (not source.read(Window.whole((30, 40)), (1,)).valid[:4].any()) is met
 
 
-def test_a_mask_beside_a_nodata_tag_that_can_be_measured_has_the_say(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_a_mask_overrides_a_nodata_tag_that_can_be_measured(tmp_path: Path, made_rasters: ModuleType) -> None:
     columns = np.mgrid[:30, :40][1]
     for nodata, expected in ((0, columns >= 9), (-5, (columns >= 9) & (np.mgrid[:30, :40][0] > 0))):
         values = np.full((1, 30, 40), 7, np.int16)
@@ -230,7 +230,7 @@ def test_scale_and_offset_are_applied_band_by_band_and_nodata_is_a_stored_number
         assert source.dtype == np.int16 and np.array_equal(source.read(Window.whole((30, 40)), (1,)).values, stored[:1])
 
 
-def test_scales_that_leave_nothing_are_named(path: Path) -> None:
+def test_invalid_scales_are_an_error(path: Path) -> None:
     scaled(path, [0, 1, 1], [0, 0, 0])
     with pytest.raises(ValuesError, match=r"scene\.tif.*\[0\.0, 1\.0, 1\.0\].*apply_scale: false"):
         RasterSource(path)
@@ -238,14 +238,14 @@ def test_scales_that_leave_nothing_are_named(path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["complex64", "complex128", "complex_int16"])
-def test_complex_numbers_are_refused_with_what_to_do(tmp_path: Path, dtype: str) -> None:
+def test_complex_numbers_are_an_error_with_a_remedy(tmp_path: Path, dtype: str) -> None:
     with rasterio.open(tmp_path / "z.tif", "w", driver="GTiff", width=4, height=4, count=1, dtype=dtype):
         pass
     with pytest.raises(ValuesError, match=rf"z\.tif.*{dtype}.*gdal_calc\.py -A z\.tif.*linear_power"):
         RasterSource(tmp_path / "z.tif")
 
 
-def test_what_is_read_is_counted(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_values_read_are_counted(tmp_path: Path, made_rasters: ModuleType) -> None:
     values = np.full((2, 30, 40), 7.0, np.float32)
     values[0, 0], values[1, 1, 1], values[:, 2], values[0, 3, 0] = np.nan, -5, -1, 2.0**40
     path = made_rasters.write_raster(tmp_path / "c.tif", values, GRID, nodata=-1)
@@ -270,7 +270,7 @@ def test_band_choice(path: Path) -> None:
             source.band_indexes(("x",), (4,))
 
 
-def test_a_missing_file_and_one_that_is_no_raster_are_named(tmp_path: Path) -> None:
+def test_missing_files_and_files_that_are_not_rasters_are_errors(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="gone"):
         RasterSource(tmp_path / "gone.tif")
     (tmp_path / "text.tif").write_text("no raster")
@@ -278,7 +278,7 @@ def test_a_missing_file_and_one_that_is_no_raster_are_named(tmp_path: Path) -> N
         RasterSource(tmp_path / "text.tif")
 
 
-def test_a_truncated_file_is_named_with_the_window(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_the_error_for_a_truncated_file_names_the_window(tmp_path: Path, made_rasters: ModuleType) -> None:
     noise = np.random.default_rng(0).integers(0, 60_000, (1, 600, 600)).astype(np.uint16)
     path = made_rasters.write_raster(tmp_path / "cut.tif", noise, tiled=True, blockxsize=128, blockysize=128)
     whole = path.read_bytes()
@@ -287,7 +287,7 @@ def test_a_truncated_file_is_named_with_the_window(tmp_path: Path, made_rasters:
         source.read(Window(500, 500, 100, 100), (1,))
 
 
-def test_ground_control_points_alone_are_no_grid(tmp_path: Path) -> None:
+def test_ground_control_points_without_a_geotransform_are_rejected(tmp_path: Path) -> None:
     points = [GroundControlPoint(row, col, col * 10.0, row * 10.0) for row, col in ((0, 0), (0, 9), (9, 0), (9, 9))]
     with rasterio.open(
         tmp_path / "slant.tif", "w", driver="GTiff", width=10, height=10, count=1, dtype="uint8"

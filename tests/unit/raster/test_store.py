@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import rioxarray  # noqa: F401 - gives xarray the accessor .rio
+import rioxarray  # noqa: F401 - registers the accessor .rio
 import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
@@ -35,7 +35,7 @@ def completed(folder: Path) -> tuple[Path, Path]:
     return folder / "pair.zarr", folder / "pair.json"
 
 
-def test_what_is_written_by_shards_is_read_by_any_window(tmp_path: Path) -> None:
+def test_values_written_by_shards_can_be_read_in_any_window(tmp_path: Path) -> None:
     store = check_store(*completed(tmp_path))
     assert store.shape == (70, 100) and store.tile_px == 16 and store.shard_px == 32
     assert store.geobox == GRID and store.attributes["scene"] == "alps"
@@ -52,13 +52,13 @@ def test_shards_cover_the_grid_once(tmp_path: Path) -> None:
     assert (count == 1).all()
 
 
-def test_what_was_not_written_holds_the_fill(tmp_path: Path) -> None:
+def test_unwritten_pixels_have_the_fill_value(tmp_path: Path) -> None:
     store = create_store(tmp_path / "s", GRID, LAYERS, tile_px=16, shard_tiles=2, attributes={})
     assert np.isnan(store.read("sar", Window(0, 0, 5, 5))).all()
     assert (store.read("label", Window(60, 90, 10, 10)) == 255).all()
 
 
-def test_a_shard_is_no_larger_than_a_small_scene_needs(tmp_path: Path) -> None:
+def test_shards_are_not_larger_than_a_small_scene(tmp_path: Path) -> None:
     store = create_store(tmp_path / "s", GRID, LAYERS, tile_px=128, shard_tiles=8, attributes={})
     assert store.shard_px == 128
 
@@ -67,15 +67,15 @@ def test_a_shard_is_no_larger_than_a_small_scene_needs(tmp_path: Path) -> None:
     ("window", "shape"),
     [(Window(60, 0, 20, 10), (20, 10)), (Window(0, 0, 10, 10), (10, 9)), (Window(-1, 0, 2, 2), (2, 2))],
 )
-def test_blocks_that_do_not_fit_are_refused(tmp_path: Path, window: Window, shape: tuple[int, int]) -> None:
+def test_blocks_that_do_not_fit_are_errors(tmp_path: Path, window: Window, shape: tuple[int, int]) -> None:
     store = create_store(tmp_path / "s", GRID, LAYERS, tile_px=16, shard_tiles=2, attributes={})
     with pytest.raises(StoreError):
         store.write("label", window, np.zeros(shape, np.uint8))
 
 
-def test_reading_outside_and_unknown_arrays_are_refused(tmp_path: Path) -> None:
+def test_windows_beyond_the_grid_and_unknown_arrays_are_errors(tmp_path: Path) -> None:
     store = written(tmp_path / "s")
-    with pytest.raises(StoreError, match="outside"):
+    with pytest.raises(StoreError, match="beyond the grid"):
         store.read("label", Window(60, 90, 20, 20))
     with pytest.raises(StoreError, match="optical"):
         store.read("optical", Window(0, 0, 1, 1))
@@ -84,7 +84,7 @@ def test_reading_outside_and_unknown_arrays_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "grid", [GeoBox((70, 100), Affine.identity(), None), GeoBox((70, 100), Affine(3, 4, 0, 4, -3, 0), "EPSG:3857")]
 )
-def test_grids_without_crs_or_rotated_come_back(tmp_path: Path, grid: GeoBox) -> None:
+def test_grids_without_crs_and_rotated_grids_are_restored(tmp_path: Path, grid: GeoBox) -> None:
     written(tmp_path / "s", grid)
     assert open_store(tmp_path / "s").geobox == grid
 
@@ -117,7 +117,7 @@ def described(folder: Path, grid: GeoBox = GRID, layers: Sequence[Layer] = LAYER
     return (folder / "pair.json").read_text()
 
 
-def test_the_manifest_knows_all_that_later_stages_read(tmp_path: Path) -> None:
+def test_the_manifest_covers_everything_that_later_stages_read(tmp_path: Path) -> None:
     sar, label = LAYERS
     manifests = [
         described(tmp_path / "plain", registration="good"),
@@ -145,7 +145,7 @@ def test_completing_replaces_an_older_store(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.json", "pair.zarr"]
 
 
-def test_a_store_that_lost_a_file_or_its_manifest_is_not_taken(tmp_path: Path) -> None:
+def test_a_store_without_a_file_or_manifest_is_an_error(tmp_path: Path) -> None:
     store, manifest = completed(tmp_path)
     chunk = next(file for file in (store / "sar").rglob("*") if file.is_file() and file.name != "zarr.json")
     content = chunk.read_bytes()
@@ -165,12 +165,12 @@ def test_a_store_that_lost_a_file_or_its_manifest_is_not_taken(tmp_path: Path) -
         check_store(store, manifest)
 
 
-def test_what_is_no_store_is_named(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_store_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="nothing"):
         open_store(tmp_path / "nothing.zarr")
 
 
-def test_damaged_chunks_are_named(tmp_path: Path) -> None:
+def test_damaged_chunks_are_errors(tmp_path: Path) -> None:
     store, _ = completed(tmp_path)
     chunk = next(file for file in (store / "label").rglob("*") if file.is_file() and file.name != "zarr.json")
     chunk.write_bytes(b"\0" * 40)
@@ -179,7 +179,7 @@ def test_damaged_chunks_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", [0.2, 0.5, 0.8])
-def test_a_single_bit_that_changed_is_noticed(tmp_path: Path, place: float) -> None:
+def test_a_single_changed_bit_is_detected(tmp_path: Path, place: float) -> None:
     store, _ = completed(tmp_path)
     chunk = next(file for file in (store / "label").rglob("*") if file.is_file() and file.name != "zarr.json")
     content = bytearray(chunk.read_bytes())

@@ -23,7 +23,7 @@ def test_power_and_amplitude_give_the_same_decibels() -> None:
 
 
 @pytest.mark.parametrize("scale", ["db", "digital"])
-def test_decibels_and_grey_values_come_through_to_the_last_bit(scale: str) -> None:
+def test_decibels_and_grey_values_are_unchanged_to_the_bit(scale: str) -> None:
     values = np.random.default_rng(0).normal(-12, 5, (2, 30, 30)).astype(np.float32)
     out, valid = backscatter(values, np.ones((30, 30), np.bool_), settings(scale))
     assert np.array_equal(out, values)
@@ -39,7 +39,7 @@ def test_linear_pixels_without_logarithm_become_invalid(bad: float) -> None:
     assert (out[:, 3, 4] == 0).all()
 
 
-def test_what_is_no_backscatter_leaves_no_trace_behind_the_filter() -> None:
+def test_implausible_values_do_not_affect_filtered_pixels() -> None:
     power, valid = made()
     for scale, values in (("db", 10 * np.log10(power)), ("linear_power", power), ("linear_amplitude", np.sqrt(power))):
         spoilt = values.copy()
@@ -52,19 +52,19 @@ def test_what_is_no_backscatter_leaves_no_trace_behind_the_filter() -> None:
         assert np.array_equal(out, expected)
 
 
-def test_zero_and_negative_are_legal_in_decibels_and_grey_values() -> None:
+def test_zero_and_negative_values_are_valid_in_decibels_and_grey_values() -> None:
     values = np.array([[[0.0, -5.0]], [[3.0, 0.0]]], np.float32)
     for scale in ("db", "digital"):
         assert backscatter(values, np.ones((1, 2), np.bool_), settings(scale))[1].all()
 
 
-def test_the_filter_works_on_linear_power_whatever_the_scale() -> None:
+def test_the_filter_uses_linear_power_for_all_scales() -> None:
     power, valid = made()
     filtered, _ = backscatter(power, valid, settings("linear_power", "lee"))
     from_db, _ = backscatter(10 * np.log10(power), valid, settings("db", "lee"))
     assert np.allclose(filtered, from_db, atol=1e-3)
     assert filtered.std() < 0.6 * (10 * np.log10(power)).std()
-    # A mean of dB would lie 0.56 dB lower for 4 looks.
+    # The mean of dB is 0.56 dB lower for 4 looks.
     assert 10 ** (filtered / 10).mean() == pytest.approx(10 ** (10 * np.log10(power.mean()) / 10), rel=0.05)
     assert filtered.mean() == pytest.approx(10 * np.log10(power.mean()), abs=0.25)
 
@@ -76,7 +76,7 @@ def test_grey_values_are_filtered_and_keep_their_unit() -> None:
     assert out.std() < 0.5 * grey.std()
 
 
-def test_integers_are_taken() -> None:
+def test_integers_are_accepted() -> None:
     out, _ = backscatter(np.full((2, 4, 4), 100, np.uint16), np.ones((4, 4), np.bool_), settings("linear_amplitude"))
     assert np.allclose(out, 40)
 

@@ -20,7 +20,7 @@ def speckled(shape: tuple[int, int] = (200, 200), level: float = 0.1, seed: int 
     return (level * speckle).astype(np.float32)
 
 
-def test_variation_of_pure_speckle_is_what_it_is_said_to_be() -> None:
+def test_coefficients_of_variation_match_simulated_speckle() -> None:
     power = speckled((600, 600))
     assert power.std() / power.mean() == pytest.approx(power_variation(LOOKS), rel=0.02)
     single = np.sqrt(np.random.default_rng(0).exponential(1, 400_000))
@@ -57,7 +57,7 @@ def test_invalid_pixels_have_no_influence_on_lee_and_get_no_value(poison: float)
     assert out[15, 14] == pytest.approx(band[13:18, 12:17][valid[13:18, 12:17]].mean(), rel=0.5)
 
 
-def test_lee_beside_the_edge_averages_what_is_there() -> None:
+def test_lee_at_the_edge_uses_the_pixels_inside() -> None:
     band = np.full((20, 20), 2.0, np.float32)
     assert np.allclose(lee(band, np.ones(band.shape, np.bool_), 7, 0.5), 2.0)
 
@@ -81,7 +81,7 @@ def test_averaging_reduces_speckle_like_a_box_and_does_not_shift() -> None:
     assert np.allclose(moved[10:-10, 10:-10], ramp[10:-10, 10:-10], atol=1e-4)
 
 
-def test_averaging_ignores_invalid_pixels_and_ends_where_half_is_missing() -> None:
+def test_averaging_ignores_invalid_pixels_and_needs_half_of_the_weight() -> None:
     band = np.full((40, 40), 5.0, np.float32)
     valid = np.ones(band.shape, np.bool_)
     valid[:, 20:] = False
@@ -95,7 +95,7 @@ def test_averaging_ignores_invalid_pixels_and_ends_where_half_is_missing() -> No
 
 
 @pytest.mark.parametrize("box", [(2.0, 2.0), (1.0, 6.5), (3.7, 1.0)])
-def test_averaging_reaches_as_far_as_it_says(box: tuple[float, float]) -> None:
+def test_averaging_has_the_stated_reach(box: tuple[float, float]) -> None:
     reach = averaging_reach_px(box)
     band = np.zeros((61, 61), np.float32)
     band[30, 30] = 1
@@ -105,7 +105,7 @@ def test_averaging_reaches_as_far_as_it_says(box: tuple[float, float]) -> None:
 
 
 @pytest.mark.parametrize("looks", [0.5, 1, 8])
-def test_made_speckle_has_the_moments_of_its_looks(looks: float) -> None:
+def test_simulated_speckle_has_the_moments_of_its_looks(looks: float) -> None:
     power = speckle_power((2, 400, 400), looks, np.random.default_rng(0))
     assert power.dtype == np.float32
     assert power.mean() == pytest.approx(1, rel=0.02)
@@ -122,7 +122,7 @@ def test_speckle_of_either_scale_keeps_the_mean_power() -> None:
     assert amplitude.std() / amplitude.mean() == pytest.approx(amplitude_variation(4), rel=0.05)
 
 
-def test_speckle_of_few_looks_stays_finite_and_nan_stays_alone() -> None:
+def test_speckle_of_few_looks_is_finite_and_nan_does_not_spread() -> None:
     assert speckle_power((200, 200), 0.05, np.random.default_rng(1)).min() > 0
     bands = np.full((2, 200, 200), 5.0, np.float32)
     bands[0, 3, 4] = np.nan
