@@ -5,8 +5,8 @@
   float32 is PyTorch's default (TF32 in convolutions only).
 - `share_of_matmul`: operations of matrix products and convolutions per second, over the rate of square matrix products
   (8192 x 8192) of the same number type in the same run.
-- `mapping`: `predict_scene` with size small on a simulated scene of 8192 x 8192 px, in windows of the chosen size and in
-  one window; `cuDNN`: with cuDNN's depthwise convolutions, which build a plan for each window size.
+- `mapping`: `predict_scene` with size small on a simulated scene of 8192 x 8192 px, in windows of the chosen size and
+  in one window; `cuDNN`: with cuDNN's depthwise convolutions, which build a plan for each window size.
 - `busy_share`: share of the time in which a kernel or a copy runs.
 - `failed`: a comparison failed or the section's time was over; `left_out`: the total time was over.
 
