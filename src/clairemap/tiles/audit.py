@@ -16,7 +16,7 @@ from clairemap.tiles.splits import FAR_PX, LabelledTile, distances_px, labelled_
 
 log = logging.getLogger(__name__)
 
-EXAMPLES = 5
+MAX_COPIES_SHOWN = 5
 """Copies that are named; the others are counted."""
 
 
@@ -39,7 +39,7 @@ def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: M
         split: _leakage(labelled, index, split, grids) for split in HELD_OUT if tiles[split]
     }
     for split, leakage in held_out.items():
-        _warn(split, leakage)
+        _log_leakage(split, leakage)
     return SplitAudit(method, tiles, held_out, bare)
 
 
@@ -53,7 +53,7 @@ def _leakage(labelled: pd.DataFrame, index: pd.DataFrame, split: TileSplit, grid
         distance_px=min((gap for gap in gaps_px if gap is not None), default=None),
         overlapping_share=None if ground is None else ground.share,
         copied_tiles=len(copies),
-        copies=tuple(copies[:EXAMPLES]),
+        copies=tuple(copies[:MAX_COPIES_SHOWN]),
     )
 
 
@@ -71,7 +71,7 @@ def _windows_by_scene(tiles: Iterable[LabelledTile]) -> dict[str, list[Window]]:
     return windows
 
 
-def _warn(split: str, leakage: Leakage) -> None:
+def _log_leakage(split: str, leakage: Leakage) -> None:
     if leakage.overlapping_share:
         log.warning(
             "training tiles of other scenes cover %.2f %% of the ground of split %s: figures there look better than "

@@ -131,6 +131,6 @@ def as_sample(crop: Crop) -> TrainingSample:
     )
 
 
-def stacked(samples: Sequence[TrainingSample]) -> TrainingSample:
+def stack_samples(samples: Sequence[TrainingSample]) -> TrainingSample:
     """Return the samples as one batch."""
     return TrainingSample(*(torch.stack(layers) for layers in zip(*samples, strict=True)))

@@ -15,7 +15,7 @@ from clairemap.settings import AugmentationSettings, Sensor
 from clairemap.tiles.augmentation import drop_sensor, drop_sensor_if_labelled, mask_clouds, mask_holes_if_labelled
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, Values
-from clairemap.tiles.holes import holes
+from clairemap.tiles.holes import sample_holes
 
 COVERAGES = (0.1, 1.5)
 """Coverages are drawn evenly between these; what is above 1, more than a third of them, is overcast."""
@@ -109,7 +109,7 @@ def with_disturbance(
         scale: of the optical bands as stored.
     """
     if disturbance.holes_in:
-        cut = holes(crop.target.shape, disturbance.random(Stream.HOLES))
+        cut = sample_holes(crop.target.shape, disturbance.random(Stream.HOLES))
         crop = mask_holes_if_labelled(crop, disturbance.holes_in, cut)
     if disturbance.speckle_looks is not None:
         random = disturbance.random(Stream.SPECKLE)

@@ -21,7 +21,7 @@ STRAIGHT_EDGE_CHANCE = 0.5
 """Chance that edges are straight; else they are frayed by noise."""
 
 
-def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
+def sample_holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
     """Return where nodata is: a share within `HOLE_SHARES` of the pixels (y, x), as far as equal distances allow.
 
     Equal generators cut equal holes.

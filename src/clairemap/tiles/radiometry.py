@@ -40,13 +40,13 @@ def sensor_radiometry(bands: tuple[str, ...], values: NDArray[Any]) -> SensorRad
     )
 
 
-def deviations(radiometry: SensorRadiometry) -> FloatArray:
+def standard_deviations(radiometry: SensorRadiometry) -> FloatArray:
     """Return the standard deviation of each band."""
     std: FloatArray = np.sqrt(np.diag(np.asarray(radiometry.covariance)))
     return std
 
 
-def pooled(parts: Sequence[SensorRadiometry]) -> SensorRadiometry:
+def pool(parts: Sequence[SensorRadiometry]) -> SensorRadiometry:
     """Return the figures of several scenes as one, each weighted by its pixels; at least one scene.
 
     Mean and covariance are those of the mixture, quantiles come from the mean of the scenes' distribution functions,

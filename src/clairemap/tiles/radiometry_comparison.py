@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from clairemap.artefacts.radiometry import LEVELS_PCT, Radiometry, SensorRadiometry, TrainingRadiometry
 from clairemap.artefacts.radiometry_check import SEVERITY, RadiometryVerdict, SensorVerdict
 from clairemap.settings import Sensor
-from clairemap.tiles.radiometry import deviations, pooled
+from clairemap.tiles.radiometry import pool, standard_deviations
 
 FloatArray = NDArray[np.float64]
 
@@ -129,12 +129,12 @@ def compare_bands(
         training: those of each training scene; same bands, same units.
         decibels: whether the values are logarithmic: then no factor or offset between units of reflectance is sought.
     """
-    together = pooled(training)
+    together = pool(training)
     distance, beyond = _distance_std(scene, together), _beyond_share(scene, together)
     reason = _mismatch_cause(scene, together, training, decibels)
     verdict: RadiometryVerdict = "mismatch" if reason else "match"
     if not reason and (max(distance) > MILD_STD or max(beyond) > MILD_SHARE):
-        verdict, reason = "mild", _deviation_words(scene.bands, distance, beyond)
+        verdict, reason = "mild", _deviation_text(scene.bands, distance, beyond)
     if not decibels and (filled := _untagged_nodata(scene, training)):
         verdict, reason = max(verdict, "mild", key=SEVERITY.index), "; ".join(filter(None, (filled, reason)))
     return SensorVerdict(verdict=verdict, reason=reason, bands=scene.bands, distance_std=distance, beyond_share=beyond)
@@ -165,7 +165,7 @@ def _distance_std(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[
 
 def _band_std(training: SensorRadiometry) -> FloatArray:
     """Return the bands' deviations; 1 where all pixels hold one value, as the network's normalisation has it."""
-    return np.where(deviations(training) > 0, deviations(training), 1.0)
+    return np.where(standard_deviations(training) > 0, standard_deviations(training), 1.0)
 
 
 def _beyond_share(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
@@ -177,7 +177,7 @@ def _beyond_share(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[
     return tuple(shares)
 
 
-def _deviation_words(bands: Sequence[str], distance: Sequence[float], beyond: Sequence[float]) -> str:
+def _deviation_text(bands: Sequence[str], distance: Sequence[float], beyond: Sequence[float]) -> str:
     worst = int(np.argmax(distance))
     return (
         f"{bands[worst]} lies {distance[worst]:.1f} training deviations from the training scenes' mean, and "
@@ -190,11 +190,11 @@ def _mismatch_cause(
     scene: SensorRadiometry, training: SensorRadiometry, each: Sequence[SensorRadiometry], decibels: bool
 ) -> str:
     """Return what is wrong with the values in words; empty if nothing is."""
-    if said := _constant(scene, training) or ("" if decibels else _mixed_units(scene, training)):
+    if said := _constant_band(scene, training) or ("" if decibels else _mixed_units(scene, training)):
         return said
     units = _decibel_faults(scene, training) if decibels else _unit_faults(scene, training, each)
     found = [*units, *_order_faults(scene, training)]
-    return min(found, key=lambda explanation: explanation.left).words if found else _far_off(scene, training)
+    return min(found, key=lambda explanation: explanation.left).words if found else _distance_cause(scene, training)
 
 
 @dataclass(frozen=True)
@@ -205,8 +205,10 @@ class _Explanation:
     words: str
 
 
-def _constant(scene: SensorRadiometry, training: SensorRadiometry) -> str:
-    for band, low, high, std in zip(scene.bands, scene.floor, scene.ceiling, deviations(training), strict=True):
+def _constant_band(scene: SensorRadiometry, training: SensorRadiometry) -> str:
+    for band, low, high, std in zip(
+        scene.bands, scene.floor, scene.ceiling, standard_deviations(training), strict=True
+    ):
         if low == high and std > 0:
             return f"{band} holds one value, {low:g}, in all pixels, and varies in the training scenes"
     return ""
@@ -232,11 +234,11 @@ def _unit_faults(
     for factor in _factors(scene, training):
         left = _remaining_misfit(Conversion(factor=factor), scene, training)
         if max(factor, 1 / factor) >= FACTOR_CERTAIN or left <= EXPLAINED * delivered:
-            yield _Explanation(left, _factor_words(factor))
+            yield _Explanation(left, _factor_text(factor))
     for offset, reference in _offsets(scene, training, each):
         left = _remaining_misfit(Conversion(offset=offset), scene, training)
         if left <= EXPLAINED * delivered:
-            yield _Explanation(left, _offset_words(offset, _darkest(scene), reference))
+            yield _Explanation(left, _offset_text(offset, _darkest(scene), reference))
 
 
 def _factors(scene: SensorRadiometry, training: SensorRadiometry) -> tuple[float, ...]:
@@ -255,7 +257,7 @@ def _top(radiometry: SensorRadiometry) -> FloatArray:
     return top
 
 
-def _factor_words(factor: float) -> str:
+def _factor_text(factor: float) -> str:
     times = f"{factor:,.0f} times larger" if factor > 1 else f"{1 / factor:,.0f} times smaller"
     return (
         f"the values are about {times} than in the training scenes: perhaps another unit (digital numbers "
@@ -284,7 +286,7 @@ def _darkest(radiometry: SensorRadiometry) -> float:
     return min(values[0] for values in radiometry.quantiles)
 
 
-def _offset_words(offset: float, darkest: float, reference: float) -> str:
+def _offset_text(offset: float, darkest: float, reference: float) -> str:
     more, whose = ("higher", "the scene's") if offset > 0 else ("lower", "the training scenes'")
     return (
         f"the values are about {abs(offset):,g} {more} than in the training scenes (darkest {darkest:,.4g} against "
@@ -312,10 +314,10 @@ def _order_faults(scene: SensorRadiometry, training: SensorRadiometry) -> Iterat
     for order in _orders(len(scene.bands)):
         left = _remaining_misfit(Conversion(order=order), scene, training)
         if left <= ORDER_EXPLAINED * delivered:
-            yield _Explanation(left, _order_words(scene.bands, order))
+            yield _Explanation(left, _order_text(scene.bands, order))
 
 
-def _order_words(bands: Sequence[str], order: tuple[int, ...]) -> str:
+def _order_text(bands: Sequence[str], order: tuple[int, ...]) -> str:
     found = [bands[order.index(position)] for position in range(len(bands))]
     return (
         f"the bands come as {', '.join(bands)}, but their values are those of {', '.join(found)}: perhaps another order"
@@ -336,7 +338,7 @@ def _orders(bands: int) -> Iterator[tuple[int, ...]]:
         yield tuple(swapped)
 
 
-def _far_off(scene: SensorRadiometry, training: SensorRadiometry) -> str:
+def _distance_cause(scene: SensorRadiometry, training: SensorRadiometry) -> str:
     steps = np.abs(np.subtract(scene.quantiles, training.quantiles)).mean(axis=1) / _band_std(training)
     if steps.mean() < UNLIKE_STD:
         return ""

@@ -108,7 +108,7 @@ def _tiles(index: pd.DataFrame, scenes: Collection[str]) -> pd.DataFrame:
 def _hold_out_blocks(table: pd.DataFrame, splits: Splits, settings: SplitsSettings, seed: int) -> Splits:
     """Return the splits with blocks held out; gives blocks back until a labelled tile is left to train on."""
     labelled = table["labelled_px"].to_numpy() > 0
-    drawn = _draw(_tile_blocks(table, splits == "train", settings.block_tiles, seed), settings)
+    drawn = _draw_blocks(_tile_blocks(table, splits == "train", settings.block_tiles, seed), settings)
     while True:
         held = splits.copy()
         for block, split in drawn:
@@ -146,13 +146,13 @@ def _tile_blocks(table: pd.DataFrame, chosen: NDArray[np.bool_], block_tiles: in
     )
 
 
-def _draw(blocks: list[_TileBlock], settings: SplitsSettings) -> list[tuple[_TileBlock, TileSplit]]:
+def _draw_blocks(blocks: list[_TileBlock], settings: SplitsSettings) -> list[tuple[_TileBlock, TileSplit]]:
     """Return blocks to hold out whose labelled tiles come near the shares; one block at least is left to train."""
     total = sum(block.labelled for block in blocks)
     left = list(blocks)
     drawn: list[tuple[_TileBlock, TileSplit]] = []
     for split, share in zip(HELD_OUT, (settings.val_share, settings.test_share), strict=True):
-        taken = _nearest(left[: len(left) - 1], share * total) if share > 0 else []
+        taken = _blocks_near_target(left[: len(left) - 1], share * total) if share > 0 else []
         if share > 0 and not taken:
             log.warning("no block is held out for %s: %d block(s) with labels are left", split, len(left))
         drawn += [(block, split) for block in taken]
@@ -161,7 +161,7 @@ def _draw(blocks: list[_TileBlock], settings: SplitsSettings) -> list[tuple[_Til
     return drawn
 
 
-def _nearest(blocks: list[_TileBlock], target: float) -> list[_TileBlock]:
+def _blocks_near_target(blocks: list[_TileBlock], target: float) -> list[_TileBlock]:
     """Return blocks, taken in order, whose labelled tiles sum up near the target; one at least if there is any."""
     taken: list[_TileBlock] = []
     count = 0

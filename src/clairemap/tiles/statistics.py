@@ -104,7 +104,7 @@ def fit_statistics(
     """
     class_px = _class_pixels(training, classes)
     bands, sar_scale = _common_bands(stores[scene] for scene in sorted(set(training["scene"])))
-    every = _Sampling(*(_every(int(training[column].sum())) for column in ("optical_px", "sar_px")))
+    every = _Sampling(*(_stride(int(training[column].sum())) for column in ("optical_px", "sar_px")))
     batches = [
         (stores[str(scene)], [Window(*map(int, row)) for row in rows])
         for scene, tiles in training.groupby("scene", sort=True)
@@ -115,8 +115,8 @@ def fit_statistics(
             *(delayed(_summarise)(path, windows, every) for path, windows in batches)
         )
     return TrainingStatistics(
-        optical=_finish([summary[0] for summary in summaries], bands["optical"], "optical"),
-        sar=_finish([summary[1] for summary in summaries], bands["sar"], "sar"),
+        optical=_band_statistics([summary[0] for summary in summaries], bands["optical"], "optical"),
+        sar=_band_statistics([summary[1] for summary in summaries], bands["sar"], "sar"),
         class_px=class_px,
         pixels=int(training["valid_px"].sum()),
         scenes=tuple(sorted(set(training["scene"]))),
@@ -168,7 +168,7 @@ def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]],
     return {"optical": optical, "sar": sar}, scale
 
 
-def _every(usable_px: int) -> int:
+def _stride(usable_px: int) -> int:
     return max(1, ceil_div(int(usable_px), STATISTICS_SAMPLE_PX))
 
 
@@ -196,7 +196,7 @@ def _merge_summaries(summaries: Sequence[_Summary]) -> _Summary:
     return _Summary(moments, np.concatenate([summary.sample for summary in summaries], axis=1))
 
 
-def _finish(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
+def _band_statistics(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
     whole = _merge_summaries(summaries)
     if not whole.moments.count:
         log.warning("no training pixel is usable in %s: its bands are taken as they are (mean 0, std 1)", sensor)

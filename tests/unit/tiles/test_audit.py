@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.audit import Leakage
 from clairemap.settings import SplitsSettings
-from clairemap.tiles.audit import EXAMPLES, audit_splits
+from clairemap.tiles.audit import MAX_COPIES_SHOWN, audit_splits
 from clairemap.tiles.splits import assign_splits
 
 TILE_PX = 100
@@ -115,5 +115,5 @@ def test_copies_without_labels_spoil_no_figure():
 def test_some_copies_are_named_and_all_are_counted(caplog: pytest.LogCaptureFixture):
     audit = audited({"a": tiles("a", 3, 3), "b": tiles("b", 3, 3, content="a")}, {"a": "train", "b": "val"})
     assert audit.held_out["val"].copied_tiles == 9
-    assert len(audit.held_out["val"].copies) == EXAMPLES
+    assert len(audit.held_out["val"].copies) == MAX_COPIES_SHOWN
     assert "…" in caplog.text

@@ -8,7 +8,7 @@ import torch
 
 from clairemap.raster.store import open_store
 from clairemap.settings import AugmentationSettings, SplitsSettings
-from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource, stacked
+from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource, stack_samples
 from clairemap.tiles.sampling import CropSampler
 from clairemap.tiles.splits import assign_splits, labelled_tiles
 from clairemap.tiles.statistics import fit_statistics
@@ -56,7 +56,7 @@ def crops(
 def test_samples_have_the_networks_shapes_and_types(made_pairs: ModuleType, scenes: list[Any]):
     data = crops(made_pairs, scenes, steps=3, batch_size=4)
     assert len(data) == 12
-    batch = stacked([data[number] for number in range(len(data))])
+    batch = stack_samples([data[number] for number in range(len(data))])
     assert [tuple(layer.shape[1:]) for layer in batch] == [(2, 128, 128), (1, 128, 128)] + 2 * [(1, 128, 128)] + [
         (128, 128)
     ]

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from clairemap.tiles.holes import HOLE_SHARES, holes
+from clairemap.tiles.holes import HOLE_SHARES, sample_holes
 
 DRAWS = 400
 SHAPE = (96, 128)
 
 
 def drawn(draws: int = DRAWS, shape: tuple[int, int] = SHAPE):
-    return [holes(shape, np.random.default_rng(number)) for number in range(draws)]
+    return [sample_holes(shape, np.random.default_rng(number)) for number in range(draws)]
 
 
 def test_equal_generators_cut_equal_holes():

@@ -10,9 +10,9 @@ from clairemap.tiles.radiometry import (
     MIN_RADIOMETRY_PX,
     RADIOMETRY_SAMPLE_PX,
     Sampler,
-    deviations,
-    pooled,
+    pool,
     sensor_radiometry,
+    standard_deviations,
 )
 
 BANDS = ("red", "nir")
@@ -36,7 +36,7 @@ def test_figures_are_those_of_the_pixels():
 
 def test_one_band_has_a_covariance_too():
     found = sensor_radiometry(("VV",), values()[:1])
-    np.testing.assert_allclose(deviations(found), [values()[0].std()], rtol=1e-6)
+    np.testing.assert_allclose(standard_deviations(found), [values()[0].std()], rtol=1e-6)
 
 
 def test_blocks_in_any_cut_give_the_same_figures_and_unusable_pixels_none():
@@ -68,7 +68,7 @@ def test_a_handful_of_pixels_is_not_described():
 
 def test_scenes_pooled_are_their_mixture():
     parts = [values(30_000, 1), values(60_000, 2) * 2 + 500]
-    found = pooled([sensor_radiometry(BANDS, part) for part in parts])
+    found = pool([sensor_radiometry(BANDS, part) for part in parts])
     whole = np.concatenate(parts, axis=1)
     np.testing.assert_allclose(found.mean, whole.mean(1), rtol=1e-5)
     np.testing.assert_allclose(found.covariance, np.cov(whole, bias=True), rtol=1e-5)
@@ -84,7 +84,7 @@ def test_a_scene_does_not_vouch_for_itself():
 def test_many_scenes_are_pooled_as_exactly_as_few():
     rng = np.random.default_rng(0)
     parts = [rng.gamma(4, 100, (1, 2000)) + shift for shift in rng.normal(300, 100, 200)]
-    found = pooled([sensor_radiometry(("red",), part) for part in parts])
+    found = pool([sensor_radiometry(("red",), part) for part in parts])
     whole = np.concatenate(parts, axis=1)[0]
     expected, std = np.percentile(whole, LEVELS_PCT), whole.std()
     np.testing.assert_allclose(found.quantiles[0][2:-2], expected[2:-2], atol=0.03 * std)
