@@ -110,7 +110,7 @@ def _votes(residuals: PointsYX, radius_px: float) -> float:
     return float(np.maximum(1 - (residuals**2).sum(axis=1) / radius_px**2, 0).sum())
 
 
-def log10_false_alarms(agreeing: float, ties: float, chosen: int, single: float) -> float:
+def log10_false_alarms(inliers: float, ties: float, chosen: int, single: float) -> float:
     """Return log10 of the expected number of equally large inlier groups between unrelated images.
 
     Each of `ties` is near a given displacement with probability `single`. The displacement is one of all that
@@ -118,8 +118,8 @@ def log10_false_alarms(agreeing: float, ties: float, chosen: int, single: float)
 
     Source: L. Moisan and B. Stival, A probabilistic criterion to detect rigid point matches, IJCV 2004.
     """
-    if agreeing <= chosen:
+    if inliers <= chosen:
         return math.inf
-    tail = math.log(max(special.betainc(agreeing - chosen, max(ties - agreeing, 0) + 1, single), 1e-300))
+    tail = math.log(max(special.betainc(inliers - chosen, max(ties - inliers, 0) + 1, single), 1e-300))
     choices = special.gammaln(ties + 1) - special.gammaln(chosen + 1) - special.gammaln(max(ties - chosen, 0) + 1)
     return (tail + choices) / math.log(10)

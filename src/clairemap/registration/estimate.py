@@ -112,26 +112,26 @@ def _refine(pair: Pair, guess: Displacement, search: Search, settings: Registrat
     The first pass uses sparser windows and improves the guess. The last pass uses a prediction close to its own result.
     """
     kinds = tuple(kind for kind in TERMS if kind == settings.model) or MODEL_KINDS[search]
-    for look in range(MAX_PASSES):
+    for number in range(MAX_PASSES):
         prediction = _round_translation(guess)
         factor = pair.displaced(prediction).sar_px
-        most, closeness = (settings.max_windows, 4) if look else (settings.max_windows // 4, 2)
-        layout = _layout(pair.shape, factor, settings.window_px, most, closeness)
+        max_windows, closeness = (settings.max_windows, 4) if number else (settings.max_windows // 4, 2)
+        layout = _layout(pair.shape, factor, settings.window_px, max_windows, closeness)
         evidence = match(pair, layout, prediction, FINE_SEARCH_PX, factor, "matching windows")
         ties = _ties(evidence)
         guess = select_model(ties, _first_guess(evidence, MAX_GRADIENT[search]), kinds, MIN_GAIN["near"])
         moved = np.hypot(*(guess.over(pair.shape) - prediction.over(pair.shape)).T).max()
-        if look and moved <= CONVERGED_PX * factor:
+        if number and moved <= CONVERGED_PX * factor:
             break
     model = select_model(ties, guess, kinds, MIN_GAIN[search])
     return judge(evidence, ties, model, search, settings.min_inliers)
 
 
-def _layout(shape: tuple[int, int], factor: int, window_px: int, most: int, closeness: int) -> WindowLayout:
+def _layout(shape: tuple[int, int], factor: int, window_px: int, max_windows: int, closeness: int) -> WindowLayout:
     """Return windows on the grid downsampled by `factor`; their spacing is side / `closeness`."""
     coarse = (shape[0] // factor, shape[1] // factor)
     side = min(window_px, max(MIN_WINDOW_PX, min(coarse) // WINDOWS_ALONG_SIDE))
-    return spread_windows(coarse, side, side / closeness, most)
+    return spread_windows(coarse, side, side / closeness, max_windows)
 
 
 def _ties(evidence: Evidence) -> Ties:

@@ -91,28 +91,28 @@ def fit_model(ties: Ties, kind: Kind, start: Displacement) -> Displacement:
     return model
 
 
-def select_model(ties: Ties, start: Displacement, kinds: Sequence[Kind], least_gain: float) -> Displacement:
+def select_model(ties: Ties, start: Displacement, kinds: Sequence[Kind], min_gain: float) -> Displacement:
     """Return the simplest model that the ties support.
 
     A more complex model needs enough inliers in enough cells, a mean square residual of left-out ties lower by the
-    share `least_gain`, and a difference from the simpler model larger than its own error.
+    share `min_gain`, and a difference from the simpler model larger than its own error.
     """
     best = fit_model(ties, kinds[0], start)
     loss = _left_out_loss(ties, best)
     for kind in kinds[1:]:
-        richer = fit_model(ties, kind, start)
-        if richer.kind != kind or not _is_supported(ties, richer):
+        complex_model = fit_model(ties, kind, start)
+        if complex_model.kind != kind or not _is_supported(ties, complex_model):
             continue
-        candidate = _left_out_loss(ties, richer)
-        if candidate < (1 - least_gain) * loss and _differs(ties, best, richer):
-            best, loss = richer, candidate
+        candidate = _left_out_loss(ties, complex_model)
+        if candidate < (1 - min_gain) * loss and _differs(ties, best, complex_model):
+            best, loss = complex_model, candidate
     return best
 
 
 def _is_supported(ties: Ties, model: Displacement) -> bool:
-    agreeing = ties.inliers(model)
+    inliers = ties.inliers(model)
     needed = SUPPORT_FACTOR * MIN_TIES[model.kind]
-    return agreeing.sum() / ties.overlap >= needed and len(np.unique(ties.cells[agreeing])) >= needed
+    return inliers.sum() / ties.overlap >= needed and len(np.unique(ties.cells[inliers])) >= needed
 
 
 def _differs(ties: Ties, simple: Displacement, rich: Displacement) -> bool:
@@ -156,8 +156,8 @@ def split_half_px(ties: Ties, model: Displacement) -> float | None:
     """
     rows, cols = np.divmod(ties.cells, CELLS_PER_SIDE)
     black = (rows + cols) % 2 == 0
-    agreeing = ties.inliers(model)
-    if min(int((agreeing & half).sum()) for half in (black, ~black)) < 2 * MIN_TIES[model.kind]:
+    inliers = ties.inliers(model)
+    if min(int((inliers & half).sum()) for half in (black, ~black)) < 2 * MIN_TIES[model.kind]:
         return None
     first, second = (fit_model(ties.select(half), model.kind, model) for half in (black, ~black))
-    return _rms_difference_px(first, second, ties.places[agreeing]) / 2
+    return _rms_difference_px(first, second, ties.places[inliers]) / 2

@@ -86,22 +86,22 @@ def false_alarms(ties: Ties, model: Displacement, searched_px2: float) -> float:
     kinds = list(MIN_TIES)
     logarithms = []
     for kind in kinds[: kinds.index(model.kind) + 1]:
-        agreeing = int(ties.inliers(fit_model(ties, kind, model)).sum())
+        inliers = int(ties.inliers(fit_model(ties, kind, model)).sum())
         logarithms.append(
-            log10_false_alarms(agreeing / ties.overlap, len(ties.places) / ties.overlap, MIN_TIES[kind], single)
+            log10_false_alarms(inliers / ties.overlap, len(ties.places) / ties.overlap, MIN_TIES[kind], single)
         )
     return float(10 ** min(*logarithms, 3.0))
 
 
 def _verdict(quality: Quality, search: Search, min_inliers: int, factor: int) -> tuple[Verdict, str]:
-    agreeing = f"{quality.inliers} of {quality.ties} tie points are inliers"
+    counts = f"{quality.inliers} of {quality.ties} tie points are inliers"
     if quality.inliers < min_inliers:
-        return "rejected", f"{agreeing}, fewer than registration.min_inliers ({min_inliers})"
+        return "rejected", f"{counts}, fewer than registration.min_inliers ({min_inliers})"
     if quality.false_alarms is None or quality.false_alarms > MAX_FALSE_ALARMS[search]:
-        return "rejected", f"{agreeing}, no better than chance"
+        return "rejected", f"{counts}, no better than chance"
     if faults := _weaknesses(quality, factor):
-        return "weak", f"{agreeing}, but " + ", ".join(faults)
-    return "good", agreeing
+        return "weak", f"{counts}, but " + ", ".join(faults)
+    return "good", counts
 
 
 def _weaknesses(quality: Quality, factor: int) -> list[str]:

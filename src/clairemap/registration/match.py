@@ -190,7 +190,6 @@ class _Matcher:
 
 
 def _structure(block: Block) -> Structure:
-    """Return the structure of a block without its margin."""
     inner = slice(STRUCTURE_REACH_PX, -STRUCTURE_REACH_PX)
     return edge_structure(block.values, block.valid)[inner, inner]
 

@@ -59,7 +59,6 @@ def _touches(mapping: PixelMapping) -> bool:
 
 
 def _rim(shape: tuple[int, int]) -> tuple[Coordinates, Coordinates]:
-    """Return coordinates of points along the outer edges of a grid."""
     along_y, along_x = (np.linspace(-0.5, size - 0.5, RIM_POINTS) for size in shape)
     y, x = mesh_grid(along_y, along_x)
     rim = np.ones(y.shape, np.bool_)

@@ -142,7 +142,6 @@ class ScenePair:
         return indices
 
     def _read_cloud(self, window: Window) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return two masks (y, x): where there is cloud, and where the cloud mask has data."""
         if self._cloud is None:
             return np.zeros(window.shape, np.bool_), np.zeros(window.shape, np.bool_)
         return self._cloud.read(window)

@@ -163,7 +163,7 @@ def _check_decibels(source: RasterSource, census: Census) -> None:
         )
     for index, band in census.bands.items():
         if _has_hole_of_zeros(band):
-            _raise_untagged(source, "sar", index, 0.0, band.zero_px, "exactly, unlike measured decibels")
+            _raise_untagged(source, "sar", index, 0.0, band.zero_px, "but measured decibels are hardly ever exactly 0")
 
 
 def _has_hole_of_zeros(band: BandCensus) -> bool:
@@ -182,9 +182,8 @@ def _check_linear(source: RasterSource, census: Census, settings: SarBands) -> N
     negative = census.total("negative_px")
     below = census.sample[census.sample < LEAST_DB]
     most_frequent = max(np.unique(below, return_counts=True)[1], default=0)
-    if (
-        negative > MOST_SHARE * seen or below.size - most_frequent > MOST_SHARE * census.sample.size
-    ):  # one of them may be nodata
+    others = below.size - most_frequent  # the most frequent value may be nodata
+    if negative > MOST_SHARE * seen or others > MOST_SHARE * census.sample.size:
         _raise_scale(source, settings.scale, "most are negative: they look like decibels", "db")
     if all(ABOUT_HALF[0] < np.mean(band.sample < 0) < ABOUT_HALF[1] for band in census.bands.values() if band.px):
         _raise_scale(
@@ -196,7 +195,6 @@ def _check_linear(source: RasterSource, census: Census, settings: SarBands) -> N
 
 
 def _check_floor(source: RasterSource, index: int, band: BandCensus, settings: SarBands) -> None:
-    """Raise an error if a repeated lowest value is far below all others."""
     extremes = band.extremes
     if extremes is None or extremes.lowest_px < REPEATED_PX or not np.isfinite(extremes.next_lowest):
         return

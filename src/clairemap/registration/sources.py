@@ -86,7 +86,6 @@ def _band_count_message(source: RasterSource, role: str, legend: Legend) -> str:
 
 
 def _colours(source: RasterSource) -> list[Rgb]:
-    """Return the most frequent colours of a picture, most frequent first."""
     height, width = source.shape
     block = source.read(Window(height // 4, width // 4, min(height, 512), min(width, 512)), source.data_bands)
     colours, counts = np.unique(block.values[:, block.valid], axis=1, return_counts=True)

@@ -125,7 +125,6 @@ def _chunks(window: Window, mapping: PixelMapping) -> Iterator[Window]:
 
 
 def _pixels(window: Window, mapping: PixelMapping) -> int:
-    """Return the approximate number of pixels of a window on the finer of both grids."""
     area = _source_area(*mapping.probed(window), mapping)
     return max(area.height * area.width, window.height * window.width)
 

@@ -73,7 +73,7 @@ class Similarity:
 
 @dataclass(frozen=True)
 class _Overview:
-    """Scene downsampled by `factor`, starting at `origin` in optical pixels."""
+    """Scene downsampled by `factor`; `origin` in optical pixels."""
 
     block: Block
     factor: int
@@ -110,7 +110,7 @@ def _overviews(pair: Pair) -> tuple[_Overview, _Overview]:
 
 
 def _sar_extent(pair: Pair) -> Window:
-    """Return the pixels of the optical grid that SAR covers by georeferencing."""
+    """Return the extent of SAR on the optical grid by georeferencing."""
     mapping = pair.sar.mapping
     y, x = PixelMapping(mapping.source, mapping.target).probed(Window.whole(mapping.source.shape.yx))
     seen = (y > OUTSIDE / 2) & (x > OUTSIDE / 2)
@@ -119,7 +119,6 @@ def _sar_extent(pair: Pair) -> Window:
 
 
 def _overview(read: Callable[[Window, int], Block], window: Window, factor: int) -> _Overview:
-    """Return a window downsampled, read in strips."""
     cells, height = window.coarsened(factor), max(READ_ROWS // factor, 1)
     strips = [read(band.moved(cells.y0, cells.x0), factor) for band in row_bands(cells.shape, height)]
     values = np.concatenate([strip.values for strip in strips], axis=1)
@@ -173,7 +172,6 @@ def _rotations(
 
 
 def _resize(block: Block, scale: float) -> Structure:
-    """Return the structure of a downsampled image."""
     shape = tuple(max(round(side * scale), 1) for side in block.valid.shape)
 
     def sampled(band: NDArray[np.float32]) -> NDArray[np.float32]:

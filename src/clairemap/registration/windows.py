@@ -15,11 +15,11 @@ class WindowLayout:
     overlap: float
 
 
-def spread_windows(shape: tuple[int, int], side: int, step: float, most: int) -> WindowLayout:
-    """Return at most `most` windows, spread evenly over a scene with a spacing of at least `step` pixels."""
+def spread_windows(shape: tuple[int, int], side: int, step: float, max_windows: int) -> WindowLayout:
+    """Return at most `max_windows` windows, spread evenly, with origins at least `step` pixels apart."""
     height, width = min(side, shape[0]), min(side, shape[1])
     step = max(step, 1.0)
-    while _count(shape[0], height, step) * _count(shape[1], width, step) > most:
+    while _count(shape[0], height, step) * _count(shape[1], width, step) > max_windows:
         step *= 1.05
     starts = [
         np.linspace(0, size - extent, _count(size, extent, step)).round().astype(int)

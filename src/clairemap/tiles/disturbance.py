@@ -55,7 +55,7 @@ class Disturbance:
 
     @classmethod
     def sample(cls, settings: AugmentationSettings, seed: tuple[int, int]) -> "Disturbance":
-        """Return the disturbance of the crop with that seed (seed of the run, number of the crop)."""
+        """Return the disturbance of the crop with that seed."""
         # Every number is drawn for every crop, so that settings do not change each other's draws.
         cloudy, given, coverage, speckled, down, right, holey, which = cls(seed).random(Stream.CHOICE).random(8)
         low, high = COVERAGES
@@ -129,7 +129,7 @@ def with_clouds(
     """Return the crop with clouds, and without SAR if it is dropped and labels remain.
 
     With a given mask, optical has weight 0 under clouds and shadows, and pixels that only optical sees lose their
-    target. Without it, weights and target do not change. If no labelled pixel outside the clouds would remain, SAR is
+    target. Otherwise weights and target do not change. If no labelled pixel outside the clouds would remain, SAR is
     not dropped; if none remains even with SAR, no clouds are painted.
     """
     sky = paint_clouds(crop.optical, scale, clouds.coverage, random)

@@ -50,7 +50,7 @@ def _axes(shape: tuple[int, int], random: np.random.Generator) -> tuple[Field, F
     return y * sine + x * cosine, y * cosine - x * sine
 
 
-def _half_plane(along: Field, across: Field, random: np.random.Generator) -> Field:  # noqa: ARG001 - signature of all shapes
+def _half_plane(along: Field, across: Field, random: np.random.Generator) -> Field:  # noqa: ARG001 - same signature
     """Return a field that rises to one side: the end of a swath."""
     return along.copy()
 

@@ -142,7 +142,6 @@ def _centre(ground: GroundPolygons) -> tuple[float, float]:
 
 
 def _reach_m(ground: GroundPolygons, centre: tuple[float, float]) -> float:
-    """Return the distance from a position to the outline's most distant point."""
     longitudes, latitudes = shapely.get_coordinates(ground).T
     here = np.full((2, longitudes.size), np.array(centre)[:, None])
     return float(np.max(WGS84_GEOD.inv(here[0], here[1], longitudes, latitudes)[2]))

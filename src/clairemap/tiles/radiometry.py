@@ -73,7 +73,6 @@ def pool(parts: Sequence[SensorRadiometry]) -> SensorRadiometry:
 
 
 def _mixed_quantiles(quantiles: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the quantiles of a mixture from those of its parts (part, level)."""
     levels = np.array(LEVELS_PCT)
     values = np.unique(quantiles)
     values = values[np.linspace(0, len(values) - 1, min(len(values), MIXED_VALUES)).astype(int)]

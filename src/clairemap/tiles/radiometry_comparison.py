@@ -215,7 +215,6 @@ def _constant_band(scene: SensorRadiometry, training: SensorRadiometry) -> str:
 
 
 def _mixed_units(scene: SensorRadiometry, training: SensorRadiometry) -> str:
-    """Return a text that names a reflectance band among digital numbers; otherwise empty."""
     ours, theirs = _top(scene), _top(training)
     for band, top, known, ceiling in zip(scene.bands, ours, theirs, scene.ceiling, strict=True):
         is_reflectance = top < REFLECTANCE_TOP and ceiling != round(ceiling)
@@ -347,7 +346,6 @@ def _distance_cause(scene: SensorRadiometry, training: SensorRadiometry) -> str:
 
 
 def _remaining_misfit(conversion: Conversion, scene: SensorRadiometry, training: SensorRadiometry) -> float:
-    """Return the misfit after undoing a conversion."""
     return misfit(conversion.undone(Gaussian.of(scene)), _regularised(training))
 
 

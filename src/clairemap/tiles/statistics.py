@@ -75,7 +75,7 @@ class _Summary:
 
 @dataclass(frozen=True)
 class _Sampling:
-    """Sampling step of usable pixels for each sensor."""
+    """Sampling step of usable pixels per sensor."""
 
     optical: int
     sar: int

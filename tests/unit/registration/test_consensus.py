@@ -61,7 +61,7 @@ def test_two_ties_have_no_consensus(count: int) -> None:
     assert agree.shape == (count,) and not agree.any()
 
 
-def test_collinear_or_coincident_ties_propose_nothing() -> None:
+def test_collinear_or_coincident_ties_give_no_proposals() -> None:
     along = np.linspace(0, 1, 30)[:, None] * [600.0, 700.0]
     for at in (along, np.full((30, 2), 5.0)):
         assert not consensus_inliers(at, np.zeros((30, 2)), FRAME, 2.0, 0.03).any()

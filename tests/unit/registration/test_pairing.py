@@ -78,7 +78,7 @@ def test_values_are_unchanged(files: SceneFiles) -> None:
     assert block.label.dtype == np.uint8 and block.sar.dtype == np.float32
 
 
-def test_a_rejected_registration_flags_sar_and_moves_nothing(files: SceneFiles) -> None:
+def test_a_rejected_registration_flags_sar_and_is_not_applied(files: SceneFiles) -> None:
     with ScenePair(files, SENSORS, LEGEND, registration("rejected", Displacement.translation(5, 5))) as pair:
         rejected = pair.read(WHOLE)
     with ScenePair(files, SENSORS, LEGEND, registration()) as pair:

@@ -12,7 +12,7 @@ def values():
     return np.random.default_rng(0).integers(0, 5000, (2, 3, 4)).astype(np.uint16)
 
 
-def test_equal_content_has_one_hash_whatever_its_type(values: np.ndarray):
+def test_equal_content_has_one_hash_in_any_type(values: np.ndarray):
     found = content_hash(values, ALL)
     assert found is not None and len(found) == 32
     assert content_hash(values.copy(), ALL) == found

@@ -72,7 +72,7 @@ def _matches(words: str, found: SensorVerdict) -> bool:
     return True
 
 
-def test_an_offset_in_training_alone_is_found_too():
+def test_an_offset_only_in_training_is_found():
     found = compared(optical(1), optical(2) + 1000, optical(3) + 1000)
     assert found.verdict == "mismatch" and "lower than in the training scenes" in found.reason
     assert "the training scenes' Sentinel-2 offset" in found.reason

@@ -42,7 +42,7 @@ def share(plans: list[CropPlan], condition: Callable[[CropPlan], bool]):
     return sum(map(condition, plans)) / len(plans)
 
 
-def test_a_crop_depends_on_seed_and_number_alone():
+def test_a_crop_depends_only_on_seed_and_number():
     forwards = plans()
     backwards = sampler()
     assert [backwards.plan(number) for number in reversed(range(DRAWS))] == forwards[::-1]
@@ -78,12 +78,12 @@ def test_turns_and_dropped_sensors_are_drawn_evenly():
     assert share(plans(sensor_dropout=0.0), lambda plan: plan.dropped is None) == 1
 
 
-def test_changing_one_share_leaves_the_other_draws_alone():
+def test_changing_one_share_does_not_change_the_other_draws():
     some, none = plans(sensor_dropout=0.4), plans(sensor_dropout=0.0)
     assert [(plan.tile, plan.aim, plan.turn) for plan in some] == [(plan.tile, plan.aim, plan.turn) for plan in none]
 
 
-def test_disturbances_change_nothing_else_and_differ_from_crop_to_crop():
+def test_disturbances_only_change_themselves_and_differ_between_crops():
     calm = sampler(augmentation=AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0))
     wild = plans()
     places = [(plan.tile, plan.aim, plan.turn, plan.dropped) for plan in wild]

@@ -171,7 +171,7 @@ def test_random_tiles_depend_only_on_seed_scene_and_position():
 
 
 @pytest.mark.parametrize("chosen", [SplitsSettings(), block(block_tiles=2, buffer_px=100), RANDOM])
-def test_a_new_test_scene_changes_nothing_of_what_trains(chosen: SplitsSettings):
+def test_a_new_test_scene_does_not_change_the_training_tiles(chosen: SplitsSettings):
     index = pd.concat([grid("b", 6, 6), grid("c", 3, 3), grid("a", 2, 2)])
     training = assign_splits(index, {"b": "train", "c": "val"}, chosen, 0)
     table = add_test_scenes(training, index, ["a"])

@@ -71,7 +71,7 @@ def test_batches_only_change_rounding(made_pairs: ModuleType, scenes: list[Any],
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_threads_are_as_many_as_given_and_change_nothing(
+def test_threads_are_as_many_as_given_and_do_not_change_figures(
     made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
 ):
     monkeypatch.setattr(statistics, "BATCH_TILES", 1)
@@ -111,7 +111,7 @@ def test_the_file_is_read_as_written_and_reproducible(made_pairs: ModuleType, sc
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "statistics.json").read_bytes()
 
 
-def test_without_labels_there_is_nothing_to_train_on(made_pairs: ModuleType, tmp_path: Path):
+def test_training_tiles_without_labels_are_an_error(made_pairs: ModuleType, tmp_path: Path):
     bare = made_pairs.make_scene(tmp_path, "bare", shape=(256, 256), labelled=False)
     with pytest.raises(NoTrainingDataError, match="labelled pixel"):
         fitted(made_pairs, [bare])
