@@ -26,7 +26,7 @@ MIN_PEAK_STRENGTH = 0.5
 """Minimum peak strength of a tie point. Below it, the second best shift is about as good."""
 
 FRAME_PX = 2**22
-"""Up to this size, structure is computed once for the whole scene; above it, per window."""
+"""Up to this number of pixels, structure is computed once for the whole scene; above it, per window."""
 
 
 @dataclass(frozen=True)

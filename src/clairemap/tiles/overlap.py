@@ -19,7 +19,7 @@ from clairemap.grid.outline import outline_of_windows
 from clairemap.grid.window import Window
 
 FAR_M = 2_000_000.0
-"""Maximum distance considered; on a local projection, more distant ground would be in a wrong place."""
+"""Maximum distance considered: local projections are not reliable beyond it."""
 
 PIECE_DEG = 20.0
 """Ground larger than `FAR_M` is split into pieces of this size."""
