@@ -31,7 +31,7 @@ from clairemap.settings import Settings, load_settings
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
-from clairemap.tiles.dataset import TrainingSample, as_sample, stacked
+from clairemap.tiles.dataset import TrainingSample, as_sample, stack_samples
 from clairemap.tiles.splits import assign_splits
 from clairemap.tiles.statistics import fit_statistics
 from clairemap.training.distributed import Processes
@@ -163,7 +163,7 @@ class ShownScene:
                 part = _cut(crop, top, left)
                 if part.has_labels:
                     rows, cols = (align_up(side, 128) for side in part.target.shape)
-                    yield self._job.scales.normalise(stacked([as_sample(pad(part, rows, cols))]))
+                    yield self._job.scales.normalise(stack_samples([as_sample(pad(part, rows, cols))]))
 
     def _under(self, condition: Condition) -> Crop:
         if not condition.coverage:

@@ -50,7 +50,7 @@ from registration_made import make_data
 
 import clairemap
 from clairemap.raster.source import RasterSource
-from clairemap.registration.estimate import registered
+from clairemap.registration.estimate import estimate_displacement
 from clairemap.registration.result import Fit
 from clairemap.settings import OpticalBands, RegistrationSettings, SarBands, SensorBands
 
@@ -97,7 +97,7 @@ def register(optical: Path, sar: Path, **settings: Any) -> tuple[Fit, tuple[int,
         sensors = SensorBands(
             optical=OpticalBands(bands=bands("o", optical)), sar=SarBands(bands=bands("s", sar), scale="digital")
         )
-        fit = registered(first, second, sensors, RegistrationSettings(**settings))
+        fit = estimate_displacement(first, second, sensors, RegistrationSettings(**settings))
         return fit, first.shape, time.process_time() - started
 
 

@@ -44,7 +44,7 @@ class KnownPair:
     def affine_residual_px(self) -> float:
         """What is left of the points after their own best affine fit, root mean square: no affine can do better."""
         frame = Frame.of((1000, 1000))
-        model = frame.solved("affine", self.places, self.offsets, np.ones(len(self.places)))
+        model = frame.solve("affine", self.places, self.offsets, np.ones(len(self.places)))
         assert model is not None
         return self.rmse_px(model)
 

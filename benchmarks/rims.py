@@ -52,7 +52,7 @@ from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Sensor, Settings
 from clairemap.tiles.augmentation import mask_holes
 from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
-from clairemap.tiles.dataset import as_sample, stacked
+from clairemap.tiles.dataset import as_sample, stack_samples
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
@@ -227,7 +227,7 @@ def _places(height: int, width: int) -> Iterator[tuple[slice, slice]]:
 @torch.inference_mode()
 def mapped(network: Claire, job: TrainingJob, crop: Crop) -> Classes:
     """Return the class of each pixel (y, x)."""
-    batch = job.scales.normalise(stacked([as_sample(crop)]))
+    batch = job.scales.normalise(stack_samples([as_sample(crop)]))
     logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
     classes: Classes = logits.argmax(1)[0].to(torch.uint8).numpy()
     return classes

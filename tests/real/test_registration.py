@@ -10,7 +10,7 @@ import pytest
 from clairemap.grid.mapping import PixelMapping
 from clairemap.raster.source import RasterSource
 from clairemap.registration.consensus import Frame
-from clairemap.registration.estimate import registered
+from clairemap.registration.estimate import estimate_displacement
 from clairemap.registration.result import Fit
 from clairemap.settings import OpticalSettings, RegistrationSettings, SarSettings, SensorsSettings
 
@@ -26,7 +26,7 @@ def register(real_data: Path) -> Register:
             optical=OpticalSettings(bands=names[0]), sar=SarSettings(bands=names[1], scale="digital")
         )
         with RasterSource(real_data / optical) as first, RasterSource(real_data / sar) as second:
-            return registered(first, second, sensors, RegistrationSettings.model_validate(settings))
+            return estimate_displacement(first, second, sensors, RegistrationSettings.model_validate(settings))
 
     return run
 

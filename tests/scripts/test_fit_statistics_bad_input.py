@@ -71,12 +71,12 @@ def test_values_that_are_no_numbers_count_as_nodata(
 
 def test_scenes_without_a_label_are_an_error_and_leave_nothing(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     bare = made_pairs.make_scene(tmp_path, "a", shape=(256, 256), labelled=False)
-    with pytest.raises(NoTrainingDataError, match=r"labels of the train scenes and legend\.ignore"):
+    with pytest.raises(NoTrainingDataError, match=r"labels of the training scenes and legend\.ignore"):
         fit(stage, made_pairs, tmp_path / "model", bare.pair)
     assert not (tmp_path / "model").exists()
 
 
-def test_a_class_that_is_never_seen_is_told_by_name(
+def test_a_class_without_training_pixels_is_named(
     stage: Stage, made_pairs: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     scene = made_pairs.make_scene(tmp_path, "a", shape=(256, 256))
@@ -85,15 +85,15 @@ def test_a_class_that_is_never_seen_is_told_by_name(
     index.to_parquet(scene.tiles)
     found = fit(stage, made_pairs, tmp_path, scene.pair)
     assert found["class_px"][1] == 0 and len(found["class_px"]) == 3  # it stays in the legend
-    assert "classes without a training pixel, which the network can't learn: fields" in caplog.text
+    assert "classes without training pixels cannot be learnt: fields" in caplog.text
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"sar_scale": "digital"}, "SAR scale: statistics of digital, the pair has db"),
-        ({"sar": {"bands": ["HH"]}}, r"SAR bands: statistics of \('HH',\), the pair has \('VV',\)"),
-        ({"optical": {"bands": ["red", "swir"]}}, r"optical bands: statistics of \('red', 'swir'\), the pair has"),
+        ({"sar_scale": "digital"}, "SAR scale: statistics have digital, the pair has db"),
+        ({"sar": {"bands": ["HH"]}}, r"SAR bands: statistics have \('HH',\), the pair has \('VV',\)"),
+        ({"optical": {"bands": ["red", "swir"]}}, r"optical bands: statistics have \('red', 'swir'\), the pair has"),
     ],
 )
 def test_statistics_of_another_sensor_train_nothing(
@@ -105,7 +105,7 @@ def test_statistics_of_another_sensor_train_nothing(
         found[key] = found[key] | value if isinstance(value, dict) else value
     (tmp_path / "statistics.json").write_text(json.dumps(found))
     model = tmp_path / "model"
-    with pytest.raises(StoreError, match=rf"pair\.zarr doesn't fit .*{said}"):
+    with pytest.raises(StoreError, match=rf"pair\.zarr: does not match .*{said}"):
         stage("train_model")(
             pair=[scene.pair],
             statistics=tmp_path / "statistics.json",

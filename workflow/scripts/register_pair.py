@@ -10,7 +10,7 @@ from clairemap.artefacts.registration import Registration, write_registration
 from clairemap.console import run
 from clairemap.errors import RegistrationRejectedError
 from clairemap.provenance import stamp
-from clairemap.registration.estimate import registered
+from clairemap.registration.estimate import estimate_displacement
 from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import registration_of
 from clairemap.registration.result import single_sensor
@@ -30,7 +30,7 @@ def register_pair(
 ) -> None:
     """Match windows of both images, fit the offset and write it with its quality."""
     sections = RegisterPair.from_json(settings)
-    record = _registered(scene, optical, sar, sections)
+    record = _estimate(scene, optical, sar, sections)
     log.info(
         "%s: %s (%s); %s, on average dx %.2f, dy %.2f px, %s",
         scene, record.verdict, record.reason, record.model.kind,
@@ -45,12 +45,12 @@ def register_pair(
     write_registration(registration, record, stamp("register_pair", settings))
 
 
-def _registered(scene: str, optical: Path | None, sar: Path | None, sections: RegisterPair) -> Registration:
+def _estimate(scene: str, optical: Path | None, sar: Path | None, sections: RegisterPair) -> Registration:
     if optical is None or sar is None:
         return registration_of(scene, single_sensor(), None)
     sensors = sections.sensors
     with optical_source(optical, sensors.optical) as optical_file, sar_source(sar, sensors.sar) as sar_file:
-        fit = registered(optical_file, sar_file, sensors, sections.registration)
+        fit = estimate_displacement(optical_file, sar_file, sensors, sections.registration)
         check_optical(optical_file)
         check_sar(sar_file, sensors.sar)
         return registration_of(scene, fit, optical_file.geobox)

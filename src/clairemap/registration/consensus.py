@@ -1,4 +1,4 @@
-"""Which ties agree on a displacement that varies linearly over the scene, and whether chance would make them agree."""
+"""Robust consensus of tie points on a linear displacement, and its significance against chance."""
 
 import math
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from scipy import special
 
 from clairemap.artefacts.registration import TERMS, Kind
 from clairemap.grid.points import Point
-from clairemap.registration.model import LEAST_TIES, Displacement, terms
+from clairemap.registration.model import MIN_TIES, Displacement, terms
 
 PointsYX = NDArray[np.float64]
 """Coordinates or displacements (point, 2), y first."""
 
 Inliers = NDArray[np.bool_]
 
-DRAWS = 3000
-"""Triples of ties that are tried."""
+MAX_TRIPLES = 3000
+"""Random triples of ties to try."""
 
 RANK_TOLERANCE = 1e-9
-"""Singular values below this share of the largest are 0: the ties lie on a line or a point."""
+"""Singular values below this share of the largest count as 0: the ties are collinear or coincide."""
 
-SLENDER = 0.05
-"""Triangles smaller than this share of the largest are not tried: they extrapolate."""
+MIN_AREA_SHARE = 0.05
+"""Minimum area of a triple's triangle, as a share of the largest: slender triangles extrapolate."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """Coordinates in which models are fitted: the scene's middle is 0 and its longer half 1."""
+    """Normalised coordinates for fitting: 0 at the scene's centre, 1 at half its longer side."""
 
     centre: Point[float]
     scale_px: float
@@ -40,15 +40,15 @@ class Frame:
         return cls(Point((shape[0] - 1) / 2, (shape[1] - 1) / 2), max(*shape, 2) / 2)
 
     def design(self, kind: Kind, places: PointsYX) -> PointsYX:
-        """Return the terms (point, term) at places."""
+        """Return the model terms (point, term) at places (point, 2)."""
         v, u = ((places - self.centre) / self.scale_px).T
         return terms(kind, v, u)
 
-    def solved(
+    def solve(
         self, kind: Kind, places: PointsYX, offsets: PointsYX, weights: NDArray[np.float64]
     ) -> Displacement | None:
-        """Return the weighted least-squares model of ties; None if they don't determine it."""
-        if np.count_nonzero(weights) < LEAST_TIES[kind]:
+        """Return the weighted least-squares model of ties; None if the ties do not determine it."""
+        if np.count_nonzero(weights) < MIN_TIES[kind]:
             return None
         if kind == "similarity":
             return self._similarity(places, offsets, weights)
@@ -72,17 +72,19 @@ class Frame:
         return Displacement(kind, dy, dx, self.centre, self.scale_px)
 
 
-def agreeing(places: PointsYX, offsets: PointsYX, frame: Frame, radius_px: float, steepest: float) -> Inliers:
-    """Return which ties agree on the affine displacement that finds most agreement; none with fewer than three.
+def consensus_inliers(
+    places: PointsYX, offsets: PointsYX, frame: Frame, radius_px: float, max_gradient: float
+) -> Inliers:
+    """Return the inliers (tie,) of the affine displacement with the best consensus; none with fewer than three ties.
 
-    Random triples of ties propose; each tie within the radius votes for a proposal, the more the nearer it is.
+    Random triples of ties propose displacements. Each tie within the radius votes; closer ties have more weight.
 
     Args:
-        places: the ties' places (tie, 2) in pixels.
-        offsets: their displacements (tie, 2) in pixels.
+        places: positions of the ties (tie, 2) in pixels.
+        offsets: displacements of the ties (tie, 2) in pixels.
         frame: coordinates in which the displacement is linear.
-        radius_px: how far from it agreeing ties may lie.
-        steepest: largest change of the displacement for each pixel; steeper proposals are no candidates.
+        radius_px: maximum residual of an inlier.
+        max_gradient: maximum change of the displacement per pixel; steeper proposals are discarded.
 
     Source: P. Torr and A. Zisserman, MLESAC, Computer Vision and Image Understanding 2000 (its bounded loss).
     """
@@ -90,13 +92,13 @@ def agreeing(places: PointsYX, offsets: PointsYX, frame: Frame, radius_px: float
     if len(places) < TERMS["affine"]:
         return none
     design = frame.design("affine", places)
-    draws = np.random.default_rng(0).integers(0, len(places), (DRAWS, TERMS["affine"]))
+    draws = np.random.default_rng(0).integers(0, len(places), (MAX_TRIPLES, TERMS["affine"]))
     area = np.abs(np.linalg.det(design[draws]))
-    draws = draws[area > max(SLENDER * float(area.max()), 1e-9)]
+    draws = draws[area > max(MIN_AREA_SHARE * float(area.max()), 1e-9)]
     if not len(draws):
         return none
     proposals = np.linalg.solve(design[draws], offsets[draws])
-    proposals = proposals[np.abs(proposals[:, 1:]).max(axis=(1, 2)) <= steepest * frame.scale_px]
+    proposals = proposals[np.abs(proposals[:, 1:]).max(axis=(1, 2)) <= max_gradient * frame.scale_px]
     votes = [_votes(design @ proposal - offsets, radius_px) for proposal in proposals]
     if not votes:
         return none
@@ -108,16 +110,16 @@ def _votes(residuals: PointsYX, radius_px: float) -> float:
     return float(np.maximum(1 - (residuals**2).sum(axis=1) / radius_px**2, 0).sum())
 
 
-def log10_false_alarms(agreeing: float, ties: float, chosen: int, single: float) -> float:
-    """Return the decimal logarithm of how many so large agreements are expected among unrelated pictures.
+def log10_false_alarms(inliers: float, ties: float, chosen: int, single: float) -> float:
+    """Return log10 of the expected number of equally large inlier groups between unrelated images.
 
-    Each of `ties` lies near a given displacement with probability `single`; the displacement is one of all that
-    `chosen` of the ties define (0: it was not made from ties).
+    Each of `ties` is near a given displacement with probability `single`. The displacement is one of all that
+    `chosen` of the ties define (0: it was not computed from ties).
 
     Source: L. Moisan and B. Stival, A probabilistic criterion to detect rigid point matches, IJCV 2004.
     """
-    if agreeing <= chosen:
+    if inliers <= chosen:
         return math.inf
-    tail = math.log(max(special.betainc(agreeing - chosen, max(ties - agreeing, 0) + 1, single), 1e-300))
+    tail = math.log(max(special.betainc(inliers - chosen, max(ties - inliers, 0) + 1, single), 1e-300))
     choices = special.gammaln(ties + 1) - special.gammaln(chosen + 1) - special.gammaln(max(ties - chosen, 0) + 1)
     return (tail + choices) / math.log(10)

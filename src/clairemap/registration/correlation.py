@@ -1,4 +1,4 @@
-"""Correlating two windows of edge structure at all shifts, blind to invalid pixels."""
+"""Correlation of two windows of edge structure at all shifts, ignoring invalid pixels."""
 
 from dataclasses import dataclass
 
@@ -12,27 +12,27 @@ CorrelationSurface = NDArray[np.float32]
 """Correlation at shifts -max..max (y, x): ``surface[max + dy, max + dx]``."""
 
 
-LEAST_OVERLAP = 0.1
-"""Share of the template's structure that must meet valid pixels: shifts with less say nothing and count as 0."""
+MIN_OVERLAP = 0.1
+"""Minimum share of the template's structure on valid pixels; the correlation at other shifts is 0."""
 
 NO_SHIFT = Shift(0.0, 0.0)
 
 PEAK_RADIUS_PX = 5
-"""Values this near to a peak belong to it: edges are about 3 px wide."""
+"""Values within this distance belong to the peak: edges are about 3 px wide."""
 
 
 def correlation_surface(
     template: NDArray[np.complex64], search: NDArray[np.complex64], max_shift_px: int
 ) -> CorrelationSurface:
-    """Return the normalised correlation, -1..1, of a template with a search window for each whole shift.
+    """Return the normalised correlation (-1..1) of a template with a search window at each whole-pixel shift.
+
+    Each shift is normalised by the structure valid in both windows, so invalid pixels do not change the value.
 
     Args:
         template: structure (h, w); 0 where invalid.
-        search: structure (h + 2 max, w + 2 max) around the template's place; 0 where invalid.
-        max_shift_px: largest shift; ``surface[max + dy, max + dx]`` tells how well ``search`` content that lies
-            (dy, dx) further on resembles the template.
-
-    Invalid pixels neither raise nor lower it: each shift is normalised by the structure that both have there.
+        search: structure (h + 2 max, w + 2 max) around the template's position; 0 where invalid.
+        max_shift_px: maximum shift; ``surface[max + dy, max + dx]`` compares the template with ``search`` content
+            displaced by (dy, dx).
     """
     template, here = _centred(template)
     search, there = _centred(search)
@@ -45,13 +45,13 @@ def correlation_surface(
         for a, b in ((_power(template), there), (here, _power(search)))
     ]
     scale = np.sqrt(energy[0] * energy[1])
-    least = LEAST_OVERLAP * float(_power(template).sum())
+    least = MIN_OVERLAP * float(_power(template).sum())
     surface = np.divide(match, scale, out=np.zeros_like(match), where=scale > max(least, 1e-9))
     return np.asarray(surface, np.float32)
 
 
 def _centred(structure: NDArray[np.complex64]) -> tuple[NDArray[np.complex64], NDArray[np.float32]]:
-    """Return structure less its mean, and 1 where it is valid: a common direction of all edges is no evidence."""
+    """Return structure minus its mean, and 1 where valid: a common direction of all edges is not evidence."""
     present = structure != 0
     mean = structure[present].mean() if present.any() else 0
     return np.where(present, structure - mean, 0).astype(np.complex64), present.astype(np.float32)
@@ -63,9 +63,9 @@ def _power(structure: NDArray[np.complex64]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Peak:
-    """The best shift on a surface, in pixels, and how far its value stands out.
+    """Best shift on a surface, in pixels, and its distinctness.
 
-    `strength` is the distance to the highest value elsewhere in standard deviations of the surface: 0 is ambiguous.
+    `strength` is the difference to the highest value elsewhere, in standard deviations of the surface; 0 is ambiguous.
     """
 
     dy: float
@@ -74,15 +74,15 @@ class Peak:
 
 
 def highest_peak(surface: CorrelationSurface) -> Peak:
-    """Return a surface's highest peak, placed between pixels by a paraboloid through the 3 x 3 values around it."""
+    """Return a surface's highest peak, refined to subpixels by a paraboloid through the 3 x 3 values around it."""
     centre = surface.shape[0] // 2
     row, col = (int(index) for index in np.unravel_index(int(np.argmax(surface)), surface.shape))
-    beyond = _beyond_pixel(surface, row, col)
+    beyond = _subpixel_shift(surface, row, col)
     return Peak(row - centre + beyond.dy, col - centre + beyond.dx, _strength(surface, row, col))
 
 
-def _beyond_pixel(surface: CorrelationSurface, row: int, col: int) -> Shift[float]:
-    """Return how far the least-squares paraboloid's top lies from the highest value; 0 at the surface's rim."""
+def _subpixel_shift(surface: CorrelationSurface, row: int, col: int) -> Shift[float]:
+    """Return the offset of the least-squares paraboloid's maximum from the highest value; 0 at the surface's edge."""
     if not (0 < row < surface.shape[0] - 1 and 0 < col < surface.shape[1] - 1):
         return NO_SHIFT
     patch = surface[row - 1 : row + 2, col - 1 : col + 2].astype(np.float64)
@@ -92,7 +92,7 @@ def _beyond_pixel(surface: CorrelationSurface, row: int, col: int) -> Shift[floa
     twist = (patch[2, 2] - patch[2, 0] - patch[0, 2] + patch[0, 0]) / 4
     determinant = bend_y * bend_x - twist**2
     if determinant <= 0 or bend_y >= 0:
-        return NO_SHIFT  # a ridge or a saddle has no top
+        return NO_SHIFT  # a ridge or a saddle has no maximum
     down = (twist * slope_x - bend_x * slope_y) / determinant
     right = (twist * slope_y - bend_y * slope_x) / determinant
     return Shift(float(np.clip(down, -1, 1)), float(np.clip(right, -1, 1)))

@@ -1,4 +1,4 @@
-"""The simplest displacement that ties support, and its error as ties tell it that had no part in it."""
+"""Model selection for the displacement of tie points, with errors from left-out ties."""
 
 import math
 from collections.abc import Sequence
@@ -9,34 +9,34 @@ from numpy.typing import NDArray
 
 from clairemap.artefacts.registration import Kind
 from clairemap.registration.consensus import Frame, Inliers, PointsYX
-from clairemap.registration.model import LEAST_TIES, Displacement
+from clairemap.registration.model import MIN_TIES, Displacement
 
 INLIER_RADIUS_PX = 2.0
-"""Ties this near to the model agree with it, in pixels of the grid they were matched on; they scatter by 1.4 px."""
+"""Maximum residual of an inlier, in pixels of the matching grid; ties scatter by 1.4 px."""
 
-ROUNDS = 12
-"""Rounds of reweighting; the weights settle long before."""
+ITERATIONS = 12
+"""Iterations of reweighted least squares; the weights converge earlier."""
 
-PARTS_ALONG_SIDE = 4
-"""The scene is divided into as many parts along each side, to leave parts out and to see where ties agree."""
+CELLS_PER_SIDE = 4
+"""Cells along each side of the scene, for cross-validation and coverage."""
 
-SUPPORT = 2
-"""A model must rest on as many times the ties that would determine it, and on as many parts of the scene."""
+SUPPORT_FACTOR = 2
+"""A model needs this many times its minimum number of ties as inliers, in as many cells."""
 
-BEYOND_ERROR = 2.0
-"""A richer model must differ from the simpler one by as many of its own standard errors."""
+MIN_ERRORS_APART = 2.0
+"""Minimum difference of a more complex model from the simpler one, in its standard errors."""
 
-LEAST_DIFFERENCE = 0.15
-"""A richer model must differ from the simpler one by this share of the radius within which ties agree: windows that
-overlap share their errors, so that left-out ties and halves of the ties promise too much where ties are very good."""
+MIN_DIFFERENCE = 0.15
+"""Minimum difference of a more complex model from the simpler one, as a share of the inlier radius. Overlapping windows
+share errors, so cross-validation and split halves are too optimistic where ties are very precise."""
 
 
 @dataclass(frozen=True)
 class Ties:
-    """Ties as arrays: places and displacements (tie, 2), y first, in pixels of a scene of `shape`.
+    """Tie points as arrays: places and displacements (tie, 2), y first, in pixels of a scene of `shape`.
 
-    Ties within `radius_px` of a model agree with it. Of `overlap` ties, whose windows hold the same pixels, one
-    counts as evidence.
+    Inliers are within `radius_px` of a model. `overlap` is the mean number of windows over a pixel: that many ties
+    count as one independent observation.
     """
 
     places: PointsYX
@@ -51,95 +51,94 @@ class Ties:
         return Frame.of(self.shape)
 
     @property
-    def parts(self) -> NDArray[np.int64]:
-        """The part of the scene, counted by rows, in which each tie lies."""
-        return part_numbers(self.places, self.shape)
+    def cells(self) -> NDArray[np.int64]:
+        """Cell number of each tie, row by row."""
+        return cell_numbers(self.places, self.shape)
 
     def residuals(self, model: Displacement) -> NDArray[np.float64]:
-        """Return how far each tie lies from a model, in pixels."""
+        """Return the distance of each tie from a model (tie,), in pixels."""
         apart = self.offsets - model.at_places(self.places)
         return np.hypot(apart[:, 0], apart[:, 1])
 
-    def agreeing(self, model: Displacement) -> Inliers:
-        """Return which ties agree with a model."""
+    def inliers(self, model: Displacement) -> Inliers:
+        """Return the inlier mask of a model (tie,)."""
         return self.residuals(model) < self.radius_px
 
-    def where(self, kept: Inliers) -> "Ties":
-        """Return some of the ties."""
+    def select(self, kept: Inliers) -> "Ties":
+        """Return the ties selected by a mask (tie,)."""
         return replace(self, places=self.places[kept], offsets=self.offsets[kept])
 
 
-def part_numbers(places: PointsYX, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Return the part of a scene in which each place (point, 2) lies."""
-    cells = (places / np.array(shape) * PARTS_ALONG_SIDE).astype(np.int64).clip(0, PARTS_ALONG_SIDE - 1)
-    return np.asarray(cells[:, 0] * PARTS_ALONG_SIDE + cells[:, 1])
+def cell_numbers(places: PointsYX, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the cell number of each place (point, 2), row by row."""
+    cells = (places / np.array(shape) * CELLS_PER_SIDE).astype(np.int64).clip(0, CELLS_PER_SIDE - 1)
+    return np.asarray(cells[:, 0] * CELLS_PER_SIDE + cells[:, 1])
 
 
-def fitted(ties: Ties, kind: Kind, start: Displacement) -> Displacement:
-    """Return the model of a kind that most ties agree on near a first guess, or the guess if they determine none.
+def fit_model(ties: Ties, kind: Kind, start: Displacement) -> Displacement:
+    """Return the model of a kind fitted near a first guess; the guess if the ties do not determine the model.
 
-    Least squares, reweighted so that ties further than a radius from the model have no say (Tukey's biweight); the
-    radius shrinks to that within which ties agree.
+    Iteratively reweighted least squares with Tukey's biweight: ties beyond the radius have weight 0. The radius shrinks
+    from twice the inlier radius to the inlier radius.
     """
     model = start
-    for reach in np.geomspace(2 * ties.radius_px, ties.radius_px, ROUNDS):
+    for reach in np.geomspace(2 * ties.radius_px, ties.radius_px, ITERATIONS):
         weights = np.maximum(1 - (ties.residuals(model) / reach) ** 2, 0)
-        better = ties.frame.solved(kind, ties.places, ties.offsets, weights)
+        better = ties.frame.solve(kind, ties.places, ties.offsets, weights)
         if better is None:
             return model
         model = better
     return model
 
 
-def simplest(ties: Ties, start: Displacement, kinds: Sequence[Kind], least_gain: float) -> Displacement:
-    """Return the model of the simplest kind that the ties support.
+def select_model(ties: Ties, start: Displacement, kinds: Sequence[Kind], min_gain: float) -> Displacement:
+    """Return the simplest model that the ties support.
 
-    A richer one is taken if it rests on enough ties in enough parts of the scene, lowers the mean square residual of
-    ties in parts that were left out by the share `least_gain`, and differs from the simpler one by more than its own
-    error.
+    A more complex model needs enough inliers in enough cells, a mean square residual of left-out ties lower by the
+    share `min_gain`, and a difference from the simpler model larger than its own error.
     """
-    best = fitted(ties, kinds[0], start)
+    best = fit_model(ties, kinds[0], start)
     loss = _left_out_loss(ties, best)
     for kind in kinds[1:]:
-        richer = fitted(ties, kind, start)
-        if richer.kind != kind or not _carried(ties, richer):
+        complex_model = fit_model(ties, kind, start)
+        if complex_model.kind != kind or not _is_supported(ties, complex_model):
             continue
-        candidate = _left_out_loss(ties, richer)
-        if candidate < (1 - least_gain) * loss and _distinct(ties, best, richer):
-            best, loss = richer, candidate
+        candidate = _left_out_loss(ties, complex_model)
+        if candidate < (1 - min_gain) * loss and _differs(ties, best, complex_model):
+            best, loss = complex_model, candidate
     return best
 
 
-def _carried(ties: Ties, model: Displacement) -> bool:
-    agreeing = ties.agreeing(model)
-    needed = SUPPORT * LEAST_TIES[model.kind]
-    return agreeing.sum() / ties.overlap >= needed and len(np.unique(ties.parts[agreeing])) >= needed
+def _is_supported(ties: Ties, model: Displacement) -> bool:
+    inliers = ties.inliers(model)
+    needed = SUPPORT_FACTOR * MIN_TIES[model.kind]
+    return inliers.sum() / ties.overlap >= needed and len(np.unique(ties.cells[inliers])) >= needed
 
 
-def _distinct(ties: Ties, simple: Displacement, rich: Displacement) -> bool:
+def _differs(ties: Ties, simple: Displacement, rich: Displacement) -> bool:
     error = split_half_px(ties, rich)
-    places = ties.places[ties.agreeing(rich)]
+    places = ties.places[ties.inliers(rich)]
     if error is None:
         return False
-    return _apart_px(simple, rich, places) > max(BEYOND_ERROR * error, LEAST_DIFFERENCE * ties.radius_px)
+    return _rms_difference_px(simple, rich, places) > max(MIN_ERRORS_APART * error, MIN_DIFFERENCE * ties.radius_px)
 
 
-def _apart_px(first: Displacement, second: Displacement, places: PointsYX) -> float:
-    """Return how far two models lie apart, root mean square over places."""
+def _rms_difference_px(first: Displacement, second: Displacement, places: PointsYX) -> float:
+    """Return the root mean square distance of two models over places (point, 2)."""
     return math.sqrt(float(((first.at_places(places) - second.at_places(places)) ** 2).sum(axis=1).mean()))
 
 
 def left_out_residuals(ties: Ties, model: Displacement) -> NDArray[np.float64]:
-    """Return how far each tie lies from a model of the same kind fitted without its part of the scene, in pixels."""
+    """Return the distance of each tie from a model of the same kind fitted without the tie's cell (tie,), in pixels."""
     residuals = np.empty(len(ties.places))
-    for part in np.unique(ties.parts):
-        out = ties.parts == part
-        residuals[out] = ties.where(out).residuals(fitted(ties.where(~out), model.kind, model))
+    for part in np.unique(ties.cells):
+        out = ties.cells == part
+        residuals[out] = ties.select(out).residuals(fit_model(ties.select(~out), model.kind, model))
     return residuals
 
 
 def left_out_rmse_px(ties: Ties, model: Displacement) -> float:
-    """Return the root mean square of left-out ties' residuals, bounded by the radius within which ties agree."""
+    """Return the root mean square of the left-out residuals, each bounded by the inlier radius."""
     bounded = np.minimum(left_out_residuals(ties, model), ties.radius_px)
     return math.sqrt(float((bounded**2).mean())) if len(bounded) else ties.radius_px
 
@@ -149,16 +148,16 @@ def _left_out_loss(ties: Ties, model: Displacement) -> float:
 
 
 def split_half_px(ties: Ties, model: Displacement) -> float | None:
-    """Return the standard error of a model's displacement where ties agree with it; None with too few ties.
+    """Return the standard error of a model's displacement at its inliers, in pixels; None with too few ties.
 
-    It is half the distance between the models of two disjoint halves of the ties, root mean square over their
-    places. The scene's parts are dealt out like the squares of a chessboard, so that neither half extrapolates and
-    windows that overlap are mostly in the same one.
+    It is half the root mean square distance of two models fitted to disjoint halves of the ties. Cells alternate
+    between the halves like the squares of a chessboard, so that neither half extrapolates and overlapping windows are
+    mostly in the same half.
     """
-    rows, cols = np.divmod(ties.parts, PARTS_ALONG_SIDE)
+    rows, cols = np.divmod(ties.cells, CELLS_PER_SIDE)
     black = (rows + cols) % 2 == 0
-    agreeing = ties.agreeing(model)
-    if min(int((agreeing & half).sum()) for half in (black, ~black)) < 2 * LEAST_TIES[model.kind]:
+    inliers = ties.inliers(model)
+    if min(int((inliers & half).sum()) for half in (black, ~black)) < 2 * MIN_TIES[model.kind]:
         return None
-    first, second = (fitted(ties.where(half), model.kind, model) for half in (black, ~black))
-    return _apart_px(first, second, ties.places[agreeing]) / 2
+    first, second = (fit_model(ties.select(half), model.kind, model) for half in (black, ~black))
+    return _rms_difference_px(first, second, ties.places[inliers]) / 2

@@ -19,24 +19,24 @@ from clairemap.registration.warp import SarOnGrid
 from clairemap.registration.windows import WindowLayout
 from clairemap.settings import SarSettings, SensorBands
 
-LEAST_VALID = 0.6
-"""Share of a window that must have structure in both pictures."""
+MIN_VALID_SHARE = 0.6
+"""Minimum share of a window with structure in both images."""
 
-DISTINCT_PEAK = 0.5
-"""Strength from which a window's peak makes a tie. Below, the second best place is about as good."""
+MIN_PEAK_STRENGTH = 0.5
+"""Minimum peak strength of a tie point. Below it, the second best shift is about as good."""
 
 FRAME_PX = 2**22
-"""Scenes of at most as many pixels get their structure once; of larger ones each window gets its own."""
+"""Up to this number of pixels, structure is computed once for the whole scene; above it, per window."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the windows of a scene say about its displacement against a predicted one.
+    """Matching results of a scene's windows, relative to a predicted displacement.
 
-    `surface` is the mean of all windows' correlations, which finds a common displacement even where single windows
-    do not; `ties` are the windows with a distinct peak of their own, `places` the centres of all that could
-    be correlated, `overlap` how many windows hold the same pixel. Lengths in optical pixels, except that the
-    surface's shifts are steps of `factor` pixels away from `prediction`.
+    `surface` is the mean correlation of all windows: it shows a common displacement even where single windows are
+    ambiguous. `ties` are the windows with a distinct peak. `places` are the centres of all correlated windows,
+    `overlap` is the mean number of windows over a pixel. Lengths are in optical pixels, but the surface's shifts are
+    in steps of `factor` pixels from `prediction`.
     """
 
     surface: CorrelationSurface
@@ -50,7 +50,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Pair:
-    """Both scenes of a pair, SAR seen on the optical grid through its georeferencing and a displacement."""
+    """Optical and SAR scene, with SAR mapped to the optical grid by its georeferencing and a displacement."""
 
     optical: RasterSource
     optical_bands: tuple[int, ...]
@@ -61,13 +61,13 @@ class Pair:
         """Return the pair as georeferenced.
 
         Raises:
-            BandCountError: a file has other bands than the settings say.
-            GridError: just one of the files has a CRS.
-            NoOverlapError: they share no ground.
+            BandCountError: a file's bands do not match the settings.
+            GridError: only one of the files has a CRS.
+            NoOverlapError: the files do not overlap.
         """
         optical_bands = optical.band_indexes(sensors.optical.names, sensors.optical.indexes)
         sar_bands = sar.band_indexes(sensors.sar.names, sensors.sar.indexes)
-        # Gradients average speckle themselves; a Lee filter before them was measured to displace edges further.
+        # Gradients already average speckle; in tests, a Lee filter before them increased edge displacement.
         unfiltered = SarSettings.model_validate({**sensors.sar.model_dump(), "speckle_filter": "none"})
         return cls(optical, optical_bands, SarOnGrid(sar, sar_bands, unfiltered, mapping_between(optical, sar)))
 
@@ -83,20 +83,20 @@ class Pair:
 
     @property
     def sar_px(self) -> int:
-        """Side of SAR's pixels in optical pixels, rounded, if they are the larger ones; 1 if not."""
+        """SAR pixel size in optical pixels, rounded, at least 1."""
         return max(1, round(1 / max(*self.sar.mapping.source_px_per_target_px, 1e-3)))
 
     def optical_reduced(self, window: Window, factor: int) -> Block:
-        """Return the optical bands of a window of the grid that is coarser by a whole factor."""
-        return reduced(self.optical.read(window.refined(factor), self.optical_bands), factor)
+        """Return the optical bands of a window of the grid downsampled by a whole factor."""
+        return block_means(self.optical.read(window.refined(factor), self.optical_bands), factor)
 
     def sar_reduced(self, window: Window, factor: int) -> Block:
-        """Return the SAR bands of a window of the grid that is coarser by a whole factor."""
-        return reduced(self.sar.read(window.refined(factor)), factor)
+        """Return the SAR bands of a window of the grid downsampled by a whole factor."""
+        return block_means(self.sar.read(window.refined(factor)), factor)
 
 
-def reduced(block: Block, factor: int) -> Block:
-    """Return means over squares of `factor` pixels, float32; valid where at least half of a square's pixels are."""
+def block_means(block: Block, factor: int) -> Block:
+    """Return means over blocks of `factor` x `factor` pixels, float32; valid where at least half of the pixels are."""
     if factor == 1:
         return Block(block.values.astype(np.float32, copy=False), block.valid)
     bands, (rows, cols) = len(block.values), (side // factor for side in block.valid.shape)
@@ -110,24 +110,24 @@ def reduced(block: Block, factor: int) -> Block:
 def match(
     pair: Pair, layout: WindowLayout, prediction: Displacement, search_px: int, factor: int, label: str
 ) -> Evidence:
-    """Return what correlating windows of both scenes' edge structure says about their displacement.
+    """Return the evidence from correlating windows of both scenes' edge structure.
 
-    Memory: one window of both, or `FRAME_PX` pixels, however large the scene.
+    Memory: one window of both scenes, or `FRAME_PX` pixels, independent of the scene's size.
 
     Args:
         pair: the scenes as georeferenced.
-        layout: windows on the optical grid made coarser by `factor`.
-        prediction: displacement around which to look.
-        search_px: largest deviation from it, in pixels of the coarser grid.
-        factor: pixels along the side of the squares that are averaged first.
-        label: what the progress bar says.
+        layout: windows on the optical grid downsampled by `factor`.
+        prediction: centre of the search.
+        search_px: maximum deviation from it, in pixels of the downsampled grid.
+        factor: downsampling factor.
+        label: label of the progress bar.
     """
     matcher = _Matcher(pair.displaced(prediction), search_px, factor)
     total = np.zeros((2 * search_px + 1,) * 2, np.float64)
     ties: list[Tie] = []
     places: list[Point[float]] = []
     for window in progress(layout.windows, label):
-        surface = matcher.correlated(window)
+        surface = matcher.correlate(window)
         if surface is None:
             continue
         total += surface
@@ -138,39 +138,39 @@ def match(
         place = Point(y, x)
         places.append(place)
         peak = highest_peak(surface)
-        if peak.strength >= DISTINCT_PEAK:
-            shift = composed(prediction, place, Shift(peak.dy * factor, peak.dx * factor))
+        if peak.strength >= MIN_PEAK_STRENGTH:
+            shift = compose(prediction, place, Shift(peak.dy * factor, peak.dx * factor))
             ties.append(Tie(y=y, x=x, dy=shift.dy, dx=shift.dx, strength=peak.strength))
     mean = (total / max(len(places), 1)).astype(np.float32)
     return Evidence(mean, tuple(ties), tuple(places), layout.overlap, pair.shape, prediction, factor)
 
 
-def composed(prediction: Displacement, place: Point[float], residual: Shift[float]) -> Shift[float]:
-    """Return the whole displacement at a place, from a residual found in SAR moved by a prediction."""
+def compose(prediction: Displacement, place: Point[float], residual: Shift[float]) -> Shift[float]:
+    """Return the total displacement at a place, from a residual measured on SAR already moved by a prediction."""
     predicted = prediction.at_point(Point(place.y + residual.dy, place.x + residual.dx))
     return Shift(residual.dy + predicted.dy, residual.dx + predicted.dx)
 
 
 @dataclass(frozen=True)
 class _Matcher:
-    """Structure of both pictures, and its correlation, window by window of the grid coarser by `factor`."""
+    """Structure and correlation of both images, window by window, on the grid downsampled by `factor`."""
 
     pair: Pair
     search_px: int
     factor: int
 
-    def correlated(self, window: Window) -> CorrelationSurface | None:
-        """Return a window's correlation at all shifts; None if too little of it has structure in both pictures."""
+    def correlate(self, window: Window) -> CorrelationSurface | None:
+        """Return a window's correlation at all shifts; None if too little of it has structure in both images."""
         template, search = self._structures(window)
         margin = self.search_px
-        if _share(template) < LEAST_VALID or _share(search[margin:-margin, margin:-margin]) < LEAST_VALID:
+        if _share(template) < MIN_VALID_SHARE or _share(search[margin:-margin, margin:-margin]) < MIN_VALID_SHARE:
             return None
         return correlation_surface(template, search, margin)
 
     def _structures(self, window: Window) -> tuple[Structure, Structure]:
         frame = self._frame
         if frame is None:
-            return self._computed(window)
+            return self._compute(window)
         template, search = frame
         rows, cols = window.slices
         wider = slice(rows.start, rows.stop + 2 * self.search_px), slice(cols.start, cols.stop + 2 * self.search_px)
@@ -180,9 +180,9 @@ class _Matcher:
     def _frame(self) -> tuple[Structure, Structure] | None:
         height, width = (side // self.factor for side in self.pair.shape)
         small = self.pair.shape[0] * self.pair.shape[1] <= FRAME_PX
-        return self._computed(Window(0, 0, height, width)) if small else None
+        return self._compute(Window(0, 0, height, width)) if small else None
 
-    def _computed(self, window: Window) -> tuple[Structure, Structure]:
+    def _compute(self, window: Window) -> tuple[Structure, Structure]:
         reach = STRUCTURE_REACH_PX
         optical = self.pair.optical_reduced(window.grown(reach), self.factor)
         sar = self.pair.sar_reduced(window.grown(self.search_px + reach), self.factor)
@@ -190,7 +190,6 @@ class _Matcher:
 
 
 def _structure(block: Block) -> Structure:
-    """Return the structure of a block without the margin that it takes to compute it."""
     inner = slice(STRUCTURE_REACH_PX, -STRUCTURE_REACH_PX)
     return edge_structure(block.values, block.valid)[inner, inner]
 

@@ -1,4 +1,4 @@
-"""Displacement models: where SAR content lies when it is put on the optical grid by its georeferencing alone."""
+"""Displacement models: offset of SAR content on the optical grid from its georeferenced position."""
 
 import math
 from dataclasses import dataclass, replace
@@ -10,37 +10,37 @@ from clairemap.grid.coordinates import Coordinates, probe_points
 from clairemap.grid.points import Point, Shift
 from clairemap.grid.window import Window
 
-LEAST_TIES: dict[Kind, int] = {"translation": 1, "similarity": 2, "affine": 3, "polynomial": 6}
-"""Ties that determine a model of each kind, the simplest first. A similarity's linear terms are rotation and scale."""
+MIN_TIES: dict[Kind, int] = {"translation": 1, "similarity": 2, "affine": 3, "polynomial": 6}
+"""Minimum number of ties that determine a model, simplest kind first. A similarity is rotation, scale and shift."""
 
 
 def terms(kind: Kind, v: Coordinates, u: Coordinates) -> Coordinates:
-    """Return the model's terms (…, term) at normalised coordinates: 1, u, v, u², uv, v²."""
+    """Return the model terms (…, term) at normalised coordinates: 1, u, v, u², uv, v²."""
     columns = [np.ones_like(u), u, v, u * u, u * v, v * v][: TERMS[kind]]
     return np.stack(columns, axis=-1)
 
 
 @dataclass(frozen=True)
 class Displacement(DisplacementModel):
-    """A displacement model that can be evaluated, y downwards: SAR content for (y, x) lies at (y+dy, x+dx)."""
+    """Displacement model with evaluation; y points down. SAR content for (y, x) is at (y + dy, x + dx)."""
 
     @classmethod
     def of(cls, model: DisplacementModel) -> "Displacement":
-        """Return the model of a registration's file as one that can be evaluated."""
+        """Return a model from registration.json as one that can be evaluated."""
         return cls(model.kind, model.dy_px, model.dx_px, model.centre, model.scale_px)
 
     @property
     def coefficients(self) -> DisplacementModel:
-        """The model as a registration's file holds it."""
+        """The model as stored in registration.json."""
         return DisplacementModel(self.kind, self.dy_px, self.dx_px, self.centre, self.scale_px)
 
     @classmethod
     def translation(cls, dy_px: float, dx_px: float) -> "Displacement":
-        """Return the same displacement everywhere."""
+        """Return a constant displacement."""
         return cls("translation", (dy_px,), (dx_px,))
 
     def shifted(self, dy_px: float, dx_px: float) -> "Displacement":
-        """Return the same displacement with a further one added everywhere."""
+        """Return the model plus a constant displacement."""
         return replace(
             self, dy_px=(self.dy_px[0] + dy_px, *self.dy_px[1:]), dx_px=(self.dx_px[0] + dx_px, *self.dx_px[1:])
         )
@@ -64,7 +64,7 @@ class Displacement(DisplacementModel):
         return np.stack(self.at(places[:, 0], places[:, 1]), axis=-1)
 
     def over(self, shape: tuple[int, int]) -> Coordinates:
-        """Return the displacements (point, 2) at points spread evenly over a scene, its corners among them."""
+        """Return the displacements (point, 2) at points on a regular grid over a scene, corners included."""
         y, x = probe_points(Window.whole(shape))
         return self.at_places(np.stack([y.ravel(), x.ravel()], axis=-1))
 
@@ -74,7 +74,7 @@ class Displacement(DisplacementModel):
         return Shift(float(dy), float(dx))
 
     def rms_px(self, shape: tuple[int, int]) -> float:
-        """Return how far it moves a scene's pixels, root mean square."""
+        """Return the root mean square displacement over a scene."""
         return math.sqrt(float((self.over(shape) ** 2).sum(axis=1).mean()))
 
 

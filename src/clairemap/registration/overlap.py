@@ -1,4 +1,4 @@
-"""The mapping between two opened rasters, which must share ground."""
+"""Mapping between two opened rasters, with a check that they overlap."""
 
 import numpy as np
 
@@ -11,21 +11,21 @@ from clairemap.raster.source import RasterSource
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 
 RIM_POINTS = 33
-"""Points along each side of a grid by which two grids are checked for shared ground."""
+"""Points along each side of a grid for the overlap check."""
 
 
 def mapping_between(target: RasterSource, source: RasterSource, model: Displacement = NO_DISPLACEMENT) -> PixelMapping:
     """Return the mapping from one opened raster's grid to another's.
 
     Raises:
-        GridError: just one of the two has a CRS.
-        NoOverlapError: they share no ground.
+        GridError: only one of the two has a CRS.
+        NoOverlapError: they do not overlap.
     """
     if (target.geobox.crs is None) != (source.geobox.crs is None):
         bare, placed = (target, source) if target.geobox.crs is None else (source, target)
         raise GridError(
             f"{bare.path} has no CRS, but {placed.path} has {_name(placed)}; "
-            "give both a CRS (gdal_edit.py -a_srs and -a_ullr), or take both as plain pixels"
+            "set a CRS in both files (gdal_edit.py -a_srs and -a_ullr), or remove it to match both by pixels"
         )
     mapping = PixelMapping(target.geobox, source.geobox, model)
     _check_overlap(mapping, target, source)
@@ -33,22 +33,22 @@ def mapping_between(target: RasterSource, source: RasterSource, model: Displacem
 
 
 def _check_overlap(mapping: PixelMapping, target: RasterSource, source: RasterSource) -> None:
-    """Compare the files' ground without the displacement, which the files don't have."""
+    """Check that the rasters overlap by georeferencing alone; the displacement is not applied."""
     there, back = PixelMapping(mapping.target, mapping.source), PixelMapping(mapping.source, mapping.target)
-    if _reaches(back) or _reaches(there):
+    if _touches(back) or _touches(there):
         return
     y, x = back.exact(*_rim(source.shape))
     if (seen := (y > OUTSIDE / 2) & (x > OUTSIDE / 2)).any():
         y, x = y[seen], x[seen]
     raise NoOverlapError(
-        f"{target.path} and {source.path} share no ground. Bounds in {_name(target)} "
+        f"{target.path} and {source.path} do not overlap. Bounds in {_name(target)} "
         f"(left, bottom, right, top): {_bounds(target, *_rim(target.shape))} and {_bounds(target, y, x)}; "
         "correct the pairing in the sample sheet, or the files' georeferencing"
     )
 
 
-def _reaches(mapping: PixelMapping) -> bool:
-    """Return whether one of 32 x 32 cells of the target touches the source; cells that x tears apart don't count."""
+def _touches(mapping: PixelMapping) -> bool:
+    """Return whether one of 32 x 32 cells of the target touches the source, ignoring cells split at 180 degrees."""
     y, x = mapping.exact(*mesh_grid(*(np.linspace(-0.5, size - 0.5, RIM_POINTS) for size in mapping.target.shape)))
     height, width = mapping.source.shape
     (y0, x0), (y1, x1) = ([extreme(corners(each), axis=0) for each in (y, x)] for extreme in (np.min, np.max))
@@ -59,7 +59,6 @@ def _reaches(mapping: PixelMapping) -> bool:
 
 
 def _rim(shape: tuple[int, int]) -> tuple[Coordinates, Coordinates]:
-    """Return coordinates of points along the outer edges of a grid."""
     along_y, along_x = (np.linspace(-0.5, size - 0.5, RIM_POINTS) for size in shape)
     y, x = mesh_grid(along_y, along_x)
     rim = np.ones(y.shape, np.bool_)

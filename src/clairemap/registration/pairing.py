@@ -1,4 +1,4 @@
-"""A scene's rasters, whatever grids they come on, read as one pair on one grid."""
+"""A scene's rasters, on any grids, read as one pair on one grid."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,12 +28,12 @@ from clairemap.settings import OpticalBands, SarSettings, TiledSensors
 from clairemap.validity import Validity
 
 ABSENT_OPTICAL_DTYPE = np.dtype(np.uint8)
-"""Number type of the zeros that stand for the optical bands of a scene without them."""
+"""Number type of the zeros used as optical bands in scenes without optical."""
 
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """A scene's rasters by role; at least one of optical and SAR is there."""
+    """Rasters of a scene by role; at least one of optical and SAR is given."""
 
     optical: Path | None = None
     sar: Path | None = None
@@ -42,23 +42,23 @@ class SceneFiles:
 
     @property
     def named(self) -> dict[str, str]:
-        """File names by role, of those that are there."""
+        """File names by role, without missing roles."""
         paths = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
         return {role: path.name for role, path in paths.items() if path is not None}
 
 
 class ScenePair:
-    """A scene's rasters opened as one pair on the optical grid (SAR's, if there is no optical); a context manager."""
+    """Rasters of a scene as one pair on the optical grid (the SAR grid without optical); a context manager."""
 
     def __init__(self, files: SceneFiles, sensors: TiledSensors, legend: Legend, registration: Registration) -> None:
         """Open the rasters.
 
         Raises:
-            MissingFileError, UnreadableFileError: a file is not there or not readable.
-            BandCountError: a file has other bands than the settings say.
-            GridError: rasters with and without a CRS are mixed, or no sensor is given.
-            NoOverlapError: a raster shares no ground with the grid.
-            ValuesError: a raster's kind of numbers or its tags can't be of its role.
+            MissingFileError, UnreadableFileError: a file does not exist or cannot be read.
+            BandCountError: a file's bands do not match the settings.
+            GridError: only some of the rasters have a CRS, or there is neither optical nor SAR.
+            NoOverlapError: a raster does not overlap the grid.
+            ValuesError: a raster's number type or tags do not fit its role.
         """
         self.files = files
         self._sensors = sensors
@@ -103,11 +103,11 @@ class ScenePair:
         return ABSENT_OPTICAL_DTYPE if self._optical is None else self._optical.dtype
 
     def read(self, window: Window) -> PairBlock:
-        """Return a window of the pair. Memory: the window's arrays, and what warping it needs.
+        """Return a window of the pair. Memory: the window's arrays, and working memory for warping.
 
         Raises:
             UnreadableFileError: a file is truncated or damaged there.
-            LabelError: a label code is neither in the legend nor to be ignored.
+            LabelError: a label code is not in the legend.
         """
         optical, sar = self._read_optical(window), self._read_sar(window)
         label = self._read_label(window)
@@ -142,16 +142,15 @@ class ScenePair:
         return indices
 
     def _read_cloud(self, window: Window) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return where there is cloud, and where the mask says anything."""
         if self._cloud is None:
             return np.zeros(window.shape, np.bool_), np.zeros(window.shape, np.bool_)
         return self._cloud.read(window)
 
     def check_values(self) -> None:
-        """Check that all that has been read can be what the settings say it is; call it once the scene is read.
+        """Check all values read so far against the settings; call it after the whole scene is read.
 
         Raises:
-            ValuesError: nodata without a tag, SAR on another scale, or a cloud mask of other codes.
+            ValuesError: untagged nodata, SAR on another scale, or wrong cloud mask codes.
         """
         if self._optical is not None:
             check_optical(self._optical)
@@ -185,7 +184,7 @@ def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:
     if not np.array_equal(whole, codes):
         found = codes[whole != codes][0]
         raise LabelError(
-            f"{path}: labels must be whole numbers, found {found:g}; give class codes, or say that it means nodata: "
+            f"{path}: labels must be whole numbers, found {found:g}; use class codes, or tag the value as nodata: "
             f"gdal_edit.py -a_nodata {found!s} {path.name}"
         )
     return whole

@@ -1,4 +1,4 @@
-"""From an estimate to the scene's registration, and from there to the displacement that SAR is warped by."""
+"""Conversion of an estimate to a scene's registration, and of a registration to the displacement of SAR."""
 
 from dataclasses import asdict
 
@@ -11,7 +11,7 @@ from clairemap.registration.result import Fit
 
 
 def registration_of(scene: str, fit: Fit, optical: GeoBox | None) -> Registration:
-    """Return a scene's registration from a fit; `optical` is the optical grid, if there is one."""
+    """Return a scene's registration from a fit; `optical` is the optical grid, None without optical."""
     shape = (1, 1) if optical is None else (int(optical.shape[0]), int(optical.shape[1]))
     return Registration(
         scene=scene,
@@ -31,5 +31,5 @@ def registration_of(scene: str, fit: Fit, optical: GeoBox | None) -> Registratio
 
 
 def displacement_of(registration: Registration) -> Displacement:
-    """Return the displacement to warp SAR by: none unless it is applied."""
+    """Return the displacement for warping SAR: none unless the registration is applied."""
     return Displacement.of(registration.model) if registration.applied else NO_DISPLACEMENT

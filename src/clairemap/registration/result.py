@@ -1,12 +1,12 @@
-"""What an estimate says: a displacement, its ties, figures of quality and a verdict."""
+"""Result of an estimate: displacement, ties, quality and verdict."""
 
 from dataclasses import dataclass
 
 from clairemap.artefacts.registration import Quality, Search, Tie, Verdict
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 
-SMALLEST_WORTH_WARPING_PX = 0.25
-"""Displacements below this stay: resampling costs more sharpness than they cost in alignment."""
+MIN_WARP_PX = 0.25
+"""Minimum displacement for warping: below it, resampling costs more sharpness than alignment gains."""
 
 
 NO_QUALITY = Quality()
@@ -14,7 +14,10 @@ NO_QUALITY = Quality()
 
 @dataclass(frozen=True)
 class Fit:
-    """A displacement with its evidence; `residuals_px` and `inlier` hold each tie's distance and whether it agrees."""
+    """Displacement with its evidence.
+
+    `residuals_px` and `inlier` are each tie's distance from the model and whether it is an inlier.
+    """
 
     verdict: Verdict
     reason: str
@@ -26,19 +29,17 @@ class Fit:
     search: Search = "near"
 
     def worth_applying(self, shape: tuple[int, int]) -> bool:
-        """Return whether SAR is to be moved: the displacement is believed, worth resampling and beyond its error."""
+        """Return whether to warp SAR: good or weak, and moved by at least MIN_WARP_PX and twice the standard error."""
         error = self.quality.split_half_px
-        least = max(SMALLEST_WORTH_WARPING_PX, 2 * error if error is not None else 1.0)
+        least = max(MIN_WARP_PX, 2 * error if error is not None else 1.0)
         return self.verdict in ("good", "weak") and self.model.rms_px(shape) >= least
 
 
 def single_sensor() -> Fit:
-    """Return the fit of a scene with one sensor: there is nothing to displace."""
-    return Fit("single_sensor", "the scene has one sensor only: nothing to register", NO_DISPLACEMENT, NO_QUALITY)
+    """Return the fit of a scene with one sensor."""
+    return Fit("single_sensor", "the scene has only one sensor", NO_DISPLACEMENT, NO_QUALITY)
 
 
 def as_delivered() -> Fit:
-    """Return the fit of a scene whose SAR is taken to lie right as it is: nothing was estimated, nothing rejected."""
-    return Fit(
-        "as_delivered", "taken as delivered, as the settings say (registration.model)", NO_DISPLACEMENT, NO_QUALITY
-    )
+    """Return the fit of a scene whose SAR is assumed to be co-registered: nothing estimated, nothing rejected."""
+    return Fit("as_delivered", "taken as delivered (registration.model: none)", NO_DISPLACEMENT, NO_QUALITY)

@@ -1,7 +1,6 @@
-"""Values between the pixels of an array, with a mask.
+"""Interpolation between the pixels of a masked array.
 
-Both functions are local: a sample depends on the 4 x 4 pixels around it and on nothing else, so that a result
-does not depend on the window in which it was computed.
+Both functions are local: a sample depends only on the 4 x 4 pixels around it, so results do not depend on the window.
 """
 
 import numpy as np
@@ -12,14 +11,14 @@ from clairemap.grid.coordinates import Coordinates
 from clairemap.raster.source import Block
 
 REACH_PX = 2
-"""How far beyond a coordinate the values around it are used."""
+"""Maximum distance of the pixels used from a coordinate."""
 
 SNAP_PX = 1e-6
-"""Coordinates this close to a pixel's centre are on it: rounding must not ask for a neighbour."""
+"""Coordinates this close to a pixel centre are on it, so that rounding does not require a neighbour."""
 
 
-def sampled_nearest(block: Block, y: Coordinates, x: Coordinates) -> Block:
-    """Return the values of the pixels in which the coordinates (pixel centres, 0 = first) lie, in their number type.
+def sample_nearest(block: Block, y: Coordinates, x: Coordinates) -> Block:
+    """Return the values of the pixels that contain the coordinates (pixel centres, 0 = first), in their number type.
 
     Coordinates outside the block give 0, not valid.
     """
@@ -32,11 +31,11 @@ def sampled_nearest(block: Block, y: Coordinates, x: Coordinates) -> Block:
     return Block(values, valid)
 
 
-def sampled_cubic(block: Block, y: Coordinates, x: Coordinates) -> Block:
-    """Return values interpolated at coordinates (pixel centres, 0 = first); float32.
+def sample_cubic(block: Block, y: Coordinates, x: Coordinates) -> Block:
+    """Return values interpolated at coordinates (pixel centres, 0 = first), float32; 0 where not valid.
 
-    Cubic convolution where all 4 x 4 pixels around are valid, bilinear where just the pixels that bilinear weighs
-    are, not valid elsewhere; there the value is 0. On pixel centres the values come through exactly.
+    Cubic convolution where all 4 x 4 pixels around are valid, bilinear where only the pixels with a bilinear weight are
+    valid; elsewhere the result is not valid. On pixel centres the values are exact.
 
     Source: R. Keys, Cubic convolution interpolation for digital image processing, IEEE TASSP 1981, a = -1/2.
     """
@@ -52,13 +51,13 @@ def sampled_cubic(block: Block, y: Coordinates, x: Coordinates) -> Block:
     out = np.zeros((len(block.values), *y.shape), np.float32)
     for band, values in zip(out, block.values, strict=True):
         padded = np.pad(values.astype(np.float32, copy=False), ((REACH_PX, REACH_PX + 1),) * 2).ravel()
-        band[cubic] = _convolved(padded, stride, flat[cubic], _cubic(part_y[cubic]), _cubic(part_x[cubic]))
-        band[linear] = _convolved(padded, stride, flat[linear], _linear(part_y[linear]), _linear(part_x[linear]))
+        band[cubic] = _convolve(padded, stride, flat[cubic], _cubic(part_y[cubic]), _cubic(part_x[cubic]))
+        band[linear] = _convolve(padded, stride, flat[linear], _linear(part_y[linear]), _linear(part_x[linear]))
     return Block(out, cubic | linear)
 
 
 def _split(coordinate: Coordinates) -> tuple[Coordinates, NDArray[np.float32]]:
-    """Return the pixel at or before a coordinate and how far it lies behind it, 0 <= part < 1."""
+    """Return the pixel at or before a coordinate and the fraction after it, 0 <= fraction < 1."""
     nearest = np.rint(coordinate)
     snapped = np.where(np.abs(coordinate - nearest) < SNAP_PX, nearest, coordinate)
     whole = np.floor(snapped)
@@ -66,8 +65,8 @@ def _split(coordinate: Coordinates) -> tuple[Coordinates, NDArray[np.float32]]:
 
 
 def _surrounded(valid: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return for each pixel whether the 4 x 4 pixels from one before it to two behind it are all valid."""
-    # An even window reaches one pixel further back than ahead; origin -1 turns that round.
+    """Return for each pixel whether the 4 x 4 pixels from one before it to two after it are all valid."""
+    # An even window extends one pixel further back than ahead; origin -1 reverses that.
     surrounded: NDArray[np.bool_] = np.array(ndimage.minimum_filter(valid, 4, mode="constant", origin=-1))
     return surrounded
 
@@ -88,7 +87,7 @@ def _bilinear_support(
 Taps = list[tuple[int, NDArray[np.float32]]]
 
 
-def _convolved(
+def _convolve(
     values: NDArray[np.float32], stride: int, flat: NDArray[np.intp], rows: Taps, cols: Taps
 ) -> NDArray[np.float32]:
     total = np.zeros(flat.shape, np.float32)

@@ -1,4 +1,4 @@
-"""Opening a scene's rasters, each as its role and the settings say: the one place that does."""
+"""Opening a scene's rasters by role and settings."""
 
 from pathlib import Path
 from typing import Literal
@@ -20,29 +20,28 @@ NO_LEGEND = Legend(classes=())
 
 
 def optical_source(path: Path, settings: OpticalBands) -> RasterSource:
-    """Return an optical raster, opened; what is read from it is counted for `check_optical`.
+    """Return an opened optical raster that counts the values read, for `check_optical`.
 
     Raises:
-        MissingFileError, UnreadableFileError, GridError, ValuesError: as `RasterSource`.
+        MissingFileError, UnreadableFileError, GridError, ValuesError: see `RasterSource`.
     """
     return RasterSource(path, Reading(settings.nodata, settings.apply_scale), Census(*OPTICAL_RANGE))
 
 
 def sar_source(path: Path, settings: SarBands) -> RasterSource:
-    """Return a SAR raster, opened; what is read from it is counted for `check_sar`.
+    """Return an opened SAR raster that counts the values read, for `check_sar`.
 
     Raises:
-        MissingFileError, UnreadableFileError, GridError: as `RasterSource`.
-        ValuesError: complex numbers, or 8-bit ones that are said to be backscatter.
+        MissingFileError, UnreadableFileError, GridError: see `RasterSource`.
+        ValuesError: complex numbers, or 8-bit numbers declared as backscatter.
     """
     digital = settings.scale == "digital"  # only grey values can be 0 by measurement
     reading = Reading(settings.nodata, settings.apply_scale, measurable=digital)
     source = RasterSource(path, reading, Census(*SAR_RANGES[settings.scale]))
     if not digital and source.stored_dtype == np.uint8 and not source.is_scaled:
         raise ValuesError(
-            f"{path}: holds 8-bit whole numbers (uint8) without a scale tag, but sensors.sar.scale is "
-            f"{settings.scale}; for a picture of grey values set sensors.sar.scale: digital, else give backscatter as "
-            "floats"
+            f"{path}: contains 8-bit whole numbers (uint8) without a scale tag, but sensors.sar.scale is "
+            f"{settings.scale}; for grey values set sensors.sar.scale: digital, otherwise use backscatter as floats"
         )
     return source
 
@@ -50,44 +49,43 @@ def sar_source(path: Path, settings: SarBands) -> RasterSource:
 def codes_source(
     path: Path, role: Literal["label", "cloud"], zero_is_data: bool = False, legend: Legend = NO_LEGEND
 ) -> RasterSource:
-    """Return a raster of codes, opened: one band besides alpha, without a scale.
+    """Return an opened raster of codes: one band (and alpha), without a scale.
 
     Raises:
-        MissingFileError, UnreadableFileError, GridError: as `RasterSource`.
-        BandCountError: it has other bands, such as a picture of class colours.
+        MissingFileError, UnreadableFileError, GridError: see `RasterSource`.
+        BandCountError: it has several bands, for example a picture of class colours.
         ValuesError: it has a scale or offset tag, or complex numbers.
     """
     source = RasterSource(path, Reading(apply_scale=False, zero_is_data=zero_is_data))
     if len(source.data_bands) != 1:
-        raise BandCountError(f"{path}: {_told(source, role, legend)}")
+        raise BandCountError(f"{path}: {_band_count_message(source, role, legend)}")
     if not source.scaling.is_trivial:
         raise ValuesError(
             f"{path}: the {role} has scale {source.scaling.scales[0]:g} and offset {source.scaling.offsets[0]:g} as "
-            "tags, but codes have neither; if the stored numbers are the codes, remove the tags: "
-            f"gdal_edit.py -scale 1 -offset 0 {path.name}; else store the values as whole numbers"
+            "tags, but codes must not be scaled; if the stored numbers are the codes, remove the tags: "
+            f"gdal_edit.py -scale 1 -offset 0 {path.name}; otherwise store the codes as whole numbers"
         )
     return source
 
 
-def _told(source: RasterSource, role: str, legend: Legend) -> str:
-    """Return what is wrong with a raster of several bands where one of codes is wanted, and what to do."""
+def _band_count_message(source: RasterSource, role: str, legend: Legend) -> str:
+    """Return the error text for a raster of codes with several bands, with the remedy."""
     name, bands = source.path.name, source.data_bands
-    wanted = {"label": "class codes", "cloud": "0 where clear and 1 where cloudy"}[role]
-    told = f"has {len(bands)} band(s), but a {role} raster has one, of {wanted}"
+    content = {"label": "class codes", "cloud": "0 where clear and 1 where cloudy"}[role]
+    fault = f"has {len(bands)} band(s), but a {role} raster must have one, of {content}"
     if role == "cloud" or len(bands) != 3 or source.stored_dtype != np.uint8:
-        return f"{told}; take the right one out, such as the first: gdal_translate -b 1 {name} {role}.tif"
-    colours = zip(legend.unused_codes, _colours(source), strict=False)  # stages don't know the legend's colours
+        return f"{fault}; extract the right band, for example the first: gdal_translate -b 1 {name} {role}.tif"
+    colours = zip(legend.unused_codes, _colours(source), strict=False)  # stages don't get the legend's colours
     terms = [f"{code}*(A=={red})*(B=={green})*(C=={blue})" for code, (red, green, blue) in colours]
     return (
-        f"{told}; this looks like a picture of class colours: turn each colour into its class's code in "
-        "legend.classes, with one term for each class (here unused codes): "
+        f"{fault}; this looks like a picture of class colours: replace each colour by its class's code in "
+        "legend.classes, with one term per class (unused codes in this example): "
         f'gdal_calc.py -A {name} --A_band=1 -B {name} --B_band=2 -C {name} --C_band=3 --calc="'
         f'{" + ".join(terms)}" --type=Byte --NoDataValue=0 --outfile={role}.tif'
     )
 
 
 def _colours(source: RasterSource) -> list[Rgb]:
-    """Return some of the colours of a picture, the most frequent first."""
     height, width = source.shape
     block = source.read(Window(height // 4, width // 4, min(height, 512), min(width, 512)), source.data_bands)
     colours, counts = np.unique(block.values[:, block.valid], axis=1, return_counts=True)

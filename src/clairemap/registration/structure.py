@@ -1,4 +1,4 @@
-"""What an optical and a SAR picture of the same ground have in common: where edges are and which way they run."""
+"""Edge structure: position and orientation of edges, common to optical and SAR images of the same ground."""
 
 import math
 
@@ -11,31 +11,31 @@ from clairemap.validity import Mask
 Structure = NDArray[np.complex64]
 
 GRADIENT_SIGMA_PX = 1.0
-"""Scale of the gradients. On three optical-SAR pairs with control points 1.0 misplaces edges less than 1.5 and 2.0."""
+"""Sigma of the gradients. On three optical-SAR pairs with control points, 1.0 displaces edges less than 1.5 and 2.0."""
 
 SMOOTHING_SIGMA_PX = 1.0
-"""Scale over which orientations are averaged, so that edges need not fall on the same pixel."""
+"""Sigma for averaging orientations, so that edges can match without being on the same pixel."""
 
 REACH_SIGMAS = 3.0
-"""Gaussians are cut off at this many sigmas."""
+"""Truncation radius of the Gaussians, in sigmas."""
 
-CLEAR_EDGE = 0.5
-"""Share of the usual gradient below which an edge counts less than the others: flat ground holds only noise."""
+CLEAR_EDGE_SHARE = 0.5
+"""Share of the typical gradient below which an edge gets less weight: flat ground has only noise."""
 
 MEDIAN_STEP = 3
-"""Medians are taken of every so-many-th value."""
+"""Medians are computed from every n-th value."""
 
 GRADIENT_REACH_PX = math.ceil(REACH_SIGMAS * GRADIENT_SIGMA_PX)
 STRUCTURE_REACH_PX = GRADIENT_REACH_PX + math.ceil(REACH_SIGMAS * SMOOTHING_SIGMA_PX)
-"""Pixels around a window that `edge_structure` needs to get the window right."""
+"""Margin around a window that `edge_structure` needs."""
 
 
 def edge_structure(bands: NDArray[np.float32], valid: Mask) -> Structure:
-    """Return the edge structure (y, x) of bands (band, y, x): a complex number for each pixel, modulus below 1.
+    """Return the edge structure (y, x) of bands (band, y, x): complex64, modulus below 1.
 
-    Its angle is twice the gradient's, so that bright-to-dark and dark-to-bright are the same edge; its modulus says
-    how clear the edge is against the window's usual gradient. Bands count alike, whatever their units. It is 0
-    where a gradient would touch invalid pixels, and everywhere in a picture without gradients.
+    The angle is twice the gradient's, so that the sign of the contrast does not matter. The modulus is the edge's
+    clarity relative to the window's typical gradient. All bands have the same weight, whatever their units. The
+    structure is 0 where a gradient would use invalid pixels, and everywhere in an image without gradients.
 
     Source: double-angle orientation vectors (Granlund 1978; Bigün 1987).
     """
@@ -45,16 +45,16 @@ def edge_structure(bands: NDArray[np.float32], valid: Mask) -> Structure:
     for band in bands:
         gradient = _gradient(band, valid)
         size = np.abs(gradient)
-        usual = _usual(size, inner)
+        usual = _typical(size, inner)
         if usual > 0:
             total += gradient * gradient * (inner / (usual * np.maximum(size, usual * 1e-6))).astype(np.float32)
             clarity += size * (inner / np.float32(usual))
-    around = _smoothed(clarity)
-    usual = _usual(around, inner)
+    around = _smooth(clarity)
+    usual = _typical(around, inner)
     if usual == 0:
         return np.zeros(valid.shape, np.complex64)
-    smooth = _smoothed(total.real) + 1j * _smoothed(total.imag)
-    return np.where(inner, smooth / (around + CLEAR_EDGE * usual), 0).astype(np.complex64)
+    smooth = _smooth(total.real) + 1j * _smooth(total.imag)
+    return np.where(inner, smooth / (around + CLEAR_EDGE_SHARE * usual), 0).astype(np.complex64)
 
 
 def _far_from_invalid(valid: Mask) -> Mask:
@@ -64,8 +64,8 @@ def _far_from_invalid(valid: Mask) -> Mask:
     return inner
 
 
-def _usual(size: NDArray[np.float32], inner: Mask) -> float:
-    """Return a typical value: the median, or the mean where more than half are 0; 0 if all are."""
+def _typical(size: NDArray[np.float32], inner: Mask) -> float:
+    """Return the median, or the mean if more than half are 0; 0 if all are."""
     inside = size[inner][::MEDIAN_STEP]
     return float(np.median(inside) or inside.mean()) if inside.size else 0.0
 
@@ -80,5 +80,5 @@ def _gradient(band: NDArray[np.float32], valid: Mask) -> NDArray[np.complex64]:
     return (across + 1j * down).astype(np.complex64)
 
 
-def _smoothed(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _smooth(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return ndimage.gaussian_filter(values, SMOOTHING_SIGMA_PX, mode="nearest", truncate=REACH_SIGMAS)

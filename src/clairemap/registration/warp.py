@@ -1,7 +1,7 @@
-"""Bringing SAR, label and cloud rasters onto another raster's grid, window by window.
+"""Warping SAR, label and cloud rasters to another raster's grid, window by window.
 
-This is the only place where values are resampled: SAR by cubic convolution (averaged first where the target grid is
-coarser), classes by the nearest pixel. Grids that agree to a hundredth of a pixel are copied instead.
+All resampling happens here: SAR by cubic convolution (averaged first if the target grid is coarser), classes by
+nearest neighbour. Grids that agree to a hundredth of a pixel are copied.
 """
 
 import math
@@ -16,20 +16,20 @@ from clairemap.grid.mesh import MESH_PX
 from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
-from clairemap.registration.sampling import REACH_PX, sampled_cubic, sampled_nearest
+from clairemap.registration.sampling import REACH_PX, sample_cubic, sample_nearest
 from clairemap.sar.backscatter import NO_AVERAGING, backscatter, reach_px
 from clairemap.settings import SarSettings
 
 COARSER_FROM = 1.5
-"""From this many source pixels to a target pixel on they are averaged; below, cubic convolution aliases little."""
+"""Source pixels per target pixel from which SAR is averaged first; below, cubic convolution aliases little."""
 
-PART_PX = 2**20
-"""Windows are warped in parts of at most as many pixels of either grid: about 100 MB while one is worked on."""
+CHUNK_PX = 2**20
+"""Maximum pixels of either grid warped at once: about 100 MB of memory."""
 
 
 @dataclass(frozen=True)
 class SarOnGrid:
-    """A SAR raster seen on a target grid. Values are dB, or grey values where the scale is "digital"."""
+    """SAR raster on a target grid. Values are dB, or grey values if the scale is "digital"."""
 
     source: RasterSource
     indexes: tuple[int, ...]
@@ -39,14 +39,14 @@ class SarOnGrid:
     def read(self, window: Window) -> Block:
         """Return the bands (band, y, x), float32, of a window of the target grid; 0 where not valid.
 
-        Memory: the window's own arrays and what `PART_PX` pixels need, however fine the source is.
+        Memory: the window's arrays and the working memory of `CHUNK_PX` pixels, independent of the source resolution.
         """
         out = Block.empty(len(self.indexes), window, np.dtype(np.float32))
-        return _put_together(out, window, self.mapping, self._filtered, sampled_cubic)
+        return _assemble(out, window, self.mapping, self._filtered, sample_cubic)
 
     def _filtered(self, area: Window) -> Block:
         margin = reach_px(self.settings, self._box_px)
-        block = _read_round(self.source, area.grown(margin), self.indexes, self.mapping.source_period_px)
+        block = _read_wrapped(self.source, area.grown(margin), self.indexes, self.mapping.source_period_px)
         values, valid = backscatter(block.values, block.valid, self.settings, self._box_px)
         inner = Window(margin, margin, *area.shape).slices
         return Block(values[:, *inner], valid[inner])
@@ -59,24 +59,24 @@ class SarOnGrid:
 
 @dataclass(frozen=True)
 class ClassesOnGrid:
-    """A raster of codes, such as labels or a cloud mask, seen on a target grid: the nearest pixel's code."""
+    """Raster of codes (label or cloud mask) on a target grid, by nearest neighbour."""
 
     source: RasterSource
     mapping: PixelMapping
     index: int = 1
 
     def read(self, window: Window) -> Block:
-        """Return the band of codes (1, y, x) in its number type for a window of the target grid; 0 where not valid."""
+        """Return the codes (1, y, x) of a window of the target grid in their number type; 0 where not valid."""
         out = Block.empty(1, window, self.source.dtype)
-        return _put_together(out, window, self.mapping, self._codes, sampled_nearest)
+        return _assemble(out, window, self.mapping, self._codes, sample_nearest)
 
     def _codes(self, area: Window) -> Block:
-        return _read_round(self.source, area, (self.index,), self.mapping.source_period_px)
+        return _read_wrapped(self.source, area, (self.index,), self.mapping.source_period_px)
 
 
-def _read_round(source: RasterSource, window: Window, indexes: tuple[int, ...], period_px: int | None) -> Block:
-    """Return the bands of a window; in a source around the whole Earth the first column follows the last."""
-    if period_px is None or (window.x0 >= 0 and window.x1 <= period_px):
+def _read_wrapped(source: RasterSource, window: Window, indexes: tuple[int, ...], period_px: int | None) -> Block:
+    """Return the bands of a window; in a source around the whole Earth, the first column follows the last."""
+    if period_px is None or (window.x0 >= 0 and window.x1 <= source_period_px):
         return source.read(window, indexes)
     blocks, x = [], window.x0
     while x < window.x1:
@@ -91,10 +91,10 @@ ReadBlock = Callable[[Window], Block]
 SampleBlock = Callable[[Block, Coordinates, Coordinates], Block]
 
 
-def _put_together(out: Block, window: Window, mapping: PixelMapping, read: ReadBlock, sample: SampleBlock) -> Block:
-    """Return `out` filled part by part: copied where the grids' pixels are the same ones, sampled elsewhere."""
+def _assemble(out: Block, window: Window, mapping: PixelMapping, read: ReadBlock, sample: SampleBlock) -> Block:
+    """Return `out` filled in chunks: copied where the grids match, sampled otherwise."""
     offset = mapping.whole_offset_px
-    for part in _parts(window, mapping):
+    for part in _chunks(window, mapping):
         if offset is not None:
             block = read(part.moved(*offset))
         else:
@@ -108,9 +108,9 @@ def _put_together(out: Block, window: Window, mapping: PixelMapping, read: ReadB
     return out
 
 
-def _parts(window: Window, mapping: PixelMapping) -> Iterator[Window]:
-    """Yield the window in parts that are cheap enough, halving it along its longer side as often as needed."""
-    if max(window.shape) <= MESH_PX or _pixels(window, mapping) <= PART_PX:
+def _chunks(window: Window, mapping: PixelMapping) -> Iterator[Window]:
+    """Yield the window in chunks of limited size, halving it along its longer side."""
+    if max(window.shape) <= MESH_PX or _pixels(window, mapping) <= CHUNK_PX:
         yield window
         return
     height, width = window.shape
@@ -120,18 +120,17 @@ def _parts(window: Window, mapping: PixelMapping) -> Iterator[Window]:
     else:
         first = replace(window, width=width // 2)
         second = replace(window, x0=first.x1, width=width - first.width)
-    yield from _parts(first, mapping)
-    yield from _parts(second, mapping)
+    yield from _chunks(first, mapping)
+    yield from _chunks(second, mapping)
 
 
 def _pixels(window: Window, mapping: PixelMapping) -> int:
-    """Return about how many pixels a window spans on the grid where it spans more."""
     area = _source_area(*mapping.probed(window), mapping)
     return max(area.height * area.width, window.height * window.width)
 
 
 def _source_area(y: Coordinates, x: Coordinates, mapping: PixelMapping) -> Window:
-    """Return the source pixels around coordinates, cut off where the source ends; empty if none lies in it."""
+    """Return the source pixels around coordinates, clipped to the source; empty if none is inside."""
     height, width = (int(size) for size in mapping.source.shape)
     near = (y > -1) & (y < height)
     near &= (x > OUTSIDE / 2) if mapping.source_period_px else (x > -1) & (x < width)

@@ -1,4 +1,4 @@
-"""Looking for a rotation and a scale where georeferencing says nothing or something wrong."""
+"""Search for rotation and scale where georeferencing is missing or wrong."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -20,36 +20,36 @@ from clairemap.registration.model import Displacement
 from clairemap.registration.structure import Structure, edge_structure
 
 OVERVIEW_PX = 256
-"""Longer side of the overviews, at the most."""
+"""Maximum length of the overviews' longer side."""
 
 COMPARED_SIDE_PX = 128
-"""Longer side of the pictures that are compared, at the most. Of 100 real pairs (SRIF) all are found at this size."""
+"""Maximum length of the longer side of compared images. At this size, all of 100 real pairs (SRIF) are found."""
 
 LARGEST_SCALE = 2.0
-"""Scales from its inverse to itself are tried."""
+"""Scales from 1 / LARGEST_SCALE to LARGEST_SCALE are tried."""
 
 SCALE_STEP = 1.1
 ROTATION_STEP_DEG = 5.0
-"""Steps at which edges at the pictures' rims lie no further apart than they are wide."""
+"""Steps that move edges at the image borders by at most an edge's width."""
 
 REFINEMENTS = 2
-"""Times that the steps are halved around the best."""
+"""Number of times the steps around the best candidate are halved."""
 
 BLUR_PX = 0.45
-"""Sigma of the Gaussian before a picture is made smaller, in pixels of the smaller one."""
+"""Sigma of the Gaussian before downsampling, in pixels of the smaller image."""
 
 MOSTLY_VALID = 0.99
-"""Share of valid pixels around a pixel of the smaller picture from which it is valid."""
+"""Minimum share of valid pixels for a valid pixel of the smaller image."""
 
 READ_ROWS = 512
-"""Rows that are read at once."""
+"""Rows read at once."""
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """SAR content of optical (y, x) lies at R(rotation) · scale · ((y, x) - origin) + target, in optical pixels.
+    """SAR content of optical (y, x) is at R(rotation) · scale · ((y, x) - origin) + target, in optical pixels.
 
-    `peak` is the correlation's height in standard deviations of all shifts.
+    `peak` is the correlation's maximum in standard deviations over all shifts.
     """
 
     rotation_deg: float
@@ -60,7 +60,7 @@ class Similarity:
 
     @property
     def displacement(self) -> Displacement:
-        """The same as a displacement model."""
+        """The similarity as a displacement model."""
         angle = math.radians(self.rotation_deg)
         along, across = self.scale * math.cos(angle), self.scale * math.sin(angle)
         return Displacement(
@@ -73,7 +73,7 @@ class Similarity:
 
 @dataclass(frozen=True)
 class _Overview:
-    """A whole scene, coarser by `factor`, from `origin` in optical pixels on."""
+    """Scene downsampled by `factor`; `origin` in optical pixels."""
 
     block: Block
     factor: int
@@ -85,24 +85,24 @@ class _Overview:
         return Point(self.origin.y + y * self.factor + middle, self.origin.x + x * self.factor + middle)
 
 
-def most_similar(pair: Pair) -> Similarity | None:
-    """Return the rotation, scale and shift at which both scenes' structure correlates best; None without structure.
+def find_similarity(pair: Pair) -> Similarity | None:
+    """Return the rotation, scale and shift with the highest correlation of both structures; None without structure.
 
-    Memory: two overviews of `OVERVIEW_PX`, and a strip of a scene while they are read.
+    Memory: two overviews of `OVERVIEW_PX` and one strip of a scene.
     """
     optical, sar = _overviews(pair)
-    found = list(_tried(optical, sar, _all_steps(), "looking for rotation and scale"))
+    found = list(_candidates(optical, sar, _coarse_steps(), "searching rotation and scale"))
     if not found:
         return None
     best = max(found, key=lambda each: each.peak)
     for halving in range(1, REFINEMENTS + 1):
-        nearby = list(_tried(optical, sar, _steps_around(best, 0.5**halving)))
+        nearby = list(_candidates(optical, sar, _steps_around(best, 0.5**halving)))
         best = max([best, *nearby], key=lambda each: each.peak)
     return best
 
 
 def _overviews(pair: Pair) -> tuple[_Overview, _Overview]:
-    """Return both scenes, coarser by one factor; of SAR what lies within a scene's side of the optical one."""
+    """Return both scenes downsampled by the same factor; SAR is clipped to one scene side around the optical scene."""
     optical = Window.whole(pair.shape)
     sar = _sar_extent(pair).intersection(optical.grown(max(pair.shape)))
     factor = math.ceil(max(*optical.shape, *sar.shape) / OVERVIEW_PX)
@@ -110,7 +110,7 @@ def _overviews(pair: Pair) -> tuple[_Overview, _Overview]:
 
 
 def _sar_extent(pair: Pair) -> Window:
-    """Return the pixels of the optical grid that SAR's georeferencing covers."""
+    """Return the extent of SAR on the optical grid by georeferencing."""
     mapping = pair.sar.mapping
     y, x = PixelMapping(mapping.source, mapping.target).probed(Window.whole(mapping.source.shape.yx))
     seen = (y > OUTSIDE / 2) & (x > OUTSIDE / 2)
@@ -119,7 +119,6 @@ def _sar_extent(pair: Pair) -> Window:
 
 
 def _overview(read: Callable[[Window, int], Block], window: Window, factor: int) -> _Overview:
-    """Return a window made coarser, read in strips."""
     cells, height = window.coarsened(factor), max(READ_ROWS // factor, 1)
     strips = [read(band.moved(cells.y0, cells.x0), factor) for band in row_bands(cells.shape, height)]
     values = np.concatenate([strip.values for strip in strips], axis=1)
@@ -128,10 +127,10 @@ def _overview(read: Callable[[Window, int], Block], window: Window, factor: int)
 
 
 Steps = list[tuple[float, list[float]]]
-"""Scales, and for each the rotations to try."""
+"""Scales, each with the rotations to try."""
 
 
-def _all_steps() -> Steps:
+def _coarse_steps() -> Steps:
     count = round(math.log(LARGEST_SCALE) / math.log(SCALE_STEP))
     rotations = [float(each) for each in np.arange(-180, 180, ROTATION_STEP_DEG)]
     return [(SCALE_STEP**power, rotations) for power in range(-count, count + 1)]
@@ -142,38 +141,37 @@ def _steps_around(best: Similarity, part: float) -> Steps:
     return [(best.scale * SCALE_STEP ** (step * part), rotations) for step in (-1, 0, 1)]
 
 
-def _tried(optical: _Overview, sar: _Overview, steps: Steps, label: str | None = None) -> Iterator[Similarity]:
+def _candidates(optical: _Overview, sar: _Overview, steps: Steps, label: str | None = None) -> Iterator[Similarity]:
     for scale, rotations in progress(steps, label) if label else steps:
         size = min(
             1.0, 1 / scale, COMPARED_SIDE_PX / max(max(optical.block.valid.shape) * scale, *sar.block.valid.shape)
         )
-        template, search = _resized(optical.block, size * scale), _resized(sar.block, size)
+        template, search = _resize(optical.block, size * scale), _resize(sar.block, size)
         if template.any() and search.any():
-            yield from _turns(optical, sar, scale, size, template, search, rotations)
+            yield from _rotations(optical, sar, scale, size, template, search, rotations)
 
 
-def _turns(
+def _rotations(
     optical: _Overview, sar: _Overview, scale: float, size: float,
     template: Structure, search: Structure, rotations: list[float],
 ) -> Iterator[Similarity]:  # fmt: skip
-    """Yield the best shift of each rotation, of structure taken from overviews made smaller by `size`."""
+    """Yield the best shift of each rotation; `size` is the scale of the structures relative to the overviews."""
     extent = math.ceil(math.hypot(*template.shape))
     side = scipy.fft.next_fast_len(extent + max(search.shape))
     spectrum = scipy.fft.fft2(search, (side, side))
     middle = [(each - 1) / 2 for each in optical.block.valid.shape]
     for rotation in rotations:
-        turned = _turned(template, math.radians(rotation), extent)
+        turned = _rotate(template, math.radians(rotation), extent)
         surface = scipy.fft.ifft2(np.conj(scipy.fft.fft2(turned, (side, side))) * spectrum).real
         top = int(np.argmax(surface))
         shift = (at if at < most else at - side for at, most in zip(divmod(top, side), search.shape, strict=True))
         matched = [(at + (extent - 1) / 2 + 0.5) / size - 0.5 for at in shift]
         spread = float(surface.std())
-        height = float(surface.flat[top]) / spread if spread else 0.0  # pictures without any structure
+        height = float(surface.flat[top]) / spread if spread else 0.0  # images without structure
         yield Similarity(rotation, scale, optical.place(*middle), sar.place(*matched), height)
 
 
-def _resized(block: Block, scale: float) -> Structure:
-    """Return the structure of a picture made smaller."""
+def _resize(block: Block, scale: float) -> Structure:
     shape = tuple(max(round(side * scale), 1) for side in block.valid.shape)
 
     def sampled(band: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -188,8 +186,8 @@ def _resized(block: Block, scale: float) -> Structure:
     return edge_structure(np.stack([sampled(band) for band in filled]), valid)
 
 
-def _turned(structure: Structure, angle: float, extent: int) -> Structure:
-    """Return structure turned about its middle, in a square that holds it all; its directions turn with it."""
+def _rotate(structure: Structure, angle: float, extent: int) -> Structure:
+    """Return structure rotated about its centre in a square that contains all of it; its directions rotate too."""
     cos, sin = math.cos(angle), math.sin(angle)
     matrix = np.array([[cos, sin], [-sin, cos]])
     middle = (np.array(structure.shape) - 1) / 2

@@ -9,17 +9,17 @@ from clairemap.grid.window import Window
 
 @dataclass(frozen=True)
 class WindowLayout:
-    """Windows of one size on a regular grid over a scene; `overlap` is how many of them hold the same pixel."""
+    """Windows of one size on a regular grid over a scene; `overlap` is the mean number of windows over a pixel."""
 
     windows: tuple[Window, ...]
     overlap: float
 
 
-def spread_windows(shape: tuple[int, int], side: int, step: float, most: int) -> WindowLayout:
-    """Return windows of a side, `step` apart or further, evenly over a scene, and not more than allowed."""
+def spread_windows(shape: tuple[int, int], side: int, step: float, max_windows: int) -> WindowLayout:
+    """Return at most `max_windows` windows, spread evenly, with origins at least `step` pixels apart."""
     height, width = min(side, shape[0]), min(side, shape[1])
     step = max(step, 1.0)
-    while _count(shape[0], height, step) * _count(shape[1], width, step) > most:
+    while _count(shape[0], height, step) * _count(shape[1], width, step) > max_windows:
         step *= 1.05
     starts = [
         np.linspace(0, size - extent, _count(size, extent, step)).round().astype(int)

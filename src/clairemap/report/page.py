@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined, Template
 from clairemap.levels import GOOD_ACCURACY_PCT, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU, RELEVANT_CLASS_PCT
 from clairemap.metrics.scores import MIN_TRUTH_PX
 from clairemap.registration.fit import INLIER_RADIUS_PX
-from clairemap.registration.result import SMALLEST_WORTH_WARPING_PX
+from clairemap.registration.result import MIN_WARP_PX
 from clairemap.report.content import ReportContent
 from clairemap.report.numbers import count, hectares, hundredths, percent, pixels, points, signed
 from clairemap.report.pictures import CONFIDENCE_COLORS, SHARE_COLORS, gradient_css
@@ -59,7 +59,7 @@ def render(content: ReportContent) -> str:
         radiometry_tags=RADIOMETRY_TAGS,
         searches=SEARCHES,
         agreeing_px=INLIER_RADIUS_PX,
-        least_moved_px=SMALLEST_WORTH_WARPING_PX,
+        least_moved_px=MIN_WARP_PX,
         confidence_key=gradient_css(CONFIDENCE_COLORS),
         share_key=gradient_css(SHARE_COLORS),
         count_key=COUNT_KEY,

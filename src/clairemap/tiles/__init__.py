@@ -1,1 +1,1 @@
-"""What training sees: tile index, statistics, splits, crops."""
+"""Training data: tile index, statistics, splits, crops."""

@@ -1,4 +1,4 @@
-"""What a split lets leak: how near training comes to held-out tiles, and which ground and pixels they share."""
+"""Audit of a split: distance of training from held-out tiles, and ground and pixels that both share."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -16,30 +16,30 @@ from clairemap.tiles.splits import FAR_PX, LabelledTile, distances_px, labelled_
 
 log = logging.getLogger(__name__)
 
-EXAMPLES = 5
-"""Copies that are named; the others are counted."""
+MAX_COPIES_SHOWN = 5
+"""Maximum number of copies to list; the rest are only counted."""
 
 
 def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: Mapping[str, GeoBox]) -> SplitAudit:
-    """Return the audit of a split table; warns of what makes figures look better than the model is.
+    """Return the audit of a split table; logs a warning if figures overestimate the accuracy.
 
     Args:
-        table: of `splits.assign_splits`.
+        table: split table, see `splits.assign_splits`.
         index: rows of tiles.parquet of the same scenes.
-        method: how the tiles were split, as the settings name it.
-        grids: grid of each scene; one without an entry counts as having no CRS.
+        method: split method of the settings.
+        grids: grid of each scene; a scene without an entry has no CRS.
     """
     labelled = table.loc[table["labelled_px"] > 0]
     tiles: dict[str, int] = {split: int(np.count_nonzero(labelled["split"] == split)) for split in TILE_SPLITS}
     used = set(labelled.loc[labelled["split"] != "buffer", "scene"])
     bare = tuple(sorted(scene for scene in used if scene not in grids or grids[scene].crs is None))
     if bare:
-        log.info("scenes without a CRS, so their ground is not compared with that of other scenes: %s", ", ".join(bare))
+        log.info("scenes without a CRS, not compared with the ground of other scenes: %s", ", ".join(bare))
     held_out: dict[str, Leakage] = {
         split: _leakage(labelled, index, split, grids) for split in HELD_OUT if tiles[split]
     }
     for split, leakage in held_out.items():
-        _warn(split, leakage)
+        _log_leakage(split, leakage)
     return SplitAudit(method, tiles, held_out, bare)
 
 
@@ -53,12 +53,12 @@ def _leakage(labelled: pd.DataFrame, index: pd.DataFrame, split: TileSplit, grid
         distance_px=min((gap for gap in gaps_px if gap is not None), default=None),
         overlapping_share=None if ground is None else ground.share,
         copied_tiles=len(copies),
-        copies=tuple(copies[:EXAMPLES]),
+        copies=tuple(copies[:MAX_COPIES_SHOWN]),
     )
 
 
 def _gap_px(table: pd.DataFrame, split: str) -> int | None:
-    """Return the smallest gap between a training and a held-out tile of one scene; None if no scene holds both."""
+    """Return the smallest gap between a training and a held-out tile of one scene; None if no scene has both."""
     splits = table["split"].to_numpy()
     smallest = int(distances_px(table, splits == split)[splits == "train"].min(initial=FAR_PX))
     return None if smallest == FAR_PX else smallest
@@ -71,18 +71,18 @@ def _windows_by_scene(tiles: Iterable[LabelledTile]) -> dict[str, list[Window]]:
     return windows
 
 
-def _warn(split: str, leakage: Leakage) -> None:
+def _log_leakage(split: str, leakage: Leakage) -> None:
     if leakage.overlapping_share:
         log.warning(
-            "training tiles of other scenes cover %.2f %% of the ground of split %s: figures there look better than "
-            "the model is; put scenes that overlap into one split",
+            "training tiles of other scenes cover %.2f %% of the ground of split %s: its figures overestimate the "
+            "accuracy; put overlapping scenes into one split",
             100 * leakage.overlapping_share,
             split,
         )
     if leakage.copied_tiles:
         log.warning(
-            "%d tile(s) of split %s are copies of training tiles: %s%s; figures there look better than the model is; "
-            "take scenes that stand twice off the sample sheet",
+            "%d tile(s) of split %s are copies of training tiles: %s%s; its figures overestimate the accuracy; "
+            "remove duplicate scenes from the sample sheet",
             leakage.copied_tiles,
             split,
             ", ".join(leakage.copies),

@@ -1,6 +1,6 @@
-"""Quarter turns and mirror images of crops, and masking out one sensor, optical under clouds, or holes of nodata.
+"""Flips and rotations of crops, and masking of one sensor, of optical under clouds, or of nodata holes.
 
-Values stay as they are here; what changes them is in `disturbance`.
+Band values do not change here; `disturbance` changes values.
 """
 
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from clairemap.tiles.crops import Crop, Values
 
 @dataclass(frozen=True)
 class FlipRotation:
-    """A quarter turn against the clock done `quarters` times, then a mirror image, left for right, if `mirrored`."""
+    """`quarters` counterclockwise quarter turns, then a left-right flip if `mirrored`."""
 
     quarters: int
     mirrored: bool
 
 
 def flip_and_rotate(crop: Crop, turn: FlipRotation) -> Crop:
-    """Return the crop with all its layers turned alike."""
+    """Return the crop with all layers flipped and rotated."""
 
     def spin(layer: NDArray[Any]) -> NDArray[Any]:
         spun = np.rot90(layer, turn.quarters, axes=(-2, -1))
@@ -33,19 +33,22 @@ def flip_and_rotate(crop: Crop, turn: FlipRotation) -> Crop:
 
 
 def drop_sensor(crop: Crop, sensor: Sensor) -> Crop:
-    """Return the crop as if the sensor had not been there; pixels that only it saw have nothing to learn."""
+    """Return the crop without the sensor; pixels that only this sensor sees lose their target."""
     if sensor == "optical":
         return _with_weights(crop, np.zeros_like(crop.optical_weight), crop.sar_weight)
     return _with_weights(crop, crop.optical_weight, np.zeros_like(crop.sar_weight))
 
 
 def mask_clouds(crop: Crop, mask: NDArray[np.bool_]) -> Crop:
-    """Return the crop as if optical had not been there where the mask (y, x) is set; SAR and its pixels stay."""
+    """Return the crop without optical where the mask (y, x) is set; SAR does not change."""
     return mask_holes(crop, ("optical",), mask)
 
 
 def mask_holes(crop: Crop, sensors: tuple[Sensor, ...], mask: NDArray[np.bool_]) -> Crop:
-    """Return the crop with nodata in the sensors where the mask (y, x) is set; a pixel of no sensor has no target."""
+    """Return the crop with nodata in the sensors where the mask (y, x) is set.
+
+    Pixels that no sensor sees lose their target.
+    """
     optical, sar = crop.optical_weight, crop.sar_weight
     nothing = np.float32(0)
     return _with_weights(
@@ -56,20 +59,20 @@ def mask_holes(crop: Crop, sensors: tuple[Sensor, ...], mask: NDArray[np.bool_])
 
 
 def mask_holes_if_labelled(crop: Crop, sensors: tuple[Sensor, ...], mask: NDArray[np.bool_]) -> Crop:
-    """Return the crop with those holes, or as it is if nothing to learn would be left of it."""
+    """Return the crop with the holes; unchanged if no label would remain."""
     cut = mask_holes(crop, sensors, mask)
     return cut if cut.has_labels else crop
 
 
 def _with_weights(crop: Crop, optical_weight: Values, sar_weight: Values) -> Crop:
-    """Return the crop with other weights; where both are 0, there is nothing to learn."""
+    """Return the crop with other weights; pixels where both are 0 lose their target."""
     seen = (optical_weight[0] > 0) | (sar_weight[0] > 0)
     target = np.where(seen, crop.target, np.uint8(IGNORE_INDEX))
     return replace(crop, optical_weight=optical_weight, sar_weight=sar_weight, target=target)
 
 
 def drop_sensor_if_labelled(crop: Crop, sensor: Sensor | None) -> Crop:
-    """Return the crop without the sensor, or as it is if nothing to learn would be left of it."""
+    """Return the crop without the sensor; unchanged if no label would remain."""
     if sensor is None:
         return crop
     masked = drop_sensor(crop, sensor)
@@ -77,7 +80,7 @@ def drop_sensor_if_labelled(crop: Crop, sensor: Sensor | None) -> Crop:
 
 
 def select_view(crop: Crop, view: View) -> Crop:
-    """Return the crop as a network of one sensor sees it; as it is for ``fused``."""
+    """Return the crop with only the view's sensor; unchanged for ``fused``."""
     if view == "fused":
         return crop
     return drop_sensor(crop, "sar" if view == "optical" else "optical")

@@ -1,8 +1,8 @@
-"""Clouds and their shadows, painted onto optical bands at a wanted coverage: to train with, and to test with.
+"""Synthetic clouds and shadows on optical bands at a given coverage, for training and tests.
 
-A fractal field is cut at the level that leaves the coverage; what rises above it is optical thickness, so that edges
-are thin and hearts are dense. Light falls in from one side: it models the tops, and throws the clouds' shadows on the
-ground on the other. Brightness is told in terms of the bands' own range, whatever their unit.
+A fractal field is thresholded at the coverage. The height above the threshold is optical thickness, so clouds are
+thin at the edges and dense in the centre. Light from one side shades the cloud tops and casts shadows on the ground.
+Brightness is relative to the bands' range, in any unit.
 """
 
 import math
@@ -19,24 +19,24 @@ from clairemap.validity import Mask
 Field = NDArray[np.float32]
 
 RIM_OPACITY = 0.1
-"""Opacity at which the mask begins; the veil beyond is fainter."""
+"""Opacity at the edge of the mask; clouds outside the mask are thinner."""
 
 OVERCAST_THICKNESS = 3.0
-"""Least optical thickness of a sky without gaps: it hides 95 % of the ground's contrast."""
+"""Minimum optical thickness of an overcast sky: it hides 95 % of the ground's contrast."""
 
 BRIGHTEST_CLOUD_SHARE = 0.92
-"""Brightest cloud as a share of the largest value possible: its tops aren't cut flat."""
+"""Maximum cloud brightness, as a share of the largest possible value: avoids saturated tops."""
 
 BAND_BRIGHTNESS_STD = 0.012
-"""Deviation of the clouds' brightness from band to band, as a share of it."""
+"""Relative standard deviation of cloud brightness between bands."""
 
 RELIEF_PX = 4
-"""Distance over which the clouds' tops are modelled by light."""
+"""Distance for the slope of cloud tops in the shading."""
 
 
 @dataclass(frozen=True)
 class BandRange:
-    """Dark ground, bright ground and the largest value possible, band by band, in the bands' own unit."""
+    """Dark ground and bright ground of each band and the largest possible value, in the bands' unit."""
 
     dark: tuple[float, ...]
     bright: tuple[float, ...]
@@ -44,7 +44,7 @@ class BandRange:
 
     @classmethod
     def of(cls, statistics: BandStatistics, dtype: DTypeLike) -> "BandRange":
-        """Return the range of bands of those statistics, as stored with that type: integers end where the type does."""
+        """Return the range of bands from their statistics and stored type; an integer type's maximum is the ceiling."""
         spans = (
             max(high - low, std) for low, high, std in zip(statistics.p02, statistics.p98, statistics.std, strict=True)
         )
@@ -55,7 +55,7 @@ class BandRange:
 
 @dataclass(frozen=True)
 class CloudyBands:
-    """Optical bands (band, y, x) under clouds, and the mask (y, x) of the pixels under cloud or in its shadow."""
+    """Optical bands (band, y, x) with clouds, and the mask (y, x) of pixels under cloud or in shadow."""
 
     optical: Values
     mask: Mask
@@ -63,12 +63,12 @@ class CloudyBands:
 
 @dataclass(frozen=True)
 class _Sky:
-    """One kind of clouds and one light.
+    """Parameters of the clouds and the light.
 
-    `grain_px` is the spacing of the coarsest noise, `roughness` how much of it each finer octave has, `density` the
-    optical thickness for each deviation of the field above its level, `whiteness` the clouds' brightness in terms of
-    bright ground above dark ground, `relief` the modelling of their tops, `shade` the light that shadows take away,
-    `shadow_px` (down, right) where they fall.
+    `grain_px`: spacing of the coarsest noise; `roughness`: amplitude ratio of successive octaves; `density`: optical
+    thickness per standard deviation of the field; `whiteness`: cloud brightness relative to bright minus dark ground;
+    `relief`: contrast of the cloud tops; `shade`: share of light removed by shadows; `shadow_px`: offset of shadows
+    (down, right).
     """
 
     grain_px: float
@@ -98,7 +98,7 @@ class _Sky:
 
 @dataclass(frozen=True)
 class _Air:
-    """What lies above each pixel (y, x): the clouds' opacity, light taken away by shadows, light on the tops."""
+    """Opacity of clouds, share of light removed by shadows, and light on the cloud tops, for each pixel (y, x)."""
 
     clouds: Field
     shade: Field
@@ -106,26 +106,26 @@ class _Air:
 
 
 def paint_clouds(optical: Values, scale: BandRange, coverage: float, random: np.random.Generator) -> CloudyBands:
-    """Return the bands under clouds, which with their shadows cover a share of the pixels.
+    """Return the bands with clouds; clouds and shadows cover the given share of the pixels.
 
-    The share is met to a pixel but for ties; 1 is an overcast sky without a gap, 0 leaves the bands as they are. Off
-    the mask, clouds stop less than `RIM_OPACITY` of the light from the ground, and shadows less than that of the light
-    on it. A pixel that is NaN stays so, and no other becomes it. Equal generators paint equal clouds, whatever the
-    bands. Memory: the bands again and about eight more.
+    The share is exact to one pixel except for ties. 1 is an overcast sky without gaps, 0 leaves the bands unchanged.
+    Outside the mask, clouds and shadows each remove less than `RIM_OPACITY` of the light. NaN pixels stay NaN, and no
+    others become NaN. Equal generators give equal clouds for any bands. Memory: a copy of the bands, and about eight
+    more bands.
 
     Args:
         optical: bands (band, y, x), any unit.
-        scale: of those bands.
+        scale: range of the bands.
         coverage: share of the pixels under clouds and shadows, 0..1.
-        random: draws kind, size, place and light of the clouds.
+        random: generator for type, size, position and light of the clouds.
 
     Raises:
-        ValueError: the coverage is no share, or bands and scale are not of one number.
+        ValueError: the coverage is outside 0..1, or `scale` has another number of bands.
     """
     if not 0 <= coverage <= 1:
-        raise ValueError(f"a coverage of {coverage} is no share; give one of 0..1")
+        raise ValueError(f"coverage {coverage} is outside 0..1")
     if len(optical) != len(scale.dark):
-        raise ValueError(f"{len(optical)} bands, but the scale is of {len(scale.dark)}")
+        raise ValueError(f"{len(optical)} bands, but scale has {len(scale.dark)}")
     height, width = optical.shape[-2:]
     if coverage == 0 or not height * width:
         return CloudyBands(optical, np.zeros((height, width), np.bool_))
@@ -133,7 +133,7 @@ def paint_clouds(optical: Values, scale: BandRange, coverage: float, random: np.
     above, casting, crest = _fields((height, width), sky, random)
     mask, level = _threshold(np.maximum(above, casting), coverage)
     clouds = _opacity(above - level, sky.density)
-    if coverage == 1:  # where shadows alone would close the gaps
+    if coverage == 1:  # also cover gaps that only shadows fill
         np.maximum(clouds, np.float32(1 - math.exp(-OVERCAST_THICKNESS)), out=clouds)
     shade = _opacity(casting - level, sky.density) * np.float32(sky.shade)
     air = _Air(clouds, shade, 1 + np.float32(sky.relief) * crest)
@@ -145,9 +145,9 @@ def paint_clouds(optical: Values, scale: BandRange, coverage: float, random: np.
 
 
 def _fields(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> tuple[Field, Field, Field]:
-    """Return the field above each pixel, that between it and the sun, and the crests' rise towards the sun.
+    """Return the field above each pixel, the field that shadows it, and the slope of the tops towards the sun.
 
-    The first two have unit deviation, the third has one of about 1.
+    The first two have a standard deviation of 1, the third of about 1.
     """
     down, right = sky.shadow_px
     distance = math.hypot(down, right)
@@ -156,9 +156,10 @@ def _fields(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> t
     field = _fractal((shape[0] + reach[0], shape[1] + reach[1]), sky, random)
 
     def seen(offset: tuple[int, int]) -> Field:
-        """Return the window of the field that lies `offset` (down, right) from the pixels."""
+        """Return the window of the field at `offset` (down, right) from the pixels."""
         top, left = (
-            (room if way > 0 else 0) + step for room, way, step in zip(reach, sky.shadow_px, offset, strict=True)
+            (margin if shadow > 0 else 0) + step
+            for margin, shadow, step in zip(reach, sky.shadow_px, offset, strict=True)
         )
         return field[top : top + shape[0], left : left + shape[1]]
 
@@ -172,8 +173,8 @@ def _fields(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> t
 def _fractal(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> Field:
     """Return noise (y, x) with detail from `grain_px` down to 2 px.
 
-    Each octave doubles the sampling by Chaikin's subdivision, whose limit is a quadratic B-spline: smooth without
-    the lattice showing, at the cost of four additions for a pixel.
+    Each octave doubles the resolution by Chaikin's subdivision, which converges to a quadratic B-spline: smooth and
+    without visible lattice, at four additions per pixel.
     """
     octaves = max(1, round(math.log2(sky.grain_px)))
     sizes = [shape]
@@ -190,7 +191,7 @@ def _fractal(shape: tuple[int, int], sky: _Sky, random: np.random.Generator) -> 
 
 
 def _upsampled_rows(field: Field, rows: int) -> Field:
-    """Return the field sampled twice as densely along y, cut off after `rows`."""
+    """Return the field at twice the resolution along y, cropped to `rows`."""
     near, far = field[:-1], field[1:]
     step = (far - near) * np.float32(0.25)
     out = np.empty((2 * len(near), field.shape[1]), np.float32)
@@ -200,14 +201,14 @@ def _upsampled_rows(field: Field, rows: int) -> Field:
 
 
 def _threshold(field: Field, coverage: float) -> tuple[Mask, np.float32]:
-    """Return the highest share of the pixels, and the level above which they lie."""
+    """Return the mask of the highest `coverage` of the pixels, and its threshold."""
     rank = min(round((1 - coverage) * field.size), field.size - 1)
     level = np.partition(field, rank, axis=None)[rank]
     return field >= level, level
 
 
 def _opacity(height: Field, density: float) -> Field:
-    """Return the share of light that is stopped (Beer and Lambert); RIM_OPACITY at height 0, none well below."""
+    """Return the share of light removed (Beer-Lambert law); RIM_OPACITY at height 0, 0 well below."""
     thickness: Field = height * np.float32(density)
     thickness -= np.float32(math.log(1 - RIM_OPACITY))
     np.maximum(thickness, 0, out=thickness)
@@ -218,7 +219,7 @@ def _opacity(height: Field, density: float) -> Field:
 
 
 def _clouded_band(ground: Field, air: _Air, scale: BandRange, band: int, white: float) -> Field:
-    """Return one band of the ground, darkened towards dark ground by shadows, under clouds of that whiteness."""
+    """Return one band with shadows, which darken the ground towards dark ground, and clouds of the given whiteness."""
     dark = np.float32(scale.dark[band])
     span = scale.bright[band] - scale.dark[band]
     lit = np.float32(min(white * span, BRIGHTEST_CLOUD_SHARE * scale.ceiling - scale.dark[band]))

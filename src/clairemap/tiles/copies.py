@@ -1,4 +1,4 @@
-"""Tiles with the same content: one scene listed twice under two names, chips that were copied."""
+"""Tiles with identical content: scenes listed twice under two names, copied chips."""
 
 import hashlib
 from typing import Any
@@ -14,14 +14,14 @@ DIGEST_BYTES = 16
 
 KEY = ["scene", "row", "col"]
 HASHES: dict[Sensor, str] = {"optical": "optical_hash", "sar": "sar_hash"}
-"""The column of the tiles' index with the hash of each sensor's content."""
+"""Column of the tile index with the content hash of each sensor."""
 
 
 def content_hash(values: NDArray[Any], usable: Mask) -> str | None:
-    """Return a hash of a tile's usable pixels and of where they lie; None if they hold nothing to know a tile by.
+    """Return a hash of a tile's usable pixels and their positions; None without usable pixels or with constant bands.
 
-    Values are compared as float32, so that a copy stored as another type is found. A tile without usable pixels, or
-    with one value in each band, is like many others: it is no copy of them.
+    Values are hashed as float32, so that copies stored as another type match. Empty and constant tiles have no hash,
+    because they are not copies of each other.
 
     Args:
         values: (band, y, x).
@@ -37,12 +37,12 @@ def content_hash(values: NDArray[Any], usable: Mask) -> str | None:
 
 
 def copied_tiles(table: pd.DataFrame, index: pd.DataFrame, split: str) -> list[str]:
-    """Return the tiles of a split that hold what a training tile holds in one sensor, each with that tile.
+    """Return the tiles of a split with the same content as a training tile in one sensor, each with that tile.
 
-    Copies that are shifted, resampled or scaled differ in every pixel and aren't found.
+    Shifted, resampled or rescaled copies are not found.
 
     Args:
-        table: of `splits.assign_splits`, or a part of it.
+        table: split table, see `splits.assign_splits`; may be a subset.
         index: rows of tiles.parquet of the same scenes.
         split: the held-out split.
     """

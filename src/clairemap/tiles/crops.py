@@ -1,4 +1,4 @@
-"""Reading crops of a pair store: bands, weights of the sensors, target."""
+"""Crops of a pair store: bands, sensor weights, target."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,10 @@ Values = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Crop:
-    """A crop's layers: bands (band, y, x) float32, weights (1, y, x) float32 0 or 1, target (y, x) class indices.
+    """Layers of a crop: bands (band, y, x) float32, weights (1, y, x) float32 0 or 1, target (y, x) class indices.
 
-    Bands hold the store's values; where the sensor's weight is 0 they mean nothing and may be NaN. The target is
-    IGNORE_INDEX where there is no label or no sensor to tell it from.
+    Bands contain the store's values; where the sensor's weight is 0 they are undefined and may be NaN. The target is
+    IGNORE_INDEX where there is no label or no usable sensor.
     """
 
     optical: Values
@@ -30,13 +30,13 @@ class Crop:
 
     @property
     def has_labels(self) -> bool:
-        """Whether any pixel can be learnt from."""
+        """Whether any pixel has a target."""
         return bool(np.any(self.target != IGNORE_INDEX))
 
 
 @dataclass(frozen=True)
 class SarOffset:
-    """Where the SAR pixel lies that is laid on an optical pixel, from where it belongs: whole pixels."""
+    """Displacement of SAR against optical, in whole pixels: an optical pixel gets the SAR pixel at this offset."""
 
     down_px: int
     right_px: int
@@ -47,7 +47,7 @@ NO_OFFSET = SarOffset(0, 0)
 
 @dataclass(frozen=True)
 class TileMasks:
-    """The layers of a whole tile that say what its pixels are good for: validity flags and target (y, x)."""
+    """Masks of a whole tile: validity flags and target (y, x)."""
 
     window: Window
     flags: Flags
@@ -55,7 +55,7 @@ class TileMasks:
 
 
 def read_masks(store: GridStore, tile: Window) -> TileMasks:
-    """Return validity flags and target of a tile; IGNORE_INDEX also where no sensor is usable.
+    """Return validity flags and target of a tile; the target is IGNORE_INDEX where no sensor is usable.
 
     Raises:
         StoreError: the store is damaged there.
@@ -68,14 +68,14 @@ def read_masks(store: GridStore, tile: Window) -> TileMasks:
 def read_crop(store: GridStore, masks: TileMasks, window: Window, sar_offset: SarOffset = NO_OFFSET) -> Crop:
     """Return a crop of a tile.
 
-    Displaced SAR is read from the pixels that it is displaced from, as far as these lie in the tile: a neighbour may
-    be held out from training. Along the tile's edge, where they don't, SAR counts for nothing.
+    Displaced SAR is only read from the same tile, because a neighbour may be held out from training. Along the tile's
+    edge, pixels without displaced SAR get SAR weight 0.
 
     Args:
         store: the scene's pair.
-        masks: of the tile that the crop lies in.
-        window: the crop's place in the scene.
-        sar_offset: how far SAR is displaced against optical and target.
+        masks: masks of the tile that contains the crop.
+        window: window of the crop in the scene.
+        sar_offset: displacement of SAR against optical and target.
 
     Raises:
         StoreError: the store is damaged there.
@@ -93,19 +93,19 @@ def read_crop(store: GridStore, masks: TileMasks, window: Window, sar_offset: Sa
 
 
 def _read_sar(store: GridStore, masks: TileMasks, window: Window, offset: SarOffset) -> tuple[Values, Mask]:
-    """Return the displaced SAR bands of a window, and where they are usable."""
-    wanted = Window(window.y0 + offset.down_px, window.x0 + offset.right_px, *window.shape)
-    held = wanted.intersection(masks.window)
-    values = store.read("sar", held)
-    place = held.relative_to(wanted).slices
+    """Return the displaced SAR bands of a window, and the mask (y, x) of usable pixels."""
+    displaced = Window(window.y0 + offset.down_px, window.x0 + offset.right_px, *window.shape)
+    available = displaced.intersection(masks.window)
+    values = store.read("sar", available)
+    place = available.relative_to(displaced).slices
     sar, seen = np.zeros((len(values), *window.shape), np.float32), np.zeros(window.shape, np.bool_)
     sar[:, *place] = values
-    seen[place] = sar_usable(masks.flags[held.relative_to(masks.window).slices])
+    seen[place] = sar_usable(masks.flags[available.relative_to(masks.window).slices])
     return sar, seen
 
 
 def pad(crop: Crop, height: int, width: int) -> Crop:
-    """Return the crop filled up at the bottom and on the right with pixels that no sensor sees."""
+    """Return the crop padded at the bottom and right with pixels that no sensor sees."""
     if crop.target.shape == (height, width):
         return crop
     rows, cols = height - crop.target.shape[0], width - crop.target.shape[1]

@@ -22,9 +22,9 @@ from clairemap.tiles.splits import LabelledTile
 
 
 class TrainingSample(NamedTuple):
-    """A crop: bands CHW float32, weights 1HW float32 of 0 or 1, target HW int64; a batch has one dimension more.
+    """Tensors of a crop: bands CHW float32, weights 1HW float32 0 or 1, target HW int64; N comes first in a batch.
 
-    Bands hold the store's values, not yet normalised: that is done on whole batches by the model's card, as in mapping.
+    Bands are the store's values; the model's card normalises whole batches, as in mapping.
     """
 
     optical: Tensor
@@ -40,9 +40,9 @@ class TrainingSample(NamedTuple):
 
 @dataclass(frozen=True)
 class TileSource:
-    """Where samples are read: the opened pair of each scene, and the sensors looked at.
+    """Opened pair of each scene, and the sensors in use.
 
-    Any number of threads may read at once.
+    Several threads may read at the same time.
     """
 
     stores: Mapping[str, GridStore]
@@ -50,15 +50,15 @@ class TileSource:
 
 
 class CropDataset(Dataset[TrainingSample]):
-    """The crops of a training run by their number in it.
+    """Crops of a training run, indexed by crop number.
 
-    Memory for one sample: the tile's label and validity, and the crop's layers.
+    Memory per sample: the tile's label and validity, and the crop's layers.
     """
 
     def __init__(
         self, source: TileSource, sampler: CropSampler, settings: TrainingSettings, statistics: TrainingStatistics
     ) -> None:
-        """Bring together what is read, what is drawn, and what the values mean that are changed.
+        """Combine source, sampler, settings and statistics.
 
         Raises:
             StoreError: a store has no optical bands.
@@ -73,14 +73,14 @@ class CropDataset(Dataset[TrainingSample]):
         }
 
     def __len__(self) -> int:
-        """Return the crops of the whole run."""
+        """Return the number of crops in the whole run."""
         return self._settings.steps * self._settings.batch_size
 
     def __getitem__(self, number: int) -> TrainingSample:
         """Return a crop.
 
         Raises:
-            StoreError: a store is damaged, or its labels are not those of the index.
+            StoreError: a store is damaged, or its labels do not match the tile index.
         """
         plan = self._sampler.plan(number).limited_to(self._source.view)
         store = self._source.stores[plan.tile.scene]
@@ -93,10 +93,10 @@ class CropDataset(Dataset[TrainingSample]):
 
 
 class TileDataset(Dataset[TrainingSample]):
-    """Whole tiles, neither turned nor masked, filled up to the network's alignment."""
+    """Whole tiles without augmentation, padded to the network's alignment."""
 
     def __init__(self, source: TileSource, tiles: Sequence[LabelledTile]) -> None:
-        """Bring together what is read and which tiles."""
+        """Combine source and tiles."""
         self._source = source
         self._tiles = tuple(tiles)
 
@@ -131,6 +131,6 @@ def as_sample(crop: Crop) -> TrainingSample:
     )
 
 
-def stacked(samples: Sequence[TrainingSample]) -> TrainingSample:
+def stack_samples(samples: Sequence[TrainingSample]) -> TrainingSample:
     """Return the samples as one batch."""
     return TrainingSample(*(torch.stack(layers) for layers in zip(*samples, strict=True)))

@@ -1,7 +1,7 @@
-"""What is done to training crops: holes of nodata, clouds and shadows, speckle, displaced SAR, gain.
+"""Augmentation of training crops' values: nodata holes, clouds and shadows, speckle, displaced SAR, gain.
 
-All is drawn beforehand, crop by crop, and each thing from random numbers of its own: switching one on or off leaves
-the others as they were. Validation and mapping see the stores' values as they are.
+Everything is drawn per crop, with independent random numbers for each kind: switching one kind on or off does not
+change the others. Validation and mapping use the store's values unchanged.
 """
 
 from dataclasses import dataclass, replace
@@ -15,17 +15,17 @@ from clairemap.settings import AugmentationSettings, Sensor
 from clairemap.tiles.augmentation import drop_sensor, drop_sensor_if_labelled, mask_clouds, mask_holes_if_labelled
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, Values
-from clairemap.tiles.holes import holes
+from clairemap.tiles.holes import sample_holes
 
 COVERAGES = (0.1, 1.5)
-"""Coverages are drawn evenly between these; what is above 1, more than a third of them, is overcast."""
+"""Range of the uniform draw of cloud coverage; values above 1, more than a third, are overcast."""
 
 HOLE_SENSORS: tuple[tuple[Sensor, ...], ...] = (("optical", "sar"), ("optical", "sar"), ("optical",), ("sar",))
-"""The sensors in which a crop has holes, each of these as likely as any other: at the same pixels if in both."""
+"""Sensors with holes in a crop, drawn uniformly; with both, the holes are at the same pixels."""
 
 
 class Stream(IntEnum):
-    """The independent sequences of random numbers that a crop has besides that of its place."""
+    """Independent random streams of a crop, in addition to that of its position."""
 
     CHOICE = 1
     CLOUDS = 2
@@ -36,7 +36,7 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True)
 class CloudCover:
-    """Clouds to paint: their coverage (0..1], and whether the network is given their mask or has to see them."""
+    """Clouds to paint: coverage (0..1], and whether their mask is given to the network."""
 
     coverage: float
     mask_is_given: bool
@@ -44,7 +44,7 @@ class CloudCover:
 
 @dataclass(frozen=True)
 class Disturbance:
-    """What is done to one crop's values, as drawn; the details follow from `seed`, the run's and the crop's number."""
+    """Disturbance of one crop as drawn; the details follow from `seed` (seed of the run, number of the crop)."""
 
     seed: tuple[int, int]
     clouds: CloudCover | None = None
@@ -55,8 +55,8 @@ class Disturbance:
 
     @classmethod
     def sample(cls, settings: AugmentationSettings, seed: tuple[int, int]) -> "Disturbance":
-        """Return the disturbance of the crop with that seed (the run's, the crop's number)."""
-        # Every number is drawn for every crop, so that one setting doesn't change what the others draw.
+        """Return the disturbance of the crop with that seed."""
+        # Every number is drawn for every crop, so that settings do not change each other's draws.
         cloudy, given, coverage, speckled, down, right, holey, which = cls(seed).random(Stream.CHOICE).random(8)
         low, high = COVERAGES
         cover = CloudCover(min(1.0, low + (high - low) * coverage), bool(given < settings.cloud_mask_known))
@@ -70,15 +70,15 @@ class Disturbance:
         )
 
     def random(self, stream: Stream) -> np.random.Generator:
-        """Return the crop's random numbers for one purpose, always from their start."""
+        """Return a new generator for one stream of the crop."""
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(stream,)))
 
     def optical_only(self) -> "Disturbance":
-        """Return what of it concerns a crop of which SAR is not looked at."""
+        """Return the disturbance without its SAR part."""
         return replace(self, speckle_looks=None, sar_offset=NO_OFFSET, holes_in=self._holes_of("optical"))
 
     def sar_only(self) -> "Disturbance":
-        """Return what of it concerns a crop of which optical is not looked at."""
+        """Return the disturbance without its optical part."""
         return replace(self, clouds=None, sar_offset=NO_OFFSET, holes_in=self._holes_of("sar"))
 
     def _holes_of(self, sensor: Sensor) -> tuple[Sensor, ...]:
@@ -86,9 +86,9 @@ class Disturbance:
 
 
 def _displacement(chance: float, largest_px: int) -> int:
-    """Return whole pixels, each of -`largest_px` to `largest_px` as likely as any other.
+    """Return a whole number of pixels, uniform in -`largest_px`..`largest_px`.
 
-    Not fractions: resampling once more smooths speckle, and the network would train on another texture than it maps.
+    Fractions would need resampling, which smooths speckle: the network would train on another texture than it maps.
     """
     return int(chance * (2 * largest_px + 1)) - largest_px
 
@@ -96,20 +96,20 @@ def _displacement(chance: float, largest_px: int) -> int:
 def with_disturbance(
     crop: Crop, disturbance: Disturbance, dropped: Sensor | None, statistics: TrainingStatistics, scale: BandRange
 ) -> Crop:
-    """Return the crop with its values changed, nodata cut in and the sensor dropped, as long as ground is still seen.
+    """Return the crop with the disturbance and without the dropped sensor.
 
-    SAR is displaced already, where the crop was read. Holes come first: what hides the rest of the ground is left out.
-    Speckle and clouds come before the gain, which is the sensor's.
+    Holes, clouds and dropping are skipped where no label would remain. Displacement of SAR is already done in
+    `read_crop`. Holes come first. Speckle and clouds come before gain, which models the sensor.
 
     Args:
-        crop: with the store's values, of the sensors that are looked at.
+        crop: the store's values of the sensors in use.
         disturbance: as drawn, limited to those sensors.
-        dropped: the sensor to mask out; with clouds, it is SAR or none.
-        statistics: of the training tiles.
-        scale: of the optical bands as stored.
+        dropped: the sensor to mask out; with clouds, SAR or None.
+        statistics: statistics of the training tiles.
+        scale: range of the optical bands as stored.
     """
     if disturbance.holes_in:
-        cut = holes(crop.target.shape, disturbance.random(Stream.HOLES))
+        cut = sample_holes(crop.target.shape, disturbance.random(Stream.HOLES))
         crop = mask_holes_if_labelled(crop, disturbance.holes_in, cut)
     if disturbance.speckle_looks is not None:
         random = disturbance.random(Stream.SPECKLE)
@@ -126,11 +126,11 @@ def with_disturbance(
 def with_clouds(
     crop: Crop, clouds: CloudCover, dropped: Sensor | None, scale: BandRange, random: np.random.Generator
 ) -> Crop:
-    """Return the crop under clouds, and without SAR if that is dropped and gaps are left to learn from.
+    """Return the crop with clouds, and without SAR if it is dropped and labels remain.
 
-    Where the mask is given, optical weighs nothing under clouds and shadows, and what only it saw has nothing to
-    learn. Where it is withheld, weights and target stay. If nobody would see labelled ground any more, which a
-    withheld mask only conceals, SAR is not dropped; and if that doesn't help, no clouds are painted.
+    With a given mask, optical has weight 0 under clouds and shadows, and pixels that only optical sees lose their
+    target. Otherwise weights and target do not change. If no labelled pixel outside the clouds would remain, SAR is
+    not dropped; if none remains even with SAR, no clouds are painted.
     """
     sky = paint_clouds(crop.optical, scale, clouds.coverage, random)
     concealed = replace(crop, optical=sky.optical)
@@ -142,10 +142,10 @@ def with_clouds(
 
 
 def with_speckle(crop: Crop, looks: float, statistics: TrainingStatistics, random: np.random.Generator) -> Crop:
-    """Return the crop with further speckle of so many looks on its SAR bands, independent from pixel to pixel.
+    """Return the crop with additional speckle of `looks` looks on its SAR bands, independent per pixel.
 
-    Digital numbers are taken for amplitude, and get no larger than the largest of their band in the crop or its 98th
-    percentile: an 8-bit picture has no value beyond its white.
+    Digital numbers are treated as amplitude and clipped to the larger of the band's maximum in the crop and its 98th
+    percentile: an 8-bit image has no values above its white.
     """
     if statistics.sar_scale == "db":
         return replace(crop, sar=speckled_db(crop.sar, looks, random))
@@ -156,10 +156,10 @@ def with_speckle(crop: Crop, looks: float, statistics: TrainingStatistics, rando
 
 
 def with_gain_jitter(crop: Crop, gain: float, statistics: TrainingStatistics, random: np.random.Generator) -> Crop:
-    """Return the crop with each band's contrast and brightness changed, by up to `gain` times itself and its deviation.
+    """Return the crop with random contrast and brightness in each band, up to `gain` times itself and its deviation.
 
-    For uncalibrated 8-bit pictures, which are stretched scene by scene. Not for reflectance and backscatter in dB: a
-    brighter copy of those is other ground.
+    For uncalibrated 8-bit images, which are stretched per scene. Not for reflectance or backscatter in dB, where
+    brightness identifies the ground.
     """
     return replace(
         crop,

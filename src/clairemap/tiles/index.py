@@ -1,4 +1,4 @@
-"""From a tile's pixels to its row in the tile index."""
+"""Row of the tile index from a tile's pixels."""
 
 from clairemap.artefacts.tiles import TileRow
 from clairemap.classes import IGNORE_INDEX

@@ -1,4 +1,4 @@
-"""How near training tiles of other scenes come to the ground that a model is scored on, and how much they cover."""
+"""Overlap and distance of held-out tiles and training tiles of other scenes."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,32 +19,32 @@ from clairemap.grid.outline import outline_of_windows
 from clairemap.grid.window import Window
 
 FAR_M = 2_000_000.0
-"""Ground further away is neither shared nor near; on a projection of the surroundings it would lie anywhere."""
+"""Maximum distance considered: local projections are not reliable beyond it."""
 
 PIECE_DEG = 20.0
-"""Ground that reaches further than `FAR_M` is looked at in pieces of so many degrees."""
+"""Ground larger than `FAR_M` is split into pieces of this size."""
 
 STEP_DEG = 0.1
-"""Lines are straight in longitude and latitude over as much at most."""
+"""Maximum length of straight lines in longitude and latitude."""
 
 COORDINATE_DIGITS = 4
-"""Of the share: what is smaller comes from edges that are straight in one CRS and slightly bent in the other."""
+"""Digits of the share: smaller overlaps arise where an edge is straight in one CRS and curved in the other."""
 
 WGS84_GEOD = Geod(ellps="WGS84")
 
 GroundPolygons: TypeAlias = BaseGeometry
-"""Polygons, one or several: in degrees of longitude and latitude, or in metres."""
+"""One or several polygons, in degrees of longitude and latitude or in metres."""
 
 Tiles = Mapping[str, Sequence[Window]]
-"""Windows of tiles by scene."""
+"""Tile windows by scene."""
 
 
 @dataclass(frozen=True)
 class SharedGround:
-    """What held-out tiles have in common with training tiles of other scenes.
+    """Overlap of held-out tiles with training tiles of other scenes.
 
-    `share` (0..1) of their ground is covered by those; `distance_px` is the gap to the nearest, in pixels of the
-    held-out scene rounded down (0: they touch), None where no other scene is within FAR_M.
+    `share` (0..1) is the covered share of their ground. `distance_px` is the gap to the nearest training tile, in
+    pixels of the held-out scene, rounded down (0: they touch); None if no other scene is within FAR_M.
     """
 
     share: float
@@ -52,15 +52,15 @@ class SharedGround:
 
 
 def shared_ground(held_out: Tiles, training: Tiles, grids: Mapping[str, GeoBox]) -> SharedGround | None:
-    """Return how the held-out tiles' ground lies to that of training tiles of other scenes.
+    """Return the overlap of held-out tiles with training tiles of other scenes; None without two scenes to compare.
 
-    Ground is measured on an equal-area projection around each scene with held-out tiles. Scenes without a CRS are
-    not compared; None where that leaves no two scenes to compare. Memory grows with the outlines of the tiles.
+    Areas are measured on an equal-area projection around each held-out scene. Scenes without a CRS are not compared.
+    Memory grows with the outlines of the tiles.
 
     Args:
-        held_out: labelled tiles that the model is scored on.
-        training: labelled tiles that it learns from.
-        grids: grid of each scene; one without an entry or without a CRS is not compared.
+        held_out: labelled tiles for scoring.
+        training: labelled tiles for training.
+        grids: grid of each scene; scenes without an entry or without a CRS are not compared.
     """
     scored, learnt = _outlines(held_out, grids), _outlines(training, grids)
     if not any(scene != other for scene in scored for other in learnt):
@@ -80,7 +80,7 @@ def shared_ground(held_out: Tiles, training: Tiles, grids: Mapping[str, GeoBox])
 
 
 def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, GroundPolygons]:
-    """Return the ground of each scene's tiles, in longitude and latitude between -180 and 180 degrees."""
+    """Return the ground of each scene's tiles, in longitude and latitude from -180 to 180 degrees."""
     found = {
         scene: outline_of_windows(grids[scene], windows)
         for scene, windows in tiles.items()
@@ -90,7 +90,7 @@ def _outlines(tiles: Tiles, grids: Mapping[str, GeoBox]) -> dict[str, GroundPoly
 
 
 def _pieces(outline: GroundPolygons) -> Iterator[GroundPolygons]:
-    """Yield ground in pieces small enough for a projection of their own."""
+    """Yield ground in pieces small enough for one projection each."""
     west, south, east, north = outline.bounds
     if _reach_m(outline, _centre(outline)) < FAR_M:
         yield outline
@@ -103,7 +103,7 @@ def _pieces(outline: GroundPolygons) -> Iterator[GroundPolygons]:
 
 
 def _around(outline: GroundPolygons, others: Sequence[GroundPolygons]) -> tuple[GroundPolygons, list[GroundPolygons]]:
-    """Return an outline and what of the others lies within FAR_M, in metres on an equal-area projection of its own."""
+    """Return an outline and the others' ground within FAR_M, in metres on an equal-area projection centred on it."""
     longitude, latitude = centre = _centre(outline)
     local = CRS(f"+proj=laea +lat_0={latitude} +lon_0={longitude} +datum=WGS84 +units=m")
     surroundings = _surroundings(centre, math.degrees((FAR_M + _reach_m(outline, centre)) / WGS84_GEOD.b))
@@ -112,7 +112,7 @@ def _around(outline: GroundPolygons, others: Sequence[GroundPolygons]) -> tuple[
 
 
 def _surroundings(centre: tuple[float, float], radius_deg: float) -> GroundPolygons:
-    """Return a box around a place, in two parts if it crosses 180 degrees."""
+    """Return a box around a position, in two pieces if it crosses 180 degrees."""
     longitude, latitude = centre
     south, north = max(latitude - radius_deg, -90), min(latitude + radius_deg, 90)
     narrowest = math.cos(math.radians(max(-south, north)))
@@ -129,12 +129,12 @@ def _projected(ground: GroundPolygons, local: CRS) -> GroundPolygons:
 
 
 def _polygons(ground: GroundPolygons) -> GroundPolygons:
-    """Return ground without the lines and points that cutting leaves."""
+    """Return ground without the lines and points that intersections leave."""
     return shapely.union_all([part for part in shapely.get_parts(ground) if part.geom_type.endswith("Polygon")])
 
 
 def _centre(ground: GroundPolygons) -> tuple[float, float]:
-    """Return longitude and latitude of the middle of the rim's points in space, where 180 degrees is not an edge."""
+    """Return longitude and latitude of the mean of the outline's points in space, where 180 degrees is not an edge."""
     longitudes, latitudes = np.radians(shapely.get_coordinates(ground)).T
     x, y = np.cos(latitudes) * np.cos(longitudes), np.cos(latitudes) * np.sin(longitudes)
     middle = x.mean(), y.mean(), np.sin(latitudes).mean()
@@ -142,7 +142,6 @@ def _centre(ground: GroundPolygons) -> tuple[float, float]:
 
 
 def _reach_m(ground: GroundPolygons, centre: tuple[float, float]) -> float:
-    """Return how far the rim's furthest point lies from a place."""
     longitudes, latitudes = shapely.get_coordinates(ground).T
     here = np.full((2, longitudes.size), np.array(centre)[:, None])
     return float(np.max(WGS84_GEOD.inv(here[0], here[1], longitudes, latitudes)[2]))

@@ -1,4 +1,4 @@
-"""Which values a scene's bands hold: moments and quantiles of its usable pixels, kept while the scene is tiled."""
+"""Radiometry of a scene: moments and quantiles of its usable pixels, collected while the scene is tiled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from clairemap.grid.window import Window
 from clairemap.validity import Mask
 
 RADIOMETRY_SAMPLE_PX = 500_000
-"""Largest number of lattice pixels that describe a scene: 500,000 values give quantiles of 0.1 % to a tenth of it."""
+"""Maximum number of sampled pixels per scene: with 500,000, the 0.1 % quantile is accurate to a tenth of its level."""
 
 MIN_RADIOMETRY_PX = 1000
-"""Usable pixels below which a sensor isn't described: a sliver's values say nothing about their unit."""
+"""Minimum number of usable pixels: fewer do not represent a scene."""
 
 MIXED_VALUES = 4096
-"""Values at which distribution functions of scenes are put together: time grows with the scenes, not their square."""
+"""Maximum number of values at which distribution functions are mixed: time is linear in the number of scenes."""
 
 SIGNIFICANT_DIGITS = 7
 """Significant digits of all figures, so that equal pixels give equal files on every machine."""
@@ -40,17 +40,17 @@ def sensor_radiometry(bands: tuple[str, ...], values: NDArray[Any]) -> SensorRad
     )
 
 
-def deviations(radiometry: SensorRadiometry) -> FloatArray:
+def standard_deviations(radiometry: SensorRadiometry) -> FloatArray:
     """Return the standard deviation of each band."""
     std: FloatArray = np.sqrt(np.diag(np.asarray(radiometry.covariance)))
     return std
 
 
-def pooled(parts: Sequence[SensorRadiometry]) -> SensorRadiometry:
-    """Return the figures of several scenes as one, each weighted by its pixels; at least one scene.
+def pool(parts: Sequence[SensorRadiometry]) -> SensorRadiometry:
+    """Return the joint figures of several scenes, weighted by their pixels; at least one scene.
 
-    Mean and covariance are those of the mixture, quantiles come from the mean of the scenes' distribution functions,
-    interpolated between their levels.
+    Mean and covariance are exact. Quantiles come from the mean of the scenes' distribution functions, interpolated
+    between their levels.
     """
     weights = np.array([part.pixels for part in parts], np.float64)
     weights /= weights.sum()
@@ -73,7 +73,6 @@ def pooled(parts: Sequence[SensorRadiometry]) -> SensorRadiometry:
 
 
 def _mixed_quantiles(quantiles: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return the quantiles of a mixture from those of its parts (part, level)."""
     levels = np.array(LEVELS_PCT)
     values = np.unique(quantiles)
     values = values[np.linspace(0, len(values) - 1, min(len(values), MIXED_VALUES)).astype(int)]
@@ -92,28 +91,28 @@ def _to_significant_digits(values: NDArray[Any]) -> tuple[float, ...]:
 class Sampler:
     """Collects one sensor's usable pixels on a lattice over the scene, block by block.
 
-    Memory: `RADIOMETRY_SAMPLE_PX` pixels at most, however large the scene.
+    Memory: at most `RADIOMETRY_SAMPLE_PX` pixels, independent of the scene's size.
     """
 
     def __init__(self, shape: tuple[int, int]) -> None:
-        """Start for a scene of (height, width) pixels."""
+        """Prepare for a scene of (height, width) pixels."""
         self._step = max(1, int(np.ceil(np.sqrt(shape[0] * shape[1] / RADIOMETRY_SAMPLE_PX))))
         self._parts: list[NDArray[Any]] = []
 
     def add(self, window: Window, values: NDArray[Any], usable: Mask) -> None:
-        """Take in a block: values (band, y, x) and where they are usable (y, x). Blocks must not overlap."""
+        """Add a block: values (band, y, x) and their usable mask (y, x). Blocks must not overlap."""
         lattice = slice(-window.y0 % self._step, None, self._step), slice(-window.x0 % self._step, None, self._step)
         self._parts.append(values[:, *lattice][:, usable[lattice]])
 
     def radiometry(self, bands: tuple[str, ...]) -> SensorRadiometry | None:
-        """Return the figures of all that was added; None of fewer than `MIN_RADIOMETRY_PX` pixels."""
+        """Return the figures of all added pixels; None with fewer than `MIN_RADIOMETRY_PX`."""
         values = np.concatenate(self._parts, axis=1) if self._parts else np.zeros((len(bands), 0))
         return sensor_radiometry(bands, values) if values.shape[1] >= MIN_RADIOMETRY_PX else None
 
 
 @dataclass(frozen=True)
 class SceneSampler:
-    """The samplers of a scene's two sensors."""
+    """Samplers of a scene's two sensors."""
 
     optical: Sampler
     sar: Sampler

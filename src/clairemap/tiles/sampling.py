@@ -1,7 +1,6 @@
-"""Which crops a training run sees, drawn one by one from the seed and the crop's number alone.
+"""Crops of a training run, each drawn from the seed and the crop's number alone.
 
-Crop 1234 is the same whatever the number of processes and threads, and however often training stopped and went on:
-no state of the sampler has to be saved.
+A crop does not depend on the number of processes and threads or on interruptions, so the sampler has no state to save.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from clairemap.tiles.splits import LabelledTile
 
 @dataclass(frozen=True)
 class ClassPixel:
-    """The pixel to centre a crop on: the `rank`-th pixel of a class in a tile, counted row by row from 0."""
+    """Centre pixel of a crop: the `rank`-th pixel of a class in a tile, 0-based, row by row."""
 
     class_index: int
     rank: int
@@ -29,7 +28,7 @@ class ClassPixel:
 
 @dataclass(frozen=True)
 class CropPosition:
-    """Where a crop lies in its tile, as shares (0..1) of the room that it has in y and x."""
+    """Position of a crop in its tile, as shares (0..1) of the possible offsets in y and x."""
 
     down: float
     right: float
@@ -37,7 +36,7 @@ class CropPosition:
 
 @dataclass(frozen=True)
 class CropPlan:
-    """One crop as drawn: its tile, where in it, how it is turned, what is done to it, the sensor to mask out if any."""
+    """A crop as drawn: tile, position, flip and rotation, dropped sensor if any, and disturbance."""
 
     tile: LabelledTile
     aim: ClassPixel | CropPosition
@@ -46,10 +45,9 @@ class CropPlan:
     disturbance: Disturbance
 
     def limited_to(self, view: View) -> "CropPlan":
-        """Return what of the plan concerns a network of that view.
+        """Return the plan for a network of that view.
 
-        Only where both sensors are looked at can one be masked out, or SAR be displaced against the other; and
-        nothing is painted on what isn't looked at.
+        Only fused networks drop a sensor or displace SAR. Sensors that are not in use get no disturbance.
         """
         if view == "fused":
             return replace(self, disturbance=self.disturbance.sar_only()) if self.dropped == "optical" else self
@@ -60,8 +58,8 @@ class CropPlan:
 class CropSampler:
     """Draws crops from the labelled training tiles.
 
-    A share of the crops is centred on a pixel of a class, each class drawn as often as any other and each pixel of
-    it as often as any other; the rest lie anywhere in a tile drawn by its labelled pixels.
+    A share of the crops is centred on a random pixel of a uniformly drawn class. The others are at any position in a
+    tile drawn with its number of labelled pixels as weight.
     """
 
     def __init__(
@@ -76,15 +74,15 @@ class CropSampler:
         Args:
             tiles: training tiles with labels.
             settings: `rare_class_share` and `sensor_dropout`.
-            augmentation: what is done to the crops' values.
-            seed: of all crops.
+            augmentation: disturbance of the crops' values.
+            seed: seed of the run.
 
         Raises:
-            NoTrainingDataError: there is no tile with labels.
+            NoTrainingDataError: no tile has labels.
         """
         if not tiles:
             raise NoTrainingDataError(
-                "no training tile has a labelled pixel; check the labels of the train scenes and splits.*"
+                "no training tile has a labelled pixel; check the labels of the training scenes and splits.*"
             )
         self._tiles = tuple(tiles)
         self._settings = settings
@@ -98,7 +96,7 @@ class CropSampler:
         """Return crop `number` (from 0) of the run."""
         random = np.random.default_rng((self._seed, number))
         disturbance = Disturbance.sample(self._augmentation, (self._seed, number))
-        # Every number is drawn for every crop, so that one setting doesn't change what the others draw.
+        # Every number is drawn for every crop, so that settings do not change each other's draws.
         choice, dropout, down, right = random.random(4)
         class_index = int(random.choice(self._present))
         turn = FlipRotation(quarters=int(random.integers(4)), mirrored=bool(random.integers(2)))
@@ -112,22 +110,22 @@ class CropSampler:
 
 
 def _draw_pixel(running_px: NDArray[np.int64], random: np.random.Generator) -> tuple[int, int]:
-    """Return a pixel drawn evenly: its tile, and its rank there, from the running sum of pixels over the tiles."""
+    """Return the tile and rank of a uniformly drawn pixel, from the cumulative pixels of the tiles."""
     pixel = int(random.integers(running_px[-1]))
     tile = int(np.searchsorted(running_px, pixel, side="right"))
     return tile, pixel - int(running_px[tile - 1] if tile else 0)
 
 
 def crop_window(plan: CropPlan, target: Labels, crop_px: int) -> Window:
-    """Return the crop's window in its scene; it lies inside the tile, and is cut off where the tile is smaller.
+    """Return the crop's window in its scene; it is inside the tile, and smaller than `crop_px` in small tiles.
 
     Args:
         plan: the crop as drawn.
-        target: class indices of the whole tile (y, x), IGNORE_INDEX where there is nothing to learn.
+        target: class indices of the whole tile (y, x), IGNORE_INDEX without a target.
         crop_px: side of the crop.
 
     Raises:
-        StoreError: the tile's labels are not those of the index that the plan was drawn from.
+        StoreError: the tile's labels do not match the index of the plan.
     """
     tile = plan.tile.window
     height, width = min(crop_px, tile.height), min(crop_px, tile.width)
@@ -145,14 +143,14 @@ def _pixel_of_class(plan: CropPlan, aim: ClassPixel, target: Labels) -> tuple[in
     if aim.rank >= len(pixels):
         raise StoreError(
             f"scene {plan.tile.scene!r}, {plan.tile.window}: {len(pixels)} pixels of class index {aim.class_index}, "
-            f"the tile index says {plan.tile.class_px[aim.class_index]}; run tile_scene and fit_statistics again"
+            f"but {plan.tile.class_px[aim.class_index]} in the tile index; run tile_scene and fit_statistics again"
         )
     y, x = divmod(int(pixels[aim.rank]), target.shape[1])
     return y, x
 
 
 def spread_evenly(tiles: Sequence[LabelledTile], count: int) -> tuple[LabelledTile, ...]:
-    """Return up to `count` of the tiles, spread evenly over their order."""
+    """Return at most `count` of the tiles, evenly spaced in their order."""
     if len(tiles) <= count:
         return tuple(tiles)
     return tuple(tiles[(number * len(tiles)) // count] for number in range(count))

@@ -1,9 +1,9 @@
-"""Which tiles train, validate and test.
+"""Split of tiles into train, val and test.
 
-A tile's split comes from its scene (method ``scene``), or blocks of tiles are held out of the training scenes as well
-(method ``block``), with a buffer around them. Neighbours look alike, so single tiles are drawn (method ``random``)
-only where the settings insist: a map scored on them looks better than it is, by up to 28 % (Kattenborn et al. 2022,
-doi:10.1016/j.ophoto.2022.100018). What a split lets leak is told by `tiles.audit`.
+A tile has the split of its scene (method ``scene``), or blocks of tiles are held out of the training scenes as well
+(method ``block``), with a buffer around them. Neighbouring tiles are similar, so holding out single tiles (method
+``random``) overestimates the accuracy by up to 28 % (Kattenborn et al. 2022, doi:10.1016/j.ophoto.2022.100018); the
+settings must confirm it. `tiles.audit` reports leakage.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ Splits = NDArray[np.object_]
 
 @dataclass(frozen=True)
 class LabelledTile:
-    """A tile with labels: the scene, its window there, and its labelled and mappable pixels by class index."""
+    """Tile with labels: scene, window, and labelled mappable pixels by class index."""
 
     scene: str
     window: Window
@@ -45,7 +45,7 @@ class LabelledTile:
 
 @dataclass(frozen=True, eq=False)
 class _TileBlock:
-    """Tiles that are held out together: their positions in the table and how many of them have labels."""
+    """Tiles that are held out together: positions in the table and number of labelled tiles."""
 
     name: str
     positions: NDArray[np.int64]
@@ -57,13 +57,13 @@ def assign_splits(
 ) -> pd.DataFrame:
     """Return the tiles of the train, val and test scenes with their split; columns as in `artefacts.splits`.
 
-    The draw of blocks or tiles depends on the seed and the names of the scenes only, not on the order of the rows.
+    The draw of blocks or tiles depends only on the seed and the scene names, not on the order of the rows.
 
     Args:
         index: rows of tiles.parquet of all those scenes.
-        scene_splits: split of each scene as the sample sheet says; scenes to predict only are left out.
-        settings: method, shares, block size, buffer. Tiles drawn at random have no buffer.
-        seed: of the draw.
+        scene_splits: split of each scene in the sample sheet; scenes of split predict are left out.
+        settings: method, shares, block size, buffer. Single tiles (method random) have no buffer.
+        seed: seed of the draw.
 
     Raises:
         StoreError: a scene has no tile in the index.
@@ -75,8 +75,8 @@ def assign_splits(
         splits = _hold_out_blocks(table, splits, settings, seed)
     elif settings.method == "random":
         log.warning(
-            "single tiles are held out at random (splits.method random): their neighbours train, so figures on them "
-            "look better than the model is"
+            "single tiles are held out at random (splits.method: random): their neighbours are used for training, so "
+            "figures overestimate the accuracy"
         )
         single = settings.model_copy(update={"block_tiles": 1, "buffer_px": 0})
         splits = _hold_out_blocks(table, splits, single, seed)
@@ -84,12 +84,12 @@ def assign_splits(
 
 
 def add_test_scenes(table: pd.DataFrame, index: pd.DataFrame, scenes: Collection[str]) -> pd.DataFrame:
-    """Return a split table with all tiles of the test scenes added; the splits that it holds stay.
+    """Return a split table with all tiles of the test scenes added; existing splits do not change.
 
     Args:
-        table: of `assign_splits`, or read from its file.
-        index: rows of tiles.parquet of those scenes at least.
-        scenes: that test as a whole.
+        table: split table, see `assign_splits`.
+        index: rows of tiles.parquet; includes those scenes.
+        scenes: scenes with split test.
 
     Raises:
         StoreError: a scene has no tile in the index.
@@ -100,15 +100,15 @@ def add_test_scenes(table: pd.DataFrame, index: pd.DataFrame, scenes: Collection
 
 def _tiles(index: pd.DataFrame, scenes: Collection[str]) -> pd.DataFrame:
     if missing := sorted(set(scenes) - set(index["scene"])):
-        raise StoreError(f"tiles of the scenes {missing} are missing in the tile index; run tile_scene for them")
+        raise StoreError(f"scenes {missing} have no tiles in the tile index; run tile_scene for them")
     table = index.loc[index["scene"].isin(set(scenes)), list(INDEX_COLUMNS)]
     return table.sort_values(["scene", "row", "col"], ignore_index=True)
 
 
 def _hold_out_blocks(table: pd.DataFrame, splits: Splits, settings: SplitsSettings, seed: int) -> Splits:
-    """Return the splits with blocks held out; gives blocks back until a labelled tile is left to train on."""
+    """Return the splits with blocks held out; releases blocks until a labelled training tile remains."""
     labelled = table["labelled_px"].to_numpy() > 0
-    drawn = _draw(_tile_blocks(table, splits == "train", settings.block_tiles, seed), settings)
+    drawn = _draw_blocks(_tile_blocks(table, splits == "train", settings.block_tiles, seed), settings)
     while True:
         held = splits.copy()
         for block, split in drawn:
@@ -119,8 +119,8 @@ def _hold_out_blocks(table: pd.DataFrame, splits: Splits, settings: SplitsSettin
             return held
         block, split = drawn.pop()
         log.warning(
-            "block %s trains instead of being held out for %s: with a buffer of %d px around it no labelled tile would "
-            "be left to train on (splits.block_tiles, splits.buffer_px)",
+            "block %s is not held out for %s: with its buffer of %d px no labelled training tile would remain "
+            "(splits.block_tiles, splits.buffer_px)",
             block.name,
             split,
             settings.buffer_px,
@@ -128,7 +128,7 @@ def _hold_out_blocks(table: pd.DataFrame, splits: Splits, settings: SplitsSettin
 
 
 def _tile_blocks(table: pd.DataFrame, chosen: NDArray[np.bool_], block_tiles: int, seed: int) -> list[_TileBlock]:
-    """Return the blocks that hold labelled tiles among the chosen ones, in an order drawn by hashing their names."""
+    """Return the blocks with labelled tiles among the chosen ones, ordered by a hash of their names."""
     rows, cols = (table[name].to_numpy() // block_tiles for name in ("row", "col"))
     scenes = table["scene"].to_numpy()
     labelled = table["labelled_px"].to_numpy() > 0
@@ -146,23 +146,23 @@ def _tile_blocks(table: pd.DataFrame, chosen: NDArray[np.bool_], block_tiles: in
     )
 
 
-def _draw(blocks: list[_TileBlock], settings: SplitsSettings) -> list[tuple[_TileBlock, TileSplit]]:
-    """Return blocks to hold out whose labelled tiles come near the shares; one block at least is left to train."""
+def _draw_blocks(blocks: list[_TileBlock], settings: SplitsSettings) -> list[tuple[_TileBlock, TileSplit]]:
+    """Return blocks to hold out whose labelled tiles come close to the shares; at least one block stays in training."""
     total = sum(block.labelled for block in blocks)
     left = list(blocks)
     drawn: list[tuple[_TileBlock, TileSplit]] = []
     for split, share in zip(HELD_OUT, (settings.val_share, settings.test_share), strict=True):
-        taken = _nearest(left[: len(left) - 1], share * total) if share > 0 else []
+        taken = _blocks_near_target(left[: len(left) - 1], share * total) if share > 0 else []
         if share > 0 and not taken:
-            log.warning("no block is held out for %s: %d block(s) with labels are left", split, len(left))
+            log.warning("no block is held out for %s: only %d block(s) with labels remain", split, len(left))
         drawn += [(block, split) for block in taken]
         held = {block.name for block in taken}
         left = [block for block in left if block.name not in held]
     return drawn
 
 
-def _nearest(blocks: list[_TileBlock], target: float) -> list[_TileBlock]:
-    """Return blocks, taken in order, whose labelled tiles sum up near the target; one at least if there is any."""
+def _blocks_near_target(blocks: list[_TileBlock], target: float) -> list[_TileBlock]:
+    """Return blocks, in order, whose labelled tiles sum up close to the target; at least one if there is any."""
     taken: list[_TileBlock] = []
     count = 0
     for block in blocks:
@@ -173,9 +173,9 @@ def _nearest(blocks: list[_TileBlock], target: float) -> list[_TileBlock]:
 
 
 def distances_px(table: pd.DataFrame, held: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return each tile's distance to the nearest held-out tile of its scene, FAR_PX where there is none.
+    """Return each tile's distance to the nearest held-out tile of its scene (tile,), FAR_PX without one.
 
-    Memory grows with the tiles of a scene, not with their pairs.
+    Memory grows with the number of tiles, not of pairs of tiles.
     """
     scenes = table["scene"].to_numpy()
     y0, x0 = table["y0"].to_numpy(np.int64), table["x0"].to_numpy(np.int64)
@@ -191,7 +191,7 @@ def distances_px(table: pd.DataFrame, held: NDArray[np.bool_]) -> NDArray[np.int
 
 
 def labelled_tiles(table: pd.DataFrame, split: TileSplit) -> tuple[LabelledTile, ...]:
-    """Return the tiles of a split that have labels, in the order of the table."""
+    """Return the labelled tiles of a split, in the order of the table."""
     rows = table.loc[(table["split"] == split) & (table["labelled_px"] > 0)]
     return tuple(
         LabelledTile(
@@ -204,6 +204,6 @@ def labelled_tiles(table: pd.DataFrame, split: TileSplit) -> tuple[LabelledTile,
 
 
 def split_rows(table: pd.DataFrame) -> list[list[Any]]:
-    """Return the table as plain values, for hashing its content rather than its file."""
+    """Return the table as plain values, for hashing its content."""
     plain = table.assign(class_px=table["class_px"].map(lambda counts: [int(count) for count in counts]))
     return [list(row) for row in plain.itertuples(index=False, name=None)]

@@ -1,7 +1,7 @@
-"""Statistics of the training tiles: what the bands are normalised with, and how many pixels each class has.
+"""Statistics of the training tiles: normalisation of the bands, and pixels per class.
 
-A map over batches of tiles and a reduction in their order, laid out for dask: threads by default, the workers of a
-``dask.distributed`` client where one is active. Whatever runs it, the same tiles give the same figures.
+Batches of tiles are mapped and reduced in order by dask: on threads, or on the workers of an active
+``dask.distributed`` client. The same tiles give the same figures on any of them.
 """
 
 import functools
@@ -30,14 +30,14 @@ from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 log = logging.getLogger(__name__)
 
 STATISTICS_SAMPLE_PX = 1_000_000
-"""Usable pixels of a sensor, evenly spaced, from which percentiles are taken."""
+"""Number of evenly spaced usable pixels of a sensor for percentiles."""
 
 BATCH_TILES = 16
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Pixels counted, and by band their mean and summed squared distance from it (float64)."""
+    """Pixel count, and each band's mean and summed squared deviations (float64)."""
 
     count: int
     mean: NDArray[np.float64]
@@ -67,7 +67,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class _Summary:
-    """What a batch of tiles contributes for one sensor: exact moments, and a sample (band, pixel)."""
+    """Contribution of a batch of tiles for one sensor: exact moments, and a sample (band, pixel)."""
 
     moments: Moments
     sample: NDArray[Any]
@@ -75,7 +75,7 @@ class _Summary:
 
 @dataclass(frozen=True)
 class _Sampling:
-    """Take every n-th usable pixel of a sensor into the sample."""
+    """Sampling step of usable pixels per sensor."""
 
     optical: int
     sar: int
@@ -89,22 +89,22 @@ def fit_statistics(
 ) -> TrainingStatistics:
     """Return the statistics of the training tiles.
 
-    Mean and standard deviation are exact; percentiles come from about STATISTICS_SAMPLE_PX usable pixels, every n-th of
-    each tile. Optical pixels under cloud count for nothing. Memory: one tile for each thread, and the sample.
+    Mean and standard deviation are exact. Percentiles use about STATISTICS_SAMPLE_PX usable pixels, every n-th of each
+    tile. Optical pixels under cloud are excluded. Memory: one tile per thread, and the sample.
 
     Args:
         stores: pair store of each scene.
-        training: rows of the tiles' index that train.
-        classes: names of the classes, for the error text and warnings.
-        threads: that read batches of tiles side by side; a cluster's workers have their own number.
+        training: tile index rows of the training tiles.
+        classes: class names, for messages.
+        threads: number of threads; a cluster's workers have their own number.
 
     Raises:
-        NoTrainingDataError: none of the tiles has a labelled pixel.
+        NoTrainingDataError: no tile has a labelled pixel.
         StoreError: stores differ in bands or SAR scale, are incomplete or damaged.
     """
     class_px = _class_pixels(training, classes)
     bands, sar_scale = _common_bands(stores[scene] for scene in sorted(set(training["scene"])))
-    every = _Sampling(*(_every(int(training[column].sum())) for column in ("optical_px", "sar_px")))
+    every = _Sampling(*(_stride(int(training[column].sum())) for column in ("optical_px", "sar_px")))
     batches = [
         (stores[str(scene)], [Window(*map(int, row)) for row in rows])
         for scene, tiles in training.groupby("scene", sort=True)
@@ -115,8 +115,8 @@ def fit_statistics(
             *(delayed(_summarise)(path, windows, every) for path, windows in batches)
         )
     return TrainingStatistics(
-        optical=_finish([summary[0] for summary in summaries], bands["optical"], "optical"),
-        sar=_finish([summary[1] for summary in summaries], bands["sar"], "sar"),
+        optical=_band_statistics([summary[0] for summary in summaries], bands["optical"], "optical"),
+        sar=_band_statistics([summary[1] for summary in summaries], bands["sar"], "sar"),
         class_px=class_px,
         pixels=int(training["valid_px"].sum()),
         scenes=tuple(sorted(set(training["scene"]))),
@@ -125,10 +125,10 @@ def fit_statistics(
 
 
 def check_statistics(statistics: TrainingStatistics, stores: Iterable[GridStore]) -> None:
-    """Check that pairs hold the bands and the SAR scale that the statistics are of.
+    """Check that pairs have the bands and the SAR scale of the statistics.
 
     Raises:
-        StoreError: a pair holds others; the text lists all differences.
+        StoreError: a pair differs; the message lists all differences.
     """
     for store in stores:
         sides = (
@@ -136,11 +136,13 @@ def check_statistics(statistics: TrainingStatistics, stores: Iterable[GridStore]
             ("SAR bands", statistics.sar.bands, store.bands("sar")),
             ("SAR scale", statistics.sar_scale, store.attributes_as(PairAttributes).sar_scale),
         )
-        faults = [f"{what}: statistics of {known}, the pair has {seen}" for what, known, seen in sides if known != seen]
+        faults = [
+            f"{what}: statistics have {known}, the pair has {seen}" for what, known, seen in sides if known != seen
+        ]
         if faults:
             raise StoreError(
-                f"{store.path} doesn't fit the statistics that it would be normalised with. {'; '.join(faults)}. "
-                "Delete statistics.json and run fit_statistics again, or tile the scene with the settings of the others"
+                f"{store.path}: does not match the statistics ({'; '.join(faults)}); delete statistics.json and run "
+                "fit_statistics again, or tile the scene with the settings of the other scenes"
             )
 
 
@@ -149,10 +151,10 @@ def _class_pixels(training: pd.DataFrame, classes: tuple[str, ...]) -> tuple[int
     if not counts.any():
         raise NoTrainingDataError(
             f"none of the {len(training)} training tile(s) has a labelled pixel that is valid in a sensor; check the "
-            "labels of the train scenes and legend.ignore, or hold out less (splits.val_share, splits.buffer_px)"
+            "labels of the training scenes and legend.ignore, or lower splits.val_share or splits.buffer_px"
         )
     if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
-        log.warning("classes without a training pixel, which the network can't learn: %s", ", ".join(absent))
+        log.warning("classes without training pixels cannot be learnt: %s", ", ".join(absent))
     return tuple(int(count) for count in counts)
 
 
@@ -162,13 +164,13 @@ def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]],
         store = open_store(path)
         seen[(store.bands("optical"), store.bands("sar"), store.attributes_as(PairAttributes).sar_scale)] = path
     if len(seen) > 1:
-        told = "; ".join(f"{path}: optical {o}, SAR {s} in {scale}" for (o, s, scale), path in seen.items())
-        raise StoreError(f"the pairs differ in bands or SAR scale ({told}); delete the older ones and run again")
+        found = "; ".join(f"{path}: optical {o}, SAR {s} in {scale}" for (o, s, scale), path in seen.items())
+        raise StoreError(f"the pairs differ in bands or SAR scale ({found}); delete the older ones and run again")
     optical, sar, scale = next(iter(seen))
     return {"optical": optical, "sar": sar}, scale
 
 
-def _every(usable_px: int) -> int:
+def _stride(usable_px: int) -> int:
     return max(1, ceil_div(int(usable_px), STATISTICS_SAMPLE_PX))
 
 
@@ -196,10 +198,10 @@ def _merge_summaries(summaries: Sequence[_Summary]) -> _Summary:
     return _Summary(moments, np.concatenate([summary.sample for summary in summaries], axis=1))
 
 
-def _finish(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
+def _band_statistics(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
     whole = _merge_summaries(summaries)
     if not whole.moments.count:
-        log.warning("no training pixel is usable in %s: its bands are taken as they are (mean 0, std 1)", sensor)
+        log.warning("no training pixel is usable in %s: its bands are not normalised (mean 0, std 1)", sensor)
     std = np.sqrt(whole.moments.squares / max(whole.moments.count, 1))
     flat = std <= np.finfo(np.float32).eps * np.abs(whole.moments.mean)
     for band in np.flatnonzero(flat) if whole.moments.count else ():

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from clairemap.artefacts.model_card import BandScale
 from clairemap.nets.normalisation import normalise
-from clairemap.tiles.dataset import CropDataset, TrainingSample, stacked
+from clairemap.tiles.dataset import CropDataset, TrainingSample, stack_samples
 
 PREFETCHED_BATCHES = 2
 
@@ -41,7 +41,7 @@ def batches_of_workers(
         batch_sampler=list(map(list, numbers)),
         num_workers=workers,
         prefetch_factor=PREFETCHED_BATCHES,
-        collate_fn=stacked,
+        collate_fn=stack_samples,
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="spawn",  # a fork would copy locks that CUDA's and zarr's threads hold
     )
@@ -70,4 +70,4 @@ def batches(
 
 
 def _collated(futures: Sequence[Future[TrainingSample]]) -> TrainingSample:
-    return stacked([future.result() for future in futures])
+    return stack_samples([future.result() for future in futures])

@@ -16,7 +16,7 @@ from clairemap.metrics.scores import scores
 from clairemap.metrics.tally import Tally
 from clairemap.nets.claire import Claire
 from clairemap.nets.probability import stored_probability
-from clairemap.tiles.dataset import TileDataset, stacked
+from clairemap.tiles.dataset import TileDataset, stack_samples
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
 
@@ -100,7 +100,7 @@ def predicted_tiles(
     """Yield this process's share of the tiles, one at a time; the network is in evaluation mode meanwhile."""
     network.eval()
     for number in processes.share_of(len(tiles)):
-        batch = scales.normalise(stacked([tiles[number]]).to(processes.device))
+        batch = scales.normalise(stack_samples([tiles[number]]).to(processes.device))
         logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
         yield PredictedTile(number, logits[0], batch.target[0])
     network.train()

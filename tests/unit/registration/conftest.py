@@ -1,4 +1,4 @@
-"""Pairs of pictures as files: for tests of matching and of what is made of it."""
+"""Fixtures: pairs of images as files, and their registration."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.raster.source import RasterSource
 from clairemap.raster.values import Reading
 from clairemap.registration import wide
-from clairemap.registration.estimate import registered
+from clairemap.registration.estimate import estimate_displacement
 from clairemap.registration.match import Pair
 from clairemap.registration.result import Fit
 from clairemap.settings import OpticalSettings, RegistrationSettings, SarSettings, SensorsSettings
@@ -19,7 +19,7 @@ from clairemap.settings import OpticalSettings, RegistrationSettings, SarSetting
 
 @pytest.fixture
 def opened(tmp_path: Path, made_rasters: ModuleType):
-    """Return a function that gives pictures (band, y, x) as opened files, and what the settings say of their bands."""
+    """Return a function that writes images (band, y, x) and returns the opened files and their band settings."""
 
     def opened(
         optical: np.ndarray, sar: np.ndarray, grids: tuple[GeoBox | None, GeoBox | None] = (None, None)
@@ -37,22 +37,22 @@ def opened(tmp_path: Path, made_rasters: ModuleType):
 
 @pytest.fixture
 def pair_of(opened: Callable[..., tuple[RasterSource, RasterSource, SensorsSettings]]) -> Callable[..., Pair]:
-    """Return a function that gives pictures as a pair: ``pair_of(optical, sar)``."""
+    """Return ``pair_of(optical, sar)``: opens images as a pair."""
     return lambda *pictures: Pair.opened(*opened(*pictures))
 
 
 @pytest.fixture
 def register(opened: Callable[..., tuple[RasterSource, RasterSource, SensorsSettings]]) -> Callable[..., Fit]:
-    """Return a function that registers pictures, by default near their georeferencing only."""
+    """Return a function that registers images, by default only near their georeferencing."""
 
     def register(*pictures: np.ndarray, search_rotation: bool = False, **settings: object) -> Fit:
         section = RegistrationSettings.model_validate({"search_rotation": search_rotation, **settings})
-        return registered(*opened(*pictures), section)
+        return estimate_displacement(*opened(*pictures), section)
 
     return register
 
 
 @pytest.fixture
 def fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the search for a rotation take steps twice as large, to save time."""
+    """Double the step of the rotation search to save time."""
     monkeypatch.setattr(wide, "ROTATION_STEP_DEG", 10.0)

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
-from clairemap.registration.clouds import MOST_CODES, CloudMask, cloud_source
+from clairemap.registration.clouds import MAX_CODES_KEPT, CloudMask, cloud_source
 from clairemap.registration.overlap import mapping_between
 from clairemap.registration.warp import ClassesOnGrid
 
@@ -33,7 +33,7 @@ def mask_of(tmp_path: Path, made_rasters: ModuleType) -> Opened:
 
 
 def codes_of(*codes: float, dtype: str = "uint8") -> np.ndarray:
-    """Return a mask with each code in some rows of its own."""
+    """Return a mask with rows of each code."""
     return np.resize(np.repeat(np.array(codes, dtype), 2), 20)[:, None].repeat(20, axis=1)
 
 
@@ -67,31 +67,31 @@ def test_zero_and_one_other_value_are_a_binary_mask(mask_of: Opened, codes: tupl
         ((0, -1), "-a_nodata -1"),
     ],
 )
-def test_other_codes_are_refused_with_what_to_do(mask_of: Opened, codes: tuple[float, ...], words: str) -> None:
+def test_other_codes_are_refused_with_a_remedy(mask_of: Opened, codes: tuple[float, ...], words: str) -> None:
     dtype = "float32" if any(code % 1 for code in codes) else "int32"
     with pytest.raises(ValuesError) as raised:
         read(mask_of(codes_of(*codes, dtype=dtype)))
-    told = str(raised.value)
-    assert "mask.tif" in told and words in told and ", ".join(f"{code:g}" for code in sorted(codes)) in told
+    message = str(raised.value)
+    assert "mask.tif" in message and words in message and ", ".join(f"{code:g}" for code in sorted(codes)) in message
 
 
-def test_many_values_are_told_in_short(mask_of: Opened) -> None:
+def test_long_lists_of_values_are_shortened(mask_of: Opened) -> None:
     probability = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
     with pytest.raises(ValuesError, match="…") as raised:
         read(mask_of(probability))
     assert len(str(raised.value)) < 600
 
 
-def test_of_probabilities_few_are_kept(mask_of: Opened) -> None:
+def test_few_values_of_probabilities_are_kept(mask_of: Opened) -> None:
     mask = mask_of(np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20))
     mask.read(Window(0, 0, 20, 20))
     mask.read(Window(0, 0, 20, 20))
-    assert len(mask._seen) <= MOST_CODES + 1
-    with pytest.raises(ValuesError, match="the cloud mask holds the values 0, "):
+    assert len(mask._seen) <= MAX_CODES_KEPT + 1
+    with pytest.raises(ValuesError, match="the cloud mask contains the values 0, "):
         mask.check()
 
 
-def test_scene_classification_if_the_settings_say_so(mask_of: Opened) -> None:
+def test_scene_classification_with_the_setting_scl(mask_of: Opened) -> None:
     codes = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)
     values = np.tile(np.resize(np.array(codes, np.uint8), 20), (20, 1))
     cloudy, known = read(mask_of(values, "scl"))
@@ -101,12 +101,14 @@ def test_scene_classification_if_the_settings_say_so(mask_of: Opened) -> None:
 @pytest.mark.parametrize(
     ("codes", "words"), [((0, 1), "cloud_mask: binary"), ((1,), "binary"), ((0, 4, 12), "0 to 11")]
 )
-def test_what_is_no_scene_classification_is_refused(mask_of: Opened, codes: tuple[int, ...], words: str) -> None:
+def test_codes_outside_the_scene_classification_are_refused(
+    mask_of: Opened, codes: tuple[int, ...], words: str
+) -> None:
     with pytest.raises(ValuesError, match=words):
         read(mask_of(codes_of(*codes), "scl"))
 
 
-def test_where_the_mask_has_nothing_nothing_is_known(mask_of: Opened) -> None:
+def test_cloud_is_unknown_where_the_mask_has_no_data(mask_of: Opened) -> None:
     half = GeoBox((20, 10), GRID.transform, GRID.crs)
     for nodata in (255, 0):
         values = codes_of(0, 1, 255)[:, :10] if nodata else codes_of(0, 1)[:, :10]
@@ -122,12 +124,12 @@ def test_a_nodata_tag_that_means_cloud_is_refused(mask_of: Opened, coding: str, 
         mask_of(codes_of(0, nodata), coding, nodata=nodata)
 
 
-def test_on_demand_all_codes_but_0_mean_cloud_except_those_of_ground(mask_of: Opened) -> None:
+def test_nonzero_takes_all_codes_as_cloud_but_refuses_ground_codes(mask_of: Opened) -> None:
     values = codes_of(0, 1, 2, 3)
     cloudy, known = read(mask_of(values, "nonzero"))
     assert np.array_equal(cloudy, values != 0) and known.all()
     for codes in ((0, 4, 9), (0, -1)):
         with pytest.raises(ValuesError, match="cloud_mask: nonzero"):
             read(mask_of(codes_of(*codes, dtype="int32"), "nonzero"))
-    with pytest.raises(ValuesError, match="cloud_mask: nonzero"):  # what binary refuses names the way out
+    with pytest.raises(ValuesError, match="cloud_mask: nonzero"):  # the error for binary names this setting
         read(mask_of(values))

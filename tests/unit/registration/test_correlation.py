@@ -18,7 +18,7 @@ def template(search: np.ndarray, dy: int, dx: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("dy", "dx"), [(0, 0), (5, -3), (-8, 8)])
-def test_the_peak_lies_where_the_search_window_holds_the_template(dy: int, dx: int) -> None:
+def test_the_peak_is_at_the_position_of_the_template(dy: int, dx: int) -> None:
     search = structure()
     surface = correlation_surface(template(search, dy, dx), search, MAX)
     assert surface.shape == (2 * MAX + 1, 2 * MAX + 1)
@@ -27,7 +27,7 @@ def test_the_peak_lies_where_the_search_window_holds_the_template(dy: int, dx: i
     assert np.abs(surface).max() <= 1.02
 
 
-def test_each_shift_is_the_normalised_product_of_what_both_hold() -> None:
+def test_each_shift_is_the_normalised_product_of_valid_structure() -> None:
     search, other = structure(0), structure(1, 64)
     other[20:30] = 0
     search[:, 50:58] = 0
@@ -53,14 +53,14 @@ def test_half_invalid_windows_still_find_the_shift() -> None:
     assert (peak.dy, peak.dx) == (pytest.approx(4, abs=0.2), pytest.approx(2, abs=0.2))
 
 
-def test_nothing_in_common_or_nothing_at_all_gives_zeros_not_nan() -> None:
+def test_windows_without_common_structure_give_zeros_not_nan() -> None:
     empty = np.zeros((64, 64), np.complex64)
     assert not correlation_surface(empty, structure(), MAX).any()
     assert not correlation_surface(structure(1, 64), np.zeros_like(structure()), MAX).any()
 
 
 @pytest.mark.parametrize(("dy", "dx"), [(0.3, -0.4), (2.45, 1.1), (-3.0, 0.0)])
-def test_a_smooth_peak_is_placed_between_pixels(dy: float, dx: float) -> None:
+def test_a_smooth_peak_is_refined_to_subpixels(dy: float, dx: float) -> None:
     y, x = np.mgrid[-MAX : MAX + 1, -MAX : MAX + 1]
     surface = np.exp(-((y - dy) ** 2 + 0.8 * (x - dx) ** 2 + 0.5 * (y - dy) * (x - dx)) / 6).astype(np.float32)
     peak = highest_peak(surface)
@@ -68,13 +68,13 @@ def test_a_smooth_peak_is_placed_between_pixels(dy: float, dx: float) -> None:
     assert peak.dx == pytest.approx(dx, abs=0.05)
 
 
-def test_a_peak_at_the_rim_stays_there() -> None:
+def test_a_peak_at_the_edge_is_not_refined() -> None:
     surface = np.zeros((17, 17), np.float32)
     surface[0, 5] = 1
     assert (highest_peak(surface).dy, highest_peak(surface).dx) == (-8, -3)
 
 
-def test_strength_tells_a_single_peak_from_two() -> None:
+def test_strength_is_0_for_two_equal_peaks() -> None:
     rng = np.random.default_rng(0)
     surface = rng.normal(0, 0.02, (33, 33)).astype(np.float32)
     surface[10, 10] = 1

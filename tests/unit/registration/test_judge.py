@@ -5,8 +5,8 @@ import pytest
 
 from clairemap.artefacts.registration import Kind, Search, Tie
 from clairemap.registration.consensus import log10_false_alarms
-from clairemap.registration.fit import INLIER_RADIUS_PX, Ties, fitted
-from clairemap.registration.judge import false_alarms, judged
+from clairemap.registration.fit import INLIER_RADIUS_PX, Ties, fit_model
+from clairemap.registration.judge import false_alarms, judge
 from clairemap.registration.match import Evidence
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.result import Fit
@@ -18,7 +18,7 @@ PLACES = tuple((50.0 + 100 * row, 50.0 + 100 * col) for row in range(8) for col 
 
 
 def evidence(agreeing: int, others: int = 0, *, scatter: float = 0.3, seed: int = 0) -> Evidence:
-    """Return ties on an 8 x 8 grid over 800 x 800 px, `agreeing` ones first scattered around the shift."""
+    """Return ties on an 8 x 8 grid over 800 x 800 px; the first `agreeing` are scattered around the shift."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(PLACES))[: agreeing + others]
     near = rng.normal((3.4, -2.3), scatter, (agreeing, 2))
@@ -30,7 +30,7 @@ def evidence(agreeing: int, others: int = 0, *, scatter: float = 0.3, seed: int 
 
 def fit(found: Evidence, min_inliers: int = 6, kind: Kind = "translation", search: Search = "near") -> Fit:
     ties = as_arrays(found)
-    return judged(found, ties, fitted(ties, kind, SHIFT), search, min_inliers)
+    return judge(found, ties, fit_model(ties, kind, SHIFT), search, min_inliers)
 
 
 def as_arrays(found: Evidence) -> Ties:
@@ -39,7 +39,7 @@ def as_arrays(found: Evidence) -> Ties:
     return Ties(places, offsets, SHAPE, INLIER_RADIUS_PX * found.factor, found.overlap)
 
 
-def test_agreeing_ties_make_a_good_fit() -> None:
+def test_consistent_ties_give_a_good_fit() -> None:
     good = fit(evidence(40, 8))
     assert good.verdict == "good" and good.search == "near"
     assert good.model.mean_px(SHAPE) == pytest.approx((3.4, -2.3), abs=0.1)
@@ -54,67 +54,67 @@ def test_agreeing_ties_make_a_good_fit() -> None:
     assert "40 of 48" in good.reason or "41 of 48" in good.reason
 
 
-def test_left_out_ties_are_counted_with_what_they_are_off_at_the_most() -> None:
+def test_left_out_residuals_are_bounded_by_the_radius() -> None:
     right, astray = fit(evidence(48)).quality, fit(evidence(36, 12)).quality
     assert right.cross_validated_rmse_px == pytest.approx(0.3 * np.sqrt(2), rel=0.3)
     assert astray.cross_validated_rmse_px == pytest.approx(np.sqrt(0.25 * 4 + 0.75 * 0.18), rel=0.1)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_ties_all_over_the_place_are_rejected(seed: int) -> None:
+def test_random_ties_are_rejected(seed: int) -> None:
     nothing = fit(evidence(0, 60, seed=seed), 3)
     assert nothing.verdict == "rejected" and not nothing.worth_applying(SHAPE)
 
 
-def test_too_few_inliers_are_rejected_however_well_they_agree() -> None:
+def test_too_few_inliers_are_rejected() -> None:
     few = fit(evidence(5))
-    assert few.verdict == "rejected" and "min_inliers 6" in few.reason
+    assert few.verdict == "rejected" and "min_inliers (6)" in few.reason
     assert fit(evidence(5), 5).verdict == "weak"
 
 
-def test_few_among_many_are_chance() -> None:
+def test_few_inliers_among_many_ties_are_chance() -> None:
     few = fit(dataclasses.replace(evidence(4, 60), overlap=2.0), 3)
-    assert few.verdict == "rejected" and "unrelated pictures might" in few.reason
+    assert few.verdict == "rejected" and "no better than chance" in few.reason
 
 
-def test_windows_that_overlap_do_not_vouch_for_each_other() -> None:
+def test_overlapping_windows_count_once() -> None:
     found = evidence(8, 30)
     assert fit(found).verdict == "weak"
     assert fit(dataclasses.replace(found, overlap=8.0)).verdict == "rejected"
 
 
-def test_contradicting_ties_make_it_weak() -> None:
+def test_contradicting_ties_give_a_weak_fit() -> None:
     weak = fit(evidence(20, 30))
     assert weak.verdict == "weak" and "contradict" in weak.reason and weak.worth_applying(SHAPE)
 
 
-def test_ties_in_one_corner_make_it_weak() -> None:
+def test_ties_in_one_corner_give_a_weak_fit() -> None:
     corner = evidence(50)
     ties = tuple(dataclasses.replace(tie, y=tie.y / 4, x=tie.x / 2) for tie in corner.ties)
     weak = fit(dataclasses.replace(corner, ties=ties))
-    assert weak.verdict == "weak" and "of the scene only" in weak.reason
+    assert weak.verdict == "weak" and "of the scene" in weak.reason
 
 
-def test_parts_where_most_ties_disagree_are_not_covered() -> None:
-    found = evidence(64)  # four to a part, one of them at its upper left
+def test_cells_with_mostly_outliers_are_not_covered() -> None:
+    found = evidence(64)  # four per cell, one of them at its upper left
     upper_left = [tie.y % 200 < 100 and tie.x % 200 < 100 for tie in found.ties]
     astray = [first if tie.y > 400 else not first for tie, first in zip(found.ties, upper_left, strict=True)]
     ties = tuple(dataclasses.replace(tie, dy=tie.dy + 9 * off) for tie, off in zip(found.ties, astray, strict=True))
     assert fit(dataclasses.replace(found, ties=ties)).quality.coverage == 0.5
 
 
-def test_coverage_is_of_what_could_be_matched() -> None:
+def test_coverage_is_relative_to_matched_windows() -> None:
     corner = evidence(50)
     ties = tuple(dataclasses.replace(tie, y=tie.y / 4, x=tie.x / 2) for tie in corner.ties)
     places = tuple((y / 4, x / 2) for y, x in PLACES)
     assert fit(dataclasses.replace(corner, ties=ties, places=places)).quality.coverage == 1
 
 
-def test_a_large_standard_error_makes_it_weak() -> None:
+def test_a_large_standard_error_gives_a_weak_fit() -> None:
     weak = fit(evidence(7, scatter=0.9, seed=1))
     assert weak.verdict in ("weak", "rejected")
     halves = evidence(50, scatter=0.1)
-    parts = as_arrays(halves).parts
+    parts = as_arrays(halves).cells
     black = (parts // 4 + parts % 4) % 2 == 0
     ties = tuple(dataclasses.replace(tie, dx=tie.dx + 1.3 * side) for tie, side in zip(halves.ties, black, strict=True))
     weak = fit(dataclasses.replace(halves, ties=ties))
@@ -122,7 +122,7 @@ def test_a_large_standard_error_makes_it_weak() -> None:
     assert weak.verdict == "weak" and "standard error is 0.6" in weak.reason
 
 
-def test_a_displacement_that_grows_across_the_scene_makes_a_translation_weak() -> None:
+def test_a_varying_displacement_makes_a_translation_weak() -> None:
     even = evidence(50, scatter=0.1)
     ties = tuple(dataclasses.replace(tie, dx=tie.dx + (tie.x - 400) / 80) for tie in even.ties)
     growing = dataclasses.replace(even, ties=ties)
@@ -130,34 +130,38 @@ def test_a_displacement_that_grows_across_the_scene_makes_a_translation_weak() -
     assert fit(growing, kind="affine").verdict == "good"
 
 
-def test_what_a_wide_search_finds_is_good_or_rejected() -> None:
+def test_a_wide_search_is_good_or_rejected() -> None:
     assert fit(evidence(40, 8), search="wide").verdict == "good"
     weak = fit(evidence(20, 30), search="wide")
     assert weak.verdict == "rejected" and weak.search == "wide" and not weak.worth_applying(SHAPE)
 
 
-def test_demands_are_those_of_the_coarser_grid() -> None:
+def test_thresholds_scale_with_the_coarser_grid() -> None:
     coarse = evidence(50, scatter=1.6)
     assert fit(coarse).verdict != "good"
     assert fit(dataclasses.replace(coarse, factor=3)).verdict == "good"
 
 
-def test_no_window_at_all_is_rejected_with_a_reason() -> None:
+def test_a_scene_without_windows_is_rejected_with_a_reason() -> None:
     empty = dataclasses.replace(evidence(0), ties=(), places=())
     rejected = fit(empty)
-    assert rejected.verdict == "rejected" and "structure" in rejected.reason and rejected.model == NO_DISPLACEMENT
+    assert (
+        rejected.verdict == "rejected"
+        and "no window has edges" in rejected.reason
+        and rejected.model == NO_DISPLACEMENT
+    )
 
 
-def test_windows_without_any_distinct_tie_are_rejected() -> None:
+def test_windows_without_ties_are_rejected() -> None:
     rejected = fit(dataclasses.replace(evidence(1), ties=()))
     assert rejected.verdict == "rejected" and rejected.quality.ties == 0 and rejected.quality.inlier_share == 0
     quality = rejected.quality
     assert quality.rmse_px is None and quality.split_half_px is None and quality.cross_validated_rmse_px is None
 
 
-def test_false_alarms_are_those_of_ties_anywhere_in_the_search() -> None:
+def test_false_alarms_are_those_of_uniform_ties() -> None:
     ties = as_arrays(dataclasses.replace(evidence(12, 28), overlap=2.0))
-    inliers = int(ties.agreeing(SHIFT).sum())
+    inliers = int(ties.inliers(SHIFT).sum())
     expected = 10 ** log10_false_alarms(inliers / 2, 40 / 2, 1, np.pi * 4 / 49**2)
     assert false_alarms(ties, SHIFT, 49.0**2) == pytest.approx(expected)
     assert false_alarms(ties, SHIFT, 25.0**2) > expected
@@ -165,15 +169,15 @@ def test_false_alarms_are_those_of_ties_anywhere_in_the_search() -> None:
     assert false_alarms(nothing, SHIFT, 49.0**2) == 1000
 
 
-def test_a_rich_model_is_believed_if_a_simple_one_is() -> None:
+def test_a_complex_model_is_as_significant_as_a_simple_one() -> None:
     ties = as_arrays(evidence(12, 30))
-    simple = false_alarms(ties, fitted(ties, "translation", SHIFT), 49.0**2)
-    rich = fitted(ties, "affine", SHIFT)
+    simple = false_alarms(ties, fit_model(ties, "translation", SHIFT), 49.0**2)
+    rich = fit_model(ties, "affine", SHIFT)
     assert rich.kind == "affine" and false_alarms(ties, rich, 49.0**2) <= simple * (1 + 1e-9)
 
 
-def test_unrelated_ties_make_more_agreement_on_a_richer_model_but_no_belief() -> None:
+def test_random_ties_have_more_inliers_in_a_complex_model_but_no_significance() -> None:
     for seed in range(10):
         ties = as_arrays(evidence(0, 64, seed=seed))
         for kind in ("translation", "similarity", "affine", "polynomial"):
-            assert false_alarms(ties, fitted(ties, kind, NO_DISPLACEMENT), 49.0**2) > 1e-3
+            assert false_alarms(ties, fit_model(ties, kind, NO_DISPLACEMENT), 49.0**2) > 1e-3

@@ -10,7 +10,7 @@ from clairemap.grid.points import Point, Shift
 from clairemap.grid.window import Window
 from clairemap.raster.source import Block
 from clairemap.registration import match as matching
-from clairemap.registration.match import Evidence, Pair, composed, match, reduced
+from clairemap.registration.match import Evidence, Pair, block_means, compose, match
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.windows import WindowLayout, spread_windows
 
@@ -53,7 +53,7 @@ def test_most_windows_find_the_shift(pair_of: Callable[..., Pair], pictures: tup
     assert evidence.scene_shape == (320, 320) and evidence.overlap == WINDOWS.overlap
 
 
-def test_nodata_has_no_influence_and_empty_windows_no_say(
+def test_nodata_and_empty_windows_have_no_influence(
     pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]
 ) -> None:
     optical, sar = pictures
@@ -65,7 +65,7 @@ def test_nodata_has_no_influence_and_empty_windows_no_say(
 
 
 @pytest.mark.parametrize("factor", [1, 2])
-def test_constant_pictures_say_nothing(
+def test_constant_images_give_no_ties(
     pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray], factor: int
 ) -> None:
     evidence = found(pair_of(np.full_like(pictures[0], 900), pictures[1]), spread_windows((160, 160), 40, 20, 400),
@@ -89,7 +89,7 @@ def test_band_counts_are_checked(pair_of: Callable[..., Pair], pictures: tuple[n
     ],
 )
 @pytest.mark.parametrize("factor", [1, 2])
-def test_the_whole_displacement_is_found_whatever_is_predicted(
+def test_the_total_displacement_is_found_for_any_prediction(
     pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray], prediction: Displacement, factor: int
 ) -> None:
     side = 320 // factor
@@ -115,14 +115,12 @@ def test_a_displacement_that_varies_is_found_around_its_prediction(
     assert np.median(errors(evidence, truth)) < 0.3 * factor
 
 
-def test_windows_are_placed_by_their_middles(
-    pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]
-) -> None:
+def test_ties_are_at_window_centres(pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray]) -> None:
     evidence = found(pair_of(*pictures), WindowLayout((Window(0, 20, 80, 80),), 1.0), factor=2)
     assert evidence.places == ((79.5, 119.5),) and (evidence.surface.shape, evidence.factor) == ((21, 21), 2)
 
 
-def test_large_scenes_are_matched_window_by_window_alike(
+def test_matching_by_window_equals_matching_the_whole_scene(
     pair_of: Callable[..., Pair], pictures: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = pair_of(*pictures)
@@ -144,34 +142,34 @@ def test_a_displaced_pair_shows_sar_moved_back(
     assert pair.shape == (320, 320)
 
 
-def test_means_are_taken_of_valid_pixels_only() -> None:
+def test_means_use_only_valid_pixels() -> None:
     valid = np.ones((4, 8), np.bool_)
     valid[0, 0] = valid[0, 2] = valid[0, 3] = valid[2, 4] = valid[2, 5] = valid[3, 4] = False
-    coarse = reduced(Block(np.where(valid, SQUARES.astype(np.float32), np.nan), valid), 2)
+    coarse = block_means(Block(np.where(valid, SQUARES.astype(np.float32), np.nan), valid), 2)
     assert coarse.values.dtype == np.float32 and coarse.values.shape == (1, 2, 4)
     assert coarse.values[0, 0].tolist() == pytest.approx([(1 + 8 + 9) / 3, (10 + 11) / 2, 8.5, 10.5])
     assert coarse.valid.tolist() == [[True] * 4, [True, True, False, True]]
     assert np.isfinite(coarse.values).all()
 
 
-def test_means_of_whole_numbers_do_not_overflow() -> None:
+def test_means_of_integers_do_not_overflow() -> None:
     high = Block(np.full((2, 8, 8), 65_535, np.uint16), np.ones((8, 8), np.bool_))
-    assert (reduced(high, 4).values == 65_535).all()
+    assert (block_means(high, 4).values == 65_535).all()
 
 
 def test_a_factor_of_one_changes_nothing() -> None:
     block = Block(SQUARES.astype(np.uint8), np.ones((4, 8), np.bool_))
-    same = reduced(block, 1)
+    same = block_means(block, 1)
     assert same.values.dtype == np.float32 and np.array_equal(same.values, block.values)
     assert np.array_equal(same.valid, block.valid)
 
 
-def test_a_residual_adds_to_its_prediction_where_it_leads(made_rasters: ModuleType) -> None:
+def test_a_residual_adds_to_the_prediction_at_its_target(made_rasters: ModuleType) -> None:
     truth = Displacement("affine", (3, 15, -20), (-3, 10, 25), (160.0, 160.0), 160.0)
     prediction = Displacement("affine", (-2, 30, 40), (8, -25, 12), (100.0, 120.0), 90.0)
     for y, x in ((0.0, 0.0), (17.5, 300.0), (250.0, 80.0)):
         dy, dx = truth.at_places(np.array([[y, x]]))[0]
-        # Moved by the prediction, the content lies where the prediction leads to its true place.
+        # In SAR moved by the prediction, content is where the prediction points to its true place.
         seen = made_rasters.undisplaced(prediction, np.array([[y + dy]]), np.array([[x + dx]]))
         residual = Shift(seen[0].item() - y, seen[1].item() - x)
-        assert composed(prediction, Point(y, x), residual) == pytest.approx((dy, dx), abs=1e-9)
+        assert compose(prediction, Point(y, x), residual) == pytest.approx((dy, dx), abs=1e-9)

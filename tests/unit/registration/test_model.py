@@ -23,7 +23,7 @@ POLYNOMIAL = Displacement("polynomial", (1, 2, 3, 4, 5, 6), (-1, 0, 0, 0.5, 0.25
         (POLYNOMIAL, (1 - 2 + 6 + 4 - 10 + 24, -1 + 0.5 - 0.5 + 0.5)),
     ],
 )
-def test_displacements_weigh_the_terms_of_normalised_coordinates(
+def test_displacements_are_weighted_terms_of_normalised_coordinates(
     model: Displacement, expected: tuple[float, float]
 ) -> None:
     dy, dx = model.at(np.array([[110.0]]), np.array([[-30.0]]))
@@ -48,8 +48,8 @@ def test_a_shift_is_the_same_everywhere(model: Displacement) -> None:
     assert shifted.over((60, 90)) - model.over((60, 90)) == pytest.approx(np.tile([3.0, -4.0], (81, 1)))
 
 
-def test_a_scene_is_looked_at_from_corner_to_corner() -> None:
-    where = Displacement("affine", (0, 0, 1), (0, 1, 0)).over((31, 91))  # displaced by their own coordinates
+def test_displacements_over_a_scene_include_the_corners() -> None:
+    where = Displacement("affine", (0, 0, 1), (0, 1, 0)).over((31, 91))  # displacement equals the coordinates
     assert where.shape == (81, 2)
     assert where.min(axis=0).tolist() == [0, 0] and where.max(axis=0).tolist() == [30, 90]
 

@@ -49,7 +49,7 @@ def test_a_large_source_around_a_small_target_overlaps(tmp_path: Path, made_rast
         assert mapping_between(a, b).source_px_per_target_px == (pytest.approx(0.1), pytest.approx(0.1))
 
 
-def test_overlap_is_told_across_180_degrees(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_overlap_is_found_across_180_degrees(tmp_path: Path, made_rasters: ModuleType) -> None:
     grids = {"optical.tif": GeoBox((8, 8), Affine(1e-3, 0, 190, 0, -1e-3, 10), "EPSG:4326")}
     grids["same.tif"] = GeoBox((8, 8), Affine(1e-3, 0, -170, 0, -1e-3, 10), "EPSG:4326")
     grids["world.tif"] = GeoBox((8, 8), Affine(45, 0, -180, 0, -22.5, 90), "EPSG:4326")
@@ -58,5 +58,5 @@ def test_overlap_is_told_across_180_degrees(tmp_path: Path, made_rasters: Module
     for name in ("same.tif", "world.tif"):
         mapping_between(opened_files["optical.tif"], opened_files[name])
         mapping_between(opened_files[name], opened_files["optical.tif"])
-    with pytest.raises(NoOverlapError, match="share no ground"):
+    with pytest.raises(NoOverlapError, match="do not overlap"):
         mapping_between(opened_files["optical.tif"], opened_files["beyond.tif"])

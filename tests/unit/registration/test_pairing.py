@@ -53,7 +53,7 @@ def flagged(validity: np.ndarray, flag: Validity) -> np.ndarray:
     return (validity & np.uint8(flag)) > 0
 
 
-def test_each_reason_sets_its_flag_and_no_other(files: SceneFiles) -> None:
+def test_each_cause_sets_only_its_flag(files: SceneFiles) -> None:
     with ScenePair(files, SENSORS, LEGEND, registration()) as pair:
         block = pair.read(WHOLE)
         assert pair.geobox == GRID and pair.optical_dtype == np.int16
@@ -66,7 +66,7 @@ def test_each_reason_sets_its_flag_and_no_other(files: SceneFiles) -> None:
     assert np.array_equal(np.isnan(block.sar[0]), cols < 6)
 
 
-def test_values_come_through_untouched(files: SceneFiles) -> None:
+def test_values_are_unchanged(files: SceneFiles) -> None:
     import rasterio
 
     with ScenePair(files, SENSORS, LEGEND, registration()) as pair:
@@ -78,7 +78,7 @@ def test_values_come_through_untouched(files: SceneFiles) -> None:
     assert block.label.dtype == np.uint8 and block.sar.dtype == np.float32
 
 
-def test_a_rejected_registration_flags_sar_and_moves_nothing(files: SceneFiles) -> None:
+def test_a_rejected_registration_flags_sar_and_is_not_applied(files: SceneFiles) -> None:
     with ScenePair(files, SENSORS, LEGEND, registration("rejected", Displacement.translation(5, 5))) as pair:
         rejected = pair.read(WHOLE)
     with ScenePair(files, SENSORS, LEGEND, registration()) as pair:
@@ -98,7 +98,7 @@ def test_an_applied_displacement_moves_sar_but_no_label(files: SceneFiles) -> No
     assert np.array_equal(moved.label, plain.label) and np.array_equal(moved.optical, plain.optical)
 
 
-def test_without_optical_the_grid_is_sars(files: SceneFiles) -> None:
+def test_without_optical_the_grid_is_the_sar_grid(files: SceneFiles) -> None:
     alone = dataclasses.replace(files, optical=None, cloud=None)
     with ScenePair(alone, SENSORS, LEGEND, registration_of("made", single_sensor(), None)) as pair:
         block = pair.read(WHOLE)
@@ -107,7 +107,7 @@ def test_without_optical_the_grid_is_sars(files: SceneFiles) -> None:
     assert np.isfinite(block.sar[:, :, 6:]).all()
 
 
-def test_without_sar_and_label_all_say_so(files: SceneFiles) -> None:
+def test_without_sar_and_label_all_flags_are_set(files: SceneFiles) -> None:
     alone = SceneFiles(optical=files.optical)
     with ScenePair(alone, SENSORS, LEGEND, registration_of("made", single_sensor(), None)) as pair:
         block = pair.read(WHOLE)
@@ -118,9 +118,7 @@ def test_without_sar_and_label_all_say_so(files: SceneFiles) -> None:
     assert np.array_equal(unknown, ~nodata)
 
 
-def test_labels_and_clouds_on_other_grids_are_brought_over(
-    files: SceneFiles, tmp_path: Path, made_rasters: ModuleType
-) -> None:
+def test_labels_and_clouds_are_warped_to_the_grid(files: SceneFiles, tmp_path: Path, made_rasters: ModuleType) -> None:
     coarse = GeoBox((10, 10), Affine(50, 0, 500_000, 0, -40, 5_300_000), GRID.crs)
     codes = np.random.default_rng(0).choice([0, 7], (10, 10)).astype(np.uint8)
     label = made_rasters.write_raster(tmp_path / "coarse.tif", codes, coarse)
@@ -129,7 +127,7 @@ def test_labels_and_clouds_on_other_grids_are_brought_over(
     assert np.array_equal(block.label, np.kron(codes, np.ones((4, 5), np.uint8)) > 0)
 
 
-def test_labels_as_floats_are_taken_if_whole(files: SceneFiles, tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_float_labels_are_accepted_if_whole(files: SceneFiles, tmp_path: Path, made_rasters: ModuleType) -> None:
     for value, fits in ((7.0, True), (6.5, False), (-3.4028235e38, False)):
         label = made_rasters.write_raster(tmp_path / "f.tif", np.full((40, 50), value, np.float32), GRID)
         with ScenePair(dataclasses.replace(files, label=label), SENSORS, LEGEND, registration()) as pair:

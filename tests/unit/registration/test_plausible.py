@@ -23,7 +23,7 @@ Check = Callable[..., None]
 
 
 def holed(values: np.ndarray, hole: float, dtype: str | None = None, rows: int = 30) -> np.ndarray:
-    """Return values with a number in the upper rows of the second band."""
+    """Return values with one number in the upper rows of the second band."""
     out = values.astype(dtype or values.dtype)
     out[1, :rows] = hole
     return out
@@ -69,17 +69,17 @@ def test_untagged_nodata_of_an_optical_band_is_named(check: Check, hole: float, 
     ) as raised:
         check(values)
     named = float(str(raised.value).split("sensors.optical.nodata: ")[1].split(" ")[0])
-    check(values, nodata=named)  # the remedy is one
+    check(values, nodata=named)  # the remedy works
 
 
-def test_one_pixel_of_a_customary_value_is_enough(check: Check) -> None:
+def test_one_pixel_of_a_common_nodata_value_is_reported(check: Check) -> None:
     values = REFLECTANCE.copy()
     values[0, 5, 5] = -9999
-    with pytest.raises(ValuesError, match="band 1: 1 of 14400 values that were read are -9999"):
+    with pytest.raises(ValuesError, match="band 1: 1 of 14400 values read are -9999"):
         check(values)
 
 
-def test_the_stored_number_is_named_where_a_scale_is_applied(check: Check) -> None:
+def test_the_stored_number_is_named_if_a_scale_is_applied(check: Check) -> None:
     values = holed(REFLECTANCE * 10_000, -9999, "int16")
     with pytest.raises(ValuesError, match=r"nodata: -9999 in the settings.*-a_nodata -9999 file\.tif"):
         check(values, tags=(1e-4, -0.1))
@@ -163,7 +163,7 @@ def test_untagged_nodata_of_grey_values_is_named(check: Check) -> None:
         (np.rint(DECIBELS * 100).astype(np.int16), "db", None),
         (POWER, "db", "linear_power or linear_amplitude"),
         (np.sqrt(POWER), "db", "linear_power or linear_amplitude"),
-        (POWER - 0.001, "db", "linear_power or linear_amplitude"),  # noise taken off: some are negative
+        (POWER - 0.001, "db", "linear_power or linear_amplitude"),  # noise subtracted: some are negative
         (holed(POWER, 0, rows=100), "db", "linear_power or linear_amplitude"),
         (np.rint(np.sqrt(POWER) * 700).astype(np.uint16), "db", None),
         (np.rint(POWER * 300).clip(0, 99).astype(np.float32), "db", "digital"),
@@ -174,8 +174,8 @@ def test_untagged_nodata_of_grey_values_is_named(check: Check) -> None:
         (POWER, "digital", "linear_power or linear_amplitude"),
     ],
 )  # fmt: skip
-def test_another_scale_is_told(check: Check, values: np.ndarray, scale: str, remedy: str | None) -> None:
-    expected = rf"file\.tif: sensors\.sar\.scale is {scale}, but the values go from .* with a median of .*scale: "
+def test_another_scale_is_reported(check: Check, values: np.ndarray, scale: str, remedy: str | None) -> None:
+    expected = rf"file\.tif: sensors\.sar\.scale is {scale}, but the values range from .* \(median .*scale: "
     with pytest.raises(ValuesError, match=expected + (f"{remedy}," if remedy else "")):
         check(values, scale)
 
@@ -193,7 +193,7 @@ def test_another_scale_is_told(check: Check, values: np.ndarray, scale: str, rem
         ((DECIBELS + 10).astype(np.float16).astype(np.float32), "db"),
         (POWER, "linear_power"),
         (POWER * 1e-3, "linear_power"),
-        (POWER - 0.02, "linear_power"),  # noise taken off: a part is negative
+        (POWER - 0.02, "linear_power"),  # noise subtracted: some are negative
         (holed(POWER, -9999, rows=60), "linear_power"),  # not positive: nodata
         (holed(POWER, 0, rows=110), "linear_power"),
         (np.rint(np.sqrt(POWER) * 700).astype(np.uint16), "linear_amplitude"),
@@ -210,8 +210,8 @@ def test_backscatter_on_its_scale_passes(check: Check, values: np.ndarray, scale
     check(values.astype(np.float32) if values.dtype == np.float64 else values, scale)
 
 
-def test_few_stray_values_are_nodata_with_a_line_in_the_log(check: Check, caplog: pytest.LogCaptureFixture) -> None:
+def test_few_stray_values_are_nodata_with_a_warning(check: Check, caplog: pytest.LogCaptureFixture) -> None:
     values = DECIBELS.copy()
     values[0, :10, 0] = np.linspace(-90, -99, 10)
     check(values, "db")
-    assert "band 1: 10 values can't be backscatter" in caplog.text
+    assert "band 1: 10 values cannot be backscatter" in caplog.text

@@ -14,7 +14,7 @@ from clairemap.registration.result import Fit, single_sensor
 UTM = GeoBox((100, 100), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
 FIT = Fit(
     "good",
-    "7 of 8 distinct ties agree",
+    "7 of 8 tie points are inliers",
     Displacement.translation(dy_px=-0.75, dx_px=1.5),
     Quality(8, 7, 0.875, 0.4, 0.5, 0.1, 1.0, 1e-9),
     (Tie(10.5, 20.0, -0.8, 1.4, 5.5), Tie(30.0, 40.0, 9.0, 1.0, 0.75)),
@@ -32,7 +32,7 @@ MODELS = (
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("search", ["near", "wide"])
-def test_what_is_written_is_read(tmp_path: Path, model: Displacement, search: str) -> None:
+def test_registrations_are_read_as_written(tmp_path: Path, model: Displacement, search: str) -> None:
     record = registration_of("alps", dataclasses.replace(FIT, model=model, search=search), UTM)
     write_registration(tmp_path / "registration.json", record, {"clairemap_version": "1"})
     read = read_registration(tmp_path / "registration.json")
@@ -40,7 +40,7 @@ def test_what_is_written_is_read(tmp_path: Path, model: Displacement, search: st
     assert displacement_of(read) == model and read.search == search
 
 
-def test_the_file_keeps_to_the_contract(tmp_path: Path) -> None:
+def test_the_file_has_the_documented_keys(tmp_path: Path) -> None:
     write_registration(tmp_path / "r.json", registration_of("alps", FIT, UTM), {"clairemap_version": "1"})
     content = json.loads((tmp_path / "r.json").read_text())
     assert content["model"] == {
@@ -71,7 +71,7 @@ def test_missing_figures_are_null(tmp_path: Path) -> None:
     assert displacement_of(read_registration(tmp_path / "r.json")) == NO_DISPLACEMENT
 
 
-def test_only_applied_displacements_displace() -> None:
+def test_only_applied_displacements_are_used() -> None:
     assert displacement_of(registration_of("a", FIT, UTM)) == FIT.model
     for unmoved in (
         dataclasses.replace(FIT, verdict="rejected"),

@@ -7,11 +7,11 @@ from clairemap.registration.result import NO_QUALITY, Fit, as_delivered, single_
 SHAPE = (800, 800)
 
 
-def test_one_sensor_has_nothing_to_register() -> None:
+def test_one_sensor_needs_no_registration() -> None:
     assert single_sensor().verdict == "single_sensor" and not single_sensor().worth_applying(SHAPE)
 
 
-def test_what_is_taken_as_delivered_is_neither_moved_nor_rejected() -> None:
+def test_as_delivered_is_neither_moved_nor_rejected() -> None:
     fit = as_delivered()
     assert fit.verdict == "as_delivered" and not fit.worth_applying(SHAPE)
     assert fit.model.rms_px(SHAPE) == 0 and fit.ties == ()
@@ -28,7 +28,7 @@ def test_only_displacements_beyond_their_error_are_applied(dx: float, split: flo
     assert not Fit("rejected", "", model, quality).worth_applying(SHAPE)
 
 
-def test_a_turn_about_the_middle_is_worth_applying_though_it_is_none_on_average() -> None:
+def test_a_rotation_with_zero_mean_displacement_is_applied() -> None:
     turn = Fit("good", "", Displacement("similarity", (0, -0.01, 0), (0, 0, 0.01), (399.5, 399.5)), NO_QUALITY)
     assert turn.model.mean_px(SHAPE) == pytest.approx((0, 0))
     assert turn.worth_applying(SHAPE)

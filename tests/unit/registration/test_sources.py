@@ -43,7 +43,7 @@ def test_settings_reach_both_sensors(written: Written) -> None:
             assert (opened(path, changed).read(WHOLE, (1,)).values == np.float32(value)).all()
 
 
-def test_zero_in_one_band_is_missing_backscatter_but_may_be_a_dark_grey_value_or_reflectance(written: Written) -> None:
+def test_zero_is_nodata_in_backscatter_but_not_in_grey_values_or_reflectance(written: Written) -> None:
     values = np.full((2, 20, 20), 7, np.float32)
     values[0, 0], values[:, 1] = 0, 0
     path, bands = written(values, nodata=0), ("VV", "VH")
@@ -55,19 +55,19 @@ def test_zero_in_one_band_is_missing_backscatter_but_may_be_a_dark_grey_value_or
 
 
 @pytest.mark.parametrize("scale", ["linear_power", "linear_amplitude", "db"])
-def test_bytes_are_no_backscatter(written: Written, scale: str) -> None:
+def test_bytes_are_not_backscatter(written: Written, scale: str) -> None:
     path = written(np.full((1, 20, 20), 7, np.uint8))
     with pytest.raises(ValuesError, match=rf"file\.tif.*uint8.*{scale}.*sensors\.sar\.scale: digital"):
         sar_source(path, SarBands(bands=("VV",), scale=scale))
     sar_source(path, SarBands(bands=("VV",), scale="digital")).close()
 
 
-def test_bytes_with_a_scale_can_be_backscatter(written: Written) -> None:
+def test_scaled_bytes_can_be_backscatter(written: Written) -> None:
     path = written(np.full((1, 20, 20), 100, np.uint8), 0.2, -40)
     assert (sar_source(path, SarBands(bands=("VV",), scale="db")).read(WHOLE, (1,)).values == -20).all()
 
 
-def test_codes_are_one_band_besides_alpha(written: Written) -> None:
+def test_codes_have_one_band_and_optional_alpha(written: Written) -> None:
     values = np.full((2, 20, 20), 3, np.uint8)
     values[1, 0] = 0
     path = written(values)
@@ -84,24 +84,24 @@ def test_a_picture_of_class_colours_gets_a_command_that_works(written: Written) 
     picture = colours[np.repeat([0, 1], [150, 250]).reshape(20, 20)].transpose(2, 0, 1)
     with pytest.raises(BandCountError, match="3 band") as raised:
         codes_source(written(picture), "label")
-    told = str(raised.value)
-    assert "gdal_calc.py -A file.tif --A_band=1 -B file.tif --B_band=2 -C file.tif --C_band=3" in told
-    formula = told.split('--calc="')[1].split('"')[0]
+    message = str(raised.value)
+    assert "gdal_calc.py -A file.tif --A_band=1 -B file.tif --B_band=2 -C file.tif --C_band=3" in message
+    formula = message.split('--calc="')[1].split('"')[0]
     codes = eval(formula, {}, dict(zip("ABC", picture.astype(int), strict=True)))
     assert set(np.unique(codes)) == {1, 2} and (codes == 1).sum() == 250
     legend = Legend(classes=(LandCoverClass(code=1, name="water"), LandCoverClass(code=2, name="forest")), ignore=(3,))
-    with pytest.raises(BandCountError, match=r"code in legend\.classes.*\(here unused codes\)") as raised:
+    with pytest.raises(BandCountError, match=r"code in legend\.classes.*\(unused codes in this example\)") as raised:
         codes_source(written(picture), "label", legend=legend)
     formula = str(raised.value).split('--calc="')[1].split('"')[0]
     codes = eval(formula, {}, dict(zip("ABC", picture.astype(int), strict=True)))
-    assert set(np.unique(codes)) == {4, 5}  # followed blindly, no colour becomes another class
-    with pytest.raises(BandCountError, match=r"cloud raster has one, of 0 where clear"):
+    assert set(np.unique(codes)) == {4, 5}  # the example uses only unused codes
+    with pytest.raises(BandCountError, match=r"cloud raster must have one, of 0 where clear"):
         codes_source(written(picture), "cloud")
 
 
 @pytest.mark.parametrize("role", ["label", "cloud"])
 @pytest.mark.parametrize(("scale", "offset"), [(0.5, 0), (1, 1)])
-def test_codes_have_no_scale(written: Written, role: str, scale: float, offset: float) -> None:
+def test_scaled_codes_are_refused(written: Written, role: str, scale: float, offset: float) -> None:
     path = written(np.ones((1, 20, 20), np.uint8), scale, offset)
     with pytest.raises(
         ValuesError, match=rf"{role} has scale {scale:g} and offset {offset:g}.*-scale 1 -offset 0 file"

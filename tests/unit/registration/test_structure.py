@@ -12,7 +12,7 @@ def picture(seed: int = 0, shape: tuple[int, int] = (80, 80)) -> np.ndarray:
     return (ground > 0).astype(np.float32)[None]
 
 
-def test_contrast_and_its_reversal_leave_no_trace() -> None:
+def test_structure_does_not_depend_on_contrast_or_its_sign() -> None:
     plain = edge_structure(picture(), ALL)
     assert np.allclose(edge_structure(5 - 3 * picture(), ALL), plain, atol=1e-4)
     assert np.abs(plain).max() < 1 and np.abs(plain).mean() > 0.01
@@ -27,7 +27,7 @@ def test_the_angle_is_twice_the_edges() -> None:
         assert np.cos(found - 2 * angle) > 0.99
 
 
-def test_bands_count_alike_whatever_their_units() -> None:
+def test_bands_have_equal_weight_in_any_unit() -> None:
     two = np.concatenate([picture(0), picture(1)])
     scaled = two * np.array([1, 5000], np.float32)[:, None, None]
     assert np.allclose(edge_structure(scaled, ALL), edge_structure(two, ALL), atol=1e-3)
@@ -50,12 +50,12 @@ def test_without_gradients_or_valid_pixels_there_is_no_structure(bands: np.ndarr
     assert not edge_structure(bands, valid).any()
 
 
-def test_the_reach_is_enough() -> None:
+def test_the_reach_is_sufficient() -> None:
     large = picture(shape=(120, 120))
     part = edge_structure(large[:, 20:100, 20:100], ALL)
     inner = slice(STRUCTURE_REACH_PX, -STRUCTURE_REACH_PX)
     whole = edge_structure(large, np.ones((120, 120), np.bool_))[20:100, 20:100]
-    # Not equal, but for a factor: what an edge's usual strength is, depends on the window.
+    # Equal up to a factor: the typical gradient depends on the window.
     ratio = np.abs(part[inner, inner]) / np.maximum(np.abs(whole[inner, inner]), 1e-6)
     clear = np.abs(whole[inner, inner]) > 0.2
     assert np.allclose(np.angle(part[inner, inner][clear] / whole[inner, inner][clear]), 0, atol=1e-3)

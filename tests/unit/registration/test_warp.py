@@ -35,7 +35,7 @@ def backscatter_db() -> np.ndarray:
     return values
 
 
-def test_on_the_same_grid_values_come_through_exactly(
+def test_values_are_exact_on_the_same_grid(
     tmp_path: Path, made_rasters: ModuleType, backscatter_db: np.ndarray
 ) -> None:
     nearly = GeoBox(GRID.shape, Affine(10 * (1 + 1e-8), 0, 500_000.01, 0, -10, 5_300_000), GRID.crs)
@@ -54,7 +54,7 @@ def test_a_whole_displacement_moves_values_exactly(
     assert np.array_equal(out.values[0][out.valid], expected[out.valid])
 
 
-def test_content_displaced_by_a_fraction_is_brought_back(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_fractional_displacements_are_undone(tmp_path: Path, made_rasters: ModuleType) -> None:
     y, x = np.mgrid[:120, :100].astype(float)
     ground = lambda y, x: -12 + 3 * np.sin(y / 7) * np.cos(x / 9)  # noqa: E731
     path = made_rasters.write_raster(tmp_path / "s.tif", ground(y - 3.4, x + 2.3).astype(np.float32), GRID)
@@ -64,7 +64,7 @@ def test_content_displaced_by_a_fraction_is_brought_back(tmp_path: Path, made_ra
     assert not out.valid[118:].any() and not out.valid[:, :2].any()
 
 
-def test_content_that_is_turned_and_scaled_is_brought_back(tmp_path: Path, made_rasters: ModuleType) -> None:
+def test_rotation_and_scale_are_undone(tmp_path: Path, made_rasters: ModuleType) -> None:
     ground = lambda y, x: -12 + 3 * np.sin(y / 7) * np.cos(x / 9)  # noqa: E731
     turn = made_rasters.similarity(35.0, 0.9, GRID, (4.0, -2.0))
     y, x = np.mgrid[:120, :100].astype(float)
@@ -86,7 +86,7 @@ def test_other_projections_and_resolutions(
     out = on_grid(path).read(WHOLE)
     truth = fields.sar_db(GRID)
     assert out.valid.all()
-    inside = np.isclose(np.abs(np.gradient(truth)).sum(axis=0), 0)  # off the fields' borders
+    inside = np.isclose(np.abs(np.gradient(truth)).sum(axis=0), 0)  # away from field borders
     assert np.median(np.abs(out.values[0] - truth)[inside]) < 0.01
 
 
@@ -96,12 +96,12 @@ def test_a_finer_source_is_averaged_in_linear_power(tmp_path: Path, made_rasters
     path = made_rasters.write_raster(tmp_path / "s.tif", power, fine)
     out = on_grid(path, sar=settings("linear_power")).read(WHOLE)
     assert out.valid.all()
-    # A sampled pixel would scatter by 5.6 dB, a mean of dB lie 2.5 dB low.
+    # A sampled pixel would scatter by 5.6 dB; a mean of dB values would be 2.5 dB too low.
     assert out.values.std() < 0.6
     assert out.values.mean() == pytest.approx(-10, abs=0.1)
 
 
-def test_reading_by_windows_is_reading_the_whole(
+def test_reading_by_windows_equals_reading_the_whole(
     tmp_path: Path, made_rasters: ModuleType, backscatter_db: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = made_rasters.write_raster(tmp_path / "s.tif", 10 ** (backscatter_db / 10), GRID)
@@ -110,7 +110,7 @@ def test_reading_by_windows_is_reading_the_whole(
     part = sar.read(Window(33, 41, 50, 29))
     assert np.array_equal(part.valid, whole.valid[33:83, 41:70])
     assert np.allclose(part.values, whole.values[:, 33:83, 41:70], atol=1e-4)
-    monkeypatch.setattr(warp, "PART_PX", 1500)
+    monkeypatch.setattr(warp, "CHUNK_PX", 1500)
     cut = sar.read(WHOLE)
     assert np.array_equal(cut.valid, whole.valid)
     assert np.allclose(cut.values, whole.values, atol=1e-4)

@@ -9,7 +9,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.grid.points import Point
 from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
-from clairemap.registration.wide import Similarity, most_similar
+from clairemap.registration.wide import Similarity, find_similarity
 
 GRID = GeoBox((256, 320), Affine.identity(), None)
 
@@ -32,7 +32,7 @@ def test_any_rotation_and_scale_are_found(
 ) -> None:
     truth = made_rasters.similarity(rotation_deg, scale, GRID, shift)
     fields = made_rasters.Fields(GRID)
-    found = most_similar(pair_of(fields.optical(), fields.sar(GRID, truth)))
+    found = find_similarity(pair_of(fields.optical(), fields.sar(GRID, truth)))
     assert found is not None
     assert (found.rotation_deg - rotation_deg + 180) % 360 - 180 == pytest.approx(0, abs=2.5)
     assert found.scale == pytest.approx(scale, rel=0.04)
@@ -40,25 +40,23 @@ def test_any_rotation_and_scale_are_found(
 
 
 @pytest.mark.usefixtures("fewer_steps")
-def test_sar_that_reaches_further_is_found_where_it_holds_the_scene(
-    pair_of: Callable[..., Pair], made_rasters: ModuleType
-) -> None:
+def test_the_scene_is_found_in_larger_sar(pair_of: Callable[..., Pair], made_rasters: ModuleType) -> None:
     larger = GeoBox((500, 400), Affine.identity(), None)
     truth = made_rasters.similarity(-25.0, 1.1, GRID, (90.0, 40.0))
     fields = made_rasters.Fields(GRID)
-    found = most_similar(pair_of(fields.optical(), fields.sar(larger, truth)))
+    found = find_similarity(pair_of(fields.optical(), fields.sar(larger, truth)))
     assert found is not None and apart_px(found, truth) < 6
 
 
-def test_constant_or_empty_pictures_are_like_nothing(pair_of: Callable[..., Pair], made_rasters: ModuleType) -> None:
+def test_constant_or_empty_images_have_no_similarity(pair_of: Callable[..., Pair], made_rasters: ModuleType) -> None:
     fields = made_rasters.Fields(GRID)
     optical, sar = fields.optical(), fields.sar(GRID)
-    assert most_similar(pair_of(np.full_like(optical, 900), sar)) is None
-    assert most_similar(pair_of(optical, np.full_like(sar, 0.05))) is None
-    assert most_similar(pair_of(np.zeros_like(optical), np.full_like(sar, np.nan))) is None
+    assert find_similarity(pair_of(np.full_like(optical, 900), sar)) is None
+    assert find_similarity(pair_of(optical, np.full_like(sar, 0.05))) is None
+    assert find_similarity(pair_of(np.zeros_like(optical), np.full_like(sar, np.nan))) is None
 
 
-def test_a_similarity_moves_places_as_it_says() -> None:
+def test_a_similarity_moves_places_as_documented() -> None:
     found = Similarity(90.0, 2.0, Point(10.0, 20.0), Point(13.0, 18.0), 5.0)
     displaced = found.displacement.at_places(np.array([[10.0, 20.0], [11.0, 20.0], [10.0, 21.0]]))
     turned = np.array([[13.0, 18.0], [13.0, 20.0], [11.0, 18.0]])

@@ -11,7 +11,7 @@ SIZES = st.integers(1, 9000)
 
 @examples(max_examples=60, deadline=None)
 @given(st.tuples(SIZES, SIZES), st.integers(20, 300), st.floats(0.1, 300), st.integers(4, 400))
-def test_windows_lie_inside_apart_and_are_not_too_many(
+def test_windows_are_inside_apart_and_limited_in_number(
     shape: tuple[int, int], side: int, step: float, most: int
 ) -> None:
     layout = spread_windows(shape, side, step, most)
@@ -36,7 +36,7 @@ def test_a_scene_smaller_than_a_window_is_one() -> None:
 
 
 @pytest.mark.parametrize(("side", "step"), [(64, 64), (64, 32), (64, 16), (80, 20)])
-def test_overlap_is_how_many_windows_hold_a_pixel(side: int, step: int) -> None:
+def test_overlap_is_the_mean_number_of_windows_over_a_pixel(side: int, step: int) -> None:
     layout = spread_windows((320, 320), side, step, 10_000)
     count = np.zeros((320, 320), int)
     for window in layout.windows:

@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.audit import Leakage
 from clairemap.settings import SplitsSettings
-from clairemap.tiles.audit import EXAMPLES, audit_splits
+from clairemap.tiles.audit import MAX_COPIES_SHOWN, audit_splits
 from clairemap.tiles.splits import assign_splits
 
 TILE_PX = 100
@@ -16,12 +16,12 @@ Places = Collection[tuple[int, int]]
 
 
 def leaks(leakage: Leakage) -> bool:
-    """Return whether the network was trained on ground or pixels that it is scored on."""
+    """Return whether training and held-out tiles share ground or pixels."""
     return bool(leakage.overlapping_share or leakage.copied_tiles)
 
 
 def tiles(scene: str, rows: int, cols: int, unlabelled: Places = (), content: str | None = None) -> pd.DataFrame:
-    """Return an index of tiles that each hold something else; those of equal `content` are copies of each other."""
+    """Return an index of tiles with different content; tiles with equal `content` are copies."""
     return pd.DataFrame(
         [
             {
@@ -60,7 +60,7 @@ def test_labelled_tiles_are_counted_by_split():
     assert audit.not_compared == ("a", "b")
 
 
-def test_without_held_out_tiles_there_is_nothing_to_leak():
+def test_without_held_out_tiles_there_is_no_leakage():
     assert audited({"a": tiles("a", 2, 2)}, {"a": "train"}).held_out == {}
 
 
@@ -69,7 +69,7 @@ def test_distance_is_between_labelled_tiles_of_one_scene():
     table = index.assign(split=["test", "train", "buffer", "train", "train", "val"])
     held_out = audit_splits(table, index, "block", {}).held_out
     assert set(held_out) == {"test"}  # the validation tile has no labels
-    assert held_out["test"].distance_px == 200  # neither has the training tile beside it
+    assert held_out["test"].distance_px == 200  # nor has the adjacent training tile
 
 
 def test_single_tiles_touch():
@@ -80,11 +80,11 @@ def test_single_tiles_touch():
     assert audit.held_out["val"].distance_px == 0
 
 
-def test_training_under_held_out_ground_is_told_for_the_split_that_it_concerns(caplog: pytest.LogCaptureFixture):
+def test_shared_ground_is_reported_for_its_split(caplog: pytest.LogCaptureFixture):
     scenes = {"a": tiles("a", 2, 2), "b": tiles("b", 2, 2, {(0, 0)}), "c": tiles("c", 2, 2)}
     grids = {"a": grid(500_000), "b": grid(501_000), "c": grid(505_000)}
     audit = audited(scenes, {"a": "train", "b": "test", "c": "val"}, grids)
-    # of b's three labelled tiles one lies on a's right column; c begins 3 km, 300 px, behind a
+    # one of b's three labelled tiles overlaps a's right column; c starts 3 km (300 px) after a
     assert audit.held_out["test"].overlapping_share == pytest.approx(1 / 3, abs=1e-4)
     assert audit.held_out["test"].distance_px == 0
     assert leaks(audit.held_out["test"])
@@ -95,7 +95,7 @@ def test_training_under_held_out_ground_is_told_for_the_split_that_it_concerns(c
     assert "split val" not in caplog.text
 
 
-def test_scenes_without_a_crs_are_named_and_copies_are_found_all_the_same(caplog: pytest.LogCaptureFixture):
+def test_scenes_without_a_crs_are_named_and_searched_for_copies(caplog: pytest.LogCaptureFixture):
     scenes = {"a": tiles("a", 2, 2), "b": tiles("b", 2, 2, content="a"), "c": tiles("c", 1, 1)}
     grids = {"a": grid(500_000), "b": grid(500_000, None), "c": grid(500_000)}
     audit = audited(scenes, {"a": "train", "b": "test", "c": "predict"}, grids)
@@ -107,13 +107,13 @@ def test_scenes_without_a_crs_are_named_and_copies_are_found_all_the_same(caplog
     assert "4 tile(s) of split test are copies of training tiles: b 0/0 = a 0/0 (optical), b 0/1" in caplog.text
 
 
-def test_copies_without_labels_spoil_no_figure():
+def test_copies_without_labels_are_ignored():
     scenes = {"a": tiles("a", 1, 2, {(0, 0)}), "b": tiles("b", 1, 2, {(0, 1)}, content="a")}
     assert audited(scenes, {"a": "train", "b": "test"}).held_out["test"].copied_tiles == 0
 
 
-def test_some_copies_are_named_and_all_are_counted(caplog: pytest.LogCaptureFixture):
+def test_the_first_copies_are_named_and_all_are_counted(caplog: pytest.LogCaptureFixture):
     audit = audited({"a": tiles("a", 3, 3), "b": tiles("b", 3, 3, content="a")}, {"a": "train", "b": "val"})
     assert audit.held_out["val"].copied_tiles == 9
-    assert len(audit.held_out["val"].copies) == EXAMPLES
+    assert len(audit.held_out["val"].copies) == MAX_COPIES_SHOWN
     assert "…" in caplog.text

@@ -30,9 +30,9 @@ def crop():
 
 
 @pytest.mark.parametrize("turn", TURNS)
-def test_all_layers_turn_alike(turn: FlipRotation):
+def test_all_layers_are_rotated_together(turn: FlipRotation):
     before, after = crop(), flip_and_rotate(crop(), turn)
-    order = after.optical[0].astype(int)  # the ramp numbers the pixels
+    order = after.optical[0].astype(int)  # the values number the pixels
     assert sorted(order.flat) == [0, 1, 2, 3]
     for name in ("optical", "sar", "optical_weight", "sar_weight", "target"):
         layer, spun = getattr(before, name), getattr(after, name)
@@ -44,7 +44,7 @@ def test_the_turns_are_the_eight_symmetries_of_a_square():
     assert len({flip_and_rotate(crop(), turn).optical[0].tobytes() for turn in TURNS}) == 8
 
 
-def test_without_a_sensor_its_pixels_have_nothing_to_learn():
+def test_dropping_a_sensor_removes_targets_that_only_it_sees():
     no_sar = drop_sensor(crop(), "sar")
     assert not no_sar.sar_weight.any()
     assert np.array_equal(no_sar.target, [[3, 3], [255, 255]])
@@ -54,7 +54,7 @@ def test_without_a_sensor_its_pixels_have_nothing_to_learn():
     assert np.array_equal(no_optical.sar_weight, crop().sar_weight)
 
 
-def test_masked_clouds_take_optical_alone():
+def test_masked_clouds_only_affect_optical():
     masked = mask_clouds(crop(), np.array([[True, True], [False, False]]))
     assert not masked.optical_weight.any()
     assert np.array_equal(masked.sar_weight, crop().sar_weight)
@@ -64,7 +64,7 @@ def test_masked_clouds_take_optical_alone():
     )
 
 
-def test_holes_take_the_sensors_named_and_the_target_where_none_is_left():
+def test_holes_affect_the_given_sensors_and_the_target_without_a_sensor():
     upper = np.array([[True, True], [False, False]])
     both = mask_holes(crop(), ("optical", "sar"), upper)
     assert not both.optical_weight.any()
@@ -78,21 +78,21 @@ def test_holes_take_the_sensors_named_and_the_target_where_none_is_left():
         assert np.array_equal(after.optical, crop().optical) and np.array_equal(after.sar, crop().sar)
 
 
-def test_holes_that_would_leave_nothing_to_learn_are_not_cut():
+def test_holes_that_would_remove_all_labels_are_skipped():
     everywhere = np.ones((2, 2), np.bool_)
     assert np.array_equal(mask_holes_if_labelled(crop(), ("optical", "sar"), everywhere).target, crop().target)
     assert mask_holes_if_labelled(crop(), ("optical", "sar"), everywhere).optical_weight.any()
     assert not mask_holes_if_labelled(crop(), ("optical",), everywhere).optical_weight.any()
 
 
-def test_the_only_sensor_that_sees_something_is_not_dropped():
+def test_the_only_usable_sensor_is_not_dropped():
     alone = drop_sensor(crop(), "sar")
     assert drop_sensor_if_labelled(alone, "optical") is alone
     assert not drop_sensor_if_labelled(crop(), "optical").optical_weight.any()
     assert drop_sensor_if_labelled(alone, None) is alone
 
 
-def test_views_leave_one_sensor_or_both():
+def test_views_keep_one_sensor_or_both():
     weights = {
         view: (bool(seen.optical_weight.any()), bool(seen.sar_weight.any()))
         for view in ("fused", "optical", "sar")

@@ -23,7 +23,7 @@ def paint(coverage: float, seed: int, optical: np.ndarray | None = None, scale: 
 
 @pytest.mark.parametrize("shape", [(128, 128), (512, 512), (37, 201), (1, 5)])
 @pytest.mark.parametrize("coverage", [0.0, 0.25, 0.5, 0.75, 1.0])
-def test_the_mask_covers_the_wanted_share(shape: tuple[int, int], coverage: float):
+def test_the_mask_covers_the_given_share(shape: tuple[int, int], coverage: float):
     for seed in SEEDS:
         sky = paint(coverage, seed, ground(*shape))
         assert sky.mask.shape == shape
@@ -36,7 +36,7 @@ def test_equal_generators_paint_equal_clouds_and_others_do_not():
     assert len(masks) == 20
 
 
-def test_the_bands_handed_in_stay_as_they_are():
+def test_input_bands_are_not_modified():
     before = ground()
     paint(0.5, 1, before)
     assert np.array_equal(before, ground())
@@ -48,7 +48,7 @@ def test_ground_off_the_mask_is_hardly_changed_and_on_it_is(seed: int):
     sky = paint(0.5, seed)
     for band, before, dark, bright in zip(sky.optical, optical, SCALE.dark, SCALE.bright, strict=True):
         change = np.abs(band - before) / (bright - dark)
-        assert change[~sky.mask].max() < 2.6 * RIM_OPACITY  # a whole veil of white 2.5 times bright ground
+        assert change[~sky.mask].max() < 2.6 * RIM_OPACITY  # a uniform veil of 2.5 times bright ground
         assert np.median(change[sky.mask]) > 0.15
     contrast = [np.polyfit(optical[0][where], sky.optical[0][where], 1)[0] for where in (sky.mask, ~sky.mask)]
     assert contrast[0] < 0.8 < 0.85 < contrast[1] <= 1.05
@@ -86,7 +86,7 @@ def test_an_overcast_sky_hides_the_ground():
         assert sky.mask.all()
         assert np.all(sky.optical[0] > SCALE.bright[0])
         assert abs(np.polyfit(optical[0].ravel(), sky.optical[0].ravel(), 1)[0]) < 0.06
-        assert sky.optical[0].std() > 0.03 * sky.optical[0].mean()  # but it is modelled by the light
+        assert sky.optical[0].std() > 0.03 * sky.optical[0].mean()  # but the tops are shaded
 
 
 def test_clouds_have_sizes_and_edges_of_many_kinds():
@@ -95,17 +95,17 @@ def test_clouds_have_sizes_and_edges_of_many_kinds():
 
 
 @pytest.mark.parametrize("coverage", [0.5, 1.0])
-def test_values_of_pictures_stay_in_their_type(coverage: float):
+def test_values_of_images_stay_in_the_range_of_their_type(coverage: float):
     scale = BandRange((10.0, 10.0), (240.0, 120.0), 255.0)
     picture = np.random.default_rng(0).integers(0, 256, (2, 128, 128)).astype(np.float32)
     skies = np.stack([paint(coverage, seed, picture, scale).optical for seed in SEEDS])
     assert skies.min() >= 0
     assert skies.max() <= 255
     if coverage == 1.0:
-        assert np.mean(skies > 252) < 0.1  # no flat white that gives the painting away
+        assert np.mean(skies > 252) < 0.1  # no large saturated areas
 
 
-def test_what_is_not_a_number_stays_where_it_is():
+def test_nan_pixels_stay_and_do_not_spread():
     optical = ground()
     optical[:, 10:20, 30:40] = np.nan
     hole = np.isnan(optical)
@@ -120,9 +120,9 @@ def test_the_range_of_bands_comes_from_their_statistics_and_their_type():
     assert BandRange.of(statistics, "float32").ceiling == math.inf
 
 
-def test_wrong_coverages_and_scales_are_told():
+def test_wrong_coverages_and_scales_are_errors():
     for coverage in (-0.1, 1.5, math.nan):
-        with pytest.raises(ValueError, match=f"{coverage} is no share"):
+        with pytest.raises(ValueError, match=f"coverage {coverage} is outside"):
             paint(coverage, 0)
-    with pytest.raises(ValueError, match="1 bands, but the scale is of 2"):
+    with pytest.raises(ValueError, match="1 bands, but scale has 2"):
         paint(0.5, 0, ground()[:1])

@@ -12,7 +12,7 @@ def values():
     return np.random.default_rng(0).integers(0, 5000, (2, 3, 4)).astype(np.uint16)
 
 
-def test_equal_content_has_one_hash_whatever_its_type(values: np.ndarray):
+def test_equal_content_has_one_hash_in_any_type(values: np.ndarray):
     found = content_hash(values, ALL)
     assert found is not None and len(found) == 32
     assert content_hash(values.copy(), ALL) == found
@@ -20,7 +20,7 @@ def test_equal_content_has_one_hash_whatever_its_type(values: np.ndarray):
     assert content_hash(np.asfortranarray(values), ALL) == found
 
 
-def test_what_lies_under_nodata_does_not_count(values: np.ndarray):
+def test_values_under_nodata_are_ignored(values: np.ndarray):
     usable = ALL.copy()
     usable[0] = False
     other = values.astype(np.float32)
@@ -43,14 +43,14 @@ def test_any_other_content_has_another_hash(values: np.ndarray):
     assert len(hashes) == 6 and None not in hashes
 
 
-def test_the_place_of_the_gaps_is_content():
+def test_the_position_of_gaps_is_content():
     even = np.zeros((1, 1, 4))
     even[..., 3] = 1
     before, after = np.array([[False, True, True, True]]), np.array([[True, False, True, True]])
     assert content_hash(even, before) != content_hash(even, after)
 
 
-def test_tiles_that_are_like_many_others_have_none(values: np.ndarray):
+def test_empty_and_constant_tiles_have_no_hash(values: np.ndarray):
     flat = np.ones_like(values) * np.array([7, 9], np.uint16)[:, None, None]
     assert content_hash(flat, ALL) is None
     assert content_hash(values, np.zeros_like(ALL)) is None
@@ -87,7 +87,7 @@ def test_a_copy_in_both_sensors_counts_once():
     assert copies([tile("a", 0, "train", "o", "s"), tile("b", 0, "test", "o", "s")]) == ["b 0/0 = a 0/0 (optical)"]
 
 
-def test_a_sensor_stands_for_itself_and_no_hash_for_nothing():
+def test_hashes_are_compared_per_sensor_and_missing_hashes_never_match():
     rows = [tile("a", 0, "train", "x", None), tile("b", 0, "test", None, "x"), tile("b", 1, "test", None, None)]
     assert copies(rows) == []
     assert copies([row | {"optical_hash": None, "sar_hash": None} for row in rows]) == []

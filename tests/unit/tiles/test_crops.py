@@ -16,7 +16,7 @@ def scenes(made_pairs: ModuleType, tmp_path_factory: pytest.TempPathFactory):
     return [made_pairs.make_scene(tmp_path_factory.mktemp("crops"), "a", shape=(300, 500))]
 
 
-def test_a_crop_holds_the_stores_values_and_where_they_count(scenes: list[Any], made_pairs: ModuleType):
+def test_a_crop_contains_the_stores_values_and_weights(scenes: list[Any], made_pairs: ModuleType):
     (scene,) = scenes
     store = open_store(scene.pair)
     window = Window(5, 300, 60, 80)
@@ -33,7 +33,7 @@ def test_a_crop_holds_the_stores_values_and_where_they_count(scenes: list[Any], 
 
 
 @pytest.mark.parametrize("offset", [SarOffset(0, 0), SarOffset(2, -1), SarOffset(-1, 2), SarOffset(-2, -2)])
-def test_displaced_sar_is_read_from_the_tile_alone(scenes: list[Any], offset: SarOffset):
+def test_displaced_sar_is_only_read_from_the_tile(scenes: list[Any], offset: SarOffset):
     (scene,) = scenes
     store = open_store(scene.pair)
     masks, straight = read_masks(store, TILE), Window(0, 256, 256, 244)
@@ -48,7 +48,7 @@ def test_displaced_sar_is_read_from_the_tile_alone(scenes: list[Any], offset: Sa
     assert np.array_equal(crop.target, np.where(blind, 255, still.target))
 
 
-def test_displaced_sar_takes_its_flaws_along(scenes: list[Any]):
+def test_displaced_sar_keeps_its_nodata(scenes: list[Any]):
     (scene,) = scenes
     store = open_store(scene.pair)
     masks = read_masks(store, Window(0, 0, 256, 256))
@@ -68,7 +68,7 @@ def test_a_tile_narrower_than_the_displacement_has_no_sar(scenes: list[Any]):
         assert not crop.sar_weight.any()
 
 
-def test_nothing_is_learnt_where_no_sensor_sees_the_ground(scenes: list[Any]):
+def test_pixels_without_a_sensor_have_no_target(scenes: list[Any]):
     (scene,) = scenes
     masks = read_masks(open_store(scene.pair), Window(0, 0, 256, 256))
     assert scene.label[20, 8] != 255
@@ -76,7 +76,7 @@ def test_nothing_is_learnt_where_no_sensor_sees_the_ground(scenes: list[Any]):
     assert np.array_equal(masks.target[32:, :16], scene.label[32:256, :16])
 
 
-def test_padding_adds_pixels_that_do_not_count():
+def test_padding_adds_pixels_with_weight_0():
     ones = np.ones((1, 2, 3), np.float32)
     crop = pad(Crop(ones, ones, ones, ones, np.zeros((2, 3), np.uint8)), 4, 4)
     assert crop.optical.shape == crop.sar_weight.shape == (1, 4, 4)

@@ -8,7 +8,7 @@ import torch
 
 from clairemap.raster.store import open_store
 from clairemap.settings import AugmentationSettings, SplitsSettings
-from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource, stacked
+from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource, stack_samples
 from clairemap.tiles.sampling import CropSampler
 from clairemap.tiles.splits import assign_splits, labelled_tiles
 from clairemap.tiles.statistics import fit_statistics
@@ -56,7 +56,7 @@ def crops(
 def test_samples_have_the_networks_shapes_and_types(made_pairs: ModuleType, scenes: list[Any]):
     data = crops(made_pairs, scenes, steps=3, batch_size=4)
     assert len(data) == 12
-    batch = stacked([data[number] for number in range(len(data))])
+    batch = stack_samples([data[number] for number in range(len(data))])
     assert [tuple(layer.shape[1:]) for layer in batch] == [(2, 128, 128), (1, 128, 128)] + 2 * [(1, 128, 128)] + [
         (128, 128)
     ]
@@ -65,7 +65,7 @@ def test_samples_have_the_networks_shapes_and_types(made_pairs: ModuleType, scen
     assert set(batch.target.unique().tolist()) <= {0, 1, 2, 255}
 
 
-def test_samples_are_the_same_whatever_the_order_and_the_number_of_readers(made_pairs: ModuleType, scenes: list[Any]):
+def test_samples_do_not_depend_on_order_or_number_of_readers(made_pairs: ModuleType, scenes: list[Any]):
     data, numbers = crops(made_pairs, scenes), range(24)
     alone = [data[number] for number in numbers]
     for threads in (1, 4):
@@ -87,12 +87,10 @@ def test_augmentation_changes_values_and_weights_but_neither_place_nor_turn(made
         assert torch.isfinite(after.optical).all()
         assert torch.isfinite(after.sar[after.sar_weight > 0]).all()
         changed += int(not torch.equal(before.optical, after.optical))
-    assert changed == 20  # by the gain at least
+    assert changed == 20  # at least by the gain
 
 
-def test_sar_is_displaced_against_optical_but_not_where_it_is_looked_at_alone(
-    made_pairs: ModuleType, scenes: list[Any]
-):
+def test_sar_is_displaced_only_in_fused_training(made_pairs: ModuleType, scenes: list[Any]):
     jitter = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=2, holes=0)
     moved = {}
     for view in ("fused", "sar"):
@@ -104,7 +102,7 @@ def test_sar_is_displaced_against_optical_but_not_where_it_is_looked_at_alone(
     assert moved["sar"] == 0
 
 
-def test_without_augmentation_samples_hold_the_stores_values(made_pairs: ModuleType, scenes: list[Any]):
+def test_without_augmentation_samples_contain_the_stores_values(made_pairs: ModuleType, scenes: list[Any]):
     data = crops(made_pairs, scenes[:1], augmentation=NOTHING, sensor_dropout=0)
     store = open_store(scenes[0].pair)
     stored = {float(value) for value in store.array("optical")[:].astype("float32").ravel()}
@@ -133,7 +131,7 @@ def test_a_network_of_one_sensor_is_never_shown_the_other(
         assert (data[number].target != 255).any()
 
 
-def test_small_scenes_are_filled_up(made_pairs: ModuleType, scenes: list[Any]):
+def test_small_scenes_are_padded(made_pairs: ModuleType, scenes: list[Any]):
     data = crops(made_pairs, scenes[1:])
     sample = data[0]
     assert sample.target.shape == (128, 128)
@@ -141,7 +139,7 @@ def test_small_scenes_are_filled_up(made_pairs: ModuleType, scenes: list[Any]):
     assert (sample.target != 255).any()
 
 
-def test_tiles_come_whole_and_unturned(scenes: list[Any]):
+def test_tiles_are_whole_and_not_rotated(scenes: list[Any]):
     tiles = tiles_of(scenes)
     data = TileDataset(source_of(scenes), tiles)
     assert len(data) == 5

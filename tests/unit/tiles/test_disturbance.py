@@ -37,7 +37,7 @@ SCALE = BandRange.of(STATISTICS.optical, "uint16")
 
 
 def crop(sar_from: int = 0):
-    """A crop that optical sees all of, and SAR from a column on; all of it labelled."""
+    """A labelled crop with optical everywhere and SAR from one column on."""
     random = np.random.default_rng(0)
     weight = np.ones((1, SIDE, SIDE), np.float32)
     seen = weight.copy()
@@ -61,7 +61,7 @@ def drawn(settings: AugmentationSettings = EVERYTHING, seed: int = 0, draws: int
     return [Disturbance.sample(settings, (seed, number)) for number in range(draws)]
 
 
-def test_what_is_drawn_follows_from_seed_and_number():
+def test_draws_depend_on_seed_and_number():
     assert drawn(draws=50) == drawn()[:50]
     one, other, third = drawn(draws=9)[7], drawn(seed=1, draws=9)[7], drawn(draws=9)[8]
     assert one != other
@@ -102,7 +102,7 @@ def test_sar_is_displaced_by_whole_pixels_up_to_the_largest(largest: int, reache
 
 
 @pytest.mark.parametrize("name", ["clouds", "speckle", "sar_jitter_px", "holes", "gain"])
-def test_switching_one_thing_off_leaves_the_others_alone(name: str):
+def test_switching_one_kind_off_does_not_change_the_others(name: str):
     parts = {"speckle": "speckle_looks", "sar_jitter_px": "sar_offset", "holes": "holes_in"}
     part = parts.get(name, name)
     without_it = drawn(EVERYTHING.model_copy(update={name: 0}), draws=200)
@@ -110,14 +110,14 @@ def test_switching_one_thing_off_leaves_the_others_alone(name: str):
     assert [replace(d, **{part: kept}) for d in drawn(draws=200)] == without_it
 
 
-def test_nothing_is_done_where_all_is_off():
+def test_without_augmentation_nothing_changes():
     for number in range(20):
         disturbance = Disturbance.sample(NOTHING, (0, number))
         assert disturbance.sar_offset == NO_OFFSET
         assert same(with_disturbance(crop(), disturbance, None, STATISTICS, SCALE), crop())
 
 
-def test_a_sensor_that_is_not_looked_at_is_left_alone():
+def test_unused_sensors_are_not_disturbed():
     full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, SarOffset(1, 2), 0.1, ("optical", "sar"))
     assert full.optical_only() == Disturbance((0, 0), CloudCover(0.5, True), None, NO_OFFSET, 0.1, ("optical",))
     assert full.sar_only() == Disturbance((0, 0), None, 8.0, NO_OFFSET, 0.1, ("sar",))
@@ -125,7 +125,7 @@ def test_a_sensor_that_is_not_looked_at_is_left_alone():
 
 
 @pytest.mark.parametrize("holes_in", [("optical", "sar"), ("optical",), ("sar",)])
-def test_holes_leave_values_and_labels_and_take_the_sensors_weights(holes_in: tuple[Sensor, ...]):
+def test_holes_only_change_the_sensors_weights(holes_in: tuple[Sensor, ...]):
     before, hole = crop(sar_from=20), Disturbance((3, 1), holes_in=holes_in)
     after = with_disturbance(before, hole, None, STATISTICS, SCALE)
     assert same(after, with_disturbance(before, hole, None, STATISTICS, SCALE))
@@ -151,7 +151,7 @@ def test_another_crop_has_other_holes():
     assert len(masks) == 10
 
 
-def test_a_given_mask_takes_optical_out_where_it_was_changed():
+def test_a_given_mask_sets_optical_weight_to_0_under_clouds():
     before, after = crop(sar_from=20), under(0.5, given=True, of=crop(sar_from=20))
     masked = after.optical_weight[0] == 0
     assert masked.mean() == pytest.approx(0.5, abs=0.01)
@@ -163,7 +163,7 @@ def test_a_given_mask_takes_optical_out_where_it_was_changed():
     assert np.array_equal(after.target[~nobody], before.target[~nobody])
 
 
-def test_a_withheld_mask_changes_values_alone():
+def test_a_withheld_mask_only_changes_values():
     before, after = crop(sar_from=20), under(0.5, given=False, of=crop(sar_from=20))
     assert np.array_equal(after.optical, under(0.5, given=True).optical)
     assert same(replace(after, optical=before.optical), before)
@@ -171,7 +171,7 @@ def test_a_withheld_mask_changes_values_alone():
 
 @pytest.mark.parametrize("given", [True, False])
 @pytest.mark.parametrize("coverage", [0.3, 1.0])
-def test_optical_under_clouds_and_sar_are_never_taken_away_together(given: bool, coverage: float):
+def test_clouds_and_sar_dropout_never_remove_all_labels_together(given: bool, coverage: float):
     after = under(coverage, given, "sar")
     assert after.has_labels
     assert after.sar_weight.any() == (coverage == 1)
@@ -180,14 +180,14 @@ def test_optical_under_clouds_and_sar_are_never_taken_away_together(given: bool,
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_clouds_are_not_painted_where_they_would_leave_nothing_to_learn(given: bool):
+def test_clouds_that_would_remove_all_labels_are_skipped(given: bool):
     blind = drop_sensor(crop(), "sar")
     assert same(under(1.0, given, of=blind), blind)
     assert same(under(1.0, given, "sar", of=blind), blind)
     assert not np.array_equal(under(0.5, given, of=blind).optical, blind.optical)
 
 
-def test_every_crop_keeps_something_to_learn_that_a_sensor_sees():
+def test_every_crop_keeps_visible_labels():
     sensors: tuple[Sensor | None, ...] = (None, "optical", "sar")
     for disturbance in drawn(draws=60):
         for dropped in sensors:
@@ -209,7 +209,7 @@ def test_speckle_in_db_is_independent_of_the_level():
     assert abs(np.corrcoef(change.ravel(), before.sar.ravel())[0, 1]) < 0.06
 
 
-def test_speckle_of_pictures_stays_below_their_white():
+def test_speckle_of_images_stays_below_their_white():
     picture = np.full((1, SIDE, SIDE), 250, np.float32)
     picture[..., :32] = 60
     picture[0, 0, 0] = np.nan

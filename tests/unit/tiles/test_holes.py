@@ -2,31 +2,31 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from clairemap.tiles.holes import HOLE_SHARES, holes
+from clairemap.tiles.holes import HOLE_SHARES, sample_holes
 
 DRAWS = 400
 SHAPE = (96, 128)
 
 
 def drawn(draws: int = DRAWS, shape: tuple[int, int] = SHAPE):
-    return [holes(shape, np.random.default_rng(number)) for number in range(draws)]
+    return [sample_holes(shape, np.random.default_rng(number)) for number in range(draws)]
 
 
-def test_equal_generators_cut_equal_holes():
+def test_equal_generators_give_equal_holes():
     one, again = drawn(20), drawn(20)
     assert all(map(np.array_equal, one, again))
     assert len({mask.tobytes() for mask in one}) == 20
 
 
-def test_the_share_is_drawn_evenly_and_ground_is_always_left():
+def test_the_share_is_uniform_and_below_1():
     shares = np.array([mask.mean() for mask in drawn()])
     low, high = HOLE_SHARES
-    # On edges along rows and columns a whole line has the same distance.
+    # With edges along rows and columns, all pixels of a line have the same distance.
     assert low - 0.001 <= shares.min() < low + 0.03 and high - 0.03 < shares.max() < high + 2 / min(SHAPE)
     assert shares.mean() == pytest.approx((low + high) / 2, abs=0.03)
 
 
-def test_forms_are_edges_stripes_and_blocks_with_straight_and_ragged_rims():
+def test_shapes_are_half_planes_stripes_and_blocks_with_straight_and_ragged_edges():
     masks = drawn()
     parts = np.array([ndimage.label(mask)[1] for mask in masks])
     assert 0.2 < (parts == 1).mean() < 0.8  # an edge or a block, straight

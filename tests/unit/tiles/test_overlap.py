@@ -59,7 +59,7 @@ def test_all_held_out_ground_counts():
 
 def test_grids_of_different_crs_are_compared():
     lon, lat = point(500_500, 4_999_500, "EPSG:32633").to_crs("EPSG:4326").coords[0]
-    other = GeoBox((100, 100), Affine(0.001, 0, lon, 0, -0.001, lat + 0.05), "EPSG:4326")  # begins in the middle
+    other = GeoBox((100, 100), Affine(0.001, 0, lon, 0, -0.001, lat + 0.05), "EPSG:4326")  # starts in the middle
     assert share([grid(500_000)], [other]) == pytest.approx(0.5, abs=1e-2)
 
 
@@ -75,7 +75,7 @@ def test_a_scene_is_not_compared_with_itself():
     grids = {"a": grid(500_000), "b": grid(900_000)}
     found = shared_ground({"a": [Window(0, 0, 50, 50)]}, tiles, grids)
     assert found is not None and found.share == 0
-    assert found.distance_px == pytest.approx(39_950, rel=2e-3)  # from the middle of a, not from a itself
+    assert found.distance_px == pytest.approx(39_950, rel=2e-3)  # from the middle of a
     assert shared_ground({"a": [WHOLE]}, {"a": [WHOLE]}, grids) is None
 
 
@@ -101,7 +101,7 @@ def degrees(west: float, north: float = -16.5, step: float = 1e-3):
         (grid(818_000, "EPSG:32760", 8_173_000), degrees(179.9, -16.4, 0.002), 1),
     ],
 )
-def test_ground_is_shared_whichever_way_longitudes_count(held_out: GeoBox, training: GeoBox, expected: float):
+def test_shared_ground_does_not_depend_on_the_longitude_range(held_out: GeoBox, training: GeoBox, expected: float):
     found = shared([held_out], [training])
     assert found is not None
     assert found.share == pytest.approx(expected, abs=3e-3) and found.distance_px == 0

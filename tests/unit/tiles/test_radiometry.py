@@ -10,9 +10,9 @@ from clairemap.tiles.radiometry import (
     MIN_RADIOMETRY_PX,
     RADIOMETRY_SAMPLE_PX,
     Sampler,
-    deviations,
-    pooled,
+    pool,
     sensor_radiometry,
+    standard_deviations,
 )
 
 BANDS = ("red", "nir")
@@ -36,10 +36,10 @@ def test_figures_are_those_of_the_pixels():
 
 def test_one_band_has_a_covariance_too():
     found = sensor_radiometry(("VV",), values()[:1])
-    np.testing.assert_allclose(deviations(found), [values()[0].std()], rtol=1e-6)
+    np.testing.assert_allclose(standard_deviations(found), [values()[0].std()], rtol=1e-6)
 
 
-def test_blocks_in_any_cut_give_the_same_figures_and_unusable_pixels_none():
+def test_figures_do_not_depend_on_blocks_or_unusable_pixels():
     shape = (700, 900)
     scene = values(shape[0] * shape[1]).reshape(2, *shape)
     usable = np.random.default_rng(1).random(shape) < 0.5
@@ -51,16 +51,14 @@ def test_blocks_in_any_cut_give_the_same_figures_and_unusable_pixels_none():
             sampler.add(tile.window, scene[:, *tile.window.slices], usable[tile.window.slices])
         found.append(sampler.radiometry(BANDS))
     sampled = sorted(one.pixels for one in found if one)
-    assert (
-        sampled[0] == sampled[-1] <= RADIOMETRY_SAMPLE_PX
-    )  # order of the pixels differs, so the figures may in the last digit
+    assert sampled[0] == sampled[-1] <= RADIOMETRY_SAMPLE_PX  # the order of the pixels may change the last digit
     for one in found:
         assert one is not None and found[0] is not None and min(one.floor) > -9999
         np.testing.assert_allclose(one.quantiles, found[0].quantiles, rtol=1e-5)
         np.testing.assert_allclose(one.mean, found[0].mean, rtol=1e-5)
 
 
-def test_a_handful_of_pixels_is_not_described():
+def test_too_few_pixels_have_no_radiometry():
     sampler = Sampler((10, 10))
     sampler.add(next(tiles((10, 10), 10)).window, np.ones((2, 10, 10)), np.ones((10, 10), bool))
     assert MIN_RADIOMETRY_PX > 100 and sampler.radiometry(BANDS) is None
@@ -68,15 +66,15 @@ def test_a_handful_of_pixels_is_not_described():
 
 def test_scenes_pooled_are_their_mixture():
     parts = [values(30_000, 1), values(60_000, 2) * 2 + 500]
-    found = pooled([sensor_radiometry(BANDS, part) for part in parts])
+    found = pool([sensor_radiometry(BANDS, part) for part in parts])
     whole = np.concatenate(parts, axis=1)
     np.testing.assert_allclose(found.mean, whole.mean(1), rtol=1e-5)
     np.testing.assert_allclose(found.covariance, np.cov(whole, bias=True), rtol=1e-5)
-    # Interpolating between levels costs a little, most at the ends.
+    # Interpolation between levels has small errors, largest at the ends.
     np.testing.assert_allclose(found.quantiles, np.percentile(whole, LEVELS_PCT, axis=1).T, rtol=0.06)
 
 
-def test_a_scene_does_not_vouch_for_itself():
+def test_a_scene_is_not_compared_with_itself():
     known = [Radiometry(scene=name, sar_scale="db", optical=None, sar=None) for name in "ab"]
     assert [one.scene for one in TrainingRadiometry(scenes=tuple(known)).without("a")] == ["b"]
 
@@ -84,8 +82,8 @@ def test_a_scene_does_not_vouch_for_itself():
 def test_many_scenes_are_pooled_as_exactly_as_few():
     rng = np.random.default_rng(0)
     parts = [rng.gamma(4, 100, (1, 2000)) + shift for shift in rng.normal(300, 100, 200)]
-    found = pooled([sensor_radiometry(("red",), part) for part in parts])
+    found = pool([sensor_radiometry(("red",), part) for part in parts])
     whole = np.concatenate(parts, axis=1)[0]
     expected, std = np.percentile(whole, LEVELS_PCT), whole.std()
     np.testing.assert_allclose(found.quantiles[0][2:-2], expected[2:-2], atol=0.03 * std)
-    np.testing.assert_allclose(found.quantiles[0], expected, atol=0.2 * std)  # what lies beyond 99.9 % is not kept
+    np.testing.assert_allclose(found.quantiles[0], expected, atol=0.2 * std)  # values beyond 99.9 % are not stored

@@ -42,7 +42,7 @@ def share(plans: list[CropPlan], condition: Callable[[CropPlan], bool]):
     return sum(map(condition, plans)) / len(plans)
 
 
-def test_a_crop_depends_on_seed_and_number_alone():
+def test_a_crop_depends_only_on_seed_and_number():
     forwards = plans()
     backwards = sampler()
     assert [backwards.plan(number) for number in reversed(range(DRAWS))] == forwards[::-1]
@@ -60,7 +60,7 @@ def test_rare_classes_are_drawn_as_often_as_others():
     assert share(of_class_2, lambda plan: plan.aim.rank < 50) == pytest.approx(50 / 400 + 50 / 400, abs=0.05)
 
 
-def test_other_crops_lie_where_labels_are():
+def test_other_crops_are_in_labelled_tiles():
     anywhere = plans(rare_class_share=0.0)
     assert all(isinstance(plan.aim, CropPosition) for plan in anywhere)
     assert share(anywhere, lambda plan: plan.tile == TILES[1]) == pytest.approx(3000 / 4300, abs=0.04)
@@ -78,12 +78,12 @@ def test_turns_and_dropped_sensors_are_drawn_evenly():
     assert share(plans(sensor_dropout=0.0), lambda plan: plan.dropped is None) == 1
 
 
-def test_changing_one_share_leaves_the_other_draws_alone():
+def test_changing_one_share_does_not_change_the_other_draws():
     some, none = plans(sensor_dropout=0.4), plans(sensor_dropout=0.0)
     assert [(plan.tile, plan.aim, plan.turn) for plan in some] == [(plan.tile, plan.aim, plan.turn) for plan in none]
 
 
-def test_disturbances_change_nothing_else_and_differ_from_crop_to_crop():
+def test_disturbances_only_change_themselves_and_differ_between_crops():
     calm = sampler(augmentation=AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0))
     wild = plans()
     places = [(plan.tile, plan.aim, plan.turn, plan.dropped) for plan in wild]
@@ -94,7 +94,7 @@ def test_disturbances_change_nothing_else_and_differ_from_crop_to_crop():
     assert wild[3].disturbance == Disturbance.sample(AUGMENTATION, (0, 3))
 
 
-def test_a_network_of_one_sensor_has_nothing_dropped_displaced_or_painted_in_vain():
+def test_single_sensor_plans_have_no_dropout_or_displacement():
     for plan in plans(sensor_dropout=0.5)[:300]:
         optical, sar, fused = plan.limited_to("optical"), plan.limited_to("sar"), plan.limited_to("fused")
         assert optical.dropped is sar.dropped is None
@@ -108,7 +108,7 @@ def test_a_network_of_one_sensor_has_nothing_dropped_displaced_or_painted_in_vai
         assert {(p.tile, p.aim, p.turn) for p in (optical, sar, fused)} == {(plan.tile, plan.aim, plan.turn)}
 
 
-def test_without_labels_there_is_nothing_to_draw():
+def test_a_sampler_without_labels_is_an_error():
     with pytest.raises(NoTrainingDataError, match="splits"):
         sampler(tiles=())
 
@@ -121,7 +121,7 @@ def test_without_labels_there_is_nothing_to_draw():
     right=st.floats(0, 1, exclude_max=True),
     pixel=st.integers(0, 10**6),
 )
-def test_crops_lie_in_their_tile_and_hold_the_pixel_they_aim_at(
+def test_crops_are_inside_their_tile_and_contain_their_centre_pixel(
     height: int, width: int, down: float, right: float, pixel: int
 ):
     tile = LabelledTile("a", Window(512, 256, height, width), (height * width - 1, 1))
@@ -136,7 +136,7 @@ def test_crops_lie_in_their_tile_and_hold_the_pixel_they_aim_at(
             assert window.intersection(Window(512 + y, 256 + x, 1, 1)).shape == (1, 1)
 
 
-def test_aimed_pixels_lie_in_the_middle_where_there_is_room():
+def test_centre_pixels_are_in_the_middle_where_possible():
     tile = LabelledTile("a", Window(0, 0, 256, 256), (256 * 256 - 2, 2))
     target = np.zeros((256, 256), np.uint8)
     target[10, 10] = target[100, 150] = 1
@@ -144,7 +144,7 @@ def test_aimed_pixels_lie_in_the_middle_where_there_is_room():
     assert window == Window(100 - 64, 150 - 64, 128, 128)
 
 
-def test_places_reach_all_positions():
+def test_all_positions_are_reached():
     tile = LabelledTile("a", Window(0, 0, 130, 129), (130 * 129,))
     target = np.zeros((130, 129), np.uint8)
     seen = {
@@ -160,10 +160,10 @@ def test_places_reach_all_positions():
     assert seen == {(y, x) for y in range(3) for x in range(2)}
 
 
-def test_labels_that_are_not_those_of_the_index_are_told():
+def test_labels_that_differ_from_the_index_are_an_error():
     tile = LabelledTile("a", Window(0, 0, 4, 4), (10, 6))
     plan = CropPlan(tile, ClassPixel(1, 5), FlipRotation(0, False), None, UNDISTURBED)
-    with pytest.raises(StoreError, match="0 pixels of class index 1, the tile index says 6"):
+    with pytest.raises(StoreError, match="0 pixels of class index 1, but 6 in the tile index"):
         crop_window(plan, np.zeros((4, 4), np.uint8), 4)
 
 

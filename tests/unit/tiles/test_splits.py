@@ -112,9 +112,7 @@ def test_blocks_without_labels_are_not_held_out():
 
 
 @pytest.mark.parametrize(("rows", "cols", "buffer_px"), [(1, 1, 0), (1, 2, 256), (2, 2, 300)])
-def test_too_few_tiles_all_train_and_that_is_said(
-    rows: int, cols: int, buffer_px: int, caplog: pytest.LogCaptureFixture
-):
+def test_too_few_tiles_all_train_with_a_warning(rows: int, cols: int, buffer_px: int, caplog: pytest.LogCaptureFixture):
     chosen = block(block_tiles=1, val_share=0.5, buffer_px=buffer_px)
     table = assign_splits(grid("a", rows, cols), {"a": "train"}, chosen, 0)
     assert set(table["split"]) == {"train"}
@@ -131,7 +129,7 @@ def test_too_few_tiles_all_train_and_that_is_said(
     buffer_px=st.sampled_from([0, 1, 100, 250]),
     seed=st.integers(0, 5),
 )
-def test_what_holds_for_all_block_splits(
+def test_properties_of_all_block_splits(
     rows: int, cols: int, block_tiles: int, val_share: float, test_share: float, buffer_px: int, seed: int
 ):
     index = grid("a", rows, cols)
@@ -157,10 +155,10 @@ def test_single_tiles_are_held_out_only_if_the_settings_insist(caplog: pytest.Lo
     assert [count(table, split) for split in ("train", "val", "test", "buffer")] == [280, 80, 40, 0]
     assert nearest_gap_px(table, "train") == 0
     assert table.loc[table["split"] == "val", ["row", "col"]].nunique().tolist() == [20, 20]  # no blocks: everywhere
-    assert "look better than the model is" in caplog.text
+    assert "overestimate the accuracy" in caplog.text
 
 
-def test_random_tiles_come_from_seed_scene_and_place_alone():
+def test_random_tiles_depend_only_on_seed_scene_and_position():
     index, beside = grid("a", 8, 8), grid("b", 8, 8)
     table = assign_splits(index, {"a": "train"}, RANDOM, 1)
     assert assign_splits(index.sample(frac=1, random_state=0), {"a": "train"}, RANDOM, 1).equals(table)
@@ -173,7 +171,7 @@ def test_random_tiles_come_from_seed_scene_and_place_alone():
 
 
 @pytest.mark.parametrize("chosen", [SplitsSettings(), block(block_tiles=2, buffer_px=100), RANDOM])
-def test_a_new_test_scene_changes_nothing_of_what_trains(chosen: SplitsSettings):
+def test_a_new_test_scene_does_not_change_the_training_tiles(chosen: SplitsSettings):
     index = pd.concat([grid("b", 6, 6), grid("c", 3, 3), grid("a", 2, 2)])
     training = assign_splits(index, {"b": "train", "c": "val"}, chosen, 0)
     table = add_test_scenes(training, index, ["a"])
@@ -194,7 +192,7 @@ def test_labelled_tiles_of_a_split():
     assert labelled_tiles(table, "test") == ()
 
 
-def test_the_table_comes_back_from_its_file(tmp_path: Path):
+def test_the_table_is_read_as_written(tmp_path: Path):
     table = assign_splits(grid("a", 2, 2), {"a": "train"}, SplitsSettings(), 0)
     write_splits(tmp_path / "new" / "splits.parquet", table)
     again = read_splits(tmp_path / "new" / "splits.parquet")

@@ -62,9 +62,7 @@ def test_a_smaller_sample_gives_nearly_the_same_percentiles(
     assert sampled.optical.p02 == pytest.approx(exact.optical.p02, abs=20)
 
 
-def test_batches_of_tiles_change_nothing_but_rounding(
-    made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch
-):
+def test_batches_only_change_rounding(made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch):
     whole = fitted(made_pairs, scenes)
     monkeypatch.setattr(statistics, "BATCH_TILES", 1)
     single = fitted(made_pairs, scenes)
@@ -73,7 +71,7 @@ def test_batches_of_tiles_change_nothing_but_rounding(
 
 
 @pytest.mark.parametrize("threads", [1, 4])
-def test_threads_are_as_many_as_given_and_change_nothing(
+def test_threads_are_as_many_as_given_and_do_not_change_figures(
     made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
 ):
     monkeypatch.setattr(statistics, "BATCH_TILES", 1)
@@ -83,7 +81,7 @@ def test_threads_are_as_many_as_given_and_change_nothing(
     together, seen, summarise = threading.Barrier(threads), set(), statistics._summarise
 
     def meet(*words: object):
-        together.wait(timeout=30)  # breaks if fewer threads come
+        together.wait(timeout=30)  # fails with fewer threads
         seen.add(threading.get_ident())
         return summarise(*words)
 
@@ -93,7 +91,7 @@ def test_threads_are_as_many_as_given_and_change_nothing(
     assert len(seen) == threads
 
 
-def test_counts_are_of_the_training_tiles_alone(made_pairs: ModuleType, scenes: list[Any]):
+def test_only_training_tiles_are_counted(made_pairs: ModuleType, scenes: list[Any]):
     found = fitted(made_pairs, scenes, lambda index: (index["scene"] == "a") & (index["row"] == 0))
     a = scenes[0]
     mappable = (a.validity & (made_pairs.OPTICAL_NODATA | made_pairs.CLOUD)) * (a.validity & made_pairs.SAR_NODATA) == 0
@@ -105,7 +103,7 @@ def test_counts_are_of_the_training_tiles_alone(made_pairs: ModuleType, scenes: 
     assert found.optical.mean != fitted(made_pairs, scenes).optical.mean
 
 
-def test_the_file_brings_them_back_and_is_the_same_each_time(made_pairs: ModuleType, scenes: list[Any], tmp_path: Path):
+def test_the_file_is_read_as_written_and_reproducible(made_pairs: ModuleType, scenes: list[Any], tmp_path: Path):
     found = fitted(made_pairs, scenes)
     write_statistics(tmp_path / "statistics.json", found)
     assert read_statistics(tmp_path / "statistics.json") == found
@@ -113,13 +111,13 @@ def test_the_file_brings_them_back_and_is_the_same_each_time(made_pairs: ModuleT
     assert (tmp_path / "again.json").read_bytes() == (tmp_path / "statistics.json").read_bytes()
 
 
-def test_without_labels_there_is_nothing_to_train_on(made_pairs: ModuleType, tmp_path: Path):
+def test_training_tiles_without_labels_are_an_error(made_pairs: ModuleType, tmp_path: Path):
     bare = made_pairs.make_scene(tmp_path, "bare", shape=(256, 256), labelled=False)
     with pytest.raises(NoTrainingDataError, match="labelled pixel"):
         fitted(made_pairs, [bare])
 
 
-def test_a_class_that_never_occurs_is_told(made_pairs: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_class_without_pixels_is_reported(made_pairs: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     scene = made_pairs.make_scene(tmp_path, "plain", shape=(256, 256))
     index = pd.read_parquet(scene.tiles)
     index["class_px"] = [np.array([5, 0, 7])]
@@ -127,7 +125,7 @@ def test_a_class_that_never_occurs_is_told(made_pairs: ModuleType, tmp_path: Pat
     assert "fields" in caplog.text
 
 
-def test_a_flat_band_and_a_missing_sensor_leave_usable_figures(
+def test_constant_bands_and_missing_sensors_give_finite_figures(
     made_pairs: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     scene = made_pairs.make_scene(tmp_path, "flat", shape=(256, 256))
@@ -158,10 +156,10 @@ def test_statistics_of_another_sensor_do_not_fit(made_pairs: ModuleType, scenes:
         check_statistics(other, stores)
     text = str(raised.value)
     assert text.startswith(str(scenes[0].pair))
-    assert "optical bands: statistics of ('nir', 'red'), the pair has ('red', 'nir')" in text
-    assert "SAR scale: statistics of digital, the pair has db" in text
+    assert "optical bands: statistics have ('nir', 'red'), the pair has ('red', 'nir')" in text
+    assert "SAR scale: statistics have digital, the pair has db" in text
     assert "SAR bands" not in text
-    with pytest.raises(StoreError, match=r"SAR bands: statistics of \('HH',\), the pair has \('VV',\)"):
+    with pytest.raises(StoreError, match=r"SAR bands: statistics have \('HH',\), the pair has \('VV',\)"):
         check_statistics(replace(found, sar=replace(found.sar, bands=("HH",))), stores)
 
 

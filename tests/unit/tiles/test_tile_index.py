@@ -37,7 +37,7 @@ def test_a_row_counts_what_can_be_used() -> None:
     assert row.sar_px == 5
     assert row.cloud_px == 2
     assert row.cloud_unknown_px == 1
-    assert row.class_px == (3, 0, 2, 0)  # class 1 lies only where nothing can be mapped
+    assert row.class_px == (3, 0, 2, 0)  # class 1 is only in pixels that cannot be mapped
     assert row.labelled_px == 5
     assert row.optical_hash == content_hash(BLOCK.optical, (VALIDITY & V.OPTICAL_NODATA) == 0)  # clouds are content
     assert row.sar_hash is None  # one value everywhere
@@ -57,7 +57,7 @@ def test_rows_are_written_in_order_and_read_back(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["tiles.parquet"]
 
 
-def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
+def test_rows_are_read_as_written(tmp_path: Path) -> None:
     rows = [tile_row("alps", Tile(0, col, Window(0, 4 * col, 2, 4)), BLOCK, 3) for col in (0, 1)]
     write_tile_index(tmp_path / "tiles.parquet", rows, {})
     found = list(tile_rows(read_tile_index(tmp_path / "tiles.parquet").iloc[::-1]))
