@@ -173,7 +173,7 @@ class Good:
 
 
 Mutation = Callable[[Good, random.Random], str | None]
-"""Returns a false text, or None where the text has nothing to mutate that way."""
+"""Returns a false text, or None if the text has nothing to change in this way."""
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?: %)?")
 SLOT = re.compile(r"\{[^{}]*\}")
@@ -249,7 +249,7 @@ def caveat_marks(facts: TileFacts) -> Iterator[tuple[str, ...]]:
     if facts.has_unknown_clouds:
         yield ("unknown",)
     if facts.unseen:
-        yield "training left out", "unseen"
+        yield "unseen", "unseen"
     if facts.worst is not None:
         yield (f"{{iou.{facts.worst.name}}}",)
     if facts.registration in ("weak", "rejected"):
