@@ -172,7 +172,7 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
         "size tiny",
         "25.00 % of the area of the test",
         "vale.source_count.tif",
-        "clairemap 9.8.7 (fed): each is a valid Cloud-Optimized GeoTIFF",
+        "clairemap 9.8.7 (fed): valid Cloud-Optimized GeoTIFFs",
     ):
         assert text in html, text
     assert html.count("data:image/") == 4 + 1 + 2 + 1 + 2 * 4  # maps, confusion, registration, training, tiles

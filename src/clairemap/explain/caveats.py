@@ -43,8 +43,8 @@ def required_caveats(facts: TileFacts) -> Iterator[Caveat]:
     if facts.sensor == "SAR only":
         yield "say that the map relies on the SAR image alone", (("sar", "radar"), ALONE)
     if facts.clouds in ("some", "heavy"):
-        known = (FigureMention("clouds"),) if facts.has_unknown_clouds else ()  # other sentences mention clouds too
-        yield "say that clouds cover part of the tile", (("cloud",), *known)
+        figure = (FigureMention("clouds"),) if facts.has_unknown_clouds else ()  # other sentences mention clouds too
+        yield "say that clouds cover part of the tile", (("cloud",), *figure)
     if facts.has_unknown_clouds:
         yield "say that cloud cover is unknown", (("cloud",), lexicon.NOT_KNOWN)
     if facts.registration == "weak":

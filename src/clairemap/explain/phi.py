@@ -97,7 +97,7 @@ class PhiWriter:
         if longest + self._settings.max_new_tokens > context:
             raise ExplainerError(
                 f"{self._name}: prompt ({longest} tokens) and answer ({self._settings.max_new_tokens}) exceed the "
-                f"model's context of {context} tokens; lower explain.max_new_tokens or use a model with a longer context"
+                f"model's context of {context} tokens; lower explain.max_new_tokens or use a model with longer context"
             )
 
     def _load(self) -> tuple[Any, Any]:

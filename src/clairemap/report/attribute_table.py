@@ -52,8 +52,8 @@ def attribute_table(legend: ColoredLegend, pixels: Mapping[int, int]) -> bytes:
         pixels: pixel count of each code in the map; codes without pixels may be missing.
     """
     rows = [
-        (known.code, pixels.get(known.code, 0), name, *known.rgb)
-        for known, name in zip(legend.classes, table_names(legend, NAME_BYTES), strict=True)
+        (c.code, pixels.get(c.code, 0), name, *c.rgb)
+        for c, name in zip(legend.classes, table_names(legend, NAME_BYTES), strict=True)
     ]
     rows.sort()
     return _table(FIELDS, rows)

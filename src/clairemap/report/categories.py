@@ -44,8 +44,8 @@ def _attribute_table(legend: ColoredLegend, pixels: Mapping[int, int]) -> Elemen
         ElementTree.SubElement(definition, "Name").text = name
         ElementTree.SubElement(definition, "Type", typeAsString=TYPE_NAMES[kind]).text = str(kind)
         ElementTree.SubElement(definition, "Usage", typeAsString=USAGE_NAMES[usage]).text = str(usage)
-    for index, known in enumerate(sorted(legend.classes, key=lambda c: c.code)):
+    for index, c in enumerate(sorted(legend.classes, key=lambda c: c.code)):
         row = ElementTree.SubElement(table, "Row", index=str(index))
-        for value in (known.code, known.name, pixels.get(known.code, 0), *known.rgb):
+        for value in (c.code, c.name, pixels.get(c.code, 0), *c.rgb):
             ElementTree.SubElement(row, "F").text = str(value)
     return table

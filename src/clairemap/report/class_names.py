@@ -15,10 +15,10 @@ def stac_names(legend: Legend) -> tuple[str, ...]:
     Other characters become `_`. Names without a valid character become `class_CODE`. The code is appended to names
     that are no longer distinct; if that is not enough, all names become `class_CODE`.
     """
-    by_code = [f"class_{known.code}" for known in legend.classes]
-    short = [INVALID_IN_STAC.sub("_", known.name) for known in legend.classes]
+    by_code = [f"class_{c.code}" for c in legend.classes]
+    short = [INVALID_IN_STAC.sub("_", c.name) for c in legend.classes]
     names = [name if name.strip("_-") else code for name, code in zip(short, by_code, strict=True)]
-    coded = [f"{name}_{known.code}" for name, known in zip(names, legend.classes, strict=True)]
+    coded = [f"{name}_{c.code}" for name, c in zip(names, legend.classes, strict=True)]
     return _distinct(names, coded, by_code)
 
 
@@ -27,10 +27,10 @@ def table_names(legend: Legend, size: int) -> tuple[str, ...]:
 
     Longer names are cut between characters. Names that are no longer distinct end with their codes.
     """
-    cut = [clipped(known.name, size).rstrip() for known in legend.classes]
-    codes = [f" ({known.code})" for known in legend.classes]
+    cut = [clipped(c.name, size).rstrip() for c in legend.classes]
+    codes = [f" ({c.code})" for c in legend.classes]
     coded = [clipped(name, size - len(code)).rstrip() + code for name, code in zip(cut, codes, strict=True)]
-    return _distinct(cut, coded, [f"class_{known.code}" for known in legend.classes])
+    return _distinct(cut, coded, [f"class_{c.code}" for c in legend.classes])
 
 
 def clipped(text: str, size: int) -> str:

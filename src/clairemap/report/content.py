@@ -118,12 +118,12 @@ class TrainingSummary:
 class SplitSummary:
     """How the data were split, and warnings about the figures.
 
-    `reach_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page.
+    `halo_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page.
     """
 
     method: str
     audit: SplitAudit
-    reach_px: int | None
+    halo_px: int | None
     cautions: tuple[str, ...]
     headline_cautions: tuple[str, ...]
 

@@ -17,21 +17,21 @@ RANDOM = (
 NAMES = {"val": "validation", "test": "test"}
 
 
-def split_summary(audit: SplitAudit, reach_px: int | None, scored: str | None) -> SplitSummary:
+def split_summary(audit: SplitAudit, halo_px: int | None, scored: str | None) -> SplitSummary:
     """Return the page's sentences on the split.
 
     Args:
         audit: audit of the split.
-        reach_px: the network's halo: pixels farther away have no effect on a pixel. None if unknown.
+        halo_px: the network's halo: pixels farther away have no effect on a pixel. None if unknown.
         scored: the split of the figures at the top of the page.
     """
     leaks = {split: _leaks(split, leakage) for split, leakage in audit.held_out.items()}
     random = (RANDOM,) if audit.method == "random" and audit.held_out else ()
-    near = tuple(_near_training(split, leakage, reach_px) for split, leakage in audit.held_out.items())
+    near = tuple(_near_training(split, leakage, halo_px) for split, leakage in audit.held_out.items())
     return SplitSummary(
         method=METHODS.get(audit.method, f"Method: {audit.method}."),
         audit=audit,
-        reach_px=reach_px,
+        halo_px=halo_px,
         cautions=(*random, *(text for texts in leaks.values() for text in texts), *(text for text in near if text)),
         headline_cautions=(*random, *leaks[scored]) if scored in leaks else (),
     )
@@ -53,13 +53,13 @@ def _leaks(split: str, leakage: Leakage) -> tuple[str, ...]:
     return tuple(texts)
 
 
-def _near_training(split: str, leakage: Leakage, reach_px: int | None) -> str:
+def _near_training(split: str, leakage: Leakage, halo_px: int | None) -> str:
     distance_px = leakage.distance_px
-    if reach_px is None or distance_px is None or distance_px >= reach_px or leakage.overlapping_share:
+    if halo_px is None or distance_px is None or distance_px >= halo_px or leakage.overlapping_share:
         return ""
     gap = f"{distance_px} px from" if distance_px else "adjacent to"
     return (
-        f"The nearest training tile is {gap} a {NAMES[split]} tile. The network's halo is {reach_px} px, so both tiles "
+        f"The nearest training tile is {gap} a {NAMES[split]} tile. The network's halo is {halo_px} px, so both tiles "
         "share surrounding pixels. Increase the distance: splits.buffer_px for blocks, or other scenes in the sample "
         "sheet."
     )

@@ -153,8 +153,8 @@ class MapView:
         """Rows and columns of the section, size on the ground, and direction of north."""
         area = self.window
         rows, columns = f"{count(area.y0)} to {count(area.y1 - 1)}", f"{count(area.x0)} to {count(area.x1 - 1)}"
-        known = (f"rows {rows}, columns {columns}", self._ground, self._north)
-        return ", ".join(word for word in known if word)
+        texts = (f"rows {rows}, columns {columns}", self._ground, self._north)
+        return ", ".join(word for word in texts if word)
 
     @property
     def _ground(self) -> str:
@@ -170,11 +170,11 @@ class MapView:
         north = "" if self.geometry is None else north_text(self.geometry.north_deg(self.turn))
         if north and self.geometry is not None and self.geometry.varies:
             north += " at the centre only"
-        turned = f"the picture is {self.turn.text}" if self.turn.text else ""
-        return ", ".join(word for word in (north, turned, self._thickened) if word)
+        rotated = f"the picture is {self.turn.text}" if self.turn.text else ""
+        return ", ".join(word for word in (north, rotated, self._widened) if word)
 
     @property
-    def _thickened(self) -> str:
+    def _widened(self) -> str:
         true = self.window.height * self.aspect / self.window.width
         factor = max(true / self.ratio, self.ratio / true)
         side = "high" if (true < self.ratio) != bool(self.turn.quarters % 2) else "wide"

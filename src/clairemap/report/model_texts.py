@@ -47,8 +47,8 @@ def calibration_text(card: ModelCard) -> str:
 
 def _training_px(card: ModelCard) -> str:
     return ", ".join(
-        f"{known.name} {count(px) if px else 'none: the network cannot map it'}"
-        for known, px in zip(card.classes, card.trained_on.class_px, strict=False)
+        f"{c.name} {count(px) if px else 'none: the network cannot map it'}"
+        for c, px in zip(card.classes, card.trained_on.class_px, strict=False)
     )
 
 

@@ -43,8 +43,8 @@ class QuarterTurn:
     @property
     def text(self) -> str:
         """The rotation as words that follow "the picture is"; empty without rotation."""
-        turned = {0: "", 1: "rotated left by 90°", 2: "rotated by 180°", 3: "rotated right by 90°"}[self.quarters]
-        return " and ".join(word for word in ("mirrored" if self.mirrored else "", turned) if word)
+        rotated = {0: "", 1: "rotated left by 90°", 2: "rotated by 180°", 3: "rotated right by 90°"}[self.quarters]
+        return " and ".join(word for word in ("mirrored" if self.mirrored else "", rotated) if word)
 
 
 @dataclass(frozen=True)

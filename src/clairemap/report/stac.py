@@ -29,7 +29,7 @@ UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True)
 class MapSources:
-    """What a map was made from: names and acquisition dates of the scenes, model, and radiometry checks, if known.
+    """What a map was made from: names and acquisition dates of the scenes, model, and radiometry checks, if c.
 
     `ground` is the outline of the scenes' results; without it the item has the outline of the grid.
     """
@@ -57,7 +57,7 @@ def map_item(
         stamp: what `clairemap.provenance.stamp` returns.
     """
     outline = sources.ground or _grid_outline(geobox)
-    dates, classes = sources.dates, [known.to_dict() for known in _stac_classes(legend)]
+    dates, classes = sources.dates, [c.to_dict() for c in _stac_classes(legend)]
     item = pystac.Item(
         id=files.name,
         geometry=None if outline is None else outline.geometry,

@@ -24,9 +24,9 @@ def qgis_style(legend: ColoredLegend) -> str:
     """
     root, renderer = _style("paletted")
     palette = ElementTree.SubElement(renderer, "colorPalette")
-    for known in legend.classes:
+    for c in legend.classes:
         ElementTree.SubElement(
-            palette, "paletteEntry", value=str(known.code), color=known.color.lower(), label=known.name, alpha="255"
+            palette, "paletteEntry", value=str(c.code), color=c.color.lower(), label=c.name, alpha="255"
         )
     return _text(root)
 

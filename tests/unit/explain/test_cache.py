@@ -9,7 +9,7 @@ from clairemap.explain.prompt import Conversation, Message
 
 
 class CountingWriter:
-    """Answers in capitals and remembers what it was asked."""
+    """Answers in capitals and records the conversations."""
 
     def __init__(self, identity: str = "a") -> None:
         self.identity = identity

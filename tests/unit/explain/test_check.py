@@ -66,7 +66,7 @@ def caught(mutate: Callable, check: Callable, good_texts: list, at_least: int = 
 
 @pytest.mark.parametrize(
     "kind",
-    ["swapped slots", "foreign class", "negated dominance", "dropped caveat", "invented cause", "spelled-out number"],
+    ["swapped slots", "wrong class", "negated dominance", "dropped caveat", "invented cause", "spelled-out number"],
 )
 def test_false_texts_with_slots_are_caught(kind: str, made: ModuleType, good_texts: list):
     assert caught(made.SLOTTED[kind], Checker.slotted_faults, good_texts) >= CAUGHT_AT_LEAST

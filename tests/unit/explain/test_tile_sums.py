@@ -88,8 +88,8 @@ def test_names_fit_into_texts():
     [
         (1000, 0, 1000, None, 100),  # no mask
         (1000, 0, 0, 0, 0),  # a mask that shows none
-        (1000, 0, 300, None, 30),  # a mask that shows none where it says anything
-        (700, 300, 200, 30, 20),  # a mask that shows some where it says anything
+        (1000, 0, 300, None, 30),  # a mask without clouds where it is known
+        (700, 300, 200, 30, 20),  # a mask with clouds where it is known
         (0, 0, 0, None, 0),  # no optical image
         (0, 1000, 0, 100, 0),  # clouds everywhere
         (1000, 0, 4, 0, 0),  # a rim of nothing

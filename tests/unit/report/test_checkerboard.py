@@ -96,7 +96,7 @@ def test_pixels_are_as_long_and_wide_as_on_the_ground():
 
 @pytest.mark.parametrize("geometry", [PixelGeometry(10.0, 10.0, 40.0), PixelGeometry(10.0, 10.0, 180.0, mirrored=True)])
 def test_north_has_its_own_line_unless_it_is_up(geometry: PixelGeometry):
-    plain, told = squares(PixelGeometry(10.0, 10.0, 0.2))[0], squares(geometry)[0]
-    assert len(told) == len(plain) + 17
-    assert (told[-14:] < 200).any()
+    plain, labelled = squares(PixelGeometry(10.0, 10.0, 0.2))[0], squares(geometry)[0]
+    assert len(labelled) == len(plain) + 17
+    assert (labelled[-14:] < 200).any()
     assert np.array_equal(plain, squares(None)[0])

@@ -171,7 +171,7 @@ def test_a_rotated_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
     assert corner.count(True) == 1
     assert part.north_deg is not None and abs(part.north_deg) <= 45
     assert f"north is {abs(part.north_deg):.0f}° to the" in panel.size_text
-    # The marked corner, as the arrow says, lies where it lies on the ground.
+    # The arrow gives the direction of the marked corner on the ground.
     a, b, c, d, e, f = transform[:6]
     middle = np.array([a * 50 + b * 30 + c, d * 50 + e * 30 + f])
     east, north = np.array([a * 10 + b * 10 + c, d * 10 + e * 10 + f]) - middle
@@ -246,7 +246,7 @@ def test_the_largest_of_many_parts_are_shown(tmp_path: Path):
 
 
 def test_around_a_pole_north_is_given_for_the_centre_only(tmp_path: Path):
-    arctic = Affine(10_000, 0, -150_000, 0, -10_000, 250_000)  # the pole lies within the map
+    arctic = Affine(10_000, 0, -150_000, 0, -10_000, 250_000)  # the pole is within the map
     panel = map_panel(maps(tmp_path, np.ones((40, 30), np.uint8), "EPSG:3413", arctic), LOOK)
     assert "north is up at the centre only" in panel.size_text
     near = map_panel(maps(tmp_path, np.ones((40, 30), np.uint8)), LOOK)

@@ -84,7 +84,7 @@ def test_figures_have_their_meaning(content: ReportContent):
     metrics = content.metrics
     assert metrics.miou is not None
     assert f"{100 * metrics.miou:.1f} % mIoU over 3 classes" in text
-    assert "Test tiles that these figures are for" in text
+    assert "Test tiles used for these figures" in text
     assert metrics.definition in text
     assert "Classes averaged: water, forest, grassland. Label codes ignored: 0." in text
     assert "60.0" in text  # hectares of water
@@ -211,7 +211,7 @@ def test_every_map_has_its_file_and_meaning(content: ReportContent):
 
 def test_a_check_is_mentioned_only_if_there_was_one(content: ReportContent):
     text = text_of(render(content))
-    assert "passed the rule check_maps of clairemap 1.2.0 (def): each is a valid Cloud-Optimized" in text
+    assert "passed the rule check_maps of clairemap 1.2.0 (def): valid Cloud-Optimized" in text
     assert "These files have no recorded check." not in text
     unchecked = text_of(render(replace(content, checked_by=())))
     assert "These files have no recorded check." in unchecked

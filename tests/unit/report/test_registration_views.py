@@ -55,7 +55,7 @@ def test_moved_sar_agrees_better_than_delivered(pair: Pair):
         assert view.registered is not None
         assert view.registered.values.shape == view.delivered.values.shape == view.optical.values.shape == (128, 128)
         assert not np.array_equal(view.registered.values, view.delivered.values)
-        moved = view.delivered.values[6:, :-9]  # content of (y, x) lies at (y + 6, x - 9)
+        moved = view.delivered.values[6:, :-9]  # content of (y, x) is at (y + 6, x - 9)
         assert np.corrcoef(moved.ravel(), view.registered.values[:-6, 9:].ravel())[0, 1] > 0.99
 
 
