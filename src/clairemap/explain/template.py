@@ -36,10 +36,7 @@ SENSOR = {
     "mostly SAR": "The map relies mostly on the SAR image: the optical image has a weight of {optical_share_pct}.",
     "SAR only": "The map relies on the SAR image alone.",
 }
-CLOUDS = {
-    "some": "Clouds cover {cloud_pct} of the tile.",
-    "heavy": "Heavy clouds cover {cloud_pct} of the tile.",
-}
+CLOUDS = "Clouds cover {cloud_pct} of the tile."
 UNKNOWN_CLOUDS = "Cloud cover is unknown for {cloud_unknown_pct} of the tile, where a cloud mask is missing."
 PARTIAL = "Valid data cover {mapped_pct} of the tile."
 REGISTRATION = {
@@ -89,7 +86,7 @@ def template_text(facts: TileFacts) -> str:
             *_composition_sentence(facts),
             *_confidence_sentences(facts),
             SENSOR[facts.sensor],
-            *([CLOUDS[facts.clouds]] if facts.clouds in CLOUDS else []),
+            *([CLOUDS] if facts.clouds in ("some", "heavy") else []),
             *([UNKNOWN_CLOUDS] if facts.has_unknown_clouds else []),
             *([PARTIAL] if facts.mapped_pct < 100 else []),
             *([REGISTRATION[facts.registration]] if facts.registration in REGISTRATION else []),

@@ -37,11 +37,11 @@ def calibration_text(card: ModelCard) -> str:
     before = f"Expected calibration error on the validation tiles: {100 * fit.ece_before:.2f} % before"
     basis = f"{count(fit.pixels)} labelled pixels in {count(fit.tiles)} tile(s)"
     if fit.ece_after is None or fit.nll_after is None:
-        return f"{before} {divided}, from {basis}. These are too few tiles to estimate the error afterwards."
+        return f"{before} {divided}, from {basis}. The error afterwards cannot be estimated from so few tiles."
     return (
         f"{before}, {100 * fit.ece_after:.2f} % after {divided}; negative log likelihood {fit.nll_before:.3f} "
-        f"and {fit.nll_after:.3f} nats per pixel. From {basis}. The figures after are cross-fitted: each half of the "
-        "tiles uses the temperature of the other half."
+        f"and {fit.nll_after:.3f} nats per pixel. From {basis}. The figures after calibration are cross-fitted: for "
+        "each half of the tiles, the temperature is fitted on the other half."
     )
 
 

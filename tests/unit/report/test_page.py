@@ -88,7 +88,7 @@ def test_figures_have_their_meaning(content: ReportContent):
     assert metrics.definition in text
     assert "Classes averaged: water, forest, grassland. Label codes ignored: 0." in text
     assert "60.0" in text  # hectares of water
-    assert "2 of 9 explained tiles are shown. They are selected" in text
+    assert "2 of 9 explained tiles are shown. Selection Tiles are selected" in text
     assert "good translation +3.05 −2.10 2 of 3 0.25 1.18 – 2 of 3 ties agree" in text
     assert "nothing to register" in text
     assert "5 km" in text
