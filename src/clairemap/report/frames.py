@@ -49,7 +49,7 @@ def frames_of(path: Path) -> Frames:
     Memory: at most 16 Mpx, independent of the size of the map.
 
     Raises:
-        RasterioError: the map can't be read.
+        RasterioError: the map cannot be read.
     """
     with open_raster(path) as dataset:
         shape, levels = (int(dataset.height), int(dataset.width)), len(dataset.overviews(1))

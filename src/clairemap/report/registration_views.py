@@ -61,20 +61,20 @@ def registration_views(pair: Pair, record: Registration) -> list[RegistrationVie
     """Return up to `MAX_VIEWS` windows that show how well the sensors are aligned, from top to bottom.
 
     Candidates are windows around inliers, or windows spread over the scene if the registration was rejected. Windows
-    with strong edges common to both sensors and far from each other are preferred. They don't overlap. Equal arguments
+    with strong edges common to both sensors and far from each other are preferred. They do not overlap. Equal arguments
     give equal views. Memory: `CANDIDATES` windows, independent of the size of the scene.
     """
     source = _ViewSource.of(pair, record)
     views = [source.view(window) for window in source.candidates(record)]
     corners = np.array([(view.row, view.column) for view in views], np.float64)
     weights = np.array([_common_edge_strength(view) for view in views])
-    chosen = spread(
+    chosen = spread_points(
         corners, weights, MAX_VIEWS, min_distance=source.across_px, full_distance=min(pair.shape) / MAX_VIEWS
     )
     return sorted((views[index] for index in chosen), key=lambda view: (view.row, view.column))
 
 
-def spread(points: Floats, weights: Floats, count: int, min_distance: float, full_distance: float) -> list[int]:
+def spread_points(points: Floats, weights: Floats, count: int, min_distance: float, full_distance: float) -> list[int]:
     """Return the indices of up to `count` points (point, 2) with large weights that are far from each other.
 
     The first has the largest weight; each further one has the largest product of weight and distance to the nearest
@@ -122,7 +122,9 @@ class _ViewSource:
             return [self._around(row, column) for row in rows for column in columns]
         centres = np.array([(tie.y, tie.x) for tie in inliers])
         strength = np.array([tie.strength for tie in inliers])
-        chosen = spread(centres, strength, CANDIDATES, self.across_px / 2, full_distance=min(self.delivered.shape) / 6)
+        chosen = spread_points(
+            centres, strength, CANDIDATES, self.across_px / 2, full_distance=min(self.delivered.shape) / 6
+        )
         return [self._around(*centres[index]) for index in chosen]
 
     def _evenly(self, size: int) -> list[float]:

@@ -11,7 +11,7 @@ from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
 from clairemap.registration.record import registration_of
 from clairemap.registration.result import Fit
-from clairemap.report.registration_views import RegistrationView, registration_views, spread
+from clairemap.report.registration_views import RegistrationView, registration_views, spread_points
 from clairemap.settings import OpticalBands, SarBands, SensorBands
 
 SHIFT = (6.0, -9.0)
@@ -42,10 +42,10 @@ def corners(views: list[RegistrationView]) -> list[tuple[int, int]]:
 
 def test_the_heaviest_point_is_first_then_distant_ones():
     points = np.array([(0.0, 0.0), (0.0, 1.0), (0.0, 50.0), (0.0, 100.0)])
-    assert spread(points, np.array([1.0, 0.9, 0.5, 0.5]), 2, min_distance=2, full_distance=1000) == [0, 3]
-    assert spread(points, np.array([1.0, 0.9, 0.5, 0.4]), 2, min_distance=2, full_distance=20) == [0, 2]
-    assert spread(points, np.array([1.0, 0.9, 0.5, 0.5]), 9, min_distance=60, full_distance=20) == [0, 3]
-    assert spread(points, np.zeros(4), 2, min_distance=2, full_distance=1000) == [0, 2]
+    assert spread_points(points, np.array([1.0, 0.9, 0.5, 0.5]), 2, min_distance=2, full_distance=1000) == [0, 3]
+    assert spread_points(points, np.array([1.0, 0.9, 0.5, 0.4]), 2, min_distance=2, full_distance=20) == [0, 2]
+    assert spread_points(points, np.array([1.0, 0.9, 0.5, 0.5]), 9, min_distance=60, full_distance=20) == [0, 3]
+    assert spread_points(points, np.zeros(4), 2, min_distance=2, full_distance=1000) == [0, 2]
 
 
 def test_moved_sar_agrees_better_than_delivered(pair: Pair):
