@@ -42,7 +42,7 @@ def test_a_labelled_scene_is_explained_tile_by_tile(
     assert first["source"] == "template"
     assert first["faults"] == []
     assert first["text"].startswith("This tile is uniform: town covers 100.0 % of the mapped area.")
-    assert "Clouds hide 6 % of the tile" in first["text"]
+    assert "Clouds cover 6 % of the tile" in first["text"]
     assert "Agreement with the labels is poor" in first["text"]
     assert first["facts"]["confusions"][0] == {"truth": "water", "mapped": "town", "pct": 100}
     assert first["facts"]["mapped_pct"] == round(100 * (mapped_scene.mapped[:256, :256] != 255).mean())
@@ -51,7 +51,7 @@ def test_a_labelled_scene_is_explained_tile_by_tile(
     assert lines[3]["facts"]["optical_share_pct"] == 60
 
 
-def test_classes_that_no_training_pixel_had_are_told(
+def test_classes_without_training_pixels_are_named(
     stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path, made_artefacts: ModuleType
 ):
     card = tmp_path / "model.json"
@@ -59,12 +59,12 @@ def test_classes_that_no_training_pixel_had_are_told(
     made, scores = mapped_scene.made, tmp_path / "scores.parquet"
     stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, scores, legend_json)
     lines = explained(stage, mapped_scene, tmp_path, legend_json, scores=scores, card=card)
-    unseen = [line for line in lines if "The training left out water" in line["text"]]
+    unseen = [line for line in lines if "unseen in training" in line["text"]]
     assert unseen and all(line["facts"]["unseen"] == ["water"] for line in unseen)
     assert lines[0] in unseen
 
 
-def test_clouds_are_unknown_where_no_mask_tells_them(
+def test_clouds_are_unknown_without_a_mask(
     stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path
 ):
     index = pd.read_parquet(unlabelled_scene.made.tiles)
@@ -72,7 +72,7 @@ def test_clouds_are_unknown_where_no_mask_tells_them(
     index.to_parquet(unlabelled_scene.made.tiles)
     for line in explained(stage, unlabelled_scene, tmp_path, legend_json):
         assert (line["facts"]["cloud_pct"], line["facts"]["levels"]["clouds"]) == (None, "unknown")
-        assert "Clouds in the optical image are unknown for" in line["text"]
+        assert "Cloud cover is unknown for" in line["text"]
 
 
 def test_an_unlabelled_scene_is_explained_without_accuracy(

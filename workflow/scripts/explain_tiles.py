@@ -16,7 +16,7 @@ from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
 from clairemap.explain.explainer import Explainer
-from clairemap.explain.tile_sums import TilePixels, spoken_names, sum_tile, tile_facts
+from clairemap.explain.tile_sums import TilePixels, names_in_texts, sum_tile, tile_facts
 from clairemap.explain.writer import Writer
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, open_probabilities
@@ -66,7 +66,7 @@ def explain_tiles(
     confusions = {} if scores is None else _confusions(scores, legend)
     unseen = unseen_classes(() if card is None else read_training_px(card, len(legend)))
     found = list(_facts(pair, probabilities, tiles, legend, confusions, unseen))
-    explainer = Explainer(spoken_names(legend), _writer(chosen.explain, cache, device))
+    explainer = Explainer(names_in_texts(legend), _writer(chosen.explain, cache, device))
     texts = explainer.explain([tile.facts for tile in found])
     write_explanations(
         explanations,

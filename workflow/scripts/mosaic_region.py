@@ -27,8 +27,8 @@ from clairemap.raster.histogram import VALUES, histogram
 from clairemap.report.attribute_table import attribute_table
 from clairemap.report.categories import categories_xml
 from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer, source_count_layer
-from clairemap.report.model_facts import MappingModel
 from clairemap.report.stac import MapSources, map_item
+from clairemap.report.stac_model import MappingModel
 from clairemap.report.style import confidence_style, optical_share_style, qgis_style, source_count_style
 from clairemap.stages import MosaicRegion
 from clairemap.text import shortened

@@ -1,1 +1,1 @@
-"""Facts of a tile and their explanation in checked words."""
+"""Facts of a tile and their explanation in checked sentences."""

@@ -1,4 +1,4 @@
-"""Answers of a language model, kept so that no question is asked twice."""
+"""Cache for the answers of a language model."""
 
 import json
 import logging
@@ -14,38 +14,37 @@ log = logging.getLogger(__name__)
 
 
 class CachedWriter:
-    """A writer that looks up its answers in a folder first: one small file each, there whole or not at all.
+    """A writer that caches its answers in a folder, one file per answer, written atomically.
 
-    The key is a hash of the whole conversation (facts and prompt), the prompt's version and the writer's identity
-    (model and decoding). Jobs may share a folder.
+    The key is a hash of the conversation (facts and prompt), the prompt version and the writer's identity (model and
+    decoding). Jobs may share a folder.
     """
 
     def __init__(self, writer: Writer, folder: Path) -> None:
-        """Keep the answers of `writer` in `folder`."""
+        """Cache the answers of `writer` in `folder`."""
         self._writer = writer
         self._folder = folder
 
     @property
     def identity(self) -> str:
-        """The identity of the writer behind."""
+        """The identity of the cached writer."""
         return self._writer.identity
 
     def write(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, str]]:
-        """Yield position and answer of each conversation; equal ones are asked once."""
+        """Yield position and answer of each conversation; equal conversations are answered once."""
         waiting: dict[str, list[int]] = {}
         for position, conversation in enumerate(conversations):
             key = self._key(conversation)
-            known = self._read(key)
-            if known is None:
+            cached = self._read(key)
+            if cached is None:
                 waiting.setdefault(key, []).append(position)
             else:
-                yield position, known
-        log.info(
-            "%d of %d answers were known", len(conversations) - sum(map(len, waiting.values())), len(conversations)
-        )
-        asked = list(waiting.items())
-        for place, answer in self._writer.write([conversations[positions[0]] for _, positions in asked]):
-            key, positions = asked[place]
+                yield position, cached
+        missing = sum(map(len, waiting.values()))
+        log.info("%d of %d answers taken from the cache", len(conversations) - missing, len(conversations))
+        pending = list(waiting.items())
+        for place, answer in self._writer.write([conversations[positions[0]] for _, positions in pending]):
+            key, positions = pending[place]
             write_text_whole(self._path(key), json.dumps({"model": self.identity, "answer": answer}))
             for position in positions:
                 yield position, answer
@@ -69,5 +68,5 @@ class CachedWriter:
         try:
             return str(json.loads(path.read_text(encoding="utf-8"))["answer"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s: is no answer (%s); asking again", path, error)
+            log.warning("%s: not a valid answer (%s); generating it again", path, error)
             return None

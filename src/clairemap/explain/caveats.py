@@ -1,4 +1,4 @@
-"""Caveats that an explanation must not keep back: what a reader has to know before relying on the tile."""
+"""Caveats that an explanation must mention."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,59 +15,59 @@ ALONE = tuple(sorted(lexicon.EXCLUSIVE))
 
 @dataclass(frozen=True)
 class ClassMention:
-    """Asks for the mention of a class."""
+    """Requires a mention of a class."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class FigureMention:
-    """Asks for a figure, of a class or of the tile (none)."""
+    """Requires a figure of a class, or of the tile (no classes)."""
 
     kind: FigureKind
     classes: tuple[str, ...] = ()
 
 
 Group = tuple[str, ...] | ClassMention | FigureMention
-"""What one sentence must have: a word that begins with one of some stems, a class, or its figure."""
+"""What a sentence must contain: a word that begins with one of the stems, a class, or a figure."""
 
 Caveat = tuple[str, tuple[Group, ...]]
 
 
 def required_caveats(facts: TileFacts) -> Iterator[Caveat]:
-    """Yield what an explanation must mention: in words, and as groups of which one sentence has one each."""
+    """Yield the caveats of a tile: an instruction, and the groups that one sentence must contain."""
     if facts.confidence == "low":
         yield "say that the confidence is low", (("confiden", "certain", "uncertain"), LOW)
     if facts.sensor == "optical only":
-        yield "say that the map rests on the optical image alone", (("optical",), ALONE)
+        yield "say that the map relies on the optical image alone", (("optical",), ALONE)
     if facts.sensor == "SAR only":
-        yield "say that the map rests on the SAR image alone", (("sar", "radar"), ALONE)
+        yield "say that the map relies on the SAR image alone", (("sar", "radar"), ALONE)
     if facts.clouds in ("some", "heavy"):
-        known = (FigureMention("clouds"),) if facts.has_unknown_clouds else ()  # other sentences speak of clouds too
-        yield "say that clouds hide part of the optical image", (("cloud",), *known)
+        figure = (FigureMention("clouds"),) if facts.has_unknown_clouds else ()  # other sentences mention clouds too
+        yield "say that clouds cover part of the tile", (("cloud",), *figure)
     if facts.has_unknown_clouds:
-        yield "say that clouds in the optical image are unknown", (("cloud",), lexicon.NOT_KNOWN)
+        yield "say that cloud cover is unknown", (("cloud",), lexicon.NOT_KNOWN)
     if facts.registration == "weak":
         yield "say that the registration of SAR and optical image is weak", (ALIGNMENT, LOW)
     if facts.registration == "rejected":
         yield "say that the registration of SAR and optical image was rejected", (ALIGNMENT, ("reject", "fail", *LOW))
 
     for name in facts.unseen:
-        yield f"say that the training left out {name}", (ClassMention(name), lexicon.TRAINING_STEMS)
+        yield f"say that {name} is unseen in training", (ClassMention(name), lexicon.TRAINING_STEMS)
     if facts.worst is not None:
         name = facts.worst.name
         yield f"say that {name} has an IoU of {{iou.{name}}}", (FigureMention("iou", (name,)),)
 
 
 def caveat_faults(sentences: Sequence[Sentence], facts: TileFacts) -> Iterator[str]:
-    """Yield the caveats that the facts ask for and no sentence has."""
+    """Yield the required caveats that no sentence mentions."""
     for what, groups in required_caveats(facts):
         if not any(_has_all(sentence, groups) for sentence in sentences):
             yield f"A caveat is missing: {what}"
 
 
 def _has_all(sentence: Sentence, groups: tuple[Group, ...]) -> bool:
-    """Return whether a sentence has what each group asks for; classes named so and superlatives are no words of it."""
+    """Return whether a sentence contains all groups; superlatives and words that may be class names do not count."""
     of_the_tile = sentence.has_word(lexicon.OPTICAL | lexicon.SAR) or any(
         not slot.classes for token in sentence.tokens for slot in token.slots
     )

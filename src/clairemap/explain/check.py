@@ -1,7 +1,7 @@
-"""The checker: whether an explanation says only what the facts say.
+"""The checker: compares the statements of an explanation with the facts.
 
-It works on texts with slots, as a model or the template writes them, and on filled texts, in which each number must
-read like one of the facts' figures. A fault is a sentence that tells the writer what to change.
+It checks texts with slots, as written by a model or the template, and filled texts, whose numbers must be figures of
+the facts. A fault is a sentence that says what to change.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,19 +21,19 @@ class Checker:
     """Checks texts about one tile."""
 
     def __init__(self, facts: TileFacts, legend_names: Sequence[str]) -> None:
-        """Prepare for a tile.
+        """Prepare the checks of a tile.
 
         Args:
-            facts: what is known about the tile.
-            legend_names: names of all classes, as `tile_sums.spoken_names` gives them.
+            facts: the facts of the tile.
+            legend_names: names of all classes, from `tile_sums.names_in_texts`.
         """
         self._facts = facts
         self._parser = Parser(tuple(dict.fromkeys([*legend_names, *facts.names])), slots_of(facts), VOCABULARY)
 
     def slotted_faults(self, text: str) -> list[str]:
-        """Return the faults of a text with slots; none if it may be filled and shown."""
+        """Return the faults of a text with slots; empty if it may be filled and shown."""
         figures = [
-            f"The number {token.text!r} is typed: write a slot instead"
+            f"The number {token.text!r} is not allowed: write a slot"
             for sentence in self._parser.parse(text)
             for token in sentence.tokens
             if token.kind == "value" and not token.text.startswith("{")
@@ -55,9 +55,9 @@ class Checker:
         return list(dict.fromkeys(faults))
 
     def _subject_faults(self, sentences: Sequence[Sentence]) -> Iterator[str]:
-        wanted = "area", (self._facts.largest.name,)
+        required = "area", (self._facts.largest.name,)
         mentioned = {(slot.kind, slot.classes) for s in sentences for token in s.tokens for slot in token.slots}
-        if wanted not in mentioned:
+        if required not in mentioned:
             yield f"The area of the largest class is missing: use {{area_pct.{self._facts.largest.name}}}"
 
 
@@ -72,15 +72,15 @@ def _token_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
     del facts
     for token in sentence.tokens:
         if token.kind == "odd":
-            yield f"The character {token.text!r} does not belong in plain sentences"
+            yield f"The character {token.text!r} is not allowed in plain sentences"
         elif token.kind == "number" or _spells_digits(token):
-            yield f"The number {token.text!r} is typed: write a slot instead"
+            yield f"The number {token.text!r} is not allowed: write a slot"
         elif token.kind == "value" and not token.slots:
-            yield f"{token.text} is no figure of this tile"
+            yield f"{token.text} is not a figure of this tile"
 
 
 def _spells_digits(token: Token) -> bool:
-    """Return whether a word holds a numeral, such as a fraction sign; F1 is the name of a score."""
+    """Return whether a word contains a numeral, for example a fraction sign; F1 is the name of a score."""
     return token.kind == "word" and token.text != "f1" and any(letter.isnumeric() for letter in token.text)
 
 
@@ -90,13 +90,13 @@ def _word_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
         if sentence.tokens[place].names:
             continue
         if word in lexicon.NUMBER_WORDS:
-            yield f"The number word {word!r} is not allowed: write a slot or leave it out"
+            yield f"The number word {word!r} is not allowed: write a slot or omit it"
         elif word in lexicon.UNIT_WORDS:
-            yield f"The unit {word!r} is not allowed: slots bring their units"
+            yield f"The unit {word!r} is not allowed: slots include their units"
         elif word in lexicon.CAUSE_WORDS:
-            yield f"{word!r} tells of a cause or event that is not among the facts"
+            yield f"{word!r} states a cause or event that is not in the facts"
         elif word not in VOCABULARY | lexicon.NEGATIONS and not lexicon.is_known(word):
-            yield f"{word!r} is neither a class of this tile nor a word for its facts: leave it out"
+            yield f"{word!r} is neither a class of this tile nor a word for its facts: omit it"
 
 
 def _class_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
@@ -106,11 +106,11 @@ def _class_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
 
 
 def _binding_faults(sentence: Sentence, facts: TileFacts) -> Iterator[str]:
-    """Yield numbers that stand with another class or another kind of figure than theirs."""
+    """Yield figures that are connected with the wrong class or the wrong kind of figure."""
     del facts
     for place, token in enumerate(sentence.tokens):
         if token.slots and not any(_is_bound(sentence, place, slot) for slot in token.slots):
-            yield f"{token.text} does not stand right after the class and the kind of figure that it belongs to"
+            yield f"{token.text} must directly follow its class and a word for its kind of figure"
 
 
 def _is_bound(sentence: Sentence, place: int, slot: Slot) -> bool:
@@ -118,7 +118,7 @@ def _is_bound(sentence: Sentence, place: int, slot: Slot) -> bool:
 
 
 def _kind_bound(sentence: Sentence, place: int, slot: Slot) -> bool:
-    # A class may be called "clouds": the word is then no keyword for figures of classes.
+    # A class may be called "clouds"; then the word is not a keyword for figures of classes.
     keyword = sentence.nearest(
         place,
         lambda token: bool(lexicon.kinds_of(token.text)) and _may_be_keyword(token, slot),
@@ -127,7 +127,7 @@ def _kind_bound(sentence: Sentence, place: int, slot: Slot) -> bool:
         return slot.kind == "area"
     in_clause = {kind for _, word in sentence.clause(place).words() for kind in lexicon.kinds_of(word)}
     kinds = lexicon.kinds_of(keyword.text)
-    # "Clouds cover" has a word for area next to the figure, but speaks of the tile as a whole.
+    # "Clouds cover" has a word for area next to the figure, but refers to the whole tile.
     loose = not slot.classes and "clouds unknown" not in kinds
     return slot.kind in kinds or (loose and slot.kind in in_clause)
 
@@ -146,7 +146,7 @@ def _class_bound(sentence: Sentence, place: int, slot: Slot) -> bool:
 
 
 def _order_bound(sentence: Sentence, slot: Slot) -> bool:
-    """Return whether the true class is named before the one that the map shows, and no other class is named."""
+    """Return whether the true class is named before the mapped one, and no other class is named."""
     named = [token for token in sentence.tokens if token.kind == "class"]
     if any(not token.plain and token.names.isdisjoint(slot.classes) for token in named):
         return False
@@ -155,7 +155,7 @@ def _order_bound(sentence: Sentence, slot: Slot) -> bool:
 
 
 def _mentions(name: str) -> Callable[[Token], bool]:
-    """Return a test for tokens that mention a class; words of the template count for the class asked for only."""
+    """Return a test for tokens that mention a class; words of the template count only for `name`."""
     return lambda token: token.kind == "class" and (not token.plain or name in token.names)
 
 

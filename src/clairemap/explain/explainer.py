@@ -1,4 +1,4 @@
-"""Explanations from facts: generated, checked, generated once more, and taken from the template if that fails too."""
+"""Explanations from facts: generated and checked, with one retry, then from the template."""
 
 import logging
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ class Explainer:
     """Explains tiles of maps with one legend."""
 
     def __init__(self, legend_names: Sequence[str], writer: Writer | None = None) -> None:
-        """Prepare.
+        """Prepare the explanations of one legend.
 
         Args:
-            legend_names: names of all classes, as `tile_sums.spoken_names` gives them.
-            writer: the language model; None for texts from the template only.
+            legend_names: names of all classes, from `tile_sums.names_in_texts`.
+            writer: the language model; None for the template only.
         """
         self._names = tuple(legend_names)
         self._writer = writer
 
     def explain(self, tiles: Sequence[TileFacts]) -> list[Explanation]:
-        """Return the explanations of some tiles, in their order."""
+        """Return the explanations of tiles, in their order."""
         if self._writer is None:
             return [self._from_template(facts, ()) for facts in tiles]
         drafts = self._drafts(self._writer, tiles)
@@ -44,21 +44,21 @@ class Explainer:
             for facts, draft in zip(tiles, drafts, strict=True)
         ]
         accepted = sum(explanation.source == "model" for explanation in found)
-        log.info("%d of %d texts from the model, the others from the template", accepted, len(found))
+        log.info("%d of %d texts are from the language model, the others from the template", accepted, len(found))
         return found
 
     def _drafts(self, writer: Writer, tiles: Sequence[TileFacts]) -> list[_Draft]:
-        """Return the model's texts, the second ones where the first had faults."""
+        """Return the model's texts; texts with faults are generated a second time."""
         conversations = [conversation(facts) for facts in tiles]
         drafts = self._generate_drafts(writer, conversations, tiles)
-        again = [place for place, draft in enumerate(drafts) if draft.faults]
-        log.info("%d of %d first texts have faults", len(again), len(drafts))
+        retried = [place for place, draft in enumerate(drafts) if draft.faults]
+        log.info("%d of %d texts have faults and are generated again", len(retried), len(drafts))
         better = self._generate_drafts(
             writer,
-            [retry(conversations[place], drafts[place].text, list(drafts[place].faults)) for place in again],
-            [tiles[place] for place in again],
+            [retry(conversations[place], drafts[place].text, list(drafts[place].faults)) for place in retried],
+            [tiles[place] for place in retried],
         )
-        for place, draft in zip(again, better, strict=True):
+        for place, draft in zip(retried, better, strict=True):
             drafts[place] = draft
         return drafts
 

@@ -1,4 +1,4 @@
-"""The words that the checker knows, sorted by what they claim."""
+"""The words that the checker accepts, by what they claim."""
 
 import functools
 
@@ -76,9 +76,9 @@ KNOWN_WORDS = _word_set(
     model unseen left out leave leaves new too judge
     """
 )
-"""Words that a text may use beside the names of classes: those for shares, confidence, sensors, clouds, registration
-and labels, and those that join them. What else a model might invent - causes, events, places, dates, other kinds of
-ground - takes other words, so none of it needs to be listed."""
+"""Words that a text may use in addition to class names: words for shares, confidence, sensors, clouds, registration and
+labels, and function words. Causes, events, places, dates and other kinds of land cover need other words, so a text that
+invents them is rejected."""
 
 ENDINGS = ("s", "es", "d", "ed", "ly")
 
@@ -120,7 +120,7 @@ KEYWORDS: tuple[tuple[str, frozenset[FigureKind]], ...] = (
     ("accura", frozenset({"accuracy"})),
     ("agree", frozenset({"accuracy"})),
 )
-"""Stems that say which kind of figure stands near them."""
+"""Stems of words that announce a kind of figure."""
 
 Axis = str
 GRADED: dict[Axis, tuple[str, ...]] = {
@@ -129,7 +129,7 @@ GRADED: dict[Axis, tuple[str, ...]] = {
     "registration": ("registra", "register", "align", "coregist"),
     "clouds": ("cloud",),
 }
-"""Stems of what a level can be said of."""
+"""Stems of what a level can describe."""
 
 GRADES: dict[Axis, dict[str, frozenset[str]]] = {
     "confidence": {
@@ -153,13 +153,13 @@ GRADES: dict[Axis, dict[str, frozenset[str]]] = {
         "heavy": _word_set("heavy heavily much large most mostly thick dense strongly extensive widespread"),
     },
 }
-"""For each level the words that claim it."""
+"""The words that claim each level."""
 
 NOT_KNOWN = ("unknown", "unchecked", "unmasked")
 TRAINING_STEMS = ("train", "learn", "unseen")
 MISSING_WORDS = _word_set("miss misses missed left leave leaves")
 WHOLE_TILE = ("label", "overall", "tile", "mean", "average")
-"""Stems that make a clause speak of the tile as a whole."""
+"""Stems of words that refer to the whole tile."""
 
 QUALITY = _word_set("best worst poorest")
 MAXIMUM = _word_set("highest best strongest greatest most-certain")
@@ -179,7 +179,7 @@ BREAKS = _word_set("and while but whereas although though yet")
 
 
 def is_known(word: str) -> bool:
-    """Return whether a text may use a word; endings of the known words count."""
+    """Return whether a word is known, also with one of the endings."""
     return word in KNOWN_WORDS or any(word.removesuffix(ending) in KNOWN_WORDS for ending in ENDINGS)
 
 
@@ -190,5 +190,5 @@ def has_stem(word: str, stems: tuple[str, ...]) -> bool:
 
 @functools.cache
 def kinds_of(word: str) -> frozenset[FigureKind]:
-    """Return the kinds of figures that a word announces; empty for most words."""
+    """Return the kinds of figures that a word announces; empty if none."""
     return next((kinds for stem, kinds in KEYWORDS if word.startswith(stem)), frozenset())

@@ -1,4 +1,4 @@
-"""Reading an explanation: its sentences as tokens, in which classes, slots and numbers are recognised."""
+"""Splits an explanation into sentences of tokens: words, classes, slots and numbers."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,10 +15,9 @@ TokenKind = Literal["word", "class", "value", "number", "break", "odd"]
 class Token:
     """A piece of a sentence.
 
-    `text` is in small letters. A class token may mean any of `names` (names that differ in capitals only); `plain`
-    says that it may be ordinary wording of the template as well. If that is several words, they follow as tokens of
-    their own. A value token may be any of `slots`: a slot of the text, or a number that reads like their text; no slot
-    means that the facts hold no such figure.
+    `text` is in lower case. A class token may mean any of `names`, which differ only in case; `plain`: it may also be
+    ordinary wording of the template. If it has several words, these follow as separate tokens. A value token is a
+    slot or a number and may mean any of `slots`; without slots, the facts have no such figure.
     """
 
     kind: TokenKind
@@ -29,7 +28,7 @@ class Token:
 
     @property
     def is_wording(self) -> bool:
-        """Whether this is a word and no part of a class's name."""
+        """Whether this is a word outside class names."""
         return self.kind == "word" and not self.names
 
 
@@ -40,40 +39,40 @@ class Sentence:
     tokens: tuple[Token, ...]
 
     def words(self) -> Iterator[tuple[int, str]]:
-        """Yield position and text of the words, of classes that are ordinary words too."""
+        """Yield position and text of the words, including classes that are ordinary words."""
         for position, token in enumerate(self.tokens):
             if token.kind == "word" or token.plain:
                 yield position, token.text
 
-    def has_word(self, wanted: Iterable[str]) -> bool:
-        """Return whether one of some words stands in the sentence."""
-        return not set(wanted).isdisjoint(text for _, text in self.words())
+    def has_word(self, words: Iterable[str]) -> bool:
+        """Return whether the sentence has one of the words."""
+        return not set(words).isdisjoint(text for _, text in self.words())
 
     def has_stem(self, stems: tuple[str, ...]) -> bool:
         """Return whether a word of the sentence begins with one of the stems."""
         return any(text.startswith(stems) for _, text in self.words())
 
-    def nearest(self, place: int, wanted: Callable[[Token], bool]) -> Token | None:
-        """Return the wanted token that a reader would connect with the token at `place`.
+    def nearest(self, place: int, matches: Callable[[Token], bool]) -> Token | None:
+        """Return the matching token that a reader would connect with the token at `place`.
 
-        In the same clause the one before it, else the one after it; else the same in the whole sentence.
+        In the same clause the last one before it, else the first one after it; else the same in the whole sentence.
         """
         start, stop = self._clause(place)
         in_clause = [*range(place - 1, start - 1, -1), *range(place + 1, stop)]
         in_sentence = [*range(place - 1, -1, -1), *range(place + 1, len(self.tokens))]
-        return next((self.tokens[at] for at in in_clause + in_sentence if wanted(self.tokens[at])), None)
+        return next((self.tokens[at] for at in in_clause + in_sentence if matches(self.tokens[at])), None)
 
-    def closest(self, place: int, wanted: Callable[[Token], bool]) -> Token | None:
-        """Return the wanted token with the fewest tokens between, of the clause if it has one; the earlier of two."""
+    def closest(self, place: int, matches: Callable[[Token], bool]) -> Token | None:
+        """Return the matching token at the smallest distance, from the clause if it has one; the earlier of two."""
         start, stop = self._clause(place)
         for positions in (range(start, stop), range(len(self.tokens))):
-            found = [position for position in positions if position != place and wanted(self.tokens[position])]
+            found = [position for position in positions if position != place and matches(self.tokens[position])]
             if found:
                 return self.tokens[min(found, key=lambda position: (abs(position - place), position))]
         return None
 
     def clause(self, place: int) -> "Sentence":
-        """Return the part of the sentence between the commas, brackets and conjunctions around a token."""
+        """Return the clause of a token: the tokens between commas, brackets and conjunctions."""
         start, stop = self._clause(place)
         return Sentence(self.tokens[start:stop])
 
@@ -88,12 +87,12 @@ class Parser:
     """Splits texts about one tile into sentences."""
 
     def __init__(self, names: Sequence[str], slots: Mapping[str, Slot], ordinary: frozenset[str]) -> None:
-        """Prepare for a tile.
+        """Prepare the patterns of a tile.
 
         Args:
             names: names of all classes of the legend.
-            slots: what the tile's facts can fill.
-            ordinary: words that are no mention of a class even if one is called so.
+            slots: the slots of the tile's facts.
+            ordinary: words that do not mention a class even if a class has that name.
         """
         self._slots = dict(slots)
         self._ordinary = ordinary
@@ -118,7 +117,7 @@ class Parser:
         )
 
     def parse(self, text: str) -> list[Sentence]:
-        """Return the sentences of a text with slots or with figures."""
+        """Return the sentences of a text with slots or figures."""
         sentences: list[list[Token]] = [[]]
         for match in self._pattern.finditer(text):
             if match.lastgroup == "stop":
@@ -140,8 +139,8 @@ class Parser:
             return Token("value", text, slots=(slot,) if slot else ())
         if kind == "figure":
             written = " %".join(part.strip() for part in text.split("%"))
-            alike = tuple(slot for slot in self._slots.values() if slot.text == written.strip())
-            return Token("value", text, slots=alike)
+            same_text = tuple(slot for slot in self._slots.values() if slot.text == written.strip())
+            return Token("value", text, slots=same_text)
         if kind == "name":
             words = re.findall(r"\w+", text)
             plain = all(word in self._ordinary for word in words)
@@ -152,7 +151,7 @@ class Parser:
 
 
 def _forms(name: str) -> set[str]:
-    """Return a name and its plurals, in small letters."""
+    """Return a name and its plurals, in lower case."""
     single = name.casefold()
     plural = (
         single[:-1] + "ies" if single.endswith("y") else single + ("es" if single.endswith(("s", "x", "h")) else "s")
@@ -163,6 +162,6 @@ def _forms(name: str) -> set[str]:
 def _as_pattern(form: str) -> str:
     spaced = r"\s+".join(re.escape(word) for word in form.split())
     before = r"(?<!\w)(?<!\d[.,])" if form[0].isalnum() else ""
-    # A class may be called "2.1"; that is no mention where a figure such as "2.1 %" or "2.15" stands.
+    # A class may be called "2.1"; figures like "2.1 %" or "2.15" do not mention it.
     after = r"(?!\w)(?![.,]\d)(?!\s?%)" if form[-1].isnumeric() else r"(?!\w)" if form[-1].isalnum() else ""
     return before + spaced + after

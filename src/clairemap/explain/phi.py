@@ -1,4 +1,4 @@
-"""Phi-3 through transformers: the only module that knows the library."""
+"""Phi-3 through transformers, which only this module imports."""
 
 import hashlib
 import logging
@@ -25,23 +25,23 @@ LOADING_FAILS_WITH = (OSError, ValueError, RuntimeError, ImportError, KeyError, 
 
 
 class PhiWriter:
-    """A causal language model with a chat template, decoded greedily in batches of prompts of like length.
+    """A causal language model with a chat template, decoded greedily in batches of prompts of similar length.
 
-    It is loaded at the first question, so that a run whose answers are all known needs neither time nor memory for
-    it. Answers don't depend on the batch beyond rounding: prompts are padded on the left and masked.
+    The model is loaded at the first prompt, so cached answers need no model. Prompts are padded on the left and masked:
+    answers do not depend on the batch, except for rounding.
     """
 
     def __init__(self, model: str, settings: ExplainSettings, device: str = "auto") -> None:
-        """Choose a model without loading it.
+        """Identify a model without loading it.
 
         Args:
             model: folder with the model's files, or its name on the hub.
-            settings: batch size, length of answers, number format.
-            device: auto, cpu or cuda; auto takes a GPU if there is one.
+            settings: batch size, maximum length of answers, data type.
+            device: auto, cpu or cuda; auto uses a GPU if there is one.
 
         Raises:
-            ExplainerError: there is no such model, or the hub can't be reached.
-            SettingsError: a GPU is asked for and there is none.
+            ExplainerError: the model does not exist, or the hub cannot be reached.
+            SettingsError: device is cuda and there is no GPU.
         """
         self._name = model
         self._settings = settings
@@ -59,7 +59,7 @@ class PhiWriter:
         """Yield position and answer of each conversation, batch by batch, the longest prompts first.
 
         Raises:
-            ExplainerError: the model can't be loaded, a prompt is too long for it, or memory runs out.
+            ExplainerError: the model cannot be loaded, a prompt is too long, or memory is insufficient.
         """
         if not conversations:
             return
@@ -86,18 +86,18 @@ class PhiWriter:
                 )
         except torch.OutOfMemoryError as error:
             raise ExplainerError(
-                f"{self._name}: no memory for {len(prompts)} prompts of {encoded['input_ids'].shape[1]} tokens "
-                f"({error}); set explain.batch_size lower than {self._settings.batch_size}"
+                f"{self._name}: not enough memory for {len(prompts)} prompts of {encoded['input_ids'].shape[1]} tokens "
+                f"({error}); set explain.batch_size below {self._settings.batch_size}"
             ) from None
         answers = produced[:, encoded["input_ids"].shape[1] :]
         return [str(text).strip() for text in tokenizer.batch_decode(answers, skip_special_tokens=True)]
 
     def _check_length(self, longest: int, model: Any) -> None:  # noqa: ANN401 - transformers is untyped
-        room = int(model.config.max_position_embeddings)
-        if longest + self._settings.max_new_tokens > room:
+        context = int(model.config.max_position_embeddings)
+        if longest + self._settings.max_new_tokens > context:
             raise ExplainerError(
-                f"{self._name}: a prompt of {longest} tokens and an answer of {self._settings.max_new_tokens} do not "
-                f"fit into the model's {room}; set explain.max_new_tokens lower or take a model with a longer context"
+                f"{self._name}: prompt ({longest} tokens) and answer ({self._settings.max_new_tokens}) exceed the "
+                f"model's context of {context} tokens; lower explain.max_new_tokens or use a model with longer context"
             )
 
     def _load(self) -> tuple[Any, Any]:
@@ -111,23 +111,23 @@ class PhiWriter:
             except LOADING_FAILS_WITH as error:
                 raise ExplainerError(_unloadable(self._name, error)) from None
             if tokenizer.chat_template is None:
-                raise ExplainerError(f"{self._name}: has no chat template; take a model tuned to follow instructions")
+                raise ExplainerError(f"{self._name}: no chat template; use a model tuned to follow instructions")
             if tokenizer.pad_token is None:
                 tokenizer.pad_token = tokenizer.eos_token
             self._loaded = tokenizer, model
         return self._loaded
 
 
-def _model_device(wanted: str) -> str:
-    if wanted == "cuda" and not torch.cuda.is_available():
+def _model_device(device: str) -> str:
+    if device == "cuda" and not torch.cuda.is_available():
         raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
-def _dtype(wanted: str, device: str) -> str:
-    """Return the number format; auto is bfloat16 on a GPU and float32 on a CPU, where it is the faster one."""
+def _dtype(dtype: str, device: str) -> str:
+    """Return the data type; auto is bfloat16 on a GPU and float32 on a CPU, where float32 is faster."""
     auto = "bfloat16" if device == "cuda" else "float32"
-    return auto if wanted == "auto" else wanted
+    return auto if dtype == "auto" else dtype
 
 
 def _prompt(tokenizer: Any, conversation: Conversation) -> str:  # noqa: ANN401 - transformers is untyped
@@ -136,7 +136,7 @@ def _prompt(tokenizer: Any, conversation: Conversation) -> str:  # noqa: ANN401 
 
 
 def _weights_fingerprint(name: str) -> str:
-    """Return what tells a model from another: its files' names, sizes and first and last bytes, or the hub's commit."""
+    """Return an identifier of a model: hash of its files' names, sizes, first and last MiB, or the hub's commit."""
     folder = Path(name)
     if not folder.is_dir():
         try:
@@ -158,6 +158,6 @@ def _weights_fingerprint(name: str) -> str:
 def _unloadable(name: str, error: Exception) -> str:
     first_line = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return (
-        f"{name}: the language model can't be loaded ({first_line}). Set explain.model to a folder with the model's "
-        "files (config.json, tokenizer.json, *.safetensors), or to null for explanations from the template"
+        f"{name}: the language model cannot be loaded ({first_line}); set explain.model to a folder with the model's "
+        "files (config.json, tokenizer.json, *.safetensors), or to null to use the template"
     )

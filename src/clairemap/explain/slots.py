@@ -1,6 +1,6 @@
-"""Slots: places in a text such as ``{area_pct.water}`` that are filled from the facts.
+"""Slots: placeholders like ``{area_pct.water}`` that are replaced by figures of the facts.
 
-Whoever writes a text writes slots, never numbers, so that a number belongs to its class and its unit by construction.
+Texts are written with slots instead of numbers, so that each figure has the right class and unit.
 """
 
 import re
@@ -18,7 +18,7 @@ SLOT = re.compile(r"\{([^{}]*)\}")
 
 @dataclass(frozen=True)
 class Slot:
-    """What a slot stands for: the kind of figure, the classes it belongs to (truth before mapped), and its text."""
+    """The figure of a slot: its kind, its classes (truth before mapped), and its text."""
 
     kind: FigureKind
     classes: tuple[str, ...]
@@ -26,11 +26,11 @@ class Slot:
 
 
 class UnknownSlotError(KeyError):
-    """A text has a slot that the facts can't fill."""
+    """A text has a slot that is not in the facts."""
 
 
 def slots_of(facts: TileFacts) -> dict[str, Slot]:
-    """Return all slots that a tile's facts can fill, by the key between the braces."""
+    """Return all slots of a tile's facts by their key, the text between the braces."""
     slots = {
         "confidence_pct": Slot("confidence", (), _percent_text(facts.confidence_pct)),
         "optical_share_pct": Slot("optical share", (), _percent_text(facts.optical_share_pct)),
@@ -58,10 +58,10 @@ def slots_of(facts: TileFacts) -> dict[str, Slot]:
 
 
 def fill(text: str, slots: dict[str, Slot]) -> str:
-    """Return the text with its slots filled.
+    """Return the text with its slots replaced by figures.
 
     Raises:
-        UnknownSlotError: a slot is not among those that the facts can fill.
+        UnknownSlotError: a slot is not in `slots`.
     """
 
     def filled(match: re.Match[str]) -> str:
@@ -74,11 +74,11 @@ def fill(text: str, slots: dict[str, Slot]) -> str:
 
 
 def find_slot(key: str, slots: dict[str, Slot]) -> Slot | None:
-    """Return the slot of a key; capitals and spaces around it don't matter. None if there is none."""
+    """Return the slot of a key, ignoring case and surrounding spaces; None if there is none."""
     if key in slots:
         return slots[key]
-    wanted = key.strip().casefold()
-    return next((slot for known, slot in slots.items() if known.casefold() == wanted), None)
+    folded = key.strip().casefold()
+    return next((slot for known, slot in slots.items() if known.casefold() == folded), None)
 
 
 def _percent_text(value: int) -> str:

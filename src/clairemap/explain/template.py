@@ -1,6 +1,6 @@
-"""Explanations from a fixed template: what stands where no language model is used or its text failed the check.
+"""Explanations from a fixed template, used without a language model or if the model's text fails the check.
 
-The wording depends on the facts alone, so equal facts give equal texts. Written in the slot language of `slots`.
+Equal facts give equal texts. The texts have slots (see `slots`).
 """
 
 import re
@@ -10,10 +10,10 @@ from string import Template
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
 
 FOLLOWERS = 3
-"""Classes named right after the largest; as many again are named as smaller ones."""
+"""Number of classes named after the largest, and number of classes named as smaller shares."""
 
 NOTABLE_GAP_PCT = 10
-"""A class is named as the least certain if its confidence is this many points below the tile's."""
+"""The class with the lowest confidence is named if it is this many percentage points below the tile's."""
 
 COVER = {
     "uniform": Template("This tile is uniform: $name covers {area_pct.$name} of the mapped area"),
@@ -26,40 +26,35 @@ REST = Template("Smaller shares belong to $shares.")
 CONFIDENCE = {
     "high": "The mean confidence is high, {confidence_pct}.",
     "medium": "The mean confidence is medium, {confidence_pct}.",
-    "low": "The mean confidence is low, {confidence_pct}: read this tile with care.",
+    "low": "The mean confidence is low, {confidence_pct}: use this tile with caution.",
 }
 LEAST_CERTAIN = Template("Confidence is lowest for $name, {confidence_pct.$name}.")
 SENSOR = {
-    "optical only": "The map rests on the optical image alone.",
-    "mostly optical": "The map rests mostly on the optical image, whose weight is {optical_share_pct}.",
-    "both": "The map rests on both sensors: the optical image has a weight of {optical_share_pct}.",
-    "mostly SAR": "The map rests mostly on the SAR image: the optical image has a weight of {optical_share_pct}.",
-    "SAR only": "The map rests on the SAR image alone.",
+    "optical only": "The map relies on the optical image alone.",
+    "mostly optical": "The map relies mostly on the optical image, which has a weight of {optical_share_pct}.",
+    "both": "The map relies on both sensors: the optical image has a weight of {optical_share_pct}.",
+    "mostly SAR": "The map relies mostly on the SAR image: the optical image has a weight of {optical_share_pct}.",
+    "SAR only": "The map relies on the SAR image alone.",
 }
-CLOUDS = {
-    "some": "Clouds hide {cloud_pct} of the tile in the optical image.",
-    "heavy": "Clouds hide much of the tile in the optical image, {cloud_pct}.",
-}
-UNKNOWN_CLOUDS = (
-    "Clouds in the optical image are unknown for {cloud_unknown_pct} of the tile: a cloud mask is missing there."
-)
-PARTIAL = "Usable data exist for {mapped_pct} of the tile."
+CLOUDS = "Clouds cover {cloud_pct} of the tile."
+UNKNOWN_CLOUDS = "Cloud cover is unknown for {cloud_unknown_pct} of the tile, where a cloud mask is missing."
+PARTIAL = "Valid data cover {mapped_pct} of the tile."
 REGISTRATION = {
     "weak": "The registration of SAR and optical image is weak, so edges may be displaced.",
     "rejected": "The registration of SAR and optical image was rejected, so the SAR image may be displaced.",
 }
 ACCURACY = {
-    "good": "Agreement with the labels is good: the map is right for {oa_pct} of the labelled area.",
-    "fair": "Agreement with the labels is fair: the map is right for {oa_pct} of the labelled area.",
-    "poor": "Agreement with the labels is poor: the map is right for {oa_pct} of the labelled area.",
+    "good": "Agreement with the labels is good: the map is correct for {oa_pct} of the labelled area.",
+    "fair": "Agreement with the labels is fair: the map is correct for {oa_pct} of the labelled area.",
+    "poor": "Agreement with the labels is poor: the map is correct for {oa_pct} of the labelled area.",
 }
 WEAK_CLASS = Template(
-    "Agreement with the labels is $level: the map is right for {oa_pct} of the labelled area, but $worst has an IoU of "
-    "{iou.$worst}."
+    "Agreement with the labels is $level: the map is correct for {oa_pct} of the labelled area, but $worst has an IoU "
+    "of {iou.$worst}."
 )
-FEW_LABELS = "The labels are too few to judge the map."
-UNSEEN = Template("The training left out $names, so the map is unreliable there.")
-MISSED = Template("The map misses $names, which the labels have.")
+FEW_LABELS = "There are too few labels to estimate the accuracy."
+UNSEEN = Template("The map is unreliable for $names, unseen in training.")
+MISSED = Template("The map misses $names, which the labels contain.")
 BEST = Template("The highest IoU is that of $best, {iou.$best}.")
 ONE_IOU = Template("The IoU of $name is {iou.$name}.")
 BEST_AND_WORST = Template(
@@ -81,17 +76,17 @@ def _words_of(phrases: Sequence[object]) -> Iterator[str]:
 
 
 VOCABULARY = frozenset(_words_of([*_ALL, *_ALL_MORE, "and"]))
-"""Words of the template. A class may be called like one of them ("clouds"); then the word alone is no mention of it."""
+"""Words of the template. A class may have such a name ("clouds"); then the word alone does not mention the class."""
 
 
 def template_text(facts: TileFacts) -> str:
-    """Return the explanation of a tile, with slots. It passes the check whatever the facts are."""
+    """Return the explanation of a tile, with slots. It passes the check for all facts."""
     return " ".join(
         [
             *_composition_sentence(facts),
             *_confidence_sentences(facts),
             SENSOR[facts.sensor],
-            *([CLOUDS[facts.clouds]] if facts.clouds in CLOUDS else []),
+            *([CLOUDS] if facts.clouds in ("some", "heavy") else []),
             *([UNKNOWN_CLOUDS] if facts.has_unknown_clouds else []),
             *([PARTIAL] if facts.mapped_pct < 100 else []),
             *([REGISTRATION[facts.registration]] if facts.registration in REGISTRATION else []),
@@ -136,8 +131,8 @@ def _accuracy_sentences(facts: TileFacts) -> Iterator[str]:
     best = max(scored, key=lambda pair: pair[0], default=None)
     worst = min(scored, key=lambda pair: pair[0], default=None)
     if best and worst and best[0] > worst[0]:
-        is_told = weak is not None and worst[1] == weak.name
-        yield (BEST if is_told else BEST_AND_WORST).substitute(best=best[1], worst=worst[1])
+        is_named = weak is not None and worst[1] == weak.name
+        yield (BEST if is_named else BEST_AND_WORST).substitute(best=best[1], worst=worst[1])
     elif best and weak is None:
         yield ONE_IOU.substitute(name=best[1])
     if missed := [c.name for c in facts.missed]:

@@ -1,4 +1,4 @@
-"""From a tile's arrays and counts to its facts."""
+"""Computes the facts of a tile from its arrays and counts."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -36,15 +36,15 @@ class TileSums:
 
     @property
     def mapped_px(self) -> int:
-        """Pixels that have a class."""
+        """Number of mapped pixels."""
         return int(self.class_px.sum())
 
 
 @dataclass(frozen=True)
 class TilePixels:
-    """How many pixels a tile has, how many of them each sensor can be used for, and how many are cloudy.
+    """Pixel counts of a tile: all, usable per sensor, cloudy.
 
-    `cloud_unknown` are pixels of the optical image of which no cloud mask says anything.
+    `cloud_unknown` counts optical pixels without a cloud mask.
     """
 
     all: int
@@ -55,14 +55,14 @@ class TilePixels:
 
     @property
     def cloud_pct(self) -> int | None:
-        """Percent that a mask calls cloudy; None where none says anything that counts."""
+        """Percentage of cloudy pixels; None if unknown."""
         if not self.cloud and (self.optical == 0 or self.cloud_unknown_pct >= SOME_CLOUDS_PCT):
             return None
         return round(100 * self.cloud / self.all)
 
     @property
     def cloud_unknown_pct(self) -> int:
-        """Percent that no mask covers."""
+        """Percentage of optical pixels without a cloud mask."""
         return round(100 * self.cloud_unknown / self.all)
 
 
@@ -70,8 +70,8 @@ def sum_tile(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) -
     """Return the sums of one tile.
 
     Args:
-        probability: (class, y, x) in 1/255, 0 in all classes where nothing was mapped.
-        optical_share: (y, x) percent, 255 where nothing was mapped.
+        probability: (class, y, x) in 1/255; 0 in all classes where nothing is mapped.
+        optical_share: (y, x) in percent; 255 where nothing is mapped.
     """
     decision = decide(probability)
     index = decision.index.ravel()
@@ -94,18 +94,18 @@ def tile_facts(
     confusion: Confusion | None = None,
     unseen: Collection[int] = (),
 ) -> TileFacts:
-    """Return the facts of a tile in which something is mapped.
+    """Return the facts of a tile with at least one mapped pixel.
 
     Args:
-        measured: sums over the mapped pixels; at least one pixel must be mapped.
+        measured: sums over the mapped pixels.
         pixels: pixel counts of the whole tile.
         registration: verdict on the scene's registration.
         legend: the classes, in index order.
         confusion: the tile's confusion matrix, if it has labels.
-        unseen: indices of the classes that no training pixel had.
+        unseen: indices of the classes without training pixels.
     """
     mapped = measured.mapped_px
-    names = spoken_names(legend)
+    names = names_in_texts(legend)
     share_pct = measured.optical_share / mapped
     nothing = np.zeros((len(legend), len(legend)), np.int64)
     counts = nothing if confusion is None else confusion
@@ -127,7 +127,7 @@ def tile_facts(
 
 
 def sensor_use(optical_share_pct: float, optical_px: int, sar_px: int) -> SensorUse:
-    """Return which sensor the map rests on, from the mean optical weight and each sensor's usable pixels."""
+    """Return the sensor that the map relies on, from the mean optical weight and each sensor's usable pixels."""
     if sar_px == 0:
         return "optical only"
     if optical_px == 0:
@@ -137,12 +137,12 @@ def sensor_use(optical_share_pct: float, optical_px: int, sar_px: int) -> Sensor
     return "mostly SAR" if optical_share_pct <= 100 - MOSTLY_ONE_SENSOR_PCT else "both"
 
 
-def spoken_names(legend: Legend) -> tuple[str, ...]:
-    """Return the names as texts can hold them: one line, no braces (slots have those), at least one letter or digit."""
-    return tuple(_spoken(c.name) or f"class {c.code}" for c in legend.classes)
+def names_in_texts(legend: Legend) -> tuple[str, ...]:
+    """Return class names for texts: one line, without the braces of slots, with at least one letter or digit."""
+    return tuple(_text_name(c.name) or f"class {c.code}" for c in legend.classes)
 
 
-def _spoken(name: str) -> str:
+def _text_name(name: str) -> str:
     plain = " ".join(name.replace("{", "(").replace("}", ")").split())
     return plain if any(letter.isalnum() for letter in plain) else ""
 
@@ -171,7 +171,7 @@ def _class_facts(measured: TileSums, names: tuple[str, ...], confusion: Confusio
 
 
 def _whole_percent(part: int, whole: int) -> int:
-    """Return a share as whole percent; all of it only where it is all of it."""
+    """Return a share as whole percent; 100 only if it is complete."""
     pct = round(100 * part / max(whole, 1))
     return pct - 1 if pct == 100 and part < whole else pct
 
@@ -182,7 +182,7 @@ def _confidence_pct(measured: TileSums, index: int) -> int | None:
 
 
 def _confusions(confusion: Confusion, names: tuple[str, ...]) -> tuple[Confused, ...]:
-    """Return the largest errors among the classes with enough labelled pixels."""
+    """Return the largest confusions of classes with enough labelled pixels."""
     truth_px = confusion.sum(1)
     wrong = confusion - np.diag(np.diagonal(confusion))
     wrong[truth_px < MIN_TRUTH_PX] = 0

@@ -1,4 +1,4 @@
-"""What the explainer asks for its texts: a language model, or whatever stands in for one."""
+"""Interface of the language model."""
 
 from collections.abc import Iterator, Sequence
 from typing import Protocol
@@ -11,9 +11,9 @@ class Writer(Protocol):
 
     @property
     def identity(self) -> str:
-        """A text that differs whenever answers might: the model's files and the way of decoding."""
+        """Identifier of the model's files and decoding; answers of equal identities are equal."""
         ...
 
     def write(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, str]]:
-        """Yield position and answer of each conversation, in any order, as soon as they are there."""
+        """Yield position and answer of each conversation, in any order, as they are generated."""
         ...

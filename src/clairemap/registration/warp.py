@@ -76,7 +76,7 @@ class ClassesOnGrid:
 
 def _read_wrapped(source: RasterSource, window: Window, indexes: tuple[int, ...], period_px: int | None) -> Block:
     """Return the bands of a window; in a source around the whole Earth, the first column follows the last."""
-    if period_px is None or (window.x0 >= 0 and window.x1 <= source_period_px):
+    if period_px is None or (window.x0 >= 0 and window.x1 <= period_px):
         return source.read(window, indexes)
     blocks, x = [], window.x0
     while x < window.x1:

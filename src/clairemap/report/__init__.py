@@ -1,1 +1,1 @@
-"""The report page, its figures, and what describes the maps to other programs."""
+"""The report page, its figures, and the files that describe the maps to other programs."""

@@ -1,4 +1,4 @@
-"""The map's attribute table as ArcGIS reads it in all versions: ``.vat.dbf`` beside the GeoTIFF (dBASE III)."""
+"""The map's attribute table for all versions of ArcGIS: ``.vat.dbf`` beside the GeoTIFF (dBASE III)."""
 
 import struct
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,13 @@ from clairemap.classes import ColoredLegend
 from clairemap.report.class_names import clipped, table_names
 
 DBASE_III = 3
-TABLE_DATE = (126, 1, 1)  # a fixed day: equal maps give equal files
+TABLE_DATE = (126, 1, 1)  # fixed, so that equal maps give equal files
 NAME_BYTES = 64
 
 
 @dataclass(frozen=True)
 class _Field:
-    """A column: name (up to 10 characters), kind (N number, C text), width in bytes."""
+    """A column: name (up to 10 characters), kind (N: number, C: text), width in bytes."""
 
     name: str
     kind: str
@@ -22,11 +22,11 @@ class _Field:
 
     @property
     def descriptor(self) -> bytes:
-        """Return the field's descriptor in the header of the file."""
+        """The field's descriptor in the file header."""
         return struct.pack("<11sc4xBB14x", self.name.encode(), self.kind.encode(), self.width, 0)
 
     def cell(self, value: int | str) -> bytes:
-        """Return a value as the bytes of a cell, padded to the field's width."""
+        """Return a value as bytes, padded to the field's width."""
         if isinstance(value, str):
             return clipped(value, self.width).encode().ljust(self.width)
         return str(value).rjust(self.width).encode()
@@ -43,17 +43,17 @@ FIELDS = (
 
 
 def attribute_table(legend: ColoredLegend, pixels: Mapping[int, int]) -> bytes:
-    """Return the bytes of the table, a row for each class in the order of the codes: code, pixels, name, colour.
+    """Return the table as bytes, one row per class ordered by code: code, pixel count, name, colour.
 
-    Write it beside a ``.cpg`` that says UTF-8; names are cut off after 64 bytes and stay distinct.
+    The text is UTF-8, so the table needs a ``.cpg`` file. Names are cut to 64 bytes and stay distinct.
 
     Args:
         legend: the classes.
-        pixels: how many pixels of the map each code has; codes without any may be absent.
+        pixels: pixel count of each code in the map; codes without pixels may be missing.
     """
     rows = [
-        (known.code, pixels.get(known.code, 0), name, *known.rgb)
-        for known, name in zip(legend.classes, table_names(legend, NAME_BYTES), strict=True)
+        (c.code, pixels.get(c.code, 0), name, *c.rgb)
+        for c, name in zip(legend.classes, table_names(legend, NAME_BYTES), strict=True)
     ]
     rows.sort()
     return _table(FIELDS, rows)

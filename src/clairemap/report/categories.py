@@ -1,4 +1,4 @@
-"""The map's categories as GDAL and QGIS read them: ``.aux.xml`` beside the GeoTIFF (GDAL's PAM format)."""
+"""The map's categories for GDAL and QGIS: ``.aux.xml`` beside the GeoTIFF (GDAL's PAM format)."""
 
 from collections.abc import Mapping
 from xml.etree import ElementTree
@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 from clairemap.classes import ColoredLegend
 
 # Column name, GDAL's field type (0 integer, 1 real, 2 string) and usage (gdal.h, GDALRATFieldUsage).
-# Counts are real numbers because GDAL's integer fields end at 2^31.
+# Counts are real numbers because GDAL's integer fields are limited to 2^31.
 TABLE_COLUMNS = (
     ("Value", 0, 5),
     ("Class", 2, 2),
@@ -20,17 +20,17 @@ USAGE_NAMES = {1: "PixelCount", 2: "Name", 5: "MinMax", 6: "Red", 7: "Green", 8:
 
 
 def categories_xml(legend: ColoredLegend, pixels: Mapping[int, int]) -> str:
-    """Return the text of the ``.aux.xml``: category names by code and a raster attribute table.
+    """Return the ``.aux.xml`` text: category names by code and a raster attribute table.
 
     Args:
-        legend: the classes; the table has one row each, in the order of their codes.
-        pixels: how many pixels of the map each code has; codes without any may be absent.
+        legend: the classes; one row each, ordered by code.
+        pixels: pixel count of each code in the map; codes without pixels may be missing.
     """
     dataset = ElementTree.Element("PAMDataset")
     band = ElementTree.SubElement(dataset, "PAMRasterBand", band="1")
     names = {c.code: c.name for c in legend.classes}
     categories = ElementTree.SubElement(band, "CategoryNames")
-    for code in range(max(names) + 1):  # the position in the list is the code, so unused codes get empty names
+    for code in range(max(names) + 1):  # position is the code: unused codes get empty names
         ElementTree.SubElement(categories, "Category").text = names.get(code, "")
     band.append(_attribute_table(legend, pixels))
     ElementTree.indent(dataset)
@@ -44,8 +44,8 @@ def _attribute_table(legend: ColoredLegend, pixels: Mapping[int, int]) -> Elemen
         ElementTree.SubElement(definition, "Name").text = name
         ElementTree.SubElement(definition, "Type", typeAsString=TYPE_NAMES[kind]).text = str(kind)
         ElementTree.SubElement(definition, "Usage", typeAsString=USAGE_NAMES[usage]).text = str(usage)
-    for index, known in enumerate(sorted(legend.classes, key=lambda c: c.code)):
+    for index, c in enumerate(sorted(legend.classes, key=lambda c: c.code)):
         row = ElementTree.SubElement(table, "Row", index=str(index))
-        for value in (known.code, known.name, pixels.get(known.code, 0), *known.rgb):
+        for value in (c.code, c.name, pixels.get(c.code, 0), *c.rgb):
             ElementTree.SubElement(row, "F").text = str(value)
     return table

@@ -1,7 +1,4 @@
-"""A picture of how well two sensors lie on each other: squares of the one and of the other in turn.
-
-Where they fit, roads and shores run on from square to square.
-"""
+"""Checkerboard pictures of optical and SAR, which show how well the two are aligned."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -22,7 +19,7 @@ from clairemap.report.registration_views import GreyPicture, RegistrationView
 PANEL_PX = 256
 SQUARES_ALONG_SIDE = 4
 MAX_PANEL_ASPECT = 4.0
-"""Longer side of a panel over the shorter one, at most."""
+"""Maximum ratio of a panel's sides."""
 
 DELIVERED, REGISTERED, NOT_MOVED = "as delivered", "registered", "as delivered (not moved)"
 
@@ -30,10 +27,10 @@ Indexes = NDArray[np.uint8]
 
 _SHADES, _INK_LEVELS = 96, 16
 _PAPER = (255, 255, 255)
-_NOTHING = (214, 224, 236)
+_NODATA_RGB = (214, 224, 236)
 _OPTICAL_WHITE, _SAR_WHITE = (255, 255, 255), (255, 232, 190)
 _INK_RGB, _QUIET_RGB = (31, 36, 48), (98, 104, 120)
-# Where each part of the palette begins: shades of both sensors, two inks on paper, nodata.
+# First index of each section of the palette: shades of both sensors, two text colours, nodata.
 _OPTICAL_INDEX, _SAR_INDEX, _STRONG, _SOFT = 0, _SHADES, 2 * _SHADES, 2 * _SHADES + _INK_LEVELS
 _NODATA = _SOFT + _INK_LEVELS
 _BLANK = _STRONG
@@ -42,27 +39,22 @@ _COLUMNS = 2
 
 
 def checkerboard(first: Indexes, second: Indexes, along_side: int) -> Indexes:
-    """Return squares of two pictures (y, x) in turn, so many along each side, the first one's in the upper left corner.
-
-    They are oblong if the pictures are.
-    """
+    """Return a checkerboard of two pictures (y, x), `along_side` squares per side, the first at the upper left."""
     height, width = first.shape
     rows, columns = np.ogrid[:height, :width]
     return np.where((rows * along_side // height + columns * along_side // width) % 2 == 0, first, second)
 
 
 def checkerboard_png(views: Sequence[RegistrationView], scene: str, stamp: Mapping[str, str]) -> bytes:
-    """Return the picture of a scene's views as PNG with a palette; equal arguments give equal bytes.
+    """Return the picture of a scene's views as palette PNG; equal arguments give equal bytes.
 
-    Each view has SAR as delivered and, beside it, as registered; views where it is not moved follow each other in two
-    columns. Rows and columns run as in the optical file; pixels are as long and wide as on the ground. The file's text
-    entries hold the scene's name and the stamp.
+    Each view is shown with SAR as delivered and as registered, side by side; views without registered SAR fill both
+    columns. Rows and columns are those of the optical file; pixels have their aspect on the ground. The PNG's text
+    entries are the scene's name and the stamp.
     """
     panels = [panel for view in views for panel in _panels(view)]
     across = views[0].across_px
-    legend = [
-        f"grey: optical, sand: SAR, blue: no data; each {across} px across, squares of {_length_text(across / 4)} px"
-    ]
+    legend = [f"grey: optical, sand: SAR, blue: nodata; {across} px wide, squares of {_length_text(across / 4)} px"]
     if north := _north(views[0].geometry):
         legend.append(north)
     image = Image.fromarray(_compose(panels, legend))
@@ -96,13 +88,13 @@ def _panels(view: RegistrationView) -> list[_Panel]:
 
 
 def _size(aspect: float) -> Size[int]:
-    """Return the panel's size for a square of pixels whose height is `aspect` times their width on the ground."""
+    """Return the panel's size for a square window of pixels with height over width `aspect` on the ground."""
     limited = min(max(aspect, 1 / MAX_PANEL_ASPECT), MAX_PANEL_ASPECT)
     return Size(height=round(PANEL_PX * min(1.0, limited)), width=round(PANEL_PX * min(1.0, 1 / limited)))
 
 
 def _north(geometry: PixelGeometry | None) -> str:
-    """Return where north is, or nothing if it is up and east is right."""
+    """Return the direction of north, or an empty text if north is up and east is right."""
     if geometry is None or geometry.up_deg is None:
         return ""
     north = geometry.north_deg(QuarterTurn()) or 0.0
@@ -112,16 +104,16 @@ def _north(geometry: PixelGeometry | None) -> str:
 
 
 def _enlarged(picture: GreyPicture, first_shade: int, size: Size[int]) -> Indexes:
-    """Return a picture at the panel's size, in the shades of the palette that begin at an index."""
+    """Return a picture at the panel's size as palette indices from `first_shade`."""
     bytes_ = Image.fromarray((255 * picture.values).round().astype(np.uint8))
-    wanted = size.width, size.height
-    shade = np.asarray(bytes_.resize(wanted, Image.Resampling.BICUBIC), np.uint16) * (_SHADES - 1) // 255
-    valid = np.asarray(Image.fromarray(picture.valid).resize(wanted, Image.Resampling.NEAREST))
+    size_px = size.width, size.height
+    shade = np.asarray(bytes_.resize(size_px, Image.Resampling.BICUBIC), np.uint16) * (_SHADES - 1) // 255
+    valid = np.asarray(Image.fromarray(picture.valid).resize(size_px, Image.Resampling.NEAREST))
     return np.where(valid, first_shade + shade, _NODATA).astype(np.uint8)
 
 
 def _compose(panels: Sequence[_Panel], legend: Sequence[str]) -> Indexes:
-    """Return the panels in rows of two beneath their titles, the legend's lines at the foot."""
+    """Return the panels with their titles in rows of two, and the legend below."""
     high = max(panel.picture.shape[0] for panel in panels)
     step_y, step_x = high + 2 * _LINE_PX + 2 * _GAP_PX, PANEL_PX + _GAP_PX
     rows = ceil_div(len(panels), _COLUMNS)
@@ -139,7 +131,7 @@ def _compose(panels: Sequence[_Panel], legend: Sequence[str]) -> Indexes:
 
 
 def _draw_text(canvas: Indexes, top: int, left: int, text: str, ink: int) -> None:
-    """Write a line of text into a picture, in place, in the shades of an ink."""
+    """Draw a line of text into a picture, in place."""
     strip = canvas[top : top + _LINE_PX, left:]
     mask = Image.new("L", strip.shape[::-1])
     ImageDraw.Draw(mask).text((0, 1), text, fill=255, font=_font())
@@ -148,14 +140,14 @@ def _draw_text(canvas: Indexes, top: int, left: int, text: str, ink: int) -> Non
 
 
 def _font() -> Any:  # noqa: ANN401 - Pillow's
-    """Return the font that matplotlib brings along, so that pictures are the same on every machine."""
+    """Return the font of matplotlib, so that pictures are the same on every machine."""
     return ImageFont.truetype(Path(mpl.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", _FONT_PX)
 
 
 def _palette() -> Indexes:
     ramps = [_shades((0, 0, 0), white, _SHADES) for white in (_OPTICAL_WHITE, _SAR_WHITE)]
     inks = [_shades(_PAPER, ink, _INK_LEVELS) for ink in (_INK_RGB, _QUIET_RGB)]
-    return np.concatenate([*ramps, *inks, np.array([_NOTHING], np.uint8)])
+    return np.concatenate([*ramps, *inks, np.array([_NODATA_RGB], np.uint8)])
 
 
 def _shades(first: tuple[int, int, int], last: tuple[int, int, int], count: int) -> Indexes:

@@ -1,4 +1,4 @@
-"""What the report page shows: everything read, chosen and drawn, nothing left to look up while rendering."""
+"""Content of the report page, ready to be rendered."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from clairemap.settings import SensorsSettings
 
 @dataclass(frozen=True)
 class Stretch:
-    """Values shown as black and as white for each band of a sensor: percentiles 2 and 98 of the training pixels."""
+    """Values shown as black and white per band of a sensor: percentiles 2 and 98 of the training pixels."""
 
     low: tuple[float, ...]
     high: tuple[float, ...]
@@ -21,7 +21,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class DisplaySettings:
-    """How pictures are coloured."""
+    """Colours of the classes and contrast stretch of both sensors."""
 
     legend: ColoredLegend
     sensors: SensorsSettings
@@ -31,7 +31,7 @@ class DisplaySettings:
 
 @dataclass(frozen=True)
 class Picture:
-    """An image as a ``data:`` address, and its size in image pixels."""
+    """An image as a ``data:`` URL, and its size in pixels."""
 
     source: str
     width_px: int
@@ -40,9 +40,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class MapSection:
-    """The pictures of a map, or of a section of it, and a bar of known length beneath the first.
+    """The pictures of a map or of a section of it.
 
-    `across_percent`: of the page's width for a picture; less than 100 for high ones. `north_deg`: where north is,
+    `bar_text` and `bar_percent` are the scale bar's length and its share of the picture's width. `across_percent` is
+    the picture's share of the page width, below 100 for high pictures. `north_deg` is the direction of north,
     clockwise from up; None if unknown or up.
     """
 
@@ -59,7 +60,7 @@ class MapSection:
 
 @dataclass(frozen=True)
 class MapPanel:
-    """What is shown of one map: all of it, or the sections with data and where these are (`key`)."""
+    """One map: all of it, or its sections with data and an overview of these (`key`)."""
 
     name: str
     size_text: str
@@ -71,7 +72,7 @@ class MapPanel:
 
 @dataclass(frozen=True)
 class RegistrationRow:
-    """A scene's registration, its tie points as arrows if it has any, and its sensors over each other if it has two."""
+    """A scene's registration, its tie points as arrows, and its checkerboards; pictures are None if there are none."""
 
     record: Registration
     vectors: Picture | None
@@ -85,7 +86,7 @@ class RegistrationRow:
 
 @dataclass(frozen=True)
 class TilePictures:
-    """What the sensors saw of a tile, its map, and its labels if there are any; where north is if it is not up."""
+    """Pictures of a tile's optical and SAR image, map and labels; direction of north, empty if north is up."""
 
     optical: Picture | None
     sar: Picture | None
@@ -96,7 +97,7 @@ class TilePictures:
 
 @dataclass(frozen=True)
 class TileCard:
-    """A tile that is shown, and why it was chosen."""
+    """A tile to show, and the reason why it was selected."""
 
     tile: ExplainedTile
     reason: str
@@ -105,7 +106,7 @@ class TileCard:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """The course of the training."""
+    """Training curve, duration, and the step whose weights are used."""
 
     curve: Picture
     steps: int
@@ -115,21 +116,21 @@ class TrainingSummary:
 
 @dataclass(frozen=True)
 class SplitSummary:
-    """How the data were split, and what is to be kept in mind with the figures.
+    """How the data were split, and warnings about the figures.
 
-    `reach_px` is the network's halo; `headline_cautions` are those that concern the figures at the top of the page.
+    `halo_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page.
     """
 
     method: str
     audit: SplitAudit
-    reach_px: int | None
+    halo_px: int | None
     cautions: tuple[str, ...]
     headline_cautions: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Fact:
-    """A line of the section on how the map was made."""
+    """A line of the section “How it was made”."""
 
     name: str
     value: str
@@ -137,9 +138,10 @@ class Fact:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """The whole page; `checked_by` are the versions that checked the maps, none if no check was recorded.
+    """The whole page.
 
-    `unmasked` are the scenes with optical pixels that no cloud mask covers.
+    `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
+    optical pixels that no cloud mask covers.
     """
 
     title: str
@@ -153,7 +155,7 @@ class ReportContent:
     registrations: tuple[RegistrationRow, ...]
     tiles: tuple[TileCard, ...]
     tiles_explained: int
-    making: tuple[Fact, ...]
+    provenance: tuple[Fact, ...]
     calibration: str
     split: SplitSummary
     stamp: Mapping[str, str]
@@ -161,28 +163,28 @@ class ReportContent:
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:
-        """The areas, each with its class of the legend."""
+        """The area of each class, with the class of the legend."""
         return tuple(zip(self.metrics.areas, self.legend.classes, strict=True))
 
     @property
     def scarce(self) -> tuple[str, ...]:
-        """Classes that mIoU averages though fewer than the least number of pixels are labelled so."""
+        """Classes that mIoU averages although they have too few labelled pixels."""
         averaged = self.metrics.classes_averaged
         return tuple(row.name for row in self.metrics.per_class if row.too_few and row.name in averaged)
 
     @property
     def miou_without_scarce(self) -> float | None:
-        """The mIoU without those classes; None if no other is averaged."""
+        """The mIoU without the scarce classes; None if no class remains."""
         averaged = set(self.metrics.classes_averaged) - set(self.scarce)
         ious = [row.iou for row in self.metrics.per_class if row.name in averaged and row.iou is not None]
         return sum(ious) / len(ious) if ious else None
 
     @property
     def compared(self) -> int:
-        """In how many scenes the sensors were compared."""
+        """Number of scenes in which the sensors were compared."""
         return sum(bool(scene.views) for scene in self.metrics.scenes.values())
 
     @property
     def class_rows(self) -> tuple[tuple[ClassRow, ColoredClass], ...]:
-        """The headline's accuracy by class, each with its class of the legend."""
+        """The accuracy of each class, with the class of the legend."""
         return tuple(zip(self.metrics.per_class, self.legend.classes, strict=True))

@@ -1,4 +1,4 @@
-"""Diagrams of the report: confusion matrix, course of the training, tie points. All SVG, drawn without global state."""
+"""Plots of the report as SVG: confusion matrix, training curve, tie points."""
 
 import io
 import math
@@ -24,7 +24,7 @@ _QUIET_COLOR = "#8a8f9c"
 _ACCENT = "#2b6cb0"
 _WARNING = "#c2571a"
 _STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",  # text stays text: small, sharp, and selectable in print
+    "svg.fonttype": "none",  # text stays text: small and selectable
     "svg.hashsalt": "clairemap",  # equal figures give equal files
     "font.family": "sans-serif",
     "font.size": 9,
@@ -41,9 +41,9 @@ _OFFSET = ("dy", "dx")
 
 
 def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Picture:
-    """Return the confusion matrix as shares of each class of the labels, in percent; rows are the labels.
+    """Return the confusion matrix in percent of each labelled class; rows are labels, columns the map.
 
-    Rows of fewer than MIN_TRUTH_PX labelled pixels stay empty.
+    Rows with fewer than MIN_TRUTH_PX labelled pixels are empty.
     """
     counts = np.asarray(confusion, np.float64)
     truth = counts.sum(axis=1, keepdims=True)
@@ -65,7 +65,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], names: Sequence[str]) -
 
 
 def training_figure(history: Sequence[HistoryStep]) -> Picture:
-    """Return loss and validation accuracy over the steps, side by side."""
+    """Return loss and validation accuracy by step, side by side."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.4, 2.7), layout="constrained")
         left, right = figure.subplots(1, 2)
@@ -101,34 +101,34 @@ def _draw_validation(axes: Axes, history: Sequence[HistoryStep]) -> None:
 
 
 def registration_figure(record: Registration) -> Picture | None:
-    """Return the ties' displacements as arrows, and beside them what the model leaves of these; None without ties.
+    """Return two plots: displacements of all tie points, and residuals of the inliers; None without tie points.
 
-    The second shows the ties that agree, with a scale of its own, so that it reads as well after hundreds of pixels.
+    Each plot has its own scale.
     """
     if not record.ties:
         return None
     places, found = (np.array([(getattr(tie, y), getattr(tie, x)) for tie in record.ties]) for y, x in ("yx", _OFFSET))
-    agrees = np.array([tie.inlier for tie in record.ties])
-    left = found - Displacement.of(record.model).at_places(places)
+    inlier = np.array([tie.inlier for tie in record.ties])
+    residual = found - Displacement.of(record.model).at_places(places)
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.2, 3.1), layout="compressed")
         first, second = figure.subplots(1, 2)
-        _draw_arrows(first, "displacement", places, found, agrees)
-        others = np.where(agrees[:, None], left, np.nan)
-        _draw_arrows(second, "left by the model", places, others, agrees)
+        _draw_arrows(first, "displacement", places, found, inlier)
+        residual = np.where(inlier[:, None], residual, np.nan)
+        _draw_arrows(second, "residual", places, residual, inlier)
         return _drawn(figure)
 
 
 def _draw_arrows(
-    axes: Axes, title: str, places: NDArray[np.float64], vectors: NDArray[np.float64], agrees: NDArray[np.bool_]
+    axes: Axes, title: str, places: NDArray[np.float64], vectors: NDArray[np.float64], inlier: NDArray[np.bool_]
 ) -> None:
-    """Draw vectors (tie, 2), y first, at their places, and how long some pixels are drawn; grey dots for NaN."""
+    """Draw vectors (tie, 2), y first, at their positions, and a scale bar; NaN becomes a grey dot."""
     drawn = np.isfinite(vectors).all(axis=1)
     extent = max(float(np.ptp(places, axis=0).max()), 1.0)
-    typical_px = _typical(vectors[agrees if (agrees & drawn).any() else drawn])
+    typical_px = _typical(vectors[inlier if (inlier & drawn).any() else drawn])
     shown_px, per_px = _round_length(2 * typical_px), extent / 16 / typical_px
     axes.plot(places[~drawn, 1], places[~drawn, 0], ".", color=_QUIET_COLOR, markersize=2)
-    for chosen, color, width in ((~agrees & drawn, _QUIET_COLOR, 0.004), (agrees & drawn, _ACCENT, 0.006)):
+    for chosen, color, width in ((~inlier & drawn, _QUIET_COLOR, 0.004), (inlier & drawn, _ACCENT, 0.006)):
         if chosen.any():
             (y, x), (dy, dx) = places[chosen].T, vectors[chosen].T * per_px
             axes.quiver(x, y, dx, dy, angles="xy", scale_units="xy", scale=1, color=color, width=width)
@@ -138,7 +138,7 @@ def _draw_arrows(
 
 
 def _frame(axes: Axes, places: NDArray[np.float64], extent: float, bar: float) -> None:
-    """Set limits around the ties and draw a bar of a length beneath them."""
+    """Set limits around the tie points and draw the scale bar below them."""
     bottom, middle = float(places[:, 0].max()) + 0.2 * extent, float(np.ptp(places[:, 1]) / 2 + places[:, 1].min())
     axes.plot([middle - bar / 2, middle + bar / 2], [bottom, bottom], color=_INK_COLOR, linewidth=1.6)
     axes.set_aspect("equal")
@@ -156,7 +156,7 @@ def _typical(vectors: NDArray[np.float64]) -> float:
 
 
 def _round_length(length: float) -> float:
-    """Return 1, 2 or 5 times a power of ten: the largest that is not longer."""
+    """Return the largest of 1, 2, 5 times a power of ten that is not above a length."""
     power = 10.0 ** math.floor(math.log10(length))
     return max(step * power for step in (1, 2, 5) if step * power <= length * 1.000001)
 

@@ -1,4 +1,4 @@
-"""Which windows of a map the page shows: those with data, where most of the map has none."""
+"""Windows of a map that the page shows: only those with data, if most of the map is nodata."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,26 +15,27 @@ from clairemap.raster.opening import open_raster
 from clairemap.raster.source import rasterio_window
 
 MAX_CELLS_READ = 4096**2
-"""Pixels that are read at once to see where data are, at most; a map's smallest overview has fewer."""
+"""Maximum number of pixels read at once to find data; a map's smallest overview has fewer."""
 
 FINE_PX = 512
-"""Side of a window, in pixels of an overview, from which on no finer overview is needed to frame it."""
+"""Side of a window in pixels of an overview; at this size no finer overview is used to frame the window."""
 
 MAX_PIECES = 200
-"""Pieces of data that are compared with each other: of more, those that nearly touch count as one."""
+"""Maximum number of separate pieces of data; if there are more, the closest ones are joined."""
 
 MAX_GROUPS = 6
-"""Groups of data in a map that are shown, the largest."""
+"""Maximum number of groups of data shown, the largest first."""
 
 MARGIN = 0.02
-"""Rim around a window, as a share of its longer side."""
+"""Margin around a window, as a share of its longer side."""
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The windows of a map to show, from top to bottom, and of how many groups of data they show the largest.
+    """The windows of a map to show, from top to bottom.
 
-    One window that is the whole map: it is shown as it is. `far_apart`: most of the map lies between its groups.
+    `groups` is the number of groups of data in the map; the windows show the largest ones. `far_apart`: most of the map
+    is nodata between its groups. If the map is mostly filled, the only window is the whole map.
     """
 
     windows: tuple[Window, ...]
@@ -43,12 +44,12 @@ class Frames:
 
 
 def frames_of(path: Path) -> Frames:
-    """Return what to show of a map, as its overviews tell: they hold data wherever the map does.
+    """Return the windows of a map to show, found in its overviews.
 
-    Memory: 16 Mpx at most, however large the map.
+    Memory: at most 16 Mpx, independent of the size of the map.
 
     Raises:
-        RasterioError: the map can't be read.
+        RasterioError: the map cannot be read.
     """
     with open_raster(path) as dataset:
         shape, levels = (int(dataset.height), int(dataset.width)), len(dataset.overviews(1))
@@ -68,7 +69,7 @@ def frames_of(path: Path) -> Frames:
 
 
 def _data_mask(path: Path, levels: int, window: Window) -> NDArray[np.bool_] | None:
-    """Return where the cells of 2 to the power of `levels` px of a window hold data; None if they are too many."""
+    """Return which overview pixels of a window have data; None if there are more than MAX_CELLS_READ."""
     with open_raster(path, **({"overview_level": levels - 1} if levels else {})) as dataset:
         cells = window.coarsened(2**levels).clipped(dataset.shape)
         if _area_px(cells) > MAX_CELLS_READ:
@@ -78,7 +79,7 @@ def _data_mask(path: Path, levels: int, window: Window) -> NDArray[np.bool_] | N
 
 
 def _groups(has_data: NDArray[np.bool_]) -> list[WindowGroup]:
-    """Return the separate groups of data, in cells."""
+    """Return the separate groups of data, in overview pixels."""
     for reach in _reaches_px(max(has_data.shape)):
         joined = ndimage.binary_dilation(has_data, np.ones((3, 3), np.bool_), iterations=reach) if reach else has_data
         numbers, count = ndimage.label(joined, np.ones((3, 3)))
@@ -98,7 +99,7 @@ def _reaches_px(longest: int) -> Iterator[int]:
 
 
 def _framed(path: Path, levels: int, cells: Window, shape: tuple[int, int]) -> Window:
-    """Return the window of the map that data fill, with a rim, of the cells of its smallest overview around them."""
+    """Return the bounding window of the data inside cells of the smallest overview, with a margin, in map pixels."""
     frame = cells.refined(2**levels).clipped(shape)
     for level in range(levels, -1, -1):
         has_data = _data_mask(path, level, frame)
@@ -111,7 +112,7 @@ def _framed(path: Path, levels: int, cells: Window, shape: tuple[int, int]) -> W
 
 
 def _shrunk(window: Window, has_data: NDArray[np.bool_]) -> Window:
-    """Return the window inside a window that holds all data."""
+    """Return the part of a window that contains all data."""
     rows, columns = np.flatnonzero(has_data.any(axis=1)), np.flatnonzero(has_data.any(axis=0))
     y0, x0 = int(rows[0]), int(columns[0])
     return Window(window.y0 + y0, window.x0 + x0, int(rows[-1]) + 1 - y0, int(columns[-1]) + 1 - x0)

@@ -1,4 +1,4 @@
-"""From the files of a region to the content of its page."""
+"""Reads the files of a region into the content of its page."""
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.raster.store import GridStore, check_store
-from clairemap.report import figures, records
+from clairemap.report import figures, model_texts
 from clairemap.report.content import (
     DisplaySettings,
     Fact,
@@ -29,7 +29,7 @@ from clairemap.report.content import (
 )
 from clairemap.report.leakage import split_summary
 from clairemap.report.map_panel import map_panel
-from clairemap.report.pictures import registration_picture, tile_pictures
+from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.selection import select_tiles
 from clairemap.stages import RenderReport
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RegionPaths:
-    """All files that the page is made from. Maps and scenes may be empty; the page says what is missing."""
+    """Files that the page is made from. Maps and scenes may be empty; the page then reports that they are missing."""
 
     maps: tuple[MapFiles, ...]
     scenes: tuple[SceneFolder, ...]
@@ -47,7 +47,7 @@ class RegionPaths:
 
     @property
     def checks(self) -> tuple[Path, ...]:
-        """Results of the maps' checks; those that exist."""
+        """Check results of the maps, if they exist."""
         return tuple(files.check for files in self.maps if files.check.exists())
 
     @property
@@ -82,11 +82,11 @@ class RegionPaths:
 
 
 def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mapping[str, str]) -> ReportContent:
-    """Return the content of a region's page. Memory: one picture or one tile at a time, besides the page itself.
+    """Return the content of a region's page. Memory: the page, plus one picture or tile at a time.
 
     Raises:
-        StoreError: a file is missing, damaged, or of another region.
-        UnreadableFileError: a map can't be read.
+        StoreError: a file is missing, damaged, or from another region.
+        UnreadableFileError: a map cannot be read.
     """
     metrics = read_metrics(files.metrics)
     statistics = read_statistics(files.statistics)
@@ -94,8 +94,8 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
     display = DisplaySettings(
         legend=settings.legend,
         sensors=settings.sensors,
-        optical=records.stretch(statistics.optical, settings.sensors.optical.names, files.statistics),
-        sar=records.stretch(statistics.sar, settings.sensors.sar.names, files.statistics),
+        optical=display_stretch(statistics.optical, settings.sensors.optical.names, files.statistics),
+        sar=display_stretch(statistics.sar, settings.sensors.sar.names, files.statistics),
     )
     explained = [tile for path in files.explanations for tile in read_explanations(path)]
     names = display.legend.names
@@ -105,14 +105,14 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         legend=display.legend,
         metrics=metrics,
         maps=tuple(map_panel(paths, display) for paths in files.maps),
-        checked_by=tuple(sorted({records.version_text(read_map_check(path).stamp) for path in files.checks})),
+        checked_by=tuple(sorted({model_texts.version_text(read_map_check(path).stamp) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
         training=_training_summary(files.history, card.best_step),
         registrations=_registrations(files),
         tiles=tuple(_cards(explained, files, settings.report.max_tiles, display)),
         tiles_explained=len(explained),
-        making=(*records.model_facts(card), *_scoring_facts(metrics.stamp)),
-        calibration=records.calibration_text(card),
+        provenance=(*model_texts.model_facts(card), *_scoring_facts(metrics.stamp)),
+        calibration=model_texts.calibration_text(card),
         split=split_summary(read_audit(files.audit), card.halo_px, metrics.split),
         stamp=stamp,
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
@@ -120,7 +120,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
 
 
 def _scoring_facts(stamp: Mapping[str, str]) -> tuple[Fact, ...]:
-    return (Fact("Accuracy scored by", records.version_text(stamp)),) if stamp else ()
+    return (Fact("Accuracy scored by", model_texts.version_text(stamp)),) if stamp else ()
 
 
 def _training_summary(path: Path, best_step: int) -> TrainingSummary | None:
@@ -136,7 +136,7 @@ def _registrations(files: RegionPaths) -> tuple[RegistrationRow, ...]:
 
 
 def _registration(scene: SceneFolder) -> RegistrationRow:
-    """Return the registration of a scene; a picture that is left from a run with both sensors is not shown."""
+    """Return the registration of a scene; pictures left from an earlier run with both sensors are ignored."""
     record = read_registration(scene.registration)
     both_sensors = record.verdict != "single_sensor"
     picture = registration_picture(scene.registration_picture, record.scene) if both_sensors else None
@@ -157,11 +157,11 @@ def _cards(
             window, (pair, probabilities) = windows[tile.place], stores[tile.scene]
         except KeyError as error:
             raise StoreError(
-                f"tile {tile.row}, {tile.col} of scene {tile.scene} is explained, but {error} is in no tile index "
-                "or store given to the report; run the workflow again"
+                f"tile {tile.row}, {tile.col} of scene {tile.scene} has an explanation, but {error} is missing in the "
+                "tile indexes and stores; run the workflow again"
             ) from None
         yield TileCard(tile, choice.reason, tile_pictures(pair, probabilities, window, display))
-    log.info("%d of %d explained tiles pictured", len(chosen), len(explained))
+    log.info("%d of %d explained tiles shown", len(chosen), len(explained))
 
 
 def _stores(scenes: Iterable[SceneFolder]) -> dict[str, tuple[GridStore, GridStore]]:

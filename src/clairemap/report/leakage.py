@@ -1,38 +1,37 @@
-"""How the data were split and what leaks, in sentences for the page."""
+"""Sentences on the split of the data and on leakage between its parts."""
 
 from clairemap.artefacts.audit import Leakage, SplitAudit
 from clairemap.report.content import SplitSummary
 
 METHODS = {
-    "scene": "Whole scenes were held out, as the sample sheet says.",
-    "block": "Blocks of tiles were held out of the training scenes, with a buffer around them, besides the scenes that "
-    "the sample sheet holds out.",
-    "random": "Single tiles were held out of the training scenes at random, without a buffer, because "
-    "splits.accept_leakage insists.",
+    "scene": "Whole scenes were held out, as set in the sample sheet.",
+    "block": "Blocks of tiles with a buffer were held out of the training scenes, in addition to the scenes held out "
+    "in the sample sheet.",
+    "random": "Single tiles were held out of the training scenes at random, without a buffer "
+    "(splits.accept_leakage is true).",
 }
 RANDOM = (
-    "The neighbours of tiles that were held out at random train the network, and neighbours look alike: such figures "
-    "overstate accuracy by up to 28 % (Kattenborn et al. 2022). Hold out scenes or blocks for figures that others rely "
-    "on."
+    "The network was trained on neighbours of the held-out tiles, and neighbouring tiles are similar. Such figures "
+    "overestimate the accuracy by up to 28 % (Kattenborn et al. 2022). For reliable figures, hold out scenes or blocks."
 )
 NAMES = {"val": "validation", "test": "test"}
 
 
-def split_summary(audit: SplitAudit, reach_px: int | None, scored: str | None) -> SplitSummary:
-    """Return what the page says of the split.
+def split_summary(audit: SplitAudit, halo_px: int | None, scored: str | None) -> SplitSummary:
+    """Return the page's sentences on the split.
 
     Args:
-        audit: of the split.
-        reach_px: the network's halo: what lies farther away has no effect on a pixel. None if it isn't known.
-        scored: the split that the page's headline figures stand for.
+        audit: audit of the split.
+        halo_px: the network's halo: pixels farther away have no effect on a pixel. None if unknown.
+        scored: the split of the figures at the top of the page.
     """
     leaks = {split: _leaks(split, leakage) for split, leakage in audit.held_out.items()}
     random = (RANDOM,) if audit.method == "random" and audit.held_out else ()
-    near = tuple(_near_training(split, leakage, reach_px) for split, leakage in audit.held_out.items())
+    near = tuple(_near_training(split, leakage, halo_px) for split, leakage in audit.held_out.items())
     return SplitSummary(
         method=METHODS.get(audit.method, f"Method: {audit.method}."),
         audit=audit,
-        reach_px=reach_px,
+        halo_px=halo_px,
         cautions=(*random, *(text for texts in leaks.values() for text in texts), *(text for text in near if text)),
         headline_cautions=(*random, *leaks[scored]) if scored in leaks else (),
     )
@@ -42,25 +41,25 @@ def _leaks(split: str, leakage: Leakage) -> tuple[str, ...]:
     texts = []
     if leakage.overlapping_share:
         texts.append(
-            f"{100 * leakage.overlapping_share:.2f} % of the {NAMES[split]} tiles' ground lies under training tiles of "
-            "other scenes: the network has seen that ground. Put scenes that overlap into one split."
+            f"{100 * leakage.overlapping_share:.2f} % of the area of the {NAMES[split]} tiles is also covered by "
+            "training tiles of other scenes. Put overlapping scenes into the same split."
         )
     if leakage.copied_tiles:
         more = ", …" if leakage.copied_tiles > len(leakage.copies) else ""
         texts.append(
-            f"{leakage.copied_tiles} {NAMES[split]} tile(s) hold the very pixels of a training tile: "
-            f"{', '.join(leakage.copies)}{more}. Take scenes that stand twice off the sample sheet."
+            f"{leakage.copied_tiles} {NAMES[split]} tile(s) have the same pixels as a training tile: "
+            f"{', '.join(leakage.copies)}{more}. Remove duplicate scenes from the sample sheet."
         )
     return tuple(texts)
 
 
-def _near_training(split: str, leakage: Leakage, reach_px: int | None) -> str:
+def _near_training(split: str, leakage: Leakage, halo_px: int | None) -> str:
     distance_px = leakage.distance_px
-    if reach_px is None or distance_px is None or distance_px >= reach_px or leakage.overlapping_share:
+    if halo_px is None or distance_px is None or distance_px >= halo_px or leakage.overlapping_share:
         return ""
-    gap = f"{distance_px} px from" if distance_px else "right beside"
+    gap = f"{distance_px} px from" if distance_px else "adjacent to"
     return (
-        f"The nearest training tile lies {gap} a {NAMES[split]} tile, within the network's reach of {reach_px} px: "
-        "what surrounds the two is partly the same. Leave more between them (splits.buffer_px between blocks, other "
-        "scenes in the sample sheet)."
+        f"The nearest training tile is {gap} a {NAMES[split]} tile. The network's halo is {halo_px} px, so both tiles "
+        "share surrounding pixels. Increase the distance: splits.buffer_px for blocks, or other scenes in the sample "
+        "sheet."
     )

@@ -1,4 +1,4 @@
-"""A small drawing that says where in a map its pictured sections are."""
+"""Overview drawing of a map with the sections that the page shows."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from clairemap.report.pixel_geometry import QuarterTurn
 
 MAX_KEY_PX = 420
 MIN_MARK_PX = 7
-"""Side of a section in the drawing, at least."""
+"""Minimum side of a section in the drawing."""
 
 MAX_KEY_ASPECT = 10.0
 RIM_PX = 14
@@ -18,15 +18,13 @@ STYLE = 'font-family="sans-serif" font-size="13" fill="#1f2430"'
 
 
 def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: QuarterTurn) -> Picture:
-    """Return the map's outline with its sections, numbered from 1 if there are several.
-
-    Sections are drawn larger where they were too small to see.
+    """Return the map's outline with its sections, numbered from 1 if there are several. Small sections are enlarged.
 
     Args:
-        ratio: height of the map over its width on the ground, before it is turned.
-        whole: the map.
-        windows: its sections.
-        turn: how pictures of the map are turned.
+        ratio: height of the map over its width on the ground, before rotation.
+        whole: window of the whole map.
+        windows: the sections.
+        turn: rotation of the pictures.
     """
     high, wide = turn.size(Size(min(max(ratio, 1 / MAX_KEY_ASPECT), MAX_KEY_ASPECT), 1.0))
     scale = MAX_KEY_PX / max(high, wide)
@@ -44,7 +42,7 @@ def map_key(ratio: float, whole: Window, windows: Sequence[Window], turn: Quarte
 
 
 def _placed(window: Window, whole: Window, turn: QuarterTurn) -> tuple[float, float, float, float]:
-    """Return left, top, right and bottom of a section in the turned map, each 0 to 1."""
+    """Return left, top, right and bottom of a section in the rotated map, each 0 to 1."""
     top, bottom = window.y0 / whole.height, window.y1 / whole.height
     left, right = window.x0 / whole.width, window.x1 / whole.width
     if turn.mirrored:

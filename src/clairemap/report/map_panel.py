@@ -1,6 +1,6 @@
-"""The pictures of a region's map: all of it or the sections with data, true to the ground, north near to up.
+"""The pictures of a region's map or of its sections with data, with ground proportions and north roughly up.
 
-Memory: four pictures of MAP_PX pixels a side at a time.
+Memory: four pictures of at most MAP_PX pixels per side at a time.
 """
 
 import math
@@ -37,10 +37,10 @@ from clairemap.report.pixel_geometry import UP_DEG, PixelGeometry, QuarterTurn, 
 MAP_PX = 1200  # longest side of the land-cover picture
 SIDE_MAP_PX = 720  # longest side of the other maps' pictures
 MAX_MAP_ASPECT = 50.0
-"""Longer side of a picture over the shorter one, at most: what is more slender is drawn thicker than it is."""
+"""Maximum ratio of a picture's sides; narrower maps are widened."""
 
-HIGHEST = 1.25
-"""Height of a picture over the width of the page, at most."""
+MAX_HEIGHT_RATIO = 1.25
+"""Maximum height of a picture over the page width."""
 
 
 def map_panel(files: MapFiles, display: DisplaySettings) -> MapPanel:
@@ -87,14 +87,14 @@ def _section(files: MapFiles, view: "MapView", display: DisplaySettings) -> MapS
         size_text=view.section_text,
         bar_text=None if bar_m is None else _length(bar_m),
         bar_percent=0.0 if bar_m is None else round(100 * bar_m / view.across_m, 3),
-        across_percent=round(100 * min(1.0, HIGHEST * wide / high), 3),
+        across_percent=round(100 * min(1.0, MAX_HEIGHT_RATIO * wide / high), 3),
         north_deg=view.arrow_deg,
     )
 
 
 @dataclass(frozen=True)
 class MapView:
-    """A window of a map, how it lies on the ground (None without a CRS) and how its picture is turned."""
+    """A window of a map, its geometry on the ground (None without a CRS) and the rotation of its picture."""
 
     grid: GeoBox
     window: Window
@@ -103,16 +103,16 @@ class MapView:
 
     @property
     def aspect(self) -> float:
-        """Height of a pixel over its width, on the ground."""
+        """Height of a pixel over its width on the ground."""
         return 1.0 if self.geometry is None else self.geometry.aspect
 
     @property
     def ratio(self) -> float:
-        """Height over width of the picture before it is turned."""
+        """Height over width of the picture before rotation."""
         return picture_ratio(self.window.shape, self.aspect, MAX_MAP_ASPECT)
 
     def read(self, path: Path, longest_px: int, resampling: Resampling) -> NDArray[np.uint8]:
-        """Return the picture (y, x) of a map."""
+        """Return the picture (y, x) of a map's file, at most `longest_px` per side."""
         shape = picture_shape(self.window.shape, self.aspect, longest_px, MAX_MAP_ASPECT)
         try:
             with open_raster(path) as raster:
@@ -125,25 +125,25 @@ class MapView:
 
     @property
     def size_m(self) -> Size[float]:
-        """Size of the window on the ground; 0 if unknown."""
+        """Size of the window on the ground, metres; 0 if unknown."""
         if self.geometry is None:
             return Size(0.0, 0.0)
         return Size(self.geometry.down_m * self.window.height, self.geometry.across_m * self.window.width)
 
     @property
     def across_m(self) -> float:
-        """Width of the picture on the ground; 0 if unknown."""
+        """Width of the picture on the ground, metres; 0 if unknown."""
         return self.turn.size(self.size_m).width
 
     @property
     def arrow_deg(self) -> float | None:
-        """Where north is, clockwise from up; None if unknown or up."""
+        """Direction of north, degrees clockwise from up; None if unknown or up."""
         north = None if self.geometry is None else self.geometry.north_deg(self.turn)
         return None if north is None or abs(north) < UP_DEG else round(north, 1)
 
     @property
     def map_text(self) -> str:
-        """Size of the map in pixels and on the ground, its CRS, and where north is."""
+        """Size of the map in pixels and on the ground, CRS, and direction of north."""
         height, width = self.window.shape
         size = f"{count(width)} {'pixel' if width == 1 else 'pixels'} wide and {count(height)} high"
         if self.grid.crs is None:
@@ -152,11 +152,11 @@ class MapView:
 
     @property
     def section_text(self) -> str:
-        """Which rows and columns the section has, its size on the ground, and where north is."""
+        """Rows and columns of the section, size on the ground, and direction of north."""
         area = self.window
         rows, columns = f"{count(area.y0)} to {count(area.y1 - 1)}", f"{count(area.x0)} to {count(area.x1 - 1)}"
-        known = (f"rows {rows}, columns {columns}", self._ground, self._north)
-        return ", ".join(word for word in known if word)
+        texts = (f"rows {rows}, columns {columns}", self._ground, self._north)
+        return ", ".join(word for word in texts if word)
 
     @property
     def _ground(self) -> str:
@@ -171,26 +171,26 @@ class MapView:
     def _north(self) -> str:
         north = "" if self.geometry is None else north_text(self.geometry.north_deg(self.turn))
         if north and self.geometry is not None and self.geometry.varies:
-            north += " in the middle only"
-        turned = f"the picture is {self.turn.text} for that" if self.turn.text else ""
-        return ", ".join(word for word in (north, turned, self._thickened) if word)
+            north += " at the centre only"
+        rotated = f"the picture is {self.turn.text}" if self.turn.text else ""
+        return ", ".join(word for word in (north, rotated, self._widened) if word)
 
     @property
-    def _thickened(self) -> str:
+    def _widened(self) -> str:
         true = self.window.height * self.aspect / self.window.width
         factor = max(true / self.ratio, self.ratio / true)
         side = "high" if (true < self.ratio) != bool(self.turn.quarters % 2) else "wide"
-        return f"drawn {factor:.3g} times as {side} as it is" if factor > 1.01 else ""
+        return f"drawn {factor:.3g} times too {side}" if factor > 1.01 else ""
 
 
 def _bar_m(width_m: float) -> float:
-    """Return a round length, a tenth to a quarter of a width; both in metres."""
+    """Return a round length for the scale bar, a tenth to a quarter of the width; metres."""
     power = 10.0 ** math.floor(math.log10(width_m / 4))
     return max(step * power for step in (1, 2, 5) if step * power <= width_m / 4 * 1.000001)
 
 
 def _length(metres: float) -> str:
-    """Return a length in the unit that suits it, to three figures."""
+    """Return a length with a suitable unit, three significant digits."""
     for unit, size in (("km", 1000.0), ("m", 1.0), ("cm", 0.01)):
         if metres >= size:
             return f"{float(f'{metres / size:.3g}'):g} {unit}"
@@ -198,4 +198,4 @@ def _length(metres: float) -> str:
 
 
 def _unreadable_map(path: Path, error: Exception) -> UnreadableFileError:
-    return UnreadableFileError(f"{path}: can't be read for the report ({error}); delete it and run again")
+    return UnreadableFileError(f"{path}: cannot be read for the report ({error}); delete it and run again")

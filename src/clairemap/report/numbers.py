@@ -1,4 +1,4 @@
-"""Numbers as they stand on the page; what isn't known is a dash."""
+"""Formats of the page's numbers; unknown values are a dash."""
 
 MISSING = "–"
 
@@ -9,12 +9,12 @@ def percent(share: float | None) -> str:
 
 
 def points(share: float | None) -> str:
-    """Return a share in 0..1 as percent without the sign, for columns that say the unit above."""
+    """Return a share in 0..1 as percent without the sign, for columns with the unit in their header."""
     return MISSING if share is None else f"{100 * share:.1f}"
 
 
 def hundredths(share: float | None) -> str:
-    """Return a share in 0..1 as percent without the sign, with two decimals: for what should be nearly nothing."""
+    """Return a share in 0..1 as percent without the sign, with two decimals: for small shares."""
     return MISSING if share is None else f"{100 * share:.2f}"
 
 

@@ -1,4 +1,4 @@
-"""The report page: one HTML file with everything in it, no script and nothing to fetch."""
+"""The report page: one self-contained HTML file without scripts."""
 
 from collections.abc import Callable
 from functools import cache
@@ -18,13 +18,13 @@ from clairemap.report.style import COUNT_KEY
 from clairemap.report.tile_line import tile_line
 
 MAX_CAUTIONS = 6
-"""Sentences of caution at the head of the page; metrics.json has them all."""
+"""Maximum number of warnings at the top of the page; metrics.json has all."""
 
 AGREEMENT = (
-    f"Agreement is good where the overall accuracy is at least {GOOD_ACCURACY_PCT} % and the IoU of every class that "
-    f"matters at least {GOOD_IOU:.2f}; it is poor where one of these is below {POOR_ACCURACY_PCT} % or {POOR_IOU:.2f}, "
-    f"else fair. A class matters with {MIN_TRUTH_PX} labelled pixels and {RELEVANT_CLASS_PCT:.0f} % of the "
-    f"tile's. For fewer than {MIN_TRUTH_PX} labelled pixels, of a tile or of a class, no accuracy is given."
+    f"Agreement is good if the overall accuracy is at least {GOOD_ACCURACY_PCT} % and the IoU of every relevant class "
+    f"at least {GOOD_IOU:.2f}; poor if the accuracy is below {POOR_ACCURACY_PCT} % or an IoU below {POOR_IOU:.2f}; "
+    f"otherwise fair. Relevant classes have at least {MIN_TRUTH_PX} labelled pixels and {RELEVANT_CLASS_PCT:.0f} % of "
+    f"the tile's labelled pixels. Tiles and classes with fewer than {MIN_TRUTH_PX} labelled pixels get no accuracy."
 )
 TEMPLATE = "page.html.j2"
 VIEW_NAMES = {"fused": "both sensors", "optical": "optical only", "sar": "SAR only"}
@@ -47,7 +47,7 @@ SEARCHES = {"near": "", "wide": ", after a search over rotation and scale"}
 
 
 def render(content: ReportContent) -> str:
-    """Return the page as HTML. Equal content gives equal text; all text of the content is escaped."""
+    """Return the page as HTML. Equal content gives equal text; text of the content is escaped."""
     return _template().render(
         page=content,
         rule=RULE,
@@ -58,8 +58,8 @@ def render(content: ReportContent) -> str:
         verdicts=VERDICT_TEXTS,
         radiometry_tags=RADIOMETRY_TAGS,
         searches=SEARCHES,
-        agreeing_px=INLIER_RADIUS_PX,
-        least_moved_px=MIN_WARP_PX,
+        inlier_radius_px=INLIER_RADIUS_PX,
+        min_moved_px=MIN_WARP_PX,
         confidence_key=gradient_css(CONFIDENCE_COLORS),
         share_key=gradient_css(SHARE_COLORS),
         count_key=COUNT_KEY,

@@ -1,12 +1,9 @@
-"""Pictures small enough for a page: values in colours, tiles from their stores, registrations as drawn.
-
-Memory: one tile at a time.
-"""
+"""Pictures of the page: maps in colours, tiles from their stores, drawn registrations. Memory: one tile at a time."""
 
 import base64
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +12,9 @@ from matplotlib import colormaps
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
+from clairemap.artefacts.statistics import BandStatistics
 from clairemap.classes import IGNORE_INDEX, MAP_NODATA
-from clairemap.errors import UnreadableFileError
+from clairemap.errors import StoreError, UnreadableFileError
 from clairemap.grid.points import Size
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
@@ -25,16 +23,16 @@ from clairemap.report.pixel_geometry import UP_DEG, PixelGeometry, north_text, o
 from clairemap.report.style import COUNT_KEY
 from clairemap.validity import Validity, has_none
 
-TILE_PX = 256  # longest side of a tile's pictures
-MAX_TILE_ASPECT = 32.0  # its longer side over the shorter one, at most
+TILE_PX = 256  # maximum side of a tile's pictures
+MAX_TILE_ASPECT = 32.0  # maximum ratio of their sides
 CONFIDENCE_COLORS = "viridis"
 SHARE_COLORS = "PuOr_r"
-_EMPTY = (236, 236, 232)  # where a tile's picture has nothing to show
+_EMPTY = (236, 236, 232)  # nodata in a tile's pictures
 RgbValues = NDArray[np.uint8]
 
 
 def palette_picture(values: NDArray[np.uint8], palette: Mapping[int, tuple[int, ...]]) -> Picture:
-    """Return values in the palette's colours as a palette PNG, transparent where there is nodata."""
+    """Return values in a palette's colours as a palette PNG; nodata is transparent."""
     table = np.zeros((256, 3), np.uint8)
     for value, rgb in palette.items():
         table[value] = rgb
@@ -50,7 +48,7 @@ def count_palette() -> dict[int, tuple[int, ...]]:
 
 
 def percent_picture(percent: NDArray[np.uint8], colors: str) -> Picture:
-    """Return percent in a colour map, transparent where there is nodata."""
+    """Return percentages in a colour map; nodata is transparent."""
     table = (colormaps[colors](np.arange(101) / 100) * 255).round().astype(np.uint8)
     rgba = table[np.minimum(percent, 100)]
     rgba[percent == MAP_NODATA] = 0
@@ -58,20 +56,20 @@ def percent_picture(percent: NDArray[np.uint8], colors: str) -> Picture:
 
 
 def gradient_css(colors: str) -> str:
-    """Return a colour map as the stops of a CSS gradient, for the key beneath a picture."""
+    """Return a colour map as the stops of a CSS gradient, for the key below a picture."""
     stops = colormaps[colors](np.linspace(0, 1, 9))[:, :3] * 255
     return ", ".join(f"rgb({red:.0f} {green:.0f} {blue:.0f})" for red, green, blue in stops)
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> Picture:  # noqa: ANN401 - Pillow's own
-    """Return an image as a ``data:`` address; equal images give equal text."""
+    """Return an image as a ``data:`` URL; equal images give equal text."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return as_picture(buffer.getvalue(), f"image/{kind.lower()}", Size(image.height, image.width))
 
 
 def as_picture(data: bytes, media_type: str, size: Size[int]) -> Picture:
-    """Return a file's bytes as a ``data:`` address; `size` is in pixels."""
+    """Return a file's bytes as a ``data:`` URL; `size` is in pixels."""
     return Picture(f"data:{media_type};base64,{base64.b64encode(data).decode()}", size.width, size.height)
 
 
@@ -79,7 +77,7 @@ def registration_picture(path: Path, scene: str) -> Picture:
     """Return the ``registration.png`` of a scene, compressed for the page.
 
     Raises:
-        UnreadableFileError: the file is missing or damaged, or it shows another scene.
+        UnreadableFileError: the file is missing, damaged, or of another scene.
     """
     try:
         with Image.open(path) as image:
@@ -87,16 +85,18 @@ def registration_picture(path: Path, scene: str) -> Picture:
             shown = str(image.info["scene"])
             picture = encoded(image.convert("RGB"), "WEBP", quality=82, method=6)
     except (OSError, KeyError, SyntaxError) as error:
-        raise UnreadableFileError(f"{path}: can't be shown ({error!r:.300}); delete it and run again") from None
+        raise UnreadableFileError(
+            f"{path}: not a valid registration picture ({error!r:.300}); delete it and run again"
+        ) from None
     if shown != scene:
-        raise UnreadableFileError(f"{path}: shows scene {shown!r} instead of {scene!r}; delete it and run again")
+        raise UnreadableFileError(f"{path}: picture of scene {shown!r}, expected {scene!r}; delete it and run again")
     return picture
 
 
 def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, display: DisplaySettings) -> TilePictures:
-    """Return the pictures of a tile of one scene.
+    """Return the pictures of a tile of one scene, with ground proportions and north roughly up.
 
-    The map is the most probable class; pixels without a value are grey. All are true to the ground, north near to up.
+    The map is the most probable class; nodata is grey.
 
     Raises:
         StoreError: a store is damaged or has no such window.
@@ -113,6 +113,24 @@ def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, dis
         landcover=_index_picture(best.astype(np.uint8), display, geometry),
         truth=_index_picture(label, display, geometry) if (label != IGNORE_INDEX).any() else None,
         north_text="" if north is None or abs(north) < UP_DEG else north_text(north),
+    )
+
+
+def display_stretch(statistics: BandStatistics, bands: Sequence[str], source: Path) -> Stretch:
+    """Return the values shown as black and white for a sensor's bands, in the order of `bands`.
+
+    Raises:
+        StoreError: a band has no statistics; the text names the file `source`.
+    """
+    if missing := [band for band in bands if band not in statistics.bands]:
+        raise StoreError(
+            f"{source}: no statistics of the bands {missing}, only of {list(statistics.bands)}; delete it and run "
+            "fit_statistics again"
+        )
+    positions = [statistics.bands.index(band) for band in bands]
+    return Stretch(
+        tuple(statistics.p02[position] for position in positions),
+        tuple(statistics.p98[position] for position in positions),
     )
 
 
@@ -137,7 +155,7 @@ def _sar_picture(
 
 
 def _contrast_stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, ...]) -> RgbValues:
-    """Return bands (band, y, x) as three bytes for each pixel, (y, x, 3); one or two bands become grey."""
+    """Return bands (band, y, x) as RGB bytes (y, x, 3); one or two bands become grey."""
     chosen = bands if len(bands) == 3 else bands[:1] * 3
     low = np.array([limits.low[band] for band in chosen], np.float32)
     high = np.array([limits.high[band] for band in chosen], np.float32)
@@ -163,7 +181,7 @@ def _index_picture(index: NDArray[np.uint8], display: DisplaySettings, geometry:
 
 
 def _on_ground(image: Image.Image, geometry: PixelGeometry | None, resampling: Image.Resampling) -> Image.Image:
-    """Return a tile's image with lengths as on the ground; a sliver's is thicker, so that it can be seen."""
+    """Return a tile's image with ground proportions; very narrow tiles are widened."""
     height, width = picture_shape((image.height, image.width), oriented_aspect(geometry), TILE_PX, MAX_TILE_ASPECT)
     return image if image.size == (width, height) else image.resize((width, height), resampling)
 

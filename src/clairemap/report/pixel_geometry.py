@@ -1,4 +1,4 @@
-"""How a grid lies on the ground: how long and wide its pixels are there, and where north is in a picture of it."""
+"""Ground size of a grid's pixels, and direction of north in pictures of the grid."""
 
 import math
 from dataclasses import dataclass
@@ -15,45 +15,45 @@ from clairemap.grid.window import Window
 T = TypeVar("T", bound=np.generic)
 
 UP_DEG = 0.5
-"""Directions nearer to up than this count as up."""
+"""Directions within this angle of up count as up, degrees."""
 
 VARIES_DEG = 3.0
-"""Differences of up over a map from which on the middle's is said to be the middle's: more than within a UTM zone."""
+"""Variation of north over a map, degrees, above which the page gives north for the centre only; a UTM zone has less."""
 
 
 @dataclass(frozen=True)
 class QuarterTurn:
-    """How a picture of a grid is turned so that north is as near to up as quarter turns bring it.
+    """Rotation of a picture by quarter turns that brings north closest to up.
 
-    `mirrored`: its rows are taken from the last to the first, as east and west are swapped else; then it is turned
-    counter-clockwise by `quarters` of a full turn.
+    `mirrored`: the order of the rows is reversed first, because east and west are swapped in the grid. Then the picture
+    is rotated counter-clockwise by `quarters` quarter turns.
     """
 
     mirrored: bool = False
     quarters: int = 0
 
     def picture(self, values: NDArray[T]) -> NDArray[T]:
-        """Return values (y, x, …) of the grid as the picture shows them."""
+        """Return values (y, x, …) of the grid, rotated."""
         return np.ascontiguousarray(np.rot90(values[::-1] if self.mirrored else values, self.quarters))
 
     def size(self, window: Size[float]) -> Size[float]:
-        """Return the size of the picture of a window."""
+        """Return the size of a window's picture."""
         return Size(window.width, window.height) if self.quarters % 2 else window
 
     @property
     def text(self) -> str:
-        """What was done, as words that follow "the picture is", or nothing."""
-        turned = {0: "", 1: "turned to the left", 2: "turned upside down", 3: "turned to the right"}[self.quarters]
-        return " and ".join(word for word in ("mirrored" if self.mirrored else "", turned) if word)
+        """The rotation as words that follow "the picture is"; empty without rotation."""
+        rotated = {0: "", 1: "rotated left by 90°", 2: "rotated by 180°", 3: "rotated right by 90°"}[self.quarters]
+        return " and ".join(word for word in ("mirrored" if self.mirrored else "", rotated) if word)
 
 
 @dataclass(frozen=True)
 class PixelGeometry:
-    """How pixels lie on the ground around the middle of a window.
+    """Size and orientation of pixels on the ground at the centre of a window.
 
     `across_m` and `down_m` are the lengths of a step to the next column and to the next row, in metres on the
-    ellipsoid. `up_deg` is the bearing of a step to the row before, clockwise from true north; None if unknown.
-    `mirrored`: the next column lies to the left of it. `varies`: up is elsewhere at the window's corners.
+    ellipsoid. `up_deg` is the bearing of a step to the previous row, clockwise from true north; None if unknown.
+    `mirrored`: seen in that direction, the next column is to the left. `varies`: the bearing differs at the corners.
     """
 
     across_m: float
@@ -64,7 +64,7 @@ class PixelGeometry:
 
     @classmethod
     def of(cls, grid: GeoBox, window: Window | None = None) -> "PixelGeometry | None":
-        """Return how a window of a grid, or all of it, lies on the ground; None without a CRS or off the Earth."""
+        """Return the geometry of a window of a grid, or of all of it; None without a CRS or off the Earth."""
         if grid.crs is None:
             return None
         part = grid if window is None else grid[window.slices]
@@ -78,19 +78,19 @@ class PixelGeometry:
 
     @property
     def aspect(self) -> float:
-        """Height of a pixel on the ground over its width."""
+        """Height of a pixel over its width on the ground."""
         return self.down_m / self.across_m
 
     @property
     def turn(self) -> QuarterTurn:
-        """How pictures are to be turned."""
+        """Rotation for pictures."""
         if self.up_deg is None:
             return QuarterTurn()
         bearing = self.up_deg + 180 if self.mirrored else self.up_deg
         return QuarterTurn(self.mirrored, round(-bearing / 90) % 4)
 
     def north_deg(self, turn: QuarterTurn) -> float | None:
-        """Return the direction of true north in a picture turned so, in degrees clockwise from up, -180 to 180."""
+        """Return the direction of true north in a rotated picture, degrees clockwise from up; None if unknown."""
         if self.up_deg is None:
             return None
         bearing = self.up_deg + 180 * turn.mirrored
@@ -99,12 +99,12 @@ class PixelGeometry:
 
 
 def oriented(geometry: PixelGeometry | None, values: NDArray[T]) -> NDArray[T]:
-    """Return values (y, x, …) of a grid as pictures show them: turned if it is known where north is."""
+    """Return values (y, x, …) of a grid, rotated as in pictures; unchanged if north is unknown."""
     return values if geometry is None else geometry.turn.picture(values)
 
 
 def oriented_aspect(geometry: PixelGeometry | None) -> float:
-    """Return height over width, on the ground, of a pixel of a turned picture; 1 without a CRS."""
+    """Return height over width on the ground of a pixel of a rotated picture; 1 without a CRS."""
     if geometry is None:
         return 1.0
     size = geometry.turn.size(Size(geometry.aspect, 1.0))
@@ -112,7 +112,7 @@ def oriented_aspect(geometry: PixelGeometry | None) -> float:
 
 
 def north_text(degrees: float | None) -> str:
-    """Return where north is in words, of degrees clockwise from up; nothing if that isn't known."""
+    """Return the direction of north, degrees clockwise from up, in words; empty if unknown."""
     if degrees is None:
         return ""
     if abs(degrees) < UP_DEG:
@@ -124,16 +124,15 @@ def north_text(degrees: float | None) -> str:
 
 
 def picture_shape(shape: tuple[int, int], aspect: float, longest_px: int, max_aspect: float) -> tuple[int, int]:
-    """Return the size (height, width) of a picture of a window in which lengths are as on the ground.
+    """Return the size (height, width) of a picture of a window with ground proportions.
 
-    No pixel of the window is lost unless the picture were longer than `longest_px`. What is more slender than
-    `max_aspect` is drawn as if it were so slender.
+    The window is downsampled only if its picture would exceed `longest_px`.
 
     Args:
         shape: of the window, in its pixels.
-        aspect: height of a pixel on the ground over its width.
-        longest_px: of the picture's sides.
-        max_aspect: longer side of a picture over the shorter one, at most.
+        aspect: height of a pixel over its width on the ground.
+        longest_px: maximum side of the picture.
+        max_aspect: maximum ratio of the picture's sides; narrower windows are widened.
     """
     ratio = picture_ratio(shape, aspect, max_aspect)
     width = max(float(shape[1]), shape[0] / ratio)

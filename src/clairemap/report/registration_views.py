@@ -1,4 +1,4 @@
-"""Where in a scene both sensors are shown over each other, and what they saw there."""
+"""Windows of a scene for the checkerboards of optical and SAR, and their pictures."""
 
 import math
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ from clairemap.report.pixel_geometry import PixelGeometry
 
 MAX_VIEWS = 3
 CANDIDATES = 24
-"""Windows that are looked at before some are shown."""
+"""Number of windows from which the views are selected."""
 
 VIEW_PX = 128
-"""Side of a window, unless the scene is smaller: in larger ones displacements of a few pixels can't be seen."""
+"""Side of a window, unless the scene is smaller; in larger windows, displacements of a few pixels are not visible."""
 
 MAX_READ_PX = 1024
-"""Side of the squares of optical pixels that are read at most, where SAR is so coarse that they are averaged."""
+"""Maximum side of the square of optical pixels read per window, if optical is averaged to coarser SAR."""
 
 MAX_REDUCTION = 16
 MID_GREY = 0.45
 EDGE_PX = 3.0
-"""Width of the Gaussian whose derivatives find edges."""
+"""Standard deviation of the Gaussian derivatives that detect edges."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class GreyPicture:
-    """A sensor's picture in grey (y, x), 0 black to 1 white, float32, and where it is valid."""
+    """A sensor's grey picture (y, x), 0 black to 1 white, float32, and its valid pixels."""
 
     values: NDArray[np.float32]
     valid: NDArray[np.bool_]
@@ -42,10 +42,10 @@ class GreyPicture:
 
 @dataclass(frozen=True)
 class RegistrationView:
-    """A square of the scene in both sensors, SAR as delivered and, where it is moved, as registered.
+    """A square window of the scene in both sensors: SAR as delivered and, if it is moved, as registered.
 
-    `row`, `column` and `across_px` are its upper left corner and its side in optical pixels. The pictures are
-    coarser where SAR's own pixels are. `geometry` is how the optical grid lies on the ground, None without a CRS.
+    `row`, `column` and `across_px` are its upper left corner and its side in optical pixels. If SAR pixels are larger,
+    the pictures have their size. `geometry` describes the optical grid on the ground, None without a CRS.
     """
 
     row: int
@@ -58,42 +58,44 @@ class RegistrationView:
 
 
 def registration_views(pair: Pair, record: Registration) -> list[RegistrationView]:
-    """Return up to `MAX_VIEWS` squares that show best how well the sensors lie on each other, from top to bottom.
+    """Return up to `MAX_VIEWS` windows that show how well the sensors are aligned, from top to bottom.
 
-    They don't overlap. Where the displacement is believed they lie around ties that agree, else anywhere. Those with
-    strong edges at the same positions in both sensors come first, the further from the others the better. Equal
-    arguments give equal views. Memory: `CANDIDATES` windows, however large the scene.
+    Candidates are windows around inliers, or windows spread over the scene if the registration was rejected. Windows
+    with strong edges common to both sensors and far from each other are preferred. They do not overlap. Equal arguments
+    give equal views. Memory: `CANDIDATES` windows, independent of the size of the scene.
     """
-    sight = _ViewSource.of(pair, record)
-    seen = [sight.view(window) for window in sight.candidates(record)]
-    corners = np.array([(view.row, view.column) for view in seen], np.float64)
-    weights = np.array([_common_edge_strength(view) for view in seen])
-    chosen = spread(corners, weights, MAX_VIEWS, apart=sight.across_px, enough=min(pair.shape) / MAX_VIEWS)
-    return sorted((seen[index] for index in chosen), key=lambda view: (view.row, view.column))
+    source = _ViewSource.of(pair, record)
+    views = [source.view(window) for window in source.candidates(record)]
+    corners = np.array([(view.row, view.column) for view in views], np.float64)
+    weights = np.array([_common_edge_strength(view) for view in views])
+    chosen = spread_points(
+        corners, weights, MAX_VIEWS, min_distance=source.across_px, full_distance=min(pair.shape) / MAX_VIEWS
+    )
+    return sorted((views[index] for index in chosen), key=lambda view: (view.row, view.column))
 
 
-def spread(points: Floats, weights: Floats, count: int, apart: float, enough: float) -> list[int]:
-    """Return which of the points (point, 2) to take, one after the other, up to `count`.
+def spread_points(points: Floats, weights: Floats, count: int, min_distance: float, full_distance: float) -> list[int]:
+    """Return the indices of up to `count` points (point, 2) with large weights that are far from each other.
 
-    The first has the largest weight, each further one the largest product of weight and distance to those taken, where
-    distances beyond `enough` count as that. None lies nearer than `apart` to another in both coordinates. Of equals
-    the first is taken.
+    The first has the largest weight; each further one has the largest product of weight and distance to the nearest
+    selected point, with distances limited to `full_distance`. Two points differ by at least `min_distance` in at least
+    one coordinate. Of equal candidates the first is selected.
     """
-    taken: list[int] = []
-    nearest = np.full(len(points), enough)
+    selected: list[int] = []
+    nearest = np.full(len(points), full_distance)
     free = np.ones(len(points), np.bool_)
-    while free.any() and len(taken) < count:
+    while free.any() and len(selected) < count:
         best = int(np.argmax(np.where(free, weights * nearest, -1.0)))
         steps = np.abs(points - points[best])
         nearest = np.minimum(nearest, np.hypot(*steps.T))
-        free &= steps.max(axis=1) >= max(apart, 1.0)
-        taken.append(best)
-    return taken
+        free &= steps.max(axis=1) >= max(min_distance, 1.0)
+        selected.append(best)
+    return selected
 
 
 @dataclass(frozen=True)
 class _ViewSource:
-    """Both pictures on the grid coarser by `factor`, seen through windows of `side` pixels of that grid."""
+    """A pair reduced by `factor`, read in windows of `side` reduced pixels."""
 
     delivered: Pair
     registered: Pair | None
@@ -102,7 +104,7 @@ class _ViewSource:
 
     @classmethod
     def of(cls, pair: Pair, record: Registration) -> "_ViewSource":
-        """Return the source of the views of a registered pair."""
+        """Return the source of the views of a pair."""
         factor = min(MAX_REDUCTION, pair.sar_px)
         side = min(VIEW_PX, MAX_READ_PX // factor, max(1, min(pair.shape) // (2 * factor)))
         return cls(pair, pair.displaced(Displacement.of(record.model)) if record.applied else None, factor, side)
@@ -113,23 +115,25 @@ class _ViewSource:
         return self.side * self.factor
 
     def candidates(self, record: Registration) -> list[Window]:
-        """Return windows around agreeing ties, or spread over the scene where none can be trusted, inside the scene."""
-        agreeing = [tie for tie in record.ties if tie.inlier]
-        if record.verdict == "rejected" or not agreeing:
+        """Return windows around inliers, or windows spread over the scene if there are no reliable ones."""
+        inliers = [tie for tie in record.ties if tie.inlier]
+        if record.verdict == "rejected" or not inliers:
             rows, columns = (self._evenly(size) for size in self.delivered.shape)
             return [self._around(row, column) for row in rows for column in columns]
-        centres = np.array([(tie.y, tie.x) for tie in agreeing])
-        strength = np.array([tie.strength for tie in agreeing])
-        chosen = spread(centres, strength, CANDIDATES, self.across_px / 2, enough=min(self.delivered.shape) / 6)
+        centres = np.array([(tie.y, tie.x) for tie in inliers])
+        strength = np.array([tie.strength for tie in inliers])
+        chosen = spread_points(
+            centres, strength, CANDIDATES, self.across_px / 2, full_distance=min(self.delivered.shape) / 6
+        )
         return [self._around(*centres[index]) for index in chosen]
 
     def _evenly(self, size: int) -> list[float]:
-        """Return the middles of two to four equal parts of a side of the scene, as many as windows fit into."""
+        """Return the centres of two to four equal intervals of a side of the scene, as many as windows fit."""
         parts = max(2, min(4, size // self.across_px))
         return [size * (part + 0.5) / parts for part in range(parts)]
 
     def _around(self, y: float, x: float) -> Window:
-        """Return the window around optical pixel coordinates, moved into the scene."""
+        """Return the window centred on optical pixel coordinates, shifted into the scene."""
         y0, x0 = (
             min(max(0, round(centre / self.factor) - self.side // 2), max(0, size // self.factor - self.side))
             for centre, size in zip((y, x), self.delivered.shape, strict=True)
@@ -137,7 +141,7 @@ class _ViewSource:
         return Window(y0, x0, self.side, self.side)
 
     def view(self, window: Window) -> RegistrationView:
-        """Return what the sensors saw in a window; SAR's two pictures are stretched alike."""
+        """Return a window's view; both SAR pictures have the same contrast stretch."""
         optical = self.delivered.optical_reduced(window, self.factor)
         moved = [pair.sar_reduced(window, self.factor) for pair in (self.delivered, self.registered) if pair]
         delivered, *registered = _grey_pictures(moved)
@@ -154,9 +158,9 @@ class _ViewSource:
 
 
 def _grey_pictures(blocks: list[Block]) -> list[GreyPicture]:
-    """Return blocks of one sensor in grey, all alike: each band between its percentiles 2 and 98, then their mean.
+    """Return blocks of one sensor in grey: the mean of its bands, each stretched between percentiles 2 and 98.
 
-    The middle tone becomes `MID_GREY`, so that both sensors are about as bright.
+    All blocks have the same stretch. The median becomes `MID_GREY`, so that both sensors have similar brightness.
     """
     values = np.concatenate([block.values[:, block.valid] for block in blocks], axis=1)
     if not values.size:
@@ -172,13 +176,13 @@ def _grey_pictures(blocks: list[Block]) -> list[GreyPicture]:
 
 
 def _common_edge_strength(view: RegistrationView) -> float:
-    """Return how strong edges are that both sensors have at the same pixels and in the same direction."""
+    """Return the mean strength of edges at the same pixels and in the same direction in both sensors."""
     first, second = view.optical, view.registered or view.delivered
     slopes = [
         [ndimage.gaussian_filter(picture.values, EDGE_PX, order=order) for order in ((1, 0), (0, 1))]
         for picture in (first, second)
     ]
     common = np.abs(slopes[0][0] * slopes[1][0] + slopes[0][1] * slopes[1][1])
-    rim = math.ceil(2 * EDGE_PX)  # where nodata begins there is no edge
+    rim = math.ceil(2 * EDGE_PX)  # the border of nodata is not an edge
     inner = ndimage.binary_erosion(first.valid & second.valid, iterations=rim, border_value=1)
     return float((common * inner).mean())

@@ -1,4 +1,4 @@
-"""Which tiles the page shows when it can't show all."""
+"""Selection of the tiles that the page shows."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,20 +9,22 @@ from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_ONE_SENSOR_PCT
 
 VARIED_PCT = 75.0
-"""The largest class of a varied tile has at most this share."""
+"""Maximum share of the largest class in a varied tile."""
 
 RULE = (
-    f"Shown are, taken in turn, the tiles with the lowest overall accuracy (below {GOOD_ACCURACY_PCT} %), the tiles in "
-    "which a class agrees least with the labels (fair or poor agreement), the tiles with the lowest mean confidence "
-    f"(below {HIGH_CONFIDENCE_PCT} %), the tiles that rest most on one sensor (its weight is "
-    f"{MOSTLY_ONE_SENSOR_PCT} % or more), and the tiles with the most varied land cover (no class above "
-    f"{VARIED_PCT:.0f} %); no tile twice. Where these are too few, others follow without a mark, spread evenly."
+    "Tiles are selected in turn by these rules, without duplicates: "
+    f"lowest overall accuracy (below {GOOD_ACCURACY_PCT} %); "
+    "least accurate class (fair or poor agreement with the labels); "
+    f"lowest mean confidence (below {HIGH_CONFIDENCE_PCT} %); "
+    f"mostly one sensor (weight at least {MOSTLY_ONE_SENSOR_PCT} %); "
+    f"most varied land cover (no class above {VARIED_PCT:.0f} %). "
+    "If these are too few, evenly spaced tiles without a mark are added."
 )
 
 
 @dataclass(frozen=True)
 class SelectedTile:
-    """A tile, and which of the rules chose it."""
+    """A tile, and the rule that selected it."""
 
     tile: ExplainedTile
     reason: str
@@ -31,13 +33,13 @@ class SelectedTile:
 @dataclass(frozen=True)
 class _Ranking:
     reason: str
-    key: Callable[[ExplainedTile], float]  # lowest first; infinite: not to be chosen by this rule
+    key: Callable[[ExplainedTile], float]  # lowest first; infinite: excluded
 
 
 def select_tiles(tiles: Sequence[ExplainedTile], count: int) -> list[SelectedTile]:
-    """Return up to `count` tiles by RULE, sorted by scene, row and column; ties go to the first in that order.
+    """Return up to `count` tiles selected by RULE, sorted by scene, row and column.
 
-    Where that is all of them nothing was chosen, and `reason` is empty.
+    Of equal tiles the first in that order is selected. If all tiles fit, `reason` is empty.
     """
     ordered = sorted(tiles, key=attrgetter("place"))
     if len(ordered) <= count:
@@ -57,7 +59,7 @@ def select_tiles(tiles: Sequence[ExplainedTile], count: int) -> list[SelectedTil
 
 
 def _evenly_spaced(tiles: Sequence[ExplainedTile], count: int) -> list[ExplainedTile]:
-    """Return as many of the tiles as wanted, at equal steps."""
+    """Return `count` of the tiles, at equal steps."""
     return [tiles[len(tiles) * step // count] for step in range(count)]
 
 
@@ -86,7 +88,7 @@ def _one_sensor(tile: ExplainedTile) -> float:
 
 
 def _evenness(tile: ExplainedTile) -> float:
-    """Return the negative entropy of the classes' shares; infinite where one class has nearly all."""
+    """Return the negative entropy of the classes' shares; infinite if one class exceeds VARIED_PCT."""
     if max((c.area_pct for c in tile.facts.classes), default=100.0) > VARIED_PCT:
         return math.inf
     shares = [c.area_pct / 100 for c in tile.facts.classes if c.area_pct > 0]
@@ -97,6 +99,6 @@ _RANKINGS = (
     _Ranking("lowest accuracy", _low_accuracy),
     _Ranking("least accurate class", _worst_class),
     _Ranking("lowest confidence", _low_confidence),
-    _Ranking("rests most on one sensor", _one_sensor),
+    _Ranking("mostly one sensor", _one_sensor),
     _Ranking("most varied", _evenness),
 )

@@ -1,4 +1,4 @@
-"""The STAC item that describes a region's map: where it lies, on which grid, what its files hold."""
+"""The STAC item of a region's map: footprint, grid, and content of its files."""
 
 import datetime
 import json
@@ -19,19 +19,19 @@ from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.report.class_names import stac_names
-from clairemap.report.model_facts import MLM_EXTENSION, MappingModel
+from clairemap.report.stac_model import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
-# STAC demands a time. A map of scenes without dates gets the whole range, which claims nothing.
+# STAC requires a time. Maps of scenes without dates get the widest range, which means unknown.
 UNKNOWN_START = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 
 
 @dataclass(frozen=True)
 class MapSources:
-    """What a map was made from: names of the scenes, days on which they were taken (or none), model if it is known.
+    """What a map was made from: names and acquisition dates of the scenes, model, and radiometry checks, if c.
 
-    `ground` is the outline of where they have results; without it the item has the grid's.
+    `ground` is the outline of the scenes' results; without it the item has the outline of the grid.
     """
 
     scenes: Sequence[str] = ()
@@ -46,9 +46,8 @@ def map_item(
 ) -> str:
     """Return the item as JSON text; equal arguments give an equal text.
 
-    The geometry is the outline of the data. A map without a CRS has a null geometry; one across 180 degrees is split
-    there (RFC 7946). With dates the item spans from the first to the last day; without it spans all of STAC's time
-    (1970 to 9999), which stands for "not known".
+    The geometry is the outline of the data, split at 180 degrees (RFC 7946); it is null without a CRS. The item spans
+    the first to the last day of the scenes; without dates it spans 1970 to 9999, which means unknown.
 
     Args:
         geobox: the map's grid.
@@ -58,7 +57,7 @@ def map_item(
         stamp: what `clairemap.provenance.stamp` returns.
     """
     outline = sources.ground or _grid_outline(geobox)
-    dates, classes = sources.dates, [known.to_dict() for known in _stac_classes(legend)]
+    dates, classes = sources.dates, [c.to_dict() for c in _stac_classes(legend)]
     item = pystac.Item(
         id=files.name,
         geometry=None if outline is None else outline.geometry,
@@ -89,7 +88,7 @@ def _grid_outline(geobox: GeoBox) -> Outline | None:
 
 
 def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
-    """Return for each scene how its values compare with those that the network learnt, remarks included."""
+    """Return verdict and remarks of each scene's radiometry check."""
     found = {check.scene: {"verdict": check.verdict, "remarks": check.remarks("mild", "mismatch")} for check in checks}
     return {"clairemap:radiometry": found} if found else {}
 
@@ -97,8 +96,9 @@ def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
 def _lineage(sources: MapSources) -> str:
     scenes = f"scene(s) {', '.join(sources.scenes)}" if sources.scenes else "one or more scenes"
     return (
-        f"Class probabilities of {scenes}, from optical and SAR bands registered to each other, put onto one grid; "
-        "where scenes overlap, averaged with weights that grow from each scene's valid edge; then the likeliest class."
+        f"Class probabilities of {scenes}, predicted from co-registered optical and SAR bands, resampled to one grid; "
+        "overlapping scenes averaged with weights that increase with distance from each scene's edge; then the most "
+        "probable class."
     )
 
 
@@ -147,7 +147,7 @@ def _beside(file: Path) -> str:
 
 
 def _resolution(geobox: GeoBox) -> float | None:
-    """Return the pixel's size in metres, as STAC defines it, or None where the grid's unit is another."""
+    """Return the pixel size in metres as defined by STAC; None if the CRS has another unit."""
     if geobox.crs is None or not geobox.crs.projected or "metre" not in geobox.crs.units:
         return None
     return round(pixel_width_m(geobox), 6)

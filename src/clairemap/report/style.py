@@ -9,7 +9,7 @@ MIN_QGIS_VERSION = "3.10"
 
 CONFIDENCE_RAMP = {0: "#f7fbff", 50: "#9ecae1", 75: "#4292c6", 90: "#2171b5", 100: "#08306b"}
 SHARE_RAMP = {0: "#2d004b", 25: "#9990bf", 50: "#f7f7f6", 75: "#ee9b39", 100: "#7f3b08"}  # as in the report
-COUNT_KEY = (  # of 1, 2, … scenes; the last stands for all higher numbers
+COUNT_KEY = (  # for 1, 2, … scenes; the last is for all higher numbers
     ("#fee8c8", "1 scene"),
     ("#fdbb84", "2 scenes"),
     ("#ef6548", "3 scenes"),
@@ -18,38 +18,38 @@ COUNT_KEY = (  # of 1, 2, … scenes; the last stands for all higher numbers
 
 
 def qgis_style(legend: ColoredLegend) -> str:
-    """Return the text of a ``.qml`` that draws each class in its colour and lists it by its name.
+    """Return the ``.qml`` text for the land-cover map: colour and name of each class; nodata is transparent.
 
-    QGIS applies it by itself where it has the GeoTIFF's name. Nodata stays transparent.
+    QGIS applies the file automatically if it has the GeoTIFF's name.
     """
     root, renderer = _style("paletted")
     palette = ElementTree.SubElement(renderer, "colorPalette")
-    for known in legend.classes:
+    for c in legend.classes:
         ElementTree.SubElement(
-            palette, "paletteEntry", value=str(known.code), color=known.color.lower(), label=known.name, alpha="255"
+            palette, "paletteEntry", value=str(c.code), color=c.color.lower(), label=c.name, alpha="255"
         )
     return _text(root)
 
 
 def confidence_style() -> str:
-    """Return the text of a ``.qml`` for the confidence map: pale where unsure, dark where sure."""
+    """Return the ``.qml`` text for the confidence map: pale is low, dark is high."""
     return _ramp_style({value: (color, f"{value} %") for value, color in CONFIDENCE_RAMP.items()}, "INTERPOLATED")
 
 
 def optical_share_style() -> str:
-    """Return the text of a ``.qml`` for the optical share: one colour for SAR, one for optical, white in between."""
-    names = {0: "0 % (SAR alone)", 100: "100 % (optical alone)"}
+    """Return the ``.qml`` text for the optical share: one colour for SAR, one for optical, white for both."""
+    names = {0: "0 % (SAR only)", 100: "100 % (optical only)"}
     ramp = {value: (color, names.get(value, f"{value} %")) for value, color in SHARE_RAMP.items()}
     return _ramp_style(ramp, "INTERPOLATED")
 
 
 def source_count_style() -> str:
-    """Return the text of a ``.qml`` for the number of scenes: a colour for each number, the last for all above."""
+    """Return the ``.qml`` text for the source count: one colour per number, the last for all higher numbers."""
     return _ramp_style({**dict(enumerate(COUNT_KEY[:-1], 1)), MAP_NODATA - 1: COUNT_KEY[-1]}, "DISCRETE")
 
 
 def _ramp_style(items: dict[int, tuple[str, str]], kind: str) -> str:
-    """Return a style of values with colour and label; between them colours are interpolated, or are the upper one's."""
+    """Return a style from values with colour and label; `kind` is QGIS's ramp type, INTERPOLATED or DISCRETE."""
     root, renderer = _style("singlebandpseudocolor")
     low, high = str(min(items)), str(max(items))
     renderer.set("classificationMin", low)
@@ -63,7 +63,7 @@ def _ramp_style(items: dict[int, tuple[str, str]], kind: str) -> str:
 
 
 def _style(renderer: str) -> tuple[ElementTree.Element, ElementTree.Element]:
-    """Return a style and its renderer, to be filled."""
+    """Return an empty style and its renderer element."""
     root = ElementTree.Element("qgis", version=MIN_QGIS_VERSION, styleCategories="Symbology")
     drawn = ElementTree.SubElement(
         ElementTree.SubElement(root, "pipe"),

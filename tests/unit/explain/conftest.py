@@ -55,7 +55,7 @@ def _tokenizer(chat_template: str | None) -> Any:  # noqa: ANN401 - transformers
 
 @pytest.fixture(scope="session")
 def make_phi(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Return a function that writes a random Phi-3 of some 100,000 parameters with a tokenizer of its own."""
+    """Return a function that writes a random Phi-3 of about 100,000 parameters with its own tokenizer."""
 
     def make(*, seed: int = 0, chat_template: str | None = CHAT_TEMPLATE, context: int = 8192) -> Path:
         import torch

@@ -72,7 +72,7 @@ def _confusions(rng: random.Random, legend: tuple[str, ...]) -> tuple[Confused, 
 
 
 def other_words(facts: TileFacts, seed: int) -> str:
-    """Return a true text such as a language model might write: other sentences than the template's."""
+    """Return a true text as a language model might write it, with other sentences than the template."""
     rng = random.Random(seed)
     return " ".join([_cover(facts, rng), _confidence(facts, rng), *_caveats(facts, rng), *_accuracy(facts, rng)])
 
@@ -173,7 +173,7 @@ class Good:
 
 
 Mutation = Callable[[Good, random.Random], str | None]
-"""Returns a false text, or None where the text has nothing to mutate that way."""
+"""Returns a false text, or None if the text has nothing to change in this way."""
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?: %)?")
 SLOT = re.compile(r"\{[^{}]*\}")
@@ -209,7 +209,7 @@ def changed_unit(good: Good, rng: random.Random) -> str | None:
     return good.filled[: place.start()] + number + unit + good.filled[place.end() :]
 
 
-def foreign_class(good: Good, rng: random.Random) -> str | None:
+def wrong_class(good: Good, rng: random.Random) -> str | None:
     """A class of the tile is called by the name of a class that does not occur, in or outside the legend."""
     outside = ["desert", "glaciers", "orchards", "mangrove"]
     foreign = [name for name in good.legend if name not in good.facts.names and name not in ("clouds", "no data")]
@@ -220,7 +220,7 @@ def foreign_class(good: Good, rng: random.Random) -> str | None:
 
 
 def negated_dominance(good: Good, rng: random.Random) -> str | None:
-    """What the text says of the largest class is turned round."""
+    """The statement on the largest class is negated."""
     options = [
         good.text.replace(" dominates", " does not dominate"),
         good.text.replace(" dominates", " hardly dominates"),
@@ -249,7 +249,7 @@ def caveat_marks(facts: TileFacts) -> Iterator[tuple[str, ...]]:
     if facts.has_unknown_clouds:
         yield ("unknown",)
     if facts.unseen:
-        yield "training left out", "unseen"
+        yield ("unseen",)
     if facts.worst is not None:
         yield (f"{{iou.{facts.worst.name}}}",)
     if facts.registration in ("weak", "rejected"):
@@ -266,7 +266,7 @@ def dropped_caveat(good: Good, rng: random.Random) -> str | None:
 
 
 def invented_cause(good: Good, rng: random.Random) -> str | None:
-    """A cause or an event is added that no fact tells."""
+    """A cause or an event that is not in the facts is added."""
     first = good.facts.largest.name
     return good.text + rng.choice(
         [
@@ -315,7 +315,7 @@ def figures(good: Good) -> list[re.Match[str]]:
 
 
 def unknown_as_clear(good: Good, rng: random.Random) -> str | None:
-    """Unknown clouds are told as no clouds."""
+    """Unknown clouds are described as no clouds."""
     if good.facts.clouds != "unknown" or not good.facts.has_unknown_clouds:
         return None
     kept = [sentence for sentence in _sentences(good.text) if "unknown" not in sentence]
@@ -336,7 +336,7 @@ def unknown_as_clear(good: Good, rng: random.Random) -> str | None:
 
 
 def better_agreement(good: Good, rng: random.Random) -> str | None:
-    """The agreement is told by the overall accuracy, though a class is worse."""
+    """The agreement follows the overall accuracy although a class is worse."""
     if good.facts.worst is None:
         return None
     kept = [sentence for sentence in _sentences(good.text) if not sentence.startswith("Agreement")]
@@ -352,7 +352,7 @@ def better_agreement(good: Good, rng: random.Random) -> str | None:
 
 
 def other_unseen_class(good: Good, rng: random.Random) -> str | None:
-    """A class that the training had is said to have been left out."""
+    """A class in the training data is described as unseen."""
     trained = [c.name for c in good.facts.shown if c.name not in good.facts.unseen]
     if not trained:
         return None
@@ -365,7 +365,7 @@ def _sentences(text: str) -> list[str]:
 
 SLOTTED: dict[str, Mutation] = {
     "swapped slots": swapped_slots,
-    "foreign class": foreign_class,
+    "wrong class": wrong_class,
     "negated dominance": negated_dominance,
     "dropped caveat": dropped_caveat,
     "invented cause": invented_cause,

@@ -9,7 +9,7 @@ from clairemap.explain.prompt import Conversation, Message
 
 
 class CountingWriter:
-    """Answers in capitals and remembers what it was asked."""
+    """Answers in capitals and records the conversations."""
 
     def __init__(self, identity: str = "a") -> None:
         self.identity = identity
@@ -25,27 +25,27 @@ def about(*texts: str) -> list[Conversation]:
     return [(Message("user", text),) for text in texts]
 
 
-def test_known_answers_are_not_asked_for_again(tmp_path: Path):
+def test_cached_answers_are_not_generated_again(tmp_path: Path):
     first, second = CountingWriter(), CountingWriter()
     assert dict(CachedWriter(first, tmp_path).write(about("x", "y"))) == {0: "X", 1: "Y"}
     assert dict(CachedWriter(second, tmp_path).write(about("y", "z", "x"))) == {0: "Y", 1: "Z", 2: "X"}
     assert second.asked == ["z"]
 
 
-def test_equal_questions_are_asked_once(tmp_path: Path):
+def test_equal_conversations_are_answered_once(tmp_path: Path):
     writer = CountingWriter()
     assert dict(CachedWriter(writer, tmp_path).write(about("x", "x", "y"))) == {0: "X", 1: "X", 2: "Y"}
     assert sorted(writer.asked) == ["x", "y"]
 
 
-def test_another_model_is_asked_itself(tmp_path: Path):
+def test_another_model_has_its_own_answers(tmp_path: Path):
     other = CountingWriter("b")
     list(CachedWriter(CountingWriter("a"), tmp_path).write(about("x")))
     list(CachedWriter(other, tmp_path).write(about("x")))
     assert other.asked == ["x"]
 
 
-def test_another_prompt_is_asked_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_another_prompt_version_is_answered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     writer = CountingWriter()
     list(CachedWriter(writer, tmp_path).write(about("x")))
     monkeypatch.setattr(cache, "PROMPT_VERSION", f"{cache.PROMPT_VERSION}+")
@@ -53,7 +53,7 @@ def test_another_prompt_is_asked_anew(tmp_path: Path, monkeypatch: pytest.Monkey
     assert writer.asked == ["x", "x"]
 
 
-def test_answers_are_kept_as_they_come(tmp_path: Path):
+def test_answers_are_cached_as_they_come(tmp_path: Path):
     answers = CachedWriter(CountingWriter(), tmp_path).write(about("x", "y", "z"))
     next(answers)
     answers.close()
@@ -61,7 +61,7 @@ def test_answers_are_kept_as_they_come(tmp_path: Path):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_damaged_answer_is_asked_for_again(tmp_path: Path):
+def test_a_damaged_answer_is_generated_again(tmp_path: Path):
     writer = CountingWriter()
     cached = CachedWriter(writer, tmp_path)
     list(cached.write(about("x")))

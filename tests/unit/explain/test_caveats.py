@@ -29,7 +29,7 @@ def test_a_good_tile_needs_none():
     assert missing(FACTS, "") == []
 
 
-def test_every_caveat_of_the_facts_is_asked_for():
+def test_every_caveat_of_the_facts_is_required():
     hard = FACTS.model_copy(
         update={"confidence_pct": 40, "sensor": "SAR only", "cloud_pct": 30, "registration": "rejected"}
     )
@@ -55,5 +55,5 @@ def test_every_caveat_of_the_facts_is_asked_for():
         ({"registration": "rejected"}, "The registration was done.", False),
     ],
 )
-def test_what_counts_as_given(update: dict[str, object], sentence: str, given: bool):
+def test_which_sentences_count(update: dict[str, object], sentence: str, given: bool):
     assert (missing(FACTS.model_copy(update=update), sentence) == []) is given

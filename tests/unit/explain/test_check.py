@@ -45,7 +45,7 @@ def good_texts(made: ModuleType) -> list:
     return texts
 
 
-def test_true_texts_raise_no_alarm(good_texts: list):
+def test_true_texts_pass(good_texts: list):
     alarms = [
         good.text
         for good, checker in good_texts
@@ -66,7 +66,7 @@ def caught(mutate: Callable, check: Callable, good_texts: list, at_least: int = 
 
 @pytest.mark.parametrize(
     "kind",
-    ["swapped slots", "foreign class", "negated dominance", "dropped caveat", "invented cause", "spelled-out number"],
+    ["swapped slots", "wrong class", "negated dominance", "dropped caveat", "invented cause", "spelled-out number"],
 )
 def test_false_texts_with_slots_are_caught(kind: str, made: ModuleType, good_texts: list):
     assert caught(made.SLOTTED[kind], Checker.slotted_faults, good_texts) >= CAUGHT_AT_LEAST
@@ -86,7 +86,7 @@ def faults(text: str, facts: TileFacts = FACTS) -> list[str]:
     return Checker(facts, LEGEND).slotted_faults(text)
 
 
-def test_the_examples_are_true():
+def test_the_examples_pass():
     assert faults(GOOD) == []
     assert Checker(EXAMPLE_FACTS, ("peatland", "lichen")).slotted_faults(EXAMPLE_ANSWER) == []
 
@@ -94,39 +94,39 @@ def test_the_examples_are_true():
 @pytest.mark.parametrize(
     ("added", "fault"),
     [
-        ("It has 3 parts.", "The number '3' is typed"),
-        ("It has ½ of it.", "The number '½' is typed"),
-        ("The mean confidence is high, 83 %.", "The number '83 %' is typed"),
+        ("It has 3 parts.", "The number '3' is not allowed"),
+        ("It has ½ of it.", "The number '½' is not allowed"),
+        ("The mean confidence is high, 83 %.", "The number '83 %' is not allowed"),
         ("The city is small.", "The class 'city' does not occur"),
         ("Cities lie nearby.", "The class 'cities' does not occur"),
         ("There is a desert.", "'desert' is neither a class of this tile nor a word for its facts"),
         ("Snowmelt hides the forest.", "'snowmelt' is neither a class of this tile nor a word for its facts"),
         ("The tile lies in Spain.", "'spain' is neither a class of this tile nor a word for its facts"),
         ("Water covers more than forest.", "'than' is neither a class of this tile nor a word for its facts"),
-        ("The whole tile is water.", "'whole': no class has the whole tile"),
+        ("The whole tile is water.", "'whole': no class covers the whole tile"),
         ("Water covers many hectares.", "The unit 'hectares' is not allowed"),
         ("Water covers two parts.", "The number word 'two' is not allowed"),
-        ("Forest grew because of rain.", "'because' tells of a cause"),
-        ("The area is {area_pct.road}.", "{area_pct.road} is no figure of this tile"),
-        ("Water covers {area_pct.forest}.", "{area_pct.forest} does not stand right after the class"),
-        ("Water covers {confidence_pct.water}.", "{confidence_pct.water} does not stand right after the class"),
-        ("For water the confidence is {confidence_pct}.", "{confidence_pct} does not stand right after the class"),
-        ("**Summary** of the tile.", "The character '*' does not belong"),
-        ("The confidence is not high.", "'not' turns a statement round"),
-        ("The confidence is low.", "'low' is said of the confidence, but its level is high"),
-        ("Agreement with the labels is poor.", "'poor' is said of the agreement, but its level is good"),
+        ("Forest grew because of rain.", "'because' states a cause"),
+        ("The area is {area_pct.road}.", "{area_pct.road} is not a figure of this tile"),
+        ("Water covers {area_pct.forest}.", "{area_pct.forest} must directly follow its class"),
+        ("Water covers {confidence_pct.water}.", "{confidence_pct.water} must directly follow its class"),
+        ("For water the confidence is {confidence_pct}.", "{confidence_pct} must directly follow its class"),
+        ("**Summary** of the tile.", "The character '*' is not allowed"),
+        ("The confidence is not high.", "'not' negates a statement"),
+        ("The confidence is low.", "'low' describes the confidence, but its level is high"),
+        ("Agreement with the labels is poor.", "'poor' describes the agreement, but its level is good"),
         ("Clouds hide a part of it.", "Clouds are mentioned, but the tile has none"),
-        ("The map rests on SAR alone.", "'alone' is said of the SAR image, but the map rests on: both"),
-        ("The map rests mostly on the optical image.", "'mostly' is said of the optical image"),
-        ("Forest has the largest share.", "'largest' is said of forest"),
-        ("Forest has the highest IoU.", "'highest' is said of forest"),
-        ("Water has the lowest confidence.", "'lowest' is said of water"),
+        ("The map rests on SAR alone.", "'alone' describes the SAR image, but the map relies on: both"),
+        ("The map rests mostly on the optical image.", "'mostly' describes the optical image"),
+        ("Forest has the largest share.", "'largest' describes forest"),
+        ("Forest has the highest IoU.", "'highest' describes forest"),
+        ("Water has the lowest confidence.", "'lowest' describes water"),
         ("The tile is uniform.", "'uniform': the tile has several classes"),
-        ("Forest dominates the tile.", "'dominates' is said of forest, but water has the largest share"),
-        ("Water plays a minor part.", "'minor' is said of water, which is no small part"),
+        ("Forest dominates the tile.", "'dominates' describes forest, but water has the largest share"),
+        ("Water plays a minor part.", "'minor' describes water, which is not a small part"),
     ],
 )
-def test_each_fault_says_what_to_change(added: str, fault: str):
+def test_each_fault_has_its_message(added: str, fault: str):
     found = faults(f"{GOOD} {added}")
     assert any(text.startswith(fault) for text in found), found
 
@@ -162,7 +162,7 @@ def test_true_sentences_pass(added: str):
         (" ".join([GOOD] * 40), "The text is longer than 1500 characters"),
     ],
 )
-def test_the_text_as_a_whole(text: str, fault: str):
+def test_faults_of_the_whole_text(text: str, fault: str):
     assert fault in faults(text)
 
 
@@ -182,44 +182,56 @@ SAID = (
 @pytest.mark.parametrize(
     ("facts", "said", "added", "fault"),
     [
-        (UNKNOWN, SAID[0], "No clouds hide the optical image.", "'no' turns a statement round"),
-        (UNKNOWN, SAID[0], "The optical image is cloudless.", "The optical image is called clear, but it is unknown"),
-        (UNKNOWN, SAID[0], "The optical image is clear.", "The optical image is called clear, but it is unknown"),
-        (UNKNOWN, SAID[0], "Some clouds hide the forest.", "Clouds are mentioned, but it is unknown"),
-        (UNKNOWN, "", "Water lies here.", "A caveat is missing: say that clouds in the optical image are unknown"),
-        (FACTS, "", "Clouds are unknown here.", "Clouds are called unknown, but the mask says where they are"),
-        (UNKNOWN, SAID[0], "Clouds cover {cloud_unknown_pct} of it.", "{cloud_unknown_pct} does not stand right after"),
+        (UNKNOWN, SAID[0], "No clouds hide the optical image.", "'no' negates a statement"),
+        (
+            UNKNOWN,
+            SAID[0],
+            "The optical image is cloudless.",
+            "The optical image is called clear, but its cloud cover is unknown",
+        ),
+        (
+            UNKNOWN,
+            SAID[0],
+            "The optical image is clear.",
+            "The optical image is called clear, but its cloud cover is unknown",
+        ),
+        (UNKNOWN, SAID[0], "Some clouds hide the forest.", "Clouds are mentioned, but cloud cover is unknown"),
+        (UNKNOWN, "", "Water lies here.", "A caveat is missing: say that cloud cover is unknown"),
+        (FACTS, "", "Clouds are unknown here.", "Clouds are called unknown, but a cloud mask covers the tile"),
+        (UNKNOWN, SAID[0], "Clouds cover {cloud_unknown_pct} of it.", "{cloud_unknown_pct} must directly follow"),
         (
             WORSE,
             SAID[1],
             "Agreement with the labels is good.",
-            "'good' is said of the agreement, but its level is poor",
+            "'good' describes the agreement, but its level is poor",
         ),
         (
             WORSE,
             SAID[1],
             "Agreement with the labels is good, and the IoU of water is {iou.water}.",
-            "'good' is said of the agreement, but its level is poor",
+            "'good' describes the agreement, but its level is poor",
         ),
-        (WORSE, SAID[1], "The IoU of forest is good.", "'good' is said of the iou"),
-        (WORSE, SAID[1], "The training left out water.", "'training' is said of water, which the training had"),
-        (WORSE, SAID[1], "The map misses water.", "'misses' is said of water"),
-        (WORSE, SAID[1].partition(".")[0], "", "A caveat is missing: say that the training left out city"),
+        (WORSE, SAID[1], "The IoU of forest is good.", "'good' describes the iou"),
+        (WORSE, SAID[1], "The training left out water.", "'training' describes water, which is in the training data"),
+        (WORSE, SAID[1], "The map misses water.", "'misses' describes water"),
+        (WORSE, SAID[1].partition(".")[0], "", "A caveat is missing: say that city is unseen in training"),
         (WORSE, SAID[1].partition("} ")[2], "", "A caveat is missing: say that forest has an IoU of {iou.forest}"),
-        (FACTS, "", "The training left out city.", "'training': nothing of the training is among the facts"),
+        (FACTS, "", "The training left out city.", "'training': the facts have nothing on the training"),
     ],
 )
-def test_what_is_unknown_unseen_or_worst_may_not_be_told_otherwise(facts: TileFacts, said: str, added: str, fault: str):
+def test_false_claims_on_unknown_unseen_and_worst_classes_are_caught(
+    facts: TileFacts, said: str, added: str, fault: str
+):
     found = faults(f"{GOOD} {said} {added}", facts)
     assert any(text.startswith(fault) for text in found), found
     assert not said or not added or faults(f"{GOOD} {said}", facts) == []
 
 
-def test_a_missing_mask_may_be_told():
+def test_a_missing_mask_may_be_mentioned():
     text = f"{GOOD} Clouds in the optical image are unknown, because there is no cloud mask."
     assert faults(text.replace("because ", ""), UNKNOWN) == []
 
 
-def test_a_class_named_like_a_word_of_the_template_is_no_foreign_class():
+def test_a_class_named_like_a_word_of_the_template_is_not_unknown():
     cloudy = FACTS.model_copy(update={"cloud_pct": 12})
     assert faults(f"{GOOD} Clouds hide {{cloud_pct}} of the optical image.", cloudy) == []

@@ -40,7 +40,7 @@ def texts(made: ModuleType, tiles: list[TileFacts]) -> dict[str, str]:
     return {describe(facts): made.other_words(facts, seed) for seed, facts in zip(SEEDS, tiles, strict=True)}
 
 
-def test_true_texts_are_taken_from_the_model(made: ModuleType, tiles: list[TileFacts], texts: dict[str, str]):
+def test_true_texts_of_the_model_are_used(made: ModuleType, tiles: list[TileFacts], texts: dict[str, str]):
     writer = ScriptedWriter(texts)
     found = Explainer(made.LEGENDS[0], writer).explain(tiles)
     assert {one.source for one in found} == {"model"}
@@ -50,17 +50,15 @@ def test_true_texts_are_taken_from_the_model(made: ModuleType, tiles: list[TileF
         assert one.faults == ()
 
 
-def test_false_texts_are_asked_for_once_more_with_their_faults(
-    made: ModuleType, tiles: list[TileFacts], texts: dict[str, str]
-):
+def test_false_texts_are_retried_with_their_faults(made: ModuleType, tiles: list[TileFacts], texts: dict[str, str]):
     writer = ScriptedWriter(texts, stumbles=len(tiles))
     found = Explainer(made.LEGENDS[0], writer).explain(tiles)
     assert {one.source for one in found} == {"model"}
     assert len(writer.asked) == 2 * len(tiles)
-    assert "'because' tells of a cause" in writer.asked[-1][-1].content
+    assert "'because' states a cause" in writer.asked[-1][-1].content
 
 
-def test_after_two_false_texts_the_template_stands_in(made: ModuleType, tiles: list[TileFacts], texts: dict[str, str]):
+def test_after_two_false_texts_the_template_is_used(made: ModuleType, tiles: list[TileFacts], texts: dict[str, str]):
     found = Explainer(made.LEGENDS[0], ScriptedWriter(texts, stumbles=2 * len(tiles))).explain(tiles)
     for facts, one in zip(tiles, found, strict=True):
         assert one.source == "template"
@@ -74,7 +72,7 @@ def test_without_a_model_all_is_template_without_faults(made: ModuleType, tiles:
     assert "{" not in "".join(one.text for one in found)
 
 
-def test_keys_tell_facts_and_models_apart(made: ModuleType, tiles: list[TileFacts], texts: dict[str, str]):
+def test_keys_depend_on_facts_and_model(made: ModuleType, tiles: list[TileFacts], texts: dict[str, str]):
     alone = [one.key for one in Explainer(made.LEGENDS[0]).explain(tiles)]
     written = [one.key for one in Explainer(made.LEGENDS[0], ScriptedWriter(texts)).explain(tiles)]
     assert len({*alone, *written}) == 2 * len(tiles)

@@ -29,7 +29,7 @@ def test_longer_names_win_and_plurals_count():
     assert parsed("Cities")[0].tokens[0].names == {"city"}
 
 
-def test_names_inside_words_are_no_mentions():
+def test_names_inside_words_are_not_mentions():
     assert kinds("velocity underground") == [("word", "velocity"), ("word", "underground")]
 
 
@@ -51,7 +51,7 @@ def test_sentences_end_at_full_stops_not_inside_figures():
     assert len(parsed("The IoU is 0.71. It is 80 %. End.")) == 3
 
 
-def test_other_numbers_and_characters_are_told_apart():
+def test_other_numbers_and_characters_are_distinguished():
     assert kinds("7 F1 *") == [("number", "7"), ("word", "f1"), ("odd", "*")]
 
 
@@ -60,7 +60,7 @@ def test_plain_names_are_words_too():
     assert [word for _, word in sentence.words()] == ["clouds", "over", "the"]
 
 
-def test_nearest_prefers_the_clause_then_what_stands_before():
+def test_nearest_prefers_the_clause_then_the_token_before():
     sentence = parsed("The city, {iou.city} ground, clouds over bare ground {confidence_pct}")[0]
     places = [place for place, token in enumerate(sentence.tokens) if token.kind == "value"]
 

@@ -31,7 +31,7 @@ def test_batches_give_the_same_answers_as_one_by_one(tiny_phi: Path, conversatio
     assert all(text for text in batched.values())
 
 
-def test_a_random_model_fails_the_check_and_the_template_stands_in(tiny_phi: Path, made: ModuleType, tmp_path: Path):
+def test_a_random_model_fails_the_check_and_the_template_is_used(tiny_phi: Path, made: ModuleType, tmp_path: Path):
     legend = made.LEGENDS[0]
     tiles = [made.made_facts(seed, legend) for seed in range(3)]
     writer = CachedWriter(PhiWriter(str(tiny_phi), settings(), "cpu"), tmp_path)
@@ -42,14 +42,14 @@ def test_a_random_model_fails_the_check_and_the_template_stands_in(tiny_phi: Pat
     assert len(list(tmp_path.rglob("*.json"))) == 6  # first text and retry of each
 
 
-def test_identity_tells_weights_and_decoding_apart(tiny_phi: Path, make_phi: Callable[..., Path]):
+def test_identity_depends_on_weights_and_decoding(tiny_phi: Path, make_phi: Callable[..., Path]):
     same = PhiWriter(str(tiny_phi), settings(batch_size=1), "cpu").identity
     assert PhiWriter(str(tiny_phi), settings(batch_size=8), "cpu").identity == same
     assert PhiWriter(str(tiny_phi), settings(max_new_tokens=17), "cpu").identity != same
     assert PhiWriter(str(make_phi(seed=1)), settings(), "cpu").identity != same
 
 
-def test_identity_holds_the_number_format_that_is_used(tiny_phi: Path, monkeypatch: pytest.MonkeyPatch):
+def test_identity_depends_on_the_data_type(tiny_phi: Path, monkeypatch: pytest.MonkeyPatch):
     def identity(device: str, dtype: str) -> str:
         return PhiWriter(str(tiny_phi), ExplainSettings(dtype=dtype), device).identity
 
@@ -58,41 +58,41 @@ def test_identity_holds_the_number_format_that_is_used(tiny_phi: Path, monkeypat
     assert identity("cuda", "auto") == identity("cuda", "bfloat16") != identity("cpu", "auto")
 
 
-def test_nothing_is_loaded_for_no_questions(tmp_path: Path):
+def test_no_prompts_load_no_model(tmp_path: Path):
     assert list(PhiWriter(str(tmp_path), settings(), "cpu").write([])) == []
 
 
-def test_a_folder_without_a_model_is_said_so(tmp_path: Path, conversations: list):
+def test_a_folder_without_a_model_is_named(tmp_path: Path, conversations: list):
     writer = PhiWriter(str(tmp_path), settings(), "cpu")
-    with pytest.raises(ExplainerError, match=r"can't be loaded .* Set explain\.model to a folder"):
+    with pytest.raises(ExplainerError, match=r"cannot be loaded .* set explain\.model to a folder"):
         list(writer.write(conversations))
 
 
-def test_damaged_weights_are_said_so(make_phi: Callable[..., Path], conversations: list):
+def test_damaged_weights_are_named(make_phi: Callable[..., Path], conversations: list):
     folder = make_phi()
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(ExplainerError, match="can't be loaded"):
+    with pytest.raises(ExplainerError, match="cannot be loaded"):
         list(PhiWriter(str(folder), settings(), "cpu").write(conversations))
 
 
-def test_a_hub_that_cannot_be_reached_is_said_so(monkeypatch: pytest.MonkeyPatch):
+def test_a_hub_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(ExplainerError, match="no-such/model-anywhere: the language model can't be loaded"):
+    with pytest.raises(ExplainerError, match="no-such/model-anywhere: the language model cannot be loaded"):
         PhiWriter("no-such/model-anywhere", settings(), "cpu")
 
 
 def test_a_model_without_chat_template_is_refused(make_phi: Callable[..., Path], conversations: list):
-    with pytest.raises(ExplainerError, match="has no chat template"):
+    with pytest.raises(ExplainerError, match="no chat template"):
         list(PhiWriter(str(make_phi(chat_template=None)), settings(), "cpu").write(conversations))
 
 
-def test_prompts_longer_than_the_model_reads_are_refused(make_phi: Callable[..., Path], conversations: list):
-    with pytest.raises(ExplainerError, match="do not fit into the model's 256"):
+def test_prompts_longer_than_the_context_are_refused(make_phi: Callable[..., Path], conversations: list):
+    with pytest.raises(ExplainerError, match="exceed the model's context of 256 tokens"):
         list(PhiWriter(str(make_phi(context=256)), settings(), "cpu").write(conversations))
 
 
-def test_a_gpu_that_is_not_there_is_said_so(tiny_phi: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_gpu_that_is_not_there_is_named(tiny_phi: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(SettingsError, match=r"compute\.device is cuda, but PyTorch sees no GPU here"):
         PhiWriter(str(tiny_phi), settings(), "cuda")

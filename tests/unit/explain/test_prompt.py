@@ -5,7 +5,7 @@ from clairemap.explain.prompt import EXAMPLE_FACTS, conversation, describe, retr
 from clairemap.explain.slots import find_slot, slots_of
 
 
-def test_tells_slots_and_levels_but_no_figures(made: ModuleType):
+def test_has_slots_and_levels_but_no_figures(made: ModuleType):
     for seed in range(20):
         facts = made.made_facts(seed, made.LEGENDS[0])
         text = describe(facts)
@@ -15,9 +15,9 @@ def test_tells_slots_and_levels_but_no_figures(made: ModuleType):
         assert f"{{area_pct.{facts.largest.name}}}" in text
 
 
-def test_tells_the_caveats():
+def test_has_the_caveats():
     assert "- say that the registration of SAR and optical image is weak" in describe(EXAMPLE_FACTS)
-    assert "- say that clouds hide part of the optical image" in describe(EXAMPLE_FACTS)
+    assert "- say that clouds cover part of the tile" in describe(EXAMPLE_FACTS)
 
 
 def test_a_conversation_is_rules_example_and_tile(made: ModuleType):
@@ -26,7 +26,7 @@ def test_a_conversation_is_rules_example_and_tile(made: ModuleType):
     assert conversation(facts)[-1].content == describe(facts)
 
 
-def test_a_retry_goes_on_with_the_text_and_its_faults():
+def test_a_retry_continues_with_the_text_and_its_faults():
     first = conversation(EXAMPLE_FACTS)
     again = retry(first, "Bad text.", [f"fault {number}" for number in range(20)])
     assert again[: len(first)] == first

@@ -65,7 +65,7 @@ def any_facts(draw: st.DrawFn) -> tuple[TileFacts, tuple[str, ...]]:
 
 @settings(max_examples=200, deadline=None)
 @given(any_facts())
-def test_passes_the_check_whatever_the_facts(drawn: tuple[TileFacts, tuple[str, ...]]):
+def test_passes_the_check_for_all_facts(drawn: tuple[TileFacts, tuple[str, ...]]):
     facts, legend = drawn
     assert Checker(facts, legend).slotted_faults(template_text(facts)) == []
 
@@ -84,5 +84,5 @@ def test_equal_facts_give_equal_texts_and_other_facts_other_words(made: ModuleTy
     assert len(set(texts)) > 30
 
 
-def test_the_template_uses_no_word_that_the_checker_objects_to():
+def test_the_template_uses_no_forbidden_word():
     assert VOCABULARY.isdisjoint(lexicon.NUMBER_WORDS | lexicon.UNIT_WORDS | lexicon.NEGATIONS | lexicon.CAUSE_WORDS)

@@ -3,7 +3,7 @@ import pytest
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.explain.template import template_text
-from clairemap.explain.tile_sums import TilePixels, TileSums, sensor_use, spoken_names, sum_tile, tile_facts
+from clairemap.explain.tile_sums import TilePixels, TileSums, names_in_texts, sensor_use, sum_tile, tile_facts
 
 LEGEND = Legend(
     classes=tuple(LandCoverClass(code=code, name=name) for code, name in enumerate(["water", "forest", "road"], 1))
@@ -48,7 +48,7 @@ def test_traces_of_a_class_are_left_out():
     assert [c.name for c in facts.classes] == ["water"]
 
 
-def test_labels_bring_accuracy_and_the_largest_confusions():
+def test_labels_give_accuracy_and_the_largest_confusions():
     confusion = 10 * np.array([[50, 0, 0], [10, 30, 10], [1, 0, 99]])
     facts = tile_facts(measured([100, 100, 100]), PIXELS, "good", LEGEND, confusion)
     assert facts.oa_pct == round(100 * 179 / 200)
@@ -59,7 +59,7 @@ def test_labels_bring_accuracy_and_the_largest_confusions():
     ]
 
 
-def test_classes_with_few_labelled_pixels_have_no_accuracy_of_their_own():
+def test_classes_with_few_labelled_pixels_have_no_accuracy():
     confusion = np.array([[99, 1, 0], [20, 79, 0], [0, 0, 0]])
     facts = tile_facts(measured([300, 200, 100]), PIXELS, "good", LEGEND, confusion)
     assert {c.name: (c.iou, c.f1) for c in facts.classes} == {
@@ -76,11 +76,11 @@ def test_a_tile_without_labelled_pixels_has_no_accuracy():
     assert facts.classes[0].iou is None
 
 
-def test_names_can_be_spoken_whatever_the_legend_calls_them():
+def test_names_fit_into_texts():
     legend = Legend(
         classes=tuple(LandCoverClass(code=code, name=name) for code, name in [(1, " a{b}\n c "), (7, "--")])
     )
-    assert spoken_names(legend) == ("a(b) c", "class 7")
+    assert names_in_texts(legend) == ("a(b) c", "class 7")
 
 
 @pytest.mark.parametrize(
@@ -88,14 +88,14 @@ def test_names_can_be_spoken_whatever_the_legend_calls_them():
     [
         (1000, 0, 1000, None, 100),  # no mask
         (1000, 0, 0, 0, 0),  # a mask that shows none
-        (1000, 0, 300, None, 30),  # a mask that shows none where it says anything
-        (700, 300, 200, 30, 20),  # a mask that shows some where it says anything
+        (1000, 0, 300, None, 30),  # a mask without clouds where it is known
+        (700, 300, 200, 30, 20),  # a mask with clouds where it is known
         (0, 0, 0, None, 0),  # no optical image
         (0, 1000, 0, 100, 0),  # clouds everywhere
         (1000, 0, 4, 0, 0),  # a rim of nothing
     ],
 )
-def test_clouds_are_known_only_where_a_mask_tells_them(
+def test_clouds_are_known_only_with_a_mask(
     optical: int, cloud: int, unknown: int, known_pct: int | None, unknown_pct: int
 ):
     pixels = TilePixels(all=1000, optical=optical, sar=1000, cloud=cloud, cloud_unknown=unknown)
@@ -118,7 +118,7 @@ def test_a_class_of_the_labels_that_the_map_never_shows_counts_with_iou_0():
     assert "The map misses forest" in template_text(facts)
 
 
-def test_a_good_overall_accuracy_does_not_hide_a_class_that_goes_wrong():
+def test_a_good_overall_accuracy_does_not_hide_a_poor_class():
     confusion = np.array([[9700, 0, 0], [294, 6, 0], [0, 0, 0]])
     facts = tile_facts(measured([9994, 6, 0]), PIXELS, "good", LEGEND, confusion)
     assert facts.oa_pct == 97
@@ -133,26 +133,26 @@ def test_a_class_with_a_small_share_of_the_labels_does_not_make_a_tile_poor():
     assert facts.classes[1].iou == 0.0
 
 
-def test_nothing_is_told_of_a_handful_of_pixels():
+def test_a_handful_of_pixels_gives_no_accuracy():
     confusion = np.array([[9000, 0, 0], [1, 0, 0], [50, 0, 48]])
     facts = tile_facts(measured([9051, 0, 48]), PIXELS, "good", LEGEND, confusion)
     assert facts.confusions == ()
     eleven = tile_facts(measured([11, 0, 0]), PIXELS, "good", LEGEND, np.diag([11, 0, 0]))
     assert (eleven.oa_pct, eleven.accuracy, eleven.labelled_px) == (None, None, 11)
-    assert "too few to judge" in template_text(eleven)
+    assert "too few labels" in template_text(eleven)
     assert "11" not in template_text(eleven)
 
 
-def test_unseen_classes_are_told_where_labels_or_map_have_them():
+def test_unseen_classes_are_named_if_labels_or_map_have_them():
     confusion = np.array([[900, 0, 0], [0, 0, 0], [7, 0, 0]])
     facts = tile_facts(measured([907, 0, 0]), PIXELS, "good", LEGEND, confusion, unseen=(1, 2))
     assert facts.unseen == ("road",)
-    assert "The training left out road" in template_text(facts)
+    assert "unreliable for road, unseen in training" in template_text(facts)
     mapped = tile_facts(measured([900, 7, 0]), PIXELS, "good", LEGEND, unseen=(1, 2))
     assert mapped.unseen == ("forest",)
 
 
-def test_a_share_is_all_only_where_it_is_all():
+def test_a_share_is_100_percent_only_if_complete():
     almost = tile_facts(measured([9999, 0, 0]), PIXELS, "good", LEGEND, np.array([[9998, 0, 0], [1, 0, 0], [0, 0, 0]]))
     assert almost.oa_pct == 99
     whole = tile_facts(measured([9999, 0, 0]), PIXELS, "good", LEGEND, np.diag([9999, 0, 0]))

@@ -123,7 +123,7 @@ def content(record: Registration) -> ReportContent:
             ),
         ),
         tiles_explained=9,
-        making=(Fact("Network", "size tiny"),),
+        provenance=(Fact("Network", "size tiny"),),
         calibration="Calibrated with T = 1.3.",
         split=split_summary(AUDIT, 256, "test"),
         stamp=STAMP,

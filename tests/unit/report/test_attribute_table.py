@@ -21,7 +21,7 @@ ROWS = [
 
 
 def test_bytes_are_a_dbase_table():
-    """Read as the format's description says: header, 32 bytes for each field, rows of fixed width."""
+    """Parse by the format's description: header, 32 bytes per field, rows of fixed width."""
     content = attribute_table(LEGEND, {1: 5_000_000_000})
     version, *date, rows, header_size, row_size = struct.unpack_from("<BBBBIHH", content)
     assert (version, rows, len(content)) == (3, 2, header_size + 2 * row_size + 1)

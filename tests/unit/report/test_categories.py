@@ -35,7 +35,7 @@ def _layer():
 
 
 def test_gdal_reads_the_categories_beside_the_map(map_file: Path, tmp_path: Path):
-    # GDAL's VRT shows in its text what GDAL knows about a file; rasterio itself has no word for categories.
+    # rasterio does not read categories; GDAL writes them into a VRT.
     rasterio.shutil.copy(map_file, tmp_path / "map.vrt", driver="VRT")
     band = ElementTree.parse(tmp_path / "map.vrt").getroot().find("VRTRasterBand")
     assert [category.text for category in band.find("CategoryNames")] == [None, "water", None, None, "town & road"]

@@ -38,7 +38,7 @@ def test_squares_alternate():
     assert np.array_equal(board, np.kron(board[::2, ::2], np.ones((2, 2), np.uint8)))
 
 
-def test_a_moved_place_is_shown_before_and_after():
+def test_moved_sar_is_shown_before_and_after():
     image = shown(PLACE)
     before, after = panel(image, 0, 0), panel(image, 0, 1)
     assert before.shape == after.shape == (PANEL_PX, PANEL_PX, 3)
@@ -48,14 +48,14 @@ def test_a_moved_place_is_shown_before_and_after():
     assert before[100, 100].tolist() == [0, 0, 0]
 
 
-def test_a_place_that_stays_is_shown_once():
+def test_sar_that_is_not_moved_is_shown_once():
     still = replace(PLACE, registered=None)
     assert shown(still).size == shown(PLACE).size
     assert np.all(panel(shown(still), 0, 1) == 255)
     assert shown(still, still, still).size == shown(PLACE, PLACE).size
 
 
-def test_nodata_has_a_colour_of_its_own():
+def test_nodata_has_its_own_colour():
     valid = WHOLE.copy()
     valid[:32] = False
     board = panel(shown(replace(PLACE, optical=grey(0.0, valid))), 0, 0)
@@ -95,8 +95,8 @@ def test_pixels_are_as_long_and_wide_as_on_the_ground():
 
 
 @pytest.mark.parametrize("geometry", [PixelGeometry(10.0, 10.0, 40.0), PixelGeometry(10.0, 10.0, 180.0, mirrored=True)])
-def test_where_north_is_stands_in_a_line_of_its_own_unless_it_is_up(geometry: PixelGeometry):
-    plain, told = squares(PixelGeometry(10.0, 10.0, 0.2))[0], squares(geometry)[0]
-    assert len(told) == len(plain) + 17
-    assert (told[-14:] < 200).any()
+def test_north_has_its_own_line_unless_it_is_up(geometry: PixelGeometry):
+    plain, labelled = squares(PixelGeometry(10.0, 10.0, 0.2))[0], squares(geometry)[0]
+    assert len(labelled) == len(plain) + 17
+    assert (labelled[-14:] < 200).any()
     assert np.array_equal(plain, squares(None)[0])

@@ -35,7 +35,7 @@ def test_confusion_shows_percent_of_each_row():
     assert "nan" not in shown
 
 
-def test_rows_of_a_handful_of_pixels_stay_empty():
+def test_rows_of_a_handful_of_pixels_are_empty():
     shown = texts(confusion_figure([[0, 99], [30, 70]], ["water", "forest"]))
     assert {"30", "70"} <= set(shown)
     assert "100" not in shown
@@ -65,17 +65,17 @@ def test_a_scene_without_ties_has_no_picture(record: Registration):
     assert registration_figure(replace(record, ties=())) is None
 
 
-def test_displacements_and_what_the_model_leaves_have_scales_of_their_own(record: Registration):
-    assert texts(registration_figure(record)) == ["bar: 5 px", "displacement", "bar: 0.2 px", "left by the model"]
+def test_displacements_and_residuals_have_separate_scales(record: Registration):
+    assert texts(registration_figure(record)) == ["bar: 5 px", "displacement", "bar: 0.2 px", "residual"]
 
 
 def test_hundreds_of_pixels_leave_residuals_readable(record: Registration):
     ties = tuple(replace(tie, dx=tie.dx + 400) for tie in record.ties)
     far = replace(record, ties=ties, model=Displacement.of(record.model).shifted(0, 400), search="wide")
-    assert texts(registration_figure(far)) == ["bar: 500 px", "displacement", "bar: 0.2 px", "left by the model"]
+    assert texts(registration_figure(far)) == ["bar: 500 px", "displacement", "bar: 0.2 px", "residual"]
 
 
-def test_ties_none_of_which_agrees_can_be_drawn(record: Registration):
+def test_ties_without_inliers_can_be_drawn(record: Registration):
     drawn = registration_figure(replace(record, ties=tuple(replace(tie, inlier=False) for tie in record.ties)))
     assert "#2b6cb0" not in svg(drawn)
 
@@ -87,7 +87,7 @@ def test_one_tie_alone_can_be_drawn(record: Registration):
 @pytest.mark.parametrize(
     "draw", [lambda: confusion_figure([[3, 1], [0, 2]], ["a", "b"]), lambda: training_figure(HISTORY)]
 )
-def test_figures_are_repeatable_and_leave_no_trace(draw):  # noqa: ANN001
+def test_figures_are_repeatable_and_change_no_global_state(draw):  # noqa: ANN001
     before = dict(mpl.rcParams)
     assert draw() == draw()
     assert "<dc:date>" not in str(draw())  # it changes with the second

@@ -11,42 +11,42 @@ def audit_of(**test: object):
     return replace(AUDIT, held_out={"val": FINE, "test": replace(FINE, **test)})
 
 
-def test_a_split_that_keeps_apart_has_nothing_to_be_kept_in_mind():
+def test_separate_splits_have_no_warnings():
     summary = split_summary(AUDIT, 256, "test")
     assert (summary.cautions, summary.headline_cautions) == ((), ())
     assert summary.method.startswith("Whole scenes")
 
 
-def test_the_distance_is_measured_against_the_reach():
+def test_distances_below_the_halo_are_warned_of():
     (caution,) = split_summary(audit_of(distance_px=255), 256, "test").cautions
-    assert "255 px from a test tile, within the network's reach of 256 px" in caution
-    assert "right beside a test tile" in split_summary(audit_of(distance_px=0), 256, "test").cautions[0]
+    assert "255 px from a test tile. The network's halo is 256 px" in caution
+    assert "adjacent to a test tile" in split_summary(audit_of(distance_px=0), 256, "test").cautions[0]
     assert split_summary(audit_of(distance_px=256), 256, "test").cautions == ()
     assert split_summary(audit_of(distance_px=None), 256, "test").cautions == ()
     assert split_summary(audit_of(distance_px=0), None, "test").cautions == ()
 
 
-def test_tiles_that_overlap_are_not_called_near_as_well():
+def test_overlapping_tiles_get_no_warning_of_distance():
     (caution,) = split_summary(audit_of(distance_px=0, overlapping_share=0.5), 256, "test").cautions
-    assert caution.startswith("50.00 % of the test tiles' ground")
+    assert caution.startswith("50.00 % of the area of the test tiles")
 
 
-def test_nearness_alone_is_no_word_at_the_top():
+def test_distance_is_not_a_headline_warning():
     assert split_summary(audit_of(distance_px=0), 256, "test").headline_cautions == ()
 
 
-def test_shared_ground_and_copies_are_told_with_the_figures_that_they_concern():
+def test_shared_area_and_copies_are_warned_of_at_their_figures():
     leaking = audit_of(overlapping_share=0.0312, copied_tiles=7, copies=("b 0/0 = a 0/0 (sar)",))
     summary = split_summary(leaking, 256, "test")
     ground, copies = summary.headline_cautions
-    assert "3.12 % of the test tiles' ground" in ground
+    assert "3.12 % of the area of the test tiles" in ground
     assert "7 test tile(s)" in copies and "b 0/0 = a 0/0 (sar), …" in copies
     assert summary.cautions == summary.headline_cautions
     assert split_summary(leaking, 256, "val").headline_cautions == ()
     assert split_summary(leaking, 256, None).headline_cautions == ()
 
 
-def test_a_random_split_is_never_without_its_warning():
+def test_a_random_split_always_has_a_warning():
     summary = split_summary(replace(AUDIT, method="random"), 256, "val")
     assert "at random" in summary.method
     assert "up to 28 %" in summary.cautions[0]

@@ -90,7 +90,7 @@ def test_a_large_map_is_reduced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (part.landcover.height_px, part.landcover.width_px) == (20, 40)
 
 
-def test_the_bar_is_as_long_as_it_says(tmp_path: Path):
+def test_the_scale_bar_has_its_length(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((50, 1000), np.uint8)), LOOK)  # 10 km wide
     assert panel.sections[0].bar_text == "2 km"
     assert panel.sections[0].bar_percent == pytest.approx(20, rel=1e-3)
@@ -157,7 +157,7 @@ def test_a_map_whose_first_row_is_the_southernmost_is_shown_north_up(tmp_path: P
     assert "north is up" in panel.size_text and "mirrored" in panel.size_text
 
 
-def test_a_turned_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
+def test_a_rotated_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
     turn = math.radians(140)  # rows run so that the file's up is 140 degrees from north
     transform = Affine.translation(5e5, 5.3e6) * Affine(
         10 * math.cos(turn), 10 * math.sin(turn), 0, 10 * math.sin(turn), -10 * math.cos(turn), 0
@@ -171,7 +171,7 @@ def test_a_turned_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
     assert corner.count(True) == 1
     assert part.north_deg is not None and abs(part.north_deg) <= 45
     assert f"north is {abs(part.north_deg):.0f}° to the" in panel.size_text
-    # The marked corner, as the arrow says, lies where it lies on the ground.
+    # The arrow gives the direction of the marked corner on the ground.
     a, b, c, d, e, f = transform[:6]
     middle = np.array([a * 50 + b * 30 + c, d * 50 + e * 30 + f])
     east, north = np.array([a * 10 + b * 10 + c, d * 10 + e * 10 + f]) - middle
@@ -180,7 +180,7 @@ def test_a_turned_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
     assert (math.degrees(math.atan2(x, -y)) - bearing - part.north_deg + 180) % 360 - 180 == pytest.approx(0, abs=2)
 
 
-def test_far_from_its_meridian_a_grid_has_north_beside_up(tmp_path: Path):
+def test_far_from_its_meridian_north_is_not_up(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((60, 100), np.uint8)), LOOK)
     convergence = math.degrees(math.atan(math.tan(math.radians(11.675 - 9)) * math.sin(math.radians(47.82))))
     assert panel.sections[0].north_deg == pytest.approx(-convergence, abs=0.06)
@@ -202,7 +202,7 @@ def test_a_sliver_has_a_picture_that_fits_the_page(tmp_path: Path, shape: tuple[
     shown_high = part.across_percent / 100 * part.landcover.height_px / part.landcover.width_px
     assert shown_high <= 1.26
     assert 0 < part.bar_percent <= 25 and part.bar_text is not None
-    thick = {(1, 700): "14 times as high", (700, 1): "14 times as wide", (2, 700): "7 times as high"}
+    thick = {(1, 700): "14 times too high", (700, 1): "14 times too wide", (2, 700): "7 times too high"}
     assert thick.get(shape, "") in panel.size_text
     assert ("drawn" in panel.size_text) == (max(shape) / min(shape) > 50)
 
@@ -225,7 +225,7 @@ def test_parts_far_apart_are_shown_each_with_a_key(tmp_path: Path):
     assert [text.text for text in drawing.findall(".//{*}text")] == ["1", "2"]
 
 
-def test_one_part_in_an_empty_map_is_framed(tmp_path: Path):
+def test_the_only_part_of_an_empty_map_is_framed(tmp_path: Path):
     panel = map_panel(sparse_maps(tmp_path, (8000, 9000), {Window(3000, 4000, 256, 3): 1}), LOOK)
     assert not panel.far_apart and panel.sections_in_map == 1 and panel.key is not None
     assert (pixels(panel.sections[0].landcover)[..., 3] == 255).any()
@@ -238,16 +238,16 @@ def test_a_map_without_any_data_is_shown_whole(tmp_path: Path):
     assert not pixels(panel.sections[0].landcover)[..., 3].any()
 
 
-def test_of_many_parts_the_largest_are_shown(tmp_path: Path):
+def test_the_largest_of_many_parts_are_shown(tmp_path: Path):
     spots = {Window(0, 20_000 * i, 60, 300 + 150 * i): 1 for i in range(8)}
     panel = map_panel(sparse_maps(tmp_path, (60, 160_000), spots), LOOK)
     assert (len(panel.sections), panel.sections_in_map) == (6, 8)
     assert "columns 39\u202f9" in panel.sections[0].size_text
 
 
-def test_around_a_pole_north_is_only_said_of_the_middle(tmp_path: Path):
-    arctic = Affine(10_000, 0, -150_000, 0, -10_000, 250_000)  # the pole lies within the map
+def test_around_a_pole_north_is_given_for_the_centre_only(tmp_path: Path):
+    arctic = Affine(10_000, 0, -150_000, 0, -10_000, 250_000)  # the pole is within the map
     panel = map_panel(maps(tmp_path, np.ones((40, 30), np.uint8), "EPSG:3413", arctic), LOOK)
-    assert "north is up in the middle only" in panel.size_text
+    assert "north is up at the centre only" in panel.size_text
     near = map_panel(maps(tmp_path, np.ones((40, 30), np.uint8)), LOOK)
-    assert "in the middle" not in near.size_text
+    assert "at the centre" not in near.size_text

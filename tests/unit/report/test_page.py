@@ -62,13 +62,13 @@ def test_every_picture_has_a_text_and_a_size(content: ReportContent):
     assert all(picture["alt"] and picture["width"] and picture["height"] for picture in pictures)
 
 
-def test_every_link_leads_somewhere(content: ReportContent):
+def test_every_link_has_its_target(content: ReportContent):
     elements = outline(render(content)).elements
     targets = {f"#{attributes['id']}" for _, attributes in elements if "id" in attributes}
     assert {attributes["href"] for tag, attributes in elements if tag == "a"} <= targets
 
 
-def test_foreign_text_is_escaped(content: ReportContent):
+def test_texts_are_escaped(content: ReportContent):
     html = render(content)
     assert "Mostly &lt;water&gt;." in html
     assert "<water>" not in html
@@ -79,16 +79,16 @@ def test_equal_content_gives_equal_pages(content: ReportContent):
     assert render(content) == render(content)
 
 
-def test_figures_stand_with_what_they_mean(content: ReportContent):
+def test_figures_have_their_meaning(content: ReportContent):
     text = text_of(render(content))
     metrics = content.metrics
     assert metrics.miou is not None
     assert f"{100 * metrics.miou:.1f} % mIoU over 3 classes" in text
-    assert "Test the tiles these figures stand for" in text
+    assert "Test tiles used for these figures" in text
     assert metrics.definition in text
-    assert "Averaged here: water, forest, grassland. Label codes ignored: 0." in text
+    assert "Classes averaged: water, forest, grassland. Label codes ignored: 0." in text
     assert "60.0" in text  # hectares of water
-    assert "2 of 9 explained tiles. Shown are" in text
+    assert "2 of 9 explained tiles are shown. Selection Tiles are selected" in text
     assert "good translation +3.05 −2.10 2 of 3 0.25 1.18 – 2 of 3 ties agree" in text
     assert "nothing to register" in text
     assert "5 km" in text
@@ -106,7 +106,7 @@ def test_registration_says_how_it_was_found_and_whether_sar_is_moved(content: Re
     wide = row_of(content, search="wide", model=Displacement("similarity", (1.0, 0.1, 0.0), (2.0, 0.0, -0.1)))
     assert "similarity, after a search over rotation and scale +3.05" in text_of(render(wide))
     kept = render(row_of(content, applied=False))
-    assert "2 of 3 ties agree (SAR is not moved)" in text_of(kept)
+    assert "2 of 3 ties agree (SAR not moved)" in text_of(kept)
     assert "as delivered; SAR is not moved" in kept
 
 
@@ -126,55 +126,55 @@ def test_a_tile_without_a_sensor_or_labels_says_so(content: ReportContent):
 
 def test_without_labels_the_page_says_so(without_labels: ReportContent):
     text = text_of(render(without_labels))
-    assert "No labels accuracy is not known: no labelled pixels" in text
+    assert "No labels accuracy is unknown: no labelled pixels" in text
     assert "There are no accuracy figures" in text
     assert "mIoU" not in text
 
 
 def test_figures_of_training_tiles_carry_a_warning(content: ReportContent):
     trained = content.metrics.model_copy(update={"split": "train"})
-    assert "Expect the map to be worse" in text_of(render(replace(content, metrics=trained)))
-    assert "Expect the map to be worse" not in text_of(render(content))
+    assert "Expect lower accuracy elsewhere" in text_of(render(replace(content, metrics=trained)))
+    assert "Expect lower accuracy elsewhere" not in text_of(render(content))
 
 
-def test_the_split_stands_with_its_figures(content: ReportContent):
+def test_the_split_has_its_figures(content: ReportContent):
     text = text_of(render(content))
-    assert "1 200 labelled tiles trained the network; 3 more lie in the buffer" in text
+    assert "1 200 labelled tiles were used for training; 3 more are in the buffer" in text
     assert "Test 2 256 0.00 0 " in text
-    assert "reach is 256 px" in text
-    assert "share ground with other scenes: south." in text
-    assert "look better than the model is" not in text
+    assert "halo is 256 px" in text
+    assert "no coordinate reference system: south." in text
+    assert "These figures overestimate the accuracy." not in text
     assert "Calibrated with T = 1.3." in text
 
 
-def test_figures_that_leak_say_so_beside_them_and_at_the_split(content: ReportContent):
+def test_leakage_is_reported_at_the_top_and_at_the_split(content: ReportContent):
     random = replace(content.split.audit, method="random")
     html = render(replace(content, split=split_summary(random, 256, "test")))
     head, _, body = html.partition("</header>")
-    assert "These figures look better than the model is." in head and "up to 28 %" in head
+    assert "These figures overestimate the accuracy." in head and "up to 28 %" in head
     assert "up to 28 %" in body
     validated = render(replace(content, split=split_summary(random, 256, "predict")))
-    assert "look better than the model is" not in validated.partition("</header>")[0]
+    assert "overestimate the accuracy." not in validated.partition("</header>")[0]
 
 
 def test_without_held_out_tiles_the_page_says_so(content: ReportContent):
     bare = replace(content.split.audit, held_out={})
-    assert "No labelled tile was held out" in text_of(render(replace(content, split=split_summary(bare, 256, None))))
+    assert "No labelled tiles were held out" in text_of(render(replace(content, split=split_summary(bare, 256, None))))
 
 
 @pytest.mark.parametrize(
     ("missing", "said"),
     [
-        ({"confusion": None}, "The metrics hold no confusion matrix."),
-        ({"training": None}, "No step of the training was recorded."),
-        ({"registrations": ()}, "No registration was recorded."),
-        ({"tiles": (), "tiles_explained": 0}, "No tile was explained."),
+        ({"confusion": None}, "The metrics have no confusion matrix."),
+        ({"training": None}, "No training steps are recorded."),
+        ({"registrations": ()}, "No registration is recorded."),
+        ({"tiles": (), "tiles_explained": 0}, "No tiles were explained."),
         ({"tiles": ()}, "report.max_tiles is 0"),
-        ({"maps": ()}, "There is no map to show."),
+        ({"maps": ()}, "This region has no map."),
         ({"calibration": ""}, "How it was made"),
     ],
 )
-def test_what_is_missing_is_said(content: ReportContent, missing: dict[str, object], said: str):
+def test_missing_content_is_reported(content: ReportContent, missing: dict[str, object], said: str):
     assert said in text_of(render(replace(content, **missing)))  # type: ignore[arg-type]
 
 
@@ -184,7 +184,7 @@ def test_a_pair_taken_as_delivered_says_so_and_shows_no_figures(content: ReportC
     record = replace(row.record, verdict=fit.verdict, reason=fit.reason, applied=False, ties=())
     said = text_of(render(replace(content, registrations=(replace(row, record=record),))))
     assert "north as delivered nothing estimated taken as delivered" in " ".join(said.split())
-    assert "SAR is not moved" not in said and "nothing to register" not in said
+    assert "SAR not moved" not in said and "nothing to register" not in said
 
 
 def test_several_maps_are_headed_by_their_names(content: ReportContent):
@@ -197,40 +197,38 @@ def test_several_maps_are_headed_by_their_names(content: ReportContent):
     assert html.count('class="bartext"') == 1
 
 
-def test_every_map_stands_with_its_file_and_what_it_says(content: ReportContent):
+def test_every_map_has_its_file_and_meaning(content: ReportContent):
     text = text_of(render(content))
     for name, said in (
-        ("landcover", "the likeliest class, 100 pixels wide and 50 high"),
-        ("confidence", "the probability that the network gives to the class"),
-        ("optical_share", "the weight that the network gives to the optical image"),
-        ("source_count", "how many scenes the pixel rests on"),
+        ("landcover", "the most probable class, 100 pixels wide and 50 high"),
+        ("confidence", "the probability of the mapped class"),
+        ("optical_share", "the weight of the optical image"),
+        ("source_count", "the number of scenes used at the pixel"),
     ):
         assert f"( vale.{name}.tif ): {said}" in text
     assert "1 scene 2 scenes 3 scenes 4 scenes or more" in text
 
 
-def test_a_check_is_told_only_if_there_was_one(content: ReportContent):
+def test_a_check_is_mentioned_only_if_there_was_one(content: ReportContent):
     text = text_of(render(content))
-    assert "passed the check of the rule check_maps , by clairemap 1.2.0 (def): each is a valid Cloud-Optimized" in text
-    assert "No check of these files was recorded." not in text
+    assert "passed the rule check_maps of clairemap 1.2.0 (def): valid Cloud-Optimized" in text
+    assert "These files have no recorded check." not in text
     unchecked = text_of(render(replace(content, checked_by=())))
-    assert "No check of these files was recorded." in unchecked
+    assert "These files have no recorded check." in unchecked
     assert "check_maps" not in unchecked and "passed" not in unchecked.partition("Areas Class")[0]
-    assert "check of" not in text_of(render(replace(content, maps=(), checked_by=())))
+    assert "recorded check" not in text_of(render(replace(content, maps=(), checked_by=())))
 
 
-def test_shares_are_said_to_be_exact_in_a_scene_only(content: ReportContent):
+def test_shares_are_exact_within_a_scene_only(content: ReportContent):
     text = text_of(render(content))
-    assert "Where a scene has one usable sensor only, under cloud for one, its share is exactly 0 or 100 %" in text
-    assert (
-        "where scenes overlap, or were resampled to the map's grid, shares are averaged and can lie in between" in text
-    )
+    assert "Where a scene has only one usable sensor, for example under cloud, the share is exactly 0 or 100 %" in text
+    assert "Where scenes overlap or were resampled to the map's grid, shares are averaged" in text
 
 
 def test_calibration_errors_have_one_format(content: ReportContent):
     calibrated = content.metrics.model_copy(update={"ece": 0.00734})
     text = text_of(render(replace(content, metrics=calibrated)))
-    assert "Expected calibration error: 0.73 %" in text and "the calibration error below says" in text
+    assert "Expected calibration error: 0.73 %" in text and "the expected calibration error below measures" in text
     unknown = content.metrics.model_copy(update={"ece": None})
     assert "calibration error" not in text_of(render(replace(content, metrics=unknown))).lower()
 
@@ -239,16 +237,16 @@ def test_the_stamp_is_on_the_page(content: ReportContent):
     assert "version 1.2.3 · commit abc · stage render report" in text_of(render(content)).replace("_", " ")
 
 
-def test_a_part_of_a_map_is_headed_and_says_where_it_lies(content: ReportContent):
+def test_a_part_of_a_map_has_heading_and_location(content: ReportContent):
     (part,) = content.maps[0].sections
     panel = replace(content.maps[0], sections=(part, part), sections_in_map=3, key=part.landcover)
     text = text_of(render(replace(content, maps=(panel,))))
-    assert "The map is 100 pixels wide and 50 high. Shown are the 2 largest of 3 parts that hold data." in text
+    assert "The map is 100 pixels wide and 50 high. The 2 largest of 3 parts with data are shown." in text
     assert "Part 1" in text and "Part 2" in text
-    assert text.count("the likeliest class, rows 0 to 49.") == 2
+    assert text.count("the most probable class, rows 0 to 49.") == 2
     assert "far apart" not in text
     advised = text_of(render(replace(content, maps=(replace(panel, far_apart=True),))))
-    assert "The scenes of this map lie far apart" in advised and "regions of their own" in advised
+    assert "The scenes of this map are far apart" in advised and "separate regions" in advised
 
 
 def test_north_is_an_arrow_where_it_is_not_up(content: ReportContent):
@@ -263,12 +261,12 @@ def head_of(content: ReportContent) -> str:
     return text_of(render(content).partition("</header>")[0])
 
 
-def test_cautions_stand_on_the_first_screen(content: ReportContent):
-    assert "Before you rely on this map" not in head_of(content)
+def test_cautions_are_at_the_top(content: ReportContent):
+    assert "Before you use this map" not in head_of(content)
     cautions = tuple(f"Caution {number}." for number in range(8))
     warned = replace(content, metrics=content.metrics.model_copy(update={"cautions": cautions}))
-    assert "Before you rely on this map Caution 0. " in head_of(warned)
-    assert "Caution 5. 2 more stand under cautions in metrics.json ." in head_of(warned)
+    assert "Before you use this map Caution 0. " in head_of(warned)
+    assert "Caution 5. 2 more are listed under cautions in metrics.json ." in head_of(warned)
 
 
 def test_classes_with_few_labelled_pixels_are_marked_and_have_no_figures(content: ReportContent):
@@ -278,28 +276,28 @@ def test_classes_with_few_labelled_pixels_are_marked_and_have_no_figures(content
     assert "† Fewer than 100 labelled pixels" in text
 
 
-def test_too_few_labels_tell_no_accuracy(rescored: Rescored):
+def test_too_few_labels_give_no_accuracy(rescored: Rescored):
     few = rescored(np.diag([5, 6, 0]))
-    assert "Too few labels accuracy is not known: 11 labelled pixels scored, fewer than 100" in head_of(few)
+    assert "Too few labels accuracy is unknown: 11 labelled pixels evaluated, fewer than 100" in head_of(few)
     assert "mIoU" not in head_of(few) and "overall accuracy" not in head_of(few)
-    assert "test 11 labelled pixels: fewer than 100, too few to judge" in text_of(render(few))
+    assert "test 11 labelled pixels: fewer than 100, too few for an accuracy" in text_of(render(few))
 
 
-def test_views_are_told_by_scene_on_the_same_pixels(rescored: Rescored):
+def test_views_are_listed_by_scene_for_the_same_pixels(rescored: Rescored):
     text = text_of(render(rescored(scenes=("north", "south"), views=("fused", "optical", "sar"))))
     assert "Scene north both sensors 72.7 85.0 200 2 optical only 72.7" in text
-    assert "on the same pixels: the labelled ones of these scenes that both sensors see" in text
-    assert "mIoU here averages the classes with at least 100 of them" in text
+    assert "use the same pixels: the labelled pixels of these scenes where both sensors are valid" in text
+    assert "mIoU averages the classes with at least 100 of these pixels" in text
 
 
 def test_scenes_without_a_cloud_mask_are_named(content: ReportContent):
     assert "No cloud mask" not in text_of(render(content))
-    assert "No cloud mask covers the optical image, or a part of it, of north" in text_of(
+    assert "No cloud mask covers all or part of the optical image of north" in text_of(
         render(replace(content, unmasked=("north",)))
     )
 
 
-def test_the_training_pixels_of_each_class_stand_beside_its_accuracy(rescored: Rescored):
+def test_the_training_pixels_of_each_class_are_beside_its_accuracy(rescored: Rescored):
     page = rescored(training_px=(9000, 0, 7000))
     text = text_of(render(page))
     assert "Pixels in map Training pixels water" in text

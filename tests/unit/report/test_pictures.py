@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from PIL import Image, PngImagePlugin
 
-from clairemap.errors import UnreadableFileError
+from clairemap.artefacts.statistics import BandStatistics
+from clairemap.errors import StoreError, UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, Layer, create_store
 from clairemap.report import pictures
 from clairemap.report.content import DisplaySettings, Picture, Stretch, TilePictures
-from clairemap.report.pictures import gradient_css, registration_picture, tile_pictures
+from clairemap.report.pictures import display_stretch, gradient_css, registration_picture, tile_pictures
 from clairemap.settings import DEMO_CLASSES, LegendSettings, SensorsSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3])
@@ -31,18 +32,25 @@ def pixels(picture: Picture | None) -> NDArray[np.uint8]:
     return np.asarray(image)
 
 
+def test_the_stretch_follows_the_order_of_the_bands():
+    statistics = BandStatistics(("red", "nir"), (5.0, 6.0), (1.0, 1.0), (1.0, 2.0), (11.0, 12.0))
+    assert display_stretch(statistics, ("nir", "red"), Path("s.json")) == Stretch((2.0, 1.0), (12.0, 11.0))
+    with pytest.raises(StoreError, match=r"s\.json: no statistics of the bands \['blue'\]"):
+        display_stretch(statistics, ("red", "blue"), Path("s.json"))
+
+
 def test_a_gradient_runs_over_the_whole_colour_map():
     stops = gradient_css("viridis").split(", ")
     assert stops[0] == "rgb(68 1 84)"
     assert len(stops) == 9
 
 
-def test_a_picture_of_a_registration_knows_its_scene(tmp_path: Path):
+def test_a_picture_of_another_scene_is_an_error(tmp_path: Path):
     text = PngImagePlugin.PngInfo()
     text.add_text("scene", "north")
     Image.new("P", (30, 20)).save(tmp_path / "a.png", pnginfo=text)
     assert pixels(registration_picture(tmp_path / "a.png", "north")).shape == (20, 30, 4)
-    with pytest.raises(UnreadableFileError, match="shows scene 'north' instead of 'south'"):
+    with pytest.raises(UnreadableFileError, match="picture of scene 'north', expected 'south'"):
         registration_picture(tmp_path / "a.png", "south")
 
 
@@ -145,12 +153,12 @@ def test_a_tile_whose_first_row_is_the_southernmost_is_shown_north_up(tmp_path: 
     assert shown.north_text == ""
 
 
-def test_a_turned_tile_says_where_north_is(tmp_path: Path):
+def test_a_rotated_tile_has_the_direction_of_north(tmp_path: Path):
     shown = stretched(tmp_path, Affine(8, 6, 5e5, 6, -8, 5.3e6), "EPSG:32633")
     assert shown.north_text == "north is 37° to the right of up"
 
 
-def test_a_tile_without_a_crs_is_shown_as_it_lies(tmp_path: Path):
+def test_a_tile_without_a_crs_is_not_rotated(tmp_path: Path):
     shown = stretched(tmp_path, Affine(1, 0, 0, 0, 1, 0), None)
     assert (shown.landcover.height_px, shown.landcover.width_px) == (60, 40)
     assert tuple(pixels(shown.landcover)[5, 5, :3]) == LEGEND.classes[1].rgb

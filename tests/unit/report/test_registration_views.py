@@ -11,7 +11,7 @@ from clairemap.registration.match import Pair
 from clairemap.registration.model import Displacement
 from clairemap.registration.record import registration_of
 from clairemap.registration.result import Fit
-from clairemap.report.registration_views import RegistrationView, registration_views, spread
+from clairemap.report.registration_views import RegistrationView, registration_views, spread_points
 from clairemap.settings import OpticalBands, SarBands, SensorBands
 
 SHIFT = (6.0, -9.0)
@@ -40,12 +40,12 @@ def corners(views: list[RegistrationView]) -> list[tuple[int, int]]:
     return [(view.row, view.column) for view in views]
 
 
-def test_the_heaviest_comes_first_then_what_is_far():
+def test_the_heaviest_point_is_first_then_distant_ones():
     points = np.array([(0.0, 0.0), (0.0, 1.0), (0.0, 50.0), (0.0, 100.0)])
-    assert spread(points, np.array([1.0, 0.9, 0.5, 0.5]), 2, apart=2, enough=1000) == [0, 3]
-    assert spread(points, np.array([1.0, 0.9, 0.5, 0.4]), 2, apart=2, enough=20) == [0, 2]
-    assert spread(points, np.array([1.0, 0.9, 0.5, 0.5]), 9, apart=60, enough=20) == [0, 3]
-    assert spread(points, np.zeros(4), 2, apart=2, enough=1000) == [0, 2]
+    assert spread_points(points, np.array([1.0, 0.9, 0.5, 0.5]), 2, min_distance=2, full_distance=1000) == [0, 3]
+    assert spread_points(points, np.array([1.0, 0.9, 0.5, 0.4]), 2, min_distance=2, full_distance=20) == [0, 2]
+    assert spread_points(points, np.array([1.0, 0.9, 0.5, 0.5]), 9, min_distance=60, full_distance=20) == [0, 3]
+    assert spread_points(points, np.zeros(4), 2, min_distance=2, full_distance=1000) == [0, 2]
 
 
 def test_moved_sar_agrees_better_than_delivered(pair: Pair):
@@ -55,11 +55,11 @@ def test_moved_sar_agrees_better_than_delivered(pair: Pair):
         assert view.registered is not None
         assert view.registered.values.shape == view.delivered.values.shape == view.optical.values.shape == (128, 128)
         assert not np.array_equal(view.registered.values, view.delivered.values)
-        moved = view.delivered.values[6:, :-9]  # content of (y, x) lies at (y + 6, x - 9)
+        moved = view.delivered.values[6:, :-9]  # content of (y, x) is at (y + 6, x - 9)
         assert np.corrcoef(moved.ravel(), view.registered.values[:-6, 9:].ravel())[0, 1] > 0.99
 
 
-def test_places_lie_inside_the_scene_do_not_overlap_and_are_always_the_same(pair: Pair):
+def test_windows_are_inside_the_scene_disjoint_and_repeatable(pair: Pair):
     views = registration_views(pair, record(pair))
     for view in views:
         assert 0 <= view.row <= 320 - view.across_px and 0 <= view.column <= 320 - view.across_px
@@ -76,7 +76,7 @@ def test_rejected_scenes_are_shown_as_delivered(pair: Pair, ties: tuple[Tie, ...
     assert all(view.registered is None for view in views)
 
 
-def test_nothing_valid_is_shown_as_nothing(made_rasters: ModuleType, tmp_path: Path):
+def test_scenes_without_valid_pixels_have_empty_views(made_rasters: ModuleType, tmp_path: Path):
     grid = made_rasters.UTM
     optical = made_rasters.write_raster(tmp_path / "o.tif", made_rasters.Fields(grid).optical(), grid)
     sar = made_rasters.write_raster(tmp_path / "s.tif", np.full((1, *grid.shape), np.nan, np.float32), grid)

@@ -35,7 +35,7 @@ def test_each_rule_finds_its_tile():
     assert {(choice.tile.row, choice.reason) for choice in select_tiles(tiles, 4)} == {
         (10, "lowest accuracy"),
         (11, "lowest confidence"),
-        (12, "rests most on one sensor"),
+        (12, "mostly one sensor"),
         (13, "most varied"),
     }
 
@@ -50,7 +50,7 @@ def test_without_labels_the_other_rules_choose():
     st.lists(st.tuples(st.none() | st.integers(0, 100), st.integers(0, 100), st.integers(0, 100)), max_size=20),
     st.integers(0, 25),
 )
-def test_as_many_as_asked_for_none_twice_in_order(figures: list[tuple[int | None, int, int]], count: int):
+def test_the_count_is_kept_without_duplicates_in_order(figures: list[tuple[int | None, int, int]], count: int):
     tiles = [tile(row, *figure) for row, figure in enumerate(figures)]
     rows = [choice.tile.row for choice in select_tiles(tiles, count)]
     assert len(rows) == min(count, len(tiles))
@@ -80,12 +80,12 @@ def test_marks_begin_at_their_thresholds():
         0: "",
         1: "lowest accuracy",
         2: "lowest confidence",
-        3: "rests most on one sensor",
+        3: "mostly one sensor",
         4: "most varied",
     }
 
 
-def test_a_tile_with_a_class_that_goes_wrong_is_shown():
+def test_a_tile_with_a_poor_class_is_shown():
     bad = tile(3, oa_pct=98)
     water, forest = bad.facts.classes
     classes = (water, forest.model_copy(update={"iou": 0.0, "label_pct": 5.0}))

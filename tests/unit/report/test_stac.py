@@ -14,8 +14,8 @@ from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.errors import BundleError
 from clairemap.outputs import MapFiles
-from clairemap.report.model_facts import MappingModel
 from clairemap.report.stac import MapSources, map_item
+from clairemap.report.stac_model import MappingModel
 
 LEGEND = ColoredLegend(
     classes=(
@@ -93,7 +93,7 @@ def test_map_without_crs_has_no_geometry():
     assert "spatial_resolution" not in found["assets"]["landcover"]["raster:bands"][0]
 
 
-def test_dates_span_the_days_and_unknown_ones_claim_nothing():
+def test_dates_span_the_days_and_unknown_ones_the_widest_range():
     properties = item(UTM, [datetime.date(2026, 5, 3), datetime.date(2025, 4, 1)])["properties"]
     assert properties["datetime"] is None
     assert properties["start_datetime"] == "2025-04-01T00:00:00Z"
@@ -102,7 +102,7 @@ def test_dates_span_the_days_and_unknown_ones_claim_nothing():
     assert item(UTM)["properties"]["end_datetime"] == "9999-12-31T23:59:59Z"
 
 
-def test_assets_lie_beside_the_item_and_classes_are_listed():
+def test_assets_are_relative_to_the_item_and_classes_are_listed():
     assets = item(UTM)["assets"]
     assert {key: asset["href"] for key, asset in assets.items()} == {
         "landcover": "./region_1.landcover.tif",
@@ -220,7 +220,7 @@ ITEM = {
 
 
 @pytest.mark.parametrize("geobox", [UTM, PIXELS, CUSTOM])
-def test_item_has_what_its_extensions_demand(geobox: GeoBox):
+def test_item_has_the_fields_that_its_extensions_require(geobox: GeoBox):
     found = item(geobox)
     jsonschema.Draft7Validator(ITEM).validate(found)
     named = {url.split("/")[3] for url in found["stac_extensions"]}
@@ -245,7 +245,7 @@ def test_model_is_that_of_the_card():
     assert "scene(s) a, b" in properties["processing:lineage"]
 
 
-def test_without_a_model_nothing_is_said_of_one():
+def test_without_a_model_there_are_no_model_fields():
     found = item(UTM, model=None)
     assert "model" not in found["assets"] and not any(
         "mlm" in text for text in (*found["properties"], *found["stac_extensions"])
@@ -253,7 +253,7 @@ def test_without_a_model_nothing_is_said_of_one():
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"network": {"size": "tiny"}}'])
-def test_card_that_is_none_is_an_error(tmp_path: Path, content: str):
+def test_an_invalid_card_is_an_error(tmp_path: Path, content: str):
     (tmp_path / "model.json").write_text(content)
     with pytest.raises(BundleError, match="model.json is not a model card"):
         MappingModel.read(tmp_path / "model.json", "r.model.json")
@@ -261,7 +261,7 @@ def test_card_that_is_none_is_an_error(tmp_path: Path, content: str):
     assert MappingModel.read(tmp_path / "card.json", "r.model.json") == MODEL
 
 
-def test_the_scenes_values_are_told_with_remarks_where_they_are_unlike():
+def test_radiometry_has_remarks_for_scenes_that_differ():
     wrong = SensorVerdict(verdict="mismatch", reason="an offset is left")
     checks = [
         RadiometryCheck(scene="a", sensors={"optical": SensorVerdict(verdict="match", reason="")}),

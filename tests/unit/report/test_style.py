@@ -36,8 +36,8 @@ def test_percent_maps_have_a_ramp_from_0_to_100():
         kind, items = shader(text)
         assert kind == "INTERPOLATED" and (items[0][0], items[-1][0]) == (0, 100)
     assert [label for _, _, label in shader(optical_share_style())[1]][::4] == [
-        "0 % (SAR alone)",
-        "100 % (optical alone)",
+        "0 % (SAR only)",
+        "100 % (optical only)",
     ]
 
 

@@ -20,24 +20,24 @@ def tile(snow: bool = False, **facts: object) -> ExplainedTile:
     )
 
 
-def test_what_a_mask_and_labels_tell():
+def test_figures_of_mask_and_labels():
     assert tile_line(tile(snow=True, oa_pct=97, labelled_px=900)) == (
-        "accuracy 97 % · agreement poor (IoU of snow 0.00) · confidence 87 % · optical share 40 % · cloud 0 % · "
-        "text from the template"
+        "accuracy 97 % · agreement poor (IoU of snow 0.00) · confidence 87 % · optical share 40 % · clouds 0 % · "
+        "text from template"
     )
     assert "agreement good ·" in tile_line(tile(oa_pct=97))
 
 
-def test_what_is_unknown_is_said():
-    assert "cloud unknown (no mask)" in tile_line(tile(cloud_pct=None, cloud_unknown_pct=100))
-    assert "cloud unknown (no optical image)" in tile_line(tile(cloud_pct=None))
-    assert "cloud 7 %, unknown for 30 % (no mask there)" in tile_line(tile(cloud_pct=7, cloud_unknown_pct=30))
+def test_unknown_figures_are_named():
+    assert "clouds unknown (no mask)" in tile_line(tile(cloud_pct=None, cloud_unknown_pct=100))
+    assert "clouds unknown (no optical image)" in tile_line(tile(cloud_pct=None))
+    assert "clouds 7 %, unknown for 30 % (no mask)" in tile_line(tile(cloud_pct=7, cloud_unknown_pct=30))
     assert "accuracy" not in tile_line(tile())
 
 
-def test_a_handful_of_labels_tells_no_accuracy():
-    assert tile_line(tile(labelled_px=11)).startswith("accuracy not given: 11 labelled pixels, fewer than 100 ·")
+def test_a_handful_of_labels_gives_no_accuracy():
+    assert tile_line(tile(labelled_px=11)).startswith("accuracy unknown: 11 labelled pixels, fewer than 100 ·")
 
 
 def test_classes_unseen_in_training_are_named():
-    assert "snow: unseen in training" in tile_line(tile(unseen=["snow"]))
+    assert "snow: not in training data" in tile_line(tile(unseen=["snow"]))

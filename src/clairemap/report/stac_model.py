@@ -1,4 +1,4 @@
-"""The model behind a map in the words of STAC's machine-learning extension (MLM 1.4), from the model's card."""
+"""The model of a map as fields of STAC's machine-learning extension (MLM 1.4), from the model's card."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ TASKS = ["semantic-segmentation"]
 
 @dataclass(frozen=True)
 class MappingModel:
-    """A trained model: its card (`model.json`), and the name of the card's copy beside the item."""
+    """A trained model: its card (`model.json`), and the file name of the card's copy beside the item."""
 
     card: ModelCard
     copy: str
@@ -23,17 +23,17 @@ class MappingModel:
         """Return the model of a card.
 
         Raises:
-            BundleError, MissingFileError: the card can't be read; see `model_card.read_model_card`.
+            BundleError, MissingFileError: the card cannot be read; see `model_card.read_model_card`.
         """
         return cls(read_model_card(card), copy)
 
     @property
     def name(self) -> str:
-        """Name with the network's size and the start of the weights' hash, so that it is this training's alone."""
+        """Name from the network's size and the start of the weights' hash, unique to this training."""
         return f"clairemap-{self.card.network.size}-{self.card.weights_sha256[:12]}"
 
     def properties(self, classes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the item's fields on the model; `classes` as the classification extension wants them."""
+        """Return the item's fields on the model; `classes` in the format of the classification extension."""
         return {
             "mlm:name": self.name,
             "mlm:architecture": f"CLAIRE, {self.card.network.size} (ConvNeXt encoders, cross-modal fusion)",
@@ -48,7 +48,7 @@ class MappingModel:
                 {
                     "name": "class logits",
                     "tasks": TASKS,
-                    "description": "their softmax, after division by the temperature, is what is blended here",
+                    "description": "divided by the temperature; the softmax is blended into the map",
                     "result": _array("class", len(self.card.classes)),
                     "classification:classes": list(classes),
                     "post_processing_function": None,
@@ -64,15 +64,14 @@ class MappingModel:
         }
 
     def asset(self) -> dict[str, Any]:
-        """Return the asset of the card, with the bands that the inputs name.
+        """Return the asset of the card, with the bands of the inputs.
 
-        MLM wants an asset of role `mlm:model`, the model's definition. The weights are no part of what is delivered;
-        the card tells them by their hash.
+        MLM requires an asset of role `mlm:model`. The weights are not delivered; the card has their hash.
         """
         names = (*self.card.optical_bands.names, *self.card.sar_bands.names)
         return {
             "href": f"./{self.copy}",
-            "title": "Card of the model that made the maps, with the SHA-256 of its weights",
+            "title": "Model card with the SHA-256 of the weights",
             "type": "application/json",
             "roles": ["mlm:model", "metadata"],
             "mlm:artifact_type": "clairemap.model_card",

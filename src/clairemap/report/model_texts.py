@@ -1,0 +1,57 @@
+"""Texts of the page on the model, from its card."""
+
+from collections.abc import Mapping
+
+from clairemap.artefacts.model_card import ModelCard
+from clairemap.report.content import Fact
+from clairemap.report.numbers import count
+
+
+def model_facts(card: ModelCard) -> tuple[Fact, ...]:
+    """Return the facts of the model's card that the page lists."""
+    network, trained = card.network, card.trained_on
+    found = {
+        "Network": f"size {network.size}, fusion {network.fusion}, sensors {network.sensors}",
+        "Optical bands": ", ".join(card.optical_bands.names),
+        "SAR bands": f"{', '.join(card.sar_bands.names)} ({card.sar_scale})",
+        "Trained on": ", ".join(trained.scenes),
+        "Labelled training pixels": count(trained.pixels),
+        "Training pixels per class": _training_px(card),
+        "Step of the weights": count(card.best_step),
+        "Halo": f"{card.halo_px} px around each window, unless one window covers the scene",
+        "Model trained by": version_text(card.stamp),
+        "Weights (SHA-256)": card.weights_sha256[:16],
+    }
+    return tuple(Fact(name, value) for name, value in found.items() if value)
+
+
+def calibration_text(card: ModelCard) -> str:
+    """Return the text on the model's temperature scaling."""
+    divided = f"dividing the logits by the temperature T = {card.temperature:.3g}"
+    fit = card.calibration
+    if fit is None:
+        return (
+            "No temperature was fitted (T = 1): no validation tiles have labels, or training.calibrate is false. "
+            "Confidences may be too high or too low."
+        )
+    before = f"Expected calibration error on the validation tiles: {100 * fit.ece_before:.2f} % before"
+    basis = f"{count(fit.pixels)} labelled pixels in {count(fit.tiles)} tile(s)"
+    if fit.ece_after is None or fit.nll_after is None:
+        return f"{before} {divided}, from {basis}. The error afterwards cannot be estimated from so few tiles."
+    return (
+        f"{before}, {100 * fit.ece_after:.2f} % after {divided}; negative log likelihood {fit.nll_before:.3f} "
+        f"and {fit.nll_after:.3f} nats per pixel. From {basis}. The figures after calibration are cross-fitted: for "
+        "each half of the tiles, the temperature is fitted on the other half."
+    )
+
+
+def _training_px(card: ModelCard) -> str:
+    return ", ".join(
+        f"{c.name} {count(px) if px else 'none: the network cannot map it'}"
+        for c, px in zip(card.classes, card.trained_on.class_px, strict=False)
+    )
+
+
+def version_text(stamp: Mapping[str, str]) -> str:
+    """Return version and commit of a stamp."""
+    return f"clairemap {stamp.get('clairemap_version', '?')} ({stamp.get('clairemap_commit', 'unknown')})"
