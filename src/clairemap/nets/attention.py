@@ -1,7 +1,7 @@
 """Exchange of features between the sensors, the first step of the fusion (CMAF).
 
-An exchange takes the normalised features and the weights of both sensors at one stride and returns an update for each
-sensor's features. Cells of weight 0 contribute nothing, so a missing sensor has no influence.
+An exchange returns an update for each sensor's features at one stride. Cells of weight 0 contribute nothing, so a
+missing sensor has no influence.
 """
 
 import torch
@@ -15,9 +15,8 @@ from clairemap.nets.strips import in_strips
 class WindowedCrossAttention(nn.Module):
     """Attention from one sensor's cells to the other sensor's cells in the same window, with relative position bias.
 
-    Windows start at the upper left corner of the input. Tiles must start at multiples of `Claire.align_px`, so that
-    each cell has the same window in every tile. Windows are not shifted as in Swin (Liu et al. 2021): convolutions
-    exchange information between windows.
+    Tiles must start at multiples of `Claire.align_px`, so that each cell has the same window in every tile. Windows
+    are not shifted as in Swin (Liu et al. 2021): convolutions connect them.
     """
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
@@ -34,8 +33,7 @@ class WindowedCrossAttention(nn.Module):
     def forward(self, query_BHWC: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor) -> Tensor:
         """Return the update of the query sensor's features, (B, H, W, C).
 
-        The log of the context weights is added to the scores: cells of weight 0 are masked. The update is 0 in a
-        window without a valid context cell.
+        The log of the context weights is added to the scores. The update is 0 in windows without a valid context cell.
         """
         _, height, width, channels = query_BHWC.shape
 

@@ -1,7 +1,4 @@
-"""From the images of both sensors to one feature pyramid: two encoders with fusion, or one encoder for both.
-
-Both backbones have the same interface, and in both a sensor's values have no influence where its weight is 0.
-"""
+"""From the images of both sensors to one feature pyramid: two encoders with fusion, or one encoder for both."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -75,8 +72,7 @@ class DualEncoder(nn.Module):
 class StackedEncoder(nn.Module):
     """Early fusion, for comparison: one encoder of the bands of both sensors.
 
-    The encoder's bands are optical bands, SAR bands, optical weight, SAR weight. There is no gate, so the shares are
-    the weights.
+    The input channels are optical bands, SAR bands, optical weight, SAR weight. The shares are the weights.
     """
 
     def __init__(self, optical_bands: int, sar_bands: int, size: NetworkSize) -> None:
@@ -115,8 +111,8 @@ def _concatenated(layers_BCHW: Sequence[Tensor]) -> Tensor:
 def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
     """Return the weights of each stage's cells, (B, H / stride, W / stride, 1); 0 only where all pixels have 0.
 
-    At the finest stride the weight is the mean over a cell's valid pixels. At coarser strides it is the mean over
-    all of the finest cells, so each one without valid pixels lowers it.
+    At the finest stride the weight is the mean over a cell's valid pixels; at coarser strides the mean over all of the
+    finest cells, valid or not.
     """
     stride = size.stages[0].stride
     found = [image.mean_weights(stride)]

@@ -1,7 +1,6 @@
 """The trained model as two files: weights (safetensors) and a card.
 
-The card contains everything else that mapping a scene needs: classes, bands with their statistics, the scale of the
-SAR values, the halo. Scenes with other bands or another SAR scale are refused.
+The card contains everything else that mapping needs: classes, bands with statistics, SAR scale, halo.
 """
 
 from collections.abc import Sequence
@@ -54,7 +53,7 @@ def build_network(card: ModelCard) -> Claire:
 def save_bundle(network: Claire, facts: ModelCard, weights: Path, card: Path) -> ModelCard:
     """Write the weights and then the card, both atomically; return the card with the hash of the weights.
 
-    If the run is killed in between, the hash on the old card does not match the new weights, and loading fails.
+    If the run is killed in between, loading fails: the hash on the old card does not match.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with written_whole(weights) as temporary:

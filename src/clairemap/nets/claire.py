@@ -1,10 +1,7 @@
 """The CLAIRE network: two encoders, cross-modality fusion at four strides, a pyramid decoder.
 
-The fusions for comparison use the same decoder and give the same guarantees; early fusion has one encoder.
-
 CLAIRE (arXiv 2509.11952) describes a dual encoder with cross-modality attention fusion. Its backbone and equations are
-not public; those here are this project's own. Shape letters: B batch, C bands or channels, H rows, W columns,
-K classes.
+not public; those here are this project's own. Shapes: B batch, C bands or channels, H rows, W columns, K classes.
 """
 
 from typing import NamedTuple
@@ -50,9 +47,9 @@ class Claire(nn.Module):
 
     - A sensor's values have no influence where its weight is 0, NaN included.
     - If a sensor has weight 0 everywhere, the logits are those of the other sensor.
-    - Nodata inside an image has the same effect as the edge of an image.
-    - A pixel's logits do not depend on the tiling if tiles start at multiples of `align_px` and the pixel is at least
-      a halo away from the cut edges (see `halo.measured_halo_px`).
+    - Nodata has the same effect as the edge of an image.
+    - Logits do not depend on the tiling if tiles start at multiples of `align_px`, at least a halo away from cut edges
+      (`halo.measured_halo_px`).
     """
 
     def __init__(self, optical_bands: int, sar_bands: int, classes: int, settings: NetworkSettings) -> None:
@@ -70,7 +67,7 @@ class Claire(nn.Module):
 
     @property
     def align_px(self) -> int:
-        """Tiles must start at multiples of this and have sides that are multiples of it, in pixels."""
+        """Tiles must start at multiples of this many pixels and have sides that are multiples of it."""
         return self.size.align_px
 
     @property
@@ -135,9 +132,9 @@ class Claire(nn.Module):
 
 
 def _extend_into_nodata(logits_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
-    """Return the logits with unseen cells replaced by the mean of their seen neighbours; 0 where there are none.
+    """Return the logits with unseen cells replaced by the mean of their seen neighbours (0 without any).
 
-    Pixels at the edge of nodata are interpolated between a seen cell and an unseen one, whose logits are undefined.
+    Pixels at the edge of nodata are interpolated from both.
     """
     logits, seen = channels_first(logits_BHWC), channels_first(seen_BHW1)
     near = functional.avg_pool2d(torch.where(seen, logits, 0), 3, stride=1, padding=1)

@@ -1,7 +1,6 @@
 """Names of ConvNeXt's layers (Liu et al. 2022) in the weight files of timm and torchvision.
 
-Both publish the same network under different names. A `KeyLayout` maps the names of an `Encoder`, which has the same
-layers, to the names in a file.
+A `KeyLayout` maps the names of an `Encoder`, which has the same layers, to the names in a file.
 """
 
 import re
@@ -36,7 +35,7 @@ class KeyLayout:
     """One publisher's names of the layers of a ConvNeXt.
 
     In a pattern, {stage} and {block} are 0-based; {down} is 2 · stage and {after} is 2 · stage + 1, for a list that
-    alternates downsampling and blocks. The name of a layer in a block is the block's name, a dot, and the layer's.
+    alternates downsampling and blocks. Names of layers in a block follow the block's name and a dot.
     """
 
     publisher: str

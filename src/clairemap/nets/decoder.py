@@ -37,7 +37,7 @@ class Smoothing(nn.Module):
 class PyramidDecoder(nn.Module):
     """Computes class logits at the finest stride from the fused features of all stages.
 
-    There is no pyramid pooling or other global context, so a pixel's logits depend only on its neighbourhood.
+    There is no pyramid pooling or other global context.
     """
 
     def __init__(self, size: NetworkSize, classes: int) -> None:
@@ -72,14 +72,7 @@ class PyramidDecoder(nn.Module):
 
 
 def _add_coarser(lateral: nn.Module, own_BHWC: Tensor, coarse_BHWC: Tensor, place: Window) -> Tensor:
-    """Return lateral(own) plus the coarser level, upsampled by 2.
-
-    Args:
-        lateral: linear layer of the level.
-        own_BHWC: its input.
-        coarse_BHWC: features of the coarser level.
-        place: window of the level's cells in the upsampled coarser level.
-    """
+    """Return lateral(own) plus the coarser level, upsampled by 2 and cropped to the window `place`."""
     known = (coarse_BHWC.shape[1], coarse_BHWC.shape[2])
 
     def of_rows(rows: slice) -> Tensor:

@@ -21,8 +21,8 @@ from clairemap.nets.strips import in_strips
 class Encoder(nn.Module):
     """Computes features at each stage's stride from bands and their weights, stacked as channels.
 
-    The layers and their order are those of a ConvNeXt (Liu et al. 2022) up to its global pooling, so its weights can
-    be loaded (`pretrained.load_encoder`).
+    The layers are those of a ConvNeXt (Liu et al. 2022) without pooling and classifier; its weights can be loaded
+    (`pretrained.load_encoder`).
     """
 
     def __init__(self, bands: int, size: NetworkSize) -> None:

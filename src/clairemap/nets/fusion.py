@@ -1,7 +1,7 @@
 """Cross-modality attention fusion (CMAF) of the features of two sensors at one stride.
 
-The sensors exchange features (`attention`), then a gate weighs the sensors in each cell. The paper (arXiv 2509.11952)
-names these two steps but publishes no equations; those here are this project's own.
+The sensors exchange features (`attention`), then a gate weighs them in each cell. The paper (arXiv 2509.11952) names
+these steps without equations; those here are this project's own.
 """
 
 import torch
@@ -32,8 +32,7 @@ class ReliabilityGate(nn.Module):
     def forward(self, features: Sensors, weights: Sensors) -> Sensors:
         """Return shares (B, H, W, 1) that sum to 1: the softmax of two logits plus the log of the weights.
 
-        A sensor of weight 0 has share exactly 0, and its features have no influence. Where both weights are 0, both
-        shares are 0.
+        A sensor of weight 0 has share exactly 0, and its features have no influence.
         """
         hidden = self.spread(in_cell_strips(self._gate_input, *features, *weights, expansion=2))
         logits = self.decide(functional.gelu(hidden)).float()
@@ -109,10 +108,7 @@ class Fusion(nn.Module):
         return self.mixer(in_cell_strips(_weighted_sum, *own, *share), seen), share
 
     def single_sensor(self, sensor: int, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the fused features and the share of a sensor (0 optical, 1 SAR) if the other has weight 0 everywhere.
-
-        Equal to the result of `forward`, but does not need the features of the other sensor.
-        """
+        """Return the result of `forward` for one sensor (0 optical, 1 SAR) if the other has weight 0 everywhere."""
         own = (self.norm_optical, self.norm_sar)[sensor](features)
         share = self.gate.single_sensor(weight)
         return self.mixer(share.to(own.dtype) * own, weight > 0), share

@@ -21,8 +21,8 @@ TOLERANCE_SIGMA = 1e-4
 
 STRIP_HEIGHT_PX = 256
 SCENE_FACTOR = 2.5
-"""Safety factor, because a scene has larger extremes than the strip: strips 512 px high showed 0.9 to 2.1 times the
-effect of strips 256 px high (size tiny, random weights, two textures)."""
+"""Safety factor, because larger images have larger extremes: strips 512 px high showed 0.9 to 2.1 times the effect of
+strips 256 px high (size tiny, random weights)."""
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """Optical, SAR, optical weight, SAR weight: the arguments of `Claire.forward`."""
@@ -32,9 +32,8 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 def full_precision() -> Iterator[None]:
     """Disable TF32 on GPUs while the context is open; no effect on a CPU.
 
-    By default cuDNN rounds the inputs of convolutions to TF32, with a relative error of 5e-4 (10 bits of mantissa).
-    The rounding errors depend on the algorithm, which cuDNN chooses by the window's size, so a cut would change
-    logits at any distance, by more than `TOLERANCE_SIGMA`.
+    By default cuDNN rounds the inputs of convolutions to TF32 (relative error 5e-4). The result depends on the
+    algorithm, which it chooses by window size, so a cut would change logits at any distance.
     """
     convolutions, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -47,8 +46,7 @@ def full_precision() -> Iterator[None]:
 def theoretical_reach_px(network: Claire) -> int:
     """Return the distance in pixels beyond which a cut has no effect, for any weights.
 
-    This is the sum over all layers along the longest path. In practice the effect fades much earlier: see
-    `measured_halo_px`.
+    In practice the effect fades much earlier: see `measured_halo_px`.
     """
     encoded, decoded, longest = 0, network.stride, 0  # logits are extended by a cell into nodata
     for stage in network.size.stages:
@@ -71,16 +69,15 @@ def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 
     """Return the smallest sufficient halo in pixels, and the largest effect of a cut beyond it in deviations.
 
     A strip of synthetic texture is mapped whole and cut in two. The halo is the smallest multiple of `align_px` beyond
-    which no logit differs by more than `TOLERANCE_SIGMA` standard deviations; differences are multiplied by
-    `SCENE_FACTOR`. If no halo that the strip can show is sufficient, the longest is returned and a warning is logged.
+    which all differences times `SCENE_FACTOR` are at most `TOLERANCE_SIGMA` standard deviations. If even the longest
+    halo in the strip is too short, it is returned and a warning is logged.
 
-    Time and memory are those of mapping `STRIP_HEIGHT_PX` by `length_px` twice: on one core about 1 s for size tiny,
-    3 s for small, 10 s for base.
+    Takes about 1 s for size tiny, 3 s for small, 10 s for base on one core.
 
     Args:
-        network: trained, on its device; its mode (training or evaluation) is restored.
-        length_px: length of the strip, a multiple of `align_px`; by default twice the theoretical reach.
-        seed: seed of the texture.
+        network: on its device; its mode (training or evaluation) is restored.
+        length_px: of the strip, a multiple of `align_px`; by default twice the theoretical reach.
+        seed: of the texture.
     """
     align = network.align_px
     reach = math.ceil(theoretical_reach_px(network) / align) * align

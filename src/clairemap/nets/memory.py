@@ -1,7 +1,6 @@
 """Memory of the network's tensors while it maps a window, from which inference chooses the window's side.
 
-The values are measured per network size (tests/unit/nets/test_memory.py). They do not depend on the number of bands,
-because the stem works on strips of rows.
+Values are measured (tests/unit/nets/test_memory.py) and do not depend on the number of bands.
 """
 
 from typing import NamedTuple

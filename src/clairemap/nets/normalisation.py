@@ -12,7 +12,7 @@ def normalise(values: Tensor, scale: BandScale) -> Tensor:
     """Return (values - mean) / std as float32; 0 where a value is not finite.
 
     Args:
-        values: bands (B, C, H, W) or (C, H, W) of any integer or floating-point type, in the units of the scale.
+        values: bands (B, C, H, W) or (C, H, W), any numeric type.
         scale: mean and standard deviation of each band.
     """
     scaled = values.to(torch.float32, copy=True)  # changed in place below

@@ -2,15 +2,12 @@
 
 The file is one of torchvision or timm (`convnext.KEY_LAYOUTS`). Its last norm and its classifier are ignored.
 
-The stem is the only layer whose shape depends on the number of bands. With C image bands, the first ones of the
-encoder, and N bands in the file (3 for ImageNet):
+The stem's filters, for C image bands (the first ones of the encoder) and N bands in the file (3 for ImageNet):
 
-- C = N: the file's filters are used unchanged, so the bands should be in its order: red, green, blue.
-- C ≠ N: each band gets the mean of the file's filters times N / C. An image of C equal bands then gives the same
-  features as a grey image in the file's network.
-- The encoder's other bands (weights; in early fusion also SAR) get filters of 0.
-
-The file's network was trained on bands of mean 0 and deviation 1, as `normalisation.normalise` returns.
+- C = N: the file's filters, so the bands should be in its order: red, green, blue.
+- C ≠ N: for each band the mean of the file's filters times N / C, so that an image of C equal bands gives the features
+  of a grey image in the file's network.
+- Other bands (weights; in early fusion also SAR): 0.
 """
 
 import logging
@@ -69,7 +66,7 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
     Args:
         encoder: its first `image_bands` bands are those of the image.
         path: .safetensors, or a state dictionary written by torch.save (.pth, .pt, .bin).
-        image_bands: number of bands whose filters come from the file's stem; the others are set to 0.
+        image_bands: number of bands with filters from the file's stem.
 
     Raises:
         MissingFileError: the file does not exist.

@@ -17,9 +17,7 @@ def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.u
     """Return round(255 * softmax(logits / temperature)) over the first dimension, as uint8 on the CPU.
 
     If rounding ties another class with the likeliest one, the other class is stored 1 lower, so that the largest
-    stored probability and the largest logit are always of the same class.
-
-    Computed in strips along the second dimension that fit into the CPU's cache: half the time, no copy of the logits.
+    stored probability and the largest logit have the same class. Computed in strips along the second dimension.
 
     Args:
         logits: (K, H, W) or (K, N), any floating-point type; computed in float32.
@@ -35,7 +33,7 @@ def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.u
 def upsampled_probability(logits: Tensor, wanted: Window, stride: int, temperature: float = 1.0) -> NDArray[np.uint8]:
     """Return the stored probabilities of a window, with logits interpolated bilinearly between the cells' centres.
 
-    The result equals `stored_probability` of the upsampled logits, but only a strip of them is in memory at a time.
+    Equal to `stored_probability` of the upsampled logits, with only a strip of them in memory at a time.
 
     Args:
         logits: (K, H / stride, W / stride).
@@ -84,7 +82,7 @@ def _interpolate_axis(cells: Tensor, stride: int, dim: int) -> Tensor:
 def _store(scaled: Tensor, target: Tensor) -> None:
     """Write the softmax over the first dimension as uint8, 1 lower where rounding ties a class with the likeliest one.
 
-    Separate steps, with int16 before uint8, are faster than torch's softmax and a direct conversion.
+    Faster than torch's softmax and a direct conversion to uint8.
     """
     top = scaled.amax(dim=0)
     odds = (scaled - top).exp_()

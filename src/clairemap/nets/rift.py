@@ -8,8 +8,8 @@ With V the labelled pixels, p the softmax of the logits, y the label and S the s
     total   = balance · focal + (1 - balance) · tversky
 
 where TP_c = S p_c g_c, FP_c = S p_c (1 - g_c), FN_c = S (1 - p_c) g_c; g_c is 1 for the label's class, else 0.
-The paper (arXiv 2509.11952) names the loss and its two terms; the constants and this form are this project's own,
-after Lin et al. 2017 (focal) and Salehi et al. 2017 (Tversky).
+The paper (arXiv 2509.11952) names the loss and its terms; form and constants are this project's own, after Lin et al.
+2017 (focal) and Salehi et al. 2017 (Tversky).
 """
 
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ def class_weights(class_px: Sequence[int], kind: Literal["inverse_sqrt", "none"]
 
     Args:
         class_px: pixels of each class in the training data.
-        kind: inverse_sqrt: inverse square root of the frequency, scaled to mean 1 over the classes that occur, then
-            clipped to `WEIGHT_RANGE`; 1 for classes that do not occur. none: 1 for all.
+        kind: none: all 1. inverse_sqrt: inverse square root of the frequency, with mean 1 over the classes that occur,
+            clipped to `WEIGHT_RANGE`; 1 for other classes.
     """
     px = torch.as_tensor(class_px, dtype=torch.float64)
     seen = px > 0
@@ -65,8 +65,8 @@ def class_weights(class_px: Sequence[int], kind: Literal["inverse_sqrt", "none"]
 class Rift(nn.Module):
     """RIFT with the constants of the settings.
 
-    Under torch.distributed the sums are over all processes, and the gradient is scaled so that DDP's mean over the
-    processes equals the gradient of one process with the whole batch. All processes must call it, even without labels.
+    Under torch.distributed the sums are over all processes, so all must call it, even without labels. After DDP's mean
+    the gradient equals that of one process with the whole batch.
     """
 
     weights: Tensor
@@ -83,7 +83,7 @@ class Rift(nn.Module):
         """Return the loss of a batch; 0, with zero gradients, if no pixel has a label.
 
         Args:
-            logits: (B, K, H, W), any floating-point type; computed in float32 (in float64 if that is the type).
+            logits: (B, K, H, W), any floating-point type; computed in float32, or in float64 for float64.
             target: class indices (B, H, W) int64, IGNORE_INDEX where there is no label or no valid sensor.
         """
         with torch.autocast(logits.device.type, enabled=False):
@@ -205,8 +205,8 @@ def _value_of_label(values_K: Tensor, label_BHW: Tensor) -> Tensor:
 def _sum_by_class(values_BHW: Tensor, label_BHW: Tensor, classes: int) -> Tensor:
     """Return the sum of the values of each class, (K,) float64.
 
-    Sums are first computed per image row: a running float32 sum over a million pixels would lose five digits, and on a
-    GPU all pixels would compete for a few addresses.
+    Summed per image row first: a float32 sum over a million pixels would lose five digits, and on a GPU all pixels
+    would compete for a few addresses.
     """
     rows = label_BHW.shape[0] * label_BHW.shape[1]
     row = torch.arange(rows, device=label_BHW.device).reshape(*label_BHW.shape[:2], 1)
@@ -216,10 +216,7 @@ def _sum_by_class(values_BHW: Tensor, label_BHW: Tensor, classes: int) -> Tensor
 
 
 def _sum_over_processes(local: Tensor) -> Tensor:
-    """Return the sums over all processes; the gradient is multiplied by the number of processes.
-
-    The factor cancels DDP's mean, so that the gradients add up to that of one process with the whole batch.
-    """
+    """Return the sums over all processes; gradients are multiplied by their number, which cancels DDP's mean."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return local
     everywhere = local.detach().clone()

@@ -11,8 +11,8 @@ SizeName = Literal["tiny", "small", "base"]
 class Stage:
     """One stage of the encoders and its fusion.
 
-    `stride` is the side of a cell in pixels. `window` is the side of an attention window in cells; None for a fusion
-    without exchange (stride 4, where windows would be too small to bridge a cloud).
+    `stride` is the side of a cell in pixels; `window` that of an attention window in cells, None for no exchange
+    (stride 4, where windows would be too small to bridge a cloud).
     """
 
     stride: int

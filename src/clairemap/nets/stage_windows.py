@@ -1,8 +1,7 @@
 """The cells of each stage that are needed to compute some pixels.
 
 Mapping keeps only the core of a window. The encoders need the whole window, because the coarsest stage has a long
-reach. Fusion and decoder add little reach: at the fine strides, where they cost most, they need hardly more than the
-core. Computing only these cells does not change the core.
+reach; fusion and decoder need little more than the core at fine strides, where they cost most.
 """
 
 from dataclasses import dataclass
@@ -44,8 +43,8 @@ def stage_windows(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[i
     """Return the cells of each stage that are needed for the wanted pixels, fine to coarse.
 
     Args:
-        size: size of the network.
-        fusion: name of the fusion in the settings.
+        size: of the network.
+        fusion: name in the settings.
         wanted: window of pixels.
         shape: (height, width) of the image in pixels, multiples of `align_px`.
     """

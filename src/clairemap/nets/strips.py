@@ -35,9 +35,9 @@ def in_strips(
         function: computes (B, rows / stride, ...) from a slice of rows.
         height: number of rows.
         row_values: intermediate values per row and image of the batch.
-        device: the device of the values.
-        stride: input rows per output row; strips start at multiples of it.
-        multiple: strips also start at multiples of this.
+        device: device of the values.
+        stride: input rows per output row.
+        multiple: strips start at multiples of `stride` and of this.
     """
     length = height if torch.is_grad_enabled() else strip_rows(row_values, device, math.lcm(stride, multiple))
     first = function(slice(0, min(length, height)))

@@ -10,9 +10,8 @@ from torch.optim.swa_utils import AveragedModel
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """Return an exponential moving average of a network's weights, with bias correction.
 
-    After n updates it is the mean of the n states, with weights proportional to decay^(n - 1), …, decay, 1 (bias
-    correction as in Kingma and Ba 2015, section 3), so it is usable after a few steps. Its state dict is enough to
-    resume.
+    After n updates it is the mean of the n states with weights proportional to decay^(n - 1), …, decay, 1 (Kingma and
+    Ba 2015, section 3), so it is usable after a few steps.
 
     Args:
         network: its weights are copied; call `update_parameters` after each optimiser step.

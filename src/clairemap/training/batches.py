@@ -32,8 +32,8 @@ def batches_of_workers(
 ) -> Generator[TrainingSample, None, None]:
     """Yield the same batches as `batches`, read by several processes, in pinned memory if there is a GPU.
 
-    For training on a GPU: more threads don't read more crops per second, because zarr decodes in a single thread and
-    augmentation holds the GIL. A process needs seconds to start and PREFETCHED_BATCHES batches of shared memory.
+    For a GPU: threads read no more crops per second than one, because zarr decodes in a single thread and augmentation
+    holds the GIL. Memory per process: PREFETCHED_BATCHES batches, shared.
     """
     loader: DataLoader[TrainingSample] = DataLoader(
         crops,
@@ -52,8 +52,7 @@ def batches(
 ) -> Generator[TrainingSample, None, None]:
     """Yield one batch per list of crop numbers, in order, read ahead by threads.
 
-    Memory: PREFETCHED_BATCHES batches in addition to the one that is yielded. Threads suffice on a CPU, because
-    reading, decompressing and copying release the GIL.
+    Memory: PREFETCHED_BATCHES batches in addition to the one that is yielded.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="crops") as pool:
         waiting: deque[list[Future[TrainingSample]]] = deque()

@@ -1,8 +1,7 @@
 """Calibration of the network's confidences on the validation tiles by temperature scaling (Guo et al. 2017).
 
-The logits are divided by one number, the temperature, which changes confidences but not classes. It is fitted to all
-labelled tiles. Scores after calibration are cross-fitted: the tiles are split alternately into two halves, and each
-half is scored with the temperature of the other.
+Logits are divided by the temperature, which changes confidences but not classes. It is fitted to all labelled tiles.
+Scores after calibration are cross-fitted: each half of the tiles is scored with the temperature of the other half.
 """
 
 import logging
@@ -31,10 +30,10 @@ from clairemap.training.validation import predicted_tiles
 log = logging.getLogger(__name__)
 
 MAX_PIXELS = 200_000
-"""Maximum number of pixels for fitting a temperature; more only if there are more tiles (at least one pixel each)."""
+"""Approximate maximum number of pixels for fitting a temperature; at least one per tile."""
 
 TEMPERATURE_RANGE = (0.1, 10.0)
-"""Range of temperatures. Without a lower limit the fit would diverge for a network without errors on the tiles."""
+"""Range of temperatures. Without it the fit diverges for a network without errors on the tiles."""
 
 NEAR_BOUND_FACTOR = 1.01
 """A temperature within this factor of an end of TEMPERATURE_RANGE counts as limited by the range."""
@@ -64,15 +63,14 @@ def calibrate(
 ) -> Temperature:
     """Return the temperature of a network, the same in all processes; `NOT_FITTED` without a labelled pixel.
 
-    Uses every n-th labelled pixel of each tile, n odd, about MAX_PIXELS in total. Memory per process: 4 bytes per pixel
-    and class, and about 24 more during the fit (8 classes: 45 MB).
+    Uses about MAX_PIXELS pixels. Memory per process: 4 bytes per pixel and class, 28 during the fit (8 classes: 45 MB).
 
     Args:
         network: with the weights to keep.
         tiles: held-out tiles; each process maps its share of them.
         labelled_px: number of labelled pixels in the tiles, or an upper bound.
         scales: scales of the bands.
-        processes: all must call this function.
+        processes: all must call this.
     """
     stride = ceil_div(labelled_px, MAX_PIXELS) | 1  # odd, so that it covers all columns: a tile's width is even
     own = [
@@ -91,7 +89,7 @@ def calibrate(
 def fit_temperature(tiles: Sequence[LabelledPixels]) -> float:
     """Return the temperature T in TEMPERATURE_RANGE that minimises the negative log likelihood of the labels.
 
-    The likelihood is convex in 1 / T, so there is one minimum. It is found in log T, to a relative error of 1e-5.
+    It is convex in 1 / T, so there is one minimum, found to a relative error of 1e-5.
     """
     pixels = _pooled(tiles)
     found = minimize_scalar(

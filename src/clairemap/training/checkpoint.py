@@ -1,9 +1,8 @@
 """Checkpoints, from which a killed run resumes with the same weights as an uninterrupted run.
 
 A checkpoint is one file, ``{folder}/{fingerprint}/step-000050.pt``: the SHA-256 of the content, a newline, and the
-content from `torch.save`. It is written atomically under a unique temporary name, so two runs of the same job don't
-damage each other's files. The fingerprint is a hash of everything that the weights depend on, so the state of another
-run is never resumed. The last file of a finished run is kept, so that its model can be written without training again.
+content from `torch.save`, written atomically. The fingerprint is a hash of everything that the weights depend on, so
+the state of another run is never resumed. The last file of a finished run is kept, to rewrite its model.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from clairemap.provenance import written_whole
 log = logging.getLogger(__name__)
 
 CHECKPOINTS_KEPT = 2
-"""Number of checkpoints kept during training: if the last one is damaged, the previous one is used."""
+"""Checkpoints kept during training, in case the last one is damaged."""
 
 State = dict[str, Any]
 
@@ -46,8 +45,7 @@ class CheckpointFolder:
     def newest(self) -> str | None:
         """Return the name of the newest undamaged file, or None; newer, damaged files are logged and deleted.
 
-        If damaged files of later steps remained, `save` and `finish` would keep them instead of new ones. Only one
-        process may call this method.
+        `save` and `finish` would keep damaged files of later steps instead of new ones. Call in one process only.
         """
         files = self._files()
         for path in files:
@@ -75,7 +73,7 @@ class CheckpointFolder:
         return state
 
     def finish(self) -> None:
-        """Delete all but the last file, from which the finished model can be rewritten."""
+        """Delete all but the last file."""
         self._keep(1)
 
     def _keep(self, count: int) -> None:

@@ -67,7 +67,7 @@ class Processes:
         return tuple(bool(count) for count in counts.tolist())
 
     def wait(self) -> None:
-        """Wait until all processes have called this, so that none ends while another is writing."""
+        """Wait until all processes have called this."""
         self.any([False])
 
     def broadcast_from_first(self, text: str | None) -> str | None:
@@ -107,7 +107,7 @@ def process_group(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]
     """Return a context in which the processes started by torchrun are connected, or with a single process.
 
     Args:
-        device: auto uses the GPU with the number of this process on its machine if there are any, else the CPU.
+        device: auto uses a GPU if there are any, else the CPU.
 
     Raises:
         SettingsError: a GPU is needed, but there is none for this process.

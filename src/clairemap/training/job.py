@@ -25,15 +25,15 @@ from clairemap.tiles.statistics import check_statistics
 from clairemap.training.batches import BandScales
 
 SETTINGS_WITHOUT_EFFECT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
-"""Settings that do not affect the weights; files of initial weights affect them by content, not by path."""
+"""Settings that do not affect the weights; of files of initial weights only the content does."""
 
 
 @dataclass(frozen=True)
 class TrainingJob:
     """Data and settings of a training run, its time limit, and the folder of its checkpoints.
 
-    `stores` are the pair stores by scene. `splits` is the split table. `code` identifies the code: checkpoints of
-    other code are not resumed. `minutes` is the time limit. `curves` is a folder for TensorBoard.
+    `stores` are the pair stores by scene, `splits` is the split table, `code` identifies the code, `minutes` is the
+    time limit, `curves` is a folder for TensorBoard.
     """
 
     stores: Mapping[str, Path]

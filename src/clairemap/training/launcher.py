@@ -3,8 +3,8 @@
 ``python -m clairemap.training.launcher --processes 4 train_model.py --pair …`` differs from torchrun in three ways:
 
 - It exits with the code of the script's error (75 for the time budget), where torchrun always exits with 1.
-- In a SLURM step of several nodes (``srun --ntasks-per-node=1``) the launchers of all nodes connect without options:
-  they read node count, node number, first host and job number from the step's environment. Otherwise it uses one node.
+- In a SLURM step of several nodes (``srun --ntasks-per-node=1``) the launchers of all nodes connect by means of the
+  step's environment variables. Otherwise it uses one node.
 - It divides the job's threads (OMP_NUM_THREADS) among the processes.
 """
 
@@ -28,7 +28,7 @@ from clairemap.training.distributed import usable_cpus
 log = logging.getLogger(__name__)
 
 FIRST_PORT, PORTS = 20000, 10000
-"""Ports for connecting launchers, chosen by job number; below the range of ephemeral ports."""
+"""Ports for connecting launchers, by job number; below the ephemeral ports."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Nodes:
     def from_slurm_step(cls, environment: Mapping[str, str]) -> Self | None:
         """Return the nodes of the step that srun started this process in; None outside a step or for one node.
 
-        Variables of the allocation are ignored: in an allocation of several nodes, training may use only one.
+        Variables of the allocation are ignored, because training may use fewer nodes.
 
         Raises:
             SettingsError: the step has several nodes, but a variable of its environment is missing or invalid.
@@ -80,7 +80,7 @@ class Nodes:
 def first_host(nodes: str) -> str:
     """Return the first name of a SLURM node list: 'gpu03' of ``gpu[03-05,9],cpu1``.
 
-    This is the first line of ``scontrol show hostnames``, a command that containers often don't have.
+    Like the first line of ``scontrol show hostnames``, which containers often don't have.
 
     Raises:
         ValueError: not a valid node list.
@@ -124,8 +124,7 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
 def exit_code(codes: Sequence[int]) -> int:
     """Return the exit code for the codes of the failed processes; the code of a process killed by signal n is -n.
 
-    Codes of clairemap's errors take precedence: when one process exits with its error, the others fail because it is
-    gone, and may be listed first.
+    Codes of clairemap's errors take precedence: other processes fail because one is gone, and may be listed first.
     """
     known = {error.exit_code for error in ClairemapError.__subclasses__()}
     code = next((code for code in codes if code in known), codes[0])

@@ -34,8 +34,8 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
 
     The first process gets the result; the others get None.
 
-    The result does not depend on the number of processes or on interruptions, except for rounding. On a CPU an
-    interrupted run gives the same bits if the numbers of processes and threads stay the same.
+    Except for rounding, the result does not depend on the number of processes. On a CPU a resumed run gives the same
+    bits if the numbers of processes and threads are unchanged.
 
     Args:
         job: data and settings.
@@ -108,7 +108,7 @@ def _validation_tiles(job: TrainingJob, source: TileSource) -> TileDataset:
 
 
 def _save(state: RunState, folder: CheckpointFolder, processes: Processes) -> None:
-    """Save the state in the first process; the others wait, since torchrun kills it if another exits with an error."""
+    """Save the state in the first process; others wait, since torchrun kills it if they exit with an error."""
     if processes.is_first:
         folder.save(state.steps_done, state.state_dict())
     processes.wait()
@@ -169,7 +169,7 @@ def _finished_training(
 ) -> TrainingResult | None:
     """Return the network with the weights to keep, its card and the history in the first process, None in the others.
 
-    All processes must call this function, because they fit the temperature together. Only the first measures the halo.
+    All processes must call this: they fit the temperature together. Only the first measures the halo.
     """
     network, step, history = state.kept, state.steps_done, list(state.history)
     if state.best is not None:

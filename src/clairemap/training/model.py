@@ -16,7 +16,7 @@ from clairemap.training.calibration import Temperature
 from clairemap.training.job import SETTINGS_WITHOUT_EFFECT, TrainingJob
 
 SETTINGS_NOT_ON_CARD: dict[str, bool | set[str]] = {"network": True, "legend": True, **SETTINGS_WITHOUT_EFFECT}
-"""Settings left out of the card's settings: other keys of the card contain them, or they do not affect the weights."""
+"""Settings left out of the card's `settings`: in other keys of the card, or without effect on the weights."""
 
 
 def new_network(job: TrainingJob) -> Claire:
@@ -56,9 +56,9 @@ def model_card(
     Args:
         job: data and settings of the training.
         network: with the weights to keep.
-        step: 1-based number of the step that gave these weights.
-        validation_tiles: number of tiles by which the step was selected; 0 if it is the last.
-        temperature: fitted to the network.
+        step: 1-based step that gave these weights.
+        validation_tiles: number of tiles that selected it; 0 for the last step.
+        temperature: of the network.
         stamp: provenance of the run.
     """
     halo_px, halo_sigma = measured_halo_px(network)

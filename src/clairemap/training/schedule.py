@@ -12,7 +12,7 @@ END_SHARE = 1e-3
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Return the learning rate of a 0-based step; it depends on no state, so checkpoints don't contain any.
+    """Return the learning rate of a 0-based step.
 
     After Smith and Topin 2018 (one cycle) and Loshchilov and Hutter 2017 (cosine, without restarts).
     """

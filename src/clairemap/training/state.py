@@ -1,7 +1,7 @@
 """The state of a run between two steps, as saved in a checkpoint.
 
-It contains no state of random generators: the weights are drawn before the first step, and each crop is drawn from the
-seed and its number (`tiles.sampling`). Learning rate and early stopping follow from the history.
+It needs no state of random generators: each crop is drawn from the seed and its number (`tiles.sampling`). Learning
+rate and early stopping follow from the history.
 """
 
 import logging

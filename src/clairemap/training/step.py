@@ -58,21 +58,19 @@ def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) 
 def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, micro_batches: int) -> RiftLoss:
     """Return the loss of the batch over all processes, and add its gradient to the network's parameters.
 
-    With several micro-batches only one micro-batch's activations are in memory at a time, but the logits of the whole
-    batch and their gradient. RIFT's Tversky term is a ratio of sums over the batch, so averaging the losses of
-    micro-batches would give another loss. Therefore each micro-batch is computed twice: first without activations, for
-    the logits; the loss of all logits gives their gradient, which is then propagated through one micro-batch after the
-    other. This costs one additional forward pass.
+    Only one micro-batch's activations are in memory at a time. RIFT's Tversky term is a ratio of sums over the batch,
+    so averaging the losses of micro-batches would give another loss. Therefore each micro-batch is computed twice:
+    first without activations, for the logits of the whole batch; then with activations, to propagate the gradient of
+    these logits. This costs one additional forward pass.
 
-    Loss and gradient equal those of the undivided batch except for rounding, because a crop's logits don't depend on
-    other crops (no batch statistics) and are the same both times (no dropout). Under DDP only the last micro-batch
-    exchanges gradients.
+    Except for rounding, loss and gradient equal those of the undivided batch, because the network has no batch
+    statistics and no dropout. Under DDP only the last micro-batch exchanges gradients.
 
     Args:
         network: Claire, in DDP with several processes.
         loss: sums over the processes itself.
         batch: this process's crops, normalised; a multiple of `micro_batches`.
-        micro_batches: number of micro-batches, at least 1.
+        micro_batches: at least 1.
     """
     if micro_batches == 1:
         found = loss(_logits(network, batch), batch.target)

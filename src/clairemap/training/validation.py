@@ -50,7 +50,7 @@ def validation_scores(counts: Tally) -> Validation:
 def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes) -> Validation:
     """Return the scores on whole tiles, the same in all processes; the network is in training mode afterwards.
 
-    The calibration error is that of the stored confidences (in 1/255), without a temperature.
+    The calibration error is that of stored confidences, without a temperature.
     """
     counts = Tally.empty(network.classes)
     for _, logits, target in predicted_tiles(network, tiles, scales, processes):
