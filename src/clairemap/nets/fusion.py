@@ -32,7 +32,8 @@ class ReliabilityGate(nn.Module):
     def forward(self, features: Sensors, weights: Sensors) -> Sensors:
         """Return shares (B, H, W, 1) that sum to 1: the softmax of two logits plus the log of the weights.
 
-        A sensor of weight 0 has share exactly 0, and its features have no influence.
+        A sensor of weight 0 has share exactly 0, and its features have no influence; both shares are 0 if both weights
+        are 0.
         """
         hidden = self.spread(in_cell_strips(self._gate_input, *features, *weights, expansion=2))
         logits = self.decide(functional.gelu(hidden)).float()
