@@ -71,7 +71,7 @@ def trained(folder: Path) -> tuple[Bundle, pd.DataFrame]:
     return load_bundle(folder / "model.safetensors", folder / "model.json"), pd.read_csv(folder / "history.csv")
 
 
-def test_a_model_comes_out_that_maps(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_a_trained_model_can_map(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     stage("train_model")(**inputs(stage, made_pairs, tmp_path, steps=2), **outputs(tmp_path / "model"))
     bundle, history = trained(tmp_path / "model")
     assert list(history["step"]) == [1, 2]
@@ -100,7 +100,7 @@ def test_two_processes_train_what_one_does_on_one_node_and_on_two(stage: Stage, 
     done = started({**arguments, **outputs(tmp_path / "two"), "device": "cpu"}, launcher(2))
     error = done.communicate()[1]
     assert done.returncode == 0, error
-    assert error.count("validation mIoU") == 1  # the first process speaks for both
+    assert error.count("validation mIoU") == 1  # only the first process logs
     same_training(tmp_path / "one", tmp_path / "two")
 
     # Two nodes of a SLURM step, both on this machine: launchers that know of each other by the environment alone.
@@ -128,7 +128,7 @@ def test_a_run_that_was_killed_ends_with_the_very_same_weights(stage: Stage, mad
     assert not (tmp_path / "killed" / "model.json").exists()
     resumed = started(words)
     assert resumed.wait() == 0 and whole.wait() == 0, resumed.communicate()[1]
-    assert "going on after step " in resumed.communicate()[1]
+    assert "resuming after step " in resumed.communicate()[1]
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "killed")]
     assert weights[0] == weights[1]
     cards = [json.loads((tmp_path / name / "model.json").read_text()) for name in ("whole", "killed")]

@@ -1,7 +1,7 @@
-"""The exchange of features between the sensors before fusion, the first step of CMAF.
+"""Exchange of features between the sensors, the first step of the fusion (CMAF).
 
-An exchange takes normalised features and weights of both sensors at one stride and returns what to add to each
-sensor's features. Its rule: a cell of weight 0 contributes nothing, so that a missing sensor has no influence.
+An exchange returns an update for each sensor's features at one stride. Cells of weight 0 contribute nothing, so a
+missing sensor has no influence.
 """
 
 import torch
@@ -13,11 +13,10 @@ from clairemap.nets.strips import in_strips
 
 
 class WindowedCrossAttention(nn.Module):
-    """Attention of one sensor's cells to the other sensor's cells in the same window, with relative position bias.
+    """Attention from one sensor's cells to the other sensor's cells in the same window, with relative position bias.
 
-    Windows are anchored to the corner of the input, so callers cut tiles at multiples of `Claire.align_px` of the
-    scene's grid: then each cell sees the same window whatever the tile. Unlike in Swin (Liu et al. 2021) windows
-    are not shifted: the convolutions around carry information from window to window.
+    Tiles must start at multiples of `Claire.align_px`, so that each cell has the same window in every tile. Windows
+    are not shifted as in Swin (Liu et al. 2021): convolutions connect them.
     """
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
@@ -32,10 +31,9 @@ class WindowedCrossAttention(nn.Module):
         self.position: Tensor
 
     def forward(self, query_BHWC: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor) -> Tensor:
-        """Return what to add to the query sensor's features, (B, H, W, C).
+        """Return the update of the query sensor's features, (B, H, W, C).
 
-        The log of the context cells' weights is added to the scores: weight 0 is not attended to at all, and a window
-        without any valid cell contributes 0.
+        The log of the context weights is added to the scores. The update is 0 in windows without a valid context cell.
         """
         _, height, width, channels = query_BHWC.shape
 
@@ -71,7 +69,7 @@ class WindowedCrossAttention(nn.Module):
 
 
 def _relative_positions(window: int) -> Tensor:
-    """Return for each pair of cells in a window the index of their offset, (cells, cells) int64."""
+    """Return the index of the offset between each pair of cells in a window, (cells, cells) int64."""
     steps = torch.arange(window)
     y, x = (axis.flatten() for axis in torch.meshgrid(steps, steps, indexing="ij"))
     dy = y[:, None] - y[None, :] + window - 1
@@ -80,13 +78,13 @@ def _relative_positions(window: int) -> Tensor:
 
 
 def _log_weight(weight: Tensor, has_context: Tensor) -> Tensor:
-    """Return log(weight), -inf at weight 0; all 0 where no cell has weight, to keep the softmax finite."""
+    """Return log(weight), -inf at weight 0; 0 in windows without a valid cell, to keep the softmax finite."""
     log_weight = torch.where(weight > 0, weight, 1).log()
     return torch.where((weight > 0) | ~has_context, log_weight, float("-inf"))
 
 
 class WindowExchange(nn.Module):
-    """Two-way windowed cross attention: optical attends to SAR, SAR to optical."""
+    """Windowed cross attention in both directions: optical attends to SAR, SAR to optical."""
 
     def __init__(self, channels: int, heads: int, window: int) -> None:
         super().__init__()
@@ -94,7 +92,7 @@ class WindowExchange(nn.Module):
         self.to_sar = WindowedCrossAttention(channels, heads, window)
 
     def forward(self, features: Sensors, weights: Sensors) -> Sensors:
-        """Return what to add to the features of each sensor."""
+        """Return the updates of the sensors' features."""
         return Sensors(
             self.to_optical(features.optical, features.sar, weights.sar),
             self.to_sar(features.sar, features.optical, weights.optical),
@@ -102,7 +100,7 @@ class WindowExchange(nn.Module):
 
 
 class ConvModulation(nn.Module):
-    """One sensor's values, scaled by a 7x7 look at both sensors: the convolutional stand-in for attention."""
+    """Convolutional alternative to attention: the context's values, scaled by a 7x7 convolution of both sensors."""
 
     kernel = 7
 
@@ -116,9 +114,9 @@ class ConvModulation(nn.Module):
     def forward(
         self, both_BHWC: Tensor, seen_BHW1: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor
     ) -> Tensor:
-        """Return what to add to the query sensor's features, (B, H, W, C); 0 where the context sensor has weight 0.
+        """Return the update of the query sensor's features, (B, H, W, C); 0 where the context sensor has weight 0.
 
-        Cells that neither sensor sees (bool) have no influence on others.
+        Cells that neither sensor sees (`seen_BHW1`, bool) have no influence on others.
         """
         modulation = self.spread(zero_unseen(functional.gelu(self.look(both_BHWC)), seen_BHW1))
         update: Tensor = self.out(modulation * self.value(context_BHWC) * context_weight_BHW1)
@@ -126,7 +124,7 @@ class ConvModulation(nn.Module):
 
 
 class ConvExchange(nn.Module):
-    """Two-way convolution modulation, for comparison with attention."""
+    """Convolutional modulation in both directions, for comparison with attention."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -134,7 +132,7 @@ class ConvExchange(nn.Module):
         self.to_sar = ConvModulation(channels)
 
     def forward(self, features: Sensors, weights: Sensors) -> Sensors:
-        """Return what to add to the features of each sensor."""
+        """Return the updates of the sensors' features."""
         optical = features.optical * (weights.optical > 0)
         sar = features.sar * (weights.sar > 0)
         both = torch.cat([optical, sar], dim=-1)

@@ -1,7 +1,4 @@
-"""From the images of both sensors to one pyramid of features: by two encoders and their fusion, or by one encoder.
-
-Both take and return the same, and in both the values of a sensor where its weight is 0 have no influence.
-"""
+"""From the images of both sensors to one feature pyramid: two encoders with fusion, or one encoder for both."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -12,7 +9,7 @@ from torch.nn import functional
 
 from clairemap.nets.encoder import Encoder
 from clairemap.nets.fusion import Fusion, fusion
-from clairemap.nets.image import Image, is_everywhere
+from clairemap.nets.image import Image, all_valid
 from clairemap.nets.layers import CellNorm, Sensors, channels_first, channels_last
 from clairemap.nets.sizes import NetworkSize
 from clairemap.nets.stage_windows import StageWindows, crop
@@ -20,7 +17,7 @@ from clairemap.nets.strips import in_strips
 
 
 class DualEncoder(nn.Module):
-    """An encoder for each sensor, and a fusion of their features at each stride: CLAIRE."""
+    """CLAIRE's backbone: one encoder per sensor, and a fusion of their features at each stride."""
 
     def __init__(self, optical_bands: int, sar_bands: int, size: NetworkSize, fusion_name: str) -> None:
         super().__init__()
@@ -30,13 +27,13 @@ class DualEncoder(nn.Module):
         self.fusions = nn.ModuleList(fusion(fusion_name, stage) for stage in size.stages)
 
     def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> tuple[list[Tensor], Sensors]:
-        """Return the fused features, fine to coarse, and each sensor's share at the finest stride.
+        """Return the fused features of each stage's decoded cells, fine to coarse, and the shares at the finest stride.
 
         Args:
-            images: of optical and of SAR.
-            windows: of each stage, whose decoded cells come back.
+            images: optical and SAR.
+            windows: one per stage.
         """
-        if not self.training:  # DDP wants all parameters used in training
+        if not self.training:  # in training DDP needs a gradient for every parameter
             seen = [image.is_seen for image in images]
             if any(seen) and not all(seen):
                 return self._single_sensor(seen.index(True), images, windows)
@@ -59,7 +56,7 @@ class DualEncoder(nn.Module):
     def _single_sensor(
         self, sensor: int, images: Sequence[Image], windows: Sequence[StageWindows]
     ) -> tuple[list[Tensor], Sensors]:
-        """Return what `forward` does if just one sensor has any weight, without computing what won't count."""
+        """Return the result of `forward` if only one sensor has valid pixels; the other encoder is skipped."""
         weights = coarse_weights(images[sensor], self.size)
         features = _encode((self.optical_encoder, self.sar_encoder)[sensor], _masks(weights), images[sensor])
         found = [
@@ -73,10 +70,9 @@ class DualEncoder(nn.Module):
 
 
 class StackedEncoder(nn.Module):
-    """The bands of both sensors as one image, and one encoder: early fusion, for comparison.
+    """Early fusion, for comparison: one encoder of the bands of both sensors.
 
-    Nothing in it decides on which sensor to rely, so the shares are the weights themselves. The encoder's bands are
-    the optical ones, those of SAR, the weight of optical, the weight of SAR.
+    The input channels are optical bands, SAR bands, optical weight, SAR weight. The shares are the weights.
     """
 
     def __init__(self, optical_bands: int, sar_bands: int, size: NetworkSize) -> None:
@@ -86,7 +82,7 @@ class StackedEncoder(nn.Module):
         self.norms = nn.ModuleList(CellNorm(stage.width, eps=1e-6) for stage in size.stages)
 
     def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> tuple[list[Tensor], Sensors]:
-        """Return the features, fine to coarse, and the weights at the finest stride: see `DualEncoder.forward`."""
+        """Return the features, fine to coarse, and the weights at the finest stride; see `DualEncoder.forward`."""
         seen = any_sensor_mask(images, self.size)
         features = zip(self.norms, _encode(self.encoder, seen, *images), windows, strict=True)
         shares = (crop(image.mean_weights(self.encoder.stride), windows[0].decoded) for image in images)
@@ -94,7 +90,7 @@ class StackedEncoder(nn.Module):
 
 
 def _encode(encoder: Encoder, seen: Sequence[Tensor | None], *images: Image) -> list[Tensor]:
-    """Return an encoder's features of the bands of all images, times their weights, and of the weights."""
+    """Return an encoder's features; its input is all bands, multiplied by their weights, followed by the weights."""
     _, _, height, width = images[0].weight.shape
     channels = sum(image.values.shape[1] + 1 for image in images)
 
@@ -107,15 +103,16 @@ def _encode(encoder: Encoder, seen: Sequence[Tensor | None], *images: Image) -> 
 
 
 def _concatenated(layers_BCHW: Sequence[Tensor]) -> Tensor:
-    """Return all bands of all windows, (B, H, W, C), in the type of the first."""
+    """Return the layers joined along the channels, (B, H, W, C), in the type of the first."""
     joined = torch.cat([layer.to(layers_BCHW[0].dtype) for layer in layers_BCHW], dim=1)
     return channels_last(joined.contiguous(memory_format=torch.channels_last))
 
 
 def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
-    """Return for each stage the mean weights of its cells, (B, H / stride, W / stride, 1): 0 only where all are 0.
+    """Return the weights of each stage's cells, (B, H / stride, W / stride, 1); 0 only where all pixels have 0.
 
-    At the finest stride that of what is seen; beyond it a cell counts the less, the more of the finest are unseen.
+    At the finest stride the weight is the mean over a cell's valid pixels; at coarser strides the mean over all of the
+    finest cells, valid or not.
     """
     stride = size.stages[0].stride
     found = [image.mean_weights(stride)]
@@ -127,13 +124,13 @@ def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
 
 
 def any_sensor_mask(images: Sequence[Image], size: NetworkSize) -> list[Tensor | None]:
-    """Return for each stage the cells of which any sensor sees anything: see `Encoder.features`."""
-    if any(is_everywhere(image.weight) for image in images):
+    """Return a mask per stage of the cells that any sensor sees; None if all, see `Encoder.features`."""
+    if any(all_valid(image.weight) for image in images):
         return [None] * len(size.stages)
     weights = zip(*(coarse_weights(image, size) for image in images), strict=True)
     return _masks([torch.stack(of_stage).amax(0) for of_stage in weights])
 
 
 def _masks(weights: Sequence[Tensor]) -> list[Tensor | None]:
-    """Return where the weights of each stage are above 0; None for all of them if they are everywhere."""
-    return [None] * len(weights) if is_everywhere(weights[0]) else [weight > 0 for weight in weights]
+    """Return where the weights of each stage are above 0; None for all stages if they are above 0 everywhere."""
+    return [None] * len(weights) if all_valid(weights[0]) else [weight > 0 for weight in weights]

@@ -1,7 +1,6 @@
-"""The trained model as two files: weights (safetensors) and a card that says what they are and fit to.
+"""The trained model as two files: weights (safetensors) and a card.
 
-The card holds all that mapping a scene needs besides the weights: classes, bands with their statistics, the scale of
-the SAR values, the halo. So a model is mapped with what it was trained with, or refused.
+The card contains everything else that mapping needs: classes, bands with statistics, SAR scale, halo.
 """
 
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from clairemap.provenance import file_digest, written_whole
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained network, in evaluation mode, with its card."""
+    """A trained network in evaluation mode, and its card."""
 
     network: Claire
     card: ModelCard
@@ -31,7 +30,7 @@ class Bundle:
         """Check that a scene has the bands and the SAR scale that the network was trained on.
 
         Raises:
-            BundleError: it has others; the text lists all differences.
+            BundleError: it does not; the message lists all differences.
         """
         pairs = (
             ("optical bands", tuple(self.card.optical_bands.names), tuple(optical_names)),
@@ -41,24 +40,24 @@ class Bundle:
         faults = [f"{what}: trained on {known}, got {seen}" for what, known, seen in pairs if known != seen]
         if faults:
             raise BundleError(
-                f"{source} doesn't fit the model. {'; '.join(faults)}. "
-                "Give the model the sensors' settings that it was trained with, or train one on these data."
+                f"{source}: does not match the model. {'; '.join(faults)}. "
+                "Use the sensor settings that the model was trained with, or train a model on these data."
             )
 
 
 def build_network(card: ModelCard) -> Claire:
-    """Return the card's network with random weights."""
+    """Return the network that the card describes, with random weights."""
     return Claire(len(card.optical_bands.names), len(card.sar_bands.names), len(card.classes), card.network)
 
 
 def save_bundle(network: Claire, facts: ModelCard, weights: Path, card: Path) -> ModelCard:
-    """Write the weights and then their card, each whole or not at all; return the card with the weights' hash.
+    """Write the weights and then the card, both atomically; return the card with the hash of the weights.
 
-    A run that is killed in between leaves weights that the old card refuses, never a card without its weights.
+    If the run is killed in between, loading fails: the hash on the old card does not match.
     """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with written_whole(weights) as temporary:
-        temporary.write_bytes(save(state))  # save_file would leave a file that only its owner may read
+        temporary.write_bytes(save(state))  # save_file writes a file that only its owner can read
         complete = facts.model_copy(update={"weights_sha256": file_digest(temporary)})
     write_model_card(card, complete)
     return complete
@@ -69,15 +68,15 @@ def load_bundle(weights: Path, card: Path, device: torch.device | str = "cpu") -
 
     Raises:
         MissingFileError: one of the files does not exist.
-        BundleError: a file is damaged, or they don't belong together.
+        BundleError: a file is damaged, or the files do not belong together.
     """
     if not weights.is_file():
-        raise MissingFileError(f"{weights}: the model's weights do not exist. Run train_model first.")
+        raise MissingFileError(f"{weights}: the weights of the model do not exist; run train_model first")
     facts = read_model_card(card)
     if (digest := file_digest(weights)) != facts.weights_sha256:
         raise BundleError(
-            f"{weights} has SHA-256 {digest[:12]}…, but {card} says {facts.weights_sha256[:12]}…: damaged, or of "
-            "another training. Copy both files of one training, or train again."
+            f"{weights}: SHA-256 {digest[:12]}… does not match {facts.weights_sha256[:12]}… in {card}: the file is "
+            "damaged or from another training run. Copy both files of one run, or train again."
         )
     network = build_network(facts)
     _load_weights(network, weights)
@@ -88,4 +87,7 @@ def _load_weights(network: Claire, weights: Path) -> None:
     try:
         network.load_state_dict(load_file(weights))
     except (safetensors.SafetensorError, RuntimeError) as error:
-        raise BundleError(f"{weights} doesn't hold the weights of the network on its card: {error}") from None
+        raise BundleError(
+            f"{weights}: not the weights of the network on its card ({error}); copy both files of one run, or train "
+            "again"
+        ) from None

@@ -1,10 +1,7 @@
 """The CLAIRE network: two encoders, cross-modality fusion at four strides, a pyramid decoder.
 
-Fusions that it is compared with share the decoder and all guarantees; the simplest, early fusion, has one encoder.
-
-Implements the idea published as CLAIRE (arXiv 2509.11952): dual encoder, cross-modality attention fusion. Backbone
-and equations are not public, so those here are this project's own. Shape letters: B batch, C bands or channels,
-H and W rows and columns, K classes.
+CLAIRE (arXiv 2509.11952) describes a dual encoder with cross-modality attention fusion. Its backbone and equations are
+not public; those here are this project's own. Shapes: B batch, C bands or channels, H rows, W columns, K classes.
 """
 
 from typing import NamedTuple
@@ -24,33 +21,35 @@ from clairemap.settings import NetworkSettings, Sensor
 
 
 class ClaireOutput(NamedTuple):
-    """What the network says about a batch of tiles."""
+    """The network's output for a batch of tiles."""
 
     logits: Tensor
-    """Class logits (B, K, H, W). Without meaning where neither sensor has weight: mask them there."""
+    """Class logits (B, K, H, W). Undefined where both weights are 0: mask them there."""
     optical_share: Tensor
-    """How much the map rests on optical, in [0, 1], (B, 1, H / 4, W / 4); 0 where neither sensor has weight."""
+    """Share of optical in the fused features, 0..1, (B, 1, H / 4, W / 4); 0 where both weights are 0."""
 
 
 class CellOutput(NamedTuple):
-    """What the network says about the cells of its finest stride."""
+    """The network's output for cells of its finest stride."""
 
     logits: Tensor
     """Class logits (B, K, rows of cells, columns of cells)."""
     optical_share: Tensor
-    """How much the map rests on optical, in [0, 1], (B, 1, rows of cells, columns of cells)."""
+    """Share of optical in the fused features, 0..1, (B, 1, rows of cells, columns of cells)."""
     window: Window
-    """The cells, counted from the image's upper left one."""
+    """Window of the cells in the image, in cells."""
 
 
 class Claire(nn.Module):
-    """Land-cover logits from optical and SAR tiles, either of which may be missing in part or altogether.
+    """Land-cover logits from optical and SAR tiles; either sensor may be missing in places or everywhere.
 
-    Guarantees: what a sensor shows where its weight is 0 has no influence, NaN included. A sensor of weight 0
-    everywhere leaves the logits of the other sensor alone. Cells that a sensor doesn't see are to its encoder, and
-    those that none sees to all convolutions, what lies beyond the edge of an image. A pixel's logits don't depend on
-    how the scene was cut, as long as tiles begin at multiples of `align_px` and the pixel lies a halo away from their
-    cut edges (see `halo.measured_halo_px`).
+    Guarantees:
+
+    - A sensor's values have no influence where its weight is 0, NaN included.
+    - If a sensor has weight 0 everywhere, the logits are those of the other sensor.
+    - Nodata has the same effect as the edge of an image.
+    - Logits do not depend on the tiling if tiles start at multiples of `align_px`, at least a halo away from cut edges
+      (`halo.measured_halo_px`).
     """
 
     def __init__(self, optical_bands: int, sar_bands: int, classes: int, settings: NetworkSettings) -> None:
@@ -68,42 +67,42 @@ class Claire(nn.Module):
 
     @property
     def align_px(self) -> int:
-        """Tiles begin at multiples of this and have sides that are multiples of it, in pixels."""
+        """Tiles must start at multiples of this many pixels and have sides that are multiples of it."""
         return self.size.align_px
 
     @property
     def stride(self) -> int:
-        """Pixels along a cell."""
+        """Side of a cell of the finest stage in pixels."""
         return self.size.stages[0].stride
 
     def forward(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> ClaireOutput:
-        """Return the logits of each pixel and the share of optical: those of `cells`, the logits bilinear in between.
+        """Return the logits of each pixel, interpolated bilinearly between the cells, and the share of optical.
 
         Args:
             optical: normalised bands (B, C, H, W); H and W are multiples of `align_px`.
-            sar: the same of the SAR scene.
-            optical_weight: (B, 1, H, W) in [0, 1]: 0 is nodata or a missing sensor, 1 - p under cloud of
-                probability p.
-            sar_weight: the same of the SAR scene.
+            sar: normalised SAR bands, likewise.
+            optical_weight: (B, 1, H, W) in [0, 1]: 0 for nodata or a missing sensor, 1 - p for cloud probability p.
+            sar_weight: the same for SAR.
 
         Raises:
-            ValueError: H or W is no multiple of `align_px`.
+            ValueError: H or W is not a multiple of `align_px`.
         """
         logits, share, _ = self.cells(Image(optical, optical_weight), Image(sar, sar_weight))
         logits = functional.interpolate(logits.contiguous(), scale_factor=self.stride, mode="bilinear")
         return ClaireOutput(logits, share)
 
     def cells(self, optical: Image, sar: Image, wanted: Window | None = None) -> CellOutput:
-        """Return the logits and the share of optical as the network computes them, and for which cells.
+        """Return the logits and the share of optical of the cells from which some pixels are interpolated.
+
+        A cell's values do not depend on `wanted`.
 
         Args:
-            optical: what the optical sensor sees; its sides are multiples of `align_px`.
-            sar: what SAR sees of the same place.
-            wanted: the pixels whose logits are wanted, by default all. The result is that of the cells
-                `stage_windows.cells_between` them, and equal to the same cells of the whole result.
+            optical: sides are multiples of `align_px`.
+            sar: SAR image of the same window.
+            wanted: the pixels, by default all; the cells are `stage_windows.cells_between`.
 
         Raises:
-            ValueError: a side of the images is no multiple of `align_px`.
+            ValueError: a side of the images is not a multiple of `align_px`.
         """
         shape = self._checked_shape(optical)
         wanted = wanted or Window.whole(shape)
@@ -115,7 +114,7 @@ class Claire(nn.Module):
         around = cells.grown(1).clipped((shape[0] // self.stride, shape[1] // self.stride))
         logits = self.decoder(features, needed, around, seen)
         if seen[0] is not None:
-            logits = _extended(logits, crop(seen[0], around))
+            logits = _extend_into_nodata(logits, crop(seen[0], around))
         logits = crop(logits, cells.relative_to(around))
         share = crop(_optical_share(shares), cells.relative_to(needed[0].decoded))
         return CellOutput(channels_first(logits), channels_first(share), cells)
@@ -123,19 +122,19 @@ class Claire(nn.Module):
     def _checked_shape(self, image: Image) -> tuple[int, int]:
         height, width = image.weight.shape[-2:]
         if height % self.align_px or width % self.align_px:
-            raise ValueError(f"a tile of {height} x {width} px: sides must be multiples of {self.align_px} px")
+            raise ValueError(f"tile of {height} x {width} px: sides must be multiples of {self.align_px} px")
         return height, width
 
     def _used(self, image: Image, sensor: Sensor) -> Image:
-        """Return the image, without any weight if the settings leave out its sensor."""
-        left_out = self.settings.sensors not in ("fused", sensor)
-        return image._replace(weight=torch.zeros_like(image.weight)) if left_out else image
+        """Return the image, with weight 0 everywhere if the settings exclude its sensor."""
+        is_excluded = self.settings.sensors not in ("fused", sensor)
+        return image._replace(weight=torch.zeros_like(image.weight)) if is_excluded else image
 
 
-def _extended(logits_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
-    """Return logits that go on for a cell into nodata: there they are the mean of the cells around that are seen.
+def _extend_into_nodata(logits_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
+    """Return the logits with unseen cells replaced by the mean of their seen neighbours (0 without any).
 
-    The pixels on its rim lie between the centres of a cell that is seen and one that is not, whose logits mean nothing.
+    Pixels at the edge of nodata are interpolated from both.
     """
     logits, seen = channels_first(logits_BHWC), channels_first(seen_BHW1)
     near, count = _mean_around(torch.where(seen, logits, 0)), _mean_around(seen.to(logits.dtype))
@@ -152,11 +151,11 @@ def _mean_around(x_BCHW: Tensor) -> Tensor:
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Return where a network computes; the CPU if it has no weights."""
+    """Return the device of a network's weights; the CPU if it has none."""
     return next(network.parameters(), torch.empty(0)).device
 
 
 def _optical_share(share: Sensors) -> Tensor:
-    """Return optical's share, which plain weights don't bring to 1; 0 where both are 0."""
+    """Return optical / (optical + SAR), since shares that are weights don't sum to 1; 0 where both are 0."""
     total = share.optical + share.sar
     return share.optical / torch.where(total > 0, total, 1)

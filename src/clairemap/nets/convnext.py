@@ -1,7 +1,6 @@
-"""The names of ConvNeXt's layers (Liu et al. 2022) in weight files of timm and torchvision.
+"""Names of ConvNeXt's layers (Liu et al. 2022) in the weight files of timm and torchvision.
 
-Both publish the same network under different names. A `KeyLayout` maps the names of an `Encoder`, which is that network
-too, to the names in a file.
+A `KeyLayout` maps the names of an `Encoder`, which has the same layers, to the names in a file.
 """
 
 import re
@@ -14,7 +13,7 @@ from torch import Tensor
 from clairemap.nets.sizes import NetworkSize
 
 STEM = "stages.0.0.conv.weight"
-"""The encoder's name of the only weight whose shape depends on the number of bands."""
+"""The encoder's only weight whose shape depends on the number of bands."""
 
 STAGES = 4
 
@@ -27,16 +26,16 @@ class StageSizes(NamedTuple):
 
     @classmethod
     def of(cls, size: NetworkSize) -> Self:
-        """Return those of an encoder."""
+        """Return the widths and depths of an encoder."""
         return cls(tuple(stage.width for stage in size.stages), tuple(stage.depth for stage in size.stages))
 
 
 @dataclass(frozen=True)
 class KeyLayout:
-    """The names that one publisher gives to the layers of a ConvNeXt.
+    """One publisher's names of the layers of a ConvNeXt.
 
-    In a pattern, {stage} and {block} count from 0; {down} and {after} are 2 · stage and 2 · stage + 1, for a list in
-    which entrances and blocks take turns. Layers of a block follow its name and a point.
+    In a pattern, {stage} and {block} are 0-based; {down} is 2 · stage and {after} is 2 · stage + 1, for a list that
+    alternates downsampling and blocks. Names of layers in a block follow the block's name and a dot.
     """
 
     publisher: str
@@ -52,7 +51,7 @@ class KeyLayout:
     scale: str
 
     def names(self, size: NetworkSize) -> dict[str, str]:
-        """Return the file's name of each weight of an encoder of this size, by the encoder's name."""
+        """Return a mapping from the encoder's weight names to the file's, for an encoder of this size."""
         layers: dict[str, str] = {}
         scales: dict[str, str] = {}
         for index, stage in enumerate(size.stages):
@@ -65,7 +64,7 @@ class KeyLayout:
         return {f"{own}.{end}": f"{name}.{end}" for own, name in layers.items() for end in ends} | scales
 
     def sizes(self, state: Mapping[str, Tensor]) -> StageSizes:
-        """Return the sizes of the stages that a file has by this layout's names; depth 0 where it has none."""
+        """Return the sizes of the stages found under this layout's names; depth 0 for a stage without blocks."""
         widths, depths = [], []
         for stage in range(STAGES):
             blocks = re.escape(self.block_name(stage, "BLOCK")).replace("BLOCK", r"(\d+)")
@@ -80,7 +79,7 @@ class KeyLayout:
         return self.block.format(stage=stage, after=2 * stage + 1, block=block)
 
     def _stem_or_downsampling(self, stage: int) -> dict[str, str]:
-        """Return the names of a stage's norm and patches, in which the first stage's order is the other way round."""
+        """Return the names of a stage's norm and patch convolution; in the first stage the convolution comes first."""
         if stage == 0:
             return {"stages.0.0.conv": self.stem, "stages.0.1": self.stem_norm}
         norm, patches = (name.format(stage=stage, down=2 * stage) for name in (self.down_norm, self.down))

@@ -1,4 +1,4 @@
-"""The decoder: a feature pyramid (Lin et al. 2017) from coarse to fine, and the classifier at stride 4."""
+"""The decoder: a feature pyramid (Lin et al. 2017), coarse to fine, and the classifier at stride 4."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -14,7 +14,7 @@ from clairemap.nets.strips import in_strips
 
 
 class Smoothing(nn.Module):
-    """Depthwise 3x3, linear, LayerNorm, GELU on one level of the pyramid."""
+    """Depthwise 3x3 convolution, linear, LayerNorm, GELU on one level of the pyramid."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Smoothing(nn.Module):
     def forward(
         self, x_BHWC: Tensor, seen_BHW1: Tensor | None, then: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
-        """Return features of the same shape, or what `then` makes of each of their cells; see `layers.zero_unseen`."""
+        """Return features of the same shape, after `then` (a function of each cell) if given."""
 
         def smooth(x: Tensor) -> Tensor:
             found = functional.gelu(self.norm(self.linear(x)))
@@ -35,9 +35,9 @@ class Smoothing(nn.Module):
 
 
 class PyramidDecoder(nn.Module):
-    """Turns the fused features of all stages into class logits at the finest stage's stride.
+    """Computes class logits at the finest stride from the fused features of all stages.
 
-    There is no pyramid pooling or other global context: a pixel's logits depend on its surroundings alone.
+    There is no pyramid pooling or other global context.
     """
 
     def __init__(self, size: NetworkSize, classes: int) -> None:
@@ -50,13 +50,13 @@ class PyramidDecoder(nn.Module):
     def forward(
         self, features: Sequence[Tensor], windows: Sequence[StageWindows], cells: Window, seen: Sequence[Tensor | None]
     ) -> Tensor:
-        """Return logits (B, H, W, classes) of some cells of the finest stage.
+        """Return logits (B, H, W, classes) of a window of the finest stage's cells.
 
         Args:
-            features: (B, H, W, C), fine to coarse.
-            windows: of each stage, whose decoded cells the features are of.
-            cells: of the finest stage, for which the windows were made.
-            seen: for each stage, which of all its cells any sensor sees; None if all.
+            features: decoded cells of each stage, (B, H, W, C), fine to coarse.
+            windows: one per stage.
+            cells: window of the finest stage, inside its decoded cells.
+            seen: a mask per stage of all cells that any sensor sees; None if all.
         """
         known = [
             None if here is None else crop(here, window.decoded) for here, window in zip(seen, windows, strict=True)
@@ -65,21 +65,14 @@ class PyramidDecoder(nn.Module):
             zip(self.laterals, self.smoothings, features, (window.decoded for window in windows), strict=True)
         )
         x = self.laterals[-1](features[-1])
-        finer = zip(pairwise(reversed(levels)), reversed(known), strict=False)  # the finest has no finer one
+        finer = zip(pairwise(reversed(levels)), reversed(known), strict=False)  # the finest level has no finer one
         for ((_, smoothing, _, coarse), (lateral, _, own, fine)), here in finer:
             x = _add_coarser(lateral, own, smoothing(x, here), fine.relative_to(coarse.refined(2)))
         return crop(self.smoothings[0](x, known[0], self.head), cells.relative_to(windows[0].decoded))
 
 
 def _add_coarser(lateral: nn.Module, own_BHWC: Tensor, coarse_BHWC: Tensor, place: Window) -> Tensor:
-    """Return the lateral's features of a level, and added to them the coarser level's, upsampled twofold.
-
-    Args:
-        lateral: linear layer of the level.
-        own_BHWC: what it takes.
-        coarse_BHWC: the coarser level's features.
-        place: of the level's cells in the upsampled ones.
-    """
+    """Return lateral(own) plus the coarser level, upsampled by 2 and cropped to the window `place`."""
     known = (coarse_BHWC.shape[1], coarse_BHWC.shape[2])
 
     def of_rows(rows: slice) -> Tensor:

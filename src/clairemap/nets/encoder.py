@@ -1,4 +1,4 @@
-"""The encoder of an image: four stages of ConvNeXt blocks at strides 4, 8, 16, 32."""
+"""The image encoder: four stages of ConvNeXt blocks at strides 4, 8, 16, 32."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -19,10 +19,10 @@ from clairemap.nets.strips import in_strips
 
 
 class Encoder(nn.Module):
-    """Turns bands, with their weights as further bands, into features at each stage's stride.
+    """Computes features at each stage's stride from bands and their weights, stacked as channels.
 
-    The layers and their order are those of a ConvNeXt (Liu et al. 2022) up to its global pooling, so that the weights
-    of one can be loaded: see `pretrained.load_encoder`.
+    The layers are those of a ConvNeXt (Liu et al. 2022) without pooling and classifier; its weights can be loaded
+    (`pretrained.load_encoder`).
     """
 
     def __init__(self, bands: int, size: NetworkSize) -> None:
@@ -33,7 +33,7 @@ class Encoder(nn.Module):
         for stage in size.stages:
             patches = PatchConv(before, stage.width, stage.stride // stride)
             blocks = [ConvNextBlock(stage.width) for _ in range(stage.depth)]
-            # Bands come as they are, and the norm follows their convolution; between stages it goes before.
+            # In the stem the norm follows the convolution; between stages it precedes it.
             norm = CellNorm(before if self.stages else stage.width, eps=1e-6)
             downsampling = (norm, patches) if self.stages else (patches, norm)
             self.stages.append(nn.Sequential(*downsampling, *blocks))
@@ -41,7 +41,7 @@ class Encoder(nn.Module):
 
     @property
     def stride(self) -> int:
-        """Pixels along a cell of the stem."""
+        """Side of a cell of the stem in pixels."""
         return self.size.stages[0].stride
 
     def forward(self, image_BHWC: Tensor) -> list[Tensor]:
@@ -49,17 +49,17 @@ class Encoder(nn.Module):
         return self.features(self.stem(image_BHWC), [None] * len(self.stages))
 
     def stem(self, image_BHWC: Tensor) -> Tensor:
-        """Return the cells of an image or of some rows of it, (B, H / stride, W / stride, width)."""
+        """Return the stem's cells for an image or some of its rows, (B, H / stride, W / stride, width)."""
         patches, norm, *_ = cast(nn.Sequential, self.stages[0])
         cells: Tensor = norm(patches(image_BHWC))
         return cells
 
     def features(self, cells: Tensor, seen: Sequence[Tensor | None]) -> list[Tensor]:
-        """Return the features of each stage from the stem's cells, which they may overwrite.
+        """Return the features of each stage, fine to coarse.
 
         Args:
-            cells: of the stem.
-            seen: for each stage, which cells show anything, bool (B, h, w, 1); None if all do.
+            cells: output of the stem; may be overwritten.
+            seen: a mask per stage of the cells with valid pixels, bool (B, h, w, 1); None if all.
         """
         features: list[Tensor] = []
         for index, here in enumerate(seen):
@@ -72,7 +72,7 @@ class Encoder(nn.Module):
 
 
 def _downsampled(x_BHWC: Tensor, seen: Tensor | None, norm: nn.Module, patches: PatchConv) -> Tensor:
-    """Return the cells of the next stage; those seen in part are computed from what is seen of them."""
+    """Return the cells of the next stage; partly seen cells are computed from their seen inputs."""
     if seen is None:
         coarse: Tensor = patches(norm(x_BHWC))
         return coarse

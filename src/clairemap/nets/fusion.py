@@ -1,7 +1,7 @@
-"""Cross-modality attention fusion (CMAF): the features of two sensors at one stride become one.
+"""Cross-modality attention fusion (CMAF) of the features of two sensors at one stride.
 
-First the sensors exchange what they see (`attention`), then a gate decides for each cell how much to rely on each.
-The paper (arXiv 2509.11952) names these two steps and publishes no equations: those here are this project's own.
+The sensors exchange features (`attention`), then a gate weighs them in each cell. The paper (arXiv 2509.11952) names
+these steps without equations; those here are this project's own.
 """
 
 import torch
@@ -14,13 +14,13 @@ from clairemap.nets.sizes import Stage
 
 
 def reach_cells(name: str, stage: Stage) -> int:
-    """Return how far a cell of the fused features sees, in cells beyond its attention window."""
+    """Return the reach of the fused features in cells, beyond the attention window."""
     gate_and_mixer = 2
     return gate_and_mixer + (ConvModulation.kernel // 2 if name == "conv" and stage.window else 0)
 
 
 class ReliabilityGate(nn.Module):
-    """Decides for each cell how much the map rests on each sensor."""
+    """Computes the share of each sensor in each cell."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -30,10 +30,10 @@ class ReliabilityGate(nn.Module):
         self.decide = nn.Linear(hidden, 2)
 
     def forward(self, features: Sensors, weights: Sensors) -> Sensors:
-        """Return shares (B, H, W, 1) that sum to 1: softmax of two logits with the log of the weights added.
+        """Return shares (B, H, W, 1) that sum to 1: the softmax of two logits plus the log of the weights.
 
-        A sensor of weight 0 has share 0 exactly, and its features have no influence on the logits. Where neither
-        sensor has weight both shares are 0.
+        A sensor of weight 0 has share exactly 0, and its features have no influence; both shares are 0 if both weights
+        are 0.
         """
         hidden = self.spread(in_cell_strips(self._gate_input, *features, *weights, expansion=2))
         logits = self.decide(functional.gelu(hidden)).float()
@@ -52,12 +52,12 @@ class ReliabilityGate(nn.Module):
         return zero_unseen(hidden, (optical_weight > 0) | (sar_weight > 0))
 
     def single_sensor(self, weight: Tensor) -> Tensor:
-        """Return the share of a sensor where the other has no weight anywhere."""
+        """Return the share of a sensor if the other has weight 0 everywhere."""
         return (weight > 0).to(weight.dtype)
 
 
 class ValiditySum(nn.Module):
-    """The plain sum of what is valid, for comparison: shares are the weights themselves."""
+    """Weighted sum without a gate, for comparison: the shares are the weights."""
 
     def forward(self, features: Sensors, weights: Sensors) -> Sensors:  # noqa: ARG002 - the gate's interface
         """Return the weights (B, H, W, 1)."""
@@ -78,7 +78,7 @@ class Mixer(nn.Module):
         self.last = nn.Linear(channels, channels)
 
     def forward(self, x_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
-        """Return features of the same shape; cells that are not seen (bool) have no influence on others."""
+        """Return features of the same shape; unseen cells (`seen_BHW1` false) have no influence on others."""
         spread = self.spread(in_cell_strips(self._first_layer, x_BHWC, seen_BHW1))
         return in_cell_strips(lambda x, mixed: x + self.last(mixed), x_BHWC, spread)
 
@@ -87,11 +87,11 @@ class Mixer(nn.Module):
 
 
 class Fusion(nn.Module):
-    """CMAF at one stride, or one of the simpler fusions that it is compared with."""
+    """CMAF at one stride, or a simpler fusion for comparison."""
 
     def __init__(self, stage: Stage, exchange: nn.Module | None, gate: ReliabilityGate | ValiditySum) -> None:
         super().__init__()
-        # The encoders' scales drift apart; only on one scale do shares say what the sum rests on.
+        # The encoders' scales drift apart; shares are only meaningful if both features have the same scale.
         self.norm_optical = CellNorm(stage.width, eps=1e-6)
         self.norm_sar = CellNorm(stage.width, eps=1e-6)
         self.exchange = exchange
@@ -109,10 +109,7 @@ class Fusion(nn.Module):
         return self.mixer(in_cell_strips(_weighted_sum, *own, *share), seen), share
 
     def single_sensor(self, sensor: int, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the fused features and the share of a sensor (0 optical, 1 SAR) where the other has no weight.
-
-        Equal to what `forward` returns, without the other's features: they contribute nothing and have no share.
-        """
+        """Return the result of `forward` for one sensor (0 optical, 1 SAR) if the other has weight 0 everywhere."""
         own = (self.norm_optical, self.norm_sar)[sensor](features)
         share = self.gate.single_sensor(weight)
         return self.mixer(share.to(own.dtype) * own, weight > 0), share
@@ -123,10 +120,10 @@ def _weighted_sum(optical: Tensor, sar: Tensor, optical_share: Tensor, sar_share
 
 
 def fusion(name: str, stage: Stage) -> Fusion:
-    """Return the fusion of the settings' name: window, conv, gate or sum.
+    """Return the fusion for its name in the settings: window, conv, gate or sum.
 
     Raises:
-        ValueError: there is no fusion of that name.
+        ValueError: unknown name.
     """
     exchanging = stage.window is not None
     if name == "window":
@@ -138,4 +135,4 @@ def fusion(name: str, stage: Stage) -> Fusion:
         return Fusion(stage, None, ReliabilityGate(stage.width))
     if name == "sum":
         return Fusion(stage, None, ValiditySum())
-    raise ValueError(f"fusion {name!r} is none of window, conv, gate, sum")
+    raise ValueError(f"unknown fusion {name!r}: use window, conv, gate or sum")

@@ -1,4 +1,4 @@
-"""How far a cut is felt: the margin of a tile that inference throws away."""
+"""The halo: the margin of a tile that inference discards because the cut edge affects its logits."""
 
 import logging
 import math
@@ -17,24 +17,23 @@ from clairemap.nets.sizes import Stage
 log = logging.getLogger(__name__)
 
 TOLERANCE_SIGMA = 1e-4
-"""Largest accepted effect of a cut on a logit, in standard deviations of the scene's logits."""
+"""Largest accepted effect of a cut on a logit, in standard deviations of the logits."""
 
 STRIP_HEIGHT_PX = 256
 SCENE_FACTOR = 2.5
-"""Room for a scene's extremes, which exceed a strip's: 512 px high strips showed 0.9 to 2.1 times the effect of 256 px
-high ones (tiny with random weights, two textures)."""
+"""Safety factor, because larger images have larger extremes: strips 512 px high showed 0.9 to 2.1 times the effect of
+strips 256 px high (size tiny, random weights)."""
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""Optical, SAR and their weights, as `Claire.forward` takes them."""
+"""Optical, SAR, optical weight, SAR weight: the arguments of `Claire.forward`."""
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Compute float32 as float32 on GPUs too, while the context is open.
+    """Disable TF32 on GPUs while the context is open; no effect on a CPU.
 
-    By default cuDNN rounds what it convolves to TF32, whose 10 bits of mantissa err by 5e-4. How that adds up
-    depends on the algorithm, chosen by the size of the window: a cut would be felt at any distance, and no halo
-    could keep `TOLERANCE_SIGMA`. On a CPU it changes nothing.
+    By default cuDNN rounds the inputs of convolutions to TF32 (relative error 5e-4). The result depends on the
+    algorithm, which it chooses by window size, so a cut would change logits at any distance.
     """
     convolutions, products = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -45,16 +44,15 @@ def full_precision() -> Iterator[None]:
 
 
 def theoretical_reach_px(network: Claire) -> int:
-    """Return a distance in pixels beyond which no cut can be felt, whatever the weights.
+    """Return the distance in pixels beyond which a cut has no effect, for any weights.
 
-    An upper bound: all layers added up along the longest path, the one through the coarsest stage. What is felt in
-    practice fades much earlier: see `measured_halo_px`.
+    In practice the effect fades much earlier: see `measured_halo_px`.
     """
-    encoded, decoded, longest = 0, network.stride, 0  # logits go on for a cell into nodata
+    encoded, decoded, longest = 0, network.stride, 0  # logits are extended by a cell into nodata
     for stage in network.size.stages:
-        # A pixel may be anywhere in its cell (one stride), then come the stage's blocks.
+        # One stride because a pixel may be anywhere in its cell, plus the stage's blocks.
         encoded += stage.stride + stage.depth * (ConvNextBlock.kernel // 2) * stage.stride
-        # At each stride on the way back: one cell of smoothing, one of interpolation.
+        # In the decoder, per stage: one cell of smoothing, one of interpolation.
         decoded += 2 * stage.stride
         longest = max(longest, encoded + _fusion_cells(network, stage) * stage.stride + decoded)
     return longest
@@ -68,20 +66,17 @@ def _fusion_cells(network: Claire, stage: Stage) -> int:
 
 
 def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 0) -> tuple[int, float]:
-    """Return the smallest sufficient halo in pixels and the largest effect of a cut left beyond it.
+    """Return the smallest sufficient halo in pixels, and the largest effect of a cut beyond it in deviations.
 
-    A strip of made texture is mapped whole and cut in two ways; the halo is the smallest multiple of `align_px`
-    beyond which all logits differ by at most `TOLERANCE_SIGMA` deviations. Effects are those of the strip times
-    `SCENE_FACTOR`. If even the longest halo that the strip can show is too short, that one comes back with its
-    larger effect, and a warning is logged.
+    A strip of synthetic texture is mapped whole and cut in two. The halo is the smallest multiple of `align_px` beyond
+    which all differences times `SCENE_FACTOR` are at most `TOLERANCE_SIGMA` standard deviations. If even the longest
+    halo in the strip is too short, it is returned and a warning is logged.
 
-    Time and memory are those of mapping `STRIP_HEIGHT_PX` by `length_px` twice: on one core about 1 s for the size
-    tiny, 3 s for small, 10 s for base.
+    Takes about 1 s for size tiny, 3 s for small, 10 s for base on one core.
 
     Args:
-        network: moved and trained as it will be used; its mode (training or evaluation) is left as it was.
-        length_px: length of the strip, a multiple of `align_px`; by default what shows the whole theoretical
-            reach.
+        network: on its device; its mode (training or evaluation) is restored.
+        length_px: of the strip, a multiple of `align_px`; by default twice the theoretical reach.
         seed: of the texture.
     """
     align = network.align_px
@@ -100,7 +95,7 @@ def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 
     left = float(effect[chosen])
     if not enough:
         log.warning(
-            "beyond %d px, the longest halo tried, a cut still changes logits by %.2g deviations (accepted: %g): "
+            "beyond %d px, the longest halo tried, a cut changes logits by %.2g standard deviations (accepted: %g): "
             "maps may depend on inference.window_px by that much",
             chosen * align,
             left,
@@ -110,7 +105,7 @@ def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 
 
 
 def _largest_beyond(differences: list[Tensor], step: int) -> Tensor:
-    """Return the largest |difference| at 0, step, 2 step … px or more from the cut, which is at the left."""
+    """Return the largest |difference| at least 0, step, 2 step … px from the cut, which is at the left edge."""
     shown = min(difference.shape[-1] for difference in differences)
     worst = torch.stack([d.abs().amax(dim=(0, 1, 2))[:shown] for d in differences]).amax(0)
     return torch.stack([worst[start:].amax() for start in range(0, shown, step)])
@@ -131,7 +126,7 @@ def _crop(batch: Batch, start: int, stop: int) -> Batch:
 
 
 def _texture(network: Claire, height: int, length: int, seed: int) -> Batch:
-    """Return fields of unit deviation with detail at all scales, and weights with clouds and gaps."""
+    """Return random fields of unit deviation with detail at several scales, and weights with clouds and gaps."""
     generator = torch.Generator().manual_seed(seed)
     optical_bands, sar_bands = network.bands
 

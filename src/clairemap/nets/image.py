@@ -1,4 +1,4 @@
-"""What one sensor sees of a place, as it is stored."""
+"""The image of one sensor, as stored, with its weights."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,39 +12,39 @@ from clairemap.nets.strips import in_strips
 
 
 class Image(NamedTuple):
-    """Bands, how much each pixel counts, and how bands come to the scale that the network works on."""
+    """Bands, weight of each pixel, and the scaling of the bands for the network."""
 
     values: Tensor
-    """(B, C, H, W), of any number type."""
+    """(B, C, H, W), any numeric type."""
     weight: Tensor
-    """(B, 1, H, W) in [0, 1], or bool: 0 is nodata or a missing sensor, 1 - p under cloud of probability p."""
+    """(B, 1, H, W) in [0, 1], or bool: 0 for nodata or a missing sensor, 1 - p for cloud probability p."""
     scale: Callable[[Tensor], Tensor] | None = None
-    """From bands (B, C, H, W) to floating ones of the same shape; None if they have that scale already."""
+    """Converts bands (B, C, H, W) to normalised floating-point bands; None if they are normalised already."""
 
     @property
     def is_seen(self) -> bool:
-        """Whether any pixel counts."""
+        """Whether any pixel has weight above 0."""
         return bool(self.weight.any())
 
     def rows(self, rows: slice) -> "Image":
-        """Return some rows, on the network's scale and with the weights in its number type."""
+        """Return some rows, with normalised bands and the weights in the bands' type."""
         values = self.values[:, :, rows]
         scaled = self.scale(values) if self.scale else values
         return Image(scaled, self.weight[:, :, rows].to(scaled.dtype))
 
     def masked(self) -> Tensor:
-        """Return bands, if they are on the network's scale, times weight; finite where that is 0, whatever they are."""
+        """Return normalised bands times weight; exactly 0 where the weight is 0, also for NaN."""
         return torch.where(self.weight > 0, self.values, 0) * self.weight
 
     def network_input(self, stride: int) -> tuple[Tensor, Tensor]:
-        """Return bands times weight, and weights, as cells of `stride` take them up: see `layers.fill_unseen`."""
-        if is_everywhere(self.weight):
+        """Return bands times weight, and weights, both filled inside cells of `stride`: see `layers.fill_unseen`."""
+        if all_valid(self.weight):
             return self.masked(), self.weight
         seen = self.weight > 0
         return fill_unseen(self.masked(), seen, stride), fill_unseen(self.weight, seen, stride)
 
     def mean_weights(self, stride: int) -> Tensor:
-        """Return for each cell the mean weight of what of it is seen, (B, H / stride, W / stride, 1): 0 if nothing."""
+        """Return the mean weight of each cell's valid pixels, (B, H / stride, W / stride, 1); 0 if it has none."""
         _, _, height, width = self.weight.shape
 
         def of_rows(rows: slice) -> Tensor:
@@ -56,7 +56,7 @@ class Image(NamedTuple):
         return in_strips(of_rows, height, width, self.weight.device, stride)
 
 
-def is_everywhere(weight: Tensor) -> bool:
-    """Return whether all weights are known to be above 0. In training only a CPU is asked: it would hold up a GPU."""
-    is_asked = weight.is_cpu or not torch.is_grad_enabled()
-    return is_asked and bool((weight > 0).all())
+def all_valid(weight: Tensor) -> bool:
+    """Return whether all weights are above 0; False in training on a GPU, where checking would synchronise it."""
+    is_checked = weight.is_cpu or not torch.is_grad_enabled()
+    return is_checked and bool((weight > 0).all())

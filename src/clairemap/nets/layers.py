@@ -1,10 +1,10 @@
-"""Layers on features laid out (B, H, W, C).
+"""Layers on features of shape (B, H, W, C).
 
-Channels stand last because LayerNorm, linear layers and attention windows then need no copies: on a CPU the
-backward pass of a depthwise convolution alone is three times as fast as in (B, C, H, W). Convolutions see the
-same memory as a (B, C, H, W) view in torch's ``channels_last`` format.
+With channels last, LayerNorm, linear layers and attention windows need no copies, and on a CPU the backward pass of a
+depthwise convolution is three times as fast as with (B, C, H, W). Convolutions use the same memory as a (B, C, H, W)
+view in torch's ``channels_last`` format.
 
-Every layer is local: none normalises or pools over space, which is what makes a tile's result that of the scene.
+No layer normalises or pools over space, so the result for a tile equals the result for the scene.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def channels_last(x_BCHW: Tensor) -> Tensor:
 
 
 def stays_bfloat16(x: Tensor) -> bool:
-    """Return whether features remain bfloat16 between layers: on a GPU, where autocast's copies in float32 cost time.
+    """Return whether features stay bfloat16 between layers: on a GPU, where autocast's float32 copies are slow.
 
     On a CPU autocast decides.
     """
@@ -58,7 +58,7 @@ def avoids_cudnn(x: Tensor) -> bool:
 
 
 class CellNorm(nn.LayerNorm):
-    """LayerNorm of each cell's channels; where features stay bfloat16 only its sums are float32, not its result."""
+    """LayerNorm over each cell's channels; if features stay bfloat16, only its sums are float32."""
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
         """Return normalised features."""
@@ -70,12 +70,12 @@ class CellNorm(nn.LayerNorm):
 
 
 class DepthwiseConv(nn.Module):
-    """Convolution of each channel by itself, zero-padded; (B, H, W, C) to the same shape."""
+    """Depthwise convolution, zero-padded; (B, H, W, C) to the same shape."""
 
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
-        # Strides as those of its gradient. The memory is the same, but DDP compares them and warns.
+        # Same strides as its gradient, because DDP warns if they differ.
         self.conv.weight.data = self.conv.weight.data.to(memory_format=torch.channels_last)
 
     def forward(self, x_BHWC: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ def depthwise_kernel(x_BCHW: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class PatchConv(nn.Module):
-    """Convolution of patches that don't overlap: (B, H, W, C) to (B, H / stride, W / stride, D)."""
+    """Convolution of non-overlapping patches: (B, H, W, C) to (B, H / stride, W / stride, D)."""
 
     def __init__(self, channels: int, width: int, stride: int) -> None:
         super().__init__()
@@ -128,9 +128,9 @@ class PatchConv(nn.Module):
 
 
 class ConvNextBlock(nn.Module):
-    """Residual block after ConvNeXt (Liu et al. 2022): depthwise 7x7, LayerNorm, MLP of four widths, layer scale.
+    """ConvNeXt block (Liu et al. 2022): depthwise 7x7, LayerNorm, MLP with four times the width, layer scale, residual.
 
-    The layer scale begins at 0.1 rather than 1e-6: these networks are shallow and trained from scratch.
+    The layer scale is initialised to 0.1, not 1e-6, because these networks are shallow and trained from scratch.
     """
 
     kernel = 7
@@ -155,12 +155,12 @@ class ConvNextBlock(nn.Module):
 
 
 def in_cell_strips(function: Callable[..., Tensor], *features_BHWC: Tensor, expansion: int = 1) -> Tensor:
-    """Return function(*features), which treats each cell by itself, computed in strips: see `strips.in_strips`.
+    """Return function(*features) for a function of single cells, computed in strips: see `strips.in_strips`.
 
     Args:
-        function: of features (B, h, W, C), with a result of the same height and width.
+        function: from features (B, h, W, C) to a result of the same height and width.
         features_BHWC: all of the same height and width.
-        expansion: how many times the first one's C the channels in between are.
+        expansion: intermediate channels as a multiple of the first feature's C.
     """
     _, height, width, channels = features_BHWC[0].shape
 
@@ -171,27 +171,26 @@ def in_cell_strips(function: Callable[..., Tensor], *features_BHWC: Tensor, expa
 
 
 def zero_unseen(x_BHWC: Tensor, seen_BHW1: Tensor | None) -> Tensor:
-    """Return features with zeros in the cells of which nothing is seen, as they are beyond an image's edge.
+    """Return features with 0 in unseen cells, like the zero padding beyond the edge of an image.
 
-    So nodata inside a tile looks like the tile's edge, which every crop has and training knows. Without gradients it is
-    done in place.
+    Nodata inside a tile then has the same effect as the edge of a tile, which occurs in every training crop. Without
+    gradients the features are changed in place.
 
     Args:
-        x_BHWC: features, finite, which the caller needs no more.
+        x_BHWC: features, finite; not used by the caller afterwards.
         seen_BHW1: bool; None if all cells are seen.
     """
     if seen_BHW1 is None:
         return x_BHWC
-    seen = seen_BHW1.to(x_BHWC.dtype)  # a product: choosing takes four times as long on a CPU
+    seen = seen_BHW1.to(x_BHWC.dtype)  # on a CPU four times as fast as torch.where
     return x_BHWC * seen if torch.is_grad_enabled() else x_BHWC.mul_(seen)
 
 
 def fill_unseen(x_BCHW: Tensor, seen_B1HW: Tensor, stride: int) -> Tensor:
-    """Return pixels, all finite, those unseen in cells of `stride` seen in part standing in for the mean of the others.
+    """Return pixels (finite) with unseen ones replaced by the mean of their cell's seen pixels; 0 if there are none.
 
-    With zeros in their place a cell on the rim of nodata would be ground of its own: nearer to the mean of all training
-    pixels the less of it is seen, and the map would have more of the class that lies there. Where nothing of a cell is
-    seen it is 0.
+    Zeros are the mean of the training pixels. They would pull partly seen cells at the edge of nodata towards it, and
+    the map would have too much of one class there.
     """
     share = functional.avg_pool2d(seen_B1HW.to(x_BCHW.dtype), stride)
     sums = functional.avg_pool2d(x_BCHW * seen_B1HW, stride)
@@ -206,6 +205,6 @@ def fill_unseen(x_BCHW: Tensor, seen_B1HW: Tensor, stride: int) -> Tensor:
 
 
 def upsampled(x_BHWC: Tensor, factor: int) -> Tensor:
-    """Return features or logits on a grid `factor` times as fine, bilinear between cell centres."""
+    """Return features or logits upsampled by `factor`, bilinear between cell centres."""
     fine = functional.interpolate(channels_first(x_BHWC), scale_factor=factor, mode="bilinear", align_corners=False)
     return channels_last(fine)

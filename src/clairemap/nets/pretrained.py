@@ -1,17 +1,13 @@
 """Initialise an encoder with the ImageNet weights of a ConvNeXt from a local file.
 
-The file is one of torchvision or timm (`convnext.KEY_LAYOUTS`). The last norm and the classifier, which an encoder does
-not have, are ignored.
+The file is one of torchvision or timm (`convnext.KEY_LAYOUTS`). Its last norm and its classifier are ignored.
 
-The stem is the only layer whose shape depends on the image. Of an encoder's bands the first are the image's, C of
-them; with N the bands of the file, 3 for ImageNet:
+The stem's filters, for C image bands (the first ones of the encoder) and N bands in the file (3 for ImageNet):
 
-- C = N: the file's filters as they are, so bands should come in its order, which is red, green, blue.
-- C ≠ N: each band gets the mean of the file's filters times N / C. An image of C equal bands then gives what the
-  file's network gives for that image in grey.
-- The encoder's further bands (weights; in an early fusion SAR too) begin with filters of 0.
-
-The file's network was trained on bands of mean 0 and deviation 1, which is what `normalisation.normalise` gives.
+- C = N: the file's filters, so the bands should be in its order: red, green, blue.
+- C ≠ N: for each band the mean of the file's filters times N / C, so that an image of C equal bands gives the features
+  of a grey image in the file's network.
+- Other bands (weights; in early fusion also SAR): 0.
 """
 
 import logging
@@ -36,16 +32,16 @@ from clairemap.text import shortened
 log = logging.getLogger(__name__)
 
 KEYS_SHOWN = 10
-"""An error names at most this many keys."""
+"""Maximum number of keys in an error message."""
 
 
 def load_initial_weights(network: Claire, optical: Path | None, sar: Path | None) -> None:
-    """Load files with ImageNet weights into the encoders of a network; None leaves an encoder as it is.
+    """Load ImageNet weights from files into the encoders of a network; None leaves an encoder unchanged.
 
-    The one encoder of an early fusion takes the optical file: optical bands get its filters, those of SAR begin at 0.
+    The encoder of an early fusion uses the optical file for the optical bands; filters of the SAR bands are 0.
 
     Raises:
-        SettingsError: a file for the SAR encoder of an early fusion, which has none.
+        SettingsError: a SAR file is given for an early fusion, which has no SAR encoder.
         MissingFileError, UnreadableFileError, BundleError: see `load_encoder`.
     """
     optical_bands, sar_bands = network.bands
@@ -53,8 +49,8 @@ def load_initial_weights(network: Claire, optical: Path | None, sar: Path | None
     if isinstance(body, StackedEncoder):
         if sar is not None:
             raise SettingsError(
-                f"training.initial_sar: {sar} has no place in network.fusion: early, which has one encoder for both "
-                "sensors. Name the file as training.initial_optical, or choose another fusion."
+                f"training.initial_sar: {sar} cannot be used with network.fusion: early, which has one encoder for "
+                "both sensors. Set training.initial_optical instead, or choose another fusion."
             )
         encoders = [(body.encoder, optical, optical_bands)]
     else:
@@ -65,17 +61,17 @@ def load_initial_weights(network: Claire, optical: Path | None, sar: Path | None
 
 
 def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
-    """Give an encoder the weights of a ConvNeXt of the same size; nothing of the encoder is changed on an error.
+    """Load the weights of a ConvNeXt of the same size into an encoder; on an error the encoder stays unchanged.
 
     Args:
-        encoder: of any number of bands, of which the first `image_bands` are the image's.
+        encoder: its first `image_bands` bands are those of the image.
         path: .safetensors, or a state dictionary written by torch.save (.pth, .pt, .bin).
-        image_bands: bands whose filters come from the file's stem; the others' begin at 0.
+        image_bands: number of bands with filters from the file's stem.
 
     Raises:
         MissingFileError: the file does not exist.
-        UnreadableFileError: it can't be read, or holds other objects than weights.
-        BundleError: it does not contain a ConvNeXt in a known layout, its size differs, or keys are missing.
+        UnreadableFileError: the file can't be read, or contains objects other than tensors.
+        BundleError: the file has no ConvNeXt in a known layout, its size differs, or keys are missing.
     """
     state = _read_weights(path)
     layout = _detect_layout(state, path)
@@ -83,28 +79,29 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
     names = layout.names(encoder.size)
     if missing := [name for name in names.values() if name not in state]:
         raise BundleError(
-            f"{path} lacks {len(missing)} of the {len(names)} weights that an encoder needs, by the names of "
-            f"{layout.publisher}: {shortened(missing, KEYS_SHOWN)}. Use a complete file."
+            f"{path}: {len(missing)} of the {len(names)} weights that an encoder needs are missing (names of "
+            f"{layout.publisher}): {shortened(missing, KEYS_SHOWN)}. Use a complete file."
         )
     own = encoder.state_dict()
     weights = {key: state[name] for key, name in names.items()}
     weights[STEM] = _inflate_stem(weights[STEM], own[STEM], image_bands)
     encoder.load_state_dict({key: _reshape_like(weights[key], value, names[key], path) for key, value in own.items()})
-    log.info("%s: ImageNet weights as of %s, %d tensors", path, layout.publisher, len(names))
+    log.info("%s: %d tensors of ImageNet weights loaded (%s)", path, len(names), layout.publisher)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingFileError(
-            f"{path}: the file with initial weights does not exist. Check training.initial_optical and initial_sar."
+            f"{path}: the file with initial weights does not exist; check training.initial_optical and "
+            "training.initial_sar"
         )
     try:
         content = load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
     except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as e:
-        # torch's own text is left out: it advises to read the file in a way that runs code from it.
+        # torch's message is omitted: it suggests weights_only=False, which runs code from the file.
         raise UnreadableFileError(
-            f"{path} can't be read as weights ({type(e).__name__}): it is damaged, or holds more than tensors, which "
-            "is not read because it can run code. Get it again, or save its weights alone as .safetensors."
+            f"{path}: not a readable weights file ({type(e).__name__}): it is damaged, or contains objects other than "
+            "tensors, which could run code. Get the file again, or save only its weights as .safetensors."
         ) from None
     return {name: value for name, value in content.items() if isinstance(value, Tensor)}
 
@@ -117,7 +114,7 @@ def _read_pickle(path: Path) -> Mapping[str, Any]:
 
 
 def _detect_layout(state: Mapping[str, Tensor], path: Path) -> KeyLayout:
-    """Return the layout of the file: the one in whose names it has blocks in every stage."""
+    """Return the layout under whose names the file has blocks in every stage."""
     for layout in KEY_LAYOUTS:
         if all(layout.sizes(state).depths):
             return layout
@@ -125,27 +122,27 @@ def _detect_layout(state: Mapping[str, Tensor], path: Path) -> KeyLayout:
     content = (
         f"The first of its {len(state)} tensors: {shortened(list(state), KEYS_SHOWN)}"
         if state
-        else "It contains no tensor"
+        else "It contains no tensors"
     )
     raise BundleError(
-        f"{path} does not contain a ConvNeXt with the weight names of {publishers}. {content}. Use the file of "
-        "ConvNeXt-Tiny that torchvision or timm publishes; convert other layouts and checkpoints to one of these."
+        f"{path}: not a ConvNeXt with the weight names of {publishers}. {content}. Use the file of ConvNeXt-Tiny that "
+        "torchvision or timm publishes; convert other layouts and checkpoints to one of these."
     )
 
 
 def _check_sizes(of_file: StageSizes, size: NetworkSize, path: Path) -> None:
     if of_file == (own := StageSizes.of(size)):
         return
-    fitting = [name for name, other in SIZES.items() if StageSizes.of(other) == of_file]
-    remedy = f"Set network.size: {fitting[0]}, or use" if fitting else "No network.size fits it: use"
+    matching = [name for name, other in SIZES.items() if StageSizes.of(other) == of_file]
+    remedy = f"Set network.size: {matching[0]}, or use" if matching else "No network.size matches it: use"
     raise BundleError(
-        f"{path} holds a ConvNeXt of widths {of_file.widths} and depths {of_file.depths}, but the network's encoder "
+        f"{path}: the ConvNeXt has widths {of_file.widths} and depths {of_file.depths}, but the network's encoder "
         f"has widths {own.widths} and depths {own.depths}. {remedy} another file."
     )
 
 
 def _inflate_stem(stem_DNHW: Tensor, own_DCHW: Tensor, image_bands: int) -> Tensor:
-    """Return the file's stem for the encoder's bands: the rule stands at the top of the module."""
+    """Return the stem's weights for the encoder's bands; see the module docstring for the rule."""
     file_bands = stem_DNHW.shape[1]
     stem = stem_DNHW.to(own_DCHW.dtype)
     if image_bands != file_bands:
@@ -155,7 +152,7 @@ def _inflate_stem(stem_DNHW: Tensor, own_DCHW: Tensor, image_bands: int) -> Tens
 
 
 def _reshape_like(value: Tensor, own: Tensor, name: str, path: Path) -> Tensor:
-    """Return a weight in the encoder's shape, from which publishers differ by sides of 1 only."""
+    """Return a weight in the encoder's shape; publishers' shapes differ only by axes of length 1."""
     if [n for n in value.shape if n > 1] != [n for n in own.shape if n > 1]:
         raise BundleError(
             f"{path}: {name} has shape {tuple(value.shape)}, the encoder needs {tuple(own.shape)}. Use a ConvNeXt "

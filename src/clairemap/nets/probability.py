@@ -1,4 +1,4 @@
-"""From logits to the probabilities that a map stores."""
+"""From logits to the class probabilities that are stored, as uint8."""
 
 import math
 
@@ -16,14 +16,11 @@ from clairemap.nets.strips import strip_rows
 def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.uint8]:
     """Return round(255 * softmax(logits / temperature)) over the first dimension, as uint8 on the CPU.
 
-    Where rounding would make another class level with the likeliest, that other gets 1 less: the class of a map is that
-    of the logits.
-
-    Worked on in strips along the second dimension that stay in the processor's cache: half the time, and no copies of
-    the logits.
+    If rounding ties another class with the likeliest one, the other class is stored 1 lower, so that the largest
+    stored probability and the largest logit have the same class. Computed in strips along the second dimension.
 
     Args:
-        logits: (K, H, W) or (K, N), of any floating type; computed with in float32.
+        logits: (K, H, W) or (K, N), any floating-point type; computed in float32.
         temperature: above 0.
     """
     whole = torch.empty(logits.shape, dtype=torch.uint8, device=logits.device)
@@ -34,15 +31,14 @@ def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.u
 
 
 def upsampled_probability(logits: Tensor, wanted: Window, stride: int, temperature: float = 1.0) -> NDArray[np.uint8]:
-    """Return the stored probabilities of some pixels from the logits of cells, bilinear between the cells' centres.
+    """Return the stored probabilities of a window, with logits interpolated bilinearly between the cells' centres.
 
-    They are what `stored_probability` makes of the part of the upsampled logits, but nothing of the size of all
-    classes' logits is ever made, and nothing is computed for the pixels left out.
+    Equal to `stored_probability` of the upsampled logits, with only a strip of them in memory at a time.
 
     Args:
         logits: (K, H / stride, W / stride).
-        wanted: pixels of (H, W).
-        stride: pixels along a cell; 1 leaves nothing in between.
+        wanted: window of pixels of (H, W).
+        stride: side of a cell in pixels; with 1 nothing is interpolated.
         temperature: above 0.
     """
     if stride == 1:
@@ -68,41 +64,41 @@ def _on_host(values: Tensor) -> NDArray[np.uint8]:
 
 
 def _upsampled(logits: Tensor, wanted: Window, stride: int, temperature: float) -> Tensor:
-    """Return the upsampled logits of these pixels by the temperature.
+    """Return the upsampled logits of a window, divided by the temperature.
 
-    Along one direction and then the other takes a third of the time of interpolating in both at once.
+    Interpolating along one axis after the other takes a third of the time of both at once.
     """
     cells = wanted.coarsened(stride)
     around = cells.grown(1)
     near = around.clipped((logits.shape[1], logits.shape[2]))
-    beyond = near.x0 - around.x0, around.x1 - near.x1, near.y0 - around.y0, around.y1 - near.y1
+    padding = near.x0 - around.x0, around.x1 - near.x1, near.y0 - around.y0, around.y1 - near.y1
     scaled = logits[None, :, *near.slices].float() / temperature
-    framed = functional.pad(scaled, beyond, mode="replicate")[0]  # cells beyond the edge are those at the edge
-    fine = _interpolate_axis(_interpolate_axis(framed, stride, 2), stride, 1)
+    padded = functional.pad(scaled, padding, mode="replicate")[0]
+    fine = _interpolate_axis(_interpolate_axis(padded, stride, 2), stride, 1)
     return fine[:, *wanted.relative_to(cells.refined(stride)).slices]
 
 
 def _interpolate_axis(cells: Tensor, stride: int, dim: int) -> Tensor:
-    """Return the pixels of all cells but the first and the last along a dimension, linear between the centres."""
+    """Return the pixels of all cells except the first and the last, interpolated linearly along a dimension."""
     kept = cells.shape[dim] - 2
     fine = cells.new_empty(*cells.shape[:dim], kept, stride, *cells.shape[dim + 1 :])
     for phase in range(stride):
-        between = (phase + 0.5) / stride + 0.5  # from the centre of the cell before
-        first = int(between)
+        distance = (phase + 0.5) / stride + 0.5  # from the centre of the previous cell, in cells
+        first = int(distance)
         before, after = (cells.narrow(dim, start, kept) for start in (first, first + 1))
-        torch.lerp(before, after, between - first, out=fine.select(dim + 1, phase))
+        torch.lerp(before, after, distance - first, out=fine.select(dim + 1, phase))
     return fine.flatten(dim, dim + 1)
 
 
 def _store(scaled: Tensor, target: Tensor) -> None:
-    """Write softmax over the first dimension as uint8, and 1 less where only rounding makes a class the likeliest.
+    """Write the softmax over the first dimension as uint8, 1 lower where rounding ties a class with the likeliest one.
 
-    In single steps, and to uint8 by way of int16: both take as long as torch's own of the first alone.
+    Faster than torch's softmax and a direct conversion to uint8.
     """
     top = scaled.amax(dim=0)
     odds = (scaled - top).exp_()
-    # What the likeliest class gets, whose odds are 1; NaN where its logit is infinite.
+    # Stored value of the likeliest class, whose odds are 1; NaN if its logit is infinite.
     scale = PROBABILITY_ONE / odds.sum(dim=0)
     target.copy_(odds.mul_(scale).round_().to(torch.int16))
-    is_level = target == scale.round_().nan_to_num_(PROBABILITY_ONE).to(torch.uint8)
-    target.sub_(is_level.logical_and_(scaled < top).view(torch.uint8))
+    is_tied = target == scale.round_().nan_to_num_(PROBABILITY_ONE).to(torch.uint8)
+    target.sub_(is_tied.logical_and_(scaled < top).view(torch.uint8))

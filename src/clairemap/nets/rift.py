@@ -1,15 +1,15 @@
-"""RIFT, the rare-instance focal-Tversky loss, exact over batches that are spread over processes.
+"""RIFT, the rare-instance focal-Tversky loss, exact also for batches divided among processes.
 
-With V the pixels that have a label, p the softmax of the logits, y the label and S sums over V of the whole batch::
+With V the labelled pixels, p the softmax of the logits, y the label and S the sum over V of the whole batch::
 
     focal   = 1 / |V| · S w_y (1 - p_y)^gamma (-log p_y)
     TI_c    = (TP_c + s) / (TP_c + alpha · FP_c + beta · FN_c + s)
-    tversky = mean, weighted by v_c, over classes c that occur in V of (1 - TI_c)^kappa
+    tversky = mean, weighted by v_c, of (1 - TI_c)^kappa over the classes c that occur in V
     total   = balance · focal + (1 - balance) · tversky
 
-where TP_c = S p_c g_c, FP_c = S p_c (1 - g_c), FN_c = S (1 - p_c) g_c and g is 1 for the label's class, else 0.
-The paper (arXiv 2509.11952) names the loss and its two terms; the constants and this form are this project's own.
-After Lin et al. 2017 (focal) and Salehi et al. 2017 (Tversky).
+where TP_c = S p_c g_c, FP_c = S p_c (1 - g_c), FN_c = S (1 - p_c) g_c; g_c is 1 for the label's class, else 0.
+The paper (arXiv 2509.11952) names the loss and its terms; form and constants are this project's own, after Lin et al.
+2017 (focal) and Salehi et al. 2017 (Tversky).
 """
 
 from collections.abc import Sequence
@@ -22,13 +22,13 @@ from clairemap.classes import IGNORE_INDEX
 from clairemap.settings import LossSettings
 
 WEIGHT_RANGE = (0.2, 5.0)
-"""Class weights are clipped to this, so that a class of a few pixels can't drown the others."""
+"""Class weights are clipped to this range, so that a class of a few pixels does not dominate the loss."""
 
-_SMALLEST_BASE = 1e-7  # of powers: below 1 an exponent gives an infinite gradient at 0
+_SMALLEST_BASE = 1e-7  # of powers, because an exponent below 1 has an infinite gradient at 0
 
 
 class RiftLoss(NamedTuple):
-    """The loss and its terms, scalars; `total` is what to differentiate."""
+    """The loss and its terms, scalars; `total` is the one to minimise."""
 
     total: Tensor
     focal: Tensor
@@ -36,7 +36,7 @@ class RiftLoss(NamedTuple):
 
 
 class _Sums(NamedTuple):
-    """Sums over the labelled pixels of the whole batch, float64: of each class (K,), and two scalars."""
+    """Sums over the labelled pixels of the whole batch, float64: (K,) per class; `focal` and `pixels` are scalars."""
 
     true_positive: Tensor
     probability: Tensor
@@ -50,8 +50,8 @@ def class_weights(class_px: Sequence[int], kind: Literal["inverse_sqrt", "none"]
 
     Args:
         class_px: pixels of each class in the training data.
-        kind: inverse_sqrt: the inverse square root of frequency with mean 1 over the classes that occur, then
-            clipped to `WEIGHT_RANGE`. none: all 1. A class that never occurs has weight 1.
+        kind: none: all 1. inverse_sqrt: inverse square root of the frequency, with mean 1 over the classes that occur,
+            clipped to `WEIGHT_RANGE`; 1 for other classes.
     """
     px = torch.as_tensor(class_px, dtype=torch.float64)
     seen = px > 0
@@ -65,8 +65,8 @@ def class_weights(class_px: Sequence[int], kind: Literal["inverse_sqrt", "none"]
 class Rift(nn.Module):
     """RIFT with the constants of the settings.
 
-    Under torch.distributed the sums run over all processes, and the gradient is such that DDP's mean over processes
-    is the gradient of one process with the whole batch. So all processes must call it, also one without labels.
+    Under torch.distributed the sums are over all processes, so all must call it, even without labels. After DDP's mean
+    the gradient equals that of one process with the whole batch.
     """
 
     weights: Tensor
@@ -80,10 +80,10 @@ class Rift(nn.Module):
         self.register_buffer("tversky_weights", of_tversky, persistent=False)
 
     def forward(self, logits: Tensor, target: Tensor) -> RiftLoss:
-        """Return the loss of a batch; all 0, with gradients of 0, if no pixel of it has a label.
+        """Return the loss of a batch; 0, with zero gradients, if no pixel has a label.
 
         Args:
-            logits: (B, K, H, W) of any floating type; computed in float32 (float64 stays float64).
+            logits: (B, K, H, W), any floating-point type; computed in float32, or in float64 for float64.
             target: class indices (B, H, W) int64, IGNORE_INDEX where there is no label or no valid sensor.
         """
         with torch.autocast(logits.device.type, enabled=False):
@@ -98,7 +98,7 @@ class Rift(nn.Module):
         precise = logits.to(_precise(logits.dtype))
         local = _local_sums(precise, target, self.weights.to(precise.dtype), self.settings.focal_gamma)
         sizes = [len(part) for part in local]
-        true_positive, probability, focal, truth = torch.split(_over_processes(torch.cat(local)), sizes)
+        true_positive, probability, focal, truth = torch.split(_sum_over_processes(torch.cat(local)), sizes)
         return _Sums(true_positive, probability, focal[0], truth, truth.sum())
 
     def _tversky(self, sums: _Sums) -> Tensor:
@@ -107,41 +107,41 @@ class Rift(nn.Module):
         false_negative = sums.truth - sums.true_positive
         error = s.tversky_alpha * false_positive + s.tversky_beta * false_negative
         present = sums.truth > 0
-        whole = torch.where(present, sums.true_positive + error + s.smooth, 1)  # 0 / 0 without smoothing
-        loss = _power((error / whole).clamp(min=0), s.tversky_kappa)  # 1 - TI without cancellation
+        whole = torch.where(present, sums.true_positive + error + s.smooth, 1)  # avoids 0 / 0 if smooth is 0
+        loss = _power((error / whole).clamp(min=0), s.tversky_kappa)  # 1 - TI, without cancellation
         weights = torch.where(present, self.tversky_weights, 0).to(loss.dtype)
         return (weights * loss).sum() / weights.sum().clamp(min=WEIGHT_RANGE[0])
 
 
 def _local_sums(logits: Tensor, target: Tensor, weights: Tensor, gamma: float) -> list[Tensor]:
-    """Return TP (K,), S p (K,), the focal sum (1,) and the labels' pixels (K,) of this process, float64."""
+    """Return TP (K,), S p (K,), the focal sum (1,) and the labelled pixels (K,) of this process, float64."""
     labelled = target != IGNORE_INDEX
     label = torch.where(labelled, target, 0)
     mask = labelled.to(logits.dtype)
-    weight = _of_class(weights, label) * mask
+    weight = _value_of_label(weights, label) * mask
     of_logits = _PixelSums.apply(logits, label, mask, weight, gamma)  # type: ignore[no-untyped-call]
     return [*of_logits, _sum_by_class(mask, label, logits.shape[1])]
 
 
 class _PixelSums(torch.autograd.Function):
-    """The sums over labelled pixels that depend on the logits: TP_c, S p_c and the focal term.
+    """The sums that depend on the logits: TP_c, S p_c and the focal term.
 
-    Differentiated by hand: it keeps one array of the logits' size for the backward pass instead of five, and takes a
-    third of autograd's time. With a_TP, a_P and a_F the gradients that come in, l = log p_y and f the focal term::
+    The hand-written backward pass keeps one array of the logits' size instead of five, and takes a third of autograd's
+    time. With a_TP, a_P and a_F the incoming gradients, l = log p_y and f the focal term::
 
         d / d logit_k = p_k · (a_P[k] - S_c a_P[c] p_c - u) + [k = y] · u,    u = a_TP[y] · p_y + a_F · w_y · f'(l)
     """
 
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401 - torch gives its context no public type
+        ctx: Any,  # noqa: ANN401 - torch has no public type for it
         logits: Tensor,
         label: Tensor,
         mask: Tensor,
         weight: Tensor,
         gamma: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return TP (K,), S p (K,) and the focal sum (1,), float64. `weight` is 0 where `mask` is."""
+        """Return TP (K,), S p (K,) and the focal sum (1,), float64; `weight` must be 0 where `mask` is 0."""
         p, log_p_label = _masked_softmax(logits, label, mask)
         focal = -(weight * _power(-torch.expm1(log_p_label), gamma) * log_p_label)
         ctx.save_for_backward(p, log_p_label, label, mask, weight)
@@ -160,7 +160,7 @@ class _PixelSums(torch.autograd.Function):
         """Return the gradient of the logits (B, K, H, W); exactly 0 where the mask is 0."""
         p, log_p_label, label, mask, weight = ctx.saved_tensors
         a_probability = a_probability.to(p.dtype)
-        of_label = _of_class(a_true_positive.to(p.dtype), label) * log_p_label.exp() * mask
+        of_label = _value_of_label(a_true_positive.to(p.dtype), label) * log_p_label.exp() * mask
         of_label += a_focal.to(p.dtype) * weight * _focal_slope(log_p_label, ctx.gamma)
         shift = torch.einsum("k,bkhw->bhw", a_probability, p) + of_label
         gradient = (a_probability[:, None, None] - shift[:, None]).mul_(p)
@@ -170,14 +170,14 @@ class _PixelSums(torch.autograd.Function):
 def _masked_softmax(logits: Tensor, label: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return softmax(logits) · mask (B, K, H, W), and the label's log probability (B, H, W), unmasked."""
     top = logits.amax(dim=1, keepdim=True)
-    p = (logits - top).exp_()  # of each class, not yet divided by their sum
+    p = (logits - top).exp_()  # not yet divided by the sum
     whole = p.sum(dim=1, keepdim=True)
     log_p_label = (logits.gather(1, label[:, None]) - top - whole.log()).squeeze(1)
     return p.mul_(mask[:, None] / whole), log_p_label
 
 
 def _focal_slope(log_p: Tensor, gamma: float) -> Tensor:
-    """Return the derivative of -(1 - p)^gamma · log p with respect to log p; finite for p = 1 and for p = 0."""
+    """Return the derivative of -(1 - p)^gamma · log p with respect to log p; finite also for p = 0 and p = 1."""
     if gamma == 0:
         return torch.full_like(log_p, -1)
     rest = (-torch.expm1(log_p)).clamp_(min=_SMALLEST_BASE)
@@ -197,16 +197,16 @@ def _power(base: Tensor, exponent: float) -> Tensor:
     return base.clamp(min=_SMALLEST_BASE).pow(exponent)
 
 
-def _of_class(values_K: Tensor, label_BHW: Tensor) -> Tensor:
-    """Return the value of each pixel's class; a quarter of the time that plain indexing takes on a CPU."""
+def _value_of_label(values_K: Tensor, label_BHW: Tensor) -> Tensor:
+    """Return the value of each pixel's class; on a CPU four times as fast as plain indexing."""
     return values_K.index_select(0, label_BHW.flatten()).view_as(label_BHW)
 
 
 def _sum_by_class(values_BHW: Tensor, label_BHW: Tensor, classes: int) -> Tensor:
     """Return the sum of the values of each class, (K,) float64.
 
-    Each image row has sums of its own first: a running float32 sum over a million pixels would lose five digits,
-    and on a GPU all pixels would queue for the same few addresses.
+    Summed per image row first: a float32 sum over a million pixels would lose five digits, and on a GPU all pixels
+    would compete for a few addresses.
     """
     rows = label_BHW.shape[0] * label_BHW.shape[1]
     row = torch.arange(rows, device=label_BHW.device).reshape(*label_BHW.shape[:2], 1)
@@ -215,11 +215,8 @@ def _sum_by_class(values_BHW: Tensor, label_BHW: Tensor, classes: int) -> Tensor
     return sums.reshape(rows, classes).double().sum(0)
 
 
-def _over_processes(local: Tensor) -> Tensor:
-    """Return the sums over all processes; the gradient is that of the local sums times the number of processes.
-
-    The factor undoes DDP's mean over processes, so that their gradients add up to that of one process.
-    """
+def _sum_over_processes(local: Tensor) -> Tensor:
+    """Return the sums over all processes; gradients are multiplied by their number, which cancels DDP's mean."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return local
     everywhere = local.detach().clone()

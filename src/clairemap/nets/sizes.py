@@ -1,4 +1,4 @@
-"""The network's sizes: widths and depths of its stages, and where attention windows lie."""
+"""The network's sizes: widths, depths, attention heads and windows of its stages."""
 
 import math
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ SizeName = Literal["tiny", "small", "base"]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the encoders and the fusion behind it.
+    """One stage of the encoders and its fusion.
 
-    `stride` is the side of a cell in pixels; `window` is the side of an attention window in cells, None where the
-    sensors exchange nothing but their reliability (stride 4, where windows would be too small to bridge a cloud).
+    `stride` is the side of a cell in pixels; `window` that of an attention window in cells, None for no exchange
+    (stride 4, where windows would be too small to bridge a cloud).
     """
 
     stride: int
@@ -24,14 +24,14 @@ class Stage:
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """Stages from fine to coarse, each of half the former's resolution, and the decoder's width."""
+    """Stages, fine to coarse, each with half the previous one's resolution, and the decoder's width."""
 
     stages: tuple[Stage, ...]
     decoder_width: int
 
     @property
     def align_px(self) -> int:
-        """Side in pixels of the grid on which all attention windows of all stages begin: 128."""
+        """Least common multiple of the sides of all attention windows, in pixels: 128."""
         return math.lcm(*(stage.stride * (stage.window or 1) for stage in self.stages))
 
 

@@ -1,8 +1,7 @@
-"""Which cells of each stage are needed for the pixels that are wanted.
+"""The cells of each stage that are needed to compute some pixels.
 
-Mapping keeps only a window's core. What the encoders see must be the whole window, since the coarsest stage carries it
-far; but fusion and decoder add little reach, and at the fine strides, where they cost most, need hardly more than the
-core. Leaving out the rest changes nothing in what is kept.
+Mapping keeps only the core of a window. The encoders need the whole window, because the coarsest stage has a long
+reach; fusion and decoder need little more than the core at fine strides, where they cost most.
 """
 
 from dataclasses import dataclass
@@ -16,24 +15,24 @@ from clairemap.nets.sizes import NetworkSize
 
 @dataclass(frozen=True)
 class StageWindows:
-    """The windows of a stage that fusion and decoder compute, in its cells."""
+    """The cells of a stage that fusion and decoder compute."""
 
     fused: Window
-    """Of the fusion: whole attention windows."""
+    """Input and output of the fusion: whole attention windows."""
     decoded: Window
-    """Of the decoder, inside that of the fusion; its outermost cells are right only at the edge of the image."""
+    """Input of the decoder, inside `fused`; after smoothing the outermost cells are only valid at the image's edge."""
 
     @property
     def kept(self) -> Window:
-        """The decoded cells, counted from the first fused one."""
+        """The decoded cells, relative to the fused ones."""
         return self.decoded.relative_to(self.fused)
 
 
 def cells_between(wanted: Window, shape: tuple[int, int], stride: int) -> Window:
-    """Return the cells between whose centres the pixels wanted are interpolated.
+    """Return the cells from which the wanted pixels are interpolated.
 
     Args:
-        wanted: pixels.
+        wanted: window of pixels.
         shape: (height, width) of the image in pixels.
         stride: side of a cell in pixels.
     """
@@ -41,23 +40,23 @@ def cells_between(wanted: Window, shape: tuple[int, int], stride: int) -> Window
 
 
 def stage_windows(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[int, int]) -> list[StageWindows]:
-    """Return for each stage, fine to coarse, which cells matter for the pixels wanted.
+    """Return the cells of each stage that are needed for the wanted pixels, fine to coarse.
 
     Args:
         size: of the network.
-        fusion: its name in the settings.
-        wanted: pixels.
+        fusion: name in the settings.
+        wanted: window of pixels.
         shape: (height, width) of the image in pixels, multiples of `align_px`.
     """
     found: list[StageWindows] = []
     stride = size.stages[0].stride
-    cells = cells_between(wanted, shape, stride).grown(1)  # for what is extended into nodata
+    cells = cells_between(wanted, shape, stride).grown(1)  # for extending logits into nodata
     for stage in size.stages:
         whole = shape[0] // stage.stride, shape[1] // stage.stride
         if found:
-            cells = cells.coarsened(stage.stride // stride).grown(1)  # to interpolate with
+            cells = cells.coarsened(stage.stride // stride).grown(1)  # for interpolation
         stride = stage.stride
-        cells = cells.grown(1).clipped(whole)  # to smooth with
+        cells = cells.grown(1).clipped(whole)  # for smoothing
         window = stage.window or 1
         fused = cells.grown(reach_cells(fusion, stage)).coarsened(window).refined(window).clipped(whole)
         found.append(StageWindows(fused, cells))
@@ -65,6 +64,6 @@ def stage_windows(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[i
 
 
 def crop(x_BHWC: Tensor, window: Window) -> Tensor:
-    """Return a window of the cells; the same tensor if it is all of them."""
+    """Return a window of the cells, as a view."""
     rows, columns = window.slices
     return x_BHWC[:, rows, columns]

@@ -1,4 +1,4 @@
-"""Working on rows of an image strip by strip, so that what comes in between is small and stays in the CPU's cache."""
+"""Computation in strips of rows, so that intermediate results are small and fit into the CPU's cache."""
 
 import math
 from collections.abc import Callable
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 STRIP_VALUES = 2**19
-"""Values worked on at a time on a CPU: 2 MB of float32."""
+"""Values per strip on a CPU: 2 MB of float32."""
 
 GPU_STRIP_VALUES = 2**23
-"""The same on a GPU: enough to fill it, little beside the network's own memory."""
+"""Values per strip on a GPU: enough to occupy it, little compared with the network's memory."""
 
 
 def strip_rows(row_values: int, device: torch.device, multiple: int = 1) -> int:
-    """Return how many rows of so many values are worked on at once: a multiple of `multiple`, at least one."""
+    """Return the number of rows of `row_values` values in a strip: a multiple of `multiple`, above 0."""
     values = STRIP_VALUES if device.type == "cpu" else GPU_STRIP_VALUES
     return max(values // max(row_values, 1) // multiple, 1) * multiple
 
@@ -27,17 +27,17 @@ def in_strips(
     stride: int = 1,
     multiple: int = 1,
 ) -> Tensor:
-    """Return what a function makes of some rows, for all rows, one strip below the other.
+    """Return a function's results for strips of rows, joined to (B, height / stride, ...).
 
-    While gradients are recorded all rows are one strip, since then everything in between is kept anyway.
+    While gradients are recorded, all rows are one strip, because autograd keeps the intermediate results anyway.
 
     Args:
-        function: of some of the rows, beginning at a multiple of both last arguments; returns (B, rows / stride, ...).
-        height: of all rows.
-        row_values: how many values it works on for each of them and each image of the batch.
-        device: that it works on.
-        stride: rows that become one.
-        multiple: rows that belong together.
+        function: computes (B, rows / stride, ...) from a slice of rows.
+        height: number of rows.
+        row_values: intermediate values per row and image of the batch.
+        device: device of the values.
+        stride: input rows per output row.
+        multiple: strips start at multiples of `stride` and of this.
     """
     length = height if torch.is_grad_enabled() else strip_rows(row_values, device, math.lcm(stride, multiple))
     first = function(slice(0, min(length, height)))

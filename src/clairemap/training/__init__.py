@@ -1,1 +1,1 @@
-"""The training loop, on one or many processes."""
+"""Training, in one or several processes."""

@@ -8,14 +8,13 @@ from torch.optim.swa_utils import AveragedModel
 
 
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
-    """Return an average that starts with the network's weights after its first update.
+    """Return an exponential moving average of a network's weights, with bias correction.
 
-    After n updates the weights are the mean of those n with weights in proportion to decay^(n - 1), …, decay, 1: an
-    exponential moving average whose bias towards its start is corrected as in Kingma and Ba 2015 (section 3), so that
-    it is of use after few steps too. Its state dict holds all that going on from it needs.
+    After n updates it is the mean of the n states with weights proportional to decay^(n - 1), …, decay, 1 (Kingma and
+    Ba 2015, section 3), so it is usable after a few steps.
 
     Args:
-        network: its weights are copied; call `update_parameters` after each of its optimiser steps.
+        network: its weights are copied; call `update_parameters` after each optimiser step.
         decay: between 0 and 1.
     """
 

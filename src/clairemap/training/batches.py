@@ -1,4 +1,4 @@
-"""The batches of a run, read ahead by threads while the network computes."""
+"""Batches for training, read by threads or processes while the network computes."""
 
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
@@ -17,24 +17,23 @@ PREFETCHED_BATCHES = 2
 
 @dataclass(frozen=True)
 class BandScales:
-    """Mean and deviation of both sensors' bands, as the model's card holds them."""
+    """Mean and standard deviation of both sensors' bands, as on the model's card."""
 
     optical: BandScale
     sar: BandScale
 
     def normalise(self, batch: TrainingSample) -> TrainingSample:
-        """Return the batch with bands as the network takes them."""
+        """Return the batch with normalised bands."""
         return batch._replace(optical=normalise(batch.optical, self.optical), sar=normalise(batch.sar, self.sar))
 
 
 def batches_of_workers(
     crops: CropDataset, numbers: Iterable[Sequence[int]], workers: int
 ) -> Generator[TrainingSample, None, None]:
-    """Yield the batches that `batches` does, each read by one of several processes; pinned where there is a GPU.
+    """Yield the same batches as `batches`, read by several processes, in pinned memory if there is a GPU.
 
-    For a GPU: threads don't read more crops in a second than one alone, since zarr decodes in a single thread and
-    augmentation holds the interpreter's lock.
-    Memory: PREFETCHED_BATCHES batches for each process, in shared memory; a process starts in seconds.
+    For a GPU: threads read no more crops per second than one, because zarr decodes in a single thread and augmentation
+    holds the GIL. Memory per process: PREFETCHED_BATCHES batches, shared.
     """
     loader: DataLoader[TrainingSample] = DataLoader(
         crops,
@@ -43,7 +42,7 @@ def batches_of_workers(
         prefetch_factor=PREFETCHED_BATCHES,
         collate_fn=stack_samples,
         pin_memory=torch.cuda.is_available(),
-        multiprocessing_context="spawn",  # a fork would copy locks that CUDA's and zarr's threads hold
+        multiprocessing_context="spawn",  # a fork would copy locks held by threads of CUDA and zarr
     )
     yield from loader
 
@@ -51,10 +50,9 @@ def batches_of_workers(
 def batches(
     crops: CropDataset, numbers: Iterable[Sequence[int]], threads: int
 ) -> Generator[TrainingSample, None, None]:
-    """Yield one batch for each list of crop numbers, in their order whatever the number of threads.
+    """Yield one batch per list of crop numbers, in order, read ahead by threads.
 
-    Memory: PREFETCHED_BATCHES batches besides the one that is yielded. Threads suffice, because reading, decompressing
-    and copying all let go of the interpreter; so no sample crosses a process border.
+    Memory: PREFETCHED_BATCHES batches in addition to the one that is yielded.
     """
     with ThreadPoolExecutor(threads, thread_name_prefix="crops") as pool:
         waiting: deque[list[Future[TrainingSample]]] = deque()

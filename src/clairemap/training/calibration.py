@@ -1,8 +1,7 @@
-"""The temperature that makes the network's confidences fit the labels of the validation tiles.
+"""Calibration of the network's confidences on the validation tiles by temperature scaling (Guo et al. 2017).
 
-Temperature scaling after Guo et al. 2017: the logits are divided by one number, which changes no class, only how sure
-the map is of it. The figures after calibration are cross-fitted: the labelled tiles are dealt out into two halves by
-turns, and each is scored with the temperature of the other. The temperature to use is that of all tiles.
+Logits are divided by the temperature, which changes confidences but not classes. It is fitted to all labelled tiles.
+Scores after calibration are cross-fitted: each half of the tiles is scored with the temperature of the other half.
 """
 
 import logging
@@ -31,13 +30,13 @@ from clairemap.training.validation import predicted_tiles
 log = logging.getLogger(__name__)
 
 MAX_PIXELS = 200_000
-"""Pixels that a temperature is fitted to, at most, but at least one for each tile: for one number they are plenty."""
+"""Approximate maximum number of pixels for fitting a temperature; at least one per tile."""
 
 TEMPERATURE_RANGE = (0.1, 10.0)
-"""Temperatures that are tried. A network that makes no fault on the tiles would have its logits grow for ever."""
+"""Range of temperatures. Without it the fit diverges for a network without errors on the tiles."""
 
 NEAR_BOUND_FACTOR = 1.01
-"""A temperature nearer than this factor to an end of TEMPERATURE_RANGE was limited by the range."""
+"""A temperature within this factor of an end of TEMPERATURE_RANGE counts as limited by the range."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class LabelledPixels:
 
 @dataclass(frozen=True)
 class Temperature:
-    """What to divide logits by, and how well the confidences fit before and after; None where nothing was fitted."""
+    """The number to divide logits by, and the scores before and after; None if nothing was fitted."""
 
     value: float
     fit: CalibrationFit | None
@@ -64,17 +63,16 @@ def calibrate(
 ) -> Temperature:
     """Return the temperature of a network, the same in all processes; `NOT_FITTED` without a labelled pixel.
 
-    Every n-th labelled pixel of all tiles counts, n odd, so that about MAX_PIXELS do. Memory in each process: 4 bytes
-    for each of those pixels and classes, and about 24 more while the temperature is fitted (8 classes: 45 MB).
+    Uses about MAX_PIXELS pixels. Memory per process: 4 bytes per pixel and class, 28 during the fit (8 classes: 45 MB).
 
     Args:
         network: with the weights to keep.
         tiles: held-out tiles; each process maps its share of them.
-        labelled_px: labelled pixels in them, or more.
-        scales: what the bands are normalised with.
-        processes: all must call it.
+        labelled_px: number of labelled pixels in the tiles, or an upper bound.
+        scales: scales of the bands.
+        processes: all must call this.
     """
-    stride = ceil_div(labelled_px, MAX_PIXELS) | 1  # odd: it runs through all columns of a tile, whose width is even
+    stride = ceil_div(labelled_px, MAX_PIXELS) | 1  # odd, so that it covers all columns: a tile's width is even
     own = [
         (number, _labelled_pixels(logits, target, stride))
         for number, logits, target in predicted_tiles(network, tiles, scales, processes)
@@ -89,9 +87,9 @@ def calibrate(
 
 
 def fit_temperature(tiles: Sequence[LabelledPixels]) -> float:
-    """Return the temperature in TEMPERATURE_RANGE with the least negative log likelihood of the labels.
+    """Return the temperature T in TEMPERATURE_RANGE that minimises the negative log likelihood of the labels.
 
-    That is convex in 1 / T, so in the logarithm of T there is one minimum, found to a relative 1e-5.
+    It is convex in 1 / T, so there is one minimum, found to a relative error of 1e-5.
     """
     pixels = _pooled(tiles)
     found = minimize_scalar(
@@ -112,7 +110,7 @@ def mean_nll(pixels: LabelledPixels, temperature: float) -> float:
 
 
 def calibration_fit(tiles: Sequence[LabelledPixels]) -> CalibrationFit:
-    """Return how well confidences fit the labels before and after; see the module for what after means."""
+    """Return calibration error and NLL before and after calibration; after: cross-fitted, None with a single tile."""
     before, after = _scores([(tiles, 1.0)]), None
     if len(tiles) > 1:
         even, odd = tiles[::2], tiles[1::2]
@@ -157,12 +155,12 @@ def _log_temperature(found: Temperature) -> None:
     log.info(
         "temperature %.3f from %d pixels of %d tiles: calibration error %.4f before, %s after",
         *(found.value, found.fit.pixels, found.fit.tiles, found.fit.ece_before),
-        "not known (one tile has labels)" if after is None else f"{after:.4f}",
+        "unknown (only one tile has labels)" if after is None else f"{after:.4f}",
     )
     lowest, highest = TEMPERATURE_RANGE
     if min(found.value / lowest, highest / found.value) < NEAR_BOUND_FACTOR:
         log.warning(
-            "the temperature %.3f lies at an end of what is tried, %g to %g: it was cut off there, not found; look at "
-            "the training and at the labels of the validation tiles",
+            "temperature %.3f is at a limit of its range, %g to %g; check the training and the labels of the "
+            "validation tiles",
             *(found.value, lowest, highest),
         )

@@ -1,9 +1,8 @@
-"""Checkpoints: a run that was killed goes on where it stopped, with the weights it would have had anyway.
+"""Checkpoints, from which a killed run resumes with the same weights as an uninterrupted run.
 
-A checkpoint is one file, ``{folder}/{fingerprint}/step-000050.pt``: the SHA-256 of what follows, a line end, and what
-`torch.save` writes. It appears whole or not at all, under a name of its own until then, so that two runs of one job
-can't spoil each other's. The fingerprint stands for all that the weights depend on, so that no other run's state is
-ever taken up. The last file of a finished run stays: asked for again, its model is written without training.
+A checkpoint is one file, ``{folder}/{fingerprint}/step-000050.pt``: the SHA-256 of the content, a newline, and the
+content from `torch.save`, written atomically. The fingerprint is a hash of everything that the weights depend on, so
+the state of another run is never resumed. The last file of a finished run is kept, to rewrite its model.
 """
 
 import hashlib
@@ -21,7 +20,7 @@ from clairemap.provenance import written_whole
 log = logging.getLogger(__name__)
 
 CHECKPOINTS_KEPT = 2
-"""Checkpoints kept while training goes on: if the last one is damaged there is one before."""
+"""Checkpoints kept during training, in case the last one is damaged."""
 
 State = dict[str, Any]
 
@@ -33,7 +32,7 @@ class CheckpointFolder:
     path: Path
 
     def save(self, step: int, state: State) -> Path:
-        """Write the state after a step, and delete all but the last CHECKPOINTS_KEPT files."""
+        """Write the state after a step, and delete all but the last CHECKPOINTS_KEPT files; return the file."""
         content = io.BytesIO()
         torch.save(state, content)
         target = self.path / f"step-{step:06d}.pt"
@@ -44,38 +43,37 @@ class CheckpointFolder:
         return target
 
     def newest(self) -> str | None:
-        """Return the name of the newest file that is whole, or None; damaged ones on the way are told and deleted.
+        """Return the name of the newest undamaged file, or None; newer, damaged files are logged and deleted.
 
-        They are of later steps than what is saved next: if they stayed, `save` and `finish` would keep them instead.
-        Only one process may ask.
+        `save` and `finish` would keep damaged files of later steps instead of new ones. Call in one process only.
         """
         files = self._files()
         for path in files:
             if _verified_content(path) is not None:
                 return path.name
-            log.warning("%s is damaged and deleted: looking for the checkpoint before it", path)
+            log.warning("%s: damaged checkpoint deleted; trying the previous one", path)
             path.unlink(missing_ok=True)
         if files:
-            log.warning("no checkpoint in %s is whole: training starts anew", self.path)
+            log.warning("%s: all checkpoints are damaged; training starts over", self.path)
         return None
 
     def load(self, name: str) -> State:
-        """Return a state that `newest` named, its tensors on the CPU.
+        """Return the state in a file that `newest` returned, with tensors on the CPU.
 
         Raises:
-            StoreError: this process reads something else than the one that named it.
+            StoreError: the file is missing or damaged for this process.
         """
         content = _verified_content(self.path / name)
         if content is None:
             raise StoreError(
-                f"{self.path / name} is whole for the first process, but missing or damaged for another: work_dir must "
-                "be on a disk that all nodes share; check the file system, run again"
+                f"{self.path / name}: readable by the first process, but missing or damaged for another; work_dir must "
+                "be on a file system that all nodes share; check it and run again"
             )
         state: State = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         return state
 
     def finish(self) -> None:
-        """Delete all but the last file, from which the finished model can be written again."""
+        """Delete all but the last file."""
         self._keep(1)
 
     def _keep(self, count: int) -> None:
@@ -87,7 +85,7 @@ class CheckpointFolder:
 
 
 def _verified_content(path: Path) -> bytes | None:
-    """Return what follows the hash, or None if there is no file or it isn't what was written."""
+    """Return the content after the hash, or None if the file is missing or damaged."""
     try:
         digest, _, content = path.read_bytes().partition(b"\n")
     except FileNotFoundError:

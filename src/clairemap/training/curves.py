@@ -1,4 +1,4 @@
-"""Training's curves for TensorBoard, an optional package."""
+"""Training curves for TensorBoard, an optional package."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +13,11 @@ Draw = Callable[[HistoryStep], None]
 
 @contextmanager
 def tensorboard_curves(folder: Path | None, steps_done: int) -> Iterator[Draw]:
-    """Give a function that adds a row of the history to the curves in a folder; it does nothing if that is None.
+    """Return a context with a function that adds a row of the history to the curves in a folder.
 
     Args:
-        folder: of this run alone; curves that a killed run drew beyond `steps_done` are no longer shown.
-        steps_done: steps that lie behind the run already.
+        folder: used by this run only, None for no curves; points of a killed run after `steps_done` are hidden.
+        steps_done: number of steps done before this start.
 
     Raises:
         SettingsError: TensorBoard is not installed.
@@ -26,11 +26,11 @@ def tensorboard_curves(folder: Path | None, steps_done: int) -> Iterator[Draw]:
         yield lambda _: None
         return
     try:
-        from torch.utils.tensorboard import SummaryWriter  # an optional package: imported where it is asked for
+        from torch.utils.tensorboard import SummaryWriter  # optional, so imported only if needed
     except ImportError:
         raise SettingsError(
-            "compute.tensorboard is true, but TensorBoard is not installed: pip install tensorboard in the "
-            "environment that trains, or set it to false"
+            "compute.tensorboard is true, but TensorBoard is not installed; run pip install tensorboard in the "
+            "training environment, or set compute.tensorboard to false"
         ) from None
     folder.mkdir(parents=True, exist_ok=True)
     with SummaryWriter(str(folder), purge_step=steps_done + 1) as writer:

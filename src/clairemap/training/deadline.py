@@ -5,7 +5,7 @@ import time
 
 
 class Deadline:
-    """The end of a time budget in minutes, counted from when this is made; None never ends."""
+    """The end of a time budget in minutes that starts at construction; None is unlimited."""
 
     def __init__(self, minutes: float | None) -> None:
         self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
@@ -13,7 +13,7 @@ class Deadline:
         self._round_start = time.monotonic()
 
     def is_near(self) -> bool:
-        """Return, once in each round, whether two more rounds as long as the longest so far could miss the end."""
+        """Return whether two more rounds of the longest duration so far could exceed the budget; call once a round."""
         now = time.monotonic()
         self._longest = max(self._longest, now - self._round_start)
         self._round_start = now

@@ -1,4 +1,4 @@
-"""The processes that train together: one alone, or those that torchrun started."""
+"""The training processes: a single one, or those started by torchrun."""
 
 import inspect
 import logging
@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from clairemap.errors import SettingsError
 
 PROCESS_TIMEOUT = timedelta(minutes=30)
-"""How long a process waits for the others before it gives up: longer than a validation or a checkpoint takes."""
+"""Maximum time a process waits for the others: longer than a validation or a checkpoint takes."""
 
 MAX_READING_THREADS = 8
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def usable_cpus() -> int:
-    """Return the CPUs that this process may use: under a scheduler often fewer than the machine has."""
+    """Return the number of CPUs that this process may use; under a scheduler often fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -33,7 +33,7 @@ def usable_cpus() -> int:
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among `count`, and the device it computes on."""
+    """This process (`rank`, from 0, of `count`) and its device."""
 
     rank: int
     count: int
@@ -41,19 +41,19 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes files and tells how far training is."""
+        """Whether this is the process that writes files and shows progress."""
         return self.rank == 0
 
     @property
     def reading_threads(self) -> int:
-        """Threads that read ahead: one beside a CPU that computes, this process's share of the CPUs beside a GPU."""
+        """Number of threads that read batches: 1 for training on a CPU, this process's share of the CPUs on a GPU."""
         if self.device.type == "cpu":
             return 1
-        beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        return min(MAX_READING_THREADS, max(1, usable_cpus() // beside))
+        local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        return min(MAX_READING_THREADS, max(1, usable_cpus() // local_processes))
 
     def sum(self, values: Tensor) -> Tensor:
-        """Return the sum of the processes' tensors, on all of them."""
+        """Return the sum of a tensor over all processes, in each of them."""
         if self.count > 1:
             values = values.to(self.device, copy=True)
             dist.all_reduce(values)
@@ -67,75 +67,75 @@ class Processes:
         return tuple(bool(count) for count in counts.tolist())
 
     def wait(self) -> None:
-        """Return when all processes have come here, so that none ends while another still writes."""
+        """Wait until all processes have called this."""
         self.any([False])
 
     def broadcast_from_first(self, text: str | None) -> str | None:
-        """Return what the first process passed, on all of them."""
-        box = [text]
+        """Return the first process's text in all processes."""
+        message = [text]
         if self.count > 1:
-            dist.broadcast_object_list(box, device=self.device)
-        return box[0]
+            dist.broadcast_object_list(message, device=self.device)
+        return message[0]
 
     def gather(self, values: list[T]) -> list[T]:
-        """Return what the processes passed, one after the other, on all of them; anything that can be pickled."""
+        """Return the values of all processes, in order of rank, in each of them; values must be picklable."""
         if self.count == 1:
             return values
-        boxes: list[Any] = [None] * self.count
-        dist.all_gather_object(boxes, values)
-        return [value for box in boxes for value in box]
+        gathered: list[Any] = [None] * self.count
+        dist.all_gather_object(gathered, values)
+        return [value for of_process in gathered for value in of_process]
 
     def share_of(self, total: int) -> range:
-        """Return the numbers from 0 to total - 1 that are this process's: every `count`-th."""
+        """Return this process's share of the numbers 0 to total - 1: every `count`-th."""
         return range(self.rank, total, self.count)
 
     def ddp_network(self, network: nn.Module) -> nn.Module:
-        """Return the network with gradients that are averaged over the processes."""
+        """Return the network in DDP, which averages gradients over the processes; unchanged for one process."""
         if self.count == 1:
             return network
         return DistributedDataParallel(network, gradient_as_bucket_view=True, **_without_buffer_sync())
 
 
 def _without_buffer_sync() -> dict[str, Any]:
-    """Return the option of DDP not to exchange buffers, of which none changes in training: PyTorch 2.13 renamed it."""
+    """Return the DDP option that disables syncing buffers, which never change here; PyTorch 2.13 renamed it."""
     known = inspect.signature(DistributedDataParallel).parameters
     return {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
 
 
 @contextmanager
 def process_group(device: Literal["auto", "cpu", "cuda"]) -> Iterator[Processes]:
-    """Join the processes that torchrun started, if it did, for as long as the context lasts.
+    """Return a context in which the processes started by torchrun are connected, or with a single process.
 
     Args:
-        device: auto takes the GPU of this process's number on its machine if there are any, else the CPU.
+        device: auto uses a GPU if there are any, else the CPU.
 
     Raises:
-        SettingsError: a GPU is asked for and there is none for this process.
+        SettingsError: a GPU is needed, but there is none for this process.
     """
     count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    place = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
+    own_device = _select_device(device, int(os.environ.get("LOCAL_RANK", "0")))
     if count == 1:
-        yield Processes(0, 1, place)
+        yield Processes(0, 1, own_device)
         return
     if rank > 0:
-        logging.getLogger("clairemap").setLevel(logging.ERROR)  # one voice is enough
-    dist.init_process_group("nccl" if place.type == "cuda" else "gloo", timeout=PROCESS_TIMEOUT)
+        logging.getLogger("clairemap").setLevel(logging.ERROR)  # only the first process logs
+    dist.init_process_group("nccl" if own_device.type == "cuda" else "gloo", timeout=PROCESS_TIMEOUT)
     try:
-        yield Processes(rank, count, place)
+        yield Processes(rank, count, own_device)
     finally:
         dist.destroy_process_group()
 
 
-def _device(wanted: Literal["auto", "cpu", "cuda"], local_rank: int) -> torch.device:
+def _select_device(setting: Literal["auto", "cpu", "cuda"], local_rank: int) -> torch.device:
     gpus = torch.cuda.device_count()
-    if wanted == "cpu" or (wanted == "auto" and not gpus):
+    if setting == "cpu" or (setting == "auto" and not gpus):
         return torch.device("cpu")
     if not gpus:
         raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
     if local_rank >= gpus:
         raise SettingsError(
-            f"process {local_rank} of this machine has no GPU: {gpus} found; set compute.device to cpu, or "
-            "compute.training_processes to the number of GPUs"
+            f"process {local_rank} of this machine has no GPU: PyTorch sees {gpus} here; set "
+            "compute.training_processes to the number of GPUs, or compute.device to cpu"
         )
     torch.cuda.set_device(local_rank)
     return torch.device("cuda", local_rank)

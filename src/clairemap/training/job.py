@@ -1,4 +1,4 @@
-"""What a training run is given, and what comes out of it."""
+"""Input and result of a training run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,16 +24,16 @@ from clairemap.tiles.splits import LabelledTile, labelled_tiles, split_rows
 from clairemap.tiles.statistics import check_statistics
 from clairemap.training.batches import BandScales
 
-WITHOUT_EFFECT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
-"""Settings that the weights don't depend on: of the files of initial weights it is the content that counts."""
+SETTINGS_WITHOUT_EFFECT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
+"""Settings that do not affect the weights; of files of initial weights only the content does."""
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train on, how, for how long, and where the state is kept.
+    """Data and settings of a training run, its time limit, and the folder of its checkpoints.
 
-    `stores` are the pair stores by scene, `splits` is the split table. `code` stands for the code that trains: state
-    of another is never taken up. `curves` is a folder for TensorBoard.
+    `stores` are the pair stores by scene, `splits` is the split table, `code` identifies the code, `minutes` is the
+    time limit, `curves` is a folder for TensorBoard.
     """
 
     stores: Mapping[str, Path]
@@ -47,13 +47,12 @@ class TrainingJob:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all that the weights depend on: code, settings, data, files of initial weights.
+        """Hash of everything that the weights depend on: code, settings, data, files of initial weights.
 
         Raises:
-            MissingFileError: the pair of a scene is not given, or it has no manifest, or a file of initial weights
-                does not exist.
+            MissingFileError: a pair, its manifest or a file of initial weights is missing.
         """
-        settings = self.settings.model_dump(mode="json", exclude=WITHOUT_EFFECT)
+        settings = self.settings.model_dump(mode="json", exclude=SETTINGS_WITHOUT_EFFECT)
         data = [
             document_text(self.statistics),
             split_rows(self.splits),
@@ -64,74 +63,74 @@ class TrainingJob:
 
     @property
     def initial_weights(self) -> dict[Sensor, Path]:
-        """The files with initial weights of the encoders that get any."""
+        """Files with initial weights, by sensor."""
         training = self.settings.training
         named: dict[Sensor, str | None] = {"optical": training.initial_optical, "sar": training.initial_sar}
         return {sensor: Path(name) for sensor, name in named.items() if name is not None}
 
     @property
     def scales(self) -> BandScales:
-        """What the bands are normalised with."""
+        """Scales of the bands, for normalisation."""
         return BandScales(_scale(self.statistics.optical), _scale(self.statistics.sar))
 
     def source(self) -> TileSource:
-        """Return the opened pairs of the scenes that train or validate.
+        """Return the opened pairs of the training and validation scenes.
 
         Raises:
-            MissingFileError: the pair of a scene is not given.
-            StoreError: a pair is incomplete, or has other bands or another SAR scale than the statistics.
+            MissingFileError: a scene has no pair.
+            StoreError: a pair is incomplete, or its bands or SAR scale differ from the statistics.
         """
         stores = {scene: open_store(path) for scene, path in self._pairs().items()}
         check_statistics(self.statistics, stores.values())
         return TileSource(stores, self.settings.network.sensors)
 
     def _pairs(self) -> dict[str, Path]:
-        """Return the stores of the scenes that train or validate."""
+        """Return the stores of the training and validation scenes."""
         tiles = (*self.training_tiles, *labelled_tiles(self.splits, "val"))
         needed = sorted({tile.scene for tile in tiles})
         if missing := [scene for scene in needed if scene not in self.stores]:
-            raise MissingFileError(f"no pair is given for the scenes {missing} of the split table; run tile_scene")
+            raise MissingFileError(f"no pair for the scenes {missing} of the split table; run tile_scene for them")
         return {scene: self.stores[scene] for scene in needed}
 
     @cached_property
     def training_tiles(self) -> tuple[LabelledTile, ...]:
-        """The tiles that train."""
+        """The training tiles."""
         return labelled_tiles(self.splits, "train")
 
     @cached_property
     def validation_tiles(self) -> tuple[LabelledTile, ...]:
-        """The tiles that validate, at most as many as the settings say."""
+        """The validation tiles, at most `training.max_validation_tiles`."""
         return spread_evenly(labelled_tiles(self.splits, "val"), self.settings.training.max_validation_tiles)
 
     def check(self, processes: int) -> None:
-        """Check what would otherwise fail late.
+        """Check batch size and number of classes before training starts.
 
         Raises:
-            SettingsError: the batch can't be shared evenly by the processes, or a share not divided into micro-batches.
-            StoreError: the statistics are of another number of classes than the legend.
+            SettingsError: the batch can't be divided evenly among the processes, or their shares into micro-batches.
+            StoreError: statistics and legend have different numbers of classes.
         """
         batch = self.settings.training.batch_size
         if batch % processes:
             raise SettingsError(
-                f"training.batch_size {batch} can't be shared evenly by {processes} processes; make it a multiple of "
-                f"{processes}, compute.training_processes times the nodes"
+                f"training.batch_size {batch} can't be divided evenly among {processes} processes; set it to a "
+                f"multiple of {processes}, compute.training_processes times the nodes"
             )
         share, micro_batches = batch // processes, self.settings.training.batch_parts
         if share % micro_batches:
             raise SettingsError(
-                f"training.batch_parts {micro_batches} doesn't divide the {share} crops that each of {processes} "
-                f"processes computes of training.batch_size {batch}; choose a divisor of {share}"
+                f"training.batch_parts {micro_batches} doesn't divide the {share} crops per process "
+                f"(training.batch_size {batch}, {processes} processes); set it to a divisor of {share}"
             )
-        found, wanted = len(self.statistics.class_px), len(self.settings.legend.classes)
-        if found != wanted:
+        found, expected = len(self.statistics.class_px), len(self.settings.legend.classes)
+        if found != expected:
             raise StoreError(
-                f"the statistics are of {found} classes, the legend has {wanted}; run fit_statistics again"
+                f"the statistics have {found} classes, but legend.classes has {expected}; run fit_statistics again"
             )
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A trained network with its card, and the history of its training."""
+    """A trained network, its card, and the history of its training."""
 
     network: Claire
     card: ModelCard
@@ -139,10 +138,10 @@ class TrainingResult:
 
 
 def _pair_digest(pair: Path) -> str:
-    """Return the hash of a pair's manifest, which lies beside it and holds hashes of its arrays.
+    """Return the hash of a pair's manifest, which contains the hashes of its arrays.
 
     Raises:
-        MissingFileError: there is none.
+        MissingFileError: the manifest does not exist.
     """
     manifest = manifest_of(pair)
     if not manifest.is_file():

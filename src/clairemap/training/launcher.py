@@ -1,11 +1,11 @@
-"""Start the processes that train together, and end with the exit code of the stage that they run.
+"""Start the training processes and exit with the exit code of their script.
 
-``python -m clairemap.training.launcher --processes 4 train_model.py --pair …`` is torchrun but for three things:
+``python -m clairemap.training.launcher --processes 4 train_model.py --pair …`` differs from torchrun in three ways:
 
-- It ends with the code of the stage's error (75 for a time budget that is over) where torchrun always ends with 1.
-- Within a step of SLURM of several nodes (``srun --ntasks-per-node=1``), the launchers of all nodes meet by themselves:
-  they take node count, own number, first host and job number from the step's environment. Anywhere else it is one node.
-- Each process gets its share of the threads that the job may use (OMP_NUM_THREADS).
+- It exits with the code of the script's error (75 for the time budget), where torchrun always exits with 1.
+- In a SLURM step of several nodes (``srun --ntasks-per-node=1``) the launchers of all nodes connect by means of the
+  step's environment variables. Otherwise it uses one node.
+- It divides the job's threads (OMP_NUM_THREADS) among the processes.
 """
 
 import argparse
@@ -28,12 +28,12 @@ from clairemap.training.distributed import usable_cpus
 log = logging.getLogger(__name__)
 
 FIRST_PORT, PORTS = 20000, 10000
-"""Ports that launchers meet at, one for each job number: below those that systems hand out on their own."""
+"""Ports for connecting launchers, by job number; below the ephemeral ports."""
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """The nodes of a SLURM step: how many, which of them this is (from 0), and where their launchers meet."""
+    """The nodes of a SLURM step: their number, this node's number (from 0), and the address for connecting."""
 
     count: int
     number: int
@@ -43,12 +43,12 @@ class Nodes:
 
     @classmethod
     def from_slurm_step(cls, environment: Mapping[str, str]) -> Self | None:
-        """Return the nodes of the step that srun started this process in; None outside of one, and for one node.
+        """Return the nodes of the step that srun started this process in; None outside a step or for one node.
 
-        Only what describes the step is looked at: an allocation of several nodes may well train on one.
+        Variables of the allocation are ignored, because training may use fewer nodes.
 
         Raises:
-            SettingsError: the step has several nodes, but a variable of its environment is missing or strange.
+            SettingsError: the step has several nodes, but a variable of its environment is missing or invalid.
         """
         if environment.get("SLURM_STEP_NUM_NODES", "1") == "1":
             return None
@@ -60,14 +60,14 @@ class Nodes:
             host = first_host(environment["SLURM_STEP_NODELIST"])
         except (KeyError, ValueError) as error:
             raise SettingsError(
-                f"the SLURM step has several nodes, but its environment is not srun's: {error!r}. Start one launcher "
-                "on each node: srun --ntasks-per-node=1 python -m clairemap.training.launcher ..."
+                f"SLURM step with several nodes: environment variable missing or not valid ({error!r}). Start one "
+                "launcher on each node: srun --ntasks-per-node=1 python -m clairemap.training.launcher ..."
             ) from None
         return cls(count, number, host, FIRST_PORT + job % PORTS, f"{job}.{step}")
 
     @property
     def options(self) -> list[str]:
-        """The options of torchrun."""
+        """Options for torchrun."""
         return [
             f"--nnodes={self.count}",
             "--rdzv-backend=c10d",
@@ -80,42 +80,41 @@ class Nodes:
 def first_host(nodes: str) -> str:
     """Return the first name of a SLURM node list: 'gpu03' of ``gpu[03-05,9],cpu1``.
 
-    The result is the first line of ``scontrol show hostnames``, which is not called because a container inside a job
-    often lacks it.
+    Like the first line of ``scontrol show hostnames``, which containers often don't have.
 
     Raises:
-        ValueError: it is no such list.
+        ValueError: not a valid node list.
     """
     found = re.match(r"(?:[^\s,\[\]]|\[\d[\d,-]*\])+", nodes)
     if found is None:
-        raise ValueError(f"{nodes!r} is no list of nodes")
+        raise ValueError(f"{nodes!r} is not a valid node list")
     return re.sub(r"\[(\d+)[^\]]*\]", r"\1", found[0])
 
 
 def launch(processes: int, command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a stage's script in so many processes on each node, and return the exit code to end with.
+    """Run a script in several processes on each node, and return the exit code.
 
     Args:
-        processes: on this node.
-        command: the script and its words.
-        environment: of this process; what SLURM says is looked up in it.
+        processes: number of processes on this node.
+        command: the script and its arguments.
+        environment: this process's environment, with SLURM's variables.
 
     Raises:
-        SettingsError: the environment of SLURM's step is not srun's.
-        TrainingError: the launchers of the nodes don't find each other.
+        SettingsError: a variable of the SLURM step is missing or invalid.
+        TrainingError: the launchers of the nodes can't connect.
     """
     nodes = Nodes.from_slurm_step(environment)
-    place = nodes.options if nodes else ["--standalone"]
-    arguments = [*place, f"--nproc-per-node={processes}", *command]
+    node_options = nodes.options if nodes else ["--standalone"]
+    arguments = [*node_options, f"--nproc-per-node={processes}", *command]
     try:
         torchrun.run(torchrun.parse_args(arguments))  # type: ignore[no-untyped-call]
     except ChildFailedError as failed:
         return exit_code([failure.exitcode for failure in failed.failures.values()])
     except RendezvousConnectionError as error:
-        where = f"{nodes.first_host}:{nodes.port}" if nodes else "this machine"
+        address = f"{nodes.first_host}:{nodes.port}" if nodes else "this machine"
         raise TrainingError(
-            f"the launchers can't meet at {where}: {error.__cause__ or error}. The name must resolve and the port be "
-            "open on all nodes of the step, and the first node's launcher must be running"
+            f"the launchers can't connect at {address}: {error.__cause__ or error}. The name must resolve and the port "
+            "must be open on all nodes of the step, and the first node's launcher must be running."
         ) from None
     except SignalException as stopped:
         return 128 + int(stopped.sigval)
@@ -123,10 +122,9 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
 
 
 def exit_code(codes: Sequence[int]) -> int:
-    """Return the exit code of a run from those of its failed processes; one killed by signal n has -n.
+    """Return the exit code for the codes of the failed processes; the code of a process killed by signal n is -n.
 
-    The code of an error of the stage goes before all others: when one process ends with it, others only notice that
-    it is gone, and may be the first to be found.
+    Codes of clairemap's errors take precedence: other processes fail because one is gone, and may be listed first.
     """
     known = {error.exit_code for error in ClairemapError.__subclasses__()}
     code = next((code for code in codes if code in known), codes[0])
@@ -134,18 +132,18 @@ def exit_code(codes: Sequence[int]) -> int:
 
 
 def main() -> None:
-    """Read the command line, launch, and end with the stage's exit code."""
+    """Read the command line, run the script, and exit with its exit code."""
     parser = argparse.ArgumentParser(prog="python -m clairemap.training.launcher", description=launch.__doc__)
-    parser.add_argument("--processes", type=int, required=True, help="on each node, one for each GPU")
-    parser.add_argument("command", nargs=argparse.REMAINDER, help="the stage's script and its words")
-    words = parser.parse_args()
+    parser.add_argument("--processes", type=int, required=True, help="processes per node, one per GPU")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="the script and its arguments")
+    arguments = parser.parse_args()
     threads = int(os.environ.get("OMP_NUM_THREADS") or usable_cpus())
-    os.environ["OMP_NUM_THREADS"] = str(max(1, threads // words.processes))
+    os.environ["OMP_NUM_THREADS"] = str(max(1, threads // arguments.processes))
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
-        code = launch(words.processes, words.command, os.environ)
+        code = launch(arguments.processes, arguments.command, os.environ)
     except ClairemapError as error:
         log.error("%s (%s, exit code %d)", error, type(error).__name__, error.exit_code)
         code = error.exit_code

@@ -1,4 +1,4 @@
-"""Training, read from top to bottom: settings, data, network, optimiser, state, steps, calibration."""
+"""The training run: settings, data, network, optimiser, state, steps, calibration."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,26 +30,26 @@ log = logging.getLogger(__name__)
 
 
 def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> TrainingResult | None:
-    """Return the network with its best validated weights, or its last ones if no tile validates.
+    """Return the network with the best validated weights, or the last ones without validation tiles.
 
-    The first process gets it; the others get None.
+    The first process gets the result; the others get None.
 
-    The steps are the same however many processes share them, and however often training was stopped and went on
-    from its checkpoints: on a CPU to the last bit, if the number of processes and threads stays the same.
+    Except for rounding, the result does not depend on the number of processes. On a CPU a resumed run gives the same
+    bits if the numbers of processes and threads are unchanged.
 
     Args:
-        job: what to train on and how.
-        processes: this process among those that train.
-        stamp: of the run, for the card.
+        job: data and settings.
+        processes: the training processes.
+        stamp: provenance of the run, for the card.
 
     Raises:
-        SettingsError: the batch can't be shared evenly by the processes, or TensorBoard is wanted but not installed.
+        SettingsError: the batch can't be divided evenly among the processes, or TensorBoard is not installed.
         NoTrainingDataError: no training tile has labels.
         TrainingError: loss or gradient is not finite.
-        TimeBudgetError: the time is up; the state is saved.
-        MissingFileError, StoreError: pairs are missing, damaged, or not those of the statistics.
-        MissingFileError, UnreadableFileError, BundleError: a file of initial weights is missing, can't be read, or
-            doesn't fit the network.
+        TimeBudgetError: the time budget is used up; the state is saved.
+        MissingFileError, StoreError: pairs are missing or damaged, or do not match the statistics.
+        MissingFileError, UnreadableFileError, BundleError: a file of initial weights is missing, unreadable, or does
+            not match the network.
     """
     deadline = Deadline(job.minutes)
     settings = job.settings.training
@@ -83,8 +83,8 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
                 _save(state, folder, processes)
             if is_late:
                 raise TimeBudgetError(
-                    f"{job.minutes:g} minutes are nearly over after step {state.steps_done} of {settings.steps}; the "
-                    f"state is saved in {folder.path}. Run the job again: it goes on from there."
+                    f"time budget of {job.minutes:g} minutes nearly used up after step {state.steps_done} of "
+                    f"{settings.steps}; the state is saved in {folder.path}. Run again to resume."
                 )
     if processes.is_first:
         folder.finish()
@@ -93,37 +93,37 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
 
 
 def _validation_tiles(job: TrainingJob, source: TileSource) -> TileDataset:
-    """Return the tiles to validate on: none, and a warning, if not one of their pixels can be scored.
+    """Return the validation tiles; none, with a warning, if no pixel of them can be scored.
 
-    That a tile has labels is not enough: with one sensor alone they may all lie under clouds.
+    With a single sensor, all labelled pixels may be under clouds.
     """
     tiles = TileDataset(source, job.validation_tiles)
     if any((tile.target != IGNORE_INDEX).any() for tile in map(tiles.__getitem__, range(len(tiles)))):
         return tiles
     log.warning(
-        "no validation tile has labels where network.sensors (%s) sees anything: the weights of the last step are kept",
+        "no validation tile has labelled pixels where network.sensors (%s) is valid; keeping the last step's weights",
         job.settings.network.sensors,
     )
     return TileDataset(source, ())
 
 
 def _save(state: RunState, folder: CheckpointFolder, processes: Processes) -> None:
-    """Save the state; all processes wait for it, since torchrun kills the first when another ends with an error."""
+    """Save the state in the first process; others wait, since torchrun kills it if they exit with an error."""
     if processes.is_first:
         folder.save(state.steps_done, state.state_dict())
     processes.wait()
 
 
 def _resume(state: RunState, folder: CheckpointFolder, processes: Processes) -> None:
-    """Take up the newest checkpoint of this run if there is one; all processes take the same."""
+    """Load the newest checkpoint of this run, if there is one; all processes load the same."""
     name = processes.broadcast_from_first(folder.newest() if processes.is_first else None)
     if name is None:
         return
     state.load_state_dict(folder.load(name))
     if state.is_finished:
-        log.info("nothing to train: %s holds this very run, finished; its model is written again", folder.path / name)
+        log.info("already trained (%s); rewriting the model files", folder.path / name)
     else:
-        log.info("going on after step %d of %d from %s", state.steps_done, state.settings.steps, folder.path / name)
+        log.info("resuming after step %d of %d from %s", state.steps_done, state.settings.steps, folder.path / name)
 
 
 def _crop_numbers(step: int, batch_size: int, processes: Processes) -> range:
@@ -132,7 +132,7 @@ def _crop_numbers(step: int, batch_size: int, processes: Processes) -> range:
 
 
 def _with_progress(steps: range, state: RunState, processes: Processes) -> Iterator[int]:
-    """Yield the steps until the run is finished; the first process shows how far it is."""
+    """Yield the steps until the run is finished; the first process shows progress."""
     left = _until_finished(steps, state)
     return progress(left, "training steps", len(steps)) if processes.is_first else left
 
@@ -145,31 +145,31 @@ def _until_finished(steps: range, state: RunState) -> Iterator[int]:
 
 
 def _curves(job: TrainingJob, steps: range, processes: Processes) -> AbstractContextManager[Draw]:
-    """Return the curves of this run in a folder of its own; only the first process draws, if there is anything to."""
+    """Return the curves of this run, in their own folder; only the first process draws."""
     if job.curves is None or not processes.is_first or not steps:
         return tensorboard_curves(None, 0)
     return tensorboard_curves(job.curves / job.fingerprint, steps.start)
 
 
 def _log_duration(rows: Sequence[HistoryStep], state: RunState) -> None:
-    """Log how long the steps took that were done now, and why they ended if not by their number."""
+    """Log the duration of the steps since this start, and early stopping."""
     if not rows:
         return
     seconds, waited = sum(row.seconds for row in rows), sum(row.wait_seconds for row in rows)
     log.info("%d steps in %.1f s, %.0f %% of them waiting for crops", len(rows), seconds, 100 * waited / seconds)
     if state.best is not None and state.stopped_early:
         log.info(
-            "stopped early after step %d of %d: no validation was better than that of step %d for %d validations",
-            *(state.steps_done, state.settings.steps, state.best.step, state.settings.patience),
+            "early stopping after step %d of %d: %d validations without improvement over step %d",
+            *(state.steps_done, state.settings.steps, state.settings.patience, state.best.step),
         )
 
 
 def _finished_training(
     job: TrainingJob, state: RunState, held_out: TileDataset, processes: Processes, stamp: Mapping[str, str]
 ) -> TrainingResult | None:
-    """Return the network with the weights to keep, its card, and the history, in the first process.
+    """Return the network with the weights to keep, its card and the history in the first process, None in the others.
 
-    All must call it: the temperature is found together. The halo takes seconds, and one process measures it.
+    All processes must call this: they fit the temperature together. Only the first measures the halo.
     """
     network, step, history = state.kept, state.steps_done, list(state.history)
     if state.best is not None:
@@ -185,7 +185,7 @@ def _finished_training(
 
 
 def _temperature(job: TrainingJob, network: Claire, held_out: TileDataset, processes: Processes) -> Temperature:
-    """Return the temperature of the weights to keep, unless the settings want none."""
+    """Return the temperature for the weights to keep; not fitted if `training.calibrate` is false."""
     if not job.settings.training.calibrate:
         return NOT_FITTED
     labelled_px = sum(tile.labelled_px for tile in job.validation_tiles)

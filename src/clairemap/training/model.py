@@ -1,4 +1,4 @@
-"""The network as training begins, its optimiser, and its card when training is over."""
+"""The initial network, its optimiser, and the card of the trained network."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,18 +13,17 @@ from clairemap.nets.memory import working_memory
 from clairemap.nets.pretrained import load_initial_weights
 from clairemap.settings import TrainingSettings
 from clairemap.training.calibration import Temperature
-from clairemap.training.job import WITHOUT_EFFECT, TrainingJob
+from clairemap.training.job import SETTINGS_WITHOUT_EFFECT, TrainingJob
 
-RECORDED_ELSEWHERE: dict[str, bool | set[str]] = {"network": True, "legend": True, **WITHOUT_EFFECT}
-"""Settings that a card doesn't repeat, or that the weights don't depend on."""
+SETTINGS_NOT_ON_CARD: dict[str, bool | set[str]] = {"network": True, "legend": True, **SETTINGS_WITHOUT_EFFECT}
+"""Settings left out of the card's `settings`: in other keys of the card, or without effect on the weights."""
 
 
 def new_network(job: TrainingJob) -> Claire:
-    """Return the network with weights drawn from the settings' seed, or read where the settings name files.
+    """Return the network with random weights from the seed, or from files of initial weights.
 
     Raises:
-        SettingsError, MissingFileError, UnreadableFileError, BundleError: a file of initial weights doesn't fit; see
-            `pretrained.load_initial_weights`.
+        SettingsError, MissingFileError, UnreadableFileError, BundleError: see `pretrained.load_initial_weights`.
     """
     torch.manual_seed(int.from_bytes(hashlib.sha256(f"{job.settings.seed}:weights".encode()).digest()[:7]))
     optical, sar = len(job.statistics.optical.bands), len(job.statistics.sar.bands)
@@ -53,15 +52,15 @@ def model_card(
     temperature: Temperature,
     stamp: Mapping[str, str],
 ) -> ModelCard:
-    """Return the card of a trained network, in evaluation mode; its halo is measured.
+    """Return the card of a trained network; its halo is measured here.
 
     Args:
-        job: what it was trained on.
-        network: with the weights of a step.
-        step: that step, counted from 1.
-        validation_tiles: tiles that chose it; 0 if it is the last.
-        temperature: fitted to it.
-        stamp: of the run.
+        job: data and settings of the training.
+        network: with the weights to keep.
+        step: 1-based step that gave these weights.
+        validation_tiles: number of tiles that selected it; 0 for the last step.
+        temperature: of the network.
+        stamp: provenance of the run.
     """
     halo_px, halo_sigma = measured_halo_px(network)
     memory = working_memory(job.settings.network.size, len(job.settings.legend.classes))
@@ -69,7 +68,7 @@ def model_card(
         {
             "stamp": dict(stamp),
             "network": job.settings.network,
-            "settings": job.settings.model_dump(mode="json", exclude=RECORDED_ELSEWHERE),
+            "settings": job.settings.model_dump(mode="json", exclude=SETTINGS_NOT_ON_CARD),
             "classes": job.settings.legend.classes,
             "optical_bands": job.scales.optical,
             "sar_bands": job.scales.sar,

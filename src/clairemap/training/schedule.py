@@ -1,20 +1,20 @@
-"""The learning rate of each step: one cycle (up in a straight line, down along a cosine), or the cosine alone."""
+"""Learning-rate schedules: one cycle (linear warm-up, cosine decay), or cosine decay only."""
 
 import math
 
 from clairemap.settings import TrainingSettings
 
 START_SHARE = 1 / 25
-"""The first step's learning rate as a share of the peak (one_cycle)."""
+"""Learning rate of the first step as a share of the peak (one_cycle)."""
 
 END_SHARE = 1e-3
+"""Learning rate at the end as a share of the peak."""
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Return the learning rate of a step, counted from 0; a function of the step alone, so nothing has to be saved.
+    """Return the learning rate of a 0-based step.
 
-    After Smith and Topin 2018 (one cycle), with a straight rise, and Loshchilov and Hutter 2017 (cosine), without
-    restarts.
+    After Smith and Topin 2018 (one cycle) and Loshchilov and Hutter 2017 (cosine, without restarts).
     """
     peak = settings.learning_rate
     rising = round(settings.warmup_share * settings.steps) if settings.schedule == "one_cycle" else 0

@@ -1,8 +1,7 @@
-"""The state of a run between two steps: what a checkpoint holds.
+"""The state of a run between two steps, as saved in a checkpoint.
 
-There is no state of random numbers in it: the weights are drawn before the first step, each crop is drawn from the
-seed and its own number (`tiles.sampling`), and nothing is drawn in between. Nor is there a state of the schedule or of
-early stopping: both follow from the history.
+It needs no state of random generators: each crop is drawn from the seed and its number (`tiles.sampling`). Learning
+rate and early stopping follow from the history.
 """
 
 import logging
@@ -24,7 +23,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BestWeights:
-    """The best validated weights (on the CPU), their mean IoU and the step, counted from 1, that they come after."""
+    """The best validated weights (on the CPU), their mean IoU, and the 1-based step that gave them."""
 
     step: int
     miou: float
@@ -33,7 +32,7 @@ class BestWeights:
 
 @dataclass
 class RunState:
-    """Network, its moving average if there is one, optimiser, the history of the steps done, and the best weights."""
+    """Network, its moving average (if used), optimiser, history of the steps done, and best weights."""
 
     settings: TrainingSettings
     network: Claire
@@ -49,29 +48,29 @@ class RunState:
 
     @property
     def steps_done(self) -> int:
-        """Steps done so far."""
+        """Number of steps done."""
         return len(self.history)
 
     @property
     def stopped_early(self) -> bool:
-        """Whether as many validations as the settings' patience have passed without a better one."""
+        """Whether the last `training.patience` validations brought no improvement."""
         if self.settings.patience is None or self.best is None:
             return False
         return sum(row.val_miou is not None for row in self.history[self.best.step :]) >= self.settings.patience
 
     @property
     def is_finished(self) -> bool:
-        """Whether no step is left to do."""
+        """Whether no steps remain."""
         return self.steps_done >= self.settings.steps or self.stopped_early
 
     def add_step(self, row: HistoryStep) -> None:
-        """Note a step that was done; its weights enter the average."""
+        """Add a step to the history, and the network's weights to the average."""
         self.history.append(row)
         if self.average is not None:
             self.average.update_parameters(self.network)
 
     def add_validation(self, scores: Validation) -> None:
-        """Note the scores of the weights as they are; keep a copy of the weights if they are the best so far."""
+        """Add the scores of the current weights to the last step; copy the weights if they are the best so far."""
         self.history[-1] = replace(self.history[-1], val_miou=scores.miou, val_oa=scores.oa, val_ece=scores.ece)
         log.info(
             "step %d: validation mIoU %.4f, OA %.4f, calibration error %.4f",
@@ -92,7 +91,7 @@ class RunState:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Become the state that `state_dict` returned."""
+        """Restore a state that `state_dict` returned."""
         self.network.load_state_dict(saved["network"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])

@@ -22,7 +22,7 @@ from clairemap.training.schedule import learning_rate
 
 @dataclass(frozen=True)
 class StepContext:
-    """What a step needs in addition to its batch; `ddp_network` is the network, in DDP if several processes train."""
+    """Everything that a step needs except its batch; `ddp_network` is the network, in DDP with several processes."""
 
     ddp_network: nn.Module
     loss: Rift
@@ -33,10 +33,10 @@ class StepContext:
 
 
 def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) -> HistoryStep:
-    """Do one optimiser step, counted from 0, and return what to report of it.
+    """Do one optimiser step (0-based number) and return its row of the history.
 
     Raises:
-        TrainingError: loss or gradient is not finite in any process; no process has changed its weights then.
+        TrainingError: loss or gradient is not finite in a process; no process has changed its weights.
     """
     start = time.perf_counter()
     batch = next(feed)
@@ -58,21 +58,19 @@ def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) 
 def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, micro_batches: int) -> RiftLoss:
     """Return the loss of the batch over all processes, and add its gradient to the network's parameters.
 
-    With several micro-batches the activations of only one are in memory at a time, but logits and their gradient of
-    the whole batch. RIFT's Tversky term is a ratio of sums over the batch, so the mean of the micro-batches' losses
-    would be another loss. Each micro-batch is therefore computed twice: first without activations, for the logits;
-    the loss of all logits gives the gradient of each, which is then propagated through the micro-batches one by one.
-    This costs one more forward pass.
+    Only one micro-batch's activations are in memory at a time. RIFT's Tversky term is a ratio of sums over the batch,
+    so averaging the losses of micro-batches would give another loss. Therefore each micro-batch is computed twice:
+    first without activations, for the logits of the whole batch; then with activations, to propagate the gradient of
+    these logits. This costs one additional forward pass.
 
-    What holds: loss and gradient are those of the undivided batch but for rounding, since a crop's logits depend on
-    no other crop (no batch statistics) and are the same both times (no dropout). Under DDP only the last
-    micro-batch exchanges gradients.
+    Except for rounding, loss and gradient equal those of the undivided batch, because the network has no batch
+    statistics and no dropout. Under DDP only the last micro-batch exchanges gradients.
 
     Args:
-        network: Claire, in DDP where several processes train it.
-        loss: over the logits of this process's crops; sums over processes by itself.
+        network: Claire, in DDP with several processes.
+        loss: sums over the processes itself.
         batch: this process's crops, normalised; a multiple of `micro_batches`.
-        micro_batches: how many to split the batch into, at least 1.
+        micro_batches: at least 1.
     """
     if micro_batches == 1:
         found = loss(_logits(network, batch), batch.target)
@@ -90,7 +88,7 @@ def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, m
 
 
 def _logits(network: nn.Module, batch: TrainingSample) -> Tensor:
-    """Return the logits (B, K, H, W); in bfloat16 where the GPU's matrix products are."""
+    """Return the logits (B, K, H, W), computed under bfloat16 autocast on a GPU."""
     device = batch.optical.device.type
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
         logits: Tensor = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
@@ -98,19 +96,19 @@ def _logits(network: nn.Module, batch: TrainingSample) -> Tensor:
 
 
 def _unsynchronised(network: nn.Module) -> AbstractContextManager[None]:
-    """Return a context in which DDP adds up gradients without exchanging them."""
+    """Return a context in which DDP accumulates gradients without exchanging them."""
     return network.no_sync() if isinstance(network, DistributedDataParallel) else nullcontext()
 
 
 def _check_finite(step: int, loss: float, grad_norm: float, processes: Processes) -> None:
-    """Stop all processes before weights are spoilt if loss or gradient is not finite in any.
+    """Check that loss and gradient are finite in all processes.
 
     Raises:
-        TrainingError: so it is.
+        TrainingError: they are not in at least one; raised in all processes.
     """
     (broken,) = processes.any([not (math.isfinite(loss) and math.isfinite(grad_norm))])
     if broken:
         raise TrainingError(
-            f"step {step + 1}: the loss is {loss:g} and the gradient's norm {grad_norm:g}, both must be finite. "
-            "Lower training.learning_rate, or look for absurd values in the training scenes."
+            f"step {step + 1}: the loss is {loss:g} and the gradient norm is {grad_norm:g}; both must be finite in all "
+            "processes. Lower training.learning_rate, or check the training scenes for invalid values."
         )

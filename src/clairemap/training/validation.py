@@ -1,4 +1,4 @@
-"""Scores of the network on held-out tiles, from one confusion matrix that all tiles and processes add to."""
+"""Scores of the network on held-out tiles, from one confusion matrix over all tiles and processes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from clairemap.training.distributed import Processes
 class Validation:
     """Mean IoU over the classes that occur in truth or map, overall accuracy, expected calibration error.
 
-    All 0..1, or NaN if no pixel could be scored.
+    All in 0..1, or NaN if no pixel could be scored.
     """
 
     miou: float
@@ -34,7 +34,7 @@ class Validation:
 
 
 class PredictedTile(NamedTuple):
-    """A held-out tile: its number, the network's logits (K, H, W) and the class indices (H, W), on the device."""
+    """A held-out tile: number, logits (K, H, W) and class indices (H, W), on the device."""
 
     number: int
     logits: Tensor
@@ -42,16 +42,15 @@ class PredictedTile(NamedTuple):
 
 
 def validation_scores(counts: Tally) -> Validation:
-    """Return the scores of the counts of all tiles, as `metrics` defines them."""
+    """Return the scores from the counts of all tiles, as defined in `metrics`."""
     found = scores(counts.confusion)
     return Validation(found.miou, found.oa, expected_calibration_error(counts.calibration))
 
 
 def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes) -> Validation:
-    """Return the scores on whole tiles, the same in all processes; the network is left in training mode.
+    """Return the scores on whole tiles, the same in all processes; the network is in training mode afterwards.
 
-    The calibration error is that of the network as it is, without a temperature, and of the confidences as a map
-    stores them (in 1/255).
+    The calibration error is that of stored confidences, without a temperature.
     """
     counts = Tally.empty(network.classes)
     for _, logits, target in predicted_tiles(network, tiles, scales, processes):
@@ -60,14 +59,11 @@ def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes:
 
 
 def tile_counts(logits: Tensor, truth: NDArray[np.uint8]) -> Tally:
-    """Return the counts of one tile: classes by the largest logit, confidences as a map stores them.
-
-    The class of the largest logit and that of the largest stored probability (in 1/255) differ where two classes are
-    stored as equal; a map shows the latter. Each pixel has a class.
+    """Return the counts of one tile: classes from the largest logit, confidences as stored (in 1/255).
 
     Args:
         logits: (K, H, W).
-        truth: class indices (H, W), IGNORE_INDEX where there is no label.
+        truth: class indices (H, W), IGNORE_INDEX where unlabelled.
     """
     return Tally(
         confusion_matrix(truth, _indices(logits.argmax(0)), len(logits)),
@@ -78,7 +74,7 @@ def tile_counts(logits: Tensor, truth: NDArray[np.uint8]) -> Tally:
 
 
 def summed(counts: Tally, processes: Processes) -> Tally:
-    """Return the sum of the processes' counts, on all of them."""
+    """Return the counts summed over all processes, in each of them."""
     bins = counts.calibration
     confusion, px, correct, confidence, rest = (
         processes.sum(torch.from_numpy(values)).cpu().numpy()
@@ -97,7 +93,7 @@ def summed(counts: Tally, processes: Processes) -> Tally:
 def predicted_tiles(
     network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes
 ) -> Iterator[PredictedTile]:
-    """Yield this process's share of the tiles, one at a time; the network is in evaluation mode meanwhile."""
+    """Yield this process's share of the tiles, mapped one at a time in evaluation mode."""
     network.eval()
     for number in processes.share_of(len(tiles)):
         batch = scales.normalise(stack_samples([tiles[number]]).to(processes.device))

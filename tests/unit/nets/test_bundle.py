@@ -45,7 +45,7 @@ def rewrite(path: Path, **changed: Any) -> None:  # noqa: ANN401
 
 
 @torch.inference_mode()
-def test_what_is_saved_comes_back(tmp_path: Path):
+def test_a_saved_bundle_loads_unchanged(tmp_path: Path):
     torch.manual_seed(3)
     network = build_network(card()).eval()
     written = save_bundle(network, card(temperature=1.25), tmp_path / "w", tmp_path / "c")
@@ -68,7 +68,7 @@ def test_equal_networks_give_equal_files(tmp_path: Path):
     assert (tmp_path / "one.c").read_bytes() == (tmp_path / "two.c").read_bytes()
 
 
-def test_a_death_between_weights_and_card_leaves_no_bundle_that_loads(
+def test_a_kill_between_weights_and_card_leaves_no_loadable_bundle(
     saved: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ):
     def die(*_: object) -> None:
@@ -93,7 +93,7 @@ def test_damaged_weights_are_refused(saved: tuple[Path, Path]):
     content = bytearray(saved[0].read_bytes())
     content[-1] ^= 1
     saved[0].write_bytes(content)
-    with pytest.raises(BundleError, match="model.safetensors has SHA-256"):
+    with pytest.raises(BundleError, match="model.safetensors: SHA-256"):
         load_bundle(*saved)
 
 
@@ -106,14 +106,14 @@ def test_a_damaged_card_is_refused(saved: tuple[Path, Path], text: str):
 
 def test_a_card_of_another_network_is_refused(saved: tuple[Path, Path]):
     rewrite(saved[1], network={"size": "tiny", "fusion": "sum", "sensors": "fused"})
-    with pytest.raises(BundleError, match="doesn't hold the weights of the network on its card"):
+    with pytest.raises(BundleError, match="not the weights of the network on its card"):
         load_bundle(*saved)
 
 
-def test_a_file_that_is_no_weights_is_refused_even_if_its_hash_is_right(saved: tuple[Path, Path]):
+def test_other_content_is_refused_even_with_the_right_hash(saved: tuple[Path, Path]):
     saved[0].write_bytes(b"no weights")
     rewrite(saved[1], weights_sha256=bundle.file_digest(saved[0]))
-    with pytest.raises(BundleError, match="doesn't hold the weights"):
+    with pytest.raises(BundleError, match="not the weights"):
         load_bundle(*saved)
 
 
@@ -121,7 +121,7 @@ def test_input_like_the_training_data_passes(saved: tuple[Path, Path]):
     load_bundle(*saved).check_input(["red", "nir"], ["VV"], "db", "scene a")
 
 
-def test_all_differences_of_the_input_are_told(saved: tuple[Path, Path]):
+def test_all_differences_of_the_input_are_listed(saved: tuple[Path, Path]):
     with pytest.raises(BundleError) as raised:
         load_bundle(*saved).check_input(("nir", "red"), ("VV", "VH"), "digital", "scene x")
     text = str(raised.value)

@@ -20,7 +20,7 @@ Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def claire(**settings: Any) -> Claire:  # noqa: ANN401
-    """A network in which layer scales and position biases are large enough for all parts to be felt."""
+    """Return a network whose layer scales and position biases are large enough for all layers to have an effect."""
     torch.manual_seed(0)
     network = Claire(OPTICAL, SAR, CLASSES, NetworkSettings(**settings)).eval()
     for name, parameter in network.named_parameters():
@@ -40,7 +40,7 @@ def batch(height: int = 128, width: int = 128, count: int = 1) -> Batch:
 
 
 def patchy(height: int = 128, width: int = 128) -> Batch:
-    """Both sensors have holes; the weights take all values from 0 to 1; in a corner neither sees anything."""
+    """Return a batch with holes in both sensors, weights from 0 to 1, and a corner where both weights are 0."""
     optical, sar, one, _ = batch(height, width)
     generator = torch.Generator().manual_seed(2)
     optical_weight, sar_weight = (torch.rand(one.shape, generator=generator) for _ in range(2))
@@ -51,7 +51,7 @@ def patchy(height: int = 128, width: int = 128) -> Batch:
 
 
 def of_optical_alone(network: Claire) -> list[Tensor]:
-    """The parameters that nothing but optical's bands and weight pass through."""
+    """Return the parameters that only process optical bands and weights."""
     if isinstance(network.body, DualEncoder):
         return list(network.body.optical_encoder.parameters())
     stem = network.body.encoder.stages[0][0].conv.weight.data
@@ -90,7 +90,7 @@ def test_output_has_the_inputs_size_and_a_share_for_each_cell(fusion: str):
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @torch.inference_mode()
-def test_nothing_of_a_missing_sensor_leaks(fusion: str):
+def test_a_missing_sensor_has_no_influence(fusion: str):
     network = claire(fusion=fusion)
     optical, sar, one, _ = batch()
     alone = network(optical, sar, 0 * one, one)
@@ -104,7 +104,7 @@ def test_nothing_of_a_missing_sensor_leaks(fusion: str):
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize(("sensors", "share"), [("optical", 1), ("sar", 0)])
 @torch.inference_mode()
-def test_a_network_of_one_sensor_is_the_fused_one_without_the_other(fusion: str, sensors: str, share: int):
+def test_a_network_of_one_sensor_equals_the_fused_one_without_the_other(fusion: str, sensors: str, share: int):
     single, fused = claire(fusion=fusion, sensors=sensors), claire(fusion=fusion)
     optical, sar, one, _ = batch()
     got = single(optical, sar, one, one)
@@ -115,7 +115,7 @@ def test_a_network_of_one_sensor_is_the_fused_one_without_the_other(fusion: str,
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @torch.inference_mode()
-def test_what_lies_under_weight_0_has_no_influence(fusion: str):
+def test_values_under_weight_0_have_no_influence(fusion: str):
     network = claire(fusion=fusion)
     optical, sar, optical_weight, sar_weight = patchy()
     expected = network(optical, sar, optical_weight, sar_weight)
@@ -157,8 +157,8 @@ def test_early_fusion_sees_all_bands_times_weight_and_the_weights_and_shares_by_
 
 @pytest.mark.parametrize("fusion", ["window", "early"])
 @torch.inference_mode()
-def test_flat_ground_looks_the_same_up_to_the_rim_of_a_hole(fusion: str):
-    """However the hole lies in the cells: half a cell of ground is that ground, not something nearer to the mean."""
+def test_uniform_ground_gives_equal_cells_up_to_the_edge_of_a_hole(fusion: str):
+    """Partly seen cells have the features of the seen ground; they are not pulled towards the mean."""
     network = claire(fusion=fusion)
     encoder = network.body.optical_encoder if isinstance(network.body, DualEncoder) else network.body.encoder
     cells: list[Tensor] = []
@@ -175,7 +175,7 @@ def test_flat_ground_looks_the_same_up_to_the_rim_of_a_hole(fusion: str):
 
 
 def half_seen() -> tuple[Batch, Batch]:
-    """A tile whose right half is nodata in both sensors, and its left half, which ends there."""
+    """Return a tile whose right half is nodata in both sensors, and its left half as a tile."""
     optical, sar, one, _ = batch(128, 256)
     weight = one.clone()
     weight[..., 128:] = 0
@@ -192,7 +192,7 @@ def features_of(network: Claire, tile: Batch) -> list[Tensor]:
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @torch.inference_mode()
-def test_nodata_looks_like_the_edge_of_a_tile(fusion: str):
+def test_nodata_has_the_effect_of_a_tile_edge(fusion: str):
     network = claire(fusion=fusion)
     whole, left = half_seen()
     for found, expected in zip(features_of(network, whole), features_of(network, left), strict=True):
@@ -200,13 +200,13 @@ def test_nodata_looks_like_the_edge_of_a_tile(fusion: str):
 
 
 @torch.inference_mode()
-def test_logits_go_on_for_a_cell_into_nodata():
+def test_logits_are_extended_by_a_cell_into_nodata():
     network = claire()
     whole, left = half_seen()
     optical, sar, optical_weight, sar_weight = whole
     cells = network.cells(Image(optical, optical_weight), Image(sar, sar_weight)).logits
     last = cells[..., 31]
-    rows = torch.nn.functional.avg_pool1d(last, 3, 1, 1, count_include_pad=False)  # of the three cells beside
+    rows = torch.nn.functional.avg_pool1d(last, 3, 1, 1, count_include_pad=False)  # the mean of the three neighbours
     torch.testing.assert_close(cells[..., 32], rows)
     off = (network(*whole).logits[..., :128] - network(*left).logits).abs()
     spread = network(*left).logits.std()
@@ -227,7 +227,7 @@ def test_any_number_of_bands(size: str, fusion: str, optical: int, sar: int):
 
 @pytest.mark.parametrize("size", SIZES)
 @torch.inference_mode()
-def test_each_size_computes_from_either_sensor_and_both(size: str):
+def test_each_size_works_with_either_sensor_and_both(size: str):
     torch.manual_seed(0)
     network = Claire(13, 3, CLASSES, NetworkSettings.model_validate({"size": size})).eval()
     optical, sar, one = torch.randn(1, 13, 128, 128), torch.randn(1, 3, 128, 128), torch.ones(1, 1, 128, 128)
@@ -238,7 +238,7 @@ def test_each_size_computes_from_either_sensor_and_both(size: str):
 
 
 @torch.inference_mode()
-def test_weight_matters_where_it_is_not_0():
+def test_weights_above_0_have_an_influence():
     network = claire()
     optical, sar, one, _ = batch()
     clear, hazy = (network(optical, sar, weight * one, one).logits for weight in (1.0, 0.6))
@@ -270,7 +270,7 @@ def test_tiles_equal_the_whole_scene_beyond_the_halo(fusion: str):
 
 @torch.inference_mode()
 def test_tiles_off_the_grid_of_windows_differ():
-    """The reason for `align_px`: shows that the test above would notice windows that move with the tile."""
+    """The reason for `align_px`; also shows that the test above detects windows that move with the tile."""
     network = claire()
     whole_batch = batch(128, 1280)
     whole = network(*whole_batch).logits
@@ -282,7 +282,7 @@ def test_tiles_off_the_grid_of_windows_differ():
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @torch.inference_mode()
-def test_half_precision_keeps_what_is_exact(fusion: str):
+def test_half_precision_keeps_the_guarantees(fusion: str):
     network = claire(fusion=fusion)
     optical, sar, optical_weight, sar_weight = patchy()
     with torch.autocast("cpu", torch.bfloat16):
@@ -295,7 +295,7 @@ def test_half_precision_keeps_what_is_exact(fusion: str):
 
 
 @torch.inference_mode()
-def test_images_of_a_batch_do_not_know_each_other():
+def test_images_of_a_batch_are_independent():
     network = claire()
     optical, sar, one, _ = batch(count=3)
     together = network(optical, sar, one, one).logits

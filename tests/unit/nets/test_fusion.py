@@ -16,7 +16,7 @@ def features(seed: int) -> Tensor:
 
 
 def weights() -> Sensors:
-    """Every pair of the weights 0, tiny, middling and 1."""
+    """Return all pairs of the weights 0, tiny, medium and 1."""
     pairs = torch.tensor(list(itertools.product([0, 1e-30, 0.4, 1], repeat=2))).repeat(4, 1).reshape(1, 8, 8, 2)
     return Sensors(pairs[..., :1], pairs[..., 1:])
 
@@ -46,7 +46,7 @@ def test_a_sensor_alone_has_share_1_even_against_extreme_logits():
 
 def test_halving_a_weight_halves_the_odds():
     gate = ReliabilityGate(STAGE.width)
-    torch.nn.init.zeros_(gate.decide.weight)  # logits that don't look at anything
+    torch.nn.init.zeros_(gate.decide.weight)  # logits do not depend on the features
     one = torch.ones(1, 8, 8, 1)
     seen = Sensors(features(1), features(2))
     whole, half = gate(seen, Sensors(one, one)), gate(seen, Sensors(0.5 * one, one))
@@ -54,7 +54,7 @@ def test_halving_a_weight_halves_the_odds():
 
 
 @pytest.mark.parametrize("name", ["window", "conv", "gate", "sum"])
-def test_fused_features_ignore_what_lies_under_weight_0(name: str):
+def test_fused_features_ignore_values_under_weight_0(name: str):
     torch.manual_seed(0)
     module = fusion(name, STAGE)
     weight = weights()
@@ -75,5 +75,5 @@ def test_gradients_are_finite_whatever_the_weights(name: str):
 
 
 def test_an_unknown_fusion_is_refused():
-    with pytest.raises(ValueError, match="window, conv, gate, sum"):
+    with pytest.raises(ValueError, match="window, conv, gate or sum"):
         fusion("mean", STAGE)

@@ -22,18 +22,18 @@ def test_a_stronger_network_needs_a_wider_halo():
     assert max(left_weak, left_strong) <= halo.TOLERANCE_SIGMA
 
 
-def test_an_insufficient_strip_says_how_much_is_left(caplog: pytest.LogCaptureFixture):
+def test_a_strip_that_is_too_short_warns_of_the_remaining_effect(caplog: pytest.LogCaptureFixture):
     longest, effect = halo.measured_halo_px(claire(1.0), length_px=512)
     assert longest == 128
     assert effect > halo.TOLERANCE_SIGMA
-    assert "beyond 128 px" in caplog.text and f"{effect:.2g} deviations (accepted: 0.0001)" in caplog.text
+    assert "beyond 128 px" in caplog.text and f"{effect:.2g} standard deviations (accepted: 0.0001)" in caplog.text
 
 
 def tf32() -> tuple[bool, bool]:
     return torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
 
 
-def test_gpus_round_nothing_to_tf32_while_the_halo_is_measured(monkeypatch: pytest.MonkeyPatch):
+def test_tf32_is_off_while_the_halo_is_measured(monkeypatch: pytest.MonkeyPatch):
     network, before, seen = claire(0.01), tf32(), set()
     forward = network.forward
     monkeypatch.setattr(network, "forward", lambda *batch: seen.add(tf32()) or forward(*batch))
@@ -51,7 +51,7 @@ def test_full_precision_ends_with_its_context():
 
 
 @pytest.mark.parametrize("fusion", ["window", "conv", "gate", "sum", "early"])
-def test_nothing_is_felt_beyond_the_theoretical_reach(fusion: str):
+def test_a_cut_has_no_effect_beyond_the_theoretical_reach(fusion: str):
     network = claire(1.0, fusion=fusion).double()
     reach = halo.theoretical_reach_px(network)
     generator = torch.Generator().manual_seed(1)
@@ -63,10 +63,10 @@ def test_nothing_is_felt_beyond_the_theoretical_reach(fusion: str):
         change = network(optical, sar, one, one).logits - before
     columns = change.abs().amax(dim=(0, 1, 2)).nonzero().flatten()
     assert 704 - reach <= columns.min() and columns.max() <= 704 + reach
-    assert columns.max() - columns.min() > reach / 2  # an idle bound would pass anything
+    assert columns.max() - columns.min() > reach / 2  # the bound is not too loose
 
 
-def test_measuring_leaves_mode_and_weights_alone():
+def test_measuring_leaves_mode_and_weights_unchanged():
     network = claire(0.1).train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     assert halo.measured_halo_px(network) == halo.measured_halo_px(network)

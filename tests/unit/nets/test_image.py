@@ -8,14 +8,14 @@ SIDE = 16
 
 
 def image(hole: tuple[slice, slice], weight: float = 1.0) -> Image:
-    """Two bands with a hole whose pixels are NaN."""
+    """Return two bands with a hole of NaN."""
     values = torch.randn(1, 2, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
     weights = torch.full((1, 1, SIDE, SIDE), weight)
     values[..., *hole], weights[..., *hole] = float("nan"), 0
     return Image(values, weights)
 
 
-def test_pixels_missing_from_a_cell_stand_in_for_the_mean_of_the_others():
+def test_missing_pixels_of_a_cell_get_the_mean_of_the_others():
     seen = image((slice(0, 8), slice(0, 6)))  # whole cells up to column 4, then half of them
     bands, weight = seen.network_input(4)
     assert torch.all(bands[..., :8, :4] == 0) and torch.all(weight[..., :8, :4] == 0)
@@ -28,7 +28,7 @@ def test_pixels_missing_from_a_cell_stand_in_for_the_mean_of_the_others():
     assert torch.equal(bands[where_seen], seen.values[where_seen])
 
 
-def test_a_single_pixel_stands_for_its_cell():
+def test_a_cell_with_one_valid_pixel_is_filled_with_it():
     seen = image((slice(0, SIDE), slice(0, SIDE)))
     seen.values[..., 5, 6], seen.weight[..., 5, 6] = 3, 1
     bands, weight = seen.network_input(4)
@@ -37,7 +37,7 @@ def test_a_single_pixel_stands_for_its_cell():
     assert torch.equal(seen.mean_weights(4)[0, ..., 0], torch.eye(4)[1].outer(torch.eye(4)[1]))
 
 
-def test_weights_between_0_and_1_come_through_and_are_filled_alike():
+def test_weights_between_0_and_1_are_kept_and_filled():
     hole = (slice(2, 4), slice(None))
     bands, weight = image(hole, 0.25).network_input(4)
     assert torch.all(weight == 0.25)
@@ -55,7 +55,7 @@ def test_strips_and_gradients_change_nothing(hole: tuple[slice, slice]):
         assert torch.equal(torch.cat([strip[part] for strip in strips], dim=2), expected)
 
 
-def test_masks_are_weights_too():
+def test_masks_can_be_weights():
     seen = image((slice(3, 11), slice(5, 12)))
     mask = seen._replace(weight=seen.weight > 0)
     expected: Tensor = seen.mean_weights(4)

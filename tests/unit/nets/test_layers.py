@@ -16,7 +16,7 @@ from clairemap.settings import NetworkSettings
 
 @pytest.fixture
 def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the CPU take the way of a GPU."""
+    """Use the code path of a GPU on the CPU."""
     monkeypatch.setattr(layers, "stays_bfloat16", lambda x: x.dtype == torch.bfloat16)
 
 

@@ -1,4 +1,4 @@
-"""The stated memory against what PyTorch's profiler sees."""
+"""The stated memory against measurements by PyTorch's profiler."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from clairemap.nets.memory import WorkingMemory, working_memory
 from clairemap.settings import NetworkSettings
 
 PROBE_PX = 768
-"""From this side on, memory grows with the area; strips of rows (`nets.strips`) are a few megabytes on a CPU."""
+"""Large enough that memory grows with the area: strips of rows (`nets.strips`) need a few megabytes on a CPU."""
 
 
 def network(bands: int = 4, classes: int = 8, **settings: str) -> Claire:
@@ -48,18 +48,18 @@ def test_the_memory_of_each_size_is_what_the_network_takes(size: str, fusion: st
 
 
 @pytest.mark.parametrize("fusion", ["gate", "sum", "early"])
-def test_other_fusions_take_no_more(fusion: str):
+def test_other_fusions_need_at_most_as_much(fusion: str):
     found, stated = measured(network(fusion=fusion)), working_memory("tiny", 8)
     assert found.core <= stated.core and found.halo <= stated.halo
 
 
 @pytest.mark.parametrize(("size", "classes"), [("tiny", 37), ("tiny", 80), ("tiny", 254), ("small", 254)])
-def test_many_classes_take_more(size: str, classes: int):
+def test_many_classes_need_more(size: str, classes: int):
     found, stated = measured(network(size=size, classes=classes)), working_memory(size, classes)  # type: ignore[arg-type]
     assert 0.7 * stated.core < found.core <= stated.core
 
 
-def test_bands_are_worked_on_in_strips():
+def test_bands_are_processed_in_strips():
     fewer, more = (measured(network(bands)) for bands in (2, 12))
     assert more.core - fewer.core < 10 and more.halo - fewer.halo < 10  # all bands at once would be 40 bytes more
 
@@ -70,7 +70,7 @@ def test_attention_and_decoder_work_in_strips():
 
 
 @pytest.mark.parametrize("wanted_px", [128, 512, 896, 1024])
-def test_it_is_about_the_memory_of_any_window(wanted_px: int):
+def test_core_and_halo_estimate_the_memory_of_any_window(wanted_px: int):
     side, edge = 1024, (1024 - wanted_px) // 2
     memory = working_memory("tiny", 8)
     peak = peak_bytes(network(), side, Window(edge, edge, wanted_px, wanted_px))

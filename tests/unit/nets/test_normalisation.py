@@ -12,14 +12,14 @@ def test_every_band_has_its_own_mean_and_deviation():
     torch.testing.assert_close(got, torch.tensor([[[[-2.0, 2.0]], [[-0.5, 0.5]]]]))
 
 
-def test_what_is_not_finite_becomes_the_mean():
+def test_values_that_are_not_finite_become_the_mean():
     values = torch.tensor([[[[float("nan"), float("inf"), -float("inf"), -9.0]]]])
     torch.testing.assert_close(
         normalise(values, BandScale(names=("a",), mean=(-11.0,), std=(4.0,))), torch.tensor([[[[0.0, 0.0, 0.0, 0.5]]]])
     )
 
 
-def test_the_values_given_stay_as_they_are():
+def test_the_input_is_unchanged():
     values = torch.tensor([[[1.0, 2.0]]])
     normalise(values, BandScale(names=("a",), mean=(1.0,), std=(2.0,)))
     assert values.tolist() == [[[1.0, 2.0]]]

@@ -1,4 +1,4 @@
-"""A real ConvNeXt of transformers, with random weights, is the truth: loaded, it must compute the same features."""
+"""Comparison with the ConvNeXt of transformers: with its weights loaded, an encoder must give the same features."""
 
 import argparse
 import re
@@ -24,7 +24,7 @@ SMALL = NetworkSize((Stage(4, 8, 1), Stage(8, 12, 2), Stage(16, 16, 3), Stage(32
 
 
 def convnext(size: NetworkSize = SMALL) -> ConvNextModel:
-    """A ConvNeXt of which every weight matters: as published, its layer scales begin at 1e-6 and its biases at 0."""
+    """Return a ConvNeXt in which every weight has an effect; by default layer scales are 1e-6 and biases 0."""
     torch.manual_seed(0)
     config = ConvNextConfig(
         hidden_sizes=[stage.width for stage in size.stages], depths=[stage.depth for stage in size.stages]
@@ -104,8 +104,8 @@ def as_torchvision(state: State) -> State:
     return {name: value[:, None, None] if "layer_scale" in name else value for name, value in renamed.items()}
 
 
-def test_the_renamings_are_those_of_the_publishers():
-    """Names that the ConvNeXt-T of timm 1.0.31 and torchvision 0.29.1 has; both were loaded once, all 178 tensors."""
+def test_the_names_are_those_of_the_publishers():
+    """Weight names in ConvNeXt-T of timm 1.0.31 and torchvision 0.29.1, whose files (178 tensors) were loaded once."""
     state = convnext().state_dict()
     assert {
         "stem.1.weight",
@@ -146,7 +146,7 @@ def test_files_of_both_publishers_give_the_same_weights(tmp_path: Path, file: Pa
 
 
 @pytest.mark.parametrize("bands", [1, 2, 4, 13])
-def test_an_image_of_equal_bands_gives_what_the_file_gives_for_grey(file: Path, bands: int):
+def test_equal_bands_give_the_features_of_a_grey_image(file: Path, bands: int):
     encoder = Encoder(bands + 1, SMALL)
     load_encoder(encoder, file, bands)
     grey = image(1)
@@ -154,7 +154,7 @@ def test_an_image_of_equal_bands_gives_what_the_file_gives_for_grey(file: Path, 
     torch.testing.assert_close(features_of(encoder, grey.expand(-1, bands, -1, -1)), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_the_weight_begins_without_influence_and_can_learn(file: Path):
+def test_the_weight_band_starts_without_influence_and_can_learn(file: Path):
     encoder = Encoder(4, SMALL)
     load_encoder(encoder, file, 3)
     torch.testing.assert_close(features_of(encoder, image(), 0.3), features_of(encoder, image()), rtol=0, atol=0)
@@ -172,7 +172,7 @@ def stem(encoder: Encoder) -> Tensor:
     return encoder.stages[0][0].conv.weight.detach()
 
 
-def test_each_sensor_takes_its_file(tmp_path: Path):
+def test_each_encoder_loads_its_file(tmp_path: Path):
     model = convnext(SIZES["tiny"])
     path = saved(model, tmp_path)
     filters = model.state_dict()["embeddings.patch_embeddings.weight"]
@@ -186,7 +186,7 @@ def test_each_sensor_takes_its_file(tmp_path: Path):
         torch.testing.assert_close(own, old, rtol=0, atol=0)
 
 
-def test_early_fusion_takes_the_optical_file_for_its_optical_bands(tmp_path: Path):
+def test_early_fusion_loads_the_optical_file_for_its_optical_bands(tmp_path: Path):
     model = convnext(SIZES["tiny"])
     path = saved(model, tmp_path)
     early = network(fusion="early")
@@ -199,13 +199,13 @@ def test_early_fusion_takes_the_optical_file_for_its_optical_bands(tmp_path: Pat
 
 
 def faulty(file: Path, change: Callable[[State], State]) -> Path:
-    path = file.with_name("faulty.safetensors")  # each test writes its own anew
+    path = file.with_name("faulty.safetensors")  # overwritten by each test
     save_file({name: value.contiguous() for name, value in change(load_file(file)).items()}, path)
     return path
 
 
 def refusal(path: Path, size: NetworkSize = SMALL) -> str:
-    """The error's text; the encoder must be as before."""
+    """Return the error message, and check that the encoder is unchanged."""
     encoder = Encoder(4, size)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     with pytest.raises(BundleError) as raised:
@@ -220,16 +220,16 @@ def test_missing_keys_are_named_in_the_files_own_names(file: Path):
     path = faulty(file, lambda s: {name: value for name, value in s.items() if name not in lacking})
     text = refusal(path)
     assert all(name in text for name in lacking)
-    assert "lacks 3 of the 79 weights" in text and "timm" in text
+    assert "3 of the 79 weights" in text and "are missing" in text and "timm" in text
 
 
 def test_of_many_missing_keys_ten_are_named_and_all_are_counted(file: Path):
     text = refusal(faulty(file, lambda s: {name: s[name] for name in s if ".fc" not in name}))
-    assert "lacks 28 of the 79 weights" in text
+    assert "28 of the 79 weights" in text
     assert text.count(".mlp.fc") == 10 and "and 18 more" in text
 
 
-def test_a_file_of_another_size_says_both_and_the_one_that_fits(tmp_path: Path):
+def test_the_error_for_another_size_names_both_sizes_and_the_setting(tmp_path: Path):
     text = refusal(saved(convnext(SIZES["small"]), tmp_path), SIZES["tiny"])
     assert "widths (64, 128, 256, 512) and depths (2, 2, 6, 2)" in text
     assert "widths (24, 48, 96, 160) and depths (1, 1, 2, 1)" in text
@@ -239,19 +239,19 @@ def test_a_file_of_another_size_says_both_and_the_one_that_fits(tmp_path: Path):
 def test_a_deeper_file_of_the_same_widths_is_refused(tmp_path: Path):
     deeper = NetworkSize((*SMALL.stages[:2], Stage(16, 16, 4), SMALL.stages[3]), decoder_width=8)
     text = refusal(saved(convnext(deeper), tmp_path))
-    assert "depths (1, 2, 4, 1)" in text and "No network.size fits it" in text
+    assert "depths (1, 2, 4, 1)" in text and "No network.size matches it" in text
 
 
 def test_another_network_is_refused_by_its_first_keys(file: Path):
     text = refusal(faulty(file, lambda _: {f"layer{n}.conv1.weight": torch.ones(2) for n in range(12)}))
-    assert "not contain a ConvNeXt with the weight names of timm or torchvision" in text
+    assert "not a ConvNeXt with the weight names of timm or torchvision" in text
     assert "first of its 12 tensors: layer0.conv1.weight" in text and "and 2 more" in text
 
 
 @pytest.mark.parametrize("nested", [lambda s: {"model": as_timm(s)}, lambda s: {"epoch": 3, "state_dict": as_timm(s)}])
 def test_checkpoints_with_more_than_weights_are_refused(tmp_path: Path, nested: Callable[[State], object]):
     torch.save(nested(convnext().state_dict()), tmp_path / "weights.pth")
-    assert "contains no tensor" in refusal(tmp_path / "weights.pth")
+    assert "contains no tensors" in refusal(tmp_path / "weights.pth")
 
 
 def test_the_layout_of_transformers_is_refused(tmp_path: Path):
@@ -282,5 +282,5 @@ def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes):
 @pytest.mark.parametrize("content", [{"args": argparse.Namespace(lr=1.0)}, [torch.ones(2)]])
 def test_pickles_of_other_things_than_weights_are_refused(tmp_path: Path, content: object):
     torch.save(content, tmp_path / "weights.pth")
-    with pytest.raises(UnreadableFileError, match="weights alone"):
+    with pytest.raises(UnreadableFileError, match="only its weights"):
         load_encoder(Encoder(4, SMALL), tmp_path / "weights.pth", 3)

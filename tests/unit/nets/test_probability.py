@@ -14,7 +14,7 @@ def window(rows: tuple[int, int], columns: tuple[int, int]):
 
 
 def assert_stored(found: np.ndarray, logits: torch.Tensor):
-    """Assert that all values are rounded; or 1 less, if they would be the largest though the logit isn't."""
+    """Assert that all values are rounded, or 1 lower where rounding would make a class the largest by mistake."""
     exact = 255 * softmax(logits.double().numpy(), axis=0)
     apart = found - exact
     lowered = apart < -0.5001
@@ -30,7 +30,7 @@ def test_a_temperature_divides_the_logits():
 
 @pytest.mark.parametrize("shape", [(3, 7, 5), (3, 41)])
 @pytest.mark.parametrize("strip_values", [1, 30, 3000])
-def test_strips_leave_no_trace(shape: tuple[int, ...], strip_values: int, monkeypatch: pytest.MonkeyPatch):
+def test_strips_change_nothing(shape: tuple[int, ...], strip_values: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(strips, "STRIP_VALUES", strip_values)
     logits = torch.randn(shape, generator=torch.Generator().manual_seed(1))
     before = logits.clone()
@@ -43,7 +43,7 @@ def test_strips_leave_no_trace(shape: tuple[int, ...], strip_values: int, monkey
 @pytest.mark.parametrize(("rows", "columns"), [((0, 52), (0, 40)), ((8, 31), (12, 13)), ((48, 51), (0, 37))])
 @pytest.mark.parametrize("strip_values", [1, 1500, 500_000])
 @pytest.mark.parametrize("last", [True, False], ids=["channels last", "channels first"])
-def test_upsampled_in_strips_is_a_part_of_all_upsampled(
+def test_a_window_upsampled_in_strips_equals_the_upsampled_whole(
     rows: tuple[int, int], columns: tuple[int, int], strip_values: int, last: bool, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(strips, "STRIP_VALUES", strip_values)
@@ -54,7 +54,7 @@ def test_upsampled_in_strips_is_a_part_of_all_upsampled(
     assert_stored(found, fine / 1.3)
 
 
-def test_cells_of_one_pixel_are_stored_as_they_are():
+def test_cells_of_one_pixel_are_not_interpolated():
     logits = torch.randn(3, 9, 11)
     found = upsampled_probability(logits, window((2, 9), (0, 5)), 1)
     assert np.array_equal(found, stored_probability(logits[:, 2:9, :5]))
@@ -70,7 +70,7 @@ def test_the_largest_stored_value_is_that_of_the_largest_logit():
 
 
 @pytest.mark.parametrize("first", [torch.inf, torch.nan])
-def test_a_logit_that_is_not_finite_says_nothing(first: float):
+def test_a_logit_that_is_not_finite_gives_probabilities_of_0(first: float):
     logits = torch.tensor([[[first]], [[0.0]], [[-1.0]]])
     assert stored_probability(logits).ravel().tolist() == [0, 0, 0]
 

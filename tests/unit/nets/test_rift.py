@@ -1,4 +1,4 @@
-"""The properties that METHOD and the literature give RIFT, in float64 against independent formulations."""
+"""The properties of RIFT in float64, against independent implementations and stored values of other libraries."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -22,7 +22,7 @@ CLASS_PX = (900, 400, 100, 25, 4)
 
 
 def batch(ignored: bool = True) -> tuple[Tensor, Tensor]:
-    """Made without random numbers, so that values stored here stay valid: 2 images of 6 x 7 pixels, 5 classes."""
+    """Return 2 images of 6 x 7 pixels with 5 classes, without random numbers, so that stored values stay valid."""
     n = torch.arange(2 * CLASSES * 6 * 7, dtype=torch.float64).reshape(2, CLASSES, 6, 7)
     logits = 3 * torch.sin(1.7 * n) + torch.cos(0.31 * n * n)
     m = torch.arange(2 * 6 * 7).reshape(2, 6, 7)
@@ -42,7 +42,7 @@ def gradient(loss: Rift, logits: Tensor, target: Tensor) -> Tensor:
 
 
 def naive(logits: Tensor, target: Tensor, settings: LossSettings, weights: np.ndarray) -> tuple[float, float]:
-    """The definition pixel by pixel with one-hot labels: (focal, Tversky)."""
+    """Return (focal, Tversky) from the definition, pixel by pixel with one-hot labels."""
     x = logits.numpy().transpose(0, 2, 3, 1).reshape(-1, CLASSES)
     y = target.numpy().reshape(-1)
     x, y = x[y != IGNORE_INDEX], y[y != IGNORE_INDEX]
@@ -193,7 +193,7 @@ def test_a_batch_without_labels_is_zero_with_a_gradient_of_zero(changed: Changed
     # The gradient comes in the logits' type. That of float16 is so small here, 1e-6, that few of its bits are left.
     [(torch.bfloat16, 2**-8), (torch.float16, 2**-5), (torch.float32, 1e-6)],
 )
-def test_low_precision_logits_lose_nothing_more(dtype: torch.dtype, rounding: float):
+def test_low_precision_logits_add_no_further_error(dtype: torch.dtype, rounding: float):
     generator = torch.Generator().manual_seed(2)
     logits = (3 * torch.randn(2, 7, 256, 256, generator=generator)).to(dtype)
     target = torch.randint(0, 7, (2, 256, 256), generator=generator)

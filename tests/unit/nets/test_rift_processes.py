@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[3]
 
 
 def batch() -> tuple[Tensor, Tensor]:
-    """Uneven on purpose: class 3 occurs in one process only, and the other has few labels."""
+    """Return an uneven batch: class 3 occurs in one process only, and the other has few labels."""
     generator = torch.Generator().manual_seed(5)
     images = torch.randn(4, 2, 12, 12, generator=generator, dtype=torch.float64)
     target = torch.randint(0, 3, (4, 12, 12), generator=generator)
@@ -45,7 +45,7 @@ def unlabelled_in_process_1(target: Tensor, processes: int) -> Tensor:
 
 
 def work(rank: int, folder: str) -> None:
-    """Compute in groups of each size, of which all but the largest leave some processes out."""
+    """Compute in groups of each size; smaller groups leave some processes out."""
     torch.set_num_threads(1)
     for processes in GROUPS:
         if rank < processes:
@@ -69,7 +69,7 @@ def test_processes_equal_one_even_if_one_has_no_labels(tmp_path: Path, monkeypat
     monkeypatch.syspath_prepend(str(PROJECT))  # the processes import this file by its dotted name
     for processes in GROUPS:
         (tmp_path / str(processes)).mkdir()
-    # One process imports torch and the others are forked from it, which saves three quarters of the time.
+    # One process imports torch and the others are forked from it, which takes a quarter of the time.
     multiprocessing.set_forkserver_preload(["torch._dynamo", "clairemap.nets.rift"])
     torch.multiprocessing.start_processes(work, (str(tmp_path),), nprocs=max(GROUPS), start_method="forkserver")
     images, target = batch()

@@ -1,4 +1,4 @@
-"""Leaving out what the wanted pixels don't need changes nothing in them, and leaves out as much as it can."""
+"""Computing only the needed cells does not change the wanted pixels, and few cells are computed."""
 
 import pytest
 import torch
@@ -27,7 +27,7 @@ def images():
 
     def image(bands: int):
         weight = torch.rand(1, 1, *SHAPE, generator=generator)
-        weight[..., 250:330, 320:600] = 0  # nodata across the edges of what is wanted, and at its side
+        weight[..., 250:330, 320:600] = 0  # nodata across the edges of the wanted windows and beside them
         weight[..., 385:396, 500:572] = 0
         return Image(torch.randn(1, bands, *SHAPE, generator=generator), weight * (weight > 0.2))
 
@@ -77,7 +77,7 @@ def test_fine_stages_need_little_more_than_the_core(size: str):
     assert all(part.decoded.intersection(part.fused) == part.decoded for part in found)
 
 
-def test_everything_wanted_is_everything_computed():
+def test_for_all_pixels_all_cells_are_computed():
     for part, stage in zip(stage_windows(SIZES["tiny"], "conv", WANTED[0], SHAPE), SIZES["tiny"].stages, strict=True):
         whole = Window.whole((SHAPE[0] // stage.stride, SHAPE[1] // stage.stride))
         assert part.fused == part.decoded == whole

@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("values", [1, 40, 95, 10_000])
 @pytest.mark.parametrize(("stride", "multiple", "rows_together"), [(1, 1, 1), (4, 1, 4), (1, 5, 5), (4, 6, 12)])
-def test_strips_leave_no_trace(
+def test_strips_change_nothing(
     values: int, stride: int, multiple: int, rows_together: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(strips, "STRIP_VALUES", values)
@@ -35,5 +35,5 @@ def test_with_gradients_there_is_one_strip(monkeypatch: pytest.MonkeyPatch):
     assert seen == [slice(0, 8)]
 
 
-def test_a_gpu_gets_more_at_a_time():
+def test_strips_are_larger_on_a_gpu():
     assert strip_rows(1000, torch.device("cuda"), 4) > 4 * strip_rows(1000, CPU, 4)

@@ -1,4 +1,4 @@
-"""A training job on two small made scenes, and one process to run it."""
+"""A training job on two small synthetic scenes, and a single process to run it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ ALONE = Processes(0, 1, torch.device("cpu"))
 
 @pytest.fixture(scope="session")
 def alone() -> Processes:
-    """One process on the CPU."""
+    """A single process on the CPU."""
     return ALONE
 
 

@@ -18,14 +18,14 @@ def updated(times: int):
 
 
 @pytest.mark.parametrize("times", [1, 2, 3, 40])
-def test_the_average_weighs_each_step_by_its_age_and_the_start_not_at_all(times: int):
+def test_weights_in_the_average_decay_with_age_and_the_start_has_none(times: int):
     _, average = updated(times)
     shares = [DECAY ** (times - 1 - number) for number in range(times)]
     expected = sum(share * number**2 for number, share in enumerate(shares)) / sum(shares)
     assert average.module.weight.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_a_saved_average_goes_on_as_if_nothing_had_happened():
+def test_a_saved_average_resumes_exactly():
     network, average = updated(3)
     file = io.BytesIO()
     torch.save(average.state_dict(), file)

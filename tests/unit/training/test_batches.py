@@ -15,7 +15,7 @@ from clairemap.training.job import TrainingJob
 
 
 class NumberedCrops:
-    """Crops whose only value is their number; the earlier ones take longer to read."""
+    """Crops filled with their number; every third takes longer to read."""
 
     def __init__(self, broken: int | None = None) -> None:
         self.broken = broken
@@ -41,7 +41,7 @@ def test_batches_come_in_order(threads: int):
     assert seen == [[float(number) for number in numbers] for numbers in NUMBERS]
 
 
-def test_reading_runs_ahead_but_not_away():
+def test_reading_runs_ahead_by_a_limited_number_of_batches():
     crops = NumberedCrops()
     feed = batches(crops, NUMBERS, 1)
     next(feed)
@@ -50,7 +50,7 @@ def test_reading_runs_ahead_but_not_away():
     assert max(crops.read) < 4 * (1 + PREFETCHED_BATCHES)
 
 
-def test_an_error_of_reading_arrives():
+def test_an_error_while_reading_is_raised():
     feed = batches(NumberedCrops(broken=5), NUMBERS, 2)
     next(feed)
     with pytest.raises(StoreError, match="damaged"):
@@ -65,7 +65,7 @@ def test_bands_are_normalised_by_their_own_sensor():
     assert torch.equal(normalised.target, batch.target)
 
 
-def test_processes_read_the_batches_that_threads_do(made_job: Callable[..., TrainingJob], tmp_path: Path):
+def test_processes_read_the_same_batches_as_threads(made_job: Callable[..., TrainingJob], tmp_path: Path):
     job = made_job(tmp_path)
     settings = job.settings.training
     sampler = CropSampler(job.training_tiles, settings, job.settings.augmentation, job.settings.seed)

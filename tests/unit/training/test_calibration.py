@@ -20,7 +20,7 @@ CLASSES = 4
 
 
 def pixels(temperature: float, count: int = 20_000, seed: int = 0) -> LabelledPixels:
-    """Return pixels whose labels are drawn from softmax(logits / temperature): that is what is to be found."""
+    """Return pixels whose labels are drawn from softmax(logits / temperature)."""
     random = np.random.default_rng(seed)
     logits = random.normal(0, 4, (CLASSES, count))
     running = softmax(logits / temperature, axis=0).cumsum(axis=0)
@@ -48,13 +48,13 @@ def test_the_likelihood_is_that_of_softmax():
     assert np.isfinite(calibration.mean_nll(LabelledPixels(some.logits * 1e5, some.truth), 1))
 
 
-def test_a_network_without_a_fault_stays_within_the_range():
+def test_the_temperature_of_a_perfect_network_is_the_lower_limit():
     perfect = LabelledPixels(np.eye(CLASSES, dtype=np.float32), np.arange(CLASSES, dtype=np.uint8))
     assert fit_temperature([perfect]) == pytest.approx(TEMPERATURE_RANGE[0], rel=1e-3)
 
 
 @pytest.mark.parametrize(("right", "end"), [(True, "0.100"), (False, "10.000")])
-def test_a_temperature_at_an_end_of_the_range_is_told(
+def test_a_temperature_at_a_limit_is_a_warning(
     right: bool, end: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     truth = torch.arange(16).reshape(1, 4, 4) % CLASSES
@@ -62,7 +62,7 @@ def test_a_temperature_at_an_end_of_the_range_is_told(
     logits = torch.nn.functional.one_hot(mapped).permute(2, 0, 1).float()
     monkeypatch.setattr(calibration, "predicted_tiles", lambda *_: [(0, logits, truth[0])])
     calibrate(None, None, 16, None, ALONE)
-    assert f"the temperature {end} lies at an end of what is tried, 0.1 to 10" in caplog.text
+    assert f"temperature {end} is at a limit of its range, 0.1 to 10" in caplog.text
 
 
 def test_a_temperature_within_the_range_is_no_warning(
@@ -75,7 +75,7 @@ def test_a_temperature_within_the_range_is_no_warning(
     assert not caplog.text
 
 
-def test_overconfidence_is_mended_on_other_tiles():
+def test_overconfidence_is_corrected_on_other_tiles():
     fit = calibration_fit([pixels(2.0, seed=seed) for seed in range(4)])
     assert fit.ece_before > 0.1
     assert fit.ece_after < 0.02
@@ -98,7 +98,7 @@ def test_a_single_tile_has_no_score_after():
 
 
 class Tiles:
-    """Tiles by number, as mapped: the number of the tile is in all its logits."""
+    """Mapped tiles whose logits contain the number of the tile."""
 
     def __init__(self, targets: torch.Tensor) -> None:
         self.targets = targets

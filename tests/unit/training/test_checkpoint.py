@@ -20,7 +20,7 @@ def folder(tmp_path: Path):
     return CheckpointFolder(tmp_path / "fingerprint")
 
 
-def test_the_newest_state_comes_back(folder: CheckpointFolder):
+def test_the_newest_state_is_loaded(folder: CheckpointFolder):
     folder.save(5, state(5))
     folder.save(10, state(10))
     assert folder.newest() == "step-000010.pt"
@@ -29,7 +29,7 @@ def test_the_newest_state_comes_back(folder: CheckpointFolder):
     assert loaded["history"] == [(1, 0.5, None)]
 
 
-def test_no_folder_holds_no_checkpoint(folder: CheckpointFolder):
+def test_a_missing_folder_has_no_checkpoint(folder: CheckpointFolder):
     assert folder.newest() is None
 
 
@@ -43,7 +43,7 @@ def test_the_last_two_are_kept_and_one_when_finished(folder: CheckpointFolder):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
-def test_a_damaged_file_is_told_and_gives_way_to_the_one_before(
+def test_a_damaged_file_is_logged_and_the_previous_one_is_used(
     folder: CheckpointFolder, damage: str, caplog: pytest.LogCaptureFixture
 ):
     folder.save(1, state(1))
@@ -54,11 +54,11 @@ def test_a_damaged_file_is_told_and_gives_way_to_the_one_before(
     with pytest.raises(StoreError, match=r"step-000002\.pt"):
         folder.load("step-000002.pt")
     assert folder.newest() == "step-000001.pt"
-    assert "step-000002.pt is damaged and deleted" in caplog.text
+    assert "step-000002.pt: damaged checkpoint deleted" in caplog.text
     assert names(folder) == ["step-000001.pt"]
 
 
-def test_damaged_files_of_later_steps_push_no_whole_one_out(folder: CheckpointFolder):
+def test_damaged_files_of_later_steps_replace_no_undamaged_one(folder: CheckpointFolder):
     for step in (100, 150):
         folder.save(step, state(step)).write_bytes(b"half")
     assert folder.newest() is None
@@ -68,22 +68,22 @@ def test_damaged_files_of_later_steps_push_no_whole_one_out(folder: CheckpointFo
     assert folder.newest() == "step-000050.pt"
 
 
-def test_a_process_that_does_not_see_the_file_is_told_of_the_disk(folder: CheckpointFolder):
-    with pytest.raises(StoreError, match=r"step-000005\.pt .* missing .* disk that all nodes share"):
+def test_a_process_that_cannot_read_the_file_names_the_file_system(folder: CheckpointFolder):
+    with pytest.raises(StoreError, match=r"step-000005\.pt: .* missing .* file system that all nodes share"):
         folder.load("step-000005.pt")
 
 
-def test_if_no_file_is_whole_training_starts_anew_and_says_so(
+def test_if_all_files_are_damaged_training_starts_over_with_a_warning(
     folder: CheckpointFolder, caplog: pytest.LogCaptureFixture
 ):
     for step in (1, 2):
         folder.save(step, state(step)).write_bytes(b"half")
     assert folder.newest() is None
-    assert [f"step-00000{step}.pt is damaged" in caplog.text for step in (1, 2)] == [True, True]
-    assert "training starts anew" in caplog.text
+    assert [f"step-00000{step}.pt: damaged" in caplog.text for step in (1, 2)] == [True, True]
+    assert "training starts over" in caplog.text
 
 
-def test_an_interrupted_write_leaves_the_checkpoint_before(folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch):
+def test_an_interrupted_write_leaves_the_previous_checkpoint(folder: CheckpointFolder, monkeypatch: pytest.MonkeyPatch):
     folder.save(1, state(1))
 
     def interrupted(*_: object) -> None:

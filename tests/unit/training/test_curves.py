@@ -10,19 +10,19 @@ from clairemap.training.curves import tensorboard_curves
 ROW = HistoryStep(3, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0, val_miou=0.5)
 
 
-def test_without_tensorboard_the_remedy_is_told_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_tensorboard_the_error_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # as import does where it is not installed
     with pytest.raises(SettingsError, match="pip install tensorboard"), tensorboard_curves(tmp_path, 0):
         pass
 
 
-def test_nobody_who_wants_no_curves_needs_tensorboard(monkeypatch: pytest.MonkeyPatch):
+def test_without_curves_tensorboard_is_not_needed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with tensorboard_curves(None, 0) as draw:
         draw(ROW)
 
 
-def test_curves_can_be_read_and_a_killed_run_is_not_seen_twice(tmp_path: Path):
+def test_curves_can_be_read_and_hide_later_points_of_a_killed_run(tmp_path: Path):
     # Imported here, since it takes seconds.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -11,7 +11,7 @@ def clock(monkeypatch: pytest.MonkeyPatch):
     return now
 
 
-def test_it_is_near_when_two_of_the_longest_rounds_may_not_fit(clock: list[float]):
+def test_it_is_near_if_two_of_the_longest_rounds_could_exceed_the_budget(clock: list[float]):
     end = Deadline(minutes=1)
     answers = []
     for seconds in (10, 2, 2, 2, 20, 3):

@@ -32,7 +32,7 @@ def test_the_fingerprint_is_the_same_for_the_same_run(made_job: MadeJob, tmp_pat
 
 
 def test_the_fingerprint_follows_the_pairs_that_are_used(made_job: MadeJob, tmp_path: Path):
-    job = made_job(tmp_path, second="test")  # so that only scene a is looked at
+    job = made_job(tmp_path, second="test")  # so that only scene a is used
     pairs = {}
     for scene, content in (("a", "one"), ("b", "one")):
         pairs[scene] = tmp_path / scene / "pair.zarr"
@@ -46,7 +46,7 @@ def test_the_fingerprint_follows_the_pairs_that_are_used(made_job: MadeJob, tmp_
     assert replace(job).fingerprint != before
     pairs["a"].with_suffix(".json").unlink()
     with pytest.raises(MissingFileError, match=r"pair\.json: the manifest of .*pair\.zarr does not exist"):
-        replace(job).fingerprint  # noqa: B018 - it is asked for
+        replace(job).fingerprint  # noqa: B018 - a property that raises
 
 
 def test_only_the_scenes_needed_are_opened(made_job: MadeJob, tmp_path: Path):
@@ -54,21 +54,21 @@ def test_only_the_scenes_needed_are_opened(made_job: MadeJob, tmp_path: Path):
     assert set(made_job(tmp_path, second="test").source().stores) == {"a"}
 
 
-def test_a_missing_pair_is_told(made_job: MadeJob, tmp_path: Path):
+def test_a_missing_pair_is_refused(made_job: MadeJob, tmp_path: Path):
     job = made_job(tmp_path)
     with pytest.raises(MissingFileError, match="'b'"):
         replace(job, stores={"a": job.stores["a"]}).source()
 
 
-def test_a_batch_that_cannot_be_shared_is_refused(made_job: MadeJob, tmp_path: Path):
+def test_a_batch_that_cannot_be_divided_is_refused(made_job: MadeJob, tmp_path: Path):
     made_job(tmp_path, batch_size=6).check(3)
-    with pytest.raises(SettingsError, match="batch_size 6 .* make it a multiple of 4, .* times the nodes"):
+    with pytest.raises(SettingsError, match="batch_size 6 .* set it to a multiple of 4, .* times the nodes"):
         made_job(tmp_path, batch_size=6).check(4)
 
 
-def test_parts_that_do_not_divide_a_share_are_refused(made_job: MadeJob, tmp_path: Path):
+def test_micro_batches_that_do_not_divide_a_share_are_refused(made_job: MadeJob, tmp_path: Path):
     made_job(tmp_path, batch_size=6, batch_parts=3).check(2)
-    with pytest.raises(SettingsError, match="batch_parts 4 .* 6 crops .* 2 processes .*batch_size 12"):
+    with pytest.raises(SettingsError, match="batch_parts 4 .* 6 crops .*batch_size 12.* 2 processes"):
         made_job(tmp_path, batch_size=12, batch_parts=4).check(2)
 
 
@@ -85,7 +85,7 @@ def test_the_fingerprint_follows_the_files_of_initial_weights(made_job: MadeJob,
     assert made_job(tmp_path, initial_sar=str(moved)).fingerprint != before
 
 
-def test_how_often_a_state_is_saved_changes_no_fingerprint(made_job: MadeJob, tmp_path: Path):
+def test_the_checkpoint_interval_does_not_change_the_fingerprint(made_job: MadeJob, tmp_path: Path):
     assert made_job(tmp_path, checkpoint_every=1).fingerprint == made_job(tmp_path, checkpoint_every=9).fingerprint
 
 

@@ -34,12 +34,12 @@ def test_the_first_host_of_a_node_list(nodes: str, first: str):
 
 
 @pytest.mark.parametrize("nodes", ["", ",a", "[a-b]"])
-def test_what_is_no_node_list_is_refused(nodes: str):
-    with pytest.raises(ValueError, match="no list of nodes"):
+def test_an_invalid_node_list_is_refused(nodes: str):
+    with pytest.raises(ValueError, match="not a valid node list"):
         first_host(nodes)
 
 
-def test_the_nodes_of_a_step_agree_on_where_to_meet():
+def test_the_nodes_of_a_step_use_the_same_address():
     first, second = (Nodes.from_slurm_step({**STEP, "SLURM_NODEID": number}) for number in "01")
     assert second == Nodes(count=2, number=1, first_host="gpu03", port=24567, rendezvous_id="1234567.0")
     assert first.options[:-1] == second.options[:-1]
@@ -47,24 +47,24 @@ def test_the_nodes_of_a_step_agree_on_where_to_meet():
     assert (first.options[-1], second.options[-1]) == ("--rdzv-conf=is_host=1", "--rdzv-conf=is_host=0")
 
 
-def test_launchers_that_do_not_meet_are_told_where(monkeypatch: pytest.MonkeyPatch):
-    def nobody_there(_: object) -> None:  # what torch raises when a minute has passed
+def test_the_error_of_launchers_that_cannot_connect_names_the_address(monkeypatch: pytest.MonkeyPatch):
+    def no_connection(_: object) -> None:  # torch raises this after a minute
         raise RendezvousConnectionError("no connection") from OSError("refused")
 
-    monkeypatch.setattr("clairemap.training.launcher.torchrun.run", nobody_there)
-    with pytest.raises(TrainingError, match=r"meet at gpu03:24567: refused\. The name must resolve"):
+    monkeypatch.setattr("clairemap.training.launcher.torchrun.run", no_connection)
+    with pytest.raises(TrainingError, match=r"connect at gpu03:24567: refused\. The name must resolve"):
         launch(1, ["script.py"], STEP)
 
 
 @pytest.mark.parametrize("environment", [{}, {**STEP, "SLURM_STEP_NUM_NODES": "1"}, {"SLURM_JOB_NUM_NODES": "2"}])
-def test_one_node_is_one_node_whatever_the_allocation(environment: dict[str, str]):
+def test_a_step_of_one_node_ignores_the_allocation(environment: dict[str, str]):
     assert Nodes.from_slurm_step(environment) is None
 
 
 @pytest.mark.parametrize(
     "changed", [{"SLURM_NODEID": ""}, {"SLURM_STEP_NODELIST": ""}, {"SLURM_STEP_NUM_NODES": "two"}]
 )
-def test_a_strange_step_is_told(changed: dict[str, str]):
+def test_an_invalid_step_is_refused(changed: dict[str, str]):
     with pytest.raises(SettingsError, match="srun --ntasks-per-node=1"):
         Nodes.from_slurm_step({**STEP, **changed})
     with pytest.raises(SettingsError, match="SLURM_JOB_ID"):
@@ -74,7 +74,7 @@ def test_a_strange_step_is_told(changed: dict[str, str]):
 @pytest.mark.parametrize(
     ("codes", "code"), [([75, 75], 75), ([1, 21], 21), ([-15, 10], 10), ([1, -15], 1), ([-9], 137), ([3, 1], 3)]
 )
-def test_the_stages_own_code_goes_before_what_follows_from_it(codes: list[int], code: int):
+def test_the_code_of_an_error_takes_precedence(codes: list[int], code: int):
     assert exit_code(codes) == code
 
 
@@ -82,12 +82,12 @@ SCRIPT = """
 import os, pathlib, signal, sys, time
 rank = int(os.environ["RANK"])
 line = f"{sys.argv[1:]} {os.environ['WORLD_SIZE']} {os.environ['OMP_NUM_THREADS']}\\n"
-os.write(1, line.encode())  # at once: what print writes in pieces may mix with the other's
-told = pathlib.Path(__file__).with_name("told")
+os.write(1, line.encode())  # in one piece: output of print could mix with that of the other process
+has_printed = pathlib.Path(__file__).with_name("has_printed")
 if rank == 0:
-    told.touch()
-for _ in range(6000):  # else the first to fail may end the other before that has printed
-    if told.exists():
+    has_printed.touch()
+for _ in range(6000):  # a failing process must not end the other one before it has printed
+    if has_printed.exists():
         break
     time.sleep(0.01)
 if sys.argv[1] == "--killed" and rank == 1:
@@ -99,7 +99,7 @@ time.sleep(0 if sys.argv[1] == "--well" else 60)
 
 
 @pytest.mark.parametrize(("words", "code"), [(["--well"], 0), (["--code", "75"], 75), (["--killed"], 137)])
-def test_a_launcher_ends_with_the_code_of_its_processes(words: list[str], code: int, tmp_path: Path):
+def test_a_launcher_exits_with_the_code_of_its_processes(words: list[str], code: int, tmp_path: Path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     launcher = [sys.executable, "-m", "clairemap.training.launcher", "--processes", "2"]

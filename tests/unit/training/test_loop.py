@@ -25,7 +25,7 @@ STAMP = {"clairemap_version": "test"}
 
 @pytest.fixture(scope="module", autouse=True)
 def no_halo_is_measured():
-    """Measuring is tested with the networks and takes longer than these trainings."""
+    """Skip measuring the halo, which is tested in nets and takes longer than these trainings."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model, "measured_halo_px", lambda _: (256, 2e-5))
         yield
@@ -75,7 +75,7 @@ def test_training_lowers_the_loss_of_an_easy_problem(made_job: MadeJob, alone: P
     assert not trained.network.training
 
 
-def test_the_card_tells_what_was_trained(undisturbed: TrainingResult, made_job: MadeJob, tmp_path: Path):
+def test_the_card_describes_the_training(undisturbed: TrainingResult, made_job: MadeJob, tmp_path: Path):
     job, card = made_job(tmp_path), undisturbed.card
     scores = {row.step: row.val_miou for row in undisturbed.history if row.val_miou is not None}
     assert set(scores) == {2, 4, 5}
@@ -92,7 +92,7 @@ def test_the_card_tells_what_was_trained(undisturbed: TrainingResult, made_job: 
     assert card.settings["training"]["steps"] == 5 and "initial_sar" not in card.settings["training"]
 
 
-def test_a_killed_run_ends_as_if_it_had_not_been(
+def test_a_killed_run_ends_like_an_uninterrupted_one(
     undisturbed: TrainingResult, made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     job = made_job(tmp_path, steps=5)
@@ -119,8 +119,8 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     (job.checkpoints / job.fingerprint / "step-000004.pt").write_bytes(b"half")
     with caplog.at_level("INFO"):
         assert_same_run(train(job, alone, STAMP), undisturbed)
-    assert "step-000004.pt is damaged" in caplog.text
-    assert "going on after step 2 of 5" in caplog.text
+    assert "step-000004.pt: damaged" in caplog.text
+    assert "resuming after step 2 of 5" in caplog.text
 
 
 def test_a_finished_run_is_not_trained_again(
@@ -135,16 +135,16 @@ def test_a_finished_run_is_not_trained_again(
     killed_after(0, monkeypatch)
     with caplog.at_level("INFO"):
         assert_same_run(train(job, alone, STAMP), first)
-    assert "nothing to train" in caplog.text
+    assert "already trained" in caplog.text
 
 
 def scored(monkeypatch: pytest.MonkeyPatch, *mious: float):
-    """Let validations find these mean IoUs, one after the other."""
+    """Let validations return these mean IoUs, one after the other."""
     answers = iter(mious)
     monkeypatch.setattr(loop, "validate", lambda *_: Validation(next(answers), 0.5, 0.1))
 
 
-def test_training_stops_when_patience_is_over_and_stays_stopped(
+def test_early_stopping_stops_and_stays_stopped(
     made_job: MadeJob,
     alone: Processes,
     tmp_path: Path,
@@ -157,15 +157,15 @@ def test_training_stops_when_patience_is_over_and_stays_stopped(
         first = train(job, alone, STAMP)
     assert [row.val_miou for row in first.history] == [0.2, 0.4, 0.4, 0.3]
     assert first.card.best_step == 2
-    assert "stopped early after step 4 of 9" in caplog.text
-    assert "than that of step 2 for 2 validations" in caplog.text
+    assert "early stopping after step 4 of 9" in caplog.text
+    assert "2 validations without improvement over step 2" in caplog.text
     assert checkpoints(job) == ["step-000004.pt"]
     with caplog.at_level("INFO"):
         assert_same_run(train(job, alone, STAMP), first)
-    assert "nothing to train" in caplog.text
+    assert "already trained" in caplog.text
 
 
-def test_a_better_validation_renews_patience(
+def test_a_better_validation_resets_patience(
     made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     job = made_job(tmp_path, steps=5, validate_every=1, checkpoint_every=9, patience=2, calibrate=False)
@@ -202,7 +202,7 @@ def test_the_average_of_the_weights_is_what_is_validated_and_kept(
         assert torch.equal(value, seen[0][name])
 
 
-def test_all_checkpoints_damaged_means_a_new_start(
+def test_training_starts_over_if_all_checkpoints_are_damaged(
     undisturbed: TrainingResult,
     made_job: MadeJob,
     alone: Processes,
@@ -215,7 +215,7 @@ def test_all_checkpoints_damaged_means_a_new_start(
     for number in (2, 4):
         (folder / f"step-00000{number}.pt").write_bytes(b"half")
     assert_same_run(train(job, alone, STAMP), undisturbed)
-    assert "training starts anew" in caplog.text
+    assert "training starts over" in caplog.text
 
 
 def test_the_temperature_is_on_the_card_and_its_error_in_the_history(undisturbed: TrainingResult):
@@ -225,21 +225,21 @@ def test_the_temperature_is_on_the_card_and_its_error_in_the_history(undisturbed
     assert fit.tiles == 2
     (calibrated,) = [row for row in history if row.val_ece_calibrated is not None]
     assert (calibrated.step, calibrated.val_ece_calibrated) == (card.best_step, fit.ece_after)
-    assert calibrated.val_ece == pytest.approx(fit.ece_before, abs=1e-6)  # few pixels: all of them are looked at
+    assert calibrated.val_ece == pytest.approx(fit.ece_before, abs=1e-6)  # few pixels, so all are used
     assert [row.val_ece is None for row in history] == [row.val_miou is None for row in history]
 
 
-def test_other_settings_never_take_up_a_checkpoint(
+def test_other_settings_never_resume_a_checkpoint(
     made_job: MadeJob, alone: Processes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     train(made_job(tmp_path, steps=2), alone, STAMP)
     with caplog.at_level("INFO"):
         train(made_job(tmp_path, steps=2, learning_rate=1e-4), alone, STAMP)
-    assert "nothing to train" not in caplog.text
+    assert "already trained" not in caplog.text
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_time_budget_stops_in_time_and_the_next_run_goes_on(
+def test_a_time_budget_stops_in_time_and_the_next_run_resumes(
     undisturbed: TrainingResult, made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     job = made_job(tmp_path, steps=5, minutes=7)
@@ -252,14 +252,14 @@ def test_a_time_budget_stops_in_time_and_the_next_run_goes_on(
     assert_same_run(train(job, alone, STAMP), undisturbed)
 
 
-def test_time_that_is_up_after_the_last_step_stops_nothing(
+def test_a_time_budget_used_up_by_the_last_step_stops_nothing(
     made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(Deadline, "is_near", lambda _: True)
     assert len(train(made_job(tmp_path, steps=1), alone, STAMP).history) == 1
 
 
-def test_a_loss_that_is_not_finite_stops_before_weights_are_spoilt(
+def test_a_loss_that_is_not_finite_stops_before_the_update(
     made_job: MadeJob, alone: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     job = made_job(tmp_path, steps=4)
@@ -288,7 +288,7 @@ def test_without_a_validation_tile_the_last_weights_stay(
     assert (trained.card.temperature, trained.card.calibration) == (1, None)
 
 
-def test_validation_tiles_under_clouds_choose_nothing_for_optical_alone(
+def test_clouded_validation_tiles_select_nothing_for_optical_alone(
     made_job: MadeJob, alone: Processes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     job = made_job(tmp_path / "checkpoints", steps=4, validate_every=1, patience=1)
@@ -299,7 +299,7 @@ def test_validation_tiles_under_clouds_choose_nothing_for_optical_alone(
     network = job.settings.network.model_copy(update={"sensors": "optical"})
     settings = job.settings.model_copy(update={"network": network})
     trained = train(replace(job, stores={**job.stores, "b": clouded}, settings=settings), alone, STAMP)
-    assert caplog.text.count("no validation tile has labels where network.sensors (optical) sees anything") == 1
+    assert caplog.text.count("no validation tile has labelled pixels where network.sensors (optical) is valid") == 1
     assert (trained.card.best_step, trained.card.trained_on.validation_tiles) == (4, 0)
     assert [(row.val_miou, row.val_oa, row.val_ece) for row in trained.history] == [(None, None, None)] * 4
     assert (trained.card.temperature, trained.card.calibration) == (1, None)

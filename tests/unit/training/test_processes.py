@@ -1,6 +1,6 @@
-"""Two and four processes compute what one does: gradient in parts, validation, temperature.
+"""Two and four processes give the results of one: accumulated gradient, validation, temperature.
 
-And when two train, neither ends before the other is done.
+When two processes train, they end together.
 """
 
 import shutil
@@ -43,7 +43,7 @@ class Logits(NamedTuple):
 
 
 class Small(nn.Module):
-    """A network of Claire's signature that costs nothing."""
+    """A small network with the signature of Claire."""
 
     classes = 4
 
@@ -57,7 +57,7 @@ class Small(nn.Module):
 
 
 def crops() -> TrainingSample:
-    """Eight crops; class 3 occurs in one of them only, one has no labels, one has few."""
+    """Return eight crops: class 3 occurs in only one, one has no labels, one has few."""
     generator = torch.Generator().manual_seed(5)
     images = torch.randn(8, 3, 12, 12, generator=generator, dtype=torch.float64)
     target = torch.randint(0, 3, (8, 12, 12), generator=generator)
@@ -83,7 +83,7 @@ def results(processes: Processes, parts: int) -> dict[str, object]:
 
 
 def stops(processes: Processes) -> bool:
-    """Return whether a step ends with an error and leaves the weights, if the last process alone sees a fault."""
+    """Return whether a fault in the last process makes a step raise and leave the weights unchanged."""
     network, clip = Small(), nn.utils.clip_grad_norm_
     context = StepContext(
         processes.ddp_network(network),
@@ -105,7 +105,7 @@ def stops(processes: Processes) -> bool:
 
 
 def work(rank: int, folder: str) -> None:
-    """Compute with four processes, then with the first two of them: starting them is what takes time."""
+    """Compute with four processes, then with the first two of them, because starting processes is slow."""
     torch.set_num_threads(1)
     for count in COUNTS:
         if rank < count:
@@ -113,11 +113,11 @@ def work(rank: int, folder: str) -> None:
             distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=count)
             processes = Processes(rank, count, CPU)
             torch.save(results(processes, parts=2), f"{folder}/{count}-{rank}.pt")
-            Path(folder, f"{count}-{rank}-{'stops' if stops(processes) else 'goes on'}").touch()
+            Path(folder, f"{count}-{rank}-{'stops' if stops(processes) else 'continues'}").touch()
             distributed.destroy_process_group()
 
 
-def test_several_processes_compute_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_several_processes_give_the_results_of_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.syspath_prepend(str(PROJECT))  # the processes import this file by its dotted name
     torch.multiprocessing.spawn(work, (str(tmp_path),), nprocs=max(COUNTS))
@@ -131,7 +131,7 @@ def test_several_processes_compute_what_one_does(tmp_path: Path, monkeypatch: py
 
 
 def train_slowly(rank: int, folder: str, job: TrainingJob) -> None:
-    """Train a run to its end, and one whose time is up after a step, while the disk takes its time; go on with that."""
+    """With a slow disk, train one run to its end, and another with a time budget of one step, which is then resumed."""
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
@@ -176,12 +176,12 @@ def test_two_processes_end_together_and_one_has_the_result(
     monkeypatch.syspath_prepend(str(PROJECT))
     job = made_job(tmp_path / "checkpoints", steps=2)
     torch.multiprocessing.spawn(train_slowly, (str(tmp_path), job), nprocs=2)
-    told = {path.name for path in tmp_path.iterdir()}
-    # torchrun kills the first process as soon as the other ends with an error.
-    assert {"0-ends-after-the-state-is-saved", "1-ends-after-the-state-is-saved"} <= told
+    events = {path.name for path in tmp_path.iterdir()}
+    # torchrun kills the first process as soon as the other exits with an error.
+    assert {"0-ends-after-the-state-is-saved", "1-ends-after-the-state-is-saved"} <= events
     late = replace(job, code="other")
     assert CheckpointFolder(tmp_path / "left" / late.fingerprint).newest() == "step-000001.pt"
-    # It was gone on with by two processes, to the last bit, and is by one, but for rounding.
+    # Two processes resume it bit for bit, one process resumes it except for rounding.
     undisturbed, resumed = torch.load(tmp_path / "weights.pt")
     assert all(torch.equal(weight, undisturbed[name]) for name, weight in resumed.items())
     monkeypatch.setattr(model, "measured_halo_px", lambda _: (256, 2e-5))
@@ -189,9 +189,9 @@ def test_two_processes_end_together_and_one_has_the_result(
     assert [row.step for row in one.history] == [1, 2]
     alone = one.network.state_dict()
     apart = torch.cat([(alone[name] - weight).abs().flatten() for name, weight in undisturbed.items()])
-    # Adam divides by the gradient's size: where that is rounding alone, a weight moves by a share of a step of 1e-3.
+    # Adam divides by the gradient's size: if a gradient is only rounding error, its weight moves by up to 1e-3.
     assert (apart > 1e-5).sum() <= 10 and apart.max() < 1e-3
-    # Of the run that came to its end: one process has the result, and measures the halo for its card.
-    assert {"0-has-2", "1-has-nothing", "measured-by-0"} <= told
-    assert "measured-by-1" not in told
-    assert [(tmp_path / f"{rank}-warnings").read_text() for rank in range(2)] == ["", ""]  # DDP likes what it gets
+    # Only the first process returns the result and measures the halo.
+    assert {"0-has-2", "1-has-nothing", "measured-by-0"} <= events
+    assert "measured-by-1" not in events
+    assert [(tmp_path / f"{rank}-warnings").read_text() for rank in range(2)] == ["", ""]  # no warnings of DDP

@@ -20,7 +20,7 @@ def test_one_cycle_rises_to_the_peak_and_falls_to_almost_nothing():
     assert 1e-4 < seen[-1] < 2e-4
 
 
-def test_cosine_falls_from_the_start():
+def test_cosine_decreases_from_the_start():
     seen = rates(steps=100, warmup_share=0.2, schedule="cosine")
     assert seen[0] == pytest.approx(0.1)
     assert seen == sorted(seen, reverse=True)

@@ -42,7 +42,7 @@ def test_the_best_weights_are_kept_not_the_last():
     assert [(row.val_miou, row.val_oa) for row in state.history] == [(0.6, 0.9), (0.6, 0.95)]
 
 
-def test_a_state_of_score_zero_is_still_the_best_of_all():
+def test_a_first_score_of_zero_is_the_best():
     state = made_state(0)
     train_step(state)
     state.add_validation(Validation(0.0, 0.0, 0.0))
@@ -50,7 +50,7 @@ def test_a_state_of_score_zero_is_still_the_best_of_all():
 
 
 @pytest.mark.parametrize("averaged", [False, True])
-def test_a_saved_state_goes_on_as_if_nothing_had_happened(averaged: bool):
+def test_a_saved_state_resumes_exactly(averaged: bool):
     state = made_state(0, averaged=averaged)
     for _ in range(2):
         train_step(state)

@@ -18,7 +18,7 @@ from clairemap.training.step import StepContext, accumulate_gradient, train_step
 
 
 def batch(dtype: torch.dtype) -> TrainingSample:
-    """Four crops, uneven on purpose: a class in one crop only, one crop without labels, gaps in the sensors."""
+    """Return four uneven crops: a class in only one, one without labels, gaps in the sensors."""
     generator = torch.Generator().manual_seed(3)
     optical = torch.randn(4, 2, 128, 128, generator=generator).to(dtype)
     sar = torch.randn(4, 1, 128, 128, generator=generator).to(dtype)
@@ -40,7 +40,7 @@ def loss_and_gradient(parts: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-13)])
-def test_a_batch_in_parts_has_loss_and_gradient_of_the_whole(dtype: torch.dtype, tolerance: float):
+def test_micro_batches_give_loss_and_gradient_of_the_whole_batch(dtype: torch.dtype, tolerance: float):
     loss, gradient = loss_and_gradient(1, dtype)
     for parts in (2, 4):
         other_loss, other_gradient = loss_and_gradient(parts, dtype)
@@ -53,7 +53,7 @@ class Logits(NamedTuple):
 
 
 class Watched(nn.Module):
-    """A network that knows how much it saw at once while its activations were kept."""
+    """A network that records its batch sizes while activations are kept."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,7 +65,7 @@ class Watched(nn.Module):
         return Logits(self.layer(optical))
 
 
-def test_activations_are_kept_of_one_part_at_a_time():
+def test_only_one_micro_batch_keeps_activations():
     network = Watched()
     accumulate_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 2)
     assert network.seen == [(2, False), (2, False), (2, True), (2, True)]
@@ -75,7 +75,7 @@ def test_activations_are_kept_of_one_part_at_a_time():
 
 
 def context(network: nn.Module, **chosen: object) -> StepContext:
-    """Plain steps down the gradient, so that a step is what it was clipped to times the learning rate."""
+    """Plain gradient descent: a step is the clipped gradient times the learning rate."""
     scales = BandScales(
         BandScale(names=("a", "b"), mean=(0, 0), std=(1, 1)), BandScale(names=("c",), mean=(0,), std=(1,))
     )
@@ -102,10 +102,10 @@ def test_a_step_is_the_clipped_gradient_times_the_learning_rate_of_that_step(num
     assert float((weights(network) - before).norm()) == pytest.approx(0.01 * rate, rel=1e-3)
 
 
-def test_a_gradient_that_is_not_finite_stops_though_the_loss_is():
+def test_a_gradient_that_is_not_finite_stops_even_with_a_finite_loss():
     network = Watched()
     network.layer.weight.register_hook(lambda gradient: gradient * torch.inf)
     before = weights(network)
-    with pytest.raises(TrainingError, match=r"step 4: the loss is \d.* the gradient's norm (inf|nan)"):
+    with pytest.raises(TrainingError, match=r"step 4: the loss is \d.* the gradient norm is (inf|nan)"):
         train_step(context(network), iter([batch(torch.float32)]), 3)
     assert torch.equal(weights(network), before)

@@ -14,16 +14,16 @@ def counted(matrix: Confusion) -> Tally:
     return Tally(matrix, Calibration.empty(), unmapped_px=0, tiles=1)
 
 
-def test_scores_leave_out_absent_classes_but_not_invented_ones():
+def test_scores_exclude_classes_in_neither_truth_nor_map():
     matrix = np.array([[6, 2, 0, 0], [0, 2, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     scores = validation_scores(counted(matrix))
     assert scores.miou == pytest.approx((6 / 8 + 2 / 4) / 2)
     assert scores.oa == pytest.approx(0.8)
-    matrix[0, 3] = 2  # class 3 is mapped where it never is
+    matrix[0, 3] = 2  # class 3 is only in the map
     assert validation_scores(counted(matrix)).miou == pytest.approx((6 / 10 + 2 / 4 + 0) / 3)
 
 
-def test_no_pixel_has_no_score_rather_than_a_bad_one():
+def test_without_pixels_scores_are_nan():
     scores = validation_scores(counted(np.zeros((3, 3), np.int64)))
     assert np.isnan([scores.miou, scores.oa, scores.ece]).all()
 
