@@ -17,7 +17,7 @@ def test_training_pixels_are_read_from_the_model_card(tmp_path: Path, made_artef
     card = tmp_path / "model.json"
     write_model_card(card, made_artefacts.model_card((3, 0)))
     assert read_training_px(card, 2) == (3, 0)
-    with pytest.raises(StoreError, match="of 2 classes, the legend has 3; train again"):
+    with pytest.raises(StoreError, match="of 2 classes, but the legend has 3; train again"):
         read_training_px(card, 3)
 
 
