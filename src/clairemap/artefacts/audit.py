@@ -9,7 +9,7 @@ from clairemap.artefacts.document import read_document, write_document
 
 @dataclass(frozen=True)
 class Leakage:
-    """What the labelled tiles of a held-out split share with labelled training tiles.
+    """Leakage from labelled training tiles into the labelled tiles of one held-out split.
 
     Attributes:
         distance_px: gap to the nearest training tile (0: touching or overlapping). Within a scene: the larger of the

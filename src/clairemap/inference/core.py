@@ -64,9 +64,9 @@ def _batch(values: NDArray[np.generic], device: torch.device) -> Tensor:
     return pinned.to(device, non_blocking=True)
 
 
-def _percent(share: Tensor, stride: int, wanted: Window) -> NDArray[np.uint8]:
+def _percent(share: Tensor, stride: int, window: Window) -> NDArray[np.uint8]:
     """Return the share of each pixel's cell, in percent."""
-    cells = wanted.coarsened(stride)
+    cells = window.coarsened(stride)
     percent = share[cells.slices].float().mul(100).round().to(torch.uint8).cpu().numpy()
     spread = percent.repeat(stride, axis=0).repeat(stride, axis=1)
-    return np.ascontiguousarray(spread[wanted.relative_to(cells.refined(stride)).slices])
+    return np.ascontiguousarray(spread[window.relative_to(cells.refined(stride)).slices])

@@ -37,7 +37,7 @@ class WindowInput:
 class WindowReader:
     """Reads windows; tiles that a window shares with the previous one in its row are read once.
 
-    Keeps the last window, up to one tile wider. Threads may share a reader, but then share fewer tiles.
+    Keeps the last window, up to one tile wider. Threads may share a reader, but then reuse fewer tiles.
     """
 
     def __init__(self, pair: GridStore, sensors: frozenset[Sensor]) -> None:

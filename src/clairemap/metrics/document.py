@@ -31,7 +31,7 @@ READING = (
     "Figures are fractions (0..1), null if undefined. Rows of `confusion` are labels, columns are the map, both in the "
     "order of per_class. map_px counts scored pixels in per_class and all pixels of the map in areas. `views`, here "
     "and in `scenes`, compare the maps from both sensors and from each sensor alone on the same pixels (those that "
-    f"both sensors see) and the same classes (those with at least {MIN_TRUTH_PX} labelled pixels there). "
+    f"both sensors see); their mIoU averages the same classes (at least {MIN_TRUTH_PX} labelled pixels there). "
     "`learnt` gives the labelled training pixels of each class."
 )
 

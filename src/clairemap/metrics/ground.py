@@ -153,4 +153,4 @@ def total_coverage(coverages: Iterator[Coverage], classes: int) -> Coverage:
         px += coverage.px
         m2 = None if m2 is None or coverage.m2 is None else m2 + coverage.m2
         methods.append(coverage.method)
-    return Coverage(px, m2, "; ".join(dict.fromkeys(methods)) or "no map")
+    return Coverage(px, m2, "; ".join(dict.fromkeys(methods)) or "unknown: no map")
