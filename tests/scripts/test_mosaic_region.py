@@ -154,7 +154,7 @@ def test_folder_can_be_handed_on_alone(make_scene: MakeScene, run: Run, tmp_path
 
 def test_card_that_is_none_is_not_delivered(make_scene: MakeScene, run: Run, tmp_path: Path):
     (tmp_path / "model.json").write_text("{}")
-    with pytest.raises(BundleError, match=r"model\.json is not a model card"):
+    with pytest.raises(BundleError, match=r"model\.json: not a valid model card"):
         run(make_scene("a", (40, 60))[0], card=tmp_path / "model.json")
     assert not list((tmp_path / "results").glob("*.json"))
 

@@ -89,7 +89,7 @@ def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path
     assert found["views"]["fused"]["oa"] == pytest.approx(11 / 20)
     assert found["views"]["sar"]["oa"] == pytest.approx(0.1)
     assert [(row["map_px"], row["map_ha"]) for row in found["areas"]] == [(8, 0.08), (4, 0.04), (0, 0)]
-    assert "mIoU is the plain mean" in found["definition"]
+    assert "mIoU is the unweighted mean" in found["definition"]
     assert found["stamp"]["clairemap_stage"] == "score_region"
 
 
@@ -159,8 +159,8 @@ def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
         ("b", "sar", "mIoU"),
         ("b", "sar", "OA"),
     ]
-    assert "No training pixel had the class town" in found["cautions"][0]
-    assert "On scene b the map from both sensors scores 66.7 points of mIoU" in found["cautions"][-1]
+    assert "The training data had no pixels of the class town" in found["cautions"][0]
+    assert "On scene b, the map from both sensors scores 66.7 points of mIoU" in found["cautions"][-1]
 
 
 def test_a_tile_that_its_scenes_splits_do_not_know_is_told(

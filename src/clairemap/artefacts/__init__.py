@@ -1,1 +1,1 @@
-"""The files that stages write: one model for the writer and all readers, a module for each file."""
+"""Files that stages write: one module per file, with the model that writer and readers share."""

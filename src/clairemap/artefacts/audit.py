@@ -1,4 +1,4 @@
-"""What a split leaks from training into the held-out tiles, as a file: ``audit.json``."""
+"""Leakage from training tiles into held-out tiles: ``audit.json``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,16 @@ from clairemap.artefacts.document import read_document, write_document
 
 @dataclass(frozen=True)
 class Leakage:
-    """What the labelled tiles of a held-out split share with labelled training tiles.
+    """Leakage from labelled training tiles into the labelled tiles of one held-out split.
 
-    `distance_px` is the gap to the nearest training tile: within a scene the larger of the gaps in rows and columns,
-    between georeferenced scenes the gap on the ground in pixels of the held-out scene (0: they touch or overlap;
-    None: no scene has both, and no other can be compared). `overlapping_share` (0..1) is the share of the split's
-    ground under training tiles of other scenes, None where no two can be compared. `copied_tiles` hold the very
-    pixels of a training tile in one sensor; `copies` names some, as "scene row/col = scene row/col (sensor)".
+    Attributes:
+        distance_px: gap to the nearest training tile (0: touching or overlapping). Within a scene: the larger of the
+            row and column gaps. Between georeferenced scenes: the gap on the ground in pixels of the held-out scene.
+            None if no pair of tiles can be compared.
+        overlapping_share: share (0..1) of the split's area covered by training tiles of other scenes; None if no
+            scenes can be compared.
+        copied_tiles: number of tiles whose pixels are identical to those of a training tile in one sensor.
+        copies: examples of these, as "scene row/col = scene row/col (sensor)".
     """
 
     distance_px: int | None
@@ -26,9 +29,9 @@ class Leakage:
 
 @dataclass(frozen=True)
 class SplitAudit:
-    """A split's method, its labelled tiles, and the leakage into each held-out split that has any.
+    """Method of a split, labelled tiles per split, and leakage into each held-out split that has labelled tiles.
 
-    `not_compared` are scenes without a CRS: their ground can't be compared with that of other scenes.
+    `not_compared` lists scenes without a CRS, which cannot be compared with other scenes.
     """
 
     method: str
@@ -38,7 +41,7 @@ class SplitAudit:
 
 
 def write_audit(path: Path, audit: SplitAudit) -> None:
-    """Write the audit as JSON, whole or not at all; equal audits give equal files."""
+    """Write the audit as JSON, atomically; equal audits give equal files."""
     write_document(path, audit)
 
 

@@ -1,4 +1,4 @@
-"""JSON files that hold one model: the text of the file, writing it, reading it."""
+"""Serialise, write and read JSON files that contain one model."""
 
 import json
 from dataclasses import asdict
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 Document = TypeVar("Document")
 
 
-class Part(BaseModel):
-    """A document or a part of one: frozen, unknown keys are errors."""
+class DocumentModel(BaseModel):
+    """Base of all models in documents: frozen; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def document_text(document: "BaseModel | DataclassInstance") -> str:
-    """Return a document as the text of its file; equal documents give equal texts.
+    """Return a document as JSON text; equal documents give equal texts.
 
-    Dataclasses are written by the standard library, which escapes non-ASCII characters and refuses NaN.
+    For dataclasses, non-ASCII characters are escaped.
 
     Raises:
-        ValueError: a dataclass holds NaN or infinity.
+        ValueError: a dataclass contains NaN or infinity.
     """
     if isinstance(document, BaseModel):
         return document.model_dump_json(indent=1) + "\n"
@@ -36,37 +36,37 @@ def document_text(document: "BaseModel | DataclassInstance") -> str:
 
 
 def write_document(path: Path, document: "BaseModel | DataclassInstance") -> None:
-    """Write a document as JSON, whole or not at all."""
+    """Write a document as JSON, atomically."""
     write_text_whole(path, document_text(document))
 
 
-def read_document(path: Path, kind: type[Document], what: str, maker: str) -> Document:
-    """Return a document from its file.
+def read_document(path: Path, model: type[Document], name: str, rule: str) -> Document:
+    """Return the document in a file.
 
     Args:
-        path: the file.
-        kind: the model, of pydantic or a dataclass.
-        what: the document's name in the error.
-        maker: the rule that writes it.
+        path: file to read.
+        model: pydantic model or dataclass.
+        name: what to call the document in errors.
+        rule: the rule that writes it.
 
     Raises:
         StoreError: the file is missing, damaged, or of another version.
     """
     try:
-        return TypeAdapter(kind).validate_json(path.read_bytes())
+        return TypeAdapter(model).validate_json(path.read_bytes())
     except OSError as error:
         reason = error.strerror or str(error)
     except ValidationError as error:
         reason = first_fault(error)
-    raise StoreError(f"{path}: not a valid {what} ({reason}); delete it and run {maker} again")
+    raise StoreError(f"{path}: not a valid {name} ({reason}); delete it and run {rule} again")
 
 
 def first_fault(error: ValidationError) -> str:
-    """Return the first fault that pydantic found, with its key and the value seen: ``scenes.0: Input should be …``."""
+    """Return the first validation error with its key and value, as in ``scenes.0: Input should be …, got 'a'``."""
     fault = error.errors()[0]
     key = ".".join(map(str, fault["loc"]))
     return (f"{key}: " if key else "") + fault["msg"] + _seen(fault["input"])
 
 
-def _seen(value: Any) -> str:  # noqa: ANN401 - anything that JSON can hold
+def _seen(value: Any) -> str:  # noqa: ANN401 - any JSON value
     return f", got {value!r:.60}" if isinstance(value, str | int | float | bool) and len(repr(value)) <= 60 else ""

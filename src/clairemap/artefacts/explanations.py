@@ -1,4 +1,4 @@
-"""The explained tiles of a scene as a file, ``explanations.jsonl``: facts, rounded, and the text that rests on them."""
+"""Explained tiles of a scene: ``explanations.jsonl`` with rounded facts and a text for each tile."""
 
 import json
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
-from clairemap.artefacts.document import Part, first_fault
+from clairemap.artefacts.document import DocumentModel, first_fault
 from clairemap.artefacts.registration import Verdict
 from clairemap.errors import StoreError
 from clairemap.levels import (
@@ -32,16 +32,16 @@ DOMINANT_PCT = 50.0
 SOME_CLOUDS_PCT = 1
 HEAVY_CLOUDS_PCT = 20
 MIN_SHARE_PCT = 0.1
-"""Smallest share of the mapped area of a class that counts as shown by the map."""
+"""Minimum share of the mapped area for a class to be listed."""
 
 _WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
 
 
-class ClassFacts(Part):
-    """One class of the tile: share of the mapped area, mean confidence, and agreement with the labels if there are any.
+class ClassFacts(DocumentModel):
+    """One class of a tile: share of the mapped area, mean confidence, and accuracy.
 
-    `confidence_pct` is None where no pixel is mapped as the class, `iou` and `f1` where too few pixels are labelled as
-    it. `label_pct` is the share of the labelled pixels.
+    `confidence_pct` is None if no pixel is mapped as the class; `iou` and `f1` are None if it has too few labelled
+    pixels. `label_pct` is its share of the labelled pixels.
     """
 
     name: str
@@ -53,39 +53,43 @@ class ClassFacts(Part):
 
     @property
     def confidence(self) -> Grade | None:
-        """The class's mean confidence as a level."""
+        """Level of the mean confidence."""
         return None if self.confidence_pct is None else confidence_level(self.confidence_pct)
 
     @property
-    def matters(self) -> bool:
-        """Whether the class's IoU counts for the agreement of the whole tile."""
+    def relevant(self) -> bool:
+        """Whether the IoU counts towards the accuracy level of the tile."""
         return self.iou is not None and self.label_pct >= RELEVANT_CLASS_PCT
 
     @property
     def accuracy(self) -> Agreement | None:
-        """The class's IoU as a level."""
+        """Level of the IoU."""
         if self.iou is None:
             return None
         return "good" if self.iou >= GOOD_IOU else "fair" if self.iou >= POOR_IOU else "poor"
 
 
-class Confused(Part):
-    """A share of the labelled pixels of one class that the map shows as another."""
+class Confused(DocumentModel):
+    """Share of the labelled pixels of class `truth` that are mapped as class `mapped`."""
 
     truth: str
     mapped: str
     pct: int
 
 
-class TileFacts(Part):
-    """The facts of a tile. Shares are percent of the tile's pixels unless said otherwise.
+class TileFacts(DocumentModel):
+    """Facts of a tile. Shares are percent of the tile's pixels unless stated otherwise.
 
-    `classes` are those with at least 0.1 % of the mapped pixels or enough labelled ones for an IoU, largest first,
-    never empty; classes that the map never shows come last with area 0. `optical_share_pct` is the mean weight of the
-    optical image over the mapped pixels; `cloud_pct` the share under cloud, None without a cloud mask, and
-    `cloud_unknown_pct` the share of optical pixels that no mask covers. `oa_pct` is the share of the `labelled_px`
-    labelled and mapped pixels that are correct, None if they are fewer than 100; `confusions` are the largest errors,
-    `unseen` the classes of the labels or the map that no training pixel had.
+    Attributes:
+        classes: classes with at least 0.1 % of the mapped pixels or enough labelled pixels for an IoU, largest first;
+            never empty. Classes that are not mapped come last, with area 0.
+        optical_share_pct: mean weight of the optical image over the mapped pixels.
+        cloud_pct: share under cloud; None without a cloud mask.
+        cloud_unknown_pct: share of the optical pixels that no cloud mask covers.
+        oa_pct: overall accuracy over `labelled_px`; None below 100 pixels.
+        labelled_px: pixels that are labelled and mapped.
+        confusions: largest errors.
+        unseen: classes of the labels or the map that had no training pixels.
     """
 
     classes: tuple[ClassFacts, ...]
@@ -104,55 +108,55 @@ class TileFacts(Part):
     @model_validator(mode="before")
     @classmethod
     def _without_levels(cls, values: Any) -> Any:  # noqa: ANN401 - not validated yet
-        """Drop the levels that `record` adds to the file: they follow from the facts."""
+        """Drop the levels that `record` adds; they follow from the facts."""
         return {key: value for key, value in values.items() if key != "levels"} if isinstance(values, dict) else values
 
     @property
     def largest(self) -> ClassFacts:
-        """The class with the largest share of the mapped area."""
+        """Class with the largest share of the mapped area."""
         return self.classes[0]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of all classes that occur in the tile's map, among its confusions or as unseen in training."""
+        """Names of all classes in `classes`, `confusions` and `unseen`."""
         confused = [name for pair in self.confusions for name in (pair.truth, pair.mapped)]
         return tuple(dict.fromkeys([*(c.name for c in self.classes), *confused, *self.unseen]))
 
     @property
     def shown(self) -> tuple[ClassFacts, ...]:
-        """The classes that the map shows, largest first, never empty."""
+        """Mapped classes, largest first; never empty."""
         return (self.largest, *(c for c in self.classes[1:] if c.area_pct >= MIN_SHARE_PCT))
 
     @property
     def missed(self) -> tuple[ClassFacts, ...]:
-        """The classes of the labels that the map never shows."""
+        """Labelled classes that are not mapped."""
         return tuple(c for c in self.classes if c.confidence_pct is None)
 
     @property
     def has_unknown_clouds(self) -> bool:
-        """Whether a part of the optical image worth reporting is covered by no cloud mask."""
+        """Whether cloud masks leave out at least 1 % of the optical pixels."""
         return self.cloud_unknown_pct >= SOME_CLOUDS_PCT
 
     @property
     def has_few_labels(self) -> bool:
-        """Whether there are labels, but too few to measure how well the map agrees with them."""
+        """Whether there are labels, but too few to measure the accuracy."""
         return self.labelled_px > 0 and self.oa_pct is None
 
     @property
     def cover(self) -> Composition:
-        """How the area is divided among the classes."""
+        """How the mapped area is divided among classes."""
         if len(self.shown) == 1:
             return "uniform"
         return "dominant" if self.largest.area_pct >= DOMINANT_PCT else "mixed"
 
     @property
     def confidence(self) -> Grade:
-        """The mean confidence as a level."""
+        """Level of the mean confidence of all classes."""
         return confidence_level(self.confidence_pct)
 
     @property
     def clouds(self) -> Clouds:
-        """The share of clouds as a level."""
+        """Level of the cloud share."""
         if self.cloud_pct is None:
             return "unknown"
         if self.cloud_pct < SOME_CLOUDS_PCT:
@@ -161,23 +165,23 @@ class TileFacts(Part):
 
     @property
     def accuracy(self) -> Agreement | None:
-        """The agreement with the labels as a level: that of OA or of the worst class that matters, whichever is lower.
+        """Level of agreement with the labels: the lower of the OA's and of the worst relevant class's.
 
-        None without labels, or with too few.
+        None without enough labels.
         """
         if self.oa_pct is None:
             return None
-        levels = {accuracy_level(self.oa_pct), *(c.accuracy for c in self.classes if c.matters)}
+        levels = {accuracy_level(self.oa_pct), *(c.accuracy for c in self.classes if c.relevant)}
         return next(level for level in _WORST_FIRST if level in levels)
 
     @property
     def worst(self) -> ClassFacts | None:
-        """The class with the lowest IoU of those that matter, if it is as bad as the tile and that is not good."""
-        worst = min((c for c in self.classes if c.matters), key=lambda c: c.iou or 0.0, default=None)
+        """Relevant class with the lowest IoU, if it determines the tile's accuracy level and that is not good."""
+        worst = min((c for c in self.classes if c.relevant), key=lambda c: c.iou or 0.0, default=None)
         return worst if worst and worst.accuracy == self.accuracy != "good" else None
 
     def levels(self) -> dict[str, str | None]:
-        """Return all levels by name, as the prompt and the explanations file give them."""
+        """Return all levels by name, as in the prompt and the explanations file."""
         return {
             "cover": self.cover,
             "confidence": self.confidence,
@@ -189,28 +193,28 @@ class TileFacts(Part):
         }
 
     def record(self) -> dict[str, object]:
-        """Return facts and levels for JSON."""
+        """Return facts and levels as JSON values."""
         return {**self.model_dump(mode="json"), "levels": self.levels()}
 
 
 def confidence_level(percent: int) -> Grade:
-    """Return the level of a mean confidence in percent."""
+    """Return the level of a mean confidence (percent)."""
     if percent >= HIGH_CONFIDENCE_PCT:
         return "high"
     return "medium" if percent >= LOW_CONFIDENCE_PCT else "low"
 
 
 def accuracy_level(oa_pct: int) -> Agreement:
-    """Return the level of an overall accuracy in percent."""
+    """Return the level of an overall accuracy (percent)."""
     if oa_pct >= GOOD_ACCURACY_PCT:
         return "good"
     return "fair" if oa_pct >= POOR_ACCURACY_PCT else "poor"
 
 
-class Explanation(Part):
-    """The text of a tile with its figures filled in, and its source.
+class Explanation(DocumentModel):
+    """Text of a tile and its source.
 
-    `faults` are those of the model's last text where the template replaced it. `key` is a hash of facts, prompt and
+    `faults` are those of the model's last text, if the template replaced it. `key` is a hash of facts, prompt and
     model.
     """
 
@@ -220,8 +224,8 @@ class Explanation(Part):
     key: str = ""
 
 
-class _TileOfScene(Part):
-    """A tile's place in the scene's grid of tiles, and its facts."""
+class _TileOfScene(DocumentModel):
+    """Position of a tile in the tile grid of its scene, and its facts."""
 
     scene: str
     row: int
@@ -230,24 +234,24 @@ class _TileOfScene(Part):
 
 
 class ExplainedTile(Explanation, _TileOfScene):
-    """A line of the file: place, facts, explanation."""
+    """A line of the file: position, facts, explanation."""
 
     @property
     def place(self) -> tuple[str, int, int]:
-        """Scene, row and column: what identifies the tile."""
+        """Scene, row and column of the tile."""
         return self.scene, self.row, self.col
 
 
 def write_explanations(path: Path, tiles: Iterable[ExplainedTile]) -> None:
-    """Write one JSON object in a line for each tile, in the order given, whole or not at all."""
+    """Write one JSON line per tile, in the given order, atomically."""
     write_text_whole(path, "".join(_line(tile) + "\n" for tile in tiles))
 
 
 def read_explanations(path: Path) -> list[ExplainedTile]:
-    """Return the explained tiles of a scene in the order of the lines; empty lines are skipped.
+    """Return the explained tiles of a scene in file order; empty lines are skipped.
 
     Raises:
-        StoreError: the file is missing, or a line is not a valid explanation; the text names line and key.
+        StoreError: the file is missing, or a line is not a valid explanation; the message names line and key.
     """
     tiles = []
     try:
@@ -255,7 +259,9 @@ def read_explanations(path: Path) -> list[ExplainedTile]:
             if line.strip():
                 tiles.append(_tile(line, number))
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path}: not valid explanations ({error}); delete it and run explain_tiles again") from None
+        raise StoreError(
+            f"{path}: not a valid file of explanations ({error}); delete it and run explain_tiles again"
+        ) from None
     return tiles
 
 

@@ -1,4 +1,4 @@
-"""What training records of each step, as a file: ``history.csv``."""
+"""Training history: ``history.csv`` with one line per step."""
 
 import csv
 import io
@@ -15,11 +15,11 @@ from clairemap.provenance import write_text_whole
 
 @dataclass(frozen=True)
 class HistoryStep:
-    """One step of the training, 1-based. The `val_*` are those of the weights after it, None if not validated.
+    """One training step, 1-based. `val_*` are measured after the step; None if it was not validated.
 
-    `seconds` is the step's wall time without validation; `wait_seconds` is the part of it spent waiting for crops.
-    `val_ece` is the expected calibration error of the uncalibrated network. `val_ece_calibrated` is only set for the
-    step whose weights are kept: that error with a temperature fitted to other tiles.
+    `seconds` is the wall time without validation, `wait_seconds` the time of it spent waiting for crops. `val_ece` is
+    the expected calibration error without temperature. `val_ece_calibrated`, set only for the step whose weights are
+    kept, is that error with a temperature fitted to other tiles.
     """
 
     step: int
@@ -40,7 +40,7 @@ COLUMNS = tuple(field.name for field in fields(HistoryStep))
 
 
 def write_history(path: Path, steps: Iterable[HistoryStep]) -> None:
-    """Write one CSV line for each step, whole or not at all; an empty cell means not validated."""
+    """Write one CSV line per step, atomically; empty cells mean not validated."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -49,10 +49,10 @@ def write_history(path: Path, steps: Iterable[HistoryStep]) -> None:
 
 
 def read_history(path: Path) -> tuple[HistoryStep, ...]:
-    """Return the steps of the training in order.
+    """Return the training steps in order.
 
     Raises:
-        StoreError: the file is missing or not a valid history; the text names line and column.
+        StoreError: the file is missing or not a valid history; the message names line and column.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
-"""The manifest of a store as a file: ``pair.json`` of a scene's pair, ``probabilities.json`` of its probabilities.
+"""Manifests of stores: ``pair.json`` next to ``pair.zarr``, ``probabilities.json`` next to ``probabilities.zarr``.
 
-It is beside the store and is written last: a store without it is not complete. It contains no times and no paths, so
-stores that later stages can't distinguish have equal manifests.
+The manifest is written last: a store without one is incomplete. It contains no times and no paths, so stores with
+equal contents have equal manifests.
 """
 
 import json
@@ -18,9 +18,9 @@ from clairemap.provenance import write_text_whole
 
 @dataclass(frozen=True)
 class ArrayEntry:
-    """An array of a store: metadata, number and size of its files, and a hash of their names and contents.
+    """Metadata of an array, number and total size of its files, and a hash of their names and contents.
 
-    `fill` is the value of the chunks that were never written.
+    `fill` is the value of chunks that have no file.
     """
 
     shape: tuple[int, ...]
@@ -34,24 +34,24 @@ class ArrayEntry:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The attributes of a store without its stamp, and its arrays by name."""
+    """Attributes of a store, without its stamp, and its arrays by name."""
 
     attributes: Mapping[str, JsonValue]
     arrays: Mapping[str, ArrayEntry]
 
 
 def manifest_of(store: Path) -> Path:
-    """Return the path of a store's manifest: ``pair.json`` of ``pair.zarr``."""
+    """Return the path of a store's manifest."""
     return store.with_suffix(".json")
 
 
 def write_manifest(path: Path, manifest: Manifest) -> None:
-    """Write the manifest as JSON, whole or not at all; equal manifests give equal files."""
+    """Write the manifest as JSON, atomically; equal manifests give equal files."""
     write_text_whole(path, json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
 
 
 def read_manifest(path: Path, store: Path) -> Manifest:
-    """Return the manifest of a store, which the error names too.
+    """Return the manifest of a store; `store` is named in errors.
 
     Raises:
         StoreError: the file is missing or damaged.

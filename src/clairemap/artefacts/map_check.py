@@ -1,4 +1,4 @@
-"""What a region's maps hold, as a file that is only written if they pass their check: ``check.json``."""
+"""Result of the map check: ``check.json``, written only if all maps of the region pass."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from clairemap.artefacts.document import read_document, write_document
 
 @dataclass(frozen=True)
 class MapFacts:
-    """What a map that passed holds: number of overviews, pixels of each value (nodata included)."""
+    """Number of overviews of a map, and its pixels per value, including nodata."""
 
     overviews: int
     pixels: Mapping[int, int]
@@ -27,7 +27,7 @@ class RegionMaps:
 
 @dataclass(frozen=True)
 class MapCheck:
-    """The maps of a region with their common size in pixels; `stamp` is that of the check."""
+    """Facts of a region's maps, their size in pixels, and the stamp of the check."""
 
     stamp: Mapping[str, str]
     height: int
@@ -36,7 +36,7 @@ class MapCheck:
 
 
 def write_map_check(path: Path, check: MapCheck) -> None:
-    """Write the check as JSON, whole or not at all."""
+    """Write the check as JSON, atomically."""
     write_document(path, check)
 
 
@@ -44,6 +44,6 @@ def read_map_check(path: Path) -> MapCheck:
     """Return the check of a region's maps.
 
     Raises:
-        StoreError: the file is missing or damaged, or one of the four maps is missing in it.
+        StoreError: the file is missing or damaged, or lacks one of the four maps.
     """
-    return read_document(path, MapCheck, "check of maps", "check_maps")
+    return read_document(path, MapCheck, "map check", "check_maps")

@@ -1,9 +1,9 @@
-"""The accuracy of a region's map as a file: ``metrics.json``."""
+"""Accuracy of a region's map: ``metrics.json``."""
 
 from pathlib import Path
 from typing import Literal
 
-from clairemap.artefacts.document import Part, read_document, write_document
+from clairemap.artefacts.document import DocumentModel, read_document, write_document
 from clairemap.artefacts.radiometry_check import SensorVerdict
 from clairemap.settings import Sensor
 
@@ -11,10 +11,10 @@ Figure = Literal["mIoU", "OA"]
 SupportLevel = Literal["unseen", "few", "enough"]
 
 
-class BelowSingleSensor(Part):
-    """A figure for which the map from both sensors scores below the better single-sensor map; in 0..1.
+class BelowSingleSensor(DocumentModel):
+    """A figure (0..1) for which the map from both sensors scores below the better single-sensor map.
 
-    `scene` is None for all compared scenes together, `pixels` are the labelled ones that all maps are scored on.
+    `scene` is None for all compared scenes together. `pixels` is the number of labelled pixels compared.
     """
 
     scene: str | None
@@ -25,8 +25,8 @@ class BelowSingleSensor(Part):
     pixels: int
 
 
-class ClassSupport(Part):
-    """A class, its number of labelled training pixels, and a rating of that number."""
+class ClassSupport(DocumentModel):
+    """A class, its labelled training pixels, and a rating of that number."""
 
     name: str
     code: int
@@ -34,8 +34,8 @@ class ClassSupport(Part):
     learning: SupportLevel
 
 
-class ClassRow(Part):
-    """Figures of one class in 0..1; null where they are undefined. `too_few`: truth_px is below MIN_TRUTH_PX."""
+class ClassRow(DocumentModel):
+    """Figures of one class (0..1, None if undefined). `too_few`: `truth_px` is below MIN_TRUTH_PX."""
 
     name: str
     code: int
@@ -48,10 +48,10 @@ class ClassRow(Part):
     too_few: bool
 
 
-class Scope(Part):
-    """Figures of a set of tiles. `reason` says why there are none; `confusion` has the labels' classes as rows.
+class Scope(DocumentModel):
+    """Figures of a set of tiles. Rows of `confusion` are labels, columns are the map.
 
-    `too_few` marks figures of fewer than MIN_TRUTH_PX pixels.
+    `too_few`: fewer than MIN_TRUTH_PX pixels. `reason` says why there are no figures.
     """
 
     miou: float | None
@@ -68,17 +68,18 @@ class Scope(Part):
 
 
 class SceneScope(Scope):
-    """Figures of one scene, and the splits that its scored tiles belong to.
+    """Figures of one scene, and the splits of its scored tiles.
 
-    `views` are the maps from both sensors and from one, on the pixels that both see; empty if they weren't compared.
+    `views` are the figures of the maps from both sensors and from each alone, on pixels that both see; empty if not
+    compared.
     """
 
     tile_splits: tuple[str, ...]
     views: dict[str, Scope]
 
 
-class AreaRow(Part):
-    """What a class covers in the map, scored or not; `share` of the mapped pixels in 0..1."""
+class AreaRow(DocumentModel):
+    """Area of a class in the map, scored or not; `share` (0..1) of the mapped pixels."""
 
     name: str
     code: int
@@ -88,9 +89,9 @@ class AreaRow(Part):
 
 
 class RegionMetrics(Scope):
-    """The whole document. The headline figures are those of the split `split`.
+    """The whole document. The top-level figures are those of the split `split`.
 
-    `cautions` are sentences that a user has to read before trusting the map.
+    `cautions` are warnings to read before using the map.
     """
 
     region: str
@@ -112,7 +113,7 @@ class RegionMetrics(Scope):
 
 
 def write_metrics(path: Path, metrics: RegionMetrics) -> None:
-    """Write the metrics as JSON, whole or not at all."""
+    """Write the metrics as JSON, atomically."""
     write_document(path, metrics)
 
 
@@ -122,4 +123,4 @@ def read_metrics(path: Path) -> RegionMetrics:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    return read_document(path, RegionMetrics, "document of metrics", "score_region")
+    return read_document(path, RegionMetrics, "metrics file", "score_region")

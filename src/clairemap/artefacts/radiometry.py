@@ -1,20 +1,20 @@
-"""Which values the bands hold, as files: ``radiometry.json`` of a scene, and of all training scenes."""
+"""Statistics of the band values: ``radiometry.json`` of a scene, and of all training scenes."""
 
 from pathlib import Path
 
-from clairemap.artefacts.document import Part, read_document, write_document
+from clairemap.artefacts.document import DocumentModel, read_document, write_document
 from clairemap.artefacts.store_attributes import StoredSarScale
 from clairemap.settings import Sensor
 
 LEVELS_PCT = (0.1, 0.2, 0.5, *(float(percent) for percent in range(1, 100)), 99.5, 99.8, 99.9)
-"""Levels of the quantiles, percent."""
+"""Quantile levels, percent."""
 
 
-class SensorRadiometry(Part):
-    """Figures of one sensor's bands over the usable pixels, in the units of the pair store (SAR: dB, or digital).
+class SensorRadiometry(DocumentModel):
+    """Statistics of one sensor's bands over `pixels` usable pixels, in the units of the pair store.
 
-    `mean` has one value for each band, `covariance` (band, band), `quantiles` (band, level) at `LEVELS_PCT`, `floor`
-    and `ceiling` the smallest and largest value seen. `pixels` counts the pixels that the figures rest on.
+    `mean`, `floor` (minimum) and `ceiling` (maximum) have one value per band; `covariance` is (band, band) and
+    `quantiles` (band, level) at `LEVELS_PCT`.
     """
 
     bands: tuple[str, ...]
@@ -26,8 +26,8 @@ class SensorRadiometry(Part):
     ceiling: tuple[float, ...]
 
 
-class Radiometry(Part):
-    """A scene's radiometry; a sensor is None if too few of its pixels are usable."""
+class Radiometry(DocumentModel):
+    """Radiometry of a scene; a sensor is None if too few of its pixels are usable."""
 
     scene: str
     sar_scale: StoredSarScale
@@ -35,27 +35,27 @@ class Radiometry(Part):
     sar: SensorRadiometry | None
 
     def of_sensor(self, sensor: Sensor) -> SensorRadiometry | None:
-        """Return the figures of one sensor."""
+        """Return the statistics of one sensor."""
         return self.optical if sensor == "optical" else self.sar
 
 
-class TrainingRadiometry(Part):
-    """The radiometry of each training scene."""
+class TrainingRadiometry(DocumentModel):
+    """Radiometry of each training scene."""
 
     scenes: tuple[Radiometry, ...]
 
     def without(self, scene: str) -> tuple[Radiometry, ...]:
-        """Return the training scenes other than this one, which can't vouch for itself."""
+        """Return the training scenes except this one."""
         return tuple(known for known in self.scenes if known.scene != scene)
 
 
 def write_radiometry(path: Path, radiometry: Radiometry | TrainingRadiometry) -> None:
-    """Write it as JSON, whole or not at all; equal figures give equal files."""
+    """Write the radiometry as JSON, atomically; equal statistics give equal files."""
     write_document(path, radiometry)
 
 
 def read_radiometry(path: Path) -> Radiometry:
-    """Return a scene's radiometry.
+    """Return the radiometry of a scene.
 
     Raises:
         StoreError: the file is missing or damaged.
@@ -64,7 +64,7 @@ def read_radiometry(path: Path) -> Radiometry:
 
 
 def read_training_radiometry(path: Path) -> TrainingRadiometry:
-    """Return the training scenes' radiometry.
+    """Return the radiometry of the training scenes.
 
     Raises:
         StoreError: the file is missing or damaged.

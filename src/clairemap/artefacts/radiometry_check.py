@@ -1,22 +1,23 @@
-"""Whether a scene's values look like those of the training scenes, as a file: ``radiometry_check.json``."""
+"""Comparison of a scene's values with the training scenes: ``radiometry_check.json``."""
 
 from pathlib import Path
 from typing import Literal, get_args
 
-from clairemap.artefacts.document import Part, read_document, write_document
+from clairemap.artefacts.document import DocumentModel, read_document, write_document
 from clairemap.settings import Sensor
 
 RadiometryVerdict = Literal["not compared", "match", "mild", "mismatch"]
-"""match: like the training scenes; mild: different, as of another landscape; mismatch: the values are wrong."""
+"""match: like the training scenes; mild: different, as in another landscape; mismatch: wrong values."""
 
 SEVERITY: tuple[RadiometryVerdict, ...] = get_args(RadiometryVerdict)
 
 
-class SensorVerdict(Part):
-    """How one sensor of a scene compares with the training scenes.
+class SensorVerdict(DocumentModel):
+    """Comparison of one sensor of a scene with the training scenes.
 
-    `distance_std` is the distance of each band's mean from training's, in training deviations; `beyond_share` the
-    share of the pixels outside training's 0.1 to 99.9 % range. `reason` is a sentence, empty for a match.
+    `distance_std` is the difference of each band's mean from the training mean, in training standard deviations;
+    `beyond_share` is the share (0..1) of pixels outside the 0.1 to 99.9 % range of the training values. `reason` is
+    empty for a match.
     """
 
     verdict: RadiometryVerdict
@@ -26,8 +27,8 @@ class SensorVerdict(Part):
     beyond_share: tuple[float, ...] = ()
 
 
-class RadiometryCheck(Part):
-    """How a scene compares with the training scenes."""
+class RadiometryCheck(DocumentModel):
+    """Comparison of a scene with the training scenes."""
 
     scene: str
     sensors: dict[Sensor, SensorVerdict]
@@ -38,7 +39,7 @@ class RadiometryCheck(Part):
         return max((found.verdict for found in self.sensors.values()), key=SEVERITY.index)
 
     def remarks(self, *verdicts: RadiometryVerdict) -> tuple[str, ...]:
-        """Return a sentence for each sensor with one of these verdicts."""
+        """Return sensor and reason for each sensor with one of these verdicts."""
         return tuple(
             f"{'SAR' if name == 'sar' else name}: {found.reason}"
             for name, found in self.sensors.items()
@@ -47,12 +48,12 @@ class RadiometryCheck(Part):
 
 
 def write_radiometry_check(path: Path, check: RadiometryCheck) -> None:
-    """Write the check as JSON, whole or not at all."""
+    """Write the check as JSON, atomically."""
     write_document(path, check)
 
 
 def read_radiometry_check(path: Path) -> RadiometryCheck:
-    """Return a scene's radiometry check.
+    """Return the radiometry check of a scene.
 
     Raises:
         StoreError: the file is missing or damaged.

@@ -1,4 +1,4 @@
-"""The registration of a scene as a file, ``registration.json``: displacement of SAR, its quality, its tie points."""
+"""Registration of a scene: ``registration.json`` with displacement of SAR, quality and tie points."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -12,18 +12,18 @@ Search = Literal["near", "wide"]
 Kind = Literal["translation", "similarity", "affine", "polynomial"]
 
 TERMS: dict[Kind, int] = {"translation": 1, "similarity": 3, "affine": 3, "polynomial": 6}
-"""Coefficients of each coordinate: a constant, then linear, then quadratic terms."""
+"""Number of coefficients per coordinate: constant, linear, quadratic terms."""
 
 TIE_DECIMALS = 3
-"""Decimals of the tie points' figures in the file."""
+"""Decimals of tie point values in the file."""
 
 
 @dataclass(frozen=True)
 class DisplacementModel:
-    """Coefficients of a field of displacements in pixels of the optical grid; `registration.model` evaluates it.
+    """Coefficients of a displacement field in optical pixels; evaluated by `registration.model`.
 
-    `dy_px` and `dx_px` weigh the terms 1, u, v, u², uv, v² (as many as the kind has) of the normalised coordinates
-    u = (x - centre x) / scale and v = (y - centre y) / scale. `centre` is (y, x).
+    `dy_px` and `dx_px` are the coefficients of the first terms of 1, u, v, u², uv, v², with u = (x - centre x) / scale
+    and v = (y - centre y) / scale. `centre` is (y, x).
     """
 
     kind: Kind
@@ -33,14 +33,14 @@ class DisplacementModel:
     scale_px: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check that there is a coefficient for each term."""
+        """Check the number of coefficients."""
         if {len(self.dy_px), len(self.dx_px)} != {TERMS[self.kind]}:
-            raise ValueError(f"a model of kind {self.kind} has {TERMS[self.kind]} coefficients for each coordinate")
+            raise ValueError(f"a model of kind {self.kind} has {TERMS[self.kind]} coefficients per coordinate")
 
 
 @dataclass(frozen=True)
 class MeanDisplacement:
-    """The mean displacement of SAR over the scene, optical pixels."""
+    """Mean displacement of SAR over the scene, optical pixels."""
 
     dy: float
     dx: float
@@ -48,13 +48,14 @@ class MeanDisplacement:
 
 @dataclass(frozen=True)
 class Quality:
-    """How well ties agree with a displacement. Lengths in optical pixels; None where too few ties agree.
+    """Agreement of tie points with a displacement model. Lengths in optical pixels; None with too few inliers.
 
-    `cross_validated_rmse_px` is taken over all ties, each against a model fitted without its part of the scene, and
-    with residuals bounded by the radius within which ties agree. `split_half_px` is a standard error: half the
-    distance between models from disjoint halves of the ties. `coverage` is the share of the scene's parts in which
-    at least half of the ties agree, among those that could be matched. `false_alarms` is how many agreements of this
-    size are expected by chance.
+    Attributes:
+        cross_validated_rmse_px: RMSE over all tie points, each compared with a model fitted without its section of
+            the scene; residuals are clipped at the inlier radius.
+        split_half_px: standard error: half the distance between models from disjoint halves of the tie points.
+        coverage: share (0..1) of the sections with tie points in which at least half of them are inliers.
+        false_alarms: number of agreements of this size expected by chance.
     """
 
     ties: int = 0
@@ -69,7 +70,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Tie:
-    """A tie point: the centre of a window, and the best displacement of SAR there; optical pixels."""
+    """Tie point: centre of a window and best displacement of SAR there, optical pixels."""
 
     y: float
     x: float
@@ -80,7 +81,7 @@ class Tie:
 
 @dataclass(frozen=True)
 class JudgedTie(Tie):
-    """A tie point, its distance from the displacement model, and whether it agrees with it."""
+    """Tie point with its residual from the displacement model."""
 
     residual_px: float
     inlier: bool
@@ -88,10 +89,10 @@ class JudgedTie(Tie):
 
 @dataclass(frozen=True)
 class Registration:
-    """A scene's displacement between SAR and optical; `applied` says whether SAR is moved by it.
+    """Displacement between SAR and optical of a scene; `applied`: whether SAR is resampled with it.
 
-    `search` is the search that found it: near the georeferencing, or wide, over rotation and scale. `optical_res_m` is
-    the pixel size of the optical grid, None if it is not known.
+    `search`: near the georeferencing, or wide, over rotation and scale. `optical_res_m` is the pixel size of the
+    optical grid, None if unknown.
     """
 
     scene: str
@@ -108,7 +109,7 @@ class Registration:
 
 
 def write_registration(path: Path, registration: Registration, stamp: Mapping[str, str]) -> None:
-    """Write the registration with a stamp as JSON, whole or not at all; figures of tie points are rounded."""
+    """Write the registration with a stamp as JSON, atomically; values of tie points are rounded."""
     ties = tuple(_rounded(tie) for tie in registration.ties)
     write_document(path, replace(registration, ties=ties, stamp=dict(stamp)))
 
@@ -117,7 +118,7 @@ def read_registration(path: Path) -> Registration:
     """Return the registration of a scene.
 
     Raises:
-        StoreError: the file is missing, damaged, or has an unknown kind of model.
+        StoreError: the file is missing, damaged, or has an unknown model kind.
     """
     return read_document(path, Registration, "registration", "register_pair")
 

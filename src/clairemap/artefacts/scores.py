@@ -1,4 +1,4 @@
-"""The scores of a scene's labelled tiles as a file, ``scores.parquet``: confusion matrices and calibration."""
+"""Scores of a scene's labelled tiles: ``scores.parquet`` with confusion matrices and calibration counts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,7 +10,7 @@ import pyarrow as pa
 from clairemap.artefacts.table import columns_of, read_rows, write_table
 
 BOTH = "both_"
-"""Prefix of the columns that count only pixels which both sensors see."""
+"""Prefix of the columns that count only pixels seen by both sensors."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class TilePlace:
 class PixelCounts:
     """Counts of a tile's labelled pixels.
 
-    `confusion` is the matrix row by row, labels as rows; `unmapped_px` are pixels with a label but without a class in
-    the map; `bin_*` are counts by bin of confidence, see `metrics.calibration.Calibration`.
+    `confusion` is the flattened matrix (rows: labels), `unmapped_px` the number of labelled pixels without a mapped
+    class, `bin_*` are counts per confidence bin, see `metrics.calibration.Calibration`.
     """
 
     confusion: tuple[int, ...]
@@ -39,7 +39,7 @@ class PixelCounts:
 
 @dataclass(frozen=True)
 class TileScores:
-    """The counts of one tile: of all its pixels, and of those that both sensors see."""
+    """Counts of one tile: of all pixels, and of those seen by both sensors."""
 
     place: TilePlace
     counts: PixelCounts
@@ -50,7 +50,7 @@ SCHEMA = pa.schema([*columns_of(TilePlace), *columns_of(PixelCounts), *columns_o
 
 
 def write_scores(path: Path, tiles: Sequence[TileScores], stamp: Mapping[str, str]) -> None:
-    """Write a scene's tiles as Parquet, one row each, whole or not at all; no tiles give a valid empty table."""
+    """Write one row per tile as Parquet, atomically; no tiles give a valid empty table."""
     write_table(path, [_row(tile) for tile in tiles], SCHEMA, stamp)
 
 
@@ -58,9 +58,9 @@ def read_scores(path: Path) -> list[TileScores]:
     """Return the scores of a scene's tiles.
 
     Raises:
-        StoreError: the file is missing or damaged, or columns are missing in it.
+        StoreError: the file is missing, damaged, or lacks columns.
     """
-    return [_tile(row) for row in read_rows(path, SCHEMA.names, "table of scores", "score_tiles")]
+    return [_tile(row) for row in read_rows(path, SCHEMA.names, "score table", "score_tiles")]
 
 
 def _row(tile: TileScores) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The split of each tile as a table: ``training_splits.parquet``, and ``splits.parquet`` with the test scenes."""
+"""Split of each tile: ``training_splits.parquet``, and ``splits.parquet`` that includes the test scenes."""
 
 from pathlib import Path
 from typing import Literal, get_args
@@ -13,21 +13,21 @@ TILE_SPLITS: tuple[TileSplit, ...] = get_args(TileSplit)
 HELD_OUT: tuple[Literal["val", "test"], ...] = ("val", "test")
 
 INDEX_COLUMNS = ("scene", "row", "col", "y0", "x0", "height", "width", "labelled_px", "class_px")
-"""The columns that come from the tile index (`tiles.TileRow`)."""
+"""Columns of the tile index (`tiles.TileRow`)."""
 
 COLUMNS = (*INDEX_COLUMNS, "split")
 
 
 def write_splits(path: Path, table: pd.DataFrame) -> None:
-    """Write a split table as Parquet, whole or not at all."""
-    with written_whole(path) as part:
-        table.to_parquet(part, index=False)
+    """Write a split table as Parquet, atomically."""
+    with written_whole(path) as temporary:
+        table.to_parquet(temporary, index=False)
 
 
 def read_splits(path: Path) -> pd.DataFrame:
-    """Return a split table; columns as in COLUMNS.
+    """Return a split table with the columns COLUMNS.
 
     Raises:
-        StoreError: the file is missing or damaged, or columns are missing in it.
+        StoreError: the file is missing, damaged, or lacks columns.
     """
     return read_frame(path, COLUMNS, "split table", "fit_statistics or audit_splits")

@@ -1,4 +1,4 @@
-"""Statistics of the training tiles as a file: ``statistics.json``."""
+"""Statistics of the training tiles: ``statistics.json``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from clairemap.artefacts.store_attributes import StoredSarScale
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """Mean, standard deviation and 2nd and 98th percentile of each band, in the units of the store."""
+    """Mean, standard deviation and 2nd and 98th percentile of each band, in units of the store."""
 
     bands: tuple[str, ...]
     mean: tuple[float, ...]
@@ -20,9 +20,9 @@ class BandStatistics:
 
 @dataclass(frozen=True)
 class TrainingStatistics:
-    """Statistics of both sensors and labels over the training tiles.
+    """Statistics of both sensors and the labels over the training tiles.
 
-    `pixels` counts the mappable pixels of those tiles, `class_px` the labelled ones among them by class index.
+    `pixels` is the number of mappable pixels, `class_px` the labelled ones among them by class index.
     """
 
     optical: BandStatistics
@@ -34,7 +34,7 @@ class TrainingStatistics:
 
 
 def write_statistics(path: Path, statistics: TrainingStatistics) -> None:
-    """Write the statistics as JSON, whole or not at all; equal statistics give equal files."""
+    """Write the statistics as JSON, atomically; equal statistics give equal files."""
     write_document(path, statistics)
 
 
@@ -44,4 +44,4 @@ def read_statistics(path: Path) -> TrainingStatistics:
     Raises:
         StoreError: the file is missing or damaged.
     """
-    return read_document(path, TrainingStatistics, "file of training statistics", "fit_statistics")
+    return read_document(path, TrainingStatistics, "training statistics file", "fit_statistics")

@@ -1,4 +1,4 @@
-"""The attributes of the stores ``pair.zarr`` and ``probabilities.zarr``: what they are of, besides arrays and grid."""
+"""Attributes of the stores ``pair.zarr`` and ``probabilities.zarr``."""
 
 from typing import Literal
 
@@ -8,11 +8,11 @@ from clairemap.artefacts.registration import Verdict
 from clairemap.settings import View
 
 StoredSarScale = Literal["db", "digital"]
-"""Scale of stored SAR values: decibels, or digital numbers as delivered."""
+"""Scale of stored SAR values: decibels, or digital numbers."""
 
 
 class StoreAttributes(BaseModel):
-    """What all stores have: the name of their scene. The stamp and the layout of tiles are not part of the model."""
+    """Attributes of all stores. Stamp and tile layout are not included."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -20,11 +20,7 @@ class StoreAttributes(BaseModel):
 
 
 class PairAttributes(StoreAttributes):
-    """Attributes of a scene's pair.
-
-    `registration` is the verdict on its registration, `sources` the file name of each role, `georeferenced` says
-    whether it has a CRS.
-    """
+    """Attributes of a scene's pair: registration verdict, file name by role, and whether it has a CRS."""
 
     sar_scale: StoredSarScale
     registration: Verdict
@@ -33,7 +29,7 @@ class PairAttributes(StoreAttributes):
 
 
 class ProbabilityAttributes(StoreAttributes):
-    """Attributes of a scene's class probabilities; names and codes of the classes in the order of the layers."""
+    """Attributes of a scene's class probabilities; class names and codes are in layer order."""
 
     view: View
     class_names: tuple[str, ...]

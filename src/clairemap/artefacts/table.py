@@ -1,4 +1,4 @@
-"""Parquet tables whose columns a dataclass declares: the schema, writing rows, reading them."""
+"""Parquet tables with columns declared by a dataclass: schema, writing, reading."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,49 +23,49 @@ _COLUMN_TYPES = {
 
 
 def columns_of(row: type, prefix: str = "") -> list[tuple[str, Any]]:
-    """Return name and type of a column for each field of a dataclass, in their order; names get the prefix."""
+    """Return name, with the prefix, and type of the column for each field of a dataclass, in order."""
     hints = get_type_hints(row)
     return [(f"{prefix}{field.name}", _COLUMN_TYPES[hints[field.name]]) for field in fields(row)]
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any, metadata: Mapping[str, str]) -> None:  # noqa: ANN401 - pyarrow has no types
-    """Write rows as Parquet, whole or not at all; without rows a valid empty table."""
+    """Write rows as Parquet, atomically; no rows give a valid empty table."""
     table = pa.Table.from_pylist(list(rows), schema=schema).replace_schema_metadata(dict(metadata))
-    with written_whole(path) as part:
-        pq.write_table(table, part)
+    with written_whole(path) as temporary:
+        pq.write_table(table, temporary)
 
 
-def read_frame(path: Path, names: Sequence[str], what: str, maker: str) -> pd.DataFrame:
+def read_frame(path: Path, names: Sequence[str], what: str, rule: str) -> pd.DataFrame:
     """Return the named columns of a Parquet file as a data frame.
 
     Args:
-        path: the file.
-        names: of the columns.
-        what: the table's name in the error.
-        maker: the rule that writes it.
+        path: file to read.
+        names: names of the columns.
+        what: what to call the table in errors.
+        rule: the rule that writes it.
 
     Raises:
-        StoreError: the file is missing or damaged, or columns are missing in it.
+        StoreError: the file is missing, damaged, or lacks columns.
     """
-    with _checked(path, names, what, maker):
+    with _checked(path, names, what, rule):
         return pd.read_parquet(path, columns=list(names))
 
 
-def read_rows(path: Path, names: Sequence[str], what: str, maker: str) -> list[dict[str, Any]]:
-    """Return the rows of a Parquet file with plain values; arguments and errors as of `read_frame`."""
-    with _checked(path, names, what, maker):
+def read_rows(path: Path, names: Sequence[str], what: str, rule: str) -> list[dict[str, Any]]:
+    """Return the rows of a Parquet file as dictionaries; arguments and errors as for `read_frame`."""
+    with _checked(path, names, what, rule):
         rows: list[dict[str, Any]] = pq.read_table(path, columns=list(names)).to_pylist()
         return rows
 
 
 @contextmanager
-def _checked(path: Path, names: Sequence[str], what: str, maker: str) -> Iterator[None]:
-    """Check that a file has the columns, and name it in the errors of reading it."""
-    remedy = f"delete it and run {maker} again"
+def _checked(path: Path, names: Sequence[str], what: str, rule: str) -> Iterator[None]:
+    """Check that a file has the columns, and convert errors of reading it."""
+    remedy = f"delete it and run {rule} again"
     try:
-        held = pq.read_schema(path).names
-        if missing := [name for name in names if name not in held]:
-            raise StoreError(f"{path}: the columns {missing} are missing in this {what}; {remedy}")
+        found = pq.read_schema(path).names
+        if missing := [name for name in names if name not in found]:
+            raise StoreError(f"{path}: not a valid {what} (columns {missing} are missing); {remedy}")
         yield
     except (OSError, ValueError, pa.ArrowException) as error:
         raise StoreError(f"{path}: not a valid {what} ({error}); {remedy}") from None

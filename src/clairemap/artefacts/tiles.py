@@ -1,4 +1,4 @@
-"""The tile index of a scene as a file, ``tiles.parquet``: a row of pixel counts for each tile."""
+"""Tile index of a scene: ``tiles.parquet`` with pixel counts per tile."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,13 +14,19 @@ from clairemap.artefacts.table import columns_of, read_frame, write_table
 
 @dataclass(frozen=True)
 class TileRow:
-    """One tile: its place in the grid of tiles, its window, and pixel counts.
+    """One tile: row and column in the tile grid, window, and pixel counts.
 
-    `valid_px` can be mapped from at least one sensor, `optical_px` and `sar_px` are usable in that sensor, `cloud_px`
-    are flagged as cloud, `cloud_unknown_px` are those of `optical_px` that no cloud mask covers (all of them without a
-    mask). `class_px` counts by class index the pixels that have a label and can be mapped, `labelled_px` is their sum.
-    The hashes identify the values of each sensor, clouds included (`tiles.copies.content_hash`); None where nothing can
-    be identified.
+    Attributes:
+        valid_px: pixels usable in at least one sensor.
+        optical_px: pixels usable in the optical image.
+        sar_px: pixels usable in SAR.
+        cloud_px: pixels flagged as cloud.
+        cloud_unknown_px: optical pixels that no cloud mask covers.
+        labelled_px: labelled, valid pixels.
+        class_px: labelled, valid pixels by class index.
+        optical_hash: hash of the optical values, clouds included (`tiles.copies.content_hash`); None if the tile
+            cannot be identified by them.
+        sar_hash: hash of the SAR values, likewise.
     """
 
     scene: str
@@ -45,23 +51,23 @@ SCHEMA = pa.schema(columns_of(TileRow))
 
 
 def write_tile_index(path: Path, rows: Iterable[TileRow], stamp: Mapping[str, str]) -> None:
-    """Write rows as Parquet, ordered by scene, row and column, whole or not at all."""
+    """Write rows as Parquet, sorted by scene, row and column, atomically."""
     ordered = sorted(rows, key=lambda row: (row.scene, row.row, row.col))
     metadata = {"clairemap": json.dumps(dict(stamp), sort_keys=True)}
     write_table(path, [asdict(row) for row in ordered], SCHEMA, metadata)
 
 
 def read_tile_index(path: Path) -> pd.DataFrame:
-    """Return the rows of an index; columns as in `TileRow`, `class_px` as int64 arrays.
+    """Return a tile index with the columns of `TileRow`; `class_px` are int64 arrays.
 
     Raises:
-        StoreError: the file is missing or damaged, or columns are missing in it.
+        StoreError: the file is missing, damaged, or lacks columns.
     """
     return read_frame(path, SCHEMA.names, "tile index", "tile_scene")
 
 
 def tile_rows(index: pd.DataFrame) -> Iterator[TileRow]:
-    """Yield the tiles of an index, in its order."""
+    """Yield the tiles of an index in order."""
     names = [field.name for field in fields(TileRow)]
     for values in index[names].itertuples(index=False, name=None):
         named: dict[str, Any] = dict(zip(names, values, strict=True))

@@ -1,7 +1,7 @@
-"""How large the network's windows may be in the memory given: overlap costs more than all else, and shrinks with them.
+"""Largest windows that fit into memory: the larger the windows, the less time is spent on their overlap.
 
-The numbers for CPUs were measured with the environment that the rule sets (`MALLOC_…`, one thread of zarr's): so the
-heap keeps what is freed, which takes a third off the time and adds to the memory. Those for GPUs are estimates.
+The CPU constants were measured with the environment of the rule (`MALLOC_…`, one zarr thread), in which the heap keeps
+freed memory: a third faster, but more memory. The GPU constants are estimates.
 """
 
 import logging
@@ -19,17 +19,17 @@ from clairemap.settings import ALIGN_PX
 log = logging.getLogger(__name__)
 
 PROCESS_BYTES = 420e6
-"""Python with its libraries, after a first run of a network, and some room. CUDA's own come on top: see the rule."""
+"""Python with its libraries after the first forward pass, with a reserve; without CUDA (see the rule)."""
 
 WEIGHTS_FACTOR = 1.2
-"""Bytes taken for each byte of the network's weights."""
+"""Memory per byte of the network's weights."""
 
 SCRATCH_FACTOR = 2.0
-"""What convolutions and the gaps of the heap take, over the bytes of the tensors: 1.8 to 1.9 for windows of 1536, 2560
-and 3584 px; for 2048 px 2.0 to 2.4, by how reading and computing fall together."""
+"""Memory of a forward pass, with heap fragmentation, divided by the size of its tensors. Measured: 1.8 to 1.9 for
+windows of 1536, 2560 and 3584 px, 2.0 to 2.4 for 2048 px."""
 
 WINDOWS_ON_A_GPU = 2
-"""Worked on at once by each GPU, so that one is computed while another is brought or fetched."""
+"""Windows per GPU, so that one is computed while another is copied."""
 
 GPU_STRIPS_BYTES = 6 * 4 * GPU_STRIP_VALUES
 """What strips of rows take on a GPU at a time, where they are large."""
@@ -45,8 +45,8 @@ GPU_SHARE = 0.8
 """Share of a GPU's free memory to plan with."""
 
 SMALLEST_PX, LARGEST_PX = 2 * ALIGN_PX, 64 * ALIGN_PX
-"""Sides tried; at the upper one overlap costs a tenth, and a window is a fair piece of work to lose in a crash. What
-scenes fit into one window are mapped by one GPU alone, however many there are."""
+"""Range of window sides. At the upper end, overlap costs a tenth; larger windows would lose more work in a crash. A
+scene that fits into one window uses one GPU."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Budget:
         side = max((side for side in sides if fits(side, max(side - 2 * halo_px, 0))), default=0)
         if side < SMALLEST_PX:
             log.warning(
-                "%d MB are little for this network: windows of %d px may need more", self.memory_mb, SMALLEST_PX
+                "%d MB may be too little for windows of %d px; give the job more memory", self.memory_mb, SMALLEST_PX
             )
         return max(side, SMALLEST_PX)
 
@@ -94,7 +94,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class _Needed:
-    """The bytes that windows of `side` px take of which `kept` px are kept."""
+    """Memory in bytes for windows of `side` px with cores of `kept` px."""
 
     bundle: Bundle
     pair: GridStore

@@ -1,4 +1,4 @@
-"""One window through the network, and what is kept of it."""
+"""Map one window and keep the result of its core."""
 
 from functools import partial
 
@@ -26,8 +26,8 @@ def map_core(network: Claire, card: ModelCard, precision: Precision, reading: Wi
 
     Args:
         network: in evaluation mode, on any device.
-        card: says how to treat what goes in and comes out.
-        precision: that the network computes with; probabilities are made in float32 in any case.
+        card: normalisation of the bands and temperature of the probabilities.
+        precision: of the network; probabilities are computed in float32.
         reading: the window.
     """
     device = device_of(network)
@@ -41,7 +41,7 @@ def map_core(network: Claire, card: ModelCard, precision: Precision, reading: Wi
     optical, sar = reading.optical_usable[core.slices], reading.sar_usable[core.slices]
     pixels = core.relative_to(cells.refined(network.stride))
     percent = _percent(share[0, 0], network.stride, pixels)
-    percent[~optical] = 0  # where just one sensor is usable it is all of the result
+    percent[~optical] = 0  # a pixel with one usable sensor depends on that sensor alone
     percent[~sar] = 100
     probability = upsampled_probability(logits[0], pixels, network.stride, card.temperature)
     unmapped = ~(optical | sar)
@@ -64,9 +64,9 @@ def _batch(values: NDArray[np.generic], device: torch.device) -> Tensor:
     return pinned.to(device, non_blocking=True)
 
 
-def _percent(share: Tensor, stride: int, wanted: Window) -> NDArray[np.uint8]:
-    """Return for each pixel the share of its cell, in percent."""
-    cells = wanted.coarsened(stride)
+def _percent(share: Tensor, stride: int, window: Window) -> NDArray[np.uint8]:
+    """Return the share of each pixel's cell, in percent."""
+    cells = window.coarsened(stride)
     percent = share[cells.slices].float().mul(100).round().to(torch.uint8).cpu().numpy()
     spread = percent.repeat(stride, axis=0).repeat(stride, axis=1)
-    return np.ascontiguousarray(spread[wanted.relative_to(cells.refined(stride)).slices])
+    return np.ascontiguousarray(spread[window.relative_to(cells.refined(stride)).slices])

@@ -1,4 +1,4 @@
-"""How a scene is cut for the network, and how its store is cut to match."""
+"""Division of a scene into windows, and matching shards of its store."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,18 @@ from clairemap.settings import ALIGN_PX
 
 @dataclass(frozen=True)
 class Cut:
-    """A cover and the shards that fit it: a shard is a core, or several whole ones."""
+    """Windows of a scene and size of its shards; a shard consists of one or more whole cores."""
 
     cover: WindowCover
     shard_tiles: int
 
 
 def cut_scene(shape: tuple[int, int], window_px: int, halo_px: int, tile_px: int) -> Cut:
-    """Return how to cut a scene of (height, width) for windows of at most `window_px`.
+    """Return the windows, of at most `window_px`, for a scene of (height, width).
 
-    A scene that fits into one window is not cut, so it costs no halo. Else cores are whole tiles, or a whole fraction
-    of a tile where the windows are smaller than that: each file of the store is then written once, as soon as its
-    core is known. Of the sizes that fit it is the one for which the network sees the fewest pixels, and of equal ones
-    the smallest.
+    A scene that fits into one window has no halo. Otherwise cores are multiples of a tile, or an integer fraction if
+    windows are smaller than a tile, so that each file of the store is written once. The core size minimises the
+    pixels that the network processes; ties go to the smallest.
     """
     aligned = align_up(max(shape), ALIGN_PX)
     if aligned <= window_px:

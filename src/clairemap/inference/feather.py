@@ -1,4 +1,4 @@
-"""How far inside a scene a pixel lies: the weight with which scenes are blended where they overlap."""
+"""Weights for blending overlapping scenes, by distance from the edge of valid pixels."""
 
 from dataclasses import dataclass
 
@@ -15,51 +15,50 @@ from clairemap.raster.store import GridStore
 
 CELL_PX = 16
 RAMP_PX = 128
-"""Distance from the scene's valid edge at which its weight reaches 1."""
+"""Distance from invalid areas at which the weight reaches 1."""
 
-FURTHEST_PX = 1024
+MAX_DISTANCE_PX = 1024
 
-LEAST_WEIGHT = 1e-3
-"""Weight right at the edge: more than 0, so that a scene counts wherever it is the only one."""
+MIN_WEIGHT = 1e-3
+"""Weight at the edge: above 0, so that a pixel of a single scene gets a result."""
 
 
 @dataclass(frozen=True)
 class Feather:
-    """Distance to the nearest invalid area, in px, at the centres of cells of 16 px.
+    """Distance in px to the nearest invalid cell, at the centres of cells of 16 x 16 px and a ring around the scene.
 
-    One ring of cells outside the scene belongs to it. An area is invalid if at least half of a cell is, so
-    that single invalid pixels make no holes in the weights. In half precision (0.06 px at the ramp's end), cut
-    off at 1024: 2 bytes for 256 px of the scene are held as long as the region is worked on.
+    A cell is invalid if at least half of its pixels are, so that single invalid pixels have no effect. Distances are
+    clipped at 1024 and stored as float16 (0.06 px precision at the end of the ramp): 2 bytes per 256 px.
     """
 
     distance: NDArray[np.float16]
 
     @classmethod
     def of(cls, store: GridStore) -> "Feather":
-        """Return the distances of a probability store, read by bands of rows."""
+        """Return the distances of a probability store; reads it by bands of rows."""
         counts = [_valid_px(store.read(OPTICAL_SHARE, band)) for band in row_bands(store.shape, store.tile_px)]
         inside = np.pad(np.concatenate(counts) * 2 > CELL_PX * CELL_PX, 1)
         cells = distance_transform_edt(inside) - 0.5  # 0 on the border between valid and invalid cells
-        return cls(np.minimum(cells * CELL_PX, FURTHEST_PX).astype(np.float16))
+        return cls(np.minimum(cells * CELL_PX, MAX_DISTANCE_PX).astype(np.float16))
 
     def weights(self, y: NDArray[np.floating], x: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return weights 0.001..1 at pixel positions of the scene.
+        """Return weights (0.001..1) at positions in the scene, in the shape of `y` and `x`.
 
         Args:
-            y: row positions (a pixel's centre is at .5), one for each place.
-            x: column positions, likewise; of the answer's shape.
+            y: row positions; pixel centres are at .5.
+            x: column positions.
         """
         (top, down), (left, right) = (
-            _between(place, size) for place, size in zip((y, x), self.distance.shape, strict=True)
+            _cell_and_fraction(place, size) for place, size in zip((y, x), self.distance.shape, strict=True)
         )
         above = self.distance[top, left] * (1 - right) + self.distance[top, left + 1] * right
         below = self.distance[top + 1, left] * (1 - right) + self.distance[top + 1, left + 1] * right
         return _ramp(above * (1 - down) + below * down)
 
     def weights_within(self, window: Window) -> NDArray[np.float32]:
-        """Return the weights 0.001..1 (y, x) of a window of the scene's own pixels; as `weights`, but faster."""
+        """Return the weights (0.001..1, (y, x)) of a window of the scene; same as `weights`, but faster."""
         (top, down), (left, right) = (
-            _between(np.arange(start, start + count) + 0.5, size)
+            _cell_and_fraction(np.arange(start, start + count) + 0.5, size)
             for start, count, size in zip((window.y0, window.x0), window.shape, self.distance.shape, strict=True)
         )
         near = self.distance[top[0] : top[-1] + 2, left[0] : left[-1] + 2].astype(np.float32)
@@ -68,19 +67,19 @@ class Feather:
         return _ramp(rows.take(left, axis=1) * (1 - right) + rows.take(left + 1, axis=1) * right)
 
 
-def _between(place: NDArray[np.floating], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return the cell before each position and how far it is towards the next one, 0..1."""
+def _cell_and_fraction(place: NDArray[np.floating], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the index of the cell before each position, and the fraction (0..1) towards the next cell."""
     cells = np.clip(place / CELL_PX + 0.5, 0, size - 1).astype(np.float32)
     low = np.minimum(cells.astype(np.intp), size - 2)
     return low, (cells - low).astype(np.float32)
 
 
 def _ramp(distance: NDArray[np.floating]) -> NDArray[np.float32]:
-    return np.asarray(np.clip(distance / RAMP_PX, LEAST_WEIGHT, 1), np.float32)
+    return np.asarray(np.clip(distance / RAMP_PX, MIN_WEIGHT, 1), np.float32)
 
 
 def _valid_px(share: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Return the number of valid pixels in each cell of a band of rows that starts at a cell's edge."""
+    """Return the number of valid pixels in each cell of a band of rows that starts at a cell edge."""
     height, width = share.shape
     valid = np.zeros((align_up(height, CELL_PX), align_up(width, CELL_PX)), np.bool_)
     np.not_equal(share, SHARE_NODATA, out=valid[:height, :width])

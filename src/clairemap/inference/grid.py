@@ -1,4 +1,4 @@
-"""The grid of a region's map, and where scenes lie on it."""
+"""Grid of a region's map, and positions of scenes on it."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,43 +31,43 @@ from clairemap.grid.window import Window
 from clairemap.settings import MosaicSettings
 
 POINTS_ALONG_SIDE = 33
-"""Points along each side of a scene by which its extent on another grid is found."""
+"""Points along each side of a scene used to find its extent on another grid."""
 
 POLES_DEG = np.array([90.0, -90])
 
-LARGEST_SIDE_PX = 2_000_000
+MAX_SIDE_PX = 2_000_000
 
-LARGEST_RATIO = 100.0
-"""The map's pixels are at most this many times larger or smaller than the finest scene's."""
+MAX_RATIO = 100.0
+"""Largest ratio, in either direction, between the pixel sizes of the map and of the finest scene."""
 
-LEAST_SIDE_PX = 8
-"""Pixels that a map coarser than its scenes has along its longer side at least."""
+MIN_SIDE_PX = 8
+"""Minimum length of the longer side of a map that is coarser than its scenes."""
 
-TORN = 50.0
-"""Neighbouring points of a scene that lie this many times as far apart as others show that a projection tears it."""
+DISCONTINUITY_RATIO = 50.0
+"""A step between neighbouring points of a scene of this many times the median means a break in the projection."""
 
 
 def region_grid(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> GeoBox:
     """Return the grid that covers all scenes.
 
-    Its CRS is the settings' or the one most pixels have (ties: the first scene's); its resolution the settings'
-    or that of the finest scene in that CRS. Where scenes have just that CRS and resolution, the grid is theirs (the
-    largest scene's, if they don't fit each other), so that they are copied without resampling; else its edges
-    are multiples of the resolution. One scene without a CRS keeps its own pixel grid. Where x returns after a full
-    circle of longitude, scenes count at the turns that make the map narrowest: one map across 180 degrees.
+    CRS: that of the settings, or of most pixels (ties: of the first scene). Resolution: that of the settings, or of
+    the finest scene in that CRS. The grid is aligned with the largest scene of this CRS and resolution, so that aligned
+    scenes are copied without resampling; without such a scene, its edges are multiples of the resolution. A single
+    scene without a CRS keeps its pixel grid. Longitudes are shifted by full circles so that the map is as narrow as
+    possible, also across 180 degrees.
 
     Args:
         scenes: grids by scene name, at least one.
-        settings: CRS and resolution, if the user sets them.
+        settings: CRS and resolution, or None for the defaults.
 
     Raises:
-        GridError: scenes without a CRS can't be put together with others, the CRS is unknown or unfit, or the
-            resolution is out of proportion to the scenes'.
+        GridError: several scenes of which one has no CRS, an invalid CRS or one not suited for maps, or a resolution
+            that does not fit the scenes.
     """
     unplaced = [name for name, geobox in scenes.items() if geobox.crs is None]
     if unplaced and (len(scenes) > 1 or settings.crs is not None):
         raise GridError(
-            f"scene(s) {', '.join(unplaced)} have no CRS and can't be put on one grid with others; "
+            f"scene(s) {', '.join(unplaced)} have no CRS and cannot be merged into one map; "
             "set mosaic.grid: scene (a map for each scene) and leave mosaic.crs empty"
         )
     if unplaced:
@@ -78,25 +78,25 @@ def region_grid(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> GeoBo
     frame = _anchor(native, size, crs)
     extents = [_extent(geobox, frame) for geobox in scenes.values()]
     if not np.isfinite(extents).all():
-        raise GridError(f"the scenes can't be projected to {crs}; set mosaic.crs to one that covers all of them")
+        raise GridError(f"the scenes cannot be projected to {crs}; set mosaic.crs to a CRS that covers all of them")
     for name, geobox in scenes.items():
-        _check_whole(name, geobox, frame)
+        _check_unbroken(name, geobox, frame)
     if (circle_px := period_px(frame)) is not None:
         largest = max(native or scenes.values(), key=lambda geobox: geobox.shape[0] * geobox.shape[1])
         fixed = list(scenes.values()).index(largest)
         starts, ends = np.array([(extent.x0, extent.x1) for extent in extents]).T
         turns = _turns(starts, ends, circle_px, fixed)
         extents = [extent.moved(circle_px * turn) for extent, turn in zip(extents, turns.tolist(), strict=True)]
-    window = _around(extents).window()
+    window = _union(extents).window()
     if settings.resolution is not None:
         _check_resolution(scenes, crs, settings.resolution, window)
-    return _grown(frame, window)
+    return _extended(frame, window)
 
 
 def _turns(starts: NDArray[np.float64], ends: NDArray[np.float64], turn: float, fixed: int) -> NDArray[np.float64]:
-    """Return by how many turns each interval is moved, so that all lie side by side behind the widest gap.
+    """Return the number of full circles by which to shift each interval so that all begin after the widest gap.
 
-    The interval of the index `fixed` stays where it is.
+    The interval with index `fixed` is not shifted.
     """
     within = starts % turn
     order = np.argsort(within)
@@ -109,18 +109,18 @@ def _turns(starts: NDArray[np.float64], ends: NDArray[np.float64], turn: float, 
 
 
 def _check_resolution(scenes: Mapping[str, GeoBox], crs: CRS, resolution: float, window: Window) -> None:
-    """Refuse a resolution that was meant for another unit, or leaves nothing of the scenes."""
+    """Raise an error if the resolution seems to be in another unit, or is too coarse for the scenes."""
     name = min(scenes, key=lambda each: projected_pixel_side(scenes[each], crs))
     finest = projected_pixel_side(scenes[name], crs)
     coarser = resolution / finest
-    if 1 / LARGEST_RATIO <= coarser <= LARGEST_RATIO and (coarser <= 1 or max(window.shape) >= LEAST_SIDE_PX):
+    if 1 / MAX_RATIO <= coarser <= MAX_RATIO and (coarser <= 1 or max(window.shape) >= MIN_SIDE_PX):
         return
     unit = crs.proj.axis_info[0].unit_name
     raise GridError(
         f"mosaic.resolution {resolution:g} means pixels of {resolution:g} {unit} in {crs_name(crs)}, and the map would "
         f"have {window.height} x {window.width} px, but scene {name} has pixels of {finest:.4g} {unit}; set it in "
-        f"units of the map's CRS, near {finest:.4g} ({finest / LARGEST_RATIO:.4g} to {finest * LARGEST_RATIO:.4g}), "
-        "or to null for the finest scene's"
+        f"units of the map's CRS, near {finest:.4g} ({finest / MAX_RATIO:.4g} to {finest * MAX_RATIO:.4g}), "
+        "or to null for the resolution of the finest scene"
     )
 
 
@@ -143,20 +143,20 @@ def _crs(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> CRS:
 
 
 def _pixel_size(scenes: list[GeoBox], native: list[GeoBox], crs: CRS, settings: MosaicSettings) -> Size[float]:
-    """Return the pixel's height and width in units of the CRS."""
+    """Return the pixel height and width in units of the CRS."""
     if settings.resolution is not None:
         return Size(settings.resolution, settings.resolution)
     if native:
         return min((plane_pixel_size(geobox) for geobox in native), key=math.prod)
     side = min(projected_pixel_side(geobox, crs) for geobox in scenes)
     if not math.isfinite(side):
-        raise GridError(f"the scenes can't be projected to {crs}; set mosaic.crs to one that covers all of them")
-    rounded = float(f"{side:.4g}")  # 10 m stay 10 m in the zone beside
+        raise GridError(f"the scenes cannot be projected to {crs}; set mosaic.crs to a CRS that covers all of them")
+    rounded = float(f"{side:.4g}")  # 10 m remain 10 m in the neighbouring UTM zone
     return Size(rounded, rounded)
 
 
 def _anchor(native: list[GeoBox], size: Size[float], crs: CRS) -> GeoBox:
-    """Return a one-pixel grid with which the region's grid is to be aligned."""
+    """Return a one-pixel grid to align the region's grid with."""
     multiples = GeoBox((1, 1), Affine(size.width, 0, 0, 0, -size.height, 0), crs)
     for geobox in sorted(native, key=lambda geobox: -geobox.shape[0] * geobox.shape[1]):
         matrix = geobox.transform
@@ -166,10 +166,10 @@ def _anchor(native: list[GeoBox], size: Size[float], crs: CRS) -> GeoBox:
     return multiples
 
 
-def _grown(frame: GeoBox, window: Window) -> GeoBox:
-    if max(window.shape) > LARGEST_SIDE_PX:
+def _extended(frame: GeoBox, window: Window) -> GeoBox:
+    if max(window.shape) > MAX_SIDE_PX:
         raise GridError(
-            f"the region's grid would have {window.height} x {window.width} px; check mosaic.resolution and the "
+            f"the map would have {window.height} x {window.width} px; check mosaic.resolution and the "
             "scenes' CRS, or set mosaic.grid: scene"
         )
     matrix = frame.transform
@@ -178,9 +178,9 @@ def _grown(frame: GeoBox, window: Window) -> GeoBox:
 
 
 def pixel_offset(scene: GeoBox, grid: GeoBox) -> Shift[int] | None:
-    """Return how far the grid counts the scene's pixels further, or None if the scene has to be resampled.
+    """Return the offset of the scene's pixels on the grid, or None if the scene has to be resampled.
 
-    The scene's pixels are then the grid's pixels, to within 0.01 px over the whole scene.
+    An offset is returned if the pixels of scene and grid coincide within 0.01 px over the whole scene.
     """
     if scene.crs != grid.crs:
         return None
@@ -194,7 +194,7 @@ def pixel_offset(scene: GeoBox, grid: GeoBox) -> Shift[int] | None:
 
 
 def footprint(scene: GeoBox, grid: GeoBox) -> Window:
-    """Return the window of the grid that holds the scene; it may reach outside the grid."""
+    """Return the window of the grid that contains the scene; it may extend beyond the grid."""
     extent = _extent(scene, grid)
     if (circle_px := period_px(grid)) is not None:
         middle = np.array((extent.x0 + extent.x1) / 2)
@@ -203,7 +203,7 @@ def footprint(scene: GeoBox, grid: GeoBox) -> Window:
 
 
 class _Extent(NamedTuple):
-    """A rectangle in pixels of a grid, from its upper left to its lower right corner."""
+    """Rectangle in pixels of a grid: upper left and lower right corner."""
 
     y0: float
     x0: float
@@ -211,33 +211,33 @@ class _Extent(NamedTuple):
     x1: float
 
     def moved(self, columns: float) -> "_Extent":
-        """Return the rectangle moved to the right."""
+        """Return the rectangle shifted to the right."""
         return self._replace(x0=self.x0 + columns, x1=self.x1 + columns)
 
     def window(self) -> Window:
-        """Return the pixels that it touches by more than `TOLERANCE_PX`."""
+        """Return the pixels that it overlaps by more than `TOLERANCE_PX`."""
         y0, x0 = (math.floor(start + TOLERANCE_PX) for start in (self.y0, self.x0))
         y1, x1 = (math.ceil(stop - TOLERANCE_PX) for stop in (self.y1, self.x1))
         return Window(y0, x0, y1 - y0, x1 - x0)
 
 
-def _around(extents: Sequence[_Extent]) -> _Extent:
-    """Return the smallest rectangle that holds all."""
+def _union(extents: Sequence[_Extent]) -> _Extent:
+    """Return the smallest rectangle that contains all extents."""
     y0, x0, y1, x1 = zip(*extents, strict=True)
     return _Extent(min(y0), min(x0), max(y1), max(x1))
 
 
 def _extent(scene: GeoBox, grid: GeoBox) -> _Extent:
-    """Return the extent of the scene in pixels of the grid; not finite if unprojectable.
+    """Return the extent of the scene in pixels of the grid; not finite if it cannot be projected.
 
-    Where x returns, it is at the turn of the scene's middle.
+    Longitudes are those nearest to the scene's centre.
     """
-    y, x = _spread(scene, grid)
+    y, x = _sample_points(scene, grid)
     return _Extent(float(y.min()), float(x.min()), float(y.max()), float(x.max()))
 
 
-def _spread(scene: GeoBox, grid: GeoBox) -> tuple[Coordinates, Coordinates]:
-    """Return where points (y, x) spread evenly over a scene, row by row, lie on a grid, then poles within the scene."""
+def _sample_points(scene: GeoBox, grid: GeoBox) -> tuple[Coordinates, Coordinates]:
+    """Return the positions (y, x) on a grid of evenly spaced points of a scene, row by row, and of poles in it."""
     height, width = scene.shape
     along = np.linspace(0, 1, POINTS_ALONG_SIDE)
     y, x = (each.ravel() for each in mesh_grid(along * height, along * width))
@@ -253,7 +253,7 @@ def _spread(scene: GeoBox, grid: GeoBox) -> tuple[Coordinates, Coordinates]:
 
 
 def _poles_within(scene: GeoBox, grid: GeoBox) -> Coordinates:
-    """Return the y of the poles within a scene in another CRS whose x are longitudes."""
+    """Return the y coordinates, in the CRS of the grid, of poles within a scene in another CRS."""
     if scene.crs == grid.crs or x_period(scene.crs) is not None:
         return np.empty(0)
     height, width = scene.shape
@@ -263,15 +263,15 @@ def _poles_within(scene: GeoBox, grid: GeoBox) -> Coordinates:
     return within
 
 
-def _check_whole(name: str, scene: GeoBox, grid: GeoBox) -> None:
-    """Refuse a projection that tears a scene: its map would reach from one end of the world to the other."""
+def _check_unbroken(name: str, scene: GeoBox, grid: GeoBox) -> None:
+    """Raise an error if a scene crosses a break of the projection: its map would span the whole world."""
     if scene.crs == grid.crs or x_period(grid.crs) is not None:
         return
-    points = np.stack(_spread(scene, grid), axis=-1).reshape(POINTS_ALONG_SIDE, POINTS_ALONG_SIDE, 2)
+    points = np.stack(_sample_points(scene, grid), axis=-1).reshape(POINTS_ALONG_SIDE, POINTS_ALONG_SIDE, 2)
     for axis in (0, 1):
         steps = np.linalg.norm(np.diff(points, axis=axis), axis=-1)
-        if steps.max() > TORN * max(float(np.median(steps)), TOLERANCE_PX):
+        if steps.max() > DISCONTINUITY_RATIO * max(float(np.median(steps)), TOLERANCE_PX):
             raise GridError(
-                f"scene {name} is torn apart in {crs_name(crs_of(grid))}; "
-                "set mosaic.crs to one that covers it in one piece"
+                f"scene {name} crosses a break of the projection {crs_name(crs_of(grid))}; "
+                "set mosaic.crs to a CRS that covers the scene without a break"
             )

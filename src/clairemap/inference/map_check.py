@@ -1,4 +1,4 @@
-"""Whether a region's maps are what they have to be: valid files on one grid, with the values they may have."""
+"""Check of a region's maps: valid files on one grid with allowed values."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -27,12 +27,12 @@ from clairemap.raster.overviews import Shrink
 from clairemap.raster.source import rasterio_window
 
 CHECK_WINDOW_PX = 2048
-MAP_REMEDY = "delete the map and run again; if it comes back, report it"
+MAP_REMEDY = "delete the map and run again; if it fails again, report a bug"
 
 
 @dataclass(frozen=True)
 class CheckedMap:
-    """A map, the values that it may have besides nodata, and how its overviews were made."""
+    """A map, its allowed values in addition to nodata, and the resampling of its overviews."""
 
     path: Path
     allowed: frozenset[int]
@@ -40,19 +40,18 @@ class CheckedMap:
 
 
 def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
-    """Return what the maps hold, if nothing is wrong with them.
+    """Return the pixel counts and overviews of maps that pass all checks.
 
-    Each is a strictly valid COG (without overviews if it is one pixel wide) on the grid, with one band of ``uint8``,
-    nodata 255, values that it may have, and overviews whose values all occur in it (or, of averages, lie within its
-    range); all have nodata at the same pixels.
-    Read by windows of 2048 px where any map holds data: time and memory follow the data, not the grid.
+    Each map must be a strictly valid COG (without overviews if it is one pixel wide) on the grid, with one ``uint8``
+    band, nodata 255 and only allowed values. Overviews may contain only values of the map or, if averaged, values in
+    its range. All maps must have nodata at the same pixels. Only windows of 2048 px with data are read.
 
     Args:
         maps: at least one.
         grid: the region's grid.
 
     Raises:
-        MapCheckError: the first fault that was found, with file, value and remedy.
+        MapCheckError: the first fault, with file, value and remedy.
     """
     for checked in maps:
         _check_file(checked.path)
@@ -63,7 +62,7 @@ def map_facts(maps: Sequence[CheckedMap], grid: GeoBox) -> list[MapFacts]:
             _check_grid(dataset, grid)
         counts = _counted(opened)
         for checked, count in zip(maps, counts, strict=True):
-            _check_values(checked.path, "holds", count, checked.allowed)
+            _check_values(f"{checked.path}: values", count, checked.allowed)
         levels = [_check_overviews(checked, count) for checked, count in zip(maps, counts, strict=True)]
     return [
         MapFacts(level, {int(v): int(count[v]) for v in np.flatnonzero(count)})
@@ -75,47 +74,46 @@ def _check_file(path: Path) -> None:
     try:
         _, faults, warnings = cog_validate(path, quiet=True)
         with open_raster(path) as dataset:
-            if dataset.width == 1:  # rio-cogeo refuses the overviews that it recommends
+            if dataset.width == 1:  # rio-cogeo recommends overviews, but then rejects them
                 warnings = [text for text in warnings if "overviews" not in text]
     except (RasterioError, OSError) as error:
-        raise MapCheckError(f"{path}: can't be read ({error}); {MAP_REMEDY}") from None
+        raise MapCheckError(f"{path}: cannot be read ({error}); {MAP_REMEDY}") from None
     if faults or warnings:
-        raise MapCheckError(f"{path}: is not a valid COG: {'; '.join([*faults, *warnings])}; {MAP_REMEDY}")
+        raise MapCheckError(f"{path}: not a valid COG ({'; '.join([*faults, *warnings])}); {MAP_REMEDY}")
 
 
 def _opened(path: Path, **options: int) -> Any:  # noqa: ANN401 - rasterio has no types
     try:
         return open_raster(path, **options)
     except RasterioError as error:
-        raise MapCheckError(f"{path}: can't be read ({error}); {MAP_REMEDY}") from None
+        raise MapCheckError(f"{path}: cannot be read ({error}); {MAP_REMEDY}") from None
 
 
 def _check_band(dataset: DatasetReader) -> None:
     if (dataset.count, dataset.dtypes) != (1, ("uint8",)):
         types = ", ".join(dataset.dtypes)
-        raise MapCheckError(
-            f"{dataset.name}: has {dataset.count} band(s) of {types} instead of 1 of uint8; {MAP_REMEDY}"
-        )
+        raise MapCheckError(f"{dataset.name}: {dataset.count} band(s) of {types}, expected 1 of uint8; {MAP_REMEDY}")
 
 
 def _check_grid(dataset: DatasetReader, grid: GeoBox) -> None:
     shape = (int(grid.shape[0]), int(grid.shape[1]))
     if dataset.shape != shape:
-        raise MapCheckError(f"{dataset.name}: has {dataset.shape} px, the region's grid {shape}; {MAP_REMEDY}")
+        raise MapCheckError(f"{dataset.name}: shape {dataset.shape}, expected {shape}; {MAP_REMEDY}")
     if dataset.nodata != MAP_NODATA:
-        raise MapCheckError(f"{dataset.name}: has nodata {dataset.nodata} instead of {MAP_NODATA}; {MAP_REMEDY}")
+        raise MapCheckError(f"{dataset.name}: nodata {dataset.nodata}, expected {MAP_NODATA}; {MAP_REMEDY}")
     if (dataset.crs is None) != (grid.crs is None):
-        raise MapCheckError(f"{dataset.name}: has the CRS {dataset.crs}, the region's grid {grid.crs}; {MAP_REMEDY}")
-    away = _furthest_corner_px(dataset, grid)
-    if not away < TOLERANCE_PX:
+        raise MapCheckError(f"{dataset.name}: CRS {dataset.crs}, expected {grid.crs}; {MAP_REMEDY}")
+    offset_px = _max_corner_offset_px(dataset, grid)
+    if not offset_px < TOLERANCE_PX:
         raise MapCheckError(
-            f"{dataset.name}: lies up to {away:.3g} px off the region's grid (transform {tuple(dataset.transform)[:6]} "
-            f"in {dataset.crs}, the grid's {tuple(grid.transform)[:6]} in {grid.crs}); {MAP_REMEDY}"
+            f"{dataset.name}: offset by up to {offset_px:.3g} px from the region's grid (transform "
+            f"{tuple(dataset.transform)[:6]} in {dataset.crs}, expected {tuple(grid.transform)[:6]} in {grid.crs}); "
+            f"{MAP_REMEDY}"
         )
 
 
-def _furthest_corner_px(dataset: DatasetReader, grid: GeoBox) -> float:
-    """Return how far a corner is from where the grid has it. A CRS that a file spells otherwise is no fault."""
+def _max_corner_offset_px(dataset: DatasetReader, grid: GeoBox) -> float:
+    """Return the largest offset of a corner from the grid; works for CRSs that are equal but written differently."""
     own = GeoBox(dataset.shape, dataset.transform, None if dataset.crs is None else dataset.crs.to_wkt())
     height, width = dataset.shape
     y, x = np.array([0.0, 0, height, height]), np.array([0.0, width, 0, width])
@@ -124,7 +122,7 @@ def _furthest_corner_px(dataset: DatasetReader, grid: GeoBox) -> float:
 
 
 def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
-    """Return how many pixels of each map have each value."""
+    """Return the pixels of each value, (256,), for each map."""
     counts = [np.zeros(VALUES, np.int64) for _ in opened]
     for window in _windows(opened[0].shape):
         if not any(is_stored(dataset, window) for dataset in opened):
@@ -140,7 +138,7 @@ def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
             if not np.array_equal(absent, first):
                 y, x = np.argwhere(absent != first)[0] + (area.row_off, area.col_off)
                 raise MapCheckError(
-                    f"{dataset.name}: at row {y}, column {x} only one of it and {opened[0].name} has nodata; "
+                    f"{dataset.name}: row {y}, column {x} is nodata here or in {opened[0].name}, but not in both; "
                     f"{MAP_REMEDY}"
                 )
     return counts
@@ -154,18 +152,18 @@ def _read(dataset: DatasetReader, area: rasterio.windows.Window) -> NDArray[np.u
     try:
         values: NDArray[np.uint8] = dataset.read(1, window=area)
     except RasterioError as error:
-        raise MapCheckError(f"{dataset.name}: is damaged at {area} ({error}); {MAP_REMEDY}") from None
+        raise MapCheckError(f"{dataset.name}: cannot be read at {area} ({error}); {MAP_REMEDY}") from None
     return values
 
 
-def _check_values(path: Path, what: str, count: NDArray[np.int64], allowed: frozenset[int]) -> None:
-    if foreign := sorted(set(np.flatnonzero(count).tolist()) - allowed - {MAP_NODATA}):
-        known = ", ".join(map(str, sorted(allowed)))
-        raise MapCheckError(f"{path}: {what} {foreign[:5]}, which are neither nodata nor among {known}; {MAP_REMEDY}")
+def _check_values(place: str, count: NDArray[np.int64], allowed: frozenset[int]) -> None:
+    if invalid := sorted(set(np.flatnonzero(count).tolist()) - allowed - {MAP_NODATA}):
+        expected = ", ".join(map(str, sorted(allowed)))
+        raise MapCheckError(f"{place} {invalid[:5]}, expected nodata or {expected}; {MAP_REMEDY}")
 
 
 def _check_overviews(checked: CheckedMap, count: NDArray[np.int64]) -> int:
-    """Return how many overviews a map has; their values occur in the map, those of averages lie within its range."""
+    """Return the number of overviews of a map, after checking their values."""
     present = frozenset(np.flatnonzero(count[:MAP_NODATA]).tolist())
     if checked.overviews == "average" and present:
         present = frozenset(range(min(present), max(present) + 1))
@@ -177,5 +175,5 @@ def _check_overviews(checked: CheckedMap, count: NDArray[np.int64]) -> int:
             for window in _windows(overview.shape):
                 if is_stored(overview, window):
                     found += histogram(_read(overview, rasterio_window(window)))
-        _check_values(checked.path, f"overview {level + 1} holds", found, present)
+        _check_values(f"{checked.path}: values in overview {level + 1}", found, present)
     return levels

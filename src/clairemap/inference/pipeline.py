@@ -1,4 +1,4 @@
-"""Reading, mapping and writing windows, one behind the other in threads."""
+"""Read, map and write windows concurrently, in threads."""
 
 import copy
 from collections import deque
@@ -24,14 +24,14 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class ModelSlot:
-    """A network that maps one window at a time; on a GPU with a stream of its own, so that copies don't wait."""
+    """A network that maps one window at a time; on a GPU with its own stream, so that copies overlap with computing."""
 
     network: Claire
     stream: torch.cuda.Stream | None = None
 
 
 def slots(network: Claire, devices: Sequence[torch.device]) -> list[ModelSlot]:
-    """Return what maps windows side by side: the network itself on a CPU; for each GPU two on one copy of it."""
+    """Return one slot on a CPU, or two per GPU that share a copy of the network."""
     if devices[0].type == "cpu":
         return [ModelSlot(network)]
     copies = [network if device == device_of(network) else copy.deepcopy(network).to(device) for device in devices]
@@ -78,14 +78,14 @@ class Pipeline:
             threads.shutdown(cancel_futures=True)
 
     def run(self, steps: Sequence[Step]) -> Iterator[bool]:
-        """Yield for each window, once it is with the writer, whether it has a valid pixel; at the end all is written.
+        """Yield whether each window has a valid pixel, once the writer has it; all are written at the end.
 
         Raises:
-            StoreError, OSError: a window can't be read or written.
-            SettingsError: a window doesn't fit into a GPU's memory.
+            StoreError, OSError: a window cannot be read or written.
+            SettingsError: a window does not fit into a GPU's memory.
         """
         readings = ahead(self._read, steps, self._reader, self._at_once)
-        if self._at_once == 1:  # in this thread: others get their memory in small pieces, for a third more time
+        if self._at_once == 1:  # in this thread: others allocate in small pieces, a third slower
             results: Iterator[CoreResult | None] = map(self._map, readings)
         else:
             results = ahead(self._map, readings, self._mapper, self._at_once - 1)
@@ -102,8 +102,8 @@ class Pipeline:
         except torch.OutOfMemoryError as error:
             height, width = reading.step.outer.shape
             raise SettingsError(
-                f"a window of {height} x {width} px doesn't fit into {device_of(slot.network)} ({error}): "
-                "set inference.window_px to less, or run fewer jobs on it"
+                f"a window of {height} x {width} px does not fit into {device_of(slot.network)} ({error}); "
+                "reduce inference.window_px, or run fewer jobs on this device"
             ) from None
         finally:
             self._slots.put(slot)
@@ -117,9 +117,8 @@ class Pipeline:
 def ahead(function: Callable[[T], R], items: Iterable[T], executor: Executor, depth: int) -> Iterator[R]:
     """Yield the function's results in order, computed by the executor up to `depth` items ahead of the caller.
 
-    At most `depth` + 1 items are in work or wait for the caller. The executor belongs to the caller, who ends it: a
-    generator that fails elsewhere is closed whenever and wherever garbage is collected, and must not wait for a
-    thread then.
+    At most `depth` + 1 items are being computed or are waiting. The caller has to shut down the executor: a failed
+    generator is closed by garbage collection, in any thread, and must not wait there.
 
     Raises:
         Exception: whatever the function or the items raise.

@@ -1,4 +1,4 @@
-"""A scene's probabilities on the region's grid: copied where the grids agree, else resampled bilinearly."""
+"""Probabilities of a scene on the region's grid: copied if the grids coincide, else resampled bilinearly."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -21,15 +21,15 @@ from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY
 from clairemap.raster.store import GridStore
 
 AVERAGING_PIECE_PX = 1024
-"""Side of the pieces of a finer scene that are averaged at once; a whole number of cells, so one cell at the least."""
+"""Maximum side of the pieces of a finer scene to average at once, rounded down to whole cells, at least one."""
 
 
 @dataclass(frozen=True)
 class PixelPrediction:
-    """What is known about some of the region's pixels, from one scene or several.
+    """Prediction for pixels of the region's grid, from one or several scenes.
 
     `probability` (class, y, x) is 0..255 and `optical_share` (y, x) percent, both uint8 if copied from a store and
-    float32 if computed; they have no meaning where `valid` (y, x) is false.
+    float32 if computed; undefined where `valid` (y, x) is false.
     """
 
     probability: NDArray[np.uint8] | NDArray[np.float32]
@@ -38,22 +38,22 @@ class PixelPrediction:
 
 
 class SceneBlock(Protocol):
-    """What one scene says about a window of the region's grid."""
+    """Predictions of one scene for a window of the region's grid."""
 
     @property
     def window(self) -> Window:
-        """Where it has something to say, in pixels of the region's grid."""
+        """The window, in pixels of the region's grid."""
 
-    def cut(self, part: Window) -> PixelPrediction:
-        """Return what the scene says about a part of the window."""
+    def predictions(self, inner: Window) -> PixelPrediction:
+        """Return the predictions for a window within `window`."""
 
-    def weight(self, part: Window) -> NDArray[np.float32]:
-        """Return the weight (y, x), above 0, for blending a part of the window with other scenes, where valid."""
+    def weight(self, inner: Window) -> NDArray[np.float32]:
+        """Return the weights (y, x), above 0, for blending with other scenes in a window within `window`."""
 
 
 @dataclass(frozen=True)
 class CopiedBlock:
-    """Pixels of a scene whose grid is the region's; `source` is where they lie in the scene."""
+    """Pixels of a scene whose pixels coincide with the region's grid; `source` is the window in the scene."""
 
     window: Window
     source: Window
@@ -61,22 +61,22 @@ class CopiedBlock:
     optical_share: NDArray[np.uint8]
     feather: Feather | None
 
-    def cut(self, part: Window) -> PixelPrediction:
+    def predictions(self, inner: Window) -> PixelPrediction:
         """See `SceneBlock`."""
-        place = part.relative_to(self.window).slices
+        place = inner.relative_to(self.window).slices
         share = self.optical_share[place]
         return PixelPrediction(self.probability[:, *place], share, share != SHARE_NODATA)
 
-    def weight(self, part: Window) -> NDArray[np.float32]:
+    def weight(self, inner: Window) -> NDArray[np.float32]:
         """See `SceneBlock`."""
         if self.feather is None:
-            return np.ones(part.shape, np.float32)
-        return self.feather.weights_within(part.relative_to(self.window).moved(self.source.y0, self.source.x0))
+            return np.ones(inner.shape, np.float32)
+        return self.feather.weights_within(inner.relative_to(self.window).moved(self.source.y0, self.source.x0))
 
 
 @dataclass(frozen=True)
 class Mesh:
-    """Rows and columns in a scene, in pixels, of the centres of a window's pixels; known at nodes, linear between."""
+    """Positions in a scene, in pixels, of a window's pixel centres: exact at nodes, interpolated linearly between."""
 
     window: Window
     node_rows: Coordinates
@@ -86,9 +86,9 @@ class Mesh:
 
     @classmethod
     def of(cls, window: Window, grid: GeoBox, scene: GeoBox) -> "Mesh":
-        """Return the mesh of a window of the region's grid; places that can't be projected lie far outside.
+        """Return the mesh of a window of the region's grid; positions that cannot be projected are far outside.
 
-        Its cells are halved until their middles lie where their corners say: to single pixels at poles.
+        Cells are halved until interpolation is accurate at their centres; near poles down to single pixels.
         """
         middle = middle_x(scene)
 
@@ -105,28 +105,28 @@ class Mesh:
                 return cls(window, rows, columns, y, x)
             step //= 2
 
-    def places(self, part: Window) -> tuple[Coordinates, Coordinates]:
-        """Return rows and columns, both (y, x), of a part of the window."""
-        inner = part.relative_to(self.window)
-        y = positions(inner.y0 + np.arange(inner.height), self.node_rows)
-        x = positions(inner.x0 + np.arange(inner.width), self.node_columns)
+    def scene_positions(self, inner: Window) -> tuple[Coordinates, Coordinates]:
+        """Return rows and columns in the scene, both (y, x), of a window within `window`."""
+        relative = inner.relative_to(self.window)
+        y = positions(relative.y0 + np.arange(relative.height), self.node_rows)
+        x = positions(relative.x0 + np.arange(relative.width), self.node_columns)
         return interpolated(self.rows, y, x), interpolated(self.columns, y, x)
 
     @property
     def step(self) -> int:
-        """How many of the scene's pixels go along a side of a grid pixel, at least 1."""
+        """Scene pixels per side of a grid pixel, at least 1."""
         window = self.window
         if min(window.shape) < 2:
             return 1
         sides: list[float] = []
-        # At the first corner and in the middle: in one of them x may begin again.
+        # At a corner and in the middle: in one of them, longitudes may wrap around.
         for y0, x0 in ((0, 0), (window.height // 2 - 1, window.width // 2 - 1)):
-            y, x = self.places(Window(window.y0 + y0, window.x0 + x0, 2, 2))
+            y, x = self.scene_positions(Window(window.y0 + y0, window.x0 + x0, 2, 2))
             sides += np.hypot(y[0, 1] - y[0, 0], x[0, 1] - x[0, 0]), np.hypot(y[1, 0] - y[0, 0], x[1, 0] - x[0, 0])
         return max(1, round(float(min(sides))))
 
-    def around(self, step: int) -> Window:
-        """Return the whole cells of `step` px that interpolating here needs; may lie outside the scene."""
+    def source_window(self, step: int) -> Window:
+        """Return the cells of `step` px needed for interpolation; may extend beyond the scene."""
         known = self.rows > OUTSIDE / 2
         if not known.any():
             return Window(0, 0, 0, 0)
@@ -137,11 +137,11 @@ class Mesh:
 
 @dataclass(frozen=True)
 class ResampledBlock:
-    """Pixels of a scene on a grid of its own, interpolated when they are asked for.
+    """Pixels of a scene on another grid, interpolated on demand.
 
-    `stack` (class and two more, y, x) holds the probabilities, the share (0 where nodata) and the coverage (0 or 1) of
-    cells of `step` px of the scene, the first at `origin`, with a ring of zeros around them: uint8, or float32
-    if several pixels were averaged for a cell.
+    `stack` (class + 2, y, x) contains probabilities, share (0 where nodata) and coverage (0 or 1) of cells of `step` px
+    of the scene, starting at `origin` and surrounded by a ring of zeros: uint8, or float32 if cells are averages of
+    several pixels.
     """
 
     window: Window
@@ -151,24 +151,24 @@ class ResampledBlock:
     step: int
     feather: Feather | None
 
-    def cut(self, part: Window) -> PixelPrediction:
+    def predictions(self, inner: Window) -> PixelPrediction:
         """See `SceneBlock`."""
-        y, x = self.mesh.places(part)
+        y, x = self.mesh.scene_positions(inner)
         sampled = _sampled(self.stack, (y - self.origin.y) / self.step, (x - self.origin.x) / self.step)
         coverage = sampled[-1]
         sampled[:-1] /= np.maximum(coverage, 1e-6)
         return PixelPrediction(sampled[:-2], sampled[-2], coverage >= 0.5)
 
-    def weight(self, part: Window) -> NDArray[np.float32]:
+    def weight(self, inner: Window) -> NDArray[np.float32]:
         """See `SceneBlock`."""
-        return (
-            np.ones(part.shape, np.float32) if self.feather is None else self.feather.weights(*self.mesh.places(part))
-        )
+        if self.feather is None:
+            return np.ones(inner.shape, np.float32)
+        return self.feather.weights(*self.mesh.scene_positions(inner))
 
 
 @dataclass(frozen=True)
 class PlacedScene:
-    """A probability store and where it lies on the region's grid; `feather` where other scenes overlap it."""
+    """A probability store and its window on the region's grid; `feather` is set if other scenes overlap it."""
 
     store: GridStore
     grid: GeoBox
@@ -176,7 +176,7 @@ class PlacedScene:
     feather: Feather | None
 
     def block(self, window: Window) -> SceneBlock | None:
-        """Return what the scene says about a window of the grid; None if it has no valid pixel there.
+        """Return the scene's predictions for a window of the grid; None without a valid pixel.
 
         Raises:
             StoreError: the store is damaged.
@@ -197,17 +197,17 @@ class PlacedScene:
     def _resampled(self, inside: Window) -> ResampledBlock | None:
         mesh = Mesh.of(inside, self.grid, self.store.geobox)
         step = mesh.step
-        source = mesh.around(step).clipped(self.store.shape)
+        source = mesh.source_window(step).clipped(self.store.shape)
         if source.is_empty:
             return None
-        stack = _reduced(self.store, source, step)
+        stack = _averaged_stack(self.store, source, step)
         if not stack[-1].any():
             return None
         return ResampledBlock(inside, mesh, stack, Point(source.y0, source.x0), step, self.feather)
 
 
 def place(stores: list[GridStore], grid: GeoBox) -> list[PlacedScene]:
-    """Return the scenes placed on the grid. Of those that overlap others the optical share is read once."""
+    """Return the scenes placed on the grid; for overlapping ones, the optical share is read once."""
     footprints = [footprint(store.geobox, grid) for store in stores]
     placed = []
     for index, (store, own) in enumerate(zip(stores, footprints, strict=True)):
@@ -217,12 +217,11 @@ def place(stores: list[GridStore], grid: GeoBox) -> list[PlacedScene]:
     return placed
 
 
-def _reduced(store: GridStore, source: Window, step: int) -> NDArray[Any]:
-    """Return a `ResampledBlock`'s stack: the layers averaged over cells of `step` px.
+def _averaged_stack(store: GridStore, source: Window, step: int) -> NDArray[Any]:
+    """Return the stack of a `ResampledBlock`: layers averaged over cells of `step` px, read in pieces.
 
-    Without it, a grid coarser than the scene would show single pixels of it. The window starts at a cell's edge,
-    so that cells are the same whatever the window. Read in pieces of `AVERAGING_PIECE_PX` squared, or of one cell if
-    that is larger: the window has step squared times the pixels of the result.
+    Averaging avoids aliasing on a grid coarser than the scene. The window starts at a cell edge, so that cells do not
+    depend on the window.
     """
     layers = int(store.array(PROBABILITY).shape[0]) + 2
     height, width = ceil_div(source.height, step), ceil_div(source.width, step)
@@ -237,14 +236,14 @@ def _reduced(store: GridStore, source: Window, step: int) -> NDArray[Any]:
 
 
 def _layers(store: GridStore, source: Window) -> NDArray[np.uint8]:
-    """Return classes, share (0 where nodata) and coverage (0 or 1) of a window (all, y, x)."""
+    """Return probabilities, share (0 where nodata) and coverage (0 or 1) of a window, (class + 2, y, x)."""
     share = store.read(OPTICAL_SHARE, source)
     valid = share != SHARE_NODATA
     return np.concatenate([store.read(PROBABILITY, source), (share * valid)[None], valid[None].view(np.uint8)])
 
 
 def _means(values: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
-    """Return the means of cells of `step` px; what a cell at the end lacks counts as zeros."""
+    """Return the means of cells of `step` px; incomplete cells are padded with zeros."""
     padded = np.pad(values, ((0, 0), (0, -values.shape[1] % step), (0, -values.shape[2] % step)))
     rows = np.zeros((len(padded), padded.shape[1] // step, padded.shape[2]), np.float32)
     for start in range(step):
@@ -257,10 +256,10 @@ def _means(values: NDArray[np.uint8], step: int) -> NDArray[np.float32]:
 
 
 def _sampled(stack: NDArray[Any], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return a ringed stack's layers (layer, y, x), interpolated bilinearly at positions in pixels; 0 outside."""
+    """Return the layers of a stack (layer, y, x), interpolated bilinearly at positions in pixels; 0 outside."""
     across = stack.shape[2]
-    top, down = _before(y, stack.shape[1])
-    left, right = _before(x, across)
+    top, down = _pixel_and_fraction(y, stack.shape[1])
+    left, right = _pixel_and_fraction(x, across)
     first = top * across + left
     pixels = stack.reshape(len(stack), -1)
     sampled = pixels.take(first, axis=1) * ((1 - down) * (1 - right))
@@ -270,8 +269,8 @@ def _sampled(stack: NDArray[Any], y: NDArray[np.float64], x: NDArray[np.float64]
     return np.asarray(sampled, np.float32)
 
 
-def _before(place: NDArray[np.float64], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return the pixel of a ringed stack whose centre comes before each position, and how far the next one is, 0..1."""
+def _pixel_and_fraction(place: NDArray[np.float64], size: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the index of the pixel centre before each position, and the fraction (0..1) towards the next."""
     ringed = np.clip(place + 0.5, 0, size - 1)
     low = np.minimum(ringed.astype(np.intp), size - 2)
     return low, (ringed - low).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Mapping a scene: the network over its windows, into a store that is written shard by shard."""
+"""Map a scene: run the network on its windows and write a store shard by shard."""
 
 import logging
 import shutil
@@ -32,15 +32,15 @@ from clairemap.settings import InferenceSettings, Sensor, View
 log = logging.getLogger(__name__)
 
 WINDOW = f"{STAMP_PREFIX}window_px"
-"""Attribute of the store: the windows it is made with. Not part of the manifest, since the content is that of any."""
+"""Attribute of the store: its window size. Not in the manifest, since the result does not depend on it."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a prediction is made with.
+    """Network, view, settings and resources of a prediction.
 
-    `memory_mb` (10^6 bytes) is what the process may take in all, CUDA's own share aside; `devices` are one CPU, or GPUs
-    that share the windows, the first of which has the bundle.
+    `memory_mb` (10^6 bytes) is the memory of the process without CUDA. `devices` is one CPU, or GPUs that share the
+    windows; the bundle is on the first.
     """
 
     bundle: Bundle
@@ -51,53 +51,52 @@ class Prediction:
 
     @property
     def halo_px(self) -> int:
-        """Margin of a window that is thrown away."""
+        """Margin of a window to discard, pixels."""
         return self.bundle.card.halo_px if self.settings.halo_px is None else self.settings.halo_px
 
     @property
     def sensors(self) -> frozenset[Sensor]:
-        """The sensors that the view shows and the network was trained on."""
+        """Sensors of the view that the network was trained on."""
         return SENSORS_OF_VIEW[self.view] & SENSORS_OF_VIEW[self.bundle.card.network.sensors]
 
     def window_px(self, pair: GridStore) -> int:
-        """Return the side of windows in the settings, or the largest that the memory allows."""
+        """Return the window size of the settings, or the largest that fits into memory."""
         budget = Budget(self.memory_mb, [device for device in self.devices if device.type == "cuda"])
         if self.settings.window_px:
             return self.settings.window_px
         return budget.fitting_window_px(self.bundle, pair, self.halo_px)
 
     def cut(self, pair: GridStore, window_px: int | None = None) -> Cut:
-        """Return how the scene is cut for windows of a size, by default that of `window_px`."""
+        """Return the windows of the scene, by default of the size `window_px(pair)`."""
         return cut_scene(pair.shape, window_px or self.window_px(pair), self.halo_px, pair.tile_px)
 
 
 def predict_scene(pair: GridStore, prediction: Prediction, unfinished_path: Path, stamp: Mapping[str, str]) -> None:
-    """Write a scene's probabilities and optical share into a store on the pair's grid and tiles.
+    """Write a scene's probabilities and optical share into a store with the pair's grid and tiles.
 
-    A pixel's result doesn't depend on the windows, to within the halo's tolerance. Memory, whatever the scene's size:
-    two windows of input, one run of the network (on each GPU two), and two cores of the result, one being computed
-    and one being written.
+    The result does not depend on the windows, within the tolerance of the halo. Memory does not depend on the size of
+    the scene: two windows of input, one forward pass (two per GPU) and the results of two cores.
 
-    Interrupted, it leaves the shards that are whole. Called again with the same path it goes on behind them with the
-    same windows, and the store is the one of an undisturbed run.
+    An interrupted run leaves complete shards. Called again with the same path, it resumes with the same windows; the
+    result is that of an uninterrupted run.
 
     Args:
         pair: the scene.
         prediction: network, view and windows.
-        unfinished_path: the store to make, or what an interrupted run with equal arguments left of it; complete it with
-            `raster.store.complete_store`.
-        stamp: goes into its attributes.
+        unfinished_path: store to create, or to resume if an interrupted run with equal arguments left it; complete it
+            with `raster.store.complete_store`.
+        stamp: added to its attributes.
 
     Raises:
         BundleError: the network was trained on other bands or another SAR scale.
-        SettingsError: a window doesn't fit into a GPU.
+        SettingsError: a window does not fit into a GPU.
         StoreError: the pair is damaged, or another run has taken over the store.
     """
     prediction.bundle.check_input(
         pair.bands("optical"), pair.bands("sar"), pair.attributes_as(PairAttributes).sar_scale, pair.path
     )
     try:
-        _Mapping(pair, prediction, _resume_or_replace_store(pair, prediction, unfinished_path, stamp)).run()
+        _SceneMapper(pair, prediction, _resume_or_replace_store(pair, prediction, unfinished_path, stamp)).run()
     except BaseException:
         if _resumable_store(unfinished_path) is None:
             shutil.rmtree(unfinished_path, ignore_errors=True)
@@ -107,14 +106,14 @@ def predict_scene(pair: GridStore, prediction: Prediction, unfinished_path: Path
 def _resume_or_replace_store(
     pair: GridStore, prediction: Prediction, unfinished_path: Path, stamp: Mapping[str, str]
 ) -> GridStore:
-    """Return the store that an interrupted run left, if it can be resumed; else delete what is there and create one."""
+    """Return the store of an interrupted run if it can be resumed, else a new one that replaces it."""
     window_px = prediction.window_px(pair)
     if unfinished_path.exists():
         left = _resumable_store(unfinished_path, window_px)
         if left is not None:
             left.group.attrs.update(dict(stamp))
             return left
-        log.info("%s: nothing to resume, or its windows are larger than fit now; starting over", unfinished_path)
+        log.info("%s: no complete shards, or its windows do not fit into memory; starting over", unfinished_path)
         shutil.rmtree(unfinished_path)
     card, of_pair = prediction.bundle.card, pair.attributes_as(PairAttributes)
     attributes = ProbabilityAttributes(
@@ -135,26 +134,26 @@ def _resume_or_replace_store(
 
 
 def _resumable_store(unfinished_path: Path, window_px: int | None = None) -> GridStore | None:
-    """Return the unfinished store if it has a whole shard and was made for windows up to this size (None: any size)."""
+    """Return the unfinished store if it has a complete shard and windows up to this size (None: any size)."""
     try:
         store = open_store(unfinished_path, "r+")
-        made_for_px = int(store.attributes[WINDOW]) if WINDOW in store.attributes else None
-        fits = made_for_px is not None and (window_px is None or made_for_px <= window_px)
+        own_px = int(store.attributes[WINDOW]) if WINDOW in store.attributes else None
+        fits = own_px is not None and (window_px is None or own_px <= window_px)
         return store if fits and any(is_written(store, shard) for shard in store.shards()) else None
     except StoreError:
         return None
 
 
 @dataclass(frozen=True)
-class _Mapping:
-    """One scene being mapped into a store that may hold some of its shards."""
+class _SceneMapper:
+    """Maps a scene into a store that may already contain some shards."""
 
     pair: GridStore
     prediction: Prediction
     store: GridStore
 
     def run(self) -> None:
-        """Map all shards that are not there yet."""
+        """Map all missing shards."""
         store = self.store
         cut = self.prediction.cut(self.pair, int(store.attributes[WINDOW]))
         waiting = [shard for shard in store.shards() if not is_written(store, shard)]
@@ -162,29 +161,33 @@ class _Mapping:
             discard(store, shard)
         steps = self._steps(cut, waiting)
         what = f"{self.pair.scene} ({self.prediction.view})"
-        self._tell_plan(what, cut, len(waiting), len(steps))
+        self._log_plan(what, cut, len(waiting), len(steps))
         began = time.monotonic()
         at_once = slots(self.prediction.bundle.network, self.prediction.devices)
         with full_precision(), Pipeline(self._read, self._map, ShardWriter(store), at_once) as pipeline:
             mapped = sum(progress(pipeline.run(steps), f"predict {what}", len(steps)))
         mpx = sum(shard.height * shard.width for shard in waiting) / 1e6
         speed = mpx / max(time.monotonic() - began, 1e-3)
-        log.info("%s: %.2f Mpx/s of the scene, %d windows without a valid pixel", what, speed, len(steps) - mapped)
+        log.info("%s: %.2f Mpx/s, %d windows without valid pixels", what, speed, len(steps) - mapped)
 
-    def _tell_plan(self, what: str, cut: Cut, shards: int, windows: int) -> None:
+    def _log_plan(self, what: str, cut: Cut, shards: int, windows: int) -> None:
         shape, cover = self.pair.shape, cut.cover
         seen = cover.seen_px(shape) / (shape[0] * shape[1])
-        sides = f"windows of {cover.outer_px} px, halo {cover.halo_px} px: {seen:.2f} x the scene's pixels"
-        log.info("%s: %d of %d shards to do, %d %s", what, shards, sum(1 for _ in self.store.shards()), windows, sides)
-        if cover.outer_px > max(int(self.store.attributes[WINDOW]), cover.core_px):
+        sides = f"{cover.outer_px} px, halo {cover.halo_px} px ({seen:.2f} x the scene's pixels)"
+        total = sum(1 for _ in self.store.shards())
+        log.info("%s: %d of %d shards to map, %d windows of %s", what, shards, total, windows, sides)
+        fitting_px = int(self.store.attributes[WINDOW])
+        if cover.outer_px > max(fitting_px, cover.core_px):
             log.warning(
-                "The halo makes windows larger than the %d px that fit: give the job more memory, or accept "
-                "seams and make inference.halo_px smaller",
-                self.store.attributes[WINDOW],
+                "%s: windows of %d px are larger than the %d px that fit into memory; give the job more memory, or "
+                "reduce inference.halo_px (may leave seams)",
+                what,
+                cover.outer_px,
+                fitting_px,
             )
 
     def _steps(self, cut: Cut, waiting: Sequence[Window]) -> list[Step]:
-        """Return the windows that the waiting shards need, those of a shard one after another."""
+        """Return the windows of the waiting shards, shard by shard."""
         return [step for shard in waiting for step in cut.cover.steps(shard, self.pair.shape)]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The store of a scene's class probabilities: what inference writes and the mosaic reads."""
+"""Store of a scene's class probabilities, written by inference and read by the mosaic."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,16 +7,16 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.store_attributes import ProbabilityAttributes
-from clairemap.classes import SHARE_NODATA as SHARE_NODATA  # other modules of inference import it from here
+from clairemap.classes import SHARE_NODATA as SHARE_NODATA  # re-exported for this package
 from clairemap.classes import Legend
 from clairemap.errors import StoreError
 from clairemap.raster.store import GridStore, Layer, check_store, create_store
 
 PROBABILITY = "probability"
-"""Layer uint8 (class, y, x): round(255 * p), see `nets.probability`; all 0 where nothing could be mapped."""
+"""Layer uint8 (class, y, x): round(255 * p), see `nets.probability`; all 0 where unmapped."""
 
 OPTICAL_SHARE = "optical_share"
-"""Layer uint8 (y, x): percent of the result that rests on the optical sensor; 255 where nothing could be mapped."""
+"""Layer uint8 (y, x): weight of the optical sensor in percent; 255 where unmapped."""
 
 
 def create_probabilities(
@@ -28,7 +28,7 @@ def create_probabilities(
     shard_tiles: int,
     attributes: Mapping[str, Any],
 ) -> GridStore:
-    """Return a new, empty probability store: everything is nodata until it is written."""
+    """Return a new probability store filled with nodata."""
     layers = [
         Layer(PROBABILITY, "uint8", tuple(class_names), attributes={"long_name": "probability of the class times 255"}),
         Layer(OPTICAL_SHARE, "uint8", fill=SHARE_NODATA, nodata=SHARE_NODATA, attributes={"units": "%"}),
@@ -37,16 +37,16 @@ def create_probabilities(
 
 
 def open_probabilities(path: Path, legend: Legend) -> GridStore:
-    """Return a scene's probabilities for reading, compared with the manifest beside the store.
+    """Return a scene's probabilities for reading, after checking the store against its manifest.
 
     Raises:
-        StoreError: the store is incomplete, damaged, or of other classes than the legend has.
+        StoreError: the store is incomplete, damaged, or has other classes than the legend.
     """
     store = check_store(path)
     codes = list(store.attributes_as(ProbabilityAttributes).class_codes)
     if codes != legend.codes.tolist():
         raise StoreError(
-            f"{path}: was made for class codes {codes}, the legend has {legend.codes.tolist()}; delete it and run "
-            "again with the settings of the trained model"
+            f"{path}: has class codes {codes}, but the legend has {legend.codes.tolist()}; delete it and run again "
+            "with the settings of the trained model"
         )
     return store

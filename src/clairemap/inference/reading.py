@@ -1,4 +1,4 @@
-"""Reading the network's windows of a pair: bands, and where each sensor may be used."""
+"""Read windows of a pair: bands and usable pixels of each sensor."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -22,9 +22,9 @@ SENSORS_OF_VIEW: dict[View, frozenset[Sensor]] = {
 
 @dataclass(frozen=True)
 class WindowInput:
-    """One window of a pair, as large as `step.outer`; outside the scene bands are 0 and no sensor is usable.
+    """One window of a pair, of the size of `step.outer`; bands are 0 and unusable outside the scene.
 
-    Bands are (band, y, x) in the store's number types, masks (y, x).
+    Bands are (band, y, x) in the data types of the store, masks (y, x).
     """
 
     step: Step
@@ -35,25 +35,24 @@ class WindowInput:
 
 
 class WindowReader:
-    """Reads windows; what one has in common with the one before it in its row is read once.
+    """Reads windows; tiles that a window shares with the previous one in its row are read once.
 
-    That are the halos, and the tiles which both cut. Kept for it: the last window, up to a tile wider. Threads may
-    share a reader, which then saves only what happens to be there already.
+    Keeps the last window, up to one tile wider. Threads may share a reader, but then reuse fewer tiles.
     """
 
     def __init__(self, pair: GridStore, sensors: frozenset[Sensor]) -> None:
-        """Make a reader of a store for those sensors that may be used."""
+        """Create a reader for the given sensors of a store."""
         self._pair = pair
         self._sensors = sensors
         self._last: dict[str, _Block] = {}
 
     def read(self, step: Step) -> WindowInput | None:
-        """Return a step's window, or None where nothing in its core can be mapped.
+        """Return the window of a step, or None if its core has no usable pixel.
 
         Raises:
             StoreError: the pair's files are damaged.
         """
-        place = _Place(step.outer, step.outer.clipped(self._pair.shape))
+        place = _PaddedWindow(step.outer, step.outer.clipped(self._pair.shape))
         flags = self._read("validity", place.inside)
         nowhere = np.zeros(flags.shape, np.bool_)
         optical = optical_usable(flags) if "optical" in self._sensors else nowhere
@@ -69,8 +68,8 @@ class WindowReader:
             place.padded(sar),
         )
 
-    def _read_bands(self, name: str, place: "_Place", usable: Mask) -> NDArray[Any]:
-        """Return a sensor's bands; zeros, unread, where none of its pixels are usable."""
+    def _read_bands(self, name: str, place: "_PaddedWindow", usable: Mask) -> NDArray[Any]:
+        """Return a sensor's bands; zeros, without reading, if no pixel is usable."""
         if not usable.any():
             array = self._pair.array(name)
             return np.zeros((array.shape[0], *place.outer.shape), array.dtype)
@@ -80,7 +79,7 @@ class WindowReader:
         last, tile_px = self._last.get(name), self._pair.tile_px
         until = min(align_up(window.x1, tile_px), self._pair.shape[1])
         wide = Window(window.y0, window.x0, window.height, until - window.x0)
-        known = last.of(wide) if last else None
+        known = last.columns_of(wide) if last else None
         start = window.x0 + (0 if known is None else known.shape[-1])
         if known is not None and start == until:
             return known[..., : window.width]
@@ -96,23 +95,23 @@ class _Block(NamedTuple):
     window: Window
     values: NDArray[Any]
 
-    def of(self, wanted: Window) -> NDArray[Any] | None:
-        """Return the left part of a window of the same rows; None if it is not known."""
+    def columns_of(self, window: Window) -> NDArray[Any] | None:
+        """Return the left columns of a window that are in this block; None if there are none or rows differ."""
         own = self.window
-        if (own.y0, own.y1) != (wanted.y0, wanted.y1) or not own.x0 <= wanted.x0 < own.x1 <= wanted.x1:
+        if (own.y0, own.y1) != (window.y0, window.y1) or not own.x0 <= window.x0 < own.x1 <= window.x1:
             return None
-        return self.values[..., wanted.x0 - own.x0 :]
+        return self.values[..., window.x0 - own.x0 :]
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A window that reaches over the scene's edge, and the part of it that lies inside."""
+class _PaddedWindow:
+    """A window that may extend beyond the scene, and its intersection with the scene."""
 
     outer: Window
     inside: Window
 
     def padded(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return the values of the part inside, with 0 around them; the same array if there is no around."""
+        """Return the values inside the scene, padded with 0; the same array without padding."""
         if self.outer == self.inside:
             return values
         target = np.zeros((*values.shape[:-2], *self.outer.shape), values.dtype)

@@ -1,8 +1,8 @@
-"""Stores that take long to fill: what an interrupted run wrote is kept, and the next run of the same job goes on.
+"""Unfinished stores: kept when a run is interrupted, so that the next run of the same job resumes.
 
-The unfinished store lies beside its target, in a folder whose name holds the job's fingerprint and an ending of the
-run's own. A run takes another's over by renaming it. Should that one still be running (an orphan of a lost
-scheduler), it finds its folder gone and fails; of two runs that reach for one folder at once one gets it.
+An unfinished store is next to its target; its name contains the fingerprint of the job and a suffix unique to the run.
+A run takes over the store of another by renaming it. If the other is still running (for example, orphaned by its
+scheduler), it fails because its store is gone; if two runs try to take over a store, one succeeds.
 """
 
 import shutil
@@ -15,14 +15,14 @@ from clairemap.provenance import temporary_beside
 
 @contextmanager
 def unfinished(target: Path, fingerprint: str) -> Iterator[Path]:
-    """Give the path of the job's unfinished store: taken over if an earlier run left one, else nothing is there yet.
+    """Yield the path of the job's unfinished store, which exists only if an earlier run left it.
 
-    What other jobs left unfinished for this target, other settings or other code, is deleted. When the block ends
-    well the store must have been moved to its place; when it fails, what is there stays.
+    Unfinished stores of other jobs for this target (other settings or code) are deleted. The block has to move the
+    store to the target; if the block fails, the store is kept.
 
     Args:
-        target: the store to be.
-        fingerprint: of all that the result depends on, in letters that file names may have.
+        target: path of the finished store.
+        fingerprint: hash of everything that the result depends on, in characters allowed in file names.
     """
     unfinished_path = temporary_beside(target.with_name(f"{target.name}.{fingerprint}"))
     leftover = list(target.parent.glob(f".{target.name}.*.part"))

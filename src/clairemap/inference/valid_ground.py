@@ -1,4 +1,4 @@
-"""Where on the ground a scene has a result."""
+"""Outline of the valid pixels of scenes."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ from clairemap.raster.store import GridStore
 
 
 def mapped_outline(stores: Sequence[GridStore]) -> Outline | None:
-    """Return the outline of what probability stores hold: of each scene the convex hull of its valid pixels.
+    """Return the outline of probability stores: the convex hulls of each scene's valid pixels.
 
-    None if they hold nothing, or if one has no CRS. One layer of each store is read, by bands of rows.
+    None without valid pixels, or if a store has no CRS. Reads one layer of each store, by bands of rows.
 
     Raises:
         StoreError: a store is damaged.
@@ -30,7 +30,7 @@ def mapped_outline(stores: Sequence[GridStore]) -> Outline | None:
 
 
 def valid_hull(store: GridStore) -> BaseGeometry | None:
-    """Return the convex hull of the valid pixels, corners included, in pixels (x, y) of the store; None without any."""
+    """Return the convex hull of the valid pixels' corners, in pixels (x, y) of the store; None without any."""
     hull: BaseGeometry | None = None
     for band in row_bands(store.shape, store.tile_px):
         corners = _corners(store.read(OPTICAL_SHARE, band) != SHARE_NODATA, band.y0)
@@ -43,8 +43,8 @@ def valid_hull(store: GridStore) -> BaseGeometry | None:
 def _corners(valid: NDArray[np.bool_], y0: int) -> NDArray[np.float64]:
     """Return the outer corners (point, 2), x and y, of each row's first and last valid pixel."""
     rows = np.flatnonzero(valid.any(axis=1))
-    held = valid[rows]
-    first, last = held.argmax(axis=1), valid.shape[1] - held[:, ::-1].argmax(axis=1)
+    occupied = valid[rows]
+    first, last = occupied.argmax(axis=1), valid.shape[1] - occupied[:, ::-1].argmax(axis=1)
     x = np.concatenate([first, first, last, last])
     y = np.concatenate([rows, rows + 1, rows, rows + 1]) + y0
     return np.stack([x, y], axis=1).astype(np.float64)

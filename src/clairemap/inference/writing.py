@@ -1,4 +1,4 @@
-"""Writing a scene's result shard by shard, so that each file of the store is written once and is then whole."""
+"""Write a scene's result shard by shard, so that each file of the store is written once, completely."""
 
 import errno
 import shutil
@@ -16,7 +16,7 @@ from clairemap.raster.store import GridStore
 
 @dataclass(frozen=True)
 class CoreResult:
-    """A core's result: `probability` uint8 (class, y, x), `optical_share` uint8 percent (y, x), 255 nodata."""
+    """Result of a core: `probability` (class, y, x) in 1/255, `optical_share` (y, x) in percent, 255 nodata."""
 
     core: Window
     probability: NDArray[np.uint8]
@@ -24,9 +24,9 @@ class CoreResult:
 
 
 class ShardWriter:
-    """Puts cores together to shards, and writes each shard when it is whole, or when a core of the next one comes.
+    """Assembles shards from cores; writes a shard when the next one begins.
 
-    Memory: one shard, (classes + 1) bytes for each pixel; none if each core is a shard.
+    Memory: one shard, (classes + 1) bytes per pixel; none if each core is a shard.
     """
 
     def __init__(self, store: GridStore) -> None:
@@ -34,10 +34,10 @@ class ShardWriter:
         self._shard: CoreResult | None = None
 
     def put(self, core: Window, result: CoreResult | None) -> None:
-        """Take a core's result, None if it has no valid pixel. All cores of a shard come one after another.
+        """Add the result of a core, None without valid pixels. Cores have to arrive shard by shard.
 
         Raises:
-            OSError: a shard could not be written.
+            OSError: a shard cannot be written.
             StoreError: another run has taken over the store.
         """
         if result is None:
@@ -55,7 +55,7 @@ class ShardWriter:
         self._shard.optical_share[within] = result.optical_share
 
     def finish(self) -> None:
-        """Write what is not written yet; raises what `put` raises."""
+        """Write the last shard; errors as for `put`."""
         if self._shard is not None:
             write_shard(self._store, self._shard)
             self._shard = None
@@ -67,16 +67,16 @@ class ShardWriter:
 
 
 def write_shard(store: GridStore, shard: CoreResult) -> None:
-    """Write a whole shard.
+    """Write a shard.
 
     Raises:
-        OSError: it could not be written.
-        DiskFullError: no space is left; what was written stays for a later run.
-        StoreError: another run has taken over the store; what zarr made of the old place is removed.
+        OSError: it cannot be written.
+        DiskFullError: no space is left; complete shards are kept, to resume.
+        StoreError: another run has taken over the store; files that zarr created at the old path are removed.
     """
     try:
         store.write(PROBABILITY, shard.core, shard.probability)
-        store.write(OPTICAL_SHARE, shard.core, shard.optical_share)  # last: where it is, both are
+        store.write(OPTICAL_SHARE, shard.core, shard.optical_share)  # last: its presence means that both are written
     except FileNotFoundError:
         if store.exists:
             raise
@@ -85,25 +85,25 @@ def write_shard(store: GridStore, shard: CoreResult) -> None:
             raise
         free, needed = shutil.disk_usage(store.path.parent).free, shard.probability.nbytes
         raise DiskFullError(
-            f"{store.path}: no space left ({free / 1e6:.1f} MB free, up to {needed / 1e6:.1f} MB needed for each "
-            "of its files): free some, run again; it goes on behind what is written"
+            f"{store.path}: no space left ({free / 1e6:.1f} MB free, up to {needed / 1e6:.1f} MB needed per file); "
+            "free space and run again: complete files are kept"
         ) from None
     if not store.exists:
         shutil.rmtree(store.path, ignore_errors=True)
-        raise StoreError(f"{store.path} is gone: another run of this job has taken it over, and will end it")
+        raise StoreError(f"{store.path}: taken over by another run of this job, which will finish it")
 
 
 def is_written(store: GridStore, shard: Window) -> bool:
-    """Return whether a shard with any result was written before, and is whole."""
+    """Return whether a shard is completely written and has a valid pixel."""
     try:
         valid = store.read(OPTICAL_SHARE, shard) != SHARE_NODATA
-        # What is lost reads as 0; where there is a result, at least one class is above.
+        # Missing files read as 0; valid pixels have at least one probability above 0.
         return bool(valid.any()) and np.array_equal(store.read(PROBABILITY, shard).any(axis=0), valid)
     except StoreError:
         return False
 
 
 def discard(store: GridStore, shard: Window) -> None:
-    """Delete what is written of a shard."""
-    for name in (OPTICAL_SHARE, PROBABILITY):  # in this order: the share says that both are there
+    """Delete the files of a shard."""
+    for name in (OPTICAL_SHARE, PROBABILITY):  # share first: its presence means that both are written
         store.discard(name, shard)

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Z_95 = 1.96
-"""Half-width of a 95 % interval in standard errors, as the paper rounds it."""
+"""Half-width of a 95 % interval in standard errors, rounded as in the paper."""
 
 ClassValues = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Values and the half-widths of their 95 % intervals, of equal shape."""
+    """Values and half-widths of their 95 % intervals, of equal shape."""
 
     value: ClassValues
     half_width: ClassValues
@@ -25,7 +25,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class StratifiedEstimates:
-    """Unbiased estimates: accuracies in 0..1, areas in the unit given. All but `overall` are (class,)."""
+    """Unbiased estimates: accuracies (0..1) and areas; `overall` is a scalar, the others are (class,)."""
 
     overall: Estimate
     users: Estimate
@@ -39,18 +39,18 @@ def stratified_estimates(
     """Return accuracies and areas with 95 % intervals.
 
     Args:
-        counts: sample units (mapped class, reference class). They must be a random sample within each stratum:
-            counts of training labels give no valid interval.
+        counts: sample units (mapped class, reference class), sampled at random within each stratum. Training labels
+            are not such a sample.
         strata_px: pixels of each mapped class in the whole map, (class,).
-        pixel_area: area of a pixel in the unit wanted.
+        pixel_area: area of a pixel, in the unit of the result.
 
     Raises:
-        ValueError: a mapped class that has pixels has fewer than 2 sample units.
+        ValueError: a mapped class has fewer than 2 sample units.
     """
     n = counts.astype(np.float64)
     drawn, pixels = n.sum(1), strata_px.astype(np.float64)
     if (scarce := np.flatnonzero((pixels > 0) & (drawn < 2))).size:
-        raise ValueError(f"strata {scarce.tolist()} have fewer than 2 sample units: no variance can be estimated")
+        raise ValueError(f"strata {scarce.tolist()} have fewer than 2 sample units; add units to estimate the variance")
     weight = pixels / pixels.sum()
     share = n / np.maximum(drawn, 1)[:, None]
     freedom = np.maximum(drawn - 1, 1)
@@ -69,14 +69,14 @@ def stratified_estimates(
 
 
 def _producers(pixels: ClassValues, share: ClassValues, variance: ClassValues, expected: ClassValues) -> Estimate:
-    """Equations 3 and 7: the producer's accuracies of the reference classes; NaN where a class was never found."""
+    """Return the producer's accuracies (equations 3 and 7); NaN for classes without reference units."""
     reference = expected.sum(0)
-    found = reference > 0
-    value = np.divide(np.diagonal(expected), reference, out=np.full(len(reference), np.nan), where=found)
+    present = reference > 0
+    value = np.divide(np.diagonal(expected), reference, out=np.full(len(reference), np.nan), where=present)
     own = pixels**2 * (1 - value) ** 2 * np.diagonal(variance)
     others = (pixels[:, None] ** 2 * variance).sum(0) - pixels**2 * np.diagonal(variance)
     columns = (pixels[:, None] * share).sum(0)
-    spread = np.divide(own + value**2 * others, columns**2, out=np.full(len(columns), np.nan), where=found)
+    spread = np.divide(own + value**2 * others, columns**2, out=np.full(len(columns), np.nan), where=present)
     return _estimate(value, np.sqrt(spread))
 
 

@@ -1,4 +1,4 @@
-"""Calibration: does the map's confidence say how often it is right?"""
+"""Calibration: how well the confidence of the map matches its accuracy."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,15 +12,14 @@ from clairemap.raster.histogram import histogram
 
 BINS = 15
 VALUES_PER_BIN = PROBABILITY_ONE // BINS
-"""Bin b holds the confidences in (b/15, (b+1)/15], which are exactly 17 of the stored values."""
+"""Bin b covers confidences in (b/15, (b+1)/15], which are exactly 17 stored values."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Counts for each bin of confidence, each of shape (15,); they add up over tiles.
+    """Sums per confidence bin, of shape (15,); they add up over tiles.
 
-    `px` are scored pixels, `correct` those among them whose class is right (both int64), `confidence` the sum of
-    their confidences in 0..1 (float64).
+    `px` counts scored pixels, `correct` the correctly mapped ones; `confidence` sums their confidences (0..1).
     """
 
     px: NDArray[np.int64]
@@ -29,11 +28,11 @@ class Calibration:
 
     @classmethod
     def empty(cls) -> Self:
-        """Return counts of nothing."""
+        """Return zero counts."""
         return cls(np.zeros(BINS, np.int64), np.zeros(BINS, np.int64), np.zeros(BINS, np.float64))
 
     def __add__(self, other: "Calibration") -> "Calibration":
-        """Return the sum of both counts."""
+        """Return the sum of two counts."""
         return Calibration(
             self.px + other.px,
             self.correct + other.correct,
@@ -42,15 +41,15 @@ class Calibration:
 
 
 def calibration(truth: NDArray[np.uint8], decision: Decision) -> Calibration:
-    """Return the counts of a window, of the pixels that have both a label and a class.
+    """Return the counts of the pixels in a window that have both a label and a mapped class.
 
     Args:
-        truth: class indices (y, x) of the labels, IGNORE_INDEX where there is none.
-        decision: the map there.
+        truth: class indices (y, x) of the labels, IGNORE_INDEX where unlabelled.
+        decision: the mapped classes of the window.
     """
     labelled = truth != IGNORE_INDEX
     right = labelled & (truth == decision.index)
-    # Confidence is 0 exactly where there is no class, and made 0 where there is no label: that value is not counted.
+    # Confidence 0 marks pixels without class or, after the product, without label: bin 0 is dropped.
     px = histogram(decision.confidence * labelled)[1:]
     correct = histogram(decision.confidence * right)[1:]
     sums = px * (np.arange(1, PROBABILITY_ONE + 1) / PROBABILITY_ONE)

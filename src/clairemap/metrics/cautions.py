@@ -1,4 +1,4 @@
-"""What a reader has to know before trusting a region's map, in sentences for the head of its page and for programs."""
+"""Warnings to read before using a region's map, for its report and `metrics.json`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,12 +8,12 @@ from clairemap.metrics.class_support import FEW_TRAINING_PX
 from clairemap.text import shortened
 
 NAMES_SHOWN = 12
-"""Classes that a sentence names; the table of classes has all of them with their training pixels."""
+"""Maximum number of classes named in a warning; the table in the report lists all."""
 
 SENSOR_NAMES = {"optical": "the optical image", "sar": "SAR"}
 RADIOMETRY_TEXTS: dict[RadiometryVerdict, str] = {
-    "mismatch": "The values of a scene don't match those that the network learnt, so its map is most likely wrong",
-    "mild": "The values of a scene lie far from those that the network learnt",
+    "mismatch": "the values do not match those of the training scenes, so the map is probably wrong",
+    "mild": "the values differ from those of the training scenes",
 }
 
 
@@ -24,14 +24,14 @@ def cautions(
     below: Sequence[BelowSingleSensor],
     radiometry: Sequence[RadiometryCheck] = (),
 ) -> tuple[str, ...]:
-    """Return the sentences, none where there is nothing to warn of.
+    """Return the warnings; empty if there are none.
 
     Args:
         learnt: all classes with their training pixels.
-        truth_px: labelled pixels of each class in the region, by name; all splits.
-        missed_px: labelled pixels in the headline's tiles of the classes of which not one is mapped right, by name.
-        below: where both sensors score below one.
-        radiometry: how the scenes' values compare with the training scenes'.
+        truth_px: labelled pixels of the region in all splits, by class name.
+        missed_px: labelled pixels of the headline split, by class name, of classes without a correctly mapped pixel.
+        below: figures for which both sensors score below one.
+        radiometry: comparison of the scenes' values with the training scenes.
     """
     unseen = {c.name for c in learnt if c.learning == "unseen"}
     missed = {name: pixels for name, pixels in missed_px.items() if name not in unseen}
@@ -45,38 +45,38 @@ def cautions(
 
 
 def _radiometry_cautions(radiometry: Sequence[RadiometryCheck]) -> Iterator[str]:
-    for verdict, what in RADIOMETRY_TEXTS.items():
+    for verdict, text in RADIOMETRY_TEXTS.items():
         for check in radiometry:
             for remark in check.remarks(verdict):
-                yield f"{what} (scene {check.scene}, {remark})."
+                yield f"Scene {check.scene}: {text} ({remark})."
 
 
 def _unseen(learnt: Sequence[ClassSupport], truth_px: Mapping[str, int]) -> Iterator[str]:
     names = [c.name for c in learnt if c.learning == "unseen"]
     if names:
         labelled = [f"{truth_px[name]:,} pixels of {name}" for name in names if truth_px.get(name)]
-        here = f" The labels of this region have {', '.join(labelled)}." if labelled else ""
+        in_region = f" The labels of this region include {', '.join(labelled)}." if labelled else ""
         yield (
-            f"No training pixel had the {_class_list(names)}: the network does not know "
-            f"{'it' if len(names) == 1 else 'them'} and maps such ground as other classes, however high the confidence "
-            f"is.{here}"
+            f"The training data had no pixels of the {_class_list(names)}: the network cannot map "
+            f"{'it' if len(names) == 1 else 'them'} and assigns other classes, possibly with high confidence."
+            f"{in_region}"
         )
 
 
 def _few(learnt: Sequence[ClassSupport]) -> Iterator[str]:
-    found = [c for c in learnt if c.learning == "few"]
-    if found:
-        pixels = ", ".join(f"{c.name} {c.training_px}" for c in found)
+    few = [c for c in learnt if c.learning == "few"]
+    if few:
+        pixels = ", ".join(f"{c.name} {c.training_px}" for c in few)
         yield (
-            f"Fewer than {FEW_TRAINING_PX:,} training pixels had the {_class_list([c.name for c in found])} "
-            f"({pixels}): the network hardly knows {'it' if len(found) == 1 else 'them'}."
+            f"The training data had fewer than {FEW_TRAINING_PX:,} pixels of the {_class_list([c.name for c in few])} "
+            f"({pixels}): the map of {'this class' if len(few) == 1 else 'these classes'} is not reliable."
         )
 
 
 def _missed(missed_px: Mapping[str, int]) -> Iterator[str]:
     if missed_px:
         pixels = ", ".join(f"{name} ({pixels:,})" for name, pixels in missed_px.items())
-        yield f"Not one of the scored labelled pixels of {pixels} is mapped right."
+        yield f"None of the scored pixels labelled {pixels} are mapped correctly."
 
 
 def _class_list(names: Sequence[str]) -> str:
@@ -87,9 +87,9 @@ def _below_single_sensor_text(below: Sequence[BelowSingleSensor]) -> Iterator[st
     for scene, sensor in dict.fromkeys((entry.scene, entry.sensor) for entry in below):
         entries = [entry for entry in below if (entry.scene, entry.sensor) == (scene, sensor)]
         points = " and ".join(f"{100 * (e.alone - e.fused):.1f} points of {e.figure}" for e in entries)
-        figures = " and ".join(f"{e.figure} {100 * e.fused:.1f} % against {100 * e.alone:.1f} %" for e in entries)
+        figures = " and ".join(f"{e.figure} {100 * e.fused:.1f} % instead of {100 * e.alone:.1f} %" for e in entries)
         where = "On all compared scenes together" if scene is None else f"On scene {scene}"
         yield (
-            f"{where} the map from both sensors scores {points} below {SENSOR_NAMES.get(sensor, sensor)} alone "
-            f"({figures}, on the {entries[0].pixels:,} labelled pixels that both sensors see)."
+            f"{where}, the map from both sensors scores {points} below {SENSOR_NAMES.get(sensor, sensor)} alone "
+            f"({figures}, on {entries[0].pixels:,} labelled pixels seen by both sensors)."
         )

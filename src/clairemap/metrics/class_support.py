@@ -1,4 +1,4 @@
-"""How many labelled pixels of each class trained the network: it can't know a class of which it saw none."""
+"""Labelled training pixels of each class, and what they allow the network to learn."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +9,11 @@ from clairemap.classes import Legend
 from clairemap.errors import StoreError
 
 FEW_TRAINING_PX = 1_000
-"""Labelled training pixels below which a class counts as hardly learnt: a square of 32 pixels shows one or two places
-only, whatever the network makes of them."""
+"""Labelled training pixels below which a class is rated "few": about one area of 32 x 32 pixels."""
 
 
 def class_support(legend: Legend, training_px: Sequence[int]) -> tuple[ClassSupport, ...]:
-    """Return all classes of the legend with their training pixels; nothing if these are not known (empty)."""
+    """Return all classes of the legend with their training pixels; empty if `training_px` is empty (unknown)."""
     if not training_px:
         return ()
     return tuple(
@@ -24,21 +23,21 @@ def class_support(legend: Legend, training_px: Sequence[int]) -> tuple[ClassSupp
 
 
 def unseen_classes(training_px: Sequence[int]) -> tuple[int, ...]:
-    """Return the indices of the classes without any training pixel."""
+    """Return the indices of the classes without training pixels."""
     return tuple(index for index, pixels in enumerate(training_px) if pixels == 0)
 
 
 def read_training_px(card: Path, classes: int) -> tuple[int, ...]:
-    """Return from a model's card (`model.json`) the labelled training pixels of each class, in their order.
+    """Return the labelled training pixels of each class from a model card (`model.json`).
 
     Raises:
-        BundleError, MissingFileError: the card can't be read; see `model_card.read_model_card`.
-        StoreError: the card is of another number of classes, or has no training pixels.
+        BundleError, MissingFileError: the card cannot be read; see `model_card.read_model_card`.
+        StoreError: the card has another number of classes, or no training pixels.
     """
     training_px = read_model_card(card).trained_on.class_px
     if len(training_px) != classes:
         raise StoreError(
-            f"{card}: training pixels of {len(training_px)} classes, the legend has {classes}; train again"
+            f"{card}: training pixels of {len(training_px)} classes, but the legend has {classes}; train again"
         )
     return training_px
 

@@ -1,4 +1,4 @@
-"""Whether the map from both sensors scores below a single sensor, on the same pixels."""
+"""Comparison of the map from both sensors with single-sensor maps on the same pixels."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,14 +8,14 @@ from clairemap.metrics.tally import Tally
 
 FUSED = "fused"
 MIN_DIFFERENCE = 0.0005
-"""A difference that tables of one decimal in percent show; smaller ones are not reported."""
+"""Smallest difference reported (0..1): visible in tables with one decimal of percent."""
 
 
 def below_single_sensor(scene: str | None, views: Mapping[str, Tally]) -> Iterator[BelowSingleSensor]:
-    """Yield what the view from both sensors has below the better single one, from views of the same pixels.
+    """Yield the figures for which the view from both sensors scores below the better single sensor.
 
-    mIoU is over the classes with MIN_TRUTH_PX labelled pixels, the same for all views. Nothing is yielded for
-    fewer than MIN_TRUTH_PX pixels.
+    All views count the same pixels. mIoU averages the classes with at least MIN_TRUTH_PX labelled pixels. Views with
+    fewer than MIN_TRUTH_PX pixels are not compared.
     """
     found = {view: comparable_scores(counts.confusion) for view, counts in views.items()}
     fused = found.pop(FUSED, None)

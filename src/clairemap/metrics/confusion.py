@@ -1,4 +1,4 @@
-"""Confusion matrices: what the labels say against what the map says, counted in pixels."""
+"""Confusion matrices of labels and map, in pixels."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,16 +7,16 @@ from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 
 Confusion = NDArray[np.int64]
-"""(class, class): rows are the truth, columns the map."""
+"""(class, class): rows are labels, columns the map."""
 
 
 def confusion_matrix(truth: NDArray[np.uint8], mapped: NDArray[np.uint8], classes: int) -> Confusion:
-    """Return the confusion matrix of a window; its sums over windows are the matrix of the whole.
+    """Return the confusion matrix of a window; matrices of windows add up.
 
     Args:
-        truth: class indices of the labels, IGNORE_INDEX where there is none.
-        mapped: class indices of the map, of the same shape; IGNORE_INDEX where there is none.
-        classes: number of classes; the matrix has that many rows and columns.
+        truth: class indices of the labels, IGNORE_INDEX where unlabelled.
+        mapped: class indices of the map, of the same shape, IGNORE_INDEX where unmapped.
+        classes: number of classes.
 
     Raises:
         StoreError: an index is neither a class nor IGNORE_INDEX.
@@ -26,10 +26,10 @@ def confusion_matrix(truth: NDArray[np.uint8], mapped: NDArray[np.uint8], classe
     key |= mapped
     table = np.bincount(key.ravel(), minlength=256 * 256).reshape(256, 256)
     counted = table[:classes, :classes].astype(np.int64)
-    left_out = table[IGNORE_INDEX].sum() + table[:IGNORE_INDEX, IGNORE_INDEX].sum()
-    if foreign := truth.size - int(counted.sum()) - int(left_out):
+    not_scored = table[IGNORE_INDEX].sum() + table[:IGNORE_INDEX, IGNORE_INDEX].sum()
+    if invalid := truth.size - int(counted.sum()) - int(not_scored):
         raise StoreError(
-            f"{foreign} of {truth.size} pixels hold a class index that is not below {classes}, the size of the "
-            "legend: the stores were made with another legend; delete them and run again"
+            f"{invalid} of {truth.size} pixels have a class index of {classes} or more, but the legend has {classes} "
+            "classes: the stores were written with another legend; delete them and run again"
         )
     return counted

@@ -1,4 +1,4 @@
-"""From class probabilities to the mapped class and how sure it is."""
+"""Mapped class and its confidence from class probabilities."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,9 @@ from clairemap.classes import IGNORE_INDEX
 
 @dataclass(frozen=True)
 class Decision:
-    """The most probable class of each pixel: its index (y, x) and its probability in 1/255 (y, x), both uint8.
+    """Index of the most probable class (y, x) and its probability in 1/255 (y, x), both uint8.
 
-    Where no class has a probability, which is where no sensor was usable, the index is IGNORE_INDEX and the
-    probability 0.
+    Where no sensor was usable, the index is IGNORE_INDEX and the probability 0.
     """
 
     index: NDArray[np.uint8]
@@ -21,15 +20,17 @@ class Decision:
 
 
 def decide(probability: NDArray[np.uint8]) -> Decision:
-    """Return the most probable class of each pixel; of several, the first.
+    """Return the most probable class of each pixel; ties go to the first class.
+
+    Uses 4 bytes of memory per pixel, regardless of the number of classes.
 
     Args:
-        probability: (class, y, x) in 1/255. Peak memory is 4 bytes a pixel on top, whatever the number of classes.
+        probability: (class, y, x) in 1/255, uint8.
     """
     best = np.zeros(probability.shape[1:], np.uint16)
     for index, layer in enumerate(probability):
-        # Probability in the high byte, reversed index in the low one: one maximum finds both, several times as
-        # fast as argmax along the first axis.
+        # High byte: probability, low byte: reversed index. One maximum finds both, several times faster than argmax
+        # along the first axis.
         key = layer.astype(np.uint16)
         key <<= 8
         key |= np.uint16(255 - index)

@@ -1,4 +1,4 @@
-"""The document that a region's figures are published in: ``metrics.json``."""
+"""Figures of a region for ``metrics.json``."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,25 +24,24 @@ from clairemap.metrics.scores import DEFINITION, MIN_TRUTH_PX, ClassScores, Scor
 from clairemap.metrics.tally import Tally
 
 HEADLINE_ORDER = ("test", "val", "predict", "train")
-"""The first of these with MIN_TRUTH_PX scored pixels gives the headline figures, or else the first with any.
-Labelled scenes of the split 'predict' were not trained on, so they go before the training tiles."""
+"""The headline figures are those of the first split with MIN_TRUTH_PX scored pixels, or else the first with any.
+Labelled 'predict' scenes were not used for training and so come before training tiles."""
 
 READING = (
-    "Figures are fractions 0..1, null where undefined. Rows of `confusion` are the labels, columns the map, both in "
-    "the order of per_class. map_px in per_class counts scored pixels, in areas the whole map. `views`, here and in "
-    "`scenes`, compare maps from both sensors and from one on the same pixels, those that both sensors see, and in the "
-    f"same classes: their mIoU averages those with at least {MIN_TRUTH_PX} labelled pixels there. "
-    "`learnt` counts the labelled pixels of each class that trained the network."
+    "Figures are fractions (0..1), null if undefined. Rows of `confusion` are labels, columns are the map, both in the "
+    "order of per_class. map_px counts scored pixels in per_class and all pixels of the map in areas. `views`, here "
+    "and in `scenes`, compare the maps from both sensors and from each sensor alone on the same pixels (those that "
+    f"both sensors see); their mIoU averages the same classes (at least {MIN_TRUTH_PX} labelled pixels there). "
+    "`learnt` gives the labelled training pixels of each class."
 )
 
 SQUARE_METRES_PER_HECTARE = 10_000.0
-
 
 Sums = Mapping[tuple[str, str], Tally]
 """Counts by scene and split."""
 
 Views = Mapping[tuple[str, str], Tally]
-"""Counts by scene and view, of the pixels that both sensors see."""
+"""Counts by scene and view, of pixels that both sensors see."""
 
 
 def region_metrics(
@@ -55,10 +54,10 @@ def region_metrics(
     training_px: Sequence[int] = (),
     radiometry: Sequence[RadiometryCheck] = (),
 ) -> RegionMetrics:
-    """Return the document of a region. Without any labelled pixel its figures are null, with the reason.
+    """Return the figures of a region; without labelled pixels they are None, and `reason` says why.
 
-    `training_px` are the labelled pixels that trained the network, by class index; empty if they aren't known.
-    `radiometry` says of each scene how its values compare with the training scenes'.
+    `training_px` are the labelled training pixels by class index, empty if unknown. `radiometry` compares each
+    scene's values with the training scenes.
     """
     by_split, by_scene, by_view = _by(sums, 1), _by(sums, 0), _by(views, 1)
     split = _headline(by_split)
@@ -94,7 +93,7 @@ def region_metrics(
 
 
 def _headline(by_split: Mapping[str, Tally]) -> str | None:
-    """Return the split that the headline figures stand for; None without scored pixels."""
+    """Return the split of the headline figures; None without scored pixels."""
     scored = {name: int(by_split[name].confusion.sum()) for name in HEADLINE_ORDER if name in by_split}
     enough = (name for name, pixels in scored.items() if pixels >= MIN_TRUTH_PX)
     return next(enough, None) or next((name for name, pixels in scored.items() if pixels), None)
@@ -108,26 +107,26 @@ def _below(views: Views, by_view: Mapping[str, Tally]) -> Iterator[BelowSingleSe
         yield from below_single_sensor(scene, _of_scene(views, scene))
 
 
-def _of_scene(views: Views, wanted: str) -> dict[str, Tally]:
-    return {view: counts for (scene, view), counts in views.items() if scene == wanted}
+def _of_scene(views: Views, name: str) -> dict[str, Tally]:
+    return {view: counts for (scene, view), counts in views.items() if scene == name}
 
 
 def _missed_px(headline: Scope) -> dict[str, int]:
     return {row.name: row.truth_px for row in headline.per_class if row.producers_accuracy == 0 and not row.too_few}
 
 
-def _truth_px(parts: Iterable[Tally], legend: Legend) -> dict[str, int]:
-    rows = sum((part.confusion.sum(1) for part in parts), np.zeros(len(legend), np.int64))
+def _truth_px(tallies: Iterable[Tally], legend: Legend) -> dict[str, int]:
+    rows = sum((tally.confusion.sum(1) for tally in tallies), np.zeros(len(legend), np.int64))
     return dict(zip(legend.names, rows.tolist(), strict=True))
 
 
 def scope(counts: Tally, legend: Legend) -> Scope:
-    """Return the figures of some tiles."""
+    """Return the figures of a set of tiles."""
     return _scope(counts, scores(counts.confusion), legend)
 
 
 def comparable_scope(counts: Tally, legend: Legend) -> Scope:
-    """Return the figures of a view: mIoU over the well labelled classes, so that views average the same ones."""
+    """Return the figures of a view; see `comparable_scores`."""
     return _scope(counts, comparable_scores(counts.confusion), legend)
 
 

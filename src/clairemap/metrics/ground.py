@@ -1,4 +1,4 @@
-"""How much ground a class of a map covers, in pixels and in square metres."""
+"""Area of each class of a map, in pixels and square metres."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,25 +19,25 @@ from clairemap.raster.source import RasterSource
 
 COUNTED_WINDOW_PX = 1024
 MAX_AREAL_DISTORTION = 0.01
-"""Areal distortion up to which a projection's plane counts as the ground (UTM: at most 0.2 %; Mercator: 43 % at
+"""Largest areal distortion at which areas are computed in the projection (UTM: at most 0.2 %; Mercator: 43 % at
 33 degrees of latitude)."""
 
 PROBES_PER_SIDE = 5
-"""Points along each side of a grid at which its projection is compared with the ground."""
+"""Points along each side of a grid at which the distortion of its projection is measured."""
 
 EQUAL_AREA_PX = 64
-"""Pixels of a row that count as equally large where a projection's areas vary along rows."""
+"""Width of strips whose rows have pixels of equal area, if the areal distortion varies along rows."""
 
 SMALL_STEP_PX = 4.0
 LARGE_STEP_PX = 0.5
 LARGE_PX_M2 = 500.0**2
-"""Ground that a pixel spans is found from places 4 pixels to each side, so far apart that rounding does not show; half
-a pixel to each side where pixels are larger than this and the Earth bends in between."""
+"""Pixel sides are measured over 4 pixels to each side, to keep rounding errors small; over half a pixel to each side if
+pixels are larger than this, because of the Earth's curvature."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Pixels (int64) and square metres (float64, None if unknown) of each class, and how they were measured."""
+    """Pixels and square metres (None if unknown) of each class, (class,), and how the area was computed."""
 
     px: NDArray[np.int64]
     m2: NDArray[np.float64] | None
@@ -45,9 +45,9 @@ class Coverage:
 
 
 def map_coverage(path: Path, legend: Legend) -> Coverage:
-    """Return what the classes of a land-cover map (legend codes, one band) cover.
+    """Return pixels and area of each class of a land-cover map (legend codes, one band).
 
-    Reads windows of 1024 pixels squared where the file holds any data: about 10 MB whatever the size of the map.
+    Reads windows of 1024 x 1024 px that have data: about 10 MB of memory for maps of any size.
     """
     px = np.zeros(len(legend), np.int64)
     m2 = np.zeros(len(legend))
@@ -65,7 +65,7 @@ def map_coverage(path: Path, legend: Legend) -> Coverage:
 
 @dataclass(frozen=True)
 class PixelArea:
-    """The ground area of a grid's pixels. `method` says how it is found, or why it can't be."""
+    """Ground area of a grid's pixels. `method` says how it is computed, or why it is unknown."""
 
     geobox: GeoBox
     crs: CRS | None
@@ -74,22 +74,22 @@ class PixelArea:
 
     @classmethod
     def of(cls, geobox: GeoBox) -> "PixelArea":
-        """Return how the pixels of a grid are measured."""
+        """Return the pixel area of a grid."""
         if geobox.crs is None:
-            return cls(geobox, None, "no hectares: the map has no coordinate reference system")
+            return cls(geobox, None, "unknown: the map has no coordinate reference system")
         crs = CRS.from_wkt(geobox.crs.to_wkt())
         if crs.is_geographic:
-            return cls(geobox, crs, "on the ellipsoid")
+            return cls(geobox, crs, "computed on the ellipsoid")
         if not crs.is_projected:
-            return cls(geobox, None, f"no hectares: {crs.name} is neither projected nor geographic")
+            return cls(geobox, None, f"unknown: {crs.name} is neither projected nor geographic")
         height, width = (int(size) for size in geobox.shape)
         rows, columns = np.meshgrid(np.linspace(0, height, PROBES_PER_SIDE), np.linspace(0, width, PROBES_PER_SIDE))
         planar = abs(geobox.transform.determinant) * crs.axis_info[0].unit_conversion_factor ** 2
-        seen = _ellipsoidal_m2(geobox, rows, columns)
-        seen = seen[seen > 0]
-        if seen.size and np.abs(planar / seen - 1).max() <= MAX_AREAL_DISTORTION:
-            return cls(geobox, crs, "in the plane of the map's projection", planar)
-        return cls(geobox, crs, "on the ellipsoid, as the projection distorts areas by more than 1 %")
+        true_m2 = _ellipsoidal_m2(geobox, rows, columns)
+        true_m2 = true_m2[true_m2 > 0]
+        if true_m2.size and np.abs(planar / true_m2 - 1).max() <= MAX_AREAL_DISTORTION:
+            return cls(geobox, crs, "computed in the map projection", planar)
+        return cls(geobox, crs, "computed on the ellipsoid (the map projection distorts areas by more than 1 %)")
 
     @property
     def known(self) -> bool:
@@ -97,7 +97,7 @@ class PixelArea:
         return self.crs is not None
 
     def strips(self, window: Window) -> Iterator[Window]:
-        """Yield a window in parts, side by side, in which the pixels of a row count as equally large."""
+        """Yield vertical strips of a window in which pixels of a row have the same area."""
         matrix = self.geobox.transform
         by_row = x_period(self.geobox.crs) is not None and not (matrix.b or matrix.d)
         width = window.width if not self.known or self.planar_m2 is not None or by_row else EQUAL_AREA_PX
@@ -105,9 +105,12 @@ class PixelArea:
             yield replace(window, x0=x0, width=min(width, window.x1 - x0))
 
     def of_rows(self, window: Window) -> NDArray[np.float64]:
-        """Return the area in square metres of a pixel of each row, (height,), taken in the window's middle column.
+        """Return the pixel area of each row in square metres, (height,), at the window's middle column.
 
-        What of a pixel lies beyond a pole, or off the Earth in its projection, has no area.
+        Areas beyond a pole or outside the projection are 0.
+
+        Raises:
+            ValueError: the area is unknown.
         """
         if self.crs is None:
             raise ValueError(self.method)
@@ -120,7 +123,7 @@ class PixelArea:
 
 
 def _zonal_m2(geobox: GeoBox, crs: CRS, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the area of pixels between meridians and parallels, by the row in which they begin."""
+    """Return the area of pixels bounded by meridians and parallels, for each row."""
     unit = crs.axis_info[0].unit_conversion_factor
     edges = [
         np.clip((geobox.transform.e * row + geobox.transform.f) * unit, -np.pi / 2, np.pi / 2)
@@ -131,18 +134,18 @@ def _zonal_m2(geobox: GeoBox, crs: CRS, rows: NDArray[np.float64]) -> NDArray[np
 
 
 def _ellipsoidal_m2(geobox: GeoBox, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the area of a pixel at some places of a grid, from its sides in space; 0 off the Earth."""
+    """Return the pixel area at positions of a grid, from the pixel's sides in space; 0 outside the projection."""
 
     def area(step_px: float) -> NDArray[np.float64]:
-        found = np.linalg.norm(np.cross(*pixel_sides(geobox, columns, rows, step_px)), axis=-1)
-        return np.where(np.isfinite(found), found, 0)
+        m2 = np.linalg.norm(np.cross(*pixel_sides(geobox, columns, rows, step_px)), axis=-1)
+        return np.where(np.isfinite(m2), m2, 0)
 
     coarse = area(LARGE_STEP_PX)
     return np.where(coarse > LARGE_PX_M2, coarse, area(SMALL_STEP_PX))
 
 
 def total_coverage(coverages: Iterator[Coverage], classes: int) -> Coverage:
-    """Return the sum over several maps; square metres are unknown if one map's are."""
+    """Return the sum over maps; square metres are None if those of any map are."""
     px = np.zeros(classes, np.int64)
     m2: NDArray[np.float64] | None = np.zeros(classes)
     methods: list[str] = []
@@ -150,4 +153,4 @@ def total_coverage(coverages: Iterator[Coverage], classes: int) -> Coverage:
         px += coverage.px
         m2 = None if m2 is None or coverage.m2 is None else m2 + coverage.m2
         methods.append(coverage.method)
-    return Coverage(px, m2, "; ".join(dict.fromkeys(methods)) or "no map")
+    return Coverage(px, m2, "; ".join(dict.fromkeys(methods)) or "unknown: no map")

@@ -1,4 +1,4 @@
-"""Accuracy figures from a confusion matrix, and the words that define them."""
+"""Accuracy figures of a confusion matrix, and their definition."""
 
 from dataclasses import dataclass, replace
 
@@ -8,24 +8,23 @@ from numpy.typing import NDArray
 from clairemap.metrics.confusion import Confusion
 
 MIN_TRUTH_PX = 100
-"""Labelled pixels below which nothing is said of a class, a tile or a scene: a handful of pixels proves nothing."""
+"""Minimum number of labelled pixels for figures of a class, tile or scene to be reported."""
 
 DEFINITION = (
-    "From one confusion matrix in pixels, summed over all tiles of the scope. IoU = TP / (TP + FP + FN); "
-    "F1 = 2 TP / (2 TP + FP + FN); user's accuracy = TP / mapped; producer's accuracy = TP / truth; "
-    "OA = correct / scored pixels. mIoU is the plain mean of the IoU over the classes that occur in the scope's "
-    "labels or in its map: a class that is mapped without occurring in the labels counts 0, a class that occurs "
-    "in neither is left out. Pixels without a label, with a label to ignore, or where no sensor of the view is "
-    "usable are not scored; the last are counted as unmapped_px. `too_few` marks figures of a scope or a class with "
-    f"fewer than {MIN_TRUTH_PX} labelled pixels: they say little. ECE: 15 bins of equal width over confidence. "
-    "Each scene's own result is scored, before scenes are blended where they overlap; ground that two labelled scenes "
-    "share counts in both."
+    "All figures come from one confusion matrix in pixels, summed over all tiles of the scope. "
+    "IoU = TP / (TP + FP + FN); F1 = 2 TP / (2 TP + FP + FN); user's accuracy = TP / mapped; "
+    "producer's accuracy = TP / labelled; OA = correct / scored pixels. mIoU is the unweighted mean IoU of the classes "
+    "that occur in the labels or the map of the scope: a class that is only mapped counts as 0, a class in neither is "
+    "left out. Pixels without a label, with an ignored label or without a usable sensor of the view are not scored; "
+    "unmapped_px counts the labelled ones without a usable sensor. `too_few` marks scopes and classes with fewer than "
+    f"{MIN_TRUTH_PX} labelled pixels: their figures are not reliable. ECE uses 15 confidence bins of equal width. "
+    "Each scene is scored before overlapping scenes are blended; areas shared by two labelled scenes count in both."
 )
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Figures of one class in 0..1, NaN where undefined, and its pixels in the labels and in the map."""
+    """Figures of one class (0..1, NaN if undefined), and its pixels in labels and map."""
 
     iou: float
     f1: float
@@ -37,7 +36,7 @@ class ClassScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """Figures of a scope. `averaged` are the indices of the classes that mIoU is the mean of."""
+    """Figures of a scope (0..1); mIoU is the mean over the class indices `averaged`."""
 
     per_class: tuple[ClassScores, ...]
     averaged: tuple[int, ...]
@@ -47,7 +46,7 @@ class Scores:
 
 
 def scores(confusion: Confusion) -> Scores:
-    """Return the figures of a confusion matrix; without pixels mIoU and OA are NaN. See DEFINITION."""
+    """Return the figures of a confusion matrix, as in DEFINITION; mIoU and OA are NaN without pixels."""
     right = np.diagonal(confusion)
     truth, mapped = confusion.sum(1), confusion.sum(0)
     iou = _ratio(right, truth + mapped - right)
@@ -75,9 +74,9 @@ def well_labelled(confusion: Confusion) -> Confusion:
 
 
 def comparable_scores(confusion: Confusion) -> Scores:
-    """Return the figures with mIoU over the well labelled classes alone, NaN without any.
+    """Return the figures with mIoU over classes with at least MIN_TRUTH_PX labelled pixels, NaN without any.
 
-    Of maps of the same pixels it averages the same classes, and no stray pixel of another class decides between them.
+    Maps scored on the same pixels then average the same classes, and stray pixels of other classes have no effect.
     """
     figures, classes = scores(confusion), well_labelled(confusion)
     ious = [figures.per_class[c].iou for c in classes]

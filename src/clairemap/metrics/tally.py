@@ -1,4 +1,4 @@
-"""What is counted for each tile, how it adds up, and its conversion to and from ``scores.parquet``."""
+"""Counts per tile, their sums, and their conversion to and from ``scores.parquet``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from clairemap.metrics.decision import decide
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of any number of tiles: they add up exactly, figures are computed from the sum only.
+    """Counts of `tiles` tiles; they add up exactly. Figures are computed from the sum.
 
-    `unmapped_px` are pixels with a label but without a class in the map, in `tiles` tiles.
+    `unmapped_px` counts labelled pixels without a mapped class.
     """
 
     confusion: Confusion
@@ -29,11 +29,11 @@ class Tally:
 
     @classmethod
     def empty(cls, classes: int) -> "Tally":
-        """Return the counts of no tile."""
+        """Return zero counts."""
         return cls(np.zeros((classes, classes), np.int64), Calibration.empty(), 0, 0)
 
     def __add__(self, other: "Tally") -> "Tally":
-        """Return the sum of both counts."""
+        """Return the sum of two counts."""
         return Tally(
             self.confusion + other.confusion,
             self.calibration + other.calibration,
@@ -46,8 +46,8 @@ def tally(truth: NDArray[np.uint8], probability: NDArray[np.uint8]) -> Tally:
     """Return the counts of one tile.
 
     Args:
-        truth: class indices (y, x) of the labels, IGNORE_INDEX where there is none.
-        probability: (class, y, x) in 1/255; 0 in all classes where nothing could be mapped.
+        truth: class indices (y, x) of the labels, IGNORE_INDEX where unlabelled.
+        probability: (class, y, x) in 1/255; 0 in all classes where unmapped.
     """
     decision = decide(probability)
     labelled = truth != IGNORE_INDEX
@@ -61,9 +61,9 @@ def tally(truth: NDArray[np.uint8], probability: NDArray[np.uint8]) -> Tally:
 
 @dataclass(frozen=True)
 class TileTally:
-    """The counts of one tile and its place in the scene's grid of tiles.
+    """Counts of one tile, and its row and column in the tile grid of the scene.
 
-    `both` counts only the pixels that both sensors see: there maps from one sensor and from two can be compared.
+    `both` counts only pixels that both sensors see, to compare maps from one and two sensors.
     """
 
     scene: str
@@ -74,21 +74,21 @@ class TileTally:
 
 
 def write_tallies(path: Path, tallies: Sequence[TileTally], stamp: Mapping[str, str]) -> None:
-    """Write a scene's tiles as ``scores.parquet``, one row each, whole or not at all."""
+    """Write the tiles of a scene as ``scores.parquet``, one row each, atomically."""
     write_scores(path, [_scores(tile) for tile in tallies], stamp)
 
 
 def read_tallies(path: Path, classes: int) -> list[TileTally]:
-    """Return the tiles of one scene's ``scores.parquet``.
+    """Return the tiles of a scene's ``scores.parquet``.
 
     Raises:
-        StoreError: the file is missing or damaged, or was made with another number of classes.
+        StoreError: the file is missing, damaged, or has another number of classes.
     """
     try:
         return [_tile(scores, classes) for scores in read_scores(path)]
     except ValueError as error:
         raise StoreError(
-            f"{path}: not a table of scores for {classes} classes ({error}); delete it and run score_tiles again"
+            f"{path}: not a valid score table for {classes} classes ({error}); delete it and run score_tiles again"
         ) from None
 
 

@@ -6,7 +6,7 @@ from clairemap.artefacts.audit import Leakage, SplitAudit, read_audit, write_aud
 from clairemap.errors import StoreError
 
 
-def test_the_file_brings_the_audit_back(tmp_path: Path):
+def test_round_trip(tmp_path: Path):
     audit = SplitAudit(
         "block", {"train": 3, "test": 1}, {"test": Leakage(7, 0.25, 1, ("b 0/0 = a 0/0 (sar)",))}, ("c",)
     )
@@ -15,7 +15,7 @@ def test_the_file_brings_the_audit_back(tmp_path: Path):
 
 
 @pytest.mark.parametrize("content", [None, "{}", "["])
-def test_a_damaged_file_is_named(tmp_path: Path, content: str | None):
+def test_damaged_file_is_an_error(tmp_path: Path, content: str | None):
     path = tmp_path / "audit.json"
     if content is not None:
         path.write_text(content)

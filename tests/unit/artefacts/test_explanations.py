@@ -47,7 +47,7 @@ def test_accuracy_levels(pct: int | None, level: str | None):
     assert facts(oa_pct=pct).accuracy == level
 
 
-def test_unknown_clouds_are_a_level_of_their_own():
+def test_unknown_clouds_are_a_separate_level():
     assert facts(cloud_pct=None, cloud_unknown_pct=100).clouds == "unknown"
 
 
@@ -61,7 +61,7 @@ def test_unknown_clouds_are_a_level_of_their_own():
         (69, (0.2, 0.1), "poor", "forest"),
     ],
 )
-def test_the_accuracy_level_follows_the_worst_class(
+def test_accuracy_level_is_that_of_the_worst_class(
     oa_pct: int, ious: tuple[float, float], level: str, worst: str | None
 ):
     classes = tuple(
@@ -81,11 +81,11 @@ def test_cover():
     assert facts(classes=halves).cover == "mixed"
 
 
-def test_confused_classes_may_be_named_though_they_are_not_mapped():
+def test_names_include_confused_classes_that_are_not_mapped():
     assert facts(confusions=(Confused(truth="road", mapped="water", pct=9),)).names == ("water", "forest", "road")
 
 
-def test_the_record_holds_facts_and_levels():
+def test_record_contains_facts_and_levels():
     record = facts().record()
     assert record["levels"] == {
         "cover": "dominant",
@@ -102,7 +102,7 @@ def explained(row: int) -> ExplainedTile:
     return ExplainedTile(scene="älp", row=row, col=3, facts=facts(), text="Mostly wäter.", source="template", key="k")
 
 
-def test_what_is_written_is_read_line_by_line(tmp_path: Path):
+def test_round_trip_keeps_all_lines(tmp_path: Path):
     write_explanations(tmp_path / "e.jsonl", [explained(0), explained(1)])
     assert read_explanations(tmp_path / "e.jsonl") == [explained(0), explained(1)]
     lines = (tmp_path / "e.jsonl").read_text().splitlines()
@@ -113,11 +113,13 @@ def test_what_is_written_is_read_line_by_line(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [(None, "No such file"), ('{"scene": 1}\n', "line 1: "), ("\n{\n", "line 2: ")]
+    ("text", "expected"), [(None, "No such file"), ('{"scene": 1}\n', "line 1: "), ("\n{\n", "line 2: ")]
 )
-def test_a_damaged_file_is_named_with_its_line(tmp_path: Path, text: str | None, said: str):
+def test_error_names_file_and_line(tmp_path: Path, text: str | None, expected: str):
     path = tmp_path / "e.jsonl"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(StoreError, match=rf"e\.jsonl: not valid explanations \(.*{said}.*run explain_tiles again"):
+    with pytest.raises(
+        StoreError, match=rf"e\.jsonl: not a valid file of explanations \(.*{expected}.*run explain_tiles again"
+    ):
         read_explanations(path)

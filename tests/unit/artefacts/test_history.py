@@ -7,7 +7,7 @@ from clairemap.artefacts.history import HistoryStep, read_history, write_history
 from clairemap.errors import StoreError
 
 
-def test_rows_come_back_from_the_file(tmp_path: Path):
+def test_round_trip(tmp_path: Path):
     rows = [
         HistoryStep(1, 0.5, 0.1, 1.25, 0.5, 0.75, 1e-3, 2.0),
         HistoryStep(2, 0.4, 0.0, 1 / 3, 0.5, 0.75, 2e-3, 1.5, 0.0, 0.9, 0.2, 0.1),
@@ -28,7 +28,7 @@ HEADER = "step,seconds,wait_seconds,loss,focal,tversky,lr,grad_norm,val_miou,val
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         (None, "No such file"),
         ("", "line 1"),
@@ -37,16 +37,16 @@ HEADER = "step,seconds,wait_seconds,loss,focal,tversky,lr,grad_norm,val_miou,val
         (HEADER + "1,1,1\n", "line 2: loss"),
     ],
 )
-def test_a_damaged_file_is_named_with_its_line(tmp_path: Path, text: str | None, said: str):
+def test_error_names_file_and_line(tmp_path: Path, text: str | None, expected: str):
     path = tmp_path / "history.csv"
     if text is not None:
         path.write_text(text)
     with pytest.raises(
-        StoreError, match=rf"history\.csv: not a valid training history \(.*{said}.*run train_model again"
+        StoreError, match=rf"history\.csv: not a valid training history \(.*{expected}.*run train_model again"
     ):
         read_history(path)
 
 
-def test_no_step_gives_a_valid_empty_history(tmp_path: Path):
+def test_history_without_steps_is_valid(tmp_path: Path):
     write_history(tmp_path / "history.csv", [])
     assert read_history(tmp_path / "history.csv") == ()

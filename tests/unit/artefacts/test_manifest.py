@@ -9,11 +9,11 @@ ENTRY = ArrayEntry((2, 4, 4), "uint16", "0", {"band_names": ["red", "nir"]}, 3, 
 MANIFEST = Manifest({"scene": "älps", "georeferenced": True}, {"optical": ENTRY, "label": ENTRY})
 
 
-def test_it_is_beside_its_store():
+def test_manifest_is_next_to_its_store():
     assert manifest_of(Path("work/a/pair.zarr")) == Path("work/a/pair.json")
 
 
-def test_what_is_written_is_read_and_does_not_depend_on_order(tmp_path: Path):
+def test_round_trip_does_not_depend_on_order(tmp_path: Path):
     write_manifest(tmp_path / "a.json", MANIFEST)
     assert read_manifest(tmp_path / "a.json", tmp_path / "a.zarr") == MANIFEST
     turned = Manifest(dict(reversed(MANIFEST.attributes.items())), dict(reversed(MANIFEST.arrays.items())))
@@ -22,7 +22,7 @@ def test_what_is_written_is_read_and_does_not_depend_on_order(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", [None, "{", "{}", '{"attributes": {}, "arrays": {"optical": {"files": 3}}}'])
-def test_a_damaged_one_is_named_with_its_store(tmp_path: Path, text: str | None):
+def test_error_names_manifest_and_store(tmp_path: Path, text: str | None):
     if text is not None:
         (tmp_path / "a.json").write_text(text)
     with pytest.raises(StoreError, match=r"a\.json: not a valid manifest .*delete it and .*a\.zarr"):

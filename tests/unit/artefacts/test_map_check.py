@@ -13,12 +13,12 @@ CHECK = MapCheck(
 )  # fmt: skip
 
 
-def test_what_is_written_is_read(tmp_path: Path):
+def test_round_trip(tmp_path: Path):
     write_map_check(tmp_path / "check.json", CHECK)
     assert read_map_check(tmp_path / "check.json") == CHECK
 
 
-def test_a_check_of_some_maps_only_is_refused(tmp_path: Path):
+def test_check_without_all_four_maps_is_an_error(tmp_path: Path):
     content = asdict(CHECK)
     del content["maps"]["source_count"]
     (tmp_path / "check.json").write_text(json.dumps(content))
@@ -27,8 +27,8 @@ def test_a_check_of_some_maps_only_is_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", [None, "{", "{}", "[1]"])
-def test_a_damaged_file_is_named(tmp_path: Path, text: str | None):
+def test_damaged_file_is_an_error(tmp_path: Path, text: str | None):
     if text is not None:
         (tmp_path / "check.json").write_text(text)
-    with pytest.raises(StoreError, match=r"check\.json: not a valid check of maps .*run check_maps again"):
+    with pytest.raises(StoreError, match=r"check\.json: not a valid map check .*run check_maps again"):
         read_map_check(tmp_path / "check.json")

@@ -21,24 +21,24 @@ from clairemap.errors import BundleError, MissingFileError
         {"optical_bands": {"names": ("red",), "mean": (float("nan"),), "std": (1,)}},
     ],
 )
-def test_impossible_facts_are_refused(changed: dict[str, Any], made_artefacts: ModuleType):
+def test_invalid_values_are_refused(changed: dict[str, Any], made_artefacts: ModuleType):
     with pytest.raises(ValidationError):
         ModelCard.model_validate({**dict(made_artefacts.model_card()), **changed})
 
 
-def test_what_is_written_is_read(tmp_path: Path, made_artefacts: ModuleType):
+def test_round_trip(tmp_path: Path, made_artefacts: ModuleType):
     card = made_artefacts.model_card((5, 0, 7))
     write_model_card(tmp_path / "model.json", card)
     assert read_model_card(tmp_path / "model.json") == card
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"network": {"size": "tiny"}}', '{"format": 2}'])
-def test_a_damaged_card_is_named(tmp_path: Path, text: str):
+def test_damaged_card_is_an_error(tmp_path: Path, text: str):
     (tmp_path / "model.json").write_text(text)
-    with pytest.raises(BundleError, match=r"model\.json is not a model card that this version reads: .*Train again"):
+    with pytest.raises(BundleError, match=r"model\.json: not a valid model card .*; train again"):
         read_model_card(tmp_path / "model.json")
 
 
-def test_a_missing_card_is_named(tmp_path: Path):
-    with pytest.raises(MissingFileError, match=r"gone\.json: .*Run train_model first"):
+def test_missing_card_is_an_error(tmp_path: Path):
+    with pytest.raises(MissingFileError, match=r"gone\.json: model card not found; run train_model first"):
         read_model_card(tmp_path / "gone.json")

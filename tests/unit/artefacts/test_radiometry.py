@@ -17,7 +17,7 @@ OPTICAL = SensorRadiometry(
 )
 
 
-def test_files_come_back_and_damaged_ones_are_named(tmp_path: Path):
+def test_round_trip_and_errors_on_damaged_files(tmp_path: Path):
     scene = Radiometry(scene="a", sar_scale="db", optical=OPTICAL, sar=None)
     write_radiometry(tmp_path / "a.json", scene)
     assert read_radiometry(tmp_path / "a.json") == scene

@@ -30,12 +30,12 @@ REGISTRATION = Registration(
 )
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_round_trip(tmp_path: Path) -> None:
     write_registration(tmp_path / "r.json", REGISTRATION, REGISTRATION.stamp)
     assert read_registration(tmp_path / "r.json") == REGISTRATION
 
 
-def test_figures_of_tie_points_are_rounded(tmp_path: Path) -> None:
+def test_values_of_tie_points_are_rounded(tmp_path: Path) -> None:
     tie = JudgedTie(1.23456, 2.0, 1 / 3, -0.0004, 5.55555, 0.1119, False)
     write_registration(tmp_path / "r.json", replace(REGISTRATION, ties=(tie,)), {})
     (read,) = read_registration(tmp_path / "r.json").ties
@@ -45,7 +45,7 @@ def test_figures_of_tie_points_are_rounded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "model", [{"kind": "spline"}, {"kind": "affine"}, {"dy_px": []}, {"dx_px": None}, {"centre": 3}]
 )
-def test_damaged_models_are_named(tmp_path: Path, model: dict[str, object]) -> None:
+def test_invalid_model_is_an_error(tmp_path: Path, model: dict[str, object]) -> None:
     path = tmp_path / "r.json"
     write_registration(path, REGISTRATION, {})
     content = json.loads(path.read_text())
@@ -55,7 +55,7 @@ def test_damaged_models_are_named(tmp_path: Path, model: dict[str, object]) -> N
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"scene": "a"}', '{"model": {"kind": "spline"}}'])
-def test_damaged_records_are_named(tmp_path: Path, text: str) -> None:
+def test_damaged_file_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "r.json").write_text(text)
     with pytest.raises(StoreError, match=r"r\.json"):
         read_registration(tmp_path / "r.json")

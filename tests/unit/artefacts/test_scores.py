@@ -10,18 +10,18 @@ COUNTS = PixelCounts((3, 0, 1, 5), 2, (4, 5), (3, 5), (2.5, 4.75))
 NONE = PixelCounts((0, 0, 0, 0), 0, (0, 0), (0, 0), (0.0, 0.0))
 
 
-def test_what_is_written_is_read(tmp_path: Path):
+def test_round_trip(tmp_path: Path):
     tiles = [TileScores(TilePlace("a", 0, col), COUNTS, NONE) for col in range(2)]
     write_scores(tmp_path / "scores.parquet", tiles, {"clairemap_version": "x"})
     assert read_scores(tmp_path / "scores.parquet") == tiles
     assert pq.read_schema(tmp_path / "scores.parquet").metadata == {b"clairemap_version": b"x"}
 
 
-def test_a_damaged_table_is_named(tmp_path: Path):
+def test_damaged_table_is_an_error(tmp_path: Path):
     path = tmp_path / "scores.parquet"
-    with pytest.raises(StoreError, match=r"scores\.parquet: not a valid table of scores .*run score_tiles again"):
+    with pytest.raises(StoreError, match=r"scores\.parquet: not a valid score table .*run score_tiles again"):
         read_scores(path)
     write_scores(path, [], {})
     pq.write_table(pq.read_table(path).drop_columns("both_bin_px"), path)
-    with pytest.raises(StoreError, match=r"the columns \['both_bin_px'\] are missing"):
+    with pytest.raises(StoreError, match=r"columns \['both_bin_px'\] are missing"):
         read_scores(path)

@@ -9,7 +9,7 @@ from clairemap.errors import StoreError
 
 
 @pytest.mark.parametrize("content", [None, b"no parquet", "lacks columns"])
-def test_a_damaged_table_is_named(tmp_path: Path, content: str | bytes | None):
+def test_damaged_table_is_an_error(tmp_path: Path, content: str | bytes | None):
     path = tmp_path / "splits.parquet"
     if content == "lacks columns":
         pd.DataFrame({"scene": ["a"]}).to_parquet(path)
@@ -19,5 +19,5 @@ def test_a_damaged_table_is_named(tmp_path: Path, content: str | bytes | None):
         read_splits(path)
 
 
-def test_columns_are_those_of_the_tile_index():
+def test_index_columns_are_in_the_tile_index():
     assert set(INDEX_COLUMNS) <= set(SCHEMA.names)

@@ -16,21 +16,21 @@ def store(path: Path, **attributes: object) -> GridStore:
     return create_store(path, GRID, [Layer("label", "uint8")], tile_px=4, shard_tiles=1, attributes=attributes)
 
 
-def test_what_is_written_is_read(tmp_path: Path):
+def test_round_trip(tmp_path: Path):
     made = store(tmp_path / "pair.zarr", **PAIR.model_dump(mode="json"), clairemap_version="1")
     assert made.attributes_as(PairAttributes) == PAIR
     assert made.scene == "a"
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "expected"),
     [
         ({"sar_scale": "linear"}, "sar_scale: .*got 'linear'"),
         ({"scene": None}, "scene"),
         ({"sources": 3}, "sources: .*3"),
     ],
 )
-def test_other_attributes_are_named(tmp_path: Path, changed: dict[str, object], said: str):
+def test_error_names_invalid_attribute(tmp_path: Path, changed: dict[str, object], expected: str):
     made = store(tmp_path / "pair.zarr", **{**PAIR.model_dump(mode="json"), **changed})
-    with pytest.raises(StoreError, match=rf"pair\.zarr: attribute {said}.*delete the store and run again"):
+    with pytest.raises(StoreError, match=rf"pair\.zarr: attribute {expected}.*delete the store and run again"):
         made.attributes_as(PairAttributes)

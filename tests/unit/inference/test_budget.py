@@ -54,9 +54,9 @@ def test_a_scene_is_one_window_only_if_all_of_it_fits(make_pair: Make, bundle: B
     assert 1536 not in sides[:2]
 
 
-def test_too_little_memory_is_told(make_pair: Make, bundle: Bundle, caplog: pytest.LogCaptureFixture):
+def test_too_little_memory_is_a_warning(make_pair: Make, bundle: Bundle, caplog: pytest.LogCaptureFixture):
     assert side_of(300, bundle, make_pair((40, 40))) == SMALLEST_PX
-    assert "300 MB are little" in caplog.text
+    assert "300 MB may be too little" in caplog.text
 
 
 def test_a_gpu_has_to_hold_the_network_and_the_host_what_comes_and_goes(

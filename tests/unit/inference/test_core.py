@@ -11,7 +11,7 @@ from clairemap.nets.image import Image
 
 
 @pytest.mark.parametrize("core", [Window(0, 0, 128, 256), Window(3, 7, 50, 61), Window(126, 1, 2, 3)])
-def test_any_part_of_a_window_is_that_part_of_the_whole(core: Window, bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
+def test_core_of_a_window_equals_that_part_of_the_whole(core: Window, bundle: Bundle, monkeypatch: pytest.MonkeyPatch):
     rng = np.random.default_rng(0)
     outer = Window(0, 0, 128, 256)
     cells = bundle.network.cells

@@ -32,7 +32,7 @@ def test_cores_cover_each_pixel_once_and_shards_are_whole_cores(
 
 @settings(max_examples=60)
 @given(shape=st.tuples(SIDE, SIDE), window=st.integers(1, 16).map(lambda n: n * 128), halo=st.integers(0, 400))
-def test_cut_edges_lie_a_halo_away_from_the_core(shape: tuple[int, int], window: int, halo: int):
+def test_window_edges_are_a_halo_away_from_the_core(shape: tuple[int, int], window: int, halo: int):
     for step in cut_scene(shape, window, halo, 512).cover.steps(Window.whole(shape), shape):
         assert step.outer.y0 == 0 or step.core.y0 - step.outer.y0 >= halo
         assert step.outer.x0 == 0 or step.core.x0 - step.outer.x0 >= halo
@@ -49,7 +49,7 @@ def test_scene_that_fits_one_window_is_not_cut(shape: tuple[int, int]):
 
 @pytest.mark.parametrize(("window", "halo"), [(2048, 256), (1536, 256), (4096, 128), (1024, 300), (384, 128)])
 @pytest.mark.parametrize("shape", [(9000, 9000), (5000, 3000), (2100, 2100)])
-def test_the_network_sees_no_more_than_with_any_other_size_that_fits(shape: tuple[int, int], window: int, halo: int):
+def test_network_sees_the_fewest_pixels_of_all_sizes_that_fit(shape: tuple[int, int], window: int, halo: int):
     cut = cut_scene(shape, window, halo, 512)
     assert cut.cover.outer_px <= window
     sizes = [n * 128 for n in range(1, 33) if n * 128 % 512 == 0 or 512 % (n * 128) == 0]
@@ -57,6 +57,6 @@ def test_the_network_sees_no_more_than_with_any_other_size_that_fits(shape: tupl
     assert cut.cover.seen_px(shape) == min(cover.seen_px(shape) for cover in fitting)
 
 
-def test_windows_are_no_larger_than_it_pays():
+def test_ties_go_to_the_smallest_windows():
     assert cut_scene((9216, 9216), 3072, 256, 512).cover.core_px == 2560  # four by four cores
     assert cut_scene((5000, 5000), 4096, 256, 512).cover.core_px == 2560  # two by two, as with 3584

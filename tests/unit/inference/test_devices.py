@@ -4,7 +4,7 @@ import torch
 from clairemap.inference.devices import choose_devices
 
 
-def test_the_freest_gpus_are_taken(monkeypatch: pytest.MonkeyPatch):
+def test_gpus_with_most_free_memory_are_used(monkeypatch: pytest.MonkeyPatch):
     free = {0: 10e9, 1: 70e9, 2: 5e9, 3: 75e9}
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.grid.window import Window
-from clairemap.inference.feather import LEAST_WEIGHT, RAMP_PX, Feather
+from clairemap.inference.feather import MIN_WEIGHT, RAMP_PX, Feather
 from clairemap.raster.store import GridStore
 
 FeatherOf = Callable[[NDArray[np.uint8]], Feather]
@@ -29,7 +29,7 @@ def test_weight_grows_linearly_from_the_edge(feather_of: FeatherOf):
     found = weights(feather_of(np.zeros(shape, np.uint8)), shape)
     y, x = np.indices(shape) + 0.5
     distance = np.minimum.reduce([y, x, shape[0] - y, shape[1] - x])
-    exact = np.clip(distance / RAMP_PX, LEAST_WEIGHT, 1)
+    exact = np.clip(distance / RAMP_PX, MIN_WEIGHT, 1)
     assert np.abs(found - exact).max() < 0.05  # the corners of cells round off a little
     assert found[256].max() == 1 and found[:, 0].max() < 0.02
 
@@ -38,12 +38,12 @@ def test_weight_falls_towards_nodata_inside_the_scene(feather_of: FeatherOf):
     share = np.full((256, 512), 255, np.uint8)
     share[:, :300] = 40
     found = weights(feather_of(share), share.shape)
-    assert (found[:, 310:] == np.float32(LEAST_WEIGHT)).all()
+    assert (found[:, 310:] == np.float32(MIN_WEIGHT)).all()
     assert found[128, 296] == pytest.approx(0.05, abs=0.06)
     assert found[128, 200] == pytest.approx(100 / RAMP_PX, abs=0.06)
 
 
-def test_single_invalid_pixels_make_no_holes(feather_of: FeatherOf):
+def test_single_invalid_pixels_have_no_effect(feather_of: FeatherOf):
     share = np.zeros((256, 256), np.uint8)
     share[::9, ::9] = 255
     assert weights(feather_of(share), share.shape)[128, 128] > 0.9
@@ -56,7 +56,7 @@ def test_small_scenes_have_weights_above_zero(feather_of: FeatherOf, shape: tupl
 
 
 @pytest.mark.parametrize("window", [Window(0, 0, 200, 333), Window(7, 250, 31, 83), Window(199, 0, 1, 1)])
-def test_weights_of_a_window_are_those_at_its_pixels(feather_of: FeatherOf, window: Window):
+def test_window_weights_equal_pointwise_weights(feather_of: FeatherOf, window: Window):
     share = np.zeros((200, 333), np.uint8)
     share[60:90, 100:150] = 255
     feather = feather_of(share)

@@ -76,14 +76,14 @@ def test_ties_go_to_the_first_scene():
     assert str(region_grid(scenes, DEFAULT).crs) == UTM34
 
 
-def test_settings_win_and_edges_are_multiples_of_the_resolution():
+def test_settings_take_precedence_and_edges_are_multiples_of_the_resolution():
     grid = region_grid({"a": scene((100, 90), 500_003, 5_000_001)}, MosaicSettings(crs=UTM34, resolution=25))
     assert str(grid.crs) == UTM34
     assert (grid.transform.a, grid.transform.e) == (25, -25)
     assert grid.transform.c % 25 == 0 and grid.transform.f % 25 == 0
 
 
-def test_resolution_in_a_crs_that_no_scene_has_is_that_of_the_scene():
+def test_resolution_in_another_crs_is_that_of_the_scene():
     own = scene((100, 90), 500_000, 5_000_000)
     metres = region_grid({"a": own}, MosaicSettings(crs=UTM34)).transform.a
     assert metres == pytest.approx(10, rel=0.01)
@@ -91,7 +91,7 @@ def test_resolution_in_a_crs_that_no_scene_has_is_that_of_the_scene():
     assert degrees == pytest.approx(10 / 111_200 / math.sqrt(math.cos(math.radians(45.15))), rel=0.01)
 
 
-def test_projected_scene_lies_inside_to_the_last_pixel():
+def test_projected_scene_is_inside_to_the_last_pixel():
     own = scene((400, 300), 700_000, 5_000_000)
     grid = region_grid({"a": own}, MosaicSettings(crs=UTM34))
     inside = footprint(own, grid)
@@ -114,24 +114,24 @@ def test_scene_without_crs_keeps_its_pixel_grid():
 
 
 @pytest.mark.parametrize("other", [None, UTM33])
-def test_scenes_without_crs_can_not_be_put_together(other: str | None):
+def test_several_scenes_without_crs_are_an_error(other: str | None):
     scenes = {"bare": scene((9, 9), 0, 0, crs=None), "b": scene((9, 9), 0, 0, crs=other)}
     with pytest.raises(GridError, match=r"bare.*mosaic\.grid: scene"):
         region_grid(scenes, DEFAULT)
 
 
-def test_scene_without_crs_can_not_be_projected():
+def test_scene_without_crs_with_mosaic_crs_is_an_error():
     with pytest.raises(GridError, match="no CRS"):
         region_grid({"a": scene((9, 9), 0, 0, crs=None)}, MosaicSettings(crs=UTM33))
 
 
-def test_faulty_settings_are_grid_errors():
+def test_invalid_settings_are_grid_errors():
     own = {"a": scene((9, 9), 500_000, 5_000_000)}
     with pytest.raises(GridError, match=r"mosaic\.crs 'EPSG:nonsense'"):
         region_grid(own, MosaicSettings(crs="EPSG:nonsense"))
     with pytest.raises(GridError, match="would have"):
         region_grid(own, MosaicSettings(resolution=1e-6))
-    with pytest.raises(GridError, match="can't be projected"):
+    with pytest.raises(GridError, match="cannot be projected"):
         region_grid(own, MosaicSettings(crs="+proj=gnom +lat_0=-90 +lon_0=0"))
 
 
@@ -161,7 +161,7 @@ def test_scenes_on_both_sides_of_180_degrees_are_side_by_side(step: float, turne
     assert covered[0] == 0 and covered[1] in (255, 256)
 
 
-def test_the_same_ground_counted_from_both_sides_is_one_map():
+def test_equal_extents_with_longitudes_of_both_sides_coincide():
     scenes = {"a": degrees(-180.0128, 1e-4), "b": degrees(179.9872, 1e-4)}
     grid = region_grid(scenes, MosaicSettings())
     assert grid.shape == (256, 256)
@@ -169,7 +169,7 @@ def test_the_same_ground_counted_from_both_sides_is_one_map():
     assert [footprint(scene, grid) for scene in scenes.values()] == [Window(0, 0, 256, 256)] * 2
 
 
-def test_longitudes_up_to_360_and_up_to_180_are_put_together():
+def test_longitudes_up_to_360_and_up_to_180_are_merged():
     scenes = {"a": degrees(190), "b": degrees(-167.44), "c": degrees(-172.56)}
     grid = region_grid(scenes, MosaicSettings())
     assert grid.shape == (256, 3 * 256)
@@ -191,7 +191,7 @@ def test_scenes_of_both_zones_at_180_degrees_in_a_crs_that_has_both(crs: str):
         assert own.intersection(Window.whole(grid.shape)) == own
 
 
-def test_scenes_all_around_the_earth_stay_one_turn():
+def test_scenes_around_the_earth_span_one_circle():
     scenes = {str(west): degrees(west, 1, (60, 62), 30) for west in range(-180, 180, 60)}
     grid = region_grid(scenes, MosaicSettings())
     assert grid.shape == (60, 362)
@@ -200,7 +200,7 @@ def test_scenes_all_around_the_earth_stay_one_turn():
         assert footprint(box, grid).intersection(whole) == footprint(box, grid)
 
 
-def test_a_scene_around_a_pole_reaches_to_it_in_degrees():
+def test_scene_around_a_pole_extends_to_it_in_degrees():
     polar = GeoBox((512, 512), Affine(1000, 0, -256_000, 0, -1000, 256_000), "EPSG:3413")
     grid = region_grid({"a": polar}, MosaicSettings(crs="EPSG:4326", resolution=0.05))
     assert grid.shape[1] == 7200
@@ -208,7 +208,7 @@ def test_a_scene_around_a_pole_reaches_to_it_in_degrees():
 
 
 @pytest.mark.parametrize(
-    ("crs", "resolution", "said"),
+    ("crs", "resolution", "expected"),
     [
         ("EPSG:4326", 10, r"10 degree in EPSG:4326.* 1 x 1 px.* scene a has pixels of 0\.000\d+ degree; set it"),
         (None, 0.0001, r"0\.0001 metre in EPSG:32633.*near 10 \(0\.1 to 1000\), or to null"),
@@ -217,33 +217,33 @@ def test_a_scene_around_a_pole_reaches_to_it_in_degrees():
         ("EPSG:2263", 1e-4, "US survey foot"),
     ],
 )
-def test_a_resolution_in_the_wrong_unit_is_told(crs: str | None, resolution: float, said: str):
+def test_resolution_in_the_wrong_unit_is_an_error(crs: str | None, resolution: float, expected: str):
     x, y = (500_000, 5_000_000) if crs != "EPSG:2263" else (590_000, 4_500_000)
     box = scene((256, 256), x, y, crs="EPSG:32618" if crs == "EPSG:2263" else UTM33)
-    with pytest.raises(GridError, match=rf"mosaic\.resolution {resolution:g} means.*{said}"):
+    with pytest.raises(GridError, match=rf"mosaic\.resolution {resolution:g} means.*{expected}"):
         region_grid({"a": box}, MosaicSettings(crs=crs, resolution=resolution))
 
 
-def test_a_coarser_or_finer_map_may_be_asked_for():
+def test_coarser_and_finer_resolutions_are_allowed():
     assert region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(resolution=100)).shape == (26, 26)
     assert region_grid({"a": scene((2560, 2560), 5e5, 5e6)}, MosaicSettings(resolution=1000)).shape == (26, 26)
     assert region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(resolution=2.5)).shape == (1024, 1024)
     assert region_grid({"a": scene((700, 1), 5e5, 5e6)}, MosaicSettings(resolution=10)).shape == (700, 1)
 
 
-def test_a_projection_that_tears_a_scene_is_refused():
+def test_scene_across_a_break_of_the_projection_is_an_error():
     box = scene((256, 256), 818_000, 8_173_000, crs="EPSG:32760")
-    with pytest.raises(GridError, match=r"scene a is torn apart in .*; set mosaic\.crs"):
+    with pytest.raises(GridError, match=r"scene a crosses a break of the projection .*; set mosaic\.crs"):
         region_grid({"a": box}, MosaicSettings(crs="ESRI:54009"))
 
 
 @pytest.mark.parametrize("crs", ["EPSG:4978", "EPSG:5773", "IAU_2015:30100", 'LOCAL_CS["site",UNIT["metre",1]]'])
-def test_a_crs_for_no_maps_is_refused(crs: str):
+def test_crs_not_suited_for_maps_is_an_error(crs: str):
     with pytest.raises(GridError, match=r"mosaic\.crs '.*' .*; set it to a CRS for maps, such as EPSG:32633"):
         region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs=crs))
 
 
-def test_a_crs_that_can_not_be_read_is_refused_and_heights_are_left_out():
+def test_invalid_crs_is_an_error_and_heights_are_dropped():
     with pytest.raises(GridError, match=r"mosaic\.crs 'EPSG:32633\+5773' is not a valid CRS"):
         region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs="EPSG:32633+5773"))
     assert region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs="EPSG:4979")).crs.epsg == 4326

@@ -29,7 +29,7 @@ CODES = np.array([10, 40, 7], np.uint8)
 
 @pytest.fixture
 def make_map(monkeypatch: pytest.MonkeyPatch):
-    """Return ``make_map(stores, settings, block_px)``: the grid and the four maps put together from their blocks."""
+    """Return ``make_map(stores, settings, block_px)``: the grid and the four maps assembled from blocks."""
 
     def run(stores: list[GridStore], settings: MosaicSettings = MosaicSettings(), block_px: int = 128):  # noqa: B008 - settings can't be changed
         monkeypatch.setattr(mosaic_module, "BLOCK_PX", block_px)
@@ -51,7 +51,7 @@ def random_scene(shape: tuple[int, int], seed: int):
     return probability.astype(np.uint8), share
 
 
-def test_one_scene_is_its_own_argmax(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+def test_map_of_one_scene_is_its_argmax(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
     probability, share = random_scene((150, 270), 0)
     store = make_probabilities(grid_at((150, 270)), probability, share)
     grid, landcover, confidence, optical_share, count = make_map([store])
@@ -63,7 +63,7 @@ def test_one_scene_is_its_own_argmax(make_probabilities: Make, grid_at: GridAt, 
     assert np.array_equal(count, np.where(valid, 1, 255))
 
 
-def test_outside_the_overlap_each_scene_has_its_own_argmax(
+def test_map_outside_the_overlap_is_the_argmax_of_each_scene(
     make_probabilities: Make, grid_at: GridAt, make_map: MakeMap
 ):
     scenes = [random_scene((200, 220), seed) for seed in (1, 2)]
@@ -80,7 +80,7 @@ def test_outside_the_overlap_each_scene_has_its_own_argmax(
     assert np.array_equal(landcover[:, 150:220][only], own[0][:, 150:][only])
 
 
-def test_overlap_goes_over_from_one_scene_to_the_other(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
+def test_overlap_changes_gradually_between_scenes(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap):
     shape = (300, 600)
     left = np.zeros((3, *shape), np.uint8)
     right = left.copy()
@@ -110,7 +110,9 @@ def test_equal_scenes_blend_to_themselves(make_probabilities: Make, grid_at: Gri
 
 
 @pytest.mark.parametrize("settings", [MosaicSettings(), MosaicSettings(crs="EPSG:32634")])
-def test_blocks_do_not_show(make_probabilities: Make, grid_at: GridAt, make_map: MakeMap, settings: MosaicSettings):
+def test_result_does_not_depend_on_blocks(
+    make_probabilities: Make, grid_at: GridAt, make_map: MakeMap, settings: MosaicSettings
+):
     stores = [
         make_probabilities(grid_at((200, 220)), *random_scene((200, 220), 1)),
         make_probabilities(grid_at((200, 220), 501_000, 5_000_500), *random_scene((200, 220), 2)),
@@ -133,7 +135,7 @@ def test_order_of_the_scenes_does_not_matter(make_probabilities: Make, grid_at: 
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_blocks_are_made_by_as_many_threads_as_are_given(
+def test_blocks_are_computed_by_the_given_number_of_threads(
     make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch, threads: int
 ):
     store = make_probabilities(grid_at((20, 300)), *random_scene((20, 300), 1))
@@ -249,9 +251,7 @@ def test_memory_of_finished_blocks_does_not_grow_with_the_width(
     assert len(made) == 100 and max(ahead) == 2 * mosaic_module.BLOCKS_FOR_EACH_THREAD
 
 
-def test_blocks_that_no_scene_reaches_are_not_looked_at(
-    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch
-):
+def test_blocks_without_scenes_are_skipped(make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(mosaic_module, "BLOCK_PX", 128)
     stores = [
         make_probabilities(grid_at((200, 220), x, y), *random_scene((200, 220), seed))

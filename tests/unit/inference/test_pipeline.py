@@ -7,7 +7,7 @@ from clairemap.inference.pipeline import ahead
 
 
 @pytest.mark.parametrize("depth", [0, 1, 3])
-def test_results_come_in_order_and_no_more_than_asked_for_is_begun(depth: int):
+def test_results_are_in_order_and_at_most_depth_items_ahead(depth: int):
     begun = []
     with ThreadPoolExecutor(4) as executor:
         results = ahead(lambda x: x * x, (begun.append(x) or x for x in range(10)), executor, depth)
@@ -17,7 +17,7 @@ def test_results_come_in_order_and_no_more_than_asked_for_is_begun(depth: int):
         assert list(results) == []
 
 
-def test_work_goes_on_while_the_caller_has_a_result():
+def test_items_are_computed_while_the_caller_uses_a_result():
     second = threading.Event()
 
     def work(item: int):
@@ -28,10 +28,10 @@ def test_work_goes_on_while_the_caller_has_a_result():
     with ThreadPoolExecutor(1) as executor:
         results = ahead(work, [0, 1, 2], executor, 1)
         assert next(results) == 0
-        assert second.wait(10)  # item 1 is worked on although nobody has asked for it
+        assert second.wait(10)  # item 1 is computed before it is requested
 
 
-def test_failures_of_work_and_of_items_reach_the_caller():
+def test_errors_of_function_and_items_are_raised_in_the_caller():
     def items():
         yield 1
         raise OSError("no more")

@@ -30,7 +30,7 @@ def whole(scene: PlacedScene, grid: GeoBox):
 
 def within(scene: PlacedScene, window: Window):
     block = scene.block(window)
-    return block.cut(block.window)
+    return block.predictions(block.window)
 
 
 def test_aligned_scene_is_copied(make_probabilities: Make, grid_at: GridAt):
@@ -44,18 +44,18 @@ def test_aligned_scene_is_copied(make_probabilities: Make, grid_at: GridAt):
     scene, _ = place([make_probabilities(own, probability, share)] * 2, grid)
     block = scene.block(Window(15, 3, 20, 30))
     assert block.window == Window(15, 3, 20, 30)
-    said = block.cut(block.window)
-    assert np.array_equal(said.probability, probability[:, 5:25, 3:33])
-    assert np.array_equal(said.optical_share, share[5:25, 3:33])
-    assert said.probability.dtype == np.uint8 and said.valid.all()
-    part = block.cut(Window(17, 4, 5, 6))
+    found = block.predictions(block.window)
+    assert np.array_equal(found.probability, probability[:, 5:25, 3:33])
+    assert np.array_equal(found.optical_share, share[5:25, 3:33])
+    assert found.probability.dtype == np.uint8 and found.valid.all()
+    part = block.predictions(Window(17, 4, 5, 6))
     assert np.array_equal(part.probability, probability[:, 7:12, 4:10]) and part.valid.shape == (5, 6)
 
 
 @pytest.mark.parametrize(
     ("crs", "resolution"), [("EPSG:32634", None), ("EPSG:4326", None), ("EPSG:32633", 7.0), ("EPSG:32633", 33.0)]
 )
-def test_resampled_values_are_those_at_the_place(
+def test_resampled_values_are_those_at_the_position(
     make_probabilities: Make, grid_at: GridAt, crs: str, resolution: float | None
 ):
     own = grid_at((200, 260))
@@ -79,7 +79,7 @@ def test_resampled_values_are_those_at_the_place(
     assert np.abs(block.optical_share[block.valid] - 60).max() < 1e-3
 
 
-def test_blocks_do_not_show_in_the_result(make_probabilities: Make, grid_at: GridAt):
+def test_result_does_not_depend_on_blocks(make_probabilities: Make, grid_at: GridAt):
     own = grid_at((180, 150))
     probability = np.random.default_rng(0).integers(0, 256, (3, *own.shape), np.uint8)
     share = np.full(own.shape, 30, np.uint8)
@@ -118,7 +118,7 @@ def test_finer_scenes_are_read_in_small_pieces(
     assert np.allclose(in_pieces.optical_share, at_once.optical_share, rtol=0, atol=1e-3)
 
 
-def test_nodata_does_not_darken_its_neighbours(make_probabilities: Make, grid_at: GridAt):
+def test_nodata_does_not_affect_its_neighbours(make_probabilities: Make, grid_at: GridAt):
     own = grid_at((64, 64))
     share = np.full(own.shape, 50, np.uint8)
     share[:, 32:] = SHARE_NODATA
@@ -131,7 +131,7 @@ def test_nodata_does_not_darken_its_neighbours(make_probabilities: Make, grid_at
     assert np.allclose(block.optical_share[block.valid], 50, atol=1e-3)
 
 
-def test_scene_says_nothing_outside_itself_or_where_all_is_nodata(make_probabilities: Make, grid_at: GridAt):
+def test_no_block_outside_the_scene_or_if_all_is_nodata(make_probabilities: Make, grid_at: GridAt):
     own, other = grid_at((40, 40)), grid_at((40, 40), 501_000)
     grid = region_grid({"a": own, "b": other}, MosaicSettings())
     nothing = np.full((40, 40), SHARE_NODATA, np.uint8)
@@ -154,34 +154,34 @@ def test_tiny_scenes_can_be_resampled(make_probabilities: Make, grid_at: GridAt,
 
 
 @pytest.mark.parametrize("west", [-180.02, 179.98])
-def test_a_scene_across_180_degrees_is_resampled_whole(make_probabilities: Make, west: float):
+def test_scene_across_180_degrees_is_resampled_completely(make_probabilities: Make, west: float):
     own = GeoBox((256, 256), Affine(10, 0, 818_000, 0, -10, 8_173_000), "EPSG:32760")
     store = make_probabilities(own, ramp((256, 256)).astype(np.uint8), np.full((256, 256), 50, np.uint8))
     step = 1e-4
     grid = GeoBox((260, 420), Affine(step, 0, west, 0, -step, -16.501), "EPSG:4326")
-    said = whole(place([store], grid)[0], grid)
-    rows, columns = np.indices(said.valid.shape) + 0.5
+    found = whole(place([store], grid)[0], grid)
+    rows, columns = np.indices(found.valid.shape) + 0.5
     origin = place([store], grid)[0].block(Window.whole((260, 420))).window
     x, y = Transformer.from_crs(4326, 32760, always_xy=True).transform(
         west + step * (columns + origin.x0), -16.501 - step * (rows + origin.y0)
     )
     column, row = (x - 818_000) / 10, (8_173_000 - y) / 10
     inside = (row > 1) & (row < 255) & (column > 1) & (column < 255)
-    assert inside.sum() > 50_000 and said.valid[inside].all()
-    assert np.abs(said.probability[0] - row / 256 * 200)[inside].max() < 1.5
-    assert np.abs(said.probability[1] - column / 256 * 200)[inside].max() < 1.5
+    assert inside.sum() > 50_000 and found.valid[inside].all()
+    assert np.abs(found.probability[0] - row / 256 * 200)[inside].max() < 1.5
+    assert np.abs(found.probability[1] - column / 256 * 200)[inside].max() < 1.5
 
 
-def test_a_scene_of_degrees_is_resampled_around_the_pole(make_probabilities: Make):
+def test_scene_in_degrees_is_resampled_around_the_pole(make_probabilities: Make):
     own = GeoBox((40, 360), Affine(1, 0, -180, 0, -1, 90), "EPSG:4326")
     probability = ramp((40, 360)).astype(np.uint8)
     store = make_probabilities(own, probability, np.full((40, 360), 50, np.uint8))
     grid = GeoBox((100, 100), Affine(40_000, 0, -2e6, 0, -40_000, 2e6), "EPSG:3413")
-    said = whole(place([store], grid)[0], grid)
-    assert said.valid.shape == (100, 100)
+    found = whole(place([store], grid)[0], grid)
+    assert found.valid.shape == (100, 100)
     y, x = 2e6 - (np.indices((100, 100))[0] + 0.5) * 40_000, (np.indices((100, 100))[1] + 0.5) * 40_000 - 2e6
     longitude, latitude = Transformer.from_crs(3413, 4326, always_xy=True).transform(x, y)
     far = (latitude < 89) & (np.abs(longitude) < 179)
-    assert said.valid[latitude < 89.4].all()
-    assert np.abs(said.probability[0] - (90 - latitude) / 40 * 200)[far].max() < 3
-    assert np.abs(said.probability[1] - (longitude + 180) / 360 * 200)[far].max() < 3
+    assert found.valid[latitude < 89.4].all()
+    assert np.abs(found.probability[0] - (90 - latitude) / 40 * 200)[far].max() < 3
+    assert np.abs(found.probability[1] - (longitude + 180) / 360 * 200)[far].max() < 3

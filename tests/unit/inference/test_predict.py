@@ -104,7 +104,7 @@ def test_result_does_not_depend_on_the_window(make_pair: Make, predict: Make):
     assert np.array_equal(whole_share, tiled_share)
 
 
-def test_a_halo_that_is_too_small_does_show(make_pair: Make, predict: Make):
+def test_small_halo_leaves_seams(make_pair: Make, predict: Make):
     pair = make_pair((300, 410))
     whole, _ = arrays(predict(pair, window_px=2048))
     tiled, _ = arrays(predict(pair, window_px=128, halo_px=0))
@@ -121,7 +121,7 @@ def test_claire_itself_leaves_no_seams(make_pair: Make, card: ModelCard, predict
     assert np.abs(whole_share.astype(int) - tiled_share).max() <= 1
 
 
-def test_bfloat16_differs_in_the_last_digits_alone(make_pair: Make, predict: Make):
+def test_bfloat16_differs_only_in_the_last_digits(make_pair: Make, predict: Make):
     pair = make_pair((200, 200), holes((200, 200)))
     exact, exact_share = arrays(predict(pair))
     coarse, share = arrays(predict(pair, precision="bfloat16"))
@@ -151,7 +151,7 @@ def test_optical_share_is_exact_where_one_sensor_is_usable(make_pair: Make, pred
     assert set(np.unique(share[130:])) == {30}
 
 
-def test_views_leave_the_other_sensor_out(make_pair: Make, predict: Make):
+def test_views_do_not_use_the_other_sensor(make_pair: Make, predict: Make):
     flags = holes((140, 280))
     pair = make_pair(flags.shape, flags)
     _, share = arrays(predict(pair, view="sar"))
@@ -168,7 +168,7 @@ def test_sensor_that_the_network_was_not_trained_on_maps_nothing(make_pair: Make
     assert not probability.any() and (share == 255).all()
 
 
-def test_scene_without_a_valid_pixel_gives_a_whole_store_of_nodata(make_pair: Make, predict: Make, tmp_path: Path):
+def test_scene_without_valid_pixels_gives_a_complete_store_of_nodata(make_pair: Make, predict: Make, tmp_path: Path):
     flags = np.full((300, 200), NO_OPTICAL | NO_SAR, np.uint8)
     store = predict(make_pair(flags.shape, flags), window_px=128)
     complete_store(store.path, tmp_path / "done.zarr")
@@ -176,7 +176,7 @@ def test_scene_without_a_valid_pixel_gives_a_whole_store_of_nodata(make_pair: Ma
     assert not probability.any() and (share == 255).all()
 
 
-def test_windows_without_a_valid_pixel_are_not_run(
+def test_windows_without_valid_pixels_are_skipped(
     make_pair: Make, bundle: Bundle, predict: Make, monkeypatch: pytest.MonkeyPatch
 ):
     flags = np.full((256, 256), NO_OPTICAL | NO_SAR, np.uint8)
@@ -188,7 +188,7 @@ def test_windows_without_a_valid_pixel_are_not_run(
     assert len(runs) == 1 and (share != 255).sum() == 1
 
 
-def test_store_says_what_it_holds(make_pair: Make, predict: Make):
+def test_store_has_attributes(make_pair: Make, predict: Make):
     attributes = predict(make_pair((10, 10)), view="sar").attributes
     assert attributes["scene"] == "a" and attributes["view"] == "sar"
     assert attributes["class_codes"] == [15, 25, 35, 45] and attributes["class_names"][0] == "class 1"
@@ -208,7 +208,7 @@ def test_each_file_of_the_store_is_written_once(make_pair: Make, predict: Make, 
     assert len(written) == len(set(written)) == 2 * len(list(store.shards()))
 
 
-def test_gpus_round_nothing_to_tf32(make_pair: Make, bundle: Bundle, predict: Make, monkeypatch: pytest.MonkeyPatch):
+def test_gpus_do_not_use_tf32(make_pair: Make, bundle: Bundle, predict: Make, monkeypatch: pytest.MonkeyPatch):
     seen = set()
     cells = bundle.network.cells
 
@@ -221,7 +221,7 @@ def test_gpus_round_nothing_to_tf32(make_pair: Make, bundle: Bundle, predict: Ma
     assert seen == {(False, False)}
 
 
-def test_other_bands_are_refused(make_pair: Make, predict: Make):
+def test_other_bands_are_an_error(make_pair: Make, predict: Make):
     pair = make_pair((20, 20), sar_scale="digital")
     with pytest.raises(BundleError, match="SAR scale"):
         predict(pair)
@@ -252,7 +252,7 @@ class Counted:
 
 
 @pytest.mark.parametrize("window_px", [384, 512])  # a quarter of a shard, a whole one
-def test_interrupted_run_goes_on_behind_the_last_whole_shard(
+def test_interrupted_run_resumes_after_the_last_complete_shard(
     window_px: int, make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     pair = make_pair((700, 500), holes((700, 500)))
@@ -276,7 +276,7 @@ def test_interrupted_run_goes_on_behind_the_last_whole_shard(
 
 
 @pytest.mark.parametrize("damage", ["cut short", "emptied", "lost"])
-def test_shards_that_are_not_whole_are_made_again(damage: str, make_pair: Make, predict: Make, tmp_path: Path):
+def test_incomplete_shards_are_rewritten(damage: str, make_pair: Make, predict: Make, tmp_path: Path):
     pair = make_pair((600, 300))
     part = tmp_path / "kept"
     before = arrays(predict(pair, window_px=512, part=part))
@@ -293,7 +293,7 @@ def test_shards_that_are_not_whole_are_made_again(damage: str, make_pair: Make, 
     check_store(tmp_path / "done.zarr")
 
 
-def test_a_run_with_more_memory_goes_on_with_the_windows_it_finds(
+def test_run_with_more_memory_resumes_with_the_same_windows(
     make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     pair = make_pair((700, 500), holes((700, 500)))
@@ -308,7 +308,7 @@ def test_a_run_with_more_memory_goes_on_with_the_windows_it_finds(
     assert all(np.array_equal(one, other) for one, other in zip(undisturbed, resumed, strict=True))
 
 
-def test_a_run_with_less_memory_begins_anew(make_pair: Make, predict: Make, tmp_path: Path):
+def test_run_with_less_memory_starts_over(make_pair: Make, predict: Make, tmp_path: Path):
     pair = make_pair((700, 300))
     part = tmp_path / "kept"
     large = arrays(predict(pair, window_px=640, part=part))
@@ -318,7 +318,7 @@ def test_a_run_with_less_memory_begins_anew(make_pair: Make, predict: Make, tmp_
 
 
 @pytest.mark.parametrize("lost", ["optical_share", "probability", "zarr.json"])
-def test_a_store_whose_making_was_interrupted_is_made_anew(lost: str, make_pair: Make, predict: Make, tmp_path: Path):
+def test_store_interrupted_at_its_creation_is_recreated(lost: str, make_pair: Make, predict: Make, tmp_path: Path):
     pair = make_pair((300, 300))
     whole = predict(pair, window_px=128)
     part = tmp_path / "kept"
@@ -331,7 +331,7 @@ def test_a_store_whose_making_was_interrupted_is_made_anew(lost: str, make_pair:
     assert dict(again.array("optical_share").attrs) == dict(whole.array("optical_share").attrs)
 
 
-def test_another_commit_between_the_runs_loses_nothing(
+def test_another_commit_between_the_runs_does_not_prevent_resuming(
     make_pair: Make, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     pair = make_pair((600, 300))
@@ -343,7 +343,7 @@ def test_another_commit_between_the_runs_loses_nothing(
     assert open_store(tmp_path / "kept").attributes["clairemap_commit"] == "two"
 
 
-def test_windows_mapped_side_by_side_give_the_same(make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch):
+def test_windows_mapped_concurrently_give_the_same(make_pair: Make, predict: Make, monkeypatch: pytest.MonkeyPatch):
     pair = make_pair((700, 500), holes((700, 500)))
     alone = arrays(predict(pair, window_px=384))
     monkeypatch.setattr("clairemap.inference.predict.slots", lambda network, _: [ModelSlot(network)] * 4)
@@ -351,18 +351,18 @@ def test_windows_mapped_side_by_side_give_the_same(make_pair: Make, predict: Mak
     assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
-def test_a_window_that_does_not_fit_into_the_gpu_is_told(
+def test_window_that_does_not_fit_into_the_gpu_is_an_error(
     make_pair: Make, bundle: Bundle, predict: Make, monkeypatch: pytest.MonkeyPatch
 ):
     def full(*_: object):
         raise torch.OutOfMemoryError("no memory")
 
     monkeypatch.setattr(bundle.network, "cells", full)
-    with pytest.raises(SettingsError, match=r"256 x 256 px doesn't fit.*inference\.window_px"):
+    with pytest.raises(SettingsError, match=r"256 x 256 px does not fit.*inference\.window_px"):
         predict(make_pair((700, 500)), window_px=384)
 
 
-def test_a_run_whose_store_is_taken_over_fails(
+def test_run_whose_store_is_taken_over_fails(
     make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     part, taken = tmp_path / "kept", tmp_path / "taken"
@@ -413,10 +413,10 @@ def test_failure_ends_with_an_error_and_without_threads(
     # Held here, the traceback keeps the loop's frames alive: nothing may depend on their being collected.
     assert failure.tb is not None
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("read", "map", "write"))]
-    assert not list(tmp_path.glob("out*.zarr"))  # nothing was written that would be worth going on with
+    assert not list(tmp_path.glob("out*.zarr"))  # nothing to resume
 
 
-def test_a_disk_that_fills_up_on_the_way_costs_no_whole_shard(
+def test_full_disk_keeps_complete_shards(
     make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     pair, part = make_pair((700, 500)), tmp_path / "kept"
@@ -433,14 +433,14 @@ def test_a_disk_that_fills_up_on_the_way_costs_no_whole_shard(
         patch.setattr(GridStore, "write", fills_up)
         predict(pair, window_px=384, part=part)
     with pytest.raises(StoreError, match="not a valid manifest"):
-        check_store(part)  # without a manifest it passes for nothing whole
+        check_store(part)  # without a manifest it is incomplete
     counted.runs = 0
     resumed = arrays(predict(pair, window_px=384, part=part))
     assert all(np.array_equal(one, other) for one, other in zip(undisturbed, resumed, strict=True))
     assert 0 < counted.runs < all_runs
 
 
-def test_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch):
+def test_missing_gpu_is_an_error(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_devices("auto") == (torch.device("cpu"),)
     with pytest.raises(SettingsError, match="no GPU"):

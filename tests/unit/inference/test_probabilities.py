@@ -49,12 +49,12 @@ def test_xarray_reads_nodata_as_missing(stored: Stored):
         assert dataset["probability"].shape == (len(LEGEND), 20, 30)
 
 
-def test_other_classes_are_refused(stored: Stored):
+def test_other_classes_are_an_error(stored: Stored):
     with pytest.raises(StoreError, match=r"class codes \[1, 2\]"):
         open_probabilities(stored([1, 2]), LEGEND)
 
 
-def test_store_without_manifest_is_refused(stored: Stored):
+def test_store_without_manifest_is_an_error(stored: Stored):
     path = stored(LEGEND.codes.tolist())
     path.with_suffix(".json").unlink()
     with pytest.raises(StoreError, match="manifest"):

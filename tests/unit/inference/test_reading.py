@@ -1,4 +1,4 @@
-"""Windows read one after another hold what the store holds, and nothing is decoded twice along a row."""
+"""Windows read in sequence equal the store, and no tile is decoded twice along a row."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ def steps(shape: tuple[int, int], core_px: int = 256, halo_px: int = 128) -> lis
 
 @pytest.mark.parametrize("shape", [(300, 1100), (513, 520), (128, 1), (257, 1024)])
 @pytest.mark.parametrize("order", ["rows", "backwards", "shuffled"])
-def test_each_window_is_what_the_store_holds(shape: tuple[int, int], order: str, make_pair: Make):
+def test_windows_equal_the_store(shape: tuple[int, int], order: str, make_pair: Make):
     flags = np.random.default_rng(1).integers(0, 2, shape).astype(np.uint8) * 4
     pair, todo = make_pair(shape, flags), steps(shape)
     if order == "backwards":
@@ -44,7 +44,7 @@ def test_each_window_is_what_the_store_holds(shape: tuple[int, int], order: str,
             assert np.count_nonzero(values) == np.count_nonzero(expected)  # 0 outside of the scene
 
 
-def test_a_tile_is_read_once_along_a_row(make_pair: Make, monkeypatch: pytest.MonkeyPatch):
+def test_tile_is_read_once_along_a_row(make_pair: Make, monkeypatch: pytest.MonkeyPatch):
     pair = make_pair((256, 1100))
     reader, seen = WindowReader(pair, BOTH), []
     read = GridStore.read
@@ -58,7 +58,7 @@ def test_a_tile_is_read_once_along_a_row(make_pair: Make, monkeypatch: pytest.Mo
     assert all(window.x1 % 128 == 0 or window.x1 == 1100 for window in columns)
 
 
-def test_a_sensor_left_out_is_not_read(make_pair: Make, monkeypatch: pytest.MonkeyPatch):
+def test_unused_sensor_is_not_read(make_pair: Make, monkeypatch: pytest.MonkeyPatch):
     pair = make_pair((300, 300))
     seen, read = set(), GridStore.read
     monkeypatch.setattr(GridStore, "read", lambda self, name, window: seen.add(name) or read(self, name, window))
@@ -67,6 +67,6 @@ def test_a_sensor_left_out_is_not_read(make_pair: Make, monkeypatch: pytest.Monk
     assert seen == {"sar", "validity"}
 
 
-def test_nothing_to_map_is_nothing_read(make_pair: Make):
+def test_bands_of_unusable_windows_are_not_read(make_pair: Make):
     pair = make_pair((300, 700), np.full((300, 700), 3, np.uint8))
     assert all(WindowReader(pair, BOTH).read(step) is None for step in steps(pair.shape))

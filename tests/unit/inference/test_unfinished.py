@@ -14,7 +14,7 @@ def fail_after_writing(target: Path, fingerprint: str, word: str):
         raise KeyboardInterrupt
 
 
-def test_the_next_run_of_the_job_gets_what_was_left(tmp_path: Path):
+def test_next_run_of_the_job_takes_over_the_store(tmp_path: Path):
     target = tmp_path / "folder" / "a.zarr"
     fail_after_writing(target, "f1", "one ")
     fail_after_writing(target, "f1", "two ")
@@ -24,7 +24,7 @@ def test_the_next_run_of_the_job_gets_what_was_left(tmp_path: Path):
     assert [path.name for path in target.parent.iterdir()] == ["a.zarr"]
 
 
-def test_what_other_jobs_left_for_this_target_is_deleted(tmp_path: Path):
+def test_stores_of_other_jobs_for_this_target_are_deleted(tmp_path: Path):
     fail_after_writing(tmp_path / "a.zarr", "f1", "one")
     fail_after_writing(tmp_path / "b.zarr", "f1", "other target")
     with unfinished(tmp_path / "a.zarr", "f2") as part:
@@ -32,7 +32,7 @@ def test_what_other_jobs_left_for_this_target_is_deleted(tmp_path: Path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_run_that_is_still_there_loses_its_folder(tmp_path: Path):
+def test_run_that_is_still_active_loses_its_store(tmp_path: Path):
     target = tmp_path / "a.zarr"
     with unfinished(target, "f1") as orphan:
         orphan.mkdir()
@@ -41,7 +41,7 @@ def test_the_run_that_is_still_there_loses_its_folder(tmp_path: Path):
             assert part.exists() and not orphan.exists()
 
 
-def test_what_an_orphan_made_of_its_old_place_is_not_taken_for_the_store(tmp_path: Path):
+def test_files_of_an_orphan_at_the_old_path_are_not_resumed(tmp_path: Path):
     fail_after_writing(tmp_path / "a.zarr", "f1", "real")
     for name in (".a.zarr.f1.000000000000.part", ".a.zarr.f1.ffffffffffff.part"):
         (tmp_path / name / "probability" / "c" / "0").mkdir(parents=True)

@@ -24,11 +24,11 @@ def make(make_probabilities: Make, grid_at: GridAt):
     return store
 
 
-def test_a_full_scene_has_its_own_outline(make: Make):
+def test_outline_of_a_full_scene(make: Make):
     assert valid_hull(make(np.ones(SHAPE, np.bool_))).equals(shapely.box(0, 0, 280, 300))
 
 
-def test_the_hull_holds_the_corners_of_all_valid_pixels_and_no_more(make: Make):
+def test_hull_is_that_of_all_valid_pixel_corners(make: Make):
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     valid = (np.abs(y - 150.0) + np.abs(x - 120.0) < 90) & (y % 7 != 0)
     hull = valid_hull(make(valid))
@@ -42,12 +42,12 @@ def test_a_single_pixel_is_a_square(make: Make):
     assert valid_hull(make(valid)).equals(shapely.box(279, 299, 280, 300))
 
 
-def test_nothing_valid_has_no_outline(make: Make):
+def test_no_outline_without_valid_pixels(make: Make):
     assert valid_hull(make(np.zeros(SHAPE, np.bool_))) is None
     assert mapped_outline([make(np.zeros(SHAPE, np.bool_))]) is None
 
 
-def test_the_outline_of_several_scenes_is_that_of_their_data(make: Make):
+def test_outline_of_several_scenes(make: Make):
     left = np.zeros(SHAPE, np.bool_)
     left[:, :20] = True
     outline = mapped_outline([make(left), make(left, 600_000), make(np.zeros(SHAPE, np.bool_), 700_000)])

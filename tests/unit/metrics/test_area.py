@@ -32,7 +32,7 @@ def test_a_perfect_map_has_no_error():
     np.testing.assert_allclose(estimates.producers.half_width, 0)
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+def test_coverage_of_the_95_percent_interval():
     rng = np.random.default_rng(3)
     share = np.array([[0.8, 0.2], [0.1, 0.9]])
     strata = np.array([20000, 80000])
@@ -45,7 +45,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.91 <= np.mean(covered) <= 0.98
 
 
-def test_a_class_that_no_sample_found_has_no_producers_accuracy():
+def test_class_without_reference_units_has_no_producers_accuracy():
     estimates = stratified_estimates(np.array([[5, 0], [5, 0]]), np.array([10, 10]))
     assert np.isnan(estimates.producers.value[1])
     assert estimates.area.value[1] == 0

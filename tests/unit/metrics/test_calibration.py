@@ -7,8 +7,8 @@ from clairemap.metrics.calibration import BINS, Calibration, calibration, expect
 from clairemap.metrics.decision import Decision
 
 
-def made(stored: ArrayLike, right: ArrayLike) -> Calibration:
-    """Pixels of given confidence, right where told."""
+def counts_of(stored: ArrayLike, right: ArrayLike) -> Calibration:
+    """Counts of pixels with these confidences, correct where `right`."""
     confidence = np.asarray(stored, np.uint8)
     index = np.where(right, 0, 1).astype(np.uint8)
     return calibration(np.zeros(confidence.shape, np.uint8), Decision(index, confidence))
@@ -18,7 +18,7 @@ def made(stored: ArrayLike, right: ArrayLike) -> Calibration:
     ("stored", "expected_bin"), [(1, 0), (17, 0), (18, 1), (34, 1), (238, 13), (239, 14), (255, 14)]
 )
 def test_bins_are_closed_above(stored: int, expected_bin: int):
-    counts = made([stored], [True])
+    counts = counts_of([stored], [True])
     assert np.flatnonzero(counts.px).tolist() == [expected_bin]
     assert counts.confidence[expected_bin] == pytest.approx(stored / 255)
 
@@ -32,16 +32,16 @@ def test_equals_the_textbook_formula():
     for b in range(BINS):
         inside = (p > b / BINS) & (p <= (b + 1) / BINS)
         expected += inside.mean() * abs(right[inside].mean() - p[inside].mean())
-    assert expected_calibration_error(made(confidence, right)) == pytest.approx(expected, abs=1e-12)
+    assert expected_calibration_error(counts_of(confidence, right)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_certain_and_right_is_calibrated_certain_and_wrong_is_not():
-    assert expected_calibration_error(made([255, 255], [True, True])) == 0
-    assert expected_calibration_error(made([255, 255], [False, False])) == 1
+    assert expected_calibration_error(counts_of([255, 255], [True, True])) == 0
+    assert expected_calibration_error(counts_of([255, 255], [False, False])) == 1
 
 
 def test_counts_add_up_and_skip_what_is_not_scored():
-    first, second = made([100, 200], [True, False]), made([200], [True])
+    first, second = counts_of([100, 200], [True, False]), counts_of([200], [True])
     total = first + second
     assert total.px.sum() == 3
     assert total.correct.sum() == 2

@@ -12,7 +12,7 @@ def test_rows_are_truth_and_columns_the_map():
     assert confusion_matrix(truth, mapped, 3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 2]]
 
 
-def test_pixels_without_label_or_map_do_not_count():
+def test_unlabelled_or_unmapped_pixels_do_not_count():
     truth = np.array([IGNORE_INDEX, 0, IGNORE_INDEX, 1], np.uint8)
     mapped = np.array([0, IGNORE_INDEX, IGNORE_INDEX, 1], np.uint8)
     assert confusion_matrix(truth, mapped, 2).tolist() == [[0, 0], [0, 1]]
@@ -38,5 +38,5 @@ def test_adds_up_over_windows():
 
 @pytest.mark.parametrize(("truth", "mapped"), [(7, 0), (0, 9), (8, IGNORE_INDEX - 1)])
 def test_refuses_indices_outside_the_legend(truth: int, mapped: int):
-    with pytest.raises(StoreError, match="1 of 1 pixels hold a class index that is not below 3"):
+    with pytest.raises(StoreError, match="1 of 1 pixels have a class index of 3 or more"):
         confusion_matrix(np.array([truth], np.uint8), np.array([mapped], np.uint8), 3)

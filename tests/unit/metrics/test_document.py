@@ -41,7 +41,7 @@ def test_headline_falls_back(splits: tuple[str, ...], headline: str):
     assert document({("a", split): counted([[1, 0], [0, 1]]) for split in splits}).split == headline
 
 
-def test_tiles_of_one_scene_in_several_splits_are_all_in_the_scene():
+def test_scene_includes_its_tiles_of_all_splits():
     found = document({("a", "train"): counted([[5, 0], [0, 5]]), ("a", "test"): counted([[0, 5], [5, 0]])})
     assert found.scenes["a"].oa == 0.5
     assert found.scenes["a"].tile_splits == ("test", "train")
@@ -58,7 +58,7 @@ def test_without_labels_figures_are_null_and_the_reason_is_given():
     assert [row["share"] for row in found["areas"]] == [0.75, 0.25]
 
 
-def test_labels_where_nothing_could_be_mapped_are_a_reason_of_their_own():
+def test_labels_only_on_unmapped_pixels_have_their_own_reason():
     assert (
         scope(counted([[0, 0], [0, 0]], unmapped_px=9), LEGEND).reason
         == "none of the 9 labelled pixels could be mapped"
@@ -76,7 +76,7 @@ def test_undefined_figures_are_null_in_json():
     assert found["per_class"][0]["code"] == 10
 
 
-def test_the_headline_is_of_a_split_with_enough_pixels():
+def test_headline_is_a_split_with_enough_pixels():
     few, many = counted([[49, 0], [0, 50]]), counted([[90, 10], [0, 0]])
     found = document({("b", "test"): few, ("a", "val"): many})
     assert found.split == "val"
@@ -85,28 +85,28 @@ def test_the_headline_is_of_a_split_with_enough_pixels():
     assert found.smallest_truth_px == 100
 
 
-def test_classes_that_no_training_pixel_had_are_told():
+def test_caution_on_classes_without_training_pixels():
     found = document({("a", "test"): counted([[200, 0], [300, 0]])}, training_px=(5000, 0))
     assert [(row.training_px, row.learning) for row in found.learnt] == [(5000, "enough"), (0, "unseen")]
     assert len(found.cautions) == 1
-    assert "No training pixel had the class forest" in found.cautions[0]
-    assert "have 300 pixels of forest" in found.cautions[0]
+    assert "The training data had no pixels of the class forest" in found.cautions[0]
+    assert "include 300 pixels of forest" in found.cautions[0]
 
 
-def test_a_class_that_the_map_never_shows_right_is_told():
+def test_caution_on_classes_that_are_never_mapped_correctly():
     assert document({("a", "test"): counted([[200, 0], [300, 0]])}).cautions == (
-        "Not one of the scored labelled pixels of forest (300) is mapped right.",
+        "None of the scored pixels labelled forest (300) are mapped correctly.",
     )
     assert document({("a", "test"): counted([[200, 0], [99, 0]])}).cautions == ()
 
 
-def test_hardly_learnt_classes_are_told_with_their_number():
+def test_caution_on_classes_with_few_training_pixels():
     found = document({("a", "test"): counted([[200, 0], [0, 300]])}, training_px=(999, 1000))
     assert [row.learning for row in found.learnt] == ["few", "enough"]
-    assert "Fewer than 1,000 training pixels had the class water (water 999)" in found.cautions[0]
+    assert "fewer than 1,000 pixels of the class water (water 999)" in found.cautions[0]
 
 
-def test_without_the_models_card_nothing_is_told_of_training():
+def test_no_caution_on_training_without_model_card():
     found = document({("a", "test"): counted([[200, 0], [0, 300]])})
     assert (found.learnt, found.cautions) == ((), ())
 
@@ -114,7 +114,7 @@ def test_without_the_models_card_nothing_is_told_of_training():
 GOOD, WEAK = counted([[190, 10], [10, 190]]), counted([[150, 50], [50, 150]])
 
 
-def test_a_scene_on_which_both_sensors_score_below_one_is_told():
+def test_caution_on_a_scene_where_both_sensors_score_below_one():
     views = {("a", "fused"): GOOD, ("a", "optical"): WEAK, ("a", "sar"): WEAK}
     views |= {("b", "fused"): WEAK, ("b", "optical"): WEAK, ("b", "sar"): GOOD}
     found = document({("a", "test"): GOOD, ("b", "test"): WEAK}, views)
@@ -123,59 +123,60 @@ def test_a_scene_on_which_both_sensors_score_below_one_is_told():
         ("b", "sar", "OA", 400),
     ]
     assert found.cautions == (
-        "On scene b the map from both sensors scores 30.5 points of mIoU and 20.0 points of OA below SAR alone "
-        "(mIoU 60.0 % against 90.5 % and OA 75.0 % against 95.0 %, on the 400 labelled pixels that both sensors see).",
+        "On scene b, the map from both sensors scores 30.5 points of mIoU and 20.0 points of OA below SAR alone "
+        "(mIoU 60.0 % instead of 90.5 % and OA 75.0 % instead of 95.0 %, on 400 labelled pixels seen by both sensors).",
     )
     assert found.scenes["b"].views["sar"].oa == 0.95
     assert found.scenes["a"].views["fused"].miou == pytest.approx(190 / 210)
     assert found.views["fused"].pixels == 800
 
 
-def test_all_scenes_together_are_compared_as_well():
+def test_all_scenes_together_are_compared_too():
     views = {(s, v): c for s in "ab" for v, c in (("fused", WEAK), ("optical", WEAK), ("sar", GOOD))}
     found = document({(s, "test"): WEAK for s in "ab"}, views)
-    assert [text.split(" the map")[0] for text in found.cautions] == [
+    assert [text.split(", the map")[0] for text in found.cautions] == [
         "On all compared scenes together",
         "On scene a",
         "On scene b",
     ]
 
 
-def test_a_stray_pixel_of_another_class_does_not_decide_between_the_sensors():
+def test_stray_pixels_of_another_class_do_not_affect_the_comparison():
     views = {("a", "fused"): counted([[9000, 0], [1, 0]]), ("a", "sar"): counted([[9000, 0], [0, 1]])}
     found = document({("a", "test"): GOOD}, views)
     assert found.below_single_sensor == ()
     assert found.scenes["a"].views["fused"].classes_averaged == ("water",)
 
 
-def test_scenes_with_few_pixels_or_no_visible_difference_are_not_compared_in_words():
+def test_no_caution_for_few_pixels_or_small_differences():
     few = {("a", "fused"): counted([[10, 80], [0, 9]]), ("a", "sar"): counted([[90, 0], [0, 9]])}
     level = {("a", "fused"): counted([[50_000, 0], [10, 50_000]]), ("a", "sar"): counted([[50_000, 0], [0, 50_010]])}
     for views in (few, level):
         assert document({("a", "test"): GOOD}, views).cautions == ()
 
 
-def test_scenes_unlike_the_training_scenes_are_told_first_the_wrong_ones_before_the_mild():
+def test_cautions_on_radiometry_come_first_mismatch_before_mild():
     like = SensorVerdict(verdict="match", reason="")
-    mild = SensorVerdict(verdict="mild", reason="VV lies far off")
-    wrong = SensorVerdict(verdict="mismatch", reason="an offset is left")
+    mild = SensorVerdict(verdict="mild", reason="VV differs")
+    wrong = SensorVerdict(verdict="mismatch", reason="wrong offset")
     checks = [
         RadiometryCheck(scene="a", sensors={"optical": like, "sar": mild}),
         RadiometryCheck(scene="b", sensors={"optical": wrong, "sar": like}),
     ]
     found = region_metrics("valley", {}, {}, COVERAGE, LEGEND, {}, (0, 5000), checks)
-    assert [text.rpartition("(scene ")[2] for text in found.cautions[:2]] == [
-        "b, optical: an offset is left).",
-        "a, SAR: VV lies far off).",
-    ]
-    assert "most likely wrong" in found.cautions[0] and "water" in found.cautions[2]
+    assert found.cautions[:2] == (
+        "Scene b: the values do not match those of the training scenes, so the map is probably wrong "
+        "(optical: wrong offset).",
+        "Scene a: the values differ from those of the training scenes (SAR: VV differs).",
+    )
+    assert "water" in found.cautions[2]
     assert found.radiometry["b"]["optical"] == wrong
     assert document({}).radiometry == {}
 
 
-def test_many_classes_that_no_training_pixel_had_are_told_in_short():
+def test_caution_on_many_unseen_classes_is_shortened():
     legend = Legend(classes=tuple(LandCoverClass(code=code, name=f"c{code}") for code in range(1, 41)))
     learnt = class_support(legend, (5000, *[0] * 39))
-    told = next(iter(cautions(learnt, {"c30": 7}, {}, (), ())))
-    assert "c2, c3, " in told and "c13 and 27 more: the network" in told
-    assert "have 7 pixels of c30" in told  # those that labels have are told all the same
+    caution = cautions(learnt, {"c30": 7}, {}, (), ())[0]
+    assert "c2, c3, " in caution and "c13 and 27 more: the network" in caution
+    assert "include 7 pixels of c30" in caution  # although c30 is among the 27

@@ -48,9 +48,7 @@ def write_map(path: Path, codes: NDArray[np.uint8], transform: Affine, crs: str 
         ("EPSG:32633", Affine(10, 0, 5e5, 0, -10, 53e5), 2e-3),
     ],
 )
-def test_pixels_have_the_area_that_their_corners_enclose_on_the_ellipsoid(
-    crs: str, transform: Affine, tolerance: float
-):
+def test_pixel_area_is_that_enclosed_by_its_corners_on_the_ellipsoid(crs: str, transform: Affine, tolerance: float):
     geobox = GeoBox((600, 400), transform, crs)
     window = Window(100, 0, 500, 400)
     areas = PixelArea.of(geobox).of_rows(window)
@@ -60,11 +58,11 @@ def test_pixels_have_the_area_that_their_corners_enclose_on_the_ellipsoid(
 
 
 @pytest.mark.parametrize("crs", ["EPSG:2263", "EPSG:32633"])
-def test_what_a_projection_hardly_distorts_is_measured_in_its_plane_whatever_its_unit(crs: str):
+def test_area_in_projections_with_little_distortion_is_planar_in_any_unit(crs: str):
     left, top = (1e6, 2e5) if crs == "EPSG:2263" else (5e5, 53e5)
     ground = PixelArea.of(GeoBox((60, 40), Affine(30, 0, left, 0, -30, top), crs))
     unit_m = 1200 / 3937 if crs == "EPSG:2263" else 1.0  # US survey feet
-    assert ground.method == "in the plane of the map's projection"
+    assert ground.method == "computed in the map projection"
     assert ground.planar_m2 == pytest.approx((30 * unit_m) ** 2)
 
 
@@ -82,7 +80,7 @@ def test_what_a_projection_hardly_distorts_is_measured_in_its_plane_whatever_its
         ("EPSG:6931", Affine(25_000, 0, -200 * 25_000, 0, -25_000, 300 * 25_000)),  # equal-area, to the equator
     ],
 )
-def test_pixels_at_180_degrees_and_at_poles_have_their_area_too(crs: str, transform: Affine):
+def test_pixels_at_180_degrees_and_at_poles_have_an_area(crs: str, transform: Affine):
     geobox = GeoBox((600, 400), transform, crs)
     ground = PixelArea.of(geobox)
     for row, column in ((0, 0), (300, 199), (299, 200), (300, 200), (450, 399), (599, 10)):
@@ -97,7 +95,7 @@ def test_grids_of_degrees_end_at_the_pole(transform: Affine):
     assert 360 * areas.sum() == pytest.approx(510_065_621.72e6, rel=1e-9)
 
 
-def test_a_map_around_the_pole_sums_to_the_ground_that_it_covers(tmp_path: Path):
+def test_areas_of_a_map_around_the_pole_sum_to_its_extent(tmp_path: Path):
     geobox = GeoBox((300, 200), Affine(10_000, 0, -1_000_000, 0, -10_000, 1_500_000), "EPSG:3413")
     codes = np.full((300, 200), 10, np.uint8)
     coverage = map_coverage(write_map(tmp_path / "map.tif", codes, geobox.transform, "EPSG:3413"), LEGEND)
@@ -111,9 +109,9 @@ def test_a_map_around_the_pole_sums_to_the_ground_that_it_covers(tmp_path: Path)
     assert "distorts" in coverage.method
 
 
-def test_utm_is_measured_in_the_plane():
+def test_area_in_utm_is_planar():
     ground = PixelArea.of(GeoBox((50, 60), Affine(10, 0, 5e5, 0, -20, 53e5), "EPSG:32633"))
-    assert "plane" in ground.method
+    assert ground.method == "computed in the map projection"
     np.testing.assert_allclose(ground.of_rows(Window(0, 0, 3, 3)), 200)
 
 
@@ -126,7 +124,7 @@ def test_map_classes_are_counted_across_windows(tmp_path: Path):
     np.testing.assert_allclose(coverage.m2, coverage.px * 100.0)
 
 
-def test_a_map_without_crs_has_pixels_but_no_area_and_says_why(tmp_path: Path):
+def test_map_without_crs_has_pixels_but_no_area(tmp_path: Path):
     path = write_map(tmp_path / "map.tif", np.full((4, 4), 20, np.uint8), Affine.identity(), None)
     coverage = map_coverage(path, LEGEND)
     assert coverage.px.tolist() == [0, 16]
@@ -134,7 +132,7 @@ def test_a_map_without_crs_has_pixels_but_no_area_and_says_why(tmp_path: Path):
     assert "no coordinate reference system" in coverage.method
 
 
-def test_one_map_of_unknown_area_makes_the_sum_unknown(tmp_path: Path):
+def test_sum_with_a_map_of_unknown_area_is_unknown(tmp_path: Path):
     codes = np.full((4, 4), 10, np.uint8)
     known = map_coverage(write_map(tmp_path / "a.tif", codes, Affine(1, 0, 5e5, 0, -1, 53e5), "EPSG:32633"), LEGEND)
     unknown = map_coverage(write_map(tmp_path / "b.tif", codes, Affine.identity(), None), LEGEND)
@@ -144,7 +142,7 @@ def test_one_map_of_unknown_area_makes_the_sum_unknown(tmp_path: Path):
     assert total.m2 is None
 
 
-def test_only_what_a_sparse_map_holds_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_only_stored_blocks_of_a_sparse_map_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "map.tif"
     grid = {"height": 30_000, "width": 20_000, "transform": Affine(10, 0, 5e5, 0, -10, 53e5), "crs": "EPSG:32633"}
     blocks = {"tiled": True, "blockxsize": 512, "blockysize": 512, "sparse_ok": True, "compress": "ZSTD"}

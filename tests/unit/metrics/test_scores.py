@@ -32,7 +32,7 @@ def test_a_class_in_neither_labels_nor_map_is_left_out():
     assert math.isnan(figures.per_class[1].iou)
 
 
-def test_a_class_mapped_without_truth_counts_zero():
+def test_a_class_that_is_only_mapped_counts_zero():
     figures = scores(np.array([[4, 1], [0, 0]]))
     assert figures.averaged == (0, 1)
     assert figures.per_class[1].iou == 0
@@ -49,7 +49,7 @@ def test_no_pixels_give_nan():
 
 @settings(max_examples=50, deadline=None)
 @given(MATRICES, st.permutations(range(4)))
-def test_order_of_classes_has_no_influence(matrix: NDArray[np.int64], order: list[int]):
+def test_order_of_classes_has_no_effect(matrix: NDArray[np.int64], order: list[int]):
     ordered = scores(matrix[np.ix_(order, order)])
     assert ordered.miou == pytest.approx(scores(matrix).miou, nan_ok=True)
     assert ordered.oa == pytest.approx(scores(matrix).oa, nan_ok=True)
@@ -57,7 +57,7 @@ def test_order_of_classes_has_no_influence(matrix: NDArray[np.int64], order: lis
 
 @settings(max_examples=50, deadline=None)
 @given(MATRICES)
-def test_iou_and_f1_belong_together_and_transposing_swaps_the_accuracies(matrix: NDArray[np.int64]):
+def test_f1_follows_from_iou_and_transposing_swaps_the_accuracies(matrix: NDArray[np.int64]):
     figures, swapped = scores(matrix), scores(matrix.T)
     for one, other in zip(figures.per_class, swapped.per_class, strict=True):
         assert one.f1 == pytest.approx(2 * one.iou / (1 + one.iou), nan_ok=True)
@@ -65,6 +65,6 @@ def test_iou_and_f1_belong_together_and_transposing_swaps_the_accuracies(matrix:
         assert one.iou == pytest.approx(other.iou, nan_ok=True)
 
 
-def test_the_definition_says_what_is_averaged_ignored_and_absent():
-    for word in ("plain mean of the IoU", "in neither is left out", "counts 0", "are not scored"):
+def test_definition_covers_averaged_ignored_and_absent_classes():
+    for word in ("unweighted mean IoU", "in neither is left out", "counts as 0", "are not scored"):
         assert word in DEFINITION

@@ -28,7 +28,7 @@ def test_labelled_pixels_are_either_in_the_matrix_or_unmapped():
     assert counts.tiles == 1
 
 
-def test_tables_come_back_as_written(tmp_path: Path):
+def test_round_trip(tmp_path: Path):
     tiles = [TileTally("a", 0, col, tally(*made_tile(col)), tally(*made_tile(col + 9))) for col in range(3)]
     write_tallies(tmp_path / "scores.parquet", tiles, {"clairemap_version": "x"})
     back = read_tallies(tmp_path / "scores.parquet", 3)
@@ -47,15 +47,15 @@ def test_sums_do_not_depend_on_the_order():
     assert sum([a, b, c], start=Tally.empty(3)).tiles == 3
 
 
-def test_no_tiles_give_a_valid_empty_table(tmp_path: Path):
+def test_table_without_tiles_is_valid(tmp_path: Path):
     write_tallies(tmp_path / "scores.parquet", [], {})
     assert read_tallies(tmp_path / "scores.parquet", 3) == []
 
 
-def test_a_table_of_another_legend_or_a_damaged_one_is_refused(tmp_path: Path):
+def test_damaged_table_or_other_legend_is_an_error(tmp_path: Path):
     path = tmp_path / "scores.parquet"
     write_tallies(path, [TileTally("a", 0, 0, tally(*made_tile(0)), Tally.empty(3))], {})
-    with pytest.raises(StoreError, match="not a table of scores for 4 classes"):
+    with pytest.raises(StoreError, match="not a valid score table for 4 classes"):
         read_tallies(path, 4)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(StoreError, match="run score_tiles again"):

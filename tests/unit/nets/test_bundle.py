@@ -100,7 +100,7 @@ def test_damaged_weights_are_refused(saved: tuple[Path, Path]):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}'])
 def test_a_damaged_card_is_refused(saved: tuple[Path, Path], text: str):
     saved[1].write_text(text)
-    with pytest.raises(BundleError, match="model.json is not a model card"):
+    with pytest.raises(BundleError, match="model.json: not a valid model card"):
         load_bundle(*saved)
 
 

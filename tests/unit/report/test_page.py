@@ -302,4 +302,4 @@ def test_the_training_pixels_of_each_class_are_beside_its_accuracy(rescored: Res
     text = text_of(render(page))
     assert "Pixels in map Training pixels water" in text
     assert re.search(r"forest 72\.7 .{10,40} 0 grassland", text)
-    assert "No training pixel had the class forest" in head_of(page)
+    assert "The training data had no pixels of the class forest" in head_of(page)

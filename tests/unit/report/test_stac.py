@@ -255,7 +255,7 @@ def test_without_a_model_there_are_no_model_fields():
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"network": {"size": "tiny"}}'])
 def test_an_invalid_card_is_an_error(tmp_path: Path, content: str):
     (tmp_path / "model.json").write_text(content)
-    with pytest.raises(BundleError, match="model.json is not a model card"):
+    with pytest.raises(BundleError, match="model.json: not a valid model card"):
         MappingModel.read(tmp_path / "model.json", "r.model.json")
     (tmp_path / "card.json").write_text(json.dumps(CARD))
     assert MappingModel.read(tmp_path / "card.json", "r.model.json") == MODEL
