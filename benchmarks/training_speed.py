@@ -159,7 +159,7 @@ def simulated(window: Window) -> PairBlock:
     ground = survey(at, SEED)
     inner = window.relative_to(outer).slices
     sky = optics.Sky(cloud_level=10.0, haze=0.4, brightness=1.0, seed=SEED)
-    optical = optics.digitised(optics.reflectance(ground, at, sky, SEED)[:, *inner], window, SEED)
+    optical = optics.digital_numbers(optics.reflectance(ground, at, sky, SEED)[:, *inner], window, SEED)
     power = radar.simulated_backscatter(ground, at, SEED)[:, *inner] * radar.speckle(window, 2, SEED)
     validity = np.zeros(window.shape, np.uint8)
     validity[:, : max(0, 40 - window.x0)] = 2  # SAR nodata

@@ -62,7 +62,7 @@ def test_programs_are_found():
 
 
 @pytest.mark.parametrize(("name", "starter"), STARTED_BY.items())
-def test_a_program_that_is_not_run_here_is_started_by_one_that_is(name: str, starter: str):
+def test_every_program_without_quick_run_is_started_by_another(name: str, starter: str):
     assert starter in RUN_HERE
     assert f'"{name}.py"' in (BENCHMARKS / f"{starter}.py").read_text()
 

@@ -79,13 +79,13 @@ def test_maps_of_scenes_in_two_crs_pass(mapped: Callable[..., Check], tmp_path: 
     assert {*facts["maps"]} == {*MAPS} and set(facts["maps"]["source_count"]["pixels"]) <= {"1", "2", "255"}
 
 
-def test_maps_without_any_result_pass(mapped: Callable[..., Check]):
+def test_empty_maps_pass(mapped: Callable[..., Check]):
     facts = mapped(valid=False)()
     assert {name: [*found["pixels"]] for name, found in facts["maps"].items()} == {name: ["255"] for name in MAPS}
 
 
 @pytest.mark.parametrize(("name", "value"), [("landcover", 99), ("optical_share", 101), ("source_count", 3)])
-def test_a_value_that_cannot_be_is_an_error(mapped: Callable[..., Check], tmp_path: Path, name: str, value: int):
+def test_an_invalid_value_is_an_error(mapped: Callable[..., Check], tmp_path: Path, name: str, value: int):
     check = mapped()
     with rasterio.open(tmp_path / f"alps.{name}.tif") as dataset:
         values, profile = dataset.read(1), dataset.profile

@@ -51,7 +51,7 @@ def test_a_labelled_scene_is_explained_tile_by_tile(
     assert lines[3]["facts"]["optical_share_pct"] == 60
 
 
-def test_classes_that_no_training_pixel_had_are_told(
+def test_classes_without_training_pixels_are_reported(
     stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path, made_artefacts: ModuleType
 ):
     card = tmp_path / "model.json"
@@ -64,7 +64,7 @@ def test_classes_that_no_training_pixel_had_are_told(
     assert lines[0] in unseen
 
 
-def test_clouds_are_unknown_where_no_mask_tells_them(
+def test_clouds_are_unknown_without_a_mask(
     stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path
 ):
     index = pd.read_parquet(unlabelled_scene.made.tiles)

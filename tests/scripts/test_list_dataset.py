@@ -45,7 +45,7 @@ def made(made_datasets: ModuleType, dataset: str, folder: Path) -> None:
         ("dfc2020", 3, 6 * 256**2),
     ],
 )
-def test_the_sheet_of_each_set_is_whole(
+def test_the_sheet_of_each_data_set_is_complete(
     listed: Listed, made_datasets: ModuleType, tmp_path: Path, dataset: str, scenes: int, labelled_px: int
 ) -> None:
     made(made_datasets, dataset, tmp_path / "data")
@@ -66,7 +66,7 @@ def test_the_sheet_of_each_set_is_whole(
         assert set(chips["scene"]) == {scene.scene for scene in sheet} and chips["chip"].is_unique
 
 
-def test_listing_again_touches_nothing_unless_a_chip_changed(
+def test_listing_again_changes_files_only_if_a_chip_changed(
     listed: Listed, made_datasets: ModuleType, tmp_path: Path
 ) -> None:
     made_datasets.pie_rgb_sar(tmp_path / "data")
@@ -98,6 +98,6 @@ def test_a_chip_without_its_sar_is_an_error_or_left_out_with_a_warning(
     assert len(chips) == 21 and "00003" not in set(chips)
 
 
-def test_a_set_without_reader_is_named(listed: Listed) -> None:
+def test_an_unknown_data_set_is_an_error(listed: Listed) -> None:
     with pytest.raises(SettingsError, match=r"whu_optsar.*did you mean 'whu_opt_sar'"):
         listed("whu_optsar")

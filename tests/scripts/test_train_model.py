@@ -71,7 +71,7 @@ def trained(folder: Path) -> tuple[Bundle, pd.DataFrame]:
     return load_bundle(folder / "model.safetensors", folder / "model.json"), pd.read_csv(folder / "history.csv")
 
 
-def test_a_model_comes_out_that_maps(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_the_trained_model_can_map(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     stage("train_model")(**inputs(stage, made_pairs, tmp_path, steps=2), **outputs(tmp_path / "model"))
     bundle, history = trained(tmp_path / "model")
     assert list(history["step"]) == [1, 2]
@@ -93,7 +93,9 @@ def same_training(folder: Path, other: Path) -> None:
     assert two.card.temperature == pytest.approx(one.card.temperature, rel=1e-2)
 
 
-def test_two_processes_train_what_one_does_on_one_node_and_on_two(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_two_processes_give_the_result_of_one_on_one_node_and_on_two(
+    stage: Stage, made_pairs: ModuleType, tmp_path: Path
+):
     arguments = inputs(stage, made_pairs, tmp_path, steps=3, batch_size=4, validate_every=3, learning_rate=1e-3)
     stage("train_model")(**arguments, **outputs(tmp_path / "one"), device="cpu")
 
@@ -114,7 +116,7 @@ def test_two_processes_train_what_one_does_on_one_node_and_on_two(stage: Stage, 
     assert weights[0] == weights[1]
 
 
-def test_a_run_that_was_killed_ends_with_the_very_same_weights(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_a_killed_and_resumed_run_gives_the_same_weights(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     """SIGKILL in the middle, with all that a checkpoint has to hold: moving average, best weights, optimiser."""
     given = {"steps": 8, "validate_every": 2, "checkpoint_every": 1, "ema_decay": 0.9, "batch_parts": 2}
     arguments = inputs(stage, made_pairs, tmp_path, **given)
@@ -135,7 +137,7 @@ def test_a_run_that_was_killed_ends_with_the_very_same_weights(stage: Stage, mad
     assert cards[0] == cards[1]
 
 
-def test_a_time_budget_ends_several_processes_with_its_own_exit_code(
+def test_a_time_limit_ends_several_processes_with_its_own_exit_code(
     stage: Stage, made_pairs: ModuleType, tmp_path: Path
 ):
     arguments = inputs(stage, made_pairs, tmp_path)

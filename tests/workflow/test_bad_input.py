@@ -71,7 +71,7 @@ FAULTS: dict[Callable[[Path], None], tuple[str, list[str]]] = {
 """What spoils a scene, which takes its name; the error, and words of its message."""
 
 
-def test_bad_scenes_fail_alone(region: Path, snakemake: Run):
+def test_a_bad_scene_does_not_stop_the_others(region: Path, snakemake: Run):
     """All in one run: two good scenes and one for each fault."""
     rows = (region / "scenes.csv").read_text().splitlines()[:3]
     for spoil in FAULTS:
@@ -97,14 +97,14 @@ def test_bad_scenes_fail_alone(region: Path, snakemake: Run):
     assert not list((region / "work" / "scenes").rglob("*.part"))
 
 
-def test_all_faults_of_the_sheet_stand_in_one_message(region: Path, snakemake: Run):
+def test_all_faults_of_the_sheet_are_in_one_message(region: Path, snakemake: Run):
     sheet = (region / "scenes.csv").read_text()
     (region / "scenes.csv").write_text(sheet.replace(",val,", ",vall,") + sheet.splitlines()[1] + "\n")
     run = tile_all(region, snakemake, "--dry-run")
     output = run.stdout + run.stderr
     assert run.returncode == 11
     assert "row 3" in output and "'vall'" in output and "did you mean 'val'" in output
-    assert "row 6" in output and "stands in row 2 too" in output
+    assert "row 6" in output and "is also in row 2" in output
     assert "Traceback" not in output
 
 

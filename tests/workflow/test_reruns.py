@@ -44,7 +44,7 @@ def assert_map_and_report_without_labels(results: Path) -> None:
     assert (results / "report.html").stat().st_size > 10_000
 
 
-def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path, snakemake: Run):
+def test_only_affected_jobs_rerun(region: Path, project_copy: Path, snakemake: Run):
     def run(*words: str) -> CompletedProcess[str]:
         return snakemake(region, "--configfile", str(region / "config.yaml"), *words, project=project_copy)
 

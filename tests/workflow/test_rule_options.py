@@ -86,7 +86,7 @@ def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run,
 
 
 @pytest.mark.parametrize(("old", "new"), [("--scene", "--scenery"), ("--directory data", "")])
-def test_an_option_that_is_wrong_or_absent_is_noticed(old: str, new: str, parse: Parse):
+def test_wrong_and_missing_options_are_found(old: str, new: str, parse: Parse):
     words = "--scene west --directory data"
     assert parse("simulate_scene", words.split())["scene"] == "west"
     with pytest.raises(Exception, match=r"No such option: --scenery|Missing parameter: directory"):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clairemap.errors import MissingFileError, UnreadableFileError
-from clairemap.paths import is_there
+from clairemap.paths import path_exists
 from clairemap.raster.members import absent_member
 
 URL = re.compile(r"(?:^|/)((?:https?|ftp|s3|gs|gcs|az|abfss?|adl|wasbs?|oss|swift|hdfs|file)):/+(.*)$", re.IGNORECASE)
@@ -36,7 +36,7 @@ def check_there(path: Path) -> None:
     Raises:
         MissingFileError: there isn't; the text says what can be done.
     """
-    if not is_there(path):
+    if not path_exists(path):
         raise MissingFileError(_missing(path))
 
 
@@ -114,7 +114,7 @@ def _as_written(virtual: str) -> str:
 
 
 def _other_case(path: Path) -> str:
-    if not is_there(path.parent) or not path.parent.is_dir():
+    if not path_exists(path.parent) or not path.parent.is_dir():
         return ""
     twin = next((file.name for file in path.parent.iterdir() if file.name.lower() == path.name.lower()), None)
     return f" (its folder has {twin!r}: case counts)" if twin else ""
