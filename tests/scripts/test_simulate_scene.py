@@ -29,5 +29,5 @@ def test_another_seed_gives_another_landscape(stage: Callable[[str], Callable[..
 
 
 def test_an_unknown_scene_is_an_error(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
-    with pytest.raises(SettingsError, match="choose one of"):
+    with pytest.raises(SettingsError, match="unknown demo scene"):
         stage("simulate_scene")(scene="nowhere", directory=tmp_path)
