@@ -264,7 +264,7 @@ def clairemap(pair: Pair) -> Floats:
 
 
 def check(name: str, method: Method) -> float:
-    """Return a method's RMSE, pixels, on a synthetic pair shifted and, if it finds more than shifts, rotated by 0.2°."""
+    """Return a method's RMSE, pixels, on a shifted and (except for scikit-image) rotated synthetic pair."""
     pair, truth = made_pair(420, 0.0 if name == "scikit-image" else 0.2)
     with quiet():
         coefficients = method(pair)

@@ -1,4 +1,4 @@
-"""Folders laid out exactly as published data sets are, with made values: true names, sizes of chips, bands, types."""
+"""Folders with the layout of published data sets (names, chip sizes, bands, types) and synthetic values."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def patches(seed: int, codes: tuple[int, ...], side: int, dtype: DTypeLike) -> N
 
 
 def shown(label: NDArray[Any], bands: int, seed: int, dtype: DTypeLike = "uint8") -> NDArray[Any]:
-    """Return bands (band, y, x) whose level follows the label, with noise; 1 to 255, no 0."""
+    """Return bands (band, y, x) whose level depends on the label, with noise; 1 to 255."""
     rng = np.random.default_rng(seed)
     level = (np.abs(label.astype(np.int64)) * 29 + 40)[None] % 200 + 20 * np.arange(bands)[:, None, None] % 30
     return (level + rng.integers(0, 12, (bands, *label.shape))).clip(1, 255).astype(dtype)
@@ -48,7 +48,7 @@ def whu_opt_sar(folder: Path, names: list[str]) -> None:
 
 
 def openearthmap_sar(folder: Path, train: int = 4, test: int = 2) -> None:
-    """Write chips of 1024 px, uint8; the SAR of each has a black edge, and those to test have SAR only."""
+    """Write chips of 1024 px, uint8; SAR has a black edge, and test chips have SAR only."""
     for seed in range(train + test):
         label = patches(seed, tuple(range(9)), 1024, np.uint8)
         sar = shown(label, 1, seed + 1)
@@ -101,7 +101,7 @@ def sen1floods11(folder: Path) -> None:
 
 
 def dfc2020(folder: Path, train: int = 4, test: int = 2) -> None:
-    """Write chips of 256 px: S1 dB float64, S2 13 bands uint16, labels int32; the two parts name folders otherwise."""
+    """Write chips of 256 px: S1 dB float64, S2 13 bands uint16, labels int32; the parts have different folder names."""
     for part, place, count in (("validation", "validation", train), ("test", "0", test)):
         for seed in range(8, 8 + count):
             label = patches(seed, (0, 1, 2, 4, 5, 6, 7, 9, 10), 256, np.int32)

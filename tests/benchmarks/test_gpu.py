@@ -1,4 +1,4 @@
-"""The GPU's benchmark, rehearsed on the CPU."""
+"""The GPU benchmark, as a test run on the CPU."""
 
 import importlib.util
 import json
@@ -19,7 +19,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.fixture(scope="module")
 def gpu() -> ModuleType:
     """Return benchmarks/gpu.py as a module."""
-    sys.path.insert(0, str(BENCHMARKS))  # it imports its neighbours as a script does
+    sys.path.insert(0, str(BENCHMARKS))  # it imports modules of its folder, like a script
     try:
         spec = importlib.util.spec_from_file_location("gpu", BENCHMARKS / "gpu.py")
         assert spec is not None and spec.loader is not None
@@ -33,11 +33,11 @@ def gpu() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def shared(gpu: ModuleType) -> ModuleType:  # noqa: ARG001 - imports it
-    """Return what its sections share."""
+    """Return benchmarks/gpu_bench.py as a module."""
     return sys.modules["gpu_bench"]
 
 
-def test_the_rehearsal_runs_all_sections(gpu: ModuleType, tmp_path: Path):
+def test_the_quick_run_has_all_sections(gpu: ModuleType, tmp_path: Path):
     result = tmp_path / "gpu.json"
     command = [sys.executable, BENCHMARKS / "gpu.py", "--device", "cpu", "--quick", "--result", result]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""Stages that are run by hand with settings that they can't read."""
+"""Stages run by hand with incomplete settings."""
 
 import os
 import subprocess

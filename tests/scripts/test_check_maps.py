@@ -1,4 +1,4 @@
-"""The maps that mosaic_region makes pass; one that was spoilt afterwards doesn't."""
+"""Maps written by mosaic_region pass; a map that is changed afterwards fails."""
 
 import json
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def write_scene(folder: Path, name: str, x: float, crs: str, valid: bool) -> Pat
 
 @pytest.fixture
 def mapped(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]) -> Callable[..., Check]:
-    """Return ``mapped(valid)``: maps of two scenes of two UTM zones are made, and a call to check them is returned."""
+    """Return ``mapped(valid)``, which writes maps of scenes in two UTM zones and returns a function to check them."""
 
     def make(valid: bool = True) -> Check:
         scenes = [

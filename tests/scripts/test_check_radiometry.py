@@ -28,7 +28,7 @@ def write(folder: Path, name: str, seed: int, add: float = 0) -> Path:
 
 @pytest.fixture
 def gate(stage: Stage, tmp_path: Path):
-    """Return a function that checks a scene with this much added to its values against two training scenes."""
+    """Return a function that checks a scene with an offset against two training scenes."""
     scenes = [write(tmp_path, name, seed) for seed, name in enumerate("ba")]
     stage("collect_radiometry")(radiometry=scenes, training=tmp_path / "training.json")
 

@@ -1,4 +1,4 @@
-"""Input that would spoil a training: an error before it begins, or a behaviour that is stated and kept to."""
+"""Bad input to training: an error before it starts, or documented behaviour."""
 
 import json
 from collections.abc import Callable

@@ -18,7 +18,7 @@ Listed = Callable[..., SampleSheet]
 
 @pytest.fixture
 def listed(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
-    """Return ``listed(dataset, **options)``: the sheet that the stage makes of tmp_path/data."""
+    """Return ``listed(dataset, **options)``: the sheet that the stage writes for tmp_path/data."""
 
     def run(dataset: str, **options: str) -> SampleSheet:
         sheet = tmp_path / "listed" / "scenes.csv"

@@ -30,7 +30,7 @@ def optical(made_rasters: ModuleType, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def draw(stage: Callable[[str], Callable[..., Any]], optical: Path, tmp_path: Path) -> Draw:
-    """Return a function that registers a SAR file and gives back the picture of it."""
+    """Return a function that registers a SAR file and returns its picture."""
 
     def drawn(sar: Path) -> Image.Image:
         record, picture = tmp_path / "registration.json", tmp_path / "out" / "registration.png"

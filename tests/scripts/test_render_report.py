@@ -1,4 +1,4 @@
-"""The whole stage on one small made scene of a region."""
+"""The whole stage on one small synthetic scene."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -59,13 +59,13 @@ REGISTRATION = Registration(
 
 @dataclass(frozen=True)
 class FakeRegion:
-    """A folder with all that the stage reads."""
+    """Return a folder with all inputs of the stage."""
 
     folder: Path
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments of the stage's function."""
+        """Return the arguments of the stage's function."""
         at = self.folder
         return {
             "region": "vale",
@@ -212,7 +212,7 @@ def test_an_explained_tile_without_a_store_is_an_error(stage: Callable[[str], Ca
 
 
 def test_a_picture_of_an_earlier_run_is_not_shown(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    """The scene had both sensors once; the picture of that time still exists."""
+    """A picture exists from an earlier run, when the scene had both sensors."""
     one_sensor = replace(REGISTRATION, verdict="single_sensor", ties=())
     write_registration(region.folder / "north" / "registration.json", one_sensor, {})
     stage("render_report")(**region.arguments)

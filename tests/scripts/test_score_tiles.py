@@ -54,7 +54,7 @@ def test_labels_on_a_tile_without_valid_sensor_are_unmapped(
 ):
     made, scores = mapped_scene.made, tmp_path / "scores.parquet"
     index = pd.read_parquet(made.tiles)
-    index.loc[0, ["valid_px", "labelled_px"]] = 0  # as the index is where no sensor sees the tile
+    index.loc[0, ["valid_px", "labelled_px"]] = 0  # as in the index of a tile without a valid sensor
     index.to_parquet(made.tiles)
     store = zarr.open_group(mapped_scene.probabilities, mode="r+")
     store["probability"][:, :256, :256] = 0

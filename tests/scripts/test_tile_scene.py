@@ -45,7 +45,7 @@ PLAIN = {"bands": ["red", "nir"], "apply_scale": False}
 
 @pytest.fixture
 def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
-    """Return a function that runs the stage on files and gives back the checked store and the tile index."""
+    """Return a function that runs the stage on files and returns the checked store and the tile index."""
 
     def run(fit: Fit | None = None, config: dict[str, Any] | None = None, **files: Path):
         work = tmp_path / "work"
@@ -198,7 +198,7 @@ def test_plain_pixels_are_not_georeferenced(tiled: Tiled, made_rasters: ModuleTy
 
 
 def faults(files: Files, made_rasters: ModuleType, folder: Path) -> dict[str, tuple[type[Exception], str, Files]]:
-    """Return by kind of fault the error to expect, what its text says, and a scene with that fault."""
+    """Return, by kind of fault, the expected error, a pattern of its message, and a scene with that fault."""
     grid, write = made_rasters.UTM, made_rasters.write_raster
     moved = type(grid)(grid.shape, grid.transform.translation(9e5, 0) @ grid.transform, grid.crs)
     noise = np.random.default_rng(0).integers(1, 60_000, (2, 320, 320)).astype(np.uint16)
@@ -222,7 +222,7 @@ def faults(files: Files, made_rasters: ModuleType, folder: Path) -> dict[str, tu
 def _other_values(
     files: Files, folder: Path, made_rasters: ModuleType
 ) -> dict[str, tuple[type[Exception], str, Files]]:
-    """Return the same for values that can't mean what the settings say."""
+    """Return the same for values that contradict the settings."""
     grid, write = made_rasters.UTM, made_rasters.write_raster
     power = made_rasters.Fields(grid).sar(grid)
     gap = made_rasters.Fields(grid).optical().astype(np.int16)

@@ -1,4 +1,4 @@
-"""Faults in the input: an error that names file, value and remedy, its exit code, and the other scenes go on."""
+"""Bad input: an error with file, value, remedy and exit code; the other scenes continue."""
 
 import shutil
 from collections.abc import Callable
@@ -68,11 +68,11 @@ FAULTS: dict[Callable[[Path], None], tuple[str, list[str]]] = {
     decibels: ("ValuesError, exit code 27", ["sar.tif", "linear_power", "sensors.sar.scale: db"]),
     all_nodata: ("EmptySceneError, exit code 17", ["all_nodata"]),
 }
-"""What spoils a scene, which takes its name; the error, and words of its message."""
+"""Function that damages a scene, which gets its name; error and words of its message."""
 
 
 def test_a_bad_scene_does_not_stop_the_others(region: Path, snakemake: Run):
-    """All in one run: two good scenes and one for each fault."""
+    """One run with two good scenes and one scene per fault."""
     rows = (region / "scenes.csv").read_text().splitlines()[:3]
     for spoil in FAULTS:
         name = spoil.__name__

@@ -32,10 +32,10 @@ def list_dataset(
     """Write one row per scene, or per sheet of chips, with the official split if there is one."""
     known = known_datasets(CONFIGS)
     if dataset not in known:
-        meant = difflib.get_close_matches(dataset, known, n=1)
+        closest = difflib.get_close_matches(dataset, known, n=1)
         raise SettingsError(
             f"--dataset {dataset!r}: unknown data set"
-            + (f" (did you mean {meant[0]!r}?)" if meant else f" (known: {', '.join(known)})")
+            + (f" (did you mean {closest[0]!r}?)" if closest else f" (known: {', '.join(known)})")
         )
     samples = complete(known[dataset].samples(folder), leave_out=on_missing == "leave_out")
     chip_px = known[dataset].chip_px
