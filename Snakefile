@@ -23,7 +23,7 @@ wildcard_constraints:
     view="|".join(VIEWS),
 
 
-# These take seconds and run on the machine that Snakemake runs on; as cluster jobs they would mostly wait.
+# These rules take seconds: they run on the submitting machine, not as cluster jobs.
 localrules:
     all,
     collect_radiometry,
@@ -43,7 +43,7 @@ rule all:
 
 
 onstart:
-    # On a cluster the submitting machine needs no GPU; a conda environment has its own PyTorch.
+    # Not on a cluster, whose submitting machine needs no GPU, nor with conda, which has its own PyTorch.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         try:
             jobs.check_gpus_of({job.rule.name for job in workflow.dag.needrun_jobs()}, SETTINGS)

@@ -60,11 +60,11 @@ from clairemap.console import progress
 PROJECT = Path(__file__).parents[1]
 QUICK_PX = 256
 Results = dict[tuple[str, str], list[Result]]
-"""The trainings of each set of places and variant, one for each fold."""
+"""The results of each set of places and variant, one per fold."""
 
 
 class Training(NamedTuple):
-    """One training: set of places, number of the fold, variant, length, gain."""
+    """One training: set of places, number of the fold, variant, steps, gain."""
 
     places: str
     fold: int
@@ -74,21 +74,23 @@ class Training(NamedTuple):
 
 
 def main() -> None:
-    """Prepare the scenes, train, score, print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
-    parser.add_argument("--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="where runs lie")
+    parser.add_argument(
+        "--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="folder for the runs"
+    )
     parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side, one core each")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel trainings, one core each")
     parser.add_argument("--sets", nargs="+", choices=["floods", "made"], default=["floods", "made"], help="places")
-    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: a test run")
     options = parser.parse_args()
     options.work = options.work.resolve()
     if options.quick:
         options.sets, options.steps = ["quick"], QUICK_STEPS
         prepare_quick(options.work)
     elif "floods" in options.sets and options.data is None:
-        parser.error("the floods need --data; or choose --sets made")
+        parser.error("--data is required for the floods; without it use --sets made")
     else:
         prepare(options)
     steps = options.steps
@@ -96,11 +98,11 @@ def main() -> None:
     gains["floods"] = chosen_gains(options, steps // 2)
     results = all_results(options, steps, gains)
     figures = {places: {**report(places, results), "gain": gains[places]} for places in options.sets}
-    print(json.dumps({**wanted(figures), "sets": figures, "steps": steps, **machine()}))
+    print(json.dumps({**worst(figures), "sets": figures, "steps": steps, **machine()}))
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Register and tile the scenes with the workflow itself; done already, it does nothing."""
+    """Register and tile the scenes with the workflow; finished scenes are kept."""
     if "floods" in options.sets:
         values = yaml.safe_load((PROJECT / "tests" / "real" / "floods" / "config.yaml").read_text())
         values["tiling"] = {"tile_px": 256}
@@ -120,7 +122,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def prepare_quick(work: Path) -> None:
-    """Make and tile two small scenes."""
+    """Simulate and tile two small scenes."""
     (fold,) = FOLDS["quick"]
     folder = work / fold.prepared
     values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
@@ -139,7 +141,7 @@ def prepare_quick(work: Path) -> None:
 
 
 def simulate(folder: Path, fold: Fold) -> Path:
-    """Make the scenes of a region, of a landscape of the fold's own, and return their sample sheet."""
+    """Simulate the scenes of a fold's landscape and return their sample sheet."""
     rows = ["scene,region,split,optical,sar,label,cloud"]
     for scene in MADE:
         files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
@@ -154,7 +156,7 @@ def simulate(folder: Path, fold: Fold) -> Path:
 
 
 def tile(folder: Path, values: dict[str, object], scenes: Iterable[str]) -> None:
-    """Run the workflow in a folder as far as the pairs of the scenes."""
+    """Run the workflow in a folder up to the pair stores of the scenes."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(values))
@@ -169,7 +171,7 @@ def tile(folder: Path, values: dict[str, object], scenes: Iterable[str]) -> None
 
 
 def chosen_gains(options: argparse.Namespace, steps: int) -> list[float]:
-    """Return for each fold of the floods the gain that its own training events choose."""
+    """Return the best gain of each fold of the floods, by mIoU on its own training events."""
     if "floods" not in options.sets:
         return []
     inner = range(len(FOLDS["gain"]))
@@ -182,8 +184,8 @@ def chosen_gains(options: argparse.Namespace, steps: int) -> list[float]:
             for gain in GAINS
         }
         chosen.append(max(reached, key=reached.__getitem__))
-        told = ", ".join(f"{gain:g}: {miou:.3f}" for gain, miou in reached.items())
-        print(f"{fold.name}: gain {chosen[-1]:g}, by mIoU on its own training events ({told})")
+        listed = ", ".join(f"{gain:g}: {miou:.3f}" for gain, miou in reached.items())
+        print(f"{fold.name}: gain {chosen[-1]:g}, by mIoU on its own training events ({listed})")
     return chosen
 
 
@@ -202,7 +204,7 @@ def all_results(options: argparse.Namespace, steps: int, gains: dict[str, list[f
 
 
 def results_of(runs: Sequence[Training], options: argparse.Namespace) -> Iterator[Result]:
-    """Do the trainings that have no result yet, several side by side, and yield the results of all."""
+    """Run the trainings without a result in parallel, and yield all results in order."""
 
     def done(run: Training) -> Result:
         name = f"{run.places}-{run.fold}-{run.variant.replace(' ', '_')}-{run.steps}-{run.gain:g}.json"
@@ -237,7 +239,7 @@ def mious(runs: Sequence[Result], condition: Condition = CLEAR) -> list[float]:
 def report(places: str, results: Results) -> dict[str, Any]:
     """Print the tables of a set of places and return its figures."""
     of = {variant: results[places, variant] for variant in VARIANTS}
-    print(f"\n{places}: mIoU on held-out places, mean ± deviation of {len(of['fused'])} trainings")
+    print(f"\n{places}: mIoU on held-out places, mean ± standard deviation of {len(of['fused'])} trainings")
     for fused, optical, sar in zip(of["fused"], of["optical"], of["sar"], strict=True):
         print(f"  {fused.fold:<12} fused {fused.miou():.3f}, optical {optical.miou():.3f}, SAR {sar.miou():.3f}")
     print(f"{'painted clouds':<24}" + "".join(f"{name:>18}" for name in ("none", "25 %", "50 %", "75 %", "100 %")))
@@ -264,7 +266,9 @@ def report(places: str, results: Results) -> dict[str, Any]:
         "cmaf_minus_sum": minus(clear["fused"], clear["sum"]),
         "cmaf_minus_early": minus(clear["fused"], clear["early"]),
     }
-    print("differences, mean ± deviation: " + "; ".join(f"{key} {spread(each)}" for key, each in paired.items()))
+    print(
+        "differences, mean ± standard deviation: " + "; ".join(f"{key} {spread(each)}" for key, each in paired.items())
+    )
     return {
         **{key: mean(each) for key, each in paired.items()},
         "by_fold": {key: [round(value, 4) for value in each] for key, each in paired.items()},
@@ -278,9 +282,9 @@ def report(places: str, results: Results) -> dict[str, Any]:
     }
 
 
-def minus(these: Sequence[float], those: Sequence[float]) -> list[float]:
-    """Return the differences training by training."""
-    return [this - that for this, that in zip(these, those, strict=True)]
+def minus(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    """Return the difference of each training."""
+    return [of_a - of_b for of_a, of_b in zip(a, b, strict=True)]
 
 
 def row(label: str, columns: Sequence[Sequence[float]]) -> None:
@@ -289,12 +293,12 @@ def row(label: str, columns: Sequence[Sequence[float]]) -> None:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Return mean and deviation as text."""
+    """Return mean and standard deviation as text."""
     return f"{mean(values):.3f} ± {stdev(values) if len(values) > 1 else math.nan:.3f}"
 
 
-def wanted(figures: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Return the benchmark's keys, each the worse of the sets of places."""
+def worst(figures: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """Return the main figures, each from the set of places where it is worst."""
     keys = {
         "fused_minus_best_single": min,
         "sar_minus_fused_full_cloud": max,
@@ -305,7 +309,7 @@ def wanted(figures: dict[str, dict[str, Any]]) -> dict[str, float]:
 
 
 def machine() -> dict[str, str]:
-    """Return the versions behind the figures."""
+    """Return the versions used."""
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -42,14 +42,14 @@ PROJECT = Path(__file__).parents[1]
 WINDOW_PX = 1024
 COVERAGES = (0.25, 0.5, 0.75, 1.0)
 CODE = stage_code(Path(__file__))
-"""Hash of all code behind a result: results of another are not taken up."""
+"""Hash of the code; results of other code are not reused."""
 
 MADE = ("west_south", "west_north", "centre_south", "east_north")
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Which scenes train and which test, and the seed; `prepared` is the folder of the run that tiled them."""
+    """Training scenes, test scenes and seed; `prepared` is the folder of the run that tiled them."""
 
     name: str
     prepared: str
@@ -75,13 +75,13 @@ FOLDS: Mapping[str, tuple[Fold, ...]] = {
         for train, test in (training, training[::-1])
     ),
 }
-"""Of the floods each event is held out once, two at a time; of the made regions one scene each. By the folds of "gain",
-two for each of "floods" in their order, that one's gain is chosen: half of its training events are held out in turn.
-"quick" shows that a benchmark runs.
+"""Folds of each set of places. "floods": each event is held out once, two at a time. "made": one scene per region is
+held out. "gain": two folds per fold of "floods", in that order, to choose its gain; each holds out half of its training
+events. "quick": for test runs.
 """
 
 GAINS = (0.0, 0.5, 1.0)
-"""Of these the gain of a fold of the floods is chosen: their pictures are stretched one by one."""
+"""Candidates for the gain of the floods, whose images are stretched one by one."""
 
 CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
 VARIANTS: Mapping[str, dict[str, dict[str, Any]]] = {
@@ -94,11 +94,11 @@ VARIANTS: Mapping[str, dict[str, dict[str, Any]]] = {
     "sum": {"network": {"fusion": "sum"}},
     "early": {"network": {"fusion": "early"}},
 }
-"""What differs from the settings' defaults: sensors, loss, fusion. `fused` is CLAIRE with RIFT as they stand."""
+"""Settings of each variant that differ from the defaults; `fused` is CLAIRE with RIFT, unchanged."""
 
 
 class Condition(NamedTuple):
-    """How a test scene is shown: share of it under painted clouds, and whether the network is given their mask."""
+    """Fraction of a test scene under painted clouds, and whether the network gets their mask."""
 
     coverage: float
     mask_is_given: bool
@@ -113,11 +113,11 @@ CLEAR = Condition(0, mask_is_given=False)
 UNMASKED = tuple(Condition(coverage, mask_is_given=False) for coverage in COVERAGES)
 MASKED = tuple(Condition(coverage, mask_is_given=True) for coverage in COVERAGES)
 CONDITIONS = {"fused": (CLEAR, *UNMASKED, *MASKED), "optical": (CLEAR, *UNMASKED)}
-"""Conditions by variant; the others are scored in the clear. SAR sees through clouds."""
+"""Conditions of each variant; the others are scored without clouds, which SAR does not see."""
 
 
 def settings_of(fold: Fold, work: Path, variant: str, steps: int, gain: float) -> Settings:
-    """Return the settings of a training: those of the prepared run, the variant's, a common length, and the gain."""
+    """Return the settings of a training: those of the prepared run with variant, number of steps and gain."""
     values = yaml.safe_load((work / fold.prepared / "config.yaml").read_text())
     training = {"steps": steps, "checkpoint_every": max(steps // 4, 1), "validate_every": steps}
     if fold.name == "quick":
@@ -129,7 +129,7 @@ def settings_of(fold: Fold, work: Path, variant: str, steps: int, gain: float) -
 
 
 def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
-    """Return the training of a fold: the last step's weights are kept, since no place is left to choose others by."""
+    """Return the training of a fold. It keeps the last step's weights: there are no validation places."""
     scenes = work / fold.prepared / "work" / "scenes"
     roles: dict[str, Split] = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
     stores = {scene: scenes / scene / "pair.zarr" for scene in roles}
@@ -141,8 +141,8 @@ def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", CODE)
 
 
-class ShownScene:
-    """A test scene in windows of at most WINDOW_PX, under any condition; labelled where both sensors see by nature."""
+class SceneUnderClouds:
+    """A test scene under any condition, in windows of at most WINDOW_PX; labels only where both sensors are usable."""
 
     def __init__(self, store: GridStore, job: TrainingJob, seed: int) -> None:
         self._job = job
@@ -155,7 +155,7 @@ class ShownScene:
         self._range = BandRange.of(job.statistics.optical, store.array("optical").dtype)
 
     def batches(self, condition: Condition) -> Iterator[TrainingSample]:
-        """Yield the scene's windows as normalised batches of one; clouds are the same whoever looks at them."""
+        """Yield the scene's windows as normalised batches of one; clouds depend on seed and coverage only."""
         crop = self._under(condition)
         height, width = crop.target.shape
         for top in range(0, height, WINDOW_PX):
@@ -182,8 +182,8 @@ def _cut(crop: Crop, top: int, left: int) -> Crop:
 
 
 @torch.inference_mode()
-def confusion(network: Claire, scene: ShownScene, condition: Condition) -> NDArray[np.int64]:
-    """Return truth against map over all labelled pixels; those that no sensor may look at are mapped all the same."""
+def confusion(network: Claire, scene: SceneUnderClouds, condition: Condition) -> NDArray[np.int64]:
+    """Return truth against map over all labelled pixels, also those without a usable sensor under the condition."""
     matrix = np.zeros((network.classes, network.classes), np.int64)
     for batch in scene.batches(condition):
         logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
@@ -192,8 +192,8 @@ def confusion(network: Claire, scene: ShownScene, condition: Condition) -> NDArr
 
 
 @torch.inference_mode()
-def distance_from_sar_path(network: Claire, scene: ShownScene) -> float:
-    """Return the largest difference of a logit between full cloud with its mask given and optical left out."""
+def distance_from_sar_path(network: Claire, scene: SceneUnderClouds) -> float:
+    """Return the largest difference in a logit between full cloud with its mask, and SAR alone."""
     worst = 0.0
     for batch in scene.batches(Condition(1.0, mask_is_given=True)):
         under = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
@@ -210,7 +210,7 @@ def _indices(classes: torch.Tensor) -> NDArray[np.uint8]:
 
 @dataclass
 class Result:
-    """What a training reached: by condition the confusion matrix over the fold's test scenes."""
+    """Result of a training; `confusion` has the matrix over the fold's test scenes, by condition."""
 
     variant: str
     fold: str
@@ -226,7 +226,7 @@ class Result:
         return scores(np.array(self.confusion[condition])).miou
 
     def rarest(self) -> tuple[str, float]:
-        """Return the class with the fewest training pixels (but some), and its IoU in the clear."""
+        """Return the class with the fewest training pixels, but at least one, and its IoU without clouds."""
         rare = min((px, index) for index, px in enumerate(self.class_px) if px)[1]
         return self.classes[rare], scores(np.array(self.confusion["clear"])).per_class[rare].iou
 
@@ -241,7 +241,7 @@ def trained_and_scored(fold: Fold, variant: str, steps: int, gain: float, work: 
     network = trained.network.eval()
     parameters = sum(weights.numel() for weights in network.parameters())
     result = Result(variant, fold.name, classes, tuple(job.statistics.class_px), parameters, seconds)
-    scenes = [ShownScene(open_store(job.stores[scene]), job, fold.seed) for scene in fold.test]
+    scenes = [SceneUnderClouds(open_store(job.stores[scene]), job, fold.seed) for scene in fold.test]
     for condition in CONDITIONS.get(variant, (CLEAR,)):
         matrices = [confusion(network, scene, condition) for scene in scenes]
         result.confusion[condition.name] = np.sum(matrices, axis=0).tolist()
@@ -251,7 +251,7 @@ def trained_and_scored(fold: Fold, variant: str, steps: int, gain: float, work: 
 
 
 def main() -> None:
-    """Do one training and write its result."""
+    """Run one training and write its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=list(FOLDS), required=True)
     parser.add_argument("--fold", type=int, required=True)
@@ -261,7 +261,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of the prepared runs")
     parser.add_argument("--result", type=Path, required=True, help="JSON file to write")
     options = parser.parse_args()
-    torch.set_num_threads(1)  # several trainings run side by side
+    torch.set_num_threads(1)  # several trainings run in parallel
     fold = FOLDS[options.data][options.fold]
     result = trained_and_scored(fold, options.variant, options.steps, options.gain, options.work)
     part = options.result.with_suffix(f".{os.getpid()}.part")

@@ -49,7 +49,7 @@ CPU = torch.device("cpu")
 
 
 class Result(NamedTuple):
-    """What one process holds after a step and a validation; gradient is one vector of all parameters."""
+    """Results of one process after a step and a validation; the gradient is one vector of all parameters."""
 
     loss: Tensor
     gradient: Tensor
@@ -58,7 +58,7 @@ class Result(NamedTuple):
 
 
 def main() -> None:
-    """Run all numbers of processes, print how far they are apart."""
+    """Run all numbers of processes and print the differences."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one and four processes, batches in one part only")
     quick = parser.parse_args().quick
@@ -78,8 +78,8 @@ def main() -> None:
     for count, parts, loss, gradient, equal in rows:
         print(f"{count:>9}{parts:>7}{loss:>11.1e}{gradient:>11.1e}  {'equal' if equal else 'DIFFERS'}")
     cosines = {count: cosine_of_averaged_losses(count, reference.gradient) for count in averaged}
-    told = ", ".join(f"{cosine:.3f} at {count}" for count, cosine in cosines.items())
-    print(f"\nMean of the processes' own losses instead: cosine with the true gradient {told} processes")
+    listed = ", ".join(f"{cosine:.3f} with {count}" for count, cosine in cosines.items())
+    print(f"\nFor contrast, mean of the processes' own losses: cosine with the true gradient {listed} processes")
     figures = {
         "max_loss_diff": max(row[2] for row in rows),
         "max_grad_diff": max(row[3] for row in rows),
@@ -91,9 +91,10 @@ def main() -> None:
 
 
 def crops() -> TrainingSample:
-    """Return eight crops of noise and patches, each with classes of its own; of 1 and 5 nothing is labelled.
+    """Return eight crops of noise and patches, with different classes in each.
 
-    So with four processes the second has no label at all, and with two it has few: 3 and 7 have a strip only.
+    Crops 1 and 5 have no labels, 3 and 7 only a strip: with four processes the second has no labels, with two it has
+    few.
     """
     random = np.random.default_rng(11)
     shares = random.dirichlet(np.full(len(CLASS_PX), 0.4), CROPS)
@@ -115,7 +116,7 @@ def network() -> Claire:
 
 
 def scales() -> BandScales:
-    """Return scales that leave the bands as they are."""
+    """Return scales that do not change the bands."""
     return BandScales(*(BandScale(names=n, mean=(0.0,) * len(n), std=(1.0,) * len(n)) for n in (OPTICAL, SAR)))
 
 
@@ -125,13 +126,13 @@ def rift() -> Rift:
 
 
 def started(count: int, every_parts: tuple[int, ...], folder: Path) -> list[list[Result]]:
-    """Return what each of `count` processes found, for each number of parts."""
+    """Return the results of each of `count` processes, for each number of parts."""
     spawn(work, (count, every_parts, folder), nprocs=count)  # type: ignore[no-untyped-call]
     return [torch.load(folder / f"{count}-{rank}.pt", weights_only=False) for rank in range(count)]
 
 
 def work(rank: int, count: int, every_parts: tuple[int, ...], folder: Path) -> None:
-    """Be one of `count` processes: compute with each number of parts, and leave the results in the folder."""
+    """Compute as one of `count` processes, with each number of parts, and write the results to the folder."""
     torch.set_num_threads(1)
     if count > 1:
         meeting = f"file://{folder}/meeting-{count}"
@@ -144,11 +145,11 @@ def work(rank: int, count: int, every_parts: tuple[int, ...], folder: Path) -> N
 
 
 def result(processes: Processes, parts: int) -> Result:
-    """Return loss and gradient of this process's share of the batch, and the scores of the network on all crops."""
+    """Return loss and gradient of this process's crops, and the scores of the network on all crops."""
     own = TrainingSample._make(layer[processes.rank :: processes.count] for layer in crops())
-    together = processes.ddp_network(network())
-    loss = accumulate_gradient(together, rift(), own, parts)
-    gradient = torch.cat([weight.grad.flatten() for weight in together.parameters() if weight.grad is not None])
+    ddp_network = processes.ddp_network(network())
+    loss = accumulate_gradient(ddp_network, rift(), own, parts)
+    gradient = torch.cat([weight.grad.flatten() for weight in ddp_network.parameters() if weight.grad is not None])
     tiles: Any = [
         TrainingSample._make([*(layer.float() for layer in layers[:4]), layers[4]])
         for layers in zip(*crops(), strict=True)
@@ -163,7 +164,7 @@ def result(processes: Processes, parts: int) -> Result:
 
 
 def apart(ranks: list[tuple[Any, ...]], reference: tuple[Any, ...]) -> tuple[float, float, bool]:
-    """Return how far the processes are from one: loss, gradient, whether matrices, mIoU and OA are equal to the bit."""
+    """Return the differences from one process: loss, gradient, and whether matrices, mIoU and OA are identical."""
     expected, found = Result(*reference), [Result(*rank) for rank in ranks]
     loss = max(((rank.loss - expected.loss).abs() / expected.loss.abs()).max().item() for rank in found)
     largest = expected.gradient.abs().max()
@@ -175,7 +176,7 @@ def apart(ranks: list[tuple[Any, ...]], reference: tuple[Any, ...]) -> tuple[flo
 
 
 def cosine_of_averaged_losses(count: int, gradient: Tensor) -> float:
-    """Return the cosine between the true gradient and that of the mean of `count` processes' own losses."""
+    """Return the cosine of the true gradient and the gradient of the mean of `count` processes' own losses."""
     net, loss, batch = network(), rift(), crops()
     logits = net(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
     own = [loss(logits[rank::count], batch.target[rank::count]).total for rank in range(count)]

@@ -76,54 +76,56 @@ SECTIONS = {
     "layers": Section(gpu_training.layers, 30, 10),
     "reading": Section(gpu_reading.reading, 40, 20),
 }
-"""In order: first what proves, then what is asked for, last what the compiler may take long for."""
+"""In order: first comparisons, then speed, last sections that may take long to compile."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sections and return the exit code: 1 if one failed."""
-    words = parsed(arguments)
+    options = parsed(arguments)
     logging.getLogger("clairemap").setLevel(logging.ERROR)
-    device = torch.device(words.device, 0) if words.device == "cuda" else torch.device("cpu")
-    chosen = {name: SECTIONS[name] for name in words.sections}
+    device = torch.device(options.device, 0) if options.device == "cuda" else torch.device("cpu")
+    chosen = {name: SECTIONS[name] for name in options.sections}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        bench = Bench(device, words.quick, Path(folder))
-        found = run_sections(bench, chosen, words.minutes, words.result)
+        bench = Bench(device, options.quick, Path(folder))
+        found = run_sections(bench, chosen, options.minutes, options.result)
     print(text(found))
     return 1 if found["failed"] else 0
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the command line's words."""
+    """Return the command line options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--quick", action="store_true", help="small shapes and few repetitions: a rehearsal")
-    parser.add_argument("--sections", type=names, default=tuple(SECTIONS), help=f"of {','.join(SECTIONS)}")
-    parser.add_argument("--minutes", type=float, default=8, help="limit of the whole run")
+    parser.add_argument("--quick", action="store_true", help="small shapes, few repetitions: a test run")
+    parser.add_argument(
+        "--sections", type=names, default=tuple(SECTIONS), help=f"comma-separated list from {','.join(SECTIONS)}"
+    )
+    parser.add_argument("--minutes", type=float, default=8, help="time limit of the whole run")
     parser.add_argument("--result", type=Path, help="file for the figures")
-    words = parser.parse_args(arguments)
-    if words.device == "cuda" and not torch.cuda.is_available():
+    options = parser.parse_args(arguments)
+    if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("--device cuda: PyTorch sees no GPU here")
-    if words.result is None and words.device == "cuda" and not words.quick:
-        words.result = RESULT
-    return words
+    if options.result is None and options.device == "cuda" and not options.quick:
+        options.result = RESULT
+    return options
 
 
 def names(listed: str) -> tuple[str, ...]:
-    """Return the names of sections in a list with commas."""
+    """Return the section names of a comma-separated list."""
     found = tuple(name for name in listed.split(",") if name)
     if unknown := sorted(set(found) - set(SECTIONS)):
-        raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; sections are {', '.join(SECTIONS)}")
+        raise argparse.ArgumentTypeError(f"unknown sections: {', '.join(unknown)} (known: {', '.join(SECTIONS)})")
     return found
 
 
 def run_sections(bench: Bench, sections: Mapping[str, Section], minutes: float, result: Path | None) -> Figures:
-    """Return the figures of all sections; `failed` and `left_out` (the time was over) list those without a result.
+    """Return the figures of all sections; `failed` and `left_out` (after the time limit) list those without figures.
 
     Args:
-        bench: where to measure.
-        sections: by name, in order.
-        minutes: limit of all together; a section that begins shortly before the end gets what is left.
-        result: file that is written again after each section.
+        bench: device, and folder for data.
+        sections: sections by name, in order.
+        minutes: time limit of the whole run; the last section gets the remaining time.
+        result: file to write after each section.
     """
     end = time.monotonic() + 60 * minutes
     found: Figures = {**machine(bench), "failed": [], "left_out": []}
@@ -138,7 +140,7 @@ def run_sections(bench: Bench, sections: Mapping[str, Section], minutes: float, 
         try:
             with limited(min(section.limit_s, left)):
                 section.run(bench, figures)
-        except Exception:  # recorded, the exit code says so, and the other sections still run
+        except Exception:  # recorded; the other sections run, and the exit code is 1
             figures["traceback"] = traceback.format_exc()
             found["failed"].append(name)
             print(figures["traceback"], file=sys.stderr, flush=True)
@@ -158,7 +160,7 @@ def write(found: Figures, result: Path | None) -> None:
 
 
 def show(name: str, figures: Figures) -> None:
-    """Print a section's figures, a line for each group."""
+    """Print a section's figures, one line per group."""
     state = "FAILED" if "traceback" in figures else "done"
     print(f"\n{name}: {state} in {figures['seconds']:.1f} s")
     plain = {key: value for key, value in figures.items() if not isinstance(value, dict)}
@@ -171,12 +173,12 @@ def show(name: str, figures: Figures) -> None:
 
 
 def shown(value: object) -> str:
-    """Return a figure with four digits."""
+    """Return a figure with four significant digits."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def machine(bench: Bench) -> Figures:
-    """Return what was measured on."""
+    """Return the device and the versions used."""
     return {
         "gpu": torch.cuda.get_device_name(bench.device) if bench.is_cuda else None,
         "cpus": os.cpu_count(),
@@ -189,12 +191,12 @@ def machine(bench: Bench) -> Figures:
 
 
 def text(found: Figures) -> str:
-    """Return the figures as a line of JSON; numbers of NumPy and PyTorch as plain ones, NaN as null."""
+    """Return the figures as one line of JSON."""
     return json.dumps(plain(found), allow_nan=False)
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a value that JSON can hold."""
+def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a value that JSON can represent: NumPy and PyTorch numbers as plain numbers, NaN as None."""
     if isinstance(value, Mapping):
         return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""What the sections of gpu.py share: the device, time limits, timing, comparisons and profiles."""
+"""Shared by the sections of gpu.py: device, time limits, timing, comparisons and profiles."""
 
 import contextlib
 import signal
@@ -16,8 +16,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 Figures = dict[str, Any]
-"""Of a section: names to numbers, texts, or groups of them. A section fills it as it goes, so that what was measured
-before a failure is kept."""
+"""Figures of a section by name: numbers, texts, or groups of them. A section fills it while it runs, so that a failure
+loses nothing."""
 
 WARM_UP = 3
 KERNELS_SHOWN = 15
@@ -30,12 +30,12 @@ class ComparisonError(Exception):
 
 
 class SectionTimeError(Exception):
-    """A section's time is over."""
+    """A section exceeded its time limit."""
 
 
 @dataclass
 class Bench:
-    """Where and how sections measure. `rates` are the card's measured matmul rates in operations per second."""
+    """Device, folder and mode. `rates` are measured matmul rates in operations per second."""
 
     device: torch.device
     quick: bool
@@ -48,14 +48,14 @@ class Bench:
         return self.device.type == "cuda"
 
     def wait(self) -> None:
-        """Wait until the device has done what it was given."""
+        """Wait until the device has finished its work."""
         if self.is_cuda:
             torch.cuda.synchronize(self.device)
 
     def seconds(self, work: Callable[[], object], budget_s: float = 2.0, at_most: int = 200) -> float:
-        """Return the mean time of a call, after warming up; as many calls as fit into the budget, at least three.
+        """Return the mean time of a call, seconds.
 
-        A rehearsal calls once.
+        After a warm-up, as many calls as fit into the budget, at least three; one call without warm-up if quick.
         """
         if self.quick:
             return self._mean_seconds(work, 1)
@@ -73,7 +73,7 @@ class Bench:
         return (time.perf_counter() - began) / calls
 
     def peak_gb(self, work: Callable[[], object]) -> float | None:
-        """Return the peak of allocated GPU memory in a call, 10^9 bytes; None, without calling, on a CPU."""
+        """Return the peak of allocated GPU memory in a call, 10^9 bytes; on a CPU return None without the call."""
         if not self.is_cuda:
             return None
         torch.cuda.synchronize(self.device)
@@ -83,17 +83,17 @@ class Bench:
         return torch.cuda.max_memory_allocated(self.device) / 1e9
 
     def free(self) -> None:
-        """Give back what PyTorch keeps of the GPU's memory, so that sections do not depend on each other."""
+        """Release PyTorch's cached GPU memory, so that sections do not affect each other."""
         if self.is_cuda:
             torch.cuda.empty_cache()
 
 
 @contextlib.contextmanager
 def limited(seconds: float) -> Iterator[None]:
-    """Raise SectionTimeError in the main thread when so much time is over while the context is open."""
+    """Raise SectionTimeError in the main thread if the context takes longer."""
 
     def stop(*_: object) -> None:
-        raise SectionTimeError(f"the section's {seconds:.0f} s are over")
+        raise SectionTimeError(f"the section exceeded its time limit of {seconds:.0f} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
@@ -105,18 +105,18 @@ def limited(seconds: float) -> Iterator[None]:
 
 
 def check(figures: Figures, name: str, value: float, limit: float) -> None:
-    """Note a difference and its tolerance.
+    """Record a difference and its tolerance.
 
     Raises:
-        ComparisonError: it is larger, or not a number.
+        ComparisonError: the difference is larger than the tolerance, or NaN.
     """
     figures[name], figures[f"{name}_tolerance"] = value, limit
     if not value <= limit:
-        raise ComparisonError(f"{name} is {value:g}, at most {limit:g} is accepted")
+        raise ComparisonError(f"{name} is {value:g}, but the tolerance is {limit:g}")
 
 
 def off_by(found: Tensor, expected: Tensor) -> float:
-    """Return the largest absolute difference over the largest absolute expected value."""
+    """Return the largest absolute difference divided by the largest absolute expected value."""
     apart = (found.detach().double().cpu() - expected.detach().double().cpu()).abs().max()
     return (apart / expected.detach().abs().max().double().cpu().clamp(min=1e-30)).item()
 
@@ -124,15 +124,15 @@ def off_by(found: Tensor, expected: Tensor) -> float:
 def convolution_backward(gradient: Any, x: Any, weight: Any, *rest: Any, **_: Any) -> int:  # noqa: ANN401, ARG001
     """Return the operations of a convolution's backward pass from the shapes of its arguments.
 
-    PyTorch's own count leaves groups out: for the gradient of a depthwise convolution's weights C times too many.
+    PyTorch's count ignores groups: for the weights' gradient of a depthwise convolution it is C times too large.
     """
-    is_wanted = rest[-1]  # gradients of input, weight, bias
+    output_mask = rest[-1]  # gradients of input, weight, bias
     products = gradient[0] * torch.Size(gradient[2:]).numel() * torch.Size(weight).numel()
-    return int(2 * products * (bool(is_wanted[0]) + bool(is_wanted[1])))
+    return int(2 * products * (bool(output_mask[0]) + bool(output_mask[1])))
 
 
 def operations(work: Callable[[], object]) -> int:
-    """Return the floating-point operations of a call, forward and backward: products and convolutions."""
+    """Return the floating-point operations of a call: matrix products and convolutions, forward and backward."""
     counted = {torch.ops.aten.convolution_backward: convolution_backward}
     with FlopCounterMode(display=False, custom_mapping=counted) as counter:
         work()
@@ -141,20 +141,20 @@ def operations(work: Callable[[], object]) -> int:
 
 @dataclass(frozen=True)
 class Profiled:
-    """What the device did in a call: time by kernel in s, time in which any kernel or copy ran, and wall time."""
+    """Profile of a call: time by kernel, time in which any kernel or copy ran, wall time; seconds."""
 
     kernels: Mapping[str, float]
     busy_s: float
     wall_s: float
 
     def top(self) -> dict[str, float]:
-        """Return the kernels with the most time, in ms, by their shortened names."""
+        """Return the time of the slowest kernels, ms, by shortened name."""
         longest = sorted(self.kernels.items(), key=lambda entry: -entry[1])[:KERNELS_SHOWN]
         return {name: 1e3 * seconds for name, seconds in longest}
 
 
 def profiled(bench: Bench, work: Callable[[], object]) -> Profiled:
-    """Return a profile of a call. On a CPU the kernels are PyTorch's operators, and the busy time is unknown: NaN."""
+    """Return the profile of a call. On a CPU the kernels are PyTorch's operators, and the busy time is NaN."""
     activity = ProfilerActivity.CUDA if bench.is_cuda else ProfilerActivity.CPU
     bench.wait()
     with profile(activities=[activity]) as found:
@@ -174,9 +174,9 @@ def profiled(bench: Bench, work: Callable[[], object]) -> Profiled:
 
 
 def device_spans(found: profile, kind: DeviceType) -> Iterator[tuple[str, int, int]]:
-    """Yield name, start and end in ns of what ran on a kind of device, without annotations.
+    """Yield name, start and end in ns of everything that ran on a kind of device, without annotations.
 
-    From the raw record: PyTorch's own events of a long profile take minutes to make.
+    Uses the raw record, because creating PyTorch's events of a long profile takes minutes.
     """
     for event in found.profiler.kineto_results.events():  # type: ignore[union-attr]
         if event.device_type() == kind and not event.name().startswith(ANNOTATIONS):
@@ -184,7 +184,7 @@ def device_spans(found: profile, kind: DeviceType) -> Iterator[tuple[str, int, i
 
 
 def covered(spans: Iterable[tuple[float, float]]) -> float:
-    """Return the length of the union of spans of time."""
+    """Return the length of the union of time spans."""
     total, reached = 0.0, float("-inf")
     for start, end in sorted(spans):
         total += max(end - max(start, reached), 0.0)

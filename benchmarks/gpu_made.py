@@ -47,7 +47,7 @@ SAR_NODATA, CLOUD = 2, 4
 
 
 def block(side_px: int, seed: int) -> PairBlock:
-    """Return a square of made ground: smooth fields, classes by their level, noise, clouds and a nodata margin."""
+    """Return a synthetic square: smooth fields, classes by their level, noise, clouds and a nodata margin."""
     random = np.random.default_rng(seed)
     base = ndimage.zoom(random.standard_normal((side_px // 64, side_px // 64)), 64, order=1).astype(np.float32)
     label = np.digitize(base, np.quantile(base, np.cumsum(CLASS_PX)[:-1] / sum(CLASS_PX))).astype(np.uint8)
@@ -63,7 +63,7 @@ def block(side_px: int, seed: int) -> PairBlock:
 
 
 def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStore:
-    """Return a complete square pair store with labels; it repeats one block of a shard's side, mirrored in turns."""
+    """Return a complete square pair store with labels; it repeats one shard, every second time mirrored."""
     part = path.with_suffix(".part.zarr")
     store = create_store(
         part,
@@ -99,13 +99,13 @@ def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStor
 
 
 def training_job(folder: Path, side_px: int, size: str, training: dict[str, Any]) -> TrainingJob:
-    """Return a job on two made scenes: one of `side_px` to train on, one of a tile to validate on.
+    """Return a job with a training scene of `side_px` and a validation scene of one tile.
 
     Args:
-        folder: for scenes, which are made where they are missing, and checkpoints.
-        side_px: of the scene to train on.
-        size: of the network.
-        training: settings of the section `training`.
+        folder: folder for checkpoints and scenes; missing scenes are created.
+        side_px: side of the training scene, pixels.
+        size: size of the network.
+        training: settings of section `training`.
     """
     sides = {"train": side_px, "val": TILE_PX}
     paths = {f"{split}-{side}": folder / f"{split}-{side}.zarr" for split, side in sides.items()}
@@ -124,12 +124,12 @@ def training_job(folder: Path, side_px: int, size: str, training: dict[str, Any]
 
 
 def job_settings(size: str, training: dict[str, Any]) -> Settings:
-    """Return the default settings with a network's size and some of `training`; scenes are split, not blocks."""
+    """Return the default settings with another network size and other values of section `training`."""
     return load_settings({"network": {"size": size}, "training": training, "splits": {"method": "scene"}})
 
 
 def index_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a store's tiles."""
+    """Yield the rows of a store's tile index."""
     store = open_store(path)
     for tile in tiles(store.shape, TILE_PX):
         layers = {field.name: store.read(field.name, tile.window) for field in fields(PairBlock)}
@@ -137,7 +137,7 @@ def index_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def network(size: str, seed: int = 0) -> Claire:
-    """Return a network with random weights; its head is scaled so that probabilities differ from class to class."""
+    """Return a network with random weights; the scaled head makes probabilities differ between classes."""
     torch.manual_seed(seed)
     made = Claire(len(OPTICAL), len(SAR), len(CLASS_PX), NetworkSettings.model_validate({"size": size}))
     with torch.no_grad():
@@ -163,13 +163,13 @@ def batch(size: int, side_px: int, seed: int = 1) -> TrainingSample:
     return TrainingSample(optical, sar, optical_weight, sar_weight, target)
 
 
-def training_settings(**values: Any) -> TrainingSettings:  # noqa: ANN401 - of any field
-    """Return the default training settings with some values."""
+def training_settings(**values: Any) -> TrainingSettings:  # noqa: ANN401 - values of any field
+    """Return the default training settings with some values changed."""
     return TrainingSettings.model_validate(values)
 
 
 def bundle(size: str, device: torch.device) -> Bundle:
-    """Return a network for mapping the made scenes, in evaluation mode, with its halo measured."""
+    """Return a network for mapping the synthetic scenes, in evaluation mode, with its measured halo."""
     made = network(size).to(device).eval()
     halo_px, halo_sigma = measured_halo_px(made)
     memory = working_memory(made.settings.size, made.classes)
@@ -205,7 +205,7 @@ SPECIAL = ["<unk>", "<s>", "<|endoftext|>", "<|assistant|>", "<|system|>", "<|en
 
 
 def made_phi(folder: Path, hidden: int, layers: int) -> int:
-    """Write a random Phi-3 that never ends an answer, with a tokenizer of its own; return its parameters."""
+    """Write a random Phi-3 that never ends an answer, and its tokenizer; return its number of parameters."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import Phi3Config, Phi3ForCausalLM, PreTrainedTokenizerFast
 
@@ -245,12 +245,12 @@ def made_phi(folder: Path, hidden: int, layers: int) -> int:
 
 
 def without_end(head: nn.Linear) -> nn.Linear:
-    """Return a language model's head whose logit of token 2, the end, is 0: below the largest of hundreds."""
+    """Return a language model's head whose logit of token 2, the end, is 0, so that it is never the largest."""
     with torch.no_grad():
         head.weight[2] = 0
     return head
 
 
 def conversations(count: int) -> list[prompt.Conversation]:
-    """Return the question about the example's tile, so many times: prompts of real length, none longer than others."""
+    """Return `count` times the question about the example tile, a prompt of realistic length."""
     return [prompt.conversation(prompt.EXAMPLE_FACTS)] * count

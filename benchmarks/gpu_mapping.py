@@ -29,14 +29,14 @@ TIMED = {
     "map": ("clairemap.inference.predict", "map_core"),
     "write": ("clairemap.inference.writing", "write_shard"),
 }
-"""What of inference takes time on the host, by the module and name that the pipeline calls."""
+"""Timed functions of inference on the host: module and name."""
 
 
 def equal(bench: Bench, figures: Figures) -> None:
-    """Map a scene on the CPU in float32 and on the device in both precisions, and compare probabilities and classes.
+    """Map a scene on the CPU in float32 and on the device in both precisions; compare probabilities and classes.
 
-    Accepted: float32 a mean of 0.01/255 and 2/255 in any pixel, as rounding to whole numbers may differ; bfloat16 a
-    mean of 2/255, and other classes in 2 % of the pixels.
+    Tolerances: float32: mean 0.01/255, maximum 2/255 (rounding to integers may differ); bfloat16: mean 2/255, another
+    class in 2 % of the pixels.
     """
     side = 256 if bench.quick else 1024
     pair = made.made_pair(bench.folder / "equal.zarr", side, seed=5)
@@ -94,10 +94,9 @@ def plans_of_cudnn() -> Iterator[None]:
 
 
 def busy(bench: Bench, figures: Figures) -> None:
-    """Profile the mapping of the large scene: the share of the time in which any kernel or copy runs on the device.
+    """Profile the mapping of the large scene: fraction of the time in which a kernel or copy runs on the device.
 
-    From the profiler's record of all kernels and copies, their spans joined; beside it the driver's own figure,
-    sampled.
+    Computed from the union of all spans in the profile; `driver_share` is the driver's sampled utilisation.
     """
     pair = open_store(bench.folder / "large.zarr")
     found = made.bundle("tiny" if bench.quick else "small", bench.device)
@@ -112,7 +111,7 @@ def busy(bench: Bench, figures: Figures) -> None:
 
 
 def predicting(found: Bundle, precision: Precision, window_px: int | None, device: torch.device) -> Prediction:
-    """Return what a scene is mapped with."""
+    """Return the prediction that maps a scene."""
     settings = InferenceSettings(precision=precision, window_px=window_px)
     return Prediction(found, "fused", settings, MEMORY_MB, (device,))
 
@@ -133,12 +132,12 @@ def mapped(
 
 
 def stored(store: GridStore) -> tuple[np.ndarray, np.ndarray]:
-    """Return a result's probabilities and optical share."""
+    """Return the probabilities and the optical share of a store."""
     return np.asarray(store.array(PROBABILITY)[:]), np.asarray(store.array(OPTICAL_SHARE)[:])
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Return the wall time of a call."""
+    """Return the wall time of a call, seconds."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
@@ -146,7 +145,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 
 @contextlib.contextmanager
 def host_times() -> Iterator[dict[str, float]]:
-    """Yield seconds spent in reading, mapping and writing, all threads together, while the context is open."""
+    """Yield the seconds spent in reading, mapping and writing within the context, summed over threads."""
     seconds: dict[str, float] = defaultdict(float)
     lock = threading.Lock()
     replaced = []
@@ -176,7 +175,7 @@ def host_times() -> Iterator[dict[str, float]]:
 
 @contextlib.contextmanager
 def sampled_utilisation(bench: Bench, every_s: float = 0.05) -> Iterator[list[float]]:
-    """Yield a list that fills with the driver's share of time with a kernel; stays empty without nvidia-ml-py."""
+    """Yield a list of samples of the driver's utilisation, 0..1; it stays empty without nvidia-ml-py."""
     samples: list[float] = []
     ended = threading.Event()
     try:
@@ -184,9 +183,9 @@ def sampled_utilisation(bench: Bench, every_s: float = 0.05) -> Iterator[list[fl
 
         pynvml.nvmlInit()
         card = pynvml.nvmlDeviceGetHandleByIndex(bench.device.index or 0)
-    except Exception as error:  # whatever is missing, this figure alone is left out
+    except Exception as error:  # any error leaves out only this figure
         if bench.is_cuda:
-            print(f"  driver's utilisation not measured: {error!r}")
+            print(f"  utilisation by the driver not measured: {error!r}")
         yield samples
         return
 
@@ -204,9 +203,9 @@ def sampled_utilisation(bench: Bench, every_s: float = 0.05) -> Iterator[list[fl
 
 
 def phi(bench: Bench, figures: Figures) -> None:
-    """Measure answers by the project's writer with a made Phi-3: tokens/s by batch size.
+    """Measure the tokens/s of `PhiWriter` with a random Phi-3, by batch size.
 
-    Decoding is greedy with a fixed number of tokens: the project constrains answers by checking them, not in decoding.
+    Decoding is greedy with a fixed number of tokens. Answers are checked after decoding, not constrained during it.
     """
     folder, tokens = bench.folder / "phi", 16 if bench.quick else 128
     hidden, depth = (64, 2) if bench.quick else (1024, 16)
@@ -223,7 +222,7 @@ def phi(bench: Bench, figures: Figures) -> None:
 
 @contextlib.contextmanager
 def counted_tokens(writer: PhiWriter) -> Iterator[list[int]]:
-    """Yield a list of how many tokens each batch of answers has, all answers together."""
+    """Yield a list of the number of tokens in each batch of answers."""
     _, model = writer._load()
     generate, produced = model.generate, []
 

@@ -19,9 +19,9 @@ LAYERS = ("optical", "sar", "validity")
 
 
 def reading(bench: Bench, figures: Figures) -> None:
-    """Measure crops/s of the training's data set, and Mpx/s of whole windows of a pair, without the device.
+    """Measure crops/s of the training data set, and Mpx/s of whole windows of a pair, without the device.
 
-    Windows are read by threads of one process, and by processes: what the store itself could deliver.
+    Windows are read by threads of one process and by several processes, to show the limit of the store itself.
     """
     crop_px, scene_px, crops = (128, 512, 4) if bench.quick else (256, 2048, 192)
     counts = (1, 2) if bench.quick else (1, 2, 4, 8, min(16, os.cpu_count() or 1))
@@ -48,14 +48,14 @@ def reading(bench: Bench, figures: Figures) -> None:
 
 
 def window_rate(executor: Executor, pair: Path, windows: Sequence[Window], repetitions: int = 4) -> float:
-    """Return 10^6 px/s of windows of all layers, read by the executor's workers."""
+    """Return the rate of reading windows of all layers with the executor's workers, 10^6 px/s."""
     began = time.perf_counter()
     read = sum(executor.map(read_window, [pair] * len(windows) * repetitions, [*windows] * repetitions))
     return read / 1e6 / (time.perf_counter() - began)
 
 
 def read_window(pair: Path, window: Window) -> int:
-    """Read a window of all layers; return its pixels."""
+    """Read a window of all layers; return its number of pixels."""
     store = open_store(pair)
     for name in LAYERS:
         store.read(name, window)

@@ -32,21 +32,21 @@ MATMUL_SIDE = 8192
 
 
 class InFloat32(nn.Module):
-    """A network without the autocast that the training step opens on a GPU."""
+    """A network without the training step's autocast."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, *images: Tensor) -> ClaireOutput:
-        """Return what the network does."""
+        """Return the network's output."""
         with torch.autocast(images[0].device.type, enabled=False):
             found: ClaireOutput = self.network(*images)
         return found
 
 
 def matmul(bench: Bench, figures: Figures) -> None:
-    """Measure the card's rate of square matrix products: bfloat16, float32 (TF32 off), float32 with TF32."""
+    """Measure the rate of square matrix products: bfloat16, float32 without TF32, float32 with TF32."""
     side = 256 if bench.quick else MATMUL_SIDE
     figures["side"] = side
     for name, dtype, tf32 in (
@@ -62,7 +62,7 @@ def matmul(bench: Bench, figures: Figures) -> None:
 
 @contextlib.contextmanager
 def tf32_products(allowed: bool) -> Iterator[None]:
-    """Allow or forbid TF32 in matrix products while the context is open."""
+    """Allow or forbid TF32 in matrix products within the context."""
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = allowed
     try:
@@ -72,7 +72,7 @@ def tf32_products(allowed: bool) -> Iterator[None]:
 
 
 def gradient(network: nn.Module, batch: TrainingSample, parts: int = 1) -> tuple[Tensor, Tensor]:
-    """Return the loss (total, focal, Tversky) and the gradient of all weights, by the training's own code."""
+    """Return the loss (total, focal, Tversky) and the gradient of all weights, computed by the training code."""
     loss = accumulate_gradient(network, made.rift().to(batch.target.device), batch, parts)
     return torch.stack(loss), torch.cat(
         [weight.grad.flatten() for weight in network.parameters() if weight.grad is not None]
@@ -80,7 +80,7 @@ def gradient(network: nn.Module, batch: TrainingSample, parts: int = 1) -> tuple
 
 
 def network(bench: Bench, figures: Figures) -> None:
-    """Compare logits, loss and gradient with the CPU's in float32; in bfloat16 with those in float32."""
+    """Compare logits, loss and gradient with the CPU in float32; compare bfloat16 with float32."""
     for size in SIZES[:1] if bench.quick else SIZES[:2]:
         on_cpu = made.network(size)
         on_device = copy.deepcopy(on_cpu).to(bench.device)
@@ -95,14 +95,14 @@ def network(bench: Bench, figures: Figures) -> None:
         check(of, "loss", off_by(loss, expected_loss), 1e-5)
         check(of, "gradient", off_by(found, expected), 1e-3)
         on_device.zero_grad()
-        loss, found = gradient(on_device, moved)  # as training does: in bfloat16 on a GPU
+        loss, found = gradient(on_device, moved)  # as in training: in bfloat16 on a GPU
         check(of, "loss_bfloat16", off_by(loss, expected_loss), 0.05)
         cosine = nn.functional.cosine_similarity(found.float().cpu(), expected.float(), dim=0).item()
         check(of, "gradient_bfloat16_one_minus_cosine", 1 - cosine, 0.05)
 
 
 def rift_equal(bench: Bench, figures: Figures) -> None:
-    """Compare RIFT and its gradient with the CPU's, in float32 and from bfloat16 logits."""
+    """Compare RIFT and its gradient with the CPU, from float32 and from bfloat16 logits."""
     target = made.batch(4, 128).target
     logits = 2 * torch.randn(4, len(made.CLASS_PX), 128, 128, generator=torch.Generator().manual_seed(2))
     for dtype, limit in ((torch.float32, 1e-5), (torch.bfloat16, 1e-2)):
@@ -116,7 +116,7 @@ def rift_equal(bench: Bench, figures: Figures) -> None:
 def rift_gradient(
     rift: nn.Module, logits: Tensor, target: Tensor, place: str | torch.device, dtype: torch.dtype = torch.float32
 ) -> tuple[Tensor, Tensor]:
-    """Return RIFT's total and the gradient of the logits, computed on a device."""
+    """Return RIFT's total loss and the gradient of the logits, computed on a device."""
     leaf = logits.to(place, dtype).detach().requires_grad_()
     total = rift.to(place)(leaf, target.to(place)).total
     (found,) = torch.autograd.grad(total, leaf)
@@ -124,7 +124,7 @@ def rift_gradient(
 
 
 def ddp(bench: Bench, figures: Figures) -> None:
-    """Compare loss and gradient with and without DDP (one process; NCCL, on a CPU gloo), in 1 and 2 parts."""
+    """Compare loss and gradient with and without DDP, in 1 and 2 parts (one process; NCCL, gloo on a CPU)."""
     backend = "nccl" if bench.is_cuda else "gloo"
     figures["backend"] = backend
     batch = made.batch(4, 128).to(bench.device)
@@ -138,7 +138,7 @@ def ddp(bench: Bench, figures: Figures) -> None:
                 loss, found = gradient(DistributedDataParallel(alone, gradient_as_bucket_view=True), batch, parts)
                 check(figures, f"loss_{parts}", off_by(loss, expected_loss), 1e-5)
                 check(figures, f"gradient_{parts}", off_by(found, expected), 1e-4)
-            processes = Processes(0, 2, bench.device)  # of which this is the only one: its sums are its own
+            processes = Processes(0, 2, bench.device)  # there is no second process: sums are those of this one
             assert processes.any([True, False]) == (True, False)
             assert processes.broadcast_from_first("text") == "text"
         finally:
@@ -168,10 +168,10 @@ def resume(bench: Bench, figures: Figures) -> None:
 
 
 class Stepper:
-    """The training's own optimiser step on a batch that is already on the device."""
+    """The optimiser step of training, on a batch that is already on the device."""
 
     def __init__(self, bench: Bench, size: str, kind: str, batch_size: int, side_px: int) -> None:
-        """Make network, optimiser and batch.
+        """Create network, optimiser and batch.
 
         Args:
             bench: with the device.
@@ -182,13 +182,13 @@ class Stepper:
         """
         self.network = made.network(size).to(bench.device).train()
         settings = made.training_settings(batch_size=batch_size, crop_px=side_px, steps=10_000)
-        together: Any = self.network if kind.startswith("bfloat16") else InFloat32(self.network)
+        network: Any = self.network if kind.startswith("bfloat16") else InFloat32(self.network)
         if kind.endswith("compiled"):
-            together = torch.compile(together)
+            network = torch.compile(network)
         self._products = kind == "tf32"
         scale = BandScale(names=("band",), mean=(0.0,), std=(1.0,))
         self.context = StepContext(
-            together,
+            network,
             made.rift().to(bench.device),
             new_optimiser(self.network, settings),
             BandScales(scale, scale),
@@ -205,12 +205,12 @@ class Stepper:
 
 
 def shape_of(bench: Bench) -> tuple[int, int]:
-    """Return batch size and side of crops for the steps that are measured."""
+    """Return batch size and crop size of the measured steps."""
     return (1, 128) if bench.quick else (32, 256)
 
 
 def steps(size: str, kinds: tuple[str, ...]) -> Callable[[Bench, Figures], None]:
-    """Return a section that measures the whole steps of a network in several number types."""
+    """Return a section that measures whole training steps of a network in several number types."""
 
     def section(bench: Bench, figures: Figures) -> None:
         batch_size, side_px = shape_of(bench)
@@ -259,7 +259,7 @@ def kernels(bench: Bench, figures: Figures) -> None:
 
 
 def layers(bench: Bench, figures: Figures) -> None:
-    """Measure a depthwise 7x7 convolution and a LayerNorm of base's stages in the ways PyTorch offers, both passes."""
+    """Measure depthwise 7x7 convolution and LayerNorm in base's stages, by layout and number type, both passes."""
     batch_size, side_px = shape_of(bench)
     for stage in made.network("tiny" if bench.quick else "base").size.stages:
         side, width = side_px // stage.stride, stage.width
@@ -280,7 +280,7 @@ def layers(bench: Bench, figures: Figures) -> None:
 
 
 def both_passes(bench: Bench, layer: nn.Module, x: Tensor) -> float:
-    """Return the time of a layer's forward and backward pass."""
+    """Return the time of a layer's forward and backward pass, seconds."""
     out = torch.ones_like(layer(x))
 
     def work() -> None:
@@ -292,7 +292,7 @@ def both_passes(bench: Bench, layer: nn.Module, x: Tensor) -> float:
 
 
 def data_wait(bench: Bench, figures: Figures) -> None:
-    """Train on crops of a made scene read from disk by the project's data set, and say how long steps wait for them."""
+    """Train on crops read from disk by the training data set; measure how long steps wait for them."""
     batch_size, side_px = shape_of(bench)
     number = 2 if bench.quick else 72
     job = made.training_job(
@@ -324,9 +324,9 @@ def data_wait(bench: Bench, figures: Figures) -> None:
 
 
 def waiting(context: StepContext, feed: Iterator[TrainingSample], steps: int) -> Figures:
-    """Return the share of the steps' time spent waiting for crops, and samples/s.
+    """Return the fraction of the steps' time spent waiting for crops, and samples/s.
 
-    Only the second half of the steps counts: in the first, what was read while reading began is used up.
+    Only the second half of the steps counts, when the crops that were read in advance are used up.
     """
     rows = [train_step(context, feed, step) for step in range(steps)][steps // 2 :]
     seconds = sum(row.seconds for row in rows)

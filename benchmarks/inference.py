@@ -81,25 +81,25 @@ ENVIRONMENT = {
     "ZARR_THREADING__MAX_WORKERS": "1",
     "OMP_NUM_THREADS": "1",
 }
-LITTLE_MB, USUAL_MB = 800, 3000
+SMALL_MB, DEFAULT_MB = 800, 3000
 NETWORK_ARMS = ("network", "forward", "cells")
 
 
 class Identity(nn.Module):
-    """Logits whose stored probabilities are the optical bands, if these add up to 255 in every pixel."""
+    """Network whose stored probabilities are the optical bands, if these add up to 255 in every pixel."""
 
     stride = 1
 
     def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
-        """Return the logarithm of the bands, and one half, for the wanted pixels and those around."""
+        """Return the logarithm of the bands, and a share of one half, for the cells around the wanted window."""
         del sar
         values, weight, _ = optical.rows(slice(None))
         window = cells_between(wanted, (weight.shape[-2], weight.shape[-1]), self.stride)
         return CellOutput(values[..., *window.slices].log(), weight[..., *window.slices] / 2, window)
 
 
-class Nothing(nn.Module):
-    """Costs nothing: returns slices of prepared logits."""
+class FreeNetwork(nn.Module):
+    """Network without costs: returns slices of prepared logits."""
 
     stride = 4
 
@@ -112,7 +112,7 @@ class Nothing(nn.Module):
         self.share = torch.rand(1, 1, 1024, 1024, generator=generator)
 
     def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
-        """Return logits and share for cells of 4 px, and bring the bands to the network's scale, strip by strip."""
+        """Normalise the bands strip by strip, and return logits and share for cells of 4 px."""
         height, width = optical.weight.shape[-2:]
         for image in (optical, sar):
             rows = strip_rows(image.values.shape[1] * width, torch.device("cpu"))
@@ -124,13 +124,13 @@ class Nothing(nn.Module):
 
 
 def main() -> None:
-    """Check, measure, print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     fetched = next((Path(__file__).parents[1] / ".venv-peers" / "wheels").glob("terratorch-*.whl"), None)
     parser.add_argument("--terratorch", type=Path, default=fetched, help="terratorch's wheel")
     parser.add_argument("--model", type=Path, help="folder with model.safetensors and model.json; else random weights")
     parser.add_argument("--turns", type=int, default=3, help="runs of each arm")
-    parser.add_argument("--quick", action="store_true", help="small scenes, one turn: shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="small scenes, one turn: a test run")
     parser.add_argument("--arm", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -148,7 +148,7 @@ def main() -> None:
 
 
 def identity(work: Path, quick: bool) -> bool:
-    """Return whether every scene comes out as it went in."""
+    """Return whether every scene is reproduced."""
     core = WINDOW - 2 * HALO
     sides = sorted({1, WINDOW - 1, WINDOW, WINDOW + 1, 2 * WINDOW + HALO, 127, 521, 1009})
     shapes = [(side, side) for side in sides] + list(itertools.pairwise(sides)) + [(1009, 1), (1, 521)]
@@ -165,7 +165,7 @@ def identity(work: Path, quick: bool) -> bool:
 
 
 def seam(work: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Return how far windows and the whole scene differ: logits, and classes of the stored result."""
+    """Return the differences between windows and the whole scene: logits, and classes of the stored result."""
     side = 640 if options.quick else 2560
     pair = scene(work / "seam.zarr", (side, side - 131))
     bundle = network(options.model)
@@ -196,13 +196,13 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     side, turns = (512, 1) if options.quick else (8192, options.turns)
     pairs = {size: scene(work / f"{size}.zarr", (size, size)).path for size in (side // 2, side)}
     arms = [
-        ("ours", side, USUAL_MB),
-        ("ours", side, LITTLE_MB),
-        ("ours", side // 2, LITTLE_MB),  # windows have a whole halo in both
+        ("ours", side, DEFAULT_MB),
+        ("ours", side, SMALL_MB),
+        ("ours", side // 2, SMALL_MB),  # in both, windows have a full halo
         ("naive", side, 0),
         *([("terratorch", side, 0)] if options.terratorch else []),
     ]
-    settings = ((side, LITTLE_MB), (side // 2, USUAL_MB))
+    settings = ((side, SMALL_MB), (side // 2, DEFAULT_MB))
     real = [(name, *setting) for setting in settings for name in NETWORK_ARMS]
     runs: dict[tuple[str, int, int], list[dict[str, float]]] = {}
     for arm in [*arms, *real] * turns:
@@ -210,25 +210,25 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
     print(f"{'arm':12s} {'side':>6s} {'memory':>7s} {'CPU ms/Mpx':>11s} {'peak MB':>8s}")
     for (name, size, memory), found in runs.items():
         print(f"{name:12s} {size:6d} {memory or '':>7} {cpu(found):11.0f} {peak(found):8.0f}")
-    loops = {mb: cpu(runs["ours", side, mb]) for mb in (LITTLE_MB, USUAL_MB)}
+    loops = {mb: cpu(runs["ours", side, mb]) for mb in (SMALL_MB, DEFAULT_MB)}
     naive, other = runs["naive", side, 0], runs.get(("terratorch", side, 0))
     covers = {mb: cover(open_store(pairs[size]), mb, options.model) for size, mb in settings}
     spent = {memory: {name: cpu(runs[name, size, memory]) for name in NETWORK_ARMS} for size, memory in settings}
     return {
-        "overhead_vs_terratorch": loops[USUAL_MB] / cpu(other) if other else None,
-        "overhead_vs_naive": loops[USUAL_MB] / cpu(naive),
-        "overhead_ms_per_mpx": loops[USUAL_MB],
+        "overhead_vs_terratorch": loops[DEFAULT_MB] / cpu(other) if other else None,
+        "overhead_vs_naive": loops[DEFAULT_MB] / cpu(naive),
+        "overhead_ms_per_mpx": loops[DEFAULT_MB],
         "overhead_vs_terratorch_by_mb": {mb: loop / cpu(other) if other else None for mb, loop in loops.items()},
         "overhead_vs_naive_by_mb": {mb: loop / cpu(naive) for mb, loop in loops.items()},
         "overhead_ms_per_mpx_by_mb": loops,
         "total_over_forward": max(each["network"] / each["forward"] for each in spent.values()),
         "total_over_forward_by_mb": {mb: each["network"] / each["forward"] for mb, each in spent.items()},
         "total_over_cells_by_mb": {mb: each["network"] / each["cells"] for mb, each in spent.items()},
-        "rss_mb_8192": peak(runs["network", side, LITTLE_MB]),
+        "rss_mb_8192": peak(runs["network", side, SMALL_MB]),
         "rss_mb_8192_loop": {mb: peak(runs["ours", side, mb]) for mb in loops},
         "rss_mb_terratorch": peak(other) if other else None,
         "rss_mb_naive": peak(naive),
-        "rss_ratio_4x": peak(runs["ours", side, LITTLE_MB]) / peak(runs["ours", side // 2, LITTLE_MB]),
+        "rss_ratio_4x": peak(runs["ours", side, SMALL_MB]) / peak(runs["ours", side // 2, SMALL_MB]),
         "s_per_mpx": {mb: each["network"] / 1e3 for mb, each in spent.items()},
         "window_px": {mb: each.outer_px for mb, each in covers.items()},
         "seen_over_scene": {mb: covers[mb].seen_px((size, size)) / size**2 for size, mb in settings},
@@ -239,21 +239,21 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def gpu_figures(pair: Path, options: argparse.Namespace) -> dict[str, float | None]:
-    """Return Mpx for each second on a GPU, and the share of the time in which it computes."""
+    """Return Mpx/s on a GPU, and the fraction of the time in which it computes."""
     if not torch.cuda.is_available():
         return {"gpu_mpx_per_s": None, "gpu_busy_share": None}
-    found = run_arm("gpu", 0, USUAL_MB, pair, options)
+    found = run_arm("gpu", 0, DEFAULT_MB, pair, options)
     print(f"GPU: {found['mpx_per_s']:.1f} Mpx/s, computing {found['busy_share']:.0%} of the time")
     return {"gpu_mpx_per_s": found["mpx_per_s"], "gpu_busy_share": found["busy_share"]}
 
 
 def cover(pair: GridStore, memory_mb: int, model: Path | None) -> WindowCover:
-    """Return the windows that the real network gets."""
+    """Return the windows of the real network."""
     return Prediction(network(model), "fused", InferenceSettings(), memory_mb).cut(pair).cover
 
 
 def run_arm(name: str, _side: int, memory_mb: int, pair: Path, options: argparse.Namespace) -> dict[str, float]:
-    """Return what an arm measured of itself in a process of its own."""
+    """Run an arm in its own process and return its figures."""
     chosen = ["--terratorch", options.terratorch] if options.terratorch else []
     chosen += ["--model", options.model] if options.model else []
     command = [sys.executable, __file__, *chosen, "--arm", name, pair, str(memory_mb)]
@@ -263,20 +263,20 @@ def run_arm(name: str, _side: int, memory_mb: int, pair: Path, options: argparse
 
 
 def cpu(runs: list[dict[str, float]]) -> float:
-    """Return the median of CPU ms for each Mpx."""
+    """Return the median CPU time, ms/Mpx."""
     return median(run["ms_per_mpx"] for run in runs)
 
 
 def peak(runs: list[dict[str, float]]) -> float:
-    """Return the largest peak, MB."""
+    """Return the largest peak memory, MB."""
     return max(run["rss_mb"] for run in runs)
 
 
 def ours(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
-    """Map with the network that costs nothing, in the windows that the real one gets."""
+    """Map with the free network, in the windows of the real one."""
     real = network(options.model)
     settings = InferenceSettings(window_px=Prediction(real, "fused", InferenceSettings(), memory_mb).window_px(pair))
-    bundle = Bundle(Nothing(), card(halo_px=real.card.halo_px, bytes_per_px=(1, 1)))  # type: ignore[arg-type]
+    bundle = Bundle(FreeNetwork(), card(halo_px=real.card.halo_px, bytes_per_px=(1, 1)))  # type: ignore[arg-type]
     return timed(pair, lambda part: predict_scene(pair, Prediction(bundle, "fused", settings), part, {}))
 
 
@@ -287,7 +287,7 @@ def with_network(pair: GridStore, memory_mb: int, options: argparse.Namespace) -
 
 
 def on_gpu(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
-    """Map with the real network on a GPU; how much of the time the GPU computes is seen in a second run."""
+    """Map with the real network on a GPU; a second run measures the fraction of the time in which it computes."""
     bundle, gpu = network(options.model), torch.device("cuda")
     bundle.network.to(gpu)
     prediction = Prediction(bundle, "fused", InferenceSettings(), memory_mb, (gpu,))
@@ -299,7 +299,7 @@ def on_gpu(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict
             torch.cuda.synchronize()
             return time.perf_counter() - began
 
-    seconds()  # CUDA and its libraries are loaded
+    seconds()  # warm-up: loads CUDA and its libraries
     wall = seconds()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         watched = seconds()
@@ -307,14 +307,14 @@ def on_gpu(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict
         event
         for event in profile.profiler.kineto_results.events()
         if event.device_type() == torch.autograd.DeviceType.CUDA  # type: ignore[attr-defined]
-        and "Mem" not in event.name()  # but copies
+        and "Mem" not in event.name()  # without copies
     )
     computing = covered_ns((kernel.start_ns(), kernel.start_ns() + kernel.duration_ns()) for kernel in kernels)
     return {"mpx_per_s": mpx(pair) / wall, "busy_share": computing / 1e9 / watched, "rss_mb": peak_mb()}
 
 
 def covered_ns(spans: Iterable[tuple[int, int]]) -> int:
-    """Return how much time lies in at least one of the spans."""
+    """Return the length of the union of time spans."""
     covered = end = 0
     for start, stop in sorted(spans):
         covered += max(stop - max(start, end), 0)
@@ -323,12 +323,12 @@ def covered_ns(spans: Iterable[tuple[int, int]]) -> int:
 
 
 def forward_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
-    """Bring the same windows to the network's scale and run it, whole windows at a time."""
+    """Normalise the same windows and run `forward` on them."""
     return alone(pair, memory_mb, options, lambda bundle, reading, _: bundle.network(*tensors(bundle, reading)))
 
 
 def cells_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:
-    """Run of the network what mapping runs, on the same windows."""
+    """Run `cells`, the part of the network that mapping runs, on the same windows."""
     return alone(
         pair, memory_mb, options, lambda bundle, reading, core: bundle.network.cells(*images(bundle, reading), core)
     )
@@ -337,7 +337,7 @@ def cells_alone(pair: GridStore, memory_mb: int, options: argparse.Namespace) ->
 def alone(
     pair: GridStore, memory_mb: int, options: argparse.Namespace, run: Callable[[Bundle, WindowInput, Window], object]
 ) -> dict[str, float]:
-    """Return the CPU time of a function of a scene's windows; reading them doesn't count."""
+    """Return the CPU time of a function of a scene's windows, without reading them."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
     spent = 0.0
     for step in steps(prediction.cut(pair).cover, pair.shape):
@@ -350,9 +350,9 @@ def alone(
     return {"ms_per_mpx": 1e3 * spent / mpx(pair), "rss_mb": peak_mb()}
 
 
-def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
-    """Add up windows under Hann weights, all classes of the scene in memory: the common way."""
-    logits = pixel_logits(Nothing())
+def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - signature of an arm
+    """Sum windows with Hann weights, with all classes of the scene in memory: the common method."""
+    logits = pixel_logits(FreeNetwork())
 
     def work(part: Path) -> None:
         scene_px = whole_input(pair)
@@ -371,10 +371,10 @@ def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[
     return timed(pair, work)
 
 
-def terratorch(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - as the others
-    """Call terratorch's tiled inference."""
+def terratorch(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - signature of an arm
+    """Run terratorch's tiled inference."""
     module = from_wheel(options.terratorch)
-    logits = pixel_logits(Nothing())
+    logits = pixel_logits(FreeNetwork())
 
     def work(part: Path) -> None:
         found = module.tiled_inference(
@@ -402,7 +402,7 @@ ARMS = {
 
 
 def timed(pair: GridStore, work: Any) -> dict[str, float]:  # noqa: ANN401 - a function of a path
-    """Return CPU time for each Mpx of the scene and the process's peak memory."""
+    """Return CPU time per Mpx of the scene, and the process's peak memory."""
     with tempfile.TemporaryDirectory(dir=pair.path.parent) as folder:
         began = time.process_time()
         work(Path(folder) / "probabilities.zarr")
@@ -411,30 +411,30 @@ def timed(pair: GridStore, work: Any) -> dict[str, float]:  # noqa: ANN401 - a f
 
 
 def peak_mb() -> float:
-    """Return the process's own peak: that of getrusage begins with the parent's."""
+    """Return the process's own peak memory, MB; getrusage starts with that of the parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
 
 
 def mpx(pair: GridStore) -> float:
-    """Return the scene's size."""
+    """Return the scene's size, 10^6 px."""
     return pair.shape[0] * pair.shape[1] / 1e6
 
 
 def whole_input(pair: GridStore) -> Tensor:
-    """Return the normalised bands of the whole scene, as the others want them."""
+    """Return the normalised bands of the whole scene, (band, y, x), for the other tools."""
     scales, everything = card(halo_px=0, bytes_per_px=(1, 1)), Window.whole(pair.shape)
     optical = normalise(torch.from_numpy(pair.read("optical", everything)), scales.optical_bands)
     return torch.cat([optical, normalise(torch.from_numpy(pair.read("sar", everything)), scales.sar_bands)])
 
 
-def pixel_logits(null: Nothing) -> Tensor:
-    """Return logits of a window's pixels, prepared beforehand."""
-    return functional.interpolate(null.logits[..., : CROP // 4, : CROP // 4], scale_factor=4, mode="bilinear")[0]
+def pixel_logits(free: FreeNetwork) -> Tensor:
+    """Return prepared logits of a window's pixels."""
+    return functional.interpolate(free.logits[..., : CROP // 4, : CROP // 4], scale_factor=4, mode="bilinear")[0]
 
 
 def write(pair: GridStore, logits: Tensor, part: Path) -> None:
-    """Write all classes' probabilities of a scene into a store as ours."""
+    """Write the probabilities of a scene to a store of the same format as ours."""
     names = [entry.name for entry in CLASSES]
     store = create_probabilities(part, pair.geobox, names, tile_px=pair.tile_px, shard_tiles=4, attributes={})
     for shard in store.shards():
@@ -443,7 +443,7 @@ def write(pair: GridStore, logits: Tensor, part: Path) -> None:
 
 
 def from_wheel(wheel: Path) -> types.ModuleType:
-    """Return terratorch's module of tiled inference, without the rest, which wants torchvision."""
+    """Return terratorch's module of tiled inference alone; the rest needs torchvision."""
     folder = Path(tempfile.mkdtemp())
     with zipfile.ZipFile(wheel) as archive:
         source = archive.extract("terratorch/tasks/tiled_inference.py", folder)
@@ -459,7 +459,7 @@ def from_wheel(wheel: Path) -> types.ModuleType:
 
 
 def scene(path: Path, shape: tuple[int, int], *, of_identity: bool = False) -> GridStore:
-    """Make a pair of smooth fields with noise and some clouds; or of bands that add up to 255 in every pixel."""
+    """Write a pair of smooth fields with noise and some clouds, or of bands that add up to 255 in every pixel."""
     bands = [entry.name for entry in CLASSES] if of_identity else list(OPTICAL)
     layers = [
         Layer("optical", "uint8" if of_identity else "uint16", tuple(bands)),
@@ -480,7 +480,7 @@ def scene(path: Path, shape: tuple[int, int], *, of_identity: bool = False) -> G
 
 
 def smooth(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return a field of unit deviation that varies over 64 px."""
+    """Return a smooth field of unit deviation, with nodes 64 px apart."""
     coarse = torch.from_numpy(random.normal(size=(1, 1, shape[0] // 64 + 2, shape[1] // 64 + 2)).astype(np.float32))
     return functional.interpolate(coarse, size=shape, mode="bilinear")[0, 0].numpy() * np.float32(1.5)
 
@@ -488,18 +488,18 @@ def smooth(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.fl
 def fields(
     random: np.random.Generator, base: NDArray[np.float32], mean: float, spread: float, noise: float, bands: int
 ) -> NDArray[np.float32]:
-    """Return bands (band, y, x) that share a field."""
+    """Return bands (band, y, x) of one field with independent noise."""
     return mean + spread * base + noise * random.standard_normal((bands, *base.shape), np.float32)
 
 
 def adding_up(random: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.int64]:
-    """Return a whole number for each class and pixel, 255 together."""
+    """Return integers (class, y, x) with sum 255 in every pixel."""
     edges = np.sort(random.integers(0, 256, (len(CLASSES) - 1, *shape)), axis=0)
     return np.diff(edges, axis=0, prepend=0, append=255)
 
 
 def card(halo_px: int, bytes_per_px: tuple[float, float], *, of_identity: bool = False) -> ModelCard:
-    """Return a card for the made scenes."""
+    """Return a model card for the synthetic scenes."""
     names = tuple(entry.name for entry in CLASSES) if of_identity else OPTICAL
     mean, deviation = (0, 1) if of_identity else (1500, 300)
     return ModelCard(
@@ -519,12 +519,12 @@ def card(halo_px: int, bytes_per_px: tuple[float, float], *, of_identity: bool =
 
 
 def of_identity() -> Bundle:
-    """Return the bundle of the identity."""
+    """Return the bundle of the identity network."""
     return Bundle(Identity(), card(halo_px=0, bytes_per_px=(1, 1), of_identity=True))  # type: ignore[arg-type]
 
 
 def network(model: Path | None) -> Bundle:
-    """Return the trained network's weights if there are any (of the same bands and classes), else random ones."""
+    """Return the given network (same bands and classes), or one with random weights."""
     if model:
         bundle = load_bundle(model / "model.safetensors", model / "model.json")
         found = bundle.card
@@ -545,7 +545,7 @@ def saved(bundle: Bundle, folder: Path) -> Path:
 
 
 def mapped(pair: GridStore, bundle: Bundle, settings: InferenceSettings, work: Path) -> GridStore:
-    """Return the scene's stored result."""
+    """Map a scene and return the store of the result."""
     part = Path(tempfile.mkdtemp(dir=work)) / "out.zarr"
     predict_scene(pair, Prediction(bundle, "fused", settings), part, {})
     return open_store(part)
@@ -557,7 +557,7 @@ def steps(cover: WindowCover, shape: tuple[int, int]) -> Iterator[Any]:
 
 
 def images(bundle: Bundle, reading: WindowInput) -> tuple[Image, Image]:
-    """Return what the network's `cells` takes for a window."""
+    """Return a window's images, the arguments of the network's `cells`."""
     optical, sar = (torch.from_numpy(values)[None] for values in (reading.optical, reading.sar))
     weights = (torch.from_numpy(mask)[None, None] for mask in (reading.optical_usable, reading.sar_usable))
     return (
@@ -567,7 +567,7 @@ def images(bundle: Bundle, reading: WindowInput) -> tuple[Image, Image]:
 
 
 def tensors(bundle: Bundle, reading: WindowInput) -> tuple[Tensor, ...]:
-    """Return what its `forward` takes."""
+    """Return a window's normalised tensors, the arguments of the network's `forward`."""
     scaled = [image.rows(slice(None)) for image in images(bundle, reading)]
     return *(image.values for image in scaled), *(image.weight for image in scaled)
 
@@ -580,18 +580,18 @@ def cells(bundle: Bundle, pair: GridStore, step: Any) -> Tensor:  # noqa: ANN401
 
 
 def core_cells(step: Any) -> tuple[slice, slice]:  # noqa: ANN401 - a step of the cover
-    """Return the cells of a window's core that lie in the scene as a whole."""
+    """Return the cells of a window's core that are completely in the scene."""
     core = step.core.relative_to(step.outer)
     return slice(core.y0 // 4, core.y1 // 4), slice(core.x0 // 4, core.x1 // 4)
 
 
 def batched(places: list[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:
-    """Yield the places by several."""
+    """Yield the places in groups of `size`."""
     return (places[start : start + size] for start in range(0, len(places), size))
 
 
 def machine() -> dict[str, Any]:
-    """Return what was measured on."""
+    """Return the machine and the versions used."""
     return {
         "cpus": os.cpu_count(),
         "python": platform.python_version(),

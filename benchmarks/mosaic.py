@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # the arms of other tools must not load what they do not need
+if TYPE_CHECKING:  # the arms of other tools must not load unnecessary modules
     import numpy as np
     from numpy.typing import NDArray
 
@@ -42,8 +42,8 @@ PROJECT = Path(__file__).parents[1]
 OVERLAP_PX, PIXEL_M, CLASSES = 256, 10.0, 8
 NAMES = ("water", "woods", "meadow", "crops", "town", "bare", "road", "wetland")
 COLORS = ("#3b7dd8", "#1f6f3a", "#a3c95a", "#e8c95a", "#c0392b", "#b9a58a", "#555555", "#58b0a0")
-THREADS = 2  # those of the rule
-GDAL_CACHE_MB = "256"  # for the peers; with GDAL's own limit, a share of all memory, they hold more
+THREADS = 2  # as in the rule
+GDAL_CACHE_MB = "256"  # for the peers; GDAL's default, a fraction of all memory, needs more
 RUNNER = """
 import json, resource, subprocess, sys, time
 started = time.monotonic()
@@ -79,29 +79,29 @@ class Region:
 
     @property
     def step_px(self) -> int:
-        """From one scene's first pixel to the next one's."""
+        """Distance between neighbouring scenes, pixels."""
         return self.side_px - OVERLAP_PX
 
     @property
     def megapixels(self) -> float:
-        """Size of the map."""
+        """Size of the map, 10^6 px."""
         return ((self.count - 1) * self.step_px + self.side_px) ** 2 / 1e6
 
     def store(self, row: int, col: int) -> Path:
-        """Return where a scene's probabilities lie."""
+        """Return the path of a scene's probabilities."""
         return self.folder / f"{row}_{col}" / "fused" / "probabilities.zarr"
 
     def classes(self, row: int, col: int) -> Path:
-        """Return where a scene's class map lies."""
+        """Return the path of a scene's class map."""
         return self.folder / f"{row}_{col}" / "classes.tif"
 
 
 def main() -> None:
-    """Make the scenes, run all arms in turns, print the table and the figures."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="scenes of 512 px, one run of each")
     parser.add_argument("--repetitions", type=int, default=3, help="runs of each arm")
-    parser.add_argument("--folder", type=Path, help="keep scenes and maps here, and use scenes that lie here")
+    parser.add_argument("--folder", type=Path, help="folder to keep scenes and maps in; existing scenes are used")
     parser.add_argument("--land-cover-alone", nargs="+", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--merge", nargs="+", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -117,7 +117,7 @@ def main() -> None:
 
 
 def compare(folder: Path, side_px: int, repetitions: int) -> None:
-    """Measure all arms and print what was found."""
+    """Measure all arms and print the figures."""
     region = made(Region(folder / f"scenes{side_px}", side_px, 4))
     out = folder / "maps"
     out.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def compare(folder: Path, side_px: int, repetitions: int) -> None:
 
 
 def figures(cost: dict[str, Cost], large: Cost) -> dict[str, float | None]:
-    """Return the ratios to each tool and our memory."""
+    """Return the ratios to each tool, and our memory."""
 
     def ratio(mine: str, other: str) -> float | None:
         return cost[mine].cpu_s / cost[other].cpu_s if other in cost else None
@@ -181,7 +181,7 @@ def show(cost: dict[str, Cost], region: Region, out: Path) -> None:
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures depend on."""
+    """Return the machine and the versions used."""
     import rasterio
 
     import clairemap
@@ -198,7 +198,7 @@ def machine() -> dict[str, str]:
 
 
 def commands(region: Region, out: Path) -> dict[str, list[list[str]]]:
-    """Return the command lines of each arm; of those tools only that are here."""
+    """Return the command lines of each arm whose tool is installed."""
     me = [sys.executable, str(Path(__file__).resolve())]
     stores = [str(region.store(*place)) for place in region.places]
     classes = [str(region.classes(*place)) for place in region.places]
@@ -225,7 +225,7 @@ rasterio.shutil.copy(vrt, target, driver="COG", compress="DEFLATE", overview_res
 
 
 def ours(region: Region, out: Path) -> list[list[str]]:
-    """Return the stage's command line, as the rule gives it."""
+    """Return the stage's command line, as in the rule."""
     from clairemap.stages import MosaicRegion, stage_json
 
     script = PROJECT / "workflow" / "scripts" / "mosaic_region.py"
@@ -235,10 +235,9 @@ def ours(region: Region, out: Path) -> list[list[str]]:
 
 
 def measured(words: list[list[str]]) -> Cost:
-    """Run command lines one after the other; return what they cost, with all processes that they started.
+    """Run command lines in sequence in the rule's environment; return the cost of all their processes.
 
-    A small process starts them, since a new one inherits the peak memory of the one that it was forked from. The
-    environment is the rule's.
+    A small process starts them, because a forked process inherits the peak memory of its parent.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "ZARR_"))}
     environment = {
@@ -263,7 +262,7 @@ def settings() -> "Settings":
 
 
 def land_cover_alone(target: Path, *stores: Path) -> None:
-    """Write the blended land-cover map and nothing else, with the stage's own parts."""
+    """Write only the blended land-cover map, with the functions of the stage."""
     from clairemap.inference.grid import region_grid
     from clairemap.inference.mosaic import mosaic
     from clairemap.inference.placement import place
@@ -295,7 +294,7 @@ def merge_and_translate(target: Path, *classes: Path) -> None:
 
 
 def made(region: Region) -> Region:
-    """Write the scenes' probability stores and their class maps, unless they are there."""
+    """Write the scenes' probability stores and class maps, unless they exist."""
     import numpy as np
 
     from clairemap.artefacts.manifest import manifest_of
@@ -310,11 +309,11 @@ def made(region: Region) -> Region:
 
 
 NODE_PX = 32
-"""The ground varies at nodes this far apart, each scene's own view of it at nodes half as far."""
+"""Distance of the nodes of the common fields, pixels; nodes of a scene's own fields are half as far apart."""
 
 
 def write_scene(region: Region, row: int, col: int, ground: "NDArray[np.float32]") -> None:
-    """Write a scene: softmax of smooth fields, the ground's and, weaker, the scene's own, with fine noise."""
+    """Write a scene: softmax of common smooth fields plus weaker fields of the scene and noise."""
     import numpy as np
     import rasterio
 
@@ -344,7 +343,7 @@ def write_scene(region: Region, row: int, col: int, ground: "NDArray[np.float32]
 
 
 def empty_store(region: Region, row: int, col: int) -> "GridStore":
-    """Return a scene's store without values, in its place in the region."""
+    """Return an empty store for a scene, at its position in the region."""
     from affine import Affine
     from odc.geo.geobox import GeoBox
 
@@ -369,7 +368,7 @@ def empty_store(region: Region, row: int, col: int) -> "GridStore":
 def upsampled(
     nodes: "NDArray[np.float32]", y0: int, x0: int, shape: tuple[int, int], spacing: int
 ) -> "NDArray[np.float32]":
-    """Return a window of smooth fields (layer, y, x), interpolated linearly between nodes `spacing` px apart."""
+    """Return a window of fields (layer, y, x), interpolated linearly between nodes `spacing` px apart."""
     import numpy as np
 
     def along(values: "NDArray[np.float32]", start: int, size: int, axis: int) -> "NDArray[np.float32]":
@@ -383,7 +382,7 @@ def upsampled(
 
 
 def multiplied(region: Region) -> Region:
-    """Return a region of 4 times the area: the same scenes again to the east, south and south-east."""
+    """Return a region of 4 times the area, with copies of the scenes to the east, south and south-east."""
     from clairemap.artefacts.manifest import manifest_of
     from clairemap.raster.store import complete_store
 
@@ -402,12 +401,12 @@ def multiplied(region: Region) -> Region:
 
 
 def json_files(_folder: str, names: list[str]) -> list[str]:
-    """Return which of a folder's files are metadata."""
+    """Return the metadata files of a folder."""
     return [name for name in names if name.endswith(".json")]
 
 
 def different_outside_overlaps(region: Region, one: Path, other: Path) -> int:
-    """Return how many pixels with a single scene have different values in two maps."""
+    """Return the number of pixels of a single scene whose values differ between two maps."""
     import numpy as np
     import rasterio
 

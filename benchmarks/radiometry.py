@@ -60,12 +60,12 @@ S2_L1C = (*S2_L2A[:10], "B10", *S2_L2A[10:])
 S2_TEN = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 S2_FOUR = ("B04", "B03", "B02", "B08")
 FAULTY = {"433D_629L_3_1": lambda v: v - 1000, "aberystwyth": lambda v: v * 10}
-"""How to correct the scenes that are faulty as delivered."""
+"""Corrections of scenes that are delivered with faults."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A sensor's bands (band, y, x) and where they are valid (y, x)."""
+    """A sensor's bands (band, y, x) and their validity (y, x)."""
 
     values: Values
     valid: NDArray[np.bool_]
@@ -77,13 +77,13 @@ class Picture:
         return Picture(self.values[:, :, columns], self.valid[:, columns])
 
     def changed(self, change: Change) -> "Picture":
-        """Return it with its values changed."""
+        """Return the picture with changed values."""
         return Picture(change(self.values.astype(np.float64)), self.valid)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Scenes of one sensor, and the faults that its values can have."""
+    """Scenes of one sensor, and possible faults of its values."""
 
     name: str
     sensor: Sensor
@@ -94,7 +94,7 @@ class Group:
 
 
 def read(path: Path, indexes: Sequence[int] | None = None, nodata: float | None = None) -> Picture:
-    """Return the middle of a raster, `LARGEST_PX` at most on each side."""
+    """Return the centre of a raster, at most `LARGEST_PX` on each side."""
     with rasterio.open(path) as dataset:
         height, width = min(dataset.height, LARGEST_PX), min(dataset.width, LARGEST_PX)
         window = rasterio.windows.Window((dataset.width - width) // 2, (dataset.height - height) // 2, width, height)
@@ -106,7 +106,7 @@ def read(path: Path, indexes: Sequence[int] | None = None, nodata: float | None 
 
 
 def orders(bands: int) -> dict[str, Change]:
-    """Return band orders that people mix up: reversed, the last one first."""
+    """Return common wrong band orders: reversed, last band first."""
     known: dict[str, Change] = {"order reversed": lambda v: v[::-1]}
     if bands > 2:
         known["last band first"] = lambda v: np.roll(v, 1, axis=0)
@@ -125,7 +125,7 @@ def dn_faults(bands: int) -> dict[str, Change]:
 
 
 def picture_faults(bands: int) -> dict[str, Change]:
-    """Return faults of pictures of 8 bits."""
+    """Return faults of 8-bit images."""
     stretched: dict[str, Change] = {"16 bits": lambda v: v * 257, "0 to 1": lambda v: v / 255}
     return stretched | (orders(bands) if bands > 1 else {})
 
@@ -145,7 +145,7 @@ LINEAR_FAULTS: dict[str, Change] = {
 
 
 def groups(data: Path | None, demo: Path) -> Iterator[Group]:
-    """Yield the groups of scenes that are there."""
+    """Yield the available groups of scenes."""
     if data is not None:
         yield from real_groups(data)
     names = sorted(path.name for path in demo.iterdir())
@@ -177,7 +177,7 @@ def real_groups(data: Path) -> Iterator[Group]:
 
 
 def pictures(name: str, sensor: Sensor, scenes: dict[str, Picture]) -> Group:
-    """Return a group of pictures of 8 bits."""
+    """Return a group of 8-bit images."""
     bands = len(next(iter(scenes.values())).values)
     return Group(f"{name} {sensor}", sensor, "digital", scenes, picture_faults(bands))
 
@@ -185,7 +185,7 @@ def pictures(name: str, sensor: Sensor, scenes: dict[str, Picture]) -> Group:
 def digital_numbers(
     name: str, data: Path, mesh: Sequence[str], bands: tuple[str, ...], more: Mapping[str, Picture]
 ) -> Group:
-    """Return the Sentinel-2 scenes, those that are faulty as delivered corrected and kept apart."""
+    """Return the Sentinel-2 scenes; scenes delivered with faults are corrected and listed separately."""
     chosen = [S2_L2A.index(band) + 1 for band in bands]
     scenes = {one: read(data / "terramesh" / "S2L2A" / f"{one}.tif", chosen) for one in mesh}
     farm = data / "aberystwyth" / "optical.tif"
@@ -196,10 +196,10 @@ def digital_numbers(
 
 
 class Describer:
-    """Takes pictures through `tile_scene`; None where that stage stops them."""
+    """Computes the radiometry of pictures with `tile_scene`."""
 
     def __init__(self, folder: Path) -> None:
-        """Start in a folder for temporary files."""
+        """Use a folder for temporary files."""
         self._folder = folder
         spec = importlib.util.spec_from_file_location("tile_scene", PROJECT / "workflow" / "scripts" / "tile_scene.py")
         assert spec is not None and spec.loader is not None
@@ -208,7 +208,7 @@ class Describer:
         self._stage = module.tile_scene
 
     def radiometry(self, group: Group, name: str, picture: Picture) -> Radiometry | None:
-        """Return a picture's radiometry as the stage writes it."""
+        """Return a picture's radiometry, or None if the stage rejects the picture."""
         source = self._folder / "source.tif"
         write(source, picture)
         write_registration(self._folder / "registration.json", registration_of(name, as_delivered(), None), {})
@@ -237,7 +237,7 @@ def settings(group: Group) -> str:
 
 
 def write(path: Path, picture: Picture) -> None:
-    """Write a picture as its values come: whole numbers as uint16 or int16 where they fit, else float32."""
+    """Write a picture: integers as uint16 or int16 where they fit, other values as float32."""
     values = np.where(picture.valid, picture.values, 0)
     whole = bool(np.array_equal(values, np.round(values)))
     kind = "float32" if not whole or np.abs(values).max() > 65535 else "uint16" if values.min() >= 0 else "int16"
@@ -253,7 +253,7 @@ def write(path: Path, picture: Picture) -> None:
 
 
 def is_stopped(scene: Radiometry | None, training: Sequence[Radiometry | None]) -> tuple[bool, bool]:
-    """Return whether a scene is stopped, and whether it is reported as mild."""
+    """Return whether a scene is rejected, and whether it is reported as mild."""
     if scene is None:
         return True, False
     known = tuple(one.model_copy(update={"scene": f"training {i}"}) for i, one in enumerate(training) if one)
@@ -262,7 +262,7 @@ def is_stopped(scene: Radiometry | None, training: Sequence[Radiometry | None]) 
 
 
 def tried(group: Group, describer: Describer) -> Counter[str]:
-    """Return what was counted for a group."""
+    """Return the counts of a group."""
     names = list(group.scenes)
     described = cache(lambda name, half, fault: describer.radiometry(group, name, _made(group, name, half, fault)))
     count: Counter[str] = Counter()
@@ -297,14 +297,14 @@ def _made(group: Group, name: str, half: int | None, fault: str | None) -> Pictu
 
 
 def make_demo(folder: Path, quick: bool) -> Path:
-    """Write the demo's scenes, 512 px each; if quick, two of them."""
+    """Write the demo scenes with 512 px each; only two of them if quick."""
     for scene in DEMO_SCENES[: 2 if quick else None]:
         simulate_scene(replace(scene.recipe, size_px=512), folder / scene.recipe.name, LANDSCAPE_SEED, {})
     return folder
 
 
 def share(count: Counter[str], kind: str) -> float | None:
-    """Return the share of a kind that was stopped; None if there was none."""
+    """Return the fraction of a kind that was rejected; None if there was none."""
     return count[kind] / count[f"{kind} of"] if count[f"{kind} of"] else None
 
 
@@ -312,7 +312,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=PROJECT.parent / "shared" / "data", help="folder with the scenes")
-    parser.add_argument("--quick", action="store_true", help="the made scenes alone, two of them")
+    parser.add_argument("--quick", action="store_true", help="only two simulated scenes: a test run")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)
     total: Counter[str] = Counter()
@@ -331,7 +331,7 @@ KINDS = ("found", "elsewhere", "false", "in the data")
 
 
 def figures(total: Counter[str]) -> dict[str, Any]:
-    """Return the figures that are published."""
+    """Return the published figures."""
     return {
         "gate_found": share(total, "found"),
         "gate_found_elsewhere": share(total, "elsewhere"),

@@ -65,7 +65,7 @@ Figures = dict[str, Any]
 
 
 def main() -> None:
-    """Run all parts, print tables and the figures."""
+    """Run the benchmark."""
     options = parsed()
     if options.measure:
         print(json.dumps(measured(*options.measure)))
@@ -80,18 +80,20 @@ def main() -> None:
 
 
 def parsed() -> argparse.Namespace:
-    """Return the command line's options."""
+    """Return the command line options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=PROJECT.parent / "shared" / "data", help="folder with the scenes")
-    parser.add_argument("--peers", type=Path, default=PROJECT / ".venv-peers/bin/python", help="the peers' python")
-    parser.add_argument("--quick", action="store_true", help="small made pairs, one of a kind: shows that it runs")
+    parser.add_argument(
+        "--peers", type=Path, default=PROJECT / ".venv-peers/bin/python", help="Python of the peers' environment"
+    )
+    parser.add_argument("--quick", action="store_true", help="small synthetic pairs, one of each kind: a test run")
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS), help="default: all")
     parser.add_argument("--measure", nargs=2, type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def register(optical: Path, sar: Path, **settings: Any) -> tuple[Fit, tuple[int, int], float]:  # noqa: ANN401
-    """Return a pair's fit, the optical grid's shape and the CPU seconds."""
+    """Return a pair's fit, the shape of the optical grid, and CPU seconds."""
     started = time.process_time()
     with RasterSource(optical) as first, RasterSource(sar) as second:
         sensors = SensorBands(
@@ -102,13 +104,13 @@ def register(optical: Path, sar: Path, **settings: Any) -> tuple[Fit, tuple[int,
 
 
 def bands(letter: str, path: Path) -> tuple[str, ...]:
-    """Return names for a file's bands."""
+    """Return names of a file's bands."""
     with rasterio.open(path) as file:
         return tuple(f"{letter}{index}" for index in range(file.count))
 
 
 def control_point_ratio(options: argparse.Namespace, work: Path) -> Figures:
-    """Return the RMSE at the control points over their affine residual for each CFOG pair; print the peers' as well."""
+    """Return the RMSE at the control points over their affine residual for each CFOG pair; also print the peers'."""
     pairs = {letter: control_points(options.data / "coreg" / name) for letter, name in CFOG.items()}
     print(f"\n{'control points, RMSE / affine residual':<42}" + "".join(f"{letter:>9}" for letter in pairs))
     fits = {letter: register(pair.optical, pair.sar)[0] for letter, pair in pairs.items()}
@@ -129,7 +131,7 @@ def against_points(result: Figures, pair: KnownPair) -> float | None:
 
 
 def srif(options: argparse.Namespace, work: Path) -> Figures:
-    """Return how many of the turned and resized pairs are good, and how many of these are right."""
+    """Return the number of rotated and resized pairs that are good, and how many of these are right."""
     rows = []
     for number in range(1, 2 if options.quick else 101):
         pair = turned_frame(options.data / "coreg" / "srif", number, work)
@@ -159,7 +161,7 @@ def mmim(options: argparse.Namespace, _: Path) -> Figures:
 
 
 def known_warps(options: argparse.Namespace, work: Path) -> Figures:
-    """Return the distance from known warps, over all scenes and beside the peers, and the split-half errors."""
+    """Return the errors at known warps over all scenes, the ratios to the peers, and the split-half errors."""
     errors: dict[str, list[float]] = {}
     halves: dict[str, float] = {}
     beside: list[Figures] = []
@@ -200,7 +202,7 @@ def known_warps(options: argparse.Namespace, work: Path) -> Figures:
 def peers_on_warps(
     scene: str, optical: Path, known: Figures, places: np.ndarray, shape: tuple[int, int], work: Path, peers: Path
 ) -> list[Figures]:
-    """Return error and CPU seconds for each Mpx of all tools on the warps of a scene."""
+    """Return error and CPU seconds per Mpx of all tools on the warps of a scene."""
     chosen = ["", "shift 2.7 px", "rotation 0.5°", "scale 1.01"]
     mpx = shape[0] * shape[1] / 1e6
     rows = [
@@ -224,7 +226,7 @@ def peers_on_warps(
 
 
 def ratios_to_peers(rows: list[Figures]) -> Figures:
-    """Print the tools side by side, and return our error over SimpleITK's and our CPU time over AROSICS's."""
+    """Print a table of the tools; return our error over SimpleITK's and our CPU time over that of AROSICS."""
     print(f"\n{'known warps beside the peers':<42}{'median px':>10}{'largest px':>11}{'CPU s/Mpx':>10}{'found':>8}")
     summary = {}
     for tool in ("clairemap", *PEERS):
@@ -244,12 +246,12 @@ def ratios_to_peers(rows: list[Figures]) -> Figures:
 
 
 def ratio(ours: float | None, theirs: float | None) -> float | None:
-    """Return one over the other; None if a peer is missing."""
+    """Return the ratio; None if a peer is missing."""
     return None if ours is None or theirs is None else ours / theirs
 
 
 def case(name: str, optical: Path, sar: Path, places: np.ndarray, max_shift_px: int, work: Path) -> Figures:
-    """Return a case for the peers: one grey band of each picture, cut to a common size, NaN where not valid."""
+    """Return a case for the peers: one grey band of each image, cut to a common size, NaN where not valid."""
     grey = []
     with rasterio.open(optical) as first, rasterio.open(sar) as second:
         height, width = min(first.height, second.height), min(first.width, second.width)
@@ -263,7 +265,7 @@ def case(name: str, optical: Path, sar: Path, places: np.ndarray, max_shift_px: 
 
 
 def peer_results(peer: str, cases: list[Figures], work: Path, python: Path) -> Figures:
-    """Return a peer's results by case; all empty, said on the screen, if it can't be run."""
+    """Return a peer's results by case; if it can't run, print why and return empty results."""
     listed, results = work / "cases.json", work / "results.json"
     listed.write_text(json.dumps(cases))
     results.unlink(missing_ok=True)
@@ -271,7 +273,7 @@ def peer_results(peer: str, cases: list[Figures], work: Path, python: Path) -> F
         command: list[str | Path] = [python, PROJECT / "benchmarks" / "registration_peers.py", "--method", peer]
         subprocess.run([*command, "--cases", listed, "--results", results], check=False, stdout=sys.stderr)
     if not results.exists():
-        print(f"{peer}: missing ({python} does not run it; make peers)")
+        print(f"{peer}: missing ({python} can't run it; run make peers)")
         return {each["name"]: {"displacement": None, "cpu_s": None} for each in cases}
     return {each["name"]: each for each in json.loads(results.read_text())["cases"]}
 
@@ -291,7 +293,7 @@ def versions(python: Path) -> str:
 
 
 def cost(options: argparse.Namespace, work: Path) -> Figures:
-    """Return CPU seconds at 8192² and how peak memory grows from a quarter of that area, each in its own process."""
+    """Return CPU seconds at 8192² px and the growth of peak memory from a quarter of that area."""
     print(f"\n{'cost':<42}{'CPU s':>9}{'peak MB':>9}")
     found = {}
     sides = QUICK_SIDES_PX if options.quick else SIDES_PX
@@ -311,7 +313,7 @@ def cost(options: argparse.Namespace, work: Path) -> Figures:
 
 
 def repeated(source: Path, side: int, target: Path) -> Path:
-    """Write a raster beside and below itself until it is as large as asked for."""
+    """Write copies of a raster side by side up to the given side."""
     with rasterio.open(source) as file:
         values = file.read()
         place = {"transform": file.transform, "crs": file.crs}
@@ -320,15 +322,15 @@ def repeated(source: Path, side: int, target: Path) -> Path:
 
 
 def measured(optical: Path, sar: Path) -> Figures:
-    """Return what registering a pair costs this process."""
+    """Return the cost of registering a pair in this process."""
     fit, _, seconds = register(optical, sar)
-    # Not getrusage: its maximum is inherited from the process that started this one.
+    # Not getrusage: its maximum is inherited from the parent process.
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {"cpu_s": seconds, "rss_mb": int(status["VmHWM"].split()[0]) / 1024, "verdict": fit.verdict}
 
 
 def line(label: str, values: Iterable[float | None]) -> None:
-    """Print a row of ratios; a dash where there is none."""
+    """Print a row of ratios; a dash for None."""
     print(f"{label:<42}" + "".join(f"{value:>9.3f}" if value is not None else f"{'-':>9}" for value in values))
 
 

@@ -24,15 +24,15 @@ Points = NDArray[np.float64]
 CFOG = {"A": "cfog_optical_sar", "B": "cfog_visible1_sar1", "C": "cfog_rosenheim"}
 WARPED = ("la_east", "la_west", *(f"flood_{name}" for name in "abcdef"), "whu_opt_sar_1000")
 BLACK = 12
-"""Grey value up to which a pixel beside the turned frame is black; JPEG leaves some noise there."""
+"""Maximum grey value of pixels outside the rotated frame; JPEG leaves some noise there."""
 
 FRAME_PX = 256
-"""Side of the SRIF pairs' SAR pictures."""
+"""Side of the SAR images of the SRIF pairs, pixels."""
 
 
 @dataclass(frozen=True)
 class KnownPair:
-    """A pair of rasters and places whose displacement is known: places and offsets (point, 2), optical pixels."""
+    """A pair of rasters with known displacement at some places: places and offsets (point, 2), optical pixels."""
 
     name: str
     optical: Path
@@ -42,14 +42,14 @@ class KnownPair:
 
     @property
     def affine_residual_px(self) -> float:
-        """What is left of the points after their own best affine fit, root mean square: no affine can do better."""
+        """Root mean square residual of the points' own best affine fit, the lower limit for affine models."""
         frame = Frame.of((1000, 1000))
         model = frame.solve("affine", self.places, self.offsets, np.ones(len(self.places)))
         assert model is not None
         return self.rmse_px(model)
 
     def rmse_px(self, model: Displacement) -> float:
-        """Return the root mean square distance of a model from the points."""
+        """Return the root mean square error of a model at the points."""
         return root_mean_square(self.offsets - model.at_places(self.places))
 
 
@@ -59,7 +59,7 @@ def root_mean_square(offsets: Points) -> float:
 
 
 def control_points(folder: Path) -> KnownPair:
-    """Return a CFOG pair. Its SAR points are carried to the optical grid if the rasters are georeferenced."""
+    """Return a CFOG pair; SAR points of georeferenced rasters are transformed to the optical grid."""
     points = np.loadtxt(folder / "control_points.csv", delimiter=",", skiprows=1)
     places, sar = points[:, [1, 0]], points[:, [3, 2]]
     optical_path, sar_path = folder / "optical.tif", folder / "sar.tif"
@@ -70,7 +70,7 @@ def control_points(folder: Path) -> KnownPair:
 
 
 def landmarks(folder: Path) -> KnownPair:
-    """Return an MMIM pair: the fixed picture stands for the optical one, the moving one for SAR."""
+    """Return an MMIM pair, with the fixed image as optical and the moving image as SAR."""
     with (folder / "landmarks.csv").open() as file:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     fixed = np.array([(row["fix_y"], row["fix_x"]) for row in rows])
@@ -79,12 +79,11 @@ def landmarks(folder: Path) -> KnownPair:
 
 
 def turned_frame(folder: Path, number: int, work: Path) -> KnownPair:
-    """Return an SRIF pair as GeoTIFFs, the black corners of its SAR picture masked, and its true displacement.
+    """Return an SRIF pair as GeoTIFFs, with the black corners of the SAR image masked, and its true displacement.
 
-    The pair was one of 256 px; its optical picture was then resized, its SAR picture turned about its middle by a
-    whole number of degrees between 0 and 90. The black corners tell by how many. The files gt_N.txt that come with
-    the pairs do not fit their pictures: their angles agree with those of the corners as often as chance would have
-    it. The pair itself is aligned to some pixels only.
+    The original pair had 256 px; the optical image was resized, the SAR image rotated about its centre by 0 to 90 whole
+    degrees. The angle follows from the black corners. The files gt_N.txt of the data set do not match the images: their
+    angles agree with the corners no better than chance. The original pair is aligned to a few pixels only.
     """
     optical, sar = (_grey(folder / f"pair{number}_{which}.jpg") for which in (1, 2))
     inside = _inside_frame(sar)
@@ -110,7 +109,7 @@ def _grey(path: Path) -> NDArray[np.float32]:
 
 
 def _inside_frame(sar: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return the pixels that do not belong to dark areas at the picture's rim."""
+    """Return the pixels that are not in dark areas at the image's edge."""
     dark = ~ndimage.binary_opening(ndimage.binary_closing(np.pad(sar > BLACK, 8), iterations=4), iterations=4)
     areas, _ = ndimage.label(dark[8:-8, 8:-8])
     at_rim = np.unique(np.concatenate([areas[0], areas[-1], areas[:, 0], areas[:, -1]]))
@@ -118,10 +117,10 @@ def _inside_frame(sar: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def frame_angle_deg(sar: NDArray[np.float32]) -> int:
-    """Return by how many degrees, 0 to 90, a square picture was turned about its middle, from its black corners.
+    """Return the rotation of a square image about its centre, 0 to 90 degrees, from its black corners.
 
-    From each side inwards the first pixel that isn't black lies on the turned frame, whose sides are half the
-    picture's side away from its middle.
+    From each side inwards, the first pixel that isn't black is on the rotated frame, whose sides are half the image's
+    side away from the centre.
     """
     side = len(sar)
     bright = sar > BLACK
@@ -130,7 +129,7 @@ def frame_angle_deg(sar: NDArray[np.float32]) -> int:
         first = np.rot90(bright, turn).argmax(axis=1)
         rows = np.flatnonzero((first > 1) & (first < side // 2))
         local = np.stack([rows, first[rows]], axis=-1) - (side - 1) / 2
-        for _ in range(turn):  # back from the turned picture
+        for _ in range(turn):  # undo the rotation
             local = np.stack([local[:, 1], -local[:, 0]], axis=-1)
         points.append(local)
     y, x = np.concatenate(points).T
@@ -144,7 +143,7 @@ def frame_angle_deg(sar: NDArray[np.float32]) -> int:
 
 
 def warps(shape: tuple[int, int]) -> Iterator[tuple[str, Displacement]]:
-    """Yield the known warps of a scene: shifts, half a degree, one per cent, a second-order polynomial."""
+    """Yield the known warps of a scene: shifts, rotation by 0.5°, scale by 1 %, a second-order polynomial."""
     for length in (0.3, 2.7, 11.4, 40.0):
         yield f"shift {length} px", Displacement.translation(0.6 * length, 0.8 * length)
     frame = Frame.of(shape)
@@ -164,7 +163,7 @@ def write_warped(source: Path, warp: Displacement, target: Path) -> None:
         place = {"transform": file.transform, "crs": file.crs}
     y, x = (axis.astype(np.float64) for axis in np.mgrid[: valid.shape[0], : valid.shape[1]])
     from_y, from_x = y, x
-    for _ in range(3):  # the warp changes slowly: each round makes the error a hundredth
+    for _ in range(3):  # the warp changes slowly: each iteration reduces the error to a hundredth
         dy, dx = warp.at(from_y, from_x)
         from_y, from_x = y - dy, x - dx
     moved = np.stack([ndimage.map_coordinates(band, [from_y, from_x], order=3) for band in bands])
@@ -173,13 +172,13 @@ def write_warped(source: Path, warp: Displacement, target: Path) -> None:
 
 
 def expected(baseline: Displacement, warp: Displacement, places: Points) -> Points:
-    """Return the displacement (place, 2) of a warped pair whose own is the baseline."""
+    """Return the displacement (place, 2) of a warped pair with the displacement `baseline`."""
     own = baseline.at_places(places)
     return own + warp.at_places(places + own)
 
 
 def places_in(optical: Path, sar: Path, along_side: int = 33) -> Points:
-    """Return places (place, 2) spread evenly over a scene, where both rasters are valid."""
+    """Return evenly spaced places (place, 2) of a scene where both rasters are valid."""
     with rasterio.open(optical) as first, rasterio.open(sar) as second:
         valid = (first.dataset_mask() > 0) & (second.dataset_mask() > 0)
     rows, cols = (np.linspace(0, size - 1, along_side).round().astype(int) for size in valid.shape)
@@ -189,7 +188,7 @@ def places_in(optical: Path, sar: Path, along_side: int = 33) -> Points:
 
 
 def write(path: Path, bands: NDArray[Any], mask: NDArray[np.bool_] | None = None, **place: Any) -> Path:  # noqa: ANN401
-    """Write bands (band, y, x) as tiled GeoTIFF with an internal mask."""
+    """Write bands (band, y, x) as a tiled GeoTIFF with an internal mask."""
     place = {"transform": Affine.identity(), **place}
     with (
         rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),

@@ -17,19 +17,19 @@ from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Place = Callable[[Floats, Floats], tuple[Floats, Floats]]
-"""From pixel coordinates y, x of a picture to those of the ground."""
+"""Function from pixel coordinates y, x of an image to those of the ground."""
 
 SIDE_PX = 320
 SHIFT_PX = (2.4, -3.1)
 POINT_NOISE_PX = 0.3
-"""Deviation of control points and landmarks: without any their affine residual, by which is divided, is 0."""
+"""Standard deviation of control points and landmarks, pixels; without noise, their affine residual would be 0."""
 
 TURN_DEG, RESIZED_PX = 20, 320
-"""Angle of the turned SAR picture, and side of the resized optical picture beside it."""
+"""Angle of the rotated SAR image, and side of the resized optical image."""
 
 
 def make_data(folder: Path) -> Path:
-    """Write one pair of each kind (of the CFOG and MMIM pairs all names) and return the folder."""
+    """Write one pair of each kind, under all names of the CFOG and MMIM pairs, and return the folder."""
     write_pair(folder / "la_east", ("optical.tif", "sar.tif"), seed=1)
     for seed, name in enumerate(CFOG.values(), 2):
         write_pair(folder / "coreg" / name, ("optical.tif", "sar.tif"), seed)
@@ -45,7 +45,7 @@ def make_data(folder: Path) -> Path:
 
 
 def noisy_points(seed: int) -> tuple[Floats, Floats]:
-    """Return places on the optical picture, and measured places of the same ground on the SAR picture (point, 2)."""
+    """Return points in the optical image, and measured points of the same ground in the SAR image (point, 2)."""
     along = np.linspace(20, SIDE_PX - 20, 5)
     places = np.stack(np.meshgrid(along, along, indexing="ij"), axis=-1).reshape(-1, 2)
     noise = np.random.default_rng(seed).normal(0, POINT_NOISE_PX, places.shape)
@@ -53,7 +53,7 @@ def noisy_points(seed: int) -> tuple[Floats, Floats]:
 
 
 def write_pair(folder: Path, names: tuple[str, str], seed: int) -> None:
-    """Write a pair of equal size whose SAR content is moved by `SHIFT_PX`."""
+    """Write a pair of equal size whose SAR content is shifted by `SHIFT_PX`."""
     shape = (SIDE_PX, SIDE_PX)
     optical = picture(shape, seed, sensor=0, place=lambda y, x: (y, x))
     sar = picture(shape, seed, sensor=1, place=lambda y, x: (y - SHIFT_PX[0], x - SHIFT_PX[1]))
@@ -62,7 +62,7 @@ def write_pair(folder: Path, names: tuple[str, str], seed: int) -> None:
 
 
 def write_turned_pair(folder: Path, seed: int) -> None:
-    """Write pair 1 as SRIF has them: the optical picture resized, SAR turned about its middle with black corners."""
+    """Write pair 1 in the form of SRIF: resized optical image; SAR rotated about its centre, with black corners."""
     scale, middle, resized_middle = FRAME_PX / RESIZED_PX, (FRAME_PX - 1) / 2, (RESIZED_PX - 1) / 2
     cos, sin = math.cos(math.radians(TURN_DEG)), math.sin(math.radians(TURN_DEG))
 
@@ -81,7 +81,7 @@ def write_turned_pair(folder: Path, seed: int) -> None:
 
 
 def picture(shape: tuple[int, int], seed: int, sensor: int, place: Place) -> NDArray[np.uint8]:
-    """Return a grey picture (y, x) of the ground; its noise is additive in optical (0) and speckle in SAR (1)."""
+    """Return a grey image (y, x) of the ground, with additive noise in optical (0) and speckle in SAR (1)."""
     y, x = place(*np.indices(shape).astype(np.float64))
     random = np.random.default_rng(seed)
     centres = random.uniform(-60, SIDE_PX + 60, (SIDE_PX**2 // 200, 2))
@@ -93,7 +93,7 @@ def picture(shape: tuple[int, int], seed: int, sensor: int, place: Place) -> NDA
 
 
 def write_grey(path: Path, values: NDArray[np.uint8]) -> None:
-    """Write one band as the file's name says."""
+    """Write one band in the format of the file name's suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".tif":
         write(path, values[None])

@@ -45,16 +45,16 @@ ONE_THREAD = {
     "GDAL_NUM_THREADS": "1",
 }
 SEED = 1
-CHECK_TOLERANCE_PX = 0.5  # AROSICS reaches 0.2; a turn of the wrong sign costs 1.1, a shift of the wrong sign 8.6
+CHECK_TOLERANCE_PX = 0.5  # AROSICS has 0.2; a rotation of the wrong sign gives 1.1, a shift of the wrong sign 8.6
 
 
 class NoEstimateError(Exception):
-    """The tool ran and found no displacement."""
+    """The tool found no displacement."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An optical and a SAR picture on one grid, (y, x) float32, NaN where they hold no data."""
+    """An optical and a SAR image on one grid, (y, x) float32, NaN for nodata."""
 
     optical: NDArray[np.float32]
     sar: NDArray[np.float32]
@@ -68,8 +68,8 @@ Method = Callable[[Pair], Floats]
 def simpleitk(pair: Pair) -> Floats:
     """SimpleITK: Mattes mutual information of all pixels, affine, three levels, regular-step gradient descent.
 
-    Smoothing stays at 2 px on the finest level: without it speckle triples the error on one of three real pairs. Plain
-    gradient descent on a sample of pixels, as many examples have it, diverges on optical and SAR.
+    The finest level is smoothed by 2 px: without it, speckle triples the error on one of three real pairs. Plain
+    gradient descent on a sample of pixels, as in many examples, diverges on optical and SAR.
     """
     import SimpleITK as sitk
 
@@ -82,7 +82,7 @@ def simpleitk(pair: Pair) -> Floats:
     registration.SetInterpolator(sitk.sitkLinear)
     registration.SetOptimizerAsRegularStepGradientDescent(
         learningRate=1.0, minStep=1e-4, numberOfIterations=200,
-        gradientMagnitudeTolerance=1e-8,  # the default, 1e-4, ends the search too early with this metric
+        gradientMagnitudeTolerance=1e-8,  # the default, 1e-4, stops too early with this metric
     )  # fmt: skip
     registration.SetOptimizerScalesFromPhysicalShift()
     registration.SetShrinkFactorsPerLevel([4, 2, 1])
@@ -97,10 +97,10 @@ def simpleitk(pair: Pair) -> Floats:
 
 
 def elastix(pair: Pair) -> Floats:
-    """elastix: its affine map (advanced Mattes mutual information, four levels), more samples, more smoothing.
+    """elastix: its affine parameter map (advanced Mattes mutual information, four levels), more samples and smoothing.
 
-    500 iterations of 5000 samples are within what its manual advises (the map's 256 of 2048 scatter more); smoothing
-    ends at 2 px (schedule 4) as for SimpleITK.
+    500 iterations of 5000 samples follow its manual (the map's 256 of 2048 scatter more). The finest level is smoothed
+    by 2 px (schedule 4), as for SimpleITK.
     """
     import itk
 
@@ -127,11 +127,11 @@ def elastix(pair: Pair) -> Floats:
 
 
 def scikit_image(pair: Pair) -> Floats:
-    """scikit-image: one shift for the picture, by cross-correlation of gradient magnitudes to 1/20 px.
+    """scikit-image: one shift for the image, by cross-correlation of gradient magnitudes, to 1/20 px.
 
-    Grey values as they are (its default) end 200 px away on one of three real pairs; gradients and no normalisation, as
-    its documentation advises for noise, hold on all three. Its masked variant knows whole pixels only; here the
-    gradient is zero where there is no data.
+    With grey values (the default) the error is 200 px on one of three real pairs; with gradients and without
+    normalisation, as its documentation advises for noise, all three are found. The masked variant finds whole pixels
+    only; here the gradient of nodata is zero.
     """
     from skimage.filters import sobel
     from skimage.registration import phase_cross_correlation
@@ -142,21 +142,20 @@ def scikit_image(pair: Pair) -> Floats:
 
 
 def arosics(pair: Pair) -> Floats:
-    """AROSICS: COREG_LOCAL with its defaults, an affine fitted to the ties that pass its filters."""
+    """AROSICS: COREG_LOCAL with its defaults; affine fit to the tie points that pass its filters."""
     return arosics_ties_fitted(pair, min_reliability=60)
 
 
 def arosics_relaxed(pair: Pair) -> Floats:
-    """AROSICS with ties of 10 % reliability admitted instead of 60 %: its own warning advises to lower the bound."""
+    """AROSICS with a minimum reliability of 10 % instead of 60 %, as its own warning advises."""
     return arosics_ties_fitted(pair, min_reliability=10)
 
 
 def arosics_ties_fitted(pair: Pair, min_reliability: float) -> Floats:
-    """Return the least-squares affine through AROSICS's valid ties.
+    """Return the least-squares affine fit to AROSICS's valid tie points.
 
-    Both pictures get one made grid of 10 m pixels in memory, so that pictures without CRS are served alike. A tie's
-    window lies around its point in the reference, and its shift is what the SAR picture must be moved by: the
-    displacement is its negative.
+    Both images get the same artificial grid of 10 m pixels in memory, also images without CRS. A tie point's shift is
+    the correction of the SAR image; the displacement is its negative.
     """
     from arosics import COREG_LOCAL
     from geoarray import GeoArray
@@ -193,7 +192,7 @@ METHODS: dict[str, tuple[str, Method]] = {
 
 
 def from_itk(parameters: Sequence[float], center: Sequence[float]) -> Floats:
-    """Return the coefficients of ITK's affine transform M (p - c) + c + t, which maps optical to SAR points (x, y)."""
+    """Return the coefficients of ITK's affine transform M (p - c) + c + t from optical to SAR points (x, y)."""
     matrix = np.array(parameters[:4]).reshape(2, 2)[::-1, ::-1]  # from (x, y) to (y, x)
     translation, middle = np.array(parameters[4:6])[::-1], np.array(center)[::-1]
     return np.vstack([(matrix - np.eye(2)).T, middle + translation - matrix @ middle])
@@ -205,12 +204,12 @@ def homogeneous(points: Floats) -> Floats:
 
 
 def data_mask(picture: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Return 1 where the picture holds data."""
+    """Return 1 where the image is valid, else 0."""
     return np.isfinite(picture).astype(np.uint8)
 
 
 def filled(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the picture with its mean where it holds no data."""
+    """Return the image with nodata replaced by the mean."""
     return np.where(np.isfinite(picture), picture, np.nanmean(picture)).astype(np.float32)
 
 
@@ -223,7 +222,7 @@ def read(path: str) -> NDArray[np.float32]:
         values = page.asarray()
         tag = page.tags.get("GDAL_NODATA")
     if values.ndim != 2:
-        raise ValueError(f"{path}: one band wanted, shape is {values.shape}")
+        raise ValueError(f"{path}: expected one band, shape is {values.shape}")
     picture: NDArray[np.float32] = values.astype(np.float32)
     if tag is not None:
         picture[values == np.float64(str(tag.value).strip("\0 "))] = np.nan
@@ -231,7 +230,7 @@ def read(path: str) -> NDArray[np.float32]:
 
 
 def made_pair(side: int, rotation_deg: float) -> tuple[Pair, Floats]:
-    """Return a made texture beside itself, moved and noisy, with the coefficients of its true displacement."""
+    """Return a texture and its displaced, noisy copy, with the coefficients of the true displacement."""
     from scipy.ndimage import gaussian_filter, map_coordinates
 
     random = np.random.default_rng(SEED)
@@ -242,7 +241,7 @@ def made_pair(side: int, rotation_deg: float) -> tuple[Pair, Floats]:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shift = np.array([3.4, -2.6])
     pixels = np.indices((side, side)).reshape(2, -1).T
-    sources = (pixels - middle - shift) @ turn + middle  # the optical point whose content each SAR pixel shows
+    sources = (pixels - middle - shift) @ turn + middle  # optical point shown by each SAR pixel
     moved = map_coordinates(texture, (sources + margin).T, order=3).reshape(side, side)
     optical = texture[margin:-margin, margin:-margin]
     optical, moved = (picture + random.normal(0, texture.std() / 10, picture.shape) for picture in (optical, moved))
@@ -251,7 +250,7 @@ def made_pair(side: int, rotation_deg: float) -> tuple[Pair, Floats]:
 
 
 def clairemap(pair: Pair) -> Floats:
-    """Return clairemap's displacement, with its default settings; it is compared in `registration.py`."""
+    """Return clairemap's displacement with default settings; `registration.py` measures it."""
     from registration import register
     from registration_cases import write
 
@@ -265,7 +264,7 @@ def clairemap(pair: Pair) -> Floats:
 
 
 def check(name: str, method: Method) -> float:
-    """Return a method's RMSE in px on a made pair: shifted, and turned by 0.2 degrees if it knows more than that."""
+    """Return a method's RMSE, pixels, on a shifted and (except for scikit-image) rotated synthetic pair."""
     pair, truth = made_pair(420, 0.0 if name == "scikit-image" else 0.2)
     with quiet():
         coefficients = method(pair)
@@ -275,7 +274,7 @@ def check(name: str, method: Method) -> float:
 
 
 def estimate(name: str, case: dict[str, Any]) -> dict[str, Any]:
-    """Return one case's result; what fails in it becomes its reason."""
+    """Return the result of a case; an error becomes its reason."""
     started = cpu_seconds()
     displacement, reason = None, None
     try:
@@ -286,21 +285,21 @@ def estimate(name: str, case: dict[str, Any]) -> dict[str, Any]:
         displacement = (homogeneous(np.array(case["points"], float).reshape(-1, 2)) @ coefficients).tolist()
     except NoEstimateError as found:
         reason = str(found)
-    except Exception as error:  # whatever a tool raises is its result on this case, and the others still run
+    except Exception as error:  # an error is the tool's result of this case; the other cases run
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[-300:]}"
     result = {"name": case["name"], "displacement": displacement, "cpu_s": cpu_seconds() - started}
     return result if reason is None else {**result, "reason": reason}
 
 
 def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and of its finished children."""
+    """Return the CPU seconds of this process and its finished children."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Send what libraries write to stdout and stderr, compiled code too, nowhere."""
+    """Discard the output of libraries, compiled ones included, to stdout and stderr."""
     sys.stdout.flush()
     sys.stderr.flush()
     kept = [os.dup(stream) for stream in (1, 2)]
@@ -321,9 +320,9 @@ def quiet() -> Iterator[None]:
 
 
 def why_missing(name: str) -> str | None:
-    """Return why the method can't run here, None if it can.
+    """Return why the method can't run, or None if it can.
 
-    Runs it on a small made pair, so that its libraries are loaded before the first case is timed.
+    Runs it on a small synthetic pair, which also loads its libraries before the first timed case.
     """
     package, method = METHODS[name]
     try:
@@ -331,7 +330,7 @@ def why_missing(name: str) -> str | None:
         with quiet(), contextlib.suppress(NoEstimateError):
             method(made_pair(256, 0.0)[0])
     except (PackageNotFoundError, ImportError, AttributeError) as error:
-        return f"{package} is missing or does not fit its libraries ({error}): run `make peers` and read what it says"
+        return f"{package} is missing or does not match its libraries ({error}); run `make peers` and check its output"
     return None
 
 
@@ -346,12 +345,12 @@ def run(name: str, cases: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def check_all() -> bool:
-    """Print the error of clairemap and of each tool that is installed, as JSON last; return whether all are small."""
+    """Print the errors of clairemap and of each installed tool, at the end as JSON; return whether all are small."""
     missing = {name: why for name in METHODS if (why := why_missing(name))}
     present = {"clairemap": clairemap, **{name: METHODS[name][1] for name in METHODS if name not in missing}}
     rmse_px = {name: check(name, method) for name, method in present.items()}
     for name, error_px in rmse_px.items():
-        print(f"{name}: RMSE {error_px:.3f} px on a made pair")
+        print(f"{name}: RMSE {error_px:.3f} px on a synthetic pair")
     for name, why in missing.items():
         print(f"{name}: not run; {why}")
     print(json.dumps({"rmse_px": rmse_px, "missing": list(missing)}))
@@ -359,26 +358,26 @@ def check_all() -> bool:
 
 
 def main() -> None:
-    """Run one method over all cases, or check it."""
-    if not ONE_THREAD.items() <= os.environ.items():  # libraries read these when they load: start anew with them
+    """Run one method on all cases, or check it."""
+    if not ONE_THREAD.items() <= os.environ.items():  # libraries read these when they are loaded, so restart
         os.execve(sys.executable, sys.orig_argv, {**os.environ, **ONE_THREAD})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--method", choices=METHODS)
     parser.add_argument("--cases", type=Path, help="cases.json")
-    parser.add_argument("--results", type=Path, help="where results.json is written")
-    parser.add_argument("--check", action="store_true", help="print the error on a made pair, fail if it is large")
-    parser.add_argument("--quick", action="store_true", help="check clairemap and all tools that are installed")
+    parser.add_argument("--results", type=Path, help="results.json to write")
+    parser.add_argument("--check", action="store_true", help="print the error on a synthetic pair; fail if it is large")
+    parser.add_argument("--quick", action="store_true", help="check clairemap and all installed tools")
     options = parser.parse_args()
     if options.quick:
         sys.exit(not check_all())
     if options.method is None:
-        parser.error("--method is wanted, or --quick")
+        parser.error("--method or --quick is required")
     if options.check:
         error_px = check(options.method, METHODS[options.method][1])
-        print(f"{options.method}: RMSE {error_px:.3f} px on a made pair")
+        print(f"{options.method}: RMSE {error_px:.3f} px on a synthetic pair")
         sys.exit(error_px > CHECK_TOLERANCE_PX)
     if not (options.cases and options.results):
-        parser.error("--cases and --results are wanted, or --check")
+        parser.error("--cases and --results, or --check, are required")
     results = run(options.method, json.loads(options.cases.read_text()))
     options.results.write_text(json.dumps(results))
 

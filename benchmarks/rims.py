@@ -68,7 +68,7 @@ Classes = NDArray[np.uint8]
 
 
 class Task(NamedTuple):
-    """One training: set of places, its fold, whether its crops have holes, steps, where all lies."""
+    """One training: set of places, fold, arm (crops with or without holes), steps, folder."""
 
     places: str
     fold: Fold
@@ -79,7 +79,7 @@ class Task(NamedTuple):
 
 @dataclass
 class Rim:
-    """Pixels of each class on rims with their holes and without, and inland with them; and of labels hit there."""
+    """Pixel counts of each class: on rims with and without holes, and inland with holes; and correct labels there."""
 
     holed: NDArray[np.int64]
     intact: NDArray[np.int64]
@@ -90,11 +90,11 @@ class Rim:
 
     @classmethod
     def empty(cls, classes: int) -> "Rim":
-        """Return one without any pixel."""
+        """Return zero counts."""
         return cls(np.zeros(classes, np.int64), np.zeros(classes, np.int64), np.zeros(classes, np.int64))
 
     def add(self, with_holes: Classes, without: Classes, truth: Classes, zones: tuple[Mask, Mask]) -> None:
-        """Count two maps of a scene, both (y, x), within its rims and inland."""
+        """Count two maps (y, x) of a scene on its rims and inland."""
         rim, inland = zones
         for counts, pixels in (
             (self.holed, with_holes[rim]),
@@ -108,7 +108,7 @@ class Rim:
         self.labelled += int(known.sum())
 
     def figures(self) -> dict[str, float]:
-        """Return the excess in points, that class's share beside its share elsewhere, and points of accuracy lost."""
+        """Return the excess and the loss of accuracy in points, and that class's shares on rims and elsewhere."""
         here, same, inland = (100 * counts / max(counts.sum(), 1) for counts in (self.holed, self.intact, self.inland))
         gain = here - same
         most = int(gain.argmax())
@@ -123,22 +123,24 @@ class Rim:
 
 
 def main() -> None:
-    """Prepare the scenes, train, map, print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
-    parser.add_argument("--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="where runs lie")
+    parser.add_argument(
+        "--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="folder for the runs"
+    )
     parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
     parser.add_argument("--folds", type=int, choices=[1, 2, 3], default=2, help="trainings of each set and arm")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trainings side by side, one core each")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel trainings, one core each")
     parser.add_argument("--sets", nargs="+", choices=list(GAIN), default=list(GAIN), help="places")
-    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: shows that it runs")
+    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: a test run")
     options = parser.parse_args()
     options.work = options.work.resolve()
     if options.quick:
         options.sets, options.steps = ["made"], QUICK_STEPS
         prepare_quick(options.work)
     elif "floods" in options.sets and options.data is None:
-        parser.error("the floods need --data; or choose --sets made")
+        parser.error("--data is required for the floods; without it use --sets made")
     else:
         prepare(options)
     folds = {places: FOLDS["quick"] if options.quick else FOLDS[places][: options.folds] for places in options.sets}
@@ -160,7 +162,7 @@ def main() -> None:
 
 
 def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) -> Mapping[str, list[dict[str, Any]]]:
-    """Return by arm what each training reached, several computed side by side."""
+    """Return the results of each training by arm; trainings run in parallel."""
     tasks = [Task(places, fold, arm, options.steps, options.work) for arm, fold in product(ARMS, folds)]
     found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
     with ProcessPoolExecutor(min(options.jobs, len(tasks)), multiprocessing.get_context("spawn")) as pool:
@@ -171,7 +173,7 @@ def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) ->
 
 
 def trained_and_mapped(task: Task) -> dict[str, Any]:
-    """Return what one training's maps show on rims, by the sensors with holes, and its mean IoU without holes."""
+    """Return a training's figures on rims, by the sensors with holes, and its mean IoU without holes."""
     torch.set_num_threads(1)
     job = job_of(task.fold, settings_of_task(task), task.work)
     job = replace(job, code=CODE)
@@ -195,7 +197,7 @@ def trained_and_mapped(task: Task) -> dict[str, Any]:
 
 
 def settings_of_task(task: Task) -> Settings:
-    """Return the settings of a training; all default but for its length and gain, and the holes of its arm."""
+    """Return the settings of a training: the defaults with its steps, gain and holes."""
     settings = settings_of(task.fold, task.work, "fused", task.steps, GAIN[task.places])
     if task.arm == "with":
         return settings
@@ -204,7 +206,7 @@ def settings_of_task(task: Task) -> Settings:
 
 
 def best_square(store: GridStore) -> Crop:
-    """Return the scene's square of `SIDE_PX` that has most labels of pixels that both sensors see."""
+    """Return the scene's square of `SIDE_PX` with the most labelled pixels that are valid in both sensors."""
     height, width = store.geobox.shape
     whole = Window(0, 0, height, width)
     crop = read_crop(store, read_masks(store, whole), whole)
@@ -234,9 +236,9 @@ def mapped(network: Claire, job: TrainingJob, crop: Crop) -> Classes:
 
 
 def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
-    """Return where nodata is cut in: stripes of 1 to 8 px, blocks of 12 to 120 px, ragged patches.
+    """Return where nodata is cut in: stripes of 1 to 8 px, blocks of 12 to 120 px, irregular patches.
 
-    Made otherwise than the holes of training, so that training can't have learnt just these.
+    They differ from the holes of training, so that training can't have learnt exactly these.
     """
     height, width = shape
     coarse, fine = (ndimage.gaussian_filter(random.normal(size=shape), sigma) for sigma in (12, 1.5))
@@ -277,7 +279,7 @@ def miou(figures: Mapping[str, Mapping[str, Any]], arm: str) -> float:
 
 
 def machine() -> dict[str, str]:
-    """Return the versions behind the figures."""
+    """Return the versions used."""
     versions = {"python": platform.python_version(), "torch": torch.__version__}
     return {**versions, "clairemap": clairemap.__version__, "code": CODE[:12]}
 

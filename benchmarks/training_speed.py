@@ -73,7 +73,7 @@ Clock = Callable[[], float]
 
 
 def main() -> None:
-    """Run all parts, print tables and the figures."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small scene, few steps and repetitions")
     quick = parser.parse_args().quick
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 class MadeData:
-    """A simulated scene as tile_scene leaves it, both sensors on one grid, and the same tiles as chips."""
+    """A simulated scene as a pair store, and the same tiles as chips."""
 
     def __init__(self, folder: Path, side_px: int) -> None:
         """Write the store and the chips."""
@@ -107,7 +107,7 @@ class MadeData:
         return TrainingJob(stores, self.statistics, self.splits, chosen, self.folder / checkpoints, "benchmark")
 
     def chip(self, kind: str, tile: Window, layer: str) -> Path:
-        """Return where a layer of a tile lies as a GeoTIFF of its own."""
+        """Return the path of the GeoTIFF of a tile's layer."""
         return self.folder / kind / layer / f"{tile.y0}_{tile.x0}.tif"
 
     def _write(self, side_px: int) -> pd.DataFrame:
@@ -149,14 +149,14 @@ class MadeData:
 
 
 def simulated(window: Window) -> PairBlock:
-    """Return a window of the scene: land cover with its pictures in uint16 and dB, a swath's edge as nodata."""
+    """Return a window of the scene: land cover, optical in uint16 and SAR in dB, with an edge of SAR nodata."""
     outer = window.grown(max(optics.BLUR_MARGIN_PX, radar.SPECKLE_MARGIN_PX))
     x, y = np.meshgrid(np.arange(outer.x0, outer.x1) * PIXEL_M, np.arange(outer.y0, outer.y1) * -PIXEL_M)
     at = Positions(4_400_000 + x, 2_800_000 + y)
     ground = survey(at, SEED)
     inner = window.relative_to(outer).slices
     sky = optics.Sky(cloud_level=10.0, haze=0.4, brightness=1.0, seed=SEED)
-    optical = optics.digitised(optics.reflectance(ground, at, sky, SEED)[:, *inner], window, SEED)
+    optical = optics.digital_numbers(optics.reflectance(ground, at, sky, SEED)[:, *inner], window, SEED)
     power = radar.simulated_backscatter(ground, at, SEED)[:, *inner] * radar.speckle(window, 2, SEED)
     validity = np.zeros(window.shape, np.uint8)
     validity[:, : max(0, 40 - window.x0)] = 2  # SAR nodata
@@ -165,7 +165,7 @@ def simulated(window: Window) -> PairBlock:
 
 
 def write_chip(path: Path, values: NDArray[Any], options: Mapping[str, str]) -> None:
-    """Write a chip as the tools that cut scenes into files do."""
+    """Write a chip as a GeoTIFF, like the tools that cut scenes into files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bands = values.reshape(-1, *values.shape[-2:])
     profile = {"driver": "GTiff", "count": len(bands), "height": bands.shape[1], "width": bands.shape[2]}
@@ -174,7 +174,7 @@ def write_chip(path: Path, values: NDArray[Any], options: Mapping[str, str]) -> 
 
 
 def waiting(data: MadeData, steps_of: Mapping[int, int]) -> Figures:
-    """Return the share of the steps' time spent waiting for crops, by their side; the largest is the figure."""
+    """Return the fraction of the steps' time spent waiting for crops, by crop size; the largest is the main figure."""
     shares = {}
     print(f"{'crop px':>8}{'steps':>7}{'ms/step':>9}{'waiting':>9}")
     for crop_px, steps in steps_of.items():
@@ -190,7 +190,7 @@ def waiting(data: MadeData, steps_of: Mapping[int, int]) -> Figures:
 
 
 def reading(data: MadeData, crops: int) -> Figures:
-    """Return the time for a crop from the store over that from chips, read in turns."""
+    """Return the time to read a crop from the store, relative to chips, read alternately."""
     training = data.settings.training.model_copy(update={"crop_px": 256, "sensor_dropout": 0.0})
     job = data.job(data.settings.model_copy(update={"training": training}), "checkpoints")
     sampler = CropSampler(job.training_tiles, training, NO_AUGMENTATION, SEED)
@@ -199,7 +199,7 @@ def reading(data: MadeData, crops: int) -> Figures:
     for kind in CHIP_KINDS:
         readers[kind] = functools.partial(planned_from_chips, data, kind, sampler)
     for number in range(len(data.index)):
-        for kind in CHIP_KINDS:  # warms the cache, too
+        for kind in CHIP_KINDS:  # also warms the cache
             for ours, theirs in zip(readers["zarr"](number), readers[kind](number), strict=True):
                 torch.testing.assert_close(ours, theirs, rtol=0, atol=0, equal_nan=True)
     cpu, wall = in_turns({name: [functools.partial(read, n) for n in range(crops)] for name, read in readers.items()})
@@ -214,12 +214,12 @@ def reading(data: MadeData, crops: int) -> Figures:
 
 
 def planned_from_chips(data: MadeData, kind: str, sampler: CropSampler, number: int) -> TrainingSample:
-    """Return the crop of a number from chips."""
+    """Return the crop with a given number, from chips."""
     return from_chips(data, kind, sampler.plan(number), 256)
 
 
 def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> TrainingSample:
-    """Return a crop cut from whole chips, turned as planned; the same sample as the training's data set gives."""
+    """Return a crop cut from whole chips and rotated as planned; equal to the sample of the training data set."""
 
     def chip(layer: str) -> NDArray[Any]:
         with rasterio.open(data.chip(kind, plan.tile.window, layer)) as file:
@@ -238,7 +238,7 @@ def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> Train
 
 
 def in_turns(work: Mapping[str, list[Callable[[], object]]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return each one's median CPU and wall time in seconds; the first of all, then the second of all, ..."""
+    """Return the median CPU and wall time of each, seconds; calls alternate: the first of each, the second, ..."""
     cpu: dict[str, list[float]] = {name: [] for name in work}
     wall: dict[str, list[float]] = {name: [] for name in work}
     for turn in zip(*work.values(), strict=True):
@@ -251,7 +251,7 @@ def in_turns(work: Mapping[str, list[Callable[[], object]]]) -> tuple[dict[str, 
 
 
 class NaiveRift(nn.Module):
-    """RIFT as a textbook writes it: one-hot labels, the definition term by term, autograd; one process only."""
+    """Textbook RIFT: one-hot labels, the definition term by term, autograd; one process only."""
 
     def __init__(self, settings: LossSettings, weights: Tensor) -> None:
         super().__init__()
@@ -273,7 +273,7 @@ class NaiveRift(nn.Module):
 
 
 def rift_figures(repetitions: int) -> Figures:
-    """Return RIFT's time over the naive form's, on one thread; prints the times on two threads as well."""
+    """Return RIFT's time relative to the naive form on one thread; also print times on two threads."""
     generator = torch.Generator().manual_seed(1)
     logits = 2 * torch.randn(8, len(CLASS_PX), 256, 256, generator=generator)
     target = torch.randint(0, len(CLASS_PX), (8, 256, 256), generator=generator)

@@ -78,7 +78,7 @@ def versions(figures: Figures) -> str:
 
 
 def tables(figures: Figures) -> list[str]:
-    """Return a table of the single figures, and one for groups of figures that have the same keys."""
+    """Return a table of the single figures, and a table of the groups of figures with the same keys."""
     groups = {key: value for key, value in figures.items() if isinstance(value, dict) and value}
     single = {key: value for key, value in figures.items() if not isinstance(value, dict) and key not in VERSIONS}
     measured = {key: value for key, value in single.items() if value is not None and not detailed(key, groups)}
@@ -95,7 +95,7 @@ def tables(figures: Figures) -> list[str]:
 
 
 def detailed(key: str, groups: dict[str, Figures]) -> bool:
-    """Return whether groups give the same figure in more detail: `KEY_by_…`, or KEY for each of several sets."""
+    """Return whether groups have the same figure in more detail: `KEY_by_…`, or KEY in each of several sets."""
     inner = {name for group in groups.values() for value in group.values() if isinstance(value, dict) for name in value}
     return key in inner or any(name.startswith(f"{key}_by_") for name in groups)
 
@@ -112,7 +112,7 @@ def columns(groups: Figures, name: str = "") -> dict[str, Figures]:
 
 
 def flat(figures: Figures, group: str = "") -> Figures:
-    """Return the figures with those of groups one by one, under the group's name and their own."""
+    """Return the figures with groups flattened, named by group and figure."""
     found: Figures = {}
     for key, value in figures.items():
         found |= flat(value, f"{group}{key}, ") if isinstance(value, dict) else {f"{group}{key}": value}

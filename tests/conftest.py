@@ -1,10 +1,10 @@
-"""What all tests share: loading a stage's function from its script, and the real scenes beside the project."""
+"""Fixtures of all tests: stages' functions, synthetic data, real scenes, Snakemake."""
 
 import importlib.util
 import json
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: as the rules do, for shared machines
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the rules; must be set before torch is imported
 
 import subprocess
 import sys
@@ -23,32 +23,32 @@ def _module_beside(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
+    sys.modules[spec.name] = module  # dataclasses look up their module
     spec.loader.exec_module(module)
     return module
 
 
 @pytest.fixture(scope="session")
 def made_pairs() -> ModuleType:
-    """Return the module that makes small pairs with their tile index, ``tests/made_pairs.py``."""
+    """Return ``tests/made_pairs.py``: small pairs with their tile index."""
     return _module_beside("made_pairs")
 
 
 @pytest.fixture(scope="session")
 def made_artefacts() -> ModuleType:
-    """Return the module that makes what earlier stages leave, ``tests/made_artefacts.py``."""
+    """Return ``tests/made_artefacts.py``: outputs of earlier stages."""
     return _module_beside("made_artefacts")
 
 
 @pytest.fixture(scope="session")
 def made_rasters() -> ModuleType:
-    """Return the module that makes optical-SAR rasters with a known displacement, ``tests/made_rasters.py``."""
+    """Return ``tests/made_rasters.py``: optical and SAR rasters with a known displacement."""
     return _module_beside("made_rasters")
 
 
 @pytest.fixture(scope="session")
 def made_datasets() -> ModuleType:
-    """Return the module that lays out folders as published data sets are, ``tests/made_datasets.py``."""
+    """Return ``tests/made_datasets.py``: folders with the layout of published data sets."""
     return _module_beside("made_datasets")
 
 
@@ -68,18 +68,18 @@ def stage() -> Callable[[str], Callable[..., Any]]:
 
 @pytest.fixture
 def real_data() -> Path:
-    """Return the folder of real scenes; skips the test where it is absent."""
+    """Return the folder of real scenes; skip the test without it."""
     if not SHARED_DATA.is_dir():
-        pytest.skip(f"the real scenes are not here: {SHARED_DATA.name} beside the project is absent")
+        pytest.skip(f"no real scenes: the folder {SHARED_DATA.name} beside the project does not exist")
     return SHARED_DATA
 
 
 @pytest.fixture(scope="session")
 def snakemake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-    """Yield a function that runs a project's workflow in a folder and gives back exit code and output.
+    """Yield a function that runs a project's workflow in a folder and returns exit code and output.
 
-    ``snakemake(folder, "--dry-run", project=copy)``; one core, so that tests beside it keep theirs. Each call is a
-    process of its own, forked from one that has loaded Snakemake (``snakemake_server.py``).
+    ``snakemake(folder, "--dry-run", project=copy)``; one core, because other tests run in parallel. Each call is a new
+    process, forked from one that has loaded Snakemake (``snakemake_server.py``).
     """
     output = [tmp_path_factory.mktemp("snakemake") / name for name in ("stdout", "stderr")]
     with subprocess.Popen(

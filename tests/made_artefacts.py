@@ -1,4 +1,4 @@
-"""A model's card as training writes it, for tests of the stages that read it."""
+"""Model card as written by training, for tests of the stages that read it."""
 
 from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.classes import LandCoverClass
@@ -6,7 +6,7 @@ from clairemap.settings import NetworkSettings
 
 
 def model_card(class_px: tuple[int, ...] = (5, 5), size: str = "tiny", best_step: int = 1) -> ModelCard:
-    """Return a card of a model with as many classes as there are counts of training pixels."""
+    """Return the card of a model with one class per count of training pixels."""
     return ModelCard(
         stamp={"clairemap_stage": "train_model"},
         network=NetworkSettings(size=size),

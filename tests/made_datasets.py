@@ -32,7 +32,7 @@ def patches(seed: int, codes: tuple[int, ...], side: int, dtype: DTypeLike) -> N
 
 
 def shown(label: NDArray[Any], bands: int, seed: int, dtype: DTypeLike = "uint8") -> NDArray[Any]:
-    """Return bands (band, y, x) whose level follows the label, with noise; 1 to 255, no 0."""
+    """Return bands (band, y, x) whose level depends on the label, with noise; 1 to 255."""
     rng = np.random.default_rng(seed)
     level = (np.abs(label.astype(np.int64)) * 29 + 40)[None] % 200 + 20 * np.arange(bands)[:, None, None] % 30
     return (level + rng.integers(0, 12, (bands, *label.shape))).clip(1, 255).astype(dtype)

@@ -1,4 +1,4 @@
-"""Small pairs with learnable classes, as tile_scene leaves them: for tests of all that comes after."""
+"""Small pairs with learnable classes, as written by tile_scene, for tests of the later stages."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ OPTICAL_NODATA, SAR_NODATA, CLOUD, NO_LABEL = 1, 2, 4, 8
 
 @dataclass(frozen=True)
 class MadeScene:
-    """Where a made scene's files lie, and the arrays in its store."""
+    """Paths of a scene's files, and the arrays in its store."""
 
     scene: str
     pair: Path
@@ -53,17 +53,16 @@ class MadeScene:
 
 
 def settings(**training: Any) -> Settings:  # noqa: ANN401 - values of any setting
-    """Return settings for made pairs, with some of the training's changed."""
+    """Return settings for the pairs, with some training settings changed."""
     return load_settings({**CONFIG, "training": {**CONFIG["training"], **training}})
 
 
 def make_scene(
     folder: Path, scene: str, *, seed: int = 0, shape: tuple[int, int] = (512, 512), labelled: bool = True
 ) -> MadeScene:
-    """Write a pair store and its tile index; patches of 32 px of three classes, one of them rare.
+    """Write a pair store and its tile index: patches of 32 px of three classes, one of them rare.
 
-    Along the edges each flaw has a strip: rows 0-15 optical nodata, columns 0-15 SAR nodata (both in the corner),
-    rows 16-31 cloud, columns 16-31 without label.
+    Rows 0-15 are optical nodata, columns 0-15 SAR nodata, rows 16-31 cloud, columns 16-31 unlabelled.
     """
     rng = np.random.default_rng(seed)
     patches = rng.choice(3, (shape[0] // 32 + 1, shape[1] // 32 + 1), p=(0.55, 0.4, 0.05))
@@ -112,7 +111,7 @@ def _write(folder: Path, scene: str, layers: dict[str, NDArray[Any]]) -> Path:
 
 
 def tile_index(scene: str, layers: dict[str, NDArray[Any]]) -> pd.DataFrame:
-    """Return the rows of tiles.parquet, counted straight from the arrays."""
+    """Return the rows of tiles.parquet, counted from the arrays."""
     rows = []
     label, validity = layers["label"], layers["validity"]
     optical = (validity & (OPTICAL_NODATA | CLOUD)) == 0

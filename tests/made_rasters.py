@@ -1,4 +1,4 @@
-"""Made optical-SAR rasters with a known displacement, on any grids: for tests of registration and tiling."""
+"""Synthetic optical and SAR rasters with a known displacement, on any grid."""
 
 import math
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ PIXELS = GeoBox((320, 320), Affine.identity(), None)
 CLASSES = 3
 
 Shift = tuple[float, float] | Displacement
-"""By how many optical pixels SAR is displaced: (dy, dx) everywhere, or a field."""
+"""Displacement of SAR in optical pixels: (dy, dx) everywhere, or a field."""
 
 
 def write_raster(
     path: Path, values: NDArray[Any], grid: GeoBox | None = None, nodata: float | None = None, **creation: object
 ) -> Path:
-    """Write bands (band, y, x), or one band (y, x), as GeoTIFF; without a grid as plain pixels."""
+    """Write bands (band, y, x), or one band (y, x), as a GeoTIFF; without a grid it is not georeferenced."""
     bands = values if values.ndim == 3 else values[None]
     place = {} if grid is None else {"transform": grid.transform, "crs": grid.crs and grid.crs.to_wkt()}
     with rasterio.open(
@@ -39,13 +39,13 @@ def write_raster(
 
 @dataclass(frozen=True)
 class Fields:
-    """Ground of polygonal fields on an optical grid; brightness in either sensor says nothing about the other's."""
+    """Ground of polygonal fields on an optical grid; values of the two sensors are independent."""
 
     grid: GeoBox
     seed: int = 0
 
     def ids(self, y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.intp]:
-        """Return which field lies at optical pixel coordinates."""
+        """Return the index of the field at optical pixel coordinates."""
         height, width = self.grid.shape
         count = height * width // 250
         centres = np.random.default_rng(self.seed).uniform(-40, (height + 40, width + 40), (count, 2))
@@ -56,7 +56,7 @@ class Fields:
         return (self.ids(*_pixels(self.grid)) % CLASSES + 1).astype(np.uint8)
 
     def optical(self, bands: int = 2) -> NDArray[np.uint16]:
-        """Return the optical picture (band, y, x), noise included; never 0."""
+        """Return the optical image (band, y, x) with noise; never 0."""
         rng = np.random.default_rng(self.seed + 1)
         level = rng.uniform(500, 3000, (bands, 100_000))
         ids = self.ids(*_pixels(self.grid))
@@ -87,7 +87,7 @@ class Fields:
 def undisplaced(
     shift: Shift, y: NDArray[np.float64], x: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the optical pixels (y, x) whose content a displacement puts at (y, x); Newton's method."""
+    """Return the optical pixels (y, x) whose content is displaced to (y, x); Newton's method."""
     if not isinstance(shift, Displacement):
         return y - shift[0], x - shift[1]
     from_y, from_x, step = y, x, 0.5
@@ -105,7 +105,7 @@ def undisplaced(
 def similarity(
     rotation_deg: float, scale: float, grid: GeoBox, shift: tuple[float, float] = (0.0, 0.0)
 ) -> Displacement:
-    """Return the displacement that turns and scales a grid about its middle and then shifts it."""
+    """Return the displacement that rotates and scales a grid about its centre, then shifts it."""
     angle = math.radians(rotation_deg)
     along, across = scale * math.cos(angle) - 1, scale * math.sin(angle)
     middle = ((grid.shape[0] - 1) / 2, (grid.shape[1] - 1) / 2)
@@ -122,7 +122,7 @@ def _transformed(transform: Affine, x: NDArray[Any], y: NDArray[Any]) -> tuple[N
 
 
 def covering(grid: GeoBox, crs: str, resolution: float, margin: int = 4) -> GeoBox:
-    """Return a grid in another CRS that covers a grid with a margin of so many of its own pixels."""
+    """Return a grid in another CRS that covers a grid, with a margin in its own pixels."""
     height, width = grid.shape
     transformer = pyproj.Transformer.from_crs(grid.crs.to_wkt(), crs, always_xy=True)
     corners = _transformed(grid.transform, np.array([0, width, 0, width]), np.array([0, 0, height, height]))

@@ -1,8 +1,8 @@
-"""A process that has loaded Snakemake and forks for each call: starting Python and Snakemake takes longer than a plan.
+"""A process that loads Snakemake once and forks for each call, because loading takes longer than planning.
 
-Reads one JSON object in a line, `{"words": [...], "stdout": path, "stderr": path}`, runs `python -m snakemake WORDS` in
-a fork with its output in those files, and writes the exit code. The fork is a process of its own, as any call of
-Snakemake is; of clairemap nothing is loaded before, so that each call reads its project's code as it is then.
+Each input line is a JSON object, `{"words": [...], "stdout": path, "stderr": path}`. A fork runs `python -m snakemake
+WORDS` with its output in those files; the exit code is written to stdout. No module of clairemap is loaded before, so
+each call reads the current code of its project.
 """
 
 import json
@@ -11,7 +11,7 @@ import runpy
 import sys
 from pathlib import Path
 
-# Loaded for what they take to load: Snakemake, and what the Snakefile's modules import.
+# Imported in advance, because it takes long: Snakemake, and the imports of the Snakefile's modules.
 import affine  # noqa: F401
 import odc.geo.geobox  # noqa: F401
 import pydantic  # noqa: F401
@@ -23,7 +23,7 @@ import zarr  # noqa: F401
 
 
 def be_snakemake(words: list[str], stdout: str, stderr: str) -> None:
-    """Run Snakemake's command line and end this process with its exit code."""
+    """Run Snakemake's command line, and exit with its code."""
     for stream, path in ((0, os.devnull), (1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), stream)
     sys.path[0] = str(Path.cwd())
@@ -40,7 +40,7 @@ def be_snakemake(words: list[str], stdout: str, stderr: str) -> None:
 
 
 def serve() -> None:
-    """Answer until the input ends."""
+    """Serve calls until the input ends."""
     loaded = sorted(name for name in sys.modules if name.split(".")[0] == "clairemap")
     assert not loaded, loaded
     for line in sys.stdin:

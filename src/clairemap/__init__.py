@@ -1,3 +1,3 @@
-"""Land-cover maps from optical and SAR scenes; the parts that the workflow puts together."""
+"""Land-cover maps from optical and SAR scenes: the library behind the workflow."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The legend: which classes there are, how they are coded in rasters, what they are called and coloured."""
+"""The legend: codes, names and colours of the classes."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -12,31 +12,31 @@ from clairemap.errors import LabelError
 from clairemap.text import shortened
 
 MAX_CODE = 254
-"""Highest code of a class."""
+"""Highest allowed class code."""
 
 MAX_CODES_SHOWN = 12
 NOT_IN_XML = "\ufffe\uffff"
 
-CUSTOMARY_NODATA = {255, 32767, 65535, 2147483647, 4294967295}
-"""Codes that mean "not labelled" rather than a class: the tops of number types."""
+COMMON_NODATA = {255, 32767, 65535, 2147483647, 4294967295}
+"""Codes that usually mean "not labelled": the maxima of integer types."""
 
 IGNORE_INDEX = 255
-"""Class index of pixels without a label, in stores and in torch targets."""
+"""Class index of unlabelled pixels, in stores and in torch targets."""
 
 MAP_NODATA = 255
-"""Value of pixels without a class in the land-cover map."""
+"""Nodata value of the land-cover map."""
 
 SHARE_NODATA = 255
-"""Value of the optical share where nothing is mapped."""
+"""Nodata value of the optical share."""
 
 PROBABILITY_ONE = 255
-"""Value of a stored probability that means 1."""
+"""Stored value of probability 1."""
 
 Rgb = tuple[int, int, int]
 
 
 def _class_name(text: str) -> str:
-    """Return the name of a class; XML, tables and pages can hold it."""
+    """Return a class name unchanged if XML can contain it; else raise ValueError."""
     if not text.strip():
         raise ValueError(f"the name {text!r} is blank: enter a name")
     for character in text:
@@ -49,7 +49,7 @@ ClassText = Annotated[str, Field(min_length=1), AfterValidator(_class_name)]
 
 
 class LandCoverClass(BaseModel):
-    """One class, without a colour: what stages see that draw nothing."""
+    """One class, without a colour. Stages that do not draw use it, so that a new colour does not rerun them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +58,7 @@ class LandCoverClass(BaseModel):
 
 
 class ColoredClass(LandCoverClass):
-    """One class and its colour in the map."""
+    """One class with its colour in the map."""
 
     color: str = Field(pattern=r"^#[0-9a-fA-F]{6}$", description="colour in the map, #rrggbb")
 
@@ -70,7 +70,7 @@ class ColoredClass(LandCoverClass):
 
 
 class Legend(BaseModel):
-    """The classes in the order of their indices, and the label codes that mean "not labelled"."""
+    """The classes in index order, and the label codes that mean "not labelled"."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -82,9 +82,9 @@ class Legend(BaseModel):
         codes = [c.code for c in self.classes]
         names = [unicodedata.normalize("NFC", c.name).strip() for c in self.classes]
         if len(set(codes)) < len(codes) or len(set(names)) < len(names):
-            raise ValueError("two classes share a code or a name: give each its own")
+            raise ValueError("two classes share a code or a name: codes and names must be unique")
         if clash := sorted(set(codes) & set(self.ignore)):
-            raise ValueError(f"codes {clash} are listed both as classes and under ignore: remove them from one")
+            raise ValueError(f"codes {clash} are both in classes and in ignore: remove them from one of the two")
         return self
 
     def __len__(self) -> int:
@@ -98,39 +98,39 @@ class Legend(BaseModel):
 
     @property
     def codes(self) -> NDArray[np.uint8]:
-        """Codes in index order, which turn class indices into map values: ``codes[index]``."""
+        """Codes in index order: ``codes[index]`` converts class indices to map values."""
         return np.array([c.code for c in self.classes], np.uint8)
 
     @property
     def unused_codes(self) -> tuple[int, ...]:
-        """Codes of 1 and more that neither a class has nor is ignored, in order."""
+        """Codes from 1 to `MAX_CODE` that are neither a class nor ignored, ascending."""
         used = {*self.codes.tolist(), *self.ignore}
         return tuple(code for code in range(1, MAX_CODE + 1) if code not in used)
 
     def indices(self, codes: NDArray[np.integer], source: str) -> NDArray[np.uint8]:
-        """Return class indices for label codes; IGNORE_INDEX where the code is one to ignore.
+        """Return the class index of each label code, `IGNORE_INDEX` for ignored codes; shape of `codes`.
 
         Args:
             codes: label raster of any shape and integer type.
-            source: what the codes came from, for the error text.
+            source: name of the raster, for the error message.
 
         Raises:
-            LabelError: a code is neither in the legend nor to be ignored.
+            LabelError: a code is neither a class nor ignored.
         """
         known = {c.code: index for index, c in enumerate(self.classes)} | dict.fromkeys(self.ignore, IGNORE_INDEX)
         keys = np.array(sorted(known))
-        place = np.searchsorted(keys, codes).clip(max=keys.size - 1)
-        if foreign := np.unique(codes[keys[place] != codes]).tolist():
+        position = np.searchsorted(keys, codes).clip(max=keys.size - 1)
+        if unknown := np.unique(codes[keys[position] != codes]).tolist():
             raise LabelError(
-                f"{source}: label codes [{shortened(foreign, MAX_CODES_SHOWN)}] are not in the legend {sorted(known)}. "
-                f"{_remedy(foreign, self.unused_codes)}"
+                f"{source}: label codes [{shortened(unknown, MAX_CODES_SHOWN)}] are not in the legend {sorted(known)}. "
+                f"{_remedy(unknown, self.unused_codes)}"
             )
-        indices: NDArray[np.uint8] = np.array([known[key] for key in keys.tolist()], np.uint8)[place]
+        indices: NDArray[np.uint8] = np.array([known[key] for key in keys.tolist()], np.uint8)[position]
         return indices
 
 
 class ColoredLegend(Legend):
-    """A legend with the classes' colours: what a map is drawn with."""
+    """A legend with colours."""
 
     classes: tuple[ColoredClass, ...]
 
@@ -140,17 +140,15 @@ class ColoredLegend(Legend):
         return {c.code: c.rgb for c in self.classes}
 
 
-def _remedy(foreign: list[int], unused: Sequence[int]) -> str:
-    """Return what to do about codes that the legend lacks."""
-    beyond = [code for code in foreign if code > MAX_CODE and code not in CUSTOMARY_NODATA]
-    if not beyond:
-        return (
-            f"Add them to legend.classes (codes of 0 to {MAX_CODE}), or to legend.ignore if they mean 'not labelled'."
-        )
-    terms = " + ".join(f"{code}*(A=={old})" for code, old in zip(unused, beyond[:MAX_CODES_SHOWN], strict=False))
+def _remedy(unknown: list[int], unused: Sequence[int]) -> str:
+    """Return what to do about codes that are not in the legend."""
+    too_high = [code for code in unknown if code > MAX_CODE and code not in COMMON_NODATA]
+    if not too_high:
+        return f"Add them to legend.classes (codes 0 to {MAX_CODE}), or to legend.ignore if they mean 'not labelled'."
+    terms = " + ".join(f"{code}*(A=={old})" for code, old in zip(unused, too_high[:MAX_CODES_SHOWN], strict=False))
     return (
-        f"Add those that mean 'not labelled' to legend.ignore. Codes of a map go up to {MAX_CODE}: give "
-        "the other codes smaller ones, with one term for each that you need: those of their classes in legend.classes, "
-        "or unused ones as here, which you then put into legend.classes: "
+        f"Add codes that mean 'not labelled' to legend.ignore. The highest class code is {MAX_CODE}: replace higher "
+        "codes by those in legend.classes, or by new ones that you add to legend.classes. For example, one term per "
+        "code: "
         f'gdal_calc.py -A LABEL.tif --calc="{terms}" --type=Byte --NoDataValue=0 --outfile=label.tif'
     )

@@ -1,4 +1,4 @@
-"""What a stage shows while it runs: log lines, a progress bar, and one clear line when it fails."""
+"""Command line of the stages: options, log lines, progress, errors and exit codes."""
 
 import errno
 import logging
@@ -17,11 +17,12 @@ from clairemap.errors import ClairemapError, DiskFullError
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_LINES_IN_A_JOB = 15.0
+PROGRESS_INTERVAL_S = 15.0
+"""Time between progress lines in a log, seconds."""
 
 
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items and show how far they are: a bar on a terminal, a line now and then in a job's log."""
+    """Yield the items and show progress: a bar on a terminal, lines in a log."""
     if sys.stderr.isatty():
         yield from tqdm(items, desc=what, total=total, file=sys.stderr)
     else:
@@ -32,16 +33,16 @@ def _with_log_lines(items: Iterable[T], what: str, total: int | None) -> Iterato
     started = reported = time.monotonic()
     for done, item in enumerate(items):
         now = time.monotonic()
-        if now - reported >= SECONDS_BETWEEN_LINES_IN_A_JOB:
+        if now - reported >= PROGRESS_INTERVAL_S:
             log.info("%s: %d of %s after %.0f s", what, done, total or "?", now - started)
             reported = now
         yield item
 
 
 def warn(text: str) -> None:
-    """Say what a user has to know while the stage goes on: in the log, and on the screen if the log is not there.
+    """Log a warning, and show it on the screen too if the log goes to a file.
 
-    A rule's log takes its standard error; what goes to standard output Snakemake shows among its own lines.
+    A rule's standard error is its log file; Snakemake shows its standard output.
     """
     log.warning(text)
     if not sys.stderr.isatty():
@@ -49,11 +50,11 @@ def warn(text: str) -> None:
 
 
 def run(stage: Callable[..., Any]) -> None:
-    """Run a stage's function as a command line made from its signature; exit with the error's own code.
+    """Run a stage's function; its parameters are the command line options. Errors exit with their code.
 
-    SIGTERM, with which Snakemake and SLURM end a job, unwinds the stage, so that it leaves nothing half-written.
+    Snakemake and SLURM end jobs with SIGTERM, which is raised as SystemExit, so that temporary files are removed.
     """
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(stage)
@@ -64,16 +65,16 @@ def run(stage: Callable[..., Any]) -> None:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        fail(DiskFullError(f"no space left while writing {error.filename or 'an output'}: free some, run again"))
+        fail(DiskFullError(f"{error.filename or 'an output'}: no space left; free space and run again"))
 
 
-def _leave(number: int, _frame: FrameType | None) -> None:
-    """Leave as a shell reports a signal's victim: 128 + its number, 143 for SIGTERM."""
-    signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the cleaning up
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
+    """Exit with 128 + the signal's number, as shells do: 143 for SIGTERM."""
+    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
     raise SystemExit(128 + number)
 
 
 def fail(error: ClairemapError) -> None:
-    """Log the error as one line and leave with its exit code."""
+    """Log the error and exit with its code."""
     log.error("%s (%s, exit code %d)", error, type(error).__name__, error.exit_code)
     raise SystemExit(error.exit_code)

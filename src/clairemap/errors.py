@@ -1,90 +1,90 @@
-"""The errors that a user can meet, each with an exit code of its own.
+"""Errors for users, each with its own exit code.
 
-The text of an error says what is wrong, where (file, window, key), the value seen and what to do about it.
-``docs/errors.md`` lists them by code; a test keeps that page complete.
+A message says what is wrong, where (file, window, key), the value, and what to do. ``docs/errors.md`` lists the errors
+by exit code; a test checks that the list is complete.
 """
 
 
 class ClairemapError(Exception):
-    """Base of all errors that come from input, settings or the machine rather than from a fault in the code."""
+    """Base of all errors caused by input, settings or the machine, not by a bug."""
 
     exit_code = 1
 
 
 class SettingsError(ClairemapError):
-    """A key or a value of the settings is not allowed."""
+    """A key or value of the settings is not allowed, or does not fit the machine."""
 
     exit_code = 10
 
 
 class SampleSheetError(ClairemapError):
-    """The sample sheet has faults; the text lists all of them with row and remedy."""
+    """The sample sheet has errors; the message lists all of them with row and remedy."""
 
     exit_code = 11
 
 
 class MissingFileError(ClairemapError):
-    """A file that the sample sheet or a stage names does not exist."""
+    """A file named by the sample sheet, a data set's list or the settings does not exist."""
 
     exit_code = 12
 
 
 class UnreadableFileError(ClairemapError):
-    """A file exists but can't be read: truncated, damaged or of an unknown format."""
+    """A file can't be read: truncated, damaged or of an unsupported format."""
 
     exit_code = 13
 
 
 class NoOverlapError(ClairemapError):
-    """Two rasters of one scene do not share any ground."""
+    """SAR and optical of a scene do not overlap."""
 
     exit_code = 14
 
 
 class BandCountError(ClairemapError):
-    """A raster has other bands than the settings say."""
+    """A raster's bands do not match the settings."""
 
     exit_code = 15
 
 
 class LabelError(ClairemapError):
-    """A label raster holds codes that are neither in the legend nor among those to ignore."""
+    """A label raster contains codes that are neither classes nor ignored."""
 
     exit_code = 16
 
 
 class EmptySceneError(ClairemapError):
-    """A scene has no valid pixel in either sensor."""
+    """No pixel of a scene is valid in either sensor."""
 
     exit_code = 17
 
 
 class GridError(ClairemapError):
-    """Coordinate reference systems, resolutions or grids don't fit together."""
+    """CRSs, resolutions or grids don't match, or the georeferencing is not supported."""
 
     exit_code = 18
 
 
 class RegistrationRejectedError(ClairemapError):
-    """The registration was rejected and the settings make that an error."""
+    """The registration was rejected and `registration.on_rejected` is error."""
 
     exit_code = 19
 
 
 class BundleError(ClairemapError):
-    """A trained model doesn't fit the data that it is asked to map, or its files are damaged."""
+    """A model doesn't fit the data or the settings, or its files are damaged."""
 
     exit_code = 20
 
 
 class TrainingError(ClairemapError):
-    """Training can't go on: loss or gradient is not finite, or the processes don't find each other."""
+    """Loss or gradient is not finite, or the training processes can't connect."""
 
     exit_code = 21
 
 
 class NoTrainingDataError(ClairemapError):
-    """No labelled pixel is left to train on."""
+    """There are no labelled pixels to train on."""
 
     exit_code = 22
 
@@ -96,36 +96,36 @@ class ExplainerError(ClairemapError):
 
 
 class DiskFullError(ClairemapError):
-    """There is no space left where an output is written."""
+    """No space is left for an output."""
 
     exit_code = 24
 
 
 class StoreError(ClairemapError):
-    """An intermediate store is incomplete or damaged."""
+    """An intermediate file or store is incomplete, damaged, or from other settings."""
 
     exit_code = 25
 
 
 class MapCheckError(ClairemapError):
-    """A finished map is not what it has to be: not a valid COG, off its grid, or with values that it may not have."""
+    """A map is not a valid COG, is not on its region's grid, or contains invalid values."""
 
     exit_code = 26
 
 
 class ValuesError(ClairemapError):
-    """A raster's values can't be what the settings or tags say: another scale, untagged nodata, other codes."""
+    """A raster's values contradict the settings or the raster's tags, for example another SAR scale."""
 
     exit_code = 27
 
 
 class RadiometryError(ClairemapError):
-    """A scene's values don't look like those of the training scenes: another unit, offset or order of bands."""
+    """A scene's values don't match those of the training scenes: another unit, offset or band order."""
 
     exit_code = 28
 
 
 class TimeBudgetError(ClairemapError):
-    """Training stopped in time with its state saved; running the job again goes on from there."""
+    """Training reached its time limit and saved its state; running again resumes."""
 
     exit_code = 75

@@ -1,4 +1,4 @@
-"""What jobs need: memory, GPUs, environment variables, the launcher of training, command line options."""
+"""Requirements of jobs: memory, GPUs, environment variables, launcher of training, command line options."""
 
 import shutil
 from collections.abc import Collection, Iterable, Mapping
@@ -8,55 +8,52 @@ from clairemap.machine import check_gpus
 from clairemap.settings import Settings
 
 LIBRARIES_MB = 700
-"""Memory of Python with its libraries."""
+"""Memory of Python and its libraries, MB."""
 
 CUDA_MB = 4000
-"""Host memory of PyTorch and CUDA's libraries, in addition, when a GPU is used."""
+"""Additional host memory of a job that uses a GPU, MB."""
 
 MAPPING_MARGIN_DIVISOR = 10
-"""A tenth more memory than windows are planned with: windows of 2048 px were measured to need 6 % more."""
+"""Request a tenth more memory than planned for windows; measured with windows of 2048 px: 6 % more."""
 
 NETWORK_ENVIRONMENT = (
     "MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_ARENA_MAX=1 OMP_WAIT_POLICY=PASSIVE"
 )
 """Environment of jobs that run the network on CPUs.
 
-By default glibc returns each large block to the system and then maps the next one page by page, a third of the time;
-each thread of zarr has a heap of its own that is never returned; and threads of OpenMP wait in busy loops, so that a
-training step of 0.25 s takes 8 s if other jobs use the cores too.
+Without it, glibc returns each large block to the system and maps the next one page by page (a third of the run time),
+each zarr thread keeps its own heap, and OpenMP threads wait in busy loops: a training step of 0.25 s takes 8 s if
+other jobs use the same cores.
 """
 
 
 def uses_gpu(settings: Settings) -> bool:
-    """Whether jobs of the network ask for a GPU: if this machine has one, or if the settings say cuda.
+    """Whether jobs that run the network request a GPU: this machine has one, or `compute.device` is cuda.
 
-    On a cluster's login node without a GPU, `compute.device: cuda` is needed.
+    A login node without a GPU needs `compute.device: cuda`.
     """
     device = settings.compute.device
     return device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None)
 
 
 def memory_mb(payload_mb: int, attempt: int) -> int:
-    """Return the memory to request: that of the data, as the stage's docstring states it, and of the libraries.
-
-    Each retry requests more.
-    """
+    """Return the memory to request, MB: data plus libraries, times the number of the attempt."""
     return (payload_mb + LIBRARIES_MB) * attempt
 
 
 def mapping_payload_mb(settings: Settings, gpus: int) -> int:
-    """Return the payload of a job that maps a scene with windows of `compute.mapping_memory_mb`."""
+    """Return the memory of the data of a predict_scene job, MB."""
     planned_mb = settings.compute.mapping_memory_mb
     return planned_mb + planned_mb // MAPPING_MARGIN_DIVISOR - LIBRARIES_MB + CUDA_MB * gpus
 
 
 def training_launcher(processes: int, srun: str | None, nodes: int) -> str:
-    """Return the command that starts train_model: one process or several, on this machine or on nodes of a cluster.
+    """Return the command that starts train_model.
 
     Args:
         processes: number of training processes.
         srun: command that starts a task on each node (`mpi: srun` in a profile); None on one machine.
-        nodes: number of nodes, used with `srun` only.
+        nodes: number of nodes; used only with `srun`.
     """
     if processes == 1 and not srun:
         return "python"
@@ -67,10 +64,10 @@ def training_launcher(processes: int, srun: str | None, nodes: int) -> str:
 
 
 def check_gpus_of(rules: Collection[str], settings: Settings) -> None:
-    """Return if this machine has the GPUs that the planned rules need under `compute.device: cuda`.
+    """Check that this machine has the GPUs that the planned rules need, if `compute.device` is cuda.
 
     Raises:
-        SettingsError: there are fewer.
+        SettingsError: there are too few GPUs.
     """
     on_gpus = {"train_model", "predict_scene"} | ({"explain_tiles"} if settings.explain.model else set())
     if settings.compute.device == "cuda" and on_gpus & set(rules):
@@ -78,7 +75,7 @@ def check_gpus_of(rules: Collection[str], settings: Settings) -> None:
 
 
 def options(files: Mapping[str, Iterable[Path | str]]) -> list[str]:
-    """Return command line options, `--name path` for each file; underscores in names become hyphens."""
+    """Return command line options: `--name path` for each file, with hyphens for underscores in names."""
     return [
         word for name, paths in files.items() for path in paths for word in (f"--{name.replace('_', '-')}", str(path))
     ]

@@ -1,28 +1,29 @@
-"""What this machine has, asked before anything runs."""
+"""Check of this machine's GPUs before anything runs."""
 
 import subprocess
 
 from clairemap.errors import SettingsError
 
-COUNTED = 100
-PROBE = f"import sys, torch; sys.exit({COUNTED} + min(torch.cuda.device_count(), 99))"
+EXIT_CODE_OFFSET = 100
+"""The probe exits with this number plus the number of GPUs; lower exit codes mean that it failed."""
+PROBE = f"import sys, torch; sys.exit({EXIT_CODE_OFFSET} + min(torch.cuda.device_count(), 99))"
 
 
-def check_gpus(wanted: int) -> None:
-    """Return if the PyTorch of the rules' `python` sees as many GPUs as are wanted; takes as long as importing it.
+def check_gpus(required: int) -> None:
+    """Check that PyTorch of the rules' `python` finds enough GPUs. Takes as long as importing PyTorch.
 
-    Without PyTorch in that environment nothing is checked: the stages run in another one.
+    Without PyTorch in that environment nothing is checked, because the stages run in another environment.
 
     Raises:
-        SettingsError: there are fewer.
+        SettingsError: there are too few GPUs.
     """
-    answer = subprocess.run(["python", "-c", PROBE], capture_output=True, check=False).returncode
-    found = answer - COUNTED
-    if answer < COUNTED or found >= wanted:
+    code = subprocess.run(["python", "-c", PROBE], capture_output=True, check=False).returncode
+    found = code - EXIT_CODE_OFFSET
+    if code < EXIT_CODE_OFFSET or found >= required:
         return
     if found == 0:
         raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
     raise SettingsError(
-        f"compute.training_processes is {wanted}, but PyTorch sees {found} GPU(s) here; set it to {found} or less, or "
-        "compute.device to cpu"
+        f"compute.training_processes is {required}, but PyTorch sees {found} GPU(s) here; set it to at most {found}, "
+        "or compute.device to cpu"
     )

@@ -1,6 +1,6 @@
-"""Names of the files that the rules write: those of a map, of a scene's folder, of the model's folder.
+"""Names of the files that the rules write: maps, files of a scene, files of the model.
 
-Rules and scripts take the names from here. A path may contain Snakemake's wildcards.
+Rules and scripts use these names. A path may contain Snakemake wildcards.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ MAPS = ("landcover", "confidence", "optical_share", "source_count")
 
 @dataclass(frozen=True)
 class MapFiles:
-    """Files of one map. All names start with the prefix, such as ``results/alps/alps`` of ``alps.landcover.tif``."""
+    """Files of one map. All names start with the prefix: ``results/alps/alps`` for ``alps.landcover.tif``."""
 
     prefix: Path
 

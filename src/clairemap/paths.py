@@ -1,4 +1,4 @@
-"""Paths as people write them: `~` and variables of the environment are expanded, hidden characters found."""
+"""Paths in settings and sample sheet: expand `~` and environment variables, find hidden characters."""
 
 import os
 import re
@@ -14,43 +14,43 @@ def expanded(text: str) -> str:
     """Return a path with `~`, `~name`, `$NAME` and `${NAME}` replaced.
 
     Raises:
-        SettingsError: a variable is not set, or there is no such user; the text names it.
+        SettingsError: a variable is not set, or the user does not exist.
     """
     for match in VARIABLE.finditer(text):
         name = match[1] or match[2]
         if not os.environ.get(name):
-            raise SettingsError(f"{text!r}: the variable ${name} is not set: set it, or write the folder's name")
+            raise SettingsError(f"{text!r}: the variable ${name} is not set; set it, or write the path without it")
     whole = VARIABLE.sub(lambda match: os.environ[match[1] or match[2]], text)
     if not whole.startswith("~"):
         return whole
-    home = os.path.expanduser(whole)  # noqa: PTH111 - Path has it with an error of another kind
+    home = os.path.expanduser(whole)  # noqa: PTH111 - Path.expanduser raises RuntimeError
     if home.startswith("~"):
-        raise SettingsError(f"{text!r}: no user {whole.split('/')[0][1:]!r} has a home here: write the folder's path")
+        raise SettingsError(f"{text!r}: there is no user {whole.split('/')[0][1:]!r}; write the path without '~'")
     return home
 
 
-def is_there(path: Path) -> bool:
-    """Whether there is something of this name; a name that can't be, such as one too long, is not there."""
-    return os.path.exists(path)  # noqa: PTH110 - Path's raises an error for such names
+def path_exists(path: Path) -> bool:
+    """Whether a path exists; False for names that the file system does not allow, such as too long ones."""
+    return os.path.exists(path)  # noqa: PTH110 - Path.exists raises OSError for such names
 
 
 def expanded_input(text: str, folder: Path = Path()) -> Path:
-    """Return the path of a file that is read: as written if it exists, else expanded; relative ones start at `folder`.
+    """Return the path of an input file: as written if it exists, because names may contain `$` and `~`; else expanded.
 
-    `$` and `~` may be part of a file's name, so that the name as written comes first. `~/` is always the user's home.
+    `~/` is always the user's home. A relative path starts at `folder`.
 
     Raises:
-        SettingsError: a variable in the path is not set.
+        SettingsError: a variable is not set, or the user does not exist.
     """
     written = folder / text
     is_home = text == "~" or text.startswith("~/")
-    if not is_home and (text[:1] != "~" and "$" not in text or is_there(written)):
+    if not is_home and (text[:1] != "~" and "$" not in text or path_exists(written)):
         return written
     return folder / expanded(text)
 
 
 def hidden_character(text: str) -> str | None:
-    """Return the name of a character that no path or name can mean: a line break, NUL or another control character."""
+    """Return the description of the first control character or line break in a text; None if there is none."""
     named = {"\n": "a line break", "\r": "a line break", "\t": "a tab", "\0": "a NUL"}
     for character in text:
         if unicodedata.category(character) in ("Cc", "Zl", "Zp"):

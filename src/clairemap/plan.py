@@ -1,4 +1,4 @@
-"""What the rules ask about a run: its settings, its scenes, and which scenes belong to which job."""
+"""Settings and scenes of a run, and which scenes belong to which job."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from clairemap.settings import Settings, load_settings
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings and sample sheet of a run, both checked."""
+    """Checked settings and sample sheet of a run."""
 
     settings: Settings
     sheet: SampleSheet
 
     @classmethod
     def read(cls, config: Mapping[str, Any], checkout: Path) -> Self:
-        """Return the plan of Snakemake's `config`; `checkout` is the folder of the Snakefile.
+        """Return the plan for Snakemake's `config`; `checkout` is the folder of the Snakefile.
 
         Raises:
             SettingsError: the settings are not valid, or the path of the checkout contains braces.
@@ -34,16 +34,16 @@ class Plan:
             )
         settings = load_settings(config, "config")
         plan = cls(settings, read_sample_sheet(Path(settings.scenes), Path(settings.data_dir)))
-        if absent := [str(path) for path in plan.initial_weights if not path.is_file()]:
+        if missing := [str(path) for path in plan.initial_weights if not path.is_file()]:
             raise MissingFileError(
-                f"training.initial_optical, training.initial_sar: {', '.join(absent)} does not exist; "
+                f"training.initial_optical, training.initial_sar: {', '.join(missing)} does not exist; "
                 "correct the path, or set it to null"
             )
         return plan
 
     @cached_property
     def initial_weights(self) -> tuple[Path, ...]:
-        """Files of initial weights, optical before SAR; those that the settings name."""
+        """Files of initial weights, optical before SAR; empty if the settings name none."""
         training = self.settings.training
         return tuple(Path(path) for path in (training.initial_optical, training.initial_sar) if path)
 
@@ -53,30 +53,30 @@ class Plan:
         return tuple(scene.scene for scene in self.sheet.of_split("train", "val", "test") if scene.label)
 
     @cached_property
-    def learned(self) -> tuple[str, ...]:
-        """Names of the labelled train and val scenes: a change of a test scene does not rerun training."""
+    def train_and_val(self) -> tuple[str, ...]:
+        """Names of the labelled train and val scenes: changes to test scenes do not rerun training."""
         return tuple(name for name in self.labelled if self.sheet[name].split != "test")
 
     @cached_property
-    def trained(self) -> tuple[str, ...]:
+    def train(self) -> tuple[str, ...]:
         """Names of the labelled train scenes."""
-        return tuple(name for name in self.learned if self.sheet[name].split == "train")
+        return tuple(name for name in self.train_and_val if self.sheet[name].split == "train")
 
     def maps_of(self, region: str) -> list[str]:
-        """Return the names of a region's maps: the region's own name, or those of its scenes."""
+        """Return the names of a region's maps: the region's name, or those of its scenes if each has its own map."""
         if self.settings.mosaic.grid == "region":
             return [region]
         return [scene.scene for scene in self.sheet.in_region(region)]
 
     def scenes_of(self, region: str, map_name: str | None = None) -> list[Scene]:
-        """Return the scenes of a region; if each scene has its own map, only the scene of the named map."""
+        """Return the scenes of a region; only those of the named map if each scene has its own map."""
         scenes = self.sheet.in_region(region)
         if map_name is None or self.settings.mosaic.grid == "region":
             return list(scenes)
         return [scene for scene in scenes if scene.scene == map_name]
 
     def is_compared(self, scene: Scene) -> bool:
-        """Whether a scene is also mapped and scored with each sensor alone."""
+        """Whether a scene is also mapped and scored with one sensor masked out."""
         return self.settings.metrics.compare_sensors and scene.split == "test" and is_labelled(scene)
 
 
@@ -86,5 +86,5 @@ def has_both_sensors(scene: Scene) -> bool:
 
 
 def is_labelled(scene: Scene) -> bool:
-    """Whether the map of a scene can be scored."""
+    """Whether a scene has a label file."""
     return scene.label is not None

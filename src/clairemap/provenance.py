@@ -1,6 +1,6 @@
-"""Where a result comes from: the code that made it, its settings and its inputs.
+"""Provenance of results: hashes of code, settings and files; stamps on outputs; atomic writing.
 
-`stage_code` is what makes Snakemake notice an edit in the library: it goes into each rule's ``params``.
+Each rule has `stage_code` among its ``params``, so that Snakemake reruns it after an edit in the library.
 """
 
 import ast
@@ -23,11 +23,11 @@ STAMP_PREFIX = "clairemap_"
 
 
 def stage_code(script: Path) -> str:
-    """Return a hash of the code behind a stage: its script and every module of this package that it reaches.
+    """Return a hash of a stage's code: its script and all modules of this package that it imports, also indirectly.
 
-    Comments, docstrings, descriptions of settings and formatting don't count. Imports are followed wherever they
-    stand in a module, those in functions included. A file that is not a module (a template) counts if a reached module
-    beside it names it in a string.
+    Comments, docstrings, descriptions of settings and formatting don't change the hash. Imports in functions count.
+    A file that is not a module, such as a template, counts if an imported module in its folder contains its name in a
+    string.
     """
     digest = hashlib.sha256()
     reached = _reached_files(script)
@@ -53,7 +53,7 @@ def _reached_files(script: Path) -> set[Path]:
 
 @dataclass(frozen=True)
 class _Code:
-    """What a module says, without its docstrings and the descriptions of its settings."""
+    """Hash of a module without docstrings and descriptions of settings; the files that it imports and names."""
 
     digest: str
     imported: tuple[Path, ...]
@@ -88,7 +88,7 @@ def _imported_modules(tree: ast.Module) -> tuple[Path, ...]:
 
 
 def _module_files(dotted: str) -> list[Path]:
-    """Return the files that importing a dotted name runs: the packages above it and itself; none if foreign."""
+    """Return the files that importing a dotted name runs, packages included; none for other packages than this one."""
     parts = dotted.split(".")
     if parts[0] != PACKAGE.name:
         return []
@@ -100,7 +100,7 @@ def _module_files(dotted: str) -> list[Path]:
 
 
 def _named_files(tree: ast.Module, folder: Path) -> tuple[Path, ...]:
-    """Return the folder's files, other than modules, whose names occur in strings of the code."""
+    """Return the folder's files, except modules, whose names occur in strings of the code."""
     candidates = [file for file in folder.iterdir() if file.suffix not in (".py", ".pyc") and file.is_file()]
     if not candidates:
         return ()
@@ -108,19 +108,19 @@ def _named_files(tree: ast.Module, folder: Path) -> tuple[Path, ...]:
     return tuple(file for file in candidates if any(file.name in string for string in strings))
 
 
-def json_digest(value: Any) -> str:  # noqa: ANN401 - anything that JSON can hold
-    """Return a short hash of a JSON value; equal values give equal hashes whatever the order of their keys."""
+def json_digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return a short hash of a JSON value; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def stamp(stage: str, settings_json: str) -> dict[str, str]:
-    """Return what each output carries: version, commit (or 'unknown' outside a checkout), stage, settings hash."""
+    """Return the tags of an output: version, commit ('unknown' outside a checkout), stage, hash of the settings."""
     return {
         f"{STAMP_PREFIX}version": clairemap.__version__,
         f"{STAMP_PREFIX}commit": _commit(),
@@ -141,17 +141,14 @@ def _commit() -> str:
 
 
 def temporary_beside(target: Path) -> Path:
-    """Return an unused name in the target's folder, made if need be, to write to before renaming.
-
-    The name is unique, so that two runs of one job can't spoil each other's work.
-    """
+    """Return a unique temporary path in the target's folder; create the folder if necessary."""
     target.parent.mkdir(parents=True, exist_ok=True)
     return target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.part")
 
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; it takes the target's name when the block ends well, else it is removed."""
+    """Yield a temporary path; rename it to the target at the end of the block, or remove it after an error."""
     temporary = temporary_beside(target)
     try:
         yield temporary
@@ -164,6 +161,6 @@ def written_whole(target: Path) -> Iterator[Path]:
 
 
 def write_text_whole(target: Path, text: str) -> None:
-    """Write a text file such that it is there whole or not at all."""
+    """Write a text file, completely or not at all."""
     with written_whole(target) as temporary:
         temporary.write_text(text, encoding="utf-8")

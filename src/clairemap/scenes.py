@@ -1,4 +1,4 @@
-"""The sample sheet: one row for each scene, checked as a whole when the workflow is read."""
+"""The sample sheet: one row per scene, checked before anything runs."""
 
 import datetime
 import difflib
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from clairemap.errors import SampleSheetError, SettingsError
-from clairemap.paths import expanded_input, hidden_character, is_there
+from clairemap.paths import expanded_input, hidden_character, path_exists
 from clairemap.sheet_file import SheetRow, read_rows
 
 Split = Literal["train", "val", "test", "predict"]
@@ -30,18 +30,18 @@ OPTIONAL = {
     "optical_date": "day of the optical image, YYYY-MM-DD or YYYYMMDD",
     "sar_date": "day of the SAR image, likewise",
 }
-"""Columns of the sheet and what their cells contain."""
+"""Optional columns of the sheet and their contents; `REQUIRED` has the others."""
 ROLES = ("optical", "sar", "label", "cloud")
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 DATE = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})\Z", re.ASCII)
 MAX_NAME_CHARACTERS = 100
-"""Characters: a log's name holds region and map, other names a long ending; file systems end at 255 bytes."""
+"""Maximum length of a name. A log's name contains region and map; file systems allow 255 bytes."""
 FIRST_YEAR = 1900
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One row of the sheet. Paths are joined with the data folder; an empty cell is None."""
+    """One row of the sheet. Relative paths start at the data folder; an empty cell is None."""
 
     scene: str
     region: str
@@ -55,35 +55,39 @@ class Scene:
 
     @property
     def sources(self) -> dict[str, Path]:
-        """The scene's raster files by role: optical, sar, label, cloud; only those that it has."""
+        """The scene's raster files by role, in the order optical, sar, label, cloud; without missing roles."""
         named = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
         return {role: path for role, path in named.items() if path is not None}
 
     def files_of(self, *roles: str) -> tuple[Path, ...]:
-        """Return the scene's files of these roles, in the order optical, sar, label, cloud."""
+        """Return the scene's files of the given roles, in the order of `sources`."""
         return tuple(path for role, path in self.sources.items() if role in roles)
 
     @property
     def dates(self) -> tuple[datetime.date, ...]:
-        """The days on which the scene was taken, as far as the sheet says."""
+        """Acquisition dates in the sheet, optical before SAR."""
         return tuple(day for day in (self.optical_date, self.sar_date) if day is not None)
 
 
 @dataclass(frozen=True)
 class SampleSheet:
-    """All scenes, in the order of the rows."""
+    """All scenes, in row order."""
 
     scenes: tuple[Scene, ...]
 
     def __iter__(self) -> Iterator[Scene]:
-        """Return an iterator over the scenes, in the order of the rows."""
+        """Return an iterator over the scenes, in row order."""
         return iter(self.scenes)
 
     def __getitem__(self, name: str) -> Scene:
-        """Return the scene of this name; KeyError if there is none."""
+        """Return the scene of a name.
+
+        Raises:
+            KeyError: there is none.
+        """
         return self._by_name[name]
 
-    # Planning asks once or more for each job: a search through all rows would take time by the square of their number.
+    # Planning looks up scenes for each job: searching all rows would take quadratic time.
     @cached_property
     def _by_name(self) -> dict[str, Scene]:
         return {scene.scene: scene for scene in self.scenes}
@@ -97,14 +101,14 @@ class SampleSheet:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Names of the regions in the order of their first row."""
+        """Names of the regions, in the order of their first row."""
         return tuple(self._by_region)
 
     @property
     def missing_files(self) -> tuple[Path, ...]:
-        """Files that the sheet names and that don't exist."""
+        """Files of the sheet that don't exist."""
         paths = (path for scene in self.scenes for path in scene.sources.values())
-        return tuple(path for path in paths if not is_there(path))
+        return tuple(path for path in paths if not path_exists(path))
 
     def in_region(self, region: str) -> tuple[Scene, ...]:
         """Return the scenes of a region."""
@@ -116,33 +120,33 @@ class SampleSheet:
 
 
 def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
-    """Return the scenes of a CSV file.
+    """Return the scenes of a CSV file. `~` and variables in paths are expanded.
 
-    Files that don't exist are no fault of the sheet: the stage that reads them fails alone, the others go on.
-    A row is named by the line of the file where it begins. `~` and variables in the paths are expanded.
+    A missing raster is not an error here: only the jobs that read it fail.
 
     Raises:
-        SampleSheetError: the file can't be read or rows have faults; the text lists all, with row and remedy.
+        SampleSheetError: the file can't be read, or rows have errors. The message lists all with row (line of the file)
+            and remedy.
     """
     header, *below = read_rows(path) or [SheetRow(1, ())]
     columns = tuple(name.lower() for name in header.cells)
     rows = [_row(row, columns) for row in below]
-    faults = _column_faults(columns, below) if below else ["no rows: add a line for each scene below the header"]
+    faults = _column_faults(columns, below) if below else ["no rows: add one row per scene below the header"]
     if not faults:
         faults = _row_faults(rows, len(columns), _folds_case(path), data_dir)
     if not faults and not any(row.cells["split"] == "train" for row in rows):
         faults = [
-            "no scene has the split train: label at least one scene to learn from. To map new scenes with a trained "
-            "model, keep its training rows and add the new ones as predict: nothing is trained again"
+            "no scene has split train: add at least one labelled training scene. To map new scenes with a trained "
+            "model, keep its training rows and add the new scenes as predict; the model is not trained again"
         ]
     if faults:
-        raise SampleSheetError(f"{path}: {len(faults)} fault(s)\n" + "\n".join(f"  {fault}" for fault in faults))
+        raise SampleSheetError(f"{path}: {len(faults)} error(s)\n" + "\n".join(f"  {fault}" for fault in faults))
     return SampleSheet(tuple(_scene(row.cells, data_dir) for row in rows))
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row's line in the file, its cells by column, and how many cells it has."""
+    """A row: its line in the file, its cells by column, and its number of cells."""
 
     line: int
     cells: dict[str, str]
@@ -158,19 +162,19 @@ def _row(row: SheetRow, columns: tuple[str, ...]) -> Row:
 def _column_faults(columns: tuple[str, ...], rows: list[SheetRow]) -> list[str]:
     known = (*REQUIRED, *OPTIONAL)
     missing = [f"column '{name}' is missing: add it to the header" for name in REQUIRED if name not in columns]
-    unknown = [f"column {name!r} is not known{_closest(name, known)}" for name in columns if name and name not in known]
-    twice = [
-        f"column {name!r} stands {columns.count(name)} times in the header: keep one"
+    unknown = [f"unknown column {name!r}{_closest(name, known)}" for name in columns if name and name not in known]
+    repeated = [
+        f"column {name!r} occurs {columns.count(name)} times in the header: keep one"
         for name in dict.fromkeys(columns)
         if name and columns.count(name) > 1
     ]
     nameless = [
-        f"row {row.line}: {cell!r} stands below a column without a name: name the column, or remove the cell"
+        f"row {row.line}: {cell!r} is in a column without a name: name the column, or remove the cell"
         for row in rows
         for name, cell in zip(columns, row.cells, strict=False)
         if cell and not name
     ]
-    return missing + unknown + twice + nameless
+    return missing + unknown + repeated + nameless
 
 
 def _row_faults(rows: list[Row], width: int, folds_case: bool, data_dir: Path) -> list[str]:
@@ -181,26 +185,26 @@ def _row_faults(rows: list[Row], width: int, folds_case: bool, data_dir: Path) -
     for row in rows:
         start = f"row {row.line}"
         if row.width != width:
-            faults.append(f"{start}: not as many cells as the header has ({row.width}, not {width}): check its commas")
+            faults.append(f"{start}: {row.width} cells, but the header has {width}: check the commas")
             continue
         name = row.cells["scene"].lower() if folds_case else row.cells["scene"]
         if name in first_row:
-            like = " (this file system takes upper and lower case for the same)" if folds_case else ""
+            note = " (this file system ignores case)" if folds_case else ""
             faults.append(
-                f"{start}: scene {row.cells['scene']!r} stands in row {first_row[name]} too{like}: give it another name"
+                f"{start}: scene {row.cells['scene']!r} is also in row {first_row[name]}{note}: rename one of them"
             )
         first_row.setdefault(name, row.line)
         pair = _same_path(row.cells["optical"]), _same_path(row.cells["sar"])
         if any(pair) and pair in first_pair:
             faults.append(
-                f"{start}: the same optical and sar files stand in row {first_pair[pair]} too: remove one "
-                "(a scene belongs to one region)"
+                f"{start}: same optical and sar files as row {first_pair[pair]}: remove one of the rows "
+                "(a scene can belong to one region only)"
             )
         first_pair.setdefault(pair, row.line)
         region = row.cells["region"]
         spelling = region_spelling.setdefault(region.lower(), region)
         if spelling != region:
-            faults.append(f"{start}: region {region!r} is spelt {spelling!r} above: use one spelling")
+            faults.append(f"{start}: region {region!r} is spelled {spelling!r} above: use one spelling")
         faults += [f"{start}: {fault}" for fault in _cell_faults(row.cells, data_dir)]
     return faults
 
@@ -210,11 +214,11 @@ def _cell_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
         yield from _name_faults(column, row[column])
     split = row["split"]
     if split not in SPLITS:
-        yield f"split {split!r} is none of {', '.join(SPLITS)}{_closest(split, SPLITS)}"
+        yield f"split {split!r} is not one of {', '.join(SPLITS)}{_closest(split, SPLITS)}"
     if not row["optical"] and not row["sar"]:
         yield "optical and sar are both empty: name at least one file"
     if split in ("train", "val") and not row["label"]:
-        yield f"split is {split} but label is empty: name a label file, or set split to predict"
+        yield f"split is {split}, but label is empty: name a label file, or set split to predict"
     yield from _file_faults(row, data_dir)
     for column in ("optical_date", "sar_date"):
         if text := row.get(column, ""):
@@ -235,14 +239,14 @@ def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
     files = {role: row[role] for role in ROLES if row.get(role)}
     for role, text in files.items():
         if hidden := hidden_character(text):
-            yield f"{role} {text!r} holds {hidden}: remove it"
+            yield f"{role} {text!r} contains {hidden}: remove it"
             continue
         try:
             expanded_input(text, data_dir)
         except SettingsError as error:
             yield f"{role}: {error}"
     for role, other in itertools.combinations(files, 2):
-        # One file may hold the bands of both sensors, which sensors.*.indexes tell apart.
+        # One file may contain the bands of both sensors, selected by sensors.*.indexes.
         if (role, other) != ("optical", "sar") and _same_path(files[role]) == _same_path(files[other]):
             yield f"{role} and {other} are the same file {files[role]!r}: name the {other} file"
 
@@ -256,7 +260,7 @@ def _date_faults(column: str, text: str) -> Iterator[str]:
 
 
 def _day(text: str) -> datetime.date | None:
-    """Return the day that YYYY-MM-DD or YYYYMMDD names; None for all else that ISO 8601 allows, such as weeks."""
+    """Return the date of YYYY-MM-DD or YYYYMMDD; None for other text, other ISO 8601 formats included."""
     if not DATE.match(text):
         return None
     try:
@@ -270,7 +274,7 @@ def _same_path(text: str) -> str:
 
 
 def _folds_case(sheet: Path) -> bool:
-    """Whether the sheet's file system finds a file under another case too, as those of macOS and Windows do."""
+    """Whether the sheet's file system ignores case, like those of macOS and Windows."""
     other = sheet.with_name(sheet.name.swapcase())
     return other != sheet and other.exists() and other.samefile(sheet)
 

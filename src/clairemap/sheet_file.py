@@ -1,4 +1,4 @@
-"""The sample sheet as a file: its bytes become rows that know their line."""
+"""Reading the sample sheet's file: CSV rows with their line numbers."""
 
 import codecs
 import csv
@@ -9,33 +9,33 @@ from pathlib import Path
 
 from clairemap.errors import SampleSheetError
 
-WIDE_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-SAVE_AGAIN = "save it as 'CSV UTF-8 (comma delimited)'"
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+SAVE_AS_CSV = "save it as 'CSV UTF-8 (comma delimited)'"
 SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 
 
 @dataclass(frozen=True)
 class SheetRow:
-    """The cells of one row, without the blanks around them, and the line of the file where the row begins."""
+    """The cells of one row, stripped of blanks, and the line of the file where the row begins."""
 
     line: int
     cells: tuple[str, ...]
 
 
 def read_rows(path: Path) -> tuple[SheetRow, ...]:
-    """Return the header and the rows below it; rows without any text, and what Excel's ``sep=,`` says, are left out.
+    """Return the header and the rows below it, without empty rows and Excel's ``sep=,``.
 
     Raises:
-        SampleSheetError: the file is missing, not text in UTF-8, or its cells are not separated by commas.
+        SampleSheetError: the file is missing, is not UTF-8 text, or is not separated by commas.
     """
     rows = [row for row in _parsed(path, _decoded(path)) if any(row.cells)]
-    if rows and (hint := _foreign_separator(rows[0])):
+    if rows and (hint := _wrong_separator(rows[0])):
         raise SampleSheetError(f"{path}: {hint}")
     if rows and rows[0].cells[0].lower().startswith("sep="):
         rows = rows[1:]
     if rows and rows[0].cells[0].startswith("#"):
         raise SampleSheetError(
-            f"{path}: row {rows[0].line} begins with '#': a sheet has no comments, remove it; the header comes first"
+            f"{path}: row {rows[0].line} begins with '#'; remove it: a sheet has no comments and starts with the header"
         )
     return tuple(rows)
 
@@ -44,19 +44,21 @@ def _decoded(path: Path) -> str:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise SampleSheetError(f"{path.absolute()}: no such file; `scenes` starts at the folder you run in") from None
+        raise SampleSheetError(
+            f"{path.absolute()}: no such file; a relative path in `scenes` starts at the current folder"
+        ) from None
     except OSError as error:
-        raise SampleSheetError(f"{path}: can't be read ({error.strerror}); `scenes` names a CSV file") from None
-    if content.startswith(WIDE_MARKS) or b"\0" in content[:4]:
-        raise SampleSheetError(f"{path}: can't be read as CSV in UTF-8: it is UTF-16 ('Unicode text'); {SAVE_AGAIN}")
+        raise SampleSheetError(f"{path}: can't be read ({error.strerror}); set `scenes` to a CSV file") from None
+    if content.startswith(UTF16_MARKS) or b"\0" in content[:4]:
+        raise SampleSheetError(f"{path}: not CSV in UTF-8, but UTF-16 ('Unicode text'); {SAVE_AS_CSV}")
     if content.startswith(b"PK\x03\x04"):
-        raise SampleSheetError(f"{path}: can't be read as CSV in UTF-8: it is a workbook (.xlsx, .ods); {SAVE_AGAIN}")
+        raise SampleSheetError(f"{path}: not CSV in UTF-8, but a workbook (.xlsx, .ods); {SAVE_AS_CSV}")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = len(content[: error.start].splitlines()) or 1
         raise SampleSheetError(
-            f"{path}: can't be read as CSV in UTF-8: byte 0x{content[error.start]:02x} in line {line}; {SAVE_AGAIN}"
+            f"{path}: not CSV in UTF-8: byte 0x{content[error.start]:02x} in line {line}; {SAVE_AS_CSV}"
         ) from None
 
 
@@ -68,13 +70,13 @@ def _parsed(path: Path, text: str) -> Iterator[SheetRow]:
             yield SheetRow(line, tuple(cell.strip() for cell in cells))
             line = reader.line_num + 1
     except csv.Error as error:
-        raise SampleSheetError(f"{path}: can't be read as CSV in UTF-8 (row {line}: {error})") from None
+        raise SampleSheetError(f"{path}: not CSV in UTF-8 (row {line}: {error}); {SAVE_AS_CSV}") from None
 
 
-def _foreign_separator(header: SheetRow) -> str | None:
+def _wrong_separator(header: SheetRow) -> str | None:
     text = header.cells[0]
-    told = text[4:].strip() if text.lower().startswith("sep=") else text
+    shown = text[4:].strip() if text.lower().startswith("sep=") else text
     for mark, name in SEPARATORS.items():
-        if len(header.cells) == 1 and mark in told:
+        if len(header.cells) == 1 and mark in shown:
             return f"cells are separated by {name}: save the sheet with commas"
     return None

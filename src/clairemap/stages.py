@@ -1,6 +1,6 @@
-"""The settings of each stage: only its own sections, so that changes of other sections do not rerun it.
+"""The settings of each stage: only the sections that it uses, so that changes of other sections do not rerun it.
 
-`stage_json` writes them as one canonical JSON string; ``Stage.from_json`` in the stage's script reads it.
+`stage_json` writes them as JSON; the stage's script reads them with ``from_json``.
 """
 
 import json
@@ -111,7 +111,7 @@ class RenderReport(Section):
 def stage_json(settings: Settings, stage: type[Section]) -> str:
     """Return the settings of a stage as canonical JSON: equal settings give equal strings.
 
-    A stage's model has narrower sections where the stage needs less: a new class colour does not rerun training.
+    Fields that a stage does not use are left out: a new class colour does not rerun training.
     """
     narrowed = stage.model_validate(settings.model_dump(), extra="ignore")
     return json.dumps(narrowed.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The GPU's benchmark, rehearsed on the CPU."""
+"""The GPU benchmark, as a test run on the CPU."""
 
 import importlib.util
 import json
@@ -19,7 +19,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.fixture(scope="module")
 def gpu() -> ModuleType:
     """Return benchmarks/gpu.py as a module."""
-    sys.path.insert(0, str(BENCHMARKS))  # it imports its neighbours as a script does
+    sys.path.insert(0, str(BENCHMARKS))  # it imports modules of its folder, like a script
     try:
         spec = importlib.util.spec_from_file_location("gpu", BENCHMARKS / "gpu.py")
         assert spec is not None and spec.loader is not None
@@ -33,11 +33,11 @@ def gpu() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def shared(gpu: ModuleType) -> ModuleType:  # noqa: ARG001 - imports it
-    """Return what its sections share."""
+    """Return benchmarks/gpu_bench.py as a module."""
     return sys.modules["gpu_bench"]
 
 
-def test_the_rehearsal_runs_all_sections(gpu: ModuleType, tmp_path: Path):
+def test_the_quick_run_has_all_sections(gpu: ModuleType, tmp_path: Path):
     result = tmp_path / "gpu.json"
     command = [sys.executable, BENCHMARKS / "gpu.py", "--device", "cpu", "--quick", "--result", result]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -67,13 +67,13 @@ def test_a_failed_section_is_recorded_and_the_others_run(
     assert "bad: FAILED" in capsys.readouterr().out
 
 
-def test_a_section_ends_at_its_limit(gpu: ModuleType, tmp_path: Path):
+def test_a_section_stops_at_its_time_limit(gpu: ModuleType, tmp_path: Path):
     sections = {"endless": gpu.Section(lambda *_: time.sleep(30), 0.2)}
     found = gpu.run_sections(gpu.Bench(torch.device("cpu"), True, tmp_path), sections, minutes=1, result=None)
     assert found["failed"] == ["endless"] and found["endless"]["seconds"] < 5
 
 
-def test_sections_are_left_out_when_the_time_is_over(gpu: ModuleType, tmp_path: Path):
+def test_sections_are_skipped_after_the_time_limit(gpu: ModuleType, tmp_path: Path):
     sections = {"late": gpu.Section(lambda *_: None, 5)}
     found = gpu.run_sections(gpu.Bench(torch.device("cpu"), True, tmp_path), sections, minutes=0, result=None)
     assert found["left_out"] == ["late"] and "late" not in found
@@ -96,6 +96,6 @@ def test_a_difference_beyond_the_tolerance_is_an_error(shared: ModuleType):
     assert figures["loss_tolerance"] == 1
 
 
-def test_covered_time_joins_spans_that_overlap(shared: ModuleType):
+def test_overlapping_spans_are_counted_once(shared: ModuleType):
     assert shared.covered([(4, 5), (0, 2), (1, 3), (1.5, 2)]) == 4
     assert shared.covered([]) == 0

@@ -1,4 +1,4 @@
-"""Every benchmark runs: its `--quick` in a process of its own, on made data, with the figures that the full run has."""
+"""Every benchmark runs with `--quick`, on synthetic data, and gives the figures of the full run."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ PROJECT = Path(__file__).parents[2]
 BENCHMARKS = PROJECT / "benchmarks"
 PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if 'if __name__ == "__main__"' in path.read_text())
 STARTED_BY = {"accuracy_runs": "accuracy"}
-"""Programs that another one starts, also with `--quick`."""
+"""Programs started by another one, also with `--quick`."""
 
 WITH_OWN_TEST = {name for name in PROGRAMS if (Path(__file__).parent / f"test_{name}.py").exists()}
 RUN_HERE = [name for name in PROGRAMS if name not in WITH_OWN_TEST and name not in STARTED_BY]
@@ -25,10 +25,10 @@ LEFT_OUT = {
     "ddp": {"averaged_losses_cosine_2", "averaged_losses_cosine_8"},
     "training_speed": {"data_wait_share_256"},
 }
-"""Figures of the full run that the quick one has not."""
+"""Figures of the full run that the quick run does not have."""
 
 OF_OTHER_TOOLS = {"mosaic": {"cpu_s_gdal", "cpu_s_newer", "rss_mb_gdal", "rss_mb_newer"}}
-"""Figures that a machine without these tools has not."""
+"""Figures that need tools that may be missing."""
 
 Check = Callable[[dict[str, Any]], bool]
 TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
@@ -62,7 +62,7 @@ def test_programs_are_found():
 
 
 @pytest.mark.parametrize(("name", "starter"), STARTED_BY.items())
-def test_a_program_that_is_not_run_here_is_started_by_one_that_is(name: str, starter: str):
+def test_every_program_without_quick_run_is_started_by_another(name: str, starter: str):
     assert starter in RUN_HERE
     assert f'"{name}.py"' in (BENCHMARKS / f"{starter}.py").read_text()
 

@@ -1,4 +1,4 @@
-"""What the tests of the stages share: a scene with a map of known faults."""
+"""Shared by the tests of the stages: a scene whose map has known errors."""
 
 import importlib.util
 import sys

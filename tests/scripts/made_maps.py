@@ -1,4 +1,4 @@
-"""Class probabilities of made scenes, as predict_scene leaves them: right but for errors put in on purpose."""
+"""Class probabilities of synthetic scenes, as written by predict_scene, correct except for deliberate errors."""
 
 from pathlib import Path
 

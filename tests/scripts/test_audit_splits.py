@@ -71,7 +71,7 @@ def test_random_tiles_are_audited_as_such(stage: Stage, made_pairs: ModuleType, 
     assert table["split"].value_counts().to_dict() == {"train": 3, "val": 1}
 
 
-def test_a_test_scene_whose_tiles_are_missing_is_named(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_a_test_scene_without_tiles_is_an_error(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     made = {"a": made_pairs.make_scene(tmp_path, "a", shape=(256, 256))}
     learn(stage, made, tmp_path, made_pairs.settings())
     with pytest.raises(StoreError, match="'c'"):

@@ -1,4 +1,4 @@
-"""Stages that are run by hand with settings that they can't read."""
+"""Stages run by hand with incomplete settings."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ PROJECT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("settings", "words"), [("{", "not valid JSON"), ("{}", "registration is missing"), ("", "not valid JSON")]
 )
-def test_settings_that_are_not_all_there_are_told(tmp_path: Path, settings: str, words: str):
+def test_incomplete_settings_are_an_error(tmp_path: Path, settings: str, words: str):
     script = PROJECT / "workflow" / "scripts" / "register_pair.py"
     options = ["--scene", "a", "--registration", str(tmp_path / "r.json"), "--settings", settings]
     run = subprocess.run(

@@ -1,4 +1,4 @@
-"""The maps that mosaic_region makes pass; one that was spoilt afterwards doesn't."""
+"""Maps written by mosaic_region pass; a map that is changed afterwards fails."""
 
 import json
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def write_scene(folder: Path, name: str, x: float, crs: str, valid: bool) -> Pat
 
 @pytest.fixture
 def mapped(tmp_path: Path, stage: Callable[[str], Callable[..., Any]]) -> Callable[..., Check]:
-    """Return ``mapped(valid)``: maps of two scenes of two UTM zones are made, and a call to check them is returned."""
+    """Return ``mapped(valid)``, which writes maps of scenes in two UTM zones and returns a function to check them."""
 
     def make(valid: bool = True) -> Check:
         scenes = [
@@ -79,13 +79,13 @@ def test_maps_of_scenes_in_two_crs_pass(mapped: Callable[..., Check], tmp_path: 
     assert {*facts["maps"]} == {*MAPS} and set(facts["maps"]["source_count"]["pixels"]) <= {"1", "2", "255"}
 
 
-def test_maps_without_any_result_pass(mapped: Callable[..., Check]):
+def test_empty_maps_pass(mapped: Callable[..., Check]):
     facts = mapped(valid=False)()
     assert {name: [*found["pixels"]] for name, found in facts["maps"].items()} == {name: ["255"] for name in MAPS}
 
 
 @pytest.mark.parametrize(("name", "value"), [("landcover", 99), ("optical_share", 101), ("source_count", 3)])
-def test_a_value_that_cannot_be_is_an_error(mapped: Callable[..., Check], tmp_path: Path, name: str, value: int):
+def test_an_invalid_value_is_an_error(mapped: Callable[..., Check], tmp_path: Path, name: str, value: int):
     check = mapped()
     with rasterio.open(tmp_path / f"alps.{name}.tif") as dataset:
         values, profile = dataset.read(1), dataset.profile

@@ -28,7 +28,7 @@ def write(folder: Path, name: str, seed: int, add: float = 0) -> Path:
 
 @pytest.fixture
 def gate(stage: Stage, tmp_path: Path):
-    """Return a function that checks a scene with this much added to its values against two training scenes."""
+    """Return a function that checks a scene with an offset against two training scenes."""
     scenes = [write(tmp_path, name, seed) for seed, name in enumerate("ba")]
     stage("collect_radiometry")(radiometry=scenes, training=tmp_path / "training.json")
 
@@ -51,7 +51,7 @@ def test_training_scenes_are_collected_by_name(tmp_path: Path):
     assert [scene["scene"] for scene in json.loads((tmp_path / "training.json").read_text())["scenes"]] == ["a", "b"]
 
 
-def test_a_scene_like_the_others_passes_quietly(gate: Callable[..., Any], capsys: pytest.CaptureFixture[str]):
+def test_a_scene_like_the_others_passes_without_warning(gate: Callable[..., Any], capsys: pytest.CaptureFixture[str]):
     found = gate(0).read
     assert found.scene == "new" and found.verdict == "match"
     assert found.sensors["sar"].verdict == "not compared"
@@ -64,13 +64,13 @@ def test_a_scene_with_an_offset_is_stopped(gate: Callable[..., Any], tmp_path: P
     assert not (tmp_path / "check.json").exists()
 
 
-def test_on_demand_it_passes_with_a_warning_on_the_screen(gate: Callable[..., Any], capsys: pytest.CaptureFixture[str]):
+def test_with_on_mismatch_warn_it_passes_with_a_warning(gate: Callable[..., Any], capsys: pytest.CaptureFixture[str]):
     found = gate(1000, "warn").read
     assert found.verdict == "mismatch" and "1,000 higher" in found.remarks("mismatch")[0]
     assert capsys.readouterr().out.startswith("WARNING: new: optical: the values are about 1,000 higher")
 
 
-def test_a_damaged_check_is_told(tmp_path: Path):
+def test_a_damaged_check_is_an_error(tmp_path: Path):
     (tmp_path / "check.json").write_text("{}")
     with pytest.raises(StoreError, match=r"check\.json: not a valid radiometry check"):
         read_radiometry_check(tmp_path / "check.json")

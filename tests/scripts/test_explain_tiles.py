@@ -96,7 +96,7 @@ def test_equal_inputs_give_equal_bytes(
 
 
 class FakePhi:
-    """Stands in for the model: a true text about the largest class, with a caveat for the clouds."""
+    """Replaces the model: a true text about the largest class, with a caveat for clouds."""
 
     asked = 0
 

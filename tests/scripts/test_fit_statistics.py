@@ -47,13 +47,13 @@ def test_blocks_are_held_out_of_the_train_scene(stage: Stage, made_pairs: Module
     assert found["class_px"] == [sum(counts) for counts in zip(*training["class_px"], strict=True)]
 
 
-def test_a_split_that_is_none_is_told(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_an_unknown_split_is_an_error(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     scene = made_pairs.make_scene(tmp_path, "a", shape=(256, 256))
     with pytest.raises(SettingsError, match="'a:train'"):
         fit(stage, [scene], ["a:train"], tmp_path / "model", made_pairs.settings())
 
 
-def test_a_store_that_is_not_complete_is_told(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_an_incomplete_store_is_an_error(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     scene = made_pairs.make_scene(tmp_path, "a", shape=(256, 256))
     scene.pair.with_suffix(".json").unlink()
     with pytest.raises(StoreError, match=r"pair\.json: not a valid manifest"):

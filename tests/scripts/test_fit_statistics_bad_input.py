@@ -1,4 +1,4 @@
-"""Input that would spoil a training: an error before it begins, or a behaviour that is stated and kept to."""
+"""Bad input to training: an error before it starts, or documented behaviour."""
 
 import json
 from collections.abc import Callable
@@ -34,9 +34,7 @@ def fit(stage: Stage, made_pairs: ModuleType, folder: Path, pair: Path):
     return json.loads((folder / "statistics.json").read_text())
 
 
-def test_values_that_are_no_numbers_count_as_nodata(
-    stage: Stage, made_pairs: ModuleType, made_rasters: ModuleType, tmp_path: Path
-):
+def test_nan_counts_as_nodata(stage: Stage, made_pairs: ModuleType, made_rasters: ModuleType, tmp_path: Path):
     grid, fields = made_rasters.UTM, made_rasters.Fields(made_rasters.UTM)
     optical, sar = fields.optical().astype(np.float32), fields.sar(grid)
     optical[1, 40:60], optical[0, 60:80] = np.nan, np.inf  # in one band alone
@@ -69,7 +67,7 @@ def test_values_that_are_no_numbers_count_as_nodata(
     assert found["pixels"] == (~(gone & silent)).sum()  # where one sensor is left, the pixel stays
 
 
-def test_scenes_without_a_label_are_an_error_and_leave_nothing(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_scenes_without_labels_are_an_error_and_leave_no_files(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
     bare = made_pairs.make_scene(tmp_path, "a", shape=(256, 256), labelled=False)
     with pytest.raises(NoTrainingDataError, match=r"labels of the training scenes and legend\.ignore"):
         fit(stage, made_pairs, tmp_path / "model", bare.pair)
@@ -96,7 +94,7 @@ def test_a_class_without_training_pixels_is_named(
         ({"optical": {"bands": ["red", "swir"]}}, r"optical bands: statistics have \('red', 'swir'\), the pair has"),
     ],
 )
-def test_statistics_of_another_sensor_train_nothing(
+def test_statistics_of_another_sensor_are_an_error(
     stage: Stage, made_pairs: ModuleType, tmp_path: Path, changed: dict[str, Any], said: str
 ):
     scene = made_pairs.make_scene(tmp_path, "a", shape=(256, 256))

@@ -140,7 +140,7 @@ CARD = {
 }
 
 
-def test_folder_can_be_handed_on_alone(make_scene: MakeScene, run: Run, tmp_path: Path):
+def test_folder_is_self_contained(make_scene: MakeScene, run: Run, tmp_path: Path):
     card = tmp_path / "work" / "model.json"
     card.parent.mkdir()
     card.write_text(json.dumps(CARD))
@@ -152,14 +152,14 @@ def test_folder_can_be_handed_on_alone(make_scene: MakeScene, run: Run, tmp_path
     assert (out / "alps.model.json").read_bytes() == card.read_bytes()
 
 
-def test_card_that_is_none_is_not_delivered(make_scene: MakeScene, run: Run, tmp_path: Path):
+def test_invalid_card_is_not_copied(make_scene: MakeScene, run: Run, tmp_path: Path):
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(BundleError, match=r"model\.json: not a valid model card"):
         run(make_scene("a", (40, 60))[0], card=tmp_path / "model.json")
     assert not list((tmp_path / "results").glob("*.json"))
 
 
-def test_counts_in_the_attribute_table_are_those_of_the_map(make_scene: MakeScene, run: Run):
+def test_counts_in_the_attribute_table_match_the_map(make_scene: MakeScene, run: Run):
     out = run(make_scene("a", (150, 140))[0])
     landcover = read(out / "alps.landcover.tif")
     rows = ElementTree.parse(out / "alps.landcover.tif.aux.xml").getroot().findall(".//Row")
@@ -176,7 +176,7 @@ def test_scene_without_a_valid_pixel_gives_a_valid_map_of_nodata(make_scene: Mak
         assert (read(path) == 255).all() and cog_validate(path, strict=True, quiet=True)[0]
 
 
-def test_scene_without_crs_is_mapped_by_itself_only(make_scene: MakeScene, run: Run, tmp_path: Path):
+def test_scene_without_crs_needs_its_own_map(make_scene: MakeScene, run: Run, tmp_path: Path):
     a, b = make_scene("a", (40, 60), crs=None)[0], make_scene("bb", (40, 60), crs=None)[0]
     with pytest.raises(GridError, match="mosaic.grid: scene"):
         run(a, b)
@@ -188,7 +188,7 @@ def test_scene_without_crs_is_mapped_by_itself_only(make_scene: MakeScene, run: 
         assert dataset.crs is None and dataset.colormap(1)[1] == (*LEGEND.palette[1], 255)
 
 
-def test_truncated_store_is_refused(make_scene: MakeScene, run: Run):
+def test_truncated_store_is_an_error(make_scene: MakeScene, run: Run):
     path, _ = make_scene("a", (40, 60))
     victim = next(p for p in (path / "probability").rglob("*") if p.is_file() and p.name != "zarr.json")
     victim.write_bytes(victim.read_bytes()[:-10])
@@ -196,19 +196,19 @@ def test_truncated_store_is_refused(make_scene: MakeScene, run: Run):
         run(path)
 
 
-def test_map_of_another_legend_is_refused(make_scene: MakeScene, run: Run):
+def test_probabilities_of_another_legend_are_an_error(make_scene: MakeScene, run: Run):
     other = load_settings({"legend": {"classes": [c.model_dump() for c in SETTINGS.legend.classes[:3]]}})
     with pytest.raises(StoreError, match="class codes"):
         run(make_scene("a", (40, 60))[0], settings=other)
 
 
-def test_equal_runs_give_equal_bytes_whatever_the_threads(make_scene: MakeScene, run: Run):
+def test_bytes_do_not_depend_on_the_number_of_threads(make_scene: MakeScene, run: Run):
     path, _ = make_scene("a", (130, 700))
     first = {file.name: file.read_bytes() for file in run(path).iterdir()}
     assert {file.name: file.read_bytes() for file in run(path, threads=3).iterdir()} == first
 
 
-def test_a_map_of_several_blocks_is_the_same_whatever_the_threads(make_scene: MakeScene, run: Run):
+def test_several_blocks_do_not_depend_on_the_number_of_threads(make_scene: MakeScene, run: Run):
     paths = [make_scene("a", (1100, 1500))[0], make_scene("bb", (1100, 1500), x=510_000)[0]]
     first = {file.name: file.read_bytes() for file in run(*paths).iterdir()}
     assert [name for name in first if name.endswith(".tif")]
@@ -244,7 +244,7 @@ def test_scenes_side_by_side_give_no_warning(make_scene: MakeScene, run: Run, ca
     assert capsys.readouterr().out == ""
 
 
-def test_geometry_of_the_item_is_that_of_the_data(make_scene: MakeScene, run: Run):
+def test_geometry_of_the_item_matches_the_data(make_scene: MakeScene, run: Run):
     out = run(make_scene("a", (150, 200))[0], make_scene("bb", (150, 200), x=800_000)[0])
     item = json.loads((out / "alps.item.json").read_text())
     west, east = sorted(shapely.geometry.shape(item["geometry"]).geoms, key=lambda part: part.bounds[0])

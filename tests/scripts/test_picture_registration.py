@@ -30,7 +30,7 @@ def optical(made_rasters: ModuleType, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def draw(stage: Callable[[str], Callable[..., Any]], optical: Path, tmp_path: Path) -> Draw:
-    """Return a function that registers a SAR file and gives back the picture of it."""
+    """Return a function that registers a SAR file and returns its picture."""
 
     def drawn(sar: Path) -> Image.Image:
         record, picture = tmp_path / "registration.json", tmp_path / "out" / "registration.png"
@@ -58,7 +58,7 @@ def columns(image: Image.Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return rgb[:, :256], rgb[:, 260:]
 
 
-def test_a_moved_scene_is_shown_before_and_after(draw: Draw, made_rasters: ModuleType, tmp_path: Path):
+def test_an_offset_scene_is_shown_before_and_after(draw: Draw, made_rasters: ModuleType, tmp_path: Path):
     power = made_rasters.Fields(made_rasters.UTM).sar(made_rasters.UTM, (3.4, -7.3))
     before, after = columns(draw(sar_file(made_rasters, tmp_path, power)))
     assert json.loads((tmp_path / "registration.json").read_text())["applied"] is True
@@ -67,7 +67,7 @@ def test_a_moved_scene_is_shown_before_and_after(draw: Draw, made_rasters: Modul
 
 
 @pytest.mark.parametrize("kind", ["aligned", "rejected", "no ties"])
-def test_a_scene_that_stays_is_shown_as_delivered(draw: Draw, made_rasters: ModuleType, tmp_path: Path, kind: str):
+def test_a_scene_without_shift_is_shown_once(draw: Draw, made_rasters: ModuleType, tmp_path: Path, kind: str):
     grid = made_rasters.UTM
     power = {
         "aligned": made_rasters.Fields(grid).sar(grid),
@@ -82,7 +82,7 @@ def test_a_scene_that_stays_is_shown_as_delivered(draw: Draw, made_rasters: Modu
     assert not np.array_equal(first, second)  # two places, not one place twice
 
 
-def test_a_damaged_record_is_named(stage: Callable[[str], Callable[..., Any]], optical: Path, tmp_path: Path):
+def test_a_damaged_record_is_an_error(stage: Callable[[str], Callable[..., Any]], optical: Path, tmp_path: Path):
     (tmp_path / "registration.json").write_text("{}")
     with pytest.raises(StoreError, match=r"registration\.json"):
         stage("picture_registration")(

@@ -93,7 +93,7 @@ def test_running_again_replaces_the_store(stage_files: StageFiles):
     assert path.with_suffix(".json").read_text() == before
 
 
-def test_truncated_pair_is_refused_and_nothing_is_left(stage_files: StageFiles, tmp_path: Path):
+def test_truncated_pair_is_an_error_and_leaves_no_files(stage_files: StageFiles, tmp_path: Path):
     victim = next(p for p in (stage_files.pair / "sar").rglob("*") if p.is_file() and p.name != "zarr.json")
     victim.write_bytes(victim.read_bytes()[:-10])
     with pytest.raises(StoreError, match="sar"):
@@ -101,13 +101,13 @@ def test_truncated_pair_is_refused_and_nothing_is_left(stage_files: StageFiles, 
     assert not (tmp_path / "fused").exists() or not list((tmp_path / "fused").iterdir())
 
 
-def test_model_of_other_bands_is_refused_and_nothing_is_left(stage_files: StageFiles, tmp_path: Path):
+def test_model_of_other_bands_is_an_error_and_leaves_no_files(stage_files: StageFiles, tmp_path: Path):
     other = BandScale(names=("blue", "nir"), mean=(0, 0), std=(1, 1))
     with pytest.raises(BundleError, match="optical bands"):
         stage_files.run(facts=stage_files.facts.model_copy(update={"optical_bands": other}))
     assert not (tmp_path / "fused").exists() or not list((tmp_path / "fused").iterdir())
 
 
-def test_missing_model_is_named(stage_files: StageFiles):
+def test_missing_model_is_an_error(stage_files: StageFiles):
     with pytest.raises(MissingFileError, match=r"model\.safetensors"):
         stage_files.run(facts=None)

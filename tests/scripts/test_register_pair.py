@@ -49,7 +49,7 @@ def optical(made_rasters: ModuleType, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("crs_resolution", [None, ("EPSG:4326", 9e-5), ("EPSG:32632", 14.0)])
-def test_a_known_shift_is_found_whatever_the_sars_grid(
+def test_a_known_shift_is_found_on_any_sar_grid(
     register: Register,
     optical: Path,
     made_rasters: ModuleType,
@@ -70,7 +70,7 @@ def test_a_known_shift_is_found_whatever_the_sars_grid(
     assert result["stamp"]["clairemap_stage"] == "register_pair"
 
 
-def test_sar_on_another_scale_is_told_before_it_is_called_unregistrable(
+def test_another_sar_scale_is_reported_before_a_rejected_registration(
     register: Register, optical: Path, made_rasters: ModuleType, tmp_path: Path
 ) -> None:
     decibels = 10 * np.log10(made_rasters.Fields(made_rasters.UTM).sar(made_rasters.UTM))
@@ -79,7 +79,7 @@ def test_sar_on_another_scale_is_told_before_it_is_called_unregistrable(
         register(optical, sar, on_rejected="error")
 
 
-def test_pictures_without_georeference_are_registered_by_pixels(
+def test_images_without_georeferencing_are_registered_by_pixels(
     register: Register, made_rasters: ModuleType, tmp_path: Path
 ) -> None:
     fields = made_rasters.Fields(made_rasters.PIXELS)
@@ -90,7 +90,7 @@ def test_pictures_without_georeference_are_registered_by_pixels(
     assert mean(result) == pytest.approx((-4, 5.5), abs=0.2)
 
 
-def test_a_turned_picture_is_found_if_settings_allow(
+def test_a_rotated_image_is_found_if_settings_allow(
     register: Register, optical: Path, made_rasters: ModuleType, tmp_path: Path
 ) -> None:
     turn = made_rasters.similarity(-60.0, 0.9, made_rasters.UTM, (4.0, 3.0))
@@ -102,7 +102,7 @@ def test_a_turned_picture_is_found_if_settings_allow(
     assert result["model"]["kind"] in ("similarity", "affine") and mean(result) == pytest.approx((4, 3), abs=0.5)
 
 
-def test_an_aligned_pair_is_good_and_left_alone(
+def test_an_aligned_pair_is_good_and_not_shifted(
     register: Register, optical: Path, made_rasters: ModuleType, tmp_path: Path
 ) -> None:
     sar = made_rasters.write_raster(
@@ -126,7 +126,7 @@ def unrelated(made_rasters: ModuleType, kind: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["noise", "other ground", "rotated", "constant", "nodata"])
-def test_what_does_not_belong_together_is_rejected_with_a_reason(
+def test_unrelated_images_are_rejected_with_a_reason(
     register: Register, optical: Path, made_rasters: ModuleType, tmp_path: Path, kind: str
 ) -> None:
     sar = made_rasters.write_raster(tmp_path / "s.tif", unrelated(made_rasters, kind), made_rasters.UTM)
@@ -156,7 +156,7 @@ def test_one_sensor_alone(register: Register, optical: Path) -> None:
         assert result["verdict"] == "single_sensor" and result["applied"] is False and result["ties"] == []
 
 
-def test_faulty_files_are_errors_and_leave_nothing(
+def test_bad_files_are_errors_and_leave_no_files(
     register: Register, optical: Path, made_rasters: ModuleType, tmp_path: Path
 ) -> None:
     away = made_rasters.covering(made_rasters.UTM, "EPSG:32632", 14.0)

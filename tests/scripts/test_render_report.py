@@ -1,4 +1,4 @@
-"""The whole stage on one small made scene of a region."""
+"""The whole stage on one small synthetic scene."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -59,13 +59,13 @@ REGISTRATION = Registration(
 
 @dataclass(frozen=True)
 class FakeRegion:
-    """A folder with all that the stage reads."""
+    """Return a folder with all inputs of the stage."""
 
     folder: Path
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Arguments of the stage's function."""
+        """Return the arguments of the stage's function."""
         at = self.folder
         return {
             "region": "vale",
@@ -179,14 +179,14 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
     assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]
 
 
-def test_without_a_check_none_is_claimed(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+def test_without_a_check_the_page_claims_none(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
     (region.folder / "vale.check.json").unlink()
     stage("render_report")(**region.arguments)
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
     assert "These files have no recorded check." in html and "check_maps" not in html
 
 
-def test_the_page_is_repeatable(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+def test_equal_inputs_give_an_equal_page(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
     report = region.folder / "out" / "report.html"
     stage("render_report")(**region.arguments)
     first = report.read_bytes()
@@ -194,7 +194,7 @@ def test_the_page_is_repeatable(stage: Callable[[str], Callable[..., Any]], regi
     assert report.read_bytes() == first
 
 
-def test_nothing_but_a_map_still_makes_a_page(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+def test_a_map_alone_gives_a_page(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
     (region.folder / "north" / "explanations.jsonl").write_text("")
     write_history(region.folder / "model" / "history.csv", [])
     stage("render_report")(**{**region.arguments, "scene": None})
@@ -203,7 +203,7 @@ def test_nothing_but_a_map_still_makes_a_page(stage: Callable[[str], Callable[..
     assert "No training steps are recorded." in html
 
 
-def test_an_explained_tile_without_a_store_is_named(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+def test_an_explained_tile_without_a_store_is_an_error(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
     explanations = region.folder / "north" / "explanations.jsonl"
     explanations.write_text(explanations.read_text().replace('"north"', '"south"'))
     with pytest.raises(StoreError, match="scene south"):
@@ -212,7 +212,7 @@ def test_an_explained_tile_without_a_store_is_named(stage: Callable[[str], Calla
 
 
 def test_a_picture_of_an_earlier_run_is_not_shown(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
-    """The scene had both sensors once; the picture of that time still exists."""
+    """A picture exists from an earlier run, when the scene had both sensors."""
     one_sensor = replace(REGISTRATION, verdict="single_sensor", ties=())
     write_registration(region.folder / "north" / "registration.json", one_sensor, {})
     stage("render_report")(**region.arguments)
@@ -220,7 +220,7 @@ def test_a_picture_of_an_earlier_run_is_not_shown(stage: Callable[[str], Callabl
     assert html.count("data:image/") == 4 + 1 + 1 + 2 * 4  # maps, confusion, training, tiles
 
 
-def test_a_picture_that_is_missing_is_named(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+def test_a_missing_picture_is_an_error(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
     (region.folder / "north" / "registration.png").unlink()
     with pytest.raises(UnreadableFileError, match=r"north/registration\.png"):
         stage("render_report")(**region.arguments)

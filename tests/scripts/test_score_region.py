@@ -93,7 +93,7 @@ def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path
     assert found["stamp"]["clairemap_stage"] == "score_region"
 
 
-def test_views_are_scored_on_what_both_sensors_see_and_the_map_on_all(
+def test_views_are_scored_where_both_sensors_are_valid_and_the_map_everywhere(
     stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
 ):
     fused = write_scores(tmp_path, "b", "fused", [RIGHT + WRONG], both=[RIGHT])
@@ -104,7 +104,7 @@ def test_views_are_scored_on_what_both_sensors_see_and_the_map_on_all(
     assert (found["views"]["fused"]["oa"], found["views"]["sar"]["oa"]) == pytest.approx((1, 0.1))
 
 
-def test_a_region_without_labels_is_no_failure(
+def test_a_region_without_labels_is_not_an_error(
     stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
 ):
     metrics = tmp_path / "metrics.json"
@@ -116,7 +116,7 @@ def test_a_region_without_labels_is_no_failure(
     assert found["areas"][0]["map_px"] == 8
 
 
-def test_the_order_of_scenes_has_no_influence_on_the_figures(
+def test_metrics_do_not_depend_on_the_order_of_scenes(
     stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
 ):
     fused = [write_scores(tmp_path, name, "fused", [RIGHT, WRONG]) for name in ("a", "c")]
@@ -127,9 +127,7 @@ def test_the_order_of_scenes_has_no_influence_on_the_figures(
     assert documents[0] == documents[1]
 
 
-def test_the_command_line_of_a_region_without_labelled_scenes_names_no_tables(
-    tmp_path: Path, splits: Path, landcover: Path, legend_json: str
-):
+def test_the_command_line_works_without_score_tables(tmp_path: Path, splits: Path, landcover: Path, legend_json: str):
     metrics = tmp_path / "metrics.json"
     words = {"region": "valley", "splits": splits, "landcover": landcover, "metrics": metrics, "settings": legend_json}
     options = [word for name, value in words.items() for word in (f"--{name}", str(value))]
@@ -141,7 +139,7 @@ def test_the_command_line_of_a_region_without_labelled_scenes_names_no_tables(
     assert (found["reason"], found["views"]) == ("no labelled pixels", {})
 
 
-def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
+def test_unseen_classes_and_scenes_worse_than_one_sensor_are_reported(
     stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str, made_artefacts: ModuleType
 ):
     fused = [write_scores(tmp_path, "b", "fused", [100 * WRONG])]
@@ -163,7 +161,7 @@ def test_classes_unseen_in_training_and_scenes_below_one_sensor_are_told(
     assert "On scene b, the map from both sensors scores 66.7 points of mIoU" in found["cautions"][-1]
 
 
-def test_a_tile_that_its_scenes_splits_do_not_know_is_told(
+def test_a_tile_without_a_split_is_an_error(
     stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
 ):
     metrics = tmp_path / "metrics.json"

@@ -37,7 +37,7 @@ def test_counts_each_tile_exactly(stage: Stage, mapped_scene: SimpleNamespace, l
         assert tile.counts.calibration.px.nonzero()[0].tolist() == [11]  # 204/255 = 0.8 belongs to (11/15, 12/15]
 
 
-def test_pixels_that_both_sensors_see_are_counted_apart(
+def test_pixels_valid_in_both_sensors_are_counted_separately(
     stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path
 ):
     made, scores = mapped_scene.made, tmp_path / "scores.parquet"
@@ -49,12 +49,12 @@ def test_pixels_that_both_sensors_see_are_counted_apart(
     assert all((tile.both.confusion <= tile.counts.confusion).all() for tile in tiles)
 
 
-def test_labels_on_a_tile_that_no_sensor_sees_are_unmapped(
+def test_labels_on_a_tile_without_valid_sensor_are_unmapped(
     stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path
 ):
     made, scores = mapped_scene.made, tmp_path / "scores.parquet"
     index = pd.read_parquet(made.tiles)
-    index.loc[0, ["valid_px", "labelled_px"]] = 0  # as the index is where no sensor sees the tile
+    index.loc[0, ["valid_px", "labelled_px"]] = 0  # as in the index of a tile without a valid sensor
     index.to_parquet(made.tiles)
     store = zarr.open_group(mapped_scene.probabilities, mode="r+")
     store["probability"][:, :256, :256] = 0
@@ -81,7 +81,7 @@ def test_equal_inputs_give_equal_bytes(stage: Stage, mapped_scene: SimpleNamespa
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_another_legend_is_refused(stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path):
+def test_another_legend_is_an_error(stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path):
     made, other = mapped_scene.made, json.loads(legend_json)
     other["legend"]["classes"][0]["code"] = 9
     with pytest.raises(StoreError, match="class codes"):

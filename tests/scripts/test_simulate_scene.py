@@ -21,13 +21,13 @@ def test_writes_the_four_files_of_a_scene_with_their_stamp(stage: Callable[[str]
         assert optical.tags()["clairemap_stage"] == "simulate_scene"
 
 
-def test_another_seed_is_another_landscape(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
+def test_another_seed_gives_another_landscape(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
     for seed in (0, 1):
         stage("simulate_scene")(scene="east_north", directory=tmp_path / str(seed), seed=seed, size_px=64)
     first, second = (rasterio.open(tmp_path / str(seed) / "east_north" / "label.tif").read(1) for seed in (0, 1))
     assert (first != second).any()
 
 
-def test_an_unknown_scene_is_refused(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
-    with pytest.raises(SettingsError, match="choose one of"):
+def test_an_unknown_scene_is_an_error(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
+    with pytest.raises(SettingsError, match="unknown demo scene"):
         stage("simulate_scene")(scene="nowhere", directory=tmp_path)

@@ -45,7 +45,7 @@ PLAIN = {"bands": ["red", "nir"], "apply_scale": False}
 
 @pytest.fixture
 def tiled(stage: Callable[[str], Callable[..., Any]], tmp_path: Path):
-    """Return a function that runs the stage on files and gives back the checked store and the tile index."""
+    """Return a function that runs the stage on files and returns the checked store and the tile index."""
 
     def run(fit: Fit | None = None, config: dict[str, Any] | None = None, **files: Path):
         work = tmp_path / "work"
@@ -89,9 +89,7 @@ def read(store: GridStore, name: str) -> np.ndarray:
     return store.array(name)[...]
 
 
-def test_the_pair_lies_on_the_optical_grid_with_sar_moved_into_place(
-    tiled: Tiled, files: Files, made_rasters: ModuleType
-) -> None:
+def test_the_pair_is_on_the_optical_grid_with_sar_aligned(tiled: Tiled, files: Files, made_rasters: ModuleType) -> None:
     store, _ = tiled(Fit("good", "", SHIFT, NO_QUALITY), **files)
     assert store.geobox == made_rasters.UTM and store.tile_px == 128
     sar, validity = read(store, "sar")[0], read(store, "validity")
@@ -105,7 +103,7 @@ def test_the_pair_lies_on_the_optical_grid_with_sar_moved_into_place(
     assert (np.abs(unmoved - truth)[inside] < 1).mean() < 0.9
 
 
-def test_layers_and_attributes_keep_to_the_contract(tiled: Tiled, files: Files, made_rasters: ModuleType) -> None:
+def test_layers_and_attributes_follow_the_specification(tiled: Tiled, files: Files, made_rasters: ModuleType) -> None:
     store, _ = tiled(**files)
     optical, label, validity = (read(store, name) for name in ("optical", "label", "validity"))
     fields = made_rasters.Fields(made_rasters.UTM)
@@ -147,7 +145,7 @@ def test_a_rejected_registration_is_flagged(tiled: Tiled, files: Files) -> None:
     assert store.attributes["registration"] == "rejected"
 
 
-def test_what_is_taken_as_delivered_is_not_flagged(tiled: Tiled, files: Files) -> None:
+def test_with_model_none_nothing_is_flagged(tiled: Tiled, files: Files) -> None:
     store, _ = tiled(as_delivered(), **files)
     assert not (read(store, "validity") & Validity.LOW_REGISTRATION).any()
     assert store.attributes["registration"] == "as_delivered"
@@ -167,7 +165,7 @@ def test_running_again_gives_the_same_manifest(tiled: Tiled, files: Files, tmp_p
     ]
 
 
-def test_shards_do_not_show(tiled: Tiled, files: Files) -> None:
+def test_shards_leave_no_seams(tiled: Tiled, files: Files) -> None:
     fine, _ = tiled(Fit("good", "", SHIFT, NO_QUALITY), config={"tiling": {"tile_px": 128, "shard_tiles": 1}}, **files)
     cut = {name: read(fine, name) for name in ("sar", "label", "validity")}
     whole, _ = tiled(Fit("good", "", SHIFT, NO_QUALITY), config={"tiling": {"tile_px": 384, "shard_tiles": 1}}, **files)
@@ -175,7 +173,7 @@ def test_shards_do_not_show(tiled: Tiled, files: Files) -> None:
         assert np.allclose(read(whole, name), values, atol=1e-4, equal_nan=True)
 
 
-def test_sar_alone_makes_the_grid(tiled: Tiled, files: Files) -> None:
+def test_sar_alone_defines_the_grid(tiled: Tiled, files: Files) -> None:
     store, index = tiled(single_sensor(), sar=files["sar"])
     assert store.geobox.crs.epsg == 4326 and store.attributes["registration"] == "single_sensor"
     assert not read(store, "optical").any() and (read(store, "label") == 255).all()
@@ -200,7 +198,7 @@ def test_plain_pixels_are_not_georeferenced(tiled: Tiled, made_rasters: ModuleTy
 
 
 def faults(files: Files, made_rasters: ModuleType, folder: Path) -> dict[str, tuple[type[Exception], str, Files]]:
-    """Return by kind of fault the error to expect, what its text says, and a scene with that fault."""
+    """Return, by kind of fault, the expected error, a pattern of its message, and a scene with that fault."""
     grid, write = made_rasters.UTM, made_rasters.write_raster
     moved = type(grid)(grid.shape, grid.transform.translation(9e5, 0) @ grid.transform, grid.crs)
     noise = np.random.default_rng(0).integers(1, 60_000, (2, 320, 320)).astype(np.uint16)
@@ -224,7 +222,7 @@ def faults(files: Files, made_rasters: ModuleType, folder: Path) -> dict[str, tu
 def _other_values(
     files: Files, folder: Path, made_rasters: ModuleType
 ) -> dict[str, tuple[type[Exception], str, Files]]:
-    """Return the same for values that can't mean what the settings say."""
+    """Return the same for values that contradict the settings."""
     grid, write = made_rasters.UTM, made_rasters.write_raster
     power = made_rasters.Fields(grid).sar(grid)
     gap = made_rasters.Fields(grid).optical().astype(np.int16)
@@ -250,7 +248,7 @@ OTHER_VALUES = ("decibels", "complex", "untagged", "scene classes")
 
 
 @pytest.mark.parametrize("kind", [*FAULTS, *OTHER_VALUES])
-def test_faults_are_errors_and_leave_nothing_behind(
+def test_bad_input_is_an_error_and_leaves_no_files(
     tiled: Tiled, files: Files, made_rasters: ModuleType, tmp_path: Path, kind: str
 ) -> None:
     error, match, given = faults(files, made_rasters, tmp_path)[kind]
@@ -259,7 +257,7 @@ def test_faults_are_errors_and_leave_nothing_behind(
     assert [path.name for path in (tmp_path / "work").iterdir()] == ["registration.json"]
 
 
-def test_scaled_optical_values_are_stored_as_they_are_meant(
+def test_scaled_optical_values_are_stored_with_the_scale_applied(
     tiled: Tiled, files: Files, made_rasters: ModuleType
 ) -> None:
     with rasterio.open(files["optical"], "r+") as file:
@@ -271,7 +269,7 @@ def test_scaled_optical_values_are_stored_as_they_are_meant(
     assert unscaled.dtype == np.uint16 and np.array_equal(unscaled[:, 20:], stored[:, 20:])
 
 
-def test_backscatter_is_the_same_whether_stored_as_floats_or_as_scaled_integers(
+def test_backscatter_is_the_same_from_floats_and_scaled_integers(
     tiled: Tiled, files: Files, made_rasters: ModuleType, tmp_path: Path
 ) -> None:
     grid = made_rasters.UTM
@@ -285,7 +283,7 @@ def test_backscatter_is_the_same_whether_stored_as_floats_or_as_scaled_integers(
     assert np.allclose(first, second, atol=0.02, equal_nan=True) and np.isfinite(first).all()
 
 
-def test_clouds_are_unknown_where_the_mask_ends_or_has_nothing(
+def test_clouds_are_unknown_where_the_mask_ends_or_is_nodata(
     tiled: Tiled, files: Files, made_rasters: ModuleType, tmp_path: Path
 ) -> None:
     codes = np.zeros((320, 200), np.uint8)

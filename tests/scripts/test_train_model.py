@@ -21,7 +21,7 @@ SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "train_model.py"
 
 
 def inputs(stage: Stage, made_pairs: ModuleType, folder: Path, **training: object) -> dict[str, Any]:
-    """Return the arguments of train_model for two made scenes, up to its outputs."""
+    """Return the arguments of train_model for two synthetic scenes, except its outputs."""
     scenes = [made_pairs.make_scene(folder, "a", seed=1), made_pairs.make_scene(folder, "b", seed=2)]
     settings = made_pairs.settings(**training)
     model = {"statistics": folder / "statistics.json", "splits": folder / "splits.parquet"}
@@ -58,7 +58,7 @@ def launcher(processes: int) -> list[str]:
 
 
 def started(arguments: dict[str, Any], launcher: list[str] | None = None, **environment: str) -> subprocess.Popen[str]:
-    """Start train_model on one thread, so that runs are the same to the last bit."""
+    """Start train_model on one thread, so that runs are bit-identical."""
     return subprocess.Popen(
         [sys.executable, *(launcher or []), *command_line(arguments)],
         env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
@@ -84,7 +84,7 @@ def same_training(folder: Path, other: Path) -> None:
     (one, history), (two, other_history) = trained(folder), trained(other)
     vectors = [torch.nn.utils.parameters_to_vector(bundle.network.parameters()) for bundle in (one, two)]
     apart = (vectors[0] - vectors[1]).abs()
-    # Adam divides by the gradient's size: where that is rounding alone, a weight moves by a share of a step of 1e-3.
+    # Adam divides by the gradient's magnitude: if that is only rounding, a weight changes by a fraction of 1e-3.
     assert (apart > 1e-5).sum() <= 10 and apart.max() < 1e-3
     for column in ("loss", "focal", "tversky", "grad_norm"):
         assert list(other_history[column]) == pytest.approx(list(history[column]), rel=1e-5)
@@ -93,7 +93,9 @@ def same_training(folder: Path, other: Path) -> None:
     assert two.card.temperature == pytest.approx(one.card.temperature, rel=1e-2)
 
 
-def test_two_processes_train_what_one_does_on_one_node_and_on_two(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+def test_two_processes_give_the_result_of_one_on_one_node_and_on_two(
+    stage: Stage, made_pairs: ModuleType, tmp_path: Path
+):
     arguments = inputs(stage, made_pairs, tmp_path, steps=3, batch_size=4, validate_every=3, learning_rate=1e-3)
     stage("train_model")(**arguments, **outputs(tmp_path / "one"), device="cpu")
 
@@ -103,7 +105,7 @@ def test_two_processes_train_what_one_does_on_one_node_and_on_two(stage: Stage, 
     assert error.count("validation mIoU") == 1  # only the first process logs
     same_training(tmp_path / "one", tmp_path / "two")
 
-    # Two nodes of a SLURM step, both on this machine: launchers that know of each other by the environment alone.
+    # Two nodes of a SLURM step, both on this machine: the launchers know each other from the environment only.
     step = {"SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_ID": "0"}
     step["SLURM_JOB_ID"] = str(os.getpid())
     words = {**arguments, **outputs(tmp_path / "nodes"), "device": "cpu"}
@@ -114,8 +116,8 @@ def test_two_processes_train_what_one_does_on_one_node_and_on_two(stage: Stage, 
     assert weights[0] == weights[1]
 
 
-def test_a_run_that_was_killed_ends_with_the_very_same_weights(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
-    """SIGKILL in the middle, with all that a checkpoint has to hold: moving average, best weights, optimiser."""
+def test_a_killed_and_resumed_run_gives_the_same_weights(stage: Stage, made_pairs: ModuleType, tmp_path: Path):
+    """SIGKILL during training, with everything in a checkpoint: moving average, best weights, optimiser."""
     given = {"steps": 8, "validate_every": 2, "checkpoint_every": 1, "ema_decay": 0.9, "batch_parts": 2}
     arguments = inputs(stage, made_pairs, tmp_path, **given)
     whole = started({**arguments, **outputs(tmp_path / "whole")})
@@ -135,7 +137,7 @@ def test_a_run_that_was_killed_ends_with_the_very_same_weights(stage: Stage, mad
     assert cards[0] == cards[1]
 
 
-def test_a_time_budget_ends_several_processes_with_its_own_exit_code(
+def test_a_time_limit_ends_several_processes_with_its_own_exit_code(
     stage: Stage, made_pairs: ModuleType, tmp_path: Path
 ):
     arguments = inputs(stage, made_pairs, tmp_path)

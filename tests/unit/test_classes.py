@@ -34,7 +34,7 @@ def test_negative_codes_can_be_ignored():
     assert legend.indices(np.array([-1, 40], np.int16), "label.tif").tolist() == [IGNORE_INDEX, 0]
 
 
-def test_foreign_codes_are_listed_with_source_and_remedy():
+def test_unknown_codes_are_listed_with_source_and_remedy():
     with pytest.raises(LabelError, match=r"label\.tif: label codes \[7, 20\] are not in the legend .* legend\.ignore"):
         LEGEND.indices(np.array([[20, 40, 7, 20]]), "label.tif")
 
@@ -43,8 +43,8 @@ def test_an_empty_raster_has_no_indices():
     assert LEGEND.indices(np.zeros((0, 5), np.uint8), "label.tif").shape == (0, 5)
 
 
-def test_codes_that_no_map_can_hold_get_a_command_that_gives_smaller_ones():
-    with pytest.raises(LabelError, match="go up to 254") as raised:
+def test_codes_above_the_maximum_get_a_command_that_replaces_them():
+    with pytest.raises(LabelError, match="highest class code is 254") as raised:
         LEGEND.indices(np.array([523, 311, 40, 523]), "label.tif")
     formula = str(raised.value).split('--calc="')[1].split('"')[0]
     codes = eval(formula, {"A": np.array([311, 523, 40])}).tolist()
@@ -53,7 +53,7 @@ def test_codes_that_no_map_can_hold_get_a_command_that_gives_smaller_ones():
 
 
 @pytest.mark.parametrize("code", [-9999, -1, 255, 65535, 4294967295])
-def test_customary_nodata_is_to_be_ignored_rather_than_recoded(code: int):
+def test_common_nodata_codes_are_to_be_ignored_not_replaced(code: int):
     with pytest.raises(LabelError, match=rf"\[{code}\].*legend\.ignore") as raised:
         LEGEND.indices(np.array([40, code]), "label.tif")
     assert "gdal_calc" not in str(raised.value)
@@ -62,6 +62,6 @@ def test_customary_nodata_is_to_be_ignored_rather_than_recoded(code: int):
     ]
 
 
-def test_many_codes_are_told_in_short():
+def test_long_lists_of_codes_are_shortened():
     with pytest.raises(LabelError, match=r"and 988 more"):
         LEGEND.indices(np.arange(1000, 2000), "label.tif")

@@ -39,11 +39,11 @@ def test_the_default_yaml_describes_every_key():
     assert all("  # " in line or above.lstrip().startswith("# ") for above, line in keys)
 
 
-def test_no_line_of_the_default_yaml_is_long():
+def test_lines_of_the_default_yaml_are_short():
     assert max(map(len, default_yaml().splitlines())) <= 120
 
 
-def test_the_schema_accepts_the_defaults_and_refuses_unknown_keys():
+def test_the_schema_accepts_the_defaults_and_rejects_unknown_keys():
     schema = json.loads(config_schema())
     jsonschema.validate(yaml.safe_load(default_yaml()), schema)
     with pytest.raises(jsonschema.ValidationError, match="tilling"):
@@ -93,5 +93,5 @@ def test_the_schema_of_the_sheet_agrees_with_its_reader(
 
 
 @pytest.mark.parametrize("column", GOOD)
-def test_the_schema_of_the_sheet_knows_its_required_columns(row: jsonschema.Draft202012Validator, column: str):
+def test_the_schema_of_the_sheet_requires_the_required_columns(row: jsonschema.Draft202012Validator, column: str):
     assert not row.is_valid({name: cell for name, cell in GOOD.items() if name != column})

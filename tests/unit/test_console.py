@@ -56,11 +56,11 @@ def test_parameters_become_options(tmp_path: Path):
         (
             "full",
             24,
-            "no space left while writing /scratch/out.tif: free some, run again (DiskFullError, exit code 24)",
+            "/scratch/out.tif: no space left; free space and run again (DiskFullError, exit code 24)",
         ),
     ],
 )
-def test_errors_of_the_user_are_one_line_with_an_exit_code(tmp_path: Path, what: str, code: int, text: str):
+def test_user_errors_are_one_line_with_an_exit_code(tmp_path: Path, what: str, code: int, text: str):
     answer = call(tmp_path, "--what", what)
     assert answer.returncode == code
     assert text in answer.stderr
@@ -68,7 +68,7 @@ def test_errors_of_the_user_are_one_line_with_an_exit_code(tmp_path: Path, what:
 
 
 @pytest.mark.parametrize(("what", "text"), [("io", "broken"), ("bug", "fault in the code")])
-def test_faults_of_the_code_keep_their_traceback(tmp_path: Path, what: str, text: str):
+def test_bugs_keep_their_traceback(tmp_path: Path, what: str, text: str):
     answer = call(tmp_path, "--what", what)
     assert answer.returncode == 1
     assert "Traceback" in answer.stderr
@@ -98,7 +98,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_job_that_is_ended_leaves_nothing_half_written(tmp_path: Path):
+def test_a_terminated_job_leaves_no_incomplete_file(tmp_path: Path):
     script, results = tmp_path / "write.py", tmp_path / "results"
     script.write_text(WRITING_SCRIPT)
     words = [sys.executable, str(script), "--target", str(results / "out.tif")]
@@ -117,7 +117,7 @@ def test_a_wrong_command_line_is_refused(tmp_path: Path):
     assert "--wath" in answer.stderr
 
 
-def test_each_error_has_an_exit_code_of_its_own():
+def test_each_error_has_its_own_exit_code():
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
     codes = [kind.exit_code for kind in kinds]
     assert len(set(codes)) == len(codes)
@@ -129,7 +129,7 @@ def test_progress_passes_the_items_on(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == ""
 
 
-def test_a_job_gets_lines_now_and_then(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+def test_a_log_gets_progress_lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
     seconds = iter([0.0, 10.0, 20.0, 29.0, 36.0])  # at the start, and as each item is asked for
     monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
     with caplog.at_level("INFO"):
@@ -152,7 +152,7 @@ def test_a_warning_is_in_the_log_and_on_the_screen(
     assert [record.getMessage() for record in caplog.records] == ["regions of their own"]
 
 
-def test_on_a_terminal_a_warning_is_said_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_on_a_terminal_a_warning_appears_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(console.sys.stderr, "isatty", lambda: True)
     console.warn("regions of their own")
     assert capsys.readouterr().out == ""

@@ -14,7 +14,7 @@ def with_compute(**values: object) -> Settings:
     ("device", "machine_has_one", "expected"),
     [("auto", True, True), ("auto", False, False), ("cpu", True, False), ("cuda", False, True)],
 )
-def test_gpu_is_asked_for(
+def test_gpu_is_requested(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, machine_has_one: bool, expected: bool
 ):
     if machine_has_one:

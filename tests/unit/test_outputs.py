@@ -19,7 +19,7 @@ def test_paths_keep_wildcards():
     )
 
 
-def test_views_have_folders_of_their_own():
+def test_each_view_has_its_own_folder():
     scene = SceneFolder(Path("west"))
     assert scene.probabilities == scene.probabilities_of("fused") == Path("west/fused/probabilities.zarr")
     assert scene.probabilities_of("sar") == Path("west/sar/probabilities.zarr")

@@ -23,7 +23,7 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch, va
         expanded("data/${NOWHERE}/o.tif")
 
 
-def test_a_file_whose_name_has_a_dollar_is_taken_as_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_existing_name_with_a_dollar_is_not_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("HOME", "/home/me")
     odd = tmp_path / "100% $HOME [a-b]" / "o.tif"
     odd.parent.mkdir()

@@ -31,7 +31,7 @@ def names(plan: Plan, region: str, map_name: str | None) -> list[str]:
 
 def test_labelled_scenes_by_use(sheet: Path):
     found = plan(sheet)
-    assert (found.labelled, found.learned, found.trained) == (("a", "b", "c"), ("a", "b"), ("a",))
+    assert (found.labelled, found.train_and_val, found.train) == (("a", "b", "c"), ("a", "b"), ("a",))
 
 
 def test_scenes_of_one_map_per_region(sheet: Path):
@@ -47,7 +47,7 @@ def test_scenes_of_one_map_per_scene(sheet: Path):
     assert names(found, "south", None) == ["d", "e"]
 
 
-def test_what_scenes_have(sheet: Path):
+def test_sensors_and_labels_of_scenes(sheet: Path):
     scenes = plan(sheet).sheet
     assert [scene.scene for scene in scenes if has_both_sensors(scene)] == ["a", "c", "e"]
     assert [scene.scene for scene in scenes if is_labelled(scene)] == ["a", "b", "c", "e"]

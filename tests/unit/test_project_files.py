@@ -25,7 +25,7 @@ def constraints() -> dict[str, str]:
     return {name.lower(): version for name, _, version in (line.partition("==") for line in lines) if version}
 
 
-def test_default_config_and_schemas_are_those_of_the_models():
+def test_default_config_and_schemas_match_the_models():
     schemas = PROJECT / "workflow" / "schemas"
     assert (PROJECT / "config" / "config.yaml").read_text() == default_yaml()
     assert (schemas / "config.schema.json").read_text() == config_schema()
@@ -49,7 +49,7 @@ def test_conda_environments_pin_what_is_tested(name: str):
             assert pinned[CONDA_NAMES.get(package, package)] == version
 
 
-def test_every_error_has_a_code_of_its_own_and_stands_in_the_docs():
+def test_every_error_has_its_own_code_and_is_in_the_docs():
     kinds = errors.ClairemapError.__subclasses__()
     assert len(kinds) > 10
     codes = [kind.exit_code for kind in kinds]
@@ -59,7 +59,7 @@ def test_every_error_has_a_code_of_its_own_and_stands_in_the_docs():
         assert re.search(rf"^\| {kind.exit_code} \| `{kind.__name__}` \|", page, re.M)
 
 
-def test_every_rule_has_what_its_stage_takes():
+def test_every_rule_has_a_script_and_all_directives():
     rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
     names = re.findall(r"^rule (\w+):", rules, re.M)
     assert len(names) > 10
@@ -80,7 +80,7 @@ def test_mapping_is_measured_in_the_environment_that_its_rule_sets():
         assert f'"{name}": "{value}"' in benchmark
 
 
-def test_every_stage_reads_its_settings_in_the_one_way_that_tells_faults():
+def test_every_stage_reads_its_settings_with_from_json():
     scripts = [path.read_text() for path in (PROJECT / "workflow" / "scripts").glob("*.py")]
     taking = [text for text in scripts if "settings: Annotated[str" in text]
     assert len(taking) > 10
@@ -100,7 +100,7 @@ def undocumented(tree: ast.AST) -> Iterator[str]:
             yield node.name
 
 
-def test_all_that_is_public_has_a_docstring():
+def test_every_public_name_has_a_docstring():
     paths = [*(PROJECT / "src").rglob("*.py"), *(PROJECT / "workflow" / "scripts").glob("*.py")]
     assert len(paths) > 150
     missing = {path.name: names for path in paths if (names := list(undocumented(ast.parse(path.read_text()))))}
@@ -132,7 +132,7 @@ def test_the_guide_to_the_settings_has_every_section():
 
 
 @pytest.mark.parametrize("page", ["CONTRIBUTING.md", "config/README.md", "docs/tutorial.md"])
-def test_pages_refer_to_files_that_exist(page: str):
+def test_pages_refer_to_existing_files(page: str):
     text = (PROJECT / page).read_text()
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
     paths = re.findall(r"`((?:src|workflow|docs|tests|benchmarks|config)/[\w./]*)`", text)

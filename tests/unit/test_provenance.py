@@ -56,7 +56,7 @@ def changed(project: Path, name: str, old: str, new: str) -> set[str]:
     return {stage for stage in before if before[stage] != after[stage]}
 
 
-def test_code_of_a_leaf_reruns_the_stages_that_reach_it(project: Path):
+def test_code_of_a_module_reruns_the_stages_that_import_it(project: Path):
     assert changed(project, "clairemap/grid/window.py", "side * side", "side ** 2") == {"tile_scene.py"}
 
 
@@ -64,7 +64,7 @@ def test_imports_inside_functions_count(project: Path):
     assert changed(project, "clairemap/sar/speckle.py", "4", "5") == {"filter_scene.py"}
 
 
-def test_the_packages_own_init_reaches_all_that_import_it(project: Path):
+def test_the_packages_init_counts_for_all_that_import_it(project: Path):
     assert changed(project, "clairemap/__init__.py", "\n", "\nVERSION = 2\n") == {"tile_scene.py", "filter_scene.py"}
 
 
@@ -126,7 +126,7 @@ def test_a_template_counts_for_the_stages_whose_modules_name_it(project: Path):
         ("sar/__init__.py", 'STYLE = "page.css"\n'),
     ],
 )
-def test_a_template_that_no_module_beside_it_names_does_not_count(project: Path, module: str, line: str):
+def test_a_template_that_no_module_of_its_folder_names_does_not_count(project: Path, module: str, line: str):
     with_page(project, module, line)
     assert changed(project, PAGE, "Map", "Report") == set()
 
@@ -150,7 +150,7 @@ def test_a_moved_function_counts(project: Path):
     assert changed(project, "clairemap/grid/tiles.py", "area(2)", "area(3)") == {"tile_scene.py"}
 
 
-def test_json_digest_knows_values_not_their_order():
+def test_json_digest_ignores_the_order_of_keys():
     assert provenance.json_digest({"a": 1, "b": [2]}) == provenance.json_digest({"b": [2], "a": 1})
     assert provenance.json_digest({"a": 1}) != provenance.json_digest({"a": 2})
 
@@ -188,7 +188,7 @@ def test_temporary_names_are_beside_the_target_and_unique(tmp_path: Path):
     assert not first.exists()
 
 
-def test_a_text_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_text_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     target = tmp_path / "out.json"
     provenance.write_text_whole(target, "first")
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("killed")))
@@ -198,7 +198,7 @@ def test_a_text_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
 
 
-def test_what_is_written_takes_its_name_at_the_end(tmp_path: Path):
+def test_a_file_is_renamed_at_the_end(tmp_path: Path):
     target = tmp_path / "new" / "out.bin"
     with provenance.written_whole(target) as part:
         part.write_bytes(b"whole")
@@ -207,7 +207,7 @@ def test_what_is_written_takes_its_name_at_the_end(tmp_path: Path):
     assert [path.name for path in target.parent.iterdir()] == ["out.bin"]
 
 
-def test_a_folder_is_written_whole_too(tmp_path: Path):
+def test_a_folder_is_renamed_at_the_end_too(tmp_path: Path):
     with provenance.written_whole(tmp_path / "folder") as part:
         part.mkdir()
         (part / "file").touch()
@@ -216,7 +216,7 @@ def test_a_folder_is_written_whole_too(tmp_path: Path):
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("started", [Path.touch, Path.mkdir, Path.absolute], ids=["file", "folder", "nothing"])
-def test_a_failure_leaves_no_part_and_the_older_file(
+def test_a_failure_leaves_no_temporary_file_and_keeps_the_older_file(
     tmp_path: Path, started: Callable[[Path], object], error: type[BaseException]
 ):
     target = tmp_path / "out"

@@ -53,27 +53,27 @@ def test_looks_up_by_name_region_and_split(tmp_path: Path):
     assert found["b"].region == "south"
 
 
-def test_a_byte_order_mark_of_a_spreadsheet_does_no_harm(tmp_path: Path):
+def test_byte_order_mark_is_ignored(tmp_path: Path):
     path = sheet(tmp_path, "a,r,train,o,,l,,,")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     assert read_sample_sheet(path, Path())["a"].region == "r"
 
 
-def test_optional_columns_may_be_absent(tmp_path: Path):
+def test_optional_columns_may_be_missing(tmp_path: Path):
     path = sheet(tmp_path, "a,r,train,o,s,l", header="scene,region,split,optical,sar,label")
     assert read_sample_sheet(path, Path())["a"].cloud is None
 
 
-def test_a_sheet_must_have_something_to_learn_from(tmp_path: Path):
-    assert "no scene has the split train" in faults(tmp_path, "a,r,predict,o,s,,,,")
+def test_a_sheet_needs_a_training_scene(tmp_path: Path):
+    assert "no scene has split train" in faults(tmp_path, "a,r,predict,o,s,,,,")
 
 
-def test_two_scenes_of_the_same_files_are_a_fault(tmp_path: Path):
+def test_two_scenes_with_the_same_files_are_an_error(tmp_path: Path):
     text = faults(tmp_path, "a,r,train,o,s,l,,,", "b,r,test,o,s,l,,,")
-    assert "row 3" in text and "stand in row 2 too" in text
+    assert "row 3: same optical and sar files as row 2" in text
 
 
-def test_all_faults_are_told_at_once_with_row_and_remedy(tmp_path: Path):
+def test_all_faults_are_listed_with_row_and_remedy(tmp_path: Path):
     text = faults(
         tmp_path,
         "a,north,traim,o1,s,l,,,",
@@ -83,12 +83,12 @@ def test_all_faults_are_told_at_once_with_row_and_remedy(tmp_path: Path):
         "d,north,predict,o4,,,,22.11.2026,",
         "bad name,north,predict,o5,,,,,",
     )
-    assert "7 fault(s)" in text
+    assert "7 error(s)" in text
     for fault in (
-        "row 2: split 'traim' is none of train, val, test, predict (did you mean 'train'?)",
-        "row 3: scene 'a' stands in row 2 too: give it another name",
-        "row 4: region 'North' is spelt 'north' above: use one spelling",
-        "row 4: split is train but label is empty: name a label file, or set split to predict",
+        "row 2: split 'traim' is not one of train, val, test, predict (did you mean 'train'?)",
+        "row 3: scene 'a' is also in row 2: rename one of them",
+        "row 4: region 'North' is spelled 'north' above: use one spelling",
+        "row 4: split is train, but label is empty: name a label file, or set split to predict",
         "row 5: optical and sar are both empty: name at least one file",
         "row 6: optical_date '22.11.2026' is not a date: write it as 2026-11-22",
         "row 7: scene 'bad name': use letters, digits",
@@ -96,7 +96,7 @@ def test_all_faults_are_told_at_once_with_row_and_remedy(tmp_path: Path):
         assert fault in text, fault
 
 
-def test_a_split_unlike_all_others_gets_the_list(tmp_path: Path):
+def test_an_unknown_split_gets_the_list_of_splits(tmp_path: Path):
     assert "(known: train, val, test, predict)" in faults(tmp_path, "a,r,xyz,o,s,l,,,")
 
 
@@ -104,39 +104,39 @@ def test_a_split_unlike_all_others_gets_the_list(tmp_path: Path):
     ("header", "fault"),
     [
         ("scene,region,split,optical,sar", "column 'label' is missing: add it to the header"),
-        ("scene,region,split,optical,sar,label,clouds", "column 'clouds' is not known (did you mean 'cloud'?)"),
+        ("scene,region,split,optical,sar,label,clouds", "unknown column 'clouds' (did you mean 'cloud'?)"),
     ],
 )
 def test_columns_are_checked_first(tmp_path: Path, header: str, fault: str):
     assert fault in faults(tmp_path, ",".join(["x"] * (header.count(",") + 1)), header=header)
 
 
-def test_rows_of_another_length_are_told(tmp_path: Path):
-    assert "row 2: not as many cells as the header" in faults(tmp_path, "a,r,predict,o")
-    assert "check its commas" in faults(tmp_path, "a,r,predict,o,s,l,c,,,,,surplus")
+def test_rows_with_another_number_of_cells_are_an_error(tmp_path: Path):
+    assert "row 2: 4 cells, but the header has 9" in faults(tmp_path, "a,r,predict,o")
+    assert "check the commas" in faults(tmp_path, "a,r,predict,o,s,l,c,,,,,surplus")
 
 
-def test_a_sheet_without_rows_is_told(tmp_path: Path):
-    assert "no rows: add a line for each scene" in faults(tmp_path)
+def test_a_sheet_without_rows_is_an_error(tmp_path: Path):
+    assert "no rows: add one row per scene" in faults(tmp_path)
 
 
-def test_semicolons_are_told(tmp_path: Path):
+def test_semicolons_are_an_error(tmp_path: Path):
     assert "save the sheet with commas" in faults(
         tmp_path, "a;r;train;o;s;l", header="scene;region;split;optical;sar;label"
     )
 
 
-def test_files_that_do_not_exist_are_known(tmp_path: Path):
+def test_missing_files_are_listed(tmp_path: Path):
     (tmp_path / "o.tif").touch()
     found = read_sample_sheet(sheet(tmp_path, "a,r,train,o.tif,s.tif,l.tif,,,"), tmp_path)
     assert found.missing_files == (tmp_path / "s.tif", tmp_path / "l.tif")
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
+def test_an_unreadable_file_is_an_error(tmp_path: Path):
     with pytest.raises(SampleSheetError, match="absent.csv: no such file"):
         read_sample_sheet(tmp_path / "absent.csv", Path())
     (tmp_path / "latin.csv").write_bytes((HEADER + "\nsee,\xfcber,test,o,s,l,,,\n").encode("latin-1"))
-    with pytest.raises(SampleSheetError, match="can't be read as CSV in UTF-8"):
+    with pytest.raises(SampleSheetError, match="not CSV in UTF-8"):
         read_sample_sheet(tmp_path / "latin.csv", Path())
 
 
@@ -171,20 +171,18 @@ def refused(folder: Path, content: str | bytes) -> str:
     ],
 )
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_what_spreadsheets_leave_in_a_file_does_no_harm(tmp_path: Path, lines: tuple[str, ...], line_end: str):
+def test_peculiarities_of_spreadsheet_exports_are_accepted(tmp_path: Path, lines: tuple[str, ...], line_end: str):
     first, second = read(tmp_path, line_end.join(lines))
     assert (first.scene, first.label, first.sar_date) == ("a", Path("a_l.tif"), datetime.date(2026, 5, 2))
     assert (second.scene, second.label, second.sar_date) == ("b", None, None)
 
 
-def test_rows_are_named_by_the_line_of_the_file(tmp_path: Path):
+def test_rows_are_numbered_by_line_of_the_file(tmp_path: Path):
     bad = ROWS[1].replace("predict", "predictt")
     assert "row 5: split 'predictt'" in refused(tmp_path, "\n".join([HEADER, "", "", ROWS[0], bad]))
     two_lines = ROWS[0].replace("a_l.tif", '"a_l.tif\n"')
     assert "row 4: split 'predictt'" in refused(tmp_path, "\n".join([HEADER, two_lines, bad]))
-    assert "row 4: scene 'a' stands in row 3 too" in refused(
-        tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]])
-    )
+    assert "row 4: scene 'a' is also in row 3" in refused(tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]]))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +198,7 @@ def test_rows_are_named_by_the_line_of_the_file(tmp_path: Path):
         (b"", "no rows"),
     ],
 )
-def test_a_file_of_another_form_gets_one_hint(tmp_path: Path, content: str | bytes, words: str):
+def test_another_file_format_gets_one_hint(tmp_path: Path, content: str | bytes, words: str):
     text = refused(tmp_path, content)
     assert words in text and text.count("column") == 0
 
@@ -210,8 +208,8 @@ def test_a_file_of_another_form_gets_one_hint(tmp_path: Path, content: str | byt
     [
         ("a,r,", "x" * 300 + ",r,", "has 300 characters: use at most 100"),
         ("a,r,", f"a,{'r' * 101},", "region"),
-        ("a_l", "a\0l", "label 'a\\x00l.tif' holds a NUL"),
-        ("a_l.tif", '"a_\nl.tif"', "holds a line break"),
+        ("a_l", "a\0l", "label 'a\\x00l.tif' contains a NUL"),
+        ("a_l.tif", '"a_\nl.tif"', "contains a line break"),
         ("a_l.tif", "a_o.tif", "optical and label are the same file 'a_o.tif'"),
         ("a_l.tif", "./a_s.tif", "sar and label are the same file"),
         ("2026-05-01", "2026-W18-5", "optical_date '2026-W18-5' is not a date"),
@@ -229,33 +227,33 @@ def test_a_file_of_another_form_gets_one_hint(tmp_path: Path, content: str | byt
         ("a_o.tif", "~no_such_user_here/o.tif", "no user 'no_such_user_here'"),
     ],
 )
-def test_cells_that_can_mean_nothing_good_are_told(tmp_path: Path, old: str, new: str, words: str):
+def test_invalid_cells_are_an_error(tmp_path: Path, old: str, new: str, words: str):
     text = refused(tmp_path, "\n".join([HEADER, ROWS[0].replace(old, new, 1), ROWS[1]]))
-    assert words in text and "1 fault(s)" in text and "row 2: " in text
+    assert words in text and "1 error(s)" in text and "row 2: " in text
 
 
-def test_a_compact_date_is_a_date(tmp_path: Path):
+def test_compact_dates_are_accepted(tmp_path: Path):
     scene = read(tmp_path, "\n".join([HEADER, ROWS[0].replace("2026-05-01", "20260105")]))["a"]
     assert scene.optical_date == datetime.date(2026, 1, 5)
 
 
-def test_columns_that_stand_twice_or_have_no_name_are_told(tmp_path: Path):
-    assert "column 'label' stands 2 times" in refused(tmp_path, f"{HEADER},Label\n{ROWS[0]},other.tif\n")
-    assert "row 2: 'x' stands below a column without a name" in refused(tmp_path, f"{HEADER},\n{ROWS[0]},x\n")
+def test_repeated_and_nameless_columns_are_an_error(tmp_path: Path):
+    assert "column 'label' occurs 2 times" in refused(tmp_path, f"{HEADER},Label\n{ROWS[0]},other.tif\n")
+    assert "row 2: 'x' is in a column without a name" in refused(tmp_path, f"{HEADER},\n{ROWS[0]},x\n")
 
 
-def test_both_sensors_may_lie_in_one_file_and_names_may_differ_in_case(tmp_path: Path):
+def test_both_sensors_may_be_in_one_file_and_names_may_differ_in_case(tmp_path: Path):
     text = "\n".join([HEADER, ROWS[0].replace("a_s.tif", "a_o.tif"), ROWS[0].replace("a,r", "A,r").replace("a_", "c_")])
     assert [scene.scene for scene in read(tmp_path, text)] == ["a", "A"]
 
 
-def test_names_that_differ_in_case_are_refused_where_the_file_system_takes_them_for_one(
+def test_names_that_differ_in_case_only_are_an_error_if_the_file_system_ignores_case(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(scenes, "_folds_case", lambda _: True)
-    twin = ROWS[0].replace("a,r", "A,r").replace("a_", "c_")
-    assert "row 3: scene 'A' stands in row 2 too (this file system" in refused(
-        tmp_path, "\n".join([HEADER, ROWS[0], twin])
+    duplicate = ROWS[0].replace("a,r", "A,r").replace("a_", "c_")
+    assert "row 3: scene 'A' is also in row 2 (this file system" in refused(
+        tmp_path, "\n".join([HEADER, ROWS[0], duplicate])
     )
 
 
@@ -268,6 +266,6 @@ def test_home_and_variables_are_expanded(tmp_path: Path, monkeypatch: pytest.Mon
     assert (scene.optical, scene.sar, scene.label) == files
 
 
-def test_a_file_name_that_is_too_long_is_not_there(tmp_path: Path):
+def test_a_file_with_too_long_a_name_is_missing(tmp_path: Path):
     sheet = read(tmp_path, f"{HEADER}\n{ROWS[0].replace('a_o', 'o' * 300)}\n")
     assert len(sheet.missing_files) == 3

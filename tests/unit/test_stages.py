@@ -15,7 +15,7 @@ def test_a_stage_gets_its_own_sections_only(stage: type[Section]):
     assert stage_json(stage.model_validate_json(text), stage) == text
 
 
-def test_a_stages_json_is_one_string_for_equal_settings():
+def test_equal_settings_give_equal_json():
     one = load_settings(
         {"legend": {"ignore": [0]}, "tiling": {"tile_px": 256, "shard_tiles": 2}, "training": {"crop_px": 128}}
     )
@@ -24,18 +24,18 @@ def test_a_stages_json_is_one_string_for_equal_settings():
     assert "\n" not in stage_json(one, TileScene)
 
 
-def test_a_change_elsewhere_leaves_a_stages_json():
+def test_changes_of_other_sections_keep_a_stages_json():
     changed = load_settings({"explain": {"batch_size": 3}, "compute": {"device": "cpu"}})
     assert stage_json(changed, TileScene) == stage_json(Settings(), TileScene)
     assert stage_json(changed, ExplainTiles) != stage_json(Settings(), ExplainTiles)
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_no_stage_depends_on_where_it_runs(stage: type[Section]):
+def test_no_stage_depends_on_compute_settings(stage: type[Section]):
     assert "compute" not in stage.model_fields
 
 
-def test_a_colour_reaches_just_the_stages_that_draw():
+def test_colours_are_in_settings_of_drawing_stages_only():
     recoloured = [{**entry.model_dump(), "color": "#102030"} for entry in DEMO_CLASSES]
     changed = load_settings({"legend": {"classes": recoloured}})
     for stage in (TileScene, TrainModel, ScoreTiles, ExplainTiles):

@@ -13,9 +13,9 @@ from clairemap.text import shortened
         ((1, 2.5, "c", "d", "e"), "1, 2.5 and 3 more"),
     ],
 )
-def test_what_is_left_out_is_counted(items: tuple[object, ...], expected: str):
+def test_omitted_items_are_counted(items: tuple[object, ...], expected: str):
     assert shortened(items, 2) == expected
 
 
-def test_items_with_commas_are_separated_otherwise():
+def test_items_with_commas_have_another_separator():
     assert shortened(("a, b", "c", "d"), 2, "; ") == "a, b; c and 1 more"

@@ -10,7 +10,7 @@ def flags(*values: Validity | int) -> np.ndarray:
     return np.array(values, np.uint8)
 
 
-def test_each_flag_is_a_bit_of_its_own_and_fits_uint8():
+def test_flags_are_distinct_bits_and_fit_uint8():
     bits = [int(flag) for flag in Validity]
     assert all(bit & (bit - 1) == 0 for bit in bits)
     assert len(set(bits)) == len(bits)
@@ -32,7 +32,7 @@ def test_each_flag_is_a_bit_of_its_own_and_fits_uint8():
         (V.NO_LABEL | V.LOW_REGISTRATION | V.CLOUD, False, True, True),
     ],
 )
-def test_what_each_flag_forbids(flag: Validity | int, optical: bool, sar: bool, either: bool):
+def test_usability_under_each_flag(flag: Validity | int, optical: bool, sar: bool, either: bool):
     assert optical_usable(flags(flag)).item() is optical
     assert sar_usable(flags(flag)).item() is sar
     assert mappable(flags(flag)).item() is either
@@ -42,6 +42,6 @@ def test_keeps_the_shape():
     assert mappable(np.zeros((3, 4), np.uint8)).shape == (3, 4)
 
 
-def test_has_none_asks_for_all_unwanted_bits():
+def test_has_none_tests_all_unwanted_bits():
     found = has_none(flags(0, V.CLOUD, V.NO_LABEL, V.SAR_NODATA), V.CLOUD | V.NO_LABEL)
     assert found.tolist() == [True, False, False, True]

@@ -28,7 +28,7 @@ UNLABELLED = ("far", "south", "predict", 420)
 
 
 def write_scene(folder: Path, name: str, offset_px: int) -> None:
-    """Write optical, SAR and label of a part of one patchwork of three classes, so that neighbours overlap."""
+    """Write optical, SAR and label of a window of one landscape of three classes, so that neighbours overlap."""
     rng = np.random.default_rng(offset_px)
     world = np.kron(np.random.default_rng(7).integers(0, 3, (8, 16)), np.ones((50, 50), np.int64))
     classes = world[:SIZE_PX, offset_px : offset_px + SIZE_PX]
@@ -52,9 +52,9 @@ def write_scene(folder: Path, name: str, offset_px: int) -> None:
 
 @pytest.fixture
 def region(tmp_path: Path) -> Path:
-    """Return a folder with scenes of two regions, one of them without labels, their sheet and a config file.
+    """Return a folder with scenes of two regions, one of them unlabelled, their sheet and a config file.
 
-    The folder's name has a space, as users' folders do.
+    The folder's name contains a space.
     """
     folder = tmp_path / "two regions"
     rows = ["scene,region,split,optical,sar,label"]
@@ -70,7 +70,7 @@ def region(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the code whose lines a test may change."""
+    """Return a copy of the code that a test may edit."""
     copy = tmp_path_factory.mktemp("project")
     shutil.copy(PROJECT / "Snakefile", copy)
     for part in ("config", "envs", "profiles", "src", "workflow"):

@@ -1,4 +1,4 @@
-"""Faults in the input: an error that names file, value and remedy, its exit code, and the other scenes go on."""
+"""Bad input: an error with file, value, remedy and exit code; the other scenes continue."""
 
 import shutil
 from collections.abc import Callable
@@ -68,11 +68,11 @@ FAULTS: dict[Callable[[Path], None], tuple[str, list[str]]] = {
     decibels: ("ValuesError, exit code 27", ["sar.tif", "linear_power", "sensors.sar.scale: db"]),
     all_nodata: ("EmptySceneError, exit code 17", ["all_nodata"]),
 }
-"""What spoils a scene, which takes its name; the error, and words of its message."""
+"""Function that damages a scene, which gets its name; error and words of its message."""
 
 
-def test_bad_scenes_fail_alone(region: Path, snakemake: Run):
-    """All in one run: two good scenes and one for each fault."""
+def test_a_bad_scene_does_not_stop_the_others(region: Path, snakemake: Run):
+    """One run with two good scenes and one scene per fault."""
     rows = (region / "scenes.csv").read_text().splitlines()[:3]
     for spoil in FAULTS:
         name = spoil.__name__
@@ -97,14 +97,14 @@ def test_bad_scenes_fail_alone(region: Path, snakemake: Run):
     assert not list((region / "work" / "scenes").rglob("*.part"))
 
 
-def test_all_faults_of_the_sheet_stand_in_one_message(region: Path, snakemake: Run):
+def test_all_faults_of_the_sheet_are_in_one_message(region: Path, snakemake: Run):
     sheet = (region / "scenes.csv").read_text()
     (region / "scenes.csv").write_text(sheet.replace(",val,", ",vall,") + sheet.splitlines()[1] + "\n")
     run = tile_all(region, snakemake, "--dry-run")
     output = run.stdout + run.stderr
     assert run.returncode == 11
     assert "row 3" in output and "'vall'" in output and "did you mean 'val'" in output
-    assert "row 6" in output and "stands in row 2 too" in output
+    assert "row 6" in output and "is also in row 2" in output
     assert "Traceback" not in output
 
 

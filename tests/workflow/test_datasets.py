@@ -1,4 +1,4 @@
-"""A published data set of chips from its folder to map, metrics and report: few chips, a tiny network, two steps."""
+"""A published data set, from its folder to map, metrics and report: few chips, a tiny network, two steps."""
 
 import json
 from collections.abc import Callable

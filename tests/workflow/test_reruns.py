@@ -1,4 +1,4 @@
-"""The rerun contract: exactly what changed is made again."""
+"""The rerun contract: exactly the affected jobs run again."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def assert_map_and_report_without_labels(results: Path) -> None:
-    """Check what a region has of which no scene is labelled."""
+    """Check the results of a region without labels."""
     metrics = json.loads((results / "metrics.json").read_text())
     assert metrics["miou"] is None and metrics["reason"]
     assert sum(row["map_px"] for row in metrics["areas"]) > 0
@@ -44,7 +44,7 @@ def assert_map_and_report_without_labels(results: Path) -> None:
     assert (results / "report.html").stat().st_size > 10_000
 
 
-def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path, snakemake: Run):
+def test_only_affected_jobs_rerun(region: Path, project_copy: Path, snakemake: Run):
     def run(*words: str) -> CompletedProcess[str]:
         return snakemake(region, "--configfile", str(region / "config.yaml"), *words, project=project_copy)
 
@@ -57,44 +57,44 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     assert_map_and_report_without_labels(region / "results" / "south")
     assert plan() == set()
 
-    # comments and docstrings are no code
+    # comments and docstrings do not count
     edit(package / "report" / "page.py", '"""', '"""Another first line. ')
     edit(package / "metrics" / "scores.py", "\nimport", "\n# a remark\nimport")
     assert plan() == set()
 
-    # a leaf that only the report reaches
+    # a module that only the report imports
     page = (package / "report" / "page.py").read_text()
     (package / "report" / "page.py").write_text(page + "\nANOTHER_LINE = 1\n")
     assert plan() == {"render_report"}
     (package / "report" / "page.py").write_text(page)
     assert plan() == set()
 
-    # a leaf that only the pictures of the registration reach
+    # a module that only the registration pictures and the report import
     views = (package / "report" / "registration_views.py").read_text()
     (package / "report" / "registration_views.py").write_text(views + "\nANOTHER_LINE = 1\n")
     assert plan() == {"picture_registration", "render_report"}
     (package / "report" / "registration_views.py").write_text(views)
 
-    # the page's template is code too
+    # the page's template counts as code
     template = (package / "report" / "page.html.j2").read_text()
     (package / "report" / "page.html.j2").write_text(template + "<!-- more -->")
     assert plan() == {"render_report"}
     (package / "report" / "page.html.j2").write_text(template)
 
-    # a leaf of the mosaic: what is made from the maps follows, nothing above
+    # a module of the mosaic: rerun the mosaic and the rules that use the maps
     mosaic = (package / "inference" / "mosaic.py").read_text()
     (package / "inference" / "mosaic.py").write_text(mosaic + "\nANOTHER_LINE = 1\n")
     assert plan() == {"mosaic_region", "check_maps", "score_region", "render_report"}
     (package / "inference" / "mosaic.py").write_text(mosaic)
 
-    # the loss: training and what follows, no tiling
+    # the loss: rerun training and later rules, not tiling
     rift = (package / "nets" / "rift.py").read_text()
     (package / "nets" / "rift.py").write_text(rift + "\nANOTHER_LINE = 1\n")
     assert {"train_model"} | AFTER_TRAINING >= plan() >= {"train_model", "predict_scene", "render_report"}
     (package / "nets" / "rift.py").write_text(rift)
     assert plan() == set()
 
-    # a setting reaches just its stage; a colour no training
+    # a setting reruns only its stage; a colour does not rerun training
     def plan_with(**changed: object) -> set[str]:
         (region / "config.yaml").write_text(yaml.safe_dump({**config, **changed}))
         return plan()
@@ -106,7 +106,7 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     assert plan_with(legend={"classes": recoloured}) == {"mosaic_region", "check_maps", "score_region", "render_report"}
     assert plan_with() == set()
 
-    # a new test scene is tiled, mapped, audited and scored; nothing is trained anew
+    # a new test scene is tiled, mapped, audited and scored; training does not rerun
     sheet = (region / "scenes.csv").read_text()
     edit(region / "scenes.csv", "far,south,predict", "far,south,test")
     edit(region / "scenes.csv", "scenes/far/sar.tif,", "scenes/far/sar.tif,scenes/far/label.tif")
@@ -116,7 +116,7 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     (region / "scenes.csv").write_text(sheet)
     assert plan() == set()
 
-    # an input touched but equal is no change; new content is one, of that scene and what rests on it
+    # a new modification time reruns nothing; new content reruns the scene and everything that depends on it
     label = region / "scenes" / "west" / "label.tif"
     label.touch()
     assert plan() == set()
@@ -127,7 +127,7 @@ def test_exactly_what_changed_is_planned_again(region: Path, project_copy: Path,
     label.write_bytes(kept)
     assert plan() == set()
 
-    # how displacements are found: no tiling, unless another one is found
+    # registration code: tiling reruns only if the registration changes
     judge = (package / "registration" / "judge.py").read_text()
     (package / "registration" / "judge.py").write_text(judge + "\nANOTHER_LINE = 1\n")
     done = run("--until", "register_pair")

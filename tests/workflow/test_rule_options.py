@@ -1,4 +1,4 @@
-"""Rules and scripts agree: each command that the workflow would run has just the options that its script knows."""
+"""Rules and scripts match: each command of the workflow has exactly the options of its script."""
 
 import inspect
 import re
@@ -30,7 +30,7 @@ COMMAND = re.compile(r"/workflow/scripts/(\w+)\.py (.*) 2> .+$", re.MULTILINE)
 
 @pytest.fixture
 def parse(stage: Stage) -> Parse:
-    """Return ``parse(rule, words)``: the arguments that the rule's script would be called with."""
+    """Return ``parse(rule, words)``, which returns the arguments of the rule's script."""
 
     def values(name: str, words: list[str]) -> dict[str, Any]:
         app = typer.Typer(add_completion=False)
@@ -42,7 +42,7 @@ def parse(stage: Stage) -> Parse:
 
 
 def commands(run: CompletedProcess[str]) -> list[tuple[str, list[str]]]:
-    """Return rule and words of each command line that a dry run shows."""
+    """Return rule and words of each command line in a dry run's output."""
     output = run.stdout + run.stderr
     assert run.returncode == 0, output[-4000:]
     return [(name, shlex.split(words)) for name, words in COMMAND.findall(output)]
@@ -65,7 +65,7 @@ def test_every_command_of_the_demo_parses(tmp_path: Path, snakemake: Run, parse:
 
 
 def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run, parse: Parse):
-    """Also with settings that change command lines: several training processes, a limit of time."""
+    """Includes settings that change command lines: several training processes, a time limit."""
     (region / "scenes.csv").write_text(
         "scene,region,split,optical,sar,label,optical_date\n"
         "west,north,train,scenes/west/optical.tif,scenes/west/sar.tif,scenes/west/label.tif,2026-05-14\n"
@@ -86,7 +86,7 @@ def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run,
 
 
 @pytest.mark.parametrize(("old", "new"), [("--scene", "--scenery"), ("--directory data", "")])
-def test_an_option_that_is_wrong_or_absent_is_noticed(old: str, new: str, parse: Parse):
+def test_wrong_and_missing_options_are_found(old: str, new: str, parse: Parse):
     words = "--scene west --directory data"
     assert parse("simulate_scene", words.split())["scene"] == "west"
     with pytest.raises(Exception, match=r"No such option: --scenery|Missing parameter: directory"):

@@ -49,7 +49,7 @@ def test_files_behind_a_virtual_raster_are_watched(region: Path, snakemake: Run)
     assert remade(region, snakemake)
 
 
-def test_braces_in_paths_and_names_are_just_letters(region: Path, snakemake: Run):
+def test_braces_in_paths_and_names_are_allowed(region: Path, snakemake: Run):
     odd = region / "scenes" / "{x} {scene} $HOME %s 'q'"
     shutil.move(region / "scenes" / "west", odd)
     name_in_sheet(region, "scenes/west/", f"scenes/{odd.name}/")
@@ -65,7 +65,7 @@ def test_braces_in_paths_and_names_are_just_letters(region: Path, snakemake: Run
     assert snakemake_all.returncode == 0, snakemake_all.stderr[-3000:]
 
 
-def test_a_link_to_another_folder_is_noticed(region: Path, snakemake: Run):
+def test_a_changed_link_reruns_its_scene(region: Path, snakemake: Run):
     (region / "scenes" / "current").symlink_to("west")
     name_in_sheet(region, "scenes/west/", "scenes/current/")
     run(region, snakemake)
@@ -78,13 +78,13 @@ def test_a_link_to_another_folder_is_noticed(region: Path, snakemake: Run):
 
 
 @pytest.mark.parametrize("key", ["work_dir", "results_dir"])
-def test_braces_in_folders_that_are_written_to_are_refused(region: Path, snakemake: Run, key: str):
+def test_braces_in_output_folders_are_an_error(region: Path, snakemake: Run, key: str):
     done = snakemake(region, "--configfile", str(region / "config.yaml"), "--config", f"{key}=a{{x}}", "--dry-run")
     assert done.returncode == 10
     assert f"{key}: 'a{{x}}' contains braces" in done.stdout + done.stderr
 
 
-def test_a_gpu_that_is_not_there_is_missed_before_anything_runs(region: Path, snakemake: Run):
+def test_a_missing_gpu_is_an_error_before_anything_runs(region: Path, snakemake: Run):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")

@@ -1,4 +1,4 @@
-# Settings, sample sheet, paths and look-ups that the rules share. The logic behind them is in src/clairemap.
+# Settings, sample sheet, paths and functions shared by the rules. The logic is in src/clairemap.
 import functools
 import shlex
 import sys
@@ -23,7 +23,7 @@ SETTINGS, SHEET = PLAN.settings, PLAN.sheet
 DEMO_DIR = Path("data/demo")
 GPU = int(jobs.uses_gpu(SETTINGS))
 
-# The scripts find the package in any environment, also in that of a conda directive.
+# The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
 if absent := [written_name(path) for path in SHEET.missing_files if not path.is_relative_to(DEMO_DIR)]:
@@ -31,7 +31,7 @@ if absent := [written_name(path) for path in SHEET.missing_files if not path.is_
         f"{SETTINGS.scenes}: {len(absent)} file(s) do not exist; their scenes will fail: {', '.join(absent)}"
     )
 
-# Rules use these constants, not rules.x.output.y, where an input is ancient: the mark would stay on the shared object.
+# For ancient inputs, rules use these constants, not rules.x.output.y: the flag would stay on the shared object.
 WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
 SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
 MODEL = ModelFolder(Path(WORK) / "model")
@@ -40,39 +40,39 @@ LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 
 
 def code(rule_name):
-    """Hash of the code behind a rule; editing a module reruns only the rules that use it."""
+    """Hash of a rule's code: an edit of a module reruns only the rules that use it."""
     return stage_code(Path(workflow.basedir) / "workflow" / "scripts" / f"{rule_name}.py")
 
 
 def only(stage):
-    """Params function: the settings of a stage, as JSON. In a plain string Snakemake would look for wildcards."""
+    """Params function: settings of a stage as JSON. In a plain string, Snakemake would expand braces as wildcards."""
     text = stages.stage_json(SETTINGS, stage)
     return lambda wildcards: text
 
 
 def untracked(value):
-    """Params function of a value that changes no result: Snakemake does not compare what depends on resources."""
+    """Params function: a value that changes no result. Snakemake does not track params that depend on resources."""
     return lambda wildcards, resources: value
 
 
 def script(rule_name):
-    """The script of a rule. Its location does not count, its content does: see `code`."""
+    """Params function: path of a rule's script, untracked; `code` tracks its content."""
     return untracked(f"{workflow.basedir}/workflow/scripts/{rule_name}.py")
 
 
 def memory(payload_mb):
-    """Resources function: memory to request for a stage that needs this much for its data."""
+    """Resources function: memory to request for a stage whose data need `payload_mb`."""
     return lambda wildcards, attempt: jobs.memory_mb(payload_mb, attempt)
 
 
 @functools.cache
 def behind(paths):
-    """All files that GDAL reads for these files, and the state of those that can't be inputs."""
+    """All files that GDAL reads for some rasters, and the state of those that can't be Snakemake inputs."""
     return watched(path for path in paths if not path.is_relative_to(DEMO_DIR))
 
 
 def sources(*roles):
-    """Input function: the files behind the scene's rasters. A missing file fails its own job, not the workflow."""
+    """Input function: all files of the scene's rasters. A missing file fails its job, not the workflow."""
 
     def inputs(wildcards):
         files = SHEET[wildcards.scene].files_of(*roles)
@@ -83,19 +83,19 @@ def sources(*roles):
 
 
 def unlisted(*roles):
-    """Params function: the state of the files behind the scene's rasters that can't be inputs; no script uses it."""
+    """Params function: state of those files of the scene's rasters that can't be inputs; triggers reruns only."""
     return lambda wildcards: list(behind(SHEET[wildcards.scene].files_of(*roles)).state)
 
 
 def source_options(*roles):
-    """Params function: --role path for each file of the scene, missing ones included."""
+    """Params function: --role path for each file of the scene, including missing files."""
     return lambda wildcards: jobs.options(
         {role: [path] for role, path in SHEET[wildcards.scene].sources.items() if role in roles}
     )
 
 
 def each(*names):
-    """Params function: --name path for each file of the inputs of these names."""
+    """Params function: --name path for each file of the named inputs."""
     return lambda wildcards, input: jobs.options({name: input.get(name, []) for name in names})
 
 

@@ -3,9 +3,9 @@
 
 rule fit_statistics:
     input:
-        pair=ancient(expand(SCENE.pair, scene=PLAN.learned)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.learned),
-        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.learned),
+        pair=ancient(expand(SCENE.pair, scene=PLAN.train_and_val)),
+        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.train_and_val),
+        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.train_and_val),
     output:
         statistics=MODEL.statistics,
         splits=f"{MODEL.folder}/training_splits.parquet",
@@ -24,7 +24,7 @@ rule fit_statistics:
         code=code("fit_statistics"),
         settings=only(stages.FitStatistics),
         files=each("pair", "tiles"),
-        split=[f"--split={name}={SHEET[name].split}" for name in PLAN.learned],
+        split=[f"--split={name}={SHEET[name].split}" for name in PLAN.train_and_val],
     message:
         "split the tiles and compute band statistics"
     shell:
@@ -35,7 +35,7 @@ rule fit_statistics:
 
 rule collect_radiometry:
     input:
-        radiometry=expand(rules.tile_scene.output.radiometry, scene=PLAN.trained),
+        radiometry=expand(rules.tile_scene.output.radiometry, scene=PLAN.train),
     output:
         training=f"{MODEL.folder}/radiometry.json",
     log:
@@ -109,7 +109,7 @@ rule audit_splits:
         code=code("audit_splits"),
         settings=only(stages.FitStatistics),
         files=each("pair", "tiles"),
-        test=[f"--test={name}" for name in PLAN.labelled if name not in PLAN.learned],
+        test=[f"--test={name}" for name in PLAN.labelled if name not in PLAN.train_and_val],
     message:
         "audit the splits for leakage"
     shell:
@@ -125,12 +125,12 @@ TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 # The number of processes is not tracked: it does not change the result.
 rule train_model:
     input:
-        pair=ancient(expand(SCENE.pair, scene=PLAN.learned)),
+        pair=ancient(expand(SCENE.pair, scene=PLAN.train_and_val)),
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
         initial=lambda wildcards: behind(PLAN.initial_weights).inputs,
-        checks=ancient(expand(SCENE.radiometry_check, scene=PLAN.learned)),
+        checks=ancient(expand(SCENE.radiometry_check, scene=PLAN.train_and_val)),
     output:
         weights=MODEL.weights,
         card=MODEL.card,

@@ -1,4 +1,4 @@
-"""Add the test scenes to the split and audit it: how much training and scored tiles have in common."""
+"""Add the test scenes to the splits and audit them: how similar training and scored tiles are."""
 
 from pathlib import Path
 from typing import Annotated
@@ -26,9 +26,9 @@ def audit_splits(
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.FitStatistics)")],
     test: Annotated[list[str] | None, typer.Option(help="name of a labelled test scene (repeat the option)")] = None,
 ) -> None:
-    """Write the split of all labelled scenes' tiles, test scenes included, and its audit.
+    """Write the split of the tiles of all labelled scenes, and the audit.
 
-    This is a separate stage, so that a new test scene does not rerun training.
+    A separate stage, so that a new test scene does not rerun training.
     """
     chosen = FitStatistics.from_json(settings)
     grids = {store.scene: store.geobox for store in map(check_store, pair)}

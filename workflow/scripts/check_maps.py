@@ -26,7 +26,11 @@ def check_maps(
     check: Annotated[Path, typer.Option(help="check.json to write: size and pixel counts of the maps")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.MosaicRegion)")],
 ) -> None:
-    """Write size and pixel counts of the maps, or stop at the first fault."""
+    """Write size and pixel counts of the maps.
+
+    Raises:
+        MapCheckError: a map is not valid.
+    """
     chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend
     stores = [open_probabilities(path, legend) for path in probabilities]

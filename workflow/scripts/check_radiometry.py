@@ -30,8 +30,8 @@ def check_radiometry(
     found = RadiometryCheck(scene=scene.scene, sensors=compare(scene, read_training_radiometry(training)))
     if (faults := found.remarks("mismatch")) and chosen.on_mismatch == "error":
         raise RadiometryError(
-            f"{scene.scene}: the values don't match the training scenes'. {'; '.join(faults)}. Correct the files or "
-            "the settings under sensors; if the values are right, set sensors.on_mismatch: warn"
+            f"{scene.scene}: values don't match those of the training scenes: {'; '.join(faults)}; correct the files "
+            "or the settings under sensors, or if the values are right, set sensors.on_mismatch: warn"
         )
     for remark in found.remarks("mismatch", "mild"):
         warn(f"{scene.scene}: {remark}")

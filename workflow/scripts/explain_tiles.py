@@ -1,4 +1,4 @@
-"""Explain each tile of a scene's map in words that are checked against facts."""
+"""Explain each tile of a scene's map in words, and check them against facts."""
 
 import logging
 import time
@@ -53,7 +53,7 @@ def explain_tiles(
 ) -> None:
     """Write facts and text of each mapped tile, in tile order.
 
-    Reads one tile at a time; keeps facts and texts of all tiles (a few kB each) in memory.
+    Memory: pixels of one tile, facts and texts of all tiles (a few kB each).
 
     Raises:
         ExplainerError: the language model can't be loaded or run.
@@ -98,7 +98,7 @@ def _facts(
     for tile in progress(tile_rows(valid), "measure tiles", total=len(valid)):
         window = Window(tile.y0, tile.x0, tile.height, tile.width)
         measured = sum_tile(mapped.read(PROBABILITY, window), mapped.read(OPTICAL_SHARE, window))
-        if measured.mapped_px:  # a model of one sensor leaves tiles unmapped that only the other one shows
+        if measured.mapped_px:  # a model of one sensor does not map tiles of the other sensor only
             pixels = TilePixels(
                 tile.height * tile.width, tile.optical_px, tile.sar_px, tile.cloud_px, tile.cloud_unknown_px
             )
@@ -109,7 +109,7 @@ def _facts(
 def _writer(settings: ExplainSettings, cache: Path, device: str) -> Writer | None:
     if settings.model is None:
         return None
-    from clairemap.explain.phi import PhiWriter  # only where it is used: it imports torch and transformers
+    from clairemap.explain.phi import PhiWriter  # imported only if needed: it imports torch and transformers
 
     return CachedWriter(PhiWriter(settings.model, settings, device), cache)
 

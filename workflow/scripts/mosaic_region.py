@@ -50,7 +50,7 @@ def mosaic_region(
     threads: Annotated[int, typer.Option(help="number of blocks computed in parallel, and of threads", min=1)] = 1,
 ) -> None:
     """Write the four maps, each complete and checked or not at all, then their styles, tables and STAC item."""
-    # Blocks are computed in parallel; more threads within each block would keep more chunks in memory.
+    # Blocks are computed in parallel; more threads per block would keep more chunks in memory.
     zarr.config.set({"threading.max_workers": threads, "async.concurrency": threads})
     chosen = MosaicRegion.from_json(settings)
     legend = chosen.legend
@@ -59,7 +59,7 @@ def mosaic_region(
     stores = [open_probabilities(path, legend) for path in probabilities]
     grid = region_grid({store.scene: store.geobox for store in stores}, chosen.mosaic)
     scenes = place(stores, grid)
-    _advise(files.name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
+    _warn_if_far_apart(files.name, scenes, (int(grid.shape[0]), int(grid.shape[1])))
     targets = {
         files.landcover: landcover_layer(legend, made_by),
         files.confidence: confidence_layer(made_by),
@@ -81,14 +81,14 @@ def mosaic_region(
     sources = MapSources(
         [store.scene for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
-        None if card is None else _delivered(card, files.model),
+        None if card is None else _copied_card(card, files.model),
         [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
     )
     write_text_whole(files.item, map_item(grid, legend, files, sources, made_by))
 
 
-def _advise(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> None:
+def _warn_if_far_apart(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> None:
     """Warn if the scenes are so far apart that most of the map is empty."""
     groups = group_windows([scene.footprint.clipped(shape) for scene in scenes])
     if not far_apart(groups, shape):
@@ -106,8 +106,8 @@ def _styles(legend: ColoredLegend) -> tuple[str, ...]:
     return qgis_style(legend), confidence_style(), optical_share_style(), source_count_style()
 
 
-def _delivered(card: Path, copy: Path) -> MappingModel:
-    """Return the model of a card; copy the card to the maps' folder, so that the folder is self-contained."""
+def _copied_card(card: Path, copy: Path) -> MappingModel:
+    """Copy the card to the maps' folder, so that the folder is self-contained, and return its model."""
     model = MappingModel.read(card, copy.name)
     with written_whole(copy) as temporary:
         shutil.copyfile(card, temporary)

@@ -1,4 +1,4 @@
-"""Draw a scene's SAR over its optical image, before and after registration."""
+"""Draw SAR and optical of a scene, before and after registration."""
 
 import logging
 from pathlib import Path
@@ -28,9 +28,9 @@ def picture_registration(
     picture: Annotated[Path, typer.Option(help="registration.png to write")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON: section sensors")],
 ) -> None:
-    """Draw both sensors in a checkerboard, at up to three places of the scene that show the offset best.
+    """Draw both sensors in a checkerboard, at up to three places that show the offset best.
 
-    Memory: a few windows, however large the scene.
+    Memory: a few windows, for any size of the scene.
     """
     sections = PictureRegistration.from_json(settings)
     record = read_registration(registration)

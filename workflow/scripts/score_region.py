@@ -43,12 +43,12 @@ def score_region(
     card: Annotated[Path | None, typer.Option(help="model.json; needed to report classes unseen in training")] = None,
     radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
 ) -> None:
-    """Write metrics.json; without labels the figures are null, with a reason.
+    """Write metrics.json; without labels, accuracies are null and the reason is given.
 
     Memory: the tile table of one scene and one window of a map.
 
     Raises:
-        StoreError: a table or the card is damaged or has another legend, or a tile is missing from the splits.
+        StoreError: a table or the card is damaged or has another legend, or a tile has no split.
     """
     legend = ScoreTiles.from_json(settings).legend
     started = time.monotonic()
@@ -103,7 +103,7 @@ def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[
 
 
 def _views(fused: Sequence[Path], compared: Sequence[Path], legend: Legend) -> dict[tuple[str, str], Tally]:
-    """Return the counts of each compared scene and view, over the pixels that both sensors see; fused first."""
+    """Return the counts of each compared scene and view, over pixels valid in both sensors; fused first."""
     scenes = {path.parents[1] for path in compared}
     same = [path for path in fused if path.parents[1] in scenes]
     views: dict[tuple[str, str], Tally] = {}

@@ -30,12 +30,10 @@ def score_tiles(
     scores: Annotated[Path, typer.Option(help="scores.parquet to write: one row per labelled tile")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
 ) -> None:
-    """Write a confusion matrix and calibration counts of each tile with labels.
+    """Write a confusion matrix and calibration counts of each labelled tile.
 
-    Each is written twice: for all pixels, and for the pixels that both sensors see.
-
-    All tiles are read: the tile index counts labels only where a sensor sees the ground, the scores count all labels.
-    Memory: labels and probabilities of one tile.
+    Both are written for all pixels, and for pixels that are valid in both sensors. All tiles are read, because the tile
+    index counts only labels of pixels with a valid sensor. Memory: labels and probabilities of one tile.
 
     Raises:
         StoreError: the stores have different grids, or another legend.

@@ -47,9 +47,9 @@ def tile_scene(
     label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
     cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band of codes")] = None,
 ) -> None:
-    """Write the store of a scene shard by shard, its tile index and its radiometry.
+    """Write the store of a scene, shard by shard, its tile index and its radiometry.
 
-    Memory: one shard of all layers, however large the scene.
+    Memory: one shard of all layers, for any size of the scene.
     """
     sections = TileScene.from_json(settings)
     record = read_registration(registration)
@@ -131,7 +131,7 @@ def _discarded_on_failure(part: Path) -> Iterator[Path]:
     try:
         yield part
     finally:
-        shutil.rmtree(part, ignore_errors=True)  # there only if something failed: a complete store has moved away
+        shutil.rmtree(part, ignore_errors=True)  # exists only after a failure: a complete store is renamed
 
 
 if __name__ == "__main__":

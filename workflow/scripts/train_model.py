@@ -33,7 +33,7 @@ def train_model(
     minutes: Annotated[float | None, typer.Option(help="time limit; a checkpoint is saved before it ends")] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="folder for TensorBoard curves (default: none)")] = None,
 ) -> None:
-    """Write the trained model and its history; resume from a checkpoint of the same run."""
+    """Write the trained model and its history; resume an interrupted run."""
     job = TrainingJob(
         stores={check_store(path).scene: path for path in pair},
         statistics=read_statistics(statistics),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clairemap.errors import MissingFileError, UnreadableFileError
-from clairemap.paths import is_there
+from clairemap.paths import path_exists
 from clairemap.raster.members import missing_member
 
 URL = re.compile(r"(?:^|/)((?:https?|ftp|s3|gs|gcs|az|abfss?|adl|wasbs?|oss|swift|hdfs|file)):/+(.*)$", re.IGNORECASE)
@@ -37,7 +37,7 @@ def check_exists(path: Path) -> None:
     Raises:
         MissingFileError: the file does not exist; the message contains the remedy.
     """
-    if not is_there(path):
+    if not path_exists(path):
         raise MissingFileError(_missing(path))
 
 
@@ -115,7 +115,7 @@ def _written_virtual(virtual: str) -> str:
 
 
 def _other_case(path: Path) -> str:
-    if not is_there(path.parent) or not path.parent.is_dir():
+    if not path_exists(path.parent) or not path.parent.is_dir():
         return ""
     other = next((file.name for file in path.parent.iterdir() if file.name.lower() == path.name.lower()), None)
     return f" (the folder contains {other!r}; names are case-sensitive)" if other else ""

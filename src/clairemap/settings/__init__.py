@@ -1,4 +1,4 @@
-"""The settings by section: pydantic models of ``config.yaml``. `config` has the whole file."""
+"""Settings by section: pydantic models of ``config.yaml``. Module `config` has the whole file."""
 
 from clairemap.settings.config import ComputeSettings, Settings, load_settings
 from clairemap.settings.kinds import ALIGN_PX

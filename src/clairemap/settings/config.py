@@ -1,4 +1,4 @@
-"""Everything in ``config.yaml``, and the only way to read it."""
+"""The model of ``config.yaml`` and the function that reads it."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Self
@@ -21,7 +21,7 @@ from clairemap.settings.training import AugmentationSettings, LossSettings, Netw
 
 
 class ComputeSettings(Section):
-    """Hardware, memory and time limits. Results do not depend on them, so no stage's settings contain them."""
+    """Hardware, memory and time limits. Results do not depend on them; they are not among a stage's settings."""
 
     training_processes: int = Field(1, ge=1, le=1024, description="number of training processes, one per GPU")
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: use a GPU if there is one")
@@ -39,7 +39,7 @@ class ComputeSettings(Section):
 
 
 class Settings(Section):
-    """Everything in config.yaml."""
+    """All settings."""
 
     scenes: InputPath = Field(
         "config/scenes.csv", description="sample sheet (CSV); a relative path starts at the current folder"
@@ -95,10 +95,10 @@ class Settings(Section):
 
 
 def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings:
-    """Return checked settings from a mapping, such as Snakemake's `config` or a YAML file's content.
+    """Return checked settings from a mapping, such as Snakemake's `config`; `source` names it in messages.
 
     Raises:
-        SettingsError: keys or values are not allowed; the text lists all of them.
+        SettingsError: keys or values are not allowed; the message lists all of them.
     """
     try:
         return Settings.model_validate(dict(values))

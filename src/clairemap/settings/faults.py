@@ -1,6 +1,6 @@
-"""Error messages for settings: the key, the value, what is allowed, and what to do.
+"""Error messages for settings: key, value, allowed values and remedy.
 
-pydantic finds the faults, but its messages are for programmers. The allowed values come from the JSON schema.
+They replace pydantic's messages, which are for programmers. The allowed values come from the JSON schema.
 """
 
 import difflib
@@ -16,31 +16,30 @@ NO_KEY = ("extra_forbidden", "invalid_key")
 
 
 def fault_messages(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Return a message for each fault, without the faults of a section that follow from a fault inside it."""
+    """Return a message for each fault; faults of a section that follow from a fault inside it are left out."""
     schema = model.model_json_schema()
     return [_message(fault, schema) for fault in _innermost_faults(error.errors())]
 
 
 def _innermost_faults(faults: list[ErrorDetails]) -> list[ErrorDetails]:
-    places = [fault["loc"] for fault in faults]
+    paths = [fault["loc"] for fault in faults]
     return [
         fault
-        for fault, place in zip(faults, places, strict=True)
-        if not place or not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+        for fault, path in zip(faults, paths, strict=True)
+        if not path or not any(len(other) > len(path) and other[: len(path)] == path for other in paths)
     ]
 
 
 def _message(fault: ErrorDetails, schema: Schema) -> str:
     key, kind, value = ".".join(map(str, fault["loc"])) or "(whole file)", fault["type"], fault["input"]
     if kind in NO_KEY:
-        return f"{key}: there is no such key{_known_keys(fault['loc'], schema)}"
+        return f"{key}: unknown key{_known_keys(fault['loc'], schema)}"
     if kind == "json_invalid":
-        return f"not valid JSON: {fault['ctx']['error']} (got {value!r:.80})"
+        return f"not valid JSON: {fault['ctx']['error']} (value: {value!r:.80})"
     if kind == "value_error":  # raised by our validators
         text = str(fault["ctx"]["error"])
-        return (
-            f"{key}: {text}" if isinstance(value, dict) or str(value) in text else f"{key}: {text} (got {value!r:.80})"
-        )
+        shown = "" if isinstance(value, dict) or str(value) in text else f" (value: {value!r:.80})"
+        return f"{key}: {text}{shown}"
     field = _at(fault["loc"], schema)
     allowed = f"it must be {_allowed(_resolved(field, schema), schema)}{_or_null(field)}{_meaning(field)}"
     if kind == "missing":
@@ -76,7 +75,7 @@ def _allowed(schema: Schema, root: Schema) -> str:
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     if schema.get("type") == "object":
-        return f"a section with keys among {', '.join(schema['properties'])}"
+        return f"a section (keys: {', '.join(schema['properties'])})"
     if schema.get("type") == "array":
         return f"a list{_entry_count_text(schema)} of {_allowed(_resolved(schema['items'], root), root)}"
     if "pattern" in schema:
@@ -93,7 +92,7 @@ def _entry_count_text(schema: Schema) -> str:
 
 
 def _bounds_text(schema: Schema) -> str:
-    words = {
+    phrases = {
         "minimum": "at least {}",
         "exclusiveMinimum": "more than {}",
         "maximum": "at most {}",
@@ -101,7 +100,7 @@ def _bounds_text(schema: Schema) -> str:
     }
     if "minimum" in schema and "maximum" in schema:
         return f" from {_number_text(schema['minimum'])} to {_number_text(schema['maximum'])}"
-    bounds = [text.format(_number_text(schema[name])) for name, text in words.items() if name in schema]
+    bounds = [text.format(_number_text(schema[name])) for name, text in phrases.items() if name in schema]
     return f", {' and '.join(bounds)}" if bounds else ""
 
 
@@ -109,23 +108,23 @@ def _number_text(value: float) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _known_keys(place: Sequence[int | str], schema: Schema) -> str:
-    known = list(_resolved(_at(place[:-1], schema), schema).get("properties", ()))
-    meant = difflib.get_close_matches(str(place[-1]), known, n=1)
-    return f" (did you mean {meant[0]!r}?)" if meant else f" (known: {', '.join(known)})"
+def _known_keys(path: Sequence[int | str], schema: Schema) -> str:
+    known = list(_resolved(_at(path[:-1], schema), schema).get("properties", ()))
+    closest = difflib.get_close_matches(str(path[-1]), known, n=1)
+    return f" (did you mean {closest[0]!r}?)" if closest else f" (known: {', '.join(known)})"
 
 
-def _at(place: Sequence[int | str], root: Schema) -> Schema:
+def _at(path: Sequence[int | str], root: Schema) -> Schema:
     """Return the schema of the field at a path of keys, as its section declares it."""
     field = root
-    for part in place:
+    for key in path:
         inner = _resolved(field, root)
-        field = inner["items"] if isinstance(part, int) else inner["properties"][part]
+        field = inner["items"] if isinstance(key, int) else inner["properties"][key]
     return field
 
 
 def _resolved(field: Schema, root: Schema) -> Schema:
-    """Return the schema of the value itself: follow references; of alternatives, choose the one that is not null."""
+    """Return the schema with references followed and null left out of alternatives."""
     while "$ref" in field or "anyOf" in field:
         if "$ref" in field:
             field = root["$defs"][field["$ref"].rsplit("/", 1)[1]]

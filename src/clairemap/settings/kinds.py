@@ -1,4 +1,4 @@
-"""Types of values in the settings: aligned sizes, fractions, paths."""
+"""Value types of the settings: aligned sizes, fractions, paths."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +9,12 @@ from clairemap.errors import SettingsError
 from clairemap.paths import expanded, expanded_input, hidden_character
 
 ALIGN_PX = 128
-"""Tile and window sizes are multiples of this: the network's coarsest attention window, 8 cells of stride 16."""
+"""Tile and window sizes are multiples of this, pixels: an attention window of 8 cells at stride 16."""
 
 
 def _aligned(value: int) -> int:
     if value % ALIGN_PX:
-        raise ValueError(f"{value} is not a multiple of {ALIGN_PX} px, the network's alignment")
+        raise ValueError(f"{value} is not a multiple of {ALIGN_PX} px, as the network needs")
     return value
 
 

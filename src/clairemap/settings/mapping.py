@@ -1,4 +1,4 @@
-"""From model to results: inference, mosaic, accuracy, explanations, report."""
+"""Settings of inference, mosaic, accuracy, explanations and report."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""From scenes to tiles: registration, layout of the stores, split into training, validation and test."""
+"""Settings of registration, stores and splits."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""What all sections of the settings share: strict keys, fixed values, errors that list every fault."""
+"""Base class of all sections of the settings, and their errors."""
 
 from typing import Self
 
@@ -18,16 +18,16 @@ class Section(BaseModel):
         """Return the settings of a stage from JSON.
 
         Raises:
-            SettingsError: it is not valid JSON, or keys or values are missing or not allowed; the text lists them.
+            SettingsError: not valid JSON, or keys or values are missing or not allowed; the message lists all of them.
         """
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            remedy = "To print the full command of each stage: snakemake --dry-run --forceall --printshellcmds"
+            remedy = "To print the command of each stage: snakemake --dry-run --forceall --printshellcmds"
             raise settings_error(error, cls, f"--settings ({cls.__name__})", remedy) from None
 
 
 def settings_error(error: ValidationError, model: type[BaseModel], source: str, remedy: str) -> SettingsError:
-    """Return an error that lists every fault pydantic found, with a last line that says where to look."""
+    """Return an error that lists all faults found by pydantic, with the remedy as the last line."""
     faults = [f"  {fault}" for fault in fault_messages(error, model)]
-    return SettingsError(f"{source}: {len(faults)} fault(s)\n" + "\n".join(faults) + f"\n{remedy}")
+    return SettingsError(f"{source}: {len(faults)} error(s)\n" + "\n".join(faults) + f"\n{remedy}")

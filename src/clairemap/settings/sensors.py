@@ -1,4 +1,4 @@
-"""Bands and scales of the two sensors, cloud masks, the speckle filter, the radiometry check."""
+"""Settings of the sensors: bands, scales, cloud masks, speckle filter, radiometry check."""
 
 from typing import Literal, Self, get_args
 
@@ -37,7 +37,7 @@ class _BandSettings(Section):
         if self.indexes is not None and min(self.indexes, default=1) < 1:
             raise ValueError(f"band numbers are 1-based, but indexes is {list(self.indexes)}")
         if len(set(self.names)) < len(self.names):
-            raise ValueError(f"a band name is repeated in {list(self.names)}: give each band its own name")
+            raise ValueError(f"band names are repeated in {list(self.names)}: give each band its own name")
         return self
 
 
@@ -76,12 +76,12 @@ class OpticalSettings(TiledOptical):
     @model_validator(mode="after")
     def _display_known(self) -> Self:
         if unknown := sorted(set(self.display or ()) - set(self.bands)):
-            raise ValueError(f"display contains bands {unknown}, which are not among {list(self.bands)}")
+            raise ValueError(f"display contains bands {unknown}, which are not in {list(self.bands)}")
         return self
 
     @property
     def display_positions(self) -> tuple[int, ...]:
-        """Positions in `bands` of the bands displayed as red, green and blue; one position for a grey picture."""
+        """Positions in `bands` of the bands displayed as red, green and blue, or of the band displayed in grey."""
         shown = self.display or (self.bands[:3] if len(self.bands) >= 3 else self.bands[:1])
         return tuple(self.bands.index(name) for name in shown)
 
@@ -116,7 +116,7 @@ class SarSettings(SarBands):
     @model_validator(mode="after")
     def _odd_window(self) -> Self:
         if self.speckle_window_px % 2 == 0:
-            raise ValueError(f"speckle_window_px is {self.speckle_window_px}, but it must be odd")
+            raise ValueError(f"speckle_window_px is {self.speckle_window_px}: it must be odd")
         return self
 
 

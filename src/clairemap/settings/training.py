@@ -1,4 +1,4 @@
-"""The network, its loss, the training loop and the augmentation of training crops."""
+"""Settings of network, loss, training loop and augmentation."""
 
 from typing import Literal
 

@@ -1,1 +1,1 @@
-"""Made scenes with known truth."""
+"""Simulated scenes with known truth."""

@@ -1,7 +1,7 @@
-"""What the ground is made of, and how each material looks to the two sensors.
+"""Materials of the ground: reflectance and backscatter.
 
-No sensor tells all classes apart: young cereals look like meadows to the optical bands and smooth soil like
-meadows to the radar, rape in bloom scatters like trees, and soil is as bright as asphalt and roofs.
+No sensor separates all classes. Optical: cereals resemble meadows, soil resembles asphalt and roofs. SAR: smooth soil
+resembles meadows, rape in bloom resembles trees.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ SAR_BANDS = ("VV", "VH")
 
 @dataclass(frozen=True)
 class Material:
-    """A material: reflectance of the optical bands in percent, backscatter sigma0 of the SAR bands in dB."""
+    """Reflectance in percent of the optical bands, and sigma0 in dB of the SAR bands."""
 
     reflectance_percent: tuple[float, float, float, float]
     backscatter_db: tuple[float, float]
-    roughness: float  # contrast of its texture within a field or stand, as a share
+    roughness: float  # relative contrast of the texture within a field or stand
 
 
 MATERIALS = {
@@ -52,21 +52,21 @@ ROUGHNESS = np.array([m.roughness for m in MATERIALS.values()], np.float32)
 _CROPS = (("cereals", 0.38), ("rape in bloom", 0.14), ("young maize", 0.16), ("light soil", 0.18), ("dark soil", 0.14))
 
 MaterialMap = NDArray[np.uint8]
-"""Numbers of materials: row of `REFLECTANCE`, `BACKSCATTER` and `ROUGHNESS`."""
+"""Material numbers: rows of `REFLECTANCE`, `BACKSCATTER` and `ROUGHNESS`."""
 
 
 @dataclass(frozen=True)
 class Surface:
-    """The materials of a window's pixels: what is there, and what partly covers it."""
+    """The materials of the pixels: ground, and roofs that cover part of it."""
 
     soil: MaterialMap
     roof: MaterialMap
-    individual: NoiseField  # a number in [0, 1) that is one for each field, stand or plot
+    variation: NoiseField  # random number in [0, 1), constant within a field, stand or plot
 
 
 def surface(ground: Ground) -> Surface:
     """Return the materials of the ground."""
-    individual = np.select(
+    variation = np.select(
         [
             ground.cover == GroundCover.WATER,
             ground.cover == GroundCover.FOREST,
@@ -75,7 +75,7 @@ def surface(ground: Ground) -> Surface:
         [np.full(ground.cover.shape, 0.5), uniform(ground.stand, 51), uniform(ground.plot, 51)],
         uniform(ground.parcel, 51),
     ).astype(np.float32)
-    return Surface(_soil(ground), _roof(ground), individual)
+    return Surface(_soil(ground), _roof(ground), variation)
 
 
 def _soil(ground: Ground) -> MaterialMap:
@@ -89,7 +89,7 @@ def _soil(ground: Ground) -> MaterialMap:
             _crop(uniform(ground.parcel, 45)),
             np.full(ground.cover.shape, _NUMBER["garden"]),
             np.where(yards, _NUMBER["yard"], _NUMBER["garden"]),
-            np.full(ground.cover.shape, _NUMBER["meadow"]),  # the verge; the road itself is in `Ground.paved`
+            np.full(ground.cover.shape, _NUMBER["meadow"]),  # roadside; the road itself is in `Ground.paved`
         ],
     ).astype(np.uint8)
 
@@ -109,13 +109,13 @@ def _roof(ground: Ground) -> MaterialMap:
 
 
 def blended(table: NDArray[np.float32], ground: Ground, seen: Surface, strength: NoiseField) -> NDArray[np.float32]:
-    """Return each pixel's value from the materials that share it, by their shares of its area.
+    """Return the values of the pixels: means over their materials, weighted by area.
 
     Args:
         table: (material, band), `REFLECTANCE` or `BACKSCATTER`, linear.
         ground: the ground.
-        seen: its materials.
-        strength: (y, x) factor on the soil's own value: fields and stands differ, and have texture.
+        seen: the materials of the ground.
+        strength: (y, x) factor of the soil's value: variation between fields and stands, and texture.
 
     Returns:
         (band, y, x).
@@ -129,7 +129,9 @@ def blended(table: NDArray[np.float32], ground: Ground, seen: Surface, strength:
     return values
 
 
-def turbid(values: NDArray[np.float32], table: NDArray[np.float32], ground: Ground, share: NoiseField) -> None:
-    """Mix `share` of turbid water into the water pixels of `values` (band, y, x), in place."""
+def mix_turbid_water(
+    values: NDArray[np.float32], table: NDArray[np.float32], ground: Ground, share: NoiseField
+) -> None:
+    """Mix a fraction `share` of turbid water into the water pixels of `values` (band, y, x), in place."""
     share = np.where(ground.cover == GroundCover.WATER, share, 0)
     values += share * (table[_NUMBER["turbid water"]][:, None, None] - values)

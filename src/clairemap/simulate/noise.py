@@ -1,7 +1,6 @@
-"""Deterministic random fields as functions of position: the same place has the same value in every scene.
+"""Deterministic random fields: functions of position and seed.
 
-All of them come from hashing integer lattice points, so there is no random state, no order of evaluation and
-no seam between windows.
+They hash integer lattice points, so there is no random state and no seam between windows.
 """
 
 from collections.abc import Iterator
@@ -17,28 +16,28 @@ LatticeIndex = NDArray[np.int64]
 Identity = NDArray[np.uint32]
 
 _GRADIENTS = np.exp(2j * np.pi * np.arange(64) / 64).astype(np.complex64)  # x + iy
-_GRADIENT_GAIN = 1.6  # brings the range of gradient noise from about ±0.62 to about ±1
+_GRADIENT_GAIN = 1.6  # scales gradient noise from about ±0.62 to about ±1
 
 
 @dataclass(frozen=True)
 class Positions:
-    """Places in a plane, in metres; `x` and `y` have one shape."""
+    """Positions in a plane, metres; `x` and `y` have the same shape."""
 
     x: Coordinates
     y: Coordinates
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the fields evaluated here."""
+        """Shape of `x` and `y`."""
         return self.x.shape
 
-    def moved(self, dx_m: float | NoiseField, dy_m: float | NoiseField) -> "Positions":
-        """Return the places displaced by a vector each, in metres."""
+    def shifted(self, dx_m: float | NoiseField, dy_m: float | NoiseField) -> "Positions":
+        """Return the shifted positions; shifts in metres."""
         return Positions(self.x + dx_m, self.y + dy_m)
 
-    def bent(self, wavelength_m: float, reach_m: float, seed: int) -> "Positions":
-        """Return the places displaced smoothly by up to about `reach_m`: bends lines, roughens circles."""
-        return self.moved(
+    def warped(self, wavelength_m: float, reach_m: float, seed: int) -> "Positions":
+        """Return the positions shifted by smooth noise of up to about `reach_m` (domain warping)."""
+        return self.shifted(
             reach_m * gradient_noise(self, wavelength_m, seed),
             reach_m * gradient_noise(self, wavelength_m, seed + 1),
         )
@@ -46,7 +45,7 @@ class Positions:
 
 @dataclass(frozen=True)
 class Cells:
-    """The Voronoi cell of each place: hashed identity, its point in metres and the distance to that point."""
+    """The Voronoi cell of each position: hashed identity, its point in metres, distance to that point."""
 
     identity: Identity
     x: Coordinates
@@ -55,7 +54,7 @@ class Cells:
 
 
 def hashed(a: NDArray[np.integer], b: NDArray[np.integer], seed: int) -> Identity:
-    """Return 32 well mixed bits for each pair of integers (finaliser of MurmurHash3)."""
+    """Return a 32-bit hash of each pair of integers (finaliser of MurmurHash3)."""
     mixed = a.astype(np.uint32) * np.uint32(0x9E3779B1)
     mixed ^= b.astype(np.uint32) * np.uint32(0x85EBCA77)
     mixed += np.uint32(seed * 0xC2B2AE3D & 0xFFFFFFFF)
@@ -66,7 +65,7 @@ def hashed(a: NDArray[np.integer], b: NDArray[np.integer], seed: int) -> Identit
 
 
 def uniform(identity: Identity, seed: int) -> NoiseField:
-    """Return a number in [0, 1) for each identity; other seeds give independent numbers."""
+    """Return a uniform number in [0, 1) for each identity, independent between seeds."""
     bits = hashed(identity, identity >> np.uint32(7), seed)
     return (bits >> np.uint32(8)).astype(np.float32) * 2.0**-24
 
@@ -92,7 +91,7 @@ def gradient_noise(at: Positions, wavelength_m: float, seed: int) -> NoiseField:
 
 
 def _gradients(column: LatticeIndex, row: LatticeIndex, seed: int) -> tuple[NDArray[np.complex64], NDArray[np.int64]]:
-    """Return the gradients of all lattice points around some squares, and each square's index into them."""
+    """Return the gradients of the lattice points around some squares, and the index of each square's first corner."""
     left, top = int(column.min()), int(row.min())
     columns, rows = np.meshgrid(np.arange(left, int(column.max()) + 2), np.arange(top, int(row.max()) + 2))
     table = _GRADIENTS[hashed(columns, rows, seed) % np.uint32(len(_GRADIENTS))]
@@ -115,23 +114,23 @@ def fractal_noise(at: Positions, wavelength_m: float, octaves: int, seed: int) -
 
 @dataclass(frozen=True)
 class PointLattice:
-    """The points of a jittered square lattice around some places, row by row, and where the places lie in it."""
+    """The points of a jittered square lattice around some positions, row by row."""
 
     identity: Identity  # (points,)
     x: Coordinates  # (points,) in metres
     y: Coordinates
     columns: int  # points in a row
-    home: NDArray[np.int64]  # for each place, index of the point whose lattice square holds it
+    square: NDArray[np.int64]  # for each position, index of the point of its lattice square
 
     @classmethod
     def around(cls, at: Positions, size_m: float, jitter: float, seed: int) -> "PointLattice":
-        """Return the points within two lattice squares of any place.
+        """Return the points within two lattice squares of any position.
 
         Args:
-            at: the places.
-            size_m: spacing of the lattice in metres.
-            jitter: how far a point may leave its lattice square's centre, as a share of `size_m`, below 0.5.
-            seed: which lattice.
+            at: the positions.
+            size_m: spacing of the lattice, metres.
+            jitter: maximum offset of a point from the centre of its square, as a fraction of `size_m`; below 0.5.
+            seed: seed of the lattice.
         """
         column = np.floor(at.x / size_m).astype(np.int64)
         row = np.floor(at.y / size_m).astype(np.int64)
@@ -143,16 +142,16 @@ class PointLattice:
         return cls(identity, x, y, columns.shape[1], (row - top) * columns.shape[1] + (column - left))
 
     def neighbours(self) -> Iterator[NDArray[np.int64]]:
-        """Yield for each place the index of its own square's point, and of the eight points around that."""
+        """Yield, for each position, the indices of its square's point and of the eight points around it."""
         for j in (-1, 0, 1):
             for i in (-1, 0, 1):
-                yield self.home + (j * self.columns + i)
+                yield self.square + (j * self.columns + i)
 
 
 def cells(at: Positions, size_m: float, jitter: float, seed: int) -> Cells:
-    """Return the nearest point of a jittered square lattice for each place; arguments as `PointLattice.around`."""
+    """Return the nearest point of a jittered square lattice for each position; arguments as `PointLattice.around`."""
     lattice = PointLattice.around(at, size_m, jitter, seed)
-    nearest = lattice.home
+    nearest = lattice.square
     square_m2 = np.full(at.shape, np.inf)
     for point in lattice.neighbours():
         candidate_m2 = (at.x - lattice.x.take(point)) ** 2 + (at.y - lattice.y.take(point)) ** 2
@@ -162,6 +161,6 @@ def cells(at: Positions, size_m: float, jitter: float, seed: int) -> Cells:
 
 
 def smooth_step(values: NoiseField, start: float, stop: float) -> NoiseField:
-    """Return 0 below `start`, 1 above `stop` and a smooth rise between them."""
+    """Return 0 below `start`, 1 above `stop`, and a smooth transition between them."""
     t: NoiseField = np.clip((values - start) / (stop - start), 0, 1).astype(np.float32)
     return t * t * (3 - 2 * t)

@@ -1,4 +1,4 @@
-"""The optical sensor: reflectance of the ground seen through haze, clouds and their shadows."""
+"""The optical sensor: reflectance of the ground under haze, clouds and cloud shadows."""
 
 from dataclasses import dataclass
 
@@ -9,77 +9,77 @@ from scipy.special import ndtri
 
 from clairemap.grid.window import Window
 from clairemap.simulate.landscape import Ground
-from clairemap.simulate.materials import REFLECTANCE, ROUGHNESS, blended, surface, turbid
+from clairemap.simulate.materials import REFLECTANCE, ROUGHNESS, blended, mix_turbid_water, surface
 from clairemap.simulate.noise import NoiseField, Positions, fractal_noise, gradient_noise, hashed, smooth_step, uniform
 
 CLEAR, CLOUD, SHADOW = 0, 1, 2
 """Codes of the cloud mask."""
 
-BLUR_MARGIN_PX = 4  # how far the sensor's blur reaches
+BLUR_MARGIN_PX = 4  # radius of the sensor's blur
 _BLUR_PX = 0.6
-_SHADOW_M = (-420.0, 560.0)  # east and north from a cloud to its shadow: the sun stands in the south-east
+_SHADOW_M = (-420.0, 560.0)  # offset of a shadow from its cloud, east and north; the sun is in the south-east
 _CLOUD_COLOR = np.array([0.78, 0.78, 0.80, 0.76], np.float32)[:, None, None]
 _HAZE_COLOR = np.array([0.060, 0.075, 0.105, 0.030], np.float32)[:, None, None]
 
 
 @dataclass(frozen=True)
 class Sky:
-    """The air above one scene: `cloud_level` is the noise level above which there is cloud."""
+    """The atmosphere of a scene."""
 
-    cloud_level: float
-    haze: float  # 0 none .. 1 dense
+    cloud_level: float  # noise above this level is cloud
+    haze: float  # 0 (none) to 1 (dense)
     brightness: float  # of the sunlight, about 1
     seed: int
 
     @classmethod
     def with_clouds(cls, share: float, at: Positions, seed: int) -> "Sky":
-        """Return a sky with clouds over a given share of the places."""
+        """Return a sky with clouds over a fraction `share` of the positions."""
         level = float(np.quantile(_cloud_noise(at, seed), 1 - share))
         chance = uniform(np.array([seed], np.uint32), 61)[0], uniform(np.array([seed], np.uint32), 62)[0]
         return cls(level, 0.35 + 0.5 * float(chance[0]), 0.94 + 0.12 * float(chance[1]), seed)
 
 
 def _cloud_noise(at: Positions, seed: int) -> NoiseField:
-    return fractal_noise(at.bent(900, 120, seed + 1), 2600, 6, seed)
+    return fractal_noise(at.warped(900, 120, seed + 1), 2600, 6, seed)
 
 
 def cloud_opacity(at: Positions, sky: Sky) -> NoiseField:
-    """Return how much of the ground clouds hide, 0..1."""
+    """Return the opacity of clouds, 0..1."""
     return smooth_step(_cloud_noise(at, sky.seed) - sky.cloud_level, -0.05, 0.09)
 
 
 def _shadow_depth(at: Positions, sky: Sky) -> NoiseField:
-    return cloud_opacity(at.moved(-_SHADOW_M[0], -_SHADOW_M[1]), sky)
+    return cloud_opacity(at.shifted(-_SHADOW_M[0], -_SHADOW_M[1]), sky)
 
 
 def cloud_mask(at: Positions, sky: Sky) -> NDArray[np.uint8]:
-    """Return the mask that a cloud detector would deliver: 0 clear, 1 cloud, 2 shadow.
+    """Return an imperfect cloud mask: 0 clear, 1 cloud, 2 shadow.
 
-    Its edges are off by up to about two pixels, and the thinnest veil is missed.
+    Edges are wrong by up to about two pixels, and the thinnest clouds are missing.
     """
-    seen = at.bent(170, 25, sky.seed + 40)
+    seen = at.warped(170, 25, sky.seed + 40)
     mask = np.where(_shadow_depth(seen, sky) > 0.35, SHADOW, CLEAR)
     return np.where(cloud_opacity(seen, sky) > 0.18, CLOUD, mask).astype(np.uint8)
 
 
 def reflectance(ground: Ground, at: Positions, sky: Sky, seed: int) -> NDArray[np.float32]:
-    """Return what the sensor measures before its noise.
+    """Return the measured reflectance without noise.
 
     Args:
         ground: the ground of a window.
-        at: its places in the world, (y, x).
-        sky: the air above.
-        seed: of the landscape; texture belongs to the ground.
+        at: positions of its pixels, (y, x).
+        sky: the atmosphere.
+        seed: seed of the landscape, for the texture of the ground.
 
     Returns:
-        (band, y, x) reflectance of red, green, blue and near infrared, 0..1. The outer `BLUR_MARGIN_PX` pixels miss
-        the light of their neighbours.
+        (band, y, x) reflectance of red, green, blue and near infrared, 0..1. The outer `BLUR_MARGIN_PX` pixels are not
+        valid, because their neighbours are missing.
     """
     seen = surface(ground)
     grain = 0.7 * gradient_noise(at, 23, seed + 300) + 0.6 * gradient_noise(at, 90, seed + 301)
-    strength = (0.86 + 0.28 * seen.individual) * (1 + ROUGHNESS[seen.soil] * grain)
+    strength = (0.86 + 0.28 * seen.variation) * (1 + ROUGHNESS[seen.soil] * grain)
     values = blended(REFLECTANCE, ground, seen, strength.astype(np.float32))
-    turbid(values, REFLECTANCE, ground, smooth_step(gradient_noise(at, 5000, seed + 302), -0.5, 0.7))
+    mix_turbid_water(values, REFLECTANCE, ground, smooth_step(gradient_noise(at, 5000, seed + 302), -0.5, 0.7))
     values *= np.clip(1 + 0.07 * ground.slope_east - 0.05 * ground.slope_north, 0.7, 1.3)
     values = ndimage.gaussian_filter(values, (0, _BLUR_PX, _BLUR_PX), truncate=BLUR_MARGIN_PX / _BLUR_PX)
     return _through_air(values, at, sky)
@@ -95,8 +95,8 @@ def _through_air(values: NDArray[np.float32], at: Positions, sky: Sky) -> NDArra
     return hazy
 
 
-def digitised(values: NDArray[np.float32], window: Window, seed: int) -> NDArray[np.uint16]:
-    """Return reflectance with the sensor's noise as integers, 1..10000 times; 0 is left for nodata."""
+def digital_numbers(values: NDArray[np.float32], window: Window, seed: int) -> NDArray[np.uint16]:
+    """Return reflectance with sensor noise times 10000, as integers of at least 1, because 0 is nodata."""
     rows = np.arange(window.y0, window.y1)[:, None] + np.zeros((1, window.width), np.int64)
     columns = np.arange(window.x0, window.x1)[None, :] + np.zeros((window.height, 1), np.int64)
     pixel = hashed(rows, columns, seed)

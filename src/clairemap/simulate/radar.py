@@ -1,4 +1,4 @@
-"""The SAR sensor: simulated_backscatter of the ground under multi-look speckle."""
+"""The SAR sensor: backscatter of the ground with multi-look speckle."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,33 +6,33 @@ from scipy import ndimage
 
 from clairemap.grid.window import Window
 from clairemap.simulate.landscape import Ground, GroundCover
-from clairemap.simulate.materials import BACKSCATTER, ROUGHNESS, blended, surface, turbid
+from clairemap.simulate.materials import BACKSCATTER, ROUGHNESS, blended, mix_turbid_water, surface
 from clairemap.simulate.noise import NoiseField, Positions, gradient_noise, hashed, smooth_step, uniform
 
-SPECKLE_MARGIN_PX = 4  # how far the resolution cell and the correlation of the speckle reach
+SPECKLE_MARGIN_PX = 4  # radius of the resolution cell and of the speckle's correlation
 _BLUR_PX = 0.5
-_LOOKS = 2  # exponentials averaged; their correlation below brings the equivalent number of looks to about 4
+_LOOKS = 2  # averaged exponentials; with the correlation below, the equivalent number of looks is about 4
 _SPECKLE_KERNEL = np.array([0.08, 0.84, 0.08], np.float32)
 
 
 def simulated_backscatter(ground: Ground, at: Positions, seed: int) -> NDArray[np.float32]:
-    """Return mean sigma0 as linear power, (band, y, x) for VV and VH, before speckle.
+    """Return sigma0 without speckle as linear power, (band, y, x) for VV and VH.
 
-    The outer `SPECKLE_MARGIN_PX` pixels miss the echo of their neighbours.
+    The outer `SPECKLE_MARGIN_PX` pixels are not valid, because their neighbours are missing.
     """
     seen = surface(ground)
     grain = gradient_noise(at, 35, seed + 310)
-    offset_db = 2.4 * (seen.individual - 0.5) + 6 * ROUGHNESS[seen.soil] * grain
+    offset_db = 2.4 * (seen.variation - 0.5) + 6 * ROUGHNESS[seen.soil] * grain
     values = blended(BACKSCATTER, ground, seen, (10 ** (offset_db / 10)).astype(np.float32))
     wind = smooth_step(gradient_noise(at, 4000, seed + 311), -0.6, 0.8)
-    turbid(values, BACKSCATTER, ground, wind)
+    mix_turbid_water(values, BACKSCATTER, ground, wind)
     values *= _double_bounce(ground)
     values *= 10 ** (0.06 * (ground.slope_east + 0.3 * ground.slope_north))
     return ndimage.gaussian_filter(values, (0, _BLUR_PX, _BLUR_PX), truncate=SPECKLE_MARGIN_PX / _BLUR_PX)
 
 
 def _double_bounce(ground: Ground) -> NoiseField:
-    """Return the gain of walls that face the sensor: few houses, but these shine."""
+    """Return the gain of double bounce at walls that face the sensor; few houses have it."""
     chance = uniform(ground.plot, 81)
     faces = (ground.built > 0.3) & (chance > np.where(ground.cover == GroundCover.CITY, 0.72, 0.85))
     return np.where(faces, 10 ** (0.5 + 0.7 * uniform(ground.plot, 82)), 1).astype(np.float32)
@@ -41,8 +41,8 @@ def _double_bounce(ground: Ground) -> NoiseField:
 def speckle(window: Window, bands: int, seed: int) -> NDArray[np.float32]:
     """Return multiplicative speckle of mean 1 for a window, (band, y, x).
 
-    Gamma distributed to good approximation, equivalent number of looks about 4, neighbouring pixels slightly
-    correlated, bands independent. A pixel's value does not depend on the window it is asked for in.
+    Approximately gamma distributed, about 4 equivalent looks, neighbouring pixels slightly correlated, bands
+    independent. A pixel's value does not depend on the window.
     """
     outer = window.grown(1)
     rows = np.arange(outer.y0, outer.y1)[:, None] + np.zeros((1, outer.width), np.int64)

@@ -5,10 +5,10 @@
     west_north (train)   centre_north (predict)   east_north (test)
     west_south (train)   centre_south (train)     east_south (val)
 
-Neighbours in the west and centre overlap by some hundred metres and more, as do centre_north and the east, so that the
-mosaic has seams to blend, across two CRS. The scenes that are scored, in the east, share no ground with training or
-with each other, and lie further from training than the network looks; centre_north, without labels and under clouds,
-joins both sides. ``config/scenes.csv`` lists the same scenes; a test keeps the two equal.
+Scenes in the west and centre overlap by a few hundred metres or more, and so do centre_north and the east: the mosaic
+must blend scenes in two CRSs. The scored scenes in the east do not overlap with each other or with training scenes, and
+their distance to training is larger than the network's receptive field. centre_north has clouds and no labels.
+``config/scenes.csv`` lists the same scenes; a test compares them.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from clairemap.simulate.scene import SceneRecipe
 REGION = "demo"
 DATA_FOLDER = "data/demo"
 LANDSCAPE_SEED = 21
-"""Added to the caller's seed: of the first forty landscapes, the one in which every scene has all classes."""
+"""Added to the given seed: of the first forty landscapes, the only one with all classes in every scene."""
 
 _ZONE_32, _ZONE_33 = "EPSG:32632", "EPSG:32633"
 _DEGREES = "EPSG:4326"
@@ -29,7 +29,7 @@ _DEGREES = "EPSG:4326"
 
 @dataclass(frozen=True)
 class DemoScene:
-    """A scene of the demo: how it is made, and what the sample sheet says about it."""
+    """A scene of the demo: recipe, and cells of the sample sheet."""
 
     recipe: SceneRecipe
     split: Split
@@ -38,7 +38,7 @@ class DemoScene:
 
     @property
     def row(self) -> dict[str, str]:
-        """Cells of its row in the sample sheet, by column."""
+        """The scene's row in the sample sheet, by column."""
         folder = f"{DATA_FOLDER}/{self.recipe.name}"
         return {
             "scene": self.recipe.name,
@@ -160,7 +160,7 @@ DEMO_SCENES = (
 
 
 def demo_scene(name: str) -> DemoScene:
-    """Return a scene of the demo by its name.
+    """Return a demo scene by name.
 
     Raises:
         SettingsError: the demo has no such scene.
@@ -169,4 +169,4 @@ def demo_scene(name: str) -> DemoScene:
         if scene.recipe.name == name:
             return scene
     known = ", ".join(scene.recipe.name for scene in DEMO_SCENES)
-    raise SettingsError(f"simulate: there is no demo scene {name!r}; choose one of {known}")
+    raise SettingsError(f"--scene {name!r}: unknown demo scene (known: {known})")

@@ -1,7 +1,6 @@
-"""Making the four files of a simulated scene: optical, SAR, label and cloud mask.
+"""Write the four files of a simulated scene: optical, SAR, label and cloud mask.
 
-Everything is a function of place or pixel, so files are written band of rows by band of rows: memory is bounded
-by ``BAND_PX`` rows of the scene (about 0.3 kB for each of their pixels), whatever the scene's size.
+Files are written in bands of ``BAND_PX`` rows; memory is about 0.3 kB per pixel of a band.
 """
 
 import functools
@@ -33,13 +32,13 @@ from clairemap.simulate.materials import OPTICAL_BANDS, SAR_BANDS
 from clairemap.simulate.noise import Positions
 
 WORLD_CRS = "EPSG:3035"
-"""The plane in which the landscape lies: equal-area Europe, metres."""
+"""CRS of the landscape: equal-area Europe, metres."""
 
 PIXEL_M = 10.0
 BAND_PX = 128
 _SAR_MARGIN_PX = 24
-_SAR_EDGES = (0.05, 1.03)  # where the footprint's edges meet the top, as shares of the width
-_SAR_SLANT = -0.09  # how far they are moved at the bottom
+_SAR_EDGES = (0.05, 1.03)  # position of the footprint's edges at the top, as fractions of the width
+_SAR_SLANT = -0.09  # shift of the edges at the bottom, likewise
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ _SAR = _RasterLayer(SAR_BANDS, "float32", float("nan"), predictor=3)
 
 @dataclass(frozen=True)
 class SceneRecipe:
-    """What distinguishes one simulated scene from another."""
+    """Parameters of a simulated scene."""
 
     name: str
     optical_crs: str  # projected, metres
@@ -68,10 +67,10 @@ class SceneRecipe:
     sar_crs: str
     sar_pixel: Size[float]  # in units of `sar_crs`
     shift_px: Shift[float]
-    """SAR content that belongs at optical pixel (x, y) lies at (x+dx, y+dy)."""
+    """SAR content of optical pixel (x, y) is at (x+dx, y+dy)."""
     cloud_share: float
     swath: tuple[float, float]
-    """Where the west edge of the optical swath meets the top and the bottom, as shares of the width."""
+    """Position of the west edge of the optical swath at the top and at the bottom, as fractions of the width."""
 
     @property
     def optical_grid(self) -> GeoBox:
@@ -81,7 +80,7 @@ class SceneRecipe:
 
     @property
     def sar_grid(self) -> GeoBox:
-        """Grid of the SAR file: its own CRS and pixels, covering the optical grid with a margin."""
+        """Grid of the SAR file; covers the optical grid with a margin."""
         side_m = self.size_px * PIXEL_M
         corners = (self.west_m, self.north_m - side_m, self.west_m + side_m, self.north_m)
         west, south, east, north = transform_bounds(self.optical_crs, self.sar_crs, *corners)
@@ -95,15 +94,15 @@ class SceneRecipe:
 
 
 def simulate_scene(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, str]) -> None:
-    """Write ``optical.tif``, ``label.tif``, ``cloud.tif`` and ``sar.tif`` into `folder`, each whole or not at all.
+    """Write ``optical.tif``, ``label.tif``, ``cloud.tif`` and ``sar.tif``, each completely or not at all.
 
-    The true displacement stands in the tags TRUE_DX_PX and TRUE_DY_PX of ``sar.tif``, in optical pixels.
+    The tags TRUE_DX_PX and TRUE_DY_PX of ``sar.tif`` have the true displacement, in optical pixels.
 
     Args:
         recipe: the scene.
-        folder: made if need be.
-        seed: of the landscape; scenes of one seed show the same ground where they overlap.
-        tags: written into all files.
+        folder: target folder; created if necessary.
+        seed: seed of the landscape; scenes with the same seed agree where they overlap.
+        tags: tags of all files.
     """
     _write_optical(recipe, folder, seed, tags)
     _write_sar(recipe, folder, seed, tags)
@@ -115,26 +114,26 @@ def _shape(grid: GeoBox) -> tuple[int, int]:
 
 
 def _scene_seed(recipe: SceneRecipe, seed: int) -> int:
-    """Return the seed of what belongs to one overpass: sky, noise and speckle."""
+    """Return the seed of the scene's sky, noise and speckle."""
     return seed * 7919 + sum((place + 1) * ord(letter) for place, letter in enumerate(recipe.name)) * 131
 
 
 def _write_optical(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, str]) -> None:
     grid = recipe.optical_grid
     own_seed = _scene_seed(recipe, seed)
-    sky = optics.Sky.with_clouds(recipe.cloud_share, _places_overview(grid), own_seed)
+    sky = optics.Sky.with_clouds(recipe.cloud_share, _coarse_positions(grid), own_seed)
     with ExitStack() as files:
         optical = files.enter_context(_new_raster(folder / "optical.tif", grid, _OPTICAL, tags))
         label = files.enter_context(_new_raster(folder / "label.tif", grid, _LABEL, tags))
         cloud = files.enter_context(_new_raster(folder / "cloud.tif", grid, _CLOUD, tags))
         for window in row_bands((recipe.size_px, recipe.size_px), BAND_PX):
             outer = window.grown(optics.BLUR_MARGIN_PX)
-            at = places(grid, outer)
+            at = positions(grid, outer)
             ground = survey(at, seed)
             inner = window.relative_to(outer).slices
             values = optics.reflectance(ground, at, sky, seed)[:, *inner]
             inside = _in_swath(recipe, window)
-            _write(optical, window, optics.digitised(values, window, own_seed) * inside)
+            _write(optical, window, optics.digital_numbers(values, window, own_seed) * inside)
             _write(label, window, ground.cover[inner] * inside)
             _write(cloud, window, (optics.cloud_mask(at, sky)[inner] != optics.CLEAR) * inside)
 
@@ -147,26 +146,26 @@ def _write_sar(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, 
     with _new_raster(folder / "sar.tif", grid, _SAR, {**tags, **truth}) as sar:
         for window in row_bands(shape, BAND_PX):
             outer = window.grown(radar.SPECKLE_MARGIN_PX)
-            at = _displaced_places(grid, outer, recipe)
+            at = _displaced_positions(grid, outer, recipe)
             values = radar.simulated_backscatter(survey(at, seed), at, seed)[:, *window.relative_to(outer).slices]
             speckled = values * radar.speckle(window, len(SAR_BANDS), own_seed)
             _write(sar, window, np.where(_in_footprint(shape, window), speckled, np.nan))
 
 
-def places(grid: GeoBox, window: Window) -> Positions:
-    """Return where the pixels' centres of a window of a grid lie in the world, in metres."""
+def positions(grid: GeoBox, window: Window) -> Positions:
+    """Return the positions of a window's pixel centres in `WORLD_CRS`, metres."""
     x, y = _mesh_nodes(grid, window)
     return _between_nodes(*_transformer(str(grid.crs), WORLD_CRS).transform(x, y), window)
 
 
-def _places_overview(grid: GeoBox) -> Positions:
-    """Return the places of a coarse mesh over a grid: enough to choose the level of the clouds."""
+def _coarse_positions(grid: GeoBox) -> Positions:
+    """Return positions of a coarse mesh over a grid, for the level of the clouds."""
     x, y = _mesh_nodes(grid, Window.whole(tuple(int(size) for size in grid.shape)))  # type: ignore[arg-type]
     return Positions(*_transformer(str(grid.crs), WORLD_CRS).transform(x, y))
 
 
-def _displaced_places(grid: GeoBox, window: Window, recipe: SceneRecipe) -> Positions:
-    """Return which places the SAR shows at its pixels, given that its georeferencing is off."""
+def _displaced_positions(grid: GeoBox, window: Window, recipe: SceneRecipe) -> Positions:
+    """Return the positions that SAR shows at its pixels, given its georeferencing error."""
     dy, dx = recipe.shift_px
     x, y = _transformer(recipe.sar_crs, recipe.optical_crs).transform(*_mesh_nodes(grid, window))
     shown = x - dx * PIXEL_M, y + dy * PIXEL_M
@@ -179,7 +178,7 @@ def _transformer(source: str, target: str) -> Transformer:
 
 
 def _mesh_nodes(grid: GeoBox, window: Window) -> tuple[Coordinates, Coordinates]:
-    """Return coordinates (x, y) in the grid's CRS of every `MESH_PX`-th pixel centre of a window, and just beyond."""
+    """Return coordinates (x, y) in the grid's CRS of every `MESH_PX`-th pixel centre, in and just beyond a window."""
     rows = nodes_beyond(window.y0, window.height, MESH_PX) + 0.5
     columns = nodes_beyond(window.x0, window.width, MESH_PX) + 0.5
     return pixel_to_world(grid, *mesh_grid(rows, columns))
@@ -191,7 +190,7 @@ def _between_nodes(x: Coordinates, y: Coordinates, window: Window) -> Positions:
 
 
 def _in_swath(recipe: SceneRecipe, window: Window) -> NDArray[np.bool_]:
-    """Return which pixels lie east of the optical swath's slanted edge."""
+    """Return which pixels are east of the slanted edge of the optical swath."""
     top, bottom = recipe.swath
     rows = np.arange(window.y0, window.y1)[:, None] / recipe.size_px
     columns = np.arange(window.x0, window.x1)[None, :] / recipe.size_px
@@ -199,7 +198,7 @@ def _in_swath(recipe: SceneRecipe, window: Window) -> NDArray[np.bool_]:
 
 
 def _in_footprint(shape: tuple[int, int], window: Window) -> NDArray[np.bool_]:
-    """Return which pixels of the SAR grid lie in its footprint, a slanted strip."""
+    """Return which pixels of the SAR grid are in the footprint, a slanted strip."""
     rows = np.arange(window.y0, window.y1)[:, None] / shape[0]
     columns = np.arange(window.x0, window.x1)[None, :] / shape[1]
     west, east = (edge + _SAR_SLANT * rows for edge in _SAR_EDGES)
@@ -210,7 +209,7 @@ def _in_footprint(shape: tuple[int, int], window: Window) -> NDArray[np.bool_]:
 def _new_raster(
     target: Path, grid: GeoBox, layer: _RasterLayer, tags: Mapping[str, str]
 ) -> Iterator[rasterio.io.DatasetWriter]:
-    """Open a tiled GeoTIFF for writing; it takes its name when the block ends without an error."""
+    """Open a tiled GeoTIFF for writing; it is renamed to `target` at the end of the block, unless there is an error."""
     height, width = _shape(grid)
     with (
         written_whole(target) as part,

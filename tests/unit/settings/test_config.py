@@ -23,18 +23,18 @@ def test_defaults_are_allowed_values():
         ({"legend": {"classes": [{"code": 1, "name": "water", "color": "blue"}] * 2}}, "legend.classes.0.color"),
     ],
 )
-def test_faults_are_told_by_key_and_value(values: dict[str, object], key: str):
+def test_faults_are_listed_by_key_and_value(values: dict[str, object], key: str):
     with pytest.raises(SettingsError, match=key.replace(".", r"\.")) as caught:
         load_settings(values, "mine.yaml")
     assert str(caught.value).startswith("mine.yaml: ")
     assert "see config/config.yaml" in str(caught.value)
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_listed():
     with pytest.raises(SettingsError) as caught:
         load_settings({"seed": -1, "tiling": {"tile_px": 500}, "unknown": 1})
     text = str(caught.value)
-    assert "3 fault(s)" in text
+    assert "3 error(s)" in text
     assert "seed" in text
     assert f"500 is not a multiple of {ALIGN_PX} px" in text
     assert "unknown" in text
@@ -44,15 +44,15 @@ def test_all_faults_are_told_at_once():
     ("values", "text"),
     [
         ({"training": {"crop_px": 512}, "tiling": {"tile_px": 256}}, "crop_px 512 is larger than tiling.tile_px 256"),
-        ({"legend": {"ignore": [1]}}, r"codes \[1\] are listed both as classes and under ignore"),
+        ({"legend": {"ignore": [1]}}, r"codes \[1\] are both in classes and in ignore"),
         ({"sensors": {"sar": {"speckle_window_px": 4}}}, "must be odd"),
         ({"sensors": {"sar": {"bands": ["VV", "VH"], "indexes": [1]}}}, "2 band names but 1 indexes"),
         ({"sensors": {"optical": {"bands": ["red"], "indexes": [0]}}}, "1-based"),
-        ({"sensors": {"optical": {"bands": ["red", "red"]}}}, "is repeated"),
-        ({"sensors": {"optical": {"display": ["swir"]}}}, "not among"),
+        ({"sensors": {"optical": {"bands": ["red", "red"]}}}, "are repeated"),
+        ({"sensors": {"optical": {"display": ["swir"]}}}, "not in "),
     ],
 )
-def test_values_that_contradict_each_other_are_refused(values: dict[str, object], text: str):
+def test_contradictory_values_are_an_error(values: dict[str, object], text: str):
     with pytest.raises(SettingsError, match=text):
         load_settings(values)
 
@@ -86,13 +86,13 @@ def test_the_legend_keeps_the_order():
     assert legend.ignore == (0,)
 
 
-def test_a_key_that_was_meant_is_named_and_what_follows_from_a_fault_is_not():
+def test_similar_keys_are_suggested_and_consequences_of_a_fault_left_out():
     classes = [{"code": 1, "name": "a", "colour": "#000000"}, {"code": 2, "name": "b", "color": "blue"}]
     with pytest.raises(SettingsError) as caught:
         load_settings({"trainning": {}, "legend": {"classes": classes}})
     text = str(caught.value)
     assert "did you mean 'training'?" in text
-    assert "legend.classes.0.colour: there is no such key (did you mean 'color'?)" in text
+    assert "legend.classes.0.colour: unknown key (did you mean 'color'?)" in text
     assert "at least 2 items" not in text
 
 
@@ -154,7 +154,7 @@ def holding(key: str, value: object) -> Any:  # noqa: ANN401 - of any kind
 
 
 @pytest.mark.parametrize("key", FIELDS)
-def test_faults_of_every_key_are_told_in_plain_words(key: str):
+def test_faults_of_every_key_are_described_in_plain_words(key: str):
     for value, words in unallowed(FIELDS[key]):
         with pytest.raises(SettingsError) as caught:
             load_settings(holding(key, value))
@@ -164,8 +164,8 @@ def test_faults_of_every_key_are_told_in_plain_words(key: str):
         assert not [word for word in PROGRAMMERS_WORDS if word in str(caught.value)], line
 
 
-def test_other_faults_are_told_in_plain_words():
-    spoilt = {
+def test_other_faults_are_described_in_plain_words():
+    invalid = {
         "training": None,
         "tiling": {"tile_px": 300},
         "legend": {"classes": [{"code": 1, "color": None}, {"code": 2, "name": 12, "color": "#000000"}]},
@@ -173,10 +173,10 @@ def test_other_faults_are_told_in_plain_words():
         1: 2,
     }
     with pytest.raises(SettingsError) as caught:
-        load_settings(spoilt)  # type: ignore[arg-type]
+        load_settings(invalid)  # type: ignore[arg-type]
     text = str(caught.value)
     for words in (
-        "training is empty (null): it must be a section with keys among steps, batch_size",
+        "training is empty (null): it must be a section (keys: steps, batch_size",
         "remove the line to use the defaults",
         "tiling.tile_px: 300 is not a multiple of 128 px",
         "legend.classes.0.name is missing: it must be text that is not empty",
@@ -184,7 +184,7 @@ def test_other_faults_are_told_in_plain_words():
         "put it in quotes: YAML reads text after '#' as a comment",
         "legend.classes.1.name is 12: it must be text that is not empty [name in map categories",
         "results_dir is empty (null): it must be text",
-        "1: there is no such key (known: scenes, data_dir",
+        "1: unknown key (known: scenes, data_dir",
     ):
         assert words in text, words
     assert not [word for word in PROGRAMMERS_WORDS if word in text]
@@ -197,12 +197,12 @@ def test_quotes_are_not_advised_where_they_would_not_help():
 
 
 @pytest.mark.parametrize("name", ["", "  ", "bell\x07", "\ud800", "\ufffe"])
-def test_names_of_classes_that_files_can_not_hold_are_refused(name: str):
+def test_class_names_that_xml_cannot_contain_are_an_error(name: str):
     with pytest.raises(SettingsError, match=r"legend\.classes\.0\.name"):
         load_settings({"legend": {"classes": [{"code": 1, "name": name, "color": "#000000"}] * 2}})
 
 
-def test_names_of_classes_that_look_alike_are_refused():
+def test_class_names_that_look_alike_are_an_error():
     alike = [
         {"code": code, "name": name, "color": "#000000"} for code, name in ((1, "for\u00eat"), (2, "fore\u0302t "))
     ]
@@ -230,7 +230,7 @@ def test_paths_are_expanded(monkeypatch: pytest.MonkeyPatch):
         ("scenes", "a\0.csv", "contains a NUL"),
     ],
 )
-def test_paths_that_can_not_be_are_refused_by_key(key: str, value: str, words: str):
+def test_invalid_paths_are_an_error_of_their_key(key: str, value: str, words: str):
     with pytest.raises(SettingsError) as caught:
         load_settings({key: value})
     assert f"  {key}: " in str(caught.value) and words in str(caught.value)
@@ -241,7 +241,7 @@ def test_paths_that_can_not_be_are_refused_by_key(key: str, value: str, words: s
     [
         ("", "not valid JSON"),
         ('{"inference":', "not valid JSON"),
-        ("[]", "it must be a section with keys among inference"),
+        ("[]", "it must be a section (keys: inference)"),
         ("{}", "inference is missing"),
         (
             '{"inference":{"window_px":5}}',
@@ -249,13 +249,13 @@ def test_paths_that_can_not_be_are_refused_by_key(key: str, value: str, words: s
         ),
     ],
 )
-def test_a_stage_refuses_what_it_can_not_read(text: str, words: str):
+def test_unreadable_settings_of_a_stage_are_an_error(text: str, words: str):
     with pytest.raises(SettingsError) as caught:
         PredictScene.from_json(text)
     assert words in str(caught.value) and "--settings (PredictScene)" in str(caught.value)
     assert "--printshellcmds" in str(caught.value)
 
 
-def test_a_value_that_is_not_a_number_may_mean_nodata():
+def test_nan_is_allowed_as_nodata():
     chosen = load_settings({"sensors": {"sar": {"nodata": float("nan")}}})
     assert str(TileScene.from_json(stage_json(chosen, TileScene)).sensors.sar.nodata) == "nan"

@@ -45,7 +45,7 @@ def test_the_sample_sheet_is_accepted():
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_held_out_scenes_lie_farther_from_training_than_the_network_looks(split: str):
+def test_held_out_scenes_are_farther_from_training_than_the_receptive_field(split: str):
     assert pairs("train", split)
     assert all(gap_px(*pair) >= SplitsSettings().buffer_px for pair in pairs("train", split))
 
@@ -57,7 +57,7 @@ def test_validation_and_test_scenes_share_no_ground():
 
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_the_scene_without_labels_joins_what_is_scored_to_what_is_learnt_from(split: str):
+def test_the_unlabelled_scene_overlaps_scored_and_training_scenes(split: str):
     assert any(overlap_share(*pair) > 0 for pair in pairs("predict", split))
 
 
@@ -66,11 +66,11 @@ def test_the_mosaic_has_seams_and_two_zones():
     assert {scene.recipe.optical_crs for scene in DEMO_SCENES} == {"EPSG:32632", "EPSG:32633"}
 
 
-def test_every_scene_has_a_displacement_of_its_own_and_a_foreign_sar_grid():
+def test_every_scene_has_its_own_displacement_and_another_sar_grid():
     assert len({scene.recipe.shift_px for scene in DEMO_SCENES}) == len(DEMO_SCENES)
     assert all(scene.recipe.sar_crs != scene.recipe.optical_crs for scene in DEMO_SCENES)
 
 
-def test_an_unknown_scene_is_refused_with_the_known_names():
+def test_an_unknown_scene_is_an_error_that_lists_the_known_ones():
     with pytest.raises(SettingsError, match="'nowhere'.*west_south"):
         demo_scene("nowhere")

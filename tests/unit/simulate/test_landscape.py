@@ -13,7 +13,7 @@ def country() -> Ground:
     return survey(Positions(x, y), 21)
 
 
-def test_codes_are_those_of_the_default_legend():
+def test_codes_match_the_default_legend():
     assert {c.name.upper(): c.code for c in DEMO_CLASSES} == {c.name: c.value for c in GroundCover}
 
 
@@ -29,7 +29,7 @@ def test_codes_are_those_of_the_default_legend():
         (GroundCover.ROAD, 1, 3),
     ],
 )
-def test_every_class_has_its_natural_share(country: Ground, cover: GroundCover, low: float, high: float):
+def test_every_class_has_a_plausible_share(country: Ground, cover: GroundCover, low: float, high: float):
     assert low < 100 * np.mean(country.cover == cover) < high
 
 
@@ -41,14 +41,14 @@ def test_the_ground_does_not_depend_on_the_window():
         assert np.array_equal(getattr(whole, name)[40:60, 10:80], getattr(part, name)), name
 
 
-def test_shares_of_a_pixel_never_exceed_it(country: Ground):
+def test_shares_of_a_pixel_are_in_range(country: Ground):
     for share in (country.built, country.paved, country.margin):
         assert share.min() >= 0
         assert share.max() <= 1
     assert (country.built + country.paved).max() <= 1 + 1e-6
 
 
-def test_houses_stand_in_villages_and_towns_only(country: Ground):
+def test_houses_are_in_villages_and_towns_only(country: Ground):
     inhabited = np.isin(country.cover, [GroundCover.VILLAGE, GroundCover.CITY, GroundCover.ROAD])
     assert country.built[~inhabited].max() == 0
     assert (

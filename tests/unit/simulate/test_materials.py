@@ -21,7 +21,7 @@ def test_each_class_has_its_materials(ground: Ground):
     assert set(names[ground.cover == GroundCover.CROPLAND]) == crops
 
 
-def test_a_field_is_of_one_material(ground: Ground):
+def test_a_field_has_one_material(ground: Ground):
     soil = surface(ground).soil
     crop = ground.cover == GroundCover.CROPLAND
     pairs = np.unique(np.stack([ground.parcel[crop], soil[crop]]), axis=1)
@@ -36,7 +36,7 @@ def test_a_field_is_of_one_material(ground: Ground):
         ("rape in bloom", "broadleaves", BACKSCATTER),
     ],
 )
-def test_one_sensor_alone_confuses_what_the_other_tells_apart(one: str, other: str, table: NDArray[np.float32]):
+def test_each_sensor_confuses_classes_that_the_other_separates(one: str, other: str, table: NDArray[np.float32]):
     names = list(MATERIALS)
     foreign = BACKSCATTER if table is REFLECTANCE else REFLECTANCE
 
@@ -47,7 +47,7 @@ def test_one_sensor_alone_confuses_what_the_other_tells_apart(one: str, other: s
     assert contrast(foreign) > 2.5 * contrast(table)
 
 
-def test_blending_keeps_to_the_range_of_the_materials(ground: Ground):
+def test_blending_stays_in_the_range_of_the_materials(ground: Ground):
     values = blended(REFLECTANCE, ground, surface(ground), np.ones(ground.cover.shape, np.float32))
     assert values.shape == (4, 200, 200)
     assert values.min() >= REFLECTANCE.min() - 1e-6

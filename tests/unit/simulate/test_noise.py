@@ -22,7 +22,7 @@ def mesh(size: int, step_m: float, x0: float = 0.0, y0: float = 0.0) -> Position
 
 @settings(max_examples=25, deadline=None)
 @given(x0=st.floats(-3e5, 3e5), y0=st.floats(-3e5, 3e5), row=st.integers(0, 15), column=st.integers(0, 15))
-def test_a_place_has_one_value_whatever_it_is_asked_for_with(x0: float, y0: float, row: int, column: int):
+def test_values_do_not_depend_on_the_other_positions(x0: float, y0: float, row: int, column: int):
     at = mesh(16, 37.0, x0, y0)
     alone = Positions(at.x[row : row + 1, column : column + 1], at.y[row : row + 1, column : column + 1])
     for field in (
@@ -55,7 +55,7 @@ def test_uniform_numbers_fill_the_unit_interval_evenly():
     assert counts.max() < 5400
 
 
-def test_the_nearest_point_is_the_nearest_of_all():
+def test_the_nearest_lattice_point_is_found():
     at = mesh(40, 30.0, -600, -600)
     found = cells(at, 250, 0.45, 9)
     lattice = PointLattice.around(at, 250, 0.45, 9)

@@ -4,7 +4,7 @@ import pytest
 from clairemap.grid.window import Window
 from clairemap.simulate.landscape import GroundCover, survey
 from clairemap.simulate.noise import Positions
-from clairemap.simulate.optics import CLEAR, CLOUD, SHADOW, Sky, cloud_mask, cloud_opacity, digitised, reflectance
+from clairemap.simulate.optics import CLEAR, CLOUD, SHADOW, Sky, cloud_mask, cloud_opacity, digital_numbers, reflectance
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +14,7 @@ def at() -> Positions:
 
 
 @pytest.mark.parametrize("share", [0.05, 0.4])
-def test_clouds_cover_about_the_share_that_was_asked_for(at: Positions, share: float):
+def test_clouds_cover_about_the_requested_share(at: Positions, share: float):
     sky = Sky.with_clouds(share, at, 5)
     assert np.mean(cloud_opacity(at, sky) > 0.3) == pytest.approx(share, abs=0.03)
 
@@ -45,10 +45,10 @@ def test_vegetation_is_bright_in_the_near_infrared_and_water_is_not(at: Position
     assert np.median(index[ground.cover == GroundCover.WATER]) < 0
 
 
-def test_numbers_are_never_nodata_and_do_not_depend_on_the_window():
+def test_digital_numbers_are_never_nodata_and_do_not_depend_on_the_window():
     values = np.full((4, 20, 30), 0.0, np.float32)
-    whole = digitised(values, Window(100, 50, 20, 30), 3)
-    part = digitised(values[:, :5, :7], Window(110, 60, 5, 7), 3)
+    whole = digital_numbers(values, Window(100, 50, 20, 30), 3)
+    part = digital_numbers(values[:, :5, :7], Window(110, 60, 5, 7), 3)
     assert whole.dtype == np.uint16
     assert whole.min() >= 1
     assert np.array_equal(whole[:, 10:15, 10:17], part)

@@ -30,7 +30,7 @@ def test_speckle_does_not_depend_on_the_window(field: NDArray[np.float32]):
     assert np.array_equal(speckle(Window(40, 77, 9, 5), 2, 7), field[:, 40:49, 77:82])
 
 
-def test_backscatter_is_ordered_as_nature_has_it():
+def test_backscatter_of_the_classes_is_in_realistic_order():
     y, x = np.mgrid[0:160, 0:160] * 80.0
     at = Positions(x, y)
     ground = survey(at, 21)
@@ -41,7 +41,7 @@ def test_backscatter_is_ordered_as_nature_has_it():
     assert np.all(np.median(vh_db) < np.median(vv_db))
 
 
-def test_some_houses_shine():
+def test_some_houses_are_bright():
     y, x = np.mgrid[0:160, 0:160] * 20.0
     town = Positions(x + 2_500, y + 500)
     ground = survey(town, 21)

@@ -11,7 +11,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.simulate import scene as simulated
 from clairemap.simulate.region import DEMO_SCENES
-from clairemap.simulate.scene import places, simulate_scene
+from clairemap.simulate.scene import positions, simulate_scene
 
 RECIPE = replace(DEMO_SCENES[0].recipe, size_px=192)
 FILES = {"optical.tif", "sar.tif", "label.tif", "cloud.tif"}
@@ -33,7 +33,7 @@ def test_four_files_and_nothing_else(folder: Path):
     assert {path.name for path in folder.iterdir()} == FILES
 
 
-def test_formats_are_as_promised(folder: Path):
+def test_files_have_the_documented_formats(folder: Path):
     with rasterio.open(folder / "optical.tif") as optical, rasterio.open(folder / "sar.tif") as sar:
         assert (optical.dtypes[0], optical.count, optical.nodata) == ("uint16", 4, 0)
         assert optical.descriptions == ("red", "green", "blue", "nir")
@@ -68,7 +68,7 @@ def test_equal_input_gives_equal_files(folder: Path, tmp_path: Path):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
 
 
-def test_the_cut_into_bands_does_not_show(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_bands_of_rows_leave_no_seams(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(simulated, "BAND_PX", 64)
     simulate_scene(RECIPE, tmp_path, 21, {})
     for name in FILES:
@@ -91,7 +91,7 @@ def test_scenes_of_two_zones_show_the_same_ground_where_they_overlap():
     zone_32 = replace(RECIPE, west_m=723_000, north_m=5_322_000, size_px=96)
     zone_33 = replace(RECIPE, optical_crs="EPSG:32633", west_m=275_500, north_m=5_322_000, size_px=96)
     window = Window(0, 0, 96, 96)
-    covers = [simulated.survey(places(recipe.optical_grid, window), 21).cover for recipe in (zone_32, zone_33)]
+    covers = [simulated.survey(positions(recipe.optical_grid, window), 21).cover for recipe in (zone_32, zone_33)]
     moved = np.zeros_like(covers[0])
     reproject(
         covers[1],
@@ -108,7 +108,7 @@ def test_scenes_of_two_zones_show_the_same_ground_where_they_overlap():
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_sar_content_lies_displaced_by_exactly_the_true_shift(sign: int):
+def test_sar_content_is_displaced_by_exactly_the_true_shift(sign: int):
     """On the optical grid, moved back by (dx, dy), the SAR of a displaced scene equals that of one in place."""
     crs = RECIPE.optical_crs
     in_place = replace(RECIPE, sar_crs=crs, sar_pixel=Size(10.0, 10.0), shift_px=Shift(0.0, 0.0), size_px=128)
@@ -117,7 +117,7 @@ def test_sar_content_lies_displaced_by_exactly_the_true_shift(sign: int):
     for recipe in (in_place, moved):
         grid = recipe.sar_grid
         window = Window(20, 20, 100, 100)
-        at = simulated._displaced_places(grid, window, recipe)  # noqa: SLF001
+        at = simulated._displaced_positions(grid, window, recipe)  # noqa: SLF001
         means.append(simulated.survey(at, 21).cover)
     dy = int(moved.shift_px.dy)
     assert np.mean(means[1][10 + dy : 90 + dy, 13:93] == means[0][10:90, 10:90]) > 0.995
