@@ -46,7 +46,7 @@ def test_control_points_are_met_about_as_well_as_by_their_own_affine_fit(
         if optical.geobox.crs is not None:
             sar = np.stack(PixelMapping(source.geobox, optical.geobox).exact(*sar.T), axis=-1)
     fit = register(f"coreg/{pair}/optical.tif", f"coreg/{pair}/sar.tif", bands)
-    own = Frame.of(shape).solved("affine", places, sar - places, np.ones(len(places)))
+    own = Frame.of(shape).solve("affine", places, sar - places, np.ones(len(places)))
     assert fit.verdict == "good" and own is not None
     errors = [root_mean_square(sar - places - model.at_places(places)) for model in (fit.model, own)]
     assert errors[0] <= most * errors[1]
