@@ -16,7 +16,7 @@ The last step's weights are used, so that nothing is selected on test areas. Sco
 sensors see in the original data, also under painted clouds. Clouds are painted as on half of the training crops: the
 figures show how well the network learnt them, not how it handles real clouds. Settings are the defaults, except `gain`
 for the floods, whose images are stretched one by one: each training uses the gain of 0, 0.5 and 1 that is best when
-each half of its own training events is held out in turn (half the steps). Weak or small labelled data are left out.
+each half of its own training events is held out once (half the steps). Weak or small labelled data are left out.
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 

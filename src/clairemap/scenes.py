@@ -106,7 +106,7 @@ class SampleSheet:
 
     @property
     def missing_files(self) -> tuple[Path, ...]:
-        """Files of the sheet that don't exist."""
+        """Files of the sheet that do not exist."""
         paths = (path for scene in self.scenes for path in scene.sources.values())
         return tuple(path for path in paths if not path_exists(path))
 
@@ -125,8 +125,8 @@ def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
     A missing raster is not an error here: only the jobs that read it fail.
 
     Raises:
-        SampleSheetError: the file can't be read, or rows have errors. The message lists all with row (line of the file)
-            and remedy.
+        SampleSheetError: the file cannot be read, or rows have errors. The message lists them all, with row (line
+            of the file) and remedy.
     """
     header, *below = read_rows(path) or [SheetRow(1, ())]
     columns = tuple(name.lower() for name in header.cells)

@@ -120,7 +120,7 @@ FIELDS = dict(fields_of(Settings, Settings.model_json_schema()))
 
 
 def unallowed(field: dict[str, Any]) -> Iterator[tuple[Any, str]]:
-    """Yield values that a field can't have, each with words that its message must hold."""
+    """Yield values that a field cannot have, each with words that its message must contain."""
     kind = field["type"]
     if "enum" in field:
         yield "no_such_choice", f"one of {', '.join(field['enum'])}"
