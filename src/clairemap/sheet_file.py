@@ -22,7 +22,7 @@ class SheetRow:
     cells: tuple[str, ...]
 
 
-def read_rows(path: Path) -> tuple[SheetRow, ...]:
+def read_sheet_rows(path: Path) -> tuple[SheetRow, ...]:
     """Return the header and the rows below it, without empty rows and Excel's ``sep=,``.
 
     Raises:

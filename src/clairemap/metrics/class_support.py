@@ -1,4 +1,4 @@
-"""Labelled training pixels of each class, and the classes without or with few."""
+"""Labelled training pixels of each class, and which classes have too few or none."""
 
 from collections.abc import Sequence
 from pathlib import Path

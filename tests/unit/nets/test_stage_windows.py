@@ -27,7 +27,7 @@ def images():
 
     def image(bands: int):
         weight = torch.rand(1, 1, *SHAPE, generator=generator)
-        weight[..., 250:330, 320:600] = 0  # nodata across the edges of the cores and beside them
+        weight[..., 250:330, 320:600] = 0  # nodata across the edges of the cores and next to them
         weight[..., 385:396, 500:572] = 0
         return Image(torch.randn(1, bands, *SHAPE, generator=generator), weight * (weight > 0.2))
 

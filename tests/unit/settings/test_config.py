@@ -147,7 +147,7 @@ def unallowed(field: dict[str, Any]) -> Iterator[tuple[Any, str]]:
 
 
 def holding(key: str, value: object) -> Any:  # noqa: ANN401 - of any kind
-    """Return settings that hold a value at a dotted key."""
+    """Return settings with a value at a dotted key."""
     name, _, rest = key.partition(".")
     inner = holding(rest, value) if rest else value
     return [inner] if name == "0" else {name: inner}
