@@ -86,7 +86,7 @@ $(PEERS)/.ready: $(PEERS_PINS)
 	@missing=; command -v gdal-config >/dev/null || missing=" libgdal-dev"; command -v g++ >/dev/null || missing="$$missing g++"; \
 	test -f "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || missing="$$missing python3-dev"; \
 	if [ -n "$$missing" ]; then \
-	  echo "AROSICS is left out: GDAL's bindings cannot be compiled. Run apt-get install$$missing, then make peers again"; \
+	  echo "AROSICS is left out: GDAL's bindings cannot be built. Run apt-get install$$missing, then make peers again"; \
 	elif $(PEERS_PIP) install --no-cache-dir --no-deps --no-build-isolation "gdal==$$(gdal-config --version)" \
 	  && $(PEERS_PIP) install --no-deps -r $(PEERS_PINS) \
 	  && $(PEERS)/bin/python benchmarks/registration_peers.py --method arosics --check; then touch $@; \

@@ -81,7 +81,7 @@ events. "quick": for test runs.
 """
 
 GAINS = (0.0, 0.5, 1.0)
-"""Candidates for the gain of the floods, whose images are stretched one by one."""
+"""Candidates for the gain of the floods, whose images have individual contrast stretches."""
 
 CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
 VARIANTS: Mapping[str, dict[str, dict[str, Any]]] = {

@@ -1,7 +1,7 @@
 """Registration of SAR to optical: control points, rotated images and known warps, compared with four tools.
 
 - `control_point_ratio`: RMSE at the control points of three pairs over the points' own affine residual.
-- `srif_…`: 100 rotated image pairs: share with verdict good, share of these that are right, share found.
+- `srif_…`: 100 rotated image pairs: share with verdict good, share of these that are correct, share found.
 - `mmim`: RMSE at landmarks, and the verdict.
 - `known_warp_…`: median over the scene of the distance between estimate and applied warp, minus the scene's own offset
   (by a model of the same kind).
