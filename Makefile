@@ -18,7 +18,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$$($(PYTHON) --version) is too old: install Python 3.11 or later (make PYTHON=/path/to/python3)"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || \
-	  { echo "Python's venv module is missing: run apt-get install python3-venv, then make again"; exit 1; }
+	  { echo "Python's venv module is missing: run apt-get install python3-venv, then run make again"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm,tensorboard]'
 	@touch $@
@@ -80,13 +80,13 @@ $(PEERS)/.ready: $(PEERS_PINS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in {(3, 11), (3, 12)})' || \
 	  { echo "the other tools need Python 3.11 or 3.12 (make peers PYTHON=/path/to/python3)"; exit 1; }
 	@test -x $(PEERS)/bin/pip || $(PYTHON) -m venv --clear $(PEERS) || \
-	  { echo "Python's venv module is missing: run apt-get install python3-venv, then make again"; exit 1; }
+	  { echo "Python's venv module is missing: run apt-get install python3-venv, then run make again"; exit 1; }
 	$(PEERS_PIP) install -c $(PEERS_PINS) numpy setuptools wheel simpleitk itk-elastix scikit-image imagecodecs
 	$(PEERS_PIP) download --no-deps --dest $(PEERS)/wheels terratorch==1.2.13  # for benchmarks/inference.py
 	@missing=; command -v gdal-config >/dev/null || missing=" libgdal-dev"; command -v g++ >/dev/null || missing="$$missing g++"; \
 	test -f "$$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" || missing="$$missing python3-dev"; \
 	if [ -n "$$missing" ]; then \
-	  echo "AROSICS is left out: GDAL's bindings can't be compiled. Run apt-get install$$missing, then make peers again"; \
+	  echo "AROSICS is left out: GDAL's bindings cannot be built. Run apt-get install$$missing, then make peers again"; \
 	elif $(PEERS_PIP) install --no-cache-dir --no-deps --no-build-isolation "gdal==$$(gdal-config --version)" \
 	  && $(PEERS_PIP) install --no-deps -r $(PEERS_PINS) \
 	  && $(PEERS)/bin/python benchmarks/registration_peers.py --method arosics --check; then touch $@; \
@@ -97,7 +97,8 @@ $(PEERS)/.ready: $(PEERS_PINS)
 .PHONY: peers
 peers: $(PEERS)/.ready  ## create .venv-peers: other registration tools, for benchmarks
 
-# benchmarks/gpu.py on a bare machine with a GPU: wheels that it lacks travel in .gpu-wheels, pinned as in constraints.txt.
+# benchmarks/gpu.py on a machine with a GPU but without .venv: .gpu-wheels contains the wheels that it lacks, pinned as
+# in constraints.txt.
 GPU_WHEELS := .gpu-wheels
 GPU_WHEELS_MB := 40
 GPU_PLATFORM := --only-binary :all: --implementation cp --python-version 3.12 --abi cp312 --abi abi3 --abi none \
@@ -105,12 +106,14 @@ GPU_PLATFORM := --only-binary :all: --implementation cp --python-version 3.12 --
 .PHONY: gpu-wheels
 gpu-wheels:  ## download the wheels that gpu-check needs (Python 3.12, Linux x86-64)
 	rm -rf $(GPU_WHEELS)
-	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps -c constraints.txt $(GPU_PLATFORM) --dest $(GPU_WHEELS) -r benchmarks/gpu-wheels.txt
-	@bytes=$$(cat $(GPU_WHEELS)/*.whl | wc -c); echo "$(GPU_WHEELS): $$(ls $(GPU_WHEELS) | wc -l) wheels, $$((bytes / 1000000)) MB"; \
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps -c constraints.txt $(GPU_PLATFORM) \
+	  --dest $(GPU_WHEELS) -r benchmarks/gpu-wheels.txt
+	@bytes=$$(cat $(GPU_WHEELS)/*.whl | wc -c); \
+	echo "$(GPU_WHEELS): $$(ls $(GPU_WHEELS) | wc -l) wheels, $$((bytes / 1000000)) MB"; \
 	test $$bytes -le $(GPU_WHEELS_MB)000000 || { echo "more than $(GPU_WHEELS_MB) MB"; exit 1; }
 
 .PHONY: gpu-check
-gpu-check:  ## run benchmarks/gpu.py with the wheels of gpu-wheels, without .venv and network (options: ARGS="--minutes 8")
+gpu-check:  ## run benchmarks/gpu.py with the wheels of gpu-wheels, without .venv and network (ARGS="--minutes 8")
 	PYTHON=$(PYTHON) GPU_WHEELS=$(CURDIR)/$(GPU_WHEELS) bash benchmarks/gpu_check.sh $(ARGS)
 
 .PHONY: clean

@@ -43,7 +43,7 @@ rule all:
 
 
 onstart:
-    # Not on a cluster, whose submitting machine needs no GPU, nor with conda, which has its own PyTorch.
+    # Not on a cluster, where the submitting machine needs no GPU, and not with conda, which has its own PyTorch.
     if workflow.local_exec and not workflow.deployment_settings.deployment_method:
         try:
             jobs.check_gpus_of({job.rule.name for job in workflow.dag.needrun_jobs()}, SETTINGS)

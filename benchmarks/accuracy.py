@@ -15,8 +15,9 @@ the three trainings, other figures their means; differences are computed per tra
 The last step's weights are used, so that nothing is selected on test areas. Scored are labelled pixels that both
 sensors see in the original data, also under painted clouds. Clouds are painted as on half of the training crops: the
 figures show how well the network learnt them, not how it handles real clouds. Settings are the defaults, except `gain`
-for the floods, whose images are stretched one by one: each training uses the gain of 0, 0.5 and 1 that is best when
-each half of its own training events is held out in turn (half the steps). Weak or small labelled data are left out.
+for the floods, whose images have individual contrast stretches: each training uses the gain (0, 0.5 or 1) that is best
+in two trainings of half the steps, each with half of its own training events held out. Weak or small labelled data are
+left out.
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 

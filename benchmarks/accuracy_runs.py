@@ -1,4 +1,4 @@
-"""One training of the accuracy benchmark: on which places, with which network and loss, scored where and how.
+"""One training of the accuracy benchmark: places, network, loss and scoring.
 
 `accuracy.py` starts a process of this file for each training and collects the JSON files that they write.
 """
@@ -81,7 +81,7 @@ events. "quick": for test runs.
 """
 
 GAINS = (0.0, 0.5, 1.0)
-"""Candidates for the gain of the floods, whose images are stretched one by one."""
+"""Candidates for the gain of the floods, whose images have individual contrast stretches."""
 
 CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
 VARIANTS: Mapping[str, dict[str, dict[str, Any]]] = {
@@ -129,7 +129,7 @@ def settings_of(fold: Fold, work: Path, variant: str, steps: int, gain: float) -
 
 
 def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
-    """Return the training of a fold. It keeps the last step's weights: there are no validation places."""
+    """Return the training of a fold. It keeps the last step's weights: no places are held out for validation."""
     scenes = work / fold.prepared / "work" / "scenes"
     roles: dict[str, Split] = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
     stores = {scene: scenes / scene / "pair.zarr" for scene in roles}

@@ -1,4 +1,4 @@
-"""Training, mapping and explaining on one GPU: comparisons with the CPU, speed, and how well the card is used.
+"""Training, mapping and explaining on one GPU: comparisons with the CPU, speed and utilisation.
 
 - `network`, `rift_equal`, `ddp`, `mapping_equal`: differences from the CPU, each with its tolerance.
 - `steps_…`: whole optimiser steps on 32 crops of 256 px that are already on the GPU. Training uses bfloat16 there;
@@ -8,7 +8,7 @@
 - `mapping`: `predict_scene` with size small on a simulated scene of 8192 x 8192 px, in windows of the chosen size and
   in one window; `cuDNN`: with cuDNN's depthwise convolutions, which build a plan for each window size.
 - `busy_share`: share of the time in which a kernel or a copy runs.
-- `failed`: a comparison failed or the section's time was over; `left_out`: the total time was over.
+- `failed`: a comparison failed or the section reached its time limit; `left_out`: the total time limit was reached.
 
 A failed section is recorded with its traceback, the others still run, and the exit code is 1. Prints figures as they
 come, and as its last line one JSON object; with --result (default on a GPU without --quick:
@@ -47,7 +47,7 @@ NOT_SHOWN = ("traceback", "seconds", "top_ms")
 
 
 class Section(NamedTuple):
-    """What a section runs, and in seconds on a GPU its time limit and the time that it needs to begin at all."""
+    """Function of a section; on a GPU its time limit and the minimum time to start it, seconds."""
 
     run: Callable[[Bench, Figures], None]
     limit_s: float

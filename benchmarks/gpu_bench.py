@@ -174,7 +174,7 @@ def profiled(bench: Bench, work: Callable[[], object]) -> Profiled:
 
 
 def device_spans(found: profile, kind: DeviceType) -> Iterator[tuple[str, int, int]]:
-    """Yield name, start and end in ns of everything that ran on a kind of device, without annotations.
+    """Yield name, start and end in ns of all events on a kind of device, without annotations.
 
     Uses the raw record, because creating PyTorch's events of a long profile takes minutes.
     """

@@ -1,6 +1,6 @@
-"""Made data for gpu.py: scenes with labels, a training job on them, a bundle for mapping, and a small Phi-3.
+"""Synthetic data for gpu.py: scenes with labels, a training job on them, a bundle for mapping, and a small Phi-3.
 
-Imports neither rasterio nor anything else that `make gpu-wheels` does not carry.
+Imports only packages that `make gpu-wheels` provides; not rasterio.
 """
 
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ def block(side_px: int, seed: int) -> PairBlock:
 
 
 def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStore:
-    """Return a complete square pair store with labels; it repeats one shard, every second time mirrored."""
+    """Return a complete square pair store with labels; it repeats one shard, mirrored every second time."""
     part = path.with_suffix(".part.zarr")
     store = create_store(
         part,
@@ -88,9 +88,9 @@ def made_pair(path: Path, side_px: int, seed: int, threads: int = 8) -> GridStor
 
     def write(numbered: tuple[int, Window]) -> None:
         number, shard = numbered
-        turned = slice(None, None, -1 if number % 2 else 1)
+        flipped = slice(None, None, -1 if number % 2 else 1)
         for name, values in layers.items():
-            store.write(name, shard, np.ascontiguousarray(values[..., turned, : shard.width][..., : shard.height, :]))
+            store.write(name, shard, np.ascontiguousarray(values[..., flipped, : shard.width][..., : shard.height, :]))
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(write, enumerate(store.shards())))

@@ -1,4 +1,4 @@
-"""Section of gpu.py about what the host can deliver: crops and windows from disk, by threads and processes."""
+"""Section of gpu.py about reading: crops and windows from disk, by threads and by processes."""
 
 import multiprocessing
 import os

@@ -138,7 +138,7 @@ def ddp(bench: Bench, figures: Figures) -> None:
                 loss, found = gradient(DistributedDataParallel(alone, gradient_as_bucket_view=True), batch, parts)
                 check(figures, f"loss_{parts}", off_by(loss, expected_loss), 1e-5)
                 check(figures, f"gradient_{parts}", off_by(found, expected), 1e-4)
-            processes = Processes(0, 2, bench.device)  # there is no second process: sums are those of this one
+            processes = Processes(0, 2, bench.device)  # without a second process, sums are those of this one
             assert processes.any([True, False]) == (True, False)
             assert processes.broadcast_from_first("text") == "text"
         finally:

@@ -90,11 +90,11 @@ class Identity(nn.Module):
 
     stride = 1
 
-    def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
-        """Return the logarithm of the bands, and a share of one half, for the cells around the wanted window."""
+    def cells(self, optical: Image, sar: Image, core: Window) -> CellOutput:
+        """Return the logarithm of the bands, and a share of one half, for the cells around the core."""
         del sar
         values, weight, _ = optical.rows(slice(None))
-        window = cells_between(wanted, (weight.shape[-2], weight.shape[-1]), self.stride)
+        window = cells_between(core, (weight.shape[-2], weight.shape[-1]), self.stride)
         return CellOutput(values[..., *window.slices].log(), weight[..., *window.slices] / 2, window)
 
 
@@ -111,14 +111,14 @@ class FreeNetwork(nn.Module):
         self.logits = functional.interpolate(smooth, size=(1024, 1024), mode="bilinear") + detail
         self.share = torch.rand(1, 1, 1024, 1024, generator=generator)
 
-    def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
+    def cells(self, optical: Image, sar: Image, core: Window) -> CellOutput:
         """Normalise the bands strip by strip, and return logits and share for cells of 4 px."""
         height, width = optical.weight.shape[-2:]
         for image in (optical, sar):
             rows = strip_rows(image.values.shape[1] * width, torch.device("cpu"))
             for start in range(0, height, rows):
                 image.rows(slice(start, start + rows))
-        window = cells_between(wanted, (height, width), self.stride)
+        window = cells_between(core, (height, width), self.stride)
         rows, columns = window.shape
         return CellOutput(self.logits[..., :rows, :columns], self.share[..., :rows, :columns], window)
 
@@ -350,7 +350,7 @@ def alone(
     return {"ms_per_mpx": 1e3 * spent / mpx(pair), "rss_mb": peak_mb()}
 
 
-def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - signature of an arm
+def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001
     """Sum windows with Hann weights, with all classes of the scene in memory: the common method."""
     logits = pixel_logits(FreeNetwork())
 
@@ -371,7 +371,7 @@ def naive(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[
     return timed(pair, work)
 
 
-def terratorch(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001 - signature of an arm
+def terratorch(pair: GridStore, memory_mb: int, options: argparse.Namespace) -> dict[str, float]:  # noqa: ARG001
     """Run terratorch's tiled inference."""
     module = from_wheel(options.terratorch)
     logits = pixel_logits(FreeNetwork())

@@ -1,7 +1,7 @@
 """Registration of SAR to optical: control points, rotated images and known warps, compared with four tools.
 
 - `control_point_ratio`: RMSE at the control points of three pairs over the points' own affine residual.
-- `srif_…`: 100 rotated image pairs: share with verdict good, share of these that are right, share found.
+- `srif_…`: 100 rotated image pairs: share with verdict good, share of these that are correct, share found.
 - `mmim`: RMSE at landmarks, and the verdict.
 - `known_warp_…`: median over the scene of the distance between estimate and applied warp, minus the scene's own offset
   (by a model of the same kind).
@@ -164,7 +164,7 @@ def known_warps(options: argparse.Namespace, work: Path) -> Figures:
     """Return the errors at known warps over all scenes, the ratios to the peers, and the split-half errors."""
     errors: dict[str, list[float]] = {}
     halves: dict[str, float] = {}
-    beside: list[Figures] = []
+    with_peers: list[Figures] = []
     print(f"\n{'known warps, median error px':<42}{'px':>9}{'model':>13}{'verdict':>9}{'CPU s':>8}")
     for scene in WARPED[:1] if options.quick else WARPED:
         optical, sar = (options.data / scene / f"{role}.tif" for role in ("optical", "sar"))
@@ -185,7 +185,7 @@ def known_warps(options: argparse.Namespace, work: Path) -> Figures:
             print(f"{scene + ', ' + label:<42}{error:>9.3f}{fit.model.kind:>13}{fit.verdict:>9}{seconds:>8.1f}")
             known[label] = (warped, warp, fit, seconds, error)
         if scene in BESIDE_PEERS:
-            beside += peers_on_warps(scene, optical, known, places, shape, work, options.peers)
+            with_peers += peers_on_warps(scene, optical, known, places, shape, work, options.peers)
         for path in work.glob(f"{scene}_*.tif"):
             path.unlink()
     everything = [error for each in errors.values() for error in each]
@@ -195,7 +195,7 @@ def known_warps(options: argparse.Namespace, work: Path) -> Figures:
         "known_warp_median_px": median(everything), "known_warp_largest_px": max(everything),
         "known_warp_by_kind_px": {label: round(median(each), 4) for label, each in errors.items()},
         "split_half_px": max(halves.values()), "split_half_px_by_scene": {k: round(v, 3) for k, v in halves.items()},
-        **ratios_to_peers(beside),
+        **ratios_to_peers(with_peers),
     }  # fmt: skip
 
 
@@ -227,7 +227,7 @@ def peers_on_warps(
 
 def ratios_to_peers(rows: list[Figures]) -> Figures:
     """Print a table of the tools; return our error over SimpleITK's and our CPU time over that of AROSICS."""
-    print(f"\n{'known warps beside the peers':<42}{'median px':>10}{'largest px':>11}{'CPU s/Mpx':>10}{'found':>8}")
+    print(f"\n{'known warps, with the peers':<42}{'median px':>10}{'largest px':>11}{'CPU s/Mpx':>10}{'found':>8}")
     summary = {}
     for tool in ("clairemap", *PEERS):
         of_tool = [row for row in rows if row["tool"] == tool]
@@ -265,7 +265,7 @@ def case(name: str, optical: Path, sar: Path, places: np.ndarray, max_shift_px: 
 
 
 def peer_results(peer: str, cases: list[Figures], work: Path, python: Path) -> Figures:
-    """Return a peer's results by case; if it can't run, print why and return empty results."""
+    """Return a peer's results by case; if it cannot run, print why and return empty results."""
     listed, results = work / "cases.json", work / "results.json"
     listed.write_text(json.dumps(cases))
     results.unlink(missing_ok=True)
@@ -273,7 +273,7 @@ def peer_results(peer: str, cases: list[Figures], work: Path, python: Path) -> F
         command: list[str | Path] = [python, PROJECT / "benchmarks" / "registration_peers.py", "--method", peer]
         subprocess.run([*command, "--cases", listed, "--results", results], check=False, stdout=sys.stderr)
     if not results.exists():
-        print(f"{peer}: missing ({python} can't run it; run make peers)")
+        print(f"{peer}: missing ({python} cannot run it; run make peers)")
         return {each["name"]: {"displacement": None, "cpu_s": None} for each in cases}
     return {each["name"]: each for each in json.loads(results.read_text())["cases"]}
 

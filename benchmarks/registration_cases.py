@@ -1,4 +1,4 @@
-"""Pairs with known registration for `registration.py`: control points, landmarks, turned frames, known warps."""
+"""Pairs with known registration for `registration.py`: control points, landmarks, rotated frames, known warps."""
 
 import csv
 import math
@@ -32,7 +32,7 @@ FRAME_PX = 256
 
 @dataclass(frozen=True)
 class KnownPair:
-    """A pair of rasters with known displacement at some places: places and offsets (point, 2), optical pixels."""
+    """A pair of rasters with known displacement at some points: points and offsets (point, 2), optical pixels."""
 
     name: str
     optical: Path
@@ -119,7 +119,7 @@ def _inside_frame(sar: NDArray[np.float32]) -> NDArray[np.bool_]:
 def frame_angle_deg(sar: NDArray[np.float32]) -> int:
     """Return the rotation of a square image about its centre, 0 to 90 degrees, from its black corners.
 
-    From each side inwards, the first pixel that isn't black is on the rotated frame, whose sides are half the image's
+    From each side inwards, the first pixel that is not black is on the rotated frame, whose sides are half the image's
     side away from the centre.
     """
     side = len(sar)

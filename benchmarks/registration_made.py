@@ -1,7 +1,7 @@
 """Made pairs laid out as the real ones that `registration.py` reads: for its `--quick`, which needs no data.
 
 Ground of polygonal fields; a field's brightness in optical says nothing about its brightness in SAR. Names of folders
-and files are those of the real scenes, so that every part of the benchmark runs. Figures from these are no results.
+and files are those of the real scenes, so that every part of the benchmark runs. Their figures are not results.
 """
 
 import csv

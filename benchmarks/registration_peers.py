@@ -8,15 +8,15 @@ Runs in `.venv-peers` (`make peers`), not in the product's environment, on one t
 
 cases.json lists {"name", "optical", "sar", "points", "max_shift_px"}: paths of one-band GeoTIFFs on one grid (NaN or
 the file's nodata value: no data) and optical pixel centres [y, x], where the first pixel's centre is [0, 0].
-results.json holds {"method", "version", "cases": [{"name", "displacement", "reason", "cpu_s"}]}: the SAR content that
-belongs to the optical pixel (y, x) lies at the SAR pixel (y + dy, x + dx). Where a tool finds nothing or fails,
-`displacement` is null and `reason` says why; where it is not installed, so are all cases. `cpu_s` is the estimate
-alone: no reading, no import, no resampling of the picture.
+results.json contains {"method", "version", "cases": [{"name", "displacement", "reason", "cpu_s"}]}: the SAR content of
+the optical pixel (y, x) is at the SAR pixel (y + dy, x + dx). If a tool finds nothing or fails, `displacement` is null
+and `reason` says why; if it is not installed, this applies to all cases. `cpu_s` is the time of the estimate alone,
+without reading, imports and resampling.
 
-The settings are those of a user who knows speckle: the defaults leave each tool but AROSICS worse off on real pairs.
-`--check` runs a method on a made pair with a known displacement: it proves sign, axes and pixel convention. `--quick`
-does so for clairemap and for all tools that are installed here, names those that are not, and prints as its last line
-one JSON object.
+The settings are adapted to speckle: with its defaults each tool except AROSICS is worse on real pairs.
+`--check` runs a method on a synthetic pair with known displacement, which tests sign, axes and pixel convention.
+`--quick` does this for clairemap and all installed tools, names the missing ones, and prints as its last line one JSON
+object.
 """
 
 import argparse
@@ -320,7 +320,7 @@ def quiet() -> Iterator[None]:
 
 
 def why_missing(name: str) -> str | None:
-    """Return why the method can't run, or None if it can.
+    """Return why the method cannot run, or None if it can.
 
     Runs it on a small synthetic pair, which also loads its libraries before the first timed case.
     """

@@ -11,7 +11,7 @@ each scene the square of 1024 px with the most labels is used. Each training is 
 - `rim_excess_points`: the worse set's, for holes in both sensors and default settings; `…_without`: without holes in
   the crops. Before nodata was treated like a tile's edge it was 1.9 points (made) and 3.9 (floods).
 - `miou`: mean IoU of the unchanged scenes; `miou_change`: effect of holes in the crops on it.
-- With holes in one sensor, that sensor's information is missing beside them, which no training restores.
+- With holes in one sensor, that sensor's information is missing near them, which no training restores.
 
 Prints a table, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 
@@ -238,7 +238,7 @@ def mapped(network: Claire, job: TrainingJob, crop: Crop) -> Classes:
 def holes(shape: tuple[int, int], random: np.random.Generator) -> Mask:
     """Return where nodata is cut in: stripes of 1 to 8 px, blocks of 12 to 120 px, irregular patches.
 
-    They differ from the holes of training, so that training can't have learnt exactly these.
+    They differ from the holes of training, so that training cannot have learnt exactly these.
     """
     height, width = shape
     coarse, fine = (ndimage.gaussian_filter(random.normal(size=shape), sigma) for sigma in (12, 1.5))

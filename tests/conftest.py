@@ -70,7 +70,7 @@ def stage() -> Callable[[str], Callable[..., Any]]:
 def real_data() -> Path:
     """Return the folder of real scenes; skip the test without it."""
     if not SHARED_DATA.is_dir():
-        pytest.skip(f"no real scenes: the folder {SHARED_DATA.name} beside the project does not exist")
+        pytest.skip(f"no real scenes: the folder {SHARED_DATA.name} next to the project does not exist")
     return SHARED_DATA
 
 

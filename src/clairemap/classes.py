@@ -17,7 +17,7 @@ MAX_CODE = 254
 MAX_CODES_SHOWN = 12
 NOT_IN_XML = "\ufffe\uffff"
 
-COMMON_NODATA = {255, 32767, 65535, 2147483647, 4294967295}
+COMMON_UNLABELLED_CODES = {255, 32767, 65535, 2147483647, 4294967295}
 """Codes that usually mean "not labelled": the maxima of integer types."""
 
 IGNORE_INDEX = 255
@@ -142,7 +142,7 @@ class ColoredLegend(Legend):
 
 def _remedy(unknown: list[int], unused: Sequence[int]) -> str:
     """Return what to do about codes that are not in the legend."""
-    too_high = [code for code in unknown if code > MAX_CODE and code not in COMMON_NODATA]
+    too_high = [code for code in unknown if code > MAX_CODE and code not in COMMON_UNLABELLED_CODES]
     if not too_high:
         return f"Add them to legend.classes (codes 0 to {MAX_CODE}), or to legend.ignore if they mean 'not labelled'."
     terms = " + ".join(f"{code}*(A=={old})" for code, old in zip(unused, too_high[:MAX_CODES_SHOWN], strict=False))

@@ -30,7 +30,7 @@ class MissingFileError(ClairemapError):
 
 
 class UnreadableFileError(ClairemapError):
-    """A file can't be read: truncated, damaged or of an unsupported format."""
+    """A file cannot be read: truncated, damaged or of an unsupported format."""
 
     exit_code = 13
 
@@ -60,7 +60,7 @@ class EmptySceneError(ClairemapError):
 
 
 class GridError(ClairemapError):
-    """CRSs, resolutions or grids don't match, or the georeferencing is not supported."""
+    """CRSs, resolutions or grids do not match, or the georeferencing is not supported."""
 
     exit_code = 18
 
@@ -72,13 +72,13 @@ class RegistrationRejectedError(ClairemapError):
 
 
 class BundleError(ClairemapError):
-    """A model doesn't fit the data or the settings, or its files are damaged."""
+    """A model does not fit the data or the settings, or its files are damaged."""
 
     exit_code = 20
 
 
 class TrainingError(ClairemapError):
-    """Loss or gradient is not finite, or the training processes can't connect."""
+    """Loss or gradient is not finite, or the training processes cannot connect."""
 
     exit_code = 21
 
@@ -90,7 +90,7 @@ class NoTrainingDataError(ClairemapError):
 
 
 class ExplainerError(ClairemapError):
-    """The language model for explanations can't be loaded or run."""
+    """The language model for explanations cannot be loaded or run."""
 
     exit_code = 23
 
@@ -120,7 +120,7 @@ class ValuesError(ClairemapError):
 
 
 class RadiometryError(ClairemapError):
-    """A scene's values don't match those of the training scenes: another unit, offset or band order."""
+    """A scene's values do not match those of the training scenes: another unit, offset or band order."""
 
     exit_code = 28
 

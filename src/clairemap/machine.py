@@ -4,6 +4,8 @@ import subprocess
 
 from clairemap.errors import SettingsError
 
+NO_GPU = "compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu"
+"""Message of the SettingsError where the settings require a GPU and there is none."""
 EXIT_CODE_OFFSET = 100
 """The probe exits with this number plus the number of GPUs; lower exit codes mean that it failed."""
 PROBE = f"import sys, torch; sys.exit({EXIT_CODE_OFFSET} + min(torch.cuda.device_count(), 99))"
@@ -22,7 +24,7 @@ def check_gpus(required: int) -> None:
     if code < EXIT_CODE_OFFSET or found >= required:
         return
     if found == 0:
-        raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
+        raise SettingsError(NO_GPU)
     raise SettingsError(
         f"compute.training_processes is {required}, but PyTorch sees {found} GPU(s) here; set it to at most {found}, "
         "or compute.device to cpu"

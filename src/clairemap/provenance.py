@@ -25,7 +25,7 @@ STAMP_PREFIX = "clairemap_"
 def stage_code(script: Path) -> str:
     """Return a hash of a stage's code: its script and all modules of this package that it imports, also indirectly.
 
-    Comments, docstrings, descriptions of settings and formatting don't change the hash. Imports in functions count.
+    Comments, docstrings, descriptions of settings and formatting do not change the hash. Imports in functions count.
     A file that is not a module, such as a template, counts if an imported module in its folder contains its name in a
     string.
     """

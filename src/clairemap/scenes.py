@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from clairemap.errors import SampleSheetError, SettingsError
 from clairemap.paths import expanded_input, hidden_character, path_exists
-from clairemap.sheet_file import SheetRow, read_rows
+from clairemap.sheet_file import SheetRow, read_sheet_rows
 
 Split = Literal["train", "val", "test", "predict"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -31,7 +31,7 @@ OPTIONAL = {
     "sar_date": "day of the SAR image, likewise",
 }
 """Optional columns of the sheet and their contents; `REQUIRED` has the others."""
-ROLES = ("optical", "sar", "label", "cloud")
+FILE_COLUMNS = ("optical", "sar", "label", "cloud")
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 DATE = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})\Z", re.ASCII)
 MAX_NAME_CHARACTERS = 100
@@ -106,7 +106,7 @@ class SampleSheet:
 
     @property
     def missing_files(self) -> tuple[Path, ...]:
-        """Files of the sheet that don't exist."""
+        """Files of the sheet that do not exist."""
         paths = (path for scene in self.scenes for path in scene.sources.values())
         return tuple(path for path in paths if not path_exists(path))
 
@@ -125,10 +125,10 @@ def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
     A missing raster is not an error here: only the jobs that read it fail.
 
     Raises:
-        SampleSheetError: the file can't be read, or rows have errors. The message lists all with row (line of the file)
-            and remedy.
+        SampleSheetError: the file cannot be read, or rows have errors. The message lists them all, with row (line
+            of the file) and remedy.
     """
-    header, *below = read_rows(path) or [SheetRow(1, ())]
+    header, *below = read_sheet_rows(path) or [SheetRow(1, ())]
     columns = tuple(name.lower() for name in header.cells)
     rows = [_row(row, columns) for row in below]
     faults = _column_faults(columns, below) if below else ["no rows: add one row per scene below the header"]
@@ -236,7 +236,7 @@ def _name_faults(column: str, text: str) -> Iterator[str]:
 
 
 def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
-    files = {role: row[role] for role in ROLES if row.get(role)}
+    files = {role: row[role] for role in FILE_COLUMNS if row.get(role)}
     for role, text in files.items():
         if hidden := hidden_character(text):
             yield f"{role} {text!r} contains {hidden}: remove it"

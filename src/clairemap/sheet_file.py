@@ -22,7 +22,7 @@ class SheetRow:
     cells: tuple[str, ...]
 
 
-def read_rows(path: Path) -> tuple[SheetRow, ...]:
+def read_sheet_rows(path: Path) -> tuple[SheetRow, ...]:
     """Return the header and the rows below it, without empty rows and Excel's ``sep=,``.
 
     Raises:
@@ -48,7 +48,7 @@ def _decoded(path: Path) -> str:
             f"{path.absolute()}: no such file; a relative path in `scenes` starts at the current folder"
         ) from None
     except OSError as error:
-        raise SampleSheetError(f"{path}: can't be read ({error.strerror}); set `scenes` to a CSV file") from None
+        raise SampleSheetError(f"{path}: cannot be read ({error.strerror}); set `scenes` to a CSV file") from None
     if content.startswith(UTF16_MARKS) or b"\0" in content[:4]:
         raise SampleSheetError(f"{path}: not CSV in UTF-8, but UTF-16 ('Unicode text'); {SAVE_AS_CSV}")
     if content.startswith(b"PK\x03\x04"):

@@ -50,7 +50,7 @@ def check_map(path: Path, config: str) -> rasterio.DatasetReader:
 
 
 def metrics_of(results: Path, region: str) -> dict[str, object]:
-    """Return a region's accuracy; its report must stand beside it."""
+    """Return a region's accuracy; its report must exist next to it."""
     assert (results / region / "report.html").stat().st_size > 10_000
     return json.loads((results / region / "metrics.json").read_text())
 
@@ -98,7 +98,7 @@ def test_terramesh_patches_smaller_than_a_window(mapped: Callable[[str], Path]):
     assert "the values are about 1,000 higher than in the training scenes (darkest 1,0" in cautions[0]
     scene = results.parent / "work" / "scenes" / "433D_629L_3_1"
     facts = json.loads((scene / "explanations.jsonl").read_text().splitlines()[0])["facts"]
-    assert facts["unseen"] == ["flooded vegetation", "built"]  # the labels have them, the training scenes don't
+    assert facts["unseen"] == ["flooded vegetation", "built"]  # the labels have them, the training scenes do not
     assert facts["cloud_pct"] is None
 
 

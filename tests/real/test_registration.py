@@ -1,4 +1,4 @@
-"""Registration of real pairs: control points, turned pictures, pictures that don't belong together."""
+"""Registration of real pairs: control points, rotated images, pictures that do not belong together."""
 
 import math
 from collections.abc import Callable

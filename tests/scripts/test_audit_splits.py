@@ -50,7 +50,7 @@ def test_a_scene_listed_twice_is_found(
     assert found["tiles"] == {"train": 4, "val": 4, "test": 4, "buffer": 0}
     assert found["held_out"]["test"] == {
         "distance_px": 0,
-        "overlapping_share": 1.0,  # the made scenes lie on one another
+        "overlapping_share": 1.0,  # the scenes cover the same ground
         "copied_tiles": 4,
         "copies": [f"c {row}/{col} = a {row}/{col} (optical)" for row in (0, 1) for col in (0, 1)],
     }

@@ -105,7 +105,7 @@ def test_two_processes_give_the_result_of_one_on_one_node_and_on_two(
     assert error.count("validation mIoU") == 1  # only the first process logs
     same_training(tmp_path / "one", tmp_path / "two")
 
-    # Two nodes of a SLURM step, both on this machine: the launchers know each other from the environment only.
+    # Two nodes of a SLURM step, both on this machine: the launchers find each other by environment variables only.
     step = {"SLURM_STEP_NUM_NODES": "2", "SLURM_STEP_NODELIST": "localhost", "SLURM_STEP_ID": "0"}
     step["SLURM_JOB_ID"] = str(os.getpid())
     words = {**arguments, **outputs(tmp_path / "nodes"), "device": "cpu"}

@@ -130,7 +130,7 @@ def test_progress_passes_the_items_on(capsys: pytest.CaptureFixture[str]):
 
 
 def test_a_log_gets_progress_lines(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
-    seconds = iter([0.0, 10.0, 20.0, 29.0, 36.0])  # at the start, and as each item is asked for
+    seconds = iter([0.0, 10.0, 20.0, 29.0, 36.0])  # at the start, and as each item is requested
     monkeypatch.setattr(console.time, "monotonic", lambda: next(seconds))
     with caplog.at_level("INFO"):
         assert list(progress("abcd", "letters", total=4)) == list("abcd")

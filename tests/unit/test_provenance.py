@@ -107,7 +107,7 @@ PAGE = "clairemap/sar/page.html.j2"
 
 
 def with_page(project: Path, module: str, line: str) -> None:
-    """Lay a template beside a module, and add a line to the module."""
+    """Write a template next to a module, and add a line to the module."""
     (project / PAGE).write_text("<h1>Map</h1>\n")
     path = project / "clairemap" / module
     path.write_text(path.read_text() + line)

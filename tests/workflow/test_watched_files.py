@@ -1,4 +1,4 @@
-"""What a raster rests on is watched, and any name that a file or a class may have passes through Snakemake."""
+"""The files behind a raster are watched, and Snakemake accepts all allowed names of files and classes."""
 
 import os
 import shutil

@@ -67,7 +67,7 @@ def memory(payload_mb):
 
 @functools.cache
 def behind(paths):
-    """All files that GDAL reads for some rasters, and the state of those that can't be Snakemake inputs."""
+    """All files that GDAL reads for some rasters, and the state of those that cannot be Snakemake inputs."""
     return watched(path for path in paths if not path.is_relative_to(DEMO_DIR))
 
 
@@ -83,7 +83,7 @@ def sources(*roles):
 
 
 def unlisted(*roles):
-    """Params function: state of those files of the scene's rasters that can't be inputs; triggers reruns only."""
+    """Params function: state of those files of the scene's rasters that cannot be inputs; triggers reruns only."""
     return lambda wildcards: list(behind(SHEET[wildcards.scene].files_of(*roles)).state)
 
 

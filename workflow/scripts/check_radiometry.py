@@ -30,7 +30,7 @@ def check_radiometry(
     found = RadiometryCheck(scene=scene.scene, sensors=compare(scene, read_training_radiometry(training)))
     if (faults := found.remarks("mismatch")) and chosen.on_mismatch == "error":
         raise RadiometryError(
-            f"{scene.scene}: values don't match those of the training scenes: {'; '.join(faults)}; correct the files "
+            f"{scene.scene}: values do not match those of the training scenes: {'; '.join(faults)}; correct the files "
             "or the settings under sensors, or if the values are right, set sensors.on_mismatch: warn"
         )
     for remark in found.remarks("mismatch", "mild"):

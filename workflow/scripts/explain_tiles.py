@@ -56,7 +56,7 @@ def explain_tiles(
     Memory: pixels of one tile, facts and texts of all tiles (a few kB each).
 
     Raises:
-        ExplainerError: the language model can't be loaded or run.
+        ExplainerError: the language model cannot be loaded or run.
         SettingsError: `device` is cuda, but there is no GPU.
         StoreError: a store, a table or the model's card is damaged.
     """

@@ -45,7 +45,7 @@ def mosaic_region(
     dates: Annotated[
         list[str] | None, typer.Option(help="acquisition date of a scene, as 2026-11-22 (repeat the option)")
     ] = None,
-    card: Annotated[Path | None, typer.Option(help="model.json; a copy is written beside the maps")] = None,
+    card: Annotated[Path | None, typer.Option(help="model.json; a copy is written next to the maps")] = None,
     radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
     threads: Annotated[int, typer.Option(help="number of blocks computed in parallel, and of threads", min=1)] = 1,
 ) -> None:

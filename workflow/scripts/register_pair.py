@@ -39,7 +39,7 @@ def register_pair(
     )  # fmt: skip
     if record.verdict == "rejected" and sections.registration.on_rejected == "error":
         raise RegistrationRejectedError(
-            f"{scene}: {optical} and {sar} can't be registered: {record.reason}; check the files, "
+            f"{scene}: {optical} and {sar} cannot be registered: {record.reason}; check the files, "
             "or set registration.on_rejected: keep, which uses their georeferencing and flags the scene"
         )
     write_registration(registration, record, stamp("register_pair", settings))

@@ -36,13 +36,13 @@ class HistoryStep:
     val_ece_calibrated: float | None = None
 
 
-COLUMNS = tuple(field.name for field in fields(HistoryStep))
+HISTORY_COLUMNS = tuple(field.name for field in fields(HistoryStep))
 
 
 def write_history(path: Path, steps: Iterable[HistoryStep]) -> None:
     """Write one CSV line per step, atomically; empty cells mean not validated."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, HISTORY_COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(asdict(step) for step in steps)
     write_text_whole(path, text.getvalue())
@@ -57,8 +57,8 @@ def read_history(path: Path) -> tuple[HistoryStep, ...]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = csv.DictReader(file)
-            if tuple(rows.fieldnames or ()) != COLUMNS:
-                raise ValueError(f"line 1: the columns are {rows.fieldnames}, expected {list(COLUMNS)}")
+            if tuple(rows.fieldnames or ()) != HISTORY_COLUMNS:
+                raise ValueError(f"line 1: the columns are {rows.fieldnames}, expected {list(HISTORY_COLUMNS)}")
             return tuple(_step(row, line) for line, row in enumerate(rows, start=2))
     except (OSError, ValueError, csv.Error) as error:
         raise StoreError(

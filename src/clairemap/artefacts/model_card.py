@@ -19,6 +19,8 @@ from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BundleError, MissingFileError
 from clairemap.settings import ALIGN_PX, NetworkSettings
 
+_REMEDY = "delete it and run train_model again"
+
 
 def _aligned(value: int) -> int:
     if value % ALIGN_PX:
@@ -114,9 +116,9 @@ def read_model_card(path: Path) -> ModelCard:
     try:
         return ModelCard.model_validate_json(path.read_bytes())
     except FileNotFoundError:
-        raise MissingFileError(f"{path}: model card not found; run train_model first") from None
+        raise MissingFileError(f"{path}: no such file; run train_model first") from None
     except OSError as error:
-        raise BundleError(f"{path}: not a valid model card ({error.strerror or error}); train again") from None
+        raise BundleError(f"{path}: not a valid model card ({error.strerror or error}); {_REMEDY}") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'file'}: {f['msg']}" for f in error.errors())
-        raise BundleError(f"{path}: not a valid model card ({faults}); train again") from None
+        raise BundleError(f"{path}: not a valid model card ({faults}); {_REMEDY}") from None

@@ -46,12 +46,12 @@ class TileScores:
     both: PixelCounts
 
 
-SCHEMA = pa.schema([*columns_of(TilePlace), *columns_of(PixelCounts), *columns_of(PixelCounts, BOTH)])
+SCORE_SCHEMA = pa.schema([*columns_of(TilePlace), *columns_of(PixelCounts), *columns_of(PixelCounts, BOTH)])
 
 
 def write_scores(path: Path, tiles: Sequence[TileScores], stamp: Mapping[str, str]) -> None:
     """Write one row per tile as Parquet, atomically; no tiles give a valid empty table."""
-    write_table(path, [_row(tile) for tile in tiles], SCHEMA, stamp)
+    write_table(path, [_row(tile) for tile in tiles], SCORE_SCHEMA, stamp)
 
 
 def read_scores(path: Path) -> list[TileScores]:
@@ -60,7 +60,7 @@ def read_scores(path: Path) -> list[TileScores]:
     Raises:
         StoreError: the file is missing, damaged, or lacks columns.
     """
-    return [_tile(row) for row in read_rows(path, SCHEMA.names, "score table", "score_tiles")]
+    return [_tile(row) for row in read_rows(path, SCORE_SCHEMA.names, "score table", "score_tiles")]
 
 
 def _row(tile: TileScores) -> dict[str, Any]:

@@ -15,7 +15,7 @@ HELD_OUT: tuple[Literal["val", "test"], ...] = ("val", "test")
 INDEX_COLUMNS = ("scene", "row", "col", "y0", "x0", "height", "width", "labelled_px", "class_px")
 """Columns of the tile index (`tiles.TileRow`)."""
 
-COLUMNS = (*INDEX_COLUMNS, "split")
+SPLIT_COLUMNS = (*INDEX_COLUMNS, "split")
 
 
 def write_splits(path: Path, table: pd.DataFrame) -> None:
@@ -25,9 +25,9 @@ def write_splits(path: Path, table: pd.DataFrame) -> None:
 
 
 def read_splits(path: Path) -> pd.DataFrame:
-    """Return a split table with the columns COLUMNS.
+    """Return a split table with the columns SPLIT_COLUMNS.
 
     Raises:
         StoreError: the file is missing, damaged, or lacks columns.
     """
-    return read_frame(path, COLUMNS, "split table", "fit_statistics or audit_splits")
+    return read_frame(path, SPLIT_COLUMNS, "split table", "fit_statistics or audit_splits")

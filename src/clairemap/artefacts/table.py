@@ -28,7 +28,7 @@ def columns_of(row: type, prefix: str = "") -> list[tuple[str, Any]]:
     return [(f"{prefix}{field.name}", _COLUMN_TYPES[hints[field.name]]) for field in fields(row)]
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: Any, metadata: Mapping[str, str]) -> None:  # noqa: ANN401 - pyarrow has no types
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, metadata: Mapping[str, str]) -> None:
     """Write rows as Parquet, atomically; no rows give a valid empty table."""
     table = pa.Table.from_pylist(list(rows), schema=schema).replace_schema_metadata(dict(metadata))
     with written_whole(path) as temporary:

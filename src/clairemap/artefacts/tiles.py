@@ -47,14 +47,14 @@ class TileRow:
     sar_hash: str | None = None
 
 
-SCHEMA = pa.schema(columns_of(TileRow))
+TILE_SCHEMA = pa.schema(columns_of(TileRow))
 
 
 def write_tile_index(path: Path, rows: Iterable[TileRow], stamp: Mapping[str, str]) -> None:
     """Write rows as Parquet, sorted by scene, row and column, atomically."""
     ordered = sorted(rows, key=lambda row: (row.scene, row.row, row.col))
     metadata = {"clairemap": json.dumps(dict(stamp), sort_keys=True)}
-    write_table(path, [asdict(row) for row in ordered], SCHEMA, metadata)
+    write_table(path, [asdict(row) for row in ordered], TILE_SCHEMA, metadata)
 
 
 def read_tile_index(path: Path) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def read_tile_index(path: Path) -> pd.DataFrame:
     Raises:
         StoreError: the file is missing, damaged, or lacks columns.
     """
-    return read_frame(path, SCHEMA.names, "tile index", "tile_scene")
+    return read_frame(path, TILE_SCHEMA.names, "tile index", "tile_scene")
 
 
 def tile_rows(index: pd.DataFrame) -> Iterator[TileRow]:

@@ -17,7 +17,7 @@ from clairemap.errors import BandCountError, GridError, UnreadableFileError
 from clairemap.raster.opening import open_raster
 from clairemap.scenes import Split
 
-MAX_SIDE_PX = 8192
+MAX_SHEET_PX = 8192
 """Maximum side of a sheet."""
 
 
@@ -93,7 +93,7 @@ def arrange_in_sheets(samples: Sequence[Sample], chip_px: int) -> list[Sheet]:
     blocks = [
         ([samples[number] for number in members], formats[members[0]], columns)
         for group in groups.values()
-        for members, columns in rectangles(group, MAX_SIDE_PX // chip_px)
+        for members, columns in rectangles(group, MAX_SHEET_PX // chip_px)
     ]
     counts: dict[str, int] = {}
     sheets = []

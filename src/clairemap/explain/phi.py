@@ -14,6 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from clairemap.errors import ExplainerError, SettingsError
 from clairemap.explain.prompt import Conversation
+from clairemap.machine import NO_GPU
 from clairemap.provenance import json_digest
 from clairemap.settings import ExplainSettings
 
@@ -120,7 +121,7 @@ class PhiWriter:
 
 def _model_device(device: str) -> str:
     if device == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
+        raise SettingsError(NO_GPU)
     return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 

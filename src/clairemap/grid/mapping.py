@@ -28,7 +28,7 @@ from clairemap.grid.mesh import (
     differ,
     interpolated,
     midpoints,
-    positions,
+    node_positions,
 )
 from clairemap.grid.points import Shift, Size
 from clairemap.grid.scale import plane_pixel_size
@@ -79,8 +79,8 @@ class PixelMapping:
         step = self.mesh_px
         mesh_y, mesh_x = aligned_nodes(window.y0, window.y1, step), aligned_nodes(window.x0, window.x1, step)
         nodes = self.exact(*mesh_grid(mesh_y, mesh_x))
-        rows = positions(np.arange(window.y0, window.y1), mesh_y)
-        cols = positions(np.arange(window.x0, window.x1), mesh_x)
+        rows = node_positions(np.arange(window.y0, window.y1), mesh_y)
+        cols = node_positions(np.arange(window.x0, window.x1), mesh_x)
         y, x = (interpolated(each, rows, cols) for each in nodes)
         if step > 1:
             exact = self.exact(*mesh_grid(midpoints(mesh_y), midpoints(mesh_x)))

@@ -48,7 +48,7 @@ def differ(found: tuple[Coordinates, Coordinates], exact: tuple[Coordinates, Coo
     return np.asarray(y | x)
 
 
-def positions(pixels: NDArray[np.number], nodes: Coordinates) -> Coordinates:
+def node_positions(pixels: NDArray[np.number], nodes: Coordinates) -> Coordinates:
     """Return the positions of pixels as fractional indices of evenly spaced nodes."""
     spacing = nodes[1] - nodes[0]
     found: Coordinates = (pixels - nodes[0]) / (spacing if spacing > 0 else 1.0)

@@ -32,14 +32,14 @@ WINDOWS_ON_A_GPU = 2
 """Windows per GPU, so that one is computed while another is copied."""
 
 GPU_STRIPS_BYTES = 6 * 4 * GPU_STRIP_VALUES
-"""What strips of rows take on a GPU at a time, where they are large."""
+"""GPU memory of strips of rows, where images are large."""
 
 GPU_WINDOW_PX, GPU_WINDOW_HALOS = 32 * ALIGN_PX, 16
 """Largest side of windows on GPUs, in pixels and in halos; the larger applies. Several windows are read, computed and
 written at the same time: on an H200 a scene of 8192 x 8192 px took 3.1 s in windows of 4096 px and 4.1 s in one."""
 
 PINNED_FACTOR = 2
-"""Bytes that PyTorch takes of pinned memory for each byte asked for, at most: it rounds up to powers of two."""
+"""Maximum pinned memory per byte requested: PyTorch rounds up to powers of two."""
 
 GPU_SHARE = 0.8
 """Share of a GPU's free memory to plan with."""
@@ -51,7 +51,7 @@ scene that fits into one window uses one GPU."""
 
 @dataclass(frozen=True)
 class Budget:
-    """What a mapping may take: `memory_mb` (10^6 bytes) on the host, and what is free on the GPUs it uses."""
+    """Memory limits of mapping: `memory_mb` (10^6 bytes) on the host, and the free memory of the GPUs."""
 
     memory_mb: int
     gpus: Sequence[torch.device] = ()
@@ -61,19 +61,18 @@ class Budget:
 
         Args:
             bundle: the network.
-            pair: a scene. The side is as long as its longer one only if it can be mapped in one window without a halo,
-                which is not done for scenes of more than `LARGEST_PX`, on GPUs `GPU_WINDOW_PX` or
-                `GPU_WINDOW_HALOS` halos.
-            halo_px: margin of a window that is thrown away.
+            pair: a scene. If it fits into one window without a halo, the result is its longer side. Scenes larger
+                than `LARGEST_PX` (on GPUs `GPU_WINDOW_PX` or `GPU_WINDOW_HALOS` halos) are always divided.
+            halo_px: margin of a window that is discarded.
         """
         needed = _Needed(bundle, pair, self.gpus)
         weights = WEIGHTS_FACTOR * sum(weight.nbytes for weight in bundle.network.parameters())
-        room = 1e6 * self.memory_mb - PROCESS_BYTES - weights
-        room_on_gpus = [GPU_SHARE * torch.cuda.mem_get_info(gpu)[0] for gpu in self.gpus]
+        free_on_host = 1e6 * self.memory_mb - PROCESS_BYTES - weights
+        free_on_gpus = [GPU_SHARE * torch.cuda.mem_get_info(gpu)[0] for gpu in self.gpus]
 
         def fits(side: int, kept: int) -> bool:
             on_gpu = needed.on_gpu(side, kept)
-            return needed.on_host(side, kept) <= room and all(on_gpu <= free for free in room_on_gpus)
+            return needed.on_host(side, kept) <= free_on_host and all(on_gpu <= free for free in free_on_gpus)
 
         whole, largest = align_up(max(pair.shape), ALIGN_PX), self._largest_px(halo_px)
         if whole <= largest and fits(whole, whole):
@@ -101,7 +100,7 @@ class _Needed:
     gpus: Sequence[torch.device]
 
     def on_host(self, side: int, kept: int) -> float:
-        """Return what windows being read ahead and mapped take, and results that wait to be written."""
+        """Return the memory of windows being read ahead and mapped, and of results that wait to be written."""
         result = len(self.bundle.card.classes) + 1
         if not self.gpus:
             return self._network(side, kept) + 2 * (self._input(side) + result * kept**2)
@@ -109,7 +108,7 @@ class _Needed:
         return float(WINDOWS_ON_A_GPU * len(self.gpus) * (2 * self._input(side) + pinned))
 
     def on_gpu(self, side: int, kept: int) -> float:
-        """Return what the windows on one GPU take."""
+        """Return the memory of the windows on one GPU."""
         return WINDOWS_ON_A_GPU * (self._network(side, kept) + self._input_per_px * side**2 + GPU_STRIPS_BYTES)
 
     def _network(self, side: int, kept: int) -> float:
@@ -117,7 +116,7 @@ class _Needed:
         return SCRATCH_FACTOR * (card.core_bytes_per_px * kept**2 + card.halo_bytes_per_px * (side**2 - kept**2))
 
     def _input(self, side: int) -> int:
-        return self._input_per_px * side * (side + self.pair.tile_px)  # up to a tile more is kept for the next one
+        return self._input_per_px * side * (side + self.pair.tile_px)  # up to one tile more is cached for the next one
 
     @property
     def _input_per_px(self) -> int:

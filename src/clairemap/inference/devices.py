@@ -5,6 +5,7 @@ import os
 import torch
 
 from clairemap.errors import SettingsError
+from clairemap.machine import NO_GPU
 
 
 def choose_devices(name: str, gpus: int = 1) -> tuple[torch.device, ...]:
@@ -19,7 +20,7 @@ def choose_devices(name: str, gpus: int = 1) -> tuple[torch.device, ...]:
         SettingsError: "cuda" without a GPU.
     """
     if name == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
+        raise SettingsError(NO_GPU)
     if name == "cpu" or not torch.cuda.is_available():
         return (torch.device("cpu"),)
     count = torch.cuda.device_count()

@@ -35,7 +35,7 @@ POINTS_ALONG_SIDE = 33
 
 POLES_DEG = np.array([90.0, -90])
 
-MAX_SIDE_PX = 2_000_000
+MAX_MAP_PX = 2_000_000
 
 MAX_RATIO = 100.0
 """Largest ratio, in either direction, between the pixel sizes of the map and of the finest scene."""
@@ -167,7 +167,7 @@ def _anchor(native: list[GeoBox], size: Size[float], crs: CRS) -> GeoBox:
 
 
 def _extended(frame: GeoBox, window: Window) -> GeoBox:
-    if max(window.shape) > MAX_SIDE_PX:
+    if max(window.shape) > MAX_MAP_PX:
         raise GridError(
             f"the map would have {window.height} x {window.width} px; check mosaic.resolution and the "
             "scenes' CRS, or set mosaic.grid: scene"

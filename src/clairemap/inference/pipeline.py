@@ -73,7 +73,7 @@ class Pipeline:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop the threads; cancel what has not started."""
+        """Stop the threads; cancel waiting windows."""
         for threads in (self._reader, self._mapper, self._behind):
             threads.shutdown(cancel_futures=True)
 

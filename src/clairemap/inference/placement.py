@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.classes import SHARE_NODATA
 from clairemap.grid.coordinates import Coordinates, mesh_grid
 from clairemap.grid.mapping import OUTSIDE, finite_or_outside, middle_x, transformed
-from clairemap.grid.mesh import MESH_PX, cell_means, differ, interpolated, midpoints, positions, spread_nodes
+from clairemap.grid.mesh import MESH_PX, cell_means, differ, interpolated, midpoints, node_positions, spread_nodes
 from clairemap.grid.points import Point, Shift
 from clairemap.grid.rounding import align_up, ceil_div
 from clairemap.grid.tiles import tiles
@@ -108,8 +108,8 @@ class Mesh:
     def scene_positions(self, inner: Window) -> tuple[Coordinates, Coordinates]:
         """Return rows and columns in the scene, both (y, x), of a window within `window`."""
         relative = inner.relative_to(self.window)
-        y = positions(relative.y0 + np.arange(relative.height), self.node_rows)
-        x = positions(relative.x0 + np.arange(relative.width), self.node_columns)
+        y = node_positions(relative.y0 + np.arange(relative.height), self.node_rows)
+        x = node_positions(relative.x0 + np.arange(relative.width), self.node_columns)
         return interpolated(self.rows, y, x), interpolated(self.columns, y, x)
 
     @property

@@ -1,4 +1,4 @@
-"""Labelled training pixels of each class, and what they allow the network to learn."""
+"""Labelled training pixels of each class, and which classes have too few or none."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +37,8 @@ def read_training_px(card: Path, classes: int) -> tuple[int, ...]:
     training_px = read_model_card(card).trained_on.class_px
     if len(training_px) != classes:
         raise StoreError(
-            f"{card}: training pixels of {len(training_px)} classes, but the legend has {classes}; train again"
+            f"{card}: training pixels of {len(training_px)} classes, but the legend has {classes}; "
+            "run train_model again"
         )
     return training_px
 

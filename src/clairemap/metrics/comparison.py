@@ -7,7 +7,7 @@ from clairemap.metrics.scores import MIN_TRUTH_PX, Scores, comparable_scores
 from clairemap.metrics.tally import Tally
 
 FUSED = "fused"
-MIN_DIFFERENCE = 0.0005
+MIN_REPORTED_DIFFERENCE = 0.0005
 """Smallest difference reported (0..1): visible in tables with one decimal of percent."""
 
 
@@ -25,7 +25,7 @@ def below_single_sensor(scene: str | None, views: Mapping[str, Tally]) -> Iterat
     for figure in figures:
         sensor = max(found, key=lambda view: _value(found[view], figure))
         alone, both = _value(found[sensor], figure), _value(fused, figure)
-        if alone - both >= MIN_DIFFERENCE:
+        if alone - both >= MIN_REPORTED_DIFFERENCE:
             yield BelowSingleSensor(
                 scene=scene, sensor=sensor, figure=figure, fused=both, alone=alone, pixels=fused.pixels
             )

@@ -71,12 +71,12 @@ def load_bundle(weights: Path, card: Path, device: torch.device | str = "cpu") -
         BundleError: a file is damaged, or the files do not belong together.
     """
     if not weights.is_file():
-        raise MissingFileError(f"{weights}: the weights of the model do not exist; run train_model first")
+        raise MissingFileError(f"{weights}: no such file; run train_model first")
     facts = read_model_card(card)
     if (digest := file_digest(weights)) != facts.weights_sha256:
         raise BundleError(
             f"{weights}: SHA-256 {digest[:12]}… does not match {facts.weights_sha256[:12]}… in {card}: the file is "
-            "damaged or from another training run. Copy both files of one run, or train again."
+            "damaged or from another training run. Copy both files of one run, or run train_model again."
         )
     network = build_network(facts)
     _load_weights(network, weights)

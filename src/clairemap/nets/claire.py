@@ -91,26 +91,26 @@ class Claire(nn.Module):
         logits = functional.interpolate(logits.contiguous(), scale_factor=self.stride, mode="bilinear")
         return ClaireOutput(logits, share)
 
-    def cells(self, optical: Image, sar: Image, wanted: Window | None = None) -> CellOutput:
+    def cells(self, optical: Image, sar: Image, core: Window | None = None) -> CellOutput:
         """Return the logits and the share of optical of the cells from which some pixels are interpolated.
 
-        A cell's values do not depend on `wanted`.
+        A cell's values do not depend on `core`.
 
         Args:
             optical: sides are multiples of `align_px`.
             sar: SAR image of the same window.
-            wanted: the pixels, by default all; the cells are `stage_windows.cells_between`.
+            core: the pixels, by default all; the cells are `stage_windows.cells_between`.
 
         Raises:
             ValueError: a side of the images is not a multiple of `align_px`.
         """
         shape = self._checked_shape(optical)
-        wanted = wanted or Window.whole(shape)
-        needed = stage_windows(self.size, self.settings.fusion, wanted, shape)
+        core = core or Window.whole(shape)
+        needed = stage_windows(self.size, self.settings.fusion, core, shape)
         images = self._used(optical, "optical"), self._used(sar, "sar")
         features, shares = self.body(images, needed)
         seen = any_sensor_mask(images, self.size)
-        cells = cells_between(wanted, shape, self.stride)
+        cells = cells_between(core, shape, self.stride)
         around = cells.grown(1).clipped((shape[0] // self.stride, shape[1] // self.stride))
         logits = self.decoder(features, needed, around, seen)
         if seen[0] is not None:
@@ -156,6 +156,6 @@ def device_of(network: nn.Module) -> torch.device:
 
 
 def _optical_share(share: Sensors) -> Tensor:
-    """Return optical / (optical + SAR), since shares that are weights don't sum to 1; 0 where both are 0."""
+    """Return optical / (optical + SAR), since shares that are weights do not sum to 1; 0 where both are 0."""
     total = share.optical + share.sar
     return share.optical / torch.where(total > 0, total, 1)

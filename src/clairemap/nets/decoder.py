@@ -37,7 +37,7 @@ class Smoothing(nn.Module):
 class PyramidDecoder(nn.Module):
     """Computes class logits at the finest stride from the fused features of all stages.
 
-    There is no pyramid pooling or other global context.
+    It has no pyramid pooling or other global context.
     """
 
     def __init__(self, size: NetworkSize, classes: int) -> None:

@@ -17,7 +17,7 @@ from torch.nn import functional
 from clairemap.nets.strips import in_strips
 
 LARGEST_INDEX = 2**31
-"""Number of values from which 32 bits can't index them."""
+"""Number of values from which 32 bits cannot index them."""
 
 
 class Sensors(NamedTuple):
@@ -52,7 +52,7 @@ def avoids_cudnn(x: Tensor) -> bool:
     have several shapes. PyTorch's own depthwise kernel needs none: 16 ms for 2048 x 2048 cells of 64 channels, against
     5 ms with a plan. Training and validation repeat their shapes, so there cuDNN is faster.
     """
-    # Gradients first: `torch.compile` of a training step can't trace the other conditions.
+    # Gradients first: `torch.compile` of a training step cannot trace the other conditions.
     is_inference = x.is_cuda and not torch.is_grad_enabled() and torch.is_inference_mode_enabled()
     return is_inference and x.numel() < LARGEST_INDEX  # beyond, the kernel's indices could overflow
 
@@ -85,7 +85,7 @@ class DepthwiseConv(nn.Module):
         return channels_last(self.conv(channels_first(x_BHWC)))
 
     def _by_own_kernel(self, x_BHWC: Tensor) -> Tensor:
-        """Return the filtered features by PyTorch's CUDA kernel, which takes (B, C, H, W) and isn't under autocast."""
+        """Return the filtered features by PyTorch's CUDA kernel, which takes (B, C, H, W) and is not under autocast."""
         device = x_BHWC.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x_BHWC.dtype
         weight, bias = self.conv.weight.to(dtype).contiguous(), self.conv.bias

@@ -70,7 +70,7 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
 
     Raises:
         MissingFileError: the file does not exist.
-        UnreadableFileError: the file can't be read, or contains objects other than tensors.
+        UnreadableFileError: the file cannot be read, or contains objects other than tensors.
         BundleError: the file has no ConvNeXt in a known layout, its size differs, or keys are missing.
     """
     state = _read_weights(path)

@@ -30,24 +30,24 @@ def stored_probability(logits: Tensor, temperature: float = 1.0) -> NDArray[np.u
     return _on_host(whole)
 
 
-def upsampled_probability(logits: Tensor, wanted: Window, stride: int, temperature: float = 1.0) -> NDArray[np.uint8]:
+def upsampled_probability(logits: Tensor, core: Window, stride: int, temperature: float = 1.0) -> NDArray[np.uint8]:
     """Return the stored probabilities of a window, with logits interpolated bilinearly between the cells' centres.
 
     Equal to `stored_probability` of the upsampled logits, with only a strip of them in memory at a time.
 
     Args:
         logits: (K, H / stride, W / stride).
-        wanted: window of pixels of (H, W).
+        core: window of pixels of (H, W).
         stride: side of a cell in pixels; with 1 nothing is interpolated.
         temperature: above 0.
     """
     if stride == 1:
-        return stored_probability(logits[:, *wanted.slices], temperature)
-    whole = torch.empty((len(logits), *wanted.shape), dtype=torch.uint8, device=logits.device)
-    length = strip_rows(wanted.width * len(logits), logits.device, stride)
-    for start in range(0, wanted.height, length):
+        return stored_probability(logits[:, *core.slices], temperature)
+    whole = torch.empty((len(logits), *core.shape), dtype=torch.uint8, device=logits.device)
+    length = strip_rows(core.width * len(logits), logits.device, stride)
+    for start in range(0, core.height, length):
         target = whole[:, start : start + length]
-        strip = Window(wanted.y0 + start, wanted.x0, target.shape[1], wanted.width)
+        strip = Window(core.y0 + start, core.x0, target.shape[1], core.width)
         _store(_upsampled(logits, strip, stride, temperature), target)
     return _on_host(whole)
 
@@ -63,19 +63,19 @@ def _on_host(values: Tensor) -> NDArray[np.uint8]:
     return np.asarray(values.numpy())
 
 
-def _upsampled(logits: Tensor, wanted: Window, stride: int, temperature: float) -> Tensor:
+def _upsampled(logits: Tensor, core: Window, stride: int, temperature: float) -> Tensor:
     """Return the upsampled logits of a window, divided by the temperature.
 
     Interpolating along one axis after the other takes a third of the time of both at once.
     """
-    cells = wanted.coarsened(stride)
+    cells = core.coarsened(stride)
     around = cells.grown(1)
     near = around.clipped((logits.shape[1], logits.shape[2]))
     padding = near.x0 - around.x0, around.x1 - near.x1, near.y0 - around.y0, around.y1 - near.y1
     scaled = logits[None, :, *near.slices].float() / temperature
     padded = functional.pad(scaled, padding, mode="replicate")[0]
     fine = _interpolate_axis(_interpolate_axis(padded, stride, 2), stride, 1)
-    return fine[:, *wanted.relative_to(cells.refined(stride)).slices]
+    return fine[:, *core.relative_to(cells.refined(stride)).slices]
 
 
 def _interpolate_axis(cells: Tensor, stride: int, dim: int) -> Tensor:

@@ -28,29 +28,29 @@ class StageWindows:
         return self.decoded.relative_to(self.fused)
 
 
-def cells_between(wanted: Window, shape: tuple[int, int], stride: int) -> Window:
-    """Return the cells from which the wanted pixels are interpolated.
+def cells_between(core: Window, shape: tuple[int, int], stride: int) -> Window:
+    """Return the cells from which the pixels of the core are interpolated.
 
     Args:
-        wanted: window of pixels.
+        core: window of pixels.
         shape: (height, width) of the image in pixels.
         stride: side of a cell in pixels.
     """
-    return wanted.coarsened(stride).grown(1).clipped((shape[0] // stride, shape[1] // stride))
+    return core.coarsened(stride).grown(1).clipped((shape[0] // stride, shape[1] // stride))
 
 
-def stage_windows(size: NetworkSize, fusion: str, wanted: Window, shape: tuple[int, int]) -> list[StageWindows]:
-    """Return the cells of each stage that are needed for the wanted pixels, fine to coarse.
+def stage_windows(size: NetworkSize, fusion: str, core: Window, shape: tuple[int, int]) -> list[StageWindows]:
+    """Return the cells of each stage that are needed for the pixels of the core, fine to coarse.
 
     Args:
         size: of the network.
         fusion: name in the settings.
-        wanted: window of pixels.
+        core: window of pixels.
         shape: (height, width) of the image in pixels, multiples of `align_px`.
     """
     found: list[StageWindows] = []
     stride = size.stages[0].stride
-    cells = cells_between(wanted, shape, stride).grown(1)  # for extending logits into nodata
+    cells = cells_between(core, shape, stride).grown(1)  # for extending logits into nodata
     for stage in size.stages:
         whole = shape[0] // stage.stride, shape[1] // stage.stride
         if found:

@@ -160,10 +160,10 @@ def _sidecars(path: Path) -> Iterator[Path]:
     stem = whole.removesuffix(path.suffix)
     # Strings and os.path are faster than Path.
     names = [whole + ending for ending in ADDED] + [stem + ending for ending in _replacing(kind)]
-    beside = [name for name in names if os.path.isfile(name) and name != whole]  # noqa: PTH113
+    sidecars = [name for name in names if os.path.isfile(name) and name != whole]  # noqa: PTH113
     if kind == "adf":  # an ESRI grid consists of all .adf files of its folder
-        beside += sorted(map(str, path.parent.glob("*.adf")))
-    yield from (Path(name) for name in beside if not name.endswith(".aux.xml") or _changes_values(Path(name)))
+        sidecars += sorted(map(str, path.parent.glob("*.adf")))
+    yield from (Path(name) for name in sidecars if not name.endswith(".aux.xml") or _changes_values(Path(name)))
 
 
 @functools.cache

@@ -75,7 +75,7 @@ def _band_count_message(source: RasterSource, role: str, legend: Legend) -> str:
     fault = f"has {len(bands)} band(s), but a {role} raster must have one, of {content}"
     if role == "cloud" or len(bands) != 3 or source.stored_dtype != np.uint8:
         return f"{fault}; extract the right band, for example the first: gdal_translate -b 1 {name} {role}.tif"
-    colours = zip(legend.unused_codes, _colours(source), strict=False)  # stages don't get the legend's colours
+    colours = zip(legend.unused_codes, _colours(source), strict=False)  # stages do not get the legend's colours
     terms = [f"{code}*(A=={red})*(B=={green})*(C=={blue})" for code, (red, green, blue) in colours]
     return (
         f"{fault}; this looks like a picture of class colours: replace each colour by its class's code in "

@@ -161,8 +161,8 @@ def _rotations(
     spectrum = scipy.fft.fft2(search, (side, side))
     middle = [(each - 1) / 2 for each in optical.block.valid.shape]
     for rotation in rotations:
-        turned = _rotate(template, math.radians(rotation), extent)
-        surface = scipy.fft.ifft2(np.conj(scipy.fft.fft2(turned, (side, side))) * spectrum).real
+        rotated = _rotate(template, math.radians(rotation), extent)
+        surface = scipy.fft.ifft2(np.conj(scipy.fft.fft2(rotated, (side, side))) * spectrum).real
         top = int(np.argmax(surface))
         shift = (at if at < most else at - side for at, most in zip(divmod(top, side), search.shape, strict=True))
         matched = [(at + (extent - 1) / 2 + 0.5) / size - 0.5 for at in shift]

@@ -1,4 +1,4 @@
-"""The map's attribute table for all versions of ArcGIS: ``.vat.dbf`` beside the GeoTIFF (dBASE III)."""
+"""The map's attribute table for all versions of ArcGIS: ``.vat.dbf`` next to the GeoTIFF (dBASE III)."""
 
 import struct
 from collections.abc import Mapping, Sequence

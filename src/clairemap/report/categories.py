@@ -1,4 +1,4 @@
-"""The map's categories for GDAL and QGIS: ``.aux.xml`` beside the GeoTIFF (GDAL's PAM format)."""
+"""The map's categories for GDAL and QGIS: ``.aux.xml`` next to the GeoTIFF (GDAL's PAM format)."""
 
 from collections.abc import Mapping
 from xml.etree import ElementTree

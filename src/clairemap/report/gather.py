@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RegionPaths:
-    """Files that the page is made from. Maps and scenes may be empty; the page then reports that they are missing."""
+    """Input files of the page. Maps and scenes may be empty; the page then reports that they are missing."""
 
     maps: tuple[MapFiles, ...]
     scenes: tuple[SceneFolder, ...]

@@ -57,8 +57,8 @@ def _mark(number: str, place: tuple[float, float, float, float], width: float, h
     wide, high = max(MIN_MARK_PX, (right - left) * width), max(MIN_MARK_PX, (bottom - top) * height)
     x = RIM_PX + min(max(0.0, (left + right) / 2 * width - wide / 2), width - wide)
     y = RIM_PX + min(max(0.0, (top + bottom) / 2 * height - high / 2), max(0.0, height - high))
-    beside, anchor = (x - 4, "end") if x > width / 2 else (x + wide + 4, "start")
+    label_x, anchor = (x - 4, "end") if x > width / 2 else (x + wide + 4, "start")
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="{high:.1f}" fill="#2b6cb0" stroke="#1f2430"/>'
-        f'<text x="{beside:.1f}" y="{y + high / 2 + 4.5:.1f}" text-anchor="{anchor}" {STYLE}>{number}</text>'
+        f'<text x="{label_x:.1f}" y="{y + high / 2 + 4.5:.1f}" text-anchor="{anchor}" {STYLE}>{number}</text>'
     )

@@ -12,7 +12,7 @@ VARIED_PCT = 75.0
 """Maximum share of the largest class in a varied tile."""
 
 RULE = (
-    "Tiles are selected in turn by these rules, without duplicates: "
+    "Tiles are selected by these rules in order, without duplicates: "
     f"lowest overall accuracy (below {GOOD_ACCURACY_PCT} %); "
     "least accurate class (fair or poor agreement with the labels); "
     f"lowest mean confidence (below {HIGH_CONFIDENCE_PCT} %); "

@@ -29,7 +29,7 @@ UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 
 @dataclass(frozen=True)
 class MapSources:
-    """What a map was made from: names and acquisition dates of the scenes, model, and radiometry checks, if c.
+    """Sources of a map: names and acquisition dates of the scenes, model, and radiometry checks, if c.
 
     `ground` is the outline of the scenes' results; without it the item has the outline of the grid.
     """
@@ -53,7 +53,7 @@ def map_item(
         geobox: the map's grid.
         legend: the map's classes.
         files: the map's files; links are relative to the item.
-        sources: what the map was made from.
+        sources: of the map.
         stamp: what `clairemap.provenance.stamp` returns.
     """
     outline = sources.ground or _grid_outline(geobox)

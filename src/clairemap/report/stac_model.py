@@ -13,7 +13,7 @@ TASKS = ["semantic-segmentation"]
 
 @dataclass(frozen=True)
 class MappingModel:
-    """A trained model: its card (`model.json`), and the file name of the card's copy beside the item."""
+    """A trained model: its card (`model.json`), and the file name of the card's copy next to the item."""
 
     card: ModelCard
     copy: str

@@ -15,6 +15,7 @@ from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from clairemap.errors import SettingsError
+from clairemap.machine import NO_GPU
 
 PROCESS_TIMEOUT = timedelta(minutes=30)
 """Maximum time a process waits for the others: longer than a validation or a checkpoint takes."""
@@ -131,7 +132,7 @@ def _select_device(setting: Literal["auto", "cpu", "cuda"], local_rank: int) -> 
     if setting == "cpu" or (setting == "auto" and not gpus):
         return torch.device("cpu")
     if not gpus:
-        raise SettingsError("compute.device is cuda, but PyTorch sees no GPU here; set it to auto or cpu")
+        raise SettingsError(NO_GPU)
     if local_rank >= gpus:
         raise SettingsError(
             f"process {local_rank} of this machine has no GPU: PyTorch sees {gpus} here; set "

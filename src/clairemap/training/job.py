@@ -106,19 +106,19 @@ class TrainingJob:
         """Check batch size and number of classes before training starts.
 
         Raises:
-            SettingsError: the batch can't be divided evenly among the processes, or their shares into micro-batches.
+            SettingsError: the batch cannot be divided evenly among the processes, or their shares into micro-batches.
             StoreError: statistics and legend have different numbers of classes.
         """
         batch = self.settings.training.batch_size
         if batch % processes:
             raise SettingsError(
-                f"training.batch_size {batch} can't be divided evenly among {processes} processes; set it to a "
+                f"training.batch_size {batch} cannot be divided evenly among {processes} processes; set it to a "
                 f"multiple of {processes}, compute.training_processes times the nodes"
             )
         share, micro_batches = batch // processes, self.settings.training.batch_parts
         if share % micro_batches:
             raise SettingsError(
-                f"training.batch_parts {micro_batches} doesn't divide the {share} crops per process "
+                f"training.batch_parts {micro_batches} does not divide the {share} crops per process "
                 f"(training.batch_size {batch}, {processes} processes); set it to a divisor of {share}"
             )
         found, expected = len(self.statistics.class_px), len(self.settings.legend.classes)
@@ -145,7 +145,7 @@ def _pair_digest(pair: Path) -> str:
     """
     manifest = manifest_of(pair)
     if not manifest.is_file():
-        raise MissingFileError(f"{manifest}: the manifest of {pair} does not exist; run tile_scene again")
+        raise MissingFileError(f"{manifest}: no such file, the manifest of {pair}; run tile_scene again")
     return file_digest(manifest)
 
 

@@ -60,7 +60,7 @@ class Nodes:
             host = first_host(environment["SLURM_STEP_NODELIST"])
         except (KeyError, ValueError) as error:
             raise SettingsError(
-                f"SLURM step with several nodes: environment variable missing or not valid ({error!r}). Start one "
+                f"SLURM step with several nodes: environment variable missing or not valid ({error!r}); start one "
                 "launcher on each node: srun --ntasks-per-node=1 python -m clairemap.training.launcher ..."
             ) from None
         return cls(count, number, host, FIRST_PORT + job % PORTS, f"{job}.{step}")
@@ -80,7 +80,7 @@ class Nodes:
 def first_host(nodes: str) -> str:
     """Return the first name of a SLURM node list: 'gpu03' of ``gpu[03-05,9],cpu1``.
 
-    Like the first line of ``scontrol show hostnames``, which containers often don't have.
+    Like the first line of ``scontrol show hostnames``, which containers often do not have.
 
     Raises:
         ValueError: not a valid node list.
@@ -101,7 +101,7 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
 
     Raises:
         SettingsError: a variable of the SLURM step is missing or invalid.
-        TrainingError: the launchers of the nodes can't connect.
+        TrainingError: the launchers of the nodes cannot connect.
     """
     nodes = Nodes.from_slurm_step(environment)
     node_options = nodes.options if nodes else ["--standalone"]
@@ -113,8 +113,8 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
     except RendezvousConnectionError as error:
         address = f"{nodes.first_host}:{nodes.port}" if nodes else "this machine"
         raise TrainingError(
-            f"the launchers can't connect at {address}: {error.__cause__ or error}. The name must resolve and the port "
-            "must be open on all nodes of the step, and the first node's launcher must be running."
+            f"the launchers cannot connect at {address}: {error.__cause__ or error}. The name must resolve and the "
+            "port must be open on all nodes of the step, and the first node's launcher must be running."
         ) from None
     except SignalException as stopped:
         return 128 + int(stopped.sigval)

@@ -43,7 +43,7 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
         stamp: provenance of the run, for the card.
 
     Raises:
-        SettingsError: the batch can't be divided evenly among the processes, or TensorBoard is not installed.
+        SettingsError: the batch cannot be divided evenly among the processes, or TensorBoard is not installed.
         NoTrainingDataError: no training tile has labels.
         TrainingError: loss or gradient is not finite.
         TimeBudgetError: the time budget is used up; the state is saved.

@@ -35,10 +35,10 @@ def test_round_trip(tmp_path: Path, made_artefacts: ModuleType):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"network": {"size": "tiny"}}', '{"format": 2}'])
 def test_damaged_card_is_an_error(tmp_path: Path, text: str):
     (tmp_path / "model.json").write_text(text)
-    with pytest.raises(BundleError, match=r"model\.json: not a valid model card .*; train again"):
+    with pytest.raises(BundleError, match=r"model\.json: not a valid model card .*; delete it and run train_"):
         read_model_card(tmp_path / "model.json")
 
 
 def test_missing_card_is_an_error(tmp_path: Path):
-    with pytest.raises(MissingFileError, match=r"gone\.json: model card not found; run train_model first"):
+    with pytest.raises(MissingFileError, match=r"gone\.json: no such file; run train_model first"):
         read_model_card(tmp_path / "gone.json")

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from clairemap.artefacts.splits import INDEX_COLUMNS, read_splits
-from clairemap.artefacts.tiles import SCHEMA
+from clairemap.artefacts.tiles import TILE_SCHEMA
 from clairemap.errors import StoreError
 
 
@@ -20,4 +20,4 @@ def test_damaged_table_is_an_error(tmp_path: Path, content: str | bytes | None):
 
 
 def test_index_columns_are_in_the_tile_index():
-    assert set(INDEX_COLUMNS) <= set(SCHEMA.names)
+    assert set(INDEX_COLUMNS) <= set(TILE_SCHEMA.names)

@@ -107,7 +107,7 @@ def differences(sheet: GridStore, chips: list[GridStore], columns: int, layer: s
 def test_a_sheet_is_mapped_like_its_separate_chips(
     mapped: Callable[..., tuple[GridStore, GridStore]], chips: list[Sample], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clairemap.datasets.sheets.MAX_SIDE_PX", 3 * CHIP_PX)
+    monkeypatch.setattr("clairemap.datasets.sheets.MAX_SHEET_PX", 3 * CHIP_PX)
     pair, whole = mapped("sheet", chips)
     alone = [mapped(chip.name, [chip]) for chip in chips]
     assert whole.shape == (2 * CHIP_PX, 3 * CHIP_PX) and len(np.unique(whole.array("probability")[:])) > 20

@@ -40,7 +40,7 @@ def test_rectangles_have_no_gaps_and_contain_each_member_once(count: int, side: 
 
 
 def test_chips_keep_their_order_and_splits_do_not_mix(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "MAX_SIDE_PX", 2 * CHIP_PX)
+    monkeypatch.setattr(sheets, "MAX_SHEET_PX", 2 * CHIP_PX)
     made = arrange_in_sheets([make(f"c{number}", "val" if number == 3 else "train") for number in range(8)], CHIP_PX)
     assert [(sheet.name, sheet.split, sheet.rows, sheet.columns) for sheet in made] == [
         ("made_train_01", "train", 2, 2),
@@ -81,7 +81,7 @@ def test_a_chip_with_other_bands_is_an_error_that_names_both_files(make: Make, v
 
 
 def test_a_damaged_chip_is_an_error(make: Make) -> None:
-    chip = make("torn")
+    chip = make("damaged")
     chip.files["optical"].write_bytes(b"no raster")
-    with pytest.raises(UnreadableFileError, match=r"torn\.tif.*download it again"):
+    with pytest.raises(UnreadableFileError, match=r"damaged\.tif.*download it again"):
         arrange_in_sheets([make("a"), chip], CHIP_PX)

@@ -10,9 +10,9 @@ from clairemap.grid.mesh import (
     differ,
     interpolated,
     midpoints,
+    node_positions,
     node_weights,
     nodes_beyond,
-    positions,
     spread_nodes,
 )
 
@@ -45,7 +45,7 @@ def test_all_meshes_reproduce_bilinear_functions(height: int, width: int, step: 
         (spread_nodes(height, step), spread_nodes(width, step)),
         (aligned_nodes(0, height, step), aligned_nodes(0, width, step)),
     ):
-        found = interpolated(plane(y, x), positions(rows, y), positions(columns, x))
+        found = interpolated(plane(y, x), node_positions(rows, y), node_positions(columns, x))
         assert np.allclose(found, exact, atol=1e-8)
     y, x = nodes_beyond(0, height, step), nodes_beyond(0, width, step)
     assert np.allclose(node_weights(height, step) @ plane(y, x) @ node_weights(width, step).T, exact, atol=1e-8)

@@ -37,9 +37,9 @@ class LocalNetwork(nn.Module):
         generator = torch.Generator().manual_seed(3)
         self.kernel = torch.randn(len(CLASSES), 5, 25, 25, generator=generator) / 25
 
-    def cells(self, optical: Image, sar: Image, wanted: Window) -> CellOutput:
+    def cells(self, optical: Image, sar: Image, core: Window) -> CellOutput:
         logits, share = self.everywhere(*(image.rows(slice(None)) for image in (optical, sar)))
-        window = cells_between(wanted, tuple(optical.weight.shape[-2:]), self.stride)
+        window = cells_between(core, tuple(optical.weight.shape[-2:]), self.stride)
         return CellOutput(logits[..., *window.slices], share[..., *window.slices], window)
 
     def everywhere(self, optical: Image, sar: Image) -> tuple[Tensor, Tensor]:

@@ -16,8 +16,8 @@ def test_core_of_a_window_equals_that_part_of_the_whole(core: Window, bundle: Bu
     outer = Window(0, 0, 128, 256)
     cells = bundle.network.cells
 
-    def varying(optical: Image, sar: Image, wanted: Window):
-        found = cells(optical, sar, wanted)
+    def varying(optical: Image, sar: Image, core: Window):
+        found = cells(optical, sar, core)
         share = torch.rand(1, 1, 32, 64, generator=torch.Generator().manual_seed(1))
         return found._replace(optical_share=share[..., *found.window.slices])
 

@@ -31,7 +31,7 @@ CODES = np.array([10, 40, 7], np.uint8)
 def make_map(monkeypatch: pytest.MonkeyPatch):
     """Return ``make_map(stores, settings, block_px)``: the grid and the four maps assembled from blocks."""
 
-    def run(stores: list[GridStore], settings: MosaicSettings = MosaicSettings(), block_px: int = 128):  # noqa: B008 - settings can't be changed
+    def run(stores: list[GridStore], settings: MosaicSettings = MosaicSettings(), block_px: int = 128):  # noqa: B008
         monkeypatch.setattr(mosaic_module, "BLOCK_PX", block_px)
         grid = region_grid({str(i): store.geobox for i, store in enumerate(stores)}, settings)
         maps = np.full((4, *grid.shape), 255, np.uint8)

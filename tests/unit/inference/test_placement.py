@@ -140,7 +140,7 @@ def test_no_block_outside_the_scene_or_if_all_is_nodata(make_probabilities: Make
     assert a.block(Window(0, 0, 40, 40)) is None
     assert b.block(Window(0, 0, 40, 40)) is None
     assert within(b, footprint(other, grid)).valid.all()
-    assert a.feather is None and b.feather is None  # they don't overlap
+    assert a.feather is None and b.feather is None  # they do not overlap
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 2)])

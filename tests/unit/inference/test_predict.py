@@ -73,12 +73,12 @@ def expected(bundle: Bundle, pair: GridStore):
     return probability.numpy(force=True) * (optical | sar)
 
 
-def assert_same_map(found: NDArray[np.uint8], wanted: NDArray[np.float32]):
+def assert_same_map(found: NDArray[np.uint8], core: NDArray[np.float32]):
     """Assert that probabilities are rounded (one level with the likeliest is 1 less), and classes are the same."""
-    apart = found - 255 * wanted
+    apart = found - 255 * core
     lowered = (apart < -0.51) & (found + 1 == found.max(axis=0))
     assert np.abs(apart + lowered).max() < 0.51
-    assert np.array_equal(found.argmax(axis=0), wanted.argmax(axis=0))
+    assert np.array_equal(found.argmax(axis=0), core.argmax(axis=0))
 
 
 def holes(shape: tuple[int, int]):

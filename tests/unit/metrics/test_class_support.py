@@ -17,7 +17,7 @@ def test_training_pixels_are_read_from_the_model_card(tmp_path: Path, made_artef
     card = tmp_path / "model.json"
     write_model_card(card, made_artefacts.model_card((3, 0)))
     assert read_training_px(card, 2) == (3, 0)
-    with pytest.raises(StoreError, match="of 2 classes, but the legend has 3; train again"):
+    with pytest.raises(StoreError, match="of 2 classes, but the legend has 3; run train_model again"):
         read_training_px(card, 3)
 
 
@@ -25,5 +25,5 @@ def test_training_pixels_are_read_from_the_model_card(tmp_path: Path, made_artef
 def test_damaged_card_is_an_error(tmp_path: Path, text: str):
     card = tmp_path / "model.json"
     card.write_text(text)
-    with pytest.raises(BundleError, match=r"model\.json: not a valid model card .*; train again"):
+    with pytest.raises(BundleError, match=r"model\.json: not a valid model card .*; delete it and run train_"):
         read_training_px(card, 2)

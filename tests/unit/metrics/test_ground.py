@@ -74,7 +74,7 @@ def test_area_in_projections_with_little_distortion_is_planar_in_any_unit(crs: s
         ("EPSG:4326", Affine(1e-4, 0, 179.98, 0, -1e-4, -16)),
         ("EPSG:4326", Affine(1e-4, 5e-5, 179.98, 5e-5, -1e-4, -16)),
         ("EPSG:32760", Affine(10, 0, 818_000, 0, -10, 8_173_000)),
-        ("EPSG:3413", Affine(1000, 0, -200_000, 0, -1000, 300_000)),  # the pole lies in the middle
+        ("EPSG:3413", Affine(1000, 0, -200_000, 0, -1000, 300_000)),  # the pole is in the middle
         ("EPSG:3031", Affine(1000, 0, -200_000, 0, -1000, 300_000)),
         ("EPSG:3413", Affine(10, 0, -2000, 0, -10, 3000)),
         ("EPSG:6931", Affine(25_000, 0, -200 * 25_000, 0, -25_000, 300 * 25_000)),  # equal-area, to the equator

@@ -21,10 +21,10 @@ def image(bands: int, side: int) -> Image:
     return Image(torch.zeros(1, bands, side, side), torch.ones(1, 1, side, side, dtype=torch.bool))
 
 
-def peak_bytes(claire: Claire, side: int, wanted: Window) -> int:
+def peak_bytes(claire: Claire, side: int, core: Window) -> int:
     images = [image(bands, side) for bands in claire.bands]
     with torch.inference_mode(), torch.profiler.profile(profile_memory=True) as profile:
-        claire.cells(*images, wanted)
+        claire.cells(*images, core)
     live = peak = 0
     for event in profile.profiler.kineto_results.events():
         if event.name() == "[memory]":
@@ -35,7 +35,7 @@ def peak_bytes(claire: Claire, side: int, wanted: Window) -> int:
 
 def measured(claire: Claire) -> WorkingMemory:
     whole, one_px = Window.whole((PROBE_PX, PROBE_PX)), Window(PROBE_PX // 2, PROBE_PX // 2, 1, 1)
-    return WorkingMemory(*(peak_bytes(claire, PROBE_PX, wanted) / PROBE_PX**2 for wanted in (whole, one_px)))
+    return WorkingMemory(*(peak_bytes(claire, PROBE_PX, core) / PROBE_PX**2 for core in (whole, one_px)))
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_attention_and_decoder_work_in_strips():
     assert memory.core < 1.6 * memory.halo  # all rows at once: 1.7
 
 
-@pytest.mark.parametrize("wanted_px", [128, 512, 896, 1024])
-def test_core_and_halo_estimate_the_memory_of_any_window(wanted_px: int):
-    side, edge = 1024, (1024 - wanted_px) // 2
+@pytest.mark.parametrize("core_px", [128, 512, 896, 1024])
+def test_core_and_halo_estimate_the_memory_of_any_window(core_px: int):
+    side, edge = 1024, (1024 - core_px) // 2
     memory = working_memory("tiny", 8)
-    peak = peak_bytes(network(), side, Window(edge, edge, wanted_px, wanted_px))
-    stated = memory.core * wanted_px**2 + memory.halo * (side**2 - wanted_px**2)
+    peak = peak_bytes(network(), side, Window(edge, edge, core_px, core_px))
+    stated = memory.core * core_px**2 + memory.halo * (side**2 - core_px**2)
     assert 0.75 * stated < peak < 1.15 * stated

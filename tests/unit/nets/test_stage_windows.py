@@ -1,4 +1,4 @@
-"""Computing only the needed cells does not change the wanted pixels, and few cells are computed."""
+"""Computing only the needed cells does not change the pixels of the core, and few cells are computed."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ from clairemap.nets.stage_windows import cells_between, stage_windows
 from clairemap.settings import NetworkSettings
 
 SHAPE = (896, 1024)
-WANTED = [
+CORES = [
     Window(0, 0, *SHAPE),
     Window(256, 256, 384, 512),
     Window(0, 512, 128, 512),
@@ -27,7 +27,7 @@ def images():
 
     def image(bands: int):
         weight = torch.rand(1, 1, *SHAPE, generator=generator)
-        weight[..., 250:330, 320:600] = 0  # nodata across the edges of the wanted windows and beside them
+        weight[..., 250:330, 320:600] = 0  # nodata across the edges of the cores and next to them
         weight[..., 385:396, 500:572] = 0
         return Image(torch.randn(1, bands, *SHAPE, generator=generator), weight * (weight > 0.2))
 
@@ -50,9 +50,9 @@ def network(fusion: str):
 def test_wanted_pixels_are_those_of_the_whole(fusion: str, images: tuple[Image, Image]):
     claire = network(fusion)
     whole = claire.cells(*images)
-    for wanted in WANTED:
-        part = claire.cells(*images, wanted)
-        assert part.window == cells_between(wanted, SHAPE, claire.stride)
+    for core in CORES:
+        part = claire.cells(*images, core)
+        assert part.window == cells_between(core, SHAPE, claire.stride)
         for found, expected in zip(part[:2], whole[:2], strict=True):
             torch.testing.assert_close(found, expected[..., *part.window.slices], rtol=0, atol=2e-6)
 
@@ -63,7 +63,7 @@ def test_wanted_pixels_of_one_sensor_are_those_of_the_whole(images: tuple[Image,
     optical, sar = images
     nothing = optical._replace(weight=torch.zeros_like(optical.weight))
     whole = claire.cells(nothing, sar)
-    part = claire.cells(nothing, sar, WANTED[1])
+    part = claire.cells(nothing, sar, CORES[1])
     for found, expected in zip(part[:2], whole[:2], strict=True):
         torch.testing.assert_close(found, expected[..., *part.window.slices], rtol=0, atol=2e-6)
 
@@ -78,7 +78,7 @@ def test_fine_stages_need_little_more_than_the_core(size: str):
 
 
 def test_for_all_pixels_all_cells_are_computed():
-    for part, stage in zip(stage_windows(SIZES["tiny"], "conv", WANTED[0], SHAPE), SIZES["tiny"].stages, strict=True):
+    for part, stage in zip(stage_windows(SIZES["tiny"], "conv", CORES[0], SHAPE), SIZES["tiny"].stages, strict=True):
         whole = Window.whole((SHAPE[0] // stage.stride, SHAPE[1] // stage.stride))
         assert part.fused == part.decoded == whole
 

@@ -84,7 +84,7 @@ def test_members_are_those_that_gdal_itself_writes(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("raster", "beside"),
+    ("raster", "sidecar"),
     [
         ("o.tif", "o.tif.msk"),
         ("o.tif", "o.tfw"),
@@ -100,8 +100,8 @@ def test_members_are_those_that_gdal_itself_writes(tmp_path: Path):
         ("g/hdr.adf", "g/w001001.adf"),
     ],
 )
-def test_sidecar_files_that_affect_values_are_included(tmp_path: Path, raster: str, beside: str):
-    file, other = made(tmp_path, raster, beside)
+def test_sidecar_files_that_affect_values_are_included(tmp_path: Path, raster: str, sidecar: str):
+    file, other = made(tmp_path, raster, sidecar)
     made(tmp_path, "o.tif.ovr", "o2.tfw", "p.tif")
     assert files_behind(file) == (file, other)
 

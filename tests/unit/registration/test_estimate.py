@@ -220,5 +220,5 @@ def test_partly_moved_ground_is_weak_or_rejected(
     register: Register, made: Callable[..., tuple[np.ndarray, np.ndarray]]
 ) -> None:
     optical, sar = made()
-    torn = np.concatenate([sar[:, :, :160], ndimage.shift(sar[:, :, 160:], (0, 9, 0), order=0, mode="nearest")], axis=2)
-    assert register(optical, torn).verdict in ("weak", "rejected")
+    cut = np.concatenate([sar[:, :, :160], ndimage.shift(sar[:, :, 160:], (0, 9, 0), order=0, mode="nearest")], axis=2)
+    assert register(optical, cut).verdict in ("weak", "rejected")

@@ -241,7 +241,7 @@ def test_a_part_of_a_map_has_heading_and_location(content: ReportContent):
     (part,) = content.maps[0].sections
     panel = replace(content.maps[0], sections=(part, part), sections_in_map=3, key=part.landcover)
     text = text_of(render(replace(content, maps=(panel,))))
-    assert "The map is 100 pixels wide and 50 high. The 2 largest of 3 parts with data are shown." in text
+    assert "The map is 100 pixels wide and 50 high. The 2 largest of 3 sections with data are shown." in text
     assert "Part 1" in text and "Part 2" in text
     assert text.count("the most probable class, rows 0 to 49.") == 2
     assert "far apart" not in text

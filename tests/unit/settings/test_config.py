@@ -120,7 +120,7 @@ FIELDS = dict(fields_of(Settings, Settings.model_json_schema()))
 
 
 def unallowed(field: dict[str, Any]) -> Iterator[tuple[Any, str]]:
-    """Yield values that a field can't have, each with words that its message must hold."""
+    """Yield values that a field cannot have, each with words that its message must contain."""
     kind = field["type"]
     if "enum" in field:
         yield "no_such_choice", f"one of {', '.join(field['enum'])}"
@@ -147,7 +147,7 @@ def unallowed(field: dict[str, Any]) -> Iterator[tuple[Any, str]]:
 
 
 def holding(key: str, value: object) -> Any:  # noqa: ANN401 - of any kind
-    """Return settings that hold a value at a dotted key."""
+    """Return settings with a value at a dotted key."""
     name, _, rest = key.partition(".")
     inner = holding(rest, value) if rest else value
     return [inner] if name == "0" else {name: inner}

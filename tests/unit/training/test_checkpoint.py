@@ -42,7 +42,7 @@ def test_the_last_two_are_kept_and_one_when_finished(folder: CheckpointFolder):
     assert names(folder) == ["step-1000000.pt"]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "other"])
 def test_a_damaged_file_is_logged_and_the_previous_one_is_used(
     folder: CheckpointFolder, damage: str, caplog: pytest.LogCaptureFixture
 ):
@@ -50,7 +50,7 @@ def test_a_damaged_file_is_logged_and_the_previous_one_is_used(
     last = folder.save(2, state(2))
     whole = last.read_bytes()
     flipped = bytes([*whole[:200], whole[200] ^ 1, *whole[201:]])
-    last.write_bytes({"truncated": whole[:-1], "flipped": flipped, "empty": b"", "foreign": b"PK\x03\x04"}[damage])
+    last.write_bytes({"truncated": whole[:-1], "flipped": flipped, "empty": b"", "other": b"PK\x03\x04"}[damage])
     with pytest.raises(StoreError, match=r"step-000002\.pt"):
         folder.load("step-000002.pt")
     assert folder.newest() == "step-000001.pt"
