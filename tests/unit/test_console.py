@@ -111,7 +111,7 @@ def test_a_terminated_job_leaves_no_incomplete_file(tmp_path: Path):
     assert not list(results.iterdir())
 
 
-def test_a_wrong_command_line_is_refused(tmp_path: Path):
+def test_a_wrong_command_line_is_rejected(tmp_path: Path):
     answer = call(tmp_path, "--wath", "x")
     assert answer.returncode == 2
     assert "--wath" in answer.stderr

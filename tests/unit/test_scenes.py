@@ -149,7 +149,7 @@ def read(folder: Path, content: str | bytes) -> SampleSheet:
     return read_sample_sheet(path, Path())
 
 
-def refused(folder: Path, content: str | bytes) -> str:
+def rejected(folder: Path, content: str | bytes) -> str:
     with pytest.raises(SampleSheetError) as caught:
         read(folder, content)
     return str(caught.value)
@@ -179,10 +179,10 @@ def test_peculiarities_of_spreadsheet_exports_are_accepted(tmp_path: Path, lines
 
 def test_rows_are_numbered_by_line_of_the_file(tmp_path: Path):
     bad = ROWS[1].replace("predict", "predictt")
-    assert "row 5: split 'predictt'" in refused(tmp_path, "\n".join([HEADER, "", "", ROWS[0], bad]))
+    assert "row 5: split 'predictt'" in rejected(tmp_path, "\n".join([HEADER, "", "", ROWS[0], bad]))
     two_lines = ROWS[0].replace("a_l.tif", '"a_l.tif\n"')
-    assert "row 4: split 'predictt'" in refused(tmp_path, "\n".join([HEADER, two_lines, bad]))
-    assert "row 4: scene 'a' is also in row 3" in refused(tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]]))
+    assert "row 4: split 'predictt'" in rejected(tmp_path, "\n".join([HEADER, two_lines, bad]))
+    assert "row 4: scene 'a' is also in row 3" in rejected(tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]]))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_rows_are_numbered_by_line_of_the_file(tmp_path: Path):
     ],
 )
 def test_another_file_format_gets_one_hint(tmp_path: Path, content: str | bytes, words: str):
-    text = refused(tmp_path, content)
+    text = rejected(tmp_path, content)
     assert words in text and text.count("column") == 0
 
 
@@ -228,7 +228,7 @@ def test_another_file_format_gets_one_hint(tmp_path: Path, content: str | bytes,
     ],
 )
 def test_invalid_cells_are_an_error(tmp_path: Path, old: str, new: str, words: str):
-    text = refused(tmp_path, "\n".join([HEADER, ROWS[0].replace(old, new, 1), ROWS[1]]))
+    text = rejected(tmp_path, "\n".join([HEADER, ROWS[0].replace(old, new, 1), ROWS[1]]))
     assert words in text and "1 error(s)" in text and "row 2: " in text
 
 
@@ -238,8 +238,8 @@ def test_compact_dates_are_accepted(tmp_path: Path):
 
 
 def test_repeated_and_nameless_columns_are_an_error(tmp_path: Path):
-    assert "column 'label' occurs 2 times" in refused(tmp_path, f"{HEADER},Label\n{ROWS[0]},other.tif\n")
-    assert "row 2: 'x' is in a column without a name" in refused(tmp_path, f"{HEADER},\n{ROWS[0]},x\n")
+    assert "column 'label' occurs 2 times" in rejected(tmp_path, f"{HEADER},Label\n{ROWS[0]},other.tif\n")
+    assert "row 2: 'x' is in a column without a name" in rejected(tmp_path, f"{HEADER},\n{ROWS[0]},x\n")
 
 
 def test_both_sensors_may_be_in_one_file_and_names_may_differ_in_case(tmp_path: Path):
@@ -252,7 +252,7 @@ def test_names_that_differ_in_case_only_are_an_error_if_the_file_system_ignores_
 ):
     monkeypatch.setattr(scenes, "_folds_case", lambda _: True)
     duplicate = ROWS[0].replace("a,r", "A,r").replace("a_", "c_")
-    assert "row 3: scene 'A' is also in row 2 (this file system" in refused(
+    assert "row 3: scene 'A' is also in row 2 (this file system" in rejected(
         tmp_path, "\n".join([HEADER, ROWS[0], duplicate])
     )
 

@@ -76,7 +76,7 @@ def load_bundle(weights: Path, card: Path, device: torch.device | str = "cpu") -
     if (digest := file_digest(weights)) != facts.weights_sha256:
         raise BundleError(
             f"{weights}: SHA-256 {digest[:12]}… does not match {facts.weights_sha256[:12]}… in {card}: the file is "
-            "damaged or from another training run. Copy both files of one run, or run train_model again."
+            "damaged or from another training run; copy both files of one run, or run train_model again"
         )
     network = build_network(facts)
     _load_weights(network, weights)
@@ -88,6 +88,6 @@ def _load_weights(network: Claire, weights: Path) -> None:
         network.load_state_dict(load_file(weights))
     except (safetensors.SafetensorError, RuntimeError) as error:
         raise BundleError(
-            f"{weights}: not the weights of the network on its card ({error}); copy both files of one run, or train "
-            "again"
+            f"{weights}: not the weights of the network on its card ({error}); copy both files of one run, or run "
+            "train_model again"
         ) from None

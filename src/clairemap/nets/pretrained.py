@@ -80,7 +80,7 @@ def load_encoder(encoder: Encoder, path: Path, image_bands: int) -> None:
     if missing := [name for name in names.values() if name not in state]:
         raise BundleError(
             f"{path}: {len(missing)} of the {len(names)} weights that an encoder needs are missing (names of "
-            f"{layout.publisher}): {shortened(missing, KEYS_SHOWN)}. Use a complete file."
+            f"{layout.publisher}): {shortened(missing, KEYS_SHOWN)}; use a complete file"
         )
     own = encoder.state_dict()
     weights = {key: state[name] for key, name in names.items()}
@@ -100,8 +100,8 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     except (safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, LookupError, ValueError) as e:
         # torch's message is omitted: it suggests weights_only=False, which runs code from the file.
         raise UnreadableFileError(
-            f"{path}: not a readable weights file ({type(e).__name__}): it is damaged, or contains objects other than "
-            "tensors, which could run code. Get the file again, or save only its weights as .safetensors."
+            f"{path}: not a readable weights file ({type(e).__name__}): damaged, or with objects other than tensors, "
+            "which could run code; download the file again, or save only its weights as .safetensors"
         ) from None
     return {name: value for name, value in content.items() if isinstance(value, Tensor)}
 
@@ -155,7 +155,7 @@ def _reshape_like(value: Tensor, own: Tensor, name: str, path: Path) -> Tensor:
     """Return a weight in the encoder's shape; publishers' shapes differ only by axes of length 1."""
     if [n for n in value.shape if n > 1] != [n for n in own.shape if n > 1]:
         raise BundleError(
-            f"{path}: {name} has shape {tuple(value.shape)}, the encoder needs {tuple(own.shape)}. Use a ConvNeXt "
-            "with kernels of 7 and patches of 4 px."
+            f"{path}: {name} has shape {tuple(value.shape)}, the encoder needs {tuple(own.shape)}; use a ConvNeXt "
+            "with kernels of 7 and patches of 4 px"
         )
     return value.reshape(own.shape)

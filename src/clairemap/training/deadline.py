@@ -1,11 +1,11 @@
-"""The time budget of a training run."""
+"""The time limit of a training run."""
 
 import math
 import time
 
 
 class Deadline:
-    """The end of a time budget in minutes that starts at construction; None is unlimited."""
+    """The end of a time limit in minutes that starts at construction; None is unlimited."""
 
     def __init__(self, minutes: float | None) -> None:
         self._end = math.inf if minutes is None else time.monotonic() + 60 * minutes
@@ -13,7 +13,7 @@ class Deadline:
         self._round_start = time.monotonic()
 
     def is_near(self) -> bool:
-        """Return whether two more rounds of the longest duration so far could exceed the budget; call once a round."""
+        """Return whether two more rounds of the longest duration so far could exceed the limit; call once a round."""
         now = time.monotonic()
         self._longest = max(self._longest, now - self._round_start)
         self._round_start = now

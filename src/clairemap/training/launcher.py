@@ -2,7 +2,7 @@
 
 ``python -m clairemap.training.launcher --processes 4 train_model.py --pair …`` differs from torchrun in three ways:
 
-- It exits with the code of the script's error (75 for the time budget), where torchrun always exits with 1.
+- It exits with the code of the script's error (75 for the time limit), where torchrun always exits with 1.
 - In a SLURM step of several nodes (``srun --ntasks-per-node=1``) the launchers of all nodes connect by means of the
   step's environment variables. Otherwise it uses one node.
 - It divides the job's threads (OMP_NUM_THREADS) among the processes.

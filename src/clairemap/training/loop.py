@@ -46,7 +46,7 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
         SettingsError: the batch cannot be divided evenly among the processes, or TensorBoard is not installed.
         NoTrainingDataError: no training tile has labels.
         TrainingError: loss or gradient is not finite.
-        TimeBudgetError: the time budget is used up; the state is saved.
+        TimeBudgetError: the time limit is reached; the state is saved.
         MissingFileError, StoreError: pairs are missing or damaged, or do not match the statistics.
         MissingFileError, UnreadableFileError, BundleError: a file of initial weights is missing, unreadable, or does
             not match the network.
@@ -83,8 +83,8 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
                 _save(state, folder, processes)
             if is_late:
                 raise TimeBudgetError(
-                    f"time budget of {job.minutes:g} minutes nearly used up after step {state.steps_done} of "
-                    f"{settings.steps}; the state is saved in {folder.path}. Run again to resume."
+                    f"time limit of {job.minutes:g} minutes nearly reached after step {state.steps_done} of "
+                    f"{settings.steps}; the state is saved in {folder.path}; run again to resume"
                 )
     if processes.is_first:
         folder.finish()

@@ -110,5 +110,5 @@ def _check_finite(step: int, loss: float, grad_norm: float, processes: Processes
     if broken:
         raise TrainingError(
             f"step {step + 1}: the loss is {loss:g} and the gradient norm is {grad_norm:g}; both must be finite in all "
-            "processes. Lower training.learning_rate, or check the training scenes for invalid values."
+            "processes; lower training.learning_rate, or check the training scenes for invalid values"
         )

@@ -29,7 +29,7 @@ def test_round_trip(tmp_path: Path, document: Model | Plain):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["d.json"]
 
 
-def test_non_finite_values_are_refused():
+def test_non_finite_values_are_rejected():
     with pytest.raises(ValueError, match="not JSON compliant"):
         document_text(Plain("a", (float("nan"),)))
 
@@ -54,7 +54,7 @@ def test_errors_name_file_key_value_and_remedy(tmp_path: Path, kind: type, text:
         read_document(path, kind, "document", "a_rule")
 
 
-def test_unknown_keys_of_a_model_are_refused(tmp_path: Path):
+def test_unknown_keys_of_a_model_are_rejected(tmp_path: Path):
     (tmp_path / "d.json").write_text('{"name": "a", "unknown": "b"}')
     with pytest.raises(StoreError, match="unknown"):
         read_document(tmp_path / "d.json", Model, "document", "a_rule")

@@ -21,7 +21,7 @@ from clairemap.errors import BundleError, MissingFileError
         {"optical_bands": {"names": ("red",), "mean": (float("nan"),), "std": (1,)}},
     ],
 )
-def test_invalid_values_are_refused(changed: dict[str, Any], made_artefacts: ModuleType):
+def test_invalid_values_are_rejected(changed: dict[str, Any], made_artefacts: ModuleType):
     with pytest.raises(ValidationError):
         ModelCard.model_validate({**dict(made_artefacts.model_card()), **changed})
 

@@ -82,12 +82,12 @@ def test_a_hub_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch):
         PhiWriter("no-such/model-anywhere", settings(), "cpu")
 
 
-def test_a_model_without_chat_template_is_refused(make_phi: Callable[..., Path], conversations: list):
+def test_a_model_without_chat_template_is_rejected(make_phi: Callable[..., Path], conversations: list):
     with pytest.raises(ExplainerError, match="no chat template"):
         list(PhiWriter(str(make_phi(chat_template=None)), settings(), "cpu").write(conversations))
 
 
-def test_prompts_longer_than_the_context_are_refused(make_phi: Callable[..., Path], conversations: list):
+def test_prompts_longer_than_the_context_are_rejected(make_phi: Callable[..., Path], conversations: list):
     with pytest.raises(ExplainerError, match="exceed the model's context of 256 tokens"):
         list(PhiWriter(str(make_phi(context=256)), settings(), "cpu").write(conversations))
 

@@ -37,6 +37,6 @@ def test_adds_up_over_windows():
 
 
 @pytest.mark.parametrize(("truth", "mapped"), [(7, 0), (0, 9), (8, IGNORE_INDEX - 1)])
-def test_refuses_indices_outside_the_legend(truth: int, mapped: int):
+def test_rejects_indices_outside_the_legend(truth: int, mapped: int):
     with pytest.raises(StoreError, match="1 of 1 pixels have a class index of 3 or more"):
         confusion_matrix(np.array([truth], np.uint8), np.array([mapped], np.uint8), 3)

@@ -89,7 +89,7 @@ def test_a_missing_file_is_named(saved: tuple[Path, Path], index: int):
         load_bundle(*saved)
 
 
-def test_damaged_weights_are_refused(saved: tuple[Path, Path]):
+def test_damaged_weights_are_rejected(saved: tuple[Path, Path]):
     content = bytearray(saved[0].read_bytes())
     content[-1] ^= 1
     saved[0].write_bytes(content)
@@ -98,19 +98,19 @@ def test_damaged_weights_are_refused(saved: tuple[Path, Path]):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}'])
-def test_a_damaged_card_is_refused(saved: tuple[Path, Path], text: str):
+def test_a_damaged_card_is_rejected(saved: tuple[Path, Path], text: str):
     saved[1].write_text(text)
     with pytest.raises(BundleError, match="model.json: not a valid model card"):
         load_bundle(*saved)
 
 
-def test_a_card_of_another_network_is_refused(saved: tuple[Path, Path]):
+def test_a_card_of_another_network_is_rejected(saved: tuple[Path, Path]):
     rewrite(saved[1], network={"size": "tiny", "fusion": "sum", "sensors": "fused"})
     with pytest.raises(BundleError, match="not the weights of the network on its card"):
         load_bundle(*saved)
 
 
-def test_other_content_is_refused_even_with_the_right_hash(saved: tuple[Path, Path]):
+def test_other_content_is_rejected_even_with_the_right_hash(saved: tuple[Path, Path]):
     saved[0].write_bytes(b"no weights")
     rewrite(saved[1], weights_sha256=bundle.file_digest(saved[0]))
     with pytest.raises(BundleError, match="not the weights"):

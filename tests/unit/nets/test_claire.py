@@ -309,7 +309,7 @@ def test_equal_seeds_give_equal_networks_and_logits():
 
 
 @pytest.mark.parametrize("shape", [(128, 120), (64, 128)])
-def test_sizes_off_the_alignment_are_refused(shape: tuple[int, int]):
+def test_sizes_off_the_alignment_are_rejected(shape: tuple[int, int]):
     with pytest.raises(ValueError, match="multiples of 128 px"):
         claire()(*batch(*shape))
 

@@ -74,6 +74,6 @@ def test_gradients_are_finite_whatever_the_weights(name: str):
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
 
 
-def test_an_unknown_fusion_is_refused():
+def test_an_unknown_fusion_is_rejected():
     with pytest.raises(ValueError, match="window, conv, gate or sum"):
         fusion("mean", STAGE)

@@ -204,7 +204,7 @@ def faulty(file: Path, change: Callable[[State], State]) -> Path:
     return path
 
 
-def refusal(path: Path, size: NetworkSize = SMALL) -> str:
+def rejection(path: Path, size: NetworkSize = SMALL) -> str:
     """Return the error message, and check that the encoder is unchanged."""
     encoder = Encoder(4, size)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
@@ -218,51 +218,51 @@ def refusal(path: Path, size: NetworkSize = SMALL) -> str:
 def test_missing_keys_are_named_in_the_files_own_names(file: Path):
     lacking = ("stem.0.weight", "stages.1.blocks.1.gamma", "stages.2.blocks.0.mlp.fc1.bias")
     path = faulty(file, lambda s: {name: value for name, value in s.items() if name not in lacking})
-    text = refusal(path)
+    text = rejection(path)
     assert all(name in text for name in lacking)
     assert "3 of the 79 weights" in text and "are missing" in text and "timm" in text
 
 
 def test_of_many_missing_keys_ten_are_named_and_all_are_counted(file: Path):
-    text = refusal(faulty(file, lambda s: {name: s[name] for name in s if ".fc" not in name}))
+    text = rejection(faulty(file, lambda s: {name: s[name] for name in s if ".fc" not in name}))
     assert "28 of the 79 weights" in text
     assert text.count(".mlp.fc") == 10 and "and 18 more" in text
 
 
 def test_the_error_for_another_size_names_both_sizes_and_the_setting(tmp_path: Path):
-    text = refusal(saved(convnext(SIZES["small"]), tmp_path), SIZES["tiny"])
+    text = rejection(saved(convnext(SIZES["small"]), tmp_path), SIZES["tiny"])
     assert "widths (64, 128, 256, 512) and depths (2, 2, 6, 2)" in text
     assert "widths (24, 48, 96, 160) and depths (1, 1, 2, 1)" in text
     assert "Set network.size: small" in text
 
 
-def test_a_deeper_file_of_the_same_widths_is_refused(tmp_path: Path):
+def test_a_deeper_file_of_the_same_widths_is_rejected(tmp_path: Path):
     deeper = NetworkSize((*SMALL.stages[:2], Stage(16, 16, 4), SMALL.stages[3]), decoder_width=8)
-    text = refusal(saved(convnext(deeper), tmp_path))
+    text = rejection(saved(convnext(deeper), tmp_path))
     assert "depths (1, 2, 4, 1)" in text and "No network.size matches it" in text
 
 
-def test_another_network_is_refused_by_its_first_keys(file: Path):
-    text = refusal(faulty(file, lambda _: {f"layer{n}.conv1.weight": torch.ones(2) for n in range(12)}))
+def test_another_network_is_rejected_by_its_first_keys(file: Path):
+    text = rejection(faulty(file, lambda _: {f"layer{n}.conv1.weight": torch.ones(2) for n in range(12)}))
     assert "not a ConvNeXt with the weight names of timm or torchvision" in text
     assert "first of its 12 tensors: layer0.conv1.weight" in text and "and 2 more" in text
 
 
 @pytest.mark.parametrize("nested", [lambda s: {"model": as_timm(s)}, lambda s: {"epoch": 3, "state_dict": as_timm(s)}])
-def test_checkpoints_with_more_than_weights_are_refused(tmp_path: Path, nested: Callable[[State], object]):
+def test_checkpoints_with_more_than_weights_are_rejected(tmp_path: Path, nested: Callable[[State], object]):
     torch.save(nested(convnext().state_dict()), tmp_path / "weights.pth")
-    assert "contains no tensors" in refusal(tmp_path / "weights.pth")
+    assert "contains no tensors" in rejection(tmp_path / "weights.pth")
 
 
-def test_the_layout_of_transformers_is_refused(tmp_path: Path):
+def test_the_layout_of_transformers_is_rejected(tmp_path: Path):
     convnext().save_pretrained(tmp_path)
-    text = refusal(tmp_path / "model.safetensors")
+    text = rejection(tmp_path / "model.safetensors")
     assert "embeddings.layernorm" in text and "Use the file of ConvNeXt-Tiny that torchvision or timm publishes" in text
 
 
-def test_kernels_of_another_side_are_refused(file: Path):
+def test_kernels_of_another_side_are_rejected(file: Path):
     name = "stages.1.blocks.0.conv_dw.weight"
-    text = refusal(faulty(file, lambda s: s | {name: s[name][..., 1:-1, 1:-1]}))
+    text = rejection(faulty(file, lambda s: s | {name: s[name][..., 1:-1, 1:-1]}))
     assert f"{name} has shape (12, 1, 5, 5), the encoder needs (12, 1, 7, 7)" in text
 
 
@@ -273,14 +273,14 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 @pytest.mark.parametrize("name", ["weights.pth", "weights.safetensors"])
 @pytest.mark.parametrize("content", [b"", b"\x80\x02", b"PK\x03\x04cut off", b"some text of no meaning"])
-def test_damaged_files_are_refused(tmp_path: Path, name: str, content: bytes):
+def test_damaged_files_are_rejected(tmp_path: Path, name: str, content: bytes):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UnreadableFileError, match=name):
         load_encoder(Encoder(4, SMALL), tmp_path / name, 3)
 
 
 @pytest.mark.parametrize("content", [{"args": argparse.Namespace(lr=1.0)}, [torch.ones(2)]])
-def test_pickles_of_other_things_than_weights_are_refused(tmp_path: Path, content: object):
+def test_pickles_of_other_things_than_weights_are_rejected(tmp_path: Path, content: object):
     torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(UnreadableFileError, match="only its weights"):
         load_encoder(Encoder(4, SMALL), tmp_path / "weights.pth", 3)

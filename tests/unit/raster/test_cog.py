@@ -215,7 +215,7 @@ def test_full_disk_while_writing(tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
+def reject(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
     """Let one call at the start of a map fail: rasterio.open, mkdir or describe."""
 
     def fail(*_: object, **__: object):
@@ -240,7 +240,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
 )
 def test_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception):
     writer = CogWriter(tmp_path / "map.tif", utm((20, 20)), CLASSES)
-    refuse(monkeypatch, place, error)
+    reject(monkeypatch, place, error)
     with pytest.raises(DiskFullError, match="no space left"), writer:
         pass
     assert not list(tmp_path.iterdir()) and not hasenv()
@@ -249,7 +249,7 @@ def test_full_disk_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize("place", ["open", "describe"])
 def test_failure_at_the_start_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str):
     writer = CogWriter(tmp_path / "map.tif", utm((20, 20)), CLASSES)
-    refuse(monkeypatch, place, RasterioIOError("something else"))
+    reject(monkeypatch, place, RasterioIOError("something else"))
     with rasterio.Env(GDAL_CACHEMAX=2**27):
         with pytest.raises(RasterioIOError, match="something else"), writer:
             pass

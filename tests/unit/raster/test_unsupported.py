@@ -116,10 +116,10 @@ def test_message_for_a_file_without_read_permission(tmp_path: Path, monkeypatch:
     path = tmp_path / "o.tif"
     path.write_bytes(b"II*\0nonsense")
 
-    def refused(*_: object, **__: object) -> None:
+    def rejected(*_: object, **__: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refused)
+    monkeypatch.setattr(Path, "open", rejected)
     assert "cannot be read (Permission denied)" in str(open_error(path, "Permission denied"))
 
 

@@ -67,7 +67,7 @@ def test_zero_and_one_other_value_are_a_binary_mask(mask_of: Opened, codes: tupl
         ((0, -1), "-a_nodata -1"),
     ],
 )
-def test_other_codes_are_refused_with_a_remedy(mask_of: Opened, codes: tuple[float, ...], words: str) -> None:
+def test_other_codes_are_rejected_with_a_remedy(mask_of: Opened, codes: tuple[float, ...], words: str) -> None:
     dtype = "float32" if any(code % 1 for code in codes) else "int32"
     with pytest.raises(ValuesError) as raised:
         read(mask_of(codes_of(*codes, dtype=dtype)))
@@ -101,7 +101,7 @@ def test_scene_classification_with_the_setting_scl(mask_of: Opened) -> None:
 @pytest.mark.parametrize(
     ("codes", "words"), [((0, 1), "cloud_mask: binary"), ((1,), "binary"), ((0, 4, 12), "0 to 11")]
 )
-def test_codes_outside_the_scene_classification_are_refused(
+def test_codes_outside_the_scene_classification_are_rejected(
     mask_of: Opened, codes: tuple[int, ...], words: str
 ) -> None:
     with pytest.raises(ValuesError, match=words):
@@ -119,12 +119,12 @@ def test_cloud_is_unknown_where_the_mask_has_no_data(mask_of: Opened) -> None:
 
 
 @pytest.mark.parametrize(("coding", "nodata"), [("binary", 1), ("scl", 9)])
-def test_a_nodata_tag_that_means_cloud_is_refused(mask_of: Opened, coding: str, nodata: int) -> None:
+def test_a_nodata_tag_that_means_cloud_is_rejected(mask_of: Opened, coding: str, nodata: int) -> None:
     with pytest.raises(ValuesError, match=rf"mask\.tif: {nodata} means cloud.*-unsetnodata mask\.tif"):
         mask_of(codes_of(0, nodata), coding, nodata=nodata)
 
 
-def test_nonzero_takes_all_codes_as_cloud_but_refuses_ground_codes(mask_of: Opened) -> None:
+def test_nonzero_takes_all_codes_as_cloud_but_rejects_ground_codes(mask_of: Opened) -> None:
     values = codes_of(0, 1, 2, 3)
     cloudy, known = read(mask_of(values, "nonzero"))
     assert np.array_equal(cloudy, values != 0) and known.all()

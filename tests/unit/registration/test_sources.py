@@ -101,7 +101,7 @@ def test_a_picture_of_class_colours_gets_a_command_that_works(written: Written) 
 
 @pytest.mark.parametrize("role", ["label", "cloud"])
 @pytest.mark.parametrize(("scale", "offset"), [(0.5, 0), (1, 1)])
-def test_scaled_codes_are_refused(written: Written, role: str, scale: float, offset: float) -> None:
+def test_scaled_codes_are_rejected(written: Written, role: str, scale: float, offset: float) -> None:
     path = written(np.ones((1, 20, 20), np.uint8), scale, offset)
     with pytest.raises(
         ValuesError, match=rf"{role} has scale {scale:g} and offset {offset:g}.*-scale 1 -offset 0 file"
@@ -110,6 +110,6 @@ def test_scaled_codes_are_refused(written: Written, role: str, scale: float, off
 
 
 @pytest.mark.parametrize("role", ["label", "cloud"])
-def test_complex_codes_are_refused(written: Written, role: str) -> None:
+def test_complex_codes_are_rejected(written: Written, role: str) -> None:
     with pytest.raises(ValuesError, match="complex64"):
         codes_source(written(np.ones((1, 20, 20), np.complex64)), role)

@@ -140,7 +140,7 @@ def test_constant_bands_and_missing_sensors_give_finite_figures(
     assert "'red'" in caplog.text and "no training pixel is usable in sar" in caplog.text
 
 
-def test_pairs_of_other_settings_are_refused(made_pairs: ModuleType, tmp_path: Path):
+def test_pairs_of_other_settings_are_rejected(made_pairs: ModuleType, tmp_path: Path):
     scenes = [made_pairs.make_scene(tmp_path, name, shape=(256, 256)) for name in "ab"]
     zarr.open_group(scenes[1].pair).attrs["sar_scale"] = "digital"
     with pytest.raises(StoreError, match="digital"):

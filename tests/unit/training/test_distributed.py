@@ -25,7 +25,7 @@ def test_every_process_has_its_share():
     assert shares == [[0, 3, 6], [1, 4, 7], [2, 5]]
 
 
-def test_a_missing_gpu_is_refused(monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_gpu_is_rejected(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with (
         pytest.raises(SettingsError, match=r"compute\.device is cuda, but PyTorch sees no GPU here"),
@@ -34,7 +34,7 @@ def test_a_missing_gpu_is_refused(monkeypatch: pytest.MonkeyPatch):
         pass
 
 
-def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch):
+def test_more_processes_than_gpus_are_rejected(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setenv("LOCAL_RANK", "1")
     with (

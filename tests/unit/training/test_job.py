@@ -54,19 +54,19 @@ def test_only_the_scenes_needed_are_opened(made_job: MadeJob, tmp_path: Path):
     assert set(made_job(tmp_path, second="test").source().stores) == {"a"}
 
 
-def test_a_missing_pair_is_refused(made_job: MadeJob, tmp_path: Path):
+def test_a_missing_pair_is_rejected(made_job: MadeJob, tmp_path: Path):
     job = made_job(tmp_path)
     with pytest.raises(MissingFileError, match="'b'"):
         replace(job, stores={"a": job.stores["a"]}).source()
 
 
-def test_a_batch_that_cannot_be_divided_is_refused(made_job: MadeJob, tmp_path: Path):
+def test_a_batch_that_cannot_be_divided_is_rejected(made_job: MadeJob, tmp_path: Path):
     made_job(tmp_path, batch_size=6).check(3)
     with pytest.raises(SettingsError, match="batch_size 6 .* set it to a multiple of 4, .* times the nodes"):
         made_job(tmp_path, batch_size=6).check(4)
 
 
-def test_micro_batches_that_do_not_divide_a_share_are_refused(made_job: MadeJob, tmp_path: Path):
+def test_micro_batches_that_do_not_divide_a_share_are_rejected(made_job: MadeJob, tmp_path: Path):
     made_job(tmp_path, batch_size=6, batch_parts=3).check(2)
     with pytest.raises(SettingsError, match="batch_parts 4 .* 6 crops .*batch_size 12.* 2 processes"):
         made_job(tmp_path, batch_size=12, batch_parts=4).check(2)
@@ -109,7 +109,7 @@ def test_initial_weights_are_read_for_their_encoder(made_job: MadeJob, tmp_path:
         model.new_network(made_job(tmp_path, initial_optical=str(tmp_path / "absent.pth")))
 
 
-def test_statistics_of_other_classes_are_refused(made_job: MadeJob, tmp_path: Path):
+def test_statistics_of_other_classes_are_rejected(made_job: MadeJob, tmp_path: Path):
     job = made_job(tmp_path)
     fewer = replace(job.statistics, class_px=job.statistics.class_px[:-1])
     with pytest.raises(StoreError, match="run fit_statistics again"):

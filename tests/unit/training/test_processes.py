@@ -131,7 +131,7 @@ def test_several_processes_give_the_results_of_one(tmp_path: Path, monkeypatch: 
 
 
 def train_slowly(rank: int, folder: str, job: TrainingJob) -> None:
-    """With a slow disk, train one run to its end, and another with a time budget of one step, which is then resumed."""
+    """With a slow disk, train one run to its end, and another with a time limit of one step, which is then resumed."""
     torch.set_num_threads(1)
     meeting = f"file://{folder}/meeting"
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=2)
