@@ -57,7 +57,7 @@ def scores(confusion: Confusion) -> Scores:
     )
 
 
-def well_labelled(confusion: Confusion) -> Confusion:
+def well_labelled(confusion: Confusion) -> NDArray[np.intp]:
     """Return the indices of the classes with at least MIN_TRUTH_PX labelled pixels."""
     return np.flatnonzero(confusion.sum(1) >= MIN_TRUTH_PX)
 

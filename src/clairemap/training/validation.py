@@ -1,6 +1,6 @@
 """Scores of the network on held-out tiles, from one confusion matrix over all tiles and processes."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -78,14 +78,19 @@ def summed(counts: Tally, processes: Processes) -> Tally:
 @torch.no_grad()
 def predicted_tiles(
     network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes
-) -> Iterator[PredictedTile]:
-    """Yield this process's share of the tiles, mapped one at a time in evaluation mode."""
+) -> Generator[PredictedTile, None, None]:
+    """Yield this process's share of the tiles, mapped one at a time in evaluation mode.
+
+    The network is in training mode after the last tile, or when the iterator is closed early.
+    """
     network.eval()
-    for number in processes.share_of(len(tiles)):
-        batch = scales.normalise(stack_samples([tiles[number]]).to(processes.device))
-        logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-        yield PredictedTile(number, logits[0], batch.target[0])
-    network.train()
+    try:
+        for number in processes.share_of(len(tiles)):
+            batch = scales.normalise(stack_samples([tiles[number]]).to(processes.device))
+            logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
+            yield PredictedTile(number, logits[0], batch.target[0])
+    finally:
+        network.train()
 
 
 def _indices(classes: Tensor) -> NDArray[np.uint8]:
