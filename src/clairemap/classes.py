@@ -24,7 +24,7 @@ IGNORE_INDEX = 255
 """Class index of unlabelled pixels, in stores and in torch targets."""
 
 MAP_NODATA = 255
-"""Nodata value of the land-cover map."""
+"""Nodata value of the four maps: land cover, confidence, optical share, source count."""
 
 SHARE_NODATA = 255
 """Nodata value of the optical share."""

@@ -1,7 +1,7 @@
 """Scores of a scene's labelled tiles: ``scores.parquet`` with confusion matrices and calibration counts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +74,6 @@ def _tile(row: Mapping[str, Any]) -> TileScores:
 
 
 def _counts(row: Mapping[str, Any], prefix: str) -> PixelCounts:
-    return PixelCounts(
-        confusion=tuple(row[f"{prefix}confusion"]),
-        unmapped_px=row[f"{prefix}unmapped_px"],
-        bin_px=tuple(row[f"{prefix}bin_px"]),
-        bin_correct=tuple(row[f"{prefix}bin_correct"]),
-        bin_confidence=tuple(row[f"{prefix}bin_confidence"]),
-    )
+    values = ((field.name, row[f"{prefix}{field.name}"]) for field in fields(PixelCounts))
+    counts: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values}
+    return PixelCounts(**counts)

@@ -21,7 +21,7 @@ from clairemap.inference.cut import Cut, cut_scene
 from clairemap.inference.pipeline import Pipeline, slots
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.inference.reading import SENSORS_OF_VIEW, WindowInput, WindowReader
-from clairemap.inference.writing import CoreResult, ShardWriter, discard, is_written
+from clairemap.inference.writing import CoreResult, ShardWriter, discard, has_result
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import full_precision
@@ -139,7 +139,7 @@ def _resumable_store(unfinished_path: Path, window_px: int | None = None) -> Gri
         store = open_store(unfinished_path, "r+")
         own_px = int(store.attributes[WINDOW]) if WINDOW in store.attributes else None
         fits = own_px is not None and (window_px is None or own_px <= window_px)
-        return store if fits and any(is_written(store, shard) for shard in store.shards()) else None
+        return store if fits and any(has_result(store, shard) for shard in store.shards()) else None
     except StoreError:
         return None
 
@@ -156,7 +156,7 @@ class _SceneMapper:
         """Map all missing shards."""
         store = self.store
         cut = self.prediction.cut(self.pair, int(store.attributes[WINDOW]))
-        waiting = [shard for shard in store.shards() if not is_written(store, shard)]
+        waiting = [shard for shard in store.shards() if not has_result(store, shard)]
         for shard in waiting:
             discard(store, shard)
         steps = self._steps(cut, waiting)

@@ -7,8 +7,7 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.store_attributes import ProbabilityAttributes
-from clairemap.classes import SHARE_NODATA as SHARE_NODATA  # re-exported for this package
-from clairemap.classes import Legend
+from clairemap.classes import SHARE_NODATA, Legend
 from clairemap.errors import StoreError
 from clairemap.raster.store import GridStore, Layer, check_store, create_store
 

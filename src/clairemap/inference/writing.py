@@ -93,7 +93,7 @@ def write_shard(store: GridStore, shard: CoreResult) -> None:
         raise StoreError(f"{store.path}: taken over by another run of this job, which will finish it")
 
 
-def is_written(store: GridStore, shard: Window) -> bool:
+def has_result(store: GridStore, shard: Window) -> bool:
     """Return whether a shard is completely written and has a valid pixel."""
     try:
         valid = store.read(OPTICAL_SHARE, shard) != SHARE_NODATA

@@ -20,12 +20,23 @@ from clairemap.metrics.cautions import cautions
 from clairemap.metrics.class_support import class_support
 from clairemap.metrics.comparison import below_single_sensor
 from clairemap.metrics.ground import Coverage
-from clairemap.metrics.scores import DEFINITION, MIN_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
+from clairemap.metrics.scores import MIN_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
 from clairemap.metrics.tally import Tally
 
 HEADLINE_ORDER = ("test", "val", "predict", "train")
 """The headline figures are those of the first split with MIN_TRUTH_PX scored pixels, or else the first with any.
 Labelled 'predict' scenes were not used for training and so come before training tiles."""
+
+DEFINITION = (
+    "All figures come from one confusion matrix in pixels, summed over all tiles of the scope. "
+    "IoU = TP / (TP + FP + FN); F1 = 2 TP / (2 TP + FP + FN); user's accuracy = TP / mapped; "
+    "producer's accuracy = TP / labelled; OA = correct / scored pixels. mIoU is the unweighted mean IoU of the classes "
+    "that occur in the labels or the map of the scope: a class that is only mapped counts as 0, a class in neither is "
+    "left out. Pixels without a label, with an ignored label or without a usable sensor of the view are not scored; "
+    "unmapped_px counts the labelled ones without a usable sensor. `too_few` marks scopes and classes with fewer than "
+    f"{MIN_TRUTH_PX} labelled pixels: their figures are not reliable. ECE uses 15 confidence bins of equal width. "
+    "Each scene is scored before overlapping scenes are blended; areas shared by two labelled scenes count in both."
+)
 
 READING = (
     "Figures are fractions (0..1), null if undefined. Rows of `confusion` are labels, columns are the map, both in the "

@@ -1,4 +1,4 @@
-"""Accuracy figures of a confusion matrix, and their definition."""
+"""Accuracy figures of a confusion matrix."""
 
 from dataclasses import dataclass, replace
 
@@ -9,17 +9,6 @@ from clairemap.metrics.confusion import Confusion
 
 MIN_TRUTH_PX = 100
 """Minimum number of labelled pixels for figures of a class, tile or scene to be reported."""
-
-DEFINITION = (
-    "All figures come from one confusion matrix in pixels, summed over all tiles of the scope. "
-    "IoU = TP / (TP + FP + FN); F1 = 2 TP / (2 TP + FP + FN); user's accuracy = TP / mapped; "
-    "producer's accuracy = TP / labelled; OA = correct / scored pixels. mIoU is the unweighted mean IoU of the classes "
-    "that occur in the labels or the map of the scope: a class that is only mapped counts as 0, a class in neither is "
-    "left out. Pixels without a label, with an ignored label or without a usable sensor of the view are not scored; "
-    "unmapped_px counts the labelled ones without a usable sensor. `too_few` marks scopes and classes with fewer than "
-    f"{MIN_TRUTH_PX} labelled pixels: their figures are not reliable. ECE uses 15 confidence bins of equal width. "
-    "Each scene is scored before overlapping scenes are blended; areas shared by two labelled scenes count in both."
-)
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,7 @@ class Scores:
 
 
 def scores(confusion: Confusion) -> Scores:
-    """Return the figures of a confusion matrix, as in DEFINITION; mIoU and OA are NaN without pixels."""
+    """Return the figures of a confusion matrix, as in `document.DEFINITION`; mIoU and OA are NaN without pixels."""
     right = np.diagonal(confusion)
     truth, mapped = confusion.sum(1), confusion.sum(0)
     iou = _ratio(right, truth + mapped - right)
@@ -68,7 +57,7 @@ def scores(confusion: Confusion) -> Scores:
     )
 
 
-def well_labelled(confusion: Confusion) -> Confusion:
+def well_labelled(confusion: Confusion) -> NDArray[np.intp]:
     """Return the indices of the classes with at least MIN_TRUTH_PX labelled pixels."""
     return np.flatnonzero(confusion.sum(1) >= MIN_TRUTH_PX)
 

@@ -1,8 +1,9 @@
 """Counts per tile, their sums, and their conversion to and from ``scores.parquet``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,16 @@ from clairemap.metrics.calibration import Calibration, calibration
 from clairemap.metrics.confusion import Confusion, confusion_matrix
 from clairemap.metrics.decision import decide
 
+BIN = "bin_"
+"""Prefix of the names of calibration counts."""
+
 
 @dataclass(frozen=True)
 class Tally:
     """Counts of `tiles` tiles; they add up exactly. Figures are computed from the sum.
 
-    `unmapped_px` counts labelled pixels without a mapped class.
+    `unmapped_px` counts labelled pixels without a mapped class. Each count but `tiles` has a field of its name in
+    `PixelCounts`.
     """
 
     confusion: Confusion
@@ -30,16 +35,28 @@ class Tally:
     @classmethod
     def empty(cls, classes: int) -> "Tally":
         """Return zero counts."""
-        return cls(np.zeros((classes, classes), np.int64), Calibration.empty(), 0, 0)
+        unlabelled = np.full((1, 1), IGNORE_INDEX, np.uint8)
+        return replace(tally(unlabelled, np.zeros((classes, 1, 1), np.uint8)), tiles=0)
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "Tally":
+        """Return the counts with these values, see `arrays`."""
+        bins = Calibration(**{field.name: arrays[f"{BIN}{field.name}"] for field in fields(Calibration)})
+        others = ((field.name, arrays[field.name]) for field in fields(cls) if field.name != "calibration")
+        counts: dict[str, Any] = {name: values if values.ndim else values.item() for name, values in others}
+        return cls(calibration=bins, **counts)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return all counts by name, those of the calibration with the prefix BIN; single numbers have no axes."""
+        names = (field.name for field in fields(self) if field.name != "calibration")
+        counts = {name: np.asarray(getattr(self, name)) for name in names}
+        bins = {f"{BIN}{field.name}": getattr(self.calibration, field.name) for field in fields(Calibration)}
+        return counts | bins
 
     def __add__(self, other: "Tally") -> "Tally":
         """Return the sum of two counts."""
-        return Tally(
-            self.confusion + other.confusion,
-            self.calibration + other.calibration,
-            self.unmapped_px + other.unmapped_px,
-            self.tiles + other.tiles,
-        )
+        others = other.arrays()
+        return Tally.of({name: values + others[name] for name, values in self.arrays().items()})
 
 
 def tally(truth: NDArray[np.uint8], probability: NDArray[np.uint8]) -> Tally:
@@ -85,7 +102,8 @@ def read_tallies(path: Path, classes: int) -> list[TileTally]:
         StoreError: the file is missing, damaged, or has another number of classes.
     """
     try:
-        return [_tile(scores, classes) for scores in read_scores(path)]
+        zero = Tally.empty(classes).arrays()
+        return [_tile(scores, zero) for scores in read_scores(path)]
     except ValueError as error:
         raise StoreError(
             f"{path}: not a valid score table for {classes} classes ({error}); delete it and run score_tiles again"
@@ -93,30 +111,26 @@ def read_tallies(path: Path, classes: int) -> list[TileTally]:
 
 
 def _scores(tile: TileTally) -> TileScores:
-    return TileScores(TilePlace(tile.scene, tile.row, tile.col), _plain(tile.counts), _plain(tile.both))
+    return TileScores(TilePlace(tile.scene, tile.row, tile.col), _pixel_counts(tile.counts), _pixel_counts(tile.both))
 
 
-def _plain(counts: Tally) -> PixelCounts:
-    bins = counts.calibration
-    return PixelCounts(
-        tuple(counts.confusion.ravel().tolist()),
-        counts.unmapped_px,
-        tuple(bins.px.tolist()),
-        tuple(bins.correct.tolist()),
-        tuple(bins.confidence.tolist()),
-    )
+def _pixel_counts(counts: Tally) -> PixelCounts:
+    arrays = ((name, values) for name, values in counts.arrays().items() if name != "tiles")
+    columns: dict[str, Any] = {
+        name: tuple(values.ravel().tolist()) if values.ndim else values.item() for name, values in arrays
+    }
+    return PixelCounts(**columns)
 
 
-def _tile(scores: TileScores, classes: int) -> TileTally:
+def _tile(scores: TileScores, zero: Mapping[str, NDArray[Any]]) -> TileTally:
     place = scores.place
-    return TileTally(place.scene, place.row, place.col, _tally(scores.counts, classes), _tally(scores.both, classes))
+    return TileTally(place.scene, place.row, place.col, _tally(scores.counts, zero), _tally(scores.both, zero))
 
 
-def _tally(counts: PixelCounts, classes: int) -> Tally:
-    bins = Calibration(
-        np.array(counts.bin_px, np.int64),
-        np.array(counts.bin_correct, np.int64),
-        np.array(counts.bin_confidence, np.float64),
-    )
-    confusion = np.array(counts.confusion, np.int64).reshape(classes, classes)
-    return Tally(confusion, bins, counts.unmapped_px, 1)
+def _tally(counts: PixelCounts, zero: Mapping[str, NDArray[Any]]) -> Tally:
+    """Return the counts of one tile as arrays with the shapes and types of `zero`."""
+    columns = {
+        field.name: np.array(getattr(counts, field.name), zero[field.name].dtype).reshape(zero[field.name].shape)
+        for field in fields(PixelCounts)
+    }
+    return Tally.of({**columns, "tiles": np.array(1)})

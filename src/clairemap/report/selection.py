@@ -7,6 +7,7 @@ from operator import attrgetter
 
 from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_ONE_SENSOR_PCT
+from clairemap.tiles.sampling import spread_evenly
 
 VARIED_PCT = 75.0
 """Maximum share of the largest class in a varied tile."""
@@ -54,13 +55,8 @@ def select_tiles(tiles: Sequence[ExplainedTile], count: int) -> list[SelectedTil
                 tile = queue.pop(0)
                 chosen[tile.place] = SelectedTile(tile, why)
     others = [tile for tile in ordered if tile.place not in chosen]
-    chosen |= {tile.place: SelectedTile(tile, "") for tile in _evenly_spaced(others, count - len(chosen))}
+    chosen |= {tile.place: SelectedTile(tile, "") for tile in spread_evenly(others, count - len(chosen))}
     return [chosen[place] for place in sorted(chosen)]
-
-
-def _evenly_spaced(tiles: Sequence[ExplainedTile], count: int) -> list[ExplainedTile]:
-    """Return `count` of the tiles, at equal steps."""
-    return [tiles[len(tiles) * step // count] for step in range(count)]
 
 
 def _queue(tiles: Sequence[ExplainedTile], rank: _Ranking) -> list[ExplainedTile]:

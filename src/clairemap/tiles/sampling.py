@@ -5,6 +5,7 @@ A crop does not depend on the number of processes and threads or on interruption
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from clairemap.tiles.augmentation import FlipRotation
 from clairemap.tiles.crops import Labels
 from clairemap.tiles.disturbance import Disturbance
 from clairemap.tiles.splits import LabelledTile
+
+AnyTile = TypeVar("AnyTile")
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ def _pixel_of_class(plan: CropPlan, aim: ClassPixel, target: Labels) -> tuple[in
     return y, x
 
 
-def spread_evenly(tiles: Sequence[LabelledTile], count: int) -> tuple[LabelledTile, ...]:
+def spread_evenly(tiles: Sequence[AnyTile], count: int) -> tuple[AnyTile, ...]:
     """Return at most `count` of the tiles, evenly spaced in their order."""
     if len(tiles) <= count:
         return tuple(tiles)

@@ -1,7 +1,7 @@
 """Scores of the network on held-out tiles, from one confusion matrix over all tiles and processes."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
+from clairemap.metrics.calibration import expected_calibration_error
 from clairemap.metrics.confusion import confusion_matrix
-from clairemap.metrics.decision import decide
 from clairemap.metrics.scores import scores
-from clairemap.metrics.tally import Tally
+from clairemap.metrics.tally import Tally, tally
 from clairemap.nets.claire import Claire
 from clairemap.nets.probability import stored_probability
 from clairemap.tiles.dataset import TileDataset, stack_samples
@@ -65,41 +64,33 @@ def tile_counts(logits: Tensor, truth: NDArray[np.uint8]) -> Tally:
         logits: (K, H, W).
         truth: class indices (H, W), IGNORE_INDEX where unlabelled.
     """
-    return Tally(
-        confusion_matrix(truth, _indices(logits.argmax(0)), len(logits)),
-        calibration(truth, decide(stored_probability(logits))),
-        unmapped_px=0,
-        tiles=1,
-    )
+    counts = tally(truth, stored_probability(logits))
+    return replace(counts, confusion=confusion_matrix(truth, _indices(logits.argmax(0)), len(logits)), unmapped_px=0)
 
 
 def summed(counts: Tally, processes: Processes) -> Tally:
     """Return the counts summed over all processes, in each of them."""
-    bins = counts.calibration
-    confusion, px, correct, confidence, rest = (
-        processes.sum(torch.from_numpy(values)).cpu().numpy()
-        for values in (
-            counts.confusion,
-            bins.px,
-            bins.correct,
-            bins.confidence,
-            np.array([counts.unmapped_px, counts.tiles]),
-        )
+    return Tally.of(
+        {name: processes.sum(torch.from_numpy(values)).cpu().numpy() for name, values in counts.arrays().items()}
     )
-    return Tally(confusion, Calibration(px, correct, confidence), *rest.tolist())
 
 
 @torch.no_grad()
 def predicted_tiles(
     network: Claire, tiles: TileDataset, scales: BandScales, processes: Processes
-) -> Iterator[PredictedTile]:
-    """Yield this process's share of the tiles, mapped one at a time in evaluation mode."""
+) -> Generator[PredictedTile, None, None]:
+    """Yield this process's share of the tiles, mapped one at a time in evaluation mode.
+
+    The network is in training mode after the last tile, or when the iterator is closed early.
+    """
     network.eval()
-    for number in processes.share_of(len(tiles)):
-        batch = scales.normalise(stack_samples([tiles[number]]).to(processes.device))
-        logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-        yield PredictedTile(number, logits[0], batch.target[0])
-    network.train()
+    try:
+        for number in processes.share_of(len(tiles)):
+            batch = scales.normalise(stack_samples([tiles[number]]).to(processes.device))
+            logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
+            yield PredictedTile(number, logits[0], batch.target[0])
+    finally:
+        network.train()
 
 
 def _indices(classes: Tensor) -> NDArray[np.uint8]:

@@ -1,3 +1,4 @@
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
+from clairemap.artefacts.scores import PixelCounts
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.metrics.tally import Tally, TileTally, read_tallies, tally, write_tallies
@@ -45,6 +47,16 @@ def test_sums_do_not_depend_on_the_order():
     a, b, c = (tally(*made_tile(seed)) for seed in range(3))
     np.testing.assert_array_equal((a + b + c).confusion, (c + a + b).confusion)
     assert sum([a, b, c], start=Tally.empty(3)).tiles == 3
+
+
+def test_counts_by_name_are_complete():
+    counts = tally(*made_tile(0)) + tally(*made_tile(1))
+    arrays, again = counts.arrays(), Tally.of(counts.arrays()).arrays()
+    assert {field.name for field in fields(PixelCounts)} == set(arrays) - {"tiles"}
+    for name, values in arrays.items():
+        assert values.dtype == Tally.empty(3).arrays()[name].dtype
+        np.testing.assert_array_equal(values, again[name])
+    assert not any(values.any() for values in Tally.empty(3).arrays().values())
 
 
 def test_table_without_tiles_is_valid(tmp_path: Path):

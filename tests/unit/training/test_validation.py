@@ -1,3 +1,7 @@
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -6,8 +10,11 @@ from clairemap.classes import IGNORE_INDEX
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.confusion import Confusion
 from clairemap.metrics.tally import Tally
+from clairemap.tiles.dataset import TileDataset
 from clairemap.training.distributed import Processes
-from clairemap.training.validation import summed, tile_counts, validation_scores
+from clairemap.training.job import TrainingJob
+from clairemap.training.model import new_network
+from clairemap.training.validation import predicted_tiles, summed, tile_counts, validation_scores
 
 
 def counted(matrix: Confusion) -> Tally:
@@ -45,3 +52,15 @@ def test_one_process_sums_to_its_own_counts():
     assert (found.tiles, found.unmapped_px) == (2, 0)
     assert found.confusion.tolist() == counts.confusion.tolist()
     assert found.calibration.px.sum() == found.confusion.sum() == 20
+
+
+def test_the_network_is_in_training_mode_after_an_early_stop(
+    made_job: Callable[..., TrainingJob], alone: Processes, tmp_path: Path
+):
+    job = made_job(tmp_path)
+    network = new_network(job)
+    tiles = TileDataset(job.source(), job.validation_tiles)
+    with closing(predicted_tiles(network, tiles, job.scales, alone)) as predicted:
+        next(predicted)
+        assert not network.training
+    assert network.training
