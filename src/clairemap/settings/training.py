@@ -56,7 +56,8 @@ class TrainingSettings(Section):
     batch_parts: int = Field(
         1,
         ge=1,
-        description="compute each batch in this many parts to save memory; same result up to rounding, at least one third slower",
+        description="compute each batch in this many parts to save memory; same result up to rounding, at least one "
+        "third slower",
     )
     schedule: Literal["one_cycle", "cosine"] = Field(
         "one_cycle",
