@@ -31,7 +31,8 @@ class ComputeSettings(Section):
     training_minutes: float | None = Field(
         None,
         gt=0,
-        description="time limit of a training job, minutes; it saves a checkpoint, a retry resumes (null: no limit)",
+        description="time limit of a training job, minutes; training then saves a checkpoint and resumes when "
+        "run again (null: no limit)",
     )
     tensorboard: bool = Field(
         False, description="also write training curves for TensorBoard, to tensorboard/ in work_dir"
@@ -45,13 +46,15 @@ class Settings(Section):
         "config/scenes.csv", description="sample sheet (CSV); a relative path starts at the current folder"
     )
     data_dir: InputPath = Field(".", description="folder that relative paths in the sample sheet start from")
-    work_dir: OutputFolder = Field("work", description="intermediate files, reproducible; may be scratch storage")
+    work_dir: OutputFolder = Field(
+        "work", description="intermediate files; can be recreated, so scratch storage is sufficient"
+    )
     results_dir: OutputFolder = Field("results", description="deliverables: maps, accuracy, report")
     seed: int = Field(0, ge=0, description="seed of all random numbers")
     legend: LegendSettings = Field(LegendSettings(), description="classes and label codes")
     sensors: SensorsSettings = Field(SensorsSettings(), description="bands and units of the two sensors")
     registration: RegistrationSettings = Field(RegistrationSettings(), description="co-registration of SAR to optical")
-    tiling: TilingSettings = Field(TilingSettings(), description="storage layout of a scene")
+    tiling: TilingSettings = Field(TilingSettings(), description="tile size and size of the intermediate files")
     splits: SplitsSettings = Field(
         SplitsSettings(), description="which tiles are used for training, validation and testing"
     )
@@ -61,7 +64,7 @@ class Settings(Section):
     )
     training: TrainingSettings = Field(TrainingSettings(), description="training loop")
     augmentation: AugmentationSettings = Field(
-        AugmentationSettings(), description="random changes of training crops; 0 switches one off"
+        AugmentationSettings(), description="random changes of training crops; 0 disables one"
     )
     inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
     mosaic: MosaicSettings = Field(MosaicSettings(), description="grid and compression of the maps")
@@ -70,7 +73,7 @@ class Settings(Section):
     report: ReportSettings = Field(ReportSettings(), description="report page")
     compute: ComputeSettings = Field(
         ComputeSettings(),
-        description="hardware, memory and time limits; results do not depend on them and nothing reruns",
+        description="hardware, memory and time limits; changes here do not affect results and trigger no recomputation",
     )
 
     @model_validator(mode="after")

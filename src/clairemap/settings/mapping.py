@@ -20,7 +20,8 @@ class InferenceSettings(Section):
     halo_px: int | None = Field(
         None,
         ge=0,
-        description="margin to discard around each window, pixels (null: measured on the network; less leaves seams)",
+        description="margin to discard around each window, pixels (null: determined from the network; smaller values "
+        "cause visible seams)",
     )
     precision: Precision = Field(
         "float32",

@@ -40,9 +40,10 @@ class TilingSettings(Section):
 
     tile_px: AlignedPx = Field(
         512,
-        description="tile size, pixels; a multiple of 128. A tile is also a chunk of the store and the unit of scoring",
+        description="tile size, pixels; a multiple of 128. Accuracy is computed per tile; intermediate Zarr files use "
+        "it as chunk size",
     )
-    shard_tiles: int = Field(4, ge=1, le=32, description="tiles along each side of one file of the store (a shard)")
+    shard_tiles: int = Field(4, ge=1, le=32, description="tiles along each side of a shard, one file of the Zarr store")
 
 
 class SplitsSettings(Section):
@@ -63,7 +64,10 @@ class SplitsSettings(Section):
         0.0, description="fraction of the blocks or tiles used for testing (methods block, random)"
     )
     buffer_px: int = Field(
-        256, ge=0, description="leave out training tiles closer than this to a held-out block, pixels"
+        256,
+        ge=0,
+        description="leave out training tiles closer than this to a held-out block, pixels; at least halo_px in "
+        "work_dir/model/model.json",
     )
 
     @model_validator(mode="after")

@@ -28,6 +28,6 @@ class Section(BaseModel):
 
 
 def settings_error(error: ValidationError, model: type[BaseModel], source: str, remedy: str) -> SettingsError:
-    """Return an error that lists all faults found by pydantic, with the remedy as the last line."""
+    """Return an error that lists all errors found by pydantic, with the remedy as the last line."""
     faults = [f"  {fault}" for fault in fault_messages(error, model)]
     return SettingsError(f"{source}: {len(faults)} error(s)\n" + "\n".join(faults) + f"\n{remedy}")

@@ -15,6 +15,7 @@ VIEWS: tuple[View, ...] = get_args(View)
 
 
 class _BandSettings(Section):
+    bands: tuple[str, ...]
     indexes: tuple[int, ...] | None = Field(
         None, description="1-based band numbers in the file, one per band name (null: all bands, in file order)"
     )

@@ -12,11 +12,15 @@ from clairemap.settings.sensors import View
 class NetworkSettings(Section):
     """The CLAIRE network."""
 
-    size: Literal["tiny", "small", "base"] = Field("tiny", description="1.4, 21 or 65 million parameters")
+    size: Literal["tiny", "small", "base"] = Field(
+        "tiny",
+        description="1.4, 21 or 65 million parameters; tiny for tests and CPUs, small for most projects on a GPU, "
+        "base for large data sets or ImageNet weights",
+    )
     fusion: Literal["window", "conv", "gate", "sum", "early"] = Field(
         "window",
-        description="window: cross-modality attention (CMAF); early: one encoder for the stacked bands of both "
-        "sensors; conv, gate, sum: other ways to fuse, for comparison",
+        description="window: cross-modality attention fusion (CMAF), the standard; early: one encoder for the stacked "
+        "bands of both sensors; conv, gate, sum: other ways to fuse, for comparison",
     )
     sensors: View = Field("fused", description="train on both sensors (fused), or on one with the other masked out")
 
@@ -24,7 +28,9 @@ class NetworkSettings(Section):
 class LossSettings(Section):
     """The RIFT loss: balance * weighted focal term + (1 - balance) * Tversky term."""
 
-    balance: Share = Field(0.5, description="weight of the focal term, from 0 to 1; the Tversky term has the rest")
+    balance: Share = Field(
+        0.5, description="weight of the focal term, from 0 to 1; the Tversky term has weight 1 - balance"
+    )
     focal_gamma: float = Field(2.0, ge=0, le=10, description="focusing exponent of the focal term")
     tversky_alpha: float = Field(0.3, ge=0, description="weight of false positives in the Tversky term")
     tversky_beta: float = Field(0.7, ge=0, description="weight of false negatives in the Tversky term")
@@ -50,7 +56,8 @@ class TrainingSettings(Section):
     batch_parts: int = Field(
         1,
         ge=1,
-        description="compute each batch in this many parts to save memory; same gradient, at least 4/3 of the time",
+        description="compute each batch in this many parts to save memory; same result up to rounding, at least one "
+        "third slower",
     )
     schedule: Literal["one_cycle", "cosine"] = Field(
         "one_cycle",
@@ -62,16 +69,17 @@ class TrainingSettings(Section):
     clip_norm: float = Field(1.0, gt=0, description="maximum gradient norm")
     sensor_dropout: Share = Field(0.2, description="fraction of the crops with one sensor masked out")
     rare_class_share: Share = Field(
-        0.5, description="fraction of the crops centred on a pixel of a uniformly drawn class"
+        0.5, description="fraction of the crops centred on a pixel of a class drawn with equal probability"
     )
     ema_decay: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="decay of a moving average of the weights, which is then validated and saved (null: no averaging)",
+        description="decay of a moving average of the weights; the averaged weights are validated and saved (null: no "
+        "averaging)",
     )
     patience: int | None = Field(None, ge=1, description="early stopping: validations without improvement (null: off)")
-    calibrate: bool = Field(True, description="after training, fit a temperature to the validation tiles")
+    calibrate: bool = Field(True, description="calibrate the confidences on the validation tiles (temperature scaling)")
     initial_optical: InputPath | None = Field(
         None,
         description="file with ImageNet weights of a ConvNeXt-T for the optical encoder of size base (null: random)",
@@ -83,7 +91,7 @@ class TrainingSettings(Section):
 
 
 class AugmentationSettings(Section):
-    """Random changes of training crops, in addition to quarter turns and mirror images; 0 switches one off."""
+    """Random changes of training crops, in addition to quarter turns and mirror images; 0 disables one."""
 
     clouds: Share = Field(0.5, description="fraction of the crops with simulated clouds and cloud shadows")
     cloud_mask_known: Share = Field(0.5, description="fraction of those crops whose cloud mask the network gets")
@@ -95,5 +103,6 @@ class AugmentationSettings(Section):
         0.0,
         ge=0,
         le=1,
-        description="maximum random change of each band: contrast (relative), brightness (standard deviations)",
+        description="maximum random change of each band: contrast ± gain (fraction); brightness ± gain (standard "
+        "deviations)",
     )

@@ -100,8 +100,11 @@ def _validation_tiles(job: TrainingJob, source: TileSource) -> TileDataset:
     tiles = TileDataset(source, job.validation_tiles)
     if any((tile.target != IGNORE_INDEX).any() for tile in map(tiles.__getitem__, range(len(tiles)))):
         return tiles
+    if not job.validation_tiles:
+        log.warning("no labelled validation tiles: the last step's weights are kept")
+        return tiles
     log.warning(
-        "no validation tile has labelled pixels where network.sensors (%s) is valid; keeping the last step's weights",
+        "no validation tile has labelled pixels where network.sensors (%s) is valid: the last step's weights are kept",
         job.settings.network.sensors,
     )
     return TileDataset(source, ())
