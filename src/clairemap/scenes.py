@@ -105,10 +105,14 @@ class SampleSheet:
         return tuple(self._by_region)
 
     @property
-    def missing_files(self) -> tuple[Path, ...]:
-        """Files of the sheet that do not exist."""
-        paths = (path for scene in self.scenes for path in scene.sources.values())
-        return tuple(path for path in paths if not path_exists(path))
+    def missing_files(self) -> dict[tuple[str, str], Path]:
+        """Files of the sheet that do not exist, by scene and role."""
+        return {
+            (scene.scene, role): path
+            for scene in self.scenes
+            for role, path in scene.sources.items()
+            if not path_exists(path)
+        }
 
     def in_region(self, region: str) -> tuple[Scene, ...]:
         """Return the scenes of a region."""
@@ -197,7 +201,7 @@ def _row_faults(rows: list[Row], width: int, folds_case: bool, data_dir: Path) -
         pair = _same_path(row.cells["optical"]), _same_path(row.cells["sar"])
         if any(pair) and pair in first_pair:
             faults.append(
-                f"{start}: same optical and sar files as row {first_pair[pair]}: remove one of the rows "
+                f"{start}: same optical and sar files as row {first_pair[pair]}: remove one row "
                 "(a scene can belong to one region only)"
             )
         first_pair.setdefault(pair, row.line)
@@ -254,7 +258,8 @@ def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
 def _date_faults(column: str, text: str) -> Iterator[str]:
     day = _day(text)
     if day is None:
-        yield f"{column} {text!r} is not a date: write it as 2026-11-22"
+        wrong = "no such day" if DATE.match(text) else "not a date: use YYYY-MM-DD, for example 2026-05-12"
+        yield f"{column} {text!r}: {wrong}"
     elif day.year < FIRST_YEAR or day > datetime.date.today() + datetime.timedelta(days=1):
         yield f"{column} {text!r} is {'in the future' if day.year >= FIRST_YEAR else 'long ago'}: correct it"
 

@@ -12,7 +12,7 @@ from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
 from clairemap.raster.members import watched
-from clairemap.raster.unsupported import written_name
+from clairemap.raster.unsupported import missing_message
 from clairemap.settings import VIEWS
 
 try:
@@ -26,10 +26,9 @@ GPU = int(jobs.uses_gpu(SETTINGS))
 # The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
-if absent := [written_name(path) for path in SHEET.missing_files if not path.is_relative_to(DEMO_DIR)]:
-    logger.warning(
-        f"{SETTINGS.scenes}: {len(absent)} file(s) do not exist; their scenes will fail: {', '.join(absent)}"
-    )
+for place, absent in SHEET.missing_files.items():
+    if not absent.is_relative_to(DEMO_DIR):
+        logger.warning(f"{SETTINGS.scenes}: scene {', '.join(place)}: {missing_message(absent)} (this scene will fail)")
 
 # For ancient inputs, rules use these constants, not rules.x.output.y: the flag would stay on the shared object.
 WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir

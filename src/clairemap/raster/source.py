@@ -1,5 +1,6 @@
 """Reading of windows of a raster file with their valid pixels."""
 
+import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,8 @@ class RasterSource:
             raise ValuesError(
                 f"{self.path}: contains complex numbers ({found[0]}), probably single-look complex SAR; compute "
                 "intensity |z|^2, if possible multilooked and terrain-corrected (SNAP), or for each band "
-                f'gdal_calc.py -A {self.path.name} --calc="abs(A)**2" --type=Float32 --outfile=intensity.tif, '
+                f'gdal_calc.py -A {shlex.quote(str(self.path))} --calc="abs(A)**2" --type=Float32 '
+                "--outfile=intensity.tif, "
                 "and set sensors.sar.scale: linear_power"
             )
 
@@ -154,9 +156,10 @@ class RasterSource:
         """
         count = self._dataset.count
         if indexes is None and count != len(names):
+            select = ", or select bands with sensors.*.indexes" if count > len(names) else ""
             raise BandCountError(
-                f"{self.path}: has {count} band(s), but sensors.*.bands names {len(names)} {list(names)}; "
-                "correct it, or select bands with sensors.*.indexes"
+                f"{self.path}: has {count} band(s), but sensors.*.bands lists {len(names)} ({', '.join(names)}): "
+                f"correct sensors.*.bands or the file{select}"
             )
         chosen = indexes or tuple(range(1, count + 1))
         if max(chosen) > count:
@@ -190,8 +193,7 @@ class RasterSource:
             valid, has_mask = self._unmasked(area, indexes)
         except RasterioError as error:
             raise UnreadableFileError(
-                f"{self.path}: truncated or damaged at rows {window.y0}-{window.y1}, columns {window.x0}-{window.x1} "
-                f"({error.__cause__ or error}); download it again"
+                f"{self.path}: truncated or damaged at {window.text} ({error.__cause__ or error}); download it again"
             ) from None
         valid &= ~is_nodata(stored, self._tags(indexes, has_mask), self.reading)
         values = self.scaling.values(stored, indexes) if self.is_scaled else stored

@@ -38,7 +38,7 @@ def check_exists(path: Path) -> None:
         MissingFileError: the file does not exist; the message contains the remedy.
     """
     if not path_exists(path):
-        raise MissingFileError(_missing(path))
+        raise MissingFileError(missing_message(path))
 
 
 def open_error(path: Path, reason: object) -> MissingFileError | UnreadableFileError:
@@ -78,16 +78,17 @@ def written_name(path: Path) -> str:
     return subdataset[1] if subdataset else text
 
 
-def _missing(path: Path) -> str:
+def missing_message(path: Path) -> str:
+    """Return the error text for a path that does not exist, with the remedy."""
     text, name = str(path), written_name(path)
     if VIRTUAL.search(text):
         return f"{name}: GDAL's virtual paths are not supported; copy the file, or {_virtual(shlex.quote(name))}"
     if url := URL.search(text):
         kind, rest = url[1].lower(), url[2]
         if kind == "file":
-            return f"{name}: URLs are not supported; use the path: /{rest}"
+            return f"{name}: URLs are not read; use the path: /{rest}"
         virtual = f"/{HANDLERS[kind]}/{rest}" if kind in HANDLERS else f"/vsicurl/{name}"
-        return f"{name}: URLs are not supported; download the file, or {_virtual(shlex.quote(virtual))}"
+        return f"{name}: URLs are not read; download the file, or {_virtual(shlex.quote(virtual))}"
     if WINDOWS.search(text) or "\\" in text:
         return (
             f"{path}: no such file; it looks like a Windows path: use the path on this machine, with '/' "

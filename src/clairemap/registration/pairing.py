@@ -1,5 +1,6 @@
 """A scene's rasters, on any grids, read as one pair on one grid."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ from clairemap.registration.sources import codes_source, optical_source, sar_sou
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
 from clairemap.settings import OpticalBands, SarSettings, TiledSensors
 from clairemap.validity import Validity
+
+ROWS_AT_ONCE = 512
+"""Rows of a label raster read at a time to list its codes."""
 
 ABSENT_OPTICAL_DTYPE = np.dtype(np.uint8)
 """Number type of the zeros used as optical bands in scenes without optical."""
@@ -138,8 +142,21 @@ class ScenePair:
         if self._label is not None:
             block = self._label.read(window)
             codes = _whole_numbers(block.values[0][block.valid], self._label.source.path)
-            indices[block.valid] = self._legend.indices(codes, f"{self._label.source.path}, {window}")
+            indices[block.valid] = self._legend.indices(
+                codes, str(self._label.source.path), window.text, self._codes_of_label
+            )
         return indices
+
+    def _codes_of_label(self) -> set[int]:
+        """Return all label codes on the scene's grid, in bands of rows."""
+        height, width = self.geobox.shape
+        found: set[int] = set()
+        for y0 in range(0, height, ROWS_AT_ONCE):
+            if self._label is not None:
+                block = self._label.read(Window(y0, 0, min(ROWS_AT_ONCE, height - y0), width))
+                codes = _whole_numbers(block.values[0][block.valid], self._label.source.path)
+                found.update(np.unique(codes).tolist())
+        return found
 
     def _read_cloud(self, window: Window) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         if self._cloud is None:
@@ -185,6 +202,6 @@ def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:
         found = codes[whole != codes][0]
         raise LabelError(
             f"{path}: labels must be whole numbers, found {found:g}; use class codes, or tag the value as nodata: "
-            f"gdal_edit.py -a_nodata {found!s} {path.name}"
+            f"gdal_edit.py -a_nodata {found!s} {shlex.quote(str(path))}"
         )
     return whole

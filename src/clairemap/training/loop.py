@@ -101,7 +101,7 @@ def _validation_tiles(job: TrainingJob, source: TileSource) -> TileDataset:
     if any((tile.target != IGNORE_INDEX).any() for tile in map(tiles.__getitem__, range(len(tiles)))):
         return tiles
     log.warning(
-        "no validation tile has labelled pixels where network.sensors (%s) is valid; keeping the last step's weights",
+        "no labelled validation tiles (network.sensors is %s): the last step's weights are kept",
         job.settings.network.sensors,
     )
     return TileDataset(source, ())
