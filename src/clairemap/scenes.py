@@ -192,14 +192,15 @@ def _row_faults(rows: list[Row], width: int, folds_case: bool, data_dir: Path) -
             faults.append(f"{start}: {row.width} cells, but the header has {width}: check the commas")
             continue
         name = row.cells["scene"].lower() if folds_case else row.cells["scene"]
-        if name in first_row:
+        pair = _same_path(row.cells["optical"]), _same_path(row.cells["sar"])
+        is_copy = any(pair) and pair in first_pair
+        if name in first_row and not (is_copy and first_pair[pair] == first_row[name]):
             note = " (this file system ignores case)" if folds_case else ""
             faults.append(
                 f"{start}: scene {row.cells['scene']!r} is also in row {first_row[name]}{note}: rename one of them"
             )
         first_row.setdefault(name, row.line)
-        pair = _same_path(row.cells["optical"]), _same_path(row.cells["sar"])
-        if any(pair) and pair in first_pair:
+        if is_copy:
             faults.append(
                 f"{start}: same optical and sar files as row {first_pair[pair]}: remove one row "
                 "(a scene can belong to one region only)"

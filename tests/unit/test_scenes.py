@@ -182,7 +182,9 @@ def test_rows_are_numbered_by_line_of_the_file(tmp_path: Path):
     assert "row 5: split 'predictt'" in refused(tmp_path, "\n".join([HEADER, "", "", ROWS[0], bad]))
     two_lines = ROWS[0].replace("a_l.tif", '"a_l.tif\n"')
     assert "row 4: split 'predictt'" in refused(tmp_path, "\n".join([HEADER, two_lines, bad]))
-    assert "row 4: scene 'a' is also in row 3" in refused(tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]]))
+    assert "row 4: same optical and sar files as row 3" in refused(
+        tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]])
+    )
 
 
 @pytest.mark.parametrize(

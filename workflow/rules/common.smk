@@ -16,7 +16,8 @@ from clairemap.raster.unsupported import missing_message
 from clairemap.settings import VIEWS
 
 try:
-    PLAN = Plan.read(config, Path(workflow.basedir))
+    named = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
+    PLAN = Plan.read(config, Path(workflow.basedir), named)
 except ClairemapError as error:
     fail(error)
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet

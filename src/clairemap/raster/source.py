@@ -18,7 +18,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.census import Census
 from clairemap.raster.georeference import geobox_of
 from clairemap.raster.opening import is_stored, open_raster
-from clairemap.raster.unsupported import check_exists, no_bands_error, open_error
+from clairemap.raster.unsupported import check_exists, no_bands_error, open_error, quoted_reason
 from clairemap.raster.values import AS_STORED, Reading, Scaling, can_be_measured, is_nodata
 
 
@@ -148,23 +148,28 @@ class RasterSource:
         kinds = enumerate(self._dataset.colorinterp, start=1)
         return tuple(index for index, kind in kinds if kind is not ColorInterp.alpha)
 
-    def band_indexes(self, names: tuple[str, ...], indexes: tuple[int, ...] | None) -> tuple[int, ...]:
+    def band_indexes(
+        self, names: tuple[str, ...], indexes: tuple[int, ...] | None, sensor: str = "*"
+    ) -> tuple[int, ...]:
         """Return the 1-based numbers of the named bands: `indexes`, or by default all bands of the file.
+
+        `sensor` names the section of the settings in messages.
 
         Raises:
             BandCountError: the file lacks a band, or `indexes` is None and the number of bands and names differ.
         """
         count = self._dataset.count
+        found = "1 band" if count == 1 else f"{count} bands"
         if indexes is None and count != len(names):
-            select = ", or select bands with sensors.*.indexes" if count > len(names) else ""
+            select = f", or select bands with sensors.{sensor}.indexes" if count > len(names) else ""
             raise BandCountError(
-                f"{self.path}: has {count} band(s), but sensors.*.bands lists {len(names)} ({', '.join(names)}): "
-                f"correct sensors.*.bands or the file{select}"
+                f"{self.path}: has {found}, but sensors.{sensor}.bands lists {len(names)} ({', '.join(names)}): "
+                f"correct sensors.{sensor}.bands or the file{select}"
             )
         chosen = indexes or tuple(range(1, count + 1))
         if max(chosen) > count:
             raise BandCountError(
-                f"{self.path}: has {count} band(s), but sensors.*.indexes selects band {max(chosen)}; correct it"
+                f"{self.path}: has {found}, but sensors.{sensor}.indexes selects band {max(chosen)}; correct it"
             )
         return chosen
 
@@ -193,7 +198,8 @@ class RasterSource:
             valid, has_mask = self._unmasked(area, indexes)
         except RasterioError as error:
             raise UnreadableFileError(
-                f"{self.path}: truncated or damaged at {window.text} ({error.__cause__ or error}); download it again"
+                f"{self.path}: truncated or damaged at {window.text} ({quoted_reason(error.__cause__ or error)}); "
+                "download it again"
             ) from None
         valid &= ~is_nodata(stored, self._tags(indexes, has_mask), self.reading)
         values = self.scaling.values(stored, indexes) if self.is_scaled else stored

@@ -67,6 +67,11 @@ def _stacked(files: str) -> str:
     return f"run `gdalbuildvrt -separate scene.vrt {files}` and use scene.vrt in the sample sheet"
 
 
+def quoted_reason(reason: object) -> str:
+    """Return GDAL's message in quotation marks, without its full stop."""
+    return f'GDAL: "{str(reason).rstrip(".")}"'
+
+
 def written_name(path: Path) -> str:
     """Return a cell of the sample sheet as written: a URL, virtual path or subdataset, which `Path` alters, or path."""
     text = str(path)
@@ -129,7 +134,7 @@ def _unreadable(path: Path, reason: object) -> str:
     if kind in SHAPES:
         return _shapes(path)
     if not path.is_file():
-        return f"is neither a file nor a folder ({reason}); use the path of a raster file"
+        return f"is neither a file nor a folder ({quoted_reason(reason)}); use the path of a raster file"
     if path.stat().st_size == 0:
         return "is empty (0 bytes); download it again"
     if kind in ARCHIVES or zipfile.is_zipfile(path):
@@ -143,8 +148,8 @@ def _unreadable(path: Path, reason: object) -> str:
         if head.startswith(start):
             return message
     return (
-        f"cannot be opened as a raster ({reason}); download it again, or convert it to GeoTIFF if GDAL does not "
-        "support its format (`gdalinfo --formats`)"
+        f"cannot be opened as a raster ({quoted_reason(reason)}); download it again, or convert it to GeoTIFF if "
+        "GDAL does not support its format (`gdalinfo --formats`)"
     )
 
 

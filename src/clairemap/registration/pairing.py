@@ -25,7 +25,7 @@ from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import displacement_of
 from clairemap.registration.sources import codes_source, optical_source, sar_source
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
-from clairemap.settings import OpticalBands, SarSettings, TiledSensors
+from clairemap.settings import OpticalBands, SarSettings, Sensor, TiledSensors
 from clairemap.validity import Validity
 
 ROWS_AT_ONCE = 512
@@ -83,7 +83,7 @@ class ScenePair:
         if grid is None:
             raise GridError("the scene has neither an optical nor a SAR raster; name one in the sample sheet")
         self.geobox: GeoBox = grid.geobox
-        self._optical_bands = () if self._optical is None else _bands(self._optical, sensors.optical)
+        self._optical_bands = () if self._optical is None else _bands(self._optical, sensors.optical, "optical")
         self._sar = None if sar is None else _sar_on(grid, sar, sensors, displacement)
         label = source(self.files.label, lambda path: codes_source(path, "label", legend=self._legend))
         self._label = _classes_on(grid, label)
@@ -177,14 +177,14 @@ class ScenePair:
             self._cloud.check()
 
 
-def _bands(source: RasterSource, settings: OpticalBands | SarSettings) -> tuple[int, ...]:
-    return source.band_indexes(settings.names, settings.indexes)
+def _bands(source: RasterSource, settings: OpticalBands | SarSettings, sensor: Sensor) -> tuple[int, ...]:
+    return source.band_indexes(settings.names, settings.indexes, sensor)
 
 
 def _sar_on(grid: RasterSource, sar: RasterSource, sensors: TiledSensors, displacement: Displacement) -> SarOnGrid:
     if grid is sar:
         displacement = NO_DISPLACEMENT
-    return SarOnGrid(sar, _bands(sar, sensors.sar), sensors.sar, mapping_between(grid, sar, displacement))
+    return SarOnGrid(sar, _bands(sar, sensors.sar, "sar"), sensors.sar, mapping_between(grid, sar, displacement))
 
 
 def _classes_on(grid: RasterSource, source: RasterSource | None) -> ClassesOnGrid | None:
