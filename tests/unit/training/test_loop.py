@@ -282,7 +282,7 @@ def test_without_a_validation_tile_the_last_weights_stay(
     made_job: MadeJob, alone: Processes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     trained = train(made_job(tmp_path, second="train", steps=3), alone, STAMP)
-    assert "no validation tile" in caplog.text
+    assert "no labelled validation tiles" in caplog.text
     assert (trained.card.best_step, trained.card.trained_on.validation_tiles) == (3, 0)
     assert all(row.val_miou is None for row in trained.history)
     assert (trained.card.temperature, trained.card.calibration) == (1, None)
