@@ -57,6 +57,6 @@ onsuccess:
 
 onerror:
     logger.error(
-        f"A rule failed. The error is above; the full log is in {WORK}/logs/RULE/. Correct the cause and run the same "
+        f"A stage failed. The last line of {WORK}/logs/STAGE/SCENE.log says why. Correct the cause and run the same "
         "command again: finished jobs are kept."
     )

@@ -1,7 +1,8 @@
 """The legend: codes, names and colours of the classes."""
 
+import shlex
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Annotated, Self
 
 import numpy as np
@@ -107,12 +108,21 @@ class Legend(BaseModel):
         used = {*self.codes.tolist(), *self.ignore}
         return tuple(code for code in range(1, MAX_CODE + 1) if code not in used)
 
-    def indices(self, codes: NDArray[np.integer], source: str) -> NDArray[np.uint8]:
+    def indices(
+        self,
+        codes: NDArray[np.integer],
+        file: str,
+        where: str = "",
+        codes_of_file: Callable[[], set[int]] | None = None,
+    ) -> NDArray[np.uint8]:
         """Return the class index of each label code, `IGNORE_INDEX` for ignored codes; shape of `codes`.
 
         Args:
             codes: label raster of any shape and integer type.
-            source: name of the raster, for the error message.
+            file: path of the raster, for the error message.
+            where: part of the raster that was read, for the error message.
+            codes_of_file: returns all codes of the raster, for the remedy; by default those in `codes`. It is only
+                called if there is an error.
 
         Raises:
             LabelError: a code is neither a class nor ignored.
@@ -121,9 +131,11 @@ class Legend(BaseModel):
         keys = np.array(sorted(known))
         position = np.searchsorted(keys, codes).clip(max=keys.size - 1)
         if unknown := np.unique(codes[keys[position] != codes]).tolist():
+            seen = codes_of_file() if codes_of_file else set(np.unique(codes).tolist())
             raise LabelError(
-                f"{source}: label codes [{shortened(unknown, MAX_CODES_SHOWN)}] are not in the legend {sorted(known)}. "
-                f"{_remedy(unknown, self.unused_codes)}"
+                f"{file}{where and f', {where}'}: label codes [{shortened(unknown, MAX_CODES_SHOWN)}] are neither in "
+                f"legend.classes {sorted(self.codes.tolist())} nor in legend.ignore {sorted(self.ignore)}.\n"
+                f"{_remedy(seen.union(unknown), self, file)}"
             )
         indices: NDArray[np.uint8] = np.array([known[key] for key in keys.tolist()], np.uint8)[position]
         return indices
@@ -140,15 +152,24 @@ class ColoredLegend(Legend):
         return {c.code: c.rgb for c in self.classes}
 
 
-def _remedy(unknown: list[int], unused: Sequence[int]) -> str:
-    """Return what to do about codes that are not in the legend."""
-    too_high = [code for code in unknown if code > MAX_CODE and code not in COMMON_UNLABELLED_CODES]
+def _remedy(seen: set[int], legend: Legend, file: str) -> str:
+    """Return what to do about a label raster with these codes, of which some are not in the legend."""
+    labelled = sorted(seen - set(legend.ignore) - COMMON_UNLABELLED_CODES)
+    too_high = [code for code in labelled if code > MAX_CODE]
     if not too_high:
         return f"Add them to legend.classes (codes 0 to {MAX_CODE}), or to legend.ignore if they mean 'not labelled'."
-    terms = " + ".join(f"{code}*(A=={old})" for code, old in zip(unused, too_high[:MAX_CODES_SHOWN], strict=False))
-    return (
+    advice = (
         f"Add codes that mean 'not labelled' to legend.ignore. The highest class code is {MAX_CODE}: replace higher "
-        "codes by those in legend.classes, or by new ones that you add to legend.classes. For example, one term per "
-        "code: "
-        f'gdal_calc.py -A LABEL.tif --calc="{terms}" --type=Byte --NoDataValue=0 --outfile=label.tif'
+        "codes by those in legend.classes, or by new ones that you add to legend.classes."
+    )
+    stored = [code for code in labelled if 0 < code <= MAX_CODE]
+    replaced = [code for code in labelled if code > MAX_CODE or code == 0]  # 0 is the nodata value of the new file
+    free = [code for code in legend.unused_codes if code not in seen]
+    if len(replaced) > len(free):
+        return f"{advice} The file has {len(labelled)} codes: check that it contains class codes."
+    new = dict(zip(replaced, free, strict=False)) | {code: code for code in stored}
+    terms = " + ".join(f"{new[code]}*(A=={code})" for code in labelled if code in new)
+    return (
+        f"{advice} For example, with one term per code (codes without a term become 0, not labelled):\n"
+        f'gdal_calc.py -A {shlex.quote(file)} --calc="{terms}" --type=Byte --NoDataValue=0 --outfile=label.tif'
     )

@@ -55,7 +55,7 @@ def run(stage: Callable[..., Any]) -> None:
     Snakemake and SLURM end jobs with SIGTERM, which is raised as SystemExit, so that temporary files are removed.
     """
     signal.signal(signal.SIGTERM, _exit_on_signal)
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s: %(message)s")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(stage)
     try:
@@ -76,5 +76,5 @@ def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
 
 def fail(error: ClairemapError) -> None:
     """Log the error and exit with its code."""
-    log.error("%s (%s, exit code %d)", error, type(error).__name__, error.exit_code)
+    log.error("%s", error.report)
     raise SystemExit(error.exit_code)

@@ -10,6 +10,13 @@ class ClairemapError(Exception):
 
     exit_code = 1
 
+    @property
+    def report(self) -> str:
+        """Message, name and exit code of the error, for logs."""
+        text = str(self)
+        gap = "\n" if "\n" in text else " "
+        return f"{text}{gap}({type(self).__name__}, exit code {self.exit_code})"
+
 
 class SettingsError(ClairemapError):
     """A key or value of the settings is not allowed, or does not fit the machine."""

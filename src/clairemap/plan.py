@@ -19,8 +19,10 @@ class Plan:
     sheet: SampleSheet
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], checkout: Path) -> Self:
+    def read(cls, config: Mapping[str, Any], checkout: Path, source: str = "config") -> Self:
         """Return the plan for Snakemake's `config`; `checkout` is the folder of the Snakefile.
+
+        `source` names the settings in messages.
 
         Raises:
             SettingsError: the settings are not valid, or the path of the checkout contains braces.
@@ -32,7 +34,7 @@ class Plan:
                 f"{checkout}: the path of the workflow contains braces, which Snakemake interprets as wildcards: "
                 "move the workflow to another folder"
             )
-        settings = load_settings(config, "config")
+        settings = load_settings(config, source)
         plan = cls(settings, read_sample_sheet(Path(settings.scenes), Path(settings.data_dir)))
         if missing := [str(path) for path in plan.initial_weights if not path.is_file()]:
             raise MissingFileError(

@@ -105,10 +105,14 @@ class SampleSheet:
         return tuple(self._by_region)
 
     @property
-    def missing_files(self) -> tuple[Path, ...]:
-        """Files of the sheet that do not exist."""
-        paths = (path for scene in self.scenes for path in scene.sources.values())
-        return tuple(path for path in paths if not path_exists(path))
+    def missing_files(self) -> dict[tuple[str, str], Path]:
+        """Files of the sheet that do not exist, by scene and role."""
+        return {
+            (scene.scene, role): path
+            for scene in self.scenes
+            for role, path in scene.sources.items()
+            if not path_exists(path)
+        }
 
     def in_region(self, region: str) -> tuple[Scene, ...]:
         """Return the scenes of a region."""
@@ -188,16 +192,17 @@ def _row_faults(rows: list[Row], width: int, folds_case: bool, data_dir: Path) -
             faults.append(f"{start}: {row.width} cells, but the header has {width}: check the commas")
             continue
         name = row.cells["scene"].lower() if folds_case else row.cells["scene"]
-        if name in first_row:
+        pair = _same_path(row.cells["optical"]), _same_path(row.cells["sar"])
+        is_copy = any(pair) and pair in first_pair
+        if name in first_row and not (is_copy and first_pair[pair] == first_row[name]):
             note = " (this file system ignores case)" if folds_case else ""
             faults.append(
                 f"{start}: scene {row.cells['scene']!r} is also in row {first_row[name]}{note}: rename one of them"
             )
         first_row.setdefault(name, row.line)
-        pair = _same_path(row.cells["optical"]), _same_path(row.cells["sar"])
-        if any(pair) and pair in first_pair:
+        if is_copy:
             faults.append(
-                f"{start}: same optical and sar files as row {first_pair[pair]}: remove one of the rows "
+                f"{start}: same optical and sar files as row {first_pair[pair]}: remove one row "
                 "(a scene can belong to one region only)"
             )
         first_pair.setdefault(pair, row.line)
@@ -254,7 +259,8 @@ def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
 def _date_faults(column: str, text: str) -> Iterator[str]:
     day = _day(text)
     if day is None:
-        yield f"{column} {text!r} is not a date: write it as 2026-11-22"
+        wrong = "no such day" if DATE.match(text) else "not a date: use YYYY-MM-DD, for example 2026-05-12"
+        yield f"{column} {text!r}: {wrong}"
     elif day.year < FIRST_YEAR or day > datetime.date.today() + datetime.timedelta(days=1):
         yield f"{column} {text!r} is {'in the future' if day.year >= FIRST_YEAR else 'long ago'}: correct it"
 

@@ -169,7 +169,7 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
         "Tile 1.",
         "+3.50",
         "few ties",
-        "size tiny",
+        "network.size: tiny",
         "25.00 % of the area of the test",
         "vale.source_count.tif",
         "clairemap 9.8.7 (fed): valid Cloud-Optimized GeoTIFFs",

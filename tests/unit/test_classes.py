@@ -35,7 +35,10 @@ def test_negative_codes_can_be_ignored():
 
 
 def test_unknown_codes_are_listed_with_source_and_remedy():
-    with pytest.raises(LabelError, match=r"label\.tif: label codes \[7, 20\] are not in the legend .* legend\.ignore"):
+    with pytest.raises(
+        LabelError,
+        match=r"label\.tif: label codes \[7, 20\] are neither in legend\.classes \[10, 40\] nor in .* \[0, 99\]",
+    ):
         LEGEND.indices(np.array([[20, 40, 7, 20]]), "label.tif")
 
 
@@ -48,8 +51,8 @@ def test_codes_above_the_maximum_get_a_command_that_replaces_them():
         LEGEND.indices(np.array([523, 311, 40, 523]), "label.tif")
     formula = str(raised.value).split('--calc="')[1].split('"')[0]
     codes = eval(formula, {"A": np.array([311, 523, 40])}).tolist()
-    assert len(set(codes)) == 3 and codes[2] == 0
-    assert not {*codes} & {c.code for c in LEGEND.classes}  # followed blindly, no code becomes another class
+    assert len(set(codes)) == 3 and codes[2] == 40
+    assert not {*codes[:2]} & {c.code for c in LEGEND.classes}  # followed blindly, no code becomes another class
 
 
 @pytest.mark.parametrize("code", [-9999, -1, 255, 65535, 4294967295])
@@ -65,3 +68,23 @@ def test_common_nodata_codes_are_to_be_ignored_not_replaced(code: int):
 def test_long_lists_of_codes_are_shortened():
     with pytest.raises(LabelError, match=r"and 988 more"):
         LEGEND.indices(np.arange(1000, 2000), "label.tif")
+
+
+def test_the_command_for_high_codes_has_a_term_for_each_code_of_the_file():
+    in_file = {10, 40, 0, 111, 222, 333, 777}
+    with pytest.raises(LabelError, match="codes without a term become 0, not labelled") as raised:
+        LEGEND.indices(np.array([777]), "in folder/label.tif", "rows 0-3, columns 0-3", lambda: in_file)
+    text = str(raised.value)
+    assert text.startswith("in folder/label.tif, rows 0-3, columns 0-3: label codes [777] are neither in")
+    assert "gdal_calc.py -A 'in folder/label.tif' --calc" in text
+    codes = np.array(sorted(in_file))
+    new = eval(text.split('--calc="')[1].split('"')[0], {"A": codes})
+    assert dict(zip(codes.tolist(), new.tolist(), strict=True)) == {
+        0: 0, 10: 10, 40: 40, 111: 111, 222: 222, 333: 1, 777: 2
+    }  # fmt: skip
+
+
+def test_class_0_gets_another_code_as_0_means_not_labelled_in_the_new_file():
+    legend = ColoredLegend(classes=(ColoredClass(code=0, name="water", color="#0102ff"),))
+    with pytest.raises(LabelError, match=r"1\*\(A==0\) \+ 2\*\(A==300\)"):
+        legend.indices(np.array([0, 300]), "label.tif")

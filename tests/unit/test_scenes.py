@@ -90,7 +90,7 @@ def test_all_faults_are_listed_with_row_and_remedy(tmp_path: Path):
         "row 4: region 'North' is spelled 'north' above: use one spelling",
         "row 4: split is train, but label is empty: name a label file, or set split to predict",
         "row 5: optical and sar are both empty: name at least one file",
-        "row 6: optical_date '22.11.2026' is not a date: write it as 2026-11-22",
+        "row 6: optical_date '22.11.2026': not a date: use YYYY-MM-DD, for example 2026-05-12",
         "row 7: scene 'bad name': use letters, digits",
     ):
         assert fault in text, fault
@@ -129,7 +129,7 @@ def test_semicolons_are_an_error(tmp_path: Path):
 def test_missing_files_are_listed(tmp_path: Path):
     (tmp_path / "o.tif").touch()
     found = read_sample_sheet(sheet(tmp_path, "a,r,train,o.tif,s.tif,l.tif,,,"), tmp_path)
-    assert found.missing_files == (tmp_path / "s.tif", tmp_path / "l.tif")
+    assert found.missing_files == {("a", "sar"): tmp_path / "s.tif", ("a", "label"): tmp_path / "l.tif"}
 
 
 def test_an_unreadable_file_is_an_error(tmp_path: Path):
@@ -182,7 +182,9 @@ def test_rows_are_numbered_by_line_of_the_file(tmp_path: Path):
     assert "row 5: split 'predictt'" in rejected(tmp_path, "\n".join([HEADER, "", "", ROWS[0], bad]))
     two_lines = ROWS[0].replace("a_l.tif", '"a_l.tif\n"')
     assert "row 4: split 'predictt'" in rejected(tmp_path, "\n".join([HEADER, two_lines, bad]))
-    assert "row 4: scene 'a' is also in row 3" in rejected(tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]]))
+    assert "row 4: same optical and sar files as row 3" in rejected(
+        tmp_path, "\n".join([HEADER, ",,,,,,,,", ROWS[0], ROWS[0]])
+    )
 
 
 @pytest.mark.parametrize(
@@ -212,11 +214,11 @@ def test_another_file_format_gets_one_hint(tmp_path: Path, content: str | bytes,
         ("a_l.tif", '"a_\nl.tif"', "contains a line break"),
         ("a_l.tif", "a_o.tif", "optical and label are the same file 'a_o.tif'"),
         ("a_l.tif", "./a_s.tif", "sar and label are the same file"),
-        ("2026-05-01", "2026-W18-5", "optical_date '2026-W18-5' is not a date"),
-        ("2026-05-01", "2026-121", "is not a date"),
-        ("2026-05-01", "46143", "is not a date"),
-        ("2026-05-01", "2026-05-01T10:20:30Z", "is not a date"),
-        ("2026-05-01", "20260230", "is not a date"),
+        ("2026-05-01", "2026-W18-5", "optical_date '2026-W18-5': not a date"),
+        ("2026-05-01", "2026-121", "not a date"),
+        ("2026-05-01", "46143", "not a date"),
+        ("2026-05-01", "2026-05-01T10:20:30Z", "not a date"),
+        ("2026-05-01", "20260230", "no such day"),
         ("2026-05-01", "2926-05-01", "optical_date '2926-05-01' is in the future"),
         ("2026-05-01", "0206-05-01", "long ago"),
         (

@@ -104,7 +104,7 @@ def test_all_faults_of_the_sheet_are_in_one_message(region: Path, snakemake: Run
     output = run.stdout + run.stderr
     assert run.returncode == 11
     assert "row 3" in output and "'vall'" in output and "did you mean 'val'" in output
-    assert "row 6" in output and "is also in row 2" in output
+    assert "row 6: same optical and sar files as row 2: remove one row" in output
     assert "Traceback" not in output
 
 

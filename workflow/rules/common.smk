@@ -12,11 +12,12 @@ from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
 from clairemap.raster.members import watched
-from clairemap.raster.unsupported import written_name
+from clairemap.raster.unsupported import missing_message
 from clairemap.settings import VIEWS
 
 try:
-    PLAN = Plan.read(config, Path(workflow.basedir))
+    named = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
+    PLAN = Plan.read(config, Path(workflow.basedir), named)
 except ClairemapError as error:
     fail(error)
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet
@@ -26,10 +27,9 @@ GPU = int(jobs.uses_gpu(SETTINGS))
 # The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
-if absent := [written_name(path) for path in SHEET.missing_files if not path.is_relative_to(DEMO_DIR)]:
-    logger.warning(
-        f"{SETTINGS.scenes}: {len(absent)} file(s) do not exist; their scenes will fail: {', '.join(absent)}"
-    )
+for place, absent in SHEET.missing_files.items():
+    if not absent.is_relative_to(DEMO_DIR):
+        logger.warning(f"{SETTINGS.scenes}: scene {', '.join(place)}: {missing_message(absent)} (this scene will fail)")
 
 # For ancient inputs, rules use these constants, not rules.x.output.y: the flag would stay on the shared object.
 WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir

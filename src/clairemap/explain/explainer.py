@@ -52,7 +52,7 @@ class Explainer:
         conversations = [conversation(facts) for facts in tiles]
         drafts = self._generate_drafts(writer, conversations, tiles)
         retried = [place for place, draft in enumerate(drafts) if draft.faults]
-        log.info("%d of %d texts have faults and are generated again", len(retried), len(drafts))
+        log.info("%d of %d texts have errors and are generated again", len(retried), len(drafts))
         better = self._generate_drafts(
             writer,
             [retry(conversations[place], drafts[place].text, list(drafts[place].faults)) for place in retried],

@@ -35,6 +35,11 @@ class Window:
         return self.height, self.width
 
     @property
+    def text(self) -> str:
+        """First and last rows and columns, for messages."""
+        return f"rows {self.y0}-{self.y1 - 1}, columns {self.x0}-{self.x1 - 1}"
+
+    @property
     def is_empty(self) -> bool:
         """Whether the window contains no pixel."""
         return self.height <= 0 or self.width <= 0

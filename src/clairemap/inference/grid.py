@@ -130,10 +130,10 @@ def _crs(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> CRS:
             crs = without_height(CRS(settings.crs))
         except (pyproj.exceptions.CRSError, ValueError) as error:
             raise GridError(
-                f"mosaic.crs {settings.crs!r} is not a valid CRS ({error}); write it as EPSG:32633"
+                f"mosaic.crs {settings.crs!r} is not a valid CRS ({error}): use a code such as EPSG:32633"
             ) from None
         if (fault := crs_problem(crs)) is not None:
-            raise GridError(f"mosaic.crs {settings.crs!r} {fault}; set it to a CRS for maps, such as EPSG:32633")
+            raise GridError(f"mosaic.crs {settings.crs!r} {fault}; use a code such as EPSG:32633")
         return crs
     pixels: dict[CRS, int] = {}
     for geobox in scenes.values():

@@ -28,13 +28,13 @@ HEADLINE_ORDER = ("test", "val", "predict", "train")
 Labelled 'predict' scenes were not used for training and so come before training tiles."""
 
 DEFINITION = (
-    "All figures come from one confusion matrix in pixels, summed over all tiles of the scope. "
+    "All figures but the ECE come from one confusion matrix in pixels, summed over all tiles of the scope. "
     "IoU = TP / (TP + FP + FN); F1 = 2 TP / (2 TP + FP + FN); user's accuracy = TP / mapped; "
     "producer's accuracy = TP / labelled; OA = correct / scored pixels. mIoU is the unweighted mean IoU of the classes "
     "that occur in the labels or the map of the scope: a class that is only mapped counts as 0, a class in neither is "
     "left out. Pixels without a label, with an ignored label or without a usable sensor of the view are not scored; "
-    "unmapped_px counts the labelled ones without a usable sensor. `too_few` marks scopes and classes with fewer than "
-    f"{MIN_TRUTH_PX} labelled pixels: their figures are not reliable. ECE uses 15 confidence bins of equal width. "
+    "labelled ones without a usable sensor are counted as not mapped. Figures of scopes and classes with fewer than "
+    f"{MIN_TRUTH_PX} labelled pixels are not reliable. ECE uses 15 confidence bins of equal width. "
     "Each scene is scored before overlapping scenes are blended; areas shared by two labelled scenes count in both."
 )
 

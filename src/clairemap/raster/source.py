@@ -1,5 +1,6 @@
 """Reading of windows of a raster file with their valid pixels."""
 
+import shlex
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.census import Census
 from clairemap.raster.georeference import geobox_of
 from clairemap.raster.opening import is_stored, open_raster
-from clairemap.raster.unsupported import check_exists, no_bands_error, open_error
+from clairemap.raster.unsupported import check_exists, no_bands_error, open_error, quoted_reason
 from clairemap.raster.values import AS_STORED, Reading, Scaling, can_be_measured, is_nodata
 
 
@@ -87,7 +88,8 @@ class RasterSource:
             raise ValuesError(
                 f"{self.path}: contains complex numbers ({found[0]}), probably single-look complex SAR; compute "
                 "intensity |z|^2, if possible multilooked and terrain-corrected (SNAP), or for each band "
-                f'gdal_calc.py -A {self.path.name} --calc="abs(A)**2" --type=Float32 --outfile=intensity.tif, '
+                f'gdal_calc.py -A {shlex.quote(str(self.path))} --calc="abs(A)**2" --type=Float32 '
+                "--outfile=intensity.tif, "
                 "and set sensors.sar.scale: linear_power"
             )
 
@@ -146,22 +148,28 @@ class RasterSource:
         kinds = enumerate(self._dataset.colorinterp, start=1)
         return tuple(index for index, kind in kinds if kind is not ColorInterp.alpha)
 
-    def band_indexes(self, names: tuple[str, ...], indexes: tuple[int, ...] | None) -> tuple[int, ...]:
+    def band_indexes(
+        self, names: tuple[str, ...], indexes: tuple[int, ...] | None, sensor: str = "*"
+    ) -> tuple[int, ...]:
         """Return the 1-based numbers of the named bands: `indexes`, or by default all bands of the file.
+
+        `sensor` names the section of the settings in messages.
 
         Raises:
             BandCountError: the file lacks a band, or `indexes` is None and the number of bands and names differ.
         """
         count = self._dataset.count
+        found = "1 band" if count == 1 else f"{count} bands"
         if indexes is None and count != len(names):
+            select = f", or select bands with sensors.{sensor}.indexes" if count > len(names) else ""
             raise BandCountError(
-                f"{self.path}: has {count} band(s), but sensors.*.bands names {len(names)} {list(names)}; "
-                "correct it, or select bands with sensors.*.indexes"
+                f"{self.path}: has {found}, but sensors.{sensor}.bands lists {len(names)} ({', '.join(names)}): "
+                f"correct sensors.{sensor}.bands or the file{select}"
             )
         chosen = indexes or tuple(range(1, count + 1))
         if max(chosen) > count:
             raise BandCountError(
-                f"{self.path}: has {count} band(s), but sensors.*.indexes selects band {max(chosen)}; correct it"
+                f"{self.path}: has {found}, but sensors.{sensor}.indexes selects band {max(chosen)}; correct it"
             )
         return chosen
 
@@ -190,8 +198,8 @@ class RasterSource:
             valid, has_mask = self._unmasked(area, indexes)
         except RasterioError as error:
             raise UnreadableFileError(
-                f"{self.path}: truncated or damaged at rows {window.y0}-{window.y1}, columns {window.x0}-{window.x1} "
-                f"({error.__cause__ or error}); download it again"
+                f"{self.path}: truncated or damaged at {window.text} ({quoted_reason(error.__cause__ or error)}); "
+                "download it again"
             ) from None
         valid &= ~is_nodata(stored, self._tags(indexes, has_mask), self.reading)
         values = self.scaling.values(stored, indexes) if self.is_scaled else stored

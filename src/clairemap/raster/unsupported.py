@@ -38,7 +38,7 @@ def check_exists(path: Path) -> None:
         MissingFileError: the file does not exist; the message contains the remedy.
     """
     if not path_exists(path):
-        raise MissingFileError(_missing(path))
+        raise MissingFileError(missing_message(path))
 
 
 def open_error(path: Path, reason: object) -> MissingFileError | UnreadableFileError:
@@ -67,6 +67,11 @@ def _stacked(files: str) -> str:
     return f"run `gdalbuildvrt -separate scene.vrt {files}` and use scene.vrt in the sample sheet"
 
 
+def quoted_reason(reason: object) -> str:
+    """Return GDAL's message in quotation marks, without its full stop."""
+    return f'GDAL: "{str(reason).rstrip(".")}"'
+
+
 def written_name(path: Path) -> str:
     """Return a cell of the sample sheet as written: a URL, virtual path or subdataset, which `Path` alters, or path."""
     text = str(path)
@@ -78,16 +83,17 @@ def written_name(path: Path) -> str:
     return subdataset[1] if subdataset else text
 
 
-def _missing(path: Path) -> str:
+def missing_message(path: Path) -> str:
+    """Return the error text for a path that does not exist, with the remedy."""
     text, name = str(path), written_name(path)
     if VIRTUAL.search(text):
         return f"{name}: GDAL's virtual paths are not supported; copy the file, or {_virtual(shlex.quote(name))}"
     if url := URL.search(text):
         kind, rest = url[1].lower(), url[2]
         if kind == "file":
-            return f"{name}: URLs are not supported; use the path: /{rest}"
+            return f"{name}: URLs are not read; use the path: /{rest}"
         virtual = f"/{HANDLERS[kind]}/{rest}" if kind in HANDLERS else f"/vsicurl/{name}"
-        return f"{name}: URLs are not supported; download the file, or {_virtual(shlex.quote(virtual))}"
+        return f"{name}: URLs are not read; download the file, or {_virtual(shlex.quote(virtual))}"
     if WINDOWS.search(text) or "\\" in text:
         return (
             f"{path}: no such file; it looks like a Windows path: use the path on this machine, with '/' "
@@ -128,7 +134,7 @@ def _unreadable(path: Path, reason: object) -> str:
     if kind in SHAPES:
         return _shapes(path)
     if not path.is_file():
-        return f"is neither a file nor a folder ({reason}); use the path of a raster file"
+        return f"is neither a file nor a folder ({quoted_reason(reason)}); use the path of a raster file"
     if path.stat().st_size == 0:
         return "is empty (0 bytes); download it again"
     if kind in ARCHIVES or zipfile.is_zipfile(path):
@@ -142,8 +148,8 @@ def _unreadable(path: Path, reason: object) -> str:
         if head.startswith(start):
             return message
     return (
-        f"cannot be opened as a raster ({reason}); download it again, or convert it to GeoTIFF if GDAL does not "
-        "support its format (`gdalinfo --formats`)"
+        f"cannot be opened as a raster ({quoted_reason(reason)}); download it again, or convert it to GeoTIFF if "
+        "GDAL does not support its format (`gdalinfo --formats`)"
     )
 
 

@@ -1,5 +1,6 @@
 """Cloud masks: from codes to cloud, clear or unknown."""
 
+import shlex
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +42,7 @@ def cloud_source(path: Path, coding: Coding) -> RasterSource:
         source.close()
         raise ValuesError(
             f"{path}: {tag:g} means cloud in a {coding} cloud mask (sensors.optical.cloud_mask), but it is also the "
-            f"file's nodata tag; remove the tag: gdal_edit.py -unsetnodata {path.name}"
+            f"file's nodata tag; remove the tag: gdal_edit.py -unsetnodata {shlex.quote(str(path))}"
         )
     return source
 
@@ -105,12 +106,12 @@ class CloudMask:
         others = self._seen - {0}
         if not others or (len(others) == 1 and self._may_mean_cloud(min(others))):
             return None
-        name = self._classes.source.path.name
+        name = shlex.quote(str(self._classes.source.path))
         remedy = (
             "A binary mask is 0 where clear and one other value, preferably 1, where there is cloud or shadow. If all "
             "other values mean cloud or shadow, set sensors.optical.cloud_mask: nonzero; otherwise create a mask from "
             f'the codes that mean cloud: gdal_calc.py -A {name} --calc="isin(A,[CODES])" --type=Byte '
-            "--outfile=cloud.tif"
+            "--outfile=cloud.tif (replace CODES, for example by 1,3)"
         )
         if self._seen <= set(SCL_CODES):
             return (

@@ -65,8 +65,8 @@ class Pair:
             GridError: only one of the files has a CRS.
             NoOverlapError: the files do not overlap.
         """
-        optical_bands = optical.band_indexes(sensors.optical.names, sensors.optical.indexes)
-        sar_bands = sar.band_indexes(sensors.sar.names, sensors.sar.indexes)
+        optical_bands = optical.band_indexes(sensors.optical.names, sensors.optical.indexes, "optical")
+        sar_bands = sar.band_indexes(sensors.sar.names, sensors.sar.indexes, "sar")
         # Gradients already average speckle; in tests, a Lee filter before them increased edge displacement.
         unfiltered = SarSettings.model_validate({**sensors.sar.model_dump(), "speckle_filter": "none"})
         return cls(optical, optical_bands, SarOnGrid(sar, sar_bands, unfiltered, mapping_between(optical, sar)))

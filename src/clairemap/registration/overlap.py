@@ -1,5 +1,7 @@
 """Mapping between two opened rasters, with a check that they overlap."""
 
+import shlex
+
 import numpy as np
 
 from clairemap.errors import GridError, NoOverlapError
@@ -25,7 +27,8 @@ def mapping_between(target: RasterSource, source: RasterSource, model: Displacem
         bare, placed = (target, source) if target.geobox.crs is None else (source, target)
         raise GridError(
             f"{bare.path} has no CRS, but {placed.path} has {_name(placed)}; "
-            "set a CRS in both files (gdal_edit.py -a_srs and -a_ullr), or remove it to match both by pixels"
+            f"assign a CRS to {bare.path} (gdal_edit.py -a_srs EPSG:... {shlex.quote(str(bare.path))}), or remove "
+            "the CRS from both files to align them by pixel position"
         )
     mapping = PixelMapping(target.geobox, source.geobox, model)
     _check_overlap(mapping, target, source)

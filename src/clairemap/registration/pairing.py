@@ -1,5 +1,6 @@
 """A scene's rasters, on any grids, read as one pair on one grid."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,8 +25,11 @@ from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import displacement_of
 from clairemap.registration.sources import codes_source, optical_source, sar_source
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
-from clairemap.settings import OpticalBands, SarSettings, TiledSensors
+from clairemap.settings import OpticalBands, SarSettings, Sensor, TiledSensors
 from clairemap.validity import Validity
+
+ROWS_AT_ONCE = 512
+"""Rows of a label raster read at a time to list its codes."""
 
 ABSENT_OPTICAL_DTYPE = np.dtype(np.uint8)
 """Number type of the zeros used as optical bands in scenes without optical."""
@@ -79,7 +83,7 @@ class ScenePair:
         if grid is None:
             raise GridError("the scene has neither an optical nor a SAR raster; name one in the sample sheet")
         self.geobox: GeoBox = grid.geobox
-        self._optical_bands = () if self._optical is None else _bands(self._optical, sensors.optical)
+        self._optical_bands = () if self._optical is None else _bands(self._optical, sensors.optical, "optical")
         self._sar = None if sar is None else _sar_on(grid, sar, sensors, displacement)
         label = source(self.files.label, lambda path: codes_source(path, "label", legend=self._legend))
         self._label = _classes_on(grid, label)
@@ -138,8 +142,21 @@ class ScenePair:
         if self._label is not None:
             block = self._label.read(window)
             codes = _whole_numbers(block.values[0][block.valid], self._label.source.path)
-            indices[block.valid] = self._legend.indices(codes, f"{self._label.source.path}, {window}")
+            indices[block.valid] = self._legend.indices(
+                codes, str(self._label.source.path), window.text, self._codes_of_label
+            )
         return indices
+
+    def _codes_of_label(self) -> set[int]:
+        """Return all label codes on the scene's grid, in bands of rows."""
+        height, width = self.geobox.shape
+        found: set[int] = set()
+        for y0 in range(0, height, ROWS_AT_ONCE):
+            if self._label is not None:
+                block = self._label.read(Window(y0, 0, min(ROWS_AT_ONCE, height - y0), width))
+                codes = _whole_numbers(block.values[0][block.valid], self._label.source.path)
+                found.update(np.unique(codes).tolist())
+        return found
 
     def _read_cloud(self, window: Window) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         if self._cloud is None:
@@ -160,14 +177,14 @@ class ScenePair:
             self._cloud.check()
 
 
-def _bands(source: RasterSource, settings: OpticalBands | SarSettings) -> tuple[int, ...]:
-    return source.band_indexes(settings.names, settings.indexes)
+def _bands(source: RasterSource, settings: OpticalBands | SarSettings, sensor: Sensor) -> tuple[int, ...]:
+    return source.band_indexes(settings.names, settings.indexes, sensor)
 
 
 def _sar_on(grid: RasterSource, sar: RasterSource, sensors: TiledSensors, displacement: Displacement) -> SarOnGrid:
     if grid is sar:
         displacement = NO_DISPLACEMENT
-    return SarOnGrid(sar, _bands(sar, sensors.sar), sensors.sar, mapping_between(grid, sar, displacement))
+    return SarOnGrid(sar, _bands(sar, sensors.sar, "sar"), sensors.sar, mapping_between(grid, sar, displacement))
 
 
 def _classes_on(grid: RasterSource, source: RasterSource | None) -> ClassesOnGrid | None:
@@ -185,6 +202,6 @@ def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:
         found = codes[whole != codes][0]
         raise LabelError(
             f"{path}: labels must be whole numbers, found {found:g}; use class codes, or tag the value as nodata: "
-            f"gdal_edit.py -a_nodata {found!s} {path.name}"
+            f"gdal_edit.py -a_nodata {found!s} {shlex.quote(str(path))}"
         )
     return whole

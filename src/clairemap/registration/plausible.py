@@ -1,6 +1,7 @@
 """Checks of a scene's values against the settings: untagged nodata, SAR on another scale."""
 
 import logging
+import shlex
 from typing import Any, NoReturn
 
 import numpy as np
@@ -144,7 +145,8 @@ def _check_outside(source: RasterSource, index: int, band: BandCensus, settings:
     if band.outside_px > MAX_OUTSIDE_SHARE * band.px:
         why = f"{_share(band.outside_px, band.px)} of band {index} are outside {band.low:g} to {band.high:g}"
         if extremes.lowest < band.low:
-            why += f"; decibels stored as whole numbers need a scale tag (gdal_edit.py -scale 0.01 {source.path.name})"
+            command = f"gdal_edit.py -scale 0.01 {shlex.quote(str(source.path))}"
+            why += f"; decibels stored as whole numbers need a scale tag ({command})"
         _raise_scale(source, settings.scale, why)
     log.warning("%s, band %d: %d values cannot be backscatter; set to nodata", source.path, index, band.outside_px)
 
@@ -227,7 +229,7 @@ def _raise_untagged(source: RasterSource, sensor: Sensor, index: int, value: flo
     raise ValuesError(
         f"{source.path}, band {index}: {px} of {_census(source).bands[index].px} values read are {stored}, "
         f"{why}. If it means nodata, set sensors.{sensor}.nodata: {stored} in the settings, or tag the file: "
-        f"gdal_edit.py -a_nodata {stored} {source.path.name}"
+        f"gdal_edit.py -a_nodata {stored} {shlex.quote(str(source.path))}"
     )
 
 

@@ -1,5 +1,6 @@
 """Opening a scene's rasters by role and settings."""
 
+import shlex
 from pathlib import Path
 from typing import Literal
 
@@ -41,7 +42,7 @@ def sar_source(path: Path, settings: SarBands) -> RasterSource:
     if not digital and source.stored_dtype == np.uint8 and not source.is_scaled:
         raise ValuesError(
             f"{path}: contains 8-bit whole numbers (uint8) without a scale tag, but sensors.sar.scale is "
-            f"{settings.scale}; for grey values set sensors.sar.scale: digital, otherwise use backscatter as floats"
+            f"{settings.scale}; for grey values set sensors.sar.scale: digital, otherwise supply backscatter as float32"
         )
     return source
 
@@ -63,14 +64,14 @@ def codes_source(
         raise ValuesError(
             f"{path}: the {role} has scale {source.scaling.scales[0]:g} and offset {source.scaling.offsets[0]:g} as "
             "tags, but codes must not be scaled; if the stored numbers are the codes, remove the tags: "
-            f"gdal_edit.py -scale 1 -offset 0 {path.name}; otherwise store the codes as whole numbers"
+            f"gdal_edit.py -scale 1 -offset 0 {shlex.quote(str(path))}; otherwise store the codes as whole numbers"
         )
     return source
 
 
 def _band_count_message(source: RasterSource, role: str, legend: Legend) -> str:
     """Return the error text for a raster of codes with several bands, with the remedy."""
-    name, bands = source.path.name, source.data_bands
+    name, bands = shlex.quote(str(source.path)), source.data_bands
     content = {"label": "class codes", "cloud": "0 where clear and 1 where cloudy"}[role]
     fault = f"has {len(bands)} band(s), but a {role} raster must have one, of {content}"
     if role == "cloud" or len(bands) != 3 or source.stored_dtype != np.uint8:
@@ -78,11 +79,17 @@ def _band_count_message(source: RasterSource, role: str, legend: Legend) -> str:
     colours = zip(legend.unused_codes, _colours(source), strict=False)  # stages do not get the legend's colours
     terms = [f"{code}*(A=={red})*(B=={green})*(C=={blue})" for code, (red, green, blue) in colours]
     return (
-        f"{fault}; this looks like a picture of class colours: replace each colour by its class's code in "
-        "legend.classes, with one term per class (unused codes in this example): "
+        f"{fault}. It looks like an RGB image of class colours. Replace each colour by its class's code in "
+        f"legend.classes, with one term per class{_unused_note(legend)}:\n"
         f'gdal_calc.py -A {name} --A_band=1 -B {name} --B_band=2 -C {name} --C_band=3 --calc="'
         f'{" + ".join(terms)}" --type=Byte --NoDataValue=0 --outfile={role}.tif'
     )
+
+
+def _unused_note(legend: Legend) -> str:
+    """Return a note on the codes of the example."""
+    codes = " and ".join(map(str, legend.unused_codes[:COLOURS_SHOWN]))
+    return f" ({codes} are codes that your legend does not use)" if codes else ""
 
 
 def _colours(source: RasterSource) -> list[Rgb]:

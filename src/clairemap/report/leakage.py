@@ -59,7 +59,8 @@ def _near_training(split: str, leakage: Leakage, halo_px: int | None) -> str:
         return ""
     gap = f"{distance_px} px from" if distance_px else "adjacent to"
     return (
-        f"The nearest training tile is {gap} a {NAMES[split]} tile. The network's halo is {halo_px} px, so both tiles "
-        "share surrounding pixels. Increase the distance: splits.buffer_px for blocks, or other scenes in the sample "
+        f"The nearest training tile is {gap} a {NAMES[split]} tile. The network's halo is {halo_px} px, so "
+        "the network used some of the same surrounding pixels in training and in testing. "
+        "Increase the distance: splits.buffer_px for blocks, or other scenes in the sample "
         "sheet."
     )

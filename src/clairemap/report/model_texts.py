@@ -11,14 +11,16 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
     """Return the facts of the model's card that the page lists."""
     network, trained = card.network, card.trained_on
     found = {
-        "Network": f"size {network.size}, fusion {network.fusion}, sensors {network.sensors}",
+        "Network": f"network.size: {network.size}, network.fusion: {network.fusion}, "
+        f"network.sensors: {network.sensors}",
         "Optical bands": ", ".join(card.optical_bands.names),
         "SAR bands": f"{', '.join(card.sar_bands.names)} ({card.sar_scale})",
         "Trained on": ", ".join(trained.scenes),
         "Labelled training pixels": count(trained.pixels),
         "Training pixels per class": _training_px(card),
-        "Step of the weights": count(card.best_step),
-        "Halo": f"{card.halo_px} px around each window, unless one window covers the scene",
+        "Training step of the weights": count(card.best_step),
+        "Halo": f"{card.halo_px} px: margin that is discarded around each window, as wide as the distance over which "
+        "the network uses surrounding pixels; no margin if one window covers the scene",
         "Model trained by": version_text(card.stamp),
         "Weights (SHA-256)": card.weights_sha256[:16],
     }
@@ -27,19 +29,22 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
 
 def calibration_text(card: ModelCard) -> str:
     """Return the text on the model's temperature scaling."""
-    divided = f"dividing the logits by the temperature T = {card.temperature:.3g}"
     fit = card.calibration
     if fit is None:
         return (
             "No temperature was fitted (T = 1): no validation tiles have labels, or training.calibrate is false. "
             "Confidences may be too high or too low."
         )
-    before = f"Expected calibration error on the validation tiles: {100 * fit.ece_before:.2f} % before"
+    before = (
+        f"Confidences were calibrated: the logits are divided by the temperature T = {card.temperature:.3g}. Mean "
+        "difference between confidence and accuracy on the validation tiles (expected calibration error): "
+        f"{100 * fit.ece_before:.2f} % before"
+    )
     basis = f"{count(fit.pixels)} labelled pixels in {count(fit.tiles)} tile(s)"
     if fit.ece_after is None or fit.nll_after is None:
-        return f"{before} {divided}, from {basis}. The error afterwards cannot be estimated from so few tiles."
+        return f"{before}, from {basis}. The error afterwards cannot be estimated from so few tiles."
     return (
-        f"{before}, {100 * fit.ece_after:.2f} % after {divided}; negative log likelihood {fit.nll_before:.3f} "
+        f"{before}, {100 * fit.ece_after:.2f} % after; negative log likelihood {fit.nll_before:.3f} "
         f"and {fit.nll_after:.3f} nats per pixel. From {basis}. The figures after calibration are cross-fitted: for "
         "each half of the tiles, the temperature is fitted on the other half."
     )

@@ -120,7 +120,7 @@ def north_text(degrees: float | None) -> str:
     if abs(degrees) > 180 - UP_DEG:
         return "north is down"
     angle = f"{abs(degrees):.1f}" if abs(degrees) < 10 else f"{abs(degrees):.0f}"
-    return f"north is {angle}° to the {'right' if degrees > 0 else 'left'} of up"
+    return f"north is rotated {angle}° {'clockwise' if degrees > 0 else 'anticlockwise'}"
 
 
 def picture_shape(shape: tuple[int, int], aspect: float, longest_px: int, max_aspect: float) -> tuple[int, int]:

@@ -19,7 +19,7 @@ RULE = (
     f"lowest mean confidence (below {HIGH_CONFIDENCE_PCT} %); "
     f"mostly one sensor (weight at least {MOSTLY_ONE_SENSOR_PCT} %); "
     f"most varied land cover (no class above {VARIED_PCT:.0f} %). "
-    "If these are too few, evenly spaced tiles without a mark are added."
+    "If these are too few, evenly spaced tiles that match no rule are added, without a mark."
 )
 
 

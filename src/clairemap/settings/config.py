@@ -81,9 +81,9 @@ class Settings(Section):
         shared = self.compute.training_processes * self.training.batch_parts
         if self.training.batch_size % shared:
             raise ValueError(
-                f"training.batch_size {self.training.batch_size} is not a multiple of compute.training_processes "
-                f"{self.compute.training_processes} x training.batch_parts {self.training.batch_parts}: "
-                f"use a multiple of {shared}"
+                f"training.batch_size is {self.training.batch_size}: it must be a multiple of {shared} "
+                f"(compute.training_processes {self.compute.training_processes} x training.batch_parts "
+                f"{self.training.batch_parts})"
             )
         return self
 
@@ -106,4 +106,4 @@ def load_settings(values: Mapping[str, Any], source: str = "config") -> Settings
     try:
         return Settings.model_validate(dict(values))
     except ValidationError as error:
-        raise settings_error(error, Settings, source, "Allowed keys: see config/config.yaml") from None
+        raise settings_error(error, Settings, source, "All settings: config/config.yaml") from None

@@ -39,7 +39,7 @@ def _message(fault: ErrorDetails, schema: Schema) -> str:
     if kind == "value_error":  # raised by our validators
         text = str(fault["ctx"]["error"])
         shown = "" if isinstance(value, dict) or str(value) in text else f" (value: {value!r:.80})"
-        return f"{key}: {text}{shown}"
+        return f"{key}: {text}{shown}" if fault["loc"] else text
     field = _at(fault["loc"], schema)
     allowed = f"it must be {_allowed(_resolved(field, schema), schema)}{_or_null(field)}{_meaning(field)}"
     if kind == "missing":

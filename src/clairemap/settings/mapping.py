@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from clairemap.settings.kinds import AlignedPx, InputPath
 from clairemap.settings.section import Section
@@ -48,6 +48,19 @@ class MosaicSettings(Section):
     compress: Literal["ZSTD", "DEFLATE"] = Field(
         "DEFLATE", description="DEFLATE can be read everywhere; ZSTD files are smaller"
     )
+
+    @field_validator("crs")
+    @classmethod
+    def _known_crs(cls, crs: str | None) -> str | None:
+        if crs is None:
+            return None
+        import pyproj  # noqa: PLC0415 - only if needed: planning must be fast
+
+        try:
+            pyproj.CRS.from_user_input(crs)
+        except pyproj.exceptions.CRSError:
+            raise ValueError(f"{crs!r} is not a valid CRS: use a code such as EPSG:32633") from None
+        return crs
 
 
 class MetricsSettings(Section):

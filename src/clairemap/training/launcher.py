@@ -139,13 +139,11 @@ def main() -> None:
     arguments = parser.parse_args()
     threads = int(os.environ.get("OMP_NUM_THREADS") or usable_cpus())
     os.environ["OMP_NUM_THREADS"] = str(max(1, threads // arguments.processes))
-    logging.basicConfig(
-        level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(asctime)s %(levelname)s: %(message)s")
     try:
         code = launch(arguments.processes, arguments.command, os.environ)
     except ClairemapError as error:
-        log.error("%s (%s, exit code %d)", error, type(error).__name__, error.exit_code)
+        log.error("%s", error.report)
         code = error.exit_code
     raise SystemExit(code)
 

@@ -241,7 +241,7 @@ def test_invalid_scales_are_an_error(path: Path) -> None:
 def test_complex_numbers_are_an_error_with_a_remedy(tmp_path: Path, dtype: str) -> None:
     with rasterio.open(tmp_path / "z.tif", "w", driver="GTiff", width=4, height=4, count=1, dtype=dtype):
         pass
-    with pytest.raises(ValuesError, match=rf"z\.tif.*{dtype}.*gdal_calc\.py -A z\.tif.*linear_power"):
+    with pytest.raises(ValuesError, match=rf"z\.tif.*{dtype}.*gdal_calc\.py -A /.*z\.tif.*linear_power"):
         RasterSource(tmp_path / "z.tif")
 
 
@@ -264,7 +264,7 @@ def test_band_choice(path: Path) -> None:
     with RasterSource(path) as source:
         assert source.band_indexes(("r", "g", "b"), None) == (1, 2, 3)
         assert source.band_indexes(("b", "r"), (3, 1)) == (3, 1)
-        with pytest.raises(BandCountError, match=r"scene\.tif: has 3 band.*2 \['r', 'g'\]"):
+        with pytest.raises(BandCountError, match=r"scene\.tif: has 3 band.*2 \(r, g\)"):
             source.band_indexes(("r", "g"), None)
         with pytest.raises(BandCountError, match="band 4"):
             source.band_indexes(("x",), (4,))
@@ -283,7 +283,7 @@ def test_the_error_for_a_truncated_file_names_the_window(tmp_path: Path, made_ra
     path = made_rasters.write_raster(tmp_path / "cut.tif", noise, tiled=True, blockxsize=128, blockysize=128)
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with RasterSource(path) as source, pytest.raises(UnreadableFileError, match=r"cut\.tif.*rows 500-600"):
+    with RasterSource(path) as source, pytest.raises(UnreadableFileError, match=r"cut\.tif.*rows 500-599, "):
         source.read(Window(500, 500, 100, 100), (1,))
 
 

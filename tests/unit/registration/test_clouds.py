@@ -79,7 +79,7 @@ def test_long_lists_of_values_are_shortened(mask_of: Opened) -> None:
     probability = np.linspace(0, 1, 400, dtype=np.float32).reshape(20, 20)
     with pytest.raises(ValuesError, match="…") as raised:
         read(mask_of(probability))
-    assert len(str(raised.value)) < 600
+    assert str(raised.value).count(", ") < 40
 
 
 def test_few_values_of_probabilities_are_kept(mask_of: Opened) -> None:
@@ -120,7 +120,7 @@ def test_cloud_is_unknown_where_the_mask_has_no_data(mask_of: Opened) -> None:
 
 @pytest.mark.parametrize(("coding", "nodata"), [("binary", 1), ("scl", 9)])
 def test_a_nodata_tag_that_means_cloud_is_rejected(mask_of: Opened, coding: str, nodata: int) -> None:
-    with pytest.raises(ValuesError, match=rf"mask\.tif: {nodata} means cloud.*-unsetnodata mask\.tif"):
+    with pytest.raises(ValuesError, match=rf"mask\.tif: {nodata} means cloud.*-unsetnodata /.*mask\.tif"):
         mask_of(codes_of(0, nodata), coding, nodata=nodata)
 
 

@@ -170,7 +170,7 @@ def test_a_rotated_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
     corner = [tuple(shown[y, x, :3]) == GREEN for y, x in ((5, 5), (5, -5), (-5, 5), (-5, -5))]
     assert corner.count(True) == 1
     assert part.north_deg is not None and abs(part.north_deg) <= 45
-    assert f"north is {abs(part.north_deg):.0f}° to the" in panel.size_text
+    assert f"north is rotated {abs(part.north_deg):.0f}° " in panel.size_text
     # The arrow gives the direction of the marked corner on the ground.
     a, b, c, d, e, f = transform[:6]
     middle = np.array([a * 50 + b * 30 + c, d * 50 + e * 30 + f])
@@ -184,7 +184,7 @@ def test_far_from_its_meridian_north_is_not_up(tmp_path: Path):
     panel = map_panel(maps(tmp_path, np.ones((60, 100), np.uint8)), LOOK)
     convergence = math.degrees(math.atan(math.tan(math.radians(11.675 - 9)) * math.sin(math.radians(47.82))))
     assert panel.sections[0].north_deg == pytest.approx(-convergence, abs=0.06)
-    assert panel.size_text.endswith("EPSG:32632, north is 2.0° to the left of up")
+    assert panel.size_text.endswith("EPSG:32632, north is rotated 2.0° anticlockwise")
 
 
 def test_on_its_meridian_north_is_up(tmp_path: Path):

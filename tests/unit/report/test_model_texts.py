@@ -25,7 +25,8 @@ FIT = CalibrationFit(ece_before=0.0512, ece_after=0.018, nll_before=0.61, nll_af
 
 def test_calibration_has_errors_before_and_after():
     text = model_texts.calibration_text(CARD.model_copy(update={"temperature": 1.3125, "calibration": FIT}))
-    assert "5.12 % before, 1.80 % after dividing the logits by the temperature T = 1.31" in text
+    assert "Confidences were calibrated: the logits are divided by the temperature T = 1.31. " in text
+    assert "5.12 % before, 1.80 % after; " in text
     assert "0.610 and 0.550 nats" in text and "12\u202f345 labelled pixels in 4 tile(s)" in text
     alone = FIT.model_copy(update={"ece_after": None, "nll_after": None, "tiles": 1})
     text = model_texts.calibration_text(CARD.model_copy(update={"temperature": 1.3125, "calibration": alone}))
@@ -38,14 +39,15 @@ def test_a_model_that_is_not_calibrated_says_so():
 
 def test_facts_of_a_card_are_listed():
     assert {fact.name: fact.value for fact in model_texts.model_facts(CARD)} == {
-        "Network": "size tiny, fusion window, sensors fused",
+        "Network": "network.size: tiny, network.fusion: window, network.sensors: fused",
         "Optical bands": "red, nir",
         "SAR bands": "VV (db)",
         "Trained on": "a, b",
         "Labelled training pixels": "12\u202f345",
         "Training pixels per class": "water 12\u202f345, snow none: the network cannot map it",
-        "Step of the weights": "20\u202f000",
-        "Halo": "256 px around each window, unless one window covers the scene",
+        "Training step of the weights": "20\u202f000",
+        "Halo": "256 px: margin that is discarded around each window, as wide as the distance over which the network "
+        "uses surrounding pixels; no margin if one window covers the scene",
         "Model trained by": "clairemap 1.2.3 (unknown)",
         "Weights (SHA-256)": "bf43d0998da68b82",
     }

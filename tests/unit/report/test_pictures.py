@@ -155,7 +155,7 @@ def test_a_tile_whose_first_row_is_the_southernmost_is_shown_north_up(tmp_path: 
 
 def test_a_rotated_tile_has_the_direction_of_north(tmp_path: Path):
     shown = stretched(tmp_path, Affine(8, 6, 5e5, 6, -8, 5.3e6), "EPSG:32633")
-    assert shown.north_text == "north is 37° to the right of up"
+    assert shown.north_text == "north is rotated 37° clockwise"
 
 
 def test_a_tile_without_a_crs_is_not_rotated(tmp_path: Path):

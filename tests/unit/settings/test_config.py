@@ -27,7 +27,7 @@ def test_faults_are_listed_by_key_and_value(values: dict[str, object], key: str)
     with pytest.raises(SettingsError, match=key.replace(".", r"\.")) as caught:
         load_settings(values, "mine.yaml")
     assert str(caught.value).startswith("mine.yaml: ")
-    assert "see config/config.yaml" in str(caught.value)
+    assert "All settings: config/config.yaml" in str(caught.value)
 
 
 def test_all_faults_are_listed():
@@ -259,3 +259,9 @@ def test_unreadable_settings_of_a_stage_are_an_error(text: str, words: str):
 def test_nan_is_allowed_as_nodata():
     chosen = load_settings({"sensors": {"sar": {"nodata": float("nan")}}})
     assert str(TileScene.from_json(stage_json(chosen, TileScene)).sensors.sar.nodata) == "nan"
+
+
+def test_an_invalid_crs_of_the_maps_is_an_error_at_planning():
+    with pytest.raises(SettingsError, match="mosaic.crs: 'nonsense' is not a valid CRS: use a code such as EPSG:32633"):
+        load_settings({"mosaic": {"crs": "nonsense"}})
+    assert load_settings({"mosaic": {"crs": "EPSG:32633"}}).mosaic.crs == "EPSG:32633"
