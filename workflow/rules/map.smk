@@ -71,7 +71,7 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=only(stages.MosaicRegion),
         files=each("probabilities", "radiometry"),
-        maps=str(MAP.prefix),
+        maps=lambda wildcards, output: output.landcover.removesuffix(".landcover.tif"),
         dates=lambda wildcards: [
             f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates
         ],
@@ -108,7 +108,7 @@ rule check_maps:
         script=script("check_maps"),
         code=code("check_maps"),
         settings=only(stages.MosaicRegion),
-        maps=str(MAP.prefix),
+        maps=lambda wildcards, input: input.landcover.removesuffix(".landcover.tif"),
         files=each("probabilities"),
     message:
         "{wildcards.map}: check the finished maps"
