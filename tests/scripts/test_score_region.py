@@ -133,7 +133,7 @@ def test_the_command_line_works_without_score_tables(tmp_path: Path, splits: Pat
     options = [word for name, value in words.items() for word in (f"--{name}", str(value))]
     answer = subprocess.run([sys.executable, str(SCRIPT), *options], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    assert "clairemap.score_region: valley: no accuracy (no labelled pixels)" in answer.stderr
+    assert "valley: no accuracy (no labelled pixels)" in answer.stderr
     found = json.loads(metrics.read_text())
     assert (found["miou"], found["oa"], found["split"]) == (None, None, None)
     assert (found["reason"], found["views"]) == ("no labelled pixels", {})
