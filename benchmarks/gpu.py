@@ -10,7 +10,7 @@
 - `busy_share`: share of the time in which a kernel or a copy runs.
 - `failed`: a comparison failed or the section reached its time limit; `left_out`: the total time limit was reached.
 
-A failed section is recorded with its traceback, the others still run, and the exit code is 1. Prints figures as they
+A failed section is recorded with its error, the others still run, and the exit code is 1. Prints figures as they
 come, and as its last line one JSON object; with --result (default on a GPU without --quick:
 benchmarks/results/gpu.json) the file is updated after each section.
 
@@ -43,7 +43,7 @@ from gpu_bench import Bench, Figures, limited
 import clairemap
 
 RESULT = Path(__file__).parent / "results" / "gpu.json"
-NOT_SHOWN = ("traceback", "seconds", "top_ms")
+NOT_SHOWN = ("seconds", "top_ms")
 
 
 class Section(NamedTuple):
@@ -119,7 +119,7 @@ def names(listed: str) -> tuple[str, ...]:
 
 
 def run_sections(bench: Bench, sections: Mapping[str, Section], minutes: float, result: Path | None) -> Figures:
-    """Return the figures of all sections; `failed` and `left_out` (after the time limit) list those without figures.
+    """Return the figures of all sections; `failed` has the error of each failed one, `left_out` those without time.
 
     Args:
         bench: device, and folder for data.
@@ -128,7 +128,7 @@ def run_sections(bench: Bench, sections: Mapping[str, Section], minutes: float, 
         result: file to write after each section.
     """
     end = time.monotonic() + 60 * minutes
-    found: Figures = {**machine(bench), "failed": [], "left_out": []}
+    found: Figures = {**machine(bench), "failed": {}, "left_out": []}
     for name, section in sections.items():
         left = end - time.monotonic()
         if left < (2 if bench.quick else section.least_s):
@@ -140,13 +140,12 @@ def run_sections(bench: Bench, sections: Mapping[str, Section], minutes: float, 
         try:
             with limited(min(section.limit_s, left)):
                 section.run(bench, figures)
-        except Exception:  # recorded; the other sections run, and the exit code is 1
-            figures["traceback"] = traceback.format_exc()
-            found["failed"].append(name)
-            print(figures["traceback"], file=sys.stderr, flush=True)
+        except Exception as error:  # recorded; the other sections run, and the exit code is 1
+            found["failed"][name] = f"{type(error).__name__}: {error}"
+            traceback.print_exc()
         figures["seconds"] = time.monotonic() - began
         bench.free()
-        show(name, figures)
+        show(name, figures, "FAILED" if name in found["failed"] else "done")
         write(found, result)
     write(found, result)
     return found
@@ -159,9 +158,8 @@ def write(found: Figures, result: Path | None) -> None:
         result.write_text(text(found) + "\n", encoding="utf-8")
 
 
-def show(name: str, figures: Figures) -> None:
+def show(name: str, figures: Figures, state: str) -> None:
     """Print a section's figures, one line per group."""
-    state = "FAILED" if "traceback" in figures else "done"
     print(f"\n{name}: {state} in {figures['seconds']:.1f} s")
     plain = {key: value for key, value in figures.items() if not isinstance(value, dict)}
     groups = {key: value for key, value in figures.items() if isinstance(value, dict) and key not in NOT_SHOWN}

@@ -35,8 +35,8 @@ VERSIONS = (
 MOST_COLUMNS = 4
 """Maximum number of figures in a row; wider tables are transposed."""
 
-DETAILS = ("top_ms", "traceback", "seconds")
-"""Keys of gpu.py's sections that stay in the file: time by kernel, why a section failed, how long it took."""
+DETAILS = ("top_ms", "seconds")
+"""Keys of gpu.py's sections that stay in the file: time by kernel, how long a section took."""
 
 WIDTH = 120
 """Maximum length of a line of prose, characters."""

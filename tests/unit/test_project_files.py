@@ -139,3 +139,11 @@ def test_pages_refer_to_existing_files(page: str):
     assert links
     for path in [(PROJECT / page).parent / link for link in links] + [PROJECT / path for path in paths]:
         assert path.exists(), path
+
+
+@pytest.mark.parametrize(
+    "result", sorted((PROJECT / "benchmarks" / "results").glob("*.json")), ids=lambda path: path.name
+)
+def test_results_of_benchmarks_contain_no_paths_of_a_machine(result: Path):
+    text = result.read_text()
+    assert not re.findall(r"""Traceback|(?<=["\s'])/\w+/[^"]*""", text)
