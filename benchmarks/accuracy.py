@@ -76,30 +76,41 @@ class Training(NamedTuple):
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
-    parser.add_argument(
-        "--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="folder for the runs"
-    )
-    parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel trainings, one core each")
-    parser.add_argument("--sets", nargs="+", choices=["floods", "made"], default=["floods", "made"], help="places")
-    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: a test run")
-    options = parser.parse_args()
-    options.work = options.work.resolve()
-    if options.quick:
-        options.sets, options.steps = ["quick"], QUICK_STEPS
-        prepare_quick(options.work)
-    elif "floods" in options.sets and options.data is None:
-        parser.error("--data is required for the floods; without it use --sets made")
-    else:
-        prepare(options)
+    options = prepared_options(common_parser(__doc__, ["floods", "made"]), quick_set="quick")
     steps = options.steps
     gains = {places: [0.0] * len(FOLDS[places]) for places in ("quick", "made")}
     gains["floods"] = chosen_gains(options, steps // 2)
     results = all_results(options, steps, gains)
     figures = {places: {**report(places, results), "gain": gains[places]} for places in options.sets}
     print(json.dumps({**worst(figures), "sets": figures, "steps": steps, **machine()}))
+
+
+def common_parser(description: str | None, sets: Sequence[str]) -> argparse.ArgumentParser:
+    """Return a parser with the options of all benchmarks that train on these scenes."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
+    parser.add_argument(
+        "--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="folder for the runs"
+    )
+    parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel trainings, one core each")
+    parser.add_argument("--sets", nargs="+", choices=sets, default=sets, help="places")
+    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: a test run")
+    return parser
+
+
+def prepared_options(parser: argparse.ArgumentParser, quick_set: str) -> argparse.Namespace:
+    """Return the options of the command line, with all scenes prepared; with --quick the only set is `quick_set`."""
+    options = parser.parse_args()
+    options.work = options.work.resolve()
+    if options.quick:
+        options.sets, options.steps = [quick_set], QUICK_STEPS
+        prepare_quick(options.work)
+    elif "floods" in options.sets and options.data is None:
+        parser.error("--data is required for the floods; without it use --sets made")
+    else:
+        prepare(options)
+    return options
 
 
 def prepare(options: argparse.Namespace) -> None:

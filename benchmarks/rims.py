@@ -22,7 +22,6 @@ Prints a table, and as its last line one JSON object. Finished trainings of the 
 import argparse
 import json
 import multiprocessing
-import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -34,8 +33,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from accuracy import prepare, prepare_quick
-from accuracy_runs import FOLDS, PROJECT, QUICK_STEPS, Fold, job_of, settings_of
+from accuracy import common_parser, prepared_options
+from accuracy_runs import FOLDS, PROJECT, Fold, job_of, settings_of
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -124,25 +123,9 @@ class Rim:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
-    parser.add_argument(
-        "--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="folder for the runs"
-    )
-    parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
+    parser = common_parser(__doc__, list(GAIN))
     parser.add_argument("--folds", type=int, choices=[1, 2, 3], default=2, help="trainings of each set and arm")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel trainings, one core each")
-    parser.add_argument("--sets", nargs="+", choices=list(GAIN), default=list(GAIN), help="places")
-    parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: a test run")
-    options = parser.parse_args()
-    options.work = options.work.resolve()
-    if options.quick:
-        options.sets, options.steps = ["made"], QUICK_STEPS
-        prepare_quick(options.work)
-    elif "floods" in options.sets and options.data is None:
-        parser.error("--data is required for the floods; without it use --sets made")
-    else:
-        prepare(options)
+    options = prepared_options(parser, quick_set="made")
     folds = {places: FOLDS["quick"] if options.quick else FOLDS[places][: options.folds] for places in options.sets}
     figures = {places: report(places, measured(places, folds[places], options)) for places in options.sets}
     worst = max(each["with"]["both"]["excess_points"] for each in figures.values())

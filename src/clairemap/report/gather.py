@@ -50,36 +50,6 @@ class RegionPaths:
         """Check results of the maps, if they exist."""
         return tuple(files.check for files in self.maps if files.check.exists())
 
-    @property
-    def tiles(self) -> tuple[Path, ...]:
-        """Tile index of each scene."""
-        return tuple(scene.tiles for scene in self.scenes)
-
-    @property
-    def explanations(self) -> tuple[Path, ...]:
-        """Explanations of each scene."""
-        return tuple(scene.explanations for scene in self.scenes)
-
-    @property
-    def card(self) -> Path:
-        """Model card."""
-        return self.model.card
-
-    @property
-    def history(self) -> Path:
-        """Training history."""
-        return self.model.history
-
-    @property
-    def statistics(self) -> Path:
-        """Band statistics of the training tiles."""
-        return self.model.statistics
-
-    @property
-    def audit(self) -> Path:
-        """Audit of the splits."""
-        return self.model.audit
-
 
 def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mapping[str, str]) -> ReportContent:
     """Return the content of a region's page. Memory: the page, plus one picture or tile at a time.
@@ -89,15 +59,15 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         UnreadableFileError: a map cannot be read.
     """
     metrics = read_metrics(files.metrics)
-    statistics = read_statistics(files.statistics)
-    card = read_model_card(files.card)
+    statistics = read_statistics(files.model.statistics)
+    card = read_model_card(files.model.card)
     display = DisplaySettings(
         legend=settings.legend,
         sensors=settings.sensors,
-        optical=display_stretch(statistics.optical, settings.sensors.optical.names, files.statistics),
-        sar=display_stretch(statistics.sar, settings.sensors.sar.names, files.statistics),
+        optical=display_stretch(statistics.optical, settings.sensors.optical.names, files.model.statistics),
+        sar=display_stretch(statistics.sar, settings.sensors.sar.names, files.model.statistics),
     )
-    explained = [tile for path in files.explanations for tile in read_explanations(path)]
+    explained = [tile for scene in files.scenes for tile in read_explanations(scene.explanations)]
     names = display.legend.names
     return ReportContent(
         title=settings.report.title or region,
@@ -107,13 +77,13 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         maps=tuple(map_panel(paths, display) for paths in files.maps),
         checked_by=tuple(sorted({model_texts.version_text(read_map_check(path).stamp) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
-        training=_training_summary(files.history, card.best_step),
+        training=_training_summary(files.model.history, card.best_step),
         registrations=_registrations(files),
         tiles=tuple(_cards(explained, files, settings.report.max_tiles, display)),
         tiles_explained=len(explained),
         provenance=(*model_texts.model_facts(card), *_scoring_facts(metrics.stamp)),
         calibration=model_texts.calibration_text(card),
-        split=split_summary(read_audit(files.audit), card.halo_px, metrics.split),
+        split=split_summary(read_audit(files.model.audit), card.halo_px, metrics.split),
         stamp=stamp,
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
@@ -149,7 +119,7 @@ def _cards(
     chosen = select_tiles(explained, count)
     if not chosen:
         return
-    windows = _tile_windows(files.tiles)
+    windows = _tile_windows(files.scenes)
     stores = _stores(files.scenes)
     for choice in chosen:
         tile = choice.tile
@@ -169,9 +139,9 @@ def _stores(scenes: Iterable[SceneFolder]) -> dict[str, tuple[GridStore, GridSto
     return {pair.scene: (pair, probabilities) for pair, probabilities in opened}
 
 
-def _tile_windows(paths: Iterable[Path]) -> dict[tuple[str, int, int], Window]:
+def _tile_windows(scenes: Iterable[SceneFolder]) -> dict[tuple[str, int, int], Window]:
     windows = {}
-    for path in paths:
-        for row in tile_rows(read_tile_index(path)):
+    for scene in scenes:
+        for row in tile_rows(read_tile_index(scene.tiles)):
             windows[row.scene, row.row, row.col] = Window(row.y0, row.x0, row.height, row.width)
     return windows
