@@ -57,6 +57,6 @@ onsuccess:
 
 onerror:
     logger.error(
-        f"A stage failed. The last line of {WORK}/logs/STAGE/SCENE.log says why. Correct the cause and run the same "
+        f"A stage failed. The last lines of {WORK}/logs/STAGE/SCENE.log say why. Correct the cause and run the same "
         "command again: finished jobs are kept."
     )
