@@ -53,12 +53,23 @@ def read_document(path: Path, model: type[Document], name: str, rule: str) -> Do
         StoreError: the file is missing, damaged, or of another version.
     """
     try:
+        return parse_document(path, model)
+    except ValueError as error:
+        raise StoreError(f"{path}: not a valid {name} ({error}); delete it and run {rule} again") from None
+
+
+def parse_document(path: Path, model: type[Document]) -> Document:
+    """Return the document in a file.
+
+    Raises:
+        ValueError: the file is missing, damaged, or of another version; the message is the reason.
+    """
+    try:
         return TypeAdapter(model).validate_json(path.read_bytes())
     except OSError as error:
-        reason = error.strerror or str(error)
+        raise ValueError(error.strerror or error) from None
     except ValidationError as error:
-        reason = first_fault(error)
-    raise StoreError(f"{path}: not a valid {name} ({reason}); delete it and run {rule} again")
+        raise ValueError(first_fault(error)) from None
 
 
 def first_fault(error: ValidationError) -> str:

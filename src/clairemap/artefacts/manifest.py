@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue
 
-from clairemap.artefacts.document import first_fault
+from clairemap.artefacts.document import parse_document
 from clairemap.errors import StoreError
 from clairemap.provenance import write_text_whole
 
@@ -57,9 +57,6 @@ def read_manifest(path: Path, store: Path) -> Manifest:
         StoreError: the file is missing or damaged.
     """
     try:
-        return TypeAdapter(Manifest).validate_json(path.read_bytes())
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except ValidationError as error:
-        reason = first_fault(error)
-    raise StoreError(f"{path}: not a valid manifest ({reason}); delete it and {store}, then run again")
+        return parse_document(path, Manifest)
+    except ValueError as error:
+        raise StoreError(f"{path}: not a valid manifest ({error}); delete it and {store}, then run again") from None
