@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import clairemap
-from clairemap.code.stage import PACKAGE, combined, definitions
 
+PACKAGE = Path(clairemap.__file__).parent
 STAMP_PREFIX = "clairemap_"
 
 
 def stage_code(script: Path) -> str:
     """Return a hash of all code that can change a stage's results: see `stage_definitions`."""
+    from clairemap.code.stage import combined  # noqa: PLC0415 - so that stages do not depend on their own analysis
+
     return combined(stage_definitions(script))
 
 
@@ -32,7 +34,9 @@ def stage_definitions(script: Path) -> dict[str, str]:
     do not change a hash; ``clairemap.code.neutral`` lists what is left out. Imports in functions count. A file that is
     not a module, such as a template, counts if an imported module in its folder contains its name in a string.
     """
-    return definitions(script)
+    from clairemap.code.stage import definitions  # noqa: PLC0415
+
+    return definitions(script, PACKAGE)
 
 
 def json_digest(value: Any) -> str:  # noqa: ANN401 - any JSON value

@@ -33,7 +33,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         path.write_text(text)
     for name, text in SCRIPTS.items():
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(provenance, "definitions", lambda script: stage.definitions(script, tmp_path / "clairemap"))
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "clairemap")
     yield tmp_path
     forget()
 
@@ -145,7 +145,7 @@ def test_equal_code_in_another_folder_has_an_equal_hash(
     before = hashes(project)
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkout"
     project.rename(elsewhere)
-    monkeypatch.setattr(provenance, "definitions", lambda script: stage.definitions(script, elsewhere / "clairemap"))
+    monkeypatch.setattr(provenance, "PACKAGE", elsewhere / "clairemap")
     assert hashes(elsewhere) == before
 
 

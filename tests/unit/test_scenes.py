@@ -246,7 +246,7 @@ def test_repeated_and_nameless_columns_are_an_error(tmp_path: Path):
 
 def test_both_sensors_may_be_in_one_file_and_names_may_differ_in_case(tmp_path: Path):
     text = "\n".join([HEADER, ROWS[0].replace("a_s.tif", "a_o.tif"), ROWS[0].replace("a,r", "A,r").replace("a_", "c_")])
-    assert [scene.scene for scene in read(tmp_path, text)] == ["a", "A"]
+    assert [scene.scene for scene in read(tmp_path, text)] == ["A", "a"]
 
 
 def test_names_that_differ_in_case_only_are_an_error_if_the_file_system_ignores_case(

@@ -11,7 +11,7 @@ from clairemap.errors import ClairemapError
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
-from clairemap.raster.members import watched
+from clairemap.raster.identity import identities
 from clairemap.raster.unsupported import missing_message
 from clairemap.settings import VIEWS
 
@@ -44,15 +44,20 @@ def code(rule_name):
     return stage_code(Path(workflow.basedir) / "workflow" / "scripts" / f"{rule_name}.py")
 
 
-def only(stage):
-    """Params function: settings of a stage as JSON. In a plain string, Snakemake would expand braces as wildcards."""
-    text = stages.stage_json(SETTINGS, stage)
-    return lambda wildcards: text
-
-
 def untracked(value):
     """Params function: a value that changes no result. Snakemake does not track params that depend on resources."""
     return lambda wildcards, resources: value
+
+
+def passed(stage):
+    """Params function: all settings of a stage as JSON, untracked; `relevant` tracks those that matter."""
+    return untracked(stages.stage_json(SETTINGS, stage))
+
+
+def relevant(stage):
+    """Params function: settings that can change a stage's results. In a plain string, braces would be wildcards."""
+    text = stages.relevant_json(SETTINGS, stage)
+    return lambda wildcards: text
 
 
 def script(rule_name):
@@ -65,31 +70,39 @@ def memory(payload_mb):
     return lambda wildcards, attempt: jobs.memory_mb(payload_mb, attempt)
 
 
+def made(*roles):
+    """Input function: the scene's files that a rule makes. All others are no inputs: `contents` tracks them."""
+    return lambda wildcards: [path for path in SHEET[wildcards.scene].files_of(*roles) if path.is_relative_to(DEMO_DIR)]
+
+
 @functools.cache
-def behind(paths):
-    """All files that GDAL reads for some rasters, and the state of those that cannot be Snakemake inputs."""
-    return watched(path for path in paths if not path.is_relative_to(DEMO_DIR))
+def scene_contents(name):
+    """Identities of all files behind a scene's rasters, by role; a file dated in the future is reported."""
+    given = {role: path for role, path in SHEET[name].sources.items() if not path.is_relative_to(DEMO_DIR)}
+    return identified(given, SceneFolder(Path(WORK) / "scenes" / name).sources)
 
 
-def sources(*roles):
-    """Input function: all files of the scene's rasters. A missing file fails its job, not the workflow."""
-
-    def inputs(wildcards):
-        files = SHEET[wildcards.scene].files_of(*roles)
-        made = [path for path in files if path.is_relative_to(DEMO_DIR)]
-        return [*made, *behind(files).inputs]
-
-    return inputs
+def identified(files, record):
+    """Identities of all files behind some rasters or of other files, by role."""
+    found = identities(files, record, logger.info)
+    for path in found.future if workflow.is_main_process else ():
+        logger.warning(f"{path}: its date is in the future; check the clock of the machine that wrote it")
+    return found
 
 
-def unlisted(*roles):
-    """Params function: state of those files of the scene's rasters that cannot be inputs; triggers reruns only."""
-    return lambda wildcards: list(behind(SHEET[wildcards.scene].files_of(*roles)).state)
+def contents(*roles):
+    """Params function: identities of the files of the scene's rasters; their paths and dates are not tracked."""
+    return lambda wildcards: list(scene_contents(wildcards.scene).of(*roles))
+
+
+def record():
+    """Params function: file in which a stage records what it has read, untracked."""
+    return lambda wildcards, resources: SceneFolder(Path(WORK) / "scenes" / wildcards.scene).sources
 
 
 def source_options(*roles):
-    """Params function: --role path for each file of the scene, including missing files."""
-    return lambda wildcards: jobs.options(
+    """Params function: --role path for each file of the scene, including missing files; untracked."""
+    return lambda wildcards, resources: jobs.options(
         {role: [path] for role, path in SHEET[wildcards.scene].sources.items() if role in roles}
     )
 

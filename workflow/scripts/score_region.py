@@ -20,7 +20,7 @@ from clairemap.metrics.document import region_metrics
 from clairemap.metrics.ground import map_coverage, total_coverage
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp
-from clairemap.stages import ScoreTiles
+from clairemap.stages import ScoreRegion
 
 log = logging.getLogger("clairemap.score_region")
 
@@ -50,7 +50,7 @@ def score_region(
     Raises:
         StoreError: a table or the card is damaged or has another legend, or a tile has no split.
     """
-    legend = ScoreTiles.from_json(settings).legend
+    legend = ScoreRegion.from_json(settings).legend
     started = time.monotonic()
     fused = scores or []
     document = region_metrics(

@@ -21,10 +21,11 @@ NEUTRAL = frozenset(
         "console.progress",
         "console.run",
         "console.warn",
+        "raster.identity.remembered",
         "settings.section.settings_error",
     }
 )
-"""Definitions that are never followed: they read the command line, word messages, show them, and end the process."""
+"""Definitions that are never followed: they read the command line, show messages, end the process, keep records."""
 
 ERRORS = "errors"
 """Module of the error classes. Of such a class only the name, the bases and other methods than these count."""

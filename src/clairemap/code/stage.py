@@ -8,12 +8,9 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-import clairemap
 from clairemap.code.module import Module
 from clairemap.code.package import Package
 from clairemap.code.reach import Analysis
-
-PACKAGE = Path(clairemap.__file__).parent
 
 KEPT = 200
 """Files of hashes kept in a folder; each state of the code has one per script."""
@@ -21,8 +18,8 @@ KEPT = 200
 FOLDER = "__pycache__"
 
 
-def definitions(script: Path, root: Path = PACKAGE) -> dict[str, str]:
-    """Return a hash of everything that a script reaches in the package, by qualified name.
+def definitions(script: Path, root: Path) -> dict[str, str]:
+    """Return a hash of everything that a script reaches in the package in folder `root`, by qualified name.
 
     Names are those of definitions (``clairemap.training.loop.train``), of a module's other statements
     (``clairemap.x.(statements)``), of definitions of the script (``train_model.train_model``), and of files that an
