@@ -60,6 +60,8 @@ def test_braces_in_paths_and_names_are_allowed(region: Path, snakemake: Run):
     run(region, snakemake)
     assert not remade(region, snakemake)
     os.utime(odd / "sar.tif")
+    assert not remade(region, snakemake)
+    shutil.copy(region / "scenes" / "middle" / "sar.tif", odd / "sar.tif")
     assert remade(region, snakemake)
     snakemake_all = snakemake(region, "--configfile", str(region / "config.yaml"), "--dry-run")
     assert snakemake_all.returncode == 0, snakemake_all.stderr[-3000:]

@@ -32,11 +32,14 @@ class Effects:
     def has_effect(self, statement: ast.stmt, module: Module) -> bool:
         """Whether a top-level statement may do more than bind names.
 
-        Imports are judged by what they import, except those of a name that the module does not use: they are there for
-        an effect on another package.
+        Imports are judged by what they import, except those from other packages of names that the module does not use:
+        they are there for an effect.
         """
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            return not set(bindings(statement)) <= module.used_names | {"*"}
+            foreign = {
+                name for name, target in bindings(statement).items() if self._package.dotted(target, module) is None
+            }
+            return not foreign <= module.used_names | {"*"}
         if isinstance(statement, ast.Pass):
             return False
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
