@@ -69,12 +69,16 @@ class _Visitor(ast.NodeVisitor):
         self.names = Names()
         self._bound: list[frozenset[str]] = []
 
+    def visit(self, node: ast.AST) -> None:
+        """Collect the names of a node by the method ``_visit_`` and the node's class."""
+        getattr(self, f"_visit_{type(node).__name__}", self.generic_visit)(node)
+
     # References
 
-    def visit_Name(self, node: ast.Name) -> None:
+    def _visit_Name(self, node: ast.Name) -> None:
         self._refer((node.id,), is_value=True)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
+    def _visit_Attribute(self, node: ast.Attribute) -> None:
         self.names.attributes.add(node.attr)
         parts = dotted_name(node)
         if parts:
@@ -83,7 +87,7 @@ class _Visitor(ast.NodeVisitor):
         else:
             self.visit(node.value)
 
-    def visit_Call(self, node: ast.Call) -> None:
+    def _visit_Call(self, node: ast.Call) -> None:
         parts = dotted_name(node.func)
         if parts:
             self.names.attributes.update(parts[1:])
@@ -99,10 +103,10 @@ class _Visitor(ast.NodeVisitor):
             else:
                 self.visit(argument)
 
-    def visit_Global(self, node: ast.Global) -> None:
+    def _visit_Global(self, node: ast.Global) -> None:
         self.names.chains |= {(name,) for name in node.names}
 
-    def visit_Constant(self, node: ast.Constant) -> None:
+    def _visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):
             self.names.strings.add(node.value)
 
@@ -115,10 +119,10 @@ class _Visitor(ast.NodeVisitor):
 
     # Imports within functions
 
-    def visit_Import(self, node: ast.Import) -> None:
+    def _visit_Import(self, node: ast.Import) -> None:
         self._import(node)
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+    def _visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         self._import(node)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
@@ -129,7 +133,7 @@ class _Visitor(ast.NodeVisitor):
             else:
                 self.names.imports.setdefault(name, set()).add(target)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+    def _visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._parameters(node)
         for statement in node.body:
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -147,10 +151,10 @@ class _Visitor(ast.NodeVisitor):
 
     # Scopes: what is evaluated outside is visited before the scope begins
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+    def _visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._function(node)
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+    def _visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
         self._function(node)
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -161,24 +165,24 @@ class _Visitor(ast.NodeVisitor):
         outside += [arg.annotation for arg in annotated if arg is not None and arg.annotation is not None]
         outside += [node.returns] if node.returns is not None else []
         for one in outside:
-            self.visit_annotation(one)
+            self._annotation(one)
         self._scope(node, node.body)
 
-    def visit_Lambda(self, node: ast.Lambda) -> None:
+    def _visit_Lambda(self, node: ast.Lambda) -> None:
         for one in (*node.args.defaults, *(default for default in node.args.kw_defaults if default)):
             self.visit(one)
         self._scope(node, [node.body])
 
-    def visit_ListComp(self, node: ast.ListComp) -> None:
+    def _visit_ListComp(self, node: ast.ListComp) -> None:
         self._comprehension(node, [node.elt], node.generators)
 
-    def visit_SetComp(self, node: ast.SetComp) -> None:
+    def _visit_SetComp(self, node: ast.SetComp) -> None:
         self._comprehension(node, [node.elt], node.generators)
 
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
+    def _visit_GeneratorExp(self, node: ast.GeneratorExp) -> None:
         self._comprehension(node, [node.elt], node.generators)
 
-    def visit_DictComp(self, node: ast.DictComp) -> None:
+    def _visit_DictComp(self, node: ast.DictComp) -> None:
         self._comprehension(node, [node.key, node.value], node.generators)
 
     def _comprehension(self, node: ast.AST, results: list[ast.expr], generators: list[ast.comprehension]) -> None:
@@ -193,13 +197,13 @@ class _Visitor(ast.NodeVisitor):
 
     # Annotations may be texts
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self.visit_annotation(node.annotation)
+    def _visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._annotation(node.annotation)
         self.visit(node.target)
         if node.value is not None:
             self.visit(node.value)
 
-    def visit_annotation(self, node: ast.expr) -> None:
+    def _annotation(self, node: ast.expr) -> None:
         """Visit an expression, and texts in it as expressions: annotations may be quoted."""
         self.visit(node)
         for text in ast.walk(node):
@@ -217,7 +221,7 @@ class _Visitor(ast.NodeVisitor):
 
     # Handlers
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+    def _visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.name and _uses_text(node):
             kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
             self.names.texts_of |= {dotted_name(kind) if kind is not None else () for kind in kinds}

@@ -8,6 +8,7 @@ import ast
 import copy
 from collections.abc import Callable, Iterator
 from enum import Enum
+from typing import Any
 
 from clairemap.code import neutral
 from clairemap.code.syntax import bound_names, dotted_name
@@ -60,7 +61,13 @@ class _Neutral(ast.NodeTransformer):
         self._shadowed: list[frozenset[str]] = []
         self._in_class = [False]
 
+    def visit(self, node: ast.AST) -> Any:  # noqa: ANN401 - as in ast
+        """Return a node without what changes no result, by the method ``_visit_`` and the node's class."""
+        method = getattr(self, f"_visit_{type(node).__name__}", self.generic_visit)
+        return method(node)
+
     def statements(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        """Return statements without what changes no result."""
         kept: list[ast.stmt] = []
         for statement in statements:
             found = self.visit(statement)
@@ -68,6 +75,7 @@ class _Neutral(ast.NodeTransformer):
         return kept
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Return a node with changed children, without pass statements."""
         super().generic_visit(node)
         for field in ("body", "orelse", "finalbody"):
             held = getattr(node, field, None)
@@ -77,10 +85,10 @@ class _Neutral(ast.NodeTransformer):
 
     # Definitions
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def _visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         return self._function(node)
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+    def _visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return self._function(node)
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
@@ -104,10 +112,10 @@ class _Neutral(ast.NodeTransformer):
         self._shadowed.pop()
         return node
 
-    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
+    def _visit_Lambda(self, node: ast.Lambda) -> ast.AST:
         return self._scope(node)
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+    def _visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         if self._in_errors:
             node.body = [one for one in node.body if _member(one) not in neutral.ERROR_MEMBERS]
         self._in_class.append(True)
@@ -121,7 +129,7 @@ class _Neutral(ast.NodeTransformer):
             isinstance(node, ast.Attribute) and node.attr in ("setter", "deleter")
         )
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+    def _visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         if self._in_class[-1]:  # dataclasses and pydantic read these
             return self.generic_visit(node)
         if node.value is None:
@@ -131,56 +139,56 @@ class _Neutral(ast.NodeTransformer):
 
     # Statements
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.stmt] | None:
+    def _visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.stmt] | None:
         if isinstance(node.value, ast.Constant):
             return None
         if isinstance(node.value, ast.Call) and self._is_message(node.value):
             return [ast.Expr(self.visit(kept)) for kept in self._effects_of_arguments(node.value)]
         return self.generic_visit(node)
 
-    def visit_If(self, node: ast.If) -> ast.AST | None:
+    def _visit_If(self, node: ast.If) -> ast.AST | None:
         self.generic_visit(node)
         is_empty = not node.body and not node.orelse
         return None if is_empty and not list(impure_calls(node.test, self._is_quiet)) else node
 
-    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+    def _visit_Assert(self, node: ast.Assert) -> ast.AST:
         node.msg = None
         return self.generic_visit(node)
 
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+    def _visit_Raise(self, node: ast.Raise) -> ast.AST:
         node.exc = self._without_text(node.exc)
         if isinstance(node.cause, ast.Name | ast.Constant):
             node.cause = None
         return self.generic_visit(node)
 
-    def visit_Return(self, node: ast.Return) -> ast.AST:
+    def _visit_Return(self, node: ast.Return) -> ast.AST:
         if isinstance(node.value, ast.Call) and self._is_package_error(node.value.func):
             node.value = self._without_text(node.value)
         return self.generic_visit(node)
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+    def _visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
         self.generic_visit(node)
         used = {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name)}
         if node.name not in used:
             node.name = None
         return node
 
-    def visit_For(self, node: ast.For) -> ast.AST:
+    def _visit_For(self, node: ast.For) -> ast.AST:
         node.iter = self._without_progress(node.iter)
         return self.generic_visit(node)
 
     # Expressions
 
-    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+    def _visit_ListComp(self, node: ast.ListComp) -> ast.AST:
         return self._scope(node)
 
-    def visit_SetComp(self, node: ast.SetComp) -> ast.AST:
+    def _visit_SetComp(self, node: ast.SetComp) -> ast.AST:
         return self._scope(node)
 
-    def visit_DictComp(self, node: ast.DictComp) -> ast.AST:
+    def _visit_DictComp(self, node: ast.DictComp) -> ast.AST:
         return self._scope(node)
 
-    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+    def _visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
         return self._scope(node)
 
     def _scope(self, node: ast.AST) -> ast.AST:
@@ -191,7 +199,7 @@ class _Neutral(ast.NodeTransformer):
         self._shadowed.pop()
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
+    def _visit_Call(self, node: ast.Call) -> ast.AST:
         origin = self._origin(node.func)
         if origin == neutral.PROGRESS and self._has_label_only(node):
             node.args, node.keywords = node.args[:1], []

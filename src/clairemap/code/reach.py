@@ -185,6 +185,7 @@ class _Walk:
     # Hashes
 
     def hashes(self) -> dict[tuple[Module, str], str]:
+        """Return a hash of each definition by module and name."""
         found: dict[tuple[Module, str], list[str]] = {}
         for (place, variant), code in sorted(self._codes.items(), key=_order):
             if code.digest:
