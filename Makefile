@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
+# pip builds clairemap itself with these.
+BUILD_PACKAGES := 'setuptools>=77' wheel
 # The environment comes first in PATH, so that `python` in the rules is its Python.
 demo dataset test lint format config docs: export PATH := $(BIN):$(PATH)
 
@@ -25,6 +27,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 
 .PHONY: setup
 setup: $(VENV)/.ready  ## create .venv with pinned dependencies
+
+# For machines without internet (docs/hpc.md): with PIP_NO_INDEX=1 and PIP_FIND_LINKS=wheelhouse, `make setup` installs
+# from this folder. The wheels fit this machine's Python version, processor and operating system.
+.PHONY: wheelhouse
+wheelhouse:  ## download all wheels into wheelhouse/, to set up a machine without internet
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt -d wheelhouse \
+	  torch==2.13.0 '.[dev,slurm,tensorboard]' $(BUILD_PACKAGES)
+	@echo "$$(ls wheelhouse | wc -l) wheels, $$(du -sh wheelhouse | cut -f1), in $(CURDIR)/wheelhouse"
 
 .PHONY: demo
 demo: setup  ## map the simulated demo region (results in results/demo)
