@@ -36,6 +36,10 @@ wheelhouse:  ## download all wheels into wheelhouse/, to set up a machine withou
 	  torch==2.13.0 '.[dev,slurm,tensorboard]' $(BUILD_PACKAGES)
 	@echo "$$(ls wheelhouse | wc -l) wheels, $$(du -sh wheelhouse | cut -f1), in $(CURDIR)/wheelhouse"
 
+.PHONY: image
+image:  ## build the container image envs/clairemap.sif (needs Apptainer and internet; docs/hpc.md)
+	apptainer build envs/clairemap.sif envs/clairemap.def
+
 .PHONY: demo
 demo: setup  ## map the simulated demo region (results in results/demo)
 	snakemake --cores $(CORES)
