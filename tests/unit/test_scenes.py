@@ -38,6 +38,12 @@ def test_reads_rows_in_order(tmp_path: Path):
     assert second.sar_date is None
 
 
+def test_the_order_of_the_rows_does_not_matter(tmp_path: Path):
+    rows = list(ROWS)
+    forwards, backwards = ("\n".join([HEADER, *order]) for order in (rows, rows[::-1]))
+    assert list(read(tmp_path, forwards)) == list(read(tmp_path, backwards))
+
+
 def test_absolute_paths_stay(tmp_path: Path):
     (scene,) = read_sample_sheet(sheet(tmp_path, "a,r,train,/scratch/o.tif,,l.tif,,,"), Path("data"))
     assert scene.optical == Path("/scratch/o.tif")
