@@ -73,7 +73,7 @@ def memory(payload_mb):
 
 
 def made(*roles):
-    """Input function: the scene's files that a rule makes. All others are no inputs: `contents` tracks them."""
+    """Input function: the scene's simulated files. All others are no inputs: `contents` tracks them."""
     return lambda wildcards: [path for path in SHEET[wildcards.scene].files_of(*roles) if path.is_relative_to(DEMO_DIR)]
 
 
