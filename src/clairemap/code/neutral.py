@@ -115,5 +115,8 @@ READS_ANY_MODULE = frozenset(
 )
 """Names that reach any module: all of the package counts."""
 
+READS_ERRORS = frozenset({"exc_info", "exception", "format_exc", "format_exception", "__cause__", "__context__"})
+"""Attributes and functions that return errors outside a handler: texts of errors count then."""
+
 READS_SOURCE = frozenset({"__doc__", "__subclasses__", "getdoc", "getsource", "getsourcelines", "__code__"})
 """Attributes and functions that read docstrings, code or subclasses: all imported modules count as they are written."""

@@ -17,6 +17,7 @@ Origin = Callable[[tuple[str, ...]], str]
 """Returns what a dotted name of the module refers to: see `neutral` for the form; '' if unknown."""
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+ITERATING = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Starred, ast.Subscript)
 EFFECTS = (ast.NamedExpr, ast.Await, ast.Yield, ast.YieldFrom)
 
 
@@ -43,10 +44,13 @@ def normalised(statement: ast.stmt, origin: Origin, variant: Variant, *, in_erro
 
 
 def impure_calls(node: ast.AST, is_quiet: Callable[[ast.Call], bool]) -> Iterator[ast.expr]:
-    """Yield the outermost expressions in a node that may have an effect: other calls, `:=`, await, yield."""
-    # A comprehension may exhaust an iterator.
-    comprehensions = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-    if isinstance(node, (*EFFECTS, *comprehensions)) or (isinstance(node, ast.Call) and not is_quiet(node)):
+    """Yield the outermost expressions in a node that may have an effect: other calls, `:=`, await, yield, and others.
+
+    Comprehensions, `*` and `in` may exhaust an iterator; an index may add an entry to a dictionary with defaults.
+    """
+    is_search = isinstance(node, ast.Compare) and any(isinstance(one, ast.In | ast.NotIn) for one in node.ops)
+    is_call = isinstance(node, ast.Call) and not is_quiet(node)
+    if isinstance(node, ast.expr) and (isinstance(node, (*EFFECTS, *ITERATING)) or is_search or is_call):
         yield node
     elif not isinstance(node, ast.Lambda):
         for child in ast.iter_child_nodes(node):

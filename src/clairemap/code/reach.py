@@ -143,6 +143,7 @@ class _Walk:
             self._follow_name(parts, code, module)
         self._follow_texts(code.names, module)
         self.reads_source |= bool(code.names.attributes & neutral.READS_SOURCE)
+        self.reads_texts |= bool(code.names.attributes & neutral.READS_ERRORS)
 
     def _follow_name(self, parts: tuple[str, ...], code: _Code, module: Module) -> None:
         root, names = parts[0], code.names
@@ -168,6 +169,7 @@ class _Walk:
             for known in self._package.names:
                 self._include_whole(self._package.module(known))
         self.reads_source |= name.rpartition(".")[2] in neutral.READS_SOURCE
+        self.reads_texts |= name.rpartition(".")[2] in neutral.READS_ERRORS
 
     def _follow_texts(self, names: Names, module: Module) -> None:
         """Follow modules that a text names, and notice handlers that use the text of an error of ours."""

@@ -323,6 +323,32 @@ def test_what_changes_no_result_does_not_count(tmp_path: Path, module: str, old:
             "x for x in a",
             "x for x in b",
         ),
+        "an iterator that a log message exhausts": (
+            f"{LOGGER}\n\ndef f(a=iter('a')):\n    log.info('%s', *a)\n    return a\n",
+            "    log.info('%s', *a)\n",
+            "",
+        ),
+        "a search in a log message": (
+            f"{LOGGER}\n\ndef f(a=iter('a')):\n    log.info('%s', 1 in a)\n    return a\n",
+            "    log.info('%s', 1 in a)\n",
+            "",
+        ),
+        "an index in a log message": (
+            f"{LOGGER}\n\ndef f(a={{}}):\n    log.info('%s', a[1])\n    return a\n",
+            "a[1]",
+            "a[2]",
+        ),
+        "the text of an error from elsewhere": (
+            "import traceback\n\n\ndef f():\n    try:\n        raise ValueError('a')\n    except ValueError:\n"
+            "        return traceback.format_exc()\n",
+            "'a'",
+            "'b'",
+        ),
+        "the text of the error of a future": (
+            "def g():\n    raise ValueError('a')\n\n\ndef f(pool=None):\n    return str(pool.submit(g).exception())\n",
+            "'a'",
+            "'b'",
+        ),
         "the value of a log method": (f"{LOGGER}\n\ndef f():\n    return log.info('a')\n", "'a'", "'b'"),
         "an object with the name of a logger": ("def f(log=[]):\n    log.info('a')\n    return log\n", "'a'", "'b'"),
         "another object with the name of a logger": ("log = {}\n\n\ndef f():\n    log.info('a')\n", "'a'", "'b'"),
