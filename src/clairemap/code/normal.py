@@ -5,13 +5,12 @@ for the module's logger or for `progress`, and calls with a possible effect stay
 """
 
 import ast
-import copy
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Any
 
 from clairemap.code import neutral
-from clairemap.code.syntax import bound_names, dotted_name
+from clairemap.code.syntax import bound_names, copied, dotted_name
 
 Origin = Callable[[tuple[str, ...]], str]
 """Returns what a dotted name of the module refers to: see `neutral` for the form; '' if unknown."""
@@ -40,7 +39,7 @@ def normalised(statement: ast.stmt, origin: Origin, variant: Variant, *, in_erro
     """
     if variant is Variant.AS_WRITTEN:
         return [statement]
-    return _Neutral(origin, variant, in_errors).statements([copy.deepcopy(statement)])
+    return _Neutral(origin, variant, in_errors).statements([copied(statement)])
 
 
 def impure_calls(node: ast.AST, is_quiet: Callable[[ast.Call], bool]) -> Iterator[ast.expr]:
@@ -138,7 +137,7 @@ class _Neutral(ast.NodeTransformer):
             return self.generic_visit(node)
         if node.value is None:
             return None
-        plain = ast.Assign([node.target], node.value, lineno=node.lineno, col_offset=node.col_offset)
+        plain = ast.Assign([node.target], node.value)
         return self.generic_visit(plain)
 
     # Statements

@@ -34,10 +34,16 @@ class Place:
 
 @dataclass(frozen=True)
 class Reached:
-    """What a script reaches: a hash of each definition by module and name, and the modules that it imports."""
+    """What a script reaches.
+
+    `hashes` are those of the definitions by module and name. `modules` are imported. `whole` are those that count as a
+    whole because of a name that cannot be resolved. `as_written` tells that texts count too.
+    """
 
     hashes: dict[tuple[Module, str], str]
     modules: tuple[Module, ...]
+    whole: frozenset[str]
+    as_written: bool
 
 
 @dataclass
@@ -59,10 +65,11 @@ class Analysis:
         """Return what a script reaches. The name of a module's statements that bind no name is ``(statements)``."""
         module = Module("script", script, is_script=True)
         walk = _Walk(self, module)
-        if walk.reads_source or walk.reads_texts:
-            walk = _Walk(self, module, as_written=True, whole=walk.reads_source)
+        as_written = walk.reads_source or walk.reads_texts
+        if as_written:
+            walk = _Walk(self, module, as_written=True, all_code=walk.reads_source)
         modules = sorted(walk.imported - {module}, key=lambda known: known.name)
-        return Reached(walk.hashes(), tuple(modules))
+        return Reached(walk.hashes(), tuple(modules), frozenset(known.name for known in walk.whole), as_written)
 
     def code(self, place: Place, variant: Variant) -> _Code:
         """Return the hash of a statement and the names in it."""
@@ -80,16 +87,17 @@ class Analysis:
 
 
 class _Walk:
-    """Follows names from the statements of a script; `as_written` and `whole` count texts and unreached definitions."""
+    """Follows names from the statements of a script; `as_written` counts texts, `all_code` unreached definitions."""
 
-    def __init__(self, analysis: Analysis, script: Module, *, as_written: bool = False, whole: bool = False) -> None:
+    def __init__(self, analysis: Analysis, script: Module, *, as_written: bool = False, all_code: bool = False) -> None:
         self.imported: set[Module] = set()
+        self.whole: set[Module] = set()
         self.reads_source = False
         self.reads_texts = False
         self._analysis = analysis
         self._package = analysis.package
         self._as_written = as_written
-        self._whole = whole
+        self._all_code = all_code
         self._codes: dict[tuple[Place, Variant], _Code] = {}
         self._waiting: list[tuple[Place, Variant]] = []
         self._import(script)
@@ -102,7 +110,7 @@ class _Walk:
         if module in self.imported:
             return
         self.imported.add(module)
-        numbers = range(len(module.statements)) if self._whole else self._analysis.effects.numbers(module)
+        numbers = range(len(module.statements)) if self._all_code else self._analysis.effects.numbers(module)
         for number in numbers:
             self._include(Place(module, number))
         for target in module.imported:
@@ -113,6 +121,9 @@ class _Walk:
             self._import(self._package.module(name))
 
     def _include_whole(self, module: Module) -> None:
+        if module in self.whole:
+            return
+        self.whole.add(module)
         self._import(module)
         for number in range(len(module.statements)):
             self._include(Place(module, number))

@@ -2,6 +2,9 @@
 
 import ast
 import hashlib
+from typing import TypeVar
+
+Node = TypeVar("Node", bound=ast.AST)
 
 LEFT_OUT = frozenset({"ctx", "kind", "type_comment"})
 
@@ -22,6 +25,19 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(_text, value))}]"
     return f"{type(value).__name__}:{value!r}"
+
+
+def copied(node: Node) -> Node:
+    """Return a deep copy of code, without positions; much faster than `copy.deepcopy`."""
+    new = type(node)()
+    for name in node._fields:
+        held = getattr(node, name, None)
+        if isinstance(held, ast.AST):
+            held = copied(held)
+        elif isinstance(held, list):
+            held = [copied(one) if isinstance(one, ast.AST) else one for one in held]
+        setattr(new, name, held)
+    return new
 
 
 def dotted_name(node: ast.AST) -> tuple[str, ...]:
