@@ -317,6 +317,7 @@ def write_scene(region: Region, row: int, col: int, ground: "NDArray[np.float32]
     import numpy as np
     import rasterio
 
+    from clairemap.raster.most_probable import most_probable
     from clairemap.raster.store import complete_store
 
     store = empty_store(region, row, col)
@@ -336,7 +337,7 @@ def write_scene(region: Region, row: int, col: int, ground: "NDArray[np.float32]
             probability = np.round(255 * probability / probability.sum(0)).astype(np.uint8)
             store.write("probability", window, probability)
             store.write("optical_share", window, np.full(window.shape, 60, np.uint8))
-            best = (1 + probability.argmax(0)).astype(np.uint8)
+            best = 1 + most_probable(probability).index
             classes.write(best, 1, window=rasterio.windows.Window(x0, y0, width, height))
     target = region.store(row, col)
     complete_store(store.path, target)

@@ -16,6 +16,7 @@ from clairemap.console import progress
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.inference.placement import PixelPrediction, PlacedScene, SceneBlock
+from clairemap.raster.most_probable import most_probable
 
 BLOCK_PX = 1024
 """Side of the blocks to compute at once, a multiple of the map files' blocks."""
@@ -125,8 +126,8 @@ def _fill(block: MapBlock, strip: Window, scenes: Sequence[SceneBlock], codes: N
     else:
         weights = [scene.weight(strip) * each.valid for scene, each in zip(scenes, predictions, strict=True)]
         merged, count = _blended(predictions, weights), _source_count(predictions)
-    best, index = _most_probable(merged.probability)
-    layers = codes.take(index, mode="clip"), _percent(best), _rounded(merged.optical_share), count
+    best = most_probable(merged.probability)
+    layers = codes.take(best.index, mode="clip"), _percent(best.probability), _rounded(merged.optical_share), count
     place = strip.relative_to(block.window).slices
     where = True if merged.valid.all() else merged.valid
     targets = block.landcover, block.confidence, block.optical_share, block.source_count
@@ -154,27 +155,12 @@ def _source_count(predictions: Sequence[PixelPrediction]) -> NDArray[np.uint8]:
     return np.minimum(counts, LARGEST_COUNT).astype(np.uint8)
 
 
-def _most_probable(
-    probability: NDArray[np.uint8] | NDArray[np.float32],
-) -> tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.uint8]]:
-    """Return the largest probability and its class index; ties go to the first class.
-
-    30 times as fast as numpy's argmax along the first axis.
-    """
-    best = probability.max(axis=0)
-    classes = len(probability)
-    rank = np.zeros(best.shape, np.uint8)  # number of classes minus index: the maximum belongs to the first class
-    for index, candidate in enumerate(probability):
-        np.maximum(rank, (candidate == best).view(np.uint8) * np.uint8(classes - index), out=rank)
-    return best, np.uint8(classes) - rank
-
-
-def _percent(probability: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
+def _percent(probability: NDArray[np.uint8 | np.float32]) -> NDArray[np.uint8]:
     """Return probabilities (0..255) in percent."""
     if probability.dtype == np.uint8:
         return ((probability.astype(np.uint16) * 100 + 127) // 255).astype(np.uint8)
     return _rounded(np.asarray(probability / 2.55, np.float32))
 
 
-def _rounded(values: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
+def _rounded(values: NDArray[np.uint8 | np.float32]) -> NDArray[np.uint8]:
     return np.round(values).astype(np.uint8, copy=False)

@@ -13,7 +13,7 @@ from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration, calibration
 from clairemap.metrics.confusion import Confusion, confusion_matrix
-from clairemap.metrics.decision import decide
+from clairemap.raster.most_probable import most_probable
 
 BIN = "bin_"
 """Prefix of the names of calibration counts."""
@@ -66,12 +66,12 @@ def tally(truth: NDArray[np.uint8], probability: NDArray[np.uint8]) -> Tally:
         truth: class indices (y, x) of the labels, IGNORE_INDEX where unlabelled.
         probability: (class, y, x) in 1/255; 0 in all classes where unmapped.
     """
-    decision = decide(probability)
+    mapped = most_probable(probability)
     labelled = truth != IGNORE_INDEX
     return Tally(
-        confusion_matrix(truth, decision.index, len(probability)),
-        calibration(truth, decision),
-        int(np.count_nonzero(labelled & (decision.index == IGNORE_INDEX))),
+        confusion_matrix(truth, mapped.index, len(probability)),
+        calibration(truth, mapped),
+        int(np.count_nonzero(labelled & (mapped.index == IGNORE_INDEX))),
         1,
     )
 
