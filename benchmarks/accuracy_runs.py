@@ -17,7 +17,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from clairemap.artefacts.tiles import read_tile_index
+from clairemap.artefacts.tiles import TILE_ID, read_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
@@ -135,7 +135,7 @@ def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     stores = {scene: scenes / scene / "pair.zarr" for scene in roles}
     index = pd.concat([read_tile_index(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
     table = assign_splits(index, roles, settings.splits, fold.seed)
-    training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
+    training = index.merge(table.loc[table["split"] == "train", list(TILE_ID)])
     statistics = fit_statistics(stores, training, settings.legend.names)
     chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
     return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", CODE)

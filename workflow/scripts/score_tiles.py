@@ -52,7 +52,7 @@ def score_tiles(
             probability = mapped.read(PROBABILITY, window)
             seen = _seen_by_both(labels.read("validity", window))
             both = tally(np.where(seen, truth, np.uint8(IGNORE_INDEX)), probability)
-            counted.append(TileTally(tile.scene, tile.row, tile.col, tally(truth, probability), both))
+            counted.append(TileTally(tile.id, tally(truth, probability), both))
     write_tallies(scores, counted, stamp("score_tiles", settings))
     log.info("%s: %d labelled tiles scored in %.1f s", probabilities, len(counted), time.monotonic() - started)
 

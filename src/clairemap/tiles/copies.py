@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clairemap.artefacts.tiles import TILE_ID
 from clairemap.settings import Sensor
 from clairemap.validity import Mask
 
 DIGEST_BYTES = 16
 
-KEY = ["scene", "row", "col"]
 HASHES: dict[Sensor, str] = {"optical": "optical_hash", "sar": "sar_hash"}
 """Column of the tile index with the content hash of each sensor."""
 
@@ -46,7 +46,7 @@ def copied_tiles(table: pd.DataFrame, index: pd.DataFrame, split: str) -> list[s
         index: rows of tiles.parquet of the same scenes.
         split: the held-out split.
     """
-    tiles = table[[*KEY, "split"]].merge(index[[*KEY, *HASHES.values()]], on=KEY).sort_values(KEY)
+    tiles = table[[*TILE_ID, "split"]].merge(index[[*TILE_ID, *HASHES.values()]]).sort_values(list(TILE_ID))
     training, held_out = tiles[tiles["split"] == "train"], tiles[tiles["split"] == split]
     found: dict[str, str] = {}
     for sensor, column in HASHES.items():
