@@ -32,8 +32,8 @@ from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
 from clairemap.tiles.dataset import TrainingSample, as_sample, stack_samples
-from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import fit_statistics
+from clairemap.tiles.split_assignment import assign_splits
+from clairemap.tiles.training_statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train

@@ -249,7 +249,7 @@ def gpu_figures(pair: Path, options: argparse.Namespace) -> dict[str, float | No
 
 def cover(pair: GridStore, memory_mb: int, model: Path | None) -> WindowCover:
     """Return the windows of the real network."""
-    return Prediction(network(model), "fused", InferenceSettings(), memory_mb).cut(pair).cover
+    return Prediction(network(model), "fused", InferenceSettings(), memory_mb).scene_windows(pair).cover
 
 
 def run_arm(name: str, _side: int, memory_mb: int, pair: Path, options: argparse.Namespace) -> dict[str, float]:
@@ -340,7 +340,7 @@ def alone(
     """Return the CPU time of a function of a scene's windows, without reading them."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
     spent = 0.0
-    for step in steps(prediction.cut(pair).cover, pair.shape):
+    for step in steps(prediction.scene_windows(pair).cover, pair.shape):
         reading = WindowReader(pair, BOTH).read(step)
         assert reading is not None
         began = time.process_time()

@@ -14,8 +14,8 @@ from clairemap.errors import SettingsError
 from clairemap.raster.store import check_store
 from clairemap.scenes import SPLITS, Split
 from clairemap.stages import FitStatistics
-from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import fit_statistics as fit
+from clairemap.tiles.split_assignment import assign_splits
+from clairemap.tiles.training_statistics import fit_statistics as fit
 
 
 def fit_statistics(

@@ -16,9 +16,9 @@ from clairemap.artefacts.tiles import TILE_ID, TileId
 from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import StoreError
+from clairemap.metrics.class_areas import map_class_areas, total_class_areas
 from clairemap.metrics.class_support import read_training_px
-from clairemap.metrics.document import region_metrics
-from clairemap.metrics.ground import map_coverage, total_coverage
+from clairemap.metrics.region_metrics import region_metrics
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp
 from clairemap.stages import ScoreTiles
@@ -56,7 +56,7 @@ def score_region(
         region,
         _sums(fused, _read_splits(splits), legend),
         _views(fused, compared or [], legend),
-        total_coverage((map_coverage(path, legend) for path in landcover), len(legend)),
+        total_class_areas((map_class_areas(path, legend) for path in landcover), len(legend)),
         legend,
         stamp("score_region", settings),
         () if card is None else read_training_px(card, len(legend)),

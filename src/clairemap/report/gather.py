@@ -27,7 +27,7 @@ from clairemap.report.content import (
     TileCard,
     TrainingSummary,
 )
-from clairemap.report.leakage import split_summary
+from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.selection import select_tiles

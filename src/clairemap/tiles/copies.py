@@ -42,7 +42,7 @@ def copied_tiles(table: pd.DataFrame, index: pd.DataFrame, split: str) -> list[s
     Shifted, resampled or rescaled copies are not found.
 
     Args:
-        table: split table, see `splits.assign_splits`; may be a subset.
+        table: split table, see `split_assignment.assign_splits`; may be a subset.
         index: rows of tiles.parquet of the same scenes.
         split: the held-out split.
     """

@@ -16,7 +16,7 @@ from clairemap.settings import AugmentationSettings, Sensor, TrainingSettings, V
 from clairemap.tiles.augmentation import FlipRotation
 from clairemap.tiles.crops import Labels
 from clairemap.tiles.disturbance import Disturbance
-from clairemap.tiles.splits import LabelledTile
+from clairemap.tiles.split_assignment import LabelledTile
 
 AnyTile = TypeVar("AnyTile")
 

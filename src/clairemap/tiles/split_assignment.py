@@ -3,7 +3,7 @@
 A tile has the split of its scene (method ``scene``), or blocks of tiles are held out of the training scenes as well
 (method ``block``), with a buffer around them. Neighbouring tiles are similar, so holding out single tiles (method
 ``random``) overestimates the accuracy by up to 28 % (Kattenborn et al. 2022, doi:10.1016/j.ophoto.2022.100018); the
-settings must confirm it. `tiles.audit` reports leakage.
+settings must confirm it. `tiles.leakage` reports leakage.
 """
 
 import hashlib

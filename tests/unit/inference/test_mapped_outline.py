@@ -7,7 +7,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from clairemap.classes import SHARE_NODATA
-from clairemap.inference.valid_ground import mapped_outline, valid_hull
+from clairemap.inference.mapped_outline import mapped_outline, valid_hull
 from clairemap.raster.store import GridStore
 
 Make = Callable[..., GridStore]
