@@ -89,7 +89,9 @@ class Region:
 
     def store(self, row: int, col: int) -> Path:
         """Return the path of a scene's probabilities."""
-        return self.folder / f"{row}_{col}" / "fused" / "probabilities.zarr"
+        from clairemap.outputs import SceneFolder
+
+        return SceneFolder(self.folder / f"{row}_{col}").probabilities
 
     def classes(self, row: int, col: int) -> Path:
         """Return the path of a scene's class map."""
@@ -349,6 +351,7 @@ def empty_store(region: Region, row: int, col: int) -> "GridStore":
     from odc.geo.geobox import GeoBox
 
     from clairemap.inference.probabilities import create_probabilities
+    from clairemap.outputs import FUSED
 
     path = region.store(row, col).with_name("part.zarr")
     shutil.rmtree(path.parents[1], ignore_errors=True)
@@ -358,7 +361,7 @@ def empty_store(region: Region, row: int, col: int) -> "GridStore":
     codes = list(range(1, CLASSES + 1))
     facts = {
         "scene": f"{row}_{col}",
-        "view": "fused",
+        "view": FUSED,
         "class_names": NAMES,
         "class_codes": codes,
         "georeferenced": True,

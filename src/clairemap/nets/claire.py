@@ -17,6 +17,7 @@ from clairemap.nets.image import Image
 from clairemap.nets.layers import Sensors, channels_first, channels_last
 from clairemap.nets.sizes import SIZES
 from clairemap.nets.stage_windows import cells_between, crop, stage_windows
+from clairemap.outputs import FUSED
 from clairemap.settings import NetworkSettings, Sensor
 
 
@@ -127,7 +128,7 @@ class Claire(nn.Module):
 
     def _used(self, image: Image, sensor: Sensor) -> Image:
         """Return the image, with weight 0 everywhere if the settings exclude its sensor."""
-        is_excluded = self.settings.sensors not in ("fused", sensor)
+        is_excluded = self.settings.sensors not in (FUSED, sensor)
         return image._replace(weight=torch.zeros_like(image.weight)) if is_excluded else image
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.outputs import FUSED
 from clairemap.settings import Sensor, View
 from clairemap.tiles.crops import Crop, Values
 
@@ -80,7 +81,7 @@ def drop_sensor_if_labelled(crop: Crop, sensor: Sensor | None) -> Crop:
 
 
 def select_view(crop: Crop, view: View) -> Crop:
-    """Return the crop with only the view's sensor; unchanged for ``fused``."""
-    if view == "fused":
+    """Return the crop with only the view's sensor; unchanged for FUSED."""
+    if view == FUSED:
         return crop
     return drop_sensor(crop, "sar" if view == "optical" else "optical")

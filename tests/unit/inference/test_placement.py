@@ -94,9 +94,9 @@ def test_result_does_not_depend_on_blocks(make_probabilities: Make, grid_at: Gri
         assert np.mean(all_at_once.valid[17:47, 11:52] == part.valid) > 0.999
 
 
-@pytest.mark.parametrize("piece_px", [1, 40, 100])
+@pytest.mark.parametrize("window_px", [1, 40, 100])
 def test_finer_scenes_are_read_in_small_pieces(
-    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch, piece_px: int
+    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch, window_px: int
 ):
     rng = np.random.default_rng(4)
     own = grid_at((347, 411))
@@ -110,9 +110,9 @@ def test_finer_scenes_are_read_in_small_pieces(
     reads = []
     read = GridStore.read
     monkeypatch.setattr(GridStore, "read", lambda *words: reads.append(words[2]) or read(*words))
-    monkeypatch.setattr(placement, "AVERAGING_PIECE_PX", piece_px)
+    monkeypatch.setattr(placement, "AVERAGING_WINDOW_PX", window_px)
     in_pieces = whole(scene, grid)
-    assert max(max(window.shape) for window in reads) == max(piece_px, 10)
+    assert max(max(window.shape) for window in reads) == max(window_px, 10)
     assert np.array_equal(in_pieces.valid, at_once.valid) and at_once.valid.any()
     assert np.allclose(in_pieces.probability, at_once.probability, rtol=0, atol=1e-3)
     assert np.allclose(in_pieces.optical_share, at_once.optical_share, rtol=0, atol=1e-3)
