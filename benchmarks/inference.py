@@ -231,7 +231,7 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         "rss_ratio_4x": peak(runs["ours", side, SMALL_MB]) / peak(runs["ours", side // 2, SMALL_MB]),
         "s_per_mpx": {mb: each["network"] / 1e3 for mb, each in spent.items()},
         "window_px": {mb: each.outer_px for mb, each in covers.items()},
-        "seen_over_scene": {mb: covers[mb].seen_px((size, size)) / size**2 for size, mb in settings},
+        "seen_over_scene": {mb: covers[mb].processed_px((size, size)) / size**2 for size, mb in settings},
         "side_px": side,
         "turns": turns,
         **gpu_figures(pairs[side], options),

@@ -101,7 +101,7 @@ def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[
 
 
 def _views(fused: Sequence[Path], compared: Sequence[Path], legend: Legend) -> dict[tuple[str, str], Tally]:
-    """Return the counts of each compared scene and view, over pixels valid in both sensors; fused first."""
+    """Return the counts of each compared scene and view, over pixels usable in both sensors; fused first."""
     scenes = {path.parents[1] for path in compared}
     same = [path for path in fused if path.parents[1] in scenes]
     views: dict[tuple[str, str], Tally] = {}

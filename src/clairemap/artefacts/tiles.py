@@ -29,13 +29,13 @@ class TileRow:
     """One tile: row and column in the tile grid, window, and pixel counts.
 
     Attributes:
-        valid_px: pixels usable in at least one sensor.
+        valid_px: mappable pixels, that is, usable in at least one sensor.
         optical_px: pixels usable in the optical image.
         sar_px: pixels usable in SAR.
         cloud_px: pixels flagged as cloud.
         cloud_unknown_px: optical pixels that no cloud mask covers.
-        labelled_px: labelled, valid pixels.
-        class_px: labelled, valid pixels by class index.
+        labelled_px: labelled, mappable pixels.
+        class_px: labelled, mappable pixels by class index.
         optical_hash: hash of the optical values, clouds included (`tiles.copies.content_hash`); None if the tile
             cannot be identified by them.
         sar_hash: hash of the SAR values, likewise.

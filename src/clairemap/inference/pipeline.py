@@ -78,7 +78,7 @@ class Pipeline:
             threads.shutdown(cancel_futures=True)
 
     def run(self, steps: Sequence[Step]) -> Iterator[bool]:
-        """Yield whether each window has a valid pixel, once the writer has it; all are written at the end.
+        """Yield whether each window has a mapped pixel, once the writer has it; all are written at the end.
 
         Raises:
             StoreError, OSError: a window cannot be read or written.

@@ -29,12 +29,12 @@ class PixelPrediction:
     """Prediction for pixels of the region's grid, from one or several scenes.
 
     `probability` (class, y, x) is 0..255 and `optical_share` (y, x) percent, both uint8 if copied from a store and
-    float32 if computed; undefined where `valid` (y, x) is false.
+    float32 if computed; undefined where `mapped` (y, x) is false.
     """
 
     probability: NDArray[np.uint8] | NDArray[np.float32]
     optical_share: NDArray[np.uint8] | NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    mapped: NDArray[np.bool_]
 
 
 class SceneBlock(Protocol):
@@ -176,7 +176,7 @@ class PlacedScene:
     feather: Feather | None
 
     def block(self, window: Window) -> SceneBlock | None:
-        """Return the scene's predictions for a window of the grid; None without a valid pixel.
+        """Return the scene's predictions for a window of the grid; None without a mapped pixel.
 
         Raises:
             StoreError: the store is damaged.
@@ -238,8 +238,8 @@ def _averaged_stack(store: GridStore, source: Window, step: int) -> NDArray[Any]
 def _layers(store: GridStore, source: Window) -> NDArray[np.uint8]:
     """Return probabilities, share (0 where nodata) and coverage (0 or 1) of a window, (class + 2, y, x)."""
     share = store.read(OPTICAL_SHARE, source)
-    valid = share != SHARE_NODATA
-    return np.concatenate([store.read(PROBABILITY, source), (share * valid)[None], valid[None].view(np.uint8)])
+    mapped = share != SHARE_NODATA
+    return np.concatenate([store.read(PROBABILITY, source), (share * mapped)[None], mapped[None].view(np.uint8)])
 
 
 def _means(values: NDArray[np.uint8], step: int) -> NDArray[np.float32]:

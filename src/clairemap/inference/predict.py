@@ -168,12 +168,12 @@ class _SceneMapper:
             mapped = sum(progress(pipeline.run(steps), f"predict {what}", len(steps)))
         mpx = sum(shard.height * shard.width for shard in waiting) / 1e6
         speed = mpx / max(time.monotonic() - began, 1e-3)
-        log.info("%s: %.2f Mpx/s, %d windows without valid pixels", what, speed, len(steps) - mapped)
+        log.info("%s: %.2f Mpx/s, %d windows without usable pixels", what, speed, len(steps) - mapped)
 
     def _log_plan(self, what: str, windows: SceneWindows, shards: int, steps: int) -> None:
         shape, cover = self.pair.shape, windows.cover
-        seen = cover.seen_px(shape) / (shape[0] * shape[1])
-        sides = f"{cover.outer_px} px, halo {cover.halo_px} px ({seen:.2f} x the scene's pixels)"
+        factor = cover.processed_px(shape) / (shape[0] * shape[1])
+        sides = f"{cover.outer_px} px, halo {cover.halo_px} px ({factor:.2f} x the scene's pixels)"
         total = sum(1 for _ in self.store.shards())
         log.info("%s: %d of %d shards to map, %d windows of %s", what, shards, total, steps, sides)
         fitting_px = int(self.store.attributes[WINDOW])

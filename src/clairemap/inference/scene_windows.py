@@ -29,5 +29,5 @@ def scene_windows(shape: tuple[int, int], window_px: int, halo_px: int, tile_px:
     whole = range(tile_px, largest.core_px + 1, tile_px)
     fractions = (size for size in range(ALIGN_PX, largest.core_px + 1, ALIGN_PX) if tile_px % size == 0)
     covers = [WindowCover(size, largest.halo_px, ALIGN_PX) for size in whole or fractions]
-    cover = min(covers, key=lambda cover: cover.seen_px(shape))
+    cover = min(covers, key=lambda cover: cover.processed_px(shape))
     return SceneWindows(cover, max(cover.core_px // tile_px, 1))

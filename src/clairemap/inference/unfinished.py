@@ -25,12 +25,14 @@ def unfinished(target: Path, fingerprint: str) -> Iterator[Path]:
         fingerprint: hash of everything that the result depends on, in characters allowed in file names.
     """
     unfinished_path = temporary_beside(target.with_name(f"{target.name}.{fingerprint}"))
-    leftover = list(target.parent.glob(f".{target.name}.*.part"))
-    resumable = [store for store in leftover if f".{fingerprint}." in store.name and (store / "zarr.json").is_file()]
+    unfinished_stores = list(target.parent.glob(f".{target.name}.*.part"))
+    resumable = [
+        store for store in unfinished_stores if f".{fingerprint}." in store.name and (store / "zarr.json").is_file()
+    ]
     for store in sorted(resumable, key=_files, reverse=True):
         if not unfinished_path.exists():
             _take_over(store, unfinished_path)
-    for store in leftover:
+    for store in unfinished_stores:
         shutil.rmtree(store, ignore_errors=True)
     yield unfinished_path
 

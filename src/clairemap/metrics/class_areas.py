@@ -26,7 +26,7 @@ PROBES_PER_SIDE = 5
 """Points along each side of a grid at which the distortion of its projection is measured."""
 
 EQUAL_AREA_PX = 64
-"""Width of strips whose rows have pixels of equal area, if the areal distortion varies along rows."""
+"""Width of windows whose rows have pixels of equal area, if the areal distortion varies along rows."""
 
 SMALL_STEP_PX = 4.0
 LARGE_STEP_PX = 0.5
@@ -55,11 +55,11 @@ def map_class_areas(path: Path, legend: Legend) -> ClassAreas:
         pixel_area = PixelArea.of(source.geobox)
         for window in (tile.window for tile in tiles(source.shape, COUNTED_WINDOW_PX) if source.is_stored(tile.window)):
             values = source.read(window, (1,)).values[0]
-            for strip in pixel_area.strips(window):
-                rows = histogram_by_row(values[strip.relative_to(window).slices])[:, legend.codes]
+            for part in pixel_area.uniform_windows(window):
+                rows = histogram_by_row(values[part.relative_to(window).slices])[:, legend.codes]
                 px += rows.sum(0)
                 if pixel_area.known:
-                    m2 += pixel_area.of_rows(strip) @ rows
+                    m2 += pixel_area.of_rows(part) @ rows
     return ClassAreas(px, m2 if pixel_area.known else None, pixel_area.method)
 
 
@@ -96,8 +96,8 @@ class PixelArea:
         """Whether pixels have an area in square metres."""
         return self.crs is not None
 
-    def strips(self, window: Window) -> Iterator[Window]:
-        """Yield vertical strips of a window in which pixels of a row have the same area."""
+    def uniform_windows(self, window: Window) -> Iterator[Window]:
+        """Yield the parts of a window, side by side, in which the pixels of each row have the same area."""
         matrix = self.geobox.transform
         by_row = x_period(self.geobox.crs) is not None and not (matrix.b or matrix.d)
         width = window.width if not self.known or self.planar_m2 is not None or by_row else EQUAL_AREA_PX

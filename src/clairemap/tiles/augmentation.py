@@ -67,8 +67,8 @@ def mask_holes_if_labelled(crop: Crop, sensors: tuple[Sensor, ...], mask: NDArra
 
 def _with_weights(crop: Crop, optical_weight: Values, sar_weight: Values) -> Crop:
     """Return the crop with other weights; pixels where both are 0 lose their target."""
-    seen = (optical_weight[0] > 0) | (sar_weight[0] > 0)
-    target = np.where(seen, crop.target, np.uint8(IGNORE_INDEX))
+    usable = (optical_weight[0] > 0) | (sar_weight[0] > 0)
+    target = np.where(usable, crop.target, np.uint8(IGNORE_INDEX))
     return replace(crop, optical_weight=optical_weight, sar_weight=sar_weight, target=target)
 
 

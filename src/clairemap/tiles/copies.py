@@ -17,22 +17,22 @@ HASHES: dict[Sensor, str] = {"optical": "optical_hash", "sar": "sar_hash"}
 """Column of the tile index with the content hash of each sensor."""
 
 
-def content_hash(values: NDArray[Any], usable: Mask) -> str | None:
-    """Return a hash of a tile's usable pixels and their positions; None without usable pixels or with constant bands.
+def content_hash(values: NDArray[Any], valid: Mask) -> str | None:
+    """Return a hash of a tile's valid pixels and their positions; None without valid pixels or with constant bands.
 
     Values are hashed as float32, so that copies stored as another type match. Empty and constant tiles have no hash,
     because they are not copies of each other.
 
     Args:
         values: (band, y, x).
-        usable: (y, x), where the values are not nodata.
+        valid: (y, x), where the values are not nodata, clouds included.
     """
-    seen = np.ascontiguousarray(values[:, usable], np.float32)
-    if not seen.size or (seen == seen[:, :1]).all():
+    pixels = np.ascontiguousarray(values[:, valid], np.float32)
+    if not pixels.size or (pixels == pixels[:, :1]).all():
         return None
     digest = hashlib.blake2b(repr(values.shape).encode(), digest_size=DIGEST_BYTES)
-    digest.update(np.packbits(usable).tobytes())
-    digest.update(seen.tobytes())
+    digest.update(np.packbits(valid).tobytes())
+    digest.update(pixels.tobytes())
     return digest.hexdigest()
 
 

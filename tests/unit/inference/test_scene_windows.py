@@ -56,7 +56,7 @@ def test_network_sees_the_fewest_pixels_of_all_sizes_that_fit(shape: tuple[int, 
     fitting = [
         WindowCover(size, found.cover.halo_px, 128) for size in sizes if size + 2 * found.cover.halo_px <= window
     ]
-    assert found.cover.seen_px(shape) == min(cover.seen_px(shape) for cover in fitting)
+    assert found.cover.processed_px(shape) == min(cover.processed_px(shape) for cover in fitting)
 
 
 def test_ties_go_to_the_smallest_windows():
