@@ -24,7 +24,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 .PHONY: setup
-setup: $(VENV)/.ready  ## create .venv with pinned dependencies
+setup: $(VENV)/.ready  ## create .venv and install the pinned dependencies
 
 .PHONY: demo
 demo: setup  ## map the simulated demo region (results in results/demo)
@@ -66,7 +66,7 @@ config: setup  ## write config/config.yaml and workflow/schemas/
 	python workflow/scripts/write_config.py
 
 .PHONY: docs
-docs: setup  ## draw the figures of the docs from the demo's results (needs graphviz); write docs/benchmarks.md
+docs: setup  ## write docs/benchmarks.md; draw the figures in docs/ from the demo's results (needs graphviz)
 	snakemake --rulegraph --forceall | dot -Tsvg > docs/rulegraph.svg
 	python docs/draw_readme_pictures.py
 	python docs/write_benchmarks.py
@@ -113,7 +113,7 @@ gpu-wheels:  ## download the wheels that gpu-check needs (Python 3.12, Linux x86
 	test $$bytes -le $(GPU_WHEELS_MB)000000 || { echo "more than $(GPU_WHEELS_MB) MB"; exit 1; }
 
 .PHONY: gpu-check
-gpu-check:  ## run benchmarks/gpu.py with the wheels of gpu-wheels, without .venv and network (ARGS="--minutes 8")
+gpu-check:  ## compare a GPU with the CPU; needs gpu-wheels, but neither .venv nor network (ARGS="--minutes 8")
 	PYTHON=$(PYTHON) GPU_WHEELS=$(CURDIR)/$(GPU_WHEELS) bash benchmarks/gpu_check.sh $(ARGS)
 
 .PHONY: clean

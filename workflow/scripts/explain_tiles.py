@@ -74,7 +74,13 @@ def explain_tiles(
         ),
     )
     from_model = sum(text.source == "model" for text in texts)
-    log.info("%s: %d tiles, %d by the model, %.1f s", scene, len(texts), from_model, time.monotonic() - started)
+    log.info(
+        "%s: %d tiles explained, %d by the language model, %.1f s",
+        scene,
+        len(texts),
+        from_model,
+        time.monotonic() - started,
+    )
 
 
 def _confusions(scores: Path, legend: Legend) -> dict[TileId, Confusion]:

@@ -85,7 +85,9 @@ class Budget:
         side = max((side for side in sides if fits(side, max(side - 2 * halo_px, 0))), default=0)
         if side < SMALLEST_PX:
             log.warning(
-                "%d MB may be too little for windows of %d px; give the job more memory", self.memory_mb, SMALLEST_PX
+                "%d MB may be too little for windows of %d px; increase compute.mapping_memory_mb",
+                self.memory_mb,
+                SMALLEST_PX,
             )
         return max(side, SMALLEST_PX)
 

@@ -179,8 +179,8 @@ class _SceneMapper:
         fitting_px = int(self.store.attributes[WINDOW])
         if cover.outer_px > max(fitting_px, cover.core_px):
             log.warning(
-                "%s: windows of %d px are larger than the %d px that fit into memory; give the job more memory, or "
-                "reduce inference.halo_px (may leave seams)",
+                "%s: windows of %d px are larger than the %d px that fit into memory; increase "
+                "compute.mapping_memory_mb, or reduce inference.halo_px (may leave seams)",
                 what,
                 cover.outer_px,
                 fitting_px,

@@ -95,7 +95,7 @@ class AugmentationSettings(Section):
     """Random changes of training crops, in addition to quarter turns and mirror images; 0 disables one."""
 
     clouds: Share = Field(0.5, description="fraction of the crops with simulated clouds and cloud shadows")
-    cloud_mask_known: Share = Field(0.5, description="fraction of those crops whose cloud mask the network gets")
+    cloud_mask_known: Share = Field(0.5, description="fraction of the crops with clouds whose cloud mask is used")
     speckle: Share = Field(0.3, description="fraction of the crops with additional SAR speckle")
     speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of the additional speckle")
     sar_jitter_px: int = Field(1, ge=0, le=2, description="maximum random SAR shift along each axis, pixels")
