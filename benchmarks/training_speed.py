@@ -55,8 +55,8 @@ from clairemap.tiles.crops import Crop, pad
 from clairemap.tiles.dataset import CropDataset, TrainingSample
 from clairemap.tiles.index import tile_row
 from clairemap.tiles.sampling import CropPlan, CropSampler, crop_window
-from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import fit_statistics
+from clairemap.tiles.split_assignment import assign_splits
+from clairemap.tiles.training_statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train

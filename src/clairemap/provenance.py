@@ -51,7 +51,7 @@ def file_digest(path: Path) -> str:
 
 
 def stamp(stage: str, settings_json: str) -> dict[str, str]:
-    """Return the tags of an output: version, commit ('unknown' without git or checkout), stage, hash of settings."""
+    """Return the tags of an output: version, commit ('unknown' without git), stage, hash of the settings."""
     return {
         f"{STAMP_PREFIX}version": clairemap.__version__,
         f"{STAMP_PREFIX}commit": _commit(),

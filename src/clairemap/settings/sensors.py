@@ -9,7 +9,7 @@ from clairemap.settings.section import Section
 Sensor = Literal["optical", "sar"]
 
 View = Literal["fused", "optical", "sar"]
-"""The sensors that a prediction uses: both, or one with the other masked out."""
+"""The sensors that a prediction uses: both (`outputs.FUSED`), or one with the other masked out."""
 
 VIEWS: tuple[View, ...] = get_args(View)
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from clairemap.outputs import FUSED
 from clairemap.settings.kinds import AlignedPx, InputPath, Share
 from clairemap.settings.section import Section
 from clairemap.settings.sensors import View
@@ -22,7 +23,7 @@ class NetworkSettings(Section):
         description="window: cross-modality attention fusion (CMAF), the standard; early: one encoder for the stacked "
         "bands of both sensors; conv, gate, sum: other ways to fuse, for comparison",
     )
-    sensors: View = Field("fused", description="train on both sensors (fused), or on one with the other masked out")
+    sensors: View = Field(FUSED, description="train on both sensors (fused), or on one with the other masked out")
 
 
 class LossSettings(Section):

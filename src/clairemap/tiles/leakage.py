@@ -12,7 +12,7 @@ from clairemap.artefacts.splits import HELD_OUT, TILE_SPLITS, TileSplit
 from clairemap.grid.window import Window
 from clairemap.tiles.copies import copied_tiles
 from clairemap.tiles.overlap import shared_ground
-from clairemap.tiles.splits import FAR_PX, LabelledTile, distances_px, labelled_tiles
+from clairemap.tiles.split_assignment import FAR_PX, LabelledTile, distances_px, labelled_tiles
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: M
     """Return the audit of a split table; logs a warning if figures overestimate the accuracy.
 
     Args:
-        table: split table, see `splits.assign_splits`.
+        table: split table, see `split_assignment.assign_splits`.
         index: rows of tiles.parquet of the same scenes.
         method: split method of the settings.
         grids: grid of each scene; a scene without an entry has no CRS.

@@ -8,8 +8,8 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.audit import Leakage
 from clairemap.settings import SplitsSettings
-from clairemap.tiles.audit import MAX_COPIES_SHOWN, audit_splits
-from clairemap.tiles.splits import assign_splits
+from clairemap.tiles.leakage import MAX_COPIES_SHOWN, audit_splits
+from clairemap.tiles.split_assignment import assign_splits
 
 TILE_PX = 100
 Places = Collection[tuple[int, int]]
