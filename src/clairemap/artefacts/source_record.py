@@ -29,12 +29,14 @@ class FileContent(DocumentModel):
 class FileRecord(DocumentModel):
     """A file as a stage has read it.
 
-    `identity` is the file's value among the parameters of the rules: it stays while the content stays. `other` is the
-    last different content that it was compared with, so that it is not read again at each start.
+    `identity` is the file's value among the parameters of the rules: it stays while the content stays. `refers` tells
+    whether it refers to other files, as a virtual raster does. `other` is the last different content that it was
+    compared with, so that it is not read again at each start.
     """
 
     identity: str
     read: FileContent
+    refers: bool = False
     other: FileContent | None = None
 
 

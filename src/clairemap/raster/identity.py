@@ -29,9 +29,8 @@ from clairemap.artefacts.source_record import (
     write_source_record,
 )
 from clairemap.console import warn
-from clairemap.paths import path_exists
 from clairemap.provenance import file_digest
-from clairemap.raster.members import files_behind
+from clairemap.raster.members import files_behind, members, with_sidecars
 
 LISTED = 300
 """Maximum number of identities listed one by one, to limit Snakemake's metadata."""
@@ -71,8 +70,8 @@ def identities(files: Mapping[str, Path], record: Path, announce: Announce = lam
         announce: is told which large files are read.
     """
     known = read_source_record(record)
-    seen = {key: (path, FileState.of(path)) for key, path in _keyed(files).items()}
-    found = {f"{role}/0/{path.name}": "missing" for role, path in files.items() if not path_exists(path)}
+    seen = _looked_at(files, known.files)
+    found: dict[str, str] = {}
     updated: dict[str, FileRecord] = {}
     for key, (path, state) in seen.items():
         found[key], changed = _judged(known.files.get(key), path, state, announce)
@@ -82,7 +81,7 @@ def identities(files: Mapping[str, Path], record: Path, announce: Announce = lam
         with suppress(OSError):
             write_source_record(record, SourceRecord(files={**known.files, **updated}))
     latest = (time.time() + FUTURE_S) * 1e9
-    future = tuple(path for path, state in seen.values() if state.mtime_ns > latest)
+    future = tuple(path for path, state in seen.values() if state is not None and state.mtime_ns > latest)
     return Identities(found, future)
 
 
@@ -99,12 +98,11 @@ def remembered(files: Mapping[Role, Path | None], record: Path | None) -> Iterat
     if record is None:
         yield
         return
-    named = _keyed({role: path for role, path in files.items() if path is not None})
-    before = {key: FileState.of(path) for key, path in named.items()}
+    before = _looked_at({role: path for role, path in files.items() if path is not None}, {})
     yield
     known = dict(read_source_record(record).files)
-    for key, path in named.items():
-        if (entry := _entry(known.get(key), path, before[key])) is not None:
+    for key, (path, state) in before.items():
+        if (entry := _entry(known.get(key), path, state)) is not None:
             known[key] = entry
         else:
             known.pop(key, None)
@@ -112,22 +110,26 @@ def remembered(files: Mapping[Role, Path | None], record: Path | None) -> Iterat
     write_source_record(record, SourceRecord(files=known))
 
 
-def _entry(known: FileRecord | None, path: Path, state: FileState) -> FileRecord | None:
+def _entry(known: FileRecord | None, path: Path, state: FileState | None) -> FileRecord | None:
     """Return the record of a file in a state; None if it is in another state now."""
+    if state is None:
+        return None
     if known is not None and known.read.state == state == _state(path):
         return known
     content = FileContent(state=state, sha256=file_digest(path))
     if _state(path) != state:
         return None
-    if known is not None and known.read.sha256 == content.sha256:
-        return FileRecord(identity=known.identity, read=content)
-    return FileRecord(identity=_new_identity(known, content), read=content)
+    is_same = known is not None and known.read.sha256 == content.sha256
+    identity = known.identity if known is not None and is_same else _new_identity(known, content)
+    return FileRecord(identity=identity, read=content, refers=bool(members(path)))
 
 
 def _judged(
-    known: FileRecord | None, path: Path, state: FileState, announce: Announce
+    known: FileRecord | None, path: Path, state: FileState | None, announce: Announce
 ) -> tuple[str, FileRecord | None]:
     """Return the identity of a file, and its record if that has changed."""
+    if state is None:
+        return "missing", None
     if known is None:
         return _provisional(state), None
     if known.read.state == state:
@@ -162,10 +164,18 @@ def _state(path: Path) -> FileState | None:
         return None
 
 
-def _keyed(files: Mapping[str, Path]) -> dict[str, Path]:
-    """Return all files behind rasters by role, number and name: these stay if a folder moves."""
-    return {
-        f"{role}/{number}/{file.name}": file
-        for role, path in sorted(files.items())
-        for number, file in enumerate(files_behind(path))
-    }
+def _looked_at(files: Mapping[str, Path], known: Mapping[str, FileRecord]) -> dict[str, tuple[Path, FileState | None]]:
+    """Return all files behind rasters and their states, by role, number and name: these stay if a folder moves.
+
+    A state is None for a missing file. Of known files only the state is looked at; others are opened to find out
+    whether they refer to more files.
+    """
+    found: dict[str, tuple[Path, FileState | None]] = {}
+    for role, path in sorted(files.items()):
+        state = _state(path)
+        entry = known.get(f"{role}/0/{path.name}")
+        is_known = entry is not None and not entry.refers and entry.read.state == state
+        behind = with_sidecars(path) if is_known else files_behind(path) or (path,)
+        for number, file in enumerate(behind):
+            found[f"{role}/{number}/{file.name}"] = file, state if file == path else _state(file)
+    return found

@@ -38,9 +38,14 @@ def files_behind(path: Path) -> tuple[Path, ...]:
         if one.is_dir():
             found |= dict.fromkeys(sorted(file for file in one.iterdir() if file.is_file()))
             continue
-        found |= dict.fromkeys((one, *_sidecars(one)))
+        found |= dict.fromkeys(with_sidecars(one))
         waiting += members(one)
     return tuple(found)
+
+
+def with_sidecars(path: Path) -> tuple[Path, ...]:
+    """Return a raster's file and its sidecar files: what GDAL reads for a raster that refers to no other files."""
+    return (path, *_sidecars(path))
 
 
 def missing_member(path: Path) -> tuple[Path, Path] | None:

@@ -88,6 +88,26 @@ def test_a_files_content_is_compared_only_once(scene: dict[str, Path], tmp_path:
     assert read == ["o.tif", "s.tif", "s.tif"], "an unchanged file is not read again"
 
 
+def test_known_files_are_not_opened(scene: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    before = values(scene, tmp_path)
+    monkeypatch.setattr(identity, "files_behind", lambda path: pytest.fail(f"{path} is opened"))
+    assert values(scene, tmp_path) == before
+
+
+def test_members_of_a_virtual_raster_are_looked_at_each_time(tmp_path: Path):
+    member, record = tmp_path / "m.tif", tmp_path / "record.json"
+    member.write_text("values")
+    virtual = tmp_path / "v.vrt"
+    source = '<SourceFilename relativeToVRT="1">m.tif</SourceFilename>'
+    virtual.write_text(f"<VRTDataset><VRTRasterBand>{source}</VRTRasterBand></VRTDataset>")
+    with remembered({"sar": virtual}, record):
+        pass
+    before = identities({"sar": virtual}, record).of("sar")
+    assert len(before) == 2
+    member.write_text("VALUES")
+    assert identities({"sar": virtual}, record).of("sar") != before
+
+
 def test_a_file_that_changes_while_it_is_read_is_not_recorded(scene: dict[str, Path], tmp_path: Path):
     with remembered(scene, record_of(tmp_path)):
         scene["sar"].write_text("a later version")
