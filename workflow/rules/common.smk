@@ -5,9 +5,10 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from clairemap import jobs, stages
+from clairemap import jobs, slurm, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
+from clairemap.machine import check_writable, count_gpus
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
@@ -37,6 +38,12 @@ SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
 MODEL = ModelFolder(Path(WORK) / "model")
 MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
+slurm.keep_logs_in(Path(LOGS) / "slurm", logger.warning)
+
+# Jobs of one machine share its GPUs; a cluster's limit is in its profile. `nodes` is set for executors other than local.
+if GPU and workflow.is_main_process and workflow.resource_settings.nodes is None:
+    if "gpu" not in workflow.global_resources:
+        workflow.global_resources["gpu"] = count_gpus()
 
 
 def code(rule_name):

@@ -119,6 +119,12 @@ rule audit_splits:
 
 TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.compute.training_minutes else ""
 TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
+OVER_NODES = SETTINGS.compute.training_nodes > 1
+
+
+def over_nodes(value):
+    """Resources function: a resource that only training on several nodes requests."""
+    return lambda wildcards: value if OVER_NODES else None
 
 
 # Checkpoints are not outputs: Snakemake deletes the outputs of failed jobs, and a retried job resumes from them.
@@ -141,18 +147,24 @@ rule train_model:
         f"{BENCHMARKS}/train_model.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: jobs.TRAINING_THREADS * SETTINGS.compute.training_processes
     resources:
         mem_mb=memory(6000 * SETTINGS.compute.training_processes),
         runtime=1440,
-        gpu=GPU * SETTINGS.compute.training_processes,
+        gpu=0 if OVER_NODES else GPU * SETTINGS.compute.training_processes,
+        nodes=SETTINGS.compute.training_nodes,
+        mpi=over_nodes("srun"),
+        tasks_per_node=over_nodes(jobs.tasks_per_node(SETTINGS)),
+        cpus_per_task=lambda wildcards, threads: jobs.cpus_per_task(SETTINGS, threads),
+        gres=over_nodes(f"gpu:{SETTINGS.compute.training_processes}" if GPU else None),
     params:
         script=script("train_model"),
         code=code("train_model"),
-        launcher=lambda wildcards, resources: jobs.training_launcher(
+        launcher=lambda wildcards, resources, threads: jobs.training_launcher(
             SETTINGS.compute.training_processes,
             resources.get("mpi"),
             resources.get("nodes", 1),
+            threads,
         ),
         minutes=untracked(TRAIN_MINUTES),
         curves=untracked(TRAIN_CURVES if SETTINGS.compute.tensorboard else []),
