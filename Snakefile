@@ -45,8 +45,8 @@ rule all:
 onstart:
     planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
-        for key, folder in {"work_dir": WORK, "results_dir": RESULTS}.items():
-            check_writable(key, Path(folder))
+        for key, folder in FOLDERS.items():
+            check_writable(key, folder)
         # Not with conda, which has its own PyTorch.
         if workflow.local_exec and not workflow.deployment_settings.deployment_method:
             jobs.check_gpus_of(planned, SETTINGS)

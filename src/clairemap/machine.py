@@ -46,6 +46,19 @@ def count_gpus() -> int:
     return max(1, sum(line.startswith("GPU ") for line in done.stdout.splitlines()))
 
 
+def check_folder(key: str, folder: Path) -> None:
+    """Check that a folder exists, or could exist: no part of its path is a file. Creates nothing.
+
+    Raises:
+        SettingsError: a part is; `key` is the setting that the message names.
+    """
+    for part in (folder, *folder.parents):
+        if part.exists():
+            if not part.is_dir():
+                raise SettingsError(f"{key}: {part} is a file; choose another folder")
+            return
+
+
 def check_writable(key: str, folder: Path) -> None:
     """Check that files can be written to a folder, and create it.
 

@@ -8,12 +8,15 @@ import logging
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self
 
 from clairemap.errors import SettingsError
@@ -270,7 +273,22 @@ def check_jobs(workflow: Any) -> None:  # noqa: ANN401 - Snakemake's workflow
     except (AttributeError, ImportError) as error:
         log.warning("this version of Snakemake or of its SLURM executor is not known; requests not checked: %s", error)
         return
-    check_requests(requests)
+    with _ended_by_sigterm():
+        check_requests(requests)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this process: Snakemake's own handler only prevents further jobs."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def keep_logs_in(folder: Path, warn: Callable[[str], None]) -> None:

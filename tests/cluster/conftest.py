@@ -15,14 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 PROJECT = Path(__file__).parents[2]
-QUICK = (
-    "--slurm-init-seconds-before-status-checks=1",
-    "--seconds-between-status-checks=2",
-    "--latency-wait=5",
-)
-"""Shorter times between the checks than in the profile: the toy cluster has no network."""
+QUICK = ("--slurm-init-seconds-before-status-checks=1", "--latency-wait=5")
+"""Shorter times than in the profile: the toy cluster has no network."""
 
 
 def _toy_cluster() -> ModuleType:
@@ -87,7 +84,8 @@ def start_on_slurm(slurm_cluster: Any) -> Iterator[Callable[..., "subprocess.Pop
         folder: Path, *words: str, project: Path = PROJECT, profile: Path | None = None
     ) -> "subprocess.Popen[str]":
         folders.append(folder)
-        command = [sys.executable, "-m", "snakemake", "--snakefile", str(project / "Snakefile")]
+        command = [sys.executable, str(Path(__file__).with_name("polling_snakemake.py"))]
+        command += ["--snakefile", str(project / "Snakefile")]
         command += ["--directory", str(folder), "--profile", str(profile or project / "profiles" / "slurm")]
         with (folder / "snakemake.out").open("w") as output:
             process = subprocess.Popen(
@@ -135,3 +133,52 @@ def run_on_slurm(
         return subprocess.CompletedProcess(list(words), code, stdout=(folder / "snakemake.out").read_text())
 
     return run
+
+
+SCENES = {"west_south": "train", "east_south": "val", "east_north": "test"}
+QUICK_SETTINGS = {
+    "compute": {"device": "cpu"},
+    "network": {"size": "tiny"},
+    "tiling": {"tile_px": 128},
+    "training": {
+        "steps": 4,
+        "batch_size": 2,
+        "crop_px": 128,
+        "validate_every": 4,
+        "checkpoint_every": 2,
+        "calibrate": False,
+    },
+    "metrics": {"compare_sensors": False},
+}
+
+
+@pytest.fixture(scope="session")
+def _simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three small scenes of the demo's region."""
+    folder = tmp_path_factory.mktemp("simulated")
+    script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
+    for name in SCENES:
+        command = [sys.executable, str(script), "--scene", name, "--directory", str(folder), "--size-px", "256"]
+        subprocess.run(command, check=True, capture_output=True, env=environment())
+    return folder
+
+
+@pytest.fixture
+def demo(_simulated: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function that makes a folder to run the demo in: `demo("first")`.
+
+    It contains three scenes of 256 px, scenes.csv and quick.yaml: a tiny network, few steps.
+    """
+
+    def make(name: str) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        rows = ["scene,region,split,optical,sar,label,cloud"]
+        for scene, split in SCENES.items():
+            files = [str(_simulated / scene / f"{role}.tif") for role in ("optical", "sar", "label", "cloud")]
+            rows.append(",".join([scene, "demo", split, *files]))
+        (folder / "scenes.csv").write_text("\n".join(rows) + "\n")
+        (folder / "quick.yaml").write_text(yaml.safe_dump({**QUICK_SETTINGS, "scenes": "scenes.csv"}))
+        return folder
+
+    return make

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from clairemap import jobs, slurm, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
-from clairemap.machine import check_writable, count_gpus
+from clairemap.machine import check_folder, check_writable, count_gpus
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
@@ -19,6 +19,9 @@ from clairemap.settings import VIEWS
 try:
     named = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
     PLAN = Plan.read(config, Path(workflow.basedir), named)
+    FOLDERS = {"work_dir": Path(PLAN.settings.work_dir), "results_dir": Path(PLAN.settings.results_dir)}
+    for key, folder in FOLDERS.items():
+        check_folder(key, folder)
 except ClairemapError as error:
     fail(error)
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet
