@@ -165,8 +165,8 @@ def _number(text: str) -> int:
 
 def _gpus_of(gres: str) -> int:
     """Return the number of GPUs in "gpu:a100:4(S:0-1),lustre:1"."""
-    counts = re.findall(r"(?:^|,)gpu(?::[^,:(]+)*?(?::(\d+))?(?:\(|,|$)", gres)
-    return sum(int(count or 1) for count in counts)
+    kinds = [part.split(":") for part in re.sub(r"\([^)]*\)", "", gres).split(",")]
+    return sum(int(kind[-1]) if kind[-1].isdigit() else 1 for kind in kinds if kind[0] == "gpu")
 
 
 def _refusal(options: Sequence[str]) -> str | None:
@@ -211,7 +211,8 @@ def largest_requests(jobs: Iterable[Any], executor_settings: object) -> list[Req
     found = {}
     for rule, of_rule in by_rule.items():
         for amount in AMOUNTS:
-            job = max(of_rule, key=lambda job: _amount(job, amount))
+            order = [amount, *AMOUNTS]
+            job = max(of_rule, key=lambda job: [_amount(job, name) for name in order])  # noqa: B023 - used at once
             request = _request(rule, job, executor_settings)
             found[request.options] = request
     return list(found.values())
