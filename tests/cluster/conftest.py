@@ -33,6 +33,12 @@ def _toy_cluster() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def toy_cluster_module() -> ModuleType:
+    """Return ``tests/cluster/toy_cluster.py``, without starting the cluster."""
+    return _toy_cluster()
+
+
+@pytest.fixture(scope="session")
 def _running_cluster() -> Iterator[Any]:
     module = _toy_cluster()
     if reason := module.reason_against():

@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -37,3 +38,33 @@ def test_a_node_that_loses_power_comes_back(slurm_cluster: Any):
     assert subprocess.run(["pgrep", "--exact", "--full", command], check=False).returncode == 1
     slurm_cluster.start_node("node3")
     slurm_cluster.wait_until(lambda: job not in slurm_cluster.jobs(), 60, "the job is known to be lost")
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"), [("ClusterName=real\n", "slurm.conf belongs to another cluster"), (None, None)]
+)
+def test_a_cluster_that_was_there_before_is_left_alone(
+    toy_cluster_module: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lines: str | None,
+    reason: str | None,
+):
+    monkeypatch.setattr(toy_cluster_module, "CONFIG", tmp_path)
+    monkeypatch.setattr(toy_cluster_module, "PROGRAMS", {"sh": "dash"})
+    monkeypatch.setattr(toy_cluster_module, "_processes", lambda *_: [])
+    monkeypatch.setattr(toy_cluster_module.os, "geteuid", lambda: 0)
+    if lines:
+        (tmp_path / "slurm.conf").write_text(lines)
+    assert (toy_cluster_module.reason_against() or "").endswith(reason or "")
+    if lines:
+        with pytest.raises(toy_cluster_module.ClusterError, match=reason):
+            toy_cluster_module.start()
+        toy_cluster_module.stop()
+        assert (tmp_path / "slurm.conf").read_text() == lines
+
+
+def test_missing_packages_are_named(toy_cluster_module: ModuleType, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(toy_cluster_module, "PROGRAMS", {"no-such-program": "munge"})
+    monkeypatch.setattr(toy_cluster_module.os, "geteuid", lambda: 0)
+    assert toy_cluster_module.reason_against() == "Debian packages are missing: apt-get install munge"

@@ -95,4 +95,4 @@ def test_a_missing_gpu_is_an_error_before_anything_runs(region: Path, snakemake:
     assert "compute.device is cuda, but PyTorch sees no GPU here" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert not (region / "work" / "scenes").exists()
-    run(region, snakemake)  # what needs no GPU runs
+    assert "Provided resources: gpu=1" in run(region, snakemake)  # what needs no GPU runs

@@ -27,6 +27,7 @@ except ClairemapError as error:
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet
 DEMO_DIR = Path("data/demo")
 GPU = int(jobs.uses_gpu(SETTINGS))
+OVER_NODES = SETTINGS.compute.training_nodes > 1
 
 # The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
@@ -73,6 +74,11 @@ def script(rule_name):
 def memory(payload_mb):
     """Resources function: memory to request for a stage whose data need `payload_mb`."""
     return lambda wildcards, attempt: jobs.memory_mb(payload_mb, attempt)
+
+
+def over_nodes(value):
+    """Resources function: a resource that only training on several nodes requests."""
+    return lambda wildcards: value if OVER_NODES else None
 
 
 @functools.cache

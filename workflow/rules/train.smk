@@ -119,12 +119,6 @@ rule audit_splits:
 
 TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.compute.training_minutes else ""
 TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
-OVER_NODES = SETTINGS.compute.training_nodes > 1
-
-
-def over_nodes(value):
-    """Resources function: a resource that only training on several nodes requests."""
-    return lambda wildcards: value if OVER_NODES else None
 
 
 # Checkpoints are not outputs: Snakemake deletes the outputs of failed jobs, and a retried job resumes from them.
