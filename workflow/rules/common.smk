@@ -22,6 +22,8 @@ try:
     FOLDERS = {"work_dir": Path(PLAN.settings.work_dir), "results_dir": Path(PLAN.settings.results_dir)}
     for key, folder in FOLDERS.items():
         check_folder(key, folder)
+    if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
+        jobs.check_image()
 except ClairemapError as error:
     fail(error)
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet
