@@ -133,7 +133,7 @@ def run_on_slurm(
     The output is that of both streams.
     """
 
-    def run(folder: Path, *words: str, timeout: float = 400, **where: Any) -> "subprocess.CompletedProcess[str]":
+    def run(folder: Path, *words: str, timeout: float = 550, **where: Any) -> "subprocess.CompletedProcess[str]":
         process = start_on_slurm(folder, *words, **where)
         code = process.wait(timeout)
         return subprocess.CompletedProcess(list(words), code, stdout=(folder / "snakemake.out").read_text())
