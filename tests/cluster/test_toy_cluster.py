@@ -51,6 +51,7 @@ def test_a_cluster_that_was_there_before_is_left_alone(
     reason: str | None,
 ):
     monkeypatch.setattr(toy_cluster_module, "CONFIG", tmp_path)
+    monkeypatch.setattr(toy_cluster_module, "STATE", tmp_path / "state")  # not that of the running toy cluster
     monkeypatch.setattr(toy_cluster_module, "PROGRAMS", {"sh": "dash"})
     monkeypatch.setattr(toy_cluster_module, "_processes", lambda *_: [])
     monkeypatch.setattr(toy_cluster_module.os, "geteuid", lambda: 0)
