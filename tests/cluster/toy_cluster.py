@@ -337,6 +337,8 @@ def _start_munge() -> None:
 
 def stop() -> None:
     """Stop the cluster's processes and remove its files; do nothing if there is none."""
+    if not STATE.exists() and not _is_ours(CONFIG / "slurm.conf"):
+        return
     if _is_ours(CONFIG / "slurm.conf") and _answers():
         ToyCluster().cancel_all()
     for name in NODES:
