@@ -62,15 +62,16 @@ def stamp(stage: str, settings_json: str) -> dict[str, str]:
 
 @functools.cache
 def _commit() -> str:
+    """Return the checkout's commit; with "-dirty" if files that results depend on have changes."""
     if shutil.which("git") is None:
         return "unknown"
-    answer = subprocess.run(
-        ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return answer.stdout.strip() or "unknown"
+    git = ["git", "-C", str(PACKAGE)]
+    commit = subprocess.run([*git, "describe", "--always", "--abbrev=12"], capture_output=True, text=True, check=False)
+    if not commit.stdout.strip():
+        return "unknown"
+    sources = [f":(top){name}" for name in ("src", "workflow", "Snakefile")]  # not profiles, docs, tests
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", *sources], capture_output=True, check=False)
+    return commit.stdout.strip() + ("-dirty" if changed.returncode == 1 else "")
 
 
 def temporary_beside(target: Path) -> Path:

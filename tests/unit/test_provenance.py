@@ -1,4 +1,5 @@
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -170,6 +171,25 @@ def test_a_stamp_names_version_commit_stage_and_settings():
     assert stamp["clairemap_stage"] == "tile_scene"
     assert stamp["clairemap_settings"] == provenance.json_digest({"a": 2, "b": 1})
     assert stamp["clairemap_commit"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "dirty"), [("src/code.py", True), ("Snakefile", True), ("profiles/config.yaml", False)]
+)
+def test_only_changes_of_the_code_make_a_commit_dirty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str, dirty: bool
+):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=x", "-c", "user.email=x"]
+    for name in ("src/code.py", "workflow/rules.smk", "profiles/config.yaml", "Snakefile"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("first\n")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *words], check=True)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "src")
+    monkeypatch.setattr(provenance, "_commit", provenance._commit.__wrapped__)
+    assert not provenance.stamp("x", "{}")["clairemap_commit"].endswith("-dirty")
+    (tmp_path / changed).write_text("second\n")
+    assert provenance.stamp("x", "{}")["clairemap_commit"].endswith("-dirty") == dirty
 
 
 def test_outside_a_checkout_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -5,9 +5,10 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from clairemap import jobs, stages
+from clairemap import jobs, slurm, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
+from clairemap.machine import check_folder, check_writable, count_gpus
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
@@ -18,6 +19,9 @@ from clairemap.settings import VIEWS
 try:
     named = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
     PLAN = Plan.read(config, Path(workflow.basedir), named)
+    FOLDERS = {"work_dir": Path(PLAN.settings.work_dir), "results_dir": Path(PLAN.settings.results_dir)}
+    for key, folder in FOLDERS.items():
+        check_folder(key, folder)
     if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
         jobs.check_image()
 except ClairemapError as error:
@@ -25,6 +29,7 @@ except ClairemapError as error:
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet
 DEMO_DIR = Path("data/demo")
 GPU = int(jobs.uses_gpu(SETTINGS))
+OVER_NODES = SETTINGS.compute.training_nodes > 1
 
 # The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
@@ -39,6 +44,12 @@ SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
 MODEL = ModelFolder(Path(WORK) / "model")
 MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
+slurm.keep_logs_in(Path(LOGS) / "slurm", logger.warning)
+
+# Jobs of one machine share its GPUs; a cluster's limit is in its profile. `nodes` is set for executors other than local.
+if GPU and workflow.is_main_process and workflow.resource_settings.nodes is None:
+    if "gpu" not in workflow.global_resources:
+        workflow.global_resources["gpu"] = count_gpus()
 
 
 def code(rule_name):
@@ -75,6 +86,11 @@ def memory(payload_mb):
 def made(*roles):
     """Input function: the scene's simulated files. All others are no inputs: `contents` tracks them."""
     return lambda wildcards: [path for path in SHEET[wildcards.scene].files_of(*roles) if path.is_relative_to(DEMO_DIR)]
+
+
+def over_nodes(value):
+    """Resources function: a resource that only training on several nodes requests."""
+    return lambda wildcards: value if OVER_NODES else None
 
 
 @functools.cache

@@ -143,18 +143,24 @@ rule train_model:
         f"{BENCHMARKS}/train_model.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: jobs.TRAINING_THREADS * SETTINGS.compute.training_processes
     resources:
         mem_mb=memory(6000 * SETTINGS.compute.training_processes),
         runtime=1440,
-        gpu=GPU * SETTINGS.compute.training_processes,
+        gpu=0 if OVER_NODES else GPU * SETTINGS.compute.training_processes,
+        nodes=SETTINGS.compute.training_nodes,
+        mpi=over_nodes("srun"),
+        tasks_per_node=over_nodes(jobs.tasks_per_node(SETTINGS)),
+        cpus_per_task=lambda wildcards, threads: jobs.cpus_per_task(SETTINGS, threads),
+        gres=over_nodes(f"gpu:{SETTINGS.compute.training_processes}" if GPU else None),
     params:
         script=script("train_model"),
         code=code("train_model"),
-        launcher=lambda wildcards, resources: jobs.training_launcher(
+        launcher=lambda wildcards, resources, threads: jobs.training_launcher(
             SETTINGS.compute.training_processes,
             resources.get("mpi"),
             resources.get("nodes", 1),
+            threads,
         ),
         minutes=untracked(TRAIN_MINUTES),
         curves=untracked(TRAIN_CURVES if SETTINGS.compute.tensorboard else []),
