@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 # The environment comes first in PATH, so that `python` in the rules is its Python.
-demo dataset test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset plan accept status test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list all targets
@@ -40,6 +40,19 @@ dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=
 	  { echo "DATA=$(DATA) is not a folder; run make dataset NAME=$(NAME) DATA=/path/to/data"; exit 1; }
 	python workflow/scripts/list_dataset.py --dataset $(NAME) --folder "$(DATA)" --sheet data/$(NAME)/scenes.csv
 	snakemake --cores $(CORES) --configfile config/datasets/$(NAME).yaml
+
+# Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/slurm"
+.PHONY: plan
+plan: setup  ## print what would run, why, and what it costs: make plan ARGS="--configfile my.yaml" (docs/reruns.md)
+	@python workflow/scripts/plan_run.py -- $(if $(filter-out all,$(CORES)),--cores $(CORES)) $(ARGS)
+
+.PHONY: status
+status: setup  ## print how far the run is, and its expected end: make status ARGS="--configfile my.yaml"
+	@python workflow/scripts/show_status.py -- $(ARGS)
+
+.PHONY: accept
+accept: setup  ## keep results after a change of the code: make accept STAGE=train_model ARGS="--configfile my.yaml"
+	@python workflow/scripts/accept_stage.py --stage "$(STAGE)" $(if $(YES),--yes) -- $(ARGS)
 
 .PHONY: test
 test: setup  ## run all tests
