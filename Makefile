@@ -43,7 +43,7 @@ dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=
 
 # Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/slurm"
 .PHONY: plan
-plan: setup  ## print what would run, why, and what it costs: make plan ARGS="--configfile my.yaml" (docs/reruns.md)
+plan: setup  ## print what would run, why, and what it costs: make plan ARGS="--configfile my.yaml" (docs/operations.md)
 	@python workflow/scripts/plan_run.py -- $(if $(filter-out all,$(CORES)),--cores $(CORES)) $(ARGS)
 
 .PHONY: status

@@ -1,20 +1,20 @@
 """What changed between the parameters of a job's last run and those of now.
 
 Snakemake records parameters without names, as `repr` of their values. The settings of a stage are JSON, the hash of
-its code is 16 hexadecimal digits; other parameters are command line options.
+its code (parameter `code`) is hexadecimal; other parameters are command line options.
 """
 
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from clairemap.operations.planned import Reason
 from clairemap.text import shortened
 
-CODE_HASH = re.compile(r"^[0-9a-f]{16}\Z")
+HASH = re.compile(r"^[0-9a-f]{12,64}\Z")
 LONGEST_VALUE = 60
 MOST_WORDS = 3
 UNSET = object()
@@ -47,23 +47,29 @@ class Changes:
         return self.old_code != self.new_code
 
 
-def changed_params(old: Sequence[str], new: Mapping[str, str]) -> Changes:
+def changed_params(old: Sequence[str], new: Mapping[str, str], is_code: Callable[[str], bool]) -> Changes:
     """Return the changes from recorded parameters to the current ones.
 
     Args:
         old: `repr` of each recorded value, in any order.
         new: `repr` of each current value, by name.
+        is_code: whether a hash is known as one of the stage's code. Hashes of data look the same; if none is known,
+            the only one that is recorded is the code's.
     """
     gone = [_value(text) for text in sorted(set(old) - set(new.values()))]
     come = {name: _value(text) for name, text in new.items() if text not in set(old)}
     reasons: list[Reason] = []
-    old_code, gone = _taken(gone, _is_code)
+    new_code = come.pop("code", None)
+    old_code = None
+    if new_code is not None:
+        old_code, gone = _taken(gone, lambda value: _is_hash(value) and is_code(value))
+        hashes = [value for value in gone if _is_hash(value)]
+        if old_code is None and len(hashes) == 1:
+            old_code, gone = _taken(gone, _is_hash)
     old_settings, gone = _taken(gone, _is_settings)
     for name in [name for name, value in come.items() if _is_settings(value)]:
         before = json.loads(old_settings) if isinstance(old_settings, str) else {}
         reasons += [Reason("setting", text) for text in changed_settings(before, json.loads(come.pop(name)))]
-    new_code = next((value for value in come.values() if _is_code(value)), None)
-    come = {name: value for name, value in come.items() if value is not new_code}
     reasons += _changed_options(gone, come)
     return Changes(tuple(reasons), _text(old_code), _text(new_code))
 
@@ -84,8 +90,8 @@ def _value(text: str) -> Any:  # noqa: ANN401 - any literal
         return text
 
 
-def _is_code(value: object) -> bool:
-    return isinstance(value, str) and CODE_HASH.match(value) is not None
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and HASH.match(value) is not None
 
 
 def _is_settings(value: object) -> bool:

@@ -1,6 +1,7 @@
 """Settings that Snakemake's command line names, without planning a run."""
 
 import contextlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,20 @@ from clairemap.plan import Plan
 
 
 def parsed(words: Sequence[str]) -> tuple[Any, Any]:
-    """Return Snakemake's parser and the options of a dry run. Wrong options exit with 2, as with Snakemake."""
-    return tuple(snakemake.cli.parse_args([*words, "--dry-run", "--quiet"]))
+    """Return Snakemake's parser and the options of a dry run.
+
+    Raises:
+        OperationError: an option is wrong.
+    """
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            parser, args = snakemake.cli.parse_args([*words, "--dry-run", "--quiet"])
+    except SystemExit:
+        last = said.getvalue().strip().splitlines()[-1:]
+        fault = last[0].split("error: ")[-1] if last else "wrong options"
+        raise OperationError(f"options of snakemake (ARGS): {fault}") from None
+    return parser, args
 
 
 def read_plan(words: Sequence[str], checkout: Path) -> tuple[Path, Plan]:

@@ -7,7 +7,7 @@ import contextlib
 import io
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ import snakemake.api
 import snakemake.cli
 
 from clairemap.errors import OperationError
-from clairemap.operations.changes import Changes, changed_params
+from clairemap.operations.changes import PLACES, Changes, changed_params
 from clairemap.operations.code_records import (
     WITHOUT_RECORD,
     CodeRecords,
@@ -96,12 +96,15 @@ class DryRun:
         recorded = [values for path in job.output if (values := memory.params(path)) is not None]
         if not recorded:
             return Changes()
+        compared = set(memory._params(job))
         new = {
             name: text
             for name, value in job.params.items()
-            if isinstance(text := memory._serialize_param(value), str) and text in set(memory._params(job))
+            if isinstance(text := memory._serialize_param(value), str) and text in compared
         }
-        return changed_params([text for values in recorded for text in values], new)
+        rule = job.rule.name
+        old = [text for values in recorded for text in values]
+        return changed_params(old, new, lambda code: self.records.path(rule, code).exists())
 
     def reasons(self, job: Any) -> Iterator[Reason]:  # noqa: ANN401 - Snakemake has no types
         """Yield why a job would run. Reasons of its own come before jobs that run before it."""
@@ -114,16 +117,18 @@ class DryRun:
             yield Reason("missing", "no result yet")
             return
         yield from self._missing(job, missing)
-        yield from self._updated(job, reason.updated_input - reason.updated_input_run)
+        changed_set = tuple(self._input_set(job))
+        listed = {path for found in changed_set for path in found.files}
+        yield from self._updated(job, reason.updated_input - reason.updated_input_run, listed)
         changes = self.changes(job)
-        yield from changes.reasons
+        yield from (found for found in changes.reasons if not (changed_set and found.text.startswith(PLACES["files"])))
         if changes.code_changed:
             yield Reason("code", self.code_text(job.rule.name, changes.old_code))
         if any(memory.code_changed(job)):
             yield Reason("command", f"the command in {_rule_file(job)}")
         if any(memory.software_stack_changed(job)):
             yield Reason("environment", f"the environment in {job.rule.conda_env or job.rule.container_img}")
-        yield from self._input_set(job)
+        yield from changed_set
         earlier = [before.rule.name for before in self.needed(job)]
         if earlier:
             yield Reason("after", shortened(list(dict.fromkeys(earlier)), MOST_FILES))
@@ -148,11 +153,11 @@ class DryRun:
     def _was_interrupted(self, job: Any) -> bool:  # noqa: ANN401
         return bool(self.workflow.async_run(self.workflow.persistence.incomplete(job)))
 
-    def _updated(self, job: Any, files: Iterable[Any]) -> Iterator[Reason]:  # noqa: ANN401
+    def _updated(self, job: Any, files: Iterable[Any], listed: Container[str]) -> Iterator[Reason]:  # noqa: ANN401
         makers = {
             str(path): before.rule.name for before, made in self.workflow.dag.dependencies[job].items() for path in made
         }
-        changed = sorted(str(path) for path in files if str(path) not in makers)
+        changed = sorted(str(path) for path in files if str(path) not in makers and str(path) not in listed)
         remade = sorted({makers[str(path)] for path in files if str(path) in makers})
         if changed:
             yield Reason("newer", "input files are newer than the result", tuple(changed))
@@ -167,8 +172,9 @@ class DryRun:
             return
         before = {path for old in recorded for path in old}
         added, removed = sorted(now - before), sorted(before - now)
-        texts = [f"{len(added)} new"] * bool(added) + [f"{len(removed)} no longer used"] * bool(removed)
-        yield Reason("inputs", f"list of input files: {', '.join(texts) or 'changed'}", (*added, *removed))
+        for paths, text in ((added, "new in its input"), (removed, "no longer in its input")):
+            if paths:
+                yield Reason("inputs", text, tuple(paths))
 
     def code_text(self, rule: str, old: str | None) -> str:
         """Return which functions of a rule's code changed since a recorded hash."""

@@ -1,5 +1,6 @@
 """The text of `make plan`: what would run, why, and what it costs."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from clairemap.operations.schedule import wall_seconds
 from clairemap.operations.text_table import text_table
 from clairemap.text import shortened
 
+LINE_LENGTH = 100
 MOST_FILES = 3
 """Maximum number of files and jobs that a reason lists."""
 TITLES: Mapping[Kind, str] = {
@@ -95,7 +97,7 @@ def plan_text(jobs: Sequence[PlannedJob], done: int, unrecorded: int, costs: Cos
             _waiting(jobs, stages, costs, machine),
             "",
             "Why",
-            *(line for stage in stages for line in _why(stage)),
+            *_reasons(stages),
             "",
             "Basis of the estimates",
             *_basis(stages),
@@ -138,8 +140,17 @@ def _waiting(jobs: Sequence[PlannedJob], stages: Sequence[Stage], costs: Costs, 
     return f"Run time: {about}{duration(wall_s)} with {machine.jobs} jobs at a time, plus the time in the queue."
 
 
+def _reasons(stages: Sequence[Stage]) -> Iterator[str]:
+    """Yield the reasons of the stages; stages with the same reasons are listed together."""
+    together: dict[tuple[str, ...], list[str]] = {}
+    for stage in stages:
+        together.setdefault(tuple(_why(stage)), []).append(stage.rule)
+    for reasons, rules in together.items():
+        yield from textwrap.wrap(", ".join(rules), LINE_LENGTH, initial_indent="  ", subsequent_indent="  ")
+        yield from reasons
+
+
 def _why(stage: Stage) -> Iterator[str]:
-    yield f"  {stage.rule}"
     counts: Counter[tuple[Kind, str]] = Counter()
     files: dict[tuple[Kind, str], list[str]] = {}
     for job in stage.jobs:
@@ -177,5 +188,5 @@ def _hint(stages: Sequence[Stage]) -> Iterator[str]:
     if only_code:
         names = " ".join(only_code)
         yield ""
-        yield "Only the code changed for these stages. To keep their results in spite of that (docs/reruns.md):"
+        yield "Only the code changed for these stages. To keep their results in spite of that (docs/operations.md):"
         yield f"  make accept STAGE={names}" if len(only_code) == 1 else f'  make accept STAGE="{names}"'
