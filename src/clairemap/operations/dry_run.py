@@ -232,6 +232,7 @@ class _Warnings(logging.Handler):
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message; of a traceback only its last line."""
         text = record.getMessage().strip()
         if "Traceback" in text:
             text = text.splitlines()[-1]

@@ -13,6 +13,8 @@ from clairemap.operations.text_table import text_table
 from clairemap.text import shortened
 
 LINE_LENGTH = 100
+MOST_STAGES = 3
+"""Number of stages that the basis of the estimates lists by name."""
 MOST_FILES = 3
 """Maximum number of files and jobs that a reason lists."""
 TITLES: Mapping[Kind, str] = {
@@ -90,7 +92,8 @@ def plan_text(jobs: Sequence[PlannedJob], done: int, unrecorded: int, costs: Cos
     else:
         stages = stages_of(jobs, costs)
         lines = [
-            f"{len(jobs)} of {len(jobs) + done} jobs would run. The results of the other {done} are up to date.",
+            f"{len(jobs)} of {len(jobs) + done} jobs would run."
+            + (f" The results of the other {done} are up to date." if done else ""),
             "",
             *_costs_table(stages, machine),
             "",
@@ -172,10 +175,12 @@ def _told(job: PlannedJob) -> tuple[Reason, ...]:
 
 def _basis(stages: Sequence[Stage]) -> Iterator[str]:
     rules = {source: [stage.rule for stage in stages if source in stage.sources] for source in SOURCES}
-    *few, most = sorted((source for source in SOURCES if rules[source]), key=lambda source: len(rules[source]))
-    for source in few:
-        yield f"  {', '.join(rules[source])}: {SOURCES[source]}"
-    yield f"  {'the other stages' if few else 'all stages'}: {SOURCES[most]}"
+    used = sorted((source for source in SOURCES if rules[source]), key=lambda source: len(rules[source]))
+    for source in used:
+        names = ", ".join(rules[source])
+        if len(rules[source]) > MOST_STAGES:
+            names = "all stages" if len(used) == 1 else "the other stages" if source == used[-1] else names
+        yield f"  {names}: {SOURCES[source]}"
 
 
 def _hint(stages: Sequence[Stage]) -> Iterator[str]:
