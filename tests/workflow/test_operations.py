@@ -91,11 +91,16 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
     assert "tile_scene" not in planned(changed)
     (region / "config.yaml").write_text(before)
 
-    # input files and missing outputs
-    (region / "work" / "scenes" / "west" / "registration.png").unlink()
+    # a changed input file and a missing result
+    label = region / "scenes" / "east" / "label.tif"
+    labels = label.read_bytes()
+    label.write_bytes(labels[:-1] + b"1")
+    newer = plan()
+    assert "input changed: " in newer and "scenes/east/label.tif" in newer and planned(newer)["tile_scene"] == 1
+    label.write_bytes(labels)
+    (region / "results" / "north" / "report.html").unlink()
     lost = plan()
-    assert "missing: no result yet" in lost and planned(lost) == {"picture_registration": 1, "render_report": 1}
-    assert run().returncode == 0
+    assert "missing: no result yet" in lost and planned(lost) == {"render_report": 1}
 
     # code: which definition
     loop = project_copy / "src" / "clairemap" / "training" / "loop.py"
@@ -120,6 +125,7 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
     said = accept("train_model")
     assert "train_model: keep 1 result(s)" in said and "made by:       clairemap 0.1.0" in said
     assert set(planned(plan())) == AFTER_ACCEPTING
+    assert "work/accepted/train_model.json" in plan()
     assert run().returncode == 0
     assert plan().startswith("Nothing to run")
     assert (region / "work" / "model" / "model.safetensors").read_bytes() == weights

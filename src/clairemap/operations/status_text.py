@@ -107,7 +107,10 @@ def _outlook(status: RunStatus, costs: Costs) -> Iterator[str]:
     blocked = len(status.of_state("blocked"))
     if blocked:
         yield f"{blocked} job(s) cannot run, because a job that they need failed."
-    if status.end is not None and not status.end.failed:
+    left = len(status.of_state("waiting", "running", "queued"))
+    if status.end is not None and not status.end.failed and left:
+        yield f"{left} job(s) were not part of this run (for example because of --until): make plan"
+    elif status.end is not None and not status.end.failed:
         yield "All jobs are done. Whether results are up to date with settings and code: make plan"
     elif status.end is not None:
         yield "Correct the cause, then run the same command again: finished jobs are kept."

@@ -124,6 +124,10 @@ def test_the_expected_end_counts_needs_and_time_already_used(folder: Path):
 
 def test_a_finished_and_a_failed_run(folder: Path):
     record_end(folder / "work", failed=False)
+    assert "4 job(s) were not part of this run" in text(folder)
+    for job in JOBS:
+        write(folder / job.outputs[-1])
+    assert "All jobs are done." in text(folder)
     assert "finished" in text(folder) and "Expected end" not in text(folder)
     record_end(folder / "work", failed=True)
     assert "ended with failed jobs" in text(folder)
