@@ -58,6 +58,9 @@ def set_config(region: Path, **changed: object) -> None:
 
 
 def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run):
+    sheet = (region / "scenes.csv").read_text().splitlines()
+    (region / "scenes.csv").write_text("\n".join(sheet[:3]) + "\n")  # two scenes suffice
+
     def run(*words: str) -> CompletedProcess[str]:
         return snakemake(region, "--configfile", str(region / "config.yaml"), *words, project=project_copy)
 
@@ -92,11 +95,11 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
     (region / "config.yaml").write_text(before)
 
     # a changed input file and a missing result
-    label = region / "scenes" / "east" / "label.tif"
+    label = region / "scenes" / "middle" / "label.tif"
     labels = label.read_bytes()
     label.write_bytes(labels[:-1] + b"1")
     newer = plan()
-    assert "input changed: " in newer and "scenes/east/label.tif" in newer and planned(newer)["tile_scene"] == 1
+    assert "input changed: " in newer and "scenes/middle/label.tif" in newer and planned(newer)["tile_scene"] == 1
     label.write_bytes(labels)
     (region / "results" / "north" / "report.html").unlink()
     lost = plan()

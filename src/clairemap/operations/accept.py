@@ -28,11 +28,9 @@ from clairemap.errors import ClairemapError, OperationError
 from clairemap.operations.changes import Changes
 from clairemap.operations.code_records import current_record
 from clairemap.operations.dry_run import DryRun
-from clairemap.operations.planned import OF_CODE, Reason
+from clairemap.operations.planned import OF_CODE, RECORDING, Reason
 from clairemap.text import shortened
 
-RECORDING = ("mosaic_region", "check_maps", "score_region", "render_report")
-"""Stages that write which results were accepted. They take minutes and cannot be accepted themselves."""
 UNKNOWN = "an unknown version"
 
 
@@ -84,16 +82,20 @@ def candidates(dry: DryRun, stages: Sequence[str]) -> list[StageCandidates]:
         OperationError: a stage is unknown or cannot be accepted; nothing of a stage can be accepted.
     """
     _check_names(dry, stages)
-    kept: set[Any] = set()
+    causes: dict[Any, str] = {}
     found: dict[str, list[Candidate]] = {stage: [] for stage in stages}
     for job in dry.waiting:
-        if job.rule.name not in found:
-            continue
-        candidate = _candidate(dry, job, kept)
-        if not candidate.obstacles:
-            kept.add(job)
-        if candidate.obstacles or candidate.changes.code_changed or _text_changed(dry, job):
-            found[job.rule.name].append(candidate)
+        stage = job.rule.name
+        own = [reason for reason in dry.reasons(job) if reason.kind != "after"]
+        obstacles = [_obstacle(reason) for reason in own if stage not in found or reason.kind not in OF_CODE]
+        before = [causes[other] for other in dry.needed(job) if other in causes]
+        if obstacles:
+            causes[job] = f"{_label(job)} runs before it ({'; '.join(obstacles)})"
+        elif before:
+            causes[job] = before[0]
+        if stage in found and (own or before):
+            inherited = tuple(dict.fromkeys(before))[:1]
+            found[stage].append(Candidate(job, dry.changes(job), (*obstacles, *inherited)))
     chosen = [_stage(dry, stage, jobs) for stage, jobs in found.items()]
     if texts := [_refusal(dry, stage) for stage in chosen if not stage.accepted]:
         raise OperationError("\n".join(texts))
@@ -114,23 +116,16 @@ def _check_names(dry: DryRun, stages: Sequence[str]) -> None:
             )
 
 
-def _candidate(dry: DryRun, job: Any, kept: set[Any]) -> Candidate:  # noqa: ANN401 - Snakemake has no types
-    reasons = [reason for reason in dry.reasons(job) if reason.kind not in OF_CODE]
-    obstacles = [_obstacle(reason) for reason in reasons if reason.kind != "after"]
-    earlier = dict.fromkeys(before.rule.name for before in dry.needed(job) if before not in kept)
-    if earlier:
-        obstacles.append(f"it runs after {', '.join(earlier)}: accept that too, if only the code changed there")
-    return Candidate(job, dry.changes(job), tuple(obstacles))
+def _label(job: Any) -> str:  # noqa: ANN401 - Snakemake has no types
+    return " ".join((job.rule.name, *map(str, job.wildcards_dict.values())))
 
 
 def _obstacle(reason: Reason) -> str:
     words = {"setting": "setting ", "option": "changed: ", "inputs": "input changed: ", "newer": "input changed: "}
+    if reason.kind in OF_CODE:
+        return f"code changed: {reason.text}; accept that stage too"
     files = f": {shortened(reason.files, 2)}" if reason.files else ""
     return f"{words.get(reason.kind, '')}{reason.text}{files}"
-
-
-def _text_changed(dry: DryRun, job: Any) -> bool:  # noqa: ANN401
-    return any(reason.kind in OF_CODE for reason in dry.reasons(job))
 
 
 def _stage(dry: DryRun, stage: str, jobs: Sequence[Candidate]) -> StageCandidates:

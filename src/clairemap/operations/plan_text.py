@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from clairemap.operations.costs import Costs, Source
 from clairemap.operations.durations import duration, hours
-from clairemap.operations.planned import OF_CODE, Kind, Machine, PlannedJob, Reason
+from clairemap.operations.planned import OF_CODE, RECORDING, Kind, Machine, PlannedJob, Reason
 from clairemap.operations.schedule import wall_seconds
 from clairemap.operations.text_table import text_table
 from clairemap.text import shortened
@@ -104,7 +104,7 @@ def plan_text(jobs: Sequence[PlannedJob], done: int, unrecorded: int, costs: Cos
             "",
             "Basis of the estimates",
             *_basis(stages),
-            *_hint(stages),
+            *_hint(jobs),
         ]
     if unrecorded:
         lines += [
@@ -183,15 +183,25 @@ def _basis(stages: Sequence[Stage]) -> Iterator[str]:
         yield f"  {names}: {SOURCES[source]}"
 
 
-def _hint(stages: Sequence[Stage]) -> Iterator[str]:
+def _acceptable(jobs: Sequence[PlannedJob]) -> list[str]:
+    """Return the stages with results that would not be made again if changes of the code were accepted."""
+    spared: list[bool] = []
+    found: dict[str, None] = {}
+    for job in jobs:
+        is_spared = (
+            job.own_kinds <= OF_CODE and job.rule not in RECORDING and all(spared[before] for before in job.needs)
+        )
+        spared.append(is_spared)
+        if is_spared and job.own_kinds:
+            found[job.rule] = None
+    return list(found)
+
+
+def _hint(jobs: Sequence[PlannedJob]) -> Iterator[str]:
     """Yield how to keep results that only a change of the code would remake."""
-    only_code = [
-        stage.rule
-        for stage in stages
-        if all(_told(job) and {reason.kind for reason in _told(job)} <= OF_CODE for job in stage.jobs)
-    ]
+    only_code = _acceptable(jobs)
     if only_code:
         names = " ".join(only_code)
         yield ""
-        yield "Only the code changed for these stages. To keep their results in spite of that (docs/operations.md):"
+        yield "For some results only the code changed. To keep them in spite of that (docs/operations.md):"
         yield f"  make accept STAGE={names}" if len(only_code) == 1 else f'  make accept STAGE="{names}"'

@@ -9,6 +9,9 @@ Kind = Literal[
 OF_CODE: frozenset[Kind] = frozenset({"code", "command", "environment"})
 """Reasons that a change of the code, the rules or the software environment gives."""
 
+RECORDING = ("mosaic_region", "check_maps", "score_region", "render_report")
+"""Stages that write which results were accepted. They take minutes and cannot be accepted themselves."""
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -42,6 +45,11 @@ class PlannedJob:
     benchmark: str | None = None
     needs: tuple[int, ...] = ()
     reasons: tuple[Reason, ...] = field(default=(), compare=False)
+
+    @property
+    def own_kinds(self) -> frozenset[Kind]:
+        """Kinds of the reasons of the job itself, without jobs that run before it."""
+        return frozenset(reason.kind for reason in self.reasons) - {"after"}
 
     @property
     def label(self) -> str:

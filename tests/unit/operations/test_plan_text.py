@@ -78,5 +78,15 @@ def test_where_only_the_code_changed_accepting_is_named():
     assert "make accept STAGE=train_model" in text([job], train_model=1)
 
 
+def test_accepting_is_not_offered_where_it_would_not_help():
+    code, setting = Reason("code", "nets.rift.loss"), Reason("setting", "tiling.tile_px: 128 -> 256")
+    jobs = [
+        PlannedJob("tile_scene", "west", "west", reasons=(setting,)),
+        PlannedJob("train_model", "", needs=(0,), reasons=(code, Reason("after", "tile_scene"))),
+        PlannedJob("mosaic_region", "alps", region="alps", reasons=(code,)),
+    ]
+    assert "make accept" not in text(jobs, tile_scene=1, train_model=1, mosaic_region=1)
+
+
 def test_results_without_records_are_named():
     assert "3 finished job(s) have no record" in text([], unrecorded=3)
