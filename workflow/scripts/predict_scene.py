@@ -41,10 +41,10 @@ def predict_scene(
     devices = choose_devices(device, gpus)
     bundle = load_bundle(weights, card, devices[0])
     inputs = [fingerprint, settings, view, file_digest(pair_manifest), file_digest(card)]
-    with unfinished(probabilities, json_digest(inputs)) as part:
+    with unfinished(probabilities, json_digest(inputs)) as unfinished_path:
         prediction = Prediction(bundle, view, chosen.inference, memory_mb, devices)
-        predict(scene, prediction, part, stamp("predict_scene", settings))
-        complete_store(part, probabilities, manifest)
+        predict(scene, prediction, unfinished_path, stamp("predict_scene", settings))
+        complete_store(unfinished_path, probabilities, manifest)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,11 @@ from clairemap.settings import ALIGN_PX
 log = logging.getLogger(__name__)
 
 PROCESS_BYTES = 420e6
-"""Python with its libraries after the first forward pass, with a reserve; without CUDA (see the rule)."""
+"""Python with its libraries after the first forward pass, with a reserve; without CUDA (see the rule).
+
+Measured, as opposed to `jobs.LIBRARIES_MB`, which is an upper bound for the libraries of all rules and cancels out in
+the memory requested for predict_scene (`jobs.mapping_payload_mb`).
+"""
 
 WEIGHTS_FACTOR = 1.2
 """Memory per byte of the network's weights."""
@@ -81,7 +85,9 @@ class Budget:
         side = max((side for side in sides if fits(side, max(side - 2 * halo_px, 0))), default=0)
         if side < SMALLEST_PX:
             log.warning(
-                "%d MB may be too little for windows of %d px; give the job more memory", self.memory_mb, SMALLEST_PX
+                "%d MB may be too little for windows of %d px; increase compute.mapping_memory_mb",
+                self.memory_mb,
+                SMALLEST_PX,
             )
         return max(side, SMALLEST_PX)
 
