@@ -25,6 +25,7 @@ PLACES = {
     "split": "column split of the sample sheet",
     "test": "test scenes of the sample sheet",
     "unlisted": "files behind a raster",
+    "contents": "content of input files",
     "checkpoints": "work_dir",
     "cache": "work_dir",
     "maps": "results_dir",
