@@ -32,6 +32,8 @@ PLACES = {
     "directory": "folder of the demo's scenes",
 }
 """Parameters by name, in the words of those who set them."""
+STATES = ("contents", "unlisted")
+"""Parameters with the state of files: name, ``=``, size, time or hash."""
 
 
 @dataclass(frozen=True)
@@ -144,24 +146,28 @@ def _changed_options(gone: list[Any], come: Mapping[str, Any]) -> Iterator[Reaso
         before, gone = _taken(gone, lambda old, value=value: type(old) is type(value))
         if before is None and not value:
             yield Reason("option", f"{place}: new parameter of the rule")
+        elif name in STATES and isinstance(value, list):
+            yield Reason("newer", place, _changed_states(before or [], value))
         elif isinstance(value, list):
-            yield Reason("option", f"{place}{_list_change(before or [], value)}")
+            yield Reason("option", place, _changed_words(before or [], value))
         else:
             yield Reason("option", f"{place}: {_shown(UNSET if before is None else before)} -> {_shown(value)}")
     if gone:
         yield Reason("option", f"an option is no longer used: {shortened([_shown(v) for v in gone], 1)}")
 
 
-def _list_change(old: list[Any], new: list[Any]) -> str:
+def _changed_words(old: list[Any], new: list[Any]) -> tuple[str, ...]:
+    """Return new and removed options; if there are none, their order changed."""
     before, now = _words(old), _words(new)
-    added = [word for word in now if word not in before]
-    removed = [word for word in before if word not in now]
-    parts = [
-        f"{title} {shortened([_word(word) for word in words], MOST_WORDS)}"
-        for title, words in (("new:", added), ("gone:", removed))
-        if words
-    ]
-    return f": {'; '.join(parts)}" if parts else ": another order"
+    added = [f"{_word(word)} (new)" for word in now if word not in before]
+    removed = [f"{_word(word)} (gone)" for word in before if word not in now]
+    return (*added, *removed) or ("another order",)
+
+
+def _changed_states(old: list[Any], new: list[Any]) -> tuple[str, ...]:
+    """Return the files of changed entries such as ``optical/0/alps.tif=525066:1795763482``."""
+    changed = [str(entry) for entry in (*new, *old) if entry not in old or entry not in new]
+    return tuple(dict.fromkeys(entry.rsplit("=", 1)[0] for entry in changed)) or ("another order",)
 
 
 def _word(option: str) -> str:

@@ -63,7 +63,7 @@ def test_settings_code_and_options_are_told_apart():
     assert (changes.old_code, changes.new_code) == (OLD_CODE, NEW_CODE)
     assert changes.reasons == (
         Reason("setting", "training.steps: 600 -> 900"),
-        Reason("option", "column split of the sample sheet: new: split=east=train; gone: split=east=val"),
+        Reason("option", "column split of the sample sheet", ("split=east=train (new)", "split=east=val (gone)")),
     )
 
 
@@ -84,3 +84,10 @@ def test_a_new_parameter_without_value_and_a_removed_one():
         "files behind a raster: new parameter of the rule",
         "an option is no longer used: an option",
     ]
+
+
+def test_changed_files_are_named_without_their_state():
+    """So that the plan lists them together, whatever the number of scenes."""
+    recorded = ["['optical/0/alps.tif=5:11', 'sar/0/alps.tif=6:12']"]
+    changes = changed_params(recorded, {"contents": "['optical/0/alps.tif=5:99', 'sar/0/alps.tif=6:12']"}, NONE)
+    assert changes.reasons == (Reason("newer", "content of input files", ("optical/0/alps.tif",)),)
