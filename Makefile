@@ -8,7 +8,7 @@ CORES ?= all
 # pip builds clairemap itself with these.
 BUILD_PACKAGES := 'setuptools>=77' wheel
 # The environment comes first in PATH, so that `python` in the rules is its Python.
-demo dataset test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset plan accept status test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list all targets
@@ -67,6 +67,19 @@ slurm-profile:  ## write your SLURM profile: make slurm-profile CPU=partition [G
 	  $(if $(ACCOUNT),-e 's|^default-resources:|&\n  - slurm_account=$(ACCOUNT)|') \
 	  profiles/slurm/config.yaml > "$(SLURM_PROFILE)/config.yaml"
 	@echo "$(SLURM_PROFILE)/config.yaml written. Next: snakemake --profile $(SLURM_PROFILE) --configfile my.yaml"
+
+# Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/slurm"
+.PHONY: plan
+plan: setup  ## print what would run, why, and what it costs: make plan ARGS="--configfile my.yaml" (docs/operations.md)
+	@python workflow/scripts/plan_run.py -- $(if $(filter-out all,$(CORES)),--cores $(CORES)) $(ARGS)
+
+.PHONY: status
+status: setup  ## print how far the run is, and its expected end: make status ARGS="--configfile my.yaml"
+	@python workflow/scripts/show_status.py -- $(ARGS)
+
+.PHONY: accept
+accept: setup  ## keep results after a change of the code: make accept STAGE=train_model ARGS="--configfile my.yaml"
+	@python workflow/scripts/accept_stage.py --stage "$(STAGE)" $(if $(YES),--yes) -- $(ARGS)
 
 .PHONY: test
 test: setup  ## run all tests

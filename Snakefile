@@ -63,13 +63,16 @@ onstart:
             slurm.check_jobs(workflow)
     except ClairemapError as error:
         fail(error)
+    run_record.record_start(workflow, Path(WORK), code)
 
 
 onsuccess:
+    run_record.record_end(Path(WORK), failed=False)
     logger.info("Done. Maps, accuracy and report: " + ", ".join(f"{RESULTS}/{region}/" for region in SHEET.regions))
 
 
 onerror:
+    run_record.record_end(Path(WORK), failed=True)
     logger.error(
         f"A stage failed. The last lines of {WORK}/logs/STAGE/SCENE.log say why. Correct the cause and run the same "
         "command again: finished jobs are kept."

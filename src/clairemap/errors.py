@@ -132,6 +132,12 @@ class RadiometryError(ClairemapError):
     exit_code = 28
 
 
+class OperationError(ClairemapError):
+    """A command around a run is not possible: nothing to accept, no run to show, or a run that cannot be planned."""
+
+    exit_code = 29
+
+
 class TimeBudgetError(ClairemapError):
     """Training reached its time limit and saved its state; running again resumes."""
 

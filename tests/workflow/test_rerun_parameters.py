@@ -18,7 +18,8 @@ from clairemap.settings import DEMO_CLASSES, load_settings
 
 PROJECT = Path(__file__).parents[2]
 RULES = sorted(path.stem for path in (PROJECT / "workflow" / "scripts").glob("*.py"))
-RULES = [name for name in RULES if name not in ("list_dataset", "simulate_scene", "write_config")]
+OTHERS = ("list_dataset", "simulate_scene", "write_config", "accept_stage", "plan_run", "recover", "show_status")
+RULES = [name for name in RULES if name not in OTHERS]
 Edit = Callable[[Path], None]
 
 
@@ -62,6 +63,7 @@ CODE: dict[str, Edit] = {
     ),
     "an edit of the progress bar (`console.py`)": replaced("console.py", r"reported = now$", "reported = now + 1"),
     "the label of a progress bar": replaced("inference/mosaic.py", r'batches, "mosaic"', 'batches, "merging"'),
+    "the version of the package": replaced("__init__.py", r'^__version__ = ".*?"', '__version__ = "9.9.9"'),
     "a docstring": replaced("training/loop.py", r'"""Return the network with', '"""Give the network with'),
     "comments and layout": replaced("nets/rift.py", r"^WEIGHT_RANGE = \(", "# limits\nWEIGHT_RANGE = (\n "),
     "a type annotation of a function": replaced("nets/rift.py", r"dtype: torch\.dtype\)", "dtype: int)"),

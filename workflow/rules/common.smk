@@ -9,6 +9,7 @@ from clairemap import jobs, slurm, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.machine import check_folder, check_writable, count_gpus
+from clairemap.operations import run_record
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
@@ -128,6 +129,11 @@ def source_options(*roles):
 def each(*names):
     """Params function: --name path for each file of the named inputs."""
     return lambda wildcards, input: jobs.options({name: input.get(name, []) for name in names})
+
+
+def accepted(wildcards):
+    """Input function: records of results that were kept in spite of a change of the code (`make accept`)."""
+    return sorted(Path(WORK, "accepted").glob("*.json"))
 
 
 def of_maps(pattern):

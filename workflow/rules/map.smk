@@ -46,6 +46,7 @@ rule mosaic_region:
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         card=rules.train_model.output.card,
         radiometry=of_scenes(SCENE.radiometry_check),
+        accepted=accepted,
     output:
         landcover=MAP.landcover,
         confidence=MAP.confidence,
@@ -72,7 +73,7 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=passed(stages.MosaicRegion),
         relevant=relevant(stages.MosaicRegion),
-        files=each("probabilities", "radiometry"),
+        files=each("probabilities", "radiometry", "accepted"),
         maps=lambda wildcards, output: output.landcover.removesuffix(".landcover.tif"),
         dates=lambda wildcards: [
             f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates

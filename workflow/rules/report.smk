@@ -64,6 +64,7 @@ rule render_report:
         history=rules.train_model.output.history,
         statistics=rules.fit_statistics.output.statistics,
         audit=rules.audit_splits.output.audit,
+        accepted=accepted,
     output:
         report=report(
             f"{RESULTS}/{{region}}/report.html",
@@ -91,6 +92,7 @@ rule render_report:
                 "maps": of_maps(MAP.prefix)(wildcards),
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
+                "accepted": accepted(wildcards),
             }
         ),
     message:

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 import zarr
 
+from clairemap.artefacts.acceptance import KeptResult, kept_results
 from clairemap.artefacts.model_card import read_model_card, write_model_card
 from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.classes import ColoredLegend
@@ -48,6 +49,7 @@ def mosaic_region(
     ] = None,
     card: Annotated[Path | None, typer.Option(help="model.json; a copy is written next to the maps")] = None,
     radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
+    accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
     threads: Annotated[int, typer.Option(help="number of blocks computed in parallel, and of threads", min=1)] = 1,
 ) -> None:
     """Write the four maps, each complete and checked or not at all, then their styles, tables and STAC item."""
@@ -79,10 +81,11 @@ def mosaic_region(
     write_text_whole(files.encoding, "UTF-8")
     for path, text in zip(files.styles.values(), _styles(legend), strict=True):
         write_text_whole(path, text)
+    kept = kept_results(accepted or (), [store.scene for store in stores])
     sources = MapSources(
         [store.scene for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
-        None if card is None else _copied_card(card, files.model, legend),
+        None if card is None else _copied_card(card, files.model, legend, kept),
         [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
     )
@@ -107,19 +110,20 @@ def _styles(legend: ColoredLegend) -> tuple[str, ...]:
     return qgis_style(legend), confidence_style(), optical_share_style(), source_count_style()
 
 
-def _copied_card(card: Path, copy: Path, legend: ColoredLegend) -> MappingModel:
+def _copied_card(card: Path, copy: Path, legend: ColoredLegend, kept: tuple[KeptResult, ...]) -> MappingModel:
     """Copy the card to the maps' folder, so that the folder is self-contained, and return its model.
 
-    The copy has the legend's names: a class that was renamed after the training has its new name.
+    The copy has the legend's names, also of classes that were renamed after the training, and lists accepted results.
+    The training's own card remains as it is: later stages depend on it.
     """
     model = read_model_card(card)
-    renamed = model.named(legend)
-    if renamed != model:
-        write_model_card(copy, renamed)
+    delivered = model.named(legend).model_copy(update={"accepted": kept})
+    if delivered != model:
+        write_model_card(copy, delivered)
     else:
         with written_whole(copy) as temporary:
             shutil.copyfile(card, temporary)
-    return MappingModel(renamed, copy.name)
+    return MappingModel(delivered, copy.name)
 
 
 def _write_maps(blocks: Iterator[MapBlock], writers: list[CogWriter], codes: Sequence[int]) -> dict[int, int]:

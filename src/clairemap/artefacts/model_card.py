@@ -13,6 +13,7 @@ from pydantic import (
     model_validator,
 )
 
+from clairemap.artefacts.acceptance import KeptResult
 from clairemap.artefacts.document import DocumentModel, write_document
 from clairemap.artefacts.store_attributes import StoredSarScale
 from clairemap.classes import LandCoverClass, Legend
@@ -94,6 +95,11 @@ class ModelCard(DocumentModel):
     trained_on: TrainedOn
     best_step: int = Field(ge=0, description="step of the weights")
     weights_sha256: str = Field("", description="hash of the weights file, set by `nets.bundle.save_bundle`")
+    accepted: tuple[KeptResult, ...] = Field(
+        (),
+        exclude_if=lambda kept: not kept,
+        description="results kept in spite of a change of the code; only in the copies beside maps",
+    )
 
     @property
     def legend(self) -> Legend:

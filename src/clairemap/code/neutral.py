@@ -16,6 +16,7 @@ PROGRESS = "console.progress"
 
 NEUTRAL = frozenset(
     {
+        ".__version__",
         "console.fail",
         "console.log",
         "console.progress",
@@ -25,7 +26,8 @@ NEUTRAL = frozenset(
         "settings.section.settings_error",
     }
 )
-"""Definitions that are never followed: they read the command line, show messages, end the process, keep records."""
+"""Definitions that are never followed: they read the command line, show messages, end the process, keep records, or
+name the version in stamps."""
 
 ERRORS = "errors"
 """Module of the error classes. Of such a class only the name, the bases and other methods than these count."""

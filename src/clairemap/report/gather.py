@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clairemap.artefacts.acceptance import kept_results
 from clairemap.artefacts.audit import read_audit
 from clairemap.artefacts.explanations import ExplainedTile, read_explanations
 from clairemap.artefacts.history import read_history
@@ -44,6 +45,7 @@ class RegionPaths:
     scenes: tuple[SceneFolder, ...]
     model: ModelFolder
     metrics: Path
+    accepted: tuple[Path, ...] = ()
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -81,7 +83,11 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         registrations=_registrations(files),
         tiles=tuple(_cards(explained, files, settings.report.max_tiles, display)),
         tiles_explained=len(explained),
-        provenance=(*model_texts.model_facts(card), *_scoring_facts(metrics.stamp)),
+        provenance=(
+            *model_texts.model_facts(card),
+            *_scoring_facts(metrics.stamp),
+            *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
+        ),
         calibration=model_texts.calibration_text(card),
         split=split_summary(read_audit(files.model.audit), card.halo_px, metrics.split),
         stamp=stamp,

@@ -1,10 +1,15 @@
 """Texts of the page on the model, from its card."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from clairemap.artefacts.acceptance import KeptResult
 from clairemap.artefacts.model_card import ModelCard
 from clairemap.report.content import Fact
 from clairemap.report.numbers import count
+from clairemap.text import shortened
+
+MOST_SCENES = 5
+"""Maximum number of scenes that a fact lists."""
 
 
 def model_facts(card: ModelCard) -> tuple[Fact, ...]:
@@ -25,6 +30,15 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         "Weights (SHA-256)": card.weights_sha256[:16],
     }
     return tuple(Fact(name, value) for name, value in found.items() if value)
+
+
+def accepted_facts(kept: Iterable[KeptResult]) -> tuple[Fact, ...]:
+    """Return the facts on results that were kept in spite of a change of the code."""
+    return tuple(Fact(f"Accepted: {_accepted_name(result)}", f"clairemap: {result.text}") for result in kept)
+
+
+def _accepted_name(result: KeptResult) -> str:
+    return f"{result.stage} of {shortened(result.scenes, MOST_SCENES)}" if result.scenes else result.stage
 
 
 def calibration_text(card: ModelCard) -> str:

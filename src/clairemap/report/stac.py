@@ -71,6 +71,7 @@ def map_item(
             "processing:software": {"clairemap": stamp["clairemap_version"]},
             **(sources.model.properties(classes) if sources.model else {}),
             **_radiometry(sources.radiometry),
+            **_accepted(sources.model),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
         },
         stac_extensions=[PROCESSING_EXTENSION],
@@ -91,6 +92,12 @@ def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
     """Return verdict and remarks of each scene's radiometry check."""
     found = {check.scene: {"verdict": check.verdict, "remarks": check.remarks("mild", "mismatch")} for check in checks}
     return {"clairemap:radiometry": found} if found else {}
+
+
+def _accepted(model: MappingModel | None) -> dict[str, object]:
+    """Return the results that were kept in spite of a change of the code."""
+    kept = model.card.accepted if model else ()
+    return {"clairemap:accepted": [result.model_dump(mode="json") for result in kept]} if kept else {}
 
 
 def _lineage(sources: MapSources) -> str:

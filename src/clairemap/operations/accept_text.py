@@ -1,0 +1,53 @@
+"""The text of `make accept`: what it keeps and what that means."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from clairemap.artefacts.acceptance import StageAcceptances, acceptance_file, read_acceptances
+from clairemap.operations.accept import StageCandidates, current_version, made_by
+from clairemap.operations.code_records import WITHOUT_RECORD, definitions_text
+from clairemap.operations.costs import Costs
+from clairemap.operations.dry_run import DryRun
+from clairemap.operations.durations import hours
+from clairemap.operations.snakemake_jobs import planned_jobs
+from clairemap.text import shortened
+
+MOST_NAMES = 3
+MEANING = """What this means
+- These results are not made again. They remain as the former code made them; the present code might give others.
+- The model card beside the maps, the STAC item and the report will name them. For that, the maps are merged and the
+  report is written again; this takes minutes.
+- Later changes of code, settings or input make the stage run again, as always."""
+
+
+def accept_text(dry: DryRun, chosen: Sequence[StageCandidates], costs: Costs) -> str:
+    """Return what will be accepted and what that means."""
+    return "\n".join([*(line for stage in chosen for line in _stage_lines(dry, stage, costs)), MEANING])
+
+
+def _stage_lines(dry: DryRun, stage: StageCandidates, costs: Costs) -> Iterator[str]:
+    path = acceptance_file(dry.records.folder, stage.stage)
+    before = read_acceptances(path) if path.exists() else StageAcceptances(stage=stage.stage)
+    names = [candidate.name for candidate in stage.accepted if candidate.name]
+    makers = Counter(made_by(dry, candidate, before) for candidate in stage.accepted)
+    changed = WITHOUT_RECORD if stage.changed is None else definitions_text(stage.changed)
+    yield f"{stage.stage}: keep {len(stage.accepted)} result(s){': ' if names else ''}{shortened(names, MOST_NAMES)}"
+    yield f"  made by:       {', '.join(f'clairemap {maker}' for maker in makers)}"
+    yield f"  present code:  clairemap {current_version(dry, stage.stage)}"
+    yield f"  code changed:  {changed or 'the command of the rule, or its environment'}"
+    yield f"  saves:         {_saved(dry, stage, costs)}"
+    for candidate in stage.refused[:MOST_NAMES]:
+        yield f"  not kept:      {candidate.name}: {'; '.join(candidate.obstacles)}"
+    if len(stage.refused) > MOST_NAMES:
+        yield f"  not kept:      {len(stage.refused) - MOST_NAMES} more"
+    yield ""
+
+
+def _saved(dry: DryRun, stage: StageCandidates, costs: Costs) -> str:
+    jobs = planned_jobs(dry.workflow.dag, [candidate.job for candidate in stage.accepted], {})
+    seconds = [costs.seconds(job) for job in jobs]
+    if None in seconds:
+        return "unknown"
+    core_s = sum(job.threads * (s or 0.0) for job, s in zip(jobs, seconds, strict=True))
+    gpu_s = sum(job.gpus * (s or 0.0) for job, s in zip(jobs, seconds, strict=True))
+    return f"about {hours(core_s)} core-hours" + (f", {hours(gpu_s)} GPU-hours" if gpu_s else "")

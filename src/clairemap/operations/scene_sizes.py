@@ -1,0 +1,44 @@
+"""Sizes of scenes, for estimates of run time."""
+
+import warnings
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from clairemap.scenes import Scene
+
+MOST_READ = 1000
+"""Maximum number of files whose size is read; the other scenes count as their mean."""
+PARALLEL = 8
+
+
+def scene_sizes(scenes: Iterable[Scene]) -> Mapping[str, float]:
+    """Return the size of each scene, megapixels of its optical file, or of SAR if there is no optical file.
+
+    At most `MOST_READ` files are opened, evenly spaced in the sheet. A scene whose file cannot be read has the mean
+    of the others. If none can be read, the result is empty.
+    """
+    files = {scene.scene: path for scene in scenes if (path := scene.optical or scene.sar) is not None}
+    names = list(files)[:: max(1, -(-len(files) // MOST_READ))]
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        read = zip(names, pool.map(_megapixels, (files[name] for name in names)), strict=True)
+        known = {name: size for name, size in read if size is not None}
+    if not known:
+        return {}
+    mean = sum(known.values()) / len(known)
+    return {name: known.get(name, mean) for name in files}
+
+
+def _megapixels(path: Path) -> float | None:
+    if not path.exists():
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            with rasterio.open(path) as file:
+                return float(file.width * file.height / 1e6)
+        except RasterioError:
+            return None
