@@ -56,7 +56,7 @@ onsuccess:
 
 
 onerror:
+    lines = summary(failed_jobs(), RUN, Path(WORK) / "logs" / "slurm")
     logger.error(
-        f"A stage failed. The last lines of {WORK}/logs/STAGE/SCENE.log say why. Correct the cause and run the same "
-        "command again: finished jobs are kept."
+        "\n".join([f"{len(lines)} failed job(s); finished jobs are kept:", *(f"- {line}" for line in lines)])
     )

@@ -1,11 +1,19 @@
 # Settings, sample sheet, paths and functions shared by the rules. The logic is in src/clairemap.
 import functools
+import os
 import shlex
 import sys
+import uuid
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from clairemap import jobs, stages
+from snakemake.jobs import GroupJob, Job
+
+from clairemap import jobs, requirements, stages
+from clairemap.attempts.policy import next_memory_mb
+from clairemap.attempts.retries import without_permanent
+from clairemap.attempts.runner import RUN_VARIABLE
+from clairemap.attempts.summary import FailedJob, summary
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
@@ -26,6 +34,16 @@ GPU = int(jobs.uses_gpu(SETTINGS))
 
 # The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
+
+# Jobs inherit these variables, also through SLURM: the name of this run, in the records of attempts; SLURM's own log of
+# a requeued job keeps both runs.
+if workflow.is_main_process:
+    os.environ |= {RUN_VARIABLE: uuid.uuid4().hex[:8], "SBATCH_OPEN_MODE": "append"}
+    without_permanent(Job, GroupJob, os.environ[RUN_VARIABLE], logger.warning)
+RUN = os.environ.get(RUN_VARIABLE, "")
+
+# Starts each stage: its errors go to the log, with the start and the end of each attempt.
+ATTEMPT = "python -m clairemap.attempts --log {log:q} --memory-mb {resources.mem_mb}"
 
 for place, absent in SHEET.missing_files.items():
     if not absent.is_relative_to(DEMO_DIR):
@@ -60,9 +78,30 @@ def script(rule_name):
     return untracked(f"{workflow.basedir}/workflow/scripts/{rule_name}.py")
 
 
-def memory(payload_mb):
-    """Resources function: memory to request for a stage whose data need `payload_mb`."""
-    return lambda wildcards, attempt: jobs.memory_mb(payload_mb, attempt)
+def log_of(rule_name, wildcards):
+    """Log of a job."""
+    return Path(str(workflow.get_rule(rule_name).log[0]).format(**wildcards))
+
+
+def memory(rule_name):
+    """Resources function: memory of a job; more after an attempt that ran out of memory."""
+    first_mb = requirements.memory_mb(rule_name, SETTINGS, GPU)
+    return lambda wildcards, attempt: next_memory_mb(first_mb, log_of(rule_name, wildcards), RUN, attempt)
+
+
+def minutes(rule_name):
+    """Resources function: time limit of a job."""
+    return requirements.minutes(rule_name, SETTINGS)
+
+
+def failed_jobs():
+    """The jobs that Snakemake gave up."""
+    given_up = getattr(workflow.scheduler, "failed", ())
+    return [
+        FailedJob(job.rule.name, ".".join(job.wildcards_dict.values()), Path(job.log[0]) if job.log else None)
+        for one in given_up
+        for job in (one if one.is_group() else [one])
+    ]
 
 
 @functools.cache

@@ -17,8 +17,8 @@ rule fit_statistics:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=memory(1000),
-        runtime=60,
+        mem_mb=memory("fit_statistics"),
+        runtime=minutes("fit_statistics"),
     params:
         script=script("fit_statistics"),
         code=code("fit_statistics"),
@@ -28,9 +28,10 @@ rule fit_statistics:
     message:
         "split the tiles and compute band statistics"
     shell:
-        "python {params.script:q} {params.files:q} {params.split:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} {params.files:q} {params.split:q}"
         " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q}"
-        " --threads {threads} 2> {log:q}"
+        " --threads {threads}"
 
 
 rule collect_radiometry:
@@ -46,8 +47,8 @@ rule collect_radiometry:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(100),
-        runtime=10,
+        mem_mb=memory("collect_radiometry"),
+        runtime=minutes("collect_radiometry"),
     params:
         script=script("collect_radiometry"),
         code=code("collect_radiometry"),
@@ -55,7 +56,7 @@ rule collect_radiometry:
     message:
         "collect the radiometry of the training scenes"
     shell:
-        "python {params.script:q} {params.files:q} --training {output.training:q} 2> {log:q}"
+        f"{ATTEMPT}" " python {params.script:q} {params.files:q} --training {output.training:q}"
 
 
 rule check_radiometry:
@@ -72,8 +73,8 @@ rule check_radiometry:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(100),
-        runtime=10,
+        mem_mb=memory("check_radiometry"),
+        runtime=minutes("check_radiometry"),
     params:
         script=script("check_radiometry"),
         code=code("check_radiometry"),
@@ -81,8 +82,9 @@ rule check_radiometry:
     message:
         "{wildcards.scene}: compare radiometry with the training scenes"
     shell:
-        "python {params.script:q} --radiometry {input.radiometry:q} --training {input.training:q}"
-        " --check {output.check:q} --settings {params.settings:q} 2> {log:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --radiometry {input.radiometry:q} --training {input.training:q}"
+        " --check {output.check:q} --settings {params.settings:q}"
 
 
 rule audit_splits:
@@ -102,8 +104,8 @@ rule audit_splits:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(500),
-        runtime=30,
+        mem_mb=memory("audit_splits"),
+        runtime=minutes("audit_splits"),
     params:
         script=script("audit_splits"),
         code=code("audit_splits"),
@@ -113,8 +115,9 @@ rule audit_splits:
     message:
         "audit the splits for leakage"
     shell:
-        "python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"
-        " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"
+        " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q}"
 
 
 TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.compute.training_minutes else ""
@@ -143,8 +146,8 @@ rule train_model:
         "../../envs/torch.yaml"
     threads: 8
     resources:
-        mem_mb=memory(6000 * SETTINGS.compute.training_processes),
-        runtime=1440,
+        mem_mb=memory("train_model"),
+        runtime=minutes("train_model"),
         gpu=GPU * SETTINGS.compute.training_processes,
     params:
         script=script("train_model"),
@@ -164,8 +167,8 @@ rule train_model:
     message:
         "train the network"
     shell:
-        f"{jobs.NETWORK_ENVIRONMENT}"
+        f"{jobs.NETWORK_ENVIRONMENT} {ATTEMPT}"
         " {params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"
-        " --device {params.device} {params.minutes} {params.curves:q} 2> {log:q}"
+        " --device {params.device} {params.minutes} {params.curves:q}"
