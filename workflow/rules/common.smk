@@ -1,5 +1,6 @@
 # Settings, sample sheet, paths and functions shared by the rules. The logic is in src/clairemap.
 import functools
+import json
 import os
 import shlex
 import sys
@@ -7,6 +8,7 @@ import uuid
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
+from rasterio.errors import RasterioError
 from snakemake.jobs import GroupJob, Job
 
 from clairemap import jobs, requirements, stages
@@ -20,6 +22,7 @@ from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
 from clairemap.raster.members import watched
+from clairemap.raster.opening import open_raster
 from clairemap.raster.unsupported import missing_message
 from clairemap.settings import VIEWS
 
@@ -83,15 +86,69 @@ def log_of(rule_name, wildcards):
     return Path(str(workflow.get_rule(rule_name).log[0]).format(**wildcards))
 
 
+@functools.cache
+def shape_of(path):
+    """(height, width) of a raster; None if it cannot be read, which is an error of its job, not of the workflow."""
+    try:
+        with open_raster(path) as file:
+            return file.shape
+    except RasterioError:
+        return None
+
+
+def scene_shape(wildcards):
+    """(height, width) of a job's scene, once it is registered; None before: planning must not open all files."""
+    if "scene" not in wildcards.keys() or not Path(SCENE.registration.as_posix().format(**wildcards)).exists():
+        return None
+    return shape_of(next(iter(SHEET[wildcards.scene].sources.values())))
+
+
+def mapped_scene(wildcards):
+    """What is known of a scene before mapping; None while there is no model."""
+    shape = scene_shape(wildcards)
+    return requirements.MappedScene(shape, halo_of(MODEL.card)) if shape and MODEL.card.exists() else None
+
+
+@functools.cache
+def halo_of(card):
+    """Halo in pixels: that of the settings, or that of the trained network."""
+    chosen = SETTINGS.inference.halo_px
+    return json.loads(card.read_text())["halo_px"] if chosen is None else chosen
+
+
+def scenes_read(rule_name, wildcards):
+    """Number of scenes that a job reads."""
+    if rule_name in ("fit_statistics", "audit_splits"):
+        return len(PLAN.labelled)
+    return len(PLAN.scenes_of(wildcards.region, wildcards.get("map"))) if "region" in wildcards.keys() else 1
+
+
+def first_memory_mb(rule_name, wildcards):
+    """Memory of the first attempt of a job."""
+    if rule_name == "predict_scene":
+        return requirements.mapping_mb(SETTINGS, mapped_scene(wildcards), on_gpus=bool(GPU))
+    if rule_name == "train_model":
+        return requirements.training_mb(SETTINGS, on_gpus=bool(GPU))
+    scenes, shape = scenes_read(rule_name, wildcards), scene_shape(wildcards) if rule_name == "tile_scene" else None
+    return requirements.memory_mb(rule_name, SETTINGS, scenes=scenes, shape=shape)
+
+
 def memory(rule_name):
     """Resources function: memory of a job; more after an attempt that ran out of memory."""
-    first_mb = requirements.memory_mb(rule_name, SETTINGS, GPU)
-    return lambda wildcards, attempt: next_memory_mb(first_mb, log_of(rule_name, wildcards), RUN, attempt)
+    return lambda wildcards, attempt: next_memory_mb(
+        first_memory_mb(rule_name, wildcards), log_of(rule_name, wildcards), RUN, attempt
+    )
 
 
 def minutes(rule_name):
     """Resources function: time limit of a job."""
-    return requirements.minutes(rule_name, SETTINGS)
+    return lambda wildcards: requirements.minutes(
+        rule_name,
+        SETTINGS,
+        scenes=scenes_read(rule_name, wildcards),
+        shape=scene_shape(wildcards),
+        on_gpus=bool(GPU),
+    )
 
 
 def failed_jobs():

@@ -26,7 +26,7 @@ rule explain_tiles:
     resources:
         mem_mb=memory("explain_tiles"),
         runtime=minutes("explain_tiles"),
-        gpu=1 if SETTINGS.explain.model and SETTINGS.compute.device == "cuda" else 0,
+        gpu=GPU if SETTINGS.explain.model else 0,
     params:
         script=script("explain_tiles"),
         code=code("explain_tiles"),
