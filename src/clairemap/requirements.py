@@ -64,14 +64,17 @@ _SCENE_MB = {"render_report": 5, "score_region": 1, "mosaic_region": 1, "check_m
 _SCENE_MB["fit_statistics"] = 1
 """Memory per scene of a region beyond six, MB; an estimate."""
 
-_TRAINING_MB: dict[SizeName, int] = {"tiny": 630, "small": 1110, "base": 2770}
-"""A training process without crops, MB: libraries, weights, gradients, optimiser, a checkpoint being written."""
+_TRAINING_MB: dict[SizeName, int] = {"tiny": 630, "small": 1110, "base": 1520}
+"""A training process on a CPU without the crops of a step, MB."""
+
+_UPDATE_MB: dict[SizeName, int] = {"tiny": 690, "small": 1330, "base": 2880}
+"""A training process outside the steps' crops, MB: weights, gradients, optimiser, a checkpoint being written."""
 
 _LAUNCHER_MB = 250
 """The launcher of several training processes, MB."""
 
 _WEIGHTS_MB: dict[SizeName, int] = {"tiny": 6, "small": 84, "base": 260}
-_CROP_BYTES_PER_PX: dict[SizeName, int] = {"tiny": 900, "small": 3400, "base": 3450}
+_CROP_BYTES_PER_PX: dict[SizeName, int] = {"tiny": 820, "small": 3400, "base": 13_000}
 """Activations and gradients of a training step on a CPU, per pixel of the crops."""
 
 _MAPPING_MPX_PER_S: dict[SizeName, float] = {"tiny": 0.2, "small": 0.03, "base": 0.012}
@@ -137,14 +140,14 @@ def _tiling_peak_mb(settings: Settings, shape: Shape | None) -> float:
 def training_mb(settings: Settings, *, on_gpus: bool) -> int:
     """Return the memory that training requests on one node, MB."""
     size, training, processes = settings.network.size, settings.training, settings.compute.training_processes
-    kept: float = _TRAINING_MB[size] + (_WEIGHTS_MB[size] if training.ema_decay is not None else 0)
+    average = _WEIGHTS_MB[size] if training.ema_decay is not None else 0
     if on_gpus:
-        each = kept + CUDA_MB
+        each: float = _UPDATE_MB[size] + average + CUDA_MB
     else:
         crops = math.ceil(training.batch_size / processes / training.batch_parts)
         step = crops * training.crop_px**2 * _CROP_BYTES_PER_PX[size]
-        core = working_memory(size, len(settings.legend.classes)).core
-        each = kept + max(step, 2 * settings.tiling.tile_px**2 * core) / 1e6
+        validation = 2 * settings.tiling.tile_px**2 * working_memory(size, len(settings.legend.classes)).core
+        each = average + max(_UPDATE_MB[size], _TRAINING_MB[size] + max(step, validation) / 1e6)
     return _requested(processes * each + (_LAUNCHER_MB if processes > 1 else 0))
 
 
@@ -154,7 +157,7 @@ def mapping_mb(settings: Settings, scene: MappedScene | None, *, on_gpus: bool) 
     This is at most that of `compute.mapping_memory_mb`, which windows of the largest size use; less for a small scene.
     """
     planned_mb = settings.compute.mapping_memory_mb
-    most = math.ceil(MAPPING_MARGIN * planned_mb) + SNAKEMAKE_MB + (CUDA_MB if on_gpus else 0)
+    most = round(MAPPING_MARGIN * planned_mb) + SNAKEMAKE_MB + (CUDA_MB if on_gpus else 0)
     if scene is None or on_gpus:
         return most
     windows = _window_memory(settings)
