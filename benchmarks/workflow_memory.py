@@ -13,7 +13,8 @@ from clairemap.requirements import SNAKEMAKE_MB
 
 def finished_attempts(work: Path) -> dict[str, list[Attempt]]:
     """Return the last successful attempt of each job, by rule; `work` is the run's `work_dir`."""
-    logs, found = work / "logs", defaultdict(list)
+    logs = work / "logs"
+    found: dict[str, list[Attempt]] = defaultdict(list)
     for log in sorted(logs.rglob("*.log")):
         rule = log.relative_to(logs).parts[0].removesuffix(".log")
         if log.name.startswith(".") or log.name.endswith(".previous.log") or rule == "slurm":
