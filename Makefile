@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
+# pip builds clairemap itself with these.
+BUILD_PACKAGES := 'setuptools>=77' wheel
 # The environment comes first in PATH, so that `python` in the rules is its Python.
 demo dataset test lint format config docs: export PATH := $(BIN):$(PATH)
 
@@ -24,7 +26,19 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@touch $@
 
 .PHONY: setup
-setup: $(VENV)/.ready  ## create .venv with pinned dependencies
+setup: $(VENV)/.ready  ## create .venv and install the pinned dependencies
+
+# For machines without internet (docs/hpc.md): with PIP_NO_INDEX=1 and PIP_FIND_LINKS=wheelhouse, `make setup` installs
+# from this folder. The wheels fit this machine's Python version, processor and operating system.
+.PHONY: wheelhouse
+wheelhouse:  ## download all wheels into wheelhouse/, to set up a machine without internet
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt -d wheelhouse \
+	  torch==2.13.0 '.[dev,slurm,tensorboard]' $(BUILD_PACKAGES)
+	@echo "$$(ls wheelhouse | wc -l) wheels, $$(du -sh wheelhouse | cut -f1), in $(CURDIR)/wheelhouse"
+
+.PHONY: image
+image:  ## build the container image envs/clairemap.sif (needs Apptainer and internet; docs/hpc.md)
+	apptainer build envs/clairemap.sif envs/clairemap.def
 
 .PHONY: demo
 demo: setup  ## map the simulated demo region (results in results/demo)
@@ -66,7 +80,7 @@ config: setup  ## write config/config.yaml and workflow/schemas/
 	python workflow/scripts/write_config.py
 
 .PHONY: docs
-docs: setup  ## draw the figures of the docs from the demo's results (needs graphviz); write docs/benchmarks.md
+docs: setup  ## write docs/benchmarks.md; draw the figures in docs/ from the demo's results (needs graphviz)
 	snakemake --rulegraph --forceall | dot -Tsvg > docs/rulegraph.svg
 	python docs/draw_readme_pictures.py
 	python docs/write_benchmarks.py
@@ -113,7 +127,7 @@ gpu-wheels:  ## download the wheels that gpu-check needs (Python 3.12, Linux x86
 	test $$bytes -le $(GPU_WHEELS_MB)000000 || { echo "more than $(GPU_WHEELS_MB) MB"; exit 1; }
 
 .PHONY: gpu-check
-gpu-check:  ## run benchmarks/gpu.py with the wheels of gpu-wheels, without .venv and network (ARGS="--minutes 8")
+gpu-check:  ## compare a GPU with the CPU; needs gpu-wheels, but neither .venv nor network (ARGS="--minutes 8")
 	PYTHON=$(PYTHON) GPU_WHEELS=$(CURDIR)/$(GPU_WHEELS) bash benchmarks/gpu_check.sh $(ARGS)
 
 .PHONY: clean

@@ -10,6 +10,12 @@ configfile: Path(workflow.basedir) / "config" / "config.yaml"
 
 
 include: "workflow/rules/common.smk"
+
+
+# Used only with `--sdm apptainer`. Relative, so that a moved checkout reruns nothing.
+container: jobs.IMAGE
+
+
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/map.smk"

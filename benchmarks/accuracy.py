@@ -2,22 +2,20 @@
 
 *Floods*: six real Sentinel events, each held out once in one of three trainings. *Made*: three simulated regions, each
 with a test scene that does not overlap the training scenes. The trainings have different seeds. Lists are values of
-the three trainings, other figures their means; differences are computed per training.
+the three trainings, other figures their means.
 
 - `fused_minus_best_single`: both sensors minus the better single sensor of each training, mean IoU.
-- `sar_minus_fused_full_cloud`: training on SAR alone minus fused training, under full cloud cover whose mask is
-  withheld (`…_masked`: given), mean IoU.
-- `full_cloud_masked_minus_sar_path`: with the mask given, the map is exactly that of the same network's SAR path.
+- `sar_minus_fused_full_cloud`: training on SAR alone minus fused training, mean IoU under full cloud cover, with the
+  cloud mask withheld (`…_masked`: given).
+- `full_cloud_masked_minus_sar_path`: fused minus SAR alone, the same network, under full cloud cover, mask given.
 - `rift_minus_ce_miou`, `rift_minus_ce_rarest`: RIFT minus cross entropy, mean IoU and IoU of the rarest class.
-- `cmaf_minus_sum`, `cmaf_minus_early`: fusion by CMAF minus sum of features and minus early fusion, mean IoU.
-- `miou_clouds`: mean IoU by share of the scene under clouds, with the mask given (masked) or withheld.
+- `cmaf_minus_sum`, `cmaf_minus_early`: fusion by CMAF minus fusion `sum` and minus fusion `early`, mean IoU.
+- `miou_clouds`: mean IoU by share of the scene under clouds, with the mask given (masked) or withheld (unmasked).
 
-The last step's weights are used, so that nothing is selected on test areas. Scored are labelled pixels that both
-sensors see in the original data, also under painted clouds. Clouds are painted as on half of the training crops: the
-figures show how well the network learnt them, not how it handles real clouds. Settings are the defaults, except `gain`
-for the floods, whose images have individual contrast stretches: each training uses the gain (0, 0.5 or 1) that is best
-in two trainings of half the steps, each with half of its own training events held out. Weak or small labelled data are
-left out.
+The last step's weights are used, so that nothing is selected on test areas. Labelled pixels that both sensors see are
+scored, also under painted clouds. The clouds are painted as in the training crops; real clouds differ. Settings are
+the defaults, except `gain` for the floods, whose images have individual contrast stretches: each training uses the gain
+(0, 0.5 or 1) that is best in two trainings of half the steps, each with half of its own training events held out.
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 

@@ -17,7 +17,7 @@ import torch
 import yaml
 from numpy.typing import NDArray
 
-from clairemap.artefacts.tiles import read_tile_index
+from clairemap.artefacts.tiles import TILE_ID, read_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
@@ -32,8 +32,8 @@ from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
 from clairemap.tiles.dataset import TrainingSample, as_sample, stack_samples
-from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import fit_statistics
+from clairemap.tiles.split_assignment import assign_splits
+from clairemap.tiles.training_statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
@@ -135,7 +135,7 @@ def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
     stores = {scene: scenes / scene / "pair.zarr" for scene in roles}
     index = pd.concat([read_tile_index(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
     table = assign_splits(index, roles, settings.splits, fold.seed)
-    training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
+    training = index.merge(table.loc[table["split"] == "train", list(TILE_ID)])
     statistics = fit_statistics(stores, training, settings.legend.names)
     chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
     return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", CODE)

@@ -1,12 +1,12 @@
 """Several processes against one: 1, 2 and 4 processes give the same loss, gradient and confusion matrix.
 
-Claire tiny in float64, RIFT with default settings, the training's own step and DDP over gloo. Eight crops with unequal
+Size tiny in float64, RIFT with default settings, the step of `train_model`, and DDP over gloo. Eight crops with unequal
 classes; one of four processes has no labels. Validation in float32, as in training.
 
 - `max_loss_diff`: relative to one process.
 - `max_grad_diff`: largest difference of an entry, relative to the largest entry of one process's gradient.
-- `averaged_losses_cosine_N`: for contrast, cosine between that gradient and the gradient of the mean of N processes'
-  own losses.
+- `averaged_losses_cosine_N`: for contrast, cosine between the gradient of the whole batch and that of the mean of N
+  processes' own losses.
 
 Prints a table, and as its last line one JSON object.
 

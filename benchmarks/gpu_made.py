@@ -35,8 +35,8 @@ from clairemap.settings import LossSettings, NetworkSettings, Settings, Training
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.dataset import TrainingSample
 from clairemap.tiles.index import tile_row
-from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import fit_statistics
+from clairemap.tiles.split_assignment import assign_splits
+from clairemap.tiles.training_statistics import fit_statistics
 from clairemap.training.job import TrainingJob
 
 CLASS_PX = (34_640, 4_700, 5_850, 14_280, 37_850, 960, 1_720)  # of WHU-OPT-SAR, in proportion

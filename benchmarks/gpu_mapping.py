@@ -26,7 +26,7 @@ MEMORY_MB = 48_000
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 TIMED = {
     "read": ("clairemap.inference.reading", "WindowReader.read"),
-    "map": ("clairemap.inference.predict", "map_core"),
+    "map": ("clairemap.inference.predict", "map_window"),
     "write": ("clairemap.inference.writing", "write_shard"),
 }
 """Timed functions of inference on the host: module and name."""

@@ -1,18 +1,18 @@
 """Mapping a scene: exactness, CPU time outside the network, memory.
 
-- `identity_ok`: a network that returns its input reproduces scenes of all sizes around the window's, at all overlaps.
-- `seam_sigma`, `class_changes`: windows against the whole scene at once, in standard deviations of the logits.
-- `overhead_…`: CPU time with a network that costs nothing (it returns slices of prepared logits), for 8192 px, 4 + 2
-  bands and 8 classes, compared with terratorch's tiled inference (512 px windows, stride 384) and the common sum of
-  weighted windows (`naive`), with the same stores on one thread.
-- `total_over_forward`, `total_over_cells`: CPU time of mapping over that of normalisation and `forward` on the same
-  windows, and over `cells` of the core, the part of the network that mapping runs.
+- `identity_ok`: a network that returns its input reproduces scenes of all sizes near the window's, at all overlaps.
+- `seam_sigma`, `class_changes`: windows compared with the whole scene at once; in standard deviations of the logits,
+  and pixels of another class.
+- `overhead_…`: CPU time with a network that costs nothing (it returns prepared logits), for 8192 px, 4 + 2 bands and
+  8 classes, compared with terratorch's tiled inference (512 px windows, stride 384) and the common weighted sum of
+  windows (`naive`), with the same stores on one thread.
+- `total_over_forward`, `total_over_cells`: CPU time of mapping over that of the network alone on the same windows: its
+  full `forward`, and `cells`, the reduced computation that mapping runs.
 - `rss_mb_8192`: peak memory with the network and 800 MB; `rss_mb_8192_loop`: without the network. `rss_ratio_4x`:
-  8192 px over 4096 px.
-- 800 and 3000: `mapping_memory_mb`; the windows are those of the real network. 3000 is the default.
+  8192 px over 4096 px. `seen_over_scene`: pixels computed, with overlap, over pixels of the scene.
+- 800 and 3000 (the default): `mapping_memory_mb`.
 
-Each method runs in its own process, in turns, in the rule's environment. Figures are medians of CPU time and the
-largest peak of memory.
+Each method runs in its own process, in turns. Figures are medians of CPU time and the largest peak of memory.
 
 terratorch's module is read from its wheel, which `make peers` downloads; without it its figure is null.
 Prints tables, and as its last line one JSON object; figures of what the machine lacks are null.
@@ -231,7 +231,7 @@ def costs(work: Path, options: argparse.Namespace) -> dict[str, Any]:
         "rss_ratio_4x": peak(runs["ours", side, SMALL_MB]) / peak(runs["ours", side // 2, SMALL_MB]),
         "s_per_mpx": {mb: each["network"] / 1e3 for mb, each in spent.items()},
         "window_px": {mb: each.outer_px for mb, each in covers.items()},
-        "seen_over_scene": {mb: covers[mb].seen_px((size, size)) / size**2 for size, mb in settings},
+        "seen_over_scene": {mb: covers[mb].processed_px((size, size)) / size**2 for size, mb in settings},
         "side_px": side,
         "turns": turns,
         **gpu_figures(pairs[side], options),
@@ -249,7 +249,7 @@ def gpu_figures(pair: Path, options: argparse.Namespace) -> dict[str, float | No
 
 def cover(pair: GridStore, memory_mb: int, model: Path | None) -> WindowCover:
     """Return the windows of the real network."""
-    return Prediction(network(model), "fused", InferenceSettings(), memory_mb).cut(pair).cover
+    return Prediction(network(model), "fused", InferenceSettings(), memory_mb).scene_windows(pair).cover
 
 
 def run_arm(name: str, _side: int, memory_mb: int, pair: Path, options: argparse.Namespace) -> dict[str, float]:
@@ -340,7 +340,7 @@ def alone(
     """Return the CPU time of a function of a scene's windows, without reading them."""
     prediction = Prediction(network(options.model), "fused", InferenceSettings(), memory_mb)
     spent = 0.0
-    for step in steps(prediction.cut(pair).cover, pair.shape):
+    for step in steps(prediction.scene_windows(pair).cover, pair.shape):
         reading = WindowReader(pair, BOTH).read(step)
         assert reading is not None
         began = time.process_time()

@@ -10,7 +10,7 @@ write a COG with DEFLATE, 512 px blocks and MODE overviews.
 - `cpu_vs_…`: CPU time of clairemap over the other tool's. `cpu_s_…`: CPU seconds of all processes, imports included,
   medians of runs in turns. `rss_mb_…`: peak of the largest process.
 - `rss_ratio_4x`: peak memory of the stage for 8 x 8 scenes over that for 4 x 4.
-- `differ_outside_overlaps`: pixels outside the overlaps that differ between the tools; must be 0.
+- `differ_outside_overlaps`: pixels outside the overlaps that differ between the tools.
 
 Tools that this machine lacks are named.
 Prints a table, and as its last line one JSON object; figures of what the machine lacks are null.
@@ -89,7 +89,9 @@ class Region:
 
     def store(self, row: int, col: int) -> Path:
         """Return the path of a scene's probabilities."""
-        return self.folder / f"{row}_{col}" / "fused" / "probabilities.zarr"
+        from clairemap.outputs import SceneFolder
+
+        return SceneFolder(self.folder / f"{row}_{col}").probabilities
 
     def classes(self, row: int, col: int) -> Path:
         """Return the path of a scene's class map."""
@@ -317,6 +319,7 @@ def write_scene(region: Region, row: int, col: int, ground: "NDArray[np.float32]
     import numpy as np
     import rasterio
 
+    from clairemap.raster.most_probable import most_probable
     from clairemap.raster.store import complete_store
 
     store = empty_store(region, row, col)
@@ -336,7 +339,7 @@ def write_scene(region: Region, row: int, col: int, ground: "NDArray[np.float32]
             probability = np.round(255 * probability / probability.sum(0)).astype(np.uint8)
             store.write("probability", window, probability)
             store.write("optical_share", window, np.full(window.shape, 60, np.uint8))
-            best = (1 + probability.argmax(0)).astype(np.uint8)
+            best = 1 + most_probable(probability).index
             classes.write(best, 1, window=rasterio.windows.Window(x0, y0, width, height))
     target = region.store(row, col)
     complete_store(store.path, target)
@@ -348,6 +351,7 @@ def empty_store(region: Region, row: int, col: int) -> "GridStore":
     from odc.geo.geobox import GeoBox
 
     from clairemap.inference.probabilities import create_probabilities
+    from clairemap.outputs import FUSED
 
     path = region.store(row, col).with_name("part.zarr")
     shutil.rmtree(path.parents[1], ignore_errors=True)
@@ -357,7 +361,7 @@ def empty_store(region: Region, row: int, col: int) -> "GridStore":
     codes = list(range(1, CLASSES + 1))
     facts = {
         "scene": f"{row}_{col}",
-        "view": "fused",
+        "view": FUSED,
         "class_names": NAMES,
         "class_codes": codes,
         "georeferenced": True,

@@ -1,19 +1,17 @@
-"""Faults in a scene's values that the radiometry check finds, and correct scenes that it stops.
+"""Errors in a scene's values that the radiometry check finds, and correct scenes that it stops.
 
-Scenes are real ones of six groups of sensors and the demo's simulated ones. Each passes `tile_scene` and
-`check_radiometry`; a fault is found if either stops the scene.
+Each scene passes `tile_scene` and `check_radiometry`; an error is found if either stops the scene. The scenes are real
+ones of six groups of sensors and simulated ones of the demo.
 
-- `gate_found`: one half of a scene, with a fault, compared with the other half as training scene.
-- `gate_found_elsewhere`: the scene with a fault compared with all other scenes of its sensor, often on another
-  continent.
+- `gate_found`: share of errors found, one half of a scene against the other half as training scene.
+- `gate_found_elsewhere`: share found, the scene against all other scenes of its sensor, often on another continent.
 - `gate_false`: share of correct scenes that are stopped: each half against the other, each scene against all others of
   its sensor and against each single one. `mild_share`: share reported as mild.
-- `found_in_the_data`: two scenes are faulty as delivered and count as faults, their corrected values as correct:
-  TerraMesh 433D_629L_3_1 (its 12 bands start near 1,000, its neighbours' near 0) and aberystwyth (reflectances a tenth
-  of the others').
-
-Faults: Sentinel-2's offset of 1,000; digital numbers as reflectance and the reverse; 8-bit images stretched to 16 bits
-or 0..1; decibels as linear power and the reverse; amplitude as power; decibels times 100; other band orders.
+- `found_in_the_data`: share found of the errors in two scenes as published, TerraMesh 433D_629L_3_1 (its 12 bands start
+  near 1,000, its neighbours' near 0) and aberystwyth (reflectances a tenth of the others').
+- `faults`: number of simulated errors: Sentinel-2's offset of 1,000; digital numbers as reflectance and the reverse;
+  8-bit images stretched to 16 bits or 0..1; decibels as linear power and the reverse; amplitude as power; decibels
+  times 100; other band orders.
 
 Prints a table, and as its last line one JSON object.
 

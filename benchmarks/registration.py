@@ -1,12 +1,13 @@
 """Registration of SAR to optical: control points, rotated images and known warps, compared with four tools.
 
 - `control_point_ratio`: RMSE at the control points of three pairs over the points' own affine residual.
-- `srif_…`: 100 rotated image pairs: share with verdict good, share of these that are correct, share found.
+- `srif_…`, shares of 100 rotated image pairs: `good_share` have the verdict good; of these, `good_right` are correct
+  (within 3 px); of all pairs, `found_share` are correct.
 - `mmim`: RMSE at landmarks, and the verdict.
-- `known_warp_…`: median over the scene of the distance between estimate and applied warp, minus the scene's own offset
-  (by a model of the same kind).
+- `known_warp_…`: median over the scene of the distance between estimated and applied warp, after subtracting the offset
+  that the scene had before.
 - `peers_…`: other tools with the settings that are best on the three CFOG pairs and la_east. CPU seconds are of one
-  thread; clairemap's include reading, the others' do not.
+  thread; only clairemap's include reading.
 - `error_vs_simpleitk`, `cpu_vs_arosics`: clairemap over the other tool.
 - `cpu_s_8192`, `rss_mb_8192`: a scene of 8192 px; `rss_ratio_4x`: its peak memory over that of 4096 px.
 

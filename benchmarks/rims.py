@@ -2,16 +2,16 @@
 
 Test scenes are mapped unchanged and with holes cut into both sensors, optical alone or SAR alone: detector gaps,
 missing blocks, ragged patches. The pixels within 4 px of a hole that both sensors see are compared with the same pixels
-of the map without holes. *Made*: one scene of each simulated region. *Floods*: two real events each, gain 0.5. From
-each scene the square of 1024 px with the most labels is used. Each training is done without holes in its crops
-(`without`) and with the default share (`with`), all else equal; figures are means over the trainings.
+of the map without holes. *Made*: one scene of each simulated region. *Floods*: two real events each, gain 0.5. Each
+scene is cropped to the square of 1024 px with the most labels. Each training is done without holes in its crops
+(`without`) and with the default share (`with`); figures are means over the trainings.
 
-- `excess_points`: largest increase of a class, in percent of the pixels near holes; `share`, `share_without_holes`,
-  `share_inland`: percentage of that class near holes, in the map without holes, and more than 32 px from holes.
-- `rim_excess_points`: the worse set's, for holes in both sensors and default settings; `…_without`: without holes in
-  the crops. Before nodata was treated like a tile's edge it was 1.9 points (made) and 3.9 (floods).
-- `miou`: mean IoU of the unchanged scenes; `miou_change`: effect of holes in the crops on it.
-- With holes in one sensor, that sensor's information is missing near them, which no training restores.
+- `excess_points`: largest increase of a class, in percent of the pixels near holes; `share_without_holes`,
+  `share_inland`: percentage of that class in the map without holes, and more than 32 px from holes.
+- `accuracy_lost_points`: decrease of the overall accuracy near holes, percentage points.
+- `rim_excess_points`: `excess_points` of the worse set with holes in both sensors and default settings; `…_without`:
+  without holes in the crops.
+- `miou`: mean IoU of the unchanged scenes; `miou_change`: `with` minus `without`.
 
 Prints a table, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 

@@ -1,11 +1,11 @@
 """Training: waiting for data, reading crops compared with chips, RIFT compared with its naive form.
 
-- `data_wait_share`: share of the steps' wall time spent waiting, for a simulated scene and default settings except the
-  number of steps, including the first step (by crop size: `…_128`, `…_256`).
-- `loader_vs_chips`: time per crop of 256 px through the training's data set, over reading a whole 512 px GeoTIFF
-  (DEFLATE; `plain`: uncompressed) and cutting the same crop; files cached, one thread, no augmentation.
+- `data_wait_share`: share of the steps' wall time spent waiting, for a simulated scene and default settings, including
+  the first step (`…_128`, `…_256`: by crop size).
+- `loader_vs_chips`: time to read a crop of 256 px for training, over reading a whole 512 px GeoTIFF (DEFLATE; `plain`:
+  uncompressed) and cutting the same crop; files cached, one thread, no augmentation.
 - `rift_vs_naive_…`: forward and backward of 8 x 7 x 256 x 256 logits, over the textbook form with one-hot labels and
-  autograd.
+  autograd; `rift_gradient_off_by`: largest relative difference of the gradients.
 
 Ratios are of medians of CPU time, measured in turns.
 
@@ -55,8 +55,8 @@ from clairemap.tiles.crops import Crop, pad
 from clairemap.tiles.dataset import CropDataset, TrainingSample
 from clairemap.tiles.index import tile_row
 from clairemap.tiles.sampling import CropPlan, CropSampler, crop_window
-from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import fit_statistics
+from clairemap.tiles.split_assignment import assign_splits
+from clairemap.tiles.training_statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train

@@ -12,9 +12,9 @@ PROJECT = Path(__file__).parents[1]
 HEADER = """\
 # Benchmarks
 
-Written by `docs/write_benchmarks.py` from the last results of each benchmark. Ratios and accuracies are comparable
-between machines, seconds are not. The figures of accuracy and inference predate the current treatment of nodata;
-[rims](#rims) measures its effect.
+The last results of each script in `benchmarks/`. Ratios and accuracies are comparable between machines, seconds are
+not. The figures of accuracy and inference were measured before nodata handling changed; [rims](#rims) measures the
+current handling.
 """
 
 VERSIONS = (
@@ -35,8 +35,8 @@ VERSIONS = (
 MOST_COLUMNS = 4
 """Maximum number of figures in a row; wider tables are transposed."""
 
-DETAILS = ("top_ms", "seconds")
-"""Keys of gpu.py's sections that stay in the file: time by kernel, how long a section took."""
+DETAILS = ("top_ms", "seconds", "share")
+"""Keys that stay in the file: time by kernel and by section of gpu.py; a sum of two shown figures of rims.py."""
 
 WIDTH = 120
 """Maximum length of a line of prose, characters."""

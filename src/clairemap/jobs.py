@@ -4,8 +4,12 @@ import shutil
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from clairemap.errors import MissingFileError
 from clairemap.machine import check_gpus
 from clairemap.settings import Settings
+
+IMAGE = "envs/clairemap.sif"
+"""Container image of all rules, relative to the working directory; `make image` builds it."""
 
 NETWORK_ENVIRONMENT = (
     "MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_ARENA_MAX=1 OMP_WAIT_POLICY=PASSIVE"
@@ -52,6 +56,19 @@ def check_gpus_of(rules: Collection[str], settings: Settings) -> None:
     on_gpus = {"train_model", "predict_scene"} | ({"explain_tiles"} if settings.explain.model else set())
     if settings.compute.device == "cuda" and on_gpus & set(rules):
         check_gpus(settings.compute.training_processes if "train_model" in rules else 1)
+
+
+def check_image() -> None:
+    """Check that the container image exists.
+
+    Raises:
+        MissingFileError: there is no image.
+    """
+    if not Path(IMAGE).is_file():
+        raise MissingFileError(
+            f"{IMAGE}: the container image is missing; run make image on a machine with internet and Apptainer, "
+            "copy the file here, or run without --sdm apptainer"
+        )
 
 
 def options(files: Mapping[str, Iterable[Path | str]]) -> list[str]:

@@ -5,6 +5,10 @@ Rules and scripts use these names. A path may contain Snakemake wildcards.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+FUSED: Final = "fused"
+"""View that uses both sensors (`settings.View`), and the name of its folder."""
 
 MAPS = ("landcover", "confidence", "optical_share", "source_count")
 
@@ -113,7 +117,7 @@ class SceneFolder:
     @property
     def probabilities(self) -> Path:
         """Store of class probabilities from both sensors."""
-        return self.probabilities_of("fused")
+        return self.probabilities_of(FUSED)
 
     def probabilities_of(self, view: str) -> Path:
         """Return the store of class probabilities of a view: fused, optical or sar."""

@@ -121,7 +121,7 @@ def file_digest(path: Path) -> str:
 
 
 def stamp(stage: str, settings_json: str) -> dict[str, str]:
-    """Return the tags of an output: version, commit ('unknown' outside a checkout), stage, hash of the settings."""
+    """Return the tags of an output: version, commit ('unknown' without git), stage, hash of the settings."""
     return {
         f"{STAMP_PREFIX}version": clairemap.__version__,
         f"{STAMP_PREFIX}commit": _commit(),
@@ -132,6 +132,8 @@ def stamp(stage: str, settings_json: str) -> dict[str, str]:
 
 @functools.cache
 def _commit() -> str:
+    if shutil.which("git") is None:
+        return "unknown"
     answer = subprocess.run(
         ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12"],
         capture_output=True,

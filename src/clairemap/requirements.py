@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clairemap.grid.rounding import align_up
-from clairemap.inference.cut import cut_scene
+from clairemap.inference.scene_windows import scene_windows
 from clairemap.inference.window_memory import (
     FLAG_BYTES_PER_PX,
     LARGEST_PX,
@@ -169,7 +169,7 @@ def mapping_mb(settings: Settings, scene: MappedScene | None, *, on_gpus: bool) 
     window_px = settings.inference.window_px or largest_window_px(scene.shape, scene.halo_px, LARGEST_PX, fits)
     if window_px is None:
         return most
-    cover = cut_scene(scene.shape, window_px, scene.halo_px, windows.tile_px).cover
+    cover = scene_windows(scene.shape, window_px, scene.halo_px, windows.tile_px).cover
     used = weights + windows.on_cpu(cover.outer_px, cover.core_px)
     needed = math.ceil(used / 1e6) + _MAPPING_MB + SNAKEMAKE_MB
     return needed if settings.inference.window_px else min(needed, most)

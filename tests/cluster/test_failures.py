@@ -186,14 +186,15 @@ def test_training_over_three_time_budgets_uses_no_retry_and_no_more_memory(
     assert one.read_bytes() == other.read_bytes()
 
 
-def test_a_refused_requeue_uses_a_retry(run_on_slurm: Run, folder: Path, tmp_path_factory: pytest.TempPathFactory):
-    stop = "sys.exit(75)"
+def test_a_planned_stop_that_is_not_requeued_uses_no_retry(
+    run_on_slurm: Run, folder: Path, tmp_path_factory: pytest.TempPathFactory
+):
+    stop = "open('stops', 'a').write('x'); len(open('stops').read()) < 4 and sys.exit(75)"
     project = broken_project(tmp_path_factory.mktemp("project"), stop)
-    extra = ["--default-resources", "slurm_partition=cpu", "mem_mb=900", "runtime=5", "slurm_extra='--no-requeue'"]
-    run = run_on_slurm(folder, *words(folder, REGISTRATIONS[0]), *extra, "--retries", "1", project=project)
+    extra = ["--default-resources", "slurm_partition=cpu", "slurm_extra='--no-requeue'", "--retries", "1"]
+    run = run_on_slurm(folder, *words(folder, REGISTRATIONS[0]), *extra, project=project)
     attempts = west(folder)
-    assert run.returncode == 1
-    assert [attempt.cause for attempt in attempts] == [Cause.TIME_BUDGET] * 2
-    assert attempts[0].memory_mb == attempts[1].memory_mb
-    assert "was not requeued" in attempts[0].message
-    assert "run the same command again: training resumes" in summary_of(run)
+    assert run.returncode == 0, run.stdout
+    assert [attempt.cause for attempt in attempts] == [*[Cause.TIME_BUDGET] * 3, Cause.DONE]
+    assert len({attempt.memory_mb for attempt in attempts}) == 1
+    assert "was not requeued (" in attempts[0].message

@@ -12,7 +12,7 @@ from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.errors import RadiometryError, StoreError
 from clairemap.settings import load_settings
 from clairemap.stages import CheckRadiometry, stage_json
-from clairemap.tiles.radiometry import sensor_radiometry
+from clairemap.tiles.sensor_radiometry import sensor_radiometry
 
 Stage = Callable[[str], Callable[..., Any]]
 BANDS = ("red", "nir")

@@ -31,8 +31,8 @@ from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics, w
 from clairemap.artefacts.tiles import TileRow, write_tile_index
 from clairemap.errors import StoreError, UnreadableFileError
 from clairemap.metrics.calibration import Calibration
-from clairemap.metrics.document import region_metrics
-from clairemap.metrics.ground import Coverage
+from clairemap.metrics.class_areas import ClassAreas
+from clairemap.metrics.region_metrics import region_metrics
 from clairemap.metrics.tally import Tally
 from clairemap.outputs import SceneFolder
 from clairemap.raster.store import Layer, complete_store, create_store
@@ -108,8 +108,8 @@ def write_stores(folder: Path) -> None:
 
 def write_records(folder: Path) -> None:
     counts = Tally(np.eye(len(LEGEND), dtype=np.int64) * 100, Calibration.empty(), 0, 2)
-    coverage = Coverage(np.full(len(LEGEND), 9), None, "not known")
-    document = region_metrics("vale", {("north", "test"): counts}, {}, coverage, LEGEND, {})
+    areas = ClassAreas(np.full(len(LEGEND), 9), None, "not known")
+    document = region_metrics("vale", {("north", "test"): counts}, {}, areas, LEGEND, {})
     write_metrics(folder / "metrics.json", document)
     write_registration(folder / "north" / "registration.json", REGISTRATION, {})
     text = PngImagePlugin.PngInfo()

@@ -14,6 +14,7 @@ from affine import Affine
 
 from clairemap.artefacts.model_card import write_model_card
 from clairemap.artefacts.splits import write_splits
+from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.tally import Tally, TileTally, write_tallies
@@ -34,7 +35,9 @@ def write_scores(
         [Tally(matrix, Calibration.empty(), col, 1) for col, matrix in enumerate(of)]
         for of in (matrices, both or matrices)
     )
-    tiles = [TileTally(scene, 0, col, *counts) for col, counts in enumerate(zip(counted, seen_by_both, strict=True))]
+    tiles = [
+        TileTally(TileId(scene, 0, col), *counts) for col, counts in enumerate(zip(counted, seen_by_both, strict=True))
+    ]
     write_tallies(path, tiles, {})
     return path
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import zarr
 
+from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 from clairemap.metrics.tally import read_tallies
 from clairemap.raster.store import complete_store
@@ -21,14 +22,10 @@ def test_counts_each_tile_exactly(stage: Stage, mapped_scene: SimpleNamespace, l
     scores = tmp_path / "scores.parquet"
     stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, scores, legend_json)
     tiles = read_tallies(scores, 3)
-    assert [(tile.scene, tile.row, tile.col) for tile in tiles] == [
-        ("lake", 0, 0),
-        ("lake", 0, 1),
-        ("lake", 1, 0),
-        ("lake", 1, 1),
-    ]
+    assert [tile.id for tile in tiles] == [TileId("lake", row, col) for row in range(2) for col in range(2)]
     for tile in tiles:
-        area = np.s_[256 * tile.row : 256 * (tile.row + 1), 256 * tile.col : 256 * (tile.col + 1)]
+        row, col = tile.id.row, tile.id.col
+        area = np.s_[256 * row : 256 * (row + 1), 256 * col : 256 * (col + 1)]
         truth, found = made.label[area], mapped[area]
         for t in range(3):
             for m in range(3):
@@ -61,7 +58,7 @@ def test_labels_on_a_tile_without_valid_sensor_are_unmapped(
     complete_store(mapped_scene.probabilities, tmp_path / "p.zarr")
     stage("score_tiles")(made.pair, tmp_path / "p.zarr", made.tiles, scores, legend_json)
     first = read_tallies(scores, 3)[0]
-    assert (first.row, first.col) == (0, 0)
+    assert first.id == TileId("lake", 0, 0)
     assert first.counts.unmapped_px == np.count_nonzero(made.label[:256, :256] != 255)
     assert not first.counts.confusion.any()
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from clairemap import jobs
+from clairemap.errors import MissingFileError
 from clairemap.settings import Settings, load_settings
 
 
@@ -56,3 +57,12 @@ def test_gpus_are_checked_if_a_planned_rule_needs_them(
 def test_options():
     files = {"pair": [Path("a b"), "c"], "optical_share": [Path("d")], "radiometry": []}
     assert jobs.options(files) == ["--pair", "a b", "--pair", "c", "--optical-share", "d"]
+
+
+def test_a_missing_image_is_reported_with_its_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingFileError, match="make image"):
+        jobs.check_image()
+    (tmp_path / "envs").mkdir()
+    (tmp_path / jobs.IMAGE).touch()
+    jobs.check_image()

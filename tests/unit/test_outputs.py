@@ -1,6 +1,7 @@
 from pathlib import Path
 
-from clairemap.outputs import MAPS, MapFiles, ModelFolder, SceneFolder
+from clairemap.outputs import FUSED, MAPS, MapFiles, ModelFolder, SceneFolder
+from clairemap.settings import VIEWS
 
 
 def test_all_files_of_a_map_start_with_its_prefix():
@@ -29,3 +30,7 @@ def test_the_files_of_a_folder_differ():
     for files in (SceneFolder(Path("west")), ModelFolder(Path("model")), MapFiles(Path("alps"))):
         paths = [value for name in dir(type(files)) if isinstance(value := getattr(files, name), Path)]
         assert len(set(paths)) == len(paths) > 4
+
+
+def test_the_view_of_both_sensors_is_a_view():
+    assert FUSED in VIEWS

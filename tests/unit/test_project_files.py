@@ -147,3 +147,12 @@ def test_pages_refer_to_existing_files(page: str):
 def test_results_of_benchmarks_contain_no_paths_of_a_machine(result: Path):
     text = result.read_text()
     assert not re.findall(r"""Traceback|(?<=["\s'])/\w+/[^"]*""", text)
+
+
+def test_the_image_installs_the_pinned_versions_of_files_that_exist():
+    definition = (PROJECT / "envs" / "clairemap.def").read_text()
+    copied = re.search(r"^%files\n(.*?)\n\n", definition, re.M | re.S)
+    assert copied is not None
+    names = [line.split()[0] for line in copied[1].splitlines()]
+    assert all((PROJECT / name).exists() for name in names)
+    assert "--constraint constraints.txt" in definition and "constraints.txt" in names

@@ -29,6 +29,8 @@ from clairemap.settings import VIEWS
 try:
     named = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
     PLAN = Plan.read(config, Path(workflow.basedir), named)
+    if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
+        jobs.check_image()
 except ClairemapError as error:
     fail(error)
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet

@@ -12,8 +12,8 @@ from clairemap.artefacts.tiles import read_tile_index
 from clairemap.console import run
 from clairemap.raster.store import check_store
 from clairemap.stages import FitStatistics
-from clairemap.tiles.audit import audit_splits as audited
-from clairemap.tiles.splits import add_test_scenes
+from clairemap.tiles.leakage import audit_splits as audited
+from clairemap.tiles.split_assignment import add_test_scenes
 
 
 def audit_splits(

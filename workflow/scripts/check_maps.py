@@ -9,7 +9,7 @@ import typer
 from clairemap.artefacts.map_check import MapCheck, RegionMaps, write_map_check
 from clairemap.console import run
 from clairemap.inference.grid import region_grid
-from clairemap.inference.map_check import CheckedMap, map_facts
+from clairemap.inference.map_validation import CheckedMap, map_facts
 from clairemap.inference.mosaic import LARGEST_COUNT
 from clairemap.inference.probabilities import open_probabilities
 from clairemap.outputs import MapFiles

@@ -11,7 +11,7 @@ import typer
 
 from clairemap.artefacts.explanations import ExplainedTile, TileFacts, write_explanations
 from clairemap.artefacts.store_attributes import PairAttributes
-from clairemap.artefacts.tiles import read_tile_index, tile_rows
+from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
 from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
@@ -28,8 +28,6 @@ from clairemap.settings import ExplainSettings
 from clairemap.stages import ExplainTiles
 
 log = logging.getLogger("clairemap.explain_tiles")
-
-Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -76,11 +74,17 @@ def explain_tiles(
         ),
     )
     from_model = sum(text.source == "model" for text in texts)
-    log.info("%s: %d tiles, %d by the model, %.1f s", scene, len(texts), from_model, time.monotonic() - started)
+    log.info(
+        "%s: %d tiles explained, %d by the language model, %.1f s",
+        scene,
+        len(texts),
+        from_model,
+        time.monotonic() - started,
+    )
 
 
-def _confusions(scores: Path, legend: Legend) -> dict[Place, Confusion]:
-    return {(tile.row, tile.col): tile.counts.confusion for tile in read_tallies(scores, len(legend))}
+def _confusions(scores: Path, legend: Legend) -> dict[TileId, Confusion]:
+    return {tile.id: tile.counts.confusion for tile in read_tallies(scores, len(legend))}
 
 
 def _facts(
@@ -88,7 +92,7 @@ def _facts(
     probabilities: Path,
     tiles: Path,
     legend: Legend,
-    confusions: dict[Place, Confusion],
+    confusions: dict[TileId, Confusion],
     unseen: Collection[int],
 ) -> Iterator[_Tile]:
     registration = check_store(pair).attributes_as(PairAttributes).registration
@@ -102,7 +106,7 @@ def _facts(
             pixels = TilePixels(
                 tile.height * tile.width, tile.optical_px, tile.sar_px, tile.cloud_px, tile.cloud_unknown_px
             )
-            confusion = confusions.get((tile.row, tile.col))
+            confusion = confusions.get(tile.id)
             yield _Tile(tile.row, tile.col, tile_facts(measured, pixels, registration, legend, confusion, unseen))
 
 

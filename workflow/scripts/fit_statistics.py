@@ -8,14 +8,14 @@ import typer
 
 from clairemap.artefacts.splits import write_splits
 from clairemap.artefacts.statistics import write_statistics
-from clairemap.artefacts.tiles import read_tile_index
+from clairemap.artefacts.tiles import TILE_ID, read_tile_index
 from clairemap.console import run
 from clairemap.errors import SettingsError
 from clairemap.raster.store import check_store
 from clairemap.scenes import SPLITS, Split
 from clairemap.stages import FitStatistics
-from clairemap.tiles.splits import assign_splits
-from clairemap.tiles.statistics import fit_statistics as fit
+from clairemap.tiles.split_assignment import assign_splits
+from clairemap.tiles.training_statistics import fit_statistics as fit
 
 
 def fit_statistics(
@@ -33,7 +33,7 @@ def fit_statistics(
     stores = {store.scene: store.path for store in map(check_store, pair)}
     index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
     table = assign_splits(index, dict(map(_scene_split, split)), chosen.splits, chosen.seed)
-    training = index.merge(table.loc[table["split"] == "train", ["scene", "row", "col"]])
+    training = index.merge(table.loc[table["split"] == "train", list(TILE_ID)])
     write_statistics(statistics, fit(stores, training, chosen.legend.names, threads))
     write_splits(splits, table)
 

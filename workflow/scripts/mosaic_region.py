@@ -16,10 +16,10 @@ from clairemap.classes import ColoredLegend
 from clairemap.console import run, warn
 from clairemap.grid.window_groups import far_apart, filled_share, group_windows
 from clairemap.inference.grid import region_grid
+from clairemap.inference.mapped_outline import mapped_outline
 from clairemap.inference.mosaic import MapBlock, mosaic
 from clairemap.inference.placement import PlacedScene, place
 from clairemap.inference.probabilities import open_probabilities
-from clairemap.inference.valid_ground import mapped_outline
 from clairemap.outputs import MapFiles
 from clairemap.provenance import stamp, write_text_whole, written_whole
 from clairemap.raster.cog import CogWriter

@@ -42,10 +42,10 @@ def predict_scene(
     bundle = load_bundle(weights, card, devices[0])
     model = bundle.card.model_dump(mode="json", exclude={"stamp", "software"})
     inputs = [fingerprint, settings, view, file_digest(pair_manifest), model]
-    with unfinished(probabilities, json_digest(inputs)) as part:
+    with unfinished(probabilities, json_digest(inputs)) as unfinished_path:
         prediction = Prediction(bundle, view, chosen.inference, memory_mb, devices)
-        predict(scene, prediction, part, stamp("predict_scene", settings))
-        complete_store(part, probabilities, manifest)
+        predict(scene, prediction, unfinished_path, stamp("predict_scene", settings))
+        complete_store(unfinished_path, probabilities, manifest)
 
 
 if __name__ == "__main__":

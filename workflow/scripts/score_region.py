@@ -12,19 +12,18 @@ import typer
 from clairemap.artefacts.metrics import RegionMetrics, write_metrics
 from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.artefacts.splits import read_splits
+from clairemap.artefacts.tiles import TILE_ID, TileId
 from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import StoreError
+from clairemap.metrics.class_areas import map_class_areas, total_class_areas
 from clairemap.metrics.class_support import read_training_px
-from clairemap.metrics.document import region_metrics
-from clairemap.metrics.ground import map_coverage, total_coverage
+from clairemap.metrics.region_metrics import region_metrics
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp
 from clairemap.stages import ScoreTiles
 
 log = logging.getLogger("clairemap.score_region")
-
-TileKey = tuple[str, int, int]
 
 
 def score_region(
@@ -57,7 +56,7 @@ def score_region(
         region,
         _sums(fused, _read_splits(splits), legend),
         _views(fused, compared or [], legend),
-        total_coverage((map_coverage(path, legend) for path in landcover), len(legend)),
+        total_class_areas((map_class_areas(path, legend) for path in landcover), len(legend)),
         legend,
         stamp("score_region", settings),
         () if card is None else read_training_px(card, len(legend)),
@@ -70,46 +69,45 @@ def score_region(
 @dataclass(frozen=True)
 class _Splits:
     path: Path
-    of_tile: Mapping[TileKey, str]
+    of_tile: Mapping[TileId, str]
     scenes: frozenset[str]
 
     def of(self, tile: TileTally) -> str:
         """Return a tile's split; 'predict' for scenes that are not in the splits."""
-        if tile.scene not in self.scenes:
+        if tile.id.scene not in self.scenes:
             return "predict"
         try:
-            return self.of_tile[tile.scene, tile.row, tile.col]
+            return self.of_tile[tile.id]
         except KeyError:
             raise StoreError(
-                f"{self.path}: tile {tile.row}, {tile.col} of scene {tile.scene} has scores but no split, because the "
-                "tiles have changed; delete the file and run again"
+                f"{self.path}: tile {tile.id.row}, {tile.id.col} of scene {tile.id.scene} has scores but no split, "
+                "because the tiles have changed; delete the file and run again"
             ) from None
 
 
 def _read_splits(path: Path) -> _Splits:
     table = read_splits(path)
-    columns = table[["scene", "row", "col", "split"]].to_dict("list")
-    keys = zip(columns["scene"], columns["row"], columns["col"], strict=True)
-    return _Splits(path, dict(zip(keys, columns["split"], strict=True)), frozenset(columns["scene"]))
+    ids = map(TileId, *(table[name].to_list() for name in TILE_ID))
+    return _Splits(path, dict(zip(ids, table["split"], strict=True)), frozenset(table["scene"]))
 
 
 def _sums(paths: Sequence[Path], splits: _Splits, legend: Legend) -> dict[tuple[str, str], Tally]:
     sums: dict[tuple[str, str], Tally] = {}
     for path in paths:
         for tile in read_tallies(path, len(legend)):
-            key = tile.scene, splits.of(tile)
+            key = tile.id.scene, splits.of(tile)
             sums[key] = sums.get(key, Tally.empty(len(legend))) + tile.counts
     return sums
 
 
 def _views(fused: Sequence[Path], compared: Sequence[Path], legend: Legend) -> dict[tuple[str, str], Tally]:
-    """Return the counts of each compared scene and view, over pixels valid in both sensors; fused first."""
+    """Return the counts of each compared scene and view, over pixels usable in both sensors; fused first."""
     scenes = {path.parents[1] for path in compared}
     same = [path for path in fused if path.parents[1] in scenes]
     views: dict[tuple[str, str], Tally] = {}
     for path in [*same, *compared]:
         for tile in read_tallies(path, len(legend)):
-            key = tile.scene, path.parent.name
+            key = tile.id.scene, path.parent.name
             views[key] = views.get(key, Tally.empty(len(legend))) + tile.both
     return views
 

@@ -32,8 +32,8 @@ def score_tiles(
 ) -> None:
     """Write a confusion matrix and calibration counts of each labelled tile.
 
-    Both are written for all pixels, and for pixels that are valid in both sensors. All tiles are read, because the tile
-    index counts only labels of pixels with a valid sensor. Memory: labels and probabilities of one tile.
+    Both are written for all pixels, and for pixels usable in both sensors. All tiles are read, because the tile
+    index counts only labels of pixels with a usable sensor. Memory: labels and probabilities of one tile.
 
     Raises:
         StoreError: the stores have different grids, or another legend.
@@ -50,14 +50,14 @@ def score_tiles(
         truth = labels.read("label", window)
         if (truth != IGNORE_INDEX).any():
             probability = mapped.read(PROBABILITY, window)
-            seen = _seen_by_both(labels.read("validity", window))
-            both = tally(np.where(seen, truth, np.uint8(IGNORE_INDEX)), probability)
-            counted.append(TileTally(tile.scene, tile.row, tile.col, tally(truth, probability), both))
+            usable = _usable_in_both(labels.read("validity", window))
+            both = tally(np.where(usable, truth, np.uint8(IGNORE_INDEX)), probability)
+            counted.append(TileTally(tile.id, tally(truth, probability), both))
     write_tallies(scores, counted, stamp("score_tiles", settings))
     log.info("%s: %d labelled tiles scored in %.1f s", probabilities, len(counted), time.monotonic() - started)
 
 
-def _seen_by_both(flags: Flags) -> Mask:
+def _usable_in_both(flags: Flags) -> Mask:
     return optical_usable(flags) & sar_usable(flags)
 
 

@@ -25,7 +25,7 @@ from clairemap.raster.store import GridStore, Layer, complete_store, create_stor
 from clairemap.registration.pairing import SceneFiles, ScenePair
 from clairemap.stages import TileScene
 from clairemap.tiles.index import tile_row
-from clairemap.tiles.radiometry import SceneSampler
+from clairemap.tiles.sensor_radiometry import SceneSampler
 from clairemap.validity import Validity, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.tile_scene")

@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from clairemap.artefacts.document import DocumentModel, first_fault
 from clairemap.artefacts.registration import Verdict
+from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 from clairemap.levels import (
     GOOD_ACCURACY_PCT,
@@ -237,9 +238,9 @@ class ExplainedTile(Explanation, _TileOfScene):
     """A line of the file: position, facts, explanation."""
 
     @property
-    def place(self) -> tuple[str, int, int]:
+    def id(self) -> TileId:
         """Scene, row and column of the tile."""
-        return self.scene, self.row, self.col
+        return TileId(self.scene, self.row, self.col)
 
 
 def write_explanations(path: Path, tiles: Iterable[ExplainedTile]) -> None:

@@ -38,7 +38,7 @@ class BandScale(DocumentModel):
     @model_validator(mode="after")
     def _one_each(self) -> Self:
         if not len(self.names) == len(self.mean) == len(self.std):
-            raise ValueError(f"{len(self.names)} names, {len(self.mean)} means, {len(self.std)} deviations")
+            raise ValueError(f"{len(self.names)} names, {len(self.mean)} means, {len(self.std)} standard deviations")
         return self
 
 

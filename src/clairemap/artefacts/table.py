@@ -1,4 +1,7 @@
-"""Parquet tables with columns declared by a dataclass: schema, writing, reading."""
+"""Parquet tables with columns declared by dataclasses: schema, writing, reading.
+
+The stamp of a table (`provenance.stamp`) is its schema metadata, with the same keys as in Zarr attributes and COG tags.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,11 +31,14 @@ def columns_of(row: type, prefix: str = "") -> list[tuple[str, Any]]:
     return [(f"{prefix}{field.name}", _COLUMN_TYPES[hints[field.name]]) for field in fields(row)]
 
 
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, metadata: Mapping[str, str]) -> None:
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, stamp: Mapping[str, str]) -> None:
     """Write rows as Parquet, atomically; no rows give a valid empty table."""
-    table = pa.Table.from_pylist(list(rows), schema=schema).replace_schema_metadata(dict(metadata))
-    with written_whole(path) as temporary:
-        pq.write_table(table, temporary)
+    _write(path, pa.Table.from_pylist(list(rows), schema=schema), stamp)
+
+
+def write_frame(path: Path, frame: pd.DataFrame, schema: pa.Schema) -> None:
+    """Write a data frame as Parquet, atomically and without a stamp: equal frames give equal files."""
+    _write(path, pa.Table.from_pandas(frame, schema, preserve_index=False), {})
 
 
 def read_frame(path: Path, names: Sequence[str], what: str, rule: str) -> pd.DataFrame:
@@ -56,6 +62,11 @@ def read_rows(path: Path, names: Sequence[str], what: str, rule: str) -> list[di
     with _checked(path, names, what, rule):
         rows: list[dict[str, Any]] = pq.read_table(path, columns=list(names)).to_pylist()
         return rows
+
+
+def _write(path: Path, table: pa.Table, stamp: Mapping[str, str]) -> None:
+    with written_whole(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(dict(stamp)), temporary)
 
 
 @contextmanager

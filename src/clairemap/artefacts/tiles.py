@@ -1,6 +1,5 @@
 """Tile index of a scene: ``tiles.parquet`` with pixel counts per tile."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,7 +8,20 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from clairemap.artefacts.table import columns_of, read_frame, write_table
+from clairemap.artefacts.table import columns_of, read_frame, write_rows
+
+
+@dataclass(frozen=True, order=True)
+class TileId:
+    """Scene of a tile, and its row and column in the tile grid of the scene. Tables of tiles have these columns."""
+
+    scene: str
+    row: int
+    col: int
+
+
+TILE_ID = tuple(field.name for field in fields(TileId))
+"""Columns that identify a tile."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +29,13 @@ class TileRow:
     """One tile: row and column in the tile grid, window, and pixel counts.
 
     Attributes:
-        valid_px: pixels usable in at least one sensor.
+        valid_px: mappable pixels, that is, usable in at least one sensor.
         optical_px: pixels usable in the optical image.
         sar_px: pixels usable in SAR.
         cloud_px: pixels flagged as cloud.
         cloud_unknown_px: optical pixels that no cloud mask covers.
-        labelled_px: labelled, valid pixels.
-        class_px: labelled, valid pixels by class index.
+        labelled_px: labelled, mappable pixels.
+        class_px: labelled, mappable pixels by class index.
         optical_hash: hash of the optical values, clouds included (`tiles.copies.content_hash`); None if the tile
             cannot be identified by them.
         sar_hash: hash of the SAR values, likewise.
@@ -46,15 +58,19 @@ class TileRow:
     optical_hash: str | None = None
     sar_hash: str | None = None
 
+    @property
+    def id(self) -> TileId:
+        """Scene, row and column."""
+        return TileId(self.scene, self.row, self.col)
+
 
 TILE_SCHEMA = pa.schema(columns_of(TileRow))
 
 
 def write_tile_index(path: Path, rows: Iterable[TileRow], stamp: Mapping[str, str]) -> None:
     """Write rows as Parquet, sorted by scene, row and column, atomically."""
-    ordered = sorted(rows, key=lambda row: (row.scene, row.row, row.col))
-    metadata = {"clairemap": json.dumps(dict(stamp), sort_keys=True)}
-    write_table(path, [asdict(row) for row in ordered], TILE_SCHEMA, metadata)
+    ordered = sorted(rows, key=lambda row: row.id)
+    write_rows(path, [asdict(row) for row in ordered], TILE_SCHEMA, stamp)
 
 
 def read_tile_index(path: Path) -> pd.DataFrame:

@@ -51,6 +51,17 @@ def is_permanent(attempt: Attempt | None) -> bool:
     return attempt is not None and attempt.cause is Cause.ERROR
 
 
+def allowed_retries(retries: int, log: Path, run: str) -> int:
+    """Return how often Snakemake may retry a failed job in all, of `retries` by its settings.
+
+    None if a retry would fail in the same way. A planned stop for which SLURM did not requeue the job does not count.
+    """
+    if is_permanent(last_attempt(log, run)) or not retries:
+        return 0
+    stops = [one for one in _of_run(log, run) if one.cause is Cause.TIME_BUDGET and not one.requeued]
+    return retries + len(stops)
+
+
 def grown_mb(memory_mb: int, attempts: Sequence[Attempt]) -> int:
     """Return the memory to request, MB, after these attempts: more only if one ran out of memory."""
     short = [GROWTH * attempt.memory_mb for attempt in attempts if attempt.cause is Cause.OUT_OF_MEMORY]

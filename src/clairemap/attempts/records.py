@@ -65,6 +65,8 @@ class Attempt:
     """Largest resident memory, MB; 0: unknown."""
     seconds: float = 0.0
     cause: Cause | None = None
+    requeued: bool = False
+    """Whether SLURM runs the same job again."""
     message: str = ""
     """What the stage's log says, or SLURM's state."""
 

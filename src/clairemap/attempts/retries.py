@@ -1,14 +1,14 @@
-"""No retries of Snakemake for failures that a retry does not solve.
+"""Retries of Snakemake only for failures that a retry can solve; planned stops of training use none.
 
 Snakemake has no hook for this: it compares the property `restart_times` of a failed job with its attempts. So that
 property is replaced by one that also reads the job's last attempt.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from clairemap.attempts.policy import is_permanent, last_attempt
+from clairemap.attempts.policy import allowed_retries, is_permanent, last_attempt
 
 
 def without_permanent(jobs: Any, groups: Any, run: str, log: Callable[[str], None]) -> bool:  # noqa: ANN401 - classes
@@ -27,17 +27,13 @@ def without_permanent(jobs: Any, groups: Any, run: str, log: Callable[[str], Non
 
     def retries_of_job(job: Any) -> int:  # noqa: ANN401 - a job of Snakemake
         retries: int = of_job.fget(job) if of_job.fget else 0
-        return 0 if _has_permanent_failure([job], run) else retries
+        return allowed_retries(retries, Path(str(job.log[0])), run) if job.log else retries
 
     def retries_of_group(group: Any) -> int:  # noqa: ANN401 - a group of jobs
-        retries = max(of_job.fget(job) if of_job.fget else 0 for job in group.jobs)
-        return 0 if _has_permanent_failure(group.jobs, run) else retries
+        allowed = [job.restart_times for job in group.jobs]
+        failed = [is_permanent(last_attempt(Path(str(job.log[0])), run)) for job in group.jobs if job.log]
+        return 0 if any(failed) else max(allowed)
 
     jobs.restart_times = property(retries_of_job)
     groups.restart_times = property(retries_of_group)
     return True
-
-
-def _has_permanent_failure(jobs: Iterable[Any], run: str) -> bool:
-    """Whether the last attempt of one of the jobs failed for good; looks at all of them, which logs their causes."""
-    return any([is_permanent(last_attempt(Path(str(job.log[0])), run)) for job in jobs if job.log])

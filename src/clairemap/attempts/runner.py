@@ -156,15 +156,16 @@ def _requeue(log: Path, attempt: str, job: str) -> None:
     """Requeue the SLURM job of a planned stop, and wait until SLURM ends it; if it refuses, log why."""
     refusal = slurm.requeue(job)
     if refusal is None:
-        append(log, FOUND, {"id": attempt, "message": f"SLURM job {job} is requeued and resumes training"})
+        append(
+            log,
+            FOUND,
+            {"id": attempt, "requeued": True, "message": f"SLURM job {job} is requeued and resumes training"},
+        )
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(REQUEUE_WAIT_S)
-    append(
-        log,
-        FOUND,
-        {"id": attempt, "message": f"SLURM job {job} was not requeued ({refusal or 'it is still running'}): this stop "
-         "uses one of Snakemake's retries"},
-    )  # fmt: skip
+        return
+    refused = f"SLURM job {job} was not requeued ({refusal}); Snakemake submits it again unless its retries are 0"
+    append(log, FOUND, {"id": attempt, "message": refused})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

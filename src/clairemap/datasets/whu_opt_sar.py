@@ -51,7 +51,9 @@ def read_split(path: Path) -> dict[str, Split]:
         if line in ("train:", "test:"):
             heading = "train" if line == "train:" else "test"
         elif heading is None or (name := line.removesuffix(".tif")) in splits:
-            raise SampleSheetError(f"{path}: {line!r} occurs twice or before the headings train: and test:; correct it")
+            raise SampleSheetError(
+                f"{path}: {line!r} occurs twice, or before the first heading (train: or test:); correct the list"
+            )
         else:
             splits[name] = heading
     return splits

@@ -18,9 +18,9 @@ from clairemap.artefacts.registration import Verdict
 from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE, SHARE_NODATA, Legend
 from clairemap.levels import MOSTLY_ONE_SENSOR_PCT
 from clairemap.metrics.confusion import Confusion
-from clairemap.metrics.decision import decide
 from clairemap.metrics.scores import MIN_TRUTH_PX, scores
 from clairemap.raster.histogram import histogram
+from clairemap.raster.most_probable import most_probable
 
 MIN_CONFUSION_PCT = 5
 CONFUSIONS = 2
@@ -73,10 +73,10 @@ def sum_tile(probability: NDArray[np.uint8], optical_share: NDArray[np.uint8]) -
         probability: (class, y, x) in 1/255; 0 in all classes where nothing is mapped.
         optical_share: (y, x) in percent; 255 where nothing is mapped.
     """
-    decision = decide(probability)
-    index = decision.index.ravel()
-    px = histogram(decision.index)
-    confidence = np.bincount(index, weights=decision.confidence.ravel(), minlength=IGNORE_INDEX + 1)
+    mapped = most_probable(probability)
+    index = mapped.index.ravel()
+    px = histogram(mapped.index)
+    confidence = np.bincount(index, weights=mapped.probability.ravel(), minlength=IGNORE_INDEX + 1)
     classes = len(probability)
     shares = optical_share[optical_share != SHARE_NODATA]
     return TileSums(

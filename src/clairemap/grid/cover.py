@@ -56,7 +56,7 @@ class WindowCover:
                 left, right = self._reach(core.x0, core.x1, shape[1])
                 yield Step(Window(top, left, bottom - top, right - left), core)
 
-    def seen_px(self, shape: tuple[int, int]) -> int:
+    def processed_px(self, shape: tuple[int, int]) -> int:
         """Return the number of input pixels for a grid of (height, width), including halos and padding."""
         height, width = (self._seen_along(size) for size in shape)
         return height * width

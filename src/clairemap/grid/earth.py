@@ -63,7 +63,7 @@ def transformer_between(source: CRS, target: CRS) -> pyproj.Transformer:
     except pyproj.exceptions.ProjError as error:
         raise GridError(
             f"no transformation from {crs_name(source)} to {crs_name(target)} is known ({_shortened(error)}); "
-            "assign CRSs of the Earth to the files (gdal_edit.py -a_srs)"
+            "assign terrestrial CRSs to the files (gdal_edit.py -a_srs)"
         ) from None
 
 

@@ -71,7 +71,9 @@ class Budget:
         side = largest_window_px(pair.shape, halo_px, self._largest_px(halo_px), fits) or 0
         if side < SMALLEST_PX:
             log.warning(
-                "%d MB may be too little for windows of %d px; give the job more memory", self.memory_mb, SMALLEST_PX
+                "%d MB may be too little for windows of %d px; increase compute.mapping_memory_mb",
+                self.memory_mb,
+                SMALLEST_PX,
             )
         return max(side, SMALLEST_PX)
 

@@ -1,4 +1,4 @@
-"""Weights for blending overlapping scenes, by distance from the edge of valid pixels."""
+"""Weights for blending overlapping scenes, by distance from the edge of mapped pixels."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from clairemap.raster.store import GridStore
 
 CELL_PX = 16
 RAMP_PX = 128
-"""Distance from invalid areas at which the weight reaches 1."""
+"""Distance from unmapped areas at which the weight reaches 1."""
 
 MAX_DISTANCE_PX = 1024
 
@@ -25,9 +25,9 @@ MIN_WEIGHT = 1e-3
 
 @dataclass(frozen=True)
 class Feather:
-    """Distance in px to the nearest invalid cell, at the centres of cells of 16 x 16 px and a ring around the scene.
+    """Distance in px to the nearest unmapped cell, at the centres of cells of 16 x 16 px and a ring around the scene.
 
-    A cell is invalid if at least half of its pixels are, so that single invalid pixels have no effect. Distances are
+    A cell is unmapped if at least half of its pixels are, so that single unmapped pixels have no effect. Distances are
     clipped at 1024 and stored as float16 (0.06 px precision at the end of the ramp): 2 bytes per 256 px.
     """
 
@@ -38,7 +38,7 @@ class Feather:
         """Return the distances of a probability store; reads it by bands of rows."""
         counts = [_valid_px(store.read(OPTICAL_SHARE, band)) for band in row_bands(store.shape, store.tile_px)]
         inside = np.pad(np.concatenate(counts) * 2 > CELL_PX * CELL_PX, 1)
-        cells = distance_transform_edt(inside) - 0.5  # 0 on the border between valid and invalid cells
+        cells = distance_transform_edt(inside) - 0.5  # 0 on the border between mapped and unmapped cells
         return cls(np.minimum(cells * CELL_PX, MAX_DISTANCE_PX).astype(np.float16))
 
     def weights(self, y: NDArray[np.floating], x: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -79,14 +79,14 @@ def _ramp(distance: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _valid_px(share: NDArray[np.uint8]) -> NDArray[np.uint16]:
-    """Return the number of valid pixels in each cell of a band of rows that starts at a cell edge."""
+    """Return the number of mapped pixels in each cell of a band of rows that starts at a cell edge."""
     height, width = share.shape
-    valid = np.zeros((align_up(height, CELL_PX), align_up(width, CELL_PX)), np.bool_)
-    np.not_equal(share, SHARE_NODATA, out=valid[:height, :width])
-    rows = np.zeros((len(valid) // CELL_PX, valid.shape[1]), np.uint8)
-    cells = np.zeros((len(rows), valid.shape[1] // CELL_PX), np.uint16)
+    mapped = np.zeros((align_up(height, CELL_PX), align_up(width, CELL_PX)), np.bool_)
+    np.not_equal(share, SHARE_NODATA, out=mapped[:height, :width])
+    rows = np.zeros((len(mapped) // CELL_PX, mapped.shape[1]), np.uint8)
+    cells = np.zeros((len(rows), mapped.shape[1] // CELL_PX), np.uint16)
     for start in range(CELL_PX):
-        rows += valid[start::CELL_PX]
+        rows += mapped[start::CELL_PX]
     for start in range(CELL_PX):
         cells += rows[:, start::CELL_PX]
     return cells

@@ -68,7 +68,7 @@ def region_grid(scenes: Mapping[str, GeoBox], settings: MosaicSettings) -> GeoBo
     if unplaced and (len(scenes) > 1 or settings.crs is not None):
         raise GridError(
             f"scene(s) {', '.join(unplaced)} have no CRS and cannot be merged into one map; "
-            "set mosaic.grid: scene (a map for each scene) and leave mosaic.crs empty"
+            "set mosaic.grid: scene (a map for each scene) and mosaic.crs: null"
         )
     if unplaced:
         return scenes[unplaced[0]]

@@ -16,6 +16,7 @@ from clairemap.console import progress
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.inference.placement import PixelPrediction, PlacedScene, SceneBlock
+from clairemap.raster.most_probable import most_probable
 
 BLOCK_PX = 1024
 """Side of the blocks to compute at once, a multiple of the map files' blocks."""
@@ -55,7 +56,7 @@ def mosaic(
     """Yield the blocks of the map, top to bottom, left to right; blocks without results are skipped.
 
     Where scenes overlap, probabilities and shares are averaged with weights that increase over 128 px from the edge of
-    each scene's valid pixels. Ties between classes go to the first.
+    each scene's mapped pixels. Ties between classes go to the first.
 
     Dask computes several blocks at a time, in threads, or in a cluster if a `dask.distributed` client is active. Memory
     does not depend on the size of the region: per thread 8 MiB of finished blocks and, per scene in the block, 1 byte
@@ -101,14 +102,14 @@ def map_block(scenes: Sequence[PlacedScene], window: Window, codes: NDArray[np.u
     if not scene_blocks:
         return None
     block = MapBlock.empty(window)
-    for cell in _cells([each.window for each in scene_blocks]):
-        here = [each for each in scene_blocks if not each.window.intersection(cell).is_empty]
-        for y0 in range(cell.y0, cell.y1, BLEND_ROWS) if here else ():
-            _fill(block, Window(y0, cell.x0, min(BLEND_ROWS, cell.y1 - y0), cell.width), here, codes)
+    for rectangle in _rectangles([each.window for each in scene_blocks]):
+        here = [each for each in scene_blocks if not each.window.intersection(rectangle).is_empty]
+        for y0 in range(rectangle.y0, rectangle.y1, BLEND_ROWS) if here else ():
+            _fill(block, Window(y0, rectangle.x0, min(BLEND_ROWS, rectangle.y1 - y0), rectangle.width), here, codes)
     return block
 
 
-def _cells(windows: Sequence[Window]) -> Iterator[Window]:
+def _rectangles(windows: Sequence[Window]) -> Iterator[Window]:
     """Yield rectangles that cover all windows and are not crossed by the edge of any."""
     rows = sorted({edge for window in windows for edge in (window.y0, window.y1)})
     columns = sorted({edge for window in windows for edge in (window.x0, window.x1)})
@@ -123,12 +124,12 @@ def _fill(block: MapBlock, strip: Window, scenes: Sequence[SceneBlock], codes: N
     if len(predictions) == 1:
         merged, count = predictions[0], np.ones(strip.shape, np.uint8)
     else:
-        weights = [scene.weight(strip) * each.valid for scene, each in zip(scenes, predictions, strict=True)]
+        weights = [scene.weight(strip) * each.mapped for scene, each in zip(scenes, predictions, strict=True)]
         merged, count = _blended(predictions, weights), _source_count(predictions)
-    best, index = _most_probable(merged.probability)
-    layers = codes.take(index, mode="clip"), _percent(best), _rounded(merged.optical_share), count
+    best = most_probable(merged.probability)
+    layers = codes.take(best.index, mode="clip"), _percent(best.probability), _rounded(merged.optical_share), count
     place = strip.relative_to(block.window).slices
-    where = True if merged.valid.all() else merged.valid
+    where = True if merged.mapped.all() else merged.mapped
     targets = block.landcover, block.confidence, block.optical_share, block.source_count
     for target, values in zip(targets, layers, strict=True):
         np.copyto(target[place], values, where=where)
@@ -137,8 +138,8 @@ def _fill(block: MapBlock, strip: Window, scenes: Sequence[SceneBlock], codes: N
 def _blended(predictions: Sequence[PixelPrediction], weights: Sequence[NDArray[np.float32]]) -> PixelPrediction:
     """Return the weighted mean of the predictions of several scenes for the same pixels."""
     total = np.sum(weights, axis=0)
-    valid = total > 0
-    np.copyto(total, 1, where=~valid)
+    mapped = total > 0
+    np.copyto(total, 1, where=~mapped)
     probability = np.zeros(predictions[0].probability.shape, np.float32)
     share = np.zeros(total.shape, np.float32)
     for each, weight in zip(predictions, weights, strict=True):
@@ -146,35 +147,20 @@ def _blended(predictions: Sequence[PixelPrediction], weights: Sequence[NDArray[n
         share += fraction * each.optical_share
         for target, values in zip(probability, each.probability, strict=True):
             target += fraction * values
-    return PixelPrediction(probability, share, valid)
+    return PixelPrediction(probability, share, mapped)
 
 
 def _source_count(predictions: Sequence[PixelPrediction]) -> NDArray[np.uint8]:
-    counts = np.sum([each.valid for each in predictions], axis=0, dtype=np.int64)
+    counts = np.sum([each.mapped for each in predictions], axis=0, dtype=np.int64)
     return np.minimum(counts, LARGEST_COUNT).astype(np.uint8)
 
 
-def _most_probable(
-    probability: NDArray[np.uint8] | NDArray[np.float32],
-) -> tuple[NDArray[np.uint8] | NDArray[np.float32], NDArray[np.uint8]]:
-    """Return the largest probability and its class index; ties go to the first class.
-
-    30 times as fast as numpy's argmax along the first axis.
-    """
-    best = probability.max(axis=0)
-    classes = len(probability)
-    rank = np.zeros(best.shape, np.uint8)  # number of classes minus index: the maximum belongs to the first class
-    for index, candidate in enumerate(probability):
-        np.maximum(rank, (candidate == best).view(np.uint8) * np.uint8(classes - index), out=rank)
-    return best, np.uint8(classes) - rank
-
-
-def _percent(probability: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
+def _percent(probability: NDArray[np.uint8 | np.float32]) -> NDArray[np.uint8]:
     """Return probabilities (0..255) in percent."""
     if probability.dtype == np.uint8:
         return ((probability.astype(np.uint16) * 100 + 127) // 255).astype(np.uint8)
     return _rounded(np.asarray(probability / 2.55, np.float32))
 
 
-def _rounded(values: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.uint8]:
+def _rounded(values: NDArray[np.uint8 | np.float32]) -> NDArray[np.uint8]:
     return np.round(values).astype(np.uint8, copy=False)

@@ -53,12 +53,12 @@ class Pipeline:
     def __init__(
         self,
         read: Callable[[Step], WindowInput | None],
-        map_core: Callable[[Claire, WindowInput], CoreResult],
+        map_window: Callable[[Claire, WindowInput], CoreResult],
         writer: ShardWriter,
         at_once: Sequence[ModelSlot],
     ) -> None:
         self._read = read
-        self._map_core = map_core
+        self._map_window = map_window
         self._writer = writer
         self._slots: SimpleQueue[ModelSlot] = SimpleQueue()
         for slot in at_once:
@@ -78,7 +78,7 @@ class Pipeline:
             threads.shutdown(cancel_futures=True)
 
     def run(self, steps: Sequence[Step]) -> Iterator[bool]:
-        """Yield whether each window has a valid pixel, once the writer has it; all are written at the end.
+        """Yield whether each window has a mapped pixel, once the writer has it; all are written at the end.
 
         Raises:
             StoreError, OSError: a window cannot be read or written.
@@ -98,7 +98,7 @@ class Pipeline:
         slot = self._slots.get()
         try:
             with torch.cuda.stream(slot.stream) if slot.stream else nullcontext():
-                return self._map_core(slot.network, reading)
+                return self._map_window(slot.network, reading)
         except torch.OutOfMemoryError as error:
             height, width = reading.step.outer.shape
             raise SettingsError(

@@ -20,8 +20,8 @@ from clairemap.inference.grid import footprint, pixel_offset
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY
 from clairemap.raster.store import GridStore
 
-AVERAGING_PIECE_PX = 1024
-"""Maximum side of the pieces of a finer scene to average at once, rounded down to whole cells, at least one."""
+AVERAGING_WINDOW_PX = 1024
+"""Maximum side of the windows of a finer scene to average at once, rounded down to whole cells, at least one."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class PixelPrediction:
     """Prediction for pixels of the region's grid, from one or several scenes.
 
     `probability` (class, y, x) is 0..255 and `optical_share` (y, x) percent, both uint8 if copied from a store and
-    float32 if computed; undefined where `valid` (y, x) is false.
+    float32 if computed; undefined where `mapped` (y, x) is false.
     """
 
     probability: NDArray[np.uint8] | NDArray[np.float32]
     optical_share: NDArray[np.uint8] | NDArray[np.float32]
-    valid: NDArray[np.bool_]
+    mapped: NDArray[np.bool_]
 
 
 class SceneBlock(Protocol):
@@ -176,7 +176,7 @@ class PlacedScene:
     feather: Feather | None
 
     def block(self, window: Window) -> SceneBlock | None:
-        """Return the scene's predictions for a window of the grid; None without a valid pixel.
+        """Return the scene's predictions for a window of the grid; None without a mapped pixel.
 
         Raises:
             StoreError: the store is damaged.
@@ -218,7 +218,7 @@ def place(stores: list[GridStore], grid: GeoBox) -> list[PlacedScene]:
 
 
 def _averaged_stack(store: GridStore, source: Window, step: int) -> NDArray[Any]:
-    """Return the stack of a `ResampledBlock`: layers averaged over cells of `step` px, read in pieces.
+    """Return the stack of a `ResampledBlock`: layers averaged over cells of `step` px, read by windows.
 
     Averaging avoids aliasing on a grid coarser than the scene. The window starts at a cell edge, so that cells do not
     depend on the window.
@@ -226,11 +226,11 @@ def _averaged_stack(store: GridStore, source: Window, step: int) -> NDArray[Any]
     layers = int(store.array(PROBABILITY).shape[0]) + 2
     height, width = ceil_div(source.height, step), ceil_div(source.width, step)
     stack = np.zeros((layers, height + 2, width + 2), np.uint8 if step == 1 else np.float32)
-    for tile in tiles(source.shape, max(AVERAGING_PIECE_PX // step, 1) * step):
-        piece = tile.window
-        values = _layers(store, piece.moved(source.y0, source.x0))
+    for tile in tiles(source.shape, max(AVERAGING_WINDOW_PX // step, 1) * step):
+        window = tile.window
+        values = _layers(store, window.moved(source.y0, source.x0))
         cells = values if step == 1 else _means(values, step)
-        y0, x0 = piece.y0 // step + 1, piece.x0 // step + 1
+        y0, x0 = window.y0 // step + 1, window.x0 // step + 1
         stack[:, y0 : y0 + cells.shape[1], x0 : x0 + cells.shape[2]] = cells
     return stack
 
@@ -238,8 +238,8 @@ def _averaged_stack(store: GridStore, source: Window, step: int) -> NDArray[Any]
 def _layers(store: GridStore, source: Window) -> NDArray[np.uint8]:
     """Return probabilities, share (0 where nodata) and coverage (0 or 1) of a window, (class + 2, y, x)."""
     share = store.read(OPTICAL_SHARE, source)
-    valid = share != SHARE_NODATA
-    return np.concatenate([store.read(PROBABILITY, source), (share * valid)[None], valid[None].view(np.uint8)])
+    mapped = share != SHARE_NODATA
+    return np.concatenate([store.read(PROBABILITY, source), (share * mapped)[None], mapped[None].view(np.uint8)])
 
 
 def _means(values: NDArray[np.uint8], step: int) -> NDArray[np.float32]:

@@ -16,11 +16,11 @@ from clairemap.errors import StoreError
 from clairemap.grid.cover import Step
 from clairemap.grid.window import Window
 from clairemap.inference.budget import Budget
-from clairemap.inference.core import map_core
-from clairemap.inference.cut import Cut, cut_scene
 from clairemap.inference.pipeline import Pipeline, slots
 from clairemap.inference.probabilities import create_probabilities
 from clairemap.inference.reading import SENSORS_OF_VIEW, WindowInput, WindowReader
+from clairemap.inference.scene_windows import SceneWindows, scene_windows
+from clairemap.inference.window_mapping import map_window
 from clairemap.inference.writing import CoreResult, ShardWriter, discard, has_result
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
@@ -66,9 +66,9 @@ class Prediction:
             return self.settings.window_px
         return budget.fitting_window_px(self.bundle, pair, self.halo_px)
 
-    def cut(self, pair: GridStore, window_px: int | None = None) -> Cut:
-        """Return the windows of the scene, by default of the size `window_px(pair)`."""
-        return cut_scene(pair.shape, window_px or self.window_px(pair), self.halo_px, pair.tile_px)
+    def scene_windows(self, pair: GridStore, window_px: int | None = None) -> SceneWindows:
+        """Return the windows of a scene, by default of the size `window_px(pair)`."""
+        return scene_windows(pair.shape, window_px or self.window_px(pair), self.halo_px, pair.tile_px)
 
 
 def predict_scene(pair: GridStore, prediction: Prediction, unfinished_path: Path, stamp: Mapping[str, str]) -> None:
@@ -128,7 +128,7 @@ def _resume_or_replace_store(
         pair.geobox,
         card.legend.names,
         tile_px=pair.tile_px,
-        shard_tiles=prediction.cut(pair, window_px).shard_tiles,
+        shard_tiles=prediction.scene_windows(pair, window_px).shard_tiles,
         attributes={**attributes.model_dump(mode="json"), WINDOW: window_px, **stamp},
     )
 
@@ -155,40 +155,40 @@ class _SceneMapper:
     def run(self) -> None:
         """Map all missing shards."""
         store = self.store
-        cut = self.prediction.cut(self.pair, int(store.attributes[WINDOW]))
+        windows = self.prediction.scene_windows(self.pair, int(store.attributes[WINDOW]))
         waiting = [shard for shard in store.shards() if not has_result(store, shard)]
         for shard in waiting:
             discard(store, shard)
-        steps = self._steps(cut, waiting)
+        steps = self._steps(windows, waiting)
         what = f"{self.pair.scene} ({self.prediction.view})"
-        self._log_plan(what, cut, len(waiting), len(steps))
+        self._log_plan(what, windows, len(waiting), len(steps))
         began = time.monotonic()
         at_once = slots(self.prediction.bundle.network, self.prediction.devices)
         with full_precision(), Pipeline(self._read, self._map, ShardWriter(store), at_once) as pipeline:
             mapped = sum(progress(pipeline.run(steps), f"predict {what}", len(steps)))
         mpx = sum(shard.height * shard.width for shard in waiting) / 1e6
         speed = mpx / max(time.monotonic() - began, 1e-3)
-        log.info("%s: %.2f Mpx/s, %d windows without valid pixels", what, speed, len(steps) - mapped)
+        log.info("%s: %.2f Mpx/s, %d windows without usable pixels", what, speed, len(steps) - mapped)
 
-    def _log_plan(self, what: str, cut: Cut, shards: int, windows: int) -> None:
-        shape, cover = self.pair.shape, cut.cover
-        seen = cover.seen_px(shape) / (shape[0] * shape[1])
-        sides = f"{cover.outer_px} px, halo {cover.halo_px} px ({seen:.2f} x the scene's pixels)"
+    def _log_plan(self, what: str, windows: SceneWindows, shards: int, steps: int) -> None:
+        shape, cover = self.pair.shape, windows.cover
+        factor = cover.processed_px(shape) / (shape[0] * shape[1])
+        sides = f"{cover.outer_px} px, halo {cover.halo_px} px ({factor:.2f} x the scene's pixels)"
         total = sum(1 for _ in self.store.shards())
-        log.info("%s: %d of %d shards to map, %d windows of %s", what, shards, total, windows, sides)
+        log.info("%s: %d of %d shards to map, %d windows of %s", what, shards, total, steps, sides)
         fitting_px = int(self.store.attributes[WINDOW])
         if cover.outer_px > max(fitting_px, cover.core_px):
             log.warning(
-                "%s: windows of %d px are larger than the %d px that fit into memory; give the job more memory, or "
-                "reduce inference.halo_px (may leave seams)",
+                "%s: windows of %d px are larger than the %d px that fit into memory; increase "
+                "compute.mapping_memory_mb, or reduce inference.halo_px (may leave seams)",
                 what,
                 cover.outer_px,
                 fitting_px,
             )
 
-    def _steps(self, cut: Cut, waiting: Sequence[Window]) -> list[Step]:
+    def _steps(self, windows: SceneWindows, waiting: Sequence[Window]) -> list[Step]:
         """Return the windows of the waiting shards, shard by shard."""
-        return [step for shard in waiting for step in cut.cover.steps(shard, self.pair.shape)]
+        return [step for shard in waiting for step in windows.cover.steps(shard, self.pair.shape)]
 
     @cached_property
     def _reader(self) -> WindowReader:
@@ -198,4 +198,4 @@ class _SceneMapper:
         return self._reader.read(step)
 
     def _map(self, network: Claire, reading: WindowInput) -> CoreResult:
-        return map_core(network, self.prediction.bundle.card, self.prediction.settings.precision, reading)
+        return map_window(network, self.prediction.bundle.card, self.prediction.settings.precision, reading)

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from clairemap.grid.cover import Step
 from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
+from clairemap.outputs import FUSED
 from clairemap.raster.store import GridStore
 from clairemap.settings import Sensor, View
 from clairemap.validity import Mask, optical_usable, sar_usable
 
 SENSORS_OF_VIEW: dict[View, frozenset[Sensor]] = {
-    "fused": frozenset({"optical", "sar"}),
+    FUSED: frozenset({"optical", "sar"}),
     "optical": frozenset({"optical"}),
     "sar": frozenset({"sar"}),
 }

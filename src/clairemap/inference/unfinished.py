@@ -25,12 +25,12 @@ def unfinished(target: Path, fingerprint: str) -> Iterator[Path]:
         fingerprint: hash of everything that the result depends on, in characters allowed in file names.
     """
     unfinished_path = temporary_beside(target.with_name(f"{target.name}.{fingerprint}"))
-    leftover = list(target.parent.glob(f".{target.name}.*.part"))
-    resumable = [store for store in leftover if f".{fingerprint}." in store.name and (store / "zarr.json").is_file()]
+    found = list(target.parent.glob(f".{target.name}.*.part"))
+    resumable = [store for store in found if f".{fingerprint}." in store.name and (store / "zarr.json").is_file()]
     for store in sorted(resumable, key=_files, reverse=True):
         if not unfinished_path.exists():
             _take_over(store, unfinished_path)
-    for store in leftover:
+    for store in found:
         shutil.rmtree(store, ignore_errors=True)
     yield unfinished_path
 
@@ -39,8 +39,8 @@ def _files(store: Path) -> int:
     return sum(1 for _ in store.rglob("*"))
 
 
-def _take_over(found: Path, unfinished_path: Path) -> None:
+def _take_over(store: Path, unfinished_path: Path) -> None:
     try:
-        found.rename(unfinished_path)
+        store.rename(unfinished_path)
     except FileNotFoundError:  # another run was faster
         return

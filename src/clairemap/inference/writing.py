@@ -34,7 +34,7 @@ class ShardWriter:
         self._shard: CoreResult | None = None
 
     def put(self, core: Window, result: CoreResult | None) -> None:
-        """Add the result of a core, None without valid pixels. Cores have to arrive shard by shard.
+        """Add the result of a core, None without mapped pixels. Cores have to arrive shard by shard.
 
         Raises:
             OSError: a shard cannot be written.
@@ -90,11 +90,11 @@ def write_shard(store: GridStore, shard: CoreResult) -> None:
 
 
 def has_result(store: GridStore, shard: Window) -> bool:
-    """Return whether a shard is completely written and has a valid pixel."""
+    """Return whether a shard is completely written and has a mapped pixel."""
     try:
-        valid = store.read(OPTICAL_SHARE, shard) != SHARE_NODATA
-        # Missing files read as 0; valid pixels have at least one probability above 0.
-        return bool(valid.any()) and np.array_equal(store.read(PROBABILITY, shard).any(axis=0), valid)
+        mapped = store.read(OPTICAL_SHARE, shard) != SHARE_NODATA
+        # Missing files read as 0; mapped pixels have at least one probability above 0.
+        return bool(mapped.any()) and np.array_equal(store.read(PROBABILITY, shard).any(axis=0), mapped)
     except StoreError:
         return False
 

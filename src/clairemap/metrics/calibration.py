@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE
-from clairemap.metrics.decision import Decision
 from clairemap.raster.histogram import histogram
+from clairemap.raster.most_probable import MostProbable
 
 BINS = 15
 VALUES_PER_BIN = PROBABILITY_ONE // BINS
@@ -40,18 +40,18 @@ class Calibration:
         )
 
 
-def calibration(truth: NDArray[np.uint8], decision: Decision) -> Calibration:
+def calibration(truth: NDArray[np.uint8], mapped: MostProbable[np.uint8]) -> Calibration:
     """Return the counts of the pixels in a window that have both a label and a mapped class.
 
     Args:
         truth: class indices (y, x) of the labels, IGNORE_INDEX where unlabelled.
-        decision: the mapped classes of the window.
+        mapped: the mapped classes of the window.
     """
     labelled = truth != IGNORE_INDEX
-    right = labelled & (truth == decision.index)
+    right = labelled & (truth == mapped.index)
     # Confidence 0 marks pixels without class or, after the product, without label: bin 0 is dropped.
-    px = histogram(decision.confidence * labelled)[1:]
-    correct = histogram(decision.confidence * right)[1:]
+    px = histogram(mapped.probability * labelled)[1:]
+    correct = histogram(mapped.probability * right)[1:]
     sums = px * (np.arange(1, PROBABILITY_ONE + 1) / PROBABILITY_ONE)
     in_bins = (BINS, VALUES_PER_BIN)
     return Calibration(

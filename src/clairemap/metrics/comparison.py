@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from clairemap.artefacts.metrics import BelowSingleSensor, Figure
 from clairemap.metrics.scores import MIN_TRUTH_PX, Scores, comparable_scores
 from clairemap.metrics.tally import Tally
+from clairemap.outputs import FUSED
 
-FUSED = "fused"
 MIN_REPORTED_DIFFERENCE = 0.0005
 """Smallest difference reported (0..1): visible in tables with one decimal of percent."""
 

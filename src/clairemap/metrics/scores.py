@@ -35,7 +35,7 @@ class Scores:
 
 
 def scores(confusion: Confusion) -> Scores:
-    """Return the figures of a confusion matrix, as in `document.DEFINITION`; mIoU and OA are NaN without pixels."""
+    """Return the figures of a confusion matrix (`region_metrics.DEFINITION`); without pixels, mIoU and OA are NaN."""
     right = np.diagonal(confusion)
     truth, mapped = confusion.sum(1), confusion.sum(0)
     iou = _ratio(right, truth + mapped - right)

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.artefacts.scores import PixelCounts, TilePlace, TileScores, read_scores, write_scores
+from clairemap.artefacts.tile_counts import PixelCounts, TileCounts, read_tile_counts, write_tile_counts
+from clairemap.artefacts.tiles import TileId
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration, calibration
 from clairemap.metrics.confusion import Confusion, confusion_matrix
-from clairemap.metrics.decision import decide
+from clairemap.raster.most_probable import most_probable
 
 BIN = "bin_"
 """Prefix of the names of calibration counts."""
@@ -66,33 +67,31 @@ def tally(truth: NDArray[np.uint8], probability: NDArray[np.uint8]) -> Tally:
         truth: class indices (y, x) of the labels, IGNORE_INDEX where unlabelled.
         probability: (class, y, x) in 1/255; 0 in all classes where unmapped.
     """
-    decision = decide(probability)
+    mapped = most_probable(probability)
     labelled = truth != IGNORE_INDEX
     return Tally(
-        confusion_matrix(truth, decision.index, len(probability)),
-        calibration(truth, decision),
-        int(np.count_nonzero(labelled & (decision.index == IGNORE_INDEX))),
+        confusion_matrix(truth, mapped.index, len(probability)),
+        calibration(truth, mapped),
+        int(np.count_nonzero(labelled & (mapped.index == IGNORE_INDEX))),
         1,
     )
 
 
 @dataclass(frozen=True)
 class TileTally:
-    """Counts of one tile, and its row and column in the tile grid of the scene.
+    """Counts of one tile.
 
-    `both` counts only pixels that both sensors see, to compare maps from one and two sensors.
+    `both` counts only pixels usable in both sensors, to compare maps from one and two sensors.
     """
 
-    scene: str
-    row: int
-    col: int
+    id: TileId
     counts: Tally
     both: Tally
 
 
 def write_tallies(path: Path, tallies: Sequence[TileTally], stamp: Mapping[str, str]) -> None:
     """Write the tiles of a scene as ``scores.parquet``, one row each, atomically."""
-    write_scores(path, [_scores(tile) for tile in tallies], stamp)
+    write_tile_counts(path, [_tile_counts(tile) for tile in tallies], stamp)
 
 
 def read_tallies(path: Path, classes: int) -> list[TileTally]:
@@ -103,15 +102,15 @@ def read_tallies(path: Path, classes: int) -> list[TileTally]:
     """
     try:
         zero = Tally.empty(classes).arrays()
-        return [_tile(scores, zero) for scores in read_scores(path)]
+        return [_tile_tally(tile, zero) for tile in read_tile_counts(path)]
     except ValueError as error:
         raise StoreError(
             f"{path}: not a valid score table for {classes} classes ({error}); delete it and run score_tiles again"
         ) from None
 
 
-def _scores(tile: TileTally) -> TileScores:
-    return TileScores(TilePlace(tile.scene, tile.row, tile.col), _pixel_counts(tile.counts), _pixel_counts(tile.both))
+def _tile_counts(tile: TileTally) -> TileCounts:
+    return TileCounts(tile.id, _pixel_counts(tile.counts), _pixel_counts(tile.both))
 
 
 def _pixel_counts(counts: Tally) -> PixelCounts:
@@ -122,9 +121,8 @@ def _pixel_counts(counts: Tally) -> PixelCounts:
     return PixelCounts(**columns)
 
 
-def _tile(scores: TileScores, zero: Mapping[str, NDArray[Any]]) -> TileTally:
-    place = scores.place
-    return TileTally(place.scene, place.row, place.col, _tally(scores.counts, zero), _tally(scores.both, zero))
+def _tile_tally(tile: TileCounts, zero: Mapping[str, NDArray[Any]]) -> TileTally:
+    return TileTally(tile.id, _tally(tile.counts, zero), _tally(tile.both, zero))
 
 
 def _tally(counts: PixelCounts, zero: Mapping[str, NDArray[Any]]) -> Tally:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from clairemap.nets.layers import DepthwiseConv, Sensors, zero_unseen
+from clairemap.nets.layers import DepthwiseConv, Sensors, zero_unusable
 from clairemap.nets.strips import in_strips
 
 
@@ -33,7 +33,7 @@ class WindowedCrossAttention(nn.Module):
     def forward(self, query_BHWC: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor) -> Tensor:
         """Return the update of the query sensor's features, (B, H, W, C).
 
-        The log of the context weights is added to the scores. The update is 0 in windows without a valid context cell.
+        The log of the context weights is added to the scores. The update is 0 in windows without a usable context cell.
         """
         _, height, width, channels = query_BHWC.shape
 
@@ -78,7 +78,7 @@ def _relative_positions(window: int) -> Tensor:
 
 
 def _log_weight(weight: Tensor, has_context: Tensor) -> Tensor:
-    """Return log(weight), -inf at weight 0; 0 in windows without a valid cell, to keep the softmax finite."""
+    """Return log(weight), -inf at weight 0; 0 in windows without a usable cell, to keep the softmax finite."""
     log_weight = torch.where(weight > 0, weight, 1).log()
     return torch.where((weight > 0) | ~has_context, log_weight, float("-inf"))
 
@@ -112,13 +112,13 @@ class ConvModulation(nn.Module):
         self.out = nn.Linear(channels, channels, bias=False)  # no bias: a missing sensor must add exactly 0
 
     def forward(
-        self, both_BHWC: Tensor, seen_BHW1: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor
+        self, both_BHWC: Tensor, usable_BHW1: Tensor, context_BHWC: Tensor, context_weight_BHW1: Tensor
     ) -> Tensor:
         """Return the update of the query sensor's features, (B, H, W, C); 0 where the context sensor has weight 0.
 
-        Cells that neither sensor sees (`seen_BHW1`, bool) have no influence on others.
+        Cells that are usable in neither sensor (`usable_BHW1`, bool) have no influence on others.
         """
-        modulation = self.spread(zero_unseen(functional.gelu(self.look(both_BHWC)), seen_BHW1))
+        modulation = self.spread(zero_unusable(functional.gelu(self.look(both_BHWC)), usable_BHW1))
         update: Tensor = self.out(modulation * self.value(context_BHWC) * context_weight_BHW1)
         return update
 
@@ -136,5 +136,7 @@ class ConvExchange(nn.Module):
         optical = features.optical * (weights.optical > 0)
         sar = features.sar * (weights.sar > 0)
         both = torch.cat([optical, sar], dim=-1)
-        seen = (weights.optical > 0) | (weights.sar > 0)
-        return Sensors(self.to_optical(both, seen, sar, weights.sar), self.to_sar(both, seen, optical, weights.optical))
+        usable = (weights.optical > 0) | (weights.sar > 0)
+        return Sensors(
+            self.to_optical(both, usable, sar, weights.sar), self.to_sar(both, usable, optical, weights.optical)
+        )

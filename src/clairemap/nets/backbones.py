@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from clairemap.nets.encoder import Encoder
 from clairemap.nets.fusion import Fusion, fusion
-from clairemap.nets.image import Image, all_valid
+from clairemap.nets.image import Image, all_usable
 from clairemap.nets.layers import CellNorm, Sensors, channels_first, channels_last
 from clairemap.nets.sizes import NetworkSize
 from clairemap.nets.stage_windows import StageWindows, crop
@@ -34,9 +34,9 @@ class DualEncoder(nn.Module):
             windows: one per stage.
         """
         if not self.training:  # in training DDP needs a gradient for every parameter
-            seen = [image.is_seen for image in images]
-            if any(seen) and not all(seen):
-                return self._single_sensor(seen.index(True), images, windows)
+            usable = [image.has_usable_pixels for image in images]
+            if any(usable) and not all(usable):
+                return self._single_sensor(usable.index(True), images, windows)
         weights = [coarse_weights(image, self.size) for image in images]
         encoders = (self.optical_encoder, self.sar_encoder)
         optical, sar = (
@@ -56,7 +56,7 @@ class DualEncoder(nn.Module):
     def _single_sensor(
         self, sensor: int, images: Sequence[Image], windows: Sequence[StageWindows]
     ) -> tuple[list[Tensor], Sensors]:
-        """Return the result of `forward` if only one sensor has valid pixels; the other encoder is skipped."""
+        """Return the result of `forward` if only one sensor has usable pixels; the other encoder is skipped."""
         weights = coarse_weights(images[sensor], self.size)
         features = _encode((self.optical_encoder, self.sar_encoder)[sensor], _masks(weights), images[sensor])
         found = [
@@ -83,13 +83,13 @@ class StackedEncoder(nn.Module):
 
     def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> tuple[list[Tensor], Sensors]:
         """Return the features, fine to coarse, and the weights at the finest stride; see `DualEncoder.forward`."""
-        seen = any_sensor_mask(images, self.size)
-        features = zip(self.norms, _encode(self.encoder, seen, *images), windows, strict=True)
+        usable = any_sensor_mask(images, self.size)
+        features = zip(self.norms, _encode(self.encoder, usable, *images), windows, strict=True)
         shares = (crop(image.mean_weights(self.encoder.stride), windows[0].decoded) for image in images)
         return [norm(crop(x, window.decoded)) for norm, x, window in features], Sensors(*shares)
 
 
-def _encode(encoder: Encoder, seen: Sequence[Tensor | None], *images: Image) -> list[Tensor]:
+def _encode(encoder: Encoder, usable: Sequence[Tensor | None], *images: Image) -> list[Tensor]:
     """Return an encoder's features; its input is all bands, multiplied by their weights, followed by the weights."""
     _, _, height, width = images[0].weight.shape
     channels = sum(image.values.shape[1] + 1 for image in images)
@@ -99,7 +99,7 @@ def _encode(encoder: Encoder, seen: Sequence[Tensor | None], *images: Image) -> 
         return encoder.stem(_concatenated([*bands, *weights]))
 
     cells = in_strips(stem_cells, height, channels * width, images[0].weight.device, encoder.stride)
-    return encoder.features(cells, seen)
+    return encoder.features(cells, usable)
 
 
 def _concatenated(layers_BCHW: Sequence[Tensor]) -> Tensor:
@@ -111,8 +111,8 @@ def _concatenated(layers_BCHW: Sequence[Tensor]) -> Tensor:
 def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
     """Return the weights of each stage's cells, (B, H / stride, W / stride, 1); 0 only where all pixels have 0.
 
-    At the finest stride the weight is the mean over a cell's valid pixels; at coarser strides the mean over all of the
-    finest cells, valid or not.
+    At the finest stride the weight is the mean over a cell's usable pixels; at coarser strides the mean over all of the
+    finest cells, usable or not.
     """
     stride = size.stages[0].stride
     found = [image.mean_weights(stride)]
@@ -125,7 +125,7 @@ def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
 
 def any_sensor_mask(images: Sequence[Image], size: NetworkSize) -> list[Tensor | None]:
     """Return a mask per stage of the cells that any sensor sees; None if all, see `Encoder.features`."""
-    if any(all_valid(image.weight) for image in images):
+    if any(all_usable(image.weight) for image in images):
         return [None] * len(size.stages)
     weights = zip(*(coarse_weights(image, size) for image in images), strict=True)
     return _masks([torch.stack(of_stage).amax(0) for of_stage in weights])
@@ -133,4 +133,4 @@ def any_sensor_mask(images: Sequence[Image], size: NetworkSize) -> list[Tensor |
 
 def _masks(weights: Sequence[Tensor]) -> list[Tensor | None]:
     """Return where the weights of each stage are above 0; None for all stages if they are above 0 everywhere."""
-    return [None] * len(weights) if all_valid(weights[0]) else [weight > 0 for weight in weights]
+    return [None] * len(weights) if all_usable(weights[0]) else [weight > 0 for weight in weights]

@@ -17,6 +17,7 @@ from clairemap.nets.image import Image
 from clairemap.nets.layers import Sensors, channels_first, channels_last
 from clairemap.nets.sizes import SIZES
 from clairemap.nets.stage_windows import cells_between, crop, stage_windows
+from clairemap.outputs import FUSED
 from clairemap.settings import NetworkSettings, Sensor
 
 
@@ -109,12 +110,12 @@ class Claire(nn.Module):
         needed = stage_windows(self.size, self.settings.fusion, core, shape)
         images = self._used(optical, "optical"), self._used(sar, "sar")
         features, shares = self.body(images, needed)
-        seen = any_sensor_mask(images, self.size)
+        usable = any_sensor_mask(images, self.size)
         cells = cells_between(core, shape, self.stride)
         around = cells.grown(1).clipped((shape[0] // self.stride, shape[1] // self.stride))
-        logits = self.decoder(features, needed, around, seen)
-        if seen[0] is not None:
-            logits = _extend_into_nodata(logits, crop(seen[0], around))
+        logits = self.decoder(features, needed, around, usable)
+        if usable[0] is not None:
+            logits = _extend_into_nodata(logits, crop(usable[0], around))
         logits = crop(logits, cells.relative_to(around))
         share = crop(_optical_share(shares), cells.relative_to(needed[0].decoded))
         return CellOutput(channels_first(logits), channels_first(share), cells)
@@ -127,18 +128,18 @@ class Claire(nn.Module):
 
     def _used(self, image: Image, sensor: Sensor) -> Image:
         """Return the image, with weight 0 everywhere if the settings exclude its sensor."""
-        is_excluded = self.settings.sensors not in ("fused", sensor)
+        is_excluded = self.settings.sensors not in (FUSED, sensor)
         return image._replace(weight=torch.zeros_like(image.weight)) if is_excluded else image
 
 
-def _extend_into_nodata(logits_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
-    """Return the logits with unseen cells replaced by the mean of their seen neighbours (0 without any).
+def _extend_into_nodata(logits_BHWC: Tensor, usable_BHW1: Tensor) -> Tensor:
+    """Return the logits with unusable cells replaced by the mean of their usable neighbours (0 without any).
 
     Pixels at the edge of nodata are interpolated from both.
     """
-    logits, seen = channels_first(logits_BHWC), channels_first(seen_BHW1)
-    near, count = _mean_around(torch.where(seen, logits, 0)), _mean_around(seen.to(logits.dtype))
-    return channels_last(torch.where(seen, logits, near / torch.where(count > 0, count, 1)))
+    logits, usable = channels_first(logits_BHWC), channels_first(usable_BHW1)
+    near, count = _mean_around(torch.where(usable, logits, 0)), _mean_around(usable.to(logits.dtype))
+    return channels_last(torch.where(usable, logits, near / torch.where(count > 0, count, 1)))
 
 
 def _mean_around(x_BCHW: Tensor) -> Tensor:

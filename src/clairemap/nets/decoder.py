@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.grid.window import Window
-from clairemap.nets.layers import CellNorm, DepthwiseConv, in_cell_strips, upsampled, zero_unseen
+from clairemap.nets.layers import CellNorm, DepthwiseConv, in_cell_strips, upsampled, zero_unusable
 from clairemap.nets.sizes import NetworkSize
 from clairemap.nets.stage_windows import StageWindows, crop
 from clairemap.nets.strips import in_strips
@@ -23,7 +23,7 @@ class Smoothing(nn.Module):
         self.norm = CellNorm(channels, eps=1e-6)
 
     def forward(
-        self, x_BHWC: Tensor, seen_BHW1: Tensor | None, then: Callable[[Tensor], Tensor] | None = None
+        self, x_BHWC: Tensor, usable_BHW1: Tensor | None, then: Callable[[Tensor], Tensor] | None = None
     ) -> Tensor:
         """Return features of the same shape, after `then` (a function of each cell) if given."""
 
@@ -31,7 +31,7 @@ class Smoothing(nn.Module):
             found = functional.gelu(self.norm(self.linear(x)))
             return found if then is None else then(found)
 
-        return in_cell_strips(smooth, self.spread(zero_unseen(x_BHWC, seen_BHW1)))
+        return in_cell_strips(smooth, self.spread(zero_unusable(x_BHWC, usable_BHW1)))
 
 
 class PyramidDecoder(nn.Module):
@@ -48,7 +48,11 @@ class PyramidDecoder(nn.Module):
         self.head = nn.Linear(width, classes)
 
     def forward(
-        self, features: Sequence[Tensor], windows: Sequence[StageWindows], cells: Window, seen: Sequence[Tensor | None]
+        self,
+        features: Sequence[Tensor],
+        windows: Sequence[StageWindows],
+        cells: Window,
+        usable: Sequence[Tensor | None],
     ) -> Tensor:
         """Return logits (B, H, W, classes) of a window of the finest stage's cells.
 
@@ -56,10 +60,10 @@ class PyramidDecoder(nn.Module):
             features: decoded cells of each stage, (B, H, W, C), fine to coarse.
             windows: one per stage.
             cells: window of the finest stage, inside its decoded cells.
-            seen: a mask per stage of all cells that any sensor sees; None if all.
+            usable: a mask per stage of cells that are usable in any sensor; None if all.
         """
         known = [
-            None if here is None else crop(here, window.decoded) for here, window in zip(seen, windows, strict=True)
+            None if here is None else crop(here, window.decoded) for here, window in zip(usable, windows, strict=True)
         ]
         levels = list(
             zip(self.laterals, self.smoothings, features, (window.decoded for window in windows), strict=True)

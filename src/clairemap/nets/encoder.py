@@ -11,8 +11,8 @@ from clairemap.nets.layers import (
     PatchConv,
     channels_first,
     channels_last,
-    fill_unseen,
-    zero_unseen,
+    fill_unusable,
+    zero_unusable,
 )
 from clairemap.nets.sizes import NetworkSize
 from clairemap.nets.strips import in_strips
@@ -54,33 +54,33 @@ class Encoder(nn.Module):
         cells: Tensor = norm(patches(image_BHWC))
         return cells
 
-    def features(self, cells: Tensor, seen: Sequence[Tensor | None]) -> list[Tensor]:
+    def features(self, cells: Tensor, usable: Sequence[Tensor | None]) -> list[Tensor]:
         """Return the features of each stage, fine to coarse.
 
         Args:
             cells: output of the stem; may be overwritten.
-            seen: a mask per stage of the cells with valid pixels, bool (B, h, w, 1); None if all.
+            usable: a mask per stage of the cells with usable pixels, bool (B, h, w, 1); None if all.
         """
         features: list[Tensor] = []
-        for index, here in enumerate(seen):
+        for index, here in enumerate(usable):
             first, second, *blocks = cast(nn.Sequential, self.stages[index])
-            x = _downsampled(features[-1], seen[index - 1], first, cast(PatchConv, second)) if index else cells
+            x = _downsampled(features[-1], usable[index - 1], first, cast(PatchConv, second)) if index else cells
             for block in blocks:
-                x = block(zero_unseen(x, here))
+                x = block(zero_unusable(x, here))
             features.append(x)
         return features
 
 
-def _downsampled(x_BHWC: Tensor, seen: Tensor | None, norm: nn.Module, patches: PatchConv) -> Tensor:
-    """Return the cells of the next stage; partly seen cells are computed from their seen inputs."""
-    if seen is None:
+def _downsampled(x_BHWC: Tensor, usable: Tensor | None, norm: nn.Module, patches: PatchConv) -> Tensor:
+    """Return the cells of the next stage; partly usable cells are computed from their usable inputs."""
+    if usable is None:
         coarse: Tensor = patches(norm(x_BHWC))
         return coarse
     stride = patches.conv.stride[0]
-    seen_B1HW = channels_first(seen)
+    usable_B1HW = channels_first(usable)
 
     def of_rows(rows: slice) -> Tensor:
-        whole = fill_unseen(channels_first(norm(x_BHWC[:, rows])), seen_B1HW[:, :, rows], stride)
+        whole = fill_unusable(channels_first(norm(x_BHWC[:, rows])), usable_B1HW[:, :, rows], stride)
         cells: Tensor = patches(channels_last(whole))
         return cells
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.nets.attention import ConvExchange, ConvModulation, WindowExchange
-from clairemap.nets.layers import CellNorm, DepthwiseConv, Sensors, in_cell_strips, zero_unseen
+from clairemap.nets.layers import CellNorm, DepthwiseConv, Sensors, in_cell_strips, zero_unusable
 from clairemap.nets.sizes import Stage
 
 
@@ -38,18 +38,18 @@ class ReliabilityGate(nn.Module):
         hidden = self.spread(in_cell_strips(self._gate_input, *features, *weights, expansion=2))
         logits = self.decide(functional.gelu(hidden)).float()
         weight = torch.cat(weights, dim=-1).float()
-        valid = weight > 0
-        anything = valid.any(dim=-1, keepdim=True)
-        log_weight = torch.where(valid, weight, 1).log()
-        scores = torch.where(valid | ~anything, logits + log_weight, float("-inf"))
+        usable = weight > 0
+        anything = usable.any(dim=-1, keepdim=True)
+        log_weight = torch.where(usable, weight, 1).log()
+        scores = torch.where(usable | ~anything, logits + log_weight, float("-inf"))
         share = scores.softmax(dim=-1) * anything
         return Sensors(share[..., :1], share[..., 1:])
 
     def _gate_input(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> Tensor:
-        seen = optical * (optical_weight > 0), sar * (sar_weight > 0)
+        usable = optical * (optical_weight > 0), sar * (sar_weight > 0)
         weights = (weight.to(optical.dtype) for weight in (optical_weight, sar_weight))
-        hidden = functional.gelu(self.look(torch.cat([*seen, *weights], dim=-1)))
-        return zero_unseen(hidden, (optical_weight > 0) | (sar_weight > 0))
+        hidden = functional.gelu(self.look(torch.cat([*usable, *weights], dim=-1)))
+        return zero_unusable(hidden, (optical_weight > 0) | (sar_weight > 0))
 
     def single_sensor(self, weight: Tensor) -> Tensor:
         """Return the share of a sensor if the other has weight 0 everywhere."""
@@ -77,13 +77,13 @@ class Mixer(nn.Module):
         self.spread = DepthwiseConv(channels, kernel=3)
         self.last = nn.Linear(channels, channels)
 
-    def forward(self, x_BHWC: Tensor, seen_BHW1: Tensor) -> Tensor:
-        """Return features of the same shape; unseen cells (`seen_BHW1` false) have no influence on others."""
-        spread = self.spread(in_cell_strips(self._first_layer, x_BHWC, seen_BHW1))
+    def forward(self, x_BHWC: Tensor, usable_BHW1: Tensor) -> Tensor:
+        """Return features of the same shape; unusable cells (`usable_BHW1` false) have no influence on others."""
+        spread = self.spread(in_cell_strips(self._first_layer, x_BHWC, usable_BHW1))
         return in_cell_strips(lambda x, mixed: x + self.last(mixed), x_BHWC, spread)
 
-    def _first_layer(self, x: Tensor, seen: Tensor) -> Tensor:
-        return zero_unseen(functional.gelu(self.first(x)), seen)
+    def _first_layer(self, x: Tensor, usable: Tensor) -> Tensor:
+        return zero_unusable(functional.gelu(self.first(x)), usable)
 
 
 class Fusion(nn.Module):
@@ -105,8 +105,8 @@ class Fusion(nn.Module):
             update = self.exchange(own, weights)
             own = Sensors(own.optical + update.optical, own.sar + update.sar)
         share = self.gate(own, weights)
-        seen = (weights.optical > 0) | (weights.sar > 0)
-        return self.mixer(in_cell_strips(_weighted_sum, *own, *share), seen), share
+        usable = (weights.optical > 0) | (weights.sar > 0)
+        return self.mixer(in_cell_strips(_weighted_sum, *own, *share), usable), share
 
     def single_sensor(self, sensor: int, features: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return the result of `forward` for one sensor (0 optical, 1 SAR) if the other has weight 0 everywhere."""

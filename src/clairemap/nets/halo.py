@@ -95,8 +95,8 @@ def measured_halo_px(network: Claire, length_px: int | None = None, seed: int = 
     left = float(effect[chosen])
     if not enough:
         log.warning(
-            "beyond %d px, the longest halo tried, a cut changes logits by %.2g standard deviations (accepted: %g): "
-            "maps may depend on inference.window_px by that much",
+            "pixels beyond %d px, the longest halo tried, change logits by %.2g standard deviations (accepted: %g): "
+            "maps may differ by that much between window sizes (inference.window_px)",
             chosen * align,
             left,
             TOLERANCE_SIGMA,

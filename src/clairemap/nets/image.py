@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clairemap.nets.layers import channels_last, fill_unseen
+from clairemap.nets.layers import channels_last, fill_unusable
 from clairemap.nets.strips import in_strips
 
 
@@ -22,7 +22,7 @@ class Image(NamedTuple):
     """Converts bands (B, C, H, W) to normalised floating-point bands; None if they are normalised already."""
 
     @property
-    def is_seen(self) -> bool:
+    def has_usable_pixels(self) -> bool:
         """Whether any pixel has weight above 0."""
         return bool(self.weight.any())
 
@@ -37,26 +37,26 @@ class Image(NamedTuple):
         return torch.where(self.weight > 0, self.values, 0) * self.weight
 
     def network_input(self, stride: int) -> tuple[Tensor, Tensor]:
-        """Return bands times weight, and weights, both filled inside cells of `stride`: see `layers.fill_unseen`."""
-        if all_valid(self.weight):
+        """Return bands times weight, and weights, both filled inside cells of `stride`: see `layers.fill_unusable`."""
+        if all_usable(self.weight):
             return self.masked(), self.weight
-        seen = self.weight > 0
-        return fill_unseen(self.masked(), seen, stride), fill_unseen(self.weight, seen, stride)
+        usable = self.weight > 0
+        return fill_unusable(self.masked(), usable, stride), fill_unusable(self.weight, usable, stride)
 
     def mean_weights(self, stride: int) -> Tensor:
-        """Return the mean weight of each cell's valid pixels, (B, H / stride, W / stride, 1); 0 if it has none."""
+        """Return the mean weight of each cell's usable pixels, (B, H / stride, W / stride, 1); 0 if it has none."""
         _, _, height, width = self.weight.shape
 
         def of_rows(rows: slice) -> Tensor:
             weight = self.weight[:, :, rows]
             floating = weight if weight.is_floating_point() else weight.float()
-            seen = functional.avg_pool2d((floating > 0).to(floating.dtype), stride)
-            return channels_last(functional.avg_pool2d(floating, stride) / torch.where(seen > 0, seen, 1))
+            usable = functional.avg_pool2d((floating > 0).to(floating.dtype), stride)
+            return channels_last(functional.avg_pool2d(floating, stride) / torch.where(usable > 0, usable, 1))
 
         return in_strips(of_rows, height, width, self.weight.device, stride)
 
 
-def all_valid(weight: Tensor) -> bool:
+def all_usable(weight: Tensor) -> bool:
     """Return whether all weights are above 0; False in training on a GPU, where checking would synchronise it."""
     is_checked = weight.is_cpu or not torch.is_grad_enabled()
     return is_checked and bool((weight > 0).all())

@@ -170,37 +170,37 @@ def in_cell_strips(function: Callable[..., Tensor], *features_BHWC: Tensor, expa
     return in_strips(of_rows, height, expansion * channels * width, features_BHWC[0].device)
 
 
-def zero_unseen(x_BHWC: Tensor, seen_BHW1: Tensor | None) -> Tensor:
-    """Return features with 0 in unseen cells, like the zero padding beyond the edge of an image.
+def zero_unusable(x_BHWC: Tensor, usable_BHW1: Tensor | None) -> Tensor:
+    """Return features with 0 in unusable cells, like the zero padding beyond the edge of an image.
 
     Nodata inside a tile then has the same effect as the edge of a tile, which occurs in every training crop. Without
     gradients the features are changed in place.
 
     Args:
         x_BHWC: features, finite; not used by the caller afterwards.
-        seen_BHW1: bool; None if all cells are seen.
+        usable_BHW1: bool; None if all cells are usable.
     """
-    if seen_BHW1 is None:
+    if usable_BHW1 is None:
         return x_BHWC
-    seen = seen_BHW1.to(x_BHWC.dtype)  # on a CPU four times as fast as torch.where
-    return x_BHWC * seen if torch.is_grad_enabled() else x_BHWC.mul_(seen)
+    usable = usable_BHW1.to(x_BHWC.dtype)  # on a CPU four times as fast as torch.where
+    return x_BHWC * usable if torch.is_grad_enabled() else x_BHWC.mul_(usable)
 
 
-def fill_unseen(x_BCHW: Tensor, seen_B1HW: Tensor, stride: int) -> Tensor:
-    """Return pixels (finite) with unseen ones replaced by the mean of their cell's seen pixels; 0 if there are none.
+def fill_unusable(x_BCHW: Tensor, usable_B1HW: Tensor, stride: int) -> Tensor:
+    """Return pixels (finite) with unusable ones replaced by the mean of their cell's usable ones; 0 without any.
 
-    Zeros are the mean of the training pixels. They would pull partly seen cells at the edge of nodata towards it, and
+    Zeros are the mean of the training pixels. They would pull partly usable cells at the edge of nodata towards it, and
     the map would have too much of one class there.
     """
-    share = functional.avg_pool2d(seen_B1HW.to(x_BCHW.dtype), stride)
-    sums = functional.avg_pool2d(x_BCHW * seen_B1HW, stride)
+    share = functional.avg_pool2d(usable_B1HW.to(x_BCHW.dtype), stride)
+    sums = functional.avg_pool2d(x_BCHW * usable_B1HW, stride)
     mean = sums / torch.where(share > 0, share, 1)
 
     def by_cell(pixels: Tensor) -> Tensor:
         images, channels, height, width = pixels.shape
         return pixels.reshape(images, channels, height // stride, stride, width // stride, stride)
 
-    chosen = torch.where(by_cell(seen_B1HW), by_cell(x_BCHW), mean[:, :, :, None, :, None])
+    chosen = torch.where(by_cell(usable_B1HW), by_cell(x_BCHW), mean[:, :, :, None, :, None])
     return chosen.reshape(x_BCHW.shape)
 
 

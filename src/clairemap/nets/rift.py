@@ -84,7 +84,7 @@ class Rift(nn.Module):
 
         Args:
             logits: (B, K, H, W), any floating-point type; computed in float32, or in float64 for float64.
-            target: class indices (B, H, W) int64, IGNORE_INDEX where there is no label or no valid sensor.
+            target: class indices (B, H, W) int64, IGNORE_INDEX where there is no label or no usable sensor.
         """
         with torch.autocast(logits.device.type, enabled=False):
             sums = self._sums(logits, target)

@@ -20,7 +20,7 @@ class StageWindows:
     fused: Window
     """Input and output of the fusion: whole attention windows."""
     decoded: Window
-    """Input of the decoder, inside `fused`; after smoothing the outermost cells are only valid at the image's edge."""
+    """Input of the decoder, inside `fused`; after smoothing outermost cells are only correct at the image's edge."""
 
     @property
     def kept(self) -> Window:

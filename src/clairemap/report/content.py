@@ -167,15 +167,15 @@ class ReportContent:
         return tuple(zip(self.metrics.areas, self.legend.classes, strict=True))
 
     @property
-    def scarce(self) -> tuple[str, ...]:
+    def too_few(self) -> tuple[str, ...]:
         """Classes that mIoU averages although they have too few labelled pixels."""
         averaged = self.metrics.classes_averaged
         return tuple(row.name for row in self.metrics.per_class if row.too_few and row.name in averaged)
 
     @property
-    def miou_without_scarce(self) -> float | None:
-        """The mIoU without the scarce classes; None if no class remains."""
-        averaged = set(self.metrics.classes_averaged) - set(self.scarce)
+    def miou_without_too_few(self) -> float | None:
+        """The mIoU without these classes; None if no class remains."""
+        averaged = set(self.metrics.classes_averaged) - set(self.too_few)
         ious = [row.iou for row in self.metrics.per_class if row.name in averaged and row.iou is not None]
         return sum(ious) / len(ious) if ious else None
 

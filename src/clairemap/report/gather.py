@@ -13,7 +13,7 @@ from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.artefacts.registration import read_registration
 from clairemap.artefacts.statistics import read_statistics
-from clairemap.artefacts.tiles import read_tile_index, tile_rows
+from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
@@ -27,7 +27,7 @@ from clairemap.report.content import (
     TileCard,
     TrainingSummary,
 )
-from clairemap.report.leakage import split_summary
+from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.selection import select_tiles
@@ -124,7 +124,7 @@ def _cards(
     for choice in chosen:
         tile = choice.tile
         try:
-            window, (pair, probabilities) = windows[tile.place], stores[tile.scene]
+            window, (pair, probabilities) = windows[tile.id], stores[tile.scene]
         except KeyError as error:
             raise StoreError(
                 f"tile {tile.row}, {tile.col} of scene {tile.scene} has an explanation, but {error} is missing in the "
@@ -139,9 +139,9 @@ def _stores(scenes: Iterable[SceneFolder]) -> dict[str, tuple[GridStore, GridSto
     return {pair.scene: (pair, probabilities) for pair, probabilities in opened}
 
 
-def _tile_windows(scenes: Iterable[SceneFolder]) -> dict[tuple[str, int, int], Window]:
-    windows = {}
-    for scene in scenes:
-        for row in tile_rows(read_tile_index(scene.tiles)):
-            windows[row.scene, row.row, row.col] = Window(row.y0, row.x0, row.height, row.width)
-    return windows
+def _tile_windows(scenes: Iterable[SceneFolder]) -> dict[TileId, Window]:
+    return {
+        row.id: Window(row.y0, row.x0, row.height, row.width)
+        for scene in scenes
+        for row in tile_rows(read_tile_index(scene.tiles))
+    }

@@ -8,6 +8,7 @@ from jinja2 import Environment, StrictUndefined, Template
 
 from clairemap.levels import GOOD_ACCURACY_PCT, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU, RELEVANT_CLASS_PCT
 from clairemap.metrics.scores import MIN_TRUTH_PX
+from clairemap.outputs import FUSED
 from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import MIN_WARP_PX
 from clairemap.report.content import ReportContent
@@ -27,7 +28,7 @@ AGREEMENT = (
     f"the tile's labelled pixels. Tiles and classes with fewer than {MIN_TRUTH_PX} labelled pixels get no accuracy."
 )
 TEMPLATE = "page.html.j2"
-VIEW_NAMES = {"fused": "both sensors", "optical": "optical only", "sar": "SAR only"}
+VIEW_NAMES = {FUSED: "both sensors", "optical": "optical only", "sar": "SAR only"}
 SPLIT_NAMES = {
     "train": "training",
     "val": "validation",

@@ -17,6 +17,7 @@ from clairemap.classes import IGNORE_INDEX, MAP_NODATA
 from clairemap.errors import StoreError, UnreadableFileError
 from clairemap.grid.points import Size
 from clairemap.grid.window import Window
+from clairemap.raster.most_probable import most_probable
 from clairemap.raster.store import GridStore
 from clairemap.report.content import DisplaySettings, Picture, Stretch, TilePictures
 from clairemap.report.pixel_geometry import UP_DEG, PixelGeometry, north_text, oriented, oriented_aspect, picture_shape
@@ -106,11 +107,10 @@ def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, dis
     probability = probabilities.read("probability", window)
     geometry = PixelGeometry.of(pair.geobox, window)
     north = None if geometry is None else geometry.north_deg(geometry.turn)
-    best = np.where(probability.max(axis=0) > 0, probability.argmax(axis=0), IGNORE_INDEX)
     return TilePictures(
         optical=_optical_picture(pair, window, has_none(flags, Validity.OPTICAL_NODATA), display, geometry),
         sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), display, geometry),
-        landcover=_index_picture(best.astype(np.uint8), display, geometry),
+        landcover=_index_picture(most_probable(probability).index, display, geometry),
         truth=_index_picture(label, display, geometry) if (label != IGNORE_INDEX).any() else None,
         north_text="" if north is None or abs(north) < UP_DEG else north_text(north),
     )

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from clairemap.artefacts.explanations import ExplainedTile
+from clairemap.artefacts.tiles import TileId
 from clairemap.levels import GOOD_ACCURACY_PCT, HIGH_CONFIDENCE_PCT, MOSTLY_ONE_SENSOR_PCT
 from clairemap.tiles.sampling import spread_evenly
 
@@ -42,21 +42,21 @@ def select_tiles(tiles: Sequence[ExplainedTile], count: int) -> list[SelectedTil
 
     Of equal tiles the first in that order is selected. If all tiles fit, `reason` is empty.
     """
-    ordered = sorted(tiles, key=attrgetter("place"))
+    ordered = sorted(tiles, key=lambda tile: tile.id)
     if len(ordered) <= count:
         return [SelectedTile(tile, "") for tile in ordered]
     queues: list[tuple[str, list[ExplainedTile]]] = [(rank.reason, _queue(ordered, rank)) for rank in _RANKINGS]
-    chosen: dict[tuple[str, int, int], SelectedTile] = {}
+    chosen: dict[TileId, SelectedTile] = {}
     while any(queue for _, queue in queues) and len(chosen) < count:
         for why, queue in queues:
-            while queue and queue[0].place in chosen:
+            while queue and queue[0].id in chosen:
                 queue.pop(0)
             if queue and len(chosen) < count:
                 tile = queue.pop(0)
-                chosen[tile.place] = SelectedTile(tile, why)
-    others = [tile for tile in ordered if tile.place not in chosen]
-    chosen |= {tile.place: SelectedTile(tile, "") for tile in spread_evenly(others, count - len(chosen))}
-    return [chosen[place] for place in sorted(chosen)]
+                chosen[tile.id] = SelectedTile(tile, why)
+    others = [tile for tile in ordered if tile.id not in chosen]
+    chosen |= {tile.id: SelectedTile(tile, "") for tile in spread_evenly(others, count - len(chosen))}
+    return [chosen[tile] for tile in sorted(chosen)]
 
 
 def _queue(tiles: Sequence[ExplainedTile], rank: _Ranking) -> list[ExplainedTile]:

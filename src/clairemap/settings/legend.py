@@ -20,7 +20,7 @@ class LegendSettings(ColoredLegend, Section):
     """The classes, in the order in which tables list them."""
 
     classes: tuple[ColoredClass, ...] = Field(
-        DEMO_CLASSES, min_length=2, max_length=64, description="classes to map, in table order"
+        DEMO_CLASSES, min_length=2, max_length=64, description="classes to map, in the order of legends and tables"
     )
     ignore: tuple[int, ...] = Field(
         (0,), description="label codes that mean 'not labelled', in addition to the raster's nodata value"

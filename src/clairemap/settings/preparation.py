@@ -66,8 +66,8 @@ class SplitsSettings(Section):
     buffer_px: int = Field(
         256,
         ge=0,
-        description="leave out training tiles closer than this to a held-out block, pixels; at least halo_px in "
-        "work_dir/model/model.json",
+        description="leave out training tiles closer than this to a held-out block, pixels; recommended: at least "
+        "halo_px in work_dir/model/model.json",
     )
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from clairemap.settings.section import Section
 Sensor = Literal["optical", "sar"]
 
 View = Literal["fused", "optical", "sar"]
-"""The sensors that a prediction uses: both, or one with the other masked out."""
+"""The sensors that a prediction uses: both (`outputs.FUSED`), or one with the other masked out."""
 
 VIEWS: tuple[View, ...] = get_args(View)
 
@@ -45,7 +45,9 @@ class _BandSettings(Section):
 class OpticalBands(_BandSettings):
     """Bands of the optical scenes."""
 
-    bands: tuple[str, ...] = Field(("red", "green", "blue", "nir"), min_length=1, description="band names, in order")
+    bands: tuple[str, ...] = Field(
+        ("red", "green", "blue", "nir"), min_length=1, description="names of the bands to read, in order"
+    )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,7 +92,9 @@ class OpticalSettings(TiledOptical):
 class SarBands(_BandSettings):
     """Bands and scale of the SAR scenes."""
 
-    bands: tuple[str, ...] = Field(("VV", "VH"), min_length=1, description="polarisation names, in order")
+    bands: tuple[str, ...] = Field(
+        ("VV", "VH"), min_length=1, description="names of the polarisations to read, in order"
+    )
     scale: Literal["linear_power", "linear_amplitude", "db", "digital"] = Field(
         "linear_power",
         description="unit of the values. linear_power, linear_amplitude: converted to dB; db and digital (8-bit "

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from clairemap.outputs import FUSED
 from clairemap.settings.kinds import AlignedPx, InputPath, Share
 from clairemap.settings.section import Section
 from clairemap.settings.sensors import View
@@ -22,7 +23,7 @@ class NetworkSettings(Section):
         description="window: cross-modality attention fusion (CMAF), the standard; early: one encoder for the stacked "
         "bands of both sensors; conv, gate, sum: other ways to fuse, for comparison",
     )
-    sensors: View = Field("fused", description="train on both sensors (fused), or on one with the other masked out")
+    sensors: View = Field(FUSED, description="train on both sensors (fused), or on one with the other masked out")
 
 
 class LossSettings(Section):
@@ -94,7 +95,7 @@ class AugmentationSettings(Section):
     """Random changes of training crops, in addition to quarter turns and mirror images; 0 disables one."""
 
     clouds: Share = Field(0.5, description="fraction of the crops with simulated clouds and cloud shadows")
-    cloud_mask_known: Share = Field(0.5, description="fraction of those crops whose cloud mask the network gets")
+    cloud_mask_known: Share = Field(0.5, description="fraction of the crops with clouds whose cloud mask is used")
     speckle: Share = Field(0.3, description="fraction of the crops with additional SAR speckle")
     speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of the additional speckle")
     sar_jitter_px: int = Field(1, ge=0, le=2, description="maximum random SAR shift along each axis, pixels")

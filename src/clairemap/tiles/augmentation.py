@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.outputs import FUSED
 from clairemap.settings import Sensor, View
 from clairemap.tiles.crops import Crop, Values
 
@@ -66,8 +67,8 @@ def mask_holes_if_labelled(crop: Crop, sensors: tuple[Sensor, ...], mask: NDArra
 
 def _with_weights(crop: Crop, optical_weight: Values, sar_weight: Values) -> Crop:
     """Return the crop with other weights; pixels where both are 0 lose their target."""
-    seen = (optical_weight[0] > 0) | (sar_weight[0] > 0)
-    target = np.where(seen, crop.target, np.uint8(IGNORE_INDEX))
+    usable = (optical_weight[0] > 0) | (sar_weight[0] > 0)
+    target = np.where(usable, crop.target, np.uint8(IGNORE_INDEX))
     return replace(crop, optical_weight=optical_weight, sar_weight=sar_weight, target=target)
 
 
@@ -80,7 +81,7 @@ def drop_sensor_if_labelled(crop: Crop, sensor: Sensor | None) -> Crop:
 
 
 def select_view(crop: Crop, view: View) -> Crop:
-    """Return the crop with only the view's sensor; unchanged for ``fused``."""
-    if view == "fused":
+    """Return the crop with only the view's sensor; unchanged for FUSED."""
+    if view == FUSED:
         return crop
     return drop_sensor(crop, "sar" if view == "optical" else "optical")

@@ -7,32 +7,32 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clairemap.artefacts.tiles import TILE_ID
 from clairemap.settings import Sensor
 from clairemap.validity import Mask
 
 DIGEST_BYTES = 16
 
-KEY = ["scene", "row", "col"]
 HASHES: dict[Sensor, str] = {"optical": "optical_hash", "sar": "sar_hash"}
 """Column of the tile index with the content hash of each sensor."""
 
 
-def content_hash(values: NDArray[Any], usable: Mask) -> str | None:
-    """Return a hash of a tile's usable pixels and their positions; None without usable pixels or with constant bands.
+def content_hash(values: NDArray[Any], valid: Mask) -> str | None:
+    """Return a hash of a tile's valid pixels and their positions; None without valid pixels or with constant bands.
 
     Values are hashed as float32, so that copies stored as another type match. Empty and constant tiles have no hash,
     because they are not copies of each other.
 
     Args:
         values: (band, y, x).
-        usable: (y, x), where the values are not nodata.
+        valid: (y, x), where the values are not nodata, clouds included.
     """
-    seen = np.ascontiguousarray(values[:, usable], np.float32)
-    if not seen.size or (seen == seen[:, :1]).all():
+    pixels = np.ascontiguousarray(values[:, valid], np.float32)
+    if not pixels.size or (pixels == pixels[:, :1]).all():
         return None
     digest = hashlib.blake2b(repr(values.shape).encode(), digest_size=DIGEST_BYTES)
-    digest.update(np.packbits(usable).tobytes())
-    digest.update(seen.tobytes())
+    digest.update(np.packbits(valid).tobytes())
+    digest.update(pixels.tobytes())
     return digest.hexdigest()
 
 
@@ -42,11 +42,11 @@ def copied_tiles(table: pd.DataFrame, index: pd.DataFrame, split: str) -> list[s
     Shifted, resampled or rescaled copies are not found.
 
     Args:
-        table: split table, see `splits.assign_splits`; may be a subset.
+        table: split table, see `split_assignment.assign_splits`; may be a subset.
         index: rows of tiles.parquet of the same scenes.
         split: the held-out split.
     """
-    tiles = table[[*KEY, "split"]].merge(index[[*KEY, *HASHES.values()]], on=KEY).sort_values(KEY)
+    tiles = table[[*TILE_ID, "split"]].merge(index[[*TILE_ID, *HASHES.values()]]).sort_values(list(TILE_ID))
     training, held_out = tiles[tiles["split"] == "train"], tiles[tiles["split"] == split]
     found: dict[str, str] = {}
     for sensor, column in HASHES.items():

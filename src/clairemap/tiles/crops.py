@@ -98,10 +98,10 @@ def _read_sar(store: GridStore, masks: TileMasks, window: Window, offset: SarOff
     available = displaced.intersection(masks.window)
     values = store.read("sar", available)
     place = available.relative_to(displaced).slices
-    sar, seen = np.zeros((len(values), *window.shape), np.float32), np.zeros(window.shape, np.bool_)
+    sar, usable = np.zeros((len(values), *window.shape), np.float32), np.zeros(window.shape, np.bool_)
     sar[:, *place] = values
-    seen[place] = sar_usable(masks.flags[available.relative_to(masks.window).slices])
-    return sar, seen
+    usable[place] = sar_usable(masks.flags[available.relative_to(masks.window).slices])
+    return sar, usable
 
 
 def pad(crop: Crop, height: int, width: int) -> Crop:

@@ -18,7 +18,7 @@ from clairemap.tiles.clouds import BandRange
 from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
 from clairemap.tiles.disturbance import with_disturbance
 from clairemap.tiles.sampling import CropSampler, crop_window
-from clairemap.tiles.splits import LabelledTile
+from clairemap.tiles.split_assignment import LabelledTile
 
 
 class TrainingSample(NamedTuple):

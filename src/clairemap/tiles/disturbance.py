@@ -149,8 +149,8 @@ def with_speckle(crop: Crop, looks: float, statistics: TrainingStatistics, rando
     """
     if statistics.sar_scale == "db":
         return replace(crop, sar=speckled_db(crop.sar, looks, random))
-    seen = crop.sar_weight > 0
-    largest = np.max(crop.sar, axis=(-2, -1), keepdims=True, where=seen, initial=-np.inf)
+    usable = crop.sar_weight > 0
+    largest = np.max(crop.sar, axis=(-2, -1), keepdims=True, where=usable, initial=-np.inf)
     white = np.maximum(largest, _band_column(statistics.sar.p98))
     return replace(crop, sar=np.minimum(speckled_amplitude(crop.sar, looks, random), white))
 

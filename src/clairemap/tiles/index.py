@@ -12,8 +12,8 @@ from clairemap.validity import Validity, has_none, mappable, optical_usable, sar
 def tile_row(scene: str, tile: Tile, block: PairBlock, classes: int) -> TileRow:
     """Return the row of a tile from its layers; `classes` is the number of classes."""
     validity, label = block.validity, block.label
-    usable = mappable(validity)
-    class_px = histogram(label[usable & (label != IGNORE_INDEX)])[:classes]
+    is_mappable = mappable(validity)
+    class_px = histogram(label[is_mappable & (label != IGNORE_INDEX)])[:classes]
     return TileRow(
         scene=scene,
         row=tile.row,
@@ -22,7 +22,7 @@ def tile_row(scene: str, tile: Tile, block: PairBlock, classes: int) -> TileRow:
         x0=tile.window.x0,
         height=tile.window.height,
         width=tile.window.width,
-        valid_px=int(usable.sum()),
+        valid_px=int(is_mappable.sum()),
         optical_px=int(optical_usable(validity).sum()),
         sar_px=int(sar_usable(validity).sum()),
         cloud_px=int((~has_none(validity, Validity.CLOUD)).sum()),

@@ -17,7 +17,7 @@ import numpy as np
 from clairemap.artefacts.radiometry import LEVELS_PCT, Radiometry, SensorRadiometry, TrainingRadiometry
 from clairemap.artefacts.radiometry_check import SEVERITY, RadiometryVerdict, SensorVerdict
 from clairemap.settings import Sensor
-from clairemap.tiles.radiometry import FloatArray, pool, standard_deviations
+from clairemap.tiles.sensor_radiometry import FloatArray, pool, standard_deviations
 
 # Thresholds chosen with benchmarks/radiometry.py, where no real scene exceeds them.
 FACTOR_CERTAIN = 20.0  # ratio of the brightest values that no content explains

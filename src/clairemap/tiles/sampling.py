@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.window import Window
+from clairemap.outputs import FUSED
 from clairemap.settings import AugmentationSettings, Sensor, TrainingSettings, View
 from clairemap.tiles.augmentation import FlipRotation
 from clairemap.tiles.crops import Labels
 from clairemap.tiles.disturbance import Disturbance
-from clairemap.tiles.splits import LabelledTile
+from clairemap.tiles.split_assignment import LabelledTile
 
 AnyTile = TypeVar("AnyTile")
 
@@ -52,7 +53,7 @@ class CropPlan:
 
         Only fused networks drop a sensor or displace SAR. Sensors that are not in use get no disturbance.
         """
-        if view == "fused":
+        if view == FUSED:
             return replace(self, disturbance=self.disturbance.sar_only()) if self.dropped == "optical" else self
         limited = self.disturbance.optical_only() if view == "optical" else self.disturbance.sar_only()
         return replace(self, dropped=None, disturbance=limited)

@@ -19,9 +19,9 @@ from clairemap.artefacts.model_card import CalibrationFit
 from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.rounding import ceil_div
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
-from clairemap.metrics.decision import decide
 from clairemap.nets.claire import Claire
 from clairemap.nets.probability import stored_probability
+from clairemap.raster.most_probable import most_probable
 from clairemap.tiles.dataset import TileDataset
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
@@ -131,7 +131,7 @@ def _scores(folds: Sequence[tuple[Sequence[LabelledPixels], float]]) -> tuple[fl
     for tiles, temperature in folds:
         pixels = _pooled(tiles)
         probability = stored_probability(torch.from_numpy(pixels.logits), temperature)
-        counts += calibration(pixels.truth, decide(probability))
+        counts += calibration(pixels.truth, most_probable(probability))
         nll += mean_nll(pixels, temperature) * len(pixels.truth)
         px += len(pixels.truth)
     return expected_calibration_error(counts), nll / px

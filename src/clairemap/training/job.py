@@ -20,8 +20,8 @@ from clairemap.settings import Sensor
 from clairemap.stages import TrainModel
 from clairemap.tiles.dataset import TileSource
 from clairemap.tiles.sampling import spread_evenly
-from clairemap.tiles.splits import LabelledTile, labelled_tiles, split_rows
-from clairemap.tiles.statistics import check_statistics
+from clairemap.tiles.split_assignment import LabelledTile, labelled_tiles, split_rows
+from clairemap.tiles.training_statistics import check_statistics
 from clairemap.training.batches import BandScales
 
 SETTINGS_WITHOUT_EFFECT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}

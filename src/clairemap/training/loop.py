@@ -104,7 +104,7 @@ def _validation_tiles(job: TrainingJob, source: TileSource) -> TileDataset:
         log.warning("no labelled validation tiles: the last step's weights are kept")
         return tiles
     log.warning(
-        "no validation tile has labelled pixels where network.sensors (%s) is valid: the last step's weights are kept",
+        "no validation tile has labelled pixels where network.sensors (%s) is usable: the last step's weights are kept",
         job.settings.network.sensors,
     )
     return TileDataset(source, ())

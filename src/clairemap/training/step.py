@@ -76,14 +76,14 @@ def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, m
         found = loss(_logits(network, batch), batch.target)
         found.total.backward()
         return RiftLoss(*(value.detach() for value in found))
-    pieces = [TrainingSample(*layers) for layers in zip(*(layer.chunk(micro_batches) for layer in batch), strict=True)]
+    samples = [TrainingSample(*layers) for layers in zip(*(layer.chunk(micro_batches) for layer in batch), strict=True)]
     with torch.no_grad():
-        logits = torch.cat([_logits(network, piece) for piece in pieces])
+        logits = torch.cat([_logits(network, sample) for sample in samples])
     found = loss(logits.requires_grad_(), batch.target)
     (gradient,) = torch.autograd.grad(found.total, logits)
-    for number, (piece, its_gradient) in enumerate(zip(pieces, gradient.chunk(micro_batches), strict=True), start=1):
+    for number, (sample, its_gradient) in enumerate(zip(samples, gradient.chunk(micro_batches), strict=True), start=1):
         with nullcontext() if number == micro_batches else _unsynchronised(network):
-            torch.autograd.backward(_logits(network, piece), its_gradient)
+            torch.autograd.backward(_logits(network, sample), its_gradient)
     return RiftLoss(*(value.detach() for value in found))
 
 

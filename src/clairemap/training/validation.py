@@ -1,7 +1,7 @@
 """Scores of the network on held-out tiles, from one confusion matrix over all tiles and processes."""
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from clairemap.metrics.calibration import expected_calibration_error
-from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
 from clairemap.metrics.tally import Tally, tally
 from clairemap.nets.claire import Claire
@@ -58,14 +57,13 @@ def validate(network: Claire, tiles: TileDataset, scales: BandScales, processes:
 
 
 def tile_counts(logits: Tensor, truth: NDArray[np.uint8]) -> Tally:
-    """Return the counts of one tile: classes from the largest logit, confidences as stored (in 1/255).
+    """Return the counts of one tile, from classes and confidences as stored; see `nets.probability`.
 
     Args:
         logits: (K, H, W).
         truth: class indices (H, W), IGNORE_INDEX where unlabelled.
     """
-    counts = tally(truth, stored_probability(logits))
-    return replace(counts, confusion=confusion_matrix(truth, _indices(logits.argmax(0)), len(logits)), unmapped_px=0)
+    return tally(truth, stored_probability(logits))
 
 
 def summed(counts: Tally, processes: Processes) -> Tally:

@@ -12,6 +12,7 @@ from clairemap.artefacts.explanations import (
     read_explanations,
     write_explanations,
 )
+from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 
 
@@ -109,7 +110,7 @@ def test_round_trip_keeps_all_lines(tmp_path: Path):
     assert list(json.loads(lines[0])) == ["scene", "row", "col", "facts", "text", "source", "faults", "key"]
     assert "wäter" in lines[0] and '"levels": {"cover"' in lines[0]
     (tmp_path / "e.jsonl").write_text(lines[1] + "\n\n" + lines[0])
-    assert [tile.place for tile in read_explanations(tmp_path / "e.jsonl")] == [("älp", 1, 3), ("älp", 0, 3)]
+    assert [tile.id for tile in read_explanations(tmp_path / "e.jsonl")] == [TileId("älp", 1, 3), TileId("älp", 0, 3)]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from clairemap.attempts.records import ENDED, STARTED, Cause, append
+from clairemap.attempts.records import ENDED, FOUND, STARTED, Cause, append
 from clairemap.attempts.retries import without_permanent
 
 
@@ -45,6 +45,18 @@ def test_permanent_failures_are_not_retried(tmp_path: Path):
     assert (bad.restart_times, good.restart_times, job().restart_times) == (0, 2, 2)
     assert (group(good, bad).restart_times, group(good, job()).restart_times) == (0, 2)
     assert not said
+
+
+def test_a_planned_stop_does_not_count_as_a_retry(tmp_path: Path):
+    job, group = classes()
+    without_permanent(job, group, "r", lambda _: None)
+    stopped = job(failed(tmp_path, "stopped", Cause.TIME_BUDGET))
+    assert (stopped.restart_times, group(stopped).restart_times) == (3, 3)
+    stopped.rule.restart_times = 0
+    assert stopped.restart_times == 0
+    append(tmp_path / "stopped.log", FOUND, {"id": "a", "requeued": True})
+    stopped.rule.restart_times = 2
+    assert stopped.restart_times == 2
 
 
 def test_snakemake_itself_has_what_is_replaced():

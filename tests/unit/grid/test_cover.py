@@ -62,6 +62,6 @@ def test_steps_of_parts_equal_those_of_the_whole(shape: tuple[int, int], cover: 
 
 @settings(max_examples=40, deadline=None)
 @given(SHAPES, COVERS)
-def test_seen_pixels_are_the_sum_of_the_windows(shape: tuple[int, int], cover: WindowCover) -> None:
+def test_processed_pixels_are_the_sum_of_the_windows(shape: tuple[int, int], cover: WindowCover) -> None:
     windows = [step.outer for step in cover.steps(Window.whole(shape), shape)]
-    assert cover.seen_px(shape) == sum(window.height * window.width for window in windows)
+    assert cover.processed_px(shape) == sum(window.height * window.width for window in windows)

@@ -47,9 +47,9 @@ def test_aligned_scene_is_copied(make_probabilities: Make, grid_at: GridAt):
     found = block.predictions(block.window)
     assert np.array_equal(found.probability, probability[:, 5:25, 3:33])
     assert np.array_equal(found.optical_share, share[5:25, 3:33])
-    assert found.probability.dtype == np.uint8 and found.valid.all()
+    assert found.probability.dtype == np.uint8 and found.mapped.all()
     part = block.predictions(Window(17, 4, 5, 6))
-    assert np.array_equal(part.probability, probability[:, 7:12, 4:10]) and part.valid.shape == (5, 6)
+    assert np.array_equal(part.probability, probability[:, 7:12, 4:10]) and part.mapped.shape == (5, 6)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_resampled_values_are_those_at_the_position(
     east, north = transformer.transform(world_x, world_y)
     down, right = (5_000_000 - north) / 10 / 200, (east - 500_000) / 10 / 260
     exact = np.stack([down, right, 1 - down]) * 200
-    inside = block.valid.copy()
+    inside = block.mapped.copy()
     inside[:3], inside[-3:], inside[:, :3], inside[:, -3:] = False, False, False, False
     assert inside.sum() > 0.5 * inside.size
     assert np.abs(block.probability - exact)[:, inside].max() < 1.0  # counts; they were rounded to whole ones
-    assert np.abs(block.optical_share[block.valid] - 60).max() < 1e-3
+    assert np.abs(block.optical_share[block.mapped] - 60).max() < 1e-3
 
 
 def test_result_does_not_depend_on_blocks(make_probabilities: Make, grid_at: GridAt):
@@ -91,12 +91,12 @@ def test_result_does_not_depend_on_blocks(make_probabilities: Make, grid_at: Gri
         all_at_once = whole(scene, grid)
         part = within(scene, Window(17, 11, 30, 41))
         assert np.abs(all_at_once.probability[:, 17:47, 11:52] - part.probability).max() < 0.05
-        assert np.mean(all_at_once.valid[17:47, 11:52] == part.valid) > 0.999
+        assert np.mean(all_at_once.mapped[17:47, 11:52] == part.mapped) > 0.999
 
 
-@pytest.mark.parametrize("piece_px", [1, 40, 100])
-def test_finer_scenes_are_read_in_small_pieces(
-    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch, piece_px: int
+@pytest.mark.parametrize("window_px", [1, 40, 100])
+def test_finer_scenes_are_read_by_small_windows(
+    make_probabilities: Make, grid_at: GridAt, monkeypatch: pytest.MonkeyPatch, window_px: int
 ):
     rng = np.random.default_rng(4)
     own = grid_at((347, 411))
@@ -110,12 +110,12 @@ def test_finer_scenes_are_read_in_small_pieces(
     reads = []
     read = GridStore.read
     monkeypatch.setattr(GridStore, "read", lambda *words: reads.append(words[2]) or read(*words))
-    monkeypatch.setattr(placement, "AVERAGING_PIECE_PX", piece_px)
-    in_pieces = whole(scene, grid)
-    assert max(max(window.shape) for window in reads) == max(piece_px, 10)
-    assert np.array_equal(in_pieces.valid, at_once.valid) and at_once.valid.any()
-    assert np.allclose(in_pieces.probability, at_once.probability, rtol=0, atol=1e-3)
-    assert np.allclose(in_pieces.optical_share, at_once.optical_share, rtol=0, atol=1e-3)
+    monkeypatch.setattr(placement, "AVERAGING_WINDOW_PX", window_px)
+    by_windows = whole(scene, grid)
+    assert max(max(window.shape) for window in reads) == max(window_px, 10)
+    assert np.array_equal(by_windows.mapped, at_once.mapped) and at_once.mapped.any()
+    assert np.allclose(by_windows.probability, at_once.probability, rtol=0, atol=1e-3)
+    assert np.allclose(by_windows.optical_share, at_once.optical_share, rtol=0, atol=1e-3)
 
 
 def test_nodata_does_not_affect_its_neighbours(make_probabilities: Make, grid_at: GridAt):
@@ -126,9 +126,9 @@ def test_nodata_does_not_affect_its_neighbours(make_probabilities: Make, grid_at
     grid = region_grid({"a": own}, MosaicSettings(resolution=7.5))
     (scene,) = place([make_probabilities(own, probability, share)], grid)
     block = whole(scene, grid)
-    assert 0.45 < block.valid.mean() < 0.55
-    assert np.allclose(block.probability[:, block.valid], 200, atol=1e-3)
-    assert np.allclose(block.optical_share[block.valid], 50, atol=1e-3)
+    assert 0.45 < block.mapped.mean() < 0.55
+    assert np.allclose(block.probability[:, block.mapped], 200, atol=1e-3)
+    assert np.allclose(block.optical_share[block.mapped], 50, atol=1e-3)
 
 
 def test_no_block_outside_the_scene_or_if_all_is_nodata(make_probabilities: Make, grid_at: GridAt):
@@ -139,7 +139,7 @@ def test_no_block_outside_the_scene_or_if_all_is_nodata(make_probabilities: Make
     a, b = place([make_probabilities(own, zeros, nothing), make_probabilities(other, zeros, nothing * 0)], grid)
     assert a.block(Window(0, 0, 40, 40)) is None
     assert b.block(Window(0, 0, 40, 40)) is None
-    assert within(b, footprint(other, grid)).valid.all()
+    assert within(b, footprint(other, grid)).mapped.all()
     assert a.feather is None and b.feather is None  # they do not overlap
 
 
@@ -150,7 +150,7 @@ def test_tiny_scenes_can_be_resampled(make_probabilities: Make, grid_at: GridAt,
     grid = region_grid({"a": own}, MosaicSettings(crs="EPSG:32634"))
     (scene,) = place([store], grid)
     block = whole(scene, grid)
-    assert block.valid.any() and np.allclose(block.probability[:, block.valid], 90, atol=1e-3)
+    assert block.mapped.any() and np.allclose(block.probability[:, block.mapped], 90, atol=1e-3)
 
 
 @pytest.mark.parametrize("west", [-180.02, 179.98])
@@ -160,14 +160,14 @@ def test_scene_across_180_degrees_is_resampled_completely(make_probabilities: Ma
     step = 1e-4
     grid = GeoBox((260, 420), Affine(step, 0, west, 0, -step, -16.501), "EPSG:4326")
     found = whole(place([store], grid)[0], grid)
-    rows, columns = np.indices(found.valid.shape) + 0.5
+    rows, columns = np.indices(found.mapped.shape) + 0.5
     origin = place([store], grid)[0].block(Window.whole((260, 420))).window
     x, y = Transformer.from_crs(4326, 32760, always_xy=True).transform(
         west + step * (columns + origin.x0), -16.501 - step * (rows + origin.y0)
     )
     column, row = (x - 818_000) / 10, (8_173_000 - y) / 10
     inside = (row > 1) & (row < 255) & (column > 1) & (column < 255)
-    assert inside.sum() > 50_000 and found.valid[inside].all()
+    assert inside.sum() > 50_000 and found.mapped[inside].all()
     assert np.abs(found.probability[0] - row / 256 * 200)[inside].max() < 1.5
     assert np.abs(found.probability[1] - column / 256 * 200)[inside].max() < 1.5
 
@@ -178,10 +178,10 @@ def test_scene_in_degrees_is_resampled_around_the_pole(make_probabilities: Make)
     store = make_probabilities(own, probability, np.full((40, 360), 50, np.uint8))
     grid = GeoBox((100, 100), Affine(40_000, 0, -2e6, 0, -40_000, 2e6), "EPSG:3413")
     found = whole(place([store], grid)[0], grid)
-    assert found.valid.shape == (100, 100)
+    assert found.mapped.shape == (100, 100)
     y, x = 2e6 - (np.indices((100, 100))[0] + 0.5) * 40_000, (np.indices((100, 100))[1] + 0.5) * 40_000 - 2e6
     longitude, latitude = Transformer.from_crs(3413, 4326, always_xy=True).transform(x, y)
     far = (latitude < 89) & (np.abs(longitude) < 179)
-    assert found.valid[latitude < 89.4].all()
+    assert found.mapped[latitude < 89.4].all()
     assert np.abs(found.probability[0] - (90 - latitude) / 40 * 200)[far].max() < 3
     assert np.abs(found.probability[1] - (longitude + 180) / 360 * 200)[far].max() < 3

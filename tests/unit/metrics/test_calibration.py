@@ -4,14 +4,14 @@ from numpy.typing import ArrayLike
 
 from clairemap.classes import IGNORE_INDEX
 from clairemap.metrics.calibration import BINS, Calibration, calibration, expected_calibration_error
-from clairemap.metrics.decision import Decision
+from clairemap.raster.most_probable import MostProbable
 
 
 def counts_of(stored: ArrayLike, right: ArrayLike) -> Calibration:
     """Counts of pixels with these confidences, correct where `right`."""
     confidence = np.asarray(stored, np.uint8)
     index = np.where(right, 0, 1).astype(np.uint8)
-    return calibration(np.zeros(confidence.shape, np.uint8), Decision(index, confidence))
+    return calibration(np.zeros(confidence.shape, np.uint8), MostProbable(index, confidence))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_counts_add_up_and_skip_what_is_not_scored():
     assert total.correct.sum() == 2
     unscored = calibration(
         np.array([IGNORE_INDEX, 0], np.uint8),
-        Decision(np.array([0, IGNORE_INDEX], np.uint8), np.array([9, 0], np.uint8)),
+        MostProbable(np.array([0, IGNORE_INDEX], np.uint8), np.array([9, 0], np.uint8)),
     )
     assert unscored.px.sum() == 0
 

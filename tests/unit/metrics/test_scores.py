@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from clairemap.metrics.document import DEFINITION
+from clairemap.metrics.region_metrics import DEFINITION
 from clairemap.metrics.scores import scores
 
 MATRICES = arrays(np.int64, (4, 4), elements=st.integers(0, 50))

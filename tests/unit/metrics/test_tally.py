@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from clairemap.artefacts.scores import PixelCounts
+from clairemap.artefacts.tile_counts import PixelCounts
+from clairemap.artefacts.tiles import TileId
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.metrics.tally import Tally, TileTally, read_tallies, tally, write_tallies
@@ -31,10 +32,10 @@ def test_labelled_pixels_are_either_in_the_matrix_or_unmapped():
 
 
 def test_round_trip(tmp_path: Path):
-    tiles = [TileTally("a", 0, col, tally(*made_tile(col)), tally(*made_tile(col + 9))) for col in range(3)]
+    tiles = [TileTally(TileId("a", 0, col), tally(*made_tile(col)), tally(*made_tile(col + 9))) for col in range(3)]
     write_tallies(tmp_path / "scores.parquet", tiles, {"clairemap_version": "x"})
     back = read_tallies(tmp_path / "scores.parquet", 3)
-    assert [(tile.scene, tile.row, tile.col) for tile in back] == [("a", 0, 0), ("a", 0, 1), ("a", 0, 2)]
+    assert [tile.id for tile in back] == [TileId("a", 0, 0), TileId("a", 0, 1), TileId("a", 0, 2)]
     for written, read in zip(tiles, back, strict=True):
         np.testing.assert_array_equal(written.counts.confusion, read.counts.confusion)
         np.testing.assert_array_equal(written.counts.calibration.confidence, read.counts.calibration.confidence)
@@ -66,7 +67,7 @@ def test_table_without_tiles_is_valid(tmp_path: Path):
 
 def test_damaged_table_or_other_legend_is_an_error(tmp_path: Path):
     path = tmp_path / "scores.parquet"
-    write_tallies(path, [TileTally("a", 0, 0, tally(*made_tile(0)), Tally.empty(3))], {})
+    write_tallies(path, [TileTally(TileId("a", 0, 0), tally(*made_tile(0)), Tally.empty(3))], {})
     with pytest.raises(StoreError, match="not a valid score table for 4 classes"):
         read_tallies(path, 4)
     path.write_bytes(path.read_bytes()[:200])

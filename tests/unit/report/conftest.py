@@ -11,8 +11,8 @@ from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFact
 from clairemap.artefacts.metrics import RegionMetrics
 from clairemap.artefacts.registration import JudgedTie, MeanDisplacement, Quality, Registration
 from clairemap.metrics.calibration import Calibration
-from clairemap.metrics.document import region_metrics
-from clairemap.metrics.ground import Coverage
+from clairemap.metrics.class_areas import ClassAreas
+from clairemap.metrics.region_metrics import region_metrics
 from clairemap.metrics.tally import Tally
 from clairemap.registration.model import Displacement
 from clairemap.report.content import (
@@ -26,7 +26,7 @@ from clairemap.report.content import (
     TilePictures,
     TrainingSummary,
 )
-from clairemap.report.leakage import split_summary
+from clairemap.report.leakage_texts import split_summary
 from clairemap.settings import DEMO_CLASSES, LegendSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
@@ -49,10 +49,10 @@ def metrics_of(
     training_px: tuple[int, ...] = (),
 ) -> RegionMetrics:
     counts = Tally(confusion, Calibration.empty(), unmapped_px=0, tiles=2)
-    coverage = Coverage(np.array([60, 90, 55]), np.array([6e5, 9e5, 5.5e5]), "in the plane of the projection")
+    areas = ClassAreas(np.array([60, 90, 55]), np.array([6e5, 9e5, 5.5e5]), "in the plane of the projection")
     sums = {(scene, "test"): counts for scene in scenes}
     by_view = {(scene, view): counts for scene in scenes for view in views}
-    return region_metrics("vale", sums, by_view, coverage, LEGEND, STAMP, training_px)
+    return region_metrics("vale", sums, by_view, areas, LEGEND, STAMP, training_px)
 
 
 def explained(scene: str, row: int, text: str, oa_pct: int | None) -> ExplainedTile:

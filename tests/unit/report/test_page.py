@@ -10,7 +10,7 @@ import pytest
 from clairemap.registration.model import Displacement
 from clairemap.registration.result import as_delivered
 from clairemap.report.content import ReportContent
-from clairemap.report.leakage import split_summary
+from clairemap.report.leakage_texts import split_summary
 from clairemap.report.page import render
 
 Rescored = Callable[..., ReportContent]

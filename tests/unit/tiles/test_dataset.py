@@ -10,8 +10,8 @@ from clairemap.raster.store import open_store
 from clairemap.settings import AugmentationSettings, SplitsSettings
 from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource, stack_samples
 from clairemap.tiles.sampling import CropSampler
-from clairemap.tiles.splits import assign_splits, labelled_tiles
-from clairemap.tiles.statistics import fit_statistics
+from clairemap.tiles.split_assignment import assign_splits, labelled_tiles
+from clairemap.tiles.training_statistics import fit_statistics
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pytest
 
 from clairemap.artefacts.radiometry import Radiometry, TrainingRadiometry
 from clairemap.artefacts.radiometry_check import SensorVerdict
-from clairemap.tiles.radiometry import sensor_radiometry
 from clairemap.tiles.radiometry_comparison import Conversion, Gaussian, compare, compare_bands, misfit
+from clairemap.tiles.sensor_radiometry import sensor_radiometry
 
 OPTICAL = ("red", "green", "blue", "nir")
 SAR = ("VV", "VH")

@@ -12,7 +12,7 @@ from clairemap.tiles.augmentation import FlipRotation
 from clairemap.tiles.crops import NO_OFFSET
 from clairemap.tiles.disturbance import Disturbance
 from clairemap.tiles.sampling import ClassPixel, CropPlan, CropPosition, CropSampler, crop_window, spread_evenly
-from clairemap.tiles.splits import LabelledTile
+from clairemap.tiles.split_assignment import LabelledTile
 
 TILES = (
     LabelledTile("a", Window(0, 0, 256, 256), (900, 0, 100)),

@@ -53,7 +53,7 @@ def test_rows_are_written_in_order_and_read_back(tmp_path: Path) -> None:
     assert np.stack(frame["class_px"]).tolist() == [[3, 0, 2], [3, 0, 2]]
     assert frame["class_px"][0].dtype == np.int64
     assert frame["optical_hash"].tolist() == [first.optical_hash] * 2 and frame["sar_hash"].isna().all()
-    assert b"clairemap_version" in pq.read_metadata(tmp_path / "tiles.parquet").metadata[b"clairemap"]
+    assert b"clairemap_version" in pq.read_metadata(tmp_path / "tiles.parquet").metadata
     assert [path.name for path in tmp_path.iterdir()] == ["tiles.parquet"]
 
 

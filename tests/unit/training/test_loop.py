@@ -299,7 +299,7 @@ def test_clouded_validation_tiles_select_nothing_for_optical_alone(
     network = job.settings.network.model_copy(update={"sensors": "optical"})
     settings = job.settings.model_copy(update={"network": network})
     trained = train(replace(job, stores={**job.stores, "b": clouded}, settings=settings), alone, STAMP)
-    text = "no validation tile has labelled pixels where network.sensors (optical) is valid: the last step's weights"
+    text = "no validation tile has labelled pixels where network.sensors (optical) is usable: the last step's weights"
     assert caplog.text.count(text) == 1
     assert (trained.card.best_step, trained.card.trained_on.validation_tiles) == (4, 0)
     assert [(row.val_miou, row.val_oa, row.val_ece) for row in trained.history] == [(None, None, None)] * 4

@@ -3,7 +3,7 @@
 A tile has the split of its scene (method ``scene``), or blocks of tiles are held out of the training scenes as well
 (method ``block``), with a buffer around them. Neighbouring tiles are similar, so holding out single tiles (method
 ``random``) overestimates the accuracy by up to 28 % (Kattenborn et al. 2022, doi:10.1016/j.ophoto.2022.100018); the
-settings must confirm it. `tiles.audit` reports leakage.
+settings must confirm it. `tiles.leakage` reports leakage.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clairemap.artefacts.splits import HELD_OUT, INDEX_COLUMNS, TileSplit
+from clairemap.artefacts.tiles import TILE_ID
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.scenes import Split
@@ -95,14 +96,14 @@ def add_test_scenes(table: pd.DataFrame, index: pd.DataFrame, scenes: Collection
         StoreError: a scene has no tile in the index.
     """
     both = pd.concat([table, _tiles(index, scenes).assign(split="test")], ignore_index=True)
-    return both.sort_values(["scene", "row", "col"], ignore_index=True)
+    return both.sort_values(list(TILE_ID), ignore_index=True)
 
 
 def _tiles(index: pd.DataFrame, scenes: Collection[str]) -> pd.DataFrame:
     if missing := sorted(set(scenes) - set(index["scene"])):
         raise StoreError(f"scenes {missing} have no tiles in the tile index; run tile_scene for them")
     table = index.loc[index["scene"].isin(set(scenes)), list(INDEX_COLUMNS)]
-    return table.sort_values(["scene", "row", "col"], ignore_index=True)
+    return table.sort_values(list(TILE_ID), ignore_index=True)
 
 
 def _hold_out_blocks(table: pd.DataFrame, splits: Splits, settings: SplitsSettings, seed: int) -> Splits:

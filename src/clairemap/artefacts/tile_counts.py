@@ -1,4 +1,7 @@
-"""Scores of a scene's labelled tiles: ``scores.parquet`` with confusion matrices and calibration counts."""
+"""Counts of a scene's labelled tiles: ``scores.parquet`` with confusion matrices and calibration counts.
+
+The figures computed from their sums are in `metrics.scores`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -7,19 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from clairemap.artefacts.table import columns_of, read_rows, write_table
+from clairemap.artefacts.table import columns_of, read_rows, write_rows
+from clairemap.artefacts.tiles import TileId
 
 BOTH = "both_"
-"""Prefix of the columns that count only pixels seen by both sensors."""
-
-
-@dataclass(frozen=True)
-class TilePlace:
-    """Scene, row and column of a tile."""
-
-    scene: str
-    row: int
-    col: int
+"""Prefix of the columns that count only pixels usable in both sensors."""
 
 
 @dataclass(frozen=True)
@@ -38,39 +33,38 @@ class PixelCounts:
 
 
 @dataclass(frozen=True)
-class TileScores:
-    """Counts of one tile: of all pixels, and of those seen by both sensors."""
+class TileCounts:
+    """Counts of one tile: of all pixels, and of those usable in both sensors."""
 
-    place: TilePlace
+    id: TileId
     counts: PixelCounts
     both: PixelCounts
 
 
-SCORE_SCHEMA = pa.schema([*columns_of(TilePlace), *columns_of(PixelCounts), *columns_of(PixelCounts, BOTH)])
+TILE_COUNTS_SCHEMA = pa.schema([*columns_of(TileId), *columns_of(PixelCounts), *columns_of(PixelCounts, BOTH)])
 
 
-def write_scores(path: Path, tiles: Sequence[TileScores], stamp: Mapping[str, str]) -> None:
+def write_tile_counts(path: Path, tiles: Sequence[TileCounts], stamp: Mapping[str, str]) -> None:
     """Write one row per tile as Parquet, atomically; no tiles give a valid empty table."""
-    write_table(path, [_row(tile) for tile in tiles], SCORE_SCHEMA, stamp)
+    write_rows(path, [_row(tile) for tile in tiles], TILE_COUNTS_SCHEMA, stamp)
 
 
-def read_scores(path: Path) -> list[TileScores]:
-    """Return the scores of a scene's tiles.
+def read_tile_counts(path: Path) -> list[TileCounts]:
+    """Return the counts of a scene's tiles.
 
     Raises:
         StoreError: the file is missing, damaged, or lacks columns.
     """
-    return [_tile(row) for row in read_rows(path, SCORE_SCHEMA.names, "score table", "score_tiles")]
+    return [_tile(row) for row in read_rows(path, TILE_COUNTS_SCHEMA.names, "score table", "score_tiles")]
 
 
-def _row(tile: TileScores) -> dict[str, Any]:
+def _row(tile: TileCounts) -> dict[str, Any]:
     both = {f"{BOTH}{name}": value for name, value in asdict(tile.both).items()}
-    return {**asdict(tile.place), **asdict(tile.counts), **both}
+    return {**asdict(tile.id), **asdict(tile.counts), **both}
 
 
-def _tile(row: Mapping[str, Any]) -> TileScores:
-    place = TilePlace(row["scene"], row["row"], row["col"])
-    return TileScores(place, _counts(row, ""), _counts(row, BOTH))
+def _tile(row: Mapping[str, Any]) -> TileCounts:
+    return TileCounts(TileId(row["scene"], row["row"], row["col"]), _counts(row, ""), _counts(row, BOTH))
 
 
 def _counts(row: Mapping[str, Any], prefix: str) -> PixelCounts:

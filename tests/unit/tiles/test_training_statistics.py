@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from clairemap.artefacts.statistics import read_statistics, write_statistics
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.raster.store import open_store
-from clairemap.tiles import statistics
-from clairemap.tiles.statistics import Moments, check_statistics, fit_statistics
+from clairemap.tiles import training_statistics
+from clairemap.tiles.training_statistics import Moments, check_statistics, fit_statistics
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_a_smaller_sample_gives_nearly_the_same_percentiles(
     made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch
 ):
     exact = fitted(made_pairs, scenes)
-    monkeypatch.setattr(statistics, "STATISTICS_SAMPLE_PX", 20_000)
+    monkeypatch.setattr(training_statistics, "STATISTICS_SAMPLE_PX", 20_000)
     sampled = fitted(made_pairs, scenes)
     assert sampled.optical.mean == exact.optical.mean
     assert sampled.sar.p98 != exact.sar.p98
@@ -64,7 +64,7 @@ def test_a_smaller_sample_gives_nearly_the_same_percentiles(
 
 def test_batches_only_change_rounding(made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch):
     whole = fitted(made_pairs, scenes)
-    monkeypatch.setattr(statistics, "BATCH_TILES", 1)
+    monkeypatch.setattr(training_statistics, "BATCH_TILES", 1)
     single = fitted(made_pairs, scenes)
     assert single.optical.std == pytest.approx(whole.optical.std, rel=1e-13)
     assert (single.class_px, single.sar.p02) == (whole.class_px, whole.sar.p02)
@@ -74,18 +74,18 @@ def test_batches_only_change_rounding(made_pairs: ModuleType, scenes: list[Any],
 def test_threads_are_as_many_as_given_and_do_not_change_figures(
     made_pairs: ModuleType, scenes: list[Any], monkeypatch: pytest.MonkeyPatch, threads: int
 ):
-    monkeypatch.setattr(statistics, "BATCH_TILES", 1)
+    monkeypatch.setattr(training_statistics, "BATCH_TILES", 1)
     index = pd.read_parquet(scenes[0].tiles)
     stores = {scenes[0].scene: scenes[0].pair}
     usual = fit_statistics(stores, index, made_pairs.CLASSES)
-    together, seen, summarise = threading.Barrier(threads), set(), statistics._summarise
+    together, seen, summarise = threading.Barrier(threads), set(), training_statistics._summarise
 
     def meet(*words: object):
         together.wait(timeout=30)  # fails with fewer threads
         seen.add(threading.get_ident())
         return summarise(*words)
 
-    monkeypatch.setattr(statistics, "_summarise", meet)
+    monkeypatch.setattr(training_statistics, "_summarise", meet)
     assert len(index) % threads == 0
     assert fit_statistics(stores, index, made_pairs.CLASSES, threads) == usual
     assert len(seen) == threads

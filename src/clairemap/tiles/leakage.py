@@ -12,7 +12,7 @@ from clairemap.artefacts.splits import HELD_OUT, TILE_SPLITS, TileSplit
 from clairemap.grid.window import Window
 from clairemap.tiles.copies import copied_tiles
 from clairemap.tiles.overlap import shared_ground
-from clairemap.tiles.splits import FAR_PX, LabelledTile, distances_px, labelled_tiles
+from clairemap.tiles.split_assignment import FAR_PX, LabelledTile, distances_px, labelled_tiles
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: M
     """Return the audit of a split table; logs a warning if figures overestimate the accuracy.
 
     Args:
-        table: split table, see `splits.assign_splits`.
+        table: split table, see `split_assignment.assign_splits`.
         index: rows of tiles.parquet of the same scenes.
         method: split method of the settings.
         grids: grid of each scene; a scene without an entry has no CRS.
@@ -34,7 +34,7 @@ def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: M
     used = set(labelled.loc[labelled["split"] != "buffer", "scene"])
     bare = tuple(sorted(scene for scene in used if scene not in grids or grids[scene].crs is None))
     if bare:
-        log.info("scenes without a CRS, not compared with the ground of other scenes: %s", ", ".join(bare))
+        log.info("scenes without a CRS, not checked for overlap with other scenes: %s", ", ".join(bare))
     held_out: dict[str, Leakage] = {
         split: _leakage(labelled, index, split, grids) for split in HELD_OUT if tiles[split]
     }
@@ -74,7 +74,7 @@ def _windows_by_scene(tiles: Iterable[LabelledTile]) -> dict[str, list[Window]]:
 def _log_leakage(split: str, leakage: Leakage) -> None:
     if leakage.overlapping_share:
         log.warning(
-            "training tiles of other scenes cover %.2f %% of the ground of split %s: its figures overestimate the "
+            "training tiles of other scenes cover %.2f %% of the area of split %s: its figures overestimate the "
             "accuracy; put overlapping scenes into one split",
             100 * leakage.overlapping_share,
             split,

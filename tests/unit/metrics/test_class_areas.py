@@ -10,7 +10,7 @@ from pyproj import CRS, Geod, Transformer
 
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.grid.window import Window
-from clairemap.metrics.ground import PixelArea, map_coverage, total_coverage
+from clairemap.metrics.class_areas import PixelArea, map_class_areas, total_class_areas
 from clairemap.raster.source import RasterSource
 
 LEGEND = Legend(classes=(LandCoverClass(code=10, name="water"), LandCoverClass(code=20, name="forest")))
@@ -98,15 +98,15 @@ def test_grids_of_degrees_end_at_the_pole(transform: Affine):
 def test_areas_of_a_map_around_the_pole_sum_to_its_extent(tmp_path: Path):
     geobox = GeoBox((300, 200), Affine(10_000, 0, -1_000_000, 0, -10_000, 1_500_000), "EPSG:3413")
     codes = np.full((300, 200), 10, np.uint8)
-    coverage = map_coverage(write_map(tmp_path / "map.tif", codes, geobox.transform, "EPSG:3413"), LEGEND)
+    areas = map_class_areas(write_map(tmp_path / "map.tif", codes, geobox.transform, "EPSG:3413"), LEGEND)
     rim = [(x, 0) for x in range(200)] + [(200, y) for y in range(300)]
     rim += [(200 - x, 300) for x in range(200)] + [(0, 300 - y) for y in range(300)]
     to_ground = Transformer.from_crs(geobox.crs.to_wkt(), "EPSG:4326", always_xy=True)
     lon, lat = zip(*[to_ground.transform(*cell_corner(geobox, *place)) for place in rim], strict=True)
     whole = abs(Geod(ellps="WGS84").polygon_area_perimeter(lon, lat)[0])
-    assert coverage.m2 is not None
-    assert coverage.m2[0] == pytest.approx(whole, rel=1e-3)
-    assert "distorts" in coverage.method
+    assert areas.m2 is not None
+    assert areas.m2[0] == pytest.approx(whole, rel=1e-3)
+    assert "distorts" in areas.method
 
 
 def test_area_in_utm_is_planar():
@@ -119,25 +119,25 @@ def test_map_classes_are_counted_across_windows(tmp_path: Path):
     rng = np.random.default_rng(0)
     codes = rng.choice(np.array([10, 20, 255], np.uint8), (1100, 1050))
     path = write_map(tmp_path / "map.tif", codes, Affine(10, 0, 5e5, 0, -10, 53e5), "EPSG:32633")
-    coverage = map_coverage(path, LEGEND)
-    assert coverage.px.tolist() == [(codes == 10).sum(), (codes == 20).sum()]
-    np.testing.assert_allclose(coverage.m2, coverage.px * 100.0)
+    areas = map_class_areas(path, LEGEND)
+    assert areas.px.tolist() == [(codes == 10).sum(), (codes == 20).sum()]
+    np.testing.assert_allclose(areas.m2, areas.px * 100.0)
 
 
 def test_map_without_crs_has_pixels_but_no_area(tmp_path: Path):
     path = write_map(tmp_path / "map.tif", np.full((4, 4), 20, np.uint8), Affine.identity(), None)
-    coverage = map_coverage(path, LEGEND)
-    assert coverage.px.tolist() == [0, 16]
-    assert coverage.m2 is None
-    assert "no coordinate reference system" in coverage.method
+    areas = map_class_areas(path, LEGEND)
+    assert areas.px.tolist() == [0, 16]
+    assert areas.m2 is None
+    assert "no coordinate reference system" in areas.method
 
 
 def test_sum_with_a_map_of_unknown_area_is_unknown(tmp_path: Path):
     codes = np.full((4, 4), 10, np.uint8)
-    known = map_coverage(write_map(tmp_path / "a.tif", codes, Affine(1, 0, 5e5, 0, -1, 53e5), "EPSG:32633"), LEGEND)
-    unknown = map_coverage(write_map(tmp_path / "b.tif", codes, Affine.identity(), None), LEGEND)
-    assert total_coverage(iter([known, known]), 2).m2.tolist() == [32, 0]
-    total = total_coverage(iter([known, unknown]), 2)
+    known = map_class_areas(write_map(tmp_path / "a.tif", codes, Affine(1, 0, 5e5, 0, -1, 53e5), "EPSG:32633"), LEGEND)
+    unknown = map_class_areas(write_map(tmp_path / "b.tif", codes, Affine.identity(), None), LEGEND)
+    assert total_class_areas(iter([known, known]), 2).m2.tolist() == [32, 0]
+    total = total_class_areas(iter([known, unknown]), 2)
     assert total.px.tolist() == [32, 0]
     assert total.m2 is None
 
@@ -155,5 +155,5 @@ def test_only_stored_blocks_of_a_sparse_map_are_read(tmp_path: Path, monkeypatch
         return read(source, window, indexes)
 
     monkeypatch.setattr(RasterSource, "read", counting)
-    assert map_coverage(path, LEGEND).px.tolist() == [0, 6000]
+    assert map_class_areas(path, LEGEND).px.tolist() == [0, 6000]
     assert len(windows) <= 2

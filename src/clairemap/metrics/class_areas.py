@@ -26,7 +26,7 @@ PROBES_PER_SIDE = 5
 """Points along each side of a grid at which the distortion of its projection is measured."""
 
 EQUAL_AREA_PX = 64
-"""Width of strips whose rows have pixels of equal area, if the areal distortion varies along rows."""
+"""Width of windows whose rows have pixels of equal area, if the areal distortion varies along rows."""
 
 SMALL_STEP_PX = 4.0
 LARGE_STEP_PX = 0.5
@@ -36,15 +36,15 @@ pixels are larger than this, because of the Earth's curvature."""
 
 
 @dataclass(frozen=True)
-class Coverage:
-    """Pixels and square metres (None if unknown) of each class, (class,), and how the area was computed."""
+class ClassAreas:
+    """Pixels and square metres (None if unknown) of each class in a map, (class,), and how the area was computed."""
 
     px: NDArray[np.int64]
     m2: NDArray[np.float64] | None
     method: str
 
 
-def map_coverage(path: Path, legend: Legend) -> Coverage:
+def map_class_areas(path: Path, legend: Legend) -> ClassAreas:
     """Return pixels and area of each class of a land-cover map (legend codes, one band).
 
     Reads windows of 1024 x 1024 px that have data: about 10 MB of memory for maps of any size.
@@ -52,15 +52,15 @@ def map_coverage(path: Path, legend: Legend) -> Coverage:
     px = np.zeros(len(legend), np.int64)
     m2 = np.zeros(len(legend))
     with RasterSource(path) as source:
-        ground = PixelArea.of(source.geobox)
+        pixel_area = PixelArea.of(source.geobox)
         for window in (tile.window for tile in tiles(source.shape, COUNTED_WINDOW_PX) if source.is_stored(tile.window)):
             values = source.read(window, (1,)).values[0]
-            for strip in ground.strips(window):
-                rows = histogram_by_row(values[strip.relative_to(window).slices])[:, legend.codes]
+            for part in pixel_area.uniform_windows(window):
+                rows = histogram_by_row(values[part.relative_to(window).slices])[:, legend.codes]
                 px += rows.sum(0)
-                if ground.known:
-                    m2 += ground.of_rows(strip) @ rows
-    return Coverage(px, m2 if ground.known else None, ground.method)
+                if pixel_area.known:
+                    m2 += pixel_area.of_rows(part) @ rows
+    return ClassAreas(px, m2 if pixel_area.known else None, pixel_area.method)
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class PixelArea:
         """Whether pixels have an area in square metres."""
         return self.crs is not None
 
-    def strips(self, window: Window) -> Iterator[Window]:
-        """Yield vertical strips of a window in which pixels of a row have the same area."""
+    def uniform_windows(self, window: Window) -> Iterator[Window]:
+        """Yield the parts of a window, side by side, in which the pixels of each row have the same area."""
         matrix = self.geobox.transform
         by_row = x_period(self.geobox.crs) is not None and not (matrix.b or matrix.d)
         width = window.width if not self.known or self.planar_m2 is not None or by_row else EQUAL_AREA_PX
@@ -144,13 +144,13 @@ def _ellipsoidal_m2(geobox: GeoBox, rows: NDArray[np.float64], columns: NDArray[
     return np.where(coarse > LARGE_PX_M2, coarse, area(SMALL_STEP_PX))
 
 
-def total_coverage(coverages: Iterator[Coverage], classes: int) -> Coverage:
+def total_class_areas(maps: Iterator[ClassAreas], classes: int) -> ClassAreas:
     """Return the sum over maps; square metres are None if those of any map are."""
     px = np.zeros(classes, np.int64)
     m2: NDArray[np.float64] | None = np.zeros(classes)
     methods: list[str] = []
-    for coverage in coverages:
-        px += coverage.px
-        m2 = None if m2 is None or coverage.m2 is None else m2 + coverage.m2
-        methods.append(coverage.method)
-    return Coverage(px, m2, "; ".join(dict.fromkeys(methods)) or "unknown: no map")
+    for areas in maps:
+        px += areas.px
+        m2 = None if m2 is None or areas.m2 is None else m2 + areas.m2
+        methods.append(areas.method)
+    return ClassAreas(px, m2, "; ".join(dict.fromkeys(methods)) or "unknown: no map")

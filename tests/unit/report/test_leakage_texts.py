@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from clairemap.artefacts.audit import Leakage, SplitAudit
-from clairemap.report.leakage import split_summary
+from clairemap.report.leakage_texts import split_summary
 
 FINE = Leakage(distance_px=300, overlapping_share=0.0, copied_tiles=0, copies=())
 AUDIT = SplitAudit("scene", {"train": 9, "val": 2, "test": 3, "buffer": 0}, {"val": FINE, "test": FINE}, ())

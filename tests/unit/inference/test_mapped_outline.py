@@ -7,7 +7,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from clairemap.classes import SHARE_NODATA
-from clairemap.inference.valid_ground import mapped_outline, valid_hull
+from clairemap.inference.mapped_outline import mapped_hull, mapped_outline
 from clairemap.raster.store import GridStore
 
 Make = Callable[..., GridStore]
@@ -25,13 +25,13 @@ def make(make_probabilities: Make, grid_at: GridAt):
 
 
 def test_outline_of_a_full_scene(make: Make):
-    assert valid_hull(make(np.ones(SHAPE, np.bool_))).equals(shapely.box(0, 0, 280, 300))
+    assert mapped_hull(make(np.ones(SHAPE, np.bool_))).equals(shapely.box(0, 0, 280, 300))
 
 
 def test_hull_is_that_of_all_valid_pixel_corners(make: Make):
     y, x = np.mgrid[: SHAPE[0], : SHAPE[1]]
     valid = (np.abs(y - 150.0) + np.abs(x - 120.0) < 90) & (y % 7 != 0)
-    hull = valid_hull(make(valid))
+    hull = mapped_hull(make(valid))
     cells = [shapely.box(column, row, column + 1, row + 1) for row, column in np.argwhere(valid)]
     assert hull.equals(shapely.unary_union(cells).convex_hull)
 
@@ -39,11 +39,11 @@ def test_hull_is_that_of_all_valid_pixel_corners(make: Make):
 def test_a_single_pixel_is_a_square(make: Make):
     valid = np.zeros(SHAPE, np.bool_)
     valid[299, 279] = True
-    assert valid_hull(make(valid)).equals(shapely.box(279, 299, 280, 300))
+    assert mapped_hull(make(valid)).equals(shapely.box(279, 299, 280, 300))
 
 
 def test_no_outline_without_valid_pixels(make: Make):
-    assert valid_hull(make(np.zeros(SHAPE, np.bool_))) is None
+    assert mapped_hull(make(np.zeros(SHAPE, np.bool_))) is None
     assert mapped_outline([make(np.zeros(SHAPE, np.bool_))]) is None
 
 

@@ -6,7 +6,7 @@ from clairemap.artefacts.radiometry import (
     TrainingRadiometry,
 )
 from clairemap.grid.tiles import tiles
-from clairemap.tiles.radiometry import (
+from clairemap.tiles.sensor_radiometry import (
     MIN_RADIOMETRY_PX,
     RADIOMETRY_SAMPLE_PX,
     Sampler,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from clairemap.metrics.area import stratified_estimates
+from clairemap.metrics.stratified_estimates import stratified_estimates
 
 COUNTS = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
 STRATA_PX = np.array([200000, 150000, 3200000, 6450000])

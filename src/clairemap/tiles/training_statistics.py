@@ -150,7 +150,7 @@ def _class_pixels(training: pd.DataFrame, classes: tuple[str, ...]) -> tuple[int
     counts = sum((np.asarray(row, np.int64) for row in training["class_px"]), np.zeros(len(classes), np.int64))
     if not counts.any():
         raise NoTrainingDataError(
-            f"none of the {len(training)} training tile(s) has a labelled pixel that is valid in a sensor; check the "
+            f"none of the {len(training)} training tile(s) has a labelled pixel that is usable in a sensor; check the "
             "labels of the training scenes and legend.ignore, or lower splits.val_share or splits.buffer_px"
         )
     if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:

@@ -12,7 +12,7 @@ from clairemap.artefacts.splits import read_splits, write_splits
 from clairemap.errors import SettingsError, StoreError
 from clairemap.grid.window import Window
 from clairemap.settings import SplitsSettings, load_settings
-from clairemap.tiles.splits import (
+from clairemap.tiles.split_assignment import (
     FAR_PX,
     add_test_scenes,
     assign_splits,

@@ -1,4 +1,4 @@
-"""Map one window and keep the result of its core."""
+"""Run the network on one window and keep the result in its core."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ from clairemap.validity import Mask
 
 
 @torch.inference_mode()
-def map_core(network: Claire, card: ModelCard, precision: Precision, reading: WindowInput) -> CoreResult:
+def map_window(network: Claire, card: ModelCard, precision: Precision, reading: WindowInput) -> CoreResult:
     """Return the result in a window's core.
 
     Args:

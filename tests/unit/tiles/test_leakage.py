@@ -8,8 +8,8 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.audit import Leakage
 from clairemap.settings import SplitsSettings
-from clairemap.tiles.audit import MAX_COPIES_SHOWN, audit_splits
-from clairemap.tiles.splits import assign_splits
+from clairemap.tiles.leakage import MAX_COPIES_SHOWN, audit_splits
+from clairemap.tiles.split_assignment import assign_splits
 
 TILE_PX = 100
 Places = Collection[tuple[int, int]]
@@ -91,7 +91,7 @@ def test_shared_ground_is_reported_for_its_split(caplog: pytest.LogCaptureFixtur
     assert audit.held_out["val"].overlapping_share == 0
     assert audit.held_out["val"].distance_px == pytest.approx(300, abs=1)
     assert not leaks(audit.held_out["val"])
-    assert "cover 33.33 % of the ground of split test" in caplog.text
+    assert "cover 33.33 % of the area of split test" in caplog.text
     assert "split val" not in caplog.text
 
 

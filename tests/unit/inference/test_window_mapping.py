@@ -4,8 +4,8 @@ import torch
 
 from clairemap.grid.cover import Step
 from clairemap.grid.window import Window
-from clairemap.inference.core import map_core
 from clairemap.inference.reading import WindowInput
+from clairemap.inference.window_mapping import map_window
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.image import Image
 
@@ -29,7 +29,7 @@ def test_core_of_a_window_equals_that_part_of_the_whole(core: Window, bundle: Bu
 
     optical = rng.integers(0, 3000, (2, *outer.shape)).astype(np.uint16)
     sar = rng.normal(-12, 3, (1, *outer.shape)).astype(np.float32)
-    whole = map_core(bundle.network, bundle.card, "float32", reading(outer))
-    part = map_core(bundle.network, bundle.card, "float32", reading(core))
+    whole = map_window(bundle.network, bundle.card, "float32", reading(outer))
+    part = map_window(bundle.network, bundle.card, "float32", reading(core))
     assert np.array_equal(part.optical_share, whole.optical_share[core.slices])
     assert np.abs(part.probability.astype(int) - whole.probability[:, *core.slices]).max() <= 1

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.artefacts.map_check import MapFacts
 from clairemap.errors import MapCheckError
 from clairemap.grid.window import Window
-from clairemap.inference.map_check import CheckedMap, map_facts
+from clairemap.inference.map_validation import CheckedMap, map_facts
 from clairemap.raster.cog import CogWriter, MapLayer
 from clairemap.raster.overviews import Shrink
 

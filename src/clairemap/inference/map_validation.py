@@ -138,7 +138,7 @@ def _counted(opened: Sequence[DatasetReader]) -> list[NDArray[np.int64]]:
             if not np.array_equal(absent, first):
                 y, x = np.argwhere(absent != first)[0] + (area.row_off, area.col_off)
                 raise MapCheckError(
-                    f"{dataset.name}: row {y}, column {x} is nodata here or in {opened[0].name}, but not in both; "
+                    f"{dataset.name}: row {y}, column {x} is nodata in only one of this map and {opened[0].name}; "
                     f"{MAP_REMEDY}"
                 )
     return counts

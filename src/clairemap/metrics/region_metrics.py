@@ -17,9 +17,9 @@ from clairemap.artefacts.radiometry_check import RadiometryCheck
 from clairemap.classes import Legend
 from clairemap.metrics.calibration import expected_calibration_error
 from clairemap.metrics.cautions import cautions
+from clairemap.metrics.class_areas import ClassAreas
 from clairemap.metrics.class_support import class_support
 from clairemap.metrics.comparison import below_single_sensor
-from clairemap.metrics.ground import Coverage
 from clairemap.metrics.scores import MIN_TRUTH_PX, ClassScores, Scores, comparable_scores, scores
 from clairemap.metrics.tally import Tally
 
@@ -59,7 +59,7 @@ def region_metrics(
     region: str,
     sums: Sums,
     views: Views,
-    coverage: Coverage,
+    areas: ClassAreas,
     legend: Legend,
     stamp: dict[str, str],
     training_px: Sequence[int] = (),
@@ -97,8 +97,8 @@ def region_metrics(
         radiometry={check.scene: check.sensors for check in radiometry},
         cautions=cautions(learnt, _truth_px(by_split.values(), legend), _missed_px(headline), below, radiometry),
         smallest_truth_px=MIN_TRUTH_PX,
-        areas=_areas(coverage, legend),
-        area_method=coverage.method,
+        areas=_areas(areas, legend),
+        area_method=areas.method,
         stamp=stamp,
     )
 
@@ -186,15 +186,15 @@ def _class_row(name: str, code: int, row: ClassScores) -> ClassRow:
     )
 
 
-def _areas(coverage: Coverage, legend: Legend) -> tuple[AreaRow, ...]:
-    mapped = int(coverage.px.sum())
+def _areas(areas: ClassAreas, legend: Legend) -> tuple[AreaRow, ...]:
+    mapped = int(areas.px.sum())
     return tuple(
         AreaRow(
             name=c.name,
             code=c.code,
-            map_px=int(coverage.px[index]),
-            map_ha=None if coverage.m2 is None else float(coverage.m2[index]) / SQUARE_METRES_PER_HECTARE,
-            share=int(coverage.px[index]) / mapped if mapped else None,
+            map_px=int(areas.px[index]),
+            map_ha=None if areas.m2 is None else float(areas.m2[index]) / SQUARE_METRES_PER_HECTARE,
+            share=int(areas.px[index]) / mapped if mapped else None,
         )
         for index, c in enumerate(legend.classes)
     )

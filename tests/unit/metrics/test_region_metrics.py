@@ -8,13 +8,13 @@ from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.cautions import cautions
+from clairemap.metrics.class_areas import ClassAreas
 from clairemap.metrics.class_support import class_support
-from clairemap.metrics.document import Sums, Views, region_metrics, scope
-from clairemap.metrics.ground import Coverage
+from clairemap.metrics.region_metrics import Sums, Views, region_metrics, scope
 from clairemap.metrics.tally import Tally
 
 LEGEND = Legend(classes=(LandCoverClass(code=10, name="water"), LandCoverClass(code=20, name="forest")), ignore=(0,))
-COVERAGE = Coverage(np.array([30, 10]), np.array([3000.0, 1000.0]), "in the plane")
+AREAS = ClassAreas(np.array([30, 10]), np.array([3000.0, 1000.0]), "in the plane")
 
 
 def counted(matrix: list[list[int]], unmapped_px: int = 0) -> Tally:
@@ -22,7 +22,7 @@ def counted(matrix: list[list[int]], unmapped_px: int = 0) -> Tally:
 
 
 def document(sums: Sums, views: Views | None = None, training_px: tuple[int, ...] = ()) -> RegionMetrics:
-    return region_metrics("valley", sums, views or {}, COVERAGE, LEGEND, {"clairemap_version": "x"}, training_px)
+    return region_metrics("valley", sums, views or {}, AREAS, LEGEND, {"clairemap_version": "x"}, training_px)
 
 
 def test_headline_is_the_test_split_where_there_is_one():
@@ -163,7 +163,7 @@ def test_cautions_on_radiometry_come_first_mismatch_before_mild():
         RadiometryCheck(scene="a", sensors={"optical": like, "sar": mild}),
         RadiometryCheck(scene="b", sensors={"optical": wrong, "sar": like}),
     ]
-    found = region_metrics("valley", {}, {}, COVERAGE, LEGEND, {}, (0, 5000), checks)
+    found = region_metrics("valley", {}, {}, AREAS, LEGEND, {}, (0, 5000), checks)
     assert found.cautions[:2] == (
         "Scene b: the values do not match those of the training scenes, so the map is probably wrong "
         "(optical: wrong offset).",
