@@ -41,8 +41,8 @@ _PEAK_MB = {
     "register_pair": 310,
     "picture_registration": 200,
     "fit_statistics": 250,
-    "collect_radiometry": 50,
-    "check_radiometry": 50,
+    "collect_radiometry": 60,
+    "check_radiometry": 60,
     "audit_splits": 185,
     "mosaic_region": 200,
     "check_maps": 225,
@@ -134,7 +134,7 @@ def _tiling_peak_mb(settings: Settings, shape: Shape | None) -> float:
     is_whole = shape is not None and max(shape) <= shard_px
     pixels = shape[0] * shape[1] if shape is not None and is_whole else shard_px**2
     more_bands = 6 * (_bands(settings) - 6)
-    return 300 + pixels * (55 + more_bands) / 1e6 if is_whole else 390 + pixels * (70 + more_bands) / 1e6
+    return 330 + pixels * (55 + more_bands) / 1e6 if is_whole else 390 + pixels * (70 + more_bands) / 1e6
 
 
 def training_mb(settings: Settings, *, on_gpus: bool) -> int:
