@@ -14,8 +14,8 @@ the three trainings, other figures their means.
 
 The last step's weights are used, so that nothing is selected on test areas. Labelled pixels that both sensors see are
 scored, also under painted clouds. The clouds are painted as in the training crops; real clouds differ. Settings are
-the defaults, except `gain` for the floods, whose images have individual contrast stretches: each training uses the gain
-(0, 0.5 or 1) that is best in two trainings of half the steps, each with half of its own training events held out.
+the defaults, except `gain` for the floods, whose images have individual contrast stretches. Three gains (0, 0.5, 1) are
+compared in shorter trainings, each with half of the fold's training events held out; the best one is used.
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 

@@ -6,8 +6,8 @@
 - `overhead_…`: CPU time with a network that costs nothing (it returns prepared logits), for 8192 px, 4 + 2 bands and
   8 classes, compared with terratorch's tiled inference (512 px windows, stride 384) and the common weighted sum of
   windows (`naive`), with the same stores on one thread.
-- `total_over_forward`, `total_over_cells`: CPU time of mapping over that of the network alone on the same windows: its
-  full `forward`, and `cells`, the reduced computation that mapping runs.
+- `total_over_forward`: CPU time of mapping, divided by that of the network on the same windows. `total_over_cells`: the
+  same, but the network computes only the cells that the map needs, as mapping does.
 - `rss_mb_8192`: peak memory with the network and 800 MB; `rss_mb_8192_loop`: without the network. `rss_ratio_4x`:
   8192 px over 4096 px. `seen_over_scene`: pixels computed, with overlap, over pixels of the scene.
 - 800 and 3000 (the default): `mapping_memory_mb`.

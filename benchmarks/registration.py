@@ -1,6 +1,7 @@
 """Registration of SAR to optical: control points, rotated images and known warps, compared with four tools.
 
-- `control_point_ratio`: RMSE at the control points of three pairs over the points' own affine residual.
+- `control_point_ratio`: RMSE at the control points of three pairs, divided by the RMSE of an affine
+  transformation fitted to these points, which is their own error.
 - `srif_…`, shares of 100 rotated image pairs: `good_share` have the verdict good; of these, `good_right` are correct
   (within 3 px); of all pairs, `found_share` are correct.
 - `mmim`: RMSE at landmarks, and the verdict.

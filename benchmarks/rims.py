@@ -7,7 +7,8 @@ scene is cropped to the square of 1024 px with the most labels. Each training is
 (`without`) and with the default share (`with`); figures are means over the trainings.
 
 - `excess_points`: largest increase of a class, in percent of the pixels near holes; `share_without_holes`,
-  `share_inland`: percentage of that class in the map without holes, and more than 32 px from holes.
+  `share_inland`: percentage of that class among the same pixels of the map without holes, and among the pixels more
+  than 32 px from holes.
 - `accuracy_lost_points`: decrease of the overall accuracy near holes, percentage points.
 - `rim_excess_points`: `excess_points` of the worse set with holes in both sensors and default settings; `…_without`:
   without holes in the crops.

@@ -13,8 +13,8 @@ HEADER = """\
 # Benchmarks
 
 The last results of each script in `benchmarks/`. Ratios and accuracies are comparable between machines, seconds are
-not. The figures of accuracy and inference were measured before nodata handling changed; [rims](#rims) measures the
-current handling.
+not. The figures of accuracy and inference are older than the present treatment of nodata inside tiles, which
+[rims](#rims) measures.
 """
 
 VERSIONS = (
