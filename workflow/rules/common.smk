@@ -157,7 +157,7 @@ def failed_jobs():
     """The jobs that Snakemake gave up."""
     given_up = getattr(workflow.scheduler, "failed", ())
     return [
-        FailedJob(job.rule.name, ".".join(job.wildcards_dict.values()), Path(job.log[0]) if job.log else None)
+        FailedJob(job.rule.name, tuple(job.wildcards_dict.values()), Path(job.log[0]) if job.log else None)
         for one in given_up
         for job in (one if one.is_group() else [one])
     ]

@@ -38,7 +38,7 @@ class Cause(StrEnum):
     CANCELLED = "cancelled"
     PREEMPTED = "preempted"
     TERMINATED = "terminated"
-    """Ended by SIGTERM; who sent it is not known."""
+    """Ended by SIGTERM or Ctrl-C; who sent it is not known."""
     KILLED = "killed"
     """Ended by SIGKILL or without a trace; the cause is not known."""
 

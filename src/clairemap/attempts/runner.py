@@ -49,7 +49,7 @@ REQUEUE_WAIT_S = 120
 
 _PR_SET_PDEATHSIG = 1
 _OWN_CODES = {error.exit_code for error in ClairemapError.__subclasses__()}
-_SIGKILL, _SIGTERM = 128 + signal.SIGKILL, 128 + signal.SIGTERM
+_SIGKILL, _SIGTERM, _SIGINT = (128 + number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,15 @@ def prepare_log(log: Path, run_name: str) -> None:
 
 
 def _run_command(log: Path, command: Sequence[str]) -> _Ending:
-    """Run the command until it ends; pass SIGTERM on to it."""
+    """Run the command until it ends; pass SIGTERM on to it. Ctrl-C reaches it from the terminal."""
     kills = memory_kills()
     with kept(log).open("ab") as errors, subprocess.Popen(command, stderr=errors, preexec_fn=_end_with_parent) as child:
 
         def pass_on(number: int, _frame: FrameType | None) -> None:
-            child.send_signal(number)
+            if number == signal.SIGTERM:
+                child.send_signal(number)
 
-        signal.signal(signal.SIGTERM, pass_on)
+        before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGINT)}
         peak_mb = 0
         while True:
             peak_mb = max(peak_mb, resident_mb(child.pid))
@@ -124,6 +125,8 @@ def _run_command(log: Path, command: Sequence[str]) -> _Ending:
                 break
             except subprocess.TimeoutExpired:
                 continue
+    for number, handler in before.items():
+        signal.signal(number, handler)
     kills_after = memory_kills()
     killed = kills is not None and kills_after is not None and kills_after > kills
     unit = 1 if sys.platform == "darwin" else 1024
@@ -149,7 +152,7 @@ def cause_of(code: int, ending: _Ending, memory_mb: int) -> Cause:
         return Cause.FAILED if retry_helps(code) else Cause.ERROR
     if code == _SIGKILL:
         return Cause.OUT_OF_MEMORY if ending.peak_mb > NEAR_LIMIT * memory_mb > 0 else Cause.KILLED
-    return Cause.TERMINATED if code == _SIGTERM else Cause.FAILED
+    return Cause.TERMINATED if code in (_SIGTERM, _SIGINT) else Cause.FAILED
 
 
 def _requeue(log: Path, attempt: str, job: str) -> None:

@@ -1,6 +1,6 @@
 """The lines at the end of a failed run: which jobs failed, why, and what to do."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,8 +27,13 @@ class FailedJob:
     """A job that Snakemake gave up: its rule, its wildcards (such as the scene), its log (None: it has none)."""
 
     rule: str
-    name: str
+    wildcards: tuple[str, ...]
     log: Path | None
+
+    @property
+    def title(self) -> str:
+        """Rule and wildcards, such as ``predict_scene west fused``."""
+        return " ".join([self.rule, *self.wildcards])
 
 
 def summary(jobs: Iterable[FailedJob], run: str, slurm_logs: Path | None = None) -> list[str]:
@@ -39,20 +44,17 @@ def summary(jobs: Iterable[FailedJob], run: str, slurm_logs: Path | None = None)
         run: identifies this run of Snakemake.
         slurm_logs: folder of the SLURM executor's logs, for jobs that never started.
     """
-    return [_line(job, run, slurm_logs) for job in sorted(jobs, key=lambda job: (job.rule, job.name))]
+    return [_line(job, run, slurm_logs) for job in sorted(jobs, key=lambda job: job.title)]
 
 
 def _line(job: FailedJob, run: str, slurm_logs: Path | None) -> str:
-    title = f"{job.rule} {job.name}".strip()
     attempt = last_attempt(job.log, run) if job.log else None
     if attempt is None:
-        log = _newest_log(job.rule, slurm_logs)
-        where = f" Log: {log}" if log else ""
-        return f"{title}: did not start; the message of SLURM or Snakemake is above.{where}"
+        return f"{job.title}: did not start: {_slurm_message(job, slurm_logs)}"
     remedy = _REMEDIES.get(attempt.cause or Cause.KILLED, "").format(
         rule=job.rule, more_mb=GROWTH * attempt.memory_mb or "..."
     )
-    return f"{title}: {reason(attempt)}. To do: {remedy}. Log: {job.log}"
+    return f"{job.title}: {reason(attempt)}. To do: {remedy}. Log: {job.log}"
 
 
 def reason(attempt: Attempt) -> str:
@@ -69,7 +71,12 @@ def reason(attempt: Attempt) -> str:
             return f"{attempt.cause} ({attempt.message})"
 
 
-def _newest_log(rule: str, slurm_logs: Path | None) -> Path | None:
-    """Return the newest log of SLURM for a rule, if there is one."""
-    logs: Sequence[Path] = list((slurm_logs / f"rule_{rule}").rglob("*.log")) if slurm_logs else []
-    return max(logs, key=lambda log: log.stat().st_mtime, default=None)
+def _slurm_message(job: FailedJob, slurm_logs: Path | None) -> str:
+    """Return the last error in the job's newest log of SLURM; where to look if there is none."""
+    folder = slurm_logs / f"rule_{job.rule}" / "_".join(job.wildcards).replace("/", "_") if slurm_logs else None
+    logs = sorted(folder.glob("*.log"), key=lambda log: log.stat().st_mtime) if folder else []
+    if not logs:
+        return "the message of SLURM or Snakemake is above"
+    lines = logs[-1].read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line.strip() for line in lines if "error" in line.lower() and "Look above for error" not in line]
+    return f"{errors[-1] if errors else 'no message'}. Log: {logs[-1]}"

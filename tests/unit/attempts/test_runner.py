@@ -32,6 +32,7 @@ REPORT = "2026-01-01 00:00:00,1 ERROR: sheet (SampleSheetError, exit code 11)"
         ("raise SystemExit(75)", 75, Cause.TIME_BUDGET),
         ("raise SystemExit(76)", 76, Cause.OUT_OF_MEMORY),
         ("import os; os.kill(os.getpid(), 15)", 143, Cause.TERMINATED),
+        ("import os; os.kill(os.getpid(), 2)", 130, Cause.TERMINATED),
         ("import os; os.kill(os.getpid(), 9)", 137, Cause.KILLED),
         ("import os; x = bytearray(480 << 20); os.kill(os.getpid(), 9)", 137, Cause.OUT_OF_MEMORY),
         (f"import sys; sys.exit(print({REPORT!r}, file=sys.stderr) or 137)", 11, Cause.ERROR),
@@ -121,6 +122,14 @@ def test_sigterm_reaches_the_stage(tmp_path: Path):
         assert process.stdout is not None and process.stdout.read() == "cleaned\n"
         assert process.wait(timeout=30) == 143
     assert read_attempts(tmp_path / "a.log")[0].cause is Cause.TERMINATED
+
+
+def test_ctrl_c_does_not_end_an_attempt_before_its_stage(tmp_path: Path):
+    with start(tmp_path / "a.log", CLEANS_UP) as process:
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+    assert read_attempts(tmp_path / "a.log")[0].exit_code == 143
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's PR_SET_PDEATHSIG")
