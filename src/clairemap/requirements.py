@@ -54,6 +54,9 @@ _PEAK_MB = {
 """Peaks that do not depend on the size of a scene (896 to 4096 px), MB: 6 bands, 7 classes, tiles of 512 px,
 6 scenes."""
 
+SIZED_RULES = frozenset({"tile_scene", "predict_scene", "explain_tiles"})
+"""Rules whose memory or time depends on the size of a scene."""
+
 _MEASURED_VALUES = 13 * 512**2
 """Values of a tile in these measurements: bands and classes times pixels."""
 

@@ -1,6 +1,5 @@
 # Settings, sample sheet, paths and functions shared by the rules. The logic is in src/clairemap.
 import functools
-import json
 import os
 import shlex
 import sys
@@ -12,6 +11,7 @@ from rasterio.errors import RasterioError
 from snakemake.jobs import GroupJob, Job
 
 from clairemap import jobs, requirements, stages
+from clairemap.artefacts.model_card import read_model_card
 from clairemap.attempts.policy import next_memory_mb
 from clairemap.attempts.retries import without_permanent
 from clairemap.attempts.runner import RUN_VARIABLE
@@ -98,24 +98,27 @@ def shape_of(path):
         return None
 
 
-def scene_shape(wildcards):
-    """(height, width) of a job's scene, once it is registered; None before: planning must not open all files."""
-    if "scene" not in wildcards.keys() or not Path(SCENE.registration.as_posix().format(**wildcards)).exists():
+def scene_shape(rule_name, wildcards):
+    """(height, width) of a job's scene when the job is submitted, once the scene is registered; None if not needed.
+
+    Snakemake evaluates resources again at submission: planning must not open all files.
+    """
+    if rule_name not in requirements.SIZED_RULES or workflow.scheduler is None:
+        return None
+    if not Path(SCENE.registration.as_posix().format(**wildcards)).exists():
         return None
     return shape_of(next(iter(SHEET[wildcards.scene].sources.values())))
 
 
 def mapped_scene(wildcards):
-    """What is known of a scene before mapping; None while there is no model."""
-    shape = scene_shape(wildcards)
-    return requirements.MappedScene(shape, halo_of(MODEL.card)) if shape and MODEL.card.exists() else None
-
-
-@functools.cache
-def halo_of(card):
-    """Halo in pixels: that of the settings, or that of the trained network."""
-    chosen = SETTINGS.inference.halo_px
-    return json.loads(card.read_text())["halo_px"] if chosen is None else chosen
+    """What is known of a scene before mapping; None if its size or the model's halo is not known."""
+    shape = scene_shape("predict_scene", wildcards)
+    try:
+        halo_px = SETTINGS.inference.halo_px
+        halo_px = read_model_card(MODEL.card).halo_px if shape and halo_px is None else halo_px
+    except ClairemapError:  # an error of the job that reads it
+        return None
+    return requirements.MappedScene(shape, halo_px) if shape else None
 
 
 def scenes_read(rule_name, wildcards):
@@ -131,8 +134,8 @@ def first_memory_mb(rule_name, wildcards):
         return requirements.mapping_mb(SETTINGS, mapped_scene(wildcards), on_gpus=bool(GPU))
     if rule_name == "train_model":
         return requirements.training_mb(SETTINGS, on_gpus=bool(GPU))
-    scenes, shape = scenes_read(rule_name, wildcards), scene_shape(wildcards) if rule_name == "tile_scene" else None
-    return requirements.memory_mb(rule_name, SETTINGS, scenes=scenes, shape=shape)
+    scenes = scenes_read(rule_name, wildcards)
+    return requirements.memory_mb(rule_name, SETTINGS, scenes=scenes, shape=scene_shape(rule_name, wildcards))
 
 
 def memory(rule_name):
@@ -148,7 +151,7 @@ def minutes(rule_name):
         rule_name,
         SETTINGS,
         scenes=scenes_read(rule_name, wildcards),
-        shape=scene_shape(wildcards),
+        shape=scene_shape(rule_name, wildcards),
         on_gpus=bool(GPU),
     )
 
