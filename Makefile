@@ -55,6 +55,19 @@ dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=
 	python workflow/scripts/list_dataset.py --dataset $(NAME) --folder "$(DATA)" --sheet data/$(NAME)/scenes.csv
 	snakemake --cores $(CORES) --configfile config/datasets/$(NAME).yaml
 
+# The tracked profile stays as it is; git ignores profiles/my-*.
+SLURM_PROFILE ?= profiles/my-slurm
+.PHONY: slurm-profile
+slurm-profile:  ## write your SLURM profile: make slurm-profile CPU=partition [GPU=partition] [ACCOUNT=name]
+	@test -n "$(CPU)" || { echo "CPU= is missing: the partition of jobs without a GPU (sinfo -s lists them)"; exit 1; }
+	@test ! -e "$(SLURM_PROFILE)" || { echo "$(SLURM_PROFILE) exists: edit its config.yaml, or remove it"; exit 1; }
+	@mkdir -p "$(SLURM_PROFILE)"
+	@sed -e '1,2c # Your SLURM profile; edit it as you like. docs/hpc.md explains each line.' \
+	  -e 's|slurm_partition=cpu|slurm_partition=$(CPU)|; s|slurm_partition=gpu|slurm_partition=$(or $(GPU),$(CPU))|' \
+	  $(if $(ACCOUNT),-e 's|^default-resources:|&\n  - slurm_account=$(ACCOUNT)|') \
+	  profiles/slurm/config.yaml > "$(SLURM_PROFILE)/config.yaml"
+	@echo "$(SLURM_PROFILE)/config.yaml written. Next: snakemake --profile $(SLURM_PROFILE) --configfile my.yaml"
+
 .PHONY: test
 test: setup  ## run all tests
 	pytest -n 2 --dist worksteal tests

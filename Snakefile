@@ -49,12 +49,20 @@ rule all:
 
 
 onstart:
-    # Not on a cluster, where the submitting machine needs no GPU, and not with conda, which has its own PyTorch.
-    if workflow.local_exec and not workflow.deployment_settings.deployment_method:
-        try:
-            jobs.check_gpus_of({job.rule.name for job in workflow.dag.needrun_jobs()}, SETTINGS)
-        except ClairemapError as error:
-            fail(error)
+    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
+    try:
+        for key, folder in FOLDERS.items():
+            check_writable(key, folder)
+        # Not with conda, which has its own PyTorch.
+        if workflow.local_exec and not workflow.deployment_settings.deployment_method:
+            jobs.check_gpus_of(planned, SETTINGS)
+        if not workflow.local_exec:
+            limit = workflow.global_resources.get("gpu")
+            jobs.check_cluster(planned, SETTINGS, limit.value if limit else None)
+        if getattr(workflow.executor_plugin, "name", "") == "slurm":
+            slurm.check_jobs(workflow)
+    except ClairemapError as error:
+        fail(error)
 
 
 onsuccess:

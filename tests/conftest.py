@@ -29,6 +29,12 @@ def _module_beside(name: str) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def rerun_tables() -> ModuleType:
+    """Return ``tests/rerun_tables.py``: the tables of docs/reruns.md."""
+    return _module_beside("rerun_tables")
+
+
+@pytest.fixture(scope="session")
 def made_pairs() -> ModuleType:
     """Return ``tests/made_pairs.py``: small pairs with their tile index."""
     return _module_beside("made_pairs")

@@ -90,6 +90,11 @@ class SceneFolder:
     folder: Path
 
     @property
+    def sources(self) -> Path:
+        """What was read of the scene's files, see `raster.identity`; not an output of a rule."""
+        return self.folder / "sources.json"
+
+    @property
     def registration(self) -> Path:
         """Offset of SAR against optical."""
         return self.folder / "registration.json"
@@ -134,6 +139,11 @@ class ModelFolder:
     """Files of the trained model, such as ``work/model``."""
 
     folder: Path
+
+    @property
+    def initial(self) -> Path:
+        """What was read of the files of initial weights, see `raster.identity`; not an output of a rule."""
+        return self.folder / "initial.json"
 
     @property
     def weights(self) -> Path:

@@ -36,7 +36,7 @@ class Plan:
             )
         settings = load_settings(config, source)
         plan = cls(settings, read_sample_sheet(Path(settings.scenes), Path(settings.data_dir)))
-        if missing := [str(path) for path in plan.initial_weights if not path.is_file()]:
+        if missing := [str(path) for path in plan.initial_weights.values() if not path.is_file()]:
             raise MissingFileError(
                 f"training.initial_optical, training.initial_sar: {', '.join(missing)} does not exist; "
                 "correct the path, or set it to null"
@@ -44,10 +44,11 @@ class Plan:
         return plan
 
     @cached_property
-    def initial_weights(self) -> tuple[Path, ...]:
-        """Files of initial weights, optical before SAR; empty if the settings name none."""
+    def initial_weights(self) -> dict[str, Path]:
+        """Files of initial weights by sensor; empty if the settings name none."""
         training = self.settings.training
-        return tuple(Path(path) for path in (training.initial_optical, training.initial_sar) if path)
+        named = {"optical": training.initial_optical, "sar": training.initial_sar}
+        return {sensor: Path(path) for sensor, path in named.items() if path}
 
     @cached_property
     def labelled(self) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 Each rule has `stage_code` among its ``params``, so that Snakemake reruns it after an edit in the library.
 """
 
-import ast
 import functools
 import hashlib
 import json
@@ -12,7 +11,6 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,89 +22,22 @@ STAMP_PREFIX = "clairemap_"
 
 
 def stage_code(script: Path) -> str:
-    """Return a hash of a stage's code: its script and all modules of this package that it imports, also indirectly.
+    """Return a hash of all code that can change a stage's results: see `stage_definitions`."""
+    from clairemap.code.stage import combined  # noqa: PLC0415 - so that stages do not depend on their own analysis
 
-    Comments, docstrings, descriptions of settings and formatting do not change the hash. Imports in functions count.
-    A file that is not a module, such as a template, counts if an imported module in its folder contains its name in a
-    string.
+    return combined(stage_definitions(script))
+
+
+def stage_definitions(script: Path) -> dict[str, str]:
+    """Return a hash of each definition that a stage's script reaches by name, by qualified name.
+
+    Log messages, progress, texts of errors, descriptions, docstrings, comments, annotations of functions and formatting
+    do not change a hash; ``clairemap.code.neutral`` lists what is left out. Imports in functions count. A file that is
+    not a module, such as a template, counts if an imported module in its folder contains its name in a string.
     """
-    digest = hashlib.sha256()
-    reached = _reached_files(script)
-    for path in sorted(reached, key=lambda path: (path != script, path.as_posix())):
-        name = script.name if path == script else path.relative_to(PACKAGE).as_posix()
-        digest.update(f"{name}:{_code(path).digest}\n".encode())
-    data_files = {file for path in reached for file in _code(path).data_files}
-    for name, content in sorted((file.name, file_digest(file)) for file in data_files):
-        digest.update(f"{name}:{content}\n".encode())
-    return digest.hexdigest()[:16]
+    from clairemap.code.stage import definitions  # noqa: PLC0415
 
-
-def _reached_files(script: Path) -> set[Path]:
-    reached: set[Path] = set()
-    waiting = [script]
-    while waiting:
-        path = waiting.pop()
-        if path not in reached:
-            reached.add(path)
-            waiting += _code(path).imported
-    return reached
-
-
-@dataclass(frozen=True)
-class _Code:
-    """Hash of a module without docstrings and descriptions of settings; the files that it imports and names."""
-
-    digest: str
-    imported: tuple[Path, ...]
-    data_files: tuple[Path, ...]
-
-
-@functools.cache
-def _code(path: Path) -> _Code:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
-    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    return _Code(digest, _imported_modules(tree), _named_files(tree, path.parent))
-
-
-def _imported_modules(tree: ast.Module) -> tuple[Path, ...]:
-    modules: list[Path] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            modules += _module_files(node.module)
-            for alias in node.names:
-                modules += _module_files(f"{node.module}.{alias.name}")
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                modules += _module_files(alias.name)
-    return tuple(modules)
-
-
-def _module_files(dotted: str) -> list[Path]:
-    """Return the files that importing a dotted name runs, packages included; none for other packages than this one."""
-    parts = dotted.split(".")
-    if parts[0] != PACKAGE.name:
-        return []
-    files = []
-    for depth in range(1, len(parts) + 1):
-        place = PACKAGE.joinpath(*parts[1:depth])
-        files += [file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file()]
-    return files
-
-
-def _named_files(tree: ast.Module, folder: Path) -> tuple[Path, ...]:
-    """Return the folder's files, except modules, whose names occur in strings of the code."""
-    candidates = [file for file in folder.iterdir() if file.suffix not in (".py", ".pyc") and file.is_file()]
-    if not candidates:
-        return ()
-    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return tuple(file for file in candidates if any(file.name in string for string in strings))
+    return definitions(script, PACKAGE)
 
 
 def json_digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -132,15 +63,16 @@ def stamp(stage: str, settings_json: str) -> dict[str, str]:
 
 @functools.cache
 def _commit() -> str:
+    """Return the checkout's commit; with "-dirty" if files that results depend on have changes."""
     if shutil.which("git") is None:
         return "unknown"
-    answer = subprocess.run(
-        ["git", "-C", str(PACKAGE), "describe", "--always", "--dirty", "--abbrev=12"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return answer.stdout.strip() or "unknown"
+    git = ["git", "-C", str(PACKAGE)]
+    commit = subprocess.run([*git, "describe", "--always", "--abbrev=12"], capture_output=True, text=True, check=False)
+    if not commit.stdout.strip():
+        return "unknown"
+    sources = [f":(top){name}" for name in ("src", "workflow", "Snakefile")]  # not profiles, docs, tests
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", *sources], capture_output=True, check=False)
+    return commit.stdout.strip() + ("-dirty" if changed.returncode == 1 else "")
 
 
 def temporary_beside(target: Path) -> Path:

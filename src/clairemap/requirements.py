@@ -147,7 +147,8 @@ def training_mb(settings: Settings, *, on_gpus: bool) -> int:
     if on_gpus:
         each: float = _UPDATE_MB[size] + average + CUDA_MB
     else:
-        crops = math.ceil(training.batch_size / processes / training.batch_parts)
+        in_all = processes * settings.compute.training_nodes
+        crops = math.ceil(training.batch_size / in_all / training.batch_parts)
         step = crops * training.crop_px**2 * _CROP_BYTES_PER_PX[size]
         validation = 2 * settings.tiling.tile_px**2 * working_memory(size, len(settings.legend.classes)).core
         each = average + max(_UPDATE_MB[size], _TRAINING_MB[size] + max(step, validation) / 1e6)

@@ -71,12 +71,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class SampleSheet:
-    """All scenes, in row order."""
+    """All scenes, sorted by name: the order of the rows changes no result."""
 
     scenes: tuple[Scene, ...]
 
     def __iter__(self) -> Iterator[Scene]:
-        """Return an iterator over the scenes, in row order."""
+        """Return an iterator over the scenes, sorted by name."""
         return iter(self.scenes)
 
     def __getitem__(self, name: str) -> Scene:
@@ -101,7 +101,7 @@ class SampleSheet:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Names of the regions, in the order of their first row."""
+        """Names of the regions, in the order of their first scene."""
         return tuple(self._by_region)
 
     @property
@@ -145,7 +145,8 @@ def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
         ]
     if faults:
         raise SampleSheetError(f"{path}: {len(faults)} error(s)\n" + "\n".join(f"  {fault}" for fault in faults))
-    return SampleSheet(tuple(_scene(row.cells, data_dir) for row in rows))
+    scenes = (_scene(row.cells, data_dir) for row in rows)
+    return SampleSheet(tuple(sorted(scenes, key=lambda scene: scene.scene)))
 
 
 @dataclass(frozen=True)

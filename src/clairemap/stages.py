@@ -1,9 +1,12 @@
 """The settings of each stage: only the sections that it uses, so that changes of other sections do not rerun it.
 
-`stage_json` writes them as JSON; the stage's script reads them with ``from_json``.
+`stage_json` writes them as JSON; the stage's script reads them with ``from_json``. `relevant_json` leaves out those
+that do not change the stage's results (`UNTRACKED`): paths of files that are compared by content, and how often a state
+is saved. Class names are texts: only stages that write them into their results have them.
 """
 
 import json
+from typing import Any, ClassVar, TypeVar
 
 from clairemap.classes import Legend
 from clairemap.settings import (
@@ -27,44 +30,69 @@ from clairemap.settings import (
     TrainingSettings,
 )
 
+Narrowed = TypeVar("Narrowed", bound=Section)
+Exclude = dict[str, Any]
 
-class RegisterPair(Section):
+CLASS_NAMES: Exclude = {"classes": {"__all__": {"name"}}}
+
+
+class StageSettings(Section):
+    """Base of the settings of a stage."""
+
+    UNTRACKED: ClassVar[Exclude] = {}
+    """Fields that change no result of the stage, in pydantic's form of ``exclude``."""
+
+    def relevant(self) -> dict[str, Any]:
+        """Return the settings that can change results."""
+        return self.model_dump(mode="json", exclude=self.UNTRACKED)
+
+
+class RegisterPair(StageSettings):
     """Settings of register_pair."""
 
     sensors: SensorBands
     registration: RegistrationSettings
 
 
-class PictureRegistration(Section):
+class PictureRegistration(StageSettings):
     """Settings of picture_registration."""
 
     sensors: SensorBands
 
 
-class TileScene(Section):
+class TileScene(StageSettings):
     """Settings of tile_scene."""
+
+    UNTRACKED = {"legend": CLASS_NAMES}
 
     legend: Legend
     sensors: TiledSensors
     tiling: TilingSettings
 
 
-class CheckRadiometry(Section):
+class CheckRadiometry(StageSettings):
     """Settings of check_radiometry."""
 
     sensors: SensorsGate
 
 
-class FitStatistics(Section):
+class FitStatistics(StageSettings):
     """Settings of fit_statistics and audit_splits."""
+
+    UNTRACKED = {"legend": CLASS_NAMES, "splits": {"accept_leakage"}}
 
     seed: int
     legend: Legend
     splits: SplitsSettings
 
 
-class TrainModel(Section):
-    """Settings of train_model."""
+class TrainModel(StageSettings):
+    """Settings of train_model.
+
+    Files of initial weights are compared by content.
+    """
+
+    UNTRACKED = {"legend": CLASS_NAMES, "training": {"checkpoint_every", "initial_optical", "initial_sar"}}
 
     seed: int
     legend: Legend
@@ -74,33 +102,46 @@ class TrainModel(Section):
     augmentation: AugmentationSettings
 
 
-class PredictScene(Section):
+class PredictScene(StageSettings):
     """Settings of predict_scene."""
 
     inference: InferenceSettings
 
 
-class MosaicRegion(Section):
+class MosaicRegion(StageSettings):
     """Settings of mosaic_region."""
 
     legend: LegendSettings
     mosaic: MosaicSettings
 
 
-class ScoreTiles(Section):
-    """Settings of score_tiles and score_region."""
+class ScoreTiles(StageSettings):
+    """Settings of score_tiles."""
+
+    UNTRACKED = {"legend": CLASS_NAMES}
 
     legend: Legend
 
 
-class ExplainTiles(Section):
+class ScoreRegion(StageSettings):
+    """Settings of score_region."""
+
+    legend: Legend
+
+
+class ExplainTiles(StageSettings):
     """Settings of explain_tiles."""
 
     legend: Legend
     explain: ExplainSettings
 
+    def relevant(self) -> dict[str, Any]:
+        """Return the settings that can change results: without a language model, those of the model do not."""
+        found = super().relevant()
+        return found if self.explain.model else {**found, "explain": None}
 
-class RenderReport(Section):
+
+class RenderReport(StageSettings):
     """Settings of render_report."""
 
     legend: LegendSettings
@@ -109,9 +150,21 @@ class RenderReport(Section):
 
 
 def stage_json(settings: Settings, stage: type[Section]) -> str:
-    """Return the settings of a stage as canonical JSON: equal settings give equal strings.
+    """Return the settings of a stage as canonical JSON, for its script: equal settings give equal strings.
 
     Fields that a stage does not use are left out: a new class colour does not rerun training.
     """
-    narrowed = stage.model_validate(settings.model_dump(), extra="ignore")
-    return json.dumps(narrowed.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return _canonical(_narrowed(settings, stage).model_dump(mode="json"))
+
+
+def relevant_json(settings: Settings, stage: type["StageSettings"]) -> str:
+    """Return those settings of a stage that can change its results, as canonical JSON, for comparison with a run."""
+    return _canonical(_narrowed(settings, stage).relevant())
+
+
+def _narrowed(settings: Settings, stage: type[Narrowed]) -> Narrowed:
+    return stage.model_validate(settings.model_dump(), extra="ignore")
+
+
+def _canonical(values: dict[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))

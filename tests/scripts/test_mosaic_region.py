@@ -152,6 +152,14 @@ def test_folder_is_self_contained(make_scene: MakeScene, run: Run, tmp_path: Pat
     assert (out / "alps.model.json").read_bytes() == card.read_bytes()
 
 
+def test_the_copied_card_has_the_legends_names(make_scene: MakeScene, run: Run, tmp_path: Path):
+    older = [{**entry, "name": f"older {entry['name']}"} for entry in CARD["classes"]]
+    (tmp_path / "model.json").write_text(json.dumps({**CARD, "classes": older}))
+    out = run(make_scene("a", (40, 60))[0], card=tmp_path / "model.json")
+    names = [entry["name"] for entry in json.loads((out / "alps.model.json").read_text())["classes"]]
+    assert names == [c.name for c in SETTINGS.legend.classes]
+
+
 def test_invalid_card_is_not_copied(make_scene: MakeScene, run: Run, tmp_path: Path):
     (tmp_path / "model.json").write_text("{}")
     with pytest.raises(BundleError, match=r"model\.json: not a valid model card"):

@@ -11,6 +11,7 @@ import rasterio
 from scipy.ndimage import maximum_filter, minimum_filter
 
 from clairemap.artefacts.registration import write_registration
+from clairemap.artefacts.source_record import read_source_record
 from clairemap.artefacts.tiles import read_tile_index
 from clairemap.errors import (
     BandCountError,
@@ -20,6 +21,7 @@ from clairemap.errors import (
     UnreadableFileError,
     ValuesError,
 )
+from clairemap.provenance import file_digest
 from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.record import registration_of
@@ -149,6 +151,22 @@ def test_with_model_none_nothing_is_flagged(tiled: Tiled, files: Files) -> None:
     store, _ = tiled(as_delivered(), **files)
     assert not (read(store, "validity") & Validity.LOW_REGISTRATION).any()
     assert store.attributes["registration"] == "as_delivered"
+
+
+def test_what_was_read_is_recorded(
+    stage: Callable[[str], Callable[..., Any]], tiled: Tiled, files: Files, tmp_path: Path
+) -> None:
+    tiled(**files)  # the registration
+    work, record = tmp_path / "work", tmp_path / "sources.json"
+    stage("tile_scene")(
+        scene="made", registration=work / "registration.json", settings=stage_json(load_settings(CONFIG), TileScene),
+        pair=work / "again.zarr", manifest=work / "again.json", tiles=work / "again.parquet",
+        radiometry=work / "radiometry.json", record=record, **files,
+    )  # fmt: skip
+    found = read_source_record(record).files
+    assert {key: entry.read.sha256 for key, entry in found.items()} == {
+        f"{role}/0/{path.name}": file_digest(path) for role, path in files.items()
+    }
 
 
 def test_running_again_gives_the_same_manifest(tiled: Tiled, files: Files, tmp_path: Path) -> None:

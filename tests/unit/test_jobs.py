@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from clairemap import jobs
-from clairemap.errors import MissingFileError
+from clairemap.errors import MissingFileError, SettingsError
 from clairemap.settings import Settings, load_settings
 
 
@@ -25,12 +25,56 @@ def test_gpu_is_requested(
 
 
 def test_launchers():
-    assert jobs.training_launcher(1, None, 1) == "python"
-    assert jobs.training_launcher(4, None, 1) == "python -m clairemap.training.launcher --processes 4"
-    assert jobs.training_launcher(8, "srun", 2) == (
-        "srun --nodes=2 --ntasks-per-node=1 --kill-on-bad-exit=1 python -m clairemap.training.launcher --processes 8"
+    assert jobs.training_launcher(1, None, 1, 8) == "python"
+    assert jobs.training_launcher(4, None, 1, 32) == "python -m clairemap.training.launcher --processes 4"
+    assert jobs.training_launcher(8, "srun", 2, 64) == (
+        "srun --nodes=2 --ntasks-per-node=1 --cpus-per-task=64 --kill-on-bad-exit=1"
+        " python -m clairemap.training.launcher --processes 8"
     )
-    assert jobs.training_launcher(1, "srun", 1).endswith("--processes 1")
+    assert jobs.training_launcher(1, "srun", 1, 8).endswith("--processes 1")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "processes", "threads", "tasks", "cpus"),
+    [(1, 4, 32, 4, None), (2, 4, 32, 4, 8), (2, 1, 8, 2, 4), (2, 3, 10, 3, 4)],
+)
+def test_cpus_of_training_over_nodes(nodes: int, processes: int, threads: int, tasks: int, cpus: int | None):
+    settings = load_settings(
+        {
+            "compute": {"training_nodes": nodes, "training_processes": processes},
+            "training": {"batch_size": nodes * processes},
+        }
+    )
+    assert jobs.tasks_per_node(settings) == tasks
+    assert jobs.cpus_per_task(settings, threads) == cpus
+
+
+def test_training_over_nodes_needs_a_cluster():
+    settings = with_compute(training_nodes=2)
+    with pytest.raises(SettingsError, match=r"training_nodes is 2, but this run uses one machine"):
+        jobs.check_gpus_of({"train_model"}, settings)
+    jobs.check_gpus_of({"tile_scene"}, settings)
+
+
+@pytest.mark.parametrize(
+    ("compute", "rules", "limit", "words"),
+    [
+        ({"device": "auto"}, {"predict_scene"}, None, r"compute\.device is auto, but the jobs run on a cluster"),
+        ({"device": "auto"}, {"tile_scene"}, None, None),
+        ({"device": "cpu", "training_processes": 4}, {"train_model"}, 2, None),
+        ({"device": "cuda", "training_processes": 4}, {"train_model"}, 2, r"profile allows 2 GPU\(s\) at once"),
+        ({"device": "cuda", "training_processes": 4}, {"train_model"}, 4, None),
+        ({"device": "cuda", "training_processes": 4}, {"train_model"}, None, None),
+        ({"device": "cuda", "training_processes": 4}, {"predict_scene"}, 2, None),
+        ({"device": "cuda", "training_processes": 4, "training_nodes": 2}, {"train_model"}, 2, None),
+    ],
+)
+def test_settings_of_a_cluster_run(compute: dict[str, object], rules: set[str], limit: int | None, words: str | None):
+    if words is None:
+        jobs.check_cluster(rules, with_compute(**compute), limit)
+        return
+    with pytest.raises(SettingsError, match=words):
+        jobs.check_cluster(rules, with_compute(**compute), limit)
 
 
 @pytest.mark.parametrize(

@@ -62,10 +62,10 @@ def test_only_labelled_test_scenes_are_compared(sheet: Path, compare: bool, expe
 
 
 def test_initial_weights_must_exist(sheet: Path, tmp_path: Path):
-    assert plan(sheet).initial_weights == ()
+    assert plan(sheet).initial_weights == {}
     there = tmp_path / "there.pt"
     there.touch()
-    assert plan(sheet, training={"initial_sar": str(there)}).initial_weights == (there,)
+    assert plan(sheet, training={"initial_sar": str(there)}).initial_weights == {"sar": there}
     with pytest.raises(MissingFileError, match=r"/absent\.pt does not exist; correct the path, or set it to null"):
         plan(sheet, training={"initial_optical": "/absent.pt", "initial_sar": str(there)})
 

@@ -38,6 +38,12 @@ def test_reads_rows_in_order(tmp_path: Path):
     assert second.sar_date is None
 
 
+def test_the_order_of_the_rows_does_not_matter(tmp_path: Path):
+    rows = list(ROWS)
+    forwards, backwards = ("\n".join([HEADER, *order]) for order in (rows, rows[::-1]))
+    assert list(read(tmp_path, forwards)) == list(read(tmp_path, backwards))
+
+
 def test_absolute_paths_stay(tmp_path: Path):
     (scene,) = read_sample_sheet(sheet(tmp_path, "a,r,train,/scratch/o.tif,,l.tif,,,"), Path("data"))
     assert scene.optical == Path("/scratch/o.tif")
@@ -246,7 +252,7 @@ def test_repeated_and_nameless_columns_are_an_error(tmp_path: Path):
 
 def test_both_sensors_may_be_in_one_file_and_names_may_differ_in_case(tmp_path: Path):
     text = "\n".join([HEADER, ROWS[0].replace("a_s.tif", "a_o.tif"), ROWS[0].replace("a,r", "A,r").replace("a_", "c_")])
-    assert [scene.scene for scene in read(tmp_path, text)] == ["a", "A"]
+    assert [scene.scene for scene in read(tmp_path, text)] == ["A", "a"]
 
 
 def test_names_that_differ_in_case_only_are_an_error_if_the_file_system_ignores_case(

@@ -3,7 +3,19 @@ import json
 import pytest
 
 from clairemap.settings import DEMO_CLASSES, Section, Settings, load_settings
-from clairemap.stages import ExplainTiles, MosaicRegion, PredictScene, ScoreTiles, TileScene, TrainModel, stage_json
+from clairemap.stages import (
+    ExplainTiles,
+    FitStatistics,
+    MosaicRegion,
+    PredictScene,
+    ScoreRegion,
+    ScoreTiles,
+    StageSettings,
+    TileScene,
+    TrainModel,
+    relevant_json,
+    stage_json,
+)
 
 STAGES = (ExplainTiles, PredictScene, ScoreTiles, TileScene, TrainModel)
 
@@ -41,3 +53,42 @@ def test_colours_are_in_settings_of_drawing_stages_only():
     for stage in (TileScene, TrainModel, ScoreTiles, ExplainTiles):
         assert stage_json(changed, stage) == stage_json(Settings(), stage)
     assert stage_json(changed, MosaicRegion) != stage_json(Settings(), MosaicRegion)
+
+
+def renamed() -> Settings:
+    return load_settings({"legend": {"classes": [{**c.model_dump(), "name": f"new {c.name}"} for c in DEMO_CLASSES]}})
+
+
+@pytest.mark.parametrize("stage", [TileScene, FitStatistics, TrainModel, ScoreTiles])
+def test_names_of_classes_are_passed_but_not_compared_where_results_lack_them(stage: type[StageSettings]):
+    assert relevant_json(renamed(), stage) == relevant_json(Settings(), stage)
+    assert stage_json(renamed(), stage) != stage_json(Settings(), stage)
+
+
+@pytest.mark.parametrize("stage", [MosaicRegion, ScoreRegion, ExplainTiles])
+def test_names_of_classes_are_compared_where_results_have_them(stage: type[StageSettings]):
+    assert relevant_json(renamed(), stage) != relevant_json(Settings(), stage)
+
+
+@pytest.mark.parametrize("stage", [TileScene, FitStatistics, TrainModel, ScoreTiles])
+def test_codes_and_order_of_classes_are_compared(stage: type[StageSettings]):
+    classes = [c.model_dump() for c in DEMO_CLASSES]
+    for other in (classes[::-1], [{**classes[0], "code": 99}, *classes[1:]], classes[1:]):
+        changed = load_settings({"legend": {"classes": other}})
+        assert relevant_json(changed, stage) != relevant_json(Settings(), stage)
+
+
+@pytest.mark.parametrize("stage", StageSettings.__subclasses__())
+def test_everything_else_is_compared(stage: type[StageSettings]):
+    """What is not compared is named in UNTRACKED; without a language model its settings are not compared either."""
+    compared = json.loads(relevant_json(Settings(), stage))
+    passed = json.loads(stage_json(Settings(), stage))
+    if stage is ExplainTiles:
+        assert compared.pop("explain") is None and passed.pop("explain")["model"] is None
+    for section, left_out in stage.UNTRACKED.items():
+        if isinstance(left_out, set):
+            assert left_out <= set(passed[section])
+            passed[section] = {key: value for key, value in passed[section].items() if key not in left_out}
+        else:
+            passed[section]["classes"] = [{"code": entry["code"]} for entry in passed[section]["classes"]]
+    assert compared == passed

@@ -1,6 +1,7 @@
 """A small region for runs of the whole workflow, and a copy of the project whose code can be edited."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ SCENES = (("west", "north", "train", 0), ("middle", "north", "val", 250), ("east
 UNLABELLED = ("far", "south", "predict", 420)
 
 
-def write_scene(folder: Path, name: str, offset_px: int) -> None:
+def _write_scene(folder: Path, name: str, offset_px: int) -> None:
     """Write optical, SAR and label of a window of one landscape of three classes, so that neighbours overlap."""
     rng = np.random.default_rng(offset_px)
     world = np.kron(np.random.default_rng(7).integers(0, 3, (8, 16)), np.ones((50, 50), np.int64))
@@ -51,6 +52,12 @@ def write_scene(folder: Path, name: str, offset_px: int) -> None:
 
 
 @pytest.fixture
+def write_scene() -> Callable[[Path, str, int], None]:
+    """Return a function that writes the files of a scene: ``write_scene(folder, name, offset_px)``."""
+    return _write_scene
+
+
+@pytest.fixture
 def region(tmp_path: Path) -> Path:
     """Return a folder with scenes of two regions, one of them unlabelled, their sheet and a config file.
 
@@ -59,7 +66,7 @@ def region(tmp_path: Path) -> Path:
     folder = tmp_path / "two regions"
     rows = ["scene,region,split,optical,sar,label"]
     for name, belongs_to, split, offset_px in (*SCENES, UNLABELLED):
-        write_scene(folder / "scenes", name, offset_px)
+        _write_scene(folder / "scenes", name, offset_px)
         roles = ("optical", "sar", "label") if split != "predict" else ("optical", "sar")
         files = [f"scenes/{name}/{role}.tif" for role in roles] + [""] * (3 - len(roles))
         rows.append(",".join([name, belongs_to, split, *files]))

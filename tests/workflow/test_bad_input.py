@@ -114,3 +114,16 @@ def test_unknown_settings_key_is_named(region: Path, snakemake: Run):
     run = tile_all(region, snakemake, "--dry-run")
     assert run.returncode == 10
     assert "traning" in run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "words"), [("a_file/results", "a_file is a file"), ("/proc/results", "nothing can be written to /proc")]
+)
+def test_a_folder_that_cannot_be_written_is_found_before_any_job(region: Path, snakemake: Run, folder: str, words: str):
+    (region / "a_file").touch()
+    run = tile_all(region, snakemake, "--config", f"results_dir={folder}")
+    output = run.stdout + run.stderr
+    assert run.returncode == 10
+    assert f"results_dir: {words}" in output
+    assert "Traceback" not in output
+    assert not (region / "work" / "scenes").exists()

@@ -1,6 +1,7 @@
 """The files behind a raster are watched, and Snakemake accepts all allowed names of files and classes."""
 
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +61,8 @@ def test_braces_in_paths_and_names_are_allowed(region: Path, snakemake: Run):
     run(region, snakemake)
     assert not remade(region, snakemake)
     os.utime(odd / "sar.tif")
+    assert not remade(region, snakemake)
+    shutil.copy(region / "scenes" / "middle" / "sar.tif", odd / "sar.tif")
     assert remade(region, snakemake)
     snakemake_all = snakemake(region, "--configfile", str(region / "config.yaml"), "--dry-run")
     assert snakemake_all.returncode == 0, snakemake_all.stderr[-3000:]
@@ -95,4 +98,5 @@ def test_a_missing_gpu_is_an_error_before_anything_runs(region: Path, snakemake:
     assert "compute.device is cuda, but PyTorch sees no GPU here" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert not (region / "work" / "scenes").exists()
-    run(region, snakemake)  # what needs no GPU runs
+    output = run(region, snakemake)  # what needs no GPU runs
+    assert re.search(r"Provided resources: gpu=\D*1\b", output), output[:3000]

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from rasterio.errors import RasterioError
 from snakemake.jobs import GroupJob, Job
 
-from clairemap import jobs, requirements, stages
+from clairemap import jobs, requirements, slurm, stages
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.attempts.policy import next_memory_mb
 from clairemap.attempts.retries import without_permanent
@@ -18,10 +18,11 @@ from clairemap.attempts.runner import RUN_VARIABLE
 from clairemap.attempts.summary import FailedJob, summary
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
+from clairemap.machine import check_folder, check_writable, count_gpus
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
-from clairemap.raster.members import watched
+from clairemap.raster.identity import identities
 from clairemap.raster.opening import open_raster
 from clairemap.raster.unsupported import missing_message
 from clairemap.settings import VIEWS
@@ -29,6 +30,9 @@ from clairemap.settings import VIEWS
 try:
     named = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
     PLAN = Plan.read(config, Path(workflow.basedir), named)
+    FOLDERS = {"work_dir": Path(PLAN.settings.work_dir), "results_dir": Path(PLAN.settings.results_dir)}
+    for key, folder in FOLDERS.items():
+        check_folder(key, folder)
     if "apptainer" in map(str, workflow.deployment_settings.deployment_method):
         jobs.check_image()
 except ClairemapError as error:
@@ -36,6 +40,7 @@ except ClairemapError as error:
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet
 DEMO_DIR = Path("data/demo")
 GPU = int(jobs.uses_gpu(SETTINGS))
+OVER_NODES = SETTINGS.compute.training_nodes > 1
 
 # The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
@@ -60,6 +65,12 @@ SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
 MODEL = ModelFolder(Path(WORK) / "model")
 MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
+slurm.keep_logs_in(Path(LOGS) / "slurm", logger.warning)
+
+# Jobs of one machine share its GPUs; a cluster's limit is in its profile. `nodes` is set for executors other than local.
+if GPU and workflow.is_main_process and workflow.resource_settings.nodes is None:
+    if "gpu" not in workflow.global_resources:
+        workflow.global_resources["gpu"] = count_gpus()
 
 
 def code(rule_name):
@@ -67,15 +78,20 @@ def code(rule_name):
     return stage_code(Path(workflow.basedir) / "workflow" / "scripts" / f"{rule_name}.py")
 
 
-def only(stage):
-    """Params function: settings of a stage as JSON. In a plain string, Snakemake would expand braces as wildcards."""
-    text = stages.stage_json(SETTINGS, stage)
-    return lambda wildcards: text
-
-
 def untracked(value):
     """Params function: a value that changes no result. Snakemake does not track params that depend on resources."""
     return lambda wildcards, resources: value
+
+
+def passed(stage):
+    """Params function: all settings of a stage as JSON, untracked; `relevant` tracks those that matter."""
+    return untracked(stages.stage_json(SETTINGS, stage))
+
+
+def relevant(stage):
+    """Params function: settings that can change a stage's results. In a plain string, braces would be wildcards."""
+    text = stages.relevant_json(SETTINGS, stage)
+    return lambda wildcards: text
 
 
 def script(rule_name):
@@ -166,31 +182,44 @@ def failed_jobs():
     ]
 
 
+def made(*roles):
+    """Input function: the scene's simulated files. All others are no inputs: `contents` tracks them."""
+    return lambda wildcards: [path for path in SHEET[wildcards.scene].files_of(*roles) if path.is_relative_to(DEMO_DIR)]
+
+
+def over_nodes(value):
+    """Resources function: a resource that only training on several nodes requests."""
+    return lambda wildcards: value if OVER_NODES else None
+
+
 @functools.cache
-def behind(paths):
-    """All files that GDAL reads for some rasters, and the state of those that cannot be Snakemake inputs."""
-    return watched(path for path in paths if not path.is_relative_to(DEMO_DIR))
+def scene_contents(name):
+    """Identities of all files behind a scene's rasters, by role; a file dated in the future is reported."""
+    given = {role: path for role, path in SHEET[name].sources.items() if not path.is_relative_to(DEMO_DIR)}
+    return identified(given, SceneFolder(Path(WORK) / "scenes" / name).sources)
 
 
-def sources(*roles):
-    """Input function: all files of the scene's rasters. A missing file fails its job, not the workflow."""
-
-    def inputs(wildcards):
-        files = SHEET[wildcards.scene].files_of(*roles)
-        made = [path for path in files if path.is_relative_to(DEMO_DIR)]
-        return [*made, *behind(files).inputs]
-
-    return inputs
+def identified(files, record):
+    """Identities of all files behind some rasters or of other files, by role."""
+    found = identities(files, record, logger.info)
+    for path in found.future if workflow.is_main_process else ():
+        logger.warning(f"{path}: its date is in the future; check the clock of the machine that wrote it")
+    return found
 
 
-def unlisted(*roles):
-    """Params function: state of those files of the scene's rasters that cannot be inputs; triggers reruns only."""
-    return lambda wildcards: list(behind(SHEET[wildcards.scene].files_of(*roles)).state)
+def contents(*roles):
+    """Params function: identities of the files of the scene's rasters; their paths and dates are not tracked."""
+    return lambda wildcards: list(scene_contents(wildcards.scene).of(*roles))
+
+
+def record():
+    """Params function: file in which a stage records what it has read, untracked."""
+    return lambda wildcards, resources: SceneFolder(Path(WORK) / "scenes" / wildcards.scene).sources
 
 
 def source_options(*roles):
-    """Params function: --role path for each file of the scene, including missing files."""
-    return lambda wildcards: jobs.options(
+    """Params function: --role path for each file of the scene, including missing files; untracked."""
+    return lambda wildcards, resources: jobs.options(
         {role: [path] for role, path in SHEET[wildcards.scene].sources.items() if role in roles}
     )
 

@@ -27,7 +27,8 @@ rule predict_scene:
         code=code("predict_scene"),
         device=untracked(SETTINGS.compute.device),
         memory_mb=untracked(SETTINGS.compute.mapping_memory_mb),
-        settings=only(stages.PredictScene),
+        settings=passed(stages.PredictScene),
+        relevant=relevant(stages.PredictScene),
     message:
         "{wildcards.scene}: predict class probabilities ({wildcards.view})"
     shell:
@@ -69,7 +70,8 @@ rule mosaic_region:
     params:
         script=script("mosaic_region"),
         code=code("mosaic_region"),
-        settings=only(stages.MosaicRegion),
+        settings=passed(stages.MosaicRegion),
+        relevant=relevant(stages.MosaicRegion),
         files=each("probabilities", "radiometry"),
         maps=lambda wildcards, output: output.landcover.removesuffix(".landcover.tif"),
         dates=lambda wildcards: [
@@ -107,7 +109,8 @@ rule check_maps:
     params:
         script=script("check_maps"),
         code=code("check_maps"),
-        settings=only(stages.MosaicRegion),
+        settings=passed(stages.MosaicRegion),
+        relevant=relevant(stages.MosaicRegion),
         maps=lambda wildcards, input: input.landcover.removesuffix(".landcover.tif"),
         files=each("probabilities"),
     message:
@@ -140,7 +143,8 @@ rule score_tiles:
     params:
         script=script("score_tiles"),
         code=code("score_tiles"),
-        settings=only(stages.ScoreTiles),
+        settings=passed(stages.ScoreTiles),
+        relevant=relevant(stages.ScoreTiles),
     message:
         "{wildcards.scene}: compare map and labels ({wildcards.view})"
     shell:
@@ -172,7 +176,8 @@ rule score_region:
     params:
         script=script("score_region"),
         code=code("score_region"),
-        settings=only(stages.ScoreTiles),
+        settings=passed(stages.ScoreRegion),
+        relevant=relevant(stages.ScoreRegion),
         files=each("scores", "compared", "radiometry", "landcover"),
     message:
         "{wildcards.region}: compute accuracy and areas"

@@ -29,7 +29,7 @@ rule simulate_scene:
 
 rule register_pair:
     input:
-        sources("optical", "sar"),
+        made("optical", "sar"),
     output:
         registration=SCENE.registration,
     log:
@@ -45,20 +45,23 @@ rule register_pair:
     params:
         script=script("register_pair"),
         code=code("register_pair"),
-        settings=only(stages.RegisterPair),
+        settings=passed(stages.RegisterPair),
+        relevant=relevant(stages.RegisterPair),
         sources=source_options("optical", "sar"),
-        unlisted=unlisted("optical", "sar"),
+        contents=contents("optical", "sar"),
+        record=record(),
     message:
         "{wildcards.scene}: register SAR to optical"
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {output.registration:q} --settings {params.settings:q}"
+        " --record {params.record:q}"
 
 
 rule picture_registration:
     input:
-        sources("optical", "sar"),
+        made("optical", "sar"),
         registration=rules.register_pair.output.registration,
     output:
         picture=SCENE.registration_picture,
@@ -75,9 +78,10 @@ rule picture_registration:
     params:
         script=script("picture_registration"),
         code=code("picture_registration"),
-        settings=only(stages.PictureRegistration),
+        settings=passed(stages.PictureRegistration),
+        relevant=relevant(stages.PictureRegistration),
         sources=source_options("optical", "sar"),
-        unlisted=unlisted("optical", "sar"),
+        contents=contents("optical", "sar"),
     message:
         "{wildcards.scene}: draw the registration"
     shell:
@@ -89,7 +93,7 @@ rule picture_registration:
 
 rule tile_scene:
     input:
-        sources("optical", "sar", "label", "cloud"),
+        made("optical", "sar", "label", "cloud"),
         registration=rules.register_pair.output.registration,
     output:
         pair=directory(SCENE.pair),
@@ -109,9 +113,11 @@ rule tile_scene:
     params:
         script=script("tile_scene"),
         code=code("tile_scene"),
-        settings=only(stages.TileScene),
+        settings=passed(stages.TileScene),
+        relevant=relevant(stages.TileScene),
         sources=source_options("optical", "sar", "label", "cloud"),
-        unlisted=unlisted("optical", "sar", "label", "cloud"),
+        contents=contents("optical", "sar", "label", "cloud"),
+        record=record(),
     message:
         "{wildcards.scene}: resample to the optical grid and store in tiles"
     shell:
@@ -119,3 +125,4 @@ rule tile_scene:
         " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
         " --tiles {output.tiles:q} --radiometry {output.radiometry:q} --settings {params.settings:q}"
+        " --record {params.record:q}"

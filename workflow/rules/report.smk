@@ -31,7 +31,8 @@ rule explain_tiles:
         script=script("explain_tiles"),
         code=code("explain_tiles"),
         device=untracked(SETTINGS.compute.device),
-        settings=only(stages.ExplainTiles),
+        settings=passed(stages.ExplainTiles),
+        relevant=relevant(stages.ExplainTiles),
         files=each("scores"),
         cache=f"{WORK}/explanations",
     message:
@@ -84,7 +85,8 @@ rule render_report:
     params:
         script=script("render_report"),
         code=code("render_report"),
-        settings=only(stages.RenderReport),
+        settings=passed(stages.RenderReport),
+        relevant=relevant(stages.RenderReport),
         files=lambda wildcards: jobs.options(
             {
                 "maps": of_maps(MAP.prefix)(wildcards),

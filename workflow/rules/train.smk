@@ -22,7 +22,8 @@ rule fit_statistics:
     params:
         script=script("fit_statistics"),
         code=code("fit_statistics"),
-        settings=only(stages.FitStatistics),
+        settings=passed(stages.FitStatistics),
+        relevant=relevant(stages.FitStatistics),
         files=each("pair", "tiles"),
         split=[f"--split={name}={SHEET[name].split}" for name in PLAN.train_and_val],
     message:
@@ -78,7 +79,8 @@ rule check_radiometry:
     params:
         script=script("check_radiometry"),
         code=code("check_radiometry"),
-        settings=only(stages.CheckRadiometry),
+        settings=passed(stages.CheckRadiometry),
+        relevant=relevant(stages.CheckRadiometry),
     message:
         "{wildcards.scene}: compare radiometry with the training scenes"
     shell:
@@ -109,7 +111,8 @@ rule audit_splits:
     params:
         script=script("audit_splits"),
         code=code("audit_splits"),
-        settings=only(stages.FitStatistics),
+        settings=passed(stages.FitStatistics),
+        relevant=relevant(stages.FitStatistics),
         files=each("pair", "tiles"),
         test=[f"--test={name}" for name in PLAN.labelled if name not in PLAN.train_and_val],
     message:
@@ -132,7 +135,6 @@ rule train_model:
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
-        initial=lambda wildcards: behind(PLAN.initial_weights).inputs,
         checks=ancient(expand(SCENE.radiometry_check, scene=PLAN.train_and_val)),
     output:
         weights=MODEL.weights,
@@ -144,25 +146,33 @@ rule train_model:
         f"{BENCHMARKS}/train_model.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: jobs.TRAINING_THREADS * SETTINGS.compute.training_processes
     resources:
         mem_mb=memory("train_model"),
         runtime=minutes("train_model"),
-        gpu=GPU * SETTINGS.compute.training_processes,
+        gpu=0 if OVER_NODES else GPU * SETTINGS.compute.training_processes,
+        nodes=SETTINGS.compute.training_nodes,
+        mpi=over_nodes("srun"),
+        tasks_per_node=over_nodes(jobs.tasks_per_node(SETTINGS)),
+        cpus_per_task=lambda wildcards, threads: jobs.cpus_per_task(SETTINGS, threads),
+        gres=over_nodes(f"gpu:{SETTINGS.compute.training_processes}" if GPU else None),
     params:
         script=script("train_model"),
         code=code("train_model"),
-        launcher=lambda wildcards, resources: jobs.training_launcher(
+        launcher=lambda wildcards, resources, threads: jobs.training_launcher(
             SETTINGS.compute.training_processes,
             resources.get("mpi"),
             resources.get("nodes", 1),
+            threads,
         ),
         minutes=untracked(TRAIN_MINUTES),
         curves=untracked(TRAIN_CURVES if SETTINGS.compute.tensorboard else []),
         device=untracked(SETTINGS.compute.device),
-        settings=only(stages.TrainModel),
+        settings=passed(stages.TrainModel),
+        relevant=relevant(stages.TrainModel),
         files=each("pair"),
-        unlisted=lambda wildcards: list(behind(PLAN.initial_weights).state),
+        contents=lambda wildcards: list(identified(PLAN.initial_weights, MODEL.initial).of("optical", "sar")),
+        record=untracked(MODEL.initial),
         checkpoints=f"{WORK}/checkpoints",
     message:
         "train the network"
@@ -171,4 +181,4 @@ rule train_model:
         " {params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"
-        " --device {params.device} {params.minutes} {params.curves:q}"
+        " --record {params.record:q} --device {params.device} {params.minutes} {params.curves:q}"

@@ -113,9 +113,10 @@ def _facts(
 def _writer(settings: ExplainSettings, cache: Path, device: str) -> Writer | None:
     if settings.model is None:
         return None
-    from clairemap.explain.phi import PhiWriter  # imported only if needed: it imports torch and transformers
+    from clairemap.explain.phi import PhiWriter  # imported only if needed: they import torch and transformers
+    from clairemap.inference.devices import choose_devices
 
-    return CachedWriter(PhiWriter(settings.model, settings, device), cache)
+    return CachedWriter(PhiWriter(settings.model, settings, str(choose_devices(device)[0])), cache)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 import zarr
 
+from clairemap.artefacts.model_card import read_model_card, write_model_card
 from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.classes import ColoredLegend
 from clairemap.console import run, warn
@@ -81,7 +82,7 @@ def mosaic_region(
     sources = MapSources(
         [store.scene for store in stores],
         [datetime.date.fromisoformat(day) for day in dates or ()],
-        None if card is None else _copied_card(card, files.model),
+        None if card is None else _copied_card(card, files.model, legend),
         [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
     )
@@ -106,12 +107,19 @@ def _styles(legend: ColoredLegend) -> tuple[str, ...]:
     return qgis_style(legend), confidence_style(), optical_share_style(), source_count_style()
 
 
-def _copied_card(card: Path, copy: Path) -> MappingModel:
-    """Copy the card to the maps' folder, so that the folder is self-contained, and return its model."""
-    model = MappingModel.read(card, copy.name)
-    with written_whole(copy) as temporary:
-        shutil.copyfile(card, temporary)
-    return model
+def _copied_card(card: Path, copy: Path, legend: ColoredLegend) -> MappingModel:
+    """Copy the card to the maps' folder, so that the folder is self-contained, and return its model.
+
+    The copy has the legend's names: a class that was renamed after the training has its new name.
+    """
+    model = read_model_card(card)
+    renamed = model.named(legend)
+    if renamed != model:
+        write_model_card(copy, renamed)
+    else:
+        with written_whole(copy) as temporary:
+            shutil.copyfile(card, temporary)
+    return MappingModel(renamed, copy.name)
 
 
 def _write_maps(blocks: Iterator[MapBlock], writers: list[CogWriter], codes: Sequence[int]) -> dict[int, int]:

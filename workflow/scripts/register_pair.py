@@ -10,6 +10,7 @@ from clairemap.artefacts.registration import Registration, write_registration
 from clairemap.console import run
 from clairemap.errors import RegistrationRejectedError
 from clairemap.provenance import stamp
+from clairemap.raster.identity import remembered
 from clairemap.registration.estimate import estimate_displacement
 from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import registration_of
@@ -27,22 +28,24 @@ def register_pair(
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON: sections sensors and registration")],
     optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
+    record: Annotated[Path | None, typer.Option(help="sources.json to update: what was read of the rasters")] = None,
 ) -> None:
     """Match windows of both images, fit the offset and write it with its quality."""
     sections = RegisterPair.from_json(settings)
-    record = _estimate(scene, optical, sar, sections)
+    with remembered({"optical": optical, "sar": sar}, record):
+        found = _estimate(scene, optical, sar, sections)
     log.info(
         "%s: %s (%s); %s, on average dx %.2f, dy %.2f px, %s",
-        scene, record.verdict, record.reason, record.model.kind,
-        record.displacement_px.dx, record.displacement_px.dy,
-        "applied" if record.applied else "not applied",
+        scene, found.verdict, found.reason, found.model.kind,
+        found.displacement_px.dx, found.displacement_px.dy,
+        "applied" if found.applied else "not applied",
     )  # fmt: skip
-    if record.verdict == "rejected" and sections.registration.on_rejected == "error":
+    if found.verdict == "rejected" and sections.registration.on_rejected == "error":
         raise RegistrationRejectedError(
-            f"{scene}: {optical} and {sar} cannot be registered: {record.reason}; check the files, "
+            f"{scene}: {optical} and {sar} cannot be registered: {found.reason}; check the files, "
             "or set registration.on_rejected: keep, which uses their georeferencing and flags the scene"
         )
-    write_registration(registration, record, stamp("register_pair", settings))
+    write_registration(registration, found, stamp("register_pair", settings))
 
 
 def _estimate(scene: str, optical: Path | None, sar: Path | None, sections: RegisterPair) -> Registration:

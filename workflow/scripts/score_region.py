@@ -21,7 +21,7 @@ from clairemap.metrics.class_support import read_training_px
 from clairemap.metrics.region_metrics import region_metrics
 from clairemap.metrics.tally import Tally, TileTally, read_tallies
 from clairemap.provenance import stamp
-from clairemap.stages import ScoreTiles
+from clairemap.stages import ScoreRegion
 
 log = logging.getLogger("clairemap.score_region")
 
@@ -49,7 +49,7 @@ def score_region(
     Raises:
         StoreError: a table or the card is damaged or has another legend, or a tile has no split.
     """
-    legend = ScoreTiles.from_json(settings).legend
+    legend = ScoreRegion.from_json(settings).legend
     started = time.monotonic()
     fused = scores or []
     document = region_metrics(

@@ -20,6 +20,7 @@ from clairemap.grid.tiles import Tile
 from clairemap.grid.tiles import tiles as tiles_of
 from clairemap.grid.window import Window
 from clairemap.provenance import stamp, temporary_beside
+from clairemap.raster.identity import remembered
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store
 from clairemap.registration.pairing import SceneFiles, ScenePair
@@ -46,22 +47,24 @@ def tile_scene(
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
     label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
     cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band of codes")] = None,
+    record: Annotated[Path | None, typer.Option(help="sources.json to update: what was read of the rasters")] = None,
 ) -> None:
     """Write the store of a scene, shard by shard, its tile index and its radiometry.
 
     Memory: one shard of all layers, for any size of the scene.
     """
     sections = TileScene.from_json(settings)
-    record = read_registration(registration)
+    found = read_registration(registration)
     files = SceneFiles(optical, sar, label, cloud)
     with (
-        ScenePair(files, sections.sensors, sections.legend, record) as source,
+        remembered({"optical": optical, "sar": sar, "label": label, "cloud": cloud}, record),
+        ScenePair(files, sections.sensors, sections.legend, found) as source,
         _discarded_on_failure(temporary_beside(pair)) as part,
     ):
         attributes = PairAttributes(
             scene=scene,
             sar_scale="digital" if sections.sensors.sar.scale == "digital" else "db",
-            registration=record.verdict,
+            registration=found.verdict,
             sources=files.named,
             georeferenced=source.geobox.crs is not None,
         )

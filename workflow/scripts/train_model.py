@@ -11,6 +11,7 @@ from clairemap.artefacts.statistics import read_statistics
 from clairemap.console import run
 from clairemap.nets.bundle import save_bundle
 from clairemap.provenance import stamp
+from clairemap.raster.identity import remembered
 from clairemap.raster.store import check_store
 from clairemap.stages import TrainModel
 from clairemap.training.distributed import process_group
@@ -31,6 +32,7 @@ def train_model(
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.TrainModel)")],
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: use a GPU if there is one")] = "auto",
     minutes: Annotated[float | None, typer.Option(help="time limit; a checkpoint is saved before it ends")] = None,
+    record: Annotated[Path | None, typer.Option(help="initial.json to update: what was read of them")] = None,
     tensorboard: Annotated[Path | None, typer.Option(help="folder for TensorBoard curves (default: none)")] = None,
 ) -> None:
     """Write the trained model and its history; resume an interrupted run."""
@@ -45,7 +47,8 @@ def train_model(
         curves=tensorboard,
     )
     with process_group(device) as processes:
-        trained = train(job, processes, stamp("train_model", settings))
+        with remembered(job.initial_weights, record if processes.is_first else None):
+            trained = train(job, processes, stamp("train_model", settings))
         if trained is not None:  # the first process writes for all
             write_history(history, trained.history)
             save_bundle(trained.network, trained.card, weights, card)

@@ -101,6 +101,24 @@ class ModelCard(DocumentModel):
         """Classes in the order of the logits."""
         return Legend(classes=self.classes)
 
+    def named(self, legend: Legend) -> "ModelCard":
+        """Return the card with the names of a legend, in which classes may have new names since the training.
+
+        Raises:
+            BundleError: the legend has other codes.
+        """
+        if legend.codes.tolist() != self.legend.codes.tolist():
+            raise BundleError(
+                f"the model has class codes {self.legend.codes.tolist()}, but the legend has {legend.codes.tolist()}; "
+                "use the legend of the training, or train a model"
+            )
+        new = dict(zip(self.legend.names, legend.names, strict=True))
+        unseen = tuple(new.get(name, name) for name in self.trained_on.unseen_classes)
+        classes = tuple(LandCoverClass(code=c.code, name=c.name) for c in legend.classes)
+        return self.model_copy(
+            update={"classes": classes, "trained_on": self.trained_on.model_copy(update={"unseen_classes": unseen})}
+        )
+
 
 def write_model_card(path: Path, card: ModelCard) -> None:
     """Write the card as JSON, atomically."""

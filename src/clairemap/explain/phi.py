@@ -38,7 +38,7 @@ class PhiWriter:
         Args:
             model: folder with the model's files, or its name on the hub.
             settings: batch size, maximum length of answers, data type.
-            device: auto, cpu or cuda; auto uses a GPU if there is one.
+            device: auto, cpu, cuda or a certain GPU, cuda:1; auto uses a GPU if there is one.
 
         Raises:
             ExplainerError: the model does not exist, or the hub cannot be reached.
@@ -127,7 +127,7 @@ def _model_device(device: str) -> str:
 
 def _dtype(dtype: str, device: str) -> str:
     """Return the data type; auto is bfloat16 on a GPU and float32 on a CPU, where float32 is faster."""
-    auto = "bfloat16" if device == "cuda" else "float32"
+    auto = "bfloat16" if device.startswith("cuda") else "float32"
     return auto if dtype == "auto" else dtype
 
 

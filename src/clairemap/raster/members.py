@@ -1,14 +1,13 @@
 """The files that GDAL reads with a raster: sidecar files, and the files that a virtual raster (VRT) refers to.
 
-The workflow watches them for changes. Every cluster job does this for all scenes, so it must be fast.
+The workflow compares them with those of the last run, at each start and for all scenes, so this must be fast.
 """
 
 import functools
-import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,52 +20,8 @@ REPLACING = (".hdr", ".prj", ".tab", ".wld", ".aux", ".rpb", ".ige")
 RPC_ENDINGS = ("_RPC.TXT", "_rpc.txt")
 ARCHIVE_PATH = re.compile(r"^/vsi(?:zip|tar|gzip|7z|rar)/\{?(.*)$")
 ON_THE_WEB = re.compile(r"^(?:/vsi|[a-z0-9]+://)")
+SETTLED_NS = 2_000_000_000
 SUBDATASET_PATH = re.compile(r'^[A-Za-z]\w+:(?:\w*:)?(?:"([^"]+)".*|(.+?)(?:://.*)?(?::[^/":]*)*)$')
-
-LISTED = 300
-"""Maximum number of files watched by name, to limit log and Snakemake metadata."""
-
-
-@dataclass(frozen=True)
-class Watched:
-    """What Snakemake watches: files, and a state that changes with other files and links."""
-
-    inputs: tuple[Path, ...]
-    state: tuple[str, ...]
-
-
-def watched(rasters: Iterable[Path]) -> Watched:
-    """Return what to watch for all files that GDAL reads for some rasters.
-
-    The state contains sizes and times of the files beyond `LISTED` and of files with braces in their path, which are
-    wildcards in Snakemake. It also contains the targets of links, because a changed link may lead to an older file.
-    """
-    files = tuple(dict.fromkeys(file for raster in rasters for file in files_behind(raster)))
-    named = [file for file in files if not set(str(file)) & set("{}")][:LISTED]
-    others = [file for file in files if file not in set(named)]
-    digest = hashlib.sha256()
-    for file in others:
-        status = file.stat()
-        digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    state = [f"{len(others)} more files: {digest.hexdigest()[:16]}"] if others else []
-    return Watched(tuple(named), (*state, *_links(files)))
-
-
-def _links(files: Iterable[Path]) -> Iterator[str]:
-    """Yield the targets of links among the files and their folders.
-
-    The first two folders of absolute paths are excluded, because cluster nodes may mount them differently.
-    """
-    folders = {folder for file in files for folder in file.parents if folder.name}
-    watched_folders = {folder for folder in folders if not folder.is_absolute() or len(folder.parts) > 3}
-    links = [path for path in {*files, *watched_folders} if os.path.islink(path)]  # noqa: PTH114
-    for link in sorted(links):
-        for _ in range(40):  # Linux's limit
-            if not link.is_symlink():
-                break
-            target = link.readlink()
-            yield f"{link} -> {target}"
-            link = link.parent / target
 
 
 def files_behind(path: Path) -> tuple[Path, ...]:
@@ -83,9 +38,14 @@ def files_behind(path: Path) -> tuple[Path, ...]:
         if one.is_dir():
             found |= dict.fromkeys(sorted(file for file in one.iterdir() if file.is_file()))
             continue
-        found |= dict.fromkeys((one, *_sidecars(one)))
+        found |= dict.fromkeys(with_sidecars(one))
         waiting += members(one)
     return tuple(found)
+
+
+def with_sidecars(path: Path) -> tuple[Path, ...]:
+    """Return a raster's file and its sidecar files: what GDAL reads for a raster that refers to no other files."""
+    return (path, *_sidecars(path))
 
 
 def missing_member(path: Path) -> tuple[Path, Path] | None:
@@ -156,14 +116,34 @@ def _archive(inner: Path, folder: Path) -> Path | None:
 
 def _sidecars(path: Path) -> Iterator[Path]:
     """Yield the sidecar files that affect a raster's values, mask, nodata, scale or georeferencing."""
-    kind, whole = path.suffix.lower().removeprefix("."), str(path)
+    kind, whole = path.suffix.lower().removeprefix("."), path.name
     stem = whole.removesuffix(path.suffix)
-    # Strings and os.path are faster than Path.
     names = [whole + ending for ending in ADDED] + [stem + ending for ending in _replacing(kind)]
-    sidecars = [name for name in names if os.path.isfile(name) and name != whole]  # noqa: PTH113
+    listed = _listed(path.parent)
+    present = [path.with_name(name) for name in names if (listed is None or name in listed) and name != whole]
+    sidecars = [file for file in present if file.is_file()]
     if kind == "adf":  # an ESRI grid consists of all .adf files of its folder
-        sidecars += sorted(map(str, path.parent.glob("*.adf")))
-    yield from (Path(name) for name in sidecars if not name.endswith(".aux.xml") or _changes_values(Path(name)))
+        sidecars += sorted(path.parent.glob("*.adf"))
+    yield from (file for file in sidecars if not file.name.endswith(".aux.xml") or _changes_values(file))
+
+
+def _listed(folder: Path) -> frozenset[str] | None:
+    """Return the names in a folder; None if it may not be listed.
+
+    Listing a folder once is much faster than asking for each possible sidecar file. A folder that has just changed may
+    change again without a new time, so its names are not kept.
+    """
+    changed_ns = folder.stat().st_mtime_ns
+    is_settled = time.time_ns() - changed_ns > SETTLED_NS
+    try:
+        return _names(folder, changed_ns) if is_settled else frozenset(os.listdir(folder))  # noqa: PTH208
+    except PermissionError:
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _names(folder: Path, _mtime_ns: int) -> frozenset[str]:
+    return frozenset(os.listdir(folder))  # noqa: PTH208 - names only
 
 
 @functools.cache

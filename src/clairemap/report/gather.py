@@ -60,7 +60,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
     """
     metrics = read_metrics(files.metrics)
     statistics = read_statistics(files.model.statistics)
-    card = read_model_card(files.model.card)
+    card = read_model_card(files.model.card).named(settings.legend)
     display = DisplaySettings(
         legend=settings.legend,
         sensors=settings.sensors,

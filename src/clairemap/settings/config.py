@@ -23,8 +23,13 @@ from clairemap.settings.training import AugmentationSettings, LossSettings, Netw
 class ComputeSettings(Section):
     """Hardware, memory and time limits. Results do not depend on them; they are not among a stage's settings."""
 
-    training_processes: int = Field(1, ge=1, le=1024, description="number of training processes, one per GPU")
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: use a GPU if there is one")
+    training_processes: int = Field(
+        1, ge=1, le=1024, description="number of training processes, one per GPU; with several nodes: on each node"
+    )
+    training_nodes: int = Field(1, ge=1, le=1024, description="number of nodes for training; more than 1 needs SLURM")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: use a GPU if there is one; on a cluster choose cpu or cuda"
+    )
     mapping_memory_mb: int = Field(
         3000, ge=1000, description="memory to map a scene, MB; more memory allows larger windows, which overlap less"
     )
@@ -78,12 +83,13 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _batch_is_shared_evenly(self) -> Self:
-        shared = self.compute.training_processes * self.training.batch_parts
+        compute, parts = self.compute, self.training.batch_parts
+        shared = compute.training_processes * compute.training_nodes * parts
+        nodes = f" x compute.training_nodes {compute.training_nodes}" if compute.training_nodes > 1 else ""
         if self.training.batch_size % shared:
             raise ValueError(
                 f"training.batch_size is {self.training.batch_size}: it must be a multiple of {shared} "
-                f"(compute.training_processes {self.compute.training_processes} x training.batch_parts "
-                f"{self.training.batch_parts})"
+                f"(compute.training_processes {compute.training_processes}{nodes} x training.batch_parts {parts})"
             )
         return self
 

@@ -24,9 +24,6 @@ from clairemap.tiles.split_assignment import LabelledTile, labelled_tiles, split
 from clairemap.tiles.training_statistics import check_statistics
 from clairemap.training.batches import BandScales
 
-SETTINGS_WITHOUT_EFFECT = {"training": {"checkpoint_every", "initial_optical", "initial_sar"}}
-"""Settings that do not affect the weights; of files of initial weights only the content does."""
-
 
 @dataclass(frozen=True)
 class TrainingJob:
@@ -52,7 +49,7 @@ class TrainingJob:
         Raises:
             MissingFileError: a pair, its manifest or a file of initial weights is missing.
         """
-        settings = self.settings.model_dump(mode="json", exclude=SETTINGS_WITHOUT_EFFECT)
+        settings = self.settings.relevant()
         data = [
             document_text(self.statistics),
             split_rows(self.splits),

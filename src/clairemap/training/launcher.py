@@ -12,9 +12,11 @@ import argparse
 import logging
 import os
 import re
+import socket
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from torch.distributed import run as torchrun
@@ -29,17 +31,23 @@ log = logging.getLogger(__name__)
 
 FIRST_PORT, PORTS = 20000, 10000
 """Ports for connecting launchers, by job number; below the ephemeral ports."""
+SCONTROL_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """The nodes of a SLURM step: their number, this node's number (from 0), and the address for connecting."""
+    """The nodes of a SLURM step: their number, this node's number (from 0) and name, and the address for connecting.
+
+    `own_address` is that of this node, for the other nodes; None: its host name.
+    """
 
     count: int
     number: int
+    name: str
     first_host: str
     port: int
     rendezvous_id: str
+    own_address: str | None = None
 
     @classmethod
     def from_slurm_step(cls, environment: Mapping[str, str]) -> Self | None:
@@ -63,7 +71,35 @@ class Nodes:
                 f"SLURM step with several nodes: environment variable missing or not valid ({error!r}); start one "
                 "launcher on each node: srun --ntasks-per-node=1 python -m clairemap.training.launcher ..."
             ) from None
-        return cls(count, number, host, FIRST_PORT + job % PORTS, f"{job}.{step}")
+        return cls(
+            count, number, environment.get("SLURMD_NODENAME", ""), host, FIRST_PORT + job % PORTS, f"{job}.{step}"
+        )
+
+    def resolved(self) -> Self:
+        """Return the nodes with addresses from SLURM's configuration if the first node's name does not resolve here.
+
+        Raises:
+            TrainingError: neither the name nor the configuration leads to an address.
+        """
+        if _resolves(self.first_host):
+            return self
+        address = node_address(self.first_host)
+        if address is None:
+            raise TrainingError(
+                f"the name of the first node, {self.first_host}, does not resolve on node {self.name or self.number}, "
+                "and `scontrol show node` gives no other address (NodeAddr): let the administrator add the nodes to "
+                "DNS or /etc/hosts, or train on one node (compute.training_nodes: 1)"
+            )
+        own = node_address(self.name) if self.name else None
+        log.warning(
+            "the name %s does not resolve on node %s: using the addresses of SLURM's configuration, %s for the first "
+            "node and %s for this one",
+            self.first_host,
+            self.name,
+            address,
+            own or "the host name",
+        )
+        return replace(self, first_host=address, own_address=own)
 
     @property
     def options(self) -> list[str]:
@@ -74,7 +110,28 @@ class Nodes:
             f"--rdzv-id={self.rendezvous_id}",
             f"--rdzv-endpoint={self.first_host}:{self.port}",
             f"--rdzv-conf=is_host={int(self.number == 0)}",
+            *([f"--local-addr={self.own_address}"] if self.own_address else []),
         ]
+
+
+def _resolves(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def node_address(name: str) -> str | None:
+    """Return a node's address in SLURM's configuration, if it resolves; None without scontrol."""
+    try:
+        done = subprocess.run(
+            ["scontrol", "show", "node", name], capture_output=True, text=True, timeout=SCONTROL_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(r"\bNodeAddr=(\S+)", done.stdout)
+    return found[1] if found and _resolves(found[1]) else None
 
 
 def first_host(nodes: str) -> str:
@@ -101,9 +158,10 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
 
     Raises:
         SettingsError: a variable of the SLURM step is missing or invalid.
-        TrainingError: the launchers of the nodes cannot connect.
+        TrainingError: the first node has no address, or the launchers of the nodes cannot connect.
     """
-    nodes = Nodes.from_slurm_step(environment)
+    step = Nodes.from_slurm_step(environment)
+    nodes = step.resolved() if step else None
     node_options = nodes.options if nodes else ["--standalone"]
     arguments = [*node_options, f"--nproc-per-node={processes}", *command]
     try:
@@ -113,8 +171,8 @@ def launch(processes: int, command: Sequence[str], environment: Mapping[str, str
     except RendezvousConnectionError as error:
         address = f"{nodes.first_host}:{nodes.port}" if nodes else "this machine"
         raise TrainingError(
-            f"the launchers cannot connect at {address}: {error.__cause__ or error}. The name must resolve and the "
-            "port must be open on all nodes of the step, and the first node's launcher must be running."
+            f"the launchers cannot connect at {address}: {error.__cause__ or error}. The port must "
+            "be open on all nodes of the step, and the first node's launcher must be running."
         ) from None
     except SignalException as stopped:
         return 128 + int(stopped.sigval)

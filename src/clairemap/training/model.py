@@ -15,10 +15,10 @@ from clairemap.nets.memory import working_memory
 from clairemap.nets.pretrained import load_initial_weights
 from clairemap.settings import TrainingSettings
 from clairemap.training.calibration import Temperature
-from clairemap.training.job import SETTINGS_WITHOUT_EFFECT, TrainingJob
+from clairemap.training.job import TrainingJob
 
-SETTINGS_NOT_ON_CARD: dict[str, bool | set[str]] = {"network": True, "legend": True, **SETTINGS_WITHOUT_EFFECT}
-"""Settings left out of the card's `settings`: in other keys of the card, or without effect on the weights."""
+SETTINGS_ELSEWHERE = frozenset({"network", "legend"})
+"""Sections with their own keys on the card; its `settings` has the others, without what does not affect weights."""
 
 
 def new_network(job: TrainingJob) -> Claire:
@@ -76,7 +76,7 @@ def model_card(
             "stamp": dict(stamp),
             "software": software(),
             "network": job.settings.network,
-            "settings": job.settings.model_dump(mode="json", exclude=SETTINGS_NOT_ON_CARD),
+            "settings": {key: value for key, value in job.settings.relevant().items() if key not in SETTINGS_ELSEWHERE},
             "classes": job.settings.legend.classes,
             "optical_bands": job.scales.optical,
             "sar_bands": job.scales.sar,

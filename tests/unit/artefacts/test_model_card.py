@@ -32,6 +32,25 @@ def test_round_trip(tmp_path: Path, made_artefacts: ModuleType):
     assert read_model_card(tmp_path / "model.json") == card
 
 
+def test_names_follow_the_legend(made_artefacts: ModuleType):
+    card = made_artefacts.model_card((5, 0, 7))
+    card = card.model_copy(update={"trained_on": card.trained_on.model_copy(update={"unseen_classes": ("class 2",)})})
+    assert card.named(card.legend) == card
+    new = card.legend.model_copy(
+        update={"classes": tuple(c.model_copy(update={"name": f"new {c.code}"}) for c in card.classes)}
+    )
+    renamed = card.named(new)
+    assert renamed.legend.names == ("new 1", "new 2", "new 3") and renamed.trained_on.unseen_classes == ("new 2",)
+    assert renamed.model_copy(update={"classes": card.classes, "trained_on": card.trained_on}) == card
+
+
+def test_another_legend_has_no_names_for_the_card(made_artefacts: ModuleType):
+    card = made_artefacts.model_card((5, 0, 7))
+    shorter = card.legend.model_copy(update={"classes": card.classes[:2]})
+    with pytest.raises(BundleError, match=r"class codes \[1, 2, 3\], but the legend has \[1, 2\]"):
+        card.named(shorter)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"network": {"size": "tiny"}}', '{"format": 2}'])
 def test_damaged_card_is_an_error(tmp_path: Path, text: str):
     (tmp_path / "model.json").write_text(text)

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import zipfile
@@ -9,8 +8,7 @@ import pytest
 import rasterio
 from rasterio.shutil import copy as copy_raster
 
-from clairemap.raster import members
-from clairemap.raster.members import files_behind, missing_member, watched
+from clairemap.raster.members import files_behind, missing_member
 
 
 def vrt(path: Path, *sources: str, relative: int = 1, tag: str = "SourceFilename") -> Path:
@@ -132,38 +130,6 @@ def test_a_missing_member_is_returned_with_the_vrt_that_refers_to_it(tmp_path: P
     top = vrt(tmp_path / "top.vrt", "inner.vrt")
     assert missing_member(top) == (tmp_path / "gone.tif", inner)
     assert missing_member(tmp_path / "a.tif") is None
-
-
-def test_files_that_snakemake_cannot_watch_go_into_the_state(tmp_path: Path):
-    plain, braced = made(tmp_path, "o.tif", "{x}/s.tif")
-    before = watched([plain, braced])
-    assert before.inputs == (plain,) and len(before.state) == 1
-    assert watched([plain]).state == ()
-    os.utime(braced, (1, 1))
-    assert watched([plain, braced]).state != before.state
-
-
-def test_members_beyond_the_limit_go_into_the_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(members, "LISTED", 3)
-    files = made(tmp_path, *(f"{n}.tif" for n in range(5)))
-    top = vrt(tmp_path / "top.vrt", *(file.name for file in files))
-    before = watched([top])
-    assert before.inputs == (top, *files[:2]) and "3 more files" in before.state[0]
-    os.utime(files[4], (1, 1))
-    assert watched([top]).state != before.state
-
-
-def test_targets_of_links_are_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-    made(tmp_path, "2025/o.tif", "2026/o.tif")
-    Path("current").symlink_to("2025")
-    Path("o.tif").symlink_to("current/o.tif")
-    found = watched([Path("o.tif"), Path("current/o.tif")]).state
-    assert found == ("current -> 2025", "o.tif -> current/o.tif")
-    assert watched([tmp_path / "o.tif"]).state == (f"{tmp_path}/o.tif -> current/o.tif",)
-    Path("current").unlink()
-    Path("current").symlink_to("2026")
-    assert watched([Path("current/o.tif")]).state == ("current -> 2026",)
 
 
 def test_an_edited_virtual_raster_is_read_again(tmp_path: Path):

@@ -15,6 +15,7 @@ STEP = {
     "SLURM_STEP_NODELIST": "gpu[03-04]",
     "SLURM_JOB_ID": "1234567",
     "SLURM_STEP_ID": "0",
+    "SLURMD_NODENAME": "gpu04",
 }
 
 
@@ -41,7 +42,7 @@ def test_an_invalid_node_list_is_refused(nodes: str):
 
 def test_the_nodes_of_a_step_use_the_same_address():
     first, second = (Nodes.from_slurm_step({**STEP, "SLURM_NODEID": number}) for number in "01")
-    assert second == Nodes(count=2, number=1, first_host="gpu03", port=24567, rendezvous_id="1234567.0")
+    assert second == Nodes(2, number=1, name="gpu04", first_host="gpu03", port=24567, rendezvous_id="1234567.0")
     assert first.options[:-1] == second.options[:-1]
     assert "--rdzv-endpoint=gpu03:24567" in first.options
     assert (first.options[-1], second.options[-1]) == ("--rdzv-conf=is_host=1", "--rdzv-conf=is_host=0")
@@ -52,8 +53,32 @@ def test_the_error_of_launchers_that_cannot_connect_names_the_address(monkeypatc
         raise RendezvousConnectionError("no connection") from OSError("refused")
 
     monkeypatch.setattr("clairemap.training.launcher.torchrun.run", no_connection)
-    with pytest.raises(TrainingError, match=r"connect at gpu03:24567: refused\. The name must resolve"):
+    monkeypatch.setattr("clairemap.training.launcher._resolves", lambda _: True)
+    with pytest.raises(TrainingError, match=r"connect at gpu03:24567: refused\. The port must be open"):
         launch(1, ["script.py"], STEP)
+
+
+def fake_scontrol(folder: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    program = folder / "scontrol"
+    program.write_text(f'#!/bin/sh\necho "NodeName=$3 Arch=x86_64"\necho "   NodeAddr={address} NodeHostName=$3"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+
+def test_addresses_of_slurm_are_used_if_names_do_not_resolve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    fake_scontrol(tmp_path, monkeypatch, "127.0.0.1")
+    nodes = Nodes.from_slurm_step({**STEP, "SLURM_STEP_NODELIST": "gpu3.invalid,gpu4.invalid"}).resolved()
+    assert "--rdzv-endpoint=127.0.0.1:24567" in nodes.options and "--local-addr=127.0.0.1" in nodes.options
+    assert "gpu3.invalid does not resolve on node gpu04" in caplog.text
+
+
+@pytest.mark.parametrize("address", ["gpu3.invalid", ""])
+def test_a_name_without_any_address_is_an_error_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str):
+    fake_scontrol(tmp_path, monkeypatch, address)
+    with pytest.raises(TrainingError, match=r"first node, gpu3\.invalid, does not resolve on node gpu04"):
+        launch(1, ["script.py"], {**STEP, "SLURM_STEP_NODELIST": "gpu[3-4].invalid"})
 
 
 @pytest.mark.parametrize("environment", [{}, {**STEP, "SLURM_STEP_NUM_NODES": "1"}, {"SLURM_JOB_NUM_NODES": "2"}])

@@ -1,0 +1,125 @@
+import logging
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from clairemap import slurm
+from clairemap.errors import SettingsError
+from clairemap.slurm import Partition, Request, fault_of, keep_logs_in, minutes_of, read_partitions
+
+PARTITIONS = {
+    "cpu": Partition(None, 64, 256_000, 0),
+    "gpu": Partition(1440, 32, 128_000, 4),
+    "": Partition(None, 64, 256_000, 0),
+}
+TRAINING = {
+    "rule": "train_model",
+    "partition": "gpu",
+    "cpus": 8,
+    "minutes": 600,
+    "memory_mb": 6700,
+    "gpus": 1,
+    "nodes": 1,
+    "options": (),
+}
+
+
+def test_partitions_have_the_amounts_of_their_largest_nodes():
+    found = read_partitions(
+        "cpu*|infinite|64|256000+|(null)\ngpu|1-00:00:00|16|64000|gpu:2\ngpu|1-00:00:00|32|128000|gpu:a100:4(S:0-1)\n"
+    )
+    assert found == PARTITIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("30:00", 30), ("1:30:00", 90), ("2-03:04:00", 3064), ("45", 1), ("0:30", 1), ("infinite", None), ("n/a", None)],
+)
+def test_time_limits(text: str, minutes: int | None):
+    assert minutes_of(text) == minutes
+
+
+@pytest.mark.parametrize(
+    ("gres", "gpus"),
+    [
+        ("gpu:4", 4),
+        ("gpu", 1),
+        ("gpu:a100:4(S:0-1)", 4),
+        ("gpu:a100:2,gpu:v100:2", 4),
+        ("lustre:1,gpu:2", 2),
+        ("(null)", 0),
+        ("", 0),
+    ],
+)
+def test_gpus_of_a_node(gres: str, gpus: int):
+    assert slurm._gpus_of(gres) == gpus
+
+
+@pytest.mark.parametrize(
+    ("changed", "refusal", "words"),
+    [
+        ({"minutes": 2000}, None, "train_model:runtime (limit of the partition: 1440 minutes)"),
+        ({"cpus": 64}, "configuration is not available", "set-threads: train_model (largest node: 32 CPUs)"),
+        ({"memory_mb": 200_000}, "not available", "train_model:mem_mb (largest node: 128000 MB)"),
+        ({"gpus": 8}, None, "train_model:slurm_partition (largest node: 4 GPUs)"),
+        ({"partition": "cpu"}, "not available", "train_model:slurm_partition (the partition has no GPUs)"),
+        ({"partition": None}, "not available", "in the default partition (sbatch: not available)"),
+        ({"partition": "big"}, "Invalid partition name specified", "train_model:slurm_partition (no such partition"),
+        ({}, "Invalid account", "(sbatch: Invalid account). Change set-resources: train_model:…"),
+    ],
+)  # fmt: skip
+def test_requests_that_can_never_start(changed: dict[str, object], refusal: str | None, words: str):
+    fault = fault_of(Request(**{**TRAINING, **changed}), PARTITIONS, refusal)
+    assert fault is not None and fault.startswith("rule train_model requests ") and words in fault
+
+
+def test_what_passes_with_time_is_no_fault(caplog: pytest.LogCaptureFixture):
+    assert fault_of(Request(**TRAINING), PARTITIONS, None) is None
+    assert fault_of(Request(**TRAINING), {}, None) is None  # sinfo failed
+    with caplog.at_level(logging.WARNING):
+        said = "Required node not available (down, drained or reserved)"
+        assert fault_of(Request(**TRAINING), PARTITIONS, said) is None
+    assert f"rule train_model: sbatch says: {said}" in caplog.text
+
+
+class Resources(dict[str, object]):
+    __getattr__ = dict.__getitem__
+
+
+def job(name: str, threads: int = 1, **resources: object) -> SimpleNamespace:
+    return SimpleNamespace(name=name, threads=threads, resources=Resources(resources), is_group=lambda: False)
+
+
+def test_the_largest_requests_of_a_rule_are_checked():
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    planned = [job("tile_scene", slurm_partition="cpu", mem_mb=1000 * size, runtime=60, _cores=1) for size in (1, 7, 3)]
+    planned.append(job("tile_scene", slurm_partition="cpu", mem_mb=900, runtime=90, _cores=1))
+    found = slurm.largest_requests(planned, None)
+    assert {(one.memory_mb, one.minutes) for one in found} == {(7000, 60), (900, 90)}
+    assert "--nodes=1" in found[0].options
+
+
+def test_training_over_nodes_requests_its_threads_on_each_node():
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    resources = {"mpi": "srun", "nodes": 2, "tasks_per_node": 2, "cpus_per_task": 4, "gres": "gpu:1", "gpu": 0}
+    (request,) = slurm.largest_requests([job("train_model", 8, slurm_partition="gpu", **resources)], None)
+    assert (request.cpus, request.gpus, request.nodes) == (8, 1, 2)
+    assert {"--ntasks-per-node=2", "--cpus-per-task=4", "--nodes=2", "--gres=gpu:1"} <= set(request.options)
+    assert "8 CPUs, 1 GPUs on each of 2 nodes" in request.text
+    with pytest.raises(SettingsError, match="rule train_model: the SLURM executor refuses its resources"):
+        slurm.largest_requests([job("train_model", 8, **{**resources, "tasks_per_node": 1})], None)
+
+
+def test_logs_of_slurm_follow_the_work_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    plugin = SimpleNamespace(_select_logdir=lambda workflow: Path(workflow.executor_settings.logdir))
+    monkeypatch.setitem(sys.modules, slurm.PLUGIN, plugin)
+    warnings: list[str] = []
+    keep_logs_in(tmp_path / "logs", warnings.append)
+    unset, chosen = (SimpleNamespace(executor_settings=SimpleNamespace(logdir=value)) for value in (None, "/other"))
+    assert plugin._select_logdir(unset) == tmp_path / "logs"
+    assert plugin._select_logdir(chosen) == Path("/other")
+    del plugin._select_logdir
+    keep_logs_in(tmp_path / "logs", warnings.append)
+    assert len(warnings) == 1 and ".snakemake/slurm_logs" in warnings[0]
