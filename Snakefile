@@ -73,7 +73,7 @@ onsuccess:
 
 onerror:
     run_record.record_end(Path(WORK), failed=True)
+    lines = summary(failed_jobs(), RUN, Path(WORK) / "logs" / "slurm")
     logger.error(
-        f"A stage failed. The last lines of {WORK}/logs/STAGE/SCENE.log say why. Correct the cause and run the same "
-        "command again: finished jobs are kept."
+        "\n".join([f"{len(lines)} failed job(s); finished jobs are kept:", *(f"- {line}" for line in lines)])
     )

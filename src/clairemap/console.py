@@ -1,18 +1,19 @@
 """Command line of the stages: options, log lines, progress, errors and exit codes."""
 
-import errno
 import logging
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
 import typer
 from tqdm import tqdm
 
-from clairemap.errors import ClairemapError, DiskFullError
+from clairemap.disk import disk_full, fullest, is_disk_full
+from clairemap.errors import ClairemapError, MemoryLimitError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -63,9 +64,17 @@ def run(stage: Callable[..., Any]) -> None:
     except ClairemapError as error:
         fail(error)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
-        fail(DiskFullError(f"{error.filename or 'an output'}: no space left; free space and run again"))
+        fail(disk_full(error.filename or _fullest_argument()))
+    except MemoryError as error:
+        log.exception("not enough memory")
+        fail(MemoryLimitError(f"not enough memory{f' ({error})' if str(error) else ''}; the job needs more mem_mb"))
+
+
+def _fullest_argument() -> Path | str:
+    """Return that path of the command line whose file system has the least free space."""
+    return fullest(Path(word) for word in sys.argv[1:] if "/" in word and not word.startswith(("-", "{"))) or "."
 
 
 def _exit_on_signal(number: int, _frame: FrameType | None) -> None:

@@ -9,6 +9,8 @@ class ClairemapError(Exception):
     """Base of all errors caused by input, settings or the machine, not by a bug."""
 
     exit_code = 1
+    retry_helps = False
+    """Whether the same job can succeed if it is only run again."""
 
     @property
     def report(self) -> str:
@@ -142,3 +144,16 @@ class TimeBudgetError(ClairemapError):
     """Training reached its time limit and saved its state; running again resumes."""
 
     exit_code = 75
+    retry_helps = True
+
+
+class MemoryLimitError(ClairemapError):
+    """A stage needs more memory than its job may use."""
+
+    exit_code = 76
+    retry_helps = True
+
+
+def retry_helps(exit_code: int) -> bool:
+    """Whether a retry can succeed after this exit code; true for codes of no error in this module."""
+    return all(error.retry_helps for error in ClairemapError.__subclasses__() if error.exit_code == exit_code)

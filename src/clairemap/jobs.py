@@ -1,4 +1,4 @@
-"""Requirements of jobs: memory, GPUs, environment variables, launcher of training, command line options."""
+"""Jobs: GPUs, environment variables, launcher of training, command line options."""
 
 import shutil
 from collections.abc import Collection, Iterable, Mapping
@@ -7,15 +7,6 @@ from pathlib import Path
 from clairemap.errors import MissingFileError, SettingsError
 from clairemap.machine import check_gpus
 from clairemap.settings import Settings
-
-LIBRARIES_MB = 700
-"""Memory of Python and its libraries, MB."""
-
-CUDA_MB = 4000
-"""Additional host memory of a job that uses a GPU, MB."""
-
-MAPPING_MARGIN_DIVISOR = 10
-"""Request a tenth more memory than planned for windows; measured with windows of 2048 px: 6 % more."""
 
 IMAGE = "envs/clairemap.sif"
 """Container image of all rules, relative to the working directory; `make image` builds it."""
@@ -42,17 +33,6 @@ def uses_gpu(settings: Settings) -> bool:
     """
     device = settings.compute.device
     return device == "cuda" or (device == "auto" and shutil.which("nvidia-smi") is not None)
-
-
-def memory_mb(payload_mb: int, attempt: int) -> int:
-    """Return the memory to request, MB: data plus libraries, times the number of the attempt."""
-    return (payload_mb + LIBRARIES_MB) * attempt
-
-
-def mapping_payload_mb(settings: Settings, gpus: int) -> int:
-    """Return the memory of the data of a predict_scene job, MB."""
-    planned_mb = settings.compute.mapping_memory_mb
-    return planned_mb + planned_mb // MAPPING_MARGIN_DIVISOR - LIBRARIES_MB + CUDA_MB * gpus
 
 
 def training_launcher(processes: int, srun: str | None, nodes: int, threads: int) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import clairemap
+from clairemap.disk import disk_full, is_disk_full
 
 PACKAGE = Path(clairemap.__file__).parent
 STAMP_PREFIX = "clairemap_"
@@ -82,11 +83,19 @@ def temporary_beside(target: Path) -> Path:
 
 @contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
-    """Yield a temporary path; rename it to the target at the end of the block, or remove it after an error."""
+    """Yield a temporary path; rename it to the target at the end of the block, or remove it after an error.
+
+    Raises:
+        DiskFullError: no space is left.
+    """
     temporary = temporary_beside(target)
     try:
         yield temporary
         temporary.replace(target)
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(target) from error
+        raise
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

@@ -277,7 +277,7 @@ SlurmctldPort={FIRST_PORT}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={STATE}/run/munge.socket
+AuthInfo=socket={STATE}/run/munge.socket,cred_expire=5
 StateSaveLocation={STATE}/state
 SlurmdSpoolDir={STATE}/spool/%n
 SlurmctldPidFile={STATE}/run/slurmctld.pid

@@ -17,13 +17,17 @@ from clairemap.console import run
 from clairemap.errors import SampleSheetError, TimeBudgetError
 
 
-def act(what: Annotated[str, typer.Option()], count: Annotated[int, typer.Option()] = 1) -> None:
+def act(what: Annotated[str, typer.Option()], count: Annotated[int, typer.Option()] = 1, place: str = "") -> None:
     if what == "sheet":
         raise SampleSheetError("scenes.csv: row 3 is wrong: correct it")
     if what == "time":
         raise TimeBudgetError("saved")
     if what == "full":
         raise OSError(errno.ENOSPC, "No space left on device", "/scratch/out.tif")
+    if what == "unnamed":
+        raise OSError(errno.ENOSPC, "No space left on device")
+    if what == "memory":
+        raise MemoryError("unable to allocate 3 GiB")
     if what == "io":
         raise OSError(errno.EIO, "broken")
     if what == "bug":
@@ -56,15 +60,22 @@ def test_parameters_become_options(tmp_path: Path):
         (
             "full",
             24,
-            "/scratch/out.tif: no space left; free space and run again (DiskFullError, exit code 24)",
+            "run again (DiskFullError, exit code 24)",
         ),
+        ("memory", 76, "the job needs more mem_mb (MemoryLimitError, exit code 76)"),
     ],
 )
 def test_user_errors_are_one_line_with_an_exit_code(tmp_path: Path, what: str, code: int, text: str):
     answer = call(tmp_path, "--what", what)
     assert answer.returncode == code
     assert text in answer.stderr
-    assert "Traceback" not in answer.stderr
+    assert ("Traceback" in answer.stderr) == (what == "memory")
+
+
+def test_a_full_disk_is_named_with_its_free_space(tmp_path: Path):
+    assert "/scratch/out.tif: no space left on / (" in call(tmp_path, "--what", "full").stderr
+    guessed = call(tmp_path, "--what", "unnamed", "--place", "/proc/new").stderr
+    assert "/proc/new: no space left on /proc (0.0 MB free)" in guessed
 
 
 @pytest.mark.parametrize(("what", "text"), [("io", "broken"), ("bug", "fault in the code")])

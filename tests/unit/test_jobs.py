@@ -24,16 +24,6 @@ def test_gpu_is_requested(
     assert jobs.uses_gpu(with_compute(device=device)) == expected
 
 
-def test_memory_grows_with_each_attempt():
-    assert [jobs.memory_mb(300, attempt) for attempt in (1, 2, 3)] == [1000, 2000, 3000]
-
-
-@pytest.mark.parametrize(("gpus", "expected"), [(0, 3300), (1, 7300)])
-def test_mapping_gets_a_tenth_more_than_its_windows_and_cuda_memory(gpus: int, expected: int):
-    settings = with_compute(mapping_memory_mb=3000)
-    assert jobs.memory_mb(jobs.mapping_payload_mb(settings, gpus), 1) == expected
-
-
 def test_launchers():
     assert jobs.training_launcher(1, None, 1, 8) == "python"
     assert jobs.training_launcher(4, None, 1, 32) == "python -m clairemap.training.launcher --processes 4"

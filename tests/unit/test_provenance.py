@@ -1,3 +1,4 @@
+import errno
 import json
 import subprocess
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ import pytest
 import clairemap
 from clairemap import provenance
 from clairemap.code import stage
+from clairemap.errors import DiskFullError
 
 MODULES = {
     "__init__.py": '"""The package."""\n',
@@ -219,6 +221,14 @@ def test_a_text_is_written_completely_or_not_at_all(tmp_path: Path, monkeypatch:
         provenance.write_text_whole(target, "second")
     assert target.read_text() == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["out.json"]
+
+
+def test_a_full_disk_is_named_with_the_file(tmp_path: Path):
+    target = tmp_path / "out.json"
+    with pytest.raises(DiskFullError, match=f"{target}: no space left on "), provenance.written_whole(target) as part:
+        part.write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")  # as from write(), without a name
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_is_renamed_at_the_end(tmp_path: Path):

@@ -25,7 +25,7 @@ RULES = {
     for path in (PROJECT / "workflow" / "rules").glob("*.smk")
     for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
 }
-COMMAND = re.compile(r"/workflow/scripts/(\w+)\.py (.*) 2> .+$", re.MULTILINE)
+COMMAND = re.compile(r"/workflow/scripts/(\w+)\.py (.*)$", re.MULTILINE)
 
 
 @pytest.fixture

@@ -1,11 +1,21 @@
 # Settings, sample sheet, paths and functions shared by the rules. The logic is in src/clairemap.
 import functools
+import os
 import shlex
 import sys
+import uuid
 
 sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
-from clairemap import jobs, slurm, stages
+from rasterio.errors import RasterioError
+from snakemake.jobs import GroupJob, Job
+
+from clairemap import jobs, requirements, slurm, stages
+from clairemap.artefacts.model_card import read_model_card
+from clairemap.attempts.policy import next_memory_mb
+from clairemap.attempts.retries import without_permanent
+from clairemap.attempts.runner import RUN_VARIABLE
+from clairemap.attempts.summary import FailedJob, summary
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.machine import check_folder, check_writable, count_gpus
@@ -14,6 +24,7 @@ from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
 from clairemap.raster.identity import identities
+from clairemap.raster.opening import open_raster
 from clairemap.raster.unsupported import missing_message
 from clairemap.settings import VIEWS
 
@@ -34,6 +45,16 @@ OVER_NODES = SETTINGS.compute.training_nodes > 1
 
 # The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
+
+# Jobs inherit these variables, also through SLURM: the name of this run, in the records of attempts; SLURM's own log of
+# a requeued job keeps both runs.
+if workflow.is_main_process:
+    os.environ |= {RUN_VARIABLE: uuid.uuid4().hex[:8], "SBATCH_OPEN_MODE": "append"}
+    without_permanent(Job, GroupJob, os.environ[RUN_VARIABLE], logger.warning)
+RUN = os.environ.get(RUN_VARIABLE, "")
+
+# Starts each stage: its errors go to the log, with the start and the end of each attempt.
+ATTEMPT = "python -m clairemap.attempts --log {log:q} --memory-mb {resources.mem_mb}"
 
 for place, absent in SHEET.missing_files.items():
     if not absent.is_relative_to(DEMO_DIR):
@@ -79,9 +100,87 @@ def script(rule_name):
     return untracked(f"{workflow.basedir}/workflow/scripts/{rule_name}.py")
 
 
-def memory(payload_mb):
-    """Resources function: memory to request for a stage whose data need `payload_mb`."""
-    return lambda wildcards, attempt: jobs.memory_mb(payload_mb, attempt)
+def log_of(rule_name, wildcards):
+    """Log of a job."""
+    return Path(str(workflow.get_rule(rule_name).log[0]).format(**wildcards))
+
+
+@functools.cache
+def shape_of(path):
+    """(height, width) of a raster; None if it cannot be read, which is an error of its job, not of the workflow."""
+    try:
+        with open_raster(path) as file:
+            return file.shape
+    except RasterioError:
+        return None
+
+
+def scene_shape(rule_name, wildcards):
+    """(height, width) of a job's scene when the job is submitted, once the scene is registered; None if not needed.
+
+    Snakemake evaluates resources again at submission: planning must not open all files.
+    """
+    if rule_name not in requirements.SIZED_RULES or workflow.scheduler is None:
+        return None
+    if not Path(SCENE.registration.as_posix().format(**wildcards)).exists():
+        return None
+    return shape_of(next(iter(SHEET[wildcards.scene].sources.values())))
+
+
+def mapped_scene(wildcards):
+    """What is known of a scene before mapping; None if its size or the model's halo is not known."""
+    shape = scene_shape("predict_scene", wildcards)
+    try:
+        halo_px = SETTINGS.inference.halo_px
+        halo_px = read_model_card(MODEL.card).halo_px if shape and halo_px is None else halo_px
+    except ClairemapError:  # an error of the job that reads it
+        return None
+    return requirements.MappedScene(shape, halo_px) if shape else None
+
+
+def scenes_read(rule_name, wildcards):
+    """Number of scenes that a job reads."""
+    if rule_name in ("fit_statistics", "audit_splits"):
+        return len(PLAN.labelled)
+    return len(PLAN.scenes_of(wildcards.region, wildcards.get("map"))) if "region" in wildcards.keys() else 1
+
+
+def first_memory_mb(rule_name, wildcards):
+    """Memory of the first attempt of a job."""
+    if rule_name == "predict_scene":
+        return requirements.mapping_mb(SETTINGS, mapped_scene(wildcards), on_gpus=bool(GPU))
+    if rule_name == "train_model":
+        return requirements.training_mb(SETTINGS, on_gpus=bool(GPU))
+    scenes = scenes_read(rule_name, wildcards)
+    return requirements.memory_mb(rule_name, SETTINGS, scenes=scenes, shape=scene_shape(rule_name, wildcards))
+
+
+def memory(rule_name):
+    """Resources function: memory of a job; more after an attempt that ran out of memory."""
+    return lambda wildcards, attempt: next_memory_mb(
+        first_memory_mb(rule_name, wildcards), log_of(rule_name, wildcards), RUN, attempt
+    )
+
+
+def minutes(rule_name):
+    """Resources function: time limit of a job."""
+    return lambda wildcards: requirements.minutes(
+        rule_name,
+        SETTINGS,
+        scenes=scenes_read(rule_name, wildcards),
+        shape=scene_shape(rule_name, wildcards),
+        on_gpus=bool(GPU),
+    )
+
+
+def failed_jobs():
+    """The jobs that Snakemake gave up."""
+    given_up = getattr(workflow.scheduler, "failed", ())
+    return [
+        FailedJob(job.rule.name, tuple(job.wildcards_dict.values()), Path(job.log[0]) if job.log else None)
+        for one in given_up
+        for job in (one if one.is_group() else [one])
+    ]
 
 
 def made(*roles):

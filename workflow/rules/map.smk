@@ -19,8 +19,8 @@ rule predict_scene:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=memory(jobs.mapping_payload_mb(SETTINGS, GPU)),
-        runtime=240,
+        mem_mb=memory("predict_scene"),
+        runtime=minutes("predict_scene"),
         gpu=GPU,
     params:
         script=script("predict_scene"),
@@ -32,12 +32,12 @@ rule predict_scene:
     message:
         "{wildcards.scene}: predict class probabilities ({wildcards.view})"
     shell:
-        f"{jobs.NETWORK_ENVIRONMENT} ZARR_THREADING__MAX_WORKERS={{threads}}"
+        f"{jobs.NETWORK_ENVIRONMENT} ZARR_THREADING__MAX_WORKERS={{threads}} {ATTEMPT}"
         " python {params.script:q} --pair {input.pair:q} --pair-manifest {input.pair_manifest:q}"
         " --weights {input.weights:q} --card {input.card:q} --view {wildcards.view}"
         " --probabilities {output.probabilities:q} --manifest {output.manifest:q}"
         " --fingerprint {params.code} --settings {params.settings:q}"
-        " --device {params.device} --gpus {resources.gpu} --threads {threads} --memory-mb {params.memory_mb} 2> {log:q}"
+        " --device {params.device} --gpus {resources.gpu} --threads {threads} --memory-mb {params.memory_mb}"
 
 
 rule mosaic_region:
@@ -66,8 +66,8 @@ rule mosaic_region:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=memory(100),
-        runtime=240,
+        mem_mb=memory("mosaic_region"),
+        runtime=minutes("mosaic_region"),
     params:
         script=script("mosaic_region"),
         code=code("mosaic_region"),
@@ -82,9 +82,9 @@ rule mosaic_region:
         "{wildcards.map}: merge scenes into Cloud-Optimized GeoTIFFs"
     # Without MALLOC_ARENA_MAX freed memory of the threads accumulates, up to a fifth of the peak.
     shell:
-        "MALLOC_ARENA_MAX=2"
+        f"MALLOC_ARENA_MAX=2 {ATTEMPT}"
         " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates}"
-        " --card {input.card:q} --settings {params.settings:q} --threads {threads} 2> {log:q}"
+        " --card {input.card:q} --settings {params.settings:q} --threads {threads}"
 
 
 rule check_maps:
@@ -105,8 +105,8 @@ rule check_maps:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(100),
-        runtime=60,
+        mem_mb=memory("check_maps"),
+        runtime=minutes("check_maps"),
     params:
         script=script("check_maps"),
         code=code("check_maps"),
@@ -117,8 +117,9 @@ rule check_maps:
     message:
         "{wildcards.map}: check the finished maps"
     shell:
-        "python {params.script:q} {params.files:q} --maps {params.maps:q} --check {output.check:q}"
-        " --settings {params.settings:q} 2> {log:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} {params.files:q} --maps {params.maps:q} --check {output.check:q}"
+        " --settings {params.settings:q}"
 
 
 rule score_tiles:
@@ -138,8 +139,8 @@ rule score_tiles:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(500),
-        runtime=30,
+        mem_mb=memory("score_tiles"),
+        runtime=minutes("score_tiles"),
     params:
         script=script("score_tiles"),
         code=code("score_tiles"),
@@ -148,8 +149,9 @@ rule score_tiles:
     message:
         "{wildcards.scene}: compare map and labels ({wildcards.view})"
     shell:
-        "python {params.script:q} --pair {input.pair:q} --probabilities {input.probabilities:q}"
-        " --tiles {input.tiles:q} --scores {output.scores:q} --settings {params.settings:q} 2> {log:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --pair {input.pair:q} --probabilities {input.probabilities:q}"
+        " --tiles {input.tiles:q} --scores {output.scores:q} --settings {params.settings:q}"
 
 
 rule score_region:
@@ -170,8 +172,8 @@ rule score_region:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(500),
-        runtime=30,
+        mem_mb=memory("score_region"),
+        runtime=minutes("score_region"),
     params:
         script=script("score_region"),
         code=code("score_region"),
@@ -181,6 +183,7 @@ rule score_region:
     message:
         "{wildcards.region}: compute accuracy and areas"
     shell:
-        "python {params.script:q} --region {wildcards.region} {params.files:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --region {wildcards.region} {params.files:q}"
         " --splits {input.splits:q} --card {input.card:q} --metrics {output.metrics:q}"
-        " --settings {params.settings:q} 2> {log:q}"
+        " --settings {params.settings:q}"

@@ -15,8 +15,8 @@ rule simulate_scene:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(800),
-        runtime=10,
+        mem_mb=memory("simulate_scene"),
+        runtime=minutes("simulate_scene"),
     params:
         script=script("simulate_scene"),
         code=code("simulate_scene"),
@@ -24,7 +24,7 @@ rule simulate_scene:
     message:
         "{wildcards.scene}: simulate a demo scene"
     shell:
-        "python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q} 2> {log:q}"
+        f"{ATTEMPT}" " python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q}"
 
 
 rule register_pair:
@@ -40,8 +40,8 @@ rule register_pair:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(500),
-        runtime=30,
+        mem_mb=memory("register_pair"),
+        runtime=minutes("register_pair"),
     params:
         script=script("register_pair"),
         code=code("register_pair"),
@@ -53,9 +53,10 @@ rule register_pair:
     message:
         "{wildcards.scene}: register SAR to optical"
     shell:
-        "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {output.registration:q} --settings {params.settings:q}"
-        " --record {params.record:q} 2> {log:q}"
+        " --record {params.record:q}"
 
 
 rule picture_registration:
@@ -72,8 +73,8 @@ rule picture_registration:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(500),
-        runtime=10,
+        mem_mb=memory("picture_registration"),
+        runtime=minutes("picture_registration"),
     params:
         script=script("picture_registration"),
         code=code("picture_registration"),
@@ -84,9 +85,10 @@ rule picture_registration:
     message:
         "{wildcards.scene}: draw the registration"
     shell:
-        "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --picture {output.picture:q}"
-        " --settings {params.settings:q} 2> {log:q}"
+        " --settings {params.settings:q}"
 
 
 rule tile_scene:
@@ -106,8 +108,8 @@ rule tile_scene:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
-        runtime=60,
+        mem_mb=memory("tile_scene"),
+        runtime=minutes("tile_scene"),
     params:
         script=script("tile_scene"),
         code=code("tile_scene"),
@@ -119,7 +121,8 @@ rule tile_scene:
     message:
         "{wildcards.scene}: resample to the optical grid and store in tiles"
     shell:
-        "python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
         " --tiles {output.tiles:q} --radiometry {output.radiometry:q} --settings {params.settings:q}"
-        " --record {params.record:q} 2> {log:q}"
+        " --record {params.record:q}"

@@ -24,8 +24,8 @@ rule explain_tiles:
         "../../envs/explain.yaml"
     threads: 1
     resources:
-        mem_mb=memory(16000 if SETTINGS.explain.model else 500),
-        runtime=480 if SETTINGS.explain.model else 30,
+        mem_mb=memory("explain_tiles"),
+        runtime=minutes("explain_tiles"),
         gpu=GPU if SETTINGS.explain.model else 0,
     params:
         script=script("explain_tiles"),
@@ -38,10 +38,11 @@ rule explain_tiles:
     message:
         "{wildcards.scene}: explain each tile in words"
     shell:
-        "python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
         " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.files:q}"
         " --card {input.card:q} --explanations {output.explanations:q} --cache {params.cache:q}"
-        " --settings {params.settings:q} --device {params.device} 2> {log:q}"
+        " --settings {params.settings:q} --device {params.device}"
 
 
 rule render_report:
@@ -80,8 +81,8 @@ rule render_report:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
-        runtime=30,
+        mem_mb=memory("render_report"),
+        runtime=minutes("render_report"),
     params:
         script=script("render_report"),
         code=code("render_report"),
@@ -98,5 +99,6 @@ rule render_report:
     message:
         "{wildcards.region}: write the report"
     shell:
-        "python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
-        " --report {output.report:q} --settings {params.settings:q} 2> {log:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
+        " --report {output.report:q} --settings {params.settings:q}"

@@ -17,8 +17,8 @@ rule fit_statistics:
         "../../envs/geo.yaml"
     threads: 2
     resources:
-        mem_mb=memory(1000),
-        runtime=60,
+        mem_mb=memory("fit_statistics"),
+        runtime=minutes("fit_statistics"),
     params:
         script=script("fit_statistics"),
         code=code("fit_statistics"),
@@ -29,9 +29,10 @@ rule fit_statistics:
     message:
         "split the tiles and compute band statistics"
     shell:
-        "python {params.script:q} {params.files:q} {params.split:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} {params.files:q} {params.split:q}"
         " --statistics {output.statistics:q} --splits {output.splits:q} --settings {params.settings:q}"
-        " --threads {threads} 2> {log:q}"
+        " --threads {threads}"
 
 
 rule collect_radiometry:
@@ -47,8 +48,8 @@ rule collect_radiometry:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(100),
-        runtime=10,
+        mem_mb=memory("collect_radiometry"),
+        runtime=minutes("collect_radiometry"),
     params:
         script=script("collect_radiometry"),
         code=code("collect_radiometry"),
@@ -56,7 +57,7 @@ rule collect_radiometry:
     message:
         "collect the radiometry of the training scenes"
     shell:
-        "python {params.script:q} {params.files:q} --training {output.training:q} 2> {log:q}"
+        f"{ATTEMPT}" " python {params.script:q} {params.files:q} --training {output.training:q}"
 
 
 rule check_radiometry:
@@ -73,8 +74,8 @@ rule check_radiometry:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(100),
-        runtime=10,
+        mem_mb=memory("check_radiometry"),
+        runtime=minutes("check_radiometry"),
     params:
         script=script("check_radiometry"),
         code=code("check_radiometry"),
@@ -83,8 +84,9 @@ rule check_radiometry:
     message:
         "{wildcards.scene}: compare radiometry with the training scenes"
     shell:
-        "python {params.script:q} --radiometry {input.radiometry:q} --training {input.training:q}"
-        " --check {output.check:q} --settings {params.settings:q} 2> {log:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} --radiometry {input.radiometry:q} --training {input.training:q}"
+        " --check {output.check:q} --settings {params.settings:q}"
 
 
 rule audit_splits:
@@ -104,8 +106,8 @@ rule audit_splits:
         "../../envs/geo.yaml"
     threads: 1
     resources:
-        mem_mb=memory(500),
-        runtime=30,
+        mem_mb=memory("audit_splits"),
+        runtime=minutes("audit_splits"),
     params:
         script=script("audit_splits"),
         code=code("audit_splits"),
@@ -116,8 +118,9 @@ rule audit_splits:
     message:
         "audit the splits for leakage"
     shell:
-        "python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"
-        " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q} 2> {log:q}"
+        f"{ATTEMPT}"
+        " python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"
+        " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q}"
 
 
 TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.compute.training_minutes else ""
@@ -145,8 +148,8 @@ rule train_model:
         "../../envs/torch.yaml"
     threads: jobs.TRAINING_THREADS * SETTINGS.compute.training_processes
     resources:
-        mem_mb=memory(6000 * SETTINGS.compute.training_processes),
-        runtime=1440,
+        mem_mb=memory("train_model"),
+        runtime=minutes("train_model"),
         gpu=0 if OVER_NODES else GPU * SETTINGS.compute.training_processes,
         nodes=SETTINGS.compute.training_nodes,
         mpi=over_nodes("srun"),
@@ -174,8 +177,8 @@ rule train_model:
     message:
         "train the network"
     shell:
-        f"{jobs.NETWORK_ENVIRONMENT}"
+        f"{jobs.NETWORK_ENVIRONMENT} {ATTEMPT}"
         " {params.launcher} {params.script:q} {params.files:q} --statistics {input.statistics:q}"
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"
-        " --record {params.record:q} --device {params.device} {params.minutes} {params.curves:q} 2> {log:q}"
+        " --record {params.record:q} --device {params.device} {params.minutes} {params.curves:q}"

@@ -40,7 +40,8 @@ def predict_scene(
     scene = check_store(pair, pair_manifest)
     devices = choose_devices(device, gpus)
     bundle = load_bundle(weights, card, devices[0])
-    inputs = [fingerprint, settings, view, file_digest(pair_manifest), file_digest(card)]
+    model = bundle.card.model_dump(mode="json", exclude={"stamp", "software"})
+    inputs = [fingerprint, settings, view, file_digest(pair_manifest), model]
     with unfinished(probabilities, json_digest(inputs)) as unfinished_path:
         prediction = Prediction(bundle, view, chosen.inference, memory_mb, devices)
         predict(scene, prediction, unfinished_path, stamp("predict_scene", settings))

@@ -76,6 +76,7 @@ class ModelCard(DocumentModel):
 
     format: Literal[1] = Field(1, description="version of the card; others are rejected")
     stamp: dict[str, str] = Field(description="code and settings of the training")
+    software: dict[str, str] = Field({}, description="versions of Python, torch and numpy in training, for information")
     network: NetworkSettings
     settings: dict[str, JsonValue] = Field({}, description="seed, loss, training, augmentation; empty if unknown")
     classes: tuple[LandCoverClass, ...] = Field(min_length=2, description="in the order of the logits")

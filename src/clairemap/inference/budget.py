@@ -1,7 +1,6 @@
 """Largest windows that fit into memory: the larger the windows, the less time is spent on their overlap.
 
-The CPU constants were measured with the environment of the rule (`MALLOC_…`, one zarr thread), in which the heap keeps
-freed memory: a third faster, but more memory. The GPU constants are estimates.
+The constants for CPUs are in `window_memory`; those for GPUs are estimates.
 """
 
 import logging
@@ -11,26 +10,21 @@ from dataclasses import dataclass
 import torch
 
 from clairemap.grid.rounding import align_up
+from clairemap.inference.window_memory import (
+    FLAG_BYTES_PER_PX,
+    LARGEST_PX,
+    PROCESS_BYTES,
+    SMALLEST_PX,
+    WEIGHTS_FACTOR,
+    WindowMemory,
+    largest_window_px,
+)
 from clairemap.nets.bundle import Bundle
 from clairemap.nets.strips import GPU_STRIP_VALUES
 from clairemap.raster.store import GridStore
 from clairemap.settings import ALIGN_PX
 
 log = logging.getLogger(__name__)
-
-PROCESS_BYTES = 420e6
-"""Python with its libraries after the first forward pass, with a reserve; without CUDA (see the rule).
-
-Measured, as opposed to `jobs.LIBRARIES_MB`, which is an upper bound for the libraries of all rules and cancels out in
-the memory requested for predict_scene (`jobs.mapping_payload_mb`).
-"""
-
-WEIGHTS_FACTOR = 1.2
-"""Memory per byte of the network's weights."""
-
-SCRATCH_FACTOR = 2.0
-"""Memory of a forward pass, with heap fragmentation, divided by the size of its tensors. Measured: 1.8 to 1.9 for
-windows of 1536, 2560 and 3584 px, 2.0 to 2.4 for 2048 px."""
 
 WINDOWS_ON_A_GPU = 2
 """Windows per GPU, so that one is computed while another is copied."""
@@ -47,10 +41,6 @@ PINNED_FACTOR = 2
 
 GPU_SHARE = 0.8
 """Share of a GPU's free memory to plan with."""
-
-SMALLEST_PX, LARGEST_PX = 2 * ALIGN_PX, 64 * ALIGN_PX
-"""Range of window sides. At the upper end, overlap costs a tenth; larger windows would lose more work in a crash. A
-scene that fits into one window uses one GPU."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +59,7 @@ class Budget:
                 than `LARGEST_PX` (on GPUs `GPU_WINDOW_PX` or `GPU_WINDOW_HALOS` halos) are always divided.
             halo_px: margin of a window that is discarded.
         """
-        needed = _Needed(bundle, pair, self.gpus)
+        needed = _Needed.of(bundle, pair, self.gpus)
         weights = WEIGHTS_FACTOR * sum(weight.nbytes for weight in bundle.network.parameters())
         free_on_host = 1e6 * self.memory_mb - PROCESS_BYTES - weights
         free_on_gpus = [GPU_SHARE * torch.cuda.mem_get_info(gpu)[0] for gpu in self.gpus]
@@ -78,11 +68,7 @@ class Budget:
             on_gpu = needed.on_gpu(side, kept)
             return needed.on_host(side, kept) <= free_on_host and all(on_gpu <= free for free in free_on_gpus)
 
-        whole, largest = align_up(max(pair.shape), ALIGN_PX), self._largest_px(halo_px)
-        if whole <= largest and fits(whole, whole):
-            return max(whole, SMALLEST_PX)
-        sides = range(ALIGN_PX, min(largest, whole - ALIGN_PX) + 1, ALIGN_PX)
-        side = max((side for side in sides if fits(side, max(side - 2 * halo_px, 0))), default=0)
+        side = largest_window_px(pair.shape, halo_px, self._largest_px(halo_px), fits) or 0
         if side < SMALLEST_PX:
             log.warning(
                 "%d MB may be too little for windows of %d px; increase compute.mapping_memory_mb",
@@ -101,31 +87,25 @@ class Budget:
 class _Needed:
     """Memory in bytes for windows of `side` px with cores of `kept` px."""
 
-    bundle: Bundle
-    pair: GridStore
+    windows: WindowMemory
     gpus: Sequence[torch.device]
+
+    @classmethod
+    def of(cls, bundle: Bundle, pair: GridStore, gpus: Sequence[torch.device]) -> "_Needed":
+        """Return the memory for mapping a scene with a network."""
+        card, arrays = bundle.card, (pair.array(name) for name in ("optical", "sar"))
+        pixel = sum(array.shape[0] * array.dtype.itemsize for array in arrays) + FLAG_BYTES_PER_PX
+        windows = WindowMemory(card.core_bytes_per_px, card.halo_bytes_per_px, len(card.classes), pixel, pair.tile_px)
+        return cls(windows, gpus)
 
     def on_host(self, side: int, kept: int) -> float:
         """Return the memory of windows being read ahead and mapped, and of results that wait to be written."""
-        result = len(self.bundle.card.classes) + 1
         if not self.gpus:
-            return self._network(side, kept) + 2 * (self._input(side) + result * kept**2)
-        pinned = PINNED_FACTOR * (self._input_per_px * side**2 + 2 * result * kept**2)
-        return float(WINDOWS_ON_A_GPU * len(self.gpus) * (2 * self._input(side) + pinned))
+            return self.windows.on_cpu(side, kept)
+        pinned = PINNED_FACTOR * (self.windows.input_bytes_per_px * side**2 + 2 * self.windows.result(kept))
+        return float(WINDOWS_ON_A_GPU * len(self.gpus) * (2 * self.windows.input(side) + pinned))
 
     def on_gpu(self, side: int, kept: int) -> float:
         """Return the memory of the windows on one GPU."""
-        return WINDOWS_ON_A_GPU * (self._network(side, kept) + self._input_per_px * side**2 + GPU_STRIPS_BYTES)
-
-    def _network(self, side: int, kept: int) -> float:
-        card = self.bundle.card
-        return SCRATCH_FACTOR * (card.core_bytes_per_px * kept**2 + card.halo_bytes_per_px * (side**2 - kept**2))
-
-    def _input(self, side: int) -> int:
-        return self._input_per_px * side * (side + self.pair.tile_px)  # up to one tile more is cached for the next one
-
-    @property
-    def _input_per_px(self) -> int:
-        flags = 3
-        arrays = (self.pair.array(name) for name in ("optical", "sar"))
-        return sum(array.shape[0] * array.dtype.itemsize for array in arrays) + flags
+        inputs = self.windows.input_bytes_per_px * side**2
+        return WINDOWS_ON_A_GPU * (self.windows.network(side, kept) + inputs + GPU_STRIPS_BYTES)

@@ -1,6 +1,5 @@
 """Write a scene's result shard by shard, so that each file of the store is written once, completely."""
 
-import errno
 import shutil
 from dataclasses import dataclass
 
@@ -8,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.classes import SHARE_NODATA
-from clairemap.errors import DiskFullError, StoreError
+from clairemap.disk import disk_full, is_disk_full
+from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY
 from clairemap.raster.store import GridStore
@@ -81,13 +81,9 @@ def write_shard(store: GridStore, shard: CoreResult) -> None:
         if store.exists:
             raise
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
-        free, needed = shutil.disk_usage(store.path.parent).free, shard.probability.nbytes
-        raise DiskFullError(
-            f"{store.path}: no space left ({free / 1e6:.1f} MB free, up to {needed / 1e6:.1f} MB needed per file); "
-            "free space and run again: complete files are kept"
-        ) from None
+        raise disk_full(store.path, shard.probability.nbytes / 1e6) from None
     if not store.exists:
         shutil.rmtree(store.path, ignore_errors=True)
         raise StoreError(f"{store.path}: taken over by another run of this job, which will finish it")

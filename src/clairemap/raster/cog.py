@@ -21,7 +21,8 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from clairemap.classes import MAP_NODATA, Rgb
-from clairemap.errors import DiskFullError, StoreError
+from clairemap.disk import disk_full
+from clairemap.errors import StoreError
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
@@ -224,10 +225,7 @@ class CogWriter:
         written = sum(file.stat().st_size for file in self._folder.glob("*"))  # 0 if the folder does not exist
         # GDAL has deleted the incomplete copy, which was about as large as the remaining files.
         if free < max(2 * written, WRITE_BLOCK_PX * WRITE_BLOCK_PX):
-            raise DiskFullError(
-                f"{self.target}: no space left ({free / 1e6:.1f} MB free, up to {2 * written / 1e6:.1f} MB more "
-                "needed); free space and run again"
-            ) from error
+            raise disk_full(self.target, 2 * written / 1e6) from error
 
 
 def _sum_of(path: Path, level: int) -> int:

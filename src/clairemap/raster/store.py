@@ -24,6 +24,7 @@ from zarr.codecs import BloscCodec, BloscShuffle, Crc32cCodec
 from clairemap.artefacts.document import first_fault
 from clairemap.artefacts.manifest import ArrayEntry, Manifest, manifest_of, read_manifest, write_manifest
 from clairemap.artefacts.store_attributes import StoreAttributes
+from clairemap.disk import disk_full, is_disk_full
 from clairemap.errors import StoreError
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
@@ -157,10 +158,16 @@ class GridStore:
 
         Raises:
             StoreError: the block does not have the window's shape, or the window extends beyond the grid.
+            DiskFullError: no space is left.
         """
         if block.shape[-2:] != window.shape or window.clipped(self.shape) != window:
             raise StoreError(f"{self.path}: block {block.shape} does not fit {window} of the grid {self.shape}")
-        self.array(name)[..., *window.slices] = block
+        try:
+            self.array(name)[..., *window.slices] = block
+        except OSError as error:
+            if is_disk_full(error):
+                raise disk_full(self.path / name) from error
+            raise
 
 
 def create_store(

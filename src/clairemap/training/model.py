@@ -1,8 +1,10 @@
 """The initial network, its optimiser, and the card of the trained network."""
 
 import hashlib
+import platform
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
 from clairemap.artefacts.model_card import ModelCard
@@ -44,6 +46,11 @@ def new_optimiser(network: Claire, settings: TrainingSettings) -> torch.optim.Op
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=fused)
 
 
+def software() -> dict[str, str]:
+    """Return the versions of the libraries that affect the weights' last bits."""
+    return {"python": platform.python_version(), "torch": str(torch.__version__), "numpy": np.__version__}
+
+
 def model_card(
     job: TrainingJob,
     network: Claire,
@@ -67,6 +74,7 @@ def model_card(
     return ModelCard.model_validate(
         {
             "stamp": dict(stamp),
+            "software": software(),
             "network": job.settings.network,
             "settings": {key: value for key, value in job.settings.relevant().items() if key not in SETTINGS_ELSEWHERE},
             "classes": job.settings.legend.classes,

@@ -3,7 +3,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from clairemap.inference.budget import GPU_WINDOW_PX, LARGEST_PX, SMALLEST_PX, Budget
+from clairemap.inference.budget import GPU_WINDOW_PX, Budget
+from clairemap.inference.window_memory import LARGEST_PX, SMALLEST_PX
 from clairemap.nets.bundle import Bundle
 from clairemap.raster.store import GridStore
 

@@ -10,7 +10,7 @@ import xarray as xr
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from clairemap.errors import StoreError
+from clairemap.errors import DiskFullError, StoreError
 from clairemap.grid.window import Window
 from clairemap.provenance import stamp
 from clairemap.raster.store import GridStore, Layer, check_store, complete_store, create_store, open_store
@@ -43,6 +43,16 @@ def test_values_written_by_shards_can_be_read_in_any_window(tmp_path: Path) -> N
     window = Window(13, 27, 41, 50)
     assert np.array_equal(store.read("sar", window), SAR[:, *window.slices])
     assert np.array_equal(store.read("label", window), LABEL[window.slices])
+
+
+def test_a_full_disk_is_named_with_the_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    store = create_store(tmp_path / "s", GRID, LAYERS, tile_px=16, shard_tiles=2, attributes={})
+    monkeypatch.setattr("zarr.Array.__setitem__", full)
+    with pytest.raises(DiskFullError, match=f"{tmp_path}/s/sar: no space left on "):
+        store.write("sar", Window(0, 0, 5, 5), SAR[:, :5, :5])
 
 
 def test_shards_cover_the_grid_once(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_the_card_describes_the_training(undisturbed: TrainingResult, made_job: 
     assert card.legend.names == ("water", "fields", "town")
     assert (card.optical_bands.names, card.sar_bands.mean) == (("red", "nir"), job.statistics.sar.mean)
     assert (card.sar_scale, card.stamp) == ("db", STAMP)
+    assert card.software["torch"] == torch.__version__ and set(card.software) == {"python", "torch", "numpy"}
     assert (card.trained_on.scenes, card.trained_on.pixels) == (("a",), sum(job.statistics.class_px))
     assert card.trained_on.validation_tiles == 2
     assert (card.trained_on.class_px, card.trained_on.unseen_classes) == (job.statistics.class_px, ())
