@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CORES ?= all
 # The environment comes first in PATH, so that `python` in the rules is its Python.
-demo dataset test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset recover test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list all targets
@@ -40,6 +40,13 @@ dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=
 	  { echo "DATA=$(DATA) is not a folder; run make dataset NAME=$(NAME) DATA=/path/to/data"; exit 1; }
 	python workflow/scripts/list_dataset.py --dataset $(NAME) --folder "$(DATA)" --sheet data/$(NAME)/scenes.csv
 	snakemake --cores $(CORES) --configfile config/datasets/$(NAME).yaml
+
+# FOLDER is where Snakemake runs (its --directory). Without .venv, `python` is that of the user's environment.
+FOLDER ?= .
+.PHONY: recover
+recover:  ## clean up after a kill: cancel jobs, unlock, remove incomplete files (DRY_RUN=yes lists them)
+	python workflow/scripts/recover.py --folder "$(FOLDER)" $(if $(DRY_RUN),--dry-run) \
+	  $(if $(UNRECORDED),--unrecorded "$(UNRECORDED)") $(if $(TAKE_OVER),--take-over "$(TAKE_OVER)")
 
 .PHONY: test
 test: setup  ## run all tests

@@ -132,6 +132,12 @@ class RadiometryError(ClairemapError):
     exit_code = 28
 
 
+class RecoverError(ClairemapError):
+    """An earlier run in the folder was killed or is still running, or `make recover` cannot clean up after it."""
+
+    exit_code = 30
+
+
 class TimeBudgetError(ClairemapError):
     """Training reached its time limit and saved its state; running again resumes."""
 

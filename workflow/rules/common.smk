@@ -8,6 +8,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 from clairemap import jobs, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
+from clairemap.operations import guards
+from clairemap.operations.controllers import Places
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
@@ -36,6 +38,10 @@ WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
 SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
 MODEL = ModelFolder(Path(WORK) / "model")
 MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
+try:
+    guards.install(workflow, Places(WORK, tuple(f"{RESULTS}/{region}" for region in SHEET.regions)))
+except ClairemapError as error:
+    fail(error)
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 
 

@@ -1,0 +1,1 @@
+"""What users do around a run: recover after a kill; guards against runs that disturb each other."""
