@@ -5,8 +5,8 @@
 - `stage`: script that the fault hits; others run as usual;
 - `rename`: which renaming of a temporary file (`….part`) the fault precedes, counted from 1; at that time the file is
   written but not in place;
-- `act`: `kill` (SIGKILL), `hold` (wait until the file `release` exists), `sleep` (for two minutes), `allocate` (memory
-  until the job is killed), or a command of SLURM with the job's number (`scancel`, `requeue`);
+- `act`: `kill` (SIGKILL), `hold` (wait until the file `release` exists), `sleep` (for two minutes), `sleep_minute`,
+  `allocate` (memory until the job is killed), or a command of SLURM with the job's number (`scancel`, `requeue`);
 - `fired`: file that the first process creates; only that process has the fault.
 """
 
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-BLOCK_BYTES = 50_000_000
+BLOCK_BYTES, MOST_BLOCKS = 50_000_000, 60
 COMMANDS = {"scancel": ["scancel"], "requeue": ["scontrol", "requeue"]}
 
 
@@ -38,13 +38,15 @@ def strike(plan: dict[str, Any]) -> None:
             time.sleep(0.05)
     elif act == "allocate":
         kept = []
-        while True:
+        while len(kept) < MOST_BLOCKS:
             kept.append(b"x" * BLOCK_BYTES)
+            time.sleep(0.05)  # where SLURM counts the memory, not the kernel
+        time.sleep(120)
     elif act in COMMANDS:
         subprocess.run([*COMMANDS[act], os.environ["SLURM_JOB_ID"]], check=True)
         time.sleep(120)
     else:
-        time.sleep(120)
+        time.sleep(62 if act == "sleep_minute" else 120)
 
 
 def watch(plan: dict[str, Any]) -> None:
@@ -67,7 +69,7 @@ def main() -> None:
     is_module = words[0] == "-m"
     sys.argv = words[1:] if is_module else words
     plan = json.loads(Path(os.environ["FAULT"]).read_text()) if os.environ.get("FAULT") else None
-    if plan and any(Path(word).stem == plan["stage"] for word in words[:6]):
+    if plan and words[0].endswith(f"/{plan['stage']}.py"):
         watch(plan)
     if is_module:
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
