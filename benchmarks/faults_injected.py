@@ -37,7 +37,7 @@ def strike(plan: dict[str, Any]) -> None:
         while not Path(plan["release"]).exists():
             time.sleep(0.05)
     elif act == "allocate":
-        kept = []
+        kept: list[bytes] = []
         while len(kept) < MOST_BLOCKS:
             kept.append(b"x" * BLOCK_BYTES)
             time.sleep(0.05)  # where SLURM counts the memory, not the kernel

@@ -61,7 +61,7 @@ COMPARED = (
 """Files that must be identical, byte for byte; manifests contain the hashes of the arrays in the stores."""
 
 QUICK_CHECKS = ("--slurm-init-seconds-before-status-checks=1", "--seconds-between-status-checks=2", "--latency-wait=5")
-RUN_S = 180
+RUN_S = 300
 
 
 def write_scene(folder: Path, offset_px: int) -> None:
@@ -114,6 +114,7 @@ class Case:
     outputs: list[str] = field(default_factory=list)
     fault: dict[str, Any] = field(default_factory=dict)
     cluster: Any = None
+    started: "list[subprocess.Popen[str]]" = field(default_factory=list)
 
     def inject(self, stage: str, act: str, rename: int = 1) -> None:
         """Plan a fault for the next run."""
@@ -137,7 +138,7 @@ class Case:
         if self.fault:
             environment["FAULT"] = str(plan)
         with (self.folder / "snakemake.out").open("w") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 cwd=self.folder,
                 env=environment,
@@ -147,6 +148,16 @@ class Case:
                 text=True,
                 start_new_session=True,
             )
+        self.started.append(process)
+        return process
+
+    def end(self) -> None:
+        """End the processes and the jobs that are left."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        self.recover()
 
     def run(self, *words: str) -> Run:
         """Run Snakemake to its end."""

@@ -20,6 +20,8 @@ import json
 import platform
 import re
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -63,6 +65,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of faults")
     parser.add_argument("--folder", type=Path, help="keep the runs here")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is stopped
     found = run_faults(options.folder, quick=options.quick, names=_chosen(options))
     print(json.dumps({**found, "python": platform.python_version(), "clairemap": clairemap.__version__}))
 
@@ -122,6 +125,7 @@ def examine(lab: Lab, fault: Fault, cluster: Any = None) -> Outcome:  # noqa: AN
     except SkippedError as reason:
         return _skipped(fault, str(reason))
     except (TimeoutError, AssertionError, OSError) as error:
+        case.end()
         return Outcome(fault, False, False, "", False, 0.0, f"{type(error).__name__}: {error} {case.last_line}")
     minutes = max(0.0, time.monotonic() - started - usual_s) / 60
     told = _told(case, fault)
