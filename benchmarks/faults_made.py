@@ -84,7 +84,8 @@ def write_scene(folder: Path, offset_px: int) -> None:
 
 
 def write_region(folder: Path) -> None:
-    """Write two scenes, their sheet and a config file."""
+    """Write two scenes, their sheet and a config file to a new folder."""
+    folder.mkdir(parents=True)
     rows = ["scene,region,split,optical,sar,label"]
     for name, split, offset_px in SCENES:
         write_scene(folder / "scenes" / name, offset_px)
@@ -220,24 +221,27 @@ class Lab:
     usual_s: dict[tuple[tuple[str, ...], bool], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Write the region and run the workflow undisturbed."""
+        """Write the region and run the workflow undisturbed, unless the folder has such a run."""
         self.python = self.folder / "bin"
-        self.python.mkdir(parents=True)
+        self.python.mkdir(parents=True, exist_ok=True)
         program = self.python / "python"
         injected = Path(__file__).with_name("faults_injected.py")
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{injected}" "$@"\n')
         program.chmod(0o755)
-        reference = self.folder / "reference"
-        reference.mkdir()
-        write_region(reference)
-        run = Case(reference, slurm=False, python=self.python).run()
-        if run.code:
-            raise RuntimeError(f"the undisturbed run fails:\n{run.output[-4000:]}")
+        reference, finished = self.folder / "reference", self.folder / "reference.finished"
+        if not finished.exists():
+            remove(reference)
+            write_region(reference)
+            run = Case(reference, slurm=False, python=self.python).run()
+            if run.code:
+                raise RuntimeError(f"the undisturbed run fails:\n{run.output[-4000:]}")
+            finished.touch()
         self.expected = fingerprint(reference)
 
     def case(self, name: str, stages: Sequence[str], *, slurm: bool) -> Case:
         """Return a copy of the finished region without the outputs of some stages."""
         folder = self.folder / name
+        remove(folder)
         shutil.copytree(self.folder / "reference", folder, symlinks=True)
         for stage in stages:
             for output in OUTPUTS[stage]:

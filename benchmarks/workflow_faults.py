@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--local", action="store_true", help="local faults only")
     parser.add_argument("--slurm", action="store_true", help="faults on SLURM only")
     parser.add_argument("--only", nargs="+", help="names of faults")
-    parser.add_argument("--folder", type=Path, help="keep the runs here")
+    parser.add_argument("--folder", type=Path, help="keep the runs here, and use a kept undisturbed run")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is stopped
     found = run_faults(options.folder, quick=options.quick, names=_chosen(options))

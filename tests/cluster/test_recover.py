@@ -28,7 +28,6 @@ def region(tmp_path: Path) -> Path:
     sys.modules[spec.name] = module  # dataclasses look up their module
     spec.loader.exec_module(module)
     folder = tmp_path / "region"
-    folder.mkdir()
     module.write_region(folder)
     return folder
 
