@@ -189,7 +189,7 @@ def lost_records(case: Case) -> None:
     assert case.recover("--unrecorded", "keep").code == 0
 
 
-def changed_mind(case: Case) -> None:
+def interrupt(case: Case) -> None:
     """Snakemake is interrupted once with Ctrl-C."""
     process = hold(case, "mosaic_region")
     os.kill(process.pid, 2)
@@ -198,22 +198,23 @@ def changed_mind(case: Case) -> None:
     wait_until(lambda: process.poll() is not None, "the end of Snakemake")
 
 
-KILLED = r"killed|signal|A stage failed"
+KILLED = r"\bkilled\b|signal 9|A stage failed"
+CONTROLLER_KILLED = r"was killed\. Run|^killed: Snakemake"
 LOCAL = (
     *(Fault(f"kill_writing_{stage}", (stage,), kill_writing(stage), KILLED) for stage in OUTPUTS),
     Fault("kill_training_at_checkpoint", ("train_model",), kill_training, KILLED),
-    Fault("kill_controller", ("train_model",), kill_controller, "recover", recover=True),
-    Fault("kill_everything", ("mosaic_region",), kill_everything, "recover", recover=True),
-    Fault("interrupt_controller", ("mosaic_region",), changed_mind, "Terminating|Cancelling|interrupt"),
+    Fault("kill_controller", ("train_model",), kill_controller, CONTROLLER_KILLED, recover=True),
+    Fault("kill_everything", ("mosaic_region",), kill_everything, CONTROLLER_KILLED, recover=True),
+    Fault("interrupt_controller", ("mosaic_region",), interrupt, "Terminating processes on user request"),
     Fault("two_controllers", ("mosaic_region",), second_controller, "is running in this folder"),
     Fault("two_folders", ("score_region",), second_folder, "belongs to the runs in"),
-    Fault("orphan_beside_twin", ("mosaic_region",), orphan_beside_twin, "Done|orphan"),
+    Fault("orphan_beside_twin", ("mosaic_region",), orphan_beside_twin, "^Done"),
     Fault("disk_full_in_work", ("predict_scene",), disk_full("work"), "no space left"),
     Fault("disk_full_in_results", ("mosaic_region",), disk_full("results"), "no space left"),
     Fault("results_read_only", ("mosaic_region",), read_only, "read-only"),
-    Fault("truncated_input", ("register_pair", "tile_scene"), truncated_input, "sar.tif"),
-    Fault("future_inputs", ("register_pair", "tile_scene"), future_inputs, "future"),
-    Fault("purged_scratch", ("score_region",), purged_scratch, "Done"),
+    Fault("truncated_input", ("register_pair", "tile_scene"), truncated_input, r"sar\.tif: .*Error, exit code"),
+    Fault("future_inputs", ("register_pair", "tile_scene"), future_inputs, "in the future"),
+    Fault("purged_scratch", ("score_region",), purged_scratch, "^Done"),
     Fault("lost_records", ("score_region",), lost_records, "has no record"),
 )
 QUICK = {"kill_writing_mosaic_region", "kill_controller", "two_controllers"}

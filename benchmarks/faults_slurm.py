@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from faults_local import LAST_CHECKPOINT, hold
+from faults_local import CONTROLLER_KILLED, KILLED, LAST_CHECKPOINT, hold
 from faults_made import PROJECT, Case, wait_until
 from faults_table import Fault
 
@@ -125,21 +125,33 @@ def orphan_beside_twin(case: Case) -> None:
 
 
 SLURM: tuple[Fault, ...] = (
-    Fault("slurm_kill_job", ("mosaic_region",), in_job("mosaic_region", "kill"), "killed", slurm=True),
-    Fault("slurm_scancel", ("mosaic_region",), in_job("mosaic_region", "scancel"), "cancelled", slurm=True),
-    Fault("slurm_requeue", ("mosaic_region",), in_job("mosaic_region", "requeue"), "requeue|restart|Done", slurm=True),
-    Fault("slurm_out_of_memory", ("mosaic_region",), in_job("mosaic_region", "allocate"), "memory", slurm=True),
+    Fault("slurm_kill_job", ("mosaic_region",), in_job("mosaic_region", "kill"), KILLED, slurm=True),
+    Fault("slurm_scancel", ("mosaic_region",), in_job("mosaic_region", "scancel"), r"\bcancelled\b", slurm=True),
+    Fault("slurm_requeue", ("mosaic_region",), in_job("mosaic_region", "requeue"), "requeued|^Done", slurm=True),
+    Fault(
+        "slurm_out_of_memory",
+        ("mosaic_region",),
+        in_job("mosaic_region", "allocate"),
+        r"out of memory|\boom",
+        slurm=True,
+    ),
     Fault(
         "slurm_walltime",
         ("train_model",),
         in_job("train_model", "sleep", LAST_CHECKPOINT, "--set-resources", "train_model:runtime=1"),
-        "time limit|timeout",
+        r"time limit|\btimeout\b",
         slurm=True,
     ),
-    Fault("slurm_walltime_with_budget", ("train_model",), walltime_with_budget, "resume|time limit", slurm=True),
-    Fault("slurm_kill_controller", ("mosaic_region",), controller_killed, "recover", slurm=True, recover=True),
-    Fault("slurm_kill_everything", ("mosaic_region",), everything_killed, "recover", slurm=True, recover=True),
-    Fault("slurm_orphans_finish", ("predict_scene",), orphans_finish, "predict_scene", slurm=True, recover=True),
-    Fault("slurm_orphan_beside_twin", ("mosaic_region",), orphan_beside_twin, "Done", slurm=True),
-    Fault("slurm_node_down", ("mosaic_region",), node_down, "node", slurm=True, alone=True),
+    Fault(
+        "slurm_walltime_with_budget",
+        ("train_model",),
+        walltime_with_budget,
+        "reached its time limit|requeued|^Done",
+        slurm=True,
+    ),
+    Fault("slurm_kill_controller", ("mosaic_region",), controller_killed, CONTROLLER_KILLED, slurm=True, recover=True),
+    Fault("slurm_kill_everything", ("mosaic_region",), everything_killed, CONTROLLER_KILLED, slurm=True, recover=True),
+    Fault("slurm_orphans_finish", ("predict_scene",), orphans_finish, CONTROLLER_KILLED, slurm=True, recover=True),
+    Fault("slurm_orphan_beside_twin", ("mosaic_region",), orphan_beside_twin, "^Done", slurm=True),
+    Fault("slurm_node_down", ("mosaic_region",), node_down, "node fail|node_fail", slurm=True, alone=True),
 )
