@@ -199,12 +199,12 @@ def interrupt(case: Case) -> None:
 
 
 KILLED = r"\bkilled\b|signal 9|A stage failed"
-CONTROLLER_KILLED = r"was killed\. Run|^killed: Snakemake"
+RUN_KILLED = r"was killed\. Run|^killed: Snakemake"
 LOCAL = (
     *(Fault(f"kill_writing_{stage}", (stage,), kill_writing(stage), KILLED) for stage in OUTPUTS),
     Fault("kill_training_at_checkpoint", ("train_model",), kill_training, KILLED),
-    Fault("kill_controller", ("train_model",), kill_controller, CONTROLLER_KILLED, recover=True),
-    Fault("kill_everything", ("mosaic_region",), kill_everything, CONTROLLER_KILLED, recover=True),
+    Fault("kill_controller", ("train_model",), kill_controller, RUN_KILLED, recover=True),
+    Fault("kill_everything", ("mosaic_region",), kill_everything, RUN_KILLED, recover=True),
     Fault("interrupt_controller", ("mosaic_region",), interrupt, "Terminating processes on user request"),
     Fault("two_controllers", ("mosaic_region",), second_controller, "is running in this folder"),
     Fault("two_folders", ("score_region",), second_folder, "belongs to the runs in"),

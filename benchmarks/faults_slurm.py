@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from faults_local import CONTROLLER_KILLED, KILLED, LAST_CHECKPOINT, hold
+from faults_local import RUN_KILLED, KILLED, LAST_CHECKPOINT, hold
 from faults_made import PROJECT, Case, wait_until
 from faults_table import Fault
 
@@ -149,9 +149,9 @@ SLURM: tuple[Fault, ...] = (
         "reached its time limit|requeued|^Done",
         slurm=True,
     ),
-    Fault("slurm_kill_controller", ("mosaic_region",), controller_killed, CONTROLLER_KILLED, slurm=True, recover=True),
-    Fault("slurm_kill_everything", ("mosaic_region",), everything_killed, CONTROLLER_KILLED, slurm=True, recover=True),
-    Fault("slurm_orphans_finish", ("predict_scene",), orphans_finish, CONTROLLER_KILLED, slurm=True, recover=True),
+    Fault("slurm_kill_controller", ("mosaic_region",), controller_killed, RUN_KILLED, slurm=True, recover=True),
+    Fault("slurm_kill_everything", ("mosaic_region",), everything_killed, RUN_KILLED, slurm=True, recover=True),
+    Fault("slurm_orphans_finish", ("predict_scene",), orphans_finish, RUN_KILLED, slurm=True, recover=True),
     Fault("slurm_orphan_beside_twin", ("mosaic_region",), orphan_beside_twin, "^Done", slurm=True),
     Fault("slurm_node_down", ("mosaic_region",), node_down, "node fail|node_fail", slurm=True, alone=True),
 )
