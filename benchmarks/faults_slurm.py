@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from faults_local import RUN_KILLED, KILLED, LAST_CHECKPOINT, hold
+from faults_local import KILLED, LAST_CHECKPOINT, RUN_KILLED, hold
 from faults_made import PROJECT, Case, wait_until
 from faults_table import Fault
 

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ from clairemap.errors import RecoverError
 RUN_ID = re.compile(r"SLURM run ID: (\S+)")
 QUEUE_FORMAT = "%i|%j|%T|%S|%Z|%k"
 STAGE_SCRIPT = re.compile(r"/workflow/scripts/(\w+)\.py")
+PREFIX = "clairemap"
+"""Prefix of the names of jobs in profiles/slurm (`slurm-jobname-prefix`)."""
+
 POLL_S = 1.0
 LOG_HEAD = 20_000
 """Characters of a log of Snakemake that are searched for the name of its jobs."""
@@ -75,23 +78,21 @@ def run_ids(folder: Path, since: float = 0.0) -> set[str]:
     return found
 
 
-def orphans_among(jobs: Iterable[ClusterJob], ids: set[str], folder: Path) -> tuple[list[ClusterJob], list[ClusterJob]]:
+def orphans_among(jobs: Sequence[ClusterJob], ids: set[str], folder: Path) -> tuple[list[ClusterJob], list[ClusterJob]]:
     """Return the jobs of a folder's runs, and other jobs with the same prefix and work folder.
 
     The second list contains jobs of runs without a log in this folder: Snakemake was started here for another folder
     (``--directory``), or the logs were deleted.
     """
-    listed = list(jobs)
-    prefixes = {name.rpartition("_")[0] for name in ids} | {"clairemap"}
-    own = [job for job in listed if job.name in ids]
-    unsure = [
-        job
-        for job in listed
-        if job.name not in ids
-        and job.name.rpartition("_")[0] in prefixes
-        and Path(job.work_folder).resolve() == folder.resolve()
-    ]
-    return own, unsure
+    own = [job for job in jobs if job.name in ids]
+    similar = [job for job in of_clairemap(jobs, ids) if job not in own]
+    return own, [job for job in similar if Path(job.work_folder).resolve() == folder.resolve()]
+
+
+def of_clairemap(jobs: Sequence[ClusterJob], ids: set[str]) -> list[ClusterJob]:
+    """Return the jobs of runs in any folder: their names begin with the profile's prefix, or that of `ids`."""
+    prefixes = {name.rpartition("_")[0] for name in ids} | {PREFIX}
+    return [job for job in jobs if job.name.rpartition("_")[0] in prefixes]
 
 
 def cancel(jobs: Iterable[ClusterJob], wait_s: float, listed: Callable[[], list[ClusterJob]] = queue) -> list[str]:

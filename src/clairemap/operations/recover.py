@@ -6,10 +6,11 @@ done while Snakemake runs in the folder. Finished outputs are kept.
 
 import datetime
 import json
+import math
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -43,7 +44,7 @@ class Situation:
     locks: list[Path]
     unrecorded: list[str]
     places: list[Places]
-    others_since: float = field(default_factory=time.time)
+    others_since: float = math.inf
 
 
 def survey(folder: Path) -> Situation:
@@ -58,7 +59,7 @@ def survey(folder: Path) -> Situation:
     ids = orphans.run_ids(folder)
     jobs = _queue(needed=bool(found and orphans.run_ids(folder, min(each.controller.started for each in found))))
     own, unsure = orphans.orphans_among(jobs, ids, folder)
-    others = [job for job in jobs if job not in own and "_" in job.name]
+    others = [job for job in orphans.of_clairemap(jobs, ids) if job not in own]
     return Situation(
         folder=folder,
         killed=found,
@@ -68,7 +69,7 @@ def survey(folder: Path) -> Situation:
         locks=sorted((folder / ".snakemake" / "locks").glob("*.lock")),
         unrecorded=_unrecorded(folder),
         places=places_of(folder),
-        others_since=min([_start_time(job) for job in others], default=time.time()),
+        others_since=min([_start_time(job) for job in others], default=math.inf),
     )
 
 
@@ -155,8 +156,16 @@ def _end_jobs(found: Situation) -> None:
 
 
 def _sweep(found: Situation, would: str) -> Iterator[str]:
-    folders = {folder for place in found.places for folder in (place.work_dir, *place.results)}
-    parts = leftovers.find_leftovers([found.folder / each for each in sorted(folders)], found.others_since)
+    """Remove temporary files; in results, which other folders may share, only those older than their running jobs."""
+    work = [found.folder / place.work_dir for place in found.places]
+    results = [found.folder / folder for place in found.places for folder in place.results]
+    in_work, in_results = (
+        leftovers.find_leftovers(folders, before)
+        for folders, before in ((work, math.inf), (results, found.others_since))
+    )
+    parts = leftovers.Leftovers(
+        in_work.removable + in_results.removable, in_work.resumable + in_results.resumable, in_results.recent
+    )
     for path in parts.removable:
         yield f"{would}remove {path}"
         if not would:
