@@ -217,4 +217,4 @@ LOCAL = (
     Fault("purged_scratch", ("score_region",), purged_scratch, "^Done"),
     Fault("lost_records", ("score_region",), lost_records, "has no record"),
 )
-QUICK = {"kill_writing_mosaic_region", "kill_controller", "two_controllers"}
+QUICK = {"kill_writing_mosaic_region", "kill_everything", "two_controllers"}
