@@ -211,7 +211,7 @@ LOCAL = (
     Fault("orphan_beside_twin", ("mosaic_region",), orphan_beside_twin, "^Done"),
     Fault("disk_full_in_work", ("predict_scene",), disk_full("work"), "no space left"),
     Fault("disk_full_in_results", ("mosaic_region",), disk_full("results"), "no space left"),
-    Fault("results_read_only", ("mosaic_region",), read_only, "read-only"),
+    Fault("results_read_only", ("mosaic_region",), read_only, "write-protected|read-only|cannot be written"),
     Fault("truncated_input", ("register_pair", "tile_scene"), truncated_input, r"sar\.tif: .*Error, exit code"),
     Fault("future_inputs", ("register_pair", "tile_scene"), future_inputs, "in the future"),
     Fault("purged_scratch", ("score_region",), purged_scratch, "^Done"),

@@ -4,14 +4,13 @@ They are in ``.snakemake/clairemap``. A process writes its record when it locks 
 A record that remains belongs to a process that is still running or was killed.
 """
 
-import getpass
 import json
 import os
 import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,7 +57,6 @@ class Controller:
 
     host: str
     pid: int
-    user: str
     namespace: str
     ticks: str
     started: float
@@ -67,7 +65,14 @@ class Controller:
     def this_process(cls) -> Self:
         """Return the record of this process."""
         pid = os.getpid()
-        return cls(socket.gethostname(), pid, getpass.getuser(), _namespace(), _start_ticks(pid), time.time())
+        return cls(socket.gethostname(), pid, _namespace(), _start_ticks(pid), time.time())
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Return the record in a JSON object; keys of other versions are ignored, missing ones are unknown."""
+        texts = (str(content.get(key, "")) for key in ("namespace", "ticks"))
+        host, pid, started = content.get("host", "unknown host"), content.get("pid", 0), content.get("started", 0.0)
+        return cls(str(host), int(pid), *texts, started=float(started))
 
     @property
     def described(self) -> str:
@@ -105,7 +110,7 @@ class Found:
 def controllers_of(folder: Path) -> list[Found]:
     """Return the records of processes that run in a folder or were killed there."""
     records = sorted((state_folder(folder) / "controllers").glob("*.json"))
-    return [Found(path, Controller(**content)) for path in records if (content := _read_object(path))]
+    return [Found(path, Controller.from_json(content)) for path in records if (content := _read_object(path))]
 
 
 @contextmanager

@@ -64,3 +64,10 @@ def test_places_are_remembered_once(tmp_path: Path):
     for place in (Places("work", ("results/a",)), Places("work", ("results/a",)), Places("other", ())):
         place.remember(tmp_path)
     assert sorted(place.work_dir for place in places_of(tmp_path)) == ["other", "work"]
+
+
+def test_records_of_other_versions_can_be_read(tmp_path: Path):
+    path = write(tmp_path, Controller.this_process())
+    path.write_text('{"pid": 5, "later": true}')
+    (found,) = controllers_of(tmp_path)
+    assert found.controller.pid == 5 and "unknown host" in found.controller.described
