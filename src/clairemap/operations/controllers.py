@@ -70,9 +70,13 @@ class Controller:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Return the record in a JSON object; keys of other versions are ignored, missing ones are unknown."""
-        texts = (str(content.get(key, "")) for key in ("namespace", "ticks"))
-        host, pid, started = content.get("host", "unknown host"), content.get("pid", 0), content.get("started", 0.0)
-        return cls(str(host), int(pid), *texts, started=float(started))
+        return cls(
+            host=str(content.get("host", "unknown host")),
+            pid=int(content.get("pid", 0)),
+            namespace=str(content.get("namespace", "")),
+            ticks=str(content.get("ticks", "")),
+            started=float(content.get("started", 0.0)),
+        )
 
     @property
     def described(self) -> str:
