@@ -8,7 +8,7 @@ CORES ?= all
 # pip builds clairemap itself with these.
 BUILD_PACKAGES := 'setuptools>=77' wheel
 # The environment comes first in PATH, so that `python` in the rules is its Python.
-demo dataset plan accept status test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list all targets
@@ -80,6 +80,13 @@ status: setup  ## print how far the run is, and its expected end: make status AR
 .PHONY: accept
 accept: setup  ## keep results after a change of the code: make accept STAGE=train_model ARGS="--configfile my.yaml"
 	@python workflow/scripts/accept_stage.py --stage "$(STAGE)" $(if $(YES),--yes) -- $(ARGS)
+
+# FOLDER is where Snakemake runs (its --directory). Without .venv, `python` is that of the user's environment.
+FOLDER ?= .
+.PHONY: recover
+recover:  ## clean up after a kill: cancel jobs, unlock, remove incomplete files (DRY_RUN=yes lists them)
+	python workflow/scripts/recover.py --folder "$(FOLDER)" $(if $(DRY_RUN),--dry-run) \
+	  $(if $(UNRECORDED),--unrecorded "$(UNRECORDED)") $(if $(TAKE_OVER),--take-over "$(TAKE_OVER)")
 
 .PHONY: test
 test: setup  ## run all tests

@@ -140,6 +140,12 @@ class OperationError(ClairemapError):
     exit_code = 29
 
 
+class RecoverError(ClairemapError):
+    """An earlier run in the folder was killed or is still running, or `make recover` cannot clean up after it."""
+
+    exit_code = 30
+
+
 class TimeBudgetError(ClairemapError):
     """Training reached its time limit and saved its state; running again resumes."""
 

@@ -21,7 +21,7 @@ WITH_OWN_TEST = {name for name in PROGRAMS if (Path(__file__).parent / f"test_{n
 RUN_HERE = [name for name in PROGRAMS if name not in WITH_OWN_TEST and name not in STARTED_BY]
 WITH_WORK_FOLDER = {"accuracy", "rims"}
 
-LEFT_OUT = {
+LEFT_OUT: dict[str, set[str]] = {
     "ddp": {"averaged_losses_cosine_2", "averaged_losses_cosine_8"},
     "training_speed": {"data_wait_share_256"},
 }
@@ -49,6 +49,10 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
     "registration_peers": (lambda found: 0 < found["rmse_px"]["clairemap"] < 0.5,),
     "rims": (lambda found: set(found["sets"]["made"]) == {"without", "with"},),
     "accuracy": (lambda found: len(found["sets"]["quick"]["miou"]) == 8,),
+    "workflow_faults": (
+        lambda found: found["faults_tried"] == found["faults_survived"] == found["faults_identical"] == 3,
+        lambda found: found["faults_told"] == 3,
+    ),
     "training_speed": (lambda found: found["rift_gradient_off_by"] < 1e-4,),
 }
 

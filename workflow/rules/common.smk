@@ -19,7 +19,8 @@ from clairemap.attempts.summary import FailedJob, summary
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.machine import check_folder, check_writable, count_gpus
-from clairemap.operations import run_record
+from clairemap.operations import guards, run_record
+from clairemap.operations.controllers import Places
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
@@ -65,6 +66,10 @@ WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
 SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
 MODEL = ModelFolder(Path(WORK) / "model")
 MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
+try:
+    guards.install(workflow, Places(WORK, tuple(f"{RESULTS}/{region}" for region in SHEET.regions)))
+except ClairemapError as error:
+    fail(error)
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 slurm.keep_logs_in(Path(LOGS) / "slurm", logger.warning)
 

@@ -1,1 +1,1 @@
-"""Commands around a run: what would run and why, how far it is, and keeping results after a change of the code."""
+"""Commands around a run: reasons and costs, status, keeping results, recovering after a kill; guards of runs."""

@@ -1,0 +1,104 @@
+"""On a real SLURM: Snakemake is killed, its jobs run on; nothing of that may give a wrong result without a word."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clairemap.operations.orphans import local_orphans, run_ids
+
+PROJECT = Path(__file__).parents[2]
+SCENE = "work/scenes/west"
+pytestmark = pytest.mark.cluster
+Start = Callable[..., "subprocess.Popen[str]"]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def region(tmp_path: Path) -> Path:
+    """Return a folder with the two small scenes of the benchmark of faults."""
+    path = PROJECT / "benchmarks" / "faults_made.py"
+    spec = importlib.util.spec_from_file_location("faults_made", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look up their module
+    spec.loader.exec_module(module)
+    folder = tmp_path / "region"
+    module.write_region(folder)
+    return folder
+
+
+def recover(folder: Path, *words: str) -> str:
+    script = PROJECT / "workflow" / "scripts" / "recover.py"
+    done = subprocess.run(
+        [sys.executable, str(script), *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def register_pair_is_planned(plan: "subprocess.CompletedProcess[str]") -> bool:
+    """Whether a dry run's table of jobs contains register_pair."""
+    assert plan.returncode == 0 and re.search(r"^total +\d+$", plan.stdout, re.M), plan.stdout
+    return re.search(r"^register_pair +\d+$", plan.stdout, re.M) is not None
+
+
+def own_jobs(cluster: Any, folder: Path) -> list[int]:
+    return [number for number, name in cluster.jobs().items() if name in run_ids(folder)]
+
+
+def kill_when_it_works(cluster: Any, folder: Path, process: "subprocess.Popen[str]", stage: str) -> None:
+    """Kill Snakemake as soon as a job of a stage runs its script."""
+
+    def runs() -> bool:
+        assert process.poll() is None, (folder / "snakemake.out").read_text()
+        return any(found.script == stage for found in local_orphans(folder, frozenset()))
+
+    cluster.wait_until(runs, 120, f"{stage} runs")
+    process.kill()
+    process.wait()
+
+
+def test_jobs_that_end_after_a_kill_are_known_to_later_runs(
+    slurm_cluster: Any, region: Path, start_on_slurm: Start, run_on_slurm: Run
+):
+    words = (f"{SCENE}/pair.json", "--configfile", str(region / "config.yaml"))
+    kill_when_it_works(slurm_cluster, region, start_on_slurm(region, *words), "register_pair")
+    slurm_cluster.wait_until(lambda: not own_jobs(slurm_cluster, region), 120, "the orphan ends")
+    assert (region / SCENE / "registration.json").exists()
+
+    refused = run_on_slurm(region, *words)
+    assert refused.returncode == 30 and "was killed" in refused.stdout
+    assert "killed: Snakemake" in recover(region)
+    assert not register_pair_is_planned(run_on_slurm(region, *words, "--dry-run"))
+
+    text = (region / "config.yaml").read_text()
+    (region / "config.yaml").write_text(text + "registration: {window_px: 64}\n")
+    assert register_pair_is_planned(run_on_slurm(region, *words, "--dry-run"))
+
+
+def test_recover_cancels_the_jobs_of_this_folder_only(
+    slurm_cluster: Any, region: Path, start_on_slurm: Start, run_on_slurm: Run
+):
+    words = (f"{SCENE}/registration.json", "--configfile", str(region / "config.yaml"))
+    submit = ("sbatch", "--parsable", "--job-name=clairemap_other", f"--chdir={region}", "--output=/dev/null")
+    other = int(slurm_cluster.run(*submit, "--wrap=sleep 300"))
+    kill_when_it_works(slurm_cluster, region, start_on_slurm(region, *words), "register_pair")
+
+    before = own_jobs(slurm_cluster, region)
+    planned = recover(region, "--dry-run")
+    if before:
+        assert "would cancel SLURM job" in planned
+    assert f"scancel {other}" in planned
+    recover(region)
+    assert own_jobs(slurm_cluster, region) == [] and other in slurm_cluster.jobs()
+    slurm_cluster.run("scancel", str(other))
+
+    done = run_on_slurm(region, *words)
+    assert done.returncode == 0, done.stdout
+    assert not list((region / "work").rglob("*.part"))
