@@ -1,5 +1,7 @@
 # Settings, sample sheet, paths and functions shared by the rules. The logic is in src/clairemap.
 import functools
+import inspect
+import os
 import shlex
 import sys
 
@@ -13,21 +15,27 @@ from clairemap.plan import Plan, has_both_sensors, is_labelled
 from clairemap.provenance import stage_code
 from clairemap.raster.members import watched
 from clairemap.raster.unsupported import missing_message
+from clairemap.scenes import NAME_WILDCARD
 from clairemap.settings import VIEWS
+
+# Cluster jobs inherit the environment and do not check the same sheet again.
+CHECKED_SHEET = "CLAIREMAP_CHECKED_SHEET"
 
 try:
     named = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
-    PLAN = Plan.read(config, Path(workflow.basedir), named)
+    PLAN = Plan.read(config, Path(workflow.basedir), named, os.environ.get(CHECKED_SHEET))
 except ClairemapError as error:
     fail(error)
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet
+os.environ[CHECKED_SHEET] = SHEET.digest
 DEMO_DIR = Path("data/demo")
 GPU = int(jobs.uses_gpu(SETTINGS))
 
 # The scripts find the package in any environment, also in conda environments.
 shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(sys.path[0])}; ")
 
-for place, absent in SHEET.missing_files.items():
+# Not in a cluster job: looking for all files of all scenes can take longer than the job.
+for place, absent in SHEET.missing_files.items() if workflow.is_main_process else ():
     if not absent.is_relative_to(DEMO_DIR):
         logger.warning(f"{SETTINGS.scenes}: scene {', '.join(place)}: {missing_message(absent)} (this scene will fail)")
 
@@ -39,6 +47,12 @@ MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 
 
+def signed(function):
+    """Return a function with a stored signature: Snakemake inspects it at each call, several times per job."""
+    function.__signature__ = inspect.signature(function)
+    return function
+
+
 def code(rule_name):
     """Hash of a rule's code: an edit of a module reruns only the rules that use it."""
     return stage_code(Path(workflow.basedir) / "workflow" / "scripts" / f"{rule_name}.py")
@@ -47,12 +61,12 @@ def code(rule_name):
 def only(stage):
     """Params function: settings of a stage as JSON. In a plain string, Snakemake would expand braces as wildcards."""
     text = stages.stage_json(SETTINGS, stage)
-    return lambda wildcards: text
+    return signed(lambda wildcards: text)
 
 
 def untracked(value):
-    """Params function: a value that changes no result. Snakemake does not track params that depend on resources."""
-    return lambda wildcards, resources: value
+    """Params function: a value that changes no result. Snakemake does not track params that depend on outputs."""
+    return signed(lambda wildcards, output: value)
 
 
 def script(rule_name):
