@@ -52,14 +52,13 @@ class Plan:
         return tuple(Path(path) for path in (training.initial_optical, training.initial_sar) if path)
 
     @cached_property
-    def labelled(self) -> tuple[str, ...]:
-        """Names of the labelled train, val and test scenes."""
-        return tuple(scene.scene for scene in self.sheet.of_split("train", "val", "test") if scene.label)
-
-    @cached_property
     def train_and_val(self) -> tuple[str, ...]:
         """Names of the labelled train and val scenes: changes to test scenes do not rerun training."""
-        return tuple(name for name in self.labelled if self.sheet[name].split != "test")
+        return tuple(scene.scene for scene in self.sheet.of_split("train", "val") if scene.label)
+
+    def test_of(self, region: str) -> tuple[str, ...]:
+        """Return the names of a region's labelled test scenes, which are audited for the region's figures only."""
+        return tuple(scene.scene for scene in self.scenes_of(region) if scene.split == "test" and scene.label)
 
     @cached_property
     def train(self) -> tuple[str, ...]:

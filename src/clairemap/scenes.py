@@ -119,10 +119,7 @@ class SampleSheet:
     def missing_files(self) -> dict[tuple[str, str], Path]:
         """Files of the sheet that do not exist, by scene and role."""
         return {
-            (scene.scene, role): path
-            for scene in self
-            for role, path in scene.sources.items()
-            if not path_exists(path)
+            (scene.scene, role): path for scene in self for role, path in scene.sources.items() if not path_exists(path)
         }
 
     def names_in(self, region: str) -> tuple[str, ...]:

@@ -31,7 +31,8 @@ def names(plan: Plan, region: str, map_name: str | None) -> list[str]:
 
 def test_labelled_scenes_by_use(sheet: Path):
     found = plan(sheet)
-    assert (found.labelled, found.train_and_val, found.train) == (("a", "b", "c"), ("a", "b"), ("a",))
+    assert (found.train_and_val, found.train) == (("a", "b"), ("a",))
+    assert (found.test_of("north"), found.test_of("south")) == (("c",), ())
 
 
 def test_scenes_of_one_map_per_region(sheet: Path):

@@ -1,5 +1,6 @@
 # Settings, sample sheet, paths and functions shared by the rules. The logic is in src/clairemap.
 import functools
+import gc
 import inspect
 import os
 import shlex
@@ -17,6 +18,9 @@ from clairemap.raster.members import watched
 from clairemap.raster.unsupported import missing_message
 from clairemap.scenes import NAME_WILDCARD
 from clairemap.settings import VIEWS
+
+# Planning builds millions of objects that stay: with Python's defaults their collection takes a tenth of the time.
+gc.set_threshold(200_000, 50, 1000)
 
 # Cluster jobs inherit the environment and do not check the same sheet again.
 CHECKED_SHEET = "CLAIREMAP_CHECKED_SHEET"
@@ -48,8 +52,8 @@ LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 
 
 def signed(function):
-    """Return a function with a stored signature: Snakemake inspects it at each call, several times per job."""
-    function.__signature__ = inspect.signature(function)
+    """Return a function with stored parameters: Snakemake otherwise inspects it several times for each job."""
+    function._overwrite_params = inspect.signature(function).parameters
     return function
 
 
@@ -91,31 +95,38 @@ def sources(*roles):
     def inputs(wildcards):
         files = SHEET[wildcards.scene].files_of(*roles)
         made = [path for path in files if path.is_relative_to(DEMO_DIR)]
-        return [*made, *behind(files).inputs]
+        return [*map(str, made), *map(str, behind(files).inputs)]
 
-    return inputs
+    return signed(inputs)
 
 
 def unlisted(*roles):
     """Params function: state of those files of the scene's rasters that cannot be inputs; triggers reruns only."""
-    return lambda wildcards: list(behind(SHEET[wildcards.scene].files_of(*roles)).state)
+    return signed(lambda wildcards: list(behind(SHEET[wildcards.scene].files_of(*roles)).state))
 
 
 def source_options(*roles):
     """Params function: --role path for each file of the scene, including missing files."""
-    return lambda wildcards: jobs.options(
-        {role: [path] for role, path in SHEET[wildcards.scene].sources.items() if role in roles}
+    return signed(
+        lambda wildcards: jobs.options(
+            {role: [path] for role, path in SHEET[wildcards.scene].sources.items() if role in roles}
+        )
     )
 
 
 def each(*names):
     """Params function: --name path for each file of the named inputs."""
-    return lambda wildcards, input: jobs.options({name: input.get(name, []) for name in names})
+    return signed(lambda wildcards, input: jobs.options({name: input.get(name, []) for name in names}))
 
 
 def of_maps(pattern):
     """Input function: a file of each map of the region."""
     return lambda wildcards: expand(pattern, region=wildcards.region, map=PLAN.maps_of(wildcards.region))
+
+
+def of_audit(pattern):
+    """Input function: a file of each scene of the region's audit."""
+    return signed(lambda wildcards: expand(pattern, scene=[*PLAN.train_and_val, *PLAN.test_of(wildcards.region)]))
 
 
 def of_scenes(pattern, *views, chosen=lambda scene: True):
@@ -125,4 +136,4 @@ def of_scenes(pattern, *views, chosen=lambda scene: True):
         scenes = PLAN.scenes_of(wildcards.region, wildcards.get("map"))
         return expand(pattern, scene=[scene.scene for scene in scenes if chosen(scene)], view=views)
 
-    return inputs
+    return signed(inputs)

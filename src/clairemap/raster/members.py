@@ -7,6 +7,7 @@ import functools
 import hashlib
 import os
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ RPC_ENDINGS = ("_RPC.TXT", "_rpc.txt")
 ARCHIVE_PATH = re.compile(r"^/vsi(?:zip|tar|gzip|7z|rar)/\{?(.*)$")
 ON_THE_WEB = re.compile(r"^(?:/vsi|[a-z0-9]+://)")
 SUBDATASET_PATH = re.compile(r'^[A-Za-z]\w+:(?:\w*:)?(?:"([^"]+)".*|(.+?)(?:://.*)?(?::[^/":]*)*)$')
+
+SETTLED_NS = 5_000_000_000
+"""A folder's list of names is kept if the folder has not changed for this time; file systems round times."""
 
 LISTED = 300
 """Maximum number of files watched by name, to limit log and Snakemake metadata."""
@@ -160,10 +164,26 @@ def _sidecars(path: Path) -> Iterator[Path]:
     stem = whole.removesuffix(path.suffix)
     # Strings and os.path are faster than Path.
     names = [whole + ending for ending in ADDED] + [stem + ending for ending in _replacing(kind)]
+    if (known := _known_names(os.path.dirname(whole) or ".")) is not None:  # noqa: PTH120
+        names = [name for name in names if os.path.basename(name).lower() in known]  # noqa: PTH119
     sidecars = [name for name in names if os.path.isfile(name) and name != whole]  # noqa: PTH113
     if kind == "adf":  # an ESRI grid consists of all .adf files of its folder
         sidecars += sorted(map(str, path.parent.glob("*.adf")))
     yield from (Path(name) for name in sidecars if not name.endswith(".aux.xml") or _changes_values(Path(name)))
+
+
+def _known_names(folder: str) -> frozenset[str] | None:
+    """Return the names in a folder in lower case: one call instead of one per possible sidecar file.
+
+    None if the folder changed so recently that its time may not show the next change.
+    """
+    changed_ns = os.stat(folder).st_mtime_ns  # noqa: PTH116
+    return _listed(folder, changed_ns) if time.time_ns() - changed_ns > SETTLED_NS else None
+
+
+@functools.lru_cache(maxsize=256)
+def _listed(folder: str, _changed_ns: int) -> frozenset[str]:
+    return frozenset(map(str.lower, os.listdir(folder)))  # noqa: PTH208
 
 
 @functools.cache
