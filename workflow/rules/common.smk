@@ -62,6 +62,16 @@ def code(rule_name):
     return stage_code(Path(workflow.basedir) / "workflow" / "scripts" / f"{rule_name}.py")
 
 
+def group(name, rule_name, alone=False):
+    """Group of a rule: on a cluster, the jobs of a scene in one group are one job.
+
+    Rules with a GPU or a language model are alone: the group would hold the GPU while its other jobs use the CPU.
+    Rules to which the profile gives a partition or another text are alone too: texts must be equal within a group.
+    """
+    settings = set(workflow.resource_settings.overwrite_resources.get(rule_name, ()))
+    return None if alone or settings - {"mem_mb", "disk_mb", "runtime"} else name
+
+
 def only(stage):
     """Params function: settings of a stage as JSON. In a plain string, Snakemake would expand braces as wildcards."""
     text = stages.stage_json(SETTINGS, stage)
