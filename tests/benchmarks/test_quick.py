@@ -49,6 +49,10 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
     "registration_peers": (lambda found: 0 < found["rmse_px"]["clairemap"] < 0.5,),
     "rims": (lambda found: set(found["sets"]["made"]) == {"without", "with"},),
     "accuracy": (lambda found: len(found["sets"]["quick"]["miou"]) == 8,),
+    "workflow": (
+        lambda found: found["jobs"] > 5 * found["scenes"],
+        lambda found: found["files_per_scene"]["1024"] <= 60,
+    ),
     "training_speed": (lambda found: found["rift_gradient_off_by"] < 1e-4,),
 }
 
