@@ -77,7 +77,7 @@ CODE: dict[str, Edit] = {
     ),
     "a function of registration": in_function("registration/judge.py", "judge"),
     "a function of the mosaic": in_function("inference/mosaic.py", "mosaic"),
-    "a new metric": in_function("metrics/document.py", "scope"),
+    "a new metric": in_function("metrics/region_metrics.py", "scope"),
     "a function of the report page": in_function("report/page.py", "render"),
     "the template of the report page": added("report/page.html.j2", "<!-- more -->"),
     "the decorator of a function of validation": replaced("training/validation.py", r"^@torch\.no_grad\(\)\n", ""),
