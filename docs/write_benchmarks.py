@@ -26,6 +26,7 @@ VERSIONS = (
     "gdal_of_rasterio",
     "rasterio",
     "peers",
+    "snakemake",
     "cpus",
     "gpu",
     "code",

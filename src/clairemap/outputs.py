@@ -166,6 +166,14 @@ class ModelFolder:
         return self.folder / "statistics.json"
 
     @property
-    def audit(self) -> Path:
-        """Audit of the splits."""
-        return self.folder / "audit.json"
+    def training_splits(self) -> Path:
+        """Split of each tile of the training scenes."""
+        return self.folder / "training_splits.parquet"
+
+    def audit_of(self, region: str) -> Path:
+        """Return the audit of a region's splits: training scenes, and the region's test scenes."""
+        return self.folder / "audits" / f"{region}.json"
+
+    def splits_of(self, region: str) -> Path:
+        """Return the split of each tile of the training scenes and the region's test scenes."""
+        return self.folder / "audits" / f"{region}.splits.parquet"

@@ -51,6 +51,8 @@ def expanded_input(text: str, folder: Path = Path()) -> Path:
 
 def hidden_character(text: str) -> str | None:
     """Return the description of the first control character or line break in a text; None if there is none."""
+    if text.isascii() and text.isprintable():
+        return None
     named = {"\n": "a line break", "\r": "a line break", "\t": "a tab", "\0": "a NUL"}
     for character in text:
         if unicodedata.category(character) in ("Cc", "Zl", "Zp"):

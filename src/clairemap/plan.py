@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from clairemap.errors import MissingFileError, SettingsError
+from clairemap.errors import MissingFileError, SampleSheetError, SettingsError
 from clairemap.scenes import SampleSheet, Scene, read_sample_sheet
 from clairemap.settings import Settings, load_settings
 
@@ -19,10 +19,12 @@ class Plan:
     sheet: SampleSheet
 
     @classmethod
-    def read(cls, config: Mapping[str, Any], checkout: Path, source: str = "config") -> Self:
+    def read(
+        cls, config: Mapping[str, Any], checkout: Path, source: str = "config", checked_sheet: str | None = None
+    ) -> Self:
         """Return the plan for Snakemake's `config`; `checkout` is the folder of the Snakefile.
 
-        `source` names the settings in messages.
+        `source` names the settings in messages; `checked_sheet` is the digest of a sheet that was checked before.
 
         Raises:
             SettingsError: the settings are not valid, or the path of the checkout contains braces.
@@ -35,7 +37,7 @@ class Plan:
                 "move the workflow to another folder"
             )
         settings = load_settings(config, source)
-        plan = cls(settings, read_sample_sheet(Path(settings.scenes), Path(settings.data_dir)))
+        plan = cls(settings, read_sample_sheet(Path(settings.scenes), Path(settings.data_dir), checked_sheet))
         if missing := [str(path) for path in plan.initial_weights.values() if not path.is_file()]:
             raise MissingFileError(
                 f"training.initial_optical, training.initial_sar: {', '.join(missing)} does not exist; "
@@ -51,14 +53,13 @@ class Plan:
         return {sensor: Path(path) for sensor, path in named.items() if path}
 
     @cached_property
-    def labelled(self) -> tuple[str, ...]:
-        """Names of the labelled train, val and test scenes."""
-        return tuple(scene.scene for scene in self.sheet.of_split("train", "val", "test") if scene.label)
-
-    @cached_property
     def train_and_val(self) -> tuple[str, ...]:
         """Names of the labelled train and val scenes: changes to test scenes do not rerun training."""
-        return tuple(name for name in self.labelled if self.sheet[name].split != "test")
+        return tuple(scene.scene for scene in self.sheet.of_split("train", "val") if scene.label)
+
+    def test_of(self, region: str) -> tuple[str, ...]:
+        """Return the names of a region's labelled test scenes, which are audited for the region's figures only."""
+        return tuple(scene.scene for scene in self.scenes_of(region) if scene.split == "test" and scene.label)
 
     @cached_property
     def train(self) -> tuple[str, ...]:
@@ -69,14 +70,19 @@ class Plan:
         """Return the names of a region's maps: the region's name, or those of its scenes if each has its own map."""
         if self.settings.mosaic.grid == "region":
             return [region]
-        return [scene.scene for scene in self.sheet.in_region(region)]
+        return list(self.sheet.names_in(region))
 
     def scenes_of(self, region: str, map_name: str | None = None) -> list[Scene]:
-        """Return the scenes of a region; only those of the named map if each scene has its own map."""
-        scenes = self.sheet.in_region(region)
-        if map_name is None or self.settings.mosaic.grid == "region":
-            return list(scenes)
-        return [scene for scene in scenes if scene.scene == map_name]
+        """Return the scenes of a region; only those of the named map if each scene has its own map.
+
+        Raises:
+            SampleSheetError: there is no such region, or it has no such map.
+        """
+        if map_name is None or map_name == region and self.settings.mosaic.grid == "region":
+            return list(self.sheet.in_region(region))
+        if self.settings.mosaic.grid == "region" or self.sheet[map_name].region != region:
+            raise SampleSheetError(f"region {region!r} has no map {map_name!r}")
+        return [self.sheet[map_name]]
 
     def is_compared(self, scene: Scene) -> bool:
         """Whether a scene is also mapped and scored with one sensor masked out."""

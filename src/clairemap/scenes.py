@@ -2,18 +2,19 @@
 
 import datetime
 import difflib
+import hashlib
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from clairemap.errors import SampleSheetError, SettingsError
 from clairemap.paths import expanded_input, hidden_character, path_exists
-from clairemap.sheet_file import SheetRow, read_sheet_rows
+from clairemap.sheet_file import SheetRow, read_content, sheet_rows
 
 Split = Literal["train", "val", "test", "predict"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -32,7 +33,9 @@ OPTIONAL = {
 }
 """Optional columns of the sheet and their contents; `REQUIRED` has the others."""
 FILE_COLUMNS = ("optical", "sar", "label", "cloud")
-NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+NAME_WILDCARD = "[A-Za-z0-9][A-Za-z0-9_-]*"
+"""Names of scenes and regions, as a constraint of Snakemake's wildcards: without '/' and '.', which end a wildcard."""
+NAME = re.compile(rf"^{NAME_WILDCARD}\Z")
 DATE = re.compile(r"^(\d{4}-\d{2}-\d{2}|\d{8})\Z", re.ASCII)
 MAX_NAME_CHARACTERS = 100
 """Maximum length of a name. A log's name contains region and map; file systems allow 255 bytes."""
@@ -71,33 +74,44 @@ class Scene:
 
 @dataclass(frozen=True)
 class SampleSheet:
-    """All scenes, sorted by name: the order of the rows changes no result."""
+    """All scenes, sorted by name. A `Scene` is built when it is first used: a cluster job uses few of them.
 
-    scenes: tuple[Scene, ...]
+    The order of the rows changes no result.
+    """
+
+    rows: Mapping[str, Mapping[str, str]]
+    """Cells of each scene by column."""
+    data_dir: Path
+    digest: str
+    """Hash of file and data folder."""
 
     def __iter__(self) -> Iterator[Scene]:
         """Return an iterator over the scenes, sorted by name."""
-        return iter(self.scenes)
+        return map(self.__getitem__, self.rows)
 
     def __getitem__(self, name: str) -> Scene:
         """Return the scene of a name.
 
         Raises:
-            KeyError: there is none.
+            SampleSheetError: there is none.
         """
-        return self._by_name[name]
+        if name not in self._built:
+            if name not in self.rows:
+                raise SampleSheetError(f"the sample sheet has no scene {name!r}{_similar(name, self.rows)}")
+            self._built[name] = _scene(self.rows[name], self.data_dir)
+        return self._built[name]
+
+    @cached_property
+    def _built(self) -> dict[str, Scene]:
+        return {}
 
     # Planning looks up scenes for each job: searching all rows would take quadratic time.
     @cached_property
-    def _by_name(self) -> dict[str, Scene]:
-        return {scene.scene: scene for scene in self.scenes}
-
-    @cached_property
-    def _by_region(self) -> dict[str, tuple[Scene, ...]]:
-        found: dict[str, list[Scene]] = {}
-        for scene in self.scenes:
-            found.setdefault(scene.region, []).append(scene)
-        return {region: tuple(scenes) for region, scenes in found.items()}
+    def _by_region(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for name, cells in self.rows.items():
+            found.setdefault(cells["region"], []).append(name)
+        return {region: tuple(names) for region, names in found.items()}
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -108,33 +122,68 @@ class SampleSheet:
     def missing_files(self) -> dict[tuple[str, str], Path]:
         """Files of the sheet that do not exist, by scene and role."""
         return {
-            (scene.scene, role): path
-            for scene in self.scenes
-            for role, path in scene.sources.items()
-            if not path_exists(path)
+            (scene.scene, role): path for scene in self for role, path in scene.sources.items() if not path_exists(path)
         }
 
+    def names_in(self, region: str) -> tuple[str, ...]:
+        """Return the names of the scenes of a region.
+
+        Raises:
+            SampleSheetError: there is no such region.
+        """
+        if region not in self._by_region:
+            raise SampleSheetError(f"the sample sheet has no region {region!r}{_similar(region, self.regions)}")
+        return self._by_region[region]
+
     def in_region(self, region: str) -> tuple[Scene, ...]:
-        """Return the scenes of a region."""
-        return self._by_region.get(region, ())
+        """Return the scenes of a region.
+
+        Raises:
+            SampleSheetError: there is no such region.
+        """
+        return tuple(map(self.__getitem__, self.names_in(region)))
 
     def of_split(self, *splits: Split) -> tuple[Scene, ...]:
         """Return the scenes of the given splits."""
-        return tuple(scene for scene in self.scenes if scene.split in splits)
+        return tuple(self[name] for name, cells in self.rows.items() if cells["split"] in splits)
 
 
-def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
+@dataclass(frozen=True)
+class Row:
+    """A row: its line in the file, its cells by column, and its number of cells."""
+
+    line: int
+    cells: dict[str, str]
+    width: int
+
+
+def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None) -> SampleSheet:
     """Return the scenes of a CSV file. `~` and variables in paths are expanded.
 
     A missing raster is not an error here: only the jobs that read it fail.
+
+    Args:
+        path: CSV file.
+        data_dir: folder where relative paths start.
+        checked: `SampleSheet.digest` of a sheet that was checked before. A cluster job does not check the same sheet
+            again: with thousands of rows this would take longer than the rest of its start.
 
     Raises:
         SampleSheetError: the file cannot be read, or rows have errors. The message lists them all, with row (line
             of the file) and remedy.
     """
-    header, *below = read_sheet_rows(path) or [SheetRow(1, ())]
+    content = read_content(path)
+    digest = hashlib.sha256(content + b"\0" + os.fsencode(data_dir)).hexdigest()
+    header, *below = sheet_rows(path, content) or [SheetRow(1, ())]
     columns = tuple(name.lower() for name in header.cells)
     rows = [_row(row, columns) for row in below]
+    if digest != checked:
+        _check(path, columns, below, rows, data_dir)
+    by_name = {row.cells["scene"]: row.cells for row in rows}
+    return SampleSheet(dict(sorted(by_name.items())), data_dir, digest)
+
+
+def _check(path: Path, columns: tuple[str, ...], below: list[SheetRow], rows: list[Row], data_dir: Path) -> None:
     faults = _column_faults(columns, below) if below else ["no rows: add one row per scene below the header"]
     if not faults:
         faults = _row_faults(rows, len(columns), _folds_case(path), data_dir)
@@ -145,17 +194,6 @@ def read_sample_sheet(path: Path, data_dir: Path) -> SampleSheet:
         ]
     if faults:
         raise SampleSheetError(f"{path}: {len(faults)} error(s)\n" + "\n".join(f"  {fault}" for fault in faults))
-    scenes = (_scene(row.cells, data_dir) for row in rows)
-    return SampleSheet(tuple(sorted(scenes, key=lambda scene: scene.scene)))
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row: its line in the file, its cells by column, and its number of cells."""
-
-    line: int
-    cells: dict[str, str]
-    width: int
 
 
 def _row(row: SheetRow, columns: tuple[str, ...]) -> Row:
@@ -287,18 +325,22 @@ def _folds_case(sheet: Path) -> bool:
 
 
 def _closest(word: str, known: tuple[str, ...]) -> str:
+    return _similar(word, known) or f" (known: {', '.join(known)})"
+
+
+def _similar(word: str, known: Iterable[str]) -> str:
     match = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean {match[0]!r}?)" if match else f" (known: {', '.join(known)})"
+    return f" (did you mean {match[0]!r}?)" if match else ""
 
 
-def _scene(cells: dict[str, str], data_dir: Path) -> Scene:
+def _scene(cells: Mapping[str, str], data_dir: Path) -> Scene:
     def file(column: str) -> Path | None:
         return expanded_input(cells[column], data_dir) if cells.get(column) else None
 
     return Scene(
         scene=cells["scene"],
         region=cells["region"],
-        split=next(known for known in SPLITS if known == cells["split"]),
+        split=cast(Split, cells["split"]),
         optical=file("optical"),
         sar=file("sar"),
         label=file("label"),

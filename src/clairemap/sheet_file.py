@@ -22,13 +22,29 @@ class SheetRow:
     cells: tuple[str, ...]
 
 
-def read_sheet_rows(path: Path) -> tuple[SheetRow, ...]:
-    """Return the header and the rows below it, without empty rows and Excel's ``sep=,``.
+def read_content(path: Path) -> bytes:
+    """Return the content of a sheet's file.
 
     Raises:
-        SampleSheetError: the file is missing, is not UTF-8 text, or is not separated by commas.
+        SampleSheetError: the file is missing or cannot be read.
     """
-    rows = [row for row in _parsed(path, _decoded(path)) if any(row.cells)]
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise SampleSheetError(
+            f"{path.absolute()}: no such file; a relative path in `scenes` starts at the current folder"
+        ) from None
+    except OSError as error:
+        raise SampleSheetError(f"{path}: cannot be read ({error.strerror}); set `scenes` to a CSV file") from None
+
+
+def sheet_rows(path: Path, content: bytes) -> tuple[SheetRow, ...]:
+    """Return the header and the rows below it of a file's content, without empty rows and Excel's ``sep=,``.
+
+    Raises:
+        SampleSheetError: the content is not UTF-8 text, or is not separated by commas.
+    """
+    rows = [row for row in _parsed(path, _decoded(path, content)) if any(row.cells)]
     if rows and (hint := _wrong_separator(rows[0])):
         raise SampleSheetError(f"{path}: {hint}")
     if rows and rows[0].cells[0].lower().startswith("sep="):
@@ -40,15 +56,7 @@ def read_sheet_rows(path: Path) -> tuple[SheetRow, ...]:
     return tuple(rows)
 
 
-def _decoded(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise SampleSheetError(
-            f"{path.absolute()}: no such file; a relative path in `scenes` starts at the current folder"
-        ) from None
-    except OSError as error:
-        raise SampleSheetError(f"{path}: cannot be read ({error.strerror}); set `scenes` to a CSV file") from None
+def _decoded(path: Path, content: bytes) -> str:
     if content.startswith(UTF16_MARKS) or b"\0" in content[:4]:
         raise SampleSheetError(f"{path}: not CSV in UTF-8, but UTF-16 ('Unicode text'); {SAVE_AS_CSV}")
     if content.startswith(b"PK\x03\x04"):

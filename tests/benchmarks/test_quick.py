@@ -53,6 +53,10 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: found["faults_tried"] == found["faults_survived"] == found["faults_identical"] == 3,
         lambda found: found["faults_told"] == 3,
     ),
+    "workflow": (
+        lambda found: found["jobs"] > 5 * found["scenes"],
+        lambda found: found["files_per_scene"]["1024"] <= 60,
+    ),
     "training_speed": (lambda found: found["rift_gradient_off_by"] < 1e-4,),
 }
 

@@ -47,6 +47,7 @@ def test_a_scene_listed_twice_is_found(
     before = (tmp_path / "statistics.json").read_bytes(), (tmp_path / "training_splits.parquet").read_bytes()
     found, table = audit(stage, made, ["c"], tmp_path, settings)
     assert found["method"] == "scene"
+    assert found["test_scenes"] == ["c"]
     assert found["tiles"] == {"train": 4, "val": 4, "test": 4, "buffer": 0}
     assert found["held_out"]["test"] == {
         "distance_px": 0,

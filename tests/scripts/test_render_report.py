@@ -124,7 +124,7 @@ def write_records(folder: Path) -> None:
     write_statistics(folder / "model" / "statistics.json", statistics)
     test = Leakage(distance_px=7, overlapping_share=0.25, copied_tiles=0, copies=())
     audit = SplitAudit("scene", {"train": 5, "val": 0, "test": 2, "buffer": 0}, {"test": test}, ())
-    write_audit(folder / "model" / "audit.json", audit)
+    write_audit(folder / "model" / "audits" / "vale.json", audit)
     write_history(folder / "model" / "history.csv", [HistoryStep(1, 0.5, 0.0, 1.0, 0.5, 0.5, 0.001, 1.0, 0.5, 0.6)])
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from clairemap.errors import MissingFileError, SettingsError
+from clairemap.errors import MissingFileError, SampleSheetError, SettingsError
 from clairemap.plan import Plan, has_both_sensors, is_labelled
 
 SHEET = """scene,region,split,optical,sar,label
@@ -31,7 +31,8 @@ def names(plan: Plan, region: str, map_name: str | None) -> list[str]:
 
 def test_labelled_scenes_by_use(sheet: Path):
     found = plan(sheet)
-    assert (found.labelled, found.train_and_val, found.train) == (("a", "b", "c"), ("a", "b"), ("a",))
+    assert (found.train_and_val, found.train) == (("a", "b"), ("a",))
+    assert (found.test_of("north"), found.test_of("south")) == (("c",), ())
 
 
 def test_scenes_of_one_map_per_region(sheet: Path):
@@ -45,6 +46,15 @@ def test_scenes_of_one_map_per_scene(sheet: Path):
     assert found.maps_of("south") == ["d", "e"]
     assert names(found, "south", "e") == ["e"]
     assert names(found, "south", None) == ["d", "e"]
+
+
+@pytest.mark.parametrize(
+    ("grid", "region", "map_name"),
+    [("region", "north", "south"), ("region", "north", "a"), ("scene", "north", "d"), ("scene", "north", "north")],
+)
+def test_a_map_belongs_to_its_region(sheet: Path, grid: str, region: str, map_name: str):
+    with pytest.raises(SampleSheetError, match=f"'{map_name}'"):
+        plan(sheet, mosaic={"grid": grid}).scenes_of(region, map_name)
 
 
 def test_sensors_and_labels_of_scenes(sheet: Path):

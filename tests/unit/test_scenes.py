@@ -1,11 +1,12 @@
 import datetime
+import re
 from pathlib import Path
 
 import pytest
 
 from clairemap import scenes
 from clairemap.errors import SampleSheetError
-from clairemap.scenes import SampleSheet, read_sample_sheet
+from clairemap.scenes import NAME, NAME_WILDCARD, SampleSheet, read_sample_sheet
 
 HEADER = "scene,region,split,optical,sar,label,cloud,optical_date,sar_date"
 
@@ -277,3 +278,40 @@ def test_home_and_variables_are_expanded(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_file_with_too_long_a_name_is_missing(tmp_path: Path):
     sheet = read(tmp_path, f"{HEADER}\n{ROWS[0].replace('a_o', 'o' * 300)}\n")
     assert len(sheet.missing_files) == 3
+
+
+def test_unknown_names_are_errors_with_the_closest_name(tmp_path: Path):
+    found = read_sample_sheet(sheet(tmp_path, "lake_a,north,train,o,,l,,,"), Path())
+    with pytest.raises(SampleSheetError, match=r"no scene 'lake_b' \(did you mean 'lake_a'\?\)"):
+        found["lake_b"]
+    for names in (found.names_in, found.in_region):
+        with pytest.raises(SampleSheetError, match=r"no region 'nroth' \(did you mean 'north'\?\)"):
+            names("nroth")
+
+
+def test_a_scene_is_built_once(tmp_path: Path):
+    found = read_sample_sheet(sheet(tmp_path, "a,r,train,o,,l,,,"), Path())
+    assert found["a"] is found["a"] is next(iter(found))
+
+
+def test_only_the_same_sheet_is_not_checked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    checks: list[Path] = []
+    monkeypatch.setattr("clairemap.scenes._check", lambda path, *_: checks.append(path))
+    path = sheet(tmp_path, "a,r,train,o,,l,,,")
+    first = read_sample_sheet(path, Path())
+    again = read_sample_sheet(path, Path(), first.digest)
+    assert list(again) == list(first) and len(checks) == 1
+    assert read_sample_sheet(path, Path("elsewhere"), first.digest).digest != first.digest
+    path.write_text(path.read_text() + "b,r,train,o2,,l2,,,\n")
+    assert len(list(read_sample_sheet(path, Path(), first.digest))) == 2
+    assert len(checks) == 3
+
+
+@pytest.mark.parametrize("name", ["a", "A1", "a-b_c", "0"])
+def test_the_wildcard_has_the_names_of_the_sheet(name: str):
+    assert re.fullmatch(NAME_WILDCARD, name) and NAME.match(name)
+
+
+@pytest.mark.parametrize("name", ["", "-a", "_a", "a.b", "a/b", "a b", "a\n"])
+def test_the_wildcard_has_no_other_names(name: str):
+    assert not re.fullmatch(NAME_WILDCARD, name) and not NAME.match(name)

@@ -1,5 +1,7 @@
 # Settings, sample sheet, paths and functions shared by the rules. The logic is in src/clairemap.
 import functools
+import gc
+import inspect
 import os
 import shlex
 import sys
@@ -27,11 +29,18 @@ from clairemap.provenance import stage_code
 from clairemap.raster.identity import identities
 from clairemap.raster.opening import open_raster
 from clairemap.raster.unsupported import missing_message
+from clairemap.scenes import NAME_WILDCARD
 from clairemap.settings import VIEWS
+
+# Planning builds millions of objects that stay: with Python's defaults their collection takes a tenth of the time.
+gc.set_threshold(200_000, 50, 1000)
+
+# Cluster jobs inherit the environment and do not check the same sheet again.
+CHECKED_SHEET = "CLAIREMAP_CHECKED_SHEET"
 
 try:
     named = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
-    PLAN = Plan.read(config, Path(workflow.basedir), named)
+    PLAN = Plan.read(config, Path(workflow.basedir), named, os.environ.get(CHECKED_SHEET))
     FOLDERS = {"work_dir": Path(PLAN.settings.work_dir), "results_dir": Path(PLAN.settings.results_dir)}
     for key, folder in FOLDERS.items():
         check_folder(key, folder)
@@ -40,6 +49,7 @@ try:
 except ClairemapError as error:
     fail(error)
 SETTINGS, SHEET = PLAN.settings, PLAN.sheet
+os.environ[CHECKED_SHEET] = SHEET.digest
 DEMO_DIR = Path("data/demo")
 GPU = int(jobs.uses_gpu(SETTINGS))
 OVER_NODES = SETTINGS.compute.training_nodes > 1
@@ -57,7 +67,8 @@ RUN = os.environ.get(RUN_VARIABLE, "")
 # Starts each stage: its errors go to the log, with the start and the end of each attempt.
 ATTEMPT = "python -m clairemap.attempts --log {log:q} --memory-mb {resources.mem_mb}"
 
-for place, absent in SHEET.missing_files.items():
+# Not in a cluster job: looking for all files of all scenes can take longer than the job.
+for place, absent in SHEET.missing_files.items() if workflow.is_main_process else ():
     if not absent.is_relative_to(DEMO_DIR):
         logger.warning(f"{SETTINGS.scenes}: scene {', '.join(place)}: {missing_message(absent)} (this scene will fail)")
 
@@ -79,14 +90,30 @@ if GPU and workflow.is_main_process and workflow.resource_settings.nodes is None
         workflow.global_resources["gpu"] = count_gpus()
 
 
+def signed(function):
+    """Return a function with stored parameters: Snakemake otherwise inspects it several times for each job."""
+    function._overwrite_params = inspect.signature(function).parameters
+    return function
+
+
 def code(rule_name):
     """Hash of a rule's code: an edit of a module reruns only the rules that use it."""
     return stage_code(Path(workflow.basedir) / "workflow" / "scripts" / f"{rule_name}.py")
 
 
+def group(name, rule_name, alone=False):
+    """Group of a rule: on a cluster, the jobs of a scene in one group are one job.
+
+    Rules with a GPU or a language model are alone: the group would hold the GPU while its other jobs use the CPU.
+    Rules to which the profile gives a partition or another text are alone too: texts must be equal within a group.
+    """
+    settings = set(workflow.resource_settings.overwrite_resources.get(rule_name, ()))
+    return None if alone or settings - {"mem_mb", "disk_mb", "runtime"} else name
+
+
 def untracked(value):
-    """Params function: a value that changes no result. Snakemake does not track params that depend on resources."""
-    return lambda wildcards, resources: value
+    """Params function: a value that changes no result. Snakemake does not track params that depend on outputs."""
+    return signed(lambda wildcards, output: value)
 
 
 def passed(stage):
@@ -97,7 +124,7 @@ def passed(stage):
 def relevant(stage):
     """Params function: settings that can change a stage's results. In a plain string, braces would be wildcards."""
     text = stages.relevant_json(SETTINGS, stage)
-    return lambda wildcards: text
+    return signed(lambda wildcards: text)
 
 
 def script(rule_name):
@@ -190,7 +217,11 @@ def failed_jobs():
 
 def made(*roles):
     """Input function: the scene's simulated files. All others are no inputs: `contents` tracks them."""
-    return lambda wildcards: [path for path in SHEET[wildcards.scene].files_of(*roles) if path.is_relative_to(DEMO_DIR)]
+    return signed(
+        lambda wildcards: [
+            str(path) for path in SHEET[wildcards.scene].files_of(*roles) if path.is_relative_to(DEMO_DIR)
+        ]
+    )
 
 
 def over_nodes(value):
@@ -215,24 +246,26 @@ def identified(files, record):
 
 def contents(*roles):
     """Params function: identities of the files of the scene's rasters; their paths and dates are not tracked."""
-    return lambda wildcards: list(scene_contents(wildcards.scene).of(*roles))
+    return signed(lambda wildcards: list(scene_contents(wildcards.scene).of(*roles)))
 
 
 def record():
     """Params function: file in which a stage records what it has read, untracked."""
-    return lambda wildcards, resources: SceneFolder(Path(WORK) / "scenes" / wildcards.scene).sources
+    return signed(lambda wildcards, output: SceneFolder(Path(WORK) / "scenes" / wildcards.scene).sources)
 
 
 def source_options(*roles):
     """Params function: --role path for each file of the scene, including missing files; untracked."""
-    return lambda wildcards, resources: jobs.options(
-        {role: [path] for role, path in SHEET[wildcards.scene].sources.items() if role in roles}
+    return signed(
+        lambda wildcards, output: jobs.options(
+            {role: [path] for role, path in SHEET[wildcards.scene].sources.items() if role in roles}
+        )
     )
 
 
 def each(*names):
     """Params function: --name path for each file of the named inputs."""
-    return lambda wildcards, input: jobs.options({name: input.get(name, []) for name in names})
+    return signed(lambda wildcards, input: jobs.options({name: input.get(name, []) for name in names}))
 
 
 def accepted(wildcards):
@@ -245,6 +278,11 @@ def of_maps(pattern):
     return lambda wildcards: expand(pattern, region=wildcards.region, map=PLAN.maps_of(wildcards.region))
 
 
+def of_audit(pattern):
+    """Input function: a file of each scene of the region's audit."""
+    return signed(lambda wildcards: expand(pattern, scene=[*PLAN.train_and_val, *PLAN.test_of(wildcards.region)]))
+
+
 def of_scenes(pattern, *views, chosen=lambda scene: True):
     """Input function: a file of each chosen scene of the region or map."""
 
@@ -252,4 +290,4 @@ def of_scenes(pattern, *views, chosen=lambda scene: True):
         scenes = PLAN.scenes_of(wildcards.region, wildcards.get("map"))
         return expand(pattern, scene=[scene.scene for scene in scenes if chosen(scene)], view=views)
 
-    return inputs
+    return signed(inputs)

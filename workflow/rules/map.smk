@@ -15,6 +15,8 @@ rule predict_scene:
         f"{LOGS}/predict_scene/{{scene}}.{{view}}.log",
     benchmark:
         f"{BENCHMARKS}/predict_scene/{{scene}}.{{view}}.tsv"
+    group:
+        group("map", "predict_scene", GPU)
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -135,6 +137,8 @@ rule score_tiles:
         f"{LOGS}/score_tiles/{{scene}}.{{view}}.log",
     benchmark:
         f"{BENCHMARKS}/score_tiles/{{scene}}.{{view}}.tsv"
+    group:
+        group("map", "score_tiles")
     conda:
         "../../envs/geo.yaml"
     threads: 1

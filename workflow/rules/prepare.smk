@@ -11,6 +11,8 @@ rule simulate_scene:
         f"{LOGS}/simulate_scene/{{scene}}.log",
     benchmark:
         f"{BENCHMARKS}/simulate_scene/{{scene}}.tsv"
+    group:
+        group("prepare", "simulate_scene")
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -36,6 +38,8 @@ rule register_pair:
         f"{LOGS}/register_pair/{{scene}}.log",
     benchmark:
         f"{BENCHMARKS}/register_pair/{{scene}}.tsv"
+    group:
+        group("prepare", "register_pair")
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -69,6 +73,8 @@ rule picture_registration:
         f"{LOGS}/picture_registration/{{scene}}.log",
     benchmark:
         f"{BENCHMARKS}/picture_registration/{{scene}}.tsv"
+    group:
+        group("prepare", "picture_registration")
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -104,6 +110,8 @@ rule tile_scene:
         f"{LOGS}/tile_scene/{{scene}}.log",
     benchmark:
         f"{BENCHMARKS}/tile_scene/{{scene}}.tsv"
+    group:
+        group("prepare", "tile_scene")
     conda:
         "../../envs/geo.yaml"
     threads: 1

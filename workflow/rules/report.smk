@@ -20,6 +20,8 @@ rule explain_tiles:
         f"{LOGS}/explain_tiles/{{scene}}.log",
     benchmark:
         f"{BENCHMARKS}/explain_tiles/{{scene}}.tsv"
+    group:
+        group("map", "explain_tiles", SETTINGS.explain.model)
     conda:
         "../../envs/explain.yaml"
     threads: 1

@@ -8,7 +8,7 @@ rule fit_statistics:
         tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.train_and_val),
     output:
         statistics=MODEL.statistics,
-        splits=f"{MODEL.folder}/training_splits.parquet",
+        splits=MODEL.training_splits,
     log:
         f"{LOGS}/fit_statistics.log",
     benchmark:
@@ -91,17 +91,17 @@ rule check_radiometry:
 
 rule audit_splits:
     input:
-        pair=ancient(expand(SCENE.pair, scene=PLAN.labelled)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.labelled),
-        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.labelled),
+        pair=ancient(of_audit(SCENE.pair)),
+        pair_manifests=of_audit(rules.tile_scene.output.manifest),
+        tiles=of_audit(rules.tile_scene.output.tiles),
         splits=rules.fit_statistics.output.splits,
     output:
-        audit=MODEL.audit,
-        splits=f"{MODEL.folder}/splits.parquet",
+        audit=MODEL.audit_of("{region}"),
+        splits=MODEL.splits_of("{region}"),
     log:
-        f"{LOGS}/audit_splits.log",
+        f"{LOGS}/audit_splits/{{region}}.log",
     benchmark:
-        f"{BENCHMARKS}/audit_splits.tsv"
+        f"{BENCHMARKS}/audit_splits/{{region}}.tsv"
     conda:
         "../../envs/geo.yaml"
     threads: 1
@@ -114,9 +114,9 @@ rule audit_splits:
         settings=passed(stages.FitStatistics),
         relevant=relevant(stages.FitStatistics),
         files=each("pair", "tiles"),
-        test=[f"--test={name}" for name in PLAN.labelled if name not in PLAN.train_and_val],
+        test=lambda wildcards: [f"--test={name}" for name in PLAN.test_of(wildcards.region)],
     message:
-        "audit the splits for leakage"
+        "{wildcards.region}: audit the splits for leakage"
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"

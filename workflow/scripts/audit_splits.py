@@ -1,4 +1,4 @@
-"""Add the test scenes to the splits and audit them: how similar training and scored tiles are."""
+"""Add a region's test scenes to the splits and audit them: how similar training and scored tiles are."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,17 +18,18 @@ from clairemap.tiles.split_assignment import add_test_scenes
 
 def audit_splits(
     *,
-    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each labelled scene (repeat)")],
+    pair: Annotated[list[Path], typer.Option(help="pair.zarr of each training, validation and test scene (repeat)")],
     tiles: Annotated[list[Path], typer.Option(help="tiles.parquet of the same scenes (repeat)")],
     training_splits: Annotated[Path, typer.Option(help="training_splits.parquet, the splits used in training")],
-    audit: Annotated[Path, typer.Option(help="audit.json to write")],
+    audit: Annotated[Path, typer.Option(help="audit of the region to write (JSON)")],
     splits: Annotated[Path, typer.Option(help="splits.parquet to write: the split of each tile")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.FitStatistics)")],
     test: Annotated[list[str] | None, typer.Option(help="name of a labelled test scene (repeat the option)")] = None,
 ) -> None:
-    """Write the split of the tiles of all labelled scenes, and the audit.
+    """Write the split of the tiles of the training scenes and of one region's test scenes, and the audit.
 
-    A separate stage, so that a new test scene does not rerun training.
+    A separate stage, so that a new test scene does not rerun training, and a stage per region, so that a test scene
+    that fails does not stop other regions.
     """
     chosen = FitStatistics.from_json(settings)
     grids = {store.scene: store.geobox for store in map(check_store, pair)}

@@ -20,7 +20,7 @@ def render_report(
     *,
     region: Annotated[str, typer.Option(help="name of the region")],
     metrics: Annotated[Path, typer.Option(help="metrics.json of the region")],
-    model: Annotated[Path, typer.Option(help="folder with model.json, history.csv, statistics.json, audit.json")],
+    model: Annotated[Path, typer.Option(help="folder with model.json, history.csv, statistics.json, audits/")],
     report: Annotated[Path, typer.Option(help="report.html to write")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.RenderReport)")],
     maps: Annotated[

@@ -1,4 +1,4 @@
-"""Leakage from training tiles into held-out tiles: ``audit.json``."""
+"""Leakage from training tiles into held-out tiles, by region: ``audits/REGION.json``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,13 +31,15 @@ class Leakage:
 class SplitAudit:
     """Method of a split, labelled tiles per split, and leakage into each held-out split that has labelled tiles.
 
-    `not_compared` lists scenes without a CRS, which cannot be compared with other scenes.
+    `not_compared` lists scenes without a CRS, which cannot be compared with other scenes. `test_scenes` lists the
+    scenes with labelled test tiles that were audited.
     """
 
     method: str
     tiles: Mapping[str, int]
     held_out: Mapping[str, Leakage]
     not_compared: tuple[str, ...]
+    test_scenes: tuple[str, ...] = ()
 
 
 def write_audit(path: Path, audit: SplitAudit) -> None:

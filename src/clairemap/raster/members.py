@@ -20,8 +20,10 @@ REPLACING = (".hdr", ".prj", ".tab", ".wld", ".aux", ".rpb", ".ige")
 RPC_ENDINGS = ("_RPC.TXT", "_rpc.txt")
 ARCHIVE_PATH = re.compile(r"^/vsi(?:zip|tar|gzip|7z|rar)/\{?(.*)$")
 ON_THE_WEB = re.compile(r"^(?:/vsi|[a-z0-9]+://)")
-SETTLED_NS = 2_000_000_000
 SUBDATASET_PATH = re.compile(r'^[A-Za-z]\w+:(?:\w*:)?(?:"([^"]+)".*|(.+?)(?:://.*)?(?::[^/":]*)*)$')
+
+SETTLED_NS = 5_000_000_000
+"""A folder's list of names is kept if the folder has not changed for this time; file systems round times."""
 
 
 def files_behind(path: Path) -> tuple[Path, ...]:

@@ -89,7 +89,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
             *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
         ),
         calibration=model_texts.calibration_text(card),
-        split=split_summary(read_audit(files.model.audit), card.halo_px, metrics.split),
+        split=split_summary(read_audit(files.model.audit_of(region)), card.halo_px, metrics.split),
         stamp=stamp,
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )

@@ -40,7 +40,8 @@ def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: M
     }
     for split, leakage in held_out.items():
         _log_leakage(split, leakage)
-    return SplitAudit(method, tiles, held_out, bare)
+    tested = tuple(sorted(set(labelled.loc[labelled["split"] == "test", "scene"])))
+    return SplitAudit(method, tiles, held_out, bare, tested)
 
 
 def _leakage(labelled: pd.DataFrame, index: pd.DataFrame, split: TileSplit, grids: Mapping[str, GeoBox]) -> Leakage:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import zipfile
@@ -151,3 +152,17 @@ def test_no_slow_module_is_imported():
     heavy = "import sys, clairemap.raster.members; print({'rasterio', 'numpy', 'torch'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"
+
+
+def test_a_new_sidecar_file_in_an_old_folder_is_found(tmp_path: Path):
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    raster = folder / "a.tif"
+    raster.touch()
+    os.utime(folder, (1e9, 1e9))
+    assert files_behind(raster) == (raster,)
+    (folder / "A.TFW").touch()  # another file on file systems with case
+    (folder / "a.tfw").touch()
+    assert files_behind(raster) == (raster, folder / "a.tfw")
+    os.utime(folder, (1e9, 1e9 + 1))
+    assert files_behind(raster) == (raster, folder / "a.tfw")
