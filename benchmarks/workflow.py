@@ -30,7 +30,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from clairemap.inference.cut import cut_scene
+from clairemap.inference.scene_windows import scene_windows
 from workflow_made import BARE, JOB, PROJECT, Cost, make_folder, snakemake, workflow_without_work
 
 import clairemap
@@ -128,8 +128,8 @@ def files_of_scene(side_px: int) -> int:
     settings = Settings()
     tile_px, folder = settings.tiling.tile_px, SceneFolder(Path("scene"))
     pair_shards = ceil_div(side_px, tile_px * settings.tiling.shard_tiles) ** 2
-    cut = cut_scene((side_px, side_px), WINDOW_PX, HALO_PX, tile_px)
-    map_shards = ceil_div(side_px, tile_px * cut.shard_tiles) ** 2
+    windows = scene_windows((side_px, side_px), WINDOW_PX, HALO_PX, tile_px)
+    map_shards = ceil_div(side_px, tile_px * windows.shard_tiles) ** 2
     stores = sum(
         COORDINATE_FILES + len(arrays) * (shards + 1)
         for arrays, shards in ((PAIR_ARRAYS, pair_shards), (PROBABILITY_ARRAYS, map_shards))

@@ -49,10 +49,11 @@ class Request:
     @property
     def text(self) -> str:
         """The request in words."""
+        amounts = [(self.cpus, "CPU"), (self.gpus, "GPU")]
+        parts = [f"{amount} {unit}{'s' * (amount > 1)}" for amount, unit in amounts if amount]
+        parts += [f"{self.memory_mb} MB"] if self.memory_mb else []
         nodes = f" on each of {self.nodes} nodes" if self.nodes > 1 else ""
-        parts = [f"{self.cpus} CPUs", f"{self.memory_mb} MB" if self.memory_mb else "", f"{self.gpus} GPUs{nodes}"]
-        time_limit = f", {self.minutes} minutes" if self.minutes else ""
-        return ", ".join(part for part in parts if part) + time_limit
+        return ", ".join(parts) + nodes + (f" for {self.minutes} minutes" if self.minutes else "")
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def test_requests_that_no_node_can_fulfil_are_found(demo: Callable[[str], Path],
         "audit_splits",
     }, run.stdout
     assert "set-resources: train_model:runtime (limit of the partition: 2880 minutes)" in faults["train_model"]
-    assert re.search(r"requests 8 CPUs, \d+ MB, 0 GPUs, 5000 minutes in partition gpu", faults["train_model"])
+    assert re.search(r"requests 8 CPUs, \d+ MB for 5000 minutes in partition gpu", faults["train_model"])
     assert "predict_scene:slurm_partition (the partition has no GPUs)" in faults["predict_scene"]
     assert "(sbatch: Requested node configuration is not available)" in faults["fit_statistics"]
     assert "fit_statistics:mem_mb (largest node: 32000 MB)" in faults["fit_statistics"]

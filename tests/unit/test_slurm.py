@@ -107,7 +107,7 @@ def test_training_over_nodes_requests_its_threads_on_each_node():
     (request,) = slurm.largest_requests([job("train_model", 8, slurm_partition="gpu", **resources)], None)
     assert (request.cpus, request.gpus, request.nodes) == (8, 1, 2)
     assert {"--ntasks-per-node=2", "--cpus-per-task=4", "--nodes=2", "--gres=gpu:1"} <= set(request.options)
-    assert "8 CPUs, 1 GPUs on each of 2 nodes" in request.text
+    assert request.text == "8 CPUs, 1 GPU on each of 2 nodes"
     with pytest.raises(SettingsError, match="rule train_model: the SLURM executor refuses its resources"):
         slurm.largest_requests([job("train_model", 8, **{**resources, "tasks_per_node": 1})], None)
 

@@ -172,8 +172,10 @@ def mapped_scene(wildcards):
 
 def scenes_read(rule_name, wildcards):
     """Number of scenes that a job reads."""
-    if rule_name in ("fit_statistics", "audit_splits"):
-        return len(PLAN.labelled)
+    if rule_name == "fit_statistics":
+        return len(PLAN.train_and_val)
+    if rule_name == "audit_splits":
+        return len(PLAN.train_and_val) + len(PLAN.test_of(wildcards.region))
     return len(PLAN.scenes_of(wildcards.region, wildcards.get("map"))) if "region" in wildcards.keys() else 1
 
 
