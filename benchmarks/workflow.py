@@ -30,11 +30,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from clairemap.inference.scene_windows import scene_windows
 from workflow_made import BARE, JOB, PROJECT, Cost, make_folder, snakemake, workflow_without_work
 
 import clairemap
 from clairemap.grid.rounding import ceil_div
+from clairemap.inference.scene_windows import scene_windows
 from clairemap.outputs import SceneFolder
 from clairemap.scenes import read_sample_sheet
 from clairemap.settings import Settings
