@@ -28,16 +28,16 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 .PHONY: setup
 setup: $(VENV)/.ready  ## create .venv and install the pinned dependencies
 
-# For machines without internet (docs/hpc.md): with PIP_NO_INDEX=1 and PIP_FIND_LINKS=wheelhouse, `make setup` installs
-# from this folder. The wheels fit this machine's Python version, processor and operating system.
+# For machines without internet (docs/offline.md): with PIP_NO_INDEX=1 and PIP_FIND_LINKS=wheelhouse, `make setup`
+# installs from this folder. The wheels fit this machine's Python version, processor and operating system.
 .PHONY: wheelhouse
-wheelhouse:  ## download all wheels into wheelhouse/, to set up a machine without internet
+wheelhouse:  ## download all wheels into wheelhouse/, to set up a machine without internet (docs/offline.md)
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt -d wheelhouse \
 	  torch==2.13.0 '.[dev,slurm,tensorboard]' $(BUILD_PACKAGES)
 	@echo "$$(ls wheelhouse | wc -l) wheels, $$(du -sh wheelhouse | cut -f1), in $(CURDIR)/wheelhouse"
 
 .PHONY: image
-image:  ## build the container image envs/clairemap.sif (needs Apptainer and internet; docs/hpc.md)
+image:  ## build the container image envs/clairemap.sif (needs Apptainer and internet; docs/offline.md)
 	apptainer build envs/clairemap.sif envs/clairemap.def
 
 .PHONY: demo
@@ -58,7 +58,7 @@ dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=
 # The tracked profile stays as it is; git ignores profiles/my-*.
 SLURM_PROFILE ?= profiles/my-slurm
 .PHONY: slurm-profile
-slurm-profile:  ## write your SLURM profile: make slurm-profile CPU=partition [GPU=partition] [ACCOUNT=name]
+slurm-profile:  ## write your SLURM profile (docs/hpc.md): make slurm-profile CPU=short [GPU=a100] [ACCOUNT=name]
 	@test -n "$(CPU)" || { echo "CPU= is missing: the partition of jobs without a GPU (sinfo -s lists them)"; exit 1; }
 	@test ! -e "$(SLURM_PROFILE)" || { echo "$(SLURM_PROFILE) exists: edit its config.yaml, or remove it"; exit 1; }
 	@mkdir -p "$(SLURM_PROFILE)"
@@ -68,13 +68,13 @@ slurm-profile:  ## write your SLURM profile: make slurm-profile CPU=partition [G
 	  profiles/slurm/config.yaml > "$(SLURM_PROFILE)/config.yaml"
 	@echo "$(SLURM_PROFILE)/config.yaml written. Next: snakemake --profile $(SLURM_PROFILE) --configfile my.yaml"
 
-# Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/slurm"
+# Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/my-slurm"
 .PHONY: plan
 plan: setup  ## print what would run, why, and what it costs: make plan ARGS="--configfile my.yaml" (docs/operations.md)
 	@python workflow/scripts/plan_run.py -- $(if $(filter-out all,$(CORES)),--cores $(CORES)) $(ARGS)
 
 .PHONY: status
-status: setup  ## print how far the run is, and its expected end: make status ARGS="--configfile my.yaml"
+status: setup  ## print the progress of the run and its expected end: make status ARGS="--configfile my.yaml"
 	@python workflow/scripts/show_status.py -- $(ARGS)
 
 .PHONY: accept
@@ -84,7 +84,7 @@ accept: setup  ## keep results after a change of the code: make accept STAGE=tra
 # FOLDER is where Snakemake runs (its --directory). Without .venv, `python` is that of the user's environment.
 FOLDER ?= .
 .PHONY: recover
-recover:  ## clean up after a kill: cancel jobs, unlock, remove incomplete files (DRY_RUN=yes lists them)
+recover:  ## clean up after Snakemake was killed (docs/hpc.md); DRY_RUN=yes only lists what it would do
 	python workflow/scripts/recover.py --folder "$(FOLDER)" $(if $(DRY_RUN),--dry-run) \
 	  $(if $(UNRECORDED),--unrecorded "$(UNRECORDED)") $(if $(TAKE_OVER),--take-over "$(TAKE_OVER)")
 

@@ -24,20 +24,22 @@ class ComputeSettings(Section):
     """Hardware, memory and time limits. Results do not depend on them; they are not among a stage's settings."""
 
     training_processes: int = Field(
-        1, ge=1, le=1024, description="number of training processes, one per GPU; with several nodes: on each node"
+        1, ge=1, le=1024, description="number of training processes on each node, one per GPU"
     )
     training_nodes: int = Field(1, ge=1, le=1024, description="number of nodes for training; more than 1 needs SLURM")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: use a GPU if there is one; on a cluster choose cpu or cuda"
     )
     mapping_memory_mb: int = Field(
-        3000, ge=1000, description="memory to map a scene, MB; more memory allows larger windows, which overlap less"
+        3000,
+        ge=1000,
+        description="memory for mapping a scene, MB; with more memory, windows are larger and overlap less",
     )
     training_minutes: float | None = Field(
         None,
         gt=0,
-        description="time limit of a training job, minutes; training then saves a checkpoint and resumes when "
-        "run again (null: no limit)",
+        description="time after which training saves a checkpoint and stops, minutes; it resumes when run again, on "
+        "SLURM by itself (null: no limit; a SLURM job requests 1440 minutes)",
     )
     tensorboard: bool = Field(
         False, description="also write training curves for TensorBoard, to tensorboard/ in work_dir"
