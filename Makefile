@@ -64,6 +64,7 @@ slurm-profile:  ## write your SLURM profile (docs/hpc.md): make slurm-profile CP
 	@mkdir -p "$(SLURM_PROFILE)"
 	@sed -e '1,2c # Your SLURM profile; edit it as you like. docs/hpc.md explains each line.' \
 	  -e 's|slurm_partition=cpu|slurm_partition=$(CPU)|; s|slurm_partition=gpu|slurm_partition=$(or $(GPU),$(CPU))|' \
+	  $(if $(GPU),,-e '/predict_scene:slurm_partition/d') \
 	  $(if $(ACCOUNT),-e 's|^default-resources:|&\n  - slurm_account=$(ACCOUNT)|') \
 	  profiles/slurm/config.yaml > "$(SLURM_PROFILE)/config.yaml"
 	@echo "$(SLURM_PROFILE)/config.yaml written. Next: snakemake --profile $(SLURM_PROFILE) --configfile my.yaml"
