@@ -158,8 +158,3 @@ class MemoryLimitError(ClairemapError):
 
     exit_code = 76
     retry_helps = True
-
-
-def retry_helps(exit_code: int) -> bool:
-    """Whether a retry can succeed after this exit code; true for codes of no error in this module."""
-    return all(error.retry_helps for error in ClairemapError.__subclasses__() if error.exit_code == exit_code)

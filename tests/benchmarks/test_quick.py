@@ -14,7 +14,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 BENCHMARKS = PROJECT / "benchmarks"
 PROGRAMS = sorted(path.stem for path in BENCHMARKS.glob("*.py") if 'if __name__ == "__main__"' in path.read_text())
-STARTED_BY = {"accuracy_runs": "accuracy"}
+STARTED_BY = {"accuracy_runs": "accuracy", "faults_injected": "workflow_faults"}
 """Programs started by another one, also with `--quick`."""
 
 WITH_OWN_TEST = {name for name in PROGRAMS if (Path(__file__).parent / f"test_{name}.py").exists()}

@@ -42,7 +42,7 @@ def folder(tmp_path: Path, small_region: ModuleType) -> Path:
     """Return a folder with two scenes, their sheet and a config file."""
     rows = ["scene,region,split,optical,sar,label"]
     for name, _, split, offset_px in small_region.SCENES[:2]:
-        small_region.write_scene(tmp_path / "scenes", name, offset_px)
+        small_region._write_scene(tmp_path / "scenes", name, offset_px)
         rows.append(
             ",".join([name, "north", split, *(f"scenes/{name}/{role}.tif" for role in ("optical", "sar", "label"))])
         )

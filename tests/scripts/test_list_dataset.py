@@ -50,7 +50,7 @@ def test_the_sheet_of_each_data_set_is_complete(
 ) -> None:
     made(made_datasets, dataset, tmp_path / "data")
     sheet = listed(dataset)
-    assert len(sheet.scenes) == scenes and not sheet.missing_files
+    assert len(list(sheet)) == scenes and not sheet.missing_files
     pixels = 0
     for scene in sheet:
         shapes = set()

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import rasterio
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
+from clairemap.raster.opening import open_raster
 from clairemap.scenes import Scene
 
 MOST_READ = 1000
@@ -38,7 +38,7 @@ def _megapixels(path: Path) -> float | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            with rasterio.open(path) as file:
+            with open_raster(path) as file:
                 return float(file.width * file.height / 1e6)
         except RasterioError:
             return None

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from clairemap.attempts.records import ENDED, FOUND, STARTED
 from clairemap.operations.costs import Costs
 from clairemap.operations.planned import PlannedJob
 from clairemap.operations.queue import QueuedJob, queued_jobs
@@ -183,7 +184,7 @@ def _marked_output(path: Path, root: Path) -> str | None:
 
 
 def last_line(path: Path) -> str:
-    """Return the last line of a log that is not empty; an empty text if there is none."""
+    """Return the last message of a log, without records of attempts; an empty text if there is none."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - TAIL_BYTES))
@@ -191,4 +192,5 @@ def last_line(path: Path) -> str:
     except OSError:
         return ""
     lines = [line.strip() for line in text.replace("\r", "\n").splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith((STARTED, ENDED, FOUND))]
     return lines[-1] if lines else ""

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from clairemap.attempts.records import read_attempts
+from clairemap.attempts.summary import reason
 from clairemap.operations.costs import Costs
 from clairemap.operations.durations import DAY_S, duration
 from clairemap.operations.status import RunStatus, State, last_line
@@ -78,7 +80,7 @@ def _failed(status: RunStatus) -> Iterator[str]:
         return
     yield "Failed (a job may be retried while the run goes on)" if status.alive else "Failed"
     for _, job in jobs[:MOST_LISTED]:
-        yield f"  {job.label}: {last_line_of(job.log) or 'no message in its log'}"
+        yield f"  {job.label}: {failure_of(job.log) or 'no message in its log'}"
         yield f"    log: {job.log}"
     if len(jobs) > MOST_LISTED:
         yield f"  and {len(jobs) - MOST_LISTED} more"
@@ -88,6 +90,12 @@ def last_line_of(log: str | None) -> str:
     """Return the last line of a log, shortened."""
     line = last_line(Path(log)) if log else ""
     return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+
+
+def failure_of(log: str | None) -> str:
+    """Return why a job failed, from the records of its attempts; the last line of a log without records."""
+    attempts = read_attempts(Path(log)) if log else []
+    return reason(attempts[-1]) if attempts else last_line_of(log)
 
 
 def _queue(status: RunStatus) -> Iterator[str]:

@@ -38,7 +38,11 @@ REPORT = "2026-01-01 00:00:00,1 ERROR: sheet (SampleSheetError, exit code 11)"
         (f"import sys; sys.exit(print({REPORT!r}, file=sys.stderr) or 137)", 11, Cause.ERROR),
     ],
 )
-def test_each_attempt_is_recorded_with_its_cause(tmp_path: Path, code: str, exit_code: int, cause: Cause):
+def test_each_attempt_is_recorded_with_its_cause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, exit_code: int, cause: Cause
+):
+    # Tests beside this one, in the same control group, may be killed for memory.
+    monkeypatch.setattr(runner, "memory_kills", lambda: 0)
     log = tmp_path / "logs" / "west.log"
     assert attempt(log, *python(code)) == exit_code
     (found,) = read_attempts(log)
