@@ -165,8 +165,7 @@ def test_training_over_three_time_budgets_uses_no_retry_and_no_more_memory(
     configure(folder, small_region, steps=3)
     local = prepare(folder)
     undisturbed = folder / "undisturbed"
-    for part in ("work", "scenes"):
-        shutil.copytree(folder / part, undisturbed / part)
+    shutil.copytree(folder / "scenes", undisturbed / "scenes")
     for name in ("scenes.csv", "config.yaml"):
         shutil.copy(folder / name, undisturbed)
 

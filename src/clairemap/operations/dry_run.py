@@ -70,9 +70,9 @@ class DryRun:
 
     @cached_property
     def waiting(self) -> list[Any]:
-        """Snakemake's jobs that would run, those needed by others first, without `rule all`."""
+        """Snakemake's jobs that would run, those needed by others first, then by name, without `rule all`."""
         needed = set(self.workflow.dag.needrun_jobs())
-        ordered = (job for level in self.workflow.dag.toposorted() for job in level)
+        ordered = (job for level in self.workflow.dag.toposorted() for job in sorted(level, key=_name))
         return [job for job in ordered if job in needed and not job.rule.norun]
 
     @property
@@ -189,6 +189,10 @@ class DryRun:
         if rule not in self.definitions:
             self.definitions[rule] = provenance.stage_definitions(self.scripts / f"{rule}.py")
         return changed_definitions(record.definitions, self.definitions[rule])
+
+
+def _name(job: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return job.rule.name, *map(str, job.wildcards_dict.values())
 
 
 def _rule_file(job: Any) -> str:  # noqa: ANN401
