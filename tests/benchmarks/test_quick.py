@@ -72,7 +72,7 @@ def test_programs_are_found():
 @pytest.mark.parametrize(("name", "starter"), STARTED_BY.items())
 def test_every_program_without_quick_run_is_started_by_another(name: str, starter: str):
     assert starter in RUN_HERE
-    assert f'"{name}.py"' in (BENCHMARKS / f"{starter}.py").read_text()
+    assert any(f'"{name}.py"' in path.read_text() for path in BENCHMARKS.glob("*.py"))
 
 
 @pytest.mark.parametrize("name", RUN_HERE)
