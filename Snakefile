@@ -50,18 +50,8 @@ rule all:
 
 
 onstart:
-    planned = {job.rule.name for job in workflow.dag.needrun_jobs()}
     try:
-        for key, folder in FOLDERS.items():
-            check_writable(key, folder)
-        # Not with conda, which has its own PyTorch.
-        if workflow.local_exec and not workflow.deployment_settings.deployment_method:
-            jobs.check_gpus_of(planned, SETTINGS)
-        if not workflow.local_exec:
-            limit = workflow.global_resources.get("gpu")
-            jobs.check_cluster(planned, SETTINGS, limit.value if limit else None)
-        if getattr(workflow.executor_plugin, "name", "") == "slurm":
-            slurm.check_jobs(workflow)
+        startup.check_before_jobs(workflow, SETTINGS)
     except ClairemapError as error:
         fail(error)
     run_record.record_start(workflow, Path(WORK), code)
@@ -74,7 +64,4 @@ onsuccess:
 
 onerror:
     run_record.record_end(Path(WORK), failed=True)
-    lines = summary(failed_jobs(), RUN, Path(WORK) / "logs" / "slurm")
-    logger.error(
-        "\n".join([f"{len(lines)} failed job(s); finished jobs are kept:", *(f"- {line}" for line in lines)])
-    )
+    logger.error(startup.failure_text(workflow, SETTINGS, RUN))

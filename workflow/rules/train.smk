@@ -171,7 +171,7 @@ rule train_model:
         settings=passed(stages.TrainModel),
         relevant=relevant(stages.TrainModel),
         files=each("pair"),
-        contents=lambda wildcards: list(identified(PLAN.initial_weights, MODEL.initial).of("optical", "sar")),
+        contents=lambda wildcards: list(SOURCES.identified(PLAN.initial_weights, MODEL.initial).of("optical", "sar")),
         record=untracked(MODEL.initial),
         checkpoints=f"{WORK}/checkpoints",
     message:

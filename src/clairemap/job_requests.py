@@ -1,0 +1,101 @@
+"""What each job requests when Snakemake submits it: memory and time, by the scenes that it reads."""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rasterio.errors import RasterioError
+
+from clairemap import requirements
+from clairemap.artefacts.model_card import read_model_card
+from clairemap.attempts.policy import next_memory_mb
+from clairemap.errors import ClairemapError
+from clairemap.outputs import ModelFolder, SceneFolder
+from clairemap.plan import Plan
+from clairemap.raster.opening import open_raster
+from clairemap.requirements import MappedScene, Shape
+
+Wildcards = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class JobRequests:
+    """Requests of the jobs of a run.
+
+    Attributes:
+        plan: settings and scenes of the run.
+        work: folder of intermediate files.
+        on_gpus: whether the network runs on GPUs.
+        run: identifies the run in the records of attempts.
+        is_submitting: whether jobs are being submitted. Only then files are opened, for the sizes of scenes: Snakemake
+            evaluates requests while planning too, for thousands of jobs.
+    """
+
+    plan: Plan
+    work: Path
+    on_gpus: bool
+    run: str
+    is_submitting: Callable[[], bool]
+
+    def memory_mb(self, rule: str, wildcards: Wildcards, log: Path, attempt: int) -> int:
+        """Return the memory of a job, MB; more after an attempt that ran out of memory, as its log says."""
+        return next_memory_mb(self._first_memory_mb(rule, wildcards), log, self.run, attempt)
+
+    def minutes(self, rule: str, wildcards: Wildcards) -> int:
+        """Return the time limit of a job, minutes."""
+        return requirements.minutes(
+            rule,
+            self.plan.settings,
+            scenes=self._scenes_read(rule, wildcards),
+            shape=self._shape(rule, wildcards),
+            on_gpus=self.on_gpus,
+        )
+
+    def _first_memory_mb(self, rule: str, wildcards: Wildcards) -> int:
+        settings = self.plan.settings
+        if rule == "predict_scene":
+            return requirements.mapping_mb(settings, self._mapped_scene(wildcards), on_gpus=self.on_gpus)
+        if rule == "train_model":
+            return requirements.training_mb(settings, on_gpus=self.on_gpus)
+        scenes = self._scenes_read(rule, wildcards)
+        return requirements.memory_mb(rule, settings, scenes=scenes, shape=self._shape(rule, wildcards))
+
+    def _scenes_read(self, rule: str, wildcards: Wildcards) -> int:
+        if rule == "fit_statistics":
+            return len(self.plan.train_and_val)
+        if rule == "audit_splits":
+            return len(self.plan.train_and_val) + len(self.plan.test_of(wildcards["region"]))
+        if (region := wildcards.get("region")) is None:
+            return 1
+        return len(self.plan.scenes_of(region, wildcards.get("map")))
+
+    def _shape(self, rule: str, wildcards: Wildcards) -> Shape | None:
+        """Return (height, width) of a job's scene once it is registered; None if the request does not need it."""
+        if rule not in requirements.SIZED_RULES or not self.is_submitting():
+            return None
+        if not SceneFolder(self.work / "scenes" / wildcards["scene"]).registration.exists():
+            return None
+        return _raster_shape(next(iter(self.plan.sheet[wildcards["scene"]].sources.values())))
+
+    def _mapped_scene(self, wildcards: Wildcards) -> MappedScene | None:
+        shape = self._shape("predict_scene", wildcards)
+        if shape is None:
+            return None
+        halo_px = self.plan.settings.inference.halo_px
+        if halo_px is None:
+            try:
+                halo_px = read_model_card(ModelFolder(self.work / "model").card).halo_px
+            except ClairemapError:  # an error of the job that reads it
+                return None
+        return MappedScene(shape, halo_px)
+
+
+@functools.cache
+def _raster_shape(path: Path) -> Shape | None:
+    """Return (height, width); None if the file cannot be read, which is an error of its job, not of the workflow."""
+    try:
+        with open_raster(path) as file:
+            return file.height, file.width
+    except RasterioError:
+        return None
