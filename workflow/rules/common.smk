@@ -9,7 +9,7 @@ from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.job_requests import JobRequests
 from clairemap.operations import run_record, startup
-from clairemap.operations.rule_values import RuleValues, signed, untracked
+from clairemap.operations.rule_values import RuleValues, with_parameters, untracked
 from clairemap.operations.scene_sources import SceneSources
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.plan import has_both_sensors, is_labelled
@@ -18,7 +18,7 @@ from clairemap.settings import VIEWS
 
 DEMO_DIR = Path("data/demo")
 try:
-    PLAN = startup.read_plan(workflow, config)
+    PLAN = startup.checked_plan(workflow, config)
     RUN = startup.begin(workflow, PLAN, DEMO_DIR, logger)
 except ClairemapError as error:
     fail(error)
@@ -66,27 +66,27 @@ def over_nodes(value):
 
 def made(*roles):
     """Input function: the scene's simulated files. All others are no inputs: `contents` tracks them."""
-    return signed(lambda wildcards: SOURCES.made(wildcards.scene, *roles))
+    return with_parameters(lambda wildcards: SOURCES.made(wildcards.scene, *roles))
 
 
 def contents(*roles):
     """Params function: identities of the files of the scene's rasters; their paths and dates are not tracked."""
-    return signed(lambda wildcards: SOURCES.contents(wildcards.scene, *roles))
+    return with_parameters(lambda wildcards: SOURCES.contents(wildcards.scene, *roles))
 
 
 def record():
     """Params function: file in which a stage records what it has read, untracked."""
-    return signed(lambda wildcards, output: SOURCES.record(wildcards.scene))
+    return with_parameters(lambda wildcards, output: SOURCES.record(wildcards.scene))
 
 
 def source_options(*roles):
     """Params function: --role path for each file of the scene, including missing files; untracked."""
-    return signed(lambda wildcards, output: SOURCES.options(wildcards.scene, *roles))
+    return with_parameters(lambda wildcards, output: SOURCES.options(wildcards.scene, *roles))
 
 
 def each(*names):
     """Params function: --name path for each file of the named inputs."""
-    return signed(lambda wildcards, input: jobs.options({name: input.get(name, []) for name in names}))
+    return with_parameters(lambda wildcards, input: jobs.options({name: input.get(name, []) for name in names}))
 
 
 def accepted(wildcards):
@@ -101,7 +101,9 @@ def of_maps(pattern):
 
 def of_audit(pattern):
     """Input function: a file of each scene of the region's audit."""
-    return signed(lambda wildcards: expand(pattern, scene=[*PLAN.train_and_val, *PLAN.test_of(wildcards.region)]))
+    return with_parameters(
+        lambda wildcards: expand(pattern, scene=[*PLAN.train_and_val, *PLAN.test_of(wildcards.region)])
+    )
 
 
 def of_scenes(pattern, *views, chosen=lambda scene: True):
@@ -111,4 +113,4 @@ def of_scenes(pattern, *views, chosen=lambda scene: True):
         scenes = PLAN.scenes_of(wildcards.region, wildcards.get("map"))
         return expand(pattern, scene=[scene.scene for scene in scenes if chosen(scene)], view=views)
 
-    return signed(inputs)
+    return with_parameters(inputs)

@@ -18,7 +18,7 @@ SHARED_RESOURCES = frozenset({"mem_mb", "disk_mb", "runtime"})
 """Resources whose values Snakemake adds up in a group of jobs; texts, such as partitions, must be equal."""
 
 
-def signed(function: Function) -> Function:
+def with_parameters(function: Function) -> Function:
     """Return the function with stored parameters: Snakemake otherwise inspects it several times for each job."""
     # The parameters with their kinds, not only names: Snakemake reads both.
     overwrite_function_params(function, inspect.signature(function).parameters)
@@ -27,7 +27,7 @@ def signed(function: Function) -> Function:
 
 def untracked(value: object) -> Callable[..., object]:
     """Return a function for a value that changes no result: Snakemake does not track params that depend on outputs."""
-    return signed(lambda wildcards, output: value)  # noqa: ARG005 - the names tell Snakemake what it depends on
+    return with_parameters(lambda wildcards, output: value)  # noqa: ARG005 - the names tell Snakemake what it depends on
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class RuleValues:
     def relevant(self, stage: type[stages.StageSettings]) -> Callable[..., str]:
         """Return a function for the settings that can change results. In a text, braces would be wildcards."""
         text = stages.relevant_json(self.settings, stage)
-        return signed(lambda wildcards: text)  # noqa: ARG005
+        return with_parameters(lambda wildcards: text)  # noqa: ARG005
 
     def group(self, name: str, rule: str, alone: object = False) -> str | None:
         """Return the group of a rule: on a cluster, the jobs of a scene in one group are one job.

@@ -26,7 +26,7 @@ COLLECTION_THRESHOLDS = (200_000, 50, 1000)
 """Of the garbage collector. Planning builds millions of objects that stay: Python's defaults cost a tenth of it."""
 
 
-def read_plan(workflow: Any, config: dict[str, Any]) -> Plan:  # noqa: ANN401 - Snakemake has no types
+def checked_plan(workflow: Any, config: dict[str, Any]) -> Plan:  # noqa: ANN401 - Snakemake has no types
     """Return the plan of a run, after checks that need no job.
 
     Raises:

@@ -67,7 +67,7 @@ def identities(files: Mapping[str, Path], record: Path, announce: Announce = lam
     Args:
         files: rasters by role; a missing file is an identity too.
         record: file that `remembered` has written; what is found out by reading files is added to it.
-        announce: is told which large files are read.
+        announce: is called with a text for each large file that is read.
     """
     known = read_source_record(record)
     seen = _looked_at(files, known.files)

@@ -6,7 +6,7 @@ import pytest
 from snakemake.common import get_function_params
 
 from clairemap import stages
-from clairemap.operations.rule_values import RuleValues, signed, untracked
+from clairemap.operations.rule_values import RuleValues, with_parameters, untracked
 from clairemap.provenance import stage_code
 from clairemap.settings import load_settings
 
@@ -20,7 +20,7 @@ def values(given: dict[str, Any] | None = None) -> RuleValues:
 
 
 def test_snakemake_reads_the_stored_parameters():
-    function = signed(lambda wildcards, output: (wildcards, output))
+    function = with_parameters(lambda wildcards, output: (wildcards, output))
     assert function(1, 2) == (1, 2) and list(get_function_params(function)) == ["wildcards", "output"]
     assert list(get_function_params(untracked(2))) == ["wildcards", "output"]
 
