@@ -6,7 +6,7 @@ import pytest
 from snakemake.common import get_function_params
 
 from clairemap import stages
-from clairemap.operations.rule_values import RuleValues, with_parameters, untracked
+from clairemap.operations.rule_values import RuleValues, untracked, with_parameters
 from clairemap.provenance import stage_code
 from clairemap.settings import load_settings
 
