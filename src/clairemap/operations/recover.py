@@ -19,6 +19,7 @@ from snakemake.persistence.file import FilePersistence
 from clairemap.errors import RecoverError
 from clairemap.operations import guards, leftovers, orphans, ownership
 from clairemap.operations.controllers import SILENCE_S, Found, Places, controllers_of, places_of, state_folder
+from clairemap.operations.queue import QueuedJob
 
 WAIT_S = 300.0
 """Longest wait for cancelled SLURM jobs, seconds."""
@@ -38,8 +39,8 @@ class Situation:
 
     folder: Path
     killed: list[Found]
-    cluster: list[orphans.ClusterJob]
-    unsure: list[orphans.ClusterJob]
+    cluster: list[QueuedJob]
+    unsure: list[QueuedJob]
     local: list[orphans.LocalProcess]
     locks: list[Path]
     unrecorded: list[str]
@@ -73,7 +74,7 @@ def survey(folder: Path) -> Situation:
     )
 
 
-def _queue(*, needed: bool) -> list[orphans.ClusterJob]:
+def _queue(*, needed: bool) -> list[QueuedJob]:
     """Return the jobs in SLURM's queue; none if SLURM does not answer and no killed run used it."""
     try:
         return orphans.queue()
@@ -98,7 +99,7 @@ def _running_message(found: Found) -> str:
     )
 
 
-def _start_time(job: orphans.ClusterJob) -> float:
+def _start_time(job: QueuedJob) -> float:
     """Return when a job started, seconds since 1970; now if it waits."""
     try:
         return datetime.datetime.fromisoformat(job.started).timestamp()

@@ -10,12 +10,13 @@ import pytest
 
 from clairemap.errors import RecoverError
 from clairemap.operations import orphans
+from clairemap.operations.queue import parse_queue
 
 QUEUE = """\
-12|clairemap_1111|RUNNING|2026-11-27T06:55:45|/data/run|rule_predict_scene_wildcards_west_fused
-13|clairemap_2222|PENDING|N/A|/data/run|rule_train_model
-14|clairemap_3333|RUNNING|2026-11-27T06:55:45|/data/other|rule_train_model
-15|interactive|RUNNING|2026-11-27T06:55:45|/data/run|(null)
+12|clairemap_1111|RUNNING|None|2026-11-27T06:55:45|/data/run|rule_predict_scene_wildcards_west_fused
+13|clairemap_2222|PENDING|Resources|N/A|/data/run|rule_train_model
+14|clairemap_3333|RUNNING|None|2026-11-27T06:55:45|/data/other|rule_train_model
+15|interactive|RUNNING|None|2026-11-27T06:55:45|/data/run|(null)
 """
 
 
@@ -26,7 +27,7 @@ def test_only_jobs_named_in_the_logs_of_the_folder_are_its_own(tmp_path: Path):
     ids = orphans.run_ids(tmp_path)
     assert ids == {"clairemap_1111"}
     assert orphans.run_ids(tmp_path, since=time.time() + 10) == set()
-    jobs = orphans.parse_queue(QUEUE)
+    jobs = parse_queue(QUEUE)
     own, unsure = orphans.orphans_among(jobs, ids, Path("/data/run"))
     assert [job.number for job in own] == ["12"]
     assert [job.number for job in unsure] == ["13"]

@@ -9,10 +9,11 @@ import pytest
 from clairemap.errors import RecoverError
 from clairemap.operations import orphans, recover
 from clairemap.operations.controllers import Controller, Places, registered, state_folder
+from clairemap.operations.queue import QueuedJob
 from clairemap.provenance import temporary_beside
 
 
-def no_slurm() -> list[orphans.ClusterJob]:
+def no_slurm() -> list[QueuedJob]:
     raise RecoverError("no squeue")
 
 

@@ -155,7 +155,10 @@ def test_queued_jobs_are_told_from_running_ones(folder: Path, monkeypatch: pytes
     begin(folder, executor="cluster")
     mark(folder, "west.json", "11")
     mark(folder, "east.json", "12")
-    queue = {"11": QueuedJob("RUNNING", "None"), "12": QueuedJob("PENDING", "Resources")}
+    queue = {
+        number: QueuedJob(number, "clairemap_1111", word, reason, "N/A", str(folder), "")
+        for number, word, reason in (("11", "RUNNING", "None"), ("12", "PENDING", "Resources"))
+    }
     monkeypatch.setattr(module, "queued_jobs", lambda _folder: queue)
     assert state(folder).states[:2] == ("running", "queued")
     assert "SLURM: 1 job(s) running, 1 waiting (Resources 1)." in text(folder)
