@@ -139,7 +139,7 @@ def read_partitions(lines: str) -> dict[str, Partition]:
     found: dict[str, Partition] = {}
     for line in lines.splitlines():
         name, limit, cpus, memory_mb, gres = line.split("|")
-        part = Partition(minutes_of(limit), _number(cpus), _number(memory_mb), _gpus_of(gres))
+        part = Partition(minutes_of(limit), _number(cpus), _number(memory_mb), gpus_of(gres))
         for key in [name.rstrip("*"), *([""] if name.endswith("*") else [])]:
             found[key] = found[key].merged(part) if key in found else part
     return found
@@ -163,7 +163,7 @@ def _number(text: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _gpus_of(gres: str) -> int:
+def gpus_of(gres: str) -> int:
     """Return the number of GPUs in "gpu:a100:4(S:0-1),lustre:1"."""
     kinds = [part.split(":") for part in re.sub(r"\([^)]*\)", "", gres).split(",")]
     return sum(int(kind[-1]) if kind[-1].isdigit() else 1 for kind in kinds if kind[0] == "gpu")
@@ -238,7 +238,7 @@ def _request(rule: str, job: Any, executor_settings: object) -> Request:  # noqa
         cpus=(chosen.get("cpus_per_task") or job.threads) * tasks,
         minutes=chosen.get("runtime") or None,
         memory_mb=chosen.get("mem_mb") or None,
-        gpus=_amount(job, "gpu") or _gpus_of(chosen.get("gres") or ""),
+        gpus=_amount(job, "gpu") or gpus_of(chosen.get("gres") or ""),
         nodes=nodes,
         options=tuple(options),
     )

@@ -54,7 +54,7 @@ def test_time_limits(text: str, minutes: int | None):
     ],
 )
 def test_gpus_of_a_node(gres: str, gpus: int):
-    assert slurm._gpus_of(gres) == gpus
+    assert slurm.gpus_of(gres) == gpus
 
 
 @pytest.mark.parametrize(
