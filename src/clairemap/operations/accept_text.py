@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from clairemap.artefacts.acceptance import StageAcceptances, acceptance_file, read_acceptances
+from clairemap.artefacts.acceptance import acceptances_of
 from clairemap.operations.accept import StageCandidates, current_version, made_by
 from clairemap.operations.code_records import WITHOUT_RECORD, definitions_text
 from clairemap.operations.costs import Costs
@@ -26,8 +26,7 @@ def accept_text(dry: DryRun, chosen: Sequence[StageCandidates], costs: Costs) ->
 
 
 def _stage_lines(dry: DryRun, stage: StageCandidates, costs: Costs) -> Iterator[str]:
-    path = acceptance_file(dry.records.folder, stage.stage)
-    before = read_acceptances(path) if path.exists() else StageAcceptances(stage=stage.stage)
+    before = acceptances_of(dry.records.folder, stage.stage)
     names = [candidate.name for candidate in stage.accepted if candidate.name]
     makers = Counter(made_by(dry, candidate, before) for candidate in stage.accepted)
     changed = WITHOUT_RECORD if stage.changed is None else definitions_text(stage.changed)
