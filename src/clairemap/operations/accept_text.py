@@ -10,6 +10,7 @@ from clairemap.operations.costs import Costs
 from clairemap.operations.dry_run import DryRun
 from clairemap.operations.durations import hours
 from clairemap.operations.snakemake_jobs import planned_jobs
+from clairemap.operations.stage_costs import costs_by_stage
 from clairemap.text import shortened
 
 MOST_NAMES = 3
@@ -44,9 +45,8 @@ def _stage_lines(dry: DryRun, stage: StageCandidates, costs: Costs) -> Iterator[
 
 def _saved(dry: DryRun, stage: StageCandidates, costs: Costs) -> str:
     jobs = planned_jobs(dry.workflow.dag, [candidate.job for candidate in stage.accepted], {})
-    seconds = [costs.seconds(job) for job in jobs]
-    if None in seconds:
+    (together,) = costs_by_stage(jobs, costs)
+    if together.unknown:
         return "unknown"
-    core_s = sum(job.threads * (s or 0.0) for job, s in zip(jobs, seconds, strict=True))
-    gpu_s = sum(job.gpus * (s or 0.0) for job, s in zip(jobs, seconds, strict=True))
-    return f"about {hours(core_s)} core-hours" + (f", {hours(gpu_s)} GPU-hours" if gpu_s else "")
+    gpu_hours = f", {hours(together.gpu_s)} GPU-hours" if together.gpu_s else ""
+    return f"about {hours(together.core_s(dry.machine))} core-hours{gpu_hours}"
