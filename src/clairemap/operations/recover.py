@@ -5,7 +5,6 @@ done while Snakemake runs in the folder. Finished outputs are kept.
 """
 
 import datetime
-import json
 import math
 import shutil
 import time
@@ -17,8 +16,9 @@ from typing import Literal
 from snakemake.persistence.file import FilePersistence
 
 from clairemap.errors import RecoverError
-from clairemap.operations import guards, leftovers, orphans, ownership
-from clairemap.operations.controllers import SILENCE_S, Found, Places, controllers_of, places_of, state_folder
+from clairemap.operations import leftovers, orphans, ownership
+from clairemap.operations.controllers import SILENCE_S, Found, Places, controllers_of, places_of
+from clairemap.operations.output_lists import kept_outputs, unrecorded_outputs
 from clairemap.operations.queue import QueuedJob
 
 WAIT_S = 300.0
@@ -86,7 +86,7 @@ def _queue(*, needed: bool) -> list[QueuedJob]:
 
 def _unrecorded(folder: Path) -> list[str]:
     """Return the outputs that the last planning found without a record and that still have none."""
-    names = [name for name in guards.read_list(folder, "unrecorded.json") if (folder / name).exists()]
+    names = [name for name in unrecorded_outputs(folder).read() if (folder / name).exists()]
     records = FilePersistence(path=folder / ".snakemake")
     return [name for name in names if records._read_record(name) is None]
 
@@ -192,8 +192,8 @@ def _decide(found: Situation, unrecorded: Unrecorded, would: str) -> Iterator[st
         for name in found.unrecorded:
             leftovers.remove(found.folder / name)
     else:
-        (state_folder(found.folder) / "kept.json").write_text(json.dumps(found.unrecorded), encoding="utf-8")
-    (state_folder(found.folder) / "unrecorded.json").unlink(missing_ok=True)
+        kept_outputs(found.folder).write(found.unrecorded)
+    unrecorded_outputs(found.folder).remove()
 
 
 def take_over(work_dir: Path, folder: Path, *, dry_run: bool = False) -> str:
