@@ -34,6 +34,21 @@ def test_only_jobs_named_in_the_logs_of_the_folder_are_its_own(tmp_path: Path):
     assert own[0].described == "12 (predict_scene west_fused, running)"
 
 
+def test_jobs_are_ours_by_the_prefix_of_the_profile_or_of_the_logs():
+    jobs = parse_queue(QUEUE)
+    assert [job.number for job in orphans.of_clairemap(jobs, set())] == ["12", "13", "14"]
+    mine = parse_queue(QUEUE.replace("clairemap_3333", "mine_3333"))
+    assert [job.number for job in orphans.of_clairemap(mine, {"mine_1111"})] == ["12", "13", "14"]
+
+
+def test_jobs_that_stay_in_the_queue_are_returned(monkeypatch: pytest.MonkeyPatch):
+    jobs, cancelled = parse_queue(QUEUE), []
+    monkeypatch.setattr(orphans, "answer", lambda *words, timeout_s: cancelled.append(words))  # noqa: ARG005
+    assert orphans.cancel(jobs[:2], 0.0, lambda: jobs[1:]) == ["13"]
+    assert orphans.cancel(jobs[:2], 0.0, lambda: jobs[2:]) == orphans.cancel([], 0.0) == []
+    assert cancelled == [("scancel", "12", "13")] * 2
+
+
 def test_without_slurm_the_queue_is_an_error(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(RecoverError, match="no squeue"):
