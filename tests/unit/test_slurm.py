@@ -88,12 +88,10 @@ def test_what_passes_with_time_is_no_fault(caplog: pytest.LogCaptureFixture):
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A partition of one node, and an sbatch that refuses every job, twice."""
-    commands = {
-        "sinfo": "echo 'gpu|1-00:00:00|32|128000|gpu:4'",
-        "sbatch": ("echo 'sbatch: error: No account' >&2\n" * 2),
-    }
+    refusal = "echo 'sbatch: error: No account' >&2\n"
+    commands = {"sinfo": "echo 'gpu|1-00:00:00|32|128000|gpu:4'", "sbatch": f"{refusal}{refusal}exit 1"}
     for name, text in commands.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n[ {name} = sinfo ]\n")
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
 
