@@ -9,17 +9,16 @@ jobs, dependencies and logs, and nothing else. Seconds are CPU seconds.
 - `noop_s`: dry run of `noop_scenes` scenes when all jobs are done.
 - `files_per_scene`: files in the folder of a labelled scene, by its side in pixels, with default tiles and windows of
   2048 px; test scenes with `metrics.compare_sensors` have the probabilities two more times.
-- `asked_over_used`: memory requested divided by the largest memory used, by rule, of the run given with `--run`, made
-  with `--benchmark-extended`.
+- `asked_over_used`: memory requested divided by memory used (`workflow_memory.py`), by rule, of the finished run whose
+  work folder is given with `--run`.
 
 Prints its figures, and as its last line one JSON object. Figures of `workflow_faults.py` are added
 if its result exists.
 
-    python benchmarks/workflow.py [--quick] [--run FOLDER]
+    python benchmarks/workflow.py [--quick] [--run WORK]
 """
 
 import argparse
-import csv
 import json
 import os
 import platform
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_made import BARE, JOB, PROJECT, Cost, make_folder, snakemake, workflow_without_work
+from workflow_memory import asked_over_used
 
 import clairemap
 from clairemap.grid.rounding import ceil_div
@@ -57,7 +57,7 @@ def main() -> None:
     """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few scenes, one start")
-    parser.add_argument("--run", type=Path, help="folder of a finished run, for asked_over_used")
+    parser.add_argument("--run", type=Path, help="work folder of a finished run, for asked_over_used")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = measured(Path(folder), chosen.quick)
@@ -137,26 +137,6 @@ def files_of_scene(side_px: int) -> int:
     single = (folder.registration, folder.registration_picture, folder.tiles, folder.radiometry_check)
     others = ("pair.json", "radiometry.json", "probabilities.json", "scores.parquet", folder.explanations.name)
     return stores + len(single) + len(others)
-
-
-def asked_over_used(run: Path) -> dict[str, float]:
-    """Return requested over used memory by rule, of the job with the smallest ratio, of a finished run.
-
-    Raises:
-        RuntimeError: the run was not made with `--benchmark-extended`.
-    """
-    smallest: dict[str, float] = {}
-    for path in sorted((run / "work" / "benchmarks").rglob("*.tsv")):
-        with path.open(newline="", encoding="utf-8") as file:
-            row = next(csv.DictReader(file, delimiter="\t"))
-        if "resources" not in row:
-            raise RuntimeError(f"{path}: no resources; run the workflow with --benchmark-extended")
-        asked_mb, used_mb = json.loads(row["resources"]).get("mem_mb"), row["max_rss"]
-        if asked_mb and used_mb not in ("NA", "-"):
-            ratio = float(asked_mb) / max(float(used_mb), 1)
-            rule = row["rule_name"]
-            smallest[rule] = min(ratio, smallest.get(rule, ratio))
-    return smallest
 
 
 if __name__ == "__main__":
