@@ -55,7 +55,7 @@ def test_without_slurm_the_queue_is_an_error(monkeypatch: pytest.MonkeyPatch):
         orphans.queue()
 
 
-def test_processes_of_stages_in_the_folder_are_stopped(tmp_path: Path):
+def test_processes_of_stages_in_the_folder_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     script = tmp_path / "workflow" / "scripts" / "train_model.py"
     script.parent.mkdir(parents=True)
     script.write_text(
@@ -69,6 +69,9 @@ def test_processes_of_stages_in_the_folder_are_stopped(tmp_path: Path):
         assert process.stdout is not None and process.stdout.readline()
         started.append(process)
     assert orphans.local_orphans(inside, frozenset({"train_model"})) == []
+    with monkeypatch.context() as as_another_user:
+        as_another_user.setattr(orphans.os, "getuid", lambda: -1)
+        assert orphans.local_orphans(inside, frozenset()) == []
     found = orphans.local_orphans(inside, frozenset())
     assert [(process.pid, process.script) for process in found] == [(started[0].pid, "train_model")]
     assert orphans.stop(found, wait_s=0.5) == []
