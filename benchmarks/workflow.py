@@ -9,13 +9,13 @@ jobs, dependencies and logs, and nothing else. Seconds are CPU seconds.
 - `noop_s`: dry run of `noop_scenes` scenes when all jobs are done.
 - `files_per_scene`: files in the folder of a labelled scene, by its side in pixels, with default tiles and windows of
   2048 px; test scenes with `metrics.compare_sensors` have the probabilities two more times.
-- `asked_over_used`: memory requested divided by memory used, by rule, of the finished run given with `--run`: of the
-  job that wasted most, or that used more than it requested (below 1).
+- `asked_over_used`: memory requested divided by memory used (`workflow_memory.py`), by rule, of the finished run whose
+  work folder is given with `--run`.
 
 Prints its figures, and as its last line one JSON object. Figures of `workflow_faults.py` are added if its result
 exists.
 
-    python benchmarks/workflow.py [--quick] [--run FOLDER]
+    python benchmarks/workflow.py [--quick] [--run WORK]
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main() -> None:
     """Measure and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="few scenes, one start")
-    parser.add_argument("--run", type=Path, help="folder of a finished run, for asked_over_used")
+    parser.add_argument("--run", type=Path, help="work folder of a finished run, for asked_over_used")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = measured(Path(folder), chosen.quick)

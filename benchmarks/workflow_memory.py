@@ -34,9 +34,3 @@ def asked_over_used(work: Path) -> dict[str, float]:
         for rule, attempts in finished_attempts(work).items()
     }
     return {rule: round(min(of_rule) if min(of_rule) < 1 else max(of_rule), 2) for rule, of_rule in ratios.items()}
-
-
-def asked_and_used_mb(work: Path) -> dict[str, tuple[int, int]]:
-    """Return requested and used memory, MB, by rule: that of the job that used most."""
-    most = {rule: max(jobs, key=lambda one: one.peak_mb) for rule, jobs in finished_attempts(work).items()}
-    return {rule: (one.memory_mb, one.peak_mb + SNAKEMAKE_MB) for rule, one in most.items()}

@@ -9,8 +9,6 @@ class ClairemapError(Exception):
     """Base of all errors caused by input, settings or the machine, not by a bug."""
 
     exit_code = 1
-    retry_helps = False
-    """Whether the same job can succeed if it is only run again."""
 
     @property
     def report(self) -> str:
@@ -150,11 +148,9 @@ class TimeBudgetError(ClairemapError):
     """Training reached its time limit and saved its state; running again resumes."""
 
     exit_code = 75
-    retry_helps = True
 
 
 class MemoryLimitError(ClairemapError):
     """A stage needs more memory than its job may use."""
 
     exit_code = 76
-    retry_helps = True

@@ -62,13 +62,8 @@ class JobRequests:
         return requirements.memory_mb(rule, settings, scenes=scenes, shape=self._shape(rule, wildcards))
 
     def _scenes_read(self, rule: str, wildcards: Wildcards) -> int:
-        if rule == "fit_statistics":
-            return len(self.plan.train_and_val)
-        if rule == "audit_splits":
-            return len(self.plan.train_and_val) + len(self.plan.test_of(wildcards["region"]))
-        if (region := wildcards.get("region")) is None:
-            return 1
-        return len(self.plan.scenes_of(region, wildcards.get("map")))
+        scene, region, map_name = (wildcards.get(name) for name in ("scene", "region", "map"))
+        return len(self.plan.scenes_read(rule, scene=scene, region=region, map_name=map_name))
 
     def _shape(self, rule: str, wildcards: Wildcards) -> Shape | None:
         """Return (height, width) of a job's scene once it is registered; None if the request does not need it."""

@@ -84,6 +84,22 @@ class Plan:
             raise SampleSheetError(f"region {region!r} has no map {map_name!r}")
         return [self.sheet[map_name]]
 
+    def scenes_read(
+        self, rule: str, *, scene: str | None = None, region: str | None = None, map_name: str | None = None
+    ) -> tuple[str, ...]:
+        """Return the names of the scenes that a job of a rule reads; its scene, region and map are its wildcards.
+
+        Raises:
+            SampleSheetError: there is no such region, or it has no such map.
+        """
+        if scene is not None:
+            return (scene,)
+        if region is None:
+            return self.train_and_val
+        if rule == "audit_splits":
+            return (*self.train_and_val, *self.test_of(region))
+        return tuple(found.scene for found in self.scenes_of(region, map_name))
+
     def is_compared(self, scene: Scene) -> bool:
         """Whether a scene is also mapped and scored with one sensor masked out."""
         return self.settings.metrics.compare_sensors and scene.split == "test" and is_labelled(scene)

@@ -63,8 +63,14 @@ _MEASURED_VALUES = 13 * 512**2
 _VALUE_BYTES = 12
 """Memory per additional value of a tile."""
 
-_SCENE_MB = {"render_report": 5, "score_region": 1, "mosaic_region": 1, "check_maps": 1, "audit_splits": 1}
-_SCENE_MB["fit_statistics"] = 1
+_SCENE_MB = {
+    "fit_statistics": 1,
+    "audit_splits": 1,
+    "mosaic_region": 1,
+    "check_maps": 1,
+    "score_region": 1,
+    "render_report": 5,
+}
 """Memory per scene of a region beyond six, MB; an estimate."""
 
 _TRAINING_MB: dict[SizeName, int] = {"tiny": 630, "small": 1110, "base": 1520}

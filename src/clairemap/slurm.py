@@ -9,7 +9,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,11 +19,11 @@ from types import FrameType
 from typing import Any, Self
 
 from clairemap.errors import SettingsError
+from clairemap.slurm_command import run_slurm, slurm_output
 
 log = logging.getLogger(__name__)
 
 PLUGIN = "snakemake_executor_plugin_slurm"
-COMMAND_TIMEOUT_S = 30
 CHECK_SECONDS = 60
 """Time after which the remaining rules are not checked (a busy cluster answers slowly), seconds."""
 TEMPORARY = re.compile(r"busy|drained|reserved|not available now|unable to contact|timed out|try again", re.IGNORECASE)
@@ -79,7 +78,7 @@ def check_requests(requests: Iterable[Request]) -> None:
         SettingsError: at least one cannot start; the message lists all of them, with the line of the profile to change.
     """
     end = time.monotonic() + CHECK_SECONDS
-    partitions = read_partitions(_output(["sinfo", "--noheader", "--exact", "--format=%P|%l|%c|%m|%G"]))
+    partitions = read_partitions(slurm_output("sinfo", "--noheader", "--exact", "--format=%P|%l|%c|%m|%G"))
     faults = []
     for request in requests:
         if time.monotonic() > end:
@@ -140,7 +139,7 @@ def read_partitions(lines: str) -> dict[str, Partition]:
     found: dict[str, Partition] = {}
     for line in lines.splitlines():
         name, limit, cpus, memory_mb, gres = line.split("|")
-        part = Partition(minutes_of(limit), _number(cpus), _number(memory_mb), _gpus_of(gres))
+        part = Partition(minutes_of(limit), _number(cpus), _number(memory_mb), gpus_of(gres))
         for key in [name.rstrip("*"), *([""] if name.endswith("*") else [])]:
             found[key] = found[key].merged(part) if key in found else part
     return found
@@ -164,7 +163,7 @@ def _number(text: str) -> int:
     return int(found[0]) if found else 0
 
 
-def _gpus_of(gres: str) -> int:
+def gpus_of(gres: str) -> int:
     """Return the number of GPUs in "gpu:a100:4(S:0-1),lustre:1"."""
     kinds = [part.split(":") for part in re.sub(r"\([^)]*\)", "", gres).split(",")]
     return sum(int(kind[-1]) if kind[-1].isdigit() else 1 for kind in kinds if kind[0] == "gpu")
@@ -172,28 +171,11 @@ def _gpus_of(gres: str) -> int:
 
 def _refusal(options: Sequence[str]) -> str | None:
     """Return what ``sbatch --test-only`` says against a job, in one line; None if the job can start."""
-    try:
-        done = subprocess.run(
-            ["sbatch", "--test-only", *options, "--wrap", "true"],
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"timed out: {error}"
+    done = run_slurm("sbatch", "--test-only", *options, "--wrap", "true")
     if done.returncode == 0:
         return None
     lines = [re.sub(r"^(sbatch: )?(error: )?(allocation failure: )?", "", line) for line in done.stderr.splitlines()]
     return "; ".join(dict.fromkeys(line for line in lines if line)) or f"exit code {done.returncode}"
-
-
-def _output(command: Sequence[str]) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 def largest_requests(jobs: Iterable[Any], executor_settings: object) -> list[Request]:
@@ -256,7 +238,7 @@ def _request(rule: str, job: Any, executor_settings: object) -> Request:  # noqa
         cpus=(chosen.get("cpus_per_task") or job.threads) * tasks,
         minutes=chosen.get("runtime") or None,
         memory_mb=chosen.get("mem_mb") or None,
-        gpus=_amount(job, "gpu") or _gpus_of(chosen.get("gres") or ""),
+        gpus=_amount(job, "gpu") or gpus_of(chosen.get("gres") or ""),
         nodes=nodes,
         options=tuple(options),
     )

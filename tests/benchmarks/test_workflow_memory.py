@@ -33,4 +33,3 @@ def test_each_rule_has_the_ratio_of_its_worst_job(tmp_path: Path, module: Module
     add(logs / "predict_scene" / "east.fused.log", 600, 60)
     add(logs / "train_model.log", 1000, 160, cause="out of memory")
     assert module.asked_over_used(tmp_path) == {"tile_scene": 1.5, "predict_scene": 0.5}
-    assert module.asked_and_used_mb(tmp_path) == {"tile_scene": (600, 500), "predict_scene": (600, 1200)}

@@ -41,6 +41,16 @@ def test_scenes_of_one_map_per_region(sheet: Path):
     assert names(found, "north", "north") == names(found, "north", None) == ["a", "b", "c"]
 
 
+def test_scenes_that_jobs_read(sheet: Path):
+    found = plan(sheet)
+    assert found.scenes_read("tile_scene", scene="d") == ("d",)
+    assert found.scenes_read("train_model") == ("a", "b")
+    assert found.scenes_read("audit_splits", region="north") == ("a", "b", "c")
+    assert found.scenes_read("audit_splits", region="south") == ("a", "b")
+    assert found.scenes_read("mosaic_region", region="south", map_name="south") == ("d", "e")
+    assert plan(sheet, mosaic={"grid": "scene"}).scenes_read("check_maps", region="south", map_name="e") == ("e",)
+
+
 def test_scenes_of_one_map_per_scene(sheet: Path):
     found = plan(sheet, mosaic={"grid": "scene"})
     assert found.maps_of("south") == ["d", "e"]

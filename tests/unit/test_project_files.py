@@ -13,8 +13,10 @@ import yaml
 from clairemap import errors
 from clairemap.config_file import config_schema, default_yaml, sheet_schema
 from clairemap.jobs import NETWORK_ENVIRONMENT
+from clairemap.operations.costs import DEMO, REGION_RULES
+from clairemap.requirements import memory_mb, minutes
 from clairemap.scenes import OPTIONAL, REQUIRED
-from clairemap.settings import Settings
+from clairemap.settings import Settings, load_settings
 
 PROJECT = Path(__file__).parents[2]
 CONDA_NAMES = {"dask-core": "dask", "matplotlib-base": "matplotlib", "pytorch": "torch"}
@@ -156,3 +158,14 @@ def test_the_image_installs_the_pinned_versions_of_files_that_exist():
     names = [line.split()[0] for line in copied[1].splitlines()]
     assert all((PROJECT / name).exists() for name in names)
     assert "--constraint constraints.txt" in definition and "constraints.txt" in names
+
+
+def test_every_rule_requests_memory_and_time_and_has_a_time_of_the_demo():
+    rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
+    settings = load_settings({})
+    for name in re.findall(r"^rule (\w+):", rules, re.M):
+        assert name in DEMO
+        assert minutes(name, settings) > 0
+        assert name == "predict_scene" or memory_mb(name, settings) > 0  # that has `mapping_mb`
+    per_region = re.findall(r"BENCHMARKS\}/(\w+)/\{\{region\}\}", rules)
+    assert sorted(per_region) == sorted(REGION_RULES)

@@ -99,6 +99,29 @@ def test_processes_on_gpus_take_memory_for_cuda_and_not_for_the_crops():
     assert mapping_mb(DEMO, None, on_gpus=True) == mapping_mb(DEMO, None, on_gpus=False) + 4000
 
 
+def test_several_processes_share_the_crops_and_have_a_launcher():
+    one, two = (
+        load_settings(
+            {
+                "network": {"size": "base"},
+                "training": {"batch_size": 16},
+                "compute": {"training_processes": processes},
+            }
+        )
+        for processes in (1, 2)
+    )
+    assert training_mb(two, on_gpus=False) < 1.6 * training_mb(one, on_gpus=False)
+    assert training_mb(two, on_gpus=True) - 2 * training_mb(one, on_gpus=True) + SNAKEMAKE_MB > 250
+
+
+@pytest.mark.parametrize("on_gpus", [False, True])
+def test_averaged_weights_take_memory(on_gpus: bool):
+    base, averaged = (
+        load_settings({"network": {"size": "base"}, "training": training}) for training in ({}, {"ema_decay": 0.9})
+    )
+    assert training_mb(averaged, on_gpus=on_gpus) - training_mb(base, on_gpus=on_gpus) > 260
+
+
 @pytest.mark.parametrize(
     ("side", "peaks"), [(300, (316, 318)), (896, (400, 426)), (1024, (408, 474)), (4096, (989, 1086))]
 )
@@ -123,6 +146,14 @@ def test_larger_tiles_more_bands_and_more_scenes_take_more():
     assert memory_mb("score_tiles", more) > memory_mb("score_tiles", DEMO) < memory_mb("score_tiles", tiled(13))
     assert memory_mb("score_tiles", DEMO) < memory_mb("score_tiles", tiled(4, 1024, 2))
     assert memory_mb("render_report", DEMO, scenes=100) > memory_mb("render_report", DEMO, scenes=6)
+
+
+@pytest.mark.parametrize(
+    "rule", ["fit_statistics", "audit_splits", "mosaic_region", "check_maps", "score_region", "render_report"]
+)
+def test_rules_of_many_scenes_take_more_memory_and_time_with_their_number(rule: str):
+    assert memory_mb(rule, DEMO, scenes=100) > memory_mb(rule, DEMO, scenes=6) == memory_mb(rule, DEMO, scenes=1)
+    assert minutes(rule, DEMO, scenes=100) > minutes(rule, DEMO, scenes=6)
 
 
 def test_a_language_model_takes_memory_and_time():

@@ -54,7 +54,7 @@ def test_time_limits(text: str, minutes: int | None):
     ],
 )
 def test_gpus_of_a_node(gres: str, gpus: int):
-    assert slurm._gpus_of(gres) == gpus
+    assert slurm.gpus_of(gres) == gpus
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,7 @@ def test_gpus_of_a_node(gres: str, gpus: int):
     [
         ({"minutes": 2000}, None, "train_model:runtime (limit of the partition: 1440 minutes)"),
         ({"cpus": 64}, "configuration is not available", "set-threads: train_model (largest node: 32 CPUs)"),
+        ({"cpus": 64}, "Requested nodes are busy", "set-threads: train_model (largest node: 32 CPUs)"),
         ({"memory_mb": 200_000}, "not available", "train_model:mem_mb (largest node: 128000 MB)"),
         ({"gpus": 8}, None, "train_model:slurm_partition (largest node: 4 GPUs)"),
         ({"partition": "cpu"}, "not available", "train_model:slurm_partition (the partition has no GPUs)"),
@@ -82,6 +83,34 @@ def test_what_passes_with_time_is_no_fault(caplog: pytest.LogCaptureFixture):
         said = "Required node not available (down, drained or reserved)"
         assert fault_of(Request(**TRAINING), PARTITIONS, said) is None
     assert f"rule train_model: sbatch says: {said}" in caplog.text
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A partition of one node, and an sbatch that refuses every job, twice."""
+    refusal = "echo 'sbatch: error: No account' >&2\n"
+    commands = {"sinfo": "echo 'gpu|1-00:00:00|32|128000|gpu:4'", "sbatch": f"{refusal}{refusal}exit 1"}
+    for name, text in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("cluster")
+def test_all_refused_requests_are_listed_with_what_sbatch_says_once():
+    other = {**TRAINING, "rule": "predict_scene", "cpus": 64}
+    with pytest.raises(SettingsError) as error:
+        slurm.check_requests([Request(**TRAINING), Request(**other)])
+    lines = str(error.value).splitlines()
+    assert [line.split()[2] for line in lines[1:]] == ["train_model", "predict_scene"]
+    assert all("(sbatch: No account). Change" in line for line in lines[1:])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_slow_cluster_ends_the_check(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setattr(slurm, "CHECK_SECONDS", -1)
+    slurm.check_requests([Request(**TRAINING)])
+    assert "rule train_model and later ones are not checked" in caplog.text
 
 
 class Resources(dict[str, object]):
@@ -107,6 +136,7 @@ def test_training_over_nodes_requests_its_threads_on_each_node():
     (request,) = slurm.largest_requests([job("train_model", 8, slurm_partition="gpu", **resources)], None)
     assert (request.cpus, request.gpus, request.nodes) == (8, 1, 2)
     assert {"--ntasks-per-node=2", "--cpus-per-task=4", "--nodes=2", "--gres=gpu:1"} <= set(request.options)
+    assert sum(option.startswith("--nodes") for option in request.options) == 1
     assert request.text == "8 CPUs, 1 GPU on each of 2 nodes"
     with pytest.raises(SettingsError, match="rule train_model: the SLURM executor refuses its resources"):
         slurm.largest_requests([job("train_model", 8, **{**resources, "tasks_per_node": 1})], None)

@@ -1,6 +1,6 @@
 import pytest
 
-from clairemap.text import shortened
+from clairemap.text import cut, shortened
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,7 @@ def test_omitted_items_are_counted(items: tuple[object, ...], expected: str):
 
 def test_items_with_commas_have_another_separator():
     assert shortened(("a, b", "c", "d"), 2, "; ") == "a, b; c and 1 more"
+
+
+def test_long_texts_are_cut():
+    assert [cut(text, 4) for text in ("", "abcd", "abcde")] == ["", "abcd", "abc…"]

@@ -1,12 +1,12 @@
 """Results kept in spite of a change of the code: ``work/accepted/{stage}.json``, written by `make accept`."""
 
-import hashlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pydantic import Field
 
 from clairemap.artefacts.document import DocumentModel, read_document, write_document
+from clairemap.provenance import file_digest
 
 
 class AcceptedResult(DocumentModel):
@@ -55,12 +55,22 @@ def acceptance_file(work: Path, stage: str) -> Path:
 
 
 def read_acceptances(path: Path) -> StageAcceptances:
-    """Return the acceptances of a stage.
+    """Return the acceptances in a file.
 
     Raises:
         StoreError: the file is missing or damaged.
     """
     return read_document(path, StageAcceptances, "record of accepted results", "make accept")
+
+
+def acceptances_of(work: Path, stage: str) -> StageAcceptances:
+    """Return the acceptances of a stage, which may be none.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = acceptance_file(work, stage)
+    return read_acceptances(path) if path.exists() else StageAcceptances(stage=stage)
 
 
 def write_acceptances(path: Path, acceptances: StageAcceptances) -> None:
@@ -90,12 +100,6 @@ def kept_results(paths: Iterable[Path], scenes: Collection[str]) -> tuple[KeptRe
 
 def _is_unchanged(result: AcceptedResult) -> bool:
     try:
-        return result_digest(Path(result.file)) == result.sha256
+        return file_digest(Path(result.file)) == result.sha256
     except OSError:
         return False
-
-
-def result_digest(path: Path) -> str:
-    """Return the SHA-256 of an output."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

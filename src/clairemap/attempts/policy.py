@@ -54,7 +54,7 @@ def is_permanent(attempt: Attempt | None) -> bool:
 def allowed_retries(retries: int, log: Path, run: str) -> int:
     """Return how often Snakemake may retry a failed job in all, of `retries` by its settings.
 
-    None if a retry would fail in the same way. A planned stop for which SLURM did not requeue the job does not count.
+    0 if a retry would fail in the same way. A planned stop for which SLURM did not requeue the job does not count.
     """
     if is_permanent(last_attempt(log, run)) or not retries:
         return 0

@@ -149,7 +149,7 @@ def cause_of(code: int, ending: _Ending, memory_mb: int) -> Cause:
     if code == MemoryLimitError.exit_code or (code not in _OWN_CODES and ending.memory_killed):
         return Cause.OUT_OF_MEMORY
     if code in _OWN_CODES:
-        return Cause.FAILED if _retry_helps(code) else Cause.ERROR
+        return Cause.ERROR
     if code == _SIGKILL:
         return Cause.OUT_OF_MEMORY if ending.peak_mb > NEAR_LIMIT * memory_mb > 0 else Cause.KILLED
     return Cause.TERMINATED if code in (_SIGTERM, _SIGINT) else Cause.FAILED
@@ -184,8 +184,3 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.write(f"{given.log}: {error}\n")
         code = 1
     raise SystemExit(code)
-
-
-def _retry_helps(exit_code: int) -> bool:
-    """Whether a retry can succeed after this exit code; true for codes of no error in `errors`."""
-    return all(error.retry_helps for error in ClairemapError.__subclasses__() if error.exit_code == exit_code)

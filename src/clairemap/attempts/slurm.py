@@ -1,12 +1,10 @@
 """What SLURM knows about a job, and requeueing it."""
 
 import re
-import subprocess
 from dataclasses import dataclass
 
 from clairemap.attempts.records import Cause
-
-TIMEOUT_S = 20
+from clairemap.slurm_command import run_slurm, slurm_output
 
 _CAUSES = {
     "OUT_OF_MEMORY": Cause.OUT_OF_MEMORY,
@@ -33,19 +31,10 @@ class SlurmJob:
         return _CAUSES.get(self.state)
 
 
-def _answer(*command: str) -> str:
-    """Return what a command of SLURM prints; empty if it fails or is not installed."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
-
-
 def find_job(job: str) -> SlurmJob | None:
     """Return what SLURM knows about a job: from the controller, or from accounting for an older job."""
-    shown = _answer("scontrol", "show", "job", "--oneliner", job)
-    accounted = _answer("sacct", "-j", job, "-n", "-P", "-o", "State,NodeList,MaxRSS")
+    shown = slurm_output("scontrol", "show", "job", "--oneliner", job)
+    accounted = slurm_output("sacct", "-j", job, "-n", "-P", "-o", "State,NodeList,MaxRSS")
     rows = [line.split("|") for line in accounted.splitlines() if line.count("|") == 2]
     peak_mb = max((size_mb(row[2]) for row in rows), default=0)
     if (state := _field(shown, "JobState")) is not None:
@@ -70,10 +59,5 @@ def size_mb(text: str) -> int:
 
 def requeue(job: str) -> str | None:
     """Requeue a running SLURM job; return None, or why it was refused. SLURM then ends the job."""
-    try:
-        done = subprocess.run(
-            ["scontrol", "requeue", job], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"scontrol: {error}"
+    done = run_slurm("scontrol", "requeue", job)
     return None if done.returncode == 0 else (done.stderr.strip() or f"scontrol exited with {done.returncode}")

@@ -32,7 +32,7 @@ name the version in stamps."""
 ERRORS = "errors"
 """Module of the error classes. Of such a class only the name, the bases and other methods than these count."""
 
-ERROR_MEMBERS = frozenset({"exit_code", "report", "retry_helps"})
+ERROR_MEMBERS = frozenset({"exit_code", "report"})
 
 BUILTIN_ERRORS = frozenset(
     {

@@ -19,8 +19,7 @@ from clairemap.artefacts.acceptance import (
     AcceptedResult,
     StageAcceptances,
     acceptance_file,
-    read_acceptances,
-    result_digest,
+    acceptances_of,
     write_acceptances,
 )
 from clairemap.artefacts.model_card import read_model_card
@@ -178,8 +177,7 @@ def _renew(memory: Any, job: Any, output: Any, changes: Changes) -> None:  # noq
 
 
 def _write_acceptance(dry: DryRun, stage: StageCandidates) -> None:
-    path = acceptance_file(dry.records.folder, stage.stage)
-    before = read_acceptances(path) if path.exists() else StageAcceptances(stage=stage.stage)
+    before = acceptances_of(dry.records.folder, stage.stage)
     new = Acceptance(
         date=datetime.datetime.now(datetime.UTC).date().isoformat(),
         accepted_under=current_version(dry, stage.stage),
@@ -189,11 +187,12 @@ def _write_acceptance(dry: DryRun, stage: StageCandidates) -> None:
                 scene=candidate.scene,
                 made_by=made_by(dry, candidate, before),
                 file=str(candidate.file),
-                sha256=result_digest(candidate.file),
+                sha256=provenance.file_digest(candidate.file),
             )
             for candidate in stage.accepted
         ),
     )
+    path = acceptance_file(dry.records.folder, stage.stage)
     write_acceptances(path, StageAcceptances(stage=stage.stage, acceptances=(*before.acceptances, new)))
 
 
@@ -211,7 +210,7 @@ def made_by(dry: DryRun, candidate: Candidate, before: StageAcceptances) -> str:
 
 
 def _makers(dry: DryRun, candidate: Candidate, before: StageAcceptances) -> Iterator[str]:
-    digest = result_digest(candidate.file)
+    digest = provenance.file_digest(candidate.file)
     for acceptance in before.acceptances:
         yield from (result.made_by for result in acceptance.results if result.sha256 == digest)
     if candidate.job.rule.name == "train_model":

@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from clairemap.artefacts.acceptance import StageAcceptances, acceptance_file, read_acceptances
+from clairemap.artefacts.acceptance import acceptances_of
 from clairemap.operations.accept import StageCandidates, current_version, made_by
 from clairemap.operations.code_records import WITHOUT_RECORD, definitions_text
 from clairemap.operations.costs import Costs
 from clairemap.operations.dry_run import DryRun
 from clairemap.operations.durations import hours
 from clairemap.operations.snakemake_jobs import planned_jobs
+from clairemap.operations.stage_costs import costs_by_stage
 from clairemap.text import shortened
 
 MOST_NAMES = 3
@@ -26,8 +27,7 @@ def accept_text(dry: DryRun, chosen: Sequence[StageCandidates], costs: Costs) ->
 
 
 def _stage_lines(dry: DryRun, stage: StageCandidates, costs: Costs) -> Iterator[str]:
-    path = acceptance_file(dry.records.folder, stage.stage)
-    before = read_acceptances(path) if path.exists() else StageAcceptances(stage=stage.stage)
+    before = acceptances_of(dry.records.folder, stage.stage)
     names = [candidate.name for candidate in stage.accepted if candidate.name]
     makers = Counter(made_by(dry, candidate, before) for candidate in stage.accepted)
     changed = WITHOUT_RECORD if stage.changed is None else definitions_text(stage.changed)
@@ -45,9 +45,8 @@ def _stage_lines(dry: DryRun, stage: StageCandidates, costs: Costs) -> Iterator[
 
 def _saved(dry: DryRun, stage: StageCandidates, costs: Costs) -> str:
     jobs = planned_jobs(dry.workflow.dag, [candidate.job for candidate in stage.accepted], {})
-    seconds = [costs.seconds(job) for job in jobs]
-    if None in seconds:
+    (together,) = costs_by_stage(jobs, costs)
+    if together.unknown:
         return "unknown"
-    core_s = sum(job.threads * (s or 0.0) for job, s in zip(jobs, seconds, strict=True))
-    gpu_s = sum(job.gpus * (s or 0.0) for job, s in zip(jobs, seconds, strict=True))
-    return f"about {hours(core_s)} core-hours" + (f", {hours(gpu_s)} GPU-hours" if gpu_s else "")
+    gpu_hours = f", {hours(together.gpu_s)} GPU-hours" if together.gpu_s else ""
+    return f"about {hours(together.core_s(dry.machine))} core-hours{gpu_hours}"

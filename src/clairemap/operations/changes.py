@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clairemap.operations.planned import Reason
-from clairemap.text import shortened
+from clairemap.text import cut, shortened
 
 HASH = re.compile(r"^[0-9a-f]{12,64}\Z")
 LONGEST_VALUE = 60
@@ -136,8 +136,7 @@ def _shown(value: object) -> str:
         return "not set"
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return f"{len(value)} entries ({shortened([entry.get('name', '?') for entry in value], MOST_WORDS)})"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+    return cut(value if isinstance(value, str) else json.dumps(value), LONGEST_VALUE)
 
 
 def _changed_options(gone: list[Any], come: Mapping[str, Any]) -> Iterator[Reason]:

@@ -65,7 +65,7 @@ class Controller:
     def this_process(cls) -> Self:
         """Return the record of this process."""
         pid = os.getpid()
-        return cls(socket.gethostname(), pid, _namespace(), _start_ticks(pid), time.time())
+        return cls(socket.gethostname(), pid, _namespace(), start_ticks(pid), time.time())
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
@@ -96,7 +96,7 @@ class Found:
         """Whether the process runs. On another host: whether it gave a sign of life within SILENCE_S."""
         process = self.controller
         if (process.host, process.namespace) == (socket.gethostname(), _namespace()):
-            return process.ticks != "" and _start_ticks(process.pid) == process.ticks
+            return process.ticks != "" and start_ticks(process.pid) == process.ticks
         return self.silent_s() < SILENCE_S
 
     def silent_s(self) -> float:
@@ -149,7 +149,7 @@ def _namespace() -> str:
         return ""
 
 
-def _start_ticks(pid: int) -> str:
+def start_ticks(pid: int) -> str:
     """Return the start of a process since the host's start, in clock ticks; empty if it does not run."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

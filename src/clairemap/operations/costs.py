@@ -4,7 +4,7 @@ A job takes a constant time for Python and its libraries, plus a time per megapi
 time per megapixel of crops.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Literal
 
 from clairemap.artefacts.history import read_history
 from clairemap.artefacts.model_card import read_model_card
-from clairemap.errors import ClairemapError
+from clairemap.errors import ClairemapError, SampleSheetError
 from clairemap.operations.planned import PlannedJob
 from clairemap.operations.scene_sizes import scene_sizes
 from clairemap.outputs import ModelFolder
@@ -62,6 +62,8 @@ ON_GPU: Mapping[str, Rate] = {"train_model": Rate(10.0, 0.04, "gpu"), "predict_s
 """Rates measured on one H100 (docs/benchmarks.md), network size tiny."""
 
 NETWORK_RULES = ("train_model", "predict_scene")
+REGION_RULES = ("audit_splits", "mosaic_region", "check_maps", "score_region", "render_report")
+"""Rules whose benchmarks have the names of regions and maps; those of the others have the names of scenes."""
 OPERATIONS = {"tiny": 2.2, "small": 26.2, "base": 81.5}
 """Gflop of a training step per crop of 256 px, by network size (docs/benchmarks.md)."""
 GPU_SLOWDOWN = {"tiny": 1.0, "small": 1.2, "base": 1.5}
@@ -108,17 +110,11 @@ class Costs:
         """Return the megapixels that a job computes."""
         if job.rule == "train_model":
             return _trained_mpx(self.plan.settings.training, self.plan.settings.training.steps)
-        return self._mpx_of(self._scenes(job.scene, job.region, job.map))
+        scenes = self.plan.scenes_read(job.rule, scene=job.scene, region=job.region, map_name=job.map)
+        return self._mpx_of(scenes)
 
     def _mpx_of(self, scenes: Iterable[str]) -> float:
         return sum(self._sizes.get(name, DEMO_MPX) for name in scenes)
-
-    def _scenes(self, scene: str | None, region: str | None, name: str | None) -> Sequence[str]:
-        if scene is not None:
-            return (scene,)
-        if region is not None:
-            return [found.scene for found in self.plan.scenes_of(region, name)]
-        return self.plan.train_and_val
 
     def _default(self, rule: str, on_gpu: bool) -> Rate | None:
         if rule == "explain_tiles" and self.plan.settings.explain.model:
@@ -152,13 +148,15 @@ class Costs:
         return files[:: max(1, -(-len(files) // MOST_BENCHMARKS))]
 
     def _benchmark_mpx(self, path: Path, rule: str) -> float | None:
-        """Return the megapixels of the job that a benchmark is of; None if its scene or region is gone."""
+        """Return the megapixels of the job that a benchmark is of; None if its region or map is gone."""
         if path.parent == self.benchmarks:
             return self._mpx_of(self.plan.train_and_val)
         first, *rest = path.stem.split(".")
-        if rule in ("mosaic_region", "check_maps", "score_region", "render_report"):
-            scenes = self._scenes(None, first, rest[0] if rest else None)
-            return self._mpx_of(scenes) if scenes else None
+        if rule in REGION_RULES:
+            try:
+                return self._mpx_of(self.plan.scenes_read(rule, region=first, map_name=rest[0] if rest else None))
+            except SampleSheetError:
+                return None
         return self._sizes.get(first, DEMO_MPX)
 
     @cached_property

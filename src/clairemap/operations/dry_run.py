@@ -28,7 +28,7 @@ from clairemap.operations.code_records import (
 )
 from clairemap.operations.command_line import parsed
 from clairemap.operations.planned import Machine, PlannedJob, Reason
-from clairemap.operations.snakemake_jobs import planned_jobs
+from clairemap.operations.snakemake_jobs import planned_jobs, waiting_jobs
 from clairemap.plan import Plan
 from clairemap.text import shortened
 
@@ -44,7 +44,6 @@ class DryRun:
 
     workflow: Any
     machine: Machine
-    words: tuple[str, ...] = ()
     definitions: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -71,9 +70,7 @@ class DryRun:
     @cached_property
     def waiting(self) -> list[Any]:
         """Snakemake's jobs that would run, those needed by others first, then by name, without `rule all`."""
-        needed = set(self.workflow.dag.needrun_jobs())
-        ordered = (job for level in self.workflow.dag.toposorted() for job in sorted(level, key=_name))
-        return [job for job in ordered if job in needed and not job.rule.norun]
+        return waiting_jobs(self.workflow.dag)
 
     @property
     def finished(self) -> list[Any]:
@@ -191,10 +188,6 @@ class DryRun:
         return changed_definitions(record.definitions, self.definitions[rule])
 
 
-def _name(job: Any) -> tuple[str, ...]:  # noqa: ANN401
-    return job.rule.name, *map(str, job.wildcards_dict.values())
-
-
 def _rule_file(job: Any) -> str:  # noqa: ANN401
     return f"workflow/rules/{Path(str(job.rule.snakefile)).name}"
 
@@ -225,7 +218,7 @@ def dry_run(words: Sequence[str]) -> DryRun:
         raise OperationError(f"snakemake {' '.join(words)}: the run cannot be planned\n{text}".rstrip())
     for message in messages:
         log.warning(message)
-    return DryRun(found[-1]._workflow, machine, tuple(words))
+    return DryRun(found[-1]._workflow, machine)
 
 
 class _Warnings(logging.Handler):

@@ -11,7 +11,6 @@ Snakemake has no hooks for this, so methods of its class `PersistenceBase` are r
 fails: continuing without the guards could give wrong results.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +22,9 @@ from snakemake_interface_executor_plugins.settings import ExecMode
 from clairemap.console import fail
 from clairemap.errors import RecoverError, SettingsError
 from clairemap.operations import ownership
-from clairemap.operations.controllers import Places, controllers_of, registered, state_folder
-from clairemap.provenance import written_whole
+from clairemap.operations.controllers import Places, controllers_of, registered
+from clairemap.operations.output_lists import kept_outputs, unrecorded_outputs
+from clairemap.text import shortened
 
 NEEDED = ("finished", "has_metadata", "lock", "locked", "metadata", "_unmark_incomplete", "_clear_cache", "_get_key")
 """Methods of Snakemake's records that the guards replace or call."""
@@ -144,10 +144,13 @@ def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any,
         workflow = self.dag.workflow
         if workflow.exec_mode == ExecMode.DEFAULT and not workflow.touch and _existing_unrecorded(self, job):
             found = [name for each in self.dag.jobs for name in _existing_unrecorded(self, each)]
-            _write_list(Path.cwd(), "unrecorded.json", found)
-            shown = ", ".join(found[:SHOWN]) + (" …" if len(found) > SHOWN else "")
+            unrecorded_outputs(Path.cwd()).write(found)
             rerun, keep = (recover_command(Path.cwd(), unrecorded=choice) for choice in ("rerun", "keep"))
-            fail(RecoverError(UNRECORDED.format(count=len(found), outputs=shown, rerun=rerun, keep=keep)))
+            fail(
+                RecoverError(
+                    UNRECORDED.format(count=len(found), outputs=shortened(found, SHOWN), rerun=rerun, keep=keep)
+                )
+            )
         return False
 
     return has_metadata
@@ -155,7 +158,7 @@ def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any,
 
 def _existing_unrecorded(records: Any, job: Any) -> list[str]:  # noqa: ANN401
     """Return the outputs of a job that exist, have no record, and were not accepted by `recover`."""
-    kept = read_list(Path.cwd(), "kept.json")
+    kept = kept_outputs(Path.cwd()).read()
     names = [str(output) for output in job.output if records.metadata(output) is None]
     return [name for name in names if name not in kept and Path(name).exists()]
 
@@ -192,22 +195,11 @@ def _guarded_lock(original: Lock, places: Places) -> Lock:
 
 def _record_kept(records: Any, folder: Path) -> None:  # noqa: ANN401
     """Write records of the outputs that the user accepted with `recover`."""
-    kept = read_list(folder, "kept.json")
+    kept = kept_outputs(folder).read()
     if not kept:
         return
     waiting = set(records.dag.needrun_jobs())
     for job in records.dag.jobs:
         if job not in waiting and any(str(output) in kept for output in job.output):
             records.dag.workflow.async_run(records.finished(job))
-    (state_folder(folder) / "kept.json").unlink(missing_ok=True)
-
-
-def read_list(folder: Path, name: str) -> list[str]:
-    """Return a list of outputs in the state folder; empty if the file does not exist."""
-    path = state_folder(folder) / name
-    return list(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else []
-
-
-def _write_list(folder: Path, name: str, outputs: list[str]) -> None:
-    with written_whole(state_folder(folder) / name) as temporary:
-        temporary.write_text(json.dumps(outputs, indent=1), encoding="utf-8")
+    kept_outputs(folder).remove()

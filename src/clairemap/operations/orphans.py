@@ -2,69 +2,34 @@
 
 import os
 import re
-import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clairemap.errors import RecoverError
+from clairemap.operations.controllers import start_ticks
+from clairemap.operations.queue import QueuedJob, answer, read_queue
 
 RUN_ID = re.compile(r"SLURM run ID: (\S+)")
-QUEUE_FORMAT = "%i|%j|%T|%S|%Z|%k"
 STAGE_SCRIPT = re.compile(r"/workflow/scripts/(\w+)\.py")
 PREFIX = "clairemap"
 """Prefix of the names of jobs in profiles/slurm (`slurm-jobname-prefix`)."""
 
+ANSWER_S = 120.0
+"""Time to wait for a command of SLURM, seconds."""
 POLL_S = 1.0
 LOG_HEAD = 20_000
 """Characters of a log of Snakemake that are searched for the name of its jobs."""
 
 
-@dataclass(frozen=True)
-class ClusterJob:
-    """A SLURM job in the queue; `started` is ``N/A`` while it waits."""
-
-    number: str
-    name: str
-    state: str
-    started: str
-    work_folder: str
-    comment: str
-
-    @property
-    def described(self) -> str:
-        """Number, rule and state, for messages."""
-        return f"{self.number} ({self.comment.removeprefix('rule_').replace('_wildcards_', ' ')}, {self.state.lower()})"
-
-
-def parse_queue(text: str) -> list[ClusterJob]:
-    """Return the jobs in the output of ``squeue -h -o QUEUE_FORMAT``."""
-    rows = [line.split("|", 5) for line in text.splitlines() if line.strip()]
-    return [ClusterJob(*row) for row in rows if len(row) == 6]
-
-
-def queue() -> list[ClusterJob]:
+def queue() -> list[QueuedJob]:
     """Return this user's SLURM jobs that have not ended.
 
     Raises:
         RecoverError: SLURM's commands are missing or do not answer.
     """
-    if shutil.which("squeue") is None:
-        raise RecoverError("this machine has no squeue; run this where jobs are submitted")
-    call = ["squeue", "--noheader", "--me", "--format", QUEUE_FORMAT]
-    return parse_queue(_answer(call))
-
-
-def _answer(call: list[str]) -> str:
-    answer = subprocess.run(call, capture_output=True, text=True, check=False)
-    if answer.returncode != 0:
-        raise RecoverError(
-            f"SLURM does not answer {' '.join(call)!r}: {answer.stderr.strip()}; repeat this when it does"
-        )
-    return answer.stdout
+    return read_queue("--me", timeout_s=ANSWER_S)
 
 
 def run_ids(folder: Path, since: float = 0.0) -> set[str]:
@@ -78,7 +43,7 @@ def run_ids(folder: Path, since: float = 0.0) -> set[str]:
     return found
 
 
-def orphans_among(jobs: Sequence[ClusterJob], ids: set[str], folder: Path) -> tuple[list[ClusterJob], list[ClusterJob]]:
+def orphans_among(jobs: Sequence[QueuedJob], ids: set[str], folder: Path) -> tuple[list[QueuedJob], list[QueuedJob]]:
     """Return the jobs of a folder's runs, and other jobs with the same prefix and work folder.
 
     The second list contains jobs of runs without a log in this folder: Snakemake was started here for another folder
@@ -89,18 +54,18 @@ def orphans_among(jobs: Sequence[ClusterJob], ids: set[str], folder: Path) -> tu
     return own, [job for job in similar if Path(job.work_folder).resolve() == folder.resolve()]
 
 
-def of_clairemap(jobs: Sequence[ClusterJob], ids: set[str]) -> list[ClusterJob]:
+def of_clairemap(jobs: Sequence[QueuedJob], ids: set[str]) -> list[QueuedJob]:
     """Return the jobs of runs in any folder: their names begin with the profile's prefix, or that of `ids`."""
     prefixes = {name.rpartition("_")[0] for name in ids} | {PREFIX}
     return [job for job in jobs if job.name.rpartition("_")[0] in prefixes]
 
 
-def cancel(jobs: Iterable[ClusterJob], wait_s: float, listed: Callable[[], list[ClusterJob]] = queue) -> list[str]:
+def cancel(jobs: Iterable[QueuedJob], wait_s: float, listed: Callable[[], list[QueuedJob]] = queue) -> list[str]:
     """Cancel SLURM jobs and wait until they have left the queue; return the numbers of those still there."""
     numbers = [job.number for job in jobs]
     if not numbers:
         return []
-    _answer(["scancel", *numbers])
+    answer("scancel", *numbers, timeout_s=ANSWER_S)
     deadline = time.monotonic() + wait_s
     while left := [job.number for job in listed() if job.number in numbers]:
         if time.monotonic() > deadline:
@@ -139,7 +104,7 @@ def stop(processes: Iterable[LocalProcess], wait_s: float) -> list[LocalProcess]
         for process in remaining:
             _send(process.pid, number)
         deadline = time.monotonic() + wait_s
-        while (remaining := [each for each in remaining if _runs(each.pid)]) and time.monotonic() < deadline:
+        while (remaining := [each for each in remaining if start_ticks(each.pid)]) and time.monotonic() < deadline:
             time.sleep(POLL_S / 10)
     return remaining
 
@@ -149,10 +114,3 @@ def _send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
     except ProcessLookupError:
         return
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False

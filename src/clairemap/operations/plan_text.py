@@ -3,12 +3,12 @@
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from clairemap.operations.costs import Costs, Source
 from clairemap.operations.durations import duration, hours
 from clairemap.operations.planned import OF_CODE, RECORDING, Kind, Machine, PlannedJob, Reason
 from clairemap.operations.schedule import wall_seconds
+from clairemap.operations.stage_costs import StageCosts, costs_by_stage
 from clairemap.operations.text_table import text_table
 from clairemap.text import shortened
 
@@ -38,45 +38,6 @@ SOURCES: Mapping[Source, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Stage:
-    """The jobs of one rule that would run, with the estimated time of each in seconds (None: unknown)."""
-
-    rule: str
-    jobs: tuple[PlannedJob, ...]
-    seconds: tuple[float | None, ...]
-    sources: frozenset[Source]
-
-    def core_s(self, machine: Machine) -> float:
-        """Return the core seconds of all jobs; on this machine a job has at most all its cores."""
-        limit = machine.cores if machine.is_local else None
-        return sum(
-            (s or 0.0) * (min(job.threads, limit) if limit else job.threads)
-            for job, s in zip(self.jobs, self.seconds, strict=True)
-        )
-
-    @property
-    def gpu_s(self) -> float:
-        """GPU seconds of all jobs."""
-        return sum((s or 0.0) * job.gpus for job, s in zip(self.jobs, self.seconds, strict=True))
-
-    @property
-    def unknown(self) -> bool:
-        """Whether the time of a job is unknown."""
-        return None in self.seconds
-
-
-def stages_of(jobs: Sequence[PlannedJob], costs: Costs) -> list[Stage]:
-    """Return the jobs by rule, in their order."""
-    by_rule: dict[str, list[PlannedJob]] = {}
-    for job in jobs:
-        by_rule.setdefault(job.rule, []).append(job)
-    return [
-        Stage(rule, tuple(found), tuple(map(costs.seconds, found)), frozenset(map(costs.source, found)))
-        for rule, found in by_rule.items()
-    ]
-
-
 def plan_text(jobs: Sequence[PlannedJob], done: int, unrecorded: int, costs: Costs, machine: Machine) -> str:
     """Return the plan as text.
 
@@ -90,7 +51,7 @@ def plan_text(jobs: Sequence[PlannedJob], done: int, unrecorded: int, costs: Cos
     if not jobs:
         lines = [f"Nothing to run: the results of all {done} jobs are up to date."]
     else:
-        stages = stages_of(jobs, costs)
+        stages = costs_by_stage(jobs, costs)
         lines = [
             f"{len(jobs)} of {len(jobs) + done} jobs would run."
             + (f" The results of the other {done} are up to date." if done else ""),
@@ -116,7 +77,7 @@ def plan_text(jobs: Sequence[PlannedJob], done: int, unrecorded: int, costs: Cos
     return "\n".join(lines)
 
 
-def _costs_table(stages: Sequence[Stage], machine: Machine) -> list[str]:
+def _costs_table(stages: Sequence[StageCosts], machine: Machine) -> list[str]:
     rows = [
         (
             stage.rule,
@@ -134,7 +95,7 @@ def _costs_table(stages: Sequence[Stage], machine: Machine) -> list[str]:
     return text_table(("stage", "jobs", "core-hours", "GPU-hours"), [*rows, total])
 
 
-def _waiting(jobs: Sequence[PlannedJob], stages: Sequence[Stage], costs: Costs, machine: Machine) -> str:
+def _waiting(jobs: Sequence[PlannedJob], stages: Sequence[StageCosts], costs: Costs, machine: Machine) -> str:
     wall_s = wall_seconds(jobs, [costs.seconds(job) or 0.0 for job in jobs], machine)
     about = "more than " if any(stage.unknown for stage in stages) else "about "
     if machine.is_local:
@@ -143,7 +104,7 @@ def _waiting(jobs: Sequence[PlannedJob], stages: Sequence[Stage], costs: Costs, 
     return f"Run time: {about}{duration(wall_s)} with {machine.jobs} jobs at a time, plus the time in the queue."
 
 
-def _reasons(stages: Sequence[Stage]) -> Iterator[str]:
+def _reasons(stages: Sequence[StageCosts]) -> Iterator[str]:
     """Yield the reasons of the stages; stages with the same reasons are listed together."""
     together: dict[tuple[str, ...], list[str]] = {}
     for stage in stages:
@@ -153,7 +114,7 @@ def _reasons(stages: Sequence[Stage]) -> Iterator[str]:
         yield from reasons
 
 
-def _why(stage: Stage) -> Iterator[str]:
+def _why(stage: StageCosts) -> Iterator[str]:
     counts: Counter[tuple[Kind, str]] = Counter()
     files: dict[tuple[Kind, str], list[str]] = {}
     for job in stage.jobs:
@@ -173,7 +134,7 @@ def _told(job: PlannedJob) -> tuple[Reason, ...]:
     return own or job.reasons
 
 
-def _basis(stages: Sequence[Stage]) -> Iterator[str]:
+def _basis(stages: Sequence[StageCosts]) -> Iterator[str]:
     rules = {source: [stage.rule for stage in stages if source in stage.sources] for source in SOURCES}
     used = sorted((source for source in SOURCES if rules[source]), key=lambda source: len(rules[source]))
     for source in used:

@@ -5,7 +5,6 @@ done while Snakemake runs in the folder. Finished outputs are kept.
 """
 
 import datetime
-import json
 import math
 import shutil
 import time
@@ -17,8 +16,10 @@ from typing import Literal
 from snakemake.persistence.file import FilePersistence
 
 from clairemap.errors import RecoverError
-from clairemap.operations import guards, leftovers, orphans, ownership
-from clairemap.operations.controllers import SILENCE_S, Found, Places, controllers_of, places_of, state_folder
+from clairemap.operations import leftovers, orphans, ownership
+from clairemap.operations.controllers import SILENCE_S, Found, Places, controllers_of, places_of
+from clairemap.operations.output_lists import kept_outputs, unrecorded_outputs
+from clairemap.operations.queue import QueuedJob
 
 WAIT_S = 300.0
 """Longest wait for cancelled SLURM jobs, seconds."""
@@ -38,8 +39,8 @@ class Situation:
 
     folder: Path
     killed: list[Found]
-    cluster: list[orphans.ClusterJob]
-    unsure: list[orphans.ClusterJob]
+    cluster: list[QueuedJob]
+    unsure: list[QueuedJob]
     local: list[orphans.LocalProcess]
     locks: list[Path]
     unrecorded: list[str]
@@ -73,7 +74,7 @@ def survey(folder: Path) -> Situation:
     )
 
 
-def _queue(*, needed: bool) -> list[orphans.ClusterJob]:
+def _queue(*, needed: bool) -> list[QueuedJob]:
     """Return the jobs in SLURM's queue; none if SLURM does not answer and no killed run used it."""
     try:
         return orphans.queue()
@@ -85,7 +86,7 @@ def _queue(*, needed: bool) -> list[orphans.ClusterJob]:
 
 def _unrecorded(folder: Path) -> list[str]:
     """Return the outputs that the last planning found without a record and that still have none."""
-    names = [name for name in guards.read_list(folder, "unrecorded.json") if (folder / name).exists()]
+    names = [name for name in unrecorded_outputs(folder).read() if (folder / name).exists()]
     records = FilePersistence(path=folder / ".snakemake")
     return [name for name in names if records._read_record(name) is None]
 
@@ -98,7 +99,7 @@ def _running_message(found: Found) -> str:
     )
 
 
-def _start_time(job: orphans.ClusterJob) -> float:
+def _start_time(job: QueuedJob) -> float:
     """Return when a job started, seconds since 1970; now if it waits."""
     try:
         return datetime.datetime.fromisoformat(job.started).timestamp()
@@ -191,8 +192,8 @@ def _decide(found: Situation, unrecorded: Unrecorded, would: str) -> Iterator[st
         for name in found.unrecorded:
             leftovers.remove(found.folder / name)
     else:
-        (state_folder(found.folder) / "kept.json").write_text(json.dumps(found.unrecorded), encoding="utf-8")
-    (state_folder(found.folder) / "unrecorded.json").unlink(missing_ok=True)
+        kept_outputs(found.folder).write(found.unrecorded)
+    unrecorded_outputs(found.folder).remove()
 
 
 def take_over(work_dir: Path, folder: Path, *, dry_run: bool = False) -> str:

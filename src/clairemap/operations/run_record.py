@@ -18,7 +18,7 @@ from clairemap.artefacts.document import DocumentModel, parse_document
 from clairemap.errors import OperationError
 from clairemap.operations.code_records import CodeRecords
 from clairemap.operations.planned import Machine, PlannedJob
-from clairemap.operations.snakemake_jobs import planned_jobs
+from clairemap.operations.snakemake_jobs import planned_jobs, waiting_jobs
 from clairemap.provenance import write_text_whole
 
 
@@ -59,7 +59,6 @@ def record_start(workflow: Any, work: Path, code: Callable[[str], str]) -> None:
     """
     dag = workflow.dag
     needed = set(dag.needrun_jobs())
-    jobs = [job for level in dag.toposorted() for job in level if job in needed and not job.rule.norun]
     done = Counter(job.rule.name for job in dag.jobs if job not in needed and not job.rule.norun)
     start = RunStart(
         process=os.getpid(),
@@ -67,7 +66,7 @@ def record_start(workflow: Any, work: Path, code: Callable[[str], str]) -> None:
         seconds=time.time(),
         machine=_machine(workflow),
         done_before=dict(done),
-        jobs=tuple(planned_jobs(dag, jobs, {})),
+        jobs=tuple(planned_jobs(dag, waiting_jobs(dag), {})),
     )
     end_file(work).unlink(missing_ok=True)
     write_text_whole(start_file(work), _START.dump_json(start, exclude={"jobs": {"__all__": {"reasons"}}}).decode())

@@ -4,6 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from clairemap.operations.planned import PlannedJob, Reason
+from clairemap.slurm import gpus_of
+
+
+def waiting_jobs(dag: Any) -> list[Any]:  # noqa: ANN401 - Snakemake has no types
+    """Return Snakemake's jobs that would run, those needed by others first, then by name, without `rule all`."""
+    needed = set(dag.needrun_jobs())
+    ordered = (job for level in dag.toposorted() for job in sorted(level, key=_name))
+    return [job for job in ordered if job in needed and not job.rule.norun]
+
+
+def _name(job: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return job.rule.name, *map(str, job.wildcards_dict.values())
 
 
 def planned_jobs(dag: Any, jobs: Sequence[Any], reasons: Mapping[Any, tuple[Reason, ...]]) -> list[PlannedJob]:  # noqa: ANN401
@@ -30,10 +42,4 @@ def planned_jobs(dag: Any, jobs: Sequence[Any], reasons: Mapping[Any, tuple[Reas
 
 def _gpus(resources: Any) -> int:  # noqa: ANN401
     gpus = int(resources.get("gpu", 0) or 0)
-    return gpus or _gres_gpus(str(resources.get("gres", "") or "")) * int(resources.get("nodes", 1) or 1)
-
-
-def _gres_gpus(gres: str) -> int:
-    """Return the number of GPUs in ``gpu:4`` or ``gpu:a100:4``."""
-    last = gres.rsplit(":", 1)[-1]
-    return int(last) if gres.startswith("gpu") and last.isdigit() else int(gres == "gpu")
+    return gpus or gpus_of(str(resources.get("gres", "") or "")) * int(resources.get("nodes", 1) or 1)

@@ -11,7 +11,7 @@ from clairemap.operations.costs import Costs
 from clairemap.operations.durations import DAY_S, duration
 from clairemap.operations.status import RunStatus, State, last_line
 from clairemap.operations.text_table import text_table
-from clairemap.text import shortened
+from clairemap.text import cut, shortened
 
 MOST_LISTED = 5
 LONGEST_LINE = 160
@@ -88,8 +88,7 @@ def _failed(status: RunStatus) -> Iterator[str]:
 
 def last_line_of(log: str | None) -> str:
     """Return the last line of a log, shortened."""
-    line = last_line(Path(log)) if log else ""
-    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 1]}…"
+    return cut(last_line(Path(log)), LONGEST_LINE) if log else ""
 
 
 def failure_of(log: str | None) -> str:

@@ -13,7 +13,6 @@ import logging
 import os
 import re
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,13 +24,13 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.elastic.rendezvous.api import RendezvousConnectionError
 
 from clairemap.errors import ClairemapError, SettingsError, TrainingError
+from clairemap.slurm_command import slurm_output
 from clairemap.training.distributed import usable_cpus
 
 log = logging.getLogger(__name__)
 
 FIRST_PORT, PORTS = 20000, 10000
 """Ports for connecting launchers, by job number; below the ephemeral ports."""
-SCONTROL_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -124,13 +123,7 @@ def _resolves(host: str) -> bool:
 
 def node_address(name: str) -> str | None:
     """Return a node's address in SLURM's configuration, if it resolves; None without scontrol."""
-    try:
-        done = subprocess.run(
-            ["scontrol", "show", "node", name], capture_output=True, text=True, timeout=SCONTROL_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    found = re.search(r"\bNodeAddr=(\S+)", done.stdout)
+    found = re.search(r"\bNodeAddr=(\S+)", slurm_output("scontrol", "show", "node", name))
     return found[1] if found and _resolves(found[1]) else None
 
 

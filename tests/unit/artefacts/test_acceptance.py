@@ -11,13 +11,14 @@ from clairemap.artefacts.acceptance import (
     KeptResult,
     StageAcceptances,
     acceptance_file,
+    acceptances_of,
     kept_results,
     read_acceptances,
-    result_digest,
     write_acceptances,
 )
 from clairemap.artefacts.model_card import read_model_card, write_model_card
 from clairemap.errors import StoreError
+from clairemap.provenance import file_digest
 
 
 def accept(work: Path, stage: str, *results: AcceptedResult) -> Path:
@@ -29,7 +30,7 @@ def accept(work: Path, stage: str, *results: AcceptedResult) -> Path:
 
 def result(path: Path, scene: str | None = None) -> AcceptedResult:
     path.write_text(f"content of {path.name}")
-    return AcceptedResult(scene=scene, made_by="0.3.1 (abc)", file=str(path), sha256=result_digest(path))
+    return AcceptedResult(scene=scene, made_by="0.3.1 (abc)", file=str(path), sha256=file_digest(path))
 
 
 def test_kept_results_are_those_of_the_scenes_and_of_all_scenes(tmp_path: Path):
@@ -50,6 +51,12 @@ def test_a_new_result_is_not_an_accepted_one(tmp_path: Path):
     assert kept_results([path], ()) == ()
     (tmp_path / "model.json").unlink()
     assert kept_results([path], ()) == ()
+
+
+def test_a_stage_without_a_record_has_no_acceptances(tmp_path: Path):
+    assert acceptances_of(tmp_path, "train_model") == StageAcceptances(stage="train_model")
+    accept(tmp_path, "train_model", result(tmp_path / "model.json"))
+    assert len(acceptances_of(tmp_path, "train_model").acceptances) == 1
 
 
 def test_a_damaged_record_is_an_error(tmp_path: Path):

@@ -71,6 +71,12 @@ def test_killed_near_the_limit_counts_as_out_of_memory(write: Write, state: Call
     assert found is not None and (found.cause, found.peak_mb) == (Cause.OUT_OF_MEMORY, 950)
 
 
+def test_terminated_near_the_limit_is_not_out_of_memory(write: Write, state: Callable[..., None]):
+    state(SlurmJob("COMPLETED", "n1", 950))
+    found = last_attempt(write(Cause.TERMINATED), "r")
+    assert found is not None and found.cause is Cause.TERMINATED
+
+
 def test_a_log_on_a_full_disk_says_so(write: Write, state: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
     state(None)
     log = write(None)
@@ -101,6 +107,7 @@ def test_only_errors_are_permanent():
         ([(1000, Cause.OUT_OF_MEMORY)], 2000),
         ([(1000, Cause.OUT_OF_MEMORY), (2000, Cause.NODE_FAILURE)], 2000),
         ([(1000, Cause.OUT_OF_MEMORY), (2000, Cause.OUT_OF_MEMORY)], 4000),
+        ([(2000, Cause.OUT_OF_MEMORY), (1000, Cause.OUT_OF_MEMORY)], 4000),
     ],
 )
 def test_memory_grows_only_after_an_attempt_without_enough(history: list[tuple[int, Cause]], expected: int):

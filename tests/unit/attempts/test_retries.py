@@ -59,6 +59,15 @@ def test_a_planned_stop_does_not_count_as_a_retry(tmp_path: Path):
     assert stopped.restart_times == 2
 
 
+def test_each_planned_stop_adds_a_retry(tmp_path: Path):
+    job, group = classes()
+    without_permanent(job, group, "r", lambda _: None)
+    stopped = job(failed(tmp_path, "stopped", Cause.TIME_BUDGET))
+    append(tmp_path / "stopped.log", STARTED, {"id": "b", "run": "r"})
+    append(tmp_path / "stopped.log", ENDED, {"id": "b", "cause": Cause.TIME_BUDGET})
+    assert stopped.restart_times == 4
+
+
 def test_snakemake_itself_has_what_is_replaced():
     from snakemake.jobs import GroupJob, Job
 

@@ -36,13 +36,17 @@ REPORT = "2026-01-01 00:00:00,1 ERROR: sheet (SampleSheetError, exit code 11)"
         ("import os; os.kill(os.getpid(), 9)", 137, Cause.KILLED),
         ("import os; x = bytearray(480 << 20); os.kill(os.getpid(), 9)", 137, Cause.OUT_OF_MEMORY),
         (f"import sys; sys.exit(print({REPORT!r}, file=sys.stderr) or 137)", 11, Cause.ERROR),
+        (f"import sys; print({REPORT!r}, file=sys.stderr)", 0, Cause.DONE),
     ],
 )
 def test_each_attempt_is_recorded_with_its_cause(tmp_path: Path, code: str, exit_code: int, cause: Cause):
     log = tmp_path / "logs" / "west.log"
     # In a process of its own: the largest child counts as the peak of memory, and this process has had others.
+    # Ctrl-C has its default meaning there, even if the tests run in the background, where it is ignored.
     program = f"""
+import signal
 from clairemap.attempts import runner
+signal.signal(signal.SIGINT, signal.default_int_handler)
 runner.memory_kills = lambda: 0
 raise SystemExit(runner.run(__import__("pathlib").Path({str(log)!r}), 500, {python(code)!r}, {{"CLAIREMAP_RUN": "r"}}))
 """
@@ -58,10 +62,12 @@ def test_the_largest_memory_is_recorded(tmp_path: Path):
     assert 300 < read_attempts(tmp_path / "a.log")[0].peak_mb < 340
 
 
-def test_memory_of_several_processes_adds_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Each child signals that it has its memory, and waits until the attempt has measured both."""
-    monkeypatch.setattr(runner, "POLL_S", 0.05)
-    child = "import sys; x = bytearray(b'1' * (100 << 20)); print(flush=True); sys.stdin.read()"
+def test_memory_of_several_processes_adds_up(tmp_path: Path):
+    """Each child signals that it has its memory, and waits until the attempt has measured both.
+
+    In a process of its own, as above.
+    """
+    child = "import sys; x = bytearray(100 << 20); print(flush=True); sys.stdin.read()"
     parent = f"""
 import subprocess, sys, time
 children = [subprocess.Popen([sys.executable, "-c", {child!r}], stdin=-1, stdout=-1) for _ in range(2)]
@@ -69,8 +75,13 @@ children = [subprocess.Popen([sys.executable, "-c", {child!r}], stdin=-1, stdout
 time.sleep(1)
 [one.communicate(b"") for one in children]
 """
-    attempt(tmp_path / "a.log", *python(parent))
-    assert read_attempts(tmp_path / "a.log")[0].peak_mb > 200
+    program = f"""
+from clairemap.attempts import runner
+runner.POLL_S = 0.05
+runner.run(__import__("pathlib").Path({str(tmp_path / "a.log")!r}), 500, {python(parent)!r}, {{}})
+"""
+    subprocess.run(python(program), check=True)
+    assert 200 < read_attempts(tmp_path / "a.log")[0].peak_mb < 300
 
 
 def test_a_kill_for_memory_is_seen_in_the_control_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -78,6 +89,20 @@ def test_a_kill_for_memory_is_seen_in_the_control_group(tmp_path: Path, monkeypa
     monkeypatch.setattr(runner, "memory_kills", lambda: next(kills))
     attempt(tmp_path / "a.log", *python("import os; os.kill(os.getpid(), 9)"))
     assert read_attempts(tmp_path / "a.log")[0].cause is Cause.OUT_OF_MEMORY
+
+
+def test_an_error_of_ours_stays_one_after_a_kill_for_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    kills = iter([3, 4])
+    monkeypatch.setattr(runner, "memory_kills", lambda: next(kills))
+    attempt(tmp_path / "a.log", *python("raise SystemExit(11)"))
+    assert read_attempts(tmp_path / "a.log")[0].cause is Cause.ERROR
+
+
+def test_without_the_name_of_a_run_the_log_goes_on(tmp_path: Path):
+    attempt(tmp_path / "a.log", *python("import sys; sys.exit('one')"))
+    attempt(tmp_path / "a.log", *python("import sys; sys.exit('two')"), run="")
+    assert [one.run for one in read_attempts(tmp_path / "a.log")] == ["r", ""]
+    assert not (tmp_path / "a.previous.log").exists()
 
 
 def test_attempts_of_a_run_share_a_log_and_another_run_keeps_it(tmp_path: Path):
@@ -163,6 +188,14 @@ def test_a_planned_stop_requeues_its_job(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "calls").read_text() == "requeue 17\n"
     assert "SLURM job 17 is requeued" in (tmp_path / "a.log").read_text()
     assert read_attempts(tmp_path / "a.log")[0].requeued
+
+
+def test_a_planned_stop_outside_slurm_requeues_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    scontrol(tmp_path, 0, "")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(runner, "REQUEUE_WAIT_S", 0)
+    attempt(tmp_path / "a.log", *python("raise SystemExit(75)"))
+    assert not (tmp_path / "calls").exists()
 
 
 def test_a_refused_requeue_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -38,6 +38,14 @@ def test_each_failed_job_has_one_line_with_reason_remedy_and_log(tmp_path: Path)
     assert lines[5].startswith("train_model: node failure (SLURM job 7 on n1: NODE_FAIL). To do: run the same command")
 
 
+def test_without_a_known_request_the_memory_is_left_to_the_user(tmp_path: Path):
+    log = tmp_path / "a.log"
+    append(log, STARTED, {"id": "a", "run": "r"})
+    append(log, ENDED, {"id": "a", "exit_code": 137, "cause": "out of memory", "peak_mb": 890})
+    (line,) = summary([FailedJob("tile_scene", ("west",), log)], "r")
+    assert "used 890 MB." in line and "tile_scene:mem_mb=.... Log:" in line
+
+
 def test_a_job_that_did_not_start_has_the_last_error_of_slurm(tmp_path: Path):
     log = tmp_path / "slurm" / "rule_predict_scene" / "west_fused" / "17.log"
     log.parent.mkdir(parents=True)

@@ -95,6 +95,17 @@ def counts(tmp_path: Path, files: Mapping[str, str], old: str, new: str, where: 
         ),
         "another name of an import": ("from math import e as x\n\n\ndef f():\n    return x\n", "e as x", "pi as x"),
         "an import for its effect": ("import readline\n\n\ndef f():\n    return 1\n", "readline", "rlcompleter"),
+        "a default value with an effect, of a function that is not reached": (
+            "import atexit\n\n\ndef g(a=atexit.register(print)):\n    return a\n\n\ndef f():\n    return 1\n",
+            "print",
+            "len",
+        ),
+        "a class whose metaclass may keep a list": (
+            "class M(type):\n    pass\n\n\nclass B(metaclass=M):\n    pass\n\n\n"
+            "class C(B):\n    a = 1\n\n\ndef f():\n    return 1\n",
+            "a = 1",
+            "a = 2",
+        ),
         "a statement that runs on import": (
             "import os\n\nos.environ['A'] = '1'\n\n\ndef f():\n    return 1\n",
             "'1'",
@@ -156,6 +167,14 @@ def test_names_are_followed_through_imports_and_no_further(tmp_path: Path, modul
     files = {"clairemap/m.py": module}
     assert counts(tmp_path / "1", files, "return x", "return -x", "clairemap/other.py")
     assert not counts(tmp_path / "2", files, "LIMIT + 1", "LIMIT + 2", "clairemap/other.py")
+
+
+def test_a_module_that_a_function_imports_runs(tmp_path: Path):
+    files = {
+        "clairemap/n.py": "import os\n\nos.environ['A'] = '1'\n",
+        "clairemap/m.py": "def f():\n    import clairemap.n\n\n    return 1\n",
+    }
+    assert counts(tmp_path, files, "'1'", "'2'", "clairemap/n.py")
 
 
 def test_names_are_followed_through_a_package_that_passes_them_on(tmp_path: Path):
@@ -434,6 +453,16 @@ def test_what_changes_no_result_does_not_count(tmp_path: Path, module: str, old:
             "def f():\n    '''A.'''\n    return inspect.getsource(f)\n",
             "A.",
             "B.",
+        ),
+        "source code that an imported function reads": (
+            "from inspect import getsource\n\n\ndef f():\n    '''A.'''\n    return getsource(f)\n",
+            "A.",
+            "B.",
+        ),
+        "an effect in the cause of an error": (
+            "def f(a=[]):\n    raise ValueError from a.pop()\n",
+            "a.pop()",
+            "a.pop(0)",
         ),
         "subclasses that are listed": (
             "class B:\n    pass\n\n\nclass C(B):\n    a = 1\n\n\ndef f():\n    return B.__subclasses__()\n",

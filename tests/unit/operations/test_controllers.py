@@ -15,6 +15,7 @@ from clairemap.operations.controllers import (
     controllers_of,
     places_of,
     registered,
+    start_ticks,
     state_folder,
 )
 
@@ -48,6 +49,17 @@ def test_a_killed_process_is_not_alive(tmp_path: Path):
 def test_a_later_process_with_the_same_number_is_another_one(tmp_path: Path):
     write(tmp_path, dataclasses.replace(Controller.this_process(), ticks="1"))
     assert not controllers_of(tmp_path)[0].is_alive()
+
+
+def test_a_process_that_ended_and_was_not_awaited_does_not_run():
+    with subprocess.Popen(["true"]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert start_ticks(process.pid) == "" != start_ticks(os.getpid())
+
+
+def test_in_another_container_of_this_host_signs_of_life_count(tmp_path: Path):
+    write(tmp_path, dataclasses.replace(Controller.this_process(), namespace="another", ticks="1"))
+    assert controllers_of(tmp_path)[0].is_alive()
 
 
 def test_on_another_host_signs_of_life_count(tmp_path: Path):

@@ -1,14 +1,18 @@
 """Estimated run time of jobs."""
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import rasterio
 
+from clairemap.artefacts.history import HistoryStep, write_history
+from clairemap.artefacts.model_card import write_model_card
 from clairemap.operations import scene_sizes as sizes
-from clairemap.operations.costs import DEMO, Costs, Rate, benchmark_seconds
+from clairemap.operations.costs import DEMO, OPERATIONS, Costs, Rate, benchmark_seconds
 from clairemap.operations.planned import PlannedJob
+from clairemap.outputs import ModelFolder
 from clairemap.plan import Plan
 
 HEADER = "s\th:m:s\tmax_rss\n"
@@ -64,7 +68,9 @@ def test_benchmarks_are_scaled_by_scene_size(plan: Plan):
 def test_jobs_of_a_region_and_of_all_scenes_count_the_megapixels_of_their_scenes(plan: Plan):
     benchmark(plan, "mosaic_region/alps.alps", 30)
     benchmark(plan, "fit_statistics", 20)
+    benchmark(plan, "audit_splits/alps", 10)
     costs = Costs.of(plan)
+    assert costs.seconds(job("audit_splits", region="alps")) == pytest.approx(10)
     assert costs.seconds(job("mosaic_region", region="alps")) == pytest.approx(30)
     assert costs.seconds(job("fit_statistics")) == pytest.approx(20)
 
@@ -115,3 +121,48 @@ def test_scenes_that_cannot_be_read_have_the_mean(plan: Plan, tmp_path: Path):
 
 def test_a_rate_is_a_start_and_a_time_per_megapixel():
     assert Rate(2, 3).seconds(4) == 14
+
+
+def test_benchmarks_of_a_region_that_is_gone_are_ignored(plan: Plan):
+    benchmark(plan, "mosaic_region/gone.gone", 30)
+    benchmark(plan, "audit_splits/gone", 30)
+    assert Costs.of(plan).source(job("mosaic_region", region="alps")) == "demo"
+    assert Costs.of(plan).source(job("audit_splits", region="alps")) == "demo"
+
+
+def test_a_benchmark_shorter_than_the_start_of_the_demo_is_kept(plan: Plan):
+    benchmark(plan, "tile_scene/small", 0.3)
+    assert Costs.of(plan).seconds(job("tile_scene", "large")) == pytest.approx(0.3)
+
+
+@pytest.fixture
+def trained(plan: Plan, made_artefacts: ModuleType) -> Plan:
+    """Return the plan after a training of 50 steps, 2 s each, of a tiny network."""
+    files = ModelFolder(Path(plan.settings.work_dir) / "model")
+    card = made_artefacts.model_card()
+    training = plan.settings.training.model_dump(mode="json")
+    write_model_card(files.card, card.model_copy(update={"settings": {"training": training}}))
+    write_history(files.history, [HistoryStep(step, 2.0, 0, 1, 1, 1, 1e-3, 1) for step in range(1, 51)])
+    return plan
+
+
+def of_size(plan: Plan, size: str) -> Costs:
+    network = plan.settings.network.model_copy(update={"size": size})
+    return Costs.of(Plan(plan.settings.model_copy(update={"network": network}), plan.sheet))
+
+
+def test_a_finished_training_counts_by_its_steps_or_its_benchmark(trained: Plan):
+    start_s = DEMO["train_model"].start_s
+    benchmark(trained, "train_model", 30)  # the last attempt, after an interruption
+    assert Costs.of(trained).seconds(job("train_model")) == pytest.approx(start_s + 200)
+    benchmark(trained, "train_model", start_s + 150)
+    assert Costs.of(trained).seconds(job("train_model")) == pytest.approx(start_s + 300)
+
+
+def test_a_larger_network_than_the_trained_one_takes_longer(trained: Plan):
+    factor = OPERATIONS["small"] / OPERATIONS["tiny"]
+    start_s = {rule: DEMO[rule].start_s for rule in ("train_model", "predict_scene")}
+    benchmark(trained, "predict_scene/small.fused", start_s["predict_scene"] + 1)
+    costs = of_size(trained, "small")
+    assert costs.seconds(job("train_model")) == pytest.approx(start_s["train_model"] + 200 * factor)
+    assert costs.seconds(job("predict_scene", "small")) == pytest.approx(start_s["predict_scene"] + factor)

@@ -1,5 +1,6 @@
 """Temporary files of killed jobs are found, others are not."""
 
+import os
 import time
 from pathlib import Path
 
@@ -34,6 +35,15 @@ def test_files_newer_than_a_running_job_are_kept(tmp_path: Path):
     part = make(temporary_beside(tmp_path / "m.tif"))
     found = find_leftovers([tmp_path], before=part.stat().st_mtime - 1)
     assert (found.removable, found.recent) == ([], [part])
+
+
+def test_a_folder_is_as_new_as_its_content(tmp_path: Path):
+    part = temporary_beside(tmp_path / "m.tif")
+    inside = make(part / "cog.tif")
+    os.utime(inside, (2000, 2000))
+    os.utime(part, (1000, 1000))
+    assert find_leftovers([tmp_path], before=1500).recent == [part]
+    assert find_leftovers([tmp_path], before=2500).removable == [part]
 
 
 @pytest.mark.parametrize("finished", [False, True])

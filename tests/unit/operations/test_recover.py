@@ -1,7 +1,10 @@
 """The recover step: what it does in a folder, and when it refuses."""
 
 import dataclasses
+import datetime
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,10 +12,12 @@ import pytest
 from clairemap.errors import RecoverError
 from clairemap.operations import orphans, recover
 from clairemap.operations.controllers import Controller, Places, registered, state_folder
+from clairemap.operations.output_lists import unrecorded_outputs
+from clairemap.operations.queue import QueuedJob
 from clairemap.provenance import temporary_beside
 
 
-def no_slurm() -> list[orphans.ClusterJob]:
+def no_slurm() -> list[QueuedJob]:
     raise RecoverError("no squeue")
 
 
@@ -55,6 +60,45 @@ def test_it_refuses_without_slurm_if_the_killed_run_used_it(killed: Path):
     with pytest.raises(RecoverError, match="no squeue"):
         list(recover.recover(killed))
     assert (killed / ".snakemake" / "locks").exists()
+
+
+@pytest.mark.parametrize(("age_s", "kept"), [(-100, False), (100, True)])
+def test_results_newer_than_a_running_job_of_another_folder_are_kept(
+    killed: Path, monkeypatch: pytest.MonkeyPatch, age_s: float, kept: bool
+):
+    started = datetime.datetime(2026, 1, 2, 3, 4, 5)
+    jobs = [QueuedJob("7", "clairemap_2", "RUNNING", "None", started.isoformat(), "/other", "")]
+    monkeypatch.setattr(orphans, "queue", lambda: jobs)
+    part = temporary_beside(killed / "results" / "north" / "m.tif")
+    part.touch()
+    os.utime(part, (started.timestamp() + age_s, started.timestamp() + age_s))
+    lines = list(recover.recover(killed))
+    assert part.exists() == kept == any("newer than a running job" in line for line in lines)
+
+
+def test_a_waiting_job_of_another_folder_has_written_nothing_yet(killed: Path, monkeypatch: pytest.MonkeyPatch):
+    jobs = [QueuedJob("7", "clairemap_2", "PENDING", "Priority", "N/A", "/other", "")]
+    monkeypatch.setattr(orphans, "queue", lambda: jobs)
+    part = temporary_beside(killed / "results" / "north" / "m.tif")
+    part.touch()
+    list(recover.recover(killed))
+    assert not part.exists()
+
+
+def test_outputs_that_have_a_record_by_now_stay(killed: Path, monkeypatch: pytest.MonkeyPatch):
+    output = killed / "work" / "model.json"
+    output.write_text("{}")
+    unrecorded_outputs(killed).write(["work/model.json"])
+    monkeypatch.setattr(recover.FilePersistence, "_read_record", lambda *_: object())
+    list(recover.recover(killed, unrecorded="rerun"))
+    assert output.exists()
+
+
+def test_no_script_that_a_user_runs_is_taken_for_a_stage():
+    workflow = Path(__file__).parents[3] / "workflow"
+    rules = "".join(path.read_text() for path in (workflow / "rules").glob("*.smk"))
+    stages = set(re.findall(r"^rule (\w+):", rules, re.M))
+    assert {path.stem for path in (workflow / "scripts").glob("*.py")} - stages == recover.NOT_STAGES
 
 
 @pytest.mark.parametrize("choice", ["ask", "rerun", "keep"])

@@ -122,6 +122,22 @@ def test_the_expected_end_counts_needs_and_time_already_used(folder: Path):
     assert state(folder).seconds_left(Minute()) == pytest.approx(90)  # type: ignore[arg-type]
 
 
+def test_a_job_that_takes_longer_than_estimated_needs_a_little_more(folder: Path):
+    mark(folder, "west.json", after_s=-1000)
+    left = state(folder).seconds_left(Minute())  # type: ignore[arg-type]
+    assert left == pytest.approx(120)  # east and its map; west needs 3 s more, then its map
+    assert state(folder)._left(0, 60.0) == pytest.approx(3)
+
+
+def test_jobs_of_a_killed_run_that_are_still_in_the_queue_run(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    begin(folder, executor="cluster", process=gone())
+    mark(folder, "west.json", "11")
+    mark(folder, "east.json", "12")
+    running = QueuedJob("11", "clairemap_1111", "RUNNING", "None", "N/A", str(folder), "")
+    monkeypatch.setattr(module, "queued_jobs", lambda _folder: {"11": running})
+    assert state(folder).states[:2] == ("running", "waiting")
+
+
 def test_a_finished_and_a_failed_run(folder: Path):
     record_end(folder / "work", failed=False)
     assert "4 job(s) were not part of this run" in text(folder)
@@ -135,11 +151,17 @@ def test_a_finished_and_a_failed_run(folder: Path):
     end_file(folder / "work").unlink()
 
 
-def test_a_killed_run(folder: Path):
+def gone() -> int:
+    """Return the number of a process that has ended."""
     ended = os.fork()
     if ended == 0:
         os._exit(0)
     os.waitpid(ended, 0)
+    return ended
+
+
+def test_a_killed_run(folder: Path):
+    ended = gone()
     begin(folder, process=ended)
     mark(folder, "west.json")
     assert state(folder).states[0] == "waiting"
@@ -155,7 +177,10 @@ def test_queued_jobs_are_told_from_running_ones(folder: Path, monkeypatch: pytes
     begin(folder, executor="cluster")
     mark(folder, "west.json", "11")
     mark(folder, "east.json", "12")
-    queue = {"11": QueuedJob("RUNNING", "None"), "12": QueuedJob("PENDING", "Resources")}
+    queue = {
+        number: QueuedJob(number, "clairemap_1111", word, reason, "N/A", str(folder), "")
+        for number, word, reason in (("11", "RUNNING", "None"), ("12", "PENDING", "Resources"))
+    }
     monkeypatch.setattr(module, "queued_jobs", lambda _folder: queue)
     assert state(folder).states[:2] == ("running", "queued")
     assert "SLURM: 1 job(s) running, 1 waiting (Resources 1)." in text(folder)

@@ -62,6 +62,12 @@ def test_other_content_is_another_file_whatever_its_date(
     assert values(scene, tmp_path)[1] not in replaced
 
 
+def test_what_is_found_out_about_a_file_does_not_remove_the_others(scene: dict[str, Path], tmp_path: Path):
+    os.utime(scene["sar"], (5e8, 5e8))
+    values(scene, tmp_path)
+    assert set(read_source_record(record_of(tmp_path)).files) == {"optical/0/o.tif", "sar/0/s.tif"}
+
+
 def test_a_moved_folder_has_the_same_files(scene: dict[str, Path], tmp_path: Path):
     before = values(scene, tmp_path)
     moved = {role: tmp_path / "elsewhere" / path.name for role, path in scene.items()}

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from rasterio.shutil import copy as copy_raster
 
-from clairemap.raster.members import files_behind, missing_member
+from clairemap.raster.members import files_behind, missing_member, with_sidecars
 
 
 def vrt(path: Path, *sources: str, relative: int = 1, tag: str = "SourceFilename") -> Path:
@@ -103,6 +103,15 @@ def test_sidecar_files_that_affect_values_are_included(tmp_path: Path, raster: s
     file, other = made(tmp_path, raster, sidecar)
     made(tmp_path, "o.tif.ovr", "o2.tfw", "p.tif")
     assert files_behind(file) == (file, other)
+
+
+def test_a_sidecar_file_that_appears_without_a_new_time_of_its_folder_is_found(tmp_path: Path):
+    (raster,) = made(tmp_path, "a.tif")
+    folder_time = tmp_path.stat().st_mtime_ns
+    assert with_sidecars(raster) == (raster,)
+    (mask,) = made(tmp_path, "a.tif.msk")
+    os.utime(tmp_path, ns=(folder_time, folder_time))
+    assert with_sidecars(raster) == (raster, mask)
 
 
 def test_statistics_written_by_a_viewer_are_ignored(tmp_path: Path):
