@@ -62,7 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         figures = measured(Path(folder), chosen.quick)
     figures["files_per_scene"] = {str(side): files_of_scene(side) for side in SIDES_PX}
-    figures["asked_over_used"] = asked_over_used(chosen.run / "work") if chosen.run else None
+    figures["asked_over_used"] = asked_over_used(chosen.run) if chosen.run else None
     figures |= json.loads(FAULTS.read_text(encoding="utf-8")) if FAULTS.is_file() else {}
     for name, value in figures.items():
         print(f"{name:<20} {value}")
