@@ -123,8 +123,8 @@ def _outlook(status: RunStatus, costs: Costs) -> Iterator[str]:
         yield "Correct the cause, then run the same command again: finished jobs are kept."
     elif not status.alive:
         yield (
-            f"Process {status.start.process} no longer exists, so the run does not continue. Run the same command "
-            "again: finished jobs are kept. On a cluster, first cancel the jobs that are left: make recover"
+            f"Process {status.start.process} no longer exists, so the run does not continue. Run make recover, "
+            "then the same command again: finished jobs are kept."
         )
     else:
         yield _expected_end(status, costs)
