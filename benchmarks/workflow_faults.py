@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from faults_local import LOCAL, QUICK
-from faults_made import Case, Lab, fingerprint
+from faults_made import PROJECT, Case, Lab, fingerprint
 from faults_slurm import SLURM, cluster_or_reason
 from faults_table import Fault, SkippedError
 
@@ -126,13 +126,14 @@ def examine(lab: Lab, fault: Fault, cluster: Any = None) -> Outcome:  # noqa: AN
         return _skipped(fault, str(reason))
     except (TimeoutError, AssertionError, OSError) as error:
         case.end()
-        return Outcome(fault, False, False, "", False, 0.0, f"{type(error).__name__}: {error} {case.last_line}")
+        failed = _without_places(f"{type(error).__name__}: {error} {case.last_line}", case)
+        return Outcome(fault, False, False, "", False, 0.0, failed)
     minutes = max(0.0, time.monotonic() - started - usual_s) / 60
     told = _told(case, fault)
     problems = _problems(case, last.code, last.output)
     differing = sorted(name for name, digest in fingerprint(case.folder).items() if lab.expected.get(name) != digest)
     missing = sorted(set(lab.expected) - set(fingerprint(case.folder)))
-    failed = "; ".join([*problems, *(f"differs: {name}" for name in (*differing, *missing))])
+    failed = _without_places("; ".join([*problems, *(f"differs: {name}" for name in (*differing, *missing))]), case)
     return Outcome(fault, not problems, not (differing or missing), told, bool(told), round(minutes, 2), failed)
 
 
@@ -147,9 +148,17 @@ def _problems(case: Case, code: int, output: str) -> list[str]:
 
 
 def _told(case: Case, fault: Fault) -> str:
-    """Return the last line shown to the user that names the cause or the remedy."""
-    lines = [line.strip() for output in case.outputs for line in output.splitlines()]
-    return next((line for line in reversed(lines) if re.search(fault.says, line, re.IGNORECASE)), "")
+    """Return the last line shown to the user that names the cause or the remedy; records of logs do not count."""
+    lines = [line.strip() for output in case.outputs for line in output.splitlines() if not line.startswith("=== ")]
+    told = next((line for line in reversed(lines) if re.search(fault.says, line, re.IGNORECASE)), "")
+    return _without_places(told, case)
+
+
+def _without_places(text: str, case: Case) -> str:
+    """Return a text in which files have paths relative to the run or the project."""
+    for folder in (case.folder, PROJECT, Path(sys.prefix)):
+        text = text.replace(f"{folder}/", "").replace(str(folder), ".")
+    return text
 
 
 def undisturbed_s(lab: Lab, fault: Fault) -> float:
