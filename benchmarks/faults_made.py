@@ -61,7 +61,8 @@ COMPARED = (
 """Files that must be identical, byte for byte; manifests contain the hashes of the arrays in the stores."""
 
 QUICK_CHECKS = ("--slurm-init-seconds-before-status-checks=1", "--seconds-between-status-checks=2", "--latency-wait=5")
-RUN_S = 300
+RUN_S = 600
+"""Longest time of a Snakemake run or a wait, seconds; on a busy machine, a time limit costs five minutes."""
 
 
 def write_scene(folder: Path, offset_px: int) -> None:
