@@ -133,8 +133,8 @@ def orphan_beside_twin(case: Case) -> None:
     assert case.ended(twin).code == 0
 
 
-# SLURM requeues jobs by itself after `requeue` and, unless the cluster forbids it, after the failure of a node: then the
-# user has nothing to do, and only the log says it.
+# SLURM requeues jobs by itself after `requeue` and, unless the cluster forbids it, after the failure of a node. Then
+# the user has nothing to do, and only the log shows it.
 SLURM: tuple[Fault, ...] = (
     Fault("slurm_kill_job", ("mosaic_region",), in_job("mosaic_region", "kill"), KILLED, slurm=True),
     Fault("slurm_scancel", ("mosaic_region",), in_job("mosaic_region", "scancel"), r"\bcancelled\b", slurm=True),
