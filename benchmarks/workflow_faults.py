@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the runs here, and use a kept undisturbed run")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is stopped
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and theirs, ignore Ctrl-C
     found = run_faults(options.folder, quick=options.quick, names=_chosen(options))
     print(json.dumps({**found, "python": platform.python_version(), "clairemap": clairemap.__version__}))
 
