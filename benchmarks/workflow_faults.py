@@ -41,6 +41,8 @@ import clairemap
 AT_ONCE = 3
 """Faults at once on SLURM: most of their time is waiting."""
 
+RECOVERIES, RECOVERY_WAIT_S = 60, 5
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -143,7 +145,10 @@ def _problems(case: Case, code: int, output: str) -> list[str]:
     plan = case.run("--dry-run").output
     if "Nothing to be done" not in plan:
         problems.append("the next plan is not empty")
-    case.recover()
+    for _ in range(RECOVERIES):  # what other faults' jobs could be writing is kept until these have ended
+        if "newer than a running job of another folder" not in case.recover().output:
+            break
+        time.sleep(RECOVERY_WAIT_S)
     problems += [f"remains: {path.relative_to(case.folder)}" for path in case.folder.rglob("*.part")]
     return problems
 
