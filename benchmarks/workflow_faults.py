@@ -42,6 +42,7 @@ AT_ONCE = 3
 """Faults at once on SLURM: most of their time is waiting."""
 
 RECOVERIES, RECOVERY_WAIT_S = 60, 5
+"""Attempts to remove temporary files while other faults' jobs run, and seconds between two."""
 
 
 @dataclass(frozen=True)
