@@ -56,10 +56,10 @@ def kill_session(session: int) -> None:
     subprocess.run(["pkill", "-KILL", "-s", str(session)], check=False)
 
 
-def hold(case: Case, stage: str, rename: int = 1) -> "subprocess.Popen[str]":
+def hold(case: Case, stage: str, rename: int = 1, *words: str) -> "subprocess.Popen[str]":
     """Start Snakemake, and return when a stage waits in the middle of its work."""
     case.inject(stage, "hold", rename)
-    process = case.start()
+    process = case.start(*words)
     case.wait_for_fault(process)
     return process
 

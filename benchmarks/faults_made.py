@@ -40,7 +40,7 @@ OUTPUTS = {
     "collect_radiometry": ("work/model/radiometry.json",),
     "check_radiometry": ("work/scenes/west/radiometry_check.json",),
     "fit_statistics": ("work/model/statistics.json", "work/model/training_splits.parquet"),
-    "audit_splits": ("work/model/audit.json", "work/model/splits.parquet"),
+    "audit_splits": ("work/model/audits/north.json", "work/model/audits/north.splits.parquet"),
     "train_model": ("work/model/model.safetensors", "work/model/model.json", "work/checkpoints"),
     "predict_scene": ("work/scenes/west/fused/probabilities.json", "work/scenes/west/fused/probabilities.zarr"),
     "mosaic_region": ("results/north/north.landcover.tif", "results/north/north.item.json"),
@@ -54,14 +54,15 @@ OUTPUTS = {
 
 COMPARED = (
     *("results/north/*.tif", "results/north/metrics.json", "results/north/*.check.json"),
-    *("work/model/model.safetensors", "work/model/statistics.json", "work/model/audit.json"),
+    *("work/model/model.safetensors", "work/model/statistics.json", "work/model/audits/*.json"),
     *("work/scenes/*/pair.json", "work/scenes/*/*/probabilities.json", "work/scenes/*/registration.json"),
     "work/scenes/*/explanations.jsonl",
 )
 """Files that must be identical, byte for byte; manifests contain the hashes of the arrays in the stores."""
 
 QUICK_CHECKS = ("--slurm-init-seconds-before-status-checks=1", "--seconds-between-status-checks=2", "--latency-wait=5")
-RUN_S = 300
+RUN_S = 600
+"""Longest time of a Snakemake run or a wait, seconds; on a busy machine, a time limit costs five minutes."""
 
 
 def write_scene(folder: Path, offset_px: int) -> None:
@@ -237,6 +238,9 @@ class Lab:
                 raise RuntimeError(f"the undisturbed run fails:\n{run.output[-4000:]}")
             finished.touch()
         self.expected = fingerprint(reference)
+        listed = {*COMPARED, *(output for outputs in OUTPUTS.values() for output in outputs)}
+        if unknown := sorted(pattern for pattern in listed if not any(reference.glob(pattern))):
+            raise RuntimeError(f"the undisturbed run has no {', '.join(unknown)}: adapt OUTPUTS and COMPARED")
 
     def case(self, name: str, stages: Sequence[str], *, slurm: bool) -> Case:
         """Return a copy of the finished region without the outputs of some stages."""

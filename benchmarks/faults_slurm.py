@@ -56,17 +56,21 @@ def walltime_with_budget(case: Case) -> None:
     assert run.code == 0, f"the run exits with {run.code}"
 
 
-def node_down(case: Case) -> None:
-    """The node of a running job loses power; it comes back after the run."""
-    process = hold(case, "mosaic_region")
-    (node,) = {line.split()[0] for line in _running(case, "%N")}
-    case.cluster.stop_node(node)
-    case.release()
-    try:
-        run = case.ended(process)
-    finally:
-        case.cluster.start_node(node)
-    assert run.code == 0, f"the run exits with {run.code}"
+def node_down(*words: str) -> Callable[[Case], None]:
+    """Return a fault: the node of a running job loses power; it comes back after the run."""
+
+    def act(case: Case) -> None:
+        process = hold(case, "mosaic_region", 1, *words)
+        (node,) = {line.split()[0] for line in _running(case, "%N")}
+        case.cluster.stop_node(node)
+        case.release()
+        try:
+            run = case.ended(process)
+        finally:
+            case.cluster.start_node(node)
+        assert run.code == 0, f"the run exits with {run.code}"
+
+    return act
 
 
 def _running(case: Case, form: str) -> list[str]:
@@ -129,6 +133,8 @@ def orphan_beside_twin(case: Case) -> None:
     assert case.ended(twin).code == 0
 
 
+# SLURM requeues jobs by itself after `requeue` and, unless the cluster forbids it, after the failure of a node. Then
+# the user has nothing to do, and only the log shows it.
 SLURM: tuple[Fault, ...] = (
     Fault("slurm_kill_job", ("mosaic_region",), in_job("mosaic_region", "kill"), KILLED, slurm=True),
     Fault("slurm_scancel", ("mosaic_region",), in_job("mosaic_region", "scancel"), r"\bcancelled\b", slurm=True),
@@ -158,5 +164,13 @@ SLURM: tuple[Fault, ...] = (
     Fault("slurm_kill_everything", ("mosaic_region",), everything_killed, RUN_KILLED, slurm=True, recover=True),
     Fault("slurm_orphans_finish", ("predict_scene",), orphans_finish, RUN_KILLED, slurm=True, recover=True),
     Fault("slurm_orphan_beside_twin", ("mosaic_region",), orphan_beside_twin, "^Done", slurm=True),
-    Fault("slurm_node_down", ("mosaic_region",), node_down, "node fail|node_fail", slurm=True, alone=True),
+    Fault("slurm_node_down", ("mosaic_region",), node_down(), "requeued|^Done", slurm=True, alone=True),
+    Fault(
+        "slurm_node_down_no_requeue",
+        ("mosaic_region",),
+        node_down("--default-resources", "slurm_partition=cpu", "slurm_extra='--no-requeue'"),
+        "node fail|node_fail",
+        slurm=True,
+        alone=True,
+    ),
 )

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from faults_local import LOCAL, QUICK
-from faults_made import Case, Lab, fingerprint
+from faults_made import PROJECT, Case, Lab, fingerprint
 from faults_slurm import SLURM, cluster_or_reason
 from faults_table import Fault, SkippedError
 
@@ -40,6 +40,9 @@ import clairemap
 
 AT_ONCE = 3
 """Faults at once on SLURM: most of their time is waiting."""
+
+RECOVERIES, RECOVERY_WAIT_S = 60, 5
+"""Attempts to remove temporary files while other faults' jobs run, and seconds between two."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the runs here, and use a kept undisturbed run")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is stopped
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and theirs, ignore Ctrl-C
     found = run_faults(options.folder, quick=options.quick, names=_chosen(options))
     print(json.dumps({**found, "python": platform.python_version(), "clairemap": clairemap.__version__}))
 
@@ -126,13 +130,14 @@ def examine(lab: Lab, fault: Fault, cluster: Any = None) -> Outcome:  # noqa: AN
         return _skipped(fault, str(reason))
     except (TimeoutError, AssertionError, OSError) as error:
         case.end()
-        return Outcome(fault, False, False, "", False, 0.0, f"{type(error).__name__}: {error} {case.last_line}")
+        failed = _without_places(f"{type(error).__name__}: {error} {case.last_line}", case)
+        return Outcome(fault, False, False, "", False, 0.0, failed)
     minutes = max(0.0, time.monotonic() - started - usual_s) / 60
     told = _told(case, fault)
     problems = _problems(case, last.code, last.output)
     differing = sorted(name for name, digest in fingerprint(case.folder).items() if lab.expected.get(name) != digest)
     missing = sorted(set(lab.expected) - set(fingerprint(case.folder)))
-    failed = "; ".join([*problems, *(f"differs: {name}" for name in (*differing, *missing))])
+    failed = _without_places("; ".join([*problems, *(f"differs: {name}" for name in (*differing, *missing))]), case)
     return Outcome(fault, not problems, not (differing or missing), told, bool(told), round(minutes, 2), failed)
 
 
@@ -141,15 +146,26 @@ def _problems(case: Case, code: int, output: str) -> list[str]:
     plan = case.run("--dry-run").output
     if "Nothing to be done" not in plan:
         problems.append("the next plan is not empty")
-    case.recover()
+    for _ in range(RECOVERIES):  # what other faults' jobs could be writing is kept until these have ended
+        if "newer than a running job of another folder" not in case.recover().output:
+            break
+        time.sleep(RECOVERY_WAIT_S)
     problems += [f"remains: {path.relative_to(case.folder)}" for path in case.folder.rglob("*.part")]
     return problems
 
 
 def _told(case: Case, fault: Fault) -> str:
-    """Return the last line shown to the user that names the cause or the remedy."""
-    lines = [line.strip() for output in case.outputs for line in output.splitlines()]
-    return next((line for line in reversed(lines) if re.search(fault.says, line, re.IGNORECASE)), "")
+    """Return the last line shown to the user that names the cause or the remedy; records of logs do not count."""
+    lines = [line.strip() for output in case.outputs for line in output.splitlines() if not line.startswith("=== ")]
+    told = next((line for line in reversed(lines) if re.search(fault.says, line, re.IGNORECASE)), "")
+    return _without_places(told, case)
+
+
+def _without_places(text: str, case: Case) -> str:
+    """Return a text in which files have paths relative to the run or the project."""
+    for folder in (case.folder, PROJECT, Path(sys.prefix)):
+        text = text.replace(f"{folder}/", "").replace(str(folder), ".")
+    return text
 
 
 def undisturbed_s(lab: Lab, fault: Fault) -> float:

@@ -110,6 +110,8 @@ def test_only_a_job_that_ran_out_of_memory_gets_more(
     assert run.returncode == 0, run.stdout
     assert [attempt.cause for attempt in attempts] == [Cause.OUT_OF_MEMORY, Cause.DONE]
     assert attempts[1].memory_mb == 2 * attempts[0].memory_mb
+    used = f"used {attempts[0].peak_mb} of {attempts[0].memory_mb} MB"
+    assert f"register_pair west: killed: out of memory, {used}. It is run again (retry 1 of 2). Log: " in run.stdout
     (other,) = read_attempts(folder / "work" / "logs" / "register_pair" / "middle.log")
     assert other.memory_mb == attempts[0].memory_mb
 

@@ -13,7 +13,9 @@ def classes():
     class Job:
         def __init__(self, *log: str) -> None:
             self.log = log
-            self.rule = SimpleNamespace(restart_times=2)
+            self.rule = SimpleNamespace(name="tile_scene", restart_times=2)
+            self.wildcards_dict = {"scene": "west"}
+            self.attempt = 1
 
         @property
         def restart_times(self):
@@ -33,7 +35,7 @@ def classes():
 def failed(folder: Path, name: str, cause: Cause) -> str:
     log = folder / f"{name}.log"
     append(log, STARTED, {"id": "a", "run": "r"})
-    append(log, ENDED, {"id": "a", "cause": cause})
+    append(log, ENDED, {"id": "a", "cause": cause, "exit_code": 1})
     return str(log)
 
 
@@ -42,9 +44,22 @@ def test_permanent_failures_are_not_retried(tmp_path: Path):
     said: list[str] = []
     assert without_permanent(job, group, "r", said.append)
     bad, good = job(failed(tmp_path, "bad", Cause.ERROR)), job(failed(tmp_path, "good", Cause.FAILED))
-    assert (bad.restart_times, good.restart_times, job().restart_times) == (0, 2, 2)
-    assert (group(good, bad).restart_times, group(good, job()).restart_times) == (0, 2)
+    assert (bad.restart_times, job().restart_times) == (0, 2)
+    assert group(good, bad).restart_times == 0
     assert not said
+    assert (good.restart_times, group(good, job()).restart_times) == (2, 2)
+
+
+def test_each_retry_is_explained_in_one_line(tmp_path: Path):
+    job, group = classes()
+    said: list[str] = []
+    without_permanent(job, group, "r", said.append)
+    done, good = job(failed(tmp_path, "done", Cause.DONE)), job(failed(tmp_path, "good", Cause.FAILED))
+    assert (good.restart_times, group(good, done, job()).restart_times) == (2, 2)
+    line = f"tile_scene west: exit code 1. It is run again (retry 1 of 2). Log: {tmp_path / 'good.log'}"
+    assert said == [line, line]
+    good.attempt = 3
+    assert (good.restart_times, len(said)) == (2, 2)
 
 
 def test_a_planned_stop_does_not_count_as_a_retry(tmp_path: Path):
