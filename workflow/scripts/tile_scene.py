@@ -67,6 +67,7 @@ def tile_scene(
             registration=found.verdict,
             sources=files.named,
             georeferenced=source.geobox.crs is not None,
+            class_codes=tuple(sections.legend.codes.tolist()),
         )
         store = create_store(
             part, source.geobox, _layers(source, sections),
