@@ -12,8 +12,7 @@ jobs, dependencies and logs, and nothing else. Seconds are CPU seconds.
 - `asked_over_used`: memory requested divided by memory used (`workflow_memory.py`), by rule, of the finished run whose
   work folder is given with `--run`.
 
-Prints its figures, and as its last line one JSON object. Figures of `workflow_faults.py` are added if its result
-exists.
+Prints its figures, and as its last line one JSON object, with the figures of the last run of `workflow_faults.py`.
 
     python benchmarks/workflow.py [--quick] [--run WORK]
 """
@@ -63,10 +62,16 @@ def main() -> None:
         figures = measured(Path(folder), chosen.quick)
     figures["files_per_scene"] = {str(side): files_of_scene(side) for side in SIDES_PX}
     figures["asked_over_used"] = asked_over_used(chosen.run) if chosen.run else None
-    figures |= json.loads(FAULTS.read_text(encoding="utf-8")) if FAULTS.is_file() else {}
+    figures |= figures_of_faults()
     for name, value in figures.items():
         print(f"{name:<20} {value}")
     print(json.dumps(figures))
+
+
+def figures_of_faults() -> dict[str, Any]:
+    """Return the figures of the last run of `workflow_faults.py`, without the lines it quotes."""
+    faults = json.loads(FAULTS.read_text(encoding="utf-8"))
+    return {name: value for name, value in faults.items() if name.startswith("faults_") or name == "minutes_lost"}
 
 
 def measured(folder: Path, quick: bool) -> dict[str, Any]:
