@@ -17,6 +17,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pydantic import BaseModel, Field
+from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioIOError
 from zarr.errors import ZarrUserWarning
 
@@ -177,12 +178,13 @@ def legend_of_map(path: Path) -> ColoredLegend:
                 for tag, name in dataset.tags(1).items()
                 if tag.startswith(_CLASS_TAG) and (code := tag.removeprefix(_CLASS_TAG)).isdigit()
             }
-            palette = dataset.colormap(1) if names else {}
-    except (RasterioIOError, ValueError) as error:  # ValueError: no colour table
+            palette = dataset.colormap(1) if dataset.colorinterp[0] == ColorInterp.palette else {}
+    except RasterioIOError as error:
         raise open_error(path, error) from None
-    if not names:
+    if not names or not palette:
+        missing = "colour table" if names else f"class names (band tags {_CLASS_TAG}CODE)"
         raise UnreadableFileError(
-            f"{path}: has no class names (band tags {_CLASS_TAG}CODE), so is not a land-cover map of clairemap; use "
+            f"{path}: has no {missing}, so is not a land-cover map as clairemap writes it; use "
             "results/REGION/REGION.landcover.tif"
         )
     return ColoredLegend(

@@ -312,6 +312,11 @@ def test_other_rasters_and_damaged_maps_are_errors(landcover: Callable[..., Path
     path = landcover()
     with pytest.raises(UnreadableFileError, match="not a land-cover map"):
         clairemap.open_map(path.with_name("a.confidence.tif"))
+    clairemap.open_map(path).landcover.rio.to_raster(path.with_name("b.tif"))
+    with rasterio.open(path.with_name("b.tif"), "r+") as copy:
+        copy.update_tags(1, class_10="ice")
+    with pytest.raises(UnreadableFileError, match=r"b\.tif: has no colour table"):
+        clairemap.open_map(path.with_name("b.tif"))
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(ClairemapError, match=r"a\.landcover\.tif"):
         clairemap.open_map(path)
