@@ -8,7 +8,7 @@ from clairemap import jobs, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.job_requests import JobRequests
-from clairemap.operations import run_record, startup
+from clairemap.operations import startup
 from clairemap.operations.rule_values import RuleValues, with_parameters, untracked
 from clairemap.operations.scene_sources import SceneSources
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,10 +36,20 @@ class RuleValues:
 
     workflow: Any
     settings: Settings
+    _codes: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
-    def code(self, rule: str) -> str:
-        """Return the hash of a rule's code: an edit reruns only the rules that use it."""
-        return stage_code(self._script(rule))
+    def code(self, rule: str) -> Callable[..., str]:
+        """Return a function for the hash of a rule's code: an edit reruns only the rules that use it.
+
+        A function, so that a cluster job reads only the hash of its own rule.
+        """
+        return with_parameters(lambda wildcards: self.code_of(rule))  # noqa: ARG005
+
+    def code_of(self, rule: str) -> str:
+        """Return the hash of a rule's code."""
+        if rule not in self._codes:
+            self._codes[rule] = stage_code(self._script(rule))
+        return self._codes[rule]
 
     def script(self, rule: str) -> Callable[..., object]:
         """Return a function for the path of a rule's script, untracked; `code` tracks its content."""

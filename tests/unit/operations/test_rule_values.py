@@ -42,7 +42,8 @@ def test_a_rule_with_a_text_of_its_own_or_a_gpu_is_alone(given: dict[str, Any], 
 def test_code_and_script_are_those_of_the_rule():
     script = PROJECT / "workflow" / "scripts" / "tile_scene.py"
     assert values().script("tile_scene")(None, None) == str(script)
-    assert values().code("tile_scene") == stage_code(script) != values().code("register_pair")
+    assert values().code("tile_scene")(None) == values().code_of("tile_scene") == stage_code(script)
+    assert values().code_of("tile_scene") != values().code_of("register_pair")
 
 
 def test_all_settings_are_passed_and_those_that_matter_are_tracked():
