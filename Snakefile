@@ -66,7 +66,7 @@ onstart:
         startup.check_before_jobs(workflow, SETTINGS)
     except ClairemapError as error:
         fail(error)
-    run_record.record_start(workflow, Path(WORK), VALUES.code_of)
+    run_record.record_start(workflow, Path(WORK), code)
 
 
 onsuccess:

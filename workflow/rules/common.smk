@@ -49,14 +49,16 @@ code, script, group, passed, relevant = VALUES.code, VALUES.script, VALUES.group
 
 def memory(rule_name):
     """Resources function: memory of a job."""
-    return lambda wildcards, attempt: REQUESTS.memory_mb(
-        rule_name, wildcards, VALUES.log(rule_name, wildcards), attempt
+    return with_parameters(
+        lambda wildcards, attempt: REQUESTS.memory_mb(
+            rule_name, wildcards, VALUES.log(rule_name, wildcards), attempt
+        )
     )
 
 
 def minutes(rule_name):
     """Resources function: time limit of a job."""
-    return lambda wildcards: REQUESTS.minutes(rule_name, wildcards)
+    return with_parameters(lambda wildcards: REQUESTS.minutes(rule_name, wildcards))
 
 
 def over_nodes(value):
@@ -104,6 +106,11 @@ def of_audit(pattern):
     return with_parameters(
         lambda wildcards: expand(pattern, scene=[*PLAN.train_and_val, *PLAN.test_of(wildcards.region)])
     )
+
+
+def of_training(pattern, names=lambda plan: plan.train_and_val):
+    """Input function: a file of each training and validation scene. A list would cost each cluster job time."""
+    return with_parameters(lambda wildcards: expand(pattern, scene=names(PLAN)))
 
 
 def of_scenes(pattern, *views, chosen=lambda scene: True):
