@@ -37,21 +37,6 @@ localrules:
     check_radiometry,
 
 
-# A function, so that cluster jobs do not list all maps.
-def results(wildcards):
-    """Input function: maps, figures and report of each region."""
-    of_map = (*rules.mosaic_region.output, *rules.check_maps.output)
-    return [
-        *(f"{RESULTS}/{region}/{file}" for region in SHEET.regions for file in ("report.html", "metrics.json")),
-        *(
-            str(output).format(region=region, map=name)
-            for region in SHEET.regions
-            for name in PLAN.maps_of(region)
-            for output in of_map
-        ),
-    ]
-
-
 rule all:
     default_target: True
     input:

@@ -50,9 +50,7 @@ code, script, group, passed, relevant = VALUES.code, VALUES.script, VALUES.group
 def memory(rule_name):
     """Resources function: memory of a job."""
     return with_parameters(
-        lambda wildcards, attempt: REQUESTS.memory_mb(
-            rule_name, wildcards, VALUES.log(rule_name, wildcards), attempt
-        )
+        lambda wildcards, attempt: REQUESTS.memory_mb(rule_name, wildcards, VALUES.log(rule_name, wildcards), attempt)
     )
 
 
@@ -121,3 +119,17 @@ def of_scenes(pattern, *views, chosen=lambda scene: True):
         return expand(pattern, scene=[scene.scene for scene in scenes if chosen(scene)], view=views)
 
     return with_parameters(inputs)
+
+
+def results(wildcards):
+    """Input function: maps, figures and report of each region. A list would cost each cluster job time."""
+    of_map = (*rules.mosaic_region.output, *rules.check_maps.output)
+    return [
+        *(f"{RESULTS}/{region}/{file}" for region in SHEET.regions for file in ("report.html", "metrics.json")),
+        *(
+            str(output).format(region=region, map=name)
+            for region in SHEET.regions
+            for name in PLAN.maps_of(region)
+            for output in of_map
+        ),
+    ]
