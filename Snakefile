@@ -40,16 +40,13 @@ localrules:
 rule all:
     default_target: True
     input:
-        expand(f"{RESULTS}/{{region}}/report.html", region=SHEET.regions),
-        expand(f"{RESULTS}/{{region}}/metrics.json", region=SHEET.regions),
-        [
-            expand(output, region=region, map=PLAN.maps_of(region))
-            for region in SHEET.regions
-            for output in (*rules.mosaic_region.output, *rules.check_maps.output)
-        ],
+        results,
 
 
+# The hooks run in the process that plans; cluster jobs do not import the record of the run.
 onstart:
+    from clairemap.operations import run_record
+
     try:
         startup.check_before_jobs(workflow, SETTINGS)
     except ClairemapError as error:
@@ -58,10 +55,14 @@ onstart:
 
 
 onsuccess:
+    from clairemap.operations import run_record
+
     run_record.record_end(Path(WORK), failed=False)
     logger.info("Done. Maps, accuracy and report: " + ", ".join(f"{RESULTS}/{region}/" for region in SHEET.regions))
 
 
 onerror:
+    from clairemap.operations import run_record
+
     run_record.record_end(Path(WORK), failed=True)
     logger.error(startup.failure_text(workflow, SETTINGS, RUN))

@@ -1,19 +1,19 @@
-"""What each job requests when Snakemake submits it: memory and time, by the scenes that it reads."""
+"""What each job requests when Snakemake submits it: memory and time, by the scenes that it reads.
+
+Cluster jobs import this module at the start of Snakemake. What opens files is imported where it is used: jobs of
+most rules do not need it, and rasterio alone would take a twentieth of that start.
+"""
 
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rasterio.errors import RasterioError
-
 from clairemap import requirements
-from clairemap.artefacts.model_card import read_model_card
 from clairemap.attempts.policy import next_memory_mb
 from clairemap.errors import ClairemapError
 from clairemap.outputs import ModelFolder, SceneFolder
 from clairemap.plan import Plan
-from clairemap.raster.opening import open_raster
 from clairemap.requirements import MappedScene, Shape
 
 Wildcards = Mapping[str, str]
@@ -79,16 +79,27 @@ class JobRequests:
             return None
         halo_px = self.plan.settings.inference.halo_px
         if halo_px is None:
-            try:
-                halo_px = read_model_card(ModelFolder(self.work / "model").card).halo_px
-            except ClairemapError:  # an error of the job that reads it
-                return None
-        return MappedScene(shape, halo_px)
+            halo_px = _model_halo_px(ModelFolder(self.work / "model").card)
+        return None if halo_px is None else MappedScene(shape, halo_px)
+
+
+def _model_halo_px(card: Path) -> int | None:
+    """Return the network's halo, pixels; None if the card cannot be read, which is an error of the job."""
+    from clairemap.artefacts.model_card import read_model_card  # noqa: PLC0415
+
+    try:
+        return read_model_card(card).halo_px
+    except ClairemapError:
+        return None
 
 
 @functools.cache
 def _raster_shape(path: Path) -> Shape | None:
     """Return (height, width); None if the file cannot be read, which is an error of its job, not of the workflow."""
+    from rasterio.errors import RasterioError  # noqa: PLC0415
+
+    from clairemap.raster.opening import open_raster  # noqa: PLC0415
+
     try:
         with open_raster(path) as file:
             return file.height, file.width

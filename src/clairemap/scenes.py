@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -176,14 +177,14 @@ def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None) ->
     digest = hashlib.sha256(content + b"\0" + os.fsencode(data_dir)).hexdigest()
     header, *below = sheet_rows(path, content) or [SheetRow(1, ())]
     columns = tuple(name.lower() for name in header.cells)
-    rows = [_row(row, columns) for row in below]
     if digest != checked:
-        _check(path, columns, below, rows, data_dir)
-    by_name = {row.cells["scene"]: row.cells for row in rows}
-    return SampleSheet(dict(sorted(by_name.items())), data_dir, digest)
+        _check(path, columns, below, data_dir)
+    rows = [dict(zip(columns, row.cells, strict=False)) for row in below]
+    return SampleSheet({cells["scene"]: cells for cells in sorted(rows, key=itemgetter("scene"))}, data_dir, digest)
 
 
-def _check(path: Path, columns: tuple[str, ...], below: list[SheetRow], rows: list[Row], data_dir: Path) -> None:
+def _check(path: Path, columns: tuple[str, ...], below: list[SheetRow], data_dir: Path) -> None:
+    rows = [_row(row, columns) for row in below]
     faults = _column_faults(columns, below) if below else ["no rows: add one row per scene below the header"]
     if not faults:
         faults = _row_faults(rows, len(columns), _folds_case(path), data_dir)

@@ -8,7 +8,7 @@ from clairemap import jobs, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.job_requests import JobRequests
-from clairemap.operations import run_record, startup
+from clairemap.operations import startup
 from clairemap.operations.rule_values import RuleValues, with_parameters, untracked
 from clairemap.operations.scene_sources import SceneSources
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
@@ -49,14 +49,14 @@ code, script, group, passed, relevant = VALUES.code, VALUES.script, VALUES.group
 
 def memory(rule_name):
     """Resources function: memory of a job."""
-    return lambda wildcards, attempt: REQUESTS.memory_mb(
-        rule_name, wildcards, VALUES.log(rule_name, wildcards), attempt
+    return with_parameters(
+        lambda wildcards, attempt: REQUESTS.memory_mb(rule_name, wildcards, VALUES.log(rule_name, wildcards), attempt)
     )
 
 
 def minutes(rule_name):
     """Resources function: time limit of a job."""
-    return lambda wildcards: REQUESTS.minutes(rule_name, wildcards)
+    return with_parameters(lambda wildcards: REQUESTS.minutes(rule_name, wildcards))
 
 
 def over_nodes(value):
@@ -106,6 +106,11 @@ def of_audit(pattern):
     )
 
 
+def of_training(pattern, names=lambda plan: plan.train_and_val):
+    """Input function: a file of each training and validation scene. A list would cost each cluster job time."""
+    return with_parameters(lambda wildcards: expand(pattern, scene=names(PLAN)))
+
+
 def of_scenes(pattern, *views, chosen=lambda scene: True):
     """Input function: a file of each chosen scene of the region or map."""
 
@@ -114,3 +119,17 @@ def of_scenes(pattern, *views, chosen=lambda scene: True):
         return expand(pattern, scene=[scene.scene for scene in scenes if chosen(scene)], view=views)
 
     return with_parameters(inputs)
+
+
+def results(wildcards):
+    """Input function: maps, figures and report of each region. A list would cost each cluster job time."""
+    of_map = (*rules.mosaic_region.output, *rules.check_maps.output)
+    return [
+        *(f"{RESULTS}/{region}/{file}" for region in SHEET.regions for file in ("report.html", "metrics.json")),
+        *(
+            str(output).format(region=region, map=name)
+            for region in SHEET.regions
+            for name in PLAN.maps_of(region)
+            for output in of_map
+        ),
+    ]

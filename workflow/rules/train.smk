@@ -3,9 +3,9 @@
 
 rule fit_statistics:
     input:
-        pair=ancient(expand(SCENE.pair, scene=PLAN.train_and_val)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.train_and_val),
-        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.train_and_val),
+        pair=ancient(of_training(SCENE.pair)),
+        pair_manifests=of_training(rules.tile_scene.output.manifest),
+        tiles=of_training(rules.tile_scene.output.tiles),
     output:
         statistics=MODEL.statistics,
         splits=MODEL.training_splits,
@@ -25,7 +25,7 @@ rule fit_statistics:
         settings=passed(stages.FitStatistics),
         relevant=relevant(stages.FitStatistics),
         files=each("pair", "tiles"),
-        split=[f"--split={name}={SHEET[name].split}" for name in PLAN.train_and_val],
+        split=lambda wildcards: [f"--split={name}={SHEET[name].split}" for name in PLAN.train_and_val],
     message:
         "split the tiles and compute band statistics"
     shell:
@@ -37,7 +37,7 @@ rule fit_statistics:
 
 rule collect_radiometry:
     input:
-        radiometry=expand(rules.tile_scene.output.radiometry, scene=PLAN.train),
+        radiometry=of_training(rules.tile_scene.output.radiometry, lambda plan: plan.train),
     output:
         training=f"{MODEL.folder}/radiometry.json",
     log:
@@ -131,11 +131,11 @@ TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 # The number of processes is not tracked: it does not change the result.
 rule train_model:
     input:
-        pair=ancient(expand(SCENE.pair, scene=PLAN.train_and_val)),
-        pair_manifests=rules.fit_statistics.input.pair_manifests,
+        pair=ancient(of_training(SCENE.pair)),
+        pair_manifests=of_training(rules.tile_scene.output.manifest),
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
-        checks=ancient(expand(SCENE.radiometry_check, scene=PLAN.train_and_val)),
+        checks=ancient(of_training(SCENE.radiometry_check)),
     output:
         weights=MODEL.weights,
         card=MODEL.card,

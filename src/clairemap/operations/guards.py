@@ -24,6 +24,7 @@ from clairemap.errors import RecoverError, SettingsError
 from clairemap.operations import ownership
 from clairemap.operations.controllers import Places, controllers_of, registered
 from clairemap.operations.output_lists import kept_outputs, unrecorded_outputs
+from clairemap.paths import path_exists
 from clairemap.text import shortened
 
 NEEDED = ("finished", "has_metadata", "lock", "locked", "metadata", "_unmark_incomplete", "_clear_cache", "_get_key")
@@ -158,9 +159,13 @@ def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any,
 
 def _existing_unrecorded(records: Any, job: Any) -> list[str]:  # noqa: ANN401
     """Return the outputs of a job that exist, have no record, and were not accepted by `recover`."""
+    # First what is fastest: planning asks this for each job.
+    existing = [output for output in job.output if path_exists(output)]
+    names = [str(output) for output in existing if records.metadata(output) is None]
+    if not names:
+        return []
     kept = kept_outputs(Path.cwd()).read()
-    names = [str(output) for output in job.output if records.metadata(output) is None]
-    return [name for name in names if name not in kept and Path(name).exists()]
+    return [name for name in names if name not in kept]
 
 
 Lock = Callable[[Any], Any]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import snakemake.jobs
+from snakemake.resources import Resource
 
 from clairemap import jobs, slurm
 from clairemap.attempts.retries import without_permanent
@@ -15,6 +16,7 @@ from clairemap.attempts.summary import FailedJob, summary
 from clairemap.machine import check_folder, check_writable, count_gpus
 from clairemap.operations import guards
 from clairemap.operations.controllers import Places
+from clairemap.operations.rule_values import is_submitted, remember_parameters
 from clairemap.plan import Plan
 from clairemap.raster.unsupported import missing_message
 from clairemap.settings import Settings
@@ -33,6 +35,7 @@ def checked_plan(workflow: Any, config: dict[str, Any]) -> Plan:  # noqa: ANN401
         ClairemapError: settings, sample sheet, folders or the container image have a fault.
     """
     gc.set_threshold(*COLLECTION_THRESHOLDS)
+    remember_parameters(Resource.evaluate)
     source = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
     plan = Plan.read(config, Path(workflow.basedir), source, os.environ.get(CHECKED_SHEET))
     os.environ[CHECKED_SHEET] = plan.sheet.digest
@@ -83,8 +86,7 @@ def _folders(settings: Settings) -> dict[str, Path]:
 
 def _limit_gpus(workflow: Any, settings: Settings) -> None:  # noqa: ANN401
     """Let jobs of one machine share its GPUs; a cluster's limit is in its profile."""
-    is_local = workflow.resource_settings.nodes is None  # set for other executors than the local one
-    if is_local and jobs.uses_gpu(settings) and "gpu" not in workflow.global_resources:
+    if not is_submitted(workflow) and jobs.uses_gpu(settings) and "gpu" not in workflow.global_resources:
         workflow.global_resources["gpu"] = count_gpus()
 
 
