@@ -64,4 +64,4 @@ onsuccess:
 
 onerror:
     run_record.record_end(Path(WORK), failed=True)
-    logger.error(startup.failure_text(workflow, SETTINGS, RUN))
+    logger.error(startup.failure_text(workflow, PLAN, RUN))
