@@ -3,6 +3,7 @@
 import gc
 import os
 import uuid
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def begin(workflow: Any, plan: Plan, made_in: Path, logger: Any) -> str:  # noqa
     )
     slurm.keep_logs_in(slurm_logs(settings), logger.warning)
     if workflow.is_main_process:
+        # Snakemake's SLURM executor leads to it before each run with groups; it has no effect.
+        warnings.filterwarnings("ignore", message=r"coroutine 'InputFiles\._predicated_size_files")
         # SLURM's own log of a requeued job keeps both runs.
         os.environ |= {RUN_VARIABLE: uuid.uuid4().hex[:8], "SBATCH_OPEN_MODE": "append"}
         without_permanent(snakemake.jobs.Job, snakemake.jobs.GroupJob, os.environ[RUN_VARIABLE], logger.warning)
