@@ -46,10 +46,15 @@ def _read(place: Path) -> Owner | None:
 
 
 def _write(place: Path, owner: Owner) -> None:
-    """Write the owner file, unless another process has just written its own."""
-    place.mkdir(parents=True, exist_ok=True)
-    with suppress(FileExistsError), (place / OWNER_FILE).open("x", encoding="utf-8") as file:
-        json.dump(asdict(owner), file, indent=1)
+    """Replace the owner file, unless another process has just written its own.
+
+    A folder that cannot be written is reported by the check before the first job (`startup.check_before_jobs`).
+    """
+    with suppress(OSError):
+        (place / OWNER_FILE).unlink(missing_ok=True)
+        place.mkdir(parents=True, exist_ok=True)
+        with (place / OWNER_FILE).open("x", encoding="utf-8") as file:
+            json.dump(asdict(owner), file, indent=1)
 
 
 def owner_of(work_dir: Path) -> Path | None:
@@ -80,7 +85,6 @@ def own(work_dir: Path, folder: Path) -> None:
         SettingsError: another folder owns it.
     """
     if owner_of(work_dir) is None:
-        (work_dir / OWNER_FILE).unlink(missing_ok=True)
         _write(work_dir, Owner(str(folder.resolve()), str(work_dir.resolve())))
     check_owner(work_dir, folder)
 
@@ -121,7 +125,6 @@ def own_results(results: Iterable[Path], work_dir: Path, folder: Path) -> None:
     for place in places:
         mine = Owner(str(folder.resolve()), str(work_dir.resolve()), str(place.resolve()))
         if _read(place) != mine:
-            (place / OWNER_FILE).unlink(missing_ok=True)
             _write(place, mine)
     check_results(places, work_dir, folder)
 
@@ -130,7 +133,7 @@ def take_over(place: Path, folder: Path) -> Path | None:
     """Make a folder the owner of a work folder or of a region's results; return the former owner.
 
     Raises:
-        SettingsError: Snakemake is running in the folder of the owner.
+        SettingsError: Snakemake is running in the folder of the owner, or the folder cannot be written.
     """
     owner = _read(place)
     if owner is None or not owner.results:
@@ -142,8 +145,9 @@ def take_over(place: Path, folder: Path) -> Path | None:
         return former
     if former not in (None, folder.resolve()):
         _check_idle(place, Path(str(former)))
-    (place / OWNER_FILE).unlink(missing_ok=True)
     _write(place, mine)
+    if _read(place) != mine:
+        raise SettingsError(f"{place / OWNER_FILE}: cannot be written; check the permissions of the folder")
     return former
 
 

@@ -107,3 +107,10 @@ def test_results_can_be_taken_over_unless_the_owner_runs(folders: tuple[Path, Pa
     own_results(results[:1], second / "work", second)
     with pytest.raises(SettingsError, match="second/work"):
         check_results(results, first / "work", first)
+
+
+def test_results_that_cannot_be_written_are_left_to_the_check_before_the_jobs(folders: tuple[Path, Path, Path]):
+    _, first, _ = folders
+    own_results([Path("/proc/results/north")], first / "work", first)
+    with pytest.raises(SettingsError, match="cannot be written"):
+        take_over(Path("/proc/results/north"), first)
