@@ -65,4 +65,4 @@ onerror:
     from clairemap.operations import run_record
 
     run_record.record_end(Path(WORK), failed=True)
-    logger.error(startup.failure_text(workflow, SETTINGS, RUN))
+    logger.error(startup.failure_text(workflow, PLAN, RUN))

@@ -56,10 +56,9 @@ class JobRequests:
         settings = self.plan.settings
         if rule == "predict_scene":
             return requirements.mapping_mb(settings, self._mapped_scene(wildcards), on_gpus=self.on_gpus)
-        if rule == "train_model":
-            return requirements.training_mb(settings, on_gpus=self.on_gpus)
         scenes = self._scenes_read(rule, wildcards)
-        return requirements.memory_mb(rule, settings, scenes=scenes, shape=self._shape(rule, wildcards))
+        shape = self._shape(rule, wildcards)
+        return requirements.memory_mb(rule, settings, scenes=scenes, shape=shape, on_gpus=self.on_gpus)
 
     def _scenes_read(self, rule: str, wildcards: Wildcards) -> int:
         scene, region, map_name = (wildcards.get(name) for name in ("scene", "region", "map"))

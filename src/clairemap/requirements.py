@@ -21,6 +21,7 @@ from clairemap.inference.window_memory import (
 from clairemap.nets.memory import working_memory
 from clairemap.nets.sizes import SizeName
 from clairemap.settings import Settings
+from clairemap.time_budget import job_minutes
 
 SNAKEMAKE_MB = 240
 """Memory of Snakemake's two processes in a cluster job, MB."""
@@ -106,21 +107,26 @@ class MappedScene:
     halo_px: int
 
 
-def memory_mb(rule: str, settings: Settings, *, scenes: int = 1, shape: Shape | None = None) -> int:
-    """Return the memory that a job requests, MB, on a machine without GPUs.
+def memory_mb(
+    rule: str, settings: Settings, *, scenes: int = 1, shape: Shape | None = None, on_gpus: bool = False
+) -> int:
+    """Return the memory that a job requests, MB.
 
     Args:
         rule: name of the rule; not predict_scene, see `mapping_mb`.
         settings: all settings.
         scenes: number of scenes that the job reads.
         shape: (height, width) of the job's scene, if it is known.
+        on_gpus: whether the network and the language model run on GPUs.
     """
     if rule == "train_model":
-        return training_mb(settings, on_gpus=False)
+        return training_mb(settings, on_gpus=on_gpus)
     if rule == "tile_scene":
         return _requested(_tiling_peak_mb(settings, shape))
     peak = _PEAK_MB[rule] + _SCENE_MB.get(rule, 0) * max(scenes - 6, 0) + _values_mb(settings)
-    return _requested(peak + (LANGUAGE_MODEL_MB if rule == "explain_tiles" and settings.explain.model else 0))
+    if rule == "explain_tiles" and settings.explain.model:
+        peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0)
+    return _requested(peak)
 
 
 def _requested(peak_mb: float) -> int:
@@ -219,7 +225,7 @@ def minutes(
     mpx = math.prod(shape or UNKNOWN_SHAPE) / 1e6
     if rule == "train_model":
         limit = settings.compute.training_minutes
-        return 1440 if limit is None else math.ceil(1.05 * limit) + 10
+        return 1440 if limit is None else job_minutes(limit)
     if rule == "predict_scene":
         return 30 + math.ceil(mpx / 10 if on_gpus else mpx / _MAPPING_MPX_PER_S[settings.network.size] / 60)
     if rule == "tile_scene":

@@ -11,7 +11,7 @@ Snakemake has no hooks for this, so methods of its class `PersistenceBase` are r
 fails: continuing without the guards could give wrong results.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def recover_command(folder: Path, **options: str) -> str:
 
 
 def install(workflow: Any, places: Places) -> None:  # noqa: ANN401 - Snakemake has no types
-    """Install the guards in this process and check the owner of the work folder.
+    """Install the guards in this process and check who owns the work folder.
 
     Args:
         workflow: Snakemake's workflow.
@@ -80,7 +80,7 @@ def install(workflow: Any, places: Places) -> None:  # noqa: ANN401 - Snakemake 
             f"this version of Snakemake has no PersistenceBase.{', '.join(missing)}; install the one in constraints.txt"
         )
     records.finished = _recording_in_jobs(records.finished)
-    records.has_metadata = _refusing_unrecorded(records.has_metadata)
+    records.has_metadata = _refusing_unrecorded(records.has_metadata, places)
     records.lock = _guarded_lock(records.lock, places)
 
 
@@ -136,8 +136,8 @@ async def _recorded_by_job(records: Any, job: Any) -> bool:  # noqa: ANN401
     return True
 
 
-def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """Return `has_metadata`, which fails if an output exists without a record."""
+def _refusing_unrecorded(original: Callable[[Any, Any], bool], places: Places) -> Callable[[Any, Any], bool]:
+    """Return `has_metadata`, which fails if an output exists without a record, or belongs to another work folder."""
 
     def has_metadata(self: Any, job: Any) -> bool:  # noqa: ANN401
         if original(self, job):
@@ -145,6 +145,7 @@ def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any,
         workflow = self.dag.workflow
         if workflow.exec_mode == ExecMode.DEFAULT and not workflow.touch and _existing_unrecorded(self, job):
             found = [name for each in self.dag.jobs for name in _existing_unrecorded(self, each)]
+            _check_owners(found, places)
             unrecorded_outputs(Path.cwd()).write(found)
             rerun, keep = (recover_command(Path.cwd(), unrecorded=choice) for choice in ("rerun", "keep"))
             fail(
@@ -155,6 +156,14 @@ def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any,
         return False
 
     return has_metadata
+
+
+def _check_owners(outputs: Iterable[str], places: Places) -> None:
+    """Fail if another work folder owns the results folder of one of the outputs."""
+    try:
+        ownership.check_results(places.results_of(outputs), Path(places.work_dir), Path.cwd())
+    except SettingsError as error:
+        fail(error)
 
 
 def _existing_unrecorded(records: Any, job: Any) -> list[str]:  # noqa: ANN401
@@ -186,8 +195,10 @@ def _guarded_lock(original: Lock, places: Places) -> Lock:
             text = RUNNING.format(process=process) if found else LOCKED.format(recover=recover_command(folder))
             fail(RecoverError(text))
         with original(self):
+            outputs = (str(output) for job in self.dag.needrun_jobs() for output in job.output)
             try:
                 ownership.own(Path(places.work_dir), folder)
+                ownership.own_results(places.results_of(outputs), Path(places.work_dir), folder)
             except SettingsError as error:
                 fail(error)
             places.remember(folder)

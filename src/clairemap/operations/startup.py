@@ -3,6 +3,8 @@
 import gc
 import os
 import uuid
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from clairemap.attempts.summary import FailedJob, summary
 from clairemap.machine import check_folder, check_writable, count_gpus
 from clairemap.operations import guards
 from clairemap.operations.controllers import Places
+from clairemap.operations.region_summary import RESULTS, region_lines
 from clairemap.operations.rule_values import is_submitted, remember_parameters
 from clairemap.plan import Plan
 from clairemap.raster.unsupported import missing_message
@@ -64,6 +67,8 @@ def begin(workflow: Any, plan: Plan, made_in: Path, logger: Any) -> str:  # noqa
     )
     slurm.keep_logs_in(slurm_logs(settings), logger.warning)
     if workflow.is_main_process:
+        # Snakemake's SLURM executor leads to it before each run with groups; it has no effect.
+        warnings.filterwarnings("ignore", message=r"coroutine 'InputFiles\._predicated_size_files")
         # SLURM's own log of a requeued job keeps both runs.
         os.environ |= {RUN_VARIABLE: uuid.uuid4().hex[:8], "SBATCH_OPEN_MODE": "append"}
         without_permanent(snakemake.jobs.Job, snakemake.jobs.GroupJob, os.environ[RUN_VARIABLE], logger.warning)
@@ -108,13 +113,28 @@ def check_before_jobs(workflow: Any, settings: Settings) -> None:  # noqa: ANN40
         slurm.check_jobs(workflow)
 
 
-def failure_text(workflow: Any, settings: Settings, run: str) -> str:  # noqa: ANN401
-    """Return the last lines of a failed run: a line for each job that Snakemake gave up."""
-    given_up = getattr(workflow.scheduler, "failed", ())
+def failure_text(workflow: Any, plan: Plan, run: str) -> str:  # noqa: ANN401
+    """Return the last lines of a failed run: each job that Snakemake gave up, and what is missing by region."""
+    given_up = [
+        job for one in getattr(workflow.scheduler, "failed", ()) for job in (one.jobs if one.is_group() else [one])
+    ]
     failed = [
         FailedJob(job.rule.name, tuple(job.wildcards_dict.values()), Path(job.log[0]) if job.log else None)
-        for one in given_up
-        for job in (one if one.is_group() else [one])
+        for job in given_up
     ]
-    lines = summary(failed, run, slurm_logs(settings))
-    return "\n".join([f"{len(lines)} failed job(s); finished jobs are kept:", *(f"- {line}" for line in lines)])
+    lines = summary(failed, run, slurm_logs(plan.settings))
+    header = f"{len(lines)} failed job(s); finished jobs are kept:"
+    return "\n".join([header, *(f"- {line}" for line in lines), *_regions(workflow, plan, given_up)])
+
+
+def _regions(workflow: Any, plan: Plan, given_up: Iterable[Any]) -> Iterable[str]:  # noqa: ANN401
+    """Return what failed scenes leave incomplete."""
+    scenes: dict[str, set[str]] = {}
+    for job in given_up:
+        if name := job.wildcards_dict.get("scene"):
+            scenes.setdefault(plan.sheet[name].region, set()).add(name)
+    left = set(workflow.dag.needrun_jobs())
+    of_regions = [job for job in workflow.dag.jobs if job.rule.name in RESULTS]
+    unfinished = [(job.rule.name, job.wildcards_dict["region"]) for job in of_regions if job in left]
+    requested = sorted({job.wildcards_dict["region"] for job in of_regions})
+    return region_lines(unfinished, scenes, requested, plan.settings.scenes)
