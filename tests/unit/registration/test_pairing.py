@@ -8,7 +8,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.registration import Registration, Verdict
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import SourceClass, SourceLegend
 from clairemap.errors import BandCountError, GridError, LabelError, MissingFileError
 from clairemap.grid.window import Window
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
@@ -20,7 +20,7 @@ from clairemap.validity import Validity
 
 GRID = GeoBox((40, 50), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
 WHOLE = Window(0, 0, 40, 50)
-LEGEND = Legend(classes=(LandCoverClass(code=0, name="dry"), LandCoverClass(code=7, name="wet")), ignore=(9,))
+LEGEND = SourceLegend(classes=(SourceClass(code=0, name="dry"), SourceClass(code=7, name="wet")), ignore=(9,))
 SENSORS = SensorsSettings(
     optical=OpticalSettings(bands=("red", "nir")), sar=SarSettings(bands=("VV",), scale="db", speckle_filter="none")
 )
