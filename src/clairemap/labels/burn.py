@@ -52,7 +52,7 @@ class Tally:
         self.on_grid += int(on_grid.sum())
         self.not_polygons += int(found.not_polygons.sum())
         self.unusable += int(found.unusable.sum())
-        self.repaired += int(found.repaired.sum())
+        self.repaired += int(found.repaired(batch.spans.irregular).sum())
         self.no_value += int((on_grid & batch.lacks_value).sum())
         self.ignored += int((on_grid & ~batch.lacks_value & (batch.index == IGNORE_INDEX)).sum())
         burnt = on_grid & batch.has_class

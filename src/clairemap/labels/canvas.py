@@ -18,8 +18,8 @@ OVERLAP = 254
 PIXELS_AT_ONCE = 2**20
 """Number of pixels painted at once: about 40 MB of memory."""
 
-RELEASE_BYTES = 2**27
-"""Painted pixels after which mapped pages are given back to the system."""
+RELEASE_PX = 2**25
+"""Painted or read pixels after which mapped pages are given back to the system."""
 
 
 class Canvas:
@@ -31,7 +31,7 @@ class Canvas:
     def __init__(self, scratch: Path, shape: tuple[int, int]) -> None:
         """Create the scratch file, of one byte per pixel."""
         self.shape = shape
-        self._painted = 0
+        self._touched_px = 0
         self._scratch = scratch
         with scratch.open("wb") as file:
             row = np.full(shape[1], IGNORE_INDEX, np.uint8).tobytes()
@@ -74,11 +74,16 @@ class Canvas:
         self._pixels[place] = value  # of equal places, the last value stays
         clash = ((before != IGNORE_INDEX) & (before != value)) | (self._pixels[place] != value)
         self._pixels[place[clash]] = OVERLAP
-        self._painted += len(place)
-        if self._painted > RELEASE_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+        self._release(len(place))
+
+    def _release(self, touched_px: int) -> None:
+        self._touched_px += touched_px
+        if self._touched_px > RELEASE_PX and hasattr(mmap, "MADV_DONTNEED"):
             self._map.madvise(mmap.MADV_DONTNEED)  # the file keeps the content
-            self._painted = 0
+            self._touched_px = 0
 
     def read(self, window: Window) -> NDArray[np.uint8]:
         """Return a copy of a window of the grid."""
-        return self._pixels.reshape(self.shape)[window.slices].copy()
+        pixels: NDArray[np.uint8] = self._pixels.reshape(self.shape)[window.slices].copy()
+        self._release(pixels.size)
+        return pixels

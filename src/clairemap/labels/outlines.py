@@ -1,4 +1,4 @@
-"""Geometries of features as outlines in the pixels of a grid: repaired, reprojected, closed."""
+"""Geometries of features as outlines in the pixels of a grid: oriented, reprojected, closed."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -37,20 +37,28 @@ class Outlines:
     """Outlines of a batch of features; all flags are by position of the feature in the batch.
 
     Attributes:
+        geometries: of all features, in the layer's CRS.
         rings: of all polygons, in pixels of the grid.
         feature: position of each polygon's feature.
         on_grid: features with polygons whose box touches the grid.
         not_polygons: features near the grid without polygons, such as points and lines.
-        repaired: features on the grid whose geometry was not valid.
         unusable: features whose geometry cannot be read or has no position in the grid's CRS.
     """
 
+    geometries: Geometries
     rings: Rings
     feature: NDArray[np.int64]
     on_grid: Flags
     not_polygons: Flags
-    repaired: Flags
     unusable: Flags
+
+    def repaired(self, irregular: NDArray[np.int64]) -> Flags:
+        """Return which features are not valid, of those on the grid with irregular polygons."""
+        found = np.zeros(len(self.geometries), np.bool_)
+        found[self.feature[irregular]] = True
+        found &= self.on_grid
+        found[found] = ~shapely.is_valid(self.geometries[found])
+        return found
 
 
 class GridOutliner:
@@ -85,18 +93,16 @@ class GridOutliner:
         return np.where(np.isfinite(x), x, np.nan), np.where(np.isfinite(y), y, np.nan)
 
     def outlines(self, wkb: NDArray[np.object_]) -> Outlines:
-        """Return the outlines of features. Their edges are straight in the layer's CRS.
-
-        Geometries that are not valid are repaired as by PostGIS's ST_MakeValid.
-        """
+        """Return the outlines of features. Their edges are straight in the layer's CRS."""
         geometries = shapely.from_wkb(wkb, on_invalid="ignore")
         unusable = np.array([item is not None for item in wkb], np.bool_) & shapely.is_missing(geometries)
         near = self._near(geometries)
         areal = near & np.isin(shapely.get_type_id(geometries), AREAL)
-        repaired = areal & ~shapely.is_valid(geometries)
-        geometries[repaired] = shapely.make_valid(geometries[repaired])
+        given = geometries.copy()
         geometries[~areal] = None
         polygons, feature = _polygons(self._with_short_edges(geometries))
+        # In pixels, whose rows run downwards, outer rings run downwards at their left side.
+        polygons = shapely.orient_polygons(polygons, exterior_cw=self.grid.transform.determinant > 0)
         rings, polygon = shapely.get_rings(polygons, return_index=True)
         points, ring = shapely.get_coordinates(rings, return_index=True)
         owner = polygon[ring]
@@ -104,9 +110,7 @@ class GridOutliner:
         on_grid, lost = self._placed(y, x, feature[owner], len(wkb))
         if lost.any():
             y[lost[feature[owner]]] = 0  # without a position: no edge crosses a row
-        return Outlines(
-            Rings(y, x, ring, owner), feature, on_grid, near & ~areal, repaired & on_grid, unusable | lost
-        )  # fmt: skip
+        return Outlines(given, Rings(y, x, ring, owner), feature, on_grid, near & ~areal, unusable | lost)
 
     def _near(self, geometries: Geometries) -> Flags:
         """Return which geometries are not empty and touch the search box."""
@@ -132,7 +136,7 @@ class GridOutliner:
             wide, tall = x1 - x0, y1 - y0
             around = x0 - wide, y0 - tall, x1 + wide, y1 + tall
             beyond = (left < around[0]) | (low < around[1]) | (right > around[2]) | (high > around[3])
-            geometries[beyond] = shapely.clip_by_rect(geometries[beyond], *around)
+            geometries[beyond] = shapely.clip_by_rect(shapely.make_valid(geometries[beyond]), *around)
         if np.isfinite(self._longest_edge):
             large = np.hypot(right - left, high - low) > self._longest_edge
             geometries[large] = shapely.segmentize(geometries[large], self._longest_edge)

@@ -11,7 +11,7 @@ from clairemap.labels.scanlines import Spans
 
 
 def spans(*found: tuple[int, int, int, int]) -> Spans:
-    return Spans(*(np.array(part, np.int64) for part in zip(*found, strict=True)))
+    return Spans(*(np.array(part, np.int64) for part in zip(*found, strict=True)), np.zeros(0, np.int64))
 
 
 def test_pixels_of_different_classes_are_overlaps_in_any_order(tmp_path: Path):
@@ -40,13 +40,13 @@ def test_parts_and_released_pages_change_nothing(tmp_path: Path, monkeypatch: py
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 50, 400)
     start = rng.integers(0, 60, 400)
-    many = Spans(rows, start, start + rng.integers(1, 20, 400), rng.integers(0, 5, 400))
+    many = Spans(rows, start, start + rng.integers(1, 20, 400), rng.integers(0, 5, 400), np.zeros(0, np.int64))
     classes = np.arange(5, dtype=np.uint8)
     with Canvas(tmp_path / "whole", (50, 80)) as whole:
         whole.paint(many, classes)
         expected = whole.read(Window(0, 0, 50, 80))
     monkeypatch.setattr(module, "PIXELS_AT_ONCE", 37)
-    monkeypatch.setattr(module, "RELEASE_BYTES", 100)
+    monkeypatch.setattr(module, "RELEASE_PX", 100)
     with Canvas(tmp_path / "parts", (50, 80)) as parts:
         parts.paint(many, classes)
         assert np.array_equal(parts.read(Window(0, 0, 50, 80)), expected)

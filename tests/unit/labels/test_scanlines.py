@@ -9,6 +9,8 @@ from clairemap.labels.scanlines import Rings, spans_inside
 
 def rings_of(polygons: list[shapely.Polygon]) -> Rings:
     """Return the rings of polygons whose coordinates (x, y) are pixels."""
+    polygons = shapely.orient_polygons(np.array(polygons, object), exterior_cw=False)
+    polygons = shapely.reverse(polygons)  # y runs downwards
     rings, polygon = shapely.get_rings(np.array(polygons, object), return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
     return Rings(points[:, 1], points[:, 0], ring, polygon[ring])
