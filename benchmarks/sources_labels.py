@@ -4,7 +4,7 @@
 write a tiled GeoTIFF with DEFLATE. clairemap also repairs geometries, finds overlaps of different classes, and counts.
 
 - `burn_vs_gdal`: wall time of burn_labels over that of `gdal_rasterize`, medians of runs in turns, imports included.
-- `cpu_s_…`, `wall_s_…`: seconds; `rss_mb_…`: peak memory, MiB. clairemap uses two threads, as in the rule.
+- `cpu_s_…`, `wall_s_…`: seconds; `rss_mb_…`: peak memory, MiB. clairemap uses one thread, as in the rule.
 - `rss_ratio_4x`: peak memory of burn_labels on a grid of four times as many pixels over that on this one.
 - `differ`: pixels with another class than `gdal_rasterize`'s.
 
@@ -32,7 +32,7 @@ import shapely
 from affine import Affine
 
 PROJECT = Path(__file__).parents[1]
-PIXEL_M, CLASSES, VERTICES, THREADS = 10.0, 8, 320, 2
+PIXEL_M, CLASSES, VERTICES, THREADS = 10.0, 8, 320, 1
 WEST, NORTH, CRS = 500_000.0, 5_400_000.0, "EPSG:32633"
 AT_ONCE = 20_000
 GDAL_NAME = "gdal_rasterize"

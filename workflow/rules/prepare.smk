@@ -111,7 +111,7 @@ rule burn_labels:
         group("prepare", "burn_labels")
     conda:
         "../../envs/geo.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory("burn_labels"),
         runtime=minutes("burn_labels"),

@@ -31,8 +31,8 @@ class LabelCounts(DocumentModel):
         ignored: features with an ignored value: not labelled.
         not_polygons: points, lines and other features without an area near the scene: not used.
         unusable: features whose geometry cannot be read or reprojected: not used.
-        repaired: features with an outline that crosses or overlaps itself on the grid, and is used as ST_MakeValid
-            repairs it. Faults that change no pixel are not counted.
+        repaired: features with an outline that crosses or overlaps itself on the grid; it is filled by the even-odd
+            rule. Faults that change no pixel are not counted.
         without_pixel: burnt features that contain no pixel centre.
         values: the values of the column.
         class_px: labelled pixels of each class code.

@@ -55,7 +55,7 @@ def remarks(counts: LabelCounts) -> Iterator[str]:
         (counts.no_value, f"polygon(s) have no value in the column {counts.field!r}: not labelled"),
         (counts.not_polygons, "feature(s) are points, lines or others without an area: not used"),
         (counts.unusable, "geometries cannot be read or reprojected: not used"),
-        (counts.repaired, "polygon(s) cross or overlap themselves; their repaired outline is used"),
+        (counts.repaired, "polygon(s) cross or overlap themselves: filled by the even-odd rule"),
         (counts.without_pixel, "polygon(s) contain no pixel centre and leave no trace"),
     ):
         if number:

@@ -100,11 +100,11 @@ class GridOutliner:
         areal = near & np.isin(shapely.get_type_id(geometries), AREAL)
         given = geometries.copy()
         geometries[~areal] = None
-        polygons, feature = _polygons(self._with_short_edges(geometries))
+        polygons, feature = _polygons(self._clipped(geometries))
         # In pixels, whose rows run downwards, outer rings run downwards at their left side.
         polygons = shapely.orient_polygons(polygons, exterior_cw=self.grid.transform.determinant > 0)
         rings, polygon = shapely.get_rings(polygons, return_index=True)
-        points, ring = shapely.get_coordinates(rings, return_index=True)
+        points, ring = self._with_short_edges(*shapely.get_coordinates(rings, return_index=True))
         owner = polygon[ring]
         y, x = self._pixels(points, feature[owner])
         on_grid, lost = self._placed(y, x, feature[owner], len(wkb))
@@ -123,24 +123,36 @@ class GridOutliner:
         )
         return near
 
-    def _with_short_edges(self, geometries: Geometries) -> Geometries:
-        """Return geometries prepared for reprojection: clipped to the surroundings of the grid, with short edges.
+    def _clipped(self, geometries: Geometries) -> Geometries:
+        """Return geometries clipped to the surroundings of the grid, if they are to be reprojected.
 
         Vertices far from the grid may have no position in its CRS.
         """
-        if self._transformer is None:
+        if self._transformer is None or self.box is None:
             return geometries
         left, low, right, high = shapely.bounds(geometries).T
-        if self.box is not None:
-            x0, y0, x1, y1 = self.box
-            wide, tall = x1 - x0, y1 - y0
-            around = x0 - wide, y0 - tall, x1 + wide, y1 + tall
-            beyond = (left < around[0]) | (low < around[1]) | (right > around[2]) | (high > around[3])
-            geometries[beyond] = shapely.clip_by_rect(shapely.make_valid(geometries[beyond]), *around)
-        if np.isfinite(self._longest_edge):
-            large = np.hypot(right - left, high - low) > self._longest_edge
-            geometries[large] = shapely.segmentize(geometries[large], self._longest_edge)
+        x0, y0, x1, y1 = self.box
+        wide, tall = x1 - x0, y1 - y0
+        around = x0 - wide, y0 - tall, x1 + wide, y1 + tall
+        beyond = (left < around[0]) | (low < around[1]) | (right > around[2]) | (high > around[3])
+        geometries[beyond] = shapely.clip_by_rect(shapely.make_valid(geometries[beyond]), *around)
         return geometries
+
+    def _with_short_edges(self, points: Coordinates, ring: NDArray[np.int64]) -> tuple[Coordinates, NDArray[np.int64]]:
+        """Return vertices and their rings with more vertices on long edges, if they are to be reprojected.
+
+        `shapely.segmentize` is not used: it loses parts of polygons that are not valid.
+        """
+        if self._transformer is None or not np.isfinite(self._longest_edge) or len(points) < 2:
+            return points, ring
+        steps = np.diff(points, axis=0, append=points[-1:])
+        lengths = np.hypot(steps[:, 0], steps[:, 1]) * (np.diff(ring, append=-1) == 0)
+        pieces = np.maximum(np.ceil(lengths / self._longest_edge), 1).astype(np.int64)
+        if (pieces == 1).all():
+            return points, ring
+        vertex = np.repeat(np.arange(len(points)), pieces)
+        number = np.arange(len(vertex)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        return points[vertex] + steps[vertex] * (number / pieces[vertex])[:, None], ring[vertex]
 
     def _pixels(self, points: Coordinates, feature: NDArray[np.int64]) -> tuple[Coordinates, Coordinates]:
         """Return the positions (y, x) of points; in periodic x each feature is at its place nearest to the grid."""

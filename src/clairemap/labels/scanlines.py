@@ -1,6 +1,7 @@
 """Pixels inside outlines: spans of pixel centres between the edges of a polygon, row by row.
 
-The even-odd rule fills outlines that cross themselves as PostGIS's ST_MakeValid repairs them. In a valid polygon whose
+The even-odd rule fills outlines that cross themselves as PostGIS's ST_MakeValid repairs them; edges that cover each
+other cancel out. In a valid polygon whose
 outline runs downwards at its left, downward and upward edges alternate along each row; other polygons are reported.
 """
 

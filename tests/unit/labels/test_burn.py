@@ -102,14 +102,15 @@ def test_values_are_numbers_or_text(tmp_path: Path, values: Column):
     assert tally.ignored == 1 and tally.burnt == 2
 
 
-def test_what_is_not_used_is_counted(tmp_path: Path):
+@pytest.mark.parametrize("crs", [UTM, "EPSG:4326"])
+def test_what_is_not_used_is_counted(tmp_path: Path, crs: str):
     bow_tie = shapely.Polygon([(500_000, 5_399_900), (500_100, 5_399_800), (500_100, 5_399_900), (500_000, 5_399_800)])
     shapes = [
         box(20, 0, 30, 10), box(25, 0, 35, 10), bow_tie, shapely.Point(500_100, 5_399_900), None,
         box(40, 20, 40.2, 20.2), box(40, 0, 50, 10), box(900, 0, 910, 10), shapely.LineString([(0, 0), (1, 1)]),
     ]  # fmt: skip
     values = ["water", "Wald", "water", "water", "water", "Wald", "", "Wald", "Wald"]
-    path = write(tmp_path / "l.geojson", shapes, values)
+    path = write(tmp_path / "l.geojson", shapes, values, crs)
     found, tally = burnt(path)
     expected = filled((20, 0, 25, 10, 0), (25, 0, 30, 10, OVERLAP), (30, 0, 35, 10, 1))
     expected[10:20, :10] = found[10:20, :10]

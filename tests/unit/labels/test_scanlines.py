@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from clairemap.labels.scanlines import Rings, spans_inside
@@ -38,6 +38,8 @@ points = st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9, u
 @given(points)
 def test_the_even_odd_rule_is_what_repair_makes_of_an_outline(outline: list[tuple[float, float]]):
     polygon = shapely.Polygon(outline)
+    # Without edges that cover each other: there the even-odd rule ignores what ST_MakeValid counts once.
+    assume(abs(shapely.node(polygon.exterior).length - polygon.exterior.length) < 1e-9)
     repaired = shapely.make_valid(polygon)
     y, x = np.indices((12, 11)) + 0.5
     clear = shapely.distance(polygon.exterior, shapely.points(x, y)) > 1e-6  # centres on the outline are ties
