@@ -1,6 +1,7 @@
 """Burning of a layer's polygons into a raster of class codes."""
 
 import hashlib
+import shlex
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +14,7 @@ from odc.geo.geobox import GeoBox
 
 from clairemap.classes import IGNORE_INDEX, MAP_NODATA, Legend
 from clairemap.disk import disk_full, is_disk_full
+from clairemap.errors import LabelError
 from clairemap.grid.window import Window
 from clairemap.labels.canvas import OVERLAP, Canvas
 from clairemap.labels.features import NO_VALUE, Features, Layer
@@ -114,7 +116,7 @@ class Burner:
 
         Raises:
             GridError: no transformation between the CRSs is known.
-            LabelError: the column does not exist, or contains neither numbers nor text.
+            LabelError: the column does not exist, or contains neither numbers nor text; or geometries are curves.
             UnreadableFileError: the file is damaged.
         """
         outliner, tally = GridOutliner(self.grid, self.layer.crs, self.layer.extent), Tally()
@@ -135,7 +137,14 @@ class Burner:
                 yield waiting.popleft().result()
 
     def _prepare(self, outliner: GridOutliner, features: Features) -> PreparedBatch:
-        outlines = outliner.outlines(features.wkb)
+        try:
+            outlines = outliner.outlines(features.wkb)
+        except NotImplementedError:  # of shapely
+            name = shlex.quote(str(self.layer.path))
+            raise LabelError(
+                f"{self.layer.text}: contains curves, which are not supported; convert them to lines: "
+                f"ogr2ogr -nlt CONVERT_TO_LINEAR labels.gpkg {name}"
+            ) from None
         spans = spans_inside(outlines.rings, self.grid.shape.yx)
         lengths = spans.stop - spans.start
         pixels = np.bincount(outlines.feature[spans.polygon], lengths, len(features.wkb)).astype(np.int64)

@@ -10,7 +10,7 @@ from pyogrio.errors import DataSourceError
 from rasterio.errors import RasterioError
 
 from clairemap.classes import source_key
-from clairemap.raster.opening import copy_raster
+from clairemap.raster.opening import copy_raster, open_raster
 from clairemap.raster.unsupported import check_exists, open_error
 
 TEXT_TYPE = "2"
@@ -44,7 +44,8 @@ def _declared(path: Path) -> Named:
     with tempfile.TemporaryDirectory() as folder:
         virtual = Path(folder) / "names.vrt"
         try:
-            copy_raster(path, virtual, driver="VRT")
+            with open_raster(path) as dataset:
+                copy_raster(dataset, virtual, driver="VRT")
         except RasterioError as error:
             raise open_error(path, error) from None
         band = ElementTree.parse(virtual).getroot().find("VRTRasterBand")

@@ -1,6 +1,7 @@
 """Polygons on a grid of 10 m, in all formats and CRSs."""
 
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,18 @@ def plain_table(path: Path) -> Path:
     return path / "l.parquet"
 
 
+def curves(path: Path) -> Path:
+    arc = struct.pack("<BII6d", 1, 8, 3, 5e5, 5.3999e6, 5.001e5, 5.3998e6, 5.002e5, 5.3999e6)
+    chord = struct.pack("<BII4d", 1, 2, 2, 5.002e5, 5.3999e6, 5e5, 5.3999e6)
+    compound = struct.pack("<BII", 1, 9, 2) + arc + chord
+    curve_polygon = struct.pack("<BII", 1, 10, 1) + compound
+    file = path / "l.parquet"
+    write(file, [box(0, 0, 5, 5)])
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(1, "geometry", pa.array([curve_polygon], pa.binary())), file)
+    return file
+
+
 def one(path: Path) -> Path:
     return write(path / "l.gpkg", [box(0, 0, 5, 5)])
 
@@ -242,6 +255,7 @@ def one(path: Path) -> Path:
         (points, {}, LabelError, r"no layer with polygons \(layers: l \(Point\)\)"),
         (no_crs, {}, GridError, r"l.shp, layer 'l': has no CRS \(a shapefile needs its .prj file\).*-a_srs"),
         (damaged, {}, UnreadableFileError, r"l.gpkg: cannot be read as a vector file .*ogr2ogr"),
+        (curves, {}, LabelError, r"l.parquet, layer 'l': contains curves, .*CONVERT_TO_LINEAR"),
         (plain_table, {}, LabelError, r"Parquet file without geometries .*GeoParquet"),
         (lambda path: write(path / "l.gpkg", [box(900, 0, 905, 5)]), {}, NoOverlapError,
          r"none of its 1 features touches the scene. The layer covers \(509000, .* in EPSG:32633, the scene \(500000"),
