@@ -138,6 +138,37 @@ def test_float_labels_are_accepted_if_whole(files: SceneFiles, tmp_path: Path, m
                     pair.read(WHOLE)
 
 
+def test_large_codes_and_names_of_label_rasters(
+    files: SceneFiles, tmp_path: Path, made_rasters: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    codes = np.random.default_rng(0).choice([70_000, 311, 3], (40, 50)).astype(np.int32)
+    label = made_rasters.write_raster(tmp_path / "clc.tif", codes, GRID)
+    table = "".join(f"<Category>{'Moor' if code == 3 else ''}</Category>" for code in range(4))
+    text = f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{table}</CategoryNames></PAMRasterBand></PAMDataset>'
+    (tmp_path / "clc.tif.aux.xml").write_text(text)
+    classes = [{"code": 1, "name": "dry", "from": [70_000]}, {"code": 2, "name": "wet", "from": [311, "Moor", "Fen"]}]
+    legend = SourceLegend.model_validate({"classes": classes})
+    with ScenePair(dataclasses.replace(files, label=label), SENSORS, legend, registration()) as pair:
+        assert np.array_equal(pair.read(WHOLE).label, codes != 70_000)
+    assert "clc.tif: its tables of names do not contain Fen" in caplog.text
+    with ScenePair(dataclasses.replace(files, label=label), SENSORS, LEGEND, registration()) as pair:
+        counts = rf"3 \({(codes == 3).sum()} px\), 311 \({(codes == 311).sum()} px\), 70000 "
+        with pytest.raises(LabelError, match=rf"clc\.tif.*{counts}"):
+            pair.read(Window(0, 0, 1, 1))
+
+
+def test_a_raster_of_polygons_has_the_codes_of_the_map(
+    files: SceneFiles, tmp_path: Path, made_rasters: ModuleType
+) -> None:
+    codes = np.random.default_rng(0).choice([1, 2, 255], (40, 50)).astype(np.uint8)
+    burnt = made_rasters.write_raster(tmp_path / "label.tif", codes, GRID, nodata=255)
+    classes = [{"code": 1, "name": "dry", "from": [2]}, {"code": 2, "name": "wet", "from": [1]}]
+    legend = SourceLegend.model_validate({"classes": classes})
+    with ScenePair(dataclasses.replace(files, label=None, polygons=burnt), SENSORS, legend, registration()) as pair:
+        assert np.array_equal(pair.read(WHOLE).label, np.where(codes == 255, 255, codes - 1))
+        assert pair.files.named["label"] == "label.tif"
+
+
 def test_faulty_scenes_are_named(files: SceneFiles, tmp_path: Path, made_rasters: ModuleType) -> None:
     def failing(error: type[Exception], match: str, **changed: Path | None) -> None:
         with pytest.raises(error, match=match):
