@@ -105,6 +105,21 @@ class SceneFolder:
         return self.folder / "registration.png"
 
     @property
+    def polygon_sources(self) -> Path:
+        """What was read of the scene's vector labels, see `raster.identity`; not an output of a rule."""
+        return self.folder / "label_sources.json"
+
+    @property
+    def label(self) -> Path:
+        """Label raster of the map's codes; exists if the scene's labels are polygons."""
+        return self.folder / "label.tif"
+
+    @property
+    def label_counts(self) -> Path:
+        """What was burnt of the polygons."""
+        return self.folder / "label.json"
+
+    @property
     def pair(self) -> Path:
         """Store of the scene's rasters on one grid."""
         return self.folder / "pair.zarr"

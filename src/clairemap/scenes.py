@@ -25,7 +25,7 @@ REQUIRED = {
     "split": "train, val, test, or predict for a scene that is only mapped",
     "optical": "file with all optical bands; empty if there is none",
     "sar": "file with all SAR bands; empty if there is none",
-    "label": "file with class codes; required for train and val",
+    "label": "raster with class codes, or vector file with polygons; required for train and val",
 }
 OPTIONAL = {
     "cloud": "file with a cloud mask on any grid; empty if there is none",

@@ -8,15 +8,17 @@ is saved. Class names are texts: only stages that write them into their results 
 import json
 from typing import Any, ClassVar, TypeVar
 
-from clairemap.classes import Legend
+from clairemap.classes import ColoredLegend, Legend, SourceLegend
 from clairemap.settings import (
     AugmentationSettings,
     ExplainSettings,
+    IgnoredNames,
     InferenceSettings,
-    LegendSettings,
+    LabelOrigin,
     LossSettings,
     MosaicSettings,
     NetworkSettings,
+    PolygonSettings,
     RegistrationSettings,
     ReportSettings,
     Section,
@@ -60,12 +62,20 @@ class PictureRegistration(StageSettings):
     sensors: SensorBands
 
 
+class BurnLabels(StageSettings):
+    """Settings of burn_labels."""
+
+    legend: SourceLegend
+    labels: PolygonSettings
+
+
 class TileScene(StageSettings):
     """Settings of tile_scene."""
 
     UNTRACKED = {"legend": CLASS_NAMES}
 
-    legend: Legend
+    legend: SourceLegend
+    labels: IgnoredNames
     sensors: TiledSensors
     tiling: TilingSettings
 
@@ -111,7 +121,8 @@ class PredictScene(StageSettings):
 class MosaicRegion(StageSettings):
     """Settings of mosaic_region."""
 
-    legend: LegendSettings
+    legend: ColoredLegend
+    labels: LabelOrigin
     mosaic: MosaicSettings
 
 
@@ -127,6 +138,7 @@ class ScoreRegion(StageSettings):
     """Settings of score_region."""
 
     legend: Legend
+    labels: LabelOrigin
 
 
 class ExplainTiles(StageSettings):
@@ -144,7 +156,7 @@ class ExplainTiles(StageSettings):
 class RenderReport(StageSettings):
     """Settings of render_report."""
 
-    legend: LegendSettings
+    legend: ColoredLegend
     sensors: SensorsSettings
     report: ReportSettings
 

@@ -90,5 +90,7 @@ def test_everything_else_is_compared(stage: type[StageSettings]):
             assert left_out <= set(passed[section])
             passed[section] = {key: value for key, value in passed[section].items() if key not in left_out}
         else:
-            passed[section]["classes"] = [{"code": entry["code"]} for entry in passed[section]["classes"]]
+            passed[section]["classes"] = [
+                {key: value for key, value in entry.items() if key != "name"} for entry in passed[section]["classes"]
+            ]
     assert compared == passed

@@ -133,6 +133,9 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "setting `seed`": ({}, {"seed": 1}),
     "setting `splits.buffer_px`": ({}, {"splits": {"buffer_px": 300}}),
     "setting `registration.max_shift_px`": ({}, {"registration": {"max_shift_px": 50}}),
+    "setting `labels.field`": ({}, {"labels": {"field": "code"}}),
+    "setting `labels.ignore`": ({}, {"labels": {"ignore": ["clouds"]}}),
+    "setting `labels.product`": ({}, {"labels": {"product": "ESA WorldCover 2021"}}),
     "setting `sensors.sar.speckle_filter`": ({}, {"sensors": {"sar": {"speckle_filter": "none"}}}),
     "setting `sensors.optical.display`": ({}, {"sensors": {"optical": {"display": ["nir", "red", "green"]}}}),
     "setting `tiling.tile_px`": ({}, {"tiling": {"tile_px": 256}}),
@@ -141,6 +144,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "setting `report.title`": ({}, {"report": {"title": "A title"}}),
     "the name of a class": ({}, {"legend": {"classes": [{**CLASSES[0], "name": "lake"}, *CLASSES[1:]]}}),
     "the colour of a class": ({}, {"legend": {"classes": [{**CLASSES[0], "color": "#102030"}, *CLASSES[1:]]}}),
+    "`from` of a class": ({}, {"legend": {"classes": [{**CLASSES[0], "from": [1, 80]}, *CLASSES[1:]]}}),
     "a new class": ({}, {"legend": {"classes": [*CLASSES, {"code": 9, "name": "snow", "color": "#ffffff"}]}}),
 }
 

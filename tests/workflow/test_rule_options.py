@@ -56,7 +56,7 @@ def test_every_command_of_the_demo_parses(tmp_path: Path, snakemake: Run, parse:
     (tmp_path / "config").mkdir()
     shutil.copy(PROJECT / "config" / "scenes.csv", tmp_path / "config")
     shown = planned(snakemake, tmp_path, PROJECT / "config" / "config.yaml")
-    assert {name for name, _ in shown} == SCRIPTS & RULES
+    assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"burn_labels"}  # the demo's labels are rasters
     for name, words in shown:
         values = parse(name, words)
         assert set(values) == set(inspect.signature(stage(name)).parameters)
@@ -65,10 +65,10 @@ def test_every_command_of_the_demo_parses(tmp_path: Path, snakemake: Run, parse:
 
 
 def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run, parse: Parse):
-    """Includes settings that change command lines: several training processes, a time limit."""
+    """Includes what changes command lines: several training processes, a time limit, polygons as labels."""
     (region / "scenes.csv").write_text(
         "scene,region,split,optical,sar,label,optical_date\n"
-        "west,north,train,scenes/west/optical.tif,scenes/west/sar.tif,scenes/west/label.tif,2026-05-14\n"
+        "west,north,train,scenes/west/optical.tif,scenes/west/sar.tif,scenes/west/fields.gpkg,2026-05-14\n"
         "middle,south,predict,scenes/middle/optical.tif,,,\n"
         "east,south,predict,,scenes/east/sar.tif,,\n"
     )
@@ -80,6 +80,9 @@ def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run,
     assert not parsed["score_region", "south"].get("scores")
     assert len(parsed["score_region", "north"]["scores"]) == 1
     assert parsed["render_report", "south"]["maps"] == [Path("results/south/south")]
+    assert parsed["tile_scene", "west"]["burnt_label"] == Path("work/scenes/west/label.tif")
+    assert parsed["tile_scene", "west"]["label"] is None
+    assert parsed["render_report", "north"]["label_counts"] == [Path("work/scenes/west/label.json")]
     (training,) = [values for (name, _), values in parsed.items() if name == "train_model"]
     assert (training["minutes"], training["tensorboard"]) == (30, Path("work/tensorboard"))
     assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"}

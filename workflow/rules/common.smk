@@ -74,6 +74,18 @@ def contents(*roles):
     return with_parameters(lambda wildcards: SOURCES.contents(wildcards.scene, *roles))
 
 
+def has_polygons(scene):
+    """Whether a scene's labels are polygons."""
+    return SOURCES.has_polygons(scene.scene)
+
+
+def burnt(pattern):
+    """Input function: a file of burn_labels; none if the scene's labels are not polygons."""
+    return with_parameters(
+        lambda wildcards: expand(pattern, scene=[wildcards.scene] if SOURCES.has_polygons(wildcards.scene) else [])
+    )
+
+
 def record():
     """Params function: file in which a stage records what it has read, untracked."""
     return with_parameters(lambda wildcards, output: SOURCES.record(wildcards.scene))

@@ -97,9 +97,46 @@ rule picture_registration:
         " --settings {params.settings:q}"
 
 
+rule burn_labels:
+    input:
+        made("optical", "sar", "polygons"),
+    output:
+        label=SCENE.label,
+        counts=SCENE.label_counts,
+    log:
+        f"{LOGS}/burn_labels/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/burn_labels/{{scene}}.tsv"
+    group:
+        group("prepare", "burn_labels")
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("burn_labels"),
+        runtime=minutes("burn_labels"),
+    params:
+        script=script("burn_labels"),
+        code=code("burn_labels"),
+        settings=passed(stages.BurnLabels),
+        relevant=relevant(stages.BurnLabels),
+        sources=source_options("optical", "sar", "polygons"),
+        contents=contents("optical", "sar", "polygons"),
+        record=with_parameters(lambda wildcards, output: SOURCES.polygon_record(wildcards.scene)),
+    message:
+        "{wildcards.scene}: burn polygons into a label raster"
+    shell:
+        f"{ATTEMPT}"
+        " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
+        " --label {output.label:q} --counts {output.counts:q} --settings {params.settings:q}"
+        " --record {params.record:q} --threads {threads}"
+
+
 rule tile_scene:
     input:
         made("optical", "sar", "label", "cloud"),
+        burnt_label=ancient(burnt(SCENE.label)),
+        label_counts=burnt(SCENE.label_counts),
         registration=rules.register_pair.output.registration,
     output:
         pair=directory(SCENE.pair),
@@ -125,12 +162,13 @@ rule tile_scene:
         relevant=relevant(stages.TileScene),
         sources=source_options("optical", "sar", "label", "cloud"),
         contents=contents("optical", "sar", "label", "cloud"),
+        files=each("burnt_label"),
         record=record(),
     message:
         "{wildcards.scene}: resample to the optical grid and store in tiles"
     shell:
         f"{ATTEMPT}"
-        " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
+        " python {params.script:q} --scene {wildcards.scene} {params.sources:q} {params.files:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
         " --tiles {output.tiles:q} --radiometry {output.radiometry:q} --settings {params.settings:q}"
         " --record {params.record:q}"

@@ -58,6 +58,7 @@ rule render_report:
         registration=of_scenes(rules.register_pair.output.registration),
         registration_picture=of_scenes(rules.picture_registration.output.picture, chosen=has_both_sensors),
         tiles=of_scenes(rules.tile_scene.output.tiles),
+        label_counts=of_scenes(SCENE.label_counts, chosen=has_polygons),
         explanations=of_scenes(rules.explain_tiles.output.explanations),
         pair=ancient(of_scenes(SCENE.pair)),
         pair_manifests=of_scenes(rules.tile_scene.output.manifest),
@@ -96,6 +97,7 @@ rule render_report:
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
                 "accepted": accepted(wildcards),
+                "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }
         ),
     message:

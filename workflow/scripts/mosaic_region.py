@@ -88,6 +88,7 @@ def mosaic_region(
         None if card is None else _copied_card(card, files.model, legend, kept),
         [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
+        chosen.labels.product,
     )
     write_text_whole(files.item, map_item(grid, legend, files, sources, made_by))
 

@@ -47,6 +47,7 @@ def tile_scene(
     sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
     label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
     cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band of codes")] = None,
+    burnt_label: Annotated[Path | None, typer.Option(help="label.tif of burn_labels, in place of --label")] = None,
     record: Annotated[Path | None, typer.Option(help="sources.json to update: what was read of the rasters")] = None,
 ) -> None:
     """Write the store of a scene, shard by shard, its tile index and its radiometry.
@@ -55,10 +56,10 @@ def tile_scene(
     """
     sections = TileScene.from_json(settings)
     found = read_registration(registration)
-    files = SceneFiles(optical, sar, label, cloud)
+    files = SceneFiles(optical, sar, label, cloud, burnt_label)
     with (
         remembered({"optical": optical, "sar": sar, "label": label, "cloud": cloud}, record),
-        ScenePair(files, sections.sensors, sections.legend, found) as source,
+        ScenePair(files, sections.sensors, sections.legend, found, sections.labels.ignore) as source,
         _discarded_on_failure(temporary_beside(pair)) as part,
     ):
         attributes = PairAttributes(

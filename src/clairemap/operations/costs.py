@@ -42,6 +42,7 @@ DEMO: Mapping[str, Rate] = {
     "simulate_scene": Rate(0.8, 6.9),
     "register_pair": Rate(0.7, 2.4),
     "picture_registration": Rate(0.7, 0.4),
+    "burn_labels": Rate(0.9, 0.1),
     "tile_scene": Rate(0.8, 0.9),
     "fit_statistics": Rate(0.8, 0.14),
     "collect_radiometry": Rate(0.25, 0.0),

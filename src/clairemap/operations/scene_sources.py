@@ -7,6 +7,7 @@ from pathlib import Path
 from clairemap.jobs import options
 from clairemap.outputs import SceneFolder
 from clairemap.raster.identity import Identities, identities
+from clairemap.raster.vector_cells import is_vector
 from clairemap.scenes import SampleSheet
 
 Say = Callable[[str], object]
@@ -15,6 +16,8 @@ Say = Callable[[str], object]
 @dataclass(frozen=True)
 class SceneSources:
     """The source files of a run.
+
+    Labels in vector files have the role `polygons` instead of `label`.
 
     Attributes:
         sheet: scenes of the run.
@@ -37,16 +40,23 @@ class SceneSources:
 
     def options(self, scene: str, *roles: str) -> list[str]:
         """Return `--role path` for each file of a scene, including missing files."""
-        given = self.sheet[scene].sources
-        return options({role: [path] for role, path in given.items() if role in roles})
+        return options({role: [path] for role, path in self._given(scene).items() if role in roles})
+
+    def has_polygons(self, scene: str) -> bool:
+        """Whether a scene's labels are polygons."""
+        return "polygons" in self._given(scene)
 
     def contents(self, scene: str, *roles: str) -> list[str]:
         """Return the identities of all files behind a scene's rasters."""
         return list(self._of_scene(scene).of(*roles))
 
     def record(self, scene: str) -> Path:
-        """Return the file in which a stage records what it has read of a scene."""
+        """Return the file in which a stage records what it has read of a scene's rasters."""
         return SceneFolder(self.work / "scenes" / scene).sources
+
+    def polygon_record(self, scene: str) -> Path:
+        """Return the file in which burn_labels records what it has read: it may run beside the other stages."""
+        return SceneFolder(self.work / "scenes" / scene).polygon_sources
 
     def identified(self, files: Mapping[str, Path], record: Path) -> Identities:
         """Return the identities of all files behind some rasters; a file dated in the future is reported."""
@@ -57,9 +67,18 @@ class SceneSources:
 
     def _of_scene(self, scene: str) -> Identities:
         if scene not in self._known:
-            given = {role: path for role, path in self.sheet[scene].sources.items() if not self._is_made(path)}
-            self._known[scene] = self.identified(given, self.record(scene))
+            given = {role: path for role, path in self._given(scene).items() if not self._is_made(path)}
+            polygons = {role: given.pop(role) for role in ("polygons",) if role in given}
+            rasters = self.identified(given, self.record(scene))
+            vectors = self.identified(polygons, self.polygon_record(scene))
+            self._known[scene] = Identities({**rasters.by_file, **vectors.by_file}, rasters.future + vectors.future)
         return self._known[scene]
+
+    def _given(self, scene: str) -> dict[str, Path]:
+        """Return the scene's files by role."""
+        label = self.sheet[scene].label
+        names = {"label": "polygons"} if label is not None and is_vector(label) else {}
+        return {names.get(role, role): path for role, path in self.sheet[scene].sources.items()}
 
     def _is_made(self, path: Path) -> bool:
         return path.is_relative_to(self.made_in)

@@ -49,8 +49,8 @@ def open_lazily(path: Path, chunk_px: int, *, coordinates: bool) -> "xr.DataArra
     return cast("xr.DataArray", found)  # only files with several subdatasets are not one array
 
 
-def copy_raster(source: Path, target: Path, **options: Any) -> None:  # noqa: ANN401 - options of GDAL's drivers
-    """Copy a raster with options of a GDAL driver; from now on GDAL's cache is limited."""
+def copy_raster(source: Any, target: Path, **options: Any) -> None:  # noqa: ANN401 - options of GDAL's drivers
+    """Copy a raster (path or open dataset) with options of a GDAL driver; from now on GDAL's cache is limited."""
     _limit_cache()
     rasterio.shutil.copy(source, target, **options)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from clairemap.artefacts.audit import SplitAudit
 from clairemap.artefacts.explanations import ExplainedTile
+from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
@@ -141,7 +142,7 @@ class ReportContent:
     """The whole page.
 
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
-    optical pixels that no cloud mask covers.
+    optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
     """
 
     title: str
@@ -160,6 +161,7 @@ class ReportContent:
     split: SplitSummary
     stamp: Mapping[str, str]
     unmasked: tuple[str, ...] = ()
+    polygons: tuple[LabelCounts, ...] = ()
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

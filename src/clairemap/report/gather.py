@@ -9,6 +9,7 @@ from clairemap.artefacts.acceptance import kept_results
 from clairemap.artefacts.audit import read_audit
 from clairemap.artefacts.explanations import ExplainedTile, read_explanations
 from clairemap.artefacts.history import read_history
+from clairemap.artefacts.label_counts import read_label_counts
 from clairemap.artefacts.map_check import read_map_check
 from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
@@ -46,6 +47,7 @@ class RegionPaths:
     model: ModelFolder
     metrics: Path
     accepted: tuple[Path, ...] = ()
+    label_counts: tuple[Path, ...] = ()
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -91,6 +93,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         calibration=model_texts.calibration_text(card),
         split=split_summary(read_audit(files.model.audit_of(region)), card.halo_px, metrics.split),
         stamp=stamp,
+        polygons=tuple(map(read_label_counts, files.label_counts)),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
 

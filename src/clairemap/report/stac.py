@@ -31,7 +31,8 @@ UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 class MapSources:
     """Sources of a map: names and acquisition dates of the scenes, model, and radiometry checks, if c.
 
-    `ground` is the outline of the scenes' results; without it the item has the outline of the grid.
+    `ground` is the outline of the scenes' results; without it the item has the outline of the grid. `labels_product` is
+    the land-cover product that the training labels come from; None: they are ground truth.
     """
 
     scenes: Sequence[str] = ()
@@ -39,6 +40,7 @@ class MapSources:
     model: MappingModel | None = None
     radiometry: Sequence[RadiometryCheck] = ()
     ground: Outline | None = None
+    labels_product: str | None = None
 
 
 def map_item(
@@ -72,6 +74,7 @@ def map_item(
             **(sources.model.properties(classes) if sources.model else {}),
             **_radiometry(sources.radiometry),
             **_accepted(sources.model),
+            **_labels(sources.labels_product),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
         },
         stac_extensions=[PROCESSING_EXTENSION],
@@ -94,6 +97,11 @@ def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
     return {"clairemap:radiometry": found} if found else {}
 
 
+def _labels(product: str | None) -> dict[str, object]:
+    """Return the origin of weak labels."""
+    return {} if product is None else {"clairemap:labels": {"product": product, "ground_truth": False}}
+
+
 def _accepted(model: MappingModel | None) -> dict[str, object]:
     """Return the results that were kept in spite of a change of the code."""
     kept = model.card.accepted if model else ()
@@ -102,10 +110,12 @@ def _accepted(model: MappingModel | None) -> dict[str, object]:
 
 def _lineage(sources: MapSources) -> str:
     scenes = f"scene(s) {', '.join(sources.scenes)}" if sources.scenes else "one or more scenes"
+    product = sources.labels_product
+    weak = f" The training labels are the land-cover product {product}, not ground truth." if product else ""
     return (
         f"Class probabilities of {scenes}, predicted from co-registered optical and SAR bands, resampled to one grid; "
         "overlapping scenes averaged with weights that increase with distance from each scene's edge; then the most "
-        "probable class."
+        f"probable class.{weak}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from clairemap.settings.config import ComputeSettings, Settings, load_settings
 from clairemap.settings.kinds import ALIGN_PX
+from clairemap.settings.labels import IgnoredNames, LabelOrigin, LabelsSettings, PolygonSettings
 from clairemap.settings.legend import DEMO_CLASSES, LegendSettings
 from clairemap.settings.mapping import (
     ExplainSettings,
@@ -35,7 +36,10 @@ __all__ = [
     "ComputeSettings",
     "DEMO_CLASSES",
     "ExplainSettings",
+    "IgnoredNames",
     "InferenceSettings",
+    "LabelOrigin",
+    "LabelsSettings",
     "LegendSettings",
     "LossSettings",
     "MetricsSettings",
@@ -43,6 +47,7 @@ __all__ = [
     "NetworkSettings",
     "OpticalBands",
     "OpticalSettings",
+    "PolygonSettings",
     "Precision",
     "RegistrationSettings",
     "ReportSettings",

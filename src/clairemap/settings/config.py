@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from clairemap.settings.kinds import InputPath, OutputFolder
+from clairemap.settings.labels import LabelsSettings
 from clairemap.settings.legend import LegendSettings
 from clairemap.settings.mapping import (
     ExplainSettings,
@@ -59,6 +60,7 @@ class Settings(Section):
     results_dir: OutputFolder = Field("results", description="deliverables: maps, accuracy, report")
     seed: int = Field(0, ge=0, description="seed of all random numbers")
     legend: LegendSettings = Field(LegendSettings(), description="classes and label codes")
+    labels: LabelsSettings = Field(LabelsSettings(), description="label files: polygons, and where labels come from")
     sensors: SensorsSettings = Field(SensorsSettings(), description="bands and units of the two sensors")
     registration: RegistrationSettings = Field(RegistrationSettings(), description="co-registration of SAR to optical")
     tiling: TilingSettings = Field(TilingSettings(), description="tile size and size of the intermediate files")

@@ -80,6 +80,8 @@ def _allowed(schema: Schema, root: Schema) -> str:
         return f"a list{_entry_count_text(schema)} of {_allowed(_resolved(schema['items'], root), root)}"
     if "pattern" in schema:
         return "text of the form #rrggbb" if schema["pattern"].startswith("^#") else f"text like {schema['pattern']}"
+    if isinstance(schema["type"], list):
+        return " or ".join(TYPE_WORDS[kind] for kind in schema["type"])
     least = " that is not empty" if schema.get("minLength") else ""
     return TYPE_WORDS[schema["type"]] + least + _bounds_text(schema)
 

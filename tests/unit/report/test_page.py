@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.registration.model import Displacement
 from clairemap.registration.result import as_delivered
 from clairemap.report.content import ReportContent
@@ -303,3 +304,22 @@ def test_the_training_pixels_of_each_class_are_beside_its_accuracy(rescored: Res
     assert "Pixels in map Training pixels water" in text
     assert re.search(r"forest 72\.7 .{10,40} 0 grassland", text)
     assert "The training data had no pixels of the class forest" in head_of(page)
+
+
+def test_labels_of_a_product_and_polygons_are_shown(content: ReportContent):
+    plain = text_of(render(content))
+    assert "% overall accuracy" in plain and "ground truth" not in plain and "Polygons burnt" not in plain
+    product = content.metrics.model_copy(update={"labels_product": "ESA <WorldCover>"})
+    counts = LabelCounts(
+        scene="north", file="fields.gpkg", layer="fields", field="kind", crs="EPSG:4326", reprojected=True,
+        features=990, outside=400, burnt=500, no_value=11, ignored=22, not_polygons=3, unusable=4, repaired=5,
+        without_pixel=6, values=(), class_px={1: 700, 2: 88}, overlap_px=20, unlabelled_px=120, pixels_sha256="ab",
+        stamp={},
+    )  # fmt: skip
+    html = render(replace(content, metrics=product, polygons=(counts,)))
+    outline(html)
+    text = text_of(html)
+    assert "overall agreement with the product ESA <WorldCover>" in text
+    assert "all figures are agreement with this product" in text
+    row = text[text.index("fields.gpkg, column kind") :]
+    assert re.findall(r"\d+", row)[:9] == ["990", "500", "400", "33", "7", "5", "6", "788", "20"]

@@ -274,3 +274,10 @@ def test_radiometry_has_remarks_for_scenes_that_differ():
         "b": {"verdict": "mismatch", "remarks": ["optical: an offset is left"]},
     }
     assert "clairemap:radiometry" not in item(UTM)["properties"]
+
+
+def test_labels_of_a_product_are_named():
+    found = json.loads(map_item(UTM, LEGEND, FILES, MapSources(["a"], labels_product="ESA WorldCover 2021"), STAMP))
+    assert found["properties"]["clairemap:labels"] == {"product": "ESA WorldCover 2021", "ground_truth": False}
+    assert "product ESA WorldCover 2021, not ground truth" in found["properties"]["processing:lineage"]
+    assert "clairemap:labels" not in item(UTM)["properties"]
