@@ -11,7 +11,8 @@ from clairemap import requirements
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.attempts.policy import next_memory_mb
 from clairemap.errors import ClairemapError
-from clairemap.outputs import ModelFolder, SceneFolder
+from clairemap.model_folder import model_folder_of
+from clairemap.outputs import SceneFolder
 from clairemap.plan import Plan
 from clairemap.raster.opening import open_raster
 from clairemap.requirements import MappedScene, Shape
@@ -80,7 +81,7 @@ class JobRequests:
         halo_px = self.plan.settings.inference.halo_px
         if halo_px is None:
             try:
-                halo_px = read_model_card(ModelFolder(self.work / "model").card).halo_px
+                halo_px = read_model_card(model_folder_of(self.plan.settings).card).halo_px
             except ClairemapError:  # an error of the job that reads it
                 return None
         return MappedScene(shape, halo_px)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from clairemap.classes import Legend
 from clairemap.settings import (
     AugmentationSettings,
+    BundleSettings,
     ExplainSettings,
     InferenceSettings,
     LegendSettings,
@@ -92,7 +93,10 @@ class TrainModel(StageSettings):
     Files of initial weights are compared by content.
     """
 
-    UNTRACKED = {"legend": CLASS_NAMES, "training": {"checkpoint_every", "initial_optical", "initial_sar"}}
+    UNTRACKED = {
+        "legend": CLASS_NAMES,
+        "training": {"checkpoint_every", "initial_optical", "initial_sar", "start_from"},
+    }
 
     seed: int
     legend: Legend
@@ -100,6 +104,14 @@ class TrainModel(StageSettings):
     loss: LossSettings
     training: TrainingSettings
     augmentation: AugmentationSettings
+
+    def relevant(self) -> dict[str, Any]:
+        """Return the settings that can change results: with another model to start from, also the class names."""
+        found = super().relevant()
+        if self.training.start_from is None:
+            del found["training"]["statistics_from"]
+            return found
+        return {**found, "legend": self.legend.model_dump(mode="json")}
 
 
 class PredictScene(StageSettings):
@@ -147,6 +159,15 @@ class RenderReport(StageSettings):
     legend: LegendSettings
     sensors: SensorsSettings
     report: ReportSettings
+
+
+class PackBundle(StageSettings):
+    """Settings of pack_bundle."""
+
+    legend: LegendSettings
+    sensors: SensorsSettings
+    splits: SplitsSettings
+    bundle: BundleSettings
 
 
 def stage_json(settings: Settings, stage: type[Section]) -> str:

@@ -13,6 +13,7 @@ from clairemap.attempts.retries import without_permanent
 from clairemap.attempts.runner import RUN_VARIABLE
 from clairemap.attempts.summary import FailedJob, summary
 from clairemap.machine import check_folder, check_writable, count_gpus
+from clairemap.model_folder import check_model, set_by_user, with_model
 from clairemap.operations import guards
 from clairemap.operations.controllers import Places
 from clairemap.plan import Plan
@@ -34,7 +35,9 @@ def checked_plan(workflow: Any, config: dict[str, Any]) -> Plan:  # noqa: ANN401
     """
     gc.set_threshold(*COLLECTION_THRESHOLDS)
     source = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
-    plan = Plan.read(config, Path(workflow.basedir), source, os.environ.get(CHECKED_SHEET))
+    values = with_model(config, set_by_user(config, workflow.config_settings.overwrite_config or {}))
+    plan = Plan.read(values, Path(workflow.basedir), source, os.environ.get(CHECKED_SHEET))
+    check_model(plan.settings)
     os.environ[CHECKED_SHEET] = plan.sheet.digest
     for key, folder in _folders(plan.settings).items():
         check_folder(key, folder)

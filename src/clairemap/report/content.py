@@ -141,7 +141,7 @@ class ReportContent:
     """The whole page.
 
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
-    optical pixels that no cloud mask covers.
+    optical pixels that no cloud mask covers. `given_model` is the text on a model from another project.
     """
 
     title: str
@@ -160,6 +160,7 @@ class ReportContent:
     split: SplitSummary
     stamp: Mapping[str, str]
     unmasked: tuple[str, ...] = ()
+    given_model: str = ""
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

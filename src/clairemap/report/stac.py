@@ -12,6 +12,7 @@ from pystac.extensions.classification import Classification, ClassificationExten
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
+from clairemap.artefacts.origin import Origin
 from clairemap.artefacts.radiometry_check import RadiometryCheck
 from clairemap.classes import MAP_NODATA, ColoredLegend
 from clairemap.grid.outline import Outline, outline_of_windows
@@ -19,6 +20,7 @@ from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.report.class_names import stac_names
+from clairemap.report.given_model import origin_text, stac_properties
 from clairemap.report.stac_model import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -31,7 +33,8 @@ UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 class MapSources:
     """Sources of a map: names and acquisition dates of the scenes, model, and radiometry checks, if c.
 
-    `ground` is the outline of the scenes' results; without it the item has the outline of the grid.
+    `ground` is the outline of the scenes' results; without it the item has the outline of the grid. `origin` is that of
+    a model from another project.
     """
 
     scenes: Sequence[str] = ()
@@ -39,6 +42,7 @@ class MapSources:
     model: MappingModel | None = None
     radiometry: Sequence[RadiometryCheck] = ()
     ground: Outline | None = None
+    origin: Origin | None = None
 
 
 def map_item(
@@ -70,6 +74,7 @@ def map_item(
             "processing:lineage": _lineage(sources),
             "processing:software": {"clairemap": stamp["clairemap_version"]},
             **(sources.model.properties(classes) if sources.model else {}),
+            **_given_model(sources),
             **_radiometry(sources.radiometry),
             **_accepted(sources.model),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
@@ -86,6 +91,11 @@ def map_item(
 
 def _grid_outline(geobox: GeoBox) -> Outline | None:
     return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape.yx)])
+
+
+def _given_model(sources: MapSources) -> dict[str, object]:
+    """Return the fields on a model from another project."""
+    return stac_properties(sources.model.card, sources.origin) if sources.model and sources.origin else {}
 
 
 def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
@@ -106,7 +116,12 @@ def _lineage(sources: MapSources) -> str:
         f"Class probabilities of {scenes}, predicted from co-registered optical and SAR bands, resampled to one grid; "
         "overlapping scenes averaged with weights that increase with distance from each scene's edge; then the most "
         "probable class."
+        f"{_model_lineage(sources)}"
     )
+
+
+def _model_lineage(sources: MapSources) -> str:
+    return f" {origin_text(sources.model.card, sources.origin)}" if sources.model and sources.origin else ""
 
 
 def _start(day: datetime.date) -> datetime.datetime:
