@@ -166,7 +166,10 @@ class PackBundle(StageSettings):
 
     legend: LegendSettings
     sensors: SensorsSettings
+    registration: RegistrationSettings
+    tiling: TilingSettings
     splits: SplitsSettings
+    inference: InferenceSettings
     bundle: BundleSettings
 
 

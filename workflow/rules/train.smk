@@ -179,6 +179,7 @@ rule pack_bundle:
         pair=ancient(expand(SCENE.pair, scene=PLAN.train_and_val)),
         pair_manifests=rules.fit_statistics.input.pair_manifests,
         metrics=expand(f"{RESULTS}/{{region}}/metrics.json", region=PLAN.labelled_regions),
+        audits=expand(MODEL.audit_of("{region}"), region=PLAN.labelled_regions),
     output:
         list(BUNDLE.files),
         [BUNDLE.zip_file] if SETTINGS.bundle.zip else [],

@@ -3,14 +3,16 @@
 import datetime
 import shutil
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.audit import read_audit
 from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
-from clairemap.artefacts.origin import Origin, write_origin
+from clairemap.artefacts.origin import Origin, RegionAccuracy, write_origin
 from clairemap.artefacts.splits import read_splits
 from clairemap.console import run
 from clairemap.errors import SettingsError
@@ -47,7 +49,7 @@ def pack_bundle(
         sensors=chosen.sensors.model_copy(update={"on_mismatch": SensorsSettings().on_mismatch}),
         split_method=chosen.splits.method,
         places=training_places(read_splits(trained.training_splits), grids, _dates(dates or ())),
-        accuracy=tuple(accuracy_of(read_metrics(path)) for path in sorted(metrics or ())),
+        accuracy=tuple(_accuracies(metrics or [], trained)),
         licence=chosen.bundle.licence,
         stamp=stamp("pack_bundle", settings),
     )
@@ -55,12 +57,18 @@ def pack_bundle(
         with written_whole(getattr(files.model, name)) as temporary:
             shutil.copyfile(getattr(trained, name), temporary)
     write_origin(files.model.origin, origin)
-    write_text_whole(files.config, start_config(files.folder.name))
+    write_text_whole(files.config, start_config(files.folder.name, chosen))
     write_text_whole(files.sheet, sheet_start())
     write_text_whole(files.readme, readme(card.named(chosen.legend), origin, files.folder.name))
     if chosen.bundle.zip:
         with written_whole(files.zip_file) as temporary:
             _zip(files, temporary)
+
+
+def _accuracies(paths: list[Path], trained: ModelFolder) -> Iterator[RegionAccuracy]:
+    for path in sorted(paths):
+        metrics = read_metrics(path)
+        yield accuracy_of(metrics, read_audit(trained.audit_of(metrics.region)))
 
 
 def _dates(given: list[str] | tuple[()]) -> dict[str, list[datetime.date]]:

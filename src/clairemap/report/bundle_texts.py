@@ -1,23 +1,32 @@
 """Texts of the folder in which a model is handed on: README, config file and sample sheet to start with."""
 
+import textwrap
 from collections.abc import Iterator
 
+import yaml
 from shapely.geometry import shape
 
+from clairemap.artefacts.audit import SplitAudit
 from clairemap.artefacts.metrics import RegionMetrics
 from clairemap.artefacts.model_card import BandScale, ModelCard
 from clairemap.artefacts.origin import ClassAccuracy, Origin, RegionAccuracy, TrainingPlace
 from clairemap.outputs import FUSED
 from clairemap.report.given_model import SPLIT_WORDS, model_name, training_dates
+from clairemap.report.leakage_texts import split_summary
 from clairemap.report.model_texts import calibration_text, version_text
 from clairemap.report.numbers import count, points
 from clairemap.scenes import OPTIONAL, REQUIRED
+from clairemap.stages import PackBundle
+
+MAX_LINE = 120
+"""Maximum length of a line of prose, characters."""
 
 SCALES = {"db": "backscatter; linear values are converted to dB", "digital": "digital numbers as delivered"}
 
 
-def accuracy_of(metrics: RegionMetrics) -> RegionAccuracy:
-    """Return what a model's origin has of a region's metrics: the figures at their top, with their split."""
+def accuracy_of(metrics: RegionMetrics, audit: SplitAudit) -> RegionAccuracy:
+    """Return what a model's origin has of a region: the figures at the top of its report, their split and warnings."""
+    leaks = split_summary(audit, None, metrics.split).headline_cautions
     return RegionAccuracy(
         region=metrics.region,
         split=metrics.split or "none",
@@ -29,7 +38,7 @@ def accuracy_of(metrics: RegionMetrics) -> RegionAccuracy:
         classes=tuple(
             ClassAccuracy(name=row.name, iou=row.iou, f1=row.f1, truth_px=row.truth_px) for row in metrics.per_class
         ),
-        cautions=metrics.cautions,
+        cautions=(*leaks, *metrics.cautions),
     )
 
 
@@ -38,8 +47,18 @@ def sheet_start() -> str:
     return ",".join((*REQUIRED, *OPTIONAL)) + "\n"
 
 
-def start_config(folder: str) -> str:
-    """Return a config file that maps with the model, if its folder is where snakemake runs."""
+def start_config(folder: str, chosen: PackBundle) -> str:
+    """Return a config file that maps with the model, if its folder is where snakemake runs.
+
+    It has the settings of the training project that change a scene's probabilities and differ from the defaults.
+    """
+    sections = {"registration": chosen.registration, "tiling": chosen.tiling, "inference": chosen.inference}
+    own = {
+        name: changed
+        for name, section in sections.items()
+        if (changed := {k: v for k, v in section.model_dump(mode="json").items() if v != getattr(type(section)(), k)})
+    }
+    same = f"# As in the training project:\n{yaml.safe_dump(own, sort_keys=False)}" if own else ""
     return f"""\
 # Maps with the model in this folder: snakemake --cores all --configfile {folder}/my.yaml
 # Paths start at the folder where snakemake runs. Classes, bands and all other settings of legend and sensors are those
@@ -51,7 +70,7 @@ scenes: {folder}/scenes.csv
 data_dir: .
 work_dir: work/mapped
 results_dir: results/mapped
-"""
+{same}"""
 
 
 def readme(card: ModelCard, origin: Origin, folder: str) -> str:
@@ -107,8 +126,8 @@ Bands in this order, with mean and standard deviation over the training pixels:
 {_band_rows("SAR", card.sar_bands)}
 
 - Optical: values as in the training scenes, in the unit of the table{_scaled(sensors.optical.apply_scale)}.
-- SAR: {SCALES[card.sar_scale]}. Files of the training: `sensors.sar.scale: {sensors.sar.scale}`. Speckle filter:
-  {speckle}{window}.
+- SAR: {SCALES[card.sar_scale]}. Files of the training: `sensors.sar.scale: {sensors.sar.scale}`.
+  Speckle filter: {speckle}{window}.
 - A scene may lack one sensor; both give the better map{used}.
 """
 
@@ -169,7 +188,7 @@ def _accuracy(card: ModelCard, origin: Origin) -> str:
 Measured in the training project. {method}Elsewhere, and in other seasons, expect less.
 
 {sections}
-{calibration_text(card)}
+{textwrap.fill(calibration_text(card), MAX_LINE, break_on_hyphens=False)}
 """
 
 
@@ -178,10 +197,11 @@ def _region(accuracy: RegionAccuracy) -> str:
         f"| {_cell(row.name)} | {points(row.iou)} | {points(row.f1)} | {count(row.truth_px)} |"
         for row in accuracy.classes
     )
-    cautions = "".join(f"- {caution}\n" for caution in accuracy.cautions)
+    cautions = "".join(f"{_item(caution)}\n" for caution in accuracy.cautions)
+    tiles = SPLIT_WORDS.get(accuracy.split, accuracy.split)
     return f"""\
-**Region {accuracy.region}**, {SPLIT_WORDS.get(accuracy.split, accuracy.split)}: mIoU {points(accuracy.miou)} %, overall
-accuracy {points(accuracy.oa)} %, {count(accuracy.pixels)} labelled pixels in {count(accuracy.tiles)} tile(s).
+**Region {accuracy.region}**, {tiles}: mIoU {points(accuracy.miou)} %, overall accuracy {points(accuracy.oa)} %,
+{count(accuracy.pixels)} labelled pixels in {count(accuracy.tiles)} tile(s).
 
 | class | IoU, % | F1, % | labelled pixels |
 |---|---|---|---|
@@ -190,8 +210,12 @@ accuracy {points(accuracy.oa)} %, {count(accuracy.pixels)} labelled pixels in {c
 {cautions}"""
 
 
+def _item(text: str) -> str:
+    return textwrap.fill(text, MAX_LINE, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+
+
 def _making(card: ModelCard, origin: Origin) -> str:
-    return "## Licence and provenance\n\n" + "".join(f"- {line}\n" for line in _provenance(card, origin))
+    return "## Licence and provenance\n\n" + "".join(f"{_item(line)}\n" for line in _provenance(card, origin))
 
 
 def _provenance(card: ModelCard, origin: Origin) -> Iterator[str]:
