@@ -171,6 +171,22 @@ def check_model(settings: Settings) -> None:
             )
 
 
+def filter_differences(settings: Settings) -> list[str]:
+    """Return how the speckle filter differs from that of the training of the model to map with; empty if it does not.
+
+    Such differences are allowed, since files may be filtered already, but the map may be worse.
+    """
+    model = None if settings.model is None else read_model(Path(settings.model), "model")
+    if model is None or not model.files.origin.exists():
+        return []
+    ours, theirs = settings.sensors.sar, model.origin.sensors.sar
+    return [
+        f"sensors.sar.{key}: {getattr(ours, key)}, but {getattr(theirs, key)} in the training of the model"
+        for key in ("speckle_filter", "speckle_window_px", "looks")
+        if getattr(ours, key) != getattr(theirs, key)
+    ]
+
+
 def _legend_differences(legend: Legend, card: ModelCard) -> Iterator[str]:
     ours, theirs = {c.code: c.name for c in legend.classes}, {c.code: c.name for c in card.classes}
     for code in sorted({*ours, *theirs}):

@@ -13,7 +13,7 @@ from clairemap.attempts.retries import without_permanent
 from clairemap.attempts.runner import RUN_VARIABLE
 from clairemap.attempts.summary import FailedJob, summary
 from clairemap.machine import check_folder, check_writable, count_gpus
-from clairemap.model_folder import check_model, set_by_user, with_model
+from clairemap.model_folder import check_model, filter_differences, set_by_user, with_model
 from clairemap.operations import guards
 from clairemap.operations.controllers import Places
 from clairemap.plan import Plan
@@ -68,6 +68,8 @@ def begin(workflow: Any, plan: Plan, made_in: Path, logger: Any) -> str:  # noqa
         os.environ |= {RUN_VARIABLE: uuid.uuid4().hex[:8], "SBATCH_OPEN_MODE": "append"}
         without_permanent(snakemake.jobs.Job, snakemake.jobs.GroupJob, os.environ[RUN_VARIABLE], logger.warning)
         _limit_gpus(workflow, settings)
+        for difference in filter_differences(settings):
+            logger.warning(f"{difference}: the map may be less accurate")
         for place, absent in sheet.missing_files.items():
             if not absent.is_relative_to(made_in):
                 scene = f"{settings.scenes}: scene {', '.join(place)}"

@@ -88,7 +88,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         tiles_explained=len(explained),
         provenance=(
             *model_texts.model_facts(card),
-            *(model_texts.origin_facts(origin) if origin else ()),
+            *(model_texts.origin_facts(card, origin) if origin else ()),
             *_scoring_facts(metrics.stamp),
             *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
         ),

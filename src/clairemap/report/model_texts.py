@@ -18,7 +18,6 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
     """Return the facts of the model's card that the page lists."""
     network, trained = card.network, card.trained_on
     found = {
-        "Model": model_name(card),
         "Network": f"network.size: {network.size}, network.fusion: {network.fusion}, "
         f"network.sensors: {network.sensors}",
         "Optical bands": ", ".join(card.optical_bands.names),
@@ -30,7 +29,7 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         "Halo": f"{card.halo_px} px: margin that is discarded around each window, as wide as the distance over which "
         "the network uses surrounding pixels; no margin if one window covers the scene",
         "Model trained by": version_text(card.stamp),
-        "Weights (SHA-256)": card.weights_sha256,
+        "Weights (SHA-256)": card.weights_sha256[:16],
         "Trained on from": _parent_text(card),
     }
     return tuple(Fact(name, value) for name, value in found.items() if value)
@@ -47,8 +46,9 @@ def _parent_text(card: ModelCard) -> str:
     )
 
 
-def origin_facts(origin: Origin) -> Iterator[Fact]:
-    """Yield the facts on a model from another project: accuracy there, dates, licence."""
+def origin_facts(card: ModelCard, origin: Origin) -> Iterator[Fact]:
+    """Yield the facts on a model from another project: name, hash, accuracy there, dates, licence."""
+    yield Fact("Model from elsewhere", f"{model_name(card)}, SHA-256 of the weights {card.weights_sha256}")
     for accuracy in origin.accuracy:
         yield Fact("Accuracy in the model's project", accuracy_text(accuracy))
     if days := " to ".join(training_dates(origin)):
