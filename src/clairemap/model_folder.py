@@ -61,6 +61,11 @@ class GivenModel:
         return found
 
     @property
+    def card_identity(self) -> str:
+        """Identity of weights and card: all that training on from the model depends on."""
+        return f"{self.files.card.name}={file_digest(self.files.card)[:16]}"
+
+    @property
     def identity(self) -> list[str]:
         """Identity of the model: hashes of its files, that of the weights as on the card; not their path or dates."""
         small = (self.files.card, self.files.origin, self.files.radiometry, self.files.statistics)

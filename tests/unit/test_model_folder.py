@@ -132,7 +132,9 @@ def test_a_card_of_another_version_is_refused(folder: Path):
     card = json.loads((folder / "model.json").read_text())
     card |= {"format": 2, "stamp": {"clairemap_version": "9.1"}, "news": 1}
     (folder / "model.json").write_text(json.dumps(card))
-    with pytest.raises(BundleError, match=r"format 2, written by clairemap 9\.1; this version reads format 1; get the"):
+    with pytest.raises(
+        BundleError, match=r"format 2, written by clairemap 9\.1, but this version reads format 1\); get"
+    ):
         settings(folder)
 
 

@@ -105,7 +105,7 @@ TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 
 
 START = SETTINGS.training.start_from
-START_IDENTITY = read_model(Path(START), "training.start_from").identity if START else []
+START_IDENTITY = [read_model(Path(START), "training.start_from").card_identity] if START else []
 
 
 # Checkpoints are not outputs: Snakemake deletes the outputs of failed jobs, and a retried job resumes from them.

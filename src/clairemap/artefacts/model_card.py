@@ -163,7 +163,7 @@ def read_model_card(path: Path, remedy: str = _REMEDY) -> ModelCard:
         raise BundleError(f"{path}: not a valid model card ({error.strerror or error}); {remedy}") from None
     except ValidationError as error:
         if other := _other_version(content):
-            raise BundleError(f"{path}: {other}; {remedy}") from None
+            raise BundleError(f"{path}: not a valid model card ({other}); {remedy}") from None
         faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'file'}: {f['msg']}" for f in error.errors())
         raise BundleError(f"{path}: not a valid model card ({faults}); {remedy}") from None
 
@@ -177,4 +177,4 @@ def _other_version(content: bytes) -> str:
         return ""
     if version == FORMAT:
         return ""
-    return f"model card of format {version!r}, written by clairemap {written_by}; this version reads format {FORMAT}"
+    return f"format {version!r}, written by clairemap {written_by}, but this version reads format {FORMAT}"

@@ -57,7 +57,7 @@ class TrainingJob:
             list(map(_pair_digest, self._pairs().values())),
         ]
         initial = {sensor: file_digest(path) for sensor, path in self.initial_weights.items()}
-        start = [] if self.start_card is None else [self.start_card.weights_sha256]
+        start = [] if self.start_card is None else [document_text(self.start_card)]
         return json_digest([self.code, settings, data, initial, *start])
 
     @property

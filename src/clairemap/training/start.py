@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from clairemap.artefacts.model_card import ModelCard, ParentModel
+from clairemap.errors import BundleError
 from clairemap.model_folder import read_model
 from clairemap.nets.bundle import load_bundle
 from clairemap.nets.claire import Claire
@@ -25,6 +26,12 @@ def load_start(network: Claire, job: TrainingJob, folder: Path) -> None:
         BundleError: a file is damaged, the files do not belong together, or bands or network differ.
     """
     given = read_model(folder, "training.start_from")
+    ours, theirs = job.settings.network, given.card.network
+    if (ours.size, ours.fusion) != (theirs.size, theirs.fusion):
+        raise BundleError(
+            f"training.start_from: {folder} has network.size {theirs.size} and network.fusion {theirs.fusion}, but the "
+            f"settings have {ours.size} and {ours.fusion}: use those of the model"
+        )
     bundle = load_bundle(given.files.weights, given.files.card)
     optical, sar = job.statistics.optical.bands, job.statistics.sar.bands
     bundle.check_input(optical, sar, job.statistics.sar_scale, "training.start_from")

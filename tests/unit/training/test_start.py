@@ -79,6 +79,13 @@ def test_a_card_without_a_parent_has_no_key_for_it(made_job: MadeJob, tmp_path: 
     assert "parent" not in card.model_dump() and "statistics_from" not in card.settings["training"]
 
 
+def test_another_network_is_refused(made_job: MadeJob, parent: Path, tmp_path: Path):
+    card = parent / "model.json"
+    card.write_text(card.read_text().replace('"fusion": "window"', '"fusion": "gate"'))
+    with pytest.raises(BundleError, match=r"network\.fusion gate, but the settings have tiny and window"):
+        new_network(made_job(tmp_path, start_from=str(parent)))
+
+
 def test_other_bands_are_refused(made_job: MadeJob, parent: Path, tmp_path: Path):
     card = parent / "model.json"
     card.write_text(card.read_text().replace('"VV"', '"HH"'))
