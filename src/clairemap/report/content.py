@@ -118,7 +118,7 @@ class TrainingSummary:
 class SplitSummary:
     """How the data were split, and warnings about the figures.
 
-    `halo_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page.
+    `halo_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page. `uncertain`: it is not known whether they are true.
     """
 
     method: str
@@ -126,6 +126,7 @@ class SplitSummary:
     halo_px: int | None
     cautions: tuple[str, ...]
     headline_cautions: tuple[str, ...]
+    uncertain: bool = False
 
 
 @dataclass(frozen=True)

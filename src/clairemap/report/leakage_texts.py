@@ -50,6 +50,7 @@ def split_summary(audit: SplitAudit, halo_px: int | None, scored: str | None) ->
             *(text for text in near if text),
         ),
         headline_cautions=(*random, *unknown, *leaks[scored]) if scored in leaks else (),
+        uncertain=bool(unknown) and not leaks.get(scored or ""),
     )
 
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from clairemap.artefacts.audit import Leakage, SplitAudit
 from clairemap.registration.model import Displacement
 from clairemap.registration.result import as_delivered
 from clairemap.report.content import ReportContent
@@ -303,3 +304,15 @@ def test_the_training_pixels_of_each_class_are_beside_its_accuracy(rescored: Res
     assert "Pixels in map Training pixels water" in text
     assert re.search(r"forest 72\.7 .{10,40} 0 grassland", text)
     assert "The training data had no pixels of the class forest" in head_of(page)
+
+
+def test_a_model_from_another_project_is_named_at_the_top(content: ReportContent):
+    unknown = Leakage(distance_px=None, overlapping_share=None, copied_tiles=None, copies=())
+    audit = SplitAudit("given", {"train": 0, "val": 0, "test": 2, "buffer": 0}, {"test": unknown}, (), ("west",))
+    split = split_summary(audit, 256, "test")
+    page = text_of(render(replace(content, given_model="The model is from elsewhere.", training=None, split=split)))
+    top, below = page.split("The map", 1)
+    assert "These figures may overestimate the accuracy." in top
+    assert "The model is from elsewhere." in top and "It is not known where the model was trained" in top
+    assert "The model is from elsewhere." in below and "No training steps are recorded" not in below
+    assert "0 labelled tiles were used for" not in below and "Scenes with audited test tiles: west." in below
