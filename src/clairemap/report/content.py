@@ -118,8 +118,8 @@ class TrainingSummary:
 class SplitSummary:
     """How the data were split, and warnings about the figures.
 
-    `halo_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page. `uncertain`: it is
-    not known whether they apply.
+    `halo_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page.
+    `uncertain`: it is not known whether they apply.
     """
 
     method: str
