@@ -17,7 +17,8 @@ container: jobs.IMAGE
 
 
 include: "workflow/rules/prepare.smk"
-include: "workflow/rules/train.smk"
+include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
 include: "workflow/rules/report.smk"
 
@@ -33,7 +34,6 @@ wildcard_constraints:
 # These rules take seconds: they run on the submitting machine, not as cluster jobs.
 localrules:
     all,
-    collect_radiometry,
     check_radiometry,
 
 

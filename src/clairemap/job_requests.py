@@ -12,7 +12,8 @@ from pathlib import Path
 from clairemap import requirements
 from clairemap.attempts.policy import next_memory_mb
 from clairemap.errors import ClairemapError
-from clairemap.outputs import ModelFolder, SceneFolder
+from clairemap.model_folder import model_folder_of
+from clairemap.outputs import SceneFolder
 from clairemap.plan import Plan
 from clairemap.requirements import MappedScene, Shape
 
@@ -78,7 +79,7 @@ class JobRequests:
             return None
         halo_px = self.plan.settings.inference.halo_px
         if halo_px is None:
-            halo_px = _model_halo_px(ModelFolder(self.work / "model").card)
+            halo_px = _model_halo_px(model_folder_of(self.plan.settings).card)
         return None if halo_px is None else MappedScene(shape, halo_px)
 
 

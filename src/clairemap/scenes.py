@@ -158,7 +158,7 @@ class Row:
     width: int
 
 
-def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None) -> SampleSheet:
+def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None, *, trains: bool = True) -> SampleSheet:
     """Return the scenes of a CSV file. `~` and variables in paths are expanded.
 
     A missing raster is not an error here: only the jobs that read it fail.
@@ -168,6 +168,7 @@ def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None) ->
         data_dir: folder where relative paths start.
         checked: `SampleSheet.digest` of a sheet that was checked before. A cluster job does not check the same sheet
             again: with thousands of rows this would take longer than the rest of its start.
+        trains: whether a model is trained: then there must be training rows, otherwise there must be none.
 
     Raises:
         SampleSheetError: the file cannot be read, or rows have errors. The message lists them all, with row (line
@@ -178,23 +179,39 @@ def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None) ->
     header, *below = sheet_rows(path, content) or [SheetRow(1, ())]
     columns = tuple(name.lower() for name in header.cells)
     if digest != checked:
-        _check(path, columns, below, data_dir)
+        _check(path, columns, below, data_dir, trains)
     rows = [dict(zip(columns, row.cells, strict=False)) for row in below]
     return SampleSheet({cells["scene"]: cells for cells in sorted(rows, key=itemgetter("scene"))}, data_dir, digest)
 
 
-def _check(path: Path, columns: tuple[str, ...], below: list[SheetRow], data_dir: Path) -> None:
+def _check(path: Path, columns: tuple[str, ...], below: list[SheetRow], data_dir: Path, trains: bool) -> None:
     rows = [_row(row, columns) for row in below]
     faults = _column_faults(columns, below) if below else ["no rows: add one row per scene below the header"]
     if not faults:
         faults = _row_faults(rows, len(columns), _folds_case(path), data_dir)
-    if not faults and not any(row.cells["split"] == "train" for row in rows):
-        faults = [
-            "no scene has split train: add at least one labelled training scene. To map new scenes with a trained "
-            "model, keep its training rows and add the new scenes as predict; the model is not trained again"
-        ]
+    if not faults:
+        faults = _training_faults(rows) if trains else list(_surplus_faults(rows))
     if faults:
         raise SampleSheetError(f"{path}: {len(faults)} error(s)\n" + "\n".join(f"  {fault}" for fault in faults))
+
+
+def _training_faults(rows: list[Row]) -> list[str]:
+    if any(row.cells["split"] == "train" for row in rows):
+        return []
+    return [
+        "no scene has split train: add at least one labelled training scene. To map new scenes with the model of this "
+        "project, keep its training rows and add the new scenes as predict; the model is not trained again. To map "
+        "with a model from another project, set model to its folder"
+    ]
+
+
+def _surplus_faults(rows: list[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.cells["split"] in ("train", "val"):
+            yield (
+                f"row {row.line}: split is {row.cells['split']}, but nothing is trained, because the setting model "
+                "names a trained model: set split to test (labelled, for the accuracy) or predict"
+            )
 
 
 def _row(row: SheetRow, columns: tuple[str, ...]) -> Row:

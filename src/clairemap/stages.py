@@ -11,10 +11,12 @@ from typing import Any, ClassVar, TypeVar
 from clairemap.classes import ColoredLegend, Legend, SourceLegend
 from clairemap.settings import (
     AugmentationSettings,
+    BundleSettings,
     ExplainSettings,
     IgnoredNames,
     InferenceSettings,
     LabelOrigin,
+    LegendSettings,
     LossSettings,
     MosaicSettings,
     NetworkSettings,
@@ -102,7 +104,10 @@ class TrainModel(StageSettings):
     Files of initial weights are compared by content.
     """
 
-    UNTRACKED = {"legend": CLASS_NAMES, "training": {"checkpoint_every", "initial_optical", "initial_sar"}}
+    UNTRACKED = {
+        "legend": CLASS_NAMES,
+        "training": {"checkpoint_every", "initial_optical", "initial_sar", "start_from"},
+    }
 
     seed: int
     legend: Legend
@@ -110,6 +115,14 @@ class TrainModel(StageSettings):
     loss: LossSettings
     training: TrainingSettings
     augmentation: AugmentationSettings
+
+    def relevant(self) -> dict[str, Any]:
+        """Return the settings that can change results: with another model to start from, also the class names."""
+        found = super().relevant()
+        if self.training.start_from is None:
+            del found["training"]["statistics_from"]
+            return found
+        return {**found, "legend": self.legend.model_dump(mode="json")}
 
 
 class PredictScene(StageSettings):
@@ -159,6 +172,18 @@ class RenderReport(StageSettings):
     legend: ColoredLegend
     sensors: SensorsSettings
     report: ReportSettings
+
+
+class PackBundle(StageSettings):
+    """Settings of pack_bundle."""
+
+    legend: LegendSettings
+    sensors: SensorsSettings
+    registration: RegistrationSettings
+    tiling: TilingSettings
+    splits: SplitsSettings
+    inference: InferenceSettings
+    bundle: BundleSettings
 
 
 def stage_json(settings: Settings, stage: type[Section]) -> str:

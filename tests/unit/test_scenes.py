@@ -23,6 +23,19 @@ def faults(folder: Path, *rows: str, header: str = HEADER) -> str:
     return str(caught.value)
 
 
+def test_a_given_model_needs_no_training_rows_and_allows_none(tmp_path: Path):
+    path = sheet(tmp_path, "a,north,predict,o.tif,,,,,", "b,north,test,b.tif,,l.tif,,,")
+    assert [scene.split for scene in read_sample_sheet(path, Path("data"), trains=False)] == ["predict", "test"]
+    path = sheet(
+        tmp_path, "a,north,train,o.tif,,l.tif,,,", "b,north,val,b.tif,,m.tif,,,", "c,north,test,c.tif,,n.tif,,,"
+    )
+    with pytest.raises(SampleSheetError) as caught:
+        read_sample_sheet(path, Path("data"), trains=False)
+    assert "2 error(s)" in str(caught.value)
+    assert "row 2: split is train, but nothing is trained, because the setting model names" in str(caught.value)
+    assert "row 3: split is val" in str(caught.value)
+
+
 def test_reads_rows_in_order(tmp_path: Path):
     path = sheet(
         tmp_path,

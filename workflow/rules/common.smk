@@ -8,10 +8,11 @@ from clairemap import jobs, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.job_requests import JobRequests
+from clairemap.model_folder import model_folder_of, read_model
 from clairemap.operations import startup
 from clairemap.operations.rule_values import RuleValues, with_parameters, untracked
 from clairemap.operations.scene_sources import SceneSources
-from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
+from clairemap.outputs import BUNDLE_FOLDER, BundleFolder, MapFiles, SceneFolder
 from clairemap.plan import has_both_sensors, is_labelled
 from clairemap.scenes import NAME_WILDCARD
 from clairemap.settings import VIEWS
@@ -35,7 +36,8 @@ ATTEMPT = "python -m clairemap.attempts --log {log:q} --memory-mb {resources.mem
 # For ancient inputs, rules use these constants, not rules.x.output.y: the flag would stay on the shared object.
 WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
 SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
-MODEL = ModelFolder(Path(WORK) / "model")
+MODEL = model_folder_of(SETTINGS)
+BUNDLE = BundleFolder(Path(RESULTS) / BUNDLE_FOLDER)
 MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 

@@ -5,8 +5,8 @@ rule predict_scene:
     input:
         pair=ancient(SCENE.pair),
         pair_manifest=rules.tile_scene.output.manifest,
-        weights=rules.train_model.output.weights,
-        card=rules.train_model.output.card,
+        weights=ancient(MODEL.weights),
+        card=MODEL.card,
         check=ancient(SCENE.radiometry_check),
     output:
         probabilities=directory(SCENE.probabilities_of("{view}")),
@@ -46,7 +46,8 @@ rule mosaic_region:
     input:
         probabilities=ancient(of_scenes(SCENE.probabilities)),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
-        card=rules.train_model.output.card,
+        card=MODEL.card,
+        origin=[MODEL.origin] if SETTINGS.model else [],
         radiometry=of_scenes(SCENE.radiometry_check),
         accepted=accepted,
     output:
@@ -75,7 +76,7 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=passed(stages.MosaicRegion),
         relevant=relevant(stages.MosaicRegion),
-        files=each("probabilities", "radiometry", "accepted"),
+        files=each("probabilities", "radiometry", "accepted", "origin"),
         maps=lambda wildcards, output: output.landcover.removesuffix(".landcover.tif"),
         dates=lambda wildcards: [
             f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates
@@ -162,8 +163,8 @@ rule score_region:
     input:
         scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
         compared=of_scenes(rules.score_tiles.output.scores, "optical", "sar", chosen=PLAN.is_compared),
-        splits=rules.audit_splits.output.splits,
-        card=rules.train_model.output.card,
+        splits=MODEL.splits_of("{region}"),
+        card=MODEL.card,
         radiometry=of_scenes(SCENE.radiometry_check),
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:

@@ -8,7 +8,7 @@ rule explain_tiles:
         tiles=rules.tile_scene.output.tiles,
         probabilities=ancient(SCENE.probabilities),
         manifest=f"{SCENE.folder}/fused/probabilities.json",
-        card=rules.train_model.output.card,
+        card=MODEL.card,
         scores=lambda wildcards: (
             [rules.score_tiles.output.scores.format(scene=wildcards.scene, view="fused")]
             if is_labelled(SHEET[wildcards.scene])
@@ -64,10 +64,11 @@ rule render_report:
         pair_manifests=of_scenes(rules.tile_scene.output.manifest),
         probabilities=ancient(of_scenes(SCENE.probabilities)),
         manifests=of_scenes(f"{SCENE.folder}/fused/probabilities.json"),
-        card=rules.train_model.output.card,
-        history=rules.train_model.output.history,
-        statistics=rules.fit_statistics.output.statistics,
-        audit=rules.audit_splits.output.audit,
+        card=MODEL.card,
+        history=[] if SETTINGS.model else MODEL.history,
+        statistics=MODEL.statistics,
+        audit=MODEL.audit_of("{region}"),
+        origin=[MODEL.origin] if SETTINGS.model else [],
         accepted=accepted,
     output:
         report=report(

@@ -13,6 +13,7 @@ import zarr
 
 from clairemap.artefacts.acceptance import KeptResult, kept_results
 from clairemap.artefacts.model_card import read_model_card, write_model_card
+from clairemap.artefacts.origin import read_origin
 from clairemap.artefacts.radiometry_check import read_radiometry_check
 from clairemap.classes import ColoredLegend
 from clairemap.console import run, warn
@@ -50,6 +51,7 @@ def mosaic_region(
     card: Annotated[Path | None, typer.Option(help="model.json; a copy is written next to the maps")] = None,
     radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
+    origin: Annotated[Path | None, typer.Option(help="origin.json of a model from another project")] = None,
     threads: Annotated[int, typer.Option(help="number of blocks computed in parallel, and of threads", min=1)] = 1,
 ) -> None:
     """Write the four maps, each complete and checked or not at all, then their styles, tables and STAC item."""
@@ -89,6 +91,7 @@ def mosaic_region(
         [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
         chosen.labels.product,
+        None if origin is None else read_origin(origin),
     )
     write_text_whole(files.item, map_item(grid, legend, files, sources, made_by))
 

@@ -16,6 +16,7 @@ from clairemap.attempts.retries import without_permanent
 from clairemap.attempts.runner import RUN_VARIABLE
 from clairemap.attempts.summary import FailedJob, summary
 from clairemap.machine import check_folder, check_writable, count_gpus
+from clairemap.model_folder import check_model, filter_differences, set_by_user, with_model
 from clairemap.operations import guards
 from clairemap.operations.controllers import Places
 from clairemap.operations.region_summary import RESULTS, region_lines
@@ -40,7 +41,9 @@ def checked_plan(workflow: Any, config: dict[str, Any]) -> Plan:  # noqa: ANN401
     gc.set_threshold(*COLLECTION_THRESHOLDS)
     remember_parameters(Resource.evaluate)
     source = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
-    plan = Plan.read(config, Path(workflow.basedir), source, os.environ.get(CHECKED_SHEET))
+    values = with_model(config, set_by_user(config, workflow.config_settings.overwrite_config or {}))
+    plan = Plan.read(values, Path(workflow.basedir), source, os.environ.get(CHECKED_SHEET))
+    check_model(plan.settings)
     os.environ[CHECKED_SHEET] = plan.sheet.digest
     for key, folder in _folders(plan.settings).items():
         check_folder(key, folder)
@@ -73,6 +76,8 @@ def begin(workflow: Any, plan: Plan, made_in: Path, logger: Any) -> str:  # noqa
         os.environ |= {RUN_VARIABLE: uuid.uuid4().hex[:8], "SBATCH_OPEN_MODE": "append"}
         without_permanent(snakemake.jobs.Job, snakemake.jobs.GroupJob, os.environ[RUN_VARIABLE], logger.warning)
         _limit_gpus(workflow, settings)
+        for difference in filter_differences(settings):
+            logger.warning(f"{difference}: the map may be less accurate")
         for place, absent in sheet.missing_files.items():
             if not absent.is_relative_to(made_in):
                 scene = f"{settings.scenes}: scene {', '.join(place)}"

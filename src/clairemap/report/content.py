@@ -120,6 +120,7 @@ class SplitSummary:
     """How the data were split, and warnings about the figures.
 
     `halo_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page.
+    `uncertain`: it is not known whether they apply.
     """
 
     method: str
@@ -127,6 +128,7 @@ class SplitSummary:
     halo_px: int | None
     cautions: tuple[str, ...]
     headline_cautions: tuple[str, ...]
+    uncertain: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ class ReportContent:
 
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
+    `given_model` is the text on a model from another project.
     """
 
     title: str
@@ -162,6 +165,7 @@ class ReportContent:
     stamp: Mapping[str, str]
     unmasked: tuple[str, ...] = ()
     polygons: tuple[LabelCounts, ...] = ()
+    given_model: str = ""
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

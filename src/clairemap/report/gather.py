@@ -13,6 +13,7 @@ from clairemap.artefacts.label_counts import read_label_counts
 from clairemap.artefacts.map_check import read_map_check
 from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
+from clairemap.artefacts.origin import read_origin
 from clairemap.artefacts.registration import read_registration
 from clairemap.artefacts.statistics import read_statistics
 from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
@@ -29,6 +30,7 @@ from clairemap.report.content import (
     TileCard,
     TrainingSummary,
 )
+from clairemap.report.given_model import origin_text
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
@@ -65,6 +67,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
     metrics = read_metrics(files.metrics)
     statistics = read_statistics(files.model.statistics)
     card = read_model_card(files.model.card).named(settings.legend)
+    origin = read_origin(files.model.origin) if files.model.origin.exists() else None
     display = DisplaySettings(
         legend=settings.legend,
         sensors=settings.sensors,
@@ -81,12 +84,13 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         maps=tuple(map_panel(paths, display) for paths in files.maps),
         checked_by=tuple(sorted({model_texts.version_text(read_map_check(path).stamp) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
-        training=_training_summary(files.model.history, card.best_step),
+        training=None if origin else _training_summary(files.model.history, card.best_step),
         registrations=_registrations(files),
         tiles=tuple(_cards(explained, files, settings.report.max_tiles, display)),
         tiles_explained=len(explained),
         provenance=(
             *model_texts.model_facts(card),
+            *(model_texts.origin_facts(card, origin) if origin else ()),
             *_scoring_facts(metrics.stamp),
             *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
         ),
@@ -94,6 +98,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         split=split_summary(read_audit(files.model.audit_of(region)), card.halo_px, metrics.split),
         stamp=stamp,
         polygons=tuple(map(read_label_counts, files.label_counts)),
+        given_model=origin_text(card, origin) if origin else "",
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
 

@@ -12,6 +12,7 @@ from pystac.extensions.classification import Classification, ClassificationExten
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
+from clairemap.artefacts.origin import Origin
 from clairemap.artefacts.radiometry_check import RadiometryCheck
 from clairemap.classes import MAP_NODATA, ColoredLegend
 from clairemap.grid.outline import Outline, outline_of_windows
@@ -19,6 +20,7 @@ from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.report.class_names import stac_names
+from clairemap.report.given_model import origin_text, stac_properties
 from clairemap.report.stac_model import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -32,7 +34,8 @@ class MapSources:
     """Sources of a map: names and acquisition dates of the scenes, model, and radiometry checks, if c.
 
     `ground` is the outline of the scenes' results; without it the item has the outline of the grid. `labels_product` is
-    the land-cover product that the training labels come from; None: they are ground truth.
+    the land-cover product that the training labels come from; None: they are ground truth. `origin` is that of a model
+    from another project.
     """
 
     scenes: Sequence[str] = ()
@@ -41,6 +44,7 @@ class MapSources:
     radiometry: Sequence[RadiometryCheck] = ()
     ground: Outline | None = None
     labels_product: str | None = None
+    origin: Origin | None = None
 
 
 def map_item(
@@ -72,6 +76,7 @@ def map_item(
             "processing:lineage": _lineage(sources),
             "processing:software": {"clairemap": stamp["clairemap_version"]},
             **(sources.model.properties(classes) if sources.model else {}),
+            **_given_model(sources),
             **_radiometry(sources.radiometry),
             **_accepted(sources.model),
             **_labels(sources.labels_product),
@@ -89,6 +94,11 @@ def map_item(
 
 def _grid_outline(geobox: GeoBox) -> Outline | None:
     return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape.yx)])
+
+
+def _given_model(sources: MapSources) -> dict[str, object]:
+    """Return the fields on a model from another project."""
+    return stac_properties(sources.model.card, sources.origin) if sources.model and sources.origin else {}
 
 
 def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
@@ -115,8 +125,12 @@ def _lineage(sources: MapSources) -> str:
     return (
         f"Class probabilities of {scenes}, predicted from co-registered optical and SAR bands, resampled to one grid; "
         "overlapping scenes averaged with weights that increase with distance from each scene's edge; then the most "
-        f"probable class.{weak}"
+        f"probable class.{weak}{_model_lineage(sources)}"
     )
+
+
+def _model_lineage(sources: MapSources) -> str:
+    return f" {origin_text(sources.model.card, sources.origin)}" if sources.model and sources.origin else ""
 
 
 def _start(day: datetime.date) -> datetime.datetime:

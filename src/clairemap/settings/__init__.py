@@ -1,6 +1,7 @@
 """Settings by section: pydantic models of ``config.yaml``. Module `config` has the whole file."""
 
 from clairemap.settings.config import ComputeSettings, Settings, load_settings
+from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import ALIGN_PX
 from clairemap.settings.labels import IgnoredNames, LabelOrigin, LabelsSettings, PolygonSettings
 from clairemap.settings.legend import DEMO_CLASSES, LegendSettings
@@ -33,6 +34,7 @@ from clairemap.settings.training import AugmentationSettings, LossSettings, Netw
 __all__ = [
     "ALIGN_PX",
     "AugmentationSettings",
+    "BundleSettings",
     "ComputeSettings",
     "DEMO_CLASSES",
     "ExplainSettings",

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import InputPath, OutputFolder
 from clairemap.settings.labels import LabelsSettings
 from clairemap.settings.legend import LegendSettings
@@ -58,6 +59,11 @@ class Settings(Section):
         "work", description="intermediate files; can be recreated, so scratch storage is sufficient"
     )
     results_dir: OutputFolder = Field("results", description="deliverables: maps, accuracy, report")
+    model: InputPath | None = Field(
+        None,
+        description="folder of a trained model (model.safetensors, model.json) to map with; nothing is trained, and "
+        "the sample sheet has no train or val rows (null: train a model)",
+    )
     seed: int = Field(0, ge=0, description="seed of all random numbers")
     legend: LegendSettings = Field(LegendSettings(), description="classes and label codes")
     labels: LabelsSettings = Field(LabelsSettings(), description="label files: polygons, and where labels come from")
@@ -80,6 +86,7 @@ class Settings(Section):
     metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
     explain: ExplainSettings = Field(ExplainSettings(), description="explanations of the tiles in words")
     report: ReportSettings = Field(ReportSettings(), description="report page")
+    bundle: BundleSettings = Field(BundleSettings(), description="folder to hand the model on (make bundle)")
     compute: ComputeSettings = Field(
         ComputeSettings(),
         description="hardware, memory and time limits; changes here do not affect results and trigger no recomputation",
@@ -94,6 +101,15 @@ class Settings(Section):
             raise ValueError(
                 f"training.batch_size is {self.training.batch_size}: it must be a multiple of {shared} "
                 f"(compute.training_processes {compute.training_processes}{nodes} x training.batch_parts {parts})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _trains_or_not(self) -> Self:
+        if self.model is not None and self.training.start_from is not None:
+            raise ValueError(
+                "model and training.start_from are both set: set model to map with a model as it is, or "
+                "training.start_from to train on from it"
             )
         return self
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from clairemap.artefacts.audit import Leakage, SplitAudit
 from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.registration.model import Displacement
 from clairemap.registration.result import as_delivered
@@ -323,3 +324,15 @@ def test_labels_of_a_product_and_polygons_are_shown(content: ReportContent):
     assert "all figures are agreement with this product" in text
     row = text[text.index("fields.gpkg, column kind") :]
     assert re.findall(r"\d+", row)[:9] == ["990", "500", "400", "33", "7", "5", "6", "788", "20"]
+
+
+def test_a_model_from_another_project_is_named_at_the_top(content: ReportContent):
+    unknown = Leakage(distance_px=None, overlapping_share=None, copied_tiles=None, copies=())
+    audit = SplitAudit("given", {"train": 0, "val": 0, "test": 2, "buffer": 0}, {"test": unknown}, (), ("west",))
+    split = split_summary(audit, 256, "test")
+    page = text_of(render(replace(content, given_model="The model is from elsewhere.", training=None, split=split)))
+    top, below = page.split("The map", 1)
+    assert "These figures may overestimate the accuracy." in top
+    assert "The model is from elsewhere." in top and "It is not known where the model was trained" in top
+    assert "The model is from elsewhere." in below and "No training steps are recorded" not in below
+    assert "0 labelled tiles were used for" not in below and "Scenes with audited test tiles: west." in below
