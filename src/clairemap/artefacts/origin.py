@@ -37,7 +37,10 @@ class ClassAccuracy(DocumentModel):
 
 
 class RegionAccuracy(DocumentModel):
-    """Accuracy on the labelled tiles of one region, from its ``metrics.json``; `split` is that of the tiles."""
+    """Accuracy on the labelled tiles of one region, from its ``metrics.json``; `split` is that of the tiles.
+
+    `labels_product` is the land-cover product that the labels come from; None: they are ground truth.
+    """
 
     region: str
     split: str
@@ -48,6 +51,7 @@ class RegionAccuracy(DocumentModel):
     tiles: int = Field(ge=0)
     classes: tuple[ClassAccuracy, ...]
     cautions: tuple[str, ...] = ()
+    labels_product: str | None = None
 
 
 class Origin(DocumentModel):

@@ -38,6 +38,7 @@ def accuracy_of(metrics: RegionMetrics, audit: SplitAudit) -> RegionAccuracy:
         classes=tuple(
             ClassAccuracy(name=row.name, iou=row.iou, f1=row.f1, truth_px=row.truth_px) for row in metrics.per_class
         ),
+        labels_product=metrics.labels_product,
         cautions=(*leaks, *metrics.cautions),
     )
 

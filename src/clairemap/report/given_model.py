@@ -48,7 +48,7 @@ def accuracy_text(accuracy: RegionAccuracy) -> str:
     return (
         f"region {accuracy.region}: mIoU {points(accuracy.miou)} %, overall accuracy {points(accuracy.oa)} % on "
         f"{count(accuracy.pixels)} labelled pixels in {count(accuracy.tiles)} tile(s) "
-        f"({SPLIT_WORDS.get(accuracy.split, accuracy.split)})"
+        f"({SPLIT_WORDS.get(accuracy.split, accuracy.split)}){_labels_note(accuracy)}"
     )
 
 
@@ -64,8 +64,15 @@ def stac_properties(card: ModelCard, origin: Origin) -> dict[str, Any]:
     return {"clairemap:given_model": found | ({"license": origin.licence} if origin.licence else {})}
 
 
+def _labels_note(accuracy: RegionAccuracy) -> str:
+    """Return what the labels are if they are not ground truth."""
+    product = accuracy.labels_product
+    return f", which is agreement with the product {product}, not with ground truth" if product else ""
+
+
 def _figures(accuracy: RegionAccuracy) -> dict[str, Any]:
-    return accuracy.model_dump(mode="json", include={"region", "split", "miou", "oa", "pixels", "tiles"})
+    found = accuracy.model_dump(mode="json", include={"region", "split", "miou", "oa", "pixels", "tiles"})
+    return found | ({"labels_product": accuracy.labels_product} if accuracy.labels_product else {})
 
 
 def training_dates(origin: Origin) -> Iterator[str]:

@@ -6,6 +6,7 @@ import yaml
 from clairemap.artefacts.model_card import ParentModel
 from clairemap.artefacts.origin import ClassAccuracy, Origin, RegionAccuracy, TrainingPlace
 from clairemap.report.bundle_texts import readme, sheet_start, start_config
+from clairemap.report.given_model import accuracy_text
 from clairemap.settings import LegendSettings, SensorsSettings, load_settings
 from clairemap.settings.legend import LegendClass
 from clairemap.stages import PackBundle, stage_json
@@ -79,3 +80,10 @@ def test_the_config_file_has_what_changes_probabilities(own: dict[str, object], 
     assert {name: value for name, value in found.items() if isinstance(value, dict)} == same
     assert load_settings(found).model == "m.bundle"
     assert sheet_start().startswith("scene,region,split,optical,sar,label,")
+
+
+def test_agreement_with_a_product_is_not_called_accuracy_against_ground_truth():
+    plain = RegionAccuracy(region="north", split="test", miou=0.5, oa=0.7, ece=None, pixels=90, tiles=2, classes=())
+    weak = plain.model_copy(update={"labels_product": "ESA WorldCover 2021"})
+    assert "product" not in accuracy_text(plain)
+    assert "agreement with the product ESA WorldCover 2021, not with ground truth" in accuracy_text(weak)
