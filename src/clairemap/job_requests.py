@@ -9,6 +9,7 @@ from rasterio.errors import RasterioError
 
 from clairemap import requirements
 from clairemap.artefacts.model_card import read_model_card
+from clairemap.artefacts.scene_sources import read_scene_sources
 from clairemap.attempts.policy import next_memory_mb
 from clairemap.errors import ClairemapError
 from clairemap.outputs import ModelFolder, SceneFolder
@@ -71,7 +72,9 @@ class JobRequests:
             return None
         if not SceneFolder(self.work / "scenes" / wildcards["scene"]).registration.exists():
             return None
-        return _raster_shape(next(iter(self.plan.sheet[wildcards["scene"]].sources.values())))
+        record = SceneFolder(self.work / "scenes" / wildcards["scene"]).sources
+        role, text = next(iter(self.plan.sheet[wildcards["scene"]].sources.items()))
+        return _resolved_shape(record, role) or _raster_shape(Path(text))
 
     def _mapped_scene(self, wildcards: Wildcards) -> MappedScene | None:
         shape = self._shape("predict_scene", wildcards)
@@ -84,6 +87,16 @@ class JobRequests:
             except ClairemapError:  # an error of the job that reads it
                 return None
         return MappedScene(shape, halo_px)
+
+
+@functools.cache
+def _resolved_shape(record: Path, role: str) -> Shape | None:
+    """Return (height, width) of a resolved role; None if the scene has no record, or the role is a single raster."""
+    try:
+        roles = read_scene_sources(record).roles if record.exists() else {}
+    except ClairemapError:  # an error of the job that reads it
+        return None
+    return next(((found.grid.height, found.grid.width) for name, found in roles.items() if name == role), None)
 
 
 @functools.cache

@@ -15,7 +15,7 @@ MaskCoding = Literal["binary", "nonzero", "scl", "qa_pixel"]
 
 
 class PixelGrid(DocumentModel):
-    """CRS as WKT (None: no CRS), affine transform (a, b, c, d, e, f), height and width in pixels."""
+    """CRS as EPSG code or WKT (None: no CRS), affine transform (a, b, c, d, e, f), height and width in pixels."""
 
     crs: str | None
     transform: tuple[float, float, float, float, float, float]
@@ -43,7 +43,7 @@ class ResolvedBand(DocumentModel):
     """A band: file, grid, number type, and what is done with the stored numbers.
 
     value = (stored number + offset) * scale. `nodata` refers to stored numbers. `offset_from` is the statement that
-    decided, `evidence` all of them. `remote` is None for local files.
+    decided, `evidence` all of them. `masked`: the file has a mask or an alpha band. `remote` is None for local files.
     """
 
     name: str
@@ -57,6 +57,7 @@ class ResolvedBand(DocumentModel):
     offset: float
     offset_from: str
     evidence: tuple[OffsetEvidence, ...] = ()
+    masked: bool = False
     remote: RemoteState | None = None
 
 

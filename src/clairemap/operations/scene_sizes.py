@@ -21,7 +21,7 @@ def scene_sizes(scenes: Iterable[Scene]) -> Mapping[str, float]:
     At most `MOST_READ` files are opened, evenly spaced in the sheet. A scene whose file cannot be read has the mean
     of the others. If none can be read, the result is empty.
     """
-    files = {scene.scene: path for scene in scenes if (path := scene.optical or scene.sar) is not None}
+    files = {scene.scene: Path(text) for scene in scenes if (text := scene.optical or scene.sar) is not None}
     names = list(files)[:: max(1, -(-len(files) // MOST_READ))]
     with ThreadPoolExecutor(PARALLEL) as pool:
         read = zip(names, pool.map(_megapixels, (files[name] for name in names)), strict=True)

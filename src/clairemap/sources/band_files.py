@@ -7,23 +7,24 @@ The metadata are the files' own tags. Files with names of Sentinel-2 images exis
 processing baseline 04.00, so without a setting they are refused (`offsets`).
 """
 
+import contextlib
+import datetime
 import fnmatch
 import re
 
 from clairemap.errors import BandCountError, MissingFileError
 from clairemap.sources.cells import Cell
-from clairemap.sources.product import BandFile, Evidence, Product, plain_name
+from clairemap.sources.product import BandFile, Evidence, Product, ProductFacts, plain_name
 from clairemap.sources.sentinel2_bands import BANDS, IMAGE_NAME, names_of
 from clairemap.sources.wanted import Wanted
 
-NOT_IMAGES = tuple(
-    f".{ending}"
-    for ending in (
-        "xml json txt csv html htm pdf md5 aux ovr msk tfw jgw j2w wld prj hdr png kml kmz gpkg shp dbf shx geojson"
-    ).split()
+NOT_IMAGES = re.compile(
+    r"\.(xml|json|geojson|txt|csv|html?|pdf|md5|aux|ovr|msk|tfw|jgw|j2w|wld|prj|hdr|png|km[lz]|gpkg|shp|dbf|shx)$", re.I
 )
-"""Endings of files that are no bands."""
+"""Endings of files that are not bands."""
 
+DAY = re.compile(r"(?:^|_)((?:19|20)\d{6})(?:T\d{6})?(?=_|\.)")
+NODATA = 0.0
 MAX_SHOWN = 4
 
 
@@ -34,6 +35,8 @@ def knows(cell: Cell) -> bool:
 
 def files(cell: Cell, wanted: Wanted) -> tuple[str, ...]:
     """Return the files of the wanted bands; all files of the cell if it is not clear which these are."""
+    if wanted.role == "cloud":
+        return ()
     try:
         return tuple(dict.fromkeys(_by_band(cell, wanted).values())) or cell.names
     except (BandCountError, MissingFileError):
@@ -41,16 +44,18 @@ def files(cell: Cell, wanted: Wanted) -> tuple[str, ...]:
 
 
 def read(cell: Cell, wanted: Wanted) -> Product:
-    """Return the product made of the cell's files.
+    """Return the product made of the cell's files; it has no cloud mask.
 
     Raises:
         BandCountError: a band has no file, or several.
         MissingFileError: the cell contains no file.
     """
+    if wanted.role == "cloud":
+        return Product("band_files", ())
     found = _by_band(cell, wanted)
     if found:
-        bands = tuple(BandFile(file, (name,), evidence=_evidence(file)) for name, file in found.items())
-        return Product("band_files", bands)
+        bands = tuple(_band(file, name) for name, file in found.items())
+        return Product("band_files", bands, facts=_facts(bands))
     if cell.kind != "files":
         shown = ", ".join(cell.names[:MAX_SHOWN]) + (", ..." if len(cell.names) > MAX_SHOWN else "")
         raise BandCountError(
@@ -65,12 +70,13 @@ def read(cell: Cell, wanted: Wanted) -> Product:
             f"sensors.{wanted.role}.files"
         )
     pairs = zip(wanted.bands, cell.names, strict=True)
-    return Product("band_files", tuple(BandFile(file, (name,), evidence=_evidence(file)) for name, file in pairs))
+    bands = tuple(_band(file, name) for name, file in pairs)
+    return Product("band_files", bands, facts=_facts(bands))
 
 
 def _by_band(cell: Cell, wanted: Wanted) -> dict[str, str]:
     """Return the file of each wanted band, by patterns or by names; empty if the names do not tell."""
-    images = [name for name in cell.names if not name.lower().endswith(NOT_IMAGES)]
+    images = [name for name in cell.names if not NOT_IMAGES.search(name)]
     if not images:
         raise MissingFileError(f"{cell.text}: no file matches; correct the path or pattern in the sample sheet")
     found: dict[str, str] = {}
@@ -118,6 +124,19 @@ def _base(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def _evidence(file: str) -> tuple[Evidence, ...]:
-    name = _base(file)
-    return (Evidence("unknown", f"{name}: the name of a Sentinel-2 image"),) if IMAGE_NAME.search(name) else ()
+def _band(file: str, name: str) -> BandFile:
+    """Return a band; images of Sentinel-2 have no tag of nodata, and it is not certain whether they have an offset."""
+    own = _base(file)
+    if not IMAGE_NAME.search(own):
+        return BandFile(file, (name,))
+    evidence = Evidence("unknown", f"{own} has the name of a Sentinel-2 image")
+    return BandFile(file, (name,), evidence=(evidence,), nodata=NODATA)
+
+
+def _facts(bands: tuple[BandFile, ...]) -> ProductFacts:
+    """Return the day that the names of all files contain, as Sentinel-1's and Sentinel-2's do."""
+    days = {match[1] if (match := DAY.search(_base(band.file))) else "" for band in bands}
+    day = days.pop() if len(days) == 1 else ""
+    with contextlib.suppress(ValueError):
+        return ProductFacts(acquired=datetime.date.fromisoformat(day))
+    return ProductFacts()

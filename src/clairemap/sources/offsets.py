@@ -4,25 +4,54 @@ Known faults of metadata, and what happens here:
 
 | evidence | decision |
 |---|---|
-| `sensors.*.offset` is set | that value |
+| `sensors.optical.offset` has a value for the scene | that value |
 | the same offset twice, for example metadata and a tag of the file | added once |
-| two offsets | refused |
-| an offset, but the baseline has none; or none, but the baseline has one | refused |
 | a provider has removed the offset; the catalogue still states one | removed counts: catalogues state the product's |
-| neither | 0 if nothing says that there could be one, otherwise refused |
+| two offsets | not decided |
+| an offset, but the baseline has none; or none, but the baseline has one | not decided |
+| an offset that would make many pixels negative: the provider has removed it without saying so | not decided |
+| none, and files of this kind exist with and without one | not decided |
+| none, and nothing says that there could be one | 0 |
 
-Whether the values fit the decision is checked in `plausible_offset`: catalogues exist whose flag is wrong.
+What is not decided is `sensors.optical.offset` if that is a number, otherwise the scene is refused.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from clairemap.errors import ValuesError
-from clairemap.sources.cells import Role
+from clairemap.settings import ResolvedOptical, ResolvedSar
 from clairemap.sources.product import Evidence
 
 TOLERANCE = 0.5
 """Offsets that differ by less than this, in stored numbers, are equal: catalogues round -0.1 / 0.0001."""
+
+DARKEST = -200.0
+MAX_NEGATIVE_SHARE = 0.05
+"""Reflectance × 10 000 below `DARKEST` is not measured; a larger share of such pixels shows a wrong offset."""
+
+KEY = "sensors.optical.offset"
+
+
+@dataclass(frozen=True)
+class OffsetKey:
+    """The setting that decides: `forced` counts always, `fallback` where the metadata do not decide."""
+
+    forced: float | None = None
+    fallback: float | None = None
+
+    @classmethod
+    def of(cls, settings: ResolvedOptical | ResolvedSar, scene: str) -> Self:
+        """Return the setting for a scene."""
+        if isinstance(settings, ResolvedSar) or settings.offset is None:
+            return cls()
+        if isinstance(settings.offset, dict):
+            return cls(forced=settings.offset.get(scene))
+        return cls(fallback=settings.offset)
 
 
 @dataclass(frozen=True)
@@ -33,61 +62,74 @@ class Decision:
     decided_by: str
 
 
-NO_EVIDENCE = Decision(0.0, "no metadata state an offset")
+class _UndecidedError(Exception):
+    """The metadata do not decide; the text says why."""
 
 
-def decided(evidence: Sequence[Evidence], setting: float | None, where: str, role: Role) -> Decision:
+def decided(evidence: Sequence[Evidence], key: OffsetKey, where: str, stored: NDArray[Any], scale: float) -> Decision:
     """Return the offset of a band.
 
     Args:
         evidence: all that metadata and tags say.
-        setting: `sensors.*.offset`; None: the metadata decide.
+        key: the setting.
         where: cell and band, for messages.
-        role: for the name of the setting.
+        stored: a sample of valid stored numbers.
+        scale: of a stored number, as in reflectance × 10 000.
 
     Raises:
-        ValuesError: the evidence contradicts itself, or does not decide.
+        ValuesError: the evidence does not decide, and no setting does.
     """
-    key = f"sensors.{role}.offset"
-    if setting is not None:
-        return Decision(setting, key)
-    stated = [item for item in evidence if item.statement == "add" and item.offset is not None]
-    removed = [item for item in evidence if item.statement == "removed"]
-    expected = [item for item in evidence if item.statement == "expected" and item.offset is not None]
-    if removed:
+    if key.forced is not None:
+        return Decision(key.forced, KEY)
+    try:
+        found = _by_metadata(evidence)
+        _check_plausible(found, stored, scale)
+    except _UndecidedError as reason:
+        if key.fallback is not None:
+            return Decision(key.fallback, f"{KEY}, because {reason}")
+        raise ValuesError(
+            f"{where}: the offset of its numbers is not certain: {reason}. Set {KEY}: -1000 if the numbers are those "
+            "of Sentinel-2 products of processing baseline 04.00 or later (N0400 in the product's name), or 0 if they "
+            "are older or a provider has removed the offset; {SCENE: value} sets it for single scenes"
+        ) from None
+    return found
+
+
+def _by_metadata(evidence: Sequence[Evidence]) -> Decision:
+    stated = [item for item in evidence if item.statement == "add"]
+    expected = [item for item in evidence if item.statement == "expected"]
+    if removed := [item for item in evidence if item.statement == "removed"]:
         return Decision(0.0, removed[0].where)
     for item in (*stated[1:], *(expected if stated else ())):
         if abs(_of(item) - _of(stated[0])) > TOLERANCE:
-            raise ValuesError(f"{where}: {_contradiction(stated[0], item)}. {_remedy(key, stated[0], item)}")
+            raise _UndecidedError(f"{_stated(stated[0])}, but {_stated(item)}")
     if stated:
         return Decision(_of(stated[0]), " and ".join(dict.fromkeys(item.where for item in stated)))
-    if expected and _of(expected[0]) == 0:
-        return Decision(0.0, expected[0].where)
+    if expected and _of(expected[0]) != 0:
+        raise _UndecidedError(f"{_stated(expected[0])}, but the metadata state no offset")
     if expected:
-        raise ValuesError(
-            f"{where}: {expected[0].where} has the offset {_of(expected[0]):g}, but the metadata state none: it may "
-            f"have been removed already. {_remedy(key, expected[0])}"
-        )
+        return Decision(0.0, expected[0].where)
     if unknown := [item for item in evidence if item.statement == "unknown"]:
-        raise ValuesError(
-            f"{where}: cannot tell whether its numbers have the offset -1000 of Sentinel-2's processing baseline 04.00 "
-            f"and later ({unknown[0].where}). Set {key}: -1000 if they are as delivered by ESA since January 2022 or "
-            f"reprocessed (baseline 04.00 or later in the product's name, N0400); {key}: 0 if they are older or a "
-            "provider has removed it"
+        raise _UndecidedError(f"{unknown[0].where}, and such files exist with and without one")
+    return Decision(0.0, "no metadata state an offset")
+
+
+def _check_plausible(found: Decision, stored: NDArray[Any], scale: float) -> None:
+    """Check that an offset of about the size of Sentinel-2's does not make many pixels negative."""
+    if found.offset > DARKEST or not stored.size:
+        return
+    share = float(np.mean((stored + found.offset) * scale < DARKEST))
+    if share > MAX_NEGATIVE_SHARE:
+        raise _UndecidedError(
+            f"{found.decided_by} states {found.offset:g}, but {share:.0%} of the pixels would be below {DARKEST:g} "
+            "with it, so it may have been removed already"
         )
-    return NO_EVIDENCE
 
 
 def _of(item: Evidence) -> float:
     return item.offset or 0.0
 
 
-def _contradiction(first: Evidence, second: Evidence) -> str:
-    verb = "has" if second.statement == "expected" else "states"
-    return f"{first.where} states the offset {_of(first):g}, but {second.where} {verb} {_of(second):g}"
-
-
-def _remedy(key: str, *items: Evidence) -> str:
-    values = sorted({_of(item) for item in items} | {0.0})
-    shown = " or ".join(f"{value:g}" for value in values)
-    return f"Look at the values of dark pixels and set {key} ({shown}; it is added to the stored numbers, 0: none)"
+def _stated(item: Evidence) -> str:
+    verb = "has" if item.statement == "expected" else "states"
+    return f"{item.where} {verb} the offset {_of(item):g}"

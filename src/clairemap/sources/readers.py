@@ -74,16 +74,16 @@ def local_files(cell: Cell, wanted: Wanted) -> dict[str, Path]:
     """
     if cell.kind in ("files", "folder"):
         chosen = _names_of(cell, wanted)
-        return {name: Path(cell.located(name)) for name in chosen} or {cell.base.name: cell.base}
+        return {cell.base.name: cell.base} if chosen is None else {name: Path(cell.located(name)) for name in chosen}
     if cell.kind in ("archive", "raster") or (cell.kind == "item" and "://" not in cell.text):
         return {Path(cell.text).name: Path(cell.text)}
     return {}
 
 
-def _names_of(cell: Cell, wanted: Wanted) -> tuple[str, ...]:
+def _names_of(cell: Cell, wanted: Wanted) -> tuple[str, ...] | None:
     if cell.kind == "files":
         return cell.names
     if not cell.base.is_dir():
-        return ()
+        return None
     reader = next((reader for reader in READERS if reader.knows(cell)), None)
-    return () if reader is None else reader.files(cell, wanted)
+    return None if reader is None else reader.files(cell, wanted)
