@@ -16,6 +16,7 @@ from clairemap.outputs import ModelFolder, SceneFolder
 from clairemap.plan import Plan
 from clairemap.raster.opening import open_raster
 from clairemap.requirements import MappedScene, Shape
+from clairemap.sources.cells import cell_of
 
 Wildcards = Mapping[str, str]
 
@@ -74,7 +75,8 @@ class JobRequests:
             return None
         record = SceneFolder(self.work / "scenes" / wildcards["scene"]).sources
         role, text = next(iter(self.plan.sheet[wildcards["scene"]].sources.items()))
-        return _resolved_shape(record, role) or _raster_shape(Path(text))
+        is_resolved = cell_of("optical" if role == "optical" else "sar", text).is_resolved
+        return _resolved_shape(record, role) if is_resolved else _raster_shape(Path(text))
 
     def _mapped_scene(self, wildcards: Wildcards) -> MappedScene | None:
         shape = self._shape("predict_scene", wildcards)

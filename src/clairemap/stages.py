@@ -154,7 +154,9 @@ class RenderReport(StageSettings):
     How files are found and read reaches the report through the scene's ``sources.json``.
     """
 
-    UNTRACKED = {"sensors": {"optical": {"files", "resampling", "offset"}, "sar": {"files", "resampling"}}}
+    UNTRACKED = {
+        "sensors": {"optical": {"files", "resampling", "offset", "scene_offsets"}, "sar": {"files", "resampling"}}
+    }
 
     legend: LegendSettings
     sensors: SensorsSettings

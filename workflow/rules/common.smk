@@ -79,6 +79,12 @@ def sources(wildcards):
     return SOURCES.sources(wildcards.scene)
 
 
+def of_resolved_scenes(wildcards):
+    """Input function: the records of the scenes of the region or map that have one."""
+    scenes = PLAN.scenes_of(wildcards.region, wildcards.get("map"))
+    return [path for scene in scenes for path in SOURCES.sources(scene.scene)]
+
+
 def record():
     """Params function: file in which a stage records what it has read, untracked."""
     return with_parameters(lambda wildcards, output: SOURCES.record(wildcards.scene))

@@ -48,6 +48,7 @@ rule mosaic_region:
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
         card=rules.train_model.output.card,
         radiometry=of_scenes(SCENE.radiometry_check),
+        sources=of_resolved_scenes,
         accepted=accepted,
     output:
         landcover=MAP.landcover,
@@ -75,17 +76,22 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=passed(stages.MosaicRegion),
         relevant=relevant(stages.MosaicRegion),
-        files=each("probabilities", "radiometry", "accepted"),
+        files=each("probabilities", "radiometry", "sources", "accepted"),
         maps=lambda wildcards, output: output.landcover.removesuffix(".landcover.tif"),
         dates=lambda wildcards: [
             f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates
+        ],
+        undated=lambda wildcards: [
+            f"--undated={name}"
+            for scene in PLAN.scenes_of(wildcards.region, wildcards.map)
+            for name in SOURCES.undated(scene)
         ],
     message:
         "{wildcards.map}: merge scenes into Cloud-Optimized GeoTIFFs"
     # Without MALLOC_ARENA_MAX freed memory of the threads accumulates, up to a fifth of the peak.
     shell:
         f"MALLOC_ARENA_MAX=2 {ATTEMPT}"
-        " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates}"
+        " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates} {params.undated}"
         " --card {input.card:q} --settings {params.settings:q} --threads {threads}"
 
 

@@ -67,6 +67,7 @@ rule render_report:
         history=rules.train_model.output.history,
         statistics=rules.fit_statistics.output.statistics,
         audit=rules.audit_splits.output.audit,
+        sources=of_resolved_scenes,
         accepted=accepted,
     output:
         report=report(
@@ -95,6 +96,7 @@ rule render_report:
                 "maps": of_maps(MAP.prefix)(wildcards),
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
+                "sources": of_resolved_scenes(wildcards),
                 "accepted": accepted(wildcards),
             }
         ),

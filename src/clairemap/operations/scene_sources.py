@@ -7,7 +7,7 @@ from pathlib import Path
 from clairemap.jobs import options
 from clairemap.outputs import SceneFolder
 from clairemap.raster.identity import Files, Identities, identities
-from clairemap.scenes import SampleSheet
+from clairemap.scenes import SampleSheet, Scene
 from clairemap.settings import ResolvedSensors
 from clairemap.sources.resolve import ResolvedCell, resolved_cells
 
@@ -49,6 +49,12 @@ class SceneSources:
     def sources(self, scene: str) -> list[str]:
         """Return the record of resolve_scene as a list; empty for a scene of single rasters."""
         return [str(SceneFolder(self.work / "scenes" / scene).sources)] if self.resolved(scene) else []
+
+    def undated(self, scene: Scene) -> list[str]:
+        """Return `scene/role` for each sensor without a date in the sheet whose metadata may state it."""
+        days = {"optical": scene.optical_date, "sar": scene.sar_date}
+        roles = (one.role for one in self.resolved(scene.scene))
+        return [f"{scene.scene}/{role}" for role in roles if role in days and days[role] is None]
 
     def resolved_contents(self, scene: str) -> list[str]:
         """Return the identities of the local files behind the cells that resolve_scene reads."""

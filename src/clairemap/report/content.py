@@ -8,6 +8,7 @@ from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
+from clairemap.report.origins import OriginRow
 from clairemap.settings import SensorsSettings
 
 
@@ -141,7 +142,7 @@ class ReportContent:
     """The whole page.
 
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
-    optical pixels that no cloud mask covers.
+    optical pixels that no cloud mask covers. `origins` are the products and band files of the scenes.
     """
 
     title: str
@@ -160,6 +161,7 @@ class ReportContent:
     split: SplitSummary
     stamp: Mapping[str, str]
     unmasked: tuple[str, ...] = ()
+    origins: tuple[OriginRow, ...] = ()
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

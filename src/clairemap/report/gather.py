@@ -13,6 +13,7 @@ from clairemap.artefacts.map_check import read_map_check
 from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.artefacts.registration import read_registration
+from clairemap.artefacts.scene_sources import read_scene_sources
 from clairemap.artefacts.statistics import read_statistics
 from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
 from clairemap.errors import StoreError
@@ -30,6 +31,7 @@ from clairemap.report.content import (
 )
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
+from clairemap.report.origins import origin_rows
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.selection import select_tiles
 from clairemap.stages import RenderReport
@@ -46,6 +48,7 @@ class RegionPaths:
     model: ModelFolder
     metrics: Path
     accepted: tuple[Path, ...] = ()
+    sources: tuple[Path, ...] = ()
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -91,6 +94,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         calibration=model_texts.calibration_text(card),
         split=split_summary(read_audit(files.model.audit_of(region)), card.halo_px, metrics.split),
         stamp=stamp,
+        origins=origin_rows(map(read_scene_sources, files.sources)),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
 

@@ -13,12 +13,14 @@ from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
 from clairemap.artefacts.radiometry_check import RadiometryCheck
+from clairemap.artefacts.scene_sources import SceneSources
 from clairemap.classes import MAP_NODATA, ColoredLegend
 from clairemap.grid.outline import Outline, outline_of_windows
 from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.report.class_names import stac_names
+from clairemap.report.origins import origin_links, origin_properties, product_ids
 from clairemap.report.stac_model import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -31,7 +33,8 @@ UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 class MapSources:
     """Sources of a map: names and acquisition dates of the scenes, model, and radiometry checks, if c.
 
-    `ground` is the outline of the scenes' results; without it the item has the outline of the grid.
+    `ground` is the outline of the scenes' results; without it the item has the outline of the grid. `origins` are the
+    records of scenes with products or band files.
     """
 
     scenes: Sequence[str] = ()
@@ -39,6 +42,7 @@ class MapSources:
     model: MappingModel | None = None
     radiometry: Sequence[RadiometryCheck] = ()
     ground: Outline | None = None
+    origins: Sequence[SceneSources] = ()
 
 
 def map_item(
@@ -71,11 +75,13 @@ def map_item(
             "processing:software": {"clairemap": stamp["clairemap_version"]},
             **(sources.model.properties(classes) if sources.model else {}),
             **_radiometry(sources.radiometry),
+            **origin_properties(sources.origins),
             **_accepted(sources.model),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
         },
         stac_extensions=[PROCESSING_EXTENSION],
     )
+    item.add_links([pystac.Link("derived_from", link) for link in origin_links(sources.origins)])
     _add_projection(item, geobox)
     _add_assets(item, geobox, legend, files)
     if sources.model:
@@ -102,10 +108,11 @@ def _accepted(model: MappingModel | None) -> dict[str, object]:
 
 def _lineage(sources: MapSources) -> str:
     scenes = f"scene(s) {', '.join(sources.scenes)}" if sources.scenes else "one or more scenes"
+    products = product_ids(sources.origins)
     return (
         f"Class probabilities of {scenes}, predicted from co-registered optical and SAR bands, resampled to one grid; "
         "overlapping scenes averaged with weights that increase with distance from each scene's edge; then the most "
-        "probable class."
+        "probable class." + (f" Products: {', '.join(products)}." if products else "")
     )
 
 

@@ -102,11 +102,14 @@ class TiledOptical(OpticalBands):
 class ResolvedOptical(OpticalBands, _DeliveredSettings):
     """Bands of the optical scenes and how their files are found and read, for resolve_scene."""
 
-    offset: float | dict[str, float] | None = Field(
+    offset: float | None = Field(
         None,
-        description="offset of the stored numbers of band files and products where the metadata do not decide (null: "
-        "such a scene is an error). -1000: Sentinel-2 as delivered since processing baseline 04.00; 0: older, or "
-        "already removed. By scene, as in {west: 0}: counts even if the metadata state another one",
+        description="number to add to the stored numbers of band files and products whose metadata do not state it "
+        "clearly (null: such a scene is an error). -1000: Sentinel-2 as delivered since processing baseline 04.00; 0: "
+        "older, or already removed",
+    )
+    scene_offsets: dict[str, float] | None = Field(
+        None, description="the same by scene, as in {west: 0}, even if the metadata state another offset (null: none)"
     )
 
 

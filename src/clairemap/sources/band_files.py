@@ -63,15 +63,10 @@ def read(cell: Cell, wanted: Wanted) -> Product:
             f"{shown}; name the file of each band in sensors.{wanted.role}.files, for example "
             f'{{{wanted.bands[0]}: "*_{wanted.bands[0]}.tif"}}'
         )
-    if len(cell.names) != len(wanted.bands):
-        raise BandCountError(
-            f"{cell.text}: {len(cell.names)} file(s), but sensors.{wanted.role}.bands lists {len(wanted.bands)} "
-            f"({', '.join(wanted.bands)}); name one file for each band, in this order, or use "
-            f"sensors.{wanted.role}.files"
-        )
-    pairs = zip(wanted.bands, cell.names, strict=True)
-    bands = tuple(_band(file, name) for name, file in pairs)
-    return Product("band_files", bands, facts=_facts(bands))
+    raise BandCountError(
+        f"{cell.text}: {len(cell.names)} file(s), but sensors.{wanted.role}.bands lists {len(wanted.bands)} "
+        f"({', '.join(wanted.bands)}); name one file for each band, in this order, or use sensors.{wanted.role}.files"
+    )
 
 
 def _by_band(cell: Cell, wanted: Wanted) -> dict[str, str]:
@@ -94,6 +89,8 @@ def _by_band(cell: Cell, wanted: Wanted) -> dict[str, str]:
             )
         if matching:
             found[band] = matching[0]
+    if _is_in_order(cell, wanted, found):
+        return dict(zip(wanted.bands, cell.names, strict=True))
     if 0 < len(found) < len(wanted.bands):
         absent = [band for band in wanted.bands if band not in found]
         raise BandCountError(
@@ -102,6 +99,13 @@ def _by_band(cell: Cell, wanted: Wanted) -> dict[str, str]:
             f"sensors.{wanted.role}.files, or correct sensors.{wanted.role}.bands"
         )
     return found
+
+
+def _is_in_order(cell: Cell, wanted: Wanted, found: dict[str, str]) -> bool:
+    """Whether a cell names one file for each band and no name tells another order."""
+    if cell.kind != "files" or len(cell.names) != len(wanted.bands):
+        return False
+    return all(cell.names[wanted.bands.index(band)] == file for band, file in found.items())
 
 
 def _matching(names: list[str], pattern: str) -> list[str]:
@@ -130,7 +134,7 @@ def _band(file: str, name: str) -> BandFile:
     if not IMAGE_NAME.search(own):
         return BandFile(file, (name,))
     evidence = Evidence("unknown", f"{own} has the name of a Sentinel-2 image")
-    return BandFile(file, (name,), evidence=(evidence,), nodata=NODATA)
+    return BandFile(file, (name,), evidence=(evidence,), nodata=NODATA, nodata_in_any=True)
 
 
 def _facts(bands: tuple[BandFile, ...]) -> ProductFacts:

@@ -8,6 +8,7 @@ from odc.geo.crs import CRS
 
 from clairemap.artefacts.scene_sources import PixelGrid
 from clairemap.errors import GridError
+from clairemap.grid.coordinates import apply_affine
 from clairemap.grid.earth import crs_name
 
 TOLERANCE = 1e-6
@@ -28,23 +29,32 @@ def common_grid(grids: Mapping[str, PixelGrid], where: str) -> PixelGrid:
     x0, y0, x1, y1 = 0, 0, finest.width, finest.height
     for other_name, other in grids.items():
         _check_crs(name, finest, other_name, other, where)
-        place = ~Affine(*finest.transform) * Affine(*other.transform)
-        size = max(abs(place.a), abs(place.e), TOLERANCE)
-        if place.a <= 0 or place.e <= 0 or max(abs(place.b), abs(place.d)) > TOLERANCE * size:
+        (left, top), (right, top_right), (left_below, bottom) = (
+            in_pixels_of(finest, other, *corner) for corner in ((0, 0), (other.width, 0), (0, other.height))
+        )
+        turned = max(abs(top_right - top), abs(left_below - left))
+        if right <= left or bottom <= top or turned > TOLERANCE * max(right - left, bottom - top):
             raise GridError(
                 f"{where}: {name} and {other_name} have different orientations (one is rotated or has rows from south "
                 f"to north); bring them to one: gdalwarp {other_name} north_up.tif"
             )
-        x0, y0 = max(x0, math.ceil(place.c - TOLERANCE)), max(y0, math.ceil(place.f - TOLERANCE))
-        x1 = min(x1, math.floor(place.c + place.a * other.width + TOLERANCE))
-        y1 = min(y1, math.floor(place.f + place.e * other.height + TOLERANCE))
+        x0, y0 = max(x0, math.ceil(left - TOLERANCE)), max(y0, math.ceil(top - TOLERANCE))
+        x1, y1 = min(x1, math.floor(right + TOLERANCE)), min(y1, math.floor(bottom + TOLERANCE))
         if x0 >= x1 or y0 >= y1:
             raise GridError(
                 f"{where}: {name} and {other_name} do not overlap: they cover {_extent(finest)} and {_extent(other)}; "
                 "name files of one place and one date"
             )
-    moved = Affine(*finest.transform) * Affine.translation(x0, y0)
-    return PixelGrid(crs=finest.crs, transform=moved[:6], height=y1 - y0, width=x1 - x0)
+    a, b, _, d, e, _ = finest.transform
+    x, y = apply_affine(Affine(*finest.transform), x0, y0)
+    return PixelGrid(crs=finest.crs, transform=(a, b, float(x), d, e, float(y)), height=y1 - y0, width=x1 - x0)
+
+
+def in_pixels_of(target: PixelGrid, own: PixelGrid, column: float, row: float) -> tuple[float, float]:
+    """Return a position in pixels of one grid (column, row) in pixels of another."""
+    place = apply_affine(Affine(*own.transform), column, row)
+    x, y = apply_affine(~Affine(*target.transform), *place)
+    return float(x), float(y)
 
 
 def _pixel_area(grid: PixelGrid) -> float:
@@ -68,6 +78,6 @@ def _crs_name(grid: PixelGrid) -> str:
 
 
 def _extent(grid: PixelGrid) -> str:
-    left, top = Affine(*grid.transform) * (0, 0)
-    right, bottom = Affine(*grid.transform) * (grid.width, grid.height)
+    left, top = apply_affine(Affine(*grid.transform), 0, 0)
+    right, bottom = apply_affine(Affine(*grid.transform), grid.width, grid.height)
     return f"x {left:.10g} to {right:.10g}, y {top:.10g} to {bottom:.10g}"

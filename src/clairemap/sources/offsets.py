@@ -4,7 +4,7 @@ Known faults of metadata, and what happens here:
 
 | evidence | decision |
 |---|---|
-| `sensors.optical.offset` has a value for the scene | that value |
+| `sensors.optical.scene_offsets` names the scene | that value |
 | the same offset twice, for example metadata and a tag of the file | added once |
 | a provider has removed the offset; the catalogue still states one | removed counts: catalogues state the product's |
 | two offsets | not decided |
@@ -13,7 +13,7 @@ Known faults of metadata, and what happens here:
 | none, and files of this kind exist with and without one | not decided |
 | none, and nothing says that there could be one | 0 |
 
-What is not decided is `sensors.optical.offset` if that is a number, otherwise the scene is refused.
+What is not decided is `sensors.optical.offset` if that is set, otherwise the scene is refused.
 """
 
 from collections.abc import Sequence
@@ -35,6 +35,7 @@ MAX_NEGATIVE_SHARE = 0.05
 """Reflectance × 10 000 below `DARKEST` is not measured; a larger share of such pixels shows a wrong offset."""
 
 KEY = "sensors.optical.offset"
+BY_SCENE = "sensors.optical.scene_offsets"
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,9 @@ class OffsetKey:
     @classmethod
     def of(cls, settings: ResolvedOptical | ResolvedSar, scene: str) -> Self:
         """Return the setting for a scene."""
-        if isinstance(settings, ResolvedSar) or settings.offset is None:
+        if isinstance(settings, ResolvedSar):
             return cls()
-        if isinstance(settings.offset, dict):
-            return cls(forced=settings.offset.get(scene))
-        return cls(fallback=settings.offset)
+        return cls(forced=(settings.scene_offsets or {}).get(scene), fallback=settings.offset)
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def decided(evidence: Sequence[Evidence], key: OffsetKey, where: str, stored: ND
         ValuesError: the evidence does not decide, and no setting does.
     """
     if key.forced is not None:
-        return Decision(key.forced, KEY)
+        return Decision(key.forced, BY_SCENE)
     try:
         found = _by_metadata(evidence)
         _check_plausible(found, stored, scale)
@@ -90,7 +89,7 @@ def decided(evidence: Sequence[Evidence], key: OffsetKey, where: str, stored: ND
         raise ValuesError(
             f"{where}: the offset of its numbers is not certain: {reason}. Set {KEY}: -1000 if the numbers are those "
             "of Sentinel-2 products of processing baseline 04.00 or later (N0400 in the product's name), or 0 if they "
-            "are older or a provider has removed the offset; {SCENE: value} sets it for single scenes"
+            f"are older or a provider has removed the offset; for single scenes, {BY_SCENE}: {{SCENE: value}}"
         ) from None
     return found
 

@@ -27,6 +27,7 @@ LICENCE = "Copernicus Sentinel data terms"
 REFLECTANCE = 10_000
 UNIT = "reflectance x 10000, offset removed"
 NODATA = 0.0
+"""In each band, in all baselines: 0 is never measured."""
 
 
 def knows(cell: Cell) -> bool:
@@ -37,14 +38,15 @@ def knows(cell: Cell) -> bool:
 
 
 def files(cell: Cell, wanted: Wanted) -> tuple[str, ...]:
-    """Return metadata, manifest, and the images of the wanted bands or of the scene classification."""
+    """Return metadata, manifest, and the finest images of the wanted bands or of the scene classification."""
     keys = {"SCL"} if wanted.role == "cloud" else _keys(wanted.bands)
-    found = []
+    described = [name for name in cell.names if METADATA.search(name) or name.endswith(MANIFEST)]
+    finest: dict[str, tuple[int, str]] = {}
     for name in cell.names:
-        image = IMAGE.search(name)
-        if METADATA.search(name) or name.endswith(MANIFEST) or (image and image[1] in keys):
-            found.append(name)
-    return tuple(found)
+        if (image := IMAGE.search(name)) and image[1] in keys:
+            one = int(image[2] or 0), name
+            finest[image[1]] = min(finest.get(image[1], one), one)
+    return (*described, *(name for _, name in sorted(finest.values())))
 
 
 def read(cell: Cell, wanted: Wanted) -> Product:
@@ -66,7 +68,7 @@ def read(cell: Cell, wanted: Wanted) -> Product:
     bands = tuple(
         BandFile(
             image, names_of(key), evidence=evidence.of(key), scale=scale, unit=UNIT, nodata=NODATA,
-            nodata_in_any=evidence.has_offset, size_bytes=sizes.get(image),
+            nodata_in_any=True, size_bytes=sizes.get(image),
         )
         for key in BANDS
         for image in images.get(key, ())[:1]
@@ -162,11 +164,6 @@ class _Radiometry:
         self._offsets = {int(element.get("band_id", "-1")): float(element.text or "nan") for element in root.iter(tag)}
         self._baseline = _found(root, "PROCESSING_BASELINE")
         self._document = document
-
-    @property
-    def has_offset(self) -> bool:
-        """Whether the stored numbers have an offset, so that 0 can only be nodata."""
-        return any(self._offsets.values())
 
     def of(self, key: str) -> tuple[Evidence, ...]:
         """Return the evidence for a band."""

@@ -11,6 +11,7 @@ import numpy as np
 from affine import Affine
 
 from clairemap.artefacts.scene_sources import PixelGrid, ResolvedBand, ResolvedRole
+from clairemap.sources.grids import in_pixels_of
 
 GDAL_TYPES = {
     "uint8": "Byte",
@@ -120,9 +121,8 @@ def _add_properties(source: Element, band: ResolvedBand, dtype: str) -> None:
 
 def _covered(own: PixelGrid, target: PixelGrid) -> tuple[float, float, float, float]:
     """Return the target grid in a band's pixels: x, y, width, height; whole numbers where they are nearly whole."""
-    place = ~Affine(*own.transform) * Affine(*target.transform)
-    x, y = place * (0, 0)
-    x1, y1 = place * (target.width, target.height)
+    x, y = in_pixels_of(own, target, 0, 0)
+    x1, y1 = in_pixels_of(own, target, target.width, target.height)
     return _whole(x), _whole(y), _whole(x1 - x), _whole(y1 - y)
 
 
