@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from made_products import CRS, ORIGIN, write_bands, write_jp2
+from tests.made_products import CRS, ORIGIN, write_bands, write_jp2
 
 from clairemap.artefacts.scene_sources import ResolvedRole
 from clairemap.errors import BandCountError, GridError, MissingFileError, UnreadableFileError, ValuesError

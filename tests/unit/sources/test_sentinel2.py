@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_products import Sentinel2, plain_numbers, zipped
+from tests.made_products import Sentinel2, plain_numbers, zipped
 
 from clairemap.artefacts.scene_sources import ResolvedRole
 from clairemap.errors import BandCountError, MissingFileError, UnreadableFileError, ValuesError
