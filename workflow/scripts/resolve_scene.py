@@ -34,7 +34,7 @@ def resolve_scene(
     given = {"optical": optical, "sar": sar, "cloud": cloud}
     cells = resolved_cells({role: text for role, text in given.items() if text}, sensors)
     with remembered({one.role: one.files for one in cells}, record):
-        found = SceneSources(scene=scene, roles=resolve(cells, sensors, scene), stamp=stamp("resolve_scene", settings))
+        found = SceneSources(scene=scene, roles=resolve(cells, sensors, scene), stamp=_stamp(settings))
     for role, resolved in found.roles.items():
         log.info(
             "%s: %s by %s: %d band(s) on %d x %d px; %s",
@@ -42,6 +42,11 @@ def resolve_scene(
             ", ".join(f"{band.name} {band.offset:+g} ({band.offset_from})" for band in resolved.bands),
         )  # fmt: skip
     write_scene_sources(sources, found)
+
+
+def _stamp(settings: str) -> dict[str, str]:
+    """Return the stamp without the settings: later stages rerun only if one changes what is written here."""
+    return {key: value for key, value in stamp("resolve_scene", settings).items() if not key.endswith("settings")}
 
 
 if __name__ == "__main__":
