@@ -163,3 +163,27 @@ def write_bands(folder: Path, bands: Mapping[str, NDArray[np.generic]], metres: 
             dtype=values.dtype, crs=CRS, transform=place,
         ) as file:  # fmt: skip
             file.write(values, 1)
+
+
+LANDSAT_SCALE, LANDSAT_ADD = 2.75e-05, -0.2
+
+
+def write_landsat(folder: Path, name: str, bands: Mapping[str, NDArray[np.generic]]) -> Path:
+    """Write a Landsat Collection 2 Level-2 product into a folder: bands by key (B4, QA_PIXEL), 30 m."""
+    files = {f"{name}_{key if key == 'QA_PIXEL' else f'SR_{key}'}.TIF": values for key, values in bands.items()}
+    write_bands(folder, files, dict.fromkeys(files, 30.0))
+    rescaling = "".join(
+        f"<REFLECTANCE_MULT_BAND_{n}>{LANDSAT_SCALE}</REFLECTANCE_MULT_BAND_{n}>"
+        f"<REFLECTANCE_ADD_BAND_{n}>{LANDSAT_ADD}</REFLECTANCE_ADD_BAND_{n}>"
+        for n in range(1, 8)
+    )
+    (folder / f"{name}_MTL.xml").write_text(
+        "<LANDSAT_METADATA_FILE>"
+        f"<PRODUCT_CONTENTS><LANDSAT_PRODUCT_ID>{name}</LANDSAT_PRODUCT_ID></PRODUCT_CONTENTS>"
+        "<IMAGE_ATTRIBUTES><SPACECRAFT_ID>LANDSAT_9</SPACECRAFT_ID><DATE_ACQUIRED>2022-05-12</DATE_ACQUIRED>"
+        "<CLOUD_COVER>3.20</CLOUD_COVER></IMAGE_ATTRIBUTES>"
+        "<LEVEL1_RADIOMETRIC_RESCALING><REFLECTANCE_ADD_BAND_4>-0.1</REFLECTANCE_ADD_BAND_4></LEVEL1_RADIOMETRIC_RESCALING>"
+        f"<LEVEL2_SURFACE_REFLECTANCE_PARAMETERS>{rescaling}</LEVEL2_SURFACE_REFLECTANCE_PARAMETERS>"
+        "</LANDSAT_METADATA_FILE>"
+    )
+    return folder

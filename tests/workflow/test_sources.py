@@ -14,7 +14,6 @@ import yaml
 import zarr
 from affine import Affine
 from numpy.typing import NDArray
-
 from tests.made_products import CRS, ORIGIN, Sentinel2
 
 pytestmark = pytest.mark.workflow

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clairemap.errors import UnreadableFileError
-from clairemap.sources import band_files, sentinel2
+from clairemap.sources import band_files, landsat, sentinel2
 from clairemap.sources.cells import Cell
 from clairemap.sources.product import Product
 from clairemap.sources.wanted import Wanted
@@ -36,6 +36,7 @@ class Reader:
 
 READERS: tuple[Reader, ...] = (
     Reader("sentinel2", sentinel2.knows, sentinel2.files, sentinel2.read),
+    Reader("landsat", landsat.knows, landsat.files, landsat.read),
     Reader("band_files", band_files.knows, band_files.files, band_files.read),
 )
 """All readers; the most specific first."""

@@ -9,13 +9,12 @@ Layout and keys: Sentinel-2 Products Specification Document, S2-PDGS-TAS-DI-PSD,
 
 import datetime
 import re
-import zipfile
 from pathlib import Path
-from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.sources.cells import Cell
+from clairemap.sources.documents import found, parsed
 from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, ProductFacts, plain_name
 from clairemap.sources.sentinel2_bands import BANDS, OFFSET, OFFSET_SINCE, names_of
 from clairemap.sources.wanted import Wanted
@@ -57,7 +56,7 @@ def read(cell: Cell, wanted: Wanted) -> Product:
         UnreadableFileError: the metadata are damaged, the cell contains several products, or an image is truncated.
     """
     document = _metadata_name(cell)
-    root = _parsed(cell, document)
+    root = parsed(cell, document)
     top = document.rpartition("/")[0]
     level = "L1C" if document.endswith("L1C.xml") else "L2A"
     images = _images(cell, root, f"{top}/" if top else "")
@@ -84,13 +83,13 @@ def _keys(names: tuple[str, ...]) -> set[str]:
 
 
 def _metadata_name(cell: Cell) -> str:
-    found = [name for name in cell.names if METADATA.search(name)]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    documents = [name for name in cell.names if METADATA.search(name)]
+    if len(documents) == 1:
+        return documents[0]
+    if documents:
         raise UnreadableFileError(
-            f"{cell.text}: contains {len(found)} products ({', '.join(found[:2])}, ...); name one of them in the "
-            "sample sheet: each product is a scene of its own"
+            f"{cell.text}: contains {len(documents)} products ({', '.join(documents[:2])}, ...); name one of them in "
+            "the sample sheet: each product is a scene of its own"
         )
     raise MissingFileError(
         f"{cell.text}: has images of a Sentinel-2 product, but MTD_MSIL2A.xml (or MTD_MSIL1C.xml) is missing: the "
@@ -98,39 +97,23 @@ def _metadata_name(cell: Cell) -> str:
     )
 
 
-def _text(cell: Cell, reference: str) -> bytes:
-    if cell.kind != "archive":
-        return Path(cell.located(reference)).read_bytes()
-    with zipfile.ZipFile(cell.text) as archive:
-        return archive.read(reference)
-
-
-def _parsed(cell: Cell, reference: str) -> Element:
-    try:
-        return ElementTree.fromstring(_text(cell, reference))
-    except (ElementTree.ParseError, zipfile.BadZipFile, OSError, EOFError) as error:
-        raise UnreadableFileError(
-            f"{cell.text}: {reference} is truncated or damaged ({error}); download the product again"
-        ) from None
-
-
 def _images(cell: Cell, root: Element, top: str) -> dict[str, list[str]]:
     """Return the images that the metadata name, by band and from fine to coarse, whether they are there or not.
 
     Before format 14, L2A's list has the element IMAGE_FILE_2A.
     """
-    found: dict[str, list[tuple[int, str]]] = {}
+    images: dict[str, list[tuple[int, str]]] = {}
     for element in root.iter():
         if element.tag in ("IMAGE_FILE", "IMAGE_FILE_2A", "IMAGE_ID_2A") and element.text:
             name = f"{top}{element.text.strip()}.jp2"
             if image := IMAGE.search(name):
-                found.setdefault(image[1], []).append((int(image[2] or 0), name))
-    if not found:
+                images.setdefault(image[1], []).append((int(image[2] or 0), name))
+    if not images:
         raise UnreadableFileError(
             f"{cell.text}: the metadata list no images (IMAGE_FILE); products of the format before December 2016 are "
             "not supported"
         )
-    return {key: [name for _, name in sorted(names)] for key, names in found.items()}
+    return {key: [name for _, name in sorted(names)] for key, names in images.items()}
 
 
 def _sizes(cell: Cell, manifest: str) -> dict[str, int]:
@@ -139,7 +122,7 @@ def _sizes(cell: Cell, manifest: str) -> dict[str, int]:
         return {}
     top = manifest.removesuffix(MANIFEST)
     sizes = {}
-    for stream in _parsed(cell, manifest).iter("byteStream"):
+    for stream in parsed(cell, manifest).iter("byteStream"):
         place = stream.find("fileLocation")
         if place is not None and stream.get("size", "").isdigit():
             sizes[top + place.get("href", "").removeprefix("./")] = int(stream.get("size", "0"))
@@ -162,20 +145,20 @@ class _Radiometry:
         tag = "RADIO_ADD_OFFSET" if level == "L1C" else "BOA_ADD_OFFSET"
         self._where = f"{document}, {tag}"
         self._offsets = {int(element.get("band_id", "-1")): float(element.text or "nan") for element in root.iter(tag)}
-        self._baseline = _found(root, "PROCESSING_BASELINE")
+        self._baseline = found(root, "PROCESSING_BASELINE")
         self._document = document
 
     def of(self, key: str) -> tuple[Evidence, ...]:
         """Return the evidence for a band."""
         number = list(BANDS).index(key)
-        found = []
+        evidence = []
         if number in self._offsets:
-            found.append(Evidence("add", f"{self._where} of band_id {number}", self._offsets[number]))
+            evidence.append(Evidence("add", f"{self._where} of band_id {number}", self._offsets[number]))
         if (version := _version(self._baseline)) is not None:
             expected = OFFSET if version >= OFFSET_SINCE else 0.0
             where = f"{self._document}, PROCESSING_BASELINE {self._baseline}"
-            found.append(Evidence("expected", where, expected))
-        return tuple(found) or (Evidence("unknown", f"{self._document}, without PROCESSING_BASELINE and offsets"),)
+            evidence.append(Evidence("expected", where, expected))
+        return tuple(evidence) or (Evidence("unknown", f"{self._document}, without PROCESSING_BASELINE and offsets"),)
 
 
 def _version(baseline: str | None) -> tuple[int, int] | None:
@@ -186,7 +169,7 @@ def _version(baseline: str | None) -> tuple[int, int] | None:
 def _scale(cell: Cell, root: Element) -> float:
     """Return the factor from stored numbers to reflectance × 10 000: 1, as long as the quantification is 10 000."""
     for tag in ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE"):
-        if (text := _found(root, tag)) is not None:
+        if (text := found(root, tag)) is not None:
             value = float(text)
             if value <= 0:
                 raise UnreadableFileError(f"{cell.text}: {tag} is {text} in the metadata; download the product again")
@@ -195,21 +178,14 @@ def _scale(cell: Cell, root: Element) -> float:
 
 
 def _facts(cell: Cell, root: Element) -> ProductFacts:
-    uri = _found(root, "PRODUCT_URI") or _found(root, "PRODUCT_URI_2A") or Path(cell.text).name
-    start = _found(root, "DATATAKE_SENSING_START") or _found(root, "PRODUCT_START_TIME")
-    cover = _found(root, "Cloud_Coverage_Assessment") or _found(root, "CLOUDY_PIXEL_OVER_LAND_PERCENTAGE")
+    uri = found(root, "PRODUCT_URI") or found(root, "PRODUCT_URI_2A") or Path(cell.text).name
+    start = found(root, "DATATAKE_SENSING_START") or found(root, "PRODUCT_START_TIME")
+    cover = found(root, "Cloud_Coverage_Assessment") or found(root, "CLOUDY_PIXEL_OVER_LAND_PERCENTAGE")
     return ProductFacts(
         ids=(uri.removesuffix(".SAFE"),),
         acquired=None if start is None else datetime.date.fromisoformat(start[:10]),
         cloud_cover_pct=None if cover is None else float(cover),
-        platform=_found(root, "SPACECRAFT_NAME"),
-        baseline=_found(root, "PROCESSING_BASELINE"),
+        platform=found(root, "SPACECRAFT_NAME"),
+        baseline=found(root, "PROCESSING_BASELINE"),
         licence=LICENCE,
     )
-
-
-def _found(root: Element, tag: str) -> str | None:
-    """Return the text of the first element with a tag, in any namespace."""
-    element = next((item for item in root.iter() if item.tag.rpartition("}")[2] == tag), None)
-    text = None if element is None or element.text is None else element.text.strip()
-    return text or None
