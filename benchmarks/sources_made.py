@@ -15,7 +15,14 @@ STEM, GRANULE = "T33UWQ_20260512T100031", "GRANULE/L2A_T33UWQ_A034443_20260512T1
 NAME = "S2A_MSIL2A_20260512T100031_N0511_R122_T33UWQ_20260512T130000.SAFE"
 JP2_BLOCK_PX, TIF_BLOCK_PX = 1024, 512
 JP2 = {"driver": "JP2OpenJPEG", "QUALITY": "100", "REVERSIBLE": "YES"}
-TIF = {"driver": "GTiff", "tiled": True, "blockxsize": TIF_BLOCK_PX, "blockysize": TIF_BLOCK_PX, "compress": "DEFLATE"}
+TIF = {
+    "driver": "GTiff",
+    "interleave": "band",
+    "tiled": True,
+    "blockxsize": TIF_BLOCK_PX,
+    "blockysize": TIF_BLOCK_PX,
+    "compress": "DEFLATE",
+}
 ORIGIN = (500_000, 5_400_000)
 METADATA = """<n1:Level-2A_User_Product xmlns:n1="u"><n1:General_Info>
 <PRODUCT_START_TIME>2026-05-12T10:00:31.024Z</PRODUCT_START_TIME><PRODUCT_URI>{name}</PRODUCT_URI>

@@ -71,11 +71,12 @@ def tile_scene(
             registration=found.verdict,
             sources=files.named,
             georeferenced=source.geobox.crs is not None,
+            optical_unit=rasters.unit("optical"),
         )
         store = create_store(
             part, source.geobox, _layers(source, sections),
             tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles,
-            attributes={**attributes.model_dump(mode="json"), **stamp("tile_scene", settings)},
+            attributes={**attributes.model_dump(mode="json", exclude_none=True), **stamp("tile_scene", settings)},
         )  # fmt: skip
         sampler = SceneSampler.of(store.shape)
         rows = _written(scene, source, store, len(sections.legend.classes), sampler)

@@ -20,12 +20,16 @@ class StoreAttributes(BaseModel):
 
 
 class PairAttributes(StoreAttributes):
-    """Attributes of a scene's pair: registration verdict, file name by role, and whether it has a CRS."""
+    """Attributes of a scene's pair: registration verdict, file name by role, and whether it has a CRS.
+
+    `optical_unit` is the unit of the optical values if the product defines it.
+    """
 
     sar_scale: StoredSarScale
     registration: Verdict
     sources: dict[str, str]
     georeferenced: bool
+    optical_unit: str | None = None
 
 
 class ProbabilityAttributes(StoreAttributes):

@@ -50,6 +50,11 @@ class SceneRasters:
             raise StoreError(f"the record of the scene's sources has no role {role}; run resolve_scene again")
         return raster
 
+    def unit(self, role: Role) -> str | None:
+        """Return the unit of a role's values if its product defines it."""
+        resolved = self._resolved(role)
+        return None if resolved is None else resolved.unit
+
     def single_files(self) -> dict[str, Path | None]:
         """Return the single rasters by role, which the stage that reads them records (`raster.identity.remembered`)."""
         plain = {role: self.raster(role) for role in self._cells}
