@@ -96,6 +96,8 @@ def test_a_product_runs_to_maps_and_reruns_exactly(folder: Path, snakemake: Run)
     assert properties["start_datetime"].startswith("2026-05-11") and properties["end_datetime"].startswith("2026-05-12")
     assert "S2A_MSIL2A_20260512T100031_N0510" in properties["processing:lineage"]
     assert properties["clairemap:sources"]["west"]["optical"]["offsets"] == {"red": -1000, "nir": -1000, "B11": -1000}
+    card = json.loads((folder / "results" / "north" / "north.model.json").read_text())
+    assert card["optical_unit"] == "reflectance x 10000, offset removed"
     report = (folder / "results" / "north" / "report.html").read_text()
     assert "Data of the scenes" in report and "Copernicus" in report
 

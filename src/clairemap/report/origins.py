@@ -40,12 +40,16 @@ def _row(scene: str, role: str, resolved: ResolvedRole) -> OriginRow:
     return OriginRow(
         scene=scene,
         role={"optical": "optical", "sar": "SAR"}.get(role, role),
-        product=shortened(list(facts.ids or dict.fromkeys(band.file for band in resolved.bands)), MOST_IDS),
+        product=shortened(list(facts.ids or dict.fromkeys(_file_name(band.file) for band in resolved.bands)), MOST_IDS),
         acquired="" if facts.acquired is None else facts.acquired.isoformat(),
         cloud_cover="" if facts.cloud_cover_pct is None else f"{facts.cloud_cover_pct:.1f}",
         offset=shortened(offsets, MOST_IDS).replace("-", "\u2212"),
         licence=facts.licence or "",
     )
+
+
+def _file_name(reference: str) -> str:
+    return reference.rsplit("/", 1)[-1]
 
 
 def origin_properties(records: Iterable[SceneSources]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import re
 from clairemap.errors import BandCountError, MissingFileError
 from clairemap.sources.cells import Cell
 from clairemap.sources.product import BandFile, Evidence, Product, ProductFacts, plain_name
-from clairemap.sources.sentinel2_bands import BANDS, IMAGE_NAME, names_of
+from clairemap.sources.sentinel2_bands import BANDS, IMAGE_NAME, UNIT, names_of
 from clairemap.sources.wanted import Wanted
 
 NOT_IMAGES = re.compile(
@@ -134,7 +134,7 @@ def _band(file: str, name: str) -> BandFile:
     if not IMAGE_NAME.search(own):
         return BandFile(file, (name,))
     evidence = Evidence("unknown", f"{own} has the name of a Sentinel-2 image")
-    return BandFile(file, (name,), evidence=(evidence,), nodata=NODATA, nodata_in_any=True)
+    return BandFile(file, (name,), evidence=(evidence,), unit=UNIT, nodata=NODATA, nodata_in_any=True)
 
 
 def _facts(bands: tuple[BandFile, ...]) -> ProductFacts:

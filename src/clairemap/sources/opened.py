@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, read_scene_sources
+from clairemap.cell_text import SCENE_CLASSIFICATION
 from clairemap.errors import StoreError
 from clairemap.raster.virtual_raster import Raster, VirtualRaster
 from clairemap.sources.cells import Role, cell_of
@@ -33,11 +34,11 @@ class SceneRasters:
 
     def raster(self, role: Role) -> Raster | None:
         """Return the raster of a role; None if the scene has none."""
-        resolved = self._resolved(role)
-        if resolved is not None:
-            return _virtual(resolved, self._cells[resolved.cell])
         text = self._cells.get(role)
-        return None if text is None or (self._record is not None and cell_of(role, text).is_resolved) else Path(text)
+        if text is not None and text.lower() != SCENE_CLASSIFICATION and not cell_of(role, text).is_resolved:
+            return Path(text)
+        resolved = self._resolved(role)
+        return None if resolved is None else _virtual(resolved, self._cells[resolved.cell])
 
     def sensor(self, role: Role) -> Raster:
         """Return the raster of a role that the scene has.
@@ -53,7 +54,7 @@ class SceneRasters:
     def unit(self, role: Role) -> str | None:
         """Return the unit of a role's values if its product defines it."""
         resolved = self._resolved(role)
-        return None if resolved is None else resolved.unit
+        return None if resolved is None or isinstance(self.raster(role), Path) else resolved.unit
 
     def single_files(self) -> dict[str, Path | None]:
         """Return the single rasters by role, which the stage that reads them records (`raster.identity.remembered`)."""

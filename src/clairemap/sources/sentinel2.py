@@ -16,7 +16,7 @@ from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.sources.cells import Cell
 from clairemap.sources.documents import found, parsed
 from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, ProductFacts, plain_name
-from clairemap.sources.sentinel2_bands import BANDS, OFFSET, OFFSET_SINCE, names_of
+from clairemap.sources.sentinel2_bands import BANDS, OFFSET, OFFSET_SINCE, UNIT, names_of
 from clairemap.sources.wanted import Wanted
 
 METADATA = re.compile(r"(?:^|/)MTD_MSI(L1C|L2A)\.xml$")
@@ -24,7 +24,6 @@ IMAGE = re.compile(r"(?:^|/)IMG_DATA/(?:R(?:10|20|60)m/)?[^/]*_(B\d[\dA]|SCL)(?:
 MANIFEST = "manifest.safe"
 LICENCE = "Copernicus Sentinel data terms"
 REFLECTANCE = 10_000
-UNIT = "reflectance x 10000, offset removed"
 NODATA = 0.0
 """In each band, in all baselines: 0 is never measured."""
 

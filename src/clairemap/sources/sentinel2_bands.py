@@ -22,6 +22,9 @@ BANDS = {
 IMAGE_NAME = re.compile(r"(?:^|_)T\d{2}[A-Z]{3}_\d{8}T\d{6}_(B\d[\dA])(?:_\d{2}m)?\.\w+$")
 """Name of a band's image in a product, for example T33UWQ_20260512T100031_B04_10m.jp2."""
 
+UNIT = "reflectance x 10000, offset removed"
+"""Unit of the values of all levels and baselines."""
+
 OFFSET = -1000.0
 """Offset of all bands since `OFFSET_SINCE`, in stored numbers."""
 
