@@ -1,5 +1,6 @@
 """What the stages open for a role of a scene: the one function between cells of the sheet and rasters."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from clairemap.sources.virtual import virtual_xml
 class SceneRasters:
     """Rasters of a scene by role: a single raster as it is, others as virtual rasters by ``sources.json``."""
 
-    def __init__(self, cells: Mapping[Role, str | None], sources: Path | None = None) -> None:
+    def __init__(self, cells: Mapping[Role, str | Path | None], sources: Path | None = None) -> None:
         """Read the record.
 
         Args:
@@ -24,7 +25,7 @@ class SceneRasters:
         Raises:
             StoreError: the record is missing or damaged.
         """
-        self._cells = {role: text for role, text in cells.items() if text}
+        self._cells = {role: os.fspath(text) for role, text in cells.items() if text}
         self._record = None if sources is None else read_scene_sources(sources)
 
     @property
