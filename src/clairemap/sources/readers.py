@@ -17,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clairemap.errors import UnreadableFileError
+from clairemap.errors import MissingFileError, UnreadableFileError
+from clairemap.raster.unsupported import missing_message
 from clairemap.sources import band_files, landsat, sentinel2
 from clairemap.sources.cells import Cell
 from clairemap.sources.product import Product
@@ -47,11 +48,13 @@ def reader_of(cell: Cell) -> Reader:
 
     Raises:
         UnreadableFileError: none knows the cell; the message says what a cell may be.
-        MissingFileError: there is no such folder or archive.
+        MissingFileError: there is no such folder or archive, or no reader reads remote files.
     """
     for reader in READERS:
         if reader.knows(cell):
             return reader
+    if cell.kind in ("item", "remote"):
+        raise MissingFileError(missing_message(Path(cell.text)))
     shown = ", ".join(cell.names[:3]) or "no files"
     raise UnreadableFileError(
         f"{cell.text}: not a product that clairemap knows (it contains {shown}); name the files of its bands in "

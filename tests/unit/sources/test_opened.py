@@ -9,7 +9,7 @@ import pytest
 from tests.made_products import Sentinel2, write_bands
 
 from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, write_scene_sources
-from clairemap.errors import StoreError, UnreadableFileError
+from clairemap.errors import MissingFileError, StoreError
 from clairemap.raster.identity import identities, remembered
 from clairemap.raster.virtual_raster import VirtualRaster
 from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
@@ -53,11 +53,9 @@ def test_a_named_mask_comes_before_the_products(tmp_path: Path):
     assert [one.role for one in resolved_cells({"optical": product, "cloud": "SCL"}, SENSORS)] == ["optical", "cloud"]
 
 
-def test_a_folder_that_no_reader_knows_is_described(tmp_path: Path):
-    (tmp_path / "x").mkdir()
-    cell = cell_of("optical", "https://host/a.tif")
-    with pytest.raises(UnreadableFileError, match="not a product that clairemap knows"):
-        read_product(cell, Wanted("optical", ("red",)))
+def test_cells_that_no_reader_knows_are_described():
+    with pytest.raises(MissingFileError, match="https://host/a.tif: URLs are not read"):
+        read_product(cell_of("optical", "https://host/a.tif"), Wanted("optical", ("red",)))
 
 
 def test_the_identities_of_all_files_of_a_role_are_compared(tmp_path: Path):
