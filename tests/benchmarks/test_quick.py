@@ -57,6 +57,10 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: found["jobs"] > 5 * found["scenes"],
         lambda found: found["files_per_scene"]["1024"] <= 60,
     ),
+    "sources": (
+        lambda found: found["product_vs_stack"] < 3,
+        lambda found: found["product_mb"] < 1.2 * found["stack_mb"],
+    ),
     "training_speed": (lambda found: found["rift_gradient_off_by"] < 1e-4,),
 }
 
