@@ -19,8 +19,8 @@ PARALLEL = 8
 def scene_sizes(scenes: Iterable[Scene]) -> Mapping[str, float]:
     """Return the size of each scene, megapixels of its optical file, or of SAR if there is no optical file.
 
-    At most `MOST_READ` files are opened, evenly spaced in the sheet. A scene whose file cannot be read, or whose cell is
-    not a single raster, has the mean of the others. If none can be read, the result is empty.
+    At most `MOST_READ` files are opened, evenly spaced in the sheet. A scene whose file cannot be read, or whose cell
+    is not a single raster, has the mean of the others. If none can be read, the result is empty.
     """
     files = {scene.scene: Path(text) for scene in scenes if (text := scene.optical or scene.sar) is not None}
     names = list(files)[:: max(1, -(-len(files) // MOST_READ))]
