@@ -16,6 +16,7 @@ from clairemap.model_folder import model_folder_of
 from clairemap.outputs import SceneFolder
 from clairemap.plan import Plan
 from clairemap.requirements import MappedScene, Shape
+from clairemap.sources.cells import cell_of
 
 Wildcards = Mapping[str, str]
 
@@ -71,7 +72,10 @@ class JobRequests:
             return None
         if not SceneFolder(self.work / "scenes" / wildcards["scene"]).registration.exists():
             return None
-        return _raster_shape(next(iter(self.plan.sheet[wildcards["scene"]].sources.values())))
+        record = SceneFolder(self.work / "scenes" / wildcards["scene"]).sources
+        role, text = next(iter(self.plan.sheet[wildcards["scene"]].sources.items()))
+        is_resolved = cell_of("optical" if role == "optical" else "sar", text).is_resolved
+        return _resolved_shape(record, role) if is_resolved else _raster_shape(Path(text))
 
     def _mapped_scene(self, wildcards: Wildcards) -> MappedScene | None:
         shape = self._shape("predict_scene", wildcards)
@@ -91,6 +95,18 @@ def _model_halo_px(card: Path) -> int | None:
         return read_model_card(card).halo_px
     except ClairemapError:
         return None
+
+
+@functools.cache
+def _resolved_shape(record: Path, role: str) -> Shape | None:
+    """Return (height, width) of a resolved role; None if the scene has no record, or the role is a single raster."""
+    from clairemap.artefacts.scene_sources import read_scene_sources  # noqa: PLC0415
+
+    try:
+        roles = read_scene_sources(record).roles if record.exists() else {}
+    except ClairemapError:  # an error of the job that reads it
+        return None
+    return next(((found.grid.height, found.grid.width) for name, found in roles.items() if name == role), None)
 
 
 @functools.cache

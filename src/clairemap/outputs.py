@@ -90,8 +90,13 @@ class SceneFolder:
     folder: Path
 
     @property
-    def sources(self) -> Path:
+    def files_read(self) -> Path:
         """What was read of the scene's files, see `raster.identity`; not an output of a rule."""
+        return self.folder / "files_read.json"
+
+    @property
+    def sources(self) -> Path:
+        """What the scene's cells consist of; only for scenes with other cells than single rasters."""
         return self.folder / "sources.json"
 
     @property

@@ -13,8 +13,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from clairemap.cell_text import expanded_cell, missing_item
 from clairemap.errors import SampleSheetError, SettingsError
-from clairemap.paths import expanded_input, hidden_character, path_exists
+from clairemap.paths import hidden_character
 from clairemap.sheet_file import SheetRow, read_content, sheet_rows
 
 Split = Literal["train", "val", "test", "predict"]
@@ -23,12 +24,12 @@ REQUIRED = {
     "scene": "unique name of the scene; part of file names",
     "region": "name of the map that the scene belongs to; all scenes of a region become one map",
     "split": "train, val, test, or predict for a scene that is only mapped",
-    "optical": "file with all optical bands; empty if there is none",
-    "sar": "file with all SAR bands; empty if there is none",
+    "optical": "file with all optical bands, band files, or a product; empty if there is none",
+    "sar": "file with all SAR bands, or band files; empty if there is none",
     "label": "raster with class codes, or vector file with polygons; required for train and val",
 }
 OPTIONAL = {
-    "cloud": "file with a cloud mask on any grid; empty if there is none",
+    "cloud": "file with a cloud mask on any grid; empty if there is none, or to use that of the optical product",
     "optical_date": "day of the optical image, YYYY-MM-DD or YYYYMMDD",
     "sar_date": "day of the SAR image, likewise",
 }
@@ -45,27 +46,27 @@ FIRST_YEAR = 1900
 
 @dataclass(frozen=True)
 class Scene:
-    """One row of the sheet. Relative paths start at the data folder; an empty cell is None."""
+    """One row of the sheet. Paths in cells are expanded (`cell_text.expanded_cell`); an empty cell is None."""
 
     scene: str
     region: str
     split: Split
-    optical: Path | None
-    sar: Path | None
-    label: Path | None
-    cloud: Path | None
+    optical: str | None
+    sar: str | None
+    label: str | None
+    cloud: str | None
     optical_date: datetime.date | None
     sar_date: datetime.date | None
 
     @property
-    def sources(self) -> dict[str, Path]:
-        """The scene's raster files by role, in the order optical, sar, label, cloud; without missing roles."""
+    def sources(self) -> dict[str, str]:
+        """The scene's cells by role, in the order optical, sar, label, cloud; without missing roles."""
         named = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
-        return {role: path for role, path in named.items() if path is not None}
+        return {role: text for role, text in named.items() if text is not None}
 
-    def files_of(self, *roles: str) -> tuple[Path, ...]:
-        """Return the scene's files of the given roles, in the order of `sources`."""
-        return tuple(path for role, path in self.sources.items() if role in roles)
+    def cells_of(self, *roles: str) -> tuple[str, ...]:
+        """Return the scene's cells of the given roles, in the order of `sources`."""
+        return tuple(text for role, text in self.sources.items() if role in roles)
 
     @property
     def dates(self) -> tuple[datetime.date, ...]:
@@ -121,10 +122,9 @@ class SampleSheet:
 
     @property
     def missing_files(self) -> dict[tuple[str, str], Path]:
-        """Files of the sheet that do not exist, by scene and role."""
-        return {
-            (scene.scene, role): path for scene in self for role, path in scene.sources.items() if not path_exists(path)
-        }
+        """Files of the sheet that do not exist, by scene and role; of several in one cell the first."""
+        found = ((scene.scene, role, missing_item(text)) for scene in self for role, text in scene.sources.items())
+        return {(scene, role): path for scene, role, path in found if path is not None}
 
     def names_in(self, region: str) -> tuple[str, ...]:
         """Return the names of the scenes of a region.
@@ -304,7 +304,7 @@ def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
             yield f"{role} {text!r} contains {hidden}: remove it"
             continue
         try:
-            expanded_input(text, data_dir)
+            expanded_cell(text, data_dir)
         except SettingsError as error:
             yield f"{role}: {error}"
     for role, other in itertools.combinations(files, 2):
@@ -352,8 +352,8 @@ def _similar(word: str, known: Iterable[str]) -> str:
 
 
 def _scene(cells: Mapping[str, str], data_dir: Path) -> Scene:
-    def file(column: str) -> Path | None:
-        return expanded_input(cells[column], data_dir) if cells.get(column) else None
+    def file(column: str) -> str | None:
+        return expanded_cell(cells[column], data_dir) if cells.get(column) else None
 
     return Scene(
         scene=cells["scene"],

@@ -23,6 +23,7 @@ from clairemap.settings import (
     PolygonSettings,
     RegistrationSettings,
     ReportSettings,
+    ResolvedSensors,
     Section,
     SensorBands,
     SensorsGate,
@@ -49,6 +50,12 @@ class StageSettings(Section):
     def relevant(self) -> dict[str, Any]:
         """Return the settings that can change results."""
         return self.model_dump(mode="json", exclude=self.UNTRACKED)
+
+
+class ResolveScene(StageSettings):
+    """Settings of resolve_scene."""
+
+    sensors: ResolvedSensors
 
 
 class RegisterPair(StageSettings):
@@ -167,7 +174,14 @@ class ExplainTiles(StageSettings):
 
 
 class RenderReport(StageSettings):
-    """Settings of render_report."""
+    """Settings of render_report.
+
+    How files are found and read reaches the report through the scene's ``sources.json``.
+    """
+
+    UNTRACKED = {
+        "sensors": {"optical": {"files", "resampling", "offset", "scene_offsets"}, "sar": {"files", "resampling"}}
+    }
 
     legend: ColoredLegend
     sensors: SensorsSettings

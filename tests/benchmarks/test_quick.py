@@ -58,6 +58,10 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: max(found["files_per_scene"].values()) <= 60,
     ),
     "sources_labels": (lambda found: found["differ"] in (0, None), lambda found: found["rss_ratio_4x"] < 1.5),
+    "sources": (
+        lambda found: found["product_vs_stack"] < 3,
+        lambda found: found["product_mb"] < 1.2 * found["stack_mb"],
+    ),
     "training_speed": (lambda found: found["rift_gradient_off_by"] < 1e-4,),
 }
 

@@ -157,7 +157,7 @@ def test_what_was_read_is_recorded(
     stage: Callable[[str], Callable[..., Any]], tiled: Tiled, files: Files, tmp_path: Path
 ) -> None:
     tiled(**files)  # the registration
-    work, record = tmp_path / "work", tmp_path / "sources.json"
+    work, record = tmp_path / "work", tmp_path / "files_read.json"
     stage("tile_scene")(
         scene="made", registration=work / "registration.json", settings=stage_json(load_settings(CONFIG), TileScene),
         pair=work / "again.zarr", manifest=work / "again.json", tiles=work / "again.parquet",

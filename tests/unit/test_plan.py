@@ -81,8 +81,8 @@ def test_sensors_and_labels_of_scenes(sheet: Path):
     scenes = plan(sheet).sheet
     assert [scene.scene for scene in scenes if has_both_sensors(scene)] == ["a", "c", "e"]
     assert [scene.scene for scene in scenes if is_labelled(scene)] == ["a", "b", "c", "e"]
-    assert scenes["c"].files_of("label", "optical") == (Path("c.tif"), Path("c_label.tif"))
-    assert scenes["b"].files_of("sar", "cloud") == ()
+    assert scenes["c"].cells_of("label", "optical") == ("c.tif", "c_label.tif")
+    assert scenes["b"].cells_of("sar", "cloud") == ()
 
 
 @pytest.mark.parametrize(("compare", "expected"), [(True, ["c"]), (False, [])])

@@ -79,6 +79,7 @@ CODE: dict[str, Edit] = {
     "a layer of the network": replaced(
         "nets/layers.py", r"^(class ConvNextBlock.*?\n    def forward.*?\n        return )", r"\g<1>1 * "
     ),
+    "a function that decides on offsets": in_function("sources/offsets.py", "_by_metadata"),
     "a function of registration": in_function("registration/judge.py", "judge"),
     "a function of the mosaic": in_function("inference/mosaic.py", "mosaic"),
     "a new metric": in_function("metrics/region_metrics.py", "scope"),
@@ -134,6 +135,9 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "setting `augmentation.clouds`": ({}, {"augmentation": {"clouds": 0.1}}),
     "setting `seed`": ({}, {"seed": 1}),
     "setting `splits.buffer_px`": ({}, {"splits": {"buffer_px": 300}}),
+    "setting `sensors.optical.files`": ({}, {"sensors": {"optical": {"files": {"red": "*_B04_*"}}}}),
+    "setting `sensors.optical.offset`": ({}, {"sensors": {"optical": {"offset": -1000}}}),
+    "setting `sensors.optical.cloud_classes`": ({}, {"sensors": {"optical": {"cloud_classes": [8, 9]}}}),
     "setting `registration.max_shift_px`": ({}, {"registration": {"max_shift_px": 50}}),
     "setting `labels.field`": ({}, {"labels": {"field": "code"}}),
     "setting `labels.ignore`": ({}, {"labels": {"ignore": ["clouds"]}}),

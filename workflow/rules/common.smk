@@ -43,7 +43,7 @@ LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 
 # Only the process that plans prints warnings.
 warn = logger.warning if workflow.is_main_process else lambda text: None
-SOURCES = SceneSources(SHEET, Path(WORK), DEMO_DIR, logger.info, warn)
+SOURCES = SceneSources(SHEET, SETTINGS.sensors, Path(WORK), DEMO_DIR, logger.info, warn)
 REQUESTS = JobRequests(PLAN, Path(WORK), bool(GPU), RUN, lambda: workflow.scheduler is not None)
 VALUES = RuleValues(workflow, SETTINGS)
 code, script, group, passed, relevant = VALUES.code, VALUES.script, VALUES.group, VALUES.passed, VALUES.relevant
@@ -88,14 +88,35 @@ def burnt(pattern):
     )
 
 
+def sources(wildcards):
+    """Input function: the record of what the scene's cells consist of, if they are more than single rasters."""
+    return SOURCES.sources(wildcards.scene)
+
+
+def of_resolved_scenes(wildcards):
+    """Input function: the records of the scenes of the region or map that have one."""
+    scenes = PLAN.scenes_of(wildcards.region, wildcards.get("map"))
+    return [path for scene in scenes for path in SOURCES.sources(scene.scene)]
+
+
 def record():
     """Params function: file in which a stage records what it has read, untracked."""
     return with_parameters(lambda wildcards, output: SOURCES.record(wildcards.scene))
 
 
-def source_options(*roles):
-    """Params function: --role path for each file of the scene, including missing files; untracked."""
+def cells(*roles):
+    """Params function: --role cell for each cell of the scene, also of missing files; untracked."""
     return with_parameters(lambda wildcards, output: SOURCES.options(wildcards.scene, *roles))
+
+
+def source_options(*roles):
+    """Params function: --role cell for each cell of the scene, and --sources if it has a record; untracked."""
+    return with_parameters(
+        lambda wildcards, output: [
+            *SOURCES.options(wildcards.scene, *roles),
+            *jobs.options({"sources": SOURCES.sources(wildcards.scene)}),
+        ]
+    )
 
 
 def each(*names):

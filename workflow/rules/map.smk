@@ -49,6 +49,7 @@ rule mosaic_region:
         card=MODEL.card,
         origin=[MODEL.origin] if SETTINGS.model else [],
         radiometry=of_scenes(SCENE.radiometry_check),
+        sources=of_resolved_scenes,
         accepted=accepted,
     output:
         landcover=MAP.landcover,
@@ -76,17 +77,22 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=passed(stages.MosaicRegion),
         relevant=relevant(stages.MosaicRegion),
-        files=each("probabilities", "radiometry", "accepted", "origin"),
+        files=each("probabilities", "radiometry", "sources", "accepted", "origin"),
         maps=lambda wildcards, output: output.landcover.removesuffix(".landcover.tif"),
         dates=lambda wildcards: [
             f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates
+        ],
+        undated=lambda wildcards: [
+            f"--undated={name}"
+            for scene in PLAN.scenes_of(wildcards.region, wildcards.map)
+            for name in SOURCES.undated(scene)
         ],
     message:
         "{wildcards.map}: merge scenes into Cloud-Optimized GeoTIFFs"
     # Without MALLOC_ARENA_MAX freed memory of the threads accumulates, up to a fifth of the peak.
     shell:
         f"MALLOC_ARENA_MAX=2 {ATTEMPT}"
-        " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates}"
+        " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates} {params.undated}"
         " --card {input.card:q} --settings {params.settings:q} --threads {threads}"
 
 

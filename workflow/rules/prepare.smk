@@ -29,9 +29,43 @@ rule simulate_scene:
         f"{ATTEMPT}" " python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q}"
 
 
+# Only for scenes with products, band files or remote files; single rasters are opened as they are.
+rule resolve_scene:
+    output:
+        sources=SCENE.sources,
+    log:
+        f"{LOGS}/resolve_scene/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/resolve_scene/{{scene}}.tsv"
+    group:
+        group("prepare", "resolve_scene")
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("resolve_scene"),
+        runtime=minutes("resolve_scene"),
+    params:
+        script=script("resolve_scene"),
+        code=code("resolve_scene"),
+        settings=passed(stages.ResolveScene),
+        relevant=relevant(stages.ResolveScene),
+        cells=cells("optical", "sar", "cloud"),
+        contents=with_parameters(lambda wildcards: SOURCES.resolved_contents(wildcards.scene)),
+        record=record(),
+    message:
+        "{wildcards.scene}: find out what its cells consist of"
+    shell:
+        f"{ATTEMPT}"
+        " python {params.script:q} --scene {wildcards.scene} {params.cells:q}"
+        " --sources {output.sources:q} --settings {params.settings:q}"
+        " --record {params.record:q}"
+
+
 rule register_pair:
     input:
         made("optical", "sar"),
+        sources,
     output:
         registration=SCENE.registration,
     log:
@@ -66,6 +100,7 @@ rule register_pair:
 rule picture_registration:
     input:
         made("optical", "sar"),
+        sources,
         registration=rules.register_pair.output.registration,
     output:
         picture=SCENE.registration_picture,
@@ -100,6 +135,7 @@ rule picture_registration:
 rule burn_labels:
     input:
         made("optical", "sar", "polygons"),
+        sources,
     output:
         label=SCENE.label,
         counts=SCENE.label_counts,
@@ -135,6 +171,7 @@ rule burn_labels:
 rule tile_scene:
     input:
         made("optical", "sar", "label", "cloud"),
+        sources,
         burnt_label=ancient(burnt(SCENE.label)),
         label_counts=burnt(SCENE.label_counts),
         registration=rules.register_pair.output.registration,

@@ -69,6 +69,7 @@ rule render_report:
         statistics=MODEL.statistics,
         audit=MODEL.audit_of("{region}"),
         origin=[MODEL.origin] if SETTINGS.model else [],
+        sources=of_resolved_scenes,
         accepted=accepted,
     output:
         report=report(
@@ -97,6 +98,7 @@ rule render_report:
                 "maps": of_maps(MAP.prefix)(wildcards),
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
+                "sources": of_resolved_scenes(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }

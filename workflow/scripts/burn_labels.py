@@ -18,6 +18,7 @@ from clairemap.labels.vector_files import open_layer
 from clairemap.provenance import stamp
 from clairemap.raster.identity import remembered
 from clairemap.raster.source import RasterSource
+from clairemap.sources.opened import SceneRasters
 from clairemap.stages import BurnLabels
 
 log = logging.getLogger("clairemap.burn_labels")
@@ -30,8 +31,9 @@ def burn_labels(
     label: Annotated[Path, typer.Option(help="label.tif to write: class codes of the map")],
     counts: Annotated[Path, typer.Option(help="label.json to write: counts of features and pixels; written last")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON: sections legend and labels")],
-    optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
-    sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
+    optical: Annotated[str | None, typer.Option(help="optical raster")] = None,
+    sar: Annotated[str | None, typer.Option(help="SAR raster")] = None,
+    sources: Annotated[Path | None, typer.Option(help="sources.json, if cells are not single rasters")] = None,
     record: Annotated[Path | None, typer.Option(help="label_sources.json to update: what was read")] = None,
     threads: Annotated[int, typer.Option(help="number of threads", min=1)] = 1,
 ) -> None:
@@ -43,7 +45,7 @@ def burn_labels(
     sections = BurnLabels.from_json(settings)
     made_by = stamp("burn_labels", settings)
     with remembered({"polygons": polygons}, record):
-        grid = scene_grid(optical, sar)
+        grid = scene_grid(SceneRasters({"optical": optical, "sar": sar}, sources))
         layer = open_layer(polygons, sections.labels.layer)
         burner = burner_of(layer, grid, sections.legend, sections.labels, threads)
         with scratch_canvas(label, grid) as canvas:
@@ -57,12 +59,12 @@ def burn_labels(
     log.info("%s: %s; %.1f s", scene, summary(found), time.monotonic() - started)
 
 
-def scene_grid(optical: Path | None, sar: Path | None) -> GeoBox:
+def scene_grid(rasters: SceneRasters) -> GeoBox:
     """Return the grid of a scene: that of its optical raster, or of SAR without optical."""
-    path = optical or sar
-    if path is None:
+    raster = rasters.raster("optical") or rasters.raster("sar")
+    if raster is None:
         raise GridError("the scene has neither an optical nor a SAR raster; name one in the sample sheet")
-    with RasterSource(path) as source:
+    with RasterSource(raster) as source:
         return source.geobox
 
 

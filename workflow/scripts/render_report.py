@@ -30,6 +30,7 @@ def render_report(
     label_counts: Annotated[
         list[Path] | None, typer.Option(help="label.json of each scene with polygons as labels (repeat)")
     ] = None,
+    sources: Annotated[list[Path] | None, typer.Option(help="sources.json of each scene that has one (repeat)")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
     """Write the report of a region as one HTML file."""
@@ -40,6 +41,7 @@ def render_report(
         metrics=metrics,
         accepted=tuple(accepted or ()),
         label_counts=tuple(label_counts or ()),
+        sources=tuple(sources or ()),
     )
     content = gather(region, files, RenderReport.from_json(settings), stamp("render_report", settings))
     html = render(content)

@@ -96,6 +96,9 @@ class ModelCard(DocumentModel):
     optical_bands: BandScale
     sar_bands: BandScale
     sar_scale: StoredSarScale = Field(description="dB, or digital numbers")
+    optical_unit: str | None = Field(
+        None, exclude_if=lambda unit: unit is None, description="unit of the optical values; null if unknown"
+    )
     halo_px: Annotated[int, AfterValidator(_aligned)] = Field(
         ge=0, description="margin of a window affected by its edge"
     )

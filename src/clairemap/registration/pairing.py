@@ -21,14 +21,15 @@ from clairemap.grid.window import Window
 from clairemap.raster.code_names import codes_of_names
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.source import Block, RasterSource
-from clairemap.registration.clouds import CloudMask, cloud_source
+from clairemap.raster.virtual_raster import Raster, VirtualRaster
+from clairemap.registration.clouds import CloudMask, Coding, cloud_source
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.overlap import mapping_between
 from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import displacement_of
 from clairemap.registration.sources import codes_source, optical_source, sar_source
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
-from clairemap.settings import OpticalBands, SarSettings, Sensor, TiledSensors
+from clairemap.settings import OpticalBands, Sensor, TiledSar, TiledSensors
 from clairemap.text import shortened
 from clairemap.validity import Validity
 
@@ -51,18 +52,18 @@ class SceneFiles:
     `polygons` is a raster of the map's codes from burn_labels, in place of `label`.
     """
 
-    optical: Path | None = None
-    sar: Path | None = None
+    optical: Raster | None = None
+    sar: Raster | None = None
     label: Path | None = None
-    cloud: Path | None = None
+    cloud: Raster | None = None
     polygons: Path | None = None
 
     @property
     def named(self) -> dict[str, str]:
         """File names by role, without missing roles."""
         label = self.label or self.polygons
-        paths = {"optical": self.optical, "sar": self.sar, "label": label, "cloud": self.cloud}
-        return {role: path.name for role, path in paths.items() if path is not None}
+        rasters = {"optical": self.optical, "sar": self.sar, "label": label, "cloud": self.cloud}
+        return {role: raster.name for role, raster in rasters.items() if raster is not None}
 
 
 class ScenePair:
@@ -96,7 +97,7 @@ class ScenePair:
             self._opened = opening.pop_all()
 
     def _open(self, opening: ExitStack, displacement: Displacement) -> None:
-        def source(path: Path | None, opened: Callable[[Path], RasterSource]) -> RasterSource | None:
+        def source(path: Raster | None, opened: Callable[[Raster], RasterSource]) -> RasterSource | None:
             return None if path is None else opening.enter_context(opened(path))
 
         sensors = self._sensors
@@ -112,9 +113,9 @@ class ScenePair:
             self.files.label or self.files.polygons, lambda path: codes_source(path, "label", legend=self._legend)
         )
         self._label = _classes_on(grid, label)
-        coding = sensors.optical.cloud_mask
-        cloud = _classes_on(grid, source(self.files.cloud, lambda path: cloud_source(path, coding)))
-        self._cloud = None if cloud is None else CloudMask(cloud, coding)
+        coding, scl_cloud = _coding(self.files.cloud, sensors), sensors.optical.cloud_classes
+        cloud = _classes_on(grid, source(self.files.cloud, lambda path: cloud_source(path, coding, scl_cloud)))
+        self._cloud = None if cloud is None else CloudMask(cloud, coding, scl_cloud)
 
     def __enter__(self) -> Self:
         """Return the open pair."""
@@ -213,7 +214,13 @@ def _code_table(files: SceneFiles, legend: SourceLegend, ignored_names: Collecti
     return table
 
 
-def _bands(source: RasterSource, settings: OpticalBands | SarSettings, sensor: Sensor) -> tuple[int, ...]:
+def _coding(cloud: Raster | None, sensors: TiledSensors) -> Coding:
+    """Return the coding of a cloud mask: that of its product, otherwise of the settings."""
+    of_product = cloud.coding if isinstance(cloud, VirtualRaster) else None
+    return of_product or sensors.optical.cloud_mask
+
+
+def _bands(source: RasterSource, settings: OpticalBands | TiledSar, sensor: Sensor) -> tuple[int, ...]:
     return source.band_indexes(settings.names, settings.indexes, sensor)
 
 

@@ -9,6 +9,7 @@ from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
+from clairemap.report.origins import OriginRow
 from clairemap.settings import SensorsSettings
 
 
@@ -145,7 +146,7 @@ class ReportContent:
 
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
-    `given_model` is the text on a model from another project.
+    `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
     """
 
     title: str
@@ -166,6 +167,7 @@ class ReportContent:
     unmasked: tuple[str, ...] = ()
     polygons: tuple[LabelCounts, ...] = ()
     given_model: str = ""
+    origins: tuple[OriginRow, ...] = ()
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

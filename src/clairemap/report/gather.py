@@ -15,6 +15,7 @@ from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.artefacts.origin import read_origin
 from clairemap.artefacts.registration import read_registration
+from clairemap.artefacts.scene_sources import read_scene_sources
 from clairemap.artefacts.statistics import read_statistics
 from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
 from clairemap.errors import StoreError
@@ -33,6 +34,7 @@ from clairemap.report.content import (
 from clairemap.report.given_model import origin_text
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
+from clairemap.report.origins import origin_rows
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.selection import select_tiles
 from clairemap.stages import RenderReport
@@ -50,6 +52,7 @@ class RegionPaths:
     metrics: Path
     accepted: tuple[Path, ...] = ()
     label_counts: tuple[Path, ...] = ()
+    sources: tuple[Path, ...] = ()
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -99,6 +102,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         stamp=stamp,
         polygons=tuple(map(read_label_counts, files.label_counts)),
         given_model=origin_text(card, origin) if origin else "",
+        origins=origin_rows(map(read_scene_sources, files.sources)),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
 

@@ -20,7 +20,7 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
     found = {
         "Network": f"network.size: {network.size}, network.fusion: {network.fusion}, "
         f"network.sensors: {network.sensors}",
-        "Optical bands": ", ".join(card.optical_bands.names),
+        "Optical bands": ", ".join(card.optical_bands.names) + (f" ({card.optical_unit})" if card.optical_unit else ""),
         "SAR bands": f"{', '.join(card.sar_bands.names)} ({card.sar_scale})",
         "Trained on": ", ".join(trained.scenes),
         "Labelled training pixels": count(trained.pixels),

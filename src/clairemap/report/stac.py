@@ -14,6 +14,7 @@ from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
 from clairemap.artefacts.origin import Origin
 from clairemap.artefacts.radiometry_check import RadiometryCheck
+from clairemap.artefacts.scene_sources import SceneSources
 from clairemap.classes import MAP_NODATA, ColoredLegend
 from clairemap.grid.outline import Outline, outline_of_windows
 from clairemap.grid.scale import pixel_width_m
@@ -21,6 +22,7 @@ from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.report.class_names import stac_names
 from clairemap.report.given_model import origin_text, stac_properties
+from clairemap.report.origins import origin_links, origin_properties, product_ids
 from clairemap.report.stac_model import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -35,7 +37,7 @@ class MapSources:
 
     `ground` is the outline of the scenes' results; without it the item has the outline of the grid. `labels_product` is
     the land-cover product that the training labels come from; None: they are ground truth. `origin` is that of a model
-    from another project.
+    from another project. `origins` are the records of scenes with products or band files.
     """
 
     scenes: Sequence[str] = ()
@@ -45,6 +47,7 @@ class MapSources:
     ground: Outline | None = None
     labels_product: str | None = None
     origin: Origin | None = None
+    origins: Sequence[SceneSources] = ()
 
 
 def map_item(
@@ -78,12 +81,14 @@ def map_item(
             **(sources.model.properties(classes) if sources.model else {}),
             **_given_model(sources),
             **_radiometry(sources.radiometry),
+            **origin_properties(sources.origins),
             **_accepted(sources.model),
             **_labels(sources.labels_product),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
         },
         stac_extensions=[PROCESSING_EXTENSION],
     )
+    item.add_links([pystac.Link("derived_from", link) for link in origin_links(sources.origins)])
     _add_projection(item, geobox)
     _add_assets(item, geobox, legend, files)
     if sources.model:
@@ -122,10 +127,12 @@ def _lineage(sources: MapSources) -> str:
     scenes = f"scene(s) {', '.join(sources.scenes)}" if sources.scenes else "one or more scenes"
     product = sources.labels_product
     weak = f" The training labels are the land-cover product {product}, not ground truth." if product else ""
+    products = product_ids(sources.origins)
+    read = f" Products: {', '.join(products)}." if products else ""
     return (
         f"Class probabilities of {scenes}, predicted from co-registered optical and SAR bands, resampled to one grid; "
         "overlapping scenes averaged with weights that increase with distance from each scene's edge; then the most "
-        f"probable class.{weak}{_model_lineage(sources)}"
+        f"probable class.{weak}{read}{_model_lineage(sources)}"
     )
 
 

@@ -42,7 +42,7 @@ class MappingModel:
             "mlm:framework": "PyTorch",
             "mlm:accelerator": None,
             "mlm:input": [
-                _input("optical", self.card.optical_bands, "optical bands as delivered"),
+                _input("optical", self.card.optical_bands, self.card.optical_unit or "optical bands as delivered"),
                 _input("sar", self.card.sar_bands, f"SAR as {self.card.sar_scale}"),
             ],
             "mlm:output": [

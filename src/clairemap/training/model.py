@@ -85,6 +85,7 @@ def model_card(
             "optical_bands": job.scales.optical,
             "sar_bands": job.scales.sar,
             "sar_scale": job.statistics.sar_scale,
+            "optical_unit": job.statistics.optical_unit,
             "halo_px": halo_px,
             "halo_sigma": halo_sigma,
             "core_bytes_per_px": memory.core,

@@ -129,7 +129,8 @@ def unallowed(field: dict[str, Any]) -> Iterator[tuple[Any, str]]:
         yield 3, f"one of {', '.join(field['enum'])}"
         return
     words = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
-    word = words.get(kind, "a list" if kind == "array" else "a section")
+    section = "a section" if "properties" in field else "names with a value each"
+    word = words.get(kind, "a list" if kind == "array" else section)
     wrong = {"string": [7, ["a"]], "array": [7, {"a": 1}], "object": [7, ["a"]]}.get(kind, ["word", ["a"]])
     yield from ((value, word) for value in wrong)
     if kind == "integer":
