@@ -1,7 +1,7 @@
 """Command line of the stages: options, log lines, progress, errors and exit codes.
 
 Cluster jobs import this module at the start of Snakemake. typer and tqdm are imported where they are used: together
-they would take a tenth of that start.
+they would take a twentieth of that start.
 """
 
 import logging
