@@ -29,7 +29,7 @@ RULES = {
     for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
 }
 ELSEWHERE = {"copy_model", "audit_places", "pack_bundle", "resolve_scene"}
-"""Rules for models from and for other projects, and for products, which test_resolve_scene runs."""
+"""Rules for models from and for other projects, and for products, which test_sources runs."""
 COMMAND = re.compile(r"/workflow/scripts/(\w+)\.py (.*)$", re.MULTILINE)
 
 
