@@ -10,17 +10,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from clairemap.artefacts.model_card import BandScale, ModelCard, read_model_card
-from clairemap.artefacts.origin import Origin, read_origin
-from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.classes import Legend
 from clairemap.errors import BundleError, MissingFileError, SettingsError
 from clairemap.outputs import GIVEN_FOLDER, TRAINED_FOLDER, ModelFolder
 from clairemap.paths import expanded_input
 from clairemap.provenance import file_digest
 from clairemap.settings import LegendSettings, OpticalSettings, SarSettings, SensorsSettings, Settings
+
+# Each cluster job imports this module: without a model from elsewhere it needs none of these.
+if TYPE_CHECKING:
+    from clairemap.artefacts.model_card import BandScale, ModelCard
+    from clairemap.artefacts.origin import Origin
+    from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 
 MODEL_SECTIONS = ("legend", "sensors", "network")
 """Sections of the settings that have values of the model."""
@@ -41,10 +44,10 @@ class GivenModel:
     """A trained model that this project did not train."""
 
     files: ModelFolder
-    card: ModelCard
+    card: "ModelCard"
 
     @cached_property
-    def origin(self) -> Origin:
+    def origin(self) -> "Origin":
         """Origin of the model; only what the card has if there is no ``origin.json``.
 
         Raises:
@@ -52,6 +55,8 @@ class GivenModel:
         """
         if not self.files.origin.exists():
             return _origin_of(self.card)
+        from clairemap.artefacts.origin import read_origin  # noqa: PLC0415
+
         found = read_origin(self.files.origin)
         if found.weights_sha256 != self.card.weights_sha256:
             raise BundleError(
@@ -91,6 +96,8 @@ def read_model(folder: Path, key: str) -> GivenModel:
         )
     if missing := [path.name for path in (files.weights, files.card) if not path.is_file()]:
         raise MissingFileError(f"{key}: {folder} has no {' and no '.join(missing)}; {REMEDY}")
+    from clairemap.artefacts.model_card import read_model_card  # noqa: PLC0415
+
     return GivenModel(files, read_model_card(files.card, REMEDY))
 
 
@@ -192,7 +199,7 @@ def filter_differences(settings: Settings) -> list[str]:
     ]
 
 
-def _legend_differences(legend: Legend, card: ModelCard) -> Iterator[str]:
+def _legend_differences(legend: Legend, card: "ModelCard") -> Iterator[str]:
     ours, theirs = {c.code: c.name for c in legend.classes}, {c.code: c.name for c in card.classes}
     for code in sorted({*ours, *theirs}):
         if code not in theirs:
@@ -205,7 +212,7 @@ def _legend_differences(legend: Legend, card: ModelCard) -> Iterator[str]:
         yield f"legend.classes: the codes are in the order {list(ours)}, but {list(theirs)} in the model"
 
 
-def _input_differences(settings: Settings, card: ModelCard) -> Iterator[str]:
+def _input_differences(settings: Settings, card: "ModelCard") -> Iterator[str]:
     sensors, network = settings.sensors, settings.network
     scale = "digital" if sensors.sar.scale == "digital" else "db"
     for key, ours, theirs in (
@@ -221,8 +228,10 @@ def _input_differences(settings: Settings, card: ModelCard) -> Iterator[str]:
         yield f"sensors.sar.scale: {sensors.sar.scale}, but the model was trained on {names[card.sar_scale]}"
 
 
-def _origin_of(card: ModelCard) -> Origin:
+def _origin_of(card: "ModelCard") -> "Origin":
     """Return the origin of a model that has only its card: colours from a fixed palette, other settings by default."""
+    from clairemap.artefacts.origin import Origin  # noqa: PLC0415
+
     colored = [{"code": c.code, "name": c.name, "color": _color(index)} for index, c in enumerate(card.classes)]
     ignore = [code for code in LegendSettings().ignore if code not in {c.code for c in card.classes}]
     sar = SarSettings(bands=card.sar_bands.names, scale="digital" if card.sar_scale == "digital" else "linear_power")
@@ -233,8 +242,10 @@ def _origin_of(card: ModelCard) -> Origin:
     )
 
 
-def statistics_of(card: ModelCard) -> TrainingStatistics:
+def statistics_of(card: "ModelCard") -> "TrainingStatistics":
     """Return the statistics of a model that has only its card; percentiles as of normally distributed values."""
+    from clairemap.artefacts.statistics import TrainingStatistics  # noqa: PLC0415
+
     return TrainingStatistics(
         optical=_band_statistics(card.optical_bands),
         sar=_band_statistics(card.sar_bands),
@@ -245,7 +256,9 @@ def statistics_of(card: ModelCard) -> TrainingStatistics:
     )
 
 
-def _band_statistics(bands: BandScale) -> BandStatistics:
+def _band_statistics(bands: "BandScale") -> "BandStatistics":
+    from clairemap.artefacts.statistics import BandStatistics  # noqa: PLC0415
+
     pairs = list(zip(bands.mean, bands.std, strict=True))
     low, high = (tuple(mean + sign * NORMAL_P98 * std for mean, std in pairs) for sign in (-1, 1))
     return BandStatistics(bands.names, bands.mean, bands.std, low, high)
