@@ -10,7 +10,8 @@ from clairemap.artefacts.scene_sources import SceneSources, write_scene_sources
 from clairemap.console import run
 from clairemap.provenance import stamp
 from clairemap.raster.identity import remembered
-from clairemap.sources.resolve import resolve, resolved_cells
+from clairemap.sources.resolve import resolve
+from clairemap.sources.resolved_cells import resolved_cells
 from clairemap.stages import ResolveScene
 
 log = logging.getLogger("clairemap.resolve_scene")

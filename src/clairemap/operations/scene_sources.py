@@ -10,7 +10,7 @@ from clairemap.raster.identity import Files, Identities, identities
 from clairemap.raster.vector_cells import is_vector
 from clairemap.scenes import SampleSheet, Scene
 from clairemap.settings import ResolvedSensors
-from clairemap.sources.resolve import ResolvedCell, resolved_cells
+from clairemap.sources.resolved_cells import ResolvedCell, resolved_cells
 
 Say = Callable[[str], object]
 

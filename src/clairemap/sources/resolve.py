@@ -1,9 +1,5 @@
 """The record of what a scene's cells consist of: products read, files inspected, grids and offsets decided."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-
 import numpy as np
 
 from clairemap.artefacts.scene_sources import (
@@ -13,66 +9,14 @@ from clairemap.artefacts.scene_sources import (
     RoleName,
     SourceFacts,
 )
-from clairemap.cell_text import SCENE_CLASSIFICATION
 from clairemap.errors import BandCountError
 from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
-from clairemap.sources.cells import Cell, Role, cell_of
 from clairemap.sources.grids import common_grid
 from clairemap.sources.inspected import InspectedFile, inspected
 from clairemap.sources.offsets import OffsetKey, decided
 from clairemap.sources.product import BandFile, Evidence, MaskFile, Product
-from clairemap.sources.readers import local_files, read_product
-from clairemap.sources.wanted import Wanted
-
-PRODUCTS = ("folder", "archive", "item")
-"""Kinds of cells that may be a product with a cloud mask of its own."""
-
-
-@dataclass(frozen=True)
-class ResolvedCell:
-    """A cell that resolve_scene reads for a role: for cloud it may be the optical cell."""
-
-    role: RoleName
-    cell: Cell
-    wanted: Wanted
-    is_required: bool = True
-
-    @property
-    def column(self) -> RoleName:
-        """Column of the sheet that the cell belongs to."""
-        return _name(self.cell.role)
-
-    @property
-    def files(self) -> dict[str, Path]:
-        """Local files behind the cell by reference; names only, see `readers.local_files`."""
-        return local_files(self.cell, self.wanted)
-
-
-def resolved_cells(cells: Mapping[str, str], sensors: ResolvedSensors) -> tuple[ResolvedCell, ...]:
-    """Return the cells of a scene that are not single rasters, in the order optical, sar, cloud. Opens nothing.
-
-    Without a cell for cloud, the mask of the optical product is looked for; it need not have one.
-
-    Args:
-        cells: texts of the scene's cells by role, with expanded paths, without empty ones.
-        sensors: bands, and patterns of their files.
-    """
-    found = []
-    optical = cell_of("optical", cells["optical"]) if "optical" in cells else None
-    if optical is not None and optical.is_resolved:
-        wanted = Wanted("optical", sensors.optical.names, sensors.optical.files or {})
-        found.append(ResolvedCell("optical", optical, wanted))
-    if "sar" in cells and (sar := cell_of("sar", cells["sar"])).is_resolved:
-        found.append(ResolvedCell("sar", sar, Wanted("sar", sensors.sar.names, sensors.sar.files or {})))
-    cloud = cells.get("cloud", "")
-    is_named = cloud.lower() == SCENE_CLASSIFICATION
-    if cloud and not is_named:
-        if (own := cell_of("cloud", cloud)).is_resolved:
-            found.append(ResolvedCell("cloud", own, Wanted("cloud")))
-    elif is_named or (optical is not None and optical.kind in PRODUCTS):
-        product = optical or cell_of("optical", "")
-        found.append(ResolvedCell("cloud", product, Wanted("cloud"), is_required=is_named))
-    return tuple(found)
+from clairemap.sources.readers import read_product
+from clairemap.sources.resolved_cells import ResolvedCell
 
 
 def resolve(cells: tuple[ResolvedCell, ...], sensors: ResolvedSensors, scene: str) -> dict[RoleName, ResolvedRole]:
@@ -209,9 +153,3 @@ def _facts(product: Product) -> SourceFacts:
         licence=facts.licence,
         links=facts.links,
     )
-
-
-def _name(role: Role) -> RoleName:
-    if role == "label":
-        raise ValueError("labels are not resolved")
-    return role

@@ -13,7 +13,8 @@ from clairemap.raster.source import Block
 from clairemap.registration.sources import optical_source, sar_source
 from clairemap.settings import OpticalBands, ResolvedOptical, ResolvedSar, ResolvedSensors, SarBands
 from clairemap.sources.opened import SceneRasters
-from clairemap.sources.resolve import resolve, resolved_cells
+from clairemap.sources.resolve import resolve
+from clairemap.sources.resolved_cells import resolved_cells
 
 Roles = Callable[..., dict[str, ResolvedRole]]
 Read = Callable[..., Block]

@@ -16,7 +16,7 @@ from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
 from clairemap.sources.cells import cell_of
 from clairemap.sources.opened import SceneRasters
 from clairemap.sources.readers import read_product
-from clairemap.sources.resolve import resolved_cells
+from clairemap.sources.resolved_cells import resolved_cells
 from clairemap.sources.wanted import Wanted
 
 SENSORS = ResolvedSensors(optical=ResolvedOptical(bands=("red",)), sar=ResolvedSar(bands=("VV",)))
