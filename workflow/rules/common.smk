@@ -146,6 +146,11 @@ def of_training(pattern, names=lambda plan: plan.train_and_val):
     return with_parameters(lambda wildcards: expand(pattern, scene=names(PLAN)))
 
 
+def of_labelled_regions(pattern):
+    """Input function: a file of each region with labels. A list would cost each cluster job time."""
+    return with_parameters(lambda wildcards: expand(pattern, region=PLAN.labelled_regions))
+
+
 def of_scenes(pattern, *views, chosen=lambda scene: True):
     """Input function: a file of each chosen scene of the region or map."""
 

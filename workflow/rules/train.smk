@@ -176,10 +176,10 @@ rule pack_bundle:
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
         radiometry=rules.collect_radiometry.output.training,
-        pair=ancient(expand(SCENE.pair, scene=PLAN.train_and_val)),
+        pair=ancient(of_training(SCENE.pair)),
         pair_manifests=rules.fit_statistics.input.pair_manifests,
-        metrics=expand(f"{RESULTS}/{{region}}/metrics.json", region=PLAN.labelled_regions),
-        audits=expand(MODEL.audit_of("{region}"), region=PLAN.labelled_regions),
+        metrics=of_labelled_regions(f"{RESULTS}/{{region}}/metrics.json"),
+        audits=of_labelled_regions(MODEL.audit_of("{region}")),
     output:
         list(BUNDLE.files),
         [BUNDLE.zip_file] if SETTINGS.bundle.zip else [],
@@ -199,7 +199,7 @@ rule pack_bundle:
         settings=passed(stages.PackBundle),
         relevant=relevant(stages.PackBundle),
         files=each("pair", "metrics"),
-        dates=[f"--dates={name}={day}" for name in PLAN.train_and_val for day in SHEET[name].dates],
+        dates=lambda wildcards: [f"--dates={name}={day}" for name in PLAN.train_and_val for day in SHEET[name].dates],
         model=MODEL.folder,
         bundle=BUNDLE.folder,
     message:
