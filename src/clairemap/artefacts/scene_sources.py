@@ -62,7 +62,17 @@ class ResolvedBand(DocumentModel):
 
 
 class SourceFacts(DocumentModel):
-    """Origin of a role's data, as far as the metadata state it."""
+    """Origin of a role's data, as far as the metadata state it; None: not stated.
+
+    Attributes:
+        ids: identifiers of the product or of the items that it consists of.
+        acquired: day of acquisition (UTC).
+        cloud_cover_pct: share of the product covered by cloud, percent.
+        platform: for example Sentinel-2A.
+        baseline: version of the processor.
+        licence: SPDX identifier or name.
+        links: addresses of the product, without signatures; for `derived_from`.
+    """
 
     ids: tuple[str, ...] = ()
     acquired: datetime.date | None = None

@@ -4,6 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+GDAL_TYPES = {
+    "uint8": "Byte",
+    "int8": "Int8",
+    "uint16": "UInt16",
+    "int16": "Int16",
+    "uint32": "UInt32",
+    "int32": "Int32",
+    "float32": "Float32",
+    "float64": "Float64",
+    "complex64": "CFloat32",
+    "complex128": "CFloat64",
+    "complex_int16": "CInt16",
+}
+"""GDAL's name of each type of numbers, by rasterio's name."""
+
 
 @dataclass(frozen=True)
 class VirtualRaster:

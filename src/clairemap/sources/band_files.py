@@ -12,9 +12,10 @@ import datetime
 import fnmatch
 import re
 
+from clairemap.artefacts.scene_sources import SourceFacts
 from clairemap.errors import BandCountError, MissingFileError
 from clairemap.sources.cells import Cell
-from clairemap.sources.product import BandFile, Evidence, Product, ProductFacts, plain_name
+from clairemap.sources.product import BandFile, Evidence, Product, plain_name
 from clairemap.sources.sentinel2_bands import BANDS, IMAGE_NAME, UNIT, names_of
 from clairemap.sources.wanted import Wanted
 
@@ -137,10 +138,10 @@ def _band(file: str, name: str) -> BandFile:
     return BandFile(file, (name,), evidence=(evidence,), unit=UNIT, nodata=NODATA, nodata_in_any=True)
 
 
-def _facts(bands: tuple[BandFile, ...]) -> ProductFacts:
+def _facts(bands: tuple[BandFile, ...]) -> SourceFacts:
     """Return the day that the names of all files contain, as Sentinel-1's and Sentinel-2's do."""
     days = {match[1] if (match := DAY.search(_base(band.file))) else "" for band in bands}
     day = days.pop() if len(days) == 1 else ""
     with contextlib.suppress(ValueError):
-        return ProductFacts(acquired=datetime.date.fromisoformat(day))
-    return ProductFacts()
+        return SourceFacts(acquired=datetime.date.fromisoformat(day))
+    return SourceFacts()

@@ -10,10 +10,11 @@ import datetime
 import re
 from xml.etree.ElementTree import Element
 
+from clairemap.artefacts.scene_sources import SourceFacts
 from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.sources.cells import Cell
 from clairemap.sources.documents import found, parsed
-from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, ProductFacts, plain_name
+from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, plain_name
 from clairemap.sources.sentinel2_bands import UNIT
 from clairemap.sources.wanted import Wanted
 
@@ -104,9 +105,9 @@ def _keys(cell: Cell, wanted: Wanted) -> set[str]:
     return {key for key, name in _common(cell).items() if plain & ({key.lower()} | also.get(name, {name}))}
 
 
-def _facts(root: Element) -> ProductFacts:
+def _facts(root: Element) -> SourceFacts:
     name, day, cover = (found(root, key) for key in ("LANDSAT_PRODUCT_ID", "DATE_ACQUIRED", "CLOUD_COVER"))
-    return ProductFacts(
+    return SourceFacts(
         ids=() if name is None else (name,),
         acquired=None if day is None else datetime.date.fromisoformat(day),
         cloud_cover_pct=None if cover is None or float(cover) < 0 else float(cover),

@@ -6,12 +6,12 @@ Files are *references*: names relative to the cell (`cells.Cell.located` makes p
 if the data move. A reference with a scheme (``https://…``, ``s3://…``, ``/vsi…/``) is opened as it is.
 """
 
-import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from clairemap.artefacts.scene_sources import SourceFacts
 from clairemap.errors import BandCountError
 
 Statement = Literal["add", "removed", "expected", "unknown"]
@@ -81,36 +81,13 @@ class MaskFile:
 
 
 @dataclass(frozen=True)
-class ProductFacts:
-    """What the metadata say about a product as a whole; None: nothing.
-
-    Attributes:
-        ids: identifiers of the product or of the items that it consists of.
-        acquired: day of acquisition (UTC).
-        cloud_cover_pct: share of the product covered by cloud, percent.
-        platform: for example Sentinel-2A.
-        baseline: version of the processor.
-        licence: SPDX identifier or name.
-        links: addresses of the product, without signatures; for `derived_from`.
-    """
-
-    ids: tuple[str, ...] = ()
-    acquired: datetime.date | None = None
-    cloud_cover_pct: float | None = None
-    platform: str | None = None
-    baseline: str | None = None
-    licence: str | None = None
-    links: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Product:
     """Bands and masks that a reader has found in a cell; `masks` by lower-case name."""
 
     reader: str
     bands: tuple[BandFile, ...]
     masks: dict[str, MaskFile] = field(default_factory=dict)
-    facts: ProductFacts = ProductFacts()
+    facts: SourceFacts = SourceFacts()
 
     def chosen(self, names: Sequence[str], where: str) -> tuple[BandFile, ...]:
         """Return the bands of some names, in their order.

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clairemap.errors import MissingFileError, UnreadableFileError
+from clairemap.paths import path_exists
 from clairemap.raster.unsupported import missing_message
 from clairemap.sources import band_files, landsat, sentinel2
 from clairemap.sources.cells import Cell
@@ -47,12 +48,16 @@ def reader_of(cell: Cell) -> Reader:
     """Return the reader of a cell.
 
     Raises:
-        UnreadableFileError: none knows the cell; the message says what a cell may be.
+        UnreadableFileError: none knows the cell; the message says what a cell may be. STAC items have no reader.
         MissingFileError: there is no such folder or archive, or no reader reads remote files.
     """
     for reader in READERS:
         if reader.knows(cell):
             return reader
+    if cell.kind == "item" and path_exists(Path(cell.text)):
+        raise UnreadableFileError(
+            f"{cell.text}: STAC items are not read; name the item's files (red.tif;green.tif) or their folder"
+        )
     if cell.kind in ("item", "remote"):
         raise MissingFileError(missing_message(Path(cell.text)))
     shown = ", ".join(cell.names[:3]) or "no files"

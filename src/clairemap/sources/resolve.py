@@ -7,7 +7,6 @@ from clairemap.artefacts.scene_sources import (
     ResolvedBand,
     ResolvedRole,
     RoleName,
-    SourceFacts,
 )
 from clairemap.errors import BandCountError
 from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
@@ -57,7 +56,7 @@ def _sensor(one: ResolvedCell, settings: ResolvedOptical | ResolvedSar, scene: s
         # A stored 0 that becomes -1000 is no dark pixel.
         nodata_in_any=any(band.nodata_in_any for band in chosen) or any(band.offset for band in bands),
         unit=chosen[0].unit,
-        facts=_facts(product),
+        facts=product.facts,
     )
 
 
@@ -138,18 +137,5 @@ def _mask_role(one: ResolvedCell, product: Product, mask: MaskFile) -> ResolvedR
         resampling="nearest",
         nodata_in_any=False,
         coding=mask.coding,
-        facts=_facts(product),
-    )
-
-
-def _facts(product: Product) -> SourceFacts:
-    facts = product.facts
-    return SourceFacts(
-        ids=facts.ids,
-        acquired=facts.acquired,
-        cloud_cover_pct=facts.cloud_cover_pct,
-        platform=facts.platform,
-        baseline=facts.baseline,
-        licence=facts.licence,
-        links=facts.links,
+        facts=product.facts,
     )

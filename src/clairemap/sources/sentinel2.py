@@ -12,10 +12,11 @@ import re
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from clairemap.artefacts.scene_sources import SourceFacts
 from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.sources.cells import Cell
 from clairemap.sources.documents import found, parsed
-from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, ProductFacts, plain_name
+from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, plain_name
 from clairemap.sources.sentinel2_bands import BANDS, OFFSET, OFFSET_SINCE, UNIT, names_of
 from clairemap.sources.wanted import Wanted
 
@@ -176,11 +177,11 @@ def _scale(cell: Cell, root: Element) -> float:
     raise UnreadableFileError(f"{cell.text}: the metadata have no QUANTIFICATION_VALUE; download the product again")
 
 
-def _facts(cell: Cell, root: Element) -> ProductFacts:
+def _facts(cell: Cell, root: Element) -> SourceFacts:
     uri = found(root, "PRODUCT_URI") or found(root, "PRODUCT_URI_2A") or Path(cell.text).name
     start = found(root, "DATATAKE_SENSING_START") or found(root, "PRODUCT_START_TIME")
     cover = found(root, "Cloud_Coverage_Assessment") or found(root, "CLOUDY_PIXEL_OVER_LAND_PERCENTAGE")
-    return ProductFacts(
+    return SourceFacts(
         ids=(uri.removesuffix(".SAFE"),),
         acquired=None if start is None else datetime.date.fromisoformat(start[:10]),
         cloud_cover_pct=None if cover is None else float(cover),

@@ -11,21 +11,9 @@ import numpy as np
 from affine import Affine
 
 from clairemap.artefacts.scene_sources import PixelGrid, ResolvedBand, ResolvedRole
+from clairemap.raster.virtual_raster import GDAL_TYPES
 from clairemap.sources.grids import in_pixels_of
 
-GDAL_TYPES = {
-    "uint8": "Byte",
-    "int8": "Int8",
-    "uint16": "UInt16",
-    "int16": "Int16",
-    "uint32": "UInt32",
-    "int32": "Int32",
-    "float32": "Float32",
-    "float64": "Float64",
-    "complex64": "CFloat32",
-    "complex128": "CFloat64",
-    "complex_int16": "CInt16",
-}
 WHOLE_PIXEL = 1e-6
 
 Located = Callable[[str], str]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.classes import IGNORE_INDEX, SourceLegend
-from clairemap.errors import GridError, LabelError, NoOverlapError, UnreadableFileError
+from clairemap.errors import GridError, LabelError, MissingFileError, NoOverlapError, UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.labels.burn import Tally, scratch_canvas
 from clairemap.labels.canvas import OVERLAP
@@ -278,3 +278,8 @@ def test_a_scene_without_crs_cannot_have_polygons(tmp_path: Path):
 def test_settings_name_a_column_or_a_class():
     with pytest.raises(ValueError, match="set one of them to null"):
         PolygonSettings(field="kind", polygon_class=1)
+
+
+def test_a_vector_file_on_the_web_is_to_be_downloaded():
+    with pytest.raises(MissingFileError, match=r"^https://host/a\.gpkg: URLs are not read; download the file$"):
+        open_layer(Path("https://host/a.gpkg"), None)

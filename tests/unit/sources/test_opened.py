@@ -9,7 +9,7 @@ import pytest
 from tests.made_products import Sentinel2, write_bands
 
 from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, write_scene_sources
-from clairemap.errors import MissingFileError, StoreError
+from clairemap.errors import MissingFileError, StoreError, UnreadableFileError
 from clairemap.raster.identity import identities, remembered
 from clairemap.raster.virtual_raster import VirtualRaster
 from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
@@ -51,6 +51,16 @@ def test_a_named_mask_comes_before_the_products(tmp_path: Path):
     found = resolved_cells({"optical": product, "cloud": "c.tif"}, SENSORS)
     assert [one.role for one in found] == ["optical"]
     assert [one.role for one in resolved_cells({"optical": product, "cloud": "SCL"}, SENSORS)] == ["optical", "cloud"]
+
+
+def test_an_item_is_not_called_missing(tmp_path: Path):
+    item = tmp_path / "item.json"
+    item.write_text("{}")
+    with pytest.raises(UnreadableFileError, match=r"STAC items are not read; name the item's files"):
+        read_product(cell_of("optical", str(item)), Wanted("optical", ("red",)))
+    item.unlink()
+    with pytest.raises(MissingFileError, match="no such file"):
+        read_product(cell_of("optical", str(item)), Wanted("optical", ("red",)))
 
 
 def test_cells_that_no_reader_knows_are_described():
