@@ -18,7 +18,7 @@ from clairemap.console import run
 from clairemap.errors import MissingFileError, NoOverlapError, SettingsError, UnreadableFileError
 from clairemap.grid.outline import area_of_box
 from clairemap.paths import path_exists
-from clairemap.scenes import NAME, Split
+from clairemap.scenes import MAX_NAME_CHARACTERS, NAME, Split
 
 log = logging.getLogger("clairemap.list_stac")
 
@@ -94,8 +94,10 @@ def _collections(named: list[str], optical: list[str], sar: list[str]) -> tuple[
 
 
 def _columns(region_name: str, split: Split, label: Path | None) -> Columns:
-    if not NAME.match(region_name):
-        raise SettingsError(f"--region-name {region_name!r}: use letters, digits, '_' and '-'")
+    if not NAME.match(region_name) or len(region_name) > MAX_NAME_CHARACTERS:
+        raise SettingsError(
+            f"--region-name {region_name!r}: use letters, digits, '_' and '-', at most {MAX_NAME_CHARACTERS}"
+        )
     if split in ("train", "val") and label is None:
         raise SettingsError(f"--split {split}: needs labels; name their file in --label, or use --split predict")
     return Columns(region_name, split, "" if label is None else start_of(str(label)))

@@ -27,7 +27,7 @@ class Collected:
     cloud_unknown: list[Item] = field(default_factory=list)
     """Optical items that state no cloud cover."""
     open_pages: list[str] = field(default_factory=list)
-    """Files with the first page of a search, whose further pages are not read."""
+    """Pages of a search whose further pages are not read."""
 
 
 def collected(

@@ -15,7 +15,7 @@ MAX_NAMED = 10
 def remarks(found: Collected, max_cloud_pct: float | None) -> Iterator[str]:
     """Yield lines about documents and items that are not used or that may be surprising."""
     for path in found.open_pages:
-        yield f"{path}: is one page of a search; further pages, which it links to, are not in the file"
+        yield f"{path}: is one page of a search; its further pages are not read: save all items to one file"
     if found.neither:
         kinds = Counter(item.collection or "no collection" for item in found.neither)
         named = ", ".join(f"{count} of {kind}" for kind, count in kinds.items())

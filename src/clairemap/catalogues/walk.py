@@ -23,7 +23,7 @@ class Walk:
     """Addresses of STAC APIs; with a collection if the document was one of the API."""
     faults: list[str] = field(default_factory=list)
     open_pages: list[str] = field(default_factory=list)
-    """Files of a search's first page: they state further pages."""
+    """Pages of a search whose further pages are not read: files, and searches that the server wants to be posted."""
 
     def add(self, place: str, document: Document) -> list[str]:
         """Add the content of a document; return the places it links to."""
@@ -51,7 +51,7 @@ class Walk:
             else:
                 self.faults.append(f"{place}, feature {number}: is not a STAC item")
         following = links_of(document, "next")
-        if following and not is_address(place):
+        if following and (not is_address(place) or _is_posted(document)):
             self.open_pages.append(place)
             return []
         return [resolved(link, place) for link in following]
@@ -65,6 +65,11 @@ class Walk:
             self.searches.append((resolved(roots[0], place), str(document.get("id"))))
             return []
         return [resolved(link, place) for link in below]
+
+
+def _is_posted(document: Document) -> bool:
+    """Whether the next page is not at an address, but the answer to a request with content."""
+    return any(link.get("rel") == "next" and link.get("method") == "POST" for link in document["links"])
 
 
 def walk(places: Iterable[str]) -> Walk:
