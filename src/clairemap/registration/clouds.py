@@ -26,6 +26,9 @@ QA_CLOUD_BITS = 0b11110
 
 QA_FILL_BIT = 0b1
 
+QA_CONFIDENCE_BITS = 0b11 << 8
+"""Confidence of cloud: set in all pixels of QA_PIXEL but those without data."""
+
 SCL_CODES = range(12)
 SCL_NODATA = 0
 SCL_GROUND = (2, 4, 5, 6, 7, 11)
@@ -90,9 +93,12 @@ class CloudMask:
         Raises:
             ValuesError: the codes do not match the coding.
         """
-        if self._coding == "qa_pixel":
-            return
-        faults = {"scl": self._fault_of_scl, "binary": self._fault_of_binary, "nonzero": self._fault_of_nonzero}
+        faults = {
+            "scl": self._fault_of_scl,
+            "binary": self._fault_of_binary,
+            "nonzero": self._fault_of_nonzero,
+            "qa_pixel": self._fault_of_qa_pixel,
+        }
         fault = faults[self._coding]()
         if fault:
             seen = sorted(self._seen)
@@ -108,6 +114,15 @@ class CloudMask:
         return (
             "Sentinel-2's scene classification (SCL) has codes 0 to 11: use that layer, or set "
             "sensors.optical.cloud_mask: binary and use a mask of 0 (clear) and 1 (cloud)"
+        )
+
+    def _fault_of_qa_pixel(self) -> str | None:
+        seen = {int(code) for code in self._seen}
+        if all(code & QA_FILL_BIT for code in seen) or any(code & QA_CONFIDENCE_BITS for code in seen):
+            return None
+        return (
+            "They lack the bits 8 and 9 of Landsat's QA_PIXEL (Collection 2): use that layer, or set "
+            "sensors.optical.cloud_mask to the coding of this mask"
         )
 
     def _fault_of_nonzero(self) -> str | None:
@@ -135,6 +150,8 @@ class CloudMask:
                 "For Sentinel-2's scene classification (SCL) set sensors.optical.cloud_mask: scl "
                 f"({', '.join(map(str, SCL_CLOUD))} are cloud and shadow). {remedy}"
             )
+        if any(code > 0 and int(code) & QA_CONFIDENCE_BITS for code in others):
+            return f"For Landsat's QA_PIXEL (Collection 2) set sensors.optical.cloud_mask: qa_pixel. {remedy}"
         if others <= {1, max(others)}:
             return f"If {max(others):g} means nodata, tag it: gdal_edit.py -a_nodata {max(others):g} {name}. {remedy}"
         return remedy
