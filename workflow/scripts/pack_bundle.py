@@ -50,6 +50,7 @@ def pack_bundle(
         split_method=chosen.splits.method,
         places=training_places(read_splits(trained.training_splits), grids, _dates(dates or ())),
         accuracy=tuple(_accuracies(metrics or [], trained)),
+        labels_product=chosen.labels.product,
         licence=chosen.bundle.licence,
         stamp=stamp("pack_bundle", settings),
     )
