@@ -57,7 +57,8 @@ def test_a_static_catalogue_is_walked_and_paired(
     catalogue = made_catalogues.static_catalogue(tmp_path / "catalogue", earth_search)
     first, second = listed(catalogue)
     assert first.scene == "S2B_T32TPS_20240603T101559_L2A" and second.scene == "S2B_T32TQS_20240613T101559_L2A"
-    assert {scene.region for scene in (first, second)} == {"alps"} and first.split == "predict" and not first.label
+    assert (first.region, second.region) == ("alps_20240603", "alps_20240613")
+    assert first.split == "predict" and not first.label
     assert first.sar is not None and first.sar.endswith("S1A_IW_GRDH_1SDV_20240601T053500.json")
     assert second.sar is not None and second.sar.endswith("S1A_IW_GRDH_1SDV_20240613T053500.json")
     assert [str(day) for day in (*first.dates, *second.dates)] == ["2024-06-03", "2024-06-01", *["2024-06-13"] * 2]
@@ -106,7 +107,7 @@ def test_conditions_apply_to_optical_items_and_dates_with_a_margin_to_sar(
     assert "left out: 1 outside the dates" in caplog.text
     (by_cloud,) = listed(catalogue, max_cloud=20, sheet="cloud.csv")
     (by_place,) = listed(catalogue, bbox=(9.0, 46.1, 10.1, 46.2), sheet="place.csv")
-    assert by_date == by_cloud.__class__(**{**vars(by_cloud), "region": "dates"})
+    assert by_date == by_cloud.__class__(**{**vars(by_cloud), "region": by_date.region})
     assert by_date.optical == by_place.optical
     with pytest.raises(NoOverlapError, match=r"2 another collection"):
         listed(catalogue, collections=["sentinel-2-c1-l2a"], sheet="none.csv")
@@ -127,7 +128,7 @@ def test_the_place_of_a_geojson_file_names_the_region(
     made_catalogues.write_json(place, feature)
     label = made_catalogues.write_json(tmp_path / "fields.geojson", {})
     (scene,) = listed(catalogue, region=place, split="test", label=label)
-    assert (scene.region, scene.split, scene.label) == ("Val_d_Adige", "test", str(label))
+    assert (scene.region, scene.split, scene.label) == ("Val_d_Adige_20240613", "test", str(label))
     made_catalogues.write_json(place, {**feature, "crs": {"properties": {"name": "urn:ogc:def:crs:EPSG::32632"}}})
     with pytest.raises(UnreadableFileError, match=r"32632.*longitudes and latitudes"):
         listed(catalogue, region=place)
@@ -162,8 +163,10 @@ def test_named_collections_decide_what_is_optical_and_sar(
     ours = made_catalogues.item("mosaic", "our-optical", WEST, "2024-06-03T00:00:00Z", {})
     theirs = made_catalogues.item("backscatter", "our-sar", WEST, "2024-06-03T00:00:00Z", {})
     saved = made_catalogues.item_collection(tmp_path / "search.json", [ours, theirs])
-    (scene,) = listed(saved, optical_collection=["our-optical"], sar_collection=["our-sar"])
-    assert scene.scene == "mosaic" and scene.sar == str(tmp_path / "listed" / "items" / "backscatter.json")
+    (scene,) = listed(saved, optical_collection=["our-optical"], sar_collection=["our-sar"], region_name="ours")
+    assert (scene.scene, scene.region) == ("mosaic", "ours") and scene.sar == str(
+        tmp_path / "listed" / "items" / "backscatter.json"
+    )
 
 
 def test_faulty_documents_and_items_are_all_listed(
@@ -216,6 +219,23 @@ def test_an_item_that_is_found_twice_is_listed_once(
     caplog.set_level(logging.INFO)
     assert len(list(listed(catalogue, catalogue.parent / "sentinel-1-grd" / "collection.json", copy))) == 2
     assert "left out: 1 found twice" in caplog.text
+
+
+def test_an_image_that_was_processed_again_is_remarked(
+    listed: Listed,
+    made_catalogues: ModuleType,
+    earth_search: list[dict],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    again = made_catalogues.sentinel2_pc("S2B_processed_again", WEST, "2024-06-03T10:16:05.5Z")
+    beside = made_catalogues.sentinel2_pc("S2B_beside", (10.5, 46.0, 11.5, 47.0), "2024-06-03T10:16:05Z")
+    listed(made_catalogues.item_collection(tmp_path / "search.json", [*earth_search, again, beside]))
+    (remark,) = [record.message for record in caplog.records if "the same image" in record.message]
+    assert remark == (
+        "the same image in 2 items, keep one row: S2B_T32TPS_20240603T101559_L2A (sentinel-2-c1-l2a), "
+        "S2B_processed_again (sentinel-2-l2a)"
+    )
 
 
 def test_an_existing_sheet_is_replaced_only_if_forced(

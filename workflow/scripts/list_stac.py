@@ -47,7 +47,7 @@ def list_stac(
         list[str] | None, typer.Option(help="collection of SAR items, whatever their metadata (repeatable)")
     ] = None,
     region_name: Annotated[
-        str | None, typer.Option(help="column region; default: name of the --region file, else of the sheet")
+        str | None, typer.Option(help="column region; default: name of the --region file or the sheet, with the day")
     ] = None,
     split: Annotated[Split, typer.Option(help="column split: train, val, test or predict")] = "predict",
     label: Annotated[Path | None, typer.Option(help="column label: one file for all rows")] = None,
@@ -59,7 +59,7 @@ def list_stac(
 ) -> None:
     """Write a sample sheet with one row for each optical item that has a SAR partner."""
     _check_files([*(item for item in items if not is_address(item)), *(str(path) for path in (region, label) if path)])
-    columns = _columns(region_name or valid_name((region or sheet).stem), split, label)
+    columns = _columns(region_name, (region or sheet).stem, split, label)
     limits = Limits(min_overlap, max_days)
     wanted = Wanted(
         collections=_collections(collections or [], optical_collection or [], sar_collection or []),
@@ -93,14 +93,15 @@ def _collections(named: list[str], optical: list[str], sar: list[str]) -> tuple[
     return tuple(dict.fromkeys([*named, *optical, *sar])) if named or (optical and sar) else ()
 
 
-def _columns(region_name: str, split: Split, label: Path | None) -> Columns:
-    if not NAME.match(region_name) or len(region_name) > MAX_NAME_CHARACTERS:
+def _columns(region_name: str | None, file_name: str, split: Split, label: Path | None) -> Columns:
+    if region_name is not None and (not NAME.match(region_name) or len(region_name) > MAX_NAME_CHARACTERS):
         raise SettingsError(
             f"--region-name {region_name!r}: use letters, digits, '_' and '-', at most {MAX_NAME_CHARACTERS}"
         )
     if split in ("train", "val") and label is None:
         raise SettingsError(f"--split {split}: needs labels; name their file in --label, or use --split predict")
-    return Columns(region_name, split, "" if label is None else start_of(str(label)))
+    base = region_name or valid_name(file_name)[: MAX_NAME_CHARACTERS - len("_20240603")]
+    return Columns(base, region_name is None, split, "" if label is None else start_of(str(label)))
 
 
 def _place(bbox: Bounds | None, region: Path | None) -> BaseGeometry | None:

@@ -1,5 +1,6 @@
 """What a listing left out, and why: lines for the user."""
 
+import datetime
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -7,6 +8,9 @@ from clairemap.catalogues.collected import Collected
 from clairemap.catalogues.item import Item
 from clairemap.catalogues.pairing import Alone, Limits, Pair
 from clairemap.text import shortened
+
+SAME_GROUND = 0.9
+"""Share of the ground of two items of the same time that both cover, from which they are the same image."""
 
 MAX_NAMED = 10
 """Number of items that one line names."""
@@ -24,6 +28,8 @@ def remarks(found: Collected, max_cloud_pct: float | None) -> Iterator[str]:
             f"collection ({named}): {_named(found.neither)}; name their collection in --optical-collection or "
             "--sar-collection"
         )
+    for same in _same_acquisitions(found.optical):
+        yield f"the same image in {len(same)} items, keep one row: {', '.join(item.name for item in same)}"
     if found.cloud_unknown and max_cloud_pct is not None:
         yield f"cloud cover unknown, kept in spite of --max-cloud: {_named(found.cloud_unknown)}"
 
@@ -52,6 +58,26 @@ def counts(found: Collected, pairs: Sequence[Pair]) -> str:
             "days apart"
         )
     return f"{text}; left out: {reasons}" if reasons else text
+
+
+def _same_acquisitions(items: Sequence[Item]) -> Iterator[list[Item]]:
+    """Yield items of the same second and ground: an image that was processed again, or is in several collections."""
+    by_second: dict[datetime.datetime, list[Item]] = {}
+    for item in items:
+        by_second.setdefault(item.start.replace(microsecond=0), []).append(item)
+    for group in by_second.values():
+        while len(group) > 1:
+            first = group[0]
+            same = [item for item in group if _shared_share(first, item) >= SAME_GROUND]
+            if len(same) > 1:
+                yield same
+            group = [item for item in group if item not in same]
+
+
+def _shared_share(first: Item, second: Item) -> float:
+    """Return the share of the ground of two items that both cover, 0 to 1."""
+    shared: float = first.footprint.intersection(second.footprint).area
+    return shared / first.footprint.union(second.footprint).area
 
 
 def _named(items: Sequence[Item]) -> str:

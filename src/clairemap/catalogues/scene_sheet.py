@@ -24,11 +24,16 @@ MAX_NAMED = 5
 
 @dataclass(frozen=True)
 class Columns:
-    """Cells that are the same in all rows."""
+    """Cells that are the same in all rows. With `by_day`, the day of the optical item is added to the region's name."""
 
     region: str
+    by_day: bool
     split: Split
     label: str
+
+    def region_of(self, optical: Item) -> str:
+        """Return the region of an optical item."""
+        return f"{self.region}_{optical.start:%Y%m%d}" if self.by_day else self.region
 
 
 def write_sheet(pairs: Sequence[Pair], sheet: Path, columns: Columns, *, force: bool) -> int:
@@ -44,7 +49,14 @@ def write_sheet(pairs: Sequence[Pair], sheet: Path, columns: Columns, *, force: 
     files = _item_files([item for item in unique if not _has_document(item)], sheet.absolute().parent / "items")
     names = valid_names([pair.optical for pair in pairs])
     rows = [
-        (name, columns.region, columns.split, _cell(pair.optical, files), _cell(pair.sar, files), columns.label)
+        (
+            name,
+            columns.region_of(pair.optical),
+            columns.split,
+            _cell(pair.optical, files),
+            _cell(pair.sar, files),
+            columns.label,
+        )
         + (pair.optical.day or "", pair.sar.day or "")
         for name, pair in zip(names, pairs, strict=True)
     ]
