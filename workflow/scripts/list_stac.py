@@ -74,8 +74,8 @@ def list_stac(
     _warn([*remarks(found, max_cloud), *partner_remarks(found, pairs, alone, limits)])
     if not pairs:
         raise NoOverlapError(
-            f"no pairs, {sheet} is not written: {counts(found, pairs)}; set --min-overlap, --max-days and the "
-            "conditions for items less strictly, or add items"
+            f"no pairs, {sheet} is not written: {counts(found, pairs)}; lower --min-overlap, raise --max-days, "
+            "loosen the conditions for items, or add items"
         )
     files = write_sheet(pairs, sheet, columns, force=force)
     log.info("%s: %s", sheet, counts(found, pairs))

@@ -17,6 +17,8 @@ FIRST_PAUSE_S = 1.0
 """Pause before the first retry; doubled before each further one."""
 MAX_BYTES = 512 * 1024**2
 """Larger files are not STAC: an address of a raster may have been given by mistake."""
+AGENT = {"User-Agent": "clairemap"}
+"""Some servers refuse Python's own name."""
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 """HTTP status codes after which a later request may succeed."""
 
@@ -88,9 +90,11 @@ def _downloaded(address: str) -> bytes:
         if attempt:
             time.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
         try:
-            with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer:
+            with urllib.request.urlopen(urllib.request.Request(address, headers=AGENT), timeout=TIMEOUT_S) as answer:
                 found: bytes = answer.read(MAX_BYTES + 1)
-                return found
+                if len(found) > MAX_BYTES or not answer.length:
+                    return found
+                reason = f"the answer ends {answer.length} bytes too early"
         except urllib.error.HTTPError as error:
             reason = f"HTTP status {error.code} {error.reason}"
             if error.code not in PASSING:

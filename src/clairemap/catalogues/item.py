@@ -21,8 +21,8 @@ INSTRUMENTS: Mapping[Sensor, frozenset[str]] = {
     ),
 }
 NAMES: Mapping[Sensor, tuple[str, ...]] = {
-    "sar": ("sentinel-1", "sentinel1", "radarsat", "alos-palsar", "cosmo-skymed", "capella"),
-    "optical": ("sentinel-2", "sentinel2", "landsat", "hls2", "planetscope"),
+    "sar": ("sentinel-1", "sentinel-s1", "sentinel1", "radarsat", "alos-palsar", "cosmo-skymed", "capella"),
+    "optical": ("sentinel-2", "sentinel-s2", "sentinel2", "landsat", "hls2", "planetscope"),
 }
 """Beginnings of platforms, constellations and collections."""
 

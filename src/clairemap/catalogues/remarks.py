@@ -9,6 +9,9 @@ from clairemap.catalogues.item import Item
 from clairemap.catalogues.pairing import Alone, Limits, Pair
 from clairemap.text import shortened
 
+RADAR_GEOMETRY = "sentinel-1-grd"
+"""Collection of earth-search and the Planetary Computer whose images have control points instead of a grid."""
+
 SAME_GROUND = 0.9
 """Share of the ground of two items of the same time that both cover, from which they are the same image."""
 
@@ -27,6 +30,11 @@ def remarks(found: Collected, max_cloud_pct: float | None) -> Iterator[str]:
             f"{len(found.neither)} item(s) left out that are neither optical nor SAR by instruments, platform and "
             f"collection ({named}): {_named(found.neither)}; name their collection in --optical-collection or "
             "--sar-collection"
+        )
+    if radar := [item for item in found.sar if item.collection == RADAR_GEOMETRY]:
+        yield (
+            f"{len(radar)} item(s) of {RADAR_GEOMETRY}: images without terrain correction, which have no grid on the "
+            "ground and cannot be mapped; use terrain-corrected ones, such as sentinel-1-rtc"
         )
     for same in _same_acquisitions(found.optical):
         yield f"the same image in {len(same)} items, keep one row: {', '.join(item.name for item in same)}"
