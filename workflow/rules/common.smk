@@ -13,7 +13,7 @@ from clairemap.operations import startup
 from clairemap.operations.rule_files import RuleFiles
 from clairemap.operations.rule_sources import RuleSources
 from clairemap.operations.rule_values import RuleValues, each, untracked, with_parameters
-from clairemap.operations.scene_sources import SceneSources
+from clairemap.operations.source_files import SourceFiles
 from clairemap.outputs import BUNDLE_FOLDER, BundleFolder, MapFiles, SceneFolder
 from clairemap.plan import has_both_sensors, is_labelled
 from clairemap.scenes import NAME_WILDCARD
@@ -45,7 +45,7 @@ LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 
 # Only the process that plans prints warnings.
 warn = logger.warning if workflow.is_main_process else lambda text: None
-SOURCES = SceneSources(SHEET, SETTINGS.sensors, Path(WORK), DEMO_DIR, logger.info, warn)
+SOURCES = SourceFiles(SHEET, SETTINGS.sensors, Path(WORK), DEMO_DIR, logger.info, warn)
 # Functions for inputs and params of rules; each job evaluates its own.
 INPUTS = RuleSources(PLAN, SOURCES)
 made, contents, has_polygons, burnt = INPUTS.made, INPUTS.contents, INPUTS.has_polygons, INPUTS.burnt

@@ -10,7 +10,7 @@ from typing import Any
 
 from clairemap.jobs import options
 from clairemap.operations.rule_values import with_parameters
-from clairemap.operations.scene_sources import SceneSources
+from clairemap.operations.source_files import SourceFiles
 from clairemap.plan import Plan
 from clairemap.scenes import Scene
 
@@ -23,7 +23,7 @@ class RuleSources:
     """Source files of a run's scenes. Snakemake tracks their content (`contents`), not paths and dates."""
 
     plan: Plan
-    sources: SceneSources
+    sources: SourceFiles
 
     def made(self, *roles: str) -> Words:
         """Return a function for the scene's simulated files: the only source files that are inputs."""

@@ -7,7 +7,7 @@ from snakemake.iocontainers import Wildcards
 
 from clairemap.operations.rule_files import RuleFiles
 from clairemap.operations.rule_sources import RuleSources
-from clairemap.operations.scene_sources import SceneSources
+from clairemap.operations.source_files import SourceFiles
 from clairemap.plan import Plan, is_labelled
 from clairemap.scenes import SampleSheet
 
@@ -29,7 +29,7 @@ def plan(folder: Path, **settings: object) -> Plan:
 def sources(folder: Path) -> RuleSources:
     found = plan(folder)
     sensors = found.settings.sensors
-    return RuleSources(found, SceneSources(found.sheet, sensors, folder, Path("demo"), pytest.fail, pytest.fail))
+    return RuleSources(found, SourceFiles(found.sheet, sensors, folder, Path("demo"), pytest.fail, pytest.fail))
 
 
 def job(**wildcards: str) -> Any:  # noqa: ANN401
@@ -111,7 +111,7 @@ def test_no_scene_is_read_before_a_job_asks(tmp_path: Path, monkeypatch: pytest.
     for name in ("train_and_val", "labelled_regions"):
         monkeypatch.setattr(Plan, name, property(pytest.fail))
     monkeypatch.setattr(SampleSheet, "regions", property(pytest.fail))
-    monkeypatch.setattr(SceneSources, "_given", pytest.fail)
+    monkeypatch.setattr(SourceFiles, "_given", pytest.fail)
     files = RuleFiles(found.plan)
     factories = (files.of_scenes, files.of_training, files.of_audit, files.of_labelled_regions, files.of_maps)
     assert all(callable(factory("{scene}")) for factory in (*factories, files.results, found.burnt, found.contents))
