@@ -77,7 +77,7 @@ slurm-profile:  ## write your SLURM profile (docs/hpc.md): make slurm-profile CP
 	@echo "$(SLURM_PROFILE)/config.yaml written. Next: snakemake --profile $(SLURM_PROFILE) --configfile my.yaml"
 
 .PHONY: bundle
-bundle: setup  ## pack the trained model to hand it on: make bundle ARGS="--configfile my.yaml" (docs/models.md)
+bundle: setup  ## pack the trained model to share it: make bundle ARGS="--configfile my.yaml" (docs/models.md)
 	snakemake --cores $(CORES) $(ARGS) -- pack_bundle
 
 # Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/my-slurm"

@@ -188,7 +188,7 @@ def legend_of_map(path: Path) -> ColoredLegend:
     if not names or not palette:
         missing = "colour table" if names else f"class names (band tags {_CLASS_TAG}CODE)"
         raise UnreadableFileError(
-            f"{path}: has no {missing}, so is not a land-cover map as clairemap writes it; use "
+            f"{path}: has no {missing}, so it is not a land-cover map of clairemap; use "
             "results/REGION/REGION.landcover.tif"
         )
     return ColoredLegend(
@@ -341,7 +341,7 @@ def _shared_grid(files: Mapping[str, Path]) -> GeoBox:
     for key, grid in grids.items():
         if grid != grids[_LANDCOVER]:
             raise GridError(
-                f"{files[key]}: has another grid than {files[_LANDCOVER].name}, so it is of another run; run the "
+                f"{files[key]}: has another grid than {files[_LANDCOVER].name}, so it belongs to another run; run the "
                 "workflow again"
             )
     return grids[_LANDCOVER]

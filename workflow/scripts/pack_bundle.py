@@ -1,4 +1,4 @@
-"""Pack the trained model in a folder to hand it on: weights, card, origin, radiometry, README, start of a project."""
+"""Pack the trained model in a folder to share it: weights, card, origin, radiometry, README, start of a project."""
 
 import datetime
 import shutil

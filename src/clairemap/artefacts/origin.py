@@ -1,4 +1,4 @@
-"""Origin of a model that is handed on: ``origin.json``, beside the card, for projects that did not train it."""
+"""Origin of a shared model: ``origin.json``, beside the card, for projects that did not train it."""
 
 import datetime
 from pathlib import Path

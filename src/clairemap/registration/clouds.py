@@ -2,11 +2,12 @@
 
 import shlex
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.artefacts.scene_sources import MaskCoding
 from clairemap.classes import MAX_CODES_SHOWN
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
@@ -15,8 +16,6 @@ from clairemap.raster.virtual_raster import Raster
 from clairemap.registration.sources import codes_source
 from clairemap.registration.warp import ClassesOnGrid
 from clairemap.validity import Mask
-
-Coding = Literal["binary", "nonzero", "scl", "qa_pixel"]
 
 SCL_CLOUD = (3, 8, 9, 10)
 """Sentinel-2 scene classification (SCL): cloud shadow, cloud of medium or high probability, thin cirrus."""
@@ -38,7 +37,7 @@ MAX_CODES_KEPT = 256
 """Maximum number of distinct codes kept: no mask has more, but a probability layer may have one per pixel."""
 
 
-def cloud_source(raster: Raster, coding: Coding, scl_cloud: Collection[int] = SCL_CLOUD) -> RasterSource:
+def cloud_source(raster: Raster, coding: MaskCoding, scl_cloud: Collection[int] = SCL_CLOUD) -> RasterSource:
     """Return an opened cloud mask. Code 0 is data even if it is the nodata tag, except in SCL.
 
     `scl_cloud` are the codes of SCL that mean cloud.
@@ -63,7 +62,7 @@ def cloud_source(raster: Raster, coding: Coding, scl_cloud: Collection[int] = SC
 class CloudMask:
     """Cloud mask of a scene on a target grid. Records the codes it has read."""
 
-    def __init__(self, classes: ClassesOnGrid, coding: Coding, scl_cloud: Collection[int] = SCL_CLOUD) -> None:
+    def __init__(self, classes: ClassesOnGrid, coding: MaskCoding, scl_cloud: Collection[int] = SCL_CLOUD) -> None:
         """Wrap a raster of codes; `coding` defines what the codes mean, `scl_cloud` which of SCL mean cloud."""
         self._classes = classes
         self._coding = coding

@@ -1,4 +1,4 @@
-"""Texts of the folder in which a model is handed on: README, config file and sample sheet to start with."""
+"""Texts of the folder in which a model is shared: README, config file and sample sheet to start with."""
 
 import textwrap
 from collections.abc import Iterator
@@ -225,7 +225,7 @@ def _provenance(card: ModelCard, origin: Origin) -> Iterator[str]:
     yield f"Trained by {version_text(card.stamp)}, step {count(card.best_step)}"
     if card.parent is not None:
         yield (
-            f"Trained on from the model with weights {card.parent.weights_sha256}; classes taken over: "
+            f"Fine-tuned from the model with weights {card.parent.weights_sha256}; classes kept: "
             f"{', '.join(card.parent.kept_classes) or 'none'}; new: {', '.join(card.parent.new_classes) or 'none'}"
         )
     yield f"SHA-256 of `model.safetensors`: `{card.weights_sha256}`"

@@ -69,7 +69,7 @@ def test_the_readme_says_what_is_not_known(made_artefacts: ModuleType):
     found = text(made_artefacts, origin(), parent=parent)
     assert "Not known: no region of the training project was scored." in found
     assert "Licence: not stated; ask the authors" in found
-    assert f"Trained on from the model with weights {'cd' * 32}" in found
+    assert f"Fine-tuned from the model with weights {'cd' * 32}" in found
 
 
 @pytest.mark.parametrize(("own", "same"), [({}, {}), ({"tiling": {"tile_px": 256}}, {"tiling": {"tile_px": 256}})])
