@@ -72,11 +72,12 @@ def test_a_static_catalogue_is_walked_and_paired(
 def test_items_of_a_saved_search_are_named_by_their_own_address(
     listed: Listed, made_catalogues: ModuleType, planetary: list[dict], tmp_path: Path
 ) -> None:
+    planetary[1]["links"][0]["href"] += "?v=1;2"
     saved = made_catalogues.item_collection(tmp_path / "search.json", planetary)
     (scene,) = listed(saved)
     items = f"{made_catalogues.PLANETARY_COMPUTER}/collections"
     assert scene.optical == f"{items}/sentinel-2-l2a/items/S2A_MSIL2A_20240603T101031_R022_T32TPS"
-    assert scene.sar == f"{items}/sentinel-1-rtc/items/S1A_IW_GRDH_1SDV_20240601T053500_rtc"
+    assert scene.sar == f"{items}/sentinel-1-rtc/items/S1A_IW_GRDH_1SDV_20240601T053500_rtc?v=1%3B2"
 
 
 def test_items_without_an_address_are_written_beside_the_sheet_with_absolute_links(

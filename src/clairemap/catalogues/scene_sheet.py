@@ -48,18 +48,7 @@ def write_sheet(pairs: Sequence[Pair], sheet: Path, columns: Columns, *, force: 
     unique = dict.fromkeys(item for pair in pairs for item in (pair.optical, pair.sar))
     files = _item_files([item for item in unique if not _has_document(item)], sheet.absolute().parent / "items")
     names = valid_names([pair.optical for pair in pairs])
-    rows = [
-        (
-            name,
-            columns.region_of(pair.optical),
-            columns.split,
-            _cell(pair.optical, files),
-            _cell(pair.sar, files),
-            columns.label,
-        )
-        + (pair.optical.day or "", pair.sar.day or "")
-        for name, pair in zip(names, pairs, strict=True)
-    ]
+    rows = [_row(name, pair, files, columns) for name, pair in zip(names, pairs, strict=True)]
     texts = {path: _as_json(item) for item, path in files.items()}
     texts[sheet] = csv_text((*REQUIRED, "optical_date", "sar_date"), rows)
     changed = {path: text for path, text in texts.items() if not _has_content(path, text)}
@@ -71,6 +60,12 @@ def write_sheet(pairs: Sequence[Pair], sheet: Path, columns: Columns, *, force: 
     for path, text in changed.items():
         write_text_whole(path, text)
     return len(files)
+
+
+def _row(name: str, pair: Pair, files: dict[Item, Path], columns: Columns) -> tuple[object, ...]:
+    optical, sar = pair.optical, pair.sar
+    given = (name, columns.region_of(optical), columns.split, _cell(optical, files), _cell(sar, files), columns.label)
+    return (*given, optical.day or "", sar.day or "")
 
 
 def valid_names(items: Iterable[Item]) -> list[str]:
@@ -111,7 +106,10 @@ def _has_document(item: Item) -> bool:
 
 
 def _cell(item: Item, files: dict[Item, Path]) -> str:
-    return str(files[item]) if item in files else str(item.located.cell)
+    if item in files:
+        return str(files[item])
+    cell = str(item.located.cell)
+    return cell.replace(";", "%3B") if is_address(cell) else cell  # `;` separates the files of a cell
 
 
 def _as_json(item: Item) -> str:
