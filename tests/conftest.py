@@ -5,6 +5,7 @@ import json
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the rules; must be set before torch is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the cores are busy with the other processes of pytest-xdist
 
 import socket
 import subprocess
@@ -19,6 +20,26 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+LONG_FOLDERS = ("workflow", "benchmarks", "cluster", "real", "scripts")
+LONG_TESTS = (
+    "test_only_affected_jobs_rerun",
+    "test_quick[workflow_faults]",
+    "test_the_tutorial_runs_as_printed",
+    "test_quick[accuracy]",
+    "test_plan_status_and_accept",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run long tests first: at the end, no process waits for a long test of another one."""
+
+    def rank(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.path.relative_to(PROJECT / "tests").parts[0]
+        place = LONG_FOLDERS.index(folder) if folder in LONG_FOLDERS else len(LONG_FOLDERS)
+        return item.name not in LONG_TESTS, place
+
+    items.sort(key=rank)
 
 
 def _module_beside(name: str) -> ModuleType:
