@@ -1,4 +1,4 @@
-"""Stands in for `python` in runs of the workflow: stages run in a fork of `stage_server.py`, which loads faster.
+"""Stands in for `python` in runs of the workflow: stages run in forks of `stage_server.py`, which has their libraries.
 
 Streams, folder, environment and arguments are those of the caller, and so is the end: exit code or signal. Other
 commands are run by Python itself. CLAIREMAP_TEST_STAGES is the path of the server's socket.
