@@ -48,7 +48,7 @@ def reader_of(cell: Cell) -> Reader:
     """Return the reader of a cell.
 
     Raises:
-        UnreadableFileError: none knows the cell; the message lists what it contains. STAC items have no reader.
+        UnreadableFileError: none knows the cell; the message says what a cell may be. STAC items have no reader.
         MissingFileError: there is no such folder or archive, or no reader reads remote files.
     """
     for reader in READERS:
