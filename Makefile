@@ -100,9 +100,10 @@ recover:  ## clean up after Snakemake was killed (docs/hpc.md); DRY_RUN=yes only
 	python workflow/scripts/recover.py --folder "$(FOLDER)" $(if $(DRY_RUN),--dry-run) \
 	  $(if $(UNRECORDED),--unrecorded "$(UNRECORDED)") $(if $(TAKE_OVER),--take-over "$(TAKE_OVER)")
 
+# Three processes keep two cores busy: tests on SLURM mostly wait.
 .PHONY: test
 test: setup  ## run all tests
-	pytest -n 2 --dist worksteal tests
+	pytest -n 3 --dist worksteal tests
 
 .PHONY: lint
 lint: setup  ## check the code: ruff, mypy, import-linter, snakefmt, codespell, snakemake --lint

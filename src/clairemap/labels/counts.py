@@ -49,7 +49,7 @@ def counts_of(
 
 
 def remarks(counts: LabelCounts) -> Iterator[str]:
-    """Yield a text for each kind of feature that was not used as it is."""
+    """Yield a remark on each kind of feature that was not used or was repaired."""
     for number, text in (
         (counts.overlap_px, "pixel(s) are in polygons of different classes: not labelled"),
         (counts.no_value, f"polygon(s) have no value in the column {counts.field!r}: not labelled"),

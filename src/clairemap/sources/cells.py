@@ -47,7 +47,7 @@ class Cell:
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the rule resolve_scene finds out what the cell consists of."""
+        """Whether the rule resolve_scene reads the cell."""
         return self.kind != "raster"
 
     @property

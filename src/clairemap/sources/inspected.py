@@ -24,7 +24,7 @@ SAMPLE_PX = 256
 
 @dataclass(frozen=True)
 class InspectedFile:
-    """Facts of one band of a file; `sample` has stored numbers of a reduced picture of the whole band (y, x)."""
+    """Facts of one band of a file; `sample` has downsampled stored numbers of the whole band (y, x)."""
 
     grid: PixelGrid
     dtype: str

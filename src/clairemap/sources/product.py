@@ -1,6 +1,6 @@
 """What a reader returns: the bands and masks of a product, with all evidence on their scale and offset.
 
-A reader reports what the metadata say; it does not decide (`offsets` does) and does not open rasters (`resolve` does).
+A reader reports what the metadata state. It neither decides (`offsets` does) nor opens rasters (`resolve` does).
 
 Files are *references*: names relative to the cell (`cells.Cell.located` makes paths of them), so that nothing changes
 if the data move. A reference with a scheme (``https://…``, ``s3://…``, ``/vsi…/``) is opened as it is.
@@ -15,7 +15,7 @@ from clairemap.artefacts.scene_sources import MaskCoding, SourceFacts
 from clairemap.errors import BandCountError
 
 Statement = Literal["add", "removed", "expected", "unknown"]
-"""What a piece of metadata says about a band's offset.
+"""What a piece of metadata states about a band's offset.
 
 add: this offset must be added to the stored numbers (0: none). removed: a provider has already removed the offset from
 the stored numbers. expected: products of this kind are delivered with this offset. unknown: files with such names exist
@@ -40,7 +40,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class BandFile:
-    """A band of a product: where it is and what the metadata say about its numbers.
+    """A band of a product: where it is and what the metadata state about its numbers.
 
     Attributes:
         file: reference of the file.

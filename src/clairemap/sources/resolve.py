@@ -19,7 +19,7 @@ from clairemap.sources.resolved_cells import ResolvedCell
 
 
 def resolve(cells: tuple[ResolvedCell, ...], sensors: ResolvedSensors, scene: str) -> dict[RoleName, ResolvedRole]:
-    """Return the resolved roles of a scene. Reads metadata and a reduced picture of each band.
+    """Return the resolved roles of a scene. Reads metadata and downsamples each band.
 
     Raises:
         ClairemapError: a cell cannot be read, lacks a band, has bands that do not fit each other, or has an offset that
@@ -92,7 +92,7 @@ def _band(
 
 
 def _tag_evidence(band: BandFile, file: InspectedFile) -> tuple[Evidence, ...]:
-    """Return what GDAL's tags of a file say: value = stored number * scale + offset."""
+    """Return the offset in GDAL's tags of a file: value = stored number * scale + offset."""
     if (file.scale, file.offset) == (1, 0):
         return ()
     return (

@@ -1,7 +1,7 @@
 """Reader of Sentinel-2 products: L1C and L2A, a `.SAFE` folder or its archive.
 
 Offsets are read from the product's metadata (`MTD_MSIL1C.xml`, `MTD_MSIL2A.xml`): RADIO_ADD_OFFSET or BOA_ADD_OFFSET of
-each band. The processing baseline tells whether they must be there. Values are reflectance × 10 000 with the offset
+each band. The processing baseline decides whether they must be there. Values are reflectance × 10 000 with the offset
 removed, whatever the baseline and the quantification value.
 
 Layout and keys: Sentinel-2 Products Specification Document, S2-PDGS-TAS-DI-PSD, issues 14 and 15.
