@@ -1,0 +1,93 @@
+"""Names of files on servers: what is remote, what GDAL opens for it, and signatures. Opens nothing, imports no GDAL.
+
+Signed addresses are made when a job opens a file (`gdal_name`) and are written nowhere; records have `address`.
+"""
+
+import functools
+import re
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from clairemap.errors import RemoteFileError
+from clairemap.raster.unsupported import HANDLERS
+
+NETWORK = ("vsicurl", "vsis3", "vsigs", "vsiaz", "vsiadls", "vsioss", "vsiswift", "vsihdfs", "vsiwebhdfs")
+"""GDAL's file systems on servers."""
+
+ON_SERVER = re.compile(rf"/(?:{'|'.join(NETWORK)})(?:_streaming)?[/?]", re.I)
+SCHEME = re.compile(r"^([a-z][a-z0-9+.-]*)://(.*)$", re.I | re.S)
+LOCAL_SCHEMES = ("file", "vrt")
+PLANETARY_COMPUTER = ".blob.core.windows.net"
+SIGNATURE = re.compile(r"[?&](?:sig|signature|x-amz-signature|x-goog-signature|token|access_token)=", re.I)
+CHUNK_BYTES = 2**16
+
+
+def is_remote(name: str) -> bool:
+    """Whether a name refers to a file on a server: a URL, or a virtual path or subdataset of GDAL with one."""
+    scheme = SCHEME.match(name)
+    return (scheme is not None and scheme[1].lower() not in LOCAL_SCHEMES) or ON_SERVER.search(name) is not None
+
+
+def address(name: str) -> str:
+    """Return a name without query, which may contain a signature, and without user and password: for records."""
+    return re.sub(r"://[^/@]*@", "://", name.split("?")[0])
+
+
+def gdal_name(name: str) -> str:
+    """Return what GDAL opens for a path, URL or virtual path, signed if the host needs it.
+
+    Raises:
+        RemoteFileError: it cannot be signed.
+    """
+    scheme = SCHEME.match(name)
+    if scheme is None or scheme[1].lower() == "vrt":
+        return name
+    if scheme[1].lower() == "file":
+        return scheme[2]
+    if (handler := HANDLERS.get(scheme[1].lower())) is not None:
+        return f"/{handler}/{scheme[2]}"
+    return f"/vsicurl/{_signed(name)}"
+
+
+def cached(name: str, megabytes: float) -> str:
+    """Return a GDAL name with a cache of bytes of its own; names of local files stay."""
+    if not ON_SERVER.match(name):
+        return name
+    file = quote(name, safe="/:")
+    return f"/vsicached?chunk_size={CHUNK_BYTES}&cache_size={round(megabytes * 2**20)}&file={file}"
+
+
+def is_planetary_computer(name: str) -> bool:
+    """Whether an address is on the storage of the Planetary Computer (or another one of Azure)."""
+    return PLANETARY_COMPUTER in address(name)
+
+
+def _signed(url: str) -> str:
+    if not (urlsplit(url).hostname or "").endswith(PLANETARY_COMPUTER) or SIGNATURE.search(url):
+        return url
+    signer = planetary_computer()
+    if signer is None:
+        return url
+    try:
+        return str(signer.sign(url))
+    except Exception as error:  # of requests and pydantic
+        raise RemoteFileError(
+            f"{address(url)}: the Planetary Computer does not sign this address ({type(error).__name__}: "
+            f"{str(error).partition('?')[0]}); check the address, or run again later"
+        ) from None
+
+
+def forget_signatures() -> None:
+    """Forget signatures, so that the next `gdal_name` gets new ones."""
+    if (signer := planetary_computer()) is not None:
+        signer.sas.TOKEN_CACHE.clear()
+
+
+@functools.cache
+def planetary_computer() -> Any:  # noqa: ANN401 - an optional package
+    """Return the package that signs addresses; None if it is not installed."""
+    try:
+        import planetary_computer as package  # noqa: PLC0415 - only for such files: it imports much
+    except ImportError:
+        return None
+    return package
