@@ -61,7 +61,7 @@ class RangeServer:
         left = [times]
 
         def fault(request: Request) -> int | None:
-            first, last = request.part or (0, 2**62)
+            first, last = request.part or (0, -1)
             if not request.path.endswith(ending) or (at is not None and not first <= at <= last):
                 return None
             if left[0] is not None:

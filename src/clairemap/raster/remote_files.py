@@ -20,6 +20,7 @@ from clairemap.raster.remote_names import (
     is_planetary_computer,
     planetary_computer,
 )
+from clairemap.raster.unsupported import HANDLERS
 
 OPTIONS = {
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",  # no requests for sidecar files
@@ -34,10 +35,6 @@ OPTIONS = {
 PREFIXES = (*(f"/{handler}/" for handler in NETWORK), "/vsicached?", "/vsizip//vsi", "/vsitar//vsi")
 """Where these options count: for local files some would hide sidecar files."""
 
-CACHE_MB = 192
-"""Cache of bytes of the remote files of a role. GDAL's own caches are common to all files, which displace each other;
-with a cache for each file, blocks that the windows of two rows of tiles share are requested once."""
-
 PAUSES_S = (1.0, 4.0, 16.0)
 DOCUMENT_BYTES = 2**24
 """Largest metadata file that is read."""
@@ -45,6 +42,13 @@ DOCUMENT_BYTES = 2**24
 STATUS = re.compile(r"HTTP (?:response|error) code ?:? ?(\d{3})")
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 DENIED = (401, 403)
+ABSENT_TEXT = re.compile(r"specified (?:key|bucket|blob|container) does not exist|NoSuch(?:Key|Bucket)", re.I)
+DENIED_TEXT = re.compile(
+    r"access ?denied|InvalidAccessKeyId|access key id|SignatureDoesNotMatch|expired ?token|token .*expired|credentials",
+    re.I,
+)
+"""Texts of S3 and others, in place of a status."""
+
 MAX_CAUSES = 8
 
 
@@ -123,17 +127,17 @@ def may_pass(error: BaseException) -> bool:
 def read_error(where: str, reason: BaseException | str) -> RemoteFileError:
     """Return the error for a remote file that cannot be opened or read, with the remedy; `where` has no signature."""
     reasons = _reasons(reason)
-    status = _status(reasons)
-    if status == 404:
-        return RemoteFileError(f"{where}: does not exist on the server (HTTP 404); correct the address")
-    if status in (*DENIED, 409):
-        return RemoteFileError(f"{where}: the server denies access (HTTP {status}); {_access_remedy(where)}")
+    status, text = _status(reasons), re.sub(r"\?[^\s'\"]*", "", reasons[-1]).rstrip(".") or "no answer"
+    answer = f'GDAL: "{text}"' if status is None else f"HTTP {status}"
+    if status == 404 or ABSENT_TEXT.search(text):
+        return RemoteFileError(f"{where}: does not exist on the server ({answer}); correct the address")
+    if status in (*DENIED, 409) or DENIED_TEXT.search(text):
+        return RemoteFileError(f"{where}: the server denies access ({answer}); {_access_remedy(where)}")
     if status is not None:
         return RemoteFileError(
-            f"{where}: the server answers HTTP {status}, also after retries; run again later, or check the address"
+            f"{where}: the server answers {answer}, also after retries; run again later, or check the address"
         )
-    text = re.sub(r"\?[^\s'\"]*", "", reasons[-1]).rstrip(".") or "no answer"
-    return RemoteFileError(f'{where}: cannot be read (GDAL: "{text}"); check the address, or run again later')
+    return RemoteFileError(f"{where}: cannot be read ({answer}); check the address, or run again later")
 
 
 def _access_remedy(where: str) -> str:
@@ -149,7 +153,9 @@ def _access_remedy(where: str) -> str:
 
 def _plain(name: str) -> str:
     """Return the address in a GDAL name."""
-    return address(name).removeprefix("/vsicurl/")
+    plain = address(name).removeprefix("/vsicurl/")
+    schemes = (scheme for scheme, handler in HANDLERS.items() if plain.startswith(f"/{handler}/"))
+    return next((f"{scheme}://{plain.split('/', 2)[2]}" for scheme in schemes), plain)
 
 
 def _status(reasons: list[str]) -> int | None:

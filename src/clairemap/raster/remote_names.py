@@ -4,6 +4,7 @@ Signed addresses are made when a job opens a file (`gdal_name`) and are written 
 """
 
 import functools
+import itertools
 import re
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -20,6 +21,11 @@ LOCAL_SCHEMES = ("file", "vrt")
 PLANETARY_COMPUTER = ".blob.core.windows.net"
 SIGNATURE = re.compile(r"[?&](?:sig|signature|x-amz-signature|x-goog-signature|token|access_token)=", re.I)
 CHUNK_BYTES = 2**16
+CACHE_MB = 192
+"""Cache of bytes of the remote files of a role. GDAL's own caches are common to all files, which displace each other;
+with a cache for each file, blocks that windows of two rows of tiles share are requested once."""
+
+_openings = itertools.count()
 
 
 def is_remote(name: str) -> bool:
@@ -50,11 +56,20 @@ def gdal_name(name: str) -> str:
 
 
 def cached(name: str, megabytes: float) -> str:
-    """Return a GDAL name with a cache of bytes of its own; names of local files stay."""
-    if not ON_SERVER.match(name):
+    """Return a GDAL name with a cache of bytes of its own, another one in each call; names of local files stay.
+
+    Virtual rasters keep a failure to open a file by its name. Reading from it again gives zeros, which rasterio takes
+    for a success. So no name may be opened again after a failure.
+    """
+    if not can_be_reopened(name):
         return name
-    file = quote(name, safe="/:")
-    return f"/vsicached?chunk_size={CHUNK_BYTES}&cache_size={round(megabytes * 2**20)}&file={file}"
+    size, file = round(megabytes * 2**20) + next(_openings), quote(name, safe="/:")
+    return f"/vsicached?chunk_size={CHUNK_BYTES}&cache_size={size}&file={file}"
+
+
+def can_be_reopened(name: str) -> bool:
+    """Whether a GDAL name is that of a remote file that may be opened again after a failure, see `cached`."""
+    return name.startswith("/vsi") and ON_SERVER.search(name) is not None
 
 
 def is_planetary_computer(name: str) -> bool:

@@ -219,17 +219,18 @@ class RasterSource:
                 return self._dataset.read(list(indexes), window=area), *self._unmasked(area, indexes)
             except RasterioError as error:
                 fault = self._unread(window, error)
+                self._open_again()
                 if pause_s is None or not may_pass(error):
                     raise fault from None
                 log.warning("%s (reading again in %g s)", fault, pause_s)
             time.sleep(pause_s)
-            self._open_again()
         raise AssertionError("the last attempt returns or raises")
 
     def _open_again(self) -> None:
+        """Open remote files anew: what failed once gives zeros without an error from then on (`cached`)."""
         if self._renewed is not None:
             self._dataset.close()
-            self._dataset = open_raster(self._renewed())  # a virtual raster opens its files when it reads them
+            self._dataset = open_raster(self._renewed())
 
     def _unread(self, window: Window, error: RasterioError) -> UnreadableFileError | RemoteFileError:
         if self._renewed is not None:

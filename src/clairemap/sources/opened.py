@@ -8,6 +8,7 @@ from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, read_s
 from clairemap.cell_text import SCENE_CLASSIFICATION
 from clairemap.errors import StoreError
 from clairemap.raster.remote_files import check_unchanged, renew
+from clairemap.raster.remote_names import can_be_reopened
 from clairemap.raster.virtual_raster import Raster, VirtualRaster
 from clairemap.sources.cells import Role, cell_of
 from clairemap.sources.virtual import virtual_xml
@@ -78,12 +79,16 @@ def _virtual(resolved: ResolvedRole, text: str) -> VirtualRaster:
     """Return the virtual raster of a role; files on servers are compared with the record."""
     cell = cell_of(resolved.cell, text)
     remote = {band.file: band.remote for band in resolved.bands if band.remote is not None}
-    for file, state in remote.items():
-        check_unchanged(cell.located(file), state)
+    names = [cell.located(file) for file in remote]
+    for name, state in zip(names, remote.values(), strict=True):
+        check_unchanged(name, state)
 
     def renewed() -> str:
         renew()
         return virtual_xml(resolved, cell.located)
 
     xml = virtual_xml(resolved, cell.located)
-    return VirtualRaster(Path(text), xml, resolved.nodata_in_any, resolved.coding, renewed if remote else None)
+    is_reopened = any(map(can_be_reopened, names))
+    return VirtualRaster(
+        Path(text), xml, resolved.nodata_in_any, resolved.coding, renewed=renewed if is_reopened else None
+    )

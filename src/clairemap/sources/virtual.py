@@ -11,8 +11,7 @@ import numpy as np
 from affine import Affine
 
 from clairemap.artefacts.scene_sources import PixelGrid, ResolvedBand, ResolvedRole
-from clairemap.raster.remote_files import CACHE_MB
-from clairemap.raster.remote_names import cached
+from clairemap.raster.remote_names import CACHE_MB, cached
 from clairemap.raster.virtual_raster import GDAL_TYPES
 from clairemap.sources.grids import in_pixels_of
 
