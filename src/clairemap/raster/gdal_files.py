@@ -6,6 +6,7 @@ credentials, retries and caches count as for rasters.
 
 import ctypes
 import functools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,21 +46,17 @@ def _pieces(handle: int, most_bytes: int) -> Iterator[bytes]:
 
 
 def headers(name: str) -> dict[str, str]:
-    """Return the headers of a file on a server by lower-case name.
+    """Return the headers of a file on a server by lower-case name; only its size if the server refuses HEAD.
 
     Raises:
-        VirtualFileError: the server does not send them.
+        VirtualFileError: it cannot be opened.
     """
     gdal = _gdal()
     with _quiet():
         gdal.VSIErrorReset()
         listed = gdal.VSIGetFileMetadata(name.encode(), b"HEADERS", None)
         if not listed:
-            # The request for headers gives no reason; opening the file does.
-            handle = gdal.VSIFOpenExL(name.encode(), b"rb", 1)
-            if handle:
-                gdal.VSIFCloseL(handle)
-            raise VirtualFileError(_reason())
+            return {"content-length": str(_size(name))}
     found: dict[str, str] = {}
     number = 0
     while listed[number]:
@@ -68,6 +65,17 @@ def headers(name: str) -> dict[str, str]:
         number += 1
     gdal.CSLDestroy(listed)
     return found
+
+
+def _size(name: str) -> int:
+    gdal = _gdal()
+    handle = gdal.VSIFOpenExL(name.encode(), b"rb", 1)
+    if not handle:
+        raise VirtualFileError(_reason())
+    gdal.VSIFSeekL(handle, 0, os.SEEK_END)
+    size = int(gdal.VSIFTellL(handle))
+    gdal.VSIFCloseL(handle)
+    return size
 
 
 def forget() -> None:
@@ -103,6 +111,8 @@ def _gdal() -> ctypes.CDLL:
         ("VSIFOpenExL", handle, [text, text, ctypes.c_int]),
         ("VSIFReadL", size, [handle, size, size, handle]),
         ("VSIFCloseL", ctypes.c_int, [handle]),
+        ("VSIFSeekL", ctypes.c_int, [handle, ctypes.c_uint64, ctypes.c_int]),
+        ("VSIFTellL", ctypes.c_uint64, [handle]),
         ("VSIErrorReset", None, []),
         ("VSIGetLastErrorMsg", text, []),
         ("VSIGetFileMetadata", ctypes.POINTER(text), [text, text, handle]),

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
+from clairemap.cell_text import SEPARATOR
 from clairemap.errors import BandCountError, RemoteFileError, UnreadableFileError, ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.census import Census
@@ -234,7 +235,8 @@ class RasterSource:
 
     def _unread(self, window: Window, error: RasterioError) -> UnreadableFileError | RemoteFileError:
         if self._renewed is not None:
-            return read_error(f"{address(written_name(self.path))} at {window.text}", error)
+            names = (address(written_name(Path(name))) for name in str(self.path).split(SEPARATOR))
+            return read_error(f"{SEPARATOR.join(names)} at {window.text}", error)
         return UnreadableFileError(
             f"{self.path}: truncated or damaged at {window.text} ({quoted_reason(error.__cause__ or error)}); "
             "download it again"

@@ -19,7 +19,7 @@ from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, write_
 from clairemap.errors import BandCountError, MissingFileError, RemoteFileError, UnreadableFileError
 from clairemap.grid.window import Window
 from clairemap.raster import gdal_files, remote_files, remote_names, source
-from clairemap.raster.remote_names import address, gdal_name, is_remote
+from clairemap.raster.remote_names import gdal_name
 from clairemap.raster.source import Block, RasterSource
 from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
 from clairemap.sources.cells import cell_of
@@ -79,30 +79,6 @@ def middle(path: Path) -> int:
     """Return a position in the file that is in a block of full resolution."""
     with rasterio.open(path) as file:
         return int(file.get_tag_item("BLOCK_OFFSET_1_1", "TIFF", bidx=1)) + 10
-
-
-@pytest.mark.parametrize(
-    ("name", "remote", "plain"),
-    [
-        ("https://user:word@host/a.tif?sig=x", True, "https://host/a.tif"),
-        ("s3://bucket/a.tif", True, "s3://bucket/a.tif"),
-        ("/vsicurl/https://host/a.tif?x=1", True, "/vsicurl/https://host/a.tif"),
-        ("/vsizip//vsis3/bucket/a.zip/a.tif", True, "/vsizip//vsis3/bucket/a.zip/a.tif"),
-        ("NETCDF:/vsigs/bucket/a.nc:red", True, "NETCDF:/vsigs/bucket/a.nc:red"),
-        ("/vsizip//data/a.zip/a.tif", False, "/vsizip//data/a.zip/a.tif"),
-        ("NETCDF:/data/a.nc:red", False, "NETCDF:/data/a.nc:red"),
-        ("file:///data/a.tif", False, "file:///data/a.tif"),
-    ],
-)
-def test_names_on_servers_are_recognised(name: str, remote: bool, plain: str):
-    assert is_remote(name) == remote and address(name) == plain
-
-
-def test_names_are_those_of_gdal():
-    assert gdal_name("https://host/a.tif?b=1") == "/vsicurl/https://host/a.tif?b=1"
-    assert gdal_name("s3://bucket/a.tif") == "/vsis3/bucket/a.tif"
-    assert gdal_name("gs://bucket/a.tif") == "/vsigs/bucket/a.tif"
-    assert gdal_name("file:///data/a.tif") == "/data/a.tif" and gdal_name("/data/a.tif") == "/data/a.tif"
 
 
 def test_one_raster_and_several_are_read(server: RangeServer, read: Read):
@@ -190,6 +166,19 @@ def test_files_that_cannot_be_opened_are_named(status: int, remedy: str, server:
     server.fail("pair.tif", status)
     with pytest.raises(RemoteFileError, match=rf"http://127\.0\.0\.1:\d+/pair\.tif.*{remedy}"):
         roles({"optical": f"{server.url}/pair.tif"}, optical={"bands": BANDS})
+
+
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_items_that_cannot_be_read_are_named(status: int, server: RangeServer, roles: Roles):
+    server.fail("item.json", status)
+    with pytest.raises(RemoteFileError, match=rf"^http://127\.0\.0\.1:\d+/item\.json: .*HTTP {status}"):
+        roles({"optical": f"{server.url}/item.json"}, optical={"bands": BANDS})
+
+
+def test_servers_that_refuse_head_are_read(server: RangeServer, opened: Callable[..., RasterSource]):
+    server.faults.append(lambda request: 405 if request.method == "HEAD" else None)
+    with opened(f"{server.url}/pair.tif") as one:
+        assert np.array_equal(one.read(WHOLE, (1, 2)).values, PAIR)
 
 
 def test_hosts_without_an_answer_and_web_pages_are_named(server: RangeServer, roles: Roles):
