@@ -15,6 +15,7 @@ from clairemap.raster import gdal_files
 from clairemap.raster.remote_names import (
     NETWORK,
     address,
+    can_be_reopened,
     forget_signatures,
     gdal_name,
     is_planetary_computer,
@@ -81,11 +82,13 @@ def content(name: str) -> bytes:
 
 
 def state(name: str) -> RemoteState:
-    """Return the present state of a remote file by its GDAL name.
+    """Return the present state of a remote file by its GDAL name; an empty one for subdatasets.
 
     Raises:
         RemoteFileError: the server does not state it.
     """
+    if not can_be_reopened(name):
+        return RemoteState()
     prepare()
     try:
         found = gdal_files.headers(name)

@@ -6,6 +6,7 @@ Signed addresses are made when a job opens a file (`gdal_name`) and are written 
 import functools
 import itertools
 import re
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -86,6 +87,8 @@ def _signed(url: str) -> str:
     try:
         return str(signer.sign(url))
     except Exception as error:  # of requests and pydantic
+        if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.NOT_FOUND:
+            return url  # storage of somebody else
         raise RemoteFileError(
             f"{address(url)}: the Planetary Computer does not sign this address ({type(error).__name__}: "
             f"{str(error).partition('?')[0]}); check the address, or run again later"

@@ -17,6 +17,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOEr
 from rasterio.windows import Window
 
 from clairemap.artefacts.scene_sources import PixelGrid, RemoteState
+from clairemap.cell_text import is_gdal_name
 from clairemap.errors import BandCountError, MissingFileError, UnreadableFileError
 from clairemap.raster.georeference import geobox_of
 from clairemap.raster.opening import open_raster
@@ -49,7 +50,7 @@ class InspectedFile:
 
 
 def inspected(cell: Cell, band: BandFile | MaskFile) -> InspectedFile:
-    """Return what the file of a band is. Only bands that may have an offset are sampled.
+    """Return what the file of a band is. Masks, and remote files without an offset, are not sampled.
 
     Raises:
         MissingFileError: the file does not exist.
@@ -81,7 +82,7 @@ def _place(cell: Cell, reference: str) -> str:
 
 
 def _check_size(cell: Cell, name: str, reference: str, size_bytes: int | None) -> None:
-    if is_remote(name) or name.startswith("/vsi") or cell.kind == "remote":
+    if is_gdal_name(name):
         return
     if not os.path.exists(name):  # noqa: PTH110 - Path.exists raises for names that are too long
         raise MissingFileError(f"{cell.text}: {name} does not exist; correct the sample sheet or provide the file")
@@ -118,13 +119,13 @@ def _facts(cell: Cell, band: BandFile | MaskFile, file: Any) -> InspectedFile:  
         scale=file.scales[index],
         offset=file.offsets[index],
         masked=MaskFlags.all_valid not in flags and MaskFlags.nodata not in flags,
-        sample=_sample(place, file, band.number) if _may_have_offset(band, file) else np.zeros((0, 0), np.float32),
+        sample=_sample(place, file, band.number) if _is_sampled(band, file) else np.zeros((0, 0), np.float32),
     )
 
 
-def _may_have_offset(band: BandFile | MaskFile, file: Any) -> bool:  # noqa: ANN401
-    if isinstance(band, MaskFile):
-        return False
+def _is_sampled(band: BandFile | MaskFile, file: Any) -> bool:  # noqa: ANN401
+    if isinstance(band, MaskFile) or not is_remote(file.name):
+        return isinstance(band, BandFile)
     return file.offsets[band.number - 1] != 0 or any(one.statement == "add" and one.offset for one in band.evidence)
 
 

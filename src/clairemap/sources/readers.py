@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from clairemap.cell_text import is_gdal_name, items
+from clairemap.cell_text import items
 from clairemap.errors import UnreadableFileError
 from clairemap.raster.remote_names import is_remote
 from clairemap.sources import band_files, landsat, remote_raster, sentinel2, stac_item
@@ -77,7 +77,10 @@ def local_files(cell: Cell, wanted: Wanted) -> dict[str, Path]:
 
     Missing folders and folders that no reader knows have themselves as file: the job reports them.
     """
-    if cell.kind in ("files", "folder"):
+    if cell.kind == "files":
+        named = zip(cell.names, map(remote_raster.local_path, items(cell.text)), strict=True)
+        return {name: path for name, path in named if path is not None}
+    if cell.kind == "folder":
         chosen = _names_of(cell, wanted)
         return {cell.base.name: cell.base} if chosen is None else {name: Path(cell.located(name)) for name in chosen}
     if cell.kind == "item" and not is_remote(cell.text):
@@ -88,9 +91,6 @@ def local_files(cell: Cell, wanted: Wanted) -> dict[str, Path]:
 
 
 def _names_of(cell: Cell, wanted: Wanted) -> tuple[str, ...] | None:
-    if cell.kind == "files":
-        local = zip(cell.names, items(cell.text), strict=True)
-        return tuple(name for name, item in local if not is_gdal_name(item))
     if not cell.base.is_dir():
         return None
     reader = next((reader for reader in READERS if reader.knows(cell)), None)

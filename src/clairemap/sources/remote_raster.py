@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from clairemap.cell_text import is_gdal_name
 from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.paths import path_exists
 from clairemap.raster.members import local_file
-from clairemap.raster.remote_names import address
+from clairemap.raster.remote_names import address, is_remote
 from clairemap.sources.cells import ARCHIVES, Cell
 from clairemap.sources.product import BandFile, MaskFile, Product
 from clairemap.sources.wanted import Wanted
@@ -18,8 +19,13 @@ def knows(cell: Cell) -> bool:
 
 def files(cell: Cell, _wanted: Wanted) -> tuple[str, ...]:
     """Return the local file behind the name; none for files on servers."""
-    file = local_file(cell.text)
+    file = local_path(cell.text)
     return () if file is None else (str(file),)
+
+
+def local_path(name: str) -> Path | None:
+    """Return the local file behind a path, virtual path or subdataset name; None if it is on a server."""
+    return None if is_remote(name) else local_file(name) if is_gdal_name(name) else Path(name)
 
 
 def read(cell: Cell, wanted: Wanted) -> Product:
@@ -35,7 +41,7 @@ def read(cell: Cell, wanted: Wanted) -> Product:
             f"{place}: products on servers are not read; download the archive and name the file, or name the product's "
             "STAC item"
         )
-    if (file := local_file(cell.text)) is not None and not path_exists(file):
+    if (file := local_path(cell.text)) is not None and not path_exists(file):
         raise MissingFileError(f"{cell.text}: {file} does not exist; use its absolute path, or provide the file")
     name = Path(place).name
     if wanted.role == "cloud":

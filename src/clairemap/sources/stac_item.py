@@ -139,7 +139,10 @@ def _item(cell: Cell) -> _Item:
     place = address(cell.text)
     if not is_remote(cell.text) and not path_exists(Path(cell.text)):
         raise MissingFileError(f"{place}: no such file; correct the path in the sample sheet or provide the file")
-    raw = content(cell, cell.text if is_remote(cell.text) else Path(cell.text).name)
+    try:
+        raw = content(cell, cell.text if is_remote(cell.text) else Path(cell.text).name)
+    except OSError as error:
+        raise UnreadableFileError(f"{place}: cannot be read ({error.strerror}); correct the path") from None
     try:
         return _checked(place, json.loads(raw))
     except ValueError as error:
@@ -171,14 +174,23 @@ def _is_picture(key: str, asset: Mapping[str, Any]) -> bool:
 
 
 def _product(item: _Item) -> Product:
-    """Return what the item states; opens nothing."""
-    bands = tuple(band for key, asset in item.assets.items() for band in _bands(item, key, asset))
-    masks = {
-        coding: MaskFile(item.reference(key, asset["href"]), coding)
-        for key, asset in item.assets.items()
-        if (coding := MASKS.get(key.lower())) is not None
-    }
-    return Product("stac_item", bands, masks, _facts(item))
+    """Return what the item states; opens nothing.
+
+    Raises:
+        UnreadableFileError: a value has another type than STAC allows.
+    """
+    try:
+        bands = tuple(band for key, asset in item.assets.items() for band in _bands(item, key, asset))
+        masks = {
+            coding: MaskFile(item.reference(key, asset["href"]), coding)
+            for key, asset in item.assets.items()
+            if (coding := MASKS.get(key.lower())) is not None
+        }
+        return Product("stac_item", bands, masks, _facts(item))
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise UnreadableFileError(
+            f"{item.place}: a value of the item is not as STAC defines it ({type(error).__name__}: {error}); correct it"
+        ) from None
 
 
 def _bands(item: _Item, key: str, asset: Mapping[str, Any]) -> Iterator[BandFile]:

@@ -219,6 +219,15 @@ def test_a_file_that_changes_on_the_server_is_an_error(
         SceneRasters({"optical": cell}, record).sensor("optical")
 
 
+def test_local_files_behind_names_of_gdal_are_tracked(tmp_path: Path):
+    sensors = ResolvedSensors(optical=ResolvedOptical(bands=("red", "nir")), sar=ResolvedSar(bands=("VV",)))
+    (tmp_path / "a.nc").touch()
+    cells = {"optical": f"NETCDF:{tmp_path}/a.nc:red;{tmp_path}/b.tif", "sar": f"NETCDF:{tmp_path}/a.nc:vv"}
+    optical, sar = resolved_cells(cells, sensors)
+    assert list(optical.files.values()) == [tmp_path / "a.nc", tmp_path / "b.tif"]
+    assert list(sar.files.values()) == [tmp_path / "a.nc"] and not sar.addresses
+
+
 def test_planning_knows_addresses_and_asks_no_server(server: RangeServer):
     sensors = ResolvedSensors(optical=ResolvedOptical(bands=("red", "nir")), sar=ResolvedSar(bands=("VV",)))
     cells = {"optical": f"{server.url}/red.tif?sig=x;{server.url}/nir.tif", "sar": f"{server.url}/item.json"}

@@ -158,13 +158,17 @@ def test_a_missing_or_ambiguous_asset_is_named(item: Callable[..., Path], roles:
         (json.dumps({"type": "Feature", "properties": {}}), "is not a STAC item"),
         (json.dumps([]), "is not a STAC item"),
         (json.dumps({**earth_search(), "geometry": None}), "has no geometry"),
+        (json.dumps({**earth_search(), "properties": {"datetime": "soon"}}), "not as STAC defines it .*'soon'"),
+        (json.dumps({**earth_search(), "assets": {"red": {"href": 1}}}), "not as STAC defines it"),
     ],
 )
 def test_what_is_not_an_item_is_refused(text: str, message: str, tmp_path: Path):
     path = tmp_path / "item.json"
     path.write_text(text)
+    cell, wanted = cell_of("optical", str(path)), Wanted("optical", ("red",))
     with pytest.raises(UnreadableFileError, match=rf"item\.json: .*{message}"):
-        read_product(cell_of("optical", str(path)), Wanted("optical", ("red",)))
+        read_product(cell, wanted)
+    assert local_files(cell, wanted) == {"item.json": path}, "planning goes on"
 
 
 def test_a_missing_item_is_named(tmp_path: Path):
