@@ -40,7 +40,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        results,
+        results(*rules.mosaic_region.output, *rules.check_maps.output),
 
 
 # The hooks run in the process that plans; cluster jobs do not import the record of the run.

@@ -53,6 +53,12 @@ def made_rasters() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def made_catalogues() -> ModuleType:
+    """Return ``tests/made_catalogues.py``: STAC items and catalogues as the big providers shape them."""
+    return _module_beside("made_catalogues")
+
+
+@pytest.fixture(scope="session")
 def made_datasets() -> ModuleType:
     """Return ``tests/made_datasets.py``: folders with the layout of published data sets."""
     return _module_beside("made_datasets")

@@ -220,7 +220,7 @@ BUNDLE_FOLDER: Final = "model.bundle"
 
 @dataclass(frozen=True)
 class BundleFolder:
-    """Files of a model that is handed on, such as ``results/model.bundle``."""
+    """Files of a shared model, such as ``results/model.bundle``."""
 
     folder: Path
 

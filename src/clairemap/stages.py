@@ -197,6 +197,7 @@ class PackBundle(StageSettings):
     tiling: TilingSettings
     splits: SplitsSettings
     inference: InferenceSettings
+    labels: LabelOrigin
     bundle: BundleSettings
 
 

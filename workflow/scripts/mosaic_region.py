@@ -90,14 +90,15 @@ def mosaic_region(
         write_text_whole(path, text)
     kept = kept_results(accepted or (), [store.scene for store in stores])
     origins = [read_scene_sources(path) for path in sources or ()]
+    given = None if origin is None else read_origin(origin)
     found = MapSources(
         [store.scene for store in stores],
         [*map(datetime.date.fromisoformat, dates or ()), *_dates_of(origins, undated or ())],
         None if card is None else _copied_card(card, files.model, legend, kept),
         [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
-        chosen.labels.product,
-        None if origin is None else read_origin(origin),
+        chosen.labels.product if given is None else given.labels_product,
+        given,
         origins,
     )
     write_text_whole(files.item, map_item(grid, legend, files, found, made_by))

@@ -86,7 +86,7 @@ class Settings(Section):
     metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
     explain: ExplainSettings = Field(ExplainSettings(), description="explanations of the tiles in words")
     report: ReportSettings = Field(ReportSettings(), description="report page")
-    bundle: BundleSettings = Field(BundleSettings(), description="folder to hand the model on (make bundle)")
+    bundle: BundleSettings = Field(BundleSettings(), description="folder to share the model (make bundle)")
     compute: ComputeSettings = Field(
         ComputeSettings(),
         description="hardware, memory and time limits; changes here do not affect results and trigger no recomputation",
@@ -109,7 +109,7 @@ class Settings(Section):
         if self.model is not None and self.training.start_from is not None:
             raise ValueError(
                 "model and training.start_from are both set: set model to map with a model as it is, or "
-                "training.start_from to train on from it"
+                "training.start_from to fine-tune it"
             )
         return self
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from clairemap.artefacts.scene_sources import SourceFacts
+from clairemap.artefacts.scene_sources import MaskCoding, SourceFacts
 from clairemap.errors import BandCountError
 
 Statement = Literal["add", "removed", "expected", "unknown"]
@@ -19,7 +19,7 @@ Statement = Literal["add", "removed", "expected", "unknown"]
 
 add: this offset must be added to the stored numbers (0: none). removed: a provider has already removed the offset from
 the stored numbers. expected: products of this kind are delivered with this offset. unknown: files with such names exist
-with and without an offset, and nothing else tells them apart.
+with and without an offset, and no other metadata state which.
 """
 
 
@@ -70,16 +70,12 @@ class BandFile:
     crs: str | None = None
 
 
-Coding = Literal["binary", "nonzero", "scl", "qa_pixel"]
-"""What the numbers of a cloud mask mean; qa_pixel: bits of Landsat's quality band."""
-
-
 @dataclass(frozen=True)
 class MaskFile:
     """A cloud mask of a product: reference of its file, number of its band, and coding (None: by the settings)."""
 
     file: str
-    coding: Coding | None
+    coding: MaskCoding | None
     number: int = 1
     size_bytes: int | None = None
 

@@ -58,7 +58,7 @@ def reader_of(cell: Cell) -> Reader:
             return reader
     shown = ", ".join(cell.names[:3]) or "no files"
     raise UnreadableFileError(
-        f"{cell.text}: not a product that clairemap knows (it contains {shown}); name the files of its bands in "
+        f"{cell.text}: not a supported product (it contains {shown}); name the files of its bands in "
         f'sensors.{cell.role}.files, for example {{red: "*_B04_*.tif"}}, or name one raster with all bands'
     )
 

@@ -17,14 +17,13 @@ from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.sources.cells import Cell
 from clairemap.sources.documents import found, parsed
 from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, plain_name
-from clairemap.sources.sentinel2_bands import BANDS, OFFSET, OFFSET_SINCE, UNIT, names_of
+from clairemap.sources.sentinel2_bands import BANDS, OFFSET, OFFSET_SINCE, REFLECTANCE, UNIT, names_of
 from clairemap.sources.wanted import Wanted
 
 METADATA = re.compile(r"(?:^|/)MTD_MSI(L1C|L2A)\.xml$")
 IMAGE = re.compile(r"(?:^|/)IMG_DATA/(?:R(?:10|20|60)m/)?[^/]*_(B\d[\dA]|SCL)(?:_(10|20|60)m)?\.jp2$")
 MANIFEST = "manifest.safe"
 LICENCE = "Copernicus Sentinel data terms"
-REFLECTANCE = 10_000
 NODATA = 0.0
 """In each band, in all baselines: 0 is never measured."""
 
@@ -172,7 +171,7 @@ def _version(baseline: str | None) -> tuple[int, int] | None:
 
 
 def _scale(cell: Cell, root: Element) -> float:
-    """Return the factor from stored numbers to reflectance × 10 000: 1, as long as the quantification is 10 000."""
+    """Return the factor from stored numbers to reflectance × 10 000: 1 if the quantification value is 10 000."""
     for tag in ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE"):
         if (text := found(root, tag)) is not None:
             value = float(text)

@@ -30,8 +30,8 @@ from clairemap.raster.remote_names import SIGNATURE, address, is_planetary_compu
 from clairemap.sources.cells import Cell
 from clairemap.sources.documents import content, parsed
 from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, plain_name
-from clairemap.sources.sentinel2 import NODATA, REFLECTANCE, Radiometry, expected_by
-from clairemap.sources.sentinel2_bands import BANDS, UNIT, names_of
+from clairemap.sources.sentinel2 import NODATA, Radiometry, expected_by
+from clairemap.sources.sentinel2_bands import BANDS, REFLECTANCE, UNIT, names_of
 from clairemap.sources.wanted import Wanted
 
 REMOVED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")

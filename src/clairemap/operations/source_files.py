@@ -16,7 +16,7 @@ Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
-class SceneSources:
+class SourceFiles:
     """The source files of a run.
 
     Labels in vector files have the role `polygons` instead of `label`.
