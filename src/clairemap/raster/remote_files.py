@@ -6,6 +6,7 @@ repeats a failure from its cache, so these retries clear the cache and open the 
 """
 
 import functools
+import logging
 import os
 import re
 
@@ -41,6 +42,7 @@ DOCUMENT_BYTES = 2**24
 """Largest metadata file that is read."""
 
 STATUS = re.compile(r"HTTP (?:response|error) code ?:? ?(\d{3})")
+QUERY = re.compile(r"\?[^\s'\"]*")
 PASSING = (408, 425, 429, 500, 502, 503, 504)
 DENIED = (401, 403)
 ABSENT_TEXT = re.compile(r"specified (?:key|bucket|blob|container) does not exist|NoSuch(?:Key|Bucket)", re.I)
@@ -60,6 +62,13 @@ def prepare() -> None:
         if key not in os.environ:
             for prefix in PREFIXES:
                 gdal_files.set_option(prefix, key, value)
+    logging.getLogger("rasterio._err").addFilter(_without_queries)
+
+
+def _without_queries(record: logging.LogRecord) -> bool:
+    """Remove queries of addresses, which may be signatures, from a message of GDAL."""
+    record.msg, record.args = QUERY.sub("", record.getMessage()), ()
+    return True
 
 
 def renew() -> None:
@@ -130,7 +139,7 @@ def may_pass(error: BaseException) -> bool:
 def read_error(where: str, reason: BaseException | str) -> RemoteFileError:
     """Return the error for a remote file that cannot be opened or read, with the remedy; `where` has no signature."""
     reasons = _reasons(reason)
-    status, text = _status(reasons), re.sub(r"\?[^\s'\"]*", "", reasons[-1]).rstrip(".") or "no answer"
+    status, text = _status(reasons), QUERY.sub("", reasons[-1]).rstrip(".") or "no answer"
     answer = f'GDAL: "{text}"' if status is None else f"HTTP {status}"
     if status == 404 or ABSENT_TEXT.search(text):
         return RemoteFileError(f"{where}: does not exist on the server ({answer}); correct the address")

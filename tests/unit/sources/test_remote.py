@@ -270,14 +270,17 @@ def signer(server: RangeServer, monkeypatch: pytest.MonkeyPatch) -> Signer:
 
 
 def test_addresses_are_signed_late_and_again(
-    server: RangeServer, signer: Signer, opened: Callable[..., RasterSource], tmp_path: Path
-):
+    server: RangeServer, signer: Signer, opened: Callable[..., RasterSource], tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+):  # fmt: skip
     with opened(f"{server.url}/pair.tif") as one:
         assert "sig" not in (tmp_path / "sources.json").read_text()
         assert np.array_equal(one.read(Window(0, 0, BLOCK, SIDE), (1, 2)).values, PAIR[:, :BLOCK])
         signer.number += 1  # the token that was used is no longer accepted
+        server.fail("pair.tif", 503, times=1, at=middle(server.folder / "pair.tif"))
         assert np.array_equal(one.read(WHOLE, (1, 2)).values, PAIR)
     assert signer.number == 3
+    assert "HTTP error code: 503" in caplog.text and "sig=" not in caplog.text
 
 
 @pytest.mark.usefixtures("signer")
