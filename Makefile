@@ -22,7 +22,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || \
 	  { echo "Python's venv module is missing: run apt-get install python3-venv, then run make again"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm,stac,tensorboard]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,planetary-computer,slurm,stac,tensorboard]'
 	@touch $@
 
 .PHONY: setup
@@ -33,7 +33,7 @@ setup: $(VENV)/.ready  ## create .venv and install the pinned dependencies
 .PHONY: wheelhouse
 wheelhouse:  ## download all wheels into wheelhouse/, to set up a machine without internet (docs/offline.md)
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt -d wheelhouse \
-	  torch==2.13.0 '.[dev,slurm,stac,tensorboard]' $(BUILD_PACKAGES)
+	  torch==2.13.0 '.[dev,planetary-computer,slurm,stac,tensorboard]' $(BUILD_PACKAGES)
 	@echo "$$(ls wheelhouse | wc -l) wheels, $$(du -sh wheelhouse | cut -f1), in $(CURDIR)/wheelhouse"
 
 .PHONY: image

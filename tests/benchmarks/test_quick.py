@@ -61,6 +61,7 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
     "sources": (
         lambda found: found["product_vs_stack"] < 3,
         lambda found: found["product_mb"] < 1.2 * found["stack_mb"],
+        lambda found: 1 < found["http_bytes_ratio"] <= 1.15,
     ),
     "training_speed": (lambda found: found["rift_gradient_off_by"] < 1e-4,),
 }

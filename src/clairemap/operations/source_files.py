@@ -101,8 +101,17 @@ class SourceFiles:
             given: dict[str, Files] = {**single, **resolved}
             rasters = self.identified(given, self.record(scene))
             vectors = self.identified(polygons, self.polygon_record(scene))
-            self._known[scene] = Identities({**rasters.by_file, **vectors.by_file}, rasters.future + vectors.future)
+            known = {**rasters.by_file, **vectors.by_file, **self._addresses(scene)}
+            self._known[scene] = Identities(known, rasters.future + vectors.future)
         return self._known[scene]
+
+    def _addresses(self, scene: str) -> dict[str, str]:
+        """Return the addresses of remote files by role: planning does not ask servers, jobs do (`sources.opened`)."""
+        return {
+            f"{one.role}/{number}": address
+            for one in self.resolved(scene)
+            for number, address in enumerate(one.addresses)
+        }
 
     def _given(self, scene: str) -> dict[str, str]:
         """Return the scene's cells by role."""

@@ -53,6 +53,8 @@ class BandFile:
         nodata: stored number without data, by the metadata; None: the file's tag.
         nodata_in_any: nodata in one band makes the pixel invalid, also if the number could be a measurement (0).
         size_bytes: size of the file by the metadata; None: unknown.
+        count: number of bands that the file must have; None: any.
+        crs: CRS by the metadata as EPSG code or WKT, for a file without one; None: not stated.
     """
 
     file: str
@@ -64,14 +66,16 @@ class BandFile:
     nodata: float | None = None
     nodata_in_any: bool = False
     size_bytes: int | None = None
+    count: int | None = None
+    crs: str | None = None
 
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A cloud mask of a product: reference of its file, number of its band, and coding."""
+    """A cloud mask of a product: reference of its file, number of its band, and coding (None: by the settings)."""
 
     file: str
-    coding: MaskCoding
+    coding: MaskCoding | None
     number: int = 1
     size_bytes: int | None = None
 
@@ -88,7 +92,7 @@ class Product:
     def chosen(self, names: Sequence[str], where: str) -> tuple[BandFile, ...]:
         """Return the bands of some names, in their order.
 
-        Of several bands with one name the first counts: readers list the finest first.
+        A band's first name counts before other names. Of several bands the first counts: readers list the finest first.
 
         Args:
             names: of the settings, for example red or B04.
@@ -99,7 +103,9 @@ class Product:
         """
         known: dict[str, BandFile] = {}
         for band in self.bands:
-            for name in band.names:
+            known.setdefault(plain_name(band.names[0]), band)
+        for band in self.bands:
+            for name in band.names[1:]:
                 known.setdefault(plain_name(name), band)
         absent = [name for name in names if plain_name(name) not in known]
         if absent:

@@ -62,7 +62,7 @@ def read(cell: Cell, wanted: Wanted) -> Product:
     sizes = _sizes(cell, f"{top}/{MANIFEST}" if top else MANIFEST)
     keys = {"SCL"} if wanted.role == "cloud" else _keys(wanted.bands)
     _check_delivered(cell, Path(document).name, [name for key in keys for name in images.get(key, ())[:1]])
-    evidence, scale = _Radiometry(root, Path(document).name, level), _scale(cell, root)
+    evidence, scale = Radiometry(root, Path(document).name, level), _scale(cell, root)
     bands = tuple(
         BandFile(
             image, names_of(key), evidence=evidence.of(key), scale=scale, unit=UNIT, nodata=NODATA,
@@ -137,8 +137,8 @@ def _check_delivered(cell: Cell, document: str, names: list[str]) -> None:
         )
 
 
-class _Radiometry:
-    """Offsets in the metadata of a product."""
+class Radiometry:
+    """Offsets in the metadata of a product, its root element; `document` is their name and `level` L1C or L2A."""
 
     def __init__(self, root: Element, document: str, level: str) -> None:
         tag = "RADIO_ADD_OFFSET" if level == "L1C" else "BOA_ADD_OFFSET"
@@ -153,11 +153,16 @@ class _Radiometry:
         evidence = []
         if number in self._offsets:
             evidence.append(Evidence("add", f"{self._where} of band_id {number}", self._offsets[number]))
-        if (version := _version(self._baseline)) is not None:
-            expected = OFFSET if version >= OFFSET_SINCE else 0.0
-            where = f"{self._document}, PROCESSING_BASELINE {self._baseline}"
-            evidence.append(Evidence("expected", where, expected))
+        evidence += expected_by(self._baseline, f"{self._document}, PROCESSING_BASELINE")
         return tuple(evidence) or (Evidence("unknown", f"{self._document}, without PROCESSING_BASELINE and offsets"),)
+
+
+def expected_by(baseline: str | None, where: str) -> tuple[Evidence, ...]:
+    """Return the offset that products of a processing baseline have; `where` is the key; empty: unknown baseline."""
+    version = _version(baseline)
+    if version is None:
+        return ()
+    return (Evidence("expected", f"{where} {baseline}", OFFSET if version >= OFFSET_SINCE else 0.0),)
 
 
 def _version(baseline: str | None) -> tuple[int, int] | None:
