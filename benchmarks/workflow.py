@@ -8,7 +8,8 @@ jobs, dependencies and logs, and nothing else. Seconds are CPU seconds.
   10,000 scenes: median of alternating runs.
 - `noop_s`: dry run of `noop_scenes` scenes when all jobs are done.
 - `files_per_scene`: files in the folder of a labelled scene, by its side in pixels, with default tiles and windows of
-  2048 px; test scenes with `metrics.compare_sensors` have the probabilities two more times.
+  2048 px, counted in stores with as many tiles; test scenes with `metrics.compare_sensors` have the probabilities two
+  more times.
 - `asked_over_used`: memory requested divided by memory used (`workflow_memory.py`), by rule, of the finished run whose
   work folder is given with `--run`.
 
@@ -28,28 +29,37 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from workflow_made import BARE, JOB, PROJECT, Cost, make_folder, snakemake, workflow_without_work
 from workflow_memory import asked_over_used
 
 import clairemap
-from clairemap.grid.rounding import ceil_div
+from clairemap.inference.probabilities import create_probabilities
 from clairemap.inference.scene_windows import scene_windows
 from clairemap.outputs import SceneFolder
+from clairemap.raster.store import GridStore, Layer, complete_store, create_store
 from clairemap.scenes import read_sample_sheet
 from clairemap.settings import Settings
 
 SCENES, QUICK_SCENES = 10_000, 50
 NOOP_SCENES, QUICK_NOOP_SCENES = 200, 10
 STARTS, QUICK_STARTS = 7, 1
-SIDES_PX = (1024, 2048, 4096, 8192)
+SIDES_PX = (1024, 2048, 4096, 8192, 16384)
 HALO_PX = 384
 WINDOW_PX = 2048
 FAULTS = PROJECT / "benchmarks" / "results" / "workflow_faults.json"
 
-PAIR_ARRAYS = ("optical", "sar", "label", "validity")
-PROBABILITY_ARRAYS = ("probability", "optical_share")
-COORDINATE_FILES = 7
-"""zarr.json of the group and of x, y and spatial_ref, values of x and y, and Snakemake's time stamp."""
+SCALE = 32
+"""Stores of files_per_scene have sides and tiles smaller by this factor, and as many tiles as real ones."""
+
+PAIR_LAYERS = (
+    Layer("optical", "uint16", ("red", "nir")),
+    Layer("sar", "float32", ("VV",), fill=float("nan")),
+    Layer("label", "uint8"),
+    Layer("validity", "uint8"),
+)
 
 
 def main() -> None:
@@ -129,19 +139,34 @@ def job_starts(ours: Path, folder: Path, count: int) -> tuple[float, float]:
 
 
 def files_of_scene(side_px: int) -> int:
-    """Return the number of files of a labelled scene of `side_px` squared, with default settings."""
-    settings = Settings()
-    tile_px, folder = settings.tiling.tile_px, SceneFolder(Path("scene"))
-    pair_shards = ceil_div(side_px, tile_px * settings.tiling.shard_tiles) ** 2
-    windows = scene_windows((side_px, side_px), WINDOW_PX, HALO_PX, tile_px)
-    map_shards = ceil_div(side_px, tile_px * windows.shard_tiles) ** 2
-    stores = sum(
-        COORDINATE_FILES + len(arrays) * (shards + 1)
-        for arrays, shards in ((PAIR_ARRAYS, pair_shards), (PROBABILITY_ARRAYS, map_shards))
-    )
-    single = (folder.registration, folder.registration_picture, folder.tiles, folder.radiometry_check)
-    others = ("pair.json", "radiometry.json", "probabilities.json", "scores.parquet", folder.explanations.name)
+    """Return the number of files of a labelled scene of `side_px` squared: written stores, and the other files."""
+    settings, folder = Settings(), SceneFolder(Path("scene"))
+    windows = scene_windows((side_px, side_px), WINDOW_PX, HALO_PX, settings.tiling.tile_px)
+    tile_px = settings.tiling.tile_px // SCALE
+    grid = GeoBox((side_px // SCALE, side_px // SCALE), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
+    with tempfile.TemporaryDirectory() as temporary:
+        part, target = Path(temporary) / "part", Path(temporary) / "stores"
+        pair = create_store(
+            part, grid, PAIR_LAYERS, tile_px=tile_px, shard_tiles=settings.tiling.shard_tiles, attributes={}
+        )
+        _complete(pair, target / folder.pair.name)
+        names = [chosen.name for chosen in settings.legend.classes]
+        mapped = create_probabilities(
+            part, grid, names, tile_px=tile_px, shard_tiles=windows.shard_tiles, attributes={}
+        )
+        _complete(mapped, target / folder.probabilities.name)
+        stores = sum(path.is_file() for path in target.rglob("*")) + 2  # with manifests and Snakemake's time stamps
+    single = (folder.sources, folder.registration, folder.registration_picture, folder.tiles, folder.radiometry_check)
+    others = ("radiometry.json", "scores.parquet", folder.explanations.name)
     return stores + len(single) + len(others)
+
+
+def _complete(store: GridStore, target: Path) -> None:
+    for window in store.shards():
+        for name in (name for name, array in store.group.arrays() if array.shards):
+            store.write(name, window, np.ones((*store.array(name).shape[:-2], *window.shape), np.uint8))
+    target.parent.mkdir(exist_ok=True)
+    complete_store(store.path, target)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ from clairemap.provenance import write_text_whole
 
 @dataclass(frozen=True)
 class ArrayEntry:
-    """Metadata of an array, number and total size of its files, and a hash of their names and contents.
+    """Metadata of an array, number and total size of its files, and a hash of its compressed chunks.
 
-    `fill` is the value of chunks that have no file.
+    `fill` is the value of chunks that were not written.
     """
 
     shape: tuple[int, ...]

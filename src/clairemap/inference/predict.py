@@ -139,7 +139,8 @@ def _resumable_store(unfinished_path: Path, window_px: int | None = None) -> Gri
         store = open_store(unfinished_path, "r+")
         own_px = int(store.attributes[WINDOW]) if WINDOW in store.attributes else None
         fits = own_px is not None and (window_px is None or own_px <= window_px)
-        return store if fits and any(has_result(store, shard) for shard in store.shards()) else None
+        begun = store.has_merged_shards or any(has_result(store, shard) for shard in store.shards())
+        return store if fits and begun else None
     except StoreError:
         return None
 
@@ -156,7 +157,7 @@ class _SceneMapper:
         """Map all missing shards."""
         store = self.store
         windows = self.prediction.scene_windows(self.pair, int(store.attributes[WINDOW]))
-        waiting = [shard for shard in store.shards() if not has_result(store, shard)]
+        waiting = self._waiting()
         for shard in waiting:
             discard(store, shard)
         steps = self._steps(windows, waiting)
@@ -169,6 +170,11 @@ class _SceneMapper:
         mpx = sum(shard.height * shard.width for shard in waiting) / 1e6
         speed = mpx / max(time.monotonic() - began, 1e-3)
         log.info("%s: %.2f Mpx/s, %d windows without usable pixels", what, speed, len(steps) - mapped)
+
+    def _waiting(self) -> list[Window]:
+        """Return the shards to map; none if an interrupted run has mapped all and begun to merge them."""
+        store = self.store
+        return [] if store.has_merged_shards else [shard for shard in store.shards() if not has_result(store, shard)]
 
     def _log_plan(self, what: str, windows: SceneWindows, shards: int, steps: int) -> None:
         shape, cover = self.pair.shape, windows.cover

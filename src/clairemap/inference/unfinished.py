@@ -7,7 +7,7 @@ scheduler), it fails because its store is gone; if two runs try to take over a s
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from clairemap.provenance import temporary_beside
@@ -27,7 +27,7 @@ def unfinished(target: Path, fingerprint: str) -> Iterator[Path]:
     unfinished_path = temporary_beside(target.with_name(f"{target.name}.{fingerprint}"))
     found = list(target.parent.glob(f".{target.name}.*.part"))
     resumable = [store for store in found if f".{fingerprint}." in store.name and (store / "zarr.json").is_file()]
-    for store in sorted(resumable, key=_files, reverse=True):
+    for store in sorted(resumable, key=_bytes, reverse=True):
         if not unfinished_path.exists():
             _take_over(store, unfinished_path)
     for store in found:
@@ -35,8 +35,13 @@ def unfinished(target: Path, fingerprint: str) -> Iterator[Path]:
     yield unfinished_path
 
 
-def _files(store: Path) -> int:
-    return sum(1 for _ in store.rglob("*"))
+def _bytes(store: Path) -> int:
+    """Return the size of a store's files; another run may still write, move or merge them."""
+    total = 0
+    for file in store.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += file.lstat().st_size
+    return total
 
 
 def _take_over(store: Path, unfinished_path: Path) -> None:

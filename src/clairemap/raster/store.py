@@ -1,8 +1,9 @@
 """Georeferenced Zarr stores of intermediate data: tiled scenes and class probabilities.
 
-Zarr format 3, one chunk per tile, several chunks per file (shard). xarray opens a store with coordinates, rioxarray
-with its CRS. A store is complete when its manifest exists; the manifest contains the hash of each array and all
-attributes except the stamp.
+Zarr format 3, one chunk per tile. A store is written shard by shard (a file of several chunks); when it is completed,
+the shards of each array are merged into one file. xarray opens a store with coordinates, rioxarray with its CRS. A
+store is complete when its manifest exists; the manifest contains the hash of each array and all attributes except the
+stamp.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ from clairemap.grid.rounding import ceil_div
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.provenance import STAMP_PREFIX, temporary_beside
+from clairemap.raster.shard_merge import is_merged, merge_shards, sharded_array
 
 Attributes = TypeVar("Attributes", bound=StoreAttributes)
 
@@ -77,7 +79,7 @@ class GridStore:
 
     @property
     def shard_px(self) -> int:
-        """Side of a shard in pixels; write blocks of this size at multiples of it."""
+        """Side of a shard in pixels, while the store is written; write blocks of this size at multiples of it."""
         return int(self.attributes["shard_px"])
 
     @property
@@ -108,6 +110,11 @@ class GridStore:
         """Whether the store still exists on disk."""
         return (self.path / "zarr.json").is_file()
 
+    @property
+    def has_merged_shards(self) -> bool:
+        """Whether shards of an array have been merged, by `complete_store`; then all are written."""
+        return any(is_merged(self.path / name) for name in self.group.array_keys())
+
     def array(self, name: str) -> zarr.Array[Any]:
         """Return an array, for slicing: ``store.array("sar")[:, 0:512, 0:512]``.
 
@@ -133,7 +140,10 @@ class GridStore:
         return (tile.window for tile in tiles(self.shape, self.shard_px))
 
     def discard(self, name: str, shard: Window) -> None:
-        """Delete a shard's file; zarr would otherwise read it to write part of it, and fail if it is damaged."""
+        """Delete a shard's file, before shards are merged.
+
+        zarr would otherwise read it to write part of it, and fail if it is damaged.
+        """
         leading = [0] * (self.array(name).ndim - 2)
         index = [*leading, shard.y0 // self.shard_px, shard.x0 // self.shard_px]
         (self.path / name).joinpath("c", *map(str, index)).unlink(missing_ok=True)
@@ -234,7 +244,7 @@ def _write_georeference(group: zarr.Group, geobox: GeoBox) -> None:
         "x": transform.c + transform.a * (np.arange(width) + 0.5),
     }
     for name, values in centres.items():
-        axis = group.create_array(name, data=values.astype("float64"), chunks="auto", dimension_names=[name])
+        axis = group.create_array(name, data=values.astype("float64"), chunks=values.shape, dimension_names=[name])
         axis.attrs.update({"axis": name.upper(), "long_name": f"pixel centre, {name}"})
 
 
@@ -255,20 +265,25 @@ def open_store(path: Path, mode: Literal["r", "r+"] = "r") -> GridStore:
 
 
 def complete_store(part: Path, target: Path, manifest: Path | None = None) -> None:
-    """Move a written store to its target path, then write its manifest.
+    """Merge the shards of a written store, move it to its target path, then write its manifest.
 
-    An existing store is replaced. After an interruption there is either no manifest or a complete store.
+    An existing store is replaced. After an interruption there is either no manifest or a complete store. A store that
+    is still at its first path can be completed again.
 
     Args:
         part: path of the written store.
         target: final path of the store.
         manifest: path of the manifest; by default `manifest_of(target)`.
+
+    Raises:
+        DiskFullError: no space is left; merging needs as much as the largest array.
+        StoreError: a shard is damaged.
     """
     manifest = manifest or manifest_of(target)
     manifest.unlink(missing_ok=True)
     for leftover in part.rglob(UNFINISHED_FILES):
         leftover.unlink()
-    described = _describe(part)
+    described = _merge_and_describe(part)
     if target.exists():
         discarded = temporary_beside(target)
         target.rename(discarded)
@@ -298,17 +313,13 @@ def check_store(path: Path, manifest: Path | None = None) -> GridStore:
     return open_store(path)
 
 
-def _describe(path: Path) -> Manifest:
+def _merge_and_describe(path: Path) -> Manifest:
     group = zarr.open_group(path, mode="r")
     arrays = {}
     for name, array in sorted(group.arrays()):
+        sharded = sharded_array(path / name)
+        digest = merge_shards(sharded) if sharded else _digest_of_files(path / name)
         files = _chunk_files(path / name)
-        digest = hashlib.sha256()
-        for file in files:
-            digest.update(file.relative_to(path).as_posix().encode())
-            with file.open("rb") as content:
-                while block := content.read(2**20):
-                    digest.update(block)
         arrays[name] = ArrayEntry(
             shape=tuple(array.shape),
             dtype=str(array.dtype),
@@ -316,9 +327,17 @@ def _describe(path: Path) -> Manifest:
             attributes=_unstamped(array.attrs),
             files=len(files),
             bytes=_size(files),
-            sha256=digest.hexdigest(),
+            sha256=digest,
         )
     return Manifest(_unstamped(group.attrs), arrays)
+
+
+def _digest_of_files(array: Path) -> str:
+    digest = hashlib.sha256()
+    for file in _chunk_files(array):
+        digest.update(file.relative_to(array).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _size(files: Sequence[Path]) -> int:

@@ -43,7 +43,9 @@ class TilingSettings(Section):
         description="tile size, pixels; a multiple of 128. Accuracy is computed per tile; intermediate Zarr files use "
         "it as chunk size",
     )
-    shard_tiles: int = Field(4, ge=1, le=32, description="tiles along each side of a shard, one file of the Zarr store")
+    shard_tiles: int = Field(
+        4, ge=1, le=32, description="tiles along each side of a shard, the part of a scene that is tiled at once"
+    )
 
 
 class SplitsSettings(Section):

@@ -19,6 +19,8 @@ from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.nets.bundle import Bundle, build_network
 from clairemap.nets.image import Image
 from clairemap.nets.normalisation import normalise
+from clairemap.raster import store as store_module
+from clairemap.raster.shard_merge import ShardedArray
 from clairemap.raster.store import GridStore, check_store, complete_store, open_store
 from clairemap.settings import InferenceSettings, NetworkSettings, View
 from clairemap.validity import Validity
@@ -273,6 +275,29 @@ def test_interrupted_run_resumes_after_the_last_complete_shard(
     counted.runs = 0
     predict(pair, window_px=window_px)
     assert behind < counted.runs
+
+
+def test_run_interrupted_while_merging_maps_nothing_again(
+    make_pair: Make, bundle: Bundle, predict: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    pair = make_pair((600, 300), holes((600, 300)))
+    complete_store(predict(pair, window_px=384).path, tmp_path / "one.zarr")
+    part, merge = tmp_path / "kept", store_module.merge_shards
+    predict(pair, window_px=384, part=part)
+
+    def interrupted(array: ShardedArray) -> str:
+        if array.folder.name == "probability":  # the second one
+            raise KeyboardInterrupt
+        return merge(array)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(store_module, "merge_shards", interrupted)
+        complete_store(part, tmp_path / "two.zarr")
+    assert open_store(part).has_merged_shards
+    counted = Counted(monkeypatch, bundle)
+    complete_store(predict(pair, window_px=384, part=part).path, tmp_path / "two.zarr")
+    assert counted.runs == 0
+    assert (tmp_path / "one.json").read_text() == (tmp_path / "two.json").read_text()
 
 
 @pytest.mark.parametrize("damage", ["cut short", "emptied", "lost"])

@@ -48,3 +48,14 @@ def test_files_of_an_orphan_at_the_old_path_are_not_resumed(tmp_path: Path):
     with unfinished(tmp_path / "a.zarr", "f1") as part:
         assert (part / "log").read_text() == "real"
         assert list(tmp_path.iterdir()) == [part]
+
+
+def test_largest_store_is_resumed(tmp_path: Path):
+    fail_after_writing(tmp_path / "a.zarr", "f1", "merged: fewer files, more bytes")
+    for number in range(9):
+        other = tmp_path / f".a.zarr.f1.{number:012}.part"
+        other.mkdir()
+        for name in ("zarr.json", "log", "1", "2"):
+            (other / name).touch()
+    with unfinished(tmp_path / "a.zarr", "f1") as part:
+        assert (part / "log").read_text().startswith("merged")
