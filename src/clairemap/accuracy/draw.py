@@ -129,7 +129,7 @@ def _priority_limits(pixels: NDArray[np.int64], units: NDArray[np.int64]) -> NDA
     below_one = np.minimum(share, np.nextafter(1, 0))
     limits = (below_one * 2.0**64).astype(np.uint64)
     limits[share >= 1] = np.iinfo(np.uint64).max
-    return limits
+    return np.asarray(limits, np.uint64)
 
 
 def _candidates(
@@ -174,4 +174,4 @@ def priorities(position: NDArray[np.int64], seed: int) -> NDArray[np.uint64]:
         value ^= value >> np.uint64(27)
         value *= np.uint64(0x94D049BB133111EB)
         value ^= value >> np.uint64(31)
-    return value
+    return np.asarray(value, np.uint64)
