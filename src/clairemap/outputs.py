@@ -84,6 +84,45 @@ class MapFiles:
 
 
 @dataclass(frozen=True)
+class SampleFiles:
+    """Files of a region's sample. Interpreters get `table` and `geopackage`; `design` is in the work folder."""
+
+    results: Path
+    work: Path
+    region: str
+
+    @property
+    def table(self) -> Path:
+        """The sample as CSV."""
+        return self.results / self.region / f"{self.region}.sample.csv"
+
+    @property
+    def geopackage(self) -> Path:
+        """The sample as GeoPackage."""
+        return self.results / self.region / f"{self.region}.sample.gpkg"
+
+    @property
+    def design(self) -> Path:
+        """Strata, chances and map classes of the units."""
+        return self.work / "samples" / f"{self.region}.json"
+
+    @property
+    def estimates(self) -> Path:
+        """Accuracy and areas, estimated from the interpreted sample."""
+        return self.results / self.region / "estimates.json"
+
+    @property
+    def estimates_table(self) -> Path:
+        """The same as CSV."""
+        return self.results / self.region / "estimates.csv"
+
+    @property
+    def published_design(self) -> Path:
+        """Copy of the design beside the estimates."""
+        return self.results / self.region / f"{self.region}.sample_design.json"
+
+
+@dataclass(frozen=True)
 class SceneFolder:
     """Files of one scene, such as ``work/scenes/west``."""
 

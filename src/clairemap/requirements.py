@@ -48,6 +48,8 @@ _PEAK_MB = {
     "check_maps": 225,
     "score_tiles": 210,
     "score_region": 245,
+    "draw_sample": 300,
+    "estimate_areas": 200,
     "explain_tiles": 210,
     "render_report": 320,
 }
@@ -204,6 +206,8 @@ _MINUTES: dict[str, Callable[[int], float]] = {
     "check_maps": lambda scenes: 20 + 0.5 * scenes,
     "score_tiles": lambda _: 30,
     "score_region": lambda scenes: 20 + 0.1 * scenes,
+    "draw_sample": lambda scenes: 30 + scenes,
+    "estimate_areas": lambda _: 15,
     "render_report": lambda scenes: 20 + 0.2 * scenes,
 }
 """Time limits by number of scenes, minutes: several times what was measured with scenes of 4096 px."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from clairemap.classes import Legend
 from clairemap.settings import (
+    AccuracySettings,
     AugmentationSettings,
     ExplainSettings,
     InferenceSettings,
@@ -127,6 +128,27 @@ class ScoreRegion(StageSettings):
     """Settings of score_region."""
 
     legend: Legend
+
+
+class DrawSample(StageSettings):
+    """Settings of draw_sample."""
+
+    UNTRACKED = {"accuracy": {"interpreted", "columns"}}
+
+    legend: Legend
+    accuracy: AccuracySettings
+
+
+class EstimateAreas(StageSettings):
+    """Settings of estimate_areas.
+
+    The interpreted file is compared by content; what drew the sample is in its design.
+    """
+
+    UNTRACKED = {"accuracy": set(AccuracySettings.model_fields) - {"columns"}}
+
+    legend: Legend
+    accuracy: AccuracySettings
 
 
 class ExplainTiles(StageSettings):

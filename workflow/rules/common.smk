@@ -11,7 +11,7 @@ from clairemap.job_requests import JobRequests
 from clairemap.operations import run_record, startup
 from clairemap.operations.rule_values import RuleValues, with_parameters, untracked
 from clairemap.operations.scene_sources import SceneSources
-from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
+from clairemap.outputs import MapFiles, ModelFolder, SampleFiles, SceneFolder
 from clairemap.plan import has_both_sensors, is_labelled
 from clairemap.scenes import NAME_WILDCARD
 from clairemap.settings import VIEWS

@@ -1,5 +1,7 @@
 """Sections of config.yaml on the sample for accuracy and areas."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from clairemap.settings.kinds import InputPath
@@ -18,6 +20,9 @@ class AccuracySettings(Section):
 
     interpreted: InputPath | None = Field(
         None, description="file with the interpreted sample; {region} stands for the region's name (null: none yet)"
+    )
+    columns: dict[Literal["id", "reference", "second", "confidence", "remark"], str] = Field(
+        {}, description="columns of this file with other names, such as {reference: Klasse}"
     )
     units: int | None = Field(None, ge=10, le=1_000_000, description="sample size (null: from half_width)")
     half_width: float = Field(

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from clairemap.settings.accuracy import AccuracySettings
 from clairemap.settings.kinds import InputPath, OutputFolder
 from clairemap.settings.legend import LegendSettings
 from clairemap.settings.mapping import (
@@ -76,6 +77,9 @@ class Settings(Section):
     inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
     mosaic: MosaicSettings = Field(MosaicSettings(), description="grid and compression of the maps")
     metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
+    accuracy: AccuracySettings = Field(
+        AccuracySettings(), description="random sample of the map, interpreted by people, for accuracy and areas"
+    )
     explain: ExplainSettings = Field(ExplainSettings(), description="explanations of the tiles in words")
     report: ReportSettings = Field(ReportSettings(), description="report page")
     compute: ComputeSettings = Field(
@@ -92,6 +96,16 @@ class Settings(Section):
             raise ValueError(
                 f"training.batch_size is {self.training.batch_size}: it must be a multiple of {shared} "
                 f"(compute.training_processes {compute.training_processes}{nodes} x training.batch_parts {parts})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _buffer_is_around_a_class(self) -> Self:
+        buffer, names = self.accuracy.buffer, self.legend.names
+        if buffer and buffer.around not in names:
+            raise ValueError(
+                f"accuracy.buffer.around {buffer.around!r} is not a class of legend.classes: use one of "
+                f"{', '.join(names)}"
             )
         return self
 

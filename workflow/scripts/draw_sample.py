@@ -1,0 +1,86 @@
+"""Draw a random sample of a region's map for interpreters."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from clairemap.accuracy.sample_files import kept_answers, write_sample
+from clairemap.accuracy.sampling import SampleSize, sample_of
+from clairemap.accuracy.strata import Buffer, Stratification
+from clairemap.artefacts.metrics import RegionMetrics, read_metrics
+from clairemap.artefacts.sample_design import SampleDesign, write_sample_design
+from clairemap.console import run
+from clairemap.outputs import SampleFiles
+from clairemap.provenance import stamp
+from clairemap.raster.source import RasterSource
+from clairemap.settings import AccuracySettings
+from clairemap.stages import DrawSample
+
+log = logging.getLogger("clairemap.draw_sample")
+
+
+def draw_sample(
+    *,
+    region: Annotated[str, typer.Option(help="name of the region")],
+    landcover: Annotated[Path, typer.Option(help="land-cover map of the region")],
+    metrics: Annotated[Path, typer.Option(help="metrics.json: accuracies on labelled test pixels, for the size")],
+    results: Annotated[Path, typer.Option(help="folder of results: the sample is written to REGION in it")],
+    work: Annotated[Path, typer.Option(help="work folder: the design is written to samples in it")],
+    settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.DrawSample)")],
+) -> None:
+    """Write the sample as CSV and GeoPackage, and its design. Answers in an earlier version of the files are kept.
+
+    Raises:
+        SampleError: the map cannot be sampled so, or answers would be lost.
+    """
+    started = time.monotonic()
+    stage = DrawSample.from_json(settings)
+    chosen, legend = stage.accuracy, stage.legend
+    buffer = Buffer(legend.names.index(chosen.buffer.around), chosen.buffer.px) if chosen.buffer else None
+    design = sample_of(
+        landcover,
+        Stratification(legend, buffer),
+        SampleSize(chosen.units, chosen.half_width, _expected(read_metrics(metrics), chosen), chosen.per_stratum),
+        seed=chosen.seed,
+        distance_px=chosen.distance_px,
+        stamp=stamp("draw_sample", settings),
+    )
+    files = SampleFiles(results, work, region)
+    answers = kept_answers([files.table, files.geopackage], design.units)
+    with RasterSource(landcover) as source:
+        write_sample(files.table, files.geopackage, design.units, source.geobox, answers)
+    write_sample_design(files.design, design)
+    _log(files, design, len(answers), time.monotonic() - started)
+
+
+def _expected(metrics: RegionMetrics, chosen: AccuracySettings) -> np.ndarray:
+    """Return the expected user's accuracy of each class: that on test pixels, else that of the settings."""
+    measured = {row.code: row for row in metrics.per_class} if metrics.split == "test" else {}
+    return np.array(
+        [
+            chosen.expected_accuracy
+            if row.users_accuracy is None or row.too_few or row.code not in measured
+            else row.users_accuracy
+            for row in metrics.per_class
+        ]
+    )
+
+
+def _log(files: SampleFiles, design: SampleDesign, answers: int, seconds: float) -> None:
+    strata = ", ".join(f"{each.name} {each.units} of {each.pixels} px" for each in design.strata)
+    log.info("%s: %d units (%s), %.1f s", files.geopackage, len(design.units), strata, seconds)
+    for each in design.strata:
+        if 0 < each.pixels <= each.units:
+            log.warning("stratum %s has only %d pixels: all of them are in the sample", each.name, each.pixels)
+        if each.pixels == 0:
+            log.warning("%s: the map has no such pixel; omissions of the class are found in other strata", each.name)
+    if answers:
+        log.info("%d answers were kept", answers)
+
+
+if __name__ == "__main__":
+    run(draw_sample)
