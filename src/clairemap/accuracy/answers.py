@@ -5,11 +5,14 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from clairemap.errors import SampleError
 from clairemap.text import shortened
 
-COLUMNS: dict[str, tuple[str, ...]] = {
+Content = Literal["id", "reference", "second", "confidence", "remark"]
+
+COLUMNS: dict[Content, tuple[str, ...]] = {
     "id": ("id", "sample_id", "sampleid", "pl_id", "plot_id", "plotid", "point_id", "fid_sample"),
     "reference": (
         "reference",
@@ -27,7 +30,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 }
 """Accepted column names, in lower case, by content. `id` and `reference` are required."""
 
-REQUIRED = ("id", "reference")
+REQUIRED: tuple[Content, ...] = ("id", "reference")
 DELIMITERS = ",;\t"
 ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
 EXAMPLES = 5
@@ -54,7 +57,7 @@ class Answer:
         return any((self.reference, self.second, self.confidence, self.remark))
 
 
-def read_answers(path: Path, columns: Mapping[str, str] | None = None) -> list[Answer]:
+def read_answers(path: Path, columns: Mapping[Content, str] | None = None) -> list[Answer]:
     """Return the answers in a file, in its order.
 
     CSV may be separated by comma, semicolon or tab, in UTF-8, UTF-16 or Windows-1252.
@@ -71,16 +74,16 @@ def read_answers(path: Path, columns: Mapping[str, str] | None = None) -> list[A
     header, rows = _csv_table(path) if path.suffix.lower() in (".csv", ".txt", ".tsv") else _vector_table(path)
     places = _places(path, header, columns or {})
     return [
-        Answer(**{content: _text(row[place]) if place < len(row) else "" for content, place in places.items()})
+        Answer(**{str(content): _text(row[place]) if place < len(row) else "" for content, place in places.items()})
         for row in rows
         if any(_text(cell) for cell in row)
     ]
 
 
-def _places(path: Path, header: Sequence[str], named: Mapping[str, str]) -> dict[str, int]:
+def _places(path: Path, header: Sequence[str], named: Mapping[Content, str]) -> dict[Content, int]:
     """Return the place of each content in the header."""
     lower = [name.strip().lower() for name in header]
-    places = {}
+    places: dict[Content, int] = {}
     for content, known in COLUMNS.items():
         wanted = [named[content].lower()] if content in named else known
         found = [lower.index(name) for name in wanted if name in lower]

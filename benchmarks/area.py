@@ -1,0 +1,93 @@
+"""Intervals and bias of areas and accuracies that are estimated from simulated samples of a made map.
+
+A made truth and map with 80 % overall accuracy and classes of 60.5, 32, 5, 2 and .5 % of the area. Samples are drawn
+and estimated with the package's functions, 2,000 times.
+
+- `coverage_area`, `coverage_oa`, `coverage_ua`: share of the 95 % intervals that contain the truth: areas (by class),
+  overall accuracy, user's accuracies (by class).
+- `coverage_rare`: the same for the area of the rarest class, by the number of its units in the reference.
+- `coverage_rare_buffer`: for the rarest class, with a buffer stratum along its edges, and `width_rare_buffer`, the mean
+  width of its intervals relative to those without.
+- `bias_vs_counting`: mean error of the estimated areas divided by the error of counted pixels, mean of the absolute
+  values over classes.
+- `draw_s_per_gpx`, `draw_mb`: CPU seconds per Gpx and peak memory for a sample of a made map of 60,000 x 60,000 px.
+
+Prints its figures, and as its last line one JSON object.
+
+    python benchmarks/area.py [--quick]
+"""
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.transform import from_origin
+from scipy.ndimage import gaussian_filter, maximum_filter
+
+from clairemap.accuracy.assessment import Assessment, InterpretedSample, assess
+from clairemap.accuracy.estimators import Strata
+from clairemap.accuracy.sampling import SampleSize, sample_of
+from clairemap.accuracy.sizes import allocated
+from clairemap.accuracy.strata import Stratification
+from clairemap.classes import LandCoverClass, Legend
+
+SHARES = np.array([0.605, 0.32, 0.05, 0.02, 0.005])
+RARE = len(SHARES) - 1
+OVERALL = 0.8
+SIDE_PX, QUICK_SIDE_PX = 1000, 400
+DRAWS, QUICK_DRAWS = 2000, 100
+UNITS, PER_STRATUM = 600, 50
+BUFFER_PX = 3
+LARGE_PX, QUICK_LARGE_PX = 60_000, 4_000
+BLOCK_PX = 1024
+
+Grid = NDArray[np.intp]
+
+
+def main() -> None:
+    """Measure and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few draws, small maps")
+    quick = parser.parse_args().quick
+    figures = of_drawing(QUICK_LARGE_PX if quick else LARGE_PX)
+    figures |= of_samples(QUICK_SIDE_PX if quick else SIDE_PX, QUICK_DRAWS if quick else DRAWS)
+    for name, value in figures.items():
+        print(f"{name:<22} {value}")
+    print(json.dumps(figures))
+
+
+def made_truth(side_px: int, rng: np.random.Generator) -> Grid:
+    """Return classes in patches, (y, x), with the given shares."""
+    field = gaussian_filter(rng.standard_normal((side_px, side_px)), 6)
+    limits = np.quantile(field, np.cumsum(SHARES)[:-1])
+    return np.asarray(np.searchsorted(limits, field), np.intp)
+
+
+def made_map(truth: Grid, rng: np.random.Generator) -> Grid:
+    """Return a map of the truth, with errors mostly at edges, and half of the rarest class missed."""
+    field = gaussian_filter(rng.standard_normal(truth.shape), 2)
+    wrong = field > np.quantile(field, OVERALL)
+    wrong |= (truth == RARE) & (rng.random(truth.shape) < 0.3)
+    others = rng.integers(0, RARE, truth.shape)
+    return np.asarray(np.where(wrong, np.where(others == truth, (truth + 1) % RARE, others), truth), np.intp)
+
+
+def sampled(truth: Grid, mapped: Grid, strata: Grid, rng: np.random.Generator) -> Assessment:
+    """Return the assessment of one random sample."""
+    of_pixels = strata.ravel()
+    pixels = np.bincount(of_pixels)
+    units = allocated(UNITS, pixels.astype(np.float64), PER_STRATUM)
+    drawn = np.concatenate(
+        [rng.choice(np.flatnonzero(of_pixels == each), count, replace=False) for each, count in enumerate(units)]
+    )
+    of_units = Strata(
+        of_pixels[drawn], pixels.astype(np.float64), pixels.astype(np.float64), np.ones(len(drawn), np.float64)
+    )
+    return assess(InterpretedSample(mapped.ravel()[drawn], truth.ravel()[drawn], of_units, len(SHARES)))
