@@ -91,3 +91,96 @@ def sampled(truth: Grid, mapped: Grid, strata: Grid, rng: np.random.Generator) -
         of_pixels[drawn], pixels.astype(np.float64), pixels.astype(np.float64), np.ones(len(drawn), np.float64)
     )
     return assess(InterpretedSample(mapped.ravel()[drawn], truth.ravel()[drawn], of_units, len(SHARES)))
+
+
+def of_samples(side_px: int, draws: int) -> dict[str, Any]:
+    """Return coverage, bias and the effect of a buffer, from many samples of a made map."""
+    rng = np.random.default_rng(0)
+    truth = made_truth(side_px, rng)
+    mapped = made_map(truth, rng)
+    near = maximum_filter(mapped == RARE, size=2 * BUFFER_PX + 1) & (mapped != RARE)
+    buffered = np.where(near, RARE + 1, mapped)
+    areas = np.bincount(truth.ravel(), minlength=len(SHARES)).astype(np.float64)
+    counted = np.bincount(mapped.ravel(), minlength=len(SHARES)).astype(np.float64)
+    plain = [sampled(truth, mapped, mapped, rng) for _ in range(draws)]
+    with_buffer = [sampled(truth, mapped, buffered, rng) for _ in range(draws)]
+    right = truth == mapped
+    users = [right[mapped == each].mean() for each in range(len(SHARES))]
+    estimated = np.mean([[each.value for each in one.areas] for one in plain], axis=0)
+    return {
+        "overall": float(right.mean()),
+        "draws": draws,
+        "units": int(allocated(UNITS, counted, PER_STRATUM).sum()),
+        "coverage_area": [
+            _share(one.areas[each].low <= areas[each] <= one.areas[each].high for one in plain)
+            for each in range(len(SHARES))
+        ],
+        "coverage_oa": _share(one.overall.low <= right.mean() <= one.overall.high for one in plain),
+        "coverage_ua": [
+            _share(one.users[each].low <= users[each] <= one.users[each].high for one in plain)
+            for each in range(len(SHARES))
+        ],
+        "coverage_rare": _share(one.areas[RARE].low <= areas[RARE] <= one.areas[RARE].high for one in plain),
+        "coverage_rare_buffer": _share(
+            one.areas[RARE].low <= areas[RARE] <= one.areas[RARE].high for one in with_buffer
+        ),
+        "width_rare_buffer": _mean_width(with_buffer) / _mean_width(plain),
+        "bias_vs_counting": float(np.abs(estimated - areas).mean() / np.abs(counted - areas).mean()),
+    }
+
+
+def _share(hits: Any) -> float:  # noqa: ANN401 - an iterator of numpy's booleans
+    return round(float(np.mean(list(hits))), 4)
+
+
+def _mean_width(found: list[Assessment]) -> float:
+    return float(np.mean([one.areas[RARE].high - one.areas[RARE].low for one in found]))
+
+
+def of_drawing(side_px: int) -> dict[str, float]:
+    """Return time and memory of drawing a sample from a large map."""
+    legend = Legend(classes=tuple(LandCoverClass(code=each + 1, name=f"c{each}") for each in range(len(SHARES))))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "large.landcover.tif"
+        _write_large(path, side_px)
+        started = time.process_time()
+        sample_of(
+            path,
+            Stratification(legend),
+            SampleSize(UNITS, 0.03, np.full(len(SHARES), 0.8), PER_STRATUM),
+            seed=0,
+            distance_px=0,
+            stamp={},
+        )
+        seconds = time.process_time() - started
+    return {
+        "draw_gpx": side_px**2 / 1e9,
+        "draw_s_per_gpx": seconds / (side_px**2 / 1e9),
+        "draw_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def _write_large(path: Path, side_px: int) -> None:
+    """Write a map of repeated blocks."""
+    rng = np.random.default_rng(1)
+    block = made_map(made_truth(BLOCK_PX, rng), rng).astype(np.uint8) + 1
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint8", "nodata": 255, "compress": "DEFLATE", "tiled": True}
+    with rasterio.open(
+        path,
+        "w",
+        crs="EPSG:32633",
+        transform=from_origin(300_000, 9_000_000, 10, 10),
+        width=side_px,
+        height=side_px,
+        blockxsize=512,
+        blockysize=512,
+        **profile,
+    ) as file:
+        for y0 in range(0, side_px, BLOCK_PX):
+            for x0 in range(0, side_px, BLOCK_PX):
+                height, width = min(BLOCK_PX, side_px - y0), min(BLOCK_PX, side_px - x0)
+                file.write(block[:height, :width], 1, window=rasterio.windows.Window(x0, y0, width, height))
+
+
+if __name__ == "__main__":
+    main()
