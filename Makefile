@@ -8,7 +8,7 @@ CORES ?= all
 # pip builds clairemap itself with these.
 BUILD_PACKAGES := 'setuptools>=77' wheel
 # The environment comes first in PATH, so that `python` in the rules is its Python.
-demo dataset plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset bundle plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list all targets
@@ -68,6 +68,10 @@ slurm-profile:  ## write your SLURM profile (docs/hpc.md): make slurm-profile CP
 	  $(if $(ACCOUNT),-e 's|^default-resources:|&\n  - slurm_account=$(ACCOUNT)|') \
 	  profiles/slurm/config.yaml > "$(SLURM_PROFILE)/config.yaml"
 	@echo "$(SLURM_PROFILE)/config.yaml written. Next: snakemake --profile $(SLURM_PROFILE) --configfile my.yaml"
+
+.PHONY: bundle
+bundle: setup  ## pack the trained model to hand it on: make bundle ARGS="--configfile my.yaml" (docs/models.md)
+	snakemake --cores $(CORES) $(ARGS) -- pack_bundle
 
 # Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/my-slurm"
 .PHONY: plan

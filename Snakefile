@@ -17,7 +17,8 @@ container: jobs.IMAGE
 
 
 include: "workflow/rules/prepare.smk"
-include: "workflow/rules/train.smk"
+include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/report.smk"
@@ -34,23 +35,19 @@ wildcard_constraints:
 # These rules take seconds: they run on the submitting machine, not as cluster jobs.
 localrules:
     all,
-    collect_radiometry,
     check_radiometry,
 
 
 rule all:
     default_target: True
     input:
-        expand(f"{RESULTS}/{{region}}/report.html", region=SHEET.regions),
-        expand(f"{RESULTS}/{{region}}/metrics.json", region=SHEET.regions),
-        [
-            expand(output, region=region, map=PLAN.maps_of(region))
-            for region in SHEET.regions
-            for output in (*rules.mosaic_region.output, *rules.check_maps.output)
-        ],
+        results,
 
 
+# The hooks run in the process that plans; cluster jobs do not import the record of the run.
 onstart:
+    from clairemap.operations import run_record
+
     try:
         startup.check_before_jobs(workflow, SETTINGS)
     except ClairemapError as error:
@@ -59,10 +56,14 @@ onstart:
 
 
 onsuccess:
+    from clairemap.operations import run_record
+
     run_record.record_end(Path(WORK), failed=False)
     logger.info("Done. Maps, accuracy and report: " + ", ".join(f"{RESULTS}/{region}/" for region in SHEET.regions))
 
 
 onerror:
+    from clairemap.operations import run_record
+
     run_record.record_end(Path(WORK), failed=True)
-    logger.error(startup.failure_text(workflow, SETTINGS, RUN))
+    logger.error(startup.failure_text(workflow, PLAN, RUN))

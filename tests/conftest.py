@@ -80,13 +80,12 @@ def real_data() -> Path:
     return SHARED_DATA
 
 
-@pytest.fixture(scope="session")
-def snakemake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
-    """Yield a function that runs a project's workflow in a folder and returns exit code and output.
+Call = Callable[..., subprocess.CompletedProcess[str]]
 
-    ``snakemake(folder, "--dry-run", project=copy)``; one core, because other tests run in parallel. Each call is a new
-    process, forked from one that has loaded Snakemake (``snakemake_server.py``).
-    """
+
+@pytest.fixture(scope="session")
+def _snakemake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
+    """Yield a function that sends a call to ``snakemake_server.py`` and returns exit code and output."""
     output = [tmp_path_factory.mktemp("snakemake") / name for name in ("stdout", "stderr")]
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("snakemake_server.py"))],
@@ -98,16 +97,43 @@ def snakemake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
         asked, answered = server.stdin, server.stdout
         assert asked is not None and answered is not None
 
-        def call(directory: Path, *words: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
-            fixed = ["--snakefile", str(project / "Snakefile"), "--directory", str(directory), "--cores", "1"]
+        def call(*words: str, **script: str) -> subprocess.CompletedProcess[str]:
             for path in output:
                 path.unlink(missing_ok=True)
-            request = {"words": [*fixed, *words], "stdout": str(output[0]), "stderr": str(output[1])}
+            request = {"words": words, "stdout": str(output[0]), "stderr": str(output[1]), **script}
             asked.write(json.dumps(request) + "\n")
             asked.flush()
             code = answered.readline()
             assert code, "the process that runs Snakemake has ended"
-            return subprocess.CompletedProcess(request["words"], int(code), *(path.read_text() for path in output))
+            return subprocess.CompletedProcess(words, int(code), *(path.read_text() for path in output))
 
         yield call
         asked.close()
+
+
+@pytest.fixture(scope="session")
+def snakemake(_snakemake_server: Call) -> Call:
+    """Return a function that runs a project's workflow in a folder and returns exit code and output.
+
+    ``snakemake(folder, "--dry-run", project=copy)``; one core, because other tests run in parallel. Each call is a new
+    process, forked from one that has loaded Snakemake.
+    """
+
+    def call(directory: Path, *words: str, project: Path = PROJECT) -> subprocess.CompletedProcess[str]:
+        fixed = ["--snakefile", str(project / "Snakefile"), "--directory", str(directory), "--cores", "1"]
+        return _snakemake_server(*fixed, *words)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run_script(_snakemake_server: Call) -> Call:
+    """Return a function that runs a script of a project in a folder: ``run_script(folder, script, "--help")``.
+
+    A new process as for `snakemake`: for scripts that load Snakemake.
+    """
+
+    def call(directory: Path, script: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        return _snakemake_server(*words, script=str(script), folder=str(directory))
+
+    return call

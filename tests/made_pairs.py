@@ -10,6 +10,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from clairemap.artefacts.store_attributes import PairAttributes
 from clairemap.raster.store import Layer, complete_store, create_store
 from clairemap.settings import Settings, load_settings
 from clairemap.tiles.copies import content_hash
@@ -101,7 +102,9 @@ def _write(folder: Path, scene: str, layers: dict[str, NDArray[Any]]) -> Path:
         ],
         tile_px=TILE_PX,
         shard_tiles=2,
-        attributes={"scene": scene, "sar_scale": "db", "registration": "good", "sources": {}, "georeferenced": True},
+        attributes=PairAttributes(
+            scene=scene, sar_scale="db", registration="good", sources={}, georeferenced=True, class_codes=(1, 2, 3)
+        ).model_dump(mode="json"),
     )
     for name, values in layers.items():
         for window in store.shards():

@@ -7,7 +7,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "reruns.md"
 ROW = re.compile(r"^\| (.+?) \| (.+?) \|$", re.M)
 
 STAGES = (
-    *("register_pair", "picture_registration", "tile_scene", "fit_statistics", "collect_radiometry"),
+    *("resolve_scene", "register_pair", "picture_registration", "burn_labels", "tile_scene", "fit_statistics"),
+    "collect_radiometry",
     *("check_radiometry", "audit_splits", "train_model", "predict_scene", "mosaic_region", "check_maps"),
     *("score_tiles", "score_region", "explain_tiles", "render_report"),
 )

@@ -1,4 +1,8 @@
-"""Command line of the stages: options, log lines, progress, errors and exit codes."""
+"""Command line of the stages: options, log lines, progress, errors and exit codes.
+
+Cluster jobs import this module at the start of Snakemake. typer and tqdm are imported where they are used: together
+they would take a twentieth of that start.
+"""
 
 import logging
 import signal
@@ -8,9 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
-
-import typer
-from tqdm import tqdm
 
 from clairemap.disk import disk_full, fullest, is_disk_full
 from clairemap.errors import ClairemapError, MemoryLimitError
@@ -25,6 +26,8 @@ PROGRESS_INTERVAL_S = 15.0
 def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """Yield the items and show progress: a bar on a terminal, lines in a log."""
     if sys.stderr.isatty():
+        from tqdm import tqdm  # noqa: PLC0415
+
         yield from tqdm(items, desc=what, total=total, file=sys.stderr)
     else:
         yield from _with_log_lines(items, what, total)
@@ -47,6 +50,8 @@ def warn(text: str) -> None:
     """
     log.warning(text)
     if not sys.stderr.isatty():
+        import typer  # noqa: PLC0415
+
         typer.echo(f"WARNING: {text}")
 
 
@@ -55,6 +60,8 @@ def run(stage: Callable[..., Any]) -> None:
 
     Snakemake and SLURM end jobs with SIGTERM, which is raised as SystemExit, so that temporary files are removed.
     """
+    import typer  # noqa: PLC0415
+
     signal.signal(signal.SIGTERM, _exit_on_signal)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s: %(message)s")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

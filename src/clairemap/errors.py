@@ -43,7 +43,7 @@ class UnreadableFileError(ClairemapError):
 
 
 class NoOverlapError(ClairemapError):
-    """SAR and optical of a scene do not overlap."""
+    """SAR and optical of a scene do not overlap, or no polygon touches the scene."""
 
     exit_code = 14
 
@@ -55,7 +55,7 @@ class BandCountError(ClairemapError):
 
 
 class LabelError(ClairemapError):
-    """A label raster contains codes that are neither classes nor ignored."""
+    """Labels contain codes or names without a class, or a vector file lacks layer, column or polygons."""
 
     exit_code = 16
 

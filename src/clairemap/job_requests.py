@@ -1,20 +1,22 @@
-"""What each job requests when Snakemake submits it: memory and time, by the scenes that it reads."""
+"""What each job requests when Snakemake submits it: memory and time, by the scenes that it reads.
+
+Cluster jobs import this module at the start of Snakemake. What opens files is imported where it is used: jobs of
+most rules do not need it, and rasterio alone would take a twentieth of that start.
+"""
 
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rasterio.errors import RasterioError
-
 from clairemap import requirements
-from clairemap.artefacts.model_card import read_model_card
 from clairemap.attempts.policy import next_memory_mb
 from clairemap.errors import ClairemapError
-from clairemap.outputs import ModelFolder, SceneFolder
+from clairemap.model_folder import model_folder_of
+from clairemap.outputs import SceneFolder
 from clairemap.plan import Plan
-from clairemap.raster.opening import open_raster
 from clairemap.requirements import MappedScene, Shape
+from clairemap.sources.cells import cell_of
 
 Wildcards = Mapping[str, str]
 
@@ -56,10 +58,9 @@ class JobRequests:
         settings = self.plan.settings
         if rule == "predict_scene":
             return requirements.mapping_mb(settings, self._mapped_scene(wildcards), on_gpus=self.on_gpus)
-        if rule == "train_model":
-            return requirements.training_mb(settings, on_gpus=self.on_gpus)
         scenes = self._scenes_read(rule, wildcards)
-        return requirements.memory_mb(rule, settings, scenes=scenes, shape=self._shape(rule, wildcards))
+        shape = self._shape(rule, wildcards)
+        return requirements.memory_mb(rule, settings, scenes=scenes, shape=shape, on_gpus=self.on_gpus)
 
     def _scenes_read(self, rule: str, wildcards: Wildcards) -> int:
         scene, region, map_name = (wildcards.get(name) for name in ("scene", "region", "map"))
@@ -71,7 +72,10 @@ class JobRequests:
             return None
         if not SceneFolder(self.work / "scenes" / wildcards["scene"]).registration.exists():
             return None
-        return _raster_shape(next(iter(self.plan.sheet[wildcards["scene"]].sources.values())))
+        record = SceneFolder(self.work / "scenes" / wildcards["scene"]).sources
+        role, text = next(iter(self.plan.sheet[wildcards["scene"]].sources.items()))
+        is_resolved = cell_of("optical" if role == "optical" else "sar", text).is_resolved
+        return _resolved_shape(record, role) if is_resolved else _raster_shape(Path(text))
 
     def _mapped_scene(self, wildcards: Wildcards) -> MappedScene | None:
         shape = self._shape("predict_scene", wildcards)
@@ -79,16 +83,39 @@ class JobRequests:
             return None
         halo_px = self.plan.settings.inference.halo_px
         if halo_px is None:
-            try:
-                halo_px = read_model_card(ModelFolder(self.work / "model").card).halo_px
-            except ClairemapError:  # an error of the job that reads it
-                return None
-        return MappedScene(shape, halo_px)
+            halo_px = _model_halo_px(model_folder_of(self.plan.settings).card)
+        return None if halo_px is None else MappedScene(shape, halo_px)
+
+
+def _model_halo_px(card: Path) -> int | None:
+    """Return the network's halo, pixels; None if the card cannot be read, which is an error of the job."""
+    from clairemap.artefacts.model_card import read_model_card  # noqa: PLC0415
+
+    try:
+        return read_model_card(card).halo_px
+    except ClairemapError:
+        return None
+
+
+@functools.cache
+def _resolved_shape(record: Path, role: str) -> Shape | None:
+    """Return (height, width) of a resolved role; None if the scene has no record, or the role is a single raster."""
+    from clairemap.artefacts.scene_sources import read_scene_sources  # noqa: PLC0415
+
+    try:
+        roles = read_scene_sources(record).roles if record.exists() else {}
+    except ClairemapError:  # an error of the job that reads it
+        return None
+    return next(((found.grid.height, found.grid.width) for name, found in roles.items() if name == role), None)
 
 
 @functools.cache
 def _raster_shape(path: Path) -> Shape | None:
     """Return (height, width); None if the file cannot be read, which is an error of its job, not of the workflow."""
+    from rasterio.errors import RasterioError  # noqa: PLC0415
+
+    from clairemap.raster.opening import open_raster  # noqa: PLC0415
+
     try:
         with open_raster(path) as file:
             return file.height, file.width

@@ -129,8 +129,13 @@ class SceneFolder:
     folder: Path
 
     @property
-    def sources(self) -> Path:
+    def files_read(self) -> Path:
         """What was read of the scene's files, see `raster.identity`; not an output of a rule."""
+        return self.folder / "files_read.json"
+
+    @property
+    def sources(self) -> Path:
+        """What the scene's cells consist of; only for scenes with other cells than single rasters."""
         return self.folder / "sources.json"
 
     @property
@@ -142,6 +147,21 @@ class SceneFolder:
     def registration_picture(self) -> Path:
         """Checkerboard of both sensors; exists if the scene has both."""
         return self.folder / "registration.png"
+
+    @property
+    def polygon_sources(self) -> Path:
+        """What was read of the scene's vector labels, see `raster.identity`; not an output of a rule."""
+        return self.folder / "label_sources.json"
+
+    @property
+    def label(self) -> Path:
+        """Label raster of the map's codes; exists if the scene's labels are polygons."""
+        return self.folder / "label.tif"
+
+    @property
+    def label_counts(self) -> Path:
+        """What was burnt of the polygons."""
+        return self.folder / "label.json"
 
     @property
     def pair(self) -> Path:
@@ -173,9 +193,14 @@ class SceneFolder:
         return self.folder / "explanations.jsonl"
 
 
+TRAINED_FOLDER: Final = "model"
+GIVEN_FOLDER: Final = "given_model"
+"""Folders of the model in `work_dir`: the trained one, and the copy of one that the settings name (`model`)."""
+
+
 @dataclass(frozen=True)
 class ModelFolder:
-    """Files of the trained model, such as ``work/model``."""
+    """Files of the model, such as ``work/model``."""
 
     folder: Path
 
@@ -209,6 +234,16 @@ class ModelFolder:
         """Split of each tile of the training scenes."""
         return self.folder / "training_splits.parquet"
 
+    @property
+    def radiometry(self) -> Path:
+        """Radiometry of the training scenes."""
+        return self.folder / "radiometry.json"
+
+    @property
+    def origin(self) -> Path:
+        """Origin of the model; exists if the model is from another project."""
+        return self.folder / "origin.json"
+
     def audit_of(self, region: str) -> Path:
         """Return the audit of a region's splits: training scenes, and the region's test scenes."""
         return self.folder / "audits" / f"{region}.json"
@@ -216,3 +251,46 @@ class ModelFolder:
     def splits_of(self, region: str) -> Path:
         """Return the split of each tile of the training scenes and the region's test scenes."""
         return self.folder / "audits" / f"{region}.splits.parquet"
+
+
+BUNDLE_FOLDER: Final = "model.bundle"
+"""Folder in `results_dir` to hand the model on. No region has this name, because it contains a dot."""
+
+
+@dataclass(frozen=True)
+class BundleFolder:
+    """Files of a model that is handed on, such as ``results/model.bundle``."""
+
+    folder: Path
+
+    @property
+    def model(self) -> ModelFolder:
+        """Files of the model."""
+        return ModelFolder(self.folder)
+
+    @property
+    def readme(self) -> Path:
+        """What the model is and how to map with it."""
+        return self.folder / "README.md"
+
+    @property
+    def config(self) -> Path:
+        """Config file to start with."""
+        return self.folder / "my.yaml"
+
+    @property
+    def sheet(self) -> Path:
+        """Header of a sample sheet to start with."""
+        return self.folder / "scenes.csv"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of the folder."""
+        model = self.model
+        copied = model.weights, model.card, model.radiometry, model.statistics, model.origin
+        return (*copied, self.readme, self.config, self.sheet)
+
+    @property
+    def zip_file(self) -> Path:
+        """The folder as one file."""
+        return self.folder.with_name(f"{self.folder.name}.zip")

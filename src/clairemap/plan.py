@@ -37,7 +37,12 @@ class Plan:
                 "move the workflow to another folder"
             )
         settings = load_settings(config, source)
-        plan = cls(settings, read_sample_sheet(Path(settings.scenes), Path(settings.data_dir), checked_sheet))
+        plan = cls(
+            settings,
+            read_sample_sheet(
+                Path(settings.scenes), Path(settings.data_dir), checked_sheet, trains=settings.model is None
+            ),
+        )
         if missing := [str(path) for path in plan.initial_weights.values() if not path.is_file()]:
             raise MissingFileError(
                 f"training.initial_optical, training.initial_sar: {', '.join(missing)} does not exist; "
@@ -59,7 +64,12 @@ class Plan:
 
     def test_of(self, region: str) -> tuple[str, ...]:
         """Return the names of a region's labelled test scenes, which are audited for the region's figures only."""
-        return tuple(scene.scene for scene in self.scenes_of(region) if scene.split == "test" and scene.label)
+        return tuple(scene.scene for scene in self.scenes_of(region) if self.is_tested(scene))
+
+    @cached_property
+    def labelled_regions(self) -> tuple[str, ...]:
+        """Names of the regions with labelled scenes."""
+        return tuple(region for region in self.sheet.regions if any(map(is_labelled, self.sheet.in_region(region))))
 
     @cached_property
     def train(self) -> tuple[str, ...]:
@@ -96,9 +106,15 @@ class Plan:
             return (scene,)
         if region is None:
             return self.train_and_val
+        if rule == "audit_places":
+            return self.test_of(region)
         if rule == "audit_splits":
             return (*self.train_and_val, *self.test_of(region))
         return tuple(found.scene for found in self.scenes_of(region, map_name))
+
+    def is_tested(self, scene: Scene) -> bool:
+        """Whether a scene has labels for testing: with a model from another project, each labelled scene."""
+        return is_labelled(scene) and (scene.split == "test" or self.settings.model is not None)
 
     def is_compared(self, scene: Scene) -> bool:
         """Whether a scene is also mapped and scored with one sensor masked out."""

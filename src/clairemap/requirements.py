@@ -21,6 +21,7 @@ from clairemap.inference.window_memory import (
 from clairemap.nets.memory import working_memory
 from clairemap.nets.sizes import SizeName
 from clairemap.settings import Settings
+from clairemap.time_budget import job_minutes
 
 SNAKEMAKE_MB = 240
 """Memory of Snakemake's two processes in a cluster job, MB."""
@@ -38,12 +39,17 @@ LANGUAGE_MODEL_MB = 16_000
 
 _PEAK_MB = {
     "simulate_scene": 220,
+    "resolve_scene": 180,
     "register_pair": 310,
     "picture_registration": 200,
+    "burn_labels": 600,
     "fit_statistics": 250,
     "collect_radiometry": 60,
     "check_radiometry": 60,
     "audit_splits": 185,
+    "audit_places": 185,
+    "copy_model": 120,
+    "pack_bundle": 185,
     "mosaic_region": 200,
     "check_maps": 225,
     "score_tiles": 210,
@@ -68,6 +74,7 @@ _VALUE_BYTES = 12
 _SCENE_MB = {
     "fit_statistics": 1,
     "audit_splits": 1,
+    "audit_places": 1,
     "mosaic_region": 1,
     "check_maps": 1,
     "score_region": 1,
@@ -108,21 +115,26 @@ class MappedScene:
     halo_px: int
 
 
-def memory_mb(rule: str, settings: Settings, *, scenes: int = 1, shape: Shape | None = None) -> int:
-    """Return the memory that a job requests, MB, on a machine without GPUs.
+def memory_mb(
+    rule: str, settings: Settings, *, scenes: int = 1, shape: Shape | None = None, on_gpus: bool = False
+) -> int:
+    """Return the memory that a job requests, MB.
 
     Args:
         rule: name of the rule; not predict_scene, see `mapping_mb`.
         settings: all settings.
         scenes: number of scenes that the job reads.
         shape: (height, width) of the job's scene, if it is known.
+        on_gpus: whether the network and the language model run on GPUs.
     """
     if rule == "train_model":
-        return training_mb(settings, on_gpus=False)
+        return training_mb(settings, on_gpus=on_gpus)
     if rule == "tile_scene":
         return _requested(_tiling_peak_mb(settings, shape))
     peak = _PEAK_MB[rule] + _SCENE_MB.get(rule, 0) * max(scenes - 6, 0) + _values_mb(settings)
-    return _requested(peak + (LANGUAGE_MODEL_MB if rule == "explain_tiles" and settings.explain.model else 0))
+    if rule == "explain_tiles" and settings.explain.model:
+        peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0)
+    return _requested(peak)
 
 
 def _requested(peak_mb: float) -> int:
@@ -196,12 +208,17 @@ def _window_memory(settings: Settings) -> WindowMemory:
 
 _MINUTES: dict[str, Callable[[int], float]] = {
     "simulate_scene": lambda _: 10,
+    "resolve_scene": lambda _: 15,
     "register_pair": lambda _: 30,
     "picture_registration": lambda _: 15,
+    "burn_labels": lambda _: 60,
     "collect_radiometry": lambda _: 10,
     "check_radiometry": lambda _: 10,
     "fit_statistics": lambda scenes: 20 + scenes,
     "audit_splits": lambda scenes: 20 + 0.5 * scenes,
+    "audit_places": lambda scenes: 20 + 0.5 * scenes,
+    "copy_model": lambda _: 10,
+    "pack_bundle": lambda _: 10,
     "mosaic_region": lambda scenes: 30 + 2 * scenes,
     "check_maps": lambda scenes: 20 + 0.5 * scenes,
     "score_tiles": lambda _: 30,
@@ -223,7 +240,7 @@ def minutes(
     mpx = math.prod(shape or UNKNOWN_SHAPE) / 1e6
     if rule == "train_model":
         limit = settings.compute.training_minutes
-        return 1440 if limit is None else math.ceil(1.05 * limit) + 10
+        return 1440 if limit is None else job_minutes(limit)
     if rule == "predict_scene":
         return 30 + math.ceil(mpx / 10 if on_gpus else mpx / _MAPPING_MPX_PER_S[settings.network.size] / 60)
     if rule == "tile_scene":

@@ -9,11 +9,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from clairemap.cell_text import expanded_cell, missing_item
 from clairemap.errors import SampleSheetError, SettingsError
-from clairemap.paths import expanded_input, hidden_character, path_exists
+from clairemap.paths import hidden_character
 from clairemap.sheet_file import SheetRow, read_content, sheet_rows
 
 Split = Literal["train", "val", "test", "predict"]
@@ -22,12 +24,12 @@ REQUIRED = {
     "scene": "unique name of the scene; part of file names",
     "region": "name of the map that the scene belongs to; all scenes of a region become one map",
     "split": "train, val, test, or predict for a scene that is only mapped",
-    "optical": "file with all optical bands; empty if there is none",
-    "sar": "file with all SAR bands; empty if there is none",
-    "label": "file with class codes; required for train and val",
+    "optical": "file with all optical bands, band files, or a product; empty if there is none",
+    "sar": "file with all SAR bands, or band files; empty if there is none",
+    "label": "raster with class codes, or vector file with polygons; required for train and val",
 }
 OPTIONAL = {
-    "cloud": "file with a cloud mask on any grid; empty if there is none",
+    "cloud": "file with a cloud mask on any grid; empty if there is none, or to use that of the optical product",
     "optical_date": "day of the optical image, YYYY-MM-DD or YYYYMMDD",
     "sar_date": "day of the SAR image, likewise",
 }
@@ -44,27 +46,27 @@ FIRST_YEAR = 1900
 
 @dataclass(frozen=True)
 class Scene:
-    """One row of the sheet. Relative paths start at the data folder; an empty cell is None."""
+    """One row of the sheet. Paths in cells are expanded (`cell_text.expanded_cell`); an empty cell is None."""
 
     scene: str
     region: str
     split: Split
-    optical: Path | None
-    sar: Path | None
-    label: Path | None
-    cloud: Path | None
+    optical: str | None
+    sar: str | None
+    label: str | None
+    cloud: str | None
     optical_date: datetime.date | None
     sar_date: datetime.date | None
 
     @property
-    def sources(self) -> dict[str, Path]:
-        """The scene's raster files by role, in the order optical, sar, label, cloud; without missing roles."""
+    def sources(self) -> dict[str, str]:
+        """The scene's cells by role, in the order optical, sar, label, cloud; without missing roles."""
         named = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
-        return {role: path for role, path in named.items() if path is not None}
+        return {role: text for role, text in named.items() if text is not None}
 
-    def files_of(self, *roles: str) -> tuple[Path, ...]:
-        """Return the scene's files of the given roles, in the order of `sources`."""
-        return tuple(path for role, path in self.sources.items() if role in roles)
+    def cells_of(self, *roles: str) -> tuple[str, ...]:
+        """Return the scene's cells of the given roles, in the order of `sources`."""
+        return tuple(text for role, text in self.sources.items() if role in roles)
 
     @property
     def dates(self) -> tuple[datetime.date, ...]:
@@ -120,10 +122,9 @@ class SampleSheet:
 
     @property
     def missing_files(self) -> dict[tuple[str, str], Path]:
-        """Files of the sheet that do not exist, by scene and role."""
-        return {
-            (scene.scene, role): path for scene in self for role, path in scene.sources.items() if not path_exists(path)
-        }
+        """Files of the sheet that do not exist, by scene and role; of several in one cell the first."""
+        found = ((scene.scene, role, missing_item(text)) for scene in self for role, text in scene.sources.items())
+        return {(scene, role): path for scene, role, path in found if path is not None}
 
     def names_in(self, region: str) -> tuple[str, ...]:
         """Return the names of the scenes of a region.
@@ -157,7 +158,7 @@ class Row:
     width: int
 
 
-def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None) -> SampleSheet:
+def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None, *, trains: bool = True) -> SampleSheet:
     """Return the scenes of a CSV file. `~` and variables in paths are expanded.
 
     A missing raster is not an error here: only the jobs that read it fail.
@@ -167,6 +168,7 @@ def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None) ->
         data_dir: folder where relative paths start.
         checked: `SampleSheet.digest` of a sheet that was checked before. A cluster job does not check the same sheet
             again: with thousands of rows this would take longer than the rest of its start.
+        trains: whether a model is trained: then there must be training rows, otherwise there must be none.
 
     Raises:
         SampleSheetError: the file cannot be read, or rows have errors. The message lists them all, with row (line
@@ -176,24 +178,40 @@ def read_sample_sheet(path: Path, data_dir: Path, checked: str | None = None) ->
     digest = hashlib.sha256(content + b"\0" + os.fsencode(data_dir)).hexdigest()
     header, *below = sheet_rows(path, content) or [SheetRow(1, ())]
     columns = tuple(name.lower() for name in header.cells)
-    rows = [_row(row, columns) for row in below]
     if digest != checked:
-        _check(path, columns, below, rows, data_dir)
-    by_name = {row.cells["scene"]: row.cells for row in rows}
-    return SampleSheet(dict(sorted(by_name.items())), data_dir, digest)
+        _check(path, columns, below, data_dir, trains)
+    rows = [dict(zip(columns, row.cells, strict=False)) for row in below]
+    return SampleSheet({cells["scene"]: cells for cells in sorted(rows, key=itemgetter("scene"))}, data_dir, digest)
 
 
-def _check(path: Path, columns: tuple[str, ...], below: list[SheetRow], rows: list[Row], data_dir: Path) -> None:
+def _check(path: Path, columns: tuple[str, ...], below: list[SheetRow], data_dir: Path, trains: bool) -> None:
+    rows = [_row(row, columns) for row in below]
     faults = _column_faults(columns, below) if below else ["no rows: add one row per scene below the header"]
     if not faults:
         faults = _row_faults(rows, len(columns), _folds_case(path), data_dir)
-    if not faults and not any(row.cells["split"] == "train" for row in rows):
-        faults = [
-            "no scene has split train: add at least one labelled training scene. To map new scenes with a trained "
-            "model, keep its training rows and add the new scenes as predict; the model is not trained again"
-        ]
+    if not faults:
+        faults = _training_faults(rows) if trains else list(_surplus_faults(rows))
     if faults:
         raise SampleSheetError(f"{path}: {len(faults)} error(s)\n" + "\n".join(f"  {fault}" for fault in faults))
+
+
+def _training_faults(rows: list[Row]) -> list[str]:
+    if any(row.cells["split"] == "train" for row in rows):
+        return []
+    return [
+        "no scene has split train: add at least one labelled training scene. To map new scenes with the model of this "
+        "project, keep its training rows and add the new scenes as predict; the model is not trained again. To map "
+        "with a model from another project, set model to its folder"
+    ]
+
+
+def _surplus_faults(rows: list[Row]) -> Iterator[str]:
+    for row in rows:
+        if row.cells["split"] in ("train", "val"):
+            yield (
+                f"row {row.line}: split is {row.cells['split']}, but nothing is trained, because the setting model "
+                "names a trained model: set split to test (labelled, for the accuracy) or predict"
+            )
 
 
 def _row(row: SheetRow, columns: tuple[str, ...]) -> Row:
@@ -286,7 +304,7 @@ def _file_faults(row: dict[str, str], data_dir: Path) -> Iterator[str]:
             yield f"{role} {text!r} contains {hidden}: remove it"
             continue
         try:
-            expanded_input(text, data_dir)
+            expanded_cell(text, data_dir)
         except SettingsError as error:
             yield f"{role}: {error}"
     for role, other in itertools.combinations(files, 2):
@@ -334,8 +352,8 @@ def _similar(word: str, known: Iterable[str]) -> str:
 
 
 def _scene(cells: Mapping[str, str], data_dir: Path) -> Scene:
-    def file(column: str) -> Path | None:
-        return expanded_input(cells[column], data_dir) if cells.get(column) else None
+    def file(column: str) -> str | None:
+        return expanded_cell(cells[column], data_dir) if cells.get(column) else None
 
     return Scene(
         scene=cells["scene"],

@@ -4,8 +4,8 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from clairemap.errors import SampleSheetError
 
@@ -14,9 +14,11 @@ SAVE_AS_CSV = "save it as 'CSV UTF-8 (comma delimited)'"
 SEPARATORS = {";": "';'", "\t": "tabs", "|": "'|'"}
 
 
-@dataclass(frozen=True)
-class SheetRow:
-    """The cells of one row, stripped of blanks, and the line of the file where the row begins."""
+class SheetRow(NamedTuple):
+    """The cells of one row, stripped of blanks, and the line of the file where the row begins.
+
+    A named tuple, since cluster jobs build one for each row of the sheet at their start.
+    """
 
     line: int
     cells: tuple[str, ...]
@@ -75,7 +77,7 @@ def _parsed(path: Path, text: str) -> Iterator[SheetRow]:
     line = 1
     try:
         for cells in reader:
-            yield SheetRow(line, tuple(cell.strip() for cell in cells))
+            yield SheetRow(line, tuple(map(str.strip, cells)))
             line = reader.line_num + 1
     except csv.Error as error:
         raise SampleSheetError(f"{path}: not CSV in UTF-8 (row {line}: {error}); {SAVE_AS_CSV}") from None

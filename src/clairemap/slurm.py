@@ -19,7 +19,8 @@ from types import FrameType
 from typing import Any, Self
 
 from clairemap.errors import SettingsError
-from clairemap.slurm_command import run_slurm, slurm_output
+from clairemap.slurm_command import run_slurm
+from clairemap.time_budget import largest_budget
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +76,15 @@ def check_requests(requests: Iterable[Request]) -> None:
     """Check that SLURM can start each request; takes some milliseconds per request.
 
     Raises:
-        SettingsError: at least one cannot start; the message lists all of them, with the line of the profile to change.
+        SettingsError: at least one cannot start; the message lists all of them, with the entry of the profile to
+            change.
     """
     end = time.monotonic() + CHECK_SECONDS
-    partitions = read_partitions(slurm_output("sinfo", "--noheader", "--exact", "--format=%P|%l|%c|%m|%G"))
+    listed = run_slurm("sinfo", "--noheader", "--exact", "--format=%P|%l|%c|%m|%G")
+    if listed.returncode != 0:
+        log.warning("the requests of the jobs are not checked: sinfo failed: %s", listed.stderr.strip())
+        return
+    partitions = read_partitions(listed.stdout)
     faults = []
     for request in requests:
         if time.monotonic() > end:
@@ -101,8 +107,7 @@ def fault_of(request: Request, partitions: Mapping[str, Partition], refusal: str
         partitions: the cluster's partitions; the key "" is the default one.
         refusal: what sbatch says against it, if it does.
     """
-    partition = partitions.get(request.partition or "")
-    changes = _changes(request, partition, known=bool(partitions))
+    changes = _least_changes(request, partitions)
     if not changes and refusal and TEMPORARY.search(refusal):
         log.warning("rule %s: sbatch says: %s (its jobs wait until that changes)", request.rule, refusal)
         return None
@@ -114,24 +119,46 @@ def fault_of(request: Request, partitions: Mapping[str, Partition], refusal: str
     return f"rule {request.rule} requests {request.text} in {where}{said}. Change {advice}"
 
 
-def _changes(request: Request, partition: Partition | None, *, known: bool) -> list[str]:
-    """Return the lines of the profile that ask for more than the partition has."""
-    rule = request.rule
-    if partition is None:
-        return [f"set-resources: {rule}:slurm_partition (no such partition; sinfo lists them)"] if known else []
+def _least_changes(request: Request, partitions: Mapping[str, Partition]) -> list[str]:
+    """Return what to change so that the request fits a partition of its list; empty if it fits one.
+
+    SLURM starts a job in any partition of a list such as ``a,b``, but refuses a list with an unknown name.
+    """
+    names = (request.partition or "").split(",")
+    if not partitions or (names == [""] and "" not in partitions):
+        return []
+    if unknown := [name for name in names if name not in partitions]:
+        return [f"set-resources: {request.rule}:slurm_partition (no such partition: {', '.join(unknown)}; see sinfo)"]
+    return min((_changes(request, name, partitions[name]) for name in names), key=len)
+
+
+def _changes(request: Request, name: str, partition: Partition) -> list[str]:
+    """Return the entries of the profile that request more than a partition has."""
+    rule, where = request.rule, f"partition {name}" if name else "the default partition"
     changes = []
     if request.minutes and partition.minutes is not None and request.minutes > partition.minutes:
-        changes.append(f"set-resources: {rule}:runtime (limit of the partition: {partition.minutes} minutes)")
+        changes.append(_shorter(rule, where, partition.minutes))
     if request.cpus > partition.cpus:
-        changes.append(f"set-threads: {rule} (largest node: {partition.cpus} CPUs)")
+        changes.append(f"set-threads: {rule}={partition.cpus} (largest node of {where}: {partition.cpus} CPUs)")
     if request.memory_mb and request.memory_mb > partition.memory_mb:
-        changes.append(f"set-resources: {rule}:mem_mb (largest node: {partition.memory_mb} MB)")
+        changes.append(f"set-resources: {rule}:mem_mb (largest node of {where}: {partition.memory_mb} MB)")
     if request.gpus > partition.gpus:
-        what = f"largest node: {partition.gpus} GPUs" if partition.gpus else "the partition has no GPUs"
+        what = f"largest node of {where}: {partition.gpus} GPUs" if partition.gpus else f"{where} has no GPUs"
         changes.append(
             f"set-resources: {rule}:slurm_partition ({what}), or compute.device and compute in the config file"
         )
     return changes
+
+
+def _shorter(rule: str, where: str, limit: int) -> str:
+    """Return how to request no more than a time limit, minutes. Training can stop in time and resume."""
+    budget = largest_budget(limit)
+    if rule == "train_model" and budget > 0:
+        return (
+            f"compute.training_minutes in the config file to {budget} or less: training then stops in time and resumes "
+            f"(limit of {where}: {limit} minutes)"
+        )
+    return f"set-resources: {rule}:runtime={limit} (limit of {where})"
 
 
 def read_partitions(lines: str) -> dict[str, Partition]:

@@ -8,18 +8,23 @@ is saved. Class names are texts: only stages that write them into their results 
 import json
 from typing import Any, ClassVar, TypeVar
 
-from clairemap.classes import Legend
+from clairemap.classes import ColoredLegend, Legend, SourceLegend
 from clairemap.settings import (
     AccuracySettings,
     AugmentationSettings,
+    BundleSettings,
     ExplainSettings,
+    IgnoredNames,
     InferenceSettings,
+    LabelOrigin,
     LegendSettings,
     LossSettings,
     MosaicSettings,
     NetworkSettings,
+    PolygonSettings,
     RegistrationSettings,
     ReportSettings,
+    ResolvedSensors,
     Section,
     SensorBands,
     SensorsGate,
@@ -48,6 +53,12 @@ class StageSettings(Section):
         return self.model_dump(mode="json", exclude=self.UNTRACKED)
 
 
+class ResolveScene(StageSettings):
+    """Settings of resolve_scene."""
+
+    sensors: ResolvedSensors
+
+
 class RegisterPair(StageSettings):
     """Settings of register_pair."""
 
@@ -61,12 +72,20 @@ class PictureRegistration(StageSettings):
     sensors: SensorBands
 
 
+class BurnLabels(StageSettings):
+    """Settings of burn_labels."""
+
+    legend: SourceLegend
+    labels: PolygonSettings
+
+
 class TileScene(StageSettings):
     """Settings of tile_scene."""
 
     UNTRACKED = {"legend": CLASS_NAMES}
 
-    legend: Legend
+    legend: SourceLegend
+    labels: IgnoredNames
     sensors: TiledSensors
     tiling: TilingSettings
 
@@ -93,7 +112,10 @@ class TrainModel(StageSettings):
     Files of initial weights are compared by content.
     """
 
-    UNTRACKED = {"legend": CLASS_NAMES, "training": {"checkpoint_every", "initial_optical", "initial_sar"}}
+    UNTRACKED = {
+        "legend": CLASS_NAMES,
+        "training": {"checkpoint_every", "initial_optical", "initial_sar", "start_from"},
+    }
 
     seed: int
     legend: Legend
@@ -101,6 +123,14 @@ class TrainModel(StageSettings):
     loss: LossSettings
     training: TrainingSettings
     augmentation: AugmentationSettings
+
+    def relevant(self) -> dict[str, Any]:
+        """Return the settings that can change results: with another model to start from, also the class names."""
+        found = super().relevant()
+        if self.training.start_from is None:
+            del found["training"]["statistics_from"]
+            return found
+        return {**found, "legend": self.legend.model_dump(mode="json")}
 
 
 class PredictScene(StageSettings):
@@ -112,7 +142,8 @@ class PredictScene(StageSettings):
 class MosaicRegion(StageSettings):
     """Settings of mosaic_region."""
 
-    legend: LegendSettings
+    legend: ColoredLegend
+    labels: LabelOrigin
     mosaic: MosaicSettings
 
 
@@ -128,6 +159,7 @@ class ScoreRegion(StageSettings):
     """Settings of score_region."""
 
     legend: Legend
+    labels: LabelOrigin
 
 
 class DrawSample(StageSettings):
@@ -164,11 +196,30 @@ class ExplainTiles(StageSettings):
 
 
 class RenderReport(StageSettings):
-    """Settings of render_report."""
+    """Settings of render_report.
+
+    How files are found and read reaches the report through the scene's ``sources.json``.
+    """
+
+    UNTRACKED = {
+        "sensors": {"optical": {"files", "resampling", "offset", "scene_offsets"}, "sar": {"files", "resampling"}}
+    }
+
+    legend: ColoredLegend
+    sensors: SensorsSettings
+    report: ReportSettings
+
+
+class PackBundle(StageSettings):
+    """Settings of pack_bundle."""
 
     legend: LegendSettings
     sensors: SensorsSettings
-    report: ReportSettings
+    registration: RegistrationSettings
+    tiling: TilingSettings
+    splits: SplitsSettings
+    inference: InferenceSettings
+    bundle: BundleSettings
 
 
 def stage_json(settings: Settings, stage: type[Section]) -> str:

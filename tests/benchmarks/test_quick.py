@@ -27,7 +27,7 @@ LEFT_OUT: dict[str, set[str]] = {
 }
 """Figures of the full run that the quick run does not have."""
 
-OF_OTHER_TOOLS = {"mosaic": {"cpu_s_gdal", "cpu_s_newer", "rss_mb_gdal", "rss_mb_newer"}}
+OF_OTHER_TOOLS: dict[str, set[str]] = {"mosaic": {"cpu_s_gdal", "cpu_s_newer", "rss_mb_gdal", "rss_mb_newer"}}
 """Figures that need tools that may be missing."""
 
 Check = Callable[[dict[str, Any]], bool]
@@ -56,6 +56,11 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
     "workflow": (
         lambda found: found["jobs"] > 5 * found["scenes"],
         lambda found: max(found["files_per_scene"].values()) <= 60,
+    ),
+    "sources_labels": (lambda found: found["differ"] in (0, None), lambda found: found["rss_ratio_4x"] < 1.5),
+    "sources": (
+        lambda found: found["product_vs_stack"] < 3,
+        lambda found: found["product_mb"] < 1.2 * found["stack_mb"],
     ),
     "training_speed": (lambda found: found["rift_gradient_off_by"] < 1e-4,),
 }

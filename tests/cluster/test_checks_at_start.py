@@ -49,6 +49,7 @@ def test_requests_that_no_node_can_fulfil_are_found(demo: Callable[[str], Path],
             "explain_tiles:slurm_partition=gone",
             "mosaic_region:runtime=30",
             "check_maps:runtime=30",
+            "check_maps:slurm_partition=short,gpu",
         ],
         "set-threads": ["audit_splits=9"],
     }
@@ -63,13 +64,14 @@ def test_requests_that_no_node_can_fulfil_are_found(demo: Callable[[str], Path],
         "explain_tiles",
         "audit_splits",
     }, run.stdout
-    assert "set-resources: train_model:runtime (limit of the partition: 2880 minutes)" in faults["train_model"]
+    assert "compute.training_minutes in the config file to 2733 or less" in faults["train_model"]
+    assert "check_maps" not in faults
     assert re.search(r"requests 8 CPUs, \d+ MB for 5000 minutes in partition gpu", faults["train_model"])
-    assert "predict_scene:slurm_partition (the partition has no GPUs)" in faults["predict_scene"]
+    assert "predict_scene:slurm_partition (partition short has no GPUs)" in faults["predict_scene"]
     assert "(sbatch: Requested node configuration is not available)" in faults["fit_statistics"]
-    assert "fit_statistics:mem_mb (largest node: 32000 MB)" in faults["fit_statistics"]
+    assert "fit_statistics:mem_mb (largest node of partition short: 32000 MB)" in faults["fit_statistics"]
     assert "explain_tiles:slurm_partition (no such partition" in faults["explain_tiles"]
-    assert "set-threads: audit_splits (largest node: 8 CPUs)" in faults["audit_splits"]
+    assert "set-threads: audit_splits=8 (largest node of partition short: 8 CPUs)" in faults["audit_splits"]
     assert "Traceback" not in run.stdout and started_nothing(run, folder)
 
 

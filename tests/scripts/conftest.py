@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from clairemap.stages import ScoreTiles, stage_json
+from clairemap.stages import ScoreRegion, ScoreTiles, stage_json
 
 SHAPE = (512, 384)
 
@@ -57,5 +57,11 @@ def map_scene(folder: Path, made_pairs: ModuleType, made_maps: ModuleType, *, la
 
 @pytest.fixture
 def legend_json(made_pairs: ModuleType) -> str:
-    """Return the settings of the scoring stages, as JSON."""
+    """Return the settings of score_tiles, as JSON."""
     return stage_json(made_pairs.settings(), ScoreTiles)
+
+
+@pytest.fixture
+def scoring_json(made_pairs: ModuleType) -> str:
+    """Return the settings of score_region, as JSON."""
+    return stage_json(made_pairs.settings(), ScoreRegion)

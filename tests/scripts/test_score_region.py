@@ -68,7 +68,7 @@ def splits(tmp_path: Path) -> Path:
     return path
 
 
-def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str):
+def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path, landcover: Path, scoring_json: str):
     fused = [
         write_scores(tmp_path, "a", "fused", [RIGHT, WRONG]),
         write_scores(tmp_path, "b", "fused", [RIGHT + WRONG]),
@@ -76,7 +76,7 @@ def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path
     ]
     compared = [write_scores(tmp_path, "b", view, [WRONG]) for view in ("optical", "sar")]
     metrics = tmp_path / "metrics.json"
-    score(stage, splits, landcover, metrics, legend_json, scores=fused, compared=compared)
+    score(stage, splits, landcover, metrics, scoring_json, scores=fused, compared=compared)
     found = json.loads(metrics.read_text())
     assert found["region"] == "valley"
     assert found["split"] == "test"
@@ -97,21 +97,21 @@ def test_sums_by_split_scene_and_view(stage: Stage, tmp_path: Path, splits: Path
 
 
 def test_views_are_scored_where_both_sensors_are_valid_and_the_map_everywhere(
-    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, scoring_json: str
 ):
     fused = write_scores(tmp_path, "b", "fused", [RIGHT + WRONG], both=[RIGHT])
     compared = write_scores(tmp_path, "b", "sar", [RIGHT], both=[WRONG])
-    score(stage, splits, landcover, tmp_path / "metrics.json", legend_json, scores=[fused], compared=[compared])
+    score(stage, splits, landcover, tmp_path / "metrics.json", scoring_json, scores=[fused], compared=[compared])
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert found["oa"] == found["scenes"]["b"]["oa"] == pytest.approx(11 / 20)
     assert (found["views"]["fused"]["oa"], found["views"]["sar"]["oa"]) == pytest.approx((1, 0.1))
 
 
 def test_a_region_without_labels_is_not_an_error(
-    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, scoring_json: str
 ):
     metrics = tmp_path / "metrics.json"
-    score(stage, splits, landcover, metrics, legend_json, scores=[write_scores(tmp_path, "z", "fused", [])])
+    score(stage, splits, landcover, metrics, scoring_json, scores=[write_scores(tmp_path, "z", "fused", [])])
     found = json.loads(metrics.read_text())
     assert found["miou"] is None
     assert found["reason"] == "no labelled pixels"
@@ -120,19 +120,19 @@ def test_a_region_without_labels_is_not_an_error(
 
 
 def test_metrics_do_not_depend_on_the_order_of_scenes(
-    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, scoring_json: str
 ):
     fused = [write_scores(tmp_path, name, "fused", [RIGHT, WRONG]) for name in ("a", "c")]
     documents = []
     for number, paths in enumerate((fused, fused[::-1])):
-        score(stage, splits, landcover, tmp_path / f"{number}.json", legend_json, scores=paths)
+        score(stage, splits, landcover, tmp_path / f"{number}.json", scoring_json, scores=paths)
         documents.append(json.loads((tmp_path / f"{number}.json").read_text()))
     assert documents[0] == documents[1]
 
 
-def test_the_command_line_works_without_score_tables(tmp_path: Path, splits: Path, landcover: Path, legend_json: str):
+def test_the_command_line_works_without_score_tables(tmp_path: Path, splits: Path, landcover: Path, scoring_json: str):
     metrics = tmp_path / "metrics.json"
-    words = {"region": "valley", "splits": splits, "landcover": landcover, "metrics": metrics, "settings": legend_json}
+    words = {"region": "valley", "splits": splits, "landcover": landcover, "metrics": metrics, "settings": scoring_json}
     options = [word for name, value in words.items() for word in (f"--{name}", str(value))]
     answer = subprocess.run([sys.executable, str(SCRIPT), *options], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
@@ -143,7 +143,7 @@ def test_the_command_line_works_without_score_tables(tmp_path: Path, splits: Pat
 
 
 def test_unseen_classes_and_scenes_worse_than_one_sensor_are_reported(
-    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str, made_artefacts: ModuleType
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, scoring_json: str, made_artefacts: ModuleType
 ):
     fused = [write_scores(tmp_path, "b", "fused", [100 * WRONG])]
     compared = [
@@ -152,7 +152,7 @@ def test_unseen_classes_and_scenes_worse_than_one_sensor_are_reported(
     ]
     metrics, card = tmp_path / "metrics.json", tmp_path / "model.json"
     write_model_card(card, made_artefacts.model_card((5000, 5000, 0)))
-    score(stage, splits, landcover, metrics, legend_json, scores=fused, compared=compared, card=card)
+    score(stage, splits, landcover, metrics, scoring_json, scores=fused, compared=compared, card=card)
     found = json.loads(metrics.read_text())
     assert [row["learning"] for row in found["learnt"]] == ["enough", "enough", "unseen"]
     assert list(found["scenes"]["b"]["views"]) == ["fused", "optical", "sar"]
@@ -165,10 +165,10 @@ def test_unseen_classes_and_scenes_worse_than_one_sensor_are_reported(
 
 
 def test_a_tile_without_a_split_is_an_error(
-    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, legend_json: str
+    stage: Stage, tmp_path: Path, splits: Path, landcover: Path, scoring_json: str
 ):
     metrics = tmp_path / "metrics.json"
     tables = [write_scores(tmp_path, "b", "fused", [RIGHT, WRONG])]
     with pytest.raises(StoreError, match="tile 0, 1 of scene b has scores but no split"):
-        score(stage, splits, landcover, metrics, legend_json, scores=tables)
+        score(stage, splits, landcover, metrics, scoring_json, scores=tables)
     assert not metrics.exists()

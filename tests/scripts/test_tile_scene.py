@@ -157,7 +157,7 @@ def test_what_was_read_is_recorded(
     stage: Callable[[str], Callable[..., Any]], tiled: Tiled, files: Files, tmp_path: Path
 ) -> None:
     tiled(**files)  # the registration
-    work, record = tmp_path / "work", tmp_path / "sources.json"
+    work, record = tmp_path / "work", tmp_path / "files_read.json"
     stage("tile_scene")(
         scene="made", registration=work / "registration.json", settings=stage_json(load_settings(CONFIG), TileScene),
         pair=work / "again.zarr", manifest=work / "again.json", tiles=work / "again.parquet",
@@ -231,7 +231,7 @@ def faults(files: Files, made_rasters: ModuleType, folder: Path) -> dict[str, tu
         "truncated": (UnreadableFileError, r"cut\.tif", files | {"optical": cut}),
         "no overlap": (NoOverlapError, r"optical\.tif and .*away\.tif", files | {"sar": away}),
         "band count": (BandCountError, r"sar\.tif: has 1", files | {"optical": files["sar"]}),
-        "unknown code": (LabelError, r"odd\.tif.*\[77\]", files | {"label": odd}),
+        "unknown code": (LabelError, r"odd\.tif.*\[77 \(102,400 px\)\]", files | {"label": odd}),
         "all nodata": (EmptySceneError, r"made: no pixel", files | {"optical": black, "sar": blank}),
         **_other_values(files, folder, made_rasters),
     }

@@ -51,6 +51,16 @@ def test_scenes_that_jobs_read(sheet: Path):
     assert plan(sheet, mosaic={"grid": "scene"}).scenes_read("check_maps", region="south", map_name="e") == ("e",)
 
 
+def test_with_a_given_model_each_labelled_scene_is_tested(sheet: Path):
+    rows = [row for row in SHEET.splitlines() if "train" not in row and "val" not in row]
+    sheet.write_text("\n".join(rows) + "\n")
+    found = plan(sheet, model="given")
+    assert (found.train_and_val, found.labelled_regions) == ((), ("north", "south"))
+    assert (found.test_of("north"), found.test_of("south")) == (("c",), ("e",))
+    assert found.scenes_read("audit_places", region="south") == ("e",)
+    assert [found.is_compared(scene) for scene in found.scenes_of("south")] == [False, False]
+
+
 def test_scenes_of_one_map_per_scene(sheet: Path):
     found = plan(sheet, mosaic={"grid": "scene"})
     assert found.maps_of("south") == ["d", "e"]
@@ -71,8 +81,8 @@ def test_sensors_and_labels_of_scenes(sheet: Path):
     scenes = plan(sheet).sheet
     assert [scene.scene for scene in scenes if has_both_sensors(scene)] == ["a", "c", "e"]
     assert [scene.scene for scene in scenes if is_labelled(scene)] == ["a", "b", "c", "e"]
-    assert scenes["c"].files_of("label", "optical") == (Path("c.tif"), Path("c_label.tif"))
-    assert scenes["b"].files_of("sar", "cloud") == ()
+    assert scenes["c"].cells_of("label", "optical") == ("c.tif", "c_label.tif")
+    assert scenes["b"].cells_of("sar", "cloud") == ()
 
 
 @pytest.mark.parametrize(("compare", "expected"), [(True, ["c"]), (False, [])])

@@ -8,7 +8,7 @@ import pytest
 
 import clairemap
 from clairemap import provenance
-from clairemap.code import stage
+from clairemap.code import analysis, stage
 from clairemap.errors import DiskFullError
 
 MODULES = {
@@ -138,7 +138,7 @@ def test_a_template_that_no_module_of_its_folder_names_does_not_count(project: P
 
 
 def test_the_reports_template_belongs_to_its_code():
-    named = stage.data_files(provenance.PACKAGE / "report" / "page.py")
+    named = analysis.data_files(provenance.PACKAGE / "report" / "page.py")
     assert [path.name for path in named] == ["page.html.j2"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from clairemap.requirements import SNAKEMAKE_MB, MappedScene, mapping_mb, memory_mb, minutes, training_mb
+from clairemap.requirements import CUDA_MB, SNAKEMAKE_MB, MappedScene, mapping_mb, memory_mb, minutes, training_mb
 from clairemap.settings import Settings, load_settings
 
 DEMO = load_settings({})
@@ -159,6 +159,8 @@ def test_rules_of_many_scenes_take_more_memory_and_time_with_their_number(rule: 
 def test_a_language_model_takes_memory_and_time():
     phi = load_settings({"explain": {"model": "phi"}})
     assert memory_mb("explain_tiles", phi) > 16_000
+    assert memory_mb("explain_tiles", phi, on_gpus=True) > memory_mb("explain_tiles", phi) + CUDA_MB
+    assert memory_mb("explain_tiles", DEMO, on_gpus=True) == memory_mb("explain_tiles", DEMO)
     assert minutes("explain_tiles", phi) > 200 > minutes("explain_tiles", DEMO)
 
 

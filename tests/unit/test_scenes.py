@@ -23,6 +23,19 @@ def faults(folder: Path, *rows: str, header: str = HEADER) -> str:
     return str(caught.value)
 
 
+def test_a_given_model_needs_no_training_rows_and_allows_none(tmp_path: Path):
+    path = sheet(tmp_path, "a,north,predict,o.tif,,,,,", "b,north,test,b.tif,,l.tif,,,")
+    assert [scene.split for scene in read_sample_sheet(path, Path("data"), trains=False)] == ["predict", "test"]
+    path = sheet(
+        tmp_path, "a,north,train,o.tif,,l.tif,,,", "b,north,val,b.tif,,m.tif,,,", "c,north,test,c.tif,,n.tif,,,"
+    )
+    with pytest.raises(SampleSheetError) as caught:
+        read_sample_sheet(path, Path("data"), trains=False)
+    assert "2 error(s)" in str(caught.value)
+    assert "row 2: split is train, but nothing is trained, because the setting model names" in str(caught.value)
+    assert "row 3: split is val" in str(caught.value)
+
+
 def test_reads_rows_in_order(tmp_path: Path):
     path = sheet(
         tmp_path,
@@ -31,11 +44,11 @@ def test_reads_rows_in_order(tmp_path: Path):
     )
     first, second = read_sample_sheet(path, Path("data"))
     assert first.scene == "lake_a"
-    assert first.optical == Path("data/a/o.tif")
+    assert first.optical == "data/a/o.tif"
     assert first.optical_date == datetime.date(2026, 5, 1)
-    assert first.sources == {role: Path(f"data/a/{role[0]}.tif") for role in ("optical", "sar", "label", "cloud")}
+    assert first.sources == {role: f"data/a/{role[0]}.tif" for role in ("optical", "sar", "label", "cloud")}
     assert second.split == "predict"
-    assert second.sources == {"sar": Path("data/b/s.tif")}
+    assert second.sources == {"sar": "data/b/s.tif"}
     assert second.sar_date is None
 
 
@@ -47,7 +60,7 @@ def test_the_order_of_the_rows_does_not_matter(tmp_path: Path):
 
 def test_absolute_paths_stay(tmp_path: Path):
     (scene,) = read_sample_sheet(sheet(tmp_path, "a,r,train,/scratch/o.tif,,l.tif,,,"), Path("data"))
-    assert scene.optical == Path("/scratch/o.tif")
+    assert scene.optical == "/scratch/o.tif"
 
 
 def test_looks_up_by_name_region_and_split(tmp_path: Path):
@@ -180,7 +193,7 @@ def rejected(folder: Path, content: str | bytes) -> str:
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_peculiarities_of_spreadsheet_exports_are_accepted(tmp_path: Path, lines: tuple[str, ...], line_end: str):
     first, second = read(tmp_path, line_end.join(lines))
-    assert (first.scene, first.label, first.sar_date) == ("a", Path("a_l.tif"), datetime.date(2026, 5, 2))
+    assert (first.scene, first.label, first.sar_date) == ("a", "a_l.tif", datetime.date(2026, 5, 2))
     assert (second.scene, second.label, second.sar_date) == ("b", None, None)
 
 
@@ -271,7 +284,7 @@ def test_home_and_variables_are_expanded(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("SCRATCH", "/scratch/me")
     row = ROWS[0].replace("a_o", "~/a_o").replace("a_s", "$SCRATCH/a_s").replace("a_l", "${SCRATCH}/a_l")
     scene = read(tmp_path, f"{HEADER}\n{row}\n")["a"]
-    files = (Path("/home/me/a_o.tif"), Path("/scratch/me/a_s.tif"), Path("/scratch/me/a_l.tif"))
+    files = ("/home/me/a_o.tif", "/scratch/me/a_s.tif", "/scratch/me/a_l.tif")
     assert (scene.optical, scene.sar, scene.label) == files
 
 

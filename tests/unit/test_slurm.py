@@ -12,6 +12,8 @@ from clairemap.slurm import Partition, Request, fault_of, keep_logs_in, minutes_
 PARTITIONS = {
     "cpu": Partition(None, 64, 256_000, 0),
     "gpu": Partition(1440, 32, 128_000, 4),
+    "short": Partition(60, 64, 256_000, 0),
+    "short2": Partition(60, 64, 256_000, 0),
     "": Partition(None, 64, 256_000, 0),
 }
 TRAINING = {
@@ -28,7 +30,8 @@ TRAINING = {
 
 def test_partitions_have_the_amounts_of_their_largest_nodes():
     found = read_partitions(
-        "cpu*|infinite|64|256000+|(null)\ngpu|1-00:00:00|16|64000|gpu:2\ngpu|1-00:00:00|32|128000|gpu:a100:4(S:0-1)\n"
+        "cpu*|infinite|64|256000+|(null)\nshort|1:00:00|64|256000|(null)\n"
+        "short2|1:00:00|64|256000|(null)\ngpu|1-00:00:00|16|64000|gpu:2\ngpu|1-00:00:00|32|128000|gpu:a100:4(S:0-1)\n"
     )
     assert found == PARTITIONS
 
@@ -60,20 +63,32 @@ def test_gpus_of_a_node(gres: str, gpus: int):
 @pytest.mark.parametrize(
     ("changed", "refusal", "words"),
     [
-        ({"minutes": 2000}, None, "train_model:runtime (limit of the partition: 1440 minutes)"),
-        ({"cpus": 64}, "configuration is not available", "set-threads: train_model (largest node: 32 CPUs)"),
-        ({"cpus": 64}, "Requested nodes are busy", "set-threads: train_model (largest node: 32 CPUs)"),
-        ({"memory_mb": 200_000}, "not available", "train_model:mem_mb (largest node: 128000 MB)"),
-        ({"gpus": 8}, None, "train_model:slurm_partition (largest node: 4 GPUs)"),
-        ({"partition": "cpu"}, "not available", "train_model:slurm_partition (the partition has no GPUs)"),
+        ({"minutes": 2000}, None, "Change compute.training_minutes in the config file to 1361 or less"),
+        ({"minutes": 2000, "rule": "predict_scene"}, None, "set-resources: predict_scene:runtime=1440 (limit of"),
+        ({"cpus": 64}, "configuration is not available", "set-threads: train_model=32 (largest node of partition gpu"),
+        ({"cpus": 64}, "Requested nodes are busy", "set-threads: train_model=32 (largest node of partition gpu"),
+        ({"memory_mb": 200_000}, "not available", "train_model:mem_mb (largest node of partition gpu: 128000 MB)"),
+        ({"gpus": 8}, None, "train_model:slurm_partition (largest node of partition gpu: 4 GPUs)"),
+        ({"partition": "cpu"}, "not available", "train_model:slurm_partition (partition cpu has no GPUs)"),
         ({"partition": None}, "not available", "in the default partition (sbatch: not available)"),
         ({"partition": "big"}, "Invalid partition name specified", "train_model:slurm_partition (no such partition"),
+        ({"partition": "gpu,big"}, None, "train_model:slurm_partition (no such partition: big"),
+        ({"partition": "short,cpu", "gpus": 0, "minutes": 90, "cpus": 99}, None, "train_model=64 (largest node of par"),
+        ({"partition": "short,short2", "minutes": 90, "gpus": 0}, None, "training_minutes in the config file to 47"),
         ({}, "Invalid account", "(sbatch: Invalid account). Change set-resources: train_model:…"),
     ],
 )  # fmt: skip
 def test_requests_that_can_never_start(changed: dict[str, object], refusal: str | None, words: str):
     fault = fault_of(Request(**{**TRAINING, **changed}), PARTITIONS, refusal)
-    assert fault is not None and fault.startswith("rule train_model requests ") and words in fault
+    rule = changed.get("rule", "train_model")
+    assert fault is not None and fault.startswith(f"rule {rule} requests ") and words in fault
+
+
+@pytest.mark.parametrize(
+    "changed", [{"partition": "cpu,gpu"}, {"partition": "gpu,cpu"}, {"partition": "short,gpu", "minutes": 90}]
+)
+def test_of_a_list_of_partitions_one_is_enough(changed: dict[str, object]):
+    assert fault_of(Request(**{**TRAINING, **changed}), PARTITIONS, None) is None
 
 
 def test_what_passes_with_time_is_no_fault(caplog: pytest.LogCaptureFixture):
@@ -104,6 +119,13 @@ def test_all_refused_requests_are_listed_with_what_sbatch_says_once():
     lines = str(error.value).splitlines()
     assert [line.split()[2] for line in lines[1:]] == ["train_model", "predict_scene"]
     assert all("(sbatch: No account). Change" in line for line in lines[1:])
+
+
+@pytest.mark.usefixtures("cluster")
+def test_without_an_answer_of_sinfo_nothing_is_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "sinfo").write_text("#!/bin/sh\necho 'Unable to contact slurm controller' >&2\nexit 1\n")
+    slurm.check_requests([Request(**TRAINING)])
+    assert "not checked: sinfo failed: Unable to contact slurm controller" in caplog.text
 
 
 @pytest.mark.usefixtures("cluster")

@@ -65,6 +65,20 @@ def test_names_of_classes_are_passed_but_not_compared_where_results_lack_them(st
     assert stage_json(renamed(), stage) != stage_json(Settings(), stage)
 
 
+def test_with_a_model_to_start_from_its_settings_and_the_names_of_classes_are_compared():
+    own = {"training": {"start_from": "given"}}
+    classes = [{**c.model_dump(), "name": f"new {c.name}"} for c in DEMO_CLASSES]
+    others = [
+        {},
+        {**own, "legend": {"classes": classes}},
+        {"training": {**own["training"], "statistics_from": "scenes"}},
+    ]
+    compared = [relevant_json(load_settings(values), TrainModel) for values in (own, *others)]
+    assert len(set(compared)) == 4
+    moved = load_settings({"training": {"start_from": "moved"}})
+    assert relevant_json(moved, TrainModel) == compared[0]
+
+
 @pytest.mark.parametrize("stage", [MosaicRegion, ScoreRegion, ExplainTiles])
 def test_names_of_classes_are_compared_where_results_have_them(stage: type[StageSettings]):
     assert relevant_json(renamed(), stage) != relevant_json(Settings(), stage)
@@ -80,15 +94,23 @@ def test_codes_and_order_of_classes_are_compared(stage: type[StageSettings]):
 
 @pytest.mark.parametrize("stage", StageSettings.__subclasses__())
 def test_everything_else_is_compared(stage: type[StageSettings]):
-    """What is not compared is named in UNTRACKED; without a language model its settings are not compared either."""
+    """What is not compared is named in UNTRACKED; those of a language model, only with one."""
     compared = json.loads(relevant_json(Settings(), stage))
     passed = json.loads(stage_json(Settings(), stage))
     if stage is ExplainTiles:
         assert compared.pop("explain") is None and passed.pop("explain")["model"] is None
+    if stage is TrainModel:
+        assert passed["training"].pop("statistics_from") == "model"  # used with start_from only
     for section, left_out in stage.UNTRACKED.items():
-        if isinstance(left_out, set):
+        if section == "sensors":
+            for sensor, keys in left_out.items():
+                assert keys <= set(passed[section][sensor])
+                passed[section][sensor] = {k: v for k, v in passed[section][sensor].items() if k not in keys}
+        elif isinstance(left_out, set):
             assert left_out <= set(passed[section])
             passed[section] = {key: value for key, value in passed[section].items() if key not in left_out}
         else:
-            passed[section]["classes"] = [{"code": entry["code"]} for entry in passed[section]["classes"]]
+            passed[section]["classes"] = [
+                {key: value for key, value in entry.items() if key != "name"} for entry in passed[section]["classes"]
+            ]
     assert compared == passed

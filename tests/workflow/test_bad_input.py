@@ -95,6 +95,20 @@ def test_a_bad_scene_does_not_stop_the_others(region: Path, snakemake: Run):
         assert output.count(error) == 2 * last.count(error)  # in the log and in the summary; no other scene fails so
     assert {name for name in scenes if (region / "work" / "scenes" / name / "pair.json").exists()} == {"west", "middle"}
     assert not list((region / "work" / "scenes").rglob("*.part"))
+    assert "Complete regions" not in output  # no results of a region were requested
+
+
+def test_the_end_of_a_run_names_the_incomplete_regions(region: Path, snakemake: Run):
+    """Without a train scene nothing after tiling can run."""
+    rows = (region / "scenes.csv").read_text().splitlines()
+    (region / "scenes.csv").write_text("\n".join([rows[0], rows[1], rows[4]]) + "\n")
+    truncated(region / "scenes" / "west")
+    run = snakemake(region, "--configfile", str(region / "config.yaml"))
+    last = (run.stdout + run.stderr).split("1 failed job(s)")[1]
+    assert run.returncode != 0 and "- register_pair west: " in last
+    assert "Complete regions: none. Incomplete regions:\n- north: not made: maps, accuracy, report;" in last
+    assert "report; failed scenes: west\n- south: not made: " in last
+    assert "report; scenes of other regions failed\n" in last and "remove its row from scenes.csv" in last
 
 
 def test_all_faults_of_the_sheet_are_in_one_message(region: Path, snakemake: Run):

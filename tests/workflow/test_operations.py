@@ -1,9 +1,6 @@
 """make plan, make status and make accept around real runs of a small region."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -16,32 +13,31 @@ Run = Callable[..., CompletedProcess[str]]
 AFTER_ACCEPTING = {"mosaic_region", "check_maps", "score_region", "render_report"}
 
 
-def command(region: Path, project: Path, script: str, *options: str, snakemake: tuple[str, ...] = ()) -> str:
-    """Return what a command prints."""
-    done = run_command(region, project, script, *options, snakemake=snakemake)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+class Commands:
+    """The commands of a project for a region; `show` returns what one prints, `refusal` its error message."""
+
+    def __init__(self, region: Path, project: Path, run_script: Run) -> None:
+        self.region, self.project, self.run_script = region, project, run_script
+
+    def run(self, script: str, *options: str, snakemake: tuple[str, ...] = ()) -> CompletedProcess[str]:
+        fixed = ("--configfile", "config.yaml", "--snakefile", str(self.project / "Snakefile"))
+        path = self.project / "workflow" / "scripts" / f"{script}.py"
+        return self.run_script(self.region, path, *options, "--", *fixed, *snakemake)
+
+    def show(self, script: str, *options: str, snakemake: tuple[str, ...] = ()) -> str:
+        done = self.run(script, *options, snakemake=snakemake)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def refusal(self, script: str, *options: str, snakemake: tuple[str, ...] = ()) -> str:
+        done = self.run(script, *options, snakemake=snakemake)
+        assert done.returncode == 29, done.stdout + done.stderr
+        return done.stderr
 
 
-def refused(region: Path, project: Path, script: str, *options: str, snakemake: tuple[str, ...] = ()) -> str:
-    """Return the message of a command that is refused."""
-    done = run_command(region, project, script, *options, snakemake=snakemake)
-    assert done.returncode == 29, done.stdout + done.stderr
-    return done.stderr
-
-
-def run_command(
-    region: Path, project: Path, script: str, *options: str, snakemake: tuple[str, ...] = ()
-) -> CompletedProcess[str]:
-    fixed = ("--configfile", "config.yaml", "--snakefile", str(project / "Snakefile"))
-    return subprocess.run(
-        [sys.executable, str(project / "workflow" / "scripts" / f"{script}.py"), *options, "--", *fixed, *snakemake],
-        cwd=region,
-        env={**os.environ, "PYTHONPATH": str(project / "src"), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def commands(region: Path, project_copy: Path, run_script: Run) -> Commands:
+    return Commands(region, project_copy, run_script)
 
 
 def planned(text: str) -> dict[str, int]:
@@ -57,7 +53,7 @@ def set_config(region: Path, **changed: object) -> None:
     (region / "config.yaml").write_text(yaml.safe_dump({**config, **changed}))
 
 
-def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run):
+def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run, commands: Commands):
     sheet = (region / "scenes.csv").read_text().splitlines()
     (region / "scenes.csv").write_text("\n".join(sheet[:3]) + "\n")  # two scenes suffice
 
@@ -65,22 +61,22 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
         return snakemake(region, "--configfile", str(region / "config.yaml"), *words, project=project_copy)
 
     def plan(*snakemake: str) -> str:
-        return command(region, project_copy, "plan_run", snakemake=snakemake)
+        return commands.show("plan_run", snakemake=snakemake)
 
     def accept(*stages: str) -> str:
-        return command(region, project_copy, "accept_stage", "--yes", *(f"--stage={stage}" for stage in stages))
+        return commands.show("accept_stage", "--yes", *(f"--stage={stage}" for stage in stages))
 
     # before the first run
     first = plan("--cores", "3")
     total = sum(planned(first).values())
     assert first.startswith(f"{total} of {total} jobs would run.\n") and "missing: no result yet" in first
     assert "with 3 core(s)" in first and "scaled from the demo on 2 CPU cores" in first
-    assert "no run was started with this work_dir" in refused(region, project_copy, "show_status")
+    assert "no run was started with this work_dir" in commands.refusal("show_status")
 
     done = run()
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     assert plan() == f"Nothing to run: the results of all {total} jobs are up to date.\n"
-    status = command(region, project_copy, "show_status")
+    status = commands.show("show_status")
     assert f"finished. {total} of {total} jobs are done." in status
     assert "make plan" in status
 
@@ -115,9 +111,9 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
     assert "make accept STAGE=train_model" in edited
 
     # not without the user's yes; not if a setting changed too
-    assert "add YES=1" in refused(region, project_copy, "accept_stage", "--stage=train_model")
+    assert "add YES=1" in commands.refusal("accept_stage", "--stage=train_model")
     set_config(region, training={**training, "steps": 12})
-    message = refused(region, project_copy, "accept_stage", "--yes", "--stage=train_model")
+    message = commands.refusal("accept_stage", "--yes", "--stage=train_model")
     assert "train_model cannot be accepted: setting training.steps: 8 -> 12" in message
     (region / "config.yaml").write_text(before)
     assert plan() == edited
@@ -127,8 +123,9 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
     card = (region / "work" / "model" / "model.json").read_bytes()
     said = accept("train_model")
     assert "train_model: keep 1 result(s)" in said and "made by:       clairemap 0.1.0" in said
-    assert set(planned(plan())) == AFTER_ACCEPTING
-    assert "work/accepted/train_model.json" in plan()
+    after = plan()
+    assert set(planned(after)) == AFTER_ACCEPTING
+    assert "work/accepted/train_model.json" in after
     assert run().returncode == 0
     assert plan().startswith("Nothing to run")
     assert (region / "work" / "model" / "model.safetensors").read_bytes() == weights
@@ -139,8 +136,8 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
     delivered = json.loads((region / "results" / "north" / "north.model.json").read_text())
     assert delivered["accepted"] == [kept]
     assert "Accepted: train_model" in (region / "results" / "north" / "report.html").read_text()
-    assert "nothing to accept; its results are up to date" in refused(
-        region, project_copy, "accept_stage", "--yes", "--stage=train_model"
+    assert "nothing to accept; its results are up to date" in commands.refusal(
+        "accept_stage", "--yes", "--stage=train_model"
     )
 
     # a further change of the code counts
@@ -148,9 +145,9 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
     assert planned(plan())["train_model"] == 1
 
 
-def test_unknown_and_recording_stages_cannot_be_accepted(region: Path, project_copy: Path):
+def test_unknown_and_recording_stages_cannot_be_accepted(commands: Commands):
     def message(stage: str) -> str:
-        return refused(region, project_copy, "accept_stage", "--yes", f"--stage={stage}")
+        return commands.refusal("accept_stage", "--yes", f"--stage={stage}")
 
     assert "unknown stage (did you mean train_model?)" in message("train_modle")
     assert "cannot be accepted, because it writes into maps or report" in message("mosaic_region")
@@ -158,25 +155,27 @@ def test_unknown_and_recording_stages_cannot_be_accepted(region: Path, project_c
     assert "train_model cannot be accepted: no result yet" in message("train_model")
 
 
-def test_errors_of_the_command_line_and_settings_are_short(region: Path, project_copy: Path):
-    wrong = refused(region, project_copy, "plan_run", snakemake=("--no-such-option",))
+def test_errors_of_the_command_line_and_settings_are_short(region: Path, commands: Commands):
+    wrong = commands.refusal("plan_run", snakemake=("--no-such-option",))
     assert "options of snakemake (ARGS): unrecognized arguments: --no-such-option" in wrong
-    absent = refused(region, project_copy, "plan_run", snakemake=("--configfile", "absent.yaml"))
+    absent = commands.refusal("plan_run", snakemake=("--configfile", "absent.yaml"))
     assert "absent.yaml" in absent and "Traceback" not in absent
     set_config(region, training={"stepz": 1})
-    done = run_command(region, project_copy, "plan_run")
+    done = commands.run("plan_run")
     assert done.returncode == 10 and "training.stepz" in done.stderr
-    done = run_command(region, project_copy, "show_status")
+    done = commands.run("show_status")
     assert done.returncode == 10 and "training.stepz" in done.stderr
 
 
-def test_a_failed_job_is_shown_with_its_reason(region: Path, project_copy: Path, snakemake: Run):
+def test_a_failed_job_is_shown_with_its_reason(region: Path, project_copy: Path, snakemake: Run, commands: Commands):
+    sheet = (region / "scenes.csv").read_text().splitlines()
+    (region / "scenes.csv").write_text("\n".join(sheet[:2]) + "\n")
     (region / "scenes" / "west" / "sar.tif").write_bytes(b"not a raster")
     done = snakemake(
         region, "--configfile", str(region / "config.yaml"), "--until", "register_pair", project=project_copy
     )
     assert done.returncode == 1
-    status = command(region, project_copy, "show_status")
+    status = commands.show("show_status")
     assert "ended with failed jobs" in status
     assert (
         "register_pair west: " in status and "sar.tif" in status and "log: work/logs/register_pair/west.log" in status

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from clairemap.operations.controllers import Controller, registered, state_folder
+from clairemap.operations.ownership import OWNER_FILE, Owner
 
 PROJECT = Path(__file__).parents[2]
 TARGET = "work/scenes/west/registration.json"
@@ -92,3 +93,28 @@ def test_two_folders_with_one_work_dir_are_refused(region: Path, tmp_path: Path,
     recover(other, "--take-over", str(region / "work"))
     code, output = run("--dry-run", folder=region)
     assert code == 10 and f"belongs to the runs in {other}" in output
+
+
+def test_two_folders_with_one_results_dir_are_refused(region: Path, tmp_path: Path, snakemake: Run):
+    other = tmp_path / "other"
+    shutil.copytree(region, other)
+    config = yaml.safe_load((other / "config.yaml").read_text())
+    (other / "config.yaml").write_text(yaml.safe_dump({**config, "results_dir": str(region / "results")}))
+    owner = Owner(str(region), str(region / "work"), str(region / "results" / "north"))
+    (region / "work").mkdir()
+    (region / "results" / "north").mkdir(parents=True)
+    (region / "results" / "north" / OWNER_FILE).write_text(json.dumps(dataclasses.asdict(owner)))
+    words = ("--configfile", str(other / "config.yaml"))
+
+    def code_and_output(*more: str) -> tuple[int, str]:
+        done = snakemake(other, *words, *more)
+        return done.returncode, done.stdout + done.stderr
+
+    code, output = code_and_output()
+    assert code == 10 and f"results of region north belong to the runs in {region}" in output
+    (region / "results" / "north" / "metrics.json").write_text("{}")
+    code, output = code_and_output("--dry-run")
+    assert code == 10 and f"results of region north belong to the runs in {region}" in output
+    assert str(region) in recover(other, "--take-over", str(region / "results" / "north"))
+    code, output = code_and_output("--dry-run")
+    assert code == 30 and "1 outputs exist, but Snakemake has no record" in output

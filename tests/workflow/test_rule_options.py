@@ -7,11 +7,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import ModuleType
 from typing import Any
 
 import pytest
 import typer
 import yaml
+
+from clairemap.artefacts.model_card import write_model_card
 
 pytestmark = pytest.mark.workflow
 Run = Callable[..., CompletedProcess[str]]
@@ -25,6 +28,8 @@ RULES = {
     for path in (PROJECT / "workflow" / "rules").glob("*.smk")
     for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
 }
+ELSEWHERE = {"copy_model", "audit_places", "pack_bundle", "resolve_scene"}
+"""Rules for models from and for other projects, and for products, which test_sources runs."""
 COMMAND = re.compile(r"/workflow/scripts/(\w+)\.py (.*)$", re.MULTILINE)
 
 
@@ -56,7 +61,8 @@ def test_every_command_of_the_demo_parses(tmp_path: Path, snakemake: Run, parse:
     (tmp_path / "config").mkdir()
     shutil.copy(PROJECT / "config" / "scenes.csv", tmp_path / "config")
     shown = planned(snakemake, tmp_path, PROJECT / "config" / "config.yaml")
-    assert {name for name, _ in shown} == SCRIPTS & RULES
+    # The demo's labels are rasters.
+    assert {name for name, _ in shown} == (SCRIPTS & RULES) - ELSEWHERE - {"burn_labels"}
     for name, words in shown:
         values = parse(name, words)
         assert set(values) == set(inspect.signature(stage(name)).parameters)
@@ -65,10 +71,10 @@ def test_every_command_of_the_demo_parses(tmp_path: Path, snakemake: Run, parse:
 
 
 def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run, parse: Parse):
-    """Includes settings that change command lines: several training processes, a time limit."""
+    """Includes what changes command lines: several training processes, a time limit, polygons as labels."""
     (region / "scenes.csv").write_text(
         "scene,region,split,optical,sar,label,optical_date\n"
-        "west,north,train,scenes/west/optical.tif,scenes/west/sar.tif,scenes/west/label.tif,2026-05-14\n"
+        "west,north,train,scenes/west/optical.tif,scenes/west/sar.tif,scenes/west/fields.gpkg,2026-05-14\n"
         "middle,south,predict,scenes/middle/optical.tif,,,\n"
         "east,south,predict,,scenes/east/sar.tif,,\n"
     )
@@ -80,9 +86,38 @@ def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run,
     assert not parsed["score_region", "south"].get("scores")
     assert len(parsed["score_region", "north"]["scores"]) == 1
     assert parsed["render_report", "south"]["maps"] == [Path("results/south/south")]
+    assert parsed["tile_scene", "west"]["burnt_label"] == Path("work/scenes/west/label.tif")
+    assert parsed["tile_scene", "west"]["label"] is None
+    assert parsed["render_report", "north"]["label_counts"] == [Path("work/scenes/west/label.json")]
     (training,) = [values for (name, _), values in parsed.items() if name == "train_model"]
     assert (training["minutes"], training["tensorboard"]) == (30, Path("work/tensorboard"))
-    assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"}
+    assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"} - ELSEWHERE
+
+
+def test_commands_of_models_from_and_for_other_projects_parse(
+    region: Path, snakemake: Run, parse: Parse, made_artefacts: ModuleType
+):
+    config = yaml.safe_load((region / "config.yaml").read_text())
+    sheet = (region / "scenes.csv").read_text().splitlines()
+    (region / "scenes.csv").write_text("\n".join([f"{sheet[0]},sar_date", *(f"{row},2026-05-14" for row in sheet[1:])]))
+    words = ("--configfile", str(region / "config.yaml"), "--dry-run", "--printshellcmds", "--", "pack_bundle")
+    packing = {name: parse(name, words) for name, words in commands(snakemake(region, *words))}["pack_bundle"]
+    assert packing["dates"] == ["middle=2026-05-14", "west=2026-05-14"] and len(packing["metrics"]) == 1
+
+    (region / "given").mkdir()
+    (region / "given" / "model.safetensors").touch()
+    write_model_card(region / "given" / "model.json", made_artefacts.model_card())
+    (region / "scenes.csv").write_text("\n".join([sheet[0], *sheet[3:]]) + "\n")  # test and predict
+    own = {name: value for name, value in config.items() if name not in ("legend", "sensors")}
+    (region / "config.yaml").write_text(yaml.safe_dump({**own, "model": "given"}))
+    shown = planned(snakemake, region, region / "config.yaml")
+    parsed = {(name, words[1]): parse(name, words) for name, words in shown}
+    trained = {"simulate_scene", "fit_statistics", "collect_radiometry", "train_model", "audit_splits", "pack_bundle"}
+    assert {name for name, _ in shown} == (SCRIPTS & RULES) - trained - {"burn_labels", "resolve_scene"}
+    (copying,) = [values for (name, _), values in parsed.items() if name == "copy_model"]
+    assert copying == {"given": Path("given"), "model": Path("work/given_model")}
+    audited = [values["tiles"] for (name, _), values in parsed.items() if name == "audit_places"]
+    assert sorted(len(tiles or ()) for tiles in audited) == [0, 1]  # one region has no labels
 
 
 @pytest.mark.parametrize(("old", "new"), [("--scene", "--scenery"), ("--directory data", "")])

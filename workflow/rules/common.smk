@@ -8,10 +8,11 @@ from clairemap import jobs, stages
 from clairemap.console import fail
 from clairemap.errors import ClairemapError
 from clairemap.job_requests import JobRequests
-from clairemap.operations import run_record, startup
+from clairemap.model_folder import model_folder_of, read_model
+from clairemap.operations import startup
 from clairemap.operations.rule_values import RuleValues, with_parameters, untracked
 from clairemap.operations.scene_sources import SceneSources
-from clairemap.outputs import MapFiles, ModelFolder, SampleFiles, SceneFolder
+from clairemap.outputs import BUNDLE_FOLDER, BundleFolder, MapFiles, SampleFiles, SceneFolder
 from clairemap.plan import has_both_sensors, is_labelled
 from clairemap.scenes import NAME_WILDCARD
 from clairemap.settings import VIEWS
@@ -35,13 +36,14 @@ ATTEMPT = "python -m clairemap.attempts --log {log:q} --memory-mb {resources.mem
 # For ancient inputs, rules use these constants, not rules.x.output.y: the flag would stay on the shared object.
 WORK, RESULTS = SETTINGS.work_dir, SETTINGS.results_dir
 SCENE = SceneFolder(Path(WORK) / "scenes" / "{scene}")
-MODEL = ModelFolder(Path(WORK) / "model")
+MODEL = model_folder_of(SETTINGS)
+BUNDLE = BundleFolder(Path(RESULTS) / BUNDLE_FOLDER)
 MAP = MapFiles(Path(RESULTS) / "{region}" / "{map}")
 LOGS, BENCHMARKS = f"{WORK}/logs", f"{WORK}/benchmarks"
 
 # Only the process that plans prints warnings.
 warn = logger.warning if workflow.is_main_process else lambda text: None
-SOURCES = SceneSources(SHEET, Path(WORK), DEMO_DIR, logger.info, warn)
+SOURCES = SceneSources(SHEET, SETTINGS.sensors, Path(WORK), DEMO_DIR, logger.info, warn)
 REQUESTS = JobRequests(PLAN, Path(WORK), bool(GPU), RUN, lambda: workflow.scheduler is not None)
 VALUES = RuleValues(workflow, SETTINGS)
 code, script, group, passed, relevant = VALUES.code, VALUES.script, VALUES.group, VALUES.passed, VALUES.relevant
@@ -49,14 +51,14 @@ code, script, group, passed, relevant = VALUES.code, VALUES.script, VALUES.group
 
 def memory(rule_name):
     """Resources function: memory of a job."""
-    return lambda wildcards, attempt: REQUESTS.memory_mb(
-        rule_name, wildcards, VALUES.log(rule_name, wildcards), attempt
+    return with_parameters(
+        lambda wildcards, attempt: REQUESTS.memory_mb(rule_name, wildcards, VALUES.log(rule_name, wildcards), attempt)
     )
 
 
 def minutes(rule_name):
     """Resources function: time limit of a job."""
-    return lambda wildcards: REQUESTS.minutes(rule_name, wildcards)
+    return with_parameters(lambda wildcards: REQUESTS.minutes(rule_name, wildcards))
 
 
 def over_nodes(value):
@@ -74,14 +76,47 @@ def contents(*roles):
     return with_parameters(lambda wildcards: SOURCES.contents(wildcards.scene, *roles))
 
 
+def has_polygons(scene):
+    """Whether a scene's labels are polygons."""
+    return SOURCES.has_polygons(scene.scene)
+
+
+def burnt(pattern):
+    """Input function: a file of burn_labels; none if the scene's labels are not polygons."""
+    return with_parameters(
+        lambda wildcards: expand(pattern, scene=[wildcards.scene] if SOURCES.has_polygons(wildcards.scene) else [])
+    )
+
+
+def sources(wildcards):
+    """Input function: the record of what the scene's cells consist of, if they are more than single rasters."""
+    return SOURCES.sources(wildcards.scene)
+
+
+def of_resolved_scenes(wildcards):
+    """Input function: the records of the scenes of the region or map that have one."""
+    scenes = PLAN.scenes_of(wildcards.region, wildcards.get("map"))
+    return [path for scene in scenes for path in SOURCES.sources(scene.scene)]
+
+
 def record():
     """Params function: file in which a stage records what it has read, untracked."""
     return with_parameters(lambda wildcards, output: SOURCES.record(wildcards.scene))
 
 
-def source_options(*roles):
-    """Params function: --role path for each file of the scene, including missing files; untracked."""
+def cells(*roles):
+    """Params function: --role cell for each cell of the scene, also of missing files; untracked."""
     return with_parameters(lambda wildcards, output: SOURCES.options(wildcards.scene, *roles))
+
+
+def source_options(*roles):
+    """Params function: --role cell for each cell of the scene, and --sources if it has a record; untracked."""
+    return with_parameters(
+        lambda wildcards, output: [
+            *SOURCES.options(wildcards.scene, *roles),
+            *jobs.options({"sources": SOURCES.sources(wildcards.scene)}),
+        ]
+    )
 
 
 def each(*names):
@@ -106,6 +141,16 @@ def of_audit(pattern):
     )
 
 
+def of_training(pattern, names=lambda plan: plan.train_and_val):
+    """Input function: a file of each training and validation scene. A list would cost each cluster job time."""
+    return with_parameters(lambda wildcards: expand(pattern, scene=names(PLAN)))
+
+
+def of_labelled_regions(pattern):
+    """Input function: a file of each region with labels. A list would cost each cluster job time."""
+    return with_parameters(lambda wildcards: expand(pattern, region=PLAN.labelled_regions))
+
+
 def of_scenes(pattern, *views, chosen=lambda scene: True):
     """Input function: a file of each chosen scene of the region or map."""
 
@@ -114,3 +159,17 @@ def of_scenes(pattern, *views, chosen=lambda scene: True):
         return expand(pattern, scene=[scene.scene for scene in scenes if chosen(scene)], view=views)
 
     return with_parameters(inputs)
+
+
+def results(wildcards):
+    """Input function: maps, figures and report of each region. A list would cost each cluster job time."""
+    of_map = (*rules.mosaic_region.output, *rules.check_maps.output)
+    return [
+        *(f"{RESULTS}/{region}/{file}" for region in SHEET.regions for file in ("report.html", "metrics.json")),
+        *(
+            str(output).format(region=region, map=name)
+            for region in SHEET.regions
+            for name in PLAN.maps_of(region)
+            for output in of_map
+        ),
+    ]

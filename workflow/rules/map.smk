@@ -5,8 +5,8 @@ rule predict_scene:
     input:
         pair=ancient(SCENE.pair),
         pair_manifest=rules.tile_scene.output.manifest,
-        weights=rules.train_model.output.weights,
-        card=rules.train_model.output.card,
+        weights=ancient(MODEL.weights),
+        card=MODEL.card,
         check=ancient(SCENE.radiometry_check),
     output:
         probabilities=directory(SCENE.probabilities_of("{view}")),
@@ -46,8 +46,10 @@ rule mosaic_region:
     input:
         probabilities=ancient(of_scenes(SCENE.probabilities)),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
-        card=rules.train_model.output.card,
+        card=MODEL.card,
+        origin=[MODEL.origin] if SETTINGS.model else [],
         radiometry=of_scenes(SCENE.radiometry_check),
+        sources=of_resolved_scenes,
         accepted=accepted,
     output:
         landcover=MAP.landcover,
@@ -75,17 +77,22 @@ rule mosaic_region:
         code=code("mosaic_region"),
         settings=passed(stages.MosaicRegion),
         relevant=relevant(stages.MosaicRegion),
-        files=each("probabilities", "radiometry", "accepted"),
+        files=each("probabilities", "radiometry", "sources", "accepted", "origin"),
         maps=lambda wildcards, output: output.landcover.removesuffix(".landcover.tif"),
         dates=lambda wildcards: [
             f"--dates={day}" for scene in PLAN.scenes_of(wildcards.region, wildcards.map) for day in scene.dates
+        ],
+        undated=lambda wildcards: [
+            f"--undated={name}"
+            for scene in PLAN.scenes_of(wildcards.region, wildcards.map)
+            for name in SOURCES.undated(scene)
         ],
     message:
         "{wildcards.map}: merge scenes into Cloud-Optimized GeoTIFFs"
     # Without MALLOC_ARENA_MAX freed memory of the threads accumulates, up to a fifth of the peak.
     shell:
         f"MALLOC_ARENA_MAX=2 {ATTEMPT}"
-        " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates}"
+        " python {params.script:q} --maps {params.maps:q} {params.files:q} {params.dates} {params.undated}"
         " --card {input.card:q} --settings {params.settings:q} --threads {threads}"
 
 
@@ -162,8 +169,8 @@ rule score_region:
     input:
         scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
         compared=of_scenes(rules.score_tiles.output.scores, "optical", "sar", chosen=PLAN.is_compared),
-        splits=rules.audit_splits.output.splits,
-        card=rules.train_model.output.card,
+        splits=MODEL.splits_of("{region}"),
+        card=MODEL.card,
         radiometry=of_scenes(SCENE.radiometry_check),
         landcover=of_maps(rules.mosaic_region.output.landcover),
     output:

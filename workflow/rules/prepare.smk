@@ -29,9 +29,43 @@ rule simulate_scene:
         f"{ATTEMPT}" " python {params.script:q} --scene {wildcards.scene} --directory {params.directory:q}"
 
 
+# Only for scenes with products, band files or remote files; single rasters are opened as they are.
+rule resolve_scene:
+    output:
+        sources=SCENE.sources,
+    log:
+        f"{LOGS}/resolve_scene/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/resolve_scene/{{scene}}.tsv"
+    group:
+        group("prepare", "resolve_scene")
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("resolve_scene"),
+        runtime=minutes("resolve_scene"),
+    params:
+        script=script("resolve_scene"),
+        code=code("resolve_scene"),
+        settings=passed(stages.ResolveScene),
+        relevant=relevant(stages.ResolveScene),
+        cells=cells("optical", "sar", "cloud"),
+        contents=with_parameters(lambda wildcards: SOURCES.resolved_contents(wildcards.scene)),
+        record=record(),
+    message:
+        "{wildcards.scene}: find out what its cells consist of"
+    shell:
+        f"{ATTEMPT}"
+        " python {params.script:q} --scene {wildcards.scene} {params.cells:q}"
+        " --sources {output.sources:q} --settings {params.settings:q}"
+        " --record {params.record:q}"
+
+
 rule register_pair:
     input:
         made("optical", "sar"),
+        sources,
     output:
         registration=SCENE.registration,
     log:
@@ -66,6 +100,7 @@ rule register_pair:
 rule picture_registration:
     input:
         made("optical", "sar"),
+        sources,
         registration=rules.register_pair.output.registration,
     output:
         picture=SCENE.registration_picture,
@@ -97,9 +132,48 @@ rule picture_registration:
         " --settings {params.settings:q}"
 
 
+rule burn_labels:
+    input:
+        made("optical", "sar", "polygons"),
+        sources,
+    output:
+        label=SCENE.label,
+        counts=SCENE.label_counts,
+    log:
+        f"{LOGS}/burn_labels/{{scene}}.log",
+    benchmark:
+        f"{BENCHMARKS}/burn_labels/{{scene}}.tsv"
+    group:
+        group("prepare", "burn_labels")
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("burn_labels"),
+        runtime=minutes("burn_labels"),
+    params:
+        script=script("burn_labels"),
+        code=code("burn_labels"),
+        settings=passed(stages.BurnLabels),
+        relevant=relevant(stages.BurnLabels),
+        sources=source_options("optical", "sar", "polygons"),
+        contents=contents("optical", "sar", "polygons"),
+        record=with_parameters(lambda wildcards, output: SOURCES.polygon_record(wildcards.scene)),
+    message:
+        "{wildcards.scene}: burn polygons into a label raster"
+    shell:
+        f"{ATTEMPT}"
+        " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
+        " --label {output.label:q} --counts {output.counts:q} --settings {params.settings:q}"
+        " --record {params.record:q} --threads {threads}"
+
+
 rule tile_scene:
     input:
         made("optical", "sar", "label", "cloud"),
+        sources,
+        burnt_label=ancient(burnt(SCENE.label)),
+        label_counts=burnt(SCENE.label_counts),
         registration=rules.register_pair.output.registration,
     output:
         pair=directory(SCENE.pair),
@@ -125,12 +199,13 @@ rule tile_scene:
         relevant=relevant(stages.TileScene),
         sources=source_options("optical", "sar", "label", "cloud"),
         contents=contents("optical", "sar", "label", "cloud"),
+        files=each("burnt_label"),
         record=record(),
     message:
         "{wildcards.scene}: resample to the optical grid and store in tiles"
     shell:
         f"{ATTEMPT}"
-        " python {params.script:q} --scene {wildcards.scene} {params.sources:q}"
+        " python {params.script:q} --scene {wildcards.scene} {params.sources:q} {params.files:q}"
         " --registration {input.registration:q} --pair {output.pair:q} --manifest {output.manifest:q}"
         " --tiles {output.tiles:q} --radiometry {output.radiometry:q} --settings {params.settings:q}"
         " --record {params.record:q}"

@@ -8,7 +8,7 @@ rule explain_tiles:
         tiles=rules.tile_scene.output.tiles,
         probabilities=ancient(SCENE.probabilities),
         manifest=f"{SCENE.folder}/fused/probabilities.json",
-        card=rules.train_model.output.card,
+        card=MODEL.card,
         scores=lambda wildcards: (
             [rules.score_tiles.output.scores.format(scene=wildcards.scene, view="fused")]
             if is_labelled(SHEET[wildcards.scene])
@@ -58,15 +58,18 @@ rule render_report:
         registration=of_scenes(rules.register_pair.output.registration),
         registration_picture=of_scenes(rules.picture_registration.output.picture, chosen=has_both_sensors),
         tiles=of_scenes(rules.tile_scene.output.tiles),
+        label_counts=of_scenes(SCENE.label_counts, chosen=has_polygons),
         explanations=of_scenes(rules.explain_tiles.output.explanations),
         pair=ancient(of_scenes(SCENE.pair)),
         pair_manifests=of_scenes(rules.tile_scene.output.manifest),
         probabilities=ancient(of_scenes(SCENE.probabilities)),
         manifests=of_scenes(f"{SCENE.folder}/fused/probabilities.json"),
-        card=rules.train_model.output.card,
-        history=rules.train_model.output.history,
-        statistics=rules.fit_statistics.output.statistics,
-        audit=rules.audit_splits.output.audit,
+        card=MODEL.card,
+        history=[] if SETTINGS.model else MODEL.history,
+        statistics=MODEL.statistics,
+        audit=MODEL.audit_of("{region}"),
+        origin=[MODEL.origin] if SETTINGS.model else [],
+        sources=of_resolved_scenes,
         accepted=accepted,
     output:
         report=report(
@@ -95,7 +98,9 @@ rule render_report:
                 "maps": of_maps(MAP.prefix)(wildcards),
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
+                "sources": of_resolved_scenes(wildcards),
                 "accepted": accepted(wildcards),
+                "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }
         ),
     message:

@@ -1,11 +1,17 @@
-# From labelled scenes to a trained model.
+# From labelled scenes to a trained model, and the folder to hand it on.
+
+
+# These rules take seconds: they run on the submitting machine, not as cluster jobs.
+localrules:
+    collect_radiometry,
+    pack_bundle,
 
 
 rule fit_statistics:
     input:
-        pair=ancient(expand(SCENE.pair, scene=PLAN.train_and_val)),
-        pair_manifests=expand(rules.tile_scene.output.manifest, scene=PLAN.train_and_val),
-        tiles=expand(rules.tile_scene.output.tiles, scene=PLAN.train_and_val),
+        pair=ancient(of_training(SCENE.pair)),
+        pair_manifests=of_training(rules.tile_scene.output.manifest),
+        tiles=of_training(rules.tile_scene.output.tiles),
     output:
         statistics=MODEL.statistics,
         splits=MODEL.training_splits,
@@ -25,7 +31,7 @@ rule fit_statistics:
         settings=passed(stages.FitStatistics),
         relevant=relevant(stages.FitStatistics),
         files=each("pair", "tiles"),
-        split=[f"--split={name}={SHEET[name].split}" for name in PLAN.train_and_val],
+        split=lambda wildcards: [f"--split={name}={SHEET[name].split}" for name in PLAN.train_and_val],
     message:
         "split the tiles and compute band statistics"
     shell:
@@ -37,9 +43,9 @@ rule fit_statistics:
 
 rule collect_radiometry:
     input:
-        radiometry=expand(rules.tile_scene.output.radiometry, scene=PLAN.train),
+        radiometry=of_training(rules.tile_scene.output.radiometry, lambda plan: plan.train),
     output:
-        training=f"{MODEL.folder}/radiometry.json",
+        training=MODEL.radiometry,
     log:
         f"{LOGS}/collect_radiometry.log",
     benchmark:
@@ -58,35 +64,6 @@ rule collect_radiometry:
         "collect the radiometry of the training scenes"
     shell:
         f"{ATTEMPT}" " python {params.script:q} {params.files:q} --training {output.training:q}"
-
-
-rule check_radiometry:
-    input:
-        radiometry=rules.tile_scene.output.radiometry,
-        training=rules.collect_radiometry.output.training,
-    output:
-        check=SCENE.radiometry_check,
-    log:
-        f"{LOGS}/check_radiometry/{{scene}}.log",
-    benchmark:
-        f"{BENCHMARKS}/check_radiometry/{{scene}}.tsv"
-    conda:
-        "../../envs/geo.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory("check_radiometry"),
-        runtime=minutes("check_radiometry"),
-    params:
-        script=script("check_radiometry"),
-        code=code("check_radiometry"),
-        settings=passed(stages.CheckRadiometry),
-        relevant=relevant(stages.CheckRadiometry),
-    message:
-        "{wildcards.scene}: compare radiometry with the training scenes"
-    shell:
-        f"{ATTEMPT}"
-        " python {params.script:q} --radiometry {input.radiometry:q} --training {input.training:q}"
-        " --check {output.check:q} --settings {params.settings:q}"
 
 
 rule audit_splits:
@@ -127,15 +104,19 @@ TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.com
 TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
 
 
+START = SETTINGS.training.start_from
+START_IDENTITY = [read_model(Path(START), "training.start_from").card_identity] if START else []
+
+
 # Checkpoints are not outputs: Snakemake deletes the outputs of failed jobs, and a retried job resumes from them.
 # The number of processes is not tracked: it does not change the result.
 rule train_model:
     input:
-        pair=ancient(expand(SCENE.pair, scene=PLAN.train_and_val)),
-        pair_manifests=rules.fit_statistics.input.pair_manifests,
+        pair=ancient(of_training(SCENE.pair)),
+        pair_manifests=of_training(rules.tile_scene.output.manifest),
         statistics=rules.fit_statistics.output.statistics,
         splits=rules.fit_statistics.output.splits,
-        checks=ancient(expand(SCENE.radiometry_check, scene=PLAN.train_and_val)),
+        checks=ancient(of_training(SCENE.radiometry_check)),
     output:
         weights=MODEL.weights,
         card=MODEL.card,
@@ -171,7 +152,10 @@ rule train_model:
         settings=passed(stages.TrainModel),
         relevant=relevant(stages.TrainModel),
         files=each("pair"),
-        contents=lambda wildcards: list(SOURCES.identified(PLAN.initial_weights, MODEL.initial).of("optical", "sar")),
+        contents=lambda wildcards: [
+            *SOURCES.identified(PLAN.initial_weights, MODEL.initial).of("optical", "sar"),
+            *START_IDENTITY,
+        ],
         record=untracked(MODEL.initial),
         checkpoints=f"{WORK}/checkpoints",
     message:
@@ -182,3 +166,45 @@ rule train_model:
         " --splits {input.splits:q} --weights {output.weights:q} --card {output.card:q} --history {output.history:q}"
         " --checkpoints {params.checkpoints:q} --fingerprint {params.code} --settings {params.settings:q}"
         " --record {params.record:q} --device {params.device} {params.minutes} {params.curves:q}"
+
+
+# Not in `rule all`: `make bundle`.
+rule pack_bundle:
+    input:
+        weights=rules.train_model.output.weights,
+        card=rules.train_model.output.card,
+        statistics=rules.fit_statistics.output.statistics,
+        splits=rules.fit_statistics.output.splits,
+        radiometry=rules.collect_radiometry.output.training,
+        pair=ancient(of_training(SCENE.pair)),
+        pair_manifests=rules.fit_statistics.input.pair_manifests,
+        metrics=of_labelled_regions(f"{RESULTS}/{{region}}/metrics.json"),
+        audits=of_labelled_regions(MODEL.audit_of("{region}")),
+    output:
+        list(BUNDLE.files),
+        [BUNDLE.zip_file] if SETTINGS.bundle.zip else [],
+    log:
+        f"{LOGS}/pack_bundle.log",
+    benchmark:
+        f"{BENCHMARKS}/pack_bundle.tsv"
+    conda:
+        "../../envs/geo.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("pack_bundle"),
+        runtime=minutes("pack_bundle"),
+    params:
+        script=script("pack_bundle"),
+        code=code("pack_bundle"),
+        settings=passed(stages.PackBundle),
+        relevant=relevant(stages.PackBundle),
+        files=each("pair", "metrics"),
+        dates=lambda wildcards: [f"--dates={name}={day}" for name in PLAN.train_and_val for day in SHEET[name].dates],
+        model=MODEL.folder,
+        bundle=BUNDLE.folder,
+    message:
+        "pack the model to hand it on"
+    shell:
+        f"{ATTEMPT}"
+        " python {params.script:q} --model {params.model:q} {params.files:q} {params.dates}"
+        " --bundle {params.bundle:q} --settings {params.settings:q}"

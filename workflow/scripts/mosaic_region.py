@@ -13,7 +13,9 @@ import zarr
 
 from clairemap.artefacts.acceptance import KeptResult, kept_results
 from clairemap.artefacts.model_card import read_model_card, write_model_card
+from clairemap.artefacts.origin import read_origin
 from clairemap.artefacts.radiometry_check import read_radiometry_check
+from clairemap.artefacts.scene_sources import SceneSources, read_scene_sources
 from clairemap.classes import ColoredLegend
 from clairemap.console import run, warn
 from clairemap.grid.window_groups import far_apart, filled_share, group_windows
@@ -47,9 +49,14 @@ def mosaic_region(
     dates: Annotated[
         list[str] | None, typer.Option(help="acquisition date of a scene, as 2026-11-22 (repeat the option)")
     ] = None,
+    sources: Annotated[list[Path] | None, typer.Option(help="sources.json of each scene that has one (repeat)")] = None,
+    undated: Annotated[
+        list[str] | None, typer.Option(help="scene/role whose date is that of its metadata, as west/optical (repeat)")
+    ] = None,
     card: Annotated[Path | None, typer.Option(help="model.json; a copy is written next to the maps")] = None,
     radiometry: Annotated[list[Path] | None, typer.Option(help="radiometry_check.json of each scene (repeat)")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
+    origin: Annotated[Path | None, typer.Option(help="origin.json of a model from another project")] = None,
     threads: Annotated[int, typer.Option(help="number of blocks computed in parallel, and of threads", min=1)] = 1,
 ) -> None:
     """Write the four maps, each complete and checked or not at all, then their styles, tables and STAC item."""
@@ -82,14 +89,26 @@ def mosaic_region(
     for path, text in zip(files.styles.values(), _styles(legend), strict=True):
         write_text_whole(path, text)
     kept = kept_results(accepted or (), [store.scene for store in stores])
-    sources = MapSources(
+    origins = [read_scene_sources(path) for path in sources or ()]
+    found = MapSources(
         [store.scene for store in stores],
-        [datetime.date.fromisoformat(day) for day in dates or ()],
+        [*map(datetime.date.fromisoformat, dates or ()), *_dates_of(origins, undated or ())],
         None if card is None else _copied_card(card, files.model, legend, kept),
         [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
+        chosen.labels.product,
+        None if origin is None else read_origin(origin),
+        origins,
     )
-    write_text_whole(files.item, map_item(grid, legend, files, sources, made_by))
+    write_text_whole(files.item, map_item(grid, legend, files, found, made_by))
+
+
+def _dates_of(origins: Sequence[SceneSources], undated: Sequence[str]) -> Iterator[datetime.date]:
+    """Yield the days that the metadata state for roles without a date in the sheet."""
+    for record in origins:
+        for role, resolved in record.roles.items():
+            if f"{record.scene}/{role}" in undated and resolved.facts.acquired is not None:
+                yield resolved.facts.acquired
 
 
 def _warn_if_far_apart(name: str, scenes: Sequence[PlacedScene], shape: tuple[int, int]) -> None:

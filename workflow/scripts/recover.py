@@ -17,7 +17,9 @@ def recover(
         Literal["ask", "rerun", "keep"],
         typer.Option(help="outputs without a record of their settings: report, delete, or accept as current"),
     ] = "ask",
-    take_over: Annotated[Path | None, typer.Option(help="work_dir of another folder, to be used here")] = None,
+    take_over: Annotated[
+        Path | None, typer.Option(help="work_dir or results of a region of another folder, to be used here")
+    ] = None,
 ) -> None:
     """Cancel jobs that still run, unlock the folder and remove incomplete files. Finished outputs are kept."""
     folder = folder.resolve()

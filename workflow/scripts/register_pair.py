@@ -11,11 +11,13 @@ from clairemap.console import run
 from clairemap.errors import RegistrationRejectedError
 from clairemap.provenance import stamp
 from clairemap.raster.identity import remembered
+from clairemap.raster.virtual_raster import Raster
 from clairemap.registration.estimate import estimate_displacement
 from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import registration_of
 from clairemap.registration.result import single_sensor
 from clairemap.registration.sources import optical_source, sar_source
+from clairemap.sources.opened import SceneRasters
 from clairemap.stages import RegisterPair
 
 log = logging.getLogger("clairemap.register_pair")
@@ -26,14 +28,16 @@ def register_pair(
     scene: Annotated[str, typer.Option(help="name of the scene")],
     registration: Annotated[Path, typer.Option(help="registration.json to write")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON: sections sensors and registration")],
-    optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
-    sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
-    record: Annotated[Path | None, typer.Option(help="sources.json to update: what was read of the rasters")] = None,
+    optical: Annotated[str | None, typer.Option(help="optical raster")] = None,
+    sar: Annotated[str | None, typer.Option(help="SAR raster")] = None,
+    sources: Annotated[Path | None, typer.Option(help="sources.json, if cells are not single rasters")] = None,
+    record: Annotated[Path | None, typer.Option(help="files_read.json to update: what was read of the rasters")] = None,
 ) -> None:
     """Match windows of both images, fit the offset and write it with its quality."""
     sections = RegisterPair.from_json(settings)
-    with remembered({"optical": optical, "sar": sar}, record):
-        found = _estimate(scene, optical, sar, sections)
+    rasters = SceneRasters({"optical": optical, "sar": sar}, sources)
+    with remembered(rasters.single_files(), record):
+        found = _estimate(scene, rasters.raster("optical"), rasters.raster("sar"), sections)
     log.info(
         "%s: %s (%s); %s, on average dx %.2f, dy %.2f px, %s",
         scene, found.verdict, found.reason, found.model.kind,
@@ -48,7 +52,7 @@ def register_pair(
     write_registration(registration, found, stamp("register_pair", settings))
 
 
-def _estimate(scene: str, optical: Path | None, sar: Path | None, sections: RegisterPair) -> Registration:
+def _estimate(scene: str, optical: Raster | None, sar: Raster | None, sections: RegisterPair) -> Registration:
     if optical is None or sar is None:
         return registration_of(scene, single_sensor(), None)
     sensors = sections.sensors

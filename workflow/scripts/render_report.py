@@ -27,6 +27,10 @@ def render_report(
         list[Path], typer.Option(help="prefix of the files of a map: results/alps/alps (repeat the option)")
     ],
     scene: Annotated[list[Path] | None, typer.Option(help="folder of a scene: work/scenes/west (repeat)")] = None,
+    label_counts: Annotated[
+        list[Path] | None, typer.Option(help="label.json of each scene with polygons as labels (repeat)")
+    ] = None,
+    sources: Annotated[list[Path] | None, typer.Option(help="sources.json of each scene that has one (repeat)")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
     """Write the report of a region as one HTML file."""
@@ -36,6 +40,8 @@ def render_report(
         model=ModelFolder(model),
         metrics=metrics,
         accepted=tuple(accepted or ()),
+        label_counts=tuple(label_counts or ()),
+        sources=tuple(sources or ()),
     )
     content = gather(region, files, RenderReport.from_json(settings), stamp("render_report", settings))
     html = render(content)

@@ -49,7 +49,8 @@ def score_region(
     Raises:
         StoreError: a table or the card is damaged or has another legend, or a tile has no split.
     """
-    legend = ScoreRegion.from_json(settings).legend
+    sections = ScoreRegion.from_json(settings)
+    legend = sections.legend
     started = time.monotonic()
     fused = scores or []
     document = region_metrics(
@@ -61,6 +62,7 @@ def score_region(
         stamp("score_region", settings),
         () if card is None else read_training_px(card, len(legend)),
         [read_radiometry_check(path) for path in radiometry or ()],
+        sections.labels.product,
     )
     write_metrics(metrics, document)
     _log(document, time.monotonic() - started)

@@ -24,6 +24,7 @@ from clairemap.raster.identity import remembered
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store
 from clairemap.registration.pairing import SceneFiles, ScenePair
+from clairemap.sources.opened import SceneRasters
 from clairemap.stages import TileScene
 from clairemap.tiles.index import tile_row
 from clairemap.tiles.sensor_radiometry import SceneSampler
@@ -43,11 +44,13 @@ def tile_scene(
     tiles: Annotated[Path, typer.Option(help="tiles.parquet to write, the tile index")],
     radiometry: Annotated[Path, typer.Option(help="radiometry.json to write: moments and quantiles of the bands")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON: sections legend, sensors and tiling")],
-    optical: Annotated[Path | None, typer.Option(help="optical raster")] = None,
-    sar: Annotated[Path | None, typer.Option(help="SAR raster")] = None,
-    label: Annotated[Path | None, typer.Option(help="label raster, one band of codes")] = None,
-    cloud: Annotated[Path | None, typer.Option(help="cloud mask, one band of codes")] = None,
-    record: Annotated[Path | None, typer.Option(help="sources.json to update: what was read of the rasters")] = None,
+    optical: Annotated[str | None, typer.Option(help="optical raster")] = None,
+    sar: Annotated[str | None, typer.Option(help="SAR raster")] = None,
+    label: Annotated[str | None, typer.Option(help="label raster, one band of codes")] = None,
+    cloud: Annotated[str | None, typer.Option(help="cloud mask, one band of codes")] = None,
+    burnt_label: Annotated[Path | None, typer.Option(help="label.tif of burn_labels, in place of --label")] = None,
+    sources: Annotated[Path | None, typer.Option(help="sources.json, if cells are not single rasters")] = None,
+    record: Annotated[Path | None, typer.Option(help="files_read.json to update: what was read of the rasters")] = None,
 ) -> None:
     """Write the store of a scene, shard by shard, its tile index and its radiometry.
 
@@ -55,10 +58,12 @@ def tile_scene(
     """
     sections = TileScene.from_json(settings)
     found = read_registration(registration)
-    files = SceneFiles(optical, sar, label, cloud)
+    rasters = SceneRasters({"optical": optical, "sar": sar, "label": label, "cloud": cloud}, sources)
+    optical_sar = rasters.raster("optical"), rasters.raster("sar")
+    files = SceneFiles(*optical_sar, Path(label) if label else None, rasters.raster("cloud"), burnt_label)
     with (
-        remembered({"optical": optical, "sar": sar, "label": label, "cloud": cloud}, record),
-        ScenePair(files, sections.sensors, sections.legend, found) as source,
+        remembered(rasters.single_files(), record),
+        ScenePair(files, sections.sensors, sections.legend, found, sections.labels.ignore) as source,
         _discarded_on_failure(temporary_beside(pair)) as part,
     ):
         attributes = PairAttributes(
@@ -67,11 +72,13 @@ def tile_scene(
             registration=found.verdict,
             sources=files.named,
             georeferenced=source.geobox.crs is not None,
+            class_codes=tuple(sections.legend.codes.tolist()),
+            optical_unit=rasters.unit("optical"),
         )
         store = create_store(
             part, source.geobox, _layers(source, sections),
             tile_px=sections.tiling.tile_px, shard_tiles=sections.tiling.shard_tiles,
-            attributes={**attributes.model_dump(mode="json"), **stamp("tile_scene", settings)},
+            attributes={**attributes.model_dump(mode="json", exclude_none=True), **stamp("tile_scene", settings)},
         )  # fmt: skip
         sampler = SceneSampler.of(store.shape)
         rows = _written(scene, source, store, len(sections.legend.classes), sampler)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from clairemap.artefacts.document import read_document, write_document
 
+GIVEN = "given"
+"""Method of an audit of a model that another project trained."""
+
 
 @dataclass(frozen=True)
 class Leakage:
@@ -17,13 +20,14 @@ class Leakage:
             None if no pair of tiles can be compared.
         overlapping_share: share (0..1) of the split's area covered by training tiles of other scenes; None if no
             scenes can be compared.
-        copied_tiles: number of tiles whose pixels are identical to those of a training tile in one sensor.
+        copied_tiles: number of tiles whose pixels are identical to those of a training tile in one sensor; None if
+            the pixels of the training tiles are not known.
         copies: examples of these, as "scene row/col = scene row/col (sensor)".
     """
 
     distance_px: int | None
     overlapping_share: float | None
-    copied_tiles: int
+    copied_tiles: int | None
     copies: tuple[str, ...]
 
 

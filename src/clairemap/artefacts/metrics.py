@@ -91,12 +91,14 @@ class AreaRow(DocumentModel):
 class RegionMetrics(Scope):
     """The whole document. The top-level figures are those of the split `split`.
 
-    `cautions` are warnings to read before using the map.
+    `cautions` are warnings to read before using the map. `labels_product` is the land-cover product that the labels
+    come from; None: they are ground truth.
     """
 
     region: str
     split: str | None
     ignored: tuple[int, ...]
+    labels_product: str | None = None
     definition: str
     reading: str
     splits: dict[str, Scope]

@@ -1,5 +1,6 @@
 """Card of a trained model: ``model.json`` describes the weights and the input they accept."""
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,6 +20,9 @@ from clairemap.artefacts.store_attributes import StoredSarScale
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BundleError, MissingFileError
 from clairemap.settings import ALIGN_PX, NetworkSettings
+
+FORMAT = 1
+"""Version of the card."""
 
 _REMEDY = "delete it and run train_model again"
 
@@ -55,6 +59,15 @@ class TrainedOn(DocumentModel):
     validation_tiles: int = Field(0, ge=0, description="tiles used to select the step; 0: the last step is used")
 
 
+class ParentModel(DocumentModel):
+    """Model that the training started from, and what it took over."""
+
+    weights_sha256: str
+    kept_classes: tuple[str, ...] = Field(description="classes with the output weights of the model")
+    new_classes: tuple[str, ...] = Field(description="classes with random output weights at the start")
+    statistics_from: Literal["model", "scenes"] = Field(description="band statistics for normalisation")
+
+
 class CalibrationFit(DocumentModel):
     """Calibration on the validation tiles, without and with the temperature.
 
@@ -83,6 +96,9 @@ class ModelCard(DocumentModel):
     optical_bands: BandScale
     sar_bands: BandScale
     sar_scale: StoredSarScale = Field(description="dB, or digital numbers")
+    optical_unit: str | None = Field(
+        None, exclude_if=lambda unit: unit is None, description="unit of the optical values; null if unknown"
+    )
     halo_px: Annotated[int, AfterValidator(_aligned)] = Field(
         ge=0, description="margin of a window affected by its edge"
     )
@@ -94,6 +110,9 @@ class ModelCard(DocumentModel):
     temperature: float = Field(1.0, gt=0, description="divisor of the logits for calibrated probabilities")
     calibration: CalibrationFit | None = Field(None, description="quality of the temperature; null if not fitted")
     trained_on: TrainedOn
+    parent: ParentModel | None = Field(
+        None, exclude_if=lambda parent: parent is None, description="model that the training started from"
+    )
     best_step: int = Field(ge=0, description="step of the weights")
     weights_sha256: str = Field("", description="hash of the weights file, set by `nets.bundle.save_bundle`")
     accepted: tuple[KeptResult, ...] = Field(
@@ -131,19 +150,34 @@ def write_model_card(path: Path, card: ModelCard) -> None:
     write_document(path, card)
 
 
-def read_model_card(path: Path) -> ModelCard:
-    """Return the card of a trained model.
+def read_model_card(path: Path, remedy: str = _REMEDY) -> ModelCard:
+    """Return the card of a trained model; `remedy` is what to do about a damaged one, for the message.
 
     Raises:
         MissingFileError: the file does not exist.
         BundleError: it is damaged or of another version; the message lists all faults.
     """
     try:
-        return ModelCard.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return ModelCard.model_validate_json(content)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: no such file; run train_model first") from None
     except OSError as error:
-        raise BundleError(f"{path}: not a valid model card ({error.strerror or error}); {_REMEDY}") from None
+        raise BundleError(f"{path}: not a valid model card ({error.strerror or error}); {remedy}") from None
     except ValidationError as error:
+        if other := _other_version(content):
+            raise BundleError(f"{path}: not a valid model card ({other}); {remedy}") from None
         faults = "; ".join(f"{'.'.join(map(str, f['loc'])) or 'file'}: {f['msg']}" for f in error.errors())
-        raise BundleError(f"{path}: not a valid model card ({faults}); {_REMEDY}") from None
+        raise BundleError(f"{path}: not a valid model card ({faults}); {remedy}") from None
+
+
+def _other_version(content: bytes) -> str:
+    """Return what is wrong with the version of a card; empty if it is this one, or unknown."""
+    try:
+        card = json.loads(content)
+        version, written_by = card["format"], card.get("stamp", {}).get("clairemap_version", "another version")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    if version == FORMAT:
+        return ""
+    return f"format {version!r}, written by clairemap {written_by}, but this version reads format {FORMAT}"

@@ -1,4 +1,4 @@
-"""What was read of source files: ``sources.json`` of a scene, ``initial.json`` of the model."""
+"""What was read of source files: ``files_read.json`` of a scene, ``initial.json`` of the model."""
 
 from pathlib import Path
 

@@ -22,7 +22,8 @@ class BandStatistics:
 class TrainingStatistics:
     """Statistics of both sensors and the labels over the training tiles.
 
-    `pixels` is the number of mappable pixels, `class_px` the labelled ones among them by class index.
+    `pixels` is the number of mappable pixels, `class_px` the labelled ones among them by class index. `optical_unit` is
+    that of all scenes; None if it is unknown or they differ.
     """
 
     optical: BandStatistics
@@ -31,6 +32,7 @@ class TrainingStatistics:
     pixels: int
     scenes: tuple[str, ...]
     sar_scale: StoredSarScale
+    optical_unit: str | None = None
 
 
 def write_statistics(path: Path, statistics: TrainingStatistics) -> None:

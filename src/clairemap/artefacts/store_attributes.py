@@ -20,12 +20,18 @@ class StoreAttributes(BaseModel):
 
 
 class PairAttributes(StoreAttributes):
-    """Attributes of a scene's pair: registration verdict, file name by role, and whether it has a CRS."""
+    """Attributes of a scene's pair: registration verdict, file name by role, and whether it has a CRS.
+
+    `class_codes` are the codes of the label's class indices, in order; stores of earlier versions have none.
+    `optical_unit` is the unit of the optical values if the product defines it.
+    """
 
     sar_scale: StoredSarScale
     registration: Verdict
     sources: dict[str, str]
     georeferenced: bool
+    class_codes: tuple[int, ...] = ()
+    optical_unit: str | None = None
 
 
 class ProbabilityAttributes(StoreAttributes):

@@ -11,14 +11,14 @@ _REMEDIES = {
     Cause.ERROR: "correct this and run the same command again",
     Cause.FAILED: "run the same command again; if it fails again, report the error in the log",
     Cause.TIME_BUDGET: "run the same command again: training resumes",
-    Cause.OUT_OF_MEMORY: "set more with --set-resources {rule}:mem_mb={more_mb}",
-    Cause.TIME_LIMIT: "set more minutes with --set-resources {rule}:runtime=... and run again",
+    Cause.OUT_OF_MEMORY: "run again with more memory: --set-resources {rule}:mem_mb={more_mb}",
+    Cause.TIME_LIMIT: "run again with a longer time limit: --set-resources {rule}:runtime=MINUTES",
     Cause.NODE_FAILURE: "run the same command again",
     Cause.CANCELLED: "run the same command again",
     Cause.PREEMPTED: "run the same command again",
     Cause.TERMINATED: "run the same command again",
     Cause.KILLED: "run the same command again; if it is killed again, it may need more memory: --set-resources "
-    "{rule}:mem_mb=...",
+    "{rule}:mem_mb={more_mb}",
 }
 
 
@@ -51,9 +51,8 @@ def _line(job: FailedJob, run: str, slurm_logs: Path | None) -> str:
     attempt = last_attempt(job.log, run) if job.log else None
     if attempt is None:
         return f"{job.title}: did not start: {_slurm_message(job, slurm_logs)}"
-    remedy = _REMEDIES.get(attempt.cause or Cause.KILLED, "").format(
-        rule=job.rule, more_mb=GROWTH * attempt.memory_mb or "..."
-    )
+    more_mb = GROWTH * (attempt.memory_mb or attempt.peak_mb) or "MB"
+    remedy = _REMEDIES.get(attempt.cause or Cause.KILLED, "").format(rule=job.rule, more_mb=more_mb)
     return f"{job.title}: {reason(attempt)}. To do: {remedy}. Log: {job.log}"
 
 

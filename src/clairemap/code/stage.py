@@ -8,10 +8,6 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from clairemap.code.module import Module
-from clairemap.code.package import Package
-from clairemap.code.reach import Analysis
-
 KEPT = 200
 """Files of hashes kept in a folder; each state of the code has one per script."""
 
@@ -30,7 +26,9 @@ def definitions(script: Path, root: Path) -> dict[str, str]:
     for folder in _folders(root):
         if (known := _read(folder / f"code-{key}.json", key)) is not None:
             return known
-    found = _analysed(script, root, state)
+    from clairemap.code.analysis import analysed  # noqa: PLC0415 - cluster jobs find kept hashes
+
+    found = analysed(script, root, state)
     if _state.__wrapped__(root) == state:  # else the code was edited in between
         for folder in _folders(root):
             if _write(folder / f"code-{key}.json", key, found):
@@ -42,34 +40,6 @@ def combined(hashes: dict[str, str]) -> str:
     """Return one short hash of all definitions."""
     text = "".join(f"{name}:{value}\n" for name, value in sorted(hashes.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def data_files(module: Path) -> tuple[Path, ...]:
-    """Return the files in a module's folder, except modules, whose names occur in strings of its code."""
-    return Module("", module).data_files
-
-
-def _analysed(script: Path, root: Path, state: str) -> dict[str, str]:
-    found = _analysis(root, state).reached(script)
-    hashes = {
-        ".".join(filter(None, (script.stem if module.is_script else root.name, _inner_name(module), name))): value
-        for (module, name), value in found.hashes.items()
-    }
-    for module in found.modules:
-        for file in module.data_files:
-            folder = ".".join((root.name, *file.parent.relative_to(root).parts))
-            hashes[f"{folder}/{file.name}"] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-    return dict(sorted(hashes.items()))
-
-
-def _inner_name(module: Module) -> str:
-    return "" if module.is_script else module.name
-
-
-@functools.lru_cache(maxsize=1)
-def _analysis(root: Path, _state: str) -> Analysis:
-    """Return the analysis of a state of the package; scripts share it."""
-    return Analysis(Package(root))
 
 
 @functools.cache

@@ -8,17 +8,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 from clairemap.datasets.samples import Role
 from clairemap.datasets.sheets import ChipFormat, Sheet
-
-GDAL_TYPES = {
-    "uint8": "Byte",
-    "int8": "Int8",
-    "uint16": "UInt16",
-    "int16": "Int16",
-    "uint32": "UInt32",
-    "int32": "Int32",
-    "float32": "Float32",
-    "float64": "Float64",
-}
+from clairemap.raster.virtual_raster import GDAL_TYPES
 
 
 def virtual_raster(sheet: Sheet, role: Role) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.store_attributes import ProbabilityAttributes
-from clairemap.classes import SHARE_NODATA, Legend
+from clairemap.classes import PROBABILITY_ONE, SHARE_NODATA, Legend
 from clairemap.errors import StoreError
 from clairemap.raster.store import GridStore, Layer, check_store, create_store
 
@@ -29,7 +29,12 @@ def create_probabilities(
 ) -> GridStore:
     """Return a new probability store filled with nodata."""
     layers = [
-        Layer(PROBABILITY, "uint8", tuple(class_names), attributes={"long_name": "probability of the class times 255"}),
+        Layer(
+            PROBABILITY,
+            "uint8",
+            tuple(class_names),
+            attributes={"long_name": "probability of the class", "units": "1", "scale_factor": 1 / PROBABILITY_ONE},
+        ),
         Layer(OPTICAL_SHARE, "uint8", fill=SHARE_NODATA, nodata=SHARE_NODATA, attributes={"units": "%"}),
     ]
     return create_store(path, geobox, layers, tile_px=tile_px, shard_tiles=shard_tiles, attributes=attributes)

@@ -23,6 +23,7 @@ def cautions(
     missed_px: Mapping[str, int],
     below: Sequence[BelowSingleSensor],
     radiometry: Sequence[RadiometryCheck] = (),
+    labels_product: str | None = None,
 ) -> tuple[str, ...]:
     """Return the warnings; empty if there are none.
 
@@ -32,16 +33,26 @@ def cautions(
         missed_px: labelled pixels of the headline split, by class name, of classes without a correctly mapped pixel.
         below: figures for which both sensors score below one.
         radiometry: comparison of the scenes' values with the training scenes.
+        labels_product: land-cover product that the labels come from; None: they are ground truth.
     """
     unseen = {c.name for c in learnt if c.learning == "unseen"}
     missed = {name: pixels for name, pixels in missed_px.items() if name not in unseen}
     return (
+        *_weak_labels(labels_product),
         *_radiometry_cautions(radiometry),
         *_unseen(learnt, truth_px),
         *_few(learnt),
         *_missed(missed),
         *_below_single_sensor_text(below),
     )
+
+
+def _weak_labels(product: str | None) -> Iterator[str]:
+    if product is not None:
+        yield (
+            f"The labels are the land-cover product {product}, not ground truth: the network learnt this product with "
+            "its errors, and all accuracy figures are agreement with it. The accuracy of the map is unknown."
+        )
 
 
 def _radiometry_cautions(radiometry: Sequence[RadiometryCheck]) -> Iterator[str]:

@@ -64,11 +64,12 @@ def region_metrics(
     stamp: dict[str, str],
     training_px: Sequence[int] = (),
     radiometry: Sequence[RadiometryCheck] = (),
+    labels_product: str | None = None,
 ) -> RegionMetrics:
     """Return the figures of a region; without labelled pixels they are None, and `reason` says why.
 
     `training_px` are the labelled training pixels by class index, empty if unknown. `radiometry` compares each
-    scene's values with the training scenes.
+    scene's values with the training scenes. `labels_product` is the land-cover product that the labels come from.
     """
     by_split, by_scene, by_view = _by(sums, 1), _by(sums, 0), _by(views, 1)
     split = _headline(by_split)
@@ -95,7 +96,10 @@ def region_metrics(
         below_single_sensor=below,
         learnt=learnt,
         radiometry={check.scene: check.sensors for check in radiometry},
-        cautions=cautions(learnt, _truth_px(by_split.values(), legend), _missed_px(headline), below, radiometry),
+        labels_product=labels_product,
+        cautions=cautions(
+            learnt, _truth_px(by_split.values(), legend), _missed_px(headline), below, radiometry, labels_product
+        ),
         smallest_truth_px=MIN_TRUTH_PX,
         areas=_areas(areas, legend),
         area_method=areas.method,

@@ -19,6 +19,7 @@ LONGEST_VALUE = 60
 MOST_WORDS = 3
 UNSET = object()
 PLACES = {
+    "cells": "files of the scene in the sample sheet",
     "sources": "files of the scene in the sample sheet",
     "files": "list of input files",
     "dates": "dates in the sample sheet",

@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from clairemap.errors import OperationError
+from clairemap.model_folder import with_model
 from clairemap.plan import Plan
 
 
@@ -55,4 +56,4 @@ def read_plan(words: Sequence[str], checkout: Path) -> tuple[Path, Plan]:
     update_config(config, snakemake.cli.parse_config(args.config))
     named = ", ".join(map(str, args.configfile or ())) or "config/config.yaml"
     with contextlib.chdir(folder):
-        return folder, Plan.read(config, checkout, named)
+        return folder, Plan.read(with_model(config, config), checkout, named)

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -43,6 +43,11 @@ class Places:
         target = state_folder(folder) / "places" / f"{json_digest(asdict(self))}.json"
         if not target.exists():
             write_text_whole(target, text)
+
+    def results_of(self, outputs: Iterable[str]) -> list[Path]:
+        """Return the results folders that contain some of these outputs, sorted."""
+        known = {str(Path(folder)) for folder in self.results}
+        return sorted(Path(folder) for folder in known & {output.rpartition("/")[0] for output in outputs})
 
 
 def places_of(folder: Path) -> list[Places]:

@@ -13,9 +13,9 @@ from typing import Literal
 from clairemap.artefacts.history import read_history
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.errors import ClairemapError, SampleSheetError
+from clairemap.model_folder import model_folder_of
 from clairemap.operations.planned import PlannedJob
 from clairemap.operations.scene_sizes import scene_sizes
-from clairemap.outputs import ModelFolder
 from clairemap.plan import Plan
 from clairemap.settings import NetworkSettings, TrainingSettings
 
@@ -40,13 +40,18 @@ class Rate:
 
 DEMO: Mapping[str, Rate] = {
     "simulate_scene": Rate(0.8, 6.9),
+    "resolve_scene": Rate(0.7, 0.0),
     "register_pair": Rate(0.7, 2.4),
     "picture_registration": Rate(0.7, 0.4),
+    "burn_labels": Rate(0.9, 0.1),
     "tile_scene": Rate(0.8, 0.9),
     "fit_statistics": Rate(0.8, 0.14),
     "collect_radiometry": Rate(0.25, 0.0),
     "check_radiometry": Rate(0.25, 0.0),
     "audit_splits": Rate(0.7, 0.03),
+    "audit_places": Rate(0.7, 0.01),
+    "copy_model": Rate(0.6, 0.0),
+    "pack_bundle": Rate(0.9, 0.0),
     "train_model": Rate(2.0, 2.2),
     "predict_scene": Rate(0.9, 1.2),
     "mosaic_region": Rate(0.8, 0.22),
@@ -62,7 +67,7 @@ ON_GPU: Mapping[str, Rate] = {"train_model": Rate(10.0, 0.04, "gpu"), "predict_s
 """Rates measured on one H100 (docs/benchmarks.md), network size tiny."""
 
 NETWORK_RULES = ("train_model", "predict_scene")
-REGION_RULES = ("audit_splits", "mosaic_region", "check_maps", "score_region", "render_report")
+REGION_RULES = ("audit_splits", "audit_places", "mosaic_region", "check_maps", "score_region", "render_report")
 """Rules whose benchmarks have the names of regions and maps; those of the others have the names of scenes."""
 OPERATIONS = {"tiny": 2.2, "small": 26.2, "base": 81.5}
 """Gflop of a training step per crop of 256 px, by network size (docs/benchmarks.md)."""
@@ -162,7 +167,7 @@ class Costs:
     @cached_property
     def _last_training(self) -> tuple[Rate, NetworkSettings] | None:
         """Rate and network of the finished training; None if there is none."""
-        files = ModelFolder(Path(self.plan.settings.work_dir) / "model")
+        files = model_folder_of(self.plan.settings)
         try:
             card, history = read_model_card(files.card), read_history(files.history)
             settings = TrainingSettings.model_validate(card.settings["training"])

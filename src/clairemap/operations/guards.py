@@ -11,7 +11,7 @@ Snakemake has no hooks for this, so methods of its class `PersistenceBase` are r
 fails: continuing without the guards could give wrong results.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from clairemap.errors import RecoverError, SettingsError
 from clairemap.operations import ownership
 from clairemap.operations.controllers import Places, controllers_of, registered
 from clairemap.operations.output_lists import kept_outputs, unrecorded_outputs
+from clairemap.paths import path_exists
 from clairemap.text import shortened
 
 NEEDED = ("finished", "has_metadata", "lock", "locked", "metadata", "_unmark_incomplete", "_clear_cache", "_get_key")
@@ -61,7 +62,7 @@ def recover_command(folder: Path, **options: str) -> str:
 
 
 def install(workflow: Any, places: Places) -> None:  # noqa: ANN401 - Snakemake has no types
-    """Install the guards in this process and check the owner of the work folder.
+    """Install the guards in this process and check who owns the work folder.
 
     Args:
         workflow: Snakemake's workflow.
@@ -79,7 +80,7 @@ def install(workflow: Any, places: Places) -> None:  # noqa: ANN401 - Snakemake 
             f"this version of Snakemake has no PersistenceBase.{', '.join(missing)}; install the one in constraints.txt"
         )
     records.finished = _recording_in_jobs(records.finished)
-    records.has_metadata = _refusing_unrecorded(records.has_metadata)
+    records.has_metadata = _refusing_unrecorded(records.has_metadata, places)
     records.lock = _guarded_lock(records.lock, places)
 
 
@@ -135,8 +136,8 @@ async def _recorded_by_job(records: Any, job: Any) -> bool:  # noqa: ANN401
     return True
 
 
-def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """Return `has_metadata`, which fails if an output exists without a record."""
+def _refusing_unrecorded(original: Callable[[Any, Any], bool], places: Places) -> Callable[[Any, Any], bool]:
+    """Return `has_metadata`, which fails if an output exists without a record, or belongs to another work folder."""
 
     def has_metadata(self: Any, job: Any) -> bool:  # noqa: ANN401
         if original(self, job):
@@ -144,6 +145,7 @@ def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any,
         workflow = self.dag.workflow
         if workflow.exec_mode == ExecMode.DEFAULT and not workflow.touch and _existing_unrecorded(self, job):
             found = [name for each in self.dag.jobs for name in _existing_unrecorded(self, each)]
+            _check_owners(found, places)
             unrecorded_outputs(Path.cwd()).write(found)
             rerun, keep = (recover_command(Path.cwd(), unrecorded=choice) for choice in ("rerun", "keep"))
             fail(
@@ -156,11 +158,23 @@ def _refusing_unrecorded(original: Callable[[Any, Any], bool]) -> Callable[[Any,
     return has_metadata
 
 
+def _check_owners(outputs: Iterable[str], places: Places) -> None:
+    """Fail if another work folder owns the results folder of one of the outputs."""
+    try:
+        ownership.check_results(places.results_of(outputs), Path(places.work_dir), Path.cwd())
+    except SettingsError as error:
+        fail(error)
+
+
 def _existing_unrecorded(records: Any, job: Any) -> list[str]:  # noqa: ANN401
     """Return the outputs of a job that exist, have no record, and were not accepted by `recover`."""
+    # First what is fastest: planning asks this for each job.
+    existing = [output for output in job.output if path_exists(output)]
+    names = [str(output) for output in existing if records.metadata(output) is None]
+    if not names:
+        return []
     kept = kept_outputs(Path.cwd()).read()
-    names = [str(output) for output in job.output if records.metadata(output) is None]
-    return [name for name in names if name not in kept and Path(name).exists()]
+    return [name for name in names if name not in kept]
 
 
 Lock = Callable[[Any], Any]
@@ -181,8 +195,10 @@ def _guarded_lock(original: Lock, places: Places) -> Lock:
             text = RUNNING.format(process=process) if found else LOCKED.format(recover=recover_command(folder))
             fail(RecoverError(text))
         with original(self):
+            outputs = (str(output) for job in self.dag.needrun_jobs() for output in job.output)
             try:
                 ownership.own(Path(places.work_dir), folder)
+                ownership.own_results(places.results_of(outputs), Path(places.work_dir), folder)
             except SettingsError as error:
                 fail(error)
             places.remember(folder)

@@ -196,11 +196,11 @@ def _decide(found: Situation, unrecorded: Unrecorded, would: str) -> Iterator[st
     unrecorded_outputs(found.folder).remove()
 
 
-def take_over(work_dir: Path, folder: Path, *, dry_run: bool = False) -> str:
-    """Make a folder the owner of a work folder; return a line about it.
+def take_over(place: Path, folder: Path, *, dry_run: bool = False) -> str:
+    """Make a folder the owner of a work folder or of a region's results; return a line about it.
 
     Raises:
         SettingsError: Snakemake is running in the owner's folder.
     """
-    owner = ownership.owner_of(work_dir) if dry_run else ownership.take_over(work_dir, folder)
-    return f"{'would take' if dry_run else 'took'} {work_dir} over from {owner or 'no owner'}"
+    owner = ownership.owner_of(place) if dry_run else ownership.take_over(place, folder)
+    return f"{'would take' if dry_run else 'took'} {place} over from {owner or 'no owner'}"

@@ -25,6 +25,17 @@ def with_parameters(function: Function) -> Function:
     return function
 
 
+def remember_parameters(method: Callable[..., Any]) -> None:
+    """Store the parameters of a method of Snakemake's class, which it otherwise inspects for each call."""
+    _itself, *others = inspect.signature(method).parameters.values()
+    overwrite_function_params(method, {parameter.name: parameter for parameter in others})
+
+
+def is_submitted(workflow: Any) -> bool:  # noqa: ANN401 - Snakemake has no types
+    """Whether this process submits jobs to a cluster, or plans that."""
+    return workflow.resource_settings.nodes is not None  # set for other executors than the local one
+
+
 def untracked(value: object) -> Callable[..., object]:
     """Return a function for a value that changes no result: Snakemake does not track params that depend on outputs."""
     return with_parameters(lambda wildcards, output: value)  # noqa: ARG005 - the names tell Snakemake what it depends on
@@ -58,8 +69,11 @@ class RuleValues:
         """Return the group of a rule: on a cluster, the jobs of a scene in one group are one job.
 
         None: the rule's jobs are alone, as wanted (`alone`: a GPU or a language model, which the group would hold
-        while its other jobs use the CPU), or because the profile gives the rule a partition or another text.
+        while its other jobs use the CPU), or because the profile gives the rule a partition or another text. On one
+        machine Snakemake ignores groups, but finding them takes a tenth of the planning.
         """
+        if not is_submitted(self.workflow):
+            return None
         given = set(self.workflow.resource_settings.overwrite_resources.get(rule, ()))
         return None if alone or given - SHARED_RESOURCES else name
 

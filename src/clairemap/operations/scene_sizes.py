@@ -9,6 +9,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from clairemap.raster.opening import open_raster
 from clairemap.scenes import Scene
+from clairemap.sources.cells import cell_of
 
 MOST_READ = 1000
 """Maximum number of files whose size is read; the other scenes count as their mean."""
@@ -18,10 +19,10 @@ PARALLEL = 8
 def scene_sizes(scenes: Iterable[Scene]) -> Mapping[str, float]:
     """Return the size of each scene, megapixels of its optical file, or of SAR if there is no optical file.
 
-    At most `MOST_READ` files are opened, evenly spaced in the sheet. A scene whose file cannot be read has the mean
-    of the others. If none can be read, the result is empty.
+    At most `MOST_READ` files are opened, evenly spaced in the sheet. A scene whose file cannot be read, or whose cell
+    is not a single raster, has the mean of the others. If none can be read, the result is empty.
     """
-    files = {scene.scene: path for scene in scenes if (path := scene.optical or scene.sar) is not None}
+    files = {scene.scene: Path(text) for scene in scenes if (text := scene.optical or scene.sar) is not None}
     names = list(files)[:: max(1, -(-len(files) // MOST_READ))]
     with ThreadPoolExecutor(PARALLEL) as pool:
         read = zip(names, pool.map(_megapixels, (files[name] for name in names)), strict=True)
@@ -33,7 +34,7 @@ def scene_sizes(scenes: Iterable[Scene]) -> Mapping[str, float]:
 
 
 def _megapixels(path: Path) -> float | None:
-    if not path.exists():
+    if not path.exists() or cell_of("optical", str(path)).is_resolved:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)

@@ -4,7 +4,6 @@ import base64
 import binascii
 import json
 import os
-import socket
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from clairemap.attempts.records import ENDED, FOUND, STARTED
+from clairemap.operations.controllers import controllers_of
 from clairemap.operations.costs import Costs
 from clairemap.operations.planned import PlannedJob
 from clairemap.operations.queue import QueuedJob, queued_jobs
@@ -99,7 +99,7 @@ def run_status(work: Path, folder: Path, now_s: float) -> RunStatus:
     marks = dict(_marks(start.jobs, folder))
     queue = None if start.machine.is_local else queued_jobs(folder)
     states = [_state(job, marks.get(index), queue, started_s, folder) for index, job in enumerate(start.jobs)]
-    alive = end is None and _is_alive(start)
+    alive = end is None and _is_alive(start, folder)
     if not alive:
         states = [
             "waiting" if state == "running" and not _in_queue(marks.get(i), queue) else state
@@ -108,17 +108,13 @@ def run_status(work: Path, folder: Path, now_s: float) -> RunStatus:
     return RunStatus(start, end, alive, started_s, now_s, tuple(_blocked(start.jobs, states)), marks, queue)
 
 
-def _is_alive(start: RunStart) -> bool:
-    """Whether the run's process exists; assumed on other machines."""
-    if start.host != socket.gethostname():
-        return True
-    try:
-        os.kill(start.process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+def _is_alive(start: RunStart, folder: Path) -> bool:
+    """Whether the run's process has a record in the folder and runs, or gives signs of life on another host."""
+    return any(
+        found.is_alive()
+        for found in controllers_of(folder)
+        if (found.controller.host, found.controller.pid) == (start.host, start.process)
+    )
 
 
 def _in_queue(mark: Mark | None, queue: Mapping[str, QueuedJob] | None) -> bool:

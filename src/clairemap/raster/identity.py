@@ -41,6 +41,9 @@ FUTURE_S = 120.0
 """Dates later than this are reported, seconds from now."""
 
 Role = TypeVar("Role", bound=str)
+Files = Path | Mapping[str, Path]
+"""A raster, or the files of a role by reference."""
+
 Announce = Callable[[str], object]
 
 
@@ -61,11 +64,11 @@ class Identities:
         return (*values[:LISTED], f"{len(values) - LISTED} more files: {digest}")
 
 
-def identities(files: Mapping[str, Path], record: Path, announce: Announce = lambda _: None) -> Identities:
+def identities(files: Mapping[str, Files], record: Path, announce: Announce = lambda _: None) -> Identities:
     """Return the identities of all files that GDAL reads for some rasters.
 
     Args:
-        files: rasters by role; a missing file is an identity too.
+        files: rasters, or several files, by role; a missing file is an identity too.
         record: file that `remembered` has written; what is found out by reading files is added to it.
         announce: is called with a text for each large file that is read.
     """
@@ -86,13 +89,13 @@ def identities(files: Mapping[str, Path], record: Path, announce: Announce = lam
 
 
 @contextmanager
-def remembered(files: Mapping[Role, Path | None], record: Path | None) -> Iterator[None]:
+def remembered(files: Mapping[Role, Files | None], record: Path | None) -> Iterator[None]:
     """Record what the block has read: state and hash of all files that GDAL reads for some rasters.
 
     Files that change while the block runs are not recorded, with a warning: the stage runs again at the next start.
 
     Args:
-        files: rasters by role; those that are None are left out.
+        files: rasters, or several files, by role; those that are None are left out.
         record: file to write; None: nothing is recorded.
     """
     if record is None:
@@ -164,18 +167,22 @@ def _state(path: Path) -> FileState | None:
         return None
 
 
-def _looked_at(files: Mapping[str, Path], known: Mapping[str, FileRecord]) -> dict[str, tuple[Path, FileState | None]]:
+def _looked_at(files: Mapping[str, Files], known: Mapping[str, FileRecord]) -> dict[str, tuple[Path, FileState | None]]:
     """Return all files behind rasters and their states, by role, number and name: these stay if a folder moves.
 
     A state is None for a missing file. Of known files only the state is looked at; others are opened to find out
     whether they refer to more files.
     """
     found: dict[str, tuple[Path, FileState | None]] = {}
-    for role, path in sorted(files.items()):
-        state = _state(path)
-        entry = known.get(f"{role}/0/{path.name}")
-        is_known = entry is not None and not entry.refers and entry.read.state == state
-        behind = with_sidecars(path) if is_known else files_behind(path) or (path,)
-        for number, file in enumerate(behind):
-            found[f"{role}/{number}/{file.name}"] = file, state if file == path else _state(file)
+    for role, given in sorted(files.items()):
+        number = 0
+        for reference, path in ({given.name: given} if isinstance(given, Path) else given).items():
+            state = _state(path)
+            entry = known.get(f"{role}/{number}/{reference}")
+            is_known = entry is not None and not entry.refers and entry.read.state == state
+            behind = with_sidecars(path) if is_known else files_behind(path) or (path,)
+            for file in behind:
+                name = reference if file == path else file.name
+                found[f"{role}/{number}/{name}"] = file, state if file == path else _state(file)
+                number += 1
     return found

@@ -15,7 +15,10 @@ VRT_MARK = b"<VRTDataset"
 HEAD_BYTES = 4096
 REFERENCES = ("SourceFilename", "SourceDataset", "RPCDEM")
 REFERRING_KEYS = ("X_DATASET", "Y_DATASET")  # geolocation arrays
-ADDED = (".aux.xml", ".msk", ".hdr")
+ADDED = (".aux.xml", ".msk", ".hdr", ".vat.dbf")
+OF_VECTORS = {"shp": (".shx", ".dbf", ".cpg", ".prj", ".SHX", ".DBF", ".CPG", ".PRJ"), "gpkg": (".gpkg-wal",)}
+"""Endings that replace the suffix of vector files in the names of the files that belong to them."""
+
 REPLACING = (".hdr", ".prj", ".tab", ".wld", ".aux", ".rpb", ".ige")
 RPC_ENDINGS = ("_RPC.TXT", "_rpc.txt")
 ARCHIVE_PATH = re.compile(r"^/vsi(?:zip|tar|gzip|7z|rar)/\{?(.*)$")
@@ -117,7 +120,7 @@ def _archive(inner: Path, folder: Path) -> Path | None:
 
 
 def _sidecars(path: Path) -> Iterator[Path]:
-    """Yield the sidecar files that affect a raster's values, mask, nodata, scale or georeferencing."""
+    """Yield the sidecar files that affect a file's values, names, mask, nodata, scale or georeferencing."""
     kind, whole = path.suffix.lower().removeprefix("."), path.name
     stem = whole.removesuffix(path.suffix)
     names = [whole + ending for ending in ADDED] + [stem + ending for ending in _replacing(kind)]
@@ -151,6 +154,8 @@ def _names(folder: Path, _mtime_ns: int) -> frozenset[str]:
 @functools.cache
 def _replacing(kind: str) -> tuple[str, ...]:
     """Return the endings that replace a suffix in the names of sidecar files, including world files."""
+    if kind in OF_VECTORS:
+        return OF_VECTORS[kind]
     world = {f".{kind[0]}{kind[-1]}w", f".{kind}w"} if len(kind) > 1 else set()
     endings = (*REPLACING, *sorted(world))
     return (*endings, *(ending.upper() for ending in endings), *RPC_ENDINGS)

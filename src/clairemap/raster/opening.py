@@ -4,7 +4,7 @@ All modules open rasters through this one.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import rasterio
 import rasterio.shutil
@@ -12,6 +12,9 @@ from rasterio._env import get_gdal_config, set_gdal_config
 
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CACHE_MB = 64
 """Limit of GDAL's block cache for the process."""
@@ -30,8 +33,24 @@ def open_raster(path: Path | str, mode: str = "r", /, **options: Any) -> Any:  #
     return rasterio.open(path, mode, **options)
 
 
-def copy_raster(source: Path, target: Path, **options: Any) -> None:  # noqa: ANN401 - options of GDAL's drivers
-    """Copy a raster with options of a GDAL driver; from now on GDAL's cache is limited."""
+def open_lazily(path: Path, chunk_px: int, *, coordinates: bool) -> "xr.DataArray":
+    """Return a raster (band, y, x) for dask, float with NaN for nodata; from now on GDAL's cache is limited.
+
+    Args:
+        path: the file.
+        chunk_px: side of dask's chunks.
+        coordinates: whether x and y get coordinates; those of rotated grids would be two whole rasters in memory.
+    """
+    import rioxarray  # noqa: PLC0415 - only interactive use needs it
+
+    _limit_cache()
+    chunks = {"y": chunk_px, "x": chunk_px}
+    found = rioxarray.open_rasterio(path, masked=True, chunks=chunks, parse_coordinates=coordinates)
+    return cast("xr.DataArray", found)  # only files with several subdatasets are not one array
+
+
+def copy_raster(source: Any, target: Path, **options: Any) -> None:  # noqa: ANN401 - options of GDAL's drivers
+    """Copy a raster (path or open dataset) with options of a GDAL driver; from now on GDAL's cache is limited."""
     _limit_cache()
     rasterio.shutil.copy(source, target, **options)
 

@@ -20,6 +20,7 @@ from clairemap.raster.georeference import geobox_of
 from clairemap.raster.opening import is_stored, open_raster
 from clairemap.raster.unsupported import check_exists, no_bands_error, open_error, quoted_reason
 from clairemap.raster.values import AS_STORED, Reading, Scaling, can_be_measured, is_nodata
+from clairemap.raster.virtual_raster import Raster, VirtualRaster
 
 
 def rasterio_window(window: Window) -> rasterio.windows.Window:
@@ -52,11 +53,11 @@ class RasterSource:
     Values are stored numbers, or stored number times scale plus offset; nodata refers to stored numbers.
     """
 
-    def __init__(self, path: Path, reading: Reading = AS_STORED, census: Census | None = None) -> None:
+    def __init__(self, raster: Raster, reading: Reading = AS_STORED, census: Census | None = None) -> None:
         """Open the file.
 
         Args:
-            path: any raster that GDAL reads, with or without a CRS.
+            raster: any file that GDAL reads, with or without a CRS; or a virtual raster.
             reading: interpretation of the stored numbers.
             census: counts the valid values that are read.
 
@@ -66,20 +67,14 @@ class RasterSource:
             GridError: the georeferencing is not supported (see `georeference.geobox_of`).
             ValuesError: the values are complex, or the scale is 0 or not finite.
         """
-        check_exists(path)
-        self.path = path
+        self.path = raster.path if isinstance(raster, VirtualRaster) else raster
         self.reading = reading
         self.census = census
+        self._has_named_bands = isinstance(raster, VirtualRaster)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            try:
-                self._dataset = open_raster(path)
-            except RasterioIOError as error:
-                raise open_error(path, error) from None
-            if self._dataset.count == 0:
-                with self._dataset as dataset:
-                    raise no_bands_error(path, dataset.subdatasets)
-            self.geobox = geobox_of(self._dataset, path)
+            self._dataset = _opened_virtual(raster) if isinstance(raster, VirtualRaster) else _opened(raster)
+            self.geobox = geobox_of(self._dataset, self.path)
         self._check_not_complex()
         self.scaling = self._scaling()
 
@@ -153,12 +148,14 @@ class RasterSource:
     ) -> tuple[int, ...]:
         """Return the 1-based numbers of the named bands: `indexes`, or by default all bands of the file.
 
-        `sensor` names the section of the settings in messages.
+        `sensor` names the section of the settings in messages. A virtual raster has the named bands in their order.
 
         Raises:
             BandCountError: the file lacks a band, or `indexes` is None and the number of bands and names differ.
         """
         count = self._dataset.count
+        if self._has_named_bands:
+            indexes = None
         found = "1 band" if count == 1 else f"{count} bands"
         if indexes is None and count != len(names):
             select = f", or select bands with sensors.{sensor}.indexes" if count > len(names) else ""
@@ -228,6 +225,25 @@ class RasterSource:
         if not has_mask:
             return tags
         return [None if tag is None or can_be_measured(tag, self.stored_dtype) else tag for tag in tags]
+
+
+def _opened(path: Path) -> Any:  # noqa: ANN401 - rasterio has no types
+    check_exists(path)
+    try:
+        dataset = open_raster(path)
+    except RasterioIOError as error:
+        raise open_error(path, error) from None
+    if dataset.count == 0:
+        with dataset:
+            raise no_bands_error(path, dataset.subdatasets)
+    return dataset
+
+
+def _opened_virtual(raster: VirtualRaster) -> Any:  # noqa: ANN401 - rasterio has no types
+    try:
+        return open_raster(raster.xml)
+    except RasterioIOError as error:
+        raise UnreadableFileError(f"{raster.path}: cannot be opened ({quoted_reason(error)})") from None
 
 
 def _has_mask(flags: list[MaskFlags]) -> bool:

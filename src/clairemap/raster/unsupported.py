@@ -174,11 +174,7 @@ def _archive(path: Path, kind: str) -> str:
 
 
 def _shapes(path: Path) -> str:
-    name = shlex.quote(str(path))
     return (
-        "contains vector data, not a raster; reproject it to the optical scene's CRS and rasterize the class codes: "
-        f"run `ogr2ogr -t_srs EPSG:32633 shapes.gpkg {name}`, then "
-        "`gdal_rasterize -a code -tr 10 10 -ot Byte -init 0 -a_nodata 0 shapes.gpkg label.tif` "
-        "(EPSG code and pixel size 10 10 of the scene; code is the column with the class codes), and use label.tif "
-        "in the sample sheet"
+        "contains vector data, not a raster; only the column `label` of the sample sheet may name vector files "
+        f"(GeoPackage and others: docs/labels.md), for example after `ogr2ogr labels.gpkg {shlex.quote(str(path))}`"
     )

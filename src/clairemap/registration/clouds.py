@@ -1,7 +1,7 @@
 """Cloud masks: from codes to cloud, clear or unknown."""
 
 import shlex
-from pathlib import Path
+from collections.abc import Collection
 from typing import Any, Literal
 
 import numpy as np
@@ -11,14 +11,20 @@ from clairemap.classes import MAX_CODES_SHOWN
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
+from clairemap.raster.virtual_raster import Raster
 from clairemap.registration.sources import codes_source
 from clairemap.registration.warp import ClassesOnGrid
 from clairemap.validity import Mask
 
-Coding = Literal["binary", "nonzero", "scl"]
+Coding = Literal["binary", "nonzero", "scl", "qa_pixel"]
 
 SCL_CLOUD = (3, 8, 9, 10)
 """Sentinel-2 scene classification (SCL): cloud shadow, cloud of medium or high probability, thin cirrus."""
+
+QA_CLOUD_BITS = 0b11110
+"""Landsat's QA_PIXEL, collection 2: dilated cloud (bit 1), cirrus (2), cloud (3), cloud shadow (4)."""
+
+QA_FILL_BIT = 0b1
 
 SCL_CODES = range(12)
 SCL_NODATA = 0
@@ -29,16 +35,20 @@ MAX_CODES_KEPT = 256
 """Maximum number of distinct codes kept: no mask has more, but a probability layer may have one per pixel."""
 
 
-def cloud_source(path: Path, coding: Coding) -> RasterSource:
+def cloud_source(raster: Raster, coding: Coding, scl_cloud: Collection[int] = SCL_CLOUD) -> RasterSource:
     """Return an opened cloud mask. Code 0 is data even if it is the nodata tag, except in SCL.
+
+    `scl_cloud` are the codes of SCL that mean cloud.
 
     Raises:
         MissingFileError, UnreadableFileError, GridError, BandCountError: see `codes_source`.
         ValuesError: the mask has a scale tag, or its nodata tag is a code that means cloud.
     """
-    source = codes_source(path, "cloud", zero_is_data=coding != "scl")
+    source = codes_source(raster, "cloud", zero_is_data=coding != "scl")
+    path = source.path
     tag = source.nodata_tags[source.data_bands[0] - 1]
-    if tag is not None and tag in (SCL_CLOUD if coding == "scl" else (1,)):
+    cloudy = {"scl": scl_cloud, "qa_pixel": ()}.get(coding, (1,))
+    if tag is not None and tag in cloudy:
         source.close()
         raise ValuesError(
             f"{path}: {tag:g} means cloud in a {coding} cloud mask (sensors.optical.cloud_mask), but it is also the "
@@ -50,10 +60,11 @@ def cloud_source(path: Path, coding: Coding) -> RasterSource:
 class CloudMask:
     """Cloud mask of a scene on a target grid. Records the codes it has read."""
 
-    def __init__(self, classes: ClassesOnGrid, coding: Coding) -> None:
-        """Wrap a raster of codes; `coding` defines what the codes mean."""
+    def __init__(self, classes: ClassesOnGrid, coding: Coding, scl_cloud: Collection[int] = SCL_CLOUD) -> None:
+        """Wrap a raster of codes; `coding` defines what the codes mean, `scl_cloud` which of SCL mean cloud."""
         self._classes = classes
         self._coding = coding
+        self._scl_cloud = sorted(scl_cloud)
         self._seen: set[float] = set()
 
     def read(self, window: Window) -> tuple[Mask, Mask]:
@@ -62,7 +73,11 @@ class CloudMask:
         codes, known = block.values[0], block.valid
         self._remember(codes[known])
         if self._coding == "scl":
-            return known & np.isin(codes, SCL_CLOUD), known & (codes != SCL_NODATA)
+            return known & np.isin(codes, self._scl_cloud), known & (codes != SCL_NODATA)
+        if self._coding == "qa_pixel":
+            bits = codes.astype(np.int64)
+            known = known & ((bits & QA_FILL_BIT) == 0)
+            return known & ((bits & QA_CLOUD_BITS) != 0), known
         return known & (codes != 0), known
 
     def _remember(self, codes: NDArray[Any]) -> None:
@@ -75,6 +90,8 @@ class CloudMask:
         Raises:
             ValuesError: the codes do not match the coding.
         """
+        if self._coding == "qa_pixel":
+            return
         faults = {"scl": self._fault_of_scl, "binary": self._fault_of_binary, "nonzero": self._fault_of_nonzero}
         fault = faults[self._coding]()
         if fault:

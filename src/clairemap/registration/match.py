@@ -17,7 +17,7 @@ from clairemap.registration.overlap import mapping_between
 from clairemap.registration.structure import STRUCTURE_REACH_PX, Structure, edge_structure
 from clairemap.registration.warp import SarOnGrid
 from clairemap.registration.windows import WindowLayout
-from clairemap.settings import SarSettings, SensorBands
+from clairemap.settings import SensorBands, TiledSar
 
 MIN_VALID_SHARE = 0.6
 """Minimum share of a window with structure in both images."""
@@ -68,7 +68,7 @@ class Pair:
         optical_bands = optical.band_indexes(sensors.optical.names, sensors.optical.indexes, "optical")
         sar_bands = sar.band_indexes(sensors.sar.names, sensors.sar.indexes, "sar")
         # Gradients already average speckle; in tests, a Lee filter before them increased edge displacement.
-        unfiltered = SarSettings.model_validate({**sensors.sar.model_dump(), "speckle_filter": "none"})
+        unfiltered = TiledSar.model_validate({**sensors.sar.model_dump(), "speckle_filter": "none"}, extra="ignore")
         return cls(optical, optical_bands, SarOnGrid(sar, sar_bands, unfiltered, mapping_between(optical, sar)))
 
     def displaced(self, model: Displacement) -> "Pair":

@@ -1,7 +1,9 @@
 """A scene's rasters, on any grids, read as one pair on one grid."""
 
+import logging
 import shlex
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,20 +15,28 @@ from numpy.typing import DTypeLike, NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.registration import Registration
-from clairemap.classes import IGNORE_INDEX, Legend
+from clairemap.classes import IGNORE_INDEX, CodeTable, SourceLegend, code_counts, source_key
 from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
+from clairemap.raster.code_names import codes_of_names
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.source import Block, RasterSource
-from clairemap.registration.clouds import CloudMask, cloud_source
+from clairemap.raster.virtual_raster import Raster, VirtualRaster
+from clairemap.registration.clouds import CloudMask, Coding, cloud_source
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.overlap import mapping_between
 from clairemap.registration.plausible import check_optical, check_sar
 from clairemap.registration.record import displacement_of
 from clairemap.registration.sources import codes_source, optical_source, sar_source
 from clairemap.registration.warp import ClassesOnGrid, SarOnGrid
-from clairemap.settings import OpticalBands, SarSettings, Sensor, TiledSensors
+from clairemap.settings import OpticalBands, Sensor, TiledSar, TiledSensors
+from clairemap.text import shortened
 from clairemap.validity import Validity
+
+log = logging.getLogger(__name__)
+
+NAMES_SHOWN = 12
+"""Maximum number of names that a warning lists."""
 
 ROWS_AT_ONCE = 512
 """Rows of a label raster read at a time to list its codes."""
@@ -37,25 +47,37 @@ ABSENT_OPTICAL_DTYPE = np.dtype(np.uint8)
 
 @dataclass(frozen=True)
 class SceneFiles:
-    """Rasters of a scene by role; at least one of optical and SAR is given."""
+    """Rasters of a scene by role; at least one of optical and SAR is given.
 
-    optical: Path | None = None
-    sar: Path | None = None
+    `polygons` is a raster of the map's codes from burn_labels, in place of `label`.
+    """
+
+    optical: Raster | None = None
+    sar: Raster | None = None
     label: Path | None = None
-    cloud: Path | None = None
+    cloud: Raster | None = None
+    polygons: Path | None = None
 
     @property
     def named(self) -> dict[str, str]:
         """File names by role, without missing roles."""
-        paths = {"optical": self.optical, "sar": self.sar, "label": self.label, "cloud": self.cloud}
-        return {role: path.name for role, path in paths.items() if path is not None}
+        label = self.label or self.polygons
+        rasters = {"optical": self.optical, "sar": self.sar, "label": label, "cloud": self.cloud}
+        return {role: raster.name for role, raster in rasters.items() if raster is not None}
 
 
 class ScenePair:
     """Rasters of a scene as one pair on the optical grid (the SAR grid without optical); a context manager."""
 
-    def __init__(self, files: SceneFiles, sensors: TiledSensors, legend: Legend, registration: Registration) -> None:
-        """Open the rasters.
+    def __init__(
+        self,
+        files: SceneFiles,
+        sensors: TiledSensors,
+        legend: SourceLegend,
+        registration: Registration,
+        ignored_names: Collection[str] = (),
+    ) -> None:
+        """Open the rasters; `ignored_names` in the label's tables mean "not labelled".
 
         Raises:
             MissingFileError, UnreadableFileError: a file does not exist or cannot be read.
@@ -63,17 +85,19 @@ class ScenePair:
             GridError: only some of the rasters have a CRS, or there is neither optical nor SAR.
             NoOverlapError: a raster does not overlap the grid.
             ValuesError: a raster's number type or tags do not fit its role.
+            LabelError: the label has none of a class's names, or a code of several classes.
         """
         self.files = files
         self._sensors = sensors
         self._legend = legend
+        self._codes = _code_table(files, legend, ignored_names)
         self._rejected = registration.verdict == "rejected"
         with ExitStack() as opening:
             self._open(opening, displacement_of(registration))
             self._opened = opening.pop_all()
 
     def _open(self, opening: ExitStack, displacement: Displacement) -> None:
-        def source(path: Path | None, opened: Callable[[Path], RasterSource]) -> RasterSource | None:
+        def source(path: Raster | None, opened: Callable[[Raster], RasterSource]) -> RasterSource | None:
             return None if path is None else opening.enter_context(opened(path))
 
         sensors = self._sensors
@@ -85,11 +109,13 @@ class ScenePair:
         self.geobox: GeoBox = grid.geobox
         self._optical_bands = () if self._optical is None else _bands(self._optical, sensors.optical, "optical")
         self._sar = None if sar is None else _sar_on(grid, sar, sensors, displacement)
-        label = source(self.files.label, lambda path: codes_source(path, "label", legend=self._legend))
+        label = source(
+            self.files.label or self.files.polygons, lambda path: codes_source(path, "label", legend=self._legend)
+        )
         self._label = _classes_on(grid, label)
-        coding = sensors.optical.cloud_mask
-        cloud = _classes_on(grid, source(self.files.cloud, lambda path: cloud_source(path, coding)))
-        self._cloud = None if cloud is None else CloudMask(cloud, coding)
+        coding, scl_cloud = _coding(self.files.cloud, sensors), sensors.optical.cloud_classes
+        cloud = _classes_on(grid, source(self.files.cloud, lambda path: cloud_source(path, coding, scl_cloud)))
+        self._cloud = None if cloud is None else CloudMask(cloud, coding, scl_cloud)
 
     def __enter__(self) -> Self:
         """Return the open pair."""
@@ -142,20 +168,19 @@ class ScenePair:
         if self._label is not None:
             block = self._label.read(window)
             codes = _whole_numbers(block.values[0][block.valid], self._label.source.path)
-            indices[block.valid] = self._legend.indices(
+            indices[block.valid] = self._codes.indices(
                 codes, str(self._label.source.path), window.text, self._codes_of_label
             )
         return indices
 
-    def _codes_of_label(self) -> set[int]:
-        """Return all label codes on the scene's grid, in bands of rows."""
+    def _codes_of_label(self) -> dict[int, int]:
+        """Return the pixels of all label codes on the scene's grid, in bands of rows."""
         height, width = self.geobox.shape
-        found: set[int] = set()
+        found: Counter[int] = Counter()
         for y0 in range(0, height, ROWS_AT_ONCE):
             if self._label is not None:
                 block = self._label.read(Window(y0, 0, min(ROWS_AT_ONCE, height - y0), width))
-                codes = _whole_numbers(block.values[0][block.valid], self._label.source.path)
-                found.update(np.unique(codes).tolist())
+                found.update(code_counts(_whole_numbers(block.values[0][block.valid], self._label.source.path)))
         return found
 
     def _read_cloud(self, window: Window) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -177,7 +202,25 @@ class ScenePair:
             self._cloud.check()
 
 
-def _bands(source: RasterSource, settings: OpticalBands | SarSettings, sensor: Sensor) -> tuple[int, ...]:
+def _code_table(files: SceneFiles, legend: SourceLegend, ignored_names: Collection[str]) -> CodeTable:
+    """Return the class of each code in the scene's label; the label's tables are read only if names are used."""
+    if files.label is None:
+        return legend.as_mapped.code_table
+    wanted = (*legend.source_names, *ignored_names)
+    names = codes_of_names(files.label) if wanted else {}
+    table = legend.code_table_of(str(files.label), names, ignored_names)
+    if absent := [name for name in wanted if source_key(name) not in names]:
+        log.warning("%s: its tables of names do not contain %s", files.label, shortened(absent, NAMES_SHOWN))
+    return table
+
+
+def _coding(cloud: Raster | None, sensors: TiledSensors) -> Coding:
+    """Return the coding of a cloud mask: that of its product, otherwise of the settings."""
+    of_product = cloud.coding if isinstance(cloud, VirtualRaster) else None
+    return of_product or sensors.optical.cloud_mask
+
+
+def _bands(source: RasterSource, settings: OpticalBands | TiledSar, sensor: Sensor) -> tuple[int, ...]:
     return source.band_indexes(settings.names, settings.indexes, sensor)
 
 

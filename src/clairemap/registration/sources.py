@@ -1,7 +1,6 @@
 """Opening a scene's rasters by role and settings."""
 
 import shlex
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.census import Census
 from clairemap.raster.source import RasterSource
 from clairemap.raster.values import Reading
+from clairemap.raster.virtual_raster import Raster, VirtualRaster
 from clairemap.registration.plausible import OPTICAL_RANGE, SAR_RANGES
 from clairemap.settings import OpticalBands, SarBands
 
@@ -20,16 +20,16 @@ COLOURS_SHOWN = 2
 NO_LEGEND = Legend(classes=())
 
 
-def optical_source(path: Path, settings: OpticalBands) -> RasterSource:
+def optical_source(raster: Raster, settings: OpticalBands) -> RasterSource:
     """Return an opened optical raster that counts the values read, for `check_optical`.
 
     Raises:
         MissingFileError, UnreadableFileError, GridError, ValuesError: see `RasterSource`.
     """
-    return RasterSource(path, Reading(settings.nodata, settings.apply_scale), Census(*OPTICAL_RANGE))
+    return RasterSource(raster, _reading(raster, settings), Census(*OPTICAL_RANGE))
 
 
-def sar_source(path: Path, settings: SarBands) -> RasterSource:
+def sar_source(raster: Raster, settings: SarBands) -> RasterSource:
     """Return an opened SAR raster that counts the values read, for `check_sar`.
 
     Raises:
@@ -37,18 +37,17 @@ def sar_source(path: Path, settings: SarBands) -> RasterSource:
         ValuesError: complex numbers, or 8-bit numbers declared as backscatter.
     """
     digital = settings.scale == "digital"  # only grey values can be 0 by measurement
-    reading = Reading(settings.nodata, settings.apply_scale, measurable=digital)
-    source = RasterSource(path, reading, Census(*SAR_RANGES[settings.scale]))
+    source = RasterSource(raster, _reading(raster, settings, measurable=digital), Census(*SAR_RANGES[settings.scale]))
     if not digital and source.stored_dtype == np.uint8 and not source.is_scaled:
         raise ValuesError(
-            f"{path}: contains 8-bit whole numbers (uint8) without a scale tag, but sensors.sar.scale is "
+            f"{source.path}: contains 8-bit whole numbers (uint8) without a scale tag, but sensors.sar.scale is "
             f"{settings.scale}; for grey values set sensors.sar.scale: digital, otherwise supply backscatter as float32"
         )
     return source
 
 
 def codes_source(
-    path: Path, role: Literal["label", "cloud"], zero_is_data: bool = False, legend: Legend = NO_LEGEND
+    raster: Raster, role: Literal["label", "cloud"], zero_is_data: bool = False, legend: Legend = NO_LEGEND
 ) -> RasterSource:
     """Return an opened raster of codes: one band (and alpha), without a scale.
 
@@ -57,7 +56,8 @@ def codes_source(
         BandCountError: it has several bands, for example a picture of class colours.
         ValuesError: it has a scale or offset tag, or complex numbers.
     """
-    source = RasterSource(path, Reading(apply_scale=False, zero_is_data=zero_is_data))
+    source = RasterSource(raster, Reading(apply_scale=False, zero_is_data=zero_is_data))
+    path = source.path
     if len(source.data_bands) != 1:
         raise BandCountError(f"{path}: {_band_count_message(source, role, legend)}")
     if not source.scaling.is_trivial:
@@ -67,6 +67,13 @@ def codes_source(
             f"gdal_edit.py -scale 1 -offset 0 {shlex.quote(str(path))}; otherwise store the codes as whole numbers"
         )
     return source
+
+
+def _reading(raster: Raster, settings: OpticalBands | SarBands, measurable: bool = True) -> Reading:
+    """Return how to read a sensor's raster. Tags of a virtual raster were decided by resolve_scene: they apply."""
+    if isinstance(raster, VirtualRaster):
+        return Reading(settings.nodata, measurable=measurable and not raster.nodata_in_any)
+    return Reading(settings.nodata, settings.apply_scale, measurable)
 
 
 def _band_count_message(source: RasterSource, role: str, legend: Legend) -> str:

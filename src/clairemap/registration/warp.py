@@ -18,7 +18,7 @@ from clairemap.grid.window import Window
 from clairemap.raster.source import Block, RasterSource
 from clairemap.registration.sampling import REACH_PX, sample_cubic, sample_nearest
 from clairemap.sar.backscatter import NO_AVERAGING, backscatter, reach_px
-from clairemap.settings import SarSettings
+from clairemap.settings import TiledSar
 
 COARSER_FROM = 1.5
 """Source pixels per target pixel from which SAR is averaged first; below, cubic convolution aliases little."""
@@ -33,7 +33,7 @@ class SarOnGrid:
 
     source: RasterSource
     indexes: tuple[int, ...]
-    settings: SarSettings
+    settings: TiledSar
     mapping: PixelMapping
 
     def read(self, window: Window) -> Block:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from clairemap.artefacts.audit import SplitAudit
 from clairemap.artefacts.explanations import ExplainedTile
+from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
+from clairemap.report.origins import OriginRow
 from clairemap.settings import SensorsSettings
 
 
@@ -119,6 +121,7 @@ class SplitSummary:
     """How the data were split, and warnings about the figures.
 
     `halo_px` is the network's halo; `headline_cautions` are the warnings about the figures at the top of the page.
+    `uncertain`: it is not known whether they apply.
     """
 
     method: str
@@ -126,6 +129,7 @@ class SplitSummary:
     halo_px: int | None
     cautions: tuple[str, ...]
     headline_cautions: tuple[str, ...]
+    uncertain: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,8 @@ class ReportContent:
     """The whole page.
 
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
-    optical pixels that no cloud mask covers.
+    optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
+    `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
     """
 
     title: str
@@ -160,6 +165,9 @@ class ReportContent:
     split: SplitSummary
     stamp: Mapping[str, str]
     unmasked: tuple[str, ...] = ()
+    polygons: tuple[LabelCounts, ...] = ()
+    given_model: str = ""
+    origins: tuple[OriginRow, ...] = ()
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

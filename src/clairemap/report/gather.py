@@ -9,10 +9,13 @@ from clairemap.artefacts.acceptance import kept_results
 from clairemap.artefacts.audit import read_audit
 from clairemap.artefacts.explanations import ExplainedTile, read_explanations
 from clairemap.artefacts.history import read_history
+from clairemap.artefacts.label_counts import read_label_counts
 from clairemap.artefacts.map_check import read_map_check
 from clairemap.artefacts.metrics import read_metrics
 from clairemap.artefacts.model_card import read_model_card
+from clairemap.artefacts.origin import read_origin
 from clairemap.artefacts.registration import read_registration
+from clairemap.artefacts.scene_sources import read_scene_sources
 from clairemap.artefacts.statistics import read_statistics
 from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
 from clairemap.errors import StoreError
@@ -28,8 +31,10 @@ from clairemap.report.content import (
     TileCard,
     TrainingSummary,
 )
+from clairemap.report.given_model import origin_text
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
+from clairemap.report.origins import origin_rows
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.selection import select_tiles
 from clairemap.stages import RenderReport
@@ -46,6 +51,8 @@ class RegionPaths:
     model: ModelFolder
     metrics: Path
     accepted: tuple[Path, ...] = ()
+    label_counts: tuple[Path, ...] = ()
+    sources: tuple[Path, ...] = ()
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -63,6 +70,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
     metrics = read_metrics(files.metrics)
     statistics = read_statistics(files.model.statistics)
     card = read_model_card(files.model.card).named(settings.legend)
+    origin = read_origin(files.model.origin) if files.model.origin.exists() else None
     display = DisplaySettings(
         legend=settings.legend,
         sensors=settings.sensors,
@@ -79,18 +87,22 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         maps=tuple(map_panel(paths, display) for paths in files.maps),
         checked_by=tuple(sorted({model_texts.version_text(read_map_check(path).stamp) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
-        training=_training_summary(files.model.history, card.best_step),
+        training=None if origin else _training_summary(files.model.history, card.best_step),
         registrations=_registrations(files),
         tiles=tuple(_cards(explained, files, settings.report.max_tiles, display)),
         tiles_explained=len(explained),
         provenance=(
             *model_texts.model_facts(card),
+            *(model_texts.origin_facts(card, origin) if origin else ()),
             *_scoring_facts(metrics.stamp),
             *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
         ),
         calibration=model_texts.calibration_text(card),
         split=split_summary(read_audit(files.model.audit_of(region)), card.halo_px, metrics.split),
         stamp=stamp,
+        polygons=tuple(map(read_label_counts, files.label_counts)),
+        given_model=origin_text(card, origin) if origin else "",
+        origins=origin_rows(map(read_scene_sources, files.sources)),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
 

@@ -1,6 +1,6 @@
 """Sentences on the split of the data and on leakage between its parts."""
 
-from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.audit import GIVEN, Leakage, SplitAudit
 from clairemap.report.content import SplitSummary
 
 METHODS = {
@@ -9,7 +9,13 @@ METHODS = {
     "in the sample sheet.",
     "random": "Single tiles were held out of the training scenes at random, without a buffer "
     "(splits.accept_leakage is true).",
+    GIVEN: "The model was trained in another project; nothing was held out here. The labelled scenes were compared "
+    "with the places of its training, as far as these are known.",
 }
+UNKNOWN_PLACES = (
+    "It is not known where the model was trained, or scenes have no coordinate reference system: the labelled scenes "
+    "may be among its training data, and then the figures overestimate the accuracy."
+)
 RANDOM = (
     "The network was trained on neighbours of the held-out tiles, and neighbouring tiles are similar. Such figures "
     "overestimate the accuracy by up to 28 % (Kattenborn et al. 2022). For reliable figures, hold out scenes or blocks."
@@ -25,15 +31,42 @@ def split_summary(audit: SplitAudit, halo_px: int | None, scored: str | None) ->
         halo_px: the network's halo: pixels farther away have no effect on a pixel. None if unknown.
         scored: the split of the figures at the top of the page.
     """
-    leaks = {split: _leaks(split, leakage) for split, leakage in audit.held_out.items()}
+    is_given = audit.method == GIVEN
+    leaks = {
+        split: _shared_places(leakage) if is_given else _leaks(split, leakage)
+        for split, leakage in audit.held_out.items()
+    }
     random = (RANDOM,) if audit.method == "random" and audit.held_out else ()
+    unknown = (UNKNOWN_PLACES,) if is_given and _is_unknown(audit) else ()
     near = tuple(_near_training(split, leakage, halo_px) for split, leakage in audit.held_out.items())
     return SplitSummary(
         method=METHODS.get(audit.method, f"Method: {audit.method}."),
         audit=audit,
         halo_px=halo_px,
-        cautions=(*random, *(text for texts in leaks.values() for text in texts), *(text for text in near if text)),
-        headline_cautions=(*random, *leaks[scored]) if scored in leaks else (),
+        cautions=(
+            *random,
+            *unknown,
+            *(text for texts in leaks.values() for text in texts),
+            *(text for text in near if text),
+        ),
+        headline_cautions=(*random, *unknown, *leaks[scored]) if scored in leaks else (),
+        uncertain=bool(unknown) and not leaks.get(scored or ""),
+    )
+
+
+def _is_unknown(audit: SplitAudit) -> bool:
+    """Whether some of the test scenes could not be compared with all places of the training."""
+    return bool(audit.held_out) and (
+        bool(audit.not_compared) or any(leakage.overlapping_share is None for leakage in audit.held_out.values())
+    )
+
+
+def _shared_places(leakage: Leakage) -> tuple[str, ...]:
+    if not leakage.overlapping_share:
+        return ()
+    return (
+        f"The model was trained on {100 * leakage.overlapping_share:.2f} % of the area of the test tiles, so the "
+        "figures overestimate the accuracy. Test on other places.",
     )
 
 

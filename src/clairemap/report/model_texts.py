@@ -1,10 +1,12 @@
 """Texts of the page on the model, from its card."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from clairemap.artefacts.acceptance import KeptResult
 from clairemap.artefacts.model_card import ModelCard
+from clairemap.artefacts.origin import Origin
 from clairemap.report.content import Fact
+from clairemap.report.given_model import accuracy_text, model_name, training_dates
 from clairemap.report.numbers import count
 from clairemap.text import shortened
 
@@ -18,7 +20,7 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
     found = {
         "Network": f"network.size: {network.size}, network.fusion: {network.fusion}, "
         f"network.sensors: {network.sensors}",
-        "Optical bands": ", ".join(card.optical_bands.names),
+        "Optical bands": ", ".join(card.optical_bands.names) + (f" ({card.optical_unit})" if card.optical_unit else ""),
         "SAR bands": f"{', '.join(card.sar_bands.names)} ({card.sar_scale})",
         "Trained on": ", ".join(trained.scenes),
         "Labelled training pixels": count(trained.pixels),
@@ -28,8 +30,30 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         "the network uses surrounding pixels; no margin if one window covers the scene",
         "Model trained by": version_text(card.stamp),
         "Weights (SHA-256)": card.weights_sha256[:16],
+        "Trained on from": _parent_text(card),
     }
     return tuple(Fact(name, value) for name, value in found.items() if value)
+
+
+def _parent_text(card: ModelCard) -> str:
+    parent = card.parent
+    if parent is None:
+        return ""
+    return (
+        f"weights {parent.weights_sha256[:16]}; classes taken over: {', '.join(parent.kept_classes) or 'none'}; new "
+        f"classes: {', '.join(parent.new_classes) or 'none'}; band statistics of the "
+        f"{'model' if parent.statistics_from == 'model' else 'new scenes'}"
+    )
+
+
+def origin_facts(card: ModelCard, origin: Origin) -> Iterator[Fact]:
+    """Yield the facts on a model from another project: name, hash, accuracy there, dates, licence."""
+    yield Fact("Model from elsewhere", f"{model_name(card)}, SHA-256 of the weights {card.weights_sha256}")
+    for accuracy in origin.accuracy:
+        yield Fact("Accuracy in the model's project", accuracy_text(accuracy))
+    if days := " to ".join(training_dates(origin)):
+        yield Fact("Dates of the training scenes", days)
+    yield Fact("Licence of the model", origin.licence or "not stated")
 
 
 def accepted_facts(kept: Iterable[KeptResult]) -> tuple[Fact, ...]:

@@ -12,13 +12,17 @@ from pystac.extensions.classification import Classification, ClassificationExten
 from pystac.extensions.projection import ProjectionExtension
 from pystac.extensions.raster import DataType, RasterBand, RasterExtension
 
+from clairemap.artefacts.origin import Origin
 from clairemap.artefacts.radiometry_check import RadiometryCheck
+from clairemap.artefacts.scene_sources import SceneSources
 from clairemap.classes import MAP_NODATA, ColoredLegend
 from clairemap.grid.outline import Outline, outline_of_windows
 from clairemap.grid.scale import pixel_width_m
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.report.class_names import stac_names
+from clairemap.report.given_model import origin_text, stac_properties
+from clairemap.report.origins import origin_links, origin_properties, product_ids
 from clairemap.report.stac_model import MLM_EXTENSION, MappingModel
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
@@ -31,7 +35,9 @@ UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
 class MapSources:
     """Sources of a map: names and acquisition dates of the scenes, model, and radiometry checks, if c.
 
-    `ground` is the outline of the scenes' results; without it the item has the outline of the grid.
+    `ground` is the outline of the scenes' results; without it the item has the outline of the grid. `labels_product` is
+    the land-cover product that the training labels come from; None: they are ground truth. `origin` is that of a model
+    from another project. `origins` are the records of scenes with products or band files.
     """
 
     scenes: Sequence[str] = ()
@@ -39,6 +45,9 @@ class MapSources:
     model: MappingModel | None = None
     radiometry: Sequence[RadiometryCheck] = ()
     ground: Outline | None = None
+    labels_product: str | None = None
+    origin: Origin | None = None
+    origins: Sequence[SceneSources] = ()
 
 
 def map_item(
@@ -70,12 +79,16 @@ def map_item(
             "processing:lineage": _lineage(sources),
             "processing:software": {"clairemap": stamp["clairemap_version"]},
             **(sources.model.properties(classes) if sources.model else {}),
+            **_given_model(sources),
             **_radiometry(sources.radiometry),
+            **origin_properties(sources.origins),
             **_accepted(sources.model),
+            **_labels(sources.labels_product),
             **{key.replace("clairemap_", "clairemap:", 1): value for key, value in sorted(stamp.items())},
         },
         stac_extensions=[PROCESSING_EXTENSION],
     )
+    item.add_links([pystac.Link("derived_from", link) for link in origin_links(sources.origins)])
     _add_projection(item, geobox)
     _add_assets(item, geobox, legend, files)
     if sources.model:
@@ -88,10 +101,20 @@ def _grid_outline(geobox: GeoBox) -> Outline | None:
     return None if geobox.crs is None else outline_of_windows(geobox, [Window.whole(geobox.shape.yx)])
 
 
+def _given_model(sources: MapSources) -> dict[str, object]:
+    """Return the fields on a model from another project."""
+    return stac_properties(sources.model.card, sources.origin) if sources.model and sources.origin else {}
+
+
 def _radiometry(checks: Sequence[RadiometryCheck]) -> dict[str, object]:
     """Return verdict and remarks of each scene's radiometry check."""
     found = {check.scene: {"verdict": check.verdict, "remarks": check.remarks("mild", "mismatch")} for check in checks}
     return {"clairemap:radiometry": found} if found else {}
+
+
+def _labels(product: str | None) -> dict[str, object]:
+    """Return the origin of weak labels."""
+    return {} if product is None else {"clairemap:labels": {"product": product, "ground_truth": False}}
 
 
 def _accepted(model: MappingModel | None) -> dict[str, object]:
@@ -102,11 +125,19 @@ def _accepted(model: MappingModel | None) -> dict[str, object]:
 
 def _lineage(sources: MapSources) -> str:
     scenes = f"scene(s) {', '.join(sources.scenes)}" if sources.scenes else "one or more scenes"
+    product = sources.labels_product
+    weak = f" The training labels are the land-cover product {product}, not ground truth." if product else ""
+    products = product_ids(sources.origins)
+    read = f" Products: {', '.join(products)}." if products else ""
     return (
         f"Class probabilities of {scenes}, predicted from co-registered optical and SAR bands, resampled to one grid; "
         "overlapping scenes averaged with weights that increase with distance from each scene's edge; then the most "
-        "probable class."
+        f"probable class.{weak}{read}{_model_lineage(sources)}"
     )
+
+
+def _model_lineage(sources: MapSources) -> str:
+    return f" {origin_text(sources.model.card, sources.origin)}" if sources.model and sources.origin else ""
 
 
 def _start(day: datetime.date) -> datetime.datetime:

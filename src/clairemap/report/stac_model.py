@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clairemap.artefacts.model_card import BandScale, ModelCard, read_model_card
+from clairemap.report.given_model import model_name
 
 MLM_EXTENSION = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 TASKS = ["semantic-segmentation"]
@@ -30,7 +31,7 @@ class MappingModel:
     @property
     def name(self) -> str:
         """Name from the network's size and the start of the weights' hash, unique to this training."""
-        return f"clairemap-{self.card.network.size}-{self.card.weights_sha256[:12]}"
+        return model_name(self.card)
 
     def properties(self, classes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Return the item's fields on the model; `classes` in the format of the classification extension."""
@@ -41,7 +42,7 @@ class MappingModel:
             "mlm:framework": "PyTorch",
             "mlm:accelerator": None,
             "mlm:input": [
-                _input("optical", self.card.optical_bands, "optical bands as delivered"),
+                _input("optical", self.card.optical_bands, self.card.optical_unit or "optical bands as delivered"),
                 _input("sar", self.card.sar_bands, f"SAR as {self.card.sar_scale}"),
             ],
             "mlm:output": [

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from clairemap.grid.points import Size
 from clairemap.sar.decibels import SarValues, db_to_power, plausible_db, plausible_power, power_to_db
 from clairemap.sar.speckle import amplitude_variation, averaged, averaging_reach_px, lee, power_variation
-from clairemap.settings import SarSettings
+from clairemap.settings import TiledSar
 from clairemap.validity import Mask
 
 NO_AVERAGING = Size(1.0, 1.0)
@@ -15,14 +15,14 @@ MAX_AMPLITUDE = np.float32(1e9)
 """Limit of amplitude before squaring, so that squares fit float32."""
 
 
-def reach_px(settings: SarSettings, box_px: Size[float] = NO_AVERAGING) -> int:
+def reach_px(settings: TiledSar, box_px: Size[float] = NO_AVERAGING) -> int:
     """Return the margin in pixels that `backscatter` needs around a window."""
     filtered = settings.speckle_window_px // 2 if settings.speckle_filter == "lee" else 0
     return filtered + averaging_reach_px(box_px)
 
 
 def backscatter(
-    values: NDArray[np.generic], valid: Mask, settings: SarSettings, box_px: Size[float] = NO_AVERAGING
+    values: NDArray[np.generic], valid: Mask, settings: TiledSar, box_px: Size[float] = NO_AVERAGING
 ) -> tuple[SarValues, Mask]:
     """Return SAR bands (band, y, x) in dB, or grey values for the scale "digital", and the valid pixels (y, x).
 
@@ -50,7 +50,7 @@ def backscatter(
     return np.where(kept, out, np.float32(0)), kept
 
 
-def _plausible(bands: SarValues, valid: Mask, settings: SarSettings) -> Mask:
+def _plausible(bands: SarValues, valid: Mask, settings: TiledSar) -> Mask:
     if settings.scale == "digital":
         return valid
     if settings.scale == "db":
@@ -60,7 +60,7 @@ def _plausible(bands: SarValues, valid: Mask, settings: SarSettings) -> Mask:
     return plausible_power(bands, valid)
 
 
-def _linear(bands: SarValues, settings: SarSettings) -> SarValues:
+def _linear(bands: SarValues, settings: TiledSar) -> SarValues:
     if settings.scale == "linear_amplitude":
         return bands**2
     if settings.scale == "db":
@@ -68,5 +68,5 @@ def _linear(bands: SarValues, settings: SarSettings) -> SarValues:
     return bands.copy()
 
 
-def _speckle_variation(settings: SarSettings) -> float:
+def _speckle_variation(settings: TiledSar) -> float:
     return amplitude_variation(settings.looks) if settings.scale == "digital" else power_variation(settings.looks)

@@ -2,7 +2,9 @@
 
 from clairemap.settings.accuracy import AccuracySettings
 from clairemap.settings.config import ComputeSettings, Settings, load_settings
+from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import ALIGN_PX
+from clairemap.settings.labels import IgnoredNames, LabelOrigin, LabelsSettings, PolygonSettings
 from clairemap.settings.legend import DEMO_CLASSES, LegendSettings
 from clairemap.settings.mapping import (
     ExplainSettings,
@@ -18,6 +20,9 @@ from clairemap.settings.sensors import (
     VIEWS,
     OpticalBands,
     OpticalSettings,
+    ResolvedOptical,
+    ResolvedSar,
+    ResolvedSensors,
     SarBands,
     SarSettings,
     Sensor,
@@ -25,6 +30,7 @@ from clairemap.settings.sensors import (
     SensorsGate,
     SensorsSettings,
     TiledOptical,
+    TiledSar,
     TiledSensors,
     View,
 )
@@ -34,10 +40,14 @@ __all__ = [
     "ALIGN_PX",
     "AccuracySettings",
     "AugmentationSettings",
+    "BundleSettings",
     "ComputeSettings",
     "DEMO_CLASSES",
     "ExplainSettings",
+    "IgnoredNames",
     "InferenceSettings",
+    "LabelOrigin",
+    "LabelsSettings",
     "LegendSettings",
     "LossSettings",
     "MetricsSettings",
@@ -45,9 +55,13 @@ __all__ = [
     "NetworkSettings",
     "OpticalBands",
     "OpticalSettings",
+    "PolygonSettings",
     "Precision",
     "RegistrationSettings",
     "ReportSettings",
+    "ResolvedOptical",
+    "ResolvedSar",
+    "ResolvedSensors",
     "SarBands",
     "SarSettings",
     "Section",
@@ -58,6 +72,7 @@ __all__ = [
     "Settings",
     "SplitsSettings",
     "TiledOptical",
+    "TiledSar",
     "TiledSensors",
     "TilingSettings",
     "TrainingSettings",

@@ -6,7 +6,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from clairemap.settings.accuracy import AccuracySettings
+from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import InputPath, OutputFolder
+from clairemap.settings.labels import LabelsSettings
 from clairemap.settings.legend import LegendSettings
 from clairemap.settings.mapping import (
     ExplainSettings,
@@ -58,8 +60,14 @@ class Settings(Section):
         "work", description="intermediate files; can be recreated, so scratch storage is sufficient"
     )
     results_dir: OutputFolder = Field("results", description="deliverables: maps, accuracy, report")
+    model: InputPath | None = Field(
+        None,
+        description="folder of a trained model (model.safetensors, model.json) to map with; nothing is trained, and "
+        "the sample sheet has no train or val rows (null: train a model)",
+    )
     seed: int = Field(0, ge=0, description="seed of all random numbers")
     legend: LegendSettings = Field(LegendSettings(), description="classes and label codes")
+    labels: LabelsSettings = Field(LabelsSettings(), description="label files: polygons, and where labels come from")
     sensors: SensorsSettings = Field(SensorsSettings(), description="bands and units of the two sensors")
     registration: RegistrationSettings = Field(RegistrationSettings(), description="co-registration of SAR to optical")
     tiling: TilingSettings = Field(TilingSettings(), description="tile size and size of the intermediate files")
@@ -82,6 +90,7 @@ class Settings(Section):
     )
     explain: ExplainSettings = Field(ExplainSettings(), description="explanations of the tiles in words")
     report: ReportSettings = Field(ReportSettings(), description="report page")
+    bundle: BundleSettings = Field(BundleSettings(), description="folder to hand the model on (make bundle)")
     compute: ComputeSettings = Field(
         ComputeSettings(),
         description="hardware, memory and time limits; changes here do not affect results and trigger no recomputation",
@@ -106,6 +115,15 @@ class Settings(Section):
             raise ValueError(
                 f"accuracy.buffer.around {buffer.around!r} is not a class of legend.classes: use one of "
                 f"{', '.join(names)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _trains_or_not(self) -> Self:
+        if self.model is not None and self.training.start_from is not None:
+            raise ValueError(
+                "model and training.start_from are both set: set model to map with a model as it is, or "
+                "training.start_from to train on from it"
             )
         return self
 

@@ -74,12 +74,16 @@ def _allowed(schema: Schema, root: Schema) -> str:
     """Return the allowed values in words: type, bounds, choices."""
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
+    if schema.get("type") == "object" and "properties" not in schema:
+        return f"names with a value each, {_allowed(schema['additionalProperties'], root)}"
     if schema.get("type") == "object":
         return f"a section (keys: {', '.join(schema['properties'])})"
     if schema.get("type") == "array":
         return f"a list{_entry_count_text(schema)} of {_allowed(_resolved(schema['items'], root), root)}"
     if "pattern" in schema:
         return "text of the form #rrggbb" if schema["pattern"].startswith("^#") else f"text like {schema['pattern']}"
+    if isinstance(schema["type"], list):
+        return " or ".join(TYPE_WORDS[kind] for kind in schema["type"])
     least = " that is not empty" if schema.get("minLength") else ""
     return TYPE_WORDS[schema["type"]] + least + _bounds_text(schema)
 
@@ -119,7 +123,10 @@ def _at(path: Sequence[int | str], root: Schema) -> Schema:
     field = root
     for key in path:
         inner = _resolved(field, root)
-        field = inner["items"] if isinstance(key, int) else inner["properties"][key]
+        if isinstance(key, int):
+            field = inner["items"]
+        else:
+            field = inner["properties"][key] if "properties" in inner else inner["additionalProperties"]
     return field
 
 

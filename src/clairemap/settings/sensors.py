@@ -2,7 +2,7 @@
 
 from typing import Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from clairemap.settings.section import Section
 
@@ -42,6 +42,26 @@ class _BandSettings(Section):
         return self
 
 
+class _DeliveredSettings(_BandSettings):
+    """How band files and products are found and read; only resolve_scene uses it."""
+
+    files: dict[str, str] | None = Field(
+        None,
+        description="pattern of the file of each band, by band name, as in {blue: '*_B02_*.jp2'}: for cells of the "
+        "sample sheet that name a folder, a pattern or several files (null: by the bands' names in the file names)",
+    )
+    resampling: Literal["nearest", "bilinear", "cubic"] = Field(
+        "bilinear",
+        description="how band files and products with bands of different pixel size are brought to the smallest one",
+    )
+
+    @model_validator(mode="after")
+    def _files_of_bands(self) -> Self:
+        if unknown := sorted(set(self.files or ()) - set(self.names)):
+            raise ValueError(f"files has patterns of {unknown}, but the bands are {list(self.names)}")
+        return self
+
+
 class OpticalBands(_BandSettings):
     """Bands of the optical scenes."""
 
@@ -64,9 +84,36 @@ class TiledOptical(OpticalBands):
         "is clear, all other values are cloud or shadow; scl: Sentinel-2 scene classification (3, 8, 9, "
         "10: cloud or shadow; 0: unknown)",
     )
+    cloud_classes: tuple[int, ...] = Field(
+        (3, 8, 9, 10),
+        min_length=1,
+        description="codes of Sentinel-2's scene classification (SCL) that count as cloud: 3 cloud shadow, 8 and 9 "
+        "cloud of medium and high probability, 10 thin cirrus",
+    )
+
+    @field_validator("cloud_classes")
+    @classmethod
+    def _scl_codes(cls, codes: tuple[int, ...]) -> tuple[int, ...]:
+        if wrong := [code for code in codes if not 1 <= code <= 11]:
+            raise ValueError(f"SCL has the codes 1 to 11 (and 0: no data), not {wrong[0]}")
+        return codes
 
 
-class OpticalSettings(TiledOptical):
+class ResolvedOptical(OpticalBands, _DeliveredSettings):
+    """Bands of the optical scenes and how their files are found and read, for resolve_scene."""
+
+    offset: float | None = Field(
+        None,
+        description="number to add to the stored numbers of band files and products whose metadata do not state it "
+        "clearly (null: such a scene is an error). -1000: Sentinel-2 as delivered since processing baseline 04.00; 0: "
+        "older, or already removed",
+    )
+    scene_offsets: dict[str, float] | None = Field(
+        None, description="the same by scene, as in {west: 0}, even if the metadata state another offset (null: none)"
+    )
+
+
+class OpticalSettings(TiledOptical, ResolvedOptical):
     """The optical scenes."""
 
     display: tuple[str, ...] | None = Field(
@@ -107,8 +154,8 @@ class SarBands(_BandSettings):
         return self.bands
 
 
-class SarSettings(SarBands):
-    """The SAR scenes."""
+class TiledSar(SarBands):
+    """Bands and scale of the SAR scenes and the speckle filter."""
 
     speckle_filter: Literal["none", "lee"] = Field(
         "lee", description="speckle filter, applied on the SAR grid before resampling"
@@ -123,6 +170,14 @@ class SarSettings(SarBands):
         if self.speckle_window_px % 2 == 0:
             raise ValueError(f"speckle_window_px is {self.speckle_window_px}: it must be odd")
         return self
+
+
+class ResolvedSar(SarBands, _DeliveredSettings):
+    """Bands of the SAR scenes and how their files are found and read, for resolve_scene."""
+
+
+class SarSettings(TiledSar, ResolvedSar):
+    """The SAR scenes."""
 
 
 class SensorsGate(Section):
@@ -153,4 +208,11 @@ class TiledSensors(Section):
     """Bands of the two sensors, cloud masks and the speckle filter, for tiling."""
 
     optical: TiledOptical
-    sar: SarSettings
+    sar: TiledSar
+
+
+class ResolvedSensors(Section):
+    """Bands of the two sensors and how their files are found and read, for resolve_scene."""
+
+    optical: ResolvedOptical
+    sar: ResolvedSar

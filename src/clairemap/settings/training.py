@@ -1,8 +1,8 @@
 """Settings of network, loss, training loop and augmentation."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from clairemap.outputs import FUSED
 from clairemap.settings.kinds import AlignedPx, InputPath, Share
@@ -86,9 +86,27 @@ class TrainingSettings(Section):
         description="file with ImageNet weights of a ConvNeXt-T for the optical encoder of size base (null: random)",
     )
     initial_sar: InputPath | None = Field(None, description="the same for the SAR encoder")
+    start_from: InputPath | None = Field(
+        None,
+        description="folder of a trained model to train on from: same bands and network; classes of the same name keep "
+        "their output weights (null: start from random weights)",
+    )
+    statistics_from: Literal["model", "scenes"] = Field(
+        "model",
+        description="band means and standard deviations for normalisation with start_from. model: those of that model; "
+        "scenes: those of the new training scenes",
+    )
     validate_every: int = Field(100, ge=1, description="steps between validations")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
     max_validation_tiles: int = Field(32, ge=1, description="maximum number of validation tiles, evenly sampled")
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.start_from is not None and (self.initial_optical or self.initial_sar):
+            raise ValueError(
+                "start_from is set together with initial_optical or initial_sar: keep only one kind of initial weights"
+            )
+        return self
 
 
 class AugmentationSettings(Section):

@@ -46,7 +46,7 @@ def audit_splits(table: pd.DataFrame, index: pd.DataFrame, method: str, grids: M
 
 def _leakage(labelled: pd.DataFrame, index: pd.DataFrame, split: TileSplit, grids: Mapping[str, GeoBox]) -> Leakage:
     ground = shared_ground(
-        _windows_by_scene(labelled_tiles(labelled, split)), _windows_by_scene(labelled_tiles(labelled, "train")), grids
+        windows_by_scene(labelled_tiles(labelled, split)), windows_by_scene(labelled_tiles(labelled, "train")), grids
     )
     copies = copied_tiles(labelled, index, split)
     gaps_px = [_gap_px(labelled, split), None if ground is None else ground.distance_px]
@@ -65,7 +65,8 @@ def _gap_px(table: pd.DataFrame, split: str) -> int | None:
     return None if smallest == FAR_PX else smallest
 
 
-def _windows_by_scene(tiles: Iterable[LabelledTile]) -> dict[str, list[Window]]:
+def windows_by_scene(tiles: Iterable[LabelledTile]) -> dict[str, list[Window]]:
+    """Return the windows of tiles by scene."""
     windows: dict[str, list[Window]] = {}
     for tile in tiles:
         windows.setdefault(tile.scene, []).append(tile.window)

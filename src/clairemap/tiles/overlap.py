@@ -1,7 +1,7 @@
 """Overlap and distance of held-out tiles and training tiles of other scenes."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -62,13 +62,23 @@ def shared_ground(held_out: Tiles, training: Tiles, grids: Mapping[str, GeoBox])
         training: labelled tiles for training.
         grids: grid of each scene; scenes without an entry or without a CRS are not compared.
     """
-    scored, learnt = _outlines(held_out, grids), _outlines(training, grids)
-    if not any(scene != other for scene in scored for other in learnt):
+    learnt = _outlines(training, grids)
+    return shared_with(held_out, grids, lambda scene: [other for name, other in learnt.items() if name != scene])
+
+
+def shared_with(
+    held_out: Tiles, grids: Mapping[str, GeoBox], training_ground: Callable[[str], Sequence[GroundPolygons]]
+) -> SharedGround | None:
+    """Return the overlap of held-out tiles with ground used for training; None if nothing can be compared.
+
+    `training_ground` returns the ground to compare a scene with, in degrees; see `shared_ground`.
+    """
+    scored = {scene: (ground, training_ground(scene)) for scene, ground in _outlines(held_out, grids).items()}
+    if not any(others for _, others in scored.values()):
         return None
     covered = total = 0.0
     nearest_px = math.inf
-    for scene, outline in scored.items():
-        others = [other for name, other in learnt.items() if name != scene]
+    for scene, (outline, others) in scored.items():
         pieces = [_around(piece, others) for piece in _pieces(outline)]
         area = sum(ground.area for ground, _ in pieces)
         pixel_m = math.sqrt(area / sum(window.height * window.width for window in held_out[scene]))

@@ -121,6 +121,7 @@ def fit_statistics(
         pixels=int(training["valid_px"].sum()),
         scenes=tuple(sorted(set(training["scene"]))),
         sar_scale=sar_scale,
+        optical_unit=_common_unit(stores[scene] for scene in sorted(set(training["scene"]))),
     )
 
 
@@ -168,6 +169,18 @@ def _common_bands(paths: Iterable[Path]) -> tuple[dict[Sensor, tuple[str, ...]],
         raise StoreError(f"the pairs differ in bands or SAR scale ({found}); delete the older ones and run again")
     optical, sar, scale = next(iter(seen))
     return {"optical": optical, "sar": sar}, scale
+
+
+def _common_unit(paths: Iterable[Path]) -> str | None:
+    """Return the unit of the optical values of all pairs that have some; None if it is unknown or differs."""
+    known = [open_store(path).attributes_as(PairAttributes) for path in paths]
+    units = {attributes.optical_unit for attributes in known if "optical" in attributes.sources}
+    if len(units) > 1:
+        log.warning(
+            "the optical values of the training scenes have different units: %s; check that they are comparable",
+            ", ".join(sorted(unit or "unknown" for unit in units)),
+        )
+    return units.pop() if len(units) == 1 else None
 
 
 def _stride(usable_px: int) -> int:

@@ -13,6 +13,7 @@ from clairemap.artefacts.manifest import manifest_of
 from clairemap.artefacts.model_card import BandScale, ModelCard
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.errors import MissingFileError, SettingsError, StoreError
+from clairemap.model_folder import read_model
 from clairemap.nets.claire import Claire
 from clairemap.provenance import file_digest, json_digest
 from clairemap.raster.store import open_store
@@ -56,7 +57,8 @@ class TrainingJob:
             list(map(_pair_digest, self._pairs().values())),
         ]
         initial = {sensor: file_digest(path) for sensor, path in self.initial_weights.items()}
-        return json_digest([self.code, settings, data, initial])
+        start = [] if self.start_card is None else [document_text(self.start_card)]
+        return json_digest([self.code, settings, data, initial, *start])
 
     @property
     def initial_weights(self) -> dict[Sensor, Path]:
@@ -65,9 +67,21 @@ class TrainingJob:
         named: dict[Sensor, str | None] = {"optical": training.initial_optical, "sar": training.initial_sar}
         return {sensor: Path(name) for sensor, name in named.items() if name is not None}
 
+    @cached_property
+    def start_card(self) -> ModelCard | None:
+        """Card of the model to train on from; None without one.
+
+        Raises:
+            MissingFileError, BundleError: the model's files are missing, or the card is damaged.
+        """
+        folder = self.settings.training.start_from
+        return None if folder is None else read_model(Path(folder), "training.start_from").card
+
     @property
     def scales(self) -> BandScales:
         """Scales of the bands, for normalisation."""
+        if self.start_card is not None and self.settings.training.statistics_from == "model":
+            return BandScales(self.start_card.optical_bands, self.start_card.sar_bands)
         return BandScales(_scale(self.statistics.optical), _scale(self.statistics.sar))
 
     def source(self) -> TileSource:

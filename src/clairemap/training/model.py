@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,13 +17,14 @@ from clairemap.nets.pretrained import load_initial_weights
 from clairemap.settings import TrainingSettings
 from clairemap.training.calibration import Temperature
 from clairemap.training.job import TrainingJob
+from clairemap.training.start import load_start, parent_model
 
 SETTINGS_ELSEWHERE = frozenset({"network", "legend"})
 """Sections with their own keys on the card; its `settings` has the others, without what does not affect weights."""
 
 
 def new_network(job: TrainingJob) -> Claire:
-    """Return the network with random weights from the seed, or from files of initial weights.
+    """Return the network with random weights from the seed, from files of initial weights, or from a trained model.
 
     Raises:
         SettingsError, MissingFileError, UnreadableFileError, BundleError: see `pretrained.load_initial_weights`.
@@ -30,6 +32,8 @@ def new_network(job: TrainingJob) -> Claire:
     torch.manual_seed(int.from_bytes(hashlib.sha256(f"{job.settings.seed}:weights".encode()).digest()[:7]))
     optical, sar = len(job.statistics.optical.bands), len(job.statistics.sar.bands)
     network = Claire(optical, sar, len(job.statistics.class_px), job.settings.network)
+    if job.settings.training.start_from is not None:
+        load_start(network, job, Path(job.settings.training.start_from))
     load_initial_weights(network, job.initial_weights.get("optical"), job.initial_weights.get("sar"))
     return network
 
@@ -81,6 +85,7 @@ def model_card(
             "optical_bands": job.scales.optical,
             "sar_bands": job.scales.sar,
             "sar_scale": job.statistics.sar_scale,
+            "optical_unit": job.statistics.optical_unit,
             "halo_px": halo_px,
             "halo_sigma": halo_sigma,
             "core_bytes_per_px": memory.core,
@@ -96,6 +101,7 @@ def model_card(
                 ],
                 "validation_tiles": validation_tiles,
             },
+            "parent": None if job.start_card is None else parent_model(job, job.start_card),
             "best_step": step,
         }
     )

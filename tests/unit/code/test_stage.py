@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clairemap.code import stage
+from clairemap.code import analysis, stage
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def definitions(package: Path) -> dict[str, str]:
     stage._state.cache_clear()
-    stage._analysis.cache_clear()
+    analysis._analysis.cache_clear()
     return stage.definitions(package.parent / "stage.py", package)
 
 
@@ -32,8 +32,8 @@ def kept_files(package: Path) -> list[Path]:
 def analyses(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The scripts that are analysed, not taken from a kept file."""
     found: list[Path] = []
-    analysed = stage._analysed
-    monkeypatch.setattr(stage, "_analysed", lambda *given: (found.append(given[0]), analysed(*given))[1])
+    analysed = analysis.analysed
+    monkeypatch.setattr(analysis, "analysed", lambda *given: (found.append(given[0]), analysed(*given))[1])
     return found
 
 
@@ -101,14 +101,14 @@ def test_without_any_folder_the_code_is_analysed_each_time(package: Path, analys
 
 
 def test_code_that_changes_during_the_analysis_is_not_kept(package: Path, monkeypatch: pytest.MonkeyPatch):
-    analysed = stage._analysed
+    analysed = analysis.analysed
 
     def edited(*given: object) -> dict[str, str]:
         found = analysed(*given)  # type: ignore[arg-type]
         (package / "m.py").write_text("def f():\n    return 2\n")
         return found
 
-    monkeypatch.setattr(stage, "_analysed", edited)
+    monkeypatch.setattr(analysis, "analysed", edited)
     definitions(package)
     assert kept_files(package) == []
 

@@ -180,3 +180,12 @@ def test_caution_on_many_unseen_classes_is_shortened():
     caution = cautions(learnt, {"c30": 7}, {}, (), ())[0]
     assert "c2, c3, " in caution and "c13 and 27 more: the network" in caution
     assert "include 7 pixels of c30" in caution  # although c30 is among the 27
+
+
+def test_labels_of_a_product_are_the_first_caution():
+    found = region_metrics("valley", {}, {}, AREAS, LEGEND, {}, labels_product="Dynamic World")
+    assert found.labels_product == "Dynamic World"
+    assert "the land-cover product Dynamic World, not ground truth" in found.cautions[0]
+    assert "agreement" in found.cautions[0]
+    plain = region_metrics("valley", {}, {}, AREAS, LEGEND, {})
+    assert plain.labels_product is None and not any("product" in caution for caution in plain.cautions)

@@ -83,3 +83,9 @@ def test_records_of_other_versions_can_be_read(tmp_path: Path):
     path.write_text('{"pid": 5, "later": true}')
     (found,) = controllers_of(tmp_path)
     assert found.controller.pid == 5 and "unknown host" in found.controller.described
+
+
+def test_the_results_folders_of_outputs():
+    places = Places("work", ("results/north", "./results/south", "results/east"))
+    outputs = ["results/north/map.tif", "results/south/metrics.json", "work/north/a.json", "results/north/a/b.tif"]
+    assert places.results_of(outputs) == [Path("results/north"), Path("results/south")]

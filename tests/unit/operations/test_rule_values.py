@@ -13,8 +13,8 @@ from clairemap.settings import load_settings
 PROJECT = Path(__file__).parents[3]
 
 
-def values(given: dict[str, Any] | None = None) -> RuleValues:
-    resources = SimpleNamespace(overwrite_resources={"tile_scene": given or {}})
+def values(given: dict[str, Any] | None = None, nodes: int | None = 100) -> RuleValues:
+    resources = SimpleNamespace(overwrite_resources={"tile_scene": given or {}}, nodes=nodes)
     workflow = SimpleNamespace(basedir=str(PROJECT), resource_settings=resources)
     return RuleValues(workflow, load_settings({}))
 
@@ -37,6 +37,10 @@ def test_snakemake_reads_the_stored_parameters():
 )
 def test_a_rule_with_a_text_of_its_own_or_a_gpu_is_alone(given: dict[str, Any], alone: object, group: str | None):
     assert values(given).group("prepare", "tile_scene", alone) == group
+
+
+def test_on_one_machine_there_are_no_groups():
+    assert values(nodes=None).group("prepare", "tile_scene") is None
 
 
 def test_code_and_script_are_those_of_the_rule():

@@ -1,6 +1,7 @@
 """State of a run's jobs."""
 
 import base64
+import dataclasses
 import json
 import os
 import socket
@@ -11,6 +12,7 @@ import pytest
 
 from clairemap.errors import OperationError
 from clairemap.operations import status as module
+from clairemap.operations.controllers import SILENCE_S, Controller, start_ticks, state_folder
 from clairemap.operations.planned import Machine, PlannedJob
 from clairemap.operations.queue import QueuedJob
 from clairemap.operations.run_record import RunStart, end_file, read_start, record_end, start_file
@@ -43,6 +45,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def begin(folder: Path, executor: str = "local", process: int | None = None, host: str | None = None) -> None:
+    register(folder, process=process, host=host)
     start = RunStart(
         process=process or os.getpid(),
         host=host or socket.gethostname(),
@@ -55,6 +58,17 @@ def begin(folder: Path, executor: str = "local", process: int | None = None, hos
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(start.model_dump_json())
     os.utime(path, (START_S, START_S))
+
+
+def register(folder: Path, *, process: int | None = None, host: str | None = None, ticks: str | None = None) -> None:
+    """Write the record of a Snakemake process."""
+    mine = Controller.this_process()
+    pid = process or mine.pid
+    ticks = ticks or start_ticks(pid) or "1"
+    one = dataclasses.replace(mine, pid=pid, host=host or mine.host, ticks=ticks)
+    path = state_folder(folder) / "controllers" / f"{one.host}.{pid}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(dataclasses.asdict(one)))
 
 
 def write(path: Path, text: str = "", after_s: int = 10) -> None:
@@ -168,9 +182,19 @@ def test_a_killed_run(folder: Path):
     assert "killed" in text(folder) and f"Process {ended} no longer exists" in text(folder)
 
 
-def test_a_run_on_another_machine_counts_as_alive(folder: Path):
+def test_a_later_process_with_the_number_of_a_killed_run_is_another_one(folder: Path):
+    assert state(folder).alive
+    register(folder, ticks="1")
+    assert not state(folder).alive and "killed" in text(folder)
+
+
+def test_a_run_on_another_machine_is_alive_while_it_gives_signs_of_life(folder: Path):
     begin(folder, process=1, host="login7")
     assert state(folder).alive and "on login7" in text(folder)
+    record = state_folder(folder) / "controllers" / "login7.1.json"
+    last = record.stat().st_mtime - SILENCE_S - 1
+    os.utime(record, (last, last))
+    assert not state(folder).alive
 
 
 def test_queued_jobs_are_told_from_running_ones(folder: Path, monkeypatch: pytest.MonkeyPatch):

@@ -24,7 +24,7 @@ def scene(tmp_path: Path) -> dict[str, Path]:
 
 
 def record_of(folder: Path) -> Path:
-    return folder / "sources.json"
+    return folder / "files_read.json"
 
 
 def values(files: dict[str, Path], tmp_path: Path) -> tuple[str, ...]:

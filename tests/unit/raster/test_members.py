@@ -175,3 +175,12 @@ def test_a_new_sidecar_file_in_an_old_folder_is_found(tmp_path: Path):
     assert files_behind(raster) == (raster, folder / "a.tfw")
     os.utime(folder, (1e9, 1e9 + 1))
     assert files_behind(raster) == (raster, folder / "a.tfw")
+
+
+def test_files_of_vector_files_are_found(tmp_path: Path):
+    shape, _, *others = made(tmp_path, "l.shp", "l.txt", "l.shx", "l.dbf", "l.cpg", "l.prj")
+    assert files_behind(shape) == (shape, *others)
+    package, log = made(tmp_path, "l.gpkg", "l.gpkg-wal")
+    assert files_behind(package) == (package, log)
+    raster, table = made(tmp_path, "c.tif", "c.tif.vat.dbf")
+    assert files_behind(raster) == (raster, table)

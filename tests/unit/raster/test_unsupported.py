@@ -93,7 +93,7 @@ def test_message_for_a_folder_contains_its_bands(tmp_path: Path):
 def test_message_for_vector_data_contains_the_command(tmp_path: Path, name: str):
     (tmp_path / name).write_text('{"type": "FeatureCollection", "features": []}')
     text = error_text(tmp_path / name, UnreadableFileError)
-    assert "contains vector data" in text and "gdal_rasterize -a code" in text and "use label.tif" in text
+    assert "contains vector data" in text and "column `label`" in text and "ogr2ogr labels.gpkg" in text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
-from clairemap.registration.clouds import MAX_CODES_KEPT, CloudMask, cloud_source
+from clairemap.registration.clouds import MAX_CODES_KEPT, SCL_CLOUD, CloudMask, cloud_source
 from clairemap.registration.overlap import mapping_between
 from clairemap.registration.warp import ClassesOnGrid
 
@@ -23,11 +23,16 @@ def mask_of(tmp_path: Path, made_rasters: ModuleType) -> Opened:
     """Return ``mask_of(codes, coding, grid, nodata)``: a mask on `GRID`."""
 
     def mask_of(
-        codes: np.ndarray, coding: str = "binary", grid: GeoBox = GRID, nodata: float | None = None
+        codes: np.ndarray,
+        coding: str = "binary",
+        grid: GeoBox = GRID,
+        nodata: float | None = None,
+        classes: tuple[int, ...] = SCL_CLOUD,
     ) -> CloudMask:
         target = RasterSource(made_rasters.write_raster(tmp_path / "t.tif", np.ones((20, 20), np.uint8), GRID))
-        source = cloud_source(made_rasters.write_raster(tmp_path / "mask.tif", codes, grid, nodata=nodata), coding)
-        return CloudMask(ClassesOnGrid(source, mapping_between(target, source)), coding)
+        path = made_rasters.write_raster(tmp_path / "mask.tif", codes, grid, nodata=nodata)
+        source = cloud_source(path, coding, classes)
+        return CloudMask(ClassesOnGrid(source, mapping_between(target, source)), coding, classes)
 
     return mask_of
 
@@ -133,3 +138,18 @@ def test_nonzero_takes_all_codes_as_cloud_but_rejects_ground_codes(mask_of: Open
             read(mask_of(codes_of(*codes, dtype="int32"), "nonzero"))
     with pytest.raises(ValuesError, match="cloud_mask: nonzero"):  # the error for binary names this setting
         read(mask_of(values))
+
+
+def test_the_codes_of_the_scene_classification_that_mean_cloud_are_a_setting(mask_of: Opened) -> None:
+    codes = codes_of(*range(10))
+    cloudy, known = read(mask_of(codes, "scl", classes=(9, 7)))
+    assert np.array_equal(cloudy, np.isin(codes, (7, 9))) and np.array_equal(known, codes != 0)
+    with pytest.raises(ValuesError, match="7 means cloud in a scl cloud mask"):
+        mask_of(codes, "scl", nodata=7, classes=(9, 7))
+
+
+def test_bits_of_landsats_quality_band(mask_of: Opened) -> None:
+    clear, cirrus, cloud, shadow, dilated, fill = 21824, 21824 | 4, 22280, 23888, 21824 | 2, 1
+    codes = codes_of(clear, cirrus, cloud, shadow, dilated, fill, dtype="uint16")
+    cloudy, known = read(mask_of(codes, "qa_pixel", nodata=fill))
+    assert np.array_equal(cloudy, (codes != clear) & (codes != fill)) and np.array_equal(known, codes != fill)

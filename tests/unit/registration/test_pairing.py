@@ -8,7 +8,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.registration import Registration, Verdict
-from clairemap.classes import LandCoverClass, Legend
+from clairemap.classes import SourceClass, SourceLegend
 from clairemap.errors import BandCountError, GridError, LabelError, MissingFileError
 from clairemap.grid.window import Window
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
@@ -20,7 +20,7 @@ from clairemap.validity import Validity
 
 GRID = GeoBox((40, 50), Affine(10, 0, 500_000, 0, -10, 5_300_000), "EPSG:32633")
 WHOLE = Window(0, 0, 40, 50)
-LEGEND = Legend(classes=(LandCoverClass(code=0, name="dry"), LandCoverClass(code=7, name="wet")), ignore=(9,))
+LEGEND = SourceLegend(classes=(SourceClass(code=0, name="dry"), SourceClass(code=7, name="wet")), ignore=(9,))
 SENSORS = SensorsSettings(
     optical=OpticalSettings(bands=("red", "nir")), sar=SarSettings(bands=("VV",), scale="db", speckle_filter="none")
 )
@@ -136,6 +136,37 @@ def test_float_labels_are_accepted_if_whole(files: SceneFiles, tmp_path: Path, m
             else:
                 with pytest.raises(LabelError, match=r"f\.tif.*found .*-a_nodata (6\.5|-3\.4028235e\+38) /.*f\.tif"):
                     pair.read(WHOLE)
+
+
+def test_large_codes_and_names_of_label_rasters(
+    files: SceneFiles, tmp_path: Path, made_rasters: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    codes = np.random.default_rng(0).choice([70_000, 311, 3], (40, 50)).astype(np.int32)
+    label = made_rasters.write_raster(tmp_path / "clc.tif", codes, GRID)
+    table = "".join(f"<Category>{'Moor' if code == 3 else ''}</Category>" for code in range(4))
+    text = f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{table}</CategoryNames></PAMRasterBand></PAMDataset>'
+    (tmp_path / "clc.tif.aux.xml").write_text(text)
+    classes = [{"code": 1, "name": "dry", "from": [70_000]}, {"code": 2, "name": "wet", "from": [311, "Moor", "Fen"]}]
+    legend = SourceLegend.model_validate({"classes": classes})
+    with ScenePair(dataclasses.replace(files, label=label), SENSORS, legend, registration()) as pair:
+        assert np.array_equal(pair.read(WHOLE).label, codes != 70_000)
+    assert "clc.tif: its tables of names do not contain Fen" in caplog.text
+    with ScenePair(dataclasses.replace(files, label=label), SENSORS, LEGEND, registration()) as pair:
+        counts = rf"3 \({(codes == 3).sum()} px\), 311 \({(codes == 311).sum()} px\), 70000 "
+        with pytest.raises(LabelError, match=rf"clc\.tif.*{counts}"):
+            pair.read(Window(0, 0, 1, 1))
+
+
+def test_a_raster_of_polygons_has_the_codes_of_the_map(
+    files: SceneFiles, tmp_path: Path, made_rasters: ModuleType
+) -> None:
+    codes = np.random.default_rng(0).choice([1, 2, 255], (40, 50)).astype(np.uint8)
+    burnt = made_rasters.write_raster(tmp_path / "label.tif", codes, GRID, nodata=255)
+    classes = [{"code": 1, "name": "dry", "from": [2]}, {"code": 2, "name": "wet", "from": [1]}]
+    legend = SourceLegend.model_validate({"classes": classes})
+    with ScenePair(dataclasses.replace(files, label=None, polygons=burnt), SENSORS, legend, registration()) as pair:
+        assert np.array_equal(pair.read(WHOLE).label, np.where(codes == 255, 255, codes - 1))
+        assert pair.files.named["label"] == "label.tif"
 
 
 def test_faulty_scenes_are_named(files: SceneFiles, tmp_path: Path, made_rasters: ModuleType) -> None:

@@ -46,6 +46,25 @@ def test_shared_area_and_copies_are_warned_of_at_their_figures():
     assert split_summary(leaking, 256, None).headline_cautions == ()
 
 
+def test_a_given_model_with_known_places_has_no_warning_unless_they_overlap():
+    given = replace(AUDIT, method="given", held_out={"test": replace(FINE, copied_tiles=None)})
+    summary = split_summary(given, 256, "test")
+    assert summary.cautions == () and summary.method.startswith("The model was trained in another project")
+    shared = replace(given, held_out={"test": replace(FINE, overlapping_share=0.25, copied_tiles=None)})
+    (caution,) = split_summary(shared, 256, "test").headline_cautions
+    assert caution.startswith("The model was trained on 25.00 % of the area of the test tiles")
+
+
+def test_unknown_places_of_a_given_model_are_warned_of():
+    unknown = replace(FINE, distance_px=None, overlapping_share=None, copied_tiles=None)
+    given = replace(AUDIT, method="given", held_out={"test": unknown})
+    (caution,) = split_summary(given, 256, "test").headline_cautions
+    assert caution.startswith("It is not known where the model was trained")
+    assert split_summary(replace(given, held_out={}), 256, None).cautions == ()
+    bare = replace(AUDIT, method="given", held_out={"test": FINE}, not_compared=("a (training)",))
+    assert len(split_summary(bare, 256, "test").headline_cautions) == 1
+
+
 def test_a_random_split_always_has_a_warning():
     summary = split_summary(replace(AUDIT, method="random"), 256, "val")
     assert "at random" in summary.method

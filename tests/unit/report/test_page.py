@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.registration.model import Displacement
 from clairemap.registration.result import as_delivered
 from clairemap.report.content import ReportContent
@@ -303,3 +305,34 @@ def test_the_training_pixels_of_each_class_are_beside_its_accuracy(rescored: Res
     assert "Pixels in map Training pixels water" in text
     assert re.search(r"forest 72\.7 .{10,40} 0 grassland", text)
     assert "The training data had no pixels of the class forest" in head_of(page)
+
+
+def test_labels_of_a_product_and_polygons_are_shown(content: ReportContent):
+    plain = text_of(render(content))
+    assert "% overall accuracy" in plain and "ground truth" not in plain and "Polygons burnt" not in plain
+    product = content.metrics.model_copy(update={"labels_product": "ESA <WorldCover>"})
+    counts = LabelCounts(
+        scene="north", file="fields.gpkg", layer="fields", field="kind", crs="EPSG:4326", reprojected=True,
+        features=990, outside=400, burnt=500, no_value=11, ignored=22, not_polygons=3, unusable=4, repaired=5,
+        without_pixel=6, values=(), class_px={1: 700, 2: 88}, overlap_px=20, unlabelled_px=120, pixels_sha256="ab",
+        stamp={},
+    )  # fmt: skip
+    html = render(replace(content, metrics=product, polygons=(counts,)))
+    outline(html)
+    text = text_of(html)
+    assert "overall agreement with the product ESA <WorldCover>" in text
+    assert "all figures are agreement with this product" in text
+    row = text[text.index("fields.gpkg, column kind") :]
+    assert re.findall(r"\d+", row)[:9] == ["990", "500", "400", "33", "7", "5", "6", "788", "20"]
+
+
+def test_a_model_from_another_project_is_named_at_the_top(content: ReportContent):
+    unknown = Leakage(distance_px=None, overlapping_share=None, copied_tiles=None, copies=())
+    audit = SplitAudit("given", {"train": 0, "val": 0, "test": 2, "buffer": 0}, {"test": unknown}, (), ("west",))
+    split = split_summary(audit, 256, "test")
+    page = text_of(render(replace(content, given_model="The model is from elsewhere.", training=None, split=split)))
+    top, below = page.split("The map", 1)
+    assert "These figures may overestimate the accuracy." in top
+    assert "The model is from elsewhere." in top and "It is not known where the model was trained" in top
+    assert "The model is from elsewhere." in below and "No training steps are recorded" not in below
+    assert "0 labelled tiles were used for" not in below and "Scenes with audited test tiles: west." in below

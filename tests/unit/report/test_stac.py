@@ -10,12 +10,14 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.model_card import ModelCard
+from clairemap.artefacts.origin import Origin, RegionAccuracy
 from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.errors import BundleError
 from clairemap.outputs import MapFiles
 from clairemap.report.stac import MapSources, map_item
 from clairemap.report.stac_model import MappingModel
+from clairemap.settings import LegendSettings, SensorsSettings
 
 LEGEND = ColoredLegend(
     classes=(
@@ -50,6 +52,29 @@ CUSTOM = GeoBox((30, 40), Affine(10, 0, 0, 0, -10, 0), "+proj=laea +lat_0=45 +lo
 
 def item(geobox: GeoBox, dates: Sequence[datetime.date] = (), model: MappingModel | None = MODEL):
     return json.loads(map_item(geobox, LEGEND, FILES, MapSources(["a", "b"], dates, model), STAMP))
+
+
+def test_a_model_from_another_project_is_named_with_its_own_accuracy():
+    accuracy = RegionAccuracy(
+        region="north", split="test", miou=0.5, oa=0.75, ece=None, pixels=1000, tiles=2, classes=()
+    )  # fmt: skip
+    origin = Origin(
+        weights_sha256=str(CARD["weights_sha256"]),
+        legend=LegendSettings(),
+        sensors=SensorsSettings(),
+        accuracy=(accuracy,),
+        licence="CC-BY-4.0",
+    )
+    sources = MapSources(["a"], (), MODEL, origin=origin)
+    found = json.loads(map_item(UTM, LEGEND, FILES, sources, STAMP))["properties"]
+    given = found["clairemap:given_model"]
+    assert (given["name"], given["weights_sha256"]) == ("clairemap-tiny-bf43d0998da6", CARD["weights_sha256"])
+    assert given["license"] == "CC-BY-4.0"
+    assert given["accuracy"] == [
+        {"region": "north", "split": "test", "miou": 0.5, "oa": 0.75, "pixels": 1000, "tiles": 2}
+    ]
+    assert "not on this map: region north: mIoU 50.0 %, overall accuracy 75.0 %" in found["processing:lineage"]
+    assert "clairemap:given_model" not in item(UTM)["properties"]
 
 
 @pytest.mark.parametrize("geobox", [UTM, DEGREES, PIXELS, CUSTOM])
@@ -274,3 +299,10 @@ def test_radiometry_has_remarks_for_scenes_that_differ():
         "b": {"verdict": "mismatch", "remarks": ["optical: an offset is left"]},
     }
     assert "clairemap:radiometry" not in item(UTM)["properties"]
+
+
+def test_labels_of_a_product_are_named():
+    found = json.loads(map_item(UTM, LEGEND, FILES, MapSources(["a"], labels_product="ESA WorldCover 2021"), STAMP))
+    assert found["properties"]["clairemap:labels"] == {"product": "ESA WorldCover 2021", "ground_truth": False}
+    assert "product ESA WorldCover 2021, not ground truth" in found["properties"]["processing:lineage"]
+    assert "clairemap:labels" not in item(UTM)["properties"]

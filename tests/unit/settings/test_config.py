@@ -116,7 +116,9 @@ def _values(key: str, field: dict[str, Any], schema: dict[str, Any]) -> Iterator
         yield from _values(f"{key}.0", field["items"], schema)
 
 
-FIELDS = dict(fields_of(Settings, Settings.model_json_schema()))
+ALL_FIELDS = dict(fields_of(Settings, Settings.model_json_schema()))
+CODES_OR_NAMES = {key for key, field in ALL_FIELDS.items() if isinstance(field.get("type"), list)}
+FIELDS = {key: field for key, field in ALL_FIELDS.items() if key not in CODES_OR_NAMES}
 
 
 def unallowed(field: dict[str, Any]) -> Iterator[tuple[Any, str]]:
@@ -127,7 +129,8 @@ def unallowed(field: dict[str, Any]) -> Iterator[tuple[Any, str]]:
         yield 3, f"one of {', '.join(field['enum'])}"
         return
     words = {"integer": "a whole number", "number": "a number", "string": "text", "boolean": "true or false"}
-    word = words.get(kind, "a list" if kind == "array" else "a section")
+    section = "a section" if "properties" in field else "names with a value each"
+    word = words.get(kind, "a list" if kind == "array" else section)
     wrong = {"string": [7, ["a"]], "array": [7, {"a": 1}], "object": [7, ["a"]]}.get(kind, ["word", ["a"]])
     yield from ((value, word) for value in wrong)
     if kind == "integer":
@@ -162,6 +165,19 @@ def test_faults_of_every_key_are_described_in_plain_words(key: str):
         assert words in line, (value, line)
         assert repr(value) in line or "has 0 entries" in line, line
         assert not [word for word in PROGRAMMERS_WORDS if word in str(caught.value)], line
+
+
+@pytest.mark.parametrize("value", [True, 1.5, 2**32, ["a"]])
+def test_codes_or_names_are_whole_numbers_or_text(value: object):
+    assert {"legend.classes.0.from.0", "labels.polygon_class"} == CODES_OR_NAMES
+    for key in CODES_OR_NAMES:
+        with pytest.raises(SettingsError, match=rf"{key}: .* is neither a code \(.* 32 bits\) nor a name"):
+            load_settings(holding(key, value))
+
+
+def test_a_single_source_must_be_a_list():
+    with pytest.raises(SettingsError, match=r"from is 10: it must be a list of a whole number or text"):
+        load_settings(holding("legend.classes.0.from", 10))
 
 
 def test_other_faults_are_described_in_plain_words():

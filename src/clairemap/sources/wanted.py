@@ -1,0 +1,21 @@
+"""What the settings want of a cell: bands by name, and patterns of their files."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from clairemap.sources.cells import Role
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Bands that a role needs, in the order of the settings.
+
+    Attributes:
+        role: of the cell. For cloud, `bands` is empty and the product's mask is wanted.
+        bands: names in the settings, `sensors.*.bands`.
+        patterns: pattern of the file of a band, by name, `sensors.*.files`; may be empty.
+    """
+
+    role: Role
+    bands: tuple[str, ...] = ()
+    patterns: Mapping[str, str] = field(default_factory=dict)
