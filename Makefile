@@ -42,7 +42,7 @@ image:  ## build the container image envs/clairemap.sif (needs Apptainer and int
 
 .PHONY: demo
 demo: setup  ## map the simulated demo region (results in results/demo)
-	snakemake --cores $(CORES)
+	snakemake --cores $(CORES) --configfile config/demo.yaml
 	@echo; echo "Maps (Cloud-Optimized GeoTIFF):"; ls -1 $(CURDIR)/results/demo/*.tif
 	@echo "Accuracy and report:"; ls -1 $(CURDIR)/results/demo/metrics.json $(CURDIR)/results/demo/report.html
 

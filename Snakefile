@@ -21,6 +21,7 @@ include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
 include: "workflow/rules/accuracy.smk"
+include: "workflow/rules/demo.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -39,6 +39,7 @@ LANGUAGE_MODEL_MB = 16_000
 
 _PEAK_MB = {
     "simulate_scene": 220,
+    "interpret_demo": 250,
     "resolve_scene": 180,
     "register_pair": 310,
     "picture_registration": 200,
@@ -208,6 +209,7 @@ def _window_memory(settings: Settings) -> WindowMemory:
 
 _MINUTES: dict[str, Callable[[int], float]] = {
     "simulate_scene": lambda _: 10,
+    "interpret_demo": lambda _: 10,
     "resolve_scene": lambda _: 15,
     "register_pair": lambda _: 30,
     "picture_registration": lambda _: 15,

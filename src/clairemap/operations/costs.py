@@ -40,6 +40,7 @@ class Rate:
 
 DEMO: Mapping[str, Rate] = {
     "simulate_scene": Rate(0.8, 6.9),
+    "interpret_demo": Rate(1.0, 0.3),
     "resolve_scene": Rate(0.7, 0.0),
     "register_pair": Rate(0.7, 2.4),
     "picture_registration": Rate(0.7, 0.4),
