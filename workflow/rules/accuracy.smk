@@ -1,22 +1,50 @@
 # A random sample of the map, and accuracy and areas from its interpretation.
+from clairemap.operations.interpreted import check_can_be_sampled, interpreted_regions
 
 SAMPLE = SampleFiles(Path(RESULTS), Path(WORK), "{region}")
+ZONES = [SETTINGS.accuracy.zones] if SETTINGS.accuracy.zones else []
 
 
-def interpreted_file(region):
-    """The interpreted sample of a region."""
-    return SETTINGS.accuracy.interpreted.replace("{region}", region)
+def sampled_map(wildcards):
+    """Input function: the land-cover map of the region."""
+    try:
+        check_can_be_sampled(PLAN)
+    except ClairemapError as error:
+        fail(error)
+    (name,) = PLAN.maps_of(wildcards.region)
+    return MapFiles(Path(RESULTS) / wildcards.region / name).landcover
 
 
+def interpreted_file(wildcards):
+    """Input function: the interpreted sample of the region."""
+    return SETTINGS.accuracy.interpreted_of(wildcards.region) or []
+
+
+def estimates(wildcards):
+    """Input function: the estimates of each region whose interpreted sample exists."""
+    try:
+        regions = interpreted_regions(PLAN, warn)
+    except ClairemapError as error:
+        fail(error)
+    return expand(rules.estimate_areas.output.estimates, region=regions)
+
+
+def samples(wildcards):
+    """Input function: the sample of each region."""
+    return expand(rules.draw_sample.output.geopackage, region=SHEET.regions)
+
+
+# A new map does not draw another sample, since people may be at work on it: the estimates allow for it. Outputs are
+# updated, not deleted first: they may contain answers, and the design of a sample stays if the map has changed.
 rule draw_sample:
-    # A new map does not draw another sample, since people may be at work on it: the estimates allow for it.
     input:
-        landcover=ancient(MapFiles(Path(RESULTS) / "{region}" / "{region}").landcover),
+        landcover=ancient(sampled_map),
         metrics=ancient(f"{RESULTS}/{{region}}/metrics.json"),
+        zones=ancient(ZONES) if SETTINGS.accuracy.strata_by_zone else [],
     output:
         table=update(SAMPLE.table),
         geopackage=update(SAMPLE.geopackage),
-        design=SAMPLE.design,
+        design=update(SAMPLE.design),
     log:
         f"{LOGS}/draw_sample/{{region}}.log",
     benchmark:
@@ -45,9 +73,10 @@ rule draw_sample:
 
 rule estimate_areas:
     input:
-        answers=lambda wildcards: interpreted_file(wildcards.region),
+        answers=interpreted_file,
         design=rules.draw_sample.output.design,
-        landcover=MapFiles(Path(RESULTS) / "{region}" / "{region}").landcover,
+        landcover=sampled_map,
+        zones=ZONES,
     output:
         estimates=SAMPLE.estimates,
         table=SAMPLE.estimates_table,

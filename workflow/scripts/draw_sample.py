@@ -8,12 +8,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from clairemap.accuracy.sample_files import kept_answers, write_sample
+from clairemap.accuracy.answers import Answer
+from clairemap.accuracy.map_digest import map_digest
+from clairemap.accuracy.redraw import check_unchanged, earlier_design
+from clairemap.accuracy.sample_files import grid_of, kept_answers, write_sample
 from clairemap.accuracy.sampling import SampleSize, sample_of
 from clairemap.accuracy.strata import Buffer, Stratification
 from clairemap.artefacts.metrics import RegionMetrics, read_metrics
 from clairemap.artefacts.sample_design import SampleDesign, write_sample_design
-from clairemap.console import run
+from clairemap.console import run, warn
 from clairemap.outputs import SampleFiles
 from clairemap.provenance import stamp
 from clairemap.raster.source import RasterSource
@@ -39,22 +42,43 @@ def draw_sample(
     """
     started = time.monotonic()
     stage = DrawSample.from_json(settings)
-    chosen, legend = stage.accuracy, stage.legend
-    buffer = Buffer(legend.names.index(chosen.buffer.around), chosen.buffer.px) if chosen.buffer else None
-    design = sample_of(
-        landcover,
-        Stratification(legend, buffer),
-        SampleSize(chosen.units, chosen.half_width, _expected(read_metrics(metrics), chosen), chosen.per_stratum),
-        seed=chosen.seed,
-        distance_px=chosen.distance_px,
-        stamp=stamp("draw_sample", settings),
-    )
     files = SampleFiles(results, work, region)
-    answers = kept_answers([files.table, files.geopackage], design.units)
-    with RasterSource(landcover) as source:
-        write_sample(files.table, files.geopackage, design.units, source.geobox, answers)
+    places = [files.table, files.geopackage, files.design, files.published_design]
+    design = earlier_design([files.design, files.published_design])
+    if design is not None and _has_changed(landcover, design):
+        check_unchanged(design, stage.accuracy, places)
+        warn(f"{landcover}: has changed since the sample was drawn; the sample stays as it is (docs/areas.md)")
+    else:
+        design = _drawn(landcover, stage, read_metrics(metrics), stamp("draw_sample", settings))
+    answers = _kept(files, design, stage.accuracy)
+    write_sample(files.table, files.geopackage, design.units, grid_of(design), answers)
     write_sample_design(files.design, design)
     _log(files, design, len(answers), time.monotonic() - started)
+
+
+def _has_changed(landcover: Path, design: SampleDesign) -> bool:
+    with RasterSource(landcover) as source:
+        return map_digest(source) != design.map_sha256
+
+
+def _drawn(landcover: Path, stage: DrawSample, metrics: RegionMetrics, stamp: dict[str, str]) -> SampleDesign:
+    chosen, legend = stage.accuracy, stage.legend
+    buffer = Buffer(legend.names.index(chosen.buffer.around), chosen.buffer.px) if chosen.buffer else None
+    return sample_of(
+        landcover,
+        Stratification(legend, buffer),
+        SampleSize(chosen.units, chosen.half_width, _expected(metrics, chosen), chosen.per_stratum),
+        seed=chosen.seed,
+        distance_px=chosen.distance_px,
+        stamp=stamp,
+    )
+
+
+def _kept(files: SampleFiles, design: SampleDesign, chosen: AccuracySettings) -> dict[str, Answer]:
+    """Return the answers in the interpreted file and in the sample's own files."""
+    interpreted = chosen.interpreted_of(files.region)
+    named = {Path(interpreted): chosen.columns} if interpreted else {}
+    return kept_answers([*dict.fromkeys([*named, files.table, files.geopackage])], design.units, named)
 
 
 def _expected(metrics: RegionMetrics, chosen: AccuracySettings) -> np.ndarray:

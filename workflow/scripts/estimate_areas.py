@@ -9,6 +9,7 @@ import typer
 
 from clairemap.accuracy.answers import read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
+from clairemap.accuracy.map_digest import map_digest
 from clairemap.accuracy.region_estimates import AssessedMap, region_estimates
 from clairemap.accuracy.sampling import codes_at
 from clairemap.artefacts.estimates import AreaEstimates, write_estimates
@@ -18,7 +19,7 @@ from clairemap.console import run
 from clairemap.errors import SampleError
 from clairemap.metrics.class_areas import map_class_areas
 from clairemap.outputs import SampleFiles
-from clairemap.provenance import file_digest, stamp
+from clairemap.provenance import stamp
 from clairemap.raster.source import RasterSource
 from clairemap.stages import EstimateAreas
 
@@ -68,12 +69,13 @@ def _assessed(landcover: Path, design: SampleDesign, legend: Legend) -> Assessed
             )
         rows, columns = (np.array([getattr(unit, name) for unit in design.units]) for name in ("row", "column"))
         codes = codes_at(source, rows, columns)
+        digest = map_digest(source)
     index_of = np.full(256, UNANSWERED, np.intp)
     index_of[legend.codes] = np.arange(len(legend))
     areas = map_class_areas(landcover, legend)
     if areas.m2 is None:
         raise SampleError(f"{landcover}: the area of its pixels is {areas.method}")
-    return AssessedMap(file_digest(landcover), index_of[codes], areas.m2)
+    return AssessedMap(digest, index_of[codes], areas.m2)
 
 
 def _log(found: AreaEstimates) -> None:

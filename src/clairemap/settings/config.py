@@ -119,6 +119,15 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _areas_are_of_one_map(self) -> Self:
+        if self.accuracy.interpreted and self.mosaic.grid != "region":
+            raise ValueError(
+                f"accuracy.interpreted needs one map for each region, but mosaic.grid is {self.mosaic.grid!r}: set "
+                "mosaic.grid to region, or accuracy.interpreted to null"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _trains_or_not(self) -> Self:
         if self.model is not None and self.training.start_from is not None:
             raise ValueError(

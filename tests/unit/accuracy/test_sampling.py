@@ -94,12 +94,13 @@ def test_files_hide_the_map_and_have_a_place_for_answers(landcover: Path, tmp_pa
     assert tuple(rows[0]) == HEADER
     assert [row["id"] for row in rows] == sorted(unit.id for unit in design.units)
     unit = next(unit for unit in design.units if unit.id == rows[0]["id"])
-    assert float(rows[0]["x"]) == 500000 + 10 * (unit.column + 0.5)
-    assert float(rows[0]["y"]) == 5000000 - 10 * (unit.row + 0.5)
+    assert float(rows[0]["map_x"]) == 500000 + 10 * (unit.column + 0.5)
+    assert float(rows[0]["map_y"]) == 5000000 - 10 * (unit.row + 0.5)
     info, _, geometry, columns = pyogrio.raw.read(geopackage)
     assert list(info["fields"]) == list(HEADER)
     assert info["crs"] == "EPSG:32633"
-    assert columns[0].tolist() == [row["id"] for row in rows]
+    assert columns[0].tolist() == [int(row["id"]) for row in rows]
+    assert all(10**9 <= number < 2**31 for number in columns[0])
     assert all(value is None for value in columns[5])
     assert len(geometry) == 120
 
