@@ -1,5 +1,5 @@
 # A random sample of the map, and accuracy and areas from its interpretation.
-from clairemap.operations.interpreted import check_can_be_sampled, interpreted_regions
+from clairemap.operations.interpreted import check_can_be_sampled, has_answers, interpreted_regions
 
 SAMPLE = SampleFiles(Path(RESULTS), Path(WORK), "{region}")
 ZONES = [SETTINGS.accuracy.zones] if SETTINGS.accuracy.zones else []
@@ -23,7 +23,7 @@ def interpreted_file(wildcards):
 def estimates(wildcards):
     """Input function: the estimates of each region whose interpreted sample exists."""
     try:
-        regions = interpreted_regions(PLAN, warn)
+        regions = interpreted_regions(PLAN, warn, made=[DEMO_ANSWERS])
     except ClairemapError as error:
         fail(error)
     return expand(rules.estimate_areas.output.estimates, region=regions)

@@ -5,8 +5,8 @@ DEMO_ANSWERS = str(DEMO_DIR / "demo.points.csv")
 
 def simulated_truth(wildcards):
     """Input function: true areas and number of wrong answers, if the region's answers are simulated."""
-    answers = SETTINGS.accuracy.interpreted and interpreted_file(wildcards.region)
-    return [rules.interpret_demo.output.truth] if answers == DEMO_ANSWERS else []
+    simulated = SETTINGS.accuracy.interpreted_of(wildcards.region) == DEMO_ANSWERS
+    return [rules.interpret_demo.output.truth] if simulated else []
 
 
 rule interpret_demo:

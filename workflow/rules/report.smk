@@ -3,9 +3,9 @@
 
 def estimated(wildcards):
     """Input function: the region's estimates; none without an interpreted sample."""
-    return (
-        expand(rules.estimate_areas.output.estimates, region=wildcards.region) if SETTINGS.accuracy.interpreted else []
-    )
+    if not has_answers(PLAN, wildcards.region, made=[DEMO_ANSWERS]):
+        return []
+    return expand(rules.estimate_areas.output.estimates, region=wildcards.region)
 
 
 rule explain_tiles:

@@ -1,6 +1,6 @@
 """Which regions have an interpreted sample when a run is planned."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from clairemap.errors import SampleError, SettingsError
@@ -24,10 +24,21 @@ def check_can_be_sampled(plan: Plan) -> None:
         )
 
 
-def interpreted_regions(plan: Plan, warn: Callable[[str], None]) -> list[str]:
+def has_answers(plan: Plan, region: str, made: Collection[str] = ()) -> bool:
+    """Return whether the interpreted sample of a region exists, or is one of the files that a rule makes."""
+    path = plan.settings.accuracy.interpreted_of(region)
+    return path is not None and (path in made or Path(path).is_file())
+
+
+def interpreted_regions(plan: Plan, warn: Callable[[str], None], made: Collection[str] = ()) -> list[str]:
     """Return the regions whose interpreted sample exists; none if the settings name no file.
 
     Regions without a file are reported, since regions are often interpreted one after another.
+
+    Args:
+        plan: plan of the run.
+        warn: prints a warning.
+        made: interpreted samples that a rule makes.
 
     Raises:
         SampleError: no region has a file, or one file is named for several regions.
@@ -40,8 +51,9 @@ def interpreted_regions(plan: Plan, warn: Callable[[str], None]) -> list[str]:
             f"accuracy.interpreted is {accuracy.interpreted!r}, one file for {len(regions)} regions "
             f"({shortened(regions, SHOWN)}); each has its own sample: use {REGION} in the path"
         )
-    missing = {region: str(accuracy.interpreted_of(region)) for region in regions}
-    missing = {region: path for region, path in missing.items() if not Path(path).is_file()}
+    missing = {
+        region: str(accuracy.interpreted_of(region)) for region in regions if not has_answers(plan, region, made)
+    }
     if not missing:
         return list(regions)
     first = next(iter(missing))
