@@ -75,7 +75,7 @@ bundle: setup  ## pack the trained model to hand it on: make bundle ARGS="--conf
 
 .PHONY: sample
 sample: setup  ## draw random samples of the finished maps for interpreters: make sample ARGS="--configfile my.yaml" (docs/areas.md)
-	snakemake --cores $(CORES) $(ARGS) -- draw_samples
+	snakemake --cores $(CORES) $(ARGS) --forcerun draw_sample -- draw_samples
 
 # Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/my-slurm"
 .PHONY: plan

@@ -17,7 +17,9 @@ def sampled_map(wildcards):
 
 def interpreted_file(wildcards):
     """Input function: the interpreted sample of the region."""
-    return SETTINGS.accuracy.interpreted_of(wildcards.region) or []
+    if path := SETTINGS.accuracy.interpreted_of(wildcards.region):
+        return path
+    fail(SettingsError("accuracy.interpreted is null: set it to the interpreted sample (docs/areas.md)"))
 
 
 def estimates(wildcards):
@@ -31,20 +33,18 @@ def estimates(wildcards):
 
 def samples(wildcards):
     """Input function: the sample of each region."""
-    return expand(rules.draw_sample.output.geopackage, region=SHEET.regions)
+    return expand(rules.draw_sample.output.drawn, region=SHEET.regions)
 
 
-# A new map does not draw another sample, since people may be at work on it: the estimates allow for it. Outputs are
-# updated, not deleted first: they may contain answers, and the design of a sample stays if the map has changed.
+# A new map does not draw another sample, since people may be at work on it: the estimates allow for it. The sample's
+# files are no outputs, not even with `update`: Snakemake would record the parameters of a failed job as theirs.
 rule draw_sample:
     input:
         landcover=ancient(sampled_map),
         metrics=ancient(f"{RESULTS}/{{region}}/metrics.json"),
         zones=ancient(ZONES) if SETTINGS.accuracy.strata_by_zone else [],
     output:
-        table=update(SAMPLE.table),
-        geopackage=update(SAMPLE.geopackage),
-        design=update(SAMPLE.design),
+        drawn=SAMPLE.drawn,
     log:
         f"{LOGS}/draw_sample/{{region}}.log",
     benchmark:
@@ -74,7 +74,7 @@ rule draw_sample:
 rule estimate_areas:
     input:
         answers=interpreted_file,
-        design=rules.draw_sample.output.design,
+        drawn=rules.draw_sample.output.drawn,
         landcover=sampled_map,
         zones=ZONES,
     output:
@@ -95,6 +95,7 @@ rule estimate_areas:
         script=script("estimate_areas"),
         code=code("estimate_areas"),
         results=RESULTS,
+        work=WORK,
         settings=passed(stages.EstimateAreas),
         relevant=relevant(stages.EstimateAreas),
     message:
@@ -102,5 +103,5 @@ rule estimate_areas:
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --region {wildcards.region} --answers {input.answers:q}"
-        " --design {input.design:q} --landcover {input.landcover:q} --results {params.results:q}"
+        " --landcover {input.landcover:q} --results {params.results:q} --work {params.work:q}"
         " --settings {params.settings:q}"

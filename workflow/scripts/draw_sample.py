@@ -14,14 +14,16 @@ from clairemap.accuracy.redraw import check_unchanged, earlier_design
 from clairemap.accuracy.sample_files import grid_of, kept_answers, write_sample
 from clairemap.accuracy.sampling import SampleSize, sample_of
 from clairemap.accuracy.strata import Buffer, Stratification
+from clairemap.accuracy.zones import OUTSIDE_ZONES, Zones, read_zones
 from clairemap.artefacts.metrics import RegionMetrics, read_metrics
 from clairemap.artefacts.sample_design import SampleDesign, write_sample_design
 from clairemap.console import run, warn
 from clairemap.outputs import SampleFiles
-from clairemap.provenance import stamp
+from clairemap.provenance import file_digest, stamp, write_text_whole
 from clairemap.raster.source import RasterSource
 from clairemap.settings import AccuracySettings
 from clairemap.stages import DrawSample
+from clairemap.text import shortened
 
 log = logging.getLogger("clairemap.draw_sample")
 
@@ -53,6 +55,7 @@ def draw_sample(
     answers = _kept(files, design, stage.accuracy)
     write_sample(files.table, files.geopackage, design.units, grid_of(design), answers)
     write_sample_design(files.design, design)
+    write_text_whole(files.drawn, f"{file_digest(files.design)}\n")
     _log(files, design, len(answers), time.monotonic() - started)
 
 
@@ -64,14 +67,27 @@ def _has_changed(landcover: Path, design: SampleDesign) -> bool:
 def _drawn(landcover: Path, stage: DrawSample, metrics: RegionMetrics, stamp: dict[str, str]) -> SampleDesign:
     chosen, legend = stage.accuracy, stage.legend
     buffer = Buffer(legend.names.index(chosen.buffer.around), chosen.buffer.px) if chosen.buffer else None
+    zones = _zones(landcover, chosen)
+    names = (*zones.names, OUTSIDE_ZONES) if zones else ()
     return sample_of(
         landcover,
-        Stratification(legend, buffer),
+        Stratification(legend, buffer, names),
         SampleSize(chosen.units, chosen.half_width, _expected(metrics, chosen), chosen.per_stratum),
         seed=chosen.seed,
         distance_px=chosen.distance_px,
         stamp=stamp,
+        zone_of=zones.strata_of_pixels if zones else None,
     )
+
+
+def _zones(landcover: Path, chosen: AccuracySettings) -> Zones | None:
+    if not (chosen.strata_by_zone and chosen.zones and chosen.zone_field):
+        return None
+    with RasterSource(landcover) as source:
+        zones = read_zones(Path(chosen.zones), chosen.zone_field, source.geobox)
+    for remark in zones.remarks:
+        warn(remark)
+    return zones
 
 
 def _kept(files: SampleFiles, design: SampleDesign, chosen: AccuracySettings) -> dict[str, Answer]:
@@ -95,13 +111,13 @@ def _expected(metrics: RegionMetrics, chosen: AccuracySettings) -> np.ndarray:
 
 
 def _log(files: SampleFiles, design: SampleDesign, answers: int, seconds: float) -> None:
-    strata = ", ".join(f"{each.name} {each.units} of {each.pixels} px" for each in design.strata)
+    strata = ", ".join(f"{each.name} {each.units} of {each.pixels} px" for each in design.strata if each.pixels)
     log.info("%s: %d units (%s), %.1f s", files.geopackage, len(design.units), strata, seconds)
     for each in design.strata:
         if 0 < each.pixels <= each.units:
             log.warning("stratum %s has only %d pixels: all of them are in the sample", each.name, each.pixels)
-        if each.pixels == 0:
-            log.warning("%s: the map has no such pixel; omissions of the class are found in other strata", each.name)
+    if empty := [each.name for each in design.strata if not each.pixels]:
+        log.warning("no pixel on the map: %s. Omissions of a class are found in other strata", shortened(empty, 20))
     if answers:
         log.info("%d answers were kept", answers)
 

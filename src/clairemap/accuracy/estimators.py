@@ -111,6 +111,12 @@ def share(strata: Strata, part: Values, whole: Values) -> Estimate:
     return Estimate(value, float(np.sqrt(variance)), low, high)
 
 
+def scaled(estimate: Estimate, factor: float) -> Estimate:
+    """Return an estimate in another unit."""
+    values = (estimate.value, estimate.standard_error, estimate.low, estimate.high)
+    return Estimate(*(factor * value for value in values))
+
+
 def _wilson(value: float, variance: float, units: float) -> tuple[float, float]:
     """Return the limits of Wilson's interval for a proportion with a variance; `units` count if the variance is 0."""
     spread = max(value * (1 - value), 0.0)

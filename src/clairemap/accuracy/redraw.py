@@ -10,6 +10,11 @@ from clairemap.artefacts.sample_design import SampleDesign, read_sample_design
 from clairemap.errors import SampleError
 from clairemap.settings import AccuracySettings
 
+DRAW_AGAIN = (
+    "to draw a sample of this map, move the files of the old one to another folder (docs/areas.md, 'The design', lists "
+    "them)"
+)
+
 
 def earlier_design(paths: Sequence[Path]) -> SampleDesign | None:
     """Return the design in the first file that exists; None without one.

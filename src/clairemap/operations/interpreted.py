@@ -59,8 +59,8 @@ def interpreted_regions(plan: Plan, warn: Callable[[str], None], made: Collectio
     first = next(iter(missing))
     sample = f"{plan.settings.results_dir}/{first}/{first}.sample.gpkg"
     text = (
-        f"accuracy.interpreted: {shortened(list(missing.values()), SHOWN)} does not exist. Draw the sample (snakemake "
-        f"--cores 2 {sample}), fill it in and save it there (docs/areas.md)"
+        f"accuracy.interpreted: {shortened(list(missing.values()), SHOWN)} does not exist. Draw samples (snakemake "
+        f"--cores 2 draw_samples), fill in {sample} or the CSV beside it, and save it there (docs/areas.md)"
     )
     if len(missing) == len(regions):
         raise SampleError(f"{text}, or set accuracy.interpreted to null")

@@ -104,17 +104,6 @@ def test_a_sample_of_all_pixels_has_no_error():
     assert errors(found.areas) == [0, 0]
 
 
-def test_zones_add_up():
-    rng = np.random.default_rng(2)
-    of_units = np.repeat([0, 1], 50)
-    sample = InterpretedSample(of_units, rng.integers(0, 2, 100), strata_of(of_units, [3000, 1000]), 2)
-    west = rng.random(100) < 0.4
-    parts = [sample.within(west).area(1), sample.within(~west).area(1)]
-    whole = assess(sample).areas[1]
-    assert sum(each.value for each in parts) == pytest.approx(whole.value)
-    assert all(each.standard_error > 0 for each in parts)
-
-
 def test_pixels_of_equal_area_give_the_textbook_variance():
     values_of_units = np.array([0.0, 1, 1, 0, 1, 0, 0, 1])
     strata = strata_of(np.repeat([0, 1], 4), [100, 300])
