@@ -1,6 +1,7 @@
 # The demo's interpreter, who knows the truth of the simulated region: for `make demo` (config/demo.yaml).
 
 DEMO_ANSWERS = str(DEMO_DIR / "demo.points.csv")
+DEMO_SAMPLE = SampleFiles(Path(RESULTS), Path(WORK), "demo")
 
 
 def simulated_truth(wildcards):
@@ -11,7 +12,7 @@ def simulated_truth(wildcards):
 
 rule interpret_demo:
     input:
-        sample=SampleFiles(Path(RESULTS), Path(WORK), "demo").table,
+        drawn=DEMO_SAMPLE.drawn,
         landcover=MapFiles(Path(RESULTS) / "demo" / "demo").landcover,
     output:
         answers=DEMO_ANSWERS,
@@ -29,9 +30,10 @@ rule interpret_demo:
     params:
         script=script("interpret_demo"),
         code=code("interpret_demo"),
+        sample=DEMO_SAMPLE.table,
     message:
         "demo: simulate the answers for the sample"
     shell:
         f"{ATTEMPT}"
-        " python {params.script:q} --sample {input.sample:q} --landcover {input.landcover:q}"
+        " python {params.script:q} --sample {params.sample:q} --landcover {input.landcover:q}"
         " --answers {output.answers:q} --truth {output.truth:q}"
