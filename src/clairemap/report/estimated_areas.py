@@ -80,15 +80,11 @@ def verdict_text(classes: Sequence[ClassEstimates]) -> str:
     misleading = sorted((row for row in classes if row.misleading), key=_excess_ha, reverse=True)
     if not misleading:
         return f"The pixel count is not misleading: it is within the {INTERVAL} for all {len(classes)} classes."
-    named = [
-        f"{row.name} ({hectares(row.counted_ha)} ha counted, {_outside(row)}, {_relative_text(row)})"
-        for row in misleading[:NAMED_CLASSES]
-    ]
+    named = [f"{row.name} by {_excess_text(row)} ({_relative_text(row)})" for row in misleading[:NAMED_CLASSES]]
     more = len(misleading) - len(named)
     return (
-        f"The pixel count is misleading for {len(misleading)} of {len(classes)} classes: {', '.join(named)}"
-        + (f", and {more} more, see the table" if more else "")
-        + "."
+        f"The pixel count is misleading for {len(misleading)} of {len(classes)} classes, outside the {INTERVAL}: "
+        f"{', '.join(named)}" + (f", and {more} more, see the table" if more else "") + "."
     )
 
 
@@ -97,14 +93,14 @@ def _excess_ha(row: ClassEstimates) -> float:
     return max(row.counted_ha - row.area_ha.high, row.area_ha.low - row.counted_ha, 0.0)
 
 
-def _outside(row: ClassEstimates) -> str:
-    side = "above" if row.counted_ha > row.area_ha.high else "below"
-    return f"{hectares(_excess_ha(row))} ha {side} the {INTERVAL}"
+def _excess_text(row: ClassEstimates) -> str:
+    excess = _excess_ha(row)
+    return f"{hectares(excess) if excess >= 1 else f'{excess:.2g}'} ha"
 
 
 def _relative_text(row: ClassEstimates) -> str:
     if row.area_ha.value <= 0:
-        return "no area estimated"
+        return f"{hectares(row.counted_ha)} ha counted, none estimated"
     relative = row.counted_ha / row.area_ha.value - 1
     return f"{abs(100 * relative):.0f} % {'more' if relative > 0 else 'less'} than estimated"
 
@@ -112,7 +108,7 @@ def _relative_text(row: ClassEstimates) -> str:
 def _deviation(row: ClassEstimates) -> str:
     if not row.misleading:
         return "within interval"
-    return f"{hectares(_excess_ha(row))} ha {'above' if row.counted_ha > row.area_ha.high else 'below'}"
+    return f"{_excess_text(row)} {'above' if row.counted_ha > row.area_ha.high else 'below'}"
 
 
 def _span(classes: Sequence[ClassEstimates]) -> float:

@@ -20,9 +20,8 @@ def test_the_sentence_names_misleading_classes_and_by_how_much(made_artefacts: M
     rows = made("road", 200, 20, 260), made("wood", 1000, 90, 900), made("lake", 50, 5, 50)
     section = estimates_section(made_artefacts.area_estimates(*rows))
     assert section.verdict == (
-        "The pixel count is misleading for 2 of 3 classes: road (260 ha counted, 40.0 ha above the 95\u00a0% interval, "
-        "30 % more than estimated), wood (900 ha counted, 10.0 ha below the 95\u00a0% interval, 10 % less than "
-        "estimated)."
+        "The pixel count is misleading for 2 of 3 classes, outside the 95\u00a0% interval: road by 40.0 ha (30 % more "
+        "than estimated), wood by 10.0 ha (10 % less than estimated)."
     )
     assert [row.deviation for row in section.rows] == ["40.0 ha above", "10.0 ha below", "within interval"]
 
@@ -30,8 +29,9 @@ def test_the_sentence_names_misleading_classes_and_by_how_much(made_artefacts: M
 def test_of_many_misleading_classes_the_sentence_names_the_largest(made_artefacts: ModuleType):
     rows = [made_artefacts.class_estimates(f"c{number}", 100, 10, 200 + number) for number in range(64)]
     verdict = estimates_section(made_artefacts.area_estimates(*rows)).verdict
-    assert verdict.startswith("The pixel count is misleading for 64 of 64 classes: c63 (263 ha counted")
-    assert verdict.count("counted,") == NAMED_CLASSES
+    assert verdict.startswith("The pixel count is misleading for 64 of 64 classes, outside the ")
+    assert " interval: c63 by 153 ha (163 % more than estimated), c62 by 152 ha" in verdict
+    assert verdict.count("than estimated") == NAMED_CLASSES
     assert verdict.endswith(", and 60 more, see the table.")
 
 
@@ -39,7 +39,7 @@ def test_a_class_without_an_estimated_area_has_no_plot(made_artefacts: ModuleTyp
     made = made_artefacts.class_estimates
     section = estimates_section(made_artefacts.area_estimates(made("a", 100, 10, 100), made("b", 0, 0, 7, True)))
     assert section.rows[1].plot is None
-    assert "b (7.0 ha counted, 7.0 ha above the 95\u00a0% interval, no area estimated)" in section.verdict
+    assert "b by 7.0 ha (7.0 ha counted, none estimated)." in section.verdict
 
 
 def test_the_plot_is_as_wide_as_the_largest_difference(made_artefacts: ModuleType):

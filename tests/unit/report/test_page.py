@@ -355,7 +355,7 @@ def test_the_first_screen_has_the_estimates(content: ReportContent, made_artefac
     html = render(with_estimates(content, estimates))
     outline(html)
     head = text_of(html[: html.index('<div class="cards">')])
-    assert "Areas and accuracy from a random sample The pixel count is misleading for 1 of 3 classes: water" in head
+    assert "Areas and accuracy from a random sample The pixel count is misleading for 1 of 3 classes, outside" in head
     assert "Overall accuracy 91.2 % (95 % interval 88.2 to 94.2 %), from 396 answered of 400 sample units." in head
     assert "Before you use these figures 4 units have no <reference> class." in head
     assert "water 75.0 9.0 ha above 60.0 54.0 to 66.0 90.0 85.0 to 95.0" in head
