@@ -11,8 +11,8 @@ def sampled_map(wildcards):
         check_can_be_sampled(PLAN)
     except ClairemapError as error:
         fail(error)
-    (name,) = PLAN.maps_of(wildcards.region)
-    return MapFiles(Path(RESULTS) / wildcards.region / name).landcover
+    PLAN.scenes_of(wildcards.region)  # checks that the region exists
+    return MapFiles(Path(RESULTS) / wildcards.region / wildcards.region).landcover
 
 
 def interpreted_file(wildcards):
@@ -23,12 +23,16 @@ def interpreted_file(wildcards):
 
 
 def estimates(wildcards):
-    """Input function: the estimates of each region whose interpreted sample exists."""
+    """Input function: estimates and sample of each region whose interpreted sample exists.
+
+    The sample is requested too, since Snakemake does not make a missing file again if only finished files need it: a
+    second run after a failed `draw_sample` would end well.
+    """
     try:
         regions = interpreted_regions(PLAN, warn, made=[DEMO_ANSWERS])
     except ClairemapError as error:
         fail(error)
-    return expand(rules.estimate_areas.output.estimates, region=regions)
+    return expand([rules.estimate_areas.output.estimates, rules.draw_sample.output.drawn], region=regions)
 
 
 def samples(wildcards):
@@ -71,8 +75,11 @@ rule draw_sample:
         " --settings {params.settings:q}"
 
 
+# The metrics are not read. Without this input, Snakemake overlooks new answers if score_region runs too: it leaves out
+# all jobs after a job that runs, and then does not follow the ancient input of draw_sample.
 rule estimate_areas:
     input:
+        metrics=f"{RESULTS}/{{region}}/metrics.json",
         answers=interpreted_file,
         drawn=rules.draw_sample.output.drawn,
         landcover=sampled_map,

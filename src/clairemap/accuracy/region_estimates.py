@@ -34,7 +34,8 @@ MANY_UNANSWERED = 0.05
 
 ESTIMATOR = (
     "stratified random sample; Stehman 2014 (equal to Olofsson et al. 2014 where the strata are the mapped classes); "
-    "95 % intervals: normal for areas, Wilson with the effective sample size for accuracies"
+    "95 % intervals: of areas from Jeffreys' limits of the strata (Zou and Donner 2008), of accuracies and of areas by "
+    "zone Wilson's with the effective sample size"
 )
 
 
