@@ -364,6 +364,7 @@ def test_the_first_screen_has_the_estimates(content: ReportContent, made_artefac
     assert "True area" not in head and "simulated" not in head
     assert "make sample" not in html
     assert "estimates.json have all figures" in head
+    assert head.endswith("From the labels of the scenes, which are not a random sample:")
 
 
 def test_every_plot_of_an_area_has_a_text(content: ReportContent, made_artefacts: ModuleType):
