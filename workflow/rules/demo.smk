@@ -30,7 +30,7 @@ rule interpret_demo:
     params:
         script=script("interpret_demo"),
         code=code("interpret_demo"),
-        sample=DEMO_SAMPLE.table,
+        sample=str(DEMO_SAMPLE.table),
     message:
         "demo: simulate the answers for the sample"
     shell:
