@@ -11,7 +11,7 @@ from clairemap.accuracy.answers import read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
 from clairemap.accuracy.map_digest import map_digest
 from clairemap.accuracy.redraw import DRAW_AGAIN
-from clairemap.accuracy.region_estimates import AssessedMap, region_estimates
+from clairemap.accuracy.region_estimates import M2_PER_HA, AssessedMap, region_estimates
 from clairemap.accuracy.sample_files import grid_of
 from clairemap.accuracy.sampling import codes_at
 from clairemap.accuracy.zone_areas import ZoneCounts, counted_by_zone, zones_of_units
@@ -85,7 +85,7 @@ def _zones(landcover: Path, design: SampleDesign, stage: EstimateAreas) -> ZoneC
     if not (stage.accuracy.zones and stage.accuracy.zone_field):
         return None
     zones = read_zones(Path(stage.accuracy.zones), stage.accuracy.zone_field, grid_of(design))
-    areas = counted_by_zone(landcover, zones, stage.legend)
+    areas = counted_by_zone(landcover, zones, stage.legend) / M2_PER_HA
     return ZoneCounts(zones.names, zones_of_units(zones, design.units), areas, zones.remarks)
 
 

@@ -141,17 +141,11 @@ def share(strata: Strata, part: Values, whole: Values) -> Estimate:
         return UNKNOWN
     value = strata.total(part) / size
     variance = strata.variance_of_total(part - value * whole) / size**2
-    low, high = _wilson(value, variance, float(np.count_nonzero(whole)))
+    low, high = wilson(value, variance, float(np.count_nonzero(whole)))
     return Estimate(value, float(np.sqrt(variance)), low, high)
 
 
-def scaled(estimate: Estimate, factor: float) -> Estimate:
-    """Return an estimate in another unit."""
-    values = (estimate.value, estimate.standard_error, estimate.low, estimate.high)
-    return Estimate(*(factor * value for value in values))
-
-
-def _wilson(value: float, variance: float, units: float) -> tuple[float, float]:
+def wilson(value: float, variance: float, units: float) -> tuple[float, float]:
     """Return the limits of Wilson's interval for a proportion with a variance; `units` count if the variance is 0."""
     spread = max(value * (1 - value), 0.0)
     effective = spread / variance if variance > 0 and spread > 0 else units

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.accuracy.assessment import FEWEST_UNITS, Assessment, InterpretedSample, assess
-from clairemap.accuracy.estimators import Estimate, Strata, scaled, share
+from clairemap.accuracy.estimators import Estimate, Strata, share
 from clairemap.accuracy.interpretation import UNANSWERED, Interpretation
 from clairemap.accuracy.redraw import DRAW_AGAIN
 from clairemap.accuracy.zone_areas import FEWEST_IN_A_ZONE, ZoneCounts, by_zone
@@ -171,18 +171,18 @@ def _stratum_rows(design: SampleDesign, strata: Strata) -> tuple[StratumRow, ...
 def _zone_rows(
     sample: InterpretedSample, used: NDArray[np.bool_], assessed: AssessedMap, legend: Legend
 ) -> tuple[ZoneEstimates, ...]:
-    found = by_zone(sample, assessed.zones, used, assessed.class_m2) if assessed.zones else ()
+    found = by_zone(sample, assessed.zones, used, assessed.class_m2 / M2_PER_HA) if assessed.zones else ()
     return tuple(
         ZoneEstimates(
             name=zone.name,
-            mapped_ha=(mapped_ha := float(zone.counted_m2.sum()) / M2_PER_HA),
+            mapped_ha=float(zone.counted_ha.sum()),
             units=zone.units,
             classes=tuple(
                 ZoneClass(
                     name=each.name,
                     code=each.code,
-                    counted_ha=float(zone.counted_m2[index]) / M2_PER_HA,
-                    area_ha=_figure(scaled(zone.shares[index], mapped_ha)) if zone.shares else None,
+                    counted_ha=float(zone.counted_ha[index]),
+                    area_ha=_figure(zone.ha[index]) if zone.ha else None,
                 )
                 for index, each in enumerate(legend.classes)
             ),

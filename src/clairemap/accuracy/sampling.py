@@ -29,22 +29,35 @@ class SampleSize:
 
     Attributes:
         units: size of the whole sample; None: from `half_width`.
-        half_width: wanted half-width of the 95 % interval of the overall accuracy.
-        expected: expected share of right pixels in each class of the legend, (class,).
+        half_width: wanted half-width of a 95 % interval, as a share of the map.
+        expected: expected user's accuracy of each class of the legend, (class,).
         per_stratum: fewest units in a stratum.
+        of_class: class whose area the interval is of, 0-based; None: it is of the overall accuracy.
     """
 
     units: int | None
     half_width: float
     expected: NDArray[np.float64]
     per_stratum: int
+    of_class: int | None = None
 
     def of(self, pixels: NDArray[np.int64], stratification: Stratification) -> NDArray[np.int64]:
         """Return the units of each stratum, (stratum,)."""
         sizes = pixels.astype(np.float64)
-        buffered = [float(self.expected.min())] if stratification.buffer else []
-        expected = np.tile([*self.expected, *buffered], max(len(stratification.zones), 1))
-        units = self.units or units_for(sizes, expected, self.half_width)
+        zones = max(len(stratification.zones), 1)
+        of_classes = sizes.reshape(zones, -1).sum(0)[: len(self.expected)]
+        users, shares = self.expected, of_classes / of_classes.sum()
+        buffer = stratification.buffer
+        if self.of_class is None:
+            expected = [*users, users.min()]
+        else:
+            mine = self.of_class
+            # What is wrong is of the other classes in proportion to their mapped areas.
+            others = (1 - users) * shares[mine] / np.maximum(1 - shares, shares[mine])
+            near = 1 - users.min() if buffer and buffer.around == mine else others.mean()
+            expected = [*np.where(np.arange(len(users)) == mine, users, others), near]
+        chosen = np.array(expected if buffer else expected[:-1])
+        units = self.units or units_for(sizes, np.tile(chosen, zones), self.half_width)
         return allocated(units, sizes, self.per_stratum)
 
 

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from clairemap.accuracy.assessment import InterpretedSample
 from clairemap.accuracy.draw import OUTSIDE
-from clairemap.accuracy.estimators import Estimate, share
+from clairemap.accuracy.estimators import Estimate, wilson
 from clairemap.accuracy.zones import OUTSIDE_ZONES, Zones
 from clairemap.artefacts.sample_design import DesignUnit
 from clairemap.classes import Legend
@@ -32,32 +32,32 @@ FEWEST_IN_A_ZONE = 20
 
 @dataclass(frozen=True)
 class ZoneCounts:
-    """Zones of an assessed map: names, zone of each unit of the design, and area of each class in square metres.
+    """Zones of an assessed map: names, zone of each unit of the design, and counted area of each class in hectares.
 
-    `of_units` is (unit,), with `OUTSIDE` for units in no zone; `class_m2` is (zone, class).
+    `of_units` is (unit,), with `OUTSIDE` for units in no zone; `class_ha` is (zone, class).
     """
 
     names: tuple[str, ...]
     of_units: NDArray[np.int32]
-    class_m2: NDArray[np.float64]
+    class_ha: NDArray[np.float64]
     remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class ZoneSample:
+class ZoneAreas:
     """Areas of the classes in a zone.
 
     Attributes:
         name: name of the zone.
-        counted_m2: area of each class's pixels, (class,).
+        counted_ha: area of each class's pixels, (class,).
         units: units in the zone.
-        shares: share of each class in the zone's mapped area, (class,); None with too few units.
+        ha: estimated area of each class, (class,); None with too few units.
     """
 
     name: str
-    counted_m2: NDArray[np.float64]
+    counted_ha: NDArray[np.float64]
     units: int
-    shares: tuple[Estimate, ...] | None
+    ha: tuple[Estimate, ...] | None
 
 
 def counted_by_zone(landcover: Path, zones: Zones, legend: Legend) -> NDArray[np.float64]:
@@ -114,30 +114,66 @@ def zones_of_units(zones: Zones, units: Sequence[DesignUnit]) -> NDArray[np.int3
 
 
 def by_zone(
-    sample: InterpretedSample, zones: ZoneCounts, used: NDArray[np.bool_], all_m2: NDArray[np.float64]
-) -> list[ZoneSample]:
+    sample: InterpretedSample, zones: ZoneCounts, used: NDArray[np.bool_], all_ha: NDArray[np.float64]
+) -> list[ZoneAreas]:
     """Return the areas of each zone, and of the ground in no zone if there is any.
 
-    A zone's classes are estimated as shares of its mapped area, which is known (combined ratio estimator; Cochran 1977,
-    "Sampling Techniques", section 6.11). This holds whether or not the strata are divided by zone.
+    Generalised regression estimator with the map as the auxiliary variable (Saerndal, Swensson and Wretman 1992, "Model
+    Assisted Survey Sampling", section 10.5): the zone's counted areas, corrected by the confusion on the whole map, and
+    by the sample's deviations from it in the zone. It holds whether or not the strata are divided by zone.
 
     Args:
-        sample: interpreted sample.
+        sample: interpreted sample; the areas of its strata are in hectares.
         zones: the zones.
         used: which units of the design are in the sample, (unit,).
-        all_m2: counted area of the classes on the whole map, (class,).
+        all_ha: counted area of the classes on the whole map, (class,).
     """
     of_units = zones.of_units[used]
-    found = [_zone(sample, of_units == place, name, zones.class_m2[place]) for place, name in enumerate(zones.names)]
-    rest = np.maximum(all_m2 - zones.class_m2.sum(0), 0)
-    if rest.sum() <= LEAST_REST * all_m2.sum():
+    regression = _Regression.of(sample)
+    found = [
+        _zone(regression, of_units == place, name, zones.class_ha[place]) for place, name in enumerate(zones.names)
+    ]
+    rest = np.maximum(all_ha - zones.class_ha.sum(0), 0)
+    if rest.sum() <= LEAST_REST * all_ha.sum():
         return found
-    return [*found, _zone(sample, of_units == OUTSIDE, OUTSIDE_ZONES, rest)]
+    return [*found, _zone(regression, of_units == OUTSIDE, OUTSIDE_ZONES, rest)]
 
 
-def _zone(
-    sample: InterpretedSample, inside: NDArray[np.bool_], name: str, counted_m2: NDArray[np.float64]
-) -> ZoneSample:
-    units, whole = int(inside.sum()), inside.astype(np.float64)
-    shares = tuple(share(sample.strata, whole * (sample.reference == index), whole) for index in range(sample.classes))
-    return ZoneSample(name, counted_m2, units, shares if units >= FEWEST_IN_A_ZONE else None)
+@dataclass(frozen=True)
+class _Regression:
+    """A sample, and the shares of the reference classes (columns) in each mapped class (rows), (class, class)."""
+
+    sample: InterpretedSample
+    shares: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, sample: InterpretedSample) -> "_Regression":
+        cells = np.array(
+            [
+                [sample.strata.total(((sample.mapped == row) & (sample.reference == column)).astype(float))
+                 for column in range(sample.classes)]
+                for row in range(sample.classes)
+            ]
+        )  # fmt: skip
+        whole = cells.sum(1, keepdims=True)
+        # A class that is mapped at no unit: taken for right.
+        return cls(sample, np.divide(cells, whole, out=np.eye(sample.classes), where=whole > 0))
+
+    def area(self, index: int, inside: NDArray[np.bool_], counted: NDArray[np.float64]) -> Estimate:
+        """Return the area of a class in a part of the map with counted areas (class,), in their unit."""
+        strata, whole = self.sample.strata, counted.sum()
+        expected = self.shares[self.sample.mapped, index]
+        deviation = inside * ((self.sample.reference == index) - expected)
+        share = (float(counted @ self.shares[:, index]) + strata.total(deviation)) / whole
+        value = min(max(share, 0.0), 1.0)
+        variance = strata.variance_of_total(deviation) / whole**2
+        low, high = wilson(value, variance, float(inside.sum()))
+        return Estimate(*(whole * each for each in (value, float(np.sqrt(variance)), low, high)))
+
+
+def _zone(regression: _Regression, inside: NDArray[np.bool_], name: str, counted_ha: NDArray[np.float64]) -> ZoneAreas:
+    units = int(inside.sum())
+    if units < FEWEST_IN_A_ZONE:
+        return ZoneAreas(name, counted_ha, units, None)
+    classes = range(regression.sample.classes)
+    return ZoneAreas(name, counted_ha, units, tuple(regression.area(index, inside, counted_ha) for index in classes))

@@ -29,7 +29,13 @@ class AccuracySettings(Section):
     )
     units: int | None = Field(None, ge=10, le=100_000, description="sample size (null: from half_width)")
     half_width: float = Field(
-        0.03, gt=0, lt=0.5, description="wanted half-width of the 95 % interval of the overall accuracy"
+        0.03,
+        gt=0,
+        lt=0.5,
+        description="wanted half-width of a 95 % interval, as a share: 0.03 is 3 points",
+    )
+    half_width_class: str | None = Field(
+        None, description="class whose area half_width is about, as a share of the map (null: overall accuracy)"
     )
     expected_accuracy: float = Field(
         0.8, gt=0, lt=1, description="expected user's accuracy of classes without labelled test pixels, for half_width"

@@ -35,7 +35,9 @@ def landcover(tmp_path: Path) -> Path:
 
 
 def sample(path: Path, units: int | None = 120, **options: Any) -> SampleDesign:
-    size = SampleSize(units, 0.05, np.array([0.8, 0.9]), options.pop("per_stratum", 30))
+    size = SampleSize(
+        units, 0.05, np.array([0.8, 0.9]), options.pop("per_stratum", 30), of_class=options.pop("of_class", None)
+    )
     stratification = options.pop("stratification", Stratification(LEGEND))
     chosen = {"seed": 3, "distance_px": 0.0, "stamp": {}, **options}
     return sample_of(path, stratification, size, **chosen)
@@ -64,6 +66,13 @@ def test_size_from_the_half_width(landcover: Path):
     """With few units per stratum at least, Cochran's formula: 1 / (0.05 / 1.96)**2 * (0.2 * 0.4 + 0.8 * 0.3)**2."""
     design = sample(landcover, units=None, per_stratum=2)
     assert len(design.units) == pytest.approx((1.96 / 0.05) ** 2 * (0.2 * 0.4 + 0.8 * 0.3) ** 2, abs=3)
+
+
+def test_size_from_the_half_width_of_an_area(landcover: Path):
+    """Shares of water: 0.8 in its own stratum, 0.1 in forest, since it is the only other class."""
+    design = sample(landcover, units=None, per_stratum=2, of_class=0)
+    spread = 0.2 * np.sqrt(0.8 * 0.2) + 0.8 * np.sqrt(0.1 * 0.9)
+    assert len(design.units) == pytest.approx((1.96 / 0.05) ** 2 * spread**2, rel=0.03)
 
 
 def test_ids_do_not_tell_the_stratum(landcover: Path):

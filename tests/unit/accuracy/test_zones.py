@@ -156,25 +156,31 @@ def test_large_zones_are_counted_by_windows_and_on_the_ellipsoid(tmp_path: Path)
 
 
 def made_sample(rng: np.random.Generator, units: int) -> tuple[InterpretedSample, np.ndarray]:
-    """Two zones with classes of other shares; strata are mapped classes."""
+    """Two zones of 70 and 30 ha, with 20 and 70 % of class 1; a tenth is mapped wrong, in zone b three tenths.
+
+    Strata are mapped classes.
+    """
     zone = (rng.random(units) < 0.3).astype(np.int32)
     reference = (rng.random(units) < np.where(zone, 0.7, 0.2)).astype(np.intp)
-    mapped = np.where(rng.random(units) < 0.1, 1 - reference, reference)
-    share = np.bincount(mapped, minlength=2) / units
-    strata = Strata(mapped, share * 1e6, share * 100, np.ones(units))
-    return InterpretedSample(mapped, reference, strata, 2), zone
+    mapped = np.where(rng.random(units) < np.where(zone, 0.3, 0.1), 1 - reference, reference)
+    shares = COUNTED.sum(0) / 100
+    return InterpretedSample(mapped, reference, Strata(mapped, shares * 1e6, shares * 100, np.ones(units)), 2), zone
+
+
+COUNTED = np.array([[70 * 0.74, 70 * 0.26], [30 * 0.42, 30 * 0.58]])
 
 
 def test_intervals_of_zones_contain_the_truth():
     rng = np.random.default_rng(4)
-    inside = 0
-    for _ in range(400):
+    inside, values = 0, []
+    for _ in range(500):
         sample, zone = made_sample(rng, 300)
-        counts = ZoneCounts(("a", "b"), zone, np.array([[35.0, 35], [15, 15]]))
-        _, found = by_zone(sample, counts, np.ones(300, bool), np.array([50.0, 50]))
-        assert found.shares is not None
-        inside += found.shares[1].low <= 0.7 <= found.shares[1].high
-    assert 0.92 <= inside / 400 <= 0.98
+        _, found = by_zone(sample, ZoneCounts(("a", "b"), zone, COUNTED), np.ones(300, bool), COUNTED.sum(0))
+        assert found.ha is not None
+        inside += found.ha[1].low <= 21 <= found.ha[1].high
+        values.append(found.ha[1].value)
+    assert 0.92 <= inside / 500 <= 0.98
+    assert np.mean(values) == pytest.approx(21, abs=4 * np.std(values) / np.sqrt(500))
 
 
 def test_zones_that_are_strata_are_estimated_from_their_own_units():
@@ -187,21 +193,21 @@ def test_zones_that_are_strata_are_estimated_from_their_own_units():
     first, second = by_zone(sample, counts, np.ones(160, bool), np.array([40.0, 60]))
     alone = Strata(of_units[:80], np.full(2, 1e5), np.array([10.0, 20]), np.ones(80))
     expected = area_of(alone, (reference[:80] == 1).astype(float))
-    assert first.shares is not None and second.shares is not None
-    assert 30 * first.shares[1].value == pytest.approx(expected.value)
-    assert 30 * first.shares[1].standard_error == pytest.approx(expected.standard_error)
-    assert sum(each.value for each in second.shares) == pytest.approx(1)
+    assert first.ha is not None and second.ha is not None
+    assert first.ha[1].value == pytest.approx(expected.value)
+    assert first.ha[1].standard_error == pytest.approx(expected.standard_error)
+    assert sum(each.value for each in second.ha) == pytest.approx(70)
 
 
-def test_the_rest_of_the_map_is_a_zone_and_few_units_give_no_shares():
+def test_the_rest_of_the_map_is_a_zone_and_few_units_give_no_areas():
     of_units = np.zeros(60, np.intp)
     strata = Strata(of_units, np.array([1e5]), np.array([100.0]), np.ones(60))
     sample = InterpretedSample(of_units, np.zeros(60, np.intp), strata, 2)
     zone = np.where(np.arange(60) < 10, 0, OUTSIDE).astype(np.int32)
     found = by_zone(sample, ZoneCounts(("a",), zone, np.array([[20.0, 0]])), np.ones(60, bool), np.array([100.0, 0]))
     assert [(each.name, each.units) for each in found] == [("a", 10), (OUTSIDE_ZONES, 50)]
-    assert found[0].shares is None
-    assert found[1].counted_m2.tolist() == [80, 0]
+    assert found[0].ha is None
+    assert found[1].counted_ha.tolist() == [80, 0]
 
 
 def test_geojson_without_a_crs_member_is_in_degrees(tmp_path: Path):
