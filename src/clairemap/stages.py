@@ -184,7 +184,7 @@ class EstimateAreas(StageSettings):
     The interpreted file is compared by content; what drew the sample is in its design.
     """
 
-    UNTRACKED = {"accuracy": set(AccuracySettings.model_fields) - {"columns", "zone_field"}}
+    UNTRACKED = {"accuracy": set(AccuracySettings.model_fields) - {"columns", "zones", "zone_field"}}
 
     legend: Legend
     accuracy: AccuracySettings

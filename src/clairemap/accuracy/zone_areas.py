@@ -148,6 +148,7 @@ class _Regression:
 
     @classmethod
     def of(cls, sample: InterpretedSample) -> "_Regression":
+        """Return the confusion that a sample estimates."""
         cells = np.array(
             [
                 [sample.strata.total(((sample.mapped == row) & (sample.reference == column)).astype(float))
