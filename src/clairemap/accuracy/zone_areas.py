@@ -22,7 +22,7 @@ from clairemap.grid.window import Window
 from clairemap.metrics.class_areas import PixelArea
 from clairemap.raster.source import RasterSource
 
-WINDOW_PX = 1024
+WINDOW_PX = 512
 LEAST_REST = 1e-9
 """Share of the map in no zone below which it is a rounding error."""
 
@@ -63,7 +63,7 @@ class ZoneAreas:
 def counted_by_zone(landcover: Path, zones: Zones, legend: Legend) -> NDArray[np.float64]:
     """Return the area of each class in each zone in square metres, (zone, class); pixels at borders count in part.
 
-    Reads windows of 1024 x 1024 px that have data.
+    Reads windows of 512 x 512 px that have data.
 
     Raises:
         UnreadableFileError: the map is damaged.
