@@ -41,7 +41,8 @@ def test_regions_without_a_file_are_reported(points: Path):
     assert text.endswith("No estimates for alps")
 
 
-def test_no_file_at_all_is_an_error(points: Path):
+@pytest.mark.usefixtures("points")
+def test_no_file_at_all_is_an_error():
     with pytest.raises(SampleError, match=r"points/alps.csv does not exist.*or set accuracy.interpreted to null"):
         interpreted_regions(plan("points/{region}.csv", "alps"), pytest.fail)
 
