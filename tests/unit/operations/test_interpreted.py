@@ -60,4 +60,4 @@ def test_maps_of_scenes_are_refused():
     with pytest.raises(SettingsError, match=r"accuracy.interpreted needs one map for each region"):
         plan("points/{region}.csv", "alps", grid="scene")
     with pytest.raises(SettingsError, match=r"has braces other than \{region\}"):
-        plan("points/{regoin}.csv", "alps")
+        plan("points/{name}.csv", "alps")
