@@ -118,7 +118,7 @@ def by_zone(
 ) -> list[ZoneAreas]:
     """Return the areas of each zone, and of the ground in no zone if there is any.
 
-    Generalised regression estimator with the map as the auxiliary variable (Saerndal, Swensson and Wretman 1992, "Model
+    Generalised regression estimator with the map as the auxiliary variable (Särndal, Swensson and Wretman 1992, "Model
     Assisted Survey Sampling", section 10.5): the zone's counted areas, corrected by the confusion on the whole map, and
     by the sample's deviations from it in the zone. It holds whether or not the strata are divided by zone.
 
