@@ -8,7 +8,7 @@ CORES ?= all
 # pip builds clairemap itself with these.
 BUILD_PACKAGES := 'setuptools>=77' wheel
 # The environment comes first in PATH, so that `python` in the rules is its Python.
-demo dataset scenes bundle plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset scenes bundle sample plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list all targets
@@ -40,9 +40,11 @@ wheelhouse:  ## download all wheels into wheelhouse/, to set up a machine withou
 image:  ## build the container image envs/clairemap.sif (needs Apptainer and internet; docs/offline.md)
 	apptainer build envs/clairemap.sif envs/clairemap.def
 
+# Without ARGS, the targets below are those of the demo.
+DEMO := --configfile config/demo.yaml
 .PHONY: demo
-demo: setup  ## map the simulated demo region (results in results/demo)
-	snakemake --cores $(CORES)
+demo: setup  ## map the simulated demo region and estimate its areas (results in results/demo)
+	snakemake --cores $(CORES) $(DEMO)
 	@echo; echo "Maps (Cloud-Optimized GeoTIFF):"; ls -1 $(CURDIR)/results/demo/*.tif
 	@echo "Accuracy and report:"; ls -1 $(CURDIR)/results/demo/metrics.json $(CURDIR)/results/demo/report.html
 
@@ -78,20 +80,24 @@ slurm-profile:  ## write your SLURM profile (docs/hpc.md): make slurm-profile CP
 
 .PHONY: bundle
 bundle: setup  ## pack the trained model to share it: make bundle ARGS="--configfile my.yaml" (docs/models.md)
-	snakemake --cores $(CORES) $(ARGS) -- pack_bundle
+	snakemake --cores $(CORES) $(or $(ARGS),$(DEMO)) -- pack_bundle
+
+.PHONY: sample
+sample: setup  ## draw random samples of the finished maps for interpreters: make sample ARGS="--configfile my.yaml" (docs/areas.md)
+	snakemake --cores $(CORES) $(or $(ARGS),$(DEMO)) --forcerun draw_sample -- draw_samples
 
 # Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/my-slurm"
 .PHONY: plan
 plan: setup  ## print what would run, why, and what it costs: make plan ARGS="--configfile my.yaml" (docs/operations.md)
-	@python workflow/scripts/plan_run.py -- $(if $(filter-out all,$(CORES)),--cores $(CORES)) $(ARGS)
+	@python workflow/scripts/plan_run.py -- $(if $(filter-out all,$(CORES)),--cores $(CORES)) $(or $(ARGS),$(DEMO))
 
 .PHONY: status
 status: setup  ## print the progress of the run and its expected end: make status ARGS="--configfile my.yaml"
-	@python workflow/scripts/show_status.py -- $(ARGS)
+	@python workflow/scripts/show_status.py -- $(or $(ARGS),$(DEMO))
 
 .PHONY: accept
 accept: setup  ## keep results after a change of the code: make accept STAGE=train_model ARGS="--configfile my.yaml"
-	@python workflow/scripts/accept_stage.py --stage "$(STAGE)" $(if $(YES),--yes) -- $(ARGS)
+	@python workflow/scripts/accept_stage.py --stage "$(STAGE)" $(if $(YES),--yes) -- $(or $(ARGS),$(DEMO))
 
 # FOLDER is where Snakemake runs (its --directory). Without .venv, `python` is that of the user's environment.
 FOLDER ?= .

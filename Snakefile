@@ -20,6 +20,8 @@ include: "workflow/rules/prepare.smk"
 include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
+include: "workflow/rules/accuracy.smk"
+include: "workflow/rules/demo.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -34,6 +36,7 @@ wildcard_constraints:
 # These rules take seconds: they run on the submitting machine, not as cluster jobs.
 localrules:
     all,
+    draw_samples,
     check_radiometry,
 
 
@@ -41,6 +44,13 @@ rule all:
     default_target: True
     input:
         results(*rules.mosaic_region.output, *rules.check_maps.output),
+        estimates,
+
+
+# The samples of all regions, for interpreters.
+rule draw_samples:
+    input:
+        samples,
 
 
 # The hooks run in the process that plans; cluster jobs do not import the record of the run.

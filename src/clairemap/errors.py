@@ -150,6 +150,12 @@ class RemoteFileError(ClairemapError):
     exit_code = 31
 
 
+class SampleError(ClairemapError):
+    """The sample of a map cannot be drawn, or its interpretation does not fit it."""
+
+    exit_code = 33
+
+
 class TimeBudgetError(ClairemapError):
     """Training reached its time limit and saved its state; running again resumes."""
 

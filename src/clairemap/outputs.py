@@ -84,6 +84,54 @@ class MapFiles:
 
 
 @dataclass(frozen=True)
+class SampleFiles:
+    """Files of a region's sample. Interpreters get `table` and `geopackage`; `design` is in the work folder.
+
+    These three are no outputs for Snakemake, which deletes outputs before a job and after a failed one: people write
+    into the first two, and a sample outlives its map. `drawn` is the output: a hash of the design.
+    """
+
+    results: Path
+    work: Path
+    region: str
+
+    @property
+    def table(self) -> Path:
+        """The sample as CSV."""
+        return self.results / self.region / f"{self.region}.sample.csv"
+
+    @property
+    def geopackage(self) -> Path:
+        """The sample as GeoPackage."""
+        return self.results / self.region / f"{self.region}.sample.gpkg"
+
+    @property
+    def design(self) -> Path:
+        """Strata, chances and map classes of the units."""
+        return self.work / "samples" / f"{self.region}.json"
+
+    @property
+    def drawn(self) -> Path:
+        """SHA-256 of the design, written when all files of the sample are."""
+        return self.design.with_suffix(".sha256")
+
+    @property
+    def estimates(self) -> Path:
+        """Accuracy and areas, estimated from the interpreted sample."""
+        return self.results / self.region / "estimates.json"
+
+    @property
+    def estimates_table(self) -> Path:
+        """The same as CSV."""
+        return self.results / self.region / "estimates.csv"
+
+    @property
+    def published_design(self) -> Path:
+        """Copy of the design beside the estimates."""
+        return self.results / self.region / f"{self.region}.sample_design.json"
+
+
+@dataclass(frozen=True)
 class SceneFolder:
     """Files of one scene, such as ``work/scenes/west``."""
 

@@ -39,6 +39,7 @@ LANGUAGE_MODEL_MB = 16_000
 
 _PEAK_MB = {
     "simulate_scene": 220,
+    "interpret_demo": 250,
     "resolve_scene": 180,
     "register_pair": 310,
     "picture_registration": 200,
@@ -54,6 +55,8 @@ _PEAK_MB = {
     "check_maps": 225,
     "score_tiles": 210,
     "score_region": 245,
+    "draw_sample": 300,
+    "estimate_areas": 295,
     "explain_tiles": 210,
     "render_report": 320,
 }
@@ -206,6 +209,7 @@ def _window_memory(settings: Settings) -> WindowMemory:
 
 _MINUTES: dict[str, Callable[[int], float]] = {
     "simulate_scene": lambda _: 10,
+    "interpret_demo": lambda _: 10,
     "resolve_scene": lambda _: 15,
     "register_pair": lambda _: 30,
     "picture_registration": lambda _: 15,
@@ -221,6 +225,8 @@ _MINUTES: dict[str, Callable[[int], float]] = {
     "check_maps": lambda scenes: 20 + 0.5 * scenes,
     "score_tiles": lambda _: 30,
     "score_region": lambda scenes: 20 + 0.1 * scenes,
+    "draw_sample": lambda scenes: 30 + scenes,
+    "estimate_areas": lambda scenes: 20 + 0.5 * scenes,
     "render_report": lambda scenes: 20 + 0.2 * scenes,
 }
 """Time limits by number of scenes, minutes: several times what was measured with scenes of 4096 px."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from clairemap.classes import ColoredLegend, Legend, SourceLegend
 from clairemap.settings import (
+    AccuracySettings,
     AugmentationSettings,
     BundleSettings,
     ExplainSettings,
@@ -159,6 +160,34 @@ class ScoreRegion(StageSettings):
 
     legend: Legend
     labels: LabelOrigin
+
+
+class DrawSample(StageSettings):
+    """Settings of draw_sample."""
+
+    UNTRACKED = {"accuracy": {"interpreted", "columns"}}
+
+    legend: Legend
+    accuracy: AccuracySettings
+
+    def relevant(self) -> dict[str, Any]:
+        """Return the settings that can change results: zones do only if they are strata."""
+        found = super().relevant()
+        if not self.accuracy.strata_by_zone:
+            found["accuracy"] |= {"zones": None, "zone_field": None}
+        return found
+
+
+class EstimateAreas(StageSettings):
+    """Settings of estimate_areas.
+
+    The interpreted file is compared by content; what drew the sample is in its design.
+    """
+
+    UNTRACKED = {"accuracy": set(AccuracySettings.model_fields) - {"columns", "zones", "zone_field"}}
+
+    legend: Legend
+    accuracy: AccuracySettings
 
 
 class ExplainTiles(StageSettings):

@@ -38,6 +38,7 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: found["confusion_equal"] is True,
     ),
     "inference": (lambda found: found["identity_ok"] is True, lambda found: found["seam_sigma"] < 1e-3),
+    "area": (lambda found: found["draw_mb"] < 500, lambda found: found["bias_vs_counting"] < 0.3),
     "mosaic": (lambda found: found["differ_outside_overlaps"] in (0, None),),
     "radiometry": (lambda found: found["faults"] > 0, lambda found: found["gate_found"] > 0.5),
     "registration": (

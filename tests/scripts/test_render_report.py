@@ -14,6 +14,7 @@ from odc.geo.geobox import GeoBox
 from PIL import Image, PngImagePlugin
 
 from clairemap.artefacts.audit import Leakage, SplitAudit, write_audit
+from clairemap.artefacts.estimates import write_estimates
 from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts, write_explanations
 from clairemap.artefacts.history import HistoryStep, write_history
 from clairemap.artefacts.map_check import MapCheck, MapFacts, RegionMaps, write_map_check
@@ -27,6 +28,7 @@ from clairemap.artefacts.registration import (
     Registration,
     write_registration,
 )
+from clairemap.artefacts.simulated_answers import SimulatedAnswers, write_simulated_answers
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics, write_statistics
 from clairemap.artefacts.tiles import TileRow, write_tile_index
 from clairemap.errors import StoreError, UnreadableFileError
@@ -108,7 +110,7 @@ def write_stores(folder: Path) -> None:
 
 def write_records(folder: Path) -> None:
     counts = Tally(np.eye(len(LEGEND), dtype=np.int64) * 100, Calibration.empty(), 0, 2)
-    areas = ClassAreas(np.full(len(LEGEND), 9), None, "not known")
+    areas = ClassAreas(np.full(len(LEGEND), 9), np.full(len(LEGEND), 900.0), "computed in the map projection")
     document = region_metrics("vale", {("north", "test"): counts}, {}, areas, LEGEND, {})
     write_metrics(folder / "metrics.json", document)
     write_registration(folder / "north" / "registration.json", REGISTRATION, {})
@@ -224,3 +226,27 @@ def test_a_missing_picture_is_an_error(stage: Callable[[str], Callable[..., Any]
     (region.folder / "north" / "registration.png").unlink()
     with pytest.raises(UnreadableFileError, match=r"north/registration\.png"):
         stage("render_report")(**region.arguments)
+
+
+def test_estimates_are_on_the_page_if_there_are_any(
+    stage: Callable[[str], Callable[..., Any]], region: FakeRegion, made_artefacts: ModuleType
+):
+    report, folder = region.folder / "out" / "report.html", region.folder
+    stage("render_report")(**region.arguments)
+    assert "make sample" in report.read_text(encoding="utf-8")
+    rows = [made_artefacts.class_estimates(name, 60, 6, 75) for name in LEGEND.names]
+    write_estimates(folder / "estimates.json", folder / "estimates.csv", made_artefacts.area_estimates(*rows))
+    stage("render_report")(**region.arguments, estimates=folder / "estimates.json")
+    html = report.read_text(encoding="utf-8")
+    assert "The pixel count is misleading for 7 of 7 classes" in html
+    assert "make sample" not in html and "True area" not in html
+    simulated = SimulatedAnswers(units=400, wrong=12, area_ha=dict.fromkeys(LEGEND.names, 61.0), stamp={})
+    write_simulated_answers(folder / "truth.json", simulated)
+    stage("render_report")(**region.arguments, estimates=folder / "estimates.json", truth=folder / "truth.json")
+    assert "12 of 400 of them wrong on purpose" in " ".join(report.read_text(encoding="utf-8").split())
+
+
+def test_damaged_estimates_are_an_error(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
+    (region.folder / "estimates.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"estimates\.json: not a valid file of estimates"):
+        stage("render_report")(**region.arguments, estimates=region.folder / "estimates.json")

@@ -21,14 +21,8 @@ RULES = sorted(path.stem for path in (PROJECT / "workflow" / "scripts").glob("*.
 ELSEWHERE = ("copy_model", "audit_places", "pack_bundle")
 """Rules for models from and for other projects: not in the tables, which are of runs that train."""
 OTHERS = (
-    "list_dataset",
-    "list_stac",
-    "simulate_scene",
-    "write_config",
-    "accept_stage",
-    "plan_run",
-    "recover",
-    "show_status",
+    *("list_dataset", "list_stac", "simulate_scene", "interpret_demo", "write_config"),
+    *("accept_stage", "plan_run", "recover", "show_status"),
 )
 RULES = [name for name in RULES if name not in (*OTHERS, *ELSEWHERE)]
 Edit = Callable[[Path], None]
@@ -156,6 +150,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "setting `tiling.tile_px`": ({}, {"tiling": {"tile_px": 256}}),
     "setting `inference.halo_px`": ({}, {"inference": {"halo_px": 64}}),
     "setting `mosaic.compress`": ({}, {"mosaic": {"compress": "ZSTD"}}),
+    "setting `accuracy.units`": ({}, {"accuracy": {"units": 300}}),
+    "setting `accuracy.columns`": ({}, {"accuracy": {"columns": {"reference": "Klasse"}}}),
+    "setting `accuracy.interpreted`": ({}, {"accuracy": {"interpreted": "points/{region}.csv"}}),
+    "setting `accuracy.zones`, not as strata": ({}, {"accuracy": {"zones": "zones.gpkg", "zone_field": "name"}}),
     "setting `report.title`": ({}, {"report": {"title": "A title"}}),
     "the name of a class": ({}, {"legend": {"classes": [{**CLASSES[0], "name": "lake"}, *CLASSES[1:]]}}),
     "the colour of a class": ({}, {"legend": {"classes": [{**CLASSES[0], "color": "#102030"}, *CLASSES[1:]]}}),

@@ -30,6 +30,8 @@ RULES = {
 }
 ELSEWHERE = {"copy_model", "audit_places", "pack_bundle", "resolve_scene"}
 """Rules for models from and for other projects, and for products, which test_sources runs."""
+SAMPLED = {"draw_sample", "interpret_demo", "estimate_areas"}
+"""Rules that only run for an interpreted sample."""
 COMMAND = re.compile(r"/workflow/scripts/(\w+)\.py (.*)$", re.MULTILINE)
 
 
@@ -60,7 +62,7 @@ def planned(snakemake: Run, folder: Path, config: Path) -> list[tuple[str, list[
 def test_every_command_of_the_demo_parses(tmp_path: Path, snakemake: Run, parse: Parse, stage: Stage):
     (tmp_path / "config").mkdir()
     shutil.copy(PROJECT / "config" / "scenes.csv", tmp_path / "config")
-    shown = planned(snakemake, tmp_path, PROJECT / "config" / "config.yaml")
+    shown = planned(snakemake, tmp_path, PROJECT / "config" / "demo.yaml")
     # The demo's labels are rasters.
     assert {name for name, _ in shown} == (SCRIPTS & RULES) - ELSEWHERE - {"burn_labels"}
     for name, words in shown:
@@ -91,7 +93,7 @@ def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run,
     assert parsed["render_report", "north"]["label_counts"] == [Path("work/scenes/west/label.json")]
     (training,) = [values for (name, _), values in parsed.items() if name == "train_model"]
     assert (training["minutes"], training["tensorboard"]) == (30, Path("work/tensorboard"))
-    assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"} - ELSEWHERE
+    assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"} - SAMPLED - ELSEWHERE
 
 
 def test_commands_of_models_from_and_for_other_projects_parse(
@@ -113,7 +115,7 @@ def test_commands_of_models_from_and_for_other_projects_parse(
     shown = planned(snakemake, region, region / "config.yaml")
     parsed = {(name, words[1]): parse(name, words) for name, words in shown}
     trained = {"simulate_scene", "fit_statistics", "collect_radiometry", "train_model", "audit_splits", "pack_bundle"}
-    assert {name for name, _ in shown} == (SCRIPTS & RULES) - trained - {"burn_labels", "resolve_scene"}
+    assert {name for name, _ in shown} == (SCRIPTS & RULES) - trained - SAMPLED - {"burn_labels", "resolve_scene"}
     (copying,) = [values for (name, _), values in parsed.items() if name == "copy_model"]
     assert copying == {"given": Path("given"), "model": Path("work/given_model")}
     audited = [values["tiles"] for (name, _), values in parsed.items() if name == "audit_places"]

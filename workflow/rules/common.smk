@@ -6,7 +6,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from clairemap import jobs, stages
 from clairemap.console import fail
-from clairemap.errors import ClairemapError
+from clairemap.errors import ClairemapError, SettingsError
 from clairemap.job_requests import JobRequests
 from clairemap.model_folder import model_folder_of, read_model
 from clairemap.operations import startup
@@ -14,7 +14,7 @@ from clairemap.operations.rule_files import RuleFiles
 from clairemap.operations.rule_sources import RuleSources
 from clairemap.operations.rule_values import RuleValues, each, untracked, with_parameters
 from clairemap.operations.source_files import SourceFiles
-from clairemap.outputs import BUNDLE_FOLDER, BundleFolder, MapFiles, SceneFolder
+from clairemap.outputs import BUNDLE_FOLDER, BundleFolder, MapFiles, SampleFiles, SceneFolder
 from clairemap.plan import has_both_sensors, is_labelled
 from clairemap.scenes import NAME_WILDCARD
 from clairemap.settings import VIEWS

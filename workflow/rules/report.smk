@@ -1,6 +1,13 @@
 # Explanations of the tiles and the report page.
 
 
+def estimated(wildcards):
+    """Input function: the region's estimates; none without an interpreted sample."""
+    if not has_answers(PLAN, wildcards.region, made=[DEMO_ANSWERS]):
+        return []
+    return expand(rules.estimate_areas.output.estimates, region=wildcards.region)
+
+
 rule explain_tiles:
     input:
         pair=ancient(SCENE.pair),
@@ -70,6 +77,8 @@ rule render_report:
         audit=MODEL.audit_of("{region}"),
         origin=[MODEL.origin] if SETTINGS.model else [],
         sources=of_resolved_scenes,
+        estimates=estimated,
+        truth=simulated_truth,
         accepted=accepted,
     output:
         report=report(
@@ -99,6 +108,8 @@ rule render_report:
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
                 "sources": of_resolved_scenes(wildcards),
+                "estimates": estimated(wildcards),
+                "truth": simulated_truth(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }

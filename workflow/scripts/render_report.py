@@ -31,6 +31,8 @@ def render_report(
         list[Path] | None, typer.Option(help="label.json of each scene with polygons as labels (repeat)")
     ] = None,
     sources: Annotated[list[Path] | None, typer.Option(help="sources.json of each scene that has one (repeat)")] = None,
+    estimates: Annotated[Path | None, typer.Option(help="estimates.json, if there is an interpreted sample")] = None,
+    truth: Annotated[Path | None, typer.Option(help="true areas of the demo region")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
     """Write the report of a region as one HTML file."""
@@ -42,6 +44,8 @@ def render_report(
         accepted=tuple(accepted or ()),
         label_counts=tuple(label_counts or ()),
         sources=tuple(sources or ()),
+        estimates=estimates,
+        truth=truth,
     )
     content = gather(region, files, RenderReport.from_json(settings), stamp("render_report", settings))
     html = render(content)

@@ -9,6 +9,7 @@ from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
+from clairemap.report.estimated_areas import EstimatesSection
 from clairemap.report.origins import OriginRow
 from clairemap.settings import SensorsSettings
 
@@ -147,6 +148,7 @@ class ReportContent:
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
     `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
+    `estimates` are those from an interpreted sample; without one, `can_be_sampled` says whether one can be drawn.
     """
 
     title: str
@@ -168,6 +170,8 @@ class ReportContent:
     polygons: tuple[LabelCounts, ...] = ()
     given_model: str = ""
     origins: tuple[OriginRow, ...] = ()
+    estimates: EstimatesSection | None = None
+    can_be_sampled: bool = False
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from clairemap.artefacts.acceptance import kept_results
 from clairemap.artefacts.audit import read_audit
+from clairemap.artefacts.estimates import read_estimates
 from clairemap.artefacts.explanations import ExplainedTile, read_explanations
 from clairemap.artefacts.history import read_history
 from clairemap.artefacts.label_counts import read_label_counts
 from clairemap.artefacts.map_check import read_map_check
-from clairemap.artefacts.metrics import read_metrics
+from clairemap.artefacts.metrics import RegionMetrics, read_metrics
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.artefacts.origin import read_origin
 from clairemap.artefacts.registration import read_registration
 from clairemap.artefacts.scene_sources import read_scene_sources
+from clairemap.artefacts.simulated_answers import read_simulated_answers
 from clairemap.artefacts.statistics import read_statistics
 from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
 from clairemap.errors import StoreError
@@ -31,6 +33,7 @@ from clairemap.report.content import (
     TileCard,
     TrainingSummary,
 )
+from clairemap.report.estimated_areas import EstimatesSection, estimates_section
 from clairemap.report.given_model import origin_text
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
@@ -53,6 +56,8 @@ class RegionPaths:
     accepted: tuple[Path, ...] = ()
     label_counts: tuple[Path, ...] = ()
     sources: tuple[Path, ...] = ()
+    estimates: Path | None = None
+    truth: Path | None = None
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -103,8 +108,24 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         polygons=tuple(map(read_label_counts, files.label_counts)),
         given_model=origin_text(card, origin) if origin else "",
         origins=origin_rows(map(read_scene_sources, files.sources)),
+        estimates=_estimates(files),
+        can_be_sampled=_can_be_sampled(region, files, metrics),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
     )
+
+
+def _estimates(files: RegionPaths) -> EstimatesSection | None:
+    if files.estimates is None:
+        return None
+    return estimates_section(
+        read_estimates(files.estimates), read_simulated_answers(files.truth) if files.truth else None
+    )
+
+
+def _can_be_sampled(region: str, files: RegionPaths, metrics: RegionMetrics) -> bool:
+    """Return whether a sample would give areas that the page lacks: of one map for the region, with a CRS."""
+    known = all(row.map_ha is not None for row in metrics.areas)
+    return files.estimates is None and known and [paths.name for paths in files.maps] == [region]
 
 
 def _scoring_facts(stamp: Mapping[str, str]) -> tuple[Fact, ...]:

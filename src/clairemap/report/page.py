@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib import resources
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
 from clairemap.levels import GOOD_ACCURACY_PCT, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU, RELEVANT_CLASS_PCT
 from clairemap.metrics.scores import MIN_TRUTH_PX
@@ -12,6 +12,7 @@ from clairemap.outputs import FUSED
 from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import MIN_WARP_PX
 from clairemap.report.content import ReportContent
+from clairemap.report.estimated_areas import accuracy_interval, interval_text
 from clairemap.report.numbers import count, hectares, hundredths, percent, pixels, points, signed
 from clairemap.report.pictures import CONFIDENCE_COLORS, SHARE_COLORS, gradient_css
 from clairemap.report.selection import RULE
@@ -28,6 +29,9 @@ AGREEMENT = (
     f"the tile's labelled pixels. Tiles and classes with fewer than {MIN_TRUTH_PX} labelled pixels get no accuracy."
 )
 TEMPLATE = "page.html.j2"
+PARTS = ("estimates.html.j2",)
+"""Templates that `TEMPLATE` includes."""
+
 VIEW_NAMES = {FUSED: "both sensors", "optical": "optical only", "sar": "SAR only"}
 SPLIT_NAMES = {
     "train": "training",
@@ -69,10 +73,13 @@ def render(content: ReportContent) -> str:
 
 @cache
 def _template() -> Template:
-    source = resources.files(__package__).joinpath(TEMPLATE).read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    folder = resources.files(__package__)
+    loader = DictLoader({name: folder.joinpath(name).read_text(encoding="utf-8") for name in (TEMPLATE, *PARTS)})
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters.update(_FILTERS)
-    return environment.from_string(source)
+    return environment.get_template(TEMPLATE)
 
 
 _FILTERS: dict[str, Callable[..., str]] = {
@@ -84,4 +91,6 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "pixels": pixels,
     "signed": signed,
     "tile_line": tile_line,
+    "interval_text": interval_text,
+    "accuracy_interval": accuracy_interval,
 }

@@ -1,5 +1,6 @@
 """Settings by section: pydantic models of ``config.yaml``. Module `config` has the whole file."""
 
+from clairemap.settings.accuracy import AccuracySettings
 from clairemap.settings.config import ComputeSettings, Settings, load_settings
 from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import ALIGN_PX
@@ -37,6 +38,7 @@ from clairemap.settings.training import AugmentationSettings, LossSettings, Netw
 
 __all__ = [
     "ALIGN_PX",
+    "AccuracySettings",
     "AugmentationSettings",
     "BundleSettings",
     "ComputeSettings",

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from clairemap.settings.accuracy import AccuracySettings
 from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import InputPath, OutputFolder
 from clairemap.settings.labels import LabelsSettings
@@ -84,6 +85,9 @@ class Settings(Section):
     inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
     mosaic: MosaicSettings = Field(MosaicSettings(), description="grid and compression of the maps")
     metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
+    accuracy: AccuracySettings = Field(
+        AccuracySettings(), description="random sample of the map, interpreted by people, for accuracy and areas"
+    )
     explain: ExplainSettings = Field(ExplainSettings(), description="explanations of the tiles in words")
     report: ReportSettings = Field(ReportSettings(), description="report page")
     bundle: BundleSettings = Field(BundleSettings(), description="folder to share the model (make bundle)")
@@ -101,6 +105,29 @@ class Settings(Section):
             raise ValueError(
                 f"training.batch_size is {self.training.batch_size}: it must be a multiple of {shared} "
                 f"(compute.training_processes {compute.training_processes}{nodes} x training.batch_parts {parts})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _sample_is_about_classes(self) -> Self:
+        accuracy, known = self.accuracy, self.legend.names
+        named = {
+            "buffer.around": accuracy.buffer.around if accuracy.buffer else None,
+            "half_width_class": accuracy.half_width_class,
+        }
+        for key, name in named.items():
+            if name is not None and name not in known:
+                raise ValueError(
+                    f"accuracy.{key} {name!r} is not a class of legend.classes: use one of {', '.join(known)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _areas_are_of_one_map(self) -> Self:
+        if self.accuracy.interpreted and self.mosaic.grid != "region":
+            raise ValueError(
+                f"accuracy.interpreted needs one map for each region, but mosaic.grid is {self.mosaic.grid!r}: set "
+                "mosaic.grid to region, or accuracy.interpreted to null"
             )
         return self
 

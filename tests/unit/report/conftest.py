@@ -47,12 +47,14 @@ def metrics_of(
     scenes: tuple[str, ...] = ("north",),
     views: tuple[str, ...] = ("fused",),
     training_px: tuple[int, ...] = (),
+    legend: LegendSettings = LEGEND,
 ) -> RegionMetrics:
     counts = Tally(confusion, Calibration.empty(), unmapped_px=0, tiles=2)
-    areas = ClassAreas(np.array([60, 90, 55]), np.array([6e5, 9e5, 5.5e5]), "in the plane of the projection")
+    px = np.resize([60, 90, 55], len(legend.classes))
+    areas = ClassAreas(px, px * 1e4, "in the plane of the projection")
     sums = {(scene, "test"): counts for scene in scenes}
     by_view = {(scene, view): counts for scene in scenes for view in views}
-    return region_metrics("vale", sums, by_view, areas, LEGEND, STAMP, training_px)
+    return region_metrics("vale", sums, by_view, areas, legend, STAMP, training_px)
 
 
 def explained(scene: str, row: int, text: str, oa_pct: int | None) -> ExplainedTile:

@@ -3,17 +3,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from clairemap.artefacts.audit import Leakage, SplitAudit
+from clairemap.artefacts.estimates import AreaEstimates
 from clairemap.artefacts.label_counts import LabelCounts
+from clairemap.artefacts.simulated_answers import SimulatedAnswers
 from clairemap.registration.model import Displacement
 from clairemap.registration.result import as_delivered
 from clairemap.report.content import ReportContent
+from clairemap.report.estimated_areas import estimates_section
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.page import render
+from clairemap.settings import LegendSettings
 
 Rescored = Callable[..., ReportContent]
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -336,3 +341,75 @@ def test_a_model_from_another_project_is_named_at_the_top(content: ReportContent
     assert "The model is from elsewhere." in top and "It is not known where the model was trained" in top
     assert "The model is from elsewhere." in below and "No training steps are recorded" not in below
     assert "0 labelled tiles were used for" not in below and "Scenes with audited test tiles: west." in below
+
+
+def with_estimates(content: ReportContent, estimates: AreaEstimates) -> ReportContent:
+    """Return the page with estimates."""
+    return replace(content, estimates=estimates_section(estimates))
+
+
+def test_the_first_screen_has_the_estimates(content: ReportContent, made_artefacts: ModuleType):
+    made = made_artefacts.class_estimates
+    rows = made("water", 60, 6, 75), made("forest", 4321, 300, 4300), made("grassland", 9, 8, 9, too_few=True)
+    estimates = made_artefacts.area_estimates(*rows, answered=396, cautions=("4 units have no <reference> class.",))
+    html = render(with_estimates(content, estimates))
+    outline(html)
+    head = text_of(html[: html.index('<div class="cards">')])
+    assert "Areas and accuracy from a random sample The pixel count is misleading for 1 of 3 classes, outside" in head
+    assert "Overall accuracy 91.2 % (95 % interval 88.2 to 94.2 %), from 396 answered of 400 sample units." in head
+    assert "Before you use these figures 4 units have no <reference> class." in head
+    assert "water 75.0 9.0 ha above 60.0 54.0 to 66.0 90.0 85.0 to 95.0" in head
+    assert "forest 4 300 within interval 4 321 4 021 to 4 621" in head
+    assert "grassland † 9.0" in head and "† Too few units" in head
+    assert "True area" not in head and "simulated" not in head
+    assert "make sample" not in html
+    assert "estimates.json have all figures" in head
+    assert head.endswith("From the labels of the scenes, which are not a random sample:")
+
+
+def test_every_plot_of_an_area_has_a_text(content: ReportContent, made_artefacts: ModuleType):
+    made = made_artefacts.class_estimates
+    rows = made("water", 60, 6, 75), made("forest", 0, 0, 0), made("grassland", 9, 8, 9)
+    html = render(with_estimates(content, made_artefacts.area_estimates(*rows)))
+    plots = [
+        attributes for tag, attributes in outline(html).elements if tag == "svg" and attributes.get("width") == "242"
+    ]
+    assert [plot["role"] for plot in plots] == ["img"] * 2
+    assert plots[0]["aria-label"] == (
+        "water: estimated 60.0 ha, 95 % interval 54.0 to 66.0 ha, pixel count 75.0 ha, outside the interval"
+    )
+    assert "† Too few units" not in html
+
+
+def test_true_areas_and_simulated_answers_are_on_the_page_of_the_demo(
+    content: ReportContent, made_artefacts: ModuleType
+):
+    rows = [made_artefacts.class_estimates(name, 60, 6, 60) for name in content.legend.names]
+    true_ha = dict.fromkeys(content.legend.names, 61.0)
+    simulated = SimulatedAnswers(units=400, wrong=12, area_ha=true_ha, stamp={})
+    section = estimates_section(made_artefacts.area_estimates(*rows), simulated)
+    text = text_of(render(replace(content, estimates=section)))
+    assert "its answers are simulated from the known truth of the region, 12 of 400 of them wrong on purpose" in text
+    assert "True area, ha" in text and "54.0 to 66.0 61.0" in text
+
+
+@pytest.mark.parametrize("classes", [2, 64])
+def test_estimates_of_few_and_many_classes(rescored: Rescored, made_artefacts: ModuleType, classes: int):
+    legend = LegendSettings(
+        classes=[{"code": code, "name": f"c{code} <b>", "color": "#102030"} for code in range(1, classes + 1)]
+    )
+    rows = [made_artefacts.class_estimates(name, 60, 6, 75) for name in legend.names]
+    page = replace(rescored(np.eye(classes, dtype=np.int64), legend=legend), legend=legend)
+    html = render(with_estimates(page, made_artefacts.area_estimates(*rows)))
+    outline(html)
+    assert html.count("c1 &lt;b&gt;") >= 2 and "<b>:" not in html
+    assert html.count('role="img" aria-label="c') == classes
+    assert f"misleading for {classes} of {classes} classes" in html
+
+
+def test_without_a_sample_the_page_says_how_to_draw_one(content: ReportContent):
+    text = text_of(render(replace(content, can_be_sampled=True)))
+    assert "Areas are pixel counts, biased by the map's errors." in text
+    assert 'make sample ARGS="--configfile my.yaml" ( docs/areas.md )' in text
+    assert "make sample" not in render(content)
+    assert "random sample" not in render(content)

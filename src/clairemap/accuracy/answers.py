@@ -1,0 +1,154 @@
+"""Files with answers of interpreters: CSV as spreadsheets write it, GeoPackage, GeoJSON and other vector files."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from clairemap.errors import SampleError
+from clairemap.text import shortened
+
+Content = Literal["id", "reference", "second", "confidence", "remark"]
+
+COLUMNS: dict[Content, tuple[str, ...]] = {
+    "id": ("id", "pl_id", "plotid", "plot_id", "sample_id", "sampleid", "point_id"),
+    "reference": (
+        *("reference", "reference_class", "ref_class", "is labeled as", "is labeled"),
+        *("class", "class_name", "land cover", "landcover", "label"),
+    ),
+    "second": ("reference_2", "second", "second_class", "interpreter_2"),
+    "confidence": ("confidence", "certainty"),
+    "remark": ("remark", "comment", "comments", "notes"),
+}
+"""Accepted column names, in lower case, by content, the first that exists counts. `id` and `reference` are required.
+
+AcATaMa writes `ID`, `Label` and, with a thematic map, `Is labeled as` (code; cut to 10 characters in a shapefile): see
+`save_sampling_labeled` in AcATaMa/core/response_design.py. Collect Earth Online's sample data have `plotid`, `sampleid`
+(its own number), `pl_` before columns of the uploaded file, and a column for each question: see
+`dump-project-raw-data!` in collect_earth_online/db/projects.clj.
+"""
+
+REQUIRED: tuple[Content, ...] = ("id", "reference")
+DELIMITERS = ",;\t"
+DELIMITER_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+"""First line of some spreadsheets' files."""
+
+WHOLE = re.compile(r"(\d+)[.,]0+")
+"""A whole number with decimals."""
+
+PLOT_DATA = "these are plot data of Collect Earth Online, with shares of answers; download its sample data"
+ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of an interpreter for one unit: texts as in the file, empty where there is none."""
+
+    id: str
+    reference: str
+    second: str = ""
+    confidence: str = ""
+    remark: str = ""
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the first interpreter has answered."""
+        return bool(self.reference)
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether anything has been filled in."""
+        return any((self.reference, self.second, self.confidence, self.remark))
+
+
+def read_answers(path: Path, columns: Mapping[Content, str] | None = None) -> list[Answer]:
+    """Return the answers in a file, in its order.
+
+    CSV may be separated by comma, semicolon or tab, in UTF-8, UTF-16 or Windows-1252.
+
+    Args:
+        path: file to read.
+        columns: names of columns by content (`COLUMNS`), for files with other names.
+
+    Raises:
+        SampleError: the file is missing, cannot be read, or lacks a column.
+    """
+    if not path.is_file():
+        raise SampleError(f"{path}: does not exist; correct accuracy.interpreted")
+    header, rows = _csv_table(path) if path.suffix.lower() in (".csv", ".txt", ".tsv") else _vector_table(path)
+    places = _places(path, header, columns or {})
+    return [
+        Answer(**{str(content): _text(row[place]) if place < len(row) else "" for content, place in places.items()})
+        for row in rows
+        if any(_text(cell) for cell in row)
+    ]
+
+
+def _places(path: Path, header: Sequence[str], named: Mapping[Content, str]) -> dict[Content, int]:
+    """Return the place of each content in the header."""
+    lower = [name.strip().lower() for name in header]
+    places: dict[Content, int] = {}
+    for content, known in COLUMNS.items():
+        wanted = [named[content].lower()] if content in named else known
+        found = [lower.index(name) for name in wanted if name in lower]
+        if found:
+            places[content] = found[0]
+        elif content in REQUIRED or content in named:
+            remedy = f"rename it, or set accuracy.columns.{content} to its name"
+            raise SampleError(
+                f"{path}: has no column {' or '.join(wanted)} (columns: {', '.join(header)}); "
+                f"{PLOT_DATA if 'sample_points' in lower else remedy}"
+            )
+    return places
+
+
+def _csv_table(path: Path) -> tuple[list[str], list[list[str]]]:
+    text = _decoded(path, path.read_bytes())
+    stated = DELIMITER_LINE.match(text)
+    text = text[stated.end() :] if stated else text
+    first = text.splitlines()[0] if text.strip() else ""
+    delimiter = stated[1] if stated else max(DELIMITERS, key=first.count)
+    try:
+        header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    except (csv.Error, ValueError) as error:
+        raise SampleError(f"{path}: is empty or not a CSV table ({error}); save it as CSV again") from None
+    return header, rows
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    for encoding in ENCODINGS:
+        if encoding == "utf-16" and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            continue
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise SampleError(f"{path}: its text encoding is unknown; save it as CSV with UTF-8")
+
+
+def _vector_table(path: Path) -> tuple[list[str], list[list[object]]]:
+    import pyogrio  # noqa: PLC0415 - only for vector files
+
+    try:
+        info, _, _, columns = pyogrio.raw.read(path, read_geometry=False)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
+        raise SampleError(f"{path}: cannot be read ({error}); save it as CSV, GeoPackage or GeoJSON") from None
+    return [str(name) for name in info["fields"]], [list(row) for row in zip(*columns, strict=True)]
+
+
+def _text(cell: object) -> str:
+    """Return a cell as text: whole numbers without decimals; nothing for missing values."""
+    if cell is None or cell != cell:
+        return ""
+    text = str(cell).strip()
+    whole = WHOLE.fullmatch(text)
+    return whole[1] if whole else text
+
+
+def examples(ids: Iterable[str]) -> str:
+    """Return some ids for a message."""
+    return shortened(sorted(ids), EXAMPLES)
