@@ -43,13 +43,13 @@ rule all:
     default_target: True
     input:
         results,
-        estimates,
+        OF_SAMPLES.estimates,
 
 
 # The samples of all regions, for interpreters.
 rule draw_samples:
     input:
-        samples,
+        OF_SAMPLES.samples,
 
 
 # The hooks run in the process that plans; cluster jobs do not import the record of the run.
