@@ -20,8 +20,8 @@ include: "workflow/rules/prepare.smk"
 include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
-include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/demo.smk"
+include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -44,13 +44,13 @@ rule all:
     default_target: True
     input:
         results(*rules.mosaic_region.output, *rules.check_maps.output),
-        estimates,
+        OF_SAMPLES.estimates,
 
 
 # The samples of all regions, for interpreters.
 rule draw_samples:
     input:
-        samples,
+        OF_SAMPLES.samples,
 
 
 # The hooks run in the process that plans; cluster jobs do not import the record of the run.
