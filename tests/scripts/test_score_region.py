@@ -17,6 +17,7 @@ from clairemap.artefacts.splits import write_splits
 from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
+from clairemap.metrics.finer_counts import FinerCounts
 from clairemap.metrics.tally import Tally, TileTally, write_tallies
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "score_region.py"
@@ -36,7 +37,8 @@ def write_scores(
         for of in (matrices, both or matrices)
     )
     tiles = [
-        TileTally(TileId(scene, 0, col), *counts) for col, counts in enumerate(zip(counted, seen_by_both, strict=True))
+        TileTally(TileId(scene, 0, col), *counts, FinerCounts.empty(3))
+        for col, counts in enumerate(zip(counted, seen_by_both, strict=True))
     ]
     write_tallies(path, tiles, {})
     return path
