@@ -47,6 +47,7 @@ DEFINITION = (
     "Boundary F1 (Csurka et al. 2013): harmonic mean of the shares of boundary pixels of a class in the map and in the "
     "labels that the other one matches within metrics.boundary_tolerance_px; the mean over classes with boundaries; "
     "those near unscored pixels and edges of tiles are not judged. `entropy` is the mean over scored pixels, bits. "
+    "Maps have no probabilities: ECE and entropy are those of the scenes, also at the top level. "
     "`map` is the finished land-cover map against the labels of test tiles: a map pixel has the label of the pixel at "
     "its centre and counts once; pixels with different labels of two test scenes are left out, and so is ground with "
     "labels that the training or its validation used. `splits`, `scenes` and `views` are each scene before scenes are "
@@ -105,7 +106,9 @@ def region_metrics(
     learnt = class_support(legend, training_px)
     headline: Scope = splits[split] if split else scope(Tally.empty(len(legend)), legend)
     if on_test_ground := not whole_map.too_few:
-        headline, split = whole_map, "test"
+        split, of_scenes = "test", splits.get("test")
+        known = {"ece": of_scenes.ece, "entropy": of_scenes.entropy} if of_scenes else {}
+        headline = whole_map.model_copy(update=known)
     return RegionMetrics(
         **{name: getattr(headline, name) for name in Scope.model_fields},
         region=region,
