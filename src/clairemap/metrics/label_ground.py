@@ -110,7 +110,7 @@ class Ground:
     disagreeing_px: int
 
 
-def test_ground(scenes: Sequence[LabelledScene], window: Window) -> Ground:
+def ground_to_score(scenes: Sequence[LabelledScene], window: Window) -> Ground:
     """Return the test labels of a window of a map. The order of the scenes has no effect."""
     truth = np.full(window.shape, IGNORE_INDEX, np.uint8)
     shared, disagreeing, learnt = (np.zeros(window.shape, np.bool_) for _ in range(3))

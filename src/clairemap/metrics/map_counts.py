@@ -14,7 +14,7 @@ from clairemap.metrics.boundary import boundary_counts
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.finer_counts import FinerCounts
-from clairemap.metrics.label_ground import LabelledScene, test_ground
+from clairemap.metrics.label_ground import LabelledScene, ground_to_score
 from clairemap.metrics.tally import Tally
 from clairemap.raster.source import RasterSource
 
@@ -67,7 +67,7 @@ def map_counts(source: RasterSource, scenes: Sequence[LabelledScene], legend: Le
     index_of_code[legend.codes] = np.arange(len(legend))
 
     def of_block(window: Window, touching: Sequence[LabelledScene]) -> MapCounts:
-        ground = test_ground(touching, window)
+        ground = ground_to_score(touching, window)
         mapped = index_of_code[source.read(window, (1,)).values[0]]
         counted = _counted(ground.truth, mapped, len(legend), tolerance_px)
         return MapCounts(*counted, ground.training_px, ground.shared_px, ground.disagreeing_px)

@@ -57,7 +57,7 @@ DEMO: Mapping[str, Rate] = {
     "mosaic_region": Rate(0.8, 0.22),
     "check_maps": Rate(0.7, 0.08),
     "score_tiles": Rate(0.7, 0.2),
-    "score_region": Rate(0.8, 0.01),
+    "score_region": Rate(0.8, 0.03),
     "explain_tiles": Rate(0.7, 0.2),
     "render_report": Rate(3.0, 0.5),
 }
