@@ -44,7 +44,7 @@ class BlockSums:
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Intervals of the figures; None where there are fewer than MIN_BLOCKS blocks, for a class those with the class."""
+    """Intervals of the figures; None with too few blocks, for a class with too few that contain it."""
 
     miou: Bounds | None
     oa: Bounds | None
@@ -52,18 +52,18 @@ class Bootstrap:
     iou: tuple[Bounds | None, ...]
 
 
-def bootstrap(blocks: BlockSums) -> Bootstrap:
+def bootstrap(blocks: BlockSums, min_blocks: int = MIN_BLOCKS) -> Bootstrap:
     """Return the intervals. Equal blocks in the same order give equal intervals.
 
     A class that a draw does not have is left out of its mIoU and F1, as in `scores`. Memory: 3 numbers per class and
     block, and 50 numbers per block.
     """
     classes = blocks.counts.shape[2]
-    if len(blocks) < MIN_BLOCKS:
+    if len(blocks) < min_blocks:
         return Bootstrap(None, None, None, (None,) * classes)
     drawn = _draws(blocks)
     figures = figures_of(drawn[:, 0], drawn[:, 1], drawn[:, 2])
-    enough = blocks.of_classes() >= MIN_BLOCKS
+    enough = blocks.of_classes() >= min_blocks
     return Bootstrap(
         _bounds(figures.miou),
         _bounds(figures.oa),
