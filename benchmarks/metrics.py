@@ -131,7 +131,7 @@ def clairemap() -> Tool:
     return Tool(lambda tile: tile, lambda truth, mapped: confusion_matrix(truth, mapped, CLASSES))
 
 
-def torchmetrics(dtype: str, validate: bool) -> Tool:  # noqa: FBT001 - as in PEERS
+def torchmetrics(dtype: str, validate: bool) -> Tool:
     """Return torchmetrics' function, which takes contiguous tensors of a type."""
     import torch
     from torchmetrics.functional.classification import multiclass_confusion_matrix
