@@ -36,8 +36,8 @@ the scenes, of the first split with MIN_TRUTH_PX scored pixels, or else the firs
 were not used for training and so come before training tiles."""
 
 DEFINITION = (
-    "All figures but the ECE come from one confusion matrix in pixels, summed over all tiles of the scope. "
-    "IoU = TP / (TP + FP + FN); F1 = 2 TP / (2 TP + FP + FN); user's accuracy = TP / mapped; "
+    "All figures but ECE, boundary F1 and entropy come from one confusion matrix in pixels, summed over all tiles of "
+    "the scope. IoU = TP / (TP + FP + FN); F1 = 2 TP / (2 TP + FP + FN); user's accuracy = TP / mapped; "
     "producer's accuracy = TP / labelled; OA = correct / scored pixels. mIoU is the unweighted mean IoU of the classes "
     "that occur in the labels or the map of the scope: a class that is only mapped counts as 0, a class in neither is "
     "left out. Pixels without a label, with an ignored label or without a usable sensor of the view are not scored; "
@@ -106,9 +106,7 @@ def region_metrics(
     learnt = class_support(legend, training_px)
     headline: Scope = splits[split] if split else scope(Tally.empty(len(legend)), legend)
     if on_test_ground := not whole_map.too_few:
-        split, of_scenes = "test", splits.get("test")
-        known = {"ece": of_scenes.ece, "entropy": of_scenes.entropy} if of_scenes else {}
-        headline = whole_map.model_copy(update=known)
+        split, headline = "test", _with_confidence(whole_map, splits.get("test"))
     return RegionMetrics(
         **{name: getattr(headline, name) for name in Scope.model_fields},
         region=region,
@@ -191,6 +189,12 @@ def map_scope(on_map: MapCounts, legend: Legend) -> MapScope:
         shared_px=on_map.shared_px,
         disagreeing_px=on_map.disagreeing_px,
     )
+
+
+def _with_confidence(whole_map: MapScope, scenes: Scope | None) -> Scope:
+    """Return the figures of the map, with those of the scenes that need probabilities."""
+    known = {"ece": scenes.ece, "entropy": scenes.entropy} if scenes else {}
+    return whole_map.model_copy(update=known)
 
 
 def comparable_scope(counts: Tally, legend: Legend) -> Scope:
