@@ -51,7 +51,7 @@ DEFINITION = (
 
 READING = (
     "Figures are fractions (0..1), null if undefined. Rows of `confusion` are labels, columns are the map, both in the "
-    "order of per_class. map_px counts scored pixels in per_class and all pixels of the map in areas. The top level has "
+    "order of per_class. map_px counts scored pixels in per_class, all pixels of the map in areas. The top level has "
     "the figures of the scope that `headline` names: `map`, the finished map, or else `scenes`. `f1` is the mean F1 "
     "over the classes of mIoU. `boundary_f1` (Csurka et al. 2013) is the harmonic mean of the shares of boundary "
     "pixels of a class in the map and in the labels that the other one matches within metrics.boundary_tolerance_px, "
