@@ -26,7 +26,7 @@ def confusion_matrix(truth: NDArray[np.uint8], mapped: NDArray[np.uint8], classe
         StoreError: an index is neither a class nor IGNORE_INDEX.
     """
     if classes <= PACKED_CLASSES and _is_known(truth, classes) and _is_known(mapped, classes):
-        table = histogram((truth << 4) | (mapped & 15)).reshape(16, 16)
+        table = histogram((truth << np.uint8(4)) | (mapped & np.uint8(15))).reshape(16, 16)
         return table[:classes, :classes].copy()
     return _by_pairs(truth, mapped, classes)
 
