@@ -11,6 +11,7 @@ tiles, torchmetrics as tensors of int64, as in its documentation; copying is not
   have different accuracies (standard deviation .11), by number of blocks.
 
 torchmetrics: `pip install -c constraints.txt -e '.[bench]'`; without it, its figures are null.
+
 Prints its figures, and as its last line one JSON object.
 
     python benchmarks/metrics.py [--quick] [--repetitions 3]
