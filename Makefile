@@ -8,7 +8,7 @@ CORES ?= all
 # pip builds clairemap itself with these.
 BUILD_PACKAGES := 'setuptools>=77' wheel
 # The environment comes first in PATH, so that `python` in the rules is its Python.
-demo dataset bundle plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset bundle sample plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list all targets
@@ -72,6 +72,10 @@ slurm-profile:  ## write your SLURM profile (docs/hpc.md): make slurm-profile CP
 .PHONY: bundle
 bundle: setup  ## pack the trained model to hand it on: make bundle ARGS="--configfile my.yaml" (docs/models.md)
 	snakemake --cores $(CORES) $(ARGS) -- pack_bundle
+
+.PHONY: sample
+sample: setup  ## draw random samples of the finished maps for interpreters: make sample ARGS="--configfile my.yaml" (docs/areas.md)
+	snakemake --cores $(CORES) $(ARGS) --forcerun draw_sample -- draw_samples
 
 # Options of snakemake, such as ARGS="--configfile my.yaml --profile profiles/my-slurm"
 .PHONY: plan

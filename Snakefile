@@ -35,6 +35,7 @@ wildcard_constraints:
 # These rules take seconds: they run on the submitting machine, not as cluster jobs.
 localrules:
     all,
+    draw_samples,
     check_radiometry,
 
 
@@ -42,6 +43,13 @@ rule all:
     default_target: True
     input:
         results,
+        estimates,
+
+
+# The samples of all regions, for interpreters.
+rule draw_samples:
+    input:
+        samples,
 
 
 # The hooks run in the process that plans; cluster jobs do not import the record of the run.

@@ -47,6 +47,12 @@ def made_artefacts() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def sampled_maps() -> ModuleType:
+    """Return ``tests/sampled_maps.py``: land-cover maps for samples."""
+    return _module_beside("sampled_maps")
+
+
+@pytest.fixture(scope="session")
 def made_rasters() -> ModuleType:
     """Return ``tests/made_rasters.py``: optical and SAR rasters with a known displacement."""
     return _module_beside("made_rasters")

@@ -85,7 +85,11 @@ class MapFiles:
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """Files of a region's sample. Interpreters get `table` and `geopackage`; `design` is in the work folder."""
+    """Files of a region's sample. Interpreters get `table` and `geopackage`; `design` is in the work folder.
+
+    These three are no outputs for Snakemake, which deletes outputs before a job and after a failed one: people write
+    into the first two, and a sample outlives its map. `drawn` is the output: a hash of the design.
+    """
 
     results: Path
     work: Path
@@ -105,6 +109,11 @@ class SampleFiles:
     def design(self) -> Path:
         """Strata, chances and map classes of the units."""
         return self.work / "samples" / f"{self.region}.json"
+
+    @property
+    def drawn(self) -> Path:
+        """SHA-256 of the design, written when all files of the sample are."""
+        return self.design.with_suffix(".sha256")
 
     @property
     def estimates(self) -> Path:

@@ -55,7 +55,7 @@ _PEAK_MB = {
     "score_tiles": 210,
     "score_region": 310,
     "draw_sample": 300,
-    "estimate_areas": 200,
+    "estimate_areas": 295,
     "explain_tiles": 210,
     "render_report": 320,
 }
@@ -224,7 +224,7 @@ _MINUTES: dict[str, Callable[[int], float]] = {
     "score_tiles": lambda _: 30,
     "score_region": lambda scenes: 20 + 0.5 * scenes,
     "draw_sample": lambda scenes: 30 + scenes,
-    "estimate_areas": lambda _: 15,
+    "estimate_areas": lambda scenes: 20 + 0.5 * scenes,
     "render_report": lambda scenes: 20 + 0.2 * scenes,
 }
 """Time limits by number of scenes, minutes: several times what was measured with scenes of 4096 px."""

@@ -176,6 +176,13 @@ class DrawSample(StageSettings):
     legend: Legend
     accuracy: AccuracySettings
 
+    def relevant(self) -> dict[str, Any]:
+        """Return the settings that can change results: zones do only if they are strata."""
+        found = super().relevant()
+        if not self.accuracy.strata_by_zone:
+            found["accuracy"] |= {"zones": None, "zone_field": None}
+        return found
+
 
 class EstimateAreas(StageSettings):
     """Settings of estimate_areas.
@@ -183,7 +190,7 @@ class EstimateAreas(StageSettings):
     The interpreted file is compared by content; what drew the sample is in its design.
     """
 
-    UNTRACKED = {"accuracy": set(AccuracySettings.model_fields) - {"columns"}}
+    UNTRACKED = {"accuracy": set(AccuracySettings.model_fields) - {"columns", "zones", "zone_field"}}
 
     legend: Legend
     accuracy: AccuracySettings

@@ -20,6 +20,8 @@ PEAKS_MB = {
     "check_maps": (179, 225),
     "score_tiles": (190, 208),
     "score_region": (243, 307),
+    "draw_sample": (257, 298),
+    "estimate_areas": (267, 294),
     "explain_tiles": (188, 207),
     "render_report": (313, 318),
 }

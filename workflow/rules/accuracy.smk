@@ -1,22 +1,54 @@
 # A random sample of the map, and accuracy and areas from its interpretation.
+from clairemap.operations.interpreted import check_can_be_sampled, interpreted_regions
 
 SAMPLE = SampleFiles(Path(RESULTS), Path(WORK), "{region}")
+ZONES = [SETTINGS.accuracy.zones] if SETTINGS.accuracy.zones else []
 
 
-def interpreted_file(region):
-    """The interpreted sample of a region."""
-    return SETTINGS.accuracy.interpreted.replace("{region}", region)
+def sampled_map(wildcards):
+    """Input function: the land-cover map of the region."""
+    try:
+        check_can_be_sampled(PLAN)
+    except ClairemapError as error:
+        fail(error)
+    PLAN.scenes_of(wildcards.region)  # checks that the region exists
+    return MapFiles(Path(RESULTS) / wildcards.region / wildcards.region).landcover
 
 
+def interpreted_file(wildcards):
+    """Input function: the interpreted sample of the region."""
+    if path := SETTINGS.accuracy.interpreted_of(wildcards.region):
+        return path
+    fail(SettingsError("accuracy.interpreted is null: set it to the interpreted sample (docs/areas.md)"))
+
+
+def estimates(wildcards):
+    """Input function: estimates and sample of each region whose interpreted sample exists.
+
+    The sample is requested too, since Snakemake does not make a missing file again if only finished files need it: a
+    second run after a failed `draw_sample` would end well.
+    """
+    try:
+        regions = interpreted_regions(PLAN, warn)
+    except ClairemapError as error:
+        fail(error)
+    return expand([rules.estimate_areas.output.estimates, rules.draw_sample.output.drawn], region=regions)
+
+
+def samples(wildcards):
+    """Input function: the sample of each region."""
+    return expand(rules.draw_sample.output.drawn, region=SHEET.regions)
+
+
+# A new map does not draw another sample, since people may be at work on it: the estimates allow for it. The sample's
+# files are no outputs, not even with `update`: Snakemake would record the parameters of a failed job as theirs.
 rule draw_sample:
-    # A new map does not draw another sample, since people may be at work on it: the estimates allow for it.
     input:
-        landcover=ancient(MapFiles(Path(RESULTS) / "{region}" / "{region}").landcover),
+        landcover=ancient(sampled_map),
         metrics=ancient(f"{RESULTS}/{{region}}/metrics.json"),
+        zones=ancient(ZONES) if SETTINGS.accuracy.strata_by_zone else [],
     output:
-        table=update(SAMPLE.table),
-        geopackage=update(SAMPLE.geopackage),
-        design=SAMPLE.design,
+        drawn=SAMPLE.drawn,
     log:
         f"{LOGS}/draw_sample/{{region}}.log",
     benchmark:
@@ -43,11 +75,15 @@ rule draw_sample:
         " --settings {params.settings:q}"
 
 
+# The metrics are not read. Without this input, Snakemake overlooks new answers if score_region runs too: it leaves out
+# all jobs after a job that runs, and then does not follow the ancient input of draw_sample.
 rule estimate_areas:
     input:
-        answers=lambda wildcards: interpreted_file(wildcards.region),
-        design=rules.draw_sample.output.design,
-        landcover=MapFiles(Path(RESULTS) / "{region}" / "{region}").landcover,
+        metrics=f"{RESULTS}/{{region}}/metrics.json",
+        answers=interpreted_file,
+        drawn=rules.draw_sample.output.drawn,
+        landcover=sampled_map,
+        zones=ZONES,
     output:
         estimates=SAMPLE.estimates,
         table=SAMPLE.estimates_table,
@@ -66,6 +102,7 @@ rule estimate_areas:
         script=script("estimate_areas"),
         code=code("estimate_areas"),
         results=RESULTS,
+        work=WORK,
         settings=passed(stages.EstimateAreas),
         relevant=relevant(stages.EstimateAreas),
     message:
@@ -73,5 +110,5 @@ rule estimate_areas:
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --region {wildcards.region} --answers {input.answers:q}"
-        " --design {input.design:q} --landcover {input.landcover:q} --results {params.results:q}"
+        " --landcover {input.landcover:q} --results {params.results:q} --work {params.work:q}"
         " --settings {params.settings:q}"

@@ -6,7 +6,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "src"))
 
 from clairemap import jobs, stages
 from clairemap.console import fail
-from clairemap.errors import ClairemapError
+from clairemap.errors import ClairemapError, SettingsError
 from clairemap.job_requests import JobRequests
 from clairemap.model_folder import model_folder_of, read_model
 from clairemap.operations import startup

@@ -9,16 +9,20 @@ import typer
 
 from clairemap.accuracy.answers import read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
-from clairemap.accuracy.region_estimates import AssessedMap, region_estimates
+from clairemap.accuracy.map_digest import map_digest
+from clairemap.accuracy.redraw import DRAW_AGAIN
+from clairemap.accuracy.region_estimates import M2_PER_HA, AssessedMap, region_estimates
+from clairemap.accuracy.sample_files import grid_of
 from clairemap.accuracy.sampling import codes_at
+from clairemap.accuracy.zone_areas import ZoneCounts, counted_by_zone, zones_of_units
+from clairemap.accuracy.zones import read_zones
 from clairemap.artefacts.estimates import AreaEstimates, write_estimates
 from clairemap.artefacts.sample_design import SampleDesign, read_sample_design, write_sample_design
-from clairemap.classes import Legend
 from clairemap.console import run
 from clairemap.errors import SampleError
 from clairemap.metrics.class_areas import map_class_areas
 from clairemap.outputs import SampleFiles
-from clairemap.provenance import file_digest, stamp
+from clairemap.provenance import stamp
 from clairemap.raster.source import RasterSource
 from clairemap.stages import EstimateAreas
 
@@ -29,9 +33,9 @@ def estimate_areas(
     *,
     region: Annotated[str, typer.Option(help="name of the region")],
     answers: Annotated[Path, typer.Option(help="file with the interpreted sample")],
-    design: Annotated[Path, typer.Option(help="design of the sample, from draw_sample")],
     landcover: Annotated[Path, typer.Option(help="land-cover map of the region")],
     results: Annotated[Path, typer.Option(help="folder of results: estimates are written to REGION in it")],
+    work: Annotated[Path, typer.Option(help="work folder: the design of the sample is in samples in it")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.EstimateAreas)")],
 ) -> None:
     """Write the estimates as JSON and CSV, and a copy of the design.
@@ -41,39 +45,48 @@ def estimate_areas(
         StoreError: the design is missing or damaged.
     """
     stage = EstimateAreas.from_json(settings)
-    drawn = read_sample_design(design)
+    files = SampleFiles(results, work, region)
+    drawn = read_sample_design(files.design)
     found = region_estimates(
         region,
         drawn,
         interpreted(answers, read_answers(answers, stage.accuracy.columns), drawn, stage.legend),
-        _assessed(landcover, drawn, stage.legend),
+        _assessed(landcover, drawn, stage),
         stage.legend,
         stamp("estimate_areas", settings),
     )
-    files = SampleFiles(results, Path(), region)
     write_sample_design(files.published_design, drawn)
     write_estimates(files.estimates, files.estimates_table, found)
     _log(found)
 
 
-def _assessed(landcover: Path, design: SampleDesign, legend: Legend) -> AssessedMap:
-    """Return the map's classes at the units of the design."""
+def _assessed(landcover: Path, design: SampleDesign, stage: EstimateAreas) -> AssessedMap:
+    """Return the map's classes at the units of the design, and its areas."""
+    legend = stage.legend
     with RasterSource(landcover) as source:
         grid = source.shape, tuple(source.geobox.transform)[:6]
         if grid != ((design.height, design.width), design.transform):
             raise SampleError(
                 f"{landcover}: its grid of {source.shape[0]} x {source.shape[1]} px is not that of the map from which "
-                f"the sample was drawn ({design.height} x {design.width} px); draw a sample of this map: delete the "
-                "sample's files"
+                f"the sample was drawn ({design.height} x {design.width} px); {DRAW_AGAIN}"
             )
         rows, columns = (np.array([getattr(unit, name) for unit in design.units]) for name in ("row", "column"))
         codes = codes_at(source, rows, columns)
+        digest = map_digest(source)
     index_of = np.full(256, UNANSWERED, np.intp)
     index_of[legend.codes] = np.arange(len(legend))
     areas = map_class_areas(landcover, legend)
     if areas.m2 is None:
         raise SampleError(f"{landcover}: the area of its pixels is {areas.method}")
-    return AssessedMap(file_digest(landcover), index_of[codes], areas.m2)
+    return AssessedMap(digest, index_of[codes], areas.m2, _zones(landcover, design, stage))
+
+
+def _zones(landcover: Path, design: SampleDesign, stage: EstimateAreas) -> ZoneCounts | None:
+    if not (stage.accuracy.zones and stage.accuracy.zone_field):
+        return None
+    zones = read_zones(Path(stage.accuracy.zones), stage.accuracy.zone_field, grid_of(design))
+    areas = counted_by_zone(landcover, zones, stage.legend) / M2_PER_HA
+    return ZoneCounts(zones.names, zones_of_units(zones, design.units), areas, zones.remarks)
 
 
 def _log(found: AreaEstimates) -> None:

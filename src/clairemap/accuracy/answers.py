@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,25 +14,32 @@ from clairemap.text import shortened
 Content = Literal["id", "reference", "second", "confidence", "remark"]
 
 COLUMNS: dict[Content, tuple[str, ...]] = {
-    "id": ("id", "sample_id", "sampleid", "pl_id", "plot_id", "plotid", "point_id", "fid_sample"),
+    "id": ("id", "pl_id", "plotid", "plot_id", "sample_id", "sampleid", "point_id"),
     "reference": (
-        "reference",
-        "reference_class",
-        "ref_class",
-        "class",
-        "class_name",
-        "label",
-        "land cover",
-        "landcover",
+        *("reference", "reference_class", "ref_class", "is labeled as", "is labeled"),
+        *("class", "class_name", "land cover", "landcover", "label"),
     ),
     "second": ("reference_2", "second", "second_class", "interpreter_2"),
     "confidence": ("confidence", "certainty"),
     "remark": ("remark", "comment", "comments", "notes"),
 }
-"""Accepted column names, in lower case, by content. `id` and `reference` are required."""
+"""Accepted column names, in lower case, by content, the first that exists counts. `id` and `reference` are required.
+
+AcATaMa writes `ID`, `Label` and, with a thematic map, `Is labeled as` (code; cut to 10 characters in a shapefile): see
+`save_sampling_labeled` in AcATaMa/core/response_design.py. Collect Earth Online's sample data have `plotid`, `sampleid`
+(its own number), `pl_` before columns of the uploaded file, and a column for each question: see
+`dump-project-raw-data!` in collect_earth_online/db/projects.clj.
+"""
 
 REQUIRED: tuple[Content, ...] = ("id", "reference")
 DELIMITERS = ",;\t"
+DELIMITER_LINE = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+"""First line of some spreadsheets' files."""
+
+WHOLE = re.compile(r"(\d+)[.,]0+")
+"""A whole number with decimals."""
+
+PLOT_DATA = "these are plot data of Collect Earth Online, with shares of answers; download its sample data"
 ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
 EXAMPLES = 5
 
@@ -90,17 +98,20 @@ def _places(path: Path, header: Sequence[str], named: Mapping[Content, str]) -> 
         if found:
             places[content] = found[0]
         elif content in REQUIRED or content in named:
+            remedy = f"rename it, or set accuracy.columns.{content} to its name"
             raise SampleError(
-                f"{path}: has no column {' or '.join(wanted)} (columns: {', '.join(header)}); rename the column, or "
-                f"set accuracy.columns.{content} to its name"
+                f"{path}: has no column {' or '.join(wanted)} (columns: {', '.join(header)}); "
+                f"{PLOT_DATA if 'sample_points' in lower else remedy}"
             )
     return places
 
 
 def _csv_table(path: Path) -> tuple[list[str], list[list[str]]]:
     text = _decoded(path, path.read_bytes())
+    stated = DELIMITER_LINE.match(text)
+    text = text[stated.end() :] if stated else text
     first = text.splitlines()[0] if text.strip() else ""
-    delimiter = max(DELIMITERS, key=first.count)
+    delimiter = stated[1] if stated else max(DELIMITERS, key=first.count)
     try:
         header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     except (csv.Error, ValueError) as error:
@@ -133,9 +144,9 @@ def _text(cell: object) -> str:
     """Return a cell as text: whole numbers without decimals; nothing for missing values."""
     if cell is None or cell != cell:
         return ""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()
+    text = str(cell).strip()
+    whole = WHOLE.fullmatch(text)
+    return whole[1] if whole else text
 
 
 def examples(ids: Iterable[str]) -> str:

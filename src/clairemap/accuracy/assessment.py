@@ -27,22 +27,6 @@ class InterpretedSample:
     strata: Strata
     classes: int
 
-    def within(self, units: NDArray[np.bool_]) -> "DomainSample":
-        """Return the sample for a part of the map, for example a zone: the others count as outside, not as missing."""
-        return DomainSample(self, units)
-
-
-@dataclass(frozen=True)
-class DomainSample:
-    """A sample, of which only some units are in the part of the map of interest."""
-
-    sample: InterpretedSample
-    inside: NDArray[np.bool_]
-
-    def area(self, index: int) -> Estimate:
-        """Return the area of a class in this part of the map."""
-        return area_of(self.sample.strata, _as_values(self.inside & (self.sample.reference == index)))
-
 
 @dataclass(frozen=True)
 class Assessment:

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+TAIL = 0.025
+"""Probability outside a 95 % interval on each side."""
 
 Z_95 = 1.959964
 """Half-width of a 95 % interval in standard errors."""
@@ -56,6 +60,14 @@ class Strata:
         """Area of all strata."""
         return float(self.areas.sum())
 
+    @property
+    def effective_units(self) -> Values:
+        """Units in each stratum, more if they are a large part of it, less if their areas differ, (stratum,)."""
+        squares = self._sums(self.unit_areas**2)
+        alike = np.divide(self._sums(self.unit_areas) ** 2, squares, out=np.zeros(len(squares)), where=squares > 0)
+        not_drawn = 1 - np.minimum(self.units / np.maximum(self.pixels, 1), 1)
+        return np.asarray(np.divide(alike, not_drawn, out=np.full(len(squares), np.inf), where=not_drawn > 0))
+
     def mean(self, values: Values) -> Values:
         """Return the mean over each stratum's area, (stratum,); 0 without units."""
         sums, areas = self._sums(values * self.unit_areas), self._sums(self.unit_areas)
@@ -82,10 +94,32 @@ class Strata:
 
 
 def area_of(strata: Strata, members: Values) -> Estimate:
-    """Return the estimated area of the members (1 or 0 for each unit), with a normal interval within 0..the whole."""
+    """Return the estimated area of the members (1 or 0 for each unit).
+
+    The interval combines Jeffreys' limits of the strata (Zou and Donner 2008, "Construction of confidence limits about
+    effect measures: a general approach", Statistics in Medicine 27). It is nearly that of +-1.96 standard errors where
+    all strata have many members and others. Where a large stratum has none in the sample, its variance is estimated as
+    0, but it may have some: the upper limit allows for as many as its units can have missed.
+    """
+    shares = strata.mean(members)
+    low, high = _jeffreys(shares, strata.effective_units)
     value = strata.total(members)
+    below, above = (float(np.sqrt((strata.areas**2 * (limit - shares) ** 2).sum())) for limit in (low, high))
     error = float(np.sqrt(strata.variance_of_total(members)))
-    return Estimate(value, error, max(value - Z_95 * error, 0.0), min(value + Z_95 * error, strata.area))
+    return Estimate(value, error, max(value - below, 0.0), min(value + above, strata.area))
+
+
+def _jeffreys(shares: Values, units: Values) -> tuple[Values, Values]:
+    """Return the limits of Jeffreys' interval for shares of strata; the shares themselves if all pixels were sampled.
+
+    Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion", Statistical Science 16, section 3.1.
+    """
+    known = ~np.isfinite(units)
+    number = np.where(known, 1.0, units)
+    members = shares * number
+    low = np.where(shares <= 0, 0, betaincinv(members + 0.5, number - members + 0.5, TAIL))
+    high = np.where(shares >= 1, 1, betaincinv(members + 0.5, number - members + 0.5, 1 - TAIL))
+    return np.where(known, shares, np.minimum(low, shares)), np.where(known, shares, np.maximum(high, shares))
 
 
 def share(strata: Strata, part: Values, whole: Values) -> Estimate:
@@ -107,11 +141,11 @@ def share(strata: Strata, part: Values, whole: Values) -> Estimate:
         return UNKNOWN
     value = strata.total(part) / size
     variance = strata.variance_of_total(part - value * whole) / size**2
-    low, high = _wilson(value, variance, float(np.count_nonzero(whole)))
+    low, high = wilson(value, variance, float(np.count_nonzero(whole)))
     return Estimate(value, float(np.sqrt(variance)), low, high)
 
 
-def _wilson(value: float, variance: float, units: float) -> tuple[float, float]:
+def wilson(value: float, variance: float, units: float) -> tuple[float, float]:
     """Return the limits of Wilson's interval for a proportion with a variance; `units` count if the variance is 0."""
     spread = max(value * (1 - value), 0.0)
     effective = spread / variance if variance > 0 and spread > 0 else units

@@ -9,7 +9,17 @@ from numpy.typing import NDArray
 from clairemap.accuracy.assessment import FEWEST_UNITS, Assessment, InterpretedSample, assess
 from clairemap.accuracy.estimators import Estimate, Strata, share
 from clairemap.accuracy.interpretation import UNANSWERED, Interpretation
-from clairemap.artefacts.estimates import Agreement, AreaEstimates, ClassEstimates, Figure, StratumRow
+from clairemap.accuracy.redraw import DRAW_AGAIN
+from clairemap.accuracy.zone_areas import FEWEST_IN_A_ZONE, ZoneCounts, by_zone
+from clairemap.artefacts.estimates import (
+    Agreement,
+    AreaEstimates,
+    ClassEstimates,
+    Figure,
+    StratumRow,
+    ZoneClass,
+    ZoneEstimates,
+)
 from clairemap.artefacts.sample_design import SampleDesign
 from clairemap.classes import Legend
 from clairemap.errors import SampleError
@@ -24,7 +34,8 @@ MANY_UNANSWERED = 0.05
 
 ESTIMATOR = (
     "stratified random sample; Stehman 2014 (equal to Olofsson et al. 2014 where the strata are the mapped classes); "
-    "95 % intervals: normal for areas, Wilson with the effective sample size for accuracies"
+    "95 % intervals: of areas from Jeffreys' limits of the strata (Zou and Donner 2008), of accuracies and of areas by "
+    "zone Wilson's with the effective sample size"
 )
 
 
@@ -36,11 +47,13 @@ class AssessedMap:
         sha256: hash of its file.
         classes: class of each unit of the design, 0-based, (unit,); `UNANSWERED` where the map has none.
         class_m2: area of each class's pixels, (class,).
+        zones: its zones.
     """
 
     sha256: str
     classes: NDArray[np.intp]
     class_m2: NDArray[np.float64]
+    zones: ZoneCounts | None = None
 
 
 def region_estimates(
@@ -67,6 +80,7 @@ def region_estimates(
     found = assess(sample)
     rows = _stratum_rows(design, strata)
     classes = _class_rows(found, sample, assessed.class_m2 / M2_PER_HA, legend)
+    zones = _zone_rows(sample, used, assessed, legend)
     return AreaEstimates(
         region=region,
         overall=_figure(found.overall),
@@ -76,6 +90,7 @@ def region_estimates(
         allocation_disagreement=found.allocation_disagreement,
         design_effect=None if np.isnan(found.design_effect) else found.design_effect,
         strata=rows,
+        zones=zones,
         units=len(design.units),
         answered=int(used.sum()),
         agreement=_agreement(answers),
@@ -83,7 +98,7 @@ def region_estimates(
         estimator=ESTIMATOR,
         sampled_map_sha256=design.map_sha256,
         map_sha256=assessed.sha256,
-        cautions=tuple(_cautions(design, answers, assessed, classes, rows)),
+        cautions=(*_cautions(design, answers, assessed, classes, rows), *_zone_cautions(assessed, zones)),
         stamp=stamp,
     )
 
@@ -101,8 +116,7 @@ def _check_mapped(design: SampleDesign, assessed: AssessedMap, used: NDArray[np.
     if unmapped := int((used & (assessed.classes == UNANSWERED)).sum()):
         raise SampleError(
             f"{design.map}: the map has no class at {unmapped} of {int(used.sum())} answered units, so that it covers "
-            "less ground than the map from which the sample was drawn; draw a sample of this map (delete the sample's "
-            "files), or map the missing scenes"
+            f"less ground than the map from which the sample was drawn; map the missing scenes, or {DRAW_AGAIN}"
         )
 
 
@@ -152,6 +166,35 @@ def _stratum_rows(design: SampleDesign, strata: Strata) -> tuple[StratumRow, ...
         )
         for each, units in zip(design.strata, strata.units, strict=True)
     )
+
+
+def _zone_rows(
+    sample: InterpretedSample, used: NDArray[np.bool_], assessed: AssessedMap, legend: Legend
+) -> tuple[ZoneEstimates, ...]:
+    found = by_zone(sample, assessed.zones, used, assessed.class_m2 / M2_PER_HA) if assessed.zones else ()
+    return tuple(
+        ZoneEstimates(
+            name=zone.name,
+            mapped_ha=float(zone.counted_ha.sum()),
+            units=zone.units,
+            classes=tuple(
+                ZoneClass(
+                    name=each.name,
+                    code=each.code,
+                    counted_ha=float(zone.counted_ha[index]),
+                    area_ha=_figure(zone.ha[index]) if zone.ha else None,
+                )
+                for index, each in enumerate(legend.classes)
+            ),
+        )
+        for zone in found
+    )
+
+
+def _zone_cautions(assessed: AssessedMap, zones: Sequence[ZoneEstimates]) -> list[str]:
+    few = [zone.name for zone in zones if zone.units < FEWEST_IN_A_ZONE]
+    text = f"Fewer than {FEWEST_IN_A_ZONE} units are in zone {shortened(few, 5)}: its areas are only counted."
+    return [*(assessed.zones.remarks if assessed.zones else ()), *([text] if few else [])]
 
 
 def _agreement(answers: Interpretation) -> Agreement | None:

@@ -8,43 +8,58 @@ from pathlib import Path
 import numpy as np
 import pyogrio
 import shapely
+from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
-from clairemap.accuracy.answers import Answer, examples, read_answers
-from clairemap.artefacts.sample_design import DesignUnit
+from clairemap.accuracy.answers import Answer, Content, examples, read_answers
+from clairemap.artefacts.sample_design import DesignUnit, SampleDesign
 from clairemap.errors import SampleError
 from clairemap.grid.coordinates import pixel_to_world
 from clairemap.grid.earth import crs_of, to_degrees
 from clairemap.provenance import write_text_whole, written_whole
 
-HEADER = ("id", "longitude", "latitude", "x", "y", "reference", "reference_2", "confidence", "remark")
+HEADER = ("id", "longitude", "latitude", "map_x", "map_y", "reference", "reference_2", "confidence", "remark")
 LAYER = "sample"
 BOM = "\ufeff"
 """Byte order mark: spreadsheets then read UTF-8."""
 
 
-def kept_answers(paths: Sequence[Path], units: Sequence[DesignUnit]) -> dict[str, Answer]:
-    """Return what interpreters have filled into an earlier version of the files, by unit.
+def kept_answers(
+    paths: Sequence[Path], units: Sequence[DesignUnit], columns: Mapping[Path, Mapping[Content, str]] | None = None
+) -> dict[str, Answer]:
+    """Return what interpreters have filled into earlier files, by unit.
+
+    Args:
+        paths: files that may exist.
+        units: units of the new sample.
+        columns: names of columns of files with other names.
 
     Raises:
         SampleError: a unit with an answer is not in the new sample, or two files have different answers.
     """
     kept: dict[str, Answer] = {}
     for path in paths:
-        for answer in read_answers(path) if path.exists() else ():
+        for answer in read_answers(path, (columns or {}).get(path)) if path.exists() else ():
             if answer.is_touched and kept.setdefault(answer.id, answer) != answer:
                 raise SampleError(
                     f"{', '.join(map(str, paths))}: have different answers for {answer.id}; move one of them to "
                     "another folder"
                 )
     if lost := kept.keys() - {unit.id for unit in units}:
+        existing = ", ".join(str(path) for path in paths if path.exists())
         raise SampleError(
-            f"{paths[0]}: {len(kept)} unit(s) have answers, {len(lost)} of them are not in the new sample: "
+            f"{existing}: {len(kept)} unit(s) have answers, {len(lost)} of them are not in the new sample: "
             f"{examples(lost)}. Move the files to another folder before a new sample is drawn, or restore the settings "
-            "under accuracy that drew it (seed, distance_px, buffer, zones)"
+            "under accuracy that drew it (units, seed, distance_px, per_stratum, buffer, strata_by_zone); if only the "
+            "size has changed, set accuracy.units to that of the earlier sample"
         )
     return kept
+
+
+def grid_of(design: SampleDesign) -> GeoBox:
+    """Return the grid of the sampled map."""
+    return GeoBox((design.height, design.width), Affine(*design.transform), design.crs)
 
 
 def write_sample(
@@ -88,19 +103,21 @@ def _write_geopackage(
 ) -> None:
     texts = [
         np.array([getattr(answer, name) or None for answer in answers], object)
-        for name in ("id", "reference", "second", "confidence", "remark")
+        for name in ("reference", "second", "confidence", "remark")
     ]
+    content = io.BytesIO()  # not the temporary file itself: GDAL warns of names that do not end in .gpkg
+    pyogrio.raw.write(
+        content,
+        shapely.to_wkb(outlines),
+        [np.array([int(answer.id) for answer in answers], np.int32), *places.T, *texts],
+        list(HEADER),
+        layer=LAYER,
+        driver="GPKG",
+        geometry_type="Polygon",
+        crs=crs_of(geobox).to_wkt(),
+    )
     with written_whole(path) as part:
-        pyogrio.raw.write(
-            part,
-            shapely.to_wkb(outlines),
-            [texts[0], *places.T, *texts[1:]],
-            list(HEADER),
-            layer=LAYER,
-            driver="GPKG",
-            geometry_type="Polygon",
-            crs=crs_of(geobox).to_wkt(),
-        )
+        part.write_bytes(content.getvalue())
 
 
 def _outlines(geobox: GeoBox, rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.object_]:

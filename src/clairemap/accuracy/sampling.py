@@ -9,17 +9,18 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.accuracy.draw import OUTSIDE, DrawnUnits, TooFewPixelsError, draw, priorities
+from clairemap.accuracy.map_digest import map_digest
 from clairemap.accuracy.sizes import allocated, units_for
 from clairemap.accuracy.strata import Stratification, ZoneOf
 from clairemap.artefacts.sample_design import DesignStratum, DesignUnit, SampleDesign
 from clairemap.errors import SampleError
 from clairemap.grid.window import Window
 from clairemap.metrics.class_areas import PixelArea
-from clairemap.provenance import file_digest
 from clairemap.raster.source import RasterSource
 
-ID_DIGITS = 10
-"""Hexadecimal digits of an id. It depends on seed and position only and says nothing about the stratum."""
+LOWEST_ID, HIGHEST_ID = 10**9, 2**31 - 1
+"""Ids are random whole numbers of 10 digits, since AcATaMa and Collect Earth Online need numbers of 32 bits. They
+depend on seed and position and say nothing about the stratum."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +29,43 @@ class SampleSize:
 
     Attributes:
         units: size of the whole sample; None: from `half_width`.
-        half_width: wanted half-width of the 95 % interval of the overall accuracy.
-        expected: expected share of right pixels in each class of the legend, (class,).
+        half_width: wanted half-width of a 95 % interval, as a share of the map.
+        expected: expected user's accuracy of each class of the legend, (class,).
         per_stratum: fewest units in a stratum.
+        of_class: class whose area the interval is of, 0-based; None: it is of the overall accuracy.
+        buffer_share: share of the sample in the buffer, if more than in proportion.
     """
 
     units: int | None
     half_width: float
     expected: NDArray[np.float64]
     per_stratum: int
+    of_class: int | None = None
+    buffer_share: float = 0
 
     def of(self, pixels: NDArray[np.int64], stratification: Stratification) -> NDArray[np.int64]:
         """Return the units of each stratum, (stratum,)."""
         sizes = pixels.astype(np.float64)
-        buffered = [float(self.expected.min())] if stratification.buffer else []
-        expected = np.tile([*self.expected, *buffered], max(len(stratification.zones), 1))
-        units = self.units or units_for(sizes, expected, self.half_width)
-        return allocated(units, sizes, self.per_stratum)
+        zones = max(len(stratification.zones), 1)
+        of_classes = sizes.reshape(zones, -1).sum(0)[: len(self.expected)]
+        users, shares = self.expected, of_classes / of_classes.sum()
+        buffer = stratification.buffer
+        if self.of_class is None:
+            expected = [*users, users.min()]
+        else:
+            mine = self.of_class
+            # What is wrong is of the other classes in proportion to their mapped areas.
+            others = (1 - users) * shares[mine] / np.maximum(1 - shares, shares[mine])
+            beside = 1 - users.min() if buffer and buffer.around == mine else others.mean()
+            expected = [*np.where(np.arange(len(users)) == mine, users, others), beside]
+        chosen = np.array(expected if buffer else expected[:-1])
+        units = self.units or units_for(sizes, np.tile(chosen, zones), self.half_width)
+        at_least = np.full((zones, len(chosen)), self.per_stratum)
+        if buffer:
+            near = sizes.reshape(zones, -1)[:, -1]
+            wanted = np.ceil(self.buffer_share * units * near / max(near.sum(), 1))
+            at_least[:, -1] = np.maximum(at_least[:, -1], wanted)
+        return allocated(units, sizes, at_least.ravel())
 
 
 @dataclass(frozen=True)
@@ -89,7 +110,7 @@ def sample_of(
         return SampleDesign(
             stamp=stamp,
             map=landcover.name.removesuffix(".landcover.tif"),
-            map_sha256=file_digest(landcover),
+            map_sha256=map_digest(source),
             height=source.shape[0],
             width=source.shape[1],
             transform=tuple(source.geobox.transform)[:6],
@@ -132,10 +153,7 @@ def _counts_by_row(strata: NDArray[np.int32], count: int) -> NDArray[np.int64]:
 def _design_units(
     source: RasterSource, drawn: DrawnUnits, pixels: NDArray[np.int64], units: NDArray[np.int64], seed: int
 ) -> tuple[DesignUnit, ...]:
-    keys = priorities(drawn.rows * source.shape[1] + drawn.columns, seed + 1)
-    ids = [f"{int(key):016x}"[:ID_DIGITS] for key in keys]
-    if len(set(ids)) < len(ids):
-        raise SampleError(f"two units have the same id with accuracy.seed {seed}; choose another seed")
+    ids = _ids(drawn, source.shape[1], seed)
     chance = units / np.maximum(pixels, 1)
     codes = codes_at(source, drawn.rows, drawn.columns)
     areas = _areas_at(source.geobox, drawn.rows, drawn.columns)
@@ -145,6 +163,24 @@ def _design_units(
             ids, drawn.rows, drawn.columns, drawn.strata, drawn.ranks, codes, areas, strict=True
         )
     )
+
+
+def _ids(drawn: DrawnUnits, width: int, seed: int) -> list[str]:
+    """Return an id for each unit. Of two units with the same number, the one of higher rank gets another."""
+    position = drawn.rows * width + drawn.columns
+    ids = np.zeros(len(position), np.uint64)
+    waiting = np.lexsort((drawn.strata, drawn.ranks))
+    attempt = 1
+    while len(waiting):
+        numbers = LOWEST_ID + priorities(position[waiting], seed + attempt) % np.uint64(HIGHEST_ID - LOWEST_ID + 1)
+        _, first = np.unique(numbers, return_index=True)
+        free = np.zeros(len(waiting), np.bool_)
+        free[first] = True
+        free &= ~np.isin(numbers, ids)
+        ids[waiting[free]] = numbers[free]
+        waiting = waiting[~free]
+        attempt += 1
+    return [str(number) for number in ids]
 
 
 def codes_at(source: RasterSource, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.uint8]:

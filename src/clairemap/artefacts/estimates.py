@@ -7,7 +7,7 @@ from pathlib import Path
 from clairemap.artefacts.document import DocumentModel, read_document, write_document
 from clairemap.provenance import write_text_whole
 
-TABLE_HEADER = ("class", "code", "figure", "value", "standard_error", "low", "high")
+TABLE_HEADER = ("zone", "class", "code", "figure", "value", "standard_error", "low", "high")
 
 
 class Figure(DocumentModel):
@@ -51,6 +51,24 @@ class StratumRow(DocumentModel):
     too_few: bool
 
 
+class ZoneClass(DocumentModel):
+    """Area of a class in a zone, in hectares: counted with fractions of pixels, and estimated (None: too few units)."""
+
+    name: str
+    code: int
+    counted_ha: float
+    area_ha: Figure | None
+
+
+class ZoneEstimates(DocumentModel):
+    """A zone: name, mapped hectares, answered units in it, and its classes."""
+
+    name: str
+    mapped_ha: float
+    units: int
+    classes: tuple[ZoneClass, ...]
+
+
 class Agreement(DocumentModel):
     """Units that two interpreters answered, and the share with the same class."""
 
@@ -70,6 +88,7 @@ class AreaEstimates(DocumentModel):
         allocation_disagreement: share of the area that is wrong although the classes' areas agree.
         design_effect: variance of the overall accuracy relative to a simple random sample; None without errors.
         strata: strata of the sample.
+        zones: areas by zone; empty without zones.
         units: drawn units.
         answered: units with a reference class.
         agreement: agreement of two interpreters; None without a second one.
@@ -89,6 +108,7 @@ class AreaEstimates(DocumentModel):
     allocation_disagreement: float
     design_effect: float | None
     strata: tuple[StratumRow, ...]
+    zones: tuple[ZoneEstimates, ...] = ()
     units: int
     answered: int
     agreement: Agreement | None
@@ -105,13 +125,21 @@ def write_estimates(path: Path, table: Path, estimates: AreaEstimates) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(TABLE_HEADER)
-    writer.writerow(["", "", "overall_accuracy", *_cells(estimates.overall)])
+    writer.writerow(["", "", "", "overall_accuracy", *_cells(estimates.overall)])
     for row in estimates.classes:
         for name in ("area_ha", "users_accuracy", "producers_accuracy", "f1"):
-            writer.writerow([row.name, row.code, name, *_cells(getattr(row, name))])
-        writer.writerow([row.name, row.code, "counted_ha", f"{row.counted_ha:.6g}", "", "", ""])
+            writer.writerow(["", row.name, row.code, name, *_cells(getattr(row, name))])
+        writer.writerow(["", row.name, row.code, "counted_ha", *_counted(row.counted_ha)])
+    for zone in estimates.zones:
+        for each in zone.classes:
+            writer.writerow([zone.name, each.name, each.code, "area_ha", *_cells(each.area_ha)])
+            writer.writerow([zone.name, each.name, each.code, "counted_ha", *_counted(each.counted_ha)])
     write_text_whole(table, text.getvalue())
     write_document(path, estimates)
+
+
+def _counted(hectares: float) -> list[str]:
+    return [f"{hectares:.6g}", "", "", ""]
 
 
 def _cells(figure: Figure | None) -> list[str]:

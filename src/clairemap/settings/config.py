@@ -109,12 +109,25 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
-    def _buffer_is_around_a_class(self) -> Self:
-        buffer, names = self.accuracy.buffer, self.legend.names
-        if buffer and buffer.around not in names:
+    def _sample_is_about_classes(self) -> Self:
+        accuracy, known = self.accuracy, self.legend.names
+        named = {
+            "buffer.around": accuracy.buffer.around if accuracy.buffer else None,
+            "half_width_class": accuracy.half_width_class,
+        }
+        for key, name in named.items():
+            if name is not None and name not in known:
+                raise ValueError(
+                    f"accuracy.{key} {name!r} is not a class of legend.classes: use one of {', '.join(known)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _areas_are_of_one_map(self) -> Self:
+        if self.accuracy.interpreted and self.mosaic.grid != "region":
             raise ValueError(
-                f"accuracy.buffer.around {buffer.around!r} is not a class of legend.classes: use one of "
-                f"{', '.join(names)}"
+                f"accuracy.interpreted needs one map for each region, but mosaic.grid is {self.mosaic.grid!r}: set "
+                "mosaic.grid to region, or accuracy.interpreted to null"
             )
         return self
 

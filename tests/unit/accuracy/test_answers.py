@@ -1,7 +1,9 @@
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 import pytest
+import shapely
 
 from clairemap.accuracy.answers import Answer, read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
@@ -30,13 +32,79 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
         ("id;longitude;reference\r\na1;10,25;Forêt\r\nb2;11,5;5\r\n", "cp1252"),
         ("ID\tReference\na1\tforêt\nb2\tWATER\n", "utf-16"),
         ("plotid,lon,lat,class\na1,1,2,Forêt\nb2,1,2,5.0\n", "utf-8-sig"),
+        ("sep=;\r\nid;reference\r\na1;20,0\r\nb2;5,0\r\n", "cp1252"),
+        ('"id";"remark";"reference"\n"a1";"a; b\nc";"Forêt"\n"b2";"";"5"\n', "utf-8"),
     ],
 )
 def test_spreadsheets_in_their_ways(tmp_path: Path, text: str, encoding: str):
-    path = write(tmp_path / "points.csv", text.replace("5.0", "5"), encoding)
+    path = write(tmp_path / "points.csv", text, encoding)
     found = interpreted(path, read_answers(path), design("b2", "a1"), LEGEND)
     assert found.reference.tolist() == [0, 1]
     assert found.second.tolist() == [UNANSWERED] * 2
+
+
+def test_whole_numbers_with_decimals_are_ids(tmp_path: Path):
+    path = write(tmp_path / "points.csv", "id;reference\n1002836923,00;5\n")
+    assert read_answers(path) == [Answer("1002836923", "5")]
+
+
+ACATAMA = {
+    "ID": np.array([1002836923, 1009564589, 1019755814], np.int32),
+    "Label": np.array(["Forêt", "Water", None], object),
+    "Is labeled as": np.array([20, 5, np.nan]),
+    "In thematic map as": np.array([5, 5, np.nan]),
+    "Match": np.array(["No", "Yes", None], object),
+}
+"""Fields that AcATaMa's `save_sampling_labeled` writes, for a sample with a thematic map."""
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".shp"])
+def test_acatama(tmp_path: Path, suffix: str):
+    path = tmp_path / f"labeled{suffix}"
+    points = shapely.to_wkb(shapely.points([[500, 900], [510, 900], [520, 900]]))
+    pyogrio.raw.write(
+        path, points, list(ACATAMA.values()), list(ACATAMA), geometry_type="Point", crs="EPSG:32633",
+        driver={".gpkg": "GPKG", ".shp": "ESRI Shapefile"}[suffix],
+    )  # fmt: skip
+    answers = read_answers(path)
+    assert answers == [Answer("1002836923", "20"), Answer("1009564589", "5"), Answer("1019755814", "")]
+
+
+def test_acatama_without_a_thematic_map(tmp_path: Path):
+    fields = {"ID": ACATAMA["ID"], "Label": ACATAMA["Label"], "Label ID": np.array([2, 1, np.nan])}
+    path = tmp_path / "labeled.gpkg"
+    pyogrio.raw.write(
+        path, shapely.to_wkb(shapely.points([[0, 0]] * 3)), list(fields.values()), list(fields),
+        geometry_type="Point", crs="EPSG:32633", driver="GPKG",
+    )  # fmt: skip
+    assert [answer.reference for answer in read_answers(path)] == ["Forêt", "Water", ""]
+
+
+COLLECT_EARTH_ONLINE = (
+    "\ufeffplotid,sampleid,lon,lat,email,flagged,collection_time,analysis_duration,imagery_title,imagery_attributions,"
+    "sample_geom,pl_map_x,pl_map_y,Land cover\n"
+    '1002836923,1,10.1,46.2,a@b.org,false,2026-05-14 10:31,12.3 secs,Mapbox,"© Mapbox, © Maxar",POINT(1 2),1,2,Forêt\n'
+    "1009564589,1,10.2,46.2,a@b.org,false,2026-05-14 10:32,8.0 secs,Mapbox,© Mapbox,POINT(1 2),1,2,Water\n"
+    "1019755814,1,10.3,46.2,a@b.org,true,2026-05-14 10:33,,,,POINT(1 2),1,2,\n"
+)
+"""Header and rows as `dump-project-raw-data!` writes them; the sample was uploaded with `id` renamed to `plotid`."""
+
+
+def test_sample_data_of_collect_earth_online(tmp_path: Path):
+    path = write(tmp_path / "ceo-alps-sample-data-2026-05-14.csv", COLLECT_EARTH_ONLINE)
+    answers = read_answers(path)
+    assert answers == [Answer("1002836923", "Forêt"), Answer("1009564589", "Water"), Answer("1019755814", "")]
+    renamed = write(tmp_path / "points.csv", COLLECT_EARTH_ONLINE.replace("Land cover", "What is at the point?"))
+    assert read_answers(renamed, {"reference": "What is at the point?"}) == answers
+
+
+def test_plot_data_of_collect_earth_online_are_refused(tmp_path: Path):
+    header = (
+        "plotid,center_lon,center_lat,shape,size_m,sample_points,email,flagged,flagged_reason,collection_time,"
+        "analysis_duration,common_securewatch_date,total_securewatch_dates,Land cover:Forêt,Land cover:Water\n"
+    )
+    with pytest.raises(SampleError, match="download its sample data"):
+        read_answers(write(tmp_path / "points.csv", header))
 
 
 def test_vector_files(tmp_path: Path):

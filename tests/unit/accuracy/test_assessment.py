@@ -51,6 +51,48 @@ def test_equals_table_8_of_olofsson_et_al_2014():
     assert 1.96 * found.areas[0].standard_error == pytest.approx(6158, abs=2)
 
 
+def test_equals_the_example_of_olofsson_et_al_2013():
+    """The first example of R's mapaccuracy (hagc/mapaccuracy, R/olofsson.R); hectares; equations 9 to 16."""
+    counts = np.array([[97, 0, 3], [3, 279, 18], [2, 1, 97]])
+    hectares = np.array([22353.0, 1122543, 610228])
+    found = from_counts(counts, hectares * 1e6, 1e-6)
+    assert found.areas[0].value / hectares.sum() == pytest.approx(0.0257, abs=5e-5)
+    assert found.areas[0].value == pytest.approx(45112, abs=1)
+    assert found.areas[0].standard_error == pytest.approx(10751, abs=1)
+    assert found.users[0].value == pytest.approx(0.97)
+    assert found.producers[0].value == pytest.approx(0.48, abs=5e-3)
+    assert found.overall.value == pytest.approx(0.944, abs=5e-4)
+
+
+def test_areas_of_all_classes_of_olofsson_et_al_2014():
+    """The second example of mapaccuracy: hectares and half-widths of page 54 of the paper."""
+    found = from_counts(OLOFSSON_COUNTS, OLOFSSON_PX, LANDSAT_HA)
+    np.testing.assert_allclose(values(found.areas), [21158, 11686, 285770, 581386], atol=1)
+    np.testing.assert_allclose(1.96 * np.array(errors(found.areas)), [6158, 3756, 15510, 16282], atol=2)
+
+
+def test_variance_of_areas_has_members_and_others():
+    """AcATaMa's example of Tinigua (tests/data/analysis/accuracy_assessment_simple_post_stratify_revised.html).
+
+    Its standard errors of areas, 1161, 438 and 1614 ha, lack the part of the units that are not of the class; its pull
+    request 32 corrects it to n p (1 - p) / (n - 1). Its other figures are right.
+    """
+    counts = np.array([[325, 0, 15], [0, 17, 0], [7, 1, 135]])
+    hectares = np.array([145078.56, 5703.75, 64029.69])
+    found = from_counts(counts, hectares * 1e6, 1e-6)
+    assert (found.overall.value, found.overall.standard_error) == pytest.approx((0.95353, 0.00948), abs=5e-6)
+    np.testing.assert_allclose(values(found.users), [0.95588, 1, 0.94406], atol=5e-6)
+    np.testing.assert_allclose(errors(found.users), [0.01115, 0, 0.01929], atol=6e-6)
+    np.testing.assert_allclose(values(found.producers), [0.9779, 0.92721, 0.90425], atol=5e-6)
+    np.testing.assert_allclose(values(found.areas), [141812.35578, 6151.51007, 66848.13415], atol=1e-4)
+    units = counts.sum(1, keepdims=True)
+    shares = counts / units
+    corrected = np.sqrt((hectares[:, None] ** 2 * shares * (1 - shares) / (units - 1)).sum(0))
+    np.testing.assert_allclose(errors(found.areas), corrected, rtol=1e-6)
+    assert (np.array(errors(found.areas)) > [1161.23342, 438.0444, 1613.71172]).all()
+    assert errors(found.areas)[0] == pytest.approx(1990.6, abs=0.1)
+
+
 def test_equals_the_example_of_stehman_2014():
     sample = InterpretedSample(
         codes(STEHMAN_MAP), codes(STEHMAN_REFERENCE), strata_of(codes(STEHMAN_STRATA), STEHMAN_PX), 4
@@ -86,6 +128,20 @@ def test_a_perfect_map_has_no_error_but_an_interval():
     assert np.isnan(found.design_effect)
 
 
+def test_an_area_may_be_in_strata_without_members():
+    """45 of 50 units in a small stratum, none of 300 in a large one: its variance is 0, but it may have members."""
+    found = from_counts(np.array([[45, 5], [0, 300]]), [1000, 100_000])
+    area = found.areas[0]
+    assert area.value == 900
+    assert area.low == pytest.approx(900 - 1.96 * area.standard_error, rel=0.05)
+    assert area.high == pytest.approx(900 + 100_000 * 0.0083, rel=0.02)
+
+
+def test_the_interval_of_an_area_is_nearly_normal_in_large_samples():
+    area = from_counts(np.array([[400, 100], [60, 440]]), [1e6, 2e6]).areas[0]
+    np.testing.assert_allclose([area.value - area.low, area.high - area.value], 1.96 * area.standard_error, rtol=0.05)
+
+
 def test_classes_without_units_are_unknown():
     found = from_counts(np.array([[5, 0, 0], [5, 0, 0], [0, 0, 0]]), [10, 10, 0])
     assert np.isnan(found.producers[1].value)
@@ -102,17 +158,6 @@ def test_a_sample_of_all_pixels_has_no_error():
     found = from_counts(np.array([[6, 4], [2, 8]]), [10, 10])
     assert found.overall.standard_error == 0
     assert errors(found.areas) == [0, 0]
-
-
-def test_zones_add_up():
-    rng = np.random.default_rng(2)
-    of_units = np.repeat([0, 1], 50)
-    sample = InterpretedSample(of_units, rng.integers(0, 2, 100), strata_of(of_units, [3000, 1000]), 2)
-    west = rng.random(100) < 0.4
-    parts = [sample.within(west).area(1), sample.within(~west).area(1)]
-    whole = assess(sample).areas[1]
-    assert sum(each.value for each in parts) == pytest.approx(whole.value)
-    assert all(each.standard_error > 0 for each in parts)
 
 
 def test_pixels_of_equal_area_give_the_textbook_variance():

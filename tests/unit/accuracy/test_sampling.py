@@ -35,7 +35,9 @@ def landcover(tmp_path: Path) -> Path:
 
 
 def sample(path: Path, units: int | None = 120, **options: Any) -> SampleDesign:
-    size = SampleSize(units, 0.05, np.array([0.8, 0.9]), options.pop("per_stratum", 30))
+    size = SampleSize(
+        units, 0.05, np.array([0.8, 0.9]), options.pop("per_stratum", 30), of_class=options.pop("of_class", None)
+    )
     stratification = options.pop("stratification", Stratification(LEGEND))
     chosen = {"seed": 3, "distance_px": 0.0, "stamp": {}, **options}
     return sample_of(path, stratification, size, **chosen)
@@ -66,6 +68,13 @@ def test_size_from_the_half_width(landcover: Path):
     assert len(design.units) == pytest.approx((1.96 / 0.05) ** 2 * (0.2 * 0.4 + 0.8 * 0.3) ** 2, abs=3)
 
 
+def test_size_from_the_half_width_of_an_area(landcover: Path):
+    """Shares of water: 0.8 in its own stratum, 0.1 in forest, since it is the only other class."""
+    design = sample(landcover, units=None, per_stratum=2, of_class=0)
+    spread = 0.2 * np.sqrt(0.8 * 0.2) + 0.8 * np.sqrt(0.1 * 0.9)
+    assert len(design.units) == pytest.approx((1.96 / 0.05) ** 2 * spread**2, rel=0.03)
+
+
 def test_ids_do_not_tell_the_stratum(landcover: Path):
     design = sample(landcover, units=400)
     ordered = sorted(design.units, key=lambda unit: unit.id)
@@ -94,12 +103,13 @@ def test_files_hide_the_map_and_have_a_place_for_answers(landcover: Path, tmp_pa
     assert tuple(rows[0]) == HEADER
     assert [row["id"] for row in rows] == sorted(unit.id for unit in design.units)
     unit = next(unit for unit in design.units if unit.id == rows[0]["id"])
-    assert float(rows[0]["x"]) == 500000 + 10 * (unit.column + 0.5)
-    assert float(rows[0]["y"]) == 5000000 - 10 * (unit.row + 0.5)
+    assert float(rows[0]["map_x"]) == 500000 + 10 * (unit.column + 0.5)
+    assert float(rows[0]["map_y"]) == 5000000 - 10 * (unit.row + 0.5)
     info, _, geometry, columns = pyogrio.raw.read(geopackage)
     assert list(info["fields"]) == list(HEADER)
     assert info["crs"] == "EPSG:32633"
-    assert columns[0].tolist() == [row["id"] for row in rows]
+    assert columns[0].tolist() == [int(row["id"]) for row in rows]
+    assert all(10**9 <= number < 2**31 for number in columns[0])
     assert all(value is None for value in columns[5])
     assert len(geometry) == 120
 
@@ -160,3 +170,10 @@ def test_strata_smaller_than_the_minimum_are_sampled_whole(tmp_path: Path):
     assert design.strata[0].units == 7
     assert design.strata[2].name == "near water"
     assert {unit.map_code for unit in design.units if unit.stratum == 2} == {2}
+
+
+def test_a_share_of_the_sample_in_the_buffer(landcover: Path):
+    size = SampleSize(200, 0.05, np.array([0.8, 0.9]), 10, buffer_share=0.25)
+    design = sample_of(landcover, Stratification(LEGEND, Buffer(0, 2)), size, seed=3, distance_px=0, stamp={})
+    assert design.strata[2].units == 50
+    assert len(design.units) == pytest.approx(200, abs=2)

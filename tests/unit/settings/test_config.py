@@ -106,9 +106,9 @@ def fields_of(section: type[Section], schema: dict[str, Any], key: str = "") -> 
 
 
 def _values(key: str, field: dict[str, Any], schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    field = next((kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}), field)
     if "$ref" in field:
         field = schema["$defs"][field["$ref"].rsplit("/", 1)[1]]
-    field = next((kind for kind in field.get("anyOf", ()) if kind != {"type": "null"}), field)
     yield key, field
     for name, inner in field.get("properties", {}).items():
         yield from _values(f"{key}.{name}", inner, schema)
