@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.classes import MAP_NODATA
+from clairemap.delivery.areas import M2_PER_HA, PixelAreas
 from clairemap.delivery.merging import Borders, MergedClasses, SmallPatches, merged_classes
 from clairemap.delivery.patches import Patches
 from clairemap.errors import GridError
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from clairemap.metrics.class_areas import PixelArea
 
 MARGIN_PX = 64
 """Smallest margin around a window; patches of a minimum area up to some hundred pixels fit into it."""
@@ -26,17 +26,11 @@ MARGIN_PX = 64
 READ_PX = 512
 """Probabilities are read in squares of this side, that of the store's chunks."""
 
-AREA_COLUMNS_PX = 1024
-"""Pixel areas are computed in columns of this width, so that rounding does not depend on the windows."""
-
 MIN_AREA = 2**30
 """The minimum area in integer units: sums of integers do not depend on their order."""
 
 ROUNDING = 2**10
 """Patches that are smaller by no more than this (a millionth) are as large as the minimum area."""
-
-M2_PER_HA = 10_000
-
 
 class MapReader(Protocol):
     """Windows of a map before post-processing."""
@@ -56,7 +50,7 @@ class MapReader(Protocol):
 class AreaUnits:
     """Area of pixels in units of the minimum area / `MIN_AREA`."""
 
-    pixel_area: PixelArea
+    pixels: PixelAreas
     units_per_m2: float
 
     @classmethod
@@ -66,28 +60,17 @@ class AreaUnits:
         Raises:
             GridError: the grid has no CRS, so that areas are unknown.
         """
-        pixel_area = PixelArea.of(geobox)
-        if not pixel_area.known:
+        pixels = PixelAreas.of(geobox)
+        if not pixels.known:
             raise GridError(
-                f"deliver.min_area_ha is {min_area_ha:g}, but the area of the map's pixels is {pixel_area.method}; set "
-                "it to null, or assign a CRS to the scenes (gdal_edit.py -a_srs)"
+                f"deliver.min_area_ha is {min_area_ha:g}, but the area of pixels is {pixels.pixel_area.method}; set it "
+                "to null, or assign a CRS to the scenes (gdal_edit.py -a_srs)"
             )
-        return cls(pixel_area, MIN_AREA / (min_area_ha * M2_PER_HA))
+        return cls(pixels, MIN_AREA / (min_area_ha * M2_PER_HA))
 
-    def read(self, window: Window) -> NDArray[np.int64]:
-        """Return the area of each pixel of a window, (y, x) or broadcastable to it."""
-        if self.pixel_area.planar_m2 is not None:
-            return np.full((1, 1), round(self.pixel_area.planar_m2 * self.units_per_m2), np.int64)
-        width = int(self.pixel_area.geobox.shape[1])
-        areas = np.empty(window.shape, np.int64)
-        for x0 in range(window.x0 // AREA_COLUMNS_PX * AREA_COLUMNS_PX, window.x1, AREA_COLUMNS_PX):
-            column = Window(window.y0, x0, window.height, min(AREA_COLUMNS_PX, width - x0))
-            for part in self.pixel_area.uniform_windows(column):
-                here = part.intersection(window)
-                if not here.is_empty:
-                    rows = np.round(self.pixel_area.of_rows(part) * self.units_per_m2)
-                    areas[here.relative_to(window).slices] = rows.astype(np.int64)[:, None]
-        return areas
+    def read(self, window: Window) -> NDArray[np.float64]:
+        """Return the area of each pixel of a window (y, x), whole numbers."""
+        return np.round(self.pixels.m2(window) * self.units_per_m2)
 
 
 @dataclass(frozen=True)
@@ -131,7 +114,7 @@ class Dissolver:
     def _within(self, window: Window, outer: Window) -> Dissolved | None:
         """Return the changes in a window, None if they are not decided by what is in the larger window."""
         patches = Patches.of(self.reader.landcover(outer))
-        area = patches.sums(np.broadcast_to(self.areas.read(outer), outer.shape)).astype(np.int64)
+        area = patches.sums(self.areas.read(outer)).astype(np.int64)
         is_small = area < MIN_AREA - ROUNDING
         is_small[0] = False
         inner = window.relative_to(outer)

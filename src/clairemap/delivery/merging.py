@@ -116,7 +116,7 @@ class _Merging:
         for other, length in neighbours.items():
             borders[self.classes[other]] = borders.get(self.classes[other], 0) + length
         if borders:
-            sums = self.small.probability[patch]
+            sums = self.small.probability[patch].tolist()
             chosen = max(borders, key=lambda index: (sums[index], borders[index], -index))
             self._merge(patch, neighbours, chosen)
 
@@ -132,22 +132,23 @@ class _Merging:
         """Give a patch the chosen class and merge it with its neighbours of this class."""
         small = self.small
         parts = [patch, *(other for other in neighbours if self.classes[other] == chosen)]
-        is_large = chosen in small.around[patch]
         root = max(parts, key=lambda part: len(small.neighbours[part]))
-        borders, around = small.neighbours[root], small.around[root]
-        area = sum(self.areas[part] for part in parts)
+        area = small.min_area if chosen in small.around[patch] else sum(self.areas[part] for part in parts)
         for part in parts:
-            if part == root:
-                continue
             self.parents[part] = root
-            small.probability[root] += small.probability[part]
-            for others, target in ((small.neighbours[part], borders), (small.around[part], around)):
-                for other, length in others.items():
-                    target[other] = target.get(other, 0) + length
         self.classes[root], self.areas[root] = chosen, area
+        if area >= small.min_area:  # it is not processed again: only its class matters
+            return
+        for part in parts:
+            if part != root:
+                small.probability[root] += small.probability[part]
+                _add(small.neighbours[root], small.neighbours[part])
+                _add(small.around[root], small.around[part])
         self.is_open[root] = any(self.is_open[part] for part in parts)
         self.ranks[root] = OPEN_FIRST if self.is_open[root] else min(self.ranks[part] for part in parts)
-        if is_large:
-            self.areas[root] = small.min_area
-        if self.areas[root] < small.min_area:
-            heapq.heappush(self.queue, (self.areas[root], self.ranks[root], root))
+        heapq.heappush(self.queue, (area, self.ranks[root], root))
+
+
+def _add(total: Borders, borders: Borders) -> None:
+    for other, length in borders.items():
+        total[other] = total.get(other, 0) + length
