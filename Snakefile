@@ -20,6 +20,7 @@ include: "workflow/rules/prepare.smk"
 include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
+include: "workflow/rules/deliver.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/report.smk"
 
@@ -42,6 +43,7 @@ rule all:
     default_target: True
     input:
         results,
+        polygons,
 
 
 # The hooks run in the process that plans; cluster jobs do not import the record of the run.

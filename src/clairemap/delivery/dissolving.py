@@ -17,7 +17,6 @@ from clairemap.delivery.areas import M2_PER_HA, PixelAreas
 from clairemap.delivery.merging import Borders, MergedClasses, SmallPatches, merged_classes
 from clairemap.delivery.patches import Patches
 from clairemap.errors import GridError
-from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 
 MARGIN_PX = 64
@@ -31,6 +30,7 @@ MIN_AREA = 2**30
 
 ROUNDING = 2**10
 """Patches that are smaller by no more than this (a millionth) are as large as the minimum area."""
+
 
 class MapReader(Protocol):
     """Windows of a map before post-processing."""
@@ -67,6 +67,11 @@ class AreaUnits:
                 "to null, or assign a CRS to the scenes (gdal_edit.py -a_srs)"
             )
         return cls(pixels, MIN_AREA / (min_area_ha * M2_PER_HA))
+
+    @property
+    def is_pixel_enough(self) -> bool:
+        """Whether the map's first pixel is as large as the minimum area."""
+        return bool(self.read(Window(0, 0, 1, 1))[0, 0] >= MIN_AREA - ROUNDING)
 
     def read(self, window: Window) -> NDArray[np.float64]:
         """Return the area of each pixel of a window (y, x), whole numbers."""
@@ -226,8 +231,3 @@ def _scattered(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[n
         mixed ^= mixed >> np.uint64(33)
         mixed *= np.uint64(factor)
     return mixed ^ (mixed >> np.uint64(33))
-
-
-def dissolve_windows(shape: tuple[int, int], side_px: int) -> Iterator[Window]:
-    """Yield the windows of a map in the order of writing."""
-    return (tile.window for tile in tiles(shape, side_px))

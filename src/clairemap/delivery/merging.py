@@ -89,7 +89,9 @@ class _Merging:
         self.ranks = [
             OPEN_FIRST if is_open else rank for rank, is_open in zip(self.small.ranks, self.is_open, strict=True)
         ]
-        self.queue = [(area, rank, patch) for patch, (area, rank) in enumerate(zip(self.areas, self.ranks, strict=True))]
+        self.queue = [
+            (area, rank, patch) for patch, (area, rank) in enumerate(zip(self.areas, self.ranks, strict=True))
+        ]
         heapq.heapify(self.queue)
 
     def root(self, patch: int) -> int:

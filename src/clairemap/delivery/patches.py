@@ -26,10 +26,10 @@ class Patches:
     @classmethod
     def of(cls, values: NDArray[np.uint8]) -> "Patches":
         """Return the patches of class codes (y, x), numbered by class, then by position."""
-        labels = np.zeros(values.shape, np.int32)
+        labels, found = np.zeros(values.shape, np.int32), np.empty(values.shape, np.int32)
         codes, count = [np.array([MAP_NODATA], np.uint8)], 0
         for code in np.flatnonzero(np.bincount(values.ravel(), minlength=MAP_NODATA + 1)[:MAP_NODATA]):
-            found, number = ndimage.label(values == code, output=np.int32)
+            number = ndimage.label(values == code, output=found)
             found[found > 0] += count
             labels += found
             codes.append(np.full(number, code, np.uint8))

@@ -17,6 +17,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio import features
 from shapely import GeometryType
+from shapely.geometry.base import BaseGeometry
 
 from clairemap.delivery.areas import PixelAreas
 from clairemap.delivery.patches import Patches
@@ -247,11 +248,18 @@ def _merged(pieces: Polygons) -> Polygons:
     if len(pieces) == 1:
         return pieces
     union = np.array([_without_straight_vertices(shapely.union_all(pieces.geometry))])
-    sums = (pieces.pixels, pieces.m2, pieces.confidence, pieces.optical_share)
-    return Polygons(pieces.codes[:1], union, *(values.sum(keepdims=True) for values in sums), pieces.is_cut[:1])
+    return Polygons(
+        pieces.codes[:1],
+        union,
+        pieces.pixels.sum(keepdims=True),
+        pieces.m2.sum(keepdims=True),
+        pieces.confidence.sum(keepdims=True),
+        pieces.optical_share.sum(keepdims=True),
+        pieces.is_cut[:1],
+    )
 
 
-def _without_straight_vertices(polygon: shapely.Polygon) -> shapely.Polygon:
+def _without_straight_vertices(polygon: BaseGeometry) -> shapely.Polygon:
     """Return a polygon of horizontal and vertical sides without vertices at which the direction stays."""
     _, coordinates, (rings, polygons) = shapely.to_ragged_array([polygon])
     starts, ends = rings[:-1], rings[1:] - 1  # the last vertex of a ring is its first
@@ -266,7 +274,7 @@ def _without_straight_vertices(polygon: shapely.Polygon) -> shapely.Polygon:
     first = np.cumsum(lengths) - lengths
     closed = np.insert(kept, first + lengths, kept[first])
     offsets = np.concatenate([[0], np.cumsum(lengths + 1)])
-    found: shapely.Polygon = shapely.from_ragged_array(
-        GeometryType.POLYGON, coordinates[closed], (offsets, polygons)
-    )[0]
+    found: shapely.Polygon = shapely.from_ragged_array(GeometryType.POLYGON, coordinates[closed], (offsets, polygons))[
+        0
+    ]
     return found

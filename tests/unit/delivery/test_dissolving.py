@@ -5,14 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from odc.geo.geobox import GeoBox
 from scipy import ndimage
+from tests.made_rasters import UTM
 
 from clairemap.delivery.dissolving import AreaUnits, Dissolver, _scattered
-from clairemap.errors import GridError
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
-from tests.made_rasters import PIXELS, UTM
 
 CODES = np.array([10, 20, 50, 7], np.uint8)
 NODATA = 255

@@ -9,12 +9,12 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from rasterio import features
+from tests.made_rasters import UTM
+from tests.unit.delivery.test_dissolving import NODATA, random_map
 
 from clairemap.delivery.areas import PixelAreas
 from clairemap.delivery.polygons import Polygons, map_polygons
 from clairemap.grid.window import Window
-from tests.made_rasters import UTM
-from tests.unit.delivery.test_dissolving import NODATA, random_map
 
 AREAS = PixelAreas.of(UTM)
 
@@ -68,9 +68,7 @@ def test_windows_give_the_polygons_of_the_whole_array(seed: int, blur: float) ->
 def test_each_pixel_is_in_the_polygon_of_its_class(max_vertices: int) -> None:
     source = made_map(1, (50, 70), 2)
     found = polygons_of(source, window_px=16, max_vertices=max_vertices)
-    burnt = features.rasterize(
-        zip(found.geometry, range(1, len(found) + 1), strict=True), source.shape, dtype=np.int32
-    )
+    burnt = features.rasterize(zip(found.geometry, range(1, len(found) + 1), strict=True), source.shape, dtype=np.int32)
     assert found.is_cut.any() == (max_vertices == 10)
     np.testing.assert_array_equal(np.append(NODATA, found.codes)[burnt], source.codes)
     for values, sums in (
