@@ -20,7 +20,14 @@ include: "workflow/rules/prepare.smk"
 include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
-include: "workflow/rules/deliver.smk"
+
+
+if DISSOLVES:
+
+    include: "workflow/rules/dissolve.smk"
+
+
+include: "workflow/rules/vectorize.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/report.smk"
 
