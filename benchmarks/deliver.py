@@ -205,7 +205,7 @@ def measured(*words: str) -> Cost:
 
 def figures(costs: dict[tuple[str, int], Cost], mpx: dict[int, float]) -> dict[str, float]:
     """Return time and memory."""
-    found = {}
+    found: dict[str, float] = {}
     for name in ("dissolve", "polygons"):
         large, small = costs[name, COPIES], costs[name, COPIES // 2]
         found |= {

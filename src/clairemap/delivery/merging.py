@@ -1,9 +1,13 @@
 """Which patches are merged into which: small patches, smallest first, into their most probable neighbouring class.
 
-The result for a window must not depend on what lies outside. A patch that reaches the window's side is *open*: only a
-lower bound of its area is known. As patches are processed in order of their area, a neighbour with a larger bound
-still has its class when a patch is processed. A patch whose outcome depends on more than that is *undecided*; the
-caller then reads a larger window.
+Patches that are large from the start come first: on made maps, their class is right more often than that of a small
+neighbour, which may itself be an error (benchmarks/deliver.py).
+
+The result for a window must not depend on what is outside. A patch that reaches a side of the window is *open*: it may
+be larger than it seems, or even large. A patch next to it is *undecided*, and so is a patch that is processed after an
+undecided neighbour, whose class is not known any more. The area of a patch in the window is a lower bound, so a
+neighbour that is processed later in the window is also processed later in the whole map and still has its class.
+If a result is needed that is undecided, a larger window has to be read.
 """
 
 import heapq
@@ -12,9 +16,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
-OPEN_FIRST = -1
-"""Rank of open patches: they are undecided before patches of the same area are processed."""
 
 Borders = dict[int, int]
 """Length of the common border, pixel sides, by patch or by class."""
@@ -26,7 +27,7 @@ class SmallPatches:
 
     Attributes:
         classes: (patch,): class index of each.
-        areas: (patch,): area, integer units; a lower bound if `is_open`.
+        areas: (patch,): area in the window, integer units.
         ranks: (patch,): order among patches of equal area, unique, from 0.
         is_open: (patch,): whether the patch reaches a side of the window.
         probability: (patch, class): sum of the class's probability over the patch's pixels, integers.
@@ -56,9 +57,10 @@ class MergedClasses:
 def merged_classes(small: SmallPatches) -> MergedClasses:
     """Return the classes of small patches after merging. Arrays of `small` may be changed.
 
-    The smallest patch gets the class, among those of its neighbours, with the largest sum of probability over its
-    pixels (then that with the longest border, then the first class), and is one patch with all its neighbours of this
-    class from then on. This is repeated until no patch with a neighbour is below the minimum area.
+    The smallest patch gets the class of a neighbour and is one patch with all its neighbours of this class from then
+    on. The class is that with the largest sum of probability over the patch's pixels, then that with the longest
+    border, then the first one: of the classes around it that are large from the start, or, if there are none, of all
+    around it. This is repeated until no patch with a neighbour is below the minimum area.
     """
     merging = _Merging(small)
     merging.run()
@@ -78,17 +80,13 @@ class _Merging:
     classes: list[int] = field(init=False)
     areas: list[int] = field(init=False)
     ranks: list[int] = field(init=False)
-    is_open: list[bool] = field(init=False)
     undecided: list[bool] = field(init=False)
 
     def __post_init__(self) -> None:
         count = len(self.small.classes)
         self.parents = list(range(count))
         self.classes, self.areas = list(self.small.classes), list(self.small.areas)
-        self.is_open, self.undecided = list(self.small.is_open), [False] * count
-        self.ranks = [
-            OPEN_FIRST if is_open else rank for rank, is_open in zip(self.small.ranks, self.is_open, strict=True)
-        ]
+        self.ranks, self.undecided = list(self.small.ranks), [False] * count
         self.queue = [
             (area, rank, patch) for patch, (area, rank) in enumerate(zip(self.areas, self.ranks, strict=True))
         ]
@@ -110,13 +108,14 @@ class _Merging:
                 self._process(patch)
 
     def _process(self, patch: int) -> None:
-        neighbours = self._neighbours(patch)
-        if self.is_open[patch] or any(self.undecided[other] for other in neighbours):
+        neighbours, is_open = self._neighbours(patch), self.small.is_open
+        if is_open[patch] or any(is_open[other] or self.undecided[other] for other in neighbours):
             self.undecided[patch] = True
             return
         borders = dict(self.small.around[patch])
-        for other, length in neighbours.items():
-            borders[self.classes[other]] = borders.get(self.classes[other], 0) + length
+        if not borders:
+            for other, length in neighbours.items():
+                borders[self.classes[other]] = borders.get(self.classes[other], 0) + length
         if borders:
             sums = self.small.probability[patch].tolist()
             chosen = max(borders, key=lambda index: (sums[index], borders[index], -index))
@@ -146,8 +145,7 @@ class _Merging:
                 small.probability[root] += small.probability[part]
                 _add(small.neighbours[root], small.neighbours[part])
                 _add(small.around[root], small.around[part])
-        self.is_open[root] = any(self.is_open[part] for part in parts)
-        self.ranks[root] = OPEN_FIRST if self.is_open[root] else min(self.ranks[part] for part in parts)
+        self.ranks[root] = min(self.ranks[part] for part in parts)
         heapq.heappush(self.queue, (area, self.ranks[root], root))
 
 

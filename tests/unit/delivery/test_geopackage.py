@@ -47,7 +47,7 @@ def written(path: Path, source: ArrayMap, grid: GeoBox) -> dict[str, np.ndarray]
     return {"geometry": shapely.from_wkb(geometry), **dict(zip(meta["fields"], columns, strict=True))}
 
 
-def test_polygons_cover_the_map_with_the_means_of_their_pixels(tmp_path: Path) -> None:
+def test_polygons_cover_the_map_with_the_means_of_their_pixels(tmp_path: Path):
     source = made_map(2, (40, 50), 2)
     found = written(tmp_path / "a.gpkg", source, UTM)
     assert shapely.is_valid(found["geometry"]).all()
@@ -64,7 +64,7 @@ def test_polygons_cover_the_map_with_the_means_of_their_pixels(tmp_path: Path) -
     assert pyogrio.read_info(tmp_path / "a.gpkg", layer="landcover")["crs"] == "EPSG:32633"
 
 
-def test_qgis_finds_the_style(tmp_path: Path) -> None:
+def test_qgis_finds_the_style(tmp_path: Path):
     written(tmp_path / "a.gpkg", made_map(2, (20, 20), 2), UTM)
     with sqlite3.connect(tmp_path / "a.gpkg") as database:
         table, column, style, default = database.execute(
@@ -77,7 +77,7 @@ def test_qgis_finds_the_style(tmp_path: Path) -> None:
     assert [each.get("v") for each in root.iter("prop") if each.get("k") == "color"][0] == "31,111,58,255"
 
 
-def test_without_a_crs_areas_are_null(tmp_path: Path) -> None:
+def test_without_a_crs_areas_are_null(tmp_path: Path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = written(tmp_path / "a.gpkg", made_map(2, (20, 20), 2), PIXELS)
@@ -85,12 +85,12 @@ def test_without_a_crs_areas_are_null(tmp_path: Path) -> None:
     assert len(found["code"])
 
 
-def test_an_empty_map_gives_an_empty_layer(tmp_path: Path) -> None:
+def test_an_empty_map_gives_an_empty_layer(tmp_path: Path):
     empty = np.full((20, 20), NODATA, np.uint8)
     assert len(written(tmp_path / "a.gpkg", ArrayMap(empty, empty, empty), UTM)["code"]) == 0
 
 
-def test_an_error_leaves_no_file_and_keeps_its_class(tmp_path: Path) -> None:
+def test_an_error_leaves_no_file_and_keeps_its_class(tmp_path: Path):
     def broken() -> Iterator[Polygons]:
         yield from map_polygons(made_map(2, (20, 20), 2), PixelAreas.of(UTM), window_px=16)
         raise StoreError("confidence.tif: cannot be read")

@@ -51,10 +51,9 @@ def sorted_wkb(geometry: NDArray[np.object_]) -> list[bytes]:
     return sorted(shapely.to_wkb(shapely.normalize(geometry)).tolist())
 
 
-@pytest.mark.parametrize("blur", [0, 1, 3])
-@pytest.mark.parametrize("seed", range(3))
-def test_windows_give_the_polygons_of_the_whole_array(seed: int, blur: float) -> None:
-    source = made_map(seed, (61, 83), blur)
+@pytest.mark.parametrize(("seed", "blur"), [(0, 0), (1, 1), (2, 3)])
+def test_windows_give_the_polygons_of_the_whole_array(seed: int, blur: float):
+    source = made_map(seed, (50, 61), blur)
     whole = features.shapes(source.codes, source.codes != NODATA, connectivity=4, transform=Affine.identity())
     expected = sorted_wkb(np.array([shapely.geometry.shape(outline) for outline, _ in whole]))
     for side in (7, 16, 40, 100):
@@ -65,7 +64,7 @@ def test_windows_give_the_polygons_of_the_whole_array(seed: int, blur: float) ->
 
 
 @pytest.mark.parametrize("max_vertices", [10, 100_000])
-def test_each_pixel_is_in_the_polygon_of_its_class(max_vertices: int) -> None:
+def test_each_pixel_is_in_the_polygon_of_its_class(max_vertices: int):
     source = made_map(1, (50, 70), 2)
     found = polygons_of(source, window_px=16, max_vertices=max_vertices)
     burnt = features.rasterize(zip(found.geometry, range(1, len(found) + 1), strict=True), source.shape, dtype=np.int32)
@@ -81,7 +80,7 @@ def test_each_pixel_is_in_the_polygon_of_its_class(max_vertices: int) -> None:
         np.testing.assert_array_equal(sums, expected)
 
 
-def test_only_large_patches_are_cut() -> None:
+def test_only_large_patches_are_cut():
     codes = np.full((40, 40), 10, np.uint8)
     codes[1:-1:2, 1:-1:2] = 20  # holes: 361 of 5 vertices
     codes[:, -1] = 50
@@ -95,7 +94,7 @@ def test_only_large_patches_are_cut() -> None:
     assert cut.pixels[cut.codes == 10].sum() == whole.pixels[whole.codes == 10].sum()
 
 
-def test_areas_are_those_on_the_ellipsoid() -> None:
+def test_areas_are_those_on_the_ellipsoid():
     source = made_map(0, (40, 50), 1)
     degrees = GeoBox(source.shape, Affine(0.1, 0, 10, 0, -0.1, 60), "EPSG:4326")
     areas = PixelAreas.of(degrees)
@@ -104,6 +103,6 @@ def test_areas_are_those_on_the_ellipsoid() -> None:
     np.testing.assert_allclose(np.sort(one.m2), np.sort(other.m2))
 
 
-def test_an_empty_map_has_no_polygons() -> None:
+def test_an_empty_map_has_no_polygons():
     empty = np.full((20, 20), NODATA, np.uint8)
     assert not list(map_polygons(ArrayMap(empty, empty, empty), AREAS, window_px=8))
