@@ -99,6 +99,8 @@ def test_small_patches_have_the_class_of_a_neighbour(delivered: SimpleNamespace)
     assert 0.005 < changed.mean() < 0.2
     assert ((after == 255) == (before == 255)).all()
     probability = open_store(delivered.before.probabilities).array("probability")[:]
+    of_scene = open_store(delivered.scenes[0]).array("probability")[:]
+    assert (probability[..., :280] == of_scene[..., :280]).all()  # the scenes overlap in columns 280 to 299
     of_class = np.take_along_axis(probability, np.searchsorted(LEGEND.codes, after)[None] % len(LEGEND), 0)[0]
     confidence, old = read(delivered.after.confidence), read(delivered.before.confidence)
     assert (confidence[~changed] == old[~changed]).all()

@@ -24,7 +24,7 @@ from clairemap.delivery.patches import Patches
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 
-WINDOW_PX = 2048
+WINDOW_PX = 1024
 MAX_VERTICES = 250_000
 """Patches with more vertices are cut at the sides of windows. Merging 250,000 vertices needs about 100 MB."""
 
