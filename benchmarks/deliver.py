@@ -1,12 +1,13 @@
-"""Post-processing of a map of 244 Mpx (15616²) and one of a quarter: minimum mapping unit of 0.5 ha and polygons.
+"""Post-processing of a map and of its quarter: minimum mapping unit of 0.5 ha and polygons.
 
 The map is made: a truth of smooth patches, and probabilities with an error that varies over a few pixels, so that
-patches of the wrong class arise. 6 classes, 10 m pixels. Stages run as in the workflow.
+patches of the wrong class arise. 6 classes, 10 m pixels. Stages run as in the workflow. `mpx` is the size of the map,
+10^6 px.
 
 - `dissolve`, `polygons`: `dissolve_patches` and `vectorize_map`. `s_per_mpx` is CPU seconds, `mb` the peak of the
-  process, `mb_ratio_4x` the peak for 244 Mpx over that for a quarter.
+  process, `mb_ratio_4x` the peak for the map over that for its quarter.
 - `sieve`, `shapes`: rasterio's `features.sieve` (GDAL; small patches get the class of their largest neighbour) and
-  `features.shapes`, each on the whole array, with the polygons written by pyogrio, for the map of a quarter.
+  `features.shapes`, each on the whole array, with the polygons written by pyogrio, for the quarter.
   `vs_sieve` is CPU time of `dissolve_patches`, which writes two COGs with overviews, over that of the sieve, which
   writes one GeoTIFF.
 - `right_before`, `right_dissolved`, `right_sieved`: share of pixels with the class of the truth; `right_changed_…`:
@@ -16,7 +17,7 @@ patches of the wrong class arise. 6 classes, 10 m pixels. Stages run as in the w
 
 Prints a table, and as its last line one JSON object.
 
-    python benchmarks/deliver.py [--quick] [--folder kept]
+    python benchmarks/deliver.py [--quick] [--side 15616] [--folder kept]
 """
 
 import argparse
@@ -100,11 +101,12 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a map of 1024 px and one of 512 px")
+    parser.add_argument("--side", type=int, default=15616, help="side of the map, pixels")
     parser.add_argument("--folder", type=Path, help="folder to keep the maps in")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as passing:
         folder = asked.folder or Path(passing)
-        base_px = 256 if asked.quick else 3904
+        base_px = 256 if asked.quick else asked.side // COPIES
         truth, probability = made(base_px)
         costs: dict[tuple[str, int], Cost] = {}
         for copies in (COPIES // 2, COPIES):
@@ -119,6 +121,7 @@ def main() -> None:
         costs["shapes", 2] = measured("-c", SHAPES, str(after.landcover), str(shapes))
         mpx = {copies: (copies * base_px) ** 2 / 1e6 for copies in (COPIES // 2, COPIES)}
         found = {
+            "mpx": mpx[COPIES],
             **figures(costs, mpx),
             **rightness(before, after, sieved, tiled(truth, COPIES // 2)),
             "area_off": area_off(after),

@@ -64,6 +64,9 @@ _PEAK_MB = {
 """Peaks that do not depend on the size of a scene (896 to 4096 px), MB: 6 bands, 7 classes, tiles of 512 px,
 6 scenes."""
 
+_KEPT_MB = 8
+"""Memory of mosaic_region per class while it keeps probabilities: finished blocks of two threads, and writing, MB."""
+
 SIZED_RULES = frozenset({"tile_scene", "predict_scene", "explain_tiles"})
 """Rules whose memory or time depends on the size of a scene."""
 
@@ -134,6 +137,8 @@ def memory_mb(
     if rule == "tile_scene":
         return _requested(_tiling_peak_mb(settings, shape))
     peak = _PEAK_MB[rule] + _SCENE_MB.get(rule, 0) * max(scenes - 6, 0) + _values_mb(settings)
+    if rule == "mosaic_region" and settings.deliver.min_area_ha is not None:
+        peak += _KEPT_MB * len(settings.legend.classes)
     if rule == "explain_tiles" and settings.explain.model:
         peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0)
     return _requested(peak)

@@ -91,7 +91,7 @@ class Dissolved:
 class Dissolver:
     """Dissolves the small patches of a map.
 
-    Memory: about 20 bytes per pixel of a window with its margin, and one byte per class and pixel in small patches. The
+    Memory: about 40 bytes per pixel of a window with its margin, and one byte per class and pixel in small patches. The
     margin is small unless small patches fill large areas, as in noise.
 
     Attributes:

@@ -78,7 +78,7 @@ def map_polygons(
 ) -> Iterator[Polygons]:
     """Yield the polygons of a map's patches (4-connected), each once.
 
-    Memory: 60 bytes per pixel of a window, the patches that cross the lower side of a row of windows, and the merging
+    Memory: about 60 bytes per pixel of a window, the patches that cross the lower side of a row of windows, and the merging
     of at most `max_vertices` vertices.
 
     Args:
