@@ -52,7 +52,7 @@ _PEAK_MB = {
     "pack_bundle": 185,
     "mosaic_region": 200,
     "dissolve_patches": 350,
-    "vectorize_map": 400,
+    "vectorize_map": 450,
     "check_maps": 225,
     "score_tiles": 210,
     "score_region": 245,

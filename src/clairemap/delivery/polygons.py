@@ -78,8 +78,8 @@ def map_polygons(
 ) -> Iterator[Polygons]:
     """Yield the polygons of a map's patches (4-connected), each once.
 
-    Memory: about 60 bytes per pixel of a window, the patches that cross the lower side of a row of windows, and the merging
-    of at most `max_vertices` vertices.
+    Memory: about 60 bytes per pixel of a window, the patches that cross the lower side of a row of windows, and the
+    merging of at most `max_vertices` vertices.
 
     Args:
         source: the map.
