@@ -20,6 +20,14 @@ include: "workflow/rules/prepare.smk"
 include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
+
+
+if DISSOLVES:
+
+    include: "workflow/rules/dissolve.smk"
+
+
+include: "workflow/rules/vectorize.smk"
 include: "workflow/rules/demo.smk"
 include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/report.smk"
@@ -40,10 +48,15 @@ localrules:
     check_radiometry,
 
 
+# The rule that writes the maps.
+DELIVERED = rules.dissolve_patches if DISSOLVES else rules.mosaic_region
+
+
 rule all:
     default_target: True
     input:
-        results(*rules.mosaic_region.output, *rules.check_maps.output),
+        results(*DELIVERED.output, *rules.check_maps.output),
+        polygons,
         OF_SAMPLES.estimates,
 
 

@@ -52,6 +52,8 @@ _PEAK_MB = {
     "copy_model": 120,
     "pack_bundle": 185,
     "mosaic_region": 200,
+    "dissolve_patches": 350,
+    "vectorize_map": 450,
     "check_maps": 225,
     "score_tiles": 210,
     "score_region": 310,
@@ -62,6 +64,9 @@ _PEAK_MB = {
 }
 """Peaks that do not depend on the size of a scene (896 to 4096 px), MB: 6 bands, 7 classes, tiles of 512 px,
 6 scenes."""
+
+_KEPT_MB = 8
+"""Memory of mosaic_region per class while it keeps probabilities: finished blocks of two threads, and writing, MB."""
 
 SIZED_RULES = frozenset({"tile_scene", "predict_scene", "explain_tiles"})
 """Rules whose memory or time depends on the size of a scene."""
@@ -133,6 +138,8 @@ def memory_mb(
     if rule == "tile_scene":
         return _requested(_tiling_peak_mb(settings, shape))
     peak = _PEAK_MB[rule] + _SCENE_MB.get(rule, 0) * max(scenes - 6, 0) + _values_mb(settings)
+    if rule == "mosaic_region" and settings.deliver.min_area_ha is not None:
+        peak += _KEPT_MB * len(settings.legend.classes)
     if rule == "explain_tiles" and settings.explain.model:
         peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0)
     return _requested(peak)
@@ -222,6 +229,8 @@ _MINUTES: dict[str, Callable[[int], float]] = {
     "copy_model": lambda _: 10,
     "pack_bundle": lambda _: 10,
     "mosaic_region": lambda scenes: 30 + 2 * scenes,
+    "dissolve_patches": lambda scenes: 30 + 4 * scenes,
+    "vectorize_map": lambda scenes: 30 + 4 * scenes,
     "check_maps": lambda scenes: 20 + 0.5 * scenes,
     "score_tiles": lambda _: 30,
     "score_region": lambda scenes: 20 + 0.5 * scenes,

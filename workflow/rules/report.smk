@@ -56,10 +56,10 @@ rule explain_tiles:
 
 rule render_report:
     input:
-        landcover=of_maps(rules.mosaic_region.output.landcover),
-        confidence=of_maps(rules.mosaic_region.output.confidence),
-        optical_share=of_maps(rules.mosaic_region.output.optical_share),
-        source_count=of_maps(rules.mosaic_region.output.source_count),
+        landcover=of_maps(MAP.landcover),
+        confidence=of_maps(MAP.confidence),
+        optical_share=of_maps(MAP.optical_share),
+        source_count=of_maps(MAP.source_count),
         check=of_maps(rules.check_maps.output.check),
         metrics=rules.score_region.output.metrics,
         registration=of_scenes(rules.register_pair.output.registration),

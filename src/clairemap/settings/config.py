@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from clairemap.settings.accuracy import AccuracySettings
+from clairemap.settings.delivery import DeliverSettings
 from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import InputPath, OutputFolder
 from clairemap.settings.labels import LabelsSettings
@@ -84,6 +85,9 @@ class Settings(Section):
     )
     inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
     mosaic: MosaicSettings = Field(MosaicSettings(), description="grid and compression of the maps")
+    deliver: DeliverSettings = Field(
+        DeliverSettings(), description="post-processing of the finished maps: minimum mapping unit, polygons"
+    )
     metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
     accuracy: AccuracySettings = Field(
         AccuracySettings(), description="random sample of the map, interpreted by people, for accuracy and areas"
