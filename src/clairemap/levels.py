@@ -11,3 +11,27 @@ RELEVANT_CLASS_PCT = 1.0
 
 MOSTLY_ONE_SENSOR_PCT = 65
 """Minimum weight of a sensor for a map to be mostly from that sensor, percent."""
+
+FEW_PX = 100
+"""Below this number of pixels, texts give no percentage or mean."""
+
+MOST_PCT = 60
+"""Minimum share of the mapped area for a class to be most of a tile, percent."""
+
+PARTLY_MAPPED_PCT = 90
+"""Below this share of mapped pixels, a text says first how much of a tile is mapped, percent."""
+
+LEADING_GAP_PCT = 5
+"""A class is the largest if its share is this much above the next one's, percentage points."""
+
+SMALL_SHARE_PCT = 10
+"""Classes with a smaller share of the mapped area are named without it, percent."""
+
+CLASS_GAP_PCT = 10
+"""A class's confidence is lower than the tile's if it is this much below, percentage points."""
+
+CLASS_GAP_IOU = 0.1
+"""Minimum difference of IoUs for texts to compare two classes."""
+
+NOTABLE_CONFUSION_PCT = 20
+"""Minimum share of a class's labelled pixels mapped as another class for texts to recommend a check, percent."""
