@@ -35,3 +35,21 @@ CLASS_GAP_IOU = 0.1
 
 NOTABLE_CONFUSION_PCT = 20
 """Minimum share of a class's labelled pixels mapped as another class for texts to recommend a check, percent."""
+
+NOTABLE_CHANGE_PCT = 10
+"""Least share of a class that would be mapped otherwise without a sensor for texts to say so, percent."""
+
+LITTLE_CHANGE_PCT = 5
+"""Below this share of changed pixels, a map hardly changes without a sensor, percent."""
+
+SENSOR_GAP_PCT = 20
+"""Least difference between the optical weight of a class and of its tile for texts to say so, percentage points."""
+
+CLOSE_MARGIN_PCT = 25
+"""Below this mean difference of the two largest probabilities, a decision is close, percentage points."""
+
+MANY_EDGES_PCT = 30
+"""Least share of pixels at edges between classes for texts to say so, percent."""
+
+MANY_ISOLATED_PCT = 5
+"""Least share of isolated pixels for texts to say so, percent."""

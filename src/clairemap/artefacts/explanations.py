@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from clairemap.artefacts.document import DocumentModel, first_fault
 from clairemap.artefacts.registration import Verdict
+from clairemap.artefacts.tile_reasons import TileReasons
 from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 from clairemap.levels import (
@@ -92,6 +93,7 @@ class TileFacts(DocumentModel):
         oa_pct: overall accuracy over `labelled_px`; None below 100 pixels.
         labelled_px: pixels that are labelled and mapped.
         confusions: largest errors.
+        reasons: facts that say why, how sure, and what to check.
         unseen: classes of the labels or the map that had no training pixels.
     """
 
@@ -108,6 +110,7 @@ class TileFacts(DocumentModel):
     labelled_px: int = 0
     confusions: tuple[Confused, ...] = ()
     unseen: tuple[str, ...] = ()
+    reasons: TileReasons = TileReasons()
 
     @model_validator(mode="before")
     @classmethod

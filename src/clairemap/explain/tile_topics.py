@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
 from clairemap.explain.outline import Topic
+from clairemap.explain.reason_topics import REASONS, check_topic
 from clairemap.explain.wording import iou, listed, named, percent
 from clairemap.levels import (
     CLASS_GAP_IOU,
@@ -28,7 +29,8 @@ Topics = Iterator[Topic]
 
 def tile_topics(facts: TileFacts) -> tuple[Topic, ...]:
     """Return all that can be said about a tile, with at least one topic each to lead, how sure, why and check."""
-    return tuple(topic for found in TOPICS for topic in found(facts))
+    found = [topic for topics in TOPICS for topic in topics(facts)]
+    return (*found, *([] if any(topic.role == "check" for topic in found) else [_general_check(facts)]))
 
 
 def failing(facts: TileFacts) -> tuple[ClassFacts, ...]:
@@ -344,12 +346,10 @@ def _cloud_topic(wordings: tuple[str, ...], *, must_say: bool) -> Topic:
     return Topic("clouds", "caveat", wordings, about, must_say, salience=0.65 if must_say else 0.2)
 
 
-def _checks(facts: TileFacts) -> Topics:
-    found = list(_found_checks(facts))
-    if found:
-        yield from found
-    elif len(facts.shown) > 1:
-        yield Topic(
+def _general_check(facts: TileFacts) -> Topic:
+    """Return what to check where no figure points to anything."""
+    if len(facts.shown) > 1:
+        return Topic(
             "check edges",
             "check",
             (
@@ -358,31 +358,33 @@ def _checks(facts: TileFacts) -> Topics:
             ),
             (),
         )
-    else:
-        yield Topic(
-            "check others",
-            "check",
-            (
-                f"Check with another source whether this tile contains anything but {named(facts.largest.name)}.",
-                f"What is left to check is whether there is anything but {named(facts.largest.name)}.",
-            ),
-            (f"classes.{facts.largest.name}.area_pct",),
-        )
+    name = named(facts.largest.name)
+    return Topic(
+        "check others",
+        "check",
+        (
+            f"Check with another source whether this tile contains anything but {name}.",
+            f"What is left to check is whether there is anything but {name}.",
+        ),
+        (f"classes.{facts.largest.name}.area_pct",),
+    )
 
 
-def _found_checks(facts: TileFacts) -> Topics:
+def _checks(facts: TileFacts) -> Topics:
     if missed := [c.name for c in facts.missed]:
         names = listed(missed)
-        yield _check(
+        yield check_topic(
             "missed", f"look for {names}, which the labels contain and the map lacks", f"classes.{missed[0]}.iou", 0.9
         )
     if weak := failing(facts):
         name = weak[0].name
-        yield _check("weak", f"check {named(name)}, which does not match the labels well", f"classes.{name}.iou", 0.8)
+        yield check_topic(
+            "weak", f"check {named(name)}, which does not match the labels well", f"classes.{name}.iou", 0.8
+        )
     if facts.unseen:
-        yield _check("unseen", f"look in another source for {listed(facts.unseen)}", "unseen", 0.85)
+        yield check_topic("unseen", f"look in another source for {listed(facts.unseen)}", "unseen", 0.85)
     if c := _least_confident(facts):
-        yield _check(
+        yield check_topic(
             "unsure",
             f"check {named(c.name)}, where the network is less sure than elsewhere",
             f"classes.{c.name}.confidence_pct",
@@ -391,21 +393,11 @@ def _found_checks(facts: TileFacts) -> Topics:
     if facts.confusions and facts.confusions[0].pct >= NOTABLE_CONFUSION_PCT:
         pair = facts.confusions[0]
         check = f"see whether areas mapped as {named(pair.mapped)} are in fact {named(pair.truth)}"
-        yield _check("confused", check, f"confusions.{pair.truth}.{pair.mapped}", 0.7)
+        yield check_topic("confused", check, f"confusions.{pair.truth}.{pair.mapped}", 0.7)
     if facts.clouds == "heavy":
-        yield _check("clouds", "compare the clouded part with a clear image", "cloud_pct", 0.5)
+        yield check_topic("clouds", "compare the clouded part with a clear image", "cloud_pct", 0.5)
     if facts.registration in ("weak", "rejected"):
-        yield _check("edges", "check whether edges lie where the optical image shows them", "registration", 0.55)
-
-
-def _check(key: str, what: str, about: str, salience: float) -> Topic:
-    return Topic(
-        f"check {key}",
-        "check",
-        (f"First, {what}.", f"Before you use this tile, {what}.", f"If you check one thing, {what}."),
-        (about,),
-        salience=salience,
-    )
+        yield check_topic("edges", "check whether edges lie where the optical image shows them", "registration", 0.55)
 
 
 def _measurable(facts: TileFacts) -> bool:
@@ -442,4 +434,5 @@ TOPICS: tuple[Callable[[TileFacts], Topics], ...] = (
     _sensors,
     _clouds,
     _checks,
+    *REASONS,
 )

@@ -51,6 +51,12 @@ def iou(value: float) -> str:
     return f"{value:.2f}"
 
 
+def deviations(value: float) -> str:
+    """Return an absolute difference in standard deviations, with one decimal below 10."""
+    size = abs(value)
+    return f"{size:.1f} standard deviations" if size < 9.95 else f"{size:.0f} standard deviations"
+
+
 def named(name: str) -> str:
     """Return the name of a class, in quotation marks if it could be read as something else."""
     plain = PLAIN_NAME.fullmatch(name) and name.casefold() not in WORDS_OF_TEXTS and " and " not in name
