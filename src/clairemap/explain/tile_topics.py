@@ -340,7 +340,7 @@ def _clouds(facts: TileFacts) -> Topics:
     elif facts.has_unknown_clouds:
         text = f"Whether clouds affect it is unknown for {unknown} of this tile, where there is no cloud mask."
         yield _cloud_topic((text,), must_say=True)
-    elif facts.clouds == "none":
+    elif facts.clouds == "none" and facts.sensor != "SAR only":
         yield _cloud_topic((f"The cloud mask marks {hidden} of this tile.",), must_say=False)
 
 

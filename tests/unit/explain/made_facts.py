@@ -31,7 +31,16 @@ LEGENDS = (
     ("no data", "trees", "flooded vegetation", "crops", "built area", "bare ground", "snow/ice", "clouds", "rangeland"),
     ("permanent water", "flooded"),
     ("the only class",),
-    ('"quoted" {name}', "{area_pct.x}", "<|end|>", "<b>bold</b> & more", "🌊 Wäßer", "a, b and c", "road. It is", "50 %"),
+    (
+        '"quoted" {name}',
+        "{area_pct.x}",
+        "<|end|>",
+        "<b>bold</b> & more",
+        "🌊 Wäßer",
+        "a, b and c",
+        "road. It is",
+        "50 %",
+    ),
     tuple(f"class {code}" for code in range(64)),
 )
 HOSTILE = LEGENDS[4]
