@@ -1,4 +1,4 @@
-"""Explain each tile of a scene's map in words, and check them against facts."""
+"""Explain each tile of a scene's map in sentences that follow from its facts."""
 
 import logging
 import time
@@ -15,8 +15,9 @@ from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
 from clairemap.classes import Legend
 from clairemap.console import progress, run
 from clairemap.explain.cache import CachedWriter
-from clairemap.explain.explainer import Explainer
-from clairemap.explain.tile_sums import TilePixels, names_in_texts, sum_tile, tile_facts
+from clairemap.explain.chosen_tiles import chosen_tiles
+from clairemap.explain.explainer import explain
+from clairemap.explain.tile_sums import TilePixels, sum_tile, tile_facts
 from clairemap.explain.writer import Writer
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY, open_probabilities
@@ -43,7 +44,7 @@ def explain_tiles(
     probabilities: Annotated[Path, typer.Option(help="probabilities.zarr of the scene, from both sensors")],
     tiles: Annotated[Path, typer.Option(help="tiles.parquet of the scene")],
     explanations: Annotated[Path, typer.Option(help="explanations.jsonl to write: one line per mapped tile")],
-    cache: Annotated[Path, typer.Option(help="folder for the cached answers of the model")],
+    cache: Annotated[Path, typer.Option(help="folder for the cached texts of the model")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
     scores: Annotated[Path | None, typer.Option(help="scores.parquet of the scene, if it has labels")] = None,
     card: Annotated[Path | None, typer.Option(help="model.json; needed to report classes unseen in training")] = None,
@@ -64,8 +65,8 @@ def explain_tiles(
     confusions = {} if scores is None else _confusions(scores, legend)
     unseen = unseen_classes(() if card is None else read_training_px(card, len(legend)))
     found = list(_facts(pair, probabilities, tiles, legend, confusions, unseen))
-    explainer = Explainer(names_in_texts(legend), _writer(chosen.explain, cache, device))
-    texts = explainer.explain([tile.facts for tile in found])
+    facts = [tile.facts for tile in found]
+    texts = explain(facts, _writer(chosen.explain, cache, device), chosen_tiles(facts, chosen.explain))
     write_explanations(
         explanations,
         (
@@ -113,10 +114,10 @@ def _facts(
 def _writer(settings: ExplainSettings, cache: Path, device: str) -> Writer | None:
     if settings.model is None:
         return None
-    from clairemap.explain.phi import PhiWriter  # imported only if needed: they import torch and transformers
+    from clairemap.explain.language_model import LanguageModel  # only if needed: imports torch and transformers
     from clairemap.inference.devices import choose_devices
 
-    return CachedWriter(PhiWriter(settings.model, settings, str(choose_devices(device)[0])), cache)
+    return CachedWriter(LanguageModel(settings.model, settings, str(choose_devices(device)[0])), cache)
 
 
 if __name__ == "__main__":

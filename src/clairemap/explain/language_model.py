@@ -1,5 +1,6 @@
 """A causal language model through transformers, which only this module imports."""
 
+import contextlib
 import copy
 import hashlib
 import logging
@@ -57,7 +58,7 @@ class LanguageModel:
         self._dtype = _dtype(settings.dtype, self._model_device)
         self._loaded: tuple[Any, Any] | None = None
         self.passes = 0
-        """Number of forward passes so far, counted for each text of a batch."""
+        """Number of forward passes so far, counted for each text of a batch, and one for the start of all prompts."""
         self.identity = json_digest({"model": _weights_fingerprint(model), "decoding": ["constrained", self._dtype]})
 
     def write(self, outlines: Sequence[Outline]) -> Iterator[tuple[int, list[Sentence]]]:
@@ -85,8 +86,9 @@ class LanguageModel:
         cache = transformers.DynamicCache(config=model.config)
         if tokens:
             ids = torch.tensor([tokens], device=self._model_device)
-            with torch.inference_mode():
+            with self._enough_memory(), torch.inference_mode():
                 model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            self.passes += 1
         return cache
 
     def _text(self, tokenizer: Any, model: Any, outline: Outline) -> ConstrainedText:  # noqa: ANN401
@@ -108,35 +110,39 @@ class LanguageModel:
         started = [_Row(text, [*prompt, *text.forced()], common) for text, prompt in zip(texts, prompts, strict=True)]
         rows = [row for row in started if not row.text.ended]
         mask = torch.ones(len(rows), common, dtype=torch.long, device=self._model_device)
+        if common and len(rows) > 1:
+            cache.batch_repeat_interleave(len(rows))
+        while rows:
+            ids, new_mask, positions = (part.to(self._model_device) for part in _padded(rows))
+            mask = torch.cat([mask, new_mask], 1)
+            with self._enough_memory(), torch.inference_mode():
+                logits = model(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    position_ids=positions,
+                    past_key_values=cache,
+                    use_cache=True,
+                    logits_to_keep=1,
+                ).logits[:, -1]
+            self.passes += len(rows)
+            for row, scores in zip(rows, logits.float().cpu().numpy(), strict=True):
+                row.known += len(row.pending)
+                row.pending = row.text.choose(scores)
+            kept = [place for place, row in enumerate(rows) if row.pending]
+            if kept and len(kept) < len(rows):
+                indices = torch.tensor(kept, device=self._model_device)
+                cache.batch_select_indices(indices)
+                mask = mask[indices]
+            rows = [rows[place] for place in kept]
+
+    @contextlib.contextmanager
+    def _enough_memory(self) -> Iterator[None]:
         try:
-            if common and len(rows) > 1:
-                cache.batch_repeat_interleave(len(rows))
-            while rows:
-                ids, new_mask, positions = (part.to(self._model_device) for part in _padded(rows))
-                mask = torch.cat([mask, new_mask], 1)
-                with torch.inference_mode():
-                    logits = model(
-                        input_ids=ids,
-                        attention_mask=mask,
-                        position_ids=positions,
-                        past_key_values=cache,
-                        use_cache=True,
-                        logits_to_keep=1,
-                    ).logits[:, -1]
-                self.passes += len(rows)
-                for row, scores in zip(rows, logits.float().cpu().numpy(), strict=True):
-                    row.known += len(row.pending)
-                    row.pending = row.text.choose(scores)
-                kept = [place for place, row in enumerate(rows) if row.pending]
-                if kept and len(kept) < len(rows):
-                    indices = torch.tensor(kept, device=self._model_device)
-                    cache.batch_select_indices(indices)
-                    mask = mask[indices]
-                rows = [rows[place] for place in kept]
+            yield
         except torch.OutOfMemoryError as error:
             raise ExplainerError(
-                f"{self._name}: not enough memory for {len(texts)} texts at once ({error}); set explain.batch_size "
-                f"below {self._batch_size}"
+                f"{self._name}: not enough memory for {self._batch_size} texts at once ({error}); set "
+                f"explain.batch_size below {self._batch_size}, or use a smaller model"
             ) from None
 
     def _check_length(self, longest: int, model: Any) -> None:  # noqa: ANN401

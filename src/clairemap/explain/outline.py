@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["warning", "lead", "what", "how sure", "why", "caveat", "check"]
+Role = Literal["lead", "what", "how sure", "why", "caveat", "check"]
 
-PHASES: dict[Role, int] = {"warning": 0, "lead": 1, "what": 2, "how sure": 2, "why": 2, "caveat": 2, "check": 3}
-"""Warnings come first, what to check comes last; the topics between are in any order."""
+PHASES: dict[Role, int] = {"lead": 1, "what": 2, "how sure": 2, "why": 2, "caveat": 2, "check": 3}
+"""What to check comes last; the topics between are in any order."""
+
+ANSWERED: frozenset[Role] = frozenset({"how sure", "why", "check"})
+"""Each text has a topic of each of these roles that its outline has, and the lead."""
 
 MIN_SENTENCES = 3
 
@@ -22,11 +25,12 @@ class Topic:
 
     Attributes:
         key: name of the point, unique in an outline.
-        role: what the point is about. All warnings are said, and at least one topic of each role that the outline has.
+        role: what the point is about.
         wordings: whole sentences; each is true and says the same. The template uses the first.
         about: the facts behind the sentences, as keys of the record: ``confidence_pct``, ``classes.road.iou``.
-        must_say: whether every text makes this point; warnings are always said.
+        must_say: whether every text makes this point.
         salience: importance, from 0 to 1.
+        warns: whether the point decides if the reader can trust the rest; such points are always said, and first.
     """
 
     key: str
@@ -35,16 +39,17 @@ class Topic:
     about: tuple[str, ...]
     must_say: bool = False
     salience: float = 0.5
+    warns: bool = False
 
     @property
     def required(self) -> bool:
         """Whether every text makes this point."""
-        return self.must_say or self.role in ("warning", "lead")
+        return self.must_say or self.warns or self.role == "lead"
 
     @property
     def phase(self) -> int:
-        """Place of the role in a text."""
-        return PHASES[self.role]
+        """Place in a text."""
+        return 0 if self.warns else PHASES[self.role]
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,8 @@ class Outline:
     def _owed(self, said: Sequence[Topic], left: Sequence[Topic]) -> list[int]:
         """Return the latest possible phase of each sentence that must still be said."""
         required = [topic for topic in left if topic.required]
-        served = {topic.role for topic in (*said, *required)}
-        roles = {topic.role: topic.phase for topic in left if topic.role not in served}
+        open_roles = ANSWERED - {topic.role for topic in (*said, *required)}
+        roles = {topic.role: topic.phase for topic in left if topic.role in open_roles}
         return [topic.phase for topic in required] + list(roles.values())
 
 

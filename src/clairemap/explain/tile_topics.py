@@ -48,13 +48,14 @@ def _unseen(facts: TileFacts) -> Topics:
         names, it = listed(facts.unseen), "it" if len(facts.unseen) == 1 else "them"
         yield Topic(
             "unseen",
-            "warning",
+            "caveat",
             (
                 f"Do not rely on this tile for {names}: the network had no training pixels of {it}.",
                 f"The network was never trained on {names}, so it cannot map {it} here.",
             ),
             ("unseen",),
             salience=1,
+            warns=True,
         )
 
 
@@ -63,13 +64,14 @@ def _low_accuracy(facts: TileFacts) -> Topics:
         right = percent(facts.oa_pct)
         yield Topic(
             "low accuracy",
-            "warning",
+            "how sure",
             (
                 f"Do not trust this tile: the map agrees with only {right} of its labelled pixels.",
                 f"This tile is unreliable, since only {right} of the labelled pixels are mapped as labelled.",
             ),
             ("oa_pct",),
             salience=0.95,
+            warns=True,
         )
 
 
@@ -78,13 +80,14 @@ def _low_confidence(facts: TileFacts) -> Topics:
         mean = percent(facts.confidence_pct)
         yield Topic(
             "low confidence",
-            "warning",
+            "how sure",
             (
                 f"Treat this tile with caution: the mean confidence of the network is low, {mean}.",
                 f"The network is unsure of this tile, with a mean confidence of only {mean}.",
             ),
             ("confidence_pct",),
             salience=0.9,
+            warns=True,
         )
 
 
@@ -298,6 +301,8 @@ def _sensors(facts: TileFacts) -> Topics:
 
 def _sensor_wordings(facts: TileFacts, shift: str) -> tuple[str, ...]:
     optical, sar = percent(facts.optical_share_pct), percent(100 - facts.optical_share_pct)
+    if not _measurable(facts) and not facts.sensor.endswith("only"):
+        return (f"Both sensors have usable pixels in this tile{shift}.",)
     return {
         "optical only": (
             "The map rests on the optical image alone, since there is no usable SAR here.",
@@ -337,7 +342,7 @@ def _clouds(facts: TileFacts) -> Topics:
     elif facts.has_unknown_clouds:
         text = f"Whether clouds affect it is unknown for {unknown} of this tile, where there is no cloud mask."
         yield _cloud_topic((text,), must_say=True)
-    elif facts.clouds == "none":
+    elif facts.clouds == "none" and facts.sensor != "SAR only":
         yield _cloud_topic((f"The cloud mask marks {hidden} of this tile.",), must_say=False)
 
 

@@ -1,0 +1,187 @@
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from clairemap.explain.outline import Outline, template_sentences
+from clairemap.explain.tile_topics import tile_topics
+
+seeds = st.integers(0, 2**32)
+legends = st.integers(0, 5)
+
+
+def made_counts(made: ModuleType, seed: int, legend: int) -> Any:  # noqa: ANN401 - of a module loaded by path
+    return made.random_counts(np.random.default_rng(seed), made.LEGENDS[legend])
+
+
+@examples(max_examples=400, deadline=None)
+@given(seed=seeds, legend=legends)
+def test_every_sentence_of_every_wording_is_true(made: ModuleType, seed: int, legend: int):
+    tile = made_counts(made, seed, legend)
+    for topic in tile_topics(made.facts_of(tile)):
+        for wording in topic.wordings:
+            assert made.reading.faults(wording, tile) == [], topic.key
+
+
+@examples(max_examples=200, deadline=None)
+@given(seed=seeds, legend=legends)
+def test_each_tile_says_what_how_sure_why_and_what_to_check(made: ModuleType, seed: int, legend: int):
+    topics = tile_topics(made.facts_of(made_counts(made, seed, legend)))
+    assert {"lead", "how sure", "why", "check"} <= {topic.role for topic in topics}
+    assert len({topic.key for topic in topics}) == len(topics)
+    texts = [wording for topic in topics for wording in topic.wordings]
+    assert len(set(texts)) == len(texts)
+    sentences = template_sentences(topics)
+    assert 3 <= len(sentences) <= 7
+    required = {topic.key for topic in topics if topic.required}
+    assert required <= {sentence.topic.key for sentence in sentences}
+
+
+@examples(max_examples=200, deadline=None)
+@given(seed=seeds, legend=legends)
+def test_each_topic_names_facts_of_the_record(made: ModuleType, seed: int, legend: int):
+    facts = made.facts_of(made_counts(made, seed, legend))
+    record = facts.record()
+    classes = {c.name for c in facts.classes}
+    pairs = {f"confusions.{pair.truth}.{pair.mapped}" for pair in facts.confusions}
+    for topic in tile_topics(facts):
+        for key in topic.about:
+            name, _, kind = key.removeprefix("classes.").rpartition(".")
+            assert key in record or key in pairs or (name in classes and kind in record["classes"][0]), key
+
+
+def base(made: ModuleType, **changed: object) -> Any:  # noqa: ANN401
+    names = ("water", "forest", "road")
+    px = np.array([9000, 5384, 2000])
+    plain = made.Counts(
+        names=names,
+        px=px,
+        confidence_sum=px * 0.9,
+        optical_pct_sum=50.0 * 16384,
+        pixels=16384,
+        optical=16384,
+        sar=16384,
+        cloud=0,
+        cloud_unknown=0,
+        confusion=np.diag([3000, 2000, 500]),
+    )
+    return replace(plain, **changed)
+
+
+def text(made: ModuleType, tile: Any) -> str:  # noqa: ANN401
+    return " ".join(sentence.text for sentence in template_sentences(tile_topics(made.facts_of(tile))))
+
+
+def with_road(confusion: int) -> np.ndarray:
+    matrix = np.diag([3000, 2000, 500])
+    matrix[2] = confusion, 0, 500 - confusion
+    return matrix
+
+
+MUTATIONS: dict[str, tuple[dict[str, Any], str]] = {
+    "areas": ({"px": np.array([5384, 9000, 2000])}, "forest, with 55 %"),
+    "confidence": ({"confidence_sum": np.array([9000, 5384, 2000]) * 0.5}, "with caution: the mean confidence"),
+    "confidence of a class": ({"confidence_sum": np.array([8100, 4845, 1000.0])}, "check road, where the network is"),
+    "sensor": ({"sar": 0, "optical_pct_sum": 100.0 * 16384, "registration": "single_sensor"}, "optical image alone"),
+    "clouds": ({"cloud": 8000, "optical": 8384}, "Clouds or their shadows hide 49 %"),
+    "cloud mask": ({"cloud_unknown": 16384}, "Whether clouds affect this tile is unknown"),
+    "registration": ({"registration": "weak"}, "alignment is uncertain"),
+    "accuracy of a class": ({"confusion": with_road(490)}, "poorly for road, with an IoU of 0.02"),
+    "no labels": ({"confusion": np.zeros((3, 3), np.int64)}, "was not measured, since it has no labels"),
+    "unseen class": ({"unseen": frozenset({2})}, "Do not rely on this tile for road"),
+}
+
+
+@pytest.mark.parametrize("change", MUTATIONS)
+def test_changed_facts_change_the_text(made: ModuleType, change: str):
+    values, expected = MUTATIONS[change]
+    before, tile = base(made), base(made, **values)
+    assert expected in text(made, tile)
+    assert expected not in text(made, before)
+    assert made.reading.faults(text(made, tile), tile) == []
+    stale = made.reading.faults(text(made, tile), before)
+    assert stale, "the text of the changed tile is not true of the tile before the change"
+
+
+def test_the_reading_finds_what_is_wrong(made: ModuleType):
+    tile = base(made)
+    assert made.reading.faults(text(made, tile), tile) == []
+    for wrong in (
+        "Most of this tile is water, 80 % of the mapped area.",
+        "Most of this tile is forest, 55 % of the mapped area.",
+        "The network is moderately confident here: its mean confidence is 90 %.",
+        "SAR decides most, with 50 % of the weight, the optical image the rest.",
+        "Something happened here.",
+        "Confidence is lowest for road (90 % on average).",
+    ):
+        assert made.reading.faults(wrong, tile) != [], wrong
+
+
+def test_first_comes_what_decides_whether_to_trust_the_tile(made: ModuleType):
+    poor = np.array([[1000, 0, 2000], [0, 1000, 1000], [0, 0, 500]])
+    assert text(made, base(made, confusion=poor)).startswith("Do not trust this tile: the map agrees with only 45 %")
+    assert text(made, base(made)).startswith("The largest class of this tile is water, with 55 % of the mapped area.")
+
+
+def test_half_of_a_tile_is_not_most_of_it(made: ModuleType):
+    assert "Most" not in text(made, base(made, px=np.array([8240, 6144, 2000])))
+    assert "Most of this tile is water, 61 %" in text(made, base(made, px=np.array([9994, 4390, 2000])))
+
+
+def test_a_rare_class_that_is_missed_is_said(made: ModuleType):
+    missed = np.array([[30000, 0, 0], [0, 20000, 0], [110, 0, 0]])
+    tile = base(made, confusion=missed, px=np.array([9000, 7384, 0]))
+    assert "The labels contain road, but no pixel of this tile is mapped so." in text(made, tile)
+    wordings = " ".join(wording for topic in tile_topics(made.facts_of(tile)) for wording in topic.wordings)
+    assert "99 % of the pixels are mapped as labelled, but not all classes do well" in wordings
+    hardly = np.array([[30000, 0, 0], [0, 20000, 0], [110, 0, 2]])
+    assert "poorly for road, with an IoU of 0.02" in text(made, base(made, confusion=hardly))
+
+
+def test_a_handful_of_pixels_gets_no_percentage(made: ModuleType):
+    none = np.zeros((3, 3), np.int64)
+    tile = base(made, px=np.array([3, 1, 0]), confidence_sum=np.array([2.7, 0.9, 0]), confusion=none)
+    assert "Fewer than 100 pixels of this tile are mapped, most often as water." in text(made, tile)
+    assert "%" not in text(made, tile).replace("The cloud mask marks less than 1 % of this tile.", "")
+
+
+def test_two_classes_are_not_compared_as_best_and_worst(made: ModuleType):
+    two = base(made, names=("a", "b"), px=np.array([10000, 6384]), confidence_sum=np.array([9000, 5000.0]))
+    two = replace(two, confusion=np.array([[3000, 200], [100, 1000]]))
+    assert "best" not in " ".join(w for t in tile_topics(made.facts_of(two)) for w in t.wordings)
+
+
+@pytest.mark.parametrize("name", ["clouds", "SAR", '"quoted" {name}', "a, b and c", "50 %", "road. It is"])
+def test_names_that_could_be_misread_are_quoted(made: ModuleType, name: str):
+    tile = base(made, names=(name, "forest", "road"))
+    assert f"“{name}”" in text(made, tile)
+    assert made.reading.faults(text(made, tile), tile) == []
+
+
+def test_sentences_have_at_most_two_figures(made: ModuleType):
+    for seed in range(150):
+        for topic in tile_topics(made.facts_of(made_counts(made, seed, 0))):
+            for wording in topic.wordings:
+                assert len([word for word in wording.split() if word.strip("().,;").isdigit()]) <= 2, wording
+
+
+def test_an_outline_leaves_room_for_what_must_be_said(made: ModuleType):
+    for seed in range(300):
+        topics = tile_topics(made.facts_of(made_counts(made, seed, seed % 6)))
+        rng, outline, said = np.random.default_rng(seed), Outline(topics), []
+        while following := outline.following(said):
+            if outline.may_end(said) and rng.random() < 0.2:
+                break
+            said.append(following[rng.integers(len(following))])
+        assert 3 <= len(said) <= 7
+        assert {topic.key for topic in topics if topic.required} <= {topic.key for topic in said}
+        assert {topic.role for topic in topics if topic.role in ("lead", "how sure", "why", "check")} <= {
+            topic.role for topic in said
+        }
+        assert [topic.phase for topic in said] == sorted(topic.phase for topic in said)
+        assert len({topic.key for topic in said}) == len(said)
