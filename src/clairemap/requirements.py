@@ -35,6 +35,12 @@ CUDA_MB = 4000
 MAPPING_MARGIN = 1.1
 """Mapping may exceed its planned memory by a tenth: measured with windows of 2048 px, 6 %."""
 
+SENSOR_TILES_MB = 2_000
+"""Memory for mapping tiles without one sensor (`explain.sensor_tiles`): the largest that their windows may need."""
+
+_TYPICAL_HALO_PX = 256
+"""Margin of these windows, to estimate the time."""
+
 LANGUAGE_MODEL_MB = 16_000
 
 _PEAK_MB = {
@@ -130,8 +136,9 @@ def memory_mb(
     if rule == "tile_scene":
         return _requested(_tiling_peak_mb(settings, shape))
     peak = _PEAK_MB[rule] + _SCENE_MB.get(rule, 0) * max(scenes - 6, 0) + _values_mb(settings)
-    if rule == "explain_tiles" and settings.explain.model:
-        peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0)
+    if rule == "explain_tiles":
+        peak += SENSOR_TILES_MB if settings.explain.sensor_tiles else 0
+        peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0) if settings.explain.model else 0
     return _requested(peak)
 
 
@@ -244,5 +251,8 @@ def minutes(
     if rule == "explain_tiles":
         tiles = math.prod(align_up(side, settings.tiling.tile_px) for side in shape or UNKNOWN_SHAPE)
         tiles //= settings.tiling.tile_px**2
-        return 30 + (math.ceil(tiles) if settings.explain.model else 0)
+        compared = 2 * min(settings.explain.sensor_tiles, tiles)
+        mpx = compared * (settings.tiling.tile_px + 2 * _TYPICAL_HALO_PX) ** 2 / 1e6
+        mapping = math.ceil(mpx / _MAPPING_MPX_PER_S[settings.network.size] / 60)
+        return 30 + mapping + (math.ceil(tiles) if settings.explain.model else 0)
     return math.ceil(_MINUTES[rule](scenes))

@@ -85,6 +85,12 @@ class ExplainSettings(Section):
     max_tiles: int | None = Field(
         None, ge=1, description="number of these tiles per scene, unless tiles is all (null: all)"
     )
+    sensor_tiles: int = Field(
+        4,
+        ge=0,
+        description="number of tiles per scene, the least confident ones, whose text says what the map would show "
+        "without one sensor; each is mapped twice more",
+    )
     batch_size: int = Field(8, ge=1, description="tiles per batch of the language model")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto", description="number format of the language model (auto: bfloat16 on a GPU, float32 on a CPU)"
