@@ -29,7 +29,7 @@ def shifted_bands(facts: TileFacts) -> Topics:
         more = f" ({listed([each.quantity for each in found[1:]])} differ too)" if len(found) > 1 else ""
         yield Topic(
             "shifted bands",
-            "warning",
+            "caveat",
             (
                 f"Be careful with this tile: its {named(first.quantity)} values are {how} those of training{more}.",
                 f"This tile differs from the training images: its {named(first.quantity)} values are {how} their "
@@ -37,6 +37,7 @@ def shifted_bands(facts: TileFacts) -> Topics:
             ),
             tuple(f"reasons.shifted.{each.quantity}" for each in found),
             salience=0.97,
+            warns=True,
         )
 
 

@@ -60,24 +60,38 @@ def tile_reasons(tile: MappedTile, card: ModelCard, names: Sequence[str]) -> Til
     class_px = histogram(mapped.index)[: len(names)]
     rivals = runner_ups(tile.probability, mapped)
     seen = pattern(mapped.index)
-    scales = {"optical": card.optical_bands, "sar": card.sar_bands}
     largest_first = [int(index) for index in np.argsort(-class_px, kind="stable")]
+    classes = tuple(
+        _class_reasons(tile, index, mapped, rivals[index], card, names)
+        for index in largest_first
+        if class_px[index] >= MIN_CLASS_PX
+    )
     return TileReasons(
-        classes=tuple(
-            _class_reasons(tile, index, mapped, rivals[index], card, names)
-            for index in largest_first
-            if class_px[index] >= MIN_CLASS_PX
-        ),
+        classes=classes,
         edge_pct=round(100 * seen.edges),
         isolated_pct=round(100 * seen.isolated),
         may_be_missed=tuple(
             MayBeMissed(name=names[index], mapped_pct=round(100 * has, 1), expected_pct=round(100 * expected, 1))
             for index, has, expected in may_be_missed(tile.probability, class_px)
         ),
-        shifted=_largest_first(
-            [each for values in tile.sensors for each in shifted_bands(values, scales[values.sensor])]
-        ),
+        shifted=_shifted(tile.sensors, card, classes),
     )
+
+
+def _shifted(
+    sensors: Sequence[SensorValues], card: ModelCard, classes: Sequence[ClassReasons]
+) -> tuple[Deviation, ...]:
+    """Return the bands that are unusual among all training pixels, and for the largest class too.
+
+    A tile of water is dark among all pixels, but not unusual.
+    """
+    scales = {"optical": card.optical_bands, "sar": card.sar_bands}
+    found = [each for values in sensors for each in shifted_bands(values, scales[values.sensor])]
+    largest = next((c for c in classes if c.compared), None)
+    if largest is not None:
+        unusual = {(each.sensor, each.quantity) for each in largest.unusual}
+        found = [each for each in found if (each.sensor, each.quantity) in unusual]
+    return _largest_first(found)
 
 
 def _class_reasons(

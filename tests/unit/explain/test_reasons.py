@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,19 @@ def test_a_shifted_band_is_reported_for_the_tile():
     found = tile_reasons(made_tile(red=400 + 2000), card(), NAMES)
     assert [(d.quantity, d.deviations) for d in found.shifted] == [("red", 10.0)]
     assert tile_reasons(made_tile(), card(), NAMES).shifted == ()
+
+
+def test_a_tile_that_is_unusual_but_typical_of_its_class_is_not_shifted():
+    tile = made_tile()
+    water_only = replace(tile, probability=np.repeat(tile.probability[:, :1], SIDE, axis=1))
+    dark = [replace(values, values=values.values * 0 + values.values[:, :1, :1]) for values in tile.sensors]
+    known = card()
+    bright = BandScale(names=("red", "nir"), mean=(500, 3500), std=(100, 1000))
+    known = known.model_copy(update={"optical_bands": bright})
+    assert tile_reasons(replace(water_only, sensors=tuple(dark)), known, NAMES).shifted == ()
+    unknown = known.model_copy(update={"signatures": None})
+    found = tile_reasons(replace(water_only, sensors=tuple(dark)), unknown, NAMES).shifted
+    assert [(d.quantity, d.deviations) for d in found] == [("nir", -3.3)]
 
 
 def test_what_a_sensor_does_is_counted_in_the_pixels_of_the_class():
