@@ -26,7 +26,8 @@ def shifted_bands(facts: TileFacts) -> Topics:
     if found := facts.reasons.shifted:
         first = found[0]
         how = f"{deviations(first.deviations)} {_above(first)}"
-        more = f" ({listed([each.quantity for each in found[1:]])} differ too)" if len(found) > 1 else ""
+        others = [each.quantity for each in found[1:]]
+        more = f" ({listed(others)} {'differs' if len(others) == 1 else 'differ'} too)" if others else ""
         yield Topic(
             "shifted bands",
             "caveat",
