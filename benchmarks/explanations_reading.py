@@ -436,7 +436,7 @@ def _(c: Counts, g: Sequence[str]) -> bool:
 
 @claim(
     rf"The optical image decides most, with P of the weight, SAR the rest{SHIFT}",
-    rf"SAR adds little here: P of the weight is on the optical image{SHIFT}",
+    rf"SAR has less say here: P of the weight is on the optical image{SHIFT}",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     return c.optical_weight >= 65 and is_pct(g[0], c.optical_weight) and _shift(c, g[1])
@@ -444,7 +444,7 @@ def _(c: Counts, g: Sequence[str]) -> bool:
 
 @claim(
     rf"SAR decides most, with P of the weight, the optical image the rest{SHIFT}",
-    rf"The optical image adds little here: P of the weight is on SAR{SHIFT}",
+    rf"The optical image has less say here: P of the weight is on SAR{SHIFT}",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     return c.optical_weight <= 35 and is_pct(g[0], 100 - c.optical_weight) and _shift(c, g[1])
