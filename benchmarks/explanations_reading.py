@@ -43,16 +43,16 @@ class Counts:
 
     def area(self, name: str) -> float:
         """Return the share of a class of the mapped area, percent."""
-        return 100 * self.px[self.at(name)] / self.mapped
+        return float(100 * self.px[self.at(name)] / self.mapped)
 
     def confidence(self, name: str) -> float:
         """Return the mean confidence of a class, percent."""
-        return 100 * self.confidence_sum[self.at(name)] / self.px[self.at(name)]
+        return float(100 * self.confidence_sum[self.at(name)] / self.px[self.at(name)])
 
     @property
     def mean_confidence(self) -> float:
         """Mean confidence of the mapped pixels, percent."""
-        return 100 * self.confidence_sum.sum() / self.mapped
+        return float(100 * self.confidence_sum.sum() / self.mapped)
 
     def truth(self, name: str) -> int:
         """Return the labelled pixels of a class."""
@@ -61,12 +61,12 @@ class Counts:
     def iou(self, name: str) -> float:
         """Return the IoU of a class."""
         at, matrix = self.at(name), self.confusion
-        return matrix[at, at] / (matrix[at].sum() + matrix[:, at].sum() - matrix[at, at])
+        return float(matrix[at, at] / (matrix[at].sum() + matrix[:, at].sum() - matrix[at, at]))
 
     @property
     def right(self) -> float:
         """Overall accuracy, percent."""
-        return 100 * np.trace(self.confusion) / self.confusion.sum()
+        return float(100 * np.trace(self.confusion) / self.confusion.sum())
 
     @property
     def measured(self) -> list[str]:
@@ -123,7 +123,8 @@ def claim(*patterns: str) -> Callable[[Check], Check]:
 
 def faults(text: str, counts: Counts) -> list[str]:
     """Return the sentences of a text that are not true of the counts, or that no pattern reads; [] if all are."""
-    found, left = [], text
+    found: list[str] = []
+    left = text
     while left:
         readings = [(match, check) for pattern, check in _compiled(counts.names) if (match := pattern.match(left))]
         if not readings:
@@ -281,7 +282,7 @@ def _(c: Counts, g: Sequence[str]) -> bool:
 def _(c: Counts, g: Sequence[str]) -> bool:
     first, second = c.ranked[:2]
     close = c.area(first) - c.area(second) < 5.1
-    return close and _largest(c, g[0], g[1]) and bare(g[2]) == second and is_pct(g[3], c.area(second))
+    return bool(close) and _largest(c, g[0], g[1]) and bare(g[2]) == second and is_pct(g[3], c.area(second))
 
 
 @claim(
@@ -328,7 +329,7 @@ def _least_sure(c: Counts, name: str) -> bool:
 
 @claim(r"There are too few labels in this tile to measure its accuracy")
 def _(c: Counts, _: Sequence[str]) -> bool:
-    return 0 < c.confusion.sum() < FEW
+    return 0 < int(c.confusion.sum()) < FEW
 
 
 @claim(
@@ -403,7 +404,7 @@ def _confused(c: Counts, truth: str, mapped: str, pct: str) -> bool:
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     mapped, truth = map(bare, g)
-    return c.confusion[c.at(truth), c.at(mapped)] >= 0.194 * c.truth(truth)
+    return int(c.confusion[c.at(truth), c.at(mapped)]) >= 0.194 * c.truth(truth)
 
 
 SHIFT = (
@@ -435,7 +436,7 @@ def _(c: Counts, g: Sequence[str]) -> bool:
 
 @claim(
     rf"The optical image decides most, with P of the weight, SAR the rest{SHIFT}",
-    rf"SAR adds little here: P of the weight is on the optical image{SHIFT}",
+    rf"SAR has less say here: P of the weight is on the optical image{SHIFT}",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     return c.optical_weight >= 65 and is_pct(g[0], c.optical_weight) and _shift(c, g[1])
@@ -443,7 +444,7 @@ def _(c: Counts, g: Sequence[str]) -> bool:
 
 @claim(
     rf"SAR decides most, with P of the weight, the optical image the rest{SHIFT}",
-    rf"The optical image adds little here: P of the weight is on SAR{SHIFT}",
+    rf"The optical image has less say here: P of the weight is on SAR{SHIFT}",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     return c.optical_weight <= 35 and is_pct(g[0], 100 - c.optical_weight) and _shift(c, g[1])

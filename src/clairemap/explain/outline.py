@@ -57,7 +57,7 @@ class Outline:
     """Topics of a text of `MIN_SENTENCES` to `limit` sentences; more only if more must be said."""
 
     topics: tuple[Topic, ...]
-    limit: int = 6
+    limit: int = 7
 
     def following(self, said: Sequence[Topic]) -> list[Topic]:
         """Return the topics that may come after `said`, the most important first."""
@@ -94,7 +94,7 @@ class Sentence:
     text: str
 
 
-def template_sentences(topics: Sequence[Topic], length: int = 5) -> list[Sentence]:
+def template_sentences(topics: Sequence[Topic], length: int = 6) -> list[Sentence]:
     """Return the most salient topics in their first wording: at most `length`, unless more must be said."""
     outline = Outline(tuple(topics), length)
     said: list[Topic] = []

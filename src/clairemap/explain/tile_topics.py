@@ -314,11 +314,11 @@ def _sensor_wordings(facts: TileFacts, shift: str) -> tuple[str, ...]:
         ),
         "mostly optical": (
             f"The optical image decides most, with {optical} of the weight, SAR the rest{shift}.",
-            f"SAR adds little here: {optical} of the weight is on the optical image{shift}.",
+            f"SAR has less say here: {optical} of the weight is on the optical image{shift}.",
         ),
         "mostly SAR": (
             f"SAR decides most, with {sar} of the weight, the optical image the rest{shift}.",
-            f"The optical image adds little here: {sar} of the weight is on SAR{shift}.",
+            f"The optical image has less say here: {sar} of the weight is on SAR{shift}.",
         ),
         "both": (
             f"Both sensors shape the map: the optical image has {optical} of the weight, SAR the rest{shift}.",

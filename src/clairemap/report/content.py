@@ -147,6 +147,7 @@ class ReportContent:
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
     `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
+    `summary` are the sentences about the region.
     """
 
     title: str
@@ -168,6 +169,7 @@ class ReportContent:
     polygons: tuple[LabelCounts, ...] = ()
     given_model: str = ""
     origins: tuple[OriginRow, ...] = ()
+    summary: tuple[str, ...] = ()
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

@@ -1,6 +1,6 @@
 """What the tests of explanations share: made tiles, and a Phi-3 small enough to be made on the spot."""
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+
 
 @pytest.fixture(scope="session")
 def made() -> ModuleType:
-    """Return the module ``made_facts.py`` of this folder."""
-    spec = importlib.util.spec_from_file_location("made_facts", Path(__file__).with_name("made_facts.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    """Return ``benchmarks/explanations_made.py``: made tiles, and the reading of texts."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        return importlib.import_module("explanations_made")
+    finally:
+        sys.path.remove(str(BENCHMARKS))
 
 
 CHAT_TEMPLATE = (

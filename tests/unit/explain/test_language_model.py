@@ -42,7 +42,7 @@ def test_texts_are_true_whatever_the_model_chooses(
     for seed in (1, 2):
         model = LanguageModel(str(make_phi(seed=seed)), settings(5), "cpu")
         for text, tile, outline in zip(texts(model, outlines), tiles, outlines, strict=True):
-            assert made.reading.faults(text, tile) == []
+            assert made.faults(text, tile) == []
             for topic in outline.topics:
                 assert sum(text.count(wording) for wording in topic.wordings) <= 1 + (" " not in topic.key)
                 assert not topic.required or any(wording in text for wording in topic.wordings)
@@ -100,7 +100,7 @@ def test_a_name_that_a_tokenizer_cannot_spell_is_written_as_it_is(tiny_phi: Path
     (folder / "tokenizer.json").write_text(json.dumps(content))
     tile = made.random_counts(np.random.default_rng(3), ("Wäßer 🌊", "水"))
     text = texts(LanguageModel(str(folder), settings(), "cpu"), [Outline(tile_topics(made.facts_of(tile)))])[0]
-    assert made.reading.faults(text, tile) == []
+    assert made.faults(text, tile) == []
 
 
 def copied(model: Path, folder: Path) -> Path:
@@ -190,7 +190,7 @@ def test_templates_without_system_role_get_the_rules_with_the_facts(
     make_phi: Callable[..., Path], made: ModuleType, tiles: list[Any], outlines: list[Outline], template: str
 ):
     found = texts(LanguageModel(str(make_phi(chat_template=template)), settings(), "cpu"), outlines)
-    assert all(made.reading.faults(text, tile) == [] for text, tile in zip(found, tiles, strict=True))
+    assert all(made.faults(text, tile) == [] for text, tile in zip(found, tiles, strict=True))
 
 
 def test_a_template_that_cannot_be_used_is_named(make_phi: Callable[..., Path], outlines: list[Outline]):
