@@ -6,23 +6,50 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 from clairemap.artefacts.explanations import TileFacts
-from clairemap.artefacts.model_card import write_model_card
+from clairemap.artefacts.model_card import BandScale, ModelCard, write_model_card
 from clairemap.explain.outline import Outline, Sentence
+from clairemap.nets.bundle import build_network, save_bundle
 
 Stage = Callable[[str], Callable[..., Any]]
+
+
+@pytest.fixture(autouse=True)
+def card(tmp_path: Path, made_artefacts: ModuleType, made_pairs: ModuleType) -> ModelCard:
+    """Write and return the card of a model that knows the scenes' values."""
+    settings = made_pairs.settings()
+    found: ModelCard = made_artefacts.model_card((9000,) * len(settings.legend.classes)).model_copy(
+        update={
+            "optical_bands": BandScale(names=settings.sensors.optical.bands, mean=(300, 1300), std=(300, 1000)),
+            "sar_bands": BandScale(names=settings.sensors.sar.bands, mean=(-14,), std=(7,)),
+            "network": settings.network,
+            "halo_px": 128,
+        }
+    )
+    write_model_card(tmp_path / "model.json", found)
+    return found
 
 
 def explained(
     stage: Stage, scene: SimpleNamespace, folder: Path, legend_json: str, **options: Any
 ) -> list[dict[str, Any]]:
-    explain = {"model": options.pop("model", None), "batch_size": 2, "dtype": "auto"}
+    explain = {"model": options.pop("model", None), "sensor_tiles": 0, "batch_size": 2, "dtype": "auto"}
     explain |= options.pop("chosen", {})
     settings = json.dumps({**json.loads(legend_json), "explain": explain})
     target = folder / "explanations.jsonl"
     stage("explain_tiles")(
-        "lake", scene.made.pair, scene.probabilities, scene.made.tiles, target, folder / "cache", settings, **options
+        scene="lake",
+        pair=scene.made.pair,
+        probabilities=scene.probabilities,
+        tiles=scene.made.tiles,
+        explanations=target,
+        cache=folder / "cache",
+        weights=folder / "model.safetensors",
+        card=folder / "model.json",
+        settings=settings,
+        **{"device": "cpu", **options},
     )
     return [json.loads(line) for line in target.read_text().splitlines()]
 
@@ -53,13 +80,13 @@ def test_a_labelled_scene_is_explained_tile_by_tile(
 
 
 def test_classes_without_training_pixels_are_named(
-    stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path, made_artefacts: ModuleType
+    stage: Stage, mapped_scene: SimpleNamespace, legend_json: str, tmp_path: Path, card: ModelCard
 ):
-    card = tmp_path / "model.json"
-    write_model_card(card, made_artefacts.model_card((0, 9, 9)))
+    trained_on = card.trained_on.model_copy(update={"class_px": (0, 9, 9)})
+    write_model_card(tmp_path / "model.json", card.model_copy(update={"trained_on": trained_on}))
     made, scores = mapped_scene.made, tmp_path / "scores.parquet"
     stage("score_tiles")(made.pair, mapped_scene.probabilities, made.tiles, scores, legend_json)
-    lines = explained(stage, mapped_scene, tmp_path, legend_json, scores=scores, card=card)
+    lines = explained(stage, mapped_scene, tmp_path, legend_json, scores=scores)
     unseen = [line for line in lines if "Do not rely on this tile for water" in line["text"]]
     assert unseen and all(line["facts"]["unseen"] == ["water"] for line in unseen)
     assert lines[0] in unseen
@@ -74,6 +101,34 @@ def test_clouds_are_unknown_without_a_mask(
     for line in explained(stage, unlabelled_scene, tmp_path, legend_json):
         assert (line["facts"]["cloud_pct"], line["facts"]["levels"]["clouds"]) == (None, "unknown")
         assert "Whether clouds affect" in line["text"]
+
+
+def test_reasons_are_measured_on_each_tile(
+    stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path, card: ModelCard
+):
+    shifted = card.optical_bands.model_copy(update={"mean": (300, 13_000)})
+    write_model_card(tmp_path / "model.json", card.model_copy(update={"optical_bands": shifted}))
+    for line in explained(stage, unlabelled_scene, tmp_path, legend_json):
+        reasons = line["facts"]["reasons"]
+        assert [each["quantity"] for each in reasons["shifted"]] == ["nir"]
+        assert "nir values are" in line["sentences"][0]["text"]
+        assert reasons["classes"][0]["px"] == line["facts"]["classes"][0]["mapped_px"]
+        assert all(each["without"] == [] for each in reasons["classes"])
+
+
+def test_least_confident_tiles_are_mapped_without_each_sensor(
+    stage: Stage, unlabelled_scene: SimpleNamespace, legend_json: str, tmp_path: Path, card: ModelCard
+):
+    torch.manual_seed(0)
+    save_bundle(build_network(card), card, tmp_path / "model.safetensors", tmp_path / "model.json")
+    lines = explained(stage, unlabelled_scene, tmp_path, legend_json, chosen={"sensor_tiles": 3})
+    compared = [line for line in lines if any(each["without"] for each in line["facts"]["reasons"]["classes"])]
+    assert len(compared) == 3
+    for line in compared:
+        for each in line["facts"]["reasons"]["classes"]:
+            assert [change["sensor"] for change in each["without"]] == ["optical", "sar"]
+    # The network is untrained: it maps other classes than the made map.
+    assert any("Without " in line["text"] or "thanks to" in line["text"] for line in compared)
 
 
 def test_an_unlabelled_scene_is_explained_without_accuracy(
