@@ -35,11 +35,8 @@ CUDA_MB = 4000
 MAPPING_MARGIN = 1.1
 """Mapping may exceed its planned memory by a tenth: measured with windows of 2048 px, 6 %."""
 
-SENSOR_TILES_MB = 2_000
-"""Memory for mapping tiles without one sensor (`explain.sensor_tiles`): the largest that their windows may need."""
-
 _TYPICAL_HALO_PX = 256
-"""Margin of these windows, to estimate the time."""
+"""Halo to plan with for mapping single tiles; a larger one divides the tiles into smaller windows."""
 
 LANGUAGE_MODEL_MB = 16_000
 
@@ -137,7 +134,7 @@ def memory_mb(
         return _requested(_tiling_peak_mb(settings, shape))
     peak = _PEAK_MB[rule] + _SCENE_MB.get(rule, 0) * max(scenes - 6, 0) + _values_mb(settings)
     if rule == "explain_tiles":
-        peak += SENSOR_TILES_MB if settings.explain.sensor_tiles else 0
+        peak = max(peak, sensor_tiles_mb(settings) if settings.explain.sensor_tiles else 0)
         peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0) if settings.explain.model else 0
     return _requested(peak)
 
@@ -202,6 +199,13 @@ def mapping_mb(settings: Settings, scene: MappedScene | None, *, on_gpus: bool) 
     used = weights + windows.on_cpu(cover.outer_px, cover.core_px)
     needed = math.ceil(used / 1e6) + _MAPPING_MB + SNAKEMAKE_MB
     return needed if settings.inference.window_px else min(needed, most)
+
+
+def sensor_tiles_mb(settings: Settings) -> int:
+    """Return the memory in which single tiles are mapped without one sensor (`explain.sensor_tiles`), MB."""
+    windows, weights = _window_memory(settings), WEIGHTS_FACTOR * 1e6 * _WEIGHTS_MB[settings.network.size]
+    side = settings.tiling.tile_px + 2 * _TYPICAL_HALO_PX
+    return math.ceil((PROCESS_BYTES + weights + windows.on_cpu(side, settings.tiling.tile_px)) / 1e6)
 
 
 def _window_memory(settings: Settings) -> WindowMemory:

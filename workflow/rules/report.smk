@@ -1,6 +1,6 @@
 # Explanations of the tiles and the report page.
 
-from clairemap.requirements import SENSOR_TILES_MB
+from clairemap.requirements import sensor_tiles_mb
 
 
 rule explain_tiles:
@@ -37,7 +37,7 @@ rule explain_tiles:
         code=code("explain_tiles"),
         # Without a language model the job has no GPU: the few tiles without a sensor are mapped on the CPU.
         device=untracked(SETTINGS.compute.device if SETTINGS.explain.model else "cpu"),
-        memory_mb=untracked(SENSOR_TILES_MB),
+        memory_mb=untracked(sensor_tiles_mb(SETTINGS)),
         settings=passed(stages.ExplainTiles),
         relevant=relevant(stages.ExplainTiles),
         files=each("scores"),

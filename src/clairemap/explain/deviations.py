@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.artefacts.model_card import BandScale
 from clairemap.artefacts.statistics import ClassSignatures
 from clairemap.artefacts.store_attributes import StoredSarScale
 from clairemap.artefacts.tile_reasons import Deviation
@@ -19,17 +19,6 @@ UNUSUAL_DEVIATIONS = 2.0
 
 MIN_PX = 100
 """Least number of pixels of a mean, in the tile and in training."""
-
-
-class _Scale(Protocol):
-    """Mean and standard deviation of bands, as in the model's card."""
-
-    @property
-    def names(self) -> tuple[str, ...]: ...
-    @property
-    def mean(self) -> tuple[float, ...]: ...
-    @property
-    def std(self) -> tuple[float, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -62,7 +51,7 @@ def unusual_for_class(seen: SensorValues, here: Mask, index: int, known: ClassSi
     return list(_unusual(seen.sensor, known.quantities, means, known.mean[index], known.std[index]))
 
 
-def shifted_bands(seen: SensorValues, known: _Scale) -> list[Deviation]:
+def shifted_bands(seen: SensorValues, known: BandScale) -> list[Deviation]:
     """Return the bands of a tile whose mean is unusual among all training pixels, the largest difference first."""
     if np.count_nonzero(seen.usable) < MIN_PX:
         return []

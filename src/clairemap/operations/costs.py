@@ -58,7 +58,7 @@ DEMO: Mapping[str, Rate] = {
     "check_maps": Rate(0.7, 0.08),
     "score_tiles": Rate(0.7, 0.2),
     "score_region": Rate(0.8, 0.01),
-    "explain_tiles": Rate(0.7, 0.2),
+    "explain_tiles": Rate(4.0, 0.5),
     "render_report": Rate(3.0, 0.5),
 }
 """Rates measured on the demo with two cores (network size tiny, explanations without a language model)."""
