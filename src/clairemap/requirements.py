@@ -243,6 +243,6 @@ def minutes(
         return 15 + math.ceil(mpx / 10)
     if rule == "explain_tiles":
         tiles = math.prod(align_up(side, settings.tiling.tile_px) for side in shape or UNKNOWN_SHAPE)
-        tiles //= settings.tiling.tile_px**2
+        tiles = min(tiles // settings.tiling.tile_px**2, settings.explain.max_tiles or tiles)
         return 30 + (math.ceil(tiles) if settings.explain.model else 0)
     return math.ceil(_MINUTES[rule](scenes))

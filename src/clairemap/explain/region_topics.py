@@ -75,7 +75,7 @@ def _weak_classes(region: Region) -> Topics:
     if text := _why(region, worst):
         yield Topic("why weak", "why", (text,), ("confusion",), salience=0.7)
     check = f"First, check where the map shows {named(worst.name)}, or should."
-    yield Topic("check class", "check", (check,), ("per_class",), salience=0.7)
+    yield Topic("check class", "check", (check,), ("per_class",), must_say=True, salience=0.7)
 
 
 def _why(region: Region, worst: ClassRow) -> str:
