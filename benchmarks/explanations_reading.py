@@ -344,7 +344,7 @@ def _(c: Counts, _: Sequence[str]) -> bool:
 
 
 @claim(
-    r"How accurate this tile is was not measured, since it has no labels",
+    r"The accuracy of this tile was not measured, since it has no labels",
     r"Without labels in this tile, its accuracy is unknown",
 )
 def _(c: Counts, _: Sequence[str]) -> bool:

@@ -207,7 +207,7 @@ def _without_accuracy(facts: TileFacts) -> Topic:
         texts: tuple[str, ...] = ("There are too few labels in this tile to measure its accuracy.",)
     else:
         texts = (
-            "How accurate this tile is was not measured, since it has no labels.",
+            "The accuracy of this tile was not measured, since it has no labels.",
             "Without labels in this tile, its accuracy is unknown.",
         )
     return Topic("no accuracy", "how sure", texts, ("labelled_px",), must_say=True, salience=0.6)
