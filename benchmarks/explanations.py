@@ -187,15 +187,15 @@ def distinct_share(texts: Sequence[str], tiles: Sequence[Counts]) -> float:
 
 
 def speed(writer: LanguageModel, tiles: Sequence[Counts], *, quick: bool) -> Figures:
-    """Return the speed-ups over free generation and over one by one; the shorter of two measurements each."""
+    """Return the speed-ups over free generation and over one by one; the shortest of two measurements."""
     outlines = [Outline(tile_topics(facts_of(tile))) for tile in tiles]
     tokenizer, model = writer._load()
     prompt = transformers_prompt(tokenizer, outlines[0])
-    alone = shortest(lambda: [list(writer.write([outline])) for outline in outlines], 1 if quick else 3)
-    batch = shortest(lambda: list(writer.write(outlines)), 1 if quick else 3)
+    alone = shortest(lambda: [list(writer.write([outline])) for outline in outlines], 1 if quick else 2)
+    batch = shortest(lambda: list(writer.write(outlines)), 1 if quick else 2)
     tokens = FREE_TOKENS // 8 if quick else FREE_TOKENS
     limits = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False, "pad_token_id": 0}
-    free = shortest(lambda: model.generate(prompt, attention_mask=torch.ones_like(prompt), **limits), 1 if quick else 3)
+    free = shortest(lambda: model.generate(prompt, attention_mask=torch.ones_like(prompt), **limits), 1 if quick else 2)
     return {
         "speedup_vs_free": free / (alone / len(tiles)),
         "batch_speedup": alone / batch,

@@ -242,7 +242,7 @@ def _confident(c: Counts, moderately: str, pct: str) -> bool:
 
 
 @claim(
-    r"So few pixels allow no statement on how reliable the map is here",
+    r"How reliable the map is here cannot be judged from fewer than 100 pixels",
 )
 def _(c: Counts, _: Sequence[str]) -> bool:
     return c.mapped < FEW
@@ -297,11 +297,22 @@ def _largest(c: Counts, name: str, pct: str) -> bool:
     return bare(name) == c.ranked[0] and is_pct(pct, c.area(bare(name)))
 
 
-@claim(r"(?:Another large class is|Large parts also belong to) N \(P\)")
-@claim(r"(?:Other large classes are|Large parts also belong to) N \(P\) and N \(P\)")
+@claim(r"Next in area after L comes? N \(P\)(?: and N \(P\))?")
 def _(c: Counts, g: Sequence[str]) -> bool:
-    shares = zip(map(bare, g[::2]), g[1::2], strict=True)
-    return all(name != c.ranked[0] and c.area(name) >= 9.9 and is_pct(pct, c.area(name)) for name, pct in shares)
+    before = in_list(g[0], c.names)
+    after = [bare(name) for name in g[1::2] if name]
+    return [*before, *after] == c.ranked[: len(before) + len(after)] and _shares(c, g[1:])
+
+
+@claim(r"The map also shows N \(P\)(?: and N \(P\))?")
+def _(c: Counts, g: Sequence[str]) -> bool:
+    return all(bare(name) in c.ranked[1:4] for name in g[::2] if name) and _shares(c, g)
+
+
+def _shares(c: Counts, named: Sequence[str | None]) -> bool:
+    """Whether names and percentages in turn are right."""
+    pairs = [(bare(name), pct) for name, pct in zip(named[::2], named[1::2], strict=True) if name and pct]
+    return all(c.area(name) >= 9.9 and is_pct(pct, c.area(name)) for name, pct in pairs)
 
 
 @claim(r"Small areas are L", r"There are also small areas of L")
@@ -333,7 +344,7 @@ def _(c: Counts, _: Sequence[str]) -> bool:
 
 
 @claim(
-    r"How accurate this tile is was not measured, since it has no labels",
+    r"The accuracy of this tile was not measured, since it has no labels",
     r"Without labels in this tile, its accuracy is unknown",
 )
 def _(c: Counts, _: Sequence[str]) -> bool:

@@ -258,5 +258,6 @@ def minutes(
         compared = 2 * min(settings.explain.sensor_tiles, tiles)
         mpx = compared * (settings.tiling.tile_px + 2 * _TYPICAL_HALO_PX) ** 2 / 1e6
         mapping = math.ceil(mpx / _MAPPING_MPX_PER_S[settings.network.size] / 60)
-        return 30 + mapping + (math.ceil(tiles) if settings.explain.model else 0)
+        written = min(tiles, settings.explain.max_tiles or tiles) if settings.explain.model else 0
+        return 30 + mapping + written
     return math.ceil(_MINUTES[rule](scenes))

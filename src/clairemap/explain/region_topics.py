@@ -52,7 +52,7 @@ def _untrained(region: Region) -> Topics:
 def _accuracy(region: Region) -> Topics:
     metrics = region.metrics
     if metrics.oa is None or metrics.too_few:
-        text = "How accurate the map is was not measured, for want of labels."
+        text = "The accuracy of the map was not measured, since there are too few labels."
         yield Topic("no accuracy", "how sure", (text,), ("oa",), must_say=True, salience=0.8)
         return
     trained = ", on which the model was trained" if metrics.split == "train" else ""
@@ -75,7 +75,7 @@ def _weak_classes(region: Region) -> Topics:
     if text := _why(region, worst):
         yield Topic("why weak", "why", (text,), ("confusion",), salience=0.7)
     check = f"First, check where the map shows {named(worst.name)}, or should."
-    yield Topic("check class", "check", (check,), ("per_class",), salience=0.7)
+    yield Topic("check class", "check", (check,), ("per_class",), must_say=True, salience=0.7)
 
 
 def _why(region: Region, worst: ClassRow) -> str:

@@ -124,14 +124,12 @@ def _others(facts: TileFacts) -> Topics:
     larger = [c for c in facts.shown[1:] if c.area_pct >= SMALL_SHARE_PCT and c is not _rival(facts)][:2]
     if larger and _measurable(facts):
         shares = " and ".join(f"{named(c.name)} ({percent(c.area_pct)})" for c in larger)
-        one = len(larger) == 1
+        come = "comes" if len(larger) == 1 else "come"
+        lead = listed([c.name for c in (facts.largest, _rival(facts)) if c])
         yield Topic(
             "next classes",
             "what",
-            (
-                f"{'Another large class is' if one else 'Other large classes are'} {shares}.",
-                f"Large parts also belong to {shares}.",
-            ),
+            (f"Next in area after {lead} {come} {shares}.", f"The map also shows {shares}."),
             tuple(f"classes.{c.name}.area_pct" for c in larger),
             salience=0.6,
         )
@@ -151,7 +149,7 @@ def _confidence(facts: TileFacts) -> Topics:
         yield Topic(
             "few pixels",
             "how sure",
-            ("So few pixels allow no statement on how reliable the map is here.",),
+            (f"How reliable the map is here cannot be judged from fewer than {FEW_PX} pixels.",),
             ("mapped_px",),
             must_say=True,
         )
@@ -211,7 +209,7 @@ def _without_accuracy(facts: TileFacts) -> Topic:
         texts: tuple[str, ...] = ("There are too few labels in this tile to measure its accuracy.",)
     else:
         texts = (
-            "How accurate this tile is was not measured, since it has no labels.",
+            "The accuracy of this tile was not measured, since it has no labels.",
             "Without labels in this tile, its accuracy is unknown.",
         )
     return Topic("no accuracy", "how sure", texts, ("labelled_px",), must_say=True, salience=0.6)
