@@ -162,8 +162,9 @@ def test_a_language_model_takes_memory_and_time():
     assert memory_mb("explain_tiles", phi, on_gpus=True) > memory_mb("explain_tiles", phi) + CUDA_MB
     assert memory_mb("explain_tiles", DEMO, on_gpus=True) == memory_mb("explain_tiles", DEMO)
     assert minutes("explain_tiles", phi) > 200 > minutes("explain_tiles", DEMO)
-    few = load_settings({"explain": {"model": "phi", "tiles": "worst", "max_tiles": 20}})
+    few = load_settings({"explain": {"model": "phi", "tiles": "worst", "max_tiles": 20, "sensor_tiles": 0}})
     assert minutes("explain_tiles", few) == 50
+    assert minutes("explain_tiles", load_settings({"network": {"size": "base"}})) > minutes("explain_tiles", DEMO)
 
 
 def test_time_limits():
