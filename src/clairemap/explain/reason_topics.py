@@ -104,13 +104,10 @@ def _weights_by_class(facts: TileFacts) -> Topics:
 
 def signatures(facts: TileFacts) -> Topics:
     """Whether the pixels of a class look as they did in training."""
-    unusual = [c for c in facts.reasons.classes if c.unusual]
-    if unusual:
-        c = max(unusual, key=lambda each: abs(each.unusual[0].deviations))
+    if c := least_typical(facts):
         first = c.unusual[0]
         name, quantity = named(c.name), named(first.quantity)
         how = f"{deviations(first.deviations)} {_above(first)}"
-        about = (f"reasons.classes.{c.name}.unusual.{first.quantity}",)
         yield Topic(
             "unusual class",
             "how sure",
@@ -118,10 +115,9 @@ def signatures(facts: TileFacts) -> Topics:
                 f"The area mapped as {name} looks unusual for it: {quantity} is {how} its mean in training.",
                 f"In training, {name} looked different: here its {quantity} is {how} the mean.",
             ),
-            about,
+            (f"reasons.classes.{c.name}.unusual.{first.quantity}",),
             salience=0.74,
         )
-        yield check_topic("unusual", f"check {name}, which looks unlike the {name} of the training", about[0], 0.75)
     typical = [c for c in facts.reasons.classes if c.compared and not c.unusual]
     if typical and typical[0].name == facts.largest.name:
         name = named(typical[0].name)
@@ -133,16 +129,14 @@ def signatures(facts: TileFacts) -> Topics:
                 f"Colours and backscatter of the area mapped as {name} are typical of it.",
             ),
             (f"reasons.classes.{typical[0].name}.compared",),
-            salience=0.52 if not unusual else 0.3,
+            salience=0.52,
         )
 
 
 def runner_up(facts: TileFacts) -> Topics:
     """The class whose second candidate is nearly as probable."""
-    close = [c for c in facts.reasons.classes if c.margin_pct < CLOSE_MARGIN_PCT]
-    if close:
-        c = min(close, key=lambda each: each.margin_pct)
-        name, other, about = named(c.name), named(c.runner_up), f"reasons.classes.{c.name}.margin_pct"
+    if c := closest_decision(facts):
+        name, other = named(c.name), named(c.runner_up)
         yield Topic(
             "runner-up",
             "how sure",
@@ -150,10 +144,9 @@ def runner_up(facts: TileFacts) -> Topics:
                 f"Where {name} is mapped, {other} is nearly as probable.",
                 f"It was a close decision between {name} and {other} where {name} is mapped.",
             ),
-            (about,),
+            (f"reasons.classes.{c.name}.margin_pct",),
             salience=0.55,
         )
-        yield check_topic("runner-up", f"see whether areas mapped as {name} are in fact {other}", about, 0.58)
 
 
 def track_record(facts: TileFacts) -> Topics:
@@ -208,7 +201,7 @@ def may_be_missed(facts: TileFacts) -> Topics:
     """Classes that are more probable than their mapped area shows."""
     if found := facts.reasons.may_be_missed:
         first = found[0]
-        name, about = named(first.name), f"reasons.may_be_missed.{first.name}"
+        name = named(first.name)
         expected = percent(first.expected_pct)
         mapped = "none is mapped" if first.mapped_pct == 0 else f"{percent(first.mapped_pct)} is mapped"
         yield Topic(
@@ -218,33 +211,22 @@ def may_be_missed(facts: TileFacts) -> Topics:
                 f"There may be more {name} than the map shows: the probabilities add up to {expected}, but {mapped}.",
                 f"Some {name} may be missing, since its probabilities add up to {expected} of the tile, but {mapped}.",
             ),
-            (about,),
+            (f"reasons.may_be_missed.{first.name}",),
             salience=0.7,
         )
-        yield check_topic("may be missed", f"look for {name} that the map does not show", about, 0.72)
-
-
-def check_topic(key: str, what: str, about: str, salience: float) -> Topic:
-    """Return a topic on what to check."""
-    return Topic(
-        f"check {key}",
-        "check",
-        (f"First, {what}.", f"Before you use this tile, {what}.", f"If you check one thing, {what}."),
-        (about,),
-        salience=salience,
-    )
 
 
 def _above(deviation: Deviation) -> str:
     return "above" if deviation.deviations > 0 else "below"
 
 
-REASONS = (
-    shifted_bands,
-    sensors_by_class,
-    signatures,
-    runner_up,
-    track_record,
-    pattern,
-    may_be_missed,
-)
+def least_typical(facts: TileFacts) -> ClassReasons | None:
+    """Return the class whose pixels differ most from its training pixels, if one differs clearly."""
+    unusual = [c for c in facts.reasons.classes if c.unusual]
+    return max(unusual, key=lambda c: abs(c.unusual[0].deviations), default=None)
+
+
+def closest_decision(facts: TileFacts) -> ClassReasons | None:
+    """Return the class whose second candidate is most nearly as probable, if a decision is close."""
+    close = [c for c in facts.reasons.classes if c.margin_pct < CLOSE_MARGIN_PCT]
+    return min(close, key=lambda c: c.margin_pct, default=None)

@@ -55,6 +55,31 @@ def test_batches_give_the_same_texts_as_one_by_one(tiny_phi: Path, outlines: lis
     assert texts(single, outlines) == texts(LanguageModel(str(tiny_phi), settings(5), "cpu"), outlines) == batched
 
 
+def test_batches_give_the_same_texts_with_sliding_windows(make_phi: Callable[..., Path], outlines: list[Outline]):
+    folder = str(make_phi(window=2047))
+    batched = texts(LanguageModel(folder, settings(6), "cpu"), outlines[:6])
+    single = LanguageModel(folder, settings(1), "cpu")
+    assert [texts(single, [outline])[0] for outline in outlines[:6]] == batched
+
+
+def test_sentences_are_spelled_after_each_other_also_with_sentencepiece(tiny_phi: Path):
+    from tokenizers import Tokenizer, decoders, models, normalizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True))
+    pieces.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    pieces.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    trainer = trainers.BpeTrainer(vocab_size=99, special_tokens=["<unk>", "<s>"], show_progress=False)
+    pieces.train_from_iterator(["The map", "covers it.", "Most of it is forest."] * 9, trainer)
+    phrases = ["The map covers it.", " Most of it is forest.", " The map covers it."]
+    for tokenizer in (
+        PreTrainedTokenizerFast(tokenizer_object=pieces),
+        LanguageModel(str(tiny_phi), settings())._load()[0],
+    ):
+        tokens = [token for phrase in phrases for token in _tokens(tokenizer, phrase)]
+        assert tokenizer.decode(tokens) == "".join(phrases)
+
+
 def test_the_model_decides(make_phi: Callable[..., Path], outlines: list[Outline]):
     found = [texts(LanguageModel(str(make_phi(seed=seed)), settings(), "cpu"), outlines[:3]) for seed in (1, 2, 3)]
     assert len({tuple(one) for one in found}) == 3
