@@ -35,6 +35,9 @@ CUDA_MB = 4000
 MAPPING_MARGIN = 1.1
 """Mapping may exceed its planned memory by a tenth: measured with windows of 2048 px, 6 %."""
 
+_TYPICAL_HALO_PX = 256
+"""Halo to plan with for mapping single tiles; a larger one divides the tiles into smaller windows."""
+
 LANGUAGE_MODEL_MB = 16_000
 
 _PEAK_MB = {
@@ -140,8 +143,9 @@ def memory_mb(
     peak = _PEAK_MB[rule] + _SCENE_MB.get(rule, 0) * max(scenes - 6, 0) + _values_mb(settings)
     if rule == "mosaic_region" and settings.deliver.min_area_ha is not None:
         peak += _KEPT_MB * len(settings.legend.classes)
-    if rule == "explain_tiles" and settings.explain.model:
-        peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0)
+    if rule == "explain_tiles":
+        peak = max(peak, sensor_tiles_mb(settings) if settings.explain.sensor_tiles else 0)
+        peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0) if settings.explain.model else 0
     return _requested(peak)
 
 
@@ -207,6 +211,13 @@ def mapping_mb(settings: Settings, scene: MappedScene | None, *, on_gpus: bool) 
     return needed if settings.inference.window_px else min(needed, most)
 
 
+def sensor_tiles_mb(settings: Settings) -> int:
+    """Return the memory in which single tiles are mapped without one sensor (`explain.sensor_tiles`), MB."""
+    windows, weights = _window_memory(settings), WEIGHTS_FACTOR * 1e6 * _WEIGHTS_MB[settings.network.size]
+    side = settings.tiling.tile_px + 2 * _TYPICAL_HALO_PX
+    return math.ceil((PROCESS_BYTES + weights + windows.on_cpu(side, settings.tiling.tile_px)) / 1e6)
+
+
 def _window_memory(settings: Settings) -> WindowMemory:
     classes = len(settings.legend.classes)
     core, halo = working_memory(settings.network.size, classes)
@@ -259,5 +270,9 @@ def minutes(
     if rule == "explain_tiles":
         tiles = math.prod(align_up(side, settings.tiling.tile_px) for side in shape or UNKNOWN_SHAPE)
         tiles //= settings.tiling.tile_px**2
-        return 30 + (math.ceil(tiles) if settings.explain.model else 0)
+        compared = 2 * min(settings.explain.sensor_tiles, tiles)
+        mpx = compared * (settings.tiling.tile_px + 2 * _TYPICAL_HALO_PX) ** 2 / 1e6
+        mapping = math.ceil(mpx / _MAPPING_MPX_PER_S[settings.network.size] / 60)
+        written = min(tiles, settings.explain.max_tiles or tiles) if settings.explain.model else 0
+        return 30 + mapping + written
     return math.ceil(_MINUTES[rule](scenes))

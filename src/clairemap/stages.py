@@ -235,7 +235,7 @@ class ExplainTiles(StageSettings):
     def relevant(self) -> dict[str, Any]:
         """Return the settings that can change results: without a language model, those of the model do not."""
         found = super().relevant()
-        return found if self.explain.model else {**found, "explain": None}
+        return found if self.explain.model else {**found, "explain": {"sensor_tiles": self.explain.sensor_tiles}}
 
 
 class RenderReport(StageSettings):

@@ -37,6 +37,10 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: found["max_grad_diff"] < 1e-9,
         lambda found: found["confusion_equal"] is True,
     ),
+    "explanations": (
+        lambda found: found["grounded_share"] == 1,
+        lambda found: found["fallback_share"] == found["false_reason_rate"] == 0,
+    ),
     "inference": (lambda found: found["identity_ok"] is True, lambda found: found["seam_sigma"] < 1e-3),
     "metrics": (
         lambda found: found["equal"] in (True, None),

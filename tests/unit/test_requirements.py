@@ -24,7 +24,7 @@ PEAKS_MB = {
     "score_region": (243, 307),
     "draw_sample": (257, 298),
     "estimate_areas": (267, 294),
-    "explain_tiles": (188, 207),
+    "explain_tiles": (599, 599),
     "render_report": (313, 318),
 }
 """Smallest and largest peak: the demo's scenes of 896 to 1120 px, and three scenes of 4096 px; score_region:
@@ -172,6 +172,9 @@ def test_a_language_model_takes_memory_and_time():
     assert memory_mb("explain_tiles", phi, on_gpus=True) > memory_mb("explain_tiles", phi) + CUDA_MB
     assert memory_mb("explain_tiles", DEMO, on_gpus=True) == memory_mb("explain_tiles", DEMO)
     assert minutes("explain_tiles", phi) > 200 > minutes("explain_tiles", DEMO)
+    few = load_settings({"explain": {"model": "phi", "tiles": "worst", "max_tiles": 20, "sensor_tiles": 0}})
+    assert minutes("explain_tiles", few) == 50
+    assert minutes("explain_tiles", load_settings({"network": {"size": "base"}})) > minutes("explain_tiles", DEMO)
 
 
 def test_time_limits():

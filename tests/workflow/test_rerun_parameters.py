@@ -125,6 +125,7 @@ MODEL = {"model": "somewhere"}
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "setting `training.checkpoint_every`": ({}, {"training": {"checkpoint_every": 7}}),
     "setting `splits.accept_leakage`": ({}, {"splits": {"accept_leakage": True}}),
+    "setting `explain.sensor_tiles`": ({}, {"explain": {"sensor_tiles": 7}}),
     "setting `explain.batch_size`, without a language model": ({}, {"explain": {"batch_size": 7}}),
     "setting `explain.batch_size`, with a language model": (
         {"explain": MODEL},

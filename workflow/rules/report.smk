@@ -1,5 +1,7 @@
 # Explanations of the tiles and the report page.
 
+from clairemap.requirements import sensor_tiles_mb
+
 
 def estimated(wildcards):
     """Input function: the region's estimates; none without an interpreted sample."""
@@ -15,6 +17,7 @@ rule explain_tiles:
         tiles=rules.tile_scene.output.tiles,
         probabilities=ancient(SCENE.probabilities),
         manifest=f"{SCENE.folder}/fused/probabilities.json",
+        weights=ancient(MODEL.weights),
         card=MODEL.card,
         scores=lambda wildcards: (
             [rules.score_tiles.output.scores.format(scene=wildcards.scene, view="fused")]
@@ -39,7 +42,9 @@ rule explain_tiles:
     params:
         script=script("explain_tiles"),
         code=code("explain_tiles"),
-        device=untracked(SETTINGS.compute.device),
+        # Without a language model the job has no GPU: the few tiles without a sensor are mapped on the CPU.
+        device=untracked(SETTINGS.compute.device if SETTINGS.explain.model else "cpu"),
+        memory_mb=untracked(sensor_tiles_mb(SETTINGS)),
         settings=passed(stages.ExplainTiles),
         relevant=relevant(stages.ExplainTiles),
         files=each("scores"),
@@ -50,7 +55,8 @@ rule explain_tiles:
         f"{ATTEMPT}"
         " python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
         " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.files:q}"
-        " --card {input.card:q} --explanations {output.explanations:q} --cache {params.cache:q}"
+        " --weights {input.weights:q} --card {input.card:q} --memory-mb {params.memory_mb}"
+        " --explanations {output.explanations:q} --cache {params.cache:q}"
         " --settings {params.settings:q} --device {params.device}"
 
 

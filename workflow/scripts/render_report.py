@@ -1,12 +1,15 @@
 """Write the report page of a region."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from clairemap.artefacts.explanations import read_explanations
 from clairemap.console import run
+from clairemap.explain.region_topics import region_summary
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.provenance import stamp, write_text_whole
 from clairemap.report.gather import RegionPaths, gather
@@ -48,7 +51,8 @@ def render_report(
         truth=truth,
     )
     content = gather(region, files, RenderReport.from_json(settings), stamp("render_report", settings))
-    html = render(content)
+    tiles = [tile for folder in files.scenes for tile in read_explanations(folder.explanations)]
+    html = render(replace(content, summary=region_summary(content.metrics, tiles)))
     write_text_whole(report, html)
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)
 

@@ -63,7 +63,7 @@ DEMO: Mapping[str, Rate] = {
     "score_region": Rate(0.8, 0.03),
     "draw_sample": Rate(1.0, 0.1),
     "estimate_areas": Rate(1.0, 0.1),
-    "explain_tiles": Rate(0.7, 0.2),
+    "explain_tiles": Rate(4.0, 0.5),
     "render_report": Rate(3.0, 0.5),
 }
 """Rates measured on the demo with two cores (network size tiny, explanations without a language model)."""

@@ -149,6 +149,7 @@ class ReportContent:
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
     `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
     `estimates` are those from an interpreted sample; without one, `can_be_sampled` says whether one can be drawn.
+    `summary` are the sentences about the region.
     """
 
     title: str
@@ -172,6 +173,7 @@ class ReportContent:
     origins: tuple[OriginRow, ...] = ()
     estimates: EstimatesSection | None = None
     can_be_sampled: bool = False
+    summary: tuple[str, ...] = ()
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:
