@@ -1,5 +1,13 @@
 # The land-cover maps as polygons.
 
+# Input function: the polygons of each map, if they are wanted.
+polygons = lambda wildcards: [
+    str(MAP.polygons).format(region=region, map=name)
+    for region in SHEET.regions
+    for name in PLAN.maps_of(region)
+    if SETTINGS.deliver.vector
+]
+
 
 rule vectorize_map:
     input:
@@ -28,9 +36,3 @@ rule vectorize_map:
         "{wildcards.map}: write the land-cover map as polygons"
     shell:
         f"{ATTEMPT}" " python {params.script:q} --maps {params.maps:q} --settings {params.settings:q}"
-
-
-def polygons(wildcards):
-    """Input function: the polygons of each map, if they are wanted."""
-    maps = [(region, name) for region in SHEET.regions for name in PLAN.maps_of(region)]
-    return [str(MAP.polygons).format(region=region, map=name) for region, name in maps if SETTINGS.deliver.vector]

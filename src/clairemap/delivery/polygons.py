@@ -1,8 +1,7 @@
 """Polygons of a class map's patches, in pixel coordinates, from windows read once, row by row.
 
 Patches within a window are complete at once. Those that cross a side of a window are kept in pieces until no window
-can add to them, then merged. Patches with very many vertices stay in pieces: no GIS draws them in reasonable time, and
-memory stays flat.
+can add to them, then merged. Patches with very many vertices stay in pieces, so that memory stays flat.
 """
 
 from array import array
@@ -26,7 +25,7 @@ from clairemap.grid.window import Window
 
 WINDOW_PX = 1024
 MAX_VERTICES = 250_000
-"""Patches with more vertices are cut at the sides of windows. Merging 250,000 vertices needs about 100 MB."""
+"""Patches with more vertices that cross sides of windows are cut there."""
 
 NONE = -1
 """Piece of pixels that are nodata."""
