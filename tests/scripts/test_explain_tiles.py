@@ -37,7 +37,7 @@ def explained(
 ) -> list[dict[str, Any]]:
     explain = {"model": options.pop("model", None), "sensor_tiles": 0, "batch_size": 2, "dtype": "auto"}
     explain |= options.pop("chosen", {})
-    settings = json.dumps({**json.loads(legend_json), "explain": explain})
+    settings = json.dumps({"legend": json.loads(legend_json)["legend"], "explain": explain})
     target = folder / "explanations.jsonl"
     stage("explain_tiles")(
         scene="lake",
