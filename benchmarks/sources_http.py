@@ -51,6 +51,7 @@ def http_figures(folder: Path, side: int) -> dict[str, Any]:
         fetched = server.sent()
     needed = sum(map(_block_bytes, served.glob("*.tif")))
     return {
+        "http_side_px": side,
         "http_bytes_ratio": fetched / needed,
         "http_resolve_ratio": resolving / needed,
         "http_needed_mb": needed / 1e6,

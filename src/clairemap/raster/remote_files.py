@@ -10,6 +10,8 @@ import logging
 import os
 import re
 
+from rasterio._env import set_gdal_config
+
 from clairemap.artefacts.scene_sources import RemoteState
 from clairemap.errors import RemoteFileError
 from clairemap.raster import gdal_files
@@ -33,6 +35,10 @@ OPTIONS = {
     "GDAL_HTTP_LOW_SPEED_LIMIT": "1000",  # bytes per second
 }
 """GDAL's options for remote files; those in the environment count instead."""
+
+PIECE = ("CPL_VSIL_CURL_CHUNK_SIZE", "1024")
+"""Smallest piece that GDAL requests, bytes; an option of the whole process. GDAL reads up to 128 pieces ahead; of the
+default of 16 kB it discards many before they are used. The cache of a file asks for `CHUNK_BYTES` or more at once."""
 
 PREFIXES = (*(f"/{handler}/" for handler in NETWORK), "/vsicached?", "/vsizip//vsi", "/vsitar//vsi")
 """Where these options count: for local files some would hide sidecar files."""
@@ -62,6 +68,8 @@ def prepare() -> None:
         if key not in os.environ:
             for prefix in PREFIXES:
                 gdal_files.set_option(prefix, key, value)
+    if PIECE[0] not in os.environ:
+        set_gdal_config(*PIECE)
     logging.getLogger("rasterio._err").addFilter(_without_queries)
 
 
