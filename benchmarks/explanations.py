@@ -18,7 +18,7 @@ are of made tiles.
 - `checked_before`: the previous free texts with a checker, on eight demo tiles in two tries each: share accepted, and
   seconds per text next to those of the constrained texts (`constrained_s`).
 
-Prints each text with its tile's kind, and as its last line one JSON object.
+Prints each text and the sentences that are not true, and as its last line one JSON object.
 
     python benchmarks/explanations.py [--model FOLDER] [--work WORK_FOLDER] [--quick]
 """
