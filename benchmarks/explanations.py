@@ -12,12 +12,13 @@ are of made tiles.
   and class names.
 - `passes_per_text`, `tokens_per_text`: forward passes of the model, and tokens written.
 - `speedup_vs_free`: time of 192 freely generated tokens, the previous limit, divided by that of a constrained text,
-  both one by one. `batch_speedup`: time of eight texts one by one divided by that of a batch.
+  both one by one. `batch_speedup`: time of eight texts one by one divided by that of a batch; on a
+  CPU a batch saves little, since the arithmetic takes the time. Not measured on a GPU. `batch_s`: seconds per text.
 - `false_reason_rate`: share of changed facts, ten kinds, after which the model's text is false or has not changed.
 - `checked_before`: the previous free texts with a checker, on eight demo tiles in two tries each: share accepted, and
   seconds per text next to those of the constrained texts (`constrained_s`).
 
-Prints each text with its tile's kind, and as its last line one JSON object.
+Prints each text and the sentences that are not true, and as its last line one JSON object.
 
     python benchmarks/explanations.py [--model FOLDER] [--work WORK_FOLDER] [--quick]
 """
