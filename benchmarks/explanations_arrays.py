@@ -103,7 +103,7 @@ class Arrays:
     @cached_property
     def records(self) -> dict[int, float]:
         """Right validation pixels of the same class and confidence, percent, by class."""
-        known, found = self.card.get("confidence_record"), {}
+        known, found = self.card.get("confidence_record") or {}, {}
         for at in self.large if known else []:
             confidence = 100 * self.probability[at][self.index == at].mean() / 255
             place = max(i for i, lowest in enumerate(known["from_pct"]) if lowest <= confidence)
