@@ -6,8 +6,8 @@ are of made tiles.
 - `grounded_share`: texts of model and template in which every number, class and level agrees with the pixel counts,
   read by code that shares nothing with the writer. `tiles`: number of tiles.
 - `grounded_share_of_run`: the same for the texts that `explain_tiles` writes for a finished run (`--work`), recomputed
-  from its stores and the model card; the network maps tiles without a sensor once more. `reasons_of_run`: sentences per
-  text on reasons. `distinct_texts_of_run`: share of different texts.
+  from its stores and the model card; the network maps tiles without a sensor once more. `distinct_texts_of_run`: share
+  of different texts.
 - `fallback_share`: texts that the model should write and the template wrote.
 - `distinct_share`: pairs of tiles of different kind (other topics can be said) whose texts differ in more than numbers
   and class names.

@@ -45,14 +45,14 @@ class Arrays:
 
     @cached_property
     def rivals(self) -> dict[int, tuple[int, float]]:
-        """Most frequent second class and mean difference of the probabilities (percentage points), by class."""
+        """Most frequent second class and mean difference of both probabilities (percentage points), by class."""
         found = {}
         for at in self.large:
             pixels = self.probability[:, self.index == at].astype(int)
             own = pixels[at].copy()
             pixels[at] = 0
-            seconds = np.bincount(pixels.argmax(0)[pixels.any(0)], minlength=len(pixels))
-            found[at] = int(seconds.argmax()), float(100 * (own - pixels.max(0)).mean() / 255)
+            second = int(np.bincount(pixels.argmax(0)[pixels.any(0)], minlength=len(pixels)).argmax())
+            found[at] = second, float(100 * (own - pixels[second]).mean() / 255)
         return found
 
     @cached_property

@@ -133,7 +133,7 @@ def arrays_of(
         spread: standard deviation of the bands in all training pixels, in those of a class.
         record: `px` and `correct` of the model card's confidence record.
         without: classes mapped without each sensor.
-        shuffled: what places the pixels at random; in order of the classes otherwise.
+        shuffled: what places the pixels, and some of the rest of the probability, at random; in order otherwise.
     """
     side, classes = int(tile.pixels**0.5), len(tile.names)
     index = np.full(tile.pixels, 255)
@@ -143,7 +143,10 @@ def arrays_of(
     mapped, at = np.flatnonzero(index < 255), index[index < 255]
     p = np.zeros((classes, tile.pixels), np.uint8)
     largest = np.round(255 * np.broadcast_to(own, classes)).astype(int)
-    p[(at + np.asarray(rivals or (1,) * classes)[at]) % classes, mapped] = np.minimum(255 - largest, largest - 1)[at]
+    steps = np.asarray(rivals or (1,) * classes)[at]
+    if shuffled is not None:
+        steps = np.where(shuffled.random(at.size) < 0.3, shuffled.integers(1, classes, at.size), steps)
+    p[(at + steps) % classes, mapped] = np.minimum(255 - largest, largest - 1)[at]
     p[at, mapped] = largest[at]
     share = np.full(tile.pixels, 255, np.uint8)
     share[mapped] = np.round(np.broadcast_to(weight, classes))[at]

@@ -58,7 +58,7 @@ def sensors_by_class(facts: TileFacts) -> Topics:
                 f"Only thanks to {sensor} is {share} of the {name} not mapped as {other}.",
             ),
             (f"reasons.classes.{c.name}.without.{change.sensor}",),
-            salience=0.72 - place / 100,
+            salience=0.68 - place / 100,
         )
     for sensor in ("optical", "sar"):
         of_sensor = [(c, change) for c, change in changes if change.sensor == sensor]
