@@ -66,6 +66,11 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: found["jobs"] > 5 * found["scenes"],
         lambda found: max(found["files_per_scene"].values()) <= 60,
     ),
+    "deliver": (
+        lambda found: found["small_left"] == 0,
+        lambda found: abs(found["area_off"]) < 1e-9,
+        lambda found: found["right_dissolved"] > found["right_before"],
+    ),
     "sources_labels": (lambda found: found["differ"] in (0, None), lambda found: found["rss_ratio_4x"] < 1.5),
     "sources": (
         lambda found: found["product_vs_stack"] < 3,
