@@ -3,13 +3,6 @@
 from clairemap.requirements import sensor_tiles_mb
 
 
-def estimated(wildcards):
-    """Input function: the region's estimates; none without an interpreted sample."""
-    if not has_answers(PLAN, wildcards.region, made=[DEMO_ANSWERS]):
-        return []
-    return expand(rules.estimate_areas.output.estimates, region=wildcards.region)
-
-
 rule explain_tiles:
     input:
         pair=ancient(SCENE.pair),
@@ -83,8 +76,8 @@ rule render_report:
         audit=MODEL.audit_of("{region}"),
         origin=[MODEL.origin] if SETTINGS.model else [],
         sources=of_resolved_scenes,
-        estimates=estimated,
-        truth=simulated_truth,
+        estimates=OF_SAMPLES.estimated,
+        truth=OF_SAMPLES.truth,
         accepted=accepted,
     output:
         report=report(
@@ -114,8 +107,8 @@ rule render_report:
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
                 "sources": of_resolved_scenes(wildcards),
-                "estimates": estimated(wildcards),
-                "truth": simulated_truth(wildcards),
+                "estimates": OF_SAMPLES.estimated(wildcards),
+                "truth": OF_SAMPLES.truth(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }
