@@ -30,7 +30,7 @@ def origin_rows(records: Iterable[SceneSources]) -> tuple[OriginRow, ...]:
         _row(record.scene, role, resolved)
         for record in records
         for role, resolved in record.roles.items()
-        if role != "cloud"
+        if role in ("optical", "sar")
     )
 
 
@@ -62,7 +62,7 @@ def origin_properties(records: Iterable[SceneSources]) -> dict[str, Any]:
 
 def _properties(resolved: ResolvedRole) -> dict[str, Any]:
     known = resolved.facts.model_dump(mode="json", exclude_none=True)
-    offsets = {band.name: band.offset for band in resolved.bands if resolved.coding is None}
+    offsets = {band.name: band.offset for band in resolved.bands if band.offset_from != "codes"}
     return {
         "reader": resolved.reader,
         **{key: value for key, value in known.items() if value not in ((), [])},
