@@ -53,10 +53,12 @@ def _file_name(reference: str) -> str:
 
 
 def origin_properties(records: Iterable[SceneSources]) -> dict[str, Any]:
-    """Return the origins of a map's scenes as a property of its STAC item; empty if there are none."""
+    """Return the origins of a map's scenes, without labels, as a property of its STAC item; empty if there are none."""
     found = {
-        record.scene: {role: _properties(resolved) for role, resolved in record.roles.items()} for record in records
+        record.scene: {role: _properties(resolved) for role, resolved in record.roles.items() if role != "label"}
+        for record in records
     }
+    found = {scene: roles for scene, roles in found.items() if roles}
     return {"clairemap:sources": found} if found else {}
 
 

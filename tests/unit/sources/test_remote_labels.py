@@ -20,6 +20,7 @@ from clairemap.raster.pair_block import PairBlock
 from clairemap.registration.pairing import SceneFiles, ScenePair
 from clairemap.registration.record import registration_of
 from clairemap.registration.result import single_sensor
+from clairemap.report.origins import origin_properties, origin_rows
 from clairemap.settings import OpticalSettings, ResolvedOptical, ResolvedSar, ResolvedSensors, SensorsSettings
 from clairemap.sources.opened import SceneRasters
 from clairemap.sources.resolved_cells import resolved_cells
@@ -124,3 +125,8 @@ def test_planning_knows_the_address_and_asks_no_server(server: RangeServer):
     (found,) = resolved_cells({"optical": "a.tif", "label": f"{server.url}/label.tif?sig=x"}, sensors)
     assert (found.role, found.column, found.files) == ("label", "label", {})
     assert found.addresses == (f"{server.url}/label.tif",) and not server.requests
+
+
+def test_labels_are_not_listed_as_data_of_the_map(server: RangeServer, roles: Roles):
+    sources = SceneSources(scene="west", roles=roles({"label": f"{server.url}/label.tif"}))
+    assert list(sources.roles) == ["label"] and not origin_rows([sources]) and not origin_properties([sources])
