@@ -43,7 +43,7 @@ def read(cell: Cell, wanted: Wanted) -> Product:
         )
     if len(items(cell.text)) > 1:  # only labels: other cells of several files have another reader
         raise UnreadableFileError(
-            f"{cell.text}: the column label names one raster; join the files, for example by gdalbuildvrt"
+            f"{place}: the column label names one raster; join the files, for example by gdalbuildvrt"
         )
     if (file := local_path(cell.text)) is not None and not path_exists(file):
         raise MissingFileError(f"{cell.text}: {file} does not exist; use its absolute path, or provide the file")
