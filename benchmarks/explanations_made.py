@@ -1,16 +1,23 @@
-"""Made tiles for explanations.py and the tests of texts: pixel counts, changes, and the facts that follow."""
+"""Made tiles for explanations.py and the tests of texts: pixel counts, arrays, changes, and the facts that follow."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+import explanations_reasons  # noqa: F401 - registers its checks
 import numpy as np
+from explanations_arrays import Arrays
 from explanations_reading import Counts, faults
 from numpy.typing import NDArray
 
 from clairemap.artefacts.explanations import TileFacts
+from clairemap.artefacts.model_card import BandScale, ConfidenceRecord, ModelCard, Signatures
 from clairemap.artefacts.registration import Verdict
 from clairemap.classes import LandCoverClass, Legend
-from clairemap.explain.tile_sums import TilePixels, TileSums, tile_facts
+from clairemap.explain.deviations import SensorValues
+from clairemap.explain.reasons import MappedTile, tile_reasons
+from clairemap.explain.tile_sums import TilePixels, TileSums, names_in_texts, tile_facts
+from clairemap.settings import Sensor
 
 __all__ = ["CHANGES", "LEGENDS", "Counts", "facts_of", "faults", "plain_tile", "random_counts"]
 
@@ -33,11 +40,15 @@ LEGENDS = (
 )
 
 VERDICTS: tuple[Verdict, ...] = ("good", "weak", "rejected")
+SENSORS: tuple[Sensor, ...] = ("optical", "sar")
+BANDS = {"optical": ("red", "green", "blue", "nir"), "sar": ("vv", "vh")}
+STEP = {"optical": 100.0, "sar": 2.0}
+"""Standard deviation of the bands of a class in training; the means of classes differ by multiples of it."""
 
 
 def random_counts(rng: np.random.Generator, names: tuple[str, ...]) -> Counts:
-    """Return random pixel counts of a tile of 128 x 128 pixels."""
-    pixels, classes = 128**2, len(names)
+    """Return random pixel counts and arrays of a tile of 64 x 64 pixels."""
+    pixels, classes = 64**2, len(names)
     mapped = [pixels, pixels, int(rng.integers(100, pixels)), int(rng.integers(1, 120))][rng.integers(4)]
     present = rng.permutation(classes)[: rng.integers(1, min(classes, 9) + 1)]
     weights = np.zeros(classes)
@@ -48,7 +59,7 @@ def random_counts(rng: np.random.Generator, names: tuple[str, ...]) -> Counts:
     cloud = [0, 0, int(rng.integers(pixels // 2))][rng.integers(3)]
     unknown = [0, 0, pixels - cloud, int(rng.integers(pixels - cloud))][rng.integers(4)] if optical else 0
     share = 100.0 if not sar else 0.0 if not optical else float(rng.integers(101))
-    return Counts(
+    found = Counts(
         names=names,
         px=px,
         confidence_sum=confidence,
@@ -62,6 +73,136 @@ def random_counts(rng: np.random.Generator, names: tuple[str, ...]) -> Counts:
         registration=VERDICTS[rng.integers(3)] if optical and sar else "single_sensor",
         unseen=frozenset(np.flatnonzero(rng.random(classes) < 0.1).tolist()),
     )
+    if classes == 1:  # a network has two at least
+        return found
+    arrays = _random_arrays(rng, found)
+    return replace(found, arrays=arrays, optical_pct_sum=float(arrays.optical_share[arrays.index != 255].sum()))
+
+
+def _random_arrays(rng: np.random.Generator, tile: Counts) -> Arrays:
+    """Return random arrays; about half of the figures are nothing to mention."""
+    classes = len(tile.names)
+    own = rng.uniform(0.35, 0.99, classes)
+    weight = rng.uniform(0, 100, classes) if rng.random() < 0.5 else np.full(classes, tile.optical_weight)
+    if not tile.optical or not tile.sar:
+        weight = np.full(classes, tile.optical_weight)
+    px = rng.integers(0, 1000, (classes, 6))
+    off = rng.choice([0.0, 0.0, 0.0, -2.4, 3.0, 12.0], (classes, 6))
+    arrays = arrays_of(
+        tile,
+        own=own,
+        rivals=tuple(rng.integers(1, classes, classes).tolist()),
+        weight=weight,
+        off=np.where(rng.random((classes, 1)) < 0.5, off, 0) if rng.random() < 0.7 else rng.choice([-3.0, 2.5]),
+        spread=rng.choice([1.0, 1000.0]),
+        record={"px": px.tolist(), "correct": (px * rng.uniform(0.3, 1, px.shape)).astype(int).tolist()},
+        shuffled=rng if rng.random() < 0.5 else None,
+    )
+    if rng.random() < 0.5 or not tile.optical or not tile.sar:
+        return arrays
+    without: dict[str, NDArray[np.uint8]] = {sensor: _changed(rng, arrays.index, classes) for sensor in SENSORS}
+    return replace(arrays, without=without)
+
+
+def _changed(rng: np.random.Generator, index: NDArray[np.int64], classes: int) -> NDArray[np.uint8]:
+    """Return mapped classes of which a random share has another class, or none."""
+    other = np.array([*rng.integers(classes, size=2), 255])[rng.integers(3, size=index.shape)]
+    return np.where(rng.random(index.shape) < rng.choice([0.0, 0.03, 0.3, 0.7]), other, index).astype(np.uint8)
+
+
+def arrays_of(
+    tile: Counts,
+    *,
+    own: Any = 0.9,  # noqa: ANN401 - a number or one per class
+    rivals: tuple[int, ...] | None = None,
+    weight: Any = 50,  # noqa: ANN401
+    off: Any = 0.0,  # noqa: ANN401
+    spread: float = 1000.0,
+    record: Mapping[str, Any] | None = None,
+    without: Mapping[str, NDArray[np.uint8]] | None = None,
+    shuffled: np.random.Generator | None = None,
+) -> Arrays:
+    """Return arrays that fit a tile's counts.
+
+    Args:
+        tile: its counts.
+        own: probability of the mapped class, by class.
+        rivals: class with the rest of the probability, as steps from the mapped class.
+        weight: of the optical image, percent, by class.
+        off: difference of the bands from training, standard deviations, by class and band (six).
+        spread: standard deviation of the bands in all training pixels, in those of a class.
+        record: `px` and `correct` of the model card's confidence record.
+        without: classes mapped without each sensor.
+        shuffled: what places the pixels, and some of the rest of the probability, at random; in order otherwise.
+    """
+    side, classes = int(tile.pixels**0.5), len(tile.names)
+    index = np.full(tile.pixels, 255)
+    index[: tile.mapped] = np.repeat(np.arange(classes), tile.px)
+    if shuffled is not None:
+        shuffled.shuffle(index)
+    mapped, at = np.flatnonzero(index < 255), index[index < 255]
+    p = np.zeros((classes, tile.pixels), np.uint8)
+    largest = np.round(255 * np.broadcast_to(own, classes)).astype(int)
+    steps = np.asarray(rivals or (1,) * classes)[at]
+    if shuffled is not None:
+        steps = np.where(shuffled.random(at.size) < 0.3, shuffled.integers(1, classes, at.size), steps)
+    p[(at + steps) % classes, mapped] = np.minimum(255 - largest, largest - 1)[at]
+    p[at, mapped] = largest[at]
+    share = np.full(tile.pixels, 255, np.uint8)
+    share[mapped] = np.round(np.broadcast_to(weight, classes))[at]
+    offs = np.broadcast_to(off, (classes, 6))
+    means = {"optical": 1000.0 + 300 * _grid(classes, 4), "sar": -20.0 + _grid(classes, 2)}
+    values, px = {}, tile.px / tile.mapped
+    for sensor, part in (("optical", offs[:, :4]), ("sar", offs[:, 4:])):
+        bands = np.zeros((len(BANDS[sensor]), tile.pixels))
+        bands[:, mapped] = (means[sensor] + STEP[sensor] * part)[at].T
+        bands[:, index == 255] = (px @ means[sensor])[:, None]
+        values[sensor] = bands.reshape(-1, side, side)
+    usable = {"optical": np.arange(tile.pixels) < tile.optical, "sar": np.arange(tile.pixels) < tile.sar}
+    return Arrays(
+        p.reshape(classes, side, side),
+        share.reshape(side, side),
+        values,
+        {sensor: mask.reshape(side, side) for sensor, mask in usable.items()},
+        _card(means, px, spread, record),
+        without or {},
+    )
+
+
+def _grid(classes: int, bands: int) -> NDArray[np.float64]:
+    """Return numbers that differ between classes and bands."""
+    return np.asarray(np.arange(classes)[:, None] + np.arange(bands) / 2.0)
+
+
+def _card(
+    means: Mapping[str, NDArray[np.float64]],
+    px: NDArray[np.float64],
+    spread: float,
+    record: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Return what a model card says of the training, as JSON; `px` is each class's share."""
+    card: dict[str, Any] = {"signatures": {}, "confidence_record": None}
+    for sensor, mean in means.items():
+        names, step = BANDS[sensor], STEP[sensor]
+        red, green, nir = mean[:, 0], mean[:, 1], mean[:, -1]
+        if sensor == "optical":
+            further = {"NDVI": (nir - red) / (nir + red), "NDWI": (green - nir) / (green + nir)}
+        else:
+            further = {"VV/VH": mean[:, 0] - mean[:, 1]}
+        card[f"{sensor}_bands"] = {
+            "names": names,
+            "mean": (px @ mean).tolist(),
+            "std": [step * spread] * len(names),
+        }
+        card["signatures"][sensor] = {
+            "quantities": [*names, *further],
+            "px": [5000] * len(mean),
+            "mean": np.column_stack([mean, *further.values()]).tolist(),
+            "std": [[step] * len(names) + [0.1 if sensor == "optical" else step] * len(further)] * len(mean),
+        }
+    if record:
+        card["confidence_record"] = {"from_pct": [0, 50, 60, 70, 80, 90], **record}
+    return card
 
 
 def _confusion(rng: np.random.Generator, px: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -83,11 +224,35 @@ def facts_of(tile: Counts) -> TileFacts:
     legend = Legend(classes=tuple(LandCoverClass(code=code, name=name) for code, name in enumerate(tile.names)))
     pixels = TilePixels(tile.pixels, tile.optical, tile.sar, tile.cloud, tile.cloud_unknown)
     sums = TileSums(tile.px, tile.confidence_sum, tile.optical_pct_sum)
-    return tile_facts(sums, pixels, cast(Verdict, tile.registration), legend, tile.confusion, tile.unseen)
+    facts = tile_facts(sums, pixels, cast(Verdict, tile.registration), legend, tile.confusion, tile.unseen)
+    if tile.arrays is None:
+        return facts
+    names = names_in_texts(legend)
+    return facts.model_copy(
+        update={"reasons": tile_reasons(_mapped_tile(tile.arrays), _model_card(tile.arrays), names)}
+    )
 
 
-def plain_tile(**changed: Any) -> Counts:  # noqa: ANN401 - fields of Counts
-    """Return a tile of three classes without anything to warn of, with changed fields."""
+def _mapped_tile(arrays: Arrays) -> MappedTile:
+    sensors = (SensorValues(s, BANDS[s], "db", arrays.values[s], arrays.usable[s]) for s in SENSORS)
+    without = {sensor: arrays.without[sensor] for sensor in SENSORS if sensor in arrays.without}
+    return MappedTile(arrays.probability, arrays.optical_share, tuple(sensors), without)
+
+
+def _model_card(arrays: Arrays) -> ModelCard:
+    record = arrays.card["confidence_record"]
+    part: Any = ModelCard  # only the fields that reasons need
+    made: ModelCard = part.model_construct(
+        optical_bands=BandScale.model_validate(arrays.card["optical_bands"]),
+        sar_bands=BandScale.model_validate(arrays.card["sar_bands"]),
+        signatures=Signatures.model_validate(arrays.card["signatures"]),
+        confidence_record=None if record is None else ConfidenceRecord.model_validate(record),
+    )
+    return made
+
+
+def plain_tile(*, arrays: Mapping[str, Any] | None = None, **changed: Any) -> Counts:  # noqa: ANN401 - fields of Counts
+    """Return a tile of three classes without anything to warn of, with changed fields or arguments of `arrays_of`."""
     px = np.array([9000, 5384, 2000])
     tile = Counts(
         names=("water", "forest", "road"),
@@ -101,7 +266,8 @@ def plain_tile(**changed: Any) -> Counts:  # noqa: ANN401 - fields of Counts
         cloud_unknown=0,
         confusion=np.diag([3000, 2000, 500]),
     )
-    return replace(tile, **changed)
+    tile = replace(tile, **changed)
+    return tile if arrays is None else replace(tile, arrays=arrays_of(tile, **arrays))
 
 
 def labels_with_road(wrong: int) -> NDArray[np.int64]:
@@ -109,6 +275,26 @@ def labels_with_road(wrong: int) -> NDArray[np.int64]:
     matrix = np.diag([3000, 2000, 500])
     matrix[2] = wrong, 0, 500 - wrong
     return matrix
+
+
+def without_sar(share: float) -> dict[str, Any]:
+    """Return arguments of `arrays_of`: without SAR, a share of road would be mapped as water."""
+    index = np.repeat(np.arange(3, dtype=np.uint8), (9000, 5384, 2000)).reshape(128, 128)
+    changed = index.copy().reshape(-1)
+    changed[16384 - 2000 : 16384 - round(2000 * (1 - share))] = 0
+    return {"without": {"optical": index, "sar": changed.reshape(128, 128)}}
+
+
+def records(right: int) -> dict[str, Any]:
+    """Return arguments of `arrays_of`: the share of validation pixels of road at 90 % and more that were right."""
+    px = np.zeros((3, 6), int)
+    px[2, 5] = 1000
+    return {"record": {"px": px.tolist(), "correct": (px * right // 100).tolist()}}
+
+
+def shifted(off: float, spread: float = 1.0) -> dict[str, Any]:
+    """Return arguments of `arrays_of`: near infrared off training, in standard deviations."""
+    return {"off": np.array([0, 0, 0, off, 0, 0]), "spread": spread}
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
@@ -122,5 +308,14 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "accuracy of a class": ({"confusion": labels_with_road(490)}, "IoU"),
     "no labels": ({"confusion": np.zeros((3, 3), np.int64)}, "labels"),
     "unseen class": ({"unseen": frozenset({2})}, "road: the network had no training pixels"),
+    "without a sensor": ({"arrays": without_sar(0.4)}, "Without SAR, 40 % of the area mapped as road"),
+    "runner-up": ({"arrays": {"own": np.array([0.9, 0.9, 0.55])}}, "mapped as road are in fact water"),
+    "track record": ({"arrays": records(58)}, "only 58 % of the pixels mapped as road"),
+    "shifted bands": ({"arrays": shifted(4.0)}, "nir values are 4.0 standard deviations above"),
+    "unusual class": ({"arrays": shifted(-3.0, spread=100.0)}, "nir is 3.0 standard deviations below"),
+    "may be missed": (
+        {"px": np.array([10500, 5884, 0]), "confusion": np.diag([3000, 2000, 0]), "arrays": {"rivals": (2, 1, 1)}},
+        "more road than the map shows",
+    ),
 }
 """Changes of the plain tile, and what its template text then contains."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from explanations_arrays import Arrays
 from numpy.typing import NDArray
 
 FEW = 100
@@ -17,7 +18,7 @@ WEAK = "(?:; L (?:is|are) weak too)?"
 
 @dataclass(frozen=True)
 class Counts:
-    """What a tile's pixels are: counts and sums per class, and a confusion matrix (truth, mapped)."""
+    """What a tile's pixels are: counts and sums per class, a confusion matrix (truth, mapped), and the arrays."""
 
     names: tuple[str, ...]
     px: NDArray[np.int64]
@@ -31,6 +32,7 @@ class Counts:
     confusion: NDArray[np.int64]
     registration: str = "good"
     unseen: frozenset[int] = field(default_factory=frozenset)
+    arrays: Arrays | None = None
 
     @property
     def mapped(self) -> int:
@@ -112,7 +114,10 @@ CLAIMS: list[tuple[str, Check]] = []
 
 
 def claim(*patterns: str) -> Callable[[Check], Check]:
-    """Register a check of sentences; N is a class, L a list of them, P a percentage, C the start of advice."""
+    """Register a check of sentences.
+
+    N is a class, L a list of them, P a percentage, Q a quantity, C the start of advice.
+    """
 
     def register(check: Check) -> Check:
         CLAIMS.extend((pattern, check) for pattern in patterns)
@@ -144,10 +149,11 @@ def _compiled(names: Sequence[str]) -> list[tuple[re.Pattern[str], Check]]:
             "L": rf"((?:{name})(?:, (?:{name}))*(?: and (?:{name}|\d+ other classes))?)",
             "N": f"({name})",
             "C": "(?:First|Before you use this tile|If you check one thing)",
+            "Q": r"(“[^”]+”|\w[\w/ -]*?)",
             "P": r"((?:less than 1|over 99|\d+) %)",
         }
         _CACHE[key] = [
-            (re.compile(re.sub(r"\b[CLNP]\b", lambda m: parts[m[0]], pattern) + r"\.(?: |$)"), check)
+            (re.compile(re.sub(r"\b[CLNPQ]\b", lambda m: parts[m[0]], pattern) + r"\.(?: |$)"), check)
             for pattern, check in CLAIMS
         ]
     return _CACHE[key]
@@ -523,7 +529,8 @@ def _(c: Counts, _: Sequence[str]) -> bool:
     r"No figure points to a certain place to check, so look at the edges between classes",
 )
 def _(c: Counts, _: Sequence[str]) -> bool:
-    return len(c.ranked) > 1 and not (c.missed or c.weak or c.cloud_pct >= 20.5)
+    by_reason = c.arrays is not None and c.arrays.stands_out
+    return len(c.ranked) > 1 and not (c.missed or c.weak or c.cloud_pct >= 20.5 or by_reason)
 
 
 @claim(

@@ -46,7 +46,7 @@ SENSOR_GAP_PCT = 20
 """Least difference between the optical weight of a class and of its tile for texts to say so, percentage points."""
 
 CLOSE_MARGIN_PCT = 25
-"""Below this mean difference of the two largest probabilities, a decision is close, percentage points."""
+"""Below this mean difference to the second class's probability, a decision is close, percentage points."""
 
 MANY_EDGES_PCT = 30
 """Least share of pixels at edges between classes for texts to say so, percent."""

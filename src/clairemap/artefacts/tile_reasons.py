@@ -49,7 +49,7 @@ class ClassReasons(DocumentModel):
         px: pixels mapped as the class.
         optical_share_pct: mean weight of the optical image in these pixels.
         runner_up: most frequent second most probable class.
-        margin_pct: mean difference of the two largest probabilities, percentage points.
+        margin_pct: mean difference between the probabilities of both classes there, percentage points.
         compared: whether the values of the pixels could be compared with training.
         unusual: quantities that differ clearly from the class in training, the largest difference first.
         record: accuracy of such pixels in validation; None if it is unknown or from too few pixels.

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from clairemap.artefacts.explanations import TileFacts
+from clairemap.artefacts.explanations import Confused, TileFacts
 from clairemap.explain.accuracy_topics import failing, least_confident
 from clairemap.explain.outline import Topic
-from clairemap.explain.reason_topics import closest_decision, least_typical
+from clairemap.explain.reason_topics import closest_decision, least_typical, most_missed
 from clairemap.explain.wording import listed, named
 from clairemap.levels import NOTABLE_CONFUSION_PCT
 
@@ -57,8 +57,7 @@ def _found_checks(facts: TileFacts) -> Topics:
             f"classes.{c.name}.confidence_pct",
             0.6,
         )
-    if facts.confusions and facts.confusions[0].pct >= NOTABLE_CONFUSION_PCT:
-        pair = facts.confusions[0]
+    if pair := _notable_confusion(facts):
         check = f"see whether areas mapped as {named(pair.mapped)} are in fact {named(pair.truth)}"
         yield _check("confused", check, f"confusions.{pair.truth}.{pair.mapped}", 0.7)
     yield from _checks_of_reasons(facts)
@@ -68,15 +67,20 @@ def _found_checks(facts: TileFacts) -> Topics:
         yield _check("edges", "check whether edges lie where the optical image shows them", "registration", 0.55)
 
 
+def _notable_confusion(facts: TileFacts) -> Confused | None:
+    return next((pair for pair in facts.confusions[:1] if pair.pct >= NOTABLE_CONFUSION_PCT), None)
+
+
 def _checks_of_reasons(facts: TileFacts) -> Topics:
     if c := least_typical(facts):
         name, about = named(c.name), f"reasons.classes.{c.name}.unusual.{c.unusual[0].quantity}"
         yield _check("unusual", f"check {name}, which looks unlike the {name} of the training", about, 0.75)
-    if c := closest_decision(facts):
+    pair = _notable_confusion(facts)
+    if (c := closest_decision(facts)) and (pair is None or (pair.mapped, pair.truth) != (c.name, c.runner_up)):
         what = f"see whether areas mapped as {named(c.name)} are in fact {named(c.runner_up)}"
         yield _check("runner-up", what, f"reasons.classes.{c.name}.margin_pct", 0.58)
-    if missed := facts.reasons.may_be_missed:
-        name = missed[0].name
+    if missed := most_missed(facts):
+        name = missed.name
         yield _check(
             "may be missed", f"look for {named(name)} that the map does not show", f"reasons.may_be_missed.{name}", 0.72
         )

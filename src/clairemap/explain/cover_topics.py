@@ -112,7 +112,11 @@ def _sensor_wordings(facts: TileFacts, shift: str) -> tuple[str, ...]:
 
 
 def clouds(facts: TileFacts) -> Topics:
-    """Clouds, and where they are unknown."""
+    """Clouds, and where they are unknown.
+
+    They need not be said where warnings of unseen classes and shifted bands fill a text of seven sentences.
+    """
+    must = not (facts.unseen and facts.reasons.shifted)
     hidden, unknown = percent(facts.cloud_pct or 0), percent(facts.cloud_unknown_pct)
     masked_part = f"Clouds hide at least {hidden} of this tile; for {unknown} there is no cloud mask."
     sar = "" if facts.sensor == "optical only" else ", where only SAR can be used"
@@ -121,12 +125,12 @@ def clouds(facts: TileFacts) -> Topics:
             f"Clouds or their shadows hide {hidden} of this tile{sar}.",
             f"In the optical image, {hidden} of this tile is under clouds or their shadows{sar}.",
         )
-        yield _cloud_topic((masked_part,) if facts.has_unknown_clouds else texts, must_say=True)
+        yield _cloud_topic((masked_part,) if facts.has_unknown_clouds else texts, must_say=must)
     elif facts.cloud_unknown_pct >= 100:
-        yield _cloud_topic(("Whether clouds affect this tile is unknown, since it has no cloud mask.",), must_say=True)
+        yield _cloud_topic(("Whether clouds affect this tile is unknown, since it has no cloud mask.",), must_say=must)
     elif facts.has_unknown_clouds:
         text = f"Whether clouds affect it is unknown for {unknown} of this tile, where there is no cloud mask."
-        yield _cloud_topic((text,), must_say=True)
+        yield _cloud_topic((text,), must_say=must)
     elif facts.clouds == "none" and facts.sensor != "SAR only":
         yield _cloud_topic((f"The cloud mask marks {hidden} of this tile.",), must_say=False)
 

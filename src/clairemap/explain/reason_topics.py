@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from clairemap.artefacts.explanations import TileFacts
-from clairemap.artefacts.tile_reasons import ClassReasons, Deviation, WithoutSensor
+from clairemap.artefacts.tile_reasons import ClassReasons, Deviation, MayBeMissed, WithoutSensor
+from clairemap.explain.accuracy_topics import measurable
 from clairemap.explain.outline import Topic
 from clairemap.explain.wording import deviations, listed, named, percent
 from clairemap.levels import (
@@ -27,7 +28,7 @@ def shifted_bands(facts: TileFacts) -> Topics:
         first = found[0]
         how = f"{deviations(first.deviations)} {_above(first)}"
         others = [each.quantity for each in found[1:]]
-        more = f" ({listed(others)} {'differs' if len(others) == 1 else 'differ'} too)" if others else ""
+        more = f" ({listed(others, 'bands')} {'differs' if len(others) == 1 else 'differ'} too)" if others else ""
         yield Topic(
             "shifted bands",
             "caveat",
@@ -57,7 +58,7 @@ def sensors_by_class(facts: TileFacts) -> Topics:
                 f"Only thanks to {sensor} is {share} of the {name} not mapped as {other}.",
             ),
             (f"reasons.classes.{c.name}.without.{change.sensor}",),
-            salience=0.72 - place / 100,
+            salience=0.68 - place / 100,
         )
     for sensor in ("optical", "sar"):
         of_sensor = [(c, change) for c, change in changes if change.sensor == sensor]
@@ -70,7 +71,7 @@ def sensors_by_class(facts: TileFacts) -> Topics:
                 "why",
                 (f"Without {SENSORS[sensor]}, the map of this tile would hardly change.",),
                 tuple(f"reasons.classes.{c.name}.without.{sensor}" for c, _ in of_sensor),
-                salience=0.45,
+                salience=0.56,
             )
     yield from _weights_by_class(facts)
 
@@ -98,7 +99,7 @@ def _weights_by_class(facts: TileFacts) -> Topics:
                 f"Where {named(c.name)} is mapped, {sensor} has {weight} of the weight, more than elsewhere.",
             ),
             (f"reasons.classes.{c.name}.optical_share_pct", "optical_share_pct"),
-            salience=0.5,
+            salience=0.57,
         )
 
 
@@ -126,10 +127,10 @@ def signatures(facts: TileFacts) -> Topics:
             "why",
             (
                 f"The area mapped as {name} looks as {name} did in training.",
-                f"Colours and backscatter of the area mapped as {name} are typical of it.",
+                f"The pixel values of the area mapped as {name} are typical of it.",
             ),
             (f"reasons.classes.{typical[0].name}.compared",),
-            salience=0.52,
+            salience=0.58,
         )
 
 
@@ -173,6 +174,8 @@ def track_record(facts: TileFacts) -> Topics:
 def pattern(facts: TileFacts) -> Topics:
     """Many edges or isolated pixels, where maps are least reliable."""
     reasons = facts.reasons
+    if not measurable(facts):
+        return
     if reasons.isolated_pct >= MANY_ISOLATED_PCT:
         yield Topic(
             "isolated pixels",
@@ -199,8 +202,7 @@ def pattern(facts: TileFacts) -> Topics:
 
 def may_be_missed(facts: TileFacts) -> Topics:
     """Classes that are more probable than their mapped area shows."""
-    if found := facts.reasons.may_be_missed:
-        first = found[0]
+    if first := most_missed(facts):
         name = named(first.name)
         expected = percent(first.expected_pct)
         mapped = "none is mapped" if first.mapped_pct == 0 else f"{percent(first.mapped_pct)} is mapped"
@@ -209,7 +211,8 @@ def may_be_missed(facts: TileFacts) -> Topics:
             "how sure",
             (
                 f"There may be more {name} than the map shows: the probabilities add up to {expected}, but {mapped}.",
-                f"Some {name} may be missing, since its probabilities add up to {expected} of the tile, but {mapped}.",
+                f"Some {name} may be missing, since its probabilities add up to {expected} of the mapped area, but "
+                f"{mapped}.",
             ),
             (f"reasons.may_be_missed.{first.name}",),
             salience=0.7,
@@ -230,3 +233,8 @@ def closest_decision(facts: TileFacts) -> ClassReasons | None:
     """Return the class whose second candidate is most nearly as probable, if a decision is close."""
     close = [c for c in facts.reasons.classes if c.margin_pct < CLOSE_MARGIN_PCT]
     return min(close, key=lambda c: c.margin_pct, default=None)
+
+
+def most_missed(facts: TileFacts) -> MayBeMissed | None:
+    """Return the class of which most may be missing, if enough pixels are mapped to judge that."""
+    return next(iter(facts.reasons.may_be_missed), None) if measurable(facts) else None

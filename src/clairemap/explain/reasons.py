@@ -71,11 +71,16 @@ def tile_reasons(tile: MappedTile, card: ModelCard, names: Sequence[str]) -> Til
         edge_pct=round(100 * seen.edges),
         isolated_pct=round(100 * seen.isolated),
         may_be_missed=tuple(
-            MayBeMissed(name=names[index], mapped_pct=round(100 * has, 1), expected_pct=round(100 * expected, 1))
+            MayBeMissed(name=names[index], mapped_pct=_rounded(100 * has), expected_pct=round(100 * expected, 1))
             for index, has, expected in may_be_missed(tile.probability, class_px)
         ),
         shifted=_shifted(tile.sensors, card, classes),
     )
+
+
+def _rounded(pct: float) -> float:
+    """Return a percentage with one decimal, or with two digits: 0 only if it is 0."""
+    return max(round(pct, 1), float(f"{pct:.2g}") if pct < 0.1 else 0)
 
 
 def _shifted(

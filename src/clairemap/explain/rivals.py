@@ -17,7 +17,7 @@ MISSED_SHARE = 0.01
 
 @dataclass(frozen=True)
 class RunnerUp:
-    """Most frequent second most probable class where one class is mapped, and mean difference of both (0..1)."""
+    """Most frequent second most probable class where one class is mapped, and mean difference of both there (0..1)."""
 
     index: int
     margin: float
@@ -39,9 +39,9 @@ def runner_ups(probability: NDArray[np.uint8], mapped: MostProbable[np.uint8]) -
         if not here.any():
             continue
         counts = np.bincount(second.index[here], minlength=classes)[:classes]
-        gap = mapped.probability[here].astype(np.int16) - second.probability[here]
         # Where the mapped class has all of the probability, there is no second.
         runner_up = int(counts.argmax()) if counts.any() else (1 if index == 0 else 0)
+        gap = mapped.probability[here].astype(np.int16) - probability[runner_up][here]
         found[index] = RunnerUp(runner_up, float(gap.mean() / PROBABILITY_ONE))
     return found
 

@@ -63,9 +63,9 @@ def named(name: str) -> str:
     return name if plain else f"“{name}”"
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return the names of classes in a row: three and the number of the others, if there are more than four."""
+def listed(names: Sequence[str], kind: str = "classes") -> str:
+    """Return names in a row: of more than four, three and the number of the others; `kind` says what they name."""
     shown = [named(name) for name in names]
     if len(names) > MAX_LISTED + 1:
-        shown[MAX_LISTED:] = [f"{len(names) - MAX_LISTED} other classes"]
+        shown[MAX_LISTED:] = [f"{len(names) - MAX_LISTED} other {kind}"]
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

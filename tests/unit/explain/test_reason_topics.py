@@ -91,6 +91,8 @@ def test_a_shift_is_said_first_with_all_bands():
     found = texts(shifted=tuple(bands))
     assert "nir values are 4.0 standard deviations above" in found["shifted bands"][0]
     assert "(red differs too)" in found["shifted bands"][0]
+    six = [Deviation(quantity=name, sensor="optical", deviations=4.0) for name in "abcdef"]
+    assert "(b, c, d and 2 other bands differ too)" in texts(shifted=tuple(six))["shifted bands"][0]
 
 
 def test_a_close_decision_names_both_classes_and_what_to_check():
@@ -115,6 +117,11 @@ def test_classes_that_may_be_missed_are_said_and_to_be_checked():
         "There may be more road than the map shows: the probabilities add up to 3 %, but none is mapped."
     )
     assert found["check may be missed"][0] == "First, look for road that the map does not show."
+
+
+def test_hardly_any_mapped_is_not_none():
+    road = MayBeMissed(name="road", mapped_pct=0.04, expected_pct=3.2)
+    assert "but less than 1 % is mapped" in texts(may_be_missed=(road,))["may be missed"][0]
 
 
 def test_pattern_is_said_only_if_it_stands_out():

@@ -19,6 +19,11 @@ def test_runner_up_is_the_most_frequent_second_class_and_the_margin_a_mean():
     assert 1 not in found
 
 
+def test_margin_is_that_to_the_runner_up_where_others_are_second():
+    probability = tile((135, 120, 0), (135, 120, 0), (135, 0, 120))
+    assert runner_ups(probability, most_probable(probability))[0].margin == pytest.approx((15 + 15 + 135) / 3 / 255)
+
+
 def test_class_with_all_probability_still_names_another_class():
     probability = tile((255, 0))
     assert runner_ups(probability, most_probable(probability))[0].index == 1

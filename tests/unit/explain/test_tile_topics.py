@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
+from clairemap.artefacts.tile_reasons import TileReasons
 from clairemap.explain.outline import Outline, template_sentences
 from clairemap.explain.tile_topics import tile_topics
 
@@ -48,11 +49,24 @@ def test_each_topic_names_facts_of_the_record(made: ModuleType, seed: int, legen
     facts = made.facts_of(made_counts(made, seed, legend))
     record = facts.record()
     classes = {c.name for c in facts.classes}
-    pairs = {f"confusions.{pair.truth}.{pair.mapped}" for pair in facts.confusions}
+    pairs = {f"confusions.{pair.truth}.{pair.mapped}" for pair in facts.confusions} | reason_keys(facts.reasons)
     for topic in tile_topics(facts):
         for key in topic.about:
             name, _, kind = key.removeprefix("classes.").rpartition(".")
             assert key in record or key in pairs or (name in classes and kind in record["classes"][0]), key
+
+
+def reason_keys(reasons: TileReasons) -> set[str]:
+    """Return the keys of all reasons of a tile."""
+    keys = {"edge_pct", "isolated_pct"}
+    keys |= {f"shifted.{each.quantity}" for each in reasons.shifted}
+    keys |= {f"may_be_missed.{each.name}" for each in reasons.may_be_missed}
+    for c in reasons.classes:
+        of_class = {"optical_share_pct", "margin_pct", "compared", "record"}
+        of_class |= {f"without.{each.sensor}" for each in c.without}
+        of_class |= {f"unusual.{each.quantity}" for each in c.unusual}
+        keys |= {f"classes.{c.name}.{key}" for key in of_class}
+    return {f"reasons.{key}" for key in keys}
 
 
 def text(made: ModuleType, tile: Any) -> str:  # noqa: ANN401
@@ -60,9 +74,9 @@ def text(made: ModuleType, tile: Any) -> str:  # noqa: ANN401
 
 
 def test_changed_facts_change_the_text(made: ModuleType):
-    before = made.plain_tile()
+    before = made.plain_tile(arrays={})
     for change, (values, expected) in made.CHANGES.items():
-        tile = made.plain_tile(**values)
+        tile = made.plain_tile(**{"arrays": {}, **values})
         assert expected in text(made, tile), change
         assert made.faults(text(made, tile), tile) == [], change
         assert made.faults(text(made, tile), before), change
