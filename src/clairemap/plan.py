@@ -110,6 +110,8 @@ class Plan:
             return self.test_of(region)
         if rule == "audit_splits":
             return (*self.train_and_val, *self.test_of(region))
+        if rule == "score_region":
+            return tuple(dict.fromkeys((*self.train_and_val, *self.sheet.names_in(region))))
         return tuple(found.scene for found in self.scenes_of(region, map_name))
 
     def is_tested(self, scene: Scene) -> bool:

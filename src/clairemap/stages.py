@@ -19,6 +19,7 @@ from clairemap.settings import (
     LabelOrigin,
     LegendSettings,
     LossSettings,
+    MetricsSettings,
     MosaicSettings,
     NetworkSettings,
     PolygonSettings,
@@ -40,6 +41,7 @@ Narrowed = TypeVar("Narrowed", bound=Section)
 Exclude = dict[str, Any]
 
 CLASS_NAMES: Exclude = {"classes": {"__all__": {"name"}}}
+WHAT_TO_SCORE: Exclude = {"metrics": {"compare_sensors"}}
 
 
 class StageSettings(Section):
@@ -150,16 +152,20 @@ class MosaicRegion(StageSettings):
 class ScoreTiles(StageSettings):
     """Settings of score_tiles."""
 
-    UNTRACKED = {"legend": CLASS_NAMES}
+    UNTRACKED = {"legend": CLASS_NAMES, **WHAT_TO_SCORE}
 
     legend: Legend
+    metrics: MetricsSettings
 
 
 class ScoreRegion(StageSettings):
     """Settings of score_region."""
 
+    UNTRACKED = WHAT_TO_SCORE
+
     legend: Legend
     labels: LabelOrigin
+    metrics: MetricsSettings
 
 
 class DrawSample(StageSettings):

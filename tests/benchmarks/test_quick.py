@@ -38,6 +38,10 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: found["confusion_equal"] is True,
     ),
     "inference": (lambda found: found["identity_ok"] is True, lambda found: found["seam_sigma"] < 1e-3),
+    "metrics": (
+        lambda found: found["equal"] in (True, None),
+        lambda found: set(found["coverage_by_blocks"]["5 blocks"]) == {"oa", "miou"},
+    ),
     "mosaic": (lambda found: found["differ_outside_overlaps"] in (0, None),),
     "radiometry": (lambda found: found["faults"] > 0, lambda found: found["gate_found"] > 0.5),
     "registration": (

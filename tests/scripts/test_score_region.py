@@ -11,13 +11,16 @@ import pandas as pd
 import pytest
 import rasterio
 from affine import Affine
+from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.model_card import write_model_card
 from clairemap.artefacts.splits import write_splits
 from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration
+from clairemap.metrics.finer_counts import FinerCounts
 from clairemap.metrics.tally import Tally, TileTally, write_tallies
+from clairemap.raster.store import Layer, complete_store, create_store
 
 SCRIPT = Path(__file__).parents[2] / "workflow" / "scripts" / "score_region.py"
 
@@ -36,7 +39,8 @@ def write_scores(
         for of in (matrices, both or matrices)
     )
     tiles = [
-        TileTally(TileId(scene, 0, col), *counts) for col, counts in enumerate(zip(counted, seen_by_both, strict=True))
+        TileTally(TileId(scene, 0, col), *counts, FinerCounts.empty(3))
+        for col, counts in enumerate(zip(counted, seen_by_both, strict=True))
     ]
     write_tallies(path, tiles, {})
     return path
@@ -172,3 +176,79 @@ def test_a_tile_without_a_split_is_an_error(
     with pytest.raises(StoreError, match="tile 0, 1 of scene b has scores but no split"):
         score(stage, splits, landcover, metrics, scoring_json, scores=tables)
     assert not metrics.exists()
+
+
+def write_map(path: Path, codes: np.ndarray, crs: str | None = "EPSG:32633") -> Path:
+    transform = Affine(10, 0, 500_000, 0, -10, 4_000_000) if crs else Affine.identity()
+    with rasterio.open(
+        path, "w", driver="GTiff", height=codes.shape[0], width=codes.shape[1], count=1, dtype="uint8", nodata=255,
+        crs=crs, transform=transform,
+    ) as target:  # fmt: skip
+        target.write(codes, 1)
+    return path
+
+
+def write_tile_splits(path: Path, splits: dict[str, str]) -> Path:
+    """Write the splits of scenes of 2 x 2 tiles."""
+    rows = [(scene, row, col, split) for scene, split in splits.items() for row in range(2) for col in range(2)]
+    table = pd.DataFrame(rows, columns=["scene", "row", "col", "split"])
+    write_splits(path, table.assign(y0=0, x0=0, height=9, width=9, labelled_px=9, class_px=[[9, 0, 0]] * len(table)))
+    return path
+
+
+def test_the_map_is_scored_on_test_ground_without_training_ground(
+    stage: Stage, tmp_path: Path, scoring_json: str, made_pairs: ModuleType
+):
+    made = made_pairs.make_scene(tmp_path, "b")
+    learnt = made_pairs.make_scene(tmp_path, "l", shape=(300, 512))
+    rng = np.random.default_rng(0)
+    codes = np.where(rng.random((512, 512)) < 0.8, np.where(made.label == 255, 0, made.label) + 1, 2).astype(np.uint8)
+    codes[:, -20:] = 255
+    landcover = write_map(tmp_path / "valley.landcover.tif", codes)
+    splits = write_tile_splits(tmp_path / "splits.parquet", {"b": "test", "l": "train"})
+    fused = write_scores(tmp_path, "b", "fused", [RIGHT])
+    tables = {"scores": [fused], "pair": [made.pair, learnt.pair]}
+    score(stage, splits, landcover, tmp_path / "m.json", scoring_json, **tables)
+    found = json.loads((tmp_path / "m.json").read_text())
+    truth = made.label.copy()
+    truth[:300][learnt.label != 255] = 255
+    expected = [[np.count_nonzero((truth == t) & (codes == c + 1)) for c in range(3)] for t in range(3)]
+    assert (found["headline"], found["split"], found["confusion"]) == ("map", "test", expected)
+    assert found["map"]["training_px"] == np.count_nonzero((made.label[:300] != 255) & (learnt.label != 255))
+    assert found["unmapped_px"] == np.count_nonzero((truth != 255) & (codes == 255))
+    assert found["splits"]["test"]["oa"] == found["scenes"]["b"]["oa"] == 1
+    assert "blocks of 512 x 512 px" in found["intervals"]["reason"]
+
+
+def test_test_scenes_of_other_regions_are_not_scored(
+    stage: Stage, tmp_path: Path, scoring_json: str, made_pairs: ModuleType
+):
+    made = made_pairs.make_scene(tmp_path, "b")
+    landcover = write_map(tmp_path / "valley.landcover.tif", np.ones((512, 512), np.uint8))
+    splits = write_tile_splits(tmp_path / "splits.parquet", {"b": "test"})
+    score(stage, splits, landcover, tmp_path / "m.json", scoring_json, pair=[made.pair])
+    assert json.loads((tmp_path / "m.json").read_text())["map"]["reason"] == "no labels on test ground"
+
+
+def test_without_a_crs_only_the_scene_of_a_map_is_scored_on_it(stage: Stage, tmp_path: Path, scoring_json: str):
+    fused = [write_scores(tmp_path, scene, "fused", [RIGHT]) for scene in "ab"]
+    pairs = []
+    for scene, value in (("a", 0), ("b", 1)):
+        part = tmp_path / f"{scene}.part"
+        store = create_store(
+            part, GeoBox((512, 512), Affine.identity(), None), [Layer("label", "uint8", fill=value)],
+            tile_px=256, shard_tiles=2, attributes={"scene": scene},
+        )  # fmt: skip
+        for window in store.shards():
+            store.write("label", window, np.full(window.shape, value, np.uint8))
+        complete_store(part, tmp_path / scene / "pair.zarr")
+        pairs.append(tmp_path / scene / "pair.zarr")
+    splits = write_tile_splits(tmp_path / "splits.parquet", {"a": "test", "b": "test"})
+    maps = [write_map(tmp_path / f"{scene}.landcover.tif", np.ones((512, 512), np.uint8), None) for scene in "ab"]
+    stage("score_region")(
+        region="valley", settings=scoring_json, splits=splits, landcover=maps, metrics=tmp_path / "m.json",
+        scores=fused, pair=pairs,
+    )  # fmt: skip
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert found["map"]["confusion"] == [[512 * 512, 0, 0], [512 * 512, 0, 0], [0, 0, 0]]
+    assert found["map"]["shared_px"] == 0

@@ -11,6 +11,7 @@ import zarr
 
 from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
+from clairemap.metrics.boundary import boundary_counts
 from clairemap.metrics.tally import read_tallies
 from clairemap.raster.store import complete_store
 
@@ -31,6 +32,8 @@ def test_counts_each_tile_exactly(stage: Stage, mapped_scene: SimpleNamespace, l
             for m in range(3):
                 assert tile.counts.confusion[t, m] == np.count_nonzero((truth == t) & (found == m))
         assert tile.counts.unmapped_px == np.count_nonzero((truth != 255) & (found == 255))
+        np.testing.assert_array_equal(tile.finer.boundary, boundary_counts(truth, found, 3, 2))
+        assert tile.finer.entropy > 0
         assert tile.counts.calibration.px.nonzero()[0].tolist() == [11]  # 204/255 = 0.8 belongs to (11/15, 12/15]
 
 

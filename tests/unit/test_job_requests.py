@@ -52,7 +52,7 @@ def small(requests: JobRequests, made_rasters: ModuleType) -> JobRequests:
         ("audit_splits", {"region": "north"}, 3),
         ("audit_splits", {"region": "south"}, 3),
         ("mosaic_region", {"region": "north", "map": "north"}, 3),
-        ("score_region", {"region": "south"}, 2),
+        ("score_region", {"region": "south"}, 4),
         ("register_pair", {"scene": "a"}, 1),
     ],
 )

@@ -173,6 +173,8 @@ rule score_region:
         card=MODEL.card,
         radiometry=of_scenes(SCENE.radiometry_check),
         landcover=of_maps(rules.mosaic_region.output.landcover),
+        pair=ancient(of_audit(SCENE.pair)),
+        pair_manifests=of_audit(rules.tile_scene.output.manifest),
     output:
         metrics=f"{RESULTS}/{{region}}/metrics.json",
     log:
@@ -190,7 +192,7 @@ rule score_region:
         code=code("score_region"),
         settings=passed(stages.ScoreRegion),
         relevant=relevant(stages.ScoreRegion),
-        files=each("scores", "compared", "radiometry", "landcover"),
+        files=each("scores", "compared", "radiometry", "landcover", "pair"),
     message:
         "{wildcards.region}: compute accuracy and areas"
     shell:

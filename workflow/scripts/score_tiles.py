@@ -14,6 +14,7 @@ from clairemap.console import progress, run
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.inference.probabilities import PROBABILITY, open_probabilities
+from clairemap.metrics.finer_counts import finer_counts
 from clairemap.metrics.tally import TileTally, tally, write_tallies
 from clairemap.provenance import stamp
 from clairemap.raster.store import GridStore, check_store
@@ -30,15 +31,16 @@ def score_tiles(
     scores: Annotated[Path, typer.Option(help="scores.parquet to write: one row per labelled tile")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
 ) -> None:
-    """Write a confusion matrix and calibration counts of each labelled tile.
+    """Write a confusion matrix, calibration counts, boundary counts and entropy of each labelled tile.
 
-    Both are written for all pixels, and for pixels usable in both sensors. All tiles are read, because the tile
+    The first two are also written for pixels usable in both sensors. All tiles are read, because the tile
     index counts only labels of pixels with a usable sensor. Memory: labels and probabilities of one tile.
 
     Raises:
         StoreError: the stores have different grids, or another legend.
     """
-    legend = ScoreTiles.from_json(settings).legend
+    chosen = ScoreTiles.from_json(settings)
+    legend, tolerance_px = chosen.legend, chosen.metrics.boundary_tolerance_px
     started = time.monotonic()
     labels = check_store(pair)
     mapped = open_probabilities(probabilities, legend)
@@ -52,7 +54,8 @@ def score_tiles(
             probability = mapped.read(PROBABILITY, window)
             usable = _usable_in_both(labels.read("validity", window))
             both = tally(np.where(usable, truth, np.uint8(IGNORE_INDEX)), probability)
-            counted.append(TileTally(tile.id, tally(truth, probability), both))
+            finer = finer_counts(truth, probability, tolerance_px)
+            counted.append(TileTally(tile.id, tally(truth, probability), both, finer))
     write_tallies(scores, counted, stamp("score_tiles", settings))
     log.info("%s: %d labelled tiles scored in %.1f s", probabilities, len(counted), time.monotonic() - started)
 

@@ -34,6 +34,29 @@ class ClassSupport(DocumentModel):
     learning: SupportLevel
 
 
+class Interval(DocumentModel):
+    """A 95 % interval (0..1)."""
+
+    low: float
+    high: float
+
+
+class Intervals(DocumentModel):
+    """95 % intervals of a scope's figures by a block bootstrap (`metrics.bootstrap`), None with too few blocks.
+
+    `iou` has the classes by name. `reason` says which intervals are missing and why.
+    """
+
+    miou: Interval | None
+    oa: Interval | None
+    f1: Interval | None
+    iou: dict[str, Interval | None]
+    blocks: int
+    block_px: int
+    draws: int
+    reason: str | None
+
+
 class ClassRow(DocumentModel):
     """Figures of one class (0..1, None if undefined). `too_few`: `truth_px` is below MIN_TRUTH_PX."""
 
@@ -41,6 +64,7 @@ class ClassRow(DocumentModel):
     code: int
     iou: float | None
     f1: float | None
+    boundary_f1: float | None
     users_accuracy: float | None
     producers_accuracy: float | None
     truth_px: int
@@ -51,12 +75,17 @@ class ClassRow(DocumentModel):
 class Scope(DocumentModel):
     """Figures of a set of tiles. Rows of `confusion` are labels, columns are the map.
 
-    `too_few`: fewer than MIN_TRUTH_PX pixels. `reason` says why there are no figures.
+    `f1` and `boundary_f1` are means over classes, `entropy` the mean over pixels in bits. `intervals` are those of the
+    scope of the map. `too_few`: fewer than MIN_TRUTH_PX pixels. `reason` says why there are no figures.
     """
 
     miou: float | None
     oa: float | None
+    f1: float | None
     ece: float | None
+    boundary_f1: float | None
+    entropy: float | None
+    intervals: Intervals | None = None
     classes_averaged: tuple[str, ...]
     per_class: tuple[ClassRow, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -78,6 +107,20 @@ class SceneScope(Scope):
     views: dict[str, Scope]
 
 
+class MapScope(Scope):
+    """Figures of the finished maps on test ground, and labelled pixels of test scenes by how they were treated.
+
+    Attributes:
+        training_px: left out, because the training or its validation used labels there.
+        shared_px: of the others, those with labels of several test scenes, which count once.
+        disagreeing_px: of the shared ones, those left out because the labels differ.
+    """
+
+    training_px: int
+    shared_px: int
+    disagreeing_px: int
+
+
 class AreaRow(DocumentModel):
     """Area of a class in the map, scored or not; `share` (0..1) of the mapped pixels."""
 
@@ -89,18 +132,21 @@ class AreaRow(DocumentModel):
 
 
 class RegionMetrics(Scope):
-    """The whole document. The top-level figures are those of the split `split`.
+    """The whole document. The top-level figures are those of the scope `headline`, on tiles of the split `split`.
 
-    `cautions` are warnings to read before using the map. `labels_product` is the land-cover product that the labels
-    come from; None: they are ground truth.
+    `headline` is "map" if there are enough labels on test ground, else "scenes": each scene alone, before scenes are
+    merged; None without labels. `cautions` are warnings to read before using the map. `labels_product` is the
+    land-cover product that the labels come from; None: they are ground truth.
     """
 
     region: str
+    headline: Literal["map", "scenes"] | None
     split: str | None
     ignored: tuple[int, ...]
     labels_product: str | None = None
     definition: str
     reading: str
+    map: MapScope
     splits: dict[str, Scope]
     scenes: dict[str, SceneScope]
     views: dict[str, Scope]

@@ -18,6 +18,7 @@ from clairemap.provenance import written_whole
 
 _COLUMN_TYPES = {
     int: pa.int64(),
+    float: pa.float64(),
     str: pa.string(),
     str | None: pa.string(),
     tuple[int, ...]: pa.list_(pa.int64()),

@@ -1,4 +1,4 @@
-"""Counts of a scene's labelled tiles: ``scores.parquet`` with confusion matrices and calibration counts.
+"""Counts of a scene's labelled tiles: ``scores.parquet``: confusion, calibration, boundaries, entropy.
 
 The figures computed from their sums are in `metrics.scores`.
 """
@@ -33,15 +33,30 @@ class PixelCounts:
 
 
 @dataclass(frozen=True)
+class FinerPixelCounts:
+    """Boundaries and entropy of a tile's scored pixels.
+
+    `boundary` is the flattened array of `metrics.boundary.boundary_counts`, `entropy` the sum over pixels in bits:
+    divided by the sum of `confusion`, the mean entropy of the tile.
+    """
+
+    boundary: tuple[int, ...]
+    entropy: float
+
+
+@dataclass(frozen=True)
 class TileCounts:
-    """Counts of one tile: of all pixels, and of those usable in both sensors."""
+    """Counts of one tile: of all pixels, of those usable in both sensors, and on the pattern of all pixels."""
 
     id: TileId
     counts: PixelCounts
     both: PixelCounts
+    finer: FinerPixelCounts
 
 
-TILE_COUNTS_SCHEMA = pa.schema([*columns_of(TileId), *columns_of(PixelCounts), *columns_of(PixelCounts, BOTH)])
+TILE_COUNTS_SCHEMA = pa.schema(
+    [*columns_of(TileId), *columns_of(PixelCounts), *columns_of(PixelCounts, BOTH), *columns_of(FinerPixelCounts)]
+)
 
 
 def write_tile_counts(path: Path, tiles: Sequence[TileCounts], stamp: Mapping[str, str]) -> None:
@@ -60,11 +75,12 @@ def read_tile_counts(path: Path) -> list[TileCounts]:
 
 def _row(tile: TileCounts) -> dict[str, Any]:
     both = {f"{BOTH}{name}": value for name, value in asdict(tile.both).items()}
-    return {**asdict(tile.id), **asdict(tile.counts), **both}
+    return {**asdict(tile.id), **asdict(tile.counts), **both, **asdict(tile.finer)}
 
 
 def _tile(row: Mapping[str, Any]) -> TileCounts:
-    return TileCounts(TileId(row["scene"], row["row"], row["col"]), _counts(row, ""), _counts(row, BOTH))
+    finer = FinerPixelCounts(tuple(row["boundary"]), row["entropy"])
+    return TileCounts(TileId(row["scene"], row["row"], row["col"]), _counts(row, ""), _counts(row, BOTH), finer)
 
 
 def _counts(row: Mapping[str, Any], prefix: str) -> PixelCounts:

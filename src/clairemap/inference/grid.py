@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pyproj
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
+from shapely.geometry import shape
 
 from clairemap.errors import GridError
 from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world, world_to_pixel
@@ -25,6 +27,7 @@ from clairemap.grid.earth import (
 )
 from clairemap.grid.mapping import period_px, whole_shift
 from clairemap.grid.mesh import TOLERANCE_PX
+from clairemap.grid.outline import outline_of_windows
 from clairemap.grid.points import Shift, Size
 from clairemap.grid.scale import plane_pixel_size, projected_pixel_side
 from clairemap.grid.window import Window
@@ -39,6 +42,9 @@ MAX_MAP_PX = 2_000_000
 
 MAX_RATIO = 100.0
 """Largest ratio, in either direction, between the pixel sizes of the map and of the finest scene."""
+
+OUTLINE_MARGIN_DEG = 0.1
+"""Outlines are straight between 16 points on a side: they are widened by this much before they are compared."""
 
 MIN_SIDE_PX = 8
 """Minimum length of the longer side of a map that is coarser than its scenes."""
@@ -200,6 +206,20 @@ def footprint(scene: GeoBox, grid: GeoBox) -> Window:
         middle = np.array((extent.x0 + extent.x1) / 2)
         extent = extent.moved(float(wrapped_x(middle, grid.shape[1] / 2, circle_px) - middle))
     return extent.window()
+
+
+def reached_window(scene: GeoBox, grid: GeoBox) -> Window:
+    """Return the window of the grid that any scene on the Earth may reach; empty if it is elsewhere.
+
+    Unlike `footprint`, for scenes that may lie outside the projection of the grid; then it may be too large.
+    """
+    if np.isfinite(_extent(scene, grid)).all():
+        return footprint(scene, grid).clipped((int(grid.shape[0]), int(grid.shape[1])))
+    whole = [Window.whole(each.shape.yx) for each in (scene, grid)]
+    outlines = [outline_of_windows(of, [window]) for of, window in zip((scene, grid), whole, strict=True)]
+    ground = [shapely.buffer(shape(each.geometry), OUTLINE_MARGIN_DEG) for each in outlines if each is not None]
+    reaches = len(ground) == 2 and ground[0].intersects(ground[1])
+    return whole[1] if reaches else Window(0, 0, 0, 0)
 
 
 class _Extent(NamedTuple):

@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clairemap.artefacts.tile_counts import PixelCounts, TileCounts, read_tile_counts, write_tile_counts
+from clairemap.artefacts.tile_counts import (
+    FinerPixelCounts,
+    PixelCounts,
+    TileCounts,
+    read_tile_counts,
+    write_tile_counts,
+)
 from clairemap.artefacts.tiles import TileId
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
 from clairemap.metrics.calibration import Calibration, calibration
 from clairemap.metrics.confusion import Confusion, confusion_matrix
+from clairemap.metrics.finer_counts import FinerCounts
 from clairemap.raster.most_probable import most_probable
 
 BIN = "bin_"
@@ -81,12 +88,14 @@ def tally(truth: NDArray[np.uint8], probability: NDArray[np.uint8]) -> Tally:
 class TileTally:
     """Counts of one tile.
 
-    `both` counts only pixels usable in both sensors, to compare maps from one and two sensors.
+    `both` counts only pixels usable in both sensors, to compare maps from one and two sensors. `finer` counts the
+    pixels of `counts`.
     """
 
     id: TileId
     counts: Tally
     both: Tally
+    finer: FinerCounts
 
 
 def write_tallies(path: Path, tallies: Sequence[TileTally], stamp: Mapping[str, str]) -> None:
@@ -110,7 +119,8 @@ def read_tallies(path: Path, classes: int) -> list[TileTally]:
 
 
 def _tile_counts(tile: TileTally) -> TileCounts:
-    return TileCounts(tile.id, _pixel_counts(tile.counts), _pixel_counts(tile.both))
+    finer = FinerPixelCounts(tuple(tile.finer.boundary.ravel().tolist()), tile.finer.entropy)
+    return TileCounts(tile.id, _pixel_counts(tile.counts), _pixel_counts(tile.both), finer)
 
 
 def _pixel_counts(counts: Tally) -> PixelCounts:
@@ -122,7 +132,9 @@ def _pixel_counts(counts: Tally) -> PixelCounts:
 
 
 def _tile_tally(tile: TileCounts, zero: Mapping[str, NDArray[Any]]) -> TileTally:
-    return TileTally(tile.id, _tally(tile.counts, zero), _tally(tile.both, zero))
+    shape = 4, len(zero["confusion"])
+    finer = FinerCounts(np.array(tile.finer.boundary, np.int64).reshape(shape), tile.finer.entropy)
+    return TileTally(tile.id, _tally(tile.counts, zero), _tally(tile.both, zero), finer)
 
 
 def _tally(counts: PixelCounts, zero: Mapping[str, NDArray[Any]]) -> Tally:

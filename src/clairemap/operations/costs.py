@@ -58,7 +58,7 @@ DEMO: Mapping[str, Rate] = {
     "mosaic_region": Rate(0.8, 0.22),
     "check_maps": Rate(0.7, 0.08),
     "score_tiles": Rate(0.7, 0.2),
-    "score_region": Rate(0.8, 0.01),
+    "score_region": Rate(0.8, 0.03),
     "draw_sample": Rate(1.0, 0.1),
     "estimate_areas": Rate(1.0, 0.1),
     "explain_tiles": Rate(0.7, 0.2),

@@ -26,7 +26,7 @@ SCALES = {"db": "backscatter; linear values are converted to dB", "digital": "di
 
 def accuracy_of(metrics: RegionMetrics, audit: SplitAudit) -> RegionAccuracy:
     """Return what a model's origin has of a region: the figures at the top of its report, their split and warnings."""
-    leaks = split_summary(audit, None, metrics.split).headline_cautions
+    leaks = split_summary(audit, None, metrics.split, metrics.headline).headline_cautions
     return RegionAccuracy(
         region=metrics.region,
         split=metrics.split or "none",

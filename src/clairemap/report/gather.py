@@ -103,7 +103,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
             *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
         ),
         calibration=model_texts.calibration_text(card),
-        split=split_summary(read_audit(files.model.audit_of(region)), card.halo_px, metrics.split),
+        split=split_summary(read_audit(files.model.audit_of(region)), card.halo_px, metrics.split, metrics.headline),
         stamp=stamp,
         polygons=tuple(map(read_label_counts, files.label_counts)),
         given_model=origin_text(card, origin) if origin else "",

@@ -23,19 +23,25 @@ RANDOM = (
 NAMES = {"val": "validation", "test": "test"}
 
 
-def split_summary(audit: SplitAudit, halo_px: int | None, scored: str | None) -> SplitSummary:
+def split_summary(
+    audit: SplitAudit, halo_px: int | None, scored: str | None, headline: str | None = None
+) -> SplitSummary:
     """Return the page's sentences on the split.
 
     Args:
         audit: audit of the split.
         halo_px: the network's halo: pixels farther away have no effect on a pixel. None if unknown.
         scored: the split of the figures at the top of the page.
+        headline: their scope; those of the map leave out the ground of this project's training.
     """
     is_given = audit.method == GIVEN
     leaks = {
-        split: _shared_places(leakage) if is_given else _leaks(split, leakage)
+        split: _shared_places(leakage) if is_given else (*_shared_area(split, leakage), *_copies(split, leakage))
         for split, leakage in audit.held_out.items()
     }
+    of_headline = leaks.get(scored or "", ())
+    if headline == "map" and not is_given and scored is not None and scored in audit.held_out:
+        of_headline = _copies(scored, audit.held_out[scored])
     random = (RANDOM,) if audit.method == "random" and audit.held_out else ()
     unknown = (UNKNOWN_PLACES,) if is_given and _is_unknown(audit) else ()
     near = tuple(_near_training(split, leakage, halo_px) for split, leakage in audit.held_out.items())
@@ -49,8 +55,8 @@ def split_summary(audit: SplitAudit, halo_px: int | None, scored: str | None) ->
             *(text for texts in leaks.values() for text in texts),
             *(text for text in near if text),
         ),
-        headline_cautions=(*random, *unknown, *leaks[scored]) if scored in leaks else (),
-        uncertain=bool(unknown) and not leaks.get(scored or ""),
+        headline_cautions=(*random, *unknown, *of_headline) if scored in leaks else (),
+        uncertain=bool(unknown) and not of_headline,
     )
 
 
@@ -70,20 +76,23 @@ def _shared_places(leakage: Leakage) -> tuple[str, ...]:
     )
 
 
-def _leaks(split: str, leakage: Leakage) -> tuple[str, ...]:
-    texts = []
-    if leakage.overlapping_share:
-        texts.append(
-            f"{100 * leakage.overlapping_share:.2f} % of the area of the {NAMES[split]} tiles is also covered by "
-            "training tiles of other scenes. Put overlapping scenes into the same split."
-        )
-    if leakage.copied_tiles:
-        more = ", …" if leakage.copied_tiles > len(leakage.copies) else ""
-        texts.append(
-            f"{leakage.copied_tiles} {NAMES[split]} tile(s) have the same pixels as a training tile: "
-            f"{', '.join(leakage.copies)}{more}. Remove duplicate scenes from the sample sheet."
-        )
-    return tuple(texts)
+def _shared_area(split: str, leakage: Leakage) -> tuple[str, ...]:
+    if not leakage.overlapping_share:
+        return ()
+    return (
+        f"{100 * leakage.overlapping_share:.2f} % of the area of the {NAMES[split]} tiles is also covered by "
+        "training tiles of other scenes. Put overlapping scenes into the same split.",
+    )
+
+
+def _copies(split: str, leakage: Leakage) -> tuple[str, ...]:
+    if not leakage.copied_tiles:
+        return ()
+    more = ", …" if leakage.copied_tiles > len(leakage.copies) else ""
+    return (
+        f"{leakage.copied_tiles} {NAMES[split]} tile(s) have the same pixels as a training tile: "
+        f"{', '.join(leakage.copies)}{more}. Remove duplicate scenes from the sample sheet.",
+    )
 
 
 def _near_training(split: str, leakage: Leakage, halo_px: int | None) -> str:

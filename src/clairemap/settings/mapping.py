@@ -67,6 +67,9 @@ class MetricsSettings(Section):
     """Accuracy against the labels."""
 
     compare_sensors: bool = Field(True, description="also score each labelled test scene with one sensor masked out")
+    boundary_tolerance_px: int = Field(
+        2, ge=0, le=16, description="distance up to which boundaries of map and labels match, pixels (boundary F1)"
+    )
 
 
 class ExplainSettings(Section):

@@ -3,16 +3,23 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from clairemap.artefacts.tile_counts import PixelCounts, TileCounts, read_tile_counts, write_tile_counts
+from clairemap.artefacts.tile_counts import (
+    FinerPixelCounts,
+    PixelCounts,
+    TileCounts,
+    read_tile_counts,
+    write_tile_counts,
+)
 from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 
 COUNTS = PixelCounts((3, 0, 1, 5), 2, (4, 5), (3, 5), (2.5, 4.75))
 NONE = PixelCounts((0, 0, 0, 0), 0, (0, 0), (0, 0), (0.0, 0.0))
+FINER = FinerPixelCounts((4, 3, 5, 2, 0, 0, 1, 0), 12.5)
 
 
 def test_round_trip(tmp_path: Path):
-    tiles = [TileCounts(TileId("a", 0, col), COUNTS, NONE) for col in range(2)]
+    tiles = [TileCounts(TileId("a", 0, col), COUNTS, NONE, FINER) for col in range(2)]
     write_tile_counts(tmp_path / "scores.parquet", tiles, {"clairemap_version": "x"})
     assert read_tile_counts(tmp_path / "scores.parquet") == tiles
     assert pq.read_schema(tmp_path / "scores.parquet").metadata == {b"clairemap_version": b"x"}

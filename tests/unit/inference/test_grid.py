@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from clairemap.errors import GridError
 from clairemap.grid.window import Window
-from clairemap.inference.grid import footprint, pixel_offset, region_grid
+from clairemap.inference.grid import footprint, pixel_offset, reached_window, region_grid
 from clairemap.settings import MosaicSettings
 
 UTM33, UTM34 = "EPSG:32633", "EPSG:32634"
@@ -248,3 +248,14 @@ def test_invalid_crs_is_an_error_and_heights_are_dropped():
     with pytest.raises(GridError, match=r"mosaic\.crs 'EPSG:32633\+5773' is not a valid CRS"):
         region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs="EPSG:32633+5773"))
     assert region_grid({"a": scene((256, 256), 5e5, 5e6)}, MosaicSettings(crs="EPSG:4979")).crs.epsg == 4326
+
+
+def test_the_window_that_a_scene_reaches_is_empty_elsewhere_on_the_earth():
+    grid = scene((300, 200), 500_000, 5_000_000)
+    assert reached_window(scene((50, 40), 501_000, 4_999_500), grid) == Window(50, 100, 50, 40)
+    assert reached_window(scene((50, 40), 498_000, 5_000_100), grid).is_empty
+    assert reached_window(scene((50, 40), 900_000, 5_000_000), grid).is_empty
+    for crs in ("EPSG:32601", "EPSG:32733", "EPSG:3413"):  # other side of the Earth, southern hemisphere, Arctic
+        assert reached_window(scene((50, 40), 500_000, 5_000_000, crs=crs), grid).is_empty, crs
+    world = GeoBox((180, 360), Affine(1, 0, -180, 0, -1, 90), "EPSG:4326")
+    assert reached_window(world, grid) == Window.whole((300, 200))

@@ -6,10 +6,13 @@ import pytest
 from clairemap.artefacts.metrics import RegionMetrics
 from clairemap.artefacts.radiometry_check import RadiometryCheck, SensorVerdict
 from clairemap.classes import LandCoverClass, Legend
+from clairemap.metrics.bootstrap import BlockSums
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.cautions import cautions
 from clairemap.metrics.class_areas import ClassAreas
 from clairemap.metrics.class_support import class_support
+from clairemap.metrics.finer_counts import FinerCounts
+from clairemap.metrics.map_counts import MapCounts, summed
 from clairemap.metrics.region_metrics import Sums, Views, region_metrics, scope
 from clairemap.metrics.tally import Tally
 
@@ -189,3 +192,35 @@ def test_labels_of_a_product_are_the_first_caution():
     assert "agreement" in found.cautions[0]
     plain = region_metrics("valley", {}, {}, AREAS, LEGEND, {})
     assert plain.labels_product is None and not any("product" in caution for caution in plain.cautions)
+
+
+def on_map(matrix: list[list[int]], **pixels: int) -> MapCounts:
+    sums = np.array([[np.diagonal(matrix), np.sum(matrix, 1), np.sum(matrix, 0)]])
+    return MapCounts(counted(matrix), FinerCounts.empty(2), BlockSums(sums), **pixels)
+
+
+def test_headline_is_the_map_on_test_ground_and_the_scenes_stay_beside_it():
+    sums = {("a", "test"): counted([[80, 20], [20, 80]])}
+    finer = {("a", "test"): FinerCounts(np.array([[4, 0], [2, 0], [4, 0], [4, 0]]), 50.0)}
+    found = region_metrics(
+        "valley", sums, {}, AREAS, LEGEND, {}, finer=finer, on_map=on_map([[90, 10], [10, 90]], shared_px=5)
+    )
+    assert (found.headline, found.split, found.oa, found.map.oa, found.map.shared_px) == ("map", "test", 0.9, 0.9, 5)
+    assert found.intervals == found.map.intervals and found.intervals is not None
+    assert found.intervals.oa is None and "in 1 blocks" in (found.intervals.reason or "")
+    test = found.splits["test"]
+    assert (test.oa, test.intervals, test.entropy) == (0.8, None, 0.25)
+    assert (found.entropy, found.map.entropy) == (0.25, None)
+    assert test.boundary_f1 == test.per_class[0].boundary_f1 == pytest.approx(2 / 3)
+    assert test.per_class[1].boundary_f1 is None
+    assert test.f1 == pytest.approx(0.8)
+
+
+def test_headline_is_that_of_the_scenes_where_the_map_has_too_few_test_labels():
+    sums = {("a", "test"): counted([[80, 20], [20, 80]])}
+    few = region_metrics("valley", sums, {}, AREAS, LEGEND, {}, on_map=on_map([[30, 0], [0, 30]]))
+    assert (few.headline, few.oa, few.map.pixels, few.map.too_few) == ("scenes", 0.8, 60, True)
+    learnt = MapCounts(*[getattr(summed((), 2), name) for name in ("counts", "finer", "blocks")], training_px=7)
+    none = region_metrics("valley", {}, {}, AREAS, LEGEND, {}, on_map=learnt)
+    assert (none.headline, none.split, none.miou) == (None, None, None)
+    assert none.map.reason == "no labels on test ground (7 pixels with test labels are on ground used for training)"

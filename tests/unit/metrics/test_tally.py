@@ -10,6 +10,7 @@ from clairemap.artefacts.tile_counts import PixelCounts
 from clairemap.artefacts.tiles import TileId
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import StoreError
+from clairemap.metrics.finer_counts import FinerCounts, finer_counts
 from clairemap.metrics.tally import Tally, TileTally, read_tallies, tally, write_tallies
 
 
@@ -32,7 +33,12 @@ def test_labelled_pixels_are_either_in_the_matrix_or_unmapped():
 
 
 def test_round_trip(tmp_path: Path):
-    tiles = [TileTally(TileId("a", 0, col), tally(*made_tile(col)), tally(*made_tile(col + 9))) for col in range(3)]
+    tiles = [
+        TileTally(
+            TileId("a", 0, col), tally(*made_tile(col)), tally(*made_tile(col + 9)), finer_counts(*made_tile(col), 1)
+        )
+        for col in range(3)
+    ]
     write_tallies(tmp_path / "scores.parquet", tiles, {"clairemap_version": "x"})
     back = read_tallies(tmp_path / "scores.parquet", 3)
     assert [tile.id for tile in back] == [TileId("a", 0, 0), TileId("a", 0, 1), TileId("a", 0, 2)]
@@ -41,6 +47,8 @@ def test_round_trip(tmp_path: Path):
         np.testing.assert_array_equal(written.counts.calibration.confidence, read.counts.calibration.confidence)
         assert written.counts.unmapped_px == read.counts.unmapped_px
         np.testing.assert_array_equal(written.both.confusion, read.both.confusion)
+        np.testing.assert_array_equal(written.finer.boundary, read.finer.boundary)
+        assert written.finer.entropy == read.finer.entropy > 0
     assert pq.read_schema(tmp_path / "scores.parquet").metadata[b"clairemap_version"] == b"x"
 
 
@@ -67,7 +75,7 @@ def test_table_without_tiles_is_valid(tmp_path: Path):
 
 def test_damaged_table_or_other_legend_is_an_error(tmp_path: Path):
     path = tmp_path / "scores.parquet"
-    write_tallies(path, [TileTally(TileId("a", 0, 0), tally(*made_tile(0)), Tally.empty(3))], {})
+    write_tallies(path, [TileTally(TileId("a", 0, 0), tally(*made_tile(0)), Tally.empty(3), FinerCounts.empty(3))], {})
     with pytest.raises(StoreError, match="not a valid score table for 4 classes"):
         read_tallies(path, 4)
     path.write_bytes(path.read_bytes()[:200])

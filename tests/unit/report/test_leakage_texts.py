@@ -44,6 +44,7 @@ def test_shared_area_and_copies_are_warned_of_at_their_figures():
     assert summary.cautions == summary.headline_cautions
     assert split_summary(leaking, 256, "val").headline_cautions == ()
     assert split_summary(leaking, 256, None).headline_cautions == ()
+    assert split_summary(leaking, 256, "test", "map").headline_cautions == (copies,)  # training ground is left out
 
 
 def test_a_given_model_with_known_places_has_no_warning_unless_they_overlap():

@@ -11,6 +11,7 @@ import pytest
 from clairemap.artefacts.audit import Leakage, SplitAudit
 from clairemap.artefacts.estimates import AreaEstimates
 from clairemap.artefacts.label_counts import LabelCounts
+from clairemap.artefacts.metrics import Interval, Intervals
 from clairemap.artefacts.simulated_answers import SimulatedAnswers
 from clairemap.registration.model import Displacement
 from clairemap.registration.result import as_delivered
@@ -99,6 +100,31 @@ def test_figures_have_their_meaning(content: ReportContent):
     assert "good translation +3.05 −2.10 2 of 3 0.25 1.18 – 2 of 3 ties agree" in text
     assert "nothing to register" in text
     assert "5 km" in text
+
+
+def test_figures_of_the_finished_map_are_named_with_their_intervals(content: ReportContent):
+    intervals = Intervals(
+        miou=Interval(low=0.612, high=0.698),
+        oa=Interval(low=0.8, high=0.85),
+        f1=None,
+        iou={},
+        blocks=31,
+        block_px=512,
+        draws=2000,
+        reason="no interval for classes in fewer than 30 blocks: Water (3)",
+    )
+    assert "95 % interval" not in text_of(render(content))
+    of_map = content.metrics.model_copy(update={"headline": "map", "intervals": intervals})
+    text = text_of(render(replace(content, metrics=of_map)))
+    assert "mIoU over 3 classes" in text and "; 95 % interval 61.2 to 69.8 %" in text
+    assert "overall accuracy; 95 % interval 80.0 to 85.0 %" in text
+    assert "Test tiles used for these figures, on the finished map" in text
+    assert "By class, finished map, test tiles" in text
+    assert "No interval for classes in fewer than 30 blocks: Water (3)." in text
+    few = intervals.model_copy(update={"miou": None, "oa": None})
+    assert "95 % interval" not in text_of(
+        render(replace(content, metrics=of_map.model_copy(update={"intervals": few})))
+    )
 
 
 def row_of(content: ReportContent, **changed: object) -> ReportContent:
