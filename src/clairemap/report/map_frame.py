@@ -1,7 +1,9 @@
 """Coordinates of the interactive map: the map's pixels, turned like its pictures, with ground proportions."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -47,23 +49,28 @@ class MapFrame:
     @cached_property
     def from_pixels(self) -> Affine:
         """Transform from (x, y) in pixels of the map to display coordinates."""
+        return _affine(self._turned)
+
+    def _turned(self, x: float, y: float) -> tuple[float, float]:
         high, wide = self.shape
-        placed = Affine(1, 0, 0, 0, -1, high) if self.turn.mirrored else Affine.identity()
+        if self.turn.mirrored:
+            y = high - y
         for _ in range(self.turn.quarters):
-            placed = Affine(0, 1, 0, -1, 0, wide) * placed
+            x, y = y, wide - x
             high, wide = wide, high
-        return Affine.scale(1, oriented_aspect(self.geometry)) * placed
+        return x, y * oriented_aspect(self.geometry)
 
     def box(self, window: Window) -> tuple[float, float, float, float]:
         """Return left, top, right and bottom of a window."""
-        corners = [self.from_pixels * corner for corner in ((window.x0, window.y0), (window.x1, window.y1))]
+        corners = [self._turned(window.x0, window.y0), self._turned(window.x1, window.y1)]
         (left, right), (top, bottom) = (sorted(each) for each in zip(*corners, strict=True))
         return round(left, 2), round(top, 2), round(right, 2), round(bottom, 2)
 
     @property
     def to_world(self) -> tuple[float, ...]:
         """Transform from display coordinates to the CRS's: a, b, c, d, e, f of x = ax + by + c, y = dx + ey + f."""
-        return tuple((self.grid.transform * ~self.from_pixels)[:6])
+        back = ~self.from_pixels
+        return tuple(_affine(lambda x, y: apply_affine(self.grid.transform, *apply_affine(back, x, y)))[:6])
 
     @property
     def crs_text(self) -> str:
@@ -77,7 +84,7 @@ class MapFrame:
         return [[self._ground_at(left + x * (right - left), top + y * (bottom - top)) for x in shares] for y in shares]
 
     def _ground_at(self, x: float, y: float) -> float | None:
-        column, row = ~self.from_pixels * (x, y)
+        column, row = apply_affine(~self.from_pixels, x, y)
         height, width = self.shape
         pixel = Window(min(int(row), height - 1), min(int(column), width - 1), 1, 1)
         geometry = PixelGeometry.of(self.grid, pixel)
@@ -99,3 +106,9 @@ class MapFrame:
         columns = np.concatenate([along, still + 1, 1 - along, still]) * width
         x, y = self.placed(scene, rows, columns)
         return [[round(float(a), 1), round(float(b), 1)] for a, b in zip(x, y, strict=True) if np.isfinite(a + b)]
+
+
+def _affine(place: Callable[[float, float], tuple[Any, Any]]) -> Affine:
+    """Return a linear function as a transform. The product of two is written differently in versions of Affine."""
+    (c, f), (right_x, right_y), (down_x, down_y) = place(0, 0), place(1, 0), place(0, 1)
+    return Affine(*map(float, (right_x - c, down_x - c, c, right_y - f, down_y - f, f)))

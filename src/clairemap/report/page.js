@@ -5,6 +5,7 @@
   const NODATA = 255;
   const MAX_PIXEL = 12; // largest size of a stored pixel on the screen
   const ROWS_SHOWN = 100;
+  const THUMB = 28; // width of the handle of the line between two layers, as in page.css
 
   const byId = (id) => document.getElementById(id);
   const round = (value, digits = 0) => (value === null ? "–" : value.toFixed(digits));
@@ -130,7 +131,7 @@
   class ShownLayer {
     constructor(viewer, layer, pane) {
       Object.assign(this, { viewer, layer, pane });
-      layer.parts ??= layer.blocks.map((values) => new Block(layer, values));
+      viewer.blocksOf(layer);
       this.coarsest = Math.max(...layer.parts.map((block) => block.step));
       this.recolor();
     }
@@ -275,6 +276,7 @@
       this.map.setMinZoom(this.map.getBoundsZoom(this.bounds) - 1);
       this.chooseLayers();
       this.drawMarks();
+      setTimeout(() => this.readValues(), 500);
     }
 
     fit(animate = true) {
@@ -283,6 +285,22 @@
       const bounds = L.latLngBounds([]);
       boxes.forEach(([left, top, right, bottom]) => bounds.extend([top, left]).extend([bottom, right]));
       this.map.fitBounds(bounds, { animate, padding: [4, 4] });
+    }
+
+    blocksOf(layer) {
+      layer.parts ??= layer.blocks.map((values) => new Block(layer, values));
+      return layer.parts;
+    }
+
+    /** Reads the coarse values of layers that are not shown, so that the pointer's line has them. */
+    async readValues() {
+      for (const layer of this.current.layers) {
+        if (layer.kind === "photograph") continue;
+        const coarsest = Math.max(...layer.blocks.map(([step]) => step));
+        for (const block of this.blocksOf(layer)) {
+          if (block.step === coarsest) await block.load().catch(() => this.tellDamage(layer.title));
+        }
+      }
     }
 
     layerOf(key) {
@@ -324,7 +342,7 @@
     clip() {
       const pane = this.map.getPane("second");
       const size = this.map.getSize();
-      const at = (byId("swipe").value / 100) * size.x;
+      const at = THUMB / 2 + (byId("swipe").value / 100) * (size.x - THUMB);
       byId("divider").style.left = `${at}px`;
       const from = this.map.containerPointToLayerPoint([at, 0]);
       const to = this.map.containerPointToLayerPoint(size);

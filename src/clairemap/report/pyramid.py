@@ -136,4 +136,4 @@ def _block(source: LayerSource, values: NDArray[np.uint8], part: Window, step: i
 
 def deflated(values: NDArray[np.uint8]) -> str:
     """Return bytes compressed by zlib, as Base64."""
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 9)).decode()
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(values).tobytes(), 6)).decode()
