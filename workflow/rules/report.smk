@@ -75,6 +75,7 @@ rule render_report:
         history=[] if SETTINGS.model else MODEL.history,
         statistics=MODEL.statistics,
         audit=MODEL.audit_of("{region}"),
+        splits=MODEL.splits_of("{region}"),
         origin=[MODEL.origin] if SETTINGS.model else [],
         sources=of_resolved_scenes,
         estimates=estimated,

@@ -766,7 +766,13 @@
       URL.revokeObjectURL(save.dataset.address);
       save.dataset.address = save.href = URL.createObjectURL(new Blob(["\ufeff", asCsv(table)], { type: "text/csv" }));
     });
-    (table.closest(".scroll") ?? table).before(make("div", { className: "tools" }, copy, save));
+    const frame = table.closest(".scroll") ?? table;
+    frame.before(make("div", { className: "tools" }, copy, save));
+    const heading = table.caption ?? table.closest("section")?.querySelector("h2");
+    if (frame === table || !heading) return;
+    frame.tabIndex = 0; // wide tables can be moved with the keyboard
+    frame.setAttribute("role", "group");
+    frame.setAttribute("aria-label", heading.textContent.trim());
   }
 
   // ---------------------------------------------------------------- start
