@@ -163,6 +163,7 @@
           pane: this.pane,
           zIndex: 1000 - Math.round(Math.log2(block.step)),
         }).addTo(this.viewer.map);
+        if (!performance.getEntriesByName("first-picture").length) performance.mark("first-picture");
       } catch {
         this.viewer.tellDamage(this.layer.title);
       }
@@ -791,7 +792,6 @@
       viewer = new Viewer(data);
       window.report = { viewer, tiles };
     }
-    performance.mark("map-ready");
   }
 
   start();
