@@ -215,11 +215,13 @@ class RenderReport(StageSettings):
     """
 
     UNTRACKED = {
-        "sensors": {"optical": {"files", "resampling", "offset", "scene_offsets"}, "sar": {"files", "resampling"}}
+        "sensors": {"optical": {"files", "resampling", "offset", "scene_offsets"}, "sar": {"files", "resampling"}},
+        "accuracy": set(AccuracySettings.model_fields) - {"columns"},
     }
 
     legend: ColoredLegend
     sensors: SensorsSettings
+    accuracy: AccuracySettings
     report: ReportSettings
 
 

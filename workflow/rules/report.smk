@@ -8,6 +8,15 @@ def estimated(wildcards):
     return expand(rules.estimate_areas.output.estimates, region=wildcards.region)
 
 
+def of_sample(value):
+    """Input function: a file of the region's interpreted sample; none without one."""
+    return lambda wildcards: [value(wildcards)] if estimated(wildcards) else []
+
+
+shown_answers = of_sample(interpreted_file)
+shown_design = of_sample(lambda wildcards: rules.estimate_areas.output.design.format(region=wildcards.region))
+
+
 rule explain_tiles:
     input:
         pair=ancient(SCENE.pair),
@@ -80,6 +89,8 @@ rule render_report:
         sources=of_resolved_scenes,
         estimates=estimated,
         truth=simulated_truth,
+        answers=shown_answers,
+        design=shown_design,
         accepted=accepted,
     output:
         report=report(
@@ -111,6 +122,8 @@ rule render_report:
                 "sources": of_resolved_scenes(wildcards),
                 "estimates": estimated(wildcards),
                 "truth": simulated_truth(wildcards),
+                "answers": shown_answers(wildcards),
+                "design": shown_design(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }

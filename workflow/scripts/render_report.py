@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
+from clairemap.accuracy.answers import read_answers
+from clairemap.accuracy.interpretation import UNANSWERED, interpreted
+from clairemap.artefacts.sample_design import read_sample_design
 from clairemap.console import run
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.provenance import stamp, write_text_whole
+from clairemap.report.content import SamplePoint
 from clairemap.report.gather import RegionPaths, gather
 from clairemap.report.page import render
 from clairemap.stages import RenderReport
@@ -33,6 +37,8 @@ def render_report(
     sources: Annotated[list[Path] | None, typer.Option(help="sources.json of each scene that has one (repeat)")] = None,
     estimates: Annotated[Path | None, typer.Option(help="estimates.json, if there is an interpreted sample")] = None,
     truth: Annotated[Path | None, typer.Option(help="true areas of the demo region")] = None,
+    answers: Annotated[Path | None, typer.Option(help="file with the interpreted sample")] = None,
+    design: Annotated[Path | None, typer.Option(help="sample_design.json of that sample")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
     """Write the report of a region as one HTML file."""
@@ -47,10 +53,25 @@ def render_report(
         estimates=estimates,
         truth=truth,
     )
-    content = gather(region, files, RenderReport.from_json(settings), stamp("render_report", settings))
+    stage = RenderReport.from_json(settings)
+    sample = sample_points(answers, design, stage) if answers and design else ()
+    content = gather(region, files, stage, stamp("render_report", settings), sample)
     html = render(content)
     write_text_whole(report, html)
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)
+
+
+def sample_points(answers: Path, design: Path, stage: RenderReport) -> tuple[SamplePoint, ...]:
+    """Return the points of an interpreted sample."""
+    drawn = read_sample_design(design)
+    found = interpreted(answers, read_answers(answers, stage.accuracy.columns), drawn, stage.legend)
+    index = {int(code): number for number, code in enumerate(stage.legend.codes)}
+    return tuple(
+        SamplePoint(
+            unit.row, unit.column, None if reference == UNANSWERED else int(reference), index.get(unit.map_code)
+        )
+        for unit, reference in zip(drawn.units, found.reference, strict=True)
+    )
 
 
 if __name__ == "__main__":

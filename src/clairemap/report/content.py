@@ -115,6 +115,16 @@ class TilePictures:
 
 
 @dataclass(frozen=True)
+class SamplePoint:
+    """An interpreted pixel of the map, and the indices of its reference class and of the map's; None if unknown."""
+
+    row: int
+    column: int
+    reference: int | None
+    mapped: int | None
+
+
+@dataclass(frozen=True)
 class Interactive:
     """What the page's script shows.
 

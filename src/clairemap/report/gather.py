@@ -32,6 +32,7 @@ from clairemap.report.content import (
     MapPanel,
     RegistrationRow,
     ReportContent,
+    SamplePoint,
     TileCard,
     TrainingSummary,
 )
@@ -78,8 +79,16 @@ class RegionPaths:
         return tuple(files.check for files in self.maps if files.check.exists())
 
 
-def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mapping[str, str]) -> ReportContent:
+def gather(
+    region: str,
+    files: RegionPaths,
+    settings: RenderReport,
+    stamp: Mapping[str, str],
+    sample: Sequence[SamplePoint] = (),
+) -> ReportContent:
     """Return the content of a region's page. Memory: the page, plus one picture or tile at a time.
+
+    `sample` are the interpreted points of the region's map.
 
     Raises:
         StoreError: a file is missing, damaged, or from another region.
@@ -140,6 +149,7 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
             [card.tile.id for card in cards],
             display,
             budget,
+            sample,
         ),
     )
 

@@ -14,7 +14,7 @@ from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.raster.store import GridStore
 from clairemap.report.budget import Budget
-from clairemap.report.content import DisplaySettings, Interactive, TilePictures
+from clairemap.report.content import DisplaySettings, Interactive, SamplePoint, TilePictures
 from clairemap.report.map_frame import MapFrame
 from clairemap.report.map_viewer import shown_map
 from clairemap.report.page_data import to_json
@@ -40,8 +40,9 @@ def interactive(
     on_cards: Iterable[TileId],
     display: DisplaySettings,
     budget: Budget,
+    sample: Sequence[SamplePoint] = (),
 ) -> Interactive:
-    """Return the data of the page's script. Memory: the page, and one map's pictures or one tile at a time.
+    """Return the data of the page's script. `sample` are points of the first map. Memory: the page, and one map's pictures or one tile at a time.
 
     Raises:
         UnreadableFileError: a map is missing or damaged.
@@ -58,6 +59,10 @@ def interactive(
         part = Budget(left_for_maps // len(maps))
         found = shown_map(files, own, display, part, len(pictures), len(maps))
         found.data["outlines"] = [[pair.scene, found.frame.outline(pair.geobox)] for pair in own]
+        found.data["points"] = [
+            [*found.frame.centre(point.row, point.column), point.reference, point.mapped]
+            for point in (sample if number == 0 else ())
+        ]
         budget.use(left_for_maps // len(maps) - part.left)
         shown.append(found.data)
         pictures.extend(found.pictures)

@@ -66,6 +66,11 @@ class MapFrame:
         (left, right), (top, bottom) = (sorted(each) for each in zip(*corners, strict=True))
         return round(left, 2), round(top, 2), round(right, 2), round(bottom, 2)
 
+    def centre(self, row: int, column: int) -> tuple[float, float]:
+        """Return x and y of the centre of a pixel."""
+        x, y = self._turned(column + 0.5, row + 0.5)
+        return round(x, 2), round(y, 2)
+
     @property
     def to_world(self) -> tuple[float, ...]:
         """Transform from display coordinates to the CRS's: a, b, c, d, e, f of x = ax + by + c, y = dx + ey + f."""
