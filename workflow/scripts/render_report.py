@@ -37,6 +37,7 @@ def render_report(
     sources: Annotated[list[Path] | None, typer.Option(help="sources.json of each scene that has one (repeat)")] = None,
     estimates: Annotated[Path | None, typer.Option(help="estimates.json, if there is an interpreted sample")] = None,
     truth: Annotated[Path | None, typer.Option(help="true areas of the demo region")] = None,
+    scores: Annotated[list[Path] | None, typer.Option(help="fused/scores.parquet of labelled scenes (repeat)")] = None,
     answers: Annotated[Path | None, typer.Option(help="file with the interpreted sample")] = None,
     design: Annotated[Path | None, typer.Option(help="sample_design.json of that sample")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
@@ -52,6 +53,7 @@ def render_report(
         sources=tuple(sources or ()),
         estimates=estimates,
         truth=truth,
+        scores=tuple(scores or ()),
     )
     stage = RenderReport.from_json(settings)
     sample = sample_points(answers, design, stage) if answers and design else ()

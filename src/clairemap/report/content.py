@@ -193,6 +193,7 @@ class ReportContent:
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
     `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
     `estimates` are those from an interpreted sample; without one, `can_be_sampled` says whether one can be drawn.
+    `reliability` is the plot of accuracy by confidence, `radiometry` that of the bands' differences from training.
     `weakness` is a sentence on the map's biggest error. `interactive` is what the page's script shows.
     """
 
@@ -218,6 +219,8 @@ class ReportContent:
     estimates: EstimatesSection | None = None
     can_be_sampled: bool = False
     weakness: str = ""
+    reliability: Picture | None = None
+    radiometry: Picture | None = None
     interactive: Interactive = field(default_factory=lambda: Interactive({}))
 
     @property

@@ -43,6 +43,7 @@ from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
 from clairemap.report.origins import origin_rows
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
+from clairemap.report.plots import radiometry_plot, reliability_plot
 from clairemap.report.selection import select_tiles
 from clairemap.report.tile_records import tile_order
 from clairemap.report.weakness import weakness_text
@@ -72,6 +73,7 @@ class RegionPaths:
     sources: tuple[Path, ...] = ()
     estimates: Path | None = None
     truth: Path | None = None
+    scores: tuple[Path, ...] = ()
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -111,6 +113,7 @@ def gather(
     registrations = _registrations(files, Budget(round(REGISTRATION_SHARE * budget.left)))
     windows, stores = _tile_windows(files.scenes), _stores(files.scenes)
     cards = tuple(_cards(explained, windows, stores, settings.report.max_tiles, display))
+    splits = tile_splits(files.model.splits_of(region))
     budget.use(_pictures_size(maps, registrations, cards))
     return ReportContent(
         title=settings.report.title or region,
@@ -140,12 +143,14 @@ def gather(
         can_be_sampled=_can_be_sampled(region, files, metrics),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
         weakness=weakness_text(metrics),
+        reliability=reliability_plot(files.scores, splits, metrics),
+        radiometry=radiometry_plot(metrics),
         interactive=interactive(
             files.maps,
             stores,
             windows,
             explained,
-            tile_splits(files.model.splits_of(region)),
+            splits,
             [card.tile.id for card in cards],
             display,
             budget,

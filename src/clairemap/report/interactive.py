@@ -42,7 +42,9 @@ def interactive(
     budget: Budget,
     sample: Sequence[SamplePoint] = (),
 ) -> Interactive:
-    """Return the data of the page's script. `sample` are points of the first map. Memory: the page, and one map's pictures or one tile at a time.
+    """Return the data of the page's script; `sample` are points of the first map.
+
+    Memory: the page, and one map's pictures or one tile at a time.
 
     Raises:
         UnreadableFileError: a map is missing or damaged.
