@@ -21,7 +21,7 @@ PEAKS_MB = {
     "score_tiles": (190, 208),
     "score_region": (243, 307),
     "explain_tiles": (188, 207),
-    "render_report": (365, 383),
+    "render_report": (365, 433),
 }
 """Smallest and largest peak: the demo's scenes of 896 to 1120 px, and three scenes of 4096 px; score_region:
 a labelled map of 8192 px."""

@@ -1,5 +1,9 @@
 # Explanations of the tiles and the report page.
 
+import json
+
+from clairemap.settings import changed_settings
+
 
 def estimated(wildcards):
     """Input function: the region's estimates; none without an interpreted sample."""
@@ -114,6 +118,8 @@ rule render_report:
         script=script("render_report"),
         code=code("render_report"),
         settings=passed(stages.RenderReport),
+        changed=untracked(json.dumps(changed_settings(SETTINGS))),
+        benchmarks=untracked(BENCHMARKS),
         relevant=relevant(stages.RenderReport),
         files=lambda wildcards: jobs.options(
             {
@@ -135,4 +141,5 @@ rule render_report:
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
-        " --report {output.report:q} --settings {params.settings:q}"
+        " --report {output.report:q} --settings {params.settings:q} --changed {params.changed:q}"
+        " --benchmarks {params.benchmarks:q}"

@@ -1,5 +1,6 @@
 """Write the report page of a region."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Annotated
@@ -40,6 +41,8 @@ def render_report(
     scores: Annotated[list[Path] | None, typer.Option(help="fused/scores.parquet of labelled scenes (repeat)")] = None,
     answers: Annotated[Path | None, typer.Option(help="file with the interpreted sample")] = None,
     design: Annotated[Path | None, typer.Option(help="sample_design.json of that sample")] = None,
+    benchmarks: Annotated[Path | None, typer.Option(help="folder of Snakemake's benchmarks")] = None,
+    changed: Annotated[str | None, typer.Option(help="settings that differ from the defaults, as JSON")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
     """Write the report of a region as one HTML file."""
@@ -54,10 +57,13 @@ def render_report(
         estimates=estimates,
         truth=truth,
         scores=tuple(scores or ()),
+        benchmarks=benchmarks,
     )
     stage = RenderReport.from_json(settings)
     sample = sample_points(answers, design, stage) if answers and design else ()
-    content = gather(region, files, stage, stamp("render_report", settings), sample)
+    content = gather(
+        region, files, stage, stamp("render_report", settings), sample, json.loads(changed) if changed else None
+    )
     html = render(content)
     write_text_whole(report, html)
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)

@@ -12,6 +12,7 @@ from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.report.estimated_areas import EstimatesSection
 from clairemap.report.origins import OriginRow
+from clairemap.report.rule_costs import RuleCost
 from clairemap.settings import SensorsSettings
 
 
@@ -193,6 +194,7 @@ class ReportContent:
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
     `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
     `estimates` are those from an interpreted sample; without one, `can_be_sampled` says whether one can be drawn.
+    `changed_settings` are the settings that differ from the defaults, None if unknown; `costs` are those of the rules.
     `reliability` is the plot of accuracy by confidence, `radiometry` that of the bands' differences from training.
     `weakness` is a sentence on the map's biggest error. `interactive` is what the page's script shows.
     """
@@ -219,6 +221,8 @@ class ReportContent:
     estimates: EstimatesSection | None = None
     can_be_sampled: bool = False
     weakness: str = ""
+    changed_settings: Mapping[str, str] | None = None
+    costs: tuple[RuleCost, ...] = ()
     reliability: Picture | None = None
     radiometry: Picture | None = None
     interactive: Interactive = field(default_factory=lambda: Interactive({}))

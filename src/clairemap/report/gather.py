@@ -44,6 +44,7 @@ from clairemap.report.map_panel import map_panel
 from clairemap.report.origins import origin_rows
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.plots import radiometry_plot, reliability_plot
+from clairemap.report.rule_costs import RuleCost, rule_costs
 from clairemap.report.selection import select_tiles
 from clairemap.report.tile_records import tile_order
 from clairemap.report.weakness import weakness_text
@@ -74,6 +75,7 @@ class RegionPaths:
     estimates: Path | None = None
     truth: Path | None = None
     scores: tuple[Path, ...] = ()
+    benchmarks: Path | None = None
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -87,10 +89,12 @@ def gather(
     settings: RenderReport,
     stamp: Mapping[str, str],
     sample: Sequence[SamplePoint] = (),
+    changed_settings: Mapping[str, str] | None = None,
 ) -> ReportContent:
     """Return the content of a region's page. Memory: the page, plus one picture or tile at a time.
 
-    `sample` are the interpreted points of the region's map.
+    `sample` are the interpreted points of the region's map, `changed_settings` the settings that differ from the
+    defaults.
 
     Raises:
         StoreError: a file is missing, damaged, or from another region.
@@ -131,6 +135,7 @@ def gather(
             *model_texts.model_facts(card),
             *(model_texts.origin_facts(card, origin) if origin else ()),
             *_scoring_facts(metrics.stamp),
+            *model_texts.software_facts(card),
             *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
         ),
         calibration=model_texts.calibration_text(card),
@@ -143,6 +148,8 @@ def gather(
         can_be_sampled=_can_be_sampled(region, files, metrics),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
         weakness=weakness_text(metrics),
+        changed_settings=changed_settings,
+        costs=_costs(region, files),
         reliability=reliability_plot(files.scores, splits, metrics),
         radiometry=radiometry_plot(metrics),
         interactive=interactive(
@@ -157,6 +164,12 @@ def gather(
             sample,
         ),
     )
+
+
+def _costs(region: str, files: RegionPaths) -> tuple[RuleCost, ...]:
+    if files.benchmarks is None:
+        return ()
+    return rule_costs(files.benchmarks, {region, *(scene.folder.name for scene in files.scenes)})
 
 
 def _pictures_size(

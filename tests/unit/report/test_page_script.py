@@ -296,3 +296,31 @@ def test_without_the_script_the_pictures_are_there(browser: Any, opened: Opened)
     bare.goto(opened.page.url)
     assert bare.is_visible("#map .sheet img") and not bare.is_visible(".viewer") and not bare.is_visible("#tile")
     bare.close()
+
+
+@pytest.mark.parametrize("missing", ["maps", "tiles", "both"])
+def test_a_page_without_maps_or_tiles_has_no_errors(
+    browser: Any, content: ReportContent, made: Interactive, tmp_path: Path, missing: str
+):
+    data = dict(made.data)
+    if missing != "tiles":
+        data["maps"] = []
+    if missing != "maps":
+        data["tiles"] = {**data["tiles"], "rows": []}
+    shown = replace(
+        content,
+        interactive=Interactive(data, made.pictures),
+        maps=content.maps if missing == "tiles" else (),
+        tiles=() if missing != "maps" else content.tiles,
+        tiles_explained=0 if missing != "maps" else 3,
+    )
+    path = tmp_path / "report.html"
+    path.write_text(render(shown), encoding="utf-8")
+    opened = Opened(browser.new_page())
+    opened.page.goto(path.as_uri())
+    assert opened.page.locator("html.scripted").count() == 1
+    opened.page.locator("#areas button.sort").first.click()
+    assert opened.messages == []
+    said = {"maps": "This region has no map.", "tiles": "No tiles were explained."}
+    assert all(text in opened.page.inner_text("main") for key, text in said.items() if missing in (key, "both"))
+    opened.page.close()
