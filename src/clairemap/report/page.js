@@ -785,6 +785,7 @@
   function start() {
     document.documentElement.classList.add("scripted");
     data = JSON.parse(byId("data").textContent);
+    addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => (each.open = true)));
     document.querySelectorAll("table:not(.plain)").forEach(prepareTable);
     if (!data.tiles) return;
     tiles = new Tiles(data);

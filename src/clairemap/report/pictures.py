@@ -121,6 +121,11 @@ def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, dis
     )
 
 
+def index_picture(index: NDArray[np.uint8], colors: Sequence[tuple[int, ...]]) -> Picture:
+    """Return class indices in their colours as a palette PNG; nodata is transparent."""
+    return palette_picture(index, dict(enumerate(colors)))
+
+
 def errors(label: NDArray[np.uint8], mapped: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return 0 where the class is that of the label, 1 where it is another, 255 without a label or a class."""
     known = (label != IGNORE_INDEX) & (mapped != MAP_NODATA)
