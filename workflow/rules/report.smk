@@ -17,6 +17,16 @@ def of_sample(value):
     return lambda wildcards: [value(wildcards)] if estimated(wildcards) else []
 
 
+def earlier_maps(wildcards):
+    """Input function: the land-cover maps of an earlier run to compare with; none unless set."""
+    folder = SETTINGS.report.compare_with
+    if folder is None:
+        return []
+    return expand(
+        f"{folder}/{{region}}/{{map}}.landcover.tif", region=wildcards.region, map=PLAN.maps_of(wildcards.region)
+    )
+
+
 shown_answers = of_sample(interpreted_file)
 shown_design = of_sample(lambda wildcards: rules.estimate_areas.output.design.format(region=wildcards.region))
 
@@ -96,6 +106,7 @@ rule render_report:
         scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
         answers=shown_answers,
         design=shown_design,
+        earlier=earlier_maps,
         accepted=accepted,
     output:
         report=report(
@@ -132,6 +143,7 @@ rule render_report:
                 "scores": of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled)(wildcards),
                 "answers": shown_answers(wildcards),
                 "design": shown_design(wildcards),
+                "earlier": earlier_maps(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }

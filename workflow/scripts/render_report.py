@@ -43,6 +43,9 @@ def render_report(
     design: Annotated[Path | None, typer.Option(help="sample_design.json of that sample")] = None,
     benchmarks: Annotated[Path | None, typer.Option(help="folder of Snakemake's benchmarks")] = None,
     changed: Annotated[str | None, typer.Option(help="settings that differ from the defaults, as JSON")] = None,
+    earlier: Annotated[
+        list[Path] | None, typer.Option(help="land-cover map of an earlier run, for each map (repeat)")
+    ] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
     """Write the report of a region as one HTML file."""
@@ -58,6 +61,7 @@ def render_report(
         truth=truth,
         scores=tuple(scores or ()),
         benchmarks=benchmarks,
+        earlier=tuple(earlier or ()),
     )
     stage = RenderReport.from_json(settings)
     sample = sample_points(answers, design, stage) if answers and design else ()

@@ -76,6 +76,7 @@ class RegionPaths:
     truth: Path | None = None
     scores: tuple[Path, ...] = ()
     benchmarks: Path | None = None
+    earlier: tuple[Path, ...] = ()
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -162,6 +163,7 @@ def gather(
             display,
             budget,
             sample,
+            files.earlier,
         ),
     )
 

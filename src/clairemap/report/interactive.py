@@ -41,8 +41,11 @@ def interactive(
     display: DisplaySettings,
     budget: Budget,
     sample: Sequence[SamplePoint] = (),
+    earlier: Sequence[Path] = (),
 ) -> Interactive:
-    """Return the data of the page's script; `sample` are points of the first map.
+    """Return the data of the page's script.
+
+    `sample` are points of the first map; `earlier` are land-cover files of an earlier run, one for each map.
 
     Memory: the page, and one map's pictures or one tile at a time.
 
@@ -59,7 +62,7 @@ def interactive(
     for number, files in enumerate(maps):
         own = [pair for scene, pair in pairs.items() if len(maps) == 1 or scene == files.name]
         part = Budget(left_for_maps // len(maps))
-        found = shown_map(files, own, display, part, len(pictures), len(maps))
+        found = shown_map(files, own, display, part, len(pictures), len(maps), earlier[number] if earlier else None)
         found.data["outlines"] = [[pair.scene, found.frame.outline(pair.geobox)] for pair in own]
         found.data["points"] = [
             [*found.frame.centre(point.row, point.column), point.reference, point.mapped]

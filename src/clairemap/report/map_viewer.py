@@ -21,6 +21,7 @@ from clairemap.raster.source import rasterio_window
 from clairemap.raster.store import GridStore
 from clairemap.report.budget import Budget
 from clairemap.report.content import DisplaySettings
+from clairemap.report.earlier_map import difference_source
 from clairemap.report.frames import frames_of
 from clairemap.report.map_frame import MapFrame
 from clairemap.report.map_panel import LARGE_MAPS
@@ -39,7 +40,7 @@ TITLES = {
     "sar": "SAR image",
     "labels": "Labels",
     "errors": "Errors against labels",
-    "difference": "Difference from earlier map",
+    "difference": "Earlier class, where it differs",
 }
 
 Table = NDArray[np.uint8]
@@ -103,8 +104,11 @@ def shown_map(
     budget: Budget,
     first_picture: int,
     maps: int,
+    earlier: Path | None = None,
 ) -> ShownMap:
     """Return the data of one of the region's `maps`. Its pictures are numbered from `first_picture`.
+
+    `earlier` is the land-cover file of an earlier map to compare with.
 
     Raises:
         UnreadableFileError: a file is missing or damaged.
@@ -122,6 +126,8 @@ def shown_map(
     unread = layers.paint_scenes(stores, display)
     landcover, *others = file_sources(files, display.legend)
     sources = [landcover, *others, *layers.sources(landcover.read)]
+    if earlier is not None:
+        sources.append(difference_source(landcover, files.landcover, earlier, index_table(display.legend)))
     built = pyramids(sources, sections, frame, budget, longest_px)
     pictures: list[str] = []
     shown = [_layer_data(pyramid, pictures, first_picture) for pyramid in built if pyramid.blocks]

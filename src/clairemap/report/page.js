@@ -341,13 +341,15 @@
     }
 
     clip() {
-      const pane = this.map.getPane("second");
       const size = this.map.getSize();
       const at = THUMB / 2 + (byId("swipe").value / 100) * (size.x - THUMB);
       byId("divider").style.left = `${at}px`;
-      const from = this.map.containerPointToLayerPoint([at, 0]);
-      const to = this.map.containerPointToLayerPoint(size);
-      pane.style.clip = `rect(${from.y}px, ${to.x}px, ${to.y}px, ${from.x}px)`;
+      const start = this.map.containerPointToLayerPoint([0, 0]);
+      const middle = this.map.containerPointToLayerPoint([at, 0]);
+      const end = this.map.containerPointToLayerPoint(size);
+      const rectangle = (from, to) => `rect(${start.y}px, ${to.x}px, ${end.y}px, ${from.x}px)`;
+      this.map.getPane("first").style.clip = this.shown.second ? rectangle(start, middle) : "";
+      this.map.getPane("second").style.clip = rectangle(middle, end);
     }
 
     update() {
