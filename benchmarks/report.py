@@ -111,14 +111,14 @@ class Made:
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="8 scenes, to test the benchmark")
+    parser.add_argument("--quick", action="store_true", help="4 scenes and 3 MB, to test the benchmark")
     parser.add_argument("--folder", type=Path, help="keep the region here")
     arguments = parser.parse_args()
-    scenes = 8 if arguments.quick else 200
+    scenes, max_mb = (4, 3.0) if arguments.quick else (200, 30.0)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        _, small_mb = rendered(make(folder / "small", scenes // 4))
-        whole = make(folder / "whole", scenes)
+        _, small_mb = rendered(make(folder / "small", scenes // 4, max_mb))
+        whole = make(folder / "whole", scenes, max_mb)
         seconds, peak_mb = rendered(whole)
         page = whole.folder / "report.html"
         found: dict[str, Any] = {
@@ -189,9 +189,9 @@ CLICK = """(share) => {
 """Clicks on the map; returns the milliseconds until the tile's panel has its layout."""
 
 
-def make(folder: Path, scenes: int) -> Made:
-    """Make a region, unless it is there already."""
-    settings = load_settings({})
+def make(folder: Path, scenes: int, max_mb: float) -> Made:
+    """Make a region, unless it is there already; the page has at most `max_mb`."""
+    settings = load_settings({"report": {"max_mb": max_mb}})
     region = Made(folder, scenes, settings)
     if (folder / "metrics.json").exists():
         return region
