@@ -223,7 +223,8 @@ def _registrations(files: RegionPaths, budget: Budget) -> tuple[RegistrationRow,
         budget.use(size)
         pictured[record.scene] = row
     return tuple(
-        pictured.get(record.scene, RegistrationRow(record, None, None, is_left_out=True)) for record, _ in records
+        pictured.get(record.scene, RegistrationRow(record, None, None, is_left_out=bool(record.ties)))
+        for record, _ in records
     )
 
 

@@ -14,7 +14,7 @@ from clairemap.registration.result import MIN_WARP_PX
 from clairemap.report.content import ReportContent
 from clairemap.report.estimated_areas import accuracy_interval, interval_text
 from clairemap.report.numbers import count, hectares, hundredths, percent, pixels, points, signed
-from clairemap.report.page_data import library_script, library_style, page_file, to_json
+from clairemap.report.page_data import library_script, library_style, page_file, page_script, to_json
 from clairemap.report.pictures import CONFIDENCE_COLORS, SHARE_COLORS, gradient_css
 from clairemap.report.selection import RULE
 from clairemap.report.style import COUNT_KEY
@@ -72,7 +72,7 @@ def render(content: ReportContent) -> str:
         library_style=library_style(),
         library_script=library_script(),
         page_style=page_file("page.css"),
-        page_script=page_file("page.js"),
+        page_script=page_script(),
     )
 
 

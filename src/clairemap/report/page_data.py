@@ -39,6 +39,17 @@ def page_file(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
+SCRIPTS = ("page_layers.js", "page_map.js", "page_tiles.js", "page_tables.js", "page.js")
+"""Parts of the page's script. They share one function, which `page.js` starts."""
+
+
+@cache
+def page_script() -> str:
+    """Return the page's own script."""
+    parts = "\n".join(page_file(name) for name in SCRIPTS)
+    return f'"use strict";\n\n(() => {{\n{parts}}})();\n'
+
+
 def _leaflet_file(name: str) -> str:
     text = resources.files(LEAFLET).joinpath("data", name).read_text(encoding="utf-8")
     if "</script" in text.lower() or "</style" in text.lower():
