@@ -285,6 +285,10 @@ class Viewer {
   }
 }
 
+function css(color) {
+  return `rgb(${color.join(" ")})`;
+}
+
 function lengthText(metres) {
   for (const [unit, size] of [["km", 1000], ["m", 1], ["cm", 0.01]]) {
     if (metres >= size) return `${Number((metres / size).toPrecision(3))} ${unit}`;
@@ -310,14 +314,14 @@ function contains(quad, x, y) {
 const KINDS = { template: ["from the template", [140, 150, 170]], model: ["from the language model", [43, 108, 176]] };
 
 function tileColor(tile, paint) {
-  if (paint === "source") return `rgb(${KINDS[tile.source][1].join(" ")})`;
+  if (paint === "source") return css(KINDS[tile.source][1]);
   const value = tile[paint];
   if (value === null) return null;
-  return `rgb(${data.ramps.confidence[Math.round(value / 5)].join(" ")})`;
+  return css(data.ramps.confidence[Math.round(value / 5)]);
 }
 
 function gradient(ramp) {
-  return `linear-gradient(to right, ${ramp.map((color) => `rgb(${color.join(" ")})`).join(", ")})`;
+  return `linear-gradient(to right, ${ramp.map(css).join(", ")})`;
 }
 
 function keyOf(name, ramp, ends) {
@@ -340,16 +344,19 @@ function swatches(name, entries) {
 function drawKeys(viewer) {
   const keys = Object.values(viewer.shown).filter(Boolean).map(({ layer }) => {
     if (layer.key === "confidence") return keyOf(layer.title, data.ramps.confidence, ["0 %", "100 %"]);
-    if (layer.key === "optical_share") return keyOf(layer.title, data.ramps.optical_share, ["SAR only", "optical only"]);
+    if (layer.key === "optical_share") {
+      return keyOf(layer.title, data.ramps.optical_share, ["SAR only", "optical only"]);
+    }
     if (layer.kind === "scenes") return swatches(layer.title, data.scenes);
     if (layer.kind === "errors") {
-      return swatches(layer.title, data.errors.map((color, value) => [`rgb(${color.join(" ")})`, value ? "wrong" : "right"]));
+      return swatches(layer.title, data.errors.map((color, value) => [css(color), value ? "wrong" : "right"]));
     }
     return null;
   });
   const paint = byId("tiles-shown").value;
   const title = `Tiles: ${byId("tiles-shown").selectedOptions[0].textContent}`;
-  if (paint === "source") keys.push(swatches(title, Object.values(KINDS).map(([text, color]) => [`rgb(${color.join(" ")})`, text])));
+  const kinds = Object.values(KINDS).map(([text, color]) => [css(color), text]);
+  if (paint === "source") keys.push(swatches(title, kinds));
   else if (paint) keys.push(keyOf(title, data.ramps.confidence, ["0 %", "100 %"]));
   byId("keys").replaceChildren(...keys.filter(Boolean));
   const usesClasses = Object.values(viewer.shown).some((each) => each?.layer.kind === "classes");

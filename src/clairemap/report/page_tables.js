@@ -75,7 +75,8 @@ function prepareTable(table, number) {
     }
   });
   const name = table.closest("section")?.id ?? "table";
-  const save = make("a", { textContent: "CSV", download: `${document.body.dataset.region}-${name}-${number + 1}.csv`, href: "#" });
+  const file = `${document.body.dataset.region}-${name}-${number + 1}.csv`;
+  const save = make("a", { textContent: "CSV", download: file, href: "#" });
   save.addEventListener("click", () => {
     URL.revokeObjectURL(save.dataset.address);
     save.dataset.address = save.href = URL.createObjectURL(new Blob(["\ufeff", asCsv(table)], { type: "text/csv" }));

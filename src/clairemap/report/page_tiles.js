@@ -62,7 +62,8 @@ class Tiles {
     } else if (order === "confidence") {
       this.found.sort((one, other) => one.confidence - other.confidence);
     } else if (order === "place") {
-      this.found.sort((one, other) => one.scene.localeCompare(other.scene) || one.row - other.row || one.col - other.col);
+      this.found.sort(
+        (one, other) => one.scene.localeCompare(other.scene) || one.row - other.row || one.col - other.col);
     }
     byId("tiles-found").textContent = `${this.found.length} of ${this.all.length} tiles`;
     this.list(ROWS_SHOWN);
@@ -110,8 +111,9 @@ class Tiles {
     const paragraph = make("p");
     tile.text.forEach(([text, figures], index) => {
       if (!figures.length) return paragraph.append(`${text} `);
-      const note = make("span", { className: "figures", id: `figures-${index}`, role: "tooltip", textContent: figures.join(" · ") });
-      paragraph.append(make("span", { className: "sentence", tabIndex: 0, "aria-describedby": note.id }, text, note), " ");
+      const note = make("span", { className: "figures", id: `figures-${index}`, role: "tooltip" }, figures.join(" · "));
+      const sentence = { className: "sentence", tabIndex: 0, "aria-describedby": note.id };
+      paragraph.append(make("span", sentence, text, note), " ");
     });
     return [paragraph];
   }
@@ -130,7 +132,7 @@ class Tiles {
         make("figcaption", { textContent: names[index] }))));
     } else {
       target.replaceChildren(make("p", { className: "quiet",
-        textContent: "The page has no pictures of this tile, which keeps it small. “Show on the map” shows the place." }));
+        textContent: "The page has no pictures of this tile, to keep it small. “Show on the map” shows the place." }));
     }
   }
 
@@ -147,4 +149,6 @@ class Tiles {
   }
 }
 
-const SPLITS = { train: "training", val: "validation", test: "test", buffer: "buffer", predict: "not used in training" };
+const SPLITS = {
+  train: "training", val: "validation", test: "test", buffer: "buffer", predict: "not used in training",
+};
