@@ -22,22 +22,24 @@ COLUMNS = (
 if unknown. `classes` has [class, share of the tile, IoU] for each class; `text` is a text, or a list of sentences, each
 with the figures behind it. `quad` has the corners on the map `map` in display coordinates."""
 
-FACT_NAMES = {
-    "confidence_pct": "mean confidence, %",
-    "optical_share_pct": "weight of the optical image, %",
-    "cloud_pct": "under cloud, %",
-    "cloud_unknown_pct": "not covered by a cloud mask, %",
-    "mapped_pct": "mapped, %",
-    "mapped_px": "mapped pixels",
-    "oa_pct": "overall accuracy, %",
-    "labelled_px": "labelled pixels",
-    "registration": "registration",
-    "sensor": "sensors",
-    "area_pct": "share of the map, %",
-    "label_pct": "share of the labels, %",
-    "iou": "IoU",
-    "f1": "F1",
+FACT_TEXTS = {
+    "confidence_pct": "mean confidence {} %",
+    "optical_share_pct": "weight of the optical image {} %",
+    "cloud_pct": "under cloud {} %",
+    "cloud_unknown_pct": "not covered by a cloud mask {} %",
+    "mapped_pct": "mapped {} %",
+    "mapped_px": "mapped pixels {}",
+    "oa_pct": "overall accuracy {} %",
+    "labelled_px": "labelled pixels {}",
+    "registration": "registration {}",
+    "sensor": "sensors: {}",
+    "unseen": "classes without training pixels: {}",
+    "area_pct": "share of the map {} %",
+    "label_pct": "share of the labels {} %",
+    "iou": "IoU {}",
+    "f1": "F1 {}",
 }
+"""Text of each fact that a sentence can name, with its value."""
 
 
 def tile_order(tile: ExplainedTile) -> tuple[float, float, TileId]:
@@ -105,18 +107,24 @@ def _text(tile: ExplainedTile) -> str | list[list[Any]]:
 
 
 def _figures(facts: TileFacts, about: Sequence[str]) -> Iterator[str]:
+    """Yield the values of facts: ``oa_pct``, ``classes.NAME.iou``, ``confusions.LABEL.MAPPED``."""
+    rows = {row.name: row for row in facts.classes}
+    confused = {f"confusions.{pair.truth}.{pair.mapped}": pair for pair in facts.confusions}
     for key in about:
         name, _, field = key.removeprefix("classes.").rpartition(".")
-        if not key.startswith("classes."):
-            yield _figure(FACT_NAMES.get(key, key), getattr(facts, key, None))
-            continue
-        for row in facts.classes:
-            if row.name == name:
-                yield _figure(f"{name}: {FACT_NAMES.get(field, field)}", getattr(row, field, None))
+        if key in confused:
+            pair = confused[key]
+            yield f"{pair.pct} % of {pair.truth} is mapped as {pair.mapped}"
+        elif key.startswith("classes."):
+            if name in rows:
+                yield f"{name}: {_figure(field, getattr(rows[name], field, None))}"
+        else:
+            yield _figure(key, getattr(facts, key, None))
 
 
-def _figure(name: str, value: object) -> str:
-    return f"{name} {MISSING if value is None else value}"
+def _figure(key: str, value: object) -> str:
+    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
+    return FACT_TEXTS.get(key, f"{key} {{}}").format(MISSING if shown is None else shown)
 
 
 def tile_places(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts
+from clairemap.artefacts.explanations import ClassFacts, Confused, ExplainedTile, TileFacts
 from clairemap.artefacts.tiles import TileId
 from clairemap.report.page_data import to_json
 from clairemap.report.tile_records import records, tile_order
@@ -27,6 +27,8 @@ def tile(row: int, oa_pct: int | None, confidence_pct: int) -> ExplainedTile:
         mapped_pct=100,
         registration="good",
         oa_pct=oa_pct,
+        confusions=(Confused(truth="a.b", mapped="water", pct=12),),
+        unseen=("x", "y"),
     )
     return ExplainedTile(scene="north", row=row, col=3, facts=facts, text="A <b>.", source="template")
 
@@ -59,8 +61,12 @@ def test_records_have_the_figures():
 @pytest.mark.parametrize(
     ("about", "figures"),
     [
-        (("classes.forest.iou", "confidence_pct"), ["forest: IoU 0.4", "mean confidence, % 50"]),
-        (("cloud_pct", "classes.gone.iou"), ["under cloud, % –"]),
+        (("classes.forest.iou", "confidence_pct"), ["forest: IoU 0.4", "mean confidence 50 %"]),
+        (("cloud_pct", "classes.gone.iou"), ["under cloud – %"]),
+        (
+            ("confusions.a.b.water", "unseen"),
+            ["12 % of a.b is mapped as water", "classes without training pixels: x, y"],
+        ),
         ((), []),
     ],
 )
