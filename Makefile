@@ -8,7 +8,7 @@ CORES ?= all
 # pip builds clairemap itself with these.
 BUILD_PACKAGES := 'setuptools>=77' wheel
 # The environment comes first in PATH, so that `python` in the rules is its Python.
-demo dataset bundle sample plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
+demo dataset scenes bundle sample plan recover accept status test lint format config docs: export PATH := $(BIN):$(PATH)
 
 .PHONY: help
 help:  ## list all targets
@@ -22,7 +22,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || \
 	  { echo "Python's venv module is missing: run apt-get install python3-venv, then run make again"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,slurm,tensorboard]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,planetary-computer,slurm,stac,tensorboard]'
 	@touch $@
 
 .PHONY: setup
@@ -33,7 +33,7 @@ setup: $(VENV)/.ready  ## create .venv and install the pinned dependencies
 .PHONY: wheelhouse
 wheelhouse:  ## download all wheels into wheelhouse/, to set up a machine without internet (docs/offline.md)
 	$(PYTHON) -m pip download --quiet --disable-pip-version-check -c constraints.txt -d wheelhouse \
-	  torch==2.13.0 '.[dev,slurm,tensorboard]' $(BUILD_PACKAGES)
+	  torch==2.13.0 '.[dev,planetary-computer,slurm,stac,tensorboard]' $(BUILD_PACKAGES)
 	@echo "$$(ls wheelhouse | wc -l) wheels, $$(du -sh wheelhouse | cut -f1), in $(CURDIR)/wheelhouse"
 
 .PHONY: image
@@ -57,6 +57,13 @@ dataset: setup  ## map a published data set: make dataset NAME=whu_opt_sar DATA=
 	python workflow/scripts/list_dataset.py --dataset $(NAME) --folder "$(DATA)" --sheet data/$(NAME)/scenes.csv
 	snakemake --cores $(CORES) --configfile config/datasets/$(NAME).yaml
 
+# Options of list_stac, such as ARGS="--bbox 10 46 11 47 --dates 2024-06-01/2024-08-31"
+.PHONY: scenes
+scenes: setup  ## pair STAC items in a sample sheet: make scenes ITEMS=search.json SHEET=scenes.csv (docs/data.md)
+	@test -n "$(ITEMS)" || { echo "ITEMS= is missing: files or addresses of STAC items, catalogues or an API"; exit 1; }
+	@test -n "$(SHEET)" || { echo "SHEET= is missing: the sample sheet to write"; exit 1; }
+	python workflow/scripts/list_stac.py $(foreach item,$(ITEMS),--items "$(item)") --sheet "$(SHEET)" $(ARGS)
+
 # The tracked profile stays as it is; git ignores profiles/my-*.
 SLURM_PROFILE ?= profiles/my-slurm
 .PHONY: slurm-profile
@@ -72,7 +79,7 @@ slurm-profile:  ## write your SLURM profile (docs/hpc.md): make slurm-profile CP
 	@echo "$(SLURM_PROFILE)/config.yaml written. Next: snakemake --profile $(SLURM_PROFILE) --configfile my.yaml"
 
 .PHONY: bundle
-bundle: setup  ## pack the trained model to hand it on: make bundle ARGS="--configfile my.yaml" (docs/models.md)
+bundle: setup  ## pack the trained model to share it: make bundle ARGS="--configfile my.yaml" (docs/models.md)
 	snakemake --cores $(CORES) $(or $(ARGS),$(DEMO)) -- pack_bundle
 
 .PHONY: sample
@@ -99,9 +106,10 @@ recover:  ## clean up after Snakemake was killed (docs/hpc.md); DRY_RUN=yes only
 	python workflow/scripts/recover.py --folder "$(FOLDER)" $(if $(DRY_RUN),--dry-run) \
 	  $(if $(UNRECORDED),--unrecorded "$(UNRECORDED)") $(if $(TAKE_OVER),--take-over "$(TAKE_OVER)")
 
+# Three processes keep two cores busy: tests on SLURM mostly wait.
 .PHONY: test
 test: setup  ## run all tests
-	pytest -n 2 --dist worksteal tests
+	pytest -n 3 --dist worksteal tests
 
 .PHONY: lint
 lint: setup  ## check the code: ruff, mypy, import-linter, snakefmt, codespell, snakemake --lint

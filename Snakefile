@@ -20,8 +20,16 @@ include: "workflow/rules/prepare.smk"
 include: f"workflow/rules/{'train' if SETTINGS.model is None else 'given'}.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/map.smk"
-include: "workflow/rules/accuracy.smk"
+
+
+if DISSOLVES:
+
+    include: "workflow/rules/dissolve.smk"
+
+
+include: "workflow/rules/vectorize.smk"
 include: "workflow/rules/demo.smk"
+include: "workflow/rules/accuracy.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -40,17 +48,22 @@ localrules:
     check_radiometry,
 
 
+# The rule that writes the maps.
+DELIVERED = rules.dissolve_patches if DISSOLVES else rules.mosaic_region
+
+
 rule all:
     default_target: True
     input:
-        results,
-        estimates,
+        results(*DELIVERED.output, *rules.check_maps.output),
+        polygons,
+        OF_SAMPLES.estimates,
 
 
 # The samples of all regions, for interpreters.
 rule draw_samples:
     input:
-        samples,
+        OF_SAMPLES.samples,
 
 
 # The hooks run in the process that plans; cluster jobs do not import the record of the run.

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from affine import Affine
+from explanations_made import facts_of, plain_tile
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from scipy import ndimage
@@ -20,7 +21,9 @@ from torch import nn
 
 from clairemap.artefacts.model_card import BandScale, ModelCard, TrainedOn
 from clairemap.classes import IGNORE_INDEX
-from clairemap.explain import prompt
+from clairemap.explain.outline import Outline
+from clairemap.explain.prompt import SYSTEM, question
+from clairemap.explain.tile_topics import tile_topics
 from clairemap.grid.tiles import tiles
 from clairemap.grid.window import Window
 from clairemap.nets.bundle import Bundle
@@ -216,7 +219,7 @@ def made_phi(folder: Path, hidden: int, layers: int) -> int:
     trainer = trainers.BpeTrainer(
         vocab_size=600, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
-    pairs.train_from_iterator([prompt.SYSTEM, prompt.describe(prompt.EXAMPLE_FACTS), prompt.EXAMPLE_ANSWER], trainer)
+    pairs.train_from_iterator([SYSTEM, *(question(outline.topics) for outline in outlines(9))], trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=pairs, bos_token="<s>", eos_token="<|endoftext|>", unk_token="<unk>"
     )
@@ -251,6 +254,6 @@ def without_end(head: nn.Linear) -> nn.Linear:
     return head
 
 
-def conversations(count: int) -> list[prompt.Conversation]:
-    """Return `count` times the question about the example tile, a prompt of realistic length."""
-    return [prompt.conversation(prompt.EXAMPLE_FACTS)] * count
+def outlines(count: int) -> list[Outline]:
+    """Return `count` times the outline of a made tile, whose prompt has a realistic length."""
+    return [Outline(tile_topics(facts_of(plain_tile(cloud=4000, optical=12384))))] * count

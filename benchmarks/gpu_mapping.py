@@ -1,4 +1,4 @@
-"""Sections of gpu.py about mapping and explaining: equality with the CPU, speed, busy share, generation by Phi-3."""
+"""Sections of gpu.py about mapping and explaining: equality with the CPU, speed, busy share, texts by Phi-3."""
 
 import contextlib
 import importlib
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from gpu_bench import Bench, Figures, check, profiled
 
-from clairemap.explain.phi import PhiWriter
+from clairemap.explain.language_model import LanguageModel
 from clairemap.inference.predict import Prediction, predict_scene
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY
 from clairemap.nets import layers
@@ -203,37 +203,13 @@ def sampled_utilisation(bench: Bench, every_s: float = 0.05) -> Iterator[list[fl
 
 
 def phi(bench: Bench, figures: Figures) -> None:
-    """Measure the tokens/s of `PhiWriter` with a random Phi-3, by batch size.
-
-    Decoding is greedy with a fixed number of tokens. Answers are checked after decoding, not constrained during it.
-    """
-    folder, tokens = bench.folder / "phi", 16 if bench.quick else 128
+    """Measure the texts/s of `LanguageModel` with a random Phi-3, by batch size."""
+    folder = bench.folder / "phi"
     hidden, depth = (64, 2) if bench.quick else (1024, 16)
     figures["parameters"] = made.made_phi(folder, hidden, depth)
-    figures["tokens"] = tokens
     for size in (1, 2) if bench.quick else (1, 8, 32):
-        writer = PhiWriter(str(folder), ExplainSettings(batch_size=size, max_new_tokens=tokens), bench.device.type)
-        questions = made.conversations(size)
-        list(writer.write(made.conversations(1)))  # loads the model, and its first kernels
-        with counted_tokens(writer) as produced:
-            seconds = seconds_of(lambda: list(writer.write(questions)))  # noqa: B023
-        figures[f"batch_{size}"] = {"tokens_per_s": sum(produced) / seconds, "s": seconds, "tokens": sum(produced)}
-
-
-@contextlib.contextmanager
-def counted_tokens(writer: PhiWriter) -> Iterator[list[int]]:
-    """Yield a list of the number of tokens in each batch of answers."""
-    _, model = writer._load()
-    generate, produced = model.generate, []
-
-    def counting(**inputs: Any) -> Any:  # noqa: ANN401
-        found = generate(**inputs)
-        new = found[:, inputs["input_ids"].shape[1] :]
-        produced.append(new.numel())
-        return found
-
-    model.generate = counting
-    try:
-        yield produced
-    finally:
-        model.generate = generate
+        writer = LanguageModel(str(folder), ExplainSettings(batch_size=size), bench.device.type)
+        list(writer.write(made.outlines(1)))  # loads the model, and its first kernels
+        before, outlines = writer.passes, made.outlines(size)
+        seconds = seconds_of(lambda: list(writer.write(outlines)))  # noqa: B023
+        figures[f"batch_{size}"] = {"texts_per_s": size / seconds, "s": seconds, "passes": writer.passes - before}

@@ -1,7 +1,7 @@
 """Confusion matrices of tiles compared with torchmetrics, and intervals of a block bootstrap by number of blocks.
 
-Labels and map of 8192² px, 8 classes, tiles of 256 px, one thread; a matrix per tile. torchmetrics gets tensors of
-int64, as in its documentation; the conversion is not timed.
+Labels and map of 8192² px, 8 classes, tiles of 256 px, one thread; a matrix per tile. Each tool gets copies of the
+tiles, torchmetrics as tensors of int64, as in its documentation; copying is not timed.
 
 - `vs_torchmetrics`: speed of clairemap over torchmetrics with `validate_args=False`, in pixels per CPU second, median
   of runs in turns; `vs_torchmetrics_default`: over its default, which checks the values of each tile.
@@ -11,6 +11,7 @@ int64, as in its documentation; the conversion is not timed.
   have different accuracies (standard deviation .11), by number of blocks.
 
 torchmetrics: `pip install -c constraints.txt -e '.[bench]'`; without it, its figures are null.
+
 Prints its figures, and as its last line one JSON object.
 
     python benchmarks/metrics.py [--quick] [--repetitions 3]
@@ -127,12 +128,12 @@ class Tool:
 
 
 def clairemap() -> Tool:
-    """Return our function, which takes views of the rasters."""
-    return Tool(lambda tile: tile, lambda truth, mapped: confusion_matrix(truth, mapped, CLASSES))
+    """Return our function, which also takes views of rasters."""
+    return Tool(np.ascontiguousarray, lambda truth, mapped: confusion_matrix(truth, mapped, CLASSES))
 
 
 def torchmetrics(dtype: str, validate: bool) -> Tool:
-    """Return torchmetrics' function, which takes contiguous tensors of a type."""
+    """Return torchmetrics' function with tensors of a type."""
     import torch
     from torchmetrics.functional.classification import multiclass_confusion_matrix
 

@@ -307,7 +307,9 @@ def explained(scene: str, row: int, col: int, names: tuple[str, ...]) -> Explain
     shares = np.sort(NOISE.dirichlet(np.ones(len(names))) * 100)[::-1].round(1)
     facts = TileFacts(
         classes=tuple(
-            ClassFacts(name=name, area_pct=float(share), confidence_pct=80, iou=round(float(NOISE.random()), 2))
+            ClassFacts(
+                name=name, area_pct=float(share), mapped_px=900, confidence_pct=80, iou=round(float(NOISE.random()), 2)
+            )
             for name, share in zip(names, shares, strict=True)
         ),
         confidence_pct=int(NOISE.integers(50, 99)),
@@ -315,6 +317,7 @@ def explained(scene: str, row: int, col: int, names: tuple[str, ...]) -> Explain
         optical_share_pct=50,
         cloud_pct=int(NOISE.integers(0, 40)),
         mapped_pct=100,
+        mapped_px=TILE_PX**2,
         registration="good",
         oa_pct=int(NOISE.integers(40, 99)),
         labelled_px=TILE_PX**2,

@@ -31,17 +31,19 @@ def product_figures(folder: Path, side: int, repeats: int) -> dict[str, Any]:
     stack = make_stack(product, folder / "stack.tif", side)
     settings = load_settings({"sensors": {"optical": {"bands": list(NAMES)}}})
     registration = folder / "registration.json"
-    _stage("register_pair", stages.stage_json(settings, stages.RegisterPair), optical=stack, registration=registration)
+    run_stage(
+        "register_pair", stages.stage_json(settings, stages.RegisterPair), optical=stack, registration=registration
+    )
     sources = folder / "sources.json"
     resolve = [
-        _stage("resolve_scene", stages.stage_json(settings, stages.ResolveScene), optical=product, sources=sources)
+        run_stage("resolve_scene", stages.stage_json(settings, stages.ResolveScene), optical=product, sources=sources)
         for _ in range(repeats)
     ]
     tiling = stages.stage_json(settings, stages.TileScene)
     of_product, of_stack = [], []
     for number in range(repeats):
-        of_product.append(_tile(folder / f"p{number}", tiling, registration, optical=product, sources=sources))
-        of_stack.append(_tile(folder / f"s{number}", tiling, registration, optical=stack))
+        of_product.append(tile(folder / f"p{number}", tiling, registration, optical=product, sources=sources))
+        of_stack.append(tile(folder / f"s{number}", tiling, registration, optical=stack))
     jp2 = sum(_decoding_s(product / f"{image_name(key)}.jp2") for key in BANDS)
     tif = _decoding_s(stack)
     best_resolve, best_product, best_stack = (
@@ -60,14 +62,16 @@ def product_figures(folder: Path, side: int, repeats: int) -> dict[str, Any]:
     }
 
 
-def _tile(folder: Path, settings: str, registration: Path, **cells: Path) -> Used:
+def tile(folder: Path, settings: str, registration: Path, **cells: Path | str) -> Used:
+    """Run tile_scene with outputs in a new folder and return what it used."""
     folder.mkdir()
     outputs = {"pair": "pair.zarr", "manifest": "pair.json", "tiles": "tiles.parquet", "radiometry": "radiometry.json"}
     files = {name: folder / file for name, file in outputs.items()}
-    return _stage("tile_scene", settings, registration=registration, **files, **cells)
+    return run_stage("tile_scene", settings, registration=registration, **files, **cells)
 
 
-def _stage(name: str, settings: str, **options: Path) -> Used:
+def run_stage(name: str, settings: str, **options: Path | str) -> Used:
+    """Run a stage's script in a process of its own and return what it used."""
     words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--scene", "west", *words, "--settings", settings]
     started = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -5,9 +5,12 @@ import json
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in the rules; must be set before torch is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the cores are busy with the other processes of pytest-xdist
 
+import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +20,26 @@ import pytest
 
 PROJECT = Path(__file__).parents[1]
 SHARED_DATA = PROJECT.parent / "shared" / "data"
+
+LONG_FOLDERS = ("workflow", "benchmarks", "cluster", "real", "scripts")
+LONG_TESTS = (
+    "test_only_affected_jobs_rerun",
+    "test_quick[workflow_faults]",
+    "test_the_tutorial_runs_as_printed",
+    "test_quick[accuracy]",
+    "test_plan_status_and_accept",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run long tests first: at the end, no process waits for a long test of another one."""
+
+    def rank(item: pytest.Item) -> tuple[bool, int]:
+        folder = item.path.relative_to(PROJECT / "tests").parts[0]
+        place = LONG_FOLDERS.index(folder) if folder in LONG_FOLDERS else len(LONG_FOLDERS)
+        return item.name not in LONG_TESTS, place
+
+    items.sort(key=rank)
 
 
 def _module_beside(name: str) -> ModuleType:
@@ -59,6 +82,12 @@ def made_rasters() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def made_catalogues() -> ModuleType:
+    """Return ``tests/made_catalogues.py``: STAC items and catalogues as the big providers shape them."""
+    return _module_beside("made_catalogues")
+
+
+@pytest.fixture(scope="session")
 def made_datasets() -> ModuleType:
     """Return ``tests/made_datasets.py``: folders with the layout of published data sets."""
     return _module_beside("made_datasets")
@@ -90,7 +119,25 @@ Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def _snakemake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call]:
+def _stages() -> Iterator[dict[str, str]]:
+    """Start ``stage_server.py``, and yield the environment in which `python` runs stages through it."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory(prefix="stages-") as folder, socket.socket(socket.AF_UNIX) as place:
+        place.bind(f"{folder}/socket")
+        place.listen()
+        python = Path(folder, "python")
+        python.write_text(f"#!{sys.executable} -ISs\n{Path(__file__).with_name('stage_client.py').read_text()}")
+        python.chmod(0o755)
+        command = [sys.executable, str(Path(__file__).with_name("stage_server.py")), str(place.fileno())]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, pass_fds=[place.fileno()]) as server:
+            path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+            yield {**environment, "PATH": path, "CLAIREMAP_TEST_STAGES": f"{folder}/socket"}
+            assert server.stdin is not None
+            server.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def _snakemake_server(tmp_path_factory: pytest.TempPathFactory, _stages: dict[str, str]) -> Iterator[Call]:
     """Yield a function that sends a call to ``snakemake_server.py`` and returns exit code and output."""
     output = [tmp_path_factory.mktemp("snakemake") / name for name in ("stdout", "stderr")]
     with subprocess.Popen(
@@ -98,7 +145,7 @@ def _snakemake_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env=_stages,
     ) as server:
         asked, answered = server.stdin, server.stdout
         assert asked is not None and answered is not None

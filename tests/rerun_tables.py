@@ -10,7 +10,7 @@ STAGES = (
     *("resolve_scene", "register_pair", "picture_registration", "burn_labels", "tile_scene", "fit_statistics"),
     "collect_radiometry",
     *("check_radiometry", "audit_splits", "train_model", "predict_scene", "mosaic_region", "check_maps"),
-    *("score_tiles", "score_region", "explain_tiles", "render_report"),
+    *("score_tiles", "score_region", "draw_sample", "estimate_areas", "explain_tiles", "render_report"),
 )
 WITHOUT_SETTINGS = {"collect_radiometry"}
 

@@ -6,6 +6,7 @@ of a project in a folder instead. No module of clairemap is loaded before, so ea
 project.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -19,6 +20,8 @@ import pydantic  # noqa: F401
 import pyproj  # noqa: F401
 import rasterio  # noqa: F401
 import snakemake.cli  # noqa: F401
+import snakemake.report  # noqa: F401
+import snakemake.workflow  # noqa: F401
 import snakemake_executor_plugin_slurm  # noqa: F401
 import zarr  # noqa: F401
 
@@ -57,6 +60,7 @@ def serve() -> None:
     """Serve calls until the input ends."""
     loaded = sorted(name for name in sys.modules if name.split(".")[0] == "clairemap")
     assert not loaded, loaded
+    gc.freeze()  # forks neither copy nor search what is loaded
     for line in sys.stdin:
         call = json.loads(line)
         child = os.fork()

@@ -30,7 +30,7 @@ def items(text: str) -> tuple[str, ...]:
 
     A text that is the name of an existing file is one path, whatever its characters.
     """
-    if SEPARATOR not in text or is_gdal_name(text) or path_exists(Path(text)):
+    if SEPARATOR not in text or path_exists(Path(text)):
         return (text,)
     return tuple(item.strip() for item in text.split(SEPARATOR) if item.strip())
 
@@ -46,10 +46,10 @@ def expanded_cell(text: str, folder: Path) -> str:
     Raises:
         SettingsError: a variable is not set, or a user does not exist.
     """
-    if is_gdal_name(text) or text.lower() == SCENE_CLASSIFICATION:
+    if text.lower() == SCENE_CLASSIFICATION:
         return text
     if SEPARATOR not in text or path_exists(folder / text):
-        return str(expanded_input(text, folder))
+        return text if is_gdal_name(text) else str(expanded_input(text, folder))
     parts = (item.strip() for item in text.split(SEPARATOR))
     return SEPARATOR.join(item if is_gdal_name(item) else str(expanded_input(item, folder)) for item in parts if item)
 
@@ -59,7 +59,7 @@ def missing_item(text: str) -> Path | None:
 
     Whether a pattern matches any file is not checked.
     """
-    if text.lower() == SCENE_CLASSIFICATION or is_gdal_name(text):
+    if text.lower() == SCENE_CLASSIFICATION:
         return None
     paths = (Path(item) for item in items(text) if not is_pattern(item) and not is_gdal_name(item))
     return next((path for path in paths if not os.path.exists(path)), None)  # noqa: PTH110 - Path.exists may raise

@@ -144,6 +144,12 @@ class RecoverError(ClairemapError):
     exit_code = 30
 
 
+class RemoteFileError(ClairemapError):
+    """A file on a server cannot be read, or is another one than resolve_scene read."""
+
+    exit_code = 31
+
+
 class SampleError(ClairemapError):
     """The sample of a map cannot be drawn, or its interpretation does not fit it."""
 

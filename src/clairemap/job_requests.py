@@ -11,14 +11,19 @@ from pathlib import Path
 
 from clairemap import requirements
 from clairemap.attempts.policy import next_memory_mb
+from clairemap.cell_text import items
 from clairemap.errors import ClairemapError
 from clairemap.model_folder import model_folder_of
 from clairemap.outputs import SceneFolder
 from clairemap.plan import Plan
+from clairemap.raster.remote_names import CACHE_MB, is_remote
 from clairemap.requirements import MappedScene, Shape
 from clairemap.sources.cells import cell_of
 
 Wildcards = Mapping[str, str]
+
+READING_RULES = ("register_pair", "picture_registration", "tile_scene")
+"""Rules that read the pixels of a scene's sources."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,14 @@ class JobRequests:
             return requirements.mapping_mb(settings, self._mapped_scene(wildcards), on_gpus=self.on_gpus)
         scenes = self._scenes_read(rule, wildcards)
         shape = self._shape(rule, wildcards)
-        return requirements.memory_mb(rule, settings, scenes=scenes, shape=shape, on_gpus=self.on_gpus)
+        needed = requirements.memory_mb(rule, settings, scenes=scenes, shape=shape, on_gpus=self.on_gpus)
+        return needed + self._remote_mb(wildcards) if rule in READING_RULES else needed
+
+    def _remote_mb(self, wildcards: Wildcards) -> int:
+        """Return the memory for the caches of the scene's files on servers; assets of items may be such files."""
+        cells = self.plan.sheet[wildcards["scene"]].sources
+        sensors = [cell_of("optical", text) for role, text in cells.items() if role != "label"]
+        return CACHE_MB * sum(cell.kind == "item" or any(map(is_remote, items(cell.text))) for cell in sensors)
 
     def _scenes_read(self, rule: str, wildcards: Wildcards) -> int:
         scene, region, map_name = (wildcards.get(name) for name in ("scene", "region", "map"))

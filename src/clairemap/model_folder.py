@@ -67,7 +67,7 @@ class GivenModel:
 
     @property
     def card_identity(self) -> str:
-        """Identity of weights and card: all that training on from the model depends on."""
+        """Identity of weights and card: all that fine-tuning the model depends on."""
         return f"{self.files.card.name}={file_digest(self.files.card)[:16]}"
 
     @property
@@ -106,12 +106,12 @@ def model_folder_of(settings: Settings) -> ModelFolder:
     return ModelFolder(Path(settings.work_dir) / (TRAINED_FOLDER if settings.model is None else GIVEN_FOLDER))
 
 
-def with_model(config: Mapping[str, Any], said: Mapping[str, Any]) -> Values:
+def with_model(config: Mapping[str, Any], given: Mapping[str, Any]) -> Values:
     """Return the settings with the values of the model that they name; unchanged without a model.
 
     Args:
         config: all settings, with defaults.
-        said: the keys that the user has set: those of the user's config files and of the command line.
+        given: the keys that the user has set: those of the user's config files and of the command line.
 
     Raises:
         MissingFileError, BundleError: the model's files are missing, damaged, or do not belong together.
@@ -128,17 +128,17 @@ def with_model(config: Mapping[str, Any], said: Mapping[str, Any]) -> Values:
         "network": model.card.network.model_dump(mode="json"),
     }
     for sensor in ("optical", "sar"):
-        if "bands" in _section(_section(said, "sensors"), sensor):
+        if "bands" in _section(_section(given, "sensors"), sensor):
             # They belong to the names of the bands.
             for key in ("indexes", "display"):
                 decided["sensors"][sensor].pop(key, None)
-    return {**config, **{name: _merged(decided[name], said.get(name, {})) for name in MODEL_SECTIONS}}
+    return {**config, **{name: _merged(decided[name], given.get(name, {})) for name in MODEL_SECTIONS}}
 
 
-def set_by_user(config: Mapping[str, Any], said: Mapping[str, Any]) -> Values:
+def set_by_user(config: Mapping[str, Any], given: Mapping[str, Any]) -> Values:
     """Return the keys of the model's sections that the user has set.
 
-    These are the keys of the user's config files and of the command line (`said`), and keys of ``config/config.yaml``
+    These are the keys of the user's config files and of the command line (`given`), and keys of ``config/config.yaml``
     whose values differ from the defaults, because the user has edited that file.
     """
     defaults = Settings().model_dump(mode="json")
@@ -147,12 +147,12 @@ def set_by_user(config: Mapping[str, Any], said: Mapping[str, Any]) -> Values:
         for name in MODEL_SECTIONS
         if isinstance(config.get(name), Mapping)
     }
-    own: Values = _merged(edited, {name: said[name] for name in MODEL_SECTIONS if name in said})
+    own: Values = _merged(edited, {name: given[name] for name in MODEL_SECTIONS if name in given})
     return own
 
 
 def check_model(settings: Settings) -> None:
-    """Check that the settings agree with the model to map with, or to train on from.
+    """Check that the settings agree with the model to map with or to fine-tune.
 
     Raises:
         BundleError: they do not; the message lists all differences.

@@ -78,6 +78,21 @@ class MapFiles:
         return self._file("model.json")
 
     @property
+    def polygons(self) -> Path:
+        """Land-cover map as polygons; exists if `deliver.vector` is set."""
+        return self._file("landcover.gpkg")
+
+    @property
+    def probabilities(self) -> Path:
+        """Store of the map's class probabilities, for maps before post-processing."""
+        return self._file("probabilities.zarr")
+
+    @property
+    def probabilities_manifest(self) -> Path:
+        """Manifest of this store."""
+        return self._file("probabilities.json")
+
+    @property
     def check(self) -> Path:
         """Result of the check of the finished maps."""
         return self._file("check.json")
@@ -268,7 +283,7 @@ BUNDLE_FOLDER: Final = "model.bundle"
 
 @dataclass(frozen=True)
 class BundleFolder:
-    """Files of a model that is handed on, such as ``results/model.bundle``."""
+    """Files of a shared model, such as ``results/model.bundle``."""
 
     folder: Path
 

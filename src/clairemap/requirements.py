@@ -35,6 +35,9 @@ CUDA_MB = 4000
 MAPPING_MARGIN = 1.1
 """Mapping may exceed its planned memory by a tenth: measured with windows of 2048 px, 6 %."""
 
+_TYPICAL_HALO_PX = 256
+"""Halo to plan with for mapping single tiles; a larger one divides the tiles into smaller windows."""
+
 LANGUAGE_MODEL_MB = 16_000
 
 _PEAK_MB = {
@@ -52,16 +55,21 @@ _PEAK_MB = {
     "copy_model": 120,
     "pack_bundle": 185,
     "mosaic_region": 200,
+    "dissolve_patches": 350,
+    "vectorize_map": 450,
     "check_maps": 225,
     "score_tiles": 210,
     "score_region": 310,
     "draw_sample": 300,
-    "estimate_areas": 200,
+    "estimate_areas": 295,
     "explain_tiles": 210,
     "render_report": 470,
 }
 """Peaks that do not depend on the size of a scene (896 to 4096 px), MB: 6 bands, 7 classes, tiles of 512 px,
 6 scenes."""
+
+_KEPT_MB = 8
+"""Memory of mosaic_region per class while it keeps probabilities: finished blocks of two threads, and writing, MB."""
 
 SIZED_RULES = frozenset({"tile_scene", "predict_scene", "explain_tiles"})
 """Rules whose memory or time depends on the size of a scene."""
@@ -133,8 +141,11 @@ def memory_mb(
     if rule == "tile_scene":
         return _requested(_tiling_peak_mb(settings, shape))
     peak = _PEAK_MB[rule] + _SCENE_MB.get(rule, 0) * max(scenes - 6, 0) + _values_mb(settings)
-    if rule == "explain_tiles" and settings.explain.model:
-        peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0)
+    if rule == "mosaic_region" and settings.deliver.min_area_ha is not None:
+        peak += _KEPT_MB * len(settings.legend.classes)
+    if rule == "explain_tiles":
+        peak = max(peak, sensor_tiles_mb(settings) if settings.explain.sensor_tiles else 0)
+        peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0) if settings.explain.model else 0
     return _requested(peak)
 
 
@@ -200,6 +211,13 @@ def mapping_mb(settings: Settings, scene: MappedScene | None, *, on_gpus: bool) 
     return needed if settings.inference.window_px else min(needed, most)
 
 
+def sensor_tiles_mb(settings: Settings) -> int:
+    """Return the memory in which single tiles are mapped without one sensor (`explain.sensor_tiles`), MB."""
+    windows, weights = _window_memory(settings), WEIGHTS_FACTOR * 1e6 * _WEIGHTS_MB[settings.network.size]
+    side = settings.tiling.tile_px + 2 * _TYPICAL_HALO_PX
+    return math.ceil((PROCESS_BYTES + weights + windows.on_cpu(side, settings.tiling.tile_px)) / 1e6)
+
+
 def _window_memory(settings: Settings) -> WindowMemory:
     classes = len(settings.legend.classes)
     core, halo = working_memory(settings.network.size, classes)
@@ -222,11 +240,13 @@ _MINUTES: dict[str, Callable[[int], float]] = {
     "copy_model": lambda _: 10,
     "pack_bundle": lambda _: 10,
     "mosaic_region": lambda scenes: 30 + 2 * scenes,
+    "dissolve_patches": lambda scenes: 30 + 4 * scenes,
+    "vectorize_map": lambda scenes: 30 + 4 * scenes,
     "check_maps": lambda scenes: 20 + 0.5 * scenes,
     "score_tiles": lambda _: 30,
     "score_region": lambda scenes: 20 + 0.5 * scenes,
     "draw_sample": lambda scenes: 30 + scenes,
-    "estimate_areas": lambda _: 15,
+    "estimate_areas": lambda scenes: 20 + 0.5 * scenes,
     "render_report": lambda scenes: 20 + 2 * scenes,
 }
 """Time limits by number of scenes, minutes: several times what was measured with scenes of 4096 px."""
@@ -250,5 +270,9 @@ def minutes(
     if rule == "explain_tiles":
         tiles = math.prod(align_up(side, settings.tiling.tile_px) for side in shape or UNKNOWN_SHAPE)
         tiles //= settings.tiling.tile_px**2
-        return 30 + (math.ceil(tiles) if settings.explain.model else 0)
+        compared = 2 * min(settings.explain.sensor_tiles, tiles)
+        mpx = compared * (settings.tiling.tile_px + 2 * _TYPICAL_HALO_PX) ** 2 / 1e6
+        mapping = math.ceil(mpx / _MAPPING_MPX_PER_S[settings.network.size] / 60)
+        written = min(tiles, settings.explain.max_tiles or tiles) if settings.explain.model else 0
+        return 30 + mapping + written
     return math.ceil(_MINUTES[rule](scenes))

@@ -23,11 +23,12 @@ from zarr.errors import ZarrUserWarning
 
 from clairemap.artefacts.document import parse_document
 from clairemap.artefacts.manifest import manifest_of
+from clairemap.artefacts.scene_sources import read_scene_sources
 from clairemap.artefacts.store_attributes import PairAttributes, ProbabilityAttributes
 from clairemap.classes import IGNORE_INDEX, MAP_NODATA, PROBABILITY_ONE, SHARE_NODATA, ColoredClass, ColoredLegend
 from clairemap.errors import GridError, MissingFileError, StoreError, UnreadableFileError
 from clairemap.inference.probabilities import OPTICAL_SHARE, PROBABILITY
-from clairemap.outputs import MAPS, MapFiles
+from clairemap.outputs import MAPS, MapFiles, SceneFolder
 from clairemap.paths import path_exists
 from clairemap.provenance import STAMP_PREFIX
 from clairemap.raster.georeference import geobox_of
@@ -93,7 +94,8 @@ def open_pair(path: PathLike, legend_of: PathLike | None = None) -> xr.Dataset:
     `optical` (optical_band, y, x) and `sar` (sar_band, y, x) have the stored values and names of the bands as
     coordinates. `label` (y, x) has class codes, NaN where unlabelled. `validity` has the bit flags; each flag is also a
     boolean variable, True where the flag is set: `optical_nodata`, `sar_nodata`, `cloud`, `no_label`,
-    `low_registration`, `cloud_unknown`. Band values do not show validity.
+    `low_registration`, `cloud_unknown`. Band values do not show validity. Attributes `optical_date` and `sar_date` of
+    the data set: days that the metadata of products state, if ``sources.json`` is beside the store.
 
     Args:
         path: the store, ``work/scenes/west/pair.zarr``, with its manifest ``pair.json`` beside it.
@@ -119,7 +121,8 @@ def open_pair(path: PathLike, legend_of: PathLike | None = None) -> xr.Dataset:
         "flag_meanings": " ".join(map(_flag_name, Validity)),
     }
     named = {f"source_{role}": name for role, name in attributes.sources.items()}
-    whole = pair.assign(_flags(pair["validity"])).assign_attrs(named)
+    days = _acquired(store.path.parent, attributes.scene)
+    whole = pair.assign(_flags(pair["validity"])).assign_attrs(named | days)
     return whole[["optical", "sar", "label", "validity", *map(_flag_name, Validity)]]
 
 
@@ -128,7 +131,7 @@ def open_probabilities(path: PathLike, legend_of: PathLike | None = None) -> xr.
 
     `probability` (class_name, y, x) is 0 to 1 in steps of 1/255, float32; `optical_share` (y, x) is percent. Both are
     NaN where nothing was mapped; `mapped` (y, x) is the same as a boolean variable. Coordinates along `class_name`:
-    `class_code` and, from `legend_of`, `class_color` (#rrggbb).
+    `class_code` and, from `legend_of`, `class_color` (#rrggbb). Days as in `open_pair`, from the folder above.
 
     Args:
         path: the store, ``work/scenes/west/fused/probabilities.zarr``, with its manifest ``probabilities.json``.
@@ -161,7 +164,8 @@ def open_probabilities(path: PathLike, legend_of: PathLike | None = None) -> xr.
         legend = _same_classes(store, attributes.class_codes, legend_of)
         names = legend.names
         coordinates["class_color"] = ("class_name", np.array([c.color for c in legend.classes]))
-    return result.assign_coords({"class_name": list(names), **coordinates})
+    days = _acquired(store.path.parent.parent, attributes.scene)
+    return result.assign_coords({"class_name": list(names), **coordinates}).assign_attrs(days)
 
 
 def legend_of_map(path: Path) -> ColoredLegend:
@@ -184,7 +188,7 @@ def legend_of_map(path: Path) -> ColoredLegend:
     if not names or not palette:
         missing = "colour table" if names else f"class names (band tags {_CLASS_TAG}CODE)"
         raise UnreadableFileError(
-            f"{path}: has no {missing}, so is not a land-cover map as clairemap writes it; use "
+            f"{path}: has no {missing}, so it is not a land-cover map of clairemap; use "
             "results/REGION/REGION.landcover.tif"
         )
     return ColoredLegend(
@@ -230,6 +234,16 @@ def _opened(store: GridStore) -> xr.Dataset:
             variable.encoding = {"grid_mapping": variable.attrs.pop("grid_mapping")}
     data.attrs = {key: value for key, value in data.attrs.items() if key not in _NOT_SHOWN}
     return data
+
+
+def _acquired(folder: Path, scene: str) -> dict[str, str]:
+    """Return the days of a scene's optical and SAR products, from their record in the scene's folder if it is there."""
+    if not path_exists(path := SceneFolder(folder).sources):
+        return {}
+    record = read_scene_sources(path)
+    facts = {sensor: record.roles[sensor].facts for sensor in ("optical", "sar") if sensor in record.roles}
+    shown = record.scene == scene
+    return {f"{sensor}_date": str(fact.acquired) for sensor, fact in facts.items() if shown and fact.acquired}
 
 
 def chunk_px(tile_px: int, shard_px: int, bytes_per_px: int) -> int:
@@ -327,7 +341,7 @@ def _shared_grid(files: Mapping[str, Path]) -> GeoBox:
     for key, grid in grids.items():
         if grid != grids[_LANDCOVER]:
             raise GridError(
-                f"{files[key]}: has another grid than {files[_LANDCOVER].name}, so it is of another run; run the "
+                f"{files[key]}: has another grid than {files[_LANDCOVER].name}, so it belongs to another run; run the "
                 "workflow again"
             )
     return grids[_LANDCOVER]

@@ -24,8 +24,8 @@ REQUIRED = {
     "scene": "unique name of the scene; part of file names",
     "region": "name of the map that the scene belongs to; all scenes of a region become one map",
     "split": "train, val, test, or predict for a scene that is only mapped",
-    "optical": "file with all optical bands, band files, or a product; empty if there is none",
-    "sar": "file with all SAR bands, or band files; empty if there is none",
+    "optical": "file with all optical bands, band files, a product or a STAC item; empty if there is none",
+    "sar": "file with all SAR bands, band files or a STAC item; empty if there is none",
     "label": "raster with class codes, or vector file with polygons; required for train and val",
 }
 OPTIONAL = {

@@ -1,9 +1,9 @@
-"""Reading the sample sheet's file: CSV rows with their line numbers."""
+"""The sample sheet's file: reading CSV rows with their line numbers, writing CSV."""
 
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,6 +56,13 @@ def sheet_rows(path: Path, content: bytes) -> tuple[SheetRow, ...]:
             f"{path}: row {rows[0].line} begins with '#'; remove it: a sheet has no comments and starts with the header"
         )
     return tuple(rows)
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return header and rows as CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([header, *rows])
+    return text.getvalue()
 
 
 def _decoded(path: Path, content: bytes) -> str:

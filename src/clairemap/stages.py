@@ -13,6 +13,7 @@ from clairemap.settings import (
     AccuracySettings,
     AugmentationSettings,
     BundleSettings,
+    DeliverSettings,
     ExplainSettings,
     IgnoredNames,
     InferenceSettings,
@@ -147,6 +148,35 @@ class MosaicRegion(StageSettings):
     legend: ColoredLegend
     labels: LabelOrigin
     mosaic: MosaicSettings
+    deliver: DeliverSettings
+
+    def relevant(self) -> dict[str, Any]:
+        """Return the settings that can change results.
+
+        With a minimum mapping unit, of whatever size, probabilities are kept for dissolve_patches. Without one, the
+        item of this stage lists the polygons.
+        """
+        found = super().relevant()
+        deliver = found.pop("deliver")
+        if deliver["min_area_ha"] is not None:
+            return {**found, "deliver": "dissolved"}
+        return {**found, "deliver": "polygons"} if deliver["vector"] else found
+
+
+class DissolvePatches(StageSettings):
+    """Settings of dissolve_patches."""
+
+    UNTRACKED = {"mosaic": set(MosaicSettings.model_fields) - {"compress"}}
+
+    legend: ColoredLegend
+    mosaic: MosaicSettings
+    deliver: DeliverSettings
+
+
+class VectorizeMap(StageSettings):
+    """Settings of vectorize_map."""
+
+    legend: ColoredLegend
 
 
 class ScoreTiles(StageSettings):
@@ -190,7 +220,7 @@ class EstimateAreas(StageSettings):
     The interpreted file is compared by content; what drew the sample is in its design.
     """
 
-    UNTRACKED = {"accuracy": set(AccuracySettings.model_fields) - {"columns", "zone_field"}}
+    UNTRACKED = {"accuracy": set(AccuracySettings.model_fields) - {"columns", "zones", "zone_field"}}
 
     legend: Legend
     accuracy: AccuracySettings
@@ -205,7 +235,7 @@ class ExplainTiles(StageSettings):
     def relevant(self) -> dict[str, Any]:
         """Return the settings that can change results: without a language model, those of the model do not."""
         found = super().relevant()
-        return found if self.explain.model else {**found, "explain": None}
+        return found if self.explain.model else {**found, "explain": {"sensor_tiles": self.explain.sensor_tiles}}
 
 
 class RenderReport(StageSettings):
@@ -234,6 +264,7 @@ class PackBundle(StageSettings):
     tiling: TilingSettings
     splits: SplitsSettings
     inference: InferenceSettings
+    labels: LabelOrigin
     bundle: BundleSettings
 
 

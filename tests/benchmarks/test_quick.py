@@ -37,11 +37,16 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: found["max_grad_diff"] < 1e-9,
         lambda found: found["confusion_equal"] is True,
     ),
+    "explanations": (
+        lambda found: found["grounded_share"] == 1,
+        lambda found: found["fallback_share"] == found["false_reason_rate"] == 0,
+    ),
     "inference": (lambda found: found["identity_ok"] is True, lambda found: found["seam_sigma"] < 1e-3),
     "metrics": (
         lambda found: found["equal"] in (True, None),
         lambda found: set(found["coverage_by_blocks"]["5 blocks"]) == {"oa", "miou"},
     ),
+    "area": (lambda found: found["draw_mb"] < 500, lambda found: found["bias_vs_counting"] < 0.3),
     "mosaic": (lambda found: found["differ_outside_overlaps"] in (0, None),),
     "radiometry": (lambda found: found["faults"] > 0, lambda found: found["gate_found"] > 0.5),
     "registration": (
@@ -62,10 +67,16 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: found["jobs"] > 5 * found["scenes"],
         lambda found: max(found["files_per_scene"].values()) <= 60,
     ),
+    "deliver": (
+        lambda found: found["small_left"] == 0,
+        lambda found: abs(found["area_off"]) < 1e-9,
+        lambda found: found["right_dissolved"] > found["right_before"],
+    ),
     "sources_labels": (lambda found: found["differ"] in (0, None), lambda found: found["rss_ratio_4x"] < 1.5),
     "sources": (
         lambda found: found["product_vs_stack"] < 3,
         lambda found: found["product_mb"] < 1.2 * found["stack_mb"],
+        lambda found: 1 < found["http_bytes_ratio"] <= 1.15,
     ),
     "training_speed": (lambda found: found["rift_gradient_off_by"] < 1e-4,),
 }

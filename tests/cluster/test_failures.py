@@ -26,15 +26,20 @@ if "west" in sys.argv:
 """
 
 
-@pytest.fixture(scope="module")
-def small_region() -> ModuleType:
-    """Return the module that writes the scenes of the workflow's tests."""
+def made_for_workflow() -> ModuleType:
+    """Return the module that writes the scenes of the workflow's tests and copies the project."""
     path = PROJECT / "tests" / "workflow" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("small_region", path)
+    spec = importlib.util.spec_from_file_location("made_for_workflow", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def small_region() -> ModuleType:
+    """Return the module that writes the scenes of the workflow's tests."""
+    return made_for_workflow()
 
 
 @pytest.fixture
@@ -64,10 +69,7 @@ def configure(folder: Path, small_region: ModuleType, steps: int = 4, **compute:
 
 def broken_project(copy: Path, fault: str, rule: str = "register_pair") -> Path:
     """Return a copy of the project in which a rule's script has a fault for the scene west."""
-    shutil.copy(PROJECT / "Snakefile", copy)
-    for part in ("config", "envs", "profiles", "src", "workflow"):
-        shutil.copytree(PROJECT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    script = copy / "workflow" / "scripts" / f"{rule}.py"
+    script = made_for_workflow().copy_project(copy) / "workflow" / "scripts" / f"{rule}.py"
     script.write_text(FAULT.format(fault=fault) + script.read_text())
     return copy
 

@@ -137,12 +137,13 @@ def write_tiles(folder: Path) -> None:
     ]
     write_tile_index(folder / "north" / "tiles.parquet", rows, {})
     facts = TileFacts(
-        classes=(ClassFacts(name="water", area_pct=100.0, confidence_pct=70),),
+        classes=(ClassFacts(name="water", area_pct=100.0, mapped_px=100, confidence_pct=70),),
         confidence_pct=70,
         sensor="both",
         optical_share_pct=50,
         cloud_pct=0,
         mapped_pct=100,
+        mapped_px=100,
         registration="weak",
     )
     tiles = (

@@ -252,3 +252,11 @@ def test_without_a_crs_only_the_scene_of_a_map_is_scored_on_it(stage: Stage, tmp
     found = json.loads((tmp_path / "m.json").read_text())
     assert found["map"]["confusion"] == [[512 * 512, 0, 0], [512 * 512, 0, 0], [0, 0, 0]]
     assert found["map"]["shared_px"] == 0
+    # The map of a scene without labels is not compared with the only labelled scene.
+    unlabelled = write_map(tmp_path / "c.landcover.tif", np.full((512, 512), 2, np.uint8), None)
+    stage("score_region")(
+        region="valley", settings=scoring_json, splits=splits, landcover=[maps[0], unlabelled],
+        metrics=tmp_path / "m.json", scores=fused[:1], pair=pairs,
+    )  # fmt: skip
+    found = json.loads((tmp_path / "m.json").read_text())
+    assert found["map"]["confusion"] == [[512 * 512, 0, 0], [0, 0, 0], [0, 0, 0]]

@@ -72,6 +72,17 @@ def test_sizes_of_scenes_are_read_only_at_submission(small: JobRequests):
     assert small.minutes("tile_scene", scene) < at_planning.minutes("tile_scene", scene)
 
 
+@pytest.mark.usefixtures("requests")
+def test_files_on_servers_request_memory_for_their_caches():
+    local = of_run(is_submitting=False)
+    Path("scenes.csv").write_text(SHEET.replace("a.tif,", "https://h/a.tif,s3://h/vv.tif;s3://h/vh.tif"))
+    remote = of_run(is_submitting=False)
+    for rule, caches in (("tile_scene", 2), ("register_pair", 2), ("resolve_scene", 0)):
+        wanted = {"scene": "a"}
+        more = remote.memory_mb(rule, wanted, Path("log"), 1) - local.memory_mb(rule, wanted, Path("log"), 1)
+        assert more == caches * 192
+
+
 def test_a_scene_without_registration_or_readable_file_counts_as_large(requests: JobRequests):
     Path("b.tif").write_text("not a raster")
     folder = Path("work/scenes/b")

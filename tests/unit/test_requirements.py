@@ -17,14 +17,18 @@ PEAKS_MB = {
     "fit_statistics": (248, 248),
     "audit_splits": (181, 181),
     "mosaic_region": (197, 200),
+    "dissolve_patches": (272, 343),
+    "vectorize_map": (320, 433),
     "check_maps": (179, 225),
     "score_tiles": (190, 208),
     "score_region": (243, 307),
-    "explain_tiles": (188, 207),
+    "draw_sample": (257, 298),
+    "estimate_areas": (267, 294),
+    "explain_tiles": (599, 599),
     "render_report": (365, 433),
 }
 """Smallest and largest peak: the demo's scenes of 896 to 1120 px, and three scenes of 4096 px; score_region:
-a labelled map of 8192 px."""
+a labelled map of 8192 px; of post-processing, noisy maps of 1952² and 3904² px, for the polygons also 15616²."""
 
 
 def assert_enough_and_not_too_much(requested_mb: int, smallest_mb: int, largest_mb: int) -> None:
@@ -34,6 +38,11 @@ def assert_enough_and_not_too_much(requested_mb: int, smallest_mb: int, largest_
 @pytest.mark.parametrize(("rule", "peaks"), PEAKS_MB.items())
 def test_rules_whose_memory_does_not_depend_on_the_scene(rule: str, peaks: tuple[int, int]):
     assert_enough_and_not_too_much(memory_mb(rule, DEMO, scenes=6), *peaks)
+
+
+def test_a_mosaic_that_keeps_probabilities_requests_more():
+    kept = load_settings({"deliver": {"min_area_ha": 1}})
+    assert memory_mb("mosaic_region", kept) > memory_mb("mosaic_region", DEMO) + 4 * len(DEMO.legend.classes)
 
 
 def tiled(bands: int, tile_px: int = 512, shard_tiles: int = 4) -> Settings:
@@ -163,6 +172,9 @@ def test_a_language_model_takes_memory_and_time():
     assert memory_mb("explain_tiles", phi, on_gpus=True) > memory_mb("explain_tiles", phi) + CUDA_MB
     assert memory_mb("explain_tiles", DEMO, on_gpus=True) == memory_mb("explain_tiles", DEMO)
     assert minutes("explain_tiles", phi) > 200 > minutes("explain_tiles", DEMO)
+    few = load_settings({"explain": {"model": "phi", "tiles": "worst", "max_tiles": 20, "sensor_tiles": 0}})
+    assert minutes("explain_tiles", few) == 50
+    assert minutes("explain_tiles", load_settings({"network": {"size": "base"}})) > minutes("explain_tiles", DEMO)
 
 
 def test_time_limits():

@@ -13,6 +13,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 import clairemap
+from clairemap.artefacts.scene_sources import PixelGrid, ResolvedRole, SceneSources, SourceFacts, write_scene_sources
 from clairemap.artefacts.store_attributes import PairAttributes, ProbabilityAttributes
 from clairemap.classes import ColoredLegend
 from clairemap.errors import ClairemapError, GridError, MissingFileError, StoreError, UnreadableFileError
@@ -157,6 +158,30 @@ def test_a_pair_has_the_stored_values_with_names(made: Callable[..., Any]):
     assert pair.label.attrs["flag_values"].tolist() == [10, 20, 30] and "class_names" not in pair.label.attrs
     expected = {"scene": "lake", "sar_scale": "db", "registration": "good", "source_sar": "s1.tif", **STAMP}
     assert expected.items() <= pair.attrs.items()
+
+
+def test_days_of_scenes_come_from_the_record_of_their_products(
+    made: Callable[..., Any], probabilities: tuple[Path, Any]
+) -> None:
+    path, _ = made()
+    grid = PixelGrid(crs=None, transform=(1, 0, 0, 0, -1, 0), height=1, width=1)
+    roles = {
+        name: ResolvedRole(
+            reader="sentinel2", cell=name, grid=grid, bands=(), resampling="nearest", nodata_in_any=False, facts=facts
+        )
+        for name, facts in {"optical": SourceFacts(acquired="2026-05-12"), "sar": SourceFacts()}.items()
+    }
+    record = SceneSources(scene="lake", roles=roles)
+    write_scene_sources(path.with_name("sources.json"), record)
+    pair = clairemap.open_pair(path)
+    assert pair.attrs["optical_date"] == "2026-05-12" and "sar_date" not in pair.attrs
+    below = path.parent / "fused"
+    below.mkdir()
+    for each in ("probabilities.zarr", "probabilities.json"):
+        probabilities[0].with_name(each).rename(below / each)
+    assert clairemap.open_probabilities(below / "probabilities.zarr").attrs["optical_date"] == "2026-05-12"
+    write_scene_sources(path.with_name("sources.json"), record.model_copy(update={"scene": "other"}))
+    assert "optical_date" not in clairemap.open_pair(path).attrs
 
 
 def test_each_flag_of_validity_is_a_boolean_variable(made: Callable[..., Any]):

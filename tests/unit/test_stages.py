@@ -4,6 +4,7 @@ import pytest
 
 from clairemap.settings import DEMO_CLASSES, Section, Settings, load_settings
 from clairemap.stages import (
+    DissolvePatches,
     ExplainTiles,
     FitStatistics,
     MosaicRegion,
@@ -13,6 +14,7 @@ from clairemap.stages import (
     StageSettings,
     TileScene,
     TrainModel,
+    VectorizeMap,
     relevant_json,
     stage_json,
 )
@@ -92,15 +94,31 @@ def test_codes_and_order_of_classes_are_compared(stage: type[StageSettings]):
         assert relevant_json(changed, stage) != relevant_json(Settings(), stage)
 
 
+def test_the_mosaic_depends_on_post_processing_only_by_what_it_keeps_and_lists():
+    def relevant(stage: type[StageSettings], **deliver: object) -> str:
+        return relevant_json(load_settings({"deliver": deliver}), stage)
+
+    mosaic = [
+        relevant(MosaicRegion, **deliver)
+        for deliver in ({}, {"vector": True}, {"min_area_ha": 1}, {"min_area_ha": 2, "vector": True})
+    ]
+    assert mosaic[2] == mosaic[3] and len(set(mosaic)) == 3
+    assert relevant(DissolvePatches, min_area_ha=1) != relevant(DissolvePatches, min_area_ha=2)
+    assert relevant(VectorizeMap, min_area_ha=1) == relevant(VectorizeMap, vector=True)
+
+
 @pytest.mark.parametrize("stage", StageSettings.__subclasses__())
 def test_everything_else_is_compared(stage: type[StageSettings]):
     """What is not compared is named in UNTRACKED; those of a language model, only with one."""
     compared = json.loads(relevant_json(Settings(), stage))
     passed = json.loads(stage_json(Settings(), stage))
     if stage is ExplainTiles:
-        assert compared.pop("explain") is None and passed.pop("explain")["model"] is None
+        assert compared.pop("explain") == {"sensor_tiles": 4}
+        assert passed.pop("explain")["model"] is None
     if stage is TrainModel:
         assert passed["training"].pop("statistics_from") == "model"  # used with start_from only
+    if stage is MosaicRegion:
+        assert not any(passed.pop("deliver").values())  # nothing is post-processed
     for section, left_out in stage.UNTRACKED.items():
         if section == "sensors":
             for sensor, keys in left_out.items():

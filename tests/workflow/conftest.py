@@ -1,5 +1,6 @@
 """A small region for runs of the whole workflow, and a copy of the project whose code can be edited."""
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -78,8 +79,19 @@ def region(tmp_path: Path) -> Path:
 @pytest.fixture
 def project_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the code that a test may edit."""
-    copy = tmp_path_factory.mktemp("project")
+    return copy_project(tmp_path_factory.mktemp("project"))
+
+
+def copy_project(copy: Path) -> Path:
+    """Copy the code to a folder, with its bytecode and the hashes of its stages, and return the folder."""
     shutil.copy(PROJECT / "Snakefile", copy)
     for part in ("config", "envs", "profiles", "src", "workflow"):
-        shutil.copytree(PROJECT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+        ignored = shutil.ignore_patterns("*.egg-info")
+        shutil.copytree(PROJECT / part, copy / part, ignore=ignored, copy_function=_copy_if_present)
     return copy
+
+
+def _copy_if_present(source: str, target: str) -> None:
+    """Copy a file, unless it was a temporary one that another process has renamed meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copy2(source, target)

@@ -18,10 +18,11 @@ from clairemap.settings import DEMO_CLASSES, load_settings
 
 PROJECT = Path(__file__).parents[2]
 RULES = sorted(path.stem for path in (PROJECT / "workflow" / "scripts").glob("*.py"))
-ELSEWHERE = ("copy_model", "audit_places", "pack_bundle")
-"""Rules for models from and for other projects: not in the tables, which are of runs that train."""
+ELSEWHERE = ("copy_model", "audit_places", "pack_bundle", "dissolve_patches", "vectorize_map")
+"""Rules for models from and for other projects and for post-processing: not in the tables, which are of runs that
+train."""
 OTHERS = (
-    *("list_dataset", "simulate_scene", "interpret_demo", "write_config"),
+    *("list_dataset", "list_stac", "simulate_scene", "interpret_demo", "write_config"),
     *("accept_stage", "plan_run", "recover", "show_status"),
 )
 RULES = [name for name in RULES if name not in (*OTHERS, *ELSEWHERE)]
@@ -124,6 +125,7 @@ MODEL = {"model": "somewhere"}
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "setting `training.checkpoint_every`": ({}, {"training": {"checkpoint_every": 7}}),
     "setting `splits.accept_leakage`": ({}, {"splits": {"accept_leakage": True}}),
+    "setting `explain.sensor_tiles`": ({}, {"explain": {"sensor_tiles": 7}}),
     "setting `explain.batch_size`, without a language model": ({}, {"explain": {"batch_size": 7}}),
     "setting `explain.batch_size`, with a language model": (
         {"explain": MODEL},
@@ -152,6 +154,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "setting `inference.halo_px`": ({}, {"inference": {"halo_px": 64}}),
     "setting `mosaic.compress`": ({}, {"mosaic": {"compress": "ZSTD"}}),
     "setting `metrics.boundary_tolerance_px`": ({}, {"metrics": {"boundary_tolerance_px": 3}}),
+    "setting `accuracy.units`": ({}, {"accuracy": {"units": 300}}),
+    "setting `accuracy.columns`": ({}, {"accuracy": {"columns": {"reference": "Klasse"}}}),
+    "setting `accuracy.interpreted`": ({}, {"accuracy": {"interpreted": "points/{region}.csv"}}),
+    "setting `accuracy.zones`, not as strata": ({}, {"accuracy": {"zones": "zones.gpkg", "zone_field": "name"}}),
     "setting `report.title`": ({}, {"report": {"title": "A title"}}),
     "the name of a class": ({}, {"legend": {"classes": [{**CLASSES[0], "name": "lake"}, *CLASSES[1:]]}}),
     "the colour of a class": ({}, {"legend": {"classes": [{**CLASSES[0], "color": "#102030"}, *CLASSES[1:]]}}),

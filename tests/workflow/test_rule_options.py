@@ -28,8 +28,8 @@ RULES = {
     for path in (PROJECT / "workflow" / "rules").glob("*.smk")
     for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
 }
-ELSEWHERE = {"copy_model", "audit_places", "pack_bundle", "resolve_scene"}
-"""Rules for models from and for other projects, and for products, which test_sources runs."""
+ELSEWHERE = {"copy_model", "audit_places", "pack_bundle", "resolve_scene", "dissolve_patches", "vectorize_map"}
+"""Rules for models from and for other projects; for products and post-processing: test_sources, test_deliver."""
 SAMPLED = {"draw_sample", "interpret_demo", "estimate_areas"}
 """Rules that only run for an interpreted sample."""
 COMMAND = re.compile(r"/workflow/scripts/(\w+)\.py (.*)$", re.MULTILINE)

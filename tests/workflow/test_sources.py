@@ -14,7 +14,9 @@ import yaml
 import zarr
 from affine import Affine
 from numpy.typing import NDArray
+from tests.made_items import earth_search, write_images, write_item
 from tests.made_products import CRS, ORIGIN, Sentinel2
+from tests.range_server import range_server
 
 pytestmark = pytest.mark.workflow
 Run = Callable[..., CompletedProcess[str]]
@@ -114,3 +116,37 @@ def test_a_product_runs_to_maps_and_reruns_exactly(folder: Path, snakemake: Run)
     (image,) = (folder / "elsewhere").rglob("*_B11_20m.jp2")
     image.write_bytes(image.read_bytes()[:-1] + b"x")
     assert {"resolve_scene", "register_pair", "tile_scene"} <= planned()
+
+
+def test_a_scene_on_a_server_is_tiled_and_its_changes_are_found(folder: Path, snakemake: Run, tmp_path: Path):
+    """Planning asks no server. The optical cell is the address of a STAC item, the SAR cell two addresses."""
+    served = tmp_path / "served"
+    write_images(served, lambda key, side: reflectance(key if key in ("B04", "B08", "B11") else "B04", side))
+    write_item(served / "item.json", earth_search())
+    for name in ("VV", "VH"):
+        shutil.move(folder / "data" / f"S1A_20260511_{name}.tif", served / f"{name}.tif")
+    with range_server(served) as server:
+        cells = f"{server.url}/item.json,{server.url}/VV.tif;{server.url}/VH.tif,label.tif"
+        (folder / "scenes.csv").write_text(f"scene,region,split,optical,sar,label\nwest,north,train,{cells}\n")
+
+        def run(*words: str) -> tuple[int, str]:
+            words = ("--configfile", str(folder / "config.yaml"), "--until", "tile_scene", *words)
+            done = snakemake(folder, *words)
+            return done.returncode, done.stdout[-8000:] + done.stderr[-8000:]
+
+        assert "resolve_scene" in run("--dry-run")[1] and not server.requests, "planning asks no server"
+        code, text = run()
+        assert code == 0, text
+        optical = zarr.open_group(folder / "work" / "scenes" / "west" / "pair.zarr", mode="r")["optical"]
+        assert np.array_equal(optical[1, :SIDE, :SIDE], reflectance("B08", SIDE) - 1000.0)
+        asked = len(server.requests)
+        text = run("--dry-run")[1]
+        assert re.search(r"^total +0$", text, re.M) and len(server.requests) == asked, text
+
+        vv = bytearray((served / "VV.tif").read_bytes())
+        vv[-1] ^= 1
+        (served / "VV.tif").write_bytes(vv)
+        code, text = run("--forcerun", "tile_scene")
+        assert code == 1 and "VV.tif: has changed on the server since resolve_scene read it" in text, text
+        code, text = run("--forcerun", "resolve_scene")
+        assert code == 0 and "register SAR to optical" in text, text

@@ -1,52 +1,17 @@
 # A random sample of the map, and accuracy and areas from its interpretation.
-from clairemap.operations.interpreted import check_can_be_sampled, has_answers, interpreted_regions
+from clairemap.operations.interpreted import SampleInputs
 
 SAMPLE = SampleFiles(Path(RESULTS), Path(WORK), "{region}")
-ZONES = [SETTINGS.accuracy.zones] if SETTINGS.accuracy.zones else []
-
-
-def sampled_map(wildcards):
-    """Input function: the land-cover map of the region."""
-    try:
-        check_can_be_sampled(PLAN)
-    except ClairemapError as error:
-        fail(error)
-    PLAN.scenes_of(wildcards.region)  # checks that the region exists
-    return MapFiles(Path(RESULTS) / wildcards.region / wildcards.region).landcover
-
-
-def interpreted_file(wildcards):
-    """Input function: the interpreted sample of the region."""
-    if path := SETTINGS.accuracy.interpreted_of(wildcards.region):
-        return path
-    fail(SettingsError("accuracy.interpreted is null: set it to the interpreted sample (docs/areas.md)"))
-
-
-def estimates(wildcards):
-    """Input function: estimates and sample of each region whose interpreted sample exists.
-
-    The sample is requested too, since Snakemake does not make a missing file again if only finished files need it: a
-    second run after a failed `draw_sample` would end well.
-    """
-    try:
-        regions = interpreted_regions(PLAN, warn, made=[DEMO_ANSWERS])
-    except ClairemapError as error:
-        fail(error)
-    return expand([rules.estimate_areas.output.estimates, rules.draw_sample.output.drawn], region=regions)
-
-
-def samples(wildcards):
-    """Input function: the sample of each region."""
-    return expand(rules.draw_sample.output.drawn, region=SHEET.regions)
+OF_SAMPLES = SampleInputs(PLAN, warn, {DEMO_ANSWERS: DEMO_TRUTH})
 
 
 # A new map does not draw another sample, since people may be at work on it: the estimates allow for it. The sample's
 # files are no outputs, not even with `update`: Snakemake would record the parameters of a failed job as theirs.
 rule draw_sample:
     input:
-        landcover=ancient(sampled_map),
+        landcover=ancient(OF_SAMPLES.landcover),
         metrics=ancient(f"{RESULTS}/{{region}}/metrics.json"),
-        zones=ancient(ZONES) if SETTINGS.accuracy.strata_by_zone else [],
+        zones=ancient(OF_SAMPLES.strata_zones),
     output:
         drawn=SAMPLE.drawn,
     log:
@@ -62,8 +27,8 @@ rule draw_sample:
     params:
         script=script("draw_sample"),
         code=code("draw_sample"),
-        results=RESULTS,
-        work=WORK,
+        results=untracked(RESULTS),
+        work=untracked(WORK),
         settings=passed(stages.DrawSample),
         relevant=relevant(stages.DrawSample),
     message:
@@ -80,10 +45,10 @@ rule draw_sample:
 rule estimate_areas:
     input:
         metrics=f"{RESULTS}/{{region}}/metrics.json",
-        answers=interpreted_file,
+        answers=OF_SAMPLES.answers,
         drawn=rules.draw_sample.output.drawn,
-        landcover=sampled_map,
-        zones=ZONES,
+        landcover=OF_SAMPLES.landcover,
+        zones=OF_SAMPLES.zones,
     output:
         estimates=SAMPLE.estimates,
         table=SAMPLE.estimates_table,
@@ -101,8 +66,8 @@ rule estimate_areas:
     params:
         script=script("estimate_areas"),
         code=code("estimate_areas"),
-        results=RESULTS,
-        work=WORK,
+        results=untracked(RESULTS),
+        work=untracked(WORK),
         settings=passed(stages.EstimateAreas),
         relevant=relevant(stages.EstimateAreas),
     message:

@@ -1,5 +1,9 @@
 # From scenes and model to the maps of a region and their accuracy.
 
+# With a minimum mapping unit, the maps before post-processing are intermediate files.
+DISSOLVES = SETTINGS.deliver.min_area_ha is not None
+MOSAIC = MapFiles(Path(WORK) / "maps" / "{region}" / "{map}") if DISSOLVES else MAP
+
 
 rule predict_scene:
     input:
@@ -52,16 +56,17 @@ rule mosaic_region:
         sources=of_resolved_scenes,
         accepted=accepted,
     output:
-        landcover=MAP.landcover,
-        confidence=MAP.confidence,
-        optical_share=MAP.optical_share,
-        source_count=MAP.source_count,
-        categories=MAP.categories,
-        table=MAP.table,
-        encoding=MAP.encoding,
-        style=list(MAP.styles.values()),
-        item=MAP.item,
-        model=MAP.model,
+        landcover=MOSAIC.landcover,
+        confidence=MOSAIC.confidence,
+        optical_share=MOSAIC.optical_share,
+        source_count=MOSAIC.source_count,
+        categories=MOSAIC.categories,
+        table=MOSAIC.table,
+        encoding=MOSAIC.encoding,
+        style=list(MOSAIC.styles.values()),
+        item=MOSAIC.item,
+        model=MOSAIC.model,
+        kept=[directory(MOSAIC.probabilities), MOSAIC.probabilities_manifest] if DISSOLVES else [],
     log:
         f"{LOGS}/mosaic_region/{{region}}.{{map}}.log",
     benchmark:
@@ -100,10 +105,10 @@ rule check_maps:
     input:
         probabilities=ancient(of_scenes(SCENE.probabilities)),
         manifests=of_scenes(rules.predict_scene.output.manifest, "fused"),
-        landcover=rules.mosaic_region.output.landcover,
-        confidence=rules.mosaic_region.output.confidence,
-        optical_share=rules.mosaic_region.output.optical_share,
-        source_count=rules.mosaic_region.output.source_count,
+        landcover=MAP.landcover,
+        confidence=MAP.confidence,
+        optical_share=MAP.optical_share,
+        source_count=MAP.source_count,
     output:
         check=MAP.check,
     log:
@@ -172,7 +177,7 @@ rule score_region:
         splits=MODEL.splits_of("{region}"),
         card=MODEL.card,
         radiometry=of_scenes(SCENE.radiometry_check),
-        landcover=of_maps(rules.mosaic_region.output.landcover),
+        landcover=of_maps(MAP.landcover),
         pair=ancient(of_audit(SCENE.pair)),
         pair_manifests=of_audit(rules.tile_scene.output.manifest),
     output:

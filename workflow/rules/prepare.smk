@@ -54,7 +54,7 @@ rule resolve_scene:
         contents=with_parameters(lambda wildcards: SOURCES.resolved_contents(wildcards.scene)),
         record=record(),
     message:
-        "{wildcards.scene}: find out what its cells consist of"
+        "{wildcards.scene}: identify files, bands and offsets of its cells"
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --scene {wildcards.scene} {params.cells:q}"

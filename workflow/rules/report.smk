@@ -2,19 +2,13 @@
 
 import json
 
+from clairemap.requirements import sensor_tiles_mb
 from clairemap.settings import changed_settings
-
-
-def estimated(wildcards):
-    """Input function: the region's estimates; none without an interpreted sample."""
-    if not has_answers(PLAN, wildcards.region, made=[DEMO_ANSWERS]):
-        return []
-    return expand(rules.estimate_areas.output.estimates, region=wildcards.region)
 
 
 def of_sample(value):
     """Input function: a file of the region's interpreted sample; none without one."""
-    return lambda wildcards: [value(wildcards)] if estimated(wildcards) else []
+    return lambda wildcards: [value(wildcards)] if OF_SAMPLES.estimated(wildcards) else []
 
 
 def earlier_maps(wildcards):
@@ -27,7 +21,7 @@ def earlier_maps(wildcards):
     )
 
 
-shown_answers = of_sample(interpreted_file)
+shown_answers = of_sample(OF_SAMPLES.answers)
 shown_design = of_sample(lambda wildcards: rules.estimate_areas.output.design.format(region=wildcards.region))
 
 
@@ -38,6 +32,7 @@ rule explain_tiles:
         tiles=rules.tile_scene.output.tiles,
         probabilities=ancient(SCENE.probabilities),
         manifest=f"{SCENE.folder}/fused/probabilities.json",
+        weights=ancient(MODEL.weights),
         card=MODEL.card,
         scores=lambda wildcards: (
             [rules.score_tiles.output.scores.format(scene=wildcards.scene, view="fused")]
@@ -62,7 +57,9 @@ rule explain_tiles:
     params:
         script=script("explain_tiles"),
         code=code("explain_tiles"),
-        device=untracked(SETTINGS.compute.device),
+        # Without a language model the job has no GPU: the few tiles without a sensor are mapped on the CPU.
+        device=untracked(SETTINGS.compute.device if SETTINGS.explain.model else "cpu"),
+        memory_mb=untracked(sensor_tiles_mb(SETTINGS)),
         settings=passed(stages.ExplainTiles),
         relevant=relevant(stages.ExplainTiles),
         files=each("scores"),
@@ -73,16 +70,17 @@ rule explain_tiles:
         f"{ATTEMPT}"
         " python {params.script:q} --scene {wildcards.scene} --pair {input.pair:q}"
         " --probabilities {input.probabilities:q} --tiles {input.tiles:q} {params.files:q}"
-        " --card {input.card:q} --explanations {output.explanations:q} --cache {params.cache:q}"
+        " --weights {input.weights:q} --card {input.card:q} --memory-mb {params.memory_mb}"
+        " --explanations {output.explanations:q} --cache {params.cache:q}"
         " --settings {params.settings:q} --device {params.device}"
 
 
 rule render_report:
     input:
-        landcover=of_maps(rules.mosaic_region.output.landcover),
-        confidence=of_maps(rules.mosaic_region.output.confidence),
-        optical_share=of_maps(rules.mosaic_region.output.optical_share),
-        source_count=of_maps(rules.mosaic_region.output.source_count),
+        landcover=of_maps(MAP.landcover),
+        confidence=of_maps(MAP.confidence),
+        optical_share=of_maps(MAP.optical_share),
+        source_count=of_maps(MAP.source_count),
         check=of_maps(rules.check_maps.output.check),
         metrics=rules.score_region.output.metrics,
         registration=of_scenes(rules.register_pair.output.registration),
@@ -101,8 +99,8 @@ rule render_report:
         splits=MODEL.splits_of("{region}"),
         origin=[MODEL.origin] if SETTINGS.model else [],
         sources=of_resolved_scenes,
-        estimates=estimated,
-        truth=simulated_truth,
+        estimates=OF_SAMPLES.estimated,
+        truth=OF_SAMPLES.truth,
         scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
         answers=shown_answers,
         design=shown_design,
@@ -138,8 +136,8 @@ rule render_report:
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
                 "sources": of_resolved_scenes(wildcards),
-                "estimates": estimated(wildcards),
-                "truth": simulated_truth(wildcards),
+                "estimates": OF_SAMPLES.estimated(wildcards),
+                "truth": OF_SAMPLES.truth(wildcards),
                 "scores": of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled)(wildcards),
                 "answers": shown_answers(wildcards),
                 "design": shown_design(wildcards),

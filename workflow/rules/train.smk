@@ -1,4 +1,4 @@
-# From labelled scenes to a trained model, and the folder to hand it on.
+# From labelled scenes to a trained model, and the folder to share it.
 
 
 # These rules take seconds: they run on the submitting machine, not as cluster jobs.
@@ -203,7 +203,7 @@ rule pack_bundle:
         model=MODEL.folder,
         bundle=BUNDLE.folder,
     message:
-        "pack the model to hand it on"
+        "pack the model to share it"
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --model {params.model:q} {params.files:q} {params.dates}"

@@ -67,13 +67,14 @@ def _has_changed(landcover: Path, design: SampleDesign) -> bool:
 def _drawn(landcover: Path, stage: DrawSample, metrics: RegionMetrics, stamp: dict[str, str]) -> SampleDesign:
     chosen, legend = stage.accuracy, stage.legend
     buffer = Buffer(legend.names.index(chosen.buffer.around), chosen.buffer.px) if chosen.buffer else None
+    share = chosen.buffer.share if chosen.buffer else 0
     of_class = legend.names.index(chosen.half_width_class) if chosen.half_width_class else None
     zones = _zones(landcover, chosen)
     names = (*zones.names, OUTSIDE_ZONES) if zones else ()
     return sample_of(
         landcover,
         Stratification(legend, buffer, names),
-        SampleSize(chosen.units, chosen.half_width, _expected(metrics, chosen), chosen.per_stratum, of_class),
+        SampleSize(chosen.units, chosen.half_width, _expected(metrics, chosen), chosen.per_stratum, of_class, share),
         seed=chosen.seed,
         distance_px=chosen.distance_px,
         stamp=stamp,

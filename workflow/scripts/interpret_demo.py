@@ -30,8 +30,8 @@ def interpret_demo(
     """Fill in the sample from the simulated landscape, with 3 % of the answers wrong on purpose."""
     seed += LANDSCAPE_SEED
     header, *rows = csv.reader(io.StringIO(sample.read_text(encoding="utf-8-sig"), newline=""))
-    place = {name: header.index(name) for name in ("id", "x", "y", "reference")}
-    x, y = (np.array([float(row[place[name]]) for row in rows]) for name in ("x", "y"))
+    place = {name: header.index(name) for name in ("id", "map_x", "map_y", "reference")}
+    x, y = (np.array([float(row[place[name]]) for row in rows]) for name in ("map_x", "map_y"))
     with RasterSource(landcover) as source:
         true = true_cover(x, y, str(source.geobox.crs), seed)
     given = with_errors([row[place["id"]] for row in rows], true, seed)

@@ -3,7 +3,7 @@
 import datetime
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -21,15 +21,17 @@ from clairemap.console import run, warn
 from clairemap.grid.window_groups import far_apart, filled_share, group_windows
 from clairemap.inference.grid import region_grid
 from clairemap.inference.mapped_outline import mapped_outline
-from clairemap.inference.mosaic import MapBlock, mosaic
+from clairemap.inference.mosaic import BLOCK_PX, MapBlock, mosaic
 from clairemap.inference.placement import PlacedScene, place
-from clairemap.inference.probabilities import open_probabilities
+from clairemap.inference.probabilities import PROBABILITY, kept_probabilities, open_probabilities
 from clairemap.outputs import MapFiles
 from clairemap.provenance import stamp, write_text_whole, written_whole
 from clairemap.raster.cog import CogWriter
 from clairemap.raster.histogram import VALUES, histogram
+from clairemap.raster.store import GridStore
 from clairemap.report.attribute_table import attribute_table
 from clairemap.report.categories import categories_xml
+from clairemap.report.delivered_item import delivered_item
 from clairemap.report.layers import confidence_layer, landcover_layer, optical_share_layer, source_count_layer
 from clairemap.report.stac import MapSources, map_item
 from clairemap.report.stac_model import MappingModel
@@ -81,7 +83,14 @@ def mosaic_region(
             stack.enter_context(CogWriter(target, grid, layer, chosen.mosaic.compress, threads))
             for target, layer in targets.items()
         ]
-        pixels = _write_maps(mosaic(scenes, grid, legend.codes, threads), writers, legend.codes.tolist())
+        dissolves = chosen.deliver.min_area_ha is not None
+        store = stack.enter_context(
+            kept_probabilities(files.probabilities, grid, legend, files.name, shard_px=BLOCK_PX, stamp=made_by)
+            if dissolves
+            else nullcontext()
+        )
+        blocks = mosaic(scenes, grid, legend.codes, threads, keep_probability=dissolves)
+        pixels = _write_maps(blocks, writers, store, legend.codes.tolist())
     write_text_whole(files.categories, categories_xml(legend, pixels))
     with written_whole(files.table) as temporary:
         temporary.write_bytes(attribute_table(legend, pixels))
@@ -90,17 +99,20 @@ def mosaic_region(
         write_text_whole(path, text)
     kept = kept_results(accepted or (), [store.scene for store in stores])
     origins = [read_scene_sources(path) for path in sources or ()]
+    given = None if origin is None else read_origin(origin)
     found = MapSources(
         [store.scene for store in stores],
         [*map(datetime.date.fromisoformat, dates or ()), *_dates_of(origins, undated or ())],
         None if card is None else _copied_card(card, files.model, legend, kept),
         [read_radiometry_check(path) for path in radiometry or ()],
         mapped_outline(stores),
-        chosen.labels.product,
-        None if origin is None else read_origin(origin),
+        chosen.labels.product if given is None else given.labels_product,
+        given,
         origins,
     )
-    write_text_whole(files.item, map_item(grid, legend, files, found, made_by))
+    item = map_item(grid, legend, files, found, made_by)
+    has_polygons = chosen.deliver.vector and not dissolves
+    write_text_whole(files.item, delivered_item(item, files, has_polygons=has_polygons))
 
 
 def _dates_of(origins: Sequence[SceneSources], undated: Sequence[str]) -> Iterator[datetime.date]:
@@ -145,13 +157,17 @@ def _copied_card(card: Path, copy: Path, legend: ColoredLegend, kept: tuple[Kept
     return MappingModel(delivered, copy.name)
 
 
-def _write_maps(blocks: Iterator[MapBlock], writers: list[CogWriter], codes: Sequence[int]) -> dict[int, int]:
-    """Write all blocks; return the number of pixels of each class code."""
+def _write_maps(
+    blocks: Iterator[MapBlock], writers: list[CogWriter], store: GridStore | None, codes: Sequence[int]
+) -> dict[int, int]:
+    """Write all blocks, with probabilities if there is a store; return the number of pixels of each class code."""
     counts = np.zeros(VALUES, np.int64)
     for block in blocks:
         layers = block.landcover, block.confidence, block.optical_share, block.source_count
         for writer, values in zip(writers, layers, strict=True):
             writer.write(block.window, values)
+        if store is not None and block.probability is not None:
+            store.write(PROBABILITY, block.window, block.probability)
         counts += histogram(block.landcover)
     return {code: int(counts[code]) for code in codes}
 

@@ -1,4 +1,4 @@
-"""Pack the trained model in a folder to hand it on: weights, card, origin, radiometry, README, start of a project."""
+"""Pack the trained model in a folder to share it: weights, card, origin, radiometry, README, start of a project."""
 
 import datetime
 import shutil
@@ -50,6 +50,7 @@ def pack_bundle(
         split_method=chosen.splits.method,
         places=training_places(read_splits(trained.training_splits), grids, _dates(dates or ())),
         accuracy=tuple(_accuracies(metrics or [], trained)),
+        labels_product=chosen.labels.product,
         licence=chosen.bundle.licence,
         stamp=stamp("pack_bundle", settings),
     )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +10,10 @@ import typer
 
 from clairemap.accuracy.answers import read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
+from clairemap.artefacts.explanations import read_explanations
 from clairemap.artefacts.sample_design import read_sample_design
 from clairemap.console import run
+from clairemap.explain.region_topics import region_summary
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.provenance import stamp, write_text_whole
 from clairemap.report.content import SamplePoint
@@ -68,7 +71,8 @@ def render_report(
     content = gather(
         region, files, stage, stamp("render_report", settings), sample, json.loads(changed) if changed else None
     )
-    html = render(content)
+    tiles = [tile for folder in files.scenes for tile in read_explanations(folder.explanations)]
+    html = render(replace(content, summary=region_summary(content.metrics, tiles)))
     write_text_whole(report, html)
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)
 

@@ -1,4 +1,4 @@
-"""Find out what the cells of a scene consist of: files, bands, grids, scale and offset of each."""
+"""Identify the files and bands in the cells of a scene, with grid, scale and offset of each."""
 
 import logging
 from pathlib import Path
@@ -29,7 +29,7 @@ def resolve_scene(
 ) -> None:
     """Read the metadata of products, inspect their files, decide on offsets and write the record of all bands.
 
-    Memory: a reduced picture of one band.
+    Memory: one downsampled band.
     """
     sensors = ResolveScene.from_json(settings).sensors
     given = {"optical": optical, "sar": sar, "cloud": cloud}

@@ -147,9 +147,8 @@ def _on_maps(
     legend, parts = settings.legend, []
     for path in landcover:
         with RasterSource(path) as source:
-            # A map without a CRS is that of one scene: the scene of its name, or the only one of the region.
-            name = path.name.removesuffix(".landcover.tif")
-            own = {name} & scored or (scored if len(scored) == 1 else frozenset())
+            # A map without a CRS is that of one scene: the only one of the region if there is one map, or of its name.
+            own = scored if len(landcover) == 1 else scored & {path.name.removesuffix(".landcover.tif")}
             placed = [
                 LabelledScene(store, source.geobox, window, roles)
                 for store, roles in with_roles

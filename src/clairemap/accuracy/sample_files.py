@@ -51,7 +51,8 @@ def kept_answers(
         raise SampleError(
             f"{existing}: {len(kept)} unit(s) have answers, {len(lost)} of them are not in the new sample: "
             f"{examples(lost)}. Move the files to another folder before a new sample is drawn, or restore the settings "
-            "under accuracy that drew it (units, seed, distance_px, per_stratum, buffer, strata_by_zone)"
+            "under accuracy that drew it (units, seed, distance_px, per_stratum, buffer, strata_by_zone); if only the "
+            "size has changed, set accuracy.units to that of the earlier sample"
         )
     return kept
 

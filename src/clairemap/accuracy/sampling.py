@@ -33,6 +33,7 @@ class SampleSize:
         expected: expected user's accuracy of each class of the legend, (class,).
         per_stratum: fewest units in a stratum.
         of_class: class whose area the interval is of, 0-based; None: it is of the overall accuracy.
+        buffer_share: share of the sample in the buffer, if more than in proportion.
     """
 
     units: int | None
@@ -40,6 +41,7 @@ class SampleSize:
     expected: NDArray[np.float64]
     per_stratum: int
     of_class: int | None = None
+    buffer_share: float = 0
 
     def of(self, pixels: NDArray[np.int64], stratification: Stratification) -> NDArray[np.int64]:
         """Return the units of each stratum, (stratum,)."""
@@ -54,11 +56,16 @@ class SampleSize:
             mine = self.of_class
             # What is wrong is of the other classes in proportion to their mapped areas.
             others = (1 - users) * shares[mine] / np.maximum(1 - shares, shares[mine])
-            near = 1 - users.min() if buffer and buffer.around == mine else others.mean()
-            expected = [*np.where(np.arange(len(users)) == mine, users, others), near]
+            beside = 1 - users.min() if buffer and buffer.around == mine else others.mean()
+            expected = [*np.where(np.arange(len(users)) == mine, users, others), beside]
         chosen = np.array(expected if buffer else expected[:-1])
         units = self.units or units_for(sizes, np.tile(chosen, zones), self.half_width)
-        return allocated(units, sizes, self.per_stratum)
+        at_least = np.full((zones, len(chosen)), self.per_stratum)
+        if buffer:
+            near = sizes.reshape(zones, -1)[:, -1]
+            wanted = np.ceil(self.buffer_share * units * near / max(near.sum(), 1))
+            at_least[:, -1] = np.maximum(at_least[:, -1], wanted)
+        return allocated(units, sizes, at_least.ravel())
 
 
 @dataclass(frozen=True)

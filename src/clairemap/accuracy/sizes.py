@@ -28,7 +28,7 @@ def units_for(pixels: Values, shares: Values, half_width: float) -> int:
     return int(np.ceil(needed))
 
 
-def allocated(units: int, pixels: Values, at_least: int) -> NDArray[np.int64]:
+def allocated(units: int, pixels: Values, at_least: int | NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the units of each stratum: in proportion to its pixels, but `at_least` in each, and at most all pixels.
 
     Small strata get more than their share, and the others share the rest (section 5.1.2). The sum is larger than
@@ -37,7 +37,7 @@ def allocated(units: int, pixels: Values, at_least: int) -> NDArray[np.int64]:
     Args:
         units: size of the whole sample.
         pixels: pixels of each stratum, (stratum,).
-        at_least: fewest units in a stratum.
+        at_least: fewest units in a stratum, one number or (stratum,).
     """
     most = pixels.astype(np.int64)
     least = np.minimum(at_least, most)

@@ -22,7 +22,7 @@ from clairemap.grid.window import Window
 from clairemap.metrics.class_areas import PixelArea
 from clairemap.raster.source import RasterSource
 
-WINDOW_PX = 1024
+WINDOW_PX = 512
 LEAST_REST = 1e-9
 """Share of the map in no zone below which it is a rounding error."""
 
@@ -63,7 +63,7 @@ class ZoneAreas:
 def counted_by_zone(landcover: Path, zones: Zones, legend: Legend) -> NDArray[np.float64]:
     """Return the area of each class in each zone in square metres, (zone, class); pixels at borders count in part.
 
-    Reads windows of 1024 x 1024 px that have data.
+    Reads windows of 512 x 512 px that have data.
 
     Raises:
         UnreadableFileError: the map is damaged.
@@ -118,7 +118,7 @@ def by_zone(
 ) -> list[ZoneAreas]:
     """Return the areas of each zone, and of the ground in no zone if there is any.
 
-    Generalised regression estimator with the map as the auxiliary variable (Saerndal, Swensson and Wretman 1992, "Model
+    Generalised regression estimator with the map as the auxiliary variable (Särndal, Swensson and Wretman 1992, "Model
     Assisted Survey Sampling", section 10.5): the zone's counted areas, corrected by the confusion on the whole map, and
     by the sample's deviations from it in the zone. It holds whether or not the strata are divided by zone.
 
@@ -148,6 +148,7 @@ class _Regression:
 
     @classmethod
     def of(cls, sample: InterpretedSample) -> "_Regression":
+        """Return the confusion that a sample estimates."""
         cells = np.array(
             [
                 [sample.strata.total(((sample.mapped == row) & (sample.reference == column)).astype(float))

@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from clairemap.artefacts.document import DocumentModel, first_fault
 from clairemap.artefacts.registration import Verdict
+from clairemap.artefacts.tile_reasons import TileReasons
 from clairemap.artefacts.tiles import TileId
 from clairemap.errors import StoreError
 from clairemap.levels import (
@@ -39,7 +40,7 @@ _WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
 
 
 class ClassFacts(DocumentModel):
-    """One class of a tile: share of the mapped area, mean confidence, and accuracy.
+    """One class of a tile: share of the mapped area, pixels mapped as it, mean confidence, and accuracy.
 
     `confidence_pct` is None if no pixel is mapped as the class; `iou` and `f1` are None if it has too few labelled
     pixels. `label_pct` is its share of the labelled pixels.
@@ -47,6 +48,7 @@ class ClassFacts(DocumentModel):
 
     name: str
     area_pct: float
+    mapped_px: int
     confidence_pct: int | None
     iou: float | None = None
     f1: float | None = None
@@ -86,10 +88,12 @@ class TileFacts(DocumentModel):
             never empty. Classes that are not mapped come last, with area 0.
         optical_share_pct: mean weight of the optical image over the mapped pixels.
         cloud_pct: share under cloud; None without a cloud mask.
-        cloud_unknown_pct: share of the optical pixels that no cloud mask covers.
+        cloud_unknown_pct: share with optical values that no cloud mask covers.
+        mapped_px: number of mapped pixels.
         oa_pct: overall accuracy over `labelled_px`; None below 100 pixels.
         labelled_px: pixels that are labelled and mapped.
         confusions: largest errors.
+        reasons: facts that say why, how sure, and what to check.
         unseen: classes of the labels or the map that had no training pixels.
     """
 
@@ -100,11 +104,13 @@ class TileFacts(DocumentModel):
     cloud_pct: int | None
     cloud_unknown_pct: int = 0
     mapped_pct: int
+    mapped_px: int
     registration: Verdict
     oa_pct: int | None = None
     labelled_px: int = 0
     confusions: tuple[Confused, ...] = ()
     unseen: tuple[str, ...] = ()
+    reasons: TileReasons = TileReasons()
 
     @model_validator(mode="before")
     @classmethod
@@ -212,16 +218,20 @@ def accuracy_level(oa_pct: int) -> Agreement:
     return "fair" if oa_pct >= POOR_ACCURACY_PCT else "poor"
 
 
-class Explanation(DocumentModel):
-    """Text of a tile and its source.
+class ExplainedPoint(DocumentModel):
+    """A sentence: the name of its topic, and the keys of the facts behind it, for example ``classes.road.iou``."""
 
-    `faults` are those of the model's last text, if the template replaced it. `key` is a hash of facts, prompt and
-    model.
-    """
+    topic: str
+    text: str
+    about: tuple[str, ...] = ()
+
+
+class Explanation(DocumentModel):
+    """Text of a tile, its sentences, and who chose them. `key` is a hash of the sentences to choose from and model."""
 
     text: str
+    sentences: tuple[ExplainedPoint, ...] = ()
     source: Source
-    faults: tuple[str, ...] = ()
     key: str = ""
 
 

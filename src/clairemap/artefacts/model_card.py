@@ -16,6 +16,7 @@ from pydantic import (
 
 from clairemap.artefacts.acceptance import KeptResult
 from clairemap.artefacts.document import DocumentModel, write_document
+from clairemap.artefacts.statistics import ClassSignatures
 from clairemap.artefacts.store_attributes import StoredSarScale
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BundleError, MissingFileError
@@ -23,6 +24,9 @@ from clairemap.settings import ALIGN_PX, NetworkSettings
 
 FORMAT = 1
 """Version of the card."""
+
+CONFIDENCE_FROM_PCT = (0, 50, 60, 70, 80, 90)
+"""Lower ends of the confidence bins of `ConfidenceRecord`, percent."""
 
 _REMEDY = "delete it and run train_model again"
 
@@ -84,6 +88,24 @@ class CalibrationFit(DocumentModel):
     tiles: int = Field(ge=1, description="validation tiles with these pixels")
 
 
+class ConfidenceRecord(DocumentModel):
+    """How often validation pixels were right, by mapped class and confidence.
+
+    A bin holds confidences from its lower end up to the next one's. The temperature was fitted to the same pixels.
+    """
+
+    from_pct: tuple[int, ...] = Field(CONFIDENCE_FROM_PCT, description="lower ends of the bins, percent")
+    px: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = Field(description="pixels, (class, bin)")
+    correct: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = Field(description="right ones, (class, bin)")
+
+
+class Signatures(DocumentModel):
+    """Values of each class in training, by sensor."""
+
+    optical: ClassSignatures
+    sar: ClassSignatures
+
+
 class ModelCard(DocumentModel):
     """Everything needed to map a scene with the weights."""
 
@@ -109,6 +131,12 @@ class ModelCard(DocumentModel):
     halo_bytes_per_px: float = Field(gt=0, description="memory of a forward pass, per halo pixel")
     temperature: float = Field(1.0, gt=0, description="divisor of the logits for calibrated probabilities")
     calibration: CalibrationFit | None = Field(None, description="quality of the temperature; null if not fitted")
+    confidence_record: ConfidenceRecord | None = Field(
+        None, exclude_if=lambda record: record is None, description="accuracy by class and confidence in validation"
+    )
+    signatures: Signatures | None = Field(
+        None, exclude_if=lambda found: found is None, description="band values of each class in training"
+    )
     trained_on: TrainedOn
     parent: ParentModel | None = Field(
         None, exclude_if=lambda parent: parent is None, description="model that the training started from"

@@ -1,4 +1,4 @@
-"""Origin of a model that is handed on: ``origin.json``, beside the card, for projects that did not train it."""
+"""Origin of a shared model: ``origin.json``, beside the card, for projects that did not train it."""
 
 import datetime
 from pathlib import Path
@@ -57,7 +57,8 @@ class RegionAccuracy(DocumentModel):
 class Origin(DocumentModel):
     """What the card does not have: colours, sensor settings, places and dates of the training, accuracy, licence.
 
-    `places` and `accuracy` are empty if they are not known.
+    `places` and `accuracy` are empty if they are not known. `labels_product` is the land-cover product that the labels
+    of the training come from; None: they are ground truth, or it is not known.
     """
 
     format: Literal[1] = Field(1, description="version of the file; others are rejected")
@@ -67,6 +68,7 @@ class Origin(DocumentModel):
     split_method: str | None = Field(None, description="setting splits.method of the training; null if unknown")
     places: tuple[TrainingPlace, ...] = ()
     accuracy: tuple[RegionAccuracy, ...] = ()
+    labels_product: str | None = None
     licence: str | None = None
     stamp: dict[str, str] = Field({}, description="code that packed the model")
 

@@ -12,6 +12,7 @@ from clairemap.artefacts.document import DocumentModel, read_document, write_doc
 RoleName = Literal["optical", "sar", "cloud"]
 Resampling = Literal["nearest", "bilinear", "cubic"]
 MaskCoding = Literal["binary", "nonzero", "scl", "qa_pixel"]
+"""What the numbers of a cloud mask mean; qa_pixel: bits of Landsat's quality band."""
 
 
 class PixelGrid(DocumentModel):

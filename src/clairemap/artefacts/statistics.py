@@ -19,11 +19,24 @@ class BandStatistics:
 
 
 @dataclass(frozen=True)
+class ClassSignatures:
+    """Mean and standard deviation of a sensor's quantities over the training pixels of each class.
+
+    `mean` and `std` are (class, quantity); zeros for a class without pixels. `px` counts the usable labelled pixels.
+    """
+
+    quantities: tuple[str, ...]
+    px: tuple[int, ...]
+    mean: tuple[tuple[float, ...], ...]
+    std: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
 class TrainingStatistics:
     """Statistics of both sensors and the labels over the training tiles.
 
     `pixels` is the number of mappable pixels, `class_px` the labelled ones among them by class index. `optical_unit` is
-    that of all scenes; None if it is unknown or they differ.
+    that of all scenes; None if it is unknown or they differ. Signatures are by class; None in older files.
     """
 
     optical: BandStatistics
@@ -33,6 +46,8 @@ class TrainingStatistics:
     scenes: tuple[str, ...]
     sar_scale: StoredSarScale
     optical_unit: str | None = None
+    optical_signatures: ClassSignatures | None = None
+    sar_signatures: ClassSignatures | None = None
 
 
 def write_statistics(path: Path, statistics: TrainingStatistics) -> None:

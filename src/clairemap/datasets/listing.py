@@ -1,7 +1,5 @@
 """Writing of a data set's sample sheet, with the virtual rasters and the chip list of its sheets."""
 
-import csv
-import io
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +9,7 @@ from clairemap.datasets.sheets import Sheet
 from clairemap.datasets.virtual import virtual_raster
 from clairemap.provenance import write_text_whole
 from clairemap.scenes import REQUIRED
+from clairemap.sheet_file import csv_text
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +20,7 @@ def list_scenes(samples: Iterable[Sample], sample_sheet: Path) -> None:
         (sample.name, sample.region, sample.split, *(_absolute(sample.files.get(role)) for role in ROLES))
         for sample in samples
     ]
-    _write(sample_sheet, _as_csv(tuple(REQUIRED), rows))
+    _write(sample_sheet, csv_text(tuple(REQUIRED), rows))
 
 
 def list_sheets(sheets: Sequence[Sheet], sample_sheet: Path) -> None:
@@ -38,18 +37,12 @@ def list_sheets(sheets: Sequence[Sheet], sample_sheet: Path) -> None:
             _write(path, virtual_raster(sheet, role))
         rows.append((sheet.name, sheet.region, sheet.split, *(_absolute(rasters.get(role)) for role in ROLES)))
     chips = [(sheet.name, row, column, chip.name) for sheet in sheets for row, column, chip in sheet.positions()]
-    _write(folder / "chips.csv", _as_csv(("scene", "row", "col", "chip"), chips))
-    _write(sample_sheet, _as_csv(tuple(REQUIRED), rows))
+    _write(folder / "chips.csv", csv_text(("scene", "row", "col", "chip"), chips))
+    _write(sample_sheet, csv_text(tuple(REQUIRED), rows))
 
 
 def _absolute(path: Path | None) -> str:
     return "" if path is None else str(path.resolve())
-
-
-def _as_csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([header, *rows])
-    return text.getvalue()
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,27 +1,26 @@
-"""Cache for the answers of a language model."""
+"""Cache for the texts of a language model."""
 
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from clairemap.explain.prompt import PROMPT_VERSION, Conversation
+from clairemap.explain.outline import Outline, Sentence
+from clairemap.explain.prompt import text_key
 from clairemap.explain.writer import Writer
-from clairemap.provenance import json_digest, write_text_whole
+from clairemap.provenance import write_text_whole
 
 log = logging.getLogger(__name__)
 
 
 class CachedWriter:
-    """A writer that caches its answers in a folder, one file per answer, written atomically.
+    """A writer that caches its texts in a folder, one file per text, written atomically.
 
-    The key is a hash of the conversation (facts and prompt), the prompt version and the writer's identity (model and
-    decoding). Jobs may share a folder.
+    The key is `text_key`, a hash of all that decides a text. Jobs may share a folder.
     """
 
     def __init__(self, writer: Writer, folder: Path) -> None:
-        """Cache the answers of `writer` in `folder`."""
+        """Cache the texts of `writer` in `folder`."""
         self._writer = writer
         self._folder = folder
 
@@ -30,43 +29,40 @@ class CachedWriter:
         """The identity of the cached writer."""
         return self._writer.identity
 
-    def write(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, str]]:
-        """Yield position and answer of each conversation; equal conversations are answered once."""
+    def write(self, outlines: Sequence[Outline]) -> Iterator[tuple[int, list[Sentence]]]:
+        """Yield position and sentences of each text; equal outlines are written once."""
         waiting: dict[str, list[int]] = {}
-        for position, conversation in enumerate(conversations):
-            key = self._key(conversation)
-            cached = self._read(key)
+        for position, outline in enumerate(outlines):
+            key = text_key(outline, self.identity)
+            cached = self._read(key, outline)
             if cached is None:
                 waiting.setdefault(key, []).append(position)
             else:
                 yield position, cached
         missing = sum(map(len, waiting.values()))
-        log.info("%d of %d answers taken from the cache", len(conversations) - missing, len(conversations))
+        log.info("%d of %d texts taken from the cache", len(outlines) - missing, len(outlines))
         pending = list(waiting.items())
-        for place, answer in self._writer.write([conversations[positions[0]] for _, positions in pending]):
+        for place, sentences in self._writer.write([outlines[positions[0]] for _, positions in pending]):
             key, positions = pending[place]
-            write_text_whole(self._path(key), json.dumps({"model": self.identity, "answer": answer}))
+            written = [[sentence.topic.key, sentence.text] for sentence in sentences]
+            write_text_whole(self._path(key), json.dumps({"model": self.identity, "sentences": written}))
             for position in positions:
-                yield position, answer
-
-    def _key(self, conversation: Conversation) -> str:
-        return json_digest(
-            {
-                "conversation": [asdict(message) for message in conversation],
-                "prompt": PROMPT_VERSION,
-                "writer": self.identity,
-            }
-        )
+                yield position, sentences
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"
 
-    def _read(self, key: str) -> str | None:
+    def _read(self, key: str, outline: Outline) -> list[Sentence] | None:
         path = self._path(key)
         if not path.exists():
             return None
+        topics = {topic.key: topic for topic in outline.topics}
         try:
-            return str(json.loads(path.read_text(encoding="utf-8"))["answer"])
+            written = json.loads(path.read_text(encoding="utf-8"))["sentences"]
+            return [
+                Sentence(topics[topic], topics[topic].wordings[topics[topic].wordings.index(text)])
+                for topic, text in written
+            ]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s: not a valid answer (%s); generating it again", path, error)
+            log.warning("%s: not a valid text (%s); writing it again", path, error)
             return None

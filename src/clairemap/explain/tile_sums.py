@@ -118,6 +118,7 @@ def tile_facts(
         cloud_pct=pixels.cloud_pct,
         cloud_unknown_pct=pixels.cloud_unknown_pct,
         mapped_pct=round(100 * mapped / pixels.all),
+        mapped_px=mapped,
         registration=registration,
         oa_pct=_whole_percent(int(np.trace(counts)), labelled_px) if labelled_px >= MIN_TRUTH_PX else None,
         labelled_px=labelled_px,
@@ -138,13 +139,8 @@ def sensor_use(optical_share_pct: float, optical_px: int, sar_px: int) -> Sensor
 
 
 def names_in_texts(legend: Legend) -> tuple[str, ...]:
-    """Return class names for texts: one line, without the braces of slots, with at least one letter or digit."""
-    return tuple(_text_name(c.name) or f"class {c.code}" for c in legend.classes)
-
-
-def _text_name(name: str) -> str:
-    plain = " ".join(name.replace("{", "(").replace("}", ")").split())
-    return plain if any(letter.isalnum() for letter in plain) else ""
+    """Return class names for texts: on one line, otherwise as they are."""
+    return tuple(" ".join(c.name.split()) or f"class {c.code}" for c in legend.classes)
 
 
 def _class_facts(measured: TileSums, names: tuple[str, ...], confusion: Confusion) -> tuple[ClassFacts, ...]:
@@ -161,6 +157,7 @@ def _class_facts(measured: TileSums, names: tuple[str, ...], confusion: Confusio
             ClassFacts(
                 name=names[index],
                 area_pct=pct,
+                mapped_px=int(measured.class_px[index]),
                 confidence_pct=_confidence_pct(measured, int(index)),
                 iou=round(figures[index].iou, 2) if index in scored else None,
                 f1=round(figures[index].f1, 2) if index in scored else None,

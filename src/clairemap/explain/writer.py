@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from clairemap.explain.prompt import Conversation
+from clairemap.explain.outline import Outline, Sentence
 
 
 class Writer(Protocol):
-    """Answers conversations."""
+    """Chooses the sentences of texts."""
 
     @property
     def identity(self) -> str:
-        """Identifier of the model's files and decoding; answers of equal identities are equal."""
+        """Identifier of the model's files and number format; texts of equal identities are equal."""
         ...
 
-    def write(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, str]]:
-        """Yield position and answer of each conversation, in any order, as they are generated."""
+    def write(self, outlines: Sequence[Outline]) -> Iterator[tuple[int, list[Sentence]]]:
+        """Yield position and sentences of each text, in any order, as they are written."""
         ...

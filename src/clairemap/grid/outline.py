@@ -1,11 +1,11 @@
-"""Outlines of grids and windows as GeoJSON (RFC 7946): WGS 84 longitudes and latitudes.
+"""Outlines as GeoJSON (RFC 7946), of grids and windows and from files: WGS 84 longitudes and latitudes.
 
 Outlines that cross 180 degrees are split there; outlines around a pole extend to it.
 """
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,12 @@ POLE_DEG = 90 - 2e-6
 
 CLIPPED_DEG = 90 - 1e-6
 """Maximum latitude of grids in degrees, so that a datum change keeps the longitude."""
+
+MAX_LONGITUDE_DEG = 540.0
+"""Maximum longitude of a file's outline: some continue beyond 180 degrees."""
+
+MAX_LATITUDE_DEG = 90 + 1e-6
+"""Maximum latitude of a file's outline, with rounding."""
 
 DEGREE_DECIMALS = 7
 """Decimals of degrees (1 cm), so that outlines are the same on all machines."""
@@ -189,3 +195,63 @@ def _rounded(geometry: dict[str, Any]) -> dict[str, Any]:
         json.dumps(geometry), parse_float=lambda text: round(float(text), DEGREE_DECIMALS)
     )
     return rounded
+
+
+# Outlines from files
+
+
+def area_of(geometry: Mapping[str, Any]) -> BaseGeometry:
+    """Return the area of a GeoJSON geometry, between -180 and 180 degrees.
+
+    Neighbouring points of a ring that are more than 180 degrees apart are taken as neighbours across the antimeridian,
+    as in outlines that were not split there. A ring around a pole extends to it.
+
+    Raises:
+        ValueError: it is not a geometry with an area in degrees; the message is a phrase.
+    """
+    try:
+        shape = shapely.geometry.shape(dict(geometry))
+    except (AttributeError, KeyError, TypeError, ValueError, shapely.errors.ShapelyError):
+        raise ValueError("is not a valid GeoJSON geometry") from None
+    polygons = [
+        part
+        for part in shapely.get_parts(shapely.get_parts([shape]))
+        if isinstance(part, Polygon) and not part.is_empty
+    ]
+    area = shapely.union_all([_area_of_polygon(polygon) for polygon in polygons])
+    if not area.area:
+        raise ValueError(f"has no area (its type is {shape.geom_type})")
+    return area
+
+
+def area_of_box(west: float, south: float, east: float, north: float) -> BaseGeometry:
+    """Return the area of a box in degrees; it crosses the antimeridian if west is greater than east."""
+    if west <= east:
+        return box(west, south, east, north)
+    return shapely.union_all([box(west, south, 180, north), box(-180, south, east, north)])
+
+
+def equal_area(shape: BaseGeometry) -> BaseGeometry:
+    """Return a shape in degrees in a projection in which areas have the ratios of areas on the sphere."""
+    projected: BaseGeometry = shapely.transform(
+        shape, lambda points: np.stack([points[:, 0], np.degrees(np.sin(np.radians(points[:, 1])))], axis=1)
+    )
+    return projected
+
+
+def _area_of_polygon(polygon: Polygon) -> BaseGeometry:
+    holes = [_area_of_ring(ring) for ring in polygon.interiors]
+    return _area_of_ring(polygon.exterior).difference(shapely.union_all(holes))
+
+
+def _area_of_ring(ring: LinearRing) -> BaseGeometry:
+    points = np.asarray(ring.coords, np.float64)[:, :2]
+    if not np.isfinite(points).all() or (np.abs(points) > [MAX_LONGITUDE_DEG, MAX_LATITUDE_DEG]).any():
+        raise ValueError("has coordinates that are not longitudes and latitudes in degrees")
+    steps = np.diff(points[:, 0])
+    crossing = (np.abs(steps) > 180) & (np.abs(steps) < 360)
+    points[1:, 0] -= 360 * np.cumsum(np.where(crossing, np.sign(steps), 0))
+    if abs(points[-1, 0] - points[0, 0]) > 180:
+        pole = math.copysign(90, float(points[:, 1].mean()))
+        points = np.concatenate([points, [[points[-1, 0], pole], [points[0, 0], pole]]])
+    return _split(shapely.make_valid(Polygon(points)))

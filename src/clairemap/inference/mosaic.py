@@ -35,7 +35,8 @@ class MapBlock:
     """A window of the region's map; all uint8 (y, x), 255 where no scene has a result.
 
     `landcover` contains class codes, `confidence` the probability of the class in percent, `optical_share` percent,
-    `source_count` the number of scenes with a result (1..254).
+    `source_count` the number of scenes with a result (1..254). `probability` (class, y, x) is 0..255, 0 without a
+    result; None if it is not kept.
     """
 
     window: Window
@@ -43,15 +44,23 @@ class MapBlock:
     confidence: NDArray[np.uint8]
     optical_share: NDArray[np.uint8]
     source_count: NDArray[np.uint8]
+    probability: NDArray[np.uint8] | None = None
 
     @classmethod
-    def empty(cls, window: Window) -> "MapBlock":
-        """Return a block without results."""
-        return cls(window, *(np.full(window.shape, MAP_NODATA, np.uint8) for _ in range(4)))
+    def empty(cls, window: Window, kept_classes: int = 0) -> "MapBlock":
+        """Return a block without results; with probabilities of `kept_classes` classes unless it is 0."""
+        probability = np.zeros((kept_classes, *window.shape), np.uint8) if kept_classes else None
+        landcover, confidence, share, count = (np.full(window.shape, MAP_NODATA, np.uint8) for _ in range(4))
+        return cls(window, landcover, confidence, share, count, probability)
 
 
 def mosaic(
-    scenes: Sequence[PlacedScene], grid: GeoBox, codes: NDArray[np.uint8], threads: int = 1
+    scenes: Sequence[PlacedScene],
+    grid: GeoBox,
+    codes: NDArray[np.uint8],
+    threads: int = 1,
+    *,
+    keep_probability: bool = False,
 ) -> Iterator[MapBlock]:
     """Yield the blocks of the map, top to bottom, left to right; blocks without results are skipped.
 
@@ -68,6 +77,7 @@ def mosaic(
         grid: the region's grid.
         codes: code of each class, in the order of the probabilities.
         threads: number of threads; ignored by a cluster.
+        keep_probability: whether blocks have probabilities, another MiB per class and block.
 
     Raises:
         StoreError: a scene's store is damaged.
@@ -76,7 +86,10 @@ def mosaic(
     at_once = BLOCKS_FOR_EACH_THREAD * threads
     batches = [occupied[start : start + at_once] for start in range(0, len(occupied), at_once)]
     for batch in progress(batches, "mosaic", len(batches)):
-        tasks = [delayed(partial(map_block, touching, window, codes), pure=False)() for window, touching in batch]
+        tasks = [
+            delayed(partial(map_block, touching, window, codes, keep_probability), pure=False)()
+            for window, touching in batch
+        ]
         with config.set(num_workers=threads):
             blocks = iter(compute(*tasks))  # type: ignore[no-untyped-call]
         yield from (block for block in blocks if block is not None)
@@ -96,12 +109,14 @@ def _blocks_with_scenes(
         yield Window(row * BLOCK_PX, column * BLOCK_PX, BLOCK_PX, BLOCK_PX).clipped(shape), here
 
 
-def map_block(scenes: Sequence[PlacedScene], window: Window, codes: NDArray[np.uint8]) -> MapBlock | None:
+def map_block(
+    scenes: Sequence[PlacedScene], window: Window, codes: NDArray[np.uint8], keep_probability: bool = False
+) -> MapBlock | None:
     """Return the map in a window of the region's grid, or None without a result."""
     scene_blocks = [each for scene in scenes if (each := scene.block(window)) is not None]
     if not scene_blocks:
         return None
-    block = MapBlock.empty(window)
+    block = MapBlock.empty(window, len(codes) if keep_probability else 0)
     for rectangle in _rectangles([each.window for each in scene_blocks]):
         here = [each for each in scene_blocks if not each.window.intersection(rectangle).is_empty]
         for y0 in range(rectangle.y0, rectangle.y1, BLEND_ROWS) if here else ():
@@ -127,12 +142,14 @@ def _fill(block: MapBlock, strip: Window, scenes: Sequence[SceneBlock], codes: N
         weights = [scene.weight(strip) * each.mapped for scene, each in zip(scenes, predictions, strict=True)]
         merged, count = _blended(predictions, weights), _source_count(predictions)
     best = most_probable(merged.probability)
-    layers = codes.take(best.index, mode="clip"), _percent(best.probability), _rounded(merged.optical_share), count
+    layers = codes.take(best.index, mode="clip"), percent(best.probability), _rounded(merged.optical_share), count
     place = strip.relative_to(block.window).slices
     where = True if merged.mapped.all() else merged.mapped
     targets = block.landcover, block.confidence, block.optical_share, block.source_count
     for target, values in zip(targets, layers, strict=True):
         np.copyto(target[place], values, where=where)
+    if block.probability is not None:
+        np.copyto(block.probability[:, *place], _rounded(merged.probability), where=where)
 
 
 def _blended(predictions: Sequence[PixelPrediction], weights: Sequence[NDArray[np.float32]]) -> PixelPrediction:
@@ -155,7 +172,7 @@ def _source_count(predictions: Sequence[PixelPrediction]) -> NDArray[np.uint8]:
     return np.minimum(counts, LARGEST_COUNT).astype(np.uint8)
 
 
-def _percent(probability: NDArray[np.uint8 | np.float32]) -> NDArray[np.uint8]:
+def percent(probability: NDArray[np.uint8 | np.float32]) -> NDArray[np.uint8]:
     """Return probabilities (0..255) in percent."""
     if probability.dtype == np.uint8:
         return ((probability.astype(np.uint16) * 100 + 127) // 255).astype(np.uint8)

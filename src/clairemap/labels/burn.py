@@ -33,7 +33,7 @@ AHEAD = 2
 
 
 @dataclass
-class Tally:
+class BurnTally:
     """Counts of features and pixels, summed over batches; `values` has features and pixels by value."""
 
     read: int = 0
@@ -109,7 +109,7 @@ class Burner:
     constant: int = IGNORE_INDEX
     threads: int = 1
 
-    def burn(self, canvas: Canvas) -> Tally:
+    def burn(self, canvas: Canvas) -> BurnTally:
         """Paint all features on a canvas, each read once, and return their counts.
 
         Memory: a few batches of features (`features.FEATURES_AT_ONCE`) for each thread.
@@ -119,7 +119,7 @@ class Burner:
             LabelError: the column does not exist, or contains neither numbers nor text; or geometries are curves.
             UnreadableFileError: the file is damaged.
         """
-        outliner, tally = GridOutliner(self.grid, self.layer.crs, self.layer.extent), Tally()
+        outliner, tally = GridOutliner(self.grid, self.layer.crs, self.layer.extent), BurnTally()
         for batch in self._prepared(outliner, self.layer.read(outliner.box, self.column)):
             tally.add(batch)
             batch.paint(canvas)

@@ -5,14 +5,14 @@ from odc.geo.geobox import GeoBox
 from clairemap.classes import IGNORE_INDEX, SourceLegend, counts_text
 from clairemap.errors import GridError, LabelError, NoOverlapError
 from clairemap.grid.earth import crs_name, crs_of
-from clairemap.labels.burn import Burner, Tally
+from clairemap.labels.burn import Burner, BurnTally
 from clairemap.labels.features import Layer
 from clairemap.labels.field_values import UNMAPPED_INDEX, FieldClasses
 from clairemap.settings import PolygonSettings
 
 
 def burner_of(layer: Layer, grid: GeoBox, legend: SourceLegend, settings: PolygonSettings, threads: int = 1) -> Burner:
-    """Return what burns a layer with some settings.
+    """Return the burner of a layer for some settings.
 
     Raises:
         GridError: the grid has no CRS.
@@ -44,7 +44,7 @@ def _index_of(legend: SourceLegend, polygon_class: int | str) -> int:
     raise LabelError(f"labels.polygon_class is {polygon_class!r}, which is not in legend.classes ({known}); correct it")
 
 
-def check_tally(burner: Burner, tally: Tally) -> None:
+def check_tally(burner: Burner, tally: BurnTally) -> None:
     """Check what was burnt.
 
     Raises:

@@ -1,16 +1,16 @@
-"""Counts of burnt polygons, and what they say in words."""
+"""Counts of burnt polygons, and their texts for log and report."""
 
 from collections.abc import Iterator
 
 from clairemap.artefacts.label_counts import LabelCounts, ValueCount
 from clairemap.classes import SourceLegend, source_key
 from clairemap.grid.earth import crs_name, crs_of
-from clairemap.labels.burn import Burner, Tally, WrittenPixels
+from clairemap.labels.burn import Burner, BurnTally, WrittenPixels
 from clairemap.labels.checks import has_class
 
 
 def counts_of(
-    scene: str, burner: Burner, tally: Tally, written: WrittenPixels, legend: SourceLegend, stamp: dict[str, str]
+    scene: str, burner: Burner, tally: BurnTally, written: WrittenPixels, legend: SourceLegend, stamp: dict[str, str]
 ) -> LabelCounts:
     """Return the counts of a scene's polygons."""
     layer = burner.layer
@@ -49,14 +49,14 @@ def counts_of(
 
 
 def remarks(counts: LabelCounts) -> Iterator[str]:
-    """Yield what was not used of the file, in words."""
+    """Yield a remark on each kind of feature that was not used or was repaired."""
     for number, text in (
         (counts.overlap_px, "pixel(s) are in polygons of different classes: not labelled"),
         (counts.no_value, f"polygon(s) have no value in the column {counts.field!r}: not labelled"),
         (counts.not_polygons, "feature(s) are points, lines or others without an area: not used"),
         (counts.unusable, "geometries cannot be read or reprojected: not used"),
         (counts.repaired, "polygon(s) cross or overlap themselves: filled by the even-odd rule"),
-        (counts.without_pixel, "polygon(s) contain no pixel centre and leave no trace"),
+        (counts.without_pixel, "polygon(s) contain no pixel centre: no pixel burnt"),
     ):
         if number:
             yield f"{number:,} {text}"

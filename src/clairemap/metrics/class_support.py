@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clairemap.artefacts.metrics import ClassSupport, SupportLevel
-from clairemap.artefacts.model_card import read_model_card
+from clairemap.artefacts.model_card import ModelCard, read_model_card
 from clairemap.classes import Legend
 from clairemap.errors import StoreError
 
@@ -28,19 +28,24 @@ def unseen_classes(training_px: Sequence[int]) -> tuple[int, ...]:
 
 
 def read_training_px(card: Path, classes: int) -> tuple[int, ...]:
-    """Return the labelled training pixels of each class from a model card (`model.json`).
+    """Return the labelled training pixels of each class from a model card; errors as for `checked_card`."""
+    return checked_card(card, classes).trained_on.class_px
+
+
+def checked_card(path: Path, classes: int) -> ModelCard:
+    """Return a model card (`model.json`) with the training pixels of each class.
 
     Raises:
         BundleError, MissingFileError: the card cannot be read; see `model_card.read_model_card`.
         StoreError: the card has another number of classes, or no training pixels.
     """
-    training_px = read_model_card(card).trained_on.class_px
-    if len(training_px) != classes:
+    card = read_model_card(path)
+    if len(card.trained_on.class_px) != classes:
         raise StoreError(
-            f"{card}: training pixels of {len(training_px)} classes, but the legend has {classes}; "
+            f"{path}: training pixels of {len(card.trained_on.class_px)} classes, but the legend has {classes}; "
             "run train_model again"
         )
-    return training_px
+    return card
 
 
 def _support_level(pixels: int) -> SupportLevel:

@@ -56,12 +56,14 @@ DEMO: Mapping[str, Rate] = {
     "train_model": Rate(2.0, 2.2),
     "predict_scene": Rate(0.9, 1.2),
     "mosaic_region": Rate(0.8, 0.22),
+    "dissolve_patches": Rate(1.0, 0.2),
+    "vectorize_map": Rate(1.2, 0.2),
     "check_maps": Rate(0.7, 0.08),
     "score_tiles": Rate(0.7, 0.2),
     "score_region": Rate(0.8, 0.03),
     "draw_sample": Rate(1.0, 0.1),
     "estimate_areas": Rate(1.0, 0.1),
-    "explain_tiles": Rate(0.7, 0.2),
+    "explain_tiles": Rate(4.0, 0.5),
     "render_report": Rate(3.0, 0.5),
 }
 """Rates measured on the demo with two cores (network size tiny, explanations without a language model)."""
@@ -71,8 +73,8 @@ ON_GPU: Mapping[str, Rate] = {"train_model": Rate(10.0, 0.04, "gpu"), "predict_s
 
 NETWORK_RULES = ("train_model", "predict_scene")
 REGION_RULES = (
-    *("audit_splits", "audit_places", "mosaic_region", "check_maps", "score_region"),
-    *("draw_sample", "estimate_areas", "render_report"),
+    *("audit_splits", "audit_places", "mosaic_region", "dissolve_patches", "vectorize_map", "check_maps"),
+    *("score_region", "draw_sample", "estimate_areas", "render_report"),
 )
 """Rules whose benchmarks have the names of regions and maps; those of the others have the names of scenes."""
 OPERATIONS = {"tiny": 2.2, "small": 26.2, "base": 81.5}

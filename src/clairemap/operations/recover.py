@@ -27,7 +27,9 @@ WAIT_S = 300.0
 STOP_S = 30.0
 """Time for a local process to end after SIGTERM, seconds."""
 
-NOT_STAGES = frozenset({"recover", "list_dataset", "write_config", "plan_run", "show_status", "accept_stage"})
+NOT_STAGES = frozenset(
+    {"recover", "list_dataset", "list_stac", "write_config", "plan_run", "show_status", "accept_stage"}
+)
 """Scripts that are not stages: a user may run them while no Snakemake runs."""
 
 Unrecorded = Literal["ask", "rerun", "keep"]

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from snakemake.common import overwrite_function_params
 
 from clairemap import stages
+from clairemap.jobs import options
 from clairemap.provenance import stage_code
 from clairemap.settings import Settings
 
@@ -39,6 +40,13 @@ def is_submitted(workflow: Any) -> bool:  # noqa: ANN401 - Snakemake has no type
 def untracked(value: object) -> Callable[..., object]:
     """Return a function for a value that changes no result: Snakemake does not track params that depend on outputs."""
     return with_parameters(lambda wildcards, output: value)  # noqa: ARG005 - the names tell Snakemake what it depends on
+
+
+def each(*names: str) -> Callable[..., list[str]]:
+    """Return a function for `--name path` for each file of the named inputs."""
+    return with_parameters(
+        lambda wildcards, input: options({name: input.get(name, []) for name in names})  # noqa: A002, ARG005
+    )
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,11 @@ def _references(xml: bytes | str, folder: Path) -> Iterator[Path]:
                 yield file
 
 
+def local_file(name: str) -> Path | None:
+    """Return the local file behind a virtual path or subdataset name of GDAL, existing or not; None: remote."""
+    return _file_of(name, Path())
+
+
 def _file_of(name: str, folder: Path) -> Path | None:
     """Return the local file that GDAL opens for a dataset name; None if it is not a local file."""
     if name.startswith("vrt://"):

@@ -12,6 +12,7 @@ from rasterio._env import get_gdal_config, set_gdal_config
 
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
+from clairemap.raster.remote_files import prepare
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -30,6 +31,7 @@ def bounded_cache(megabytes: int = CACHE_MB) -> rasterio.Env:
 def open_raster(path: Path | str, mode: str = "r", /, **options: Any) -> Any:  # noqa: ANN401 - rasterio has no types
     """Return a rasterio dataset opened with rasterio's options; from now on GDAL's cache is limited."""
     _limit_cache()
+    prepare()
     return rasterio.open(path, mode, **options)
 
 

@@ -1,6 +1,8 @@
 """Reading of windows of a raster file with their valid pixels."""
 
+import logging
 import shlex
+import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +15,19 @@ from numpy.typing import DTypeLike, NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
-from clairemap.errors import BandCountError, UnreadableFileError, ValuesError
+from clairemap.cell_text import SEPARATOR
+from clairemap.errors import BandCountError, RemoteFileError, UnreadableFileError, ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.census import Census
 from clairemap.raster.georeference import geobox_of
 from clairemap.raster.opening import is_stored, open_raster
-from clairemap.raster.unsupported import check_exists, no_bands_error, open_error, quoted_reason
+from clairemap.raster.remote_files import PAUSES_S, may_pass, read_error
+from clairemap.raster.remote_names import address
+from clairemap.raster.unsupported import check_exists, no_bands_error, open_error, quoted_reason, written_name
 from clairemap.raster.values import AS_STORED, Reading, Scaling, can_be_measured, is_nodata
 from clairemap.raster.virtual_raster import Raster, VirtualRaster
+
+log = logging.getLogger(__name__)
 
 
 def rasterio_window(window: Window) -> rasterio.windows.Window:
@@ -71,6 +78,7 @@ class RasterSource:
         self.reading = reading
         self.census = census
         self._has_named_bands = isinstance(raster, VirtualRaster)
+        self._renewed = raster.renewed if isinstance(raster, VirtualRaster) else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             self._dataset = _opened_virtual(raster) if isinstance(raster, VirtualRaster) else _opened(raster)
@@ -175,6 +183,7 @@ class RasterSource:
 
         Raises:
             UnreadableFileError: the file is truncated or damaged in the window.
+            RemoteFileError: a file on a server cannot be read there, also after retries.
         """
         values = np.zeros((len(indexes), *window.shape), self.dtype)
         valid = np.zeros(window.shape, np.bool_)
@@ -189,15 +198,7 @@ class RasterSource:
         return is_stored(self._dataset, window)
 
     def _read_inside(self, window: Window, indexes: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        area = rasterio_window(window)
-        try:
-            stored = self._dataset.read(list(indexes), window=area)
-            valid, has_mask = self._unmasked(area, indexes)
-        except RasterioError as error:
-            raise UnreadableFileError(
-                f"{self.path}: truncated or damaged at {window.text} ({quoted_reason(error.__cause__ or error)}); "
-                "download it again"
-            ) from None
+        stored, valid, has_mask = self._stored(window, indexes)
         valid &= ~is_nodata(stored, self._tags(indexes, has_mask), self.reading)
         values = self.scaling.values(stored, indexes) if self.is_scaled else stored
         if np.issubdtype(values.dtype, np.floating):
@@ -207,6 +208,39 @@ class RasterSource:
         if self.census is not None:
             self.census.add(values, valid, indexes)
         return values, valid
+
+    def _stored(self, window: Window, indexes: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[np.bool_], bool]:
+        """Return stored numbers, pixels that no mask excludes, and whether there is a mask. Remote files: with retries.
+
+        What cannot be read is an error, never nodata.
+        """
+        area = rasterio_window(window)
+        for pause_s in (*(PAUSES_S if self._renewed else ()), None):
+            try:
+                return self._dataset.read(list(indexes), window=area), *self._unmasked(area, indexes)
+            except RasterioError as error:
+                fault = self._unread(window, error)
+                self._open_again()
+                if pause_s is None or not may_pass(error):
+                    raise fault from None
+                log.warning("%s (reading again in %g s)", fault, pause_s)
+            time.sleep(pause_s)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _open_again(self) -> None:
+        """Open remote files anew: what failed once gives zeros without an error from then on (`cached`)."""
+        if self._renewed is not None:
+            self._dataset.close()
+            self._dataset = open_raster(self._renewed())
+
+    def _unread(self, window: Window, error: RasterioError) -> UnreadableFileError | RemoteFileError:
+        if self._renewed is not None:
+            names = (address(written_name(Path(name))) for name in str(self.path).split(SEPARATOR))
+            return read_error(f"{SEPARATOR.join(names)} at {window.text}", error)
+        return UnreadableFileError(
+            f"{self.path}: truncated or damaged at {window.text} ({quoted_reason(error.__cause__ or error)}); "
+            "download it again"
+        )
 
     def _unmasked(self, area: rasterio.windows.Window, indexes: tuple[int, ...]) -> tuple[NDArray[np.bool_], bool]:
         """Return the pixels that neither masks nor alpha bands exclude, and whether there is a mask."""

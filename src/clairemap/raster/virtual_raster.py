@@ -1,5 +1,6 @@
 """A raster that is made of bands of several files, as XML of GDAL's virtual format (VRT), without a file of its own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -29,17 +30,19 @@ class VirtualRaster:
         xml: the raster as VRT. Scale and offset are tags of its bands: they apply to stored numbers, after nodata.
         nodata_in_any: nodata in one band makes the pixel invalid, also a number that could be a measurement (0).
         coding: of a cloud mask whose product defines it; None: by the settings.
+        renewed: returns the XML with new signatures, for opening again after a failure; None: all files are local.
     """
 
     path: Path
     xml: str
     nodata_in_any: bool = False
     coding: Literal["binary", "nonzero", "scl", "qa_pixel"] | None = None
+    renewed: Callable[[], str] | None = None
 
     @property
     def name(self) -> str:
         """Name of the file, folder or product, for records."""
-        return self.path.name
+        return self.path.name.partition("?")[0]
 
 
 Raster = Path | VirtualRaster

@@ -2,11 +2,12 @@
 
 import shlex
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clairemap.artefacts.scene_sources import MaskCoding
 from clairemap.classes import MAX_CODES_SHOWN
 from clairemap.errors import ValuesError
 from clairemap.grid.window import Window
@@ -16,8 +17,6 @@ from clairemap.registration.sources import codes_source
 from clairemap.registration.warp import ClassesOnGrid
 from clairemap.validity import Mask
 
-Coding = Literal["binary", "nonzero", "scl", "qa_pixel"]
-
 SCL_CLOUD = (3, 8, 9, 10)
 """Sentinel-2 scene classification (SCL): cloud shadow, cloud of medium or high probability, thin cirrus."""
 
@@ -25,6 +24,9 @@ QA_CLOUD_BITS = 0b11110
 """Landsat's QA_PIXEL, collection 2: dilated cloud (bit 1), cirrus (2), cloud (3), cloud shadow (4)."""
 
 QA_FILL_BIT = 0b1
+
+QA_CONFIDENCE_BITS = 0b11 << 8
+"""Confidence of cloud: set in all pixels of QA_PIXEL but those without data."""
 
 SCL_CODES = range(12)
 SCL_NODATA = 0
@@ -35,7 +37,7 @@ MAX_CODES_KEPT = 256
 """Maximum number of distinct codes kept: no mask has more, but a probability layer may have one per pixel."""
 
 
-def cloud_source(raster: Raster, coding: Coding, scl_cloud: Collection[int] = SCL_CLOUD) -> RasterSource:
+def cloud_source(raster: Raster, coding: MaskCoding, scl_cloud: Collection[int] = SCL_CLOUD) -> RasterSource:
     """Return an opened cloud mask. Code 0 is data even if it is the nodata tag, except in SCL.
 
     `scl_cloud` are the codes of SCL that mean cloud.
@@ -60,7 +62,7 @@ def cloud_source(raster: Raster, coding: Coding, scl_cloud: Collection[int] = SC
 class CloudMask:
     """Cloud mask of a scene on a target grid. Records the codes it has read."""
 
-    def __init__(self, classes: ClassesOnGrid, coding: Coding, scl_cloud: Collection[int] = SCL_CLOUD) -> None:
+    def __init__(self, classes: ClassesOnGrid, coding: MaskCoding, scl_cloud: Collection[int] = SCL_CLOUD) -> None:
         """Wrap a raster of codes; `coding` defines what the codes mean, `scl_cloud` which of SCL mean cloud."""
         self._classes = classes
         self._coding = coding
@@ -90,9 +92,12 @@ class CloudMask:
         Raises:
             ValuesError: the codes do not match the coding.
         """
-        if self._coding == "qa_pixel":
-            return
-        faults = {"scl": self._fault_of_scl, "binary": self._fault_of_binary, "nonzero": self._fault_of_nonzero}
+        faults = {
+            "scl": self._fault_of_scl,
+            "binary": self._fault_of_binary,
+            "nonzero": self._fault_of_nonzero,
+            "qa_pixel": self._fault_of_qa_pixel,
+        }
         fault = faults[self._coding]()
         if fault:
             seen = sorted(self._seen)
@@ -108,6 +113,15 @@ class CloudMask:
         return (
             "Sentinel-2's scene classification (SCL) has codes 0 to 11: use that layer, or set "
             "sensors.optical.cloud_mask: binary and use a mask of 0 (clear) and 1 (cloud)"
+        )
+
+    def _fault_of_qa_pixel(self) -> str | None:
+        seen = {int(code) for code in self._seen}
+        if all(code & QA_FILL_BIT for code in seen) or any(code & QA_CONFIDENCE_BITS for code in seen):
+            return None
+        return (
+            "They lack the bits 8 and 9 of Landsat's QA_PIXEL (Collection 2): use that layer, or set "
+            "sensors.optical.cloud_mask to the coding of this mask"
         )
 
     def _fault_of_nonzero(self) -> str | None:
@@ -135,6 +149,8 @@ class CloudMask:
                 "For Sentinel-2's scene classification (SCL) set sensors.optical.cloud_mask: scl "
                 f"({', '.join(map(str, SCL_CLOUD))} are cloud and shadow). {remedy}"
             )
+        if any(code > 0 and int(code) & QA_CONFIDENCE_BITS for code in others):
+            return f"For Landsat's QA_PIXEL (Collection 2) set sensors.optical.cloud_mask: qa_pixel. {remedy}"
         if others <= {1, max(others)}:
             return f"If {max(others):g} means nodata, tag it: gdal_edit.py -a_nodata {max(others):g} {name}. {remedy}"
         return remedy

@@ -15,6 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.registration import Registration
+from clairemap.artefacts.scene_sources import MaskCoding
 from clairemap.classes import IGNORE_INDEX, CodeTable, SourceLegend, code_counts, source_key
 from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
@@ -22,7 +23,7 @@ from clairemap.raster.code_names import codes_of_names
 from clairemap.raster.pair_block import PairBlock
 from clairemap.raster.source import Block, RasterSource
 from clairemap.raster.virtual_raster import Raster, VirtualRaster
-from clairemap.registration.clouds import CloudMask, Coding, cloud_source
+from clairemap.registration.clouds import CloudMask, cloud_source
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.overlap import mapping_between
 from clairemap.registration.plausible import check_optical, check_sar
@@ -214,7 +215,7 @@ def _code_table(files: SceneFiles, legend: SourceLegend, ignored_names: Collecti
     return table
 
 
-def _coding(cloud: Raster | None, sensors: TiledSensors) -> Coding:
+def _coding(cloud: Raster | None, sensors: TiledSensors) -> MaskCoding:
     """Return the coding of a cloud mask: that of its product, otherwise of the settings."""
     of_product = cloud.coding if isinstance(cloud, VirtualRaster) else None
     return of_product or sensors.optical.cloud_mask

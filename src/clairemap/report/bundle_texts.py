@@ -1,4 +1,4 @@
-"""Texts of the folder in which a model is handed on: README, config file and sample sheet to start with."""
+"""Texts of the folder in which a model is shared: README, config file and sample sheet to start with."""
 
 import textwrap
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from clairemap.artefacts.metrics import RegionMetrics
 from clairemap.artefacts.model_card import BandScale, ModelCard
 from clairemap.artefacts.origin import ClassAccuracy, Origin, RegionAccuracy, TrainingPlace
 from clairemap.outputs import FUSED
-from clairemap.report.given_model import SPLIT_WORDS, model_name, training_dates
+from clairemap.report.given_model import SPLIT_WORDS, model_name, training_dates, training_labels
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.model_texts import calibration_text, version_text
 from clairemap.report.numbers import count, points
@@ -164,7 +164,8 @@ def _places(card: ModelCard, origin: Origin) -> str:
     return f"""\
 ## Where and when it was trained
 
-{count(card.trained_on.pixels)} labelled pixels. Dates: {days}. Outlines: `places` in `origin.json`.
+{training_labels(origin)}{count(card.trained_on.pixels)} labelled pixels. Dates: {days}.
+Outlines: `places` in `origin.json`.
 
 | scene | used for | labelled tiles | dates | west, south, east, north (degrees) |
 |---|---|---|---|---|
@@ -224,7 +225,7 @@ def _provenance(card: ModelCard, origin: Origin) -> Iterator[str]:
     yield f"Trained by {version_text(card.stamp)}, step {count(card.best_step)}"
     if card.parent is not None:
         yield (
-            f"Trained on from the model with weights {card.parent.weights_sha256}; classes taken over: "
+            f"Fine-tuned from the model with weights {card.parent.weights_sha256}; classes kept: "
             f"{', '.join(card.parent.kept_classes) or 'none'}; new: {', '.join(card.parent.new_classes) or 'none'}"
         )
     yield f"SHA-256 of `model.safetensors`: `{card.weights_sha256}`"

@@ -197,6 +197,7 @@ class ReportContent:
     `changed_settings` are the settings that differ from the defaults, None if unknown; `costs` are those of the rules.
     `reliability` is the plot of accuracy by confidence, `radiometry` that of the bands' differences from training.
     `weakness` is a sentence on the map's biggest error. `interactive` is what the page's script shows.
+    `summary` are the sentences about the region.
     """
 
     title: str
@@ -226,6 +227,7 @@ class ReportContent:
     reliability: Picture | None = None
     radiometry: Picture | None = None
     interactive: Interactive = field(default_factory=lambda: Interactive({}))
+    summary: tuple[str, ...] = ()
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

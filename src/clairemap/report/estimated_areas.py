@@ -20,7 +20,7 @@ SPANS = (0.05, 0.1, 0.2, 0.5, LARGEST_SPAN)
 
 @dataclass(frozen=True)
 class PlotRow:
-    """Positions of a class in the plot, percent of its width; the estimate is at 50.
+    """Positions of a class in the plot, percent of its width; the estimate is at 50, limits beyond the plot at its end.
 
     `beyond` says that the pixel count is outside the plot. `true` is None outside the demo.
     """
@@ -79,7 +79,10 @@ def verdict_text(classes: Sequence[ClassEstimates]) -> str:
     """Return whether the pixel count is misleading, in one sentence: for which classes, and by how much."""
     misleading = sorted((row for row in classes if row.misleading), key=_excess_ha, reverse=True)
     if not misleading:
-        return f"The pixel count is not misleading: it is within the {INTERVAL} for all {len(classes)} classes."
+        return (
+            "The sample does not show the pixel count to be misleading: it is within the "
+            f"{INTERVAL} for all {len(classes)} classes."
+        )
     named = [f"{row.name} by {_excess_text(row)} ({_relative_text(row)})" for row in misleading[:NAMED_CLASSES]]
     more = len(misleading) - len(named)
     return (

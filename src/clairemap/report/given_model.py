@@ -29,8 +29,14 @@ def origin_text(card: ModelCard, origin: Origin) -> str:
     scenes = shortened(card.trained_on.scenes, MOST_SCENES)
     return (
         f"The model {model_name(card)} was trained in another project, on {count(card.trained_on.pixels)} labelled "
-        f"pixels of {len(card.trained_on.scenes)} scene(s): {scenes}. {known_accuracy(origin)}"
+        f"pixels of {len(card.trained_on.scenes)} scene(s): {scenes}. {training_labels(origin)}{known_accuracy(origin)}"
     )
+
+
+def training_labels(origin: Origin) -> str:
+    """Return a sentence on the labels of the training with a blank after it; empty if they are ground truth."""
+    product = origin.labels_product
+    return f"The labels of its training are the land-cover product {product}, not ground truth. " if product else ""
 
 
 def known_accuracy(origin: Origin) -> str:

@@ -31,7 +31,7 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         "the network uses surrounding pixels; no margin if one window covers the scene",
         "Model trained by": version_text(card.stamp),
         "Weights (SHA-256)": card.weights_sha256[:16],
-        "Trained on from": _parent_text(card),
+        "Fine-tuned from": _parent_text(card),
     }
     return tuple(Fact(name, value) for name, value in found.items() if value)
 
@@ -48,7 +48,7 @@ def _parent_text(card: ModelCard) -> str:
     if parent is None:
         return ""
     return (
-        f"weights {parent.weights_sha256[:16]}; classes taken over: {', '.join(parent.kept_classes) or 'none'}; new "
+        f"weights {parent.weights_sha256[:16]}; classes kept: {', '.join(parent.kept_classes) or 'none'}; new "
         f"classes: {', '.join(parent.new_classes) or 'none'}; band statistics of the "
         f"{'model' if parent.statistics_from == 'model' else 'new scenes'}"
     )

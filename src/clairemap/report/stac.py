@@ -125,7 +125,7 @@ def _accepted(model: MappingModel | None) -> dict[str, object]:
 
 def _lineage(sources: MapSources) -> str:
     scenes = f"scene(s) {', '.join(sources.scenes)}" if sources.scenes else "one or more scenes"
-    product = sources.labels_product
+    product = None if sources.origin else sources.labels_product  # the text on that model has it
     weak = f" The training labels are the land-cover product {product}, not ground truth." if product else ""
     products = product_ids(sources.origins)
     read = f" Products: {', '.join(products)}." if products else ""

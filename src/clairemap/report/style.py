@@ -31,6 +31,23 @@ def qgis_style(legend: ColoredLegend) -> str:
     return _text(root)
 
 
+def polygon_style(legend: ColoredLegend) -> str:
+    """Return the style of the map's polygons: fill of each class by the column ``code``, without outlines."""
+    root = ElementTree.Element("qgis", version=MIN_QGIS_VERSION, styleCategories="Symbology")
+    renderer = ElementTree.SubElement(root, "renderer-v2", type="categorizedSymbol", attr="code")
+    categories = ElementTree.SubElement(renderer, "categories")
+    symbols = ElementTree.SubElement(renderer, "symbols")
+    for index, c in enumerate(legend.classes):
+        name = str(index)
+        ElementTree.SubElement(categories, "category", value=str(c.code), symbol=name, label=c.name, render="true")
+        symbol = ElementTree.SubElement(symbols, "symbol", type="fill", name=name, alpha="1")
+        fill = ElementTree.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "pass": "0"})
+        color = ",".join(map(str, (*c.rgb, 255)))
+        for key, value in (("color", color), ("style", "solid"), ("outline_style", "no")):
+            ElementTree.SubElement(fill, "prop", k=key, v=value)
+    return _text(root)
+
+
 def confidence_style() -> str:
     """Return the ``.qml`` text for the confidence map: pale is low, dark is high."""
     return _ramp_style({value: (color, f"{value} %") for value, color in CONFIDENCE_RAMP.items()}, "INTERPOLATED")

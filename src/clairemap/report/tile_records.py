@@ -100,10 +100,9 @@ def _class_row(row: ClassFacts, index: Mapping[str, int]) -> list[float | None]:
 
 def _text(tile: ExplainedTile) -> str | list[list[Any]]:
     """Return the text; where its sentences name the facts behind them, each sentence with these figures."""
-    sentences = getattr(tile, "sentences", ())
-    if not sentences:
+    if not tile.sentences:
         return tile.text
-    return [[sentence.text, list(_figures(tile.facts, sentence.about))] for sentence in sentences]
+    return [[sentence.text, list(_figures(tile.facts, sentence.about))] for sentence in tile.sentences]
 
 
 def _figures(facts: TileFacts, about: Sequence[str]) -> Iterator[str]:

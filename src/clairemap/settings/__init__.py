@@ -3,6 +3,7 @@
 from clairemap.settings.accuracy import AccuracySettings
 from clairemap.settings.changed import changed_settings
 from clairemap.settings.config import ComputeSettings, Settings, load_settings
+from clairemap.settings.delivery import DeliverSettings
 from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import ALIGN_PX
 from clairemap.settings.labels import IgnoredNames, LabelOrigin, LabelsSettings, PolygonSettings
@@ -42,6 +43,7 @@ __all__ = [
     "AccuracySettings",
     "AugmentationSettings",
     "BundleSettings",
+    "DeliverSettings",
     "ComputeSettings",
     "DEMO_CLASSES",
     "ExplainSettings",

@@ -16,6 +16,9 @@ class BufferSettings(Section):
 
     around: str = Field(description="name of the class")
     px: int = Field(3, ge=1, le=100, description="width of the stratum around the class, pixels")
+    share: float = Field(
+        0, ge=0, lt=1, description="share of the sample in this stratum, if more than in proportion to its pixels"
+    )
 
 
 class AccuracySettings(Section):

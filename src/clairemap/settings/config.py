@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from clairemap.settings.accuracy import AccuracySettings
+from clairemap.settings.delivery import DeliverSettings
 from clairemap.settings.handover import BundleSettings
 from clairemap.settings.kinds import InputPath, OutputFolder
 from clairemap.settings.labels import LabelsSettings
@@ -84,13 +85,16 @@ class Settings(Section):
     )
     inference: InferenceSettings = Field(InferenceSettings(), description="sliding windows over a scene")
     mosaic: MosaicSettings = Field(MosaicSettings(), description="grid and compression of the maps")
+    deliver: DeliverSettings = Field(
+        DeliverSettings(), description="post-processing of the finished maps: minimum mapping unit, polygons"
+    )
     metrics: MetricsSettings = Field(MetricsSettings(), description="accuracy against the labels")
     accuracy: AccuracySettings = Field(
         AccuracySettings(), description="random sample of the map, interpreted by people, for accuracy and areas"
     )
     explain: ExplainSettings = Field(ExplainSettings(), description="explanations of the tiles in words")
     report: ReportSettings = Field(ReportSettings(), description="report page")
-    bundle: BundleSettings = Field(BundleSettings(), description="folder to hand the model on (make bundle)")
+    bundle: BundleSettings = Field(BundleSettings(), description="folder to share the model (make bundle)")
     compute: ComputeSettings = Field(
         ComputeSettings(),
         description="hardware, memory and time limits; changes here do not affect results and trigger no recomputation",
@@ -136,7 +140,7 @@ class Settings(Section):
         if self.model is not None and self.training.start_from is not None:
             raise ValueError(
                 "model and training.start_from are both set: set model to map with a model as it is, or "
-                "training.start_from to train on from it"
+                "training.start_from to fine-tune it"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""Settings of the folder in which a trained model is handed on."""
+"""Settings of the folder in which a trained model is shared."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from clairemap.settings.section import Section
 
 
 class BundleSettings(Section):
-    """The folder to hand the model on."""
+    """The folder to share the model."""
 
     licence: str | None = Field(
         None, min_length=1, description="licence of the model, for the folder's README (null: not stated)"

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from clairemap.settings.kinds import AlignedPx, InputPath
 from clairemap.settings.section import Section
@@ -76,13 +76,37 @@ class ExplainSettings(Section):
     """Explanations of the tiles in words."""
 
     model: InputPath | None = Field(
-        None, description="folder or Hugging Face name of a Phi-3 model (null: sentences from a fixed template)"
+        None,
+        description="folder or Hugging Face name of a chat model, for example microsoft/Phi-3-mini-4k-instruct, which "
+        "chooses the sentences (null: a template chooses them)",
+    )
+    tiles: Literal["all", "uncertain", "worst", "sample"] = Field(
+        "all",
+        description="tiles of each scene whose text the model writes; uncertain: lowest confidence; worst: least "
+        "accurate class; sample: evenly spaced; the others get the template's text",
+    )
+    max_tiles: int | None = Field(
+        None, ge=1, description="number of these tiles per scene, unless tiles is all (null: all)"
+    )
+    sensor_tiles: int = Field(
+        4,
+        ge=0,
+        description="number of tiles per scene, the least confident ones, whose text says what the map would show "
+        "without one sensor; each is mapped twice more",
     )
     batch_size: int = Field(8, ge=1, description="tiles per batch of the language model")
-    max_new_tokens: int = Field(192, ge=16, le=2048, description="maximum length of an answer, tokens")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="number format of the language model"
+        "auto", description="number format of the language model (auto: bfloat16 on a GPU, float32 on a CPU)"
     )
+
+    @model_validator(mode="after")
+    def _number_fits_rule(self) -> "ExplainSettings":
+        if (self.tiles == "all") != (self.max_tiles is None):
+            raise ValueError(
+                f"tiles is {self.tiles} and max_tiles is {'null' if self.max_tiles is None else self.max_tiles}: set "
+                "tiles to uncertain, worst or sample together with max_tiles, or neither"
+            )
+        return self
 
 
 class ReportSettings(Section):

@@ -78,11 +78,12 @@ class OpticalBands(_BandSettings):
 class TiledOptical(OpticalBands):
     """Bands of the optical scenes and the coding of their cloud masks."""
 
-    cloud_mask: Literal["binary", "nonzero", "scl"] = Field(
+    cloud_mask: Literal["binary", "nonzero", "scl", "qa_pixel"] = Field(
         "binary",
         description="coding of the cloud masks. binary: 0 is clear, one other value is cloud or shadow; nonzero: 0 "
         "is clear, all other values are cloud or shadow; scl: Sentinel-2 scene classification (3, 8, 9, "
-        "10: cloud or shadow; 0: unknown)",
+        "10: cloud or shadow; 0: unknown); qa_pixel: Landsat Collection 2 QA_PIXEL (dilated cloud, cirrus, cloud, "
+        "cloud shadow)",
     )
     cloud_classes: tuple[int, ...] = Field(
         (3, 8, 9, 10),

@@ -88,7 +88,7 @@ class TrainingSettings(Section):
     initial_sar: InputPath | None = Field(None, description="the same for the SAR encoder")
     start_from: InputPath | None = Field(
         None,
-        description="folder of a trained model to train on from: same bands and network; classes of the same name keep "
+        description="folder of a trained model to fine-tune: same bands and network; classes of the same name keep "
         "their output weights (null: start from random weights)",
     )
     statistics_from: Literal["model", "scenes"] = Field(

@@ -71,7 +71,7 @@ def read(cell: Cell, wanted: Wanted) -> Product:
 
 
 def _by_band(cell: Cell, wanted: Wanted) -> dict[str, str]:
-    """Return the file of each wanted band, by patterns or by names; empty if the names do not tell."""
+    """Return the file of each wanted band, by patterns or by names; empty if no name contains a band's."""
     images = [name for name in cell.names if not NOT_IMAGES.search(name)]
     if not images:
         raise MissingFileError(f"{cell.text}: no file matches; correct the path or pattern in the sample sheet")
@@ -103,7 +103,7 @@ def _by_band(cell: Cell, wanted: Wanted) -> dict[str, str]:
 
 
 def _is_in_order(cell: Cell, wanted: Wanted, found: dict[str, str]) -> bool:
-    """Whether a cell names one file for each band and no name tells another order."""
+    """Whether a cell names one file for each band and no name contradicts the order of the settings."""
     if cell.kind != "files" or len(cell.names) != len(wanted.bands):
         return False
     return all(cell.names[wanted.bands.index(band)] == file for band, file in found.items())

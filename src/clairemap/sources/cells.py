@@ -6,14 +6,15 @@
 | files | `a.tif;b.tif` | `band_files` |
 | folder | a folder, such as a Sentinel-2 product (`.SAFE`); a pattern, `data/*_10m.jp2` | first reader that knows it |
 | archive | a product as `.zip`, `.tar` | first reader that knows its content |
-| item | a STAC item: a file or address that ends in `.json` or `.geojson` | `stac_item` |
-| remote | an address or a virtual path of GDAL: `https://`, `s3://`, `gs://`, `/vsi…/`, `NETCDF:…` | see `readers` |
+| item | a STAC item: a file or address that ends in `.json` or `.geojson`, or is an item of an API | `stac_item` |
+| remote | an address or a virtual path of GDAL: `https://`, `s3://`, `gs://`, `/vsi…/`, `NETCDF:…` | `remote_raster` |
 
 Only `raster` cells are opened directly by the stages. A scene with any other cell gets the rule resolve_scene.
 """
 
 import fnmatch
 import os
+import re
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from typing import Literal
 
 from clairemap.cell_text import PATTERN, is_gdal_name, is_pattern, items
 from clairemap.errors import MissingFileError, UnreadableFileError
+from clairemap.raster.remote_names import address, gdal_name
 from clairemap.sources.listing import names_in
 
 Role = Literal["optical", "sar", "label", "cloud"]
@@ -47,7 +49,7 @@ class Cell:
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the rule resolve_scene finds out what the cell consists of."""
+        """Whether the rule resolve_scene reads the cell."""
         return self.kind != "raster"
 
     @property
@@ -66,7 +68,8 @@ class Cell:
             UnreadableFileError: the archive is truncated or damaged.
         """
         if self.kind == "files":
-            return tuple(f"{number}/{Path(item).name}" for number, item in enumerate(items(self.text), start=1))
+            named = ((number, Path(address(item)).name) for number, item in enumerate(items(self.text), start=1))
+            return tuple(f"{number}/{name}" for number, name in named)
         if self.kind == "folder":
             return tuple(sorted(_listed(self.text)))
         if self.kind == "archive":
@@ -74,14 +77,16 @@ class Cell:
         return (Path(self.text).name,) if self.kind == "raster" else ()
 
     def located(self, reference: str) -> str:
-        """Return what GDAL opens for a reference: a path, or a virtual path within an archive."""
+        """Return what GDAL opens for a reference: a path, a virtual path within an archive, or a (signed) address."""
         if is_gdal_name(reference):
-            return reference
+            return gdal_name(reference)
         if self.kind == "files":
-            return items(self.text)[int(reference.split("/")[0]) - 1]
+            return gdal_name(items(self.text)[int(reference.split("/")[0]) - 1])
+        if self.kind == "item":
+            return str(Path(self.text).parent / reference)
         if self.kind == "archive":
             return f"{ARCHIVES[Path(self.text).suffix.lower()]}{self.text}/{reference}"
-        return str(self.base / reference) if self.kind == "folder" else self.text
+        return str(self.base / reference) if self.kind == "folder" else gdal_name(self.text)
 
 
 def cell_of(role: Role, text: str) -> Cell:
@@ -93,10 +98,10 @@ def _kind(role: Role, text: str) -> Kind:
     lower = text.lower()
     if role == "label":
         return "raster"  # polygons and rasters of labels have their own rules
-    if is_gdal_name(text):
-        return "item" if lower.split("?")[0].endswith(ITEMS) else "remote"
     if len(items(text)) > 1:
         return "files"
+    if is_gdal_name(text):
+        return "item" if _names_item(lower) else "remote"
     if is_pattern(text):
         return "folder"
     if lower.endswith(ITEMS):
@@ -104,6 +109,12 @@ def _kind(role: Role, text: str) -> Kind:
     if Path(lower).suffix in ARCHIVES:
         return "archive"
     return "folder" if _is_plain_folder(text) else "raster"
+
+
+def _names_item(address: str) -> bool:
+    """Whether a lower-case address is that of a STAC item: a `.json` file, or an item of a STAC API."""
+    path = address.split("?")[0]
+    return path.endswith(ITEMS) or re.search(r"/collections/[^/]+/items/[^/]+$", path) is not None
 
 
 def _is_plain_folder(text: str) -> bool:

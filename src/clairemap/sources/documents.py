@@ -7,13 +7,22 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from clairemap.errors import UnreadableFileError
+from clairemap.raster.remote_names import is_remote
 from clairemap.sources.cells import Cell
 
 DAMAGED = (ElementTree.ParseError, zipfile.BadZipFile, tarfile.TarError, OSError, EOFError, KeyError)
 
 
 def content(cell: Cell, reference: str) -> bytes:
-    """Return the content of a file of a cell; the errors are those of `DAMAGED`."""
+    """Return the content of a file of a cell; the errors are those of `DAMAGED`.
+
+    Raises:
+        RemoteFileError: it is on a server and cannot be read.
+    """
+    if is_remote(reference):
+        from clairemap.raster.remote_files import content as remote_content  # noqa: PLC0415 - planning imports no GDAL
+
+        return remote_content(reference)
     if cell.kind != "archive":
         return Path(cell.located(reference)).read_bytes()
     if not zipfile.is_zipfile(cell.text):

@@ -1,8 +1,12 @@
 """What the file of a band is: grid, number type, tags; and a sample of its numbers. Opens each file once."""
 
+import itertools
+import math
 import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,21 +14,29 @@ from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
+from rasterio.windows import Window
 
-from clairemap.artefacts.scene_sources import PixelGrid
+from clairemap.artefacts.scene_sources import PixelGrid, RemoteState
+from clairemap.cell_text import is_gdal_name
 from clairemap.errors import BandCountError, MissingFileError, UnreadableFileError
 from clairemap.raster.georeference import geobox_of
 from clairemap.raster.opening import open_raster
+from clairemap.raster.remote_files import read_error, state
+from clairemap.raster.remote_names import address, cached, is_remote
 from clairemap.raster.unsupported import quoted_reason
 from clairemap.sources.cells import Cell
+from clairemap.sources.product import BandFile, MaskFile
 
 SAMPLE_PX = 256
 """Side of the sample of a band, pixels."""
 
+SPREAD = (1 / 6, 1 / 2, 5 / 6)
+SAMPLE_CACHE_MB = 16
+
 
 @dataclass(frozen=True)
 class InspectedFile:
-    """Facts of one band of a file; `sample` has stored numbers of a reduced picture of the whole band (y, x)."""
+    """Facts of one band of a file; `sample` has downsampled stored numbers of the whole band (y, x)."""
 
     grid: PixelGrid
     dtype: str
@@ -34,40 +46,43 @@ class InspectedFile:
     offset: float
     masked: bool
     sample: NDArray[Any]
+    remote: RemoteState | None = None
 
 
-def inspected(cell: Cell, reference: str, number: int, size_bytes: int | None, sampled: bool) -> InspectedFile:
-    """Return what a file is.
-
-    Args:
-        cell: cell that the reference belongs to.
-        reference: of the file.
-        number: 1-based number of the band.
-        size_bytes: size of the complete file by the metadata; None: unknown.
-        sampled: whether to read a sample; otherwise it is empty.
+def inspected(cell: Cell, band: BandFile | MaskFile) -> InspectedFile:
+    """Return what the file of a band is. Masks, and remote files without an offset, are not sampled.
 
     Raises:
         MissingFileError: the file does not exist.
         UnreadableFileError: it is truncated, or GDAL cannot open it.
         BandCountError: it has no band of this number.
         GridError: its georeferencing is not supported.
+        RemoteFileError: it is on a server and cannot be read.
     """
-    name = cell.located(reference)
-    _check_size(cell, name, reference, size_bytes)
+    name = cell.located(band.file)
+    _check_size(cell, name, band.file, band.size_bytes)
+    remote = state(name) if is_remote(name) else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            with open_raster(name) as file:
-                return _facts(cell, reference, file, number, sampled)
+            with open_raster(cached(name, SAMPLE_CACHE_MB)) as file:
+                return replace(_facts(cell, band, file), remote=remote)
         except RasterioIOError as error:
+            if remote is not None:
+                raise read_error(_place(cell, band.file), error) from None
             raise UnreadableFileError(
-                f"{cell.text}: {reference} is truncated or damaged, or not a raster ({quoted_reason(error)}); download "
+                f"{cell.text}: {band.file} is truncated or damaged, or not a raster ({quoted_reason(error)}); download "
                 "it again"
             ) from None
 
 
+def _place(cell: Cell, reference: str) -> str:
+    """Return cell and file for messages, without signatures."""
+    return reference if is_remote(reference) else f"{address(cell.text)}: {reference}"
+
+
 def _check_size(cell: Cell, name: str, reference: str, size_bytes: int | None) -> None:
-    if cell.kind not in ("files", "folder", "raster"):
+    if is_gdal_name(name):
         return
     if not os.path.exists(name):  # noqa: PTH110 - Path.exists raises for names that are too long
         raise MissingFileError(f"{cell.text}: {name} does not exist; correct the sample sheet or provide the file")
@@ -79,11 +94,17 @@ def _check_size(cell: Cell, name: str, reference: str, size_bytes: int | None) -
         )
 
 
-def _facts(cell: Cell, reference: str, file: Any, number: int, sampled: bool) -> InspectedFile:  # noqa: ANN401
-    if not 1 <= number <= file.count:
-        raise BandCountError(f"{cell.text}: {reference} has {file.count} band(s), not a band {number}")
-    index = number - 1
-    geobox = geobox_of(file, cell.base / reference)
+def _facts(cell: Cell, band: BandFile | MaskFile, file: Any) -> InspectedFile:  # noqa: ANN401
+    place = _place(cell, band.file)
+    if not 1 <= band.number <= file.count:
+        raise BandCountError(f"{place} has {file.count} band(s), not a band {band.number}")
+    if isinstance(band, BandFile) and band.count not in (None, file.count):
+        raise BandCountError(
+            f"{place} has {file.count} band(s), but sensors.{cell.role}.bands lists {band.count}: correct "
+            f"sensors.{cell.role}.bands, or select bands with sensors.{cell.role}.indexes"
+        )
+    index = band.number - 1
+    geobox = geobox_of(file, Path(place))
     flags = file.mask_flag_enums[index]
     return InspectedFile(
         grid=PixelGrid(
@@ -98,8 +119,14 @@ def _facts(cell: Cell, reference: str, file: Any, number: int, sampled: bool) ->
         scale=file.scales[index],
         offset=file.offsets[index],
         masked=MaskFlags.all_valid not in flags and MaskFlags.nodata not in flags,
-        sample=_sample(cell, reference, file, number) if sampled else np.zeros((0, 0), np.float32),
+        sample=_sample(place, file, band.number) if _is_sampled(band, file) else np.zeros((0, 0), np.float32),
     )
+
+
+def _is_sampled(band: BandFile | MaskFile, file: Any) -> bool:  # noqa: ANN401
+    if isinstance(band, MaskFile) or not is_remote(file.name):
+        return isinstance(band, BandFile)
+    return file.offsets[band.number - 1] != 0 or any(one.statement == "add" and one.offset for one in band.evidence)
 
 
 def _crs_text(crs: CRS) -> str:
@@ -108,13 +135,29 @@ def _crs_text(crs: CRS) -> str:
     return f"EPSG:{code}" if code is not None else crs.to_wkt()
 
 
-def _sample(cell: Cell, reference: str, file: Any, number: int) -> NDArray[Any]:  # noqa: ANN401
+def _sample(place: str, file: Any, number: int) -> NDArray[Any]:  # noqa: ANN401
+    """Return a reduced picture of a band; of remote files without overviews some blocks, not to read all of them."""
     factor = max(1.0, max(file.height, file.width) / SAMPLE_PX)
     shape = max(1, round(file.height / factor)), max(1, round(file.width / factor))
+    is_whole_remote = is_remote(file.name) and not file.overviews(number)
     try:
+        if is_whole_remote and min(shape) > 1:
+            return np.concatenate([file.read(number, window=one).ravel() for one in _spread_blocks(file)])
         return np.asarray(file.read(number, out_shape=shape))
     except RasterioError as error:
+        if is_remote(file.name):
+            raise read_error(place, error) from None
         raise UnreadableFileError(
-            f"{cell.text}: {reference} is truncated or damaged ({quoted_reason(error.__cause__ or error)}); "
-            "download it again"
+            f"{place} is truncated or damaged ({quoted_reason(error.__cause__ or error)}); download it again"
         ) from None
+
+
+def _spread_blocks(file: Any) -> Iterator[Window]:  # noqa: ANN401
+    """Yield windows of up to nine blocks, evenly spread over a raster."""
+    height, width = file.block_shapes[0]
+    rows, columns = (
+        sorted({math.floor(size * part) // block * block for part in SPREAD})
+        for size, block in ((file.height, height), (file.width, width))
+    )
+    for y0, x0 in itertools.product(rows, columns):
+        yield Window(x0, y0, min(width, file.width - x0), min(height, file.height - y0))

@@ -15,7 +15,7 @@ from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.sources.cells import Cell
 from clairemap.sources.documents import found, parsed
 from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, plain_name
-from clairemap.sources.sentinel2_bands import UNIT
+from clairemap.sources.sentinel2_bands import REFLECTANCE, UNIT
 from clairemap.sources.wanted import Wanted
 
 IMAGE = re.compile(r"(?:^|/)(L[COTEM]\d\d_L2S[PR]_\w+)_(?:SR_(B\d)|(QA_PIXEL))\.TIF$")
@@ -25,7 +25,6 @@ OLI = {"B1": "coastal", "B2": "blue", "B3": "green", "B4": "red", "B5": "nir08",
 TM = {"B1": "blue", "B2": "green", "B3": "red", "B4": "nir08", "B5": "swir16", "B7": "swir22"}
 """Common names of the bands of Landsat 8 and 9, and of 4 to 7; nir08 may also be asked for as nir."""
 
-REFLECTANCE = 10_000
 LICENCE = "public domain (USGS)"
 
 

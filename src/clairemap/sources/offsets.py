@@ -9,9 +9,9 @@ Known faults of metadata, and what happens here:
 | a provider has removed the offset; the catalogue still states one | removed counts: catalogues state the product's |
 | two offsets | not decided |
 | an offset, but the baseline has none; or none, but the baseline has one | not decided |
-| an offset that would make many pixels negative: the provider has removed it without saying so | not decided |
+| an offset that would make many pixels negative: the provider has removed it without stating so | not decided |
 | none, and files of this kind exist with and without one | not decided |
-| none, and nothing says that there could be one | 0 |
+| none, and no metadata suggest one | 0 |
 
 What is not decided is `sensors.optical.offset` if that is set, otherwise the scene is refused.
 """
@@ -62,14 +62,14 @@ class Decision:
 
 
 class _UndecidedError(Exception):
-    """The metadata do not decide; the text says why."""
+    """The metadata do not decide; the text is the reason."""
 
 
 def decided(evidence: Sequence[Evidence], key: OffsetKey, where: str, stored: NDArray[Any], scale: float) -> Decision:
     """Return the offset of a band.
 
     Args:
-        evidence: all that metadata and tags say.
+        evidence: all statements of metadata and tags.
         key: the setting.
         where: cell and band, for messages.
         stored: a sample of valid stored numbers.

@@ -7,6 +7,8 @@ from pathlib import Path
 from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, read_scene_sources
 from clairemap.cell_text import SCENE_CLASSIFICATION
 from clairemap.errors import StoreError
+from clairemap.raster.remote_files import check_unchanged, renew
+from clairemap.raster.remote_names import can_be_reopened
 from clairemap.raster.virtual_raster import Raster, VirtualRaster
 from clairemap.sources.cells import Role, cell_of
 from clairemap.sources.virtual import virtual_xml
@@ -27,6 +29,7 @@ class SceneRasters:
         """
         self._cells = {role: os.fspath(text) for role, text in cells.items() if text}
         self._record = None if sources is None else read_scene_sources(sources)
+        self._virtual: dict[Role, VirtualRaster] = {}
 
     @property
     def record(self) -> SceneSources | None:
@@ -34,12 +37,18 @@ class SceneRasters:
         return self._record
 
     def raster(self, role: Role) -> Raster | None:
-        """Return the raster of a role; None if the scene has none."""
+        """Return the raster of a role; None if the scene has none.
+
+        Raises:
+            RemoteFileError: a file on a server is not the one that resolve_scene read, or cannot be asked for.
+        """
         text = self._cells.get(role)
         if text is not None and text.lower() != SCENE_CLASSIFICATION and not cell_of(role, text).is_resolved:
             return Path(text)
         resolved = self._resolved(role)
-        return None if resolved is None else _virtual(resolved, self._cells[resolved.cell])
+        if resolved is not None and role not in self._virtual:
+            self._virtual[role] = _virtual(resolved, self._cells[resolved.cell])
+        return self._virtual.get(role)
 
     def sensor(self, role: Role) -> Raster:
         """Return the raster of a role that the scene has.
@@ -67,6 +76,19 @@ class SceneRasters:
 
 
 def _virtual(resolved: ResolvedRole, text: str) -> VirtualRaster:
+    """Return the virtual raster of a role; files on servers are compared with the record."""
     cell = cell_of(resolved.cell, text)
+    remote = {band.file: band.remote for band in resolved.bands if band.remote is not None}
+    names = [cell.located(file) for file in remote]
+    for name, state in zip(names, remote.values(), strict=True):
+        check_unchanged(name, state)
+
+    def renewed() -> str:
+        renew()
+        return virtual_xml(resolved, cell.located)
+
     xml = virtual_xml(resolved, cell.located)
-    return VirtualRaster(Path(text), xml, resolved.nodata_in_any, resolved.coding)
+    is_reopened = any(map(can_be_reopened, names))
+    return VirtualRaster(
+        Path(text), xml, resolved.nodata_in_any, resolved.coding, renewed=renewed if is_reopened else None
+    )

@@ -1,6 +1,6 @@
 """What a reader returns: the bands and masks of a product, with all evidence on their scale and offset.
 
-A reader reports what the metadata say; it does not decide (`offsets` does) and does not open rasters (`resolve` does).
+A reader reports what the metadata state. It neither decides (`offsets` does) nor opens rasters (`resolve` does).
 
 Files are *references*: names relative to the cell (`cells.Cell.located` makes paths of them), so that nothing changes
 if the data move. A reference with a scheme (``https://…``, ``s3://…``, ``/vsi…/``) is opened as it is.
@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from clairemap.artefacts.scene_sources import SourceFacts
+from clairemap.artefacts.scene_sources import MaskCoding, SourceFacts
 from clairemap.errors import BandCountError
 
 Statement = Literal["add", "removed", "expected", "unknown"]
-"""What a piece of metadata says about a band's offset.
+"""What a piece of metadata states about a band's offset.
 
 add: this offset must be added to the stored numbers (0: none). removed: a provider has already removed the offset from
 the stored numbers. expected: products of this kind are delivered with this offset. unknown: files with such names exist
-with and without an offset, and nothing else tells them apart.
+with and without an offset, and no other metadata state which.
 """
 
 
@@ -40,7 +40,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class BandFile:
-    """A band of a product: where it is and what the metadata say about its numbers.
+    """A band of a product: where it is and what the metadata state about its numbers.
 
     Attributes:
         file: reference of the file.
@@ -53,6 +53,8 @@ class BandFile:
         nodata: stored number without data, by the metadata; None: the file's tag.
         nodata_in_any: nodata in one band makes the pixel invalid, also if the number could be a measurement (0).
         size_bytes: size of the file by the metadata; None: unknown.
+        count: number of bands that the file must have; None: any.
+        crs: CRS by the metadata as EPSG code or WKT, for a file without one; None: not stated.
     """
 
     file: str
@@ -64,18 +66,16 @@ class BandFile:
     nodata: float | None = None
     nodata_in_any: bool = False
     size_bytes: int | None = None
-
-
-Coding = Literal["binary", "nonzero", "scl", "qa_pixel"]
-"""What the numbers of a cloud mask mean; qa_pixel: bits of Landsat's quality band."""
+    count: int | None = None
+    crs: str | None = None
 
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A cloud mask of a product: reference of its file, number of its band, and coding."""
+    """A cloud mask of a product: reference of its file, number of its band, and coding (None: by the settings)."""
 
     file: str
-    coding: Coding
+    coding: MaskCoding | None
     number: int = 1
     size_bytes: int | None = None
 
@@ -92,7 +92,7 @@ class Product:
     def chosen(self, names: Sequence[str], where: str) -> tuple[BandFile, ...]:
         """Return the bands of some names, in their order.
 
-        Of several bands with one name the first counts: readers list the finest first.
+        A band's first name counts before other names. Of several bands the first counts: readers list the finest first.
 
         Args:
             names: of the settings, for example red or B04.
@@ -103,7 +103,9 @@ class Product:
         """
         known: dict[str, BandFile] = {}
         for band in self.bands:
-            for name in band.names:
+            known.setdefault(plain_name(band.names[0]), band)
+        for band in self.bands:
+            for name in band.names[1:]:
                 known.setdefault(plain_name(name), band)
         absent = [name for name in names if plain_name(name) not in known]
         if absent:

@@ -1,5 +1,7 @@
 """The record of what a scene's cells consist of: products read, files inspected, grids and offsets decided."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from clairemap.artefacts.scene_sources import (
@@ -19,7 +21,7 @@ from clairemap.sources.resolved_cells import ResolvedCell
 
 
 def resolve(cells: tuple[ResolvedCell, ...], sensors: ResolvedSensors, scene: str) -> dict[RoleName, ResolvedRole]:
-    """Return the resolved roles of a scene. Reads metadata and a reduced picture of each band.
+    """Return the resolved roles of a scene. Reads metadata and downsamples each band.
 
     Raises:
         ClairemapError: a cell cannot be read, lacks a band, has bands that do not fit each other, or has an offset that
@@ -40,7 +42,7 @@ def resolve(cells: tuple[ResolvedCell, ...], sensors: ResolvedSensors, scene: st
 def _sensor(one: ResolvedCell, settings: ResolvedOptical | ResolvedSar, scene: str) -> ResolvedRole:
     product = read_product(one.cell, one.wanted)
     chosen = product.chosen(settings.names, one.cell.text)
-    files = [inspected(one.cell, band.file, band.number, band.size_bytes, sampled=True) for band in chosen]
+    files = [_with_crs(inspected(one.cell, band), band) for band in chosen]
     grid = common_grid({band.file: file.grid for band, file in zip(chosen, files, strict=True)}, one.cell.text)
     key = OffsetKey.of(settings, scene)
     bands = tuple(
@@ -60,6 +62,13 @@ def _sensor(one: ResolvedCell, settings: ResolvedOptical | ResolvedSar, scene: s
     )
 
 
+def _with_crs(file: InspectedFile, band: BandFile) -> InspectedFile:
+    """Return a file with the CRS of its metadata if it has none itself."""
+    if file.grid.crs is not None or band.crs is None:
+        return file
+    return replace(file, grid=file.grid.model_copy(update={"crs": band.crs}))
+
+
 def _band(
     one: ResolvedCell,
     name: str,
@@ -69,7 +78,8 @@ def _band(
     settings: ResolvedOptical | ResolvedSar,
 ) -> ResolvedBand:
     tags = _tag_evidence(band, file) if settings.apply_scale else ()
-    scale = file.scale if settings.apply_scale and band.unit is None else 1.0
+    # Metadata that state a scale mean the same one as the file's tag.
+    scale = file.scale if settings.apply_scale and band.unit is None and band.scale == 1 else 1.0
     nodata = band.nodata if band.nodata is not None else file.nodata
     evidence = (*band.evidence, *tags)
     stored = file.sample[file.sample != nodata] if nodata is not None else file.sample.ravel()
@@ -88,11 +98,12 @@ def _band(
         offset_from=decision.decided_by,
         evidence=tuple(OffsetEvidence(statement=e.statement, offset=e.offset, where=e.where) for e in evidence),
         masked=file.masked,
+        remote=file.remote,
     )
 
 
 def _tag_evidence(band: BandFile, file: InspectedFile) -> tuple[Evidence, ...]:
-    """Return what GDAL's tags of a file say: value = stored number * scale + offset."""
+    """Return the offset in GDAL's tags of a file: value = stored number * scale + offset."""
     if (file.scale, file.offset) == (1, 0):
         return ()
     return (
@@ -115,7 +126,7 @@ def _mask(one: ResolvedCell) -> ResolvedRole | None:
 
 
 def _mask_role(one: ResolvedCell, product: Product, mask: MaskFile) -> ResolvedRole:
-    file = inspected(one.cell, mask.file, mask.number, mask.size_bytes, sampled=False)
+    file = inspected(one.cell, mask)
     band = ResolvedBand(
         name="cloud",
         file=mask.file,
@@ -128,6 +139,7 @@ def _mask_role(one: ResolvedCell, product: Product, mask: MaskFile) -> ResolvedR
         offset=0.0,
         offset_from="codes",
         masked=file.masked,
+        remote=file.remote,
     )
     return ResolvedRole(
         reader=product.reader,

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clairemap.artefacts.scene_sources import RoleName
-from clairemap.cell_text import SCENE_CLASSIFICATION
-from clairemap.settings import ResolvedSensors
+from clairemap.cell_text import SCENE_CLASSIFICATION, items
+from clairemap.raster.remote_names import address, is_remote
+from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
 from clairemap.sources.cells import Cell, Role, cell_of
 from clairemap.sources.readers import local_files
 from clairemap.sources.wanted import Wanted
@@ -34,6 +35,11 @@ class ResolvedCell:
         """Local files behind the cell by reference; names only, see `readers.local_files`."""
         return local_files(self.cell, self.wanted)
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Addresses of the cell's remote files, without signatures: their identities while planning."""
+        return tuple(address(item) for item in items(self.cell.text) if is_remote(item))
+
 
 def resolved_cells(cells: Mapping[str, str], sensors: ResolvedSensors) -> tuple[ResolvedCell, ...]:
     """Return the cells of a scene that are not single rasters, in the order optical, sar, cloud. Opens nothing.
@@ -47,10 +53,9 @@ def resolved_cells(cells: Mapping[str, str], sensors: ResolvedSensors) -> tuple[
     found = []
     optical = cell_of("optical", cells["optical"]) if "optical" in cells else None
     if optical is not None and optical.is_resolved:
-        wanted = Wanted("optical", sensors.optical.names, sensors.optical.files or {})
-        found.append(ResolvedCell("optical", optical, wanted))
+        found.append(ResolvedCell("optical", optical, _wanted("optical", sensors.optical)))
     if "sar" in cells and (sar := cell_of("sar", cells["sar"])).is_resolved:
-        found.append(ResolvedCell("sar", sar, Wanted("sar", sensors.sar.names, sensors.sar.files or {})))
+        found.append(ResolvedCell("sar", sar, _wanted("sar", sensors.sar)))
     cloud = cells.get("cloud", "")
     is_named = cloud.lower() == SCENE_CLASSIFICATION
     if cloud and not is_named:
@@ -60,6 +65,10 @@ def resolved_cells(cells: Mapping[str, str], sensors: ResolvedSensors) -> tuple[
         product = optical or cell_of("optical", "")
         found.append(ResolvedCell("cloud", product, Wanted("cloud"), is_required=is_named))
     return tuple(found)
+
+
+def _wanted(role: Role, settings: ResolvedOptical | ResolvedSar) -> Wanted:
+    return Wanted(role, settings.names, settings.files or {}, settings.indexes)
 
 
 def _name(role: Role) -> RoleName:

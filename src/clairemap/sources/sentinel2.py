@@ -1,7 +1,7 @@
 """Reader of Sentinel-2 products: L1C and L2A, a `.SAFE` folder or its archive.
 
 Offsets are read from the product's metadata (`MTD_MSIL1C.xml`, `MTD_MSIL2A.xml`): RADIO_ADD_OFFSET or BOA_ADD_OFFSET of
-each band. The processing baseline tells whether they must be there. Values are reflectance × 10 000 with the offset
+each band. The processing baseline decides whether they must be there. Values are reflectance × 10 000 with the offset
 removed, whatever the baseline and the quantification value.
 
 Layout and keys: Sentinel-2 Products Specification Document, S2-PDGS-TAS-DI-PSD, issues 14 and 15.
@@ -17,14 +17,13 @@ from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.sources.cells import Cell
 from clairemap.sources.documents import found, parsed
 from clairemap.sources.product import BandFile, Evidence, MaskFile, Product, plain_name
-from clairemap.sources.sentinel2_bands import BANDS, OFFSET, OFFSET_SINCE, UNIT, names_of
+from clairemap.sources.sentinel2_bands import BANDS, OFFSET, OFFSET_SINCE, REFLECTANCE, UNIT, names_of
 from clairemap.sources.wanted import Wanted
 
 METADATA = re.compile(r"(?:^|/)MTD_MSI(L1C|L2A)\.xml$")
 IMAGE = re.compile(r"(?:^|/)IMG_DATA/(?:R(?:10|20|60)m/)?[^/]*_(B\d[\dA]|SCL)(?:_(10|20|60)m)?\.jp2$")
 MANIFEST = "manifest.safe"
 LICENCE = "Copernicus Sentinel data terms"
-REFLECTANCE = 10_000
 NODATA = 0.0
 """In each band, in all baselines: 0 is never measured."""
 
@@ -63,7 +62,7 @@ def read(cell: Cell, wanted: Wanted) -> Product:
     sizes = _sizes(cell, f"{top}/{MANIFEST}" if top else MANIFEST)
     keys = {"SCL"} if wanted.role == "cloud" else _keys(wanted.bands)
     _check_delivered(cell, Path(document).name, [name for key in keys for name in images.get(key, ())[:1]])
-    evidence, scale = _Radiometry(root, Path(document).name, level), _scale(cell, root)
+    evidence, scale = Radiometry(root, Path(document).name, level), _scale(cell, root)
     bands = tuple(
         BandFile(
             image, names_of(key), evidence=evidence.of(key), scale=scale, unit=UNIT, nodata=NODATA,
@@ -138,8 +137,8 @@ def _check_delivered(cell: Cell, document: str, names: list[str]) -> None:
         )
 
 
-class _Radiometry:
-    """Offsets in the metadata of a product."""
+class Radiometry:
+    """Offsets in the metadata of a product, its root element; `document` is their name and `level` L1C or L2A."""
 
     def __init__(self, root: Element, document: str, level: str) -> None:
         tag = "RADIO_ADD_OFFSET" if level == "L1C" else "BOA_ADD_OFFSET"
@@ -154,11 +153,16 @@ class _Radiometry:
         evidence = []
         if number in self._offsets:
             evidence.append(Evidence("add", f"{self._where} of band_id {number}", self._offsets[number]))
-        if (version := _version(self._baseline)) is not None:
-            expected = OFFSET if version >= OFFSET_SINCE else 0.0
-            where = f"{self._document}, PROCESSING_BASELINE {self._baseline}"
-            evidence.append(Evidence("expected", where, expected))
+        evidence += expected_by(self._baseline, f"{self._document}, PROCESSING_BASELINE")
         return tuple(evidence) or (Evidence("unknown", f"{self._document}, without PROCESSING_BASELINE and offsets"),)
+
+
+def expected_by(baseline: str | None, where: str) -> tuple[Evidence, ...]:
+    """Return the offset that products of a processing baseline have; `where` is the key; empty: unknown baseline."""
+    version = _version(baseline)
+    if version is None:
+        return ()
+    return (Evidence("expected", f"{where} {baseline}", OFFSET if version >= OFFSET_SINCE else 0.0),)
 
 
 def _version(baseline: str | None) -> tuple[int, int] | None:
@@ -167,7 +171,7 @@ def _version(baseline: str | None) -> tuple[int, int] | None:
 
 
 def _scale(cell: Cell, root: Element) -> float:
-    """Return the factor from stored numbers to reflectance × 10 000: 1, as long as the quantification is 10 000."""
+    """Return the factor from stored numbers to reflectance × 10 000: 1 if the quantification value is 10 000."""
     for tag in ("BOA_QUANTIFICATION_VALUE", "L2A_BOA_QUANTIFICATION_VALUE", "QUANTIFICATION_VALUE"):
         if (text := found(root, tag)) is not None:
             value = float(text)

@@ -25,6 +25,9 @@ IMAGE_NAME = re.compile(r"(?:^|_)T\d{2}[A-Z]{3}_\d{8}T\d{6}_(B\d[\dA])(?:_\d{2}m
 UNIT = "reflectance x 10000, offset removed"
 """Unit of the values of all levels and baselines."""
 
+REFLECTANCE = 10_000
+"""Value of reflectance 1 in this unit."""
+
 OFFSET = -1000.0
 """Offset of all bands since `OFFSET_SINCE`, in stored numbers."""
 

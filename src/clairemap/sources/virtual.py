@@ -11,6 +11,7 @@ import numpy as np
 from affine import Affine
 
 from clairemap.artefacts.scene_sources import PixelGrid, ResolvedBand, ResolvedRole
+from clairemap.raster.remote_names import CACHE_MB, cached
 from clairemap.raster.virtual_raster import GDAL_TYPES
 from clairemap.sources.grids import in_pixels_of
 
@@ -30,8 +31,9 @@ def virtual_xml(role: ResolvedRole, located: Located) -> str:
     root = Element("VRTDataset", rasterXSize=str(grid.width), rasterYSize=str(grid.height))
     _add_place(root, grid)
     dtype = _common_type(role.bands)
+    share_mb = CACHE_MB / len({band.file for band in role.bands})
     for number, band in enumerate(role.bands, start=1):
-        _add_band(root, number, band, role, located, dtype)
+        _add_band(root, number, band, role, cached(located(band.file), share_mb), dtype)
     return tostring(root, encoding="unicode")
 
 
@@ -48,7 +50,7 @@ def _common_type(bands: Sequence[ResolvedBand]) -> str:
     return GDAL_TYPES[names.pop() if len(names) == 1 else np.result_type(*map(np.dtype, names)).name]
 
 
-def _add_band(root: Element, number: int, band: ResolvedBand, role: ResolvedRole, located: Located, dtype: str) -> None:
+def _add_band(root: Element, number: int, band: ResolvedBand, role: ResolvedRole, name: str, dtype: str) -> None:
     raster = SubElement(root, "VRTRasterBand", dataType=dtype, band=str(number))
     SubElement(raster, "Description").text = band.name
     if band.nodata is not None:
@@ -56,10 +58,10 @@ def _add_band(root: Element, number: int, band: ResolvedBand, role: ResolvedRole
     if (band.scale, band.offset) != (1, 0):
         SubElement(raster, "Offset").text = f"{band.offset * band.scale:.17g}"
         SubElement(raster, "Scale").text = f"{band.scale:.17g}"
-    _add_source(raster, band, role, located(band.file), str(band.number))
+    _add_source(raster, band, role, name, str(band.number))
     if band.masked:
         mask = SubElement(SubElement(raster, "MaskBand"), "VRTRasterBand", dataType="Byte")
-        _add_source(mask, band, role, located(band.file), f"mask,{band.number}", is_mask=True)
+        _add_source(mask, band, role, name, f"mask,{band.number}", is_mask=True)
 
 
 def _add_source(

@@ -14,8 +14,10 @@ class Wanted:
         role: of the cell. For cloud, `bands` is empty and the product's mask is wanted.
         bands: names in the settings, `sensors.*.bands`.
         patterns: pattern of the file of a band, by name, `sensors.*.files`; may be empty.
+        indexes: 1-based numbers of the bands in one remote raster, `sensors.*.indexes`; None: all bands.
     """
 
     role: Role
     bands: tuple[str, ...] = ()
     patterns: Mapping[str, str] = field(default_factory=dict)
+    indexes: tuple[int, ...] | None = None

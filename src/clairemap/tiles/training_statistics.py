@@ -18,13 +18,16 @@ from dask.base import compute
 from dask.delayed import delayed
 from numpy.typing import NDArray
 
-from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
+from clairemap.artefacts.statistics import BandStatistics, ClassSignatures, TrainingStatistics
 from clairemap.artefacts.store_attributes import PairAttributes, StoredSarScale
+from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import NoTrainingDataError, StoreError
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Sensor
+from clairemap.tiles.crops import Labels
+from clairemap.tiles.quantities import quantities, quantity_names
 from clairemap.validity import Flags, Mask, optical_usable, sar_usable
 
 log = logging.getLogger(__name__)
@@ -67,10 +70,17 @@ class Moments:
 
 @dataclass(frozen=True)
 class _Summary:
-    """Contribution of a batch of tiles for one sensor: exact moments, and a sample (band, pixel)."""
+    """Contribution of a batch of tiles for one sensor.
+
+    Attributes:
+        moments: of the bands.
+        sample: some pixels, (band, pixel).
+        by_class: moments of the quantities of each labelled class, by class index.
+    """
 
     moments: Moments
     sample: NDArray[Any]
+    by_class: dict[int, Moments]
 
 
 @dataclass(frozen=True)
@@ -114,14 +124,17 @@ def fit_statistics(
         summaries = compute(  # type: ignore[no-untyped-call]
             *(delayed(_summarise)(path, windows, every) for path, windows in batches)
         )
+    optical, sar = (_merge_summaries([summary[place] for summary in summaries]) for place in (0, 1))
     return TrainingStatistics(
-        optical=_band_statistics([summary[0] for summary in summaries], bands["optical"], "optical"),
-        sar=_band_statistics([summary[1] for summary in summaries], bands["sar"], "sar"),
+        optical=_band_statistics(optical, bands["optical"], "optical"),
+        sar=_band_statistics(sar, bands["sar"], "sar"),
         class_px=class_px,
         pixels=int(training["valid_px"].sum()),
         scenes=tuple(sorted(set(training["scene"]))),
         sar_scale=sar_scale,
         optical_unit=_common_unit(stores[scene] for scene in sorted(set(training["scene"]))),
+        optical_signatures=_signatures(optical, quantity_names("optical", bands["optical"], sar_scale), classes),
+        sar_signatures=_signatures(sar, quantity_names("sar", bands["sar"], sar_scale), classes),
     )
 
 
@@ -196,23 +209,54 @@ def _summarise(path: Path, windows: Sequence[Window], every: _Sampling) -> tuple
     optical, sar = [], []
     for window in windows:
         flags: Flags = store.read("validity", window)
-        optical.append(_tile_summary(store, "optical", window, optical_usable(flags), every.optical))
-        sar.append(_tile_summary(store, "sar", window, sar_usable(flags), every.sar))
+        labels: Labels = store.read("label", window)
+        optical.append(_tile_summary(store, "optical", window, optical_usable(flags), labels, every.optical))
+        sar.append(_tile_summary(store, "sar", window, sar_usable(flags), labels, every.sar))
     return _merge_summaries(optical), _merge_summaries(sar)
 
 
-def _tile_summary(store: GridStore, sensor: Sensor, window: Window, usable: Mask, every: int) -> _Summary:
+def _tile_summary(
+    store: GridStore, sensor: Sensor, window: Window, usable: Mask, labels: Labels, every: int
+) -> _Summary:
     values = store.read(sensor, window)[:, usable]
-    return _Summary(Moments.of(values), values[:, ::every].copy())
+    scale = store.attributes_as(PairAttributes).sar_scale
+    return _Summary(
+        Moments.of(values),
+        values[:, ::every].copy(),
+        _class_moments(quantities(sensor, store.bands(sensor), scale, values), labels[usable]),
+    )
+
+
+def _class_moments(found: NDArray[np.float64], labels: Labels) -> dict[int, Moments]:
+    """Return the moments of the quantities (quantity, pixel) of each class in `labels` (pixel,)."""
+    order = np.argsort(labels, kind="stable")
+    classes, starts = np.unique(labels[order], return_index=True)
+    parts = np.split(found[:, order], starts[1:], axis=1)
+    pairs = zip(classes.tolist(), parts, strict=True) if len(classes) else ()
+    return {index: Moments.of(part) for index, part in pairs if index != IGNORE_INDEX}
 
 
 def _merge_summaries(summaries: Sequence[_Summary]) -> _Summary:
     moments = functools.reduce(Moments.__add__, (summary.moments for summary in summaries))
-    return _Summary(moments, np.concatenate([summary.sample for summary in summaries], axis=1))
+    by_class: dict[int, Moments] = {}
+    for summary in summaries:
+        for index, found in summary.by_class.items():
+            by_class[index] = by_class[index] + found if index in by_class else found
+    return _Summary(moments, np.concatenate([summary.sample for summary in summaries], axis=1), by_class)
 
 
-def _band_statistics(summaries: Sequence[_Summary], bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
-    whole = _merge_summaries(summaries)
+def _signatures(whole: _Summary, names: tuple[str, ...], classes: Sequence[str]) -> ClassSignatures:
+    nothing = Moments(0, np.zeros(len(names)), np.zeros(len(names)))
+    found = [whole.by_class.get(index, nothing) for index in range(len(classes))]
+    return ClassSignatures(
+        names,
+        tuple(moments.count for moments in found),
+        tuple(_floats(moments.mean) for moments in found),
+        tuple(_floats(np.sqrt(moments.squares / max(moments.count, 1))) for moments in found),
+    )
+
+
+def _band_statistics(whole: _Summary, bands: tuple[str, ...], sensor: Sensor) -> BandStatistics:
     if not whole.moments.count:
         log.warning("no training pixel is usable in %s: its bands are not normalised (mean 0, std 1)", sensor)
     std = np.sqrt(whole.moments.squares / max(whole.moments.count, 1))

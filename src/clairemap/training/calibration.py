@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from clairemap.artefacts.model_card import CalibrationFit
-from clairemap.classes import IGNORE_INDEX
+from clairemap.artefacts.model_card import CONFIDENCE_FROM_PCT, CalibrationFit, ConfidenceRecord
+from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE
 from clairemap.grid.rounding import ceil_div
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
 from clairemap.nets.claire import Claire
@@ -49,10 +49,14 @@ class LabelledPixels:
 
 @dataclass(frozen=True)
 class Temperature:
-    """The number to divide logits by, and the scores before and after; None if nothing was fitted."""
+    """The number to divide logits by, the scores before and after, and the accuracy by class and confidence.
+
+    `fit` and `record` are None if nothing was fitted.
+    """
 
     value: float
     fit: CalibrationFit | None
+    record: ConfidenceRecord | None = None
 
 
 NOT_FITTED = Temperature(1.0, None)
@@ -81,7 +85,8 @@ def calibrate(
     labelled = [pixels for _, pixels in everywhere if len(pixels.truth)]
     if not labelled:
         return NOT_FITTED
-    found = Temperature(fit_temperature(labelled), calibration_fit(labelled))
+    value = fit_temperature(labelled)
+    found = Temperature(value, calibration_fit(labelled), confidence_record(labelled, value))
     _log_temperature(found)
     return found
 
@@ -123,6 +128,21 @@ def calibration_fit(tiles: Sequence[LabelledPixels]) -> CalibrationFit:
         pixels=sum(len(tile.truth) for tile in tiles),
         tiles=len(tiles),
     )
+
+
+def confidence_record(tiles: Sequence[LabelledPixels], temperature: float) -> ConfidenceRecord:
+    """Return how many of the pixels are right, by mapped class and confidence."""
+    pixels = _pooled(tiles)
+    mapped = most_probable(stored_probability(torch.from_numpy(pixels.logits), temperature))
+    classes, bins = len(pixels.logits), len(CONFIDENCE_FROM_PCT)
+    percent = mapped.probability * (100 / PROBABILITY_ONE)
+    cell = mapped.index.astype(np.intp) * bins + np.searchsorted(CONFIDENCE_FROM_PCT, percent, side="right") - 1
+    right = mapped.index == pixels.truth
+    counts, correct = (
+        np.bincount(cell[chosen], minlength=classes * bins).reshape(classes, bins).tolist()
+        for chosen in (np.ones_like(right), right)
+    )
+    return ConfidenceRecord.model_validate({"px": counts, "correct": correct})
 
 
 def _scores(folds: Sequence[tuple[Sequence[LabelledPixels], float]]) -> tuple[float, float]:

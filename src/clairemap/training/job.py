@@ -69,7 +69,7 @@ class TrainingJob:
 
     @cached_property
     def start_card(self) -> ModelCard | None:
-        """Card of the model to train on from; None without one.
+        """Card of the model to fine-tune; None without one.
 
         Raises:
             MissingFileError, BundleError: the model's files are missing, or the card is damaged.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from clairemap.artefacts.model_card import ModelCard
+from clairemap.artefacts.statistics import ClassSignatures, TrainingStatistics
 from clairemap.metrics.class_support import unseen_classes
 from clairemap.nets.claire import Claire, device_of
 from clairemap.nets.halo import measured_halo_px
@@ -92,6 +93,8 @@ def model_card(
             "halo_bytes_per_px": memory.halo,
             "temperature": temperature.value,
             "calibration": temperature.fit,
+            "confidence_record": temperature.record,
+            "signatures": _signatures(job.statistics),
             "trained_on": {
                 "scenes": job.statistics.scenes,
                 "pixels": sum(job.statistics.class_px),
@@ -105,3 +108,8 @@ def model_card(
             "best_step": step,
         }
     )
+
+
+def _signatures(statistics: TrainingStatistics) -> dict[str, ClassSignatures] | None:
+    optical, sar = statistics.optical_signatures, statistics.sar_signatures
+    return None if optical is None or sar is None else {"optical": optical, "sar": sar}

@@ -1,4 +1,4 @@
-"""Weights and band scales of a trained model to train on from (`training.start_from`)."""
+"""Weights and band scales of a trained model to fine-tune (`training.start_from`)."""
 
 import logging
 from pathlib import Path

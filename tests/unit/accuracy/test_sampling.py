@@ -170,3 +170,10 @@ def test_strata_smaller_than_the_minimum_are_sampled_whole(tmp_path: Path):
     assert design.strata[0].units == 7
     assert design.strata[2].name == "near water"
     assert {unit.map_code for unit in design.units if unit.stratum == 2} == {2}
+
+
+def test_a_share_of_the_sample_in_the_buffer(landcover: Path):
+    size = SampleSize(200, 0.05, np.array([0.8, 0.9]), 10, buffer_share=0.25)
+    design = sample_of(landcover, Stratification(LEGEND, Buffer(0, 2)), size, seed=3, distance_px=0, stamp={})
+    assert design.strata[2].units == 50
+    assert len(design.units) == pytest.approx(200, abs=2)

@@ -25,6 +25,10 @@ def test_small_strata_get_the_minimum_and_the_others_share_the_rest():
     assert found.sum() == pytest.approx(641, abs=2)
 
 
+def test_a_stratum_of_its_own_minimum():
+    assert allocated(641, OLOFSSON_PX, np.array([75, 200, 75, 75])).tolist() == [75, 200, 122, 245]
+
+
 def test_a_stratum_gives_no_more_than_its_pixels():
     assert allocated(100, np.array([7.0, 1000]), 50).tolist()[0] == 7
 

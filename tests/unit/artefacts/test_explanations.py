@@ -19,14 +19,15 @@ from clairemap.errors import StoreError
 def facts(**changed: object) -> TileFacts:
     plain: dict[str, object] = {
         "classes": (
-            ClassFacts(name="water", area_pct=70.0, confidence_pct=90),
-            ClassFacts(name="forest", area_pct=30.0, confidence_pct=50),
+            ClassFacts(name="water", area_pct=70.0, mapped_px=70, confidence_pct=90),
+            ClassFacts(name="forest", area_pct=30.0, mapped_px=30, confidence_pct=50),
         ),
         "confidence_pct": 78,
         "sensor": "both",
         "optical_share_pct": 50,
         "cloud_pct": 0,
         "mapped_pct": 100,
+        "mapped_px": 100,
         "registration": "good",
     }
     return TileFacts.model_validate({**plain, **changed})
@@ -78,7 +79,9 @@ def test_accuracy_level_is_that_of_the_worst_class(
 def test_cover():
     assert facts().cover == "dominant"
     assert facts(classes=facts().classes[:1]).cover == "uniform"
-    halves = tuple(ClassFacts(name=name, area_pct=49.9, confidence_pct=80) for name in ("water", "forest", "road"))
+    halves = tuple(
+        ClassFacts(name=name, area_pct=49.9, mapped_px=50, confidence_pct=80) for name in ("water", "forest", "road")
+    )
     assert facts(classes=halves).cover == "mixed"
 
 
@@ -107,7 +110,7 @@ def test_round_trip_keeps_all_lines(tmp_path: Path):
     write_explanations(tmp_path / "e.jsonl", [explained(0), explained(1)])
     assert read_explanations(tmp_path / "e.jsonl") == [explained(0), explained(1)]
     lines = (tmp_path / "e.jsonl").read_text().splitlines()
-    assert list(json.loads(lines[0])) == ["scene", "row", "col", "facts", "text", "source", "faults", "key"]
+    assert list(json.loads(lines[0])) == ["scene", "row", "col", "facts", "text", "sentences", "source", "key"]
     assert "wäter" in lines[0] and '"levels": {"cover"' in lines[0]
     (tmp_path / "e.jsonl").write_text(lines[1] + "\n\n" + lines[0])
     assert [tile.id for tile in read_explanations(tmp_path / "e.jsonl")] == [TileId("älp", 1, 3), TileId("älp", 0, 3)]

@@ -1,6 +1,6 @@
-"""What the tests of explanations share: made facts and texts, and a Phi-3 small enough to be made on the spot."""
+"""What the tests of explanations share: made tiles, and a Phi-3 small enough to be made on the spot."""
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+
 
 @pytest.fixture(scope="session")
 def made() -> ModuleType:
-    """Return the module ``made_facts.py`` of this folder."""
-    spec = importlib.util.spec_from_file_location("made_facts", Path(__file__).with_name("made_facts.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    """Return ``benchmarks/explanations_made.py``: made tiles, and the reading of texts."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        return importlib.import_module("explanations_made")
+    finally:
+        sys.path.remove(str(BENCHMARKS))
 
 
 CHAT_TEMPLATE = (
@@ -32,7 +33,8 @@ def _tokenizer(chat_template: str | None) -> Any:  # noqa: ANN401 - transformers
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    from clairemap.explain import prompt
+    from clairemap.explain.outline import Topic
+    from clairemap.explain.prompt import SYSTEM, question
 
     bytes_pairs = Tokenizer(models.BPE(unk_token="<unk>"))
     bytes_pairs.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -43,9 +45,8 @@ def _tokenizer(chat_template: str | None) -> Any:  # noqa: ANN401 - transformers
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    bytes_pairs.train_from_iterator(
-        [prompt.SYSTEM, prompt.describe(prompt.EXAMPLE_FACTS), prompt.EXAMPLE_ANSWER], trainer
-    )
+    sentences = (f"Most of this tile is {name}, with 42 % of the mapped area." for name in ("forest", "road", "water"))
+    bytes_pairs.train_from_iterator([SYSTEM, question([Topic("", "lead", tuple(sentences), ())])] * 9, trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bytes_pairs, bos_token="<s>", eos_token="<|endoftext|>", unk_token="<unk>"
     )
@@ -57,7 +58,9 @@ def _tokenizer(chat_template: str | None) -> Any:  # noqa: ANN401 - transformers
 def make_phi(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that writes a random Phi-3 of about 100,000 parameters with its own tokenizer."""
 
-    def make(*, seed: int = 0, chat_template: str | None = CHAT_TEMPLATE, context: int = 8192) -> Path:
+    def make(
+        *, seed: int = 0, chat_template: str | None = CHAT_TEMPLATE, context: int = 8192, window: int | None = None
+    ) -> Path:
         import torch
         from transformers import Phi3Config, Phi3ForCausalLM
 
@@ -75,6 +78,7 @@ def make_phi(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                 num_key_value_heads=2,
                 max_position_embeddings=context,
                 original_max_position_embeddings=context,
+                sliding_window=window,
                 bos_token_id=1,
                 eos_token_id=[end, 2],
                 pad_token_id=2,

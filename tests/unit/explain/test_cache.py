@@ -3,69 +3,76 @@ from pathlib import Path
 
 import pytest
 
-from clairemap.explain import cache
+from clairemap.explain import prompt
 from clairemap.explain.cache import CachedWriter
-from clairemap.explain.prompt import Conversation, Message
+from clairemap.explain.outline import Outline, Sentence, Topic
 
 
 class CountingWriter:
-    """Answers in capitals and records the conversations."""
+    """Chooses the second wording of each topic and records what it was asked."""
 
     def __init__(self, identity: str = "a") -> None:
         self.identity = identity
         self.asked: list[str] = []
 
-    def write(self, conversations: Sequence[Conversation]) -> Iterator[tuple[int, str]]:
-        for place in reversed(range(len(conversations))):
-            self.asked.append(conversations[place][0].content)
-            yield place, conversations[place][0].content.upper()
+    def write(self, outlines: Sequence[Outline]) -> Iterator[tuple[int, list[Sentence]]]:
+        for place in reversed(range(len(outlines))):
+            topics = outlines[place].topics
+            self.asked.append(topics[0].key)
+            yield place, [Sentence(topic, topic.wordings[1]) for topic in topics]
 
 
-def about(*texts: str) -> list[Conversation]:
-    return [(Message("user", text),) for text in texts]
+def about(*keys: str) -> list[Outline]:
+    return [Outline((Topic(key, "lead", (f"{key} one.", f"{key} two."), ()),)) for key in keys]
 
 
-def test_cached_answers_are_not_generated_again(tmp_path: Path):
+def written(writer: CachedWriter, *keys: str) -> dict[int, str]:
+    return {place: sentences[0].text for place, sentences in writer.write(about(*keys))}
+
+
+def test_cached_texts_are_not_written_again(tmp_path: Path):
     first, second = CountingWriter(), CountingWriter()
-    assert dict(CachedWriter(first, tmp_path).write(about("x", "y"))) == {0: "X", 1: "Y"}
-    assert dict(CachedWriter(second, tmp_path).write(about("y", "z", "x"))) == {0: "Y", 1: "Z", 2: "X"}
+    assert written(CachedWriter(first, tmp_path), "x", "y") == {0: "x two.", 1: "y two."}
+    assert written(CachedWriter(second, tmp_path), "y", "z", "x") == {0: "y two.", 1: "z two.", 2: "x two."}
     assert second.asked == ["z"]
 
 
-def test_equal_conversations_are_answered_once(tmp_path: Path):
+def test_equal_outlines_are_written_once(tmp_path: Path):
     writer = CountingWriter()
-    assert dict(CachedWriter(writer, tmp_path).write(about("x", "x", "y"))) == {0: "X", 1: "X", 2: "Y"}
+    assert written(CachedWriter(writer, tmp_path), "x", "x", "y") == {0: "x two.", 1: "x two.", 2: "y two."}
     assert sorted(writer.asked) == ["x", "y"]
 
 
-def test_another_model_has_its_own_answers(tmp_path: Path):
+def test_another_model_has_its_own_texts(tmp_path: Path):
     other = CountingWriter("b")
-    list(CachedWriter(CountingWriter("a"), tmp_path).write(about("x")))
-    list(CachedWriter(other, tmp_path).write(about("x")))
+    written(CachedWriter(CountingWriter("a"), tmp_path), "x")
+    written(CachedWriter(other, tmp_path), "x")
     assert other.asked == ["x"]
 
 
-def test_another_prompt_version_is_answered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_another_prompt_is_answered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     writer = CountingWriter()
-    list(CachedWriter(writer, tmp_path).write(about("x")))
-    monkeypatch.setattr(cache, "PROMPT_VERSION", f"{cache.PROMPT_VERSION}+")
-    list(CachedWriter(writer, tmp_path).write(about("x")))
+    written(CachedWriter(writer, tmp_path), "x")
+    monkeypatch.setattr(prompt, "SYSTEM", f"{prompt.SYSTEM}+")
+    written(CachedWriter(writer, tmp_path), "x")
     assert writer.asked == ["x", "x"]
 
 
-def test_answers_are_cached_as_they_come(tmp_path: Path):
-    answers = CachedWriter(CountingWriter(), tmp_path).write(about("x", "y", "z"))
-    next(answers)
-    answers.close()
+def test_texts_are_cached_as_they_come(tmp_path: Path):
+    texts = CachedWriter(CountingWriter(), tmp_path).write(about("x", "y", "z"))
+    next(texts)
+    texts.close()
     assert len(list(tmp_path.rglob("*.json"))) == 1
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_a_damaged_answer_is_generated_again(tmp_path: Path):
+@pytest.mark.parametrize(
+    "content", ['{"mod', '{"sentences": [["x", "another text."]]}', '{"sentences": [["y", "x."]]}']
+)
+def test_a_damaged_text_is_written_again(tmp_path: Path, content: str):
     writer = CountingWriter()
     cached = CachedWriter(writer, tmp_path)
-    list(cached.write(about("x")))
-    file = next(tmp_path.rglob("*.json"))
-    file.write_text('{"mod')
-    assert dict(cached.write(about("x"))) == {0: "X"}
+    written(cached, "x")
+    next(tmp_path.rglob("*.json")).write_text(content)
+    assert written(cached, "x") == {0: "x two."}
     assert writer.asked == ["x", "x"]

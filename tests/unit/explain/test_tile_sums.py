@@ -1,14 +1,20 @@
 import numpy as np
 import pytest
 
+from clairemap.artefacts.explanations import TileFacts
 from clairemap.classes import LandCoverClass, Legend
-from clairemap.explain.template import template_text
+from clairemap.explain.outline import template_sentences
 from clairemap.explain.tile_sums import TilePixels, TileSums, names_in_texts, sensor_use, sum_tile, tile_facts
+from clairemap.explain.tile_topics import tile_topics
 
 LEGEND = Legend(
     classes=tuple(LandCoverClass(code=code, name=name) for code, name in enumerate(["water", "forest", "road"], 1))
 )
 PIXELS = TilePixels(all=1000, optical=900, sar=800, cloud=104)
+
+
+def text_of(facts: TileFacts) -> str:
+    return " ".join(sentence.text for sentence in template_sentences(tile_topics(facts)))
 
 
 def measured(class_px: list[int], confidence: float = 0.8, share: float = 50) -> TileSums:
@@ -76,11 +82,10 @@ def test_a_tile_without_labelled_pixels_has_no_accuracy():
     assert facts.classes[0].iou is None
 
 
-def test_names_fit_into_texts():
-    legend = Legend(
-        classes=tuple(LandCoverClass(code=code, name=name) for code, name in [(1, " a{b}\n c "), (7, "--")])
-    )
-    assert names_in_texts(legend) == ("a(b) c", "class 7")
+def test_names_are_on_one_line_and_otherwise_as_they_are():
+    names = [(1, " a{b}\n c "), (7, "--"), (8, "<|end|>")]
+    legend = Legend(classes=tuple(LandCoverClass(code=code, name=name) for code, name in names))
+    assert names_in_texts(legend) == ("a{b} c", "--", "<|end|>")
 
 
 @pytest.mark.parametrize(
@@ -114,8 +119,7 @@ def test_a_class_of_the_labels_that_the_map_never_shows_counts_with_iou_0():
     assert facts.cover == "uniform"
     assert [c.name for c in facts.shown] == ["water"]
     assert [c.name for c in facts.missed] == ["forest"]
-    assert "forest has an IoU of {iou.forest}" in template_text(facts)
-    assert "The map misses forest" in template_text(facts)
+    assert "The labels contain forest, but no pixel of this tile is mapped so." in text_of(facts)
 
 
 def test_a_good_overall_accuracy_does_not_hide_a_poor_class():
@@ -123,7 +127,7 @@ def test_a_good_overall_accuracy_does_not_hide_a_poor_class():
     facts = tile_facts(measured([9994, 6, 0]), PIXELS, "good", LEGEND, confusion)
     assert facts.oa_pct == 97
     assert (facts.accuracy, facts.worst and facts.worst.name) == ("poor", "forest")
-    assert "Agreement with the labels is poor" in template_text(facts)
+    assert "The map matches the labels poorly for forest, with an IoU of 0.02." in text_of(facts)
 
 
 def test_a_class_with_a_small_share_of_the_labels_does_not_make_a_tile_poor():
@@ -131,6 +135,7 @@ def test_a_class_with_a_small_share_of_the_labels_does_not_make_a_tile_poor():
     facts = tile_facts(measured([20_150, 0, 0]), PIXELS, "good", LEGEND, confusion)
     assert (facts.accuracy, facts.worst) == ("good", None)
     assert facts.classes[1].iou == 0.0
+    assert "The labels contain forest" in text_of(facts)  # but it is said
 
 
 def test_a_handful_of_pixels_gives_no_accuracy():
@@ -139,15 +144,15 @@ def test_a_handful_of_pixels_gives_no_accuracy():
     assert facts.confusions == ()
     eleven = tile_facts(measured([11, 0, 0]), PIXELS, "good", LEGEND, np.diag([11, 0, 0]))
     assert (eleven.oa_pct, eleven.accuracy, eleven.labelled_px) == (None, None, 11)
-    assert "too few labels" in template_text(eleven)
-    assert "11" not in template_text(eleven)
+    assert "too few labels" in text_of(eleven)
+    assert "11" not in text_of(eleven)
 
 
 def test_unseen_classes_are_named_if_labels_or_map_have_them():
     confusion = np.array([[900, 0, 0], [0, 0, 0], [7, 0, 0]])
     facts = tile_facts(measured([907, 0, 0]), PIXELS, "good", LEGEND, confusion, unseen=(1, 2))
     assert facts.unseen == ("road",)
-    assert "unreliable for road, unseen in training" in template_text(facts)
+    assert "Do not rely on this tile for road" in text_of(facts)
     mapped = tile_facts(measured([900, 7, 0]), PIXELS, "good", LEGEND, unseen=(1, 2))
     assert mapped.unseen == ("forest",)
 

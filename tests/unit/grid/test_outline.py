@@ -7,7 +7,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import CRS, Geod, Transformer
 from shapely.geometry import Point, Polygon, box, shape
 
-from clairemap.grid.outline import Outline, outline_of, outline_of_windows
+from clairemap.grid.outline import Outline, area_of, area_of_box, outline_of, outline_of_windows
 from clairemap.grid.window import Window
 
 DEGREES = "EPSG:4326"
@@ -142,3 +142,56 @@ def test_the_box_is_the_narrowest():
 def test_an_empty_shape_has_no_outline():
     assert outline_of([]) is None
     assert outline_of_windows(degrees(15, 48), []) is None
+
+
+def ring(*points: tuple[float, float]) -> dict[str, Any]:
+    return {"type": "Polygon", "coordinates": [[*points, points[0]]]}
+
+
+@pytest.mark.parametrize(
+    "geometry",
+    [
+        ring((179, 10), (-179, 10), (-179, 11), (179, 11)),
+        ring((179, 10), (181, 10), (181, 11), (179, 11)),
+        ring((-181, 10), (-179, 10), (-179, 11), (-181, 11)),
+        ring((179, 11), (-179, 11), (-179, 10), (179, 10)),
+        {
+            "type": "MultiPolygon",
+            "coordinates": [ring((179, 10), (180, 10), (180, 11), (179, 11))["coordinates"]]
+            + [ring((-180, 10), (-179, 10), (-179, 11), (-180, 11))["coordinates"]],
+        },
+        ring((179, 10, 5), (-179, 10, 5), (-179, 11, 5), (179, 11, 5)),
+    ],
+)
+def test_areas_across_the_antimeridian_are_the_same_however_they_are_written(geometry: dict[str, Any]):
+    area = area_of(geometry)
+    assert area.equals(area_of_box(179, 10, -179, 11))
+    assert area.area == pytest.approx(2) and area.bounds[::2] == (-180, 180)
+
+
+def test_areas_have_holes_and_extend_to_the_pole_that_they_surround():
+    hole = [[0.25, 0.25], [0.25, 0.75], [0.75, 0.75], [0.75, 0.25], [0.25, 0.25]]
+    square = ring((0, 0), (1, 0), (1, 1), (0, 1))
+    assert area_of({**square, "coordinates": [*square["coordinates"], hole]}).area == pytest.approx(0.75)
+    cap = area_of(ring((-90, 80), (0, 80), (90, 80), (180, 80)))
+    assert cap.equals(box(-180, 80, 180, 90))
+    bow_tie = ring((0, 0), (1, 1), (1, 0), (0, 1))
+    assert area_of(bow_tie).area == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("geometry", "phrase"),
+    [
+        ({}, "is not a valid GeoJSON geometry"),
+        ({"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}, "is not a valid GeoJSON geometry"),
+        ({"type": "Polygon", "coordinates": "0 0"}, "is not a valid GeoJSON geometry"),
+        ({"type": "Polygon", "coordinates": []}, "has no area"),
+        ({"type": "Point", "coordinates": [1, 2]}, r"has no area \(its type is Point"),
+        (ring((0, 0), (1, 0), (2, 0)), "has no area"),
+        (ring((0, 0), (6e5, 0), (6e5, 1)), "not longitudes and latitudes"),
+        (ring((0, 0), (1, 0), (1, float("nan"))), "not longitudes and latitudes"),
+    ],
+)
+def test_geometries_without_an_area_in_degrees_are_errors(geometry: dict[str, Any], phrase: str):
+    with pytest.raises(ValueError, match=phrase):
+        area_of(geometry)

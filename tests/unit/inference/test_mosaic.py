@@ -243,7 +243,7 @@ def test_memory_of_finished_blocks_does_not_grow_with_the_width(
     monkeypatch.setattr(mosaic_module, "BLOCK_PX", 20)
     made = []
     monkeypatch.setattr(
-        mosaic_module, "map_block", lambda _scenes, window, _codes: made.append(window) or MapBlock.empty(window)
+        mosaic_module, "map_block", lambda _scenes, window, *_: made.append(window) or MapBlock.empty(window)
     )
     ahead = [
         len(made) - number for number, _ in enumerate(mosaic(place([store], store.geobox), store.geobox, CODES, 2))
@@ -260,9 +260,9 @@ def test_blocks_without_scenes_are_skipped(make_probabilities: Make, grid_at: Gr
     grid = region_grid({str(i): store.geobox for i, store in enumerate(stores)}, MosaicSettings())
     made, looked = mosaic_module.map_block, []
 
-    def counting(scenes: list[PlacedScene], window: Window, codes: NDArray[np.uint8]):
+    def counting(scenes: list[PlacedScene], window: Window, codes: NDArray[np.uint8], keeps: bool):
         looked.append(window)
-        return made(scenes, window, codes)
+        return made(scenes, window, codes, keeps)
 
     monkeypatch.setattr(mosaic_module, "map_block", counting)
     blocks = list(mosaic(place(stores, grid), grid, CODES))

@@ -20,7 +20,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.classes import IGNORE_INDEX, SourceLegend
 from clairemap.errors import GridError, LabelError, MissingFileError, NoOverlapError, UnreadableFileError
 from clairemap.grid.window import Window
-from clairemap.labels.burn import Tally, scratch_canvas
+from clairemap.labels.burn import BurnTally, scratch_canvas
 from clairemap.labels.canvas import OVERLAP
 from clairemap.labels.checks import burner_of, check_tally
 from clairemap.labels.vector_files import open_layer
@@ -62,7 +62,7 @@ def write(path: Path, shapes: list[Any], values: Column | None = None, crs: str 
     return path
 
 
-def burnt(path: Path, grid: GeoBox = GRID, threads: int = 1, **settings: Any) -> tuple[NDArray[np.uint8], Tally]:  # noqa: ANN401
+def burnt(path: Path, grid: GeoBox = GRID, threads: int = 1, **settings: Any) -> tuple[NDArray[np.uint8], BurnTally]:  # noqa: ANN401
     """Return the class index of each pixel, and the counts."""
     chosen = PolygonSettings(**{"field": "kind", **settings})
     burner = burner_of(open_layer(path, chosen.layer), grid, LEGEND, chosen, threads)

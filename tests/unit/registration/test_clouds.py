@@ -64,7 +64,8 @@ def test_zero_and_one_other_value_are_a_binary_mask(mask_of: Opened, codes: tupl
         ((0, 1, 255), "-a_nodata 255"),
         ((0, 1, 2, 3), "isin"),
         ((0, 1024, 2048), "isin"),  # QA60
-        ((21824, 22280), "isin"),  # Landsat's QA_PIXEL
+        ((21824, 22280), "isin"),
+        ((1, 21824, 22280), "cloud_mask: qa_pixel"),
         ((0, 10, 20, 35, 99), "isin"),  # probability
         ((7, 9, 12), "isin"),
         ((40,), "isin"),
@@ -153,3 +154,14 @@ def test_bits_of_landsats_quality_band(mask_of: Opened) -> None:
     codes = codes_of(clear, cirrus, cloud, shadow, dilated, fill, dtype="uint16")
     cloudy, known = read(mask_of(codes, "qa_pixel", nodata=fill))
     assert np.array_equal(cloudy, (codes != clear) & (codes != fill)) and np.array_equal(known, codes != fill)
+
+
+@pytest.mark.parametrize("codes", [(0, 1), (0, 4, 8), (20480, 61472), (0, 2)])
+def test_masks_without_the_confidence_bits_are_not_the_quality_band(mask_of: Opened, codes: tuple[int, ...]) -> None:
+    with pytest.raises(ValuesError, match=r"lack the bits 8 and 9 of Landsat's QA_PIXEL"):
+        read(mask_of(codes_of(*codes, dtype="uint16"), "qa_pixel"))
+
+
+def test_a_quality_band_without_data_is_accepted(mask_of: Opened) -> None:
+    _, known = read(mask_of(codes_of(1, dtype="uint16"), "qa_pixel", nodata=1))
+    assert not known.any()

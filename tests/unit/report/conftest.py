@@ -60,14 +60,15 @@ def metrics_of(
 def explained(scene: str, row: int, text: str, oa_pct: int | None) -> ExplainedTile:
     facts = TileFacts(
         classes=(
-            ClassFacts(name="water", area_pct=70.0, confidence_pct=85),
-            ClassFacts(name="forest", area_pct=30.0, confidence_pct=75),
+            ClassFacts(name="water", area_pct=70.0, mapped_px=70, confidence_pct=85),
+            ClassFacts(name="forest", area_pct=30.0, mapped_px=30, confidence_pct=75),
         ),
         confidence_pct=81,
         sensor="both",
         optical_share_pct=40,
         cloud_pct=7,
         mapped_pct=100,
+        mapped_px=100,
         registration="good",
         oa_pct=oa_pct,
     )

@@ -69,7 +69,7 @@ def test_the_readme_says_what_is_not_known(made_artefacts: ModuleType):
     found = text(made_artefacts, origin(), parent=parent)
     assert "Not known: no region of the training project was scored." in found
     assert "Licence: not stated; ask the authors" in found
-    assert f"Trained on from the model with weights {'cd' * 32}" in found
+    assert f"Fine-tuned from the model with weights {'cd' * 32}" in found
 
 
 @pytest.mark.parametrize(("own", "same"), [({}, {}), ({"tiling": {"tile_px": 256}}, {"tiling": {"tile_px": 256}})])
@@ -87,3 +87,9 @@ def test_agreement_with_a_product_is_not_called_accuracy_against_ground_truth():
     weak = plain.model_copy(update={"labels_product": "ESA WorldCover 2021"})
     assert "product" not in accuracy_text(plain)
     assert "agreement with the product ESA WorldCover 2021, not with ground truth" in accuracy_text(weak)
+
+
+def test_the_product_that_the_training_labels_come_from_is_named(made_artefacts: ModuleType):
+    sentence = "The labels of its training are the land-cover product ESA WorldCover 2021, not ground truth. "
+    assert sentence in text(made_artefacts, origin(labels_product="ESA WorldCover 2021"))
+    assert "not ground truth" not in text(made_artefacts, origin())

@@ -9,8 +9,9 @@ from clairemap.report.estimated_areas import NAMED_CLASSES, estimates_section
 def test_a_pixel_count_within_all_intervals_is_not_misleading(made_artefacts: ModuleType):
     made = made_artefacts.class_estimates
     section = estimates_section(made_artefacts.area_estimates(made("a", 500, 50, 520), made("b", 90, 9, 85)))
-    assert (
-        section.verdict == "The pixel count is not misleading: it is within the 95\u00a0% interval for all 2 classes."
+    assert section.verdict == (
+        "The sample does not show the pixel count to be misleading: it is within the 95\u00a0% interval for all 2 "
+        "classes."
     )
     assert [row.deviation for row in section.rows] == ["within interval"] * 2
 

@@ -10,14 +10,15 @@ def tile(
 ) -> ExplainedTile:
     facts = TileFacts(
         classes=(
-            ClassFacts(name="water", area_pct=water, confidence_pct=80),
-            ClassFacts(name="forest", area_pct=100 - water, confidence_pct=80),
+            ClassFacts(name="water", area_pct=water, mapped_px=100, confidence_pct=80),
+            ClassFacts(name="forest", area_pct=100 - water, mapped_px=100, confidence_pct=80),
         ),
         confidence_pct=confidence_pct,
         sensor="both",
         optical_share_pct=optical_share_pct,
         cloud_pct=0,
         mapped_pct=100,
+        mapped_px=200,
         registration="good",
         oa_pct=oa_pct,
     )

@@ -63,9 +63,10 @@ def test_a_model_from_another_project_is_named_with_its_own_accuracy():
         legend=LegendSettings(),
         sensors=SensorsSettings(),
         accuracy=(accuracy,),
+        labels_product="Dynamic World",
         licence="CC-BY-4.0",
     )
-    sources = MapSources(["a"], (), MODEL, origin=origin)
+    sources = MapSources(["a"], (), MODEL, labels_product="Dynamic World", origin=origin)
     found = json.loads(map_item(UTM, LEGEND, FILES, sources, STAMP))["properties"]
     given = found["clairemap:given_model"]
     assert (given["name"], given["weights_sha256"]) == ("clairemap-tiny-bf43d0998da6", CARD["weights_sha256"])
@@ -74,6 +75,7 @@ def test_a_model_from_another_project_is_named_with_its_own_accuracy():
         {"region": "north", "split": "test", "miou": 0.5, "oa": 0.75, "pixels": 1000, "tiles": 2}
     ]
     assert "not on this map: region north: mIoU 50.0 %, overall accuracy 75.0 %" in found["processing:lineage"]
+    assert found["processing:lineage"].count("land-cover product Dynamic World, not ground truth") == 1
     assert "clairemap:given_model" not in item(UTM)["properties"]
 
 

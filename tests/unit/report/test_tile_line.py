@@ -1,11 +1,11 @@
 from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.report.tile_line import tile_line
 
-SNOW = {"name": "snow", "area_pct": 0.0, "confidence_pct": None, "iou": 0.0, "label_pct": 3.0}
+SNOW = {"name": "snow", "area_pct": 0.0, "mapped_px": 0, "confidence_pct": None, "iou": 0.0, "label_pct": 3.0}
 
 
 def tile(snow: bool = False, **facts: object) -> ExplainedTile:
-    water = {"name": "water", "area_pct": 100.0, "confidence_pct": 87, "iou": 0.97, "label_pct": 97.0}
+    water = {"name": "water", "area_pct": 100.0, "mapped_px": 100, "confidence_pct": 87, "iou": 0.97, "label_pct": 97.0}
     plain = {
         "classes": [water, SNOW] if snow else [water],
         "confidence_pct": 87,
@@ -13,6 +13,7 @@ def tile(snow: bool = False, **facts: object) -> ExplainedTile:
         "optical_share_pct": 40,
         "cloud_pct": 0,
         "mapped_pct": 100,
+        "mapped_px": 100,
         "registration": "good",
     }
     return ExplainedTile.model_validate(

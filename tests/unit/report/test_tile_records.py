@@ -1,10 +1,9 @@
 import json
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from clairemap.artefacts.explanations import ClassFacts, Confused, ExplainedTile, TileFacts
+from clairemap.artefacts.explanations import ClassFacts, Confused, ExplainedPoint, ExplainedTile, TileFacts
 from clairemap.artefacts.tiles import TileId
 from clairemap.report.page_data import to_json
 from clairemap.report.tile_records import records, tile_order
@@ -16,15 +15,16 @@ LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
 def tile(row: int, oa_pct: int | None, confidence_pct: int) -> ExplainedTile:
     facts = TileFacts(
         classes=(
-            ClassFacts(name="forest", area_pct=70.0, confidence_pct=85, iou=0.4),
-            ClassFacts(name="water", area_pct=30.0, confidence_pct=75, iou=0.9),
-            ClassFacts(name="of an older legend", area_pct=0.2, confidence_pct=75),
+            ClassFacts(name="forest", area_pct=70.0, mapped_px=70, confidence_pct=85, iou=0.4),
+            ClassFacts(name="water", area_pct=30.0, mapped_px=30, confidence_pct=75, iou=0.9),
+            ClassFacts(name="of an older legend", area_pct=0.2, mapped_px=1, confidence_pct=75),
         ),
         confidence_pct=confidence_pct,
         sensor="both",
         optical_share_pct=40,
         cloud_pct=None,
         mapped_pct=100,
+        mapped_px=101,
         registration="good",
         oa_pct=oa_pct,
         confusions=(Confused(truth="a.b", mapped="water", pct=12),),
@@ -72,9 +72,7 @@ def test_records_have_the_figures():
 )
 def test_sentences_have_the_figures_behind_them(about: tuple[str, ...], figures: list[str]):
     made = tile(1, 90, 50)
-    with_sentences: Any = SimpleNamespace(
-        scene=made.scene, row=1, col=3, id=made.id, facts=made.facts, source="template", text="Text.",
-        sentences=(SimpleNamespace(text="Text.", about=about),),
-    )  # fmt: skip
+    sentences = (ExplainedPoint(topic="t", text="Text.", about=about),)
+    with_sentences = made.model_copy(update={"sentences": sentences})
     (row,) = as_dicts(records([with_sentences], LEGEND, {}, {}))
     assert row["text"] == [["Text.", figures]]

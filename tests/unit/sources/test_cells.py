@@ -24,6 +24,9 @@ from clairemap.sources.cells import cell_of
         ("s3://bucket/a.tif", "remote"),
         ("/vsicurl/https://host/a.tif", "remote"),
         ("NETCDF:a.nc:red", "remote"),
+        ("https://host/a.tif;https://host/b.tif", "files"),
+        ("NETCDF:a.nc:red;NETCDF:a.nc:nir", "files"),
+        ("https://host/collections/sentinel-2-l2a/items/S2A_1", "item"),
     ],
 )
 def test_the_kind_of_a_cell_follows_from_its_text(text: str, kind: str):
@@ -74,7 +77,7 @@ def test_references_start_at_the_cell(tmp_path: Path):
     assert cell_of("optical", f"{tmp_path}/**/b.*").names == ("x/y/b.tif",)
     several = cell_of("optical", f"{inner}/b.tif;{inner}/a.tif")
     assert several.names == ("1/b.tif", "2/a.tif") and several.located("2/a.tif") == str(inner / "a.tif")
-    assert several.located("https://host/c.tif") == "https://host/c.tif"
+    assert several.located("https://host/c.tif") == "/vsicurl/https://host/c.tif"
 
 
 def test_archives_are_listed_and_damaged_ones_reported(tmp_path: Path):

@@ -9,15 +9,12 @@ import pytest
 from tests.made_products import Sentinel2, write_bands
 
 from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, write_scene_sources
-from clairemap.errors import MissingFileError, StoreError, UnreadableFileError
+from clairemap.errors import StoreError
 from clairemap.raster.identity import identities, remembered
 from clairemap.raster.virtual_raster import VirtualRaster
 from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
-from clairemap.sources.cells import cell_of
 from clairemap.sources.opened import SceneRasters
-from clairemap.sources.readers import read_product
 from clairemap.sources.resolved_cells import resolved_cells
-from clairemap.sources.wanted import Wanted
 
 SENSORS = ResolvedSensors(optical=ResolvedOptical(bands=("red",)), sar=ResolvedSar(bands=("VV",)))
 
@@ -51,21 +48,6 @@ def test_a_named_mask_comes_before_the_products(tmp_path: Path):
     found = resolved_cells({"optical": product, "cloud": "c.tif"}, SENSORS)
     assert [one.role for one in found] == ["optical"]
     assert [one.role for one in resolved_cells({"optical": product, "cloud": "SCL"}, SENSORS)] == ["optical", "cloud"]
-
-
-def test_an_item_is_not_called_missing(tmp_path: Path):
-    item = tmp_path / "item.json"
-    item.write_text("{}")
-    with pytest.raises(UnreadableFileError, match=r"STAC items are not read; name the item's files"):
-        read_product(cell_of("optical", str(item)), Wanted("optical", ("red",)))
-    item.unlink()
-    with pytest.raises(MissingFileError, match="no such file"):
-        read_product(cell_of("optical", str(item)), Wanted("optical", ("red",)))
-
-
-def test_cells_that_no_reader_knows_are_described():
-    with pytest.raises(MissingFileError, match="https://host/a.tif: URLs are not read"):
-        read_product(cell_of("optical", "https://host/a.tif"), Wanted("optical", ("red",)))
 
 
 def test_the_identities_of_all_files_of_a_role_are_compared(tmp_path: Path):

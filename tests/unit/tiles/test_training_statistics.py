@@ -173,3 +173,20 @@ def test_moments_of_parts_add_up_to_those_of_the_whole(parts: list[list[float]])
     if total.count:
         assert total.mean == pytest.approx(whole.mean(axis=1), abs=1e-8)
         assert total.squares / total.count == pytest.approx(whole.var(axis=1), rel=1e-9, abs=1e-6)
+
+
+@pytest.mark.parametrize("sensor", ["optical", "sar"])
+def test_signatures_are_those_of_the_usable_pixels_of_each_class(
+    made_pairs: ModuleType, scenes: list[Any], sensor: str
+):
+    found = getattr(fitted(made_pairs, scenes), f"{sensor}_signatures")
+    unusable = {"optical": made_pairs.OPTICAL_NODATA | made_pairs.CLOUD, "sar": made_pairs.SAR_NODATA}[sensor]
+    for index in range(len(made_pairs.CLASSES)):
+        chosen = [(scene.validity & unusable == 0) & (scene.label == index) for scene in scenes]
+        values = np.concatenate(
+            [getattr(scene, sensor)[:, mask] for scene, mask in zip(scenes, chosen, strict=True)], axis=1
+        ).astype(np.float64)
+        assert found.px[index] == values.shape[1] > 0
+        bands = len(values)
+        assert found.mean[index][:bands] == pytest.approx(values.mean(axis=1), rel=1e-9)
+        assert found.std[index][:bands] == pytest.approx(values.std(axis=1), rel=1e-9)

@@ -11,6 +11,7 @@ from clairemap.training.calibration import (
     LabelledPixels,
     calibrate,
     calibration_fit,
+    confidence_record,
     fit_temperature,
 )
 from clairemap.training.distributed import Processes
@@ -131,3 +132,26 @@ def test_without_a_labelled_pixel_nothing_is_fitted(monkeypatch: pytest.MonkeyPa
     assert calibrate(None, None, 0, None, ALONE) == NOT_FITTED
     monkeypatch.setattr(calibration, "predicted_tiles", Tiles(unlabelled[:0]).mapped)
     assert calibrate(None, None, 0, None, ALONE) == NOT_FITTED
+
+
+def test_record_counts_right_pixels_by_mapped_class_and_confidence():
+    likely = [(0, 0.95, 0), (0, 0.95, 1), (0, 0.61, 0), (2, 0.45, 2), (2, 0.5, 3)]
+    logits = np.full((CLASSES, len(likely)), 0.0)
+    for pixel, (mapped, probability, _) in enumerate(likely):
+        logits[:, pixel] = np.log((1 - probability) / (CLASSES - 1))
+        logits[mapped, pixel] = np.log(probability)
+    truth = np.array([label for _, _, label in likely], np.uint8)
+    found = confidence_record([LabelledPixels(logits.astype(np.float32), truth)], 1.0)
+    assert found.from_pct == (0, 50, 60, 70, 80, 90)
+    assert found.px[0] == (0, 0, 1, 0, 0, 2)
+    assert found.correct[0] == (0, 0, 1, 0, 0, 1)
+    assert found.px[2] == (1, 1, 0, 0, 0, 0)  # 0.5 is stored as 128/255, slightly more than 50 %
+    assert found.correct[2] == (1, 0, 0, 0, 0, 0)
+    assert sum(map(sum, found.px)) == len(likely)
+
+
+def test_record_is_of_probabilities_after_the_temperature():
+    some = pixels(2.0, count=5_000)
+    before, after = (np.sum(confidence_record([some], temperature).px, axis=0) for temperature in (1.0, 2.0))
+    assert after[-1] < before[-1]
+    assert after.sum() == before.sum() == 5_000

@@ -1,0 +1,1 @@
+"""Post-processing of finished maps: minimum mapping unit, polygons."""

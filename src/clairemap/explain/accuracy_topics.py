@@ -1,0 +1,227 @@
+"""Topics of a tile: how sure the map is, by training, confidence and labels."""
+
+from collections.abc import Iterator
+
+from clairemap.artefacts.explanations import ClassFacts, TileFacts
+from clairemap.explain.outline import Topic
+from clairemap.explain.wording import iou, listed, named, percent
+from clairemap.levels import CLASS_GAP_IOU, CLASS_GAP_PCT, FEW_PX, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU
+
+Topics = Iterator[Topic]
+
+
+def unseen(facts: TileFacts) -> Topics:
+    """Classes without training pixels."""
+    if facts.unseen:
+        names, it = listed(facts.unseen), "it" if len(facts.unseen) == 1 else "them"
+        yield Topic(
+            "unseen",
+            "caveat",
+            (
+                f"Do not rely on this tile for {names}: the network had no training pixels of {it}.",
+                f"The network was never trained on {names}, so it cannot map {it} here.",
+            ),
+            ("unseen",),
+            salience=1,
+            warns=True,
+        )
+
+
+def low_accuracy(facts: TileFacts) -> Topics:
+    """A poor overall accuracy."""
+    if facts.oa_pct is not None and facts.oa_pct < POOR_ACCURACY_PCT:
+        right = percent(facts.oa_pct)
+        yield Topic(
+            "low accuracy",
+            "how sure",
+            (
+                f"Do not trust this tile: the map agrees with only {right} of its labelled pixels.",
+                f"This tile is unreliable, since only {right} of the labelled pixels are mapped as labelled.",
+            ),
+            ("oa_pct",),
+            salience=0.95,
+            warns=True,
+        )
+
+
+def low_confidence(facts: TileFacts) -> Topics:
+    """A low mean confidence."""
+    if facts.confidence == "low" and measurable(facts):
+        mean = percent(facts.confidence_pct)
+        yield Topic(
+            "low confidence",
+            "how sure",
+            (
+                f"Treat this tile with caution: the mean confidence of the network is low, {mean}.",
+                f"The network is unsure of this tile, with a mean confidence of only {mean}.",
+            ),
+            ("confidence_pct",),
+            salience=0.9,
+            warns=True,
+        )
+
+
+def confidence(facts: TileFacts) -> Topics:
+    """The mean confidence, unless it is low."""
+    if not measurable(facts):
+        yield Topic(
+            "few pixels",
+            "how sure",
+            (f"How reliable the map is here cannot be judged from fewer than {FEW_PX} pixels.",),
+            ("mapped_px",),
+            must_say=True,
+        )
+    elif facts.confidence != "low":
+        mean = percent(facts.confidence_pct)
+        how = "confident here" if facts.confidence == "high" else "moderately confident here"
+        yield Topic(
+            "confidence",
+            "how sure",
+            (
+                f"The network is {how}: its mean confidence is {mean}.",
+                f"With a mean confidence of {mean}, the network is {how}.",
+            ),
+            ("confidence_pct",),
+            must_say=True,
+            salience=0.7,
+        )
+
+
+def least_sure(facts: TileFacts) -> Topics:
+    """The class with the lowest confidence."""
+    c = least_confident(facts)
+    if c is not None and c.confidence_pct is not None:
+        name, mean = named(c.name), percent(c.confidence_pct)
+        yield Topic(
+            "least sure",
+            "how sure",
+            (
+                f"The network is less sure of {name} than of the rest, with a mean confidence of {mean}.",
+                f"Confidence is lowest for {name} ({mean} on average).",
+            ),
+            (f"classes.{c.name}.confidence_pct",),
+            salience=0.5,
+        )
+
+
+def accuracy(facts: TileFacts) -> Topics:
+    """The overall accuracy, unless it is poor."""
+    if facts.oa_pct is None:
+        yield _without_accuracy(facts)
+    elif facts.oa_pct >= POOR_ACCURACY_PCT:
+        right = percent(facts.oa_pct)
+        some = "" if not (facts.missed or failing(facts)) else ", but not all classes do well"
+        yield Topic(
+            "accuracy",
+            "how sure",
+            (
+                f"Where there are labels, {right} of the pixels are mapped as labelled{some}.",
+                f"The map agrees with {right} of the labelled pixels{some}.",
+            ),
+            ("oa_pct",),
+            must_say=not some,
+            salience=0.65,
+        )
+
+
+def _without_accuracy(facts: TileFacts) -> Topic:
+    if facts.labelled_px:
+        texts: tuple[str, ...] = ("There are too few labels in this tile to measure its accuracy.",)
+    else:
+        texts = (
+            "The accuracy of this tile was not measured, since it has no labels.",
+            "Without labels in this tile, its accuracy is unknown.",
+        )
+    return Topic("no accuracy", "how sure", texts, ("labelled_px",), must_say=True, salience=0.6)
+
+
+def weak_classes(facts: TileFacts) -> Topics:
+    """Classes that the map misses or gets wrong: said in each text, unless it warns of the whole tile already."""
+    must = facts.oa_pct is not None and facts.oa_pct >= POOR_ACCURACY_PCT
+    if missed := [c.name for c in facts.missed]:
+        names, it = listed(missed), "it" if len(missed) == 1 else "them"
+        yield Topic(
+            "missed classes",
+            "how sure",
+            (
+                f"The labels contain {names}, but no pixel of this tile is mapped so.",
+                f"Nothing is mapped as {names} here, although the labels contain {it}.",
+            ),
+            tuple(f"classes.{name}.iou" for name in missed),
+            must_say=must,
+            salience=0.8,
+        )
+    if weak := failing(facts):
+        name, figure = named(weak[0].name), iou(weak[0].iou or 0.0)
+        how = "poorly" if weak[0].accuracy == "poor" else "only fairly well"
+        others = listed([c.name for c in weak[1:]])
+        rest = f"; {others} {'is' if len(weak) == 2 else 'are'} weak too" if others else ""
+        yield Topic(
+            "weak classes",
+            "how sure",
+            (
+                f"The map matches the labels {how} for {name}, with an IoU of {figure}{rest}.",
+                f"Against the labels, {name} is mapped {how} (IoU {figure}){rest}.",
+            ),
+            tuple(f"classes.{c.name}.iou" for c in weak),
+            must_say=must and not missed,
+            salience=0.75,
+        )
+
+
+def best_and_worst(facts: TileFacts) -> Topics:
+    """The best and the worst of at least three classes."""
+    scored = sorted((c for c in facts.classes if c.iou is not None), key=lambda c: -(c.iou or 0.0))
+    if len(scored) >= 3 and not facts.missed and not failing(facts):
+        best, worst = scored[0], scored[-1]
+        if (best.iou or 0.0) - (worst.iou or 0.0) >= CLASS_GAP_IOU:
+            yield Topic(
+                "best and worst",
+                "how sure",
+                (
+                    f"Of the {len(scored)} classes with enough labels, {named(best.name)} is mapped best and "
+                    f"{named(worst.name)} least well.",
+                ),
+                (f"classes.{best.name}.iou", f"classes.{worst.name}.iou"),
+                salience=0.35,
+            )
+
+
+def confusions(facts: TileFacts) -> Topics:
+    """The largest confusions."""
+    for place, pair in enumerate(facts.confusions):
+        truth, mapped, share = named(pair.truth), named(pair.mapped), percent(pair.pct)
+        yield Topic(
+            f"confusion {place + 1}",
+            "how sure",
+            (
+                f"Of the pixels labelled {truth}, {share} are mapped as {mapped}.",
+                f"The map shows {mapped} for {share} of the pixels that are labelled {truth}.",
+            ),
+            (f"confusions.{pair.truth}.{pair.mapped}",),
+            salience=min(0.4 + pair.pct / 100, 0.7) - place / 100,
+        )
+
+
+def failing(facts: TileFacts) -> tuple[ClassFacts, ...]:
+    """Return the mapped classes with enough labels whose IoU is poor, or fair if they are relevant; worst first."""
+    found = [
+        c
+        for c in facts.classes
+        if c.iou is not None and c.confidence_pct is not None and c.iou < (GOOD_IOU if c.relevant else POOR_IOU)
+    ]
+    return tuple(sorted(found, key=lambda c: c.iou or 0.0))
+
+
+def least_confident(facts: TileFacts) -> ClassFacts | None:
+    """Return the class with the lowest confidence if it is clearly below the tile's and has enough pixels."""
+    known = [c for c in facts.shown if c.mapped_px >= FEW_PX and c.confidence_pct is not None]
+    lowest = min(known, key=lambda c: c.confidence_pct or 0, default=None)
+    if lowest is None or (lowest.confidence_pct or 0) > facts.confidence_pct - CLASS_GAP_PCT:
+        return None
+    return lowest
+
+
+def measurable(facts: TileFacts) -> bool:
+    """Return whether enough pixels are mapped for percentages."""
+    return facts.mapped_px >= FEW_PX

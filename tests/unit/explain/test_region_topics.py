@@ -1,0 +1,67 @@
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from clairemap.artefacts.explanations import ExplainedTile, TileFacts
+from clairemap.artefacts.metrics import RegionMetrics
+from clairemap.explain.explainer import explain
+from clairemap.explain.region_topics import region_summary
+from clairemap.metrics.calibration import Calibration
+from clairemap.metrics.class_areas import ClassAreas
+from clairemap.metrics.region_metrics import region_metrics
+from clairemap.metrics.tally import Tally
+from clairemap.settings import DEMO_CLASSES, LegendSettings
+
+LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
+GOOD = np.diag([5000, 3000, 900])
+
+
+def metrics(confusion: np.ndarray, training_px: tuple[int, ...] = ()) -> RegionMetrics:
+    counts = Tally(confusion, Calibration.empty(), unmapped_px=0, tiles=2)
+    areas = ClassAreas(np.array([6000, 3000, 1000]), np.array([6e5, 3e5, 1e5]), "in the plane")
+    sums = {("north", "test"): counts}
+    return region_metrics("vale", sums, {("north", "fused"): counts}, areas, LEGEND, {}, training_px)
+
+
+def tile(facts: TileFacts, row: int = 0) -> ExplainedTile:
+    return ExplainedTile(scene="north", row=row, col=1, facts=facts, **dict(explain([facts])[0]))
+
+
+@pytest.fixture
+def tiles(made: ModuleType) -> list[ExplainedTile]:
+    unsure = made.plain_tile(confidence_sum=made.plain_tile().px * 0.5)
+    clouded = made.plain_tile(cloud=8000, optical=8384, registration="weak")
+    return [tile(made.facts_of(one), row) for row, one in enumerate([made.plain_tile(), unsure, clouded])]
+
+
+def test_a_region_says_what_how_sure_why_and_what_to_check(tiles: list[ExplainedTile]):
+    wrong = np.array([[5000, 0, 0], [0, 3000, 0], [300, 0, 600]])
+    text = " ".join(region_summary(metrics(wrong), tiles))
+    water, forest, grass = (entry.name for entry in LEGEND.classes)
+    assert f"The largest classes are {water} (60 %) and {forest} (30 %) of the mapped area." in text
+    assert f"The map also shows {grass}." in text
+    assert "Against the labels of 2 tiles, 97 % of the pixels are right." in text
+    assert f"The map is weakest for {grass}, with an IoU of 0.67." in text
+    assert f"Of the pixels labelled {grass}, 33 % are mapped as {water}." in text
+    assert "Clouds hide at least a fifth of 1 of 3 tiles." in text
+    assert "not aligned reliably in 1 of 3 tiles" in text
+    assert "unsure (mean confidence below 60 %) in 1 of 3 tiles" in text
+    assert f"First, check where the map shows {grass}, or should." in text
+    assert "the tile with the lowest confidence, row 1, column 1 of scene north." in text
+    assert len(region_summary(metrics(wrong), tiles)) <= 10
+
+
+def test_a_good_region_has_no_weak_class(tiles: list[ExplainedTile]):
+    text = " ".join(region_summary(metrics(GOOD), tiles[:1]))
+    assert "weak" not in text and "over 99 % of the pixels are right" in text
+
+
+def test_missing_labels_and_training_are_said(tiles: list[ExplainedTile]):
+    found = region_summary(metrics(np.zeros((3, 3), np.int64), (0, 10, 10)), tiles)
+    assert found[0].startswith(f"Without training pixels of {LEGEND.classes[0].name}")
+    assert "was not measured" in " ".join(found)
+
+
+def test_nothing_mapped_gives_no_summary():
+    assert region_summary(metrics(GOOD), []) == ()
