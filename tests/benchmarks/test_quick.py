@@ -56,6 +56,7 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: max(each["rmse_px"] for each in found["mmim"].values()) < 1,
     ),
     "registration_peers": (lambda found: 0 < found["rmse_px"]["clairemap"] < 0.5,),
+    "report": (lambda found: found["size_mb"] < 30, lambda found: found["console_errors"] in (0, None)),
     "rims": (lambda found: set(found["sets"]["made"]) == {"without", "with"},),
     "accuracy": (lambda found: len(found["sets"]["quick"]["miou"]) == 8,),
     "workflow_faults": (

@@ -1,6 +1,28 @@
 # Explanations of the tiles and the report page.
 
+import json
+
 from clairemap.requirements import sensor_tiles_mb
+from clairemap.settings import changed_settings
+
+
+def of_sample(value):
+    """Input function: a file of the region's interpreted sample; none without one."""
+    return lambda wildcards: [value(wildcards)] if OF_SAMPLES.estimated(wildcards) else []
+
+
+def earlier_maps(wildcards):
+    """Input function: the land-cover maps of an earlier run to compare with; none unless set."""
+    folder = SETTINGS.report.compare_with
+    if folder is None:
+        return []
+    return expand(
+        f"{folder}/{{region}}/{{map}}.landcover.tif", region=wildcards.region, map=PLAN.maps_of(wildcards.region)
+    )
+
+
+shown_answers = of_sample(OF_SAMPLES.answers)
+shown_design = of_sample(lambda wildcards: rules.estimate_areas.output.design.format(region=wildcards.region))
 
 
 rule explain_tiles:
@@ -74,10 +96,15 @@ rule render_report:
         history=[] if SETTINGS.model else MODEL.history,
         statistics=MODEL.statistics,
         audit=MODEL.audit_of("{region}"),
+        splits=MODEL.splits_of("{region}"),
         origin=[MODEL.origin] if SETTINGS.model else [],
         sources=of_resolved_scenes,
         estimates=OF_SAMPLES.estimated,
         truth=OF_SAMPLES.truth,
+        scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
+        answers=shown_answers,
+        design=shown_design,
+        earlier=earlier_maps,
         accepted=accepted,
     output:
         report=report(
@@ -100,6 +127,8 @@ rule render_report:
         script=script("render_report"),
         code=code("render_report"),
         settings=passed(stages.RenderReport),
+        changed=untracked(json.dumps(changed_settings(SETTINGS))),
+        benchmarks=untracked(BENCHMARKS),
         relevant=relevant(stages.RenderReport),
         files=lambda wildcards: jobs.options(
             {
@@ -109,6 +138,10 @@ rule render_report:
                 "sources": of_resolved_scenes(wildcards),
                 "estimates": OF_SAMPLES.estimated(wildcards),
                 "truth": OF_SAMPLES.truth(wildcards),
+                "scores": of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled)(wildcards),
+                "answers": shown_answers(wildcards),
+                "design": shown_design(wildcards),
+                "earlier": earlier_maps(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }
@@ -118,4 +151,5 @@ rule render_report:
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
-        " --report {output.report:q} --settings {params.settings:q}"
+        " --report {output.report:q} --settings {params.settings:q} --changed {params.changed:q}"
+        " --benchmarks {params.benchmarks:q}"
