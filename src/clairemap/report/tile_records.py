@@ -1,6 +1,6 @@
 """The explained tiles as compact records for the page's list, map and tile view."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,8 @@ from clairemap.artefacts.tiles import TileId
 from clairemap.classes import ColoredLegend
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
+from clairemap.report.fact_texts import figures
 from clairemap.report.map_frame import MapFrame
-from clairemap.report.numbers import MISSING
 from clairemap.report.tile_line import tile_line
 
 COLUMNS = (
@@ -21,25 +21,6 @@ COLUMNS = (
 """Values of a record. `scene` and `split` are positions in the lists of names; accuracies and shares are percent, None
 if unknown. `classes` has [class, share of the tile, IoU] for each class; `text` is a text, or a list of sentences, each
 with the figures behind it. `quad` has the corners on the map `map` in display coordinates."""
-
-FACT_TEXTS = {
-    "confidence_pct": "mean confidence {} %",
-    "optical_share_pct": "weight of the optical image {} %",
-    "cloud_pct": "under cloud {} %",
-    "cloud_unknown_pct": "not covered by a cloud mask {} %",
-    "mapped_pct": "mapped {} %",
-    "mapped_px": "mapped pixels {}",
-    "oa_pct": "overall accuracy {} %",
-    "labelled_px": "labelled pixels {}",
-    "registration": "registration {}",
-    "sensor": "sensors: {}",
-    "unseen": "classes without training pixels: {}",
-    "area_pct": "share of the map {} %",
-    "label_pct": "share of the labels {} %",
-    "iou": "IoU {}",
-    "f1": "F1 {}",
-}
-"""Text of each fact that a sentence can name, with its value."""
 
 
 def tile_order(tile: ExplainedTile) -> tuple[float, float, TileId]:
@@ -102,28 +83,7 @@ def _text(tile: ExplainedTile) -> str | list[list[Any]]:
     """Return the text; where its sentences name the facts behind them, each sentence with these figures."""
     if not tile.sentences:
         return tile.text
-    return [[sentence.text, list(_figures(tile.facts, sentence.about))] for sentence in tile.sentences]
-
-
-def _figures(facts: TileFacts, about: Sequence[str]) -> Iterator[str]:
-    """Yield the values of facts: ``oa_pct``, ``classes.NAME.iou``, ``confusions.LABEL.MAPPED``."""
-    rows = {row.name: row for row in facts.classes}
-    confused = {f"confusions.{pair.truth}.{pair.mapped}": pair for pair in facts.confusions}
-    for key in about:
-        name, _, field = key.removeprefix("classes.").rpartition(".")
-        if key in confused:
-            pair = confused[key]
-            yield f"{pair.pct} % of {pair.truth} is mapped as {pair.mapped}"
-        elif key.startswith("classes."):
-            if name in rows:
-                yield f"{name}: {_figure(field, getattr(rows[name], field, None))}"
-        else:
-            yield _figure(key, getattr(facts, key, None))
-
-
-def _figure(key: str, value: object) -> str:
-    shown = ", ".join(map(str, value)) if isinstance(value, tuple) else value
-    return FACT_TEXTS.get(key, f"{key} {{}}").format(MISSING if shown is None else shown)
+    return [[sentence.text, figures(tile.facts, sentence.about)] for sentence in tile.sentences]
 
 
 def tile_places(
