@@ -6,25 +6,6 @@ from clairemap.requirements import sensor_tiles_mb
 from clairemap.settings import changed_settings
 
 
-def of_sample(value):
-    """Input function: a file of the region's interpreted sample; none without one."""
-    return lambda wildcards: [value(wildcards)] if OF_SAMPLES.estimated(wildcards) else []
-
-
-def earlier_maps(wildcards):
-    """Input function: the land-cover maps of an earlier run to compare with; none unless set."""
-    folder = SETTINGS.report.compare_with
-    if folder is None:
-        return []
-    return expand(
-        f"{folder}/{{region}}/{{map}}.landcover.tif", region=wildcards.region, map=PLAN.maps_of(wildcards.region)
-    )
-
-
-shown_answers = of_sample(OF_SAMPLES.answers)
-shown_design = of_sample(lambda wildcards: rules.estimate_areas.output.design.format(region=wildcards.region))
-
-
 rule explain_tiles:
     input:
         pair=ancient(SCENE.pair),
@@ -102,9 +83,9 @@ rule render_report:
         estimates=OF_SAMPLES.estimated,
         truth=OF_SAMPLES.truth,
         scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
-        answers=shown_answers,
-        design=shown_design,
-        earlier=earlier_maps,
+        answers=OF_SAMPLES.estimated_from,
+        design=OF_SAMPLES.estimated_design,
+        earlier=FILES.earlier_maps,
         accepted=accepted,
     output:
         report=report(
@@ -139,9 +120,9 @@ rule render_report:
                 "estimates": OF_SAMPLES.estimated(wildcards),
                 "truth": OF_SAMPLES.truth(wildcards),
                 "scores": of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled)(wildcards),
-                "answers": shown_answers(wildcards),
-                "design": shown_design(wildcards),
-                "earlier": earlier_maps(wildcards),
+                "answers": OF_SAMPLES.estimated_from(wildcards),
+                "design": OF_SAMPLES.estimated_design(wildcards),
+                "earlier": FILES.earlier_maps(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }

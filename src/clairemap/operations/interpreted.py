@@ -130,6 +130,14 @@ class SampleInputs:
         region = wildcards.region
         return [str(self._files(region).estimates)] if has_answers(self.plan, region, self.simulated) else []
 
+    def estimated_from(self, wildcards: Any) -> list[str]:  # noqa: ANN401
+        """Return the interpreted sample behind the region's estimates; none without one."""
+        return [self.answers(wildcards)] if self.estimated(wildcards) else []
+
+    def estimated_design(self, wildcards: Any) -> list[str]:  # noqa: ANN401
+        """Return the design beside the region's estimates; none without an interpreted sample."""
+        return [str(self._files(wildcards.region).published_design)] if self.estimated(wildcards) else []
+
     def truth(self, wildcards: Any) -> list[str]:  # noqa: ANN401
         """Return the true areas and number of wrong answers of the region, if its answers are simulated."""
         answers = self.plan.settings.accuracy.interpreted_of(wildcards.region)
