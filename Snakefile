@@ -81,6 +81,12 @@ onsuccess:
     from clairemap.operations import run_record
 
     run_record.record_end(Path(WORK), failed=False)
+    try:
+        from clairemap.report.regions_index import write_index
+
+        write_index(Path(RESULTS), {region: PLAN.maps_of(region) for region in SHEET.regions}, SETTINGS.legend)
+    except (ClairemapError, ImportError, OSError) as error:
+        logger.warning(f"{RESULTS}/index.html was not written: {error}")
     logger.info("Done. Maps, accuracy and report: " + ", ".join(f"{RESULTS}/{region}/" for region in SHEET.regions))
 
 

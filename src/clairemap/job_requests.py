@@ -71,8 +71,9 @@ class JobRequests:
     def _remote_mb(self, wildcards: Wildcards) -> int:
         """Return the memory for the caches of the scene's files on servers; assets of items may be such files."""
         cells = self.plan.sheet[wildcards["scene"]].sources
-        sensors = [cell_of("optical", text) for role, text in cells.items() if role != "label"]
-        return CACHE_MB * sum(cell.kind == "item" or any(map(is_remote, items(cell.text))) for cell in sensors)
+        read = [cell_of("label" if role == "label" else "optical", text) for role, text in cells.items()]
+        remote = (cell.kind == "item" or any(map(is_remote, items(cell.text))) for cell in read if cell.is_resolved)
+        return CACHE_MB * sum(remote)
 
     def _scenes_read(self, rule: str, wildcards: Wildcards) -> int:
         scene, region, map_name = (wildcards.get(name) for name in ("scene", "region", "map"))

@@ -63,7 +63,7 @@ _PEAK_MB = {
     "draw_sample": 300,
     "estimate_areas": 295,
     "explain_tiles": 210,
-    "render_report": 320,
+    "render_report": 470,
 }
 """Peaks that do not depend on the size of a scene (896 to 4096 px), MB: 6 bands, 7 classes, tiles of 512 px,
 6 scenes."""
@@ -247,7 +247,7 @@ _MINUTES: dict[str, Callable[[int], float]] = {
     "score_region": lambda scenes: 20 + 0.5 * scenes,
     "draw_sample": lambda scenes: 30 + scenes,
     "estimate_areas": lambda scenes: 20 + 0.5 * scenes,
-    "render_report": lambda scenes: 20 + 0.2 * scenes,
+    "render_report": lambda scenes: 20 + 2 * scenes,
 }
 """Time limits by number of scenes, minutes: several times what was measured with scenes of 4096 px."""
 

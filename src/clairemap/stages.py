@@ -245,11 +245,13 @@ class RenderReport(StageSettings):
     """
 
     UNTRACKED = {
-        "sensors": {"optical": {"files", "resampling", "offset", "scene_offsets"}, "sar": {"files", "resampling"}}
+        "sensors": {"optical": {"files", "resampling", "offset", "scene_offsets"}, "sar": {"files", "resampling"}},
+        "accuracy": set(AccuracySettings.model_fields),  # other columns run estimate_areas again, whose result is read
     }
 
     legend: ColoredLegend
     sensors: SensorsSettings
+    accuracy: AccuracySettings
     report: ReportSettings
 
 

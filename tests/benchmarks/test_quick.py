@@ -56,6 +56,7 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
         lambda found: max(each["rmse_px"] for each in found["mmim"].values()) < 1,
     ),
     "registration_peers": (lambda found: 0 < found["rmse_px"]["clairemap"] < 0.5,),
+    "report": (lambda found: found["size_mb"] < 30, lambda found: found["console_errors"] in (0, None)),
     "rims": (lambda found: set(found["sets"]["made"]) == {"without", "with"},),
     "accuracy": (lambda found: len(found["sets"]["quick"]["miou"]) == 8,),
     "workflow_faults": (
@@ -65,6 +66,11 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
     "workflow": (
         lambda found: found["jobs"] > 5 * found["scenes"],
         lambda found: max(found["files_per_scene"].values()) <= 60,
+    ),
+    "deliver": (
+        lambda found: found["small_left"] == 0,
+        lambda found: abs(found["area_off"]) < 1e-9,
+        lambda found: found["right_dissolved"] > found["right_before"],
     ),
     "sources_labels": (lambda found: found["differ"] in (0, None), lambda found: found["rss_ratio_4x"] < 1.5),
     "sources": (

@@ -178,7 +178,8 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
         "clairemap 9.8.7 (fed): valid Cloud-Optimized GeoTIFFs",
     ):
         assert text in html, text
-    assert html.count("data:image/") == 4 + 1 + 2 + 1 + 2 * 4  # maps, confusion, registration, training, tiles
+    assert html.count('src="data:image/') == 4 + 1 + 2 + 1 + 2 * 5  # maps, confusion, registration, training, tiles
+    assert html.count(">data:image/webp") == 2  # optical and SAR on the interactive map
     assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]
 
 
@@ -220,7 +221,7 @@ def test_a_picture_of_an_earlier_run_is_not_shown(stage: Callable[[str], Callabl
     write_registration(region.folder / "north" / "registration.json", one_sensor, {})
     stage("render_report")(**region.arguments)
     html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
-    assert html.count("data:image/") == 4 + 1 + 1 + 2 * 4  # maps, confusion, training, tiles
+    assert html.count('src="data:image/') == 4 + 1 + 1 + 2 * 5  # maps, confusion, training, tiles
 
 
 def test_a_missing_picture_is_an_error(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):

@@ -46,8 +46,14 @@ def test_every_config_file_names_its_schema_and_follows_it(path: Path):
 def test_conda_environments_pin_what_is_tested(name: str):
     pinned = constraints()
     for entry in yaml.safe_load((PROJECT / "envs" / f"{name}.yaml").read_text())["dependencies"]:
+        if isinstance(entry, dict):
+            assert all(
+                each.lower() in {f"{package}=={version}" for package, version in pinned.items()}
+                for each in entry["pip"]
+            )
+            continue
         package, _, version = entry.partition("=")
-        if package != "python":
+        if package not in ("python", "pip"):
             assert pinned[CONDA_NAMES.get(package, package)] == version
 
 

@@ -119,14 +119,15 @@ def test_a_product_runs_to_maps_and_reruns_exactly(folder: Path, snakemake: Run)
 
 
 def test_a_scene_on_a_server_is_tiled_and_its_changes_are_found(folder: Path, snakemake: Run, tmp_path: Path):
-    """Planning asks no server. The optical cell is the address of a STAC item, the SAR cell two addresses."""
+    """Planning asks no server. The cells are the address of a STAC item, two of SAR, and labels."""
     served = tmp_path / "served"
     write_images(served, lambda key, side: reflectance(key if key in ("B04", "B08", "B11") else "B04", side))
     write_item(served / "item.json", earth_search())
     for name in ("VV", "VH"):
         shutil.move(folder / "data" / f"S1A_20260511_{name}.tif", served / f"{name}.tif")
+    shutil.move(folder / "data" / "label.tif", served / "label.tif")
     with range_server(served) as server:
-        cells = f"{server.url}/item.json,{server.url}/VV.tif;{server.url}/VH.tif,label.tif"
+        cells = f"{server.url}/item.json,{server.url}/VV.tif;{server.url}/VH.tif,{server.url}/label.tif"
         (folder / "scenes.csv").write_text(f"scene,region,split,optical,sar,label\nwest,north,train,{cells}\n")
 
         def run(*words: str) -> tuple[int, str]:
@@ -137,8 +138,9 @@ def test_a_scene_on_a_server_is_tiled_and_its_changes_are_found(folder: Path, sn
         assert "resolve_scene" in run("--dry-run")[1] and not server.requests, "planning asks no server"
         code, text = run()
         assert code == 0, text
-        optical = zarr.open_group(folder / "work" / "scenes" / "west" / "pair.zarr", mode="r")["optical"]
-        assert np.array_equal(optical[1, :SIDE, :SIDE], reflectance("B08", SIDE) - 1000.0)
+        pair = zarr.open_group(folder / "work" / "scenes" / "west" / "pair.zarr", mode="r")
+        assert np.array_equal(pair["optical"][1, :SIDE, :SIDE], reflectance("B08", SIDE) - 1000.0)
+        assert np.array_equal(pair["label"][:SIDE, :SIDE], ground(SIDE))
         asked = len(server.requests)
         text = run("--dry-run")[1]
         assert re.search(r"^total +0$", text, re.M) and len(server.requests) == asked, text

@@ -1,8 +1,8 @@
 # A random sample of the map, and accuracy and areas from its interpretation.
-from clairemap.operations.interpreted import SampleInputs, has_answers
+from clairemap.operations.interpreted import SampleInputs
 
 SAMPLE = SampleFiles(Path(RESULTS), Path(WORK), "{region}")
-OF_SAMPLES = SampleInputs(PLAN, warn, made=(DEMO_ANSWERS,))
+OF_SAMPLES = SampleInputs(PLAN, warn, {DEMO_ANSWERS: DEMO_TRUTH})
 
 
 # A new map does not draw another sample, since people may be at work on it: the estimates allow for it. The sample's

@@ -1,13 +1,8 @@
 # The demo's interpreter, who knows the truth of the simulated region: for `make demo` (config/demo.yaml).
 
 DEMO_ANSWERS = str(DEMO_DIR / "demo.points.csv")
+DEMO_TRUTH = str(DEMO_DIR / "demo.truth.json")
 DEMO_SAMPLE = SampleFiles(Path(RESULTS), Path(WORK), "demo")
-
-
-def simulated_truth(wildcards):
-    """Input function: true areas and number of wrong answers, if the region's answers are simulated."""
-    simulated = SETTINGS.accuracy.interpreted_of(wildcards.region) == DEMO_ANSWERS
-    return [rules.interpret_demo.output.truth] if simulated else []
 
 
 rule interpret_demo:
@@ -16,7 +11,7 @@ rule interpret_demo:
         landcover=MapFiles(Path(RESULTS) / "demo" / "demo").landcover,
     output:
         answers=DEMO_ANSWERS,
-        truth=str(DEMO_DIR / "demo.truth.json"),
+        truth=DEMO_TRUTH,
     log:
         f"{LOGS}/interpret_demo/demo.log",
     benchmark:

@@ -50,7 +50,7 @@ rule resolve_scene:
         code=code("resolve_scene"),
         settings=passed(stages.ResolveScene),
         relevant=relevant(stages.ResolveScene),
-        cells=cells("optical", "sar", "cloud"),
+        cells=cells("optical", "sar", "label", "cloud"),
         contents=with_parameters(lambda wildcards: SOURCES.resolved_contents(wildcards.scene)),
         record=record(),
     message:

@@ -1,13 +1,9 @@
 # Explanations of the tiles and the report page.
 
+import json
+
 from clairemap.requirements import sensor_tiles_mb
-
-
-def estimated(wildcards):
-    """Input function: the region's estimates; none without an interpreted sample."""
-    if not has_answers(PLAN, wildcards.region, made=[DEMO_ANSWERS]):
-        return []
-    return expand(rules.estimate_areas.output.estimates, region=wildcards.region)
+from clairemap.settings import changed_settings
 
 
 rule explain_tiles:
@@ -81,10 +77,15 @@ rule render_report:
         history=[] if SETTINGS.model else MODEL.history,
         statistics=MODEL.statistics,
         audit=MODEL.audit_of("{region}"),
+        splits=MODEL.splits_of("{region}"),
         origin=[MODEL.origin] if SETTINGS.model else [],
         sources=of_resolved_scenes,
-        estimates=estimated,
-        truth=simulated_truth,
+        estimates=OF_SAMPLES.estimated,
+        truth=OF_SAMPLES.truth,
+        scores=of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled),
+        answers=OF_SAMPLES.estimated_from,
+        design=OF_SAMPLES.estimated_design,
+        earlier=FILES.earlier_maps,
         accepted=accepted,
     output:
         report=report(
@@ -107,6 +108,8 @@ rule render_report:
         script=script("render_report"),
         code=code("render_report"),
         settings=passed(stages.RenderReport),
+        changed=untracked(json.dumps(changed_settings(SETTINGS))),
+        benchmarks=untracked(BENCHMARKS),
         relevant=relevant(stages.RenderReport),
         files=lambda wildcards: jobs.options(
             {
@@ -114,8 +117,12 @@ rule render_report:
                 "scene": of_scenes(SCENE.folder)(wildcards),
                 "model": [MODEL.folder],
                 "sources": of_resolved_scenes(wildcards),
-                "estimates": estimated(wildcards),
-                "truth": simulated_truth(wildcards),
+                "estimates": OF_SAMPLES.estimated(wildcards),
+                "truth": OF_SAMPLES.truth(wildcards),
+                "scores": of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled)(wildcards),
+                "answers": OF_SAMPLES.estimated_from(wildcards),
+                "design": OF_SAMPLES.estimated_design(wildcards),
+                "earlier": FILES.earlier_maps(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }
@@ -125,4 +132,5 @@ rule render_report:
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
-        " --report {output.report:q} --settings {params.settings:q}"
+        " --report {output.report:q} --settings {params.settings:q} --changed {params.changed:q}"
+        " --benchmarks {params.benchmarks:q}"

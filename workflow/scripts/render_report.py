@@ -1,5 +1,6 @@
 """Write the report page of a region."""
 
+import json
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +8,15 @@ from typing import Annotated
 
 import typer
 
+from clairemap.accuracy.answers import read_answers
+from clairemap.accuracy.interpretation import UNANSWERED, interpreted
 from clairemap.artefacts.explanations import read_explanations
+from clairemap.artefacts.sample_design import read_sample_design
 from clairemap.console import run
 from clairemap.explain.region_topics import region_summary
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.provenance import stamp, write_text_whole
+from clairemap.report.content import SamplePoint
 from clairemap.report.gather import RegionPaths, gather
 from clairemap.report.page import render
 from clairemap.stages import RenderReport
@@ -36,6 +41,14 @@ def render_report(
     sources: Annotated[list[Path] | None, typer.Option(help="sources.json of each scene that has one (repeat)")] = None,
     estimates: Annotated[Path | None, typer.Option(help="estimates.json, if there is an interpreted sample")] = None,
     truth: Annotated[Path | None, typer.Option(help="true areas of the demo region")] = None,
+    scores: Annotated[list[Path] | None, typer.Option(help="fused/scores.parquet of labelled scenes (repeat)")] = None,
+    answers: Annotated[Path | None, typer.Option(help="file with the interpreted sample")] = None,
+    design: Annotated[Path | None, typer.Option(help="sample_design.json of that sample")] = None,
+    benchmarks: Annotated[Path | None, typer.Option(help="folder of Snakemake's benchmarks")] = None,
+    changed: Annotated[str | None, typer.Option(help="settings that differ from the defaults, as JSON")] = None,
+    earlier: Annotated[
+        list[Path] | None, typer.Option(help="land-cover map of an earlier run, for each map (repeat)")
+    ] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
     """Write the report of a region as one HTML file."""
@@ -49,12 +62,32 @@ def render_report(
         sources=tuple(sources or ()),
         estimates=estimates,
         truth=truth,
+        scores=tuple(scores or ()),
+        benchmarks=benchmarks,
+        earlier=tuple(earlier or ()),
     )
-    content = gather(region, files, RenderReport.from_json(settings), stamp("render_report", settings))
+    stage = RenderReport.from_json(settings)
+    sample = sample_points(answers, design, stage) if answers and design else ()
+    content = gather(
+        region, files, stage, stamp("render_report", settings), sample, json.loads(changed) if changed else None
+    )
     tiles = [tile for folder in files.scenes for tile in read_explanations(folder.explanations)]
     html = render(replace(content, summary=region_summary(content.metrics, tiles)))
     write_text_whole(report, html)
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)
+
+
+def sample_points(answers: Path, design: Path, stage: RenderReport) -> tuple[SamplePoint, ...]:
+    """Return the points of an interpreted sample."""
+    drawn = read_sample_design(design)
+    found = interpreted(answers, read_answers(answers, stage.accuracy.columns), drawn, stage.legend)
+    index = {int(code): number for number, code in enumerate(stage.legend.codes)}
+    return tuple(
+        SamplePoint(
+            unit.row, unit.column, None if reference == UNANSWERED else int(reference), index.get(unit.map_code)
+        )
+        for unit, reference in zip(drawn.units, found.reference, strict=True)
+    )
 
 
 if __name__ == "__main__":

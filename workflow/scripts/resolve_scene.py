@@ -24,6 +24,7 @@ def resolve_scene(
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON: section sensors")],
     optical: Annotated[str | None, typer.Option(help="cell of the sample sheet: files, product or raster")] = None,
     sar: Annotated[str | None, typer.Option(help="cell of the sample sheet, likewise")] = None,
+    label: Annotated[str | None, typer.Option(help="cell of the sample sheet; read if it is not a local file")] = None,
     cloud: Annotated[str | None, typer.Option(help="cell of the sample sheet: mask, product or scl")] = None,
     record: Annotated[Path | None, typer.Option(help="files_read.json to update: what was read of the files")] = None,
 ) -> None:
@@ -32,7 +33,7 @@ def resolve_scene(
     Memory: one downsampled band.
     """
     sensors = ResolveScene.from_json(settings).sensors
-    given = {"optical": optical, "sar": sar, "cloud": cloud}
+    given = {"optical": optical, "sar": sar, "label": label, "cloud": cloud}
     cells = resolved_cells({role: text for role, text in given.items() if text}, sensors)
     with remembered({one.role: one.files for one in cells}, record):
         found = SceneSources(scene=scene, roles=resolve(cells, sensors, scene), stamp=_stamp(settings))

@@ -60,7 +60,7 @@ def tile_scene(
     found = read_registration(registration)
     rasters = SceneRasters({"optical": optical, "sar": sar, "label": label, "cloud": cloud}, sources)
     optical_sar = rasters.raster("optical"), rasters.raster("sar")
-    files = SceneFiles(*optical_sar, Path(label) if label else None, rasters.raster("cloud"), burnt_label)
+    files = SceneFiles(*optical_sar, rasters.raster("label"), rasters.raster("cloud"), burnt_label)
     with (
         remembered(rasters.single_files(), record),
         ScenePair(files, sections.sensors, sections.legend, found, sections.labels.ignore) as source,

@@ -9,7 +9,7 @@ from typing import Literal
 
 from clairemap.artefacts.document import DocumentModel, read_document, write_document
 
-RoleName = Literal["optical", "sar", "cloud"]
+RoleName = Literal["optical", "sar", "label", "cloud"]
 Resampling = Literal["nearest", "bilinear", "cubic"]
 MaskCoding = Literal["binary", "nonzero", "scl", "qa_pixel"]
 """What the numbers of a cloud mask mean; qa_pixel: bits of Landsat's quality band."""

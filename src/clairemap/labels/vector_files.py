@@ -17,6 +17,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from clairemap.errors import GridError, LabelError, MissingFileError, UnreadableFileError
 from clairemap.grid.earth import crs_name, crs_problem, without_height
 from clairemap.labels.features import FEATURES_AT_ONCE, Box, Layer
+from clairemap.raster.remote_names import address, is_remote
 from clairemap.raster.unsupported import check_exists, quoted_reason, written_name
 from clairemap.raster.vector_cells import PARQUET
 
@@ -33,8 +34,8 @@ def open_layer(path: Path, layer: str | None = None) -> Layer:
         LabelError: the layer does not exist, contains no polygons, or must be chosen.
         GridError: the layer has no CRS, or one that is not of the Earth.
     """
-    if "://" in (name := written_name(path)):
-        raise MissingFileError(f"{name}: URLs are not read; download the file")
+    if is_remote(name := written_name(path)) or "://" in name:
+        raise MissingFileError(f"{address(name)}: polygons on servers are not read; download the file (docs/labels.md)")
     check_exists(path)
     if path.suffix.lower() in PARQUET:
         return _parquet_layer(path, layer)

@@ -1,7 +1,7 @@
 """Inputs of the rules of samples, and which regions have an interpreted sample when a run is planned."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +76,12 @@ def interpreted_regions(plan: Plan, warn: Callable[[str], None], made: Collectio
 class SampleInputs:
     """Input functions of the rules of samples. Errors end the planning with their exit code.
 
-    `made` are interpreted samples that a rule makes.
+    `simulated` are interpreted samples that a rule makes, with their files of true areas.
     """
 
     plan: Plan
     warn: Callable[[str], None]
-    made: Collection[str] = ()
+    simulated: Mapping[str, str] = field(default_factory=dict)
 
     def landcover(self, wildcards: Any) -> str:  # noqa: ANN401 - Snakemake has no types
         """Return the land-cover map of the region."""
@@ -120,10 +120,29 @@ class SampleInputs:
         a second run after a failed `draw_sample` would end well.
         """
         try:
-            regions = interpreted_regions(self.plan, self.warn, self.made)
+            regions = interpreted_regions(self.plan, self.warn, self.simulated)
         except ClairemapError as error:
             fail(error)
         return [str(path) for name in regions for path in (self._files(name).estimates, self._files(name).drawn)]
+
+    def estimated(self, wildcards: Any) -> list[str]:  # noqa: ANN401
+        """Return the estimates of the region; none without an interpreted sample."""
+        region = wildcards.region
+        return [str(self._files(region).estimates)] if has_answers(self.plan, region, self.simulated) else []
+
+    def estimated_from(self, wildcards: Any) -> list[str]:  # noqa: ANN401
+        """Return the interpreted sample behind the region's estimates; none without one."""
+        return [self.answers(wildcards)] if self.estimated(wildcards) else []
+
+    def estimated_design(self, wildcards: Any) -> list[str]:  # noqa: ANN401
+        """Return the design beside the region's estimates; none without an interpreted sample."""
+        return [str(self._files(wildcards.region).published_design)] if self.estimated(wildcards) else []
+
+    def truth(self, wildcards: Any) -> list[str]:  # noqa: ANN401
+        """Return the true areas and number of wrong answers of the region, if its answers are simulated."""
+        answers = self.plan.settings.accuracy.interpreted_of(wildcards.region)
+        truth = None if answers is None else self.simulated.get(answers)
+        return [] if truth is None else [truth]
 
     def _files(self, region: str) -> SampleFiles:
         settings = self.plan.settings

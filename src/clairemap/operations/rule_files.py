@@ -11,6 +11,7 @@ from typing import Any
 from snakemake.io import expand
 
 from clairemap.operations.rule_values import with_parameters
+from clairemap.outputs import MapFiles
 from clairemap.plan import Plan
 from clairemap.scenes import Scene
 
@@ -75,6 +76,14 @@ class RuleFiles:
             ]
 
         return with_parameters(inputs)
+
+    def earlier_maps(self, wildcards: Any) -> list[str]:  # noqa: ANN401
+        """Return the region's land-cover maps of an earlier run to compare with; none unless set."""
+        folder = self.plan.settings.report.compare_with
+        if folder is None:
+            return []
+        maps = self.plan.maps_of(wildcards.region)
+        return [str(MapFiles(Path(folder) / wildcards.region / name).landcover) for name in maps]
 
     def accepted(self, wildcards: object = None) -> list[Path]:  # noqa: ARG002
         """Return the records of results that were kept in spite of a change of the code (`make accept`)."""

@@ -11,7 +11,10 @@ from rasterio.errors import RasterioError
 
 from clairemap.classes import source_key
 from clairemap.raster.opening import copy_raster, open_raster
-from clairemap.raster.unsupported import check_exists, open_error
+from clairemap.raster.remote_files import read_error
+from clairemap.raster.remote_names import address
+from clairemap.raster.unsupported import check_exists, open_error, written_name
+from clairemap.raster.virtual_raster import Raster, VirtualRaster
 
 TEXT_TYPE = "2"
 """Type of text columns in GDAL's attribute tables."""
@@ -22,32 +25,45 @@ CODE_USAGE = "5"
 Named = Iterator[tuple[str, int]]
 
 
-def codes_of_names(path: Path) -> Mapping[str, tuple[int, ...]]:
+def codes_of_names(raster: Raster) -> Mapping[str, tuple[int, ...]]:
     """Return the codes of each name that a raster's first band declares, by `classes.source_key`.
 
     Names are those of its categories, all text columns of its attribute table (also ``.vat.dbf`` beside it), and
-    ``#rrggbb`` of each colour in its colour table. A name can belong to several codes.
+    ``#rrggbb`` of each colour in its colour table. A name can belong to several codes. Of files on servers only tables
+    in the file itself count.
 
     Raises:
-        UnreadableFileError, MissingFileError: the raster cannot be read.
+        UnreadableFileError, MissingFileError, RemoteFileError: the raster cannot be read.
     """
-    check_exists(path)
     codes: dict[str, set[int]] = {}
-    for name, code in (*_declared(path), *_beside(path)):
+    for name, code in _names(raster):
         if key := source_key(name):
             codes.setdefault(key, set()).add(code)
     return {name: tuple(sorted(found)) for name, found in codes.items()}
 
 
-def _declared(path: Path) -> Named:
+def _names(raster: Raster) -> Named:
+    if isinstance(raster, VirtualRaster):
+        file = ElementTree.fromstring(raster.xml).findtext(".//SourceFilename", "")
+        try:
+            yield from _declared(file)
+        except RasterioError as error:
+            raise read_error(address(written_name(raster.path)), error) from None
+        return
+    check_exists(raster)
+    try:
+        yield from _declared(raster)
+    except RasterioError as error:
+        raise open_error(raster, error) from None
+    yield from _beside(raster)
+
+
+def _declared(path: Path | str) -> Named:
     """Yield names and codes as GDAL knows them: a virtual raster of the file has all of them as XML."""
     with tempfile.TemporaryDirectory() as folder:
         virtual = Path(folder) / "names.vrt"
-        try:
-            with open_raster(path) as dataset:
-                copy_raster(dataset, virtual, driver="VRT")
-        except RasterioError as error:
-            raise open_error(path, error) from None
+        with open_raster(path) as dataset:
+            copy_raster(dataset, virtual, driver="VRT")
         band = ElementTree.parse(virtual).getroot().find("VRTRasterBand")
     if band is None:
         return

@@ -21,7 +21,9 @@ from clairemap.errors import GridError, LabelError
 from clairemap.grid.window import Window
 from clairemap.raster.code_names import codes_of_names
 from clairemap.raster.pair_block import PairBlock
+from clairemap.raster.remote_names import address
 from clairemap.raster.source import Block, RasterSource
+from clairemap.raster.unsupported import written_name
 from clairemap.raster.virtual_raster import Raster, VirtualRaster
 from clairemap.registration.clouds import CloudMask, cloud_source
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
@@ -55,7 +57,7 @@ class SceneFiles:
 
     optical: Raster | None = None
     sar: Raster | None = None
-    label: Path | None = None
+    label: Raster | None = None
     cloud: Raster | None = None
     polygons: Path | None = None
 
@@ -63,7 +65,12 @@ class SceneFiles:
     def named(self) -> dict[str, str]:
         """File names by role, without missing roles."""
         label = self.label or self.polygons
-        rasters = {"optical": self.optical, "sar": self.sar, "label": label, "cloud": self.cloud}
+        rasters: dict[str, Raster | None] = {
+            "optical": self.optical,
+            "sar": self.sar,
+            "label": label,
+            "cloud": self.cloud,
+        }
         return {role: raster.name for role, raster in rasters.items() if raster is not None}
 
 
@@ -92,6 +99,7 @@ class ScenePair:
         self._sensors = sensors
         self._legend = legend
         self._codes = _code_table(files, legend, ignored_names)
+        self._label_name = _written(files.label or files.polygons)
         self._rejected = registration.verdict == "rejected"
         with ExitStack() as opening:
             self._open(opening, displacement_of(registration))
@@ -168,10 +176,8 @@ class ScenePair:
         indices = np.full(window.shape, IGNORE_INDEX, np.uint8)
         if self._label is not None:
             block = self._label.read(window)
-            codes = _whole_numbers(block.values[0][block.valid], self._label.source.path)
-            indices[block.valid] = self._codes.indices(
-                codes, str(self._label.source.path), window.text, self._codes_of_label
-            )
+            codes = _whole_numbers(block.values[0][block.valid], self._label_name)
+            indices[block.valid] = self._codes.indices(codes, self._label_name, window.text, self._codes_of_label)
         return indices
 
     def _codes_of_label(self) -> dict[int, int]:
@@ -181,7 +187,7 @@ class ScenePair:
         for y0 in range(0, height, ROWS_AT_ONCE):
             if self._label is not None:
                 block = self._label.read(Window(y0, 0, min(ROWS_AT_ONCE, height - y0), width))
-                found.update(code_counts(_whole_numbers(block.values[0][block.valid], self._label.source.path)))
+                found.update(code_counts(_whole_numbers(block.values[0][block.valid], self._label_name)))
         return found
 
     def _read_cloud(self, window: Window) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -209,10 +215,15 @@ def _code_table(files: SceneFiles, legend: SourceLegend, ignored_names: Collecti
         return legend.as_mapped.code_table
     wanted = (*legend.source_names, *ignored_names)
     names = codes_of_names(files.label) if wanted else {}
-    table = legend.code_table_of(str(files.label), names, ignored_names)
+    table = legend.code_table_of(_written(files.label), names, ignored_names)
     if absent := [name for name in wanted if source_key(name) not in names]:
-        log.warning("%s: its tables of names do not contain %s", files.label, shortened(absent, NAMES_SHOWN))
+        log.warning("%s: its tables of names do not contain %s", _written(files.label), shortened(absent, NAMES_SHOWN))
     return table
+
+
+def _written(label: Raster | None) -> str:
+    """Return the cell of the labels for messages, without signatures."""
+    return address(written_name(label.path)) if isinstance(label, VirtualRaster) else str(label)
 
 
 def _coding(cloud: Raster | None, sensors: TiledSensors) -> MaskCoding:
@@ -237,7 +248,7 @@ def _classes_on(grid: RasterSource, source: RasterSource | None) -> ClassesOnGri
     return ClassesOnGrid(source, mapping_between(grid, source), source.data_bands[0])
 
 
-def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:
+def _whole_numbers(codes: NDArray[Any], name: str) -> NDArray[np.integer[Any]]:
     if np.issubdtype(codes.dtype, np.integer):
         return codes
     with np.errstate(invalid="ignore"):  # numbers beyond int64 are reported below
@@ -245,7 +256,7 @@ def _whole_numbers(codes: NDArray[Any], path: Path) -> NDArray[np.integer[Any]]:
     if not np.array_equal(whole, codes):
         found = codes[whole != codes][0]
         raise LabelError(
-            f"{path}: labels must be whole numbers, found {found:g}; use class codes, or tag the value as nodata: "
-            f"gdal_edit.py -a_nodata {found!s} {shlex.quote(str(path))}"
+            f"{name}: labels must be whole numbers, found {found:g}; use class codes, or tag the value as nodata: "
+            f"gdal_edit.py -a_nodata {found!s} {shlex.quote(name)}"
         )
     return whole

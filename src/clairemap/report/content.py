@@ -1,7 +1,8 @@
 """Content of the report page, ready to be rendered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from clairemap.artefacts.audit import SplitAudit
 from clairemap.artefacts.explanations import ExplainedTile
@@ -11,6 +12,7 @@ from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
 from clairemap.report.estimated_areas import EstimatesSection
 from clairemap.report.origins import OriginRow
+from clairemap.report.rule_costs import RuleCost
 from clairemap.settings import SensorsSettings
 
 
@@ -60,6 +62,11 @@ class MapSection:
     across_percent: float = 100.0
     north_deg: float | None = None
 
+    @property
+    def pictures(self) -> tuple[Picture, ...]:
+        """All pictures."""
+        return self.landcover, self.confidence, self.optical_share, self.source_count
+
 
 @dataclass(frozen=True)
 class MapPanel:
@@ -75,11 +82,15 @@ class MapPanel:
 
 @dataclass(frozen=True)
 class RegistrationRow:
-    """A scene's registration, its tie points as arrows, and its checkerboards; pictures are None if there are none."""
+    """A scene's registration, its tie points as arrows, and its checkerboards; pictures are None if there are none.
+
+    `is_left_out`: there may be pictures, but the page would be too large with them.
+    """
 
     record: Registration
     vectors: Picture | None
     checkerboard: Picture | None
+    is_left_out: bool = False
 
     @property
     def pictured(self) -> bool:
@@ -89,22 +100,56 @@ class RegistrationRow:
 
 @dataclass(frozen=True)
 class TilePictures:
-    """Pictures of a tile's optical and SAR image, map and labels; direction of north, empty if north is up."""
+    """Pictures of a tile's images, map, labels and errors; direction of north, empty if north is up."""
 
     optical: Picture | None
     sar: Picture | None
     landcover: Picture
     truth: Picture | None
+    errors: Picture | None = None
     north_text: str = ""
+
+    @property
+    def all(self) -> tuple[Picture | None, ...]:
+        """The pictures in the order of the page."""
+        return self.optical, self.sar, self.landcover, self.truth, self.errors
+
+
+@dataclass(frozen=True)
+class SamplePoint:
+    """An interpreted pixel of the map, and the indices of its reference class and of the map's; None if unknown."""
+
+    row: int
+    column: int
+    reference: int | None
+    mapped: int | None
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """What the page's script shows.
+
+    Attributes:
+        data: names, colours, maps with their layers, and records of the tiles, as JSON values.
+        pictures: blocks of the maps' layers, by number.
+        tiles: pictures of tiles without a card, with the tile's position among the records.
+        unread: scenes that could not be drawn on the map.
+    """
+
+    data: Mapping[str, Any]
+    pictures: tuple[str, ...] = ()
+    tiles: tuple[tuple[int, TilePictures], ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class TileCard:
-    """A tile to show, and the reason why it was selected."""
+    """A tile to show, the reason why it was selected, and its position among all tiles, weakest first."""
 
     tile: ExplainedTile
     reason: str
     pictures: TilePictures
+    position: int | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +194,9 @@ class ReportContent:
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
     `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
     `estimates` are those from an interpreted sample; without one, `can_be_sampled` says whether one can be drawn.
+    `changed_settings` are the settings that differ from the defaults, None if unknown; `costs` are those of the rules.
+    `reliability` is the plot of accuracy by confidence, `radiometry` that of the bands' differences from training.
+    `weakness` is a sentence on the map's biggest error. `interactive` is what the page's script shows.
     `summary` are the sentences about the region.
     """
 
@@ -173,6 +221,12 @@ class ReportContent:
     origins: tuple[OriginRow, ...] = ()
     estimates: EstimatesSection | None = None
     can_be_sampled: bool = False
+    weakness: str = ""
+    changed_settings: Mapping[str, str] | None = None
+    costs: tuple[RuleCost, ...] = ()
+    reliability: Picture | None = None
+    radiometry: Picture | None = None
+    interactive: Interactive = field(default_factory=lambda: Interactive({}))
     summary: tuple[str, ...] = ()
 
     @property

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from clairemap.artefacts.history import HistoryStep
 from clairemap.artefacts.registration import Registration
 from clairemap.grid.points import Size
+from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.scores import MIN_TRUTH_PX
 from clairemap.registration.model import Displacement
 from clairemap.report.content import Picture
@@ -98,6 +99,48 @@ def _draw_validation(axes: Axes, history: Sequence[HistoryStep]) -> None:
         axes.legend(frameon=False, loc="lower right")
     else:
         axes.text(0.5, 0.5, "not validated", ha="center", va="center", transform=axes.transAxes, color=_QUIET_COLOR)
+
+
+def reliability_figure(counts: Calibration) -> Picture:
+    """Return accuracy by confidence beside the ideal line, and the share of the pixels by confidence."""
+    known = counts.px > 0
+    confidence = 100 * counts.confidence[known] / counts.px[known]
+    accuracy = 100 * counts.correct[known] / counts.px[known]
+    edges = 100 * np.arange(len(counts.px) + 1) / len(counts.px)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 2.9), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        left.plot([0, 100], [0, 100], color=_QUIET_COLOR, linewidth=1, linestyle="--")
+        left.plot(confidence, accuracy, color=_ACCENT, marker="o", markersize=4, linewidth=1.4)
+        left.set_ylabel("accuracy, %")
+        left.set_ylim(0, 100)
+        right.bar(edges[:-1], 100 * counts.px / counts.px.sum(), np.diff(edges), align="edge", color=_ACCENT)
+        right.set_ylabel("share of the pixels, %")
+        for axes in (left, right):
+            axes.set_xlabel("confidence, %")
+            axes.set_xlim(0, 100)
+        return _drawn(figure)
+
+
+def radiometry_figure(distances: Mapping[str, Sequence[tuple[str, float]]]) -> Picture:
+    """Return the difference of each band from the training scenes, a line for each scene and sensor.
+
+    Args:
+        distances: names of the bands, and their differences in training standard deviations, by name of the line.
+    """
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 0.9 + 0.24 * len(distances)), layout="constrained")
+        axes = figure.add_subplot()
+        for line, bands in enumerate(distances.values()):
+            axes.axhline(line, color="#dfe2e8", linewidth=0.8, zorder=0)
+            axes.plot([value for _, value in bands], [line] * len(bands), "o", color=_ACCENT, markersize=5, alpha=0.8)
+            band, largest = max(bands, key=lambda each: each[1])
+            axes.annotate(band, (largest, line), (5, 0), textcoords="offset points", va="center", fontsize=7)
+        axes.set_yticks(range(len(distances)), list(distances))
+        axes.invert_yaxis()
+        axes.set_xlim(left=0)
+        axes.set_xlabel("difference of the band's mean from the training scenes, standard deviations")
+        return _drawn(figure)
 
 
 def registration_figure(record: Registration) -> Picture | None:

@@ -15,7 +15,7 @@ from clairemap.artefacts.map_check import read_map_check
 from clairemap.artefacts.metrics import RegionMetrics, read_metrics
 from clairemap.artefacts.model_card import read_model_card
 from clairemap.artefacts.origin import read_origin
-from clairemap.artefacts.registration import read_registration
+from clairemap.artefacts.registration import Registration, read_registration
 from clairemap.artefacts.scene_sources import read_scene_sources
 from clairemap.artefacts.simulated_answers import read_simulated_answers
 from clairemap.artefacts.statistics import read_statistics
@@ -23,26 +23,42 @@ from clairemap.artefacts.tiles import TileId, read_tile_index, tile_rows
 from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
-from clairemap.raster.store import GridStore, check_store
+from clairemap.raster.store import check_store
 from clairemap.report import figures, model_texts
+from clairemap.report.budget import Budget
 from clairemap.report.content import (
     DisplaySettings,
     Fact,
+    MapPanel,
     RegistrationRow,
     ReportContent,
+    SamplePoint,
     TileCard,
     TrainingSummary,
 )
 from clairemap.report.estimated_areas import EstimatesSection, estimates_section
 from clairemap.report.given_model import origin_text
+from clairemap.report.interactive import Stores, interactive, tile_splits
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.map_panel import map_panel
 from clairemap.report.origins import origin_rows
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
+from clairemap.report.plots import radiometry_plot, reliability_plot
+from clairemap.report.rule_costs import RuleCost, rule_costs
 from clairemap.report.selection import select_tiles
+from clairemap.report.tile_records import tile_order
+from clairemap.report.weakness import weakness_text
 from clairemap.stages import RenderReport
 
 log = logging.getLogger(__name__)
+
+TEXT_BYTES = 1_000_000
+"""Bytes of the page kept for its texts, tables and script."""
+
+REGISTRATION_SHARE = 0.2
+"""Share of the page's size that the pictures of registrations may use."""
+
+REGISTRATION_ORDER = ("rejected", "weak")
 
 
 @dataclass(frozen=True)
@@ -58,6 +74,9 @@ class RegionPaths:
     sources: tuple[Path, ...] = ()
     estimates: Path | None = None
     truth: Path | None = None
+    scores: tuple[Path, ...] = ()
+    benchmarks: Path | None = None
+    earlier: tuple[Path, ...] = ()
 
     @property
     def checks(self) -> tuple[Path, ...]:
@@ -65,8 +84,18 @@ class RegionPaths:
         return tuple(files.check for files in self.maps if files.check.exists())
 
 
-def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mapping[str, str]) -> ReportContent:
+def gather(
+    region: str,
+    files: RegionPaths,
+    settings: RenderReport,
+    stamp: Mapping[str, str],
+    sample: Sequence[SamplePoint] = (),
+    changed_settings: Mapping[str, str] | None = None,
+) -> ReportContent:
     """Return the content of a region's page. Memory: the page, plus one picture or tile at a time.
+
+    `sample` are the interpreted points of the region's map, `changed_settings` the settings that differ from the
+    defaults.
 
     Raises:
         StoreError: a file is missing, damaged, or from another region.
@@ -84,22 +113,30 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
     )
     explained = [tile for scene in files.scenes for tile in read_explanations(scene.explanations)]
     names = display.legend.names
+    budget = Budget(round(settings.report.max_mb * 1e6) - TEXT_BYTES)
+    maps = tuple(map_panel(paths, display, len(files.maps)) for paths in files.maps)
+    registrations = _registrations(files, Budget(round(REGISTRATION_SHARE * budget.left)))
+    windows, stores = _tile_windows(files.scenes), _stores(files.scenes)
+    cards = tuple(_cards(explained, windows, stores, settings.report.max_tiles, display))
+    splits = tile_splits(files.model.splits_of(region))
+    budget.use(_pictures_size(maps, registrations, cards))
     return ReportContent(
         title=settings.report.title or region,
         region=region,
         legend=display.legend,
         metrics=metrics,
-        maps=tuple(map_panel(paths, display) for paths in files.maps),
+        maps=maps,
         checked_by=tuple(sorted({model_texts.version_text(read_map_check(path).stamp) for path in files.checks})),
         confusion=figures.confusion_figure(metrics.confusion, names) if metrics.pixels else None,
         training=None if origin else _training_summary(files.model.history, card.best_step),
-        registrations=_registrations(files),
-        tiles=tuple(_cards(explained, files, settings.report.max_tiles, display)),
+        registrations=registrations,
+        tiles=cards,
         tiles_explained=len(explained),
         provenance=(
             *model_texts.model_facts(card),
             *(model_texts.origin_facts(card, origin) if origin else ()),
             *_scoring_facts(metrics.stamp),
+            *model_texts.software_facts(card),
             *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
         ),
         calibration=model_texts.calibration_text(card),
@@ -111,7 +148,41 @@ def gather(region: str, files: RegionPaths, settings: RenderReport, stamp: Mappi
         estimates=_estimates(files),
         can_be_sampled=_can_be_sampled(region, files, metrics),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
+        weakness=weakness_text(metrics),
+        changed_settings=changed_settings,
+        costs=_costs(region, files),
+        reliability=reliability_plot(files.scores, splits, metrics),
+        radiometry=radiometry_plot(metrics),
+        interactive=interactive(
+            files.maps,
+            stores,
+            windows,
+            explained,
+            splits,
+            [card.tile.id for card in cards],
+            display,
+            budget,
+            sample,
+            files.earlier,
+        ),
     )
+
+
+def _costs(region: str, files: RegionPaths) -> tuple[RuleCost, ...]:
+    if files.benchmarks is None:
+        return ()
+    return rule_costs(files.benchmarks, {region, *(scene.folder.name for scene in files.scenes)})
+
+
+def _pictures_size(
+    maps: Iterable[MapPanel], registrations: Iterable[RegistrationRow], cards: Iterable[TileCard]
+) -> int:
+    shown = [
+        *(picture for panel in maps for section in panel.sections for picture in section.pictures),
+        *(picture for row in registrations for picture in (row.vectors, row.checkerboard)),
+        *(picture for card in cards for picture in card.pictures.all),
+    ]
+    return sum(len(picture.source) for picture in shown if picture)
 
 
 def _estimates(files: RegionPaths) -> EstimatesSection | None:
@@ -140,40 +211,59 @@ def _training_summary(path: Path, best_step: int) -> TrainingSummary | None:
     return TrainingSummary(figures.training_figure(history), history[-1].step, minutes, best_step)
 
 
-def _registrations(files: RegionPaths) -> tuple[RegistrationRow, ...]:
-    return tuple(_registration(scene) for scene in files.scenes)
+def _registrations(files: RegionPaths, budget: Budget) -> tuple[RegistrationRow, ...]:
+    """Return the registration of each scene, with pictures of the least certain ones while the budget lasts."""
+    records = [(read_registration(scene.registration), scene) for scene in files.scenes]
+    pictured = {}
+    for record, scene in sorted(records, key=lambda each: _certainty(each[0])):
+        row = _registration(record, scene)
+        size = sum(len(picture.source) for picture in (row.vectors, row.checkerboard) if picture)
+        if not budget.allows(size):
+            break
+        budget.use(size)
+        pictured[record.scene] = row
+    return tuple(
+        pictured.get(record.scene, RegistrationRow(record, None, None, is_left_out=bool(record.ties)))
+        for record, _ in records
+    )
 
 
-def _registration(scene: SceneFolder) -> RegistrationRow:
+def _certainty(record: Registration) -> tuple[int, float, str]:
+    """Return a key that sorts rejected scenes first, then weak ones, then those with the largest error."""
+    rank = REGISTRATION_ORDER.index(record.verdict) if record.verdict in REGISTRATION_ORDER else len(REGISTRATION_ORDER)
+    return rank, -(record.quality.rmse_px or 0.0), record.scene
+
+
+def _registration(record: Registration, scene: SceneFolder) -> RegistrationRow:
     """Return the registration of a scene; pictures left from an earlier run with both sensors are ignored."""
-    record = read_registration(scene.registration)
     both_sensors = record.verdict != "single_sensor"
     picture = registration_picture(scene.registration_picture, record.scene) if both_sensors else None
     return RegistrationRow(record, figures.registration_figure(record), picture)
 
 
 def _cards(
-    explained: Sequence[ExplainedTile], files: RegionPaths, count: int, display: DisplaySettings
+    explained: Sequence[ExplainedTile],
+    windows: Mapping[TileId, Window],
+    stores: Stores,
+    count: int,
+    display: DisplaySettings,
 ) -> Iterable[TileCard]:
-    chosen = select_tiles(explained, count)
-    if not chosen:
-        return
-    windows = _tile_windows(files.scenes)
-    stores = _stores(files.scenes)
-    for choice in chosen:
-        tile = choice.tile
-        try:
-            window, (pair, probabilities) = windows[tile.id], stores[tile.scene]
-        except KeyError as error:
+    for tile in explained:
+        if tile.id not in windows or tile.scene not in stores:
             raise StoreError(
-                f"tile {tile.row}, {tile.col} of scene {tile.scene} has an explanation, but {error} is missing in the "
-                "tile indexes and stores; run the workflow again"
-            ) from None
-        yield TileCard(tile, choice.reason, tile_pictures(pair, probabilities, window, display))
+                f"tile {tile.row}, {tile.col} of scene {tile.scene} has an explanation, but is missing in the tile "
+                "indexes or stores; run the workflow again"
+            )
+    chosen = select_tiles(explained, count)
+    positions = {tile.id: position for position, tile in enumerate(sorted(explained, key=tile_order))}
+    for choice in chosen:
+        pair, probabilities = stores[choice.tile.scene]
+        pictures = tile_pictures(pair, probabilities, windows[choice.tile.id], display)
+        yield TileCard(choice.tile, choice.reason, pictures, positions[choice.tile.id])
     log.info("%d of %d explained tiles shown", len(chosen), len(explained))
 
 
-def _stores(scenes: Iterable[SceneFolder]) -> dict[str, tuple[GridStore, GridStore]]:
+def _stores(scenes: Iterable[SceneFolder]) -> Stores:
     opened = ((check_store(files.pair), check_store(files.probabilities)) for files in scenes)
     return {pair.scene: (pair, probabilities) for pair, probabilities in opened}
 

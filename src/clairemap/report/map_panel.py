@@ -36,6 +36,9 @@ from clairemap.report.pixel_geometry import UP_DEG, PixelGeometry, QuarterTurn, 
 
 MAP_PX = 1200  # longest side of the land-cover picture
 SIDE_MAP_PX = 720  # longest side of the other maps' pictures
+LARGE_MAPS = 4
+"""Maximum number of maps in a region whose pictures have these sizes; those of more maps are smaller."""
+
 MAX_MAP_ASPECT = 50.0
 """Maximum ratio of a picture's sides; narrower maps are widened."""
 
@@ -43,8 +46,8 @@ MAX_HEIGHT_RATIO = 1.25
 """Maximum height of a picture over the page width."""
 
 
-def map_panel(files: MapFiles, display: DisplaySettings) -> MapPanel:
-    """Return the pictures of a map, read from its overviews.
+def map_panel(files: MapFiles, display: DisplaySettings, maps: int = 1) -> MapPanel:
+    """Return the pictures of one of the region's `maps`, read from its overviews.
 
     Raises:
         UnreadableFileError: a file is missing or damaged.
@@ -65,18 +68,19 @@ def map_panel(files: MapFiles, display: DisplaySettings) -> MapPanel:
     return MapPanel(
         name=files.name,
         size_text=views[0].map_text,
-        sections=tuple(_section(files, view, display) for view in views[1:]),
+        sections=tuple(_section(files, view, display, maps) for view in views[1:]),
         sections_in_map=frames.groups,
         far_apart=frames.far_apart,
         key=map_key(views[0].ratio, whole, frames.windows, turn) if frames.windows != (whole,) else None,
     )
 
 
-def _section(files: MapFiles, view: "MapView", display: DisplaySettings) -> MapSection:
-    codes = view.read(files.landcover, MAP_PX, Resampling.nearest)
-    confidence = view.read(files.confidence, SIDE_MAP_PX, Resampling.average)
-    share = view.read(files.optical_share, SIDE_MAP_PX, Resampling.average)
-    scenes = view.read(files.source_count, SIDE_MAP_PX, Resampling.nearest)
+def _section(files: MapFiles, view: "MapView", display: DisplaySettings, maps: int) -> MapSection:
+    map_px, side_px = (round(px * min(1.0, math.sqrt(LARGE_MAPS / maps))) for px in (MAP_PX, SIDE_MAP_PX))
+    codes = view.read(files.landcover, map_px, Resampling.nearest)
+    confidence = view.read(files.confidence, side_px, Resampling.average)
+    share = view.read(files.optical_share, side_px, Resampling.average)
+    scenes = view.read(files.source_count, side_px, Resampling.nearest)
     high, wide = view.turn.size(Size(view.ratio, 1.0))
     bar_m = None if view.geometry is None else _bar_m(view.across_m)
     return MapSection(

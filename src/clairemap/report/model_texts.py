@@ -8,6 +8,7 @@ from clairemap.artefacts.origin import Origin
 from clairemap.report.content import Fact
 from clairemap.report.given_model import accuracy_text, model_name, training_dates
 from clairemap.report.numbers import count
+from clairemap.report.page_data import library_name
 from clairemap.text import shortened
 
 MOST_SCENES = 5
@@ -33,6 +34,13 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         "Fine-tuned from": _parent_text(card),
     }
     return tuple(Fact(name, value) for name, value in found.items() if value)
+
+
+def software_facts(card: ModelCard) -> Iterator[Fact]:
+    """Yield the versions of the software that trained the model, and of the library in the page."""
+    if card.software:
+        yield Fact("Software in training", ", ".join(f"{name} {version}" for name, version in card.software.items()))
+    yield Fact("Map on this page", library_name())
 
 
 def _parent_text(card: ModelCard) -> str:

@@ -30,7 +30,7 @@ def origin_rows(records: Iterable[SceneSources]) -> tuple[OriginRow, ...]:
         _row(record.scene, role, resolved)
         for record in records
         for role, resolved in record.roles.items()
-        if role != "cloud"
+        if role in ("optical", "sar")
     )
 
 
@@ -53,16 +53,18 @@ def _file_name(reference: str) -> str:
 
 
 def origin_properties(records: Iterable[SceneSources]) -> dict[str, Any]:
-    """Return the origins of a map's scenes as a property of its STAC item; empty if there are none."""
+    """Return the origins of a map's scenes, without labels, as a property of its STAC item; empty if there are none."""
     found = {
-        record.scene: {role: _properties(resolved) for role, resolved in record.roles.items()} for record in records
+        record.scene: {role: _properties(resolved) for role, resolved in record.roles.items() if role != "label"}
+        for record in records
     }
+    found = {scene: roles for scene, roles in found.items() if roles}
     return {"clairemap:sources": found} if found else {}
 
 
 def _properties(resolved: ResolvedRole) -> dict[str, Any]:
     known = resolved.facts.model_dump(mode="json", exclude_none=True)
-    offsets = {band.name: band.offset for band in resolved.bands if resolved.coding is None}
+    offsets = {band.name: band.offset for band in resolved.bands if band.offset_from != "codes"}
     return {
         "reader": resolved.reader,
         **{key: value for key, value in known.items() if value not in ((), [])},

@@ -1,8 +1,8 @@
-"""The report page: one self-contained HTML file without scripts."""
+"""The report page: one self-contained HTML file."""
 
 from collections.abc import Callable
 from functools import cache
-from importlib import resources
+from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 
@@ -14,6 +14,7 @@ from clairemap.registration.result import MIN_WARP_PX
 from clairemap.report.content import ReportContent
 from clairemap.report.estimated_areas import accuracy_interval, interval_text
 from clairemap.report.numbers import count, hectares, hundredths, percent, pixels, points, signed
+from clairemap.report.page_data import library_script, library_style, page_file, page_script, to_json
 from clairemap.report.pictures import CONFIDENCE_COLORS, SHARE_COLORS, gradient_css
 from clairemap.report.selection import RULE
 from clairemap.report.style import COUNT_KEY
@@ -29,7 +30,7 @@ AGREEMENT = (
     f"the tile's labelled pixels. Tiles and classes with fewer than {MIN_TRUTH_PX} labelled pixels get no accuracy."
 )
 TEMPLATE = "page.html.j2"
-PARTS = ("estimates.html.j2",)
+PARTS = ("estimates.html.j2", "map_view.html.j2", "tile_list.html.j2", "tile_view.html.j2")
 """Templates that `TEMPLATE` includes."""
 
 VIEW_NAMES = {FUSED: "both sensors", "optical": "optical only", "sar": "SAR only"}
@@ -68,13 +69,16 @@ def render(content: ReportContent) -> str:
         confidence_key=gradient_css(CONFIDENCE_COLORS),
         share_key=gradient_css(SHARE_COLORS),
         count_key=COUNT_KEY,
+        library_style=library_style(),
+        library_script=library_script(),
+        page_style=page_file("page.css"),
+        page_script=page_script(),
     )
 
 
 @cache
 def _template() -> Template:
-    folder = resources.files(__package__)
-    loader = DictLoader({name: folder.joinpath(name).read_text(encoding="utf-8") for name in (TEMPLATE, *PARTS)})
+    loader = DictLoader({name: page_file(name) for name in (TEMPLATE, *PARTS)})
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -82,7 +86,7 @@ def _template() -> Template:
     return environment.get_template(TEMPLATE)
 
 
-_FILTERS: dict[str, Callable[..., str]] = {
+_FILTERS: dict[str, Callable[..., Any]] = {
     "percent": percent,
     "points": points,
     "hundredths": hundredths,
@@ -93,4 +97,6 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "tile_line": tile_line,
     "interval_text": interval_text,
     "accuracy_interval": accuracy_interval,
+    "to_json": to_json,
+    "sources": lambda pictures: [picture.source if picture else None for picture in pictures.all],
 }

@@ -29,6 +29,9 @@ MAX_TILE_ASPECT = 32.0  # maximum ratio of their sides
 CONFIDENCE_COLORS = "viridis"
 SHARE_COLORS = "PuOr_r"
 _EMPTY = (236, 236, 232)  # nodata in a tile's pictures
+ERROR_COLORS = ((205, 220, 205), (200, 30, 60))
+"""Colours of pixels whose class is that of the label, and of those with another one."""
+
 RgbValues = NDArray[np.uint8]
 
 
@@ -104,16 +107,29 @@ def tile_pictures(pair: GridStore, probabilities: GridStore, window: Window, dis
     """
     flags = pair.read("validity", window)
     label = pair.read("label", window)
-    probability = probabilities.read("probability", window)
+    mapped = most_probable(probabilities.read("probability", window)).index
+    has_labels = bool((label != IGNORE_INDEX).any())
     geometry = PixelGeometry.of(pair.geobox, window)
     north = None if geometry is None else geometry.north_deg(geometry.turn)
     return TilePictures(
         optical=_optical_picture(pair, window, has_none(flags, Validity.OPTICAL_NODATA), display, geometry),
         sar=_sar_picture(pair, window, has_none(flags, Validity.SAR_NODATA), display, geometry),
-        landcover=_index_picture(most_probable(probability).index, display, geometry),
-        truth=_index_picture(label, display, geometry) if (label != IGNORE_INDEX).any() else None,
+        landcover=_index_picture(mapped, _class_colors(display), geometry),
+        truth=_index_picture(label, _class_colors(display), geometry) if has_labels else None,
+        errors=_index_picture(errors(label, mapped), ERROR_COLORS, geometry) if has_labels else None,
         north_text="" if north is None or abs(north) < UP_DEG else north_text(north),
     )
+
+
+def index_picture(index: NDArray[np.uint8], colors: Sequence[tuple[int, ...]]) -> Picture:
+    """Return class indices in their colours as a palette PNG; nodata is transparent."""
+    return palette_picture(index, dict(enumerate(colors)))
+
+
+def errors(label: NDArray[np.uint8], mapped: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return 0 where the class is that of the label, 1 where it is another, 255 without a label or a class."""
+    known = (label != IGNORE_INDEX) & (mapped != MAP_NODATA)
+    return np.where(known, label != mapped, MAP_NODATA).astype(np.uint8)
 
 
 def display_stretch(statistics: BandStatistics, bands: Sequence[str], source: Path) -> Stretch:
@@ -139,9 +155,9 @@ def _optical_picture(
 ) -> Picture | None:
     if not valid.any():
         return None
-    shown = display.sensors.optical.display_positions
+    shown = optical_bands(display)
     values = pair.read("optical", window)[list(shown)].astype(np.float32)
-    return _photograph(_contrast_stretched(values, display.optical, shown), valid, geometry)
+    return _photograph(contrast_stretched(values, display.optical, shown), valid, geometry)
 
 
 def _sar_picture(
@@ -149,12 +165,22 @@ def _sar_picture(
 ) -> Picture | None:
     if not valid.any():
         return None
-    shown = (0, 1, 0) if len(display.sensors.sar.names) > 1 else (0,)
+    shown = sar_bands(display)
     values = np.nan_to_num(pair.read("sar", window)[list(shown)].astype(np.float32))
-    return _photograph(_contrast_stretched(values, display.sar, shown), valid, geometry)
+    return _photograph(contrast_stretched(values, display.sar, shown), valid, geometry)
 
 
-def _contrast_stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, ...]) -> RgbValues:
+def optical_bands(display: DisplaySettings) -> tuple[int, ...]:
+    """Return the positions of the optical bands shown as red, green and blue, or of the one shown in grey."""
+    return display.sensors.optical.display_positions
+
+
+def sar_bands(display: DisplaySettings) -> tuple[int, ...]:
+    """Return the positions of the SAR bands shown as red, green and blue, or of the one shown in grey."""
+    return (0, 1, 0) if len(display.sensors.sar.names) > 1 else (0,)
+
+
+def contrast_stretched(values: NDArray[np.float32], limits: Stretch, bands: tuple[int, ...]) -> RgbValues:
     """Return bands (band, y, x) as RGB bytes (y, x, 3); one or two bands become grey."""
     chosen = bands if len(bands) == 3 else bands[:1] * 3
     low = np.array([limits.low[band] for band in chosen], np.float32)
@@ -171,9 +197,15 @@ def _photograph(rgb: RgbValues, valid: NDArray[np.bool_], geometry: PixelGeometr
     return encoded(_on_ground(image, geometry, Image.Resampling.BILINEAR), "WEBP", quality=82, method=6)
 
 
-def _index_picture(index: NDArray[np.uint8], display: DisplaySettings, geometry: PixelGeometry | None) -> Picture:
+def _class_colors(display: DisplaySettings) -> list[tuple[int, ...]]:
+    return [c.rgb for c in display.legend.classes]
+
+
+def _index_picture(
+    index: NDArray[np.uint8], colors: Sequence[tuple[int, ...]], geometry: PixelGeometry | None
+) -> Picture:
     table = np.full((256, 3), _EMPTY, np.uint8)
-    table[: len(display.legend)] = [c.rgb for c in display.legend.classes]
+    table[: len(colors)] = colors
     step = _reduction(index.shape)
     image = Image.fromarray(np.ascontiguousarray(oriented(geometry, index)[::step, ::step]))
     image.putpalette(table.tobytes())

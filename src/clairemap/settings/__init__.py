@@ -1,6 +1,7 @@
 """Settings by section: pydantic models of ``config.yaml``. Module `config` has the whole file."""
 
 from clairemap.settings.accuracy import AccuracySettings
+from clairemap.settings.changed import changed_settings
 from clairemap.settings.config import ComputeSettings, Settings, load_settings
 from clairemap.settings.delivery import DeliverSettings
 from clairemap.settings.handover import BundleSettings
@@ -81,4 +82,5 @@ __all__ = [
     "VIEWS",
     "View",
     "load_settings",
+    "changed_settings",
 ]

@@ -113,4 +113,11 @@ class ReportSettings(Section):
     """The report page."""
 
     title: str | None = Field(None, description="page title (null: the region's name)")
-    max_tiles: int = Field(24, ge=0, description="maximum number of tiles shown with picture and explanation")
+    max_tiles: int = Field(24, ge=0, description="number of tiles with pictures and explanation on the page itself")
+    compare_with: InputPath | None = Field(
+        None,
+        description="results folder of an earlier run: the page shows where its maps differ (null: no comparison)",
+    )
+    max_mb: float = Field(
+        30, ge=3, le=500, description="size of the page in MB; pictures of maps and tiles are reduced to fit"
+    )

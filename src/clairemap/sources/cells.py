@@ -23,12 +23,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from clairemap.artefacts.scene_sources import RoleName
 from clairemap.cell_text import PATTERN, is_gdal_name, is_pattern, items
 from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.raster.remote_names import address, gdal_name
+from clairemap.raster.vector_cells import is_vector
 from clairemap.sources.listing import names_in
 
-Role = Literal["optical", "sar", "label", "cloud"]
+Role = RoleName
 Kind = Literal["raster", "files", "folder", "archive", "item", "remote"]
 
 ITEMS = (".json", ".geojson")
@@ -97,7 +99,8 @@ def cell_of(role: Role, text: str) -> Cell:
 def _kind(role: Role, text: str) -> Kind:
     lower = text.lower()
     if role == "label":
-        return "raster"  # polygons and rasters of labels have their own rules
+        # Labels are one raster; vector files have the rule burn_labels.
+        return "remote" if is_gdal_name(text) and not is_vector(Path(text)) else "raster"
     if len(items(text)) > 1:
         return "files"
     if is_gdal_name(text):

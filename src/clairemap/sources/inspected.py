@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
-from rasterio.enums import MaskFlags
+from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 from rasterio.windows import Window
 
 from clairemap.artefacts.scene_sources import PixelGrid, RemoteState
 from clairemap.cell_text import is_gdal_name
-from clairemap.errors import BandCountError, MissingFileError, UnreadableFileError
+from clairemap.errors import BandCountError, MissingFileError, UnreadableFileError, ValuesError
 from clairemap.raster.georeference import geobox_of
 from clairemap.raster.opening import open_raster
 from clairemap.raster.remote_files import read_error, state
@@ -57,6 +57,7 @@ def inspected(cell: Cell, band: BandFile | MaskFile) -> InspectedFile:
         UnreadableFileError: it is truncated, or GDAL cannot open it.
         BandCountError: it has no band of this number.
         GridError: its georeferencing is not supported.
+        ValuesError: codes have a scale or offset.
         RemoteFileError: it is on a server and cannot be read.
     """
     name = cell.located(band.file)
@@ -103,6 +104,8 @@ def _facts(cell: Cell, band: BandFile | MaskFile, file: Any) -> InspectedFile:  
             f"{place} has {file.count} band(s), but sensors.{cell.role}.bands lists {band.count}: correct "
             f"sensors.{cell.role}.bands, or select bands with sensors.{cell.role}.indexes"
         )
+    if isinstance(band, MaskFile) and band.coding is None:
+        _check_codes(place, cell.role, file)
     index = band.number - 1
     geobox = geobox_of(file, Path(place))
     flags = file.mask_flag_enums[index]
@@ -121,6 +124,21 @@ def _facts(cell: Cell, band: BandFile | MaskFile, file: Any) -> InspectedFile:  
         masked=MaskFlags.all_valid not in flags and MaskFlags.nodata not in flags,
         sample=_sample(place, file, band.number) if _is_sampled(band, file) else np.zeros((0, 0), np.float32),
     )
+
+
+def _check_codes(place: str, role: str, file: Any) -> None:  # noqa: ANN401
+    count = sum(kind is not ColorInterp.alpha for kind in file.colorinterp)
+    if count != 1:
+        raise BandCountError(
+            f"{place} has {count} band(s), but a {role} raster must have one, of codes; extract it to a file: "
+            f"gdal_translate -b NUMBER ... {role}.tif"
+        )
+    if (file.scales[0], file.offsets[0]) != (1, 0):
+        raise ValuesError(
+            f"{place}: the {role} has scale {file.scales[0]:g} and offset {file.offsets[0]:g} as tags, but codes must "
+            f"not be scaled; if the stored numbers are the codes, make a file without them: gdal_translate -a_scale 1 "
+            f"-a_offset 0 ... {role}.tif"
+        )
 
 
 def _is_sampled(band: BandFile | MaskFile, file: Any) -> bool:  # noqa: ANN401

@@ -72,7 +72,7 @@ class SceneRasters:
         return {role: raster for role, raster in plain.items() if isinstance(raster, Path)}
 
     def _resolved(self, role: Role) -> ResolvedRole | None:
-        return None if self._record is None or role == "label" else self._record.roles.get(role)
+        return None if self._record is None else self._record.roles.get(role)
 
 
 def _virtual(resolved: ResolvedRole, text: str) -> VirtualRaster:

@@ -72,7 +72,10 @@ class BandFile:
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A cloud mask of a product: reference of its file, number of its band, and coding (None: by the settings)."""
+    """A cloud mask or labels: reference of the file, number of the band, and coding of the mask.
+
+    `coding` is None if the settings define it; then the file must have one band, without scale.
+    """
 
     file: str
     coding: MaskCoding | None
@@ -82,7 +85,7 @@ class MaskFile:
 
 @dataclass(frozen=True)
 class Product:
-    """Bands and masks that a reader has found in a cell; `masks` by lower-case name."""
+    """Bands and masks that a reader has found in a cell; `masks` (also labels) by lower-case name."""
 
     reader: str
     bands: tuple[BandFile, ...]

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clairemap.cell_text import is_gdal_name
+from clairemap.cell_text import is_gdal_name, items
 from clairemap.errors import MissingFileError, UnreadableFileError
 from clairemap.paths import path_exists
 from clairemap.raster.members import local_file
@@ -33,7 +33,7 @@ def read(cell: Cell, wanted: Wanted) -> Product:
 
     Raises:
         MissingFileError: a local file behind the name does not exist.
-        UnreadableFileError: the address is that of an archive.
+        UnreadableFileError: the address is that of an archive, or labels are several files.
     """
     place = address(cell.text)
     if Path(place).suffix.lower() in ARCHIVES:
@@ -41,11 +41,15 @@ def read(cell: Cell, wanted: Wanted) -> Product:
             f"{place}: products on servers are not read; download the archive and name the file, or name the product's "
             "STAC item"
         )
+    if len(items(cell.text)) > 1:  # only labels: other cells of several files have another reader
+        raise UnreadableFileError(
+            f"{place}: the column label names one raster; join the files, for example by gdalbuildvrt"
+        )
     if (file := local_path(cell.text)) is not None and not path_exists(file):
         raise MissingFileError(f"{cell.text}: {file} does not exist; use its absolute path, or provide the file")
     name = Path(place).name
-    if wanted.role == "cloud":
-        return Product("remote_raster", (), {"cloud": MaskFile(name, None)})
+    if wanted.role in ("label", "cloud"):
+        return Product("remote_raster", (), {wanted.role: MaskFile(name, None)})
     numbers = wanted.indexes or range(1, len(wanted.bands) + 1)
     count = None if wanted.indexes else len(wanted.bands)
     bands = (BandFile(name, (band,), number, count=count) for band, number in zip(wanted.bands, numbers, strict=True))

@@ -29,10 +29,10 @@ def resolve(cells: tuple[ResolvedCell, ...], sensors: ResolvedSensors, scene: st
     """
     roles: dict[RoleName, ResolvedRole] = {}
     for one in cells:
-        if one.role == "cloud":
-            mask = _mask(one)
-            if mask is not None:
-                roles["cloud"] = mask
+        if one.role in ("label", "cloud"):
+            codes = _codes(one)
+            if codes is not None:
+                roles[one.role] = codes
         else:
             settings = sensors.optical if one.role == "optical" else sensors.sar
             roles[one.role] = _sensor(one, settings, scene)
@@ -111,8 +111,8 @@ def _tag_evidence(band: BandFile, file: InspectedFile) -> tuple[Evidence, ...]:
     )
 
 
-def _mask(one: ResolvedCell) -> ResolvedRole | None:
-    """Return the cloud mask of a product; None if it has none and none was asked for."""
+def _codes(one: ResolvedCell) -> ResolvedRole | None:
+    """Return labels, or the cloud mask of a product; None if it has none and none was asked for."""
     product = read_product(one.cell, one.wanted) if one.cell.is_resolved else None
     mask = None if product is None else next(iter(product.masks.values()), None)
     if product is None or mask is None:
@@ -128,7 +128,7 @@ def _mask(one: ResolvedCell) -> ResolvedRole | None:
 def _mask_role(one: ResolvedCell, product: Product, mask: MaskFile) -> ResolvedRole:
     file = inspected(one.cell, mask)
     band = ResolvedBand(
-        name="cloud",
+        name=one.role,
         file=mask.file,
         number=mask.number,
         grid=file.grid,

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from clairemap.artefacts.scene_sources import RoleName
 from clairemap.cell_text import SCENE_CLASSIFICATION, items
 from clairemap.raster.remote_names import address, is_remote
 from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
@@ -20,15 +19,15 @@ PRODUCTS = ("folder", "archive", "item")
 class ResolvedCell:
     """A cell that resolve_scene reads for a role: for cloud it may be the optical cell."""
 
-    role: RoleName
+    role: Role
     cell: Cell
     wanted: Wanted
     is_required: bool = True
 
     @property
-    def column(self) -> RoleName:
+    def column(self) -> Role:
         """Column of the sheet that the cell belongs to."""
-        return _name(self.cell.role)
+        return self.cell.role
 
     @property
     def files(self) -> dict[str, Path]:
@@ -42,7 +41,9 @@ class ResolvedCell:
 
 
 def resolved_cells(cells: Mapping[str, str], sensors: ResolvedSensors) -> tuple[ResolvedCell, ...]:
-    """Return the cells of a scene that are not single rasters, in the order optical, sar, cloud. Opens nothing.
+    """Return the cells of a scene that are not single rasters, in the order optical, sar, label, cloud.
+
+    Opens nothing.
 
     Without a cell for cloud, the mask of the optical product is looked for; it need not have one.
 
@@ -56,6 +57,8 @@ def resolved_cells(cells: Mapping[str, str], sensors: ResolvedSensors) -> tuple[
         found.append(ResolvedCell("optical", optical, _wanted("optical", sensors.optical)))
     if "sar" in cells and (sar := cell_of("sar", cells["sar"])).is_resolved:
         found.append(ResolvedCell("sar", sar, _wanted("sar", sensors.sar)))
+    if "label" in cells and (label := cell_of("label", cells["label"])).is_resolved:
+        found.append(ResolvedCell("label", label, Wanted("label")))
     cloud = cells.get("cloud", "")
     is_named = cloud.lower() == SCENE_CLASSIFICATION
     if cloud and not is_named:
@@ -69,9 +72,3 @@ def resolved_cells(cells: Mapping[str, str], sensors: ResolvedSensors) -> tuple[
 
 def _wanted(role: Role, settings: ResolvedOptical | ResolvedSar) -> Wanted:
     return Wanted(role, settings.names, settings.files or {}, settings.indexes)
-
-
-def _name(role: Role) -> RoleName:
-    if role == "label":
-        raise ValueError("labels are not resolved")
-    return role

@@ -11,7 +11,7 @@ class Wanted:
     """Bands that a role needs, in the order of the settings.
 
     Attributes:
-        role: of the cell. For cloud, `bands` is empty and the product's mask is wanted.
+        role: of the cell. For label and cloud, `bands` is empty: a raster of codes is wanted.
         bands: names in the settings, `sensors.*.bands`.
         patterns: pattern of the file of a band, by name, `sensors.*.files`; may be empty.
         indexes: 1-based numbers of the bands in one remote raster, `sensors.*.indexes`; None: all bands.

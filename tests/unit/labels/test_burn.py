@@ -281,5 +281,5 @@ def test_settings_name_a_column_or_a_class():
 
 
 def test_a_vector_file_on_the_web_is_to_be_downloaded():
-    with pytest.raises(MissingFileError, match=r"^https://host/a\.gpkg: URLs are not read; download the file$"):
+    with pytest.raises(MissingFileError, match=r"^https://host/a\.gpkg: polygons on servers are not read; download"):
         open_layer(Path("https://host/a.gpkg"), None)

@@ -75,7 +75,7 @@ def explained(scene: str, row: int, text: str, oa_pct: int | None) -> ExplainedT
     return ExplainedTile(scene=scene, row=row, col=3, facts=facts, text=text, source="template", key="k")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def record() -> Registration:
     """Return a registration with three ties, one of which does not agree."""
     ties = (
@@ -97,7 +97,7 @@ def record() -> Registration:
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def content(record: Registration) -> ReportContent:
     """Return the content of a page with everything on it."""
     alone = replace(

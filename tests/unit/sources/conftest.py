@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, write_scene_sources
 from clairemap.grid.window import Window
+from clairemap.raster import gdal_files, remote_files, source
 from clairemap.raster.source import Block
 from clairemap.registration.sources import optical_source, sar_source
 from clairemap.settings import OpticalBands, ResolvedOptical, ResolvedSar, ResolvedSensors, SarBands
@@ -25,6 +26,17 @@ def sensors(optical: dict[str, object] | None = None, sar: dict[str, object] | N
     return ResolvedSensors(
         optical=ResolvedOptical.model_validate(optical or {}), sar=ResolvedSar.model_validate(sar or {})
     )
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make pauses short and forget what other tests have cached; servers of several tests may have one port."""
+    remote_files.prepare()
+    for prefix in remote_files.PREFIXES:
+        gdal_files.set_option(prefix, "GDAL_HTTP_MAX_RETRY", "2")
+        gdal_files.set_option(prefix, "GDAL_HTTP_RETRY_DELAY", "0.01")
+    monkeypatch.setattr(source, "PAUSES_S", (0.01, 0.01))
+    gdal_files.forget()
 
 
 @pytest.fixture
@@ -50,12 +62,12 @@ def read(roles: Roles, tmp_path: Path) -> Read:
         raster = SceneRasters({role: str(cell)}, record).sensor(role)
         names = {key: value for key, value in settings.items() if key in ("bands", "indexes", "nodata", "scale")}
         if role == "optical":
-            source = optical_source(raster, OpticalBands.model_validate(names))
+            opened = optical_source(raster, OpticalBands.model_validate(names))
         else:
-            source = sar_source(raster, SarBands.model_validate(names))
-        with source:
-            indexes = source.band_indexes(tuple(settings["bands"]), None, role)
-            return source.read(Window(0, 0, *source.shape), indexes)
+            opened = sar_source(raster, SarBands.model_validate(names))
+        with opened:
+            indexes = opened.band_indexes(tuple(settings["bands"]), None, role)
+            return opened.read(Window(0, 0, *opened.shape), indexes)
 
     return whole
 

@@ -42,6 +42,13 @@ def test_folders_are_cells_of_files_unless_they_are_one_raster(tmp_path: Path):
     assert cell_of("label", str(tmp_path)).kind == "raster"
 
 
+def test_labels_on_servers_are_remote_rasters_but_polygons_are_not():
+    for text in ("https://host/l.tif", "s3://bucket/l.tif", "/vsizip//data/l.zip/l.tif"):
+        assert cell_of("label", text).kind == "remote"
+    for text in ("https://host/l.gpkg", "/vsicurl/https://host/l.geojson", "https://host/item.json", "l.tif"):
+        assert cell_of("label", text).kind == "raster"
+
+
 def test_names_of_existing_files_may_contain_any_character(tmp_path: Path):
     for name in ("a;b.tif", "a[1].tif", "a*.tif"):
         (tmp_path / name).touch()

@@ -18,7 +18,7 @@ from tests.range_server import RangeServer, Request, range_server
 from clairemap.artefacts.scene_sources import ResolvedRole, SceneSources, write_scene_sources
 from clairemap.errors import BandCountError, MissingFileError, RemoteFileError, UnreadableFileError
 from clairemap.grid.window import Window
-from clairemap.raster import gdal_files, remote_files, remote_names, source
+from clairemap.raster import gdal_files, remote_files, remote_names
 from clairemap.raster.remote_names import gdal_name
 from clairemap.raster.source import Block, RasterSource
 from clairemap.settings import ResolvedOptical, ResolvedSar, ResolvedSensors
@@ -30,21 +30,11 @@ from clairemap.sources.wanted import Wanted
 
 Roles = Callable[..., dict[str, ResolvedRole]]
 Read = Callable[..., Block]
+pytestmark = pytest.mark.usefixtures("quick")
 SIDE, BLOCK = 1024, 256
 BANDS = ["red", "nir"]
 RED = np.random.default_rng(0).integers(1000, 4000, (SIDE, SIDE)).astype(np.uint16)
 PAIR = np.stack([RED, RED[::-1]])
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make pauses short and forget what other tests have cached; servers of several tests may have one port."""
-    remote_files.prepare()
-    for prefix in remote_files.PREFIXES:
-        gdal_files.set_option(prefix, "GDAL_HTTP_MAX_RETRY", "2")
-        gdal_files.set_option(prefix, "GDAL_HTTP_RETRY_DELAY", "0.01")
-    monkeypatch.setattr(source, "PAUSES_S", (0.01, 0.01))
-    gdal_files.forget()
 
 
 @pytest.fixture
