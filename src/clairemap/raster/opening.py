@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 import rasterio
 import rasterio.shutil
 from rasterio._env import get_gdal_config, set_gdal_config
+from rasterio.enums import Resampling
+from rasterio.io import DatasetReader
+from rasterio.vrt import WarpedVRT
 
 from clairemap.grid.rounding import ceil_div
 from clairemap.grid.window import Window
@@ -74,4 +77,17 @@ def is_stored(dataset: Any, window: Window) -> bool:  # noqa: ANN401 - rasterio 
         dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1) is not None
         for row in range(window.y0 // height, ceil_div(window.y1, height))
         for column in range(window.x0 // width, ceil_div(window.x1, width))
+    )
+
+
+def on_grid_of(reference: DatasetReader, dataset: DatasetReader, nodata: float) -> WarpedVRT:
+    """Return an opened raster on the grid of another, nearest pixel; both need a CRS."""
+    return WarpedVRT(
+        dataset,
+        crs=reference.crs,
+        transform=reference.transform,
+        height=reference.height,
+        width=reference.width,
+        resampling=Resampling.nearest,
+        nodata=nodata,
     )

@@ -6,12 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.vrt import WarpedVRT
 
 from clairemap.classes import MAP_NODATA
 from clairemap.errors import GridError, UnreadableFileError
 from clairemap.grid.window import Window
-from clairemap.raster.opening import open_raster
+from clairemap.raster.opening import on_grid_of, open_raster
 from clairemap.raster.source import rasterio_window
 from clairemap.report.pyramid import LayerSource
 
@@ -60,8 +59,5 @@ def _on_grid(path: Path, earlier: Path, window: Window, shape: tuple[int, ...]) 
     with open_raster(path) as now, open_raster(earlier) as before:
         if not now.crs or (now.crs, now.transform, now.shape) == (before.crs, before.transform, before.shape):
             return np.asarray(before.read(1, **options), np.uint8)
-        with WarpedVRT(
-            before, crs=now.crs, transform=now.transform, height=now.height, width=now.width,
-            resampling=Resampling.nearest, nodata=MAP_NODATA,
-        ) as warped:  # fmt: skip
+        with on_grid_of(now, before, MAP_NODATA) as warped:
             return np.asarray(warped.read(1, **options), np.uint8)

@@ -33,6 +33,8 @@ SAME_SHARE = 0.0005
 
 MOST_CHANGES = 4
 
+DAMAGED = "metrics.json, estimates.json or a map of this region is damaged; delete it and run again."
+
 
 class RegionFigures(DocumentModel):
     """What the page keeps of a region, to compare the next run with."""
@@ -84,7 +86,7 @@ def write_index(results: Path, maps: Mapping[str, Sequence[str]], legend: Colore
             picture = _picture(MapFiles(results / region / names[0]), legend) if names else None
             rows.append(_Row(region, entry, picture))
         except (ClairemapError, RasterioError):
-            rows.append(_Row(region, error="A file of this region is missing or damaged: run again."))
+            rows.append(_Row(region, error=DAMAGED))
     kept = _Kept(regions={row.name: row.entry for row in rows if row.entry})
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(percent=percent, hectares=hectares)
