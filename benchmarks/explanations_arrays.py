@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SENSORS = "optical", "sar"
+NIR, RED, GREEN = ("nir", "nir08", "b08", "b8a"), ("red", "b04"), ("green", "b03")
 LEAST_PX = 100
 LEAST_RECORD_PX = 200
 Floats = NDArray[np.float64]
@@ -78,10 +79,11 @@ class Arrays:
         low = {name.lower(): band for name, band in bands.items()}
         if "vv" in low and "vh" in low:
             found["VV/VH"] = float((low["vv"] - low["vh"]).mean())
-        if "nir" in low and "red" in low:
-            found["NDVI"] = _mean_ratio(low["nir"], low["red"])
-        if "nir" in low and "green" in low:
-            found["NDWI"] = _mean_ratio(low["green"], low["nir"])
+        nir, red, green = (next((low[n] for n in known if n in low), None) for known in (NIR, RED, GREEN))
+        if nir is not None and red is not None:
+            found["NDVI"] = _mean_ratio(nir, red)
+        if nir is not None and green is not None:
+            found["NDWI"] = _mean_ratio(green, nir)
         return found
 
     @cached_property

@@ -137,9 +137,11 @@ def test_a_template_that_no_module_of_its_folder_names_does_not_count(project: P
     assert changed(project, PAGE, "Map", "Report") == set()
 
 
-def test_the_reports_template_belongs_to_its_code():
-    named = analysis.data_files(provenance.PACKAGE / "report" / "page.py")
-    assert [path.name for path in named] == ["page.html.j2"]
+def test_the_reports_templates_and_scripts_belong_to_its_code():
+    folder = provenance.PACKAGE / "report"
+    modules = (folder / f"{name}.py" for name in ("page", "page_data", "regions_index"))
+    named = {path.name for module in modules for path in analysis.data_files(module)}
+    assert named == {path.name for path in folder.iterdir() if path.suffix in (".j2", ".js", ".css")}
 
 
 def test_equal_code_in_another_folder_has_an_equal_hash(

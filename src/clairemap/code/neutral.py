@@ -23,11 +23,13 @@ NEUTRAL = frozenset(
         "console.run",
         "console.warn",
         "raster.identity.remembered",
+        "raster.remote_files.may_pass",
+        "raster.remote_files.read_error",
         "settings.section.settings_error",
     }
 )
-"""Definitions that are never followed: they read the command line, show messages, end the process, keep records, or
-name the version in stamps."""
+"""Definitions that are never followed: they read the command line, show messages, end the process, keep records,
+name the version in stamps, or decide whether and how reading fails."""
 
 ERRORS = "errors"
 """Module of the error classes. Of such a class only the name, the bases and other methods than these count."""

@@ -206,16 +206,16 @@ def _prompt(tokenizer: Any, facts: str, name: str) -> list[int]:  # noqa: ANN401
     facts = _inert(tokenizer, facts)
     apart = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": facts}]
     together = [{"role": "user", "content": f"{SYSTEM}\n\n{facts}"}]
-    fault: Exception = ValueError("it leaves the question out")
     for messages in (apart, together):
         try:
             text = str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
         except (jinja2.TemplateError, TypeError) as error:
-            fault = error
+            if messages is together:
+                raise ExplainerError(f"{name}: its chat template cannot be used ({error})") from None
             continue
         if SYSTEM in text and facts in text:
             return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    raise ExplainerError(f"{name}: its chat template cannot be used ({fault})")
+    raise ExplainerError(f"{name}: its chat template cannot be used (it leaves the question out)")
 
 
 def _tokens(tokenizer: Any, sentence: str) -> tuple[int, ...]:  # noqa: ANN401 - transformers is untyped

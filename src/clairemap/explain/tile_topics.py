@@ -5,6 +5,7 @@ To add a topic, write a function that yields it under the conditions that make i
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from clairemap.artefacts.explanations import TileFacts
 from clairemap.explain import accuracy_topics, check_topics, cover_topics, reason_topics
@@ -36,5 +37,13 @@ TOPICS: tuple[Callable[[TileFacts], Iterator[Topic]], ...] = (
 
 
 def tile_topics(facts: TileFacts) -> tuple[Topic, ...]:
-    """Return all that can be said about a tile, with at least one topic each to lead, how sure, why and check."""
-    return tuple(topic for found in TOPICS for topic in found(facts))
+    """Return all that can be said about a tile, with at least one topic each to lead, how sure, why and check.
+
+    The weights of the sensors answer "why" only if no other reason does, or if they must be said.
+    """
+    topics = [topic for found in TOPICS for topic in found(facts)]
+    reasons = any(topic.role == "why" and topic.key != "sensors" for topic in topics)
+    return tuple(
+        replace(topic, role="what") if reasons and topic.key == "sensors" and not topic.must_say else topic
+        for topic in topics
+    )

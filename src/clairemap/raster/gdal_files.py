@@ -15,22 +15,18 @@ import rasterio._base
 PIECE_BYTES = 2**20
 
 
-class VirtualFileError(Exception):
-    """A virtual file cannot be read; the text is GDAL's reason, empty if GDAL gives none."""
-
-
 def content(name: str, most_bytes: int) -> bytes:
     """Return the content of a file, for example `/vsicurl/https://host/item.json`; no more than `most_bytes`.
 
     Raises:
-        VirtualFileError: it cannot be opened.
+        OSError: it cannot be opened; the text is GDAL's reason, empty if GDAL gives none.
     """
     gdal = _gdal()
     with _quiet():
         gdal.VSIErrorReset()
         handle = gdal.VSIFOpenExL(name.encode(), b"rb", 1)
         if not handle:
-            raise VirtualFileError(_reason())
+            raise OSError(_reason())
         try:
             return b"".join(_pieces(handle, most_bytes))
         finally:
@@ -49,7 +45,7 @@ def headers(name: str) -> dict[str, str]:
     """Return the headers of a file on a server by lower-case name; only its size if the server refuses HEAD.
 
     Raises:
-        VirtualFileError: it cannot be opened.
+        OSError: it cannot be opened; the text is GDAL's reason, empty if GDAL gives none.
     """
     gdal = _gdal()
     with _quiet():
@@ -71,7 +67,7 @@ def _size(name: str) -> int:
     gdal = _gdal()
     handle = gdal.VSIFOpenExL(name.encode(), b"rb", 1)
     if not handle:
-        raise VirtualFileError(_reason())
+        raise OSError(_reason())
     gdal.VSIFSeekL(handle, 0, os.SEEK_END)
     size = int(gdal.VSIFTellL(handle))
     gdal.VSIFCloseL(handle)

@@ -94,7 +94,7 @@ def content(name: str) -> bytes:
     prepare()
     try:
         return gdal_files.content(gdal_name(name), DOCUMENT_BYTES)
-    except gdal_files.VirtualFileError as error:
+    except OSError as error:
         raise read_error(address(name), str(error)) from None
 
 
@@ -109,7 +109,7 @@ def state(name: str) -> RemoteState:
     prepare()
     try:
         found = gdal_files.headers(name)
-    except gdal_files.VirtualFileError as error:
+    except OSError as error:
         raise read_error(_plain(name), str(error)) from None
     size = found.get("content-length", "")
     return RemoteState(

@@ -86,7 +86,11 @@ def _signed(url: str) -> str:
         return url
     try:
         return str(signer.sign(url))
-    except Exception as error:  # of requests and pydantic
+    except ValueError:  # of pydantic
+        raise RemoteFileError(
+            f"{address(url)}: the Planetary Computer answers with an invalid signature; run again later"
+        ) from None
+    except OSError as error:  # of requests
         if getattr(getattr(error, "response", None), "status_code", None) == HTTPStatus.NOT_FOUND:
             return url  # storage of somebody else
         raise RemoteFileError(

@@ -4,6 +4,7 @@ import logging
 import shlex
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +17,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError, RasterioIOError
 
 from clairemap.cell_text import SEPARATOR
-from clairemap.errors import BandCountError, RemoteFileError, UnreadableFileError, ValuesError
+from clairemap.errors import BandCountError, UnreadableFileError, ValuesError
 from clairemap.grid.window import Window
 from clairemap.raster.census import Census
 from clairemap.raster.georeference import geobox_of
@@ -219,28 +220,26 @@ class RasterSource:
             try:
                 return self._dataset.read(list(indexes), window=area), *self._unmasked(area, indexes)
             except RasterioError as error:
-                fault = self._unread(window, error)
-                self._open_again()
+                if self._renewed is None:
+                    raise UnreadableFileError(
+                        f"{self.path}: truncated or damaged at {window.text} "
+                        f"({quoted_reason(error.__cause__ or error)}); download it again"
+                    ) from None
+                fault = read_error(f"{self._addresses()} at {window.text}", error)
+                self._open_again(self._renewed)
                 if pause_s is None or not may_pass(error):
                     raise fault from None
                 log.warning("%s (reading again in %g s)", fault, pause_s)
             time.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
-    def _open_again(self) -> None:
+    def _open_again(self, renewed: Callable[[], str]) -> None:
         """Open remote files anew: what failed once gives zeros without an error from then on (`cached`)."""
-        if self._renewed is not None:
-            self._dataset.close()
-            self._dataset = open_raster(self._renewed())
+        self._dataset.close()
+        self._dataset = open_raster(renewed())
 
-    def _unread(self, window: Window, error: RasterioError) -> UnreadableFileError | RemoteFileError:
-        if self._renewed is not None:
-            names = (address(written_name(Path(name))) for name in str(self.path).split(SEPARATOR))
-            return read_error(f"{SEPARATOR.join(names)} at {window.text}", error)
-        return UnreadableFileError(
-            f"{self.path}: truncated or damaged at {window.text} ({quoted_reason(error.__cause__ or error)}); "
-            "download it again"
-        )
+    def _addresses(self) -> str:
+        return SEPARATOR.join(address(written_name(Path(name))) for name in str(self.path).split(SEPARATOR))
 
     def _unmasked(self, area: rasterio.windows.Window, indexes: tuple[int, ...]) -> tuple[NDArray[np.bool_], bool]:
         """Return the pixels that neither masks nor alpha bands exclude, and whether there is a mask."""

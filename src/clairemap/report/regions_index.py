@@ -83,8 +83,8 @@ def write_index(results: Path, maps: Mapping[str, Sequence[str]], legend: Colore
             entry = _entry(results / region, report, before.regions.get(region))
             picture = _picture(MapFiles(results / region / names[0]), legend) if names else None
             rows.append(_Row(region, entry, picture))
-        except (ClairemapError, RasterioError) as error:
-            rows.append(_Row(region, error=str(error)))
+        except (ClairemapError, RasterioError):
+            rows.append(_Row(region, error="A file of this region is missing or damaged: run again."))
     kept = _Kept(regions={row.name: row.entry for row in rows if row.entry})
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(percent=percent, hectares=hectares)

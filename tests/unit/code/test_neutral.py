@@ -12,7 +12,7 @@ from clairemap.code.reach import Analysis
 from clairemap.provenance import PACKAGE, stage_code, stage_definitions
 
 SCRIPTS = sorted((Path(__file__).parents[3] / "workflow" / "scripts").glob("*.py"))
-COMMANDS = ("accept_stage", "plan_run", "recover", "show_status")
+COMMANDS = ("accept_stage", "list_stac", "plan_run", "recover", "show_status")
 SCRIPTS = [path for path in SCRIPTS if path.stem not in COMMANDS]
 
 

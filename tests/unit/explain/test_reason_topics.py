@@ -24,9 +24,19 @@ def crops(**changed: object) -> ClassReasons:
     return ClassReasons(name="crops", **{**typical, "compared": True, **changed})
 
 
+def roles(*classes: ClassReasons) -> dict[str, str]:
+    """Return the role of each topic, by key."""
+    return {topic.key: topic.role for topic in tile_topics(facts(*classes))}
+
+
 def texts(*classes: ClassReasons, sensor: str = "both", **reasons: object) -> dict[str, tuple[str, ...]]:
-    """Return the wordings of each topic of a tile of 60 % water and 40 % crops, by key."""
-    facts = TileFacts(
+    """Return the wordings of each topic, by key."""
+    return {topic.key: topic.wordings for topic in tile_topics(facts(*classes, sensor=sensor, **reasons))}
+
+
+def facts(*classes: ClassReasons, sensor: str = "both", **reasons: object) -> TileFacts:
+    """Return the facts of a tile of 60 % water and 40 % crops."""
+    return TileFacts(
         classes=(
             ClassFacts(name="water", area_pct=60, mapped_px=6000, confidence_pct=85),
             ClassFacts(name="crops", area_pct=40, mapped_px=4000, confidence_pct=88),
@@ -40,7 +50,6 @@ def texts(*classes: ClassReasons, sensor: str = "both", **reasons: object) -> di
         registration="good",
         reasons=TileReasons(classes=classes or (water(), crops()), **reasons),
     )
-    return {topic.key: topic.wordings for topic in tile_topics(facts)}
 
 
 def change(sensor: str, pct: int, instead: str | None = "crops") -> WithoutSensor:
@@ -79,6 +88,11 @@ def test_unusual_values_are_said_with_direction_and_size(deviations: float, how:
     assert "water" in found["unusual class"][0]
     assert "check unusual" in found
     assert "typical class" not in found
+
+
+def test_weights_of_sensors_answer_why_only_without_another_reason():
+    assert roles()["sensors"] == "what"
+    assert roles(water(compared=False), crops(compared=False))["sensors"] == "why"
 
 
 def test_the_largest_class_is_typical_only_if_it_was_compared():
