@@ -181,7 +181,12 @@ rule score_region:
         pair=ancient(of_audit(SCENE.pair)),
         pair_manifests=of_audit(rules.tile_scene.output.manifest),
     output:
-        metrics=f"{RESULTS}/{{region}}/metrics.json",
+        metrics=report(
+            f"{RESULTS}/{{region}}/metrics.json",
+            caption="../report/metrics.rst",
+            category="Regions",
+            labels={"region": "{region}", "content": "metrics"},
+        ),
     log:
         f"{LOGS}/score_region/{{region}}.log",
     benchmark:

@@ -92,7 +92,7 @@ rule render_report:
             f"{RESULTS}/{{region}}/report.html",
             caption="../report/region.rst",
             category="Regions",
-            labels={"region": "{region}"},
+            labels={"region": "{region}", "content": "maps, accuracy, tiles"},
         ),
     log:
         f"{LOGS}/render_report/{{region}}.log",

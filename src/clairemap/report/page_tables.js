@@ -52,7 +52,12 @@ function csvCell(text) {
   return /[",\n;]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-const asCsv = (table) => tableRows(table).map((row) => row.map(csvCell).join(",")).join("\r\n");
+/** Makes a link save rows of texts when it is followed. */
+function saveCsv(link, rows) {
+  const text = rows.map((row) => row.map(csvCell).join(",")).join("\r\n");
+  URL.revokeObjectURL(link.dataset.address);
+  link.dataset.address = link.href = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
+}
 
 function prepareTable(table, number) {
   if (table.tHead && !table.hasAttribute("data-fixed")) {
@@ -77,10 +82,7 @@ function prepareTable(table, number) {
   const name = table.closest("section")?.id ?? "table";
   const file = `${document.body.dataset.region}-${name}-${number + 1}.csv`;
   const save = make("a", { textContent: "CSV", download: file, href: "#" });
-  save.addEventListener("click", () => {
-    URL.revokeObjectURL(save.dataset.address);
-    save.dataset.address = save.href = URL.createObjectURL(new Blob(["\ufeff", asCsv(table)], { type: "text/csv" }));
-  });
+  save.addEventListener("click", () => saveCsv(save, tableRows(table)));
   const frame = table.closest(".scroll") ?? table;
   frame.before(make("div", { className: "tools" }, copy, save));
   const heading = table.caption ?? table.closest("section")?.querySelector("h2");

@@ -21,6 +21,7 @@ class Tiles {
     byId("filters").addEventListener("input", () => this.filter());
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     byId("more").addEventListener("click", () => this.list(this.listed + ROWS_SHOWN));
+    byId("tiles-csv").addEventListener("click", () => saveCsv(byId("tiles-csv"), this.table()));
     byId("previous").addEventListener("click", () => this.step(-1));
     byId("next").addEventListener("click", () => this.step(1));
     byId("to-map").addEventListener("click", () => {
@@ -88,6 +89,19 @@ class Tiles {
     byId("more").hidden = this.listed >= this.found.length;
   }
 
+  /** Returns the tiles of the list as rows of texts. */
+  table() {
+    const figures = ["oa", "miou", "confidence", "optical_share", "cloud"];
+    const head = [
+      "scene", "row", "column", "split", "accuracy, %", "mean IoU, %", "confidence, %", "optical share, %", "cloud, %",
+    ];
+    const rows = this.found.map((tile) => [
+      tile.scene, tile.row, tile.col, SPLITS[tile.split] ?? tile.split, ...figures.map((name) => tile[name] ?? ""),
+      textOf(tile),
+    ]);
+    return [[...head, "explanation"], ...rows].map((row) => row.map(String));
+  }
+
   open(tile, from = null) {
     if (!tile) return;
     this.from = from ?? (this.open_ ? this.from : document.activeElement);
@@ -147,6 +161,10 @@ class Tiles {
     if (this.from?.isConnected) this.from.focus();
     this.open_ = null;
   }
+}
+
+function textOf(tile) {
+  return typeof tile.text === "string" ? tile.text : tile.text.map(([text]) => text).join(" ");
 }
 
 const SPLITS = {

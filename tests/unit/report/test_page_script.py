@@ -225,6 +225,10 @@ def test_tiles_are_filtered_and_ordered(page: Any):
     page.locator("#by-confidence").fill("61")
     assert page.inner_text("#tiles-found") == "1 of 3 tiles"
     page.evaluate("document.getElementById('filters').reset(); report.tiles.filter()")
+    with page.expect_download() as download:
+        page.click("#tiles-csv")
+    lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) == 4 and lines[2].startswith("north,0,1,test,77,77,61,40,5,A sentence. Another.")
 
 
 def test_marks_are_drawn(page: Any):
