@@ -173,4 +173,9 @@ class SceneLayers:
         cells, factor = window.coarsened(self.step), step // self.step
         canvas = next(each for each in self.canvases if each.cells.intersection(cells) == cells)
         part = getattr(canvas, name)[cells.relative_to(canvas.cells).slices]
-        return np.ascontiguousarray(part[factor // 2 :: factor, factor // 2 :: factor] if factor > 1 else part)
+        return np.ascontiguousarray(part[np.ix_(*(_middles(size, factor) for size in part.shape[:2]))])
+
+
+def _middles(size: int, factor: int) -> NDArray[np.intp]:
+    """Return the middle of each `factor` cells of `size`; of the rest at the end, the last cell if it is shorter."""
+    return np.minimum(np.arange(factor // 2, size + factor // 2, factor), size - 1)

@@ -8,7 +8,7 @@ from odc.geo.geobox import GeoBox
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store, open_store
 from clairemap.report.content import DisplaySettings, Stretch
-from clairemap.report.scene_layers import SceneLayers
+from clairemap.report.scene_layers import SceneLayers, _middles
 from clairemap.settings import Settings, load_settings
 from clairemap.validity import Validity
 
@@ -66,3 +66,11 @@ def test_a_damaged_scene_is_named(tmp_path: Path):
         if file.is_file() and file.name != "zarr.json":
             file.write_bytes(b"broken")
     assert SceneLayers([WHOLE], GRID).paint_scenes([store], DISPLAY) == ("north",)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4, 8])
+def test_reduced_layers_have_a_cell_for_each_part_of_a_block(factor: int):
+    for size in range(1, 40):
+        middles = _middles(size, factor)
+        assert (middles // factor).tolist() == list(range(-(-size // factor)))
+        assert middles.max() < size
