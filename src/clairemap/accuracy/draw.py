@@ -48,14 +48,6 @@ class TooFewPixelsError(ValueError):
         self.stratum, self.found, self.wanted = stratum, found, wanted
 
 
-def pixels_of_strata(windows: StratumWindows, strata: int) -> NDArray[np.int64]:
-    """Return the number of pixels of each stratum, (stratum,)."""
-    counts = np.zeros(strata + 1, np.int64)
-    for _, of_pixels in windows():
-        counts += np.bincount(of_pixels.ravel() + 1, minlength=strata + 1)
-    return counts[1:]
-
-
 def draw(
     windows: StratumWindows,
     pixels: NDArray[np.int64],
@@ -71,7 +63,7 @@ def draw(
 
     Args:
         windows: the map, in windows.
-        pixels: pixels of each stratum, from `pixels_of_strata`, (stratum,).
+        pixels: pixels of each stratum, (stratum,).
         units: units to draw from each stratum, at most its pixels, (stratum,).
         width: width of the map in pixels.
         seed: seed of the order.

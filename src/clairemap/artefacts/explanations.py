@@ -145,11 +145,6 @@ class TileFacts(DocumentModel):
         return self.cloud_unknown_pct >= SOME_CLOUDS_PCT
 
     @property
-    def has_few_labels(self) -> bool:
-        """Whether there are labels, but too few to measure the accuracy."""
-        return self.labelled_px > 0 and self.oa_pct is None
-
-    @property
     def cover(self) -> Composition:
         """How the mapped area is divided among classes."""
         if len(self.shown) == 1:

@@ -10,7 +10,6 @@ from clairemap.accuracy.draw import (
     StratumWindows,
     TooFewPixelsError,
     draw,
-    pixels_of_strata,
     priorities,
 )
 from clairemap.grid.tiles import tiles
@@ -37,7 +36,7 @@ def drawn(
     strata: NDArray[np.int32], units: list[int], seed: int = 0, tile_px: int = 50, **options: float
 ) -> DrawnUnits:
     windows = windows_of(strata, tile_px)
-    pixels = pixels_of_strata(windows, len(units))
+    pixels = np.bincount(strata[strata >= 0], minlength=len(units))
     return draw(windows, pixels, np.array(units), width=strata.shape[1], seed=seed, **options)
 
 
