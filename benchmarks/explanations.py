@@ -17,8 +17,6 @@ are of made tiles.
   CPU a batch saves little, since the arithmetic takes the time. Not measured on a GPU. `batch_s`: seconds per text.
 - `false_reason_rate`: share of changed facts, 16 kinds, after which the text of model or template is false, or that of
   the template was not made false by the change.
-- `checked_before`: the previous free texts with a checker, on eight demo tiles in two tries each: share accepted, and
-  seconds per text next to those of the constrained texts (`constrained_s`).
 
 Prints each text and the sentences that are not true, and as its last line one JSON object.
 
@@ -65,7 +63,6 @@ from clairemap.stages import ExplainTiles, stage_json
 PROJECT = Path(__file__).parents[1]
 FREE_TOKENS = 192
 AXES = ("y0", "height"), ("x0", "width")
-CHECKED_BEFORE = {"accepted_share": 0.0, "s": 25.9, "constrained_s": 2.8}
 Figures = dict[str, Any]
 Stores = tuple[Any, Any]
 """The arrays of a pair and of its probabilities."""
@@ -200,7 +197,6 @@ def figures(model: str, tiles: Sequence[Counts], *, quick: bool) -> Figures:
         "tokens_per_text": sum(len(tokenizer(one.text)["input_ids"]) for one in by_model) / len(tiles),
         **speed(writer, tiles[:8], quick=quick),
         "false_reason_rate": false_reason_rate(writer),
-        "checked_before": CHECKED_BEFORE,
     }
 
 
