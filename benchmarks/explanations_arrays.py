@@ -63,8 +63,9 @@ class Arrays:
         signatures = self.card.get("signatures") or {}
         for sensor, known in signatures.items():
             for at in self.large:
-                here = (self.index == at) & self.usable[sensor]
-                if here.sum() >= LEAST_PX and known["px"][at] >= LEAST_PX:
+                whole = self.index == at
+                here = whole & self.usable[sensor]
+                if 2 * here.sum() >= whole.sum() and here.sum() >= LEAST_PX and known["px"][at] >= LEAST_PX:
                     means = self._means(sensor, here)
                     named = zip(known["quantities"], known["mean"][at], known["std"][at], strict=True)
                     off = {(sensor, name): (means[name] - mean) / std for name, mean, std in named if std > 0}

@@ -20,6 +20,9 @@ UNUSUAL_DEVIATIONS = 2.0
 MIN_PX = 100
 """Least number of pixels of a mean, in the tile and in training."""
 
+MIN_SEEN_SHARE = 0.5
+"""Least share of a class's pixels that a sensor must see: the few pixels between clouds say little about the others."""
+
 
 @dataclass(frozen=True)
 class SensorValues:
@@ -45,7 +48,7 @@ def unusual_for_class(seen: SensorValues, here: Mask, index: int, known: ClassSi
         None if there are too few pixels, here or in training, to compare.
     """
     chosen = here & seen.usable
-    if known.px[index] < MIN_PX or np.count_nonzero(chosen) < MIN_PX:
+    if known.px[index] < MIN_PX or np.count_nonzero(chosen) < max(MIN_PX, MIN_SEEN_SHARE * np.count_nonzero(here)):
         return None
     means = quantities(seen.sensor, seen.bands, seen.scale, seen.values[:, chosen]).mean(axis=1)
     return list(_unusual(seen.sensor, known.quantities, means, known.mean[index], known.std[index]))

@@ -81,6 +81,17 @@ def test_an_index_can_be_unusual_where_its_bands_are_not():
     assert [(d.quantity, d.deviations) for d in found.unusual] == [("NDVI", pytest.approx(2.3))]
 
 
+@pytest.mark.parametrize(("seen_rows", "compared"), [(4, False), (5, True)])
+def test_a_sensor_that_sees_less_than_half_of_a_class_is_not_compared(seen_rows: int, compared: bool):
+    tile = made_tile(red=505)
+    usable = np.ones((SIDE, SIDE), bool)
+    usable[seen_rows : SIDE // 2] = False
+    optical = replace(tile.sensors[0], usable=usable)
+    found = water(replace(tile, sensors=(optical,)), card())
+    assert found.compared == compared
+    assert [d.quantity for d in found.unusual] == (["red"] if compared else [])
+
+
 def test_without_signatures_nothing_is_compared():
     found = water(made_tile(red=9000), card(signatures=False))
     assert (found.compared, found.unusual) == (False, ())
