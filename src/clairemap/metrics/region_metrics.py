@@ -56,7 +56,8 @@ READING = (
     "over the classes of mIoU. `boundary_f1` (Csurka et al. 2013) is the harmonic mean of the shares of boundary "
     "pixels of a class in the map and in the labels that the other one matches within metrics.boundary_tolerance_px, "
     "and the mean over the classes with boundaries; those near unscored pixels and edges of tiles are not judged. "
-    "`entropy` is the mean over scored pixels, bits; like the ECE, that of the scenes. "
+    "`entropy` is the mean over scored pixels, bits. At the top level, ECE, entropy and `tiles` are those of the test "
+    "scenes; in `map`, tiles have 256 x 256 px of the map. "
     f"`intervals` are 95 % intervals: percentiles of {DRAWS:,} draws of blocks of {BLOCK_PX} x {BLOCK_PX} px (2 x 2 "
     f"tiles of the map) with replacement; null with fewer than {MIN_BLOCKS} blocks. `views`, here "
     "and in `scenes`, compare the maps from both sensors and from each sensor alone on the same pixels (those that "
@@ -106,7 +107,7 @@ def region_metrics(
     learnt = class_support(legend, training_px)
     headline: Scope = splits[split] if split else scope(Tally.empty(len(legend)), legend)
     if on_test_ground := not whole_map.too_few:
-        split, headline = "test", _with_confidence(whole_map, splits.get("test"))
+        split, headline = "test", _completed(whole_map, splits.get("test"))
     return RegionMetrics(
         **{name: getattr(headline, name) for name in Scope.model_fields},
         region=region,
@@ -191,9 +192,9 @@ def map_scope(on_map: MapCounts, legend: Legend) -> MapScope:
     )
 
 
-def _with_confidence(whole_map: MapScope, scenes: Scope | None) -> Scope:
-    """Return the figures of the map, with those of the scenes that need probabilities."""
-    known = {"ece": scenes.ece, "entropy": scenes.entropy} if scenes else {}
+def _completed(whole_map: MapScope, scenes: Scope | None) -> Scope:
+    """Return the figures of the map, with what only the scenes have: ECE, entropy, number of tiles."""
+    known = {"ece": scenes.ece, "entropy": scenes.entropy, "tiles": scenes.tiles} if scenes else {}
     return whole_map.model_copy(update=known)
 
 

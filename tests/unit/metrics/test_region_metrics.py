@@ -20,8 +20,8 @@ LEGEND = Legend(classes=(LandCoverClass(code=10, name="water"), LandCoverClass(c
 AREAS = ClassAreas(np.array([30, 10]), np.array([3000.0, 1000.0]), "in the plane")
 
 
-def counted(matrix: list[list[int]], unmapped_px: int = 0) -> Tally:
-    return Tally(np.array(matrix), Calibration.empty(), unmapped_px, 1)
+def counted(matrix: list[list[int]], unmapped_px: int = 0, tiles: int = 1) -> Tally:
+    return Tally(np.array(matrix), Calibration.empty(), unmapped_px, tiles)
 
 
 def document(sums: Sums, views: Views | None = None, training_px: tuple[int, ...] = ()) -> RegionMetrics:
@@ -196,7 +196,7 @@ def test_labels_of_a_product_are_the_first_caution():
 
 def on_map(matrix: list[list[int]], **pixels: int) -> MapCounts:
     sums = np.array([[np.diagonal(matrix), np.sum(matrix, 1), np.sum(matrix, 0)]])
-    return MapCounts(counted(matrix), FinerCounts.empty(2), BlockSums(sums), **pixels)
+    return MapCounts(counted(matrix, tiles=3), FinerCounts.empty(2), BlockSums(sums), **pixels)
 
 
 def test_headline_is_the_map_on_test_ground_and_the_scenes_stay_beside_it():
@@ -211,6 +211,7 @@ def test_headline_is_the_map_on_test_ground_and_the_scenes_stay_beside_it():
     test = found.splits["test"]
     assert (test.oa, test.intervals, test.entropy) == (0.8, None, 0.25)
     assert (found.entropy, found.map.entropy) == (0.25, None)
+    assert (found.tiles, found.map.tiles) == (1, 3)
     assert test.boundary_f1 == test.per_class[0].boundary_f1 == pytest.approx(2 / 3)
     assert test.per_class[1].boundary_f1 is None
     assert test.f1 == pytest.approx(0.8)
