@@ -67,7 +67,7 @@ TILE_PX, SHARD_TILES, PIXEL_M = 512, 4, 10.0
 CPU = torch.device("cpu")
 CLASS_PX = (34_640, 4_700, 5_850, 14_280, 37_850, 960, 1_720)  # of WHU-OPT-SAR, in proportion
 CHIP_KINDS = {"deflate": {"compress": "deflate"}, "plain": {}}
-NO_AUGMENTATION = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0, gain=0)
+NO_AUGMENTATION = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0)
 Figures = dict[str, float | None]
 Clock = Callable[[], float]
 

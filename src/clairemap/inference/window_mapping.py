@@ -33,7 +33,7 @@ def map_window(network: Claire, card: ModelCard, precision: Precision, reading: 
     device = device_of(network)
     core = reading.step.core.relative_to(reading.step.outer)
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        logits, share, cells = network.cells(
+        logits, share, cells, _ = network.cells(
             _image(reading.optical, reading.optical_usable, card.optical_bands, device),
             _image(reading.sar, reading.sar_usable, card.sar_bands, device),
             core,

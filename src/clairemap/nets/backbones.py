@@ -1,7 +1,7 @@
 """From the images of both sensors to one feature pyramid: two encoders with fusion, or one encoder for both."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,17 @@ from clairemap.nets.stage_windows import StageWindows, crop
 from clairemap.nets.strips import in_strips
 
 
+class BodyOutput(NamedTuple):
+    """Features of the decoded cells, each a list over the stages, fine to coarse."""
+
+    features: list[Tensor]
+    """The fused features (B, H, W, C)."""
+    share: Sensors
+    """Each sensor's share of the fused features at the finest stride, (B, H, W, 1)."""
+    alone: list[list[Tensor]]
+    """The features of optical alone and of SAR alone, where they are asked for; else empty."""
+
+
 class DualEncoder(nn.Module):
     """CLAIRE's backbone: one encoder per sensor, and a fusion of their features at each stride."""
 
@@ -26,47 +37,65 @@ class DualEncoder(nn.Module):
         self.sar_encoder = Encoder(sar_bands + 1, size)
         self.fusions = nn.ModuleList(fusion(fusion_name, stage) for stage in size.stages)
 
-    def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> tuple[list[Tensor], Sensors]:
-        """Return the fused features of each stage's decoded cells, fine to coarse, and the shares at the finest stride.
+    def forward(
+        self, images: Sequence[Image], windows: Sequence[StageWindows], *, with_alone: bool = False
+    ) -> BodyOutput:
+        """Return the fused features of each stage's decoded cells, and those of each sensor alone if asked for.
 
         Args:
             images: optical and SAR.
             windows: one per stage.
+            with_alone: also return the features of each sensor alone; the encoders still run once.
         """
-        if not self.training:  # in training DDP needs a gradient for every parameter
+        weights = [coarse_weights(image, self.size) for image in images]
+        if not self.training and not with_alone:  # in training DDP needs a gradient for every parameter
             usable = [image.has_usable_pixels for image in images]
             if any(usable) and not all(usable):
-                return self._single_sensor(usable.index(True), images, windows)
-        weights = [coarse_weights(image, self.size) for image in images]
+                return self._only(usable.index(True), images, weights, windows)
         encoders = (self.optical_encoder, self.sar_encoder)
-        optical, sar = (
+        pyramids = [
             _encode(encoder, _masks(cells), image)
             for encoder, cells, image in zip(encoders, weights, images, strict=True)
-        )
+        ]
         fused, shares = [], []
-        for module, window, *features, cells in zip(
-            self.fusions, windows, optical, sar, zip(*weights, strict=True), strict=True
+        for module, window, features, cells in zip(
+            self.fusions, windows, zip(*pyramids, strict=True), zip(*weights, strict=True), strict=True
         ):
             needed = (Sensors(*(crop(x, window.fused) for x in both)) for both in (features, cells))
             merged, share = module(*needed)
             fused.append(crop(merged, window.kept))
             shares.append(Sensors(*(crop(x, window.kept) for x in share)))
-        return fused, shares[0]
+        alone = [self._alone(sensor, pyramids[sensor], weights[sensor], windows)[0] for sensor in (0, 1) if with_alone]
+        return BodyOutput(fused, shares[0], alone)
 
-    def _single_sensor(
-        self, sensor: int, images: Sequence[Image], windows: Sequence[StageWindows]
-    ) -> tuple[list[Tensor], Sensors]:
+    def _only(
+        self,
+        sensor: int,
+        images: Sequence[Image],
+        weights: Sequence[Sequence[Tensor]],
+        windows: Sequence[StageWindows],
+    ) -> BodyOutput:
         """Return the result of `forward` if only one sensor has usable pixels; the other encoder is skipped."""
-        weights = coarse_weights(images[sensor], self.size)
-        features = _encode((self.optical_encoder, self.sar_encoder)[sensor], _masks(weights), images[sensor])
+        encoder = (self.optical_encoder, self.sar_encoder)[sensor]
+        features = _encode(encoder, _masks(weights[sensor]), images[sensor])
+        fused, share = self._alone(sensor, features, weights[sensor], windows)
+        both = (share, torch.zeros_like(share))
+        return BodyOutput(fused, Sensors(*(both if sensor == 0 else both[::-1])), [])
+
+    def _alone(
+        self,
+        sensor: int,
+        features: Sequence[Tensor],
+        weights: Sequence[Tensor],
+        windows: Sequence[StageWindows],
+    ) -> tuple[list[Tensor], Tensor]:
+        """Return the features that the decoder gets if the other sensor has weight 0 everywhere, and the share."""
         found = [
             cast(Fusion, module).single_sensor(sensor, crop(x, window.fused), crop(weight, window.fused))
             for module, window, x, weight in zip(self.fusions, windows, features, weights, strict=True)
         ]
-        share = crop(found[0][1], windows[0].kept)
-        both = (share, torch.zeros_like(share))
-        fused = [crop(x, window.kept) for (x, _), window in zip(found, windows, strict=True)]
-        return fused, Sensors(*(both if sensor == 0 else both[::-1]))
+        kept = [crop(x, window.kept) for (x, _), window in zip(found, windows, strict=True)]
+        return kept, crop(found[0][1], windows[0].kept)
 
 
 class StackedEncoder(nn.Module):
@@ -81,12 +110,12 @@ class StackedEncoder(nn.Module):
         self.encoder = Encoder(optical_bands + sar_bands + 2, size)
         self.norms = nn.ModuleList(CellNorm(stage.width, eps=1e-6) for stage in size.stages)
 
-    def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> tuple[list[Tensor], Sensors]:
-        """Return the features, fine to coarse, and the weights at the finest stride; see `DualEncoder.forward`."""
+    def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> BodyOutput:
+        """Return the features and, as shares, the weights; see `DualEncoder.forward`."""
         usable = any_sensor_mask(images, self.size)
         features = zip(self.norms, _encode(self.encoder, usable, *images), windows, strict=True)
         shares = (crop(image.mean_weights(self.encoder.stride), windows[0].decoded) for image in images)
-        return [norm(crop(x, window.decoded)) for norm, x, window in features], Sensors(*shares)
+        return BodyOutput([norm(crop(x, window.decoded)) for norm, x, window in features], Sensors(*shares), [])
 
 
 def _encode(encoder: Encoder, usable: Sequence[Tensor | None], *images: Image) -> list[Tensor]:

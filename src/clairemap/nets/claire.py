@@ -4,6 +4,7 @@ CLAIRE (arXiv 2509.11952) describes a dual encoder with cross-modality attention
 not public; those here are this project's own. Shapes: B batch, C bands or channels, H rows, W columns, K classes.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -28,6 +29,8 @@ class ClaireOutput(NamedTuple):
     """Class logits (B, K, H, W). Undefined where both weights are 0: mask them there."""
     optical_share: Tensor
     """Share of optical in the fused features, 0..1, (B, 1, H / 4, W / 4); 0 where both weights are 0."""
+    alone: tuple[Tensor, ...] = ()
+    """Logits of optical alone and of SAR alone if asked for. Undefined where the sensor's weight is 0."""
 
 
 class CellOutput(NamedTuple):
@@ -39,6 +42,8 @@ class CellOutput(NamedTuple):
     """Share of optical in the fused features, 0..1, (B, 1, rows of cells, columns of cells)."""
     window: Window
     """Window of the cells in the image, in cells."""
+    alone: tuple[Tensor, ...] = ()
+    """Logits of optical alone and of SAR alone if asked for."""
 
 
 class Claire(nn.Module):
@@ -76,7 +81,9 @@ class Claire(nn.Module):
         """Side of a cell of the finest stage in pixels."""
         return self.size.stages[0].stride
 
-    def forward(self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor) -> ClaireOutput:
+    def forward(
+        self, optical: Tensor, sar: Tensor, optical_weight: Tensor, sar_weight: Tensor, *, with_alone: bool = False
+    ) -> ClaireOutput:
         """Return the logits of each pixel, interpolated bilinearly between the cells, and the share of optical.
 
         Args:
@@ -84,15 +91,20 @@ class Claire(nn.Module):
             sar: normalised SAR bands, likewise.
             optical_weight: (B, 1, H, W) in [0, 1]: 0 for nodata or a missing sensor, 1 - p for cloud probability p.
             sar_weight: the same for SAR.
+            with_alone: also return the logits of each sensor alone, from the same features of the encoders; not
+                available with fusion `early`.
 
         Raises:
             ValueError: H or W is not a multiple of `align_px`.
         """
-        logits, share, _ = self.cells(Image(optical, optical_weight), Image(sar, sar_weight))
-        logits = functional.interpolate(logits.contiguous(), scale_factor=self.stride, mode="bilinear")
-        return ClaireOutput(logits, share)
+        cells = self.cells(Image(optical, optical_weight), Image(sar, sar_weight), with_alone=with_alone)
+        logits, *alone = (
+            functional.interpolate(x.contiguous(), scale_factor=self.stride, mode="bilinear")
+            for x in (cells.logits, *cells.alone)
+        )
+        return ClaireOutput(logits, cells.optical_share, tuple(alone))
 
-    def cells(self, optical: Image, sar: Image, core: Window | None = None) -> CellOutput:
+    def cells(self, optical: Image, sar: Image, core: Window | None = None, *, with_alone: bool = False) -> CellOutput:
         """Return the logits and the share of optical of the cells from which some pixels are interpolated.
 
         A cell's values do not depend on `core`.
@@ -101,6 +113,7 @@ class Claire(nn.Module):
             optical: sides are multiples of `align_px`.
             sar: SAR image of the same window.
             core: the pixels, by default all; the cells are `stage_windows.cells_between`.
+            with_alone: also return the logits of each sensor alone; not available with fusion `early`.
 
         Raises:
             ValueError: a side of the images is not a multiple of `align_px`.
@@ -109,16 +122,20 @@ class Claire(nn.Module):
         core = core or Window.whole(shape)
         needed = stage_windows(self.size, self.settings.fusion, core, shape)
         images = self._used(optical, "optical"), self._used(sar, "sar")
-        features, shares = self.body(images, needed)
-        usable = any_sensor_mask(images, self.size)
         cells = cells_between(core, shape, self.stride)
-        around = cells.grown(1).clipped((shape[0] // self.stride, shape[1] // self.stride))
-        logits = self.decoder(features, needed, around, usable)
-        if usable[0] is not None:
-            logits = _extend_into_nodata(logits, crop(usable[0], around))
-        logits = crop(logits, cells.relative_to(around))
-        share = crop(_optical_share(shares), cells.relative_to(needed[0].decoded))
-        return CellOutput(channels_first(logits), channels_first(share), cells)
+
+        def decoded(features: Sequence[Tensor], *seen_by: Image) -> Tensor:
+            usable = any_sensor_mask(seen_by, self.size)
+            around = cells.grown(1).clipped((shape[0] // self.stride, shape[1] // self.stride))
+            logits = self.decoder(features, needed, around, usable)
+            if usable[0] is not None:
+                logits = _extend_into_nodata(logits, crop(usable[0], around))
+            return channels_first(crop(logits, cells.relative_to(around)))
+
+        found = self.body(images, needed, with_alone=True) if with_alone else self.body(images, needed)
+        alone = tuple(decoded(of_sensor, image) for of_sensor, image in zip(found.alone, images, strict=False))
+        share = crop(_optical_share(found.share), cells.relative_to(needed[0].decoded))
+        return CellOutput(decoded(found.features, *images), channels_first(share), cells, alone)
 
     def _checked_shape(self, image: Image) -> tuple[int, int]:
         height, width = image.weight.shape[-2:]

@@ -72,6 +72,13 @@ class TrainingSettings(Section):
     rare_class_share: Share = Field(
         0.5, description="fraction of the crops centred on a pixel of a class drawn with equal probability"
     )
+    alone_weight: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="weight of the loss of each sensor alone, relative to that of both together (0: only both); with "
+        "it the network also learns to map from one sensor. Unused with one sensor and with fusion early",
+    )
     ema_decay: float | None = Field(
         None,
         gt=0,
@@ -118,10 +125,11 @@ class AugmentationSettings(Section):
     speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of the additional speckle")
     sar_jitter_px: int = Field(1, ge=0, le=2, description="maximum random SAR shift along each axis, pixels")
     holes: Share = Field(0.3, description="fraction of the crops with nodata cut into one or both sensors")
-    gain: float = Field(
+    optical_gain: float = Field(
         0.0,
         ge=0,
         le=1,
-        description="maximum random change of each band: contrast ± gain (fraction); brightness ± gain (standard "
-        "deviations)",
+        description="random contrast and brightness of the optical bands: contrast by a factor of up to e^gain, "
+        "brightness ± gain (standard deviations); mostly common to all bands",
     )
+    sar_gain: float = Field(0.0, ge=0, le=1, description="the same for the SAR bands")

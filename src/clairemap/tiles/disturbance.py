@@ -1,4 +1,4 @@
-"""Augmentation of training crops' values: nodata holes, clouds and shadows, speckle, displaced SAR, gain.
+"""Augmentation of training crops' values: nodata holes, clouds and shadows, speckle, displaced SAR, gains.
 
 Everything is drawn per crop, with independent random numbers for each kind: switching one kind on or off does not
 change the others. Validation and mapping use the store's values unchanged.
@@ -24,14 +24,19 @@ HOLE_SENSORS: tuple[tuple[Sensor, ...], ...] = (("optical", "sar"), ("optical", 
 """Sensors with holes in a crop, drawn uniformly; with both, the holes are at the same pixels."""
 
 
+BAND_SHARE = 0.2
+"""Change of contrast and brightness of a single band, relative to that of all bands of its sensor."""
+
+
 class Stream(IntEnum):
     """Independent random streams of a crop, in addition to that of its position."""
 
     CHOICE = 1
     CLOUDS = 2
     SPECKLE = 3
-    GAIN = 4
+    OPTICAL_GAIN = 4
     HOLES = 5
+    SAR_GAIN = 6
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Disturbance:
     clouds: CloudCover | None = None
     speckle_looks: float | None = None
     sar_offset: SarOffset = NO_OFFSET
-    gain: float = 0.0
+    optical_gain: float = 0.0
+    sar_gain: float = 0.0
     holes_in: tuple[Sensor, ...] = ()
 
     @classmethod
@@ -65,7 +71,8 @@ class Disturbance:
             cover if cloudy < settings.clouds else None,
             settings.speckle_looks if speckled < settings.speckle else None,
             SarOffset(_displacement(down, settings.sar_jitter_px), _displacement(right, settings.sar_jitter_px)),
-            settings.gain,
+            settings.optical_gain,
+            settings.sar_gain,
             HOLE_SENSORS[int(which * len(HOLE_SENSORS))] if holey < settings.holes else (),
         )
 
@@ -75,11 +82,13 @@ class Disturbance:
 
     def optical_only(self) -> "Disturbance":
         """Return the disturbance without its SAR part."""
-        return replace(self, speckle_looks=None, sar_offset=NO_OFFSET, holes_in=self._holes_of("optical"))
+        holes_in = self._holes_of("optical")
+        return replace(self, speckle_looks=None, sar_offset=NO_OFFSET, sar_gain=0.0, holes_in=holes_in)
 
     def sar_only(self) -> "Disturbance":
         """Return the disturbance without its optical part."""
-        return replace(self, clouds=None, sar_offset=NO_OFFSET, holes_in=self._holes_of("sar"))
+        holes_in = self._holes_of("sar")
+        return replace(self, clouds=None, sar_offset=NO_OFFSET, optical_gain=0.0, holes_in=holes_in)
 
     def _holes_of(self, sensor: Sensor) -> tuple[Sensor, ...]:
         return (sensor,) if sensor in self.holes_in else ()
@@ -118,8 +127,12 @@ def with_disturbance(
         crop = drop_sensor_if_labelled(crop, dropped)
     else:
         crop = with_clouds(crop, disturbance.clouds, dropped, scale, disturbance.random(Stream.CLOUDS))
-    if disturbance.gain:
-        crop = with_gain_jitter(crop, disturbance.gain, statistics, disturbance.random(Stream.GAIN))
+    if disturbance.optical_gain:
+        random = disturbance.random(Stream.OPTICAL_GAIN)
+        crop = replace(crop, optical=with_gain(crop.optical, disturbance.optical_gain, statistics.optical, random))
+    if disturbance.sar_gain:
+        random = disturbance.random(Stream.SAR_GAIN)
+        crop = replace(crop, sar=with_gain(crop.sar, disturbance.sar_gain, statistics.sar, random))
     return crop
 
 
@@ -155,25 +168,18 @@ def with_speckle(crop: Crop, looks: float, statistics: TrainingStatistics, rando
     return replace(crop, sar=np.minimum(speckled_amplitude(crop.sar, looks, random), white))
 
 
-def with_gain_jitter(crop: Crop, gain: float, statistics: TrainingStatistics, random: np.random.Generator) -> Crop:
-    """Return the crop with random contrast and brightness in each band, up to `gain` times itself and its deviation.
+def with_gain(values: Values, gain: float, statistics: BandStatistics, random: np.random.Generator) -> Values:
+    """Return a sensor's bands with random contrast and brightness, as after another stretch of the whole image.
 
-    For uncalibrated 8-bit images, which are stretched per scene. Not for reflectance or backscatter in dB, where
-    brightness identifies the ground.
+    Contrast is multiplied by e^u, brightness changes by v standard deviations, with u and v uniform in ±`gain`. Each
+    band deviates from that by `BAND_SHARE` of such a draw of its own, so ratios of bands change little. For
+    uncalibrated images, which are stretched per scene. Not for reflectance or backscatter in dB, where brightness
+    identifies the ground.
     """
-    return replace(
-        crop,
-        optical=_with_contrast_and_brightness(crop.optical, gain, statistics.optical, random),
-        sar=_with_contrast_and_brightness(crop.sar, gain, statistics.sar, random),
-    )
-
-
-def _with_contrast_and_brightness(
-    values: Values, gain: float, statistics: BandStatistics, random: np.random.Generator
-) -> Values:
+    common, own = random.uniform(-gain, gain, 2), BAND_SHARE * random.uniform(-gain, gain, (2, len(values)))
+    contrast, brightness = (common[:, None] + own).astype(np.float32)[..., None, None]
     mean, std = _band_column(statistics.mean), _band_column(statistics.std)
-    contrast, brightness = random.uniform(-gain, gain, (2, len(values), 1, 1)).astype(np.float32)
-    out: Values = (values - mean) * (1 + contrast) + (mean + brightness * std)
+    out: Values = (values - mean) * np.exp(contrast) + (mean + brightness * std)
     return out
 
 

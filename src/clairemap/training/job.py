@@ -15,6 +15,7 @@ from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.errors import MissingFileError, SettingsError, StoreError
 from clairemap.model_folder import read_model
 from clairemap.nets.claire import Claire
+from clairemap.outputs import FUSED
 from clairemap.provenance import file_digest, json_digest
 from clairemap.raster.store import open_store
 from clairemap.settings import Sensor
@@ -83,6 +84,13 @@ class TrainingJob:
         if self.start_card is not None and self.settings.training.statistics_from == "model":
             return BandScales(self.start_card.optical_bands, self.start_card.sar_bands)
         return BandScales(_scale(self.statistics.optical), _scale(self.statistics.sar))
+
+    @property
+    def alone_weight(self) -> float:
+        """Weight of the loss of each sensor alone; 0 if the network has no separate paths for two sensors."""
+        network = self.settings.network
+        has_paths = network.sensors == FUSED and network.fusion != "early"
+        return self.settings.training.alone_weight if has_paths else 0.0
 
     def source(self) -> TileSource:
         """Return the opened pairs of the training and validation scenes.

@@ -67,7 +67,8 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
     folder = CheckpointFolder(job.checkpoints / job.fingerprint)
     state = RunState(settings, network, optimiser, average)
     _resume(state, folder, processes)
-    context = StepContext(processes.ddp_network(network), rift, optimiser, job.scales, settings, processes)
+    wrapped = processes.ddp_network(network)
+    context = StepContext(wrapped, rift, optimiser, job.scales, settings, processes, job.alone_weight)
 
     steps = range(state.steps_done, state.steps_done if state.is_finished else settings.steps)
     numbers = (_crop_numbers(step, settings.batch_size, processes) for step in steps)

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from clairemap.artefacts.history import HistoryStep
+from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import TrainingError
+from clairemap.nets.claire import ClaireOutput
 from clairemap.nets.rift import Rift, RiftLoss
 from clairemap.settings import TrainingSettings
 from clairemap.tiles.dataset import TrainingSample
@@ -22,7 +24,10 @@ from clairemap.training.schedule import learning_rate
 
 @dataclass(frozen=True)
 class StepContext:
-    """Everything that a step needs except its batch; `ddp_network` is the network, in DDP with several processes."""
+    """Everything that a step needs except its batch.
+
+    `ddp_network` is the network, in DDP with several processes; `alone_weight` see `mean_loss`.
+    """
 
     ddp_network: nn.Module
     loss: Rift
@@ -30,6 +35,7 @@ class StepContext:
     scales: BandScales
     settings: TrainingSettings
     processes: Processes
+    alone_weight: float = 0.0
 
 
 def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) -> HistoryStep:
@@ -43,7 +49,8 @@ def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) 
     waited = time.perf_counter() - start
     batch = context.scales.normalise(batch.to(context.processes.device))
     context.optimiser.zero_grad()
-    loss = accumulate_gradient(context.ddp_network, context.loss, batch, context.settings.batch_parts)
+    parts = context.settings.batch_parts
+    loss = accumulate_gradient(context.ddp_network, context.loss, batch, parts, context.alone_weight)
     norm = nn.utils.clip_grad_norm_(context.ddp_network.parameters(), context.settings.clip_norm)
     total, focal, tversky, grad_norm = torch.stack([*loss, norm]).tolist()
     _check_finite(step, total, grad_norm, context.processes)
@@ -55,7 +62,9 @@ def train_step(context: StepContext, feed: Iterator[TrainingSample], step: int) 
     return HistoryStep(step + 1, seconds, waited, total, focal, tversky, rate, grad_norm)
 
 
-def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, micro_batches: int) -> RiftLoss:
+def accumulate_gradient(
+    network: nn.Module, loss: Rift, batch: TrainingSample, micro_batches: int, alone_weight: float = 0.0
+) -> RiftLoss:
     """Return the loss of the batch over all processes, and add its gradient to the network's parameters.
 
     Only one micro-batch's activations are in memory at a time. RIFT's Tversky term is a ratio of sums over the batch,
@@ -71,28 +80,63 @@ def accumulate_gradient(network: nn.Module, loss: Rift, batch: TrainingSample, m
         loss: sums over the processes itself.
         batch: this process's crops, normalised; a multiple of `micro_batches`.
         micro_batches: at least 1.
+        alone_weight: see `mean_loss`.
     """
+    alone = alone_weight > 0
     if micro_batches == 1:
-        found = loss(_logits(network, batch), batch.target)
-        found.total.backward()
+        found = mean_loss(loss, _logits(network, batch, with_alone=alone), batch, alone_weight)
+        torch.autograd.backward(found.total)
         return RiftLoss(*(value.detach() for value in found))
     samples = [TrainingSample(*layers) for layers in zip(*(layer.chunk(micro_batches) for layer in batch), strict=True)]
     with torch.no_grad():
-        logits = torch.cat([_logits(network, sample) for sample in samples])
-    found = loss(logits.requires_grad_(), batch.target)
+        logits = torch.cat([_logits(network, sample, with_alone=alone) for sample in samples], dim=1)
+    found = mean_loss(loss, logits.requires_grad_(), batch, alone_weight)
     (gradient,) = torch.autograd.grad(found.total, logits)
-    for number, (sample, its_gradient) in enumerate(zip(samples, gradient.chunk(micro_batches), strict=True), start=1):
+    parts = zip(samples, gradient.chunk(micro_batches, dim=1), strict=True)
+    for number, (sample, its_gradient) in enumerate(parts, start=1):
         with nullcontext() if number == micro_batches else _unsynchronised(network):
-            torch.autograd.backward(_logits(network, sample), its_gradient)
+            torch.autograd.backward(_logits(network, sample, with_alone=alone), its_gradient)
     return RiftLoss(*(value.detach() for value in found))
 
 
-def _logits(network: nn.Module, batch: TrainingSample) -> Tensor:
-    """Return the logits (B, K, H, W), computed under bfloat16 autocast on a GPU."""
+def mean_loss(loss: Rift, logits: Tensor, batch: TrainingSample, alone_weight: float) -> RiftLoss:
+    """Return the mean of the losses of fused, optical and SAR, each sensor's with `alone_weight` against 1 for fused.
+
+    A sensor's loss ignores pixels that the sensor does not see.
+
+    Args:
+        loss: RIFT.
+        logits: (1, B, K, H, W) of fused, or (3, B, K, H, W) of fused, optical alone and SAR alone.
+        batch: the crops.
+        alone_weight: at least 0.
+    """
+    fused: RiftLoss = loss(logits[0], batch.target)
+    if len(logits) == 1:
+        return fused
+    weights = (batch.optical_weight, batch.sar_weight)
+    targets = (torch.where(weight[:, 0] > 0, batch.target, IGNORE_INDEX) for weight in weights)
+    optical, sar = (loss(x, target) for x, target in zip(logits[1:], targets, strict=True))
+    return RiftLoss(
+        *(
+            (of_all + alone_weight * (a + b)) / (1 + 2 * alone_weight)
+            for of_all, a, b in zip(fused, optical, sar, strict=True)
+        )
+    )
+
+
+def _logits(network: nn.Module, batch: TrainingSample, *, with_alone: bool) -> Tensor:
+    """Return the logits of fused, and of each sensor alone if asked for: (1 or 3, B, K, H, W).
+
+    Computed under bfloat16 autocast on a GPU.
+    """
     device = batch.optical.device.type
+    images = (batch.optical, batch.sar, batch.optical_weight, batch.sar_weight)
     with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-        logits: Tensor = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-    return logits
+        if not with_alone:
+            fused: Tensor = network(*images).logits
+            return fused[None]
+        found: ClaireOutput = network(*images, with_alone=True)
+    return torch.stack([found.logits, *found.alone])
 
 
 def _unsynchronised(network: nn.Module) -> AbstractContextManager[None]:

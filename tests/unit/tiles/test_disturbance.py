@@ -9,19 +9,22 @@ from clairemap.tiles.augmentation import drop_sensor
 from clairemap.tiles.clouds import BandRange
 from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset
 from clairemap.tiles.disturbance import (
+    BAND_SHARE,
     CloudCover,
     Disturbance,
     Stream,
     with_clouds,
     with_disturbance,
-    with_gain_jitter,
+    with_gain,
     with_speckle,
 )
 
 DRAWS = 3000
 SIDE = 64
-EVERYTHING = AugmentationSettings(clouds=0.5, cloud_mask_known=0.5, speckle=0.5, sar_jitter_px=2, holes=0.5, gain=0.2)
-NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0, gain=0)
+EVERYTHING = AugmentationSettings(
+    clouds=0.5, cloud_mask_known=0.5, speckle=0.5, sar_jitter_px=2, holes=0.5, optical_gain=0.2, sar_gain=0.4
+)
+NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0)
 
 
 def statistics(sar_scale: str = "db"):
@@ -65,13 +68,13 @@ def test_draws_depend_on_seed_and_number():
     assert drawn(draws=50) == drawn()[:50]
     one, other, third = drawn(draws=9)[7], drawn(seed=1, draws=9)[7], drawn(draws=9)[8]
     assert one != other
-    assert np.array_equal(one.random(Stream.GAIN).random(3), one.random(Stream.GAIN).random(3))
+    assert np.array_equal(one.random(Stream.SAR_GAIN).random(3), one.random(Stream.SAR_GAIN).random(3))
     firsts = [d.random(stream).random() for d in (one, other, third) for stream in Stream]
     assert len(set(firsts)) == len(firsts)
 
 
 def test_shares_are_those_of_the_settings():
-    some = drawn(AugmentationSettings(clouds=0.3, cloud_mask_known=0.2, speckle=0.6, speckle_looks=5, gain=0.1))
+    some = drawn(AugmentationSettings(clouds=0.3, cloud_mask_known=0.2, speckle=0.6, speckle_looks=5, sar_gain=0.1))
     clouds = [d.clouds for d in some if d.clouds]
     assert len(clouds) / DRAWS == pytest.approx(0.3, abs=0.03)
     assert np.mean([cover.mask_is_given for cover in clouds]) == pytest.approx(0.2, abs=0.05)
@@ -79,7 +82,7 @@ def test_shares_are_those_of_the_settings():
     assert min(cover.coverage for cover in clouds) == pytest.approx(0.1, abs=0.01)
     assert np.mean([d.speckle_looks == 5 for d in some]) == pytest.approx(0.6, abs=0.03)
     assert {d.speckle_looks for d in some} == {None, 5}
-    assert {d.gain for d in some} == {0.1}
+    assert {(d.optical_gain, d.sar_gain) for d in some} == {(0, 0.1)}
     assert np.mean([bool(d.holes_in) for d in some]) == pytest.approx(AugmentationSettings().holes, abs=0.03)
 
 
@@ -101,7 +104,7 @@ def test_sar_is_displaced_by_whole_pixels_up_to_the_largest(largest: int, reache
     assert len({(o.down_px, o.right_px) for o in offsets}) == len(reached) ** 2
 
 
-@pytest.mark.parametrize("name", ["clouds", "speckle", "sar_jitter_px", "holes", "gain"])
+@pytest.mark.parametrize("name", ["clouds", "speckle", "sar_jitter_px", "holes", "optical_gain", "sar_gain"])
 def test_switching_one_kind_off_does_not_change_the_others(name: str):
     parts = {"speckle": "speckle_looks", "sar_jitter_px": "sar_offset", "holes": "holes_in"}
     part = parts.get(name, name)
@@ -118,9 +121,9 @@ def test_without_augmentation_nothing_changes():
 
 
 def test_unused_sensors_are_not_disturbed():
-    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, SarOffset(1, 2), 0.1, ("optical", "sar"))
-    assert full.optical_only() == Disturbance((0, 0), CloudCover(0.5, True), None, NO_OFFSET, 0.1, ("optical",))
-    assert full.sar_only() == Disturbance((0, 0), None, 8.0, NO_OFFSET, 0.1, ("sar",))
+    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, SarOffset(1, 2), 0.1, 0.2, ("optical", "sar"))
+    assert full.optical_only() == Disturbance((0, 0), CloudCover(0.5, True), None, NO_OFFSET, 0.1, 0.0, ("optical",))
+    assert full.sar_only() == Disturbance((0, 0), None, 8.0, NO_OFFSET, 0.0, 0.2, ("sar",))
     assert replace(full, holes_in=("sar",)).optical_only().holes_in == ()
 
 
@@ -224,17 +227,20 @@ def test_speckle_of_images_stays_below_their_white():
     assert np.nanmax(dark) == 180  # the percentile of the training tiles
 
 
-def test_gain_is_one_stretch_for_each_band():
-    before = crop(sar_from=20)
-    stretches = []
-    for seed in range(40):
-        after = with_gain_jitter(before, 0.3, STATISTICS, np.random.default_rng(seed))
-        bands = [*zip(before.optical, after.optical, strict=True), *zip(before.sar, after.sar, strict=True)]
-        for (b, a), mean, std in zip(bands, (1000, 2000, -12), (300, 500, 4), strict=True):
-            assert np.array_equal(np.isnan(a), np.isnan(b))
-            seen = np.isfinite(b)
-            slope, level = np.polyfit((b[seen] - mean) / std, (a[seen] - mean) / std, 1)
-            stretches.append((slope - 1, level))
-    assert len({round(slope, 4) for slope, _ in stretches}) > 100
-    assert 0.25 < np.abs(stretches).max() < 0.301
-    assert np.mean(stretches) == pytest.approx(0, abs=0.05)
+def test_gain_is_mostly_one_stretch_of_all_bands():
+    statistics = STATISTICS.optical
+    mean, std = (np.array(numbers)[:, None, None] for numbers in (statistics.mean, statistics.std))
+    before, found = crop().optical, []
+    for seed in range(200):
+        after = with_gain(before, 0.5, statistics, np.random.default_rng(seed))
+        assert np.array_equal(np.isnan(after), np.isnan(before))
+        lines = [
+            np.polyfit(b[np.isfinite(b)], a[np.isfinite(b)], 1)
+            for b, a in zip((before - mean) / std, (after - mean) / std, strict=True)
+        ]
+        found.append([(np.log(slope), level) for slope, level in lines])
+    drawn_gains = np.array(found)  # (crop, band, contrast and brightness)
+    assert 0.5 < np.abs(drawn_gains).max() < 0.5 * (1 + BAND_SHARE) + 1e-3
+    assert drawn_gains.mean(axis=(0, 1)) == pytest.approx((0, 0), abs=0.07)
+    between_bands = np.diff(drawn_gains, axis=1)
+    assert 0 < np.abs(between_bands).max() < 2 * 0.5 * BAND_SHARE + 1e-3
