@@ -80,7 +80,7 @@ def test_simpler_fusions_are_smaller(size: str):
 @torch.inference_mode()
 def test_output_has_the_inputs_size_and_a_share_for_each_cell(fusion: str):
     network = claire(fusion=fusion)
-    logits, share = network(*batch(128, 256, count=2))
+    logits, share, _ = network(*batch(128, 256, count=2))
     assert logits.shape == (2, CLASSES, 128, 256)
     assert share.shape == (2, 1, 32, 64)
     assert torch.isfinite(logits).all()
@@ -111,6 +111,24 @@ def test_a_network_of_one_sensor_equals_the_fused_one_without_the_other(fusion: 
     expected = fused(optical, sar, one * share, one * (1 - share))
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
     assert torch.all(got.optical_share == share)
+
+
+@pytest.mark.parametrize("fusion", ["window", "conv", "gate", "sum"])
+@pytest.mark.parametrize("training", [False, True])
+@torch.no_grad()
+def test_logits_of_a_sensor_alone_are_those_without_the_other(fusion: str, training: bool):
+    network = claire(fusion=fusion).train(training)
+    optical, sar, *weights = patchy()
+    found = network(optical, sar, *weights, with_alone=True)
+    both = network(optical, sar, *weights)
+    torch.testing.assert_close(found.logits, both.logits, rtol=0, atol=0)
+    torch.testing.assert_close(found.optical_share, both.optical_share, rtol=0, atol=0)
+    for sensor, logits in enumerate(found.alone):
+        only = [weight if index == sensor else 0 * weight for index, weight in enumerate(weights)]
+        seen = (weights[sensor] > 0).expand_as(logits)
+        torch.testing.assert_close(logits[seen], network(optical, sar, *only).logits[seen], rtol=0, atol=1e-6)
+    assert not torch.allclose(found.alone[0], found.alone[1], atol=0.01)
+    assert both.alone == ()
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
@@ -220,7 +238,7 @@ def test_any_number_of_bands(size: str, fusion: str, optical: int, sar: int):
     with torch.device("meta"):
         network = Claire(optical, sar, CLASSES, NetworkSettings.model_validate({"size": size, "fusion": fusion}))
         one = torch.ones(1, 1, 128, 128)
-        logits, share = network(torch.ones(1, optical, 128, 128), torch.ones(1, sar, 128, 128), one, one)
+        logits, share, _ = network(torch.ones(1, optical, 128, 128), torch.ones(1, sar, 128, 128), one, one)
     assert logits.shape == (1, CLASSES, 128, 128)
     assert share.shape == (1, 1, 32, 32)
 

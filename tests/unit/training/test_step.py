@@ -31,21 +31,49 @@ def batch(dtype: torch.dtype) -> TrainingSample:
     return TrainingSample(optical, sar, *weights, target)
 
 
-def loss_and_gradient(parts: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def loss_and_gradient(parts: int, dtype: torch.dtype, alone_weight: float = 0.0) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
     network = Claire(2, 1, 3, NetworkSettings(size="tiny")).to(dtype)
-    loss = accumulate_gradient(network, Rift(LossSettings(), (900, 80, 20)), batch(dtype), parts)
+    loss = accumulate_gradient(network, Rift(LossSettings(), (900, 80, 20)), batch(dtype), parts, alone_weight)
     assert not any(value.requires_grad for value in loss)
     return torch.stack(loss), torch.cat([weight.grad.flatten() for weight in network.parameters()])
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-13)])
-def test_micro_batches_give_loss_and_gradient_of_the_whole_batch(dtype: torch.dtype, tolerance: float):
-    loss, gradient = loss_and_gradient(1, dtype)
+@pytest.mark.parametrize("alone_weight", [0, 0.5])
+def test_micro_batches_give_loss_and_gradient_of_the_whole_batch(
+    dtype: torch.dtype, tolerance: float, alone_weight: float
+):
+    loss, gradient = loss_and_gradient(1, dtype, alone_weight)
     for parts in (2, 4):
-        other_loss, other_gradient = loss_and_gradient(parts, dtype)
+        other_loss, other_gradient = loss_and_gradient(parts, dtype, alone_weight)
         assert torch.allclose(other_loss, loss, rtol=tolerance, atol=0)
         assert float((other_gradient - gradient).norm() / gradient.norm()) < tolerance
+
+
+def test_loss_of_each_sensor_ignores_what_it_does_not_see():
+    """The gradient is that of three separate passes: both sensors, optical alone, SAR alone."""
+    alone_weight, dtype = 0.5, torch.float64
+    found, gradient = loss_and_gradient(1, dtype, alone_weight)
+    torch.manual_seed(0)
+    network = Claire(2, 1, 3, NetworkSettings(size="tiny")).to(dtype)
+    rift, crops = Rift(LossSettings(), (900, 80, 20)), batch(dtype)
+    optical, sar, optical_weight, sar_weight, target = crops
+    nothing = torch.zeros_like(optical_weight)
+    expected = []
+    for weights, factor in (
+        ((optical_weight, sar_weight), 1.0),
+        ((optical_weight, nothing), alone_weight),
+        ((nothing, sar_weight), alone_weight),
+    ):
+        seen = torch.stack(weights).amax(dim=(0, 2)) > 0
+        loss = rift(network(optical, sar, *weights).logits, torch.where(seen, target, IGNORE_INDEX))
+        expected.append(factor / (1 + 2 * alone_weight) * torch.stack(loss))
+    total = torch.stack(expected).sum(0)
+    total[0].backward()
+    separate = torch.cat([weight.grad.flatten() for weight in network.parameters()])
+    assert torch.allclose(found, total.detach(), rtol=1e-12, atol=0)
+    assert float((gradient - separate).norm() / separate.norm()) < 1e-11
 
 
 class Logits(NamedTuple):
