@@ -10,6 +10,7 @@ import pytest
 import rasterio
 from scipy.ndimage import maximum_filter, minimum_filter
 
+from clairemap.artefacts.radiometry import read_radiometry
 from clairemap.artefacts.registration import write_registration
 from clairemap.artefacts.source_record import read_source_record
 from clairemap.artefacts.tiles import read_tile_index
@@ -22,6 +23,7 @@ from clairemap.errors import (
     ValuesError,
 )
 from clairemap.provenance import file_digest
+from clairemap.raster.scene_moments import scene_moments
 from clairemap.raster.store import GridStore, check_store
 from clairemap.registration.model import NO_DISPLACEMENT, Displacement
 from clairemap.registration.record import registration_of
@@ -181,6 +183,16 @@ def test_running_again_gives_the_same_manifest(tiled: Tiled, files: Files, tmp_p
         "registration.json",
         "tiles.parquet",
     ]
+
+
+def test_the_store_has_the_moments_of_the_radiometry(tiled: Tiled, files: Files, tmp_path: Path) -> None:
+    store, _ = tiled(**files)
+    found, radiometry = scene_moments(store), read_radiometry(tmp_path / "work" / "radiometry.json")
+    assert set(found) == {"optical", "sar"}
+    for sensor, moments in found.items():
+        known = radiometry.of_sensor(sensor)
+        assert known is not None and moments.mean == known.mean
+        assert moments.std == pytest.approx(np.sqrt(np.diag(known.covariance)).tolist())
 
 
 def test_shards_leave_no_seams(tiled: Tiled, files: Files) -> None:

@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from clairemap.artefacts.radiometry import Radiometry, write_radiometry
 from clairemap.artefacts.registration import read_registration
-from clairemap.artefacts.store_attributes import PairAttributes
+from clairemap.artefacts.store_attributes import BandMoments, PairAttributes
 from clairemap.artefacts.tiles import TileRow, write_tile_index
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress, run
@@ -27,7 +27,7 @@ from clairemap.registration.pairing import SceneFiles, ScenePair
 from clairemap.sources.opened import SceneRasters
 from clairemap.stages import TileScene
 from clairemap.tiles.index import tile_row
-from clairemap.tiles.sensor_radiometry import SceneSampler
+from clairemap.tiles.sensor_radiometry import SceneSampler, standard_deviations
 from clairemap.validity import Validity, optical_usable, sar_usable
 
 log = logging.getLogger("clairemap.tile_scene")
@@ -83,7 +83,9 @@ def tile_scene(
         sampler = SceneSampler.of(store.shape)
         rows = _written(scene, source, store, len(sections.legend.classes), sampler)
         source.check_values()
-        write_radiometry(radiometry, _radiometry(attributes, store, sampler))
+        found_radiometry = _radiometry(attributes, store, sampler)
+        store.group.attrs.update({"moments": _moments(found_radiometry)})
+        write_radiometry(radiometry, found_radiometry)
         write_tile_index(tiles, rows, stamp("tile_scene", settings))
         complete_store(part, pair, manifest)
     log.info("%s: %d tiles of %d px on %s", scene, len(rows), store.tile_px, store.shape)
@@ -126,6 +128,15 @@ def _radiometry(attributes: PairAttributes, store: GridStore, sampler: SceneSamp
         optical=sampler.optical.radiometry(store.bands("optical")),
         sar=sampler.sar.radiometry(store.bands("sar")),
     )
+
+
+def _moments(radiometry: Radiometry) -> dict[str, dict[str, Any]]:
+    """Return the value of the attribute `PairAttributes.moments`."""
+    return {
+        sensor: BandMoments(mean=found.mean, std=tuple(standard_deviations(found).tolist())).model_dump(mode="json")
+        for sensor in ("optical", "sar")
+        if (found := radiometry.of_sensor(sensor)) is not None
+    }
 
 
 def _rows(scene: str, shard: Window, block: PairBlock, tile_px: int, classes: int) -> Iterator[TileRow]:

@@ -1,6 +1,7 @@
 """Card of a trained model: ``model.json`` describes the weights and the input they accept."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -17,10 +18,10 @@ from pydantic import (
 from clairemap.artefacts.acceptance import KeptResult
 from clairemap.artefacts.document import DocumentModel, write_document
 from clairemap.artefacts.statistics import ClassSignatures
-from clairemap.artefacts.store_attributes import StoredSarScale
+from clairemap.artefacts.store_attributes import BandMoments, StoredSarScale
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BundleError, MissingFileError
-from clairemap.settings import ALIGN_PX, NetworkSettings
+from clairemap.settings import ALIGN_PX, NetworkSettings, Sensor
 
 FORMAT = 1
 """Version of the card."""
@@ -49,6 +50,11 @@ class BandScale(DocumentModel):
         if not len(self.names) == len(self.mean) == len(self.std):
             raise ValueError(f"{len(self.names)} names, {len(self.mean)} means, {len(self.std)} standard deviations")
         return self
+
+    def with_moments(self, moments: BandMoments) -> Self:
+        """Return other moments for the same bands; a band without variation keeps its standard deviation."""
+        std = tuple(found or own for found, own in zip(moments.std, self.std, strict=True))
+        return self.model_copy(update={"mean": moments.mean, "std": std})
 
 
 class TrainedOn(DocumentModel):
@@ -115,6 +121,11 @@ class ModelCard(DocumentModel):
     network: NetworkSettings
     settings: dict[str, JsonValue] = Field({}, description="seed, loss, training, augmentation; empty if unknown")
     classes: tuple[LandCoverClass, ...] = Field(min_length=2, description="in the order of the logits")
+    normalisation: Literal["training", "scene"] = Field(
+        "training",
+        exclude_if=lambda source: source == "training",
+        description="moments that normalise the bands of a scene: those of the training tiles, or its own",
+    )
     optical_bands: BandScale
     sar_bands: BandScale
     sar_scale: StoredSarScale = Field(description="dB, or digital numbers")
@@ -153,6 +164,26 @@ class ModelCard(DocumentModel):
     def legend(self) -> Legend:
         """Classes in the order of the logits."""
         return Legend(classes=self.classes)
+
+    def for_scene(self, moments: Mapping[Sensor, BandMoments]) -> "ModelCard":
+        """Return the card with the band moments that normalise a scene: the card's, or the scene's own.
+
+        A sensor without moments of the scene, which has hardly any usable pixels, keeps those of the card.
+
+        Args:
+            moments: of the scene, by sensor.
+        """
+        if self.normalisation == "training":
+            return self
+        optical, sar = (
+            scale.with_moments(moments[sensor]) if sensor in moments else scale
+            for sensor, scale in self._scales.items()
+        )
+        return self.model_copy(update={"optical_bands": optical, "sar_bands": sar})
+
+    @property
+    def _scales(self) -> dict[Sensor, BandScale]:
+        return {"optical": self.optical_bands, "sar": self.sar_bands}
 
     def named(self, legend: Legend) -> "ModelCard":
         """Return the card with the names of a legend, in which classes may have new names since the training.

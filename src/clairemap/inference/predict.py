@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from clairemap.artefacts.model_card import ModelCard
 from clairemap.artefacts.store_attributes import PairAttributes, ProbabilityAttributes
 from clairemap.console import progress
 from clairemap.errors import StoreError
@@ -26,6 +27,7 @@ from clairemap.nets.bundle import Bundle
 from clairemap.nets.claire import Claire
 from clairemap.nets.halo import full_precision
 from clairemap.provenance import STAMP_PREFIX
+from clairemap.raster.scene_moments import scene_moments
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import InferenceSettings, Sensor, View
 
@@ -58,6 +60,15 @@ class Prediction:
     def sensors(self) -> frozenset[Sensor]:
         """Sensors of the view that the network was trained on."""
         return SENSORS_OF_VIEW[self.view] & SENSORS_OF_VIEW[self.bundle.card.network.sensors]
+
+    def card_for(self, pair: GridStore) -> ModelCard:
+        """Return the card with the band moments that normalise a scene.
+
+        Raises:
+            StoreError: the model needs the scene's moments, but the pair is from an earlier version, without them.
+        """
+        card = self.bundle.card
+        return card if card.normalisation == "training" else card.for_scene(scene_moments(pair))
 
     def window_px(self, pair: GridStore) -> int:
         """Return the window size of the settings, or the largest that fits into memory."""
@@ -197,6 +208,10 @@ class _SceneMapper:
         return [step for shard in waiting for step in windows.cover.steps(shard, self.pair.shape)]
 
     @cached_property
+    def _card(self) -> ModelCard:
+        return self.prediction.card_for(self.pair)
+
+    @cached_property
     def _reader(self) -> WindowReader:
         return WindowReader(self.pair, self.prediction.sensors)
 
@@ -204,4 +219,4 @@ class _SceneMapper:
         return self._reader.read(step)
 
     def _map(self, network: Claire, reading: WindowInput) -> CoreResult:
-        return map_window(network, self.prediction.bundle.card, self.prediction.settings.precision, reading)
+        return map_window(network, self._card, self.prediction.settings.precision, reading)

@@ -22,6 +22,7 @@ class TileMapper:
         """Prepare windows of a tile, or of an integer fraction of it if a tile does not fit into memory."""
         self._pair = pair
         self._prediction = prediction
+        self._card = prediction.card_for(pair)
         self._reader = WindowReader(pair, prediction.sensors)
         fitting = WindowCover.fitting(prediction.window_px(pair), prediction.halo_px, ALIGN_PX)
         sizes = range(min(fitting.core_px, pair.tile_px), 0, -ALIGN_PX)
@@ -39,6 +40,6 @@ class TileMapper:
         for step in self._cover.steps(tile, self._pair.shape):
             if reading := self._reader.read(step):
                 with full_precision():
-                    result = map_window(bundle.network, bundle.card, precision, reading)
+                    result = map_window(bundle.network, self._card, precision, reading)
                 found[step.core.relative_to(tile).slices] = most_probable(result.probability).index
         return found

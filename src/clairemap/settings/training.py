@@ -103,6 +103,11 @@ class TrainingSettings(Section):
         description="band means and standard deviations for normalisation with start_from. model: those of that model; "
         "scenes: those of the new training scenes",
     )
+    normalisation: Literal["training", "scene"] = Field(
+        "training",
+        description="mean and standard deviation that normalise the bands of a scene. training: those of all training "
+        "tiles, for reflectance and backscatter; scene: its own, for images with a contrast stretch of their own",
+    )
     validate_every: int = Field(100, ge=1, description="steps between validations")
     checkpoint_every: int = Field(50, ge=1, description="steps between checkpoints")
     max_validation_tiles: int = Field(32, ge=1, description="maximum number of validation tiles, evenly sampled")

@@ -1,7 +1,7 @@
 """Crops and tiles as torch tensors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -15,8 +15,9 @@ from clairemap.raster.store import GridStore
 from clairemap.settings import ALIGN_PX, TrainingSettings, View
 from clairemap.tiles.augmentation import flip_and_rotate, select_view
 from clairemap.tiles.clouds import BandRange
-from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
+from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, TileMasks, pad, read_crop, read_masks
 from clairemap.tiles.disturbance import with_disturbance
+from clairemap.tiles.matching import SceneMatch
 from clairemap.tiles.sampling import CropSampler, crop_window
 from clairemap.tiles.split_assignment import LabelledTile
 
@@ -40,13 +41,25 @@ class TrainingSample(NamedTuple):
 
 @dataclass(frozen=True)
 class TileSource:
-    """Opened pair of each scene, and the sensors in use.
+    """Opened pair of each scene, the sensors in use, and how scenes are matched to the training tiles, if they are.
 
     Several threads may read at the same time.
     """
 
     stores: Mapping[str, GridStore]
     view: View
+    matches: Mapping[str, SceneMatch] = field(default_factory=dict)
+
+    def read(self, scene: str, masks: TileMasks, window: Window, sar_offset: SarOffset = NO_OFFSET) -> Crop:
+        """Return a crop with the sensors in use, see `read_crop`.
+
+        Raises:
+            StoreError: the store is damaged there.
+        """
+        crop = read_crop(self.stores[scene], masks, window, sar_offset)
+        if scene in self.matches:
+            crop = self.matches[scene](crop)
+        return select_view(crop, self.view)
 
 
 class CropDataset(Dataset[TrainingSample]):
@@ -86,8 +99,8 @@ class CropDataset(Dataset[TrainingSample]):
         store = self._source.stores[plan.tile.scene]
         masks = read_masks(store, plan.tile.window)
         side = self._settings.crop_px
-        crop = read_crop(store, masks, crop_window(plan, masks.target, side), plan.disturbance.sar_offset)
-        crop = select_view(crop, self._source.view)
+        window = crop_window(plan, masks.target, side)
+        crop = self._source.read(plan.tile.scene, masks, window, plan.disturbance.sar_offset)
         crop = with_disturbance(crop, plan.disturbance, plan.dropped, self._statistics, self._scales[plan.tile.scene])
         return as_sample(flip_and_rotate(pad(crop, side, side), plan.turn))
 
@@ -111,9 +124,9 @@ class TileDataset(Dataset[TrainingSample]):
             StoreError: a store is damaged.
         """
         tile = self._tiles[number]
-        store = self._source.stores[tile.scene]
-        crop = read_crop(store, read_masks(store, tile.window), tile.window)
-        return as_sample(pad(select_view(crop, self._source.view), *_aligned_shape(tile.window)))
+        masks = read_masks(self._source.stores[tile.scene], tile.window)
+        crop = self._source.read(tile.scene, masks, tile.window)
+        return as_sample(pad(crop, *_aligned_shape(tile.window)))
 
 
 def _aligned_shape(window: Window) -> tuple[int, int]:

@@ -17,10 +17,12 @@ from clairemap.model_folder import read_model
 from clairemap.nets.claire import Claire
 from clairemap.outputs import FUSED
 from clairemap.provenance import file_digest, json_digest
+from clairemap.raster.scene_moments import scene_moments
 from clairemap.raster.store import open_store
 from clairemap.settings import Sensor
 from clairemap.stages import TrainModel
 from clairemap.tiles.dataset import TileSource
+from clairemap.tiles.matching import SceneMatch
 from clairemap.tiles.sampling import spread_evenly
 from clairemap.tiles.split_assignment import LabelledTile, labelled_tiles, split_rows
 from clairemap.tiles.training_statistics import check_statistics
@@ -80,8 +82,13 @@ class TrainingJob:
 
     @property
     def scales(self) -> BandScales:
-        """Scales of the bands, for normalisation."""
-        if self.start_card is not None and self.settings.training.statistics_from == "model":
+        """Scales of the bands, for normalisation.
+
+        Scenes that are normalised by their own moments are matched to the statistics of this training.
+        """
+        training = self.settings.training
+        own = training.normalisation == "scene" or training.statistics_from == "scenes"
+        if self.start_card is not None and not own:
             return BandScales(self.start_card.optical_bands, self.start_card.sar_bands)
         return BandScales(_scale(self.statistics.optical), _scale(self.statistics.sar))
 
@@ -101,7 +108,10 @@ class TrainingJob:
         """
         stores = {scene: open_store(path) for scene, path in self._pairs().items()}
         check_statistics(self.statistics, stores.values())
-        return TileSource(stores, self.settings.network.sensors)
+        matches = {}
+        if self.settings.training.normalisation == "scene":
+            matches = {scene: SceneMatch.of(scene_moments(store), self.statistics) for scene, store in stores.items()}
+        return TileSource(stores, self.settings.network.sensors, matches)
 
     def _pairs(self) -> dict[str, Path]:
         """Return the stores of the training and validation scenes."""

@@ -83,6 +83,7 @@ def model_card(
             "network": job.settings.network,
             "settings": {key: value for key, value in job.settings.relevant().items() if key not in SETTINGS_ELSEWHERE},
             "classes": job.settings.legend.classes,
+            "normalisation": job.settings.training.normalisation,
             "optical_bands": job.scales.optical,
             "sar_bands": job.scales.sar,
             "sar_scale": job.statistics.sar_scale,

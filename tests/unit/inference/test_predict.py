@@ -97,6 +97,34 @@ def test_result_is_the_network_run_on_the_whole_scene(make_pair: Make, bundle: B
     assert_same_map(probability, expected(bundle, pair))
 
 
+def with_moments(pair: GridStore, of_values: float, and_added: float) -> GridStore:
+    """Return the pair with all optical values multiplied and moved, and with the moments of both sensors."""
+    pair = open_store(pair.path, "r+")
+    optical = pair.array("optical")[:].astype(np.float64) * of_values + and_added
+    for window in pair.shards():
+        pair.write("optical", window, optical[:, *window.slices].astype(np.uint16))
+    sar = pair.array("sar")[:]
+    moments = {
+        sensor: {"mean": np.nanmean(values, (1, 2)).tolist(), "std": np.nanstd(values, (1, 2)).tolist()}
+        for sensor, values in (("optical", optical), ("sar", sar))
+    }
+    pair.group.attrs.update({"moments": moments})
+    return open_store(pair.path)
+
+
+def test_normalised_by_itself_a_scene_may_have_any_stretch(make_pair: Make, bundle: Bundle, predict: Make):
+    by_scene = replace(bundle, card=bundle.card.model_copy(update={"normalisation": "scene"}))
+    maps = {}
+    for stretch in ((1, 0), (3, 500)):
+        pair = with_moments(make_pair((200, 260)), *stretch)
+        maps[stretch] = [arrays(predict(pair, bundle=chosen))[0].astype(int) for chosen in (bundle, by_scene)]
+    (plain, plain_by_scene), (stretched, stretched_by_scene) = maps.values()
+    assert np.abs(plain - stretched).max() > 50
+    assert np.abs(plain_by_scene - stretched_by_scene).max() <= 1
+    with pytest.raises(StoreError, match="no band moments"):
+        predict(make_pair((200, 260)), bundle=by_scene)
+
+
 def test_result_does_not_depend_on_the_window(make_pair: Make, predict: Make):
     pair = make_pair((700, 900), holes((700, 900)))
     whole, whole_share = arrays(predict(pair, window_px=2048))

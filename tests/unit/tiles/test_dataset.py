@@ -32,7 +32,7 @@ def source_of(scenes: list[Any], view: str = "fused"):
     return TileSource({scene.scene: open_store(scene.pair) for scene in scenes}, view)
 
 
-EVERYTHING = AugmentationSettings(clouds=0.6, speckle=0.6, sar_jitter_px=2, gain=0.1)
+EVERYTHING = AugmentationSettings(clouds=0.6, speckle=0.6, sar_jitter_px=2, optical_gain=0.1, sar_gain=0.1)
 NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0)
 
 

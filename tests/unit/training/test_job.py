@@ -1,10 +1,14 @@
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from clairemap.errors import MissingFileError, SettingsError, StoreError
+from clairemap.raster.store import open_store
+from clairemap.tiles.crops import read_masks
 from clairemap.training import job as job_module
 from clairemap.training import model
 from clairemap.training.job import TrainingJob
@@ -52,6 +56,27 @@ def test_the_fingerprint_follows_the_pairs_that_are_used(made_job: MadeJob, tmp_
 def test_only_the_scenes_needed_are_opened(made_job: MadeJob, tmp_path: Path):
     assert set(made_job(tmp_path).source().stores) == {"a", "b"}
     assert set(made_job(tmp_path, second="test").source().stores) == {"a"}
+
+
+def test_scenes_normalised_by_themselves_have_the_moments_of_the_training(made_job: MadeJob, tmp_path: Path):
+    job = made_job(tmp_path, normalisation="scene")
+    pairs = {}
+    for scene, pair in job.stores.items():
+        pairs[scene] = tmp_path / scene / pair.name
+        shutil.copytree(pair, pairs[scene])
+        shutil.copy(pair.with_suffix(".json"), pairs[scene].with_suffix(".json"))
+        moments = {"optical": {"mean": [500, 1000], "std": [10, 20]}, "sar": {"mean": [-30], "std": [2]}}
+        open_store(pairs[scene], "r+").group.attrs.update({"moments": moments})
+    source, plain = replace(job, stores=pairs).source(), made_job(tmp_path).source()
+    tile = job.training_tiles[0]
+    masks = read_masks(plain.stores[tile.scene], tile.window)
+    crop, before = (each.read(tile.scene, masks, tile.window) for each in (source, plain))
+    known = job.statistics.optical
+    for band, (mean, std) in enumerate(((500, 10), (1000, 20))):
+        expected = (before.optical[band] - mean) / std * known.std[band] + known.mean[band]
+        assert np.allclose(crop.optical[band], expected, rtol=1e-4, atol=0.1, equal_nan=True)
+    with pytest.raises(StoreError, match="no band moments"):
+        job.source()
 
 
 def test_a_missing_pair_is_rejected(made_job: MadeJob, tmp_path: Path):

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+
+from clairemap.artefacts.statistics import BandStatistics
+from clairemap.artefacts.store_attributes import BandMoments
+from clairemap.tiles.matching import LinearMatch
+
+TRAINING = BandStatistics(bands=("red", "nir"), mean=(100, 50), std=(20, 5), p02=(60, 40), p98=(140, 60))
+
+
+def test_a_matched_scene_has_the_moments_of_the_training():
+    values = np.random.default_rng(0).normal((7, -3), (2, 9), (1000, 2)).T.astype(np.float32)[:, None]
+    scene = BandMoments(mean=tuple(values.mean((1, 2)).tolist()), std=tuple(values.std((1, 2)).tolist()))
+    matched = LinearMatch.between(scene, TRAINING)(values)
+    assert matched.dtype == np.float32
+    assert matched.mean((1, 2)) == pytest.approx(TRAINING.mean, rel=1e-4)
+    assert matched.std((1, 2)) == pytest.approx(TRAINING.std, rel=1e-4)
+
+
+def test_a_band_without_variation_is_only_moved():
+    values = np.array([[[3.0, 4.0]], [[8.0, 8.0]]], np.float32)
+    matched = LinearMatch.between(BandMoments(mean=(3.5, 8), std=(0.5, 0)), TRAINING)(values)
+    assert matched.tolist() == [[[80, 120]], [[50, 50]]]
+
+
+def test_without_moments_values_are_unchanged():
+    values = np.array([[[3.0, np.nan]], [[8.0, 9.0]]], np.float32)
+    assert np.array_equal(LinearMatch.between(None, TRAINING)(values), values, equal_nan=True)
