@@ -37,6 +37,7 @@ from clairemap.settings import LossSettings, NetworkSettings
 from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
+from clairemap.training.objective import Objective
 from clairemap.training.step import accumulate_gradient
 from clairemap.training.validation import predicted_tiles, validate
 
@@ -106,7 +107,8 @@ def crops() -> TrainingSample:
     weight = torch.ones(CROPS, 1, CROP_PX, CROP_PX, dtype=torch.float64)
     target[[1, 5]] = IGNORE_INDEX
     target[[3, 7], 24:] = IGNORE_INDEX
-    return TrainingSample(bands[:, : len(OPTICAL)], bands[:, len(OPTICAL) :], weight, weight, target)
+    misleading = torch.zeros(CROPS, 2, CROP_PX, CROP_PX, dtype=torch.bool)
+    return TrainingSample(bands[:, : len(OPTICAL)], bands[:, len(OPTICAL) :], weight, weight, target, misleading)
 
 
 def network() -> Claire:
@@ -148,10 +150,10 @@ def result(processes: Processes, parts: int) -> Result:
     """Return loss and gradient of this process's crops, and the scores of the network on all crops."""
     own = TrainingSample._make(layer[processes.rank :: processes.count] for layer in crops())
     ddp_network = processes.ddp_network(network())
-    loss = accumulate_gradient(ddp_network, rift(), own, parts)
+    loss = accumulate_gradient(ddp_network, Objective(rift()), own, parts)
     gradient = torch.cat([weight.grad.flatten() for weight in ddp_network.parameters() if weight.grad is not None])
     tiles: Any = [
-        TrainingSample._make([*(layer.float() for layer in layers[:4]), layers[4]])
+        TrainingSample._make([*(layer.float() for layer in layers[:4]), *layers[4:]])
         for layers in zip(*crops(), strict=True)
     ]
     plain = network().float()  # validation normalises to float32

@@ -163,7 +163,9 @@ def batch(size: int, side_px: int, seed: int = 1) -> TrainingSample:
     sar_weight[::5] = 0
     target = torch.randint(0, len(CLASS_PX), (size, side_px, side_px), generator=random)
     target[torch.rand(target.shape, generator=random) < 0.1] = IGNORE_INDEX
-    return TrainingSample(optical, sar, optical_weight, sar_weight, target)
+    misleading = torch.zeros(size, 2, side_px, side_px, dtype=torch.bool)
+    misleading[1::3, 0] = True
+    return TrainingSample(optical, sar, optical_weight, sar_weight, target, misleading)
 
 
 def training_settings(**values: Any) -> TrainingSettings:  # noqa: ANN401 - values of any field

@@ -25,6 +25,7 @@ from clairemap.training.batches import BandScales, batches, batches_of_workers
 from clairemap.training.distributed import Processes, usable_cpus
 from clairemap.training.loop import train
 from clairemap.training.model import new_network, new_optimiser
+from clairemap.training.objective import Objective
 from clairemap.training.step import StepContext, accumulate_gradient, train_step
 
 SIZES = ("tiny", "small", "base")
@@ -38,10 +39,10 @@ class InFloat32(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, *images: Tensor) -> ClaireOutput:
+    def forward(self, *images: Tensor, **chosen: bool) -> ClaireOutput:
         """Return the network's output."""
         with torch.autocast(images[0].device.type, enabled=False):
-            found: ClaireOutput = self.network(*images)
+            found: ClaireOutput = self.network(*images, **chosen)
         return found
 
 
@@ -71,9 +72,15 @@ def tf32_products(allowed: bool) -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
+def objective(device: torch.device) -> Objective:
+    """Return what training minimises with the default settings."""
+    settings = made.training_settings()
+    return Objective(made.rift().to(device), settings.alone_weight, settings.gate_weight)
+
+
 def gradient(network: nn.Module, batch: TrainingSample, parts: int = 1) -> tuple[Tensor, Tensor]:
     """Return the loss (total, focal, Tversky) and the gradient of all weights, computed by the training code."""
-    loss = accumulate_gradient(network, made.rift().to(batch.target.device), batch, parts)
+    loss = accumulate_gradient(network, objective(batch.target.device), batch, parts)
     return torch.stack(loss), torch.cat(
         [weight.grad.flatten() for weight in network.parameters() if weight.grad is not None]
     )
@@ -189,7 +196,7 @@ class Stepper:
         scale = BandScale(names=("band",), mean=(0.0,), std=(1.0,))
         self.context = StepContext(
             network,
-            made.rift().to(bench.device),
+            objective(bench.device),
             new_optimiser(self.network, settings),
             BandScales(scale, scale),
             settings,
@@ -313,8 +320,8 @@ def data_wait(bench: Bench, figures: Figures) -> None:
 
     for size in SIZES[:1] if bench.quick else ("tiny", "base"):
         net = (new_network(job) if size == "tiny" else made.network(size)).to(bench.device)
-        loss = made.rift().to(bench.device)
-        context = StepContext(net, loss, new_optimiser(net, settings), job.scales, settings, processes)
+        minimised = objective(bench.device)
+        context = StepContext(net, minimised, new_optimiser(net, settings), job.scales, settings, processes)
         with closing(batches(crops, numbers(12), threads)) as feed:
             figures[f"{size}, threads"] = waiting(context, feed, min(12, number))
         if size == "tiny":  # each process imports PyTorch first

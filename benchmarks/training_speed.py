@@ -231,7 +231,9 @@ def from_chips(data: MadeData, kind: str, plan: CropPlan, side_px: int) -> Train
     inside = crop_window(plan, target, side_px).relative_to(plan.tile.window).slices
     usable = [seen(flags[inside])[None].astype(np.float32) for seen in (optical_usable, sar_usable)]
     optical, sar = (chip(name)[:, *inside].astype(np.float32) for name in ("optical", "sar"))
-    crop = flip_and_rotate(pad(Crop(optical, sar, usable[0], usable[1], target[inside]), side_px, side_px), plan.turn)
+    misleading = np.zeros((2, *target[inside].shape), np.bool_)
+    crop = Crop(optical, sar, usable[0], usable[1], target[inside], misleading)
+    crop = flip_and_rotate(pad(crop, side_px, side_px), plan.turn)
     return TrainingSample(*(torch.from_numpy(layer) for layer in vars(crop).values()))._replace(
         target=torch.from_numpy(crop.target.astype("int64"))
     )

@@ -33,11 +33,12 @@ def map_window(network: Claire, card: ModelCard, precision: Precision, reading: 
     device = device_of(network)
     core = reading.step.core.relative_to(reading.step.outer)
     with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-        logits, share, cells, _ = network.cells(
+        found = network.cells(
             _image(reading.optical, reading.optical_usable, card.optical_bands, device),
             _image(reading.sar, reading.sar_usable, card.sar_bands, device),
             core,
         )
+    logits, share, cells = found.logits, found.optical_share, found.window
     optical, sar = reading.optical_usable[core.slices], reading.sar_usable[core.slices]
     pixels = core.relative_to(cells.refined(network.stride))
     percent = _percent(share[0, 0], network.stride, pixels)

@@ -21,8 +21,8 @@ class BodyOutput(NamedTuple):
 
     features: list[Tensor]
     """The fused features (B, H, W, C)."""
-    share: Sensors
-    """Each sensor's share of the fused features at the finest stride, (B, H, W, 1)."""
+    shares: list[Sensors]
+    """Each sensor's share of the fused features, (B, H, W, 1)."""
     alone: list[list[Tensor]]
     """The features of optical alone and of SAR alone, where they are asked for; else empty."""
 
@@ -66,7 +66,7 @@ class DualEncoder(nn.Module):
             fused.append(crop(merged, window.kept))
             shares.append(Sensors(*(crop(x, window.kept) for x in share)))
         alone = [self._alone(sensor, pyramids[sensor], weights[sensor], windows)[0] for sensor in (0, 1) if with_alone]
-        return BodyOutput(fused, shares[0], alone)
+        return BodyOutput(fused, shares, alone)
 
     def _only(
         self,
@@ -78,9 +78,9 @@ class DualEncoder(nn.Module):
         """Return the result of `forward` if only one sensor has usable pixels; the other encoder is skipped."""
         encoder = (self.optical_encoder, self.sar_encoder)[sensor]
         features = _encode(encoder, _masks(weights[sensor]), images[sensor])
-        fused, share = self._alone(sensor, features, weights[sensor], windows)
-        both = (share, torch.zeros_like(share))
-        return BodyOutput(fused, Sensors(*(both if sensor == 0 else both[::-1])), [])
+        fused, own = self._alone(sensor, features, weights[sensor], windows)
+        both = [(share, torch.zeros_like(share)) for share in own]
+        return BodyOutput(fused, [Sensors(*(pair if sensor == 0 else pair[::-1])) for pair in both], [])
 
     def _alone(
         self,
@@ -88,14 +88,16 @@ class DualEncoder(nn.Module):
         features: Sequence[Tensor],
         weights: Sequence[Tensor],
         windows: Sequence[StageWindows],
-    ) -> tuple[list[Tensor], Tensor]:
-        """Return the features that the decoder gets if the other sensor has weight 0 everywhere, and the share."""
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the features that the decoder gets if the other sensor has weight 0 everywhere, and the shares."""
         found = [
             cast(Fusion, module).single_sensor(sensor, crop(x, window.fused), crop(weight, window.fused))
             for module, window, x, weight in zip(self.fusions, windows, features, weights, strict=True)
         ]
-        kept = [crop(x, window.kept) for (x, _), window in zip(found, windows, strict=True)]
-        return kept, crop(found[0][1], windows[0].kept)
+        kept = [
+            (crop(x, window.kept), crop(share, window.kept)) for (x, share), window in zip(found, windows, strict=True)
+        ]
+        return [x for x, _ in kept], [share for _, share in kept]
 
 
 class StackedEncoder(nn.Module):
@@ -115,7 +117,7 @@ class StackedEncoder(nn.Module):
         usable = any_sensor_mask(images, self.size)
         features = zip(self.norms, _encode(self.encoder, usable, *images), windows, strict=True)
         shares = (crop(image.mean_weights(self.encoder.stride), windows[0].decoded) for image in images)
-        return BodyOutput([norm(crop(x, window.decoded)) for norm, x, window in features], Sensors(*shares), [])
+        return BodyOutput([norm(crop(x, window.decoded)) for norm, x, window in features], [Sensors(*shares)], [])
 
 
 def _encode(encoder: Encoder, usable: Sequence[Tensor | None], *images: Image) -> list[Tensor]:

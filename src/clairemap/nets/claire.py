@@ -31,6 +31,8 @@ class ClaireOutput(NamedTuple):
     """Share of optical in the fused features, 0..1, (B, 1, H / 4, W / 4); 0 where both weights are 0."""
     alone: tuple[Tensor, ...] = ()
     """Logits of optical alone and of SAR alone if asked for. Undefined where the sensor's weight is 0."""
+    shares: tuple[Tensor, ...] = ()
+    """Share of optical at each stride, fine to coarse, (B, 1, H / stride, W / stride); with fusion `early` only one."""
 
 
 class CellOutput(NamedTuple):
@@ -44,6 +46,8 @@ class CellOutput(NamedTuple):
     """Window of the cells in the image, in cells."""
     alone: tuple[Tensor, ...] = ()
     """Logits of optical alone and of SAR alone if asked for."""
+    shares: tuple[Tensor, ...] = ()
+    """Share of optical in the decoded cells of each stride, fine to coarse, (B, 1, rows, columns)."""
 
 
 class Claire(nn.Module):
@@ -102,7 +106,7 @@ class Claire(nn.Module):
             functional.interpolate(x.contiguous(), scale_factor=self.stride, mode="bilinear")
             for x in (cells.logits, *cells.alone)
         )
-        return ClaireOutput(logits, cells.optical_share, tuple(alone))
+        return ClaireOutput(logits, cells.optical_share, tuple(alone), cells.shares)
 
     def cells(self, optical: Image, sar: Image, core: Window | None = None, *, with_alone: bool = False) -> CellOutput:
         """Return the logits and the share of optical of the cells from which some pixels are interpolated.
@@ -134,8 +138,9 @@ class Claire(nn.Module):
 
         found = self.body(images, needed, with_alone=True) if with_alone else self.body(images, needed)
         alone = tuple(decoded(of_sensor, image) for of_sensor, image in zip(found.alone, images, strict=False))
-        share = crop(_optical_share(found.share), cells.relative_to(needed[0].decoded))
-        return CellOutput(decoded(found.features, *images), channels_first(share), cells, alone)
+        shares = tuple(channels_first(_optical_share(share)) for share in found.shares)
+        share = shares[0][..., *cells.relative_to(needed[0].decoded).slices]
+        return CellOutput(decoded(found.features, *images), share, cells, alone, shares)
 
     def _checked_shape(self, image: Image) -> tuple[int, int]:
         height, width = image.weight.shape[-2:]

@@ -98,7 +98,7 @@ class Rift(nn.Module):
         precise = logits.to(_precise(logits.dtype))
         local = _local_sums(precise, target, self.weights.to(precise.dtype), self.settings.focal_gamma)
         sizes = [len(part) for part in local]
-        true_positive, probability, focal, truth = torch.split(_sum_over_processes(torch.cat(local)), sizes)
+        true_positive, probability, focal, truth = torch.split(sum_over_processes(torch.cat(local)), sizes)
         return _Sums(true_positive, probability, focal[0], truth, truth.sum())
 
     def _tversky(self, sums: _Sums) -> Tensor:
@@ -215,7 +215,7 @@ def _sum_by_class(values_BHW: Tensor, label_BHW: Tensor, classes: int) -> Tensor
     return sums.reshape(rows, classes).double().sum(0)
 
 
-def _sum_over_processes(local: Tensor) -> Tensor:
+def sum_over_processes(local: Tensor) -> Tensor:
     """Return the sums over all processes; gradients are multiplied by their number, which cancels DDP's mean."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return local

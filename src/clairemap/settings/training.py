@@ -79,6 +79,13 @@ class TrainingSettings(Section):
         description="weight of the loss of each sensor alone, relative to that of both together (0: only both); with "
         "it the network also learns to map from one sensor. Unused with one sensor and with fusion early",
     )
+    gate_weight: float = Field(
+        0.0,
+        ge=0,
+        le=2,
+        description="weight of the loss that lowers the share of a sensor where it misleads: under painted clouds "
+        "without a mask, and with augmentation.misleading. Unused with one sensor and with fusion sum or early",
+    )
     ema_decay: float | None = Field(
         None,
         gt=0,
@@ -130,6 +137,11 @@ class AugmentationSettings(Section):
     speckle_looks: float = Field(8.0, gt=0, description="equivalent number of looks of the additional speckle")
     sar_jitter_px: int = Field(1, ge=0, le=2, description="maximum random SAR shift along each axis, pixels")
     holes: Share = Field(0.3, description="fraction of the crops with nodata cut into one or both sensors")
+    misleading: Share = Field(
+        0.0,
+        description="fraction of the crops in which one sensor misleads: wrong brightness and contrast, noise, "
+        "displaced, or bands in the wrong order",
+    )
     optical_gain: float = Field(
         0.0,
         ge=0,

@@ -1,6 +1,7 @@
 """Crops of a pair store: bands, sensor weights, target."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ Values = NDArray[np.float32]
 class Crop:
     """Layers of a crop: bands (band, y, x) float32, weights (1, y, x) float32 0 or 1, target (y, x) class indices.
 
+    `misleading` (2, y, x) marks pixels of optical and of SAR whose values were disturbed so that they mislead.
+
     Bands contain the store's values; where the sensor's weight is 0 they are undefined and may be NaN. The target is
     IGNORE_INDEX where there is no label or no usable sensor.
     """
@@ -27,6 +30,7 @@ class Crop:
     optical_weight: Values
     sar_weight: Values
     target: Labels
+    misleading: Mask
 
     @property
     def has_labels(self) -> bool:
@@ -89,6 +93,7 @@ def read_crop(store: GridStore, masks: TileMasks, window: Window, sar_offset: Sa
         optical_weight=optical_seen[None].astype(np.float32, copy=False),
         sar_weight=sar_seen[None].astype(np.float32, copy=False),
         target=np.where(optical_seen | sar_seen, masks.target[inside], np.uint8(IGNORE_INDEX)),
+        misleading=np.zeros((2, *window.shape), np.bool_),
     )
 
 
@@ -110,8 +115,14 @@ def pad(crop: Crop, height: int, width: int) -> Crop:
         return crop
     rows, cols = height - crop.target.shape[0], width - crop.target.shape[1]
 
-    def zeros(layer: Values) -> Values:
+    def zeros(layer: NDArray[Any]) -> NDArray[Any]:
         return np.pad(layer, ((0, 0), (0, rows), (0, cols)))
 
-    target = np.pad(crop.target, ((0, rows), (0, cols)), constant_values=IGNORE_INDEX)
-    return Crop(zeros(crop.optical), zeros(crop.sar), zeros(crop.optical_weight), zeros(crop.sar_weight), target)
+    return Crop(
+        zeros(crop.optical),
+        zeros(crop.sar),
+        zeros(crop.optical_weight),
+        zeros(crop.sar_weight),
+        np.pad(crop.target, ((0, rows), (0, cols)), constant_values=IGNORE_INDEX),
+        zeros(crop.misleading),
+    )

@@ -25,6 +25,7 @@ from clairemap.tiles.split_assignment import LabelledTile
 class TrainingSample(NamedTuple):
     """Tensors of a crop: bands CHW float32, weights 1HW float32 0 or 1, target HW int64; N comes first in a batch.
 
+    `misleading` 2HW bool: pixels of optical and of SAR that were disturbed so that they mislead.
     Bands are the store's values; the model's card normalises whole batches, as in mapping.
     """
 
@@ -33,6 +34,7 @@ class TrainingSample(NamedTuple):
     optical_weight: Tensor
     sar_weight: Tensor
     target: Tensor
+    misleading: Tensor
 
     def to(self, device: torch.device) -> "TrainingSample":
         """Return the sample on a device."""
@@ -141,6 +143,7 @@ def as_sample(crop: Crop) -> TrainingSample:
         torch.from_numpy(crop.optical_weight),
         torch.from_numpy(crop.sar_weight),
         torch.from_numpy(crop.target.astype("int64")),
+        torch.from_numpy(crop.misleading),
     )
 
 

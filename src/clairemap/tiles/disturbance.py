@@ -16,6 +16,7 @@ from clairemap.tiles.augmentation import drop_sensor, drop_sensor_if_labelled, m
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, Values
 from clairemap.tiles.holes import sample_holes
+from clairemap.tiles.misleading import mislead, with_misleading
 
 COVERAGES = (0.1, 1.5)
 """Range of the uniform draw of cloud coverage; values above 1, more than a third, are overcast."""
@@ -37,6 +38,7 @@ class Stream(IntEnum):
     OPTICAL_GAIN = 4
     HOLES = 5
     SAR_GAIN = 6
+    MISLEADING = 7
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,15 @@ class Disturbance:
     optical_gain: float = 0.0
     sar_gain: float = 0.0
     holes_in: tuple[Sensor, ...] = ()
+    misleading: Sensor | None = None
 
     @classmethod
     def sample(cls, settings: AugmentationSettings, seed: tuple[int, int]) -> "Disturbance":
         """Return the disturbance of the crop with that seed."""
         # Every number is drawn for every crop, so that settings do not change each other's draws.
-        cloudy, given, coverage, speckled, down, right, holey, which = cls(seed).random(Stream.CHOICE).random(8)
+        draws = cls(seed).random(Stream.CHOICE).random(10)
+        cloudy, given, coverage, speckled, down, right, holey, which, misleading, of_sensor = draws
+        misled: Sensor = "optical" if of_sensor < 0.5 else "sar"
         low, high = COVERAGES
         cover = CloudCover(min(1.0, low + (high - low) * coverage), bool(given < settings.cloud_mask_known))
         return cls(
@@ -74,6 +79,7 @@ class Disturbance:
             settings.optical_gain,
             settings.sar_gain,
             HOLE_SENSORS[int(which * len(HOLE_SENSORS))] if holey < settings.holes else (),
+            misled if misleading < settings.misleading else None,
         )
 
     def random(self, stream: Stream) -> np.random.Generator:
@@ -83,12 +89,14 @@ class Disturbance:
     def optical_only(self) -> "Disturbance":
         """Return the disturbance without its SAR part."""
         holes_in = self._holes_of("optical")
-        return replace(self, speckle_looks=None, sar_offset=NO_OFFSET, sar_gain=0.0, holes_in=holes_in)
+        calm = replace(self, speckle_looks=None, sar_offset=NO_OFFSET, sar_gain=0.0, misleading=None)
+        return replace(calm, holes_in=holes_in)
 
     def sar_only(self) -> "Disturbance":
         """Return the disturbance without its optical part."""
         holes_in = self._holes_of("sar")
-        return replace(self, clouds=None, sar_offset=NO_OFFSET, optical_gain=0.0, holes_in=holes_in)
+        calm = replace(self, clouds=None, sar_offset=NO_OFFSET, optical_gain=0.0, misleading=None)
+        return replace(calm, holes_in=holes_in)
 
     def _holes_of(self, sensor: Sensor) -> tuple[Sensor, ...]:
         return (sensor,) if sensor in self.holes_in else ()
@@ -108,7 +116,8 @@ def with_disturbance(
     """Return the crop with the disturbance and without the dropped sensor.
 
     Holes, clouds and dropping are skipped where no label would remain. Displacement of SAR is already done in
-    `read_crop`. Holes come first. Speckle and clouds come before gain, which models the sensor.
+    `read_crop`. Holes come first. Speckle and clouds come before gain, which models the sensor. No sensor misleads if
+    the other is dropped.
 
     Args:
         crop: the store's values of the sensors in use.
@@ -133,6 +142,8 @@ def with_disturbance(
     if disturbance.sar_gain:
         random = disturbance.random(Stream.SAR_GAIN)
         crop = replace(crop, sar=with_gain(crop.sar, disturbance.sar_gain, statistics.sar, random))
+    if disturbance.misleading is not None and dropped is None:
+        crop = with_misleading(crop, disturbance.misleading, statistics, disturbance.random(Stream.MISLEADING))
     return crop
 
 
@@ -142,15 +153,15 @@ def with_clouds(
     """Return the crop with clouds, and without SAR if it is dropped and labels remain.
 
     With a given mask, optical has weight 0 under clouds and shadows, and pixels that only optical sees lose their
-    target. Otherwise weights and target do not change. If no labelled pixel outside the clouds would remain, SAR is
-    not dropped; if none remains even with SAR, no clouds are painted.
+    target. Otherwise weights and target do not change, and optical misleads there. If no labelled pixel outside the
+    clouds would remain, SAR is not dropped; if none remains even with SAR, no clouds are painted.
     """
     sky = paint_clouds(crop.optical, scale, clouds.coverage, random)
     concealed = replace(crop, optical=sky.optical)
     masked = mask_clouds(concealed, sky.mask)
     if not masked.has_labels:
         return drop_sensor_if_labelled(crop, dropped)
-    shown = masked if clouds.mask_is_given else concealed
+    shown = masked if clouds.mask_is_given else mislead(concealed, "optical", sky.mask)
     return drop_sensor(shown, "sar") if dropped == "sar" and drop_sensor(masked, "sar").has_labels else shown
 
 

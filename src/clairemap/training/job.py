@@ -93,11 +93,12 @@ class TrainingJob:
         return BandScales(_scale(self.statistics.optical), _scale(self.statistics.sar))
 
     @property
-    def alone_weight(self) -> float:
-        """Weight of the loss of each sensor alone; 0 if the network has no separate paths for two sensors."""
-        network = self.settings.network
-        has_paths = network.sensors == FUSED and network.fusion != "early"
-        return self.settings.training.alone_weight if has_paths else 0.0
+    def loss_weights(self) -> tuple[float, float]:
+        """Weights of the loss of each sensor alone and of the loss of the gate; 0 if the network has no such part."""
+        network, training = self.settings.network, self.settings.training
+        is_fused = network.sensors == FUSED and network.fusion != "early"
+        has_gate = is_fused and network.fusion != "sum"
+        return training.alone_weight if is_fused else 0.0, training.gate_weight if has_gate else 0.0
 
     def source(self) -> TileSource:
         """Return the opened pairs of the training and validation scenes.

@@ -22,6 +22,7 @@ from clairemap.training.deadline import Deadline
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob, TrainingResult
 from clairemap.training.model import model_card, new_network, new_optimiser
+from clairemap.training.objective import Objective
 from clairemap.training.state import RunState
 from clairemap.training.step import StepContext, train_step
 from clairemap.training.validation import validate
@@ -67,8 +68,8 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
     folder = CheckpointFolder(job.checkpoints / job.fingerprint)
     state = RunState(settings, network, optimiser, average)
     _resume(state, folder, processes)
-    wrapped = processes.ddp_network(network)
-    context = StepContext(wrapped, rift, optimiser, job.scales, settings, processes, job.alone_weight)
+    objective = Objective(rift, *job.loss_weights)
+    context = StepContext(processes.ddp_network(network), objective, optimiser, job.scales, settings, processes)
 
     steps = range(state.steps_done, state.steps_done if state.is_finished else settings.steps)
     numbers = (_crop_numbers(step, settings.batch_size, processes) for step in steps)

@@ -80,7 +80,7 @@ def test_simpler_fusions_are_smaller(size: str):
 @torch.inference_mode()
 def test_output_has_the_inputs_size_and_a_share_for_each_cell(fusion: str):
     network = claire(fusion=fusion)
-    logits, share, _ = network(*batch(128, 256, count=2))
+    logits, share, *_ = network(*batch(128, 256, count=2))
     assert logits.shape == (2, CLASSES, 128, 256)
     assert share.shape == (2, 1, 32, 64)
     assert torch.isfinite(logits).all()
@@ -238,7 +238,7 @@ def test_any_number_of_bands(size: str, fusion: str, optical: int, sar: int):
     with torch.device("meta"):
         network = Claire(optical, sar, CLASSES, NetworkSettings.model_validate({"size": size, "fusion": fusion}))
         one = torch.ones(1, 1, 128, 128)
-        logits, share, _ = network(torch.ones(1, optical, 128, 128), torch.ones(1, sar, 128, 128), one, one)
+        logits, share, *_ = network(torch.ones(1, optical, 128, 128), torch.ones(1, sar, 128, 128), one, one)
     assert logits.shape == (1, CLASSES, 128, 128)
     assert share.shape == (1, 1, 32, 32)
 

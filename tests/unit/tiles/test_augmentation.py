@@ -26,6 +26,7 @@ def crop():
         optical_weight=np.array([[[1, 1], [0, 0]]], np.float32),
         sar_weight=np.array([[[1, 0], [1, 0]]], np.float32),
         target=np.array([[3, 3], [3, 255]], np.uint8),
+        misleading=np.array([[[1, 0], [0, 0]], [[0, 1], [1, 1]]], np.bool_),
     )
 
 
@@ -34,7 +35,7 @@ def test_all_layers_are_rotated_together(turn: FlipRotation):
     before, after = crop(), flip_and_rotate(crop(), turn)
     order = after.optical[0].astype(int)  # the values number the pixels
     assert sorted(order.flat) == [0, 1, 2, 3]
-    for name in ("optical", "sar", "optical_weight", "sar_weight", "target"):
+    for name in ("optical", "sar", "optical_weight", "sar_weight", "target", "misleading"):
         layer, spun = getattr(before, name), getattr(after, name)
         flat = layer.reshape(*layer.shape[:-2], 4)
         assert np.array_equal(spun, flat[..., order])

@@ -78,9 +78,10 @@ def test_pixels_without_a_sensor_have_no_target(scenes: list[Any]):
 
 def test_padding_adds_pixels_with_weight_0():
     ones = np.ones((1, 2, 3), np.float32)
-    crop = pad(Crop(ones, ones, ones, ones, np.zeros((2, 3), np.uint8)), 4, 4)
+    crop = pad(Crop(ones, ones, ones, ones, np.zeros((2, 3), np.uint8), np.ones((2, 2, 3), np.bool_)), 4, 4)
     assert crop.optical.shape == crop.sar_weight.shape == (1, 4, 4)
     assert crop.optical_weight.sum() == crop.sar_weight.sum() == 6
     assert np.count_nonzero(crop.target == 255) == 10
+    assert crop.misleading.shape == (2, 4, 4) and crop.misleading.sum() == 12
     assert crop.has_labels
     assert pad(crop, 4, 4) is crop

@@ -22,7 +22,14 @@ from clairemap.tiles.disturbance import (
 DRAWS = 3000
 SIDE = 64
 EVERYTHING = AugmentationSettings(
-    clouds=0.5, cloud_mask_known=0.5, speckle=0.5, sar_jitter_px=2, holes=0.5, optical_gain=0.2, sar_gain=0.4
+    clouds=0.5,
+    cloud_mask_known=0.5,
+    speckle=0.5,
+    sar_jitter_px=2,
+    holes=0.5,
+    optical_gain=0.2,
+    sar_gain=0.4,
+    misleading=0.4,
 )
 NOTHING = AugmentationSettings(clouds=0, speckle=0, sar_jitter_px=0, holes=0)
 
@@ -48,7 +55,8 @@ def crop(sar_from: int = 0):
     sar = random.normal(-12, 4, (1, SIDE, SIDE)).astype(np.float32)
     sar[..., :sar_from] = np.nan
     optical = random.normal([[[1000]], [[2000]]], [[[300]], [[500]]], (2, SIDE, SIDE)).astype(np.float32)
-    return Crop(optical, sar, weight, seen, random.integers(0, 3, (SIDE, SIDE)).astype(np.uint8))
+    target = random.integers(0, 3, (SIDE, SIDE)).astype(np.uint8)
+    return Crop(optical, sar, weight, seen, target, np.zeros((2, SIDE, SIDE), np.bool_))
 
 
 def under(coverage: float, given: bool, dropped: Sensor | None = None, of: Crop | None = None):
@@ -104,7 +112,9 @@ def test_sar_is_displaced_by_whole_pixels_up_to_the_largest(largest: int, reache
     assert len({(o.down_px, o.right_px) for o in offsets}) == len(reached) ** 2
 
 
-@pytest.mark.parametrize("name", ["clouds", "speckle", "sar_jitter_px", "holes", "optical_gain", "sar_gain"])
+@pytest.mark.parametrize(
+    "name", ["clouds", "speckle", "sar_jitter_px", "holes", "optical_gain", "sar_gain", "misleading"]
+)
 def test_switching_one_kind_off_does_not_change_the_others(name: str):
     parts = {"speckle": "speckle_looks", "sar_jitter_px": "sar_offset", "holes": "holes_in"}
     part = parts.get(name, name)
@@ -166,10 +176,19 @@ def test_a_given_mask_sets_optical_weight_to_0_under_clouds():
     assert np.array_equal(after.target[~nobody], before.target[~nobody])
 
 
-def test_a_withheld_mask_only_changes_values():
+def test_a_withheld_mask_changes_values_and_marks_optical_as_misleading():
     before, after = crop(sar_from=20), under(0.5, given=False, of=crop(sar_from=20))
-    assert np.array_equal(after.optical, under(0.5, given=True).optical)
-    assert same(replace(after, optical=before.optical), before)
+    masked = under(0.5, given=True)
+    assert np.array_equal(after.optical, masked.optical)
+    assert np.array_equal(after.misleading[0], masked.optical_weight[0] == 0) and not after.misleading[1].any()
+    assert not masked.misleading.any()
+    assert same(replace(after, optical=before.optical, misleading=before.misleading), before)
+
+
+def test_no_sensor_misleads_if_the_other_is_dropped():
+    disturbed = Disturbance((3, 1), misleading="sar")
+    assert with_disturbance(crop(), disturbed, None, STATISTICS, SCALE).misleading[1].all()
+    assert not with_disturbance(crop(), disturbed, "optical", STATISTICS, SCALE).misleading.any()
 
 
 @pytest.mark.parametrize("given", [True, False])

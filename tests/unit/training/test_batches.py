@@ -29,7 +29,7 @@ class NumberedCrops:
             self.is_ahead.set()
         if number == self.broken:
             raise StoreError("damaged")
-        return TrainingSample(*(torch.full((1, 2, 2), float(number)) for _ in range(5)))
+        return TrainingSample(*(torch.full((1, 2, 2), float(number)) for _ in range(6)))
 
 
 NUMBERS = [range(0, 4), range(4, 8), range(8, 12), range(12, 16), range(16, 20), range(20, 24)]

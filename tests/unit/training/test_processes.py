@@ -15,6 +15,7 @@ import pytest
 import torch
 import torch.multiprocessing
 from torch import Tensor, distributed, nn
+from torch.nn import functional
 
 from clairemap.artefacts.model_card import BandScale
 from clairemap.classes import IGNORE_INDEX
@@ -29,6 +30,7 @@ from clairemap.training.checkpoint import CheckpointFolder
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
+from clairemap.training.objective import Objective
 from clairemap.training.step import StepContext, accumulate_gradient, train_step
 from clairemap.training.validation import validate
 
@@ -40,6 +42,7 @@ SCALES = BandScales(BandScale(names=("a", "b"), mean=(0, 0), std=(1, 1)), BandSc
 
 class Logits(NamedTuple):
     logits: Tensor
+    shares: tuple[Tensor, ...]
 
 
 class Small(nn.Module):
@@ -53,7 +56,8 @@ class Small(nn.Module):
         self.layers = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), nn.GELU(), nn.Conv2d(6, 4, 1)).double()
 
     def forward(self, optical: Tensor, sar: Tensor, *_: Tensor) -> Logits:
-        return Logits(self.layers(torch.cat([optical, sar], 1).double()))
+        logits = self.layers(torch.cat([optical, sar], 1).double())
+        return Logits(logits, (functional.avg_pool2d(logits[:, :1].sigmoid(), 4),))
 
 
 def crops() -> TrainingSample:
@@ -65,13 +69,16 @@ def crops() -> TrainingSample:
     target[1] = IGNORE_INDEX
     target[3, :10] = IGNORE_INDEX
     ones = torch.ones(8, 1, 12, 12, dtype=torch.float64)
-    return TrainingSample(images[:, :2], images[:, 2:], ones, ones, target)
+    misleading = torch.zeros(8, 2, 12, 12, dtype=torch.bool)
+    misleading[0, 0], misleading[5, 1, 4:], misleading[6, 0, :, 8:] = True, True, True
+    return TrainingSample(images[:, :2], images[:, 2:], ones, ones, target, misleading)
 
 
 def results(processes: Processes, parts: int) -> dict[str, object]:
     own = TrainingSample(*(layer[processes.rank :: processes.count] for layer in crops()))
     network = processes.ddp_network(Small())
-    loss = accumulate_gradient(network, Rift(LossSettings(tversky_kappa=0.75), (500, 300, 200, 9)), own, parts)
+    objective = Objective(Rift(LossSettings(tversky_kappa=0.75), (500, 300, 200, 9)), gate_weight=0.3)
+    loss = accumulate_gradient(network, objective, own, parts)
     tiles = [TrainingSample(*layers) for layers in zip(*crops(), strict=True)]
     temperature = calibrate(Small(), tiles, 1000, SCALES, processes)
     return {
@@ -87,7 +94,7 @@ def stops(processes: Processes) -> bool:
     network, clip = Small(), nn.utils.clip_grad_norm_
     context = StepContext(
         processes.ddp_network(network),
-        Rift(LossSettings(), (500, 300, 200, 9)),
+        Objective(Rift(LossSettings(), (500, 300, 200, 9))),
         torch.optim.SGD(network.parameters(), lr=1.0),
         SCALES,
         TrainingSettings(),

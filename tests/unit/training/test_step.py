@@ -13,6 +13,7 @@ from clairemap.settings import LossSettings, NetworkSettings, TrainingSettings
 from clairemap.tiles.dataset import TrainingSample
 from clairemap.training.batches import BandScales
 from clairemap.training.distributed import Processes
+from clairemap.training.objective import Objective
 from clairemap.training.schedule import learning_rate
 from clairemap.training.step import StepContext, accumulate_gradient, train_step
 
@@ -28,25 +29,28 @@ def batch(dtype: torch.dtype) -> TrainingSample:
     target = torch.randint(0, 2, (4, 128, 128), generator=generator)
     target[3, :9, :9] = 2
     target[1] = IGNORE_INDEX
-    return TrainingSample(optical, sar, *weights, target)
+    misleading = torch.zeros(4, 2, 128, 128, dtype=torch.bool)
+    misleading[0, 0], misleading[3, 1, :70] = True, True
+    return TrainingSample(optical, sar, *weights, target, misleading)
 
 
-def loss_and_gradient(parts: int, dtype: torch.dtype, alone_weight: float = 0.0) -> tuple[Tensor, Tensor]:
+def loss_and_gradient(parts: int, dtype: torch.dtype, *weights: float) -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
     network = Claire(2, 1, 3, NetworkSettings(size="tiny")).to(dtype)
-    loss = accumulate_gradient(network, Rift(LossSettings(), (900, 80, 20)), batch(dtype), parts, alone_weight)
+    objective = Objective(Rift(LossSettings(), (900, 80, 20)), *weights)
+    loss = accumulate_gradient(network, objective, batch(dtype), parts)
     assert not any(value.requires_grad for value in loss)
     return torch.stack(loss), torch.cat([weight.grad.flatten() for weight in network.parameters()])
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-13)])
-@pytest.mark.parametrize("alone_weight", [0, 0.5])
+@pytest.mark.parametrize("weights", [(0, 0), (0.5, 0.3)])
 def test_micro_batches_give_loss_and_gradient_of_the_whole_batch(
-    dtype: torch.dtype, tolerance: float, alone_weight: float
+    dtype: torch.dtype, tolerance: float, weights: tuple[float, float]
 ):
-    loss, gradient = loss_and_gradient(1, dtype, alone_weight)
+    loss, gradient = loss_and_gradient(1, dtype, *weights)
     for parts in (2, 4):
-        other_loss, other_gradient = loss_and_gradient(parts, dtype, alone_weight)
+        other_loss, other_gradient = loss_and_gradient(parts, dtype, *weights)
         assert torch.allclose(other_loss, loss, rtol=tolerance, atol=0)
         assert float((other_gradient - gradient).norm() / gradient.norm()) < tolerance
 
@@ -58,7 +62,7 @@ def test_loss_of_each_sensor_ignores_what_it_does_not_see():
     torch.manual_seed(0)
     network = Claire(2, 1, 3, NetworkSettings(size="tiny")).to(dtype)
     rift, crops = Rift(LossSettings(), (900, 80, 20)), batch(dtype)
-    optical, sar, optical_weight, sar_weight, target = crops
+    optical, sar, optical_weight, sar_weight, target, _ = crops
     nothing = torch.zeros_like(optical_weight)
     expected = []
     for weights, factor in (
@@ -80,6 +84,9 @@ class Logits(NamedTuple):
     logits: Tensor
 
 
+RIFT = Objective(Rift(LossSettings(), (1, 1, 1)))
+
+
 class Watched(nn.Module):
     """A network that records its batch sizes while activations are kept."""
 
@@ -95,10 +102,10 @@ class Watched(nn.Module):
 
 def test_only_one_micro_batch_keeps_activations():
     network = Watched()
-    accumulate_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 2)
+    accumulate_gradient(network, RIFT, batch(torch.float32), 2)
     assert network.seen == [(2, False), (2, False), (2, True), (2, True)]
     network.seen.clear()
-    accumulate_gradient(network, Rift(LossSettings(), (1, 1, 1)), batch(torch.float32), 1)
+    accumulate_gradient(network, RIFT, batch(torch.float32), 1)
     assert network.seen == [(4, True)]
 
 
@@ -109,9 +116,7 @@ def context(network: nn.Module, **chosen: object) -> StepContext:
     )
     optimiser = torch.optim.SGD(network.parameters(), lr=1.0)
     processes = Processes(0, 1, torch.device("cpu"))
-    return StepContext(
-        network, Rift(LossSettings(), (1, 1, 1)), optimiser, scales, TrainingSettings(**chosen), processes
-    )
+    return StepContext(network, RIFT, optimiser, scales, TrainingSettings(**chosen), processes)
 
 
 def weights(network: nn.Module) -> Tensor:
