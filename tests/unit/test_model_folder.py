@@ -130,10 +130,10 @@ def test_missing_files_are_listed(folder: Path, tmp_path: Path):
 
 def test_a_card_of_another_version_is_refused(folder: Path):
     card = json.loads((folder / "model.json").read_text())
-    card |= {"format": 2, "stamp": {"clairemap_version": "9.1"}, "news": 1}
+    card |= {"format": 3, "stamp": {"clairemap_version": "9.1"}, "news": 1}
     (folder / "model.json").write_text(json.dumps(card))
     with pytest.raises(
-        BundleError, match=r"format 2, written by clairemap 9\.1, but this version reads format 1\); get"
+        BundleError, match=r"format 3, written by clairemap 9\.1, but this version reads format 2\); get"
     ):
         settings(folder)
 

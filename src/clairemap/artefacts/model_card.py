@@ -23,8 +23,8 @@ from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import BundleError, MissingFileError
 from clairemap.settings import ALIGN_PX, NetworkSettings, Sensor
 
-FORMAT = 1
-"""Version of the card."""
+FORMAT = 2
+"""Version of the card and of the network that the weights are for."""
 
 CONFIDENCE_FROM_PCT = (0, 50, 60, 70, 80, 90)
 """Lower ends of the confidence bins of `ConfidenceRecord`, percent."""
@@ -115,7 +115,7 @@ class Signatures(DocumentModel):
 class ModelCard(DocumentModel):
     """Everything needed to map a scene with the weights."""
 
-    format: Literal[1] = Field(1, description="version of the card; others are rejected")
+    format: Literal[2] = Field(2, description="version of the card; others are rejected")
     stamp: dict[str, str] = Field(description="code and settings of the training")
     software: dict[str, str] = Field({}, description="versions of Python, torch and numpy in training, for information")
     network: NetworkSettings

@@ -1,6 +1,7 @@
 """Cross-modality attention fusion (CMAF) of the features of two sensors at one stride.
 
-The sensors exchange features (`attention`), then a gate weighs them in each cell. The paper (arXiv 2509.11952) names
+A gate weighs the sensors in each cell. They exchange features (`attention`); a sensor's features are updated by the
+other in proportion to the other's share, so a sensor that misleads does not spoil the other. The paper (arXiv 2509.11952) names
 these steps without equations; those here are this project's own.
 """
 
@@ -101,10 +102,10 @@ class Fusion(nn.Module):
     def forward(self, features: Sensors, weights: Sensors) -> tuple[Tensor, Sensors]:
         """Return the fused features (B, H, W, C) and each sensor's share (B, H, W, 1)."""
         own = Sensors(self.norm_optical(features.optical), self.norm_sar(features.sar))
+        share = self.gate(own, weights)
         if self.exchange is not None:
             update = self.exchange(own, weights)
-            own = Sensors(own.optical + update.optical, own.sar + update.sar)
-        share = self.gate(own, weights)
+            own = Sensors(_updated(own.optical, update.optical, share.sar), _updated(own.sar, update.sar, share.optical))
         usable = (weights.optical > 0) | (weights.sar > 0)
         return self.mixer(in_cell_strips(_weighted_sum, *own, *share), usable), share
 
@@ -113,6 +114,10 @@ class Fusion(nn.Module):
         own = (self.norm_optical, self.norm_sar)[sensor](features)
         share = self.gate.single_sensor(weight)
         return self.mixer(share.to(own.dtype) * own, weight > 0), share
+
+
+def _updated(own: Tensor, update: Tensor, share_of_other: Tensor) -> Tensor:
+    return own + share_of_other.to(update.dtype) * update
 
 
 def _weighted_sum(optical: Tensor, sar: Tensor, optical_share: Tensor, sar_share: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def _displaced(values: Values, usable: Mask, statistics: BandStatistics, random:
     low, high = DISPLACED_PX
     offset = tuple(int(step) for step in random.integers(low, high + 1, 2) * random.choice((-1, 1), 2))
     known = np.where(usable, values, _column(statistics.mean))
-    moved: Values = np.roll(known, offset, (-2, -1))
+    moved: Values = np.where(usable, np.roll(known, offset, (-2, -1)), values)
     return moved
 
 

@@ -30,7 +30,7 @@ def gate_loss(shares: Sequence[Tensor], batch: TrainingSample) -> Tensor:
         both = (functional.avg_pool2d(weights, stride) > 0).all(dim=1)
         optical_misleads, sar_misleads = (functional.avg_pool2d(batch.misleading.float(), stride) > 0.5).unbind(dim=1)
         decided = both & (optical_misleads ^ sar_misleads)
-        of_other = torch.where(optical_misleads, 1 - share[:, 0], share[:, 0]).float()
+        of_other = torch.where(optical_misleads, 1 - share[:, 0], share[:, 0])
         total = total - (of_other.clamp(min=SMALLEST_SHARE).log() * decided).sum()
         count = count + decided.sum()
     total, count = sum_over_processes(torch.stack([total.double(), count.double()]))

@@ -58,9 +58,10 @@ def test_samples_have_the_networks_shapes_and_types(made_pairs: ModuleType, scen
     assert len(data) == 12
     batch = stack_samples([data[number] for number in range(len(data))])
     assert [tuple(layer.shape[1:]) for layer in batch] == [(2, 128, 128), (1, 128, 128)] + 2 * [(1, 128, 128)] + [
-        (128, 128)
+        (128, 128),
+        (2, 128, 128),
     ]
-    assert [layer.dtype for layer in batch] == [torch.float32] * 4 + [torch.int64]
+    assert [layer.dtype for layer in batch] == [torch.float32] * 4 + [torch.int64, torch.bool]
     assert set(batch.optical_weight.unique().tolist()) <= {0.0, 1.0}
     assert set(batch.target.unique().tolist()) <= {0, 1, 2, 255}
 
