@@ -1,7 +1,7 @@
 """Cross-modality attention fusion (CMAF) of the features of two sensors at one stride.
 
-A gate weighs the sensors in each cell. They exchange features (`attention`); a sensor's features are updated by the
-other in proportion to the other's share, so a sensor that misleads does not spoil the other. The paper (arXiv 2509.11952) names
+A gate weighs the sensors in each cell. They exchange features (`attention`); each sensor's features are updated in
+proportion to the other's share, so a sensor that misleads does not spoil the other. The paper (arXiv 2509.11952) names
 these steps without equations; those here are this project's own.
 """
 
@@ -105,7 +105,8 @@ class Fusion(nn.Module):
         share = self.gate(own, weights)
         if self.exchange is not None:
             update = self.exchange(own, weights)
-            own = Sensors(_updated(own.optical, update.optical, share.sar), _updated(own.sar, update.sar, share.optical))
+            optical = _updated(own.optical, update.optical, share.sar)
+            own = Sensors(optical, _updated(own.sar, update.sar, share.optical))
         usable = (weights.optical > 0) | (weights.sar > 0)
         return self.mixer(in_cell_strips(_weighted_sum, *own, *share), usable), share
 

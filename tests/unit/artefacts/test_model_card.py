@@ -51,7 +51,7 @@ def test_another_legend_has_no_names_for_the_card(made_artefacts: ModuleType):
         card.named(shorter)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"network": {"size": "tiny"}}', '{"format": 2}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"network": {"size": "tiny"}}', '{"format": 1}'])
 def test_damaged_card_is_an_error(tmp_path: Path, text: str):
     (tmp_path / "model.json").write_text(text)
     with pytest.raises(BundleError, match=r"model\.json: not a valid model card .*; delete it and run train_"):

@@ -63,6 +63,20 @@ def test_fused_features_ignore_values_under_weight_0(name: str):
     torch.testing.assert_close(module(seen, weight)[0], module(other, weight)[0], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("name", ["window", "conv"])
+def test_a_sensor_with_a_share_near_0_does_not_spoil_the_other(name: str):
+    torch.manual_seed(0)
+    module = fusion(name, STAGE)
+    torch.nn.init.zeros_(module.gate.decide.weight)
+    one = torch.ones(1, 8, 8, 1)
+    sar, fused = features(2), {}
+    for bias in (0.0, 30.0):
+        module.gate.decide.bias.data = torch.tensor([0.0, bias])
+        fused[bias] = [module(Sensors(features(seed), sar), Sensors(one, one))[0] for seed in (1, 3)]
+    assert (fused[0.0][0] - fused[0.0][1]).abs().max() > 0.1
+    torch.testing.assert_close(*fused[30.0], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["window", "conv", "gate", "sum"])
 def test_gradients_are_finite_whatever_the_weights(name: str):
     torch.manual_seed(0)
