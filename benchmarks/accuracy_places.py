@@ -1,0 +1,94 @@
+"""Places, folds and variants of the accuracy benchmark, and the settings that are chosen on training places."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Changes = Mapping[str, Mapping[str, Any]]
+"""Settings that differ from the defaults, by section."""
+
+MADE_SCENES = 2
+"""Scenes of each made region."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Training scenes and test scenes; `prepared` is the folder of the run that tiled them."""
+
+    name: str
+    prepared: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def event_of(scene: str) -> str:
+    """Return the event or region of a scene: flood_a of flood_a, made_b of made_b_2."""
+    return "_".join(scene.split("_")[:2])
+
+
+def _scenes(places: str, letters: str) -> tuple[str, ...]:
+    if places == "floods":
+        return tuple(f"flood_{letter}" for letter in letters)
+    return tuple(f"made_{letter}_{number}" for letter in letters for number in range(MADE_SCENES))
+
+
+def _fold(places: str, train: str, test: str) -> Fold:
+    return Fold(f"{places} {test}", places, _scenes(places, train), _scenes(places, test))
+
+
+HELD_OUT = ("ab", "cd", "ef")
+"""Events or regions that each fold holds out."""
+
+FOLDS: Mapping[str, tuple[Fold, ...]] = {
+    **{
+        places: tuple(_fold(places, "".join(sorted(set("abcdef") - set(test))), test) for test in HELD_OUT)
+        for places in ("floods", "made")
+    },
+    "quick": (Fold("quick", "quick", ("made_a_0",), ("made_b_0",)),),
+}
+"""Folds of each set of places. Each flood event and each made region is held out once, two at a time. "quick": for test
+runs."""
+
+
+def inner_folds(fold: Fold) -> tuple[Fold, ...]:
+    """Return the folds in which settings of a fold are chosen: each holds out half of its training events."""
+    events = list(dict.fromkeys(map(event_of, fold.train)))
+    halves = events[: len(events) // 2], events[len(events) // 2 :]
+    if not all(halves):
+        return ()
+    first, second = (tuple(scene for scene in fold.train if event_of(scene) in half) for half in halves)
+    return tuple(
+        Fold(f"{fold.name}, inner {number}", fold.prepared, train, test)
+        for number, (train, test) in enumerate(((first, second), (second, first)))
+    )
+
+
+_GAINS: tuple[Changes, ...] = tuple({"augmentation": {"gain": gain}} for gain in (0.0, 0.5, 1.0))
+CHOICES: Mapping[str, tuple[Changes, ...]] = {"floods": _GAINS, "made": _GAINS}
+"""Candidates of each set of places. The best one is chosen for each fold in its inner folds, for all variants."""
+
+CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
+VARIANTS: Mapping[str, Changes] = {
+    "fused": {},
+    "optical": {"network": {"sensors": "optical"}},
+    "sar": {"network": {"sensors": "sar"}},
+    "cross entropy": {"loss": CROSS_ENTROPY},
+    "focal": {"loss": {"balance": 1.0, "class_weights": "none"}},
+    "dice": {"loss": {"balance": 0.0, "tversky_alpha": 0.5, "tversky_beta": 0.5}},
+    "sum": {"network": {"fusion": "sum"}},
+    "gate": {"network": {"fusion": "gate"}},
+    "early": {"network": {"fusion": "early"}},
+}
+"""Settings of each variant that differ from the defaults; `fused` is CLAIRE with RIFT, unchanged.
+
+A variant may also have `{"validation": {"scenes": 1}}`: that many training scenes, the last ones, become validation
+scenes."""
+
+
+def merged(*changes: Changes) -> dict[str, dict[str, Any]]:
+    """Return the changes as one; later ones win."""
+    found: dict[str, dict[str, Any]] = {}
+    for each in changes:
+        for section, values in each.items():
+            found[section] = {**found.get(section, {}), **values}
+    return found
