@@ -7,7 +7,8 @@ on held-out places; without validation scenes the last step's weights are used.
 
 A difference is paired: the same folds, seeds and blocks of 256 px. Figures are computed per event and averaged over the
 events and seeds of a fold, then over folds; mean IoU is over the classes with labels. `_low`, `_high`: 95 % interval
-from 2,000 draws of folds, in them events and seeds, in them blocks. Better means that `_low` is above 0.
+from 4,000 draws of folds, in them events and seeds, in them blocks, widened for the small number of events
+(`benchmarks/accuracy_intervals.py`). Better means that `_low` is above 0.
 
 - `fused_minus_best_single`: both sensors minus the better single sensor of each fold, mean IoU; `_by_fold`.
 - `sar_minus_fused_full_cloud`: training on SAR alone minus fused training, mean IoU under full cloud cover, with the

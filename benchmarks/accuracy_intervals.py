@@ -3,20 +3,24 @@
 A figure is computed for each event and seed from the summed counts of the event's blocks; it is averaged over the seeds
 and events of a fold, then over folds. Each draw draws folds with replacement, as many as there are; within each drawn
 fold events and seeds, within each drawn event blocks of 256 px. Both networks of a pair have the same draws. Folds come
-first, since the events of a fold are mapped by the same trainings (Davison and Hinkley 1997, section 3.8; drawing at
-all levels widens the intervals, which few clusters make too narrow). Intervals are the percentiles 2.5 and 97.5 of all
-draws. With three folds, the lower end is above 0 only if nearly all of the draws of the worst fold are: one draw in 27
-has it alone.
+first, since the events of a fold are mapped by the same trainings (Davison and Hinkley 1997, section 3.8).
+
+Percentiles of so few clusters are too narrow. Those here are expanded to the width of a t interval for the number of
+events n (Hesterberg 2015, section 5.3): to Phi(-sqrt(n / (n - 1)) t), .24 % instead of 2.5 % for six events. In made
+counts of three folds with two events each, 94 to 99 % of the intervals then contain the truth (without it 86 to 98 %),
+but only 80 % if most of the variance is between folds.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, stdtrit
 
-DRAWS = 2000
-PERCENTILES = (2.5, 97.5)
+DRAWS = 4000
+LEVEL = 0.95
 
 Sums = NDArray[np.int64] | NDArray[np.float64]
 Figure = Callable[[Sums], NDArray[np.float64]]
@@ -83,8 +87,18 @@ def differences(
         for number, (pair, figure) in enumerate(zip(checked, figures, strict=True)):
             chosen = picks == number
             total[chosen] += _drawn(*pair, figure, int(chosen.sum()), rng)
-    low, high = np.nanpercentile(total / len(checked), PERCENTILES)
+    tail = 100 * tail_share(sum(len(np.unique(one.events)) for one, _ in checked))
+    low, high = np.nanpercentile(total / len(checked), (tail, 100 - tail))
     return Interval(float(np.mean(values)), float(low), float(high), values)
+
+
+def tail_share(events: int) -> float:
+    """Return the share of the draws beyond each end of an interval, for a number of events."""
+    normal = (1 - LEVEL) / 2
+    if events < 2:
+        return normal
+    quantile = float(stdtrit(events - 1, 1 - normal))
+    return float(ndtr(-math.sqrt(events / (events - 1)) * quantile))
 
 
 def _scored_by_both(one: Side, other: Side) -> tuple[Side, Side]:

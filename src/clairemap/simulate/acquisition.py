@@ -47,7 +47,8 @@ class Acquisition:
     `haze`: factor; `thin_cloud`: share of the scene under thin clouds that the cloud mask lacks; `wet_share`: share of
     fields and meadows with wet soil; `layover`: at the edges of forests and houses, with a sensor in the west (1) or
     east (-1), 0: none; `misregistered_px`: largest displacement of SAR along each axis, in addition to the recipe's,
-    different from place to place; the stretches are to 8 bits, by scene or by block of 256 px.
+    different from place to place; the stretches are to 8 bits, by scene or by block of 256 px. `optical_white`: what
+    becomes white, relative to the brightest ground.
     """
 
     season: Season = "spring"
@@ -58,6 +59,7 @@ class Acquisition:
     layover: int = 0
     misregistered_px: float = 0.0
     optical_stretch: Stretch = "none"
+    optical_white: float = 1.0
     sar_stretch: Stretch = "none"
 
     @classmethod
@@ -76,6 +78,7 @@ class Acquisition:
             layover=int(random.choice((-1, 1))),
             misregistered_px=float(LARGEST_SHIFT_PX * random.uniform() ** 2),
             optical_stretch=optical[random.integers(len(optical))],
+            optical_white=float(random.uniform(1, 2.2)),
             sar_stretch=sar[random.integers(len(sar))],
         )
 

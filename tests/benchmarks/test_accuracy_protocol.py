@@ -1,0 +1,207 @@
+"""The protocol of the accuracy benchmark: intervals, counts per block, conditions. `test_quick` runs all of it."""
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clairemap.artefacts.statistics import BandStatistics
+from clairemap.classes import IGNORE_INDEX
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+Load = Callable[[str], ModuleType]
+
+
+@pytest.fixture(scope="module")
+def load() -> Load:
+    def module(name: str) -> ModuleType:
+        sys.path.insert(0, str(BENCHMARKS))  # it imports modules of its folder, like a script
+        try:
+            return importlib.import_module(f"accuracy_{name}")
+        finally:
+            sys.path.remove(str(BENCHMARKS))
+
+    return module
+
+
+def sides(load: Load, one: Any, other: Any, events: list[str]) -> tuple[Any, Any]:  # noqa: ANN401
+    """Return both sides of a fold from accuracies (seed, block) of two classes with 5,000 px each per block."""
+    side = load("intervals").Side
+    made = []
+    for accuracy in (one, other):
+        right = np.rint(5000 * np.asarray(accuracy, float))[..., None].repeat(2, -1)
+        labelled = np.full_like(right, 5000)
+        made.append(side(np.stack([right, labelled, labelled], -2), np.array(events)))
+    return made[0], made[1]
+
+
+def test_figures_are_means_of_events_then_folds(load: Load):
+    intervals = load("intervals")
+    one = sides(load, [[0.8, 0.8, 0.8, 0.5]], [[0.6, 0.6, 0.6, 0.5]], ["a", "a", "a", "b"])
+    other = sides(load, [[0.5]], [[0.5]], ["c"])
+    found = intervals.differences([one, other], [intervals.miou] * 2, draws=50)
+    of_a = 0.8 / 1.2 - 0.6 / 1.4
+    assert found.folds == pytest.approx((of_a / 2, 0)) and found.value == pytest.approx(of_a / 4)
+
+
+def test_a_difference_that_is_everywhere_has_an_interval_above_zero(load: Load):
+    intervals, rng = load("intervals"), np.random.default_rng(0)
+    events = ["a"] * 20 + ["b"] * 20
+    base = [rng.uniform(0.5, 0.8, (2, 40)) for _ in range(3)]
+    better = [sides(load, each + 0.05, each, events) for each in base]
+    equal = [sides(load, each + rng.normal(0, 0.03, each.shape), each, events) for each in base]
+    low, high = ((found := intervals.differences(better, [intervals.miou] * 3, draws=400)).low, found.high)
+    assert 0.04 < low < found.value < high < 0.09
+    undecided = intervals.differences(equal, [intervals.miou] * 3, draws=400)
+    assert undecided.low < 0 < undecided.high
+
+
+def test_one_bad_fold_decides(load: Load):
+    intervals = load("intervals")
+    folds = [sides(load, [[0.7 + gain] * 8], [[0.7] * 8], ["a"] * 4 + ["b"] * 4) for gain in (0.1, 0.1, -0.02)]
+    found = intervals.differences(folds, [intervals.miou] * 3, draws=2000)
+    assert found.value > 0.05 and found.low < 0
+
+
+def test_intervals_contain_the_truth(load: Load):
+    """Three folds with two events each; effects of event, seed and block."""
+    intervals, rng, hits = load("intervals"), np.random.default_rng(1), 0
+    worlds = 60
+    for _ in range(worlds):
+        folds = []
+        for _ in range(3):
+            effect = np.repeat(rng.normal(0, 0.03, 2), 30) + rng.normal(0, 0.02, (3, 1)) + rng.normal(0, 0.05, 60)
+            base = 0.7 + rng.normal(0, 0.05, 60)
+            folds.append(sides(load, base + effect / 2, base - effect / 2, ["a"] * 30 + ["b"] * 30))
+        found = intervals.differences(folds, [intervals.miou] * 3, draws=300)
+        hits += found.low <= 0 <= found.high
+    assert hits / worlds >= 0.9
+
+
+@pytest.mark.parametrize(("events", "share"), [(1, 0.025), (6, 0.0024), (1000, 0.0249)])
+def test_few_events_widen_the_interval(load: Load, events: int, share: float):
+    assert load("intervals").tail_share(events) == pytest.approx(share, rel=0.02)
+
+
+def test_blocks_that_one_network_lacks_are_left_out(load: Load):
+    intervals = load("intervals")
+    one, other = sides(load, [[0.8, 0.9]], [[0.7, 0.1]], ["a", "a"])
+    other.sums[:, 1] = 0
+    assert intervals.differences([(one, other)], [intervals.miou], draws=10).value == pytest.approx(
+        0.8 / 1.2 - 0.7 / 1.3
+    )
+    with pytest.raises(ValueError, match="different shape"):
+        intervals.differences([(one, intervals.Side(other.sums[:, :1], other.events[:1]))], [intervals.miou])
+
+
+def test_rank_correlation(load: Load):
+    rank = load("intervals").rank_correlation
+    assert rank([1, 2, 3, 4], [10, 20, 25, 90]) == pytest.approx(1)
+    assert rank([1, 2, 3, 4], [4, 3, 2, 1]) == pytest.approx(-1)
+    assert rank([1, 2, 2, 4], [1, 2, 3, 4]) == pytest.approx(0.9487, abs=1e-4)  # as scipy.stats.spearmanr
+
+
+def test_each_block_has_its_matrix(load: Load):
+    counts = load("counts")
+    rng = np.random.default_rng(0)
+    truth = rng.choice(np.array([0, 1, 2, IGNORE_INDEX], np.uint8), (512, 768))
+    mapped = rng.integers(0, 3, truth.shape).astype(np.uint8)
+    found = counts.block_matrices(truth, mapped, 3)
+    assert found.shape == (2, 3, 3, 3)
+    block = np.s_[256:512, 512:768]
+    assert found[1, 2, 0, 1] == ((truth[block] == 0) & (mapped[block] == 1)).sum()
+    assert found.sum() == (truth != IGNORE_INDEX).sum()
+    right, labelled, of_map = counts.sums_of(found)[1, 2]
+    assert right.sum() == (truth == mapped)[block].sum()
+    assert labelled.sum() == of_map.sum() == (truth[block] != IGNORE_INDEX).sum()
+
+
+def test_confidences_at_the_true_temperature_are_calibrated(load: Load):
+    """Logits that are three times too large: temperature 3 has the smallest calibration error and likelihood."""
+    counts, rng = load("counts"), np.random.default_rng(0)
+    logits = rng.normal(0, 1, (3, 256, 256)).astype(np.float32)
+    odds = np.exp(logits)
+    truth = (rng.random((256, 256)) * odds.sum(0) > odds.cumsum(0)[:2]).sum(0).astype(np.uint8)
+    truth[:4] = IGNORE_INDEX
+    bins, nll = counts.confidences(3 * logits, truth, 3.0)
+    errors = [counts.calibration_error(each) for each in bins]
+    assert errors[0] < 0.02 and errors[1 + counts.TEMPERATURES.index(1.0)] > 0.15
+    assert nll[0] == pytest.approx(nll[1:].min(), rel=0.01) and nll[0] <= nll[1:].min()
+    assert bins[0, 0].sum() == -(-252 * 256 // counts.STRIDE)
+
+
+def test_counts_are_read_as_written(load: Load, tmp_path: Path):
+    counts, conditions = load("counts"), load("conditions")
+    matrix = np.arange(8, dtype=np.int32).reshape(2, 2, 2)
+    arrays = {"confusion clear fused": matrix, "confusion clear sar": matrix + 1}
+    made = counts.Counts({"view": "fused", "class_px": [5, 0, 3]}, (("made_a_0", 0, 1), ("made_b_0", 2, 3)), arrays)
+    made.write(tmp_path / "x.npz")
+    found = counts.Counts.read(tmp_path / "x.npz")
+    assert (found.blocks, found.events.tolist(), found.rarest) == (made.blocks, ["made_a", "made_b"], 2)
+    assert np.array_equal(found.confusion(), matrix)
+    overcast = conditions.CONDITIONS["clouds 1 mask withheld"]
+    assert np.array_equal(found.confusion(overcast, "sar"), matrix + 1)  # SAR does not see clouds
+    with pytest.raises(KeyError):
+        found.confusion(overcast)
+
+
+BANDS = BandStatistics(bands=("red", "nir"), mean=(100.0, 50.0), std=(20.0, 10.0), p02=(60.0, 30.0), p98=(140.0, 70.0))
+
+
+@pytest.mark.parametrize("fault", ["gain", "offset", "noise"])
+def test_faults_change_all_bands_alike_and_by_seed(load: Load, fault: str):
+    conditions = load("conditions")
+    rng = np.random.default_rng(3)
+    values = np.stack([rng.normal(100, 20, (64, 64)), rng.normal(50, 10, (64, 64))]).astype(np.float32)
+    found, again = (conditions.with_fault(values, fault, BANDS, np.random.default_rng(5)) for _ in range(2))
+    assert np.array_equal(found, again) and found.dtype == np.float32
+    change = (found - values).mean((1, 2)) / np.array(BANDS.std)
+    contrast = found.std((1, 2)) / values.std((1, 2))
+    if fault == "gain":
+        assert np.allclose(contrast, contrast[0], rtol=0.25) and not 0.6 < contrast[0] < 1.7
+    elif fault == "offset":
+        assert np.allclose(np.abs(change), 1, atol=0.11) and np.allclose(contrast, 1)
+    else:
+        assert np.allclose(contrast, 2**0.5, rtol=0.1) and np.abs(change).max() < 0.1
+    assert conditions.within(found + 300, np.dtype("uint8")).max() == 255
+
+
+def test_conditions_name_what_they_change(load: Load):
+    conditions = load("conditions")
+    assert len(conditions.CONDITIONS) == 1 + 8 + 4 + 6
+    for name, each in conditions.CONDITIONS.items():
+        assert each.name == name and "fused" in each.seen_by
+        changes = sum(map(bool, (each.coverage, each.displaced_px, each.fault)))
+        assert changes == (name != "clear")
+    offsets = {conditions.CONDITIONS["displaced 4"].sar_offset(number) for number in range(8)}
+    assert len(offsets) == 4 and all(abs(each.down_px) + abs(each.right_px) == 4 for each in offsets)
+
+
+def test_inner_folds_hold_out_half_of_the_training_events(load: Load):
+    places = load("places")
+    for name in ("floods", "made"):
+        held_out = [places.event_of(scene) for fold in places.FOLDS[name] for scene in fold.test]
+        assert len(set(held_out)) == 6
+        for fold in places.FOLDS[name]:
+            assert not set(fold.train) & set(fold.test)
+            inner = places.inner_folds(fold)
+            assert sorted(inner[0].test + inner[1].test) == sorted(fold.train)
+            assert all(not set(each.test) & {*each.train, *fold.test} for each in inner)
+    assert places.inner_folds(places.FOLDS["quick"][0]) == ()
+    assert places.merged({"a": {"x": 1, "y": 2}}, {"a": {"x": 3}}) == {"a": {"x": 3, "y": 2}}
+
+
+def test_a_task_survives_its_text(load: Load):
+    import json  # noqa: PLC0415
+    from dataclasses import asdict  # noqa: PLC0415
+
+    runs, places = load("runs"), load("places")
+    task = runs.Task(places.FOLDS["made"][0], 1, 5, {"loss": {"balance": 1.0}}, 2, ("displaced 1",))
+    again = runs.Task.of(json.dumps(asdict(task)))
+    assert again == task and again.digest == task.digest
+    assert runs.Task(places.FOLDS["made"][0], 2, 5).digest != task.digest
