@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.special import ndtri
 
 from clairemap.simulate.landscape import Ground, GroundCover
 from clairemap.simulate.noise import NoiseField, Positions, fractal_noise, smooth_step, uniform
@@ -31,6 +32,8 @@ DROP_DB_PER_DEG = {
     GroundCover.ROAD: 0.3,
 }
 """Decrease of backscatter per degree of incidence angle."""
+
+_LOW_GROUND_STD = 0.235  # of the noise in `wetness`, which is nearly normal
 
 WET_REFLECTANCE = (0.62, 0.62, 0.68, 0.55)
 """Reflectance of wet soil relative to dry soil, by band."""
@@ -90,7 +93,7 @@ def wetness(ground: Ground, at: Positions, share: float, seed: int) -> NoiseFiel
     """Return how wet the soil of each pixel is, 0..1; 0 outside fields and meadows."""
     fields = (ground.cover == GroundCover.CROPLAND) | (ground.cover == GroundCover.GRASSLAND)
     low_ground = fractal_noise(at, 1500, 4, seed + 400) + 0.35 * (uniform(ground.parcel, 47) - 0.5)
-    level = 0.55 - 1.1 * share  # the noise is within about ±0.55
+    level = -_LOW_GROUND_STD * float(ndtri(share))
     return np.where(fields, smooth_step(low_ground, level - 0.06, level + 0.06), np.float32(0))
 
 
