@@ -2,8 +2,8 @@
 
 *Floods*: six real Sentinel events. *Made*: six simulated regions with landscapes of their own. Three folds each hold
 out two events (regions); several trainings with different seeds per fold. Settings are the defaults, and `chosen`: the
-candidate that is best in shorter trainings, each with half of the fold's training events held out. Nothing is selected
-on held-out places; without validation scenes the last step's weights are used.
+candidate that is best in shorter trainings, each with half of the fold's training events held out; for both sensors and
+for each alone. Nothing is selected on held-out places; without validation scenes the last step's weights are used.
 
 A difference is paired: the same folds, seeds and blocks of 256 px. Figures are computed per event and averaged over the
 events and seeds of a fold, then over folds; mean IoU is over the classes with labels. `_low`, `_high`: 95 % interval
@@ -17,6 +17,7 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
 - `rift_minus_ce_miou`, `rift_minus_ce_rarest`: RIFT minus cross entropy, mean IoU and IoU of the rarest class.
 - `cmaf_minus_sum`, `…_gate`, `…_early`: fusion by CMAF minus simpler fusions, mean IoU; `…_displaced`: by displacement
   of SAR in pixels.
+- `variant_minus_fused`: each variant minus the defaults, mean IoU.
 - `share_of_disturbed`: share of the blocks in which the share of a sensor in the fused features falls when that sensor
   is disturbed; mean of gain, offset and noise of both sensors. `shares`: each, unseen cloud and displaced SAR.
 - `ece_unseen`: calibration error on held-out events with the temperature of the training; `…_inner`: with the one that
@@ -47,6 +48,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,7 @@ from accuracy_figures import (
     rounded,
     shares,
     under_conditions,
+    variants_minus_fused,
     with_ends,
 )
 from accuracy_intervals import rank_correlation
@@ -98,7 +101,7 @@ def main() -> None:
     for places in options.sets:
         chosen, inner = choices(places, options)
         trained[places] = networks(places, chosen, options)
-        figures[places] = {**report(places, trained[places], inner), "chosen": [json.dumps(each) for each in chosen]}
+        figures[places] = {**report(places, trained[places], inner), "chosen": listed(chosen)}
         all_counts += [*flat(trained[places].values()), *flat([inner])]
     agreement = rank_agreement(trained)
     print(f"\nrank agreement of made and real places over {len(options.variants)} variants: {agreement}")
@@ -135,33 +138,47 @@ def prepared_options(parser: argparse.ArgumentParser, quick_set: str) -> argpars
     return options
 
 
-def choices(places: str, options: argparse.Namespace) -> tuple[list[Changes], list[list[Counts]]]:
-    """Return the best candidate of each fold, by mIoU on its own training events, and the networks that found it."""
-    candidates = CHOICES.get(places, ())
+def choices(places: str, options: argparse.Namespace) -> tuple[dict[str, list[Changes]], list[list[Counts]]]:
+    """Return the best candidate of each fold by the sensors of a network, and the fused networks that found theirs.
+
+    It has the highest mean IoU on the fold's own training events, each held out in one of the inner folds.
+    """
+    candidates, folds = CHOICES.get(places, ()), FOLDS[places]
+    kinds = list(dict.fromkeys(map(sensors_of, options.variants)))
+    steps = max(options.steps // 2, 1)
     tasks = {
-        (number, index): [
-            Task(inner, INNER_SEED, max(options.steps // 2, 1), candidate, options.windows)
-            for inner in inner_folds(fold)
-        ]
-        for number, fold in enumerate(FOLDS[places])
+        (sensors, number, index, inner.name): Task(
+            inner, INNER_SEED, steps, merged({"network": {"sensors": sensors}}, candidate), options.windows
+        )
+        for sensors in kinds
+        for number, fold in enumerate(folds)
         for index, candidate in enumerate(candidates)
+        for inner in inner_folds(fold)
     }
-    found = iter(list(results_of([task for each in tasks.values() for task in each], options)))
-    results = {key: [next(found) for _ in each] for key, each in tasks.items()}
-    chosen: list[Changes] = []
-    networks_of: list[list[Counts]] = []
-    for number, fold in enumerate(FOLDS[places]):
-        reached = [Scoring([[each] for each in results[number, index]]).miou() for index in range(len(candidates))]
+    found = dict(zip(tasks, results_of(list(tasks.values()), options), strict=True))
+    chosen: dict[str, list[Changes]] = {sensors: [] for sensors in kinds}
+    best_fused: list[list[Counts]] = []
+    for sensors, (number, fold) in product(kinds, enumerate(folds)):
+        inner = [
+            [counts for key, counts in found.items() if key[:3] == (sensors, number, index)]
+            for index in range(len(candidates))
+        ]
+        reached = [Scoring([[counts] for counts in each]).miou() for each in inner]
         best = int(np.argmax(reached)) if reached else None
-        chosen.append({} if best is None else candidates[best])
-        networks_of.append([] if best is None else results[number, best])
-        if best is not None:
-            listed = ", ".join(f"{json.dumps(each)} {of:.3f}" for each, of in zip(candidates, reached, strict=True))
-            print(f"{fold.name}: chosen {json.dumps(chosen[-1])}, by mIoU on its own training events ({listed})")
-    return chosen, networks_of
+        chosen[sensors].append({} if best is None else candidates[best])
+        if sensors == FUSED:
+            best_fused.append([] if best is None else inner[best])
+        scores = ", ".join(f"{json.dumps(each)} {score:.3f}" for each, score in zip(candidates, reached, strict=True))
+        print(f"{fold.name}, {sensors}: {json.dumps(chosen[sensors][-1])}, by its training events ({scores})")
+    return chosen, best_fused
 
 
-def networks(places: str, chosen: Sequence[Changes], options: argparse.Namespace) -> Trained:
+def sensors_of(variant: str) -> str:
+    """Return the sensors that a variant is trained on."""
+    return str(VARIANTS[variant].get("network", {}).get("sensors", FUSED))
+
+
+def networks(places: str, chosen: Mapping[str, Sequence[Changes]], options: argparse.Namespace) -> Trained:
     """Return the networks of all variants on a set of places; all variants are trained with a seed before the next."""
     folds = FOLDS[places]
     tasks = {
@@ -169,9 +186,9 @@ def networks(places: str, chosen: Sequence[Changes], options: argparse.Namespace
             fold,
             seed * len(folds) + number,
             options.steps,
-            merged(chosen[number], VARIANTS[variant]),
+            merged(chosen[sensors_of(variant)][number], VARIANTS[variant]),
             options.windows,
-            ALL_CONDITIONS if VARIANTS[variant].get("network", {}).get("sensors", FUSED) == FUSED else (),
+            ALL_CONDITIONS if sensors_of(variant) == FUSED else (),
         )
         for seed in range(options.seeds)
         for variant in options.variants
@@ -211,6 +228,11 @@ def results_of(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[C
         yield from progress(pool.map(done, tasks), "trainings", len(tasks))
 
 
+def listed(chosen: Mapping[str, Sequence[Changes]]) -> dict[str, list[str]]:
+    """Return the chosen settings as text."""
+    return {sensors: [json.dumps(each) for each in folds] for sensors, folds in chosen.items()}
+
+
 def flat(variants: Any) -> list[Counts]:  # noqa: ANN401 - networks by variant
     """Return all networks."""
     return [counts for folds in variants for seeds in folds for counts in seeds]
@@ -228,7 +250,9 @@ def report(places: str, of: Trained, inner: Networks) -> dict[str, Any]:
         weights = each[0][0].about["parameters"] / 1e6
         print(f"{name:<16}{np.mean(scores):>8.3f}{weights:>18.2f}   {', '.join(f'{score:.3f}' for score in scores)}")
     print("differences, 95 % interval, by fold")
+    ablations = variants_minus_fused(of)
     points = {f"{name} {px}": found for name, curve in curves.items() for px, found in curve.items()}
+    points |= {f"{name} minus fused": found for name, found in ablations.items()}
     for key, found in {**differences, **points}.items():
         listed = ", ".join(f"{value:+.3f}" for value in found.folds)
         print(f"  {key:<36}{found.value:+.3f}  [{found.low:+.3f}, {found.high:+.3f}]   {listed}")
@@ -250,6 +274,7 @@ def report(places: str, of: Trained, inner: Networks) -> dict[str, Any]:
         - Scoring(fused, view="sar", only=OVERCAST_MASKED).miou(),
         "by_fold": {name: list(found.folds) for name, found in differences.items()},
         **{name: {px: ends(found) for px, found in curve.items()} for name, curve in curves.items()},
+        "variant_minus_fused": {name: ends(found) for name, found in ablations.items()},
         "shares": falls,
         "miou": {name: Scoring(each).miou() for name, each in of.items()},
         "miou_views": views,

@@ -81,6 +81,11 @@ def compared(of: Mapping[str, Networks]) -> dict[str, Interval]:
     return found
 
 
+def variants_minus_fused(of: Mapping[str, Networks]) -> dict[str, Interval]:
+    """Return the difference of each variant to the defaults."""
+    return {name: minus(Scoring(each), Scoring(of["fused"])) for name, each in of.items() if name != "fused"}
+
+
 def displacement_curves(of: Mapping[str, Networks]) -> dict[str, dict[str, Interval]]:
     """Return CMAF minus simpler fusions by displacement of SAR, on the windows that are scored under conditions."""
     return {

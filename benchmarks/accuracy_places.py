@@ -65,7 +65,8 @@ def inner_folds(fold: Fold) -> tuple[Fold, ...]:
 
 _GAINS: tuple[Changes, ...] = tuple({"augmentation": {"gain": gain}} for gain in (0.0, 0.5, 1.0))
 CHOICES: Mapping[str, tuple[Changes, ...]] = {"floods": _GAINS, "made": _GAINS}
-"""Candidates of each set of places. The best one is chosen for each fold in its inner folds, for all variants."""
+"""Candidates of each set of places. The best one is chosen in the inner folds of each fold, for networks of both
+sensors and of each alone; the variants have the settings chosen for their sensors."""
 
 CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
 VARIANTS: Mapping[str, Changes] = {
