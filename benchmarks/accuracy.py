@@ -1,7 +1,9 @@
 """Accuracy on places that no training has seen: by sensor, loss and fusion, under clouds and with disturbed sensors.
 
-*Floods*: six real Sentinel events. *Made*: six simulated regions with landscapes of their own. Three folds each hold
-out two events (regions); several trainings with different seeds per fold. Settings are the defaults, and `chosen`: the
+*Floods*: six real Sentinel events. *Made*: six simulated regions with landscapes of their own, whose scenes differ in
+season, air, wet soil, SAR geometry, misregistration and 8-bit stretch. *Small* (`--sets small`): eight pictures of
+WHU-OPT-SAR, 256 px. Each fold holds out two events (regions, pictures) of its set; it has several trainings with
+different seeds. Settings are the defaults, and `chosen`: the
 candidate that is best in shorter trainings, each with half of the fold's training events held out; for both sensors and
 for each alone. Nothing is selected on held-out places; without validation scenes the last step's weights are used.
 
@@ -34,7 +36,7 @@ noise of one standard deviation (SAR: speckle of one look).
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 
-    python benchmarks/accuracy.py --data FOLDER_WITH_FLOOD_SCENES
+    python benchmarks/accuracy.py --data FOLDER_WITH_REAL_SCENES
     python benchmarks/accuracy.py --sets made --variants fused sum --seeds 1
     python benchmarks/accuracy.py --quick
 """
@@ -71,13 +73,14 @@ from accuracy_figures import (
     with_ends,
 )
 from accuracy_intervals import rank_correlation
-from accuracy_places import CHOICES, FOLDS, VARIANTS, Changes, inner_folds, merged
+from accuracy_places import CHOICES, EVENTS, FOLDS, VARIANTS, Changes, inner_folds, merged
 from accuracy_runs import CODE, Task
-from accuracy_scenes import PROJECT, prepare
+from accuracy_scenes import PROJECT, REAL, prepare
 
 import clairemap
 from clairemap.console import progress
 from clairemap.outputs import FUSED
+from clairemap.provenance import file_digest, json_digest
 from clairemap.settings import VIEWS
 
 QUICK_STEPS = 2
@@ -89,7 +92,7 @@ Trained = Mapping[str, Networks]
 
 def main() -> None:
     """Run the benchmark."""
-    parser = common_parser(__doc__, ["floods", "made"])
+    parser = common_parser(__doc__, list(EVENTS), ["floods", "made"])
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant and fold")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), help="beside fused")
     parser.add_argument("--windows", type=int, default=12, help="scored windows of each test scene")
@@ -101,7 +104,7 @@ def main() -> None:
     for places in options.sets:
         chosen, inner = choices(places, options)
         trained[places] = networks(places, chosen, options)
-        figures[places] = {**report(places, trained[places], inner), "chosen": listed(chosen)}
+        figures[places] = {**report(places, trained[places], inner), "chosen": as_text(chosen)}
         all_counts += [*flat(trained[places].values()), *flat([inner])]
     agreement = rank_agreement(trained)
     print(f"\nrank agreement of made and real places over {len(options.variants)} variants: {agreement}")
@@ -111,16 +114,16 @@ def main() -> None:
     print(json.dumps(rounded({**worst(figures), "rank_agreement": agreement, **run, "sets": figures, **machine()})))
 
 
-def common_parser(description: str | None, sets: Sequence[str]) -> argparse.ArgumentParser:
+def common_parser(description: str | None, sets: Sequence[str], default: Sequence[str]) -> argparse.ArgumentParser:
     """Return a parser with the options of all benchmarks that train on these scenes."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
+    parser.add_argument("--data", type=Path, help="folder with the real scenes; not needed for made ones")
     parser.add_argument(
         "--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="folder for the runs"
     )
     parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel trainings, one core each")
-    parser.add_argument("--sets", nargs="+", choices=sets, default=sets, help="places")
+    parser.add_argument("--sets", nargs="+", choices=sets, default=default, help="places")
     parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: a test run")
     return parser
 
@@ -131,8 +134,8 @@ def prepared_options(parser: argparse.ArgumentParser, quick_set: str) -> argpars
     options.work = options.work.resolve()
     if options.quick:
         options.sets, options.steps = [quick_set], QUICK_STEPS
-    elif "floods" in options.sets and options.data is None:
-        parser.error("--data is required for the floods; without it use --sets made")
+    elif set(options.sets) & set(REAL) and options.data is None:
+        parser.error("--data is required for real scenes; without it use --sets made")
     for places in ["quick"] if options.quick else options.sets:
         prepare(options.work, places, options.data)
     return options
@@ -205,7 +208,8 @@ def results_of(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[C
     """Run the trainings without a result in parallel, and yield all results in order."""
 
     def done(task: Task) -> Counts:
-        path = options.work / "results" / CODE / f"{task.fold.name.replace(' ', '_')}-{task.seed}-{task.digest}.npz"
+        name = f"{task.fold.name.replace(' ', '_')}-{task.seed}-{task.digest}-{data_digest(task, options.work)}.npz"
+        path = options.work / "results" / CODE / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             command = [sys.executable, str(PROJECT / "benchmarks" / "accuracy_runs.py"), "--work", options.work]
@@ -228,7 +232,13 @@ def results_of(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[C
         yield from progress(pool.map(done, tasks), "trainings", len(tasks))
 
 
-def listed(chosen: Mapping[str, Sequence[Changes]]) -> dict[str, list[str]]:
+def data_digest(task: Task, work: Path) -> str:
+    """Return a hash of the scenes of a task."""
+    scenes = work / task.fold.prepared / "work" / "scenes"
+    return json_digest([file_digest(scenes / name / "pair.json") for name in (*task.fold.train, *task.fold.test)])
+
+
+def as_text(chosen: Mapping[str, Sequence[Changes]]) -> dict[str, list[str]]:
     """Return the chosen settings as text."""
     return {sensors: [json.dumps(each) for each in folds] for sensors, folds in chosen.items()}
 

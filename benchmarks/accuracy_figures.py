@@ -20,7 +20,7 @@ OVERCAST, OVERCAST_MASKED = UNMASKED[-1], MASKED[-1]
 
 @dataclass(frozen=True)
 class Scoring:
-    """A view of the networks of one variant under a condition; `only`: on the blocks that this condition has."""
+    """A view of the networks of one variant under a condition; `only`: on the blocks scored under that condition."""
 
     networks: Networks
     condition: Condition = CLEAR
@@ -32,7 +32,7 @@ class Scoring:
         for seeds in self.networks:
             sums = np.stack([counts.sums(self.condition, self.view) for counts in seeds])
             if self.only is not None:
-                sums *= seeds[0].confusion(self.only, self.view).sum((1, 2))[:, None, None] > 0
+                sums *= seeds[0].confusion(self.only).sum((1, 2))[:, None, None] > 0
             yield Side(sums, seeds[0].events)
 
     def miou(self) -> float:

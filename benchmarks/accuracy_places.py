@@ -1,6 +1,6 @@
 """Places, folds and variants of the accuracy benchmark, and the settings that are chosen on training places."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,28 +26,31 @@ def event_of(scene: str) -> str:
     return "_".join(scene.split("_")[:2])
 
 
-def _scenes(places: str, letters: str) -> tuple[str, ...]:
-    if places == "floods":
-        return tuple(f"flood_{letter}" for letter in letters)
-    return tuple(f"made_{letter}_{number}" for letter in letters for number in range(MADE_SCENES))
+EVENTS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "floods": {f"flood_{letter}": (f"flood_{letter}",) for letter in "abcdef"},
+    "made": {
+        f"made_{letter}": tuple(f"made_{letter}_{number}" for number in range(MADE_SCENES)) for letter in "abcdef"
+    },
+    "small": {name: (name,) for name in ("147_22", "158_21", "181_19", "25_21", "28_11", "82_1", "82_10", "85_24")},
+}
+"""Scenes of each event of the sets of places: real flood events, made regions, small scenes of WHU-OPT-SAR."""
 
 
-def _fold(places: str, train: str, test: str) -> Fold:
-    return Fold(f"{places} {test}", places, _scenes(places, train), _scenes(places, test))
+def _folds(places: str) -> Iterator[Fold]:
+    names = list(EVENTS[places])
+    for held_out in zip(names[::2], names[1::2], strict=True):
+        train, test = (
+            tuple(scene for name in names if (name in held_out) == is_test for scene in EVENTS[places][name])
+            for is_test in (False, True)
+        )
+        yield Fold(f"{places} {'+'.join(held_out)}", places, train, test)
 
-
-HELD_OUT = ("ab", "cd", "ef")
-"""Events or regions that each fold holds out."""
 
 FOLDS: Mapping[str, tuple[Fold, ...]] = {
-    **{
-        places: tuple(_fold(places, "".join(sorted(set("abcdef") - set(test))), test) for test in HELD_OUT)
-        for places in ("floods", "made")
-    },
+    **{places: tuple(_folds(places)) for places in EVENTS},
     "quick": (Fold("quick", "quick", ("made_a_0",), ("made_b_0",)),),
 }
-"""Folds of each set of places. Each flood event and each made region is held out once, two at a time. "quick": for test
-runs."""
+"""Folds of each set of places. Each event is held out once, two at a time. "quick": for test runs."""
 
 
 def inner_folds(fold: Fold) -> tuple[Fold, ...]:
@@ -64,7 +67,7 @@ def inner_folds(fold: Fold) -> tuple[Fold, ...]:
 
 
 _GAINS: tuple[Changes, ...] = tuple({"augmentation": {"gain": gain}} for gain in (0.0, 0.5, 1.0))
-CHOICES: Mapping[str, tuple[Changes, ...]] = {"floods": _GAINS, "made": _GAINS}
+CHOICES: Mapping[str, tuple[Changes, ...]] = dict.fromkeys(EVENTS, _GAINS)
 """Candidates of each set of places. The best one is chosen in the inner folds of each fold, for networks of both
 sensors and of each alone; the variants have the settings chosen for their sensors."""
 

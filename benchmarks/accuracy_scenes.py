@@ -18,20 +18,20 @@ MADE_PLACES = ("west_south", "east_north")
 LANDSCAPES = {"a": 2, "b": 5, "c": 6, "d": 8, "e": 9, "f": 12}
 """Seed of each made region's landscape, see simulate_scene; all have all classes in both scenes."""
 
+REAL = {"floods": "floods", "small": "whu_opt_sar"}
+"""Folder with settings and sample sheet of each set of real places, in tests/real."""
+
 ROLES = ("optical", "sar", "label", "cloud")
 
 
 def prepare(work: Path, places: str, data: Path | None) -> None:
     """Register and tile the scenes of a set of places with the workflow; finished scenes are kept."""
     scenes = scenes_of(FOLDS[places])
-    if places == "floods":
+    if places in REAL:
         assert data is not None, "checked with the options"
-        values = yaml.safe_load((PROJECT / "tests" / "real" / "floods" / "config.yaml").read_text())
-        values |= {
-            "scenes": str(PROJECT / "tests" / "real" / "floods" / "scenes.csv"),
-            "data_dir": str(data.resolve()),
-            "tiling": {"tile_px": 256},
-        }
+        folder = PROJECT / "tests" / "real" / REAL[places]
+        values = yaml.safe_load((folder / "config.yaml").read_text())
+        values |= {"scenes": str(folder / "scenes.csv"), "data_dir": str(data.resolve()), "tiling": {"tile_px": 256}}
     else:
         values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
         values["scenes"] = str(simulated(work / places, scenes, QUICK_PX if places == "quick" else MADE_PX))

@@ -125,7 +125,7 @@ class Rim:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = common_parser(__doc__, PLACES)
+    parser = common_parser(__doc__, PLACES, PLACES)
     parser.add_argument("--folds", type=int, choices=[1, 2, 3], default=2, help="trainings of each set and arm")
     options = prepared_options(parser, quick_set="made")
     folds = {places: FOLDS["quick"] if options.quick else FOLDS[places][: options.folds] for places in options.sets}

@@ -184,9 +184,10 @@ def test_conditions_name_what_they_change(load: Load):
 
 def test_inner_folds_hold_out_half_of_the_training_events(load: Load):
     places = load("places")
-    for name in ("floods", "made"):
-        held_out = [places.event_of(scene) for fold in places.FOLDS[name] for scene in fold.test]
-        assert len(set(held_out)) == 6
+    for name, events in (("floods", 6), ("made", 6), ("small", 8)):
+        held_out = [fold.test for fold in places.FOLDS[name]]
+        assert len({places.event_of(scene) for scenes in held_out for scene in scenes}) == events
+        assert sum(map(len, held_out)) == len({scene for scenes in held_out for scene in scenes})
         for fold in places.FOLDS[name]:
             assert not set(fold.train) & set(fold.test)
             inner = places.inner_folds(fold)
