@@ -45,49 +45,26 @@ import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from itertools import product
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from accuracy_choices import Chosen, choices, sensors_of
 from accuracy_conditions import CONDITIONS
-from accuracy_counts import Counts
-from accuracy_figures import (
-    OVERCAST_MASKED,
-    Networks,
-    Scoring,
-    calibration,
-    compared,
-    displacement_curves,
-    ends,
-    rounded,
-    shares,
-    under_conditions,
-    variants_minus_fused,
-    with_ends,
-)
+from accuracy_figures import Scoring, rounded
 from accuracy_intervals import rank_correlation
-from accuracy_places import CHOICES, EVENTS, FOLDS, VARIANTS, Changes, inner_folds, merged
-from accuracy_runs import CODE, Task
-from accuracy_scenes import PROJECT, REAL, prepare
+from accuracy_places import EVENTS, FOLDS, VARIANTS, merged
+from accuracy_report import Trained, report
+from accuracy_runs import CODE, PROJECT, Task
+from accuracy_scenes import REAL, prepare
+from accuracy_trainings import Trainings
 
 import clairemap
-from clairemap.console import progress
 from clairemap.outputs import FUSED
-from clairemap.provenance import file_digest, json_digest
-from clairemap.settings import VIEWS
 
 QUICK_STEPS = 2
 ALL_CONDITIONS = tuple(name for name in CONDITIONS if name != "clear")
-INNER_SEED = 7
-Trained = Mapping[str, Networks]
-"""The networks of each variant."""
 
 
 def main() -> None:
@@ -97,20 +74,19 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), help="beside fused")
     parser.add_argument("--windows", type=int, default=12, help="scored windows of each test scene")
     options = prepared_options(parser, quick_set="quick")
-    options.variants = list(dict.fromkeys(["fused", *options.variants]))
+    options.variants = list(dict.fromkeys([FUSED, *options.variants]))
     if options.quick:
         options.seeds = 1
-    figures, trained, all_counts = {}, {}, []
+    trainings = Trainings(options.work, options.jobs)
+    figures, trained = {}, {}
     for places in options.sets:
-        chosen, inner = choices(places, options)
-        trained[places] = networks(places, chosen, options)
-        figures[places] = {**report(places, trained[places], inner), "chosen": as_text(chosen)}
-        all_counts += [*flat(trained[places].values()), *flat([inner])]
+        chosen = choices(places, options, trainings)
+        trained[places] = networks(places, chosen, options, trainings)
+        figures[places] = report(places, trained[places], chosen)
     agreement = rank_agreement(trained)
     print(f"\nrank agreement of made and real places over {len(options.variants)} variants: {agreement}")
-    hours = sum(counts.about["training_s"] + counts.about["scoring_s"] for counts in all_counts) / 3600
-    print(f"{hours:.1f} CPU hours")
-    run = {"steps": options.steps, "seeds": options.seeds, "cpu_hours": hours}
+    print(f"{trainings.hours:.1f} CPU hours")
+    run = {"steps": options.steps, "seeds": options.seeds, "cpu_hours": trainings.hours}
     print(json.dumps(rounded({**worst(figures), "rank_agreement": agreement, **run, "sets": figures, **machine()})))
 
 
@@ -141,47 +117,7 @@ def prepared_options(parser: argparse.ArgumentParser, quick_set: str) -> argpars
     return options
 
 
-def choices(places: str, options: argparse.Namespace) -> tuple[dict[str, list[Changes]], list[list[Counts]]]:
-    """Return the best candidate of each fold by the sensors of a network, and the fused networks that found theirs.
-
-    It has the highest mean IoU on the fold's own training events, each held out in one of the inner folds.
-    """
-    candidates, folds = CHOICES.get(places, ()), FOLDS[places]
-    kinds = list(dict.fromkeys(map(sensors_of, options.variants)))
-    steps = max(options.steps // 2, 1)
-    tasks = {
-        (sensors, number, index, inner.name): Task(
-            inner, INNER_SEED, steps, merged({"network": {"sensors": sensors}}, candidate), options.windows
-        )
-        for sensors in kinds
-        for number, fold in enumerate(folds)
-        for index, candidate in enumerate(candidates)
-        for inner in inner_folds(fold)
-    }
-    found = dict(zip(tasks, results_of(list(tasks.values()), options), strict=True))
-    chosen: dict[str, list[Changes]] = {sensors: [] for sensors in kinds}
-    best_fused: list[list[Counts]] = []
-    for sensors, (number, fold) in product(kinds, enumerate(folds)):
-        inner = [
-            [counts for key, counts in found.items() if key[:3] == (sensors, number, index)]
-            for index in range(len(candidates))
-        ]
-        reached = [Scoring([[counts] for counts in each]).miou() for each in inner]
-        best = int(np.argmax(reached)) if reached else None
-        chosen[sensors].append({} if best is None else candidates[best])
-        if sensors == FUSED:
-            best_fused.append([] if best is None else inner[best])
-        scores = ", ".join(f"{json.dumps(each)} {score:.3f}" for each, score in zip(candidates, reached, strict=True))
-        print(f"{fold.name}, {sensors}: {json.dumps(chosen[sensors][-1])}, by its training events ({scores})")
-    return chosen, best_fused
-
-
-def sensors_of(variant: str) -> str:
-    """Return the sensors that a variant is trained on."""
-    return str(VARIANTS[variant].get("network", {}).get("sensors", FUSED))
-
-
-def networks(places: str, chosen: Mapping[str, Sequence[Changes]], options: argparse.Namespace) -> Trained:
+def networks(places: str, chosen: Chosen, options: argparse.Namespace, trainings: Trainings) -> Trained:
     """Return the networks of all variants on a set of places; all variants are trained with a seed before the next."""
     folds = FOLDS[places]
     tasks = {
@@ -189,7 +125,7 @@ def networks(places: str, chosen: Mapping[str, Sequence[Changes]], options: argp
             fold,
             seed * len(folds) + number,
             options.steps,
-            merged(chosen[sensors_of(variant)][number], VARIANTS[variant]),
+            merged(chosen.changes[sensors_of(variant)][number], VARIANTS[variant]),
             options.windows,
             ALL_CONDITIONS if sensors_of(variant) == FUSED else (),
         )
@@ -197,104 +133,11 @@ def networks(places: str, chosen: Mapping[str, Sequence[Changes]], options: argp
         for variant in options.variants
         for number, fold in enumerate(folds)
     }
-    found = dict(zip(tasks, results_of(list(tasks.values()), options), strict=True))
+    found = dict(zip(tasks, trainings.results(tasks.values()), strict=True))
     return {
         variant: [[found[variant, number, seed] for seed in range(options.seeds)] for number in range(len(folds))]
         for variant in options.variants
     }
-
-
-def results_of(tasks: Sequence[Task], options: argparse.Namespace) -> Iterator[Counts]:
-    """Run the trainings without a result in parallel, and yield all results in order."""
-
-    def done(task: Task) -> Counts:
-        name = f"{task.fold.name.replace(' ', '_')}-{task.seed}-{task.digest}-{data_digest(task, options.work)}.npz"
-        path = options.work / "results" / CODE / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            command = [sys.executable, str(PROJECT / "benchmarks" / "accuracy_runs.py"), "--work", options.work]
-            log = path.with_suffix(".log")
-            with log.open("w") as file:
-                file.write(json.dumps(asdict(task)) + "\n")
-                file.flush()
-                outcome = subprocess.run(
-                    [*command, "--task", json.dumps(asdict(task)), "--result", path],
-                    env={**os.environ, "OMP_NUM_THREADS": "1"},
-                    check=False,
-                    stdout=file,
-                    stderr=file,
-                )
-            if outcome.returncode:
-                raise SystemExit(f"{task.fold.name}, {task.changes} failed; see {log}")
-        return Counts.read(path)
-
-    with ThreadPoolExecutor(options.jobs) as pool:
-        yield from progress(pool.map(done, tasks), "trainings", len(tasks))
-
-
-def data_digest(task: Task, work: Path) -> str:
-    """Return a hash of the scenes of a task."""
-    scenes = work / task.fold.prepared / "work" / "scenes"
-    return json_digest([file_digest(scenes / name / "pair.json") for name in (*task.fold.train, *task.fold.test)])
-
-
-def as_text(chosen: Mapping[str, Sequence[Changes]]) -> dict[str, list[str]]:
-    """Return the chosen settings as text."""
-    return {sensors: [json.dumps(each) for each in folds] for sensors, folds in chosen.items()}
-
-
-def flat(variants: Any) -> list[Counts]:  # noqa: ANN401 - networks by variant
-    """Return all networks."""
-    return [counts for folds in variants for seeds in folds for counts in seeds]
-
-
-def report(places: str, of: Trained, inner: Networks) -> dict[str, Any]:
-    """Print the tables of a set of places and return its figures."""
-    fused = of["fused"]
-    differences = compared(of)
-    curves = displacement_curves(of)
-    print(f"\n{places}: mIoU on held-out places, {len(fused)} folds, {len(fused[0])} trainings each")
-    print(f"{'variant':<16}{'mIoU':>8}{'million weights':>18}   by fold")
-    for name, each in of.items():
-        scores = Scoring(each).miou_by_fold()
-        weights = each[0][0].about["parameters"] / 1e6
-        print(f"{name:<16}{np.mean(scores):>8.3f}{weights:>18.2f}   {', '.join(f'{score:.3f}' for score in scores)}")
-    print("differences, 95 % interval, by fold")
-    ablations = variants_minus_fused(of)
-    points = {f"{name} {px}": found for name, curve in curves.items() for px, found in curve.items()}
-    points |= {f"{name} minus fused": found for name, found in ablations.items()}
-    for key, found in {**differences, **points}.items():
-        listed = ", ".join(f"{value:+.3f}" for value in found.folds)
-        print(f"  {key:<36}{found.value:+.3f}  [{found.low:+.3f}, {found.high:+.3f}]   {listed}")
-    views = {view: Scoring(fused, view=view).miou() for view in VIEWS}
-    conditions = {view: under_conditions(fused, seen_by(view), view) for view in VIEWS}
-    print("one network: " + ", ".join(f"{view} {score:.3f}" for view, score in views.items()))
-    for name in conditions[FUSED]:
-        row = (f"{view} {each[name]:.3f}" for view, each in conditions.items() if name in each)
-        print(f"  {name:<28}{', '.join(row)}")
-    falls = shares(fused)
-    errors = calibration(fused, inner)
-    print(f"share of the disturbed sensor falls in: {falls}")
-    print(f"calibration error: {errors}")
-    return {
-        **{key: value for name, found in differences.items() for key, value in with_ends(name, found).items()},
-        **errors,
-        "share_of_disturbed": falls["mean"],
-        "full_cloud_masked_minus_sar_path": Scoring(fused, OVERCAST_MASKED).miou()
-        - Scoring(fused, view="sar", only=OVERCAST_MASKED).miou(),
-        "by_fold": {name: list(found.folds) for name, found in differences.items()},
-        **{name: {px: ends(found) for px, found in curve.items()} for name, curve in curves.items()},
-        "variant_minus_fused": {name: ends(found) for name, found in ablations.items()},
-        "shares": falls,
-        "miou": {name: Scoring(each).miou() for name, each in of.items()},
-        "miou_views": views,
-        "miou_conditions": conditions,
-    }
-
-
-def seen_by(view: str) -> list[Any]:
-    """Return the conditions that change what a view sees."""
-    return [each for name, each in CONDITIONS.items() if name != "clear" and view in each.seen_by]
 
 
 def rank_agreement(trained: Mapping[str, Trained]) -> float | None:

@@ -22,7 +22,7 @@ def load() -> Load:
     def module(name: str) -> ModuleType:
         sys.path.insert(0, str(BENCHMARKS))  # it imports modules of its folder, like a script
         try:
-            return importlib.import_module(f"accuracy_{name}")
+            return importlib.import_module(f"accuracy_{name}" if name else "accuracy")
         finally:
             sys.path.remove(str(BENCHMARKS))
 
@@ -206,3 +206,61 @@ def test_a_task_survives_its_text(load: Load):
     again = runs.Task.of(json.dumps(asdict(task)))
     assert again == task and again.digest == task.digest
     assert runs.Task(places.FOLDS["made"][0], 2, 5).digest != task.digest
+
+
+def made_counts(load: Load, fold: Any, view: str, accuracy: dict[str, float]) -> Any:  # noqa: ANN401
+    """Return the counts of a network with known accuracies by condition, `clear` where none is given."""
+    counts, conditions = load("counts"), load("conditions").CONDITIONS
+    blocks = tuple((scene, 0, column) for scene in fold.test for column in range(4))
+    views = ("fused", "optical", "sar") if view == "fused" else (view,)
+    arrays: dict[str, Any] = {}
+    for name, condition in conditions.items():
+        right = round(1000 * accuracy.get(name, accuracy["clear"]))
+        matrix = np.tile([[right, 1000 - right], [1000 - right, right]], (len(blocks), 1, 1))
+        for each in set(views) & set(condition.seen_by):
+            arrays[f"confusion {name} {each}"] = matrix
+        change = {"optical": -0.1, "sar": 0.1, None: 0}[condition.sensor]
+        arrays[f"share {name}"] = np.full(len(blocks), 0.5 + change)
+    temperatures = len(counts.TEMPERATURES)
+    bins = np.zeros((len(blocks), 1 + temperatures, 3, counts.BINS))
+    bins[:, :, :, 14] = 10, 9.7, 7
+    bins[:, 1 + 9, 1, 14] = 7.1  # calibrated with the tenth temperature
+    nll = np.full((len(blocks), 1 + temperatures), 8.0)
+    nll[:, 1 + 9] = 5
+    about = {"view": view, "class_px": [50, 20], "parameters": 10}
+    return counts.Counts(about, blocks, {**arrays, "bins": bins, "nll": nll})
+
+
+def test_a_report_has_the_figures_of_known_counts(load: Load):
+    folds = load("places").FOLDS["made"]
+    of = {
+        "fused": ("fused", {"clear": 0.8, "clouds 1 mask withheld": 0.6, "displaced 8": 0.7}),
+        "optical": ("optical", {"clear": 0.75}),
+        "sar": ("sar", {"clear": 0.7}),
+        "sum": ("fused", {"clear": 0.8, "displaced 8": 0.6}),
+        "cross entropy": ("fused", {"clear": 0.78}),
+    }
+    trained = {
+        name: [[made_counts(load, fold, view, accuracy) for _ in range(2)] for fold in folds]
+        for name, (view, accuracy) in of.items()
+    }
+    chosen = load("choices").Chosen({"fused": [{}] * 3}, [[seeds[0]] for seeds in trained["fused"]])
+    found = load("report").report("made", trained, chosen)
+
+    def iou(accuracy: float) -> float:
+        return accuracy / (2 - accuracy)
+
+    def close(value: float) -> Any:  # noqa: ANN401
+        return pytest.approx(value, abs=1e-9)
+
+    assert found["fused_minus_best_single"] == found["fused_minus_best_single_low"] == close(iou(0.8) - iou(0.75))
+    assert found["sar_minus_fused_full_cloud"] == close(iou(0.7) - iou(0.6))
+    assert found["sar_minus_fused_full_cloud_masked"] == close(iou(0.7) - iou(0.8))
+    assert found["rift_minus_ce_rarest"] == found["rift_minus_ce_miou"] == close(iou(0.8) - iou(0.78))
+    curve = {px: each["difference"] for px, each in found["cmaf_minus_sum_displaced"].items()}
+    assert curve == {"0": 0, "1": 0, "2": 0, "4": 0, "8": close(iou(0.7) - iou(0.6))}
+    assert found["share_of_disturbed"] == found["shares"]["clouds 1 mask withheld"] == 1
+    assert (found["ece_unseen"], found["ece_unseen_inner"]) == (close(0.27), close(0.01))
+    assert found["variant_minus_fused"]["sar"]["high"] < 0 and "cmaf_minus_gate" not in found
+    assert load("").rank_agreement({"made": trained, "floods": trained}) == close(1)
+    assert load("").worst({"made": found, "floods": {**found, "ece_unseen": 0.5}})["ece_unseen"] == 0.5
