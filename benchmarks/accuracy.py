@@ -12,7 +12,8 @@ events and seeds of a fold, then over folds; mean IoU is over the classes with l
 from 4,000 draws of folds, in them events and seeds, in them blocks, widened for the small number of events
 (`benchmarks/accuracy_intervals.py`). Better means that `_low` is above 0.
 
-- `fused_minus_best_single`: both sensors minus the better single sensor of each fold, mean IoU; `_by_fold`.
+- `fused_minus_best_single`: both sensors minus the better single sensor of each fold, mean IoU; `…_worst_fold`: of
+  the fold where it is smallest.
 - `sar_minus_fused_full_cloud`: training on SAR alone minus fused training, mean IoU under full cloud cover, with the
   cloud mask withheld (`…_masked`: given).
 - `full_cloud_masked_minus_sar_path`: fused minus SAR alone, the same network, under full cloud cover, mask given.
@@ -153,6 +154,7 @@ def worst(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
     """Return the main figures, each from the set of places where it is worst."""
     lowest = ("fused_minus_best_single", "cmaf_minus_sum", "rift_minus_ce_miou", "rift_minus_ce_rarest")
     keys = {key: min for name in lowest for key in (name, f"{name}_low")}
+    keys |= {"fused_minus_best_single_worst_fold": min}
     keys |= {"share_of_disturbed": min, "sar_minus_fused_full_cloud": max}
     keys |= {"sar_minus_fused_full_cloud_masked": max, "ece_unseen": max}
     found: dict[str, float | None] = {}

@@ -1,6 +1,7 @@
 """Counts of a scored network in blocks of 256 px, and the file that has them."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,7 +44,7 @@ class Counts:
 
     def write(self, path: Path) -> None:
         """Write the file, completely or not at all."""
-        part = path.with_suffix(".part.npz")
+        part = path.with_suffix(f".{os.getpid()}.part.npz")
         text = json.dumps({"about": self.about, "blocks": self.blocks})
         np.savez_compressed(part, **{**self.arrays, "text": np.array(text)})  # type: ignore[arg-type]
         part.rename(path)

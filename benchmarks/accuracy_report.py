@@ -20,6 +20,7 @@ from accuracy_figures import (
     variants_minus_fused,
     with_ends,
 )
+from accuracy_intervals import Interval
 
 from clairemap.outputs import FUSED
 from clairemap.settings import VIEWS, View
@@ -58,6 +59,7 @@ def report(places: str, of: Trained, chosen: Chosen) -> dict[str, Any]:
     print(f"calibration error: {errors}")
     return {
         **{key: value for name, found in differences.items() for key, value in with_ends(name, found).items()},
+        **worst_fold(differences),
         **errors,
         "share_of_disturbed": falls["mean"],
         "full_cloud_masked_minus_sar_path": Scoring(fused, OVERCAST_MASKED).miou()
@@ -71,6 +73,12 @@ def report(places: str, of: Trained, chosen: Chosen) -> dict[str, Any]:
         "miou_conditions": conditions,
         "chosen": {sensors: [json.dumps(each) for each in folds] for sensors, folds in chosen.changes.items()},
     }
+
+
+def worst_fold(differences: Mapping[str, Interval]) -> dict[str, float]:
+    """Return the difference to the better single sensor in the fold where it is smallest, if it was measured."""
+    key = "fused_minus_best_single"
+    return {f"{key}_worst_fold": min(differences[key].folds)} if key in differences else {}
 
 
 def seen_by(view: View) -> list[Condition]:

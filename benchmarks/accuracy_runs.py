@@ -186,9 +186,10 @@ def scored(network: Claire, scene: TestScene, task: Task, temperature: float) ->
         names = ("clear", *(task.conditions if window in under else ()))
         arrays: dict[str, NDArray[Any]] = {}
         for name in names:
-            arrays |= under_condition(network, scene.batch(window, number, CONDITIONS[name]), CONDITIONS[name])
+            batch = scene.batch(window, number, CONDITIONS[name])
+            arrays |= under_condition(network, batch, CONDITIONS[name])
             if name == "clear":
-                arrays |= of_confidences(network, scene.batch(window, number, CLEAR), temperature)
+                arrays |= of_confidences(network, batch, temperature)
         found.append(Scored(window, arrays))
     return found
 

@@ -39,7 +39,10 @@ def simulate_scene(
         recipe = replace(recipe, size_px=size_px)
     if acquisition:
         recipe = replace(recipe, acquisition=Acquisition.drawn(acquisition), shift_px=Shift(dy=0.0, dx=0.0))
-    tags = stamp("simulate_scene", json.dumps({**asdict(recipe), "seed": seed}))
+    parameters = {**asdict(recipe), "seed": seed}
+    if not acquisition:
+        del parameters["acquisition"]  # the stamp of the demo's scenes stays
+    tags = stamp("simulate_scene", json.dumps(parameters))
     clairemap.simulate.scene.simulate_scene(recipe, directory / scene, LANDSCAPE_SEED + seed, tags)
     log.info(
         "%s: %d x %d px, SAR displaced by dx %g, dy %g px",

@@ -92,16 +92,9 @@ def simulate_scene(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[s
     """
     _write_optical(recipe, folder, seed, tags)
     _write_sar(recipe, folder, seed, tags)
-    acquisition, sar_tags = recipe.acquisition, {**tags, **_true_shift(recipe)}
-    to_bytes(
-        folder / "optical.tif",
-        recipe.optical_grid,
-        OPTICAL,
-        acquisition.optical_stretch,
-        tags,
-        acquisition.optical_white,
-    )
-    to_bytes(folder / "sar.tif", recipe.sar_grid, SAR, acquisition.sar_stretch, sar_tags)
+    how = recipe.acquisition
+    to_bytes(folder / "optical.tif", recipe.optical_grid, OPTICAL, how.optical_stretch, tags, how.optical_white)
+    to_bytes(folder / "sar.tif", recipe.sar_grid, SAR, how.sar_stretch, {**tags, **_true_shift(recipe)})
 
 
 def _true_shift(recipe: SceneRecipe) -> dict[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.simulate.acquisition import Season
-from clairemap.simulate.materials import MATERIALS, Material
+from clairemap.simulate.materials import BACKSCATTER, NUMBER, REFLECTANCE, Material
 
 _STUBBLE = Material((13.5, 11.5, 8.2, 25.0), (-12.2, -19.2), 0.05)
 _PLOUGHED = Material((8.6, 7.4, 5.6, 13.0), (-9.2, -17.6), 0.07)
@@ -46,14 +46,16 @@ CHANGED: dict[Season, dict[str, Material]] = {
 @cache
 def reflectance_table(season: Season) -> NDArray[np.float32]:
     """Return the reflectance of the materials, (material, band)."""
-    return (np.array([each.reflectance_percent for each in _materials(season)]) / 100).astype(np.float32)
+    table = REFLECTANCE.copy()
+    for name, material in CHANGED[season].items():
+        table[NUMBER[name]] = np.array(material.reflectance_percent) / 100
+    return table
 
 
 @cache
 def backscatter_table(season: Season) -> NDArray[np.float32]:
     """Return sigma0 of the materials as linear power, (material, band)."""
-    return (10 ** (np.array([each.backscatter_db for each in _materials(season)]) / 10)).astype(np.float32)
-
-
-def _materials(season: Season) -> list[Material]:
-    return [CHANGED[season].get(name, material) for name, material in MATERIALS.items()]
+    table = BACKSCATTER.copy()
+    for name, material in CHANGED[season].items():
+        table[NUMBER[name]] = 10 ** (np.array(material.backscatter_db) / 10)
+    return table
