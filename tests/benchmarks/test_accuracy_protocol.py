@@ -1,17 +1,22 @@
 """The protocol of the accuracy benchmark: intervals, counts per block, conditions. `test_quick` runs all of it."""
 
 import importlib
+import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from clairemap.artefacts.statistics import BandStatistics
+from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.classes import IGNORE_INDEX
+from clairemap.grid.window import Window
+from clairemap.raster.store import open_store
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 Load = Callable[[str], ModuleType]
@@ -171,6 +176,78 @@ def test_faults_change_all_bands_alike_and_by_seed(load: Load, fault: str):
     assert conditions.within(found + 300, np.dtype("uint8")).max() == 255
 
 
+@pytest.fixture(scope="module")
+def read_scene(load: Load, made_pairs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
+    """Return a scene of 512 x 768 px as the benchmark reads it, without normalisation, and its arrays."""
+    made = made_pairs.make_scene(tmp_path_factory.mktemp("pair"), "made_a_0", shape=(512, 768))
+    sar = BandStatistics(bands=("VV",), mean=(-15.0,), std=(5.0,), p02=(-24.0,), p98=(-4.0,))
+    statistics = TrainingStatistics(BANDS, sar, (1, 1, 1), 3, ("made_b_0",), "db")
+    job = SimpleNamespace(statistics=statistics, scales=SimpleNamespace(normalise=lambda batch: batch))
+    return load("runs").TestScene("made_a_0", open_store(made.pair), job), made
+
+
+def test_windows_are_whole_blocks_with_labels_that_both_sensors_see(load: Load, read_scene: tuple[Any, Any]):
+    scene, made = read_scene
+    assert [window.shape for window in scene.windows(9)] == [(512, 512), (512, 256)]
+    assert scene.windows(1) == scene.windows(9)[:1]
+    batch = scene.batch(scene.windows(9)[0], 0, load("conditions").CLEAR)
+    seen = (made.validity[:, :512] == 0) & (made.label[:, :512] != IGNORE_INDEX)
+    assert np.array_equal(batch.target[0].numpy() != IGNORE_INDEX, seen)
+
+
+def test_displaced_sar_fills_the_window_and_keeps_the_scored_pixels(load: Load, read_scene: tuple[Any, Any]):
+    (scene, made), conditions = read_scene, load("conditions").CONDITIONS
+    window = scene.windows(9)[0]
+    still, moved = (scene.batch(window, 0, conditions[name]) for name in ("clear", "displaced 8"))
+    down, right = conditions["displaced 8"].sar_offset(0).down_px, conditions["displaced 8"].sar_offset(0).right_px
+    assert (down, right) == (0, 8)
+    assert np.array_equal(moved.sar[0, 0, :, 16:].numpy(), made.sar[0, :, 24:520])
+    assert moved.sar_weight[0, 0, :, 16:].min() == 1
+    assert (moved.target == still.target).all() and (moved.optical == still.optical).all()
+
+
+def test_clouds_and_faults_change_one_sensor_and_no_label(load: Load, read_scene: tuple[Any, Any]):
+    (scene, _), conditions = read_scene, load("conditions").CONDITIONS
+    window = scene.windows(9)[1]
+    still = scene.batch(window, 1, conditions["clear"])
+    for name in ("clouds 0.5 mask given", "clouds 0.5 mask withheld", "sar noise", "sar offset", "optical gain"):
+        found, again = (scene.batch(window, 1, conditions[name]) for _ in range(2))
+        assert all(map(torch.equal, found, again)) and torch.equal(found.target, still.target)
+        assert torch.equal(found.sar, still.sar) == (conditions[name].sensor != "sar")
+        assert torch.equal(found.optical, still.optical) == (conditions[name].sensor != "optical")
+        given = name.endswith("given")
+        kept = found.optical_weight.mean() / still.optical_weight.mean()
+        assert kept == pytest.approx(0.5, abs=0.02) if given else kept == 1
+
+
+def test_shares_are_means_over_pixels_that_both_sensors_see(load: Load):
+    weight = torch.ones(1, 1, 256, 512)
+    optical = weight.clone()
+    optical[..., 128:256] = 0
+    optical[..., 256:] = 0
+    batch = SimpleNamespace(optical_weight=optical, sar_weight=weight)
+    share = torch.full((1, 1, 64, 128), 0.75)
+    share[..., 32:] = 0
+    assert np.array_equal(load("runs").block_shares(batch, share), [[0.75, np.nan]], equal_nan=True)
+
+
+def test_windows_without_a_condition_are_not_counted(load: Load):
+    runs = load("runs")
+    matrix = np.ones((1, 2, 3, 3), np.int32)
+    matrix[0, 1] = 0  # a block without labels
+    windows = [
+        runs.Scored(Window(0, 0, 256, 512), {"confusion clear fused": matrix}),
+        runs.Scored(
+            Window(0, 512, 256, 512),
+            {"confusion clear fused": matrix, "confusion x fused": 2 * matrix, "share x": np.full((1, 2), 0.5)},
+        ),
+    ]
+    blocks, arrays = runs.gathered({"made_a_0": windows})
+    assert blocks == [("made_a_0", 0, 0), ("made_a_0", 0, 2)]
+    assert arrays["confusion clear fused"].sum() == 18 and arrays["confusion x fused"][0].sum() == 0
+    assert np.array_equal(arrays["share x"], [np.nan, 0.5], equal_nan=True)
+
+
 def test_conditions_name_what_they_change(load: Load):
     conditions = load("conditions")
     assert len(conditions.CONDITIONS) == 1 + 8 + 4 + 6
@@ -198,9 +275,6 @@ def test_inner_folds_hold_out_half_of_the_training_events(load: Load):
 
 
 def test_a_task_survives_its_text(load: Load):
-    import json  # noqa: PLC0415
-    from dataclasses import asdict  # noqa: PLC0415
-
     runs, places = load("runs"), load("places")
     task = runs.Task(places.FOLDS["made"][0], 1, 5, {"loss": {"balance": 1.0}}, 2, ("displaced 1",))
     again = runs.Task.of(json.dumps(asdict(task)))
