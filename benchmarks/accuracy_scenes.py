@@ -35,7 +35,8 @@ def prepare(work: Path, places: str, data: Path | None) -> None:
     else:
         values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
         values["scenes"] = str(simulated(work / places, scenes, QUICK_PX if places == "quick" else MADE_PX))
-        values["sensors"] = {**values.get("sensors", {}), "sar": {"bands": ["VV", "VH"], "scale": "digital"}}
+        sar = {"bands": ["VV", "VH"], "scale": "digital", "speckle_filter": "none"}  # as the floods
+        values["sensors"] = {**values.get("sensors", {}), "sar": sar}
         values["registration"] = {"model": "none"}  # the displacement that these scenes have is what remains after it
     values.pop("training", None)
     values.pop("augmentation", None)
