@@ -29,15 +29,18 @@ LEFT_OUT: dict[str, set[str]] = {
 
 NOT_YET_PUBLISHED: dict[str, set[str]] = {
     "accuracy": {
-        *(
-            "cmaf_minus_sum",
-            "cmaf_minus_sum_low",
-            "fused_minus_best_single_low",
-            "fused_minus_best_single_worst_fold",
-            "rift_minus_ce_miou_low",
-        ),
-        *("rift_minus_ce_rarest_low", "sar_minus_fused_full_cloud_masked", "share_of_disturbed", "ece_unseen"),
-        *("rank_agreement", "seeds", "cpu_hours"),
+        "cmaf_minus_sum",
+        "cmaf_minus_sum_low",
+        "cpu_hours",
+        "ece_unseen",
+        "fused_minus_best_single_low",
+        "fused_minus_best_single_worst_fold",
+        "rank_agreement",
+        "rift_minus_ce_miou_low",
+        "rift_minus_ce_rarest_low",
+        "sar_minus_fused_full_cloud_masked",
+        "seeds",
+        "share_of_disturbed",
     }
 }
 """Figures that the published result does not have, since it is older."""
