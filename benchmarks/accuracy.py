@@ -1,98 +1,106 @@
-"""Accuracy on held-out areas: by sensor, under painted clouds, by loss and by fusion.
+"""Accuracy on places that no training has seen: by sensor, loss and fusion, under clouds and with disturbed sensors.
 
-*Floods*: six real Sentinel events, each held out once in one of three trainings. *Made*: three simulated regions, each
-with a test scene that does not overlap the training scenes. The trainings have different seeds. Lists are values of
-the three trainings, other figures their means.
+*Floods*: six real Sentinel events. *Made*: six simulated regions with landscapes of their own, whose scenes differ in
+season, air, wet soil, SAR geometry, misregistration and 8-bit stretch. *Small* (`--sets small`): eight pictures of
+WHU-OPT-SAR, 256 px. Each fold holds out two events (regions, pictures) of its set; it has several trainings with
+different seeds. Settings are the defaults, and `chosen`: the
+candidate that is best in shorter trainings, each with half of the fold's training events held out; for both sensors and
+for each alone. Nothing is selected on held-out places; without validation scenes the last step's weights are used.
 
-- `fused_minus_best_single`: both sensors minus the better single sensor of each training, mean IoU.
+A difference is paired: the same folds, seeds and blocks of 256 px. Figures are computed per event and averaged over the
+events and seeds of a fold, then over folds; mean IoU is over the classes with labels. `_low`, `_high`: 95 % interval
+from 4,000 draws of folds, in them events and seeds, in them blocks, widened for the small number of events
+(`benchmarks/accuracy_intervals.py`). Better means that `_low` is above 0.
+
+- `fused_minus_best_single`: both sensors minus the better single sensor of each fold, mean IoU; `…_worst_fold`: of
+  the fold where it is smallest.
 - `sar_minus_fused_full_cloud`: training on SAR alone minus fused training, mean IoU under full cloud cover, with the
   cloud mask withheld (`…_masked`: given).
 - `full_cloud_masked_minus_sar_path`: fused minus SAR alone, the same network, under full cloud cover, mask given.
 - `rift_minus_ce_miou`, `rift_minus_ce_rarest`: RIFT minus cross entropy, mean IoU and IoU of the rarest class.
-- `cmaf_minus_sum`, `cmaf_minus_early`: fusion by CMAF minus fusion `sum` and minus fusion `early`, mean IoU.
-- `miou_clouds`: mean IoU by share of the scene under clouds, with the mask given (masked) or withheld (unmasked).
+- `cmaf_minus_sum`, `…_gate`, `…_early`: fusion by CMAF minus simpler fusions, mean IoU; `…_displaced`: by displacement
+  of SAR in pixels.
+- `variant_minus_fused`: each variant minus the defaults, mean IoU.
+- `share_of_disturbed`: share of the blocks in which the share of a sensor in the fused features falls when that sensor
+  is disturbed; mean of gain, offset and noise of both sensors. `shares`: each, unseen cloud and displaced SAR.
+- `ece_unseen`: calibration error on held-out events with the temperature of the training; `…_inner`: with the one that
+  suits the events held out in the choice of settings; `…_plain`: with temperature 1.
+- `rank_agreement`: Spearman's correlation of the variants' mean IoU on made and real places.
+- `miou`: by variant; `miou_views`: the fused network, and with one sensor masked out; `miou_conditions`: mean IoU under
+  each condition, by view, on fewer windows.
+- `cpu_hours`: of all trainings and their scoring, one thread each.
 
-The last step's weights are used, so that nothing is selected on test areas. Labelled pixels that both sensors see are
-scored, also under painted clouds. The clouds are painted as in the training crops; real clouds differ. Settings are
-the defaults, except `gain` for the floods, whose images have individual contrast stretches. Three gains (0, 0.5, 1) are
-compared in shorter trainings, each with half of the fold's training events held out; the best one is used.
+Scored are labelled pixels that both sensors see, in windows of 512 px, also under painted clouds. The clouds are
+painted as in the training crops; real clouds differ. Displaced SAR is moved in one of four directions. A disturbed
+sensor has half or twice its contrast, is brighter or darker by one standard deviation of the training scenes, or has
+noise of one standard deviation (SAR: speckle of one look).
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 
-    python benchmarks/accuracy.py --data FOLDER_WITH_FLOOD_SCENES
+    python benchmarks/accuracy.py --data FOLDER_WITH_REAL_SCENES
+    python benchmarks/accuracy.py --sets made --variants fused sum --seeds 1
     python benchmarks/accuracy.py --quick
 """
 
 import argparse
 import json
-import math
 import os
 import platform
-import subprocess
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean, stdev
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import yaml
-from accuracy_runs import (
-    CLEAR,
-    CODE,
-    FOLDS,
-    GAINS,
-    MADE,
-    MASKED,
-    QUICK_STEPS,
-    UNMASKED,
-    VARIANTS,
-    Condition,
-    Fold,
-    Result,
-)
+from accuracy_choices import Chosen, choices, sensors_of
+from accuracy_conditions import CONDITIONS
+from accuracy_figures import Scoring, rounded
+from accuracy_intervals import rank_correlation
+from accuracy_places import EVENTS, FOLDS, VARIANTS, merged
+from accuracy_report import Trained, report
+from accuracy_runs import CODE, PROJECT, Task
+from accuracy_scenes import REAL, prepare
+from accuracy_trainings import Trainings
 
 import clairemap
-from clairemap.console import progress
+from clairemap.outputs import FUSED
 
-PROJECT = Path(__file__).parents[1]
-QUICK_PX = 256
-Results = dict[tuple[str, str], list[Result]]
-"""The results of each set of places and variant, one per fold."""
-
-
-class Training(NamedTuple):
-    """One training: set of places, number of the fold, variant, steps, gain."""
-
-    places: str
-    fold: int
-    variant: str
-    steps: int
-    gain: float
+QUICK_STEPS = 2
+ALL_CONDITIONS = tuple(name for name in CONDITIONS if name != "clear")
 
 
 def main() -> None:
     """Run the benchmark."""
-    options = prepared_options(common_parser(__doc__, ["floods", "made"]), quick_set="quick")
-    steps = options.steps
-    gains = {places: [0.0] * len(FOLDS[places]) for places in ("quick", "made")}
-    gains["floods"] = chosen_gains(options, steps // 2)
-    results = all_results(options, steps, gains)
-    figures = {places: {**report(places, results), "gain": gains[places]} for places in options.sets}
-    print(json.dumps({**worst(figures), "sets": figures, "steps": steps, **machine()}))
+    parser = common_parser(__doc__, list(EVENTS), ["floods", "made"])
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant and fold")
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), help="beside fused")
+    parser.add_argument("--windows", type=int, default=12, help="scored windows of each test scene")
+    options = prepared_options(parser, quick_set="quick")
+    options.variants = list(dict.fromkeys([FUSED, *options.variants]))
+    if options.quick:
+        options.seeds = 1
+    trainings = Trainings(options.work, options.jobs)
+    figures, trained = {}, {}
+    for places in options.sets:
+        chosen = choices(places, options, trainings)
+        trained[places] = networks(places, chosen, options, trainings)
+        figures[places] = report(places, trained[places], chosen)
+    agreement = rank_agreement(trained)
+    print(f"\nrank agreement of made and real places over {len(options.variants)} variants: {agreement}")
+    print(f"{trainings.hours:.1f} CPU hours")
+    run = {"steps": options.steps, "seeds": options.seeds, "cpu_hours": trainings.hours}
+    print(json.dumps(rounded({**worst(figures), "rank_agreement": agreement, **run, "sets": figures, **machine()})))
 
 
-def common_parser(description: str | None, sets: Sequence[str]) -> argparse.ArgumentParser:
+def common_parser(description: str | None, sets: Sequence[str], default: Sequence[str]) -> argparse.ArgumentParser:
     """Return a parser with the options of all benchmarks that train on these scenes."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with flood_a … flood_f; not needed for made scenes")
+    parser.add_argument("--data", type=Path, help="folder with the real scenes; not needed for made ones")
     parser.add_argument(
         "--work", type=Path, default=PROJECT / "work" / "benchmarks_accuracy", help="folder for the runs"
     )
     parser.add_argument("--steps", type=int, default=400, help="optimiser steps of each training")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="parallel trainings, one core each")
-    parser.add_argument("--sets", nargs="+", choices=sets, default=sets, help="places")
+    parser.add_argument("--sets", nargs="+", choices=sets, default=default, help="places")
     parser.add_argument("--quick", action="store_true", help="two small made scenes, few steps: a test run")
     return parser
 
@@ -103,219 +111,57 @@ def prepared_options(parser: argparse.ArgumentParser, quick_set: str) -> argpars
     options.work = options.work.resolve()
     if options.quick:
         options.sets, options.steps = [quick_set], QUICK_STEPS
-        prepare_quick(options.work)
-    elif "floods" in options.sets and options.data is None:
-        parser.error("--data is required for the floods; without it use --sets made")
-    else:
-        prepare(options)
+    elif set(options.sets) & set(REAL) and options.data is None:
+        parser.error("--data is required for real scenes; without it use --sets made")
+    for places in ["quick"] if options.quick else options.sets:
+        prepare(options.work, places, options.data)
     return options
 
 
-def prepare(options: argparse.Namespace) -> None:
-    """Register and tile the scenes with the workflow; finished scenes are kept."""
-    if "floods" in options.sets:
-        values = yaml.safe_load((PROJECT / "tests" / "real" / "floods" / "config.yaml").read_text())
-        values["tiling"] = {"tile_px": 256}
-        del values["training"]
-        values |= {
-            "scenes": str(PROJECT / "tests" / "real" / "floods" / "scenes.csv"),
-            "data_dir": str(options.data.resolve()),
-        }
-        tile(options.work / "floods", values, sorted({scene for fold in FOLDS["floods"] for scene in fold.test}))
-    if "made" in options.sets:
-        for fold in FOLDS["made"]:
-            values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
-            del values["training"]
-            folder = options.work / fold.prepared
-            values["scenes"] = str(simulate(folder, fold))
-            tile(folder, values, MADE)
-
-
-def prepare_quick(work: Path) -> None:
-    """Simulate and tile two small scenes."""
-    (fold,) = FOLDS["quick"]
-    folder = work / fold.prepared
-    values = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text())
-    del values["training"]
-    rows = ["scene,region,split,optical,sar,label,cloud"]
-    script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
-    for scene in (*fold.train, *fold.test):
-        files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
-        chosen = ["--scene", scene, "--directory", str(folder / "scenes"), "--size-px", str(QUICK_PX)]
-        if not all(path.exists() for path in files):
-            subprocess.run([sys.executable, script, *chosen], check=True)
-        rows.append(",".join([scene, "made", "train" if scene in fold.train else "test", *map(str, files)]))
-    sheet = folder / "scenes.csv"
-    sheet.write_text("\n".join(rows) + "\n")
-    tile(folder, {**values, "scenes": str(sheet)}, (*fold.train, *fold.test))
-
-
-def simulate(folder: Path, fold: Fold) -> Path:
-    """Simulate the scenes of a fold's landscape and return their sample sheet."""
-    rows = ["scene,region,split,optical,sar,label,cloud"]
-    for scene in MADE:
-        files = [folder / "scenes" / scene / f"{role}.tif" for role in ("optical", "sar", "label", "cloud")]
-        if not all(path.exists() for path in files):
-            script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
-            chosen = ["--scene", scene, "--directory", str(folder / "scenes"), "--seed", str(fold.seed)]
-            subprocess.run([sys.executable, script, *chosen], check=True)
-        rows.append(",".join([scene, "made", "train" if scene in fold.train else "test", *map(str, files)]))
-    sheet = folder / "scenes.csv"
-    sheet.write_text("\n".join(rows) + "\n")
-    return sheet
-
-
-def tile(folder: Path, values: dict[str, object], scenes: Iterable[str]) -> None:
-    """Run the workflow in a folder up to the pair stores of the scenes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "config.yaml"
-    config.write_text(yaml.safe_dump(values))
-    snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--cores", "all"]
-    targets = [f"work/scenes/{scene}/pair.json" for scene in scenes]
-    subprocess.run(
-        [*snakemake, "--directory", folder, "--configfile", config, "--", *targets],
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-        check=True,
-        stdout=sys.stderr,
-    )
-
-
-def chosen_gains(options: argparse.Namespace, steps: int) -> list[float]:
-    """Return the best gain of each fold of the floods, by mIoU on its own training events."""
-    if "floods" not in options.sets:
-        return []
-    inner = range(len(FOLDS["gain"]))
-    runs = [Training("gain", fold, "fused", steps, gain) for gain in GAINS for fold in inner]
-    found = dict(zip(runs, results_of(runs, options), strict=True))
-    chosen = []
-    for number, fold in enumerate(FOLDS["floods"]):
-        reached = {
-            gain: mean(run.miou() for of, run in found.items() if (of.fold // 2, of.gain) == (number, gain))
-            for gain in GAINS
-        }
-        chosen.append(max(reached, key=reached.__getitem__))
-        listed = ", ".join(f"{gain:g}: {miou:.3f}" for gain, miou in reached.items())
-        print(f"{fold.name}: gain {chosen[-1]:g}, by mIoU on its own training events ({listed})")
-    return chosen
-
-
-def all_results(options: argparse.Namespace, steps: int, gains: dict[str, list[float]]) -> Results:
-    """Return the results of all variants on all sets of places."""
-    runs = [
-        Training(places, number, variant, steps, gains[places][number])
-        for variant in VARIANTS
-        for places in options.sets
-        for number in range(len(FOLDS[places]))
-    ]
-    results: Results = {}
-    for run, result in zip(runs, results_of(runs, options), strict=True):
-        results.setdefault((run.places, run.variant), []).append(result)
-    return results
-
-
-def results_of(runs: Sequence[Training], options: argparse.Namespace) -> Iterator[Result]:
-    """Run the trainings without a result in parallel, and yield all results in order."""
-
-    def done(run: Training) -> Result:
-        name = f"{run.places}-{run.fold}-{run.variant.replace(' ', '_')}-{run.steps}-{run.gain:g}.json"
-        path = options.work / "results" / CODE / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            chosen = ["--data", run.places, "--fold", str(run.fold), "--variant", run.variant]
-            chosen += ["--steps", str(run.steps), "--gain", str(run.gain)]
-            command = [sys.executable, str(PROJECT / "benchmarks" / "accuracy_runs.py"), *chosen]
-            log = path.with_suffix(".log")
-            with log.open("w") as file:
-                outcome = subprocess.run(
-                    [*command, "--work", options.work, "--result", path],
-                    env={**os.environ, "OMP_NUM_THREADS": "1"},
-                    check=False,
-                    stdout=file,
-                    stderr=file,
-                )
-            if outcome.returncode:
-                raise SystemExit(f"{' '.join(chosen)} failed; see {log}")
-        return Result(**json.loads(path.read_text()))
-
-    with ThreadPoolExecutor(options.jobs) as pool:
-        yield from progress(pool.map(done, runs), "trainings", len(runs))
-
-
-def mious(runs: Sequence[Result], condition: Condition = CLEAR) -> list[float]:
-    """Return the mean IoU of each fold."""
-    return [run.miou(condition.name) for run in runs]
-
-
-def report(places: str, results: Results) -> dict[str, Any]:
-    """Print the tables of a set of places and return its figures."""
-    of = {variant: results[places, variant] for variant in VARIANTS}
-    print(f"\n{places}: mIoU on held-out places, mean ± standard deviation of {len(of['fused'])} trainings")
-    for fused, optical, sar in zip(of["fused"], of["optical"], of["sar"], strict=True):
-        print(f"  {fused.fold:<12} fused {fused.miou():.3f}, optical {optical.miou():.3f}, SAR {sar.miou():.3f}")
-    print(f"{'painted clouds':<24}" + "".join(f"{name:>18}" for name in ("none", "25 %", "50 %", "75 %", "100 %")))
-    row("fused, mask given", [mious(of["fused"], condition) for condition in (CLEAR, *MASKED)])
-    row("fused, mask withheld", [mious(of["fused"], condition) for condition in (CLEAR, *UNMASKED)])
-    row("optical only", [mious(of["optical"], condition) for condition in (CLEAR, *UNMASKED)])
-    row("SAR only", [mious(of["sar"])] * 5)
-    rarest = {variant: [run.rarest()[1] for run in runs] for variant, runs in of.items()}
-    clear = {variant: mious(runs) for variant, runs in of.items()}
-    single = list(map(max, clear["optical"], clear["sar"]))
-    names = " / ".join(dict.fromkeys(run.rarest()[0] for run in of["fused"]))
-    print(f"{'loss and fusion':<24}{'mIoU':>18}{'IoU of ' + names:>24}{'million weights':>18}")
-    for variant in ("fused", "cross entropy", "focal", "dice", "sum", "early"):
-        label = {"fused": "RIFT, CMAF", "sum": "RIFT, sum", "early": "RIFT, early"}.get(variant, f"{variant}, CMAF")
-        figures = f"{spread(clear[variant]):>18}{spread(rarest[variant]):>24}"
-        print(f"{label:<24}{figures}{of[variant][0].parameters / 1e6:>18.2f}")
-    overcast, overcast_masked = (mious(of["fused"], clouds[-1]) for clouds in (UNMASKED, MASKED))
-    paired = {
-        "fused_minus_best_single": minus(clear["fused"], single),
-        "sar_minus_fused_full_cloud": minus(clear["sar"], overcast),
-        "sar_minus_fused_full_cloud_masked": minus(clear["sar"], overcast_masked),
-        "rift_minus_ce_miou": minus(clear["fused"], clear["cross entropy"]),
-        "rift_minus_ce_rarest": minus(rarest["fused"], rarest["cross entropy"]),
-        "cmaf_minus_sum": minus(clear["fused"], clear["sum"]),
-        "cmaf_minus_early": minus(clear["fused"], clear["early"]),
+def networks(places: str, chosen: Chosen, options: argparse.Namespace, trainings: Trainings) -> Trained:
+    """Return the networks of all variants on a set of places; all variants are trained with a seed before the next."""
+    folds = FOLDS[places]
+    tasks = {
+        (variant, number, seed): Task(
+            fold,
+            seed * len(folds) + number,
+            options.steps,
+            merged(chosen.changes[sensors_of(variant)][number], VARIANTS[variant]),
+            options.windows,
+            ALL_CONDITIONS if sensors_of(variant) == FUSED else (),
+        )
+        for seed in range(options.seeds)
+        for variant in options.variants
+        for number, fold in enumerate(folds)
     }
-    print(
-        "differences, mean ± standard deviation: " + "; ".join(f"{key} {spread(each)}" for key, each in paired.items())
-    )
+    found = dict(zip(tasks, trainings.results(tasks.values()), strict=True))
     return {
-        **{key: mean(each) for key, each in paired.items()},
-        "by_fold": {key: [round(value, 4) for value in each] for key, each in paired.items()},
-        "full_cloud_masked_minus_sar_path": max(run.from_sar_path or 0.0 for run in of["fused"]),
-        "miou": {variant: [round(value, 4) for value in mious(runs)] for variant, runs in of.items()},
-        "iou_rarest": {variant: [round(value, 4) for value in values] for variant, values in rarest.items()},
-        "miou_clouds": {
-            name: {condition.name: round(mean(mious(of[name], condition)), 4) for condition in conditions}
-            for name, conditions in (("fused", (*MASKED, *UNMASKED)), ("optical", UNMASKED))
-        },
+        variant: [[found[variant, number, seed] for seed in range(options.seeds)] for number in range(len(folds))]
+        for variant in options.variants
     }
 
 
-def minus(a: Sequence[float], b: Sequence[float]) -> list[float]:
-    """Return the difference of each training."""
-    return [of_a - of_b for of_a, of_b in zip(a, b, strict=True)]
+def rank_agreement(trained: Mapping[str, Trained]) -> float | None:
+    """Return the rank correlation of the variants on made and real places; None without both or two variants."""
+    if not {"floods", "made"} <= set(trained) or len(trained["made"]) < 2:
+        return None
+    return rank_correlation(
+        *([Scoring(each).miou() for each in trained[places].values()] for places in ("made", "floods"))
+    )
 
 
-def row(label: str, columns: Sequence[Sequence[float]]) -> None:
-    """Print one line of a table."""
-    print(f"{label:<24}" + "".join(f"{spread(values):>18}" for values in columns))
-
-
-def spread(values: Sequence[float]) -> str:
-    """Return mean and standard deviation as text."""
-    return f"{mean(values):.3f} ± {stdev(values) if len(values) > 1 else math.nan:.3f}"
-
-
-def worst(figures: dict[str, dict[str, Any]]) -> dict[str, float]:
+def worst(figures: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
     """Return the main figures, each from the set of places where it is worst."""
-    keys = {
-        "fused_minus_best_single": min,
-        "sar_minus_fused_full_cloud": max,
-        "rift_minus_ce_miou": min,
-        "rift_minus_ce_rarest": min,
-    }
-    return {key: worse(each[key] for each in figures.values()) for key, worse in keys.items()}
+    lowest = ("fused_minus_best_single", "cmaf_minus_sum", "rift_minus_ce_miou", "rift_minus_ce_rarest")
+    keys = {key: min for name in lowest for key in (name, f"{name}_low")}
+    keys |= {"fused_minus_best_single_worst_fold": min}
+    keys |= {"share_of_disturbed": min, "sar_minus_fused_full_cloud": max}
+    keys |= {"sar_minus_fused_full_cloud_masked": max, "ece_unseen": max}
+    found: dict[str, float | None] = {}
+    for key, worse in keys.items():
+        known = [each[key] for each in figures.values() if each.get(key) is not None]
+        found[key] = worse(known) if known else None
+    return found
 
 
 def machine() -> dict[str, str]:

@@ -1,35 +1,38 @@
 """One training of the accuracy benchmark: places, network, loss and scoring.
 
-`accuracy.py` starts a process of this file for each training and collects the JSON files that they write.
+`accuracy.py` starts a process of this file for each training and collects the files that they write.
 """
 
 import argparse
+import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+import logging
+import resource
+import time
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import yaml
+from accuracy_conditions import CLEAR, CONDITIONS, SENSORS, Condition, Scale, changed
+from accuracy_counts import BLOCK_PX, TEMPERATURES, Counts, block_matrices, confidences
+from accuracy_places import Changes, Fold, merged
 from numpy.typing import NDArray
 
 from clairemap.artefacts.tiles import TILE_ID, read_tile_index
 from clairemap.classes import IGNORE_INDEX
-from clairemap.grid.rounding import align_up
 from clairemap.grid.window import Window
-from clairemap.metrics.confusion import confusion_matrix
-from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
-from clairemap.provenance import stage_code
+from clairemap.outputs import FUSED
+from clairemap.provenance import json_digest, stage_code
 from clairemap.raster.store import GridStore, open_store
 from clairemap.scenes import Split
-from clairemap.settings import Settings, load_settings
+from clairemap.settings import VIEWS, Sensor, Settings, View, load_settings
 from clairemap.stages import TrainModel, stage_json
-from clairemap.tiles.clouds import BandRange, paint_clouds
+from clairemap.tiles.clouds import BandRange
 from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
 from clairemap.tiles.dataset import TrainingSample, as_sample, stack_samples
 from clairemap.tiles.split_assignment import assign_splits
@@ -37,236 +40,276 @@ from clairemap.tiles.training_statistics import fit_statistics
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
+from clairemap.validity import optical_usable, sar_usable
 
 PROJECT = Path(__file__).parents[1]
-WINDOW_PX = 1024
-COVERAGES = (0.25, 0.5, 0.75, 1.0)
-CODE = stage_code(Path(__file__))
-"""Hash of the code; results of other code are not reused."""
+WINDOW_PX = 512
+MARGIN_PX = 8
+"""SAR is also read this far around a window, so that displaced SAR fills it."""
 
-MADE = ("west_south", "west_north", "centre_south", "east_north")
+CELL_PX = 4
+"""Side of a cell of the shares."""
+
+TRAINING_CODE = stage_code(PROJECT / "workflow" / "scripts" / "train_model.py")
+_SCORING = ("accuracy_runs", "accuracy_counts", "accuracy_conditions")
+CODE = json_digest([TRAINING_CODE, *(stage_code(Path(__file__).with_name(f"{name}.py")) for name in _SCORING)])
+"""Hash of the code; results of other code are not reused. Trainings are repeated only if TRAINING_CODE changes."""
 
 
 @dataclass(frozen=True)
-class Fold:
-    """Training scenes, test scenes and seed; `prepared` is the folder of the run that tiled them."""
+class Task:
+    """A training and its scoring, from settings and names only, so that other tasks do not change its name.
 
-    name: str
-    prepared: str
-    train: tuple[str, ...]
-    test: tuple[str, ...]
+    `windows`: maximum number of scored windows of each test scene; `conditions`: by name, besides `clear`;
+    `condition_windows`: maximum number of windows of each scene that are scored under conditions.
+    """
+
+    fold: Fold
     seed: int
-
-
-def _flood_fold(seed: int, train: str, test: str) -> Fold:
-    of_train, of_test = (tuple(f"flood_{event}" for event in events) for events in (train, test))
-    return Fold(f"floods {test}", "floods", of_train, of_test, seed)
-
-
-QUICK_STEPS = 2
-
-FOLDS: Mapping[str, tuple[Fold, ...]] = {
-    "quick": (Fold("quick", "quick", MADE[:1], MADE[3:], 0),),
-    "floods": (_flood_fold(0, "cdef", "ab"), _flood_fold(1, "abef", "cd"), _flood_fold(2, "abcd", "ef")),
-    "made": tuple(Fold(f"made {seed}", f"made_{seed}", MADE[:3], MADE[3:], seed) for seed in range(3)),
-    "gain": tuple(
-        _flood_fold(seed, train, test)
-        for seed, training in enumerate((("cd", "ef"), ("ab", "ef"), ("ab", "cd")))
-        for train, test in (training, training[::-1])
-    ),
-}
-"""Folds of each set of places. "floods": each event is held out once, two at a time. "made": one scene per region is
-held out. "gain": two folds per fold of "floods", in that order, to choose its gain; each holds out half of its training
-events. "quick": for test runs.
-"""
-
-GAINS = (0.0, 0.5, 1.0)
-"""Candidates for the gain of the floods, whose images have individual contrast stretches."""
-
-CROSS_ENTROPY = {"balance": 1.0, "focal_gamma": 0.0, "class_weights": "none"}
-VARIANTS: Mapping[str, dict[str, dict[str, Any]]] = {
-    "fused": {},
-    "optical": {"network": {"sensors": "optical"}},
-    "sar": {"network": {"sensors": "sar"}},
-    "cross entropy": {"loss": CROSS_ENTROPY},
-    "focal": {"loss": {"balance": 1.0, "class_weights": "none"}},
-    "dice": {"loss": {"balance": 0.0, "tversky_alpha": 0.5, "tversky_beta": 0.5}},
-    "sum": {"network": {"fusion": "sum"}},
-    "early": {"network": {"fusion": "early"}},
-}
-"""Settings of each variant that differ from the defaults; `fused` is CLAIRE with RIFT, unchanged."""
-
-
-class Condition(NamedTuple):
-    """Fraction of a test scene under painted clouds, and whether the network gets their mask."""
-
-    coverage: float
-    mask_is_given: bool
+    steps: int
+    changes: Changes = field(default_factory=dict)
+    windows: int = 12
+    conditions: tuple[str, ...] = ()
+    condition_windows: int = 4
 
     @property
-    def name(self) -> str:
-        """Key in the results."""
-        return f"{self.coverage:g} {'masked' if self.mask_is_given else 'unmasked'}" if self.coverage else "clear"
+    def digest(self) -> str:
+        """Hash of all that decides the result besides code and data."""
+        return json_digest(asdict(self))
+
+    @classmethod
+    def of(cls, text: str) -> "Task":
+        """Return the task in a JSON text."""
+        values = json.loads(text)
+        fold = values["fold"]
+        scenes = {split: tuple(fold[split]) for split in ("train", "test")}
+        values |= {"fold": Fold(fold["name"], fold["prepared"], **scenes), "conditions": tuple(values["conditions"])}
+        return cls(**values)
 
 
-CLEAR = Condition(0, mask_is_given=False)
-UNMASKED = tuple(Condition(coverage, mask_is_given=False) for coverage in COVERAGES)
-MASKED = tuple(Condition(coverage, mask_is_given=True) for coverage in COVERAGES)
-CONDITIONS = {"fused": (CLEAR, *UNMASKED, *MASKED), "optical": (CLEAR, *UNMASKED)}
-"""Conditions of each variant; the others are scored without clouds, which SAR does not see."""
-
-
-def settings_of(fold: Fold, work: Path, variant: str, steps: int, gain: float) -> Settings:
-    """Return the settings of a training: those of the prepared run with variant, number of steps and gain."""
+def settings_of(fold: Fold, work: Path, changes: Changes, steps: int, seed: int) -> Settings:
+    """Return the settings of a training: those of the prepared run with steps, seed and changes."""
     values = yaml.safe_load((work / fold.prepared / "config.yaml").read_text())
-    training = {"steps": steps, "checkpoint_every": max(steps // 4, 1), "validate_every": steps}
+    training: dict[str, Any] = {"steps": steps, "checkpoint_every": max(steps // 4, 1), "validate_every": steps}
     if fold.name == "quick":
         training |= {"batch_size": 2, "crop_px": 128}
-    chosen: dict[str, dict[str, Any]] = {"training": training, "augmentation": {"gain": gain}, **VARIANTS[variant]}
-    for section, changed in chosen.items():
-        values[section] = {**values.get(section, {}), **changed}
-    return load_settings({**values, "seed": fold.seed})
+    for section, changed_values in merged({"training": training}, changes).items():
+        if section != "validation":
+            values[section] = {**values.get(section, {}), **changed_values}
+    return load_settings({**values, "seed": seed})
 
 
-def job_of(fold: Fold, settings: Settings, work: Path) -> TrainingJob:
-    """Return the training of a fold. It keeps the last step's weights: no places are held out for validation."""
+def job_of(fold: Fold, settings: Settings, work: Path, validation: int = 0) -> TrainingJob:
+    """Return the training of a fold.
+
+    It keeps the last step's weights, or the best ones on `validation` of the training scenes, which are then not
+    trained on.
+    """
     scenes = work / fold.prepared / "work" / "scenes"
+    held_back = fold.train[len(fold.train) - validation :]
     roles: dict[str, Split] = {**dict.fromkeys(fold.train, "train"), **dict.fromkeys(fold.test, "test")}
+    roles |= dict.fromkeys(held_back, "val")
     stores = {scene: scenes / scene / "pair.zarr" for scene in roles}
     index = pd.concat([read_tile_index(scenes / scene / "tiles.parquet") for scene in roles], ignore_index=True)
-    table = assign_splits(index, roles, settings.splits, fold.seed)
+    table = assign_splits(index, roles, settings.splits, settings.seed)
     training = index.merge(table.loc[table["split"] == "train", list(TILE_ID)])
     statistics = fit_statistics(stores, training, settings.legend.names)
     chosen = TrainModel.model_validate_json(stage_json(settings, TrainModel))
-    return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", CODE)
+    return TrainingJob(stores, statistics, table, chosen, work / "checkpoints", TRAINING_CODE)
 
 
-class SceneUnderClouds:
-    """A test scene under any condition, in windows of at most WINDOW_PX; labels only where both sensors are usable."""
+class TestScene:
+    """Windows of a test scene under any condition; labels only where both sensors are usable."""
 
-    def __init__(self, store: GridStore, job: TrainingJob, seed: int) -> None:
+    def __init__(self, name: str, store: GridStore, job: TrainingJob) -> None:
+        self.name = name
+        self._store = store
         self._job = job
-        self._seed = seed
-        height, width = store.geobox.shape
-        whole = Window(0, 0, height, width)
-        crop = read_crop(store, read_masks(store, whole), whole)
-        seen_by_both = (crop.optical_weight * crop.sar_weight)[0] > 0
-        self._crop = replace(crop, target=np.where(seen_by_both, crop.target, np.uint8(IGNORE_INDEX)))
-        self._range = BandRange.of(job.statistics.optical, store.array("optical").dtype)
+        stored: dict[Sensor, np.dtype[Any]] = {sensor: store.array(sensor).dtype for sensor in SENSORS}
+        self._scale = Scale(job.statistics, BandRange.of(job.statistics.optical, stored["optical"]), stored)
 
-    def batches(self, condition: Condition) -> Iterator[TrainingSample]:
-        """Yield the scene's windows as normalised batches of one; clouds depend on seed and coverage only."""
-        crop = self._under(condition)
-        height, width = crop.target.shape
-        for top in range(0, height, WINDOW_PX):
-            for left in range(0, width, WINDOW_PX):
-                part = _cut(crop, top, left)
-                if part.has_labels:
-                    rows, cols = (align_up(side, 128) for side in part.target.shape)
-                    yield self._job.scales.normalise(stack_samples([as_sample(pad(part, rows, cols))]))
+    def windows(self, most: int) -> tuple[Window, ...]:
+        """Return windows with labels, at most `most`, spread evenly."""
+        height, width = self._store.geobox.shape
+        places = [(top, left) for top in range(0, height, WINDOW_PX) for left in range(0, width, WINDOW_PX)]
+        all_windows = (
+            Window(top, left, min(WINDOW_PX, height - top), min(WINDOW_PX, width - left)) for top, left in places
+        )
+        return spread([window for window in all_windows if self._has_labels(window)], most)
 
-    def _under(self, condition: Condition) -> Crop:
-        if not condition.coverage:
-            return self._crop
-        random = np.random.default_rng((self._seed, round(100 * condition.coverage), 7))
-        sky = paint_clouds(self._crop.optical, self._range, condition.coverage, random)
-        weight = self._crop.optical_weight
-        if condition.mask_is_given:
-            weight = weight * ~sky.mask
-        return replace(self._crop, optical=sky.optical, optical_weight=weight)
+    def _has_labels(self, window: Window) -> bool:
+        masks = read_masks(self._store, window)
+        seen = optical_usable(masks.flags) & sar_usable(masks.flags)
+        return bool((masks.target[seen] != IGNORE_INDEX).any())
 
+    def batch(self, window: Window, number: int, condition: Condition) -> TrainingSample:
+        """Return a window under a condition as a normalised batch of one, padded to whole blocks.
 
-def _cut(crop: Crop, top: int, left: int) -> Crop:
-    place = (..., slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
-    return Crop(**{name: np.ascontiguousarray(layer[place]) for name, layer in vars(crop).items()})
+        The change depends on scene, number of the window and condition only.
+        """
+        seed = hashlib.sha256(f"{self.name} {number} {condition.name}".encode()).digest()[:8]
+        random = np.random.default_rng(int.from_bytes(seed))
+        crop = changed(self._crop(window, condition, number), condition, self._scale, random)
+        crop = pad(crop, *(-(-side // BLOCK_PX) * BLOCK_PX for side in crop.target.shape))
+        return self._job.scales.normalise(stack_samples([as_sample(crop)]))
 
-
-@torch.inference_mode()
-def confusion(network: Claire, scene: SceneUnderClouds, condition: Condition) -> NDArray[np.int64]:
-    """Return truth against map over all labelled pixels, also those without a usable sensor under the condition."""
-    matrix = np.zeros((network.classes, network.classes), np.int64)
-    for batch in scene.batches(condition):
-        logits = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-        matrix += confusion_matrix(_indices(batch.target), _indices(logits.argmax(1)), network.classes)
-    return matrix
+    def _crop(self, window: Window, condition: Condition, number: int) -> Crop:
+        height, width = self._store.geobox.shape
+        masks = read_masks(self._store, window.grown(MARGIN_PX).clipped((height, width)))
+        still = read_crop(self._store, masks, window)
+        seen = (still.optical_weight * still.sar_weight)[0] > 0
+        crop = read_crop(self._store, masks, window, condition.sar_offset(number)) if condition.displaced_px else still
+        return replace(crop, target=np.where(seen, still.target, np.uint8(IGNORE_INDEX)))
 
 
-@torch.inference_mode()
-def distance_from_sar_path(network: Claire, scene: SceneUnderClouds) -> float:
-    """Return the largest difference in a logit between full cloud with its mask, and SAR alone."""
-    worst = 0.0
-    for batch in scene.batches(Condition(1.0, mask_is_given=True)):
-        under = network(batch.optical, batch.sar, batch.optical_weight, batch.sar_weight).logits
-        nothing = torch.zeros_like(batch.optical)
-        alone = network(nothing, batch.sar, torch.zeros_like(batch.optical_weight), batch.sar_weight).logits
-        seen = (batch.sar_weight > 0).expand_as(alone)
-        worst = max(worst, float((under - alone)[seen].abs().max()) if seen.any() else 0.0)
-    return worst
-
-
-def _indices(classes: torch.Tensor) -> NDArray[np.uint8]:
-    return classes.to(torch.uint8).cpu().numpy()
+def spread(windows: list[Window], most: int) -> tuple[Window, ...]:
+    """Return at most `most` of the windows, spread evenly."""
+    chosen = np.unique(np.linspace(0, len(windows) - 1, min(most, len(windows))).round().astype(int))
+    return tuple(windows[number] for number in chosen)
 
 
 @dataclass
-class Result:
-    """Result of a training; `confusion` has the matrix over the fold's test scenes, by condition."""
+class Scored:
+    """Counts of one window, by name as in `Counts`, (row, column, …)."""
 
-    variant: str
-    fold: str
-    classes: tuple[str, ...]
-    class_px: tuple[int, ...]
-    parameters: int
-    seconds: float
-    confusion: dict[str, list[list[int]]] = field(default_factory=dict)
-    from_sar_path: float | None = None
-
-    def miou(self, condition: str = "clear") -> float:
-        """Return the mean IoU over the classes that occur in truth or map."""
-        return scores(np.array(self.confusion[condition])).miou
-
-    def rarest(self) -> tuple[str, float]:
-        """Return the class with the fewest training pixels, but at least one, and its IoU without clouds."""
-        rare = min((px, index) for index, px in enumerate(self.class_px) if px)[1]
-        return self.classes[rare], scores(np.array(self.confusion["clear"])).per_class[rare].iou
+    window: Window
+    arrays: dict[str, NDArray[Any]]
 
 
-def trained_and_scored(fold: Fold, variant: str, steps: int, gain: float, work: Path) -> Result:
+@torch.inference_mode()
+def scored(network: Claire, scene: TestScene, task: Task, temperature: float) -> list[Scored]:
+    """Return the counts of a scene's windows under all conditions of the task."""
+    windows = scene.windows(task.windows)
+    under = set(spread(list(windows), task.condition_windows))
+    found = []
+    for number, window in enumerate(windows):
+        names = ("clear", *(task.conditions if window in under else ()))
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in names:
+            batch = scene.batch(window, number, CONDITIONS[name])
+            arrays |= under_condition(network, batch, CONDITIONS[name])
+            if name == "clear":
+                arrays |= of_confidences(network, batch, temperature)
+        found.append(Scored(window, arrays))
+    return found
+
+
+def under_condition(network: Claire, batch: TrainingSample, condition: Condition) -> dict[str, NDArray[Any]]:
+    """Return the matrices of each view, and the shares if the network has two sensors, of a window under a condition.
+
+    Scored are all labelled pixels, also those without a usable sensor under the condition.
+    """
+    truth = indices(batch.target)
+    found: dict[str, NDArray[Any]] = {}
+    for view in views_of(network):
+        if view not in condition.seen_by and condition is not CLEAR:
+            continue
+        output = output_of(network, batch, view)
+        matrices = block_matrices(truth, indices(output.logits.argmax(1)), network.classes)
+        found[f"confusion {condition.name} {view}"] = matrices
+        if view == FUSED and network.settings.fusion != "early":
+            found[f"share {condition.name}"] = block_shares(batch, output.optical_share)
+    return found
+
+
+def views_of(network: Claire) -> tuple[View, ...]:
+    """Return the views that are scored: all of a network of two sensors, else its sensor."""
+    return VIEWS if network.settings.sensors == FUSED else (network.settings.sensors,)
+
+
+def output_of(network: Claire, batch: TrainingSample, view: View) -> Any:  # noqa: ANN401 - ClaireOutput
+    """Return the network's output with one sensor masked out, or with both."""
+    optical, sar = batch.optical_weight, batch.sar_weight
+    optical = torch.zeros_like(optical) if view == "sar" else optical
+    sar = torch.zeros_like(sar) if view == "optical" else sar
+    return network(batch.optical, batch.sar, optical, sar)
+
+
+def block_shares(batch: TrainingSample, share: torch.Tensor) -> NDArray[np.float64]:
+    """Return the mean share of optical where both sensors are usable in each block, (row, column); NaN without."""
+    middle = (..., slice(CELL_PX // 2, None, CELL_PX), slice(CELL_PX // 2, None, CELL_PX))
+    both = ((batch.optical_weight * batch.sar_weight)[middle][0, 0] > 0).numpy()
+    values = np.where(both, share[0, 0].float().numpy(), 0)
+    cells = BLOCK_PX // CELL_PX
+    shape = values.shape[0] // cells, cells, values.shape[1] // cells, cells
+    sums, counts = values.reshape(shape).sum((1, 3)), both.reshape(shape).sum((1, 3))
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def of_confidences(network: Claire, batch: TrainingSample, temperature: float) -> dict[str, NDArray[Any]]:
+    """Return the confidences of each block, see `Counts`; the block axes come first."""
+    logits = output_of(network, batch, FUSED).logits[0].float().numpy()
+    truth = indices(batch.target)
+    rows, cols = (side // BLOCK_PX for side in truth.shape)
+    bins = np.zeros((rows, cols, 1 + len(TEMPERATURES), 3, 15))
+    nll = np.zeros((rows, cols, 1 + len(TEMPERATURES)))
+    for row in range(rows):
+        for col in range(cols):
+            place = np.s_[row * BLOCK_PX : (row + 1) * BLOCK_PX, col * BLOCK_PX : (col + 1) * BLOCK_PX]
+            bins[row, col], nll[row, col] = confidences(logits[:, *place], truth[place], temperature)
+    return {"bins": bins, "nll": nll}
+
+
+def indices(classes: torch.Tensor) -> NDArray[np.uint8]:
+    """Return the class indices (y, x) of a batch of one."""
+    return classes[0].to(torch.uint8).numpy()
+
+
+def gathered(scenes: dict[str, list[Scored]]) -> tuple[list[tuple[str, int, int]], dict[str, NDArray[Any]]]:
+    """Return the labelled blocks of all windows and their counts, zero where a window was not scored."""
+    blocks: list[tuple[str, int, int]] = []
+    rows: dict[str, list[NDArray[Any]]] = {}
+    windows = [(scene, each) for scene, found in scenes.items() for each in found]
+    template = {name: values for _, each in windows for name, values in each.arrays.items()}
+    for scene, each in windows:
+        labelled = each.arrays[next(name for name in each.arrays if name.startswith("confusion clear"))].any((-2, -1))
+        for row, col in np.argwhere(labelled).tolist():
+            blocks.append((scene, each.window.y0 // BLOCK_PX + row, each.window.x0 // BLOCK_PX + col))
+            for name, values in template.items():
+                missing = np.full(values.shape[2:], np.nan if name.startswith("share") else 0)
+                rows.setdefault(name, []).append(each.arrays[name][row, col] if name in each.arrays else missing)
+    arrays = {name: np.stack(values) for name, values in rows.items()}
+    arrays |= {name: values.astype(np.int32) for name, values in arrays.items() if name.startswith("confusion")}
+    return blocks, arrays
+
+
+def trained_and_scored(task: Task, work: Path) -> Counts:
     """Train one network and score it on the fold's test scenes."""
-    job = job_of(fold, settings_of(fold, work, variant, steps, gain), work)
+    fold = task.fold
+    settings = settings_of(fold, work, task.changes, task.steps, task.seed)
+    job = job_of(fold, settings, work, task.changes.get("validation", {}).get("scenes", 0))
     trained = train(job, Processes(0, 1, torch.device("cpu")), {})
     assert trained is not None, "there is only the first process"
-    seconds = sum(row.seconds for row in trained.history)
-    classes = tuple(each.name for each in job.settings.legend.classes)
-    network = trained.network.eval()
-    parameters = sum(weights.numel() for weights in network.parameters())
-    result = Result(variant, fold.name, classes, tuple(job.statistics.class_px), parameters, seconds)
-    scenes = [SceneUnderClouds(open_store(job.stores[scene]), job, fold.seed) for scene in fold.test]
-    for condition in CONDITIONS.get(variant, (CLEAR,)):
-        matrices = [confusion(network, scene, condition) for scene in scenes]
-        result.confusion[condition.name] = np.sum(matrices, axis=0).tolist()
-    if variant == "fused":
-        result.from_sar_path = max(distance_from_sar_path(network, scene) for scene in scenes)
-    return result
+    started = time.process_time()
+    network, temperature = trained.network.eval(), trained.card.temperature
+    scenes = {scene: scored(network, TestScene(scene, open_store(job.stores[scene]), job), task, temperature)
+              for scene in fold.test}  # fmt: skip
+    blocks, arrays = gathered(scenes)
+    about = {
+        "fold": fold.name,
+        "view": network.settings.sensors,
+        "classes": [each.name for each in job.settings.legend.classes],
+        "class_px": list(job.statistics.class_px),
+        "parameters": sum(weights.numel() for weights in network.parameters()),
+        "temperature": temperature,
+        "training_s": sum(row.seconds for row in trained.history),
+        "step_s": float(np.median([row.seconds for row in trained.history])),
+        "scoring_s": time.process_time() - started,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    return Counts(about, tuple(blocks), arrays)
 
 
 def main() -> None:
     """Run one training and write its result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=list(FOLDS), required=True)
-    parser.add_argument("--fold", type=int, required=True)
-    parser.add_argument("--variant", choices=list(VARIANTS), required=True)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--gain", type=float, required=True)
+    parser.add_argument("--task", type=Task.of, required=True, help="the task, JSON")
     parser.add_argument("--work", type=Path, required=True, help="folder of the prepared runs")
-    parser.add_argument("--result", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--result", type=Path, required=True, help="file to write")
     options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)
     torch.set_num_threads(1)  # several trainings run in parallel
-    fold = FOLDS[options.data][options.fold]
-    result = trained_and_scored(fold, options.variant, options.steps, options.gain, options.work)
-    part = options.result.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(vars(result)))
-    part.rename(options.result)
+    trained_and_scored(options.task, options.work).write(options.result)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 Test scenes are mapped unchanged and with holes cut into both sensors, optical alone or SAR alone: detector gaps,
 missing blocks, ragged patches. The pixels within 4 px of a hole that both sensors see are compared with the same pixels
-of the map without holes. *Made*: one scene of each simulated region. *Floods*: two real events each, gain 0.5. Each
-scene is cropped to the square of 1024 px with the most labels. Each training is done without holes in its crops
-(`without`) and with the default share (`with`); figures are means over the trainings.
+of the map without holes. *Made*: four scenes of two simulated regions each. *Floods*: two real events each. The gain is
+0.5. Each scene is cropped to the square of 1024 px with the most labels. Each training is done without holes in its
+crops (`without`) and with the default share (`with`); figures are means over the trainings.
 
 - `excess_points`: largest increase of a class, in percent of the pixels near holes; `share_without_holes`,
   `share_inland`: percentage of that class among the same pixels of the map without holes, and among the pixels more
@@ -26,7 +26,7 @@ import multiprocessing
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -35,7 +35,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from accuracy import common_parser, prepared_options
-from accuracy_runs import FOLDS, PROJECT, Fold, job_of, settings_of
+from accuracy_places import FOLDS, Fold
+from accuracy_runs import TRAINING_CODE, job_of, settings_of
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -47,7 +48,6 @@ from clairemap.grid.window import Window
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
-from clairemap.provenance import stage_code
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Sensor, Settings
 from clairemap.tiles.augmentation import mask_holes
@@ -60,18 +60,19 @@ from clairemap.training.loop import train
 RIM_PX, INLAND_PX, SIDE_PX = 4, 32, 1024
 HOLED: Mapping[str, tuple[Sensor, ...]] = {"both": ("optical", "sar"), "optical": ("optical",), "sar": ("sar",)}
 ARMS = ("without", "with")
-GAIN = {"made": 0.0, "floods": 0.5}
-CODE = stage_code(PROJECT / "workflow" / "scripts" / "train_model.py")
+PLACES = ("made", "floods")
+GAIN = 0.5
 
 Mask = NDArray[np.bool_]
 Classes = NDArray[np.uint8]
 
 
 class Task(NamedTuple):
-    """One training: set of places, fold, arm (crops with or without holes), steps, folder."""
+    """One training: set of places, fold, its number, arm (crops with or without holes), steps, folder."""
 
     places: str
     fold: Fold
+    number: int
     arm: str
     steps: int
     work: Path
@@ -124,7 +125,7 @@ class Rim:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = common_parser(__doc__, list(GAIN))
+    parser = common_parser(__doc__, PLACES, PLACES)
     parser.add_argument("--folds", type=int, choices=[1, 2, 3], default=2, help="trainings of each set and arm")
     options = prepared_options(parser, quick_set="made")
     folds = {places: FOLDS["quick"] if options.quick else FOLDS[places][: options.folds] for places in options.sets}
@@ -147,7 +148,10 @@ def main() -> None:
 
 def measured(places: str, folds: Sequence[Fold], options: argparse.Namespace) -> Mapping[str, list[dict[str, Any]]]:
     """Return the results of each training by arm; trainings run in parallel."""
-    tasks = [Task(places, fold, arm, options.steps, options.work) for arm, fold in product(ARMS, folds)]
+    tasks = [
+        Task(places, fold, number, arm, options.steps, options.work)
+        for arm, (number, fold) in product(ARMS, enumerate(folds))
+    ]
     found: dict[str, list[dict[str, Any]]] = {arm: [] for arm in ARMS}
     with ProcessPoolExecutor(min(options.jobs, len(tasks)), multiprocessing.get_context("spawn")) as pool:
         results = pool.map(trained_and_mapped, tasks)
@@ -160,7 +164,6 @@ def trained_and_mapped(task: Task) -> dict[str, Any]:
     """Return a training's figures on rims, by the sensors with holes, and its mean IoU without holes."""
     torch.set_num_threads(1)
     job = job_of(task.fold, settings_of_task(task), task.work)
-    job = replace(job, code=CODE)
     trained = train(job, Processes(0, 1, torch.device("cpu")), {})
     assert trained is not None, "there is only the first process"
     network = trained.network.eval()
@@ -172,7 +175,7 @@ def trained_and_mapped(task: Task) -> dict[str, Any]:
         both = (crop.optical_weight * crop.sar_weight)[0] > 0
         truth = np.where(both, crop.target, np.uint8(IGNORE_INDEX))
         matrix += confusion_matrix(truth, without, network.classes)
-        gaps = holes(crop.target.shape, np.random.default_rng((task.fold.seed, number)))
+        gaps = holes(crop.target.shape, np.random.default_rng((task.number, number)))
         distance_px = ndimage.distance_transform_edt(~gaps)
         zones = both & (distance_px > 0) & (distance_px <= RIM_PX), both & (distance_px > INLAND_PX)
         for sensors, rim in rims.items():
@@ -182,7 +185,7 @@ def trained_and_mapped(task: Task) -> dict[str, Any]:
 
 def settings_of_task(task: Task) -> Settings:
     """Return the settings of a training: the defaults with its steps, gain and holes."""
-    settings = settings_of(task.fold, task.work, "fused", task.steps, GAIN[task.places])
+    settings = settings_of(task.fold, task.work, {"augmentation": {"gain": GAIN}}, task.steps, task.number)
     if task.arm == "with":
         return settings
     plain = settings.augmentation.model_copy(update={"holes": 0.0})
@@ -265,7 +268,7 @@ def miou(figures: Mapping[str, Mapping[str, Any]], arm: str) -> float:
 def machine() -> dict[str, str]:
     """Return the versions used."""
     versions = {"python": platform.python_version(), "torch": torch.__version__}
-    return {**versions, "clairemap": clairemap.__version__, "code": CODE[:12]}
+    return {**versions, "clairemap": clairemap.__version__, "code": TRAINING_CODE[:12]}
 
 
 if __name__ == "__main__":

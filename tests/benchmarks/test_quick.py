@@ -27,6 +27,24 @@ LEFT_OUT: dict[str, set[str]] = {
 }
 """Figures of the full run that the quick run does not have."""
 
+NOT_YET_PUBLISHED: dict[str, set[str]] = {
+    "accuracy": {
+        "cmaf_minus_sum",
+        "cmaf_minus_sum_low",
+        "cpu_hours",
+        "ece_unseen",
+        "fused_minus_best_single_low",
+        "fused_minus_best_single_worst_fold",
+        "rank_agreement",
+        "rift_minus_ce_miou_low",
+        "rift_minus_ce_rarest_low",
+        "sar_minus_fused_full_cloud_masked",
+        "seeds",
+        "share_of_disturbed",
+    }
+}
+"""Figures that the published result does not have, since it is older."""
+
 OF_OTHER_TOOLS: dict[str, set[str]] = {"mosaic": {"cpu_s_gdal", "cpu_s_newer", "rss_mb_gdal", "rss_mb_newer"}}
 """Figures that need tools that may be missing."""
 
@@ -58,7 +76,7 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
     "registration_peers": (lambda found: 0 < found["rmse_px"]["clairemap"] < 0.5,),
     "report": (lambda found: found["size_mb"] < 30, lambda found: found["console_errors"] in (0, None)),
     "rims": (lambda found: set(found["sets"]["made"]) == {"without", "with"},),
-    "accuracy": (lambda found: len(found["sets"]["quick"]["miou"]) == 8,),
+    "accuracy": (lambda found: len(found["sets"]["quick"]["miou"]) == 9,),
     "workflow_faults": (
         lambda found: found["faults_tried"] == found["faults_survived"] == found["faults_identical"] == 3,
         lambda found: found["faults_told"] == 3,
@@ -116,7 +134,7 @@ def test_quick(name: str, tmp_path: Path):
     if published.exists():
         expected = set(json.loads(published.read_text()))
         assert expected - LEFT_OUT.get(name, set()) - set(found) <= OF_OTHER_TOOLS.get(name, set())
-        assert set(found) <= expected
+        assert set(found) - NOT_YET_PUBLISHED.get(name, set()) <= expected
     for number, check in enumerate(TRUE_AT_ANY_SIZE[name]):
         assert check(found), f"check {number} of {name}: {found}"
     assert digests(BENCHMARKS / "results") == results

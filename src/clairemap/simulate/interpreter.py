@@ -14,8 +14,9 @@ from clairemap.grid.coordinates import Coordinates, mesh_grid, pixel_to_world
 from clairemap.grid.tiles import row_bands
 from clairemap.raster.source import RasterSource
 from clairemap.simulate.landscape import GroundCover, survey
+from clairemap.simulate.layers import BAND_PX
 from clairemap.simulate.noise import Positions
-from clairemap.simulate.scene import BAND_PX, WORLD_CRS
+from clairemap.simulate.scene import WORLD_CRS
 
 WRONG_SHARE = 0.03
 """Share of answers that are wrong on purpose."""

@@ -44,7 +44,7 @@ MATERIALS = {
     "white roof": Material((31.0, 32.0, 32.5, 34.0), (0.0, -9.0), 0.06),
     "asphalt": Material((10.2, 10.4, 9.8, 13.0), (-17.0, -25.0), 0.04),
 }
-_NUMBER = {name: number for number, name in enumerate(MATERIALS)}
+NUMBER = {name: number for number, name in enumerate(MATERIALS)}
 REFLECTANCE = (np.array([m.reflectance_percent for m in MATERIALS.values()]) / 100).astype(np.float32)
 BACKSCATTER = (10 ** (np.array([m.backscatter_db for m in MATERIALS.values()]) / 10)).astype(np.float32)
 ROUGHNESS = np.array([m.roughness for m in MATERIALS.values()], np.float32)
@@ -83,20 +83,20 @@ def _soil(ground: Ground) -> MaterialMap:
     return np.select(
         [ground.cover == code for code in GroundCover],
         [
-            np.full(ground.cover.shape, _NUMBER["clear water"]),
-            np.where(uniform(ground.stand, 43) < 0.55, _NUMBER["conifers"], _NUMBER["broadleaves"]),
-            np.where(uniform(ground.parcel, 44) < 0.35, _NUMBER["mown meadow"], _NUMBER["meadow"]),
+            np.full(ground.cover.shape, NUMBER["clear water"]),
+            np.where(uniform(ground.stand, 43) < 0.55, NUMBER["conifers"], NUMBER["broadleaves"]),
+            np.where(uniform(ground.parcel, 44) < 0.35, NUMBER["mown meadow"], NUMBER["meadow"]),
             _crop(uniform(ground.parcel, 45)),
-            np.full(ground.cover.shape, _NUMBER["garden"]),
-            np.where(yards, _NUMBER["yard"], _NUMBER["garden"]),
-            np.full(ground.cover.shape, _NUMBER["meadow"]),  # roadside; the road itself is in `Ground.paved`
+            np.full(ground.cover.shape, NUMBER["garden"]),
+            np.where(yards, NUMBER["yard"], NUMBER["garden"]),
+            np.full(ground.cover.shape, NUMBER["meadow"]),  # roadside; the road itself is in `Ground.paved`
         ],
     ).astype(np.uint8)
 
 
 def _crop(chance: NoiseField) -> NDArray[np.int64]:
     limits = np.cumsum([share for _, share in _CROPS])
-    numbers = np.array([_NUMBER[name] for name, _ in _CROPS])
+    numbers = np.array([NUMBER[name] for name, _ in _CROPS])
     return numbers[np.searchsorted(limits[:-1], chance, side="right")]
 
 
@@ -105,7 +105,7 @@ def _roof(ground: Ground) -> MaterialMap:
     in_city = ground.cover == GroundCover.CITY
     red = np.where(in_city, chance < 0.3, chance < 0.75)
     white = np.where(in_city, chance > 0.86, chance > 0.97)
-    return np.select([red, white], [_NUMBER["red roof"], _NUMBER["white roof"]], _NUMBER["grey roof"]).astype(np.uint8)
+    return np.select([red, white], [NUMBER["red roof"], NUMBER["white roof"]], NUMBER["grey roof"]).astype(np.uint8)
 
 
 def blended(table: NDArray[np.float32], ground: Ground, seen: Surface, strength: NoiseField) -> NDArray[np.float32]:
@@ -125,7 +125,7 @@ def blended(table: NDArray[np.float32], ground: Ground, seen: Surface, strength:
     values: NDArray[np.float32] = np.moveaxis(table[seen.soil], -1, 0) * (strength * free)
     values += np.moveaxis(table[seen.roof], -1, 0) * ground.built
     for name, share in (("asphalt", ground.paved), ("meadow", margin)):
-        values += table[_NUMBER[name]][:, None, None] * share
+        values += table[NUMBER[name]][:, None, None] * share
     return values
 
 
@@ -134,4 +134,4 @@ def mix_turbid_water(
 ) -> None:
     """Mix a fraction `share` of turbid water into the water pixels of `values` (band, y, x), in place."""
     share = np.where(ground.cover == GroundCover.WATER, share, 0)
-    values += share * (table[_NUMBER["turbid water"]][:, None, None] - values)
+    values += share * (table[NUMBER["turbid water"]][:, None, None] - values)

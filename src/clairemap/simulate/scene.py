@@ -4,14 +4,12 @@ Files are written in bands of ``BAND_PX`` rows; memory is about 0.3 kB per pixel
 """
 
 import functools
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import rasterio.io
 from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
@@ -23,36 +21,22 @@ from clairemap.grid.mesh import MESH_PX, node_weights, nodes_beyond
 from clairemap.grid.points import Shift, Size
 from clairemap.grid.tiles import row_bands
 from clairemap.grid.window import Window
-from clairemap.provenance import written_whole
-from clairemap.raster.opening import open_raster
-from clairemap.raster.source import rasterio_window
 from clairemap.simulate import optics, radar
+from clairemap.simulate.acquisition import DEMO, Acquisition
 from clairemap.simulate.landscape import survey
-from clairemap.simulate.materials import OPTICAL_BANDS, SAR_BANDS
+from clairemap.simulate.layers import BAND_PX, CLOUD, LABEL, OPTICAL, SAR, grid_shape, new_raster, write
+from clairemap.simulate.materials import SAR_BANDS
 from clairemap.simulate.noise import Positions
+from clairemap.simulate.stretch import to_bytes
 
 WORLD_CRS = "EPSG:3035"
 """CRS of the landscape: equal-area Europe, metres."""
 
 PIXEL_M = 10.0
-BAND_PX = 128
 _SAR_MARGIN_PX = 24
+_MISREGISTERED_M = 2400.0  # wavelength of the displacement in addition to the recipe's
 _SAR_EDGES = (0.05, 1.03)  # position of the footprint's edges at the top, as fractions of the width
 _SAR_SLANT = -0.09  # shift of the edges at the bottom, likewise
-
-
-@dataclass(frozen=True)
-class _RasterLayer:
-    bands: tuple[str, ...]
-    dtype: str
-    nodata: float | None
-    predictor: int = 2  # of the compression: 2 for integers, 3 for floats
-
-
-_OPTICAL = _RasterLayer(OPTICAL_BANDS, "uint16", 0)
-_LABEL = _RasterLayer(("class",), "uint8", 0)
-_CLOUD = _RasterLayer(("cloud",), "uint8", None)
-_SAR = _RasterLayer(SAR_BANDS, "float32", float("nan"), predictor=3)
 
 
 @dataclass(frozen=True)
@@ -71,6 +55,7 @@ class SceneRecipe:
     cloud_share: float
     swath: tuple[float, float]
     """Position of the west edge of the optical swath at the top and at the bottom, as fractions of the width."""
+    acquisition: Acquisition = DEMO
 
     @property
     def optical_grid(self) -> GeoBox:
@@ -96,7 +81,8 @@ class SceneRecipe:
 def simulate_scene(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, str]) -> None:
     """Write ``optical.tif``, ``label.tif``, ``cloud.tif`` and ``sar.tif``, each completely or not at all.
 
-    The tags TRUE_DX_PX and TRUE_DY_PX of ``sar.tif`` have the true displacement, in optical pixels.
+    The tags TRUE_DX_PX and TRUE_DY_PX of ``sar.tif`` have the true displacement, in optical pixels, without that of
+    ``Acquisition.misregistered_px``.
 
     Args:
         recipe: the scene.
@@ -106,11 +92,13 @@ def simulate_scene(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[s
     """
     _write_optical(recipe, folder, seed, tags)
     _write_sar(recipe, folder, seed, tags)
+    how = recipe.acquisition
+    to_bytes(folder / "optical.tif", recipe.optical_grid, OPTICAL, how.optical_stretch, tags, how.optical_white)
+    to_bytes(folder / "sar.tif", recipe.sar_grid, SAR, how.sar_stretch, {**tags, **_true_shift(recipe)})
 
 
-def _shape(grid: GeoBox) -> tuple[int, int]:
-    height, width = grid.shape
-    return int(height), int(width)
+def _true_shift(recipe: SceneRecipe) -> dict[str, str]:
+    return {"TRUE_DX_PX": repr(recipe.shift_px.dx), "TRUE_DY_PX": repr(recipe.shift_px.dy)}
 
 
 def _scene_seed(recipe: SceneRecipe, seed: int) -> int:
@@ -121,35 +109,38 @@ def _scene_seed(recipe: SceneRecipe, seed: int) -> int:
 def _write_optical(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, str]) -> None:
     grid = recipe.optical_grid
     own_seed = _scene_seed(recipe, seed)
-    sky = optics.Sky.with_clouds(recipe.cloud_share, _coarse_positions(grid), own_seed)
+    sky = optics.Sky.with_clouds(recipe.cloud_share, _coarse_positions(grid), own_seed, recipe.acquisition)
     with ExitStack() as files:
-        optical = files.enter_context(_new_raster(folder / "optical.tif", grid, _OPTICAL, tags))
-        label = files.enter_context(_new_raster(folder / "label.tif", grid, _LABEL, tags))
-        cloud = files.enter_context(_new_raster(folder / "cloud.tif", grid, _CLOUD, tags))
+        optical = files.enter_context(new_raster(folder / "optical.tif", grid, OPTICAL, tags))
+        label = files.enter_context(new_raster(folder / "label.tif", grid, LABEL, tags))
+        cloud = files.enter_context(new_raster(folder / "cloud.tif", grid, CLOUD, tags))
         for window in row_bands((recipe.size_px, recipe.size_px), BAND_PX):
             outer = window.grown(optics.BLUR_MARGIN_PX)
             at = positions(grid, outer)
             ground = survey(at, seed)
             inner = window.relative_to(outer).slices
-            values = optics.reflectance(ground, at, sky, seed)[:, *inner]
+            values = optics.reflectance(ground, at, sky, seed, recipe.acquisition)[:, *inner]
             inside = _in_swath(recipe, window)
-            _write(optical, window, optics.digital_numbers(values, window, own_seed) * inside)
-            _write(label, window, ground.cover[inner] * inside)
-            _write(cloud, window, (optics.cloud_mask(at, sky)[inner] != optics.CLEAR) * inside)
+            write(optical, window, optics.digital_numbers(values, window, own_seed) * inside)
+            write(label, window, ground.cover[inner] * inside)
+            write(cloud, window, (optics.cloud_mask(at, sky)[inner] != optics.CLEAR) * inside)
 
 
 def _write_sar(recipe: SceneRecipe, folder: Path, seed: int, tags: Mapping[str, str]) -> None:
     grid = recipe.sar_grid
     own_seed = _scene_seed(recipe, seed) + 1
-    truth = {"TRUE_DX_PX": repr(recipe.shift_px.dx), "TRUE_DY_PX": repr(recipe.shift_px.dy)}
-    shape = _shape(grid)
-    with _new_raster(folder / "sar.tif", grid, _SAR, {**tags, **truth}) as sar:
+    shape = grid_shape(grid)
+    with new_raster(folder / "sar.tif", grid, SAR, {**tags, **_true_shift(recipe)}) as sar:
         for window in row_bands(shape, BAND_PX):
-            outer = window.grown(radar.SPECKLE_MARGIN_PX)
+            outer = window.grown(radar.margin_px(recipe.acquisition))
             at = _displaced_positions(grid, outer, recipe)
-            values = radar.simulated_backscatter(survey(at, seed), at, seed)[:, *window.relative_to(outer).slices]
+            if reach_px := recipe.acquisition.misregistered_px:
+                at = at.warped(_MISREGISTERED_M, reach_px * PIXEL_M, own_seed)
+            ground = survey(at, seed)
+            values = radar.simulated_backscatter(ground, at, seed, recipe.acquisition)
+            values = values[:, *window.relative_to(outer).slices]
             speckled = values * radar.speckle(window, len(SAR_BANDS), own_seed)
-            _write(sar, window, np.where(_in_footprint(shape, window), speckled, np.nan))
+            write(sar, window, np.where(_in_footprint(shape, window), speckled, np.nan))
 
 
 def positions(grid: GeoBox, window: Window) -> Positions:
@@ -203,39 +194,3 @@ def _in_footprint(shape: tuple[int, int], window: Window) -> NDArray[np.bool_]:
     columns = np.arange(window.x0, window.x1)[None, :] / shape[1]
     west, east = (edge + _SAR_SLANT * rows for edge in _SAR_EDGES)
     return (columns >= west) & (columns < east)
-
-
-@contextmanager
-def _new_raster(
-    target: Path, grid: GeoBox, layer: _RasterLayer, tags: Mapping[str, str]
-) -> Iterator[rasterio.io.DatasetWriter]:
-    """Open a tiled GeoTIFF for writing; it is renamed to `target` at the end of the block, unless there is an error."""
-    height, width = _shape(grid)
-    with (
-        written_whole(target) as part,
-        open_raster(
-            part,
-            "w",
-            driver="GTiff",
-            height=height,
-            width=width,
-            count=len(layer.bands),
-            dtype=layer.dtype,
-            crs=str(grid.crs),
-            transform=grid.transform,
-            nodata=layer.nodata,
-            tiled=True,
-            blockxsize=256,
-            blockysize=BAND_PX,
-            compress="deflate",
-            predictor=layer.predictor,
-        ) as raster,
-    ):
-        raster.update_tags(**tags)
-        raster.descriptions = layer.bands
-        yield raster
-
-
-def _write(raster: rasterio.io.DatasetWriter, window: Window, values: NDArray[Any]) -> None:
-    bands = values if values.ndim == 3 else values[None]
-    raster.write(bands.astype(raster.dtypes[0]), window=rasterio_window(window))

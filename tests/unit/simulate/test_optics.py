@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from clairemap.grid.window import Window
+from clairemap.simulate.acquisition import Acquisition
 from clairemap.simulate.landscape import GroundCover, survey
 from clairemap.simulate.noise import Positions
 from clairemap.simulate.optics import CLEAR, CLOUD, SHADOW, Sky, cloud_mask, cloud_opacity, digital_numbers, reflectance
@@ -53,3 +54,25 @@ def test_digital_numbers_are_never_nodata_and_do_not_depend_on_the_window():
     assert whole.min() >= 1
     assert np.array_equal(whole[:, 10:15, 10:17], part)
     assert len(np.unique(whole)) > 5
+
+
+def test_thin_clouds_brighten_the_ground_but_are_not_in_the_mask(at: Positions):
+    ground = survey(at, 21)
+    clear = Sky.with_clouds(0.1, at, 5)
+    thin = Sky.with_clouds(0.1, at, 5, Acquisition(thin_cloud=0.25))
+    before, after = (reflectance(ground, at, sky, 21)[0] for sky in (clear, thin))
+    assert 0.15 < np.mean(after > before + 0.01) < 0.35
+    assert np.array_equal(cloud_mask(at, clear), cloud_mask(at, thin))
+
+
+def test_haze_lifts_blue_most_and_wet_soil_is_dark(at: Positions):
+    ground = survey(at, 21)
+    clear, hazy = (Sky.with_clouds(0.0, at, 5, Acquisition(haze=haze)) for haze in (0.0, 2.0))
+    rise = (reflectance(ground, at, hazy, 21) - reflectance(ground, at, clear, 21)).mean((1, 2))
+    assert rise[2] > rise[1] > rise[0] > 0.02
+    wet = reflectance(ground, at, clear, 21, Acquisition(wet_share=0.3))
+    dry = reflectance(ground, at, clear, 21)
+    fields = np.isin(ground.cover, [GroundCover.CROPLAND, GroundCover.GRASSLAND])
+    assert 0.8 < wet[3][fields].mean() / dry[3][fields].mean() < 0.92
+    forest = ground.cover == GroundCover.FOREST
+    assert wet[:, forest].mean() == pytest.approx(dry[:, forest].mean(), rel=0.01)

@@ -3,9 +3,10 @@ import pytest
 from numpy.typing import NDArray
 
 from clairemap.grid.window import Window
+from clairemap.simulate.acquisition import Acquisition
 from clairemap.simulate.landscape import GroundCover, survey
 from clairemap.simulate.noise import Positions
-from clairemap.simulate.radar import simulated_backscatter, speckle
+from clairemap.simulate.radar import margin_px, simulated_backscatter, speckle
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,33 @@ def test_some_houses_are_bright():
     inhabited = np.isin(ground.cover, [GroundCover.VILLAGE, GroundCover.CITY])
     assert inhabited.any()
     assert np.percentile(vv[inhabited], 99) > 5 * np.median(vv[inhabited])
+
+
+@pytest.mark.parametrize(("layover", "bright"), [(1, "west"), (-1, "east")])
+def test_layover_brightens_edges_that_face_the_sensor_and_shadows_the_others(layover: int, bright: str):
+    y, x = np.mgrid[0:300, 0:300] * 10.0
+    at = Positions(x + 9000, y)
+    ground = survey(at, 21)
+    acquisition = Acquisition(layover=layover, incidence_deg=32.0)
+    without = Acquisition(incidence_deg=32.0)
+    ratio = (simulated_backscatter(ground, at, 21, acquisition) / simulated_backscatter(ground, at, 21, without))[0]
+    forest = ground.cover == GroundCover.FOREST
+    open_ground = np.isin(ground.cover, [GroundCover.GRASSLAND, GroundCover.CROPLAND])
+    west = open_ground & np.roll(forest, -1, axis=1)  # forest begins east of the pixel
+    east = open_ground & np.roll(forest, 1, axis=1)
+    front, behind = (west, east) if bright == "west" else (east, west)
+    inner = np.s_[8:-8, 8:-8]
+    assert np.median(ratio[inner][front[inner]]) > 1.5
+    assert np.median(ratio[inner][behind[inner]]) < 0.7
+
+
+def test_the_margin_contains_everything_that_layover_moves():
+    y, x = np.mgrid[0:120, 0:120] * 10.0
+    at = Positions(x + 9000, y)
+    acquisition = Acquisition(layover=1, incidence_deg=29.0, wet_share=0.3, season="autumn")
+    margin = margin_px(acquisition)
+    inner = np.s_[20 - margin : 70 + margin, 30 - margin : 80 + margin]
+    part = Positions(at.x[inner], at.y[inner])
+    whole = simulated_backscatter(survey(at, 21), at, 21, acquisition)[:, 20:70, 30:80]
+    alone = simulated_backscatter(survey(part, 21), part, 21, acquisition)[:, margin:-margin, margin:-margin]
+    assert np.allclose(whole, alone, rtol=1e-5)

@@ -10,6 +10,7 @@ from clairemap.grid.points import Shift, Size
 from clairemap.grid.window import Window
 from clairemap.raster.source import RasterSource
 from clairemap.simulate import scene as simulated
+from clairemap.simulate.acquisition import Acquisition
 from clairemap.simulate.region import DEMO_SCENES
 from clairemap.simulate.scene import positions, simulate_scene
 
@@ -121,3 +122,41 @@ def test_sar_content_is_displaced_by_exactly_the_true_shift(sign: int):
         means.append(simulated.survey(at, 21).cover)
     dy = int(moved.shift_px.dy)
     assert np.mean(means[1][10 + dy : 90 + dy, 13:93] == means[0][10:90, 10:90]) > 0.995
+
+
+ACQUISITION = Acquisition.drawn(2)
+
+
+def test_acquired_scenes_have_the_same_labels_and_8_bit_images(folder: Path, tmp_path: Path):
+    simulate_scene(replace(RECIPE, acquisition=ACQUISITION), tmp_path, 21, {"clairemap_stage": "test"})
+    assert np.array_equal(read(tmp_path / "label.tif"), read(folder / "label.tif"))
+    for name in ("optical.tif", "sar.tif"):
+        with rasterio.open(tmp_path / name) as raster:
+            assert (raster.dtypes[0], raster.nodata) == ("uint8", 0)
+            assert raster.tags()["clairemap_stage"] == "test"
+        assert np.array_equal(read(tmp_path / name)[0] == 0, ~has_data(folder / name))
+
+
+def has_data(path: Path) -> np.ndarray:
+    with rasterio.open(path) as raster:
+        return raster.read_masks(1) > 0
+
+
+def test_bands_of_rows_leave_no_seams_in_acquired_scenes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    recipe = replace(RECIPE, acquisition=replace(ACQUISITION, sar_stretch="none", optical_stretch="none"))
+    for rows in (128, 64):
+        monkeypatch.setattr(simulated, "BAND_PX", rows)
+        simulate_scene(recipe, tmp_path / str(rows), 21, {})
+    for name in FILES:
+        one, other = (read(tmp_path / rows / name) for rows in ("128", "64"))
+        assert np.allclose(one, other, rtol=1e-4, atol=1.0 if "opt" in name else 0, equal_nan=True)
+
+
+def test_misregistration_differs_from_place_to_place_within_its_reach():
+    crs = RECIPE.optical_crs
+    grid = replace(RECIPE, sar_crs=crs, sar_pixel=Size(10.0, 10.0), size_px=1024).sar_grid
+    at = positions(grid, Window(0, 0, 1000, 1000))
+    moved = at.warped(simulated._MISREGISTERED_M, 80.0, 3)  # noqa: SLF001
+    shifts_px = np.hypot(moved.x - at.x, moved.y - at.y) / 10
+    assert shifts_px.max() < 1.3 * 8 * 2**0.5 and shifts_px.std() > 1
+    assert np.abs(np.diff(moved.x - at.x, axis=0)).max() < 1  # smooth: below a tenth of a pixel per pixel

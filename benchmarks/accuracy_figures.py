@@ -1,0 +1,179 @@
+"""Figures of the accuracy benchmark, from the counts of all networks of a set of places."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from accuracy_conditions import CLEAR, DISPLACED, DISTURBED, MASKED, UNMASKED, Condition
+from accuracy_counts import TEMPERATURES, Counts, calibration_error
+from accuracy_intervals import Figure, Interval, Side, differences, iou_of, miou
+
+from clairemap.outputs import FUSED
+from clairemap.settings import View
+
+Networks = Sequence[Sequence[Counts]]
+"""Networks of one variant: by fold and seed."""
+
+OVERCAST, OVERCAST_MASKED = UNMASKED[-1], MASKED[-1]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A view of the networks of one variant under a condition; `only`: on the blocks scored under that condition."""
+
+    networks: Networks
+    condition: Condition = CLEAR
+    view: View = FUSED
+    only: Condition | None = None
+
+    def sides(self) -> Iterator[Side]:
+        """Yield the counts of each fold."""
+        for seeds in self.networks:
+            sums = np.stack([counts.sums(self.condition, self.view) for counts in seeds])
+            if self.only is not None:
+                sums *= seeds[0].confusion(self.only).sum((1, 2))[:, None, None] > 0
+            yield Side(sums, seeds[0].events)
+
+    def miou(self) -> float:
+        """Return the mean IoU, mean over seeds, events and folds."""
+        return float(np.mean(self.miou_by_fold()))
+
+    def miou_by_fold(self) -> list[float]:
+        """Return the mean IoU of each fold."""
+        return [float(np.mean(of_events(side, miou))) for side in self.sides()]
+
+
+def of_events(side: Side, figure: Figure) -> list[float]:
+    """Return a figure of each event, mean over seeds."""
+    return [float(figure(side.sums[:, side.events == event].sum(1)).mean()) for event in np.unique(side.events)]
+
+
+def minus(one: Scoring, other: Scoring, *, rarest: bool = False) -> Interval:
+    """Return the paired difference of mean IoU, or of the IoU of each fold's rarest class."""
+    folds = list(zip(one.sides(), other.sides(), strict=True))
+    figures = [iou_of(seeds[0].rarest) if rarest else miou for seeds in one.networks]
+    return differences(folds, figures)
+
+
+def better_single(optical: Networks, sar: Networks) -> Networks:
+    """Return the networks of the better single sensor of each fold, by its mean over seeds and events."""
+    both = zip(optical, sar, Scoring(optical).miou_by_fold(), Scoring(sar).miou_by_fold(), strict=True)
+    return [one if of_one >= of_other else other for one, other, of_one, of_other in both]
+
+
+def compared(of: Mapping[str, Networks]) -> dict[str, Interval]:
+    """Return the differences between variants; those of variants that were not trained are left out."""
+    fused = of["fused"]
+    found: dict[str, Interval] = {}
+    if {"optical", "sar"} <= set(of):
+        found["fused_minus_best_single"] = minus(Scoring(fused), Scoring(better_single(of["optical"], of["sar"])))
+    if "sar" in of:
+        found["sar_minus_fused_full_cloud"] = minus(Scoring(of["sar"]), Scoring(fused, OVERCAST))
+        found["sar_minus_fused_full_cloud_masked"] = minus(Scoring(of["sar"]), Scoring(fused, OVERCAST_MASKED))
+    if "cross entropy" in of:
+        other = Scoring(of["cross entropy"])
+        found["rift_minus_ce_miou"] = minus(Scoring(fused), other)
+        found["rift_minus_ce_rarest"] = minus(Scoring(fused), other, rarest=True)
+    for name in ("sum", "gate", "early"):
+        if name in of:
+            found[f"cmaf_minus_{name}"] = minus(Scoring(fused), Scoring(of[name]))
+    return found
+
+
+def variants_minus_fused(of: Mapping[str, Networks]) -> dict[str, Interval]:
+    """Return the difference of each variant to the defaults."""
+    return {name: minus(Scoring(each), Scoring(of["fused"])) for name, each in of.items() if name != "fused"}
+
+
+def displacement_curves(of: Mapping[str, Networks]) -> dict[str, dict[str, Interval]]:
+    """Return CMAF minus simpler fusions by displacement of SAR, on the windows that are scored under conditions."""
+    return {
+        f"cmaf_minus_{name}_displaced": {
+            str(each.displaced_px): minus(*(Scoring(of[both], each, only=DISPLACED[0]) for both in ("fused", name)))
+            for each in (CLEAR, *DISPLACED)
+        }
+        for name in ("sum", "gate")
+        if name in of
+    }
+
+
+def share_of_disturbed(networks: Networks, condition: Condition) -> float | None:
+    """Return the share of blocks in which the share of the condition's sensor falls; None without shares."""
+    falls: list[bool] = []
+    for counts in (each for seeds in networks for each in seeds):
+        clear, under = counts.share(CLEAR), counts.share(condition)
+        if clear is None or under is None:
+            continue
+        change = (under - clear) * (-1 if condition.sensor == "sar" else 1)
+        falls += (change[np.isfinite(change)] < 0).tolist()
+    return float(np.mean(falls)) if falls else None
+
+
+SHARE_CONDITIONS = (*DISTURBED, OVERCAST, DISPLACED[-1])
+
+
+def shares(networks: Networks) -> dict[str, float | None]:
+    """Return the shares of blocks by condition; `mean` is over one sensor's gain, offset or noise."""
+    found = {each.name: share_of_disturbed(networks, each) for each in SHARE_CONDITIONS}
+    known = [found[each.name] for each in DISTURBED if found[each.name] is not None]
+    return {"mean": float(np.mean(known)) if known else None, **found}  # type: ignore[arg-type]
+
+
+def calibration(networks: Networks, inner: Networks) -> dict[str, float | None]:
+    """Return the calibration error on left-out events, mean over folds, seeds and events.
+
+    `ece_unseen`: with the temperature of the training; `ece_unseen_inner`: with the one that suits the left-out events
+    of the inner folds best; `ece_unseen_plain`: with temperature 1.
+    """
+    plain = 1 + TEMPERATURES.index(1.0)
+    chosen = [1 + best_temperature(trainings) if trainings else None for trainings in inner]
+    return {
+        "ece_unseen": _mean_error(networks, [0] * len(networks)),
+        "ece_unseen_inner": _mean_error(networks, chosen),
+        "ece_unseen_plain": _mean_error(networks, [plain] * len(networks)),
+    }
+
+
+def best_temperature(trainings: Sequence[Counts]) -> int:
+    """Return the number in TEMPERATURES with the smallest mean negative log likelihood over all trainings."""
+    return int(
+        np.mean([of.arrays["nll"].sum(0) / of.arrays["bins"][:, 0, 0].sum() for of in trainings], 0)[1:].argmin()
+    )
+
+
+def _mean_error(networks: Networks, rows: Sequence[int | None]) -> float | None:
+    found = []
+    for seeds, row in zip(networks, rows, strict=True):
+        if row is None:
+            return None
+        for counts in seeds:
+            bins = counts.arrays["bins"][:, row]
+            found += [calibration_error(bins[counts.events == event].sum(0)) for event in np.unique(counts.events)]
+    return float(np.mean(found))
+
+
+def under_conditions(networks: Networks, conditions: Sequence[Condition], view: View = FUSED) -> dict[str, float]:
+    """Return the mean IoU as it is and under each condition, on the windows that are scored under conditions."""
+    return {each.name: Scoring(networks, each, view, only=conditions[0]).miou() for each in (CLEAR, *conditions)}
+
+
+def with_ends(key: str, interval: Interval) -> dict[str, float]:
+    """Return a difference and the ends of its interval as figures."""
+    return {key: interval.value, f"{key}_low": interval.low, f"{key}_high": interval.high}
+
+
+def ends(interval: Interval) -> dict[str, float]:
+    """Return a difference and the ends of its interval."""
+    return {"difference": interval.value, "low": interval.low, "high": interval.high}
+
+
+def rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value with all numbers rounded to four decimals; NaN becomes None."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(each) for each in value]
+    if isinstance(value, float):
+        return round(value, 4) if np.isfinite(value) else None
+    return value

@@ -1,0 +1,86 @@
+"""Tables and figures of the accuracy benchmark for one set of places."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from accuracy_choices import Chosen
+from accuracy_conditions import CONDITIONS, Condition
+from accuracy_figures import (
+    OVERCAST_MASKED,
+    Networks,
+    Scoring,
+    calibration,
+    compared,
+    displacement_curves,
+    ends,
+    shares,
+    under_conditions,
+    variants_minus_fused,
+    with_ends,
+)
+from accuracy_intervals import Interval
+
+from clairemap.outputs import FUSED
+from clairemap.settings import VIEWS, View
+
+Trained = Mapping[str, Networks]
+"""The networks of each variant."""
+
+
+def report(places: str, of: Trained, chosen: Chosen) -> dict[str, Any]:
+    """Print the tables of a set of places and return its figures."""
+    fused = of["fused"]
+    differences = compared(of)
+    curves = displacement_curves(of)
+    print(f"\n{places}: mIoU on held-out places, {len(fused)} folds, {len(fused[0])} trainings each")
+    print(f"{'variant':<16}{'mIoU':>8}{'million weights':>18}   by fold")
+    for name, each in of.items():
+        scores = Scoring(each).miou_by_fold()
+        weights = each[0][0].about["parameters"] / 1e6
+        print(f"{name:<16}{np.mean(scores):>8.3f}{weights:>18.2f}   {', '.join(f'{score:.3f}' for score in scores)}")
+    print("differences, 95 % interval, by fold")
+    ablations = variants_minus_fused(of)
+    points = {f"{name} {px}": found for name, curve in curves.items() for px, found in curve.items()}
+    points |= {f"{name} minus fused": found for name, found in ablations.items()}
+    for key, found in {**differences, **points}.items():
+        listed = ", ".join(f"{value:+.3f}" for value in found.folds)
+        print(f"  {key:<36}{found.value:+.3f}  [{found.low:+.3f}, {found.high:+.3f}]   {listed}")
+    views = {view: Scoring(fused, view=view).miou() for view in VIEWS}
+    conditions = {view: under_conditions(fused, seen_by(view), view) for view in VIEWS}
+    print("one network: " + ", ".join(f"{view} {score:.3f}" for view, score in views.items()))
+    for name in conditions[FUSED]:
+        row = (f"{view} {each[name]:.3f}" for view, each in conditions.items() if name in each)
+        print(f"  {name:<28}{', '.join(row)}")
+    falls = shares(fused)
+    errors = calibration(fused, chosen.fused)
+    print(f"share of the disturbed sensor falls in: {falls}")
+    print(f"calibration error: {errors}")
+    return {
+        **{key: value for name, found in differences.items() for key, value in with_ends(name, found).items()},
+        **worst_fold(differences),
+        **errors,
+        "share_of_disturbed": falls["mean"],
+        "full_cloud_masked_minus_sar_path": Scoring(fused, OVERCAST_MASKED).miou()
+        - Scoring(fused, view="sar", only=OVERCAST_MASKED).miou(),
+        "by_fold": {name: list(found.folds) for name, found in differences.items()},
+        **{name: {px: ends(found) for px, found in curve.items()} for name, curve in curves.items()},
+        "variant_minus_fused": {name: ends(found) for name, found in ablations.items()},
+        "shares": falls,
+        "miou": {name: Scoring(each).miou() for name, each in of.items()},
+        "miou_views": views,
+        "miou_conditions": conditions,
+        "chosen": {sensors: [json.dumps(each) for each in folds] for sensors, folds in chosen.changes.items()},
+    }
+
+
+def worst_fold(differences: Mapping[str, Interval]) -> dict[str, float]:
+    """Return the difference to the better single sensor in the fold where it is smallest, if it was measured."""
+    key = "fused_minus_best_single"
+    return {f"{key}_worst_fold": min(differences[key].folds)} if key in differences else {}
+
+
+def seen_by(view: View) -> list[Condition]:
+    """Return the conditions that change what a view sees."""
+    return [each for name, each in CONDITIONS.items() if name != "clear" and view in each.seen_by]
