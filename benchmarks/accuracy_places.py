@@ -66,8 +66,12 @@ def inner_folds(fold: Fold) -> tuple[Fold, ...]:
     )
 
 
-_GAINS: tuple[Changes, ...] = tuple({"augmentation": {"gain": gain}} for gain in (0.0, 0.5, 1.0))
-CHOICES: Mapping[str, tuple[Changes, ...]] = dict.fromkeys(EVENTS, _GAINS)
+_RADIOMETRY: tuple[Changes, ...] = (
+    {},
+    {"training": {"normalisation": "scene"}},
+    {"training": {"normalisation": "scene", "rare_class_share": 0.0}},
+)
+CHOICES: Mapping[str, tuple[Changes, ...]] = dict.fromkeys(EVENTS, _RADIOMETRY)
 """Candidates of each set of places. The best one is chosen in the inner folds of each fold, for networks of both
 sensors and of each alone; the variants have the settings chosen for their sensors."""
 
@@ -82,6 +86,8 @@ VARIANTS: Mapping[str, Changes] = {
     "sum": {"network": {"fusion": "sum"}},
     "gate": {"network": {"fusion": "gate"}},
     "early": {"network": {"fusion": "early"}},
+    "alone": {"training": {"alone_weight": 0.5}},
+    "misleading": {"training": {"gate_weight": 0.2}, "augmentation": {"misleading": 0.3}},
 }
 """Settings of each variant that differ from the defaults; `fused` is CLAIRE with RIFT, unchanged.
 

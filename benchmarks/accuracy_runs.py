@@ -33,8 +33,8 @@ from clairemap.scenes import Split
 from clairemap.settings import VIEWS, Sensor, Settings, View, load_settings
 from clairemap.stages import TrainModel, stage_json
 from clairemap.tiles.clouds import BandRange
-from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
-from clairemap.tiles.dataset import TrainingSample, as_sample, stack_samples
+from clairemap.tiles.crops import Crop, pad, read_masks
+from clairemap.tiles.dataset import TileSource, TrainingSample, as_sample, stack_samples
 from clairemap.tiles.split_assignment import assign_splits
 from clairemap.tiles.training_statistics import fit_statistics
 from clairemap.training.distributed import Processes
@@ -124,6 +124,7 @@ class TestScene:
     def __init__(self, name: str, store: GridStore, job: TrainingJob) -> None:
         self.name = name
         self._store = store
+        self._source = TileSource({name: store}, FUSED, job.matches({name: store}))
         self._job = job
         stored: dict[Sensor, np.dtype[Any]] = {sensor: store.array(sensor).dtype for sensor in SENSORS}
         self._scale = Scale(job.statistics, BandRange.of(job.statistics.optical, stored["optical"]), stored)
@@ -156,9 +157,11 @@ class TestScene:
     def _crop(self, window: Window, condition: Condition, number: int) -> Crop:
         height, width = self._store.geobox.shape
         masks = read_masks(self._store, window.grown(MARGIN_PX).clipped((height, width)))
-        still = read_crop(self._store, masks, window)
+        still = self._source.read(self.name, masks, window)
         seen = (still.optical_weight * still.sar_weight)[0] > 0
-        crop = read_crop(self._store, masks, window, condition.sar_offset(number)) if condition.displaced_px else still
+        if not condition.displaced_px:
+            return replace(still, target=np.where(seen, still.target, np.uint8(IGNORE_INDEX)))
+        crop = self._source.read(self.name, masks, window, condition.sar_offset(number))
         return replace(crop, target=np.where(seen, still.target, np.uint8(IGNORE_INDEX)))
 
 

@@ -1,10 +1,11 @@
 """Edge effects of nodata: additional pixels of a class within 4 px of a hole, compared with the map without the hole.
 
 Test scenes are mapped unchanged and with holes cut into both sensors, optical alone or SAR alone: detector gaps,
-missing blocks, ragged patches. The pixels within 4 px of a hole that both sensors see are compared with the same pixels
-of the map without holes. *Made*: four scenes of two simulated regions each. *Floods*: two real events each. The gain is
-0.5. Each scene is cropped to the square of 1024 px with the most labels. Each training is done without holes in its
-crops (`without`) and with the default share (`with`); figures are means over the trainings.
+missing blocks, ragged patches. The pixels within 4 px of a hole that both sensors see are compared with the same
+pixels of the map without holes. *Made*: four scenes of two simulated regions each. *Floods*: two real events each.
+Scenes are normalised by their own moments. Each scene is cropped to the square of 1024 px with the most labels. Each
+training is done without holes in its crops (`without`) and with the default share (`with`); figures are means over the
+trainings.
 
 - `excess_points`: largest increase of a class, in percent of the pixels near holes; `share_without_holes`,
   `share_inland`: percentage of that class among the same pixels of the map without holes, and among the pixels more
@@ -48,11 +49,12 @@ from clairemap.grid.window import Window
 from clairemap.metrics.confusion import confusion_matrix
 from clairemap.metrics.scores import scores
 from clairemap.nets.claire import Claire
+from clairemap.outputs import FUSED
 from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Sensor, Settings
 from clairemap.tiles.augmentation import mask_holes
-from clairemap.tiles.crops import Crop, pad, read_crop, read_masks
-from clairemap.tiles.dataset import as_sample, stack_samples
+from clairemap.tiles.crops import Crop, pad, read_masks
+from clairemap.tiles.dataset import TileSource, as_sample, stack_samples
 from clairemap.training.distributed import Processes
 from clairemap.training.job import TrainingJob
 from clairemap.training.loop import train
@@ -61,7 +63,6 @@ RIM_PX, INLAND_PX, SIDE_PX = 4, 32, 1024
 HOLED: Mapping[str, tuple[Sensor, ...]] = {"both": ("optical", "sar"), "optical": ("optical",), "sar": ("sar",)}
 ARMS = ("without", "with")
 PLACES = ("made", "floods")
-GAIN = 0.5
 
 Mask = NDArray[np.bool_]
 Classes = NDArray[np.uint8]
@@ -170,7 +171,7 @@ def trained_and_mapped(task: Task) -> dict[str, Any]:
     rims = {name: Rim.empty(network.classes) for name in HOLED}
     matrix = np.zeros((network.classes, network.classes), np.int64)
     for number, name in enumerate(task.fold.test):
-        crop = best_square(open_store(job.stores[name]))
+        crop = best_square(name, open_store(job.stores[name]), job)
         without = mapped(network, job, crop)
         both = (crop.optical_weight * crop.sar_weight)[0] > 0
         truth = np.where(both, crop.target, np.uint8(IGNORE_INDEX))
@@ -184,19 +185,20 @@ def trained_and_mapped(task: Task) -> dict[str, Any]:
 
 
 def settings_of_task(task: Task) -> Settings:
-    """Return the settings of a training: the defaults with its steps, gain and holes."""
-    settings = settings_of(task.fold, task.work, {"augmentation": {"gain": GAIN}}, task.steps, task.number)
+    """Return the settings of a training: the defaults with its steps, normalisation and holes."""
+    settings = settings_of(task.fold, task.work, {"training": {"normalisation": "scene"}}, task.steps, task.number)
     if task.arm == "with":
         return settings
     plain = settings.augmentation.model_copy(update={"holes": 0.0})
     return settings.model_copy(update={"augmentation": plain})
 
 
-def best_square(store: GridStore) -> Crop:
+def best_square(scene: str, store: GridStore, job: TrainingJob) -> Crop:
     """Return the scene's square of `SIDE_PX` with the most labelled pixels that are valid in both sensors."""
     height, width = store.geobox.shape
     whole = Window(0, 0, height, width)
-    crop = read_crop(store, read_masks(store, whole), whole)
+    source = TileSource({scene: store}, FUSED, job.matches({scene: store}))
+    crop = source.read(scene, read_masks(store, whole), whole)
     counted = (crop.optical_weight * crop.sar_weight)[0] * (crop.target != IGNORE_INDEX)
 
     def labels(place: tuple[slice, slice]) -> float:

@@ -18,7 +18,7 @@ from clairemap.nets.claire import Claire
 from clairemap.outputs import FUSED
 from clairemap.provenance import file_digest, json_digest
 from clairemap.raster.scene_moments import scene_moments
-from clairemap.raster.store import open_store
+from clairemap.raster.store import GridStore, open_store
 from clairemap.settings import Sensor
 from clairemap.stages import TrainModel
 from clairemap.tiles.dataset import TileSource
@@ -109,10 +109,17 @@ class TrainingJob:
         """
         stores = {scene: open_store(path) for scene, path in self._pairs().items()}
         check_statistics(self.statistics, stores.values())
-        matches = {}
-        if self.settings.training.normalisation == "scene":
-            matches = {scene: SceneMatch.of(scene_moments(store), self.statistics) for scene, store in stores.items()}
-        return TileSource(stores, self.settings.network.sensors, matches)
+        return TileSource(stores, self.settings.network.sensors, self.matches(stores))
+
+    def matches(self, stores: Mapping[str, GridStore]) -> dict[str, SceneMatch]:
+        """Return how scenes are matched to the training tiles; empty if they are not.
+
+        Raises:
+            StoreError: a pair is from an earlier version, without band moments.
+        """
+        if self.settings.training.normalisation == "training":
+            return {}
+        return {scene: SceneMatch.of(scene_moments(store), self.statistics) for scene, store in stores.items()}
 
     def _pairs(self) -> dict[str, Path]:
         """Return the stores of the training and validation scenes."""
