@@ -103,7 +103,7 @@ class Made:
         return [
             sys.executable, str(SCRIPT), "--region", "made", "--maps", str(self.folder / "made"),
             "--metrics", str(self.folder / "metrics.json"), "--model", str(self.folder / "model"),
-            "--report", str(self.folder / "report.html"),
+            "--report", str(self.folder / "report.html"), "--project", str(self.folder / "made.qgs"),
             "--settings", stage_json(self.settings, RenderReport), *scenes,
         ]  # fmt: skip
 

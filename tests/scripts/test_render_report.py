@@ -76,6 +76,7 @@ class FakeRegion:
             "model": at / "model",
             "metrics": at / "metrics.json",
             "report": at / "out" / "report.html",
+            "project": at / "out" / "vale.qgs",
             "settings": stage_json(SETTINGS, RenderReport),
         }
 
@@ -180,7 +181,7 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
         assert text in html, text
     assert html.count('src="data:image/') == 4 + 1 + 2 + 1 + 2 * 5  # maps, confusion, registration, training, tiles
     assert html.count(">data:image/webp") == 2  # optical and SAR on the interactive map
-    assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]
+    assert [path.name for path in sorted((region.folder / "out").iterdir())] == ["report.html", "vale.qgs"]
 
 
 def test_without_a_check_the_page_claims_none(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):
