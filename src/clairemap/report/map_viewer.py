@@ -21,6 +21,7 @@ from clairemap.raster.source import rasterio_window
 from clairemap.raster.store import GridStore
 from clairemap.report.budget import Budget
 from clairemap.report.content import DisplaySettings
+from clairemap.report.degrees_grid import degrees_grid
 from clairemap.report.earlier_map import difference_source
 from clairemap.report.frames import frames_of
 from clairemap.report.map_frame import MapFrame
@@ -167,6 +168,7 @@ def _map_data(
         "geographic": bool(frame.grid.crs is not None and frame.grid.crs.geographic),
         "world": frame.to_world,
         "ground_m": frame.ground_m(),
+        "degrees": degrees_grid(frame),
         "north": None if north is None else round(north, 1),
         "layers": list(layers),
         "outlines": [],

@@ -198,6 +198,19 @@ class Viewer {
     byId("north-arrow").style.transform = `rotate(${this.current.north ?? 0}deg)`;
   }
 
+  /** Returns longitude and latitude of a position, degrees; null where they are unknown. */
+  degreesAt(place) {
+    const rows = this.current.degrees;
+    if (!rows || !this.bounds.contains(place)) return null;
+    const last = rows.length - 1;
+    const share = (value, low, high) => cubicWeights((last * (value - low)) / (high - low), rows.length);
+    const down = share(place.lat, this.bounds.getSouth(), this.bounds.getNorth());
+    const across = share(place.lng, this.bounds.getWest(), this.bounds.getEast());
+    const [x, y, z] = [0, 1, 2].map((axis) => sum(down, ([row, weight]) =>
+      weight * sum(across, ([column, other]) => other * rows[row][column][axis])));
+    return [Math.atan2(y, x), Math.atan2(z, Math.hypot(x, y))].map((angle) => (angle * 180) / Math.PI);
+  }
+
   valueAt(layer, place) {
     let found = null;
     let finest = Infinity;
@@ -219,6 +232,8 @@ class Viewer {
     const digits = this.current.geographic ? 5 : 0;
     const axes = this.current.crs ? (this.current.geographic ? ["lon", "lat"] : ["E", "N"]) : ["x", "y"];
     const texts = [`${axes[0]} ${round(x, digits)}, ${axes[1]} ${round(y, digits)}`];
+    const degrees = this.degreesAt(place);
+    if (degrees) texts.push(degreesText(...degrees));
     for (const layer of this.current.layers) {
       const text = meaning(layer, this.valueAt(layer, place), this.data);
       if (text) texts.push(`${layer.title.toLowerCase()}: ${text}`);
@@ -283,6 +298,21 @@ class Viewer {
     const bounds = shape.getBounds();
     if (move) this.map.fitBounds(bounds.pad(1), { animate: false });
   }
+}
+
+const sum = (values, each) => values.reduce((total, value) => total + each(value), 0);
+
+/** Returns the four nodes around a position with their weights in the cubic polynomial through them. */
+function cubicWeights(position, count) {
+  const first = Math.min(Math.max(Math.floor(position) - 1, 0), count - 4);
+  const nodes = [0, 1, 2, 3].map((step) => first + step);
+  return nodes.map((node) => [node, nodes.reduce((weight, other) =>
+    other === node ? weight : (weight * (position - other)) / (node - other), 1)]);
+}
+
+function degreesText(longitude, latitude) {
+  const text = (value, names) => `${Math.abs(value).toFixed(5)}° ${names[value < 0 ? 1 : 0]}`;
+  return `${text(latitude, "NS")}, ${text(longitude, "EW")}`;
 }
 
 function css(color) {

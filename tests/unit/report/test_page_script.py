@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from PIL import Image
 
 from clairemap.report.content import Interactive, MapPanel, MapSection, ReportContent, TilePictures
+from clairemap.report.degrees_grid import degrees_grid
 from clairemap.report.interactive import ramp
+from clairemap.report.map_frame import MapFrame
 from clairemap.report.page import render
 from clairemap.report.pictures import ERROR_COLORS, encoded
 from clairemap.report.pyramid import deflated
@@ -27,6 +32,7 @@ HOSTILE = "<img src=x onerror=\"document.title='broken'\">"
 NAMES = (HOSTILE, "Wälder & Öde", "</script><b>水体")
 PICTURE = encoded(Image.new("RGB", (2, 2), "red"), "WEBP")
 HEIGHT, WIDTH = 60, 100
+GRID = GeoBox((HEIGHT, WIDTH), Affine(10, 0, 5000, 0, -10, 9000), "EPSG:32632")
 
 
 def tile(number: int, oa: int | None, text: Any) -> list[Any]:
@@ -60,6 +66,7 @@ def made() -> Interactive:
             {
                 "name": "vale", "box": [0, 0, WIDTH, HEIGHT], "sections": [[0, 0, WIDTH, HEIGHT]], "crs": "EPSG:32632",
                 "geographic": False, "world": [10, 0, 5000, 0, -10, 9000], "ground_m": [[10.0]], "north": -2.5,
+                "degrees": degrees_grid(MapFrame.of(GRID)),
                 "layers": [
                     layer("landcover", "classes", 0), layer("confidence", "percent", 1),
                     layer("optical", "photograph", 2), layer("labels", "classes", 3),
@@ -167,8 +174,16 @@ def test_the_pointer_has_coordinates_and_values(page: Any):
     until(page, "report.viewer.current.layers[1].parts?.[0].values")
     page.hover("#view", position={"x": place["x"], "y": place["y"]})
     text = page.inner_text("#pointer")
-    assert text.startswith("E 58") and ", N 85" in text
+    assert text.startswith("E 58") and ", N 85" in text and "0.07" in text and "° N, 4." in text
     assert "landcover: Wälder & Öde" in text and "confidence: 85 %" in text
+
+
+def test_longitude_and_latitude_are_those_of_the_crs(page: Any):
+    transformer = pyproj.Transformer.from_crs("EPSG:32632", "EPSG:4326", always_xy=True)
+    for x, y in ((0.0, 0.0), (80.5, 40.5), (33.3, 59.9), (100.0, 60.0)):
+        found = page.evaluate("([x, y]) => report.viewer.degreesAt(L.latLng(y, x))", [x, y])
+        assert found == pytest.approx(transformer.transform(5000 + 10 * x, 9000 - 10 * y), abs=2e-7)
+    assert page.evaluate("report.viewer.degreesAt(L.latLng(61, 5))") is None
 
 
 def test_the_scale_bar_has_the_length_on_the_ground(page: Any):
