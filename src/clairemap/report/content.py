@@ -10,6 +10,7 @@ from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
+from clairemap.report.class_errors import ClassErrors
 from clairemap.report.estimated_areas import EstimatesSection
 from clairemap.report.origins import OriginRow
 from clairemap.report.rule_costs import RuleCost
@@ -196,7 +197,8 @@ class ReportContent:
     `estimates` are those from an interpreted sample; without one, `can_be_sampled` says whether one can be drawn.
     `changed_settings` are the settings that differ from the defaults, None if unknown; `costs` are those of the rules.
     `reliability` is the plot of accuracy by confidence, `radiometry` that of the bands' differences from training.
-    `weakness` is a sentence on the map's biggest error. `interactive` is what the page's script shows.
+    `weakness` is a sentence on the map's biggest error, `errors` has those of the classes. `interactive` is what the
+    page's script shows.
     `summary` are the sentences about the region.
     """
 
@@ -222,6 +224,7 @@ class ReportContent:
     estimates: EstimatesSection | None = None
     can_be_sampled: bool = False
     weakness: str = ""
+    errors: ClassErrors = field(default_factory=ClassErrors)
     changed_settings: Mapping[str, str] | None = None
     costs: tuple[RuleCost, ...] = ()
     reliability: Picture | None = None

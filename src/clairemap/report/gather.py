@@ -26,6 +26,7 @@ from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.raster.store import check_store
 from clairemap.report import figures, model_texts
 from clairemap.report.budget import Budget
+from clairemap.report.class_errors import class_errors
 from clairemap.report.content import (
     DisplaySettings,
     Fact,
@@ -118,7 +119,7 @@ def gather(
     registrations = _registrations(files, Budget(round(REGISTRATION_SHARE * budget.left)))
     windows, stores = _tile_windows(files.scenes), _stores(files.scenes)
     cards = tuple(_cards(explained, windows, stores, settings.report.max_tiles, display))
-    splits = tile_splits(files.model.splits_of(region))
+    splits, errors = tile_splits(files.model.splits_of(region)), class_errors(metrics, files.scores)
     budget.use(_pictures_size(maps, registrations, cards))
     return ReportContent(
         title=settings.report.title or region,
@@ -149,6 +150,7 @@ def gather(
         can_be_sampled=_can_be_sampled(region, files, metrics),
         unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
         weakness=weakness_text(metrics),
+        errors=errors,
         changed_settings=changed_settings,
         costs=_costs(region, files),
         reliability=reliability_plot(files.scores, splits, metrics),
@@ -159,6 +161,7 @@ def gather(
             windows,
             explained,
             splits,
+            errors,
             [card.tile.id for card in cards],
             display,
             budget,

@@ -14,6 +14,7 @@ from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.raster.store import GridStore
 from clairemap.report.budget import Budget
+from clairemap.report.class_errors import ClassErrors
 from clairemap.report.content import DisplaySettings, Interactive, SamplePoint, TilePictures
 from clairemap.report.map_frame import MapFrame
 from clairemap.report.map_viewer import shown_map
@@ -37,6 +38,7 @@ def interactive(
     windows: Mapping[TileId, Window],
     explained: Sequence[ExplainedTile],
     splits: Mapping[TileId, str],
+    errors: ClassErrors,
     on_cards: Iterable[TileId],
     display: DisplaySettings,
     budget: Budget,
@@ -74,7 +76,7 @@ def interactive(
         unread.extend(found.unread)
         frames.update({pair.scene: (number, found.frame) for pair in own})
     ordered = sorted(explained, key=tile_order)
-    tiles = records(ordered, display.legend, splits, tile_places(windows, pairs, frames))
+    tiles = records(ordered, display.legend, splits, tile_places(windows, pairs, frames), errors)
     budget.use(len(to_json(tiles)))
     data = {
         "classes": [{"name": c.name, "color": c.color} for c in display.legend.classes],

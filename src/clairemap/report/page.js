@@ -4,6 +4,7 @@
 const NODATA = 255;
 const MAX_PIXEL = 12; // largest size of a stored pixel on the screen
 const ROWS_SHOWN = 100;
+const NARROW = 900; // width of a window in which the panel of a tile covers the map, as in page.css
 const THUMB = 28; // width of the handle of the line between two layers, as in page.css
 
 const byId = (id) => document.getElementById(id);

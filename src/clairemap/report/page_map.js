@@ -296,7 +296,11 @@ class Viewer {
     const shape = L.polygon(corners(tile), { color: "#c8102e", weight: 3, fill: false, interactive: false });
     this.chosen.addLayer(shape);
     const bounds = shape.getBounds();
-    if (move) this.map.fitBounds(bounds.pad(1), { animate: false });
+    if (!move) return;
+    const view = this.map.getContainer().getBoundingClientRect();
+    const panel = byId("tile").getBoundingClientRect();
+    const covered = panel.width ? Math.max(0, view.right - panel.left) : 0;
+    this.map.fitBounds(bounds.pad(1), { animate: false, paddingBottomRight: [covered, 0] });
   }
 }
 

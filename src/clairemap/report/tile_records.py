@@ -10,17 +10,19 @@ from clairemap.artefacts.tiles import TileId
 from clairemap.classes import ColoredLegend
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore
+from clairemap.report.class_errors import ClassErrors
 from clairemap.report.fact_texts import figures
 from clairemap.report.map_frame import MapFrame
 from clairemap.report.tile_line import tile_line
 
 COLUMNS = (
     "scene", "row", "col", "split", "oa", "miou", "confidence", "optical_share", "cloud", "source", "agreement",
-    "classes", "line", "text", "map", "quad",
+    "classes", "line", "text", "map", "quad", "errors",
 )  # fmt: skip
 """Values of a record. `scene` and `split` are positions in the lists of names; accuracies and shares are percent, None
 if unknown. `classes` has [class, share of the tile, IoU] for each class; `text` is a text, or a list of sentences, each
-with the figures behind it. `quad` has the corners on the map `map` in display coordinates."""
+with the figures behind it. `quad` has the corners on the map `map` in display coordinates, `errors` the number of
+pixels with each of the errors that the tile has: [number of the error, pixels]."""
 
 
 def tile_order(tile: ExplainedTile) -> tuple[float, float, TileId]:
@@ -34,6 +36,7 @@ def records(
     legend: ColoredLegend,
     splits: Mapping[TileId, str],
     places: Mapping[TileId, tuple[int, list[float]]],
+    errors: ClassErrors,
 ) -> dict[str, Any]:
     """Return a record of each tile in the given order, and the names that the records refer to.
 
@@ -42,6 +45,7 @@ def records(
         legend: the classes.
         splits: split of each tile; those that are missing were not used in training.
         places: number of the map, and corners, of each tile that is on a map.
+        errors: the largest errors of the classes.
     """
     scenes = sorted({tile.scene for tile in ordered})
     numbers = {name: number for number, name in enumerate(scenes)}
@@ -64,10 +68,11 @@ def records(
             tile_line(tile),
             _text(tile),
             *places.get(tile.id, (None, [])),
+            errors.of_tile.get(tile.id, []),
         ]
         for tile in ordered
     ]
-    return {"columns": COLUMNS, "scenes": scenes, "splits": split_names, "rows": rows}
+    return {"columns": COLUMNS, "scenes": scenes, "splits": split_names, "errors": errors.pairs, "rows": rows}
 
 
 def _mean_iou_pct(facts: TileFacts) -> float | None:

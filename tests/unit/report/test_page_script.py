@@ -14,6 +14,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from PIL import Image
 
+from clairemap.report.class_errors import ClassError, ClassErrors
 from clairemap.report.content import Interactive, MapPanel, MapSection, ReportContent, TilePictures
 from clairemap.report.degrees_grid import degrees_grid
 from clairemap.report.interactive import ramp
@@ -41,6 +42,7 @@ def tile(number: int, oa: int | None, text: Any) -> list[Any]:
     return [
         0, 0, number, 0, oa, oa, 60 + number, 40, 5, "template", "fair", classes, f"line {number}", text,
         0 if number < 2 else None, [left, 0, left + 50, 0, left + 50, 60, left, 60] if number < 2 else [],
+        [[0, 9 * number]] if number else [],
     ]  # fmt: skip
 
 
@@ -75,7 +77,7 @@ def made() -> Interactive:
             }
         ],
         "tiles": {
-            "columns": COLUMNS, "scenes": ["north"], "splits": ["test"],
+            "columns": COLUMNS, "scenes": ["north"], "splits": ["test"], "errors": [[1, 0]],
             "rows": [
                 tile(0, 41, f"Text of tile 0 {HOSTILE}"), tile(1, 77, [["A sentence.", ["IoU 0.5"]], ["Another.", []]]),
                 tile(2, None, "Text of tile 2"),
@@ -119,6 +121,7 @@ def opened(browser: Any, made: Interactive, content: ReportContent, tmp_path_fac
         maps=(MapPanel("vale", "100 pixels wide", (section,)),),
         tiles=tuple(replace(card, position=2 * number) for number, card in enumerate(content.tiles)),
         interactive=made,
+        errors=ClassErrors((None, ClassError(1, 0, 0.25, is_false=False), None), ((1, 0),)),
     )
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(render(shown), encoding="utf-8")
@@ -244,6 +247,20 @@ def test_tiles_are_filtered_and_ordered(page: Any):
         page.click("#tiles-csv")
     lines = Path(download.value.path()).read_text(encoding="utf-8-sig").splitlines()
     assert len(lines) == 4 and lines[2].startswith("north,0,1,test,77,77,61,40,5,A sentence. Another.")
+
+
+def test_the_largest_error_of_a_class_leads_to_its_tiles(page: Any):
+    link = page.locator("[data-error]")
+    assert link.count() == 1 and link.inner_text().startswith("25.0 % mapped as ")
+    link.click()
+    assert page.inner_text("#tile-name").endswith("column 1")  # tile 2 has more of these pixels, but no place
+    assert page.evaluate("report.viewer.chosen.getLayers().length") == 1
+    until(page, "(({ top, bottom }) => top >= 0 && bottom <= innerHeight)(view.getBoundingClientRect())")
+    assert page.inner_text("#tiles-found") == "2 of 3 tiles"
+    assert page.locator("#tile-rows td:last-child").all_inner_texts() == ["18", "9"]
+    page.evaluate("document.getElementById('filters').reset(); report.tiles.filter()")
+    page.click("#close")
+    page.click("#whole")
 
 
 def test_marks_are_drawn(page: Any):
