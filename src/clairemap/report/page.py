@@ -20,6 +20,9 @@ from clairemap.report.selection import RULE
 from clairemap.report.style import COUNT_KEY
 from clairemap.report.tile_line import tile_line
 
+WIDEST_ON_PAPER = 12
+"""Maximum number of classes whose confusion matrix in pixels fits onto paper."""
+
 MAX_CAUTIONS = 6
 """Maximum number of warnings at the top of the page; metrics.json has all."""
 
@@ -59,6 +62,7 @@ def render(content: ReportContent) -> str:
         rule=RULE,
         agreement=AGREEMENT,
         most_cautions=MAX_CAUTIONS,
+        widest_on_paper=WIDEST_ON_PAPER,
         view_names=VIEW_NAMES,
         split_names=SPLIT_NAMES,
         verdicts=VERDICT_TEXTS,

@@ -33,6 +33,8 @@ HOSTILE = "<img src=x onerror=\"document.title='broken'\">"
 NAMES = (HOSTILE, "Wälder & Öde", "</script><b>水体")
 PICTURE = encoded(Image.new("RGB", (2, 2), "red"), "WEBP")
 HEIGHT, WIDTH = 60, 100
+A4_PX = 680
+"""Width of A4 without its margins."""
 GRID = GeoBox((HEIGHT, WIDTH), Affine(10, 0, 5000, 0, -10, 9000), "EPSG:32632")
 
 
@@ -308,6 +310,22 @@ def test_paper_has_the_pictures_and_no_controls(page: Any):
     assert page.is_visible("#map .sheet img") and not page.is_visible(".viewer") and not page.is_visible(".tools")
     page.emulate_media(media="screen")
     assert not page.is_visible("#map .sheet img") and page.is_visible(".viewer")
+
+
+def test_on_paper_nothing_is_cut(page: Any):
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_PX, "height": 1009})
+    page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    cut = """[...document.querySelectorAll("table, img, .card, .note")]
+      .filter((each) => each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML.slice(0, 90))"""
+    assert page.evaluate(cut) == []
+    style = "(name, key) => [...document.querySelectorAll(name)].map((each) => getComputedStyle(each)[key])"
+    assert set(page.evaluate(f"({style})('tr, figure, .scroll, .tile', 'breakInside')")) == {"avoid"}
+    assert set(page.evaluate(f"({style})('h2, h3', 'breakAfter')")) == {"avoid"}
+    assert set(page.evaluate(f"({style})('thead', 'display')")) == {"table-header-group"}
+    page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = false))")
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
