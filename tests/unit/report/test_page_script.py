@@ -317,7 +317,8 @@ def test_on_paper_nothing_is_cut(page: Any):
     page.set_viewport_size({"width": A4_PX, "height": 1009})
     page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
     cut = """[...document.querySelectorAll("table, img, .card, .note")]
-      .filter((each) => each.getBoundingClientRect().right > innerWidth + 1).map((each) => each.outerHTML.slice(0, 90))"""
+      .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+      .map((each) => each.outerHTML.slice(0, 90))"""
     assert page.evaluate(cut) == []
     style = "(name, key) => [...document.querySelectorAll(name)].map((each) => getComputedStyle(each)[key])"
     assert set(page.evaluate(f"({style})('tr, figure, .scroll, .tile', 'breakInside')")) == {"avoid"}
@@ -343,6 +344,58 @@ def test_a_narrow_screen_has_no_sideways_scrolling(page: Any):
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def touched(browser: Any, opened: Opened) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(opened.page.url)
+    page.wait_for_selector("#view canvas.pixels")
+    yield page
+    context.close()
+
+
+def touch(page: Any, paths: list[tuple[tuple[float, float], tuple[float, float]]]) -> None:
+    """Move fingers from place to place, all at once."""
+    session = page.context.new_cdp_session(page)
+    for step in range(6):
+        points = [
+            {"x": x + (to_x - x) * step / 5, "y": y + (to_y - y) * step / 5, "id": number}
+            for number, ((x, y), (to_x, to_y)) in enumerate(paths)
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": points})
+        page.wait_for_timeout(60)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(400)
+
+
+def middle(page: Any, name: str) -> tuple[float, float]:
+    page.locator(name).scroll_into_view_if_needed()
+    box = page.locator(name).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_fingers_move_and_zoom_the_map(touched: Any):
+    x, y = middle(touched, "#view")
+    before = touched.evaluate("report.viewer.map.getZoom()")
+    touch(touched, [((x - 40, y), (x - 60, y)), ((x + 40, y), (x + 60, y))])
+    zoom = touched.evaluate("report.viewer.map.getZoom()")
+    assert 1.3 < 2 ** (zoom - before) < 1.8  # 1.5 times as far apart, in steps of a quarter
+    place = touched.evaluate("report.viewer.map.getCenter()")
+    touch(touched, [((x, y), (x - 60, y))])
+    moved = touched.evaluate("report.viewer.map.getCenter()")["lng"] - place["lng"]
+    assert moved * 2**zoom >= 55 and not touched.is_visible("#tile")
+
+
+def test_a_finger_opens_a_tile_and_moves_the_line_between_layers(touched: Any):
+    touched.select_option("#compared", "optical")
+    x, y = middle(touched, "#swipe")
+    touch(touched, [((x, y), (x - 100, y))])
+    assert float(touched.evaluate("document.getElementById('swipe').value")) < 40
+    touched.select_option("#compared", "")
+    touched.touchscreen.tap(*middle(touched, "#view"))
+    until(touched, "!document.getElementById('tile').hidden")
 
 
 def test_without_the_script_the_pictures_are_there(browser: Any, opened: Opened):
