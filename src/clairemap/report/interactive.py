@@ -20,6 +20,7 @@ from clairemap.report.map_frame import MapFrame
 from clairemap.report.map_viewer import shown_map
 from clairemap.report.page_data import to_json
 from clairemap.report.pictures import CONFIDENCE_COLORS, ERROR_COLORS, SHARE_COLORS, tile_pictures
+from clairemap.report.scene_choice import from_cloudy_to_clear
 from clairemap.report.style import COUNT_KEY
 from clairemap.report.tile_records import records, tile_order, tile_places
 
@@ -61,8 +62,9 @@ def interactive(
     frames: dict[str, tuple[int, MapFrame]] = {}
     left_for_maps = int(MAP_SHARE * budget.left)
     pairs = {scene: pair for scene, (pair, _) in stores.items()}
+    ordered_pairs = from_cloudy_to_clear(pairs.values(), explained)
     for number, files in enumerate(maps):
-        own = [pair for scene, pair in pairs.items() if len(maps) == 1 or scene == files.name]
+        own = [pair for pair in ordered_pairs if len(maps) == 1 or pair.scene == files.name]
         part = Budget(left_for_maps // len(maps))
         found = shown_map(files, own, display, part, len(pictures), len(maps), earlier[number] if earlier else None)
         found.data["outlines"] = [[pair.scene, found.frame.outline(pair.geobox)] for pair in own]

@@ -45,6 +45,10 @@ class Viewer {
     byId("map-choice").addEventListener("change", (event) => this.chooseMap(Number(event.target.value)));
     byId("layer").addEventListener("change", () => this.chooseLayers());
     byId("compared").addEventListener("change", () => this.chooseLayers());
+    byId("scene").addEventListener("change", () => {
+      this.update();
+      this.tellLayers();
+    });
     byId("opacity").addEventListener("input", () => this.fade());
     byId("swipe").addEventListener("input", () => this.clip());
     for (const name of ["tiles-shown", "outlines-shown", "points-shown"]) {
@@ -93,6 +97,8 @@ class Viewer {
     byId("layer").replaceChildren(...layers);
     byId("compared").replaceChildren(option("", "nothing"), ...layers.map((each) => each.cloneNode(true)));
     byId("points-shown").closest("label").hidden = !this.current.points.length;
+    const scenes = this.current.choice.map(([scene], number) => option(number, scene));
+    byId("scene").replaceChildren(option("", "the one with the least cloud"), ...scenes);
     this.fit(false);
     this.map.setMinZoom(this.map.getBoundsZoom(this.bounds) - 1);
     this.chooseLayers();
@@ -111,6 +117,16 @@ class Viewer {
   blocksOf(layer) {
     layer.parts ??= layer.blocks.map((values) => new Block(layer, values));
     return layer.parts;
+  }
+
+  /** Returns the blocks of the scene that the reader put on top. */
+  chosenBlocks(layer) {
+    const [, parts] = this.current.choice[byId("scene").value] ?? [null, {}];
+    this.choiceBlocks ??= new Map();
+    const blocks = parts[layer.key];
+    if (!blocks) return [];
+    if (!this.choiceBlocks.has(blocks)) this.choiceBlocks.set(blocks, blocks.map((values) => new Block(layer, values)));
+    return this.choiceBlocks.get(blocks);
   }
 
   /** Reads the coarse values of layers that are not shown, so that the pointer's line has them. */
@@ -152,8 +168,20 @@ class Viewer {
       const detail = layer.step === 1 ? "in full resolution" : `one pixel for ${layer.step} × ${layer.step}`;
       return `${layer.title}: ${detail}${ground}.`;
     });
+    const hasPhotograph = Object.values(this.shown).some((each) => each?.layer.kind === "photograph");
+    byId("scene").closest("label").hidden = !hasPhotograph || !this.current.choice.length;
+    if (hasPhotograph && this.current.choice.length) notes.push(this.sceneText());
     byId("resolution").textContent = notes.join(" ");
     drawKeys(this);
+  }
+
+  sceneText() {
+    const [chosen, parts] = this.current.choice[byId("scene").value] ?? [null, {}];
+    const step = Math.max(...Object.values(parts).flat().map(([each]) => each));
+    const rest = "Where scenes overlap, the one with the least cloud is on top";
+    const text = chosen ? `${chosen} is on top, one pixel for ${step} × ${step}. ${rest} elsewhere.` : `${rest}.`;
+    const missing = this.current.not_in_choice;
+    return missing ? `${text} ${missing} covered scenes have no picture of their own, to keep the page small.` : text;
   }
 
   fade() {

@@ -76,6 +76,7 @@ def made() -> Interactive:
                     layer("optical", "photograph", 2), layer("labels", "classes", 3),
                 ],
                 "outlines": [["north", [[0, 0], [100, 0], [100, 60], [0, 60]]]], "points": [[20, 30, 1, 0]],
+                "choice": [[HOSTILE, {"optical": [[4, 10, 0, 60, 40, 2, 2, 2]], "sar": []}]], "not_in_choice": 3,
             }
         ],
         "tiles": {
@@ -210,6 +211,21 @@ def test_layers_are_swiped(page: Any):
     assert abs(float(left) - halves[1]) < 2
     page.select_option("#compared", "")
     assert page.locator(".leaflet-second-pane img").count() == 0 and not page.is_visible("#swipe")
+
+
+def test_a_covered_scene_is_put_on_top(page: Any):
+    assert not page.is_visible("#scene")
+    page.select_option("#layer", "optical")
+    page.wait_for_selector(".leaflet-first-pane img")
+    assert "Where scenes overlap, the one with the least cloud is on top. 3 covered" in page.inner_text("#resolution")
+    page.select_option("#scene", "0")
+    until(page, "document.querySelectorAll('.leaflet-first-pane img').length === 2")
+    order = page.evaluate("[...document.querySelectorAll('.leaflet-first-pane img')].map((each) => each.style.zIndex)")
+    assert int(order[1]) > int(order[0])
+    assert f"{HOSTILE} is on top, one pixel for 4 × 4." in page.inner_text("#resolution")
+    page.select_option("#scene", "")
+    assert page.locator(".leaflet-first-pane img").count() == 1
+    page.select_option("#layer", "landcover")
 
 
 def test_a_damaged_picture_is_named(page: Any):
