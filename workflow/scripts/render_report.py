@@ -75,7 +75,7 @@ def render_report(
     content = gather(
         region, files, stage, stamp("render_report", settings), points, json.loads(changed) if changed else None
     )
-    tiles = [tile for folder in files.scenes for tile in read_explanations(folder.explanations)]
+    tiles = (tile for folder in files.scenes for tile in read_explanations(folder.explanations))
     html = render(replace(content, summary=region_summary(content.metrics, tiles)))
     drawn = sample if sample and sample.exists() else None
     write_text_whole(project, qgis_project(content.title, files.maps, stage.legend, polygons or (), drawn))

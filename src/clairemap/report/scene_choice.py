@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.errors import ClairemapError
 from clairemap.grid.mapping import PixelMapping
 from clairemap.grid.window import Window
@@ -18,6 +17,7 @@ from clairemap.report.content import DisplaySettings
 from clairemap.report.map_frame import MapFrame
 from clairemap.report.pyramid import Block, photograph
 from clairemap.report.scene_layers import Canvas, SceneLayers, paint_scene
+from clairemap.report.tile_records import TileDigest
 
 SCENE_PX = 512
 """Maximum side of a scene's picture."""
@@ -26,12 +26,12 @@ UNKNOWN_PCT = 101.0
 """Cloud of scenes without a cloud mask: they are below all others."""
 
 
-def from_cloudy_to_clear(stores: Iterable[GridStore], explained: Iterable[ExplainedTile]) -> list[GridStore]:
+def from_cloudy_to_clear(stores: Iterable[GridStore], digests: Iterable[TileDigest]) -> list[GridStore]:
     """Return scenes sorted by the mean cloud of their tiles, the least last; of equal ones, the first name last."""
-    clouds: dict[str, list[int]] = {}
-    for tile in explained:
-        if tile.facts.cloud_pct is not None:
-            clouds.setdefault(tile.scene, []).append(tile.facts.cloud_pct)
+    clouds: dict[str, list[float]] = {}
+    for tile in digests:
+        if tile.cloud_pct is not None:
+            clouds.setdefault(tile.id.scene, []).append(tile.cloud_pct)
     means = {scene: float(np.mean(values)) for scene, values in clouds.items()}
     named = sorted(stores, key=lambda store: store.scene, reverse=True)
     return sorted(named, key=lambda store: -means.get(store.scene, UNKNOWN_PCT))

@@ -1,7 +1,7 @@
 """Optical image, SAR, labels and errors of the scenes on the grid of a map, for the interactive map.
 
-Each tile of each scene is read once, those of scenes that others cover twice. Memory: one tile, and pictures of at most
-`MAX_CANVAS_PX` pixels.
+Stores have no overviews, so each tile of each scene is read once for these layers, those of scenes that others cover
+twice. Memory: one window of tiles, and pictures of at most `MAX_CANVAS_PX` pixels.
 """
 
 import logging
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 
 MAX_CANVAS_PX = 4 * 2**20
 """Maximum number of pixels of each layer, over all sections of a map."""
+
+READ_PX = 512
+"""Side of the window that is read at once, if tiles are smaller: many small reads are slow."""
 
 MapIndices = Callable[[Window, int], NDArray[np.uint8]]
 """Returns the class indices of the map in a window, every `step` pixels."""
@@ -153,7 +156,7 @@ def paint_scene(
         StoreError: the store is damaged.
     """
     there, back = PixelMapping(grid, store.geobox), PixelMapping(store.geobox, grid)
-    for tile in tiles(store.shape, store.tile_px):
+    for tile in tiles(store.shape, store.tile_px * max(1, READ_PX // store.tile_px)):
         values = read_tile(store, tile.window, display)
         for canvas in canvases:
             yield canvas.paint(values, there, back, number)

@@ -17,6 +17,7 @@ from clairemap.report.map_frame import MapFrame
 from clairemap.report.pyramid import Block
 from clairemap.report.scene_choice import SCENE_PX, from_cloudy_to_clear, scene_choice
 from clairemap.report.scene_layers import SceneLayers
+from clairemap.report.tile_records import TileDigest, digest_of
 from clairemap.settings import Settings, load_settings
 
 SETTINGS: Settings = load_settings({})
@@ -39,12 +40,13 @@ def scene(folder: Path, name: str, grid: GeoBox, value: int) -> GridStore:
     return open_store(folder / f"{name}.zarr")
 
 
-def explained(scene_name: str, cloud_pct: int | None) -> ExplainedTile:
+def explained(scene_name: str, cloud_pct: int | None) -> TileDigest:
     facts = TileFacts(
         classes=(), confidence_pct=80, sensor="both", optical_share_pct=50, cloud_pct=cloud_pct, mapped_pct=100,
         mapped_px=9, registration="good",
     )  # fmt: skip
-    return ExplainedTile(scene=scene_name, row=0, col=0, facts=facts, text="", source="template")
+    tile = ExplainedTile(scene=scene_name, row=0, col=0, facts=facts, text="", source="template")
+    return digest_of(tile, SETTINGS.legend)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from clairemap.artefacts.explanations import ClassFacts, ExplainedPoint, Explain
 from clairemap.artefacts.tiles import TileId
 from clairemap.report.class_errors import ClassErrors
 from clairemap.report.page_data import to_json
-from clairemap.report.tile_records import records, tile_order
+from clairemap.report.tile_records import digest_of, records, weakest_first
 from clairemap.settings import DEMO_CLASSES, LegendSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
@@ -36,13 +36,12 @@ def as_dicts(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_weakest_tile_is_first():
     made = [tile(0, None, 60), tile(1, 90, 50), tile(2, 70, 80), tile(3, None, 40)]
-    assert [each.row for each in sorted(made, key=tile_order)] == [2, 1, 3, 0]
+    assert [each.id.row for each in weakest_first(digest_of(each, LEGEND) for each in made)] == [2, 1, 3, 0]
 
 
 def test_records_have_the_figures():
     found = records(
-        [tile(1, 90, 50), tile(2, None, 80)],
-        LEGEND,
+        [digest_of(tile(1, 90, 50), LEGEND), digest_of(tile(2, None, 80), LEGEND)],
         {TileId("north", 1, 3): "test"},
         {TileId("north", 1, 3): (0, [0.0, 0.0, 5.0, 0.0, 5.0, 5.0, 0.0, 5.0])},
         ClassErrors((), ((1, 0),), {TileId("north", 1, 3): [(0, 7)]}),
@@ -60,5 +59,7 @@ def test_records_have_the_figures():
 def test_sentences_have_the_figures_behind_them():
     made = tile(1, 90, 50)
     sentences = (ExplainedPoint(topic="t", text="Text.", about=("oa_pct",)), ExplainedPoint(topic="u", text="More."))
-    (row,) = as_dicts(records([made.model_copy(update={"sentences": sentences})], LEGEND, {}, {}, ClassErrors()))
+    (row,) = as_dicts(
+        records([digest_of(made.model_copy(update={"sentences": sentences}), LEGEND)], {}, {}, ClassErrors())
+    )
     assert row["text"] == [["Text.", ["overall accuracy 90 %"]], ["More.", []]]
