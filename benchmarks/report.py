@@ -285,12 +285,15 @@ def write_stores(region: Made, number: int, name: str, files: SceneFolder, class
         Layer("label", "uint8"), Layer("validity", "uint8"),
     ]  # fmt: skip
     probability = [Layer("probability", "uint8", legend.names)]
-    for target, content, arrays in (
-        (files.pair, layers, pair),
-        (files.probabilities, probability, {"probability": likely.astype(np.uint8)}),
+    of_pair = {"sar_scale": "db", "registration": "good", "georeferenced": True, "sources": {"optical": "o.tif"}}
+    for target, content, arrays, attributes in (
+        (files.pair, layers, pair, of_pair),
+        (files.probabilities, probability, {"probability": likely.astype(np.uint8)}, {}),
     ):
         part = target.with_suffix(".part")
-        store = create_store(part, grid, content, tile_px=TILE_PX, shard_tiles=4, attributes={"scene": name})
+        store = create_store(
+            part, grid, content, tile_px=TILE_PX, shard_tiles=4, attributes={"scene": name} | attributes
+        )
         first = region.folder / f"first_{target.name}"
         if not first.exists():
             for shard in store.shards():

@@ -14,6 +14,7 @@ from clairemap.report.class_errors import ClassErrors
 from clairemap.report.estimated_areas import EstimatesSection
 from clairemap.report.origins import OriginRow
 from clairemap.report.rule_costs import RuleCost
+from clairemap.report.scene_inputs import SceneInput
 from clairemap.settings import SensorsSettings
 
 
@@ -193,7 +194,8 @@ class ReportContent:
 
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
-    `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
+    `given_model` is the text on a model from another project. `inputs` are files and grids of the scenes, `origins`
+    their products and band files.
     `estimates` are those from an interpreted sample; without one, `can_be_sampled` says whether one can be drawn.
     `changed_settings` are the settings that differ from the defaults, None if unknown; `costs` are those of the rules.
     `reliability` is the plot of accuracy by confidence, `radiometry` that of the bands' differences from training.
@@ -220,6 +222,7 @@ class ReportContent:
     unmasked: tuple[str, ...] = ()
     polygons: tuple[LabelCounts, ...] = ()
     given_model: str = ""
+    inputs: tuple[SceneInput, ...] = ()
     origins: tuple[OriginRow, ...] = ()
     estimates: EstimatesSection | None = None
     can_be_sampled: bool = False

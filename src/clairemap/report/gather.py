@@ -46,6 +46,7 @@ from clairemap.report.origins import origin_rows
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.plots import radiometry_plot, reliability_plot
 from clairemap.report.rule_costs import RuleCost, rule_costs
+from clairemap.report.scene_inputs import scene_inputs
 from clairemap.report.selection import select_tiles
 from clairemap.report.tile_records import TileDigest, digest_of, weakest_first
 from clairemap.report.weakness import weakness_text
@@ -147,6 +148,7 @@ def gather(
         stamp=stamp,
         polygons=tuple(map(read_label_counts, files.label_counts)),
         given_model=origin_text(card, origin) if origin else "",
+        inputs=scene_inputs((pair for pair, _ in stores.values()), windows, (tile.id for tile in digests)),
         origins=origin_rows(map(read_scene_sources, files.sources)),
         estimates=_estimates(files),
         can_be_sampled=_can_be_sampled(region, files, metrics),
