@@ -1,4 +1,4 @@
-// The script of the report page, after page_layers.js, page_map.js, page_tiles.js and page_tables.js in one function.
+// The script of the report page, after the other parts (page_data.SCRIPTS) in one function.
 // Texts of the data become text nodes only.
 
 const NODATA = 255;

@@ -230,13 +230,9 @@ class Viewer {
   degreesAt(place) {
     const rows = this.current.degrees;
     if (!rows || !this.bounds.contains(place)) return null;
-    const last = rows.length - 1;
-    const share = (value, low, high) => cubicWeights((last * (value - low)) / (high - low), rows.length);
-    const down = share(place.lat, this.bounds.getSouth(), this.bounds.getNorth());
-    const across = share(place.lng, this.bounds.getWest(), this.bounds.getEast());
-    const [x, y, z] = [0, 1, 2].map((axis) => sum(down, ([row, weight]) =>
-      weight * sum(across, ([column, other]) => other * rows[row][column][axis])));
-    return [Math.atan2(y, x), Math.atan2(z, Math.hypot(x, y))].map((angle) => (angle * 180) / Math.PI);
+    const share = (value, low, high) => (value - low) / (high - low);
+    return interpolatedDegrees(rows, share(place.lat, this.bounds.getSouth(), this.bounds.getNorth()),
+      share(place.lng, this.bounds.getWest(), this.bounds.getEast()));
   }
 
   valueAt(layer, place) {
@@ -332,25 +328,6 @@ class Viewer {
   }
 }
 
-const sum = (values, each) => values.reduce((total, value) => total + each(value), 0);
-
-/** Returns the four nodes around a position with their weights in the cubic polynomial through them. */
-function cubicWeights(position, count) {
-  const first = Math.min(Math.max(Math.floor(position) - 1, 0), count - 4);
-  const nodes = [0, 1, 2, 3].map((step) => first + step);
-  return nodes.map((node) => [node, nodes.reduce((weight, other) =>
-    other === node ? weight : (weight * (position - other)) / (node - other), 1)]);
-}
-
-function degreesText(longitude, latitude) {
-  const text = (value, names) => `${Math.abs(value).toFixed(5)}° ${names[value < 0 ? 1 : 0]}`;
-  return `${text(latitude, "NS")}, ${text(longitude, "EW")}`;
-}
-
-function css(color) {
-  return `rgb(${color.join(" ")})`;
-}
-
 function lengthText(metres) {
   for (const [unit, size] of [["km", 1000], ["m", 1], ["cm", 0.01]]) {
     if (metres >= size) return `${Number((metres / size).toPrecision(3))} ${unit}`;
@@ -371,56 +348,4 @@ function contains(quad, x, y) {
     }
   }
   return inside;
-}
-
-const KINDS = { template: ["from the template", [140, 150, 170]], model: ["from the language model", [43, 108, 176]] };
-
-function tileColor(tile, paint) {
-  if (paint === "source") return css(KINDS[tile.source][1]);
-  const value = tile[paint];
-  if (value === null) return null;
-  return css(data.ramps.confidence[Math.round(value / 5)]);
-}
-
-function gradient(ramp) {
-  return `linear-gradient(to right, ${ramp.map(css).join(", ")})`;
-}
-
-function keyOf(name, ramp, ends) {
-  const bar = make("span", { className: "key" });
-  bar.style.background = gradient(ramp);
-  return make("div", { className: "ramp" }, make("span", { textContent: name }), bar,
-    make("span", { className: "keytext" }, ...ends.map((text) => make("span", { textContent: text }))));
-}
-
-function swatches(name, entries) {
-  const items = entries.map(([color, text]) => {
-    const swatch = make("span", { className: "swatch" });
-    swatch.style.background = color;
-    return make("li", {}, swatch, text);
-  });
-  return make("div", {}, make("span", { textContent: name }), make("ul", { className: "legend small" }, ...items));
-}
-
-/** Shows the keys of the layers and of the tiles' colours. */
-function drawKeys(viewer) {
-  const keys = Object.values(viewer.shown).filter(Boolean).map(({ layer }) => {
-    if (layer.key === "confidence") return keyOf(layer.title, data.ramps.confidence, ["0 %", "100 %"]);
-    if (layer.key === "optical_share") {
-      return keyOf(layer.title, data.ramps.optical_share, ["SAR only", "optical only"]);
-    }
-    if (layer.kind === "scenes") return swatches(layer.title, data.scenes);
-    if (layer.kind === "errors") {
-      return swatches(layer.title, data.errors.map((color, value) => [css(color), value ? "wrong" : "right"]));
-    }
-    return null;
-  });
-  const paint = byId("tiles-shown").value;
-  const title = `Tiles: ${byId("tiles-shown").selectedOptions[0].textContent}`;
-  const kinds = Object.values(KINDS).map(([text, color]) => [css(color), text]);
-  if (paint === "source") keys.push(swatches(title, kinds));
-  else if (paint) keys.push(keyOf(title, data.ramps.confidence, ["0 %", "100 %"]));
-  byId("keys").replaceChildren(...keys.filter(Boolean));
-  const usesClasses = Object.values(viewer.shown).some((each) => each?.layer.kind === "classes");
-  byId("class-legend").hidden = !usesClasses;
 }

@@ -79,7 +79,7 @@ class Tiles {
     byId("confidence-limit").textContent = `${most} %`;
     const error = byId("by-error").value;
     const rowOf = (tile) => tile.classes.find(([index]) => String(index) === chosen);
-    const pixels = (tile) => tile.errors.find(([number]) => String(number) === error)?.[1] ?? 0;
+    const pixels = (tile) => errorPixels(tile, error);
     this.found = this.all.filter((tile) =>
       (!scene || tile.scene === scene) && (!split || tile.split === split) && tile.confidence <= most &&
       (!chosen || rowOf(tile)) && (!error || pixels(tile)));
@@ -108,10 +108,10 @@ class Tiles {
       button.addEventListener("click", () => this.open(tile, button));
       const [largest] = tile.classes;
       const own = tile.classes.find(([index]) => String(index) === chosen);
+      const figure = error ? errorPixels(tile, error) : chosen ? round(own?.[2] ?? null, 2) : "";
       const cells = [
         SPLITS[tile.split] ?? tile.split, largest ? this.data.classes[largest[0]].name : "–", round(tile.oa),
-        round(tile.miou, 1), round(tile.confidence), round(tile.cloud), error ? tile.errors.find(([number]) => String(number) === error)[1]
-          : chosen ? round(own?.[2] ?? null, 2) : "",
+        round(tile.miou, 1), round(tile.confidence), round(tile.cloud), figure,
       ];
       return make("tr", {}, make("th", { scope: "row" }, button),
         ...cells.map((text, index) => make("td", { textContent: text, className: index < 2 ? "left" : "" })));
@@ -192,6 +192,10 @@ class Tiles {
     if (this.from?.isConnected) this.from.focus();
     this.open_ = null;
   }
+}
+
+function errorPixels(tile, error) {
+  return tile.errors.find(([number]) => String(number) === error)?.[1] ?? 0;
 }
 
 function textOf(tile) {
