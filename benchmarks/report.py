@@ -3,9 +3,10 @@
 A made region of 200 scenes with 50 tiles of 128 px each, side by side: maps, stores, explanations, registrations and
 metrics.
 
-- `open_s`: from the start of loading to the first picture of the map; `click_ms`: from a click on the map to the tile's
-  text, median of 20 places; `size_mb`: size of the page.
-- `render_s_per_1000_tiles`: the stage; `peak_mb`: its peak memory, `peak_ratio`: over that for a quarter of the scenes.
+- `open_s`: from the start of loading to the first picture of the map, least of five; `click_ms`: from a click on the
+  map to the tile's text, median of 20 places; `size_mb`: size of the page.
+- `render_s_per_1000_tiles`: CPU time of the stage; `peak_mb`: its peak memory, `peak_ratio`: over that for a quarter of
+  the scenes.
 - `console_errors`, `requests`: what the page wrote to the console, and what it asked for beyond itself.
 
 Without Playwright or Chromium, the figures of the browser are null.
@@ -66,11 +67,11 @@ ACROSS = 20
 
 NOISE = np.random.default_rng(0)
 RUNNER = """
-import json, resource, subprocess, sys, time
-started = time.monotonic()
+import json, resource, subprocess, sys
 if code := subprocess.run(json.loads(sys.argv[1])).returncode:
     sys.exit(code)
-print(json.dumps([time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024]))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
 """
 
 
@@ -103,7 +104,7 @@ class Made:
         return [
             sys.executable, str(SCRIPT), "--region", "made", "--maps", str(self.folder / "made"),
             "--metrics", str(self.folder / "metrics.json"), "--model", str(self.folder / "model"),
-            "--report", str(self.folder / "report.html"),
+            "--report", str(self.folder / "report.html"), "--project", str(self.folder / "made.qgs"),
             "--settings", stage_json(self.settings, RenderReport), *scenes,
         ]  # fmt: skip
 
@@ -136,7 +137,7 @@ def main() -> None:
 
 
 def rendered(region: Made) -> tuple[float, float]:
-    """Run the stage; return seconds and peak memory, MiB."""
+    """Run the stage; return CPU seconds and peak memory, MiB."""
     command = [sys.executable, "-c", RUNNER, json.dumps(region.command())]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     seconds, peak_mb = json.loads(output.splitlines()[-1])
@@ -160,16 +161,20 @@ def browser_figures(page: Path, clicks: int = 20) -> dict[str, Any]:
         opened.on("console", lambda message: messages.append(message.text))
         opened.on("pageerror", lambda error: messages.append(str(error)))
         opened.on("request", lambda request: requests.append(request.url))
-        opened.goto(page.as_uri())
-        opened.wait_for_selector("#view canvas.pixels")
-        opens_s = opened.evaluate("performance.getEntriesByName('first-picture')[0].startTime / 1000")
+        opens_s = []
+        for _ in range(5):
+            requests.clear()
+            opened.goto("about:blank")
+            opened.goto(page.as_uri())
+            opened.wait_for_selector("#view canvas.pixels")
+            opens_s.append(opened.evaluate("performance.getEntriesByName('first-picture')[0].startTime / 1000"))
         times = [opened.evaluate(CLICK, place / clicks) for place in range(clicks)]
         browser.close()
     return {
-        "open_s": round(opens_s, 2),
+        "open_s": round(min(opens_s), 2),
         "click_ms": round(median(times), 1),
         "console_errors": len(messages),
-        "requests": len(requests) - 1,
+        "requests": len([address for address in requests if address not in ("about:blank", page.as_uri())]),
     }
 
 
@@ -285,12 +290,15 @@ def write_stores(region: Made, number: int, name: str, files: SceneFolder, class
         Layer("label", "uint8"), Layer("validity", "uint8"),
     ]  # fmt: skip
     probability = [Layer("probability", "uint8", legend.names)]
-    for target, content, arrays in (
-        (files.pair, layers, pair),
-        (files.probabilities, probability, {"probability": likely.astype(np.uint8)}),
+    of_pair = {"sar_scale": "db", "registration": "good", "georeferenced": True, "sources": {"optical": "o.tif"}}
+    for target, content, arrays, attributes in (
+        (files.pair, layers, pair, of_pair),
+        (files.probabilities, probability, {"probability": likely.astype(np.uint8)}, {}),
     ):
         part = target.with_suffix(".part")
-        store = create_store(part, grid, content, tile_px=TILE_PX, shard_tiles=4, attributes={"scene": name})
+        store = create_store(
+            part, grid, content, tile_px=TILE_PX, shard_tiles=4, attributes={"scene": name} | attributes
+        )
         first = region.folder / f"first_{target.name}"
         if not first.exists():
             for shard in store.shards():

@@ -63,7 +63,7 @@ _PEAK_MB = {
     "draw_sample": 300,
     "estimate_areas": 295,
     "explain_tiles": 210,
-    "render_report": 470,
+    "render_report": 485,
 }
 """Peaks that do not depend on the size of a scene (896 to 4096 px), MB: 6 bands, 7 classes, tiles of 512 px,
 6 scenes."""

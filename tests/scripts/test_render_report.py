@@ -76,6 +76,7 @@ class FakeRegion:
             "model": at / "model",
             "metrics": at / "metrics.json",
             "report": at / "out" / "report.html",
+            "project": at / "out" / "vale.qgs",
             "settings": stage_json(SETTINGS, RenderReport),
         }
 
@@ -102,9 +103,16 @@ def write_stores(folder: Path) -> None:
     mapped = [Layer("probability", "uint8", LEGEND.names, fill=100)]
     scene = SceneFolder(folder / "north")
     scene.probabilities.parent.mkdir(parents=True)
-    for store, content in ((scene.pair, layers), (scene.probabilities, mapped)):
+    of_pair = {
+        "scene": "north", "sar_scale": "db", "registration": "weak", "georeferenced": True,
+        "sources": {"optical": "o.tif", "sar": "s.tif"},
+    }  # fmt: skip
+    for store, content, attributes in (
+        (scene.pair, layers, of_pair),
+        (scene.probabilities, mapped, {"scene": "north"}),
+    ):
         part = store.with_suffix(".part")
-        create_store(part, GRID, content, tile_px=128, shard_tiles=1, attributes={"scene": "north"})
+        create_store(part, GRID, content, tile_px=128, shard_tiles=1, attributes=attributes)
         complete_store(part, store)
 
 
@@ -175,12 +183,13 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
         "network.size: tiny",
         "25.00 % of the area of the test",
         "vale.source_count.tif",
+        "256 × 128 px of 10 m, EPSG:32632",
         "clairemap 9.8.7 (fed): valid Cloud-Optimized GeoTIFFs",
     ):
         assert text in html, text
     assert html.count('src="data:image/') == 4 + 1 + 2 + 1 + 2 * 5  # maps, confusion, registration, training, tiles
     assert html.count(">data:image/webp") == 2  # optical and SAR on the interactive map
-    assert [path.name for path in (region.folder / "out").iterdir()] == ["report.html"]
+    assert [path.name for path in sorted((region.folder / "out").iterdir())] == ["report.html", "vale.qgs"]
 
 
 def test_without_a_check_the_page_claims_none(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):

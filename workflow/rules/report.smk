@@ -86,6 +86,7 @@ rule render_report:
         answers=OF_SAMPLES.estimated_from,
         design=OF_SAMPLES.estimated_design,
         earlier=FILES.earlier_maps,
+        polygons=ancient(of_maps(MAP.polygons)) if SETTINGS.deliver.vector else [],
         accepted=accepted,
     output:
         report=report(
@@ -94,6 +95,7 @@ rule render_report:
             category="Regions",
             labels={"region": "{region}", "content": "maps, accuracy, tiles"},
         ),
+        project=f"{RESULTS}/{{region}}/{{region}}.qgs",
     log:
         f"{LOGS}/render_report/{{region}}.log",
     benchmark:
@@ -122,15 +124,17 @@ rule render_report:
                 "scores": of_scenes(rules.score_tiles.output.scores, "fused", chosen=is_labelled)(wildcards),
                 "answers": OF_SAMPLES.estimated_from(wildcards),
                 "design": OF_SAMPLES.estimated_design(wildcards),
+                "sample": OF_SAMPLES.estimated_sample(wildcards),
+                "polygons": of_maps(MAP.polygons)(wildcards) if SETTINGS.deliver.vector else [],
                 "earlier": FILES.earlier_maps(wildcards),
                 "accepted": accepted(wildcards),
                 "label_counts": of_scenes(SCENE.label_counts, chosen=has_polygons)(wildcards),
             }
         ),
     message:
-        "{wildcards.region}: write the report"
+        "{wildcards.region}: write the report and the QGIS project"
     shell:
         f"{ATTEMPT}"
         " python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
-        " --report {output.report:q} --settings {params.settings:q} --changed {params.changed:q}"
-        " --benchmarks {params.benchmarks:q}"
+        " --report {output.report:q} --project {output.project:q} --settings {params.settings:q}"
+        " --changed {params.changed:q} --benchmarks {params.benchmarks:q}"

@@ -19,6 +19,7 @@ from clairemap.provenance import stamp, write_text_whole
 from clairemap.report.content import SamplePoint
 from clairemap.report.gather import RegionPaths, gather
 from clairemap.report.page import render
+from clairemap.report.qgis_project import qgis_project
 from clairemap.stages import RenderReport
 
 log = logging.getLogger("clairemap.render_report")
@@ -30,6 +31,7 @@ def render_report(
     metrics: Annotated[Path, typer.Option(help="metrics.json of the region")],
     model: Annotated[Path, typer.Option(help="folder with model.json, history.csv, statistics.json, audits/")],
     report: Annotated[Path, typer.Option(help="report.html to write")],
+    project: Annotated[Path, typer.Option(help="QGIS project to write, in the folder of the maps")],
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.RenderReport)")],
     maps: Annotated[
         list[Path], typer.Option(help="prefix of the files of a map: results/alps/alps (repeat the option)")
@@ -44,14 +46,16 @@ def render_report(
     scores: Annotated[list[Path] | None, typer.Option(help="fused/scores.parquet of labelled scenes (repeat)")] = None,
     answers: Annotated[Path | None, typer.Option(help="file with the interpreted sample")] = None,
     design: Annotated[Path | None, typer.Option(help="sample_design.json of that sample")] = None,
+    sample: Annotated[Path | None, typer.Option(help="GeoPackage of that sample, in the folder of the maps")] = None,
     benchmarks: Annotated[Path | None, typer.Option(help="folder of Snakemake's benchmarks")] = None,
     changed: Annotated[str | None, typer.Option(help="settings that differ from the defaults, as JSON")] = None,
     earlier: Annotated[
         list[Path] | None, typer.Option(help="land-cover map of an earlier run, for each map (repeat)")
     ] = None,
+    polygons: Annotated[list[Path] | None, typer.Option(help="polygons of each map, if they are made (repeat)")] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
-    """Write the report of a region as one HTML file."""
+    """Write the report of a region as one HTML file, and its QGIS project."""
     files = RegionPaths(
         maps=tuple(map(MapFiles, maps)),
         scenes=tuple(map(SceneFolder, scene or ())),
@@ -67,12 +71,14 @@ def render_report(
         earlier=tuple(earlier or ()),
     )
     stage = RenderReport.from_json(settings)
-    sample = sample_points(answers, design, stage) if answers and design else ()
+    points = sample_points(answers, design, stage) if answers and design else ()
     content = gather(
-        region, files, stage, stamp("render_report", settings), sample, json.loads(changed) if changed else None
+        region, files, stage, stamp("render_report", settings), points, json.loads(changed) if changed else None
     )
-    tiles = [tile for folder in files.scenes for tile in read_explanations(folder.explanations)]
+    tiles = (tile for folder in files.scenes for tile in read_explanations(folder.explanations))
     html = render(replace(content, summary=region_summary(content.metrics, tiles)))
+    drawn = sample if sample and sample.exists() else None
+    write_text_whole(project, qgis_project(content.title, files.maps, stage.legend, polygons or (), drawn))
     write_text_whole(report, html)
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)
 

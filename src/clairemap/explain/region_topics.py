@@ -3,11 +3,12 @@
 As in `tile_topics`: to add a topic, write a function and add it to `TOPICS`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.artefacts.metrics import ClassRow, RegionMetrics
+from clairemap.artefacts.tiles import TileId
 from clairemap.explain.outline import Topic, template_sentences
 from clairemap.explain.wording import iou, listed, named, percent
 from clairemap.levels import GOOD_IOU, POOR_ACCURACY_PCT
@@ -16,18 +17,48 @@ MAX_SENTENCES = 10
 Topics = Iterator[Topic]
 
 
+@dataclass
+class TileSums:
+    """Numbers of explained tiles with a property, the sum of their optical shares, and the least confident tile."""
+
+    tiles: int = 0
+    cloudy: int = 0
+    unknown_clouds: int = 0
+    one_sensor: int = 0
+    not_aligned: int = 0
+    unsure: int = 0
+    optical_share_pct: float = 0.0
+    least: tuple[float, TileId] | None = None
+
+    def add(self, tile: ExplainedTile) -> None:
+        """Count a tile."""
+        facts = tile.facts
+        self.tiles += 1
+        self.cloudy += facts.clouds == "heavy"
+        self.unknown_clouds += facts.has_unknown_clouds
+        self.one_sensor += facts.sensor.endswith("only")
+        self.not_aligned += facts.registration in ("weak", "rejected")
+        self.unsure += facts.confidence == "low"
+        self.optical_share_pct += facts.optical_share_pct
+        if self.least is None or facts.confidence_pct < self.least[0]:
+            self.least = facts.confidence_pct, tile.id
+
+
 @dataclass(frozen=True)
 class Region:
-    """A region: its metrics and its explained tiles."""
+    """A region: its metrics and the sums over its explained tiles."""
 
     metrics: RegionMetrics
-    tiles: Sequence[ExplainedTile]
+    sums: TileSums
 
 
-def region_summary(metrics: RegionMetrics, tiles: Sequence[ExplainedTile]) -> tuple[str, ...]:
-    """Return the summary of a region: at most ten sentences; none if nothing is mapped."""
-    region = Region(metrics, tiles)
-    if not tiles or not any(area.map_px for area in metrics.areas):
+def region_summary(metrics: RegionMetrics, tiles: Iterable[ExplainedTile]) -> tuple[str, ...]:
+    """Return the summary of a region: at most ten sentences; none if nothing is mapped. Memory: one tile."""
+    sums = TileSums()
+    for tile in tiles:
+        sums.add(tile)
+    region = Region(metrics, sums)
+    if not sums.tiles or not any(area.map_px for area in metrics.areas):
         return ()
     topics = tuple(topic for found in TOPICS for topic in found(region))
     return tuple(sentence.text for sentence in template_sentences(topics, MAX_SENTENCES))
@@ -95,8 +126,7 @@ def _why(region: Region, worst: ClassRow) -> str:
 
 
 def _clouds(region: Region) -> Topics:
-    heavy = sum(tile.facts.clouds == "heavy" for tile in region.tiles)
-    unknown = sum(tile.facts.has_unknown_clouds for tile in region.tiles)
+    heavy, unknown = region.sums.cloudy, region.sums.unknown_clouds
     if heavy:
         text = f"Clouds hide at least a fifth of {_of(heavy, region)}."
         yield Topic("clouds", "why", (text,), ("tiles",), salience=0.65)
@@ -106,33 +136,31 @@ def _clouds(region: Region) -> Topics:
 
 
 def _sensors(region: Region) -> Topics:
-    alone = sum(tile.facts.sensor.endswith("only") for tile in region.tiles)
-    shifted = sum(tile.facts.registration in ("weak", "rejected") for tile in region.tiles)
+    alone, shifted = region.sums.one_sensor, region.sums.not_aligned
     if alone:
         yield Topic("one sensor", "why", (f"Only one sensor is usable in {_of(alone, region)}.",), ("tiles",))
     if shifted:
         text = f"SAR and optical image are not aligned reliably in {_of(shifted, region)}."
         yield Topic("registration", "caveat", (text,), ("tiles",), must_say=True, salience=0.55)
-    weights = [tile.facts.optical_share_pct for tile in region.tiles]
-    mean = percent(sum(weights) / len(weights))
+    mean = percent(region.sums.optical_share_pct / region.sums.tiles)
     text = f"On average over tiles, the optical image has {mean} of the weight, SAR the rest."
     yield Topic("sensors", "why", (text,), ("tiles",), salience=0.4)
 
 
 def _tiles(region: Region) -> Topics:
-    low = sum(tile.facts.confidence == "low" for tile in region.tiles)
+    low = region.sums.unsure
     if low:
         text = f"The network is unsure (mean confidence below 60 %) in {_of(low, region)}."
         yield Topic("low confidence", "how sure", (text,), ("tiles",), salience=0.6)
-    least = min(region.tiles, key=lambda tile: tile.facts.confidence_pct)
-    if len(region.tiles) > 1:
+    if region.sums.tiles > 1 and region.sums.least:
+        least = region.sums.least[1]
         place = f"row {least.row}, column {least.col} of scene {named(least.scene)}"
         text = f"Look first at the tile with the lowest confidence, {place}."
         yield Topic("check tile", "check", (text,), ("tiles",), must_say=True, salience=0.6)
 
 
 def _of(count: int, region: Region) -> str:
-    return f"{count} of {len(region.tiles)} tiles"
+    return f"{count} of {region.sums.tiles} tiles"
 
 
 TOPICS: tuple[Callable[[Region], Topics], ...] = (

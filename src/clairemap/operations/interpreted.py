@@ -138,6 +138,10 @@ class SampleInputs:
         """Return the design beside the region's estimates; none without an interpreted sample."""
         return [str(self._files(wildcards.region).published_design)] if self.estimated(wildcards) else []
 
+    def estimated_sample(self, wildcards: Any) -> list[str]:  # noqa: ANN401
+        """Return the GeoPackage of the region's sample, which may be gone; none without an interpreted sample."""
+        return [str(self._files(wildcards.region).geopackage)] if self.estimated(wildcards) else []
+
     def truth(self, wildcards: Any) -> list[str]:  # noqa: ANN401
         """Return the true areas and number of wrong answers of the region, if its answers are simulated."""
         answers = self.plan.settings.accuracy.interpreted_of(wildcards.region)

@@ -64,11 +64,11 @@ class RuleFiles:
         )
 
     def results(self, *of_map: Pattern) -> Inputs:
-        """Return a function for the report and the figures of each region, and for these files of each map."""
+        """Return a function for report, figures and QGIS project of each region, and for these files of each map."""
         folder, sheet = self.plan.settings.results_dir, self.plan.sheet
 
         def inputs(wildcards: object) -> list[str]:  # noqa: ARG001
-            of_regions = (f"{folder}/{{region}}/report.html", f"{folder}/{{region}}/metrics.json")
+            of_regions = [f"{folder}/{{region}}/{name}" for name in ("report.html", "metrics.json", "{region}.qgs")]
             maps = [(region, name) for region in sheet.regions for name in self.plan.maps_of(region)]
             return [
                 *(pattern.format(region=region) for region in sheet.regions for pattern in of_regions),

@@ -10,9 +10,11 @@ from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
+from clairemap.report.class_errors import ClassErrors
 from clairemap.report.estimated_areas import EstimatesSection
 from clairemap.report.origins import OriginRow
 from clairemap.report.rule_costs import RuleCost
+from clairemap.report.scene_inputs import SceneInput
 from clairemap.settings import SensorsSettings
 
 
@@ -192,11 +194,13 @@ class ReportContent:
 
     `checked_by` are the versions that checked the maps, empty without a recorded check. `unmasked` are the scenes with
     optical pixels that no cloud mask covers. `polygons` are the counts of scenes with polygons as labels.
-    `given_model` is the text on a model from another project. `origins` are the products and band files of the scenes.
+    `given_model` is the text on a model from another project. `inputs` are files and grids of the scenes, `origins`
+    their products and band files.
     `estimates` are those from an interpreted sample; without one, `can_be_sampled` says whether one can be drawn.
     `changed_settings` are the settings that differ from the defaults, None if unknown; `costs` are those of the rules.
     `reliability` is the plot of accuracy by confidence, `radiometry` that of the bands' differences from training.
-    `weakness` is a sentence on the map's biggest error. `interactive` is what the page's script shows.
+    `weakness` is a sentence on the map's biggest error, `errors` has those of the classes. `interactive` is what the
+    page's script shows.
     `summary` are the sentences about the region.
     """
 
@@ -218,10 +222,12 @@ class ReportContent:
     unmasked: tuple[str, ...] = ()
     polygons: tuple[LabelCounts, ...] = ()
     given_model: str = ""
+    inputs: tuple[SceneInput, ...] = ()
     origins: tuple[OriginRow, ...] = ()
     estimates: EstimatesSection | None = None
     can_be_sampled: bool = False
     weakness: str = ""
+    errors: ClassErrors = field(default_factory=ClassErrors)
     changed_settings: Mapping[str, str] | None = None
     costs: tuple[RuleCost, ...] = ()
     reliability: Picture | None = None

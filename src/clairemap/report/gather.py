@@ -8,7 +8,7 @@ from pathlib import Path
 from clairemap.artefacts.acceptance import kept_results
 from clairemap.artefacts.audit import read_audit
 from clairemap.artefacts.estimates import read_estimates
-from clairemap.artefacts.explanations import ExplainedTile, read_explanations
+from clairemap.artefacts.explanations import read_explanations
 from clairemap.artefacts.history import read_history
 from clairemap.artefacts.label_counts import read_label_counts
 from clairemap.artefacts.map_check import read_map_check
@@ -26,6 +26,7 @@ from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.raster.store import check_store
 from clairemap.report import figures, model_texts
 from clairemap.report.budget import Budget
+from clairemap.report.class_errors import class_errors
 from clairemap.report.content import (
     DisplaySettings,
     Fact,
@@ -45,8 +46,9 @@ from clairemap.report.origins import origin_rows
 from clairemap.report.pictures import display_stretch, registration_picture, tile_pictures
 from clairemap.report.plots import radiometry_plot, reliability_plot
 from clairemap.report.rule_costs import RuleCost, rule_costs
+from clairemap.report.scene_inputs import scene_inputs
 from clairemap.report.selection import select_tiles
-from clairemap.report.tile_records import tile_order
+from clairemap.report.tile_records import TileDigest, digest_of, weakest_first
 from clairemap.report.weakness import weakness_text
 from clairemap.stages import RenderReport
 
@@ -111,14 +113,16 @@ def gather(
         optical=display_stretch(statistics.optical, settings.sensors.optical.names, files.model.statistics),
         sar=display_stretch(statistics.sar, settings.sensors.sar.names, files.model.statistics),
     )
-    explained = [tile for scene in files.scenes for tile in read_explanations(scene.explanations)]
+    digests = [
+        digest_of(tile, display.legend) for scene in files.scenes for tile in read_explanations(scene.explanations)
+    ]
     names = display.legend.names
     budget = Budget(round(settings.report.max_mb * 1e6) - TEXT_BYTES)
     maps = tuple(map_panel(paths, display, len(files.maps)) for paths in files.maps)
     registrations = _registrations(files, Budget(round(REGISTRATION_SHARE * budget.left)))
     windows, stores = _tile_windows(files.scenes), _stores(files.scenes)
-    cards = tuple(_cards(explained, windows, stores, settings.report.max_tiles, display))
-    splits = tile_splits(files.model.splits_of(region))
+    cards = tuple(_cards(files.scenes, digests, windows, stores, settings.report.max_tiles, display))
+    splits, errors = tile_splits(files.model.splits_of(region)), class_errors(metrics, files.scores)
     budget.use(_pictures_size(maps, registrations, cards))
     return ReportContent(
         title=settings.report.title or region,
@@ -131,7 +135,7 @@ def gather(
         training=None if origin else _training_summary(files.model.history, card.best_step),
         registrations=registrations,
         tiles=cards,
-        tiles_explained=len(explained),
+        tiles_explained=len(digests),
         provenance=(
             *model_texts.model_facts(card),
             *(model_texts.origin_facts(card, origin) if origin else ()),
@@ -144,11 +148,13 @@ def gather(
         stamp=stamp,
         polygons=tuple(map(read_label_counts, files.label_counts)),
         given_model=origin_text(card, origin) if origin else "",
+        inputs=scene_inputs((pair for pair, _ in stores.values()), windows, (tile.id for tile in digests)),
         origins=origin_rows(map(read_scene_sources, files.sources)),
         estimates=_estimates(files),
         can_be_sampled=_can_be_sampled(region, files, metrics),
-        unmasked=tuple(sorted({tile.scene for tile in explained if tile.facts.cloud_unknown_pct})),
+        unmasked=tuple(sorted({tile.id.scene for tile in digests if tile.has_unknown_clouds})),
         weakness=weakness_text(metrics),
+        errors=errors,
         changed_settings=changed_settings,
         costs=_costs(region, files),
         reliability=reliability_plot(files.scores, splits, metrics),
@@ -157,8 +163,9 @@ def gather(
             files.maps,
             stores,
             windows,
-            explained,
+            digests,
             splits,
+            errors,
             [card.tile.id for card in cards],
             display,
             budget,
@@ -242,25 +249,27 @@ def _registration(record: Registration, scene: SceneFolder) -> RegistrationRow:
 
 
 def _cards(
-    explained: Sequence[ExplainedTile],
+    scenes: Iterable[SceneFolder],
+    digests: Sequence[TileDigest],
     windows: Mapping[TileId, Window],
     stores: Stores,
     count: int,
     display: DisplaySettings,
 ) -> Iterable[TileCard]:
-    for tile in explained:
-        if tile.id not in windows or tile.scene not in stores:
+    for digest in digests:
+        if digest.id not in windows or digest.id.scene not in stores:
             raise StoreError(
-                f"tile {tile.row}, {tile.col} of scene {tile.scene} has an explanation, but is missing in the tile "
-                "indexes or stores; run the workflow again"
+                f"tile {digest.id.row}, {digest.id.col} of scene {digest.id.scene} has an explanation, but is missing "
+                "in the tile indexes or stores; run the workflow again"
             )
-    chosen = select_tiles(explained, count)
-    positions = {tile.id: position for position, tile in enumerate(sorted(explained, key=tile_order))}
-    for choice in chosen:
-        pair, probabilities = stores[choice.tile.scene]
-        pictures = tile_pictures(pair, probabilities, windows[choice.tile.id], display)
-        yield TileCard(choice.tile, choice.reason, pictures, positions[choice.tile.id])
-    log.info("%d of %d explained tiles shown", len(chosen), len(explained))
+    reasons = {choice.id: choice.reason for choice in select_tiles(digests, count)}
+    positions = {digest.id: position for position, digest in enumerate(weakest_first(digests))}
+    chosen_scenes = {tile.scene for tile in reasons}
+    read = (read_explanations(scene.explanations) for scene in scenes if scene.folder.name in chosen_scenes)
+    for tile in sorted((tile for tiles in read for tile in tiles if tile.id in reasons), key=lambda tile: tile.id):
+        pictures = tile_pictures(*stores[tile.scene], windows[tile.id], display)
+        yield TileCard(tile, reasons[tile.id], pictures, positions[tile.id])
+    log.info("%d of %d explained tiles shown", len(reasons), len(digests))
 
 
 def _stores(scenes: Iterable[SceneFolder]) -> Stores:

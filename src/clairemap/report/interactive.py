@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 
-from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.artefacts.splits import read_splits
 from clairemap.artefacts.tiles import TILE_ID, TileId
 from clairemap.grid.window import Window
 from clairemap.outputs import MapFiles
 from clairemap.raster.store import GridStore
 from clairemap.report.budget import Budget
+from clairemap.report.class_errors import ClassErrors
 from clairemap.report.content import DisplaySettings, Interactive, SamplePoint, TilePictures
 from clairemap.report.map_frame import MapFrame
 from clairemap.report.map_viewer import shown_map
 from clairemap.report.page_data import to_json
 from clairemap.report.pictures import CONFIDENCE_COLORS, ERROR_COLORS, SHARE_COLORS, tile_pictures
+from clairemap.report.scene_choice import from_cloudy_to_clear
 from clairemap.report.style import COUNT_KEY
-from clairemap.report.tile_records import records, tile_order, tile_places
+from clairemap.report.tile_records import TileDigest, records, tile_places, weakest_first
 
 MAP_SHARE = 0.6
 """Share of the page's size that the map's pictures may use; the rest is for those of tiles."""
@@ -35,8 +36,9 @@ def interactive(
     maps: Sequence[MapFiles],
     stores: Stores,
     windows: Mapping[TileId, Window],
-    explained: Sequence[ExplainedTile],
+    digests: Sequence[TileDigest],
     splits: Mapping[TileId, str],
+    errors: ClassErrors,
     on_cards: Iterable[TileId],
     display: DisplaySettings,
     budget: Budget,
@@ -59,8 +61,9 @@ def interactive(
     frames: dict[str, tuple[int, MapFrame]] = {}
     left_for_maps = int(MAP_SHARE * budget.left)
     pairs = {scene: pair for scene, (pair, _) in stores.items()}
+    ordered_pairs = from_cloudy_to_clear(pairs.values(), digests)
     for number, files in enumerate(maps):
-        own = [pair for scene, pair in pairs.items() if len(maps) == 1 or scene == files.name]
+        own = [pair for pair in ordered_pairs if len(maps) == 1 or pair.scene == files.name]
         part = Budget(left_for_maps // len(maps))
         found = shown_map(files, own, display, part, len(pictures), len(maps), earlier[number] if earlier else None)
         found.data["outlines"] = [[pair.scene, found.frame.outline(pair.geobox)] for pair in own]
@@ -73,8 +76,8 @@ def interactive(
         pictures.extend(found.pictures)
         unread.extend(found.unread)
         frames.update({pair.scene: (number, found.frame) for pair in own})
-    ordered = sorted(explained, key=tile_order)
-    tiles = records(ordered, display.legend, splits, tile_places(windows, pairs, frames))
+    ordered = weakest_first(digests)
+    tiles = records(ordered, splits, tile_places(windows, pairs, frames), errors)
     budget.use(len(to_json(tiles)))
     data = {
         "classes": [{"name": c.name, "color": c.color} for c in display.legend.classes],
@@ -108,7 +111,7 @@ def tile_splits(path: Path) -> dict[TileId, str]:
 
 
 def _tiles(
-    ordered: Sequence[ExplainedTile],
+    ordered: Sequence[TileDigest],
     stores: Stores,
     windows: Mapping[TileId, Window],
     on_cards: frozenset[TileId],
@@ -119,7 +122,7 @@ def _tiles(
     for position, tile in enumerate(ordered):
         if tile.id in on_cards:
             continue
-        shown = tile_pictures(*stores[tile.scene], windows[tile.id], display)
+        shown = tile_pictures(*stores[tile.id.scene], windows[tile.id], display)
         size = sum(len(picture.source) for picture in shown.all if picture)
         if not budget.allows(size):
             return

@@ -21,12 +21,17 @@ from clairemap.raster.source import rasterio_window
 from clairemap.raster.store import GridStore
 from clairemap.report.budget import Budget
 from clairemap.report.content import DisplaySettings
+from clairemap.report.degrees_grid import degrees_grid
 from clairemap.report.earlier_map import difference_source
 from clairemap.report.frames import frames_of
 from clairemap.report.map_frame import MapFrame
 from clairemap.report.map_panel import LARGE_MAPS
-from clairemap.report.pyramid import BLOCK_PX, Kind, LayerSource, Pyramid, pyramids, top_step
+from clairemap.report.pyramid import BLOCK_PX, Block, Kind, LayerSource, Pyramid, pyramids, top_step
+from clairemap.report.scene_choice import scene_choice
 from clairemap.report.scene_layers import SceneLayers
+
+SCENES_SHARE = 0.2
+"""Share of the bytes for the map's pictures that those of single scenes may use."""
 
 PERCENT_STEP = 5
 """Percentages are rounded to multiples of this, which makes the pictures several times smaller."""
@@ -108,7 +113,8 @@ def shown_map(
 ) -> ShownMap:
     """Return the data of one of the region's `maps`. Its pictures are numbered from `first_picture`.
 
-    `earlier` is the land-cover file of an earlier map to compare with.
+    `stores` are its scenes; where they overlap, the last one is on top. `earlier` is the land-cover file of an earlier
+    map to compare with.
 
     Raises:
         UnreadableFileError: a file is missing or damaged.
@@ -124,6 +130,10 @@ def shown_map(
     sections = tuple(_aligned(section, frame.shape, longest_px) for section in sections)
     layers = SceneLayers(sections, grid)
     unread = layers.paint_scenes(stores, display)
+    for_scenes = Budget(round(SCENES_SHARE * budget.left))
+    before = for_scenes.left
+    choice = scene_choice(layers, stores, display, frame, for_scenes)
+    budget.use(before - for_scenes.left)
     landcover, *others = file_sources(files, display.legend)
     sources = [landcover, *others, *layers.sources(landcover.read)]
     if earlier is not None:
@@ -131,7 +141,13 @@ def shown_map(
     built = pyramids(sources, sections, frame, budget, longest_px)
     pictures: list[str] = []
     shown = [_layer_data(pyramid, pictures, first_picture) for pyramid in built if pyramid.blocks]
-    return ShownMap(frame, _map_data(files.name, frame, sections, shown), tuple(pictures), unread)
+    data = _map_data(files.name, frame, sections, shown)
+    data["choice"] = [
+        [scene, {key: _block_data(blocks, pictures, first_picture) for key, blocks in parts.items()}]
+        for scene, parts in choice.blocks.items()
+    ]
+    data["not_in_choice"] = choice.left_out
+    return ShownMap(frame, data, tuple(pictures), unread)
 
 
 def _aligned(section: Window, shape: tuple[int, int], longest_px: int) -> Window:
@@ -141,18 +157,23 @@ def _aligned(section: Window, shape: tuple[int, int], longest_px: int) -> Window
 
 
 def _layer_data(pyramid: Pyramid, pictures: list[str], first_picture: int) -> dict[str, Any]:
-    blocks = []
-    for block in pyramid.blocks:
-        blocks.append([block.step, *block.box, block.height, block.width, first_picture + len(pictures)])
-        pictures.append(block.data)
     key = pyramid.source.key
     return {
         "key": key,
         "title": TITLES[key],
         "kind": pyramid.source.kind,
         "step": pyramid.finest_step,
-        "blocks": blocks,
+        "blocks": _block_data(pyramid.blocks, pictures, first_picture),
     }
+
+
+def _block_data(blocks: Sequence[Block], pictures: list[str], first_picture: int) -> list[list[float]]:
+    """Add the pictures of blocks; return the blocks with the numbers of their pictures."""
+    found = []
+    for block in blocks:
+        found.append([block.step, *block.box, block.height, block.width, first_picture + len(pictures)])
+        pictures.append(block.data)
+    return found
 
 
 def _map_data(
@@ -167,6 +188,7 @@ def _map_data(
         "geographic": bool(frame.grid.crs is not None and frame.grid.crs.geographic),
         "world": frame.to_world,
         "ground_m": frame.ground_m(),
+        "degrees": degrees_grid(frame),
         "north": None if north is None else round(north, 1),
         "layers": list(layers),
         "outlines": [],

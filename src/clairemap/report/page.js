@@ -1,9 +1,10 @@
-// The script of the report page, after page_layers.js, page_map.js, page_tiles.js and page_tables.js in one function.
+// The script of the report page, after the other parts (page_data.SCRIPTS) in one function.
 // Texts of the data become text nodes only.
 
 const NODATA = 255;
 const MAX_PIXEL = 12; // largest size of a stored pixel on the screen
 const ROWS_SHOWN = 100;
+const NARROW = 900; // width of a window in which the panel of a tile covers the map, as in page.css
 const THUMB = 28; // width of the handle of the line between two layers, as in page.css
 
 const byId = (id) => document.getElementById(id);

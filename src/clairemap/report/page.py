@@ -13,12 +13,16 @@ from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import MIN_WARP_PX
 from clairemap.report.content import ReportContent
 from clairemap.report.estimated_areas import accuracy_interval, interval_text
+from clairemap.report.left_out import left_out
 from clairemap.report.numbers import count, hectares, hundredths, percent, pixels, points, signed
 from clairemap.report.page_data import library_script, library_style, page_file, page_script, to_json
 from clairemap.report.pictures import CONFIDENCE_COLORS, SHARE_COLORS, gradient_css
 from clairemap.report.selection import RULE
 from clairemap.report.style import COUNT_KEY
 from clairemap.report.tile_line import tile_line
+
+WIDEST_ON_PAPER = 12
+"""Maximum number of classes whose confusion matrix in pixels fits onto paper."""
 
 MAX_CAUTIONS = 6
 """Maximum number of warnings at the top of the page; metrics.json has all."""
@@ -56,9 +60,11 @@ def render(content: ReportContent) -> str:
     """Return the page as HTML. Equal content gives equal text; text of the content is escaped."""
     return _template().render(
         page=content,
+        left_out=left_out(content),
         rule=RULE,
         agreement=AGREEMENT,
         most_cautions=MAX_CAUTIONS,
+        widest_on_paper=WIDEST_ON_PAPER,
         view_names=VIEW_NAMES,
         split_names=SPLIT_NAMES,
         verdicts=VERDICT_TEXTS,

@@ -39,7 +39,15 @@ def page_file(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
-SCRIPTS = ("page_layers.js", "page_map.js", "page_tiles.js", "page_tables.js", "page.js")
+SCRIPTS = (
+    "page_layers.js",
+    "page_keys.js",
+    "page_degrees.js",
+    "page_map.js",
+    "page_tiles.js",
+    "page_tables.js",
+    "page.js",
+)
 """Parts of the page's script. They share one function, which `page.js` starts."""
 
 

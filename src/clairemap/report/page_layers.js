@@ -1,5 +1,7 @@
 // Pictures of the map's layers: decoding, colours, and which blocks the view needs.
 
+const ON_TOP = 100;
+
 async function inflated(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -118,18 +120,21 @@ class ShownLayer {
       if (!isFineEnough && view.intersects(block.bounds)) this.show(block);
       else if (block.step < this.coarsest) this.hide(block);
     }
+    const chosen = this.viewer.chosenBlocks(this.layer);
+    this.above?.filter((block) => !chosen.includes(block)).forEach((block) => this.hide(block));
+    this.above = chosen;
+    chosen.forEach((block) => this.show(block, ON_TOP));
   }
 
-  async show(block) {
+  async show(block, order = 0) {
     if (block.owner === this) return;
     block.owner = this;
     try {
       await block.load();
       if (block.owner !== this) return;
-      block.overlay = L.svgOverlay(block.element(this.colors), block.bounds, {
-        pane: this.pane,
-        zIndex: 1000 - Math.round(Math.log2(block.step)),
-      }).addTo(this.viewer.map);
+      block.overlay = L.svgOverlay(block.element(this.colors), block.bounds, { pane: this.pane })
+        .addTo(this.viewer.map)
+        .setZIndex(1000 + order - Math.round(Math.log2(block.step)));
       if (!performance.getEntriesByName("first-picture").length) performance.mark("first-picture");
     } catch {
       this.viewer.tellDamage(this.layer.title);
@@ -143,6 +148,6 @@ class ShownLayer {
   }
 
   remove() {
-    this.layer.parts.forEach((block) => this.hide(block));
+    [...this.layer.parts, ...(this.above ?? [])].forEach((block) => this.hide(block));
   }
 }

@@ -45,6 +45,10 @@ class Viewer {
     byId("map-choice").addEventListener("change", (event) => this.chooseMap(Number(event.target.value)));
     byId("layer").addEventListener("change", () => this.chooseLayers());
     byId("compared").addEventListener("change", () => this.chooseLayers());
+    byId("scene").addEventListener("change", () => {
+      this.update();
+      this.tellLayers();
+    });
     byId("opacity").addEventListener("input", () => this.fade());
     byId("swipe").addEventListener("input", () => this.clip());
     for (const name of ["tiles-shown", "outlines-shown", "points-shown"]) {
@@ -93,6 +97,8 @@ class Viewer {
     byId("layer").replaceChildren(...layers);
     byId("compared").replaceChildren(option("", "nothing"), ...layers.map((each) => each.cloneNode(true)));
     byId("points-shown").closest("label").hidden = !this.current.points.length;
+    const scenes = this.current.choice.map(([scene], number) => option(number, scene));
+    byId("scene").replaceChildren(option("", "the one with the least cloud"), ...scenes);
     this.fit(false);
     this.map.setMinZoom(this.map.getBoundsZoom(this.bounds) - 1);
     this.chooseLayers();
@@ -111,6 +117,16 @@ class Viewer {
   blocksOf(layer) {
     layer.parts ??= layer.blocks.map((values) => new Block(layer, values));
     return layer.parts;
+  }
+
+  /** Returns the blocks of the scene that the reader put on top. */
+  chosenBlocks(layer) {
+    const [, parts] = this.current.choice[byId("scene").value] ?? [null, {}];
+    this.choiceBlocks ??= new Map();
+    const blocks = parts[layer.key];
+    if (!blocks) return [];
+    if (!this.choiceBlocks.has(blocks)) this.choiceBlocks.set(blocks, blocks.map((values) => new Block(layer, values)));
+    return this.choiceBlocks.get(blocks);
   }
 
   /** Reads the coarse values of layers that are not shown, so that the pointer's line has them. */
@@ -152,8 +168,20 @@ class Viewer {
       const detail = layer.step === 1 ? "in full resolution" : `one pixel for ${layer.step} × ${layer.step}`;
       return `${layer.title}: ${detail}${ground}.`;
     });
+    const hasPhotograph = Object.values(this.shown).some((each) => each?.layer.kind === "photograph");
+    byId("scene").closest("label").hidden = !hasPhotograph || !this.current.choice.length;
+    if (hasPhotograph && this.current.choice.length) notes.push(this.sceneText());
     byId("resolution").textContent = notes.join(" ");
     drawKeys(this);
+  }
+
+  sceneText() {
+    const [chosen, parts] = this.current.choice[byId("scene").value] ?? [null, {}];
+    const step = Math.max(...Object.values(parts).flat().map(([each]) => each));
+    const rest = "Where scenes overlap, the one with the least cloud is on top";
+    const text = chosen ? `${chosen} is on top, one pixel for ${step} × ${step}. ${rest} elsewhere.` : `${rest}.`;
+    const missing = this.current.not_in_choice;
+    return missing ? `${text} ${missing} covered scenes have no picture of their own, to keep the page small.` : text;
   }
 
   fade() {
@@ -198,6 +226,15 @@ class Viewer {
     byId("north-arrow").style.transform = `rotate(${this.current.north ?? 0}deg)`;
   }
 
+  /** Returns longitude and latitude of a position, degrees; null where they are unknown. */
+  degreesAt(place) {
+    const rows = this.current.degrees;
+    if (!rows || !this.bounds.contains(place)) return null;
+    const share = (value, low, high) => (value - low) / (high - low);
+    return interpolatedDegrees(rows, share(place.lat, this.bounds.getSouth(), this.bounds.getNorth()),
+      share(place.lng, this.bounds.getWest(), this.bounds.getEast()));
+  }
+
   valueAt(layer, place) {
     let found = null;
     let finest = Infinity;
@@ -219,6 +256,8 @@ class Viewer {
     const digits = this.current.geographic ? 5 : 0;
     const axes = this.current.crs ? (this.current.geographic ? ["lon", "lat"] : ["E", "N"]) : ["x", "y"];
     const texts = [`${axes[0]} ${round(x, digits)}, ${axes[1]} ${round(y, digits)}`];
+    const degrees = this.degreesAt(place);
+    if (degrees) texts.push(degreesText(...degrees));
     for (const layer of this.current.layers) {
       const text = meaning(layer, this.valueAt(layer, place), this.data);
       if (text) texts.push(`${layer.title.toLowerCase()}: ${text}`);
@@ -281,12 +320,12 @@ class Viewer {
     const shape = L.polygon(corners(tile), { color: "#c8102e", weight: 3, fill: false, interactive: false });
     this.chosen.addLayer(shape);
     const bounds = shape.getBounds();
-    if (move) this.map.fitBounds(bounds.pad(1), { animate: false });
+    if (!move) return;
+    const view = this.map.getContainer().getBoundingClientRect();
+    const panel = byId("tile").getBoundingClientRect();
+    const covered = panel.width ? Math.max(0, view.right - panel.left) : 0;
+    this.map.fitBounds(bounds.pad(1), { animate: false, paddingBottomRight: [covered, 0] });
   }
-}
-
-function css(color) {
-  return `rgb(${color.join(" ")})`;
 }
 
 function lengthText(metres) {
@@ -309,56 +348,4 @@ function contains(quad, x, y) {
     }
   }
   return inside;
-}
-
-const KINDS = { template: ["from the template", [140, 150, 170]], model: ["from the language model", [43, 108, 176]] };
-
-function tileColor(tile, paint) {
-  if (paint === "source") return css(KINDS[tile.source][1]);
-  const value = tile[paint];
-  if (value === null) return null;
-  return css(data.ramps.confidence[Math.round(value / 5)]);
-}
-
-function gradient(ramp) {
-  return `linear-gradient(to right, ${ramp.map(css).join(", ")})`;
-}
-
-function keyOf(name, ramp, ends) {
-  const bar = make("span", { className: "key" });
-  bar.style.background = gradient(ramp);
-  return make("div", { className: "ramp" }, make("span", { textContent: name }), bar,
-    make("span", { className: "keytext" }, ...ends.map((text) => make("span", { textContent: text }))));
-}
-
-function swatches(name, entries) {
-  const items = entries.map(([color, text]) => {
-    const swatch = make("span", { className: "swatch" });
-    swatch.style.background = color;
-    return make("li", {}, swatch, text);
-  });
-  return make("div", {}, make("span", { textContent: name }), make("ul", { className: "legend small" }, ...items));
-}
-
-/** Shows the keys of the layers and of the tiles' colours. */
-function drawKeys(viewer) {
-  const keys = Object.values(viewer.shown).filter(Boolean).map(({ layer }) => {
-    if (layer.key === "confidence") return keyOf(layer.title, data.ramps.confidence, ["0 %", "100 %"]);
-    if (layer.key === "optical_share") {
-      return keyOf(layer.title, data.ramps.optical_share, ["SAR only", "optical only"]);
-    }
-    if (layer.kind === "scenes") return swatches(layer.title, data.scenes);
-    if (layer.kind === "errors") {
-      return swatches(layer.title, data.errors.map((color, value) => [css(color), value ? "wrong" : "right"]));
-    }
-    return null;
-  });
-  const paint = byId("tiles-shown").value;
-  const title = `Tiles: ${byId("tiles-shown").selectedOptions[0].textContent}`;
-  const kinds = Object.values(KINDS).map(([text, color]) => [css(color), text]);
-  if (paint === "source") keys.push(swatches(title, kinds));
-  else if (paint) keys.push(keyOf(title, data.ramps.confidence, ["0 %", "100 %"]));
-  byId("keys").replaceChildren(...keys.filter(Boolean));
-  const usesClasses = Object.values(viewer.shown).some((each) => each?.layer.kind === "classes");
-  byId("class-legend").hidden = !usesClasses;
 }

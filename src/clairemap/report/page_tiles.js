@@ -2,7 +2,7 @@
 
 class Tiles {
   constructor(data) {
-    const { columns, rows, scenes, splits } = data.tiles;
+    const { columns, rows, scenes, splits, errors } = data.tiles;
     this.data = data;
     this.all = rows.map((values, position) => {
       const tile = Object.fromEntries(columns.map((name, index) => [name, values[index]]));
@@ -17,6 +17,9 @@ class Tiles {
     if (!this.all.length) return;
     byId("by-scene").append(...scenes.map((name) => option(name, name)));
     byId("by-split").append(...splits.map((name) => option(name, SPLITS[name] ?? name)));
+    const name = (index) => data.classes[index].name;
+    byId("by-error").append(...errors.map(([label, mapped], number) =>
+      option(number, `${name(label)} mapped as ${name(mapped)}`)));
     byId("by-class").append(...data.classes.map((each, index) => option(index, each.name)));
     byId("filters").addEventListener("input", () => this.filter());
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
@@ -24,10 +27,7 @@ class Tiles {
     byId("tiles-csv").addEventListener("click", () => saveCsv(byId("tiles-csv"), this.table()));
     byId("previous").addEventListener("click", () => this.step(-1));
     byId("next").addEventListener("click", () => this.step(1));
-    byId("to-map").addEventListener("click", () => {
-      viewer?.mark(this.open_, true);
-      byId("view").scrollIntoView({ block: "nearest" });
-    });
+    byId("to-map").addEventListener("click", () => this.showPlace());
     byId("close").addEventListener("click", () => this.close());
     byId("tile").addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.close();
@@ -36,6 +36,8 @@ class Tiles {
       button.addEventListener("click", () => this.open(this.all[Number(button.dataset.open)], button)));
     document.querySelectorAll("[data-confused]").forEach((link) =>
       link.addEventListener("click", () => this.showClass(link.dataset.confused)));
+    document.querySelectorAll("[data-error]").forEach((link) =>
+      link.addEventListener("click", (event) => this.showError(link, event)));
     this.filter();
   }
 
@@ -46,6 +48,28 @@ class Tiles {
     this.filter();
   }
 
+  /** Lists the tiles with an error of a class, most pixels first, and opens the first one. */
+  showError(link, event) {
+    byId("filters").reset();
+    byId("by-error").value = link.dataset.error;
+    byId("by-split").value = link.dataset.split;
+    byId("by-order").value = "error";
+    this.filter();
+    const first = this.found.find((tile) => tile.map !== null);
+    if (!first) return;
+    event.preventDefault();
+    this.open(first, link);
+    this.showPlace();
+  }
+
+  /** Shows the place of the open tile on the map; where the panel covers the map, it is closed. */
+  showPlace() {
+    const tile = this.open_;
+    if (innerWidth <= NARROW) this.close();
+    viewer?.mark(tile, true);
+    byId("view").scrollIntoView({ block: "center" });
+  }
+
   filter() {
     const scene = byId("by-scene").value;
     const split = byId("by-split").value;
@@ -53,13 +77,17 @@ class Tiles {
     const most = Number(byId("by-confidence").value);
     const order = byId("by-order").value;
     byId("confidence-limit").textContent = `${most} %`;
+    const error = byId("by-error").value;
     const rowOf = (tile) => tile.classes.find(([index]) => String(index) === chosen);
+    const pixels = (tile) => errorPixels(tile, error);
     this.found = this.all.filter((tile) =>
       (!scene || tile.scene === scene) && (!split || tile.split === split) && tile.confidence <= most &&
-      (!chosen || rowOf(tile)));
+      (!chosen || rowOf(tile)) && (!error || pixels(tile)));
     const unknownLast = (value) => value ?? Infinity;
     if (order === "class" && chosen) {
       this.found.sort((one, other) => unknownLast(rowOf(one)[2]) - unknownLast(rowOf(other)[2]));
+    } else if (order === "error" && error) {
+      this.found.sort((one, other) => pixels(other) - pixels(one));
     } else if (order === "confidence") {
       this.found.sort((one, other) => one.confidence - other.confidence);
     } else if (order === "place") {
@@ -73,14 +101,17 @@ class Tiles {
   list(count) {
     this.listed = Math.min(count, this.found.length);
     const chosen = byId("by-class").value;
+    const error = byId("by-error").value;
+    byId("chosen-figure").textContent = error ? "Pixels with the error" : "IoU of the class";
     const rows = this.found.slice(0, this.listed).map((tile) => {
       const button = make("button", { type: "button", className: "link", textContent: tile.name });
       button.addEventListener("click", () => this.open(tile, button));
       const [largest] = tile.classes;
       const own = tile.classes.find(([index]) => String(index) === chosen);
+      const figure = error ? errorPixels(tile, error) : chosen ? round(own?.[2] ?? null, 2) : "";
       const cells = [
         SPLITS[tile.split] ?? tile.split, largest ? this.data.classes[largest[0]].name : "–", round(tile.oa),
-        round(tile.miou, 1), round(tile.confidence), round(tile.cloud), chosen ? round(own?.[2] ?? null, 2) : "",
+        round(tile.miou, 1), round(tile.confidence), round(tile.cloud), figure,
       ];
       return make("tr", {}, make("th", { scope: "row" }, button),
         ...cells.map((text, index) => make("td", { textContent: text, className: index < 2 ? "left" : "" })));
@@ -161,6 +192,10 @@ class Tiles {
     if (this.from?.isConnected) this.from.focus();
     this.open_ = null;
   }
+}
+
+function errorPixels(tile, error) {
+  return tile.errors.find(([number]) => String(number) === error)?.[1] ?? 0;
 }
 
 function textOf(tile) {

@@ -126,11 +126,16 @@ def _blocks(section: Window, step: int, shape: tuple[int, int]) -> Iterable[Wind
 
 
 def _block(source: LayerSource, values: NDArray[np.uint8], part: Window, step: int, frame: MapFrame) -> Block:
-    turned = frame.turn.picture(values)
     if source.kind == "photograph":
-        data = encoded(Image.fromarray(turned), "WEBP", quality=75, method=4).source
-    else:
-        data = deflated(turned)
+        return photograph(values, part, step, frame)
+    turned = frame.turn.picture(values)
+    return Block(step, frame.box(part), int(turned.shape[0]), int(turned.shape[1]), deflated(turned))
+
+
+def photograph(values: NDArray[np.uint8], part: Window, step: int, frame: MapFrame) -> Block:
+    """Return colours with opacity (y, x, 4) of a window of the map, every `step` pixels, as a block."""
+    turned = frame.turn.picture(values)
+    data = encoded(Image.fromarray(turned), "WEBP", quality=75, method=4).source
     return Block(step, frame.box(part), int(turned.shape[0]), int(turned.shape[1]), data)
 
 

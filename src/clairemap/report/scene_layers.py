@@ -1,10 +1,12 @@
 """Optical image, SAR, labels and errors of the scenes on the grid of a map, for the interactive map.
 
-Each tile of each scene is read once. Memory: one tile, and pictures of at most `MAX_CANVAS_PX` pixels.
+Stores have no overviews, so each tile of each scene is read once for these layers, those of scenes that others cover
+twice. Memory: one window of tiles, and pictures of at most `MAX_CANVAS_PX` pixels.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -29,19 +31,26 @@ log = logging.getLogger(__name__)
 MAX_CANVAS_PX = 4 * 2**20
 """Maximum number of pixels of each layer, over all sections of a map."""
 
+READ_PX = 512
+"""Side of the window that is read at once, if tiles are smaller: many small reads are slow."""
+
 MapIndices = Callable[[Window, int], NDArray[np.uint8]]
 """Returns the class indices of the map in a window, every `step` pixels."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Pictures of a section of the map, every `step` pixels: colours (y, x, 4), class indices (y, x)."""
+    """Pictures of a section of the map, every `step` pixels: colours (y, x, 4), class indices (y, x).
+
+    `owner` has the number of the scene on top, 0 without one.
+    """
 
     cells: Window
     step: int
     optical: RgbValues
     sar: RgbValues
     label: NDArray[np.uint8]
+    owner: NDArray[np.uint16]
 
     @classmethod
     def of(cls, section: Window, step: int) -> "Canvas":
@@ -54,29 +63,39 @@ class Canvas:
             np.zeros(colors, np.uint8),
             np.zeros(colors, np.uint8),
             np.full(cells.shape, IGNORE_INDEX, np.uint8),
+            np.zeros(cells.shape, np.uint16),
         )
 
-    def paint(self, tile: "TileValues", there: PixelMapping, back: PixelMapping) -> None:
-        """Draw a tile of a scene at its place. Where scenes overlap, the last one is on top."""
-        y, x = back.probed(tile.window)
+    def target(self, window: Window, back: PixelMapping) -> Window:
+        """Return the cells that a window of a scene can touch."""
+        y, x = back.probed(window)
         known = y > OUTSIDE / 2
         if not known.any():
-            return
+            return Window(0, 0, 0, 0)
         top, left = np.floor(np.array([y[known].min(), x[known].min()]) / self.step).astype(int) - 1
         bottom, right = np.ceil(np.array([y[known].max(), x[known].max()]) / self.step).astype(int) + 2
-        target = Window(int(top), int(left), int(bottom - top), int(right - left)).intersection(self.cells)
+        return Window(int(top), int(left), int(bottom - top), int(right - left)).intersection(self.cells)
+
+    def paint(self, tile: "TileValues", there: PixelMapping, back: PixelMapping, number: int = 1) -> Counter[int]:
+        """Draw a tile of the scene `number` at its place, on top of others; return the pixels covered of each."""
+        target = self.target(tile.window, back)
         if target.is_empty:
-            return
+            return Counter()
         rows, columns = (np.floor(each + 0.5).astype(np.int64) for each in self._scene_positions(target, there))
         rows, columns = rows - tile.window.y0, columns - tile.window.x0
         height, width = tile.window.shape
         inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
         at, here = (rows[inside], columns[inside]), target.relative_to(self.cells).slices
+        places = np.nonzero(inside)
         for picture, values in ((self.optical, tile.optical), (self.sar, tile.sar), (self.label, tile.label)):
             drawn, new = picture[here], values[at]
             seen = new[:, 3] > 0 if new.ndim == 2 else new != IGNORE_INDEX
-            places = np.nonzero(inside)
             drawn[places[0][seen], places[1][seen]] = new[seen]
+        seen = (tile.optical[at][:, 3] | tile.sar[at][:, 3]) > 0
+        owners, seen_at = self.owner[here], (places[0][seen], places[1][seen])
+        covered = owners[seen_at]
+        owners[seen_at] = number
+        return Counter(covered[(covered > 0) & (covered != number)].tolist())
 
     def _scene_positions(self, target: Window, there: PixelMapping) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         y = (np.arange(target.y0, target.y1) + 0.5) * self.step - 0.5
@@ -128,6 +147,21 @@ def _colors(
     return colors
 
 
+def paint_scene(
+    store: GridStore, canvases: Sequence[Canvas], grid: GeoBox, display: DisplaySettings, number: int = 1
+) -> Iterator[Counter[int]]:
+    """Draw all tiles of a scene; yield the pixels that each covers of other scenes.
+
+    Raises:
+        StoreError: the store is damaged.
+    """
+    there, back = PixelMapping(grid, store.geobox), PixelMapping(store.geobox, grid)
+    for tile in tiles(store.shape, store.tile_px * max(1, READ_PX // store.tile_px)):
+        values = read_tile(store, tile.window, display)
+        for canvas in canvases:
+            yield canvas.paint(values, there, back, number)
+
+
 class SceneLayers:
     """Pictures of the scenes of a map, by section."""
 
@@ -137,22 +171,22 @@ class SceneLayers:
         while sum(part.height * part.width for part in sections) > MAX_CANVAS_PX * self.step**2:
             self.step *= 2
         self.canvases = [Canvas.of(section, self.step) for section in sections]
+        self.covered: Counter[int] = Counter()
 
     def paint_scenes(self, stores: Iterable[GridStore], display: DisplaySettings) -> tuple[str, ...]:
-        """Draw all tiles of the scenes; return the scenes that could not be read."""
-        return tuple(store.scene for store in stores if not self._paint(store, display))
+        """Draw all tiles of the scenes, the last one on top; return the scenes that could not be read.
 
-    def _paint(self, store: GridStore, display: DisplaySettings) -> bool:
-        there, back = PixelMapping(self.grid, store.geobox), PixelMapping(store.geobox, self.grid)
-        try:
-            for tile in tiles(store.shape, store.tile_px):
-                values = read_tile(store, tile.window, display)
-                for canvas in self.canvases:
-                    canvas.paint(values, there, back)
-        except ClairemapError as error:
-            log.warning("%s: not shown on the report's map: %s", store.scene, error)
-            return False
-        return True
+        `covered` has the number of pixels of each scene, counted from 1, that others cover.
+        """
+        unread = []
+        for number, store in enumerate(stores, 1):
+            try:
+                for covered in paint_scene(store, self.canvases, self.grid, display, number):
+                    self.covered += covered
+            except ClairemapError as error:
+                log.warning("%s: not shown on the report's map: %s", store.scene, error)
+                unread.append(store.scene)
+        return tuple(unread)
 
     def sources(self, mapped: MapIndices) -> list[LayerSource]:
         """Return the layers: optical image, SAR, labels, and errors of the map against the labels."""

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.artefacts.tiles import TileId
@@ -23,11 +24,23 @@ RULE = (
 )
 
 
+class Ranked(Protocol):
+    """A tile with its `ranks`."""
+
+    @property
+    def id(self) -> TileId:
+        """The tile."""
+
+    @property
+    def ranks(self) -> tuple[float, ...]:
+        """Its place by each rule."""
+
+
 @dataclass(frozen=True)
 class SelectedTile:
     """A tile, and the rule that selected it."""
 
-    tile: ExplainedTile
+    id: TileId
     reason: str
 
 
@@ -37,15 +50,20 @@ class _Ranking:
     key: Callable[[ExplainedTile], float]  # lowest first; infinite: excluded
 
 
-def select_tiles(tiles: Sequence[ExplainedTile], count: int) -> list[SelectedTile]:
+def ranks(tile: ExplainedTile) -> tuple[float, ...]:
+    """Return the figure of a tile by which each rule sorts, lowest first; infinite if the rule excludes it."""
+    return tuple(rank.key(tile) for rank in _RANKINGS)
+
+
+def select_tiles(tiles: Sequence[Ranked], count: int) -> list[SelectedTile]:
     """Return up to `count` tiles selected by RULE, sorted by scene, row and column.
 
     Of equal tiles the first in that order is selected. If all tiles fit, `reason` is empty.
     """
     ordered = sorted(tiles, key=lambda tile: tile.id)
     if len(ordered) <= count:
-        return [SelectedTile(tile, "") for tile in ordered]
-    queues: list[tuple[str, list[ExplainedTile]]] = [(rank.reason, _queue(ordered, rank)) for rank in _RANKINGS]
+        return [SelectedTile(tile.id, "") for tile in ordered]
+    queues = [(rank.reason, _queue(ordered, number)) for number, rank in enumerate(_RANKINGS)]
     chosen: dict[TileId, SelectedTile] = {}
     while any(queue for _, queue in queues) and len(chosen) < count:
         for why, queue in queues:
@@ -53,14 +71,14 @@ def select_tiles(tiles: Sequence[ExplainedTile], count: int) -> list[SelectedTil
                 queue.pop(0)
             if queue and len(chosen) < count:
                 tile = queue.pop(0)
-                chosen[tile.id] = SelectedTile(tile, why)
+                chosen[tile.id] = SelectedTile(tile.id, why)
     others = [tile for tile in ordered if tile.id not in chosen]
-    chosen |= {tile.id: SelectedTile(tile, "") for tile in spread_evenly(others, count - len(chosen))}
+    chosen |= {tile.id: SelectedTile(tile.id, "") for tile in spread_evenly(others, count - len(chosen))}
     return [chosen[tile] for tile in sorted(chosen)]
 
 
-def _queue(tiles: Sequence[ExplainedTile], rank: _Ranking) -> list[ExplainedTile]:
-    return sorted((tile for tile in tiles if math.isfinite(rank.key(tile))), key=rank.key)
+def _queue(tiles: Sequence[Ranked], rule: int) -> list[Ranked]:
+    return sorted((tile for tile in tiles if math.isfinite(tile.ranks[rule])), key=lambda tile: tile.ranks[rule])
 
 
 def _low_accuracy(tile: ExplainedTile) -> float:

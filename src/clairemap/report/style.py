@@ -33,19 +33,60 @@ def qgis_style(legend: ColoredLegend) -> str:
 
 def polygon_style(legend: ColoredLegend) -> str:
     """Return the style of the map's polygons: fill of each class by the column ``code``, without outlines."""
-    root = ElementTree.Element("qgis", version=MIN_QGIS_VERSION, styleCategories="Symbology")
-    renderer = ElementTree.SubElement(root, "renderer-v2", type="categorizedSymbol", attr="code")
-    categories = ElementTree.SubElement(renderer, "categories")
-    symbols = ElementTree.SubElement(renderer, "symbols")
+    root, categories, symbols = _categorized("code")
     for index, c in enumerate(legend.classes):
-        name = str(index)
-        ElementTree.SubElement(categories, "category", value=str(c.code), symbol=name, label=c.name, render="true")
-        symbol = ElementTree.SubElement(symbols, "symbol", type="fill", name=name, alpha="1")
-        fill = ElementTree.SubElement(symbol, "layer", {"class": "SimpleFill", "enabled": "1", "pass": "0"})
-        color = ",".join(map(str, (*c.rgb, 255)))
-        for key, value in (("color", color), ("style", "solid"), ("outline_style", "no")):
-            ElementTree.SubElement(fill, "prop", k=key, v=value)
+        _category(categories, str(c.code), str(index), c.name)
+        _fill(symbols, str(index), (*c.rgb, 255))
     return _text(root)
+
+
+def sample_style(legend: ColoredLegend) -> str:
+    """Return the style of a sample's pixels: a circle in the colour of the reference class, its name or code."""
+    root, categories, symbols = _categorized("reference")
+    for index, c in enumerate(legend.classes):
+        category = _category(categories, c.name, str(index), c.name)
+        for value in (c.name, str(c.code)):
+            ElementTree.SubElement(category, "val", type="QString", value=value)
+        category.set("type", "List")
+        _circle(symbols, str(index), (*c.rgb, 255))
+    _category(categories, "", str(len(legend)), "no reference class in this file")
+    _circle(symbols, str(len(legend)), (255, 255, 255, 255))
+    return _text(root)
+
+
+def _categorized(column: str) -> tuple[ElementTree.Element, ElementTree.Element, ElementTree.Element]:
+    """Return an empty style by the values of a column, its categories and their symbols."""
+    root = ElementTree.Element("qgis", version=MIN_QGIS_VERSION, styleCategories="Symbology")
+    renderer = ElementTree.SubElement(root, "renderer-v2", type="categorizedSymbol", attr=column)
+    return root, ElementTree.SubElement(renderer, "categories"), ElementTree.SubElement(renderer, "symbols")
+
+
+def _category(categories: ElementTree.Element, value: str, symbol: str, label: str) -> ElementTree.Element:
+    return ElementTree.SubElement(categories, "category", value=value, symbol=symbol, label=label, render="true")
+
+
+def _fill(symbols: ElementTree.Element, name: str, color: tuple[int, ...]) -> None:
+    symbol = ElementTree.SubElement(symbols, "symbol", type="fill", name=name, alpha="1")
+    _symbol_layer(symbol, "SimpleFill", color=_color(color), style="solid", outline_style="no")
+
+
+def _circle(symbols: ElementTree.Element, name: str, color: tuple[int, ...]) -> None:
+    """Add a circle at the centre of a polygon, of the same size at all scales."""
+    symbol = ElementTree.SubElement(symbols, "symbol", type="fill", name=name, alpha="1")
+    centre = _symbol_layer(symbol, "CentroidFill", point_on_surface="0")
+    marker = ElementTree.SubElement(centre, "symbol", type="marker", name=f"@{name}@0", alpha="1")
+    _symbol_layer(marker, "SimpleMarker", name="circle", color=_color(color), outline_color="31,36,48,255", size="2.4")
+
+
+def _symbol_layer(symbol: ElementTree.Element, kind: str, **properties: str) -> ElementTree.Element:
+    layer = ElementTree.SubElement(symbol, "layer", {"class": kind, "enabled": "1", "pass": "0"})
+    for key, value in properties.items():
+        ElementTree.SubElement(layer, "prop", k=key, v=value)
+    return layer
+
+
+def _color(color: tuple[int, ...]) -> str:
+    return ",".join(map(str, color))
 
 
 def confidence_style() -> str:

@@ -1,6 +1,7 @@
 """The sentence on the biggest weakness of a map."""
 
-from clairemap.artefacts.metrics import ClassRow, RegionMetrics
+from clairemap.artefacts.metrics import RegionMetrics
+from clairemap.report.class_errors import largest_error
 from clairemap.report.numbers import points
 
 
@@ -12,17 +13,15 @@ def weakness_text(metrics: RegionMetrics) -> str:
     weakest = min(rated, key=lambda row: row.iou or 0.0)
     interval = metrics.intervals.iou.get(weakest.name) if metrics.intervals else None
     bounds = f"; 95 % interval {points(interval.low)} to {points(interval.high)} %" if interval else ""
-    return f"{weakest.name} has the lowest IoU, {points(weakest.iou)} %{bounds}. {_largest_error(metrics, weakest)}"
+    text = f"{weakest.name} has the lowest IoU, {points(weakest.iou)} %{bounds}."
+    return f"{text} {_error_text(metrics, metrics.per_class.index(weakest))}".strip()
 
 
-def _largest_error(metrics: RegionMetrics, weakest: ClassRow) -> str:
-    """Return where most of the class's wrong pixels are: mapped as another class, or other classes mapped as it."""
+def _error_text(metrics: RegionMetrics, index: int) -> str:
+    error = largest_error(metrics, index)
+    if error is None:
+        return ""
     names = [row.name for row in metrics.per_class]
-    index = names.index(weakest.name)
-    missed = [0 if other == index else px for other, px in enumerate(metrics.confusion[index])]
-    false = [0 if other == index else row[index] for other, row in enumerate(metrics.confusion)]
-    if max(missed) >= max(false):
-        other, share = names[missed.index(max(missed))], max(missed) / max(weakest.truth_px, 1)
-        return f"{points(share)} % of its labelled pixels are mapped as {other}." if max(missed) else ""
-    other, share = names[false.index(max(false))], max(false) / max(weakest.map_px, 1)
-    return f"{points(share)} % of the pixels mapped as {weakest.name} have the label {other}."
+    if error.is_false:
+        return f"{points(error.share)} % of the pixels mapped as {names[index]} have the label {names[error.label]}."
+    return f"{points(error.share)} % of its labelled pixels are mapped as {names[error.mapped]}."

@@ -61,9 +61,9 @@ def test_files_of_the_maps_of_a_region(tmp_path: Path, grid: str, maps: list[str
 
 def test_results_are_those_of_all_regions(tmp_path: Path):
     found = RuleFiles(plan(tmp_path)).results(Path("r/{region}/{map}.tif"), "r/{region}/{map}.json")(job())
-    assert found[:2] == ["results/north/report.html", "results/north/metrics.json"]
-    assert found[2:4] == ["results/south/report.html", "results/south/metrics.json"]
-    assert found[4:] == [f"r/{name}/{name}.{end}" for name in ("north", "south") for end in ("tif", "json")]
+    assert found[:3] == [f"results/north/{name}" for name in ("report.html", "metrics.json", "north.qgs")]
+    assert found[3:6] == [f"results/south/{name}" for name in ("report.html", "metrics.json", "south.qgs")]
+    assert found[6:] == [f"r/{name}/{name}.{end}" for name in ("north", "south") for end in ("tif", "json")]
 
 
 def test_accepted_records(tmp_path: Path):

@@ -95,7 +95,7 @@ def test_figures_have_their_meaning(content: ReportContent):
     metrics = content.metrics
     assert metrics.miou is not None
     assert f"{100 * metrics.miou:.1f} % mIoU over 3 classes" in text
-    assert "Test tiles used for these figures" in text
+    assert "Test tiles: " in text
     assert metrics.definition in text
     assert "Classes averaged: water, forest, grassland. Label codes ignored: 0." in text
     assert "60.0" in text  # hectares of water
@@ -121,7 +121,7 @@ def test_figures_of_the_finished_map_are_named_with_their_intervals(content: Rep
     text = text_of(render(replace(content, metrics=of_map)))
     assert "mIoU over 3 classes" in text and "; 95 % interval 61.2 to 69.8 %" in text
     assert "overall accuracy; 95 % interval 80.0 to 85.0 %" in text
-    assert "Test tiles used for these figures, on the finished map" in text
+    assert "Test tiles on the finished map: " in text
     assert "By class, finished map, test tiles" in text
     assert "No interval for classes in fewer than 30 blocks: Water (3)." in text
     few = intervals.model_copy(update={"miou": None, "oa": None})

@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyproj
 import pytest
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from PIL import Image
 
+from clairemap.report.class_errors import ClassError, ClassErrors
 from clairemap.report.content import Interactive, MapPanel, MapSection, ReportContent, TilePictures
+from clairemap.report.degrees_grid import degrees_grid
 from clairemap.report.interactive import ramp
+from clairemap.report.map_frame import MapFrame
 from clairemap.report.page import render
 from clairemap.report.pictures import ERROR_COLORS, encoded
 from clairemap.report.pyramid import deflated
@@ -27,6 +33,9 @@ HOSTILE = "<img src=x onerror=\"document.title='broken'\">"
 NAMES = (HOSTILE, "Wälder & Öde", "</script><b>水体")
 PICTURE = encoded(Image.new("RGB", (2, 2), "red"), "WEBP")
 HEIGHT, WIDTH = 60, 100
+A4_PX = 680
+"""Width of A4 without its margins."""
+GRID = GeoBox((HEIGHT, WIDTH), Affine(10, 0, 5000, 0, -10, 9000), "EPSG:32632")
 
 
 def tile(number: int, oa: int | None, text: Any) -> list[Any]:
@@ -35,6 +44,7 @@ def tile(number: int, oa: int | None, text: Any) -> list[Any]:
     return [
         0, 0, number, 0, oa, oa, 60 + number, 40, 5, "template", "fair", classes, f"line {number}", text,
         0 if number < 2 else None, [left, 0, left + 50, 0, left + 50, 60, left, 60] if number < 2 else [],
+        [[0, 9 * number]] if number else [],
     ]  # fmt: skip
 
 
@@ -60,15 +70,17 @@ def made() -> Interactive:
             {
                 "name": "vale", "box": [0, 0, WIDTH, HEIGHT], "sections": [[0, 0, WIDTH, HEIGHT]], "crs": "EPSG:32632",
                 "geographic": False, "world": [10, 0, 5000, 0, -10, 9000], "ground_m": [[10.0]], "north": -2.5,
+                "degrees": degrees_grid(MapFrame.of(GRID)),
                 "layers": [
                     layer("landcover", "classes", 0), layer("confidence", "percent", 1),
                     layer("optical", "photograph", 2), layer("labels", "classes", 3),
                 ],
                 "outlines": [["north", [[0, 0], [100, 0], [100, 60], [0, 60]]]], "points": [[20, 30, 1, 0]],
+                "choice": [[HOSTILE, {"optical": [[4, 10, 0, 60, 40, 2, 2, 2]], "sar": []}]], "not_in_choice": 3,
             }
         ],
         "tiles": {
-            "columns": COLUMNS, "scenes": ["north"], "splits": ["test"],
+            "columns": COLUMNS, "scenes": ["north"], "splits": ["test"], "errors": [[1, 0]],
             "rows": [
                 tile(0, 41, f"Text of tile 0 {HOSTILE}"), tile(1, 77, [["A sentence.", ["IoU 0.5"]], ["Another.", []]]),
                 tile(2, None, "Text of tile 2"),
@@ -112,6 +124,7 @@ def opened(browser: Any, made: Interactive, content: ReportContent, tmp_path_fac
         maps=(MapPanel("vale", "100 pixels wide", (section,)),),
         tiles=tuple(replace(card, position=2 * number) for number, card in enumerate(content.tiles)),
         interactive=made,
+        errors=ClassErrors((None, ClassError(1, 0, 0.25, is_false=False), None), ((1, 0),)),
     )
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(render(shown), encoding="utf-8")
@@ -167,8 +180,16 @@ def test_the_pointer_has_coordinates_and_values(page: Any):
     until(page, "report.viewer.current.layers[1].parts?.[0].values")
     page.hover("#view", position={"x": place["x"], "y": place["y"]})
     text = page.inner_text("#pointer")
-    assert text.startswith("E 58") and ", N 85" in text
+    assert text.startswith("E 58") and ", N 85" in text and "0.07" in text and "° N, 4." in text
     assert "landcover: Wälder & Öde" in text and "confidence: 85 %" in text
+
+
+def test_longitude_and_latitude_are_those_of_the_crs(page: Any):
+    transformer = pyproj.Transformer.from_crs("EPSG:32632", "EPSG:4326", always_xy=True)
+    for x, y in ((0.0, 0.0), (80.5, 40.5), (33.3, 59.9), (100.0, 60.0)):
+        found = page.evaluate("([x, y]) => report.viewer.degreesAt(L.latLng(y, x))", [x, y])
+        assert found == pytest.approx(transformer.transform(5000 + 10 * x, 9000 - 10 * y), abs=2e-7)
+    assert page.evaluate("report.viewer.degreesAt(L.latLng(61, 5))") is None
 
 
 def test_the_scale_bar_has_the_length_on_the_ground(page: Any):
@@ -190,6 +211,21 @@ def test_layers_are_swiped(page: Any):
     assert abs(float(left) - halves[1]) < 2
     page.select_option("#compared", "")
     assert page.locator(".leaflet-second-pane img").count() == 0 and not page.is_visible("#swipe")
+
+
+def test_a_covered_scene_is_put_on_top(page: Any):
+    assert not page.is_visible("#scene")
+    page.select_option("#layer", "optical")
+    page.wait_for_selector(".leaflet-first-pane img")
+    assert "Where scenes overlap, the one with the least cloud is on top. 3 covered" in page.inner_text("#resolution")
+    page.select_option("#scene", "0")
+    until(page, "document.querySelectorAll('.leaflet-first-pane img').length === 2")
+    order = page.evaluate("[...document.querySelectorAll('.leaflet-first-pane img')].map((each) => each.style.zIndex)")
+    assert int(order[1]) > int(order[0])
+    assert f"{HOSTILE} is on top, one pixel for 4 × 4." in page.inner_text("#resolution")
+    page.select_option("#scene", "")
+    assert page.locator(".leaflet-first-pane img").count() == 1
+    page.select_option("#layer", "landcover")
 
 
 def test_a_damaged_picture_is_named(page: Any):
@@ -231,6 +267,20 @@ def test_tiles_are_filtered_and_ordered(page: Any):
     assert len(lines) == 4 and lines[2].startswith("north,0,1,test,77,77,61,40,5,A sentence. Another.")
 
 
+def test_the_largest_error_of_a_class_leads_to_its_tiles(page: Any):
+    link = page.locator("[data-error]")
+    assert link.count() == 1 and link.inner_text().startswith("25.0 % mapped as ")
+    link.click()
+    assert page.inner_text("#tile-name").endswith("column 1")  # tile 2 has more of these pixels, but no place
+    assert page.evaluate("report.viewer.chosen.getLayers().length") == 1
+    until(page, "(({ top, bottom }) => top >= 0 && bottom <= innerHeight)(view.getBoundingClientRect())")
+    assert page.inner_text("#tiles-found") == "2 of 3 tiles"
+    assert page.locator("#tile-rows td:last-child").all_inner_texts() == ["18", "9"]
+    page.evaluate("document.getElementById('filters').reset(); report.tiles.filter()")
+    page.click("#close")
+    page.click("#whole")
+
+
 def test_marks_are_drawn(page: Any):
     page.select_option("#tiles-shown", "oa")
     page.check("#outlines-shown")
@@ -264,6 +314,9 @@ def test_the_keyboard_reaches_the_map_and_opens_a_tile(page: Any):
     before = page.evaluate("report.viewer.map.getZoom()")
     page.keyboard.press("+")
     until(page, f"report.viewer.map.getZoom() > {before}")
+    centre = page.evaluate("report.viewer.map.getCenter().lng")
+    page.keyboard.press("ArrowRight")
+    until(page, f"report.viewer.map.getCenter().lng > {centre}")
     page.keyboard.press("Enter")
     assert page.is_visible("#tile")
     page.keyboard.press("Escape")
@@ -276,6 +329,23 @@ def test_paper_has_the_pictures_and_no_controls(page: Any):
     assert page.is_visible("#map .sheet img") and not page.is_visible(".viewer") and not page.is_visible(".tools")
     page.emulate_media(media="screen")
     assert not page.is_visible("#map .sheet img") and page.is_visible(".viewer")
+
+
+def test_on_paper_nothing_is_cut(page: Any):
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4_PX, "height": 1009})
+    page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+    cut = """[...document.querySelectorAll("table, img, .card, .note")]
+      .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+      .map((each) => each.outerHTML.slice(0, 90))"""
+    assert page.evaluate(cut) == []
+    style = "(name, key) => [...document.querySelectorAll(name)].map((each) => getComputedStyle(each)[key])"
+    assert set(page.evaluate(f"({style})('tr, figure, .scroll, .tile', 'breakInside')")) == {"avoid"}
+    assert set(page.evaluate(f"({style})('h2, h3', 'breakAfter')")) == {"avoid"}
+    assert set(page.evaluate(f"({style})('thead', 'display')")) == {"table-header-group"}
+    page.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = false))")
+    page.emulate_media(media="screen")
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -293,6 +363,58 @@ def test_a_narrow_screen_has_no_sideways_scrolling(page: Any):
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.set_viewport_size({"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def touched(browser: Any, opened: Opened) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(opened.page.url)
+    page.wait_for_selector("#view canvas.pixels")
+    yield page
+    context.close()
+
+
+def touch(page: Any, paths: list[tuple[tuple[float, float], tuple[float, float]]]) -> None:
+    """Move fingers from place to place, all at once."""
+    session = page.context.new_cdp_session(page)
+    for step in range(6):
+        points = [
+            {"x": x + (to_x - x) * step / 5, "y": y + (to_y - y) * step / 5, "id": number}
+            for number, ((x, y), (to_x, to_y)) in enumerate(paths)
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": "touchMove" if step else "touchStart", "touchPoints": points})
+        page.wait_for_timeout(60)
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(400)
+
+
+def middle(page: Any, name: str) -> tuple[float, float]:
+    page.locator(name).scroll_into_view_if_needed()
+    box = page.locator(name).bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_fingers_move_and_zoom_the_map(touched: Any):
+    x, y = middle(touched, "#view")
+    before = touched.evaluate("report.viewer.map.getZoom()")
+    touch(touched, [((x - 40, y), (x - 60, y)), ((x + 40, y), (x + 60, y))])
+    zoom = touched.evaluate("report.viewer.map.getZoom()")
+    assert 1.3 < 2 ** (zoom - before) < 1.8  # 1.5 times as far apart, in steps of a quarter
+    place = touched.evaluate("report.viewer.map.getCenter()")
+    touch(touched, [((x, y), (x - 60, y))])
+    moved = touched.evaluate("report.viewer.map.getCenter()")["lng"] - place["lng"]
+    assert moved * 2**zoom >= 55 and not touched.is_visible("#tile")
+
+
+def test_a_finger_opens_a_tile_and_moves_the_line_between_layers(touched: Any):
+    touched.select_option("#compared", "optical")
+    x, y = middle(touched, "#swipe")
+    touch(touched, [((x, y), (x - 100, y))])
+    assert float(touched.evaluate("document.getElementById('swipe').value")) < 40
+    touched.select_option("#compared", "")
+    touched.touchscreen.tap(*middle(touched, "#view"))
+    until(touched, "!document.getElementById('tile').hidden")
 
 
 def test_without_the_script_the_pictures_are_there(browser: Any, opened: Opened):

@@ -3,9 +3,17 @@ from hypothesis import strategies as st
 
 from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts
 from clairemap.report.selection import select_tiles
+from clairemap.report.tile_records import TileDigest, digest_of
+from clairemap.settings import DEMO_CLASSES, LegendSettings
+
+LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
 
 
-def tile(
+def tile(row: int, *figures: int | None, **named: float | None) -> TileDigest:
+    return digest_of(explained(row, *figures, **named), LEGEND)  # type: ignore[arg-type]
+
+
+def explained(
     row: int, oa_pct: int | None = 90, confidence_pct: int = 80, optical_share_pct: int = 50, water: float = 100.0
 ) -> ExplainedTile:
     facts = TileFacts(
@@ -33,7 +41,7 @@ def test_each_rule_finds_its_tile():
         tile(12, optical_share_pct=0),
         tile(13, water=50.0),
     ]
-    assert {(choice.tile.row, choice.reason) for choice in select_tiles(tiles, 4)} == {
+    assert {(choice.id.row, choice.reason) for choice in select_tiles(tiles, 4)} == {
         (10, "lowest accuracy"),
         (11, "lowest confidence"),
         (12, "mostly one sensor"),
@@ -53,7 +61,7 @@ def test_without_labels_the_other_rules_choose():
 )
 def test_the_count_is_kept_without_duplicates_in_order(figures: list[tuple[int | None, int, int]], count: int):
     tiles = [tile(row, *figure) for row, figure in enumerate(figures)]
-    rows = [choice.tile.row for choice in select_tiles(tiles, count)]
+    rows = [choice.id.row for choice in select_tiles(tiles, count)]
     assert len(rows) == min(count, len(tiles))
     assert rows == sorted(set(rows))
 
@@ -65,7 +73,7 @@ def test_the_order_of_the_input_does_not_matter():
 
 def test_good_tiles_get_no_mark():
     chosen = select_tiles([tile(row, oa_pct=100 - row % 2, confidence_pct=95) for row in range(9)], 3)
-    assert [(choice.tile.row, choice.reason) for choice in chosen] == [(0, ""), (3, ""), (6, "")]
+    assert [(choice.id.row, choice.reason) for choice in chosen] == [(0, ""), (3, ""), (6, "")]
 
 
 def test_marks_begin_at_their_thresholds():
@@ -77,7 +85,7 @@ def test_marks_begin_at_their_thresholds():
         tile(4, water=75.0),
         tile(5),
     ]
-    assert {choice.tile.row: choice.reason for choice in select_tiles(tiles, 5)} == {
+    assert {choice.id.row: choice.reason for choice in select_tiles(tiles, 5)} == {
         0: "",
         1: "lowest accuracy",
         2: "lowest confidence",
@@ -87,9 +95,9 @@ def test_marks_begin_at_their_thresholds():
 
 
 def test_a_tile_with_a_poor_class_is_shown():
-    bad = tile(3, oa_pct=98)
+    bad = explained(3, oa_pct=98)
     water, forest = bad.facts.classes
     classes = (water, forest.model_copy(update={"iou": 0.0, "label_pct": 5.0}))
     bad = bad.model_copy(update={"facts": bad.facts.model_copy(update={"classes": classes})})
-    chosen = select_tiles([tile(0), tile(1), tile(2), bad], 1)
-    assert [(choice.tile.row, choice.reason) for choice in chosen] == [(3, "least accurate class")]
+    chosen = select_tiles([tile(0), tile(1), tile(2), digest_of(bad, LEGEND)], 1)
+    assert [(choice.id.row, choice.reason) for choice in chosen] == [(3, "least accurate class")]

@@ -3,8 +3,9 @@ from typing import Any
 
 from clairemap.artefacts.explanations import ClassFacts, ExplainedPoint, ExplainedTile, TileFacts
 from clairemap.artefacts.tiles import TileId
+from clairemap.report.class_errors import ClassErrors
 from clairemap.report.page_data import to_json
-from clairemap.report.tile_records import records, tile_order
+from clairemap.report.tile_records import digest_of, records, weakest_first
 from clairemap.settings import DEMO_CLASSES, LegendSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
@@ -35,27 +36,30 @@ def as_dicts(found: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_the_weakest_tile_is_first():
     made = [tile(0, None, 60), tile(1, 90, 50), tile(2, 70, 80), tile(3, None, 40)]
-    assert [each.row for each in sorted(made, key=tile_order)] == [2, 1, 3, 0]
+    assert [each.id.row for each in weakest_first(digest_of(each, LEGEND) for each in made)] == [2, 1, 3, 0]
 
 
 def test_records_have_the_figures():
     found = records(
-        [tile(1, 90, 50), tile(2, None, 80)],
-        LEGEND,
+        [digest_of(tile(1, 90, 50), LEGEND), digest_of(tile(2, None, 80), LEGEND)],
         {TileId("north", 1, 3): "test"},
         {TileId("north", 1, 3): (0, [0.0, 0.0, 5.0, 0.0, 5.0, 5.0, 0.0, 5.0])},
+        ClassErrors((), ((1, 0),), {TileId("north", 1, 3): [(0, 7)]}),
     )
     assert found["scenes"] == ["north"] and found["splits"] == ["predict", "test"]
     first, second = as_dicts(found)
     assert (first["oa"], first["miou"], first["confidence"], first["cloud"]) == (90, 65.0, 50, None)
     assert first["classes"] == [[1, 70.0, 0.4], [0, 30.0, 0.9]] and first["text"] == "A <b>."
     assert found["splits"][first["split"]] == "test" and first["quad"][2] == 5.0
-    assert second["map"] is None and second["quad"] == []
+    assert second["map"] is None and second["quad"] == [] and second["errors"] == []
+    assert found["errors"] == ((1, 0),) and first["errors"] == [(0, 7)]
     assert "<" not in to_json(found) and json.loads(to_json(found))["rows"][0][13] == "A <b>."
 
 
 def test_sentences_have_the_figures_behind_them():
     made = tile(1, 90, 50)
     sentences = (ExplainedPoint(topic="t", text="Text.", about=("oa_pct",)), ExplainedPoint(topic="u", text="More."))
-    (row,) = as_dicts(records([made.model_copy(update={"sentences": sentences})], LEGEND, {}, {}))
+    (row,) = as_dicts(
+        records([digest_of(made.model_copy(update={"sentences": sentences}), LEGEND)], {}, {}, ClassErrors())
+    )
     assert row["text"] == [["Text.", ["overall accuracy 90 %"]], ["More.", []]]
