@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
 from clairemap.explain.outline import Topic
-from clairemap.explain.wording import iou, listed, named, percent
+from clairemap.explain.wording import found_and_right, listed, named, percent, weak_too
 from clairemap.levels import CLASS_GAP_IOU, CLASS_GAP_PCT, FEW_PX, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU
 
 Topics = Iterator[Topic]
@@ -78,12 +78,12 @@ def confidence(facts: TileFacts) -> Topics:
             "confidence",
             "how sure",
             (
-                f"The network is {how}: its mean confidence is {mean}.",
+                f"The network is {how}: on average, it gives the mapped class a probability of {mean}.",
                 f"With a mean confidence of {mean}, the network is {how}.",
             ),
             ("confidence_pct",),
-            must_say=True,
-            salience=0.7,
+            must_say=facts.oa_pct is None,
+            salience=0.7 if facts.oa_pct is None else 0.45,
         )
 
 
@@ -119,8 +119,8 @@ def accuracy(facts: TileFacts) -> Topics:
                 f"The map agrees with {right} of the labelled pixels{some}.",
             ),
             ("oa_pct",),
-            must_say=not some,
-            salience=0.65,
+            must_say=not some or facts.confidence != "low",
+            salience=0.78,
         )
 
 
@@ -152,18 +152,22 @@ def weak_classes(facts: TileFacts) -> Topics:
             salience=0.8,
         )
     if weak := failing(facts):
-        name, figure = named(weak[0].name), iou(weak[0].iou or 0.0)
+        name = named(weak[0].name)
+        figures = found_and_right(weak[0].name, weak[0].producers_pct or 0, weak[0].users_pct)
         how = "poorly" if weak[0].accuracy == "poor" else "only fairly well"
-        others = listed([c.name for c in weak[1:]])
-        rest = f"; {others} {'is' if len(weak) == 2 else 'are'} weak too" if others else ""
+        rest = weak_too([c.name for c in weak[1:]])
         yield Topic(
             "weak classes",
             "how sure",
             (
-                f"The map matches the labels {how} for {name}, with an IoU of {figure}{rest}.",
-                f"Against the labels, {name} is mapped {how} (IoU {figure}){rest}.",
+                f"The map matches the labels {how} for {name}: it {figures}{rest}.",
+                f"Against the labels, {name} is mapped {how}: the map {figures}{rest}.",
             ),
-            tuple(f"classes.{c.name}.iou" for c in weak),
+            (
+                f"classes.{weak[0].name}.producers_pct",
+                f"classes.{weak[0].name}.users_pct",
+                *(f"classes.{c.name}.iou" for c in weak),
+            ),
             must_say=must and not missed,
             salience=0.75,
         )

@@ -45,9 +45,7 @@ def shifted_bands(facts: TileFacts) -> Topics:
 
 def sensors_by_class(facts: TileFacts) -> Topics:
     """What the map would show without a sensor, and classes for which the sensors' weights differ."""
-    changes = sorted(_changes(facts), key=lambda each: -each[1].changed_pct * each[0].px)
-    notable = [(c, change) for c, change in changes if change.changed_pct >= NOTABLE_CHANGE_PCT and change.instead]
-    for place, (c, change) in enumerate(notable[:2]):
+    for place, (c, change) in enumerate(needed_sensors(facts)[:2]):
         share, name, other = percent(change.instead_pct), named(c.name), named(change.instead or "")
         sensor = SENSORS[change.sensor]
         yield Topic(
@@ -55,14 +53,14 @@ def sensors_by_class(facts: TileFacts) -> Topics:
             "why",
             (
                 f"Without {sensor}, {share} of the area mapped as {name} would be mapped as {other}.",
-                f"Only thanks to {sensor} is {share} of the {name} not mapped as {other}.",
+                f"{sensor[0].upper()}{sensor[1:]} keeps {share} of the area mapped as {name} from being {other} on the map.",
             ),
             (f"reasons.classes.{c.name}.without.{change.sensor}",),
             salience=0.68 - place / 100,
         )
     for sensor in ("optical", "sar"):
-        of_sensor = [(c, change) for c, change in changes if change.sensor == sensor]
-        if any(change.sensor == sensor for _, change in notable):
+        of_sensor = [(c, change) for c, change in _changes(facts) if change.sensor == sensor]
+        if any(change.changed_pct >= NOTABLE_CHANGE_PCT for _, change in of_sensor):
             continue
         px = sum(c.px for c, _ in of_sensor)
         if px and sum(c.px * change.changed_pct for c, change in of_sensor) / px < LITTLE_CHANGE_PCT:
@@ -74,6 +72,12 @@ def sensors_by_class(facts: TileFacts) -> Topics:
                 salience=0.56,
             )
     yield from _weights_by_class(facts)
+
+
+def needed_sensors(facts: TileFacts) -> list[tuple[ClassReasons, WithoutSensor]]:
+    """Return classes of which much would be mapped as another one without a sensor; the largest area first."""
+    found = [(c, change) for c, change in _changes(facts) if change.instead_pct >= NOTABLE_CHANGE_PCT]
+    return sorted(found, key=lambda each: -each[1].changed_pct * each[0].px)
 
 
 def _changes(facts: TileFacts) -> Iterator[tuple[ClassReasons, WithoutSensor]]:
@@ -120,14 +124,14 @@ def signatures(facts: TileFacts) -> Topics:
             salience=0.74,
         )
     typical = [c for c in facts.reasons.classes if c.compared and not c.unusual]
-    if typical and typical[0].name == facts.largest.name:
+    if typical and typical[0].name == facts.largest.name and not needed_sensors(facts):
         name = named(typical[0].name)
         yield Topic(
             "typical class",
             "why",
             (
-                f"The area mapped as {name} looks as {name} did in training.",
-                f"The pixel values of the area mapped as {name} are typical of it.",
+                f"The area mapped as {name} looks like {name} in the training images.",
+                f"The pixel values of the area mapped as {name} are typical of {name} in training.",
             ),
             (f"reasons.classes.{typical[0].name}.compared",),
             salience=0.58,
@@ -163,7 +167,7 @@ def track_record(facts: TileFacts) -> Topics:
         "track record",
         "how sure",
         (
-            f"In validation, {often}{right} of the pixels mapped as {name} with such confidence were right.",
+            f"In validation, {often}{right} of the pixels mapped as {name} with similar confidence were right.",
             f"Of validation pixels mapped as {name} with similar confidence, {often}{right} were right.",
         ),
         (f"reasons.classes.{c.name}.record",),

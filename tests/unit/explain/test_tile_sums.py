@@ -127,7 +127,7 @@ def test_a_good_overall_accuracy_does_not_hide_a_poor_class():
     facts = tile_facts(measured([9994, 6, 0]), PIXELS, "good", LEGEND, confusion)
     assert facts.oa_pct == 97
     assert (facts.accuracy, facts.worst and facts.worst.name) == ("poor", "forest")
-    assert "The map matches the labels poorly for forest, with an IoU of 0.02." in text_of(facts)
+    assert "The map matches the labels poorly for forest: it finds 2 % of the forest, and" in text_of(facts)
 
 
 def test_a_class_with_a_small_share_of_the_labels_does_not_make_a_tile_poor():
