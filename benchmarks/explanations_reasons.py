@@ -36,7 +36,7 @@ def _(c: Counts, g: Sequence[str]) -> bool:
     return _instead(c, g[0], g[1], g[2], g[3])
 
 
-@claim(r"(The optical image|SAR) keeps P of the area mapped as N from being N on the map")
+@claim(r"(The optical image|SAR) keeps P of the area mapped as N from being mapped as N")
 def _(c: Counts, g: Sequence[str]) -> bool:
     return _instead(c, g[0], g[1], g[2], g[3])
 

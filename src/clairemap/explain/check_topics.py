@@ -44,9 +44,9 @@ def _found_checks(facts: TileFacts) -> Topics:
         what = f"look for {listed(missed)}, which the labels contain and the map lacks"
         yield _check("missed", what, 0.9, f"classes.{missed[0]}.iou")
     if weak := failing(facts):
-        c = weak[0]
-        what = weak_check(c.name, c.producers_pct or 0, c.users_pct)
-        yield _check("weak", what, 0.8, f"classes.{c.name}.producers_pct", f"classes.{c.name}.users_pct")
+        worst, about = weak[0], f"classes.{weak[0].name}"
+        what = weak_check(worst.name, worst.producers_pct or 0, worst.users_pct)
+        yield _check("weak", what, 0.8, f"{about}.producers_pct", f"{about}.users_pct")
     if facts.unseen:
         yield _check("unseen", f"look in another source for {listed(facts.unseen)}", 0.85, "unseen")
     if c := least_confident(facts):

@@ -47,13 +47,13 @@ def sensors_by_class(facts: TileFacts) -> Topics:
     """What the map would show without a sensor, and classes for which the sensors' weights differ."""
     for place, (c, change) in enumerate(needed_sensors(facts)[:2]):
         share, name, other = percent(change.instead_pct), named(c.name), named(change.instead or "")
-        sensor = SENSORS[change.sensor]
+        sensor, area = SENSORS[change.sensor], f"{share} of the area mapped as {name}"
         yield Topic(
             f"without sensor {place + 1}",
             "why",
             (
-                f"Without {sensor}, {share} of the area mapped as {name} would be mapped as {other}.",
-                f"{sensor[0].upper()}{sensor[1:]} keeps {share} of the area mapped as {name} from being {other} on the map.",
+                f"Without {sensor}, {area} would be mapped as {other}.",
+                f"{sensor[0].upper()}{sensor[1:]} keeps {area} from being mapped as {other}.",
             ),
             (f"reasons.classes.{c.name}.without.{change.sensor}",),
             salience=0.68 - place / 100,

@@ -3,7 +3,7 @@ import pytest
 
 from clairemap.artefacts.explanations import TileFacts
 from clairemap.classes import LandCoverClass, Legend
-from clairemap.explain.outline import template_sentences
+from clairemap.explain.outline import Outline, template_sentences
 from clairemap.explain.tile_sums import TilePixels, TileSums, names_in_texts, sensor_use, sum_tile, tile_facts
 from clairemap.explain.tile_topics import tile_topics
 
@@ -14,7 +14,7 @@ PIXELS = TilePixels(all=1000, optical=900, sar=800, cloud=104)
 
 
 def text_of(facts: TileFacts) -> str:
-    return " ".join(sentence.text for sentence in template_sentences(tile_topics(facts)))
+    return " ".join(sentence.text for sentence in template_sentences(Outline(tile_topics(facts))))
 
 
 def measured(class_px: list[int], confidence: float = 0.8, share: float = 50) -> TileSums:

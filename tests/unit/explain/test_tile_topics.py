@@ -37,7 +37,7 @@ def test_each_tile_says_what_how_sure_why_and_what_to_check(made: ModuleType, se
     assert len({topic.key for topic in topics}) == len(topics)
     texts = [wording for topic in topics for wording in topic.wordings]
     assert len(set(texts)) == len(texts)
-    sentences = template_sentences(topics)
+    sentences = template_sentences(Outline(topics))
     assert 3 <= len(sentences) <= 7
     required = {topic.key for topic in topics if topic.required}
     assert required <= {sentence.topic.key for sentence in sentences}
@@ -70,7 +70,7 @@ def reason_keys(reasons: TileReasons) -> set[str]:
 
 
 def text(made: ModuleType, tile: Any) -> str:  # noqa: ANN401
-    return " ".join(sentence.text for sentence in template_sentences(tile_topics(made.facts_of(tile))))
+    return " ".join(sentence.text for sentence in template_sentences(Outline(tile_topics(made.facts_of(tile)))))
 
 
 def test_changed_facts_change_the_text(made: ModuleType):
