@@ -54,7 +54,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Outline:
-    """Topics of a text of `MIN_SENTENCES` to `limit` sentences, more only if more must be said; `usual` of a template."""
+    """Topics of a text of `MIN_SENTENCES` to `limit` sentences (template: `usual`), more only if more must be said."""
 
     topics: tuple[Topic, ...]
     limit: int = 7
