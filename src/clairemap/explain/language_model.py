@@ -258,8 +258,8 @@ def _dtype(dtype: str, device: str) -> str:
     """Return the data type; auto is the faster one: float32 on a CPU without instructions for bfloat16 matrices."""
     if dtype != "auto":
         return dtype
-    fast = device.startswith("cuda") or getattr(torch.cpu, "get_capabilities", dict)().get("amx_bf16", False)
-    return "bfloat16" if fast else "float32"
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # not in older versions
+    return "bfloat16" if device.startswith("cuda") or capabilities.get("amx_bf16") else "float32"
 
 
 def _weights_fingerprint(name: str) -> str:
