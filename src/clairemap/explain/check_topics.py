@@ -1,15 +1,11 @@
 """Topics of a tile: what to check first."""
 
-from collections.abc import Iterator
-
 from clairemap.artefacts.explanations import Confused, TileFacts
 from clairemap.explain.accuracy_topics import failing, least_confident
-from clairemap.explain.outline import Topic
+from clairemap.explain.outline import Topic, Topics
 from clairemap.explain.reason_topics import closest_decision, least_typical, most_missed
 from clairemap.explain.wording import listed, named
 from clairemap.levels import NOTABLE_CONFUSION_PCT, UNBALANCED
-
-Topics = Iterator[Topic]
 
 
 def checks(facts: TileFacts) -> Topics:
@@ -18,25 +14,17 @@ def checks(facts: TileFacts) -> Topics:
     if found:
         yield from found
     elif len(facts.shown) > 1:
-        yield Topic(
-            "check edges",
-            "check",
-            (
-                "Nothing measured stands out; if you check something, check the edges between classes.",
-                "No figure points to a certain place to check, so look at the edges between classes.",
-            ),
-            (),
+        texts = (
+            "Nothing measured stands out; if you check something, check the edges between classes.",
+            "No figure points to a certain place to check, so look at the edges between classes.",
         )
+        yield Topic("check edges", "check", texts, ())
     else:
-        yield Topic(
-            "check others",
-            "check",
-            (
-                f"Check with another source whether this tile contains anything but {named(facts.largest.name)}.",
-                f"What is left to check is whether there is anything but {named(facts.largest.name)}.",
-            ),
-            (f"classes.{facts.largest.name}.area_pct",),
+        texts = (
+            f"Check with another source whether this tile contains anything but {named(facts.largest.name)}.",
+            f"What is left to check is whether there is anything but {named(facts.largest.name)}.",
         )
+        yield Topic("check others", "check", texts, (f"classes.{facts.largest.name}.area_pct",))
 
 
 def _found_checks(facts: TileFacts) -> Topics:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
 from clairemap.explain.accuracy_topics import measurable
-from clairemap.explain.outline import Topic
+from clairemap.explain.outline import Topic, Topics
 from clairemap.explain.wording import listed, named, percent
 from clairemap.levels import (
     FEW_PX,
@@ -15,8 +15,6 @@ from clairemap.levels import (
     PARTLY_MAPPED_PCT,
     SMALL_SHARE_PCT,
 )
-
-Topics = Iterator[Topic]
 
 
 def lead(facts: TileFacts) -> Topics:

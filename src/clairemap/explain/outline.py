@@ -4,7 +4,7 @@ Template and language model both follow these rules, so that each text, whoever 
 said, says nothing twice, and says what the map shows, how sure it is, why, and what to check.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -50,6 +50,9 @@ class Topic:
     def phase(self) -> int:
         """Place in a text."""
         return 0 if self.warns else PHASES[self.role]
+
+
+Topics = Iterator[Topic]
 
 
 @dataclass(frozen=True)

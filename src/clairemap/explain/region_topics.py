@@ -3,18 +3,17 @@
 As in `tile_topics`: to add a topic, write a function and add it to `TOPICS`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.artefacts.metrics import ClassRow, RegionMetrics
 from clairemap.explain.check_topics import weak_check
-from clairemap.explain.outline import Outline, Topic
-from clairemap.explain.wording import found_and_right, listed, named, percent, weak_too
+from clairemap.explain.outline import Outline, Topic, Topics
+from clairemap.explain.wording import confused, found_and_right, listed, named, percent, weak_too
 from clairemap.levels import GOOD_IOU, LOW_CONFIDENCE_PCT, POOR_ACCURACY_PCT
 
 MAX_SENTENCES = 10
-Topics = Iterator[Topic]
 
 
 @dataclass(frozen=True)
@@ -37,11 +36,12 @@ def region_outline(metrics: RegionMetrics, tiles: Sequence[ExplainedTile]) -> Ou
 def _lead(region: Region) -> Topics:
     areas = sorted((area for area in region.metrics.areas if area.map_px), key=lambda area: -area.map_px)
     shares = " and ".join(f"{named(area.name)} ({percent(100 * (area.share or 0))})" for area in areas[:2])
-    one = len(areas) == 1
-    wordings = (
-        f"The largest {'class is' if one else 'classes are'} {shares} of the mapped area.",
-        f"Most of the mapped area is {shares}." if one else f"The map shows {shares} more than other classes.",
+    wordings: tuple[str, ...] = (
+        f"The largest classes by area are {shares}.",
+        f"The map shows {shares} more than other classes.",
     )
+    if len(areas) == 1:
+        wordings = (f"The whole mapped area is {named(areas[0].name)}.",)
     yield Topic("cover", "lead", wordings, ("areas",))
     if len(areas) > 2:
         others = listed([area.name for area in areas[2:]])
@@ -108,13 +108,7 @@ def _why(region: Region, worst: ClassRow) -> tuple[str, ...]:
         return ()
     most = max(wrong, key=lambda name: wrong[name])
     share = 100 * wrong[most] / sum(row)
-    if share < 1:
-        return ()
-    truth, mapped = named(worst.name), named(most)
-    return (
-        f"Of the pixels labelled {truth}, {percent(share)} are mapped as {mapped}.",
-        f"The map shows {mapped} for {percent(share)} of the pixels that are labelled {truth}.",
-    )
+    return confused(worst.name, most, share) if share >= 1 else ()
 
 
 def _clouds(region: Region) -> Topics:

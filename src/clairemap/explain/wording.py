@@ -28,6 +28,15 @@ def found_and_right(name: str, producers_pct: float, users_pct: float | None) ->
     return f"finds {found} of the {named(name)}, and {right} of the area mapped as {named(name)} is right"
 
 
+def confused(truth: str, mapped: str, share_pct: float) -> tuple[str, str]:
+    """Return wordings of the share of a class's labelled pixels that are mapped as another one."""
+    share, truth, mapped = percent(share_pct), named(truth), named(mapped)
+    return (
+        f"Of the pixels labelled {truth}, {share} are mapped as {mapped}.",
+        f"The map shows {mapped} for {share} of the pixels that are labelled {truth}.",
+    )
+
+
 def weak_too(names: Sequence[str]) -> str:
     """Return the addition to a sentence on a weak class that others are weak too; empty if there are none."""
     if not names:

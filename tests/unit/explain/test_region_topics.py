@@ -49,7 +49,7 @@ def test_a_region_says_what_how_sure_why_and_what_to_check(tiles: list[Explained
     wrong = np.array([[5000, 0, 0], [0, 3000, 0], [300, 0, 600]])
     text = " ".join(region_summary(metrics(wrong), tiles))
     water, forest, grass = (entry.name for entry in LEGEND.classes)
-    assert f"The largest classes are {water} (60 %) and {forest} (30 %) of the mapped area." in text
+    assert f"The largest classes by area are {water} (60 %) and {forest} (30 %)." in text
     assert f"The map also shows {grass}." in text
     assert "Against the labels of 2 tiles, 97 % of the pixels are right." in text
     figures = f"finds 67 % of the {grass}, and over 99 % of the area mapped as {grass} is right"
