@@ -411,8 +411,8 @@ def _(c: Counts, g: Sequence[str]) -> bool:
     labelled, mapped, both = c.confusion[at].sum(), c.confusion[:, at].sum(), c.confusion[at, at]
     return bool(
         {
-            "too": mapped > 1.2 * labelled,
-            "little": mapped < labelled / 1.2 or both == 0,
+            "too": mapped > 1.15 * labelled,
+            "little": mapped < labelled / 1.15,
             "wrongly": both < min(labelled, mapped),
         }[g[1]]
     )

@@ -33,6 +33,9 @@ NOTABLE_CLOUDS_PCT = 5
 UNBALANCED = 1.25
 """A map shows too much of a class if it maps this many times its labelled pixels, too little if the inverse."""
 
+UNBALANCED_PCT = 5
+"""Least difference between producer's and user's accuracy for a text to say so, percentage points."""
+
 CLASS_GAP_PCT = 10
 """A class's confidence is lower than the tile's if it is this much below, percentage points."""
 

@@ -5,7 +5,7 @@ from clairemap.explain.accuracy_topics import failing, least_confident
 from clairemap.explain.outline import Topic, Topics
 from clairemap.explain.reason_topics import closest_decision, least_typical, most_missed
 from clairemap.explain.wording import listed, named
-from clairemap.levels import NOTABLE_CONFUSION_PCT, UNBALANCED
+from clairemap.levels import NOTABLE_CONFUSION_PCT, UNBALANCED, UNBALANCED_PCT
 
 
 def checks(facts: TileFacts) -> Topics:
@@ -52,9 +52,9 @@ def _found_checks(facts: TileFacts) -> Topics:
 
 def weak_check(name: str, producers_pct: float, users_pct: float | None) -> str:
     """Return what to check of a class that does not match the labels, by its user's and producer's accuracy."""
-    if not users_pct or producers_pct * UNBALANCED <= users_pct:
+    if users_pct is None or (users_pct - producers_pct >= UNBALANCED_PCT and producers_pct * UNBALANCED <= users_pct):
         return f"look for {named(name)} that is mapped as another class: the map shows too little of it"
-    if producers_pct >= UNBALANCED * users_pct:
+    if producers_pct - users_pct >= UNBALANCED_PCT and producers_pct >= UNBALANCED * users_pct:
         return f"check the area mapped as {named(name)}: the map shows too much of it"
     return f"check {named(name)}, which the map misses in some places and shows wrongly in others"
 

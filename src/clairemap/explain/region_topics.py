@@ -136,9 +136,7 @@ def _sensors(region: Region) -> Topics:
     mean = sum(tile.facts.optical_share_pct for tile in region.tiles) / len(region.tiles)
     wordings = (
         f"On average over tiles, the optical image has {percent(mean)} of the weight, SAR the rest.",
-        f"The map rests on both sensors, with {percent(mean)} of the weight on the optical image."
-        if 1 <= mean < 99.5
-        else "One sensor has nearly all of the weight.",
+        f"SAR has {percent(100 - mean)} of the weight on average over tiles, the optical image the rest.",
     )
     yield Topic("sensors", "why", wordings, ("tiles",), salience=0.4)
 
