@@ -64,6 +64,7 @@ DEMO: Mapping[str, Rate] = {
     "draw_sample": Rate(1.0, 0.1),
     "estimate_areas": Rate(1.0, 0.1),
     "explain_tiles": Rate(4.0, 0.5),
+    "summarize_region": Rate(1.5, 0.0),
     "render_report": Rate(4.0, 0.7),
 }
 """Rates measured on the demo with two cores (network size tiny, explanations without a language model)."""
