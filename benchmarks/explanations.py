@@ -13,8 +13,9 @@ are of made tiles.
   and class names.
 - `passes_per_text`, `tokens_per_text`: forward passes of the model, and tokens written.
 - `speedup_vs_free`: time of 192 freely generated tokens, the previous limit, divided by that of a constrained text,
-  both one by one. `batch_speedup`: time of eight texts one by one divided by that of a batch; on a
-  CPU a batch saves little, since the arithmetic takes the time. Not measured on a GPU. `batch_s`: seconds per text.
+  both one by one. `batch_speedup`: time of 16 texts of one legend one by one divided by that in batches of eight.
+  `bfloat16_speedup`: time of such a batch in float32 divided by that in the default format on this CPU, bfloat16. All
+  are CPU times of one thread; `batch_s`: seconds per text. Not measured on a GPU.
 - `false_reason_rate`: share of changed facts, 16 kinds, after which the text of model or template is false, or that of
   the template was not made false by the change.
 
@@ -31,9 +32,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         model = options.model or made_model(Path(folder), options.quick)
         found = figures(str(model), made_tiles(8 if options.quick else 48), quick=options.quick)
@@ -195,7 +197,7 @@ def figures(model: str, tiles: Sequence[Counts], *, quick: bool) -> Figures:
         "distinct_share": distinct_share([one.text for one in by_model], tiles),
         "passes_per_text": writer.passes / len(tiles),
         "tokens_per_text": sum(len(tokenizer(one.text)["input_ids"]) for one in by_model) / len(tiles),
-        **speed(writer, tiles[:8], quick=quick),
+        **speeds(model, quick=quick),
         "false_reason_rate": false_reason_rate(writer),
     }
 
@@ -225,21 +227,30 @@ def distinct_share(texts: Sequence[str], tiles: Sequence[Counts]) -> float:
     return sum(plain[a] != plain[b] for a, b in pairs) / max(len(pairs), 1)
 
 
-def speed(writer: LanguageModel, tiles: Sequence[Counts], *, quick: bool) -> Figures:
-    """Return the speed-ups over free generation and over one by one; the shortest of two measurements."""
+def speeds(model: str, *, quick: bool) -> Figures:
+    """Return the speed-ups over free generation, of batches over one by one, and of bfloat16 over float32."""
+    tiles = [random_counts(np.random.default_rng(seed), LEGENDS[0]) for seed in range(4 if quick else 16)]
     outlines = [Outline(tile_topics(facts_of(tile))) for tile in tiles]
-    tokenizer, model = writer._load()
-    prompt = transformers_prompt(tokenizer, outlines[0])
-    alone = shortest(lambda: [list(writer.write([outline])) for outline in outlines], 1 if quick else 2)
-    batch = shortest(lambda: list(writer.write(outlines)), 1 if quick else 2)
-    tokens = FREE_TOKENS // 8 if quick else FREE_TOKENS
-    limits = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False, "pad_token_id": 0}
-    free = shortest(lambda: model.generate(prompt, attention_mask=torch.ones_like(prompt), **limits), 1 if quick else 2)
+    writer, float32 = (LanguageModel(model, ExplainSettings(dtype=dtype), "cpu") for dtype in ("auto", "float32"))
+    for each in (writer, float32):
+        list(each.write(outlines[:1]))  # the first call is slower
+    alone = seconds(lambda: [list(writer.write([outline])) for outline in outlines]) / len(outlines)
+    batch = seconds(lambda: list(writer.write(outlines))) / len(outlines)
+    once, once_32 = (seconds(partial(list, each.write(outlines[:8]))) for each in (writer, float32))
     return {
-        "speedup_vs_free": free / (alone / len(tiles)),
+        "speedup_vs_free": free_seconds(writer, outlines[0], FREE_TOKENS // 8 if quick else FREE_TOKENS) / alone,
         "batch_speedup": alone / batch,
-        "batch_s": batch / len(tiles),
+        "bfloat16_speedup": once_32 / once,
+        "batch_s": batch,
     }
+
+
+def free_seconds(writer: LanguageModel, outline: Outline, tokens: int) -> float:
+    """Return the CPU time of freely generated tokens, seconds."""
+    tokenizer, model = writer._load()
+    prompt = transformers_prompt(tokenizer, outline)
+    limits = {"max_new_tokens": tokens, "min_new_tokens": tokens, "do_sample": False, "pad_token_id": 0}
+    return seconds(lambda: model.generate(prompt, attention_mask=torch.ones_like(prompt), **limits))
 
 
 def transformers_prompt(tokenizer: Any, outline: Outline) -> torch.Tensor:  # noqa: ANN401 - transformers is untyped
@@ -250,14 +261,11 @@ def transformers_prompt(tokenizer: Any, outline: Outline) -> torch.Tensor:  # no
     return torch.tensor([_prompt(tokenizer, question(outline.topics), "model")])
 
 
-def shortest(work: Any, times: int) -> float:  # noqa: ANN401 - called
-    """Return the shortest time of some calls, seconds."""
-    found = []
-    for _ in range(times):
-        started = time.perf_counter()
-        work()
-        found.append(time.perf_counter() - started)
-    return min(found)
+def seconds(work: Callable[[], object]) -> float:
+    """Return the CPU time of a call, seconds."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
 
 
 def false_reason_rate(writer: LanguageModel) -> float:

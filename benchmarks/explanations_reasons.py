@@ -36,7 +36,7 @@ def _(c: Counts, g: Sequence[str]) -> bool:
     return _instead(c, g[0], g[1], g[2], g[3])
 
 
-@claim(rf"Only thanks to {SENSOR} is P of the N not mapped as N")
+@claim(r"(The optical image|SAR) keeps P of the area mapped as N from being mapped as N")
 def _(c: Counts, g: Sequence[str]) -> bool:
     return _instead(c, g[0], g[1], g[2], g[3])
 
@@ -46,7 +46,7 @@ def _instead(c: Counts, sensor: str, pct: str, name: str, other: str) -> bool:
         return False
     shares = c.arrays.instead(_key(sensor), c.at(bare(name)))
     share = float(shares[c.at(bare(other))])
-    return bool(shares.sum() >= 9.4) and share == shares.max() and is_pct(pct, share)
+    return share >= 9.4 and share == shares.max() and is_pct(pct, share)
 
 
 @claim(rf"Without {SENSOR}, the map of this tile would hardly change")
@@ -99,8 +99,8 @@ def _most_unusual(c: Counts, at: int) -> dict[tuple[str, str], float]:
 
 
 @claim(
-    r"The area mapped as N looks as N did in training",
-    r"The pixel values of the area mapped as N are typical of it",
+    r"The area mapped as N looks like N in the training images",
+    r"The pixel values of the area mapped as N are typical of N in training",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     off = c.arrays.class_off.get(c.at(bare(g[0]))) if c.arrays else None
@@ -131,7 +131,7 @@ def _close(c: Counts, name: str, other: str) -> bool:
     return rivals[at][0] == c.at(bare(other)) and margin < 25 and margin <= min(m for _, m in rivals.values()) + 1
 
 
-@claim(r"In validation, (only )?P of the pixels mapped as N with such confidence were right")
+@claim(r"In validation, (only )?P of the pixels mapped as N with similar confidence were right")
 def _(c: Counts, g: Sequence[str]) -> bool:
     return _record(c, g[0], g[1], g[2])
 

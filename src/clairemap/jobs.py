@@ -68,7 +68,9 @@ def cpus_per_task(settings: Settings, threads: int) -> int | None:
 
 def _on_gpus(rules: Collection[str], settings: Settings) -> bool:
     """Whether some of the rules run on GPUs if there are any."""
-    gpu_rules = {"train_model", "predict_scene"} | ({"explain_tiles"} if settings.explain.model else set())
+    gpu_rules = {"train_model", "predict_scene"} | (
+        {"explain_tiles", "summarize_region"} if settings.explain.model else set()
+    )
     return not gpu_rules.isdisjoint(rules)
 
 

@@ -27,6 +27,15 @@ LEADING_GAP_PCT = 5
 SMALL_SHARE_PCT = 10
 """Classes with a smaller share of the mapped area are named without it, percent."""
 
+NOTABLE_CLOUDS_PCT = 5
+"""From this share of a tile on, each text mentions clouds, percent."""
+
+UNBALANCED = 1.25
+"""A map shows too much of a class if it maps this many times its labelled pixels, too little if the inverse."""
+
+UNBALANCED_PCT = 5
+"""Least difference between producer's and user's accuracy for a text to say so, percentage points."""
+
 CLASS_GAP_PCT = 10
 """A class's confidence is lower than the tile's if it is this much below, percentage points."""
 

@@ -63,6 +63,7 @@ _PEAK_MB = {
     "draw_sample": 300,
     "estimate_areas": 295,
     "explain_tiles": 210,
+    "summarize_region": 190,
     "render_report": 485,
 }
 """Peaks that do not depend on the size of a scene (896 to 4096 px), MB: 6 bands, 7 classes, tiles of 512 px,
@@ -145,6 +146,7 @@ def memory_mb(
         peak += _KEPT_MB * len(settings.legend.classes)
     if rule == "explain_tiles":
         peak = max(peak, sensor_tiles_mb(settings) if settings.explain.sensor_tiles else 0)
+    if rule in ("explain_tiles", "summarize_region"):
         peak += LANGUAGE_MODEL_MB + (CUDA_MB if on_gpus else 0) if settings.explain.model else 0
     return _requested(peak)
 
@@ -247,6 +249,7 @@ _MINUTES: dict[str, Callable[[int], float]] = {
     "score_region": lambda scenes: 20 + 0.5 * scenes,
     "draw_sample": lambda scenes: 30 + scenes,
     "estimate_areas": lambda scenes: 20 + 0.5 * scenes,
+    "summarize_region": lambda scenes: 30 + 0.5 * scenes,
     "render_report": lambda scenes: 20 + 2 * scenes,
 }
 """Time limits by number of scenes, minutes: several times what was measured with scenes of 4096 px."""

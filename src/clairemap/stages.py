@@ -238,6 +238,14 @@ class ExplainTiles(StageSettings):
         return found if self.explain.model else {**found, "explain": {"sensor_tiles": self.explain.sensor_tiles}}
 
 
+class SummarizeRegion(StageSettings):
+    """Settings of summarize_region."""
+
+    UNTRACKED = {"explain": {"tiles", "max_tiles", "sensor_tiles", "batch_size"}}
+
+    explain: ExplainSettings
+
+
 class RenderReport(StageSettings):
     """Settings of render_report.
 

@@ -1,6 +1,6 @@
 """The whole stage on one small synthetic scene."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from clairemap.artefacts.audit import Leakage, SplitAudit, write_audit
 from clairemap.artefacts.estimates import write_estimates
-from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts, write_explanations
+from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, Explanation, TileFacts, write_explanations
 from clairemap.artefacts.history import HistoryStep, write_history
 from clairemap.artefacts.map_check import MapCheck, MapFacts, RegionMaps, write_map_check
 from clairemap.artefacts.metrics import write_metrics
@@ -30,8 +30,10 @@ from clairemap.artefacts.registration import (
 )
 from clairemap.artefacts.simulated_answers import SimulatedAnswers, write_simulated_answers
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics, write_statistics
+from clairemap.artefacts.summary import read_summary
 from clairemap.artefacts.tiles import TileRow, write_tile_index
-from clairemap.errors import StoreError, UnreadableFileError
+from clairemap.errors import SettingsError, StoreError, UnreadableFileError
+from clairemap.explain.outline import Outline, Sentence
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.class_areas import ClassAreas
 from clairemap.metrics.region_metrics import region_metrics
@@ -39,7 +41,7 @@ from clairemap.metrics.tally import Tally
 from clairemap.outputs import SceneFolder
 from clairemap.raster.store import Layer, complete_store, create_store
 from clairemap.settings import load_settings
-from clairemap.stages import RenderReport, stage_json
+from clairemap.stages import RenderReport, SummarizeRegion, stage_json
 
 SETTINGS = load_settings({"report": {"title": "A made vale", "max_tiles": 2}})
 LEGEND = SETTINGS.legend
@@ -190,6 +192,40 @@ def test_one_page_with_everything_in_it(stage: Callable[[str], Callable[..., Any
     assert html.count('src="data:image/') == 4 + 1 + 2 + 1 + 2 * 5  # maps, confusion, registration, training, tiles
     assert html.count(">data:image/webp") == 2  # optical and SAR on the interactive map
     assert [path.name for path in sorted((region.folder / "out").iterdir())] == ["report.html", "vale.qgs"]
+
+
+class LastWordings:
+    """Replaces the model: the last wording of what must be said."""
+
+    def __init__(self, model: str, settings: object, device: str) -> None:  # noqa: ARG002
+        self.identity = model
+
+    def write(self, outlines: Sequence[Outline]) -> Iterator[tuple[int, list[Sentence]]]:
+        for place, outline in enumerate(outlines):
+            yield place, [Sentence(topic, topic.wordings[-1]) for topic in outline.topics if topic.required]
+
+
+def test_the_summary_of_a_language_model_is_on_the_page(
+    stage: Callable[[str], Callable[..., Any]], region: FakeRegion, monkeypatch: pytest.MonkeyPatch
+):
+    summarize = stage("summarize_region")
+    monkeypatch.setitem(summarize.__globals__, "LanguageModel", LastWordings)
+
+    def summarized(model: str | None) -> Explanation:
+        settings = stage_json(load_settings({"explain": {"model": model}}), SummarizeRegion)
+        paths = [region.folder / "north" / "explanations.jsonl"]
+        target = region.folder / "summary.json"
+        summarize(region.folder / "metrics.json", paths, target, region.folder / "cache", settings, "cpu")
+        return read_summary(target)
+
+    summary = summarized("some/model")
+    assert summary.source == "model" and "of the labelled pixels: it was compared with" in summary.text
+    stage("render_report")(**region.arguments, summary=region.folder / "summary.json")
+    assert summary.text in (region.folder / "out" / "report.html").read_text(encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"explain\.model is null"):
+        summarized(None)
+    write_explanations(region.folder / "north" / "explanations.jsonl", ())
+    assert summarized("some/model").sentences == ()
 
 
 def test_without_a_check_the_page_claims_none(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):

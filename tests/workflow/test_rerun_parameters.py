@@ -18,9 +18,9 @@ from clairemap.settings import DEMO_CLASSES, load_settings
 
 PROJECT = Path(__file__).parents[2]
 RULES = sorted(path.stem for path in (PROJECT / "workflow" / "scripts").glob("*.py"))
-ELSEWHERE = ("copy_model", "audit_places", "pack_bundle", "dissolve_patches", "vectorize_map")
-"""Rules for models from and for other projects and for post-processing: not in the tables, which are of runs that
-train."""
+ELSEWHERE = ("copy_model", "audit_places", "pack_bundle", "dissolve_patches", "vectorize_map", "summarize_region")
+"""Rules for models from and for other projects, for post-processing and for a language model: not in the tables, which
+are of runs that train."""
 OTHERS = (
     *("list_dataset", "list_stac", "simulate_scene", "interpret_demo", "write_config"),
     *("accept_stage", "plan_run", "recover", "show_status"),

@@ -28,7 +28,8 @@ RULES = {
     for path in (PROJECT / "workflow" / "rules").glob("*.smk")
     for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)
 }
-ELSEWHERE = {"copy_model", "audit_places", "pack_bundle", "resolve_scene", "dissolve_patches", "vectorize_map"}
+OPTIONAL = {"burn_labels", "resolve_scene", "dissolve_patches", "vectorize_map", "summarize_region"}
+ELSEWHERE = {"copy_model", "audit_places", "pack_bundle", *OPTIONAL} - {"burn_labels"}
 """Rules for models from and for other projects; for products and post-processing: test_sources, test_deliver."""
 SAMPLED = {"draw_sample", "interpret_demo", "estimate_areas"}
 """Rules that only run for an interpreted sample."""
@@ -96,6 +97,18 @@ def test_commands_of_a_region_without_labels_parse(region: Path, snakemake: Run,
     assert {name for name, _ in shown} == (SCRIPTS & RULES) - {"simulate_scene"} - SAMPLED - ELSEWHERE
 
 
+def test_commands_with_a_language_model_parse(region: Path, snakemake: Run, parse: Parse):
+    config = yaml.safe_load((region / "config.yaml").read_text())
+    (region / "config.yaml").write_text(yaml.safe_dump({**config, "explain": {"model": "some/model"}}))
+    shown = planned(snakemake, region, region / "config.yaml")
+    parsed = {(name, " ".join(words)): parse(name, words) for name, words in shown}
+    summaries = [values for (name, _), values in parsed.items() if name == "summarize_region"]
+    reports = [values for (name, _), values in parsed.items() if name == "render_report"]
+    assert {values["summary"] for values in summaries} == {values["summary"] for values in reports}
+    assert Path("work/summaries/south.json") in {values["summary"] for values in reports}
+    assert all(values["explanations"] for values in summaries)
+
+
 def test_commands_of_models_from_and_for_other_projects_parse(
     region: Path, snakemake: Run, parse: Parse, made_artefacts: ModuleType
 ):
@@ -115,8 +128,7 @@ def test_commands_of_models_from_and_for_other_projects_parse(
     shown = planned(snakemake, region, region / "config.yaml")
     parsed = {(name, words[1]): parse(name, words) for name, words in shown}
     trained = {"simulate_scene", "fit_statistics", "collect_radiometry", "train_model", "audit_splits", "pack_bundle"}
-    absent = {"burn_labels", "resolve_scene", "dissolve_patches", "vectorize_map"}
-    assert {name for name, _ in shown} == (SCRIPTS & RULES) - trained - SAMPLED - absent
+    assert {name for name, _ in shown} == (SCRIPTS & RULES) - trained - SAMPLED - OPTIONAL
     (copying,) = [values for (name, _), values in parsed.items() if name == "copy_model"]
     assert copying == {"given": Path("given"), "model": Path("work/given_model")}
     audited = [values["tiles"] for (name, _), values in parsed.items() if name == "audit_places"]

@@ -56,6 +56,40 @@ rule explain_tiles:
         " --settings {params.settings:q} --device {params.device}"
 
 
+# Only with a language model: without one, render_report chooses the sentences itself.
+rule summarize_region:
+    input:
+        metrics=rules.score_region.output.metrics,
+        explanations=of_scenes(rules.explain_tiles.output.explanations),
+    output:
+        summary=f"{WORK}/summaries/{{region}}.json",
+    log:
+        f"{LOGS}/summarize_region/{{region}}.log",
+    benchmark:
+        f"{BENCHMARKS}/summarize_region/{{region}}.tsv"
+    conda:
+        "../../envs/explain.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory("summarize_region"),
+        runtime=minutes("summarize_region"),
+        gpu=GPU,
+    params:
+        script=script("summarize_region"),
+        code=code("summarize_region"),
+        device=untracked(SETTINGS.compute.device),
+        settings=passed(stages.SummarizeRegion),
+        relevant=relevant(stages.SummarizeRegion),
+        files=each("explanations"),
+        cache=f"{WORK}/explanations",
+    message:
+        "{wildcards.region}: summarise the region in words"
+    shell:
+        f"{ATTEMPT}"
+        " python {params.script:q} --metrics {input.metrics:q} {params.files:q} --summary {output.summary:q}"
+        " --cache {params.cache:q} --settings {params.settings:q} --device {params.device}"
+
+
 rule render_report:
     input:
         landcover=of_maps(MAP.landcover),
@@ -69,6 +103,7 @@ rule render_report:
         tiles=of_scenes(rules.tile_scene.output.tiles),
         label_counts=of_scenes(SCENE.label_counts, chosen=has_polygons),
         explanations=of_scenes(rules.explain_tiles.output.explanations),
+        summary=[rules.summarize_region.output.summary] if SETTINGS.explain.model else [],
         pair=ancient(of_scenes(SCENE.pair)),
         pair_manifests=of_scenes(rules.tile_scene.output.manifest),
         probabilities=ancient(of_scenes(SCENE.probabilities)),
@@ -113,6 +148,7 @@ rule render_report:
         changed=untracked(json.dumps(changed_settings(SETTINGS))),
         benchmarks=untracked(BENCHMARKS),
         relevant=relevant(stages.RenderReport),
+        summary=each("summary"),
         files=lambda wildcards: jobs.options(
             {
                 "maps": of_maps(MAP.prefix)(wildcards),
@@ -137,4 +173,4 @@ rule render_report:
         f"{ATTEMPT}"
         " python {params.script:q} --region {wildcards.region} {params.files:q} --metrics {input.metrics:q}"
         " --report {output.report:q} --project {output.project:q} --settings {params.settings:q}"
-        " --changed {params.changed:q} --benchmarks {params.benchmarks:q}"
+        " --changed {params.changed:q} --benchmarks {params.benchmarks:q} {params.summary:q}"

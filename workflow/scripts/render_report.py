@@ -12,8 +12,10 @@ from clairemap.accuracy.answers import read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
 from clairemap.artefacts.explanations import read_explanations
 from clairemap.artefacts.sample_design import read_sample_design
+from clairemap.artefacts.summary import read_summary
 from clairemap.console import run
-from clairemap.explain.region_topics import region_summary
+from clairemap.explain.explainer import texts
+from clairemap.explain.region_topics import region_outline
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.provenance import stamp, write_text_whole
 from clairemap.report.content import SamplePoint
@@ -53,6 +55,9 @@ def render_report(
         list[Path] | None, typer.Option(help="land-cover map of an earlier run, for each map (repeat)")
     ] = None,
     polygons: Annotated[list[Path] | None, typer.Option(help="polygons of each map, if they are made (repeat)")] = None,
+    summary: Annotated[
+        Path | None, typer.Option(help="summaries/{region}.json by the language model, if there is one")
+    ] = None,
     accepted: Annotated[list[Path] | None, typer.Option(help="accepted/{stage}.json of each stage (repeat)")] = None,
 ) -> None:
     """Write the report of a region as one HTML file, and its QGIS project."""
@@ -75,8 +80,14 @@ def render_report(
     content = gather(
         region, files, stage, stamp("render_report", settings), points, json.loads(changed) if changed else None
     )
-    tiles = (tile for folder in files.scenes for tile in read_explanations(folder.explanations))
-    html = render(replace(content, summary=region_summary(content.metrics, tiles)))
+    if summary is None:
+        outline = region_outline(
+            content.metrics, (tile for folder in files.scenes for tile in read_explanations(folder.explanations))
+        )
+        sentences = [sentence for text in texts([outline] if outline else []) for sentence in text.sentences]
+    else:
+        sentences = list(read_summary(summary).sentences)
+    html = render(replace(content, summary=tuple(sentence.text for sentence in sentences)))
     drawn = sample if sample and sample.exists() else None
     write_text_whole(project, qgis_project(content.title, files.maps, stage.legend, polygons or (), drawn))
     write_text_whole(report, html)

@@ -42,8 +42,9 @@ _WORST_FIRST: tuple[Agreement, ...] = ("poor", "fair", "good")
 class ClassFacts(DocumentModel):
     """One class of a tile: share of the mapped area, pixels mapped as it, mean confidence, and accuracy.
 
-    `confidence_pct` is None if no pixel is mapped as the class; `iou` and `f1` are None if it has too few labelled
-    pixels. `label_pct` is its share of the labelled pixels.
+    `confidence_pct` is None if no pixel is mapped as the class. `iou`, `f1`, user's and producer's accuracy are None if
+    it has too few labelled pixels, the user's accuracy also if no labelled pixel is mapped as it. `label_pct` is its
+    share of the labelled pixels.
     """
 
     name: str
@@ -52,6 +53,8 @@ class ClassFacts(DocumentModel):
     confidence_pct: int | None
     iou: float | None = None
     f1: float | None = None
+    users_pct: int | None = None
+    producers_pct: int | None = None
     label_pct: float = 0.0
 
     @property

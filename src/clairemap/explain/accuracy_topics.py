@@ -1,64 +1,42 @@
 """Topics of a tile: how sure the map is, by training, confidence and labels."""
 
-from collections.abc import Iterator
-
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
-from clairemap.explain.outline import Topic
-from clairemap.explain.wording import iou, listed, named, percent
+from clairemap.explain.outline import Topic, Topics
+from clairemap.explain.wording import confused, found_and_right, listed, named, percent, weak_too
 from clairemap.levels import CLASS_GAP_IOU, CLASS_GAP_PCT, FEW_PX, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU
-
-Topics = Iterator[Topic]
 
 
 def unseen(facts: TileFacts) -> Topics:
     """Classes without training pixels."""
     if facts.unseen:
         names, it = listed(facts.unseen), "it" if len(facts.unseen) == 1 else "them"
-        yield Topic(
-            "unseen",
-            "caveat",
-            (
-                f"Do not rely on this tile for {names}: the network had no training pixels of {it}.",
-                f"The network was never trained on {names}, so it cannot map {it} here.",
-            ),
-            ("unseen",),
-            salience=1,
-            warns=True,
+        texts = (
+            f"Do not rely on this tile for {names}: the network had no training pixels of {it}.",
+            f"The network was never trained on {names}, so it cannot map {it} here.",
         )
+        yield Topic("unseen", "caveat", texts, ("unseen",), salience=1, warns=True)
 
 
 def low_accuracy(facts: TileFacts) -> Topics:
     """A poor overall accuracy."""
     if facts.oa_pct is not None and facts.oa_pct < POOR_ACCURACY_PCT:
         right = percent(facts.oa_pct)
-        yield Topic(
-            "low accuracy",
-            "how sure",
-            (
-                f"Do not trust this tile: the map agrees with only {right} of its labelled pixels.",
-                f"This tile is unreliable, since only {right} of the labelled pixels are mapped as labelled.",
-            ),
-            ("oa_pct",),
-            salience=0.95,
-            warns=True,
+        texts = (
+            f"Do not trust this tile: the map agrees with only {right} of its labelled pixels.",
+            f"This tile is unreliable, since only {right} of the labelled pixels are mapped as labelled.",
         )
+        yield Topic("low accuracy", "how sure", texts, ("oa_pct",), salience=0.95, warns=True)
 
 
 def low_confidence(facts: TileFacts) -> Topics:
     """A low mean confidence."""
     if facts.confidence == "low" and measurable(facts):
         mean = percent(facts.confidence_pct)
-        yield Topic(
-            "low confidence",
-            "how sure",
-            (
-                f"Treat this tile with caution: the mean confidence of the network is low, {mean}.",
-                f"The network is unsure of this tile, with a mean confidence of only {mean}.",
-            ),
-            ("confidence_pct",),
-            salience=0.9,
-            warns=True,
+        texts = (
+            f"Treat this tile with caution: the mean confidence of the network is low, {mean}.",
+            f"The network is unsure of this tile, with a mean confidence of only {mean}.",
         )
+        yield Topic("low confidence", "how sure", texts, ("confidence_pct",), salience=0.9, warns=True)
 
 
 def confidence(facts: TileFacts) -> Topics:
@@ -74,16 +52,17 @@ def confidence(facts: TileFacts) -> Topics:
     elif facts.confidence != "low":
         mean = percent(facts.confidence_pct)
         how = "confident here" if facts.confidence == "high" else "moderately confident here"
+        texts = (
+            f"The network is {how}: on average, it gives the mapped class a probability of {mean}.",
+            f"With a mean confidence of {mean}, the network is {how}.",
+        )
         yield Topic(
             "confidence",
             "how sure",
-            (
-                f"The network is {how}: its mean confidence is {mean}.",
-                f"With a mean confidence of {mean}, the network is {how}.",
-            ),
+            texts,
             ("confidence_pct",),
-            must_say=True,
-            salience=0.7,
+            must_say=facts.oa_pct is None,
+            salience=0.7 if facts.oa_pct is None else 0.45,
         )
 
 
@@ -92,16 +71,11 @@ def least_sure(facts: TileFacts) -> Topics:
     c = least_confident(facts)
     if c is not None and c.confidence_pct is not None:
         name, mean = named(c.name), percent(c.confidence_pct)
-        yield Topic(
-            "least sure",
-            "how sure",
-            (
-                f"The network is less sure of {name} than of the rest, with a mean confidence of {mean}.",
-                f"Confidence is lowest for {name} ({mean} on average).",
-            ),
-            (f"classes.{c.name}.confidence_pct",),
-            salience=0.5,
+        texts = (
+            f"The network is less sure of {name} than of the rest, with a mean confidence of {mean}.",
+            f"Confidence is lowest for {name} ({mean} on average).",
         )
+        yield Topic("least sure", "how sure", texts, (f"classes.{c.name}.confidence_pct",), salience=0.5)
 
 
 def accuracy(facts: TileFacts) -> Topics:
@@ -111,16 +85,12 @@ def accuracy(facts: TileFacts) -> Topics:
     elif facts.oa_pct >= POOR_ACCURACY_PCT:
         right = percent(facts.oa_pct)
         some = "" if not (facts.missed or failing(facts)) else ", but not all classes do well"
+        texts = (
+            f"Where there are labels, {right} of the pixels are mapped as labelled{some}.",
+            f"The map agrees with {right} of the labelled pixels{some}.",
+        )
         yield Topic(
-            "accuracy",
-            "how sure",
-            (
-                f"Where there are labels, {right} of the pixels are mapped as labelled{some}.",
-                f"The map agrees with {right} of the labelled pixels{some}.",
-            ),
-            ("oa_pct",),
-            must_say=not some,
-            salience=0.65,
+            "accuracy", "how sure", texts, ("oa_pct",), must_say=not some or facts.confidence != "low", salience=0.78
         )
 
 
@@ -140,30 +110,36 @@ def weak_classes(facts: TileFacts) -> Topics:
     must = facts.oa_pct is not None and facts.oa_pct >= POOR_ACCURACY_PCT
     if missed := [c.name for c in facts.missed]:
         names, it = listed(missed), "it" if len(missed) == 1 else "them"
+        texts = (
+            f"The labels contain {names}, but no pixel of this tile is mapped so.",
+            f"Nothing is mapped as {names} here, although the labels contain {it}.",
+        )
         yield Topic(
             "missed classes",
             "how sure",
-            (
-                f"The labels contain {names}, but no pixel of this tile is mapped so.",
-                f"Nothing is mapped as {names} here, although the labels contain {it}.",
-            ),
+            texts,
             tuple(f"classes.{name}.iou" for name in missed),
             must_say=must,
             salience=0.8,
         )
     if weak := failing(facts):
-        name, figure = named(weak[0].name), iou(weak[0].iou or 0.0)
+        name = named(weak[0].name)
+        figures = found_and_right(weak[0].name, weak[0].producers_pct or 0, weak[0].users_pct)
         how = "poorly" if weak[0].accuracy == "poor" else "only fairly well"
-        others = listed([c.name for c in weak[1:]])
-        rest = f"; {others} {'is' if len(weak) == 2 else 'are'} weak too" if others else ""
+        rest = weak_too([c.name for c in weak[1:]])
+        texts = (
+            f"The map matches the labels {how} for {name}: it {figures}{rest}.",
+            f"Against the labels, {name} is mapped {how}: the map {figures}{rest}.",
+        )
         yield Topic(
             "weak classes",
             "how sure",
+            texts,
             (
-                f"The map matches the labels {how} for {name}, with an IoU of {figure}{rest}.",
-                f"Against the labels, {name} is mapped {how} (IoU {figure}){rest}.",
+                f"classes.{weak[0].name}.producers_pct",
+                f"classes.{weak[0].name}.users_pct",
+                *(f"classes.{c.name}.iou" for c in weak),
             ),
-            tuple(f"classes.{c.name}.iou" for c in weak),
             must_say=must and not missed,
             salience=0.75,
         )
@@ -175,13 +151,16 @@ def best_and_worst(facts: TileFacts) -> Topics:
     if len(scored) >= 3 and not facts.missed and not failing(facts):
         best, worst = scored[0], scored[-1]
         if (best.iou or 0.0) - (worst.iou or 0.0) >= CLASS_GAP_IOU:
+            texts = (
+                (
+                    f"Of the {len(scored)} classes with enough labels, {named(best.name)} is mapped best and "
+                    f"{named(worst.name)} least well."
+                ),
+            )
             yield Topic(
                 "best and worst",
                 "how sure",
-                (
-                    f"Of the {len(scored)} classes with enough labels, {named(best.name)} is mapped best and "
-                    f"{named(worst.name)} least well.",
-                ),
+                texts,
                 (f"classes.{best.name}.iou", f"classes.{worst.name}.iou"),
                 salience=0.35,
             )
@@ -190,14 +169,10 @@ def best_and_worst(facts: TileFacts) -> Topics:
 def confusions(facts: TileFacts) -> Topics:
     """The largest confusions."""
     for place, pair in enumerate(facts.confusions):
-        truth, mapped, share = named(pair.truth), named(pair.mapped), percent(pair.pct)
         yield Topic(
             f"confusion {place + 1}",
             "how sure",
-            (
-                f"Of the pixels labelled {truth}, {share} are mapped as {mapped}.",
-                f"The map shows {mapped} for {share} of the pixels that are labelled {truth}.",
-            ),
+            confused(pair.truth, pair.mapped, pair.pct),
             (f"confusions.{pair.truth}.{pair.mapped}",),
             salience=min(0.4 + pair.pct / 100, 0.7) - place / 100,
         )

@@ -1,14 +1,20 @@
 """Topics of a tile: what the map shows, from which sensors, and clouds."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
 from clairemap.explain.accuracy_topics import measurable
-from clairemap.explain.outline import Topic
+from clairemap.explain.outline import Topic, Topics
 from clairemap.explain.wording import listed, named, percent
-from clairemap.levels import FEW_PX, LEADING_GAP_PCT, MOST_PCT, PARTLY_MAPPED_PCT, SMALL_SHARE_PCT
-
-Topics = Iterator[Topic]
+from clairemap.levels import (
+    FEW_PX,
+    LEADING_GAP_PCT,
+    MOST_PCT,
+    NOTABLE_CLOUDS_PCT,
+    PARTLY_MAPPED_PCT,
+    SMALL_SHARE_PCT,
+)
 
 
 def lead(facts: TileFacts) -> Topics:
@@ -34,7 +40,7 @@ def _lead_wordings(facts: TileFacts) -> Iterator[str]:
         yield f"This tile is mainly {name}, with {share} of the mapped area."
     elif second:
         pair = f"{name} ({share}) and {named(second.name)} ({percent(second.area_pct)})"
-        yield f"Two classes share the lead in this tile, {pair}."
+        yield f"The two largest classes of this tile are {pair}."
         yield f"No single class prevails in this tile: the largest are {pair}."
     else:
         yield f"The largest class of this tile is {name}, with {share} of the mapped area."
@@ -125,7 +131,9 @@ def clouds(facts: TileFacts) -> Topics:
             f"Clouds or their shadows hide {hidden} of this tile{sar}.",
             f"In the optical image, {hidden} of this tile is under clouds or their shadows{sar}.",
         )
-        yield _cloud_topic((masked_part,) if facts.has_unknown_clouds else texts, must_say=must)
+        must = must and (facts.has_unknown_clouds or (facts.cloud_pct or 0) >= NOTABLE_CLOUDS_PCT)
+        topic = _cloud_topic((masked_part,) if facts.has_unknown_clouds else texts, must_say=must)
+        yield replace(topic, salience=0.75) if facts.clouds == "heavy" else topic
     elif facts.cloud_unknown_pct >= 100:
         yield _cloud_topic(("Whether clouds affect this tile is unknown, since it has no cloud mask.",), must_say=must)
     elif facts.has_unknown_clouds:

@@ -12,23 +12,29 @@ from clairemap.explain.writer import Writer
 def explain(
     tiles: Sequence[TileFacts], writer: Writer | None = None, chosen: Collection[int] | None = None
 ) -> list[Explanation]:
-    """Return the explanations of tiles, in their order.
+    """Return the explanations of tiles, in their order; arguments as for `texts`."""
+    return texts([Outline(tile_topics(facts)) for facts in tiles], writer, chosen)
+
+
+def texts(
+    outlines: Sequence[Outline], writer: Writer | None = None, chosen: Collection[int] | None = None
+) -> list[Explanation]:
+    """Return texts, in the order of their outlines.
 
     Args:
-        tiles: the facts of each tile.
+        outlines: what can be said in each text.
         writer: the language model; None for the template only.
-        chosen: positions of the tiles whose texts the model writes; None for all. The others get the template's.
+        chosen: positions of the texts that the model writes; None for all. The others are the template's.
     """
-    outlines = [Outline(tile_topics(facts)) for facts in tiles]
     by_model: dict[int, list[Sentence]] = {}
     if writer is not None:
-        places = [place for place in range(len(tiles)) if chosen is None or place in chosen]
+        places = [place for place in range(len(outlines)) if chosen is None or place in chosen]
         written = writer.write([outlines[place] for place in places])
         by_model = {places[position]: sentences for position, sentences in written}
     return [
         _explanation(by_model[place], "model", text_key(outline, writer.identity))
         if writer is not None and place in by_model
-        else _explanation(template_sentences(outline.topics), "template", text_key(outline, "template"))
+        else _explanation(template_sentences(outline), "template", text_key(outline, "template"))
         for place, outline in enumerate(outlines)
     ]
 

@@ -4,8 +4,8 @@ Template and language model both follow these rules, so that each text, whoever 
 said, says nothing twice, and says what the map shows, how sure it is, why, and what to check.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Role = Literal["lead", "what", "how sure", "why", "caveat", "check"]
@@ -52,12 +52,16 @@ class Topic:
         return 0 if self.warns else PHASES[self.role]
 
 
+Topics = Iterator[Topic]
+
+
 @dataclass(frozen=True)
 class Outline:
-    """Topics of a text of `MIN_SENTENCES` to `limit` sentences; more only if more must be said."""
+    """Topics of a text of `MIN_SENTENCES` to `limit` sentences (template: `usual`), more only if more must be said."""
 
     topics: tuple[Topic, ...]
     limit: int = 7
+    usual: int = 6
 
     def following(self, said: Sequence[Topic]) -> list[Topic]:
         """Return the topics that may come after `said`, the most important first."""
@@ -94,10 +98,10 @@ class Sentence:
     text: str
 
 
-def template_sentences(topics: Sequence[Topic], length: int = 6) -> list[Sentence]:
-    """Return the most salient topics in their first wording: at most `length`, unless more must be said."""
-    outline = Outline(tuple(topics), length)
+def template_sentences(outline: Outline) -> list[Sentence]:
+    """Return the most salient topics in their first wording: at most `usual`, unless more must be said."""
+    shorter = replace(outline, limit=outline.usual)
     said: list[Topic] = []
-    while following := outline.following(said):
+    while following := shorter.following(said):
         said.append(following[0])
     return [Sentence(topic, topic.wordings[0]) for topic in said]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from clairemap.artefacts.explanations import TileFacts
 from clairemap.artefacts.tile_reasons import ClassReasons, Deviation, MayBeMissed, WithoutSensor
 from clairemap.explain.accuracy_topics import measurable
-from clairemap.explain.outline import Topic
+from clairemap.explain.outline import Topic, Topics
 from clairemap.explain.wording import deviations, listed, named, percent
 from clairemap.levels import (
     CLOSE_MARGIN_PCT,
@@ -17,8 +17,6 @@ from clairemap.levels import (
     SENSOR_GAP_PCT,
 )
 
-Topics = Iterator[Topic]
-
 SENSORS = {"optical": "the optical image", "sar": "SAR"}
 
 
@@ -29,14 +27,17 @@ def shifted_bands(facts: TileFacts) -> Topics:
         how = f"{deviations(first.deviations)} {_above(first)}"
         others = [each.quantity for each in found[1:]]
         more = f" ({listed(others, 'bands')} {'differs' if len(others) == 1 else 'differ'} too)" if others else ""
+        texts = (
+            f"Be careful with this tile: its {named(first.quantity)} values are {how} those of training{more}.",
+            (
+                f"This tile differs from the training images: its {named(first.quantity)} values are {how} their "
+                f"mean{more}."
+            ),
+        )
         yield Topic(
             "shifted bands",
             "caveat",
-            (
-                f"Be careful with this tile: its {named(first.quantity)} values are {how} those of training{more}.",
-                f"This tile differs from the training images: its {named(first.quantity)} values are {how} their "
-                f"mean{more}.",
-            ),
+            texts,
             tuple(f"reasons.shifted.{each.quantity}" for each in found),
             salience=0.97,
             warns=True,
@@ -45,24 +46,23 @@ def shifted_bands(facts: TileFacts) -> Topics:
 
 def sensors_by_class(facts: TileFacts) -> Topics:
     """What the map would show without a sensor, and classes for which the sensors' weights differ."""
-    changes = sorted(_changes(facts), key=lambda each: -each[1].changed_pct * each[0].px)
-    notable = [(c, change) for c, change in changes if change.changed_pct >= NOTABLE_CHANGE_PCT and change.instead]
-    for place, (c, change) in enumerate(notable[:2]):
+    for place, (c, change) in enumerate(needed_sensors(facts)[:2]):
         share, name, other = percent(change.instead_pct), named(c.name), named(change.instead or "")
-        sensor = SENSORS[change.sensor]
+        sensor, area = SENSORS[change.sensor], f"{share} of the area mapped as {name}"
+        texts = (
+            f"Without {sensor}, {area} would be mapped as {other}.",
+            f"{sensor[0].upper()}{sensor[1:]} keeps {area} from being mapped as {other}.",
+        )
         yield Topic(
             f"without sensor {place + 1}",
             "why",
-            (
-                f"Without {sensor}, {share} of the area mapped as {name} would be mapped as {other}.",
-                f"Only thanks to {sensor} is {share} of the {name} not mapped as {other}.",
-            ),
+            texts,
             (f"reasons.classes.{c.name}.without.{change.sensor}",),
             salience=0.68 - place / 100,
         )
     for sensor in ("optical", "sar"):
-        of_sensor = [(c, change) for c, change in changes if change.sensor == sensor]
-        if any(change.sensor == sensor for _, change in notable):
+        of_sensor = [(c, change) for c, change in _changes(facts) if change.sensor == sensor]
+        if any(change.changed_pct >= NOTABLE_CHANGE_PCT for _, change in of_sensor):
             continue
         px = sum(c.px for c, _ in of_sensor)
         if px and sum(c.px * change.changed_pct for c, change in of_sensor) / px < LITTLE_CHANGE_PCT:
@@ -74,6 +74,12 @@ def sensors_by_class(facts: TileFacts) -> Topics:
                 salience=0.56,
             )
     yield from _weights_by_class(facts)
+
+
+def needed_sensors(facts: TileFacts) -> list[tuple[ClassReasons, WithoutSensor]]:
+    """Return classes of which much would be mapped as another one without a sensor; the largest area first."""
+    found = [(c, change) for c, change in _changes(facts) if change.instead_pct >= NOTABLE_CHANGE_PCT]
+    return sorted(found, key=lambda each: -each[1].changed_pct * each[0].px)
 
 
 def _changes(facts: TileFacts) -> Iterator[tuple[ClassReasons, WithoutSensor]]:
@@ -91,13 +97,14 @@ def _weights_by_class(facts: TileFacts) -> Topics:
         more = c.optical_share_pct > facts.optical_share_pct
         weight = percent(c.optical_share_pct if more else 100 - c.optical_share_pct)
         sensor = SENSORS["optical" if more else "sar"]
+        texts = (
+            f"For {named(c.name)}, {sensor} counts more than elsewhere in this tile, with {weight} of the weight.",
+            f"Where {named(c.name)} is mapped, {sensor} has {weight} of the weight, more than elsewhere.",
+        )
         yield Topic(
             "weight by class",
             "why",
-            (
-                f"For {named(c.name)}, {sensor} counts more than elsewhere in this tile, with {weight} of the weight.",
-                f"Where {named(c.name)} is mapped, {sensor} has {weight} of the weight, more than elsewhere.",
-            ),
+            texts,
             (f"reasons.classes.{c.name}.optical_share_pct", "optical_share_pct"),
             salience=0.57,
         )
@@ -109,45 +116,32 @@ def signatures(facts: TileFacts) -> Topics:
         first = c.unusual[0]
         name, quantity = named(c.name), named(first.quantity)
         how = f"{deviations(first.deviations)} {_above(first)}"
+        texts = (
+            f"The area mapped as {name} looks unusual for it: {quantity} is {how} its mean in training.",
+            f"In training, {name} looked different: here its {quantity} is {how} the mean.",
+        )
         yield Topic(
-            "unusual class",
-            "how sure",
-            (
-                f"The area mapped as {name} looks unusual for it: {quantity} is {how} its mean in training.",
-                f"In training, {name} looked different: here its {quantity} is {how} the mean.",
-            ),
-            (f"reasons.classes.{c.name}.unusual.{first.quantity}",),
-            salience=0.74,
+            "unusual class", "how sure", texts, (f"reasons.classes.{c.name}.unusual.{first.quantity}",), salience=0.74
         )
     typical = [c for c in facts.reasons.classes if c.compared and not c.unusual]
-    if typical and typical[0].name == facts.largest.name:
+    if typical and typical[0].name == facts.largest.name and not needed_sensors(facts):
         name = named(typical[0].name)
-        yield Topic(
-            "typical class",
-            "why",
-            (
-                f"The area mapped as {name} looks as {name} did in training.",
-                f"The pixel values of the area mapped as {name} are typical of it.",
-            ),
-            (f"reasons.classes.{typical[0].name}.compared",),
-            salience=0.58,
+        texts = (
+            f"The area mapped as {name} looks like {name} in the training images.",
+            f"The pixel values of the area mapped as {name} are typical of {name} in training.",
         )
+        yield Topic("typical class", "why", texts, (f"reasons.classes.{typical[0].name}.compared",), salience=0.58)
 
 
 def runner_up(facts: TileFacts) -> Topics:
     """The class whose second candidate is nearly as probable."""
     if c := closest_decision(facts):
         name, other = named(c.name), named(c.runner_up)
-        yield Topic(
-            "runner-up",
-            "how sure",
-            (
-                f"Where {name} is mapped, {other} is nearly as probable.",
-                f"It was a close decision between {name} and {other} where {name} is mapped.",
-            ),
-            (f"reasons.classes.{c.name}.margin_pct",),
-            salience=0.55,
+        texts = (
+            f"Where {name} is mapped, {other} is nearly as probable.",
+            f"It was a close decision between {name} and {other} where {name} is mapped.",
         )
+        yield Topic("runner-up", "how sure", texts, (f"reasons.classes.{c.name}.margin_pct",), salience=0.55)
 
 
 def track_record(facts: TileFacts) -> Topics:
@@ -159,15 +153,12 @@ def track_record(facts: TileFacts) -> Topics:
     c, record = worst if worst[1].right_pct < POOR_ACCURACY_PCT else known[0]
     right, name = percent(record.right_pct), named(c.name)
     often = "only " if record.right_pct < POOR_ACCURACY_PCT else ""
+    texts = (
+        f"In validation, {often}{right} of the pixels mapped as {name} with similar confidence were right.",
+        f"Of validation pixels mapped as {name} with similar confidence, {often}{right} were right.",
+    )
     yield Topic(
-        "track record",
-        "how sure",
-        (
-            f"In validation, {often}{right} of the pixels mapped as {name} with such confidence were right.",
-            f"Of validation pixels mapped as {name} with similar confidence, {often}{right} were right.",
-        ),
-        (f"reasons.classes.{c.name}.record",),
-        salience=0.73 if often else 0.5,
+        "track record", "how sure", texts, (f"reasons.classes.{c.name}.record",), salience=0.73 if often else 0.5
     )
 
 
@@ -177,27 +168,21 @@ def pattern(facts: TileFacts) -> Topics:
     if not measurable(facts):
         return
     if reasons.isolated_pct >= MANY_ISOLATED_PCT:
-        yield Topic(
-            "isolated pixels",
-            "how sure",
+        texts = (
             (
                 f"Single pixels among other classes make up {percent(reasons.isolated_pct)} of the map, which is often "
-                "noise.",
+                "noise."
             ),
-            ("reasons.isolated_pct",),
-            salience=0.5,
         )
+        yield Topic("isolated pixels", "how sure", texts, ("reasons.isolated_pct",), salience=0.5)
     if reasons.edge_pct >= MANY_EDGES_PCT:
-        yield Topic(
-            "many edges",
-            "how sure",
+        texts = (
             (
                 f"The classes are small-scale: {percent(reasons.edge_pct)} of the pixels are at an edge, where maps "
-                "are least reliable.",
+                "are least reliable."
             ),
-            ("reasons.edge_pct",),
-            salience=0.45,
         )
+        yield Topic("many edges", "how sure", texts, ("reasons.edge_pct",), salience=0.45)
 
 
 def may_be_missed(facts: TileFacts) -> Topics:
@@ -206,17 +191,14 @@ def may_be_missed(facts: TileFacts) -> Topics:
         name = named(first.name)
         expected = percent(first.expected_pct)
         mapped = "none is mapped" if first.mapped_pct == 0 else f"{percent(first.mapped_pct)} is mapped"
-        yield Topic(
-            "may be missed",
-            "how sure",
+        texts = (
+            f"There may be more {name} than the map shows: the probabilities add up to {expected}, but {mapped}.",
             (
-                f"There may be more {name} than the map shows: the probabilities add up to {expected}, but {mapped}.",
                 f"Some {name} may be missing, since its probabilities add up to {expected} of the mapped area, but "
-                f"{mapped}.",
+                f"{mapped}."
             ),
-            (f"reasons.may_be_missed.{first.name}",),
-            salience=0.7,
         )
+        yield Topic("may be missed", "how sure", texts, (f"reasons.may_be_missed.{first.name}",), salience=0.7)
 
 
 def _above(deviation: Deviation) -> str:

@@ -3,18 +3,18 @@
 As in `tile_topics`: to add a topic, write a function and add it to `TOPICS`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from clairemap.artefacts.explanations import ExplainedTile
 from clairemap.artefacts.metrics import ClassRow, RegionMetrics
 from clairemap.artefacts.tiles import TileId
-from clairemap.explain.outline import Topic, template_sentences
-from clairemap.explain.wording import iou, listed, named, percent
-from clairemap.levels import GOOD_IOU, POOR_ACCURACY_PCT
+from clairemap.explain.check_topics import weak_check
+from clairemap.explain.outline import Outline, Topic, Topics
+from clairemap.explain.wording import confused, found_and_right, listed, named, percent, weak_too
+from clairemap.levels import GOOD_IOU, LOW_CONFIDENCE_PCT, POOR_ACCURACY_PCT
 
 MAX_SENTENCES = 10
-Topics = Iterator[Topic]
 
 
 @dataclass
@@ -52,44 +52,61 @@ class Region:
     sums: TileSums
 
 
-def region_summary(metrics: RegionMetrics, tiles: Iterable[ExplainedTile]) -> tuple[str, ...]:
-    """Return the summary of a region: at most ten sentences; none if nothing is mapped. Memory: one tile."""
+def region_outline(metrics: RegionMetrics, tiles: Iterable[ExplainedTile]) -> Outline | None:
+    """Return what can be said about a region, in at most ten sentences; None if nothing is mapped. Memory: one tile."""
     sums = TileSums()
     for tile in tiles:
         sums.add(tile)
     region = Region(metrics, sums)
     if not sums.tiles or not any(area.map_px for area in metrics.areas):
-        return ()
+        return None
     topics = tuple(topic for found in TOPICS for topic in found(region))
-    return tuple(sentence.text for sentence in template_sentences(topics, MAX_SENTENCES))
+    return Outline(topics, limit=MAX_SENTENCES, usual=MAX_SENTENCES)
 
 
 def _lead(region: Region) -> Topics:
     areas = sorted((area for area in region.metrics.areas if area.map_px), key=lambda area: -area.map_px)
-    shares = [f"{named(area.name)} ({percent(100 * (area.share or 0))})" for area in areas[:2]]
-    largest = "class is" if len(areas) == 1 else "classes are"
-    yield Topic("cover", "lead", (f"The largest {largest} {' and '.join(shares)} of the mapped area.",), ("areas",))
+    shares = " and ".join(f"{named(area.name)} ({percent(100 * (area.share or 0))})" for area in areas[:2])
+    wordings: tuple[str, ...] = (
+        f"The largest classes by area are {shares}.",
+        f"The map shows {shares} more than other classes.",
+    )
+    if len(areas) == 1:
+        wordings = (f"The whole mapped area is {named(areas[0].name)}.",)
+    yield Topic("cover", "lead", wordings, ("areas",))
     if len(areas) > 2:
         others = listed([area.name for area in areas[2:]])
-        yield Topic("other classes", "what", (f"The map also shows {others}.",), ("areas",), salience=0.9)
+        wordings = f"The map also shows {others}.", f"The other classes of the map are {others}."
+        yield Topic("other classes", "what", wordings, ("areas",), salience=0.9)
 
 
 def _untrained(region: Region) -> Topics:
     if names := [one.name for one in region.metrics.learnt if one.training_px == 0]:
-        text = f"Without training pixels of {listed(names)}, the map cannot show such areas."
-        yield Topic("untrained", "caveat", (text,), ("learnt",), salience=1, warns=True)
+        classes = listed(names)
+        wordings = (
+            f"Without training pixels of {classes}, the map cannot show such areas.",
+            f"The network was never trained on {classes}, so the map cannot show such areas.",
+        )
+        yield Topic("untrained", "caveat", wordings, ("learnt",), salience=1, warns=True)
 
 
 def _accuracy(region: Region) -> Topics:
     metrics = region.metrics
     if metrics.oa is None or metrics.too_few:
-        text = "The accuracy of the map was not measured, since there are too few labels."
-        yield Topic("no accuracy", "how sure", (text,), ("oa",), must_say=True, salience=0.8)
+        wordings = (
+            "The accuracy of the map was not measured, since there are too few labels.",
+            "There are too few labels to measure the accuracy of the map.",
+        )
+        yield Topic("no accuracy", "how sure", wordings, ("oa",), must_say=True, salience=0.8)
         return
+    right, labels = percent(100 * metrics.oa), f"the labels of {metrics.tiles} tiles"
     trained = ", on which the model was trained" if metrics.split == "train" else ""
-    text = f"Against the labels of {metrics.tiles} tiles{trained}, {percent(100 * metrics.oa)} of the pixels are right."
+    wordings = (
+        f"Against {labels}{trained}, {right} of the pixels are right.",
+        f"The map agrees with {right} of the labelled pixels: it was compared with {labels}{trained}.",
+    )
     low = 100 * metrics.oa < POOR_ACCURACY_PCT
-    yield Topic("accuracy", "how sure", (text,), ("oa", "tiles"), must_say=True, salience=0.8, warns=low)
+    yield Topic("accuracy", "how sure", wordings, ("oa", "tiles"), must_say=True, salience=0.8, warns=low)
 
 
 def _weak_classes(region: Region) -> Topics:
@@ -97,39 +114,42 @@ def _weak_classes(region: Region) -> Topics:
     weak = sorted((row for row in measured if (row.iou or 0.0) < GOOD_IOU), key=lambda row: row.iou or 0.0)
     if not weak:
         return
-    worst = weak[0]
-    others = (
-        f"; {listed([row.name for row in weak[1:]])} {'is' if len(weak) == 2 else 'are'} weak too" if weak[1:] else ""
+    worst, rest = weak[0], weak_too([row.name for row in weak[1:]])
+    producers = 100 * (worst.producers_accuracy or 0.0)
+    users = None if worst.users_accuracy is None else 100 * worst.users_accuracy
+    figures = found_and_right(worst.name, producers, users)
+    wordings = (
+        f"The map is weakest for {named(worst.name)}: it {figures}{rest}.",
+        f"The weakest class is {named(worst.name)}: the map {figures}{rest}.",
     )
-    text = f"The map is weakest for {named(worst.name)}, with an IoU of {iou(worst.iou or 0.0)}{others}."
-    yield Topic("weak classes", "how sure", (text,), ("per_class",), must_say=True, salience=0.75)
-    if text := _why(region, worst):
-        yield Topic("why weak", "why", (text,), ("confusion",), salience=0.7)
-    check = f"First, check where the map shows {named(worst.name)}, or should."
-    yield Topic("check class", "check", (check,), ("per_class",), must_say=True, salience=0.7)
+    yield Topic("weak classes", "how sure", wordings, ("per_class",), must_say=True, salience=0.75)
+    if errors := _why(region, worst):
+        yield Topic("why weak", "why", errors, ("confusion",), salience=0.7)
+    what = weak_check(worst.name, producers, users)
+    checks = f"First, {what}.", f"Before you use the map, {what}."
+    yield Topic("check class", "check", checks, ("per_class",), must_say=True, salience=0.7)
 
 
-def _why(region: Region, worst: ClassRow) -> str:
+def _why(region: Region, worst: ClassRow) -> tuple[str, ...]:
     """Return how the worst class goes wrong: what its labelled pixels are mapped as; empty without a main error."""
     names = [row.name for row in region.metrics.per_class]
     row = region.metrics.confusion[names.index(worst.name)]
     wrong = {name: pixels for name, pixels in zip(names, row, strict=True) if name != worst.name}
     if not wrong or not sum(row):
-        return ""
+        return ()
     most = max(wrong, key=lambda name: wrong[name])
     share = 100 * wrong[most] / sum(row)
-    return (
-        f"Of the pixels labelled {named(worst.name)}, {percent(share)} are mapped as {named(most)}."
-        if share >= 1
-        else ""
-    )
+    return confused(worst.name, most, share) if share >= 1 else ()
 
 
 def _clouds(region: Region) -> Topics:
     heavy, unknown = region.sums.cloudy, region.sums.unknown_clouds
     if heavy:
-        text = f"Clouds hide at least a fifth of {_of(heavy, region)}."
-        yield Topic("clouds", "why", (text,), ("tiles",), salience=0.65)
+        wordings = (
+            f"Clouds hide at least a fifth of {_of(heavy, region)}.",
+            f"In {_of(heavy, region)}, at least a fifth of the optical image is under clouds or their shadows.",
+        )
+        yield Topic("clouds", "why", wordings, ("tiles",), salience=0.65)
     if unknown:
         text = f"Whether clouds matter is unknown in at least part of {_of(unknown, region)}, without a cloud mask."
         yield Topic("unknown clouds", "caveat", (text,), ("tiles",), must_say=True, salience=0.6)
@@ -142,21 +162,30 @@ def _sensors(region: Region) -> Topics:
     if shifted:
         text = f"SAR and optical image are not aligned reliably in {_of(shifted, region)}."
         yield Topic("registration", "caveat", (text,), ("tiles",), must_say=True, salience=0.55)
-    mean = percent(region.sums.optical_share_pct / region.sums.tiles)
-    text = f"On average over tiles, the optical image has {mean} of the weight, SAR the rest."
-    yield Topic("sensors", "why", (text,), ("tiles",), salience=0.4)
+    mean = region.sums.optical_share_pct / region.sums.tiles
+    wordings = (
+        f"On average over tiles, the optical image has {percent(mean)} of the weight, SAR the rest.",
+        f"SAR has {percent(100 - mean)} of the weight on average over tiles, the optical image the rest.",
+    )
+    yield Topic("sensors", "why", wordings, ("tiles",), salience=0.4)
 
 
 def _tiles(region: Region) -> Topics:
     low = region.sums.unsure
     if low:
-        text = f"The network is unsure (mean confidence below 60 %) in {_of(low, region)}."
-        yield Topic("low confidence", "how sure", (text,), ("tiles",), salience=0.6)
+        wordings = (
+            f"The network is unsure (mean confidence below {LOW_CONFIDENCE_PCT} %) in {_of(low, region)}.",
+            f"In {_of(low, region)}, the mean confidence of the network is below {LOW_CONFIDENCE_PCT} %.",
+        )
+        yield Topic("low confidence", "how sure", wordings, ("tiles",), salience=0.6)
     if region.sums.tiles > 1 and region.sums.least:
         least = region.sums.least[1]
         place = f"row {least.row}, column {least.col} of scene {named(least.scene)}"
-        text = f"Look first at the tile with the lowest confidence, {place}."
-        yield Topic("check tile", "check", (text,), ("tiles",), must_say=True, salience=0.6)
+        wordings = (
+            f"Among the tiles, start with the tile with the lowest confidence, {place}.",
+            f"Of the tiles, check the one with the lowest confidence first, {place}.",
+        )
+        yield Topic("check tile", "check", wordings, ("tiles",), must_say=True, salience=0.6)
 
 
 def _of(count: int, region: Region) -> str:

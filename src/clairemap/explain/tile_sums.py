@@ -161,10 +161,17 @@ def _class_facts(measured: TileSums, names: tuple[str, ...], confusion: Confusio
                 confidence_pct=_confidence_pct(measured, int(index)),
                 iou=round(figures[index].iou, 2) if index in scored else None,
                 f1=round(figures[index].f1, 2) if index in scored else None,
+                users_pct=_share_pct(confusion[:, index], int(index)) if index in scored else None,
+                producers_pct=_share_pct(confusion[index], int(index)) if index in scored else None,
                 label_pct=round(float(label_pct[index]), 1),
             )
         )
     return tuple(found)
+
+
+def _share_pct(pixels: NDArray[np.int64], index: int) -> int | None:
+    """Return the share of one class among pixels by class, whole percent; None without pixels."""
+    return _whole_percent(int(pixels[index]), int(pixels.sum())) if pixels.any() else None
 
 
 def _whole_percent(part: int, whole: int) -> int:

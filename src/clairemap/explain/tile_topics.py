@@ -4,14 +4,14 @@ To add a topic, write a function that yields it under the conditions that make i
 `TOPICS`. Sentences do not begin with a class name, have at most two figures, and format them by `wording`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from clairemap.artefacts.explanations import TileFacts
 from clairemap.explain import accuracy_topics, check_topics, cover_topics, reason_topics
-from clairemap.explain.outline import Topic
+from clairemap.explain.outline import Topic, Topics
 
-TOPICS: tuple[Callable[[TileFacts], Iterator[Topic]], ...] = (
+TOPICS: tuple[Callable[[TileFacts], Topics], ...] = (
     accuracy_topics.unseen,
     accuracy_topics.low_accuracy,
     accuracy_topics.low_confidence,

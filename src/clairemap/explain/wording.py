@@ -4,35 +4,9 @@ import re
 from collections.abc import Sequence
 
 PLAIN_NAME = re.compile(r"\w[\w /-]*")
-WORDS_OF_TEXTS = frozenset(
-    [
-        "cloud",
-        "clouds",
-        "class",
-        "classes",
-        "confidence",
-        "edges",
-        "image",
-        "labels",
-        "land",
-        "map",
-        "mapped",
-        "network",
-    ]
-    + [
-        "nothing",
-        "optical",
-        "other",
-        "others",
-        "pixel",
-        "pixels",
-        "radar",
-        "rest",
-        "sar",
-        "tile",
-        "training",
-        "unknown",
-    ]
+WORDS_OF_TEXTS = (
+    "cloud clouds class classes confidence edges image labels land map mapped network nothing optical other others "
+    "pixel pixels radar rest sar tile training unknown"
 )
 """Words of the texts. A class with such a name is quoted."""
 
@@ -46,9 +20,29 @@ def percent(value: float) -> str:
     return "over 99 %" if value >= 99.5 else f"{value:.0f} %"
 
 
-def iou(value: float) -> str:
-    """Return an IoU with two decimals."""
-    return f"{value:.2f}"
+def found_and_right(name: str, producers_pct: float, users_pct: float | None) -> str:
+    """Return user's and producer's accuracy of a class in words, after a subject; None if nothing labelled is so."""
+    if users_pct is None:
+        return f"finds none of the {named(name)}"
+    found, right = percent(producers_pct), percent(users_pct)
+    return f"finds {found} of the {named(name)}, and {right} of the area mapped as {named(name)} is right"
+
+
+def confused(truth: str, mapped: str, share_pct: float) -> tuple[str, str]:
+    """Return wordings of the share of a class's labelled pixels that are mapped as another one."""
+    share, truth, mapped = percent(share_pct), named(truth), named(mapped)
+    return (
+        f"Of the pixels labelled {truth}, {share} are mapped as {mapped}.",
+        f"The map shows {mapped} for {share} of the pixels that are labelled {truth}.",
+    )
+
+
+def weak_too(names: Sequence[str]) -> str:
+    """Return the addition to a sentence on a weak class that others are weak too; empty if there are none."""
+    if not names:
+        return ""
+    which = listed(names) if len(names) <= 2 else "several other classes"
+    return f"; {which} {'is' if len(names) == 1 else 'are'} weak too"
 
 
 def deviations(value: float) -> str:
@@ -59,7 +53,7 @@ def deviations(value: float) -> str:
 
 def named(name: str) -> str:
     """Return the name of a class, in quotation marks if it could be read as something else."""
-    plain = PLAIN_NAME.fullmatch(name) and name.casefold() not in WORDS_OF_TEXTS and " and " not in name
+    plain = PLAIN_NAME.fullmatch(name) and name.casefold() not in WORDS_OF_TEXTS.split() and " and " not in name
     return name if plain else f"“{name}”"
 
 

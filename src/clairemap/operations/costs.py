@@ -64,6 +64,7 @@ DEMO: Mapping[str, Rate] = {
     "draw_sample": Rate(1.0, 0.1),
     "estimate_areas": Rate(1.0, 0.1),
     "explain_tiles": Rate(4.0, 0.5),
+    "summarize_region": Rate(1.5, 0.0),
     "render_report": Rate(4.0, 0.7),
 }
 """Rates measured on the demo with two cores (network size tiny, explanations without a language model)."""
@@ -74,7 +75,7 @@ ON_GPU: Mapping[str, Rate] = {"train_model": Rate(10.0, 0.04, "gpu"), "predict_s
 NETWORK_RULES = ("train_model", "predict_scene")
 REGION_RULES = (
     *("audit_splits", "audit_places", "mosaic_region", "dissolve_patches", "vectorize_map", "check_maps"),
-    *("score_region", "draw_sample", "estimate_areas", "render_report"),
+    *("score_region", "draw_sample", "estimate_areas", "summarize_region", "render_report"),
 )
 """Rules whose benchmarks have the names of regions and maps; those of the others have the names of scenes."""
 OPERATIONS = {"tiny": 2.2, "small": 26.2, "base": 81.5}
@@ -130,7 +131,7 @@ class Costs:
         return sum(self._sizes.get(name, DEMO_MPX) for name in scenes)
 
     def _default(self, rule: str, on_gpu: bool) -> Rate | None:
-        if rule == "explain_tiles" and self.plan.settings.explain.model:
+        if rule in ("explain_tiles", "summarize_region") and self.plan.settings.explain.model:
             return None
         rate = ON_GPU.get(rule) if on_gpu else DEMO.get(rule)
         if rate is None or rule not in NETWORK_RULES:

@@ -24,6 +24,8 @@ CLASS_TEXTS = {
     "confidence_pct": "mean confidence {} %",
     "iou": "IoU {}",
     "f1": "F1 {}",
+    "users_pct": "user's accuracy {} %",
+    "producers_pct": "producer's accuracy {} %",
     "label_pct": "share of the labels {} %",
 }
 SENSORS = {"optical": "the optical image", "sar": "SAR"}

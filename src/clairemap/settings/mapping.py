@@ -96,7 +96,8 @@ class ExplainSettings(Section):
     )
     batch_size: int = Field(8, ge=1, description="tiles per batch of the language model")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="number format of the language model (auto: bfloat16 on a GPU, float32 on a CPU)"
+        "auto",
+        description="number format of the language model (auto: bfloat16 on a GPU and on CPUs with AMX, else float32)",
     )
 
     @model_validator(mode="after")

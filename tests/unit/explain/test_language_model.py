@@ -18,7 +18,7 @@ from clairemap.settings import ExplainSettings
 
 
 def settings(batch_size: int = 4) -> ExplainSettings:
-    return ExplainSettings(batch_size=batch_size)
+    return ExplainSettings(batch_size=batch_size, dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +160,11 @@ def test_identity_depends_on_weights_and_data_type(
         return LanguageModel(str(tiny_phi), ExplainSettings(dtype=dtype), device).identity
 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert identity("cpu", "auto") == identity("cpu", "float32") == identity("cuda", "float32")
-    assert identity("cuda", "auto") == identity("cuda", "bfloat16") != identity("cpu", "auto")
+    for amx in (True, False):
+        monkeypatch.setattr("torch.cpu.get_capabilities", lambda amx=amx: {"amx_bf16": amx}, raising=False)
+        assert identity("cpu", "auto") == identity("cpu", "bfloat16" if amx else "float32")
+    assert identity("cpu", "float32") == identity("cuda", "float32")
+    assert identity("cuda", "auto") == identity("cuda", "bfloat16") != identity("cpu", "float32")
 
 
 def test_no_texts_load_no_model(tmp_path: Path):

@@ -96,7 +96,7 @@ def test_weights_of_sensors_answer_why_only_without_another_reason():
 
 
 def test_the_largest_class_is_typical_only_if_it_was_compared():
-    assert "as water did in training" in texts()["typical class"][0]
+    assert "like water in the training images" in texts()["typical class"][0]
     assert "typical class" not in texts(water(compared=False), crops())
 
 
@@ -119,9 +119,9 @@ def test_a_close_decision_names_both_classes_and_what_to_check():
 def test_a_poor_record_is_preferred_to_that_of_the_largest_class():
     good, poor = (TrackRecord(from_pct=60, to_pct=70, right_pct=pct, px=500) for pct in (91, 58))
     found = texts(water(record=good), crops(record=poor))["track record"][0]
-    assert found == "In validation, only 58 % of the pixels mapped as crops with such confidence were right."
+    assert found == "In validation, only 58 % of the pixels mapped as crops with similar confidence were right."
     found = texts(water(record=good), crops())["track record"][0]
-    assert found == "In validation, 91 % of the pixels mapped as water with such confidence were right."
+    assert found == "In validation, 91 % of the pixels mapped as water with similar confidence were right."
 
 
 def test_classes_that_may_be_missed_are_said_and_to_be_checked():

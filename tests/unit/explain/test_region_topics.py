@@ -1,3 +1,5 @@
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -5,13 +7,14 @@ import pytest
 
 from clairemap.artefacts.explanations import ExplainedTile, TileFacts
 from clairemap.artefacts.metrics import RegionMetrics
-from clairemap.explain.explainer import explain
-from clairemap.explain.region_topics import region_summary
+from clairemap.explain.explainer import explain, texts
+from clairemap.explain.language_model import LanguageModel
+from clairemap.explain.region_topics import region_outline
 from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.class_areas import ClassAreas
 from clairemap.metrics.region_metrics import region_metrics
 from clairemap.metrics.tally import Tally
-from clairemap.settings import DEMO_CLASSES, LegendSettings
+from clairemap.settings import DEMO_CLASSES, ExplainSettings, LegendSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
 GOOD = np.diag([5000, 3000, 900])
@@ -28,6 +31,13 @@ def tile(facts: TileFacts, row: int = 0) -> ExplainedTile:
     return ExplainedTile(scene="north", row=row, col=1, facts=facts, **dict(explain([facts])[0]))
 
 
+def region_summary(metrics: RegionMetrics, tiles: Sequence[ExplainedTile]) -> list[str]:
+    """Return the sentences that the template chooses."""
+    outline = region_outline(metrics, tiles)
+    assert outline is not None
+    return [sentence.text for sentence in texts([outline])[0].sentences]
+
+
 @pytest.fixture
 def tiles(made: ModuleType) -> list[ExplainedTile]:
     unsure = made.plain_tile(confidence_sum=made.plain_tile().px * 0.5)
@@ -39,15 +49,16 @@ def test_a_region_says_what_how_sure_why_and_what_to_check(tiles: list[Explained
     wrong = np.array([[5000, 0, 0], [0, 3000, 0], [300, 0, 600]])
     text = " ".join(region_summary(metrics(wrong), tiles))
     water, forest, grass = (entry.name for entry in LEGEND.classes)
-    assert f"The largest classes are {water} (60 %) and {forest} (30 %) of the mapped area." in text
+    assert f"The largest classes by area are {water} (60 %) and {forest} (30 %)." in text
     assert f"The map also shows {grass}." in text
     assert "Against the labels of 2 tiles, 97 % of the pixels are right." in text
-    assert f"The map is weakest for {grass}, with an IoU of 0.67." in text
+    figures = f"finds 67 % of the {grass}, and over 99 % of the area mapped as {grass} is right"
+    assert f"The map is weakest for {grass}: it {figures}." in text
     assert f"Of the pixels labelled {grass}, 33 % are mapped as {water}." in text
     assert "Clouds hide at least a fifth of 1 of 3 tiles." in text
     assert "not aligned reliably in 1 of 3 tiles" in text
     assert "unsure (mean confidence below 60 %) in 1 of 3 tiles" in text
-    assert f"First, check where the map shows {grass}, or should." in text
+    assert f"First, look for {grass} that is mapped as another class: the map shows too little of it." in text
     assert "the tile with the lowest confidence, row 1, column 1 of scene north." in text
     assert len(region_summary(metrics(wrong), tiles)) <= 10
 
@@ -64,4 +75,20 @@ def test_missing_labels_and_training_are_said(tiles: list[ExplainedTile]):
 
 
 def test_nothing_mapped_gives_no_summary():
-    assert region_summary(metrics(GOOD), []) == ()
+    assert region_outline(metrics(GOOD), []) is None
+
+
+def test_a_model_chooses_the_sentences(make_phi: Callable[..., Path], tiles: list[ExplainedTile]):
+    outline = region_outline(metrics(np.array([[5000, 0, 0], [0, 3000, 0], [300, 0, 600]])), tiles)
+    assert outline is not None
+    wordings = {wording: topic for topic in outline.topics for wording in topic.wordings}
+    found = set()
+    for seed in range(4):
+        model = LanguageModel(str(make_phi(seed=seed)), ExplainSettings(), "cpu")
+        (text,) = texts([outline], model)
+        said = [wordings[sentence.text] for sentence in text.sentences]
+        assert text.source == "model" and 3 <= len(said) == len(set(said)) <= 10
+        assert {topic.key for topic in outline.topics if topic.required} <= {topic.key for topic in said}
+        assert text.text == " ".join(sentence.text for sentence in text.sentences)
+        found.add(text.text)
+    assert len(found) > 1

@@ -3,7 +3,7 @@ import pytest
 
 from clairemap.artefacts.explanations import TileFacts
 from clairemap.classes import LandCoverClass, Legend
-from clairemap.explain.outline import template_sentences
+from clairemap.explain.outline import Outline, template_sentences
 from clairemap.explain.tile_sums import TilePixels, TileSums, names_in_texts, sensor_use, sum_tile, tile_facts
 from clairemap.explain.tile_topics import tile_topics
 
@@ -14,7 +14,7 @@ PIXELS = TilePixels(all=1000, optical=900, sar=800, cloud=104)
 
 
 def text_of(facts: TileFacts) -> str:
-    return " ".join(sentence.text for sentence in template_sentences(tile_topics(facts)))
+    return " ".join(sentence.text for sentence in template_sentences(Outline(tile_topics(facts))))
 
 
 def measured(class_px: list[int], confidence: float = 0.8, share: float = 50) -> TileSums:
@@ -127,7 +127,7 @@ def test_a_good_overall_accuracy_does_not_hide_a_poor_class():
     facts = tile_facts(measured([9994, 6, 0]), PIXELS, "good", LEGEND, confusion)
     assert facts.oa_pct == 97
     assert (facts.accuracy, facts.worst and facts.worst.name) == ("poor", "forest")
-    assert "The map matches the labels poorly for forest, with an IoU of 0.02." in text_of(facts)
+    assert "The map matches the labels poorly for forest: it finds 2 % of the forest, and" in text_of(facts)
 
 
 def test_a_class_with_a_small_share_of_the_labels_does_not_make_a_tile_poor():

@@ -37,7 +37,7 @@ def test_each_tile_says_what_how_sure_why_and_what_to_check(made: ModuleType, se
     assert len({topic.key for topic in topics}) == len(topics)
     texts = [wording for topic in topics for wording in topic.wordings]
     assert len(set(texts)) == len(texts)
-    sentences = template_sentences(topics)
+    sentences = template_sentences(Outline(topics))
     assert 3 <= len(sentences) <= 7
     required = {topic.key for topic in topics if topic.required}
     assert required <= {sentence.topic.key for sentence in sentences}
@@ -70,7 +70,7 @@ def reason_keys(reasons: TileReasons) -> set[str]:
 
 
 def text(made: ModuleType, tile: Any) -> str:  # noqa: ANN401
-    return " ".join(sentence.text for sentence in template_sentences(tile_topics(made.facts_of(tile))))
+    return " ".join(sentence.text for sentence in template_sentences(Outline(tile_topics(made.facts_of(tile)))))
 
 
 def test_changed_facts_change_the_text(made: ModuleType):
@@ -88,7 +88,7 @@ def test_the_reading_finds_what_is_wrong(made: ModuleType):
     for wrong in (
         "Most of this tile is water, 80 % of the mapped area.",
         "Most of this tile is forest, 55 % of the mapped area.",
-        "The network is moderately confident here: its mean confidence is 90 %.",
+        "The network is moderately confident here: on average, it gives the mapped class a probability of 90 %.",
         "SAR decides most, with 50 % of the weight, the optical image the rest.",
         "Something happened here.",
         "Confidence is lowest for road (90 % on average).",
@@ -118,7 +118,9 @@ def test_a_rare_class_that_is_missed_is_said(made: ModuleType):
     wordings = " ".join(wording for topic in tile_topics(made.facts_of(tile)) for wording in topic.wordings)
     assert "99 % of the pixels are mapped as labelled, but not all classes do well" in wordings
     hardly = np.array([[30000, 0, 0], [0, 20000, 0], [110, 0, 2]])
-    assert "poorly for road, with an IoU of 0.02" in text(made, made.plain_tile(confusion=hardly))
+    assert "poorly for road: it finds 2 % of the road, and over 99 % of the area mapped as road is right" in text(
+        made, made.plain_tile(confusion=hardly)
+    )
 
 
 def test_a_handful_of_pixels_gets_no_percentage(made: ModuleType):

@@ -92,6 +92,7 @@ def test_explanations_with_a_language_model_are_unknown(plan: Plan):
     explain = plan.settings.explain.model_copy(update={"model": "phi"})
     costs = Costs.of(Plan(plan.settings.model_copy(update={"explain": explain}), plan.sheet))
     assert costs.seconds(job("explain_tiles", "small")) is None
+    assert costs.seconds(job("summarize_region", "small")) is None
 
 
 def test_damaged_benchmarks_are_ignored(plan: Plan, tmp_path: Path):
