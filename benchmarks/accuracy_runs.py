@@ -127,6 +127,8 @@ class TestScene:
         self._source = TileSource({name: store}, FUSED, job.matches({name: store}))
         self._job = job
         stored: dict[Sensor, np.dtype[Any]] = {sensor: store.array(sensor).dtype for sensor in SENSORS}
+        if self._source.matches:  # matched values have no limits
+            stored = dict.fromkeys(SENSORS, np.dtype(np.float32))
         self._scale = Scale(job.statistics, BandRange.of(job.statistics.optical, stored["optical"]), stored)
 
     def windows(self, most: int) -> tuple[Window, ...]:

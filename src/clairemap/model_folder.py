@@ -170,6 +170,9 @@ def check_model(settings: Settings) -> None:
             )
         card = read_model(Path(name), key).card
         found = [*_legend_differences(settings.legend, card)] if key == "model" else []
+        ours, theirs = settings.training.normalisation, card.normalisation
+        if key == "training.start_from" and ours != theirs:
+            found = [*found, f"training.normalisation: {ours}, but {theirs} in the model"]
         if faults := [*found, *_input_differences(settings, card)]:
             remedy = (
                 "remove these keys from your settings, then the model's values are used"

@@ -182,7 +182,8 @@ def read_scene(load: Load, made_pairs: ModuleType, tmp_path_factory: pytest.Temp
     made = made_pairs.make_scene(tmp_path_factory.mktemp("pair"), "made_a_0", shape=(512, 768))
     sar = BandStatistics(bands=("VV",), mean=(-15.0,), std=(5.0,), p02=(-24.0,), p98=(-4.0,))
     statistics = TrainingStatistics(BANDS, sar, (1, 1, 1), 3, ("made_b_0",), "db")
-    job = SimpleNamespace(statistics=statistics, scales=SimpleNamespace(normalise=lambda batch: batch))
+    unscaled = SimpleNamespace(normalise=lambda batch: batch)
+    job = SimpleNamespace(statistics=statistics, scales=unscaled, matches=lambda stores: {})  # noqa: ARG005
     return load("runs").TestScene("made_a_0", open_store(made.pair), job), made
 
 

@@ -181,6 +181,8 @@ def test_training_on_needs_the_same_bands_and_network(folder: Path):
     check_model(load_settings(own))  # another legend is allowed
     with pytest.raises(BundleError, match=r"training\.start_from: .* 2 difference"):
         check_model(load_settings({"training": {"start_from": str(folder)}}))
+    with pytest.raises(BundleError, match=r"training\.normalisation: scene, but training in the model"):
+        check_model(load_settings({**own, "training": {**own["training"], "normalisation": "scene"}}))
     with pytest.raises(SettingsError, match="model and training.start_from are both set"):
         load_settings({**own, "model": str(folder)})
     with pytest.raises(SettingsError, match="together with initial_optical"):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from clairemap.artefacts.radiometry import Radiometry, write_radiometry
@@ -83,9 +84,9 @@ def tile_scene(
         sampler = SceneSampler.of(store.shape)
         rows = _written(scene, source, store, len(sections.legend.classes), sampler)
         source.check_values()
-        found_radiometry = _radiometry(attributes, store, sampler)
-        store.group.attrs.update({"moments": _moments(found_radiometry)})
-        write_radiometry(radiometry, found_radiometry)
+        of_scene = _radiometry(attributes, store, sampler)
+        store.group.attrs.update({"moments": _moments(of_scene)})
+        write_radiometry(radiometry, of_scene)
         write_tile_index(tiles, rows, stamp("tile_scene", settings))
         complete_store(part, pair, manifest)
     log.info("%s: %d tiles of %d px on %s", scene, len(rows), store.tile_px, store.shape)
@@ -131,12 +132,14 @@ def _radiometry(attributes: PairAttributes, store: GridStore, sampler: SceneSamp
 
 
 def _moments(radiometry: Radiometry) -> dict[str, dict[str, Any]]:
-    """Return the value of the attribute `PairAttributes.moments`."""
-    return {
-        sensor: BandMoments(mean=found.mean, std=tuple(standard_deviations(found).tolist())).model_dump(mode="json")
-        for sensor in ("optical", "sar")
-        if (found := radiometry.of_sensor(sensor)) is not None
-    }
+    """Return the value of the attribute `PairAttributes.moments`; a band of one value has the deviation 0."""
+    moments = {}
+    for sensor in ("optical", "sar"):
+        if (found := radiometry.of_sensor(sensor)) is not None:
+            std = standard_deviations(found)
+            std[std <= np.finfo(np.float32).eps * np.abs(found.mean)] = 0
+            moments[sensor] = BandMoments(mean=found.mean, std=tuple(std.tolist())).model_dump(mode="json")
+    return moments
 
 
 def _rows(scene: str, shard: Window, block: PairBlock, tile_px: int, classes: int) -> Iterator[TileRow]:

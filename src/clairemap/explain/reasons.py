@@ -88,8 +88,11 @@ def _shifted(
 ) -> tuple[Deviation, ...]:
     """Return the bands that are unusual among all training pixels, and for the largest class too.
 
-    A tile of water is dark among all pixels, but not unusual.
+    A tile of water is dark among all pixels, but not unusual. None if scenes are normalised by their own moments, since
+    the network does not see such differences.
     """
+    if card.normalisation == "scene":
+        return ()
     scales = {"optical": card.optical_bands, "sar": card.sar_bands}
     found = [each for values in sensors for each in shifted_bands(values, scales[values.sensor])]
     largest = next((c for c in classes if c.compared), None)

@@ -1,4 +1,4 @@
-"""Exchange of features between the sensors, the first step of the fusion (CMAF).
+"""Exchange of features between the sensors, a step of the fusion (CMAF).
 
 An exchange returns an update for each sensor's features at one stride. Cells of weight 0 contribute nothing, so a
 missing sensor has no influence.

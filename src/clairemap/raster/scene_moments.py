@@ -22,7 +22,7 @@ def scene_moments(pair: GridStore) -> Mapping[Sensor, BandMoments]:
         raise StoreError(f"{pair.path}: it has no band moments of the scene; delete it and run tile_scene again")
     sensors: tuple[Sensor, ...] = ("optical", "sar")
     for sensor in sensors:
-        if sensor not in found.moments:
+        if sensor in found.sources and sensor not in found.moments:
             log.warning(
                 "%s: too few usable %s pixels for moments of the scene; normalised as in training", found.scene, sensor
             )

@@ -116,10 +116,13 @@ def _input(card: ModelCard, origin: Origin) -> str:
     speckle = sensors.sar.speckle_filter
     window = f", {sensors.sar.speckle_window_px} px, {sensors.sar.looks:g} looks" if speckle != "none" else ""
     used = "" if card.network.sensors == FUSED else f" (trained on {card.network.sensors} only)"
+    by_scene = ""
+    if card.normalisation == "scene":
+        by_scene = ". Each scene is normalised by its own mean and standard deviation instead (`normalisation: scene`)"
     return f"""\
 ## Input
 
-Bands in this order, with mean and standard deviation over the training pixels:
+Bands in this order, with mean and standard deviation over the training pixels{by_scene}:
 
 | sensor | band | mean | standard deviation |
 |---|---|---|---|

@@ -23,6 +23,7 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         f"network.sensors: {network.sensors}",
         "Optical bands": ", ".join(card.optical_bands.names) + (f" ({card.optical_unit})" if card.optical_unit else ""),
         "SAR bands": f"{', '.join(card.sar_bands.names)} ({card.sar_scale})",
+        "Normalisation": "each scene by its own mean and standard deviation" if card.normalisation == "scene" else "",
         "Trained on": ", ".join(trained.scenes),
         "Labelled training pixels": count(trained.pixels),
         "Training pixels per class": _training_px(card),

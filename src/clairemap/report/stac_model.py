@@ -42,8 +42,8 @@ class MappingModel:
             "mlm:framework": "PyTorch",
             "mlm:accelerator": None,
             "mlm:input": [
-                _input("optical", self.card.optical_bands, self.card.optical_unit or "optical bands as delivered"),
-                _input("sar", self.card.sar_bands, f"SAR as {self.card.sar_scale}"),
+                self._input("optical", self.card.optical_bands, self.card.optical_unit or "optical bands as delivered"),
+                self._input("sar", self.card.sar_bands, f"SAR as {self.card.sar_scale}"),
             ],
             "mlm:output": [
                 {
@@ -64,6 +64,23 @@ class MappingModel:
             },
         }
 
+    def _input(self, sensor: str, bands: BandScale, description: str) -> dict[str, Any]:
+        """Return a sensor's input; scenes that are normalised by their own moments have no fixed scaling."""
+        moments = zip(bands.mean, bands.std, strict=True)
+        found = {
+            "name": sensor,
+            "bands": list(bands.names),
+            "description": description,
+            "input": _array("channel", len(bands.names)),
+            "value_scaling": [{"type": "z-score", "mean": mean, "stddev": std} for mean, std in moments],
+            "resize_type": None,
+            "pre_processing_function": None,
+        }
+        if self.card.normalisation == "training":
+            return found
+        described = f"{description}; each scene is normalised by its own mean and standard deviation"
+        return {**found, "description": described, "value_scaling": None}
+
     def asset(self) -> dict[str, Any]:
         """Return the asset of the card, with the bands of the inputs.
 
@@ -78,20 +95,6 @@ class MappingModel:
             "mlm:artifact_type": "clairemap.model_card",
             "raster:bands": [{"name": name, "data_type": "float32"} for name in names],
         }
-
-
-def _input(sensor: str, bands: BandScale, description: str) -> dict[str, Any]:
-    return {
-        "name": sensor,
-        "bands": list(bands.names),
-        "description": description,
-        "input": _array("channel", len(bands.names)),
-        "value_scaling": [
-            {"type": "z-score", "mean": mean, "stddev": std} for mean, std in zip(bands.mean, bands.std, strict=True)
-        ],
-        "resize_type": None,
-        "pre_processing_function": None,
-    }
 
 
 def _array(second: str, size: int) -> dict[str, Any]:

@@ -52,16 +52,22 @@ class TileSource:
     view: View
     matches: Mapping[str, SceneMatch] = field(default_factory=dict)
 
-    def read(self, scene: str, masks: TileMasks, window: Window, sar_offset: SarOffset = NO_OFFSET) -> Crop:
-        """Return a crop with the sensors in use, see `read_crop`.
+    def read_stored(self, scene: str, masks: TileMasks, window: Window, sar_offset: SarOffset = NO_OFFSET) -> Crop:
+        """Return a crop with the stored values of the sensors in use, see `read_crop`.
 
         Raises:
             StoreError: the store is damaged there.
         """
-        crop = read_crop(self.stores[scene], masks, window, sar_offset)
-        if scene in self.matches:
-            crop = self.matches[scene](crop)
-        return select_view(crop, self.view)
+        return select_view(read_crop(self.stores[scene], masks, window, sar_offset), self.view)
+
+    def read(self, scene: str, masks: TileMasks, window: Window, sar_offset: SarOffset = NO_OFFSET) -> Crop:
+        """Return a crop as `read_stored`, matched to the training tiles.
+
+        Raises:
+            StoreError: the store is damaged there.
+        """
+        crop = self.read_stored(scene, masks, window, sar_offset)
+        return self.matches[scene](crop) if scene in self.matches else crop
 
 
 class CropDataset(Dataset[TrainingSample]):
@@ -101,9 +107,10 @@ class CropDataset(Dataset[TrainingSample]):
         store = self._source.stores[plan.tile.scene]
         masks = read_masks(store, plan.tile.window)
         side = self._settings.crop_px
-        window = crop_window(plan, masks.target, side)
-        crop = self._source.read(plan.tile.scene, masks, window, plan.disturbance.sar_offset)
-        crop = with_disturbance(crop, plan.disturbance, plan.dropped, self._statistics, self._scales[plan.tile.scene])
+        window, scene = crop_window(plan, masks.target, side), plan.tile.scene
+        crop = self._source.read_stored(scene, masks, window, plan.disturbance.sar_offset)
+        scale, match = self._scales[scene], self._source.matches.get(scene)
+        crop = with_disturbance(crop, plan.disturbance, plan.dropped, self._statistics, scale, match)
         return as_sample(flip_and_rotate(pad(crop, side, side), plan.turn))
 
 

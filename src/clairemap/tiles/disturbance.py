@@ -16,6 +16,7 @@ from clairemap.tiles.augmentation import drop_sensor, drop_sensor_if_labelled, m
 from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, Values
 from clairemap.tiles.holes import sample_holes
+from clairemap.tiles.matching import SceneMatch
 from clairemap.tiles.misleading import mislead, with_misleading
 
 COVERAGES = (0.1, 1.5)
@@ -111,13 +112,18 @@ def _displacement(chance: float, largest_px: int) -> int:
 
 
 def with_disturbance(
-    crop: Crop, disturbance: Disturbance, dropped: Sensor | None, statistics: TrainingStatistics, scale: BandRange
+    crop: Crop,
+    disturbance: Disturbance,
+    dropped: Sensor | None,
+    statistics: TrainingStatistics,
+    scale: BandRange,
+    match: SceneMatch | None = None,
 ) -> Crop:
     """Return the crop with the disturbance and without the dropped sensor.
 
     Holes, clouds and dropping are skipped where no label would remain. Displacement of SAR is already done in
-    `read_crop`. Holes come first. Speckle and clouds come before gain, which models the sensor. No sensor misleads if
-    the other is dropped.
+    `read_crop`. Holes come first. Speckle comes before the match, since it depends on the stored values. Speckle and
+    clouds come before gain, which models the sensor. No sensor misleads if the other is dropped.
 
     Args:
         crop: the store's values of the sensors in use.
@@ -125,6 +131,7 @@ def with_disturbance(
         dropped: the sensor to mask out; with clouds, SAR or None.
         statistics: statistics of the training tiles.
         scale: range of the optical bands as stored.
+        match: match of the scene to the training tiles, if it is normalised by its own moments.
     """
     if disturbance.holes_in:
         cut = sample_holes(crop.target.shape, disturbance.random(Stream.HOLES))
@@ -132,6 +139,8 @@ def with_disturbance(
     if disturbance.speckle_looks is not None:
         random = disturbance.random(Stream.SPECKLE)
         crop = with_speckle(crop, disturbance.speckle_looks, statistics, random)
+    if match is not None:
+        crop = match(crop)
     if disturbance.clouds is None:
         crop = drop_sensor_if_labelled(crop, dropped)
     else:

@@ -53,7 +53,7 @@ def with_misleading(crop: Crop, sensor: Sensor, statistics: TrainingStatistics, 
     elif kind == 2 or len(values) == 1:
         values = _displaced(values, _weight(crop, sensor) > 0, of_sensor, random)
     else:
-        values = values[random.permutation(len(values))]
+        values = np.roll(values, int(random.integers(1, len(values))), axis=0)
     values = np.ascontiguousarray(values, np.float32)
     changed = replace(crop, optical=values) if sensor == "optical" else replace(crop, sar=values)
     return mislead(changed, sensor, np.ones(crop.target.shape, np.bool_))

@@ -10,7 +10,7 @@ from clairemap.nets.rift import sum_over_processes
 from clairemap.tiles.dataset import TrainingSample
 
 SMALLEST_SHARE = 1e-4
-"""Shares below it give no gradient."""
+"""Added to the shares: limits the gradient of a share near 0."""
 
 
 def gate_loss(shares: Sequence[Tensor], batch: TrainingSample) -> Tensor:
@@ -31,7 +31,7 @@ def gate_loss(shares: Sequence[Tensor], batch: TrainingSample) -> Tensor:
         optical_misleads, sar_misleads = (functional.avg_pool2d(batch.misleading.float(), stride) > 0.5).unbind(dim=1)
         decided = both & (optical_misleads ^ sar_misleads)
         of_other = torch.where(optical_misleads, 1 - share[:, 0], share[:, 0])
-        total = total - (of_other.clamp(min=SMALLEST_SHARE).log() * decided).sum()
+        total = total - ((of_other + SMALLEST_SHARE).log() * decided).sum()
         count = count + decided.sum()
     total, count = sum_over_processes(torch.stack([total.double(), count.double()]))
     mean: Tensor = total / count.clamp(min=1)

@@ -82,15 +82,19 @@ class TrainingJob:
 
     @property
     def scales(self) -> BandScales:
-        """Scales of the bands, for normalisation.
+        """Scales of the bands, for normalisation."""
+        if self.start_card is not None and not self.uses_own_statistics:
+            return BandScales(self.start_card.optical_bands, self.start_card.sar_bands)
+        return BandScales(_scale(self.statistics.optical), _scale(self.statistics.sar))
+
+    @property
+    def uses_own_statistics(self) -> bool:
+        """Whether the statistics of this training normalise, not those of a model that it starts from.
 
         Scenes that are normalised by their own moments are matched to the statistics of this training.
         """
         training = self.settings.training
-        own = training.normalisation == "scene" or training.statistics_from == "scenes"
-        if self.start_card is not None and not own:
-            return BandScales(self.start_card.optical_bands, self.start_card.sar_bands)
-        return BandScales(_scale(self.statistics.optical), _scale(self.statistics.sar))
+        return training.normalisation == "scene" or training.statistics_from == "scenes"
 
     @property
     def loss_weights(self) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from clairemap.artefacts.model_card import ModelCard
-from clairemap.artefacts.statistics import ClassSignatures, TrainingStatistics
+from clairemap.artefacts.statistics import ClassSignatures
 from clairemap.metrics.class_support import unseen_classes
 from clairemap.nets.claire import Claire, device_of
 from clairemap.nets.halo import measured_halo_px
@@ -95,7 +95,7 @@ def model_card(
             "temperature": temperature.value,
             "calibration": temperature.fit,
             "confidence_record": temperature.record,
-            "signatures": _signatures(job.statistics),
+            "signatures": _signatures(job),
             "trained_on": {
                 "scenes": job.statistics.scenes,
                 "pixels": sum(job.statistics.class_px),
@@ -111,6 +111,9 @@ def model_card(
     )
 
 
-def _signatures(statistics: TrainingStatistics) -> dict[str, ClassSignatures] | None:
-    optical, sar = statistics.optical_signatures, statistics.sar_signatures
+def _signatures(job: TrainingJob) -> dict[str, ClassSignatures] | None:
+    """Return the signatures of the classes; None if scenes are normalised by their own moments, which they ignore."""
+    if job.settings.training.normalisation == "scene":
+        return None
+    optical, sar = job.statistics.optical_signatures, job.statistics.sar_signatures
     return None if optical is None or sar is None else {"optical": optical, "sar": sar}

@@ -46,7 +46,8 @@ class Objective:
     def loss(self, outputs: Sequence[Tensor], batch: TrainingSample) -> RiftLoss:
         """Return the loss of the whole batch, over all processes; `total` is the one to minimise.
 
-        A sensor's loss ignores pixels that the sensor does not see. `focal` and `tversky` are the terms of RIFT.
+        A sensor's loss ignores pixels that the sensor does not see, or where it misleads. `focal` and `tversky` are the
+        terms of RIFT, means over both sensors and each alone.
 
         Args:
             outputs: see `outputs`.
@@ -62,8 +63,8 @@ class Objective:
         both: RiftLoss = self.rift(logits[:, 0], batch.target)
         if logits.shape[1] == 1:
             return both
-        weights = (batch.optical_weight, batch.sar_weight)
-        targets = (torch.where(weight[:, 0] > 0, batch.target, IGNORE_INDEX) for weight in weights)
+        seen = torch.cat([batch.optical_weight, batch.sar_weight], dim=1) > 0
+        targets = (torch.where(fit, batch.target, IGNORE_INDEX) for fit in (seen & ~batch.misleading).unbind(dim=1))
         optical, sar = (self.rift(logits[:, path], target) for path, target in enumerate(targets, start=1))
         weight = self.alone_weight
         return RiftLoss(

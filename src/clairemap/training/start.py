@@ -32,6 +32,11 @@ def load_start(network: Claire, job: TrainingJob, folder: Path) -> None:
             f"training.start_from: {folder} has network.size {theirs.size} and network.fusion {theirs.fusion}, but the "
             f"settings have {ours.size} and {ours.fusion}: use those of the model"
         )
+    if job.settings.training.normalisation != given.card.normalisation:
+        raise BundleError(
+            f"training.start_from: {folder} has training.normalisation {given.card.normalisation}, but the settings "
+            f"have {job.settings.training.normalisation}: use that of the model"
+        )
     bundle = load_bundle(given.files.weights, given.files.card)
     optical, sar = job.statistics.optical.bands, job.statistics.sar.bands
     bundle.check_input(optical, sar, job.statistics.sar_scale, "training.start_from")
@@ -59,5 +64,5 @@ def parent_model(job: TrainingJob, card: ModelCard) -> ParentModel:
         weights_sha256=card.weights_sha256,
         kept_classes=tuple(name for name in names if name in known),
         new_classes=tuple(name for name in names if name not in known),
-        statistics_from=job.settings.training.statistics_from,
+        statistics_from="scenes" if job.uses_own_statistics else job.settings.training.statistics_from,
     )

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -51,10 +52,17 @@ def test_another_legend_has_no_names_for_the_card(made_artefacts: ModuleType):
         card.named(shorter)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"network": {"size": "tiny"}}', '{"format": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"network": {"size": "tiny"}}'])
 def test_damaged_card_is_an_error(tmp_path: Path, text: str):
     (tmp_path / "model.json").write_text(text)
     with pytest.raises(BundleError, match=r"model\.json: not a valid model card .*; delete it and run train_"):
+        read_model_card(tmp_path / "model.json")
+
+
+def test_a_card_of_an_earlier_network_is_rejected(made_artefacts: ModuleType, tmp_path: Path):
+    card = made_artefacts.model_card((5, 0, 7)).model_dump(mode="json")
+    (tmp_path / "model.json").write_text(json.dumps({**card, "format": 1}))
+    with pytest.raises(BundleError, match=r"format 1, written by clairemap .*, but this version reads format 2"):
         read_model_card(tmp_path / "model.json")
 
 

@@ -27,6 +27,10 @@ def test_moments_are_those_of_the_store_and_a_missing_sensor_is_reported(
 ):
     pair.group.attrs.update({"moments": {"optical": OPTICAL}})
     with caplog.at_level(logging.WARNING):
+        scene_moments(open_store(pair.path))
+    assert not caplog.text  # the scene has no SAR
+    pair.group.attrs.update({"sources": {"optical": "a.tif", "sar": "b.tif"}})
+    with caplog.at_level(logging.WARNING):
         found = scene_moments(open_store(pair.path))
     assert found == {"optical": BandMoments(mean=(1, 2), std=(0.5, 0.25))}
     assert "a: too few usable sar pixels" in caplog.text

@@ -131,7 +131,7 @@ def test_without_augmentation_nothing_changes():
 
 
 def test_unused_sensors_are_not_disturbed():
-    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, SarOffset(1, 2), 0.1, 0.2, ("optical", "sar"))
+    full = Disturbance((0, 0), CloudCover(0.5, True), 8.0, SarOffset(1, 2), 0.1, 0.2, ("optical", "sar"), "sar")
     assert full.optical_only() == Disturbance((0, 0), CloudCover(0.5, True), None, NO_OFFSET, 0.1, 0.0, ("optical",))
     assert full.sar_only() == Disturbance((0, 0), None, 8.0, NO_OFFSET, 0.0, 0.2, ("sar",))
     assert replace(full, holes_in=("sar",)).optical_only().holes_in == ()

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -46,8 +44,12 @@ def test_only_the_sensor_changes_and_its_usable_pixels_are_marked(sensor: str, i
         own, old = getattr(after, sensor)[:, usable], getattr(before, sensor)[:, usable]
         assert own.dtype == np.float32 and np.isfinite(own).all()
         correlation = np.corrcoef(own[0], old[0])[0, 1]
-        kinds.add("stretch" if abs(correlation) > 0.999 else "noise" if correlation > 0.3 else "elsewhere")
-    assert kinds == {"stretch", "noise", "elsewhere"}
+        if len(own) == 2 and np.array_equal(own, old[::-1]):
+            kinds.add("bands")
+        else:
+            kinds.add("stretch" if abs(correlation) > 0.999 else "noise" if correlation > 0.3 else "displaced")
+        assert not np.allclose(own, old)
+    assert kinds == {"stretch", "noise", "displaced"} | ({"bands"} if sensor == "optical" else set())
 
 
 def test_a_wrong_stretch_is_far_from_the_right_one():
@@ -69,4 +71,3 @@ def test_marks_add_up_and_leave_the_crop_given_unchanged():
     assert not first.misleading.any()
     assert np.array_equal(twice.misleading[0], where & (first.optical_weight[0] > 0))
     assert np.array_equal(twice.misleading[1], ~where)
-    assert replace(twice, misleading=first.misleading) is not twice

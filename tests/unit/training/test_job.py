@@ -8,6 +8,7 @@ import pytest
 
 from clairemap.errors import MissingFileError, SettingsError, StoreError
 from clairemap.raster.store import open_store
+from clairemap.settings import NetworkSettings
 from clairemap.tiles.crops import read_masks
 from clairemap.training import job as job_module
 from clairemap.training import model
@@ -77,6 +78,24 @@ def test_scenes_normalised_by_themselves_have_the_moments_of_the_training(made_j
         assert np.allclose(crop.optical[band], expected, rtol=1e-4, atol=0.1, equal_nan=True)
     with pytest.raises(StoreError, match="no band moments"):
         job.source()
+
+
+@pytest.mark.parametrize(
+    ("network", "weights"),
+    [
+        ({}, (0.5, 0.25)),
+        ({"fusion": "gate"}, (0.5, 0.25)),
+        ({"fusion": "sum"}, (0.5, 0)),
+        ({"fusion": "early"}, (0, 0)),
+        ({"sensors": "sar"}, (0, 0)),
+    ],
+)
+def test_losses_of_parts_that_the_network_does_not_have_are_off(
+    made_job: MadeJob, tmp_path: Path, network: dict[str, str], weights: tuple[float, float]
+):
+    job = made_job(tmp_path, alone_weight=0.5, gate_weight=0.25)
+    settings = job.settings.model_copy(update={"network": NetworkSettings.model_validate(network)})
+    assert replace(job, settings=settings).loss_weights == weights
 
 
 def test_a_missing_pair_is_rejected(made_job: MadeJob, tmp_path: Path):

@@ -86,6 +86,24 @@ def test_another_network_is_refused(made_job: MadeJob, parent: Path, tmp_path: P
         new_network(made_job(tmp_path, start_from=str(parent)))
 
 
+def test_another_normalisation_is_refused(made_job: MadeJob, parent: Path, tmp_path: Path):
+    card = parent / "model.json"
+    card.write_text(card.read_text().replace('"sar_scale"', '"normalisation": "scene", "sar_scale"'))
+    with pytest.raises(BundleError, match=r"training\.normalisation scene, but the settings have training"):
+        new_network(made_job(tmp_path, start_from=str(parent)))
+
+
+def test_scenes_normalised_by_themselves_use_the_statistics_of_the_training(
+    made_job: MadeJob, parent: Path, tmp_path: Path
+):
+    card = parent / "model.json"
+    card.write_text(card.read_text().replace('"sar_scale"', '"normalisation": "scene", "sar_scale"'))
+    job = made_job(tmp_path, start_from=str(parent), normalisation="scene")
+    found = model_card(job, new_network(job), 1, 0, NOT_FITTED, {})
+    assert found.parent.statistics_from == "scenes" and found.signatures is None
+    assert job.scales.optical.mean == job.statistics.optical.mean
+
+
 def test_other_bands_are_refused(made_job: MadeJob, parent: Path, tmp_path: Path):
     card = parent / "model.json"
     card.write_text(card.read_text().replace('"VV"', '"HH"'))

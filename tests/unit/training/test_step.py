@@ -55,14 +55,14 @@ def test_micro_batches_give_loss_and_gradient_of_the_whole_batch(
         assert float((other_gradient - gradient).norm() / gradient.norm()) < tolerance
 
 
-def test_loss_of_each_sensor_ignores_what_it_does_not_see():
+def test_loss_of_each_sensor_ignores_what_it_does_not_see_and_where_it_misleads():
     """The gradient is that of three separate passes: both sensors, optical alone, SAR alone."""
     alone_weight, dtype = 0.5, torch.float64
     found, gradient = loss_and_gradient(1, dtype, alone_weight)
     torch.manual_seed(0)
     network = Claire(2, 1, 3, NetworkSettings(size="tiny")).to(dtype)
     rift, crops = Rift(LossSettings(), (900, 80, 20)), batch(dtype)
-    optical, sar, optical_weight, sar_weight, target, _ = crops
+    optical, sar, optical_weight, sar_weight, target, misleading = crops
     nothing = torch.zeros_like(optical_weight)
     expected = []
     for weights, factor in (
@@ -70,7 +70,10 @@ def test_loss_of_each_sensor_ignores_what_it_does_not_see():
         ((optical_weight, nothing), alone_weight),
         ((nothing, sar_weight), alone_weight),
     ):
-        seen = torch.stack(weights).amax(dim=(0, 2)) > 0
+        seen = torch.cat(weights, dim=1) > 0
+        if factor < 1:
+            seen &= ~misleading
+        seen = seen.any(dim=1)
         loss = rift(network(optical, sar, *weights).logits, torch.where(seen, target, IGNORE_INDEX))
         expected.append(factor / (1 + 2 * alone_weight) * torch.stack(loss))
     total = torch.stack(expected).sum(0)
