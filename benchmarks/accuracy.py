@@ -3,9 +3,9 @@
 *Floods*: six real Sentinel events. *Made*: six simulated regions with landscapes of their own, whose scenes differ in
 season, air, wet soil, SAR geometry, misregistration and 8-bit stretch. *Small* (`--sets small`): eight pictures of
 WHU-OPT-SAR, 256 px. Each fold holds out two events (regions, pictures) of its set; it has several trainings with
-different seeds. Settings are the defaults, and `chosen`: the
-candidate that is best in shorter trainings, each with half of the fold's training events held out; for both sensors and
-for each alone. Nothing is selected on held-out places; without validation scenes the last step's weights are used.
+different seeds. Settings are the defaults, and `chosen`: the candidate that is best in shorter trainings, each with
+half of the fold's training events held out; for both sensors and for each alone. Nothing is selected on held-out
+places; without validation scenes the last step's weights are used.
 
 A difference is paired: the same folds, seeds and blocks of 256 px. Figures are computed per event and averaged over the
 events and seeds of a fold, then over folds; mean IoU is over the classes with labels. `_low`, `_high`: 95 % interval
@@ -33,7 +33,8 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
 Scored are labelled pixels that both sensors see, in windows of 512 px, also under painted clouds. The clouds are
 painted as in the training crops; real clouds differ. Displaced SAR is moved in one of four directions. A disturbed
 sensor has half or twice its contrast, is brighter or darker by one standard deviation of the training scenes, or has
-noise of one standard deviation (SAR: speckle of one look).
+noise of one standard deviation (SAR: speckle of one look). Clouds and disturbances are local: with `normalisation:
+scene` the moments are those of the unchanged scene.
 
 Prints tables, and as its last line one JSON object. Finished trainings of the same code are not repeated.
 
