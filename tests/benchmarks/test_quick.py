@@ -76,7 +76,7 @@ TRUE_AT_ANY_SIZE: dict[str, tuple[Check, ...]] = {
     "registration_peers": (lambda found: 0 < found["rmse_px"]["clairemap"] < 0.5,),
     "report": (lambda found: found["size_mb"] < 30, lambda found: found["console_errors"] in (0, None)),
     "rims": (lambda found: set(found["sets"]["made"]) == {"without", "with"},),
-    "accuracy": (lambda found: len(found["sets"]["quick"]["miou"]) == 9,),
+    "accuracy": (lambda found: len(found["sets"]["quick"]["miou"]) == 11,),
     "workflow_faults": (
         lambda found: found["faults_tried"] == found["faults_survived"] == found["faults_identical"] == 3,
         lambda found: found["faults_told"] == 3,

@@ -97,7 +97,8 @@ def test_plan_status_and_accept(region: Path, project_copy: Path, snakemake: Run
     newer = plan()
     assert "content of input files" in newer and "label.tif" in newer and planned(newer)["tile_scene"] == 1, newer
     label.write_bytes(labels)
-    (region / "results" / "north" / "report.html").unlink()
+    for name in ("report.html", "north.qgs"):
+        (region / "results" / "north" / name).unlink()
     lost = plan()
     assert "missing: no result yet" in lost and planned(lost) == {"render_report": 1}
 

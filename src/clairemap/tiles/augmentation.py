@@ -30,7 +30,14 @@ def flip_and_rotate(crop: Crop, turn: FlipRotation) -> Crop:
         spun = np.rot90(layer, turn.quarters, axes=(-2, -1))
         return np.ascontiguousarray(spun[..., ::-1] if turn.mirrored else spun)
 
-    return Crop(**{name: spin(layer) for name, layer in vars(crop).items()})
+    return Crop(
+        spin(crop.optical),
+        spin(crop.sar),
+        spin(crop.optical_weight),
+        spin(crop.sar_weight),
+        spin(crop.target),
+        spin(crop.misleading),
+    )
 
 
 def drop_sensor(crop: Crop, sensor: Sensor) -> Crop:

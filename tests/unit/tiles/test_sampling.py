@@ -20,7 +20,7 @@ TILES = (
     LabelledTile("b", Window(0, 0, 256, 256), (0, 0, 300)),
 )
 DRAWS = 2000
-AUGMENTATION = AugmentationSettings(clouds=0.5, speckle=0.5, sar_jitter_px=2, gain=0.1)
+AUGMENTATION = AugmentationSettings(clouds=0.5, speckle=0.5, sar_jitter_px=2, optical_gain=0.1, sar_gain=0.1)
 UNDISTURBED = Disturbance((0, 0))
 
 
