@@ -107,11 +107,11 @@ def _accuracy(region: Region) -> Topics:
         )
         yield Topic("no accuracy", "how sure", wordings, ("oa",), must_say=True, salience=0.8)
         return
-    right, labels = percent(100 * metrics.oa), f"the labels of {metrics.tiles} tiles"
+    right, tiles = percent(100 * metrics.oa), f"{metrics.tiles} {'tile' if metrics.tiles == 1 else 'tiles'}"
     trained = ", on which the model was trained" if metrics.split == "train" else ""
     wordings = (
-        f"In {metrics.tiles} tiles with labels{trained}, {right} of the labelled pixels agree with the labels.",
-        f"The map agrees with {right} of the labelled pixels: it was compared with {labels}{trained}.",
+        f"In {tiles} with labels{trained}, {right} of the labelled pixels agree with the labels.",
+        f"The map agrees with {right} of the labelled pixels: it was compared with the labels of {tiles}{trained}.",
     )
     low = 100 * metrics.oa < POOR_ACCURACY_PCT
     yield Topic("accuracy", "how sure", wordings, ("oa", "tiles"), must_say=True, salience=0.8, warns=low)

@@ -33,6 +33,7 @@ def weights(positions: np.ndarray, nodes: int) -> np.ndarray:
     [
         ("EPSG:32632", 700_000, 5_300_000, 3000, 10, NODES[0]),  # a usual map
         ("EPSG:3035", 3_000_000, 4_000_000, 200_000, 10, NODES[1]),  # 2000 km
+        ("EPSG:3035", 3_000_000, 4_000_000, 168_000, 10, NODES[1]),  # with 5 nodes, too large only beside the middle
         ("EPSG:3031", -200_000, 300_000, 4000, 100, NODES[0]),  # contains the pole
         ("EPSG:32601", 100_000, 100_000, 20_000, 10, NODES[0]),  # crosses 180 degrees
         ("EPSG:3857", 1_000_000, 9_000_000, 30_000, 10, NODES[0]),
