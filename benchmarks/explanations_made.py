@@ -305,7 +305,10 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "clouds": ({"cloud": 8000, "optical": 8384}, "49 %"),
     "cloud mask": ({"cloud_unknown": 16384}, "Whether clouds affect this tile is unknown"),
     "registration": ({"registration": "weak"}, "alignment is uncertain"),
-    "accuracy of a class": ({"confusion": labels_with_road(490)}, "poorly for road: it finds 2 % of the road"),
+    "accuracy of a class": (
+        {"confusion": labels_with_road(490)},
+        "poorly for road: it finds 2 % of the pixels labelled road",
+    ),
     "no labels": ({"confusion": np.zeros((3, 3), np.int64)}, "labels"),
     "unseen class": ({"unseen": frozenset({2})}, "road: the network had no training pixels"),
     "without a sensor": ({"arrays": without_sar(0.4)}, "Without SAR, 40 % of the area mapped as road"),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 FEW = 100
 WEAK = "(?:; (several other classes|L) (?:is|are) weak too)?"
-FINDS = "finds (?:none|P) of the N(?:, and P of the area mapped as N is right)?"
+FINDS = "finds (?:none|P) of the pixels labelled N(?:; of the labelled pixels mapped as N, P are right)?"
 
 
 @dataclass(frozen=True)
@@ -313,11 +313,13 @@ def _largest(c: Counts, name: str, pct: str) -> bool:
     return bare(name) == c.ranked[0] and is_pct(pct, c.area(bare(name)))
 
 
-@claim(r"Next in area after L comes? N \(P\)(?: and N \(P\))?")
+@claim(r"The next class by area is N \(P\)", r"The next classes by area are N \(P\) and N \(P\)")
 def _(c: Counts, g: Sequence[str]) -> bool:
-    before = in_list(g[0], c.names)
-    after = [bare(name) for name in g[1::2] if name]
-    return [*before, *after] == c.ranked[: len(before) + len(after)] and _shares(c, g[1:])
+    first, second = c.ranked[:2]
+    before = 2 if c.area(first) - c.area(second) < 4.9 else 1
+    close = 4.9 <= c.area(first) - c.area(second) < 5.1
+    named = [bare(name) for name in g[::2]]
+    return named in [c.ranked[n : n + len(named)] for n in ((1, 2) if close else (before,))] and _shares(c, g)
 
 
 @claim(r"The map also shows N \(P\)(?: and N \(P\))?")
@@ -331,7 +333,7 @@ def _shares(c: Counts, named: Sequence[str | None]) -> bool:
     return all(c.area(name) >= 9.9 and is_pct(pct, c.area(name)) for name, pct in pairs)
 
 
-@claim(r"Small areas are L", r"There are also small areas of L")
+@claim(r"Small areas are mapped as L", r"There are also small areas of L")
 def _(c: Counts, g: Sequence[str]) -> bool:
     named = [name for name in in_list(g[0], c.names) if name != "?"]
     return all(0 < c.area(name) < 10.1 and c.px[c.at(name)] >= FEW for name in named)
@@ -368,7 +370,7 @@ def _(c: Counts, _: Sequence[str]) -> bool:
 
 
 @claim(
-    r"The labels contain L, but no pixel of this tile is mapped so",
+    r"The labels contain L, but the map shows none in this tile",
     r"Nothing is mapped as L here, although the labels contain (?:it|them)",
     r"C, look for L, which the labels contain and the map lacks",
 )
@@ -388,7 +390,7 @@ def _(c: Counts, g: Sequence[str]) -> bool:
 
 
 def _weakest(c: Counts, how: str, name: str, figures: Sequence[str | None], others: str | None) -> bool:
-    weak, value, (found, truth, pct, mapped) = c.weak, c.iou(bare(name)), figures
+    weak, value, (found, truth, mapped, pct) = c.weak, c.iou(bare(name)), figures
     level = value < 0.505 if how == "poorly" else 0.495 <= value < 0.755
     right = bool(weak) and value <= c.iou(weak[0]) + 0.01 and level and truth == name
     both = c.finds(bare(name)), c.right_share(bare(name))
@@ -455,7 +457,7 @@ SHIFT = (
 
 
 @claim(
-    r"The map rests on the optical image alone, since there is no usable SAR here",
+    r"The map is based on the optical image only, since there is no usable SAR here",
     r"Only the optical image decides here, as no SAR pixel of this tile is usable",
 )
 def _(c: Counts, _: Sequence[str]) -> bool:
@@ -463,7 +465,7 @@ def _(c: Counts, _: Sequence[str]) -> bool:
 
 
 @claim(
-    r"The map rests on SAR alone, since no optical pixel of this tile is usable",
+    r"The map is based on SAR only, since no optical pixel of this tile is usable",
     r"Only SAR decides here, as the optical image has no usable pixel in this tile",
 )
 def _(c: Counts, _: Sequence[str]) -> bool:
@@ -476,23 +478,23 @@ def _(c: Counts, g: Sequence[str]) -> bool:
 
 
 @claim(
-    rf"The optical image decides most, with P of the weight, SAR the rest{SHIFT}",
-    rf"SAR has less say here: P of the weight is on the optical image{SHIFT}",
+    rf"The optical image has most of the weight, P, SAR the rest{SHIFT}",
+    rf"SAR has less weight here: P is on the optical image{SHIFT}",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     return c.optical_weight >= 65 and is_pct(g[0], c.optical_weight) and _shift(c, g[1])
 
 
 @claim(
-    rf"SAR decides most, with P of the weight, the optical image the rest{SHIFT}",
-    rf"The optical image has less say here: P of the weight is on SAR{SHIFT}",
+    rf"SAR has most of the weight, P, the optical image the rest{SHIFT}",
+    rf"The optical image has less weight here: P is on SAR{SHIFT}",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     return c.optical_weight <= 35 and is_pct(g[0], 100 - c.optical_weight) and _shift(c, g[1])
 
 
 @claim(
-    rf"Both sensors shape the map: the optical image has P of the weight, SAR the rest{SHIFT}",
+    rf"Both sensors contribute to the map: the optical image has P of the weight, SAR the rest{SHIFT}",
     rf"The classes follow from both sensors, with P of the weight on the optical image{SHIFT}",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
@@ -523,7 +525,7 @@ def _(c: Counts, _: Sequence[str]) -> bool:
     return c.unknown_pct >= 99.5
 
 
-@claim(r"Whether clouds affect it is unknown for P of this tile, where there is no cloud mask")
+@claim(r"For P of this tile there is no cloud mask, so clouds there are unknown")
 def _(c: Counts, g: Sequence[str]) -> bool:
     return c.unknown_pct >= 0.5 and is_pct(g[0], c.unknown_pct)
 
@@ -541,7 +543,7 @@ def _(c: Counts, _: Sequence[str]) -> bool:
 
 
 @claim(
-    r"C, check whether edges lie where the optical image shows "
+    r"C, check whether edges are where the optical image shows "
     r"them",
 )
 def _(c: Counts, _: Sequence[str]) -> bool:
@@ -549,7 +551,7 @@ def _(c: Counts, _: Sequence[str]) -> bool:
 
 
 @claim(
-    r"Nothing measured stands out; if you check something, check the edges between classes",
+    r"No figure stands out; check the edges between classes",
     r"No figure points to a certain place to check, so look at the edges between classes",
 )
 def _(c: Counts, _: Sequence[str]) -> bool:
@@ -559,7 +561,7 @@ def _(c: Counts, _: Sequence[str]) -> bool:
 
 @claim(
     r"Check with another source whether this tile contains anything but N",
-    r"What is left to check is whether there is anything but N",
+    r"Check whether the tile contains anything but N",
 )
 def _(c: Counts, g: Sequence[str]) -> bool:
     return bare(g[0]) == c.ranked[0] and all(c.area(name) < 0.1 for name in c.ranked[1:])

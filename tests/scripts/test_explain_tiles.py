@@ -100,7 +100,8 @@ def test_clouds_are_unknown_without_a_mask(
     index.to_parquet(unlabelled_scene.made.tiles)
     for line in explained(stage, unlabelled_scene, tmp_path, legend_json):
         assert (line["facts"]["cloud_pct"], line["facts"]["levels"]["clouds"]) == (None, "unknown")
-        assert "Whether clouds affect" in line["text"]
+        wordings = "Whether clouds affect this tile is unknown", "no cloud mask, so clouds there are unknown."
+        assert any(wording in line["text"] for wording in wordings)
 
 
 def test_reasons_are_measured_on_each_tile(

@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 
 from clairemap.artefacts.audit import Leakage, SplitAudit, write_audit
 from clairemap.artefacts.estimates import write_estimates
-from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, Explanation, TileFacts, write_explanations
+from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts, write_explanations
 from clairemap.artefacts.history import HistoryStep, write_history
 from clairemap.artefacts.map_check import MapCheck, MapFacts, RegionMaps, write_map_check
 from clairemap.artefacts.metrics import write_metrics
@@ -30,7 +30,7 @@ from clairemap.artefacts.registration import (
 )
 from clairemap.artefacts.simulated_answers import SimulatedAnswers, write_simulated_answers
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics, write_statistics
-from clairemap.artefacts.summary import read_summary
+from clairemap.artefacts.summary import Summary, read_summary
 from clairemap.artefacts.tiles import TileRow, write_tile_index
 from clairemap.errors import SettingsError, StoreError, UnreadableFileError
 from clairemap.explain.outline import Outline, Sentence
@@ -211,7 +211,7 @@ def test_the_summary_of_a_language_model_is_on_the_page(
     summarize = stage("summarize_region")
     monkeypatch.setitem(summarize.__globals__, "LanguageModel", LastWordings)
 
-    def summarized(model: str | None) -> Explanation:
+    def summarized(model: str | None) -> Summary:
         settings = stage_json(load_settings({"explain": {"model": model}}), SummarizeRegion)
         paths = [region.folder / "north" / "explanations.jsonl"]
         target = region.folder / "summary.json"
@@ -219,13 +219,23 @@ def test_the_summary_of_a_language_model_is_on_the_page(
         return read_summary(target)
 
     summary = summarized("some/model")
+    assert summary.stamp["clairemap_stage"] == "summarize_region"
     assert summary.source == "model" and "of the labelled pixels: it was compared with" in summary.text
     stage("render_report")(**region.arguments, summary=region.folder / "summary.json")
-    assert summary.text in (region.folder / "out" / "report.html").read_text(encoding="utf-8")
+    html = (region.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert summary.text in html and "A language model chose" in html
     with pytest.raises(SettingsError, match=r"explain\.model is null"):
         summarized(None)
     write_explanations(region.folder / "north" / "explanations.jsonl", ())
     assert summarized("some/model").sentences == ()
+
+
+def test_a_sample_that_is_missing_is_logged(
+    stage: Callable[[str], Callable[..., Any]], region: FakeRegion, caplog: pytest.LogCaptureFixture
+):
+    stage("render_report")(**region.arguments, sample=region.folder / "vale.sample.gpkg")
+    assert "vale.sample.gpkg is missing: the QGIS project has no layer of the sample" in caplog.text
+    assert "vale.sample" not in (region.folder / "out" / "vale.qgs").read_text(encoding="utf-8")
 
 
 def test_without_a_check_the_page_claims_none(stage: Callable[[str], Callable[..., Any]], region: FakeRegion):

@@ -10,7 +10,7 @@ import typer
 
 from clairemap.accuracy.answers import read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
-from clairemap.artefacts.explanations import read_explanations
+from clairemap.artefacts.explanations import Explanation, read_explanations
 from clairemap.artefacts.sample_design import read_sample_design
 from clairemap.artefacts.summary import read_summary
 from clairemap.console import run
@@ -84,12 +84,17 @@ def render_report(
         outline = region_outline(
             content.metrics, (tile for folder in files.scenes for tile in read_explanations(folder.explanations))
         )
-        sentences = [sentence for text in texts([outline] if outline else []) for sentence in text.sentences]
+        written = texts([outline])[0] if outline else Explanation(text="", source="template")
     else:
-        sentences = list(read_summary(summary).sentences)
-    html = render(replace(content, summary=tuple(sentence.text for sentence in sentences)))
-    drawn = sample if sample and sample.exists() else None
-    write_text_whole(project, qgis_project(content.title, files.maps, stage.legend, polygons or (), drawn))
+        written = read_summary(summary)
+    sentences = tuple(sentence.text for sentence in written.sentences)
+    html = render(replace(content, summary=sentences, summary_source=written.source if sentences else ""))
+    if sample and not sample.exists():
+        log.warning("%s is missing: the QGIS project has no layer of the sample", sample)
+        sample = None
+    write_text_whole(
+        project, qgis_project(content.title, files.maps, stage.legend, content.stamp, polygons or (), sample)
+    )
     write_text_whole(report, html)
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)
 

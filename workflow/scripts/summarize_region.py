@@ -16,6 +16,7 @@ from clairemap.explain.explainer import texts
 from clairemap.explain.language_model import LanguageModel
 from clairemap.explain.region_topics import region_outline
 from clairemap.inference.devices import choose_devices
+from clairemap.provenance import stamp
 from clairemap.stages import SummarizeRegion
 
 log = logging.getLogger("clairemap.summarize_region")
@@ -29,9 +30,9 @@ def summarize_region(
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
-    """Write the summary of a region.
+    """Write the summary of a region; it has no sentences if nothing is mapped.
 
-    Memory: facts and texts of the region's tiles (a few kB each), the language model.
+    Memory: facts and texts of one scene's tiles (a few kB each), the language model.
 
     Raises:
         ExplainerError: the language model cannot be loaded or run.
@@ -39,16 +40,17 @@ def summarize_region(
         StoreError: a file of explanations or the metrics are damaged.
     """
     chosen = SummarizeRegion.from_json(settings).explain
-    tiles = [tile for path in explanations for tile in read_explanations(path)]
+    tiles = (tile for path in explanations for tile in read_explanations(path))
     outline = region_outline(read_metrics(metrics), tiles)
     if outline is None:
-        write_summary(summary, Explanation(text="", source="template"))
+        log.info("nothing is mapped: the summary is empty")
+        write_summary(summary, Explanation(text="", source="template"), stamp("summarize_region", settings))
         return
     if chosen.model is None:
         raise SettingsError("explain.model is null: without a language model, render_report writes the summary itself")
     writer = CachedWriter(LanguageModel(chosen.model, chosen, str(choose_devices(device)[0])), cache)
     found = texts([outline], writer)[0]
-    write_summary(summary, found)
+    write_summary(summary, found, stamp("summarize_region", settings))
     log.info("summary of %d sentences, chosen by the %s", len(found.sentences), found.source)
 
 

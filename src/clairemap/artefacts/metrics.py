@@ -1,5 +1,6 @@
 """Accuracy of a region's map: ``metrics.json``."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -158,6 +159,37 @@ class RegionMetrics(Scope):
     areas: tuple[AreaRow, ...]
     area_method: str
     stamp: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ClassError:
+    """Pixels with the label `label` that are mapped as `mapped`; both are indices of classes.
+
+    `share` is their share of the class's labelled pixels or, if `is_false`, of the pixels mapped as the class.
+    """
+
+    label: int
+    mapped: int
+    share: float
+    is_false: bool
+
+
+def largest_error(metrics: RegionMetrics, index: int) -> ClassError | None:
+    """Return where most of a class's wrong pixels are: mapped as another class, or of another class mapped as it.
+
+    None without a wrong pixel or with too few labelled pixels.
+    """
+    row, confusion = metrics.per_class[index], metrics.confusion
+    if row.too_few or not row.truth_px or not confusion:
+        return None
+    others = [other for other in range(len(confusion)) if other != index]
+    missed = max(others, key=lambda other: confusion[index][other], default=index)
+    false = max(others, key=lambda other: confusion[other][index], default=index)
+    if not others or not max(confusion[index][missed], confusion[false][index]):
+        return None
+    if confusion[index][missed] >= confusion[false][index]:
+        return ClassError(index, missed, confusion[index][missed] / row.truth_px, is_false=False)
+    return ClassError(false, index, confusion[false][index] / max(row.map_px, 1), is_false=True)
 
 
 def write_metrics(path: Path, metrics: RegionMetrics) -> None:

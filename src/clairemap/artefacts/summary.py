@@ -6,15 +6,21 @@ from clairemap.artefacts.document import read_document, write_document
 from clairemap.artefacts.explanations import Explanation
 
 
-def write_summary(path: Path, summary: Explanation) -> None:
+class Summary(Explanation):
+    """The whole document; `stamp` is empty in files of earlier versions."""
+
+    stamp: dict[str, str] = {}
+
+
+def write_summary(path: Path, summary: Explanation, stamp: dict[str, str]) -> None:
     """Write the summary of a region as JSON, atomically."""
-    write_document(path, summary)
+    write_document(path, Summary(**dict(summary), stamp=stamp))
 
 
-def read_summary(path: Path) -> Explanation:
+def read_summary(path: Path) -> Summary:
     """Return the summary of a region.
 
     Raises:
         StoreError: the file is missing or damaged.
     """
-    return read_document(path, Explanation, "summary", "summarize_region")
+    return read_document(path, Summary, "summary", "summarize_region")

@@ -2,7 +2,7 @@
 
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
 from clairemap.explain.outline import Topic, Topics
-from clairemap.explain.wording import confused, found_and_right, listed, named, percent, weak_too
+from clairemap.explain.wording import accuracy_phrase, confused, listed, named, other_weak_classes, percent
 from clairemap.levels import CLASS_GAP_IOU, CLASS_GAP_PCT, FEW_PX, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU
 
 
@@ -111,7 +111,7 @@ def weak_classes(facts: TileFacts) -> Topics:
     if missed := [c.name for c in facts.missed]:
         names, it = listed(missed), "it" if len(missed) == 1 else "them"
         texts = (
-            f"The labels contain {names}, but no pixel of this tile is mapped so.",
+            f"The labels contain {names}, but the map shows none in this tile.",
             f"Nothing is mapped as {names} here, although the labels contain {it}.",
         )
         yield Topic(
@@ -124,9 +124,9 @@ def weak_classes(facts: TileFacts) -> Topics:
         )
     if weak := failing(facts):
         name = named(weak[0].name)
-        figures = found_and_right(weak[0].name, weak[0].producers_pct or 0, weak[0].users_pct)
+        figures = accuracy_phrase(weak[0].name, weak[0].producers_pct or 0, weak[0].users_pct)
         how = "poorly" if weak[0].accuracy == "poor" else "only fairly well"
-        rest = weak_too([c.name for c in weak[1:]])
+        rest = other_weak_classes([c.name for c in weak[1:]])
         texts = (
             f"The map matches the labels {how} for {name}: it {figures}{rest}.",
             f"Against the labels, {name} is mapped {how}: the map {figures}{rest}.",

@@ -15,14 +15,14 @@ def checks(facts: TileFacts) -> Topics:
         yield from found
     elif len(facts.shown) > 1:
         texts = (
-            "Nothing measured stands out; if you check something, check the edges between classes.",
+            "No figure stands out; check the edges between classes.",
             "No figure points to a certain place to check, so look at the edges between classes.",
         )
         yield Topic("check edges", "check", texts, ())
     else:
         texts = (
             f"Check with another source whether this tile contains anything but {named(facts.largest.name)}.",
-            f"What is left to check is whether there is anything but {named(facts.largest.name)}.",
+            f"Check whether the tile contains anything but {named(facts.largest.name)}.",
         )
         yield Topic("check others", "check", texts, (f"classes.{facts.largest.name}.area_pct",))
 
@@ -33,7 +33,7 @@ def _found_checks(facts: TileFacts) -> Topics:
         yield _check("missed", what, 0.9, f"classes.{missed[0]}.iou")
     if weak := failing(facts):
         worst, about = weak[0], f"classes.{weak[0].name}"
-        what = weak_check(worst.name, worst.producers_pct or 0, worst.users_pct)
+        what = what_to_check(worst.name, worst.producers_pct or 0, worst.users_pct)
         yield _check("weak", what, 0.8, f"{about}.producers_pct", f"{about}.users_pct")
     if facts.unseen:
         yield _check("unseen", f"look in another source for {listed(facts.unseen)}", 0.85, "unseen")
@@ -47,10 +47,10 @@ def _found_checks(facts: TileFacts) -> Topics:
     if facts.clouds == "heavy":
         yield _check("clouds", "compare the clouded part with a clear image", 0.5, "cloud_pct")
     if facts.registration in ("weak", "rejected"):
-        yield _check("edges", "check whether edges lie where the optical image shows them", 0.55, "registration")
+        yield _check("edges", "check whether edges are where the optical image shows them", 0.55, "registration")
 
 
-def weak_check(name: str, producers_pct: float, users_pct: float | None) -> str:
+def what_to_check(name: str, producers_pct: float, users_pct: float | None) -> str:
     """Return what to check of a class that does not match the labels, by its user's and producer's accuracy."""
     if users_pct is None or (users_pct - producers_pct >= UNBALANCED_PCT and producers_pct * UNBALANCED <= users_pct):
         return f"look for {named(name)} that is mapped as another class: the map shows too little of it"

@@ -52,12 +52,11 @@ def other_classes(facts: TileFacts) -> Topics:
     larger = [c for c in facts.shown[1:] if c.area_pct >= SMALL_SHARE_PCT and c is not _rival(facts)][:2]
     if larger and measurable(facts):
         shares = " and ".join(f"{named(c.name)} ({percent(c.area_pct)})" for c in larger)
-        come = "comes" if len(larger) == 1 else "come"
-        lead = listed([c.name for c in (facts.largest, _rival(facts)) if c])
+        next_classes = "next class by area is" if len(larger) == 1 else "next classes by area are"
         yield Topic(
             "next classes",
             "what",
-            (f"Next in area after {lead} {come} {shares}.", f"The map also shows {shares}."),
+            (f"The {next_classes} {shares}.", f"The map also shows {shares}."),
             tuple(f"classes.{c.name}.area_pct" for c in larger),
             salience=0.6,
         )
@@ -66,7 +65,7 @@ def other_classes(facts: TileFacts) -> Topics:
         yield Topic(
             "small classes",
             "what",
-            (f"Small areas are {listed(small)}.", f"There are also small areas of {listed(small)}."),
+            (f"Small areas are mapped as {listed(small)}.", f"There are also small areas of {listed(small)}."),
             tuple(f"classes.{name}.area_pct" for name in small),
             salience=0.3,
         )
@@ -95,23 +94,23 @@ def _sensor_wordings(facts: TileFacts, shift: str) -> tuple[str, ...]:
         return (f"Both sensors have usable pixels in this tile{shift}.",)
     return {
         "optical only": (
-            "The map rests on the optical image alone, since there is no usable SAR here.",
+            "The map is based on the optical image only, since there is no usable SAR here.",
             "Only the optical image decides here, as no SAR pixel of this tile is usable.",
         ),
         "SAR only": (
-            "The map rests on SAR alone, since no optical pixel of this tile is usable.",
+            "The map is based on SAR only, since no optical pixel of this tile is usable.",
             "Only SAR decides here, as the optical image has no usable pixel in this tile.",
         ),
         "mostly optical": (
-            f"The optical image decides most, with {optical} of the weight, SAR the rest{shift}.",
-            f"SAR has less say here: {optical} of the weight is on the optical image{shift}.",
+            f"The optical image has most of the weight, {optical}, SAR the rest{shift}.",
+            f"SAR has less weight here: {optical} is on the optical image{shift}.",
         ),
         "mostly SAR": (
-            f"SAR decides most, with {sar} of the weight, the optical image the rest{shift}.",
-            f"The optical image has less say here: {sar} of the weight is on SAR{shift}.",
+            f"SAR has most of the weight, {sar}, the optical image the rest{shift}.",
+            f"The optical image has less weight here: {sar} is on SAR{shift}.",
         ),
         "both": (
-            f"Both sensors shape the map: the optical image has {optical} of the weight, SAR the rest{shift}.",
+            f"Both sensors contribute to the map: the optical image has {optical} of the weight, SAR the rest{shift}.",
             f"The classes follow from both sensors, with {optical} of the weight on the optical image{shift}.",
         ),
     }[facts.sensor]
@@ -137,7 +136,7 @@ def clouds(facts: TileFacts) -> Topics:
     elif facts.cloud_unknown_pct >= 100:
         yield _cloud_topic(("Whether clouds affect this tile is unknown, since it has no cloud mask.",), must_say=must)
     elif facts.has_unknown_clouds:
-        text = f"Whether clouds affect it is unknown for {unknown} of this tile, where there is no cloud mask."
+        text = f"For {unknown} of this tile there is no cloud mask, so clouds there are unknown."
         yield _cloud_topic((text,), must_say=must)
     elif facts.clouds == "none" and facts.sensor != "SAR only":
         yield _cloud_topic((f"The cloud mask marks {hidden} of this tile.",), must_say=False)

@@ -7,18 +7,26 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from clairemap.artefacts.explanations import ExplainedTile
-from clairemap.artefacts.metrics import ClassRow, RegionMetrics
+from clairemap.artefacts.metrics import ClassRow, RegionMetrics, largest_error
 from clairemap.artefacts.tiles import TileId
-from clairemap.explain.check_topics import weak_check
+from clairemap.explain.check_topics import what_to_check
 from clairemap.explain.outline import Outline, Topic, Topics
-from clairemap.explain.wording import confused, found_and_right, listed, named, percent, weak_too
+from clairemap.explain.wording import (
+    accuracy_phrase,
+    confused,
+    falsely_mapped,
+    listed,
+    named,
+    other_weak_classes,
+    percent,
+)
 from clairemap.levels import GOOD_IOU, LOW_CONFIDENCE_PCT, POOR_ACCURACY_PCT
 
 MAX_SENTENCES = 10
 
 
 @dataclass
-class TileSums:
+class RegionCounts:
     """Numbers of explained tiles with a property, the sum of their optical shares, and the least confident tile."""
 
     tiles: int = 0
@@ -49,12 +57,12 @@ class Region:
     """A region: its metrics and the sums over its explained tiles."""
 
     metrics: RegionMetrics
-    sums: TileSums
+    sums: RegionCounts
 
 
 def region_outline(metrics: RegionMetrics, tiles: Iterable[ExplainedTile]) -> Outline | None:
     """Return what can be said about a region, in at most ten sentences; None if nothing is mapped. Memory: one tile."""
-    sums = TileSums()
+    sums = RegionCounts()
     for tile in tiles:
         sums.add(tile)
     region = Region(metrics, sums)
@@ -69,7 +77,7 @@ def _lead(region: Region) -> Topics:
     shares = " and ".join(f"{named(area.name)} ({percent(100 * (area.share or 0))})" for area in areas[:2])
     wordings: tuple[str, ...] = (
         f"The largest classes by area are {shares}.",
-        f"The map shows {shares} more than other classes.",
+        f"By area, the largest classes of the map are {shares}.",
     )
     if len(areas) == 1:
         wordings = (f"The whole mapped area is {named(areas[0].name)}.",)
@@ -99,11 +107,11 @@ def _accuracy(region: Region) -> Topics:
         )
         yield Topic("no accuracy", "how sure", wordings, ("oa",), must_say=True, salience=0.8)
         return
-    right, labels = percent(100 * metrics.oa), f"the labels of {metrics.tiles} tiles"
+    right, tiles = percent(100 * metrics.oa), f"{metrics.tiles} {'tile' if metrics.tiles == 1 else 'tiles'}"
     trained = ", on which the model was trained" if metrics.split == "train" else ""
     wordings = (
-        f"Against {labels}{trained}, {right} of the pixels are right.",
-        f"The map agrees with {right} of the labelled pixels: it was compared with {labels}{trained}.",
+        f"In {tiles} with labels{trained}, {right} of the labelled pixels agree with the labels.",
+        f"The map agrees with {right} of the labelled pixels: it was compared with the labels of {tiles}{trained}.",
     )
     low = 100 * metrics.oa < POOR_ACCURACY_PCT
     yield Topic("accuracy", "how sure", wordings, ("oa", "tiles"), must_say=True, salience=0.8, warns=low)
@@ -114,32 +122,30 @@ def _weak_classes(region: Region) -> Topics:
     weak = sorted((row for row in measured if (row.iou or 0.0) < GOOD_IOU), key=lambda row: row.iou or 0.0)
     if not weak:
         return
-    worst, rest = weak[0], weak_too([row.name for row in weak[1:]])
+    worst, rest = weak[0], other_weak_classes([row.name for row in weak[1:]])
     producers = 100 * (worst.producers_accuracy or 0.0)
     users = None if worst.users_accuracy is None else 100 * worst.users_accuracy
-    figures = found_and_right(worst.name, producers, users)
+    figures = accuracy_phrase(worst.name, producers, users)
     wordings = (
         f"The map is weakest for {named(worst.name)}: it {figures}{rest}.",
         f"The weakest class is {named(worst.name)}: the map {figures}{rest}.",
     )
     yield Topic("weak classes", "how sure", wordings, ("per_class",), must_say=True, salience=0.75)
-    if errors := _why(region, worst):
+    if errors := _why(region.metrics, worst):
         yield Topic("why weak", "why", errors, ("confusion",), salience=0.7)
-    what = weak_check(worst.name, producers, users)
+    what = what_to_check(worst.name, producers, users)
     checks = f"First, {what}.", f"Before you use the map, {what}."
     yield Topic("check class", "check", checks, ("per_class",), must_say=True, salience=0.7)
 
 
-def _why(region: Region, worst: ClassRow) -> tuple[str, ...]:
-    """Return how the worst class goes wrong: what its labelled pixels are mapped as; empty without a main error."""
-    names = [row.name for row in region.metrics.per_class]
-    row = region.metrics.confusion[names.index(worst.name)]
-    wrong = {name: pixels for name, pixels in zip(names, row, strict=True) if name != worst.name}
-    if not wrong or not sum(row):
+def _why(metrics: RegionMetrics, worst: ClassRow) -> tuple[str, ...]:
+    """Return wordings of the largest error of the worst class; empty without an error of at least 1 %."""
+    error = largest_error(metrics, metrics.per_class.index(worst))
+    if error is None or 100 * error.share < 1:
         return ()
-    most = max(wrong, key=lambda name: wrong[name])
-    share = 100 * wrong[most] / sum(row)
-    return confused(worst.name, most, share) if share >= 1 else ()
+    label, mapped = metrics.per_class[error.label].name, metrics.per_class[error.mapped].name
+    wordings = falsely_mapped if error.is_false else confused
+    return wordings(label, mapped, 100 * error.share)
 
 
 def _clouds(region: Region) -> Topics:
@@ -151,7 +157,7 @@ def _clouds(region: Region) -> Topics:
         )
         yield Topic("clouds", "why", wordings, ("tiles",), salience=0.65)
     if unknown:
-        text = f"Whether clouds matter is unknown in at least part of {_of(unknown, region)}, without a cloud mask."
+        text = f"All or part of {_of(unknown, region)} has no cloud mask; clouds there are unknown."
         yield Topic("unknown clouds", "caveat", (text,), ("tiles",), must_say=True, salience=0.6)
 
 
@@ -182,8 +188,8 @@ def _tiles(region: Region) -> Topics:
         least = region.sums.least[1]
         place = f"row {least.row}, column {least.col} of scene {named(least.scene)}"
         wordings = (
-            f"Among the tiles, start with the tile with the lowest confidence, {place}.",
-            f"Of the tiles, check the one with the lowest confidence first, {place}.",
+            f"Check the tile with the lowest confidence first: {place}.",
+            f"The tile with the lowest confidence is {place}; check it first.",
         )
         yield Topic("check tile", "check", wordings, ("tiles",), must_say=True, salience=0.6)
 

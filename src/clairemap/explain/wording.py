@@ -20,12 +20,18 @@ def percent(value: float) -> str:
     return "over 99 %" if value >= 99.5 else f"{value:.0f} %"
 
 
-def found_and_right(name: str, producers_pct: float, users_pct: float | None) -> str:
-    """Return user's and producer's accuracy of a class in words, after a subject; None if nothing labelled is so."""
+def accuracy_phrase(name: str, producers_pct: float, users_pct: float | None) -> str:
+    """Return producer's and user's accuracy of a class in words, after a subject such as "the map".
+
+    `users_pct` is None if no labelled pixel is mapped as the class.
+    """
     if users_pct is None:
-        return f"finds none of the {named(name)}"
+        return f"finds none of the pixels labelled {named(name)}"
     found, right = percent(producers_pct), percent(users_pct)
-    return f"finds {found} of the {named(name)}, and {right} of the area mapped as {named(name)} is right"
+    return (
+        f"finds {found} of the pixels labelled {named(name)}; of the labelled pixels mapped as {named(name)}, {right} "
+        "are right"
+    )
 
 
 def confused(truth: str, mapped: str, share_pct: float) -> tuple[str, str]:
@@ -37,7 +43,16 @@ def confused(truth: str, mapped: str, share_pct: float) -> tuple[str, str]:
     )
 
 
-def weak_too(names: Sequence[str]) -> str:
+def falsely_mapped(truth: str, mapped: str, share_pct: float) -> tuple[str, str]:
+    """Return wordings of the share of the labelled pixels mapped as a class that have the label of another one."""
+    share, truth, mapped = percent(share_pct), named(truth), named(mapped)
+    return (
+        f"Of the labelled pixels mapped as {mapped}, {share} have the label {truth}.",
+        f"The label is {truth} for {share} of the labelled pixels that are mapped as {mapped}.",
+    )
+
+
+def other_weak_classes(names: Sequence[str]) -> str:
     """Return the addition to a sentence on a weak class that others are weak too; empty if there are none."""
     if not names:
         return ""

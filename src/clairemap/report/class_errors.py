@@ -4,22 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from clairemap.artefacts.metrics import RegionMetrics
+from clairemap.artefacts.metrics import ClassError, RegionMetrics, largest_error
 from clairemap.artefacts.tiles import TileId
 from clairemap.metrics.tally import read_tallies
-
-
-@dataclass(frozen=True)
-class ClassError:
-    """Pixels with the label `label` that are mapped as `mapped`; both are indices of classes.
-
-    `share` is their share of the class's labelled pixels or, if `is_false`, of the pixels mapped as the class.
-    """
-
-    label: int
-    mapped: int
-    share: float
-    is_false: bool
 
 
 @dataclass(frozen=True)
@@ -55,21 +42,3 @@ def class_errors(metrics: RegionMetrics, scores: Iterable[Path]) -> ClassErrors:
             if any(px for _, px in counts):
                 of_tile[tile.id] = [(number, px) for number, px in counts if px]
     return ClassErrors(tuple(found), tuple(pairs), of_tile)
-
-
-def largest_error(metrics: RegionMetrics, index: int) -> ClassError | None:
-    """Return where most of a class's wrong pixels are: mapped as another class, or of another class mapped as it.
-
-    None without a wrong pixel or with too few labelled pixels.
-    """
-    row, confusion = metrics.per_class[index], metrics.confusion
-    if row.too_few or not row.truth_px or not confusion:
-        return None
-    others = [other for other in range(len(confusion)) if other != index]
-    missed = max(others, key=lambda other: confusion[index][other], default=index)
-    false = max(others, key=lambda other: confusion[other][index], default=index)
-    if not others or not max(confusion[index][missed], confusion[false][index]):
-        return None
-    if confusion[index][missed] >= confusion[false][index]:
-        return ClassError(index, missed, confusion[index][missed] / row.truth_px, is_false=False)
-    return ClassError(false, index, confusion[false][index] / max(row.map_px, 1), is_false=True)

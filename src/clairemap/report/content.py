@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from clairemap.artefacts.audit import SplitAudit
-from clairemap.artefacts.explanations import ExplainedTile
+from clairemap.artefacts.explanations import ExplainedTile, Source
 from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
@@ -201,7 +201,8 @@ class ReportContent:
     `reliability` is the plot of accuracy by confidence, `radiometry` that of the bands' differences from training.
     `weakness` is a sentence on the map's biggest error, `errors` has those of the classes. `interactive` is what the
     page's script shows.
-    `summary` are the sentences about the region.
+    `summary` are the sentences about the region, `summary_source` is who chose them, empty without a summary.
+    `tile_sources` are those who chose the sentences of all explained tiles, shown or not.
     """
 
     title: str
@@ -234,6 +235,13 @@ class ReportContent:
     radiometry: Picture | None = None
     interactive: Interactive = field(default_factory=lambda: Interactive({}))
     summary: tuple[str, ...] = ()
+    summary_source: Source | Literal[""] = ""
+    tile_sources: frozenset[Source] = frozenset()
+
+    @property
+    def text_sources(self) -> frozenset[Source]:
+        """Who chose the sentences of the tiles and of the summary."""
+        return self.tile_sources | ({self.summary_source} if self.summary_source else frozenset())
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

@@ -153,6 +153,7 @@ def gather(
         estimates=_estimates(files),
         can_be_sampled=_can_be_sampled(region, files, metrics),
         unmasked=tuple(sorted({tile.id.scene for tile in digests if tile.has_unknown_clouds})),
+        tile_sources=frozenset(tile.source for tile in digests),
         weakness=weakness_text(metrics),
         errors=errors,
         changed_settings=changed_settings,

@@ -1,6 +1,6 @@
 """What was not computed or is not on the page, with the reasons."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from clairemap.report.content import Fact, ReportContent
 from clairemap.report.numbers import count
@@ -18,7 +18,7 @@ def left_out(page: ReportContent) -> tuple[Fact, ...]:
 def _left_out(page: ReportContent) -> Iterator[tuple[str, str]]:
     metrics, scored = page.metrics, page.metrics.pixels > 0
     verdicts = {row.record.scene: row.record.verdict for row in page.registrations}
-    yield "Accuracy", "" if scored else f"{metrics.reason or 'no labelled pixels'}"
+    yield "Accuracy", "" if scored else metrics.reason or "no labelled pixels"
     yield "Intervals of the accuracy", metrics.intervals.reason or "" if scored and metrics.intervals else ""
     if scored:
         yield (
@@ -26,7 +26,7 @@ def _left_out(page: ReportContent) -> Iterator[tuple[str, str]]:
             _names(name for name, scope in metrics.scenes.items() if scope.reason or not scope.pixels),
         )
         if not metrics.views:
-            yield "Comparison of the sensors", "metrics.compare_sensors is false, or no test scene has labels"
+            yield "Comparison of the sensors", _not_compared(page, verdicts)
     if page.can_be_sampled:
         yield "Areas with intervals", "there is no interpreted random sample"
     yield "Scenes without labels", _names(row.scene for row in page.inputs if not row.label)
@@ -40,9 +40,16 @@ def _left_out(page: ReportContent) -> Iterator[tuple[str, str]]:
         ),
     )
     yield "Clouds unknown", _names(page.unmasked)
-    if page.tiles and all(card.tile.source == "template" for card in page.tiles):
-        yield "Language model", "not used: a template chose the sentences of the tiles shown"
+    if page.text_sources == {"template"}:
+        yield "Language model", "not used: a template chose all sentences"
     yield from _pictures_left_out(page)
+
+
+def _not_compared(page: ReportContent, verdicts: Mapping[str, str]) -> str:
+    labelled = [name for name, scope in page.metrics.scenes.items() if scope.pixels and "test" in scope.tile_splits]
+    if labelled and all(verdicts.get(name) == "single_sensor" for name in labelled):
+        return "each test scene with labels has one sensor only"
+    return "metrics.compare_sensors is false, or no test scene has labels"
 
 
 def _pictures_left_out(page: ReportContent) -> Iterator[tuple[str, str]]:
@@ -50,15 +57,15 @@ def _pictures_left_out(page: ReportContent) -> Iterator[tuple[str, str]]:
     if shown < page.tiles_explained:
         yield (
             "Pictures of tiles",
-            f"{count(shown)} of {count(page.tiles_explained)}: the page has at most report.max_mb",
+            f"{count(shown)} of {count(page.tiles_explained)}: report.max_mb limits the page's size",
         )
     missing = sum(row.is_left_out for row in page.registrations)
     yield (
         "Pictures of registrations",
-        f"of {count(missing)} scenes: the page has at most report.max_mb" if missing else "",
+        f"of {count(missing)} scenes: report.max_mb limits the page's size" if missing else "",
     )
-    covered = sum(shown_map.get("not_in_choice", 0) for shown_map in page.interactive.data.get("maps", ()))
-    yield "Pictures of covered scenes", f"of {count(covered)}: the page has at most report.max_mb" if covered else ""
+    covered = sum(shown_map.get("scenes_without_picture", 0) for shown_map in page.interactive.data.get("maps", ()))
+    yield "Pictures of covered scenes", f"of {count(covered)}: report.max_mb limits the page's size" if covered else ""
     yield "Scenes not on the map's layers", _names(page.interactive.unread)
 
 

@@ -146,7 +146,7 @@ def shown_map(
         [scene, {key: _block_data(blocks, pictures, first_picture) for key, blocks in parts.items()}]
         for scene, parts in choice.blocks.items()
     ]
-    data["not_in_choice"] = choice.left_out
+    data["scenes_without_picture"] = choice.left_out
     return ShownMap(frame, data, tuple(pictures), unread)
 
 

@@ -180,7 +180,7 @@ class Viewer {
     const step = Math.max(...Object.values(parts).flat().map(([each]) => each));
     const rest = "Where scenes overlap, the one with the least cloud is on top";
     const text = chosen ? `${chosen} is on top, one pixel for ${step} × ${step}. ${rest} elsewhere.` : `${rest}.`;
-    const missing = this.current.not_in_choice;
+    const missing = this.current.scenes_without_picture;
     return missing ? `${text} ${missing} covered scenes have no picture of their own, to keep the page small.` : text;
   }
 

@@ -1,6 +1,6 @@
 """The QGIS project of a region: its maps, polygons and sample with their styles, by relative paths."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
@@ -13,6 +13,7 @@ from rasterio.errors import RasterioError
 from clairemap.classes import ColoredLegend
 from clairemap.errors import UnreadableFileError
 from clairemap.outputs import MapFiles
+from clairemap.provenance import STAMP_PREFIX
 from clairemap.raster.opening import open_raster
 from clairemap.report.style import (
     DOCTYPE,
@@ -61,6 +62,7 @@ def qgis_project(
     title: str,
     maps: Sequence[MapFiles],
     legend: ColoredLegend,
+    stamp: Mapping[str, str],
     polygons: Collection[Path] = (),
     sample: Path | None = None,
 ) -> str:
@@ -70,6 +72,7 @@ def qgis_project(
         title: title of the project.
         maps: files of the region's maps, in the folder of the project.
         legend: the classes.
+        stamp: version, commit and settings; properties of the project in the group `clairemap`.
         polygons: polygons of maps.
         sample: GeoPackage of the sample, in that folder.
 
@@ -80,7 +83,7 @@ def qgis_project(
     _child(root, "title", title)
     tree, canvas = _child(root, "layer-tree-group"), _child(root, "mapcanvas", name="theMapCanvas")
     layers = _child(root, "projectlayers")
-    _properties(root)
+    _properties(root, stamp)
     grids = [_grid(files.landcover) for files in maps]
     if sample is not None and grids:
         points = _Layer("sample", "Sample", sample, sample_style(legend), table=SAMPLE_TABLE)
@@ -148,11 +151,14 @@ def _add_crs(parent: Element, crs: CRS | None) -> None:
         _child(system, "authid", ":".join(crs.proj.to_authority() or ()))
 
 
-def _properties(root: Element) -> None:
-    """Make the paths relative, so that the folder can be moved, and let QGIS use the project's CRS."""
+def _properties(root: Element, stamp: Mapping[str, str]) -> None:
+    """Make the paths relative, so that the folder can be moved; let QGIS use the project's CRS; add the stamp."""
     properties = _child(root, "properties")
     _child(_child(properties, "Paths"), "Absolute", "false", type="bool")
     _child(_child(properties, "SpatialRefSys"), "ProjectionsEnabled", "1", type="int")
+    tags = _child(properties, "clairemap")
+    for name, text in stamp.items():
+        _child(tags, name.removeprefix(STAMP_PREFIX), text, type="QString")
 
 
 def _child(parent: Element, tag: str, text: str | None = None, **attributes: str) -> Element:

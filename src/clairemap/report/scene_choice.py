@@ -39,7 +39,7 @@ def from_cloudy_to_clear(stores: Iterable[GridStore], digests: Iterable[TileDige
 
 @dataclass(frozen=True)
 class SceneChoice:
-    """Blocks of the scenes that can be put on top, by scene and layer, and the number of scenes without pictures."""
+    """Blocks of the scenes that can be put on top, by scene and layer, and the number of scenes beyond the budget."""
 
     blocks: Mapping[str, Mapping[str, Sequence[Block]]]
     left_out: int = 0
@@ -59,17 +59,19 @@ def scene_choice(
     """
     found: dict[str, dict[str, list[Block]]] = {}
     ordered = [stores[number - 1] for number, _ in layers.covered.most_common()]
-    for store in ordered:
+    beyond_budget = 0
+    for number, store in enumerate(ordered):
         try:
             blocks = _blocks(layers, store, display, frame)
         except ClairemapError:  # reported when the scenes were painted
             continue
         size = sum(len(block.data) for part in blocks.values() for block in part)
         if not budget.allows(size):
+            beyond_budget = len(ordered) - number
             break
         budget.use(size)
         found[store.scene] = blocks
-    return SceneChoice(dict(sorted(found.items())), len(ordered) - len(found))
+    return SceneChoice(dict(sorted(found.items())), beyond_budget)
 
 
 def _blocks(layers: SceneLayers, store: GridStore, display: DisplaySettings, frame: MapFrame) -> dict[str, list[Block]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, TileFacts
+from clairemap.artefacts.explanations import ClassFacts, ExplainedTile, Source, TileFacts
 from clairemap.artefacts.tiles import TileId
 from clairemap.classes import ColoredLegend
 from clairemap.grid.window import Window
@@ -37,6 +37,7 @@ class TileDigest:
         ranks: see `selection.ranks`.
         cloud_pct: share under cloud; None if unknown.
         has_unknown_clouds: no cloud mask covers part of the optical image.
+        source: who chose the sentences.
         values: values of `COLUMNS` from `oa` to `text`.
     """
 
@@ -45,6 +46,7 @@ class TileDigest:
     ranks: tuple[float, ...]
     cloud_pct: float | None
     has_unknown_clouds: bool
+    source: Source
     values: tuple[Any, ...]
 
 
@@ -65,7 +67,7 @@ def digest_of(tile: ExplainedTile, legend: ColoredLegend) -> TileDigest:
         _text(tile),
     )
     order = (101.0 if facts.oa_pct is None else facts.oa_pct), facts.confidence_pct
-    return TileDigest(tile.id, order, ranks(tile), facts.cloud_pct, bool(facts.cloud_unknown_pct), values)
+    return TileDigest(tile.id, order, ranks(tile), facts.cloud_pct, facts.has_unknown_clouds, tile.source, values)
 
 
 def weakest_first(tiles: Iterable[TileDigest]) -> list[TileDigest]:

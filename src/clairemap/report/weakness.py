@@ -1,7 +1,6 @@
 """The sentence on the biggest weakness of a map."""
 
-from clairemap.artefacts.metrics import RegionMetrics
-from clairemap.report.class_errors import largest_error
+from clairemap.artefacts.metrics import RegionMetrics, largest_error
 from clairemap.report.numbers import points
 
 

@@ -14,6 +14,7 @@ from clairemap.metrics.calibration import Calibration
 from clairemap.metrics.class_areas import ClassAreas
 from clairemap.metrics.region_metrics import region_metrics
 from clairemap.metrics.tally import Tally
+from clairemap.report.weakness import weakness_text
 from clairemap.settings import DEMO_CLASSES, ExplainSettings, LegendSettings
 
 LEGEND = LegendSettings(classes=DEMO_CLASSES[:3], ignore=(0,))
@@ -51,21 +52,31 @@ def test_a_region_says_what_how_sure_why_and_what_to_check(tiles: list[Explained
     water, forest, grass = (entry.name for entry in LEGEND.classes)
     assert f"The largest classes by area are {water} (60 %) and {forest} (30 %)." in text
     assert f"The map also shows {grass}." in text
-    assert "Against the labels of 2 tiles, 97 % of the pixels are right." in text
-    figures = f"finds 67 % of the {grass}, and over 99 % of the area mapped as {grass} is right"
+    assert "In 2 tiles with labels, 97 % of the labelled pixels agree with the labels." in text
+    figures = (
+        f"finds 67 % of the pixels labelled {grass}; of the labelled pixels mapped as {grass}, over 99 % are right"
+    )
     assert f"The map is weakest for {grass}: it {figures}." in text
     assert f"Of the pixels labelled {grass}, 33 % are mapped as {water}." in text
     assert "Clouds hide at least a fifth of 1 of 3 tiles." in text
     assert "not aligned reliably in 1 of 3 tiles" in text
     assert "unsure (mean confidence below 60 %) in 1 of 3 tiles" in text
     assert f"First, look for {grass} that is mapped as another class: the map shows too little of it." in text
-    assert "the tile with the lowest confidence, row 1, column 1 of scene north." in text
+    assert "Check the tile with the lowest confidence first: row 1, column 1 of scene north." in text
     assert len(region_summary(metrics(wrong), tiles)) <= 10
+
+
+def test_summary_and_biggest_weakness_name_the_same_error(tiles: list[ExplainedTile]):
+    false = metrics(np.array([[5000, 0, 0], [0, 2600, 400], [50, 0, 900]]))
+    _, forest, grass = (entry.name for entry in LEGEND.classes)
+    text = " ".join(region_summary(false, tiles))
+    assert f"Of the labelled pixels mapped as {grass}, 31 % have the label {forest}." in text
+    assert f"30.8 % of the pixels mapped as {grass} have the label {forest}." in weakness_text(false)
 
 
 def test_a_good_region_has_no_weak_class(tiles: list[ExplainedTile]):
     text = " ".join(region_summary(metrics(GOOD), tiles[:1]))
-    assert "weak" not in text and "over 99 % of the pixels are right" in text
+    assert "weak" not in text and "over 99 % of the labelled pixels agree with the labels" in text
 
 
 def test_missing_labels_and_training_are_said(tiles: list[ExplainedTile]):

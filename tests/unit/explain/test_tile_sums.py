@@ -119,7 +119,7 @@ def test_a_class_of_the_labels_that_the_map_never_shows_counts_with_iou_0():
     assert facts.cover == "uniform"
     assert [c.name for c in facts.shown] == ["water"]
     assert [c.name for c in facts.missed] == ["forest"]
-    assert "The labels contain forest, but no pixel of this tile is mapped so." in text_of(facts)
+    assert "The labels contain forest, but the map shows none in this tile." in text_of(facts)
 
 
 def test_a_good_overall_accuracy_does_not_hide_a_poor_class():
@@ -127,7 +127,7 @@ def test_a_good_overall_accuracy_does_not_hide_a_poor_class():
     facts = tile_facts(measured([9994, 6, 0]), PIXELS, "good", LEGEND, confusion)
     assert facts.oa_pct == 97
     assert (facts.accuracy, facts.worst and facts.worst.name) == ("poor", "forest")
-    assert "The map matches the labels poorly for forest: it finds 2 % of the forest, and" in text_of(facts)
+    assert "The map matches the labels poorly for forest: it finds 2 % of the pixels labelled forest;" in text_of(facts)
 
 
 def test_a_class_with_a_small_share_of_the_labels_does_not_make_a_tile_poor():

@@ -89,7 +89,7 @@ def test_the_reading_finds_what_is_wrong(made: ModuleType):
         "Most of this tile is water, 80 % of the mapped area.",
         "Most of this tile is forest, 55 % of the mapped area.",
         "The network is moderately confident here: on average, it gives the mapped class a probability of 90 %.",
-        "SAR decides most, with 50 % of the weight, the optical image the rest.",
+        "SAR has most of the weight, 50 %, the optical image the rest.",
         "Something happened here.",
         "Confidence is lowest for road (90 % on average).",
     ):
@@ -114,13 +114,12 @@ def test_half_of_a_tile_is_not_most_of_it(made: ModuleType):
 def test_a_rare_class_that_is_missed_is_said(made: ModuleType):
     missed = np.array([[30000, 0, 0], [0, 20000, 0], [110, 0, 0]])
     tile = made.plain_tile(confusion=missed, px=np.array([9000, 7384, 0]))
-    assert "The labels contain road, but no pixel of this tile is mapped so." in text(made, tile)
+    assert "The labels contain road, but the map shows none in this tile." in text(made, tile)
     wordings = " ".join(wording for topic in tile_topics(made.facts_of(tile)) for wording in topic.wordings)
     assert "99 % of the pixels are mapped as labelled, but not all classes do well" in wordings
     hardly = np.array([[30000, 0, 0], [0, 20000, 0], [110, 0, 2]])
-    assert "poorly for road: it finds 2 % of the road, and over 99 % of the area mapped as road is right" in text(
-        made, made.plain_tile(confusion=hardly)
-    )
+    figures = "finds 2 % of the pixels labelled road; of the labelled pixels mapped as road, over 99 % are right"
+    assert f"poorly for road: it {figures}" in text(made, made.plain_tile(confusion=hardly))
 
 
 def test_a_handful_of_pixels_gets_no_percentage(made: ModuleType):

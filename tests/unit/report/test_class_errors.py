@@ -4,9 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clairemap.artefacts.metrics import ClassError, largest_error
 from clairemap.artefacts.tiles import TileId
 from clairemap.report import class_errors
-from clairemap.report.class_errors import ClassError, ClassErrors
+from clairemap.report.class_errors import ClassErrors
 from clairemap.report.content import ReportContent
 
 Rescored = Callable[..., ReportContent]
@@ -15,7 +16,7 @@ CONFUSION = np.array([[900, 100, 0], [50, 800, 150], [0, 600, 400]])
 
 def test_the_largest_error_is_a_missed_or_a_false_class(rescored: Rescored):
     metrics = rescored(CONFUSION).metrics
-    found = [class_errors.largest_error(metrics, index) for index in range(3)]
+    found = [largest_error(metrics, index) for index in range(3)]
     assert found == [
         ClassError(0, 1, 0.1, is_false=False),
         ClassError(2, 1, 0.4, is_false=True),
@@ -25,9 +26,9 @@ def test_the_largest_error_is_a_missed_or_a_false_class(rescored: Rescored):
 
 def test_classes_without_an_error_or_enough_labels_have_none(rescored: Rescored):
     metrics = rescored(np.array([[900, 0, 0], [0, 20, 5], [0, 0, 900]])).metrics
-    assert class_errors.largest_error(metrics, 0) is None  # no wrong pixel
-    assert class_errors.largest_error(metrics, 1) is None  # 25 labelled pixels
-    assert class_errors.largest_error(metrics, 2) == ClassError(1, 2, 5 / 905, is_false=True)
+    assert largest_error(metrics, 0) is None  # no wrong pixel
+    assert largest_error(metrics, 1) is None  # 25 labelled pixels
+    assert largest_error(metrics, 2) == ClassError(1, 2, 5 / 905, is_false=True)
 
 
 def test_tiles_have_the_pixels_of_these_errors(rescored: Rescored, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from clairemap.artefacts.explanations import Source
 from clairemap.artefacts.registration import Registration
 from clairemap.report.content import Interactive, RegistrationRow, ReportContent
 from clairemap.report.left_out import left_out
@@ -20,7 +21,7 @@ def complete(content: ReportContent, record: Registration) -> ReportContent:
 
 def test_reasons_are_given_for_what_is_missing(complete: ReportContent, record: Registration):
     assert facts(complete) == {
-        "Pictures of tiles": "0 of 9: the page has at most report.max_mb",
+        "Pictures of tiles": "0 of 9: report.max_mb limits the page's size",
     }
     rejected = replace(record, scene="west", verdict="rejected", reason="few ties")
     alone = replace(record, scene="south", verdict="single_sensor")
@@ -32,7 +33,7 @@ def test_reasons_are_given_for_what_is_missing(complete: ReportContent, record: 
             metrics=complete.metrics.model_copy(update={"views": {}}),
             can_be_sampled=True,
             inputs=(SceneInput("south", "o.tif", "", "", "", "9 px", 4, 3),),
-            interactive=Interactive({"maps": [{"not_in_choice": 2}]}, unread=("east",)),
+            interactive=Interactive({"maps": [{"scenes_without_picture": 2}]}, unread=("east",)),
         )
     )
     assert found["Comparison of the sensors"].startswith("metrics.compare_sensors is false")
@@ -47,4 +48,18 @@ def test_reasons_are_given_for_what_is_missing(complete: ReportContent, record: 
 
 def test_without_labels_the_reason_is_given(without_labels: ReportContent):
     assert facts(without_labels)["Accuracy"] and "Comparison of the sensors" not in facts(without_labels)
-    assert facts(without_labels)["Language model"].startswith("not used")
+
+
+def test_a_model_that_wrote_a_tile_not_shown_or_the_summary_is_used(content: ReportContent):
+    template: frozenset[Source] = frozenset({"template"})
+    assert facts(replace(content, tile_sources=template))["Language model"].startswith("not used")
+    assert "Language model" not in facts(replace(content, tile_sources=template | {"model"}))
+    assert "Language model" not in facts(replace(content, tile_sources=template, summary_source="model"))
+
+
+def test_sensors_cannot_be_compared_where_each_test_scene_has_one(content: ReportContent, record: Registration):
+    metrics = content.metrics.model_copy(update={"views": {}})
+    rows = tuple(RegistrationRow(replace(record, verdict=verdict), None, None) for verdict in ("good", "single_sensor"))
+    both, alone = (facts(replace(content, metrics=metrics, registrations=(row,))) for row in rows)
+    assert both["Comparison of the sensors"].startswith("metrics.compare_sensors is false")
+    assert alone["Comparison of the sensors"] == "each test scene with labels has one sensor only"

@@ -76,7 +76,8 @@ def made() -> Interactive:
                     layer("optical", "photograph", 2), layer("labels", "classes", 3),
                 ],
                 "outlines": [["north", [[0, 0], [100, 0], [100, 60], [0, 60]]]], "points": [[20, 30, 1, 0]],
-                "choice": [[HOSTILE, {"optical": [[4, 10, 0, 60, 40, 2, 2, 2]], "sar": []}]], "not_in_choice": 3,
+                "choice": [[HOSTILE, {"optical": [[4, 10, 0, 60, 40, 2, 2, 2]], "sar": []}]],
+                "scenes_without_picture": 3,
             }
         ],
         "tiles": {

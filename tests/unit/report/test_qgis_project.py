@@ -26,6 +26,7 @@ HOSTILE = '<b>"Öde" & 水体'
 LEGEND = ColoredLegend(
     classes=(ColoredClass(code=1, name=HOSTILE, color="#0010FF"), ColoredClass(code=40, name="forest", color="#1f6f3a"))
 )
+STAMP = {"clairemap_version": "1.2.3", "clairemap_commit": "abc"}
 PYTHON = shutil.which("python3", path="/usr/bin")
 READ = """
 import json, sys
@@ -102,7 +103,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     write_map(files, "EPSG:32632")
     write_table(files.polygons, "landcover", "code", 1)
     write_table(folder / "alps.sample.gpkg", "sample", "reference", "40")
-    made = Made(folder, qgis_project(HOSTILE, [files], LEGEND, [files.polygons], folder / "alps.sample.gpkg"))
+    made = Made(folder, qgis_project(HOSTILE, [files], LEGEND, STAMP, [files.polygons], folder / "alps.sample.gpkg"))
     made.project.write_text(made.text, encoding="utf-8")
     return made
 
@@ -130,25 +131,33 @@ def test_the_tree_has_each_layer_once_and_shows_the_land_cover(made: Made):
 
 def test_equal_maps_give_equal_text(made: Made):
     files = MapFiles(made.folder / "alps")
-    again = qgis_project(HOSTILE, [files], LEGEND, [files.polygons], made.folder / "alps.sample.gpkg")
+    again = qgis_project(HOSTILE, [files], LEGEND, STAMP, [files.polygons], made.folder / "alps.sample.gpkg")
     assert again == made.text
 
 
+def test_the_stamp_is_among_the_properties(made: Made):
+    root = ElementTree.fromstring(qgis_project("Alps", [MapFiles(made.folder / "alps")], LEGEND, STAMP))
+    assert [(tag.tag, tag.text) for tag in root.findall("properties/clairemap/*")] == [
+        ("version", "1.2.3"),
+        ("commit", "abc"),
+    ]
+
+
 def test_layers_that_do_not_exist_are_left_out(made: Made):
-    root = ElementTree.fromstring(qgis_project("Alps", [MapFiles(made.folder / "alps")], LEGEND))
+    root = ElementTree.fromstring(qgis_project("Alps", [MapFiles(made.folder / "alps")], LEGEND, STAMP))
     assert len(root.findall("projectlayers/maplayer")) == len(MAPS)
-    assert not ElementTree.fromstring(qgis_project("Alps", [], LEGEND)).findall("projectlayers/maplayer")
+    assert not ElementTree.fromstring(qgis_project("Alps", [], LEGEND, STAMP)).findall("projectlayers/maplayer")
 
 
 def test_a_map_without_a_crs_has_none_in_the_project(tmp_path: Path):
     write_map(MapFiles(tmp_path / "photo"), None)
-    root = ElementTree.fromstring(qgis_project("Photo", [MapFiles(tmp_path / "photo")], LEGEND))
+    root = ElementTree.fromstring(qgis_project("Photo", [MapFiles(tmp_path / "photo")], LEGEND, STAMP))
     assert {len(element) for element in root.iter("spatialrefsys")} == {0}
 
 
 def test_a_missing_map_is_an_error(tmp_path: Path):
     with pytest.raises(UnreadableFileError, match=r"gone\.landcover\.tif"):
-        qgis_project("Gone", [MapFiles(tmp_path / "gone")], LEGEND)
+        qgis_project("Gone", [MapFiles(tmp_path / "gone")], LEGEND, STAMP)
 
 
 @pytest.fixture(scope="module")

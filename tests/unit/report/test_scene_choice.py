@@ -9,6 +9,7 @@ from odc.geo.geobox import GeoBox
 from PIL import Image
 
 from clairemap.artefacts.explanations import ExplainedTile, TileFacts
+from clairemap.errors import StoreError
 from clairemap.grid.window import Window
 from clairemap.raster.store import GridStore, Layer, complete_store, create_store, open_store
 from clairemap.report.budget import Budget
@@ -57,8 +58,8 @@ def stores(tmp_path: Path) -> list[GridStore]:
 
 
 def test_the_clearest_scene_is_painted_last(stores: list[GridStore]):
-    tiles = [explained("a", 30), explained("a", 10), explained("b", 40), explained("c", None)]
-    assert [store.scene for store in from_cloudy_to_clear(stores, tiles)] == ["c", "b", "a"]
+    tiles = [explained("a", 50), explained("a", 30), explained("b", 10), explained("c", None)]
+    assert [store.scene for store in from_cloudy_to_clear(stores, tiles)] == ["c", "a", "b"]
     assert [store.scene for store in from_cloudy_to_clear(stores, [])] == ["c", "b", "a"]
 
 
@@ -86,6 +87,19 @@ def test_pictures_beyond_the_budget_are_counted(stores: list[GridStore]):
     layers.paint_scenes(stores, DISPLAY)
     choice = scene_choice(layers, stores, DISPLAY, MapFrame.of(GRID), Budget(10))
     assert not choice.blocks and choice.left_out == 1
+
+
+def test_covered_scenes_that_cannot_be_read_do_not_count_as_beyond_the_budget(
+    stores: list[GridStore], monkeypatch: pytest.MonkeyPatch
+):
+    def unreadable(*_: object) -> None:
+        raise StoreError("damaged")
+
+    layers = SceneLayers([Window.whole(GRID.shape)], GRID)
+    layers.paint_scenes(stores, DISPLAY)
+    monkeypatch.setattr("clairemap.report.scene_choice.paint_scene", unreadable)
+    choice = scene_choice(layers, stores, DISPLAY, MapFrame.of(GRID), Budget(PLENTY))
+    assert not choice.blocks and choice.left_out == 0
 
 
 def test_pictures_are_reduced(tmp_path: Path):
