@@ -165,25 +165,15 @@ class ModelCard(DocumentModel):
         """Classes in the order of the logits."""
         return Legend(classes=self.classes)
 
-    def for_scene(self, moments: Mapping[Sensor, BandMoments]) -> "ModelCard":
-        """Return the card with the band moments that normalise a scene: the card's, or the scene's own.
-
-        A sensor without moments of the scene, which has hardly any usable pixels, keeps those of the card.
-
-        Args:
-            moments: of the scene, by sensor.
-        """
-        if self.normalisation == "training":
-            return self
-        optical, sar = (
-            scale.with_moments(moments[sensor]) if sensor in moments else scale
-            for sensor, scale in self._scales.items()
-        )
-        return self.model_copy(update={"optical_bands": optical, "sar_bands": sar})
-
-    @property
-    def _scales(self) -> dict[Sensor, BandScale]:
-        return {"optical": self.optical_bands, "sar": self.sar_bands}
+    def with_moments(self, moments: Mapping[Sensor, BandMoments]) -> "ModelCard":
+        """Return the card with a scene's band moments; a sensor without moments keeps those of the card."""
+        scales: dict[Sensor, BandScale] = {"optical": self.optical_bands, "sar": self.sar_bands}
+        found = {
+            f"{sensor}_bands": scale.with_moments(moments[sensor])
+            for sensor, scale in scales.items()
+            if sensor in moments
+        }
+        return self.model_copy(update=found)
 
     def named(self, legend: Legend) -> "ModelCard":
         """Return the card with the names of a legend, in which classes may have new names since the training.

@@ -68,7 +68,7 @@ class Prediction:
             StoreError: the model needs the scene's moments, but the pair is from an earlier version, without them.
         """
         card = self.bundle.card
-        return card if card.normalisation == "training" else card.for_scene(scene_moments(pair))
+        return card if card.normalisation == "training" else card.with_moments(scene_moments(pair))
 
     def window_px(self, pair: GridStore) -> int:
         """Return the window size of the settings, or the largest that fits into memory."""

@@ -18,6 +18,7 @@ from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, Values
 from clairemap.tiles.holes import sample_holes
 from clairemap.tiles.matching import SceneMatch
 from clairemap.tiles.misleading import mislead, with_misleading
+from clairemap.tiles.stretch import band_column, stretched
 
 COVERAGES = (0.1, 1.5)
 """Range of the uniform draw of cloud coverage; values above 1, more than a third, are overcast."""
@@ -184,7 +185,7 @@ def with_speckle(crop: Crop, looks: float, statistics: TrainingStatistics, rando
         return replace(crop, sar=speckled_db(crop.sar, looks, random))
     usable = crop.sar_weight > 0
     largest = np.max(crop.sar, axis=(-2, -1), keepdims=True, where=usable, initial=-np.inf)
-    white = np.maximum(largest, _band_column(statistics.sar.p98))
+    white = np.maximum(largest, band_column(statistics.sar.p98))
     return replace(crop, sar=np.minimum(speckled_amplitude(crop.sar, looks, random), white))
 
 
@@ -198,10 +199,4 @@ def with_gain(values: Values, gain: float, statistics: BandStatistics, random: n
     """
     common, own = random.uniform(-gain, gain, 2), BAND_SHARE * random.uniform(-gain, gain, (2, len(values)))
     contrast, brightness = (common[:, None] + own).astype(np.float32)[..., None, None]
-    mean, std = _band_column(statistics.mean), _band_column(statistics.std)
-    out: Values = (values - mean) * np.exp(contrast) + (mean + brightness * std)
-    return out
-
-
-def _band_column(numbers: tuple[float, ...]) -> Values:
-    return np.array(numbers, np.float32)[:, None, None]
+    return stretched(values, np.exp(contrast), brightness, statistics)

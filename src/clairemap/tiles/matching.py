@@ -6,10 +6,11 @@ from typing import Self
 
 import numpy as np
 
-from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
+from clairemap.artefacts.model_card import BandScale
 from clairemap.artefacts.store_attributes import BandMoments
 from clairemap.settings import Sensor
 from clairemap.tiles.crops import Crop, Values
+from clairemap.tiles.stretch import band_column
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,11 @@ class LinearMatch:
     offset: Values
 
     @classmethod
-    def between(cls, scene: BandMoments | None, training: BandStatistics) -> Self:
-        """Return the match of a scene's bands to those of the training; without moments the identity.
-
-        A band without variation is only moved.
-        """
-        mean, std = np.array(training.mean), np.array(training.std)
-        own_mean, own_std = (mean, std) if scene is None else (np.array(scene.mean), np.array(scene.std))
-        factor = std / np.where(own_std > 0, own_std, std)
-        return cls(*(part.astype(np.float32)[:, None, None] for part in (factor, mean - factor * own_mean)))
+    def between(cls, scene: BandMoments | None, training: BandScale) -> Self:
+        """Return the match of a scene's bands to those of the training; without moments the identity."""
+        own = training if scene is None else training.with_moments(scene)
+        factor = np.array(training.std) / np.array(own.std)
+        return cls(band_column(factor.tolist()), band_column((np.array(training.mean) - factor * own.mean).tolist()))
 
     def __call__(self, values: Values) -> Values:
         """Return the bands (band, y, x) in the units of the training tiles."""
@@ -44,12 +41,9 @@ class SceneMatch:
     sar: LinearMatch
 
     @classmethod
-    def of(cls, moments: Mapping[Sensor, BandMoments], statistics: TrainingStatistics) -> Self:
-        """Return the match of a scene with these moments."""
-        return cls(
-            LinearMatch.between(moments.get("optical"), statistics.optical),
-            LinearMatch.between(moments.get("sar"), statistics.sar),
-        )
+    def of(cls, moments: Mapping[Sensor, BandMoments], optical: BandScale, sar: BandScale) -> Self:
+        """Return the match of a scene with these moments to the scales of the training."""
+        return cls(LinearMatch.between(moments.get("optical"), optical), LinearMatch.between(moments.get("sar"), sar))
 
     def __call__(self, crop: Crop) -> Crop:
         """Return the crop with matched bands."""

@@ -7,6 +7,7 @@ import numpy as np
 from clairemap.artefacts.statistics import BandStatistics, TrainingStatistics
 from clairemap.settings import Sensor
 from clairemap.tiles.crops import Crop, Values
+from clairemap.tiles.stretch import band_column, stretched
 from clairemap.validity import Mask
 
 CONTRASTS = (-1.0, 0.2, 3.0)
@@ -47,7 +48,7 @@ def with_misleading(crop: Crop, sensor: Sensor, statistics: TrainingStatistics, 
     if kind == 0:
         values = _with_wrong_stretch(values, of_sensor, random)
     elif kind == 1:
-        values = values + random.uniform(*NOISE_STD) * _std(of_sensor) * random.standard_normal(
+        values = values + random.uniform(*NOISE_STD) * band_column(of_sensor.std) * random.standard_normal(
             values.shape, np.float32
         )
     elif kind == 2 or len(values) == 1:
@@ -62,27 +63,17 @@ def with_misleading(crop: Crop, sensor: Sensor, statistics: TrainingStatistics, 
 def _with_wrong_stretch(values: Values, statistics: BandStatistics, random: np.random.Generator) -> Values:
     contrast = np.float32(random.choice(CONTRASTS))
     brightness = np.float32(random.choice((-1, 1)) * random.uniform(*BRIGHTNESS_STD))
-    mean, std = _column(statistics.mean), _std(statistics)
-    stretched: Values = (values - mean) * contrast + (mean + brightness * std)
-    return stretched
+    return stretched(values, contrast, brightness, statistics)
 
 
 def _displaced(values: Values, usable: Mask, statistics: BandStatistics, random: np.random.Generator) -> Values:
     """Return the bands moved around the edges; pixels from outside the usable ones get the mean of the training."""
     low, high = DISPLACED_PX
     offset = tuple(int(step) for step in random.integers(low, high + 1, 2) * random.choice((-1, 1), 2))
-    known = np.where(usable, values, _column(statistics.mean))
+    known = np.where(usable, values, band_column(statistics.mean))
     moved: Values = np.where(usable, np.roll(known, offset, (-2, -1)), values)
     return moved
 
 
 def _weight(crop: Crop, sensor: Sensor) -> Values:
     return crop.optical_weight if sensor == "optical" else crop.sar_weight
-
-
-def _std(statistics: BandStatistics) -> Values:
-    return _column(statistics.std)
-
-
-def _column(numbers: tuple[float, ...]) -> Values:
-    return np.array(numbers, np.float32)[:, None, None]

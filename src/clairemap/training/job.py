@@ -123,7 +123,10 @@ class TrainingJob:
         """
         if self.settings.training.normalisation == "training":
             return {}
-        return {scene: SceneMatch.of(scene_moments(store), self.statistics) for scene, store in stores.items()}
+        scales = self.scales
+        return {
+            scene: SceneMatch.of(scene_moments(store), scales.optical, scales.sar) for scene, store in stores.items()
+        }
 
     def _pairs(self) -> dict[str, Path]:
         """Return the stores of the training and validation scenes."""

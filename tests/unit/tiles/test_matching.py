@@ -3,12 +3,11 @@ import pytest
 import torch
 
 from clairemap.artefacts.model_card import BandScale
-from clairemap.artefacts.statistics import BandStatistics
 from clairemap.artefacts.store_attributes import BandMoments
 from clairemap.nets.normalisation import normalise
 from clairemap.tiles.matching import LinearMatch
 
-TRAINING = BandStatistics(bands=("red", "nir"), mean=(100, 50), std=(20, 5), p02=(60, 40), p98=(140, 60))
+TRAINING = BandScale(names=("red", "nir"), mean=(100, 50), std=(20, 5))
 
 
 def test_a_matched_scene_has_the_moments_of_the_training():
@@ -27,11 +26,10 @@ def test_a_band_without_variation_is_only_moved():
 
 
 def test_matched_values_are_normalised_as_in_mapping():
-    training = BandScale(names=TRAINING.bands, mean=TRAINING.mean, std=TRAINING.std)
     scene = BandMoments(mean=(3.5, 8), std=(0.5, 0))
     values = torch.tensor([[[3.0, 4.0]], [[8.0, 8.5]]])
     matched = torch.from_numpy(LinearMatch.between(scene, TRAINING)(values.numpy()))
-    torch.testing.assert_close(normalise(matched, training), normalise(values, training.with_moments(scene)))
+    torch.testing.assert_close(normalise(matched, TRAINING), normalise(values, TRAINING.with_moments(scene)))
 
 
 def test_without_moments_values_are_unchanged():
