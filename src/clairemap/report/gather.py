@@ -13,8 +13,8 @@ from clairemap.artefacts.history import read_history
 from clairemap.artefacts.label_counts import read_label_counts
 from clairemap.artefacts.map_check import read_map_check
 from clairemap.artefacts.metrics import RegionMetrics, read_metrics
-from clairemap.artefacts.model_card import read_model_card
-from clairemap.artefacts.origin import read_origin
+from clairemap.artefacts.model_card import ModelCard, read_model_card
+from clairemap.artefacts.origin import Origin, read_origin
 from clairemap.artefacts.registration import Registration, read_registration
 from clairemap.artefacts.scene_sources import read_scene_sources
 from clairemap.artefacts.simulated_answers import read_simulated_answers
@@ -104,15 +104,9 @@ def gather(
         UnreadableFileError: a map cannot be read.
     """
     metrics = read_metrics(files.metrics)
-    statistics = read_statistics(files.model.statistics)
     card = read_model_card(files.model.card).named(settings.legend)
     origin = read_origin(files.model.origin) if files.model.origin.exists() else None
-    display = DisplaySettings(
-        legend=settings.legend,
-        sensors=settings.sensors,
-        optical=display_stretch(statistics.optical, settings.sensors.optical.names, files.model.statistics),
-        sar=display_stretch(statistics.sar, settings.sensors.sar.names, files.model.statistics),
-    )
+    display = _display(files.model.statistics, settings)
     digests = [
         digest_of(tile, display.legend) for scene in files.scenes for tile in read_explanations(scene.explanations)
     ]
@@ -136,13 +130,7 @@ def gather(
         registrations=registrations,
         tiles=cards,
         tiles_explained=len(digests),
-        provenance=(
-            *model_texts.model_facts(card),
-            *(model_texts.origin_facts(card, origin) if origin else ()),
-            *_scoring_facts(metrics.stamp),
-            *model_texts.software_facts(card),
-            *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
-        ),
+        provenance=_provenance(card, origin, metrics, files),
         calibration=model_texts.calibration_text(card),
         split=split_summary(read_audit(files.model.audit_of(region)), card.halo_px, metrics.split, metrics.headline),
         stamp=stamp,
@@ -173,6 +161,28 @@ def gather(
             sample,
             files.earlier,
         ),
+    )
+
+
+def _display(statistics_path: Path, settings: RenderReport) -> DisplaySettings:
+    """Return how pictures show classes and bands."""
+    statistics = read_statistics(statistics_path)
+    return DisplaySettings(
+        legend=settings.legend,
+        sensors=settings.sensors,
+        optical=display_stretch(statistics.optical, settings.sensors.optical.names, statistics_path),
+        sar=display_stretch(statistics.sar, settings.sensors.sar.names, statistics_path),
+    )
+
+
+def _provenance(card: ModelCard, origin: Origin | None, metrics: RegionMetrics, files: RegionPaths) -> tuple[Fact, ...]:
+    """Return the facts on model, scoring, software and results that were kept."""
+    return (
+        *model_texts.model_facts(card),
+        *(model_texts.origin_facts(card, origin) if origin else ()),
+        *_scoring_facts(metrics.stamp),
+        *model_texts.software_facts(card),
+        *model_texts.accepted_facts(kept_results(files.accepted, [scene.folder.name for scene in files.scenes])),
     )
 
 
