@@ -251,7 +251,7 @@ def test_windows_without_a_condition_are_not_counted(load: Load):
 
 def test_conditions_name_what_they_change(load: Load):
     conditions = load("conditions")
-    assert len(conditions.CONDITIONS) == 1 + 8 + 4 + 6
+    assert len(conditions.CONDITIONS) == 1 + 4 + 4 + 6
     for name, each in conditions.CONDITIONS.items():
         assert each.name == name and "fused" in each.seen_by
         changes = sum(map(bool, (each.coverage, each.displaced_px, each.fault)))
