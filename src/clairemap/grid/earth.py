@@ -184,11 +184,11 @@ class Ellipsoid:
         return cls(crs, base, base.ellipsoid.semi_major_metre, base.ellipsoid.semi_minor_metre)
 
     def cartesian_m(self, x: Coordinates, y: Coordinates) -> Coordinates:
-        """Return Cartesian coordinates (..., 3) in metres from the ellipsoid's centre; not finite where undefined."""
+        """Return Cartesian coordinates (..., 3) in metres from the ellipsoid's centre; NaN where undefined."""
         if self.crs != self.base:
             x, y = _transformer(self.crs.to_wkt(), self.base.to_wkt()).transform(x, y)
         unit = self.base.axis_info[0].unit_conversion_factor
-        longitude, latitude = np.asarray(x) * unit, np.asarray(y) * unit
+        longitude, latitude = (np.where(np.isfinite(each), each, np.nan) * unit for each in (x, y))  # PROJ gives inf
         normal = self.semi_major_m / np.sqrt(1 - self._squared_eccentricity * np.sin(latitude) ** 2)
         return np.stack(
             [

@@ -70,7 +70,7 @@ DEMO: Mapping[str, Rate] = {
 """Rates measured on the demo with two cores (network size tiny, explanations without a language model)."""
 
 ON_GPU: Mapping[str, Rate] = {"train_model": Rate(10.0, 0.04, "gpu"), "predict_scene": Rate(6.0, 0.05, "gpu")}
-"""Rates measured on one H100 (docs/benchmarks.md), network size tiny."""
+"""Rates measured on one H200 (docs/benchmarks.md), network size tiny."""
 
 NETWORK_RULES = ("train_model", "predict_scene")
 REGION_RULES = (
@@ -81,7 +81,7 @@ REGION_RULES = (
 OPERATIONS = {"tiny": 2.2, "small": 26.2, "base": 81.5}
 """Gflop of a training step per crop of 256 px, by network size (docs/benchmarks.md)."""
 GPU_SLOWDOWN = {"tiny": 1.0, "small": 1.2, "base": 1.5}
-"""Time of a training step on one H100 relative to size tiny (docs/benchmarks.md)."""
+"""Time of a training step on one H200 relative to size tiny (docs/benchmarks.md)."""
 MOST_BENCHMARKS = 200
 """Maximum number of benchmark files that are read for each rule."""
 

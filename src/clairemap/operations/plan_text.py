@@ -33,7 +33,7 @@ TITLES: Mapping[Kind, str] = {
 SOURCES: Mapping[Source, str] = {
     "recorded": "from benchmarks of earlier jobs here, scaled by scene size",
     "demo": "not run here yet: scaled from the demo on 2 CPU cores, so only an order of magnitude",
-    "gpu": "not run here yet: scaled from one H100 GPU, so only an order of magnitude",
+    "gpu": "not run here yet: scaled from one H200 GPU, so only an order of magnitude",
     "unknown": "unknown: not run here yet, and not measured for these settings",
 }
 

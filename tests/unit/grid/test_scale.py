@@ -7,6 +7,7 @@ from clairemap.errors import GridError
 from clairemap.grid.points import Size
 from clairemap.grid.scale import (
     pixel_height_m,
+    pixel_sides,
     pixel_size_m,
     pixel_width_m,
     plane_pixel_size,
@@ -57,6 +58,12 @@ def test_north_is_up_except_around_poles():
     assert up_deg(right_of_the_pole)[0] == pytest.approx(90, abs=1)
     with_the_pole = grid("EPSG:3413", Affine(1000, 0, -50_000, 0, -1000, 50_000))
     assert sorted(up_deg(with_the_pole)[1:].round()) == [-135, -45, 45, 135]
+
+
+def test_sides_are_nan_where_the_crs_is_not_defined():
+    half_of_the_earth = grid("+proj=ortho +lat_0=45 +lon_0=10 +ellps=sphere", Affine(1e5, 0, -7e6, 0, -1e5, 7e6), 140)
+    for side in pixel_sides(half_of_the_earth, np.array([0.5, 70]), np.array([0.5, 70])):
+        assert np.isnan(side[0]).all() and np.isfinite(side[1]).all()
 
 
 def test_ground_sizes_need_a_crs():

@@ -48,7 +48,7 @@ def placed(
 
 def at(y0: int, x0: int, height: int, width: int) -> GeoBox:
     """A grid whose pixels are those of the map, from a row and column on."""
-    return GeoBox((height, width), MAP.transform * Affine.translation(x0, y0), MAP.crs)
+    return GeoBox((height, width), MAP.transform @ Affine.translation(x0, y0), MAP.crs)
 
 
 def filled(value: int, shape: tuple[int, int] = (20, 20)) -> NDArray[np.uint8]:
@@ -79,7 +79,7 @@ def test_other_grids_give_the_label_at_the_centre_of_each_pixel(tmp_path: Path, 
     east, north = MAP.transform.a * x + MAP.transform.c, MAP.transform.e * y + MAP.transform.f
     if crs_changes:
         east, north = Transformer.from_crs("EPSG:32633", "EPSG:4326", always_xy=True).transform(east, north)
-    column, row = (~geobox.transform) * (east, north)
+    column, row = ~geobox.transform @ (east, north)
     inside = (row >= 0) & (row < geobox.shape[0]) & (column >= 0) & (column < geobox.shape[1])
     expected = np.where(inside, labels[row.astype(int) * inside, column.astype(int) * inside], NONE)
     sure = np.minimum(np.abs(row - np.round(row)), np.abs(column - np.round(column))) > 0.02

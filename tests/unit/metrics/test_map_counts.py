@@ -38,7 +38,7 @@ def landcover(tmp_path_factory: pytest.TempPathFactory, codes: NDArray[np.uint8]
 
 
 def scene(folder: Path, name: str, labels: NDArray[np.uint8], y0: int, x0: int, role: int = TEST) -> LabelledScene:
-    geobox = GeoBox(labels.shape, GRID.transform * Affine.translation(x0, y0), GRID.crs)
+    geobox = GeoBox(labels.shape, GRID.transform @ Affine.translation(x0, y0), GRID.crs)
     layers = [Layer("label", "uint8", fill=IGNORE_INDEX)]
     store = create_store(folder / "part", geobox, layers, tile_px=TILE_PX, shard_tiles=8, attributes={"scene": name})
     for window in store.shards():

@@ -1,5 +1,6 @@
 """Estimated run time of jobs."""
 
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -10,11 +11,13 @@ import rasterio
 from clairemap.artefacts.history import HistoryStep, write_history
 from clairemap.artefacts.model_card import write_model_card
 from clairemap.operations import scene_sizes as sizes
-from clairemap.operations.costs import DEMO, OPERATIONS, Costs, Rate, benchmark_seconds
+from clairemap.operations.costs import DEMO, GPU_SLOWDOWN, ON_GPU, OPERATIONS, Costs, Rate, benchmark_seconds
+from clairemap.operations.plan_text import SOURCES
 from clairemap.operations.planned import PlannedJob
 from clairemap.outputs import ModelFolder
 from clairemap.plan import Plan
 
+PROJECT = Path(__file__).parents[3]
 HEADER = "s\th:m:s\tmax_rss\n"
 SIDES = {"small": 100, "large": 200, "next": 400}
 
@@ -86,6 +89,18 @@ def test_training_grows_with_steps_and_network(plan: Plan):
     )
     other = Costs.of(Plan(larger, plan.sheet)).seconds(job("train_model"))
     assert other is not None and seconds is not None and other > 10 * seconds
+
+
+def test_rates_on_a_gpu_are_those_of_the_benchmark():
+    measured = json.loads((PROJECT / "benchmarks" / "results" / "gpu.json").read_text())
+    card = f"one {measured['gpu'].removeprefix('NVIDIA ')} GPU"
+    assert card in SOURCES["gpu"] and card in (PROJECT / "docs" / "operations.md").read_text()
+    steps = {size: measured[f"steps_{size}"] for size in OPERATIONS}
+    step_s = {size: each["bfloat16"]["ms"] / 1000 for size, each in steps.items()}
+    step_mpx = steps["tiny"]["batch"] * steps["tiny"]["crop_px"] ** 2 / 1e6
+    assert ON_GPU["train_model"].mpx_s == pytest.approx(step_s["tiny"] / step_mpx, rel=0.2)
+    assert {size: step_s[size] / step_s["tiny"] for size in step_s} == pytest.approx(GPU_SLOWDOWN, rel=0.2)
+    assert ON_GPU["predict_scene"].mpx_s == pytest.approx(1 / measured["mapping"]["float32"]["mpx_per_s"], rel=0.2)
 
 
 def test_explanations_with_a_language_model_are_unknown(plan: Plan):

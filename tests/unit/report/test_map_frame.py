@@ -12,7 +12,7 @@ from clairemap.report.pixel_geometry import QuarterTurn
 GRID = GeoBox((30, 50), Affine(10, 0, 700_000, 0, -10, 5_300_000), "EPSG:32632")
 
 
-@pytest.mark.parametrize(("mirrored", "quarters"), product((False, True), range(4)))
+@pytest.mark.parametrize(("mirrored", "quarters"), list(product((False, True), range(4))))
 def test_pixels_are_where_the_turned_picture_has_them(mirrored: bool, quarters: int):
     frame = MapFrame(GRID, QuarterTurn(mirrored, quarters), None)
     picture = frame.turn.picture(np.arange(30 * 50).reshape(30, 50))

@@ -159,7 +159,7 @@ def test_a_map_whose_first_row_is_the_southernmost_is_shown_north_up(tmp_path: P
 
 def test_a_rotated_map_is_shown_with_north_near_up_and_an_arrow(tmp_path: Path):
     turn = math.radians(140)  # rows run so that the file's up is 140 degrees from north
-    transform = Affine.translation(5e5, 5.3e6) * Affine(
+    transform = Affine.translation(5e5, 5.3e6) @ Affine(
         10 * math.cos(turn), 10 * math.sin(turn), 0, 10 * math.sin(turn), -10 * math.cos(turn), 0
     )
     codes = np.ones((60, 100), np.uint8)
