@@ -1,6 +1,7 @@
 """Scenes of the accuracy benchmark: simulated where they are made, registered and tiled by the workflow."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -9,6 +10,8 @@ from typing import Any
 
 import yaml
 from accuracy_places import FOLDS, Fold, event_of
+
+from clairemap.provenance import json_digest, stage_code
 
 PROJECT = Path(__file__).parents[1]
 MADE_PX, QUICK_PX = 768, 256
@@ -22,6 +25,9 @@ REAL = {"floods": "floods", "small": "whu_opt_sar"}
 """Folder with settings and sample sheet of each set of real places, in tests/real."""
 
 ROLES = ("optical", "sar", "label", "cloud")
+SIMULATOR = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
+SIMULATED_BY = "simulated_by.txt"
+"""File in the folder of a made scene: hash of the simulator's code and options. It is written last."""
 
 
 def prepare(work: Path, places: str, data: Path | None) -> None:
@@ -49,28 +55,42 @@ def scenes_of(folds: Iterable[Fold]) -> tuple[str, ...]:
 
 
 def simulated(folder: Path, scenes: Iterable[str], size_px: int) -> Path:
-    """Simulate scenes and return their sample sheet."""
+    """Simulate the scenes that this code has not simulated yet, and return the sample sheet of all."""
+    code = stage_code(SIMULATOR)
     rows = [",".join(("scene", "region", "split", *ROLES))]
     for scene in scenes:
-        files = [folder / "scenes" / scene / f"{role}.tif" for role in ROLES]
-        if not all(path.exists() for path in files):
-            simulate(scene, folder / "scenes", size_px)
+        made = folder / "scenes" / scene
+        options = simulator_options(scene, size_px)
+        simulated_by = json_digest([code, options])
+        if not (made / SIMULATED_BY).exists() or (made / SIMULATED_BY).read_text() != simulated_by:
+            simulate(made, options)
+            (made / SIMULATED_BY).write_text(simulated_by)
+        files = [made / f"{role}.tif" for role in ROLES]
         rows.append(",".join([scene, event_of(scene), "train", *map(str, files)]))
     sheet = folder / "scenes.csv"
     sheet.write_text("\n".join(rows) + "\n")
     return sheet
 
 
-def simulate(scene: str, folder: Path, size_px: int) -> None:
-    """Simulate one made scene: landscape of its region, grid and conditions of its own."""
+def simulator_options(scene: str, size_px: int) -> dict[str, str]:
+    """Return the options of simulate_scene for a made scene: its region's landscape, its own grid and conditions."""
     _, letter, number = scene.split("_")
-    place = MADE_PLACES[int(number)]
     landscape = LANDSCAPES[letter]
-    script = PROJECT / "workflow" / "scripts" / "simulate_scene.py"
-    chosen = ["--scene", place, "--directory", str(folder), "--size-px", str(size_px), "--seed", str(landscape)]
-    acquisition = str(1 + len(MADE_PLACES) * landscape + int(number))
-    subprocess.run([sys.executable, script, *chosen, "--acquisition", acquisition], check=True)
-    (folder / place).rename(folder / scene)
+    acquisition = 1 + len(MADE_PLACES) * landscape + int(number)
+    return {
+        "--scene": MADE_PLACES[int(number)],
+        "--size-px": str(size_px),
+        "--seed": str(landscape),
+        "--acquisition": str(acquisition),
+    }
+
+
+def simulate(target: Path, options: dict[str, str]) -> None:
+    """Simulate a made scene; replace its folder if it exists."""
+    words = [word for option in options.items() for word in option]
+    subprocess.run([sys.executable, SIMULATOR, "--directory", target.parent, *words], check=True)
+    shutil.rmtree(target, ignore_errors=True)
+    (target.parent / options["--scene"]).rename(target)
 
 
 def tile(folder: Path, values: dict[str, Any], scenes: Iterable[str]) -> None:

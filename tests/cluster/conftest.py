@@ -119,8 +119,7 @@ def start_on_slurm(slurm_cluster: Any) -> Iterator[Callable[..., "subprocess.Pop
 def cancel_jobs_of(folder: Path) -> None:
     """Cancel the jobs that were submitted in a folder."""
     cluster = _toy_cluster().ToyCluster()
-    lines = cluster.run("squeue", "--noheader", "--format=%A %Z").splitlines()
-    if ids := [line.split()[0] for line in lines if Path(line.split(maxsplit=1)[1]).is_relative_to(folder)]:
+    if ids := cluster.jobs_in(folder):
         cluster.run("scancel", *ids, check=False)
 
 

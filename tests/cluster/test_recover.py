@@ -1,7 +1,9 @@
 """On a real SLURM: Snakemake is killed, its jobs run on; nothing of that may give a wrong result without a word."""
 
 import importlib.util
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,12 +55,17 @@ def own_jobs(cluster: Any, folder: Path) -> list[int]:
     return [number for number, name in cluster.jobs().items() if name in run_ids(folder)]
 
 
-def kill_when_it_works(cluster: Any, folder: Path, process: "subprocess.Popen[str]", stage: str) -> None:
-    """Kill Snakemake as soon as a job of a stage runs its script."""
+def kill_when_it_works(
+    cluster: Any, folder: Path, process: "subprocess.Popen[str]", stage: str, hold: bool = False
+) -> None:
+    """Kill Snakemake as soon as a job of a stage runs its script; `hold` stops the script, so that it does not end."""
 
     def runs() -> bool:
         assert process.poll() is None, (folder / "snakemake.out").read_text()
-        return any(found.script == stage for found in local_orphans(folder, frozenset()))
+        running = [found.pid for found in local_orphans(folder, frozenset()) if found.script == stage]
+        for pid in running if hold else ():
+            os.kill(pid, signal.SIGSTOP)
+        return bool(running)
 
     cluster.wait_until(runs, 120, f"{stage} runs")
     process.kill()
@@ -89,12 +96,10 @@ def test_recover_cancels_the_jobs_of_this_folder_only(
     words = (f"{SCENE}/registration.json", "--configfile", str(region / "config.yaml"))
     submit = ("sbatch", "--parsable", "--job-name=clairemap_other", f"--chdir={region}", "--output=/dev/null")
     other = int(slurm_cluster.run(*submit, "--wrap=sleep 300"))
-    kill_when_it_works(slurm_cluster, region, start_on_slurm(region, *words), "register_pair")
+    kill_when_it_works(slurm_cluster, region, start_on_slurm(region, *words), "register_pair", hold=True)
 
-    before = own_jobs(slurm_cluster, region)
     planned = recover(region, "--dry-run")
-    if before:
-        assert "would cancel SLURM job" in planned
+    assert "would cancel SLURM job" in planned
     assert f"scancel {other}" in planned
     recover(region)
     assert own_jobs(slurm_cluster, region) == [] and other in slurm_cluster.jobs()

@@ -25,7 +25,7 @@ def test_the_demo_on_slurm_equals_that_on_one_machine(
     on_slurm = run_on_slurm(there, "--configfile", "quick.yaml", "--config", "compute={training_nodes: 2}")
     assert on_slurm.returncode == 0, on_slurm.stdout[-6000:]
     assert "Trying to restart" not in on_slurm.stdout
-    slurm_cluster.wait_until(lambda: not slurm_cluster.jobs(), 30, "no job is left")  # the last one completes
+    slurm_cluster.wait_until(lambda: not slurm_cluster.jobs_in(there), 30, "no job is left")  # the last one completes
     training = (there / "work" / "logs" / "train_model.log").read_text()
     assert training.count("using the addresses of SLURM's configuration, 127.0.0.1") == 2  # node1 is not in /etc/hosts
     assert f"(log: {there / 'work' / 'logs' / 'slurm'}/rule_train_model/" in on_slurm.stdout

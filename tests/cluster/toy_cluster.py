@@ -122,6 +122,11 @@ class ToyCluster:
         lines = self.run("squeue", "--noheader", "--format=%A %j", *chosen).splitlines()
         return {int(line.split()[0]): line.split(maxsplit=1)[1] for line in lines}
 
+    def jobs_in(self, folder: Path) -> list[str]:
+        """Return the ids of the jobs that were submitted in a folder and wait, run or complete."""
+        lines = self.run("squeue", "--noheader", "--format=%A %Z").splitlines()
+        return [line.split()[0] for line in lines if Path(line.split(maxsplit=1)[1]).is_relative_to(folder)]
+
     def cancel_all(self) -> None:
         """Cancel all jobs, and wait until none is left."""
         if ids := self.jobs():

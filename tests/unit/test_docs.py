@@ -4,8 +4,13 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+from clairemap.artefacts.explanations import read_explanations
+from clairemap.explain.outline import Outline, Topic
+from clairemap.explain.tile_topics import tile_topics
 
 PROJECT = Path(__file__).parents[2]
 PAGES = sorted(path for folder in (".", "docs", "config") for path in (PROJECT / folder).glob("*.md"))
@@ -46,10 +51,35 @@ def test_lines_of_prose_are_short(page: Path):
     assert not long, f"{page.name}: lines {long} are longer than {MOST_CHARACTERS} characters"
 
 
-def test_benchmarks_page_is_up_to_date():
-    script = PROJECT / "docs" / "write_benchmarks.py"
-    spec = importlib.util.spec_from_file_location("write_benchmarks", script)
+def script(name: str) -> ModuleType:
+    """Return a script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, PROJECT / "docs" / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert (PROJECT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == module.page()
+    return module
+
+
+def test_benchmarks_page_is_up_to_date():
+    assert (PROJECT / "docs" / "benchmarks.md").read_text(encoding="utf-8") == script("write_benchmarks").page()
+
+
+def test_explanations_page_is_up_to_date(monkeypatch: pytest.MonkeyPatch):
+    """If not: python docs/write_explanations.py."""
+    monkeypatch.syspath_prepend(PROJECT / "docs")  # it imports another script
+    module = script("write_explanations")
+    tiles = read_explanations(module.KEPT)
+    assert [(tile.scene, tile.row, tile.col) for tile in tiles] == list(module.TILES)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(tiles)
+
+
+def test_texts_of_the_language_model_on_that_page_can_still_be_written():
+    """If not: python docs/write_explanations.py."""
+    for tile in read_explanations(PROJECT / "docs" / "explanations.jsonl"):
+        outline, said = Outline(tile_topics(tile.facts)), list[Topic]()
+        for sentence in tile.sentences:
+            topic = next(each for each in outline.following(said) if each.key == sentence.topic)
+            assert sentence.text in topic.wordings
+            said.append(topic)
+        assert outline.may_end(said)
+        assert tile.text == " ".join(sentence.text for sentence in tile.sentences)

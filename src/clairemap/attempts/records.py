@@ -109,9 +109,21 @@ def read_attempts(log: Path) -> list[Attempt]:
             since.append(line)
             continue
         message = {} if line.startswith(STARTED) else {"message": explanation(since)[0]}
-        found.setdefault(values["id"], {}).update({**message, **values})
+        known = found.setdefault(values["id"], {})
+        known.update(_added(known, {**message, **values}))
         since = [] if line.startswith(STARTED) else since
     return [_attempt(values) for values in found.values()]
+
+
+def _added(known: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a record adds to earlier ones of an attempt.
+
+    SLURM may name the cause before the attempt records its end; an end without a known cause does not replace it.
+    """
+    unknown = (Cause.TERMINATED, Cause.KILLED)
+    if values.get("cause") in unknown and known.get("cause") not in (None, *unknown):
+        return {key: value for key, value in values.items() if key not in ("cause", "message")}
+    return dict(values)
 
 
 def read_lines(log: Path, start: int = 0) -> list[str]:

@@ -24,6 +24,19 @@ def test_attempts_are_read_from_the_log_with_the_message_of_each(tmp_path: Path)
     assert third.cause is None
 
 
+def test_a_cause_from_slurm_stays_if_the_end_is_recorded_later(tmp_path: Path):
+    log = tmp_path / "west.log"
+    append(log, STARTED, {"id": "a", "run": "r"})
+    append(log, FOUND, {"id": "a", "cause": "killed", "message": ""})
+    append(log, ENDED, {"id": "a", "exit_code": 143, "cause": "terminated"})
+    append(log, STARTED, {"id": "b", "run": "r"})
+    append(log, FOUND, {"id": "b", "cause": "cancelled", "message": "SLURM job 7 on n1: CANCELLED"})
+    append(log, ENDED, {"id": "b", "exit_code": 143, "cause": "terminated"})
+    first, second = read_attempts(log)
+    assert first.cause is Cause.TERMINATED
+    assert (second.exit_code, second.cause, second.message) == (143, Cause.CANCELLED, "SLURM job 7 on n1: CANCELLED")
+
+
 def test_a_record_starts_on_its_own_line(tmp_path: Path):
     log = tmp_path / "west.log"
     kept(log).write_text("half a li")
