@@ -22,13 +22,13 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
 - `rift_minus_ce_miou`, `rift_minus_ce_rarest`: RIFT minus cross entropy, mean IoU and IoU of the rarest class.
 - `cmaf_minus_sum`, `…_gate`, `…_early`: fusion by CMAF minus simpler fusions, mean IoU; `…_displaced`: by displacement
   of SAR in pixels.
-- `variant_minus_fused`: each variant minus the defaults, mean IoU.
+- `variant_minus_fused`: each variant, and boosting, minus the defaults, mean IoU.
 - `share_of_disturbed`: share of the blocks in which the share of a sensor in the fused features falls when that sensor
   is disturbed; mean of gain, offset and noise of both sensors. `shares`: each, unseen cloud and displaced SAR.
 - `ece_unseen`: calibration error on held-out events with the temperature of the training; `…_inner`: with the one that
   suits the events held out in the choice of settings; `…_plain`: with temperature 1.
 - `rank_agreement`: Spearman's correlation of the variants' mean IoU on made and real places.
-- `miou`: by variant; `miou_views`: the fused network, and with one sensor masked out; `miou_conditions`: mean IoU under
+- `miou`: by variant, and of boosting; `miou_views`: the fused network, and with one sensor masked out; `miou_conditions`: mean IoU under
   each condition, by view, on fewer windows.
 - `cpu_hours`: of all trainings of networks and their scoring, one thread each.
 
@@ -57,7 +57,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accuracy_boosting import baselines, peer
+from accuracy_boosting import PEER, baselines
 from accuracy_choices import Chosen, choices, sensors_of
 from accuracy_conditions import CONDITIONS
 from accuracy_figures import Scoring, rounded
@@ -183,7 +183,7 @@ def machine() -> dict[str, str | None]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "clairemap": clairemap.__version__,
-        "peers": peer(),
+        "peers": PEER,
         "code": CODE[:12],
     }
 

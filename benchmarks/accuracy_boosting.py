@@ -1,15 +1,10 @@
-"""Baseline of the accuracy benchmark: gradient boosting of pixels with both sensors, without a network.
-
-Features are the bands and their means over the usable pixels of 7 x 7, inside a window of 512 px. Training pixels are
-drawn from the labelled pixels of each training scene that both sensors see. Scored are the windows of the networks.
-"""
+"""Baseline of the accuracy benchmark: gradient boosting of pixels with both sensors, see `accuracy.py`."""
 
 import argparse
 import importlib.metadata
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +20,6 @@ from numpy.typing import NDArray
 from torch.nn.functional import avg_pool2d
 
 from clairemap.classes import IGNORE_INDEX
-from clairemap.console import progress
 from clairemap.outputs import FUSED
 from clairemap.provenance import json_digest, stage_code
 from clairemap.raster.store import open_store
@@ -36,31 +30,29 @@ ITERATIONS, QUICK_ITERATIONS = 150, 5
 BASELINES: Mapping[str, Changes] = {"boosting": {}, "boosting scene": {"training": {"normalisation": "scene"}}}
 """Settings of each baseline that differ from the defaults: bands as stored, or normalised by the scene's moments."""
 
+PEER = next((f"scikit-learn {each.version}" for each in importlib.metadata.distributions(name="scikit-learn")), None)
+"""Name and version of the package; None if it is missing."""
+
 Pixels = tuple[NDArray[np.float32], NDArray[np.uint8]]
 """Features (pixel, feature) and classes (pixel,)."""
 
 
 def baselines(places: str, options: argparse.Namespace) -> dict[str, Networks]:
     """Return the counts of the baselines on a set of places; empty without scikit-learn."""
-    if peer() is None:
+    if PEER is None:
         print("scikit-learn is missing: no gradient boosting")
         return {}
     folds, seeds = FOLDS[places], range(options.seeds)
     iterations = QUICK_ITERATIONS if options.quick else ITERATIONS
-    tasks = {
-        (name, number, seed): Task(
-            folds[number], seed * len(folds) + number, iterations, BASELINES[name], options.windows
-        )
-        for name, number, seed in product(BASELINES, range(len(folds)), seeds)
+
+    def result(changes: Changes, number: int, seed: int) -> Counts:
+        task = Task(folds[number], seed * len(folds) + number, iterations, changes, options.windows)
+        return kept(task, options.work)
+
+    return {
+        name: [[result(changes, number, seed) for seed in seeds] for number in range(len(folds))]
+        for name, changes in BASELINES.items()
     }
-    found = {key: kept(task, options.work) for key, task in progress(tasks.items(), "gradient boosting", len(tasks))}
-    return {name: [[found[name, number, seed] for seed in seeds] for number in range(len(folds))] for name in BASELINES}
-
-
-def peer() -> str | None:
-    """Return name and version of scikit-learn; None if it is missing."""
-    found = list(importlib.metadata.distributions(name="scikit-learn"))
-    return f"scikit-learn {found[0].version}" if found else None
 
 
 def kept(task: Task, work: Path) -> Counts:
@@ -85,21 +77,19 @@ def fitted_and_scored(task: Task, work: Path) -> Counts:
     return Counts(about, tuple(blocks), arrays)
 
 
-def drawn(scene: TestScene, random: np.random.Generator, most: int = PIXELS_OF_SCENE) -> list[Pixels]:
-    """Return at most `most` labelled pixels of a scene, all with the same probability, by window."""
+def drawn(scene: TestScene, random: np.random.Generator, most: int = PIXELS_OF_SCENE) -> Iterator[Pixels]:
+    """Yield at most `most` labelled pixels of a scene, all with the same probability, by window."""
     windows = list(enumerate(scene.windows(sys.maxsize)))
     labelled = [int((scene.batch(window, number, CLEAR).target != IGNORE_INDEX).sum()) for number, window in windows]
     shares = random.multivariate_hypergeometric(labelled, min(most, sum(labelled)), method="marginals")
-    found = []
     for (number, window), share in zip(windows, shares, strict=True):
         features, classes = pixels(scene.batch(window, number, CLEAR))
         chosen = random.choice(len(classes), share, replace=False)
-        found.append((features[chosen], classes[chosen]))
-    return found
+        yield features[chosen], classes[chosen]
 
 
 def pixels(batch: TrainingSample) -> Pixels:
-    """Return the labelled pixels of a batch of one."""
+    """Return the labelled pixels of a batch of one: bands, and their means over the usable pixels around in it."""
     layers = []
     for bands, usable in ((batch.optical, batch.optical_weight), (batch.sar, batch.sar_weight)):
         sums, shares = (avg_pool2d(each, MEAN_PX, 1, MEAN_PX // 2) for each in (bands * usable, usable))

@@ -73,7 +73,7 @@ def test_features_are_bands_and_their_means_over_usable_pixels(boosting: ModuleT
 def test_pixels_are_drawn_at_random_from_all_that_both_sensors_see(boosting: ModuleType, scenes: list[Any]):
     scene, made = scenes[0]
     seen = (made.validity == 0) & (made.label != IGNORE_INDEX)
-    parts = boosting.drawn(scene, np.random.default_rng(3), most=5000)
+    parts = list(boosting.drawn(scene, np.random.default_rng(3), most=5000))
     features = np.concatenate([features for features, _ in parts])
     classes = np.concatenate([classes for _, classes in parts])
     assert len(classes) == 5000 and len(parts) == 2
@@ -83,7 +83,7 @@ def test_pixels_are_drawn_at_random_from_all_that_both_sensors_see(boosting: Mod
     known = set(zip(*made.optical[:, seen], made.sar[0, seen], made.label[seen], strict=True))
     drawn = set(zip(*features[:, [0, 1, 4]].T, classes, strict=True))
     assert drawn <= known and len(drawn) > 4990
-    again, other = (boosting.drawn(scene, np.random.default_rng(seed), most=5000)[0][0] for seed in (3, 4))
+    again, other = (next(boosting.drawn(scene, np.random.default_rng(seed), most=5000))[0] for seed in (3, 4))
     assert np.array_equal(again, parts[0][0]) and not np.array_equal(other[:50], again[:50])
     assert sum(len(part) for _, part in boosting.drawn(scene, np.random.default_rng(3), most=10**9)) == seen.sum()
 
@@ -91,7 +91,7 @@ def test_pixels_are_drawn_at_random_from_all_that_both_sensors_see(boosting: Mod
 def test_a_baseline_is_scored_on_the_blocks_of_the_networks(boosting: ModuleType, scenes: list[Any]):
     pytest.importorskip("sklearn", reason="scikit-learn is missing")
     (scene, _), (unseen, made) = scenes
-    model = boosting.fitted(boosting.drawn(scene, np.random.default_rng(0), most=3000), task(boosting))
+    model = boosting.fitted(list(boosting.drawn(scene, np.random.default_rng(0), most=3000)), task(boosting))
     blocks, arrays = boosting.gathered({"made_b_0": boosting.scored(model, unseen, task(boosting), 3)})
     found = boosting.Counts({"view": "fused"}, tuple(blocks), arrays).confusion()
     assert sorted(blocks) == [("made_b_0", row, col) for row in range(2) for col in range(3)]
@@ -131,6 +131,6 @@ def test_a_kept_result_is_read_until_the_task_the_data_or_the_code_differ(
 def test_without_scikit_learn_there_is_no_baseline(
     boosting: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(boosting, "peer", lambda: None)
+    monkeypatch.setattr(boosting, "PEER", None)
     assert boosting.baselines("quick", SimpleNamespace()) == {}
     assert "scikit-learn is missing" in capsys.readouterr().out
