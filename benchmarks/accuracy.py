@@ -28,8 +28,8 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
 - `ece_unseen`: calibration error on held-out events with the temperature of the training; `…_inner`: with the one that
   suits the events held out in the choice of settings; `…_plain`: with temperature 1.
 - `rank_agreement`: Spearman's correlation of the variants' mean IoU on made and real places.
-- `miou`: by variant, and of boosting; `miou_views`: the fused network, and with one sensor masked out; `miou_conditions`: mean IoU under
-  each condition, by view, on fewer windows.
+- `miou`: by variant, and of boosting; `miou_views`: the fused network, and with one sensor masked out;
+  `miou_conditions`: mean IoU under each condition, by view, on fewer windows.
 - `cpu_hours`: of all trainings of networks and their scoring, one thread each.
 
 Scored are labelled pixels that both sensors see, in windows of 512 px, also under painted clouds. The clouds are
