@@ -27,6 +27,9 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
   is disturbed; mean of gain, offset and noise of both sensors. `shares`: each, unseen cloud and displaced SAR.
 - `ece_unseen`: calibration error on held-out events with the temperature of the training; `…_inner`: with the one that
   suits the events held out in the choice of settings; `…_plain`: with temperature 1.
+- `conformal_coverage`: share of the pixels of held-out events whose label is in a set of classes that aims at .9;
+  `conformal_size`: classes in it; the sets are calibrated on the events held out in the choice of settings.
+  `…_before`: the sets rely on the probabilities alone; `…_worst`: the lowest of an event and training.
 - `rank_agreement`: Spearman's correlation of the variants' mean IoU on made and real places.
 - `miou`: by variant, and of boosting; `miou_views`: the fused network, and with one sensor masked out;
   `miou_conditions`: mean IoU under each condition, by view, on fewer windows.

@@ -15,7 +15,7 @@ from clairemap.tiles.clouds import BandRange, paint_clouds
 from clairemap.tiles.crops import NO_OFFSET, Crop, SarOffset, Values
 from clairemap.tiles.disturbance import with_speckle
 
-COVERAGES = (0.25, 0.5, 0.75, 1.0)
+COVERAGES = (0.5, 1.0)
 DISPLACEMENTS_PX = (1, 2, 4, 8)
 DIRECTIONS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 CONTRASTS = (0.5, 2.0)

@@ -22,6 +22,10 @@ BINS = 15
 TEMPERATURES = tuple(float(each) for each in 2.0 ** np.linspace(-1.5, 3, 19))
 """Temperatures at which confidences are counted, after that of the training."""
 
+ODDS_BINS = 100
+ODDS_RANGE = (-7.0, 7.0)
+"""Bins of probabilities have equal widths in log odds, from .0009 to .9991; the first and last are open."""
+
 STRIDE = 5
 """Confidences are counted at every fifth labelled pixel."""
 
@@ -35,7 +39,8 @@ class Counts:
 
     `confusion CONDITION VIEW` (block, class, class), 0 where the block was not scored; `share CONDITION` (block,) mean
     share of optical, NaN without; `bins` (block, temperature, 3, bin): pixels, sum of confidence, correct pixels;
-    `nll` (block, temperature): sums in nats.
+    `nll` (block, temperature): sums in nats; `odds` (block, temperature, 2, bin): probabilities of the label and of all
+    classes, in ODDS_BINS.
     """
 
     about: Mapping[str, Any]
@@ -100,10 +105,8 @@ def block_matrices(truth: NDArray[np.uint8], mapped: NDArray[np.uint8], classes:
     return table.reshape(rows, cols, classes, classes).astype(np.int32)
 
 
-def confidences(
-    logits: NDArray[np.float32], truth: NDArray[np.uint8], trained: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return bins (temperature, 3, bin) and negative log likelihood (temperature,) of a block's labelled pixels.
+def confidences(logits: NDArray[np.float32], truth: NDArray[np.uint8], trained: float) -> dict[str, NDArray[Any]]:
+    """Return `bins`, `nll` and `odds` of a block's labelled pixels, see `Counts`; the first axis is the temperature.
 
     Args:
         logits: (class, y, x).
@@ -113,8 +116,9 @@ def confidences(
     chosen = np.flatnonzero(truth != IGNORE_INDEX)[::STRIDE]
     labels = truth.ravel()[chosen].astype(np.intp)
     picked = logits.reshape(len(logits), -1)[:, chosen].astype(np.float64)
+    of_label = labels, np.arange(len(labels))
     right = picked.argmax(0) == labels
-    bins, nll = [], []
+    bins, nll, odds_bins = [], [], []
     for temperature in (trained, *TEMPERATURES):
         scaled = picked / temperature
         scaled -= scaled.max(0)
@@ -123,8 +127,20 @@ def confidences(
         confidence = 1 / total  # the largest of the odds is 1
         place = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
         bins.append([np.bincount(place, weights, BINS) for weights in (None, confidence, right)])
-        nll.append(float((np.log(total) - scaled[labels, np.arange(len(labels))]).sum()))
-    return np.array(bins, np.float64), np.array(nll)
+        nll.append(float((np.log(total) - scaled[of_label]).sum()))
+        place = odds_bin(odds, total - odds)
+        odds_bins.append([np.bincount(each.ravel(), minlength=ODDS_BINS) for each in (place[of_label], place)])
+    return {"bins": np.array(bins, np.float64), "nll": np.array(nll), "odds": np.array(odds_bins, np.int32)}
+
+
+def odds_bin(probability: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the bin of a class from its probability and that of all others, up to a common factor."""
+    with np.errstate(divide="ignore"):
+        log_odds = np.log(probability) - np.log(np.maximum(others, 0))
+    low, high = ODDS_RANGE
+    place = np.floor((log_odds - low) * ((ODDS_BINS - 2) / (high - low))) + 1
+    found: NDArray[np.intp] = np.clip(place, 0, ODDS_BINS - 1).astype(np.intp)
+    return found
 
 
 def calibration_error(bins: NDArray[np.float64]) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from accuracy_conditions import CLEAR, DISPLACED, DISTURBED, MASKED, UNMASKED, Condition
-from accuracy_counts import TEMPERATURES, Counts, calibration_error
+from accuracy_counts import Counts
 from accuracy_intervals import Figure, Interval, Side, differences, iou_of, miou
 
 from clairemap.outputs import FUSED
@@ -131,39 +131,6 @@ def shares(networks: Networks) -> dict[str, float | None]:
     found = {each.name: share_of_disturbed(networks, each) for each in SHARE_CONDITIONS}
     known = [found[each.name] for each in DISTURBED if found[each.name] is not None]
     return {"mean": float(np.mean(known)) if known else None, **found}  # type: ignore[arg-type]
-
-
-def calibration(networks: Networks, inner: Networks) -> dict[str, float | None]:
-    """Return the calibration error on left-out events, mean over folds, seeds and events.
-
-    `ece_unseen`: with the temperature of the training; `ece_unseen_inner`: with the one that suits the left-out events
-    of the inner folds best; `ece_unseen_plain`: with temperature 1.
-    """
-    plain = 1 + TEMPERATURES.index(1.0)
-    chosen = [1 + best_temperature(trainings) if trainings else None for trainings in inner]
-    return {
-        "ece_unseen": _mean_error(networks, [0] * len(networks)),
-        "ece_unseen_inner": _mean_error(networks, chosen),
-        "ece_unseen_plain": _mean_error(networks, [plain] * len(networks)),
-    }
-
-
-def best_temperature(trainings: Sequence[Counts]) -> int:
-    """Return the number in TEMPERATURES with the smallest mean negative log likelihood over all trainings."""
-    return int(
-        np.mean([of.arrays["nll"].sum(0) / of.arrays["bins"][:, 0, 0].sum() for of in trainings], 0)[1:].argmin()
-    )
-
-
-def _mean_error(networks: Networks, rows: Sequence[int | None]) -> float | None:
-    found = []
-    for seeds, row in zip(networks, rows, strict=True):
-        if row is None:
-            return None
-        for counts in seeds:
-            bins = counts.arrays["bins"][:, row]
-            found += [calibration_error(bins[counts.events == event].sum(0)) for event in np.unique(counts.events)]
-    return float(np.mean(found))
 
 
 def under_conditions(networks: Networks, conditions: Sequence[Condition], view: View = FUSED) -> dict[str, float]:

@@ -66,11 +66,7 @@ def inner_folds(fold: Fold) -> tuple[Fold, ...]:
     )
 
 
-_RADIOMETRY: tuple[Changes, ...] = (
-    {},
-    {"training": {"normalisation": "scene"}},
-    {"training": {"normalisation": "scene", "rare_class_share": 0.0}},
-)
+_RADIOMETRY: tuple[Changes, ...] = ({}, {"training": {"normalisation": "scene", "rare_class_share": 0.0}})
 CHOICES: Mapping[str, tuple[Changes, ...]] = dict.fromkeys(EVENTS, _RADIOMETRY)
 """Candidates of each set of places. The best one is chosen in the inner folds of each fold, for networks of both
 sensors and of each alone; the variants have the settings chosen for their sensors."""
@@ -81,8 +77,6 @@ VARIANTS: Mapping[str, Changes] = {
     "optical": {"network": {"sensors": "optical"}},
     "sar": {"network": {"sensors": "sar"}},
     "cross entropy": {"loss": CROSS_ENTROPY},
-    "focal": {"loss": {"balance": 1.0, "class_weights": "none"}},
-    "dice": {"loss": {"balance": 0.0, "tversky_alpha": 0.5, "tversky_beta": 0.5}},
     "sum": {"network": {"fusion": "sum"}},
     "gate": {"network": {"fusion": "gate"}},
     "early": {"network": {"fusion": "early"}},

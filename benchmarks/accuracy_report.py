@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from accuracy_calibration import calibration, conformal
 from accuracy_choices import Chosen
 from accuracy_conditions import CONDITIONS, Condition
 from accuracy_figures import (
@@ -12,7 +13,6 @@ from accuracy_figures import (
     Networks,
     Scoring,
     boosting,
-    calibration,
     compared,
     displacement_curves,
     ends,
@@ -56,9 +56,9 @@ def report(places: str, of: Trained, chosen: Chosen) -> dict[str, Any]:
         row = (f"{view} {each[name]:.3f}" for view, each in conditions.items() if name in each)
         print(f"  {name:<28}{', '.join(row)}")
     falls = shares(fused)
-    errors = calibration(fused, chosen.fused)
+    errors = calibration(fused, chosen.fused) | conformal(fused, chosen.fused)
     print(f"share of the disturbed sensor falls in: {falls}")
-    print(f"calibration error: {errors}")
+    print(f"calibration error and conformal sets: {errors}")
     return {
         **{key: value for name, found in differences.items() for key, value in with_ends(name, found).items()},
         **worst_fold(differences),

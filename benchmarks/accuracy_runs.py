@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 import yaml
 from accuracy_conditions import CLEAR, CONDITIONS, SENSORS, Condition, Scale, changed
-from accuracy_counts import BLOCK_PX, TEMPERATURES, Counts, block_matrices, confidences
+from accuracy_counts import BLOCK_PX, Counts, block_matrices, confidences
 from accuracy_places import Changes, Fold, merged
 from numpy.typing import NDArray
 
@@ -246,13 +246,13 @@ def of_confidences(network: Claire, batch: TrainingSample, temperature: float) -
     logits = output_of(network, batch, FUSED).logits[0].float().numpy()
     truth = indices(batch.target)
     rows, cols = (side // BLOCK_PX for side in truth.shape)
-    bins = np.zeros((rows, cols, 1 + len(TEMPERATURES), 3, 15))
-    nll = np.zeros((rows, cols, 1 + len(TEMPERATURES)))
+    found: dict[str, list[NDArray[Any]]] = {}
     for row in range(rows):
         for col in range(cols):
             place = np.s_[row * BLOCK_PX : (row + 1) * BLOCK_PX, col * BLOCK_PX : (col + 1) * BLOCK_PX]
-            bins[row, col], nll[row, col] = confidences(logits[:, *place], truth[place], temperature)
-    return {"bins": bins, "nll": nll}
+            for name, values in confidences(logits[:, *place], truth[place], temperature).items():
+                found.setdefault(name, []).append(values)
+    return {name: np.stack(values).reshape(rows, cols, *values[0].shape) for name, values in found.items()}
 
 
 def indices(classes: torch.Tensor) -> NDArray[np.uint8]:

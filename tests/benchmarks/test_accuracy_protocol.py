@@ -126,18 +126,80 @@ def test_each_block_has_its_matrix(load: Load):
     assert labelled.sum() == of_map.sum() == (truth[block] != IGNORE_INDEX).sum()
 
 
-def test_confidences_at_the_true_temperature_are_calibrated(load: Load):
-    """Logits that are three times too large: temperature 3 has the smallest calibration error and likelihood."""
-    counts, rng = load("counts"), np.random.default_rng(0)
-    logits = rng.normal(0, 1, (3, 256, 256)).astype(np.float32)
+def calibrated_block(seed: int, spread: float) -> tuple[Any, Any]:
+    """Return logits of three classes (3, 256, 256) and labels drawn from their probabilities."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, spread, (3, 256, 256)).astype(np.float32)
     odds = np.exp(logits)
     truth = (rng.random((256, 256)) * odds.sum(0) > odds.cumsum(0)[:2]).sum(0).astype(np.uint8)
+    return logits, truth
+
+
+def test_confidences_at_the_true_temperature_are_calibrated(load: Load):
+    """Logits that are three times too large: temperature 3 has the smallest calibration error and likelihood."""
+    counts = load("counts")
+    logits, truth = calibrated_block(0, 1)
     truth[:4] = IGNORE_INDEX
-    bins, nll = counts.confidences(3 * logits, truth, 3.0)
+    found = counts.confidences(3 * logits, truth, 3.0)
+    bins, nll = found["bins"], found["nll"]
     errors = [counts.calibration_error(each) for each in bins]
     assert errors[0] < 0.02 and errors[1 + counts.TEMPERATURES.index(1.0)] > 0.15
     assert nll[0] == pytest.approx(nll[1:].min(), rel=0.01) and nll[0] <= nll[1:].min()
     assert bins[0, 0].sum() == -(-252 * 256 // counts.STRIDE)
+
+
+def test_probabilities_are_counted_in_bins_of_their_odds(load: Load):
+    counts = load("counts")
+    assert counts.ODDS_BINS == 100 and counts.ODDS_RANGE == (-7, 7)
+    low, odd, high = (counts.odds_bin(np.array([p]), np.array([1 - p]))[0] for p in (0.0, 0.49, 1.0))
+    assert (low, odd, high) == (0, 49, 99)
+    assert counts.odds_bin(np.array([0.51]), np.array([0.49]))[0] == 50
+    logits, truth = calibrated_block(0, 3)
+    found = counts.confidences(logits, truth, 1.0)["odds"][0]
+    p = np.exp(logits - logits.max(0))
+    p = (p / p.sum(0)).reshape(3, -1)[:, :: counts.STRIDE]
+    labels = p[truth.ravel()[:: counts.STRIDE], np.arange(p.shape[1])]
+    for kind, each in enumerate((labels, p)):
+        assert found[kind, 50:].sum() == (each >= 0.5).sum()
+        assert found[kind].sum() == each.size
+
+
+def odds_counts(load: Load, scenes: dict[str, float], trained: float) -> Any:  # noqa: ANN401
+    """Return the counts of a training whose logits are too large, by a factor for each scene."""
+    counts = load("counts")
+    blocks = tuple((scene, 0, 0) for scene in scenes)
+    found = [
+        counts.confidences(factor * logits, truth, trained)
+        for number, factor in enumerate(scenes.values())
+        for logits, truth in [calibrated_block(number, 2)]
+    ]
+    return counts.Counts({}, blocks, {name: np.stack([each[name] for each in found]) for name in found[0]})
+
+
+def test_conformal_sets_cover_events_like_those_that_were_held_out(load: Load):
+    """All events are three times too confident, and the training knows nothing of it."""
+    conformal = load("calibration").conformal
+    tested = [[odds_counts(load, {"flood_a": 3, "flood_b": 3}, 1.0)]]
+    inner = [[odds_counts(load, {"flood_c": 3, "flood_d": 3}, 1.0)]]
+    found = conformal(tested, inner)
+    assert found["conformal_coverage"] == pytest.approx(0.9, abs=0.01)
+    assert found["conformal_coverage_worst"] == pytest.approx(0.9, abs=0.01)
+    assert found["conformal_coverage_before"] < 0.8
+    assert 0.9 < found["conformal_size_before"] < found["conformal_size"] < 2
+    without = conformal(tested, [[]])
+    assert without["conformal_coverage"] is without["conformal_size"] is without["conformal_coverage_worst"] is None
+    assert without["conformal_coverage_before"] == found["conformal_coverage_before"]
+
+
+def test_sets_of_right_probabilities_cover_without_held_out_events(load: Load):
+    found = load("calibration").conformal([[odds_counts(load, {"flood_a": 3, "flood_b": 3}, 3.0)]], [[]])
+    assert found["conformal_coverage_before"] == pytest.approx(0.9, abs=0.01)
+
+
+def test_events_unlike_the_held_out_ones_are_not_covered(load: Load):
+    tested = [[odds_counts(load, {"flood_a": 1, "flood_b": -1}, 1.0)]]
+    found = load("calibration").conformal(tested, [[odds_counts(load, {"flood_c": 1}, 1.0)]])
+    assert found["conformal_coverage_worst"] < 0.5 < found["conformal_coverage"] < 0.8
 
 
 def test_counts_are_read_as_written(load: Load, tmp_path: Path):
@@ -251,7 +313,7 @@ def test_windows_without_a_condition_are_not_counted(load: Load):
 
 def test_conditions_name_what_they_change(load: Load):
     conditions = load("conditions")
-    assert len(conditions.CONDITIONS) == 1 + 8 + 4 + 6
+    assert len(conditions.CONDITIONS) == 1 + 4 + 4 + 6
     for name, each in conditions.CONDITIONS.items():
         assert each.name == name and "fused" in each.seen_by
         changes = sum(map(bool, (each.coverage, each.displaced_px, each.fault)))
@@ -302,8 +364,9 @@ def made_counts(load: Load, fold: Any, view: str, accuracy: dict[str, float]) ->
     bins[:, 1 + 9, 1, 14] = 7.1  # calibrated with the tenth temperature
     nll = np.full((len(blocks), 1 + temperatures), 8.0)
     nll[:, 1 + 9] = 5
+    odds = np.ones((len(blocks), 1 + temperatures, 2, counts.ODDS_BINS), np.int32)
     about = {"view": view, "class_px": [50, 20], "parameters": 10}
-    return counts.Counts(about, blocks, {**arrays, "bins": bins, "nll": nll})
+    return counts.Counts(about, blocks, {**arrays, "bins": bins, "nll": nll, "odds": odds})
 
 
 def test_a_report_has_the_figures_of_known_counts(load: Load):
@@ -344,6 +407,7 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
     assert curve == {"0": 0, "1": 0, "2": 0, "4": 0, "8": close(iou(0.7) - iou(0.6))}
     assert found["share_of_disturbed"] == found["shares"]["clouds 1 mask withheld"] == 1
     assert (found["ece_unseen"], found["ece_unseen_inner"]) == (close(0.27), close(0.01))
+    assert found["conformal_coverage"] == close(0.9)
     assert found["variant_minus_fused"]["sar"]["high"] < 0 and "cmaf_minus_gate" not in found
     assert load("").rank_agreement({"made": trained, "floods": trained}) == close(1)
     assert load("").worst({"made": found, "floods": {**found, "ece_unseen": 0.5}})["ece_unseen"] == 0.5
