@@ -69,8 +69,11 @@ def boosting(of: Mapping[str, Networks]) -> Scoring | None:
 
 def smallest_of_event(one: Scoring, other: Scoring) -> float:
     """Return the difference of mean IoU of the event in which it is smallest, mean over seeds."""
-    pairs = zip(one.sides(), other.sides(), strict=True)
-    return min(float(np.subtract(*(of_events(side, miou) for side in pair)).min()) for pair in pairs)
+    return min(
+        first - second
+        for ours, theirs in zip(one.sides(), other.sides(), strict=True)
+        for first, second in zip(of_events(ours, miou), of_events(theirs, miou), strict=True)
+    )
 
 
 def compared(of: Mapping[str, Networks]) -> dict[str, Interval]:
