@@ -56,10 +56,24 @@ def minus(one: Scoring, other: Scoring, *, rarest: bool = False) -> Interval:
     return differences(folds, figures)
 
 
-def better_single(optical: Networks, sar: Networks) -> Networks:
-    """Return the networks of the better single sensor of each fold, by its mean over seeds and events."""
-    both = zip(optical, sar, Scoring(optical).miou_by_fold(), Scoring(sar).miou_by_fold(), strict=True)
+def better(first: Networks, second: Networks) -> Networks:
+    """Return the better networks of each fold, by their mean over seeds and events."""
+    both = zip(first, second, Scoring(first).miou_by_fold(), Scoring(second).miou_by_fold(), strict=True)
     return [one if of_one >= of_other else other for one, other, of_one, of_other in both]
+
+
+def boosting(of: Mapping[str, Networks]) -> Scoring | None:
+    """Return the baseline, with the better normalisation of each fold; None if it was not run."""
+    return Scoring(better(of["boosting"], of["boosting scene"])) if "boosting" in of else None
+
+
+def smallest_of_event(one: Scoring, other: Scoring) -> float:
+    """Return the difference of mean IoU of the event in which it is smallest, mean over seeds."""
+    return min(
+        first - second
+        for ours, theirs in zip(one.sides(), other.sides(), strict=True)
+        for first, second in zip(of_events(ours, miou), of_events(theirs, miou), strict=True)
+    )
 
 
 def compared(of: Mapping[str, Networks]) -> dict[str, Interval]:
@@ -67,10 +81,12 @@ def compared(of: Mapping[str, Networks]) -> dict[str, Interval]:
     fused = of["fused"]
     found: dict[str, Interval] = {}
     if {"optical", "sar"} <= set(of):
-        found["fused_minus_best_single"] = minus(Scoring(fused), Scoring(better_single(of["optical"], of["sar"])))
+        found["fused_minus_best_single"] = minus(Scoring(fused), Scoring(better(of["optical"], of["sar"])))
     if "sar" in of:
         found["sar_minus_fused_full_cloud"] = minus(Scoring(of["sar"]), Scoring(fused, OVERCAST))
         found["sar_minus_fused_full_cloud_masked"] = minus(Scoring(of["sar"]), Scoring(fused, OVERCAST_MASKED))
+    if (boosted := boosting(of)) is not None:
+        found["fused_minus_boosting"] = minus(Scoring(fused), boosted)
     if "cross entropy" in of:
         other = Scoring(of["cross entropy"])
         found["rift_minus_ce_miou"] = minus(Scoring(fused), other)

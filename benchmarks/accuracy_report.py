@@ -12,10 +12,12 @@ from accuracy_figures import (
     OVERCAST_MASKED,
     Networks,
     Scoring,
+    boosting,
     compared,
     displacement_curves,
     ends,
     shares,
+    smallest_of_event,
     under_conditions,
     variants_minus_fused,
     with_ends,
@@ -60,6 +62,7 @@ def report(places: str, of: Trained, chosen: Chosen) -> dict[str, Any]:
     return {
         **{key: value for name, found in differences.items() for key, value in with_ends(name, found).items()},
         **worst_fold(differences),
+        **worst_event(of),
         **errors,
         "share_of_disturbed": falls["mean"],
         "full_cloud_masked_minus_sar_path": Scoring(fused, OVERCAST_MASKED).miou()
@@ -79,6 +82,16 @@ def worst_fold(differences: Mapping[str, Interval]) -> dict[str, float]:
     """Return the difference to the better single sensor in the fold where it is smallest, if it was measured."""
     key = "fused_minus_best_single"
     return {f"{key}_worst_fold": min(differences[key].folds)} if key in differences else {}
+
+
+def worst_event(of: Trained) -> dict[str, float]:
+    """Return the difference to gradient boosting of the event where it is smallest, if it was measured."""
+    boosted = boosting(of)
+    return (
+        {}
+        if boosted is None
+        else {"fused_minus_boosting_worst_event": smallest_of_event(Scoring(of["fused"]), boosted)}
+    )
 
 
 def seen_by(view: View) -> list[Condition]:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from accuracy_counts import Counts
+from accuracy_places import Fold
 from accuracy_runs import CODE, PROJECT, Task
 
 from clairemap.console import progress
@@ -37,7 +38,7 @@ class Trainings:
         return found
 
     def _result(self, task: Task) -> Counts:
-        name = f"{task.fold.name.replace(' ', '_')}-{task.seed}-{task.digest}-{self._data(task)}.npz"
+        name = f"{task.fold.name.replace(' ', '_')}-{task.seed}-{task.digest}-{data_digest(self._work, task.fold)}.npz"
         path = self._work / "results" / CODE / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -60,7 +61,8 @@ class Trainings:
         if outcome.returncode:
             raise SystemExit(f"{task.fold.name}, {dict(task.changes)} failed; see {log}")
 
-    def _data(self, task: Task) -> str:
-        """Return a hash of the scenes of a task."""
-        scenes = self._work / task.fold.prepared / "work" / "scenes"
-        return json_digest([file_digest(scenes / name / "pair.json") for name in (*task.fold.train, *task.fold.test)])
+
+def data_digest(work: Path, fold: Fold) -> str:
+    """Return a hash of the scenes of a fold."""
+    scenes = work / fold.prepared / "work" / "scenes"
+    return json_digest([file_digest(scenes / name / "pair.json") for name in (*fold.train, *fold.test)])

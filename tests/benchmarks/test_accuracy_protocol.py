@@ -377,11 +377,14 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
         "sar": ("sar", {"clear": 0.7}),
         "sum": ("fused", {"clear": 0.8, "displaced 8": 0.6}),
         "cross entropy": ("fused", {"clear": 0.78}),
+        "boosting": ("fused", {"clear": 0.6}),
+        "boosting scene": ("fused", {"clear": 0.5}),
     }
     trained = {
         name: [[made_counts(load, fold, view, accuracy) for _ in range(2)] for fold in folds]
         for name, (view, accuracy) in of.items()
     }
+    trained["boosting scene"][1] = [made_counts(load, folds[1], "fused", {"clear": 0.7})] * 2
     chosen = load("choices").Chosen({"fused": [{}] * 3}, [[seeds[0]] for seeds in trained["fused"]])
     found = load("report").report("made", trained, chosen)
 
@@ -395,6 +398,11 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
     assert found["sar_minus_fused_full_cloud"] == close(iou(0.7) - iou(0.6))
     assert found["sar_minus_fused_full_cloud_masked"] == close(iou(0.7) - iou(0.8))
     assert found["rift_minus_ce_rarest"] == found["rift_minus_ce_miou"] == close(iou(0.8) - iou(0.78))
+    boosted = [iou(0.8) - iou(each) for each in (0.6, 0.7, 0.6)]
+    assert found["by_fold"]["fused_minus_boosting"] == [close(each) for each in boosted]
+    assert found["fused_minus_boosting"] == close(sum(boosted) / 3)
+    assert found["fused_minus_boosting_low"] < found["fused_minus_boosting"] < found["fused_minus_boosting_high"]
+    assert found["fused_minus_boosting_worst_event"] == close(boosted[1])
     curve = {px: each["difference"] for px, each in found["cmaf_minus_sum_displaced"].items()}
     assert curve == {"0": 0, "1": 0, "2": 0, "4": 0, "8": close(iou(0.7) - iou(0.6))}
     assert found["share_of_disturbed"] == found["shares"]["clouds 1 mask withheld"] == 1
