@@ -126,7 +126,7 @@ CLAIMS: list[tuple[str, Check]] = []
 def claim(*patterns: str) -> Callable[[Check], Check]:
     """Register a check of sentences.
 
-    N is a class, L a list of them, P a percentage, Q a quantity, C the start of advice.
+    N is a class, L a list of them, P a percentage, D a number of points, Q a quantity, C the start of advice.
     """
 
     def register(check: Check) -> Check:
@@ -161,9 +161,10 @@ def _compiled(names: Sequence[str]) -> list[tuple[re.Pattern[str], Check]]:
             "C": "(?:First|Before you use this tile|If you check one thing)",
             "Q": r"(“[^”]+”|\w[\w/ -]*?)",
             "P": r"((?:less than 1|over 99|\d+) %)",
+            "D": r"(less than 1 point|\d+ points?)",
         }
         _CACHE[key] = [
-            (re.compile(re.sub(r"\b[CLNPQ]\b", lambda m: parts[m[0]], pattern) + r"\.(?: |$)"), check)
+            (re.compile(re.sub(r"\b[CDLNPQ]\b", lambda m: parts[m[0]], pattern) + r"\.(?: |$)"), check)
             for pattern, check in CLAIMS
         ]
     return _CACHE[key]

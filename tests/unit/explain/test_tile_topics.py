@@ -58,7 +58,7 @@ def test_each_topic_names_facts_of_the_record(made: ModuleType, seed: int, legen
 
 def reason_keys(reasons: TileReasons) -> set[str]:
     """Return the keys of all reasons of a tile."""
-    keys = {"edge_pct", "isolated_pct"}
+    keys = {"edge_pct", "isolated_pct", "calibration_scenes", "unseen"}
     keys |= {f"shifted.{each.quantity}" for each in reasons.shifted}
     keys |= {f"may_be_missed.{each.name}" for each in reasons.may_be_missed}
     for c in reasons.classes:
