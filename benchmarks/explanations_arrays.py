@@ -114,11 +114,6 @@ class Arrays:
                 found[at] = 100 * known["correct"][at][place] / known["px"][at][place]
         return found
 
-    @property
-    def calibration(self) -> Mapping[str, Any]:
-        """Calibration of the model card; empty without one."""
-        return self.card.get("calibration") or {}
-
     @cached_property
     def expected(self) -> Floats:
         """Summed probability of each class, percent of the mapped pixels."""

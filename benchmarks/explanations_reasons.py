@@ -1,8 +1,7 @@
 """Checks the sentences on reasons in explanations: patterns as in `explanations_reading`, figures from the arrays."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from explanations_reading import Counts, bare, claim, in_list, is_pct
 
@@ -140,36 +139,6 @@ def _(c: Counts, g: Sequence[str]) -> bool:
 @claim(r"Of validation pixels mapped as N with similar confidence, (only )?P were right")
 def _(c: Counts, g: Sequence[str]) -> bool:
     return _record(c, g[1], g[2], g[0])
-
-
-@claim(
-    r"On scenes that were not used in training, the confidence was off by D on average and by D at worst",
-    r"The confidence was off by D on average and by D at worst on scenes that were not used in training",
-)
-def _(c: Counts, g: Sequence[str]) -> bool:
-    unseen = _unseen(c)
-    errors = unseen.get("ece_mean", 0), unseen.get("ece_worst", 0)
-    return unseen.get("scenes", 0) > 1 and all(is_pct(said, 100 * error) for said, error in zip(g, errors, strict=True))
-
-
-@claim(
-    r"On a scene that was not used in training, the confidence was off by D",
-    r"The confidence was off by D on a scene that was not used in training",
-)
-def _(c: Counts, g: Sequence[str]) -> bool:
-    return _unseen(c).get("scenes") == 1 and is_pct(g[0], 100 * _unseen(c)["ece_mean"])
-
-
-def _unseen(c: Counts) -> Mapping[str, Any]:
-    return (c.arrays.calibration.get("unseen") if c.arrays else None) or {}
-
-
-@claim(
-    r"The confidence was calibrated on one scene only; elsewhere it may be off by more",
-    r"On other scenes the confidence may be off by more, since it was calibrated on one scene only",
-)
-def _(c: Counts, _: Sequence[str]) -> bool:
-    return c.arrays is not None and c.arrays.calibration.get("scenes") == 1 and not _unseen(c)
 
 
 def _record(c: Counts, only: str | None, pct: str, name: str) -> bool:

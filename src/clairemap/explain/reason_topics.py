@@ -6,7 +6,7 @@ from clairemap.artefacts.explanations import TileFacts
 from clairemap.artefacts.tile_reasons import ClassReasons, Deviation, MayBeMissed, WithoutSensor
 from clairemap.explain.accuracy_topics import measurable
 from clairemap.explain.outline import Topic, Topics
-from clairemap.explain.wording import deviations, listed, named, percent, percentage_points
+from clairemap.explain.wording import deviations, listed, named, percent
 from clairemap.levels import (
     CLOSE_MARGIN_PCT,
     LITTLE_CHANGE_PCT,
@@ -160,28 +160,6 @@ def track_record(facts: TileFacts) -> Topics:
     yield Topic(
         "track record", "how sure", texts, (f"reasons.classes.{c.name}.record",), salience=0.73 if often else 0.5
     )
-
-
-def confidence_elsewhere(facts: TileFacts) -> Topics:
-    """How far confidence was off on scenes that were not used, for a tile without labels."""
-    unseen, scenes = facts.reasons.unseen, facts.reasons.calibration_scenes
-    if facts.oa_pct is not None or not measurable(facts):
-        return
-    if unseen is not None:
-        mean, worst = (percentage_points(100 * error) for error in (unseen.ece_mean, unseen.ece_worst))
-        at_worst = f" on average and by {worst} at worst" if unseen.scenes > 1 else ""
-        where = "scenes that were" if unseen.scenes > 1 else "a scene that was"
-        texts = (
-            f"On {where} not used in training, the confidence was off by {mean}{at_worst}.",
-            f"The confidence was off by {mean}{at_worst} on {where} not used in training.",
-        )
-        yield Topic("confidence elsewhere", "how sure", texts, ("reasons.unseen",), salience=0.69)
-    elif scenes == 1:
-        texts = (
-            "The confidence was calibrated on one scene only; elsewhere it may be off by more.",
-            "On other scenes the confidence may be off by more, since it was calibrated on one scene only.",
-        )
-        yield Topic("confidence elsewhere", "how sure", texts, ("reasons.calibration_scenes",), salience=0.69)
 
 
 def pattern(facts: TileFacts) -> Topics:

@@ -30,7 +30,6 @@ TOPICS: tuple[Callable[[TileFacts], Topics], ...] = (
     reason_topics.signatures,
     reason_topics.runner_up,
     reason_topics.track_record,
-    reason_topics.confidence_elsewhere,
     reason_topics.pattern,
     reason_topics.may_be_missed,
     check_topics.checks,

@@ -3,7 +3,6 @@
 import pytest
 
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
-from clairemap.artefacts.model_card import UnseenScenes
 from clairemap.artefacts.tile_reasons import (
     ClassReasons,
     Deviation,
@@ -123,21 +122,6 @@ def test_a_poor_record_is_preferred_to_that_of_the_largest_class():
     assert found == "In validation, only 58 % of the pixels mapped as crops with similar confidence were right."
     found = texts(water(record=good), crops())["track record"][0]
     assert found == "In validation, 91 % of the pixels mapped as water with similar confidence were right."
-
-
-def test_confidence_elsewhere_is_said_with_its_basis():
-    three = UnseenScenes(scenes=3, ece_mean=0.041, ece_worst=0.09)
-    found = texts(calibration_scenes=4, unseen=three)["confidence elsewhere"][0]
-    assert found == (
-        "On scenes that were not used in training, the confidence was off by 4 points on average and by 9 points at "
-        "worst."
-    )
-    one = UnseenScenes(scenes=1, ece_mean=0.004, ece_worst=0.004)
-    found = texts(calibration_scenes=2, unseen=one)["confidence elsewhere"][0]
-    assert found == "On a scene that was not used in training, the confidence was off by less than 1 point."
-    found = texts(calibration_scenes=1)["confidence elsewhere"][0]
-    assert found == "The confidence was calibrated on one scene only; elsewhere it may be off by more."
-    assert "confidence elsewhere" not in texts() and "confidence elsewhere" not in texts(calibration_scenes=2)
 
 
 def test_classes_that_may_be_missed_are_said_and_to_be_checked():

@@ -122,6 +122,27 @@ def test_a_rare_class_that_is_missed_is_said(made: ModuleType):
     assert f"poorly for road: it {figures}" in text(made, made.plain_tile(confusion=hardly))
 
 
+def test_without_labels_a_tile_says_how_far_confidence_is_off_elsewhere(made: ModuleType):
+    def said(**reasons: object) -> str:
+        facts = made.facts_of(made.plain_tile(**made.UNLABELLED))
+        facts = facts.model_copy(update={"reasons": TileReasons.model_validate(reasons)})
+        (topic,) = [topic for topic in tile_topics(facts) if topic.key == "no accuracy"]
+        return topic.wordings[0].removeprefix("The accuracy of this tile was not measured, since it has no labels")
+
+    assert said() == said(calibration_scenes=3) == "."
+    assert said(calibration_scenes=1) == (
+        "; the confidence was calibrated on one scene only and may be less reliable elsewhere."
+    )
+    three, one = ({"scenes": scenes, "ece_mean": 0.004, "ece_worst": 0.09} for scenes in (3, 1))
+    assert said(calibration_scenes=4, unseen=three) == (
+        "; on scenes that were not used in training, the confidence was off by less than 1 point on average and by 9 "
+        "points at worst."
+    )
+    assert said(calibration_scenes=2, unseen=one) == (
+        "; on a scene that was not used in training, the confidence was off by less than 1 point."
+    )
+
+
 def test_a_handful_of_pixels_gets_no_percentage(made: ModuleType):
     none = np.zeros((3, 3), np.int64)
     tile = made.plain_tile(px=np.array([3, 1, 0]), confidence_sum=np.array([2.7, 0.9, 0]), confusion=none)
