@@ -54,7 +54,11 @@ CALIBRATED_ON_ONE = {
     "tiles": 4,
     "scenes": 1,
 }
-CALIBRATED_ON_FOUR = {**CALIBRATED_ON_ONE, "scenes": 4, "unseen": {"scenes": 3, "ece_mean": 0.04, "ece_worst": 0.09}}
+CALIBRATED_ON_FOUR = {
+    **CALIBRATED_ON_ONE,
+    "scenes": 4,
+    "unseen": {"scenes": 3, "ece_before": 0.05, "ece_mean": 0.04, "ece_worst": 0.09},
+}
 """Calibration of a model card."""
 
 

@@ -79,9 +79,14 @@ class ParentModel(DocumentModel):
 
 
 class UnseenScenes(DocumentModel):
-    """Expected calibration error (0..1) on scenes without training tiles, each with the temperature of the others."""
+    """Expected calibration errors (0..1) on scenes without training tiles.
+
+    `ece_before` is their mean without temperature, `ece_mean` and `ece_worst` are those with the temperature of the
+    other scenes.
+    """
 
     scenes: int = Field(ge=1, description="number of these scenes")
+    ece_before: float = Field(ge=0, le=1, allow_inf_nan=False)
     ece_mean: float = Field(ge=0, le=1, allow_inf_nan=False)
     ece_worst: float = Field(ge=0, le=1, allow_inf_nan=False)
 

@@ -110,7 +110,8 @@ def _elsewhere(fit: CalibrationFit) -> str:
             f"On {f'{count(unseen.scenes)} scenes' if several else 'a scene'} without training tiles, "
             f"{'each ' if several else ''}scored with the temperature of the other scenes, confidences were off by "
             f"{points(unseen.ece_mean)} percentage points"
-            f"{f' on average and {points(unseen.ece_worst)} at worst' if several else ''}."
+            f"{f' on average and {points(unseen.ece_worst)} at worst' if several else ''}, without temperature by "
+            f"{points(unseen.ece_before)}{' on average' if several else ''}."
         )
     if fit.scenes == 1:
         return "The temperature is from one scene: confidences elsewhere may be off by more."

@@ -159,14 +159,18 @@ def _cross_fitted(parts: Sequence[LabelledPixels]) -> list[Scored]:
 
 def _unseen(scenes: Mapping[str, Scored], trained_on: Collection[str]) -> UnseenScenes | None:
     """Return the calibration errors of the scenes without training tiles and with enough pixels; None without any."""
-    errors = [
-        _scores([scored])[0]
-        for scene, scored in scenes.items()
-        if scene not in trained_on and len(scored[0].truth) >= ENOUGH_PX
+    chosen = [
+        (pixels, temperature)
+        for scene, (pixels, temperature) in scenes.items()
+        if scene not in trained_on and len(pixels.truth) >= ENOUGH_PX
     ]
-    if not errors:
+    if not chosen:
         return None
-    return UnseenScenes(scenes=len(errors), ece_mean=float(np.mean(errors)), ece_worst=max(errors))
+    before = [_scores([(pixels, 1.0)])[0] for pixels, _ in chosen]
+    after = [_scores([scored])[0] for scored in chosen]
+    return UnseenScenes(
+        scenes=len(chosen), ece_before=float(np.mean(before)), ece_mean=float(np.mean(after)), ece_worst=max(after)
+    )
 
 
 def confidence_record(tiles: Sequence[LabelledPixels], temperature: float) -> ConfidenceRecord:
@@ -215,12 +219,17 @@ def _log_temperature(found: Temperature) -> None:
         *(found.value, found.fit.pixels, found.fit.tiles, found.fit.scenes, found.fit.ece_before),
         "unknown (only one tile has labels)" if after is None else f"{after:.4f}",
     )
-    if found.fit.unseen is not None:
+    unseen = found.fit.unseen
+    if unseen is not None:
         log.info(
-            "calibration error on left-out scenes: %.4f on average, %.4f at worst",
-            found.fit.unseen.ece_mean,
-            found.fit.unseen.ece_worst,
+            "calibration error on left-out scenes: %.4f on average before; %.4f after, %.4f at worst",
+            *(unseen.ece_before, unseen.ece_mean, unseen.ece_worst),
         )
+        if unseen.ece_mean > unseen.ece_before:
+            log.warning(
+                "the temperature increases the calibration error on left-out scenes; without it confidences may be "
+                "better elsewhere (training.calibrate: false)"
+            )
     lowest, highest = TEMPERATURE_RANGE
     if min(found.value / lowest, highest / found.value) < NEAR_BOUND_FACTOR:
         log.warning(

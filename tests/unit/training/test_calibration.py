@@ -117,9 +117,28 @@ def test_a_scene_that_differs_is_worse_left_out_than_among_its_own_tiles():
     assert max(own) < 0.02
     assert (fit.scenes, fit.unseen.scenes, fit.tiles) == (2, 2, 4)
     assert fit.unseen.ece_worst > fit.unseen.ece_mean > 0.1
+    assert fit.unseen.ece_before == pytest.approx(
+        np.mean([calibration_fit({"a": s}, ()).ece_before for s in (sure, unsure)])
+    )
     left_out = [calibration.mean_nll(tile, fit_temperature(unsure)) for tile in sure]
     left_out += [calibration.mean_nll(tile, fit_temperature(sure)) for tile in unsure]
     assert fit.nll_after == pytest.approx(np.mean(left_out), rel=1e-6)
+
+
+def test_a_temperature_that_harms_left_out_scenes_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    for other, is_warning in ((0.5, True), (2.5, False)):
+        mapped = [
+            (number, torch.from_numpy(some.logits)[:, None], torch.from_numpy(some.truth)[None].long())
+            for number, some in enumerate((pixels(2.0), pixels(other, seed=1)))
+        ]
+        tiles = SimpleNamespace(tiles=[*held_out(20_000).tiles, *held_out(20_000, scene="b").tiles])
+        monkeypatch.setattr(calibration, "predicted_tiles", lambda *_, mapped=mapped: mapped)
+        caplog.clear()
+        found = calibrate(None, tiles, (), None, ALONE)
+        assert found.fit.unseen.scenes == 2
+        assert ("increases the calibration error on left-out scenes" in caplog.text) == is_warning
 
 
 def test_scenes_that_were_trained_on_say_nothing_of_unseen_ones():
