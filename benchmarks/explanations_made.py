@@ -11,7 +11,7 @@ from explanations_reading import Counts, faults
 from numpy.typing import NDArray
 
 from clairemap.artefacts.explanations import TileFacts
-from clairemap.artefacts.model_card import BandScale, ConfidenceRecord, ModelCard, Signatures
+from clairemap.artefacts.model_card import BandScale, CalibrationFit, ConfidenceRecord, ModelCard, Signatures
 from clairemap.artefacts.registration import Verdict
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.explain.deviations import SensorValues
@@ -44,6 +44,22 @@ SENSORS: tuple[Sensor, ...] = ("optical", "sar")
 BANDS = {"optical": ("red", "green", "blue", "nir"), "sar": ("vv", "vh")}
 STEP = {"optical": 100.0, "sar": 2.0}
 """Standard deviation of the bands of a class in training; the means of classes differ by multiples of it."""
+
+CALIBRATED_ON_ONE = {
+    "ece_before": 0.1,
+    "ece_after": 0.02,
+    "nll_before": 0.9,
+    "nll_after": 0.8,
+    "pixels": 5000,
+    "tiles": 4,
+    "scenes": 1,
+}
+CALIBRATED_ON_FOUR = {
+    **CALIBRATED_ON_ONE,
+    "scenes": 4,
+    "unseen": {"scenes": 3, "ece_before": 0.05, "ece_mean": 0.04, "ece_worst": 0.09},
+}
+"""Calibration of a model card."""
 
 
 def random_counts(rng: np.random.Generator, names: tuple[str, ...]) -> Counts:
@@ -96,6 +112,7 @@ def _random_arrays(rng: np.random.Generator, tile: Counts) -> Arrays:
         off=np.where(rng.random((classes, 1)) < 0.5, off, 0) if rng.random() < 0.7 else rng.choice([-3.0, 2.5]),
         spread=rng.choice([1.0, 1000.0]),
         record={"px": px.tolist(), "correct": (px * rng.uniform(0.3, 1, px.shape)).astype(int).tolist()},
+        calibration=(None, CALIBRATED_ON_ONE, CALIBRATED_ON_FOUR)[rng.integers(3)],
         shuffled=rng if rng.random() < 0.5 else None,
     )
     if rng.random() < 0.5 or not tile.optical or not tile.sar:
@@ -119,6 +136,7 @@ def arrays_of(
     off: Any = 0.0,  # noqa: ANN401
     spread: float = 1000.0,
     record: Mapping[str, Any] | None = None,
+    calibration: Mapping[str, Any] | None = None,
     without: Mapping[str, NDArray[np.uint8]] | None = None,
     shuffled: np.random.Generator | None = None,
 ) -> Arrays:
@@ -132,6 +150,7 @@ def arrays_of(
         off: difference of the bands from training, standard deviations, by class and band (six).
         spread: standard deviation of the bands in all training pixels, in those of a class.
         record: `px` and `correct` of the model card's confidence record.
+        calibration: that of the model card.
         without: classes mapped without each sensor.
         shuffled: what places the pixels, and some of the rest of the probability, at random; in order otherwise.
     """
@@ -164,7 +183,7 @@ def arrays_of(
         share.reshape(side, side),
         values,
         {sensor: mask.reshape(side, side) for sensor, mask in usable.items()},
-        _card(means, px, spread, record),
+        {**_card(means, px, spread, record), "calibration": calibration},
         without or {},
     )
 
@@ -240,13 +259,14 @@ def _mapped_tile(arrays: Arrays) -> MappedTile:
 
 
 def _model_card(arrays: Arrays) -> ModelCard:
-    record = arrays.card["confidence_record"]
+    record, fit = arrays.card["confidence_record"], arrays.card["calibration"]
     part: Any = ModelCard  # only the fields that reasons need
     made: ModelCard = part.model_construct(
         optical_bands=BandScale.model_validate(arrays.card["optical_bands"]),
         sar_bands=BandScale.model_validate(arrays.card["sar_bands"]),
         signatures=Signatures.model_validate(arrays.card["signatures"]),
         confidence_record=None if record is None else ConfidenceRecord.model_validate(record),
+        calibration=None if fit is None else CalibrationFit.model_validate(fit),
     )
     return made
 
@@ -297,6 +317,7 @@ def shifted(off: float, spread: float = 1.0) -> dict[str, Any]:
     return {"off": np.array([0, 0, 0, off, 0, 0]), "spread": spread}
 
 
+UNLABELLED = {"confusion": np.zeros((3, 3), np.int64)}
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "areas": ({"px": np.array([5384, 9000, 2000])}, "forest"),
     "confidence": ({"confidence_sum": np.array([9000, 5384, 2000]) * 0.5}, "confidence"),
@@ -314,6 +335,11 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "without a sensor": ({"arrays": without_sar(0.4)}, "Without SAR, 40 % of the area mapped as road"),
     "runner-up": ({"arrays": {"own": np.array([0.9, 0.9, 0.55])}}, "mapped as road are in fact water"),
     "track record": ({"arrays": records(58)}, "only 58 % of the pixels mapped as road"),
+    "confidence elsewhere": (
+        {**UNLABELLED, "arrays": {"calibration": CALIBRATED_ON_FOUR}},
+        "off by 4 points on average",
+    ),
+    "one scene": ({**UNLABELLED, "arrays": {"calibration": CALIBRATED_ON_ONE}}, "calibrated on one scene only"),
     "shifted bands": ({"arrays": shifted(4.0)}, "nir values are 4.0 standard deviations above"),
     "unusual class": ({"arrays": shifted(-3.0, spread=100.0)}, "nir is 3.0 standard deviations below"),
     "may be missed": (

@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 
 FEW = 100
 WEAK = "(?:; (several other classes|L) (?:is|are) weak too)?"
+ELSEWHERE = (
+    "(?:; on (?:scenes that were|a scene that was) not used in training, the confidence was off by D"
+    "(?: on average and by D at worst)?)?"
+    "(; the confidence was calibrated on one scene only and may be less reliable elsewhere)?"
+)
 FINDS = "finds (?:none|P) of the pixels labelled N(?:; of the labelled pixels mapped as N, P are right)?"
 
 
@@ -126,7 +131,7 @@ CLAIMS: list[tuple[str, Check]] = []
 def claim(*patterns: str) -> Callable[[Check], Check]:
     """Register a check of sentences.
 
-    N is a class, L a list of them, P a percentage, Q a quantity, C the start of advice.
+    N is a class, L a list of them, P a percentage, D a number of points, Q a quantity, C the start of advice.
     """
 
     def register(check: Check) -> Check:
@@ -161,9 +166,10 @@ def _compiled(names: Sequence[str]) -> list[tuple[re.Pattern[str], Check]]:
             "C": "(?:First|Before you use this tile|If you check one thing)",
             "Q": r"(“[^”]+”|\w[\w/ -]*?)",
             "P": r"((?:less than 1|over 99|\d+) %)",
+            "D": r"(less than 1 point|\d+ points?)",
         }
         _CACHE[key] = [
-            (re.compile(re.sub(r"\b[CLNPQ]\b", lambda m: parts[m[0]], pattern) + r"\.(?: |$)"), check)
+            (re.compile(re.sub(r"\b[CDLNPQ]\b", lambda m: parts[m[0]], pattern) + r"\.(?: |$)"), check)
             for pattern, check in CLAIMS
         ]
     return _CACHE[key]
@@ -356,17 +362,28 @@ def _least_sure(c: Counts, name: str) -> bool:
     return c.confidence(name) <= lowest + 1 and c.confidence(name) <= c.mean_confidence - 9
 
 
-@claim(r"There are too few labels in this tile to measure its accuracy")
-def _(c: Counts, _: Sequence[str]) -> bool:
-    return 0 < int(c.confusion.sum()) < FEW
+@claim(rf"There are too few labels in this tile to measure its accuracy{ELSEWHERE}")
+def _(c: Counts, g: Sequence[str]) -> bool:
+    return 0 < int(c.confusion.sum()) < FEW and _elsewhere(c, *g)
 
 
 @claim(
-    r"The accuracy of this tile was not measured, since it has no labels",
-    r"Without labels in this tile, its accuracy is unknown",
+    rf"The accuracy of this tile was not measured, since it has no labels{ELSEWHERE}",
+    rf"Without labels in this tile, its accuracy is unknown{ELSEWHERE}",
 )
-def _(c: Counts, _: Sequence[str]) -> bool:
-    return not c.confusion.any()
+def _(c: Counts, g: Sequence[str]) -> bool:
+    return not c.confusion.any() and _elsewhere(c, *g)
+
+
+def _elsewhere(c: Counts, mean: str | None, worst: str | None, one_scene: str | None) -> bool:
+    """Whether a sentence on the confidence on other scenes, or its absence, fits the model card's calibration."""
+    fit = (c.arrays.card.get("calibration") if c.arrays else None) or {}
+    unseen = fit.get("unseen") or {"scenes": 0}
+    if bool(one_scene) != (fit.get("scenes") == 1) or (mean is None) != (unseen["scenes"] == 0):
+        return False
+    if (worst is None) != (unseen["scenes"] < 2) or (worst and not is_pct(worst, 100 * unseen["ece_worst"])):
+        return False
+    return mean is None or is_pct(mean, 100 * unseen["ece_mean"])
 
 
 @claim(
@@ -400,7 +417,7 @@ def _weakest(c: Counts, how: str, name: str, figures: Sequence[str | None], othe
         right = right and is_pct(found, both[0]) and both[1] is not None and is_pct(pct, both[1]) and mapped == name
     if others == "several other classes":
         return right and len(weak) > 3
-    return right and set(in_list(others, c.names) if others else []) == set(weak[1:])
+    return right and {bare(name), *(in_list(others, c.names) if others else [])} == set(weak)
 
 
 @claim(r"C, check the area mapped as N: the map shows (too) much of it")

@@ -78,12 +78,26 @@ class ParentModel(DocumentModel):
     statistics_from: Literal["model", "scenes"] = Field(description="band statistics for normalisation")
 
 
+class UnseenScenes(DocumentModel):
+    """Expected calibration errors (0..1) on scenes without training tiles.
+
+    `ece_before` is their mean without temperature, `ece_mean` and `ece_worst` are those with the temperature of the
+    other scenes.
+    """
+
+    scenes: int = Field(ge=1, description="number of these scenes")
+    ece_before: float = Field(ge=0, le=1, allow_inf_nan=False)
+    ece_mean: float = Field(ge=0, le=1, allow_inf_nan=False)
+    ece_worst: float = Field(ge=0, le=1, allow_inf_nan=False)
+
+
 class CalibrationFit(DocumentModel):
     """Calibration on the validation tiles, without and with the temperature.
 
     `ece_*` are expected calibration errors (0..1, 15 equal-width bins, Guo et al. 2017), `nll_*` mean negative
-    log-likelihoods (nats per pixel). `*_after` are cross-fitted: each half of the tiles is scored with the temperature
-    of the other half. They are None if only one tile has labels.
+    log-likelihoods (nats per pixel). `*_after` are cross-fitted: each scene is scored with the temperature of the
+    others, or each half of the tiles of a single scene with that of the other half. They are None if only one tile has
+    labels.
     """
 
     ece_before: float = Field(ge=0, le=1, allow_inf_nan=False)
@@ -92,6 +106,8 @@ class CalibrationFit(DocumentModel):
     nll_after: float | None = Field(ge=0, allow_inf_nan=False)
     pixels: int = Field(ge=1, description="labelled pixels")
     tiles: int = Field(ge=1, description="validation tiles with these pixels")
+    scenes: int | None = Field(None, ge=1, description="scenes of these tiles; null: unknown")
+    unseen: UnseenScenes | None = Field(None, description="error on other scenes; null: unknown")
 
 
 class ConfidenceRecord(DocumentModel):

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from clairemap.artefacts.document import DocumentModel
+from clairemap.artefacts.model_card import UnseenScenes
 
 
 class Deviation(DocumentModel):
@@ -84,6 +85,8 @@ class TileReasons(DocumentModel):
         isolated_pct: share of the mapped pixels without a pixel of the same class around them.
         may_be_missed: classes that may be missing from the map, the largest difference first.
         shifted: bands whose mean differs clearly from all training pixels, the largest difference first.
+        calibration_scenes: number of scenes that the confidence was calibrated on; None if unknown.
+        unseen: calibration error on scenes that were not used; None if unknown.
     """
 
     classes: tuple[ClassReasons, ...] = ()
@@ -91,3 +94,5 @@ class TileReasons(DocumentModel):
     isolated_pct: int = 0
     may_be_missed: tuple[MayBeMissed, ...] = ()
     shifted: tuple[Deviation, ...] = ()
+    calibration_scenes: int | None = None
+    unseen: UnseenScenes | None = None

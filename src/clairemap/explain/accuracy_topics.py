@@ -1,8 +1,17 @@
 """Topics of a tile: how sure the map is, by training, confidence and labels."""
 
 from clairemap.artefacts.explanations import ClassFacts, TileFacts
+from clairemap.artefacts.tile_reasons import TileReasons
 from clairemap.explain.outline import Topic, Topics
-from clairemap.explain.wording import accuracy_phrase, confused, listed, named, other_weak_classes, percent
+from clairemap.explain.wording import (
+    accuracy_phrase,
+    confused,
+    listed,
+    named,
+    other_weak_classes,
+    percent,
+    percentage_points,
+)
 from clairemap.levels import CLASS_GAP_IOU, CLASS_GAP_PCT, FEW_PX, GOOD_IOU, POOR_ACCURACY_PCT, POOR_IOU
 
 
@@ -95,14 +104,31 @@ def accuracy(facts: TileFacts) -> Topics:
 
 
 def _without_accuracy(facts: TileFacts) -> Topic:
+    elsewhere = _confidence_elsewhere(facts.reasons)
     if facts.labelled_px:
-        texts: tuple[str, ...] = ("There are too few labels in this tile to measure its accuracy.",)
+        texts: tuple[str, ...] = (f"There are too few labels in this tile to measure its accuracy{elsewhere}.",)
     else:
         texts = (
-            "The accuracy of this tile was not measured, since it has no labels.",
-            "Without labels in this tile, its accuracy is unknown.",
+            f"The accuracy of this tile was not measured, since it has no labels{elsewhere}.",
+            f"Without labels in this tile, its accuracy is unknown{elsewhere}.",
         )
-    return Topic("no accuracy", "how sure", texts, ("labelled_px",), must_say=True, salience=0.6)
+    about = ("labelled_px", "reasons.calibration_scenes", "reasons.unseen")
+    return Topic("no accuracy", "how sure", texts, about, must_say=True, salience=0.6)
+
+
+def _confidence_elsewhere(reasons: TileReasons) -> str:
+    """Return how far confidence was off on scenes that were not used, as the end of a sentence; empty if unknown."""
+    unseen = reasons.unseen
+    if unseen is None:
+        only_one = "; the confidence was calibrated on one scene only and may be less reliable elsewhere"
+        return only_one if reasons.calibration_scenes == 1 else ""
+    mean, worst = (percentage_points(100 * error) for error in (unseen.ece_mean, unseen.ece_worst))
+    if unseen.scenes == 1:
+        return f"; on a scene that was not used in training, the confidence was off by {mean}"
+    return (
+        f"; on scenes that were not used in training, the confidence was off by {mean} on average and by {worst} at "
+        "worst"
+    )
 
 
 def weak_classes(facts: TileFacts) -> Topics:

@@ -75,6 +75,8 @@ def tile_reasons(tile: MappedTile, card: ModelCard, names: Sequence[str]) -> Til
             for index, has, expected in may_be_missed(tile.probability, class_px)
         ),
         shifted=_shifted(tile.sensors, card, classes),
+        calibration_scenes=card.calibration.scenes if card.calibration else None,
+        unseen=card.calibration.unseen if card.calibration else None,
     )
 
 

@@ -20,6 +20,12 @@ def percent(value: float) -> str:
     return "over 99 %" if value >= 99.5 else f"{value:.0f} %"
 
 
+def percentage_points(value: float) -> str:
+    """Return a difference in whole percentage points."""
+    rounded = round(value)
+    return "less than 1 point" if value < 1 else f"{rounded} point{'s' if rounded > 1 else ''}"
+
+
 def accuracy_phrase(name: str, producers_pct: float, users_pct: float | None) -> str:
     """Return producer's and user's accuracy of a class in words, after a subject such as "the map".
 

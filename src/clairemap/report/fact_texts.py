@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from clairemap.artefacts.explanations import TileFacts
 from clairemap.artefacts.tile_reasons import ClassReasons, Deviation, TileReasons
-from clairemap.report.numbers import MISSING
+from clairemap.report.numbers import MISSING, points
 
 TILE_TEXTS = {
     "confidence_pct": "mean confidence {} %",
@@ -62,6 +62,11 @@ def _reasons(reasons: TileReasons) -> Iterator[tuple[str, str]]:
         yield f"may_be_missed.{missed.name}", text
     for shift in reasons.shifted:
         yield f"shifted.{shift.quantity}", _deviation(shift)
+    if reasons.calibration_scenes is not None:
+        yield "calibration_scenes", f"confidences calibrated on {reasons.calibration_scenes} scene(s)"
+    if (unseen := reasons.unseen) is not None:
+        mean, worst = points(unseen.ece_mean), points(unseen.ece_worst)
+        yield "unseen", f"calibration error on {unseen.scenes} other scene(s): mean {mean} %, worst {worst} %"
     for row in reasons.classes:
         for key, text in _class_reasons(row):
             yield f"classes.{row.name}.{key}", f"{row.name}: {text}"

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from clairemap.artefacts.acceptance import KeptResult
-from clairemap.artefacts.model_card import ModelCard
+from clairemap.artefacts.model_card import CalibrationFit, ModelCard
 from clairemap.artefacts.origin import Origin
 from clairemap.report.content import Fact
 from clairemap.report.given_model import accuracy_text, model_name, training_dates
-from clairemap.report.numbers import count
+from clairemap.report.numbers import count, points
 from clairemap.report.page_data import library_name
 from clairemap.text import shortened
 
@@ -87,14 +87,35 @@ def calibration_text(card: ModelCard) -> str:
         "difference between confidence and accuracy on the validation tiles (expected calibration error): "
         f"{100 * fit.ece_before:.2f} % before"
     )
-    basis = f"{count(fit.pixels)} labelled pixels in {count(fit.tiles)} tile(s)"
+    scenes = "" if fit.scenes is None else f" of {count(fit.scenes)} scene(s)"
+    basis = f"{count(fit.pixels)} labelled pixels in {count(fit.tiles)} tile(s){scenes}"
     if fit.ece_after is None or fit.nll_after is None:
-        return f"{before}, from {basis}. The error afterwards cannot be estimated from so few tiles."
+        return f"{before}, from {basis}. The error afterwards cannot be estimated from so few tiles. {_elsewhere(fit)}"
+    parts = "each scene, the temperature is fitted on the others"
+    if fit.scenes is None or fit.scenes == 1:
+        parts = "each half of the tiles, the temperature is fitted on the other half"
     return (
         f"{before}, {100 * fit.ece_after:.2f} % after; negative log likelihood {fit.nll_before:.3f} "
         f"and {fit.nll_after:.3f} nats per pixel. From {basis}. The figures after calibration are cross-fitted: for "
-        "each half of the tiles, the temperature is fitted on the other half."
+        f"{parts}. {_elsewhere(fit)}"
     )
+
+
+def _elsewhere(fit: CalibrationFit) -> str:
+    """Return the sentence on confidences on other scenes."""
+    unseen = fit.unseen
+    if unseen is not None:
+        several = unseen.scenes > 1
+        return (
+            f"On {f'{count(unseen.scenes)} scenes' if several else 'a scene'} without training tiles, "
+            f"{'each ' if several else ''}scored with the temperature of the other scenes, confidences were off by "
+            f"{points(unseen.ece_mean)} percentage points"
+            f"{f' on average and {points(unseen.ece_worst)} at worst' if several else ''}, without temperature by "
+            f"{points(unseen.ece_before)}{' on average' if several else ''}."
+        )
+    if fit.scenes == 1:
+        return "The temperature is from one scene: confidences elsewhere may be off by more."
+    return "How far confidences are off on scenes without training tiles is not known; it may be more."
 
 
 def _training_px(card: ModelCard) -> str:

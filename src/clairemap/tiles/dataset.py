@@ -120,11 +120,11 @@ class TileDataset(Dataset[TrainingSample]):
     def __init__(self, source: TileSource, tiles: Sequence[LabelledTile]) -> None:
         """Combine source and tiles."""
         self._source = source
-        self._tiles = tuple(tiles)
+        self.tiles = tuple(tiles)
 
     def __len__(self) -> int:
         """Return the number of tiles."""
-        return len(self._tiles)
+        return len(self.tiles)
 
     def __getitem__(self, number: int) -> TrainingSample:
         """Return a tile.
@@ -132,7 +132,7 @@ class TileDataset(Dataset[TrainingSample]):
         Raises:
             StoreError: a store is damaged.
         """
-        tile = self._tiles[number]
+        tile = self.tiles[number]
         masks = read_masks(self._source.stores[tile.scene], tile.window)
         crop = self._source.read(tile.scene, masks, tile.window)
         return as_sample(pad(crop, *_aligned_shape(tile.window)))

@@ -1,12 +1,14 @@
 """Calibration of the network's confidences on the validation tiles by temperature scaling (Guo et al. 2017).
 
-Logits are divided by the temperature, which changes confidences but not classes. It is fitted to all labelled tiles.
-Scores after calibration are cross-fitted: each half of the tiles is scored with the temperature of the other half.
+Logits are divided by the temperature, which changes confidences but not classes. It is fitted to all labelled tiles;
+scenes have the same weight. Scores after calibration are cross-fitted: each scene is scored with the temperature of the
+others, so that the scores hold for other places. With a single scene each half of its tiles is scored with the
+temperature of the other half.
 """
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from clairemap.artefacts.model_card import CONFIDENCE_FROM_PCT, CalibrationFit, ConfidenceRecord
+from clairemap.artefacts.model_card import CONFIDENCE_FROM_PCT, CalibrationFit, ConfidenceRecord, UnseenScenes
 from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE
 from clairemap.grid.rounding import ceil_div
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
@@ -32,6 +34,9 @@ log = logging.getLogger(__name__)
 MAX_PIXELS = 200_000
 """Approximate maximum number of pixels for fitting a temperature; at least one per tile."""
 
+ENOUGH_PX = 1000
+"""Pixels from which a scene has full weight, and a calibration error of its own."""
+
 TEMPERATURE_RANGE = (0.1, 10.0)
 """Range of temperatures. Without it the fit diverges for a network without errors on the tiles."""
 
@@ -45,6 +50,10 @@ class LabelledPixels:
 
     logits: NDArray[np.float32]
     truth: NDArray[np.uint8]
+
+
+Scored = tuple[LabelledPixels, float]
+"""Pixels and the temperature that they are scored with."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ NOT_FITTED = Temperature(1.0, None)
 
 
 def calibrate(
-    network: Claire, tiles: TileDataset, labelled_px: int, scales: BandScales, processes: Processes
+    network: Claire, tiles: TileDataset, trained_on: Collection[str], scales: BandScales, processes: Processes
 ) -> Temperature:
     """Return the temperature of a network, the same in all processes; `NOT_FITTED` without a labelled pixel.
 
@@ -72,33 +81,38 @@ def calibrate(
     Args:
         network: with the weights to keep.
         tiles: held-out tiles; each process maps its share of them.
-        labelled_px: number of labelled pixels in the tiles, or an upper bound.
+        trained_on: names of the scenes with training tiles.
         scales: scales of the bands.
         processes: all must call this.
     """
+    labelled_px = sum(tile.labelled_px for tile in tiles.tiles)
     stride = ceil_div(labelled_px, MAX_PIXELS) | 1  # odd, so that it covers all columns: a tile's width is even
     own = [
         (number, _labelled_pixels(logits, target, stride))
         for number, logits, target in predicted_tiles(network, tiles, scales, processes)
     ]
-    everywhere = sorted(processes.gather(own), key=lambda numbered: numbered[0])
-    labelled = [pixels for _, pixels in everywhere if len(pixels.truth)]
+    labelled: dict[str, list[LabelledPixels]] = {}
+    for number, pixels in sorted(processes.gather(own), key=lambda numbered: numbered[0]):
+        if len(pixels.truth):
+            labelled.setdefault(tiles.tiles[number].scene, []).append(pixels)
     if not labelled:
         return NOT_FITTED
-    value = fit_temperature(labelled)
-    found = Temperature(value, calibration_fit(labelled), confidence_record(labelled, value))
+    scenes = [_pooled(of_scene) for of_scene in labelled.values()]
+    value = fit_temperature(scenes)
+    found = Temperature(value, calibration_fit(labelled, trained_on), confidence_record(scenes, value))
     _log_temperature(found)
     return found
 
 
-def fit_temperature(tiles: Sequence[LabelledPixels]) -> float:
-    """Return the temperature T in TEMPERATURE_RANGE that minimises the negative log likelihood of the labels.
+def fit_temperature(scenes: Sequence[LabelledPixels]) -> float:
+    """Return the temperature T in TEMPERATURE_RANGE that minimises the negative log likelihood, mean over scenes.
 
-    It is convex in 1 / T, so there is one minimum, found to a relative error of 1e-5.
+    Scenes with fewer than ENOUGH_PX pixels have a lower weight. The mean is convex in 1 / T, so there is one minimum,
+    found to a relative error of 1e-5.
     """
-    pixels = _pooled(tiles)
+    weights = [min(len(scene.truth), ENOUGH_PX) for scene in scenes]
     found = minimize_scalar(
-        lambda log_t: mean_nll(pixels, math.exp(log_t)),
+        lambda log_t: np.average([mean_nll(scene, math.exp(log_t)) for scene in scenes], weights=weights),
         bounds=(math.log(TEMPERATURE_RANGE[0]), math.log(TEMPERATURE_RANGE[1])),
         method="bounded",
         options={"xatol": 1e-5},
@@ -114,19 +128,48 @@ def mean_nll(pixels: LabelledPixels, temperature: float) -> float:
     return float((np.log(np.exp(scaled).sum(axis=0)) - of_label).mean())
 
 
-def calibration_fit(tiles: Sequence[LabelledPixels]) -> CalibrationFit:
-    """Return calibration error and NLL before and after calibration; after: cross-fitted, None with a single tile."""
-    before, after = _scores([(tiles, 1.0)]), None
-    if len(tiles) > 1:
-        even, odd = tiles[::2], tiles[1::2]
-        after = _scores([(even, fit_temperature(odd)), (odd, fit_temperature(even))])
+def calibration_fit(labelled: Mapping[str, Sequence[LabelledPixels]], trained_on: Collection[str]) -> CalibrationFit:
+    """Return calibration error and NLL before and after calibration; after: cross-fitted, None with a single tile.
+
+    Args:
+        labelled: tiles with labels, by scene.
+        trained_on: names of the scenes with training tiles.
+    """
+    tiles = [tile for of_scene in labelled.values() for tile in of_scene]
+    parts = list(labelled.values()) if len(labelled) > 1 else [half for half in (tiles[::2], tiles[1::2]) if half]
+    crossed = _cross_fitted([_pooled(part) for part in parts])
+    before, after = _scores([(_pooled(tiles), 1.0)]), _scores(crossed) if crossed else (None, None)
     return CalibrationFit(
         ece_before=before[0],
-        ece_after=after[0] if after else None,
+        ece_after=after[0],
         nll_before=before[1],
-        nll_after=after[1] if after else None,
+        nll_after=after[1],
         pixels=sum(len(tile.truth) for tile in tiles),
         tiles=len(tiles),
+        scenes=len(labelled),
+        unseen=_unseen(dict(zip(labelled, crossed, strict=True)), trained_on) if len(labelled) > 1 else None,
+    )
+
+
+def _cross_fitted(parts: Sequence[LabelledPixels]) -> list[Scored]:
+    """Return each part with the temperature of the others; none of a single part."""
+    others = [[other for other in parts if other is not part] for part in parts]
+    return [(part, fit_temperature(rest)) for part, rest in zip(parts, others, strict=True) if rest]
+
+
+def _unseen(scenes: Mapping[str, Scored], trained_on: Collection[str]) -> UnseenScenes | None:
+    """Return the calibration errors of the scenes without training tiles and with enough pixels; None without any."""
+    chosen = [
+        (pixels, temperature)
+        for scene, (pixels, temperature) in scenes.items()
+        if scene not in trained_on and len(pixels.truth) >= ENOUGH_PX
+    ]
+    if not chosen:
+        return None
+    before = [_scores([(pixels, 1.0)])[0] for pixels, _ in chosen]
+    after = [_scores([scored])[0] for scored in chosen]
+    return UnseenScenes(
+        scenes=len(chosen), ece_before=float(np.mean(before)), ece_mean=float(np.mean(after)), ece_worst=max(after)
     )
 
 
@@ -145,11 +188,10 @@ def confidence_record(tiles: Sequence[LabelledPixels], temperature: float) -> Co
     return ConfidenceRecord.model_validate({"px": counts, "correct": correct})
 
 
-def _scores(folds: Sequence[tuple[Sequence[LabelledPixels], float]]) -> tuple[float, float]:
-    """Return calibration error and mean NLL over all folds, each with its own temperature."""
+def _scores(parts: Sequence[Scored]) -> tuple[float, float]:
+    """Return calibration error and mean NLL over all pixels, each part with its own temperature."""
     counts, nll, px = Calibration.empty(), 0.0, 0
-    for tiles, temperature in folds:
-        pixels = _pooled(tiles)
+    for pixels, temperature in parts:
         probability = stored_probability(torch.from_numpy(pixels.logits), temperature)
         counts += calibration(pixels.truth, most_probable(probability))
         nll += mean_nll(pixels, temperature) * len(pixels.truth)
@@ -173,10 +215,21 @@ def _log_temperature(found: Temperature) -> None:
         return
     after = found.fit.ece_after
     log.info(
-        "temperature %.3f from %d pixels of %d tiles: calibration error %.4f before, %s after",
-        *(found.value, found.fit.pixels, found.fit.tiles, found.fit.ece_before),
+        "temperature %.3f from %d pixels of %d tiles in %d scenes: calibration error %.4f before, %s after",
+        *(found.value, found.fit.pixels, found.fit.tiles, found.fit.scenes, found.fit.ece_before),
         "unknown (only one tile has labels)" if after is None else f"{after:.4f}",
     )
+    unseen = found.fit.unseen
+    if unseen is not None:
+        log.info(
+            "calibration error on left-out scenes: %.4f on average before; %.4f after, %.4f at worst",
+            *(unseen.ece_before, unseen.ece_mean, unseen.ece_worst),
+        )
+        if unseen.ece_mean > unseen.ece_before:
+            log.warning(
+                "the temperature increases the calibration error on left-out scenes; without it confidences may be "
+                "better elsewhere (training.calibrate: false)"
+            )
     lowest, highest = TEMPERATURE_RANGE
     if min(found.value / lowest, highest / found.value) < NEAR_BOUND_FACTOR:
         log.warning(

@@ -193,5 +193,5 @@ def _temperature(job: TrainingJob, network: Claire, held_out: TileDataset, proce
     """Return the temperature for the weights to keep; not fitted if `training.calibrate` is false."""
     if not job.settings.training.calibrate:
         return NOT_FITTED
-    labelled_px = sum(tile.labelled_px for tile in job.validation_tiles)
-    return calibrate(network, held_out, labelled_px, job.scales, processes)
+    trained_on = {tile.scene for tile in job.training_tiles}
+    return calibrate(network, held_out, trained_on, job.scales, processes)

@@ -58,7 +58,7 @@ def test_each_topic_names_facts_of_the_record(made: ModuleType, seed: int, legen
 
 def reason_keys(reasons: TileReasons) -> set[str]:
     """Return the keys of all reasons of a tile."""
-    keys = {"edge_pct", "isolated_pct"}
+    keys = {"edge_pct", "isolated_pct", "calibration_scenes", "unseen"}
     keys |= {f"shifted.{each.quantity}" for each in reasons.shifted}
     keys |= {f"may_be_missed.{each.name}" for each in reasons.may_be_missed}
     for c in reasons.classes:
@@ -120,6 +120,27 @@ def test_a_rare_class_that_is_missed_is_said(made: ModuleType):
     hardly = np.array([[30000, 0, 0], [0, 20000, 0], [110, 0, 2]])
     figures = "finds 2 % of the pixels labelled road; of the labelled pixels mapped as road, over 99 % are right"
     assert f"poorly for road: it {figures}" in text(made, made.plain_tile(confusion=hardly))
+
+
+def test_without_labels_a_tile_says_how_far_confidence_is_off_elsewhere(made: ModuleType):
+    def said(**reasons: object) -> str:
+        facts = made.facts_of(made.plain_tile(**made.UNLABELLED))
+        facts = facts.model_copy(update={"reasons": TileReasons.model_validate(reasons)})
+        (topic,) = [topic for topic in tile_topics(facts) if topic.key == "no accuracy"]
+        return topic.wordings[0].removeprefix("The accuracy of this tile was not measured, since it has no labels")
+
+    assert said() == said(calibration_scenes=3) == "."
+    assert said(calibration_scenes=1) == (
+        "; the confidence was calibrated on one scene only and may be less reliable elsewhere."
+    )
+    three, one = ({"scenes": scenes, "ece_before": 0.1, "ece_mean": 0.004, "ece_worst": 0.09} for scenes in (3, 1))
+    assert said(calibration_scenes=4, unseen=three) == (
+        "; on scenes that were not used in training, the confidence was off by less than 1 point on average and by 9 "
+        "points at worst."
+    )
+    assert said(calibration_scenes=2, unseen=one) == (
+        "; on a scene that was not used in training, the confidence was off by less than 1 point."
+    )
 
 
 def test_a_handful_of_pixels_gets_no_percentage(made: ModuleType):

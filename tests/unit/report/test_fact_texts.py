@@ -1,6 +1,7 @@
 import pytest
 
 from clairemap.artefacts.explanations import ClassFacts, Confused, TileFacts
+from clairemap.artefacts.model_card import UnseenScenes
 from clairemap.artefacts.tile_reasons import (
     ClassReasons,
     Deviation,
@@ -32,6 +33,8 @@ FACTS = TileFacts(
             ),
         ),
         may_be_missed=(MayBeMissed(name="road", mapped_pct=1.0, expected_pct=3.5),),
+        calibration_scenes=4,
+        unseen=UnseenScenes(scenes=3, ece_before=0.07, ece_mean=0.04, ece_worst=0.09),
     ),
 )  # fmt: skip
 
@@ -45,6 +48,8 @@ FACTS = TileFacts(
         ("classes.a.b.iou", "a.b: IoU 0.4"),
         ("confusions.a.b.water", "12 % of a.b is mapped as water"),
         ("reasons.may_be_missed.road", "road: mapped 1.0 %, by the probabilities 3.5 %"),
+        ("reasons.calibration_scenes", "confidences calibrated on 4 scene(s)"),
+        ("reasons.unseen", "calibration error on 3 other scene(s): mean 4.0 %, worst 9.0 %"),
         ("reasons.classes.a.b.margin_pct", "a.b: probability 9 percentage points above that of water"),
         ("reasons.classes.a.b.unusual.red", "a.b: red -2.5 standard deviations from training"),
         (

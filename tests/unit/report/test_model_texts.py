@@ -1,4 +1,4 @@
-from clairemap.artefacts.model_card import BandScale, CalibrationFit, ModelCard, TrainedOn
+from clairemap.artefacts.model_card import BandScale, CalibrationFit, ModelCard, TrainedOn, UnseenScenes
 from clairemap.classes import LandCoverClass
 from clairemap.report import model_texts
 from clairemap.settings import NetworkSettings
@@ -31,6 +31,29 @@ def test_calibration_has_errors_before_and_after():
     alone = FIT.model_copy(update={"ece_after": None, "nll_after": None, "tiles": 1})
     text = model_texts.calibration_text(CARD.model_copy(update={"temperature": 1.3125, "calibration": alone}))
     assert "5.12 % before" in text and "cannot be estimated from so few tiles" in text
+
+
+def test_calibration_says_what_is_known_of_other_scenes():
+    def text(**changes: object) -> str:
+        fit = FIT.model_copy(update=changes)
+        return model_texts.calibration_text(CARD.model_copy(update={"calibration": fit}))
+
+    assert "on scenes without training tiles is not known" in text()  # an older card
+    same = text(scenes=1)
+    assert "in 4 tile(s) of 1 scene(s)" in same and "for each half of the tiles" in same
+    assert same.endswith("The temperature is from one scene: confidences elsewhere may be off by more.")
+    several = text(scenes=4, unseen=UnseenScenes(scenes=3, ece_before=0.07, ece_mean=0.04, ece_worst=0.09))
+    assert "cross-fitted: for each scene, the temperature is fitted on the others." in several
+    assert several.endswith(
+        "On 3 scenes without training tiles, each scored with the temperature of the other scenes, confidences were "
+        "off by 4.0 percentage points on average and 9.0 at worst, without temperature by 7.0 on average."
+    )
+    one = text(scenes=2, unseen=UnseenScenes(scenes=1, ece_before=0.07, ece_mean=0.04, ece_worst=0.04))
+    assert one.endswith(
+        "On a scene without training tiles, scored with the temperature of the other scenes, confidences were off by "
+        "4.0 percentage points, without temperature by 7.0."
+    )
+    assert "on scenes without training tiles is not known" in text(scenes=2)
 
 
 def test_a_model_that_is_not_calibrated_says_so():

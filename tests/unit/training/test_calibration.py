@@ -1,9 +1,14 @@
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from scipy.special import softmax
 
 from clairemap.classes import IGNORE_INDEX
+from clairemap.grid.window import Window
+from clairemap.tiles.split_assignment import LabelledTile
 from clairemap.training import calibration
 from clairemap.training.calibration import (
     NOT_FITTED,
@@ -16,6 +21,7 @@ from clairemap.training.calibration import (
 )
 from clairemap.training.distributed import Processes
 
+WINDOW = Window(0, 0, 4, 4)
 ALONE = Processes(0, 1, torch.device("cpu"))
 CLASSES = 4
 
@@ -27,6 +33,11 @@ def pixels(temperature: float, count: int = 20_000, seed: int = 0) -> LabelledPi
     running = softmax(logits / temperature, axis=0).cumsum(axis=0)
     truth = (random.random(count) > running[:-1]).sum(axis=0)
     return LabelledPixels(logits.astype(np.float32), truth.astype(np.uint8))
+
+
+def held_out(*labelled_px: int, scene: str = "a") -> Any:  # noqa: ANN401
+    """Return the tiles of a scene as `calibrate` reads them."""
+    return SimpleNamespace(tiles=[LabelledTile(scene, WINDOW, (px,)) for px in labelled_px])
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
@@ -62,7 +73,7 @@ def test_a_temperature_at_a_limit_is_a_warning(
     mapped = truth[0] if right else (truth[0] + 1) % CLASSES
     logits = torch.nn.functional.one_hot(mapped).permute(2, 0, 1).float()
     monkeypatch.setattr(calibration, "predicted_tiles", lambda *_: [(0, logits, truth[0])])
-    calibrate(None, None, 16, None, ALONE)
+    calibrate(None, held_out(16), (), None, ALONE)
     assert f"temperature {end} is at a limit of its range, 0.1 to 10" in caplog.text
 
 
@@ -72,30 +83,80 @@ def test_a_temperature_within_the_range_is_no_warning(
     some = pixels(2.0)
     logits, target = torch.from_numpy(some.logits)[:, None], torch.from_numpy(some.truth)[None].long()
     monkeypatch.setattr(calibration, "predicted_tiles", lambda *_: [(0, logits, target)])
-    calibrate(None, None, target.numel(), None, ALONE)
+    calibrate(None, held_out(target.numel()), (), None, ALONE)
     assert not caplog.text
 
 
 def test_overconfidence_is_corrected_on_other_tiles():
-    fit = calibration_fit([pixels(2.0, seed=seed) for seed in range(4)])
+    fit = calibration_fit({"a": [pixels(2.0, seed=seed) for seed in range(4)]}, ())
     assert fit.ece_before > 0.1
     assert fit.ece_after < 0.02
     assert fit.nll_after < fit.nll_before
-    assert (fit.pixels, fit.tiles) == (80_000, 4)
+    assert (fit.pixels, fit.tiles, fit.scenes, fit.unseen) == (80_000, 4, 1, None)
 
 
 def test_each_half_is_scored_with_the_temperature_of_the_other():
     even, odd = pixels(0.5, seed=1), pixels(3.0, seed=2)
-    fit = calibration_fit([even, odd])
+    fit = calibration_fit({"a": [even, odd]}, ())
     crossed = calibration.mean_nll(even, fit_temperature([odd])) + calibration.mean_nll(odd, fit_temperature([even]))
     assert fit.nll_after == pytest.approx(crossed / 2, rel=1e-9)
     assert fit.nll_after > fit.nll_before  # in-sample it could not be
 
 
 def test_a_single_tile_has_no_score_after():
-    fit = calibration_fit([pixels(2.0)])
+    fit = calibration_fit({"a": [pixels(2.0)]}, ())
     assert fit.ece_before > 0.1
     assert (fit.ece_after, fit.nll_after) == (None, None)
+
+
+def test_a_scene_that_differs_is_worse_left_out_than_among_its_own_tiles():
+    """The network is right on average over both scenes, but too sure in one and not sure enough in the other."""
+    sure, unsure = ([pixels(true, seed=seed + number) for number in range(2)] for seed, true in ((0, 2.5), (5, 0.7)))
+    fit = calibration_fit({"a": sure, "b": unsure}, ())
+    own = [calibration_fit({scene: tiles}, ()).ece_after for scene, tiles in (("a", sure), ("b", unsure))]
+    assert max(own) < 0.02
+    assert (fit.scenes, fit.unseen.scenes, fit.tiles) == (2, 2, 4)
+    assert fit.unseen.ece_worst > fit.unseen.ece_mean > 0.1
+    assert fit.unseen.ece_before == pytest.approx(
+        np.mean([calibration_fit({"a": s}, ()).ece_before for s in (sure, unsure)])
+    )
+    left_out = [calibration.mean_nll(tile, fit_temperature(unsure)) for tile in sure]
+    left_out += [calibration.mean_nll(tile, fit_temperature(sure)) for tile in unsure]
+    assert fit.nll_after == pytest.approx(np.mean(left_out), rel=1e-6)
+
+
+def test_a_temperature_that_harms_left_out_scenes_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    for other, is_warning in ((0.5, True), (2.5, False)):
+        mapped = [
+            (number, torch.from_numpy(some.logits)[:, None], torch.from_numpy(some.truth)[None].long())
+            for number, some in enumerate((pixels(2.0), pixels(other, seed=1)))
+        ]
+        tiles = SimpleNamespace(tiles=[*held_out(20_000).tiles, *held_out(20_000, scene="b").tiles])
+        monkeypatch.setattr(calibration, "predicted_tiles", lambda *_, mapped=mapped: mapped)
+        caplog.clear()
+        found = calibrate(None, tiles, (), None, ALONE)
+        assert found.fit.unseen.scenes == 2
+        assert ("increases the calibration error on left-out scenes" in caplog.text) == is_warning
+
+
+def test_scenes_that_were_trained_on_say_nothing_of_unseen_ones():
+    scenes = {"a": [pixels(2.5)], "b": [pixels(0.7, seed=1)], "c": [pixels(0.7, count=900, seed=2)]}
+    both, one = calibration_fit(scenes, {"z"}), calibration_fit(scenes, {"a"})
+    assert (both.unseen.scenes, one.unseen.scenes) == (2, 1)  # c has too few pixels
+    assert one.unseen.ece_mean == one.unseen.ece_worst
+    assert calibration_fit(scenes, {"a", "b"}).unseen is None
+    assert one.scenes == both.scenes == 3
+
+
+def test_scenes_have_the_same_weight():
+    small, large = pixels(0.7, count=5_000, seed=1), pixels(2.5, count=50_000)
+    equal = fit_temperature([pixels(0.7, count=50_000, seed=1), large])
+    assert fit_temperature([small, large]) == pytest.approx(equal, rel=0.05)
+    assert fit_temperature([calibration._pooled([small, large])]) > 1.1 * equal
+    few = LabelledPixels(small.logits[:, :10], small.truth[:10])
+    assert fit_temperature([few, large]) == pytest.approx(2.5, rel=0.05)
 
 
 class Tiles:
@@ -118,20 +179,20 @@ def test_pixels_are_drawn_evenly_from_all_tiles(monkeypatch: pytest.MonkeyPatch)
     seen: list[list[LabelledPixels]] = []
     monkeypatch.setattr(calibration, "predicted_tiles", Tiles(targets).mapped)
     monkeypatch.setattr(calibration, "MAX_PIXELS", 25)
-    monkeypatch.setattr(calibration, "fit_temperature", lambda tiles: (seen.append(list(tiles)), 1.0)[1])
-    found = calibrate(None, None, 96, None, ALONE)
-    (first, second), *_ = seen
-    assert first.logits[0].tolist() == list(range(0, 64, 5))  # 96 / 25 is 4, made odd
-    assert second.logits[0].tolist() == [2 + number for number in range(32, 64, 5)]
+    monkeypatch.setattr(calibration, "fit_temperature", lambda scenes: (seen.append(scenes), 1.0)[1])
+    found = calibrate(None, held_out(64, 0, 32), (), None, ALONE)
+    (scene,), *_ = seen
+    first = list(range(0, 64, 5))  # 96 / 25 is 4, made odd
+    assert scene.logits[0].tolist() == first + [2 + number for number in range(32, 64, 5)]
     assert (found.fit.pixels, found.fit.tiles) == (20, 2)
 
 
 def test_without_a_labelled_pixel_nothing_is_fitted(monkeypatch: pytest.MonkeyPatch):
     unlabelled = torch.full((2, 8, 8), IGNORE_INDEX)
     monkeypatch.setattr(calibration, "predicted_tiles", Tiles(unlabelled).mapped)
-    assert calibrate(None, None, 0, None, ALONE) == NOT_FITTED
+    assert calibrate(None, held_out(0, 0), (), None, ALONE) == NOT_FITTED
     monkeypatch.setattr(calibration, "predicted_tiles", Tiles(unlabelled[:0]).mapped)
-    assert calibrate(None, None, 0, None, ALONE) == NOT_FITTED
+    assert calibrate(None, held_out(), (), None, ALONE) == NOT_FITTED
 
 
 def test_record_counts_right_pixels_by_mapped_class_and_confidence():

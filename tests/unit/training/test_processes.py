@@ -6,7 +6,7 @@ When two processes train, they end together.
 import shutil
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -20,9 +20,11 @@ from torch.nn import functional
 from clairemap.artefacts.model_card import BandScale
 from clairemap.classes import IGNORE_INDEX
 from clairemap.errors import TimeBudgetError, TrainingError
+from clairemap.grid.window import Window
 from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, TrainingSettings
 from clairemap.tiles.dataset import TrainingSample
+from clairemap.tiles.split_assignment import LabelledTile
 from clairemap.training import model, step
 from clairemap.training.batches import BandScales
 from clairemap.training.calibration import calibrate
@@ -74,18 +76,26 @@ def crops() -> TrainingSample:
     return TrainingSample(images[:, :2], images[:, 2:], ones, ones, target, misleading)
 
 
+class HeldOut(list[TrainingSample]):
+    """Samples of tiles."""
+
+    tiles: Sequence[LabelledTile]
+
+
 def results(processes: Processes, parts: int) -> dict[str, object]:
     own = TrainingSample(*(layer[processes.rank :: processes.count] for layer in crops()))
     network = processes.ddp_network(Small())
     objective = Objective(Rift(LossSettings(tversky_kappa=0.75), (500, 300, 200, 9)), gate_weight=0.3)
     loss = accumulate_gradient(network, objective, own, parts)
     tiles = [TrainingSample(*layers) for layers in zip(*crops(), strict=True)]
-    temperature = calibrate(Small(), tiles, 1000, SCALES, processes)
+    held_out = HeldOut(tiles)
+    held_out.tiles = [LabelledTile("ab"[number // 4], Window(0, 0, 12, 12), (144,)) for number in range(8)]
+    temperature = calibrate(Small(), held_out, (), SCALES, processes)
     return {
         "loss": torch.stack(loss),
         "gradient": torch.cat([weight.grad.flatten() for weight in network.parameters()]),
         "validation": astuple(validate(Small(), tiles, SCALES, processes)),
-        "temperature": (temperature.value, *temperature.fit.model_dump().values()),
+        "temperature": (temperature.value, *temperature.fit.model_dump(exclude={"unseen"}).values()),
     }
 
 
@@ -129,7 +139,8 @@ def test_several_processes_give_the_results_of_one(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(str(PROJECT))  # the processes import this file by its dotted name
     torch.multiprocessing.spawn(work, (str(tmp_path),), nprocs=max(COUNTS))
     expected = results(Processes(0, 1, CPU), parts=1)
-    assert expected["temperature"][-2:] == (7 * 144 - 120, 7)  # all labelled pixels of the seven tiles that have any
+    # all labelled pixels of the seven tiles that have any
+    assert expected["temperature"][-3:] == (7 * 144 - 120, 7, 2)
     for count in COUNTS:
         for rank in range(count):
             seen = torch.load(tmp_path / f"{count}-{rank}.pt")
