@@ -60,12 +60,13 @@ class Objective:
         return found._replace(total=found.total + self.gate_weight * gate_loss(shares, batch).to(found.total.dtype))
 
     def _rift(self, logits: Tensor, batch: TrainingSample) -> RiftLoss:
-        both: RiftLoss = self.rift(logits[:, 0], batch.target)
         if logits.shape[1] == 1:
-            return both
+            found: RiftLoss = self.rift(logits.squeeze(1), batch.target)
+            return found
         seen = torch.cat([batch.optical_weight, batch.sar_weight], dim=1) > 0
         targets = (torch.where(fit, batch.target, IGNORE_INDEX) for fit in (seen & ~batch.misleading).unbind(dim=1))
-        optical, sar = (self.rift(logits[:, path], target) for path, target in enumerate(targets, start=1))
+        # Indexing with paths would copy all logits for each in the backward pass.
+        both, optical, sar = map(self.rift, logits.unbind(dim=1), (batch.target, *targets))
         weight = self.alone_weight
         return RiftLoss(
             *((b + weight * (o + s)) / (1 + 2 * weight) for b, o, s in zip(both, optical, sar, strict=True))
