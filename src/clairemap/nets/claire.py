@@ -134,7 +134,8 @@ class Claire(nn.Module):
                 logits = _extend_into_nodata(logits, crop(usable[0], around))
             return channels_first(crop(logits, cells.relative_to(around)))
 
-        found = self.body(images, weights, needed, **({"with_alone": True} if with_alone else {}))
+        options = {"with_alone": True} if with_alone else {}
+        found = self.body(images, weights, needed, **options)
         alone = tuple(decoded(features, seen) for features, seen in zip(found.alone, weights, strict=False))
         shares = tuple(channels_first(_optical_share(share)) for share in found.shares)
         share = shares[0][..., *cells.relative_to(needed[0].decoded).slices]
