@@ -14,6 +14,7 @@ from accuracy_places import Fold
 from accuracy_runs import CODE, PROJECT, Task
 
 from clairemap.console import progress
+from clairemap.jobs import NETWORK_ENVIRONMENT
 from clairemap.provenance import file_digest, json_digest
 
 
@@ -53,7 +54,7 @@ class Trainings:
             file.flush()
             outcome = subprocess.run(
                 [*command, "--work", self._work, "--result", path],
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, **_environment()},
                 check=False,
                 stdout=file,
                 stderr=file,
@@ -66,3 +67,8 @@ def data_digest(work: Path, fold: Fold) -> str:
     """Return a hash of the scenes of a fold."""
     scenes = work / fold.prepared / "work" / "scenes"
     return json_digest([file_digest(scenes / name / "pair.json") for name in (*fold.train, *fold.test)])
+
+
+def _environment() -> dict[str, str]:
+    """Return the variables of a training: those of `train_model`, on one core."""
+    return {"OMP_NUM_THREADS": "1", **dict(variable.split("=") for variable in NETWORK_ENVIRONMENT.split())}

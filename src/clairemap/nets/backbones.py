@@ -38,23 +38,28 @@ class DualEncoder(nn.Module):
         self.fusions = nn.ModuleList(fusion(fusion_name, stage) for stage in size.stages)
 
     def forward(
-        self, images: Sequence[Image], windows: Sequence[StageWindows], *, with_alone: bool = False
+        self,
+        images: Sequence[Image],
+        weights: Sequence[Sequence[Tensor]],
+        windows: Sequence[StageWindows],
+        *,
+        with_alone: bool = False,
     ) -> BodyOutput:
         """Return the fused features of each stage's decoded cells, and those of each sensor alone if asked for.
 
         Args:
             images: optical and SAR.
+            weights: `coarse_weights` of each image.
             windows: one per stage.
             with_alone: also return the features of each sensor alone; the encoders still run once.
         """
-        weights = [coarse_weights(image, self.size) for image in images]
         if not self.training and not with_alone:  # in training DDP needs a gradient for every parameter
             usable = [image.has_usable_pixels for image in images]
             if any(usable) and not all(usable):
                 return self._only(usable.index(True), images, weights, windows)
         encoders = (self.optical_encoder, self.sar_encoder)
         pyramids = [
-            _encode(encoder, _masks(cells), image)
+            _encode(encoder, masks_of(cells), image)
             for encoder, cells, image in zip(encoders, weights, images, strict=True)
         ]
         fused, shares = [], []
@@ -77,7 +82,7 @@ class DualEncoder(nn.Module):
     ) -> BodyOutput:
         """Return the result of `forward` if only one sensor has usable pixels; the other encoder is skipped."""
         encoder = (self.optical_encoder, self.sar_encoder)[sensor]
-        features = _encode(encoder, _masks(weights[sensor]), images[sensor])
+        features = _encode(encoder, masks_of(weights[sensor]), images[sensor])
         fused, own = self._alone(sensor, features, weights[sensor], windows)
         both = [(share, torch.zeros_like(share)) for share in own]
         return BodyOutput(fused, [Sensors(*(pair if sensor == 0 else pair[::-1])) for pair in both], [])
@@ -112,11 +117,12 @@ class StackedEncoder(nn.Module):
         self.encoder = Encoder(optical_bands + sar_bands + 2, size)
         self.norms = nn.ModuleList(CellNorm(stage.width, eps=1e-6) for stage in size.stages)
 
-    def forward(self, images: Sequence[Image], windows: Sequence[StageWindows]) -> BodyOutput:
+    def forward(
+        self, images: Sequence[Image], weights: Sequence[Sequence[Tensor]], windows: Sequence[StageWindows]
+    ) -> BodyOutput:
         """Return the features and, as shares, the weights; see `DualEncoder.forward`."""
-        usable = any_sensor_mask(images, self.size)
-        features = zip(self.norms, _encode(self.encoder, usable, *images), windows, strict=True)
-        shares = (crop(image.mean_weights(self.encoder.stride), windows[0].decoded) for image in images)
+        features = zip(self.norms, _encode(self.encoder, masks_of(*weights), *images), windows, strict=True)
+        shares = (crop(of_stages[0], windows[0].decoded) for of_stages in weights)
         return BodyOutput([norm(crop(x, window.decoded)) for norm, x, window in features], [Sensors(*shares)], [])
 
 
@@ -154,14 +160,12 @@ def coarse_weights(image: Image, size: NetworkSize) -> list[Tensor]:
     return found
 
 
-def any_sensor_mask(images: Sequence[Image], size: NetworkSize) -> list[Tensor | None]:
-    """Return a mask per stage of the cells that any sensor sees; None if all, see `Encoder.features`."""
-    if any(all_usable(image.weight) for image in images):
-        return [None] * len(size.stages)
-    weights = zip(*(coarse_weights(image, size) for image in images), strict=True)
-    return _masks([torch.stack(of_stage).amax(0) for of_stage in weights])
+def masks_of(*weights: Sequence[Tensor]) -> list[Tensor | None]:
+    """Return a mask per stage of the cells that any of the sensors sees; None if all, see `Encoder.features`.
 
-
-def _masks(weights: Sequence[Tensor]) -> list[Tensor | None]:
-    """Return where the weights of each stage are above 0; None for all stages if they are above 0 everywhere."""
-    return [None] * len(weights) if all_usable(weights[0]) else [weight > 0 for weight in weights]
+    Args:
+        weights: `coarse_weights` of each sensor.
+    """
+    if any(all_usable(of_stages[0]) for of_stages in weights):
+        return [None] * len(weights[0])
+    return [torch.stack(of_sensors).amax(0) > 0 for of_sensors in zip(*weights, strict=True)]

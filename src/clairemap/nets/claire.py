@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from clairemap.grid.window import Window
-from clairemap.nets.backbones import DualEncoder, StackedEncoder, any_sensor_mask
+from clairemap.nets.backbones import DualEncoder, StackedEncoder, coarse_weights, masks_of
 from clairemap.nets.decoder import PyramidDecoder
 from clairemap.nets.image import Image
 from clairemap.nets.layers import Sensors, channels_first, channels_last
@@ -126,21 +126,23 @@ class Claire(nn.Module):
         core = core or Window.whole(shape)
         needed = stage_windows(self.size, self.settings.fusion, core, shape)
         images = self._used(optical, "optical"), self._used(sar, "sar")
+        weights = [coarse_weights(image, self.size) for image in images]
         cells = cells_between(core, shape, self.stride)
 
-        def decoded(features: Sequence[Tensor], *seen_by: Image) -> Tensor:
-            usable = any_sensor_mask(seen_by, self.size)
+        def decoded(features: Sequence[Tensor], *seen_by: Sequence[Tensor]) -> Tensor:
+            usable = masks_of(*seen_by)
             around = cells.grown(1).clipped((shape[0] // self.stride, shape[1] // self.stride))
             logits = self.decoder(features, needed, around, usable)
             if usable[0] is not None:
                 logits = _extend_into_nodata(logits, crop(usable[0], around))
             return channels_first(crop(logits, cells.relative_to(around)))
 
-        found = self.body(images, needed, with_alone=True) if with_alone else self.body(images, needed)
-        alone = tuple(decoded(of_sensor, image) for of_sensor, image in zip(found.alone, images, strict=False))
+        options = {"with_alone": True} if with_alone else {}
+        found = self.body(images, weights, needed, **options)
+        alone = tuple(decoded(features, seen) for features, seen in zip(found.alone, weights, strict=False))
         shares = tuple(channels_first(_optical_share(share)) for share in found.shares)
         share = shares[0][..., *cells.relative_to(needed[0].decoded).slices]
-        return CellOutput(decoded(found.features, *images), share, cells, alone, shares)
+        return CellOutput(decoded(found.features, *weights), share, cells, alone, shares)
 
     def _checked_shape(self, image: Image) -> tuple[int, int]:
         height, width = image.weight.shape[-2:]

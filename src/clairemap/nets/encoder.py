@@ -9,8 +9,6 @@ from clairemap.nets.layers import (
     CellNorm,
     ConvNextBlock,
     PatchConv,
-    channels_first,
-    channels_last,
     fill_unusable,
     zero_unusable,
 )
@@ -77,11 +75,9 @@ def _downsampled(x_BHWC: Tensor, usable: Tensor | None, norm: nn.Module, patches
         coarse: Tensor = patches(norm(x_BHWC))
         return coarse
     stride = patches.conv.stride[0]
-    usable_B1HW = channels_first(usable)
 
     def of_rows(rows: slice) -> Tensor:
-        whole = fill_unusable(channels_first(norm(x_BHWC[:, rows])), usable_B1HW[:, :, rows], stride)
-        cells: Tensor = patches(channels_last(whole))
+        cells: Tensor = patches(fill_unusable(norm(x_BHWC[:, rows]), usable[:, rows], stride))
         return cells
 
     _, height, width, channels = x_BHWC.shape

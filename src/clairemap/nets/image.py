@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from clairemap.nets.layers import channels_last, fill_unusable
+from clairemap.nets.layers import channels_first, channels_last, fill_unusable
 from clairemap.nets.strips import in_strips
 
 
@@ -40,8 +40,9 @@ class Image(NamedTuple):
         """Return bands times weight, and weights, both filled inside cells of `stride`: see `layers.fill_unusable`."""
         if all_usable(self.weight):
             return self.masked(), self.weight
-        usable = self.weight > 0
-        return fill_unusable(self.masked(), usable, stride), fill_unusable(self.weight, usable, stride)
+        layers = torch.cat([self.masked(), self.weight], dim=1)
+        filled = channels_first(fill_unusable(channels_last(layers), channels_last(self.weight > 0), stride))
+        return filled[:, :-1], filled[:, -1:]
 
     def mean_weights(self, stride: int) -> Tensor:
         """Return the mean weight of each cell's usable pixels, (B, H / stride, W / stride, 1); 0 if it has none."""

@@ -8,7 +8,7 @@ No layer normalises or pools over space, so the result for a tile equals the res
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -186,22 +186,61 @@ def zero_unusable(x_BHWC: Tensor, usable_BHW1: Tensor | None) -> Tensor:
     return x_BHWC * usable if torch.is_grad_enabled() else x_BHWC.mul_(usable)
 
 
-def fill_unusable(x_BCHW: Tensor, usable_B1HW: Tensor, stride: int) -> Tensor:
+def fill_unusable(x_BHWC: Tensor, usable_BHW1: Tensor, stride: int) -> Tensor:
     """Return pixels (finite) with unusable ones replaced by the mean of their cell's usable ones; 0 without any.
 
     Zeros are the mean of the training pixels. They would pull partly usable cells at the edge of nodata towards it, and
     the map would have too much of one class there.
     """
-    share = functional.avg_pool2d(usable_B1HW.to(x_BCHW.dtype), stride)
-    sums = functional.avg_pool2d(x_BCHW * usable_B1HW, stride)
-    mean = sums / torch.where(share > 0, share, 1)
+    filled: Tensor = _Filling.apply(x_BHWC, usable_BHW1, stride)  # type: ignore[no-untyped-call]
+    return filled
 
-    def by_cell(pixels: Tensor) -> Tensor:
-        images, channels, height, width = pixels.shape
-        return pixels.reshape(images, channels, height // stride, stride, width // stride, stride)
 
-    chosen = torch.where(by_cell(usable_B1HW), by_cell(x_BCHW), mean[:, :, :, None, :, None])
-    return chosen.reshape(x_BCHW.shape)
+class _Filling(torch.autograd.Function):
+    """`fill_unusable` with its own backward pass, which takes a quarter of autograd's time.
+
+    With u = 1 for usable pixels, else 0, and M the mean over a cell divided by the cell's share of usable pixels::
+
+        y = u · x + (1 - u) · M(u · x)        dx = u · (dy + M((1 - u) · dy))
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch has no public type for it
+        x_BHWC: Tensor,
+        usable_BHW1: Tensor,
+        stride: int,
+    ) -> Tensor:
+        """Return the filled pixels."""
+        usable = usable_BHW1.to(x_BHWC.dtype)
+        share = functional.avg_pool2d(channels_first(usable), stride)
+        share = torch.where(share > 0, share, 1)
+        ctx.save_for_backward(usable, share)
+        ctx.stride = stride
+        kept = x_BHWC * usable
+        found = torch.addcmul(_by_cell(kept, stride), _by_cell(1 - usable, stride), _cell_means(kept, share, stride))
+        return found.reshape(x_BHWC.shape)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+        """Return the gradient of the pixels."""
+        usable, share = ctx.saved_tensors
+        of_mean = _cell_means(gradient * (1 - usable), share, ctx.stride)
+        found = _by_cell(usable, ctx.stride) * (_by_cell(gradient, ctx.stride) + of_mean)
+        return found.reshape(gradient.shape), None, None
+
+
+def _by_cell(x_BHWC: Tensor, stride: int) -> Tensor:
+    """Return pixels as (B, H / stride, stride, W / stride, stride, C)."""
+    images, height, width, channels = x_BHWC.shape
+    return x_BHWC.reshape(images, height // stride, stride, width // stride, stride, channels)
+
+
+def _cell_means(x_BHWC: Tensor, share_B1HW: Tensor, stride: int) -> Tensor:
+    """Return the mean of each cell, divided by a share, to be broadcast against `_by_cell`."""
+    means = channels_last(functional.avg_pool2d(channels_first(x_BHWC), stride) / share_B1HW)
+    return means[:, :, None, :, None]
 
 
 def upsampled(x_BHWC: Tensor, factor: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from clairemap.artefacts.model_card import ModelCard
 from clairemap.artefacts.statistics import ClassSignatures
 from clairemap.metrics.class_support import unseen_classes
-from clairemap.nets.claire import Claire, device_of
+from clairemap.nets.claire import Claire
 from clairemap.nets.halo import measured_halo_px
 from clairemap.nets.memory import working_memory
 from clairemap.nets.pretrained import load_initial_weights
@@ -40,15 +40,14 @@ def new_network(job: TrainingJob) -> Claire:
 
 
 def new_optimiser(network: Claire, settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return AdamW; biases, norms and scales are not decayed. On a GPU all weights are updated by fused kernels."""
+    """Return AdamW, in fused kernels; biases, norms and scales are not decayed."""
     matrices = [weight for weight in network.parameters() if weight.ndim > 1]
     vectors = [weight for weight in network.parameters() if weight.ndim <= 1]
     groups = [
         {"params": matrices, "weight_decay": settings.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    fused = True if device_of(network).type == "cuda" else None
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=fused)
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
 def software() -> dict[str, str]:

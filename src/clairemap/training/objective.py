@@ -26,7 +26,7 @@ class Objective:
     gate_weight: float = 0.0
 
     def outputs(self, network: nn.Module, batch: TrainingSample) -> list[Tensor]:
-        """Return the network's output for the losses, crops first: logits (B, 1 or 3, K, H, W), then shares.
+        """Return the network's output for the losses, crops first: logits (B, K, H, W), then shares.
 
         Logits are those of both sensors and, with `alone_weight`, of optical alone and SAR alone. The shares of
         optical at each stride follow with `gate_weight`. Computed under bfloat16 autocast on a GPU.
@@ -34,14 +34,8 @@ class Objective:
         device = batch.optical.device.type
         images = (batch.optical, batch.sar, batch.optical_weight, batch.sar_weight)
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            if not self.alone_weight:
-                found: ClaireOutput = network(*images)
-                return [found.logits[:, None], *self._shares(found)]
-            found = network(*images, with_alone=True)
-        return [torch.stack([found.logits, *found.alone], dim=1), *self._shares(found)]
-
-    def _shares(self, found: ClaireOutput) -> Sequence[Tensor]:
-        return found.shares if self.gate_weight else ()
+            found: ClaireOutput = network(*images, with_alone=self.alone_weight > 0)
+        return [found.logits, *found.alone, *(found.shares if self.gate_weight else ())]
 
     def loss(self, outputs: Sequence[Tensor], batch: TrainingSample) -> RiftLoss:
         """Return the loss of the whole batch, over all processes; `total` is the one to minimise.
@@ -53,19 +47,19 @@ class Objective:
             outputs: see `outputs`.
             batch: the crops.
         """
-        logits, *shares = outputs
-        found = self._rift(logits, batch)
+        paths = 3 if self.alone_weight else 1
+        found, shares = self._rift(outputs[:paths], batch), outputs[paths:]
         if not shares:
             return found
         return found._replace(total=found.total + self.gate_weight * gate_loss(shares, batch).to(found.total.dtype))
 
-    def _rift(self, logits: Tensor, batch: TrainingSample) -> RiftLoss:
-        both: RiftLoss = self.rift(logits[:, 0], batch.target)
-        if logits.shape[1] == 1:
+    def _rift(self, logits: Sequence[Tensor], batch: TrainingSample) -> RiftLoss:
+        both: RiftLoss = self.rift(logits[0], batch.target)
+        if len(logits) == 1:
             return both
         seen = torch.cat([batch.optical_weight, batch.sar_weight], dim=1) > 0
         targets = (torch.where(fit, batch.target, IGNORE_INDEX) for fit in (seen & ~batch.misleading).unbind(dim=1))
-        optical, sar = (self.rift(logits[:, path], target) for path, target in enumerate(targets, start=1))
+        optical, sar = map(self.rift, logits[1:], targets)
         weight = self.alone_weight
         return RiftLoss(
             *((b + weight * (o + s)) / (1 + 2 * weight) for b, o, s in zip(both, optical, sar, strict=True))

@@ -95,14 +95,6 @@ class RunState:
         self.network.load_state_dict(saved["network"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
-        self.optimiser.load_state_dict(self._with_own_kernels(saved["optimiser"]))
+        self.optimiser.load_state_dict(saved["optimiser"])
         self.history = [HistoryStep(*row) for row in saved["history"]]
         self.best = BestWeights(*saved["best"]) if saved["best"] else None
-
-    def _with_own_kernels(self, saved: dict[str, Any]) -> dict[str, Any]:
-        """Return an optimiser's saved state with this optimiser's choice of fused kernels, whatever device saved it."""
-        groups = [
-            {**group, "fused": own["fused"]}
-            for group, own in zip(saved["param_groups"], self.optimiser.param_groups, strict=True)
-        ]
-        return {**saved, "param_groups": groups}

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from clairemap.grid.window import Window
-from clairemap.nets.backbones import DualEncoder
+from clairemap.nets.backbones import DualEncoder, coarse_weights
 from clairemap.nets.claire import Claire, _mean_around
 from clairemap.nets.image import Image
 from clairemap.nets.sizes import SIZES
@@ -205,7 +205,8 @@ def features_of(network: Claire, tile: Batch) -> list[Tensor]:
     optical, sar, optical_weight, sar_weight = tile
     shape = optical.shape[2], optical.shape[3]
     needed = stage_windows(network.size, network.settings.fusion, Window.whole(shape), shape)
-    return network.body((Image(optical, optical_weight), Image(sar, sar_weight)), needed)[0]
+    images = Image(optical, optical_weight), Image(sar, sar_weight)
+    return network.body(images, [coarse_weights(image, network.size) for image in images], needed)[0]
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)

@@ -1,4 +1,4 @@
-"""What layers do on a GPU alone; the conditions are met on the CPU here."""
+"""Gradients of layers, and what layers do on a GPU alone; its conditions are met on the CPU here."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -124,3 +124,12 @@ def test_bfloat16_is_near_float32(fusion: str):
     assert rounded.dtype == torch.bfloat16
     assert (rounded - logits).std() < 0.03 * logits.std()
     assert nn.functional.cosine_similarity(gradient, of_rounded, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_the_gradient_of_filling_is_that_of_its_forward_pass(factor: int):
+    generator = torch.Generator().manual_seed(1)
+    cells = torch.rand(2, 8, 4, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    usable = torch.rand(2, 8, 4, 1, generator=generator) > 0.4
+    usable[0, :4] = False
+    assert torch.autograd.gradcheck(lambda x: layers.fill_unusable(x, usable, factor), cells)
