@@ -34,7 +34,7 @@ class Objective:
         device = batch.optical.device.type
         images = (batch.optical, batch.sar, batch.optical_weight, batch.sar_weight)
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
-            found: ClaireOutput = network(*images, with_alone=self.alone_weight > 0)
+            found: ClaireOutput = network(*images, with_alone=True) if self.alone_weight else network(*images)
         return [found.logits, *found.alone, *(found.shares if self.gate_weight else ())]
 
     def loss(self, outputs: Sequence[Tensor], batch: TrainingSample) -> RiftLoss:

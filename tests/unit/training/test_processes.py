@@ -45,6 +45,7 @@ SCALES = BandScales(BandScale(names=("a", "b"), mean=(0, 0), std=(1, 1)), BandSc
 class Logits(NamedTuple):
     logits: Tensor
     shares: tuple[Tensor, ...]
+    alone: tuple[Tensor, ...] = ()
 
 
 class Small(nn.Module):

@@ -85,6 +85,7 @@ def test_loss_of_each_sensor_ignores_what_it_does_not_see_and_where_it_misleads(
 
 class Logits(NamedTuple):
     logits: Tensor
+    alone: tuple[Tensor, ...] = ()
 
 
 RIFT = Objective(Rift(LossSettings(), (1, 1, 1)))
