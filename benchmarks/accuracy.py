@@ -24,7 +24,9 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
   of SAR in pixels.
 - `variant_minus_fused`: each variant, and boosting, minus the defaults, mean IoU.
 - `share_of_disturbed`: share of the blocks in which the share of a sensor in the fused features falls when that sensor
-  is disturbed; mean of gain, offset and noise of both sensors. `shares`: each, unseen cloud and displaced SAR.
+  is disturbed; mean of gain, offset and noise of both sensors. `shares`: each, unseen cloud and displaced SAR;
+  `shares_misleading`: of the variant `misleading`, which is trained with misleading sensors and a loss of the gate;
+  `misleading_minus_fused`: its mean IoU minus that of the defaults under each condition.
 - `ece_unseen`: calibration error on held-out events with the temperature of the training; `…_inner`: with the one that
   suits the events held out in the choice of settings; `…_plain`: with temperature 1.
 - `conformal_coverage`: share of the pixels of held-out events whose label is in a set of classes that aims at .9;

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from accuracy_conditions import CLEAR, DISPLACED, DISTURBED, MASKED, UNMASKED, Condition
+from accuracy_conditions import CLEAR, CONDITIONS, DISPLACED, DISTURBED, MASKED, UNMASKED, Condition
 from accuracy_counts import Counts
 from accuracy_intervals import Figure, Interval, Side, differences, iou_of, miou
 
@@ -112,6 +112,18 @@ def displacement_curves(of: Mapping[str, Networks]) -> dict[str, dict[str, Inter
         for name in ("sum", "gate")
         if name in of
     }
+
+
+def of_misleading(of: Mapping[str, Networks]) -> dict[str, dict[str, Any]]:
+    """Return what training with misleading crops and the loss of the gate changes; empty without this variant."""
+    if "misleading" not in of:
+        return {}
+    trained, fused = of["misleading"], of["fused"]
+    under = {
+        each.name: ends(minus(Scoring(trained, each, only=UNMASKED[0]), Scoring(fused, each, only=UNMASKED[0])))
+        for each in CONDITIONS.values()
+    }
+    return {"shares_misleading": shares(trained), "misleading_minus_fused": under}
 
 
 def share_of_disturbed(networks: Networks, condition: Condition) -> float | None:

@@ -28,28 +28,6 @@ LEFT_OUT: dict[str, set[str]] = {
 }
 """Figures of the full run that the quick run does not have."""
 
-NOT_YET_PUBLISHED: dict[str, set[str]] = {
-    "accuracy": {
-        "cmaf_minus_sum",
-        "cmaf_minus_sum_low",
-        "cpu_hours",
-        "ece_unseen",
-        "fused_minus_best_single_low",
-        "fused_minus_best_single_worst_fold",
-        "fused_minus_boosting",
-        "fused_minus_boosting_low",
-        "fused_minus_boosting_worst_event",
-        "peers",
-        "rank_agreement",
-        "rift_minus_ce_miou_low",
-        "rift_minus_ce_rarest_low",
-        "sar_minus_fused_full_cloud_masked",
-        "seeds",
-        "share_of_disturbed",
-    }
-}
-"""Figures that the published result does not have, since it is older."""
-
 OF_OTHER_TOOLS: dict[str, set[str]] = {"mosaic": {"cpu_s_gdal", "cpu_s_newer", "rss_mb_gdal", "rss_mb_newer"}}
 """Figures that need tools that may be missing."""
 
@@ -142,7 +120,7 @@ def test_quick(name: str, tmp_path: Path):
     if published.exists():
         expected = set(json.loads(published.read_text()))
         assert expected - LEFT_OUT.get(name, set()) - set(found) <= OF_OTHER_TOOLS.get(name, set())
-        assert set(found) - NOT_YET_PUBLISHED.get(name, set()) <= expected
+        assert set(found) <= expected
     for number, check in enumerate(TRUE_AT_ANY_SIZE[name]):
         assert check(found), f"check {number} of {name}: {found}"
     assert digests(BENCHMARKS / "results") == results
