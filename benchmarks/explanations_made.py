@@ -339,7 +339,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
         {**UNLABELLED, "arrays": {"calibration": CALIBRATED_ON_FOUR}},
         "off by 4 points on average",
     ),
-    "one scene": ({**UNLABELLED, "arrays": {"calibration": CALIBRATED_ON_ONE}}, "calibrated on one scene only"),
+    "one scene": ({**UNLABELLED, "arrays": {"calibration": CALIBRATED_ON_ONE}}, "calibrated on a single scene"),
     "shifted bands": ({"arrays": shifted(4.0)}, "nir values are 4.0 standard deviations above"),
     "unusual class": ({"arrays": shifted(-3.0, spread=100.0)}, "nir is 3.0 standard deviations below"),
     "may be missed": (

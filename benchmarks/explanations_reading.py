@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 FEW = 100
 WEAK = "(?:; (several other classes|L) (?:is|are) weak too)?"
 ELSEWHERE = (
-    "(?:; on (?:scenes that were|a scene that was) not used in training, the confidence was off by D"
+    "(?:; on (?:scenes|a scene) without training tiles, the confidence was off by D"
     "(?: on average and by D at worst)?)?"
-    "(; the confidence was calibrated on one scene only and may be less reliable elsewhere)?"
+    "(; the confidence was calibrated on a single scene and may be less reliable in others)?"
 )
 FINDS = "finds (?:none|P) of the pixels labelled N(?:; of the labelled pixels mapped as N, P are right)?"
 

@@ -120,15 +120,12 @@ def _confidence_elsewhere(reasons: TileReasons) -> str:
     """Return how far confidence was off on scenes that were not used, as the end of a sentence; empty if unknown."""
     unseen = reasons.unseen
     if unseen is None:
-        only_one = "; the confidence was calibrated on one scene only and may be less reliable elsewhere"
+        only_one = "; the confidence was calibrated on a single scene and may be less reliable in others"
         return only_one if reasons.calibration_scenes == 1 else ""
     mean, worst = (percentage_points(100 * error) for error in (unseen.ece_mean, unseen.ece_worst))
     if unseen.scenes == 1:
-        return f"; on a scene that was not used in training, the confidence was off by {mean}"
-    return (
-        f"; on scenes that were not used in training, the confidence was off by {mean} on average and by {worst} at "
-        "worst"
-    )
+        return f"; on a scene without training tiles, the confidence was off by {mean}"
+    return f"; on scenes without training tiles, the confidence was off by {mean} on average and by {worst} at worst"
 
 
 def weak_classes(facts: TileFacts) -> Topics:

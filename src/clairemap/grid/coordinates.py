@@ -38,8 +38,12 @@ def pixel_to_world(grid: GeoBox, y: NDArray[Any] | float, x: NDArray[Any] | floa
 
 
 def world_to_pixel(grid: GeoBox, x: NDArray[Any] | float, y: NDArray[Any] | float) -> tuple[Coordinates, Coordinates]:
-    """Return the pixel positions (y, x) of coordinates in the grid's CRS; pixel centres are at .5."""
-    column, row = apply_affine(~grid.transform, x, y)
+    """Return the pixel positions (y, x) of coordinates in the grid's CRS; pixel centres are at .5.
+
+    Positions of coordinates that are not finite, as of points that a CRS does not have, are NaN.
+    """
+    finite = np.isfinite(x) & np.isfinite(y)
+    column, row = apply_affine(~grid.transform, np.where(finite, x, np.nan), np.where(finite, y, np.nan))
     return row, column
 
 

@@ -22,7 +22,7 @@ class WorkingMemory(NamedTuple):
 
 
 BY_SIZE: dict[SizeName, WorkingMemory] = {
-    "tiny": WorkingMemory(62.3, 41),
+    "tiny": WorkingMemory(62.9, 41),
     "small": WorkingMemory(158, 103),
     "base": WorkingMemory(236, 150),
 }

@@ -131,15 +131,15 @@ def test_without_labels_a_tile_says_how_far_confidence_is_off_elsewhere(made: Mo
 
     assert said() == said(calibration_scenes=3) == "."
     assert said(calibration_scenes=1) == (
-        "; the confidence was calibrated on one scene only and may be less reliable elsewhere."
+        "; the confidence was calibrated on a single scene and may be less reliable in others."
     )
     three, one = ({"scenes": scenes, "ece_before": 0.1, "ece_mean": 0.004, "ece_worst": 0.09} for scenes in (3, 1))
     assert said(calibration_scenes=4, unseen=three) == (
-        "; on scenes that were not used in training, the confidence was off by less than 1 point on average and by 9 "
+        "; on scenes without training tiles, the confidence was off by less than 1 point on average and by 9 "
         "points at worst."
     )
     assert said(calibration_scenes=2, unseen=one) == (
-        "; on a scene that was not used in training, the confidence was off by less than 1 point."
+        "; on a scene without training tiles, the confidence was off by less than 1 point."
     )
 
 

@@ -128,7 +128,7 @@ def test_a_scene_that_differs_is_worse_left_out_than_among_its_own_tiles():
 def test_a_temperature_that_harms_left_out_scenes_is_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    for other, is_warning in ((0.5, True), (2.5, False)):
+    for other, is_warning in ((0.5, True), (2.05, False), (2.5, False)):
         mapped = [
             (number, torch.from_numpy(some.logits)[:, None], torch.from_numpy(some.truth)[None].long())
             for number, some in enumerate((pixels(2.0), pixels(other, seed=1)))
@@ -179,12 +179,30 @@ def test_pixels_are_drawn_evenly_from_all_tiles(monkeypatch: pytest.MonkeyPatch)
     seen: list[list[LabelledPixels]] = []
     monkeypatch.setattr(calibration, "predicted_tiles", Tiles(targets).mapped)
     monkeypatch.setattr(calibration, "MAX_PIXELS", 25)
+    monkeypatch.setattr(calibration, "SCENE_PIXELS", 10)
     monkeypatch.setattr(calibration, "fit_temperature", lambda scenes: (seen.append(scenes), 1.0)[1])
     found = calibrate(None, held_out(64, 0, 32), (), None, ALONE)
     (scene,), *_ = seen
     first = list(range(0, 64, 5))  # 96 / 25 is 4, made odd
     assert scene.logits[0].tolist() == first + [2 + number for number in range(32, 64, 5)]
     assert (found.fit.pixels, found.fit.tiles) == (20, 2)
+
+
+def test_each_of_many_scenes_has_enough_pixels():
+    tiles = SimpleNamespace(tiles=[tile for n in range(256) for tile in held_out(65_536, scene=f"scene{n}").tiles])
+    strides = calibration._strides(tiles)
+    assert len(strides) == 256 and all(65_536 // stride > calibration.ENOUGH_PX for stride in strides.values())
+    assert set(calibration._strides(held_out(65_536)).values()) == {1}
+
+
+def test_many_scenes_are_left_out_in_groups(monkeypatch: pytest.MonkeyPatch):
+    fits: list[int] = []
+    fit = fit_temperature
+    monkeypatch.setattr(calibration, "fit_temperature", lambda scenes: (fits.append(len(scenes)), fit(scenes))[1])
+    scenes = {f"scene{number}": [pixels(2.0, count=1_000, seed=number)] for number in range(25)}
+    found = calibration_fit(scenes, ())
+    assert found.unseen is not None and found.unseen.scenes == found.scenes == 25
+    assert sorted(fits) == [22] * 5 + [23] * 5
 
 
 def test_without_a_labelled_pixel_nothing_is_fitted(monkeypatch: pytest.MonkeyPatch):
