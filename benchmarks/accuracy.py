@@ -4,8 +4,9 @@
 season, air, wet soil, SAR geometry, misregistration and 8-bit stretch. *Small* (`--sets small`): eight pictures of
 WHU-OPT-SAR, 256 px. Each fold holds out two events (regions, pictures) of its set; it has several trainings with
 different seeds. Settings are the defaults, and `chosen`: the candidate that is best in shorter trainings, each with
-half of the fold's training events held out; for both sensors and for each alone. Nothing is selected on held-out
-places; without validation scenes the last step's weights are used.
+half of the fold's training events held out; for both sensors and for each alone (`miou_of_candidates`: mean over
+these, first the defaults). Nothing is selected on held-out places; without validation scenes the last step's weights
+are used.
 
 A difference is paired: the same folds, seeds and blocks of 256 px. Figures are computed per event and averaged over the
 events and seeds of a fold, then over folds; mean IoU is over the classes with labels. `_low`, `_high`: 95 % interval

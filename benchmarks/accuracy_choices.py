@@ -22,10 +22,11 @@ INNER_SEED = 7
 class Chosen:
     """The settings chosen for each fold, by the sensors of a network; `fused`: trainings of both sensors with theirs.
 
-    Without candidates both are empty for each fold.
+    `reached`: mean IoU of each candidate, by sensors and fold. Without candidates all are empty for each fold.
     """
 
     changes: Mapping[str, Sequence[Changes]]
+    reached: Mapping[str, Sequence[Sequence[float]]]
     fused: Networks
 
 
@@ -50,20 +51,22 @@ def choices(places: str, options: argparse.Namespace, trainings: Trainings) -> C
     }
     found = dict(zip(tasks, trainings.results(tasks.values()), strict=True))
     changes: dict[str, list[Changes]] = {sensors: [] for sensors in kinds}
+    reached: dict[str, list[list[float]]] = {sensors: [] for sensors in kinds}
     fused: list[list[Counts]] = []
     for sensors, (number, fold) in product(kinds, enumerate(folds)):
         inner = [
             [counts for key, counts in found.items() if key[:3] == (sensors, number, index)]
             for index in range(len(candidates))
         ]
-        reached = [Scoring([[counts] for counts in each]).miou() for each in inner]
-        best = int(np.argmax(reached)) if reached else None
+        reached[sensors].append([Scoring([[counts] for counts in each]).miou() for each in inner])
+        best = int(np.argmax(reached[sensors][-1])) if candidates else None
         changes[sensors].append({} if best is None else candidates[best])
         if sensors == FUSED:
             fused.append([] if best is None else inner[best])
-        scores = ", ".join(f"{json.dumps(each)} {score:.3f}" for each, score in zip(candidates, reached, strict=True))
+        scored = zip(candidates, reached[sensors][-1], strict=True)
+        scores = ", ".join(f"{json.dumps(each)} {score:.3f}" for each, score in scored)
         print(f"{fold.name}, {sensors}: chosen {json.dumps(changes[sensors][-1])} of {scores or 'no candidates'}")
-    return Chosen(changes, fused)
+    return Chosen(changes, reached, fused)
 
 
 def sensors_of(variant: str) -> str:

@@ -77,6 +77,7 @@ def report(places: str, of: Trained, chosen: Chosen) -> dict[str, Any]:
         "miou_views": views,
         "miou_conditions": conditions,
         "chosen": {sensors: [json.dumps(each) for each in folds] for sensors, folds in chosen.changes.items()},
+        "miou_of_candidates": {sensors: np.mean(folds, axis=0).tolist() for sensors, folds in chosen.reached.items()},
     }
 
 

@@ -59,6 +59,7 @@ CALIBRATED_ON_FOUR = {
     "scenes": 4,
     "unseen": {"scenes": 3, "ece_before": 0.05, "ece_mean": 0.04, "ece_worst": 0.09},
 }
+CALIBRATED_ON_BLOCKS = {**CALIBRATED_ON_ONE, "scenes": 3}
 """Calibration of a model card."""
 
 
@@ -112,7 +113,7 @@ def _random_arrays(rng: np.random.Generator, tile: Counts) -> Arrays:
         off=np.where(rng.random((classes, 1)) < 0.5, off, 0) if rng.random() < 0.7 else rng.choice([-3.0, 2.5]),
         spread=rng.choice([1.0, 1000.0]),
         record={"px": px.tolist(), "correct": (px * rng.uniform(0.3, 1, px.shape)).astype(int).tolist()},
-        calibration=(None, CALIBRATED_ON_ONE, CALIBRATED_ON_FOUR)[rng.integers(3)],
+        calibration=(None, CALIBRATED_ON_ONE, CALIBRATED_ON_FOUR, CALIBRATED_ON_BLOCKS)[rng.integers(4)],
         shuffled=rng if rng.random() < 0.5 else None,
     )
     if rng.random() < 0.5 or not tile.optical or not tile.sar:
@@ -338,6 +339,10 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "confidence elsewhere": (
         {**UNLABELLED, "arrays": {"calibration": CALIBRATED_ON_FOUR}},
         "off by 4 points on average",
+    ),
+    "blocks of scenes": (
+        {**UNLABELLED, "arrays": {"calibration": CALIBRATED_ON_BLOCKS}},
+        "off in other scenes is not known",
     ),
     "one scene": ({**UNLABELLED, "arrays": {"calibration": CALIBRATED_ON_ONE}}, "calibrated on a single scene"),
     "shifted bands": ({"arrays": shifted(4.0)}, "nir values are 4.0 standard deviations above"),

@@ -18,6 +18,7 @@ ELSEWHERE = (
     "(?:; on (?:scenes|a scene) without training tiles, the confidence was off by D"
     "(?: on average and by D at worst)?)?"
     "(; the confidence was calibrated on a single scene and may be less reliable in others)?"
+    "(; how far the confidence is off in other scenes is not known)?"
 )
 FINDS = "finds (?:none|P) of the pixels labelled N(?:; of the labelled pixels mapped as N, P are right)?"
 
@@ -375,11 +376,14 @@ def _(c: Counts, g: Sequence[str]) -> bool:
     return not c.confusion.any() and _elsewhere(c, *g)
 
 
-def _elsewhere(c: Counts, mean: str | None, worst: str | None, one_scene: str | None) -> bool:
+def _elsewhere(c: Counts, mean: str | None, worst: str | None, one_scene: str | None, unknown: str | None) -> bool:
     """Whether a sentence on the confidence on other scenes, or its absence, fits the model card's calibration."""
     fit = (c.arrays.card.get("calibration") if c.arrays else None) or {}
     unseen = fit.get("unseen") or {"scenes": 0}
-    if bool(one_scene) != (fit.get("scenes") == 1) or (mean is None) != (unseen["scenes"] == 0):
+    several = (fit.get("scenes") or 0) > 1 and unseen["scenes"] == 0
+    if bool(unknown) != several or bool(one_scene) != (fit.get("scenes") == 1):
+        return False
+    if (mean is None) != (unseen["scenes"] == 0):
         return False
     if (worst is None) != (unseen["scenes"] < 2) or (worst and not is_pct(worst, 100 * unseen["ece_worst"])):
         return False

@@ -385,7 +385,8 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
         for name, (view, accuracy) in of.items()
     }
     trained["boosting scene"][1] = [made_counts(load, folds[1], "fused", {"clear": 0.7})] * 2
-    chosen = load("choices").Chosen({"fused": [{}] * 3}, [[seeds[0]] for seeds in trained["fused"]])
+    inner = [[seeds[0]] for seeds in trained["fused"]]
+    chosen = load("choices").Chosen({"fused": [{}] * 3}, {"fused": [[0.4, 0.2], [0.4, 0.5], [0.4, 0.8]]}, inner)
     found = load("report").report("made", trained, chosen)
 
     def iou(accuracy: float) -> float:
@@ -398,6 +399,7 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
     assert found["sar_minus_fused_full_cloud"] == close(iou(0.7) - iou(0.6))
     assert found["sar_minus_fused_full_cloud_masked"] == close(iou(0.7) - iou(0.8))
     assert found["rift_minus_ce_rarest"] == found["rift_minus_ce_miou"] == close(iou(0.8) - iou(0.78))
+    assert found["miou_of_candidates"] == {"fused": [close(0.4), close(0.5)]}
     boosted = [iou(0.8) - iou(each) for each in (0.6, 0.7, 0.6)]
     assert found["by_fold"]["fused_minus_boosting"] == [close(each) for each in boosted]
     assert found["fused_minus_boosting"] == close(sum(boosted) / 3)

@@ -120,7 +120,7 @@ def _added(known: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any
 
     SLURM may name the cause before the attempt records its end; an end without a known cause does not replace it.
     """
-    unknown = (Cause.TERMINATED, Cause.KILLED)
+    unknown = [cause for cause in Cause if not cause.is_known]
     if values.get("cause") in unknown and known.get("cause") not in (None, *unknown):
         return {key: value for key, value in values.items() if key not in ("cause", "message")}
     return dict(values)

@@ -104,7 +104,7 @@ def accuracy(facts: TileFacts) -> Topics:
 
 
 def _without_accuracy(facts: TileFacts) -> Topic:
-    elsewhere = _confidence_elsewhere(facts.reasons)
+    elsewhere, keys = _confidence_elsewhere(facts.reasons)
     if facts.labelled_px:
         texts: tuple[str, ...] = (f"There are too few labels in this tile to measure its accuracy{elsewhere}.",)
     else:
@@ -112,20 +112,24 @@ def _without_accuracy(facts: TileFacts) -> Topic:
             f"The accuracy of this tile was not measured, since it has no labels{elsewhere}.",
             f"Without labels in this tile, its accuracy is unknown{elsewhere}.",
         )
-    about = ("labelled_px", "reasons.calibration_scenes", "reasons.unseen")
-    return Topic("no accuracy", "how sure", texts, about, must_say=True, salience=0.6)
+    return Topic("no accuracy", "how sure", texts, ("labelled_px", *keys), must_say=True, salience=0.6)
 
 
-def _confidence_elsewhere(reasons: TileReasons) -> str:
-    """Return how far confidence was off on scenes that were not used, as the end of a sentence; empty if unknown."""
+def _confidence_elsewhere(reasons: TileReasons) -> tuple[str, tuple[str, ...]]:
+    """Return how far confidence is off in other scenes, as the end of a sentence, and the keys of its facts.
+
+    Both are empty if it is not known on how many scenes the confidence was calibrated.
+    """
     unseen = reasons.unseen
-    if unseen is None:
-        only_one = "; the confidence was calibrated on a single scene and may be less reliable in others"
-        return only_one if reasons.calibration_scenes == 1 else ""
-    mean, worst = (percentage_points(100 * error) for error in (unseen.ece_mean, unseen.ece_worst))
-    if unseen.scenes == 1:
-        return f"; on a scene without training tiles, the confidence was off by {mean}"
-    return f"; on scenes without training tiles, the confidence was off by {mean} on average and by {worst} at worst"
+    if unseen is not None:
+        mean, worst = (percentage_points(100 * error) for error in (unseen.ece_mean, unseen.ece_worst))
+        scenes, rest = ("a scene", "") if unseen.scenes == 1 else ("scenes", f" on average and by {worst} at worst")
+        return f"; on {scenes} without training tiles, the confidence was off by {mean}{rest}", ("reasons.unseen",)
+    if reasons.calibration_scenes is None:
+        return "", ()
+    several = "; how far the confidence is off in other scenes is not known"
+    single = "; the confidence was calibrated on a single scene and may be less reliable in others"
+    return single if reasons.calibration_scenes == 1 else several, ("reasons.calibration_scenes",)
 
 
 def weak_classes(facts: TileFacts) -> Topics:

@@ -25,7 +25,7 @@ from clairemap.nets.rift import Rift
 from clairemap.settings import LossSettings, TrainingSettings
 from clairemap.tiles.dataset import TrainingSample
 from clairemap.tiles.split_assignment import LabelledTile
-from clairemap.training import model, step
+from clairemap.training import calibration, model, step
 from clairemap.training.batches import BandScales
 from clairemap.training.calibration import calibrate
 from clairemap.training.checkpoint import CheckpointFolder
@@ -91,12 +91,16 @@ def results(processes: Processes, parts: int) -> dict[str, object]:
     tiles = [TrainingSample(*layers) for layers in zip(*crops(), strict=True)]
     held_out = HeldOut(tiles)
     held_out.tiles = [LabelledTile("ab"[number // 4], Window(0, 0, 12, 12), (144,)) for number in range(8)]
-    temperature = calibrate(Small(), held_out, (), SCALES, processes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "ENOUGH_PX", 100)
+        temperature = calibrate(Small(), held_out, (), SCALES, processes)
+    assert temperature.fit.unseen.scenes == 2
     return {
         "loss": torch.stack(loss),
         "gradient": torch.cat([weight.grad.flatten() for weight in network.parameters()]),
         "validation": astuple(validate(Small(), tiles, SCALES, processes)),
         "temperature": (temperature.value, *temperature.fit.model_dump(exclude={"unseen"}).values()),
+        "unseen": tuple(temperature.fit.unseen.model_dump().values()),
     }
 
 
