@@ -188,7 +188,6 @@ def test_conformal_sets_cover_events_like_those_that_were_held_out(load: Load):
     assert 0.9 < found["conformal_size_before"] < found["conformal_size"] < 2
     without = conformal(tested, [[]])
     assert without["conformal_coverage"] is without["conformal_size"] is without["conformal_coverage_worst"] is None
-    assert without["conformal_coverage_before"] == found["conformal_coverage_before"]
 
 
 def test_sets_of_right_probabilities_cover_without_held_out_events(load: Load):

@@ -32,7 +32,6 @@ class DualEncoder(nn.Module):
 
     def __init__(self, optical_bands: int, sar_bands: int, size: NetworkSize, fusion_name: str) -> None:
         super().__init__()
-        self.size = size
         self.optical_encoder = Encoder(optical_bands + 1, size)
         self.sar_encoder = Encoder(sar_bands + 1, size)
         self.fusions = nn.ModuleList(fusion(fusion_name, stage) for stage in size.stages)
@@ -113,7 +112,6 @@ class StackedEncoder(nn.Module):
 
     def __init__(self, optical_bands: int, sar_bands: int, size: NetworkSize) -> None:
         super().__init__()
-        self.size = size
         self.encoder = Encoder(optical_bands + sar_bands + 2, size)
         self.norms = nn.ModuleList(CellNorm(stage.width, eps=1e-6) for stage in size.stages)
 

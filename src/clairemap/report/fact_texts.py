@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from clairemap.artefacts.explanations import TileFacts
 from clairemap.artefacts.tile_reasons import ClassReasons, Deviation, TileReasons
-from clairemap.report.numbers import MISSING, points
+from clairemap.report.numbers import MISSING, percent
 
 TILE_TEXTS = {
     "confidence_pct": "mean confidence {} %",
@@ -65,8 +65,8 @@ def _reasons(reasons: TileReasons) -> Iterator[tuple[str, str]]:
     if reasons.calibration_scenes is not None:
         yield "calibration_scenes", f"confidences calibrated on {reasons.calibration_scenes} scene(s)"
     if (unseen := reasons.unseen) is not None:
-        mean, worst = points(unseen.ece_mean), points(unseen.ece_worst)
-        yield "unseen", f"calibration error on {unseen.scenes} other scene(s): mean {mean} %, worst {worst} %"
+        mean, worst = percent(unseen.ece_mean), percent(unseen.ece_worst)
+        yield "unseen", f"calibration error on {unseen.scenes} other scene(s): mean {mean}, worst {worst}"
     for row in reasons.classes:
         for key, text in _class_reasons(row):
             yield f"classes.{row.name}.{key}", f"{row.name}: {text}"

@@ -105,13 +105,16 @@ def _elsewhere(fit: CalibrationFit) -> str:
     """Return the sentence on confidences on other scenes."""
     unseen = fit.unseen
     if unseen is not None:
-        several = unseen.scenes > 1
+        before, mean, worst = map(points, (unseen.ece_before, unseen.ece_mean, unseen.ece_worst))
+        if unseen.scenes == 1:
+            return (
+                "On a scene without training tiles, scored with the temperature of the other scenes, confidences were "
+                f"off by {mean} percentage points, without temperature by {before}."
+            )
         return (
-            f"On {f'{count(unseen.scenes)} scenes' if several else 'a scene'} without training tiles, "
-            f"{'each ' if several else ''}scored with the temperature of the other scenes, confidences were off by "
-            f"{points(unseen.ece_mean)} percentage points"
-            f"{f' on average and {points(unseen.ece_worst)} at worst' if several else ''}, without temperature by "
-            f"{points(unseen.ece_before)}{' on average' if several else ''}."
+            f"On {count(unseen.scenes)} scenes without training tiles, each scored with the temperature of the other "
+            f"scenes, confidences were off by {mean} percentage points on average and {worst} at worst, without "
+            f"temperature by {before} on average."
         )
     if fit.scenes == 1:
         return "The temperature is from one scene: confidences elsewhere may be off by more."

@@ -19,7 +19,6 @@ from torch import Tensor
 
 from clairemap.artefacts.model_card import CONFIDENCE_FROM_PCT, CalibrationFit, ConfidenceRecord, UnseenScenes
 from clairemap.classes import IGNORE_INDEX, PROBABILITY_ONE
-from clairemap.grid.rounding import ceil_div
 from clairemap.metrics.calibration import Calibration, calibration, expected_calibration_error
 from clairemap.nets.claire import Claire
 from clairemap.nets.probability import stored_probability
@@ -32,8 +31,7 @@ from clairemap.training.validation import predicted_tiles
 log = logging.getLogger(__name__)
 
 MAX_PIXELS = 200_000
-"""Approximate maximum number of pixels for fitting a temperature, unless scenes would have fewer than SCENE_PIXELS; at
-least one per tile."""
+"""Number of pixels from which a temperature is fitted, if there are as many; see `_strides`."""
 
 SCENE_PIXELS = 3000
 """Number of pixels that is drawn from each scene, if it has as many."""
@@ -86,8 +84,8 @@ def calibrate(
 ) -> Temperature:
     """Return the temperature of a network, the same in all processes; `NOT_FITTED` without a labelled pixel.
 
-    Uses about MAX_PIXELS pixels, more with over 60 scenes. Memory per process: 4 bytes per pixel and class, 28 during
-    the fit (8 classes: 45 MB).
+    Uses one to three times MAX_PIXELS pixels, more with over 60 scenes. Memory per process: 4 bytes per pixel and
+    class, 28 during the fit (8 classes: 45 to 135 MB).
 
     Args:
         network: with the weights to keep.
@@ -115,15 +113,16 @@ def calibrate(
 
 
 def _strides(tiles: TileDataset) -> dict[str, int]:
-    """Return for each scene that every how-manieth labelled pixel is drawn: of all scenes the same number, if possible.
+    """Return for each scene which of its labelled pixels are drawn: every n-th.
 
-    Odd numbers, so that all columns are drawn from: a tile's width is even.
+    At least an equal part of MAX_PIXELS and SCENE_PIXELS are drawn, at most three times as many. The numbers are odd,
+    so that all columns are drawn from: a tile's width is even.
     """
     labelled: dict[str, int] = {}
     for tile in tiles.tiles:
         labelled[tile.scene] = labelled.get(tile.scene, 0) + tile.labelled_px
     wanted = max(MAX_PIXELS // max(len(labelled), 1), SCENE_PIXELS)
-    return {scene: ceil_div(px, wanted) | 1 for scene, px in labelled.items()}
+    return {scene: max((px // wanted - 1) | 1, 1) for scene, px in labelled.items()}
 
 
 def fit_temperature(scenes: Sequence[LabelledPixels]) -> float:

@@ -183,16 +183,19 @@ def test_pixels_are_drawn_evenly_from_all_tiles(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(calibration, "fit_temperature", lambda scenes: (seen.append(scenes), 1.0)[1])
     found = calibrate(None, held_out(64, 0, 32), (), None, ALONE)
     (scene,), *_ = seen
-    first = list(range(0, 64, 5))  # 96 / 25 is 4, made odd
-    assert scene.logits[0].tolist() == first + [2 + number for number in range(32, 64, 5)]
-    assert (found.fit.pixels, found.fit.tiles) == (20, 2)
+    first = list(range(0, 64, 3))  # 96 / 25 is 3
+    assert scene.logits[0].tolist() == first + [2 + number for number in range(32, 64, 3)]
+    assert (found.fit.pixels, found.fit.tiles) == (33, 2)
 
 
 def test_each_of_many_scenes_has_enough_pixels():
-    tiles = SimpleNamespace(tiles=[tile for n in range(256) for tile in held_out(65_536, scene=f"scene{n}").tiles])
-    strides = calibration._strides(tiles)
-    assert len(strides) == 256 and all(65_536 // stride > calibration.ENOUGH_PX for stride in strides.values())
-    assert set(calibration._strides(held_out(65_536)).values()) == {1}
+    for labelled in (2_999, 3_001, 4_500, 6_000, 8_999, 9_000, 65_536):
+        tiles = [tile for n in range(256) for tile in held_out(labelled, scene=f"scene{n}").tiles]
+        strides = calibration._strides(SimpleNamespace(tiles=tiles))
+        assert len(strides) == 256 and len(set(strides.values())) == 1
+        stride = strides["scene0"]
+        assert stride % 2 == 1 and min(labelled, 3_000) <= labelled / stride <= 9_000
+    assert calibration._strides(held_out(65_536, 10_000)) == {"a": 1}
 
 
 def test_many_scenes_are_left_out_in_groups(monkeypatch: pytest.MonkeyPatch):
