@@ -33,11 +33,16 @@ def test_a_node_that_loses_power_comes_back(slurm_cluster: Any):
     command = "sleep 60.0417"
     submit = ("sbatch", "--parsable", "--nodelist=node3", "--output=/dev/null", "--no-requeue", f"--wrap={command}")
     job = int(slurm_cluster.run(*submit).strip())
-    slurm_cluster.wait_until(lambda: job in slurm_cluster.jobs("running"), 30, "the job runs")
+    slurm_cluster.wait_until(lambda: _runs(command), 30, "the job's process runs")
     slurm_cluster.stop_node("node3")
-    assert subprocess.run(["pgrep", "--exact", "--full", command], check=False).returncode == 1
+    assert not _runs(command)
     slurm_cluster.start_node("node3")
     slurm_cluster.wait_until(lambda: job not in slurm_cluster.jobs(), 60, "the job is known to be lost")
+
+
+def _runs(command: str) -> bool:
+    """Whether a process has exactly this command line."""
+    return subprocess.run(["pgrep", "--exact", "--full", command], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -382,12 +382,15 @@ def _end(pid_file: Path, program: str, how: signal.Signals = signal.SIGTERM) -> 
 
 
 def _end_steps(node: str) -> None:
-    """End a node's jobs at once: its slurmstepds, which have the node's log open, and their descendants."""
+    """End a node's jobs at once: its slurmstepds, which have the node's log open, and their descendants.
+
+    Parents end first: a slurmstepd that sees its script end still tells the controller, a node without power does not.
+    """
     quiet_since = time.monotonic()
     while time.monotonic() - quiet_since < 0.3:  # a job that has just been launched has no slurmstepd yet
         for step in _processes("slurmstepd"):
             if _has_open(step, STATE / "log" / f"{node}.log"):
-                for process in [*_descendants(step), step]:
+                for process in [step, *_descendants(step)]:
                     _kill(process)
                 quiet_since = time.monotonic()
         time.sleep(0.02)
@@ -412,7 +415,7 @@ def _descendants(process: int) -> list[int]:
             children += map(int, path.read_text().split())
         except OSError:
             continue
-    return [*(grandchild for child in children for grandchild in _descendants(child)), *children]
+    return [*children, *(grandchild for child in children for grandchild in _descendants(child))]
 
 
 def main() -> None:
