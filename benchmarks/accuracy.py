@@ -24,6 +24,8 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
 - `cmaf_minus_sum`, `…_gate`, `…_early`: fusion by CMAF minus simpler fusions, mean IoU; `…_displaced`: by displacement
   of SAR in pixels.
 - `variant_minus_fused`: each variant, and boosting, minus the defaults, mean IoU.
+- `combined_minus_fused`: the classes of three passes of the fused network (both sensors, each alone), their
+  probabilities weighted by their confidence, minus those of the pass with both sensors, mean IoU.
 - `share_of_disturbed`: share of the blocks in which the share of a sensor in the fused features falls when that sensor
   is disturbed; mean of gain, offset and noise of both sensors. `shares`: each, unseen cloud and displaced SAR;
   `shares_misleading`: of the variant `misleading`, which is trained with misleading sensors and a loss of the gate;
@@ -68,7 +70,7 @@ from accuracy_choices import Chosen, choices, sensors_of
 from accuracy_conditions import CONDITIONS
 from accuracy_figures import Scoring, rounded
 from accuracy_intervals import rank_correlation
-from accuracy_places import EVENTS, FOLDS, VARIANTS, merged
+from accuracy_places import ALL_VARIANTS, EVENTS, FOLDS, VARIANTS, merged
 from accuracy_report import Trained, report
 from accuracy_runs import CODE, PROJECT, Task
 from accuracy_scenes import REAL, prepare
@@ -85,7 +87,9 @@ def main() -> None:
     """Run the benchmark."""
     parser = common_parser(__doc__, list(EVENTS), ["floods", "made"])
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant and fold")
-    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), help="beside fused")
+    parser.add_argument(
+        "--variants", nargs="+", choices=list(ALL_VARIANTS), default=list(VARIANTS), help="beside fused"
+    )
     parser.add_argument("--windows", type=int, default=12, help="scored windows of each test scene")
     options = prepared_options(parser, quick_set="quick")
     options.variants = list(dict.fromkeys([FUSED, *options.variants]))
@@ -139,7 +143,7 @@ def networks(places: str, chosen: Chosen, options: argparse.Namespace, trainings
             fold,
             seed * len(folds) + number,
             options.steps,
-            merged(chosen.changes[sensors_of(variant)][number], VARIANTS[variant]),
+            merged(chosen.changes[sensors_of(variant)][number], ALL_VARIANTS[variant]),
             options.windows,
             ALL_CONDITIONS if sensors_of(variant) == FUSED else (),
         )

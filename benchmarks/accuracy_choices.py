@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from accuracy_counts import Counts
 from accuracy_figures import Networks, Scoring
-from accuracy_places import CHOICES, FOLDS, VARIANTS, Changes, inner_folds, merged
+from accuracy_places import ALL_VARIANTS, CHOICES, FOLDS, Changes, inner_folds, merged
 from accuracy_runs import Task
 from accuracy_trainings import Trainings
 
@@ -71,4 +71,4 @@ def choices(places: str, options: argparse.Namespace, trainings: Trainings) -> C
 
 def sensors_of(variant: str) -> str:
     """Return the sensors that a variant is trained on."""
-    return str(VARIANTS[variant].get("network", {}).get("sensors", FUSED))
+    return str(ALL_VARIANTS[variant].get("network", {}).get("sensors", FUSED))

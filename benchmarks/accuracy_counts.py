@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 from accuracy_conditions import CLEAR, Condition
@@ -18,6 +18,10 @@ from clairemap.outputs import FUSED
 from clairemap.settings import View
 
 BLOCK_PX = 256
+COMBINED: Final = "combined"
+"""View that combines all views of a network."""
+
+ScoredView = View | Literal["combined"]
 BINS = 15
 TEMPERATURES = tuple(float(each) for each in 2.0 ** np.linspace(-1.5, 3, 19))
 """Temperatures at which confidences are counted, after that of the training."""
@@ -67,7 +71,7 @@ class Counts:
         """Event of each block."""
         return np.array([event_of(scene) for scene, _, _ in self.blocks])
 
-    def confusion(self, condition: Condition = CLEAR, view: View = FUSED) -> NDArray[np.int64]:
+    def confusion(self, condition: Condition = CLEAR, view: ScoredView = FUSED) -> NDArray[np.int64]:
         """Return the confusion matrices of a view of the network; as it is where the view does not see the condition.
 
         A network of one sensor has only the view of that sensor, which is also its fused view.
@@ -76,7 +80,7 @@ class Counts:
         seen = condition if view in condition.seen_by else CLEAR
         return self.arrays[f"confusion {seen.name} {view}"].astype(np.int64)
 
-    def sums(self, condition: Condition = CLEAR, view: View = FUSED) -> Sums:
+    def sums(self, condition: Condition = CLEAR, view: ScoredView = FUSED) -> Sums:
         """Return correct, labelled and mapped pixels in each block."""
         return sums_of(self.confusion(condition, view))
 

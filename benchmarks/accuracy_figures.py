@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from accuracy_conditions import CLEAR, CONDITIONS, DISPLACED, DISTURBED, MASKED, UNMASKED, Condition
-from accuracy_counts import Counts
+from accuracy_counts import COMBINED, Counts, ScoredView
 from accuracy_intervals import Figure, Interval, Side, differences, iou_of, miou
 
 from clairemap.outputs import FUSED
@@ -24,7 +24,7 @@ class Scoring:
 
     networks: Networks
     condition: Condition = CLEAR
-    view: View = FUSED
+    view: ScoredView = FUSED
     only: Condition | None = None
 
     def sides(self) -> Iterator[Side]:
@@ -79,7 +79,7 @@ def smallest_of_event(one: Scoring, other: Scoring) -> float:
 def compared(of: Mapping[str, Networks]) -> dict[str, Interval]:
     """Return the differences between variants; those of variants that were not trained are left out."""
     fused = of["fused"]
-    found: dict[str, Interval] = {}
+    found = {"combined_minus_fused": minus(Scoring(fused, view=COMBINED), Scoring(fused))}
     if {"optical", "sar"} <= set(of):
         found["fused_minus_best_single"] = minus(Scoring(fused), Scoring(better(of["optical"], of["sar"])))
     if "sar" in of:

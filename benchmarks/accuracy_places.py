@@ -83,10 +83,23 @@ VARIANTS: Mapping[str, Changes] = {
     "alone": {"training": {"alone_weight": 0.5}},
     "misleading": {"training": {"gate_weight": 0.2}, "augmentation": {"misleading": 0.3}},
 }
-"""Settings of each variant that differ from the defaults; `fused` is CLAIRE with RIFT, unchanged.
+"""Settings of each variant that differ from the defaults; `fused` is CLAIRE with RIFT, unchanged."""
 
-A variant may also have `{"validation": {"scenes": 1}}`: that many training scenes, the last ones, become validation
-scenes."""
+ABLATIONS: Mapping[str, Changes] = {
+    "gains": {"augmentation": {"optical_gain": 0.5, "sar_gain": 0.5}},
+    "average": {"training": {"ema_decay": 0.98}},
+    "validated": {"validation": {"scenes": 1}, "training": {"validate_every": 50}},
+    "longer": {"training": {"steps": 1200}},
+    "class weights": {"loss": {"tversky_class_weights": "inverse_sqrt"}},
+    "large crops": {"training": {"crop_px": 256, "batch_size": 2}},
+    "dropout": {"training": {"sensor_dropout": 0.4}},
+}
+"""Variants that are trained only if they are named.
+
+`validated`: the last training scene is a validation scene, and the best weights on it are kept. `large crops`: with as
+many pixels in a step."""
+
+ALL_VARIANTS: Mapping[str, Changes] = {**VARIANTS, **ABLATIONS}
 
 
 def merged(*changes: Changes) -> dict[str, dict[str, Any]]:

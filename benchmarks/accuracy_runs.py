@@ -9,6 +9,7 @@ import json
 import logging
 import resource
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import pandas as pd
 import torch
 import yaml
 from accuracy_conditions import CLEAR, CONDITIONS, SENSORS, Condition, Scale, changed
-from accuracy_counts import BLOCK_PX, Counts, block_matrices, confidences
+from accuracy_counts import BLOCK_PX, COMBINED, Counts, block_matrices, confidences
 from accuracy_places import Changes, Fold, merged
 from numpy.typing import NDArray
 
@@ -188,38 +189,53 @@ def scored(network: Claire, scene: TestScene, task: Task, temperature: float) ->
     under = set(spread(list(windows), task.condition_windows))
     found = []
     for number, window in enumerate(windows):
-        names = ("clear", *(task.conditions if window in under else ()))
         arrays: dict[str, NDArray[Any]] = {}
-        for name in names:
-            batch = scene.batch(window, number, CONDITIONS[name])
-            arrays |= under_condition(network, batch, CONDITIONS[name])
-            if name == "clear":
-                arrays |= of_confidences(network, batch, temperature)
+        for condition in (CLEAR, *(CONDITIONS[name] for name in task.conditions if window in under)):
+            batch = scene.batch(window, number, condition)
+            outputs = outputs_under(network, batch, condition)
+            arrays |= confusions(outputs, batch, condition)
+            if FUSED in outputs and network.settings.fusion != "early":
+                arrays[f"share {condition.name}"] = block_shares(batch, outputs[FUSED].optical_share)
+            if condition is CLEAR:
+                arrays |= of_confidences(outputs, batch, temperature)
         found.append(Scored(window, arrays))
     return found
 
 
-def under_condition(network: Claire, batch: TrainingSample, condition: Condition) -> dict[str, NDArray[Any]]:
-    """Return the matrices of each view, and the shares if the network has two sensors, of a window under a condition.
+Outputs = Mapping[View, Any]
+"""Output of the network in each view, ClaireOutput; the first is its main one."""
+
+
+def outputs_under(network: Claire, batch: TrainingSample, condition: Condition) -> Outputs:
+    """Return the outputs of the views that the condition changes: of all views of a network, or of its only sensor."""
+    views: tuple[View, ...] = VIEWS if network.settings.sensors == FUSED else (network.settings.sensors,)
+    return {view: output_of(network, batch, view) for view in views if view in condition.seen_by}
+
+
+def confusions(outputs: Outputs, batch: TrainingSample, condition: Condition) -> dict[str, NDArray[Any]]:
+    """Return the confusion matrices of each view of a window, and those of its combined views if nothing is changed.
 
     Scored are all labelled pixels, also those without a usable sensor under the condition.
     """
+    classes: dict[str, torch.Tensor] = {view: output.logits.argmax(1) for view, output in outputs.items()}
+    if FUSED in outputs and condition is CLEAR:
+        classes[COMBINED] = combined_classes(outputs, batch)
+    number = next(iter(outputs.values())).logits.shape[1]
     truth = indices(batch.target)
-    found: dict[str, NDArray[Any]] = {}
-    for view in views_of(network):
-        if view not in condition.seen_by and condition is not CLEAR:
-            continue
-        output = output_of(network, batch, view)
-        matrices = block_matrices(truth, indices(output.logits.argmax(1)), network.classes)
-        found[f"confusion {condition.name} {view}"] = matrices
-        if view == FUSED and network.settings.fusion != "early":
-            found[f"share {condition.name}"] = block_shares(batch, output.optical_share)
-    return found
+    return {
+        f"confusion {condition.name} {view}": block_matrices(truth, indices(each), number)
+        for view, each in classes.items()
+    }
 
 
-def views_of(network: Claire) -> tuple[View, ...]:
-    """Return the views that are scored: all of a network of two sensors, else its sensor."""
-    return VIEWS if network.settings.sensors == FUSED else (network.settings.sensors,)
+def combined_classes(outputs: Outputs, batch: TrainingSample) -> torch.Tensor:
+    """Return the classes (1, y, x) of the views' probabilities, weighted by confidence where the sensor is usable."""
+    usable = {"optical": batch.optical_weight > 0, "sar": batch.sar_weight > 0}
+    total = torch.zeros_like(outputs[FUSED].logits)
+    for view, output in outputs.items():
+        probabilities = output.logits.softmax(1)
+        total += probabilities * probabilities.amax(1, keepdim=True) * usable.get(view, 1)
+    return total.argmax(1)
 
 
 def output_of(network: Claire, batch: TrainingSample, view: View) -> Any:  # noqa: ANN401 - ClaireOutput
@@ -241,9 +257,9 @@ def block_shares(batch: TrainingSample, share: torch.Tensor) -> NDArray[np.float
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def of_confidences(network: Claire, batch: TrainingSample, temperature: float) -> dict[str, NDArray[Any]]:
+def of_confidences(outputs: Outputs, batch: TrainingSample, temperature: float) -> dict[str, NDArray[Any]]:
     """Return the confidences of each block, see `Counts`; the block axes come first."""
-    logits = output_of(network, batch, FUSED).logits[0].float().numpy()
+    logits = next(iter(outputs.values())).logits[0].float().numpy()
     truth = indices(batch.target)
     rows, cols = (side // BLOCK_PX for side in truth.shape)
     found: dict[str, list[NDArray[Any]]] = {}

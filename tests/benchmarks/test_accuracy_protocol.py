@@ -355,6 +355,8 @@ def made_counts(load: Load, fold: Any, view: str, accuracy: dict[str, float]) ->
         matrix = np.tile([[right, 1000 - right], [1000 - right, right]], (len(blocks), 1, 1))
         for each in set(views) & set(condition.seen_by):
             arrays[f"confusion {name} {each}"] = matrix
+        if name == "clear":
+            arrays["confusion clear combined"] = np.array([[900, 100], [100, 900]]) + 0 * matrix
         change = {"optical": -0.1, "sar": 0.1, None: 0}[condition.sensor]
         arrays[f"share {name}"] = np.full(len(blocks), 0.5 + change)
     temperatures = len(counts.TEMPERATURES)
@@ -395,6 +397,7 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
         return pytest.approx(value, abs=1e-9)
 
     assert found["fused_minus_best_single"] == found["fused_minus_best_single_low"] == close(iou(0.8) - iou(0.75))
+    assert found["combined_minus_fused"] == close(iou(0.9) - iou(0.8))
     assert found["sar_minus_fused_full_cloud"] == close(iou(0.7) - iou(0.6))
     assert found["sar_minus_fused_full_cloud_masked"] == close(iou(0.7) - iou(0.8))
     assert found["rift_minus_ce_rarest"] == found["rift_minus_ce_miou"] == close(iou(0.8) - iou(0.78))
