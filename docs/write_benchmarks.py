@@ -14,10 +14,10 @@ HEADER = """\
 
 The last results of each script in `benchmarks/`. Ratios and accuracies are comparable between machines, seconds are
 not. The figures of accuracy are of the floods, with one training of each variant and fold; made scenes are still to be
-run. Those of rims were measured on earlier made scenes. Those of rims, ddp, training_speed, inference and gpu are of
-the network before its gate came first; those of inference are also older than the present treatment of nodata inside
-tiles, which [rims](#rims) measures. Those of workflow_faults are merged from runs of its two groups, in which four
-local faults and one on SLURM were repeated; the local ones were timed on a busy machine.
+run. Those of rims were measured on earlier made scenes. Those of rims, inference and gpu are of the network before its
+gate came first; those of inference are also older than the present treatment of nodata inside tiles, which
+[rims](#rims) measures. Those of workflow_faults are merged from runs of its two groups, in which four local faults and
+one on SLURM were repeated; the local ones were timed on a busy machine.
 """
 
 VERSIONS = (
