@@ -1,5 +1,6 @@
 """Fixtures of all tests: stages' functions, synthetic data, real scenes, Snakemake."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -91,6 +92,20 @@ def made_catalogues() -> ModuleType:
 def made_datasets() -> ModuleType:
     """Return ``tests/made_datasets.py``: folders with the layout of published data sets."""
     return _module_beside("made_datasets")
+
+
+@pytest.fixture(scope="session")
+def benchmark_module() -> Callable[[str], ModuleType]:
+    """Return the function that imports a module of ``benchmarks/``: ``benchmark_module("gpu")``."""
+
+    def load(name: str) -> ModuleType:
+        sys.path.insert(0, str(PROJECT / "benchmarks"))  # it imports modules of its folder, like a script
+        try:
+            return importlib.import_module(name)
+        finally:
+            sys.path.remove(str(PROJECT / "benchmarks"))
+
+    return load
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The baseline of the accuracy benchmark: features, drawn pixels, classifier. `test_quick` runs all of it."""
 
-import importlib
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,16 +14,10 @@ from clairemap.classes import IGNORE_INDEX
 from clairemap.raster.store import open_store
 from clairemap.tiles.dataset import TrainingSample
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def boosting() -> ModuleType:
-    sys.path.insert(0, str(BENCHMARKS))  # it imports modules of its folder, like a script
-    try:
-        return importlib.import_module("accuracy_boosting")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+def boosting(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_module("accuracy_boosting")
 
 
 @pytest.fixture(scope="module")

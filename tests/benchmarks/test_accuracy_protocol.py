@@ -1,8 +1,6 @@
 """The protocol of the accuracy benchmark: intervals, counts per block, conditions. `test_quick` runs all of it."""
 
-import importlib
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,20 +16,13 @@ from clairemap.classes import IGNORE_INDEX
 from clairemap.grid.window import Window
 from clairemap.raster.store import open_store
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 Load = Callable[[str], ModuleType]
 
 
 @pytest.fixture(scope="module")
-def load() -> Load:
-    def module(name: str) -> ModuleType:
-        sys.path.insert(0, str(BENCHMARKS))  # it imports modules of its folder, like a script
-        try:
-            return importlib.import_module(f"accuracy_{name}" if name else "accuracy")
-        finally:
-            sys.path.remove(str(BENCHMARKS))
-
-    return module
+def load(benchmark_module: Load) -> Load:
+    """Return the function that imports a module of the accuracy benchmark; "" is the benchmark itself."""
+    return lambda name: benchmark_module(f"accuracy_{name}" if name else "accuracy")
 
 
 def sides(load: Load, one: Any, other: Any, events: list[str]) -> tuple[Any, Any]:  # noqa: ANN401

@@ -1,10 +1,10 @@
 """The GPU benchmark, as a test run on the CPU."""
 
-import importlib.util
 import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,24 +17,15 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def gpu() -> ModuleType:
+def gpu(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
     """Return benchmarks/gpu.py as a module."""
-    sys.path.insert(0, str(BENCHMARKS))  # it imports modules of its folder, like a script
-    try:
-        spec = importlib.util.spec_from_file_location("gpu", BENCHMARKS / "gpu.py")
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["gpu"] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return module
+    return benchmark_module("gpu")
 
 
 @pytest.fixture(scope="module")
-def shared(gpu: ModuleType) -> ModuleType:  # noqa: ARG001 - imports it
+def shared(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
     """Return benchmarks/gpu_bench.py as a module."""
-    return sys.modules["gpu_bench"]
+    return benchmark_module("gpu_bench")
 
 
 def test_the_quick_run_has_all_sections(gpu: ModuleType, tmp_path: Path):

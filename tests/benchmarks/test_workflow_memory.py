@@ -1,4 +1,4 @@
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -8,13 +8,8 @@ from clairemap.attempts.records import ENDED, STARTED, append, kept
 
 
 @pytest.fixture(scope="module")
-def module() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "workflow_memory.py"
-    spec = importlib.util.spec_from_file_location("workflow_memory", path)
-    assert spec is not None and spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+def module(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
+    return benchmark_module("workflow_memory")
 
 
 def add(log: Path, asked_mb: int, *peaks_mb: int, cause: str = "done") -> None:

