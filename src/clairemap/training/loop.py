@@ -5,12 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 
+import numpy as np
+
 from clairemap.artefacts.history import HistoryStep
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress
 from clairemap.errors import TimeBudgetError
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
+from clairemap.outputs import FUSED
+from clairemap.settings import Sensor
 from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource
 from clairemap.tiles.sampling import CropSampler
 from clairemap.training.average import moving_average
@@ -57,6 +61,7 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
     job.check(processes.count)
 
     source = job.source()
+    _advise_normalisation(job, source)
     sampler = CropSampler(job.training_tiles, settings, job.settings.augmentation, job.settings.seed)
     crops = CropDataset(source, sampler, settings, job.statistics)
     held_out = _validation_tiles(job, source)
@@ -92,6 +97,23 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
         folder.finish()
     _log_duration(state.history[steps.start :], state)
     return _finished_training(job, state, held_out, processes, stamp)
+
+
+def _advise_normalisation(job: TrainingJob, source: TileSource) -> None:
+    """Log the settings for images that were stretched one by one, if 8-bit images are normalised all alike."""
+    sensors: tuple[Sensor, ...] = ("optical", "sar")
+    in_bytes = [
+        sensor
+        for sensor in sensors
+        if job.settings.network.sensors in (FUSED, sensor)
+        and all(store.array(sensor).dtype == np.uint8 for store in source.stores.values())
+    ]
+    if in_bytes and job.settings.training.normalisation == "training" and job.start_card is None:
+        log.warning(
+            "%s: 8-bit images, normalised by the same numbers in all scenes. If each image was stretched for display "
+            "by itself, set training: {normalisation: scene, rare_class_share: 0}; see docs/training.md",
+            " and ".join(in_bytes),
+        )
 
 
 def _validation_tiles(job: TrainingJob, source: TileSource) -> TileDataset:

@@ -2,13 +2,17 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import zarr
 
 from clairemap.errors import TimeBudgetError, TrainingError
 from clairemap.settings import AugmentationSettings
+from clairemap.tiles.dataset import TileSource
 from clairemap.training import loop, model, step
 from clairemap.training.checkpoint import CheckpointFolder
 from clairemap.training.deadline import Deadline
@@ -277,6 +281,31 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(
     saved = folder.load(folder.newest())
     assert len(saved["history"]) == 2
     assert all(torch.isfinite(value).all() for value in saved["network"].values())
+
+
+@pytest.mark.parametrize(
+    ("optical", "sar", "settings", "named"),
+    [
+        (np.uint8, np.uint8, {}, "optical and sar: 8-bit images"),
+        (np.uint16, np.uint8, {}, "sar: 8-bit images"),
+        (np.uint16, np.float32, {}, None),
+        (np.uint8, np.uint8, {"normalisation": "scene"}, None),
+    ],
+)
+def test_8_bit_images_that_are_normalised_all_alike_are_named(
+    made_job: MadeJob,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    optical: type,
+    sar: type,
+    settings: dict[str, str],
+    named: str | None,
+):
+    arrays = {"optical": np.zeros(1, optical), "sar": np.zeros(1, sar)}
+    stores: Any = {"a": SimpleNamespace(array=arrays.__getitem__)}
+    loop._advise_normalisation(made_job(tmp_path, **settings), TileSource(stores, "fused"))
+    shown = [record.getMessage().split(",")[0] for record in caplog.records]
+    assert shown == ([] if named is None else [named])
 
 
 def test_without_a_validation_tile_the_last_weights_stay(
