@@ -26,6 +26,8 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
 - `variant_minus_fused`: each variant, and boosting, minus the defaults, mean IoU.
 - `combined_minus_fused`: the classes of three passes of the fused network (both sensors, each alone), their
   probabilities weighted by their confidence, minus those of the pass with both sensors, mean IoU.
+- `alone_minus_fused`: the variant `alone`, which is also trained to map from each sensor alone, minus the defaults,
+  with both sensors and with one masked out, mean IoU.
 - `share_of_disturbed`: share of the blocks in which the share of a sensor in the fused features falls when that sensor
   is disturbed; mean of gain, offset and noise of both sensors. `shares`: each, unseen cloud and displaced SAR;
   `shares_misleading`: of the variant `misleading`, which is trained with misleading sensors and a loss of the gate;

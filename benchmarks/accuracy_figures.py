@@ -10,7 +10,7 @@ from accuracy_counts import COMBINED, Counts, ScoredView
 from accuracy_intervals import Figure, Interval, Side, differences, iou_of, miou
 
 from clairemap.outputs import FUSED
-from clairemap.settings import View
+from clairemap.settings import VIEWS, View
 
 Networks = Sequence[Sequence[Counts]]
 """Networks of one variant: by fold and seed."""
@@ -124,6 +124,14 @@ def of_misleading(of: Mapping[str, Networks]) -> dict[str, dict[str, Any]]:
         for each in CONDITIONS.values()
     }
     return {"shares_misleading": shares(trained), "misleading_minus_fused": under}
+
+
+def of_alone(of: Mapping[str, Networks]) -> dict[str, dict[str, Any]]:
+    """Return what the losses of each sensor alone change in each view; empty without this variant."""
+    if "alone" not in of:
+        return {}
+    views = {view: minus(Scoring(of["alone"], view=view), Scoring(of["fused"], view=view)) for view in VIEWS}
+    return {"alone_minus_fused": {view: ends(found) for view, found in views.items()}}
 
 
 def share_of_disturbed(networks: Networks, condition: Condition) -> float | None:

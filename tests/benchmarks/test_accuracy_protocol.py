@@ -369,6 +369,7 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
         "sar": ("sar", {"clear": 0.7}),
         "sum": ("fused", {"clear": 0.8, "displaced 8": 0.6}),
         "cross entropy": ("fused", {"clear": 0.78}),
+        "alone": ("fused", {"clear": 0.82}),
         "boosting": ("fused", {"clear": 0.6}),
         "boosting scene": ("fused", {"clear": 0.5}),
     }
@@ -388,6 +389,7 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
         return pytest.approx(value, abs=1e-9)
 
     assert found["fused_minus_best_single"] == found["fused_minus_best_single_low"] == close(iou(0.8) - iou(0.75))
+    assert found["alone_minus_fused"]["optical"]["difference"] == close(iou(0.82) - iou(0.8))
     assert found["combined_minus_fused"] == close(iou(0.9) - iou(0.8))
     assert found["sar_minus_fused_full_cloud"] == close(iou(0.7) - iou(0.6))
     assert found["sar_minus_fused_full_cloud_masked"] == close(iou(0.7) - iou(0.8))
