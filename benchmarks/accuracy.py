@@ -72,7 +72,7 @@ from accuracy_choices import Chosen, choices, sensors_of
 from accuracy_conditions import CONDITIONS
 from accuracy_figures import Scoring, rounded
 from accuracy_intervals import rank_correlation
-from accuracy_places import ALL_VARIANTS, EVENTS, FOLDS, VARIANTS, merged
+from accuracy_places import ABLATIONS, ALL_VARIANTS, EVENTS, FOLDS, VARIANTS, merged
 from accuracy_report import Trained, report
 from accuracy_runs import CODE, PROJECT, Task
 from accuracy_scenes import REAL, prepare
@@ -90,13 +90,20 @@ def main() -> None:
     parser = common_parser(__doc__, list(EVENTS), ["floods", "made"])
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant and fold")
     parser.add_argument(
-        "--variants", nargs="+", choices=list(ALL_VARIANTS), default=list(VARIANTS), help="beside fused"
+        "--variants",
+        nargs="+",
+        choices=list(ALL_VARIANTS),
+        default=list(VARIANTS),
+        help=f"beside fused; by default all but {', '.join(ABLATIONS)}",
     )
     parser.add_argument("--windows", type=int, default=12, help="scored windows of each test scene")
     options = prepared_options(parser, quick_set="quick")
     options.variants = list(dict.fromkeys([FUSED, *options.variants]))
     if options.quick:
         options.seeds = 1
+        options.variants = [
+            name for name in options.variants if name not in ABLATIONS
+        ]  # they need more scenes or steps
     trainings = Trainings(options.work, options.jobs)
     figures, trained = {}, {}
     for places in options.sets:

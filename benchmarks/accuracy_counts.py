@@ -77,7 +77,7 @@ class Counts:
         A network of one sensor has only the view of that sensor, which is also its fused view.
         """
         view = self.about["view"] if self.about["view"] != FUSED else view
-        seen = condition if view in condition.seen_by else CLEAR
+        seen = condition if view == COMBINED or view in condition.seen_by else CLEAR
         return self.arrays[f"confusion {seen.name} {view}"].astype(np.int64)
 
     def sums(self, condition: Condition = CLEAR, view: ScoredView = FUSED) -> Sums:

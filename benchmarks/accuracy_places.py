@@ -96,8 +96,8 @@ ABLATIONS: Mapping[str, Changes] = {
 }
 """Variants that are trained only if they are named.
 
-`validated`: the last training scene is a validation scene, and the best weights on it are kept. `large crops`: with as
-many pixels in a step."""
+`validated`: the last training scene is a validation scene, and the best weights on it are kept. `longer`: three times
+the default `--steps`. `large crops`: with as many pixels in a step."""
 
 ALL_VARIANTS: Mapping[str, Changes] = {**VARIANTS, **ABLATIONS}
 

@@ -193,7 +193,7 @@ def scored(network: Claire, scene: TestScene, task: Task, temperature: float) ->
         for condition in (CLEAR, *(CONDITIONS[name] for name in task.conditions if window in under)):
             batch = scene.batch(window, number, condition)
             outputs = outputs_under(network, batch, condition)
-            arrays |= confusions(outputs, batch, condition)
+            arrays |= confusions(outputs, batch, condition, network.classes)
             if FUSED in outputs and network.settings.fusion != "early":
                 arrays[f"share {condition.name}"] = block_shares(batch, outputs[FUSED].optical_share)
             if condition is CLEAR:
@@ -212,15 +212,14 @@ def outputs_under(network: Claire, batch: TrainingSample, condition: Condition) 
     return {view: output_of(network, batch, view) for view in views if view in condition.seen_by}
 
 
-def confusions(outputs: Outputs, batch: TrainingSample, condition: Condition) -> dict[str, NDArray[Any]]:
+def confusions(outputs: Outputs, batch: TrainingSample, condition: Condition, number: int) -> dict[str, NDArray[Any]]:
     """Return the confusion matrices of each view of a window, and those of its combined views if nothing is changed.
 
-    Scored are all labelled pixels, also those without a usable sensor under the condition.
+    Scored are all labelled pixels, also those without a usable sensor under the condition. `number` is that of classes.
     """
     classes: dict[str, torch.Tensor] = {view: output.logits.argmax(1) for view, output in outputs.items()}
     if FUSED in outputs and condition is CLEAR:
         classes[COMBINED] = combined_classes(outputs, batch)
-    number = next(iter(outputs.values())).logits.shape[1]
     truth = indices(batch.target)
     return {
         f"confusion {condition.name} {view}": block_matrices(truth, indices(each), number)

@@ -335,8 +335,23 @@ def test_a_task_survives_its_text(load: Load):
     assert runs.Task(places.FOLDS["made"][0], 2, 5).digest != task.digest
 
 
+@pytest.mark.parametrize(("weight", "expected"), [(1, 1), (0, 0)])
+def test_a_confident_view_decides_where_its_sensor_is_usable(load: Load, weight: float, expected: int):
+    runs = load("runs")
+    odds = {"fused": [0.6, 0.4], "optical": [0.01, 0.99], "sar": [0.55, 0.45]}
+    outputs = {
+        view: SimpleNamespace(logits=torch.tensor(values).log()[None, :, None, None]) for view, values in odds.items()
+    }
+    weights = torch.full((1, 1, 1, 1), float(weight)), torch.ones(1, 1, 1, 1)
+    batch = SimpleNamespace(optical_weight=weights[0], sar_weight=weights[1])
+    assert runs.combined_classes(outputs, batch).tolist() == [[[expected]]]
+
+
 def made_counts(load: Load, fold: Any, view: str, accuracy: dict[str, float]) -> Any:  # noqa: ANN401
-    """Return the counts of a network with known accuracies by condition, `clear` where none is given."""
+    """Return the counts of a network with known accuracies by condition, `clear` where none is given.
+
+    "optical": of that view as it is; "combined": of the combined views.
+    """
     counts, conditions = load("counts"), load("conditions").CONDITIONS
     blocks = tuple((scene, 0, column) for scene in fold.test for column in range(4))
     views = ("fused", "optical", "sar") if view == "fused" else (view,)
@@ -346,10 +361,12 @@ def made_counts(load: Load, fold: Any, view: str, accuracy: dict[str, float]) ->
         matrix = np.tile([[right, 1000 - right], [1000 - right, right]], (len(blocks), 1, 1))
         for each in set(views) & set(condition.seen_by):
             arrays[f"confusion {name} {each}"] = matrix
-        if name == "clear":
-            arrays["confusion clear combined"] = np.array([[900, 100], [100, 900]]) + 0 * matrix
         change = {"optical": -0.1, "sar": 0.1, None: 0}[condition.sensor]
         arrays[f"share {name}"] = np.full(len(blocks), 0.5 + change)
+    for view_name in ("optical", "combined"):
+        right = round(1000 * accuracy.get(view_name, accuracy["clear"]))
+        matrix = np.tile([[right, 1000 - right], [1000 - right, right]], (len(blocks), 1, 1))
+        arrays[f"confusion clear {view_name}"] = matrix
     temperatures = len(counts.TEMPERATURES)
     bins = np.zeros((len(blocks), 1 + temperatures, 3, counts.BINS))
     bins[:, :, :, 14] = 10, 9.7, 7
@@ -364,12 +381,12 @@ def made_counts(load: Load, fold: Any, view: str, accuracy: dict[str, float]) ->
 def test_a_report_has_the_figures_of_known_counts(load: Load):
     folds = load("places").FOLDS["made"]
     of = {
-        "fused": ("fused", {"clear": 0.8, "clouds 1 mask withheld": 0.6, "displaced 8": 0.7}),
+        "fused": ("fused", {"clear": 0.8, "combined": 0.9, "clouds 1 mask withheld": 0.6, "displaced 8": 0.7}),
         "optical": ("optical", {"clear": 0.75}),
         "sar": ("sar", {"clear": 0.7}),
         "sum": ("fused", {"clear": 0.8, "displaced 8": 0.6}),
         "cross entropy": ("fused", {"clear": 0.78}),
-        "alone": ("fused", {"clear": 0.82}),
+        "alone": ("fused", {"clear": 0.82, "optical": 0.9}),
         "boosting": ("fused", {"clear": 0.6}),
         "boosting scene": ("fused", {"clear": 0.5}),
     }
@@ -389,7 +406,8 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
         return pytest.approx(value, abs=1e-9)
 
     assert found["fused_minus_best_single"] == found["fused_minus_best_single_low"] == close(iou(0.8) - iou(0.75))
-    assert found["alone_minus_fused"]["optical"]["difference"] == close(iou(0.82) - iou(0.8))
+    alone = {view: found["alone_minus_fused"][view]["difference"] for view in ("fused", "optical")}
+    assert alone == {"fused": close(iou(0.82) - iou(0.8)), "optical": close(iou(0.9) - iou(0.8))}
     assert found["combined_minus_fused"] == close(iou(0.9) - iou(0.8))
     assert found["sar_minus_fused_full_cloud"] == close(iou(0.7) - iou(0.6))
     assert found["sar_minus_fused_full_cloud_masked"] == close(iou(0.7) - iou(0.8))

@@ -1,6 +1,5 @@
 """On a real SLURM: Snakemake is killed, its jobs run on; nothing of that may give a wrong result without a word."""
 
-import importlib.util
 import os
 import re
 import signal
@@ -8,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,16 +22,10 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def region(tmp_path: Path) -> Path:
+def region(benchmark_module: Callable[[str], ModuleType], tmp_path: Path) -> Path:
     """Return a folder with the two small scenes of the benchmark of faults."""
-    path = PROJECT / "benchmarks" / "faults_made.py"
-    spec = importlib.util.spec_from_file_location("faults_made", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look up their module
-    spec.loader.exec_module(module)
     folder = tmp_path / "region"
-    module.write_region(folder)
+    benchmark_module("faults_made").write_region(folder)
     return folder
 
 

@@ -106,7 +106,7 @@ def _advise_normalisation(job: TrainingJob, source: TileSource) -> None:
         sensor
         for sensor in sensors
         if job.settings.network.sensors in (FUSED, sensor)
-        and all(store.array(sensor).dtype == np.uint8 for store in source.stores.values())
+        and any(store.array(sensor).dtype == np.uint8 for store in source.stores.values())
     ]
     if in_bytes and job.settings.training.normalisation == "training" and job.start_card is None:
         log.warning(

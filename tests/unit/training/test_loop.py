@@ -289,7 +289,8 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(
         (np.uint8, np.uint8, {}, "optical and sar: 8-bit images"),
         (np.uint16, np.uint8, {}, "sar: 8-bit images"),
         (np.uint16, np.float32, {}, None),
-        (np.uint8, np.uint8, {"normalisation": "scene"}, None),
+        (np.uint8, np.uint8, {"training": {"normalisation": "scene"}}, None),
+        (np.uint8, np.uint8, {"network": {"sensors": "optical"}}, "optical: 8-bit images"),
     ],
 )
 def test_8_bit_images_that_are_normalised_all_alike_are_named(
@@ -298,12 +299,18 @@ def test_8_bit_images_that_are_normalised_all_alike_are_named(
     caplog: pytest.LogCaptureFixture,
     optical: type,
     sar: type,
-    settings: dict[str, str],
+    settings: dict[str, dict[str, str]],
     named: str | None,
 ):
+    other = {"optical": np.zeros(1, np.uint16), "sar": np.zeros(1, np.float32)}
     arrays = {"optical": np.zeros(1, optical), "sar": np.zeros(1, sar)}
-    stores: Any = {"a": SimpleNamespace(array=arrays.__getitem__)}
-    loop._advise_normalisation(made_job(tmp_path, **settings), TileSource(stores, "fused"))
+    stores: Any = {name: SimpleNamespace(array=of.__getitem__) for name, of in {"a": other, "b": arrays}.items()}
+    job = made_job(tmp_path)
+    changed = {
+        section: getattr(job.settings, section).model_copy(update=values) for section, values in settings.items()
+    }
+    job = replace(job, settings=job.settings.model_copy(update=changed))
+    loop._advise_normalisation(job, TileSource(stores, "fused"))
     shown = [record.getMessage().split(",")[0] for record in caplog.records]
     assert shown == ([] if named is None else [named])
 
