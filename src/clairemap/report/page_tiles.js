@@ -67,7 +67,7 @@ class Tiles {
     const tile = this.open_;
     if (innerWidth <= NARROW) this.close();
     viewer?.mark(tile, true);
-    byId("view").scrollIntoView({ block: "center" });
+    byId("view").scrollIntoView({ block: "center", behavior: "instant" });
   }
 
   filter() {
