@@ -13,8 +13,6 @@ from clairemap.console import progress
 from clairemap.errors import TimeBudgetError
 from clairemap.nets.claire import Claire
 from clairemap.nets.rift import Rift
-from clairemap.outputs import FUSED
-from clairemap.settings import Sensor
 from clairemap.tiles.dataset import CropDataset, TileDataset, TileSource
 from clairemap.tiles.sampling import CropSampler
 from clairemap.training.average import moving_average
@@ -100,19 +98,18 @@ def train(job: TrainingJob, processes: Processes, stamp: Mapping[str, str]) -> T
 
 
 def _advise_normalisation(job: TrainingJob, source: TileSource) -> None:
-    """Log the settings for images that were stretched one by one, if 8-bit images are normalised all alike."""
-    sensors: tuple[Sensor, ...] = ("optical", "sar")
-    in_bytes = [
-        sensor
-        for sensor in sensors
-        if job.settings.network.sensors in (FUSED, sensor)
-        and any(store.array(sensor).dtype == np.uint8 for store in source.stores.values())
-    ]
-    if in_bytes and job.settings.training.normalisation == "training" and job.start_card is None:
+    """Log the settings for images that were stretched one by one, if 8-bit optical images are normalised all alike.
+
+    SAR does not tell: its values are stored as floating-point numbers.
+    """
+    if job.settings.training.normalisation == "scene" or job.start_card is not None:
+        return
+    in_bytes = [scene for scene, store in source.stores.items() if store.array("optical").dtype == np.uint8]
+    if in_bytes and job.settings.network.sensors != "sar":
         log.warning(
-            "%s: 8-bit images, normalised by the same numbers in all scenes. If each image was stretched for display "
-            "by itself, set training: {normalisation: scene, rare_class_share: 0}; see docs/training.md",
-            " and ".join(in_bytes),
+            "optical images of 8 bits (%s), normalised by the same numbers in all scenes. If each image was stretched "
+            "for display by itself, set training: {normalisation: scene, rare_class_share: 0}; see docs/training.md",
+            in_bytes[0] if len(in_bytes) == 1 else f"{len(in_bytes)} scenes",
         )
 
 

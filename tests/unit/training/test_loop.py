@@ -284,27 +284,28 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(
 
 
 @pytest.mark.parametrize(
-    ("optical", "sar", "settings", "named"),
+    ("dtypes", "settings", "named"),
     [
-        (np.uint8, np.uint8, {}, "optical and sar: 8-bit images"),
-        (np.uint16, np.uint8, {}, "sar: 8-bit images"),
-        (np.uint16, np.float32, {}, None),
-        (np.uint8, np.uint8, {"training": {"normalisation": "scene"}}, None),
-        (np.uint8, np.uint8, {"network": {"sensors": "optical"}}, "optical: 8-bit images"),
+        ((np.uint8, np.uint8), {}, "2 scenes"),
+        ((np.uint16, np.uint8), {}, "b"),
+        ((np.uint16, np.uint16), {}, None),
+        ((np.uint8, np.uint8), {"training": {"normalisation": "scene"}}, None),
+        ((np.uint8, np.uint8), {"network": {"sensors": "optical"}}, "2 scenes"),
+        ((np.uint8, np.uint8), {"network": {"sensors": "sar"}}, None),
     ],
 )
 def test_8_bit_images_that_are_normalised_all_alike_are_named(
     made_job: MadeJob,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-    optical: type,
-    sar: type,
+    dtypes: tuple[type, type],
     settings: dict[str, dict[str, str]],
     named: str | None,
 ):
-    other = {"optical": np.zeros(1, np.uint16), "sar": np.zeros(1, np.float32)}
-    arrays = {"optical": np.zeros(1, optical), "sar": np.zeros(1, sar)}
-    stores: Any = {name: SimpleNamespace(array=of.__getitem__) for name, of in {"a": other, "b": arrays}.items()}
+    stores: Any = {
+        scene: SimpleNamespace(array={"optical": np.zeros(1, dtype)}.__getitem__)
+        for scene, dtype in zip("ab", dtypes, strict=True)
+    }
     job = made_job(tmp_path)
     changed = {
         section: getattr(job.settings, section).model_copy(update=values) for section, values in settings.items()
@@ -312,7 +313,7 @@ def test_8_bit_images_that_are_normalised_all_alike_are_named(
     job = replace(job, settings=job.settings.model_copy(update=changed))
     loop._advise_normalisation(job, TileSource(stores, "fused"))
     shown = [record.getMessage().split(",")[0] for record in caplog.records]
-    assert shown == ([] if named is None else [named])
+    assert shown == ([] if named is None else [f"optical images of 8 bits ({named})"])
 
 
 def test_without_a_validation_tile_the_last_weights_stay(
