@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from clairemap.artefacts.history import HistoryStep
+from clairemap.artefacts.store_attributes import PairAttributes
 from clairemap.classes import IGNORE_INDEX
 from clairemap.console import progress
 from clairemap.errors import TimeBudgetError
@@ -104,7 +105,11 @@ def _advise_normalisation(job: TrainingJob, source: TileSource) -> None:
     """
     if job.settings.training.normalisation == "scene" or job.start_card is not None:
         return
-    in_bytes = [scene for scene, store in source.stores.items() if store.array("optical").dtype == np.uint8]
+    in_bytes = [
+        scene
+        for scene, store in source.stores.items()
+        if "optical" in store.attributes_as(PairAttributes).sources and store.array("optical").dtype == np.uint8
+    ]
     if in_bytes and job.settings.network.sensors != "sar":
         log.warning(
             "optical images of 8 bits (%s), normalised by the same numbers in all scenes. If each image was stretched "

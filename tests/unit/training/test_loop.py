@@ -283,12 +283,20 @@ def test_a_loss_that_is_not_finite_stops_before_the_update(
     assert all(torch.isfinite(value).all() for value in saved["network"].values())
 
 
+def pair_of(dtype: type | None):
+    """Return a pair whose optical image has this type; without an image (None) the array has 8 bits."""
+    attributes = SimpleNamespace(sources={"sar": "sar.tif"} if dtype is None else {"optical": "optical.tif"})
+    arrays = {"optical": np.zeros(1, dtype or np.uint8)}
+    return SimpleNamespace(array=arrays.__getitem__, attributes_as=lambda _: attributes)
+
+
 @pytest.mark.parametrize(
     ("dtypes", "settings", "named"),
     [
         ((np.uint8, np.uint8), {}, "2 scenes"),
         ((np.uint16, np.uint8), {}, "b"),
         ((np.uint16, np.uint16), {}, None),
+        ((np.uint16, None), {}, None),
         ((np.uint8, np.uint8), {"training": {"normalisation": "scene"}}, None),
         ((np.uint8, np.uint8), {"network": {"sensors": "optical"}}, "2 scenes"),
         ((np.uint8, np.uint8), {"network": {"sensors": "sar"}}, None),
@@ -298,14 +306,11 @@ def test_8_bit_images_that_are_normalised_all_alike_are_named(
     made_job: MadeJob,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
-    dtypes: tuple[type, type],
+    dtypes: tuple[type, type | None],
     settings: dict[str, dict[str, str]],
     named: str | None,
 ):
-    stores: Any = {
-        scene: SimpleNamespace(array={"optical": np.zeros(1, dtype)}.__getitem__)
-        for scene, dtype in zip("ab", dtypes, strict=True)
-    }
+    stores: Any = {scene: pair_of(dtype) for scene, dtype in zip("ab", dtypes, strict=True)}
     job = made_job(tmp_path)
     changed = {
         section: getattr(job.settings, section).model_copy(update=values) for section, values in settings.items()
