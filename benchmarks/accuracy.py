@@ -2,11 +2,11 @@
 
 *Floods*: six real Sentinel events. *Made*: six simulated regions with landscapes of their own, whose scenes differ in
 season, air, wet soil, SAR geometry, misregistration and 8-bit stretch. *Small* (`--sets small`): eight pictures of
-WHU-OPT-SAR, 256 px. Each fold holds out two events (regions, pictures) of its set; it has several trainings with
-different seeds. Settings are the defaults, and `chosen`: the candidate that is best in shorter trainings, each with
-half of the fold's training events held out; for both sensors and for each alone (`miou_of_candidates`: mean over
-these, first the defaults). Nothing is selected on held-out places; without validation scenes the last step's weights
-are used.
+WHU-OPT-SAR, 256 px. Each fold holds out two events (regions, pictures) of its set. Fused, optical, sar, cross entropy,
+sum and gate have several trainings with different seeds in each fold; the other variants have one. Settings are the
+defaults, and `chosen`: the candidate that is best in shorter trainings, each with half of the fold's training events
+held out; for both sensors and for each alone (`miou_of_candidates`: mean over these, first the defaults). Nothing is
+selected on held-out places; without validation scenes the last step's weights are used.
 
 A difference is paired: the same folds, seeds and blocks of 256 px. Figures are computed per event and averaged over the
 events and seeds of a fold, then over folds; mean IoU is over the classes with labels. `_low`, `_high`: 95 % interval
@@ -72,7 +72,7 @@ from accuracy_choices import Chosen, choices, sensors_of
 from accuracy_conditions import CONDITIONS
 from accuracy_figures import Scoring, rounded
 from accuracy_intervals import rank_correlation
-from accuracy_places import ABLATIONS, ALL_VARIANTS, EVENTS, FOLDS, VARIANTS, merged
+from accuracy_places import ABLATIONS, ALL_VARIANTS, EVENTS, FOLDS, REPEATED, VARIANTS, merged
 from accuracy_report import Trained, report
 from accuracy_runs import CODE, PROJECT, Task
 from accuracy_scenes import REAL, prepare
@@ -88,7 +88,7 @@ ALL_CONDITIONS = tuple(name for name in CONDITIONS if name != "clear")
 def main() -> None:
     """Run the benchmark."""
     parser = common_parser(__doc__, list(EVENTS), ["floods", "made"])
-    parser.add_argument("--seeds", type=int, default=3, help="trainings of each variant and fold")
+    parser.add_argument("--seeds", type=int, default=3, help=f"trainings in each fold of {', '.join(REPEATED)}")
     parser.add_argument(
         "--variants",
         nargs="+",
@@ -147,6 +147,7 @@ def prepared_options(parser: argparse.ArgumentParser, quick_set: str) -> argpars
 def networks(places: str, chosen: Chosen, options: argparse.Namespace, trainings: Trainings) -> Trained:
     """Return the networks of all variants on a set of places; all variants are trained with a seed before the next."""
     folds = FOLDS[places]
+    seeds = {variant: range(options.seeds if variant in REPEATED else 1) for variant in options.variants}
     tasks = {
         (variant, number, seed): Task(
             fold,
@@ -158,11 +159,12 @@ def networks(places: str, chosen: Chosen, options: argparse.Namespace, trainings
         )
         for seed in range(options.seeds)
         for variant in options.variants
+        if seed in seeds[variant]
         for number, fold in enumerate(folds)
     }
     found = dict(zip(tasks, trainings.results(tasks.values()), strict=True))
     return {
-        variant: [[found[variant, number, seed] for seed in range(options.seeds)] for number in range(len(folds))]
+        variant: [[found[variant, number, seed] for seed in seeds[variant]] for number in range(len(folds))]
         for variant in options.variants
     }
 

@@ -1,7 +1,7 @@
 """Figures of the accuracy benchmark, from the counts of all networks of a set of places."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,10 @@ class Scoring:
                 sums *= seeds[0].confusion(self.only).sum((1, 2))[:, None, None] > 0
             yield Side(sums, seeds[0].events)
 
+    def first(self, seeds: int) -> "Scoring":
+        """Return the scoring of the trainings with the first seeds alone."""
+        return replace(self, networks=[each[:seeds] for each in self.networks])
+
     def miou(self) -> float:
         """Return the mean IoU, mean over seeds, events and folds."""
         return float(np.mean(self.miou_by_fold()))
@@ -50,8 +54,12 @@ def of_events(side: Side, figure: Figure) -> list[float]:
 
 
 def minus(one: Scoring, other: Scoring, *, rarest: bool = False) -> Interval:
-    """Return the paired difference of mean IoU, or of the IoU of each fold's rarest class."""
-    folds = list(zip(one.sides(), other.sides(), strict=True))
+    """Return the paired difference of mean IoU, or of the IoU of each fold's rarest class.
+
+    Paired are the trainings with the seeds that both have.
+    """
+    seeds = min(len(each.networks[0]) for each in (one, other))
+    folds = list(zip(one.first(seeds).sides(), other.first(seeds).sides(), strict=True))
     figures = [iou_of(seeds[0].rarest) if rarest else miou for seeds in one.networks]
     return differences(folds, figures)
 

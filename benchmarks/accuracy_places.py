@@ -85,6 +85,9 @@ VARIANTS: Mapping[str, Changes] = {
 }
 """Settings of each variant that differ from the defaults; `fused` is CLAIRE with RIFT, unchanged."""
 
+REPEATED = ("fused", "optical", "sar", "cross entropy", "sum", "gate")
+"""Variants of the main comparisons: trained with all seeds. The others are trained with the first alone."""
+
 ABLATIONS: Mapping[str, Changes] = {
     "gains": {"augmentation": {"optical_gain": 0.5, "sar_gain": 0.5}},
     "average": {"training": {"ema_decay": 0.98}},

@@ -44,7 +44,7 @@ def report(places: str, of: Trained, chosen: Chosen) -> dict[str, Any]:
     conditions = {view: under_conditions(fused, seen_by(view), view) for view in VIEWS}
     falls = shares(fused)
     errors = calibration(fused, chosen.fused) | conformal(fused, chosen.fused)
-    print(f"\n{places}: mIoU on held-out places, {len(fused)} folds, {len(fused[0])} trainings each")
+    print(f"\n{places}: mIoU on held-out places, {len(fused)} folds, {len(fused[0])} trainings of fused in each")
     print_scores(of)
     points = {f"{name} {px}": found for name, curve in curves.items() for px, found in curve.items()}
     print_differences({**differences, **points, **{f"{name} minus fused": each for name, each in ablations.items()}})

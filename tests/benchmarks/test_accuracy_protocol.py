@@ -378,6 +378,17 @@ def made_counts(load: Load, fold: Any, view: str, accuracy: dict[str, float]) ->
     return counts.Counts(about, blocks, {**arrays, "bins": bins, "nll": nll, "odds": odds})
 
 
+def test_trainings_with_the_same_seeds_are_compared(load: Load):
+    folds = load("places").FOLDS["made"]
+    accuracies = {"fused": (0.6, 0.9), "longer": (0.7,)}
+    networks = {
+        name: [[made_counts(load, fold, "fused", {"clear": each}) for each in seeds] for fold in folds]
+        for name, seeds in accuracies.items()
+    }
+    found = load("figures").variants_minus_fused(networks)["longer"]
+    assert found.value == pytest.approx(0.7 / 1.3 - 0.6 / 1.4)
+
+
 def test_a_report_has_the_figures_of_known_counts(load: Load):
     folds = load("places").FOLDS["made"]
     of = {
