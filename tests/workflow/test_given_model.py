@@ -73,3 +73,28 @@ def test_the_bundle_and_one_scene_give_the_same_map(region: Path, snakemake: Run
         colleague, "--configfile", *configs, "--", str(mapped / "scenes" / "east" / "radiometry_check.json")
     )
     assert run.returncode != 0
+
+
+def test_a_fine_tuned_model_is_not_tested_where_its_start_was_trained_without_a_warning(
+    region: Path, snakemake: Run, tmp_path: Path
+):
+    config = ["--configfile", str(region / "config.yaml"), "--"]
+    run = snakemake(region, *config, "pack_bundle")
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    bundle = (region / "results" / "model.bundle").rename(tmp_path / "start.bundle")
+    (place,) = [each for each in json.loads((bundle / "origin.json").read_text())["places"] if each["split"] == "train"]
+    rows = {line.split(",")[0]: line for line in (region / "scenes.csv").read_text().splitlines()}
+    test = rows[place["scene"]].replace(",train,", ",test,")
+    sheet = [rows["scene"], rows["east"].replace(",test,", ",train,"), test]
+    (region / "scenes.csv").write_text("\n".join(sheet) + "\n")
+    own = yaml.safe_load((region / "config.yaml").read_text())
+    own["training"] = {**own.get("training", {}), "start_from": str(bundle)}
+    (region / "config.yaml").write_text(yaml.safe_dump({**own, "work_dir": "tuned", "results_dir": "tuned_results"}))
+
+    audit = Path("tuned", "model", "audits", f"{test.split(',')[1]}.json")
+    run = snakemake(region, *config, str(audit))
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-6000:]
+    found = json.loads((region / audit).read_text())
+    assert found["start_is_known"] is True
+    assert found["held_out"]["test"]["overlapping_share"] < 1
+    assert found["held_out"]["test"]["start_share"] == pytest.approx(1, abs=0.01)

@@ -66,6 +66,11 @@ rule collect_radiometry:
         f"{ATTEMPT}" " python {params.script:q} {params.files:q} --training {output.training:q}"
 
 
+START = read_model(Path(SETTINGS.training.start_from), "training.start_from") if SETTINGS.training.start_from else None
+START_OPTION = [f"--start-from={START.files.folder}"] if START else []
+START_IDENTITY = START.identity if START else []
+
+
 rule audit_splits:
     input:
         pair=ancient(of_audit(SCENE.pair)),
@@ -92,20 +97,18 @@ rule audit_splits:
         relevant=relevant(stages.FitStatistics),
         files=each("pair", "tiles"),
         test=lambda wildcards: [f"--test={name}" for name in PLAN.test_of(wildcards.region)],
+        start=untracked(START_OPTION),
+        contents=START_IDENTITY,
     message:
         "{wildcards.region}: audit the splits for leakage"
     shell:
         f"{ATTEMPT}"
-        " python {params.script:q} {params.files:q} {params.test:q} --training-splits {input.splits:q}"
-        " --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q}"
+        " python {params.script:q} {params.files:q} {params.test:q} {params.start:q} --training-splits"
+        " {input.splits:q} --audit {output.audit:q} --splits {output.splits:q} --settings {params.settings:q}"
 
 
 TRAIN_MINUTES = f"--minutes {SETTINGS.compute.training_minutes}" if SETTINGS.compute.training_minutes else ""
 TRAIN_CURVES = ["--tensorboard", f"{WORK}/tensorboard"]
-
-
-START = SETTINGS.training.start_from
-START_IDENTITY = [read_model(Path(START), "training.start_from").card_identity] if START else []
 
 
 # Checkpoints are not outputs: Snakemake deletes the outputs of failed jobs, and a retried job resumes from them.
@@ -154,7 +157,7 @@ rule train_model:
         files=each("pair"),
         contents=lambda wildcards: [
             *SOURCES.identified(PLAN.initial_weights, MODEL.initial).of("optical", "sar"),
-            *START_IDENTITY,
+            *([START.card_identity] if START else []),
         ],
         record=untracked(MODEL.initial),
         checkpoints=f"{WORK}/checkpoints",
@@ -200,11 +203,13 @@ rule pack_bundle:
         relevant=relevant(stages.PackBundle),
         files=each("pair", "metrics"),
         dates=lambda wildcards: [f"--dates={name}={day}" for name in PLAN.train_and_val for day in SHEET[name].dates],
+        start=untracked(START_OPTION),
+        contents=START_IDENTITY,
         model=MODEL.folder,
         bundle=BUNDLE.folder,
     message:
         "pack the model to share it"
     shell:
         f"{ATTEMPT}"
-        " python {params.script:q} --model {params.model:q} {params.files:q} {params.dates}"
+        " python {params.script:q} --model {params.model:q} {params.files:q} {params.dates} {params.start:q}"
         " --bundle {params.bundle:q} --settings {params.settings:q}"

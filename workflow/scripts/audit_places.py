@@ -30,7 +30,7 @@ def audit_places(
     if tiles:
         index = pd.concat([read_tile_index(path) for path in tiles], ignore_index=True)
         table = add_test_scenes(table, index, tuple(grids))
-    write_audit(audit, audited(table, grids, read_origin(origin).places))
+    write_audit(audit, audited(table, grids, read_origin(origin)))
     write_splits(splits, table)
 
 

@@ -16,13 +16,14 @@ from clairemap.artefacts.origin import Origin, RegionAccuracy, write_origin
 from clairemap.artefacts.splits import read_splits
 from clairemap.console import run
 from clairemap.errors import SettingsError
+from clairemap.model_folder import read_model
 from clairemap.outputs import BundleFolder, ModelFolder
 from clairemap.provenance import stamp, write_text_whole, written_whole
 from clairemap.raster.store import check_store
 from clairemap.report.bundle_texts import accuracy_of, readme, sheet_start, start_config
 from clairemap.settings import SensorsSettings
 from clairemap.stages import PackBundle
-from clairemap.tiles.places import training_places
+from clairemap.tiles.places import training_places, with_places_of_start
 
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 """Date of all files in the .zip: equal contents give equal files."""
@@ -36,19 +37,23 @@ def pack_bundle(
     settings: Annotated[str, typer.Option(help="settings of this stage as JSON (stages.PackBundle)")],
     metrics: Annotated[list[Path] | None, typer.Option(help="metrics.json of each labelled region (repeat)")] = None,
     dates: Annotated[list[str] | None, typer.Option(help="date of a scene, as scene=2026-11-22 (repeat)")] = None,
+    start_from: Annotated[Path | None, typer.Option(help="folder of the model that the training started from")] = None,
 ) -> None:
     """Write the folder, and the .zip if the settings ask for it."""
     chosen = PackBundle.from_json(settings)
     trained, files = ModelFolder(model), BundleFolder(bundle)
     card = read_model_card(trained.card)
     grids = {store.scene: store.geobox for store in map(check_store, pair)}
+    start = None if start_from is None else read_model(start_from, "training.start_from").origin
+    places = training_places(read_splits(trained.training_splits), grids, _dates(dates or ()))
     origin = Origin(
         weights_sha256=card.weights_sha256,
         legend=chosen.legend,
         # What to do with a scene of other values is decided by who maps it.
         sensors=chosen.sensors.model_copy(update={"on_mismatch": SensorsSettings().on_mismatch}),
         split_method=chosen.splits.method,
-        places=training_places(read_splits(trained.training_splits), grids, _dates(dates or ())),
+        places=with_places_of_start(places, start),
+        places_are_complete=start is None or (bool(start.places) and start.places_are_complete),
         accuracy=tuple(_accuracies(metrics or [], trained)),
         labels_product=chosen.labels.product,
         licence=chosen.bundle.licence,

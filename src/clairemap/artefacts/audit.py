@@ -23,12 +23,15 @@ class Leakage:
         copied_tiles: number of tiles whose pixels are identical to those of a training tile in one sensor; None if
             the pixels of the training tiles are not known.
         copies: examples of these, as "scene row/col = scene row/col (sensor)".
+        start_share: share (0..1) of the split's area on which the model of `training.start_from` was trained; None
+            without such a model, or if nothing can be compared.
     """
 
     distance_px: int | None
     overlapping_share: float | None
     copied_tiles: int | None
     copies: tuple[str, ...]
+    start_share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class SplitAudit:
 
     `not_compared` lists scenes without a CRS, which cannot be compared with other scenes. `test_scenes` lists the
     scenes with labelled test tiles that were audited.
+    `start_is_known`: whether all of them were compared with all places of the training of the model of
+    `training.start_from`; None: training did not start from a model.
     """
 
     method: str
@@ -44,6 +49,7 @@ class SplitAudit:
     held_out: Mapping[str, Leakage]
     not_compared: tuple[str, ...]
     test_scenes: tuple[str, ...] = ()
+    start_is_known: bool | None = None
 
 
 def write_audit(path: Path, audit: SplitAudit) -> None:

@@ -57,7 +57,8 @@ class RegionAccuracy(DocumentModel):
 class Origin(DocumentModel):
     """What the card does not have: colours, sensor settings, places and dates of the training, accuracy, licence.
 
-    `places` and `accuracy` are empty if they are not known. `labels_product` is the land-cover product that the labels
+    `places` and `accuracy` are empty if they are not known; `places` has also those of the model that the training
+    started from. `labels_product` is the land-cover product that the labels
     of the training come from; None: they are ground truth, or it is not known.
     """
 
@@ -67,6 +68,11 @@ class Origin(DocumentModel):
     sensors: SensorsSettings
     split_method: str | None = Field(None, description="setting splits.method of the training; null if unknown")
     places: tuple[TrainingPlace, ...] = ()
+    places_are_complete: bool = Field(
+        True,
+        exclude_if=bool,
+        description="false: the training started from a model whose places of training are not known",
+    )
     accuracy: tuple[RegionAccuracy, ...] = ()
     labels_product: str | None = None
     licence: str | None = None

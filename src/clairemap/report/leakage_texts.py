@@ -16,6 +16,11 @@ UNKNOWN_PLACES = (
     "It is not known where the model was trained, or scenes have no coordinate reference system: the labelled scenes "
     "may be among its training data, and then the figures overestimate the accuracy."
 )
+UNKNOWN_START = (
+    "It is not known where the model that the training started from was trained, or scenes have no coordinate "
+    "reference system: the labelled scenes may be among its training data, and then the figures overestimate the "
+    "accuracy."
+)
 RANDOM = (
     "The network was trained on neighbours of the held-out tiles, and neighbouring tiles are similar. Such figures "
     "overestimate the accuracy by up to 28 % (Kattenborn et al. 2022). For reliable figures, hold out scenes or blocks."
@@ -36,14 +41,19 @@ def split_summary(
     """
     is_given = audit.method == GIVEN
     leaks = {
-        split: _shared_places(leakage) if is_given else (*_shared_area(split, leakage), *_copies(split, leakage))
+        split: _shared_places(leakage)
+        if is_given
+        else (*_shared_area(split, leakage), *_copies(split, leakage), *_shared_with_start(split, leakage))
         for split, leakage in audit.held_out.items()
     }
     of_headline = leaks.get(scored or "", ())
     if headline == "map" and not is_given and scored is not None and scored in audit.held_out:
-        of_headline = _copies(scored, audit.held_out[scored])
+        leakage = audit.held_out[scored]
+        of_headline = (*_copies(scored, leakage), *_shared_with_start(scored, leakage))
     random = (RANDOM,) if audit.method == "random" and audit.held_out else ()
     unknown = (UNKNOWN_PLACES,) if is_given and _is_unknown(audit) else ()
+    if audit.held_out and audit.start_is_known is False:
+        unknown = (UNKNOWN_START,)
     near = tuple(_near_training(split, leakage, halo_px) for split, leakage in audit.held_out.items())
     return SplitSummary(
         method=METHODS.get(audit.method, f"Method: {audit.method}."),
@@ -82,6 +92,15 @@ def _shared_area(split: str, leakage: Leakage) -> tuple[str, ...]:
     return (
         f"{100 * leakage.overlapping_share:.2f} % of the area of the {NAMES[split]} tiles is also covered by "
         "training tiles of other scenes. Put overlapping scenes into the same split.",
+    )
+
+
+def _shared_with_start(split: str, leakage: Leakage) -> tuple[str, ...]:
+    if not leakage.start_share:
+        return ()
+    return (
+        f"The model that the training started from was trained on {100 * leakage.start_share:.2f} % of the area of the "
+        f"{NAMES[split]} tiles, so their figures overestimate the accuracy. Hold out other places.",
     )
 
 

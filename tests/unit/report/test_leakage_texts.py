@@ -66,6 +66,22 @@ def test_unknown_places_of_a_given_model_are_warned_of():
     assert len(split_summary(bare, 256, "test").headline_cautions) == 1
 
 
+def test_places_of_the_model_that_training_started_from_are_warned_of():
+    assert split_summary(replace(AUDIT, start_is_known=True), 256, "test").cautions == ()
+    shared = replace(audit_of(start_share=0.5), start_is_known=True)
+    for headline in ("scenes", "map"):  # the map's test ground leaves out the ground of this training alone
+        (caution,) = split_summary(shared, 256, "test", headline).headline_cautions
+        assert caution.startswith("The model that the training started from was trained on 50.00 % of the area of the")
+    assert split_summary(shared, 256, "val").headline_cautions == ()
+
+
+def test_unknown_places_of_the_model_that_training_started_from_are_warned_of():
+    summary = split_summary(replace(AUDIT, start_is_known=False), 256, "test")
+    (caution,) = summary.headline_cautions
+    assert caution.startswith("It is not known where the model that the training started from was trained")
+    assert summary.uncertain and summary.cautions == (caution,)
+
+
 def test_a_random_split_always_has_a_warning():
     summary = split_summary(replace(AUDIT, method="random"), 256, "val")
     assert "at random" in summary.method
