@@ -22,7 +22,7 @@ from 4,000 draws of folds, in them events and seeds, in them blocks, widened for
   each fold, mean IoU; `…_worst_event`: of the event where it is smallest.
 - `rift_minus_ce_miou`, `rift_minus_ce_rarest`: RIFT minus cross entropy, mean IoU and IoU of the rarest class.
 - `cmaf_minus_sum`, `…_gate`, `…_early`: fusion by CMAF minus simpler fusions, mean IoU; `…_displaced`: by displacement
-  of SAR in pixels.
+  of SAR in pixels; `…_under`: under clouds and with disturbed sensors.
 - `variant_minus_fused`: each variant, and boosting, minus the defaults, mean IoU.
 - `combined_minus_fused`: the classes of three passes of the fused network (both sensors, each alone), their
   probabilities weighted by their confidence, minus those of the pass with both sensors, mean IoU.

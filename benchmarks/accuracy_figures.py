@@ -122,6 +122,18 @@ def displacement_curves(of: Mapping[str, Networks]) -> dict[str, dict[str, Inter
     }
 
 
+def fusions_under_conditions(of: Mapping[str, Networks]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return CMAF minus simpler fusions under clouds and with disturbed sensors."""
+    return {
+        f"cmaf_minus_{name}_under": {
+            each.name: ends(minus(*(Scoring(of[both], each, only=UNMASKED[0]) for both in ("fused", name))))
+            for each in (*UNMASKED, *MASKED, *DISTURBED)
+        }
+        for name in ("sum", "gate")
+        if name in of
+    }
+
+
 def of_misleading(of: Mapping[str, Networks]) -> dict[str, dict[str, Any]]:
     """Return what training with misleading crops and the loss of the gate changes; empty without this variant."""
     if "misleading" not in of:

@@ -431,6 +431,9 @@ def test_a_report_has_the_figures_of_known_counts(load: Load):
     assert found["fused_minus_boosting_worst_event"] == close(boosted[1])
     curve = {px: each["difference"] for px, each in found["cmaf_minus_sum_displaced"].items()}
     assert curve == {"0": 0, "1": 0, "2": 0, "4": 0, "8": close(iou(0.7) - iou(0.6))}
+    under = {name: each["difference"] for name, each in found["cmaf_minus_sum_under"].items()}
+    assert under.pop("clouds 1 mask withheld") == close(iou(0.6) - iou(0.8))
+    assert list(under.values()) == [0] * 9
     assert found["share_of_disturbed"] == found["shares"]["clouds 1 mask withheld"] == 1
     assert (found["ece_unseen"], found["ece_unseen_inner"]) == (close(0.27), close(0.01))
     assert found["conformal_coverage"] == close(0.9)
