@@ -32,12 +32,12 @@ MAPPED[:4] = 255
 class Valley:
     """A sampled map and its truth."""
 
-    def __init__(self, folder: Path, stage: Stage, maps: Any) -> None:
+    def __init__(self, folder: Path, stage: Stage, maps: Any, mapped: np.ndarray = MAPPED) -> None:
         self.folder, self.stage, self.maps = folder, stage, maps
         self.files = SampleFiles(folder / "results", folder / "work", "valley")
         self.landcover = folder / "results" / "valley" / "valley.landcover.tif"
         self.points = folder / "points.csv"
-        maps.write_landcover(self.landcover, MAPPED)
+        maps.write_landcover(self.landcover, mapped)
         metrics = folder / "metrics.json"
         maps.write_metrics_of(metrics)
         settings = load_settings({"legend": maps.LEGEND, "accuracy": {"units": 400, "per_stratum": 40, "seed": 3}})
@@ -178,6 +178,16 @@ def test_a_stratum_without_answers_is_refused(valley: Valley):
     valley.write_points({key: answer for key, answer in valley.truth.items() if key not in fields})
     with pytest.raises(SampleError, match=r"fewer than 2 answered units in strata fields \(0 of \d+\)"):
         valley.estimate()
+
+
+def test_a_class_of_one_pixel(tmp_path: Path, stage: Stage, sampled_maps: Any):
+    mapped = np.where(MAPPED == 3, np.uint8(2), MAPPED)
+    mapped[60, 120] = 3
+    valley = Valley(tmp_path, stage, sampled_maps, mapped)
+    valley.write_points(valley.truth)
+    fields = valley.estimate().classes[2]
+    assert fields.map_units == 1 and fields.users_accuracy is not None and fields.users_accuracy.value == 1
+    assert fields.area_ha.low <= 16 <= fields.area_ha.high
 
 
 def test_nodata_under_a_point_is_refused(valley: Valley):

@@ -154,6 +154,14 @@ def test_a_stratum_with_one_unit_is_refused():
         from_counts(np.array([[5, 0], [0, 1]]), [10, 10])
 
 
+def test_a_stratum_of_one_pixel_is_known_from_one_unit():
+    found = from_counts(np.array([[9, 1], [1, 0]]), (990, 1))
+    assert values(found.areas) == pytest.approx([0.9 * 990 + 1, 99])
+    assert errors(found.areas) == pytest.approx([np.sqrt(980 / 990 * 990**2 * (0.1 / 10))] * 2)
+    with pytest.raises(ValueError, match="fewer than 2 units"):
+        from_counts(np.array([[9, 1], [0, 0]]), (990, 1))
+
+
 def test_a_sample_of_all_pixels_has_no_error():
     found = from_counts(np.array([[6, 4], [2, 8]]), [10, 10])
     assert found.overall.standard_error == 0
