@@ -75,11 +75,13 @@ def read_answers(path: Path, columns: Mapping[Content, str] | None = None) -> li
         columns: names of columns by content (`COLUMNS`), for files with other names.
 
     Raises:
-        SampleError: the file is missing, cannot be read, or lacks a column.
+        SampleError: the file is missing, cannot be read, lacks a column or has it twice; it has rows longer than its
+            header, or several layers with answers.
     """
     if not path.is_file():
         raise SampleError(f"{path}: does not exist; correct accuracy.interpreted")
-    header, rows = _csv_table(path) if path.suffix.lower() in (".csv", ".txt", ".tsv") else _vector_table(path)
+    is_text = path.suffix.lower() in (".csv", ".txt", ".tsv")
+    header, rows = _csv_table(path) if is_text else _vector_table(path, columns or {})
     places = _places(path, header, columns or {})
     return [
         Answer(**{str(content): _text(row[place]) if place < len(row) else "" for content, place in places.items()})
@@ -92,11 +94,13 @@ def _places(path: Path, header: Sequence[str], named: Mapping[Content, str]) -> 
     """Return the place of each content in the header."""
     lower = [name.strip().lower() for name in header]
     places: dict[Content, int] = {}
-    for content, known in COLUMNS.items():
-        wanted = [named[content].lower()] if content in named else known
-        found = [lower.index(name) for name in wanted if name in lower]
+    for content in COLUMNS:
+        wanted = _wanted(content, named)
+        found = [name for name in wanted if name in lower]
+        if found and lower.count(found[0]) > 1:
+            raise SampleError(f"{path}: has several columns {found[0]!r}; delete or rename all but one of them")
         if found:
-            places[content] = found[0]
+            places[content] = lower.index(found[0])
         elif content in REQUIRED or content in named:
             remedy = f"rename it, or set accuracy.columns.{content} to its name"
             raise SampleError(
@@ -104,6 +108,10 @@ def _places(path: Path, header: Sequence[str], named: Mapping[Content, str]) -> 
                 f"{PLOT_DATA if 'sample_points' in lower else remedy}"
             )
     return places
+
+
+def _wanted(content: Content, named: Mapping[Content, str]) -> Sequence[str]:
+    return [named[content].lower()] if content in named else COLUMNS[content]
 
 
 def _csv_table(path: Path) -> tuple[list[str], list[list[str]]]:
@@ -116,6 +124,12 @@ def _csv_table(path: Path) -> tuple[list[str], list[list[str]]]:
         header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     except (csv.Error, ValueError) as error:
         raise SampleError(f"{path}: is empty or not a CSV table ({error}); save it as CSV again") from None
+    if longer := [place for place, row in enumerate(rows, 2) if any(_text(cell) for cell in row[len(header) :])]:
+        raise SampleError(
+            f"{path}: {len(longer)} row(s) have more cells than the header, so that answers may be in a wrong column: "
+            f"row {shortened(longer, EXAMPLES)}; put texts that contain {delimiter!r} in quotation marks, and give "
+            "each column a name"
+        )
     return header, rows
 
 
@@ -130,14 +144,27 @@ def _decoded(path: Path, content: bytes) -> str:
     raise SampleError(f"{path}: its text encoding is unknown; save it as CSV with UTF-8")
 
 
-def _vector_table(path: Path) -> tuple[list[str], list[list[object]]]:
+def _vector_table(path: Path, named: Mapping[Content, str]) -> tuple[list[str], list[list[object]]]:
     import pyogrio  # noqa: PLC0415 - only for vector files
 
     try:
-        info, _, _, columns = pyogrio.raw.read(path, read_geometry=False)
+        fields = {str(layer): pyogrio.read_info(path, layer=layer)["fields"] for layer, _ in pyogrio.list_layers(path)}
+        info, _, _, columns = pyogrio.raw.read(path, layer=_layer(path, fields, named), read_geometry=False)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
         raise SampleError(f"{path}: cannot be read ({error}); save it as CSV, GeoPackage or GeoJSON") from None
     return [str(name) for name in info["fields"]], [list(row) for row in zip(*columns, strict=True)]
+
+
+def _layer(path: Path, fields: Mapping[str, Sequence[str]], named: Mapping[Content, str]) -> str:
+    """Return the layer with the answers; QGIS adds tables of its own, such as styles."""
+    lower = {layer: {str(name).strip().lower() for name in names} for layer, names in fields.items()}
+    found = [layer for layer in lower if all(lower[layer] & {*_wanted(content, named)} for content in REQUIRED)]
+    if len(found) > 1:
+        raise SampleError(
+            f"{path}: has several layers with answers ({shortened(found, EXAMPLES)}); save the one that was filled in "
+            "as a file of its own"
+        )
+    return next(iter([*found, *fields]), "")
 
 
 def _text(cell: object) -> str:

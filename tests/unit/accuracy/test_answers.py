@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
@@ -118,6 +119,24 @@ def test_vector_files(tmp_path: Path):
     assert [answer.is_touched for answer in answers] == [True, True]
 
 
+def write_layer(path: Path, layer: str, fields: dict[str, np.ndarray], **options: Any) -> None:
+    points = shapely.to_wkb(shapely.points([[500, 900]] * len(next(iter(fields.values())))))
+    pyogrio.raw.write(
+        path, points, list(fields.values()), list(fields), layer=layer, driver="GPKG", geometry_type="Point",
+        crs="EPSG:32633", append=path.exists(), **options,
+    )  # fmt: skip
+
+
+def test_the_layer_with_answers_is_read(tmp_path: Path):
+    path = tmp_path / "points.gpkg"
+    write_layer(path, "layer_styles", {"id": np.array([1]), "styleName": np.array(["red"], object)})
+    write_layer(path, "edited", {"id": np.array([7]), "reference": np.array(["Water"], object)})
+    assert read_answers(path) == [Answer("7", "Water")]
+    write_layer(path, "sample", {"id": np.array([7]), "reference": np.array(["Forêt"], object)})
+    with pytest.raises(SampleError, match=r"has several layers with answers \(edited, sample\); save the one"):
+        read_answers(path)
+
+
 def test_unanswered_and_missing_units_are_kept_and_counted(tmp_path: Path):
     path = write(tmp_path / "points.csv", "id,reference,reference_2\na1,Water,Forêt\nb2,,\n")
     found = interpreted(path, read_answers(path), design("a1", "b2", "c3"), LEGEND)
@@ -155,6 +174,11 @@ def test_rows_that_say_the_same_twice_are_one_answer(tmp_path: Path):
         ("id,reference\na1,\n", "no unit has a reference class"),
         ("id,klasse\na1,Water\n", r"no column reference or .*accuracy.columns.reference"),
         ("", "is empty or not a CSV table"),
+        ("id,reference,Reference\na1,Water,Forêt\n", "has several columns 'reference'; delete or rename"),
+        (
+            "id;remark;reference\nb2;;Water\na1;ponds;Water;Forêt\n",
+            r"1 row\(s\) have more cells than the header.*: row 3; put texts that contain ';' in quotation marks",
+        ),
     ],
 )
 def test_faults(tmp_path: Path, text: str, message: str):
