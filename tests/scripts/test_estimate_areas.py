@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyogrio
+import pyproj
 import pytest
 import shapely
 
@@ -171,6 +172,65 @@ def test_faults_of_the_answers_are_in_one_message(valley: Valley):
     assert "classes that are not in the legend: 'lava' (2 times); use 1 or water, 2 or woods, 3 or fields" in text
     assert caught.value.exit_code == 33
     assert not valley.files.estimates.exists()
+
+
+AWAY = r"are at another place than in the sample: .*restore the coordinates of the sample's files"
+
+
+def test_a_column_that_was_sorted_apart_is_refused(valley: Valley):
+    """The answers are right for the places, but the ids are those of other rows."""
+    truth = valley.truth
+    with valley.files.table.open(encoding="utf-8-sig", newline="") as file:
+        rows = [{**row, "reference": truth[row["id"]]} for row in csv.DictReader(file)]
+    ids = sorted((row["id"] for row in rows), reverse=True)
+    for name, ids_of_rows in (("right", [row["id"] for row in rows]), ("apart", ids)):
+        with (valley.folder / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=";")
+            writer.writeheader()
+            writer.writerows(
+                {**row, "id": key, "longitude": row["longitude"].replace(".", ","), "map_y": row["map_y"].split(".")[0]}
+                for row, key in zip(rows, ids_of_rows, strict=True)
+            )
+    valley.points = valley.folder / "right.csv"
+    valley.estimate()
+    valley.points = valley.folder / "apart.csv"
+    with pytest.raises(SampleError, match=AWAY):
+        valley.estimate()
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326"])
+def test_points_that_were_moved_are_refused(valley: Valley, crs: str):
+    info, _, wkb, columns = pyogrio.raw.read(valley.files.geopackage)
+    columns[5] = np.array([valley.truth[str(key)] for key in columns[0]], object)
+    to_crs = pyproj.Transformer.from_crs("EPSG:32633", crs, always_xy=True)
+    valley.points = valley.folder / "points.gpkg"
+    for dx in (0, 30):
+        outlines = shapely.from_wkb(wkb)
+        outlines[7] = shapely.transform(outlines[7], lambda points, dx=dx: points + [dx, 0])
+        outlines = shapely.transform(outlines, to_crs.transform, interleaved=False)
+        pyogrio.raw.write(
+            valley.points, shapely.to_wkb(outlines), columns, info["fields"], crs=crs, geometry_type="Polygon",
+            driver="GPKG",
+        )  # fmt: skip
+        if not dx:
+            valley.estimate()
+    with pytest.raises(SampleError, match=rf"1 unit\(s\) {AWAY}"):
+        valley.estimate()
+
+
+def test_a_sample_of_another_region_is_refused(valley: Valley, tmp_path: Path, stage: Stage):
+    """Ids depend on the seed and the position in the map, so maps of equal width share them."""
+    place = valley.maps.ORIGIN
+    valley.maps.ORIGIN = place[0] + 5000, place[1]
+    try:
+        other = Valley(tmp_path / "other", stage, valley.maps)
+    finally:
+        valley.maps.ORIGIN = place
+    assert {unit.id for unit in other.units} == {unit.id for unit in valley.units}
+    lines = other.files.table.read_text(encoding="utf-8-sig").splitlines()
+    valley.points.write_text("\n".join([lines[0], *(line.replace(",,,,", ",water,,,") for line in lines[1:])]))
+    with pytest.raises(SampleError, match=AWAY):
+        valley.estimate()
 
 
 def test_a_stratum_without_answers_is_refused(valley: Valley):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clairemap.accuracy.answers import EXAMPLES, Answer, examples
+from clairemap.accuracy.sample_files import moved
 from clairemap.artefacts.sample_design import SampleDesign
 from clairemap.classes import Legend
 from clairemap.errors import SampleError
@@ -42,8 +43,8 @@ def interpreted(path: Path, answers: Sequence[Answer], design: SampleDesign, leg
     Classes are names or codes of the legend.
 
     Raises:
-        SampleError: the file has units that are not in the design, a unit twice with different answers, classes that
-            are not in the legend, or no answer. The message lists all of these.
+        SampleError: the file has units that are not in the design or at another place, a unit twice with different
+            answers, classes that are not in the legend, or no answer. The message lists all of these.
     """
     classes = _class_names(legend)
     of_unit: dict[str, Answer] = {}
@@ -54,6 +55,7 @@ def interpreted(path: Path, answers: Sequence[Answer], design: SampleDesign, leg
     texts = [text for answer in answers for text in (answer.reference, answer.second) if text]
     faults = [
         *_foreign(of_unit, design),
+        *moved(answers, design),
         *([f"{len(differing)} unit(s) occur twice with different answers: {examples(differing)}"] if differing else []),
         *_unknown_classes(texts, classes, legend),
         *([] if any(answer.is_given for answer in answers) else ["no unit has a reference class"]),

@@ -120,7 +120,7 @@ def test_answers_are_kept_in_a_longer_sample(landcover: Path, tmp_path: Path):
     answers = {short.units[4].id: Answer(short.units[4].id, "water", "forest", "low", "near the river")}
     with RasterSource(landcover) as source:
         write_sample(table, geopackage, short.units, source.geobox, answers)
-        kept = kept_answers([table, geopackage], long.units)
+        kept = kept_answers([table, geopackage], long)
         assert kept == answers
         write_sample(table, geopackage, long.units, source.geobox, kept)
     for path in (table, geopackage):
@@ -134,7 +134,7 @@ def test_a_sample_without_answered_units_is_refused(landcover: Path, tmp_path: P
     with RasterSource(landcover) as source:
         write_sample(table, geopackage, design.units, source.geobox, answers)
     with pytest.raises(SampleError, match=r"7 unit\(s\) have answers, 7 of them are not in the new sample"):
-        kept_answers([table, geopackage], other.units)
+        kept_answers([table, geopackage], other)
 
 
 def test_files_with_different_answers_are_refused(landcover: Path, tmp_path: Path):
@@ -144,7 +144,7 @@ def test_files_with_different_answers_are_refused(landcover: Path, tmp_path: Pat
         write_sample(tmp_path / "a.csv", tmp_path / "a.gpkg", design.units, source.geobox, {first: Answer(first, "5")})
         write_sample(second, tmp_path / "b.gpkg", design.units, source.geobox, {first: Answer(first, "2")})
     with pytest.raises(SampleError, match=f"different answers for {first}"):
-        kept_answers([tmp_path / "a.csv", second], design.units)
+        kept_answers([tmp_path / "a.csv", second], design)
 
 
 @pytest.mark.parametrize(
