@@ -132,6 +132,16 @@ def test_a_new_map_is_assessed_with_the_old_sample(valley: Valley):
     assert not any(row.misleading for row in found.classes)
 
 
+def test_a_new_map_of_more_ground_has_a_caution(valley: Valley):
+    """The first 4 rows had no class when the sample was drawn."""
+    valley.write_points(valley.truth)
+    valley.maps.write_landcover(valley.landcover, TRUTH)
+    found = valley.estimate()
+    assert sum(row.area_ha.value for row in found.classes) == pytest.approx(232, rel=2e-3)
+    assert "The map covers 240" in found.cautions[1] and "the sample was drawn from 232" in found.cautions[1]
+    assert "they cannot be compared" in found.cautions[1]
+
+
 def test_areas_by_zone(valley: Valley):
     x0, y0 = valley.maps.ORIGIN
     halves = [shapely.box(x0, y0 - 1200, x0 + 1105, y0), shapely.box(x0 + 1105, y0 - 1200, x0 + 2000, y0)]
