@@ -37,8 +37,8 @@ OTHER_GROUND = 0.001
 
 ESTIMATOR = (
     "stratified random sample; Stehman 2014 (equal to Olofsson et al. 2014 where the strata are the mapped classes); "
-    "95 % intervals: of areas from Jeffreys' limits of the strata (Zou and Donner 2008), of accuracies and of areas by "
-    "zone Wilson's with the effective sample size"
+    "95 % intervals: of areas from Jeffreys' limits of the strata (Zou and Donner 2008), of accuracies Wilson's with "
+    "the effective sample size, of areas by zone the wider ones of Wilson's and of +-1.96 standard errors"
 )
 
 
