@@ -15,8 +15,8 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 
 from clairemap.artefacts.sample_design import DesignUnit
-from clairemap.grid.coordinates import world_to_pixel
-from clairemap.grid.earth import WGS84, crs_of, transformer_between
+from clairemap.grid.coordinates import pixel_to_world, world_to_pixel
+from clairemap.grid.earth import WGS84, crs_of, transformer_between, wrapped_x, x_period
 
 TOLERANCE_PX = 1.0
 """Largest distance from the middle of a pixel along rows and columns: coordinates may be rounded."""
@@ -65,12 +65,13 @@ def moved_units(
     """
     found = [(name, place) for name, here in places if name in units for place in here]
     right: dict[str, bool] = {}
+    middle = float(pixel_to_world(grid, grid.shape[0] / 2, grid.shape[1] / 2)[0])
     for crs in {place.crs for _, place in found}:
         names = [name for name, place in found if place.crs == crs]
         x, y = np.array([(place.x, place.y) for _, place in found if place.crs == crs]).T
         if crs is not None and CRS(crs) != grid.crs:
             x, y = transformer_between(CRS(crs), crs_of(grid)).transform(x, y)
-        rows, columns = world_to_pixel(grid, x, y)
+        rows, columns = world_to_pixel(grid, wrapped_x(x, middle, x_period(grid.crs)), y)
         for name, row, column in zip(names, rows.tolist(), columns.tolist(), strict=True):
             away_px = max(abs(row - units[name].row - 0.5), abs(column - units[name].column - 0.5))
             right[name] = right.get(name, False) or away_px <= TOLERANCE_PX

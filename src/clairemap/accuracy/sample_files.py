@@ -17,7 +17,7 @@ from clairemap.accuracy.places import moved_units
 from clairemap.artefacts.sample_design import DesignUnit, SampleDesign
 from clairemap.errors import SampleError
 from clairemap.grid.coordinates import pixel_to_world
-from clairemap.grid.earth import crs_of, to_degrees
+from clairemap.grid.earth import crs_of, to_degrees, wrapped_x
 from clairemap.provenance import write_text_whole, written_whole
 
 HEADER = ("id", "longitude", "latitude", "map_x", "map_y", "reference", "reference_2", "confidence", "remark")
@@ -97,7 +97,8 @@ def write_sample(
     rows = np.array([unit.row for unit in units], np.float64)
     columns = np.array([unit.column for unit in units], np.float64)
     x, y = pixel_to_world(geobox, rows + 0.5, columns + 0.5)
-    places = np.column_stack([*to_degrees(crs_of(geobox), x, y), x, y])
+    longitude, latitude = to_degrees(crs_of(geobox), x, y)
+    places = np.column_stack([wrapped_x(longitude, 0, 360), latitude, x, y])
     filled = [answers.get(unit.id, Answer(unit.id, "")) for unit in units]
     _write_csv(table, filled, places)
     _write_geopackage(geopackage, filled, places, _outlines(geobox, rows, columns), geobox)

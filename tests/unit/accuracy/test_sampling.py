@@ -6,13 +6,16 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from clairemap.accuracy.answers import Answer, read_answers
+from clairemap.accuracy.places import Place, moved_units
 from clairemap.accuracy.sample_files import HEADER, kept_answers, write_sample
 from clairemap.accuracy.sampling import SampleSize, sample_of
 from clairemap.accuracy.strata import Buffer, Stratification
-from clairemap.artefacts.sample_design import SampleDesign, read_sample_design, write_sample_design
+from clairemap.artefacts.sample_design import DesignUnit, SampleDesign, read_sample_design, write_sample_design
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import SampleError
 from clairemap.raster.source import RasterSource
@@ -112,6 +115,17 @@ def test_files_hide_the_map_and_have_a_place_for_answers(landcover: Path, tmp_pa
     assert all(10**9 <= number < 2**31 for number in columns[0])
     assert all(value is None for value in columns[5])
     assert len(geometry) == 120
+
+
+def test_longitudes_beyond_180_degrees_are_wrapped(tmp_path: Path):
+    grid = GeoBox((2, 10), Affine(1, 0, 175, 0, -1, 0), "EPSG:4326")
+    units = [DesignUnit(str(column), 0, column, 0, column, 5, 1.0, 1.0) for column in range(10)]
+    write_sample(tmp_path / "s.csv", tmp_path / "s.gpkg", units, grid, {})
+    rows = list(csv.DictReader((tmp_path / "s.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [float(row["longitude"]) for row in rows] == [175.5, 176.5, 177.5, 178.5, 179.5, *np.arange(-179.5, -175)]
+    assert [float(row["map_x"]) for row in rows] == list(np.arange(175.5, 185))
+    places = [(row["id"], (Place(float(row["longitude"]), float(row["latitude"]), "EPSG:4326"),)) for row in rows]
+    assert not moved_units(places, {unit.id: unit for unit in units}, grid)
 
 
 def test_answers_are_kept_in_a_longer_sample(landcover: Path, tmp_path: Path):
