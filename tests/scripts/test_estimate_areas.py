@@ -17,7 +17,7 @@ from clairemap.artefacts.sample_design import read_sample_design
 from clairemap.errors import SampleError, StoreError
 from clairemap.outputs import SampleFiles
 from clairemap.settings import load_settings
-from clairemap.stages import DrawSample, EstimateAreas, stage_json
+from clairemap.stages import DrawSample, EstimateAreas, RenderReport, stage_json
 
 Stage = Callable[[str], Callable[..., Any]]
 NAMES = {1: "water", 2: "woods", 3: "fields"}
@@ -140,6 +140,16 @@ def test_a_new_map_of_more_ground_has_a_caution(valley: Valley):
     assert sum(row.area_ha.value for row in found.classes) == pytest.approx(232, rel=2e-3)
     assert "The map covers 240" in found.cautions[1] and "the sample was drawn from 232" in found.cautions[1]
     assert "they cannot be compared" in found.cautions[1]
+
+
+def test_points_of_the_report_have_the_classes_of_a_new_map(valley: Valley):
+    valley.write_points(valley.truth)
+    valley.estimate()
+    valley.maps.write_landcover(valley.landcover, np.where(MAPPED == 255, MAPPED, TRUTH))
+    settings = RenderReport.from_json(stage_json(load_settings({"legend": valley.maps.LEGEND}), RenderReport))
+    sample_points = valley.stage("render_report").__globals__["sample_points"]
+    points = sample_points(valley.points, valley.files.published_design, valley.landcover, settings)
+    assert len(points) == len(valley.units) and all(point.mapped == point.reference for point in points)
 
 
 def test_areas_by_zone(valley: Valley):
