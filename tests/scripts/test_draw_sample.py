@@ -114,6 +114,16 @@ def test_answers_are_not_lost(valley: Valley, changed: dict[str, Any]):
     assert (valley.files.table.read_bytes(), valley.files.design.read_bytes()) == kept
 
 
+def test_answers_at_another_place_are_not_kept(valley: Valley):
+    valley.draw()
+    valley.fill_in(valley.files.table)
+    header, first, second, *lines = valley.files.table.read_text().splitlines()
+    swapped = [f"{two[:10]}{one[10:]}" for one, two in ((first, second), (second, first))]
+    valley.files.table.write_text("\n".join([header, *swapped, *lines]))
+    with pytest.raises(SampleError, match=r"2 unit\(s\) are at another place than in the sample"):
+        valley.draw(units=160)
+
+
 def test_without_answers_another_sample_may_be_drawn(valley: Valley):
     assert valley.draw() != valley.draw(seed=4)
 

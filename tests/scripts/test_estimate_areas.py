@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyogrio
+import pyproj
 import pytest
 import shapely
 
@@ -16,7 +17,7 @@ from clairemap.artefacts.sample_design import read_sample_design
 from clairemap.errors import SampleError, StoreError
 from clairemap.outputs import SampleFiles
 from clairemap.settings import load_settings
-from clairemap.stages import DrawSample, EstimateAreas, stage_json
+from clairemap.stages import DrawSample, EstimateAreas, RenderReport, stage_json
 
 Stage = Callable[[str], Callable[..., Any]]
 NAMES = {1: "water", 2: "woods", 3: "fields"}
@@ -32,12 +33,12 @@ MAPPED[:4] = 255
 class Valley:
     """A sampled map and its truth."""
 
-    def __init__(self, folder: Path, stage: Stage, maps: Any) -> None:
+    def __init__(self, folder: Path, stage: Stage, maps: Any, mapped: np.ndarray = MAPPED) -> None:
         self.folder, self.stage, self.maps = folder, stage, maps
         self.files = SampleFiles(folder / "results", folder / "work", "valley")
         self.landcover = folder / "results" / "valley" / "valley.landcover.tif"
         self.points = folder / "points.csv"
-        maps.write_landcover(self.landcover, MAPPED)
+        maps.write_landcover(self.landcover, mapped)
         metrics = folder / "metrics.json"
         maps.write_metrics_of(metrics)
         settings = load_settings({"legend": maps.LEGEND, "accuracy": {"units": 400, "per_stratum": 40, "seed": 3}})
@@ -131,6 +132,26 @@ def test_a_new_map_is_assessed_with_the_old_sample(valley: Valley):
     assert not any(row.misleading for row in found.classes)
 
 
+def test_a_new_map_of_more_ground_has_a_caution(valley: Valley):
+    """The first 4 rows had no class when the sample was drawn."""
+    valley.write_points(valley.truth)
+    valley.maps.write_landcover(valley.landcover, TRUTH)
+    found = valley.estimate()
+    assert sum(row.area_ha.value for row in found.classes) == pytest.approx(232, rel=2e-3)
+    assert "The map covers 240" in found.cautions[1] and "the sample was drawn from 232" in found.cautions[1]
+    assert "they cannot be compared" in found.cautions[1]
+
+
+def test_points_of_the_report_have_the_classes_of_a_new_map(valley: Valley):
+    valley.write_points(valley.truth)
+    valley.estimate()
+    valley.maps.write_landcover(valley.landcover, np.where(MAPPED == 255, MAPPED, TRUTH))
+    settings = RenderReport.from_json(stage_json(load_settings({"legend": valley.maps.LEGEND}), RenderReport))
+    sample_points = valley.stage("render_report").__globals__["sample_points"]
+    points = sample_points(valley.points, valley.files.published_design, valley.landcover, settings)
+    assert len(points) == len(valley.units) and all(point.mapped == point.reference for point in points)
+
+
 def test_areas_by_zone(valley: Valley):
     x0, y0 = valley.maps.ORIGIN
     halves = [shapely.box(x0, y0 - 1200, x0 + 1105, y0), shapely.box(x0 + 1105, y0 - 1200, x0 + 2000, y0)]
@@ -173,11 +194,80 @@ def test_faults_of_the_answers_are_in_one_message(valley: Valley):
     assert not valley.files.estimates.exists()
 
 
+AWAY = r"are at another place than in the sample: .*restore the coordinates of the sample's files"
+
+
+def test_a_column_that_was_sorted_apart_is_refused(valley: Valley):
+    """The answers are right for the places, but the ids are those of other rows."""
+    truth = valley.truth
+    with valley.files.table.open(encoding="utf-8-sig", newline="") as file:
+        rows = [{**row, "reference": truth[row["id"]]} for row in csv.DictReader(file)]
+    ids = sorted((row["id"] for row in rows), reverse=True)
+    for name, ids_of_rows in (("right", [row["id"] for row in rows]), ("apart", ids)):
+        with (valley.folder / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]), delimiter=";")
+            writer.writeheader()
+            writer.writerows(
+                {**row, "id": key, "longitude": row["longitude"].replace(".", ","), "map_y": row["map_y"].split(".")[0]}
+                for row, key in zip(rows, ids_of_rows, strict=True)
+            )
+    valley.points = valley.folder / "right.csv"
+    valley.estimate()
+    valley.points = valley.folder / "apart.csv"
+    with pytest.raises(SampleError, match=AWAY):
+        valley.estimate()
+
+
+@pytest.mark.parametrize("crs", ["EPSG:32633", "EPSG:4326"])
+def test_points_that_were_moved_are_refused(valley: Valley, crs: str):
+    info, _, wkb, columns = pyogrio.raw.read(valley.files.geopackage)
+    columns[5] = np.array([valley.truth[str(key)] for key in columns[0]], object)
+    to_crs = pyproj.Transformer.from_crs("EPSG:32633", crs, always_xy=True)
+    valley.points = valley.folder / "points.gpkg"
+    for dx in (0, 30):
+        outlines = shapely.from_wkb(wkb)
+        outlines[7] = shapely.transform(outlines[7], lambda points, dx=dx: points + [dx, 0])
+        outlines = shapely.transform(outlines, to_crs.transform, interleaved=False)
+        pyogrio.raw.write(
+            valley.points, shapely.to_wkb(outlines), columns, info["fields"], crs=crs, geometry_type="Polygon",
+            driver="GPKG",
+        )  # fmt: skip
+        if not dx:
+            valley.estimate()
+    with pytest.raises(SampleError, match=rf"1 unit\(s\) {AWAY}"):
+        valley.estimate()
+
+
+def test_a_sample_of_another_region_is_refused(valley: Valley, tmp_path: Path, stage: Stage):
+    """Ids depend on the seed and the position in the map, so maps of equal width share them."""
+    place = valley.maps.ORIGIN
+    valley.maps.ORIGIN = place[0] + 5000, place[1]
+    try:
+        other = Valley(tmp_path / "other", stage, valley.maps)
+    finally:
+        valley.maps.ORIGIN = place
+    assert {unit.id for unit in other.units} == {unit.id for unit in valley.units}
+    lines = other.files.table.read_text(encoding="utf-8-sig").splitlines()
+    valley.points.write_text("\n".join([lines[0], *(line.replace(",,,,", ",water,,,") for line in lines[1:])]))
+    with pytest.raises(SampleError, match=AWAY):
+        valley.estimate()
+
+
 def test_a_stratum_without_answers_is_refused(valley: Valley):
     fields = {unit.id for unit in valley.units if unit.map_code == 3}
     valley.write_points({key: answer for key, answer in valley.truth.items() if key not in fields})
     with pytest.raises(SampleError, match=r"fewer than 2 answered units in strata fields \(0 of \d+\)"):
         valley.estimate()
+
+
+def test_a_class_of_one_pixel(tmp_path: Path, stage: Stage, sampled_maps: Any):
+    mapped = np.where(MAPPED == 3, np.uint8(2), MAPPED)
+    mapped[60, 120] = 3
+    valley = Valley(tmp_path, stage, sampled_maps, mapped)
+    valley.write_points(valley.truth)
+    fields = valley.estimate().classes[2]
+    assert fields.map_units == 1 and fields.users_accuracy is not None and fields.users_accuracy.value == 1
+    assert fields.area_ha.low <= 16 <= fields.area_ha.high
 
 
 def test_nodata_under_a_point_is_refused(valley: Valley):

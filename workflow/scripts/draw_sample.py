@@ -96,7 +96,7 @@ def _kept(files: SampleFiles, design: SampleDesign, chosen: AccuracySettings) ->
     """Return the answers in the interpreted file and in the sample's own files."""
     interpreted = chosen.interpreted_of(files.region)
     named = {Path(interpreted): chosen.columns} if interpreted else {}
-    return kept_answers([*dict.fromkeys([*named, files.table, files.geopackage])], design.units, named)
+    return kept_answers([*dict.fromkeys([*named, files.table, files.geopackage])], design, named)
 
 
 def _expected(metrics: RegionMetrics, chosen: AccuracySettings) -> np.ndarray:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from clairemap.accuracy.answers import read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
+from clairemap.accuracy.sampling import codes_at
 from clairemap.artefacts.explanations import Explanation, read_explanations
 from clairemap.artefacts.sample_design import read_sample_design
 from clairemap.artefacts.summary import read_summary
@@ -18,6 +20,7 @@ from clairemap.explain.explainer import texts
 from clairemap.explain.region_topics import region_outline
 from clairemap.outputs import MapFiles, ModelFolder, SceneFolder
 from clairemap.provenance import stamp, write_text_whole
+from clairemap.raster.source import RasterSource
 from clairemap.report.content import SamplePoint
 from clairemap.report.gather import RegionPaths, gather
 from clairemap.report.page import render
@@ -76,7 +79,7 @@ def render_report(
         earlier=tuple(earlier or ()),
     )
     stage = RenderReport.from_json(settings)
-    points = sample_points(answers, design, stage) if answers and design else ()
+    points = sample_points(answers, design, files.maps[0].landcover, stage) if answers and design else ()
     content = gather(
         region, files, stage, stamp("render_report", settings), points, json.loads(changed) if changed else None
     )
@@ -99,16 +102,17 @@ def render_report(
     log.info("%s: %d maps, %d tiles, %.1f MB", region, len(content.maps), len(content.tiles), len(html) / 1e6)
 
 
-def sample_points(answers: Path, design: Path, stage: RenderReport) -> tuple[SamplePoint, ...]:
-    """Return the points of an interpreted sample."""
+def sample_points(answers: Path, design: Path, landcover: Path, stage: RenderReport) -> tuple[SamplePoint, ...]:
+    """Return the points of an interpreted sample, with the classes of the map, which may be newer than the sample."""
     drawn = read_sample_design(design)
     found = interpreted(answers, read_answers(answers, stage.accuracy.columns), drawn, stage.legend)
     index = {int(code): number for number, code in enumerate(stage.legend.codes)}
+    rows, columns = (np.array([getattr(unit, name) for unit in drawn.units]) for name in ("row", "column"))
+    with RasterSource(landcover) as source:
+        codes = codes_at(source, rows, columns)
     return tuple(
-        SamplePoint(
-            unit.row, unit.column, None if reference == UNANSWERED else int(reference), index.get(unit.map_code)
-        )
-        for unit, reference in zip(drawn.units, found.reference, strict=True)
+        SamplePoint(unit.row, unit.column, None if reference == UNANSWERED else int(reference), index.get(int(code)))
+        for unit, reference, code in zip(drawn.units, found.reference, codes, strict=True)
     )
 
 

@@ -4,10 +4,11 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from clairemap.accuracy.places import Place, places_in_row, places_of_geometries
 from clairemap.errors import SampleError
 from clairemap.text import shortened
 
@@ -43,16 +44,23 @@ PLOT_DATA = "these are plot data of Collect Earth Online, with shares of answers
 ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
 EXAMPLES = 5
 
+Table = tuple[list[str], Sequence[Sequence[object]], list[tuple[Place, ...]]]
+"""Header, rows, and the places of each row."""
+
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of an interpreter for one unit: texts as in the file, empty where there is none."""
+    """The answer of an interpreter for one unit: texts as in the file, empty where there is none.
+
+    `places` are where the file says that the unit is; answers may be equal in spite of them.
+    """
 
     id: str
     reference: str
     second: str = ""
     confidence: str = ""
     remark: str = ""
+    places: tuple[Place, ...] = field(default=(), compare=False)
 
     @property
     def is_given(self) -> bool:
@@ -75,38 +83,49 @@ def read_answers(path: Path, columns: Mapping[Content, str] | None = None) -> li
         columns: names of columns by content (`COLUMNS`), for files with other names.
 
     Raises:
-        SampleError: the file is missing, cannot be read, or lacks a column.
+        SampleError: the file is missing, cannot be read, lacks a column or has it twice; it has rows longer than its
+            header, or several layers with answers.
     """
     if not path.is_file():
         raise SampleError(f"{path}: does not exist; correct accuracy.interpreted")
-    header, rows = _csv_table(path) if path.suffix.lower() in (".csv", ".txt", ".tsv") else _vector_table(path)
-    places = _places(path, header, columns or {})
+    is_text = path.suffix.lower() in (".csv", ".txt", ".tsv")
+    header, rows, places = _csv_table(path) if is_text else _vector_table(path, columns or {})
+    order = _order(path, header, columns or {})
     return [
-        Answer(**{str(content): _text(row[place]) if place < len(row) else "" for content, place in places.items()})
-        for row in rows
+        Answer(
+            **{str(content): _text(row[column]) if column < len(row) else "" for content, column in order.items()},
+            places=here,
+        )
+        for row, here in zip(rows, places, strict=True)
         if any(_text(cell) for cell in row)
     ]
 
 
-def _places(path: Path, header: Sequence[str], named: Mapping[Content, str]) -> dict[Content, int]:
-    """Return the place of each content in the header."""
+def _order(path: Path, header: Sequence[str], named: Mapping[Content, str]) -> dict[Content, int]:
+    """Return the column of each content."""
     lower = [name.strip().lower() for name in header]
-    places: dict[Content, int] = {}
-    for content, known in COLUMNS.items():
-        wanted = [named[content].lower()] if content in named else known
-        found = [lower.index(name) for name in wanted if name in lower]
+    order: dict[Content, int] = {}
+    for content in COLUMNS:
+        wanted = _wanted(content, named)
+        found = [name for name in wanted if name in lower]
+        if found and lower.count(found[0]) > 1:
+            raise SampleError(f"{path}: has several columns {found[0]!r}; delete or rename all but one of them")
         if found:
-            places[content] = found[0]
+            order[content] = lower.index(found[0])
         elif content in REQUIRED or content in named:
             remedy = f"rename it, or set accuracy.columns.{content} to its name"
             raise SampleError(
                 f"{path}: has no column {' or '.join(wanted)} (columns: {', '.join(header)}); "
                 f"{PLOT_DATA if 'sample_points' in lower else remedy}"
             )
-    return places
+    return order
 
 
-def _csv_table(path: Path) -> tuple[list[str], list[list[str]]]:
+def _wanted(content: Content, named: Mapping[Content, str]) -> Sequence[str]:
+    return [named[content].lower()] if content in named else COLUMNS[content]
+
+
+def _csv_table(path: Path) -> Table:
     text = _decoded(path, path.read_bytes())
     stated = DELIMITER_LINE.match(text)
     text = text[stated.end() :] if stated else text
@@ -116,7 +135,13 @@ def _csv_table(path: Path) -> tuple[list[str], list[list[str]]]:
         header, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     except (csv.Error, ValueError) as error:
         raise SampleError(f"{path}: is empty or not a CSV table ({error}); save it as CSV again") from None
-    return header, rows
+    if longer := [place for place, row in enumerate(rows, 2) if any(_text(cell) for cell in row[len(header) :])]:
+        raise SampleError(
+            f"{path}: {len(longer)} row(s) have more cells than the header, so that answers may be in a wrong column: "
+            f"row {shortened(longer, EXAMPLES)}; put texts that contain {delimiter!r} in quotation marks, and give "
+            "each column a name"
+        )
+    return header, rows, [places_in_row(header, row) for row in rows]
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -130,14 +155,30 @@ def _decoded(path: Path, content: bytes) -> str:
     raise SampleError(f"{path}: its text encoding is unknown; save it as CSV with UTF-8")
 
 
-def _vector_table(path: Path) -> tuple[list[str], list[list[object]]]:
+def _vector_table(path: Path, named: Mapping[Content, str]) -> Table:
     import pyogrio  # noqa: PLC0415 - only for vector files
 
     try:
-        info, _, _, columns = pyogrio.raw.read(path, read_geometry=False)
+        fields = {str(layer): pyogrio.read_info(path, layer=layer)["fields"] for layer, _ in pyogrio.list_layers(path)}
+        info, _, wkb, columns = pyogrio.raw.read(path, layer=_layer(path, fields, named), force_2d=True)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError) as error:
         raise SampleError(f"{path}: cannot be read ({error}); save it as CSV, GeoPackage or GeoJSON") from None
-    return [str(name) for name in info["fields"]], [list(row) for row in zip(*columns, strict=True)]
+    header, rows = [str(name) for name in info["fields"]], [list(row) for row in zip(*columns, strict=True)]
+    if wkb is None or not info["crs"]:
+        return header, rows, [places_in_row(header, row) for row in rows]
+    return header, rows, places_of_geometries(wkb, info["crs"])
+
+
+def _layer(path: Path, fields: Mapping[str, Sequence[str]], named: Mapping[Content, str]) -> str:
+    """Return the layer with the answers; QGIS adds tables of its own, such as styles."""
+    lower = {layer: {str(name).strip().lower() for name in names} for layer, names in fields.items()}
+    found = [layer for layer in lower if all(lower[layer] & {*_wanted(content, named)} for content in REQUIRED)]
+    if len(found) > 1:
+        raise SampleError(
+            f"{path}: has several layers with answers ({shortened(found, EXAMPLES)}); save the one that was filled in "
+            "as a file of its own"
+        )
+    return next(iter([*found, *fields]), "")
 
 
 def _text(cell: object) -> str:

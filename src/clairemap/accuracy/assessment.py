@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from clairemap.accuracy.estimators import Estimate, Strata, Values, area_of, share
 
 FEWEST_UNITS = 2
-"""Units in a stratum below which its variance cannot be computed."""
+"""Units in a stratum below which its variance cannot be computed, unless they are all of its pixels."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def assess(sample: InterpretedSample) -> Assessment:
     """Return the estimates of an interpreted sample.
 
     Raises:
-        ValueError: a stratum with pixels has fewer than 2 units.
+        ValueError: a stratum of several pixels has fewer than 2 units, or one of a single pixel has none.
     """
     strata = sample.strata
-    if (few := np.flatnonzero((strata.pixels > 0) & (strata.units < FEWEST_UNITS))).size:
+    if (few := np.flatnonzero(strata.units < np.minimum(strata.pixels, FEWEST_UNITS))).size:
         raise ValueError(f"strata {few.tolist()} have fewer than {FEWEST_UNITS} units; the variance is unknown")
     everywhere = np.ones(len(sample.mapped))
     right = sample.mapped == sample.reference

@@ -18,6 +18,9 @@ TAIL = 0.025
 Z_95 = 1.959964
 """Half-width of a 95 % interval in standard errors."""
 
+ROUNDING = 1e-12
+"""Variance of a share, relative to that of a single unit, below which it is 0 but for rounding."""
+
 Values = NDArray[np.float64]
 
 
@@ -146,9 +149,12 @@ def share(strata: Strata, part: Values, whole: Values) -> Estimate:
 
 
 def wilson(value: float, variance: float, units: float) -> tuple[float, float]:
-    """Return the limits of Wilson's interval for a proportion with a variance; `units` count if the variance is 0."""
+    """Return the limits of Wilson's interval for a proportion with a variance; `units` count if the variance is 0.
+
+    It is 0 where the units of each stratum are all right or all wrong, which is chance.
+    """
     spread = max(value * (1 - value), 0.0)
-    effective = spread / variance if variance > 0 and spread > 0 else units
+    effective = spread / variance if variance > ROUNDING * spread > 0 else units
     weight = Z_95**2 / effective
     centre = (value + weight / 2) / (1 + weight)
     half = np.sqrt(weight * spread + weight**2 / 4) / (1 + weight)

@@ -32,10 +32,13 @@ TRUSTED_UNITS = 20
 MANY_UNANSWERED = 0.05
 """Share of unanswered units above which they are a caution."""
 
+OTHER_GROUND = 0.001
+"""Difference of the mapped area from that of the sampled map, relative to the latter, above which it is a caution."""
+
 ESTIMATOR = (
     "stratified random sample; Stehman 2014 (equal to Olofsson et al. 2014 where the strata are the mapped classes); "
-    "95 % intervals: of areas from Jeffreys' limits of the strata (Zou and Donner 2008), of accuracies and of areas by "
-    "zone Wilson's with the effective sample size"
+    "95 % intervals: of areas from Jeffreys' limits of the strata (Zou and Donner 2008), of accuracies Wilson's with "
+    "the effective sample size, of areas by zone the wider ones of Wilson's and of +-1.96 standard errors"
 )
 
 
@@ -235,6 +238,14 @@ def _cautions(
         found.append(
             "The sample was drawn from an earlier map; its strata are those of the earlier map, and the estimates "
             "allow for it."
+        )
+    sampled_ha = sum(each.area_m2 for each in design.strata) / M2_PER_HA
+    mapped_ha = float(assessed.class_m2.sum()) / M2_PER_HA
+    if abs(mapped_ha - sampled_ha) > OTHER_GROUND * sampled_ha:
+        found.append(
+            f"The map covers {mapped_ha:.6g} ha, but the sample was drawn from {sampled_ha:.6g} ha: the estimates are "
+            "of the ground of the earlier map, the counted areas of that of this map, so they cannot be compared; "
+            f"{DRAW_AGAIN}."
         )
     return found
 

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from clairemap.accuracy.answers import Answer, Content, examples, read_answers
+from clairemap.accuracy.places import moved_units
 from clairemap.artefacts.sample_design import DesignUnit, SampleDesign
 from clairemap.errors import SampleError
 from clairemap.grid.coordinates import pixel_to_world
-from clairemap.grid.earth import crs_of, to_degrees
+from clairemap.grid.earth import crs_of, to_degrees, wrapped_x
 from clairemap.provenance import write_text_whole, written_whole
 
 HEADER = ("id", "longitude", "latitude", "map_x", "map_y", "reference", "reference_2", "confidence", "remark")
@@ -26,27 +27,31 @@ BOM = "\ufeff"
 
 
 def kept_answers(
-    paths: Sequence[Path], units: Sequence[DesignUnit], columns: Mapping[Path, Mapping[Content, str]] | None = None
+    paths: Sequence[Path], design: SampleDesign, columns: Mapping[Path, Mapping[Content, str]] | None = None
 ) -> dict[str, Answer]:
     """Return what interpreters have filled into earlier files, by unit.
 
     Args:
         paths: files that may exist.
-        units: units of the new sample.
+        design: design of the new sample.
         columns: names of columns of files with other names.
 
     Raises:
-        SampleError: a unit with an answer is not in the new sample, or two files have different answers.
+        SampleError: a unit with an answer is not in the new sample or at another place, or two files have different
+            answers.
     """
     kept: dict[str, Answer] = {}
     for path in paths:
-        for answer in read_answers(path, (columns or {}).get(path)) if path.exists() else ():
+        found = read_answers(path, (columns or {}).get(path)) if path.exists() else ()
+        if faults := moved(found, design):
+            raise SampleError(f"{path}: {faults[0]}")
+        for answer in found:
             if answer.is_touched and kept.setdefault(answer.id, answer) != answer:
                 raise SampleError(
                     f"{', '.join(map(str, paths))}: have different answers for {answer.id}; move one of them to "
                     "another folder"
                 )
-    if lost := kept.keys() - {unit.id for unit in units}:
+    if lost := kept.keys() - {unit.id for unit in design.units}:
         existing = ", ".join(str(path) for path in paths if path.exists())
         raise SampleError(
             f"{existing}: {len(kept)} unit(s) have answers, {len(lost)} of them are not in the new sample: "
@@ -55,6 +60,20 @@ def kept_answers(
             "size has changed, set accuracy.units to that of the earlier sample"
         )
     return kept
+
+
+def moved(answers: Sequence[Answer], design: SampleDesign) -> list[str]:
+    """Return a text on answers at another place than the unit of the design; none without such answers."""
+    places = [(answer.id, answer.places) for answer in answers if answer.is_touched and answer.places]
+    units = {unit.id: unit for unit in design.units}
+    found = moved_units(places, units, grid_of(design))
+    if not found:
+        return []
+    return [
+        f"{len(found)} unit(s) are at another place than in the sample: {examples(found)}. Columns may have been "
+        "sorted apart, points moved, or the file is of another region: restore the coordinates of the sample's files, "
+        "or answer these units again; if their answers are right, save a CSV without coordinates"
+    ]
 
 
 def grid_of(design: SampleDesign) -> GeoBox:
@@ -78,7 +97,8 @@ def write_sample(
     rows = np.array([unit.row for unit in units], np.float64)
     columns = np.array([unit.column for unit in units], np.float64)
     x, y = pixel_to_world(geobox, rows + 0.5, columns + 0.5)
-    places = np.column_stack([*to_degrees(crs_of(geobox), x, y), x, y])
+    longitude, latitude = to_degrees(crs_of(geobox), x, y)
+    places = np.column_stack([wrapped_x(longitude, 0, 360), latitude, x, y])
     filled = [answers.get(unit.id, Answer(unit.id, "")) for unit in units]
     _write_csv(table, filled, places)
     _write_geopackage(geopackage, filled, places, _outlines(geobox, rows, columns), geobox)

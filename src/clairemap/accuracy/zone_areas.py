@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from clairemap.accuracy.assessment import InterpretedSample
 from clairemap.accuracy.draw import OUTSIDE
-from clairemap.accuracy.estimators import Estimate, wilson
+from clairemap.accuracy.estimators import Z_95, Estimate, wilson
 from clairemap.accuracy.zones import OUTSIDE_ZONES, Zones
 from clairemap.artefacts.sample_design import DesignUnit
 from clairemap.classes import Legend
@@ -161,15 +161,21 @@ class _Regression:
         return cls(sample, np.divide(cells, whole, out=np.eye(sample.classes), where=whole > 0))
 
     def area(self, index: int, inside: NDArray[np.bool_], counted: NDArray[np.float64]) -> Estimate:
-        """Return the area of a class in a part of the map with counted areas (class,), in their unit."""
+        """Return the area of a class in a part of the map with counted areas (class,), in their unit.
+
+        The interval is the wider one of Wilson's and of +-1.96 standard errors at each limit. An estimate above 0 does
+        not mean that a member was found, as Wilson's lower limit supposes: it may come from the confusion elsewhere.
+        """
         strata, whole = self.sample.strata, counted.sum()
         expected = self.shares[self.sample.mapped, index]
         deviation = inside * ((self.sample.reference == index) - expected)
         share = (float(counted @ self.shares[:, index]) + strata.total(deviation)) / whole
         value = min(max(share, 0.0), 1.0)
         variance = strata.variance_of_total(deviation) / whole**2
+        error = float(np.sqrt(variance))
         low, high = wilson(value, variance, float(inside.sum()))
-        return Estimate(*(whole * each for each in (value, float(np.sqrt(variance)), low, high)))
+        limits = min(low, max(share - Z_95 * error, 0.0)), max(high, min(share + Z_95 * error, 1.0))
+        return Estimate(*(whole * each for each in (value, error, *limits)))
 
 
 def _zone(regression: _Regression, inside: NDArray[np.bool_], name: str, counted_ha: NDArray[np.float64]) -> ZoneAreas:

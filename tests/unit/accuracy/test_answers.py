@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
@@ -118,6 +119,24 @@ def test_vector_files(tmp_path: Path):
     assert [answer.is_touched for answer in answers] == [True, True]
 
 
+def write_layer(path: Path, layer: str, fields: dict[str, np.ndarray], **options: Any) -> None:
+    points = shapely.to_wkb(shapely.points([[500, 900]] * len(next(iter(fields.values())))))
+    pyogrio.raw.write(
+        path, points, list(fields.values()), list(fields), layer=layer, driver="GPKG", geometry_type="Point",
+        crs="EPSG:32633", append=path.exists(), **options,
+    )  # fmt: skip
+
+
+def test_the_layer_with_answers_is_read(tmp_path: Path):
+    path = tmp_path / "points.gpkg"
+    write_layer(path, "layer_styles", {"id": np.array([1]), "styleName": np.array(["red"], object)})
+    write_layer(path, "edited", {"id": np.array([7]), "reference": np.array(["Water"], object)})
+    assert read_answers(path) == [Answer("7", "Water")]
+    write_layer(path, "sample", {"id": np.array([7]), "reference": np.array(["Forêt"], object)})
+    with pytest.raises(SampleError, match=r"has several layers with answers \(edited, sample\); save the one"):
+        read_answers(path)
+
+
 def test_unanswered_and_missing_units_are_kept_and_counted(tmp_path: Path):
     path = write(tmp_path / "points.csv", "id,reference,reference_2\na1,Water,Forêt\nb2,,\n")
     found = interpreted(path, read_answers(path), design("a1", "b2", "c3"), LEGEND)
@@ -153,14 +172,44 @@ def test_rows_that_say_the_same_twice_are_one_answer(tmp_path: Path):
     [
         ("id,reference\nx1,Water\n", "none of its units is in the sample that was drawn from alps with seed 7"),
         ("id,reference\na1,\n", "no unit has a reference class"),
+        ("id,reference\na1,Water\n,Water\n,Forêt\n", r"1 error\(s\)\n  2 row\(s\) have no id; enter it"),
+        ("id,reference\n1.00012E+09,Water\na1,Water\n", r"1 id\(s\) were rewritten by a spreadsheet.*1.00012E\+09"),
+        ("id;reference\n1.000.120.000;Water\n", "rewritten by a spreadsheet, such as '1.000.120.000': copy the column"),
         ("id,klasse\na1,Water\n", r"no column reference or .*accuracy.columns.reference"),
         ("", "is empty or not a CSV table"),
+        ("id,reference,Reference\na1,Water,Forêt\n", "has several columns 'reference'; delete or rename"),
+        (
+            "id;remark;reference\nb2;;Water\na1;ponds;Water;Forêt\n",
+            r"1 row\(s\) have more cells than the header.*: row 3; put texts that contain ';' in quotation marks",
+        ),
     ],
 )
 def test_faults(tmp_path: Path, text: str, message: str):
     path = write(tmp_path / "points.csv", text)
     with pytest.raises(SampleError, match=message):
         interpreted(path, read_answers(path), design("a1"), LEGEND)
+
+
+def test_texts_of_several_classes_are_refused(tmp_path: Path):
+    legend = Legend(classes=tuple(LandCoverClass(code=code, name=str(code + 1)) for code in (0, 1, 5)))
+    path = write(tmp_path / "points.csv", "id,reference\na1,0\nb2,2\n")
+    assert interpreted(path, read_answers(path), design("a1", "b2"), legend).reference.tolist() == [0, 1]
+    write(path, "id,reference\na1,0\nb2,1\n")
+    with pytest.raises(SampleError, match=r"'1' \(1 times\) is the name or code of several classes: 0 '1', 1 '2'"):
+        interpreted(path, read_answers(path), design("a1", "b2"), legend)
+
+
+def test_codes_of_another_legend_are_refused(tmp_path: Path):
+    """Code 5 was water when the sample was drawn; the strata still say so."""
+    legend = Legend(classes=(LandCoverClass(code=5, name="Forêt"), LandCoverClass(code=20, name="Water")))
+    path = write(tmp_path / "points.csv", "id,reference\na1,water\n")
+    assert interpreted(path, read_answers(path), design("a1"), legend).reference.tolist() == [1]
+    write(path, "id,reference\na1,5\n")
+    assert interpreted(path, read_answers(path), design("a1"), LEGEND).reference.tolist() == [0]
+    with pytest.raises(
+        SampleError, match=r"code 5 \(1 times\) had another class .*: 'Water', now 'Forêt'; enter names"
+    ):
+        interpreted(path, read_answers(path), design("a1"), legend)
 
 
 def test_missing_and_damaged_files(tmp_path: Path):

@@ -128,6 +128,14 @@ def test_a_perfect_map_has_no_error_but_an_interval():
     assert np.isnan(found.design_effect)
 
 
+def test_strata_that_are_all_right_or_all_wrong_do_not_make_an_accuracy_certain():
+    """Their variance is 0, but for rounding: each unit of the third stratum is of the second class."""
+    found = from_counts(np.array([[20, 0, 0], [0, 60, 0], [0, 20, 0]]), [4800, 17600, 1600])
+    for accuracy, units in ((found.overall, 100), (found.producers[1], 80), (found.f1[1], 80)):
+        half = 1.96 * np.sqrt(accuracy.value * (1 - accuracy.value) / units)
+        assert accuracy.high - accuracy.low == pytest.approx(2 * half, rel=0.1)
+
+
 def test_an_area_may_be_in_strata_without_members():
     """45 of 50 units in a small stratum, none of 300 in a large one: its variance is 0, but it may have members."""
     found = from_counts(np.array([[45, 5], [0, 300]]), [1000, 100_000])
@@ -152,6 +160,14 @@ def test_classes_without_units_are_unknown():
 def test_a_stratum_with_one_unit_is_refused():
     with pytest.raises(ValueError, match=r"strata \[1\] have fewer than 2 units"):
         from_counts(np.array([[5, 0], [0, 1]]), [10, 10])
+
+
+def test_a_stratum_of_one_pixel_is_known_from_one_unit():
+    found = from_counts(np.array([[9, 1], [1, 0]]), (990, 1))
+    assert values(found.areas) == pytest.approx([0.9 * 990 + 1, 99])
+    assert errors(found.areas) == pytest.approx([np.sqrt(980 / 990 * 990**2 * (0.1 / 10))] * 2)
+    with pytest.raises(ValueError, match="fewer than 2 units"):
+        from_counts(np.array([[9, 1], [0, 0]]), (990, 1))
 
 
 def test_a_sample_of_all_pixels_has_no_error():

@@ -6,13 +6,16 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+from affine import Affine
+from odc.geo.geobox import GeoBox
 from rasterio.transform import from_origin
 
 from clairemap.accuracy.answers import Answer, read_answers
+from clairemap.accuracy.places import Place, moved_units
 from clairemap.accuracy.sample_files import HEADER, kept_answers, write_sample
 from clairemap.accuracy.sampling import SampleSize, sample_of
 from clairemap.accuracy.strata import Buffer, Stratification
-from clairemap.artefacts.sample_design import SampleDesign, read_sample_design, write_sample_design
+from clairemap.artefacts.sample_design import DesignUnit, SampleDesign, read_sample_design, write_sample_design
 from clairemap.classes import LandCoverClass, Legend
 from clairemap.errors import SampleError
 from clairemap.raster.source import RasterSource
@@ -114,13 +117,24 @@ def test_files_hide_the_map_and_have_a_place_for_answers(landcover: Path, tmp_pa
     assert len(geometry) == 120
 
 
+def test_longitudes_beyond_180_degrees_are_wrapped(tmp_path: Path):
+    grid = GeoBox((2, 10), Affine(1, 0, 175, 0, -1, 0), "EPSG:4326")
+    units = [DesignUnit(str(column), 0, column, 0, column, 5, 1.0, 1.0) for column in range(10)]
+    write_sample(tmp_path / "s.csv", tmp_path / "s.gpkg", units, grid, {})
+    rows = list(csv.DictReader((tmp_path / "s.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [float(row["longitude"]) for row in rows] == [175.5, 176.5, 177.5, 178.5, 179.5, *np.arange(-179.5, -175)]
+    assert [float(row["map_x"]) for row in rows] == list(np.arange(175.5, 185))
+    places = [(row["id"], (Place(float(row["longitude"]), float(row["latitude"]), "EPSG:4326"),)) for row in rows]
+    assert not moved_units(places, {unit.id: unit for unit in units}, grid)
+
+
 def test_answers_are_kept_in_a_longer_sample(landcover: Path, tmp_path: Path):
     table, geopackage = tmp_path / "s.csv", tmp_path / "s.gpkg"
     short, long = sample(landcover), sample(landcover, units=200)
     answers = {short.units[4].id: Answer(short.units[4].id, "water", "forest", "low", "near the river")}
     with RasterSource(landcover) as source:
         write_sample(table, geopackage, short.units, source.geobox, answers)
-        kept = kept_answers([table, geopackage], long.units)
+        kept = kept_answers([table, geopackage], long)
         assert kept == answers
         write_sample(table, geopackage, long.units, source.geobox, kept)
     for path in (table, geopackage):
@@ -134,7 +148,7 @@ def test_a_sample_without_answered_units_is_refused(landcover: Path, tmp_path: P
     with RasterSource(landcover) as source:
         write_sample(table, geopackage, design.units, source.geobox, answers)
     with pytest.raises(SampleError, match=r"7 unit\(s\) have answers, 7 of them are not in the new sample"):
-        kept_answers([table, geopackage], other.units)
+        kept_answers([table, geopackage], other)
 
 
 def test_files_with_different_answers_are_refused(landcover: Path, tmp_path: Path):
@@ -144,7 +158,7 @@ def test_files_with_different_answers_are_refused(landcover: Path, tmp_path: Pat
         write_sample(tmp_path / "a.csv", tmp_path / "a.gpkg", design.units, source.geobox, {first: Answer(first, "5")})
         write_sample(second, tmp_path / "b.gpkg", design.units, source.geobox, {first: Answer(first, "2")})
     with pytest.raises(SampleError, match=f"different answers for {first}"):
-        kept_answers([tmp_path / "a.csv", second], design.units)
+        kept_answers([tmp_path / "a.csv", second], design)
 
 
 @pytest.mark.parametrize(

@@ -183,6 +183,23 @@ def test_intervals_of_zones_contain_the_truth():
     assert np.mean(values) == pytest.approx(21, abs=4 * np.std(values) / np.sqrt(500))
 
 
+def test_the_interval_of_a_class_that_a_zone_lacks_contains_0():
+    """Zones of 70 and 30 ha: a third of the first is class 1, nothing of the second; a tenth is mapped wrong."""
+    rng = np.random.default_rng(6)
+    counted = np.array([[70 * 0.6333, 70 * 0.3667], [30 * 0.9, 30 * 0.1]])
+    inside = 0
+    for _ in range(300):
+        zone = (rng.random(400) < 0.3).astype(np.int32)
+        reference = (rng.random(400) < np.where(zone, 0, 1 / 3)).astype(np.intp)
+        mapped = np.where(rng.random(400) < 0.1, 1 - reference, reference)
+        strata = Strata(mapped, counted.sum(0) * 1e4, counted.sum(0), np.ones(400))
+        counts = ZoneCounts(("a", "b"), zone, counted)
+        _, second = by_zone(InterpretedSample(mapped, reference, strata, 2), counts, np.ones(400, bool), counted.sum(0))
+        assert second.ha is not None
+        inside += second.ha[1].low == 0 and second.ha[0].high == pytest.approx(30)
+    assert inside / 300 >= 0.9
+
+
 def test_zones_that_are_strata_are_estimated_from_their_own_units():
     rng = np.random.default_rng(5)
     of_units = np.repeat(np.arange(4), 40)  # zone 0: strata 0, 1; zone 1: strata 2, 3
