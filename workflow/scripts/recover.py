@@ -32,7 +32,8 @@ def recover(
     if dry_run:
         typer.echo("Nothing was changed (--dry-run).")
     else:
-        typer.echo("Now run Snakemake with the same command as before." if lines else "Nothing to recover.")
+        after = "Now run Snakemake with the same command as before." if lines else f"Nothing to recover in {folder}."
+        typer.echo(after)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from snakemake.utils import update_config
 
 from clairemap.errors import OperationError
 from clairemap.model_folder import with_model
+from clairemap.operations.given_options import check_given_once
 from clairemap.plan import Plan
 
 
@@ -21,7 +22,9 @@ def parsed(words: Sequence[str]) -> tuple[Any, Any]:
 
     Raises:
         OperationError: an option is wrong.
+        SettingsError: an option with settings is given several times.
     """
+    check_given_once(words)
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):

@@ -54,8 +54,10 @@ def survey(folder: Path) -> Situation:
     """Return what has to be cleaned up in a folder.
 
     Raises:
-        RecoverError: Snakemake is running there, or SLURM's commands are missing or do not answer.
+        RecoverError: it is no folder, Snakemake is running there, or SLURM's commands are missing or do not answer.
     """
+    if not folder.is_dir():
+        raise RecoverError(f"{folder}: no such folder; set FOLDER to the one in which Snakemake runs")
     found = controllers_of(folder)
     if running := [each for each in found if each.is_alive()]:
         raise RecoverError(_running_message(running[0]))
@@ -89,6 +91,8 @@ def _queue(*, needed: bool) -> list[QueuedJob]:
 def _unrecorded(folder: Path) -> list[str]:
     """Return the outputs that the last planning found without a record and that still have none."""
     names = [name for name in unrecorded_outputs(folder).read() if (folder / name).exists()]
+    if not names:
+        return []
     records = FilePersistence(path=folder / ".snakemake")
     return [name for name in names if records._read_record(name) is None]
 
@@ -202,7 +206,15 @@ def take_over(place: Path, folder: Path, *, dry_run: bool = False) -> str:
     """Make a folder the owner of a work folder or of a region's results; return a line about it.
 
     Raises:
+        RecoverError: no run owns it.
         SettingsError: Snakemake is running in the owner's folder.
     """
-    owner = ownership.owner_of(place) if dry_run else ownership.take_over(place, folder)
-    return f"{'would take' if dry_run else 'took'} {place} over from {owner or 'no owner'}"
+    owner = ownership.owner_of(place)
+    if owner is None:
+        raise RecoverError(
+            f"{place}: no run owns this folder; set TAKE_OVER to a work_dir or to the results of one region, as in the "
+            "message of the run that was refused"
+        )
+    if not dry_run:
+        ownership.take_over(place, folder)
+    return f"{'would take' if dry_run else 'took'} {place} over from {owner}"

@@ -9,13 +9,14 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from clairemap.artefacts.document import DocumentModel, parse_document
-from clairemap.errors import OperationError
+from clairemap.errors import ClairemapError, OperationError
 from clairemap.operations.code_records import CodeRecords
 from clairemap.operations.planned import Machine, PlannedJob
 from clairemap.operations.snakemake_jobs import planned_jobs, waiting_jobs
@@ -88,8 +89,9 @@ def _machine(workflow: Any) -> Machine:  # noqa: ANN401
 
 
 def record_end(work: Path, *, failed: bool) -> None:
-    """Write the record of a run that ends."""
-    write_text_whole(end_file(work), RunEnd(failed=failed).model_dump_json() + "\n")
+    """Write the record of a run that ends; without space for it, the run's last lines still say what failed."""
+    with suppress(ClairemapError, OSError):
+        write_text_whole(end_file(work), RunEnd(failed=failed).model_dump_json() + "\n")
 
 
 def read_start(work: Path) -> RunStart:

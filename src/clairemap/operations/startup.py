@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import uuid
 import warnings
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ from clairemap.machine import check_folder, check_writable, count_gpus
 from clairemap.model_folder import check_model, filter_differences, set_by_user, with_model
 from clairemap.operations import guards
 from clairemap.operations.controllers import Places
+from clairemap.operations.given_options import check_given_once
 from clairemap.operations.region_summary import RESULTS, region_lines
 from clairemap.operations.rule_values import is_submitted, remember_parameters
 from clairemap.plan import Plan
@@ -40,6 +42,7 @@ def checked_plan(workflow: Any, config: dict[str, Any]) -> Plan:  # noqa: ANN401
     """
     gc.set_threshold(*COLLECTION_THRESHOLDS)
     remember_parameters(Resource.evaluate)
+    check_given_once(sys.argv)
     source = ", ".join(map(str, workflow.overwrite_configfiles or ())) or "config/config.yaml"
     values = with_model(config, set_by_user(config, workflow.config_settings.overwrite_config or {}))
     plan = Plan.read(values, Path(workflow.basedir), source, os.environ.get(CHECKED_SHEET))

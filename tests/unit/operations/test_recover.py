@@ -110,3 +110,21 @@ def test_outputs_without_a_record_stay_unless_the_user_decides(killed: Path, cho
     assert any("1 outputs" in line or "work/model.json" in line for line in lines)
     assert output.exists() == (choice != "rerun")
     assert (state_folder(killed) / "kept.json").exists() == (choice == "keep")
+
+
+def test_a_mistyped_folder_is_an_error_and_is_not_made(tmp_path: Path):
+    missing, file = tmp_path / "missing", tmp_path / "file"
+    file.touch()
+    for folder in (missing, file):
+        with pytest.raises(RecoverError, match=f"^{re.escape(str(folder))}: no such folder; set FOLDER"):
+            list(recover.recover(folder))
+    for place in (missing, tmp_path):
+        for dry_run in (True, False):
+            with pytest.raises(RecoverError, match=f"^{re.escape(str(place))}: no run owns this folder; set TAKE_OVER"):
+                recover.take_over(place, tmp_path, dry_run=dry_run)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_in_which_snakemake_never_ran_stays_as_it_is(tmp_path: Path):
+    assert list(recover.recover(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
