@@ -104,7 +104,7 @@ def missing_message(path: Path) -> str:
             f"{name}: subdatasets are not supported; convert it to a file with "
             f"`gdal_translate {shlex.quote(name)} band1.tif`, or {_virtual(shlex.quote(name))}"
         )
-    return f"{path}: no such file; correct the path in the sample sheet or provide the file{_other_case(path)}"
+    return f"{path}: no such file; correct the path in the sample sheet or provide the file{_hint(path)}"
 
 
 def _virtual(name: str) -> str:
@@ -120,7 +120,10 @@ def _written_virtual(virtual: str) -> str:
     return f"/{handler}/{inner}"
 
 
-def _other_case(path: Path) -> str:
+def _hint(path: Path) -> str:
+    """Return a hint on a missing file: the target of a link, or a file whose name differs in case only."""
+    if path.is_symlink():
+        return f" (it is a link to {path.readlink()}, which does not exist)"
     if not path_exists(path.parent) or not path.parent.is_dir():
         return ""
     other = next((file.name for file in path.parent.iterdir() if file.name.lower() == path.name.lower()), None)

@@ -54,6 +54,11 @@ def test_messages_for_paths_that_are_not_files(cell: str, words: list[str], fold
     assert text.startswith(f"{shown}: ") and (shown == cell or shown == str(Path(folder) / cell))
 
 
+def test_message_for_a_link_to_a_missing_file(tmp_path: Path):
+    (tmp_path / "sar.tif").symlink_to("/gone/sar.tif")
+    assert "(it is a link to /gone/sar.tif, which does not exist)" in error_text(tmp_path / "sar.tif", MissingFileError)
+
+
 def test_message_for_a_name_in_another_case(tmp_path: Path):
     (tmp_path / "O.TIF").touch()
     assert "(the folder contains 'O.TIF'; names are case-sensitive)" in error_text(tmp_path / "o.tif", MissingFileError)
