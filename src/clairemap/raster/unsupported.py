@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import re
 import shlex
 import zipfile
@@ -122,7 +123,7 @@ def _written_virtual(virtual: str) -> str:
 
 def _hint(path: Path) -> str:
     """Return a hint on a missing file: the target of a link, or a file whose name differs in case only."""
-    if path.is_symlink():
+    if os.path.islink(path):  # noqa: PTH114 - Path fails on names that are too long
         return f" (it is a link to {path.readlink()}, which does not exist)"
     if not path_exists(path.parent) or not path.parent.is_dir():
         return ""
