@@ -78,7 +78,7 @@ def _by_band(cell: Cell, wanted: Wanted) -> dict[str, str]:
     found: dict[str, str] = {}
     for band in wanted.bands:
         pattern = wanted.patterns.get(band)
-        matching = _matching(images, pattern) if pattern else [name for name in images if _is_named(name, band)]
+        matching = _matching(images, pattern) if pattern else [name for name in images if is_named(name, band)]
         if pattern and not matching:
             raise BandCountError(
                 f"{cell.text}: no file matches {pattern!r}, the pattern of band {band} in sensors.{wanted.role}.files"
@@ -114,7 +114,7 @@ def _matching(names: list[str], pattern: str) -> list[str]:
     return [name for name in names if fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(_base(name), pattern)]
 
 
-def _is_named(file: str, band: str) -> bool:
+def is_named(file: str, band: str) -> bool:
     """Whether a band's name, or Sentinel-2's for it, is a part of a file's name (between `_`, `-`, `.`)."""
     parts = {plain_name(part) for part in re.split(r"[_.\-]", _base(file))}
     names = {plain_name(band)} | {plain_name(name) for key in BANDS for name in names_of(key) if _same(band, key)}
