@@ -147,6 +147,13 @@ class RasterSource:
         return tuple(self._dataset.nodatavals)
 
     @property
+    def band_descriptions(self) -> tuple[str, ...]:
+        """The description of each band of the file; empty texts where it has none, and for a virtual raster."""
+        if self._has_named_bands:
+            return ("",) * self._dataset.count
+        return tuple(text or "" for text in self._dataset.descriptions)
+
+    @property
     def data_bands(self) -> tuple[int, ...]:
         """1-based numbers of the bands that are not alpha."""
         kinds = enumerate(self._dataset.colorinterp, start=1)

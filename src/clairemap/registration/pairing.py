@@ -121,6 +121,8 @@ class ScenePair:
         label = source(
             self.files.label or self.files.polygons, lambda path: codes_source(path, "label", legend=self._legend)
         )
+        if label is not None:
+            _check_label_nodata(label, self._codes, self._legend, self._label_name)
         self._label = _classes_on(grid, label)
         coding, scl_cloud = _coding(self.files.cloud, sensors), sensors.optical.cloud_classes
         cloud = _classes_on(grid, source(self.files.cloud, lambda path: cloud_source(path, coding, scl_cloud)))
@@ -224,6 +226,22 @@ def _code_table(files: SceneFiles, legend: SourceLegend, ignored_names: Collecti
 def _written(label: Raster | None) -> str:
     """Return the cell of the labels for messages, without signatures."""
     return address(written_name(label.path)) if isinstance(label, VirtualRaster) else str(label)
+
+
+def _check_label_nodata(label: RasterSource, codes: CodeTable, legend: SourceLegend, name: str) -> None:
+    """Check that the nodata tag of a label raster is not the code of a class, whose pixels would have no label.
+
+    Raises:
+        LabelError: it is.
+    """
+    tag = label.nodata_tags[label.data_bands[0] - 1]
+    index = next((index for code, index in codes.index_of_code.items() if code == tag), IGNORE_INDEX)
+    if index != IGNORE_INDEX:
+        raise LabelError(
+            f"{name}: {tag:g} is a code of the class {legend.classes[index].name!r} in legend.classes, but also the "
+            "file's nodata tag; if these pixels are of the class, remove the tag: gdal_edit.py -unsetnodata "
+            f"{shlex.quote(name)}; if they have no label, give them another number, or no class this code"
+        )
 
 
 def _coding(cloud: Raster | None, sensors: TiledSensors) -> MaskCoding:

@@ -1,5 +1,6 @@
 """Opening a scene's rasters by role and settings."""
 
+import re
 import shlex
 from typing import Literal
 
@@ -13,7 +14,8 @@ from clairemap.raster.source import RasterSource
 from clairemap.raster.values import Reading
 from clairemap.raster.virtual_raster import Raster, VirtualRaster
 from clairemap.registration.plausible import OPTICAL_RANGE, SAR_RANGES
-from clairemap.settings import OpticalBands, SarBands
+from clairemap.settings import OpticalBands, SarBands, Sensor
+from clairemap.sources.band_files import is_named
 
 COLOURS_SHOWN = 2
 
@@ -25,8 +27,11 @@ def optical_source(raster: Raster, settings: OpticalBands) -> RasterSource:
 
     Raises:
         MissingFileError, UnreadableFileError, GridError, ValuesError: see `RasterSource`.
+        BandCountError: the file names its bands in another order than the settings.
     """
-    return RasterSource(raster, _reading(raster, settings), Census(*OPTICAL_RANGE))
+    source = RasterSource(raster, _reading(raster, settings), Census(*OPTICAL_RANGE))
+    _check_order(source, settings, "optical")
+    return source
 
 
 def sar_source(raster: Raster, settings: SarBands) -> RasterSource:
@@ -35,6 +40,7 @@ def sar_source(raster: Raster, settings: SarBands) -> RasterSource:
     Raises:
         MissingFileError, UnreadableFileError, GridError: see `RasterSource`.
         ValuesError: complex numbers, or 8-bit numbers declared as backscatter.
+        BandCountError: the file names its bands in another order than the settings.
     """
     digital = settings.scale == "digital"  # only grey values can be 0 by measurement
     source = RasterSource(raster, _reading(raster, settings, measurable=digital), Census(*SAR_RANGES[settings.scale]))
@@ -43,6 +49,7 @@ def sar_source(raster: Raster, settings: SarBands) -> RasterSource:
             f"{source.path}: contains 8-bit whole numbers (uint8) without a scale tag, but sensors.sar.scale is "
             f"{settings.scale}; for grey values set sensors.sar.scale: digital, otherwise supply backscatter as float32"
         )
+    _check_order(source, settings, "sar")
     return source
 
 
@@ -67,6 +74,30 @@ def codes_source(
             f"gdal_edit.py -scale 1 -offset 0 {shlex.quote(str(path))}; otherwise store the codes as whole numbers"
         )
     return source
+
+
+def _check_order(source: RasterSource, settings: OpticalBands | SarBands, sensor: Sensor) -> None:
+    """Check that the bands of a file are not the wanted ones in another order, by their descriptions.
+
+    `indexes` in the settings choose the bands whatever their descriptions.
+    """
+    described, names = source.band_descriptions, settings.names
+    if settings.indexes is not None or len(described) != len(names):
+        return
+    places = [[place for place, text in enumerate(described, 1) if _describes(text, name)] for name in names]
+    indexes = [place for found in places for place in found]
+    if all(len(found) == 1 for found in places) and sorted(indexes) == list(range(1, len(names) + 1)) != indexes:
+        raise BandCountError(
+            f"{source.path}: by their descriptions its bands are {', '.join(described)}, but sensors.{sensor}.bands is "
+            f"{', '.join(names)}; set sensors.{sensor}.indexes: {indexes}, or {list(range(1, len(names) + 1))} if the "
+            "descriptions are wrong. If other scenes have another order, bring the files to one: gdal_translate "
+            f"{' '.join(f'-b {index}' for index in indexes)} {shlex.quote(str(source.path))} {sensor}.tif"
+        )
+
+
+def _describes(text: str, name: str) -> bool:
+    """Return whether a band's description names a band: Sigma0_VH, B4 or "red (B04)"."""
+    return text.strip().lower() == name.lower() or is_named(re.sub(r"[^0-9A-Za-z]+", "_", text), name)
 
 
 def _reading(raster: Raster, settings: OpticalBands | SarBands, measurable: bool = True) -> Reading:

@@ -1,7 +1,7 @@
 """Reader of band files: `a.tif;b.tif`, or a folder or pattern with one file for each band.
 
-A band's file is found in this order: by `sensors.*.files`; by the band's name in the file names (`B04`, `VV`; for
-common names also Sentinel-2's: red is B04); for several files in one cell, by their order.
+A band's file has no other band but alpha. It is found in this order: by `sensors.*.files`; by the band's name in the
+file names (`B04`, `VV`; for common names also Sentinel-2's: red is B04); for several files in one cell, by their order.
 
 The metadata are the files' own tags. Files with names of Sentinel-2 images exist with and without the offset of
 processing baseline 04.00, so without a setting they are refused (`offsets`).
@@ -78,7 +78,7 @@ def _by_band(cell: Cell, wanted: Wanted) -> dict[str, str]:
     found: dict[str, str] = {}
     for band in wanted.bands:
         pattern = wanted.patterns.get(band)
-        matching = _matching(images, pattern) if pattern else [name for name in images if _is_named(name, band)]
+        matching = _matching(images, pattern) if pattern else [name for name in images if is_named(name, band)]
         if pattern and not matching:
             raise BandCountError(
                 f"{cell.text}: no file matches {pattern!r}, the pattern of band {band} in sensors.{wanted.role}.files"
@@ -114,7 +114,7 @@ def _matching(names: list[str], pattern: str) -> list[str]:
     return [name for name in names if fnmatch.fnmatchcase(name, pattern) or fnmatch.fnmatchcase(_base(name), pattern)]
 
 
-def _is_named(file: str, band: str) -> bool:
+def is_named(file: str, band: str) -> bool:
     """Whether a band's name, or Sentinel-2's for it, is a part of a file's name (between `_`, `-`, `.`)."""
     parts = {plain_name(part) for part in re.split(r"[_.\-]", _base(file))}
     names = {plain_name(band)} | {plain_name(name) for key in BANDS for name in names_of(key) if _same(band, key)}
@@ -133,9 +133,9 @@ def _band(file: str, name: str) -> BandFile:
     """Return a band; images of Sentinel-2 have no tag of nodata, and it is not certain whether they have an offset."""
     own = _base(file)
     if not IMAGE_NAME.search(own):
-        return BandFile(file, (name,))
+        return BandFile(file, (name,), is_only=True)
     evidence = Evidence("unknown", f"{own} has the name of a Sentinel-2 image")
-    return BandFile(file, (name,), evidence=(evidence,), unit=UNIT, nodata=NODATA, nodata_in_any=True)
+    return BandFile(file, (name,), evidence=(evidence,), unit=UNIT, nodata=NODATA, nodata_in_any=True, is_only=True)
 
 
 def _facts(bands: tuple[BandFile, ...]) -> SourceFacts:

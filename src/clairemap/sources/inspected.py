@@ -104,6 +104,8 @@ def _facts(cell: Cell, band: BandFile | MaskFile, file: Any) -> InspectedFile:  
             f"{place} has {file.count} band(s), but sensors.{cell.role}.bands lists {band.count}: correct "
             f"sensors.{cell.role}.bands, or select bands with sensors.{cell.role}.indexes"
         )
+    if isinstance(band, BandFile) and band.is_only:
+        _check_only_band(place, band, file)
     if isinstance(band, MaskFile) and band.coding is None:
         _check_codes(place, cell.role, file)
     index = band.number - 1
@@ -126,8 +128,24 @@ def _facts(cell: Cell, band: BandFile | MaskFile, file: Any) -> InspectedFile:  
     )
 
 
+def _data_bands(file: Any) -> int:  # noqa: ANN401
+    """Return the number of bands that are not alpha."""
+    return sum(kind is not ColorInterp.alpha for kind in file.colorinterp)
+
+
+def _check_only_band(place: str, band: BandFile, file: Any) -> None:  # noqa: ANN401
+    count = _data_bands(file)
+    if count > 1:
+        raise BandCountError(
+            f"{place} has {count} bands, and nothing states which of them is {band.names[0]}; extract it to a file "
+            f"(gdal_translate -b NUMBER ... {band.names[0]}.tif). If the file has all bands of the scene, name only "
+            "this file in the cell; files of neighbouring places are scenes of their own, or one virtual raster "
+            "(gdalbuildvrt)"
+        )
+
+
 def _check_codes(place: str, role: str, file: Any) -> None:  # noqa: ANN401
-    count = sum(kind is not ColorInterp.alpha for kind in file.colorinterp)
+    count = _data_bands(file)
     if count != 1:
         raise BandCountError(
             f"{place} has {count} band(s), but a {role} raster must have one, of codes; extract it to a file: "

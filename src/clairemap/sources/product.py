@@ -54,6 +54,7 @@ class BandFile:
         nodata_in_any: nodata in one band makes the pixel invalid, also if the number could be a measurement (0).
         size_bytes: size of the file by the metadata; None: unknown.
         count: number of bands that the file must have; None: any.
+        is_only: the file must have no other band but alpha, since nothing states which band is meant.
         crs: CRS by the metadata as EPSG code or WKT, for a file without one; None: not stated.
     """
 
@@ -67,6 +68,7 @@ class BandFile:
     nodata_in_any: bool = False
     size_bytes: int | None = None
     count: int | None = None
+    is_only: bool = False
     crs: str | None = None
 
 

@@ -16,6 +16,7 @@ STAC: https://github.com/radiantearth/stac-spec, extensions eo, raster, projecti
 import datetime
 import json
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,9 @@ from clairemap.sources.wanted import Wanted
 
 REMOVED = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 BASELINE = ("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
+SENTINEL2 = re.compile(r"sentinel[-_ ]?2|s2[a-d]?(?![a-z0-9])", re.IGNORECASE)
+"""Names of platforms, constellations and collections of Sentinel-2."""
+
 PRODUCT_METADATA = ("product-metadata", "product_metadata")
 PICTURES = ("thumbnail", "overview", "visual", "metadata")
 """Roles of assets that are not bands; also keys."""
@@ -68,9 +72,11 @@ class _Item:
 
     @property
     def is_sentinel2(self) -> bool:
-        """Whether the item is a Sentinel-2 product."""
+        """Whether the item is a Sentinel-2 product, by its names or by properties of Sentinel-2's extension."""
         named = (self.properties.get("constellation"), self.properties.get("platform"), self.content.get("collection"))
-        return any(str(name).lower().startswith("sentinel-2") for name in named)
+        return any(key.startswith("s2:") for key in self.properties) or any(
+            SENTINEL2.match(str(name)) for name in named
+        )
 
     @property
     def is_landsat(self) -> bool:

@@ -138,6 +138,16 @@ def test_float_labels_are_accepted_if_whole(files: SceneFiles, tmp_path: Path, m
                     pair.read(WHOLE)
 
 
+@pytest.mark.parametrize(("tag", "name"), [(0, "dry"), (7, "wet")])
+def test_a_nodata_tag_of_labels_that_is_a_class_is_an_error(
+    tag: int, name: str, files: SceneFiles, tmp_path: Path, made_rasters: ModuleType
+) -> None:
+    label = made_rasters.write_raster(tmp_path / "tagged.tif", np.full((40, 50), 7, np.uint8), GRID, nodata=tag)
+    changed = dataclasses.replace(files, label=label)
+    with pytest.raises(LabelError, match=rf"tagged\.tif: {tag} is a code of the class '{name}'.*-unsetnodata"):
+        ScenePair(changed, SENSORS, LEGEND, registration())
+
+
 def test_large_codes_and_names_of_label_rasters(
     files: SceneFiles, tmp_path: Path, made_rasters: ModuleType, caplog: pytest.LogCaptureFixture
 ) -> None:

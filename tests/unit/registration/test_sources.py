@@ -118,3 +118,39 @@ def test_scaled_codes_are_rejected(written: Written, role: str, scale: float, of
 def test_complex_codes_are_rejected(written: Written, role: str) -> None:
     with pytest.raises(ValuesError, match="complex64"):
         codes_source(written(np.ones((1, 20, 20), np.complex64)), role)
+
+
+def described(path: Path, *texts: str) -> Path:
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = texts
+    return path
+
+
+@pytest.mark.parametrize("texts", [("VH", "VV"), ("Sigma0_VH", "Sigma0_VV"), ("vh (dB)", "vv (dB)")])
+def test_descriptions_in_another_order_are_an_error_with_the_right_indexes(written: Written, texts: tuple[str]) -> None:
+    path = described(written(np.full((2, 20, 20), 7, np.float32)), *texts)
+    with pytest.raises(BandCountError, match=r"file\.tif.*sensors\.sar\.indexes: \[2, 1\].*-b 2 -b 1"):
+        sar_source(path, SarBands())
+    for indexes in ((2, 1), (1, 2)):
+        sar_source(path, SarBands(indexes=indexes))
+
+
+def test_descriptions_of_sentinel2_in_the_order_of_their_numbers_are_an_error(written: Written) -> None:
+    path = described(written(np.full((4, 20, 20), 7, np.uint16)), "B2", "B3", "B4", "B8")
+    with pytest.raises(BandCountError, match=r"sensors\.optical\.indexes: \[3, 2, 1, 4\]"):
+        optical_source(path, OpticalBands())
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("red", "green", "blue", "nir"),
+        ("B4", "B3", "B2", "B8"),
+        ("B3", "B2", "B1", "B4"),  # Landsat 7
+        ("SR_B4", "SR_B3", "SR_B2", "SR_B5"),  # Landsat 8
+        ("red", "blue", "green", "red"),
+        ("", "", "", ""),
+    ],
+)
+def test_descriptions_in_the_same_order_or_of_other_sensors_are_fine(written: Written, texts: tuple[str]) -> None:
+    optical_source(described(written(np.full((4, 20, 20), 7, np.uint16)), *texts), OpticalBands())

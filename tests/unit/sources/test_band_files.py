@@ -159,3 +159,11 @@ def test_images_of_sentinel_2_without_metadata_need_a_setting(tmp_path: Path, re
     block = read(tmp_path, **BANDS, offset=-1000)
     assert np.array_equal(block.valid, FINE > 1)
     assert np.array_equal(block.values[:, block.valid], np.stack([FINE + 200, FINE + 700])[:, FINE > 1])
+
+
+@pytest.mark.parametrize("cell", ["{b}/west.tif;{b}/east.tif", "{b}/west.tif;{b}/west.tif"])
+def test_files_with_several_bands_are_no_band_files(cell: str, tmp_path: Path, read: Read):
+    for name in ("west.tif", "east.tif"):
+        written(tmp_path / name, np.stack([FINE, FINE]))
+    with pytest.raises(BandCountError, match=r"west\.tif has 2 bands, and nothing states which of them is red"):
+        read(cell.format(b=tmp_path), **BANDS)

@@ -96,6 +96,25 @@ def test_older_products_need_no_metadata(item: Callable[..., Path], roles: Roles
     assert roles({"optical": cell}, optical={"bands": BANDS})["optical"].bands[0].offset == 0
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"platform": "S2A"},
+        {"platform": "Sentinel2-A"},
+        {"constellation": "SENTINEL-2"},
+        {"s2:processing_baseline": "05.11"},
+    ],
+)
+def test_items_of_sentinel2_are_known_by_all_their_names(
+    names: dict[str, str], item: Callable[..., Path], roles: Roles
+):
+    content = earth_search(offset=None, is_removed=None)
+    content["collection"] = "images"
+    content["properties"] = {"datetime": "2026-05-12T10:00:31Z", "processing:version": "05.11", **names}
+    with pytest.raises(ValuesError, match=r"has the offset -1000, but the metadata state no offset"):
+        roles({"optical": item(content)}, optical={"bands": BANDS})
+
+
 def test_a_pair_of_radar_assets_is_read(tmp_path: Path, read: Read, roles: Roles):
     for number, key in enumerate(("vv", "vh")):
         values = np.full((40, 40), 0.1 + number, np.float32)
