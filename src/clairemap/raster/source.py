@@ -150,8 +150,8 @@ class RasterSource:
     def band_descriptions(self) -> tuple[str, ...]:
         """The description of each band of the file; empty texts where it has none, and for a virtual raster."""
         if self._has_named_bands:
-            return ("",) * self._dataset.count
-        return tuple(text or "" for text in self._dataset.descriptions)
+            return ("",) * int(self._dataset.count)
+        return tuple(str(text or "") for text in self._dataset.descriptions)
 
     @property
     def data_bands(self) -> tuple[int, ...]:
