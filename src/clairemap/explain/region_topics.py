@@ -3,10 +3,11 @@
 As in `tile_topics`: to add a topic, write a function and add it to `TOPICS`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from clairemap.artefacts.explanations import ExplainedTile
+from clairemap.artefacts.explanations import ExplainedTile, SensorUse
 from clairemap.artefacts.metrics import ClassRow, RegionMetrics, largest_error
 from clairemap.artefacts.tiles import TileId
 from clairemap.explain.check_topics import what_to_check
@@ -23,6 +24,11 @@ from clairemap.explain.wording import (
 from clairemap.levels import GOOD_IOU, LOW_CONFIDENCE_PCT, POOR_ACCURACY_PCT
 
 MAX_SENTENCES = 10
+ONE_SENSOR: dict[SensorUse, str] = {
+    "optical only": "The map is based on the optical image only, since no SAR pixel is usable.",
+    "SAR only": "The map is based on SAR only, since no optical pixel is usable.",
+}
+"""What is said if all tiles have the same single sensor."""
 
 
 @dataclass
@@ -32,7 +38,7 @@ class RegionCounts:
     tiles: int = 0
     cloudy: int = 0
     unknown_clouds: int = 0
-    one_sensor: int = 0
+    one_sensor: Counter[SensorUse] = field(default_factory=Counter)
     not_aligned: int = 0
     unsure: int = 0
     optical_share_pct: float = 0.0
@@ -44,7 +50,7 @@ class RegionCounts:
         self.tiles += 1
         self.cloudy += facts.clouds == "heavy"
         self.unknown_clouds += facts.has_unknown_clouds
-        self.one_sensor += facts.sensor.endswith("only")
+        self.one_sensor[facts.sensor] += facts.sensor in ONE_SENSOR
         self.not_aligned += facts.registration in ("weak", "rejected")
         self.unsure += facts.confidence == "low"
         self.optical_share_pct += facts.optical_share_pct
@@ -162,8 +168,12 @@ def _clouds(region: Region) -> Topics:
 
 
 def _sensors(region: Region) -> Topics:
-    alone, shifted = region.sums.one_sensor, region.sums.not_aligned
-    if alone:
+    shifted = region.sums.not_aligned
+    for sensor, text in ONE_SENSOR.items():
+        if region.sums.one_sensor[sensor] == region.sums.tiles:
+            yield Topic("one sensor", "why", (text,), ("tiles",), must_say=True, salience=0.65)
+            return
+    if alone := region.sums.one_sensor.total():
         yield Topic("one sensor", "why", (f"Only one sensor is usable in {_of(alone, region)}.",), ("tiles",))
     if shifted:
         text = f"SAR and optical image are not aligned reliably in {_of(shifted, region)}."
@@ -195,7 +205,10 @@ def _tiles(region: Region) -> Topics:
 
 
 def _of(count: int, region: Region) -> str:
-    return f"{count} of {region.sums.tiles} tiles"
+    tiles = region.sums.tiles
+    if count < tiles:
+        return f"{count} of {tiles} tiles"
+    return "the only tile" if tiles == 1 else f"each of the {tiles} tiles"
 
 
 TOPICS: tuple[Callable[[Region], Topics], ...] = (

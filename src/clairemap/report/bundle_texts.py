@@ -16,11 +16,18 @@ from clairemap.report.leakage_texts import split_summary
 from clairemap.report.model_texts import calibration_text, version_text
 from clairemap.report.numbers import count, points
 from clairemap.scenes import OPTIONAL, REQUIRED
+from clairemap.settings.sensors import View
 from clairemap.stages import PackBundle
 
 MAX_LINE = 120
 """Maximum length of a line of prose, characters."""
 
+KINDS: dict[View, str] = {FUSED: "optical and SAR", "optical": "optical", "sar": "SAR"}
+SENSORS_NEEDED: dict[View, str] = {
+    FUSED: "A scene may lack one sensor; both give the better map.",
+    "optical": "The network was trained on optical images only: SAR is not used.",
+    "sar": "The network was trained on SAR only: optical images are not used.",
+}
 SCALES = {"db": "backscatter; linear values are converted to dB", "digital": "digital numbers as delivered"}
 
 
@@ -76,9 +83,10 @@ results_dir: results/mapped
 
 def readme(card: ModelCard, origin: Origin, folder: str) -> str:
     """Return the README of the folder in Markdown; equal arguments give an equal text."""
+    scenes = f"{KINDS[card.network.sensors]} scenes"
     parts = (
         f"# Land-cover model {model_name(card)}\n",
-        f"A CLAIRE network (size {card.network.size}) that maps land cover from optical and SAR scenes.\n",
+        f"A CLAIRE network (size {card.network.size}) that maps land cover from {scenes}.\n",
         _usage(card, origin, folder),
         _input(card, origin),
         _classes(card, origin),
@@ -115,7 +123,6 @@ def _input(card: ModelCard, origin: Origin) -> str:
     sensors = origin.sensors
     speckle = sensors.sar.speckle_filter
     window = f", {sensors.sar.speckle_window_px} px, {sensors.sar.looks:g} looks" if speckle != "none" else ""
-    used = "" if card.network.sensors == FUSED else f" (trained on {card.network.sensors} only)"
     by_scene = ""
     if card.normalisation == "scene":
         by_scene = ". Each scene is normalised by its own mean and standard deviation instead (`normalisation: scene`)"
@@ -132,7 +139,7 @@ Bands in this order, with mean and standard deviation over the training pixels{b
 - Optical: values as in the training scenes, in the unit of the table{_scaled(sensors.optical.apply_scale)}.
 - SAR: {SCALES[card.sar_scale]}. Files of the training: `sensors.sar.scale: {sensors.sar.scale}`.
   Speckle filter: {speckle}{window}.
-- A scene may lack one sensor; both give the better map{used}.
+- {SENSORS_NEEDED[card.network.sensors]}
 """
 
 

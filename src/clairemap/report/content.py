@@ -244,6 +244,12 @@ class ReportContent:
         return self.tile_sources | ({self.summary_source} if self.summary_source else frozenset())
 
     @property
+    def kinds_of_scenes(self) -> str:
+        """The sensors of the region's scenes in words; both if the inputs are not recorded."""
+        optical, sar = (any(row.optical for row in self.inputs), any(row.sar for row in self.inputs))
+        return "optical and SAR" if optical == sar else "optical" if optical else "SAR"
+
+    @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:
         """The area of each class, with the class of the legend."""
         return tuple(zip(self.metrics.areas, self.legend.classes, strict=True))

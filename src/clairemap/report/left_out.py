@@ -17,7 +17,7 @@ def left_out(page: ReportContent) -> tuple[Fact, ...]:
 
 def _left_out(page: ReportContent) -> Iterator[tuple[str, str]]:
     metrics, scored = page.metrics, page.metrics.pixels > 0
-    verdicts = {row.record.scene: row.record.verdict for row in page.registrations}
+    verdicts = _verdicts(page)
     yield "Accuracy", "" if scored else metrics.reason or "no labelled pixels"
     yield "Intervals of the accuracy", metrics.intervals.reason or "" if scored and metrics.intervals else ""
     if scored:
@@ -26,7 +26,7 @@ def _left_out(page: ReportContent) -> Iterator[tuple[str, str]]:
             _names(name for name, scope in metrics.scenes.items() if scope.reason or not scope.pixels),
         )
         if not metrics.views:
-            yield "Comparison of the sensors", _not_compared(page, verdicts)
+            yield "Comparison of the sensors", not_compared(page)
     if page.can_be_sampled:
         yield "Areas with intervals", "there is no interpreted random sample"
     yield "Scenes without labels", _names(row.scene for row in page.inputs if not row.label)
@@ -45,11 +45,17 @@ def _left_out(page: ReportContent) -> Iterator[tuple[str, str]]:
     yield from _pictures_left_out(page)
 
 
-def _not_compared(page: ReportContent, verdicts: Mapping[str, str]) -> str:
+def not_compared(page: ReportContent) -> str:
+    """Return why the sensors were not compared."""
+    verdicts = _verdicts(page)
     labelled = [name for name, scope in page.metrics.scenes.items() if scope.pixels and "test" in scope.tile_splits]
     if labelled and all(verdicts.get(name) == "single_sensor" for name in labelled):
         return "each test scene with labels has one sensor only"
     return "metrics.compare_sensors is false, or no test scene has labels"
+
+
+def _verdicts(page: ReportContent) -> Mapping[str, str]:
+    return {row.record.scene: row.record.verdict for row in page.registrations}
 
 
 def _pictures_left_out(page: ReportContent) -> Iterator[tuple[str, str]]:

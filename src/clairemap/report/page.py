@@ -13,7 +13,7 @@ from clairemap.registration.fit import INLIER_RADIUS_PX
 from clairemap.registration.result import MIN_WARP_PX
 from clairemap.report.content import ReportContent
 from clairemap.report.estimated_areas import accuracy_interval, interval_text
-from clairemap.report.left_out import left_out
+from clairemap.report.left_out import left_out, not_compared
 from clairemap.report.numbers import count, hectares, hundredths, percent, pixels, points, signed
 from clairemap.report.page_data import library_script, library_style, page_file, page_script, to_json
 from clairemap.report.pictures import CONFIDENCE_COLORS, SHARE_COLORS, gradient_css
@@ -61,6 +61,7 @@ def render(content: ReportContent) -> str:
     return _template().render(
         page=content,
         left_out=left_out(content),
+        not_compared=not_compared(content),
         rule=RULE,
         agreement=AGREEMENT,
         most_cautions=MAX_CAUTIONS,

@@ -66,6 +66,27 @@ def test_a_region_says_what_how_sure_why_and_what_to_check(tiles: list[Explained
     assert len(region_summary(metrics(wrong), tiles)) <= 10
 
 
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"sar": 0}, "The map is based on the optical image only, since no SAR pixel is usable."),
+        ({"optical": 0}, "The map is based on SAR only, since no optical pixel is usable."),
+    ],
+)
+def test_a_region_of_one_sensor_names_it_and_gives_the_other_no_weight(
+    counts: dict[str, int], said: str, made: ModuleType
+):
+    alone = [tile(made.facts_of(made.plain_tile(**counts)), row) for row in range(2)]
+    text = " ".join(region_summary(metrics(GOOD), alone))
+    assert said in text and "weight" not in text
+
+
+def test_counts_of_all_tiles_are_not_written_as_a_part(made: ModuleType):
+    clouded = [tile(made.facts_of(made.plain_tile(cloud=8000, optical=8384)), row) for row in range(2)]
+    assert "Clouds hide at least a fifth of each of the 2 tiles." in region_summary(metrics(GOOD), clouded)
+    assert "Clouds hide at least a fifth of the only tile." in region_summary(metrics(GOOD), clouded[:1])
+
+
 def test_summary_and_biggest_weakness_name_the_same_error(tiles: list[ExplainedTile]):
     false = metrics(np.array([[5000, 0, 0], [0, 2600, 400], [50, 0, 900]]))
     _, forest, grass = (entry.name for entry in LEGEND.classes)

@@ -93,3 +93,20 @@ def test_the_product_that_the_training_labels_come_from_is_named(made_artefacts:
     sentence = "The labels of its training are the land-cover product ESA WorldCover 2021, not ground truth. "
     assert sentence in text(made_artefacts, origin(labels_product="ESA WorldCover 2021"))
     assert "not ground truth" not in text(made_artefacts, origin())
+
+
+@pytest.mark.parametrize(
+    ("sensors", "said"),
+    [
+        ("fused", ("land cover from optical and SAR scenes", "A scene may lack one sensor")),
+        ("optical", ("land cover from optical scenes", "SAR is not used")),
+        ("sar", ("land cover from SAR scenes", "optical images are not used")),
+    ],
+)
+def test_the_readme_names_only_sensors_that_the_network_uses(
+    made_artefacts: ModuleType, sensors: str, said: tuple[str, str]
+):
+    network = made_artefacts.model_card().network.model_copy(update={"sensors": sensors})
+    found = text(made_artefacts, origin(), network=network)
+    assert all(part in found for part in said)
+    assert ("A scene may lack one sensor" in found) == (sensors == "fused")

@@ -20,6 +20,7 @@ from clairemap.report.estimated_areas import estimates_section
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.page import render
 from clairemap.report.page_data import library_script, library_style
+from clairemap.report.scene_inputs import SceneInput
 from clairemap.settings import LegendSettings
 
 Rescored = Callable[..., ReportContent]
@@ -443,3 +444,18 @@ def test_without_a_sample_the_page_says_how_to_draw_one(content: ReportContent):
     assert 'make sample ARGS="--configfile my.yaml" ( docs/areas.md )' in text
     assert "make sample" not in render(content)
     assert "random sample" not in render(content)
+
+
+@pytest.mark.parametrize(
+    ("files", "kinds"),
+    [(("o.tif", "s.tif"), "optical and SAR"), (("o.tif", ""), "optical"), (("", "s.tif"), "SAR")],
+)
+def test_the_page_names_only_sensors_that_the_region_has(content: ReportContent, files: tuple[str, str], kinds: str):
+    row = SceneInput("north", *files, "", "", "9 px", 4, 3)
+    assert f"mapped from {kinds} scenes" in head_of(replace(content, inputs=(row,)))
+
+
+def test_the_page_says_why_the_sensors_were_not_compared(content: ReportContent):
+    metrics = content.metrics.model_copy(update={"views": {}})
+    alone = replace(row_of(content, verdict="single_sensor"), metrics=metrics)
+    assert "The sensors were not compared: each test scene with labels has one sensor only." in text_of(render(alone))

@@ -1,6 +1,7 @@
 import datetime
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -308,3 +309,13 @@ def test_labels_of_a_product_are_named():
     assert found["properties"]["clairemap:labels"] == {"product": "ESA WorldCover 2021", "ground_truth": False}
     assert "product ESA WorldCover 2021, not ground truth" in found["properties"]["processing:lineage"]
     assert "clairemap:labels" not in item(UTM)["properties"]
+
+
+@pytest.mark.parametrize(
+    ("sensors", "bands"), [("fused", "optical and SAR bands"), ("optical", "optical bands"), ("sar", "SAR bands")]
+)
+def test_the_lineage_names_only_sensors_that_the_network_uses(sensors: str, bands: str):
+    network = MODEL.card.network.model_copy(update={"sensors": sensors})
+    model = replace(MODEL, card=MODEL.card.model_copy(update={"network": network}))
+    lineage = item(UTM, model=model)["properties"]["processing:lineage"]
+    assert f"predicted from the {bands} that each scene has, resampled" in lineage
