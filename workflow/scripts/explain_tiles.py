@@ -125,7 +125,7 @@ class _Scene:
     def tiles(self, index: pd.DataFrame) -> Iterator[_Tile]:
         """Yield position and facts of each mapped tile, in tile order."""
         registration = self.pair.attributes_as(PairAttributes).registration
-        names, unseen = names_in_texts(self.legend), unseen_classes(self.card.trained_on.class_px)
+        names, unseen = names_in_texts(self.legend), unseen_classes(self.card.learnt_px)
         valid = index[index["valid_px"] > 0].sort_values(["row", "col"])
         for tile in progress(tile_rows(valid), "measure tiles", total=len(valid)):
             arrays = self._arrays(Window(tile.y0, tile.x0, tile.height, tile.width))

@@ -1,6 +1,7 @@
 """Card of a trained model: ``model.json`` describes the weights and the input they accept."""
 
 import json
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -75,6 +76,9 @@ class ParentModel(DocumentModel):
     weights_sha256: str
     kept_classes: tuple[str, ...] = Field(description="classes with the output weights of the model")
     new_classes: tuple[str, ...] = Field(description="classes with random output weights at the start")
+    class_px: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        (), description="labelled pixels of each class in the trainings before, in order of the new classes"
+    )
     statistics_from: Literal["model", "scenes"] = Field(description="band statistics for normalisation")
 
 
@@ -191,6 +195,11 @@ class ModelCard(DocumentModel):
         }
         return self.model_copy(update=found)
 
+    @property
+    def learnt_px(self) -> tuple[int, ...]:
+        """Labelled pixels of each class in this training and in those that it started from."""
+        return learnt_px(self.trained_on.class_px, self.parent)
+
     def named(self, legend: Legend) -> "ModelCard":
         """Return the card with the names of a legend, in which classes may have new names since the training.
 
@@ -208,6 +217,13 @@ class ModelCard(DocumentModel):
         return self.model_copy(
             update={"classes": classes, "trained_on": self.trained_on.model_copy(update={"unseen_classes": unseen})}
         )
+
+
+def learnt_px(class_px: tuple[int, ...], parent: ParentModel | None) -> tuple[int, ...]:
+    """Return the labelled pixels of each class in a training and in those that it started from, as far as known."""
+    if parent is None or not parent.class_px:
+        return class_px
+    return tuple(map(operator.add, class_px, parent.class_px))
 
 
 def write_model_card(path: Path, card: ModelCard) -> None:

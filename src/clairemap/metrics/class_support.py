@@ -28,8 +28,11 @@ def unseen_classes(training_px: Sequence[int]) -> tuple[int, ...]:
 
 
 def read_training_px(card: Path, classes: int) -> tuple[int, ...]:
-    """Return the labelled training pixels of each class from a model card; errors as for `checked_card`."""
-    return checked_card(card, classes).trained_on.class_px
+    """Return the labelled training pixels of each class from a model card, with those of the trainings before.
+
+    Errors as for `checked_card`.
+    """
+    return checked_card(card, classes).learnt_px
 
 
 def checked_card(path: Path, classes: int) -> ModelCard:

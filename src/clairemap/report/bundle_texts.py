@@ -153,7 +153,7 @@ def _band_rows(sensor: str, bands: BandScale) -> str:
 
 
 def _classes(card: ModelCard, origin: Origin) -> str:
-    counts = dict(zip([c.code for c in card.classes], card.trained_on.class_px, strict=False))
+    counts = dict(zip([c.code for c in card.classes], card.learnt_px, strict=False))
     rows = "\n".join(
         f"| {c.code} | {_cell(c.name)} | {c.color} | {_pixels(counts.get(c.code))} |" for c in origin.legend.classes
     )

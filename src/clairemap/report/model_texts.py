@@ -124,7 +124,7 @@ def _elsewhere(fit: CalibrationFit) -> str:
 def _training_px(card: ModelCard) -> str:
     return ", ".join(
         f"{c.name} {count(px) if px else 'none: the network cannot map it'}"
-        for c, px in zip(card.classes, card.trained_on.class_px, strict=False)
+        for c, px in zip(card.classes, card.learnt_px, strict=False)
     )
 
 

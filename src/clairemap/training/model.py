@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clairemap.artefacts.model_card import ModelCard
+from clairemap.artefacts.model_card import ModelCard, learnt_px
 from clairemap.artefacts.statistics import ClassSignatures
 from clairemap.metrics.class_support import unseen_classes
 from clairemap.nets.claire import Claire
@@ -74,6 +74,8 @@ def model_card(
         stamp: provenance of the run.
     """
     halo_px, halo_sigma = measured_halo_px(network)
+    parent = None if job.start_card is None else parent_model(job, job.start_card)
+    unseen = unseen_classes(learnt_px(job.statistics.class_px, parent))
     memory = working_memory(job.settings.network.size, len(job.settings.legend.classes))
     return ModelCard.model_validate(
         {
@@ -99,12 +101,10 @@ def model_card(
                 "scenes": job.statistics.scenes,
                 "pixels": sum(job.statistics.class_px),
                 "class_px": job.statistics.class_px,
-                "unseen_classes": [
-                    job.settings.legend.classes[index].name for index in unseen_classes(job.statistics.class_px)
-                ],
+                "unseen_classes": [job.settings.legend.classes[index].name for index in unseen],
                 "validation_tiles": validation_tiles,
             },
-            "parent": None if job.start_card is None else parent_model(job, job.start_card),
+            "parent": parent,
             "best_step": step,
         }
     )

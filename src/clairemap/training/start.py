@@ -60,9 +60,11 @@ def parent_model(job: TrainingJob, card: ModelCard) -> ParentModel:
     """Return what the card of the new model has about the model that it started from."""
     known = {c.name for c in card.classes}
     names = [c.name for c in job.settings.legend.classes]
+    px = dict(zip((c.name for c in card.classes), card.learnt_px, strict=False))
     return ParentModel(
         weights_sha256=card.weights_sha256,
         kept_classes=tuple(name for name in names if name in known),
         new_classes=tuple(name for name in names if name not in known),
+        class_px=tuple(px.get(name, 0) for name in names) if px else (),
         statistics_from="scenes" if job.uses_own_statistics else job.settings.training.statistics_from,
     )

@@ -1,9 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from clairemap.artefacts.model_card import read_model_card
 from clairemap.classes import LandCoverClass
 from clairemap.errors import BundleError
 from clairemap.nets.bundle import save_bundle
@@ -62,6 +64,17 @@ def test_classes_of_the_same_name_keep_their_outputs(made_job: MadeJob, parent: 
     assert card.parent is not None
     assert (card.parent.kept_classes, card.parent.new_classes) == ((first, third), ("snow",))
     assert len(card.parent.weights_sha256) == 64
+
+
+def test_a_class_of_the_model_without_new_pixels_is_not_unseen(made_job: MadeJob, parent: Path, tmp_path: Path):
+    first, second, third = (c.name for c in made_job(tmp_path).settings.legend.classes)
+    job = renamed(made_job(tmp_path, start_from=str(parent)), **{first: "snow"})
+    own_px = (0, 7, 0)
+    job = replace(job, statistics=replace(job.statistics, class_px=own_px))
+    card = model_card(job, new_network(job), 1, 0, NOT_FITTED, {})
+    _, of_second, of_third = read_model_card(parent / "model.json").trained_on.class_px
+    assert card.trained_on.class_px == own_px and card.learnt_px == (0, 7 + of_second, of_third)
+    assert of_third > 0 and card.trained_on.unseen_classes == ("snow",)
 
 
 def test_statistics_of_the_model_or_of_the_scenes(made_job: MadeJob, parent: Path, tmp_path: Path):
