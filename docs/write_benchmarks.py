@@ -13,12 +13,11 @@ HEADER = """\
 # Benchmarks
 
 The last results of each script in `benchmarks/`. Ratios and accuracies are comparable between machines, seconds are
-not. The figures of accuracy are of one training of each variant and fold. On the floods, the variants were trained with
-an earlier version; the ablations, and the views that are combined, are minus trainings of the present one (mean IoU
-0.621 instead of 0.619). Those of rims were measured on earlier made scenes. Those of rims, inference and gpu are of the
-network before its gate came first; those of inference are also older than the present treatment of nodata inside tiles,
-which [rims](#rims) measures. Those of workflow_faults are merged from runs of its two groups, in which four local
-faults and one on SLURM were repeated; the local ones were timed on a busy machine.
+not. The figures of accuracy are of two trainings of the main variants in each fold and one of the others; since then,
+only log messages and the card of the training have changed. Those of rims were measured on earlier made scenes. Those
+of rims, inference and gpu are of the network before its gate came first; those of inference are also older than the
+present treatment of nodata inside tiles, which [rims](#rims) measures. Those of workflow_faults are merged from runs of
+its two groups, in which four local faults and one on SLURM were repeated; the local ones were timed on a busy machine.
 """
 
 VERSIONS = (
