@@ -54,6 +54,7 @@ def test_a_scene_listed_twice_is_found(
         "overlapping_share": 1.0,  # the scenes cover the same ground
         "copied_tiles": 4,
         "copies": [f"c {row}/{col} = a {row}/{col} (optical)" for row in (0, 1) for col in (0, 1)],
+        "start_share": None,  # training did not start from a model
     }
     assert found["held_out"]["val"]["copied_tiles"] == 0  # the same ground, but seen another time
     assert "4 tile(s) of split test are copies of training tiles: c 0/0 = a 0/0 (optical)" in caplog.text

@@ -20,7 +20,8 @@ class Commands:
         self.region, self.project, self.run_script = region, project, run_script
 
     def run(self, script: str, *options: str, snakemake: tuple[str, ...] = ()) -> CompletedProcess[str]:
-        fixed = ("--configfile", "config.yaml", "--snakefile", str(self.project / "Snakefile"))
+        config = () if "--configfile" in snakemake else ("--configfile", "config.yaml")
+        fixed = (*config, "--snakefile", str(self.project / "Snakefile"))
         path = self.project / "workflow" / "scripts" / f"{script}.py"
         return self.run_script(self.region, path, *options, "--", *fixed, *snakemake)
 
@@ -161,6 +162,8 @@ def test_errors_of_the_command_line_and_settings_are_short(region: Path, command
     assert "options of snakemake (ARGS): unrecognized arguments: --no-such-option" in wrong
     absent = commands.refusal("plan_run", snakemake=("--configfile", "absent.yaml"))
     assert "absent.yaml" in absent and "Traceback" not in absent
+    done = commands.run("plan_run", snakemake=("--configfile", "config.yaml", "--configfile", "absent.yaml"))
+    assert done.returncode == 10 and "--configfile is given 2 times" in done.stderr
     set_config(region, training={"stepz": 1})
     done = commands.run("plan_run")
     assert done.returncode == 10 and "training.stepz" in done.stderr
