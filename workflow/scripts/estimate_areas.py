@@ -13,7 +13,7 @@ from clairemap.accuracy.map_digest import map_digest
 from clairemap.accuracy.redraw import DRAW_AGAIN
 from clairemap.accuracy.region_estimates import M2_PER_HA, AssessedMap, region_estimates
 from clairemap.accuracy.sample_files import grid_of
-from clairemap.accuracy.sampling import codes_at
+from clairemap.accuracy.sampling import codes_of_units
 from clairemap.accuracy.zone_areas import ZoneCounts, counted_by_zone, zones_of_units
 from clairemap.accuracy.zones import read_zones
 from clairemap.artefacts.estimates import AreaEstimates, write_estimates
@@ -70,8 +70,7 @@ def _assessed(landcover: Path, design: SampleDesign, stage: EstimateAreas) -> As
                 f"{landcover}: its grid of {source.shape[0]} x {source.shape[1]} px is not that of the map from which "
                 f"the sample was drawn ({design.height} x {design.width} px); {DRAW_AGAIN}"
             )
-        rows, columns = (np.array([getattr(unit, name) for unit in design.units]) for name in ("row", "column"))
-        codes = codes_at(source, rows, columns)
+        codes = codes_of_units(source, design.units)
         digest = map_digest(source)
     index_of = np.full(256, UNANSWERED, np.intp)
     index_of[legend.codes] = np.arange(len(legend))

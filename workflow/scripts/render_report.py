@@ -6,12 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from clairemap.accuracy.answers import read_answers
 from clairemap.accuracy.interpretation import UNANSWERED, interpreted
-from clairemap.accuracy.sampling import codes_at
+from clairemap.accuracy.sampling import codes_of_units
 from clairemap.artefacts.explanations import Explanation, read_explanations
 from clairemap.artefacts.sample_design import read_sample_design
 from clairemap.artefacts.summary import read_summary
@@ -107,9 +106,8 @@ def sample_points(answers: Path, design: Path, landcover: Path, stage: RenderRep
     drawn = read_sample_design(design)
     found = interpreted(answers, read_answers(answers, stage.accuracy.columns), drawn, stage.legend)
     index = {int(code): number for number, code in enumerate(stage.legend.codes)}
-    rows, columns = (np.array([getattr(unit, name) for unit in drawn.units]) for name in ("row", "column"))
     with RasterSource(landcover) as source:
-        codes = codes_at(source, rows, columns)
+        codes = codes_of_units(source, drawn.units)
     return tuple(
         SamplePoint(unit.row, unit.column, None if reference == UNANSWERED else int(reference), index.get(int(code)))
         for unit, reference, code in zip(drawn.units, found.reference, codes, strict=True)

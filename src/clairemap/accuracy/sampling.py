@@ -1,5 +1,6 @@
 """Sample of a land-cover map: strata counted, sizes chosen, pixels drawn."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -190,6 +191,11 @@ def codes_at(source: RasterSource, rows: NDArray[np.int64], columns: NDArray[np.
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
     ]
     return np.array(found, np.uint8)
+
+
+def codes_of_units(source: RasterSource, units: Sequence[DesignUnit]) -> NDArray[np.uint8]:
+    """Return the map's code at drawn units, as `codes_at`."""
+    return codes_at(source, np.array([unit.row for unit in units]), np.array([unit.column for unit in units]))
 
 
 def _areas_at(geobox: GeoBox, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from clairemap.report.given_model import SPLIT_WORDS, model_name, training_dates
 from clairemap.report.leakage_texts import split_summary
 from clairemap.report.model_texts import calibration_text, version_text
 from clairemap.report.numbers import count, points
+from clairemap.report.sensor_words import SENSOR_WORDS
 from clairemap.scenes import OPTIONAL, REQUIRED
 from clairemap.settings.sensors import View
 from clairemap.stages import PackBundle
@@ -22,7 +23,6 @@ from clairemap.stages import PackBundle
 MAX_LINE = 120
 """Maximum length of a line of prose, characters."""
 
-KINDS: dict[View, str] = {FUSED: "optical and SAR", "optical": "optical", "sar": "SAR"}
 SENSORS_NEEDED: dict[View, str] = {
     FUSED: "A scene may lack one sensor; both give the better map.",
     "optical": "The network was trained on optical images only: SAR is not used.",
@@ -83,7 +83,7 @@ results_dir: results/mapped
 
 def readme(card: ModelCard, origin: Origin, folder: str) -> str:
     """Return the README of the folder in Markdown; equal arguments give an equal text."""
-    scenes = f"{KINDS[card.network.sensors]} scenes"
+    scenes = f"{SENSOR_WORDS[card.network.sensors]} scenes"
     parts = (
         f"# Land-cover model {model_name(card)}\n",
         f"A CLAIRE network (size {card.network.size}) that maps land cover from {scenes}.\n",

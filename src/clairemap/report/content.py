@@ -10,11 +10,13 @@ from clairemap.artefacts.label_counts import LabelCounts
 from clairemap.artefacts.metrics import AreaRow, ClassRow, RegionMetrics
 from clairemap.artefacts.registration import Registration
 from clairemap.classes import ColoredClass, ColoredLegend
+from clairemap.outputs import FUSED
 from clairemap.report.class_errors import ClassErrors
 from clairemap.report.estimated_areas import EstimatesSection
 from clairemap.report.origins import OriginRow
 from clairemap.report.rule_costs import RuleCost
 from clairemap.report.scene_inputs import SceneInput
+from clairemap.report.sensor_words import SENSOR_WORDS
 from clairemap.settings import SensorsSettings
 
 
@@ -247,7 +249,7 @@ class ReportContent:
     def kinds_of_scenes(self) -> str:
         """The sensors of the region's scenes in words; both if the inputs are not recorded."""
         optical, sar = (any(row.optical for row in self.inputs), any(row.sar for row in self.inputs))
-        return "optical and SAR" if optical == sar else "optical" if optical else "SAR"
+        return SENSOR_WORDS[FUSED if optical == sar else "optical" if optical else "sar"]
 
     @property
     def areas(self) -> tuple[tuple[AreaRow, ColoredClass], ...]:

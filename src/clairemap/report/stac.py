@@ -23,11 +23,10 @@ from clairemap.outputs import FUSED, MapFiles
 from clairemap.report.class_names import stac_names
 from clairemap.report.given_model import origin_text, stac_properties
 from clairemap.report.origins import origin_links, origin_properties, product_ids
+from clairemap.report.sensor_words import SENSOR_WORDS
 from clairemap.report.stac_model import MLM_EXTENSION, MappingModel
-from clairemap.settings.sensors import View
 
 PROCESSING_EXTENSION = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
-USED_BANDS: dict[View, str] = {FUSED: "optical and SAR bands", "optical": "optical bands", "sar": "SAR bands"}
 # STAC requires a time. Maps of scenes without dates get the widest range, which means unknown.
 UNKNOWN_START = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 UNKNOWN_END = datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)
@@ -127,15 +126,15 @@ def _accepted(model: MappingModel | None) -> dict[str, object]:
 
 def _lineage(sources: MapSources) -> str:
     scenes = f"scene(s) {', '.join(sources.scenes)}" if sources.scenes else "one or more scenes"
-    bands = USED_BANDS[sources.model.card.network.sensors if sources.model else FUSED]
+    sensors = SENSOR_WORDS[sources.model.card.network.sensors if sources.model else FUSED]
     product = None if sources.origin else sources.labels_product  # the text on that model has it
     weak = f" The training labels are the land-cover product {product}, not ground truth." if product else ""
     products = product_ids(sources.origins)
     read = f" Products: {', '.join(products)}." if products else ""
     return (
-        f"Class probabilities of {scenes}, predicted from the {bands} that each scene has, resampled to one grid; "
-        "overlapping scenes averaged with weights that increase with distance from each scene's edge; then the most "
-        f"probable class.{weak}{read}{_model_lineage(sources)}"
+        f"Class probabilities of {scenes}, predicted from the {sensors} bands that each scene has, resampled to one "
+        "grid; overlapping scenes averaged with weights that increase with distance from each scene's edge; then the "
+        f"most probable class.{weak}{read}{_model_lineage(sources)}"
     )
 
 
