@@ -200,6 +200,11 @@ class ModelCard(DocumentModel):
         """Labelled pixels of each class in this training and in those that it started from."""
         return learnt_px(self.trained_on.class_px, self.parent)
 
+    @property
+    def has_earlier_px(self) -> bool:
+        """Whether `learnt_px` has pixels of an earlier training."""
+        return self.learnt_px != self.trained_on.class_px
+
     def named(self, legend: Legend) -> "ModelCard":
         """Return the card with the names of a legend, in which classes may have new names since the training.
 

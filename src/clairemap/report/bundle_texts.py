@@ -13,7 +13,7 @@ from clairemap.artefacts.origin import ClassAccuracy, Origin, RegionAccuracy, Tr
 from clairemap.outputs import FUSED
 from clairemap.report.given_model import SPLIT_WORDS, model_name, training_dates, training_labels
 from clairemap.report.leakage_texts import split_summary
-from clairemap.report.model_texts import calibration_text, version_text
+from clairemap.report.model_texts import EARLIER, calibration_text, version_text
 from clairemap.report.numbers import count, points
 from clairemap.report.sensor_words import SENSOR_WORDS
 from clairemap.scenes import OPTIONAL, REQUIRED
@@ -157,7 +157,8 @@ def _classes(card: ModelCard, origin: Origin) -> str:
     rows = "\n".join(
         f"| {c.code} | {_cell(c.name)} | {c.color} | {_pixels(counts.get(c.code))} |" for c in origin.legend.classes
     )
-    return f"## Classes\n\n| code | class | colour | labelled training pixels |\n|---|---|---|---|\n{rows}\n"
+    pixels = f"labelled training pixels{EARLIER if card.has_earlier_px else ''}"
+    return f"## Classes\n\n| code | class | colour | {pixels} |\n|---|---|---|---|\n{rows}\n"
 
 
 def _pixels(pixels: int | None) -> str:

@@ -11,6 +11,9 @@ from clairemap.report.numbers import count, points
 from clairemap.report.page_data import library_name
 from clairemap.text import shortened
 
+EARLIER = ", with the trainings before"
+"""After the name of pixels that include those of the model to start from."""
+
 MOST_SCENES = 5
 """Maximum number of scenes that a fact lists."""
 
@@ -26,7 +29,7 @@ def model_facts(card: ModelCard) -> tuple[Fact, ...]:
         "Normalisation": "each scene by its own mean and standard deviation" if card.normalisation == "scene" else "",
         "Trained on": ", ".join(trained.scenes),
         "Labelled training pixels": count(trained.pixels),
-        "Training pixels per class": _training_px(card),
+        f"Training pixels per class{EARLIER if card.has_earlier_px else ''}": _training_px(card),
         "Training step of the weights": count(card.best_step),
         "Halo": f"{card.halo_px} px: margin that is discarded around each window, as wide as the distance over which "
         "the network uses surrounding pixels; no margin if one window covers the scene",

@@ -70,6 +70,14 @@ def test_the_readme_says_what_is_not_known(made_artefacts: ModuleType):
     assert "Not known: no region of the training project was scored." in found
     assert "Licence: not stated; ask the authors" in found
     assert f"Fine-tuned from the model with weights {'cd' * 32}" in found
+    assert "| labelled training pixels |" in found
+
+
+def test_the_readme_counts_the_pixels_of_earlier_trainings(made_artefacts: ModuleType):
+    facts = {"weights_sha256": "cd" * 32, "kept_classes": ("snow",), "new_classes": (), "statistics_from": "model"}
+    found = text(made_artefacts, origin(), parent=ParentModel(**facts, class_px=(0, 70)))
+    assert "| labelled training pixels, with the trainings before |" in found
+    assert "| 2 | snow | #0a0b0c | 70 |" in found
 
 
 @pytest.mark.parametrize(("own", "same"), [({}, {}), ({"tiling": {"tile_px": 256}}, {"tiling": {"tile_px": 256}})])
